@@ -1,0 +1,73 @@
+import { z } from "zod";
+import { endpoint } from "./endpoint.js";
+import { description, id, page, timestamp } from "./fields.js";
+
+export const agent = z.strictObject({
+  id,
+  organization_id: id,
+  project_id: id,
+  name: z.string(),
+  description: z.string().nullable(),
+  status: z.enum(["idle", "running", "terminated"]),
+  parent_agent_id: id.nullable(),
+  /** The branch of its workspace, or null before it has one. */
+  workspace_branch: z.string().nullable(),
+  created_at: timestamp,
+  updated_at: timestamp,
+});
+export type Agent = z.output<typeof agent>;
+
+const agentName = z
+  .string("must be a text")
+  .min(1, "must not be empty")
+  .max(64, "must be at most 64 characters")
+  .regex(/^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/, "use a-z, 0-9 and hyphens, with a letter or digit at both ends");
+
+const agentParams = z.strictObject({ agent_id: id });
+
+export const agents = {
+  list: endpoint({
+    method: "GET",
+    path: "/api/v1/agents",
+    access: "signed-in",
+    summary: "List agents the caller can see",
+    query: page.extend({
+      organization_id: id.optional(),
+      project_id: id.optional(),
+      status: z.enum(["idle", "running", "terminated"]).optional(),
+    }),
+    response: z.array(agent),
+  }),
+  create: endpoint({
+    method: "POST",
+    path: "/api/v1/agents",
+    access: "agent:write",
+    tenant: "body.project_id",
+    summary: "Create an agent on a project; it becomes a member as agent_executor",
+    status: 201,
+    body: z.strictObject({
+      project_id: id,
+      name: agentName,
+      description: description.nullish(),
+      parent_agent_id: id.nullish(),
+    }),
+    response: agent,
+  }),
+  get: endpoint({
+    method: "GET",
+    path: "/api/v1/agents/{agent_id}",
+    access: "agent:read",
+    summary: "Get an agent",
+    params: agentParams,
+    response: agent,
+  }),
+  update: endpoint({
+    method: "PATCH",
+    path: "/api/v1/agents/{agent_id}",
+    access: "agent:write",
+    summary: "Update an agent",
+    params: agentParams,
+    body: z.strictObject({ description: description.nullable().optional() }),
+    response: agent,
+  }),
+};

@@ -1,0 +1,108 @@
+import { z } from "zod";
+import { endpoint } from "./endpoint.js";
+import { email, id, jsonObject, name, timestamp } from "./fields.js";
+
+export const user = z.strictObject({
+  id,
+  email: z.string(),
+  full_name: z.string().nullable(),
+  department: z.string().nullable(),
+  attributes: z.record(z.string(), z.json()),
+  is_active: z.boolean(),
+  is_verified: z.boolean(),
+  is_super_admin: z.boolean(),
+  created_at: timestamp,
+  last_login_at: timestamp.nullable(),
+});
+export type User = z.output<typeof user>;
+
+export const password = z
+  .string("must be a text")
+  .min(8, "must be at least 8 characters")
+  .max(128, "must be at most 128 characters");
+
+const tokens = z.strictObject({
+  access_token: z.string(),
+  refresh_token: z.string(),
+  token_type: z.literal("bearer"),
+  /** Seconds until the access token expires. */
+  expires_in: z.number(),
+});
+export type Tokens = z.output<typeof tokens>;
+
+const session = z.strictObject({
+  id,
+  created_at: timestamp,
+  last_used_at: timestamp,
+  expires_at: timestamp,
+  ip: z.string().nullable(),
+  user_agent: z.string().nullable(),
+  current: z.boolean(),
+});
+
+export const auth = {
+  register: endpoint({
+    method: "POST",
+    path: "/api/v1/auth/register",
+    access: "public",
+    summary: "Create an account; the first one of an installation is its super admin",
+    status: 201,
+    body: z.strictObject({ email, password, full_name: name.nullish() }),
+    response: user,
+  }),
+  login: endpoint({
+    method: "POST",
+    path: "/api/v1/auth/login",
+    access: "public",
+    summary: "Sign in with e-mail and password",
+    body: z.strictObject({ email, password: z.string("must be a text").max(1024) }),
+    response: tokens,
+  }),
+  refresh: endpoint({
+    method: "POST",
+    path: "/api/v1/auth/refresh",
+    access: "public",
+    summary: "Exchange a refresh token (or the session cookie) for a new pair",
+    body: z.strictObject({ refresh_token: z.string().max(1024).optional() }).optional(),
+    response: tokens,
+  }),
+  logout: endpoint({
+    method: "POST",
+    path: "/api/v1/auth/logout",
+    access: "signed-in",
+    summary: "End the session; its access and refresh tokens stop working",
+  }),
+  me: endpoint({
+    method: "GET",
+    path: "/api/v1/auth/me",
+    access: "signed-in",
+    summary: "Who the credential belongs to",
+    response: user,
+  }),
+  updateMe: endpoint({
+    method: "PATCH",
+    path: "/api/v1/auth/me",
+    access: "signed-in",
+    summary: "Change one's own profile",
+    body: z.strictObject({
+      full_name: name.nullable().optional(),
+      department: name.nullable().optional(),
+      attributes: jsonObject(4 * 1024).optional(),
+    }),
+    response: user,
+  }),
+  sessions: endpoint({
+    method: "GET",
+    path: "/api/v1/auth/sessions",
+    access: "signed-in",
+    summary: "Where I am signed in",
+    response: z.array(session),
+  }),
+  endSession: endpoint({
+    method: "DELETE",
+    path: "/api/v1/auth/sessions/{session_id}",
+    access: "signed-in",
+    summary: "End one of one's own sessions",
+    params: z.strictObject({ session_id: id }),
+  }),
+};

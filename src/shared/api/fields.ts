@@ -1,0 +1,79 @@
+import { z } from "zod";
+
+/** Field rules that several calls share (contract, *Conventions*). */
+
+// PostgreSQL's text cannot hold NUL, and no name or description means anything by one.
+const noNul = (text: string): boolean => !text.includes("\u0000");
+
+export const id = z.uuid("must be a UUID");
+export const timestamp = z.iso.datetime({ precision: 3 });
+export const name = z
+  .string("must be a text")
+  .trim()
+  .min(1, "must not be empty")
+  .max(255, "must be at most 255 characters")
+  .refine(noNul, "must not contain NUL");
+export const description = z
+  .string("must be a text")
+  .max(2000, "must be at most 2 000 characters")
+  .refine(noNul, "must not contain NUL");
+export const email = z
+  .email("must be an e-mail address")
+  .max(254, "must be at most 254 characters")
+  .transform((value) => value.toLowerCase());
+
+/** Words that are paths of the web app or the API, or would read as if they were. */
+export const reservedSlugs: ReadonlySet<string> = new Set([
+  ..."new settings api admin organizations organization projects project agents agent".split(" "),
+  ..."login logout register auth git docs static assets public invitations invitation".split(" "),
+  ..."me user users account billing members roles keys api-keys healthz readyz metrics".split(" "),
+  ..."omoi system root null undefined www support help about edit create delete switch".split(" "),
+]);
+
+const uuidShape = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
+/** Why a slug is refused because of what it says, or null. */
+export function reservedReason(slug: string): string | null {
+  if (reservedSlugs.has(slug)) return `"${slug}" is reserved; choose another slug`;
+  if (uuidShape.test(slug)) return "a slug must not look like an id; choose another slug";
+  return null;
+}
+
+export const slug = z
+  .string("must be a text")
+  .min(2, "must be at least 2 characters")
+  .max(63, "must be at most 63 characters")
+  .regex(
+    /^[a-z0-9]+(-[a-z0-9]+)*$/,
+    "use a-z, 0-9 and single hyphens, with a letter or digit at both ends",
+  );
+
+/** The slug a name suggests: lower-case ASCII, words joined by hyphens; empty where nothing is left. */
+export function slugFrom(text: string): string {
+  return text
+    .normalize("NFKD")
+    .toLowerCase()
+    .replaceAll(/[\u0300-\u036f]/g, "")
+    .replaceAll(/[^a-z0-9]+/g, "-")
+    .replaceAll(/^-+|-+$/g, "")
+    .slice(0, 60)
+    .replaceAll(/-+$/g, "");
+}
+
+/** A JSON object whose text is at most `bytes` long. */
+export const jsonObject = (bytes: number) =>
+  z
+    .record(z.string(), z.json(), "must be a JSON object")
+    .refine((value) => noNul(JSON.stringify(value).replaceAll("\\u0000", "\u0000")), "must not contain NUL")
+    .refine(
+      (value) => new TextEncoder().encode(JSON.stringify(value)).length <= bytes,
+      `must be at most ${bytes / 1024} KiB of JSON`,
+    );
+
+/** A page of a list: `limit` rows after `cursor` (contract, *Lists*). */
+export const page = z.strictObject({
+  limit: z.coerce.number("must be a number").int().min(1).max(200).default(100),
+  cursor: z.string().max(512).optional(),
+});
+
+export const boolean = z.enum(["true", "false"], 'must be "true" or "false"').transform((v) => v === "true");

@@ -1,0 +1,11 @@
+import { agents } from "./agents.js";
+import { apiKeys } from "./api-keys.js";
+import { auth } from "./auth.js";
+import { members } from "./members.js";
+import { organizations } from "./organizations.js";
+import { projects } from "./projects.js";
+import { roles } from "./roles.js";
+import { workspaces } from "./workspaces.js";
+
+/** The whole API, by resource. */
+export const api = { auth, organizations, members, roles, projects, agents, workspaces, apiKeys };

@@ -1,0 +1,63 @@
+import { z } from "zod";
+import { endpoint } from "./endpoint.js";
+import { id, timestamp } from "./fields.js";
+
+export const member = z.strictObject({
+  id,
+  user_id: id.nullable(),
+  agent_id: id.nullable(),
+  organization_id: id,
+  role_id: id,
+  role_name: z.string(),
+  joined_at: timestamp,
+  display_name: z.string(),
+  email: z.string().nullable(),
+  invited_by: id.nullable(),
+});
+export type Member = z.output<typeof member>;
+
+const orgParams = z.strictObject({ org_id: z.string().min(1).max(63) });
+const memberParams = orgParams.extend({ member_id: id });
+
+export const members = {
+  add: endpoint({
+    method: "POST",
+    path: "/api/v1/organizations/{org_id}/members",
+    access: "org:members:write",
+    summary: "Add a person or an agent to the organization",
+    status: 201,
+    params: orgParams,
+    body: z
+      .strictObject({ user_id: id.optional(), agent_id: id.optional(), role_id: id })
+      .refine((body) => (body.user_id === undefined) !== (body.agent_id === undefined), {
+        message: "give exactly one of user_id and agent_id",
+        path: ["user_id"],
+      }),
+    response: member,
+  }),
+  list: endpoint({
+    method: "GET",
+    path: "/api/v1/organizations/{org_id}/members",
+    access: "org:members:read",
+    summary: "List organization members",
+    params: orgParams,
+    response: z.array(member),
+  }),
+  update: endpoint({
+    method: "PATCH",
+    path: "/api/v1/organizations/{org_id}/members/{member_id}",
+    access: "org:members:write",
+    summary: "Update a member's role",
+    params: memberParams,
+    body: z.strictObject({ role_id: id }),
+    response: member,
+  }),
+  remove: endpoint({
+    method: "DELETE",
+    path: "/api/v1/organizations/{org_id}/members/{member_id}",
+    access: "signed-in",
+    summary: "Remove a member, or leave the organization oneself",
+    tenant: "params.org_id",
+    params: memberParams,
+  }),
+};

@@ -1,0 +1,125 @@
+import { z } from "zod";
+import { endpoint } from "./endpoint.js";
+import { boolean, description, email, id, jsonObject, name, page, slug, timestamp } from "./fields.js";
+
+export const usage = z.strictObject({
+  period_start: timestamp,
+  period_end: timestamp,
+  concurrent_agents: z.strictObject({ current: z.number(), limit: z.number() }),
+  runtime_hours: z.strictObject({ current: z.number(), limit: z.number() }),
+});
+export type Usage = z.output<typeof usage>;
+
+export const organization = z.strictObject({
+  id,
+  name: z.string(),
+  slug: z.string(),
+  description: z.string().nullable(),
+  owner_id: id,
+  billing_email: z.string().nullable(),
+  is_active: z.boolean(),
+  max_concurrent_agents: z.number(),
+  max_agent_runtime_hours: z.number(),
+  settings: z.record(z.string(), z.json()),
+  created_at: timestamp,
+  updated_at: timestamp,
+  archived_at: timestamp.nullable(),
+});
+export type Organization = z.output<typeof organization>;
+
+export const organizationItem = z.strictObject({
+  id,
+  name: z.string(),
+  slug: z.string(),
+  role: z.string(),
+  is_active: z.boolean(),
+  owner: z.strictObject({ id, email: z.string() }),
+  counts: z.strictObject({ members: z.number(), projects: z.number(), agents: z.number() }),
+  usage,
+});
+export type OrganizationItem = z.output<typeof organizationItem>;
+
+const maxConcurrentAgents = z
+  .number("must be a number")
+  .int("must be a whole number")
+  .min(1, "must be at least 1")
+  .max(10_000, "must be at most 10 000");
+const maxRuntimeHours = z
+  .number("must be a number")
+  .min(0, "must not be negative")
+  .max(1_000_000, "must be at most 1 000 000");
+
+const orgParams = z.strictObject({ org_id: z.string().min(1).max(63) });
+
+export const organizations = {
+  create: endpoint({
+    method: "POST",
+    path: "/api/v1/organizations",
+    access: "signed-in",
+    summary: "Create a new organization; its creator is the owner",
+    status: 201,
+    body: z.strictObject({
+      name,
+      slug: slug.optional(),
+      description: description.nullish(),
+      billing_email: email.nullish(),
+      settings: jsonObject(16 * 1024).optional(),
+      max_concurrent_agents: maxConcurrentAgents.optional(),
+      max_agent_runtime_hours: maxRuntimeHours.optional(),
+    }),
+    response: organization,
+  }),
+  list: endpoint({
+    method: "GET",
+    path: "/api/v1/organizations",
+    access: "signed-in",
+    summary: "List organizations the caller is a member of",
+    query: page.extend({ include_archived: boolean.optional() }),
+    response: z.array(organizationItem),
+  }),
+  get: endpoint({
+    method: "GET",
+    path: "/api/v1/organizations/{org_id}",
+    access: "org:read",
+    summary: "Get organization details",
+    params: orgParams,
+    response: organization,
+  }),
+  update: endpoint({
+    method: "PATCH",
+    path: "/api/v1/organizations/{org_id}",
+    access: "org:read",
+    summary: "Update the organization; which permission is needed depends on the fields",
+    params: orgParams,
+    body: z.strictObject({
+      name: name.optional(),
+      slug: slug.optional(),
+      description: description.nullable().optional(),
+      billing_email: email.nullable().optional(),
+      settings: jsonObject(16 * 1024).optional(),
+      max_concurrent_agents: maxConcurrentAgents.optional(),
+      max_agent_runtime_hours: maxRuntimeHours.optional(),
+    }),
+    response: organization,
+  }),
+  usage: endpoint({
+    method: "GET",
+    path: "/api/v1/organizations/{org_id}/usage",
+    access: "org:read",
+    summary: "Usage of the current UTC calendar month against the limits",
+    params: orgParams,
+    response: usage,
+  }),
+  permissions: endpoint({
+    method: "GET",
+    path: "/api/v1/organizations/{org_id}/permissions",
+    access: "org:read",
+    summary: "What the caller may do here",
+    params: orgParams,
+    response: z.strictObject({
+      role: z.string(),
+      permissions: z.array(z.string()),
+      effective_permissions: z.array(z.string()),
+    }),
+  }),
+};

@@ -1,0 +1,257 @@
+import { z } from "zod";
+import { endpoint } from "./endpoint.js";
+import { id, page, timestamp } from "./fields.js";
+import { branch } from "./projects.js";
+
+export const mergeStrategies = ["newest_file_wins", "source_wins", "target_wins"] as const;
+export const mergeStrategy = z.enum(
+  mergeStrategies,
+  `must be one of ${mergeStrategies.join(", ")}`,
+);
+export type MergeStrategy = z.output<typeof mergeStrategy>;
+
+const settings = z.strictObject({
+  merge_strategy: mergeStrategy,
+  auto_checkpoint: z.boolean(),
+  retention_days: z.number().int(),
+});
+
+export const workspace = z.strictObject({
+  agent_id: id,
+  agent_name: z.string(),
+  project_id: id,
+  working_directory: z.string(),
+  branch_name: z.string(),
+  base_branch: z.string(),
+  workspace_type: z.enum(["local", "docker", "remote"]),
+  isolation: z.literal("isolated"),
+  parent_agent_id: id.nullable(),
+  parent_agent_name: z.string().nullable(),
+  parent_commit: z.string(),
+  head_commit: z.string(),
+  status: z.enum(["creating", "active", "merging", "archived", "failed"]),
+  error: z.string().nullable(),
+  counts: z.strictObject({
+    commits: z.number(),
+    merges: z.number(),
+    conflicts_resolved: z.number(),
+  }),
+  settings,
+  created_at: timestamp,
+  updated_at: timestamp,
+});
+export type Workspace = z.output<typeof workspace>;
+
+export const commitTypes = ["checkpoint", "validation", "manual", "final"] as const;
+
+const commitFields = {
+  commit_sha: z.string(),
+  commit_type: z.enum([...commitTypes, "merge"]),
+  iteration: z.number().int().nullable(),
+  files_changed: z.number().int(),
+  additions: z.number().int(),
+  deletions: z.number().int(),
+  message: z.string(),
+  created_at: timestamp,
+};
+export const commit = z.strictObject(commitFields);
+export type Commit = z.output<typeof commit>;
+
+/** A file that was not committed, and why: what is neither a file, a folder nor a link. */
+const skippedFile = z.strictObject({ path: z.string(), reason: z.string() });
+
+const diffFile = z.strictObject({
+  path: z.string(),
+  old_path: z.string().nullable(),
+  status: z.enum(["added", "modified", "deleted", "renamed", "type_changed"]),
+  additions: z.number().int().nullable(),
+  deletions: z.number().int().nullable(),
+  binary: z.boolean(),
+  old_mode: z.string().nullable(),
+  new_mode: z.string().nullable(),
+  /** Unified hunks with their file headers; null for binary files. */
+  patch: z.string().nullable(),
+  /** Whether the patch was cut because the file is big. */
+  truncated: z.boolean(),
+});
+export type DiffFile = z.output<typeof diffFile>;
+
+export const diff = z.strictObject({
+  files: z.array(diffFile),
+  stats: z.strictObject({
+    files_changed: z.number().int(),
+    additions: z.number().int(),
+    deletions: z.number().int(),
+  }),
+});
+export type Diff = z.output<typeof diff>;
+
+const resolution = z.strictObject({
+  paths: z.array(z.string()),
+  kind: z.string(),
+  winner: z.enum(["source", "target", "merged"]),
+  /** Why it won, in one sentence. */
+  rule: z.string(),
+  source_time: timestamp.nullable(),
+  target_time: timestamp.nullable(),
+  loser_ref: z.string().nullable(),
+});
+
+const mergeFields = {
+  source_branch: z.string(),
+  target_branch: z.string(),
+  status: z.enum(["clean", "conflict_resolved", "up_to_date"]),
+  resolution_strategy: mergeStrategy,
+  total_conflicts: z.number().int(),
+  conflicts_resolved: z.array(z.string()),
+  resolutions: z.array(resolution),
+  reverted_by: id.nullable(),
+  created_at: timestamp,
+};
+export const merge = z.strictObject({
+  id: id.nullable(),
+  merge_commit_sha: z.string().nullable(),
+  ...mergeFields,
+});
+export type Merge = z.output<typeof merge>;
+
+const agentParams = z.strictObject({ agent_id: id });
+const sha = z.string().regex(/^[0-9a-f]{40}$/, "must be a full commit id");
+const mergeRequest = z.strictObject({
+  target_branch: branch.optional(),
+  strategy: mergeStrategy.optional(),
+  message: z.string().max(8192, "must be at most 8 KiB").optional(),
+});
+
+export const workspaces = {
+  create: endpoint({
+    method: "POST",
+    path: "/api/v1/agents/{agent_id}/workspace",
+    access: "agent:workspace:write",
+    summary: "Create the agent's workspace: its own folder and branch",
+    status: 201,
+    params: agentParams,
+    body: z
+      .strictObject({
+        workspace_type: z.enum(["local"], 'must be "local"').optional(),
+        base_branch: branch.optional(),
+        merge_strategy: mergeStrategy.optional(),
+      })
+      .optional(),
+    response: workspace,
+  }),
+  get: endpoint({
+    method: "GET",
+    path: "/api/v1/agents/{agent_id}/workspace",
+    access: "agent:workspace:read",
+    summary: "Get the agent's workspace",
+    params: agentParams,
+    response: workspace,
+  }),
+  update: endpoint({
+    method: "PATCH",
+    path: "/api/v1/agents/{agent_id}/workspace",
+    access: "agent:workspace:write",
+    summary: "Change the base branch and the settings",
+    params: agentParams,
+    body: z.strictObject({
+      base_branch: branch.optional(),
+      settings: z
+        .strictObject({
+          merge_strategy: mergeStrategy.optional(),
+          auto_checkpoint: z.boolean("must be true or false").optional(),
+          retention_days: z.number("must be a number").int().min(1).max(3650).optional(),
+        })
+        .optional(),
+    }),
+    response: workspace,
+  }),
+  changes: endpoint({
+    method: "GET",
+    path: "/api/v1/agents/{agent_id}/workspace/changes",
+    access: "agent:workspace:read",
+    summary: "What differs from the base branch, committed or not",
+    params: agentParams,
+    response: diff,
+  }),
+  createCommit: endpoint({
+    method: "POST",
+    path: "/api/v1/agents/{agent_id}/workspace/commits",
+    access: "agent:workspace:write",
+    summary: "Commit what is in the folder; nothing to commit answers 200 with the newest commit",
+    status: 201,
+    params: agentParams,
+    body: z.strictObject({
+      commit_type: z.enum(commitTypes, `must be one of ${commitTypes.join(", ")}`),
+      iteration: z.number("must be a number").int().min(1).max(1_000_000).optional(),
+      message: z.string("must be a text").min(1).max(8192, "must be at most 8 KiB").optional(),
+    }),
+    response: z.strictObject({
+      ...commitFields,
+      created: z.boolean(),
+      skipped: z.array(skippedFile),
+    }),
+  }),
+  commits: endpoint({
+    method: "GET",
+    path: "/api/v1/agents/{agent_id}/workspace/commits",
+    access: "agent:workspace:read",
+    summary: "The workspace's own commits, newest first",
+    params: agentParams,
+    query: page,
+    response: z.array(commit),
+  }),
+  commit: endpoint({
+    method: "GET",
+    path: "/api/v1/agents/{agent_id}/workspace/commits/{sha}",
+    access: "agent:workspace:read",
+    summary: "One of the workspace's own commits",
+    params: agentParams.extend({ sha }),
+    response: commit,
+  }),
+  diff: endpoint({
+    method: "GET",
+    path: "/api/v1/agents/{agent_id}/workspace/commits/{sha}/diff",
+    access: "agent:workspace:read",
+    summary: "What a commit changed; raw with Accept: text/x-diff",
+    params: agentParams.extend({ sha }),
+    response: diff,
+  }),
+  previewMerge: endpoint({
+    method: "POST",
+    path: "/api/v1/agents/{agent_id}/workspace/merge-preview",
+    access: "agent:workspace:read",
+    summary: "The merge as it would be; changes nothing",
+    status: 200,
+    params: agentParams,
+    body: mergeRequest.omit({ message: true }).optional(),
+    response: merge,
+  }),
+  createMerge: endpoint({
+    method: "POST",
+    path: "/api/v1/agents/{agent_id}/workspace/merges",
+    access: "agent:workspace:merge",
+    summary: "Merge the workspace's branch into the target; 200 when there is nothing to merge",
+    status: 201,
+    params: agentParams,
+    body: mergeRequest.optional(),
+    response: merge,
+  }),
+  merges: endpoint({
+    method: "GET",
+    path: "/api/v1/agents/{agent_id}/workspace/merges",
+    access: "agent:workspace:read",
+    summary: "The workspace's merges, newest first",
+    params: agentParams,
+    query: page,
+    response: z.array(merge),
+  }),
+  merge: endpoint({
+    method: "GET",
+    path: "/api/v1/agents/{agent_id}/workspace/merges/{merge_id}",
+    access: "agent:workspace:read",
+    summary: "One merge, with what was decided for each conflict",
+    params: agentParams.extend({ merge_id: id }),
+    response: merge,
+  }),
+};

@@ -1,0 +1,74 @@
+/**
+ * Every error the API answers with: its status and its title (RFC 9457). The sentence that says what
+ * to do next is given where the error is raised.
+ */
+export const errorCodes = {
+  validation_failed: [422, "The request has invalid fields"],
+  malformed_json: [400, "The body is not valid JSON"],
+  bad_request: [400, "The request is malformed"],
+  system_role: [400, "System roles are fixed"],
+  unauthenticated: [401, "Sign in, or send a valid credential"],
+  invalid_token: [401, "The credential is not valid"],
+  invalid_credentials: [401, "Wrong e-mail address or password"],
+  insufficient_permission: [403, "This needs a permission you do not have"],
+  privilege_escalation: [403, "This would grant more than you hold"],
+  cross_origin: [403, "The request came from another site"],
+  ip_not_allowed: [403, "The key may not be used from this address"],
+  registration_closed: [403, "Registration is closed"],
+  not_found: [404, "Not found"],
+  method_not_allowed: [405, "This method is not available here"],
+  email_taken: [409, "The e-mail address is in use"],
+  slug_taken: [409, "The slug is taken"],
+  name_taken: [409, "The name is taken"],
+  role_name_taken: [409, "The role's name is taken"],
+  role_in_use: [409, "The role is in use"],
+  already_member: [409, "Already a member"],
+  last_owner: [409, "An organization always has an owner"],
+  organization_archived: [409, "The organization is archived"],
+  project_not_ready: [409, "The project is not ready"],
+  workspace_exists: [409, "The agent already has a workspace"],
+  workspace_missing: [404, "The agent has no workspace"],
+  workspace_not_active: [409, "The workspace is not active"],
+  workspace_busy: [409, "The workspace is busy"],
+  unsaved_changes: [409, "The workspace has unsaved changes"],
+  merge_conflict: [409, "The merge has conflicts"],
+  quota_exceeded: [409, "A limit of the organization is reached"],
+  run_in_progress: [409, "The agent is already running"],
+  run_ended: [409, "The run has ended"],
+  agent_running: [409, "The agent is running"],
+  idempotency_in_flight: [409, "The same request is being handled"],
+  idempotency_mismatch: [422, "The Idempotency-Key was used with another body"],
+  stale: [412, "It changed since you read it"],
+  body_too_large: [413, "The body is too large"],
+  unsupported_media_type: [415, "The content type is not supported"],
+  slug_reserved: [422, "The slug is reserved"],
+  nested_repository: [422, "A repository inside the workspace"],
+  file_too_large: [422, "A file is too large"],
+  unsafe_path: [422, "A path that git refuses"],
+  rate_limited: [429, "Too many requests"],
+  internal: [500, "Something went wrong here"],
+  unavailable: [503, "Not available right now"],
+} as const satisfies Record<string, readonly [status: number, title: string]>;
+
+export type ErrorCode = keyof typeof errorCodes;
+
+/** One invalid field: where it is, what is wrong with it, and the rule's name. */
+export interface FieldError {
+  loc: (string | number)[];
+  msg: string;
+  type: string;
+}
+
+/** `application/problem+json` as the API answers it (RFC 9457). Some codes add members of their own. */
+export interface Problem {
+  type: string;
+  title: string;
+  status: number;
+  detail: string;
+  code: ErrorCode;
+  request_id: string;
+  errors?: FieldError[];
+  missing_permissions?: string[];
+  suggestion?: string;
+  [member: string]: unknown;
+}

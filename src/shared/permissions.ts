@@ -1,0 +1,111 @@
+/** The registry of permissions: the name and the sentence a person reads (contract, *Roles and permissions*). */
+export const permissions = {
+  "org:read": "See the organization, its roles and its usage",
+  "org:write": "Change the organization's name, description and settings",
+  "org:limits:write": "Change the organization's limits",
+  "org:members:read": "See members and invitations",
+  "org:members:write": "Add and invite members and change their roles",
+  "org:members:delete": "Remove members",
+  "org:roles:read": "See the roles' details",
+  "org:roles:write": "Create, change and delete custom roles",
+  "org:billing:read": "See billing details and statements",
+  "org:billing:write": "Change billing details",
+  "org:audit:read": "Read the audit log",
+  "org:apikeys:read": "See the API keys that can act in the organization",
+  "org:apikeys:revoke": "Revoke API keys that can act in the organization",
+  "org:archive": "Archive and restore the organization",
+  "org:transfer": "Hand the organization to another owner",
+  "project:read": "See projects",
+  "project:write": "Create, import and change projects",
+  "project:delete": "Delete projects",
+  "project:git:read": "Clone and fetch with git",
+  "project:git:write": "Push with git",
+  "agent:read": "See agents and their runs",
+  "agent:write": "Create and change agents",
+  "agent:delete": "Delete agents",
+  "agent:run": "Start and stop runs",
+  "agent:workspace:read": "See workspaces, commits and merges",
+  "agent:workspace:write": "Create workspaces and commit in them",
+  "agent:workspace:merge": "Merge workspaces",
+} as const satisfies Record<string, string>;
+
+export type Permission = keyof typeof permissions;
+export const permissionNames = Object.keys(permissions) as Permission[];
+
+/**
+ * Held by owners alone, which a wildcard of `org` therefore does not cover (contract: "archive,
+ * restore and transfer are the owner's alone"). Only `*:*` or the full name grants them.
+ */
+const ownerOnly: ReadonlySet<string> = new Set(["org:archive", "org:transfer"]);
+
+export const systemRoles = {
+  owner: { description: "Full access, including archiving and transfer", permissions: ["*:*"] },
+  admin: {
+    description: "Full access to all resources",
+    permissions: ["org:*", "project:*", "agent:*"],
+  },
+  member: {
+    description: "Works on projects and with agents",
+    permissions: [
+      "org:read",
+      "org:members:read",
+      "project:read",
+      "project:write",
+      "project:git:*",
+      "agent:*",
+    ],
+  },
+  viewer: {
+    description: "Reads everything, changes nothing",
+    permissions: [
+      "org:read",
+      "org:members:read",
+      "project:read",
+      "project:git:read",
+      "agent:read",
+      "agent:workspace:read",
+    ],
+  },
+  agent_executor: {
+    description: "An agent: its own runs and workspace",
+    permissions: [
+      "project:read",
+      "project:git:*",
+      "agent:read",
+      "agent:run",
+      "agent:workspace:*",
+    ],
+  },
+} as const satisfies Record<string, { description: string; permissions: readonly string[] }>;
+
+export type SystemRole = keyof typeof systemRoles;
+
+/**
+ * Whether a pattern covers a permission: `a:*` covers `a:b` and `a:b:c`, `*:*` covers all, anything
+ * else covers only itself. Whole parts, case-sensitive, a `*` only as the last part.
+ */
+export function matches(pattern: string, permission: string): boolean {
+  if (pattern === "*:*" || pattern === permission) return true;
+  if (!pattern.endsWith(":*") || ownerOnly.has(permission)) return false;
+  return permission.startsWith(pattern.slice(0, -1)) && pattern.length > 2;
+}
+
+/** Whether a pattern is `*:*`, a registered permission, or a wildcard that covers one. */
+export function isKnownPattern(pattern: string): boolean {
+  return pattern === "*:*" || permissionNames.some((name) => matches(pattern, name));
+}
+
+/** Whether any of the patterns covers the permission. The one decision that both grants and explains. */
+export function grants(patterns: readonly string[], permission: string): boolean {
+  return patterns.some((pattern) => matches(pattern, permission));
+}
+
+/** The registered permissions that the patterns cover, in the registry's order. */
+export function expand(patterns: readonly string[]): Permission[] {
+  return permissionNames.filter((permission) => grants(patterns, permission));
+}
+
+/** The registered permissions that `wanted` would give and `held` does not. Empty: no escalation. */
+export function exceeding(wanted: readonly string[], held: readonly string[]): Permission[] {
+  return expand(wanted).filter((permission) => !grants(held, permission));
+}
