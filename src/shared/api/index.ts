@@ -5,7 +5,8 @@ import { members } from "./members.js";
 import { organizations } from "./organizations.js";
 import { projects } from "./projects.js";
 import { roles } from "./roles.js";
+import { runs } from "./runs.js";
 import { workspaces } from "./workspaces.js";
 
 /** The whole API, by resource. */
-export const api = { auth, organizations, members, roles, projects, agents, workspaces, apiKeys };
+export const api = { auth, organizations, members, roles, projects, agents, runs, workspaces, apiKeys };

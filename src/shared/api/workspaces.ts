@@ -27,8 +27,9 @@ export const workspace = z.strictObject({
   isolation: z.literal("isolated"),
   parent_agent_id: id.nullable(),
   parent_agent_name: z.string().nullable(),
-  parent_commit: z.string(),
-  head_commit: z.string(),
+  /** Null while the workspace is being made. */
+  parent_commit: z.string().nullable(),
+  head_commit: z.string().nullable(),
   status: z.enum(["creating", "active", "merging", "archived", "failed"]),
   error: z.string().nullable(),
   counts: z.strictObject({

@@ -1,0 +1,130 @@
+import { randomUUID } from "node:crypto";
+import fastifyCookie from "@fastify/cookie";
+import fastify, { type FastifyBaseLogger, type FastifyInstance } from "fastify";
+import type { Logger } from "pino";
+import { agents } from "#shared/api/agents.js";
+import { apiKeys } from "#shared/api/api-keys.js";
+import { auth } from "#shared/api/auth.js";
+import { members } from "#shared/api/members.js";
+import { organizations } from "#shared/api/organizations.js";
+import { projects } from "#shared/api/projects.js";
+import { roles } from "#shared/api/roles.js";
+import { runs } from "#shared/api/runs.js";
+import { workspaces } from "#shared/api/workspaces.js";
+import type { Config } from "./config.js";
+import type { Database } from "./db/connect.js";
+import { agentHandlers } from "./features/agents/routes.js";
+import { apiKeyHandlers } from "./features/api-keys/routes.js";
+import { createApiKeyService } from "./features/api-keys/service.js";
+import { authHandlers } from "./features/auth/routes.js";
+import { createAuthService } from "./features/auth/service.js";
+import { mountGitHttp } from "./features/git-http/routes.js";
+import { mountHealth } from "./features/health/routes.js";
+import { memberHandlers } from "./features/members/routes.js";
+import { organizationHandlers } from "./features/organizations/routes.js";
+import { projectHandlers } from "./features/projects/routes.js";
+import { resumeProjects, runImport, type ProjectDeps } from "./features/projects/service.js";
+import { roleHandlers } from "./features/roles/routes.js";
+import { runHandlers } from "./features/runs/routes.js";
+import { startLeaseWatch } from "./features/runs/service.js";
+import { workspaceHandlers } from "./features/workspaces/routes.js";
+import { settleWorkspaces } from "./features/workspaces/service.js";
+import type { WorkspaceDeps } from "./features/workspaces/workspace.js";
+import { checkoutDriver } from "./git/folder.js";
+import type { Credentials } from "./http/authenticate.js";
+import { mountDocs } from "./http/docs.js";
+import { mount, type MountOptions } from "./http/mount.js";
+import { sendProblem } from "./http/problem.js";
+import { mountStatic } from "./http/static.js";
+import { startJobs } from "./jobs/queue.js";
+import { storageIn } from "./storage.js";
+
+export interface AppDeps {
+  config: Config;
+  db: Database;
+  log: Logger;
+  /** The address that links show; known only once it listens. */
+  publicUrl(): string;
+  /** The folder of the built web app. */
+  webDir: string;
+  /** Whether answers are checked against their schemas, as every test has it. */
+  checkResponses: boolean;
+}
+
+/**
+ * Builds the whole application on an open database and takes up what an earlier process left
+ * unfinished. Closing it drains requests and background work.
+ */
+export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
+  const { config, db, log } = deps;
+  const app: FastifyInstance = fastify({
+    loggerInstance: log as FastifyBaseLogger,
+    disableRequestLogging: true,
+    genReqId: () => randomUUID(),
+    requestIdHeader: false,
+    bodyLimit: 1024 * 1024,
+    routerOptions: { maxParamLength: 200 },
+    forceCloseConnections: "idle",
+    frameworkErrors: sendProblem,
+  });
+  app.setErrorHandler((error, request, reply) => sendProblem(error, request, reply));
+  app.addHook("onRequest", async (request, reply) => {
+    reply.header("x-request-id", request.id);
+    reply.headers(securityHeaders);
+  });
+  await app.register(fastifyCookie);
+
+  const storage = storageIn(config.dataDir);
+  const jobs = await startJobs(db.systemPool, log);
+  const authService = createAuthService(db, config);
+  const keyService = createApiKeyService(db, config, log);
+  const credentials: Credentials = {
+    accessToken: (token) => authService.actorOf("access", token),
+    cookie: (value) => authService.actorOf("cookie", value),
+    apiKey: (key, ip) => keyService.actorOf(key, ip),
+    keyPrefix: config.keyPrefix,
+  };
+  const options: MountOptions = {
+    db,
+    credentials,
+    publicUrl: deps.publicUrl,
+    checkResponses: deps.checkResponses,
+  };
+  const projectDeps: ProjectDeps = { db, jobs, storage, rules: config, publicUrl: deps.publicUrl, log };
+  const workspaceDeps: WorkspaceDeps = { db, storage, driver: checkoutDriver };
+
+  mount(app, auth, authHandlers(db, authService, deps.publicUrl), options);
+  mount(app, organizations, organizationHandlers(db, config), options);
+  mount(app, members, memberHandlers(db), options);
+  mount(app, roles, roleHandlers(), options);
+  mount(app, projects, projectHandlers(projectDeps), options);
+  mount(app, agents, agentHandlers(db), options);
+  mount(app, runs, runHandlers(), options);
+  mount(app, workspaces, workspaceHandlers(workspaceDeps), options);
+  mount(app, apiKeys, apiKeyHandlers(keyService), options);
+  mountGitHttp(app, { db, storage, credentials });
+  mountHealth(app, db);
+  mountDocs(app, deps.publicUrl);
+  await mountStatic(app, deps.webDir);
+
+  await settleWorkspaces(workspaceDeps, log);
+  await resumeProjects(projectDeps);
+  await jobs.work("import-project", (data, signal) => runImport(projectDeps, data, signal));
+  const leaseWatch = startLeaseWatch(db, log);
+
+  app.addHook("onClose", async () => {
+    leaseWatch.stop();
+    await jobs.stop(5000);
+    await keyService.close();
+  });
+  return app;
+}
+
+/** The page's own scripts and styles only; nobody may frame it (OWASP secure headers). */
+const securityHeaders = {
+  "content-security-policy":
+    "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
+    "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+  "x-content-type-options": "nosniff",
+  "referrer-policy": "same-origin",
+};

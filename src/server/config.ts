@@ -1,0 +1,208 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync, accessSync, constants } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { isIP } from "node:net";
+import { isAbsolute, join, resolve } from "node:path";
+
+/** What the operator may set. The only reader of `process.env`; each variable is documented here. */
+export interface Config {
+  /** OMOI_HOST, OMOI_PORT: where it listens. Port 0 takes a free one. */
+  host: string;
+  port: number;
+  /** OMOI_PUBLIC_URL: what links, the git remote and examples show; no slash at the end. Null: from the address it listens on. */
+  publicUrl: string | null;
+  /** OMOI_DATA_DIR: absolute. The embedded database, repositories, workspaces, the secret file. */
+  dataDir: string;
+  /** OMOI_DATABASE_URL: a PostgreSQL 15 or newer; null runs the embedded one. Its role owns the database. */
+  databaseUrl: string | null;
+  /** OMOI_DATABASE_APP_URL: the unprivileged role to serve as, where the first may not create roles. */
+  databaseAppUrl: string | null;
+  /** OMOI_SECRET, or the file `secret` in the data folder: signs sessions, keys the hashes of API keys. */
+  secret: string;
+  /** OMOI_REGISTRATION */
+  registration: "open" | "invite" | "closed";
+  /** OMOI_IMPORT_ROOTS: folders, separated by `:`, that `file://` imports may come from. */
+  importRoots: string[];
+  /** OMOI_IMPORT_PRIVATE_HOSTS: `true` lets imports reach private and loopback addresses. */
+  importPrivateHosts: boolean;
+  /** OMOI_KEY_PREFIX: what API keys start with. */
+  keyPrefix: string;
+  /** OMOI_MAX_CONCURRENT_AGENTS, OMOI_MAX_RUNTIME_HOURS: ceilings of every organization's limits. */
+  maxConcurrentAgents: number;
+  maxRuntimeHours: number;
+  /** OMOI_LOG_LEVEL */
+  logLevel: "debug" | "info" | "warn" | "error" | "silent";
+}
+
+/** A start that cannot succeed: one line that names the variable and the cure. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+}
+
+type Environment = Record<string, string | undefined>;
+
+const known = new Set([
+  "OMOI_HOST",
+  "OMOI_PORT",
+  "OMOI_PUBLIC_URL",
+  "OMOI_DATA_DIR",
+  "OMOI_DATABASE_URL",
+  "OMOI_DATABASE_APP_URL",
+  "OMOI_SECRET",
+  "OMOI_REGISTRATION",
+  "OMOI_IMPORT_ROOTS",
+  "OMOI_IMPORT_PRIVATE_HOSTS",
+  "OMOI_KEY_PREFIX",
+  "OMOI_MAX_CONCURRENT_AGENTS",
+  "OMOI_MAX_RUNTIME_HOURS",
+  "OMOI_LOG_LEVEL",
+  "OMOI_TEST_DATABASE_URL", // read by the tests alone
+  "OMOI_DEV_API", // read by the development server of the web app alone
+]);
+
+/**
+ * Reads and checks the configuration; makes the data folder and the secret file on first start.
+ * @throws ConfigError naming the variable and the cure.
+ */
+export function readConfig(env: Environment = process.env): Config {
+  for (const variable of Object.keys(env)) {
+    if (variable.startsWith("OMOI_") && !known.has(variable)) {
+      throw new ConfigError(
+        `${variable} is not a setting of Omoi; remove it, or correct its name (known: ${[...known].slice(0, 14).join(", ")})`,
+      );
+    }
+  }
+  const dataDir = resolve(env["OMOI_DATA_DIR"] || "data");
+  const host = env["OMOI_HOST"] || "127.0.0.1";
+  if (!/^[A-Za-z0-9.:-]+$/.test(host)) {
+    throw new ConfigError(`OMOI_HOST must be a host name or an address, such as 127.0.0.1, not "${host}"`);
+  }
+  const config: Omit<Config, "secret"> = {
+    host,
+    port: wholeNumber(env, "OMOI_PORT", 8080, 0, 65_535),
+    publicUrl: webAddress(env, "OMOI_PUBLIC_URL"),
+    dataDir,
+    databaseUrl: postgresUrl(env, "OMOI_DATABASE_URL"),
+    databaseAppUrl: postgresUrl(env, "OMOI_DATABASE_APP_URL"),
+    registration: oneOf(env, "OMOI_REGISTRATION", ["open", "invite", "closed"], "open"),
+    importRoots: folders(env, "OMOI_IMPORT_ROOTS"),
+    importPrivateHosts: oneOf(env, "OMOI_IMPORT_PRIVATE_HOSTS", ["true", "false"], "false") === "true",
+    keyPrefix: keyPrefix(env),
+    maxConcurrentAgents: wholeNumber(env, "OMOI_MAX_CONCURRENT_AGENTS", 10_000, 1, 10_000),
+    maxRuntimeHours: wholeNumber(env, "OMOI_MAX_RUNTIME_HOURS", 1_000_000, 0, 1_000_000),
+    logLevel: oneOf(env, "OMOI_LOG_LEVEL", ["debug", "info", "warn", "error", "silent"], "info"),
+  };
+  if (config.databaseAppUrl !== null && config.databaseUrl === null) {
+    throw new ConfigError("OMOI_DATABASE_APP_URL needs OMOI_DATABASE_URL; set both or neither");
+  }
+  makeDataDir(dataDir);
+  return { ...config, secret: readSecret(env, dataDir) };
+}
+
+function makeDataDir(dataDir: string): void {
+  try {
+    // Traversable, not readable: an embedded PostgreSQL of another uid lives below it.
+    mkdirSync(dataDir, { recursive: true, mode: 0o711 });
+    accessSync(dataDir, constants.W_OK | constants.X_OK);
+  } catch (error) {
+    const why = (error as NodeJS.ErrnoException).code ?? String(error);
+    throw new ConfigError(
+      `The data folder ${dataDir} cannot be written (${why}); make it writable, or set OMOI_DATA_DIR to another folder`,
+    );
+  }
+}
+
+function readSecret(env: Environment, dataDir: string): string {
+  const given = env["OMOI_SECRET"];
+  if (given !== undefined && given !== "") {
+    if (given.length < 32) {
+      throw new ConfigError("OMOI_SECRET must be at least 32 characters; make one with: openssl rand -hex 32");
+    }
+    return given;
+  }
+  const file = join(dataDir, "secret");
+  try {
+    if (!existsSync(file)) {
+      // "wx": of two first starts at once, one makes it and both read it.
+      writeFileSync(file, `${randomBytes(32).toString("hex")}\n`, { mode: 0o600, flag: "wx" });
+    }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") {
+      throw new ConfigError(`The secret file ${file} cannot be made; set OMOI_SECRET, or OMOI_DATA_DIR to another folder`);
+    }
+  }
+  const secret = readFileSync(file, "utf8").trim();
+  if (secret.length < 32) {
+    throw new ConfigError(`The secret file ${file} is damaged; restore it from a backup, or set OMOI_SECRET`);
+  }
+  return secret;
+}
+
+function wholeNumber(env: Environment, variable: string, fallback: number, min: number, max: number): number {
+  const text = env[variable];
+  if (text === undefined || text === "") return fallback;
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || value < min || value > max) {
+    throw new ConfigError(`${variable} must be a whole number from ${min} to ${max}, not "${text}"`);
+  }
+  return value;
+}
+
+function oneOf<const Value extends string>(
+  env: Environment,
+  variable: string,
+  values: readonly Value[],
+  fallback: NoInfer<Value>,
+): Value {
+  const text = env[variable];
+  if (text === undefined || text === "") return fallback;
+  const value = values.find((candidate) => candidate === text);
+  if (value === undefined) {
+    throw new ConfigError(`${variable} must be one of ${values.join(", ")}, not "${text}"`);
+  }
+  return value;
+}
+
+function webAddress(env: Environment, variable: string): string | null {
+  const text = env[variable];
+  if (text === undefined || text === "") return null;
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (!url || !["http:", "https:"].includes(url.protocol) || url.search || url.hash || url.username) {
+    throw new ConfigError(`${variable} must be an http(s) address such as https://omoi.example.com, not "${text}"`);
+  }
+  return url.href.replace(/\/+$/, "");
+}
+
+function postgresUrl(env: Environment, variable: string): string | null {
+  const text = env[variable];
+  if (text === undefined || text === "") return null;
+  if (!/^postgres(ql)?:\/\//.test(text) || !URL.canParse(text)) {
+    throw new ConfigError(`${variable} must be an address such as postgres://user:password@host:5432/omoi`);
+  }
+  return text;
+}
+
+function folders(env: Environment, variable: string): string[] {
+  const list = (env[variable] ?? "").split(":").filter((entry) => entry !== "");
+  for (const folder of list) {
+    if (!isAbsolute(folder)) {
+      throw new ConfigError(`${variable} must list absolute folders separated by ":", not "${folder}"`);
+    }
+  }
+  return list;
+}
+
+function keyPrefix(env: Environment): string {
+  const text = env["OMOI_KEY_PREFIX"] || "sk_live_";
+  if (!/^[a-z][a-z0-9_]{0,18}_$/.test(text)) {
+    throw new ConfigError(`OMOI_KEY_PREFIX must be lower-case letters, digits and "_", ending in "_", not "${text}"`);
+  }
+  return text;
+}
+
+/** The public address, from the configuration or from where it listens. */
+export function publicUrlOf(config: Pick<Config, "publicUrl" | "host">, port: number): string {
+  if (config.publicUrl !== null) return config.publicUrl;
+  const anywhere = config.host === "0.0.0.0" || config.host === "::";
+  const host = anywhere ? "127.0.0.1" : isIP(config.host) === 6 ? `[${config.host}]` : config.host;
+  return `http://${host}:${port}`;
+}

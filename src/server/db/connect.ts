@@ -1,0 +1,215 @@
+import { createHmac } from "node:crypto";
+import { drizzle } from "drizzle-orm/node-postgres";
+import type { NodePgQueryResultHKT } from "drizzle-orm/node-postgres";
+import type { PgDatabase } from "drizzle-orm/pg-core";
+import pg from "pg";
+import type { Logger } from "pino";
+import { ConfigError } from "../config.js";
+import { locksOn, type Locks } from "./locks.js";
+import { migrate } from "./migrate.js";
+
+/** A handle to run queries on: a transaction, or the pool itself. */
+export type Queryable = PgDatabase<NodePgQueryResultHKT, Record<string, never>>;
+
+export interface Database {
+  /** A transaction of one organization: row-level security shows its rows and no others. */
+  tenant<Result>(orgId: string, work: (tx: Queryable) => Promise<Result>): Promise<Result>;
+  /** Work across organizations, such as a login; `reason` is what a search for it finds. */
+  withSystem<Result>(reason: string, work: (db: Queryable) => Promise<Result>): Promise<Result>;
+  /** As `withSystem`, in one transaction. */
+  withSystemTx<Result>(reason: string, work: (tx: Queryable) => Promise<Result>): Promise<Result>;
+  /** Holds locks that all server processes share. */
+  readonly locks: Locks;
+  /** The pool of `withSystem`, for prepared queries by name and for the job queue. */
+  readonly systemPool: pg.Pool;
+  close(): Promise<void>;
+}
+
+/** How to reach a PostgreSQL as the role that owns the database. */
+export interface DatabaseAddress {
+  owner: pg.ClientConfig;
+  /** The unprivileged role to serve as; null makes `omoi_app`. */
+  app: pg.ClientConfig | null;
+}
+
+const appRole = "omoi_app";
+const uuidShape = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+/**
+ * Migrates as the owner, then connects as the role that owns nothing.
+ * @throws ConfigError in one line when the database cannot be reached, is too old, or the role that
+ *   would serve could bypass row-level security.
+ */
+export async function openDatabase(
+  address: DatabaseAddress,
+  secret: string,
+  log: Logger,
+): Promise<Database> {
+  const owner = await connectOwner(address.owner);
+  let serving: pg.ClientConfig;
+  try {
+    serving = address.app ?? (await ensureAppRole(owner, address.owner, secret));
+    await migrate(owner, String(serving.user), log);
+  } finally {
+    await owner.end();
+  }
+
+  const pool = (options: string, max = 10): pg.Pool => {
+    const made = new pg.Pool({ ...serving, options, max, idleTimeoutMillis: 60_000 });
+    // A connection that breaks while idle is replaced by the pool; its error must not end the process.
+    made.on("error", (error) => log.warn({ err: error }, "an idle database connection broke"));
+    return made;
+  };
+  const tenantPool = pool("-c timezone=UTC");
+  const systemPool = pool("-c timezone=UTC -c app.system=on");
+  const lockPool = pool("-c timezone=UTC", 20);
+  await refusePrivileged(systemPool, String(serving.user));
+  const systemDb = drizzle(systemPool) as Queryable;
+
+  return {
+    systemPool,
+    locks: locksOn(lockPool),
+    tenant: (orgId, work) => {
+      if (!uuidShape.test(orgId)) throw new Error("an organization's id must be a UUID");
+      const begin = `begin; select set_config('app.org_id', '${orgId}', true)`;
+      return inTransaction(tenantPool, begin, work);
+    },
+    withSystem: (_reason, work) => work(systemDb),
+    withSystemTx: (_reason, work) => inTransaction(systemPool, "begin", work),
+    close: async () => {
+      await Promise.all([tenantPool.end(), systemPool.end(), lockPool.end()]);
+    },
+  };
+}
+
+async function inTransaction<Result>(
+  pool: pg.Pool,
+  begin: string,
+  work: (tx: Queryable) => Promise<Result>,
+): Promise<Result> {
+  const client = await pool.connect();
+  let broken: Error | undefined;
+  try {
+    await client.query(begin);
+    const result = await work(drizzle(client) as Queryable);
+    await client.query("commit");
+    return result;
+  } catch (error) {
+    await client.query("rollback").catch((failure: unknown) => {
+      broken = failure as Error;
+    });
+    throw error;
+  } finally {
+    client.release(broken);
+  }
+}
+
+async function connectOwner(config: pg.ClientConfig): Promise<pg.Client> {
+  const client = new pg.Client({
+    connectionTimeoutMillis: 5000,
+    ...config,
+    options: "-c timezone=UTC -c app.system=on",
+  });
+  try {
+    await client.connect();
+  } catch (error) {
+    throw new ConfigError(
+      `The database does not answer (${reason(error)}); check OMOI_DATABASE_URL and that PostgreSQL runs`,
+    );
+  }
+  const { rows } = await client.query<{ version: string }>(
+    "select current_setting('server_version_num') as version",
+  );
+  const major = Math.floor(Number(rows[0]?.version) / 10_000);
+  if (major < 15) {
+    await client.end();
+    throw new ConfigError(
+      `The database is PostgreSQL ${major}; point OMOI_DATABASE_URL to version 15 or newer`,
+    );
+  }
+  return client;
+}
+
+/** Makes the role that serves, if it is missing; its password follows from the secret. */
+async function ensureAppRole(
+  owner: pg.Client,
+  address: pg.ClientConfig,
+  secret: string,
+): Promise<pg.ClientConfig> {
+  const password = createHmac("sha256", secret).update("postgresql role omoi_app").digest("hex");
+  try {
+    await owner.query(
+      `create role ${appRole} login nosuperuser nobypassrls nocreatedb nocreaterole password '${password}'`,
+    );
+  } catch (error) {
+    const code = (error as { code?: string }).code;
+    if (code === "42501") {
+      throw new ConfigError(
+        "The role of OMOI_DATABASE_URL may not create roles; grant it CREATEROLE, or set OMOI_DATABASE_APP_URL to a second, unprivileged role",
+      );
+    }
+    // 42710: it exists; 23505: two first starts at once
+    if (code !== "42710" && code !== "23505") throw error;
+  }
+  const serving: pg.ClientConfig = {
+    host: owner.host,
+    port: owner.port,
+    database: String(owner.database),
+    user: appRole,
+    password,
+    ...(address.ssl === undefined ? {} : { ssl: address.ssl }),
+  };
+  const probe = new pg.Client({ ...serving, connectionTimeoutMillis: 5000 });
+  try {
+    await probe.connect();
+  } catch (error) {
+    throw new ConfigError(
+      `The database role ${appRole} cannot sign in (${reason(error)}); another installation made it with another secret: use its OMOI_SECRET, or set OMOI_DATABASE_APP_URL`,
+    );
+  }
+  await probe.end();
+  return serving;
+}
+
+/** Row-level security binds neither superusers nor BYPASSRLS roles: such a role must not serve. */
+async function refusePrivileged(pool: pg.Pool, role: string): Promise<void> {
+  let privileged: boolean;
+  try {
+    const { rows } = await pool.query<{ privileged: boolean }>(
+      "select rolsuper or rolbypassrls as privileged from pg_roles where rolname = current_user",
+    );
+    privileged = rows[0]?.privileged ?? true;
+  } catch (error) {
+    await pool.end();
+    throw new ConfigError(
+      `The database does not answer as ${role} (${reason(error)}); check OMOI_DATABASE_APP_URL`,
+    );
+  }
+  if (privileged) {
+    await pool.end();
+    throw new ConfigError(
+      `The database role ${role} may bypass row-level security; set OMOI_DATABASE_APP_URL to a role without SUPERUSER and BYPASSRLS`,
+    );
+  }
+}
+
+function reason(error: unknown): string {
+  const { message, code } = error as { message?: string; code?: string };
+  return (message || code || String(error)).split("\n", 1)[0] ?? "";
+}
+
+/** The connection settings of a `postgres://` address. */
+export function addressFromUrl(url: string): pg.ClientConfig {
+  // pg resolves the address itself; the user is needed by name for grants.
+  const parsed = new URL(url);
+  return { connectionString: url, user: decodeURIComponent(parsed.username) };
+}
+
+/** The name of the constraint that a failed write broke, or null. */
+export function brokenConstraint(error: unknown): string | null {
+  for (let cause = error; cause instanceof Error; cause = cause.cause as Error) {
+    const { code, constraint } = cause as { code?: string; constraint?: string };
+    if ((code === "23505" || code === "23503" || code === "23514") && constraint) return constraint;
+  }
+  return null;
+}

@@ -1,0 +1,152 @@
+import * as fs from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import pg from "pg";
+import { EmbeddedPostgresError, errorCode } from "./embedded-binaries.js";
+import { type Cluster, prepareCluster } from "./embedded-cluster.js";
+import { connect, keepLock, lock, type Locked } from "./embedded-lock.js";
+import {
+  findPostmaster,
+  limitLog,
+  SOCKET_PORT,
+  spawnPostmaster,
+  type SpawnedPostmaster,
+  stopPostmaster,
+} from "./embedded-postmaster.js";
+
+export { EmbeddedPostgresError } from "./embedded-binaries.js";
+
+/** A running PostgreSQL and how `pg` connects to it: as its superuser, over a Unix socket. */
+export interface EmbeddedPostgres {
+  /** The folder of the socket: absolute, and short enough for a socket address. */
+  readonly host: string;
+  /** Only names the socket file; nothing listens on the network. */
+  readonly port: number;
+  readonly user: string;
+  readonly database: string;
+  /** Ends all sessions and the server, and waits until it is gone; a second call does no more. */
+  stop(): Promise<void>;
+}
+
+export interface EmbeddedPostgresOptions {
+  /** The folder of the cluster; created when missing. */
+  dataDir: string;
+  onProgress?: (line: string) => void;
+  /** Further settings of the server, e.g. `{ fsync: "off" }` for tests. */
+  settings?: Record<string, string>;
+}
+
+/** A socket address holds 103 bytes on macOS and 107 on Linux. */
+const MAX_SOCKET_PATH = 100;
+const START_PATIENCE_MS = 30_000;
+const LOG_CHECK_MS = 60_000;
+
+/**
+ * Takes the folder of a cluster and starts PostgreSQL on it, or adopts the one that a killed Omoi
+ * left running there. Gives the connection settings once it accepts connections and no other Omoi
+ * process uses it. Throws EmbeddedPostgresError, whose one line tells the reason and the cure.
+ */
+export async function startEmbeddedPostgres(
+  options: EmbeddedPostgresOptions,
+): Promise<EmbeddedPostgres> {
+  const { settings = {}, onProgress = () => {} } = options;
+  const durable = settings["fsync"] !== "off";
+  const cluster = await prepareCluster({ dataDir: options.dataDir, durable, onProgress });
+  const { dataDir } = cluster;
+  const socket = await socketFolder(dataDir);
+  try {
+    const { client, pid } = await startAndLock(cluster, socket.host, settings, onProgress);
+    const releaseLock = keepLock(client, socket.host, onProgress);
+    const logCheck = setInterval(() => void limitLog(dataDir).catch(() => {}), LOG_CHECK_MS);
+    logCheck.unref();
+    const stop = async (): Promise<void> => {
+      clearInterval(logCheck);
+      // The lock is held until the server is gone: nobody can adopt a server about to stop.
+      const disconnect = releaseLock();
+      try {
+        await stopPostmaster(pid, dataDir);
+      } finally {
+        await disconnect();
+        await socket.remove();
+      }
+    };
+    let stopped: Promise<void> | undefined;
+    return {
+      host: socket.host,
+      port: SOCKET_PORT,
+      user: "postgres",
+      database: "postgres",
+      stop: () => (stopped ??= stop()),
+    };
+  } catch (error) {
+    await socket.remove();
+    throw error;
+  }
+}
+
+/** The folder itself, or a short link to it when the path of the socket would be too long. */
+async function socketFolder(
+  dataDir: string,
+): Promise<{ host: string; remove: () => Promise<void> }> {
+  if (Buffer.byteLength(join(dataDir, `.s.PGSQL.${SOCKET_PORT}`)) <= MAX_SOCKET_PATH) {
+    return { host: dataDir, remove: async () => {} };
+  }
+  const base = Buffer.byteLength(tmpdir()) <= 60 ? tmpdir() : "/tmp";
+  // mkdtemp makes it 0700, so nobody else can point the link elsewhere.
+  const folder = await fs.mkdtemp(join(base, "omoi-pg-"));
+  const host = join(folder, "s");
+  await fs.symlink(dataDir, host);
+  return { host, remove: () => fs.rm(folder, { recursive: true, force: true }) };
+}
+
+/**
+ * Connects, whoever started the server, and starts one when there is none. What other processes
+ * do at the same time can undo each step, so all of them are repeated until one attempt gets
+ * through: PostgreSQL lets one postmaster have the folder, and its lock lets one Omoi have that.
+ */
+async function startAndLock(
+  cluster: Cluster,
+  host: string,
+  settings: Record<string, string>,
+  onProgress: (line: string) => void,
+): Promise<Locked> {
+  const { dataDir } = cluster;
+  const begin = Date.now();
+  let spawned: SpawnedPostmaster | undefined;
+  let waiting = false;
+  let lastReason = "";
+  while (Date.now() < begin + START_PATIENCE_MS) {
+    const attempt = await connect(host);
+    if (attempt instanceof pg.Client) {
+      const pid = await findPostmaster(dataDir);
+      const locked = await lock(attempt, dataDir, pid);
+      if (locked !== undefined) {
+        if (spawned === undefined) onProgress(`Using the PostgreSQL left running (pid ${pid})`);
+        return locked;
+      }
+    } else {
+      lastReason = attempt.message;
+      const failure = await spawned?.failure();
+      if (failure !== undefined) {
+        if (!failure.outrun) throw failure.error;
+        lastReason = failure.error.message;
+        spawned = undefined;
+      }
+      // A server answers with an SQLSTATE, e.g. that it is starting; the system with "ENOENT".
+      const answers = /^\d[0-9A-Z]{4}$/.test(errorCode(attempt) ?? "");
+      if (spawned === undefined && !answers && (await findPostmaster(dataDir)) === undefined) {
+        spawned = await spawnPostmaster(cluster, settings);
+      } else if (answers && !waiting && Date.now() > begin + 1_000) {
+        waiting = true;
+        onProgress(`Waiting for PostgreSQL: ${attempt.message}`);
+      }
+    }
+    await sleep(spawned === undefined ? 50 : 10);
+  }
+  // Not stopped: after a crash it may be recovering, and must not begin that anew every time.
+  throw new EmbeddedPostgresError(
+    `the embedded PostgreSQL in ${dataDir} is not ready after ${START_PATIENCE_MS / 1000} s ` +
+      `(${lastReason}); see ${join(dataDir, "server.log")} and start Omoi again`,
+  );
+}

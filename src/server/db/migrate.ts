@@ -1,0 +1,103 @@
+import { createHash } from "node:crypto";
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type pg from "pg";
+import type { Logger } from "pino";
+import { systemRoles, type SystemRole } from "#shared/permissions.js";
+import { ConfigError } from "../config.js";
+import { prepareQueues } from "../jobs/queue.js";
+
+const folder = join(import.meta.dirname, "migrations");
+
+/**
+ * Brings the database to this version of the code: each file of `migrations/` once, in the order of
+ * their names, each in its own transaction, under a lock that all server processes share.
+ * @param appRole the role that will serve; it is granted the rows and nothing else.
+ * @throws ConfigError when the database was made by newer or other code.
+ */
+export async function migrate(owner: pg.Client, appRole: string, log: Logger): Promise<void> {
+  await owner.query("select pg_advisory_lock(hashtext('omoi migrations'))");
+  try {
+    await owner.query(
+      `create table if not exists schema_migrations (
+         name text primary key, checksum text not null, applied_at timestamptz(3) not null default now())`,
+    );
+    const applied = new Map(
+      (
+        await owner.query<{ name: string; checksum: string }>(
+          "select name, checksum from schema_migrations",
+        )
+      ).rows.map((row) => [row.name, row.checksum]),
+    );
+    const files = (await readdir(folder)).filter((file) => file.endsWith(".sql")).toSorted();
+    for (const name of applied.keys()) {
+      if (!files.includes(name)) {
+        throw new ConfigError(
+          `The database was migrated by a newer Omoi (${name}); start that version, or restore a backup`,
+        );
+      }
+    }
+    for (const name of files) {
+      const statements = await readFile(join(folder, name), "utf8");
+      const checksum = createHash("sha256").update(statements).digest("hex");
+      const before = applied.get(name);
+      if (before === checksum) continue;
+      if (before !== undefined) {
+        throw new ConfigError(
+          `The database was migrated by another ${name}; start the version that made it`,
+        );
+      }
+      log.info({ migration: name }, "migrating the database");
+      await owner.query("begin");
+      try {
+        await owner.query(statements);
+        await owner.query("insert into schema_migrations (name, checksum) values ($1, $2)", [
+          name,
+          checksum,
+        ]);
+        await owner.query("commit");
+      } catch (error) {
+        await owner.query("rollback");
+        throw error;
+      }
+    }
+    await writeSystemRoles(owner);
+    await prepareQueues(owner);
+    await grant(owner, appRole);
+  } finally {
+    await owner.query("select pg_advisory_unlock(hashtext('omoi migrations'))");
+  }
+}
+
+/** The ids of the system roles: the same in every installation. */
+export const systemRoleIds: Record<SystemRole, string> = {
+  owner: "00000000-0000-7000-8000-000000000001",
+  admin: "00000000-0000-7000-8000-000000000002",
+  member: "00000000-0000-7000-8000-000000000003",
+  viewer: "00000000-0000-7000-8000-000000000004",
+  agent_executor: "00000000-0000-7000-8000-000000000005",
+};
+
+/** System roles are what the code says they are, at every start. */
+async function writeSystemRoles(owner: pg.Client): Promise<void> {
+  for (const [name, role] of Object.entries(systemRoles)) {
+    await owner.query(
+      `insert into roles (id, org_id, name, description, permissions) values ($1, null, $2, $3, $4)
+       on conflict (id) do update set description = excluded.description, permissions = excluded.permissions
+       where (roles.description, roles.permissions) is distinct from (excluded.description, excluded.permissions)`,
+      [systemRoleIds[name as SystemRole], name, role.description, role.permissions],
+    );
+  }
+}
+
+async function grant(owner: pg.Client, appRole: string): Promise<void> {
+  const role = `"${appRole.replaceAll('"', '""')}"`;
+  for (const schema of ["public", "pgboss"]) {
+    await owner.query(`
+      grant usage on schema ${schema} to ${role};
+      grant select, insert, update, delete on all tables in schema ${schema} to ${role};
+      grant usage, select on all sequences in schema ${schema} to ${role};
+      grant execute on all functions in schema ${schema} to ${role};
+      revoke insert, update, delete on schema_migrations from ${role};`);
+  }
+}

@@ -1,0 +1,232 @@
+import { sql } from "drizzle-orm";
+import {
+  bigint,
+  boolean,
+  doublePrecision,
+  integer,
+  jsonb,
+  pgTable,
+  primaryKey,
+  smallint,
+  text,
+  uuid,
+} from "drizzle-orm/pg-core";
+import type { Merge, MergeStrategy, Commit } from "#shared/api/workspaces.js";
+import { bytes, instant } from "./columns.js";
+
+/** The tables as `db/migrations` makes them. Column names are those of the wire. */
+
+type Json = Record<string, import("zod").z.core.util.JSONType>;
+
+const createdAt = () => instant().notNull().default(sql`now()`);
+
+export const users = pgTable("users", {
+  id: uuid().primaryKey(),
+  email: text().notNull(),
+  full_name: text(),
+  department: text(),
+  attributes: jsonb().$type<Json>().notNull().default({}),
+  is_active: boolean().notNull().default(true),
+  is_verified: boolean().notNull().default(false),
+  is_super_admin: boolean().notNull().default(false),
+  created_at: createdAt(),
+  updated_at: createdAt(),
+  last_login_at: instant(),
+});
+
+export const accounts = pgTable("accounts", {
+  id: uuid().primaryKey(),
+  user_id: uuid().notNull(),
+  provider_id: text().notNull(),
+  account_id: text().notNull(),
+  password_hash: text(),
+  created_at: createdAt(),
+  updated_at: createdAt(),
+});
+
+export const sessions = pgTable("sessions", {
+  id: uuid().primaryKey(),
+  user_id: uuid().notNull(),
+  generation: integer().notNull().default(0),
+  ip: text(),
+  user_agent: text(),
+  created_at: createdAt(),
+  last_used_at: createdAt(),
+  expires_at: instant().notNull(),
+  revoked_at: instant(),
+});
+
+export const rateLimits = pgTable(
+  "rate_limits",
+  {
+    bucket: text().notNull(),
+    window_start: instant().notNull(),
+    hits: integer().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.bucket, table.window_start] })],
+);
+
+export const organizations = pgTable("organizations", {
+  id: uuid().primaryKey(),
+  name: text().notNull(),
+  slug: text().notNull(),
+  description: text(),
+  owner_id: uuid().notNull(),
+  billing_email: text(),
+  max_concurrent_agents: integer().notNull().default(5),
+  max_agent_runtime_hours: doublePrecision().notNull().default(100),
+  settings: jsonb().$type<Json>().notNull().default({}),
+  created_at: createdAt(),
+  updated_at: createdAt(),
+  archived_at: instant(),
+});
+
+export const organizationSlugs = pgTable("organization_slugs", {
+  slug: text().primaryKey(),
+  org_id: uuid().notNull(),
+});
+
+export const roles = pgTable("roles", {
+  id: uuid().primaryKey(),
+  org_id: uuid(),
+  name: text().notNull(),
+  description: text(),
+  permissions: text().array().notNull(),
+  inherits_from: uuid(),
+  created_at: createdAt(),
+});
+
+export const projects = pgTable("projects", {
+  id: uuid().primaryKey(),
+  org_id: uuid().notNull(),
+  name: text().notNull(),
+  slug: text().notNull(),
+  description: text(),
+  default_branch: text().notNull(),
+  import_url: text(),
+  status: text({ enum: ["importing", "ready", "failed"] }).notNull(),
+  progress: smallint().notNull().default(0),
+  error: text(),
+  imported_at: instant(),
+  created_at: createdAt(),
+  updated_at: createdAt(),
+});
+
+export const agents = pgTable("agents", {
+  id: uuid().primaryKey(),
+  org_id: uuid().notNull(),
+  project_id: uuid().notNull(),
+  name: text().notNull(),
+  description: text(),
+  parent_agent_id: uuid(),
+  terminated_at: instant(),
+  created_at: createdAt(),
+  updated_at: createdAt(),
+});
+
+export const memberships = pgTable("memberships", {
+  id: uuid().primaryKey(),
+  org_id: uuid().notNull(),
+  user_id: uuid(),
+  agent_id: uuid(),
+  role_id: uuid().notNull(),
+  invited_by: uuid(),
+  joined_at: createdAt(),
+});
+
+export const workspaces = pgTable("workspaces", {
+  agent_id: uuid().primaryKey(),
+  org_id: uuid().notNull(),
+  project_id: uuid().notNull(),
+  branch_name: text().notNull(),
+  base_branch: text().notNull(),
+  workspace_type: text({ enum: ["local", "docker", "remote"] }).notNull().default("local"),
+  parent_agent_id: uuid(),
+  parent_commit: text(),
+  head_commit: text(),
+  head_tree: text(),
+  status: text({ enum: ["creating", "active", "merging", "archived", "failed"] }).notNull(),
+  error: text(),
+  merge_strategy: text().$type<MergeStrategy>().notNull().default("newest_file_wins"),
+  auto_checkpoint: boolean().notNull().default(true),
+  retention_days: integer().notNull().default(30),
+  created_at: createdAt(),
+  updated_at: createdAt(),
+});
+
+export const receivedCommits = pgTable(
+  "received_commits",
+  {
+    org_id: uuid().notNull(),
+    project_id: uuid().notNull(),
+    commit_sha: text().notNull(),
+    received_at: createdAt(),
+    sequence: bigint({ mode: "number" }).generatedAlwaysAsIdentity(),
+  },
+  (table) => [primaryKey({ columns: [table.project_id, table.commit_sha] })],
+);
+
+export const workspaceCommits = pgTable("workspace_commits", {
+  id: uuid().primaryKey(),
+  org_id: uuid().notNull(),
+  agent_id: uuid().notNull(),
+  commit_sha: text().notNull(),
+  parent_sha: text().notNull(),
+  tree_sha: text().notNull(),
+  commit_type: text().$type<Commit["commit_type"]>().notNull(),
+  iteration: integer(),
+  files_changed: integer().notNull(),
+  additions: integer().notNull(),
+  deletions: integer().notNull(),
+  message: text().notNull(),
+  state: text({ enum: ["pending", "recorded"] }).notNull(),
+  created_at: createdAt(),
+});
+
+export const merges = pgTable("merges", {
+  id: uuid().primaryKey(),
+  org_id: uuid().notNull(),
+  project_id: uuid().notNull(),
+  agent_id: uuid().notNull(),
+  source_branch: text().notNull(),
+  target_branch: text().notNull(),
+  source_commit: text().notNull(),
+  target_commit: text().notNull(),
+  merge_commit: text().notNull(),
+  strategy: text().$type<MergeStrategy>().notNull(),
+  state: text({ enum: ["pending", "done"] }).notNull(),
+  status: text({ enum: ["clean", "conflict_resolved"] }).notNull(),
+  resolutions: jsonb().$type<Merge["resolutions"]>().notNull(),
+  reverted_by: uuid(),
+  created_at: createdAt(),
+});
+
+export const apiKeys = pgTable("api_keys", {
+  id: uuid().primaryKey(),
+  user_id: uuid().notNull(),
+  name: text().notNull(),
+  description: text(),
+  key_hash: bytes().notNull(),
+  key_prefix: text().notNull(),
+  key_hint: text().notNull(),
+  scopes: text().array().notNull(),
+  org_id: uuid(),
+  created_at: createdAt(),
+  last_used_at: instant(),
+  last_used_ip: text(),
+  expires_at: instant(),
+  revoked_at: instant(),
+});
+
+export const runs = pgTable("runs", {
+  id: uuid().primaryKey(),
+  org_id: uuid().notNull(),
+  agent_id: uuid().notNull(),
+  kind: text({ enum: ["managed", "leased"] }).notNull(),
+  status: text().notNull(),
+  exit_code: integer(),
+  started_at: createdAt(),
+  ended_at: instant(),
+  lease_expires_at: instant(),
+  last_heartbeat_at: instant(),
+});

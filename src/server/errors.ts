@@ -1,0 +1,33 @@
+import { errorCodes, type ErrorCode, type FieldError } from "#shared/errors.js";
+
+/** What an error's answer holds besides the standard members, such as `suggestion`. */
+type Extra = { errors?: FieldError[]; headers?: Record<string, string>; [member: string]: unknown };
+
+/** A refusal that the caller is told of: a code of the registry and one sentence that says what to do. */
+export class AppError extends Error {
+  override readonly name = "AppError";
+  readonly code: ErrorCode;
+  readonly extra: Extra;
+
+  constructor(code: ErrorCode, detail: string, extra: Extra = {}) {
+    super(detail);
+    this.code = code;
+    this.extra = extra;
+  }
+
+  get status(): number {
+    return errorCodes[this.code][0];
+  }
+}
+
+/** Absent or not visible: one answer for both, so that it tells nothing (contract, 404). */
+export function notFound(): AppError {
+  return new AppError("not_found", "There is nothing here that you can see; check the address.");
+}
+
+/** A body's field that is wrong by what it refers to or by a rule the schema cannot say. */
+export function invalidField(field: string, message: string, type = "invalid"): AppError {
+  return new AppError("validation_failed", `${field}: ${message}.`, {
+    errors: [{ loc: ["body", field], msg: message, type }],
+  });
+}

@@ -1,0 +1,30 @@
+import { agents } from "#shared/api/agents.js";
+import type { Database } from "../../db/connect.js";
+import { organizationsWith } from "../../http/authorize.js";
+import type { Handlers } from "../../http/mount.js";
+import { decodeCursor, pageOf } from "../../http/pagination.js";
+import * as repository from "./repository.js";
+import { createAgent, readAgent } from "./service.js";
+
+export function agentHandlers(db: Database): Handlers<typeof agents> {
+  return {
+    list: async ({ actor, request, reply }, { query }) => {
+      const orgIds = await organizationsWith(db, actor, "agent:read", query.organization_id);
+      const after = query.cursor === undefined ? "" : (decodeCursor(query.cursor, 1)[0] as string);
+      const { project_id, status } = query;
+      const rows = await db.withSystem("list agents", (tx) =>
+        repository.listAgents(tx, orgIds, { project_id, status, after }, query.limit + 1),
+      );
+      return pageOf(rows, query.limit, (last) => [last.id], request, reply);
+    },
+    create: (context, { body }) => createAgent(context, body),
+    get: (context, { params }) => readAgent(context, params.agent_id),
+    update: async (context, { params, body }) => {
+      const { description } = body;
+      await context.tx((tx) =>
+        repository.updateAgent(tx, params.agent_id, description === undefined ? {} : { description }),
+      );
+      return readAgent(context, params.agent_id);
+    },
+  };
+}

@@ -1,0 +1,265 @@
+import type { Logger } from "pino";
+import type { ApiKey } from "#shared/api/api-keys.js";
+import { isKnownPattern, matches } from "#shared/permissions.js";
+import { batched } from "../../db/batch.js";
+import { newId } from "../../db/columns.js";
+import type { Database } from "../../db/connect.js";
+import { AppError, invalidField, notFound } from "../../errors.js";
+import { invalidToken, type Actor } from "../../http/authenticate.js";
+import { generateKey, hashKey, hintOf, isWellFormed } from "./key.js";
+import * as repository from "./repository.js";
+
+export interface NewKey {
+  name: string;
+  description?: string | null | undefined;
+  scopes?: string[] | undefined;
+  organization_id?: string | null | undefined;
+  expires_in_days?: number | null | undefined;
+  expires_at?: string | null | undefined;
+}
+
+export interface ApiKeyService {
+  /** Makes a key; the only answer that ever holds it. @throws AppError 403 `privilege_escalation`; 422 */
+  create(actor: Actor, input: NewKey): Promise<ApiKey & { key: string }>;
+  list(actor: Actor, after: string | null, limit: number): Promise<ApiKey[]>;
+  get(actor: Actor, keyId: string): Promise<ApiKey>;
+  update(
+    actor: Actor,
+    keyId: string,
+    changes: { name?: string | undefined; description?: string | null | undefined },
+  ): Promise<ApiKey>;
+  revoke(actor: Actor, keyId: string): Promise<void>;
+  /** The actor behind a key. @throws AppError 401 */
+  actorOf(key: string, ip: string): Promise<Actor>;
+  /** Writes the last uses that are still in memory and stops writing. */
+  close(): Promise<void>;
+}
+
+const flushMs = 30_000;
+
+export function createApiKeyService(
+  db: Database,
+  settings: { secret: string; keyPrefix: string },
+  log: Logger,
+): ApiKeyService {
+  const { secret, keyPrefix } = settings;
+  const usable = batched((hashes) => repository.findUsableKeys(db.systemPool, hashes));
+
+  const uses = new Map<string, { at: Date; ip: string }>();
+  const flush = async (): Promise<void> => {
+    const batch = [...uses].map(([id, use]) => ({ id, ...use }));
+    uses.clear();
+    if (batch.length > 0) await repository.writeLastUses(db.systemPool, batch);
+  };
+  const timer = setInterval(() => {
+    flush().catch((error: unknown) => log.warn({ err: error }, "last uses were not written"));
+  }, flushMs);
+  timer.unref();
+
+  /** A key that the actor may see: his own, within the scopes of the key he comes with. */
+  const own = async (actor: Actor, keyId: string): Promise<repository.StoredKey> => {
+    const key = await db.withSystem("find one's own key", (tx) =>
+      repository.findKey(tx, actor.userId, keyId),
+    );
+    if (!key || !scopesWithin(actor, key.scopes)) throw notFound();
+    return key;
+  };
+  const shown = async (keys: repository.StoredKey[]): Promise<ApiKey[]> => {
+    const orgIds = new Set(keys.flatMap((key) => key.scopes.map(organizationOf)));
+    const slugs = await db.withSystem("name the organizations of keys", (tx) =>
+      repository.slugsOf(tx, [...orgIds].filter((id) => id !== null)),
+    );
+    return keys.map((key) => ({
+      ...key,
+      scopes: key.scopes.map((scope) => shownScope(scope, slugs)),
+      is_active: key.status === "active",
+      agent_id: null,
+      allowed_ips: null,
+    }));
+  };
+  const shownOne = async (key: repository.StoredKey): Promise<ApiKey> =>
+    (await shown([key]))[0] as ApiKey;
+
+  return {
+    create: async (actor, input) => {
+      const scopes = await resolveScopes(db, actor.userId, input);
+      const expires_at = expiryOf(input);
+      await refuseBeyond(db, actor, scopes, expires_at);
+      const key = generateKey(keyPrefix);
+      const orgIds = new Set(scopes.map(organizationOf));
+      const stored = await db.withSystem("create a key", (tx) =>
+        repository.insertKey(tx, {
+          id: newId(),
+          user_id: actor.userId,
+          name: input.name,
+          description: input.description ?? null,
+          key_hash: hashKey(secret, key),
+          ...hintOf(keyPrefix, key),
+          scopes,
+          org_id: orgIds.size === 1 ? ([...orgIds][0] ?? null) : null,
+          expires_at,
+        }),
+      );
+      return { ...(await shownOne(stored)), key };
+    },
+
+    list: async (actor, after, limit) => {
+      const keys = await db.withSystem("list one's keys", (tx) =>
+        repository.listKeys(tx, actor.userId, after, limit),
+      );
+      return shown(keys.filter((key) => scopesWithin(actor, key.scopes)));
+    },
+
+    get: async (actor, keyId) => shownOne(await own(actor, keyId)),
+
+    update: async (actor, keyId, { name, description }) => {
+      await own(actor, keyId);
+      const changes = {
+        ...(name === undefined ? {} : { name }),
+        ...(description === undefined ? {} : { description }),
+      };
+      if (Object.keys(changes).length > 0) {
+        await db.withSystem("rename a key", (tx) => repository.updateKey(tx, keyId, changes));
+      }
+      return shownOne(await own(actor, keyId));
+    },
+
+    revoke: async (actor, keyId) => {
+      await own(actor, keyId);
+      await db.withSystem("revoke a key", (tx) => repository.revokeKey(tx, keyId));
+    },
+
+    actorOf: async (key, ip) => {
+      if (!isWellFormed(keyPrefix, key)) throw invalidToken();
+      const found = await usable(hashKey(secret, key).toString("hex"));
+      if (!found) throw invalidToken();
+      uses.set(found.id, { at: new Date(), ip });
+      return {
+        userId: found.user_id,
+        session: null,
+        key: { id: found.id, scopes: found.scopes },
+      };
+    },
+
+    close: async () => {
+      clearInterval(timer);
+      await flush();
+    },
+  };
+}
+
+const scopeShape = /^org:([^:]+):(.+)$/;
+
+/** The organization's id in a stored scope; null for `*:*`. */
+function organizationOf(scope: string): string | null {
+  return scopeShape.exec(scope)?.[1] ?? null;
+}
+
+function shownScope(scope: string, slugs: Map<string, string>): string {
+  const orgId = organizationOf(scope);
+  return orgId === null ? scope : scope.replace(orgId, slugs.get(orgId) ?? orgId);
+}
+
+/** The scopes asked for, with the organizations' ids in place of their slugs. */
+async function resolveScopes(db: Database, userId: string, input: NewKey): Promise<string[]> {
+  const orgId = input.organization_id ?? null;
+  let wanted = input.scopes;
+  if (orgId !== null) {
+    const slugs = await db.withSystem("find the organization of a key", (tx) =>
+      repository.slugsOf(tx, [orgId]),
+    );
+    const slug = slugs.get(orgId);
+    const visible =
+      slug !== undefined &&
+      (
+        await db.withSystem("check the organization of a key", (tx) =>
+          repository.memberOrganizations(tx, userId, [slug]),
+        )
+      ).has(slug);
+    if (!visible) {
+      throw invalidField("organization_id", "names no organization that you are in", "unknown_id");
+    }
+    wanted ??= [`org:${slug}:*`];
+  }
+  wanted ??= ["*:*"];
+  const slugs = wanted.flatMap((scope) => scopeShape.exec(scope)?.[1] ?? []);
+  const organizations = await db.withSystem("find the organizations of scopes", (tx) =>
+    repository.memberOrganizations(tx, userId, slugs),
+  );
+  const scopes = wanted.map((scope, index) => {
+    if (scope === "*:*") return scope;
+    const [, slug, pattern] = scopeShape.exec(scope) ?? [];
+    const id = slug === undefined ? undefined : organizations.get(slug);
+    if (pattern === undefined) {
+      throw invalidScope(index, "must be *:*, org:<slug>:* or org:<slug>:<permission>");
+    }
+    if (id === undefined) {
+      throw invalidScope(index, `names no organization that you are in: "${slug}"`);
+    }
+    if (pattern !== "*" && !isKnownPattern(pattern)) {
+      throw invalidScope(index, `is not a known permission: "${pattern}"`);
+    }
+    if (orgId !== null && id !== orgId) {
+      throw invalidScope(index, "names another organization than organization_id");
+    }
+    return `org:${id}:${pattern === "*:*" ? "*" : pattern}`;
+  });
+  return [...new Set(scopes)];
+}
+
+function invalidScope(index: number, message: string): AppError {
+  return new AppError("validation_failed", `scopes: ${message}.`, {
+    errors: [{ loc: ["body", "scopes", index], msg: message, type: "invalid_scope" }],
+  });
+}
+
+function expiryOf(input: NewKey): string | null {
+  if (input.expires_in_days != null) {
+    return new Date(Date.now() + input.expires_in_days * 86_400_000).toISOString();
+  }
+  if (input.expires_at == null) return null;
+  const at = new Date(input.expires_at);
+  if (at.getTime() <= Date.now()) {
+    throw invalidField("expires_at", "is in the past; give a time to come", "in_the_past");
+  }
+  return at.toISOString();
+}
+
+/** Whether every scope lies within those of the credential. */
+function scopesWithin(actor: Actor, scopes: readonly string[]): boolean {
+  return !actor.key || scopes.every((scope) => actor.key?.scopes.some((own) => scopeCovers(own, scope)));
+}
+
+function scopeCovers(wide: string, narrow: string): boolean {
+  if (wide === "*:*" || wide === narrow) return true;
+  const [, wideOrg, widePattern = ""] = scopeShape.exec(wide) ?? [];
+  const [, narrowOrg, narrowPattern = ""] = scopeShape.exec(narrow) ?? [];
+  if (wideOrg === undefined || wideOrg !== narrowOrg) return false;
+  return widePattern === "*" || (narrowPattern !== "*" && matches(widePattern, narrowPattern));
+}
+
+/** A key makes no key that reaches further or lives longer than itself. */
+async function refuseBeyond(
+  db: Database,
+  actor: Actor,
+  scopes: string[],
+  expiresAt: string | null,
+): Promise<void> {
+  if (!actor.key) return;
+  const beyond = scopes.find((scope) => !scopesWithin(actor, [scope]));
+  if (beyond !== undefined) {
+    throw new AppError(
+      "privilege_escalation",
+      "A key can make only keys within its own scopes; sign in to make this one.",
+    );
+  }
+  const maker = await db.withSystem("check the expiry of the making key", (tx) =>
+    repository.findKey(tx, actor.userId, actor.key?.id as string),
+  );
+  if (maker?.expires_at && (expiresAt === null || expiresAt > maker.expires_at)) {
+    throw new AppError(
+      "privilege_escalation",
+      `A key can make only keys that end when it does, at ${maker.expires_at}, or sooner.`,
+    );
+  }
+}

@@ -1,0 +1,82 @@
+import type { FastifyReply } from "fastify";
+import { auth } from "#shared/api/auth.js";
+import type { Database } from "../../db/connect.js";
+import { AppError, notFound } from "../../errors.js";
+import { invalidToken, refuseCrossOrigin, sessionCookie, unauthenticated } from "../../http/authenticate.js";
+import { requireFullAccess } from "../../http/authorize.js";
+import type { Handlers } from "../../http/mount.js";
+import * as repository from "./repository.js";
+import type { AuthService, SignedIn } from "./service.js";
+
+export function authHandlers(
+  db: Database,
+  service: AuthService,
+  publicUrl: () => string,
+): Handlers<typeof auth> {
+  const cookieOptions = () => ({
+    httpOnly: true,
+    sameSite: "lax" as const,
+    path: "/",
+    secure: publicUrl().startsWith("https:"),
+  });
+  const answer = (reply: FastifyReply, signedIn: SignedIn): SignedIn["tokens"] => {
+    reply.header("cache-control", "no-store");
+    reply.setCookie(sessionCookie, signedIn.cookie, { ...cookieOptions(), maxAge: 365 * 86_400 });
+    return signedIn.tokens;
+  };
+  const me = async (userId: string) => {
+    const user = await db.withSystem("who am I", (tx) => repository.findUser(tx, userId));
+    if (!user) throw invalidToken();
+    return user;
+  };
+
+  return {
+    register: ({ ip }, { body }) => service.register({ ...body, ip }),
+    login: async ({ ip, request, reply }, { body }) => {
+      const userAgent = request.headers["user-agent"]?.slice(0, 500) ?? null;
+      const signedIn = await service.login(body.email, body.password, { ip, user_agent: userAgent });
+      return answer(reply, signedIn);
+    },
+    refresh: async ({ request, reply }, { body }) => {
+      if (body?.refresh_token !== undefined) {
+        return answer(reply, await service.refresh(body.refresh_token, "refresh"));
+      }
+      const cookie = request.cookies[sessionCookie];
+      if (!cookie) throw unauthenticated();
+      refuseCrossOrigin(request, publicUrl());
+      return answer(reply, await service.refresh(cookie, "cookie"));
+    },
+    logout: async ({ actor, reply }) => {
+      if (!actor.session) {
+        throw new AppError("bad_request", "An API key has no session to end; revoke the key instead.");
+      }
+      await service.endSession(actor.userId, actor.session.id);
+      reply.clearCookie(sessionCookie, cookieOptions());
+      return undefined;
+    },
+    me: ({ actor }) => me(actor.userId),
+    updateMe: async ({ actor }, { body }) => {
+      requireFullAccess(actor);
+      const changes = Object.fromEntries(
+        Object.entries(body).filter(([, value]) => value !== undefined),
+      ) as Parameters<typeof repository.updateUser>[2];
+      const user = await db.withSystem("change one's profile", (tx) =>
+        repository.updateUser(tx, actor.userId, changes),
+      );
+      if (!user) throw invalidToken();
+      return user;
+    },
+    sessions: async ({ actor }) => {
+      requireFullAccess(actor);
+      const sessions = await db.withSystem("list one's sessions", (tx) =>
+        repository.listSessions(tx, actor.userId),
+      );
+      return sessions.map((session) => ({ ...session, current: session.id === actor.session?.id }));
+    },
+    endSession: async ({ actor }, { params }) => {
+      requireFullAccess(actor);
+      if (!(await service.endSession(actor.userId, params.session_id))) throw notFound();
+      return undefined;
+    },
+  };
+}

@@ -1,0 +1,176 @@
+import { hash, verify } from "@node-rs/argon2";
+import type { Tokens, User } from "#shared/api/auth.js";
+import { batched } from "../../db/batch.js";
+import { brokenConstraint, type Database } from "../../db/connect.js";
+import { AppError, invalidField } from "../../errors.js";
+import { invalidToken, type Actor } from "../../http/authenticate.js";
+import { commonPasswords } from "./common-passwords.js";
+import * as repository from "./repository.js";
+import { signToken, verifyToken, type TokenKind } from "./tokens.js";
+
+const accessSeconds = 15 * 60;
+const sessionSeconds = 30 * 24 * 60 * 60;
+const signUpLimit = { hits: 30, seconds: 60 * 60 };
+const loginLimit = { hits: 10, seconds: 15 * 60 };
+
+/** What a sign-in gives: the pair for API clients and the cookie for the web app. */
+export interface SignedIn {
+  tokens: Tokens;
+  cookie: string;
+}
+
+export interface AuthService {
+  register(input: {
+    email: string;
+    password: string;
+    full_name?: string | null | undefined;
+    ip: string;
+  }): Promise<User>;
+  login(
+    email: string,
+    password: string,
+    origin: repository.SessionOrigin,
+  ): Promise<SignedIn>;
+  refresh(token: string, kind: "refresh" | "cookie"): Promise<SignedIn>;
+  endSession(userId: string, sessionId: string): Promise<boolean>;
+  /** The actor behind a token of a session. @throws AppError 401 */
+  actorOf(kind: TokenKind, token: string): Promise<Actor>;
+}
+
+export function createAuthService(
+  db: Database,
+  settings: { secret: string; registration: "open" | "invite" | "closed" },
+): AuthService {
+  const { secret } = settings;
+  const liveSession = batched((ids) =>
+    db.withSystem("check sessions", (tx) => repository.findLiveSessions(tx, ids)),
+  );
+  // Checked where no account is, so that an unknown address takes as long as a wrong password.
+  const nobody = hash("a password that nobody has");
+
+  const signedIn = (sessionId: string, generation: number): SignedIn => {
+    const now = Math.floor(Date.now() / 1000);
+    const sign = (kind: TokenKind, seconds: number): string =>
+      signToken(secret, kind, { sessionId, generation, expires: now + seconds });
+    return {
+      tokens: {
+        access_token: sign("access", accessSeconds),
+        refresh_token: sign("refresh", sessionSeconds),
+        token_type: "bearer",
+        expires_in: accessSeconds,
+      },
+      cookie: sign("cookie", 10 * 365 * 24 * 60 * 60),
+    };
+  };
+  const sessionEnd = (): string => new Date(Date.now() + sessionSeconds * 1000).toISOString();
+
+  return {
+    register: async ({ email, password, full_name, ip }) => {
+      await limitHits(db, `sign-up ${ip}`, signUpLimit);
+      if (settings.registration !== "open" && (await hasUsers(db))) {
+        throw new AppError(
+          "registration_closed",
+          "Registration is by invitation here; ask an owner of your organization for one.",
+        );
+      }
+      if (commonPasswords.has(password.toLowerCase()) || password.toLowerCase() === email) {
+        throw invalidField("password", "is one that many people use; choose another", "common_password");
+      }
+      const password_hash = await hash(password);
+      try {
+        return await db.withSystemTx("register a person", (tx) =>
+          repository.insertUser(tx, { email, full_name: full_name ?? null, password_hash }),
+        );
+      } catch (error) {
+        if (brokenConstraint(error) !== "users_email_key") throw error;
+        throw new AppError("email_taken", "An account with this e-mail address exists; sign in instead.");
+      }
+    },
+
+    login: async (email, password, origin) => {
+      const bucket = `login ${origin.ip} ${email}`;
+      const tried = await db.withSystem("count failed logins", (tx) =>
+        repository.hitsNow(tx, bucket, loginLimit.seconds),
+      );
+      if (tried.hits >= loginLimit.hits) throw tooMany(loginLimit, tried.reset);
+      const account = await db.withSystem("log in", (tx) => repository.findPassword(tx, email));
+      const matches = await verify(account?.password_hash ?? (await nobody), password);
+      if (!account || !matches) {
+        await db.withSystem("count failed logins", (tx) =>
+          repository.countHit(tx, bucket, loginLimit.seconds),
+        );
+        throw new AppError("invalid_credentials", "Check the e-mail address and the password.", {
+          headers: { "www-authenticate": "Bearer" },
+        });
+      }
+      const sessionId = await db.withSystemTx("start a session", (tx) =>
+        repository.insertSession(tx, account.user_id, origin, sessionEnd()),
+      );
+      return signedIn(sessionId, 0);
+    },
+
+    refresh: async (token, kind) => {
+      const claims = verifyToken(secret, kind, token);
+      const session = claims && (await liveSession(claims.sessionId));
+      if (!claims || !session) throw invalidToken();
+      const generation = kind === "cookie" ? session.generation : claims.generation;
+      const rotated = await db.withSystem("refresh a session", (tx) =>
+        repository.rotateSession(tx, session.id, generation, sessionEnd()),
+      );
+      if (rotated) return signedIn(session.id, generation + 1);
+      // A used refresh token came back: either copy may be a thief's, so the session ends for both.
+      if (kind === "refresh") {
+        await db.withSystem("end a session whose refresh token was replayed", (tx) =>
+          repository.revokeSession(tx, session.user_id, session.id),
+        );
+      }
+      throw invalidToken();
+    },
+
+    endSession: (userId, sessionId) =>
+      db.withSystem("end a session", (tx) => repository.revokeSession(tx, userId, sessionId)),
+
+    actorOf: async (kind, token) => {
+      const claims = verifyToken(secret, kind, token);
+      const session = claims && (await liveSession(claims.sessionId));
+      if (!session) throw invalidToken();
+      if (session.idle) {
+        await db.withSystem("mark a session as used", (tx) =>
+          repository.touchSession(tx, session.id, sessionEnd()),
+        );
+      }
+      return { userId: session.user_id, session: { id: session.id }, key: null };
+    },
+  };
+}
+
+/** Whether an id is that of a person who may sign in. */
+export function userExists(db: Database, userId: string): Promise<boolean> {
+  return db.withSystem("find a person by id", (tx) => repository.userExists(tx, userId));
+}
+
+async function hasUsers(db: Database): Promise<boolean> {
+  const { rows } = await db.systemPool.query("select from users limit 1");
+  return rows.length > 0;
+}
+
+async function limitHits(
+  db: Database,
+  bucket: string,
+  limit: { hits: number; seconds: number },
+): Promise<void> {
+  const { hits, reset } = await db.withSystem("count hits", (tx) =>
+    repository.countHit(tx, bucket, limit.seconds),
+  );
+  if (hits > limit.hits) throw tooMany(limit, reset);
+}
+
+function tooMany(limit: { hits: number; seconds: number }, reset: number): AppError {
+  return new AppError("rate_limited", `Too many tries; wait ${Math.ceil(reset / 60)} minutes.`, {
+    headers: {
+      "retry-after": String(reset),
+      ratelimit: `"default";r=0;t=${reset}`,
+      "ratelimit-policy": `"default";q=${limit.hits};w=${limit.seconds}`,
+    },
+  });
+}

@@ -1,0 +1,89 @@
+import { asc, eq, sql } from "drizzle-orm";
+import type { Member } from "#shared/api/members.js";
+import { newId } from "../../db/columns.js";
+import type { Queryable } from "../../db/connect.js";
+import { systemRoleIds } from "../../db/migrate.js";
+import { agents, memberships, organizations, roles, users } from "../../db/tables.js";
+
+const memberColumns = {
+  id: memberships.id,
+  user_id: memberships.user_id,
+  agent_id: memberships.agent_id,
+  organization_id: memberships.org_id,
+  role_id: memberships.role_id,
+  role_name: roles.name,
+  joined_at: memberships.joined_at,
+  display_name: sql<string>`coalesce(${users.full_name}, ${users.email}, ${agents.name})`,
+  email: users.email,
+  invited_by: memberships.invited_by,
+};
+
+function selectMembers(tx: Queryable) {
+  return tx
+    .select(memberColumns)
+    .from(memberships)
+    .innerJoin(roles, eq(roles.id, memberships.role_id))
+    .leftJoin(users, eq(users.id, memberships.user_id))
+    .leftJoin(agents, eq(agents.id, memberships.agent_id));
+}
+
+export function listMembers(tx: Queryable): Promise<Member[]> {
+  return selectMembers(tx).orderBy(asc(memberships.joined_at), asc(memberships.id));
+}
+
+export async function findMember(tx: Queryable, memberId: string): Promise<Member | undefined> {
+  const [member] = await selectMembers(tx).where(eq(memberships.id, memberId));
+  return member;
+}
+
+/** @throws a unique violation of `memberships_user_key` or `memberships_agent_key` */
+export async function insertMembership(
+  tx: Queryable,
+  values: {
+    org_id: string;
+    user_id?: string | undefined;
+    agent_id?: string | undefined;
+    role_id: string;
+    invited_by?: string;
+  },
+): Promise<string> {
+  const id = newId();
+  await tx.insert(memberships).values({ id, ...values });
+  return id;
+}
+
+export async function updateMemberRole(
+  tx: Queryable,
+  memberId: string,
+  roleId: string,
+): Promise<void> {
+  await tx.update(memberships).set({ role_id: roleId }).where(eq(memberships.id, memberId));
+}
+
+export async function deleteMembership(tx: Queryable, memberId: string): Promise<void> {
+  await tx.delete(memberships).where(eq(memberships.id, memberId));
+}
+
+/** The owners, the earliest first. */
+export async function listOwners(
+  tx: Queryable,
+): Promise<{ member_id: string; user_id: string | null }[]> {
+  return tx
+    .select({ member_id: memberships.id, user_id: memberships.user_id })
+    .from(memberships)
+    .where(eq(memberships.role_id, systemRoleIds.owner))
+    .orderBy(asc(memberships.joined_at), asc(memberships.id));
+}
+
+/** Moves `owner_id` to another person, where it names the one who is no owner any more. */
+export async function moveOwner(
+  tx: Queryable,
+  orgId: string,
+  from: string,
+  to: string,
+): Promise<void> {
+  await tx
+    .update(organizations)
+    .set({ owner_id: to, updated_at: sql`now()` })
+    .where(sql`${organizations.id} = ${orgId} and ${organizations.owner_id} = ${from}`);
+}

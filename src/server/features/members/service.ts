@@ -1,0 +1,150 @@
+import type { Member } from "#shared/api/members.js";
+import { exceeding } from "#shared/permissions.js";
+import { brokenConstraint, type Database, type Queryable } from "../../db/connect.js";
+import { systemRoleIds } from "../../db/migrate.js";
+import { AppError, invalidField, notFound } from "../../errors.js";
+import { heldPatterns, requirePermission, type Standing } from "../../http/authorize.js";
+import type { OrgContext } from "../../http/mount.js";
+import { userExists } from "../auth/service.js";
+import { lockOrganization } from "../../db/tenant.js";
+import { findRole } from "../roles/service.js";
+import * as repository from "./repository.js";
+
+/**
+ * Adds a person or an agent.
+ * @throws AppError 403 `privilege_escalation`; 409 `already_member`; 422 for an unknown id
+ */
+export async function addMember(
+  context: OrgContext,
+  db: Database,
+  body: { user_id?: string | undefined; agent_id?: string | undefined; role_id: string },
+): Promise<Member> {
+  const { user_id, agent_id, role_id } = body;
+  if (user_id !== undefined && !(await userExists(db, user_id))) {
+    throw invalidField("user_id", "names no person here", "unknown_id");
+  }
+  try {
+    return await context.tx(async (tx) => {
+      await refuseRoleBeyond(tx, context.standing, role_id);
+      const id = await repository.insertMembership(tx, {
+        org_id: context.orgId,
+        user_id,
+        agent_id,
+        role_id,
+        invited_by: context.actor.userId,
+      });
+      return (await repository.findMember(tx, id)) as Member;
+    });
+  } catch (error) {
+    const constraint = brokenConstraint(error) ?? "";
+    if (constraint === "memberships_agent_fkey") {
+      throw invalidField("agent_id", "names no agent of this organization", "unknown_id");
+    }
+    if (!/^memberships_(user|agent)_key$/.test(constraint)) throw error;
+    throw new AppError("already_member", "Already a member here; change the role instead.");
+  }
+}
+
+/** Makes the creator of an organization its owner, in the transaction that makes it. */
+export async function addOwner(tx: Queryable, orgId: string, userId: string): Promise<void> {
+  await repository.insertMembership(tx, {
+    org_id: orgId,
+    user_id: userId,
+    role_id: systemRoleIds.owner,
+  });
+}
+
+/** Makes a new agent a member as `agent_executor`, in the transaction that makes it. */
+export async function addAgentMember(
+  tx: Queryable,
+  orgId: string,
+  agentId: string,
+  invitedBy: string,
+): Promise<void> {
+  await repository.insertMembership(tx, {
+    org_id: orgId,
+    agent_id: agentId,
+    role_id: systemRoleIds.agent_executor,
+    invited_by: invitedBy,
+  });
+}
+
+/**
+ * Gives a member another role. The last owner stays one; nobody changes a member who holds more.
+ * @throws AppError 403 `privilege_escalation`; 404; 409 `last_owner`; 422 for an unknown role
+ */
+export async function changeRole(
+  context: OrgContext,
+  memberId: string,
+  roleId: string,
+): Promise<Member> {
+  return context.tx(async (tx) => {
+    await lockOrganization(tx, context.orgId);
+    const member = await repository.findMember(tx, memberId);
+    if (!member) throw notFound();
+    await refuseMemberBeyond(tx, context.standing, member);
+    await refuseRoleBeyond(tx, context.standing, roleId);
+    if (roleId !== member.role_id) await keepAnOwner(tx, context.orgId, member);
+    await repository.updateMemberRole(tx, memberId, roleId);
+    return (await repository.findMember(tx, memberId)) as Member;
+  });
+}
+
+/**
+ * Removes a member. Leaving by oneself needs no permission.
+ * @throws AppError 403; 404; 409 `last_owner`
+ */
+export async function removeMember(
+  standing: Standing,
+  db: Database,
+  memberId: string,
+): Promise<void> {
+  const leaving = standing.membershipId === memberId;
+  if (!leaving) requirePermission(standing, "org:members:delete");
+  await db.tenant(standing.orgId, async (tx) => {
+    await lockOrganization(tx, standing.orgId);
+    const member = await repository.findMember(tx, memberId);
+    if (!member) throw notFound();
+    if (!leaving) await refuseMemberBeyond(tx, standing, member);
+    await keepAnOwner(tx, standing.orgId, member);
+    await repository.deleteMembership(tx, memberId);
+  });
+}
+
+/** With the organization's row locked: whoever stops being an owner leaves another one behind. */
+async function keepAnOwner(tx: Queryable, orgId: string, member: Member): Promise<void> {
+  if (member.role_id !== systemRoleIds.owner) return;
+  const others = (await repository.listOwners(tx)).filter(
+    (owner) => owner.member_id !== member.id && owner.user_id !== null,
+  );
+  const heir = others[0]?.user_id;
+  if (!heir) {
+    throw new AppError("last_owner", "This is the last owner; make another member an owner first.");
+  }
+  if (member.user_id !== null) await repository.moveOwner(tx, orgId, member.user_id, heir);
+}
+
+async function refuseRoleBeyond(tx: Queryable, standing: Standing, roleId: string): Promise<void> {
+  const role = await findRole(tx, roleId);
+  if (!role) throw invalidField("role_id", "names no role of this organization", "unknown_id");
+  refuseBeyond(standing, role.effective_permissions, `The role "${role.name}" holds`);
+}
+
+async function refuseMemberBeyond(
+  tx: Queryable,
+  standing: Standing,
+  member: Member,
+): Promise<void> {
+  const role = await findRole(tx, member.role_id);
+  refuseBeyond(standing, role?.effective_permissions ?? ["*:*"], `${member.display_name} holds`);
+}
+
+function refuseBeyond(standing: Standing, wanted: readonly string[], who: string): void {
+  const beyond = exceeding(wanted, heldPatterns(standing));
+  if (beyond.length === 0) return;
+  throw new AppError(
+    "privilege_escalation",
+    `${who} ${beyond.slice(0, 3).join(", ")}, which you do not; ask somebody who does.`,
+    { missing_permissions: beyond },
+  );
+}

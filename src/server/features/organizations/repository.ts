@@ -1,0 +1,198 @@
+import { eq, sql } from "drizzle-orm";
+import type pg from "pg";
+import type { Organization, OrganizationItem, Usage } from "#shared/api/organizations.js";
+import { isoInstant } from "../../db/columns.js";
+import type { Queryable } from "../../db/connect.js";
+import { organizations, organizationSlugs } from "../../db/tables.js";
+
+const organizationColumns = {
+  id: organizations.id,
+  name: organizations.name,
+  slug: organizations.slug,
+  description: organizations.description,
+  owner_id: organizations.owner_id,
+  billing_email: organizations.billing_email,
+  is_active: sql<boolean>`${organizations.archived_at} is null`,
+  max_concurrent_agents: organizations.max_concurrent_agents,
+  max_agent_runtime_hours: organizations.max_agent_runtime_hours,
+  settings: organizations.settings,
+  created_at: organizations.created_at,
+  updated_at: organizations.updated_at,
+  archived_at: organizations.archived_at,
+};
+
+type NewOrganization = Pick<Organization, "id" | "name" | "slug" | "owner_id"> &
+  Partial<
+    Pick<
+      Organization,
+      | "description"
+      | "billing_email"
+      | "settings"
+      | "max_concurrent_agents"
+      | "max_agent_runtime_hours"
+    >
+  >;
+
+export async function insertOrganization(
+  tx: Queryable,
+  values: NewOrganization,
+): Promise<Organization> {
+  const [row] = await tx.insert(organizations).values(values).returning(organizationColumns);
+  if (!row) throw new Error("the organization was not inserted");
+  await tx.insert(organizationSlugs).values({ slug: values.slug, org_id: values.id });
+  return row;
+}
+
+export async function findOrganization(
+  tx: Queryable,
+  orgId: string,
+): Promise<Organization | undefined> {
+  const [row] = await tx
+    .select(organizationColumns)
+    .from(organizations)
+    .where(eq(organizations.id, orgId));
+  return row;
+}
+
+export async function updateOrganization(
+  tx: Queryable,
+  orgId: string,
+  changes: Partial<Omit<NewOrganization, "id">>,
+): Promise<Organization | undefined> {
+  const [row] = await tx
+    .update(organizations)
+    .set({ ...changes, updated_at: sql`now()` })
+    .where(eq(organizations.id, orgId))
+    .returning(organizationColumns);
+  return row;
+}
+
+/** Claims a slug for the organization; one that it had before is its own again. */
+export async function claimSlug(tx: Queryable, orgId: string, slug: string): Promise<boolean> {
+  await tx.insert(organizationSlugs).values({ slug, org_id: orgId }).onConflictDoNothing();
+  const [row] = await tx
+    .select({ org_id: organizationSlugs.org_id })
+    .from(organizationSlugs)
+    .where(eq(organizationSlugs.slug, slug));
+  return row?.org_id === orgId;
+}
+
+/** Which slugs are taken among a base and its numbered variants. Needs system work: slugs are global. */
+export async function takenSlugs(db: Queryable, base: string): Promise<Set<string>> {
+  const rows = await db
+    .select({ slug: organizationSlugs.slug })
+    .from(organizationSlugs)
+    .where(
+      sql`${organizationSlugs.slug} = ${base} or ${organizationSlugs.slug} like ${`${base}-%`}`,
+    );
+  return new Set(rows.map((row) => row.slug));
+}
+
+/** The current UTC calendar month. */
+const periodStart = "date_trunc('month', now() at time zone 'UTC') at time zone 'UTC'";
+const periodEnd =
+  "(date_trunc('month', now() at time zone 'UTC') + interval '1 month') at time zone 'UTC'";
+
+/** Hours of an organization's run intervals within the period; a lost run counts to its last heartbeat. */
+const usageColumns = (orgId: string): string => `
+  (select count(*)::int from runs where org_id = ${orgId} and ended_at is null) as running,
+  (select round(coalesce(sum(extract(epoch from
+      least(coalesce(ended_at, now()), ${periodEnd}) - greatest(started_at, ${periodStart})) / 3600), 0), 4)::float8
+    from runs where org_id = ${orgId} and started_at < ${periodEnd}
+      and coalesce(ended_at, now()) > ${periodStart}) as hours,
+  ${periodStart} as period_start, ${periodEnd} as period_end`;
+
+interface UsageRow extends Record<string, unknown> {
+  running: number;
+  hours: number;
+  period_start: Date;
+  period_end: Date;
+  max_concurrent_agents: number;
+  max_agent_runtime_hours: number;
+}
+
+function usageOf(row: UsageRow): Usage {
+  return {
+    period_start: isoInstant(row.period_start),
+    period_end: isoInstant(row.period_end),
+    concurrent_agents: { current: row.running, limit: row.max_concurrent_agents },
+    runtime_hours: { current: row.hours, limit: row.max_agent_runtime_hours },
+  };
+}
+
+export async function readUsage(tx: Queryable, orgId: string): Promise<Usage | undefined> {
+  const { rows } = await tx.execute<UsageRow>(sql`
+    select max_concurrent_agents, max_agent_runtime_hours, ${sql.raw(usageColumns("o.id"))}
+    from organizations o where id = ${orgId}`);
+  return rows[0] && usageOf(rows[0]);
+}
+
+/** An organization as a member's list shows it, and the role's patterns that decide whether it does. */
+export interface ListedOrganization {
+  item: OrganizationItem;
+  patterns: string[];
+  archived: boolean;
+}
+
+type ListRow = UsageRow & {
+  user_id: string;
+  id: string;
+  name: string;
+  slug: string;
+  role: string;
+  patterns: string[];
+  archived: boolean;
+  owner_id: string;
+  owner_email: string;
+  members: number;
+  projects: number;
+  agents: number;
+};
+
+/**
+ * The organizations of many people in one prepared query, whatever their number; each list is in the
+ * order of creation.
+ */
+export async function listOrganizations(
+  pool: pg.Pool,
+  userIds: string[],
+): Promise<ReadonlyMap<string, ListedOrganization[]>> {
+  const { rows } = await pool.query<ListRow>({
+    name: "list organizations",
+    text: `
+      select m.user_id, o.id, o.name, o.slug, r.name as role,
+        case when r.inherits_from is null then r.permissions else role_patterns(r.id) end as patterns,
+        o.archived_at is not null as archived, o.owner_id, u.email as owner_email,
+        (select count(*)::int from memberships where org_id = o.id) as members,
+        (select count(*)::int from projects where org_id = o.id) as projects,
+        (select count(*)::int from agents where org_id = o.id and terminated_at is null) as agents,
+        o.max_concurrent_agents, o.max_agent_runtime_hours, ${usageColumns("o.id")}
+      from memberships m
+      join organizations o on o.id = m.org_id
+      join roles r on r.id = m.role_id
+      join users u on u.id = o.owner_id
+      where m.user_id = any($1::uuid[])
+      order by o.id`,
+    values: [userIds],
+  });
+  const lists = new Map<string, ListedOrganization[]>();
+  for (const row of rows) {
+    const list = lists.get(row.user_id) ?? [];
+    lists.set(row.user_id, list);
+    list.push({
+      item: {
+        id: row.id,
+        name: row.name,
+        slug: row.slug,
+        role: row.role,
+        is_active: !row.archived,
+        owner: { id: row.owner_id, email: row.owner_email },
+        counts: { members: row.members, projects: row.projects, agents: row.agents },
+        usage: usageOf(row),
+      },
+      patterns: row.patterns,
+      archived: row.archived,
+    });
+  }
+  return lists;
+}

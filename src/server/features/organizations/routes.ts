@@ -1,0 +1,80 @@
+import { organizations } from "#shared/api/organizations.js";
+import { expand, grants } from "#shared/permissions.js";
+import { batched } from "../../db/batch.js";
+import type { Database } from "../../db/connect.js";
+import { notFound } from "../../errors.js";
+import { allows, requireFullAccess, scopesIn } from "../../http/authorize.js";
+import { shareAnswer, type Handlers } from "../../http/mount.js";
+import { decodeCursor, pageOf } from "../../http/pagination.js";
+import * as repository from "./repository.js";
+import { createOrganization, updateOrganization, type Ceilings } from "./service.js";
+
+export function organizationHandlers(
+  db: Database,
+  ceilings: Ceilings,
+): Handlers<typeof organizations> {
+  const listOf = batched(async (userIds) => {
+    const lists = await repository.listOrganizations(db.systemPool, userIds);
+    return new Map(
+      [...lists].map(([userId, list]) => [
+        userId,
+        {
+          list,
+          // What a session or a key of full access gets without further wishes: the common answer.
+          usual: shareAnswer(
+            list
+              .filter(({ archived, patterns }) => !archived && grants(patterns, "org:read"))
+              .map(({ item }) => item),
+          ),
+        },
+      ]),
+    );
+  });
+
+  return {
+    create: async ({ actor }, { body }) => {
+      requireFullAccess(actor);
+      return createOrganization(db, actor.userId, body, ceilings);
+    },
+    list: async ({ actor, request, reply }, { query }) => {
+      const found = await listOf(actor.userId);
+      if (!found) return [];
+      const fullAccess = !actor.key || actor.key.scopes.includes("*:*");
+      if (
+        fullAccess &&
+        query.cursor === undefined &&
+        query.include_archived !== true &&
+        found.usual.length <= query.limit
+      ) {
+        return found.usual;
+      }
+      const after = query.cursor === undefined ? "" : (decodeCursor(query.cursor, 1)[0] as string);
+      const items = found.list
+        .filter(
+          ({ item, archived, patterns }) =>
+            (query.include_archived === true || !archived) &&
+            grants(patterns, "org:read") &&
+            grants(scopesIn(actor, item.id), "org:read") &&
+            item.id > after,
+        )
+        .map(({ item }) => item);
+      return pageOf(items, query.limit, (last) => [last.id], request, reply);
+    },
+    get: async ({ tx, orgId }) => {
+      const organization = await tx((db) => repository.findOrganization(db, orgId));
+      if (!organization) throw notFound();
+      return organization;
+    },
+    update: (context, { body }) => updateOrganization(context, db, body, ceilings),
+    usage: async ({ tx, orgId }) => {
+      const usage = await tx((db) => repository.readUsage(db, orgId));
+      if (!usage) throw notFound();
+      return usage;
+    },
+    permissions: async ({ standing }) => ({
+      role: standing.role,
+      permissions: standing.patterns.toSorted(),
+      effective_permissions: expand(["*:*"]).filter((permission) => allows(standing, permission)),
+    }),
+  };
+}

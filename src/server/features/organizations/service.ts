@@ -1,0 +1,178 @@
+import type { Organization } from "#shared/api/organizations.js";
+import { reservedReason, slugFrom } from "#shared/api/fields.js";
+import type { Permission } from "#shared/permissions.js";
+import { newId } from "../../db/columns.js";
+import { brokenConstraint, type Database } from "../../db/connect.js";
+import { AppError, invalidField, notFound } from "../../errors.js";
+import { requirePermission } from "../../http/authorize.js";
+import type { OrgContext } from "../../http/mount.js";
+import { addOwner } from "../members/service.js";
+import * as repository from "./repository.js";
+
+export { readUsage } from "./repository.js";
+
+/** The installation's ceilings of every organization's limits. */
+export interface Ceilings {
+  maxConcurrentAgents: number;
+  maxRuntimeHours: number;
+}
+
+interface NewOrganization {
+  name: string;
+  slug?: string | undefined;
+  description?: string | null | undefined;
+  billing_email?: string | null | undefined;
+  settings?: Organization["settings"] | undefined;
+  max_concurrent_agents?: number | undefined;
+  max_agent_runtime_hours?: number | undefined;
+}
+
+/**
+ * Creates an organization whose owner is the user.
+ * @throws AppError 409 `slug_taken` with a `suggestion`; 422 `slug_reserved`; 422 over a ceiling
+ */
+export async function createOrganization(
+  db: Database,
+  userId: string,
+  input: NewOrganization,
+  ceilings: Ceilings,
+): Promise<Organization> {
+  refuseOverCeiling(input, ceilings);
+  if (input.slug !== undefined) refuseReserved(input.slug);
+  const base = input.slug ?? slugBase(input.name);
+  // A derived slug that another request takes first is derived again.
+  for (let attempt = 0; ; attempt += 1) {
+    const slug = input.slug ?? (await freeSlug(db, base));
+    try {
+      return await insert(db, userId, slug, input, ceilings);
+    } catch (error) {
+      if (!isSlugTaken(error)) throw error;
+      if (input.slug !== undefined || attempt === 4) throw await slugTaken(db, base);
+    }
+  }
+}
+
+async function insert(
+  db: Database,
+  userId: string,
+  slug: string,
+  input: NewOrganization,
+  ceilings: Ceilings,
+): Promise<Organization> {
+  const id = newId();
+  return db.tenant(id, async (tx) => {
+    const organization = await repository.insertOrganization(tx, {
+      id,
+      slug,
+      name: input.name,
+      owner_id: userId,
+      description: input.description ?? null,
+      billing_email: input.billing_email ?? null,
+      settings: input.settings ?? {},
+      max_concurrent_agents:
+        input.max_concurrent_agents ?? Math.min(5, ceilings.maxConcurrentAgents),
+      max_agent_runtime_hours:
+        input.max_agent_runtime_hours ?? Math.min(100, ceilings.maxRuntimeHours),
+    });
+    await addOwner(tx, id, userId);
+    return organization;
+  });
+}
+
+const fieldPermissions = {
+  name: "org:write",
+  slug: "org:write",
+  description: "org:write",
+  settings: "org:write",
+  billing_email: "org:billing:write",
+  max_concurrent_agents: "org:limits:write",
+  max_agent_runtime_hours: "org:limits:write",
+} as const satisfies Record<string, Permission>;
+
+type OrganizationChanges = {
+  [Field in keyof typeof fieldPermissions]?: Organization[Field] | undefined;
+};
+
+/**
+ * Changes the fields given, all or none. Each field has the permission it needs.
+ * @throws AppError 403; 409 `slug_taken`; 422 `slug_reserved`; 422 over a ceiling
+ */
+export async function updateOrganization(
+  context: OrgContext,
+  db: Database,
+  body: OrganizationChanges,
+  ceilings: Ceilings,
+): Promise<Organization> {
+  const changes = Object.fromEntries(
+    Object.entries(body).filter(([, value]) => value !== undefined),
+  ) as { [Field in keyof OrganizationChanges]: NonNullable<OrganizationChanges[Field]> };
+  for (const field of Object.keys(changes) as (keyof typeof fieldPermissions)[]) {
+    requirePermission(context.standing, fieldPermissions[field]);
+  }
+  refuseOverCeiling(changes, ceilings);
+  const { slug } = changes;
+  if (slug !== undefined) refuseReserved(slug);
+  const organization = await context.tx(async (tx) => {
+    // The slug's row of another organization is not visible here: no row of ours means it is taken.
+    if (slug !== undefined && !(await repository.claimSlug(tx, context.orgId, slug))) return "taken";
+    return repository.updateOrganization(tx, context.orgId, changes);
+  });
+  if (organization === "taken") throw await slugTaken(db, slug as string);
+  if (!organization) throw notFound();
+  return organization;
+}
+
+function refuseOverCeiling(
+  input: Pick<NewOrganization, "max_concurrent_agents" | "max_agent_runtime_hours">,
+  ceilings: Ceilings,
+): void {
+  if ((input.max_concurrent_agents ?? 0) > ceilings.maxConcurrentAgents) {
+    throw invalidField(
+      "max_concurrent_agents",
+      `must be at most ${ceilings.maxConcurrentAgents}, this installation's ceiling`,
+      "too_big",
+    );
+  }
+  if ((input.max_agent_runtime_hours ?? 0) > ceilings.maxRuntimeHours) {
+    throw invalidField(
+      "max_agent_runtime_hours",
+      `must be at most ${ceilings.maxRuntimeHours}, this installation's ceiling`,
+      "too_big",
+    );
+  }
+}
+
+function refuseReserved(slug: string): void {
+  const reason = reservedReason(slug);
+  if (reason === null) return;
+  throw new AppError("slug_reserved", `${reason}.`, {
+    errors: [{ loc: ["body", "slug"], msg: reason, type: "slug_reserved" }],
+  });
+}
+
+/** What a name suggests, made a valid slug: a name without a letter or digit becomes "organization-…". */
+function slugBase(name: string): string {
+  const base = slugFrom(name);
+  if (base.length >= 2 && reservedReason(base) === null) return base;
+  return base === "" ? "organization-1" : `${base}-org`.slice(0, 60);
+}
+
+async function freeSlug(db: Database, base: string): Promise<string> {
+  const taken = await db.withSystem("derive a slug", (tx) => repository.takenSlugs(tx, base));
+  let slug = base;
+  for (let number = 2; taken.has(slug); number += 1) slug = `${base}-${number}`;
+  return slug;
+}
+
+async function slugTaken(db: Database, slug: string): Promise<AppError> {
+  const suggestion = await freeSlug(db, slug.slice(0, 59).replace(/-+$/, ""));
+  return new AppError("slug_taken", `The slug "${slug}" is taken; "${suggestion}" is free.`, {
+    suggestion,
+    errors: [{ loc: ["body", "slug"], msg: `is taken; "${suggestion}" is free`, type: "slug_taken" }],
+  });
+}
+
+function isSlugTaken(error: unknown): boolean {
+  const constraint = brokenConstraint(error);
+  return constraint === "organizations_slug_key" || constraint === "organization_slugs_pkey";
+}

@@ -1,0 +1,103 @@
+import { lookup } from "node:dns/promises";
+import { realpath } from "node:fs/promises";
+import { BlockList, isIP } from "node:net";
+import { sep } from "node:path";
+import { fileURLToPath } from "node:url";
+import { invalidField } from "../../errors.js";
+import type { Protocol } from "../../git/run.js";
+
+export interface ImportRules {
+  /** Folders that `file://` imports may come from. */
+  importRoots: readonly string[];
+  /** Whether imports may reach private, loopback and link-local addresses. */
+  importPrivateHosts: boolean;
+}
+
+/** A checked import: how git may reach it, and the addresses that its host was resolved to. */
+export interface ImportSource {
+  protocols: Protocol[];
+  addresses: string[];
+}
+
+/** Ranges that are not public (RFC 6890 and its registry): an import must not become a way to look inside. */
+const notPublic = new BlockList();
+for (const [network, bits] of [
+  ["0.0.0.0", 8],
+  ["10.0.0.0", 8],
+  ["100.64.0.0", 10],
+  ["127.0.0.0", 8],
+  ["169.254.0.0", 16],
+  ["172.16.0.0", 12],
+  ["192.0.0.0", 24],
+  ["192.168.0.0", 16],
+  ["198.18.0.0", 15],
+  ["224.0.0.0", 4],
+  ["240.0.0.0", 4],
+] as const) {
+  notPublic.addSubnet(network, bits, "ipv4");
+}
+for (const [network, bits] of [
+  ["::", 127],
+  ["64:ff9b::", 96],
+  ["fc00::", 7],
+  ["fe80::", 10],
+  ["ff00::", 8],
+  ["2001:db8::", 32],
+] as const) {
+  notPublic.addSubnet(network, bits, "ipv6");
+}
+
+function isPublic(address: string): boolean {
+  // An IPv4 address in IPv6 clothes is judged as what it is; BlockList does so by itself.
+  return !notPublic.check(address, isIP(address) === 6 ? "ipv6" : "ipv4");
+}
+
+/**
+ * Checks where an import comes from. Called when it is asked for and again when it runs, since names
+ * and folders may lead elsewhere by then.
+ * @throws AppError 422 naming `import_url`
+ */
+export async function checkImportUrl(text: string, rules: ImportRules): Promise<ImportSource> {
+  if (!URL.canParse(text) || /[\u0000-\u0020\u007f]/.test(text)) {
+    throw invalidField("import_url", "must be an address such as https://example.com/team/app.git");
+  }
+  const url = new URL(text);
+  if (url.protocol === "file:") return checkFolder(url, rules);
+  if (url.protocol !== "https:") {
+    throw invalidField("import_url", "must begin with https:// or file://");
+  }
+  if (url.username !== "" || url.password !== "") {
+    throw invalidField("import_url", "must not hold a user name or password: it is shown to members");
+  }
+  const host = url.hostname.replace(/^\[|\]$/g, "");
+  const addresses =
+    isIP(host) === 0 ? await lookup(host, { all: true }).catch(() => []) : [{ address: host }];
+  if (addresses.length === 0) {
+    throw invalidField("import_url", `names a host that cannot be found: ${host}`);
+  }
+  if (!rules.importPrivateHosts && !addresses.every(({ address }) => isPublic(address))) {
+    throw invalidField(
+      "import_url",
+      "leads to a private or local address; whoever runs the server can allow it with OMOI_IMPORT_PRIVATE_HOSTS",
+    );
+  }
+  return { protocols: ["https"], addresses: addresses.map(({ address }) => address) };
+}
+
+async function checkFolder(url: URL, rules: ImportRules): Promise<ImportSource> {
+  // One answer for what is outside and what is absent: it must not tell what lies on the disk.
+  const refused = invalidField(
+    "import_url",
+    "must be a folder below one of those that OMOI_IMPORT_ROOTS allows",
+  );
+  if (url.hostname !== "" || url.search !== "" || url.hash !== "") throw refused;
+  const folder = await realpath(fileURLToPath(url)).catch(() => null);
+  if (folder === null) throw refused;
+  for (const root of rules.importRoots) {
+    const real = await realpath(root).catch(() => null);
+    if (real !== null && (folder === real || folder.startsWith(real.replace(/\/?$/, sep)))) {
+      return { protocols: ["file"], addresses: [] };
+    }
+  }
+  throw refused;
+}

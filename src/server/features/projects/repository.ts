@@ -1,0 +1,135 @@
+import { and, asc, eq, sql } from "drizzle-orm";
+import type { PgUpdateSetSource } from "drizzle-orm/pg-core";
+import type { Project } from "#shared/api/projects.js";
+import type { Queryable } from "../../db/connect.js";
+import { organizations, projects } from "../../db/tables.js";
+
+const projectColumns = {
+  id: projects.id,
+  organization_id: projects.org_id,
+  name: projects.name,
+  slug: projects.slug,
+  description: projects.description,
+  default_branch: projects.default_branch,
+  import_url: projects.import_url,
+  status: projects.status,
+  progress: projects.progress,
+  error: projects.error,
+  org_slug: organizations.slug,
+  agents: sql<number>`(select count(*)::int from agents a where a.project_id = ${projects.id} and a.terminated_at is null)`,
+  workspaces: sql<number>`(select count(*)::int from workspaces w where w.project_id = ${projects.id} and w.status <> 'archived')`,
+  merges: sql<number>`(select count(*)::int from merges g where g.project_id = ${projects.id} and g.state = 'done')`,
+  created_at: projects.created_at,
+  updated_at: projects.updated_at,
+};
+
+/** A project as stored; the address to clone from is made of the slugs. */
+export type ProjectRow = Omit<Project, "clone_url" | "counts"> & {
+  org_slug: string;
+  agents: number;
+  workspaces: number;
+  merges: number;
+};
+
+function selectProjects(tx: Queryable) {
+  return tx
+    .select(projectColumns)
+    .from(projects)
+    .innerJoin(organizations, eq(organizations.id, projects.org_id));
+}
+
+/** @throws a unique violation of `projects_org_slug_key` */
+export async function insertProject(
+  tx: Queryable,
+  values: {
+    id: string;
+    org_id: string;
+    name: string;
+    slug: string;
+    description: string | null;
+    default_branch: string;
+    import_url: string | null;
+  },
+): Promise<void> {
+  await tx.insert(projects).values({ ...values, status: "importing" });
+}
+
+export async function findProject(tx: Queryable, id: string): Promise<ProjectRow | undefined> {
+  const [row] = await selectProjects(tx).where(eq(projects.id, id));
+  return row;
+}
+
+/** The project that a git address names, of any organization. Needs system work. */
+export async function findProjectBySlugs(
+  db: Queryable,
+  orgSlug: string,
+  slug: string,
+): Promise<ProjectRow | undefined> {
+  const [row] = await selectProjects(db).where(
+    and(
+      sql`${projects.org_id} = (select org_id from organization_slugs s where s.slug = ${orgSlug})`,
+      eq(projects.slug, slug),
+    ),
+  );
+  return row;
+}
+
+export async function listProjects(
+  db: Queryable,
+  orgIds: string[],
+  after: string,
+  limit: number,
+): Promise<ProjectRow[]> {
+  return selectProjects(db)
+    .where(
+      and(
+        sql`${projects.org_id} = any(${sql.param(orgIds)}::uuid[])`,
+        after === "" ? undefined : sql`${projects.id} > ${after}`,
+      ),
+    )
+    .orderBy(asc(projects.id))
+    .limit(limit);
+}
+
+export async function takenProjectSlugs(tx: Queryable, base: string): Promise<Set<string>> {
+  const rows = await tx
+    .select({ slug: projects.slug })
+    .from(projects)
+    .where(sql`${projects.slug} = ${base} or ${projects.slug} like ${`${base}-%`}`);
+  return new Set(rows.map((row) => row.slug));
+}
+
+export async function updateProject(
+  tx: Queryable,
+  id: string,
+  changes: Pick<
+    PgUpdateSetSource<typeof projects>,
+    | "name"
+    | "description"
+    | "default_branch"
+    | "status"
+    | "progress"
+    | "error"
+    | "imported_at"
+  >,
+): Promise<void> {
+  await tx
+    .update(projects)
+    .set({ ...changes, updated_at: sql`now()` })
+    .where(eq(projects.id, id));
+}
+
+/** Projects whose making was cut off or is under way, of all organizations. Needs system work. */
+export async function listUnfinishedProjects(
+  db: Queryable,
+): Promise<{ id: string; org_id: string; import_url: string | null; default_branch: string }[]> {
+  return db
+    .select({
+      id: projects.id,
+      org_id: projects.org_id,
+      import_url: projects.import_url,
+      default_branch: projects.default_branch,
+    })
+    .from(projects)
+    .where(eq(projects.status, "importing"));
+}

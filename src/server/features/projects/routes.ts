@@ -1,0 +1,30 @@
+import { projects } from "#shared/api/projects.js";
+import { organizationsWith } from "../../http/authorize.js";
+import type { Handlers } from "../../http/mount.js";
+import { decodeCursor, pageOf } from "../../http/pagination.js";
+import * as repository from "./repository.js";
+import { createProject, projectOf, readProject, type ProjectDeps } from "./service.js";
+
+export function projectHandlers(deps: ProjectDeps): Handlers<typeof projects> {
+  return {
+    list: async ({ actor, request, reply }, { query }) => {
+      const orgIds = await organizationsWith(deps.db, actor, "project:read", query.organization_id);
+      const after = query.cursor === undefined ? "" : (decodeCursor(query.cursor, 1)[0] as string);
+      const rows = await deps.db.withSystem("list projects", (db) =>
+        repository.listProjects(db, orgIds, after, query.limit + 1),
+      );
+      const page = pageOf(rows, query.limit, (last) => [last.id], request, reply);
+      return page.map((row) => projectOf(row, deps.publicUrl()));
+    },
+    create: (context, { body }) => createProject(deps, context, body),
+    get: (context, { params }) => readProject(deps, context, params.project_id),
+    update: async (context, { params, body }) => {
+      const changes = {
+        ...(body.name === undefined ? {} : { name: body.name }),
+        ...(body.description === undefined ? {} : { description: body.description }),
+      };
+      await context.tx((tx) => repository.updateProject(tx, params.project_id, changes));
+      return readProject(deps, context, params.project_id);
+    },
+  };
+}

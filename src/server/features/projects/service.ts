@@ -1,0 +1,194 @@
+import { sql } from "drizzle-orm";
+import type { Logger } from "pino";
+import { slugFrom } from "#shared/api/fields.js";
+import type { Project } from "#shared/api/projects.js";
+import { newId } from "../../db/columns.js";
+import { brokenConstraint, type Database, type Queryable } from "../../db/connect.js";
+import { AppError, invalidField, notFound } from "../../errors.js";
+import { importRepository } from "../../git/import-repository.js";
+import { createRepository, ImportError } from "../../git/repository.js";
+import type { OrgContext } from "../../http/mount.js";
+import type { Jobs } from "../../jobs/queue.js";
+import type { Storage } from "../../storage.js";
+import { checkImportUrl, type ImportRules } from "./import-url.js";
+import * as repository from "./repository.js";
+
+export interface ProjectDeps {
+  db: Database;
+  jobs: Jobs;
+  storage: Storage;
+  rules: ImportRules;
+  publicUrl(): string;
+  log: Logger;
+}
+
+export interface NewProject {
+  name: string;
+  slug?: string | undefined;
+  description?: string | null | undefined;
+  default_branch?: string | undefined;
+  import_url?: string | null | undefined;
+}
+
+/** A project as the API shows it. */
+export function projectOf(row: repository.ProjectRow, publicUrl: string): Project {
+  const { org_slug, agents, workspaces, merges, ...project } = row;
+  return {
+    ...project,
+    clone_url: `${publicUrl}/git/${org_slug}/${project.slug}.git`,
+    counts: { agents, workspaces, merges },
+  };
+}
+
+/**
+ * Creates a project: with one empty commit at once, or imported in the background.
+ * @throws AppError 409 `slug_taken` with a `suggestion`; 422
+ */
+export async function createProject(
+  deps: ProjectDeps,
+  context: OrgContext,
+  input: NewProject,
+): Promise<Project> {
+  const importUrl = input.import_url ?? null;
+  if (importUrl !== null) await checkImportUrl(importUrl, deps.rules);
+  if (/^workspace-/.test(input.default_branch ?? "")) {
+    throw invalidField("default_branch", 'must not begin with "workspace-": those are the agents\' branches');
+  }
+  const id = newId();
+  const base = slugBase(input.name);
+  for (let attempt = 0; ; attempt += 1) {
+    try {
+      await context.tx(async (tx) => {
+        const slug = input.slug ?? (await freeSlug(tx, base));
+        await repository.insertProject(tx, {
+          id,
+          org_id: context.orgId,
+          name: input.name,
+          slug,
+          description: input.description ?? null,
+          default_branch: input.default_branch ?? "main",
+          import_url: importUrl,
+        });
+      });
+      break;
+    } catch (error) {
+      if (brokenConstraint(error) !== "projects_org_slug_key") throw error;
+      if (input.slug === undefined && attempt < 4) continue;
+      const suggestion = await context.tx((tx) => freeSlug(tx, input.slug ?? base));
+      const msg = `is taken; "${suggestion}" is free`;
+      throw new AppError("slug_taken", `The slug ${msg}.`, {
+        suggestion,
+        errors: [{ loc: ["body", "slug"], msg, type: "slug_taken" }],
+      });
+    }
+  }
+  if (importUrl === null) await finishEmpty(deps, context.orgId, id, input.default_branch ?? "main");
+  else await deps.jobs.send("import-project", { org_id: context.orgId, project_id: id });
+  return readProject(deps, context, id);
+}
+
+export async function readProject(
+  deps: ProjectDeps,
+  context: OrgContext,
+  id: string,
+): Promise<Project> {
+  const row = await context.tx((tx) => repository.findProject(tx, id));
+  if (!row) throw notFound();
+  return projectOf(row, deps.publicUrl());
+}
+
+async function finishEmpty(
+  deps: ProjectDeps,
+  orgId: string,
+  id: string,
+  branch: string,
+): Promise<void> {
+  await createRepository(deps.storage.repository(orgId, id), branch);
+  await deps.db.tenant(orgId, (tx) =>
+    repository.updateProject(tx, id, {
+      status: "ready",
+      progress: 100,
+      imported_at: sql`clock_timestamp()`,
+    }),
+  );
+}
+
+/** Brings one import in; run by the job queue, in any process, any number of times. */
+export async function runImport(
+  deps: ProjectDeps,
+  data: { org_id: string; project_id: string },
+  signal: AbortSignal,
+): Promise<void> {
+  const { org_id: orgId, project_id: id } = data;
+  const change = (changes: Parameters<typeof repository.updateProject>[2]): Promise<void> =>
+    deps.db.tenant(orgId, (tx) => repository.updateProject(tx, id, changes));
+
+  await deps.db.locks([`import ${id}`], async () => {
+    const project = await deps.db.tenant(orgId, (tx) => repository.findProject(tx, id));
+    if (project?.status !== "importing" || project.import_url === null) return;
+    try {
+      const source = await checkImportUrl(project.import_url, deps.rules);
+      // One write at a time, and only when the percentage moves: it is for people to watch.
+      let writing: Promise<void> = Promise.resolve();
+      const { defaultBranch } = await importRepository(
+        deps.storage.repository(orgId, id),
+        project.import_url,
+        {
+          ...source,
+          signal,
+          onProgress: (percent) => {
+            writing = writing.then(() => change({ progress: Math.min(percent, 99) })).catch(() => {});
+          },
+        },
+      );
+      await writing;
+      await change({
+        status: "ready",
+        progress: 100,
+        error: null,
+        default_branch: defaultBranch,
+        imported_at: sql`clock_timestamp()`,
+      });
+    } catch (error) {
+      // Stopping: the next start takes it up again.
+      if (signal.aborted) throw error;
+      const known = error instanceof ImportError || error instanceof AppError;
+      if (!known) deps.log.error({ err: error, project: id }, "an import failed");
+      await change({
+        status: "failed",
+        error: known ? error.message : "The import failed here; whoever runs the server finds why in its log.",
+      });
+    }
+  });
+}
+
+/** Takes up what an earlier process left unfinished. */
+export async function resumeProjects(deps: ProjectDeps): Promise<void> {
+  const unfinished = await deps.db.withSystem("resume unfinished projects", (db) =>
+    repository.listUnfinishedProjects(db),
+  );
+  for (const { id, org_id, import_url, default_branch } of unfinished) {
+    if (import_url === null) await finishEmpty(deps, org_id, id, default_branch);
+    else await deps.jobs.send("import-project", { org_id, project_id: id });
+  }
+}
+
+function slugBase(name: string): string {
+  const base = slugFrom(name);
+  return base.length >= 2 ? base : `project-${base || "1"}`;
+}
+
+async function freeSlug(tx: Queryable, base: string): Promise<string> {
+  const short = base.slice(0, 59).replace(/-+$/, "");
+  const taken = await repository.takenProjectSlugs(tx, short);
+  let slug = short;
+  for (let number = 2; taken.has(slug); number += 1) slug = `${short}-${number}`;
+  return slug;
+}
+
+/** The project that a git address names, of any organization; undefined where there is none. */
+export function findProjectByAddress(db: Database, orgSlug: string, slug: string) {
+  return db.withSystem("find the project of a git address", (tx) =>
+    repository.findProjectBySlugs(tx, orgSlug, slug),
+  );
+}

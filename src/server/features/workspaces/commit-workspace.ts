@@ -1,0 +1,158 @@
+import type { Commit } from "#shared/api/workspaces.js";
+import { diffStats } from "../../git/diff.js";
+import { snapshotFolder, type SkippedPath } from "../../git/ingest.js";
+import { commitTree, isAncestor, resolveCommit, updateRef } from "../../git/repository.js";
+import type { OrgContext } from "../../http/mount.js";
+import * as repository from "./repository.js";
+import {
+  branchRef,
+  placesOf,
+  requireActive,
+  withFolderErrors,
+  workspaceLock,
+  type ActiveWorkspace,
+  type WorkspaceDeps,
+} from "./workspace.js";
+
+export interface CommitRequest {
+  commit_type: Exclude<Commit["commit_type"], "merge">;
+  iteration?: number | undefined;
+  message?: string | undefined;
+}
+
+export interface CommitResult {
+  commit: Commit;
+  /** False where nothing had changed: the commit is the newest one. */
+  created: boolean;
+  skipped: SkippedPath[];
+}
+
+/** Commits what is in the agent's folder to its branch. @throws AppError 409, 422 naming a path */
+export function commitWorkspace(
+  deps: WorkspaceDeps,
+  context: OrgContext,
+  agentId: string,
+  request: CommitRequest,
+): Promise<CommitResult> {
+  return deps.db.locks([workspaceLock(agentId)], async () => {
+    const workspace = await context.tx((tx) => requireActive(tx, agentId));
+    return commitUnderLock(deps, workspace, request);
+  });
+}
+
+/**
+ * As `commitWorkspace`, by whoever holds the workspace's lock. The row is written as pending, the
+ * branch moves by compare-and-swap, the row is recorded: a restart settles what is in between by
+ * whether the branch holds the commit.
+ */
+export async function commitUnderLock(
+  deps: WorkspaceDeps,
+  workspace: ActiveWorkspace,
+  request: CommitRequest,
+): Promise<CommitResult> {
+  const { db } = deps;
+  const { org_id: orgId, agent_id: agentId, head_commit: head, agent_name: name } = workspace;
+  const places = placesOf(deps, workspace);
+  const snapshot = await withFolderErrors(() =>
+    snapshotFolder({ ...places, parentTree: workspace.head_tree }),
+  );
+  if (!snapshot.changed) {
+    return { commit: await newestCommit(deps, workspace), created: false, skipped: snapshot.skipped };
+  }
+  const iteration =
+    request.commit_type === "validation"
+      ? (request.iteration ?? (await db.tenant(orgId, (tx) => repository.nextIteration(tx, agentId))))
+      : (request.iteration ?? null);
+  const message = request.message ?? defaultMessage(name, request.commit_type, iteration);
+  const [sha, stats] = await Promise.all([
+    commitTree(places.store, {
+      tree: snapshot.tree,
+      parents: [head],
+      message,
+      author: { name, email: `${agentId}@agents.omoi` },
+      date: new Date(),
+    }),
+    diffStats(places.store, head, snapshot.tree),
+  ]);
+  await db.tenant(orgId, (tx) =>
+    repository.insertPendingCommit(tx, {
+      org_id: orgId,
+      agent_id: agentId,
+      commit_sha: sha,
+      parent_sha: head,
+      tree_sha: snapshot.tree,
+      commit_type: request.commit_type,
+      iteration,
+      message,
+      ...stats,
+    }),
+  );
+  try {
+    await updateRef(places.store, branchRef(workspace.branch_name), sha, head);
+  } catch (error) {
+    await db.tenant(orgId, (tx) => repository.deletePendingCommit(tx, agentId, sha));
+    throw error;
+  }
+  const commit = await db.tenant(orgId, (tx) => repository.recordCommit(tx, workspace, sha));
+  return { commit, created: true, skipped: snapshot.skipped };
+}
+
+/** The messages of the seed. */
+function defaultMessage(
+  agent: string,
+  type: CommitRequest["commit_type"],
+  iteration: number | null,
+): string {
+  switch (type) {
+    case "checkpoint":
+      return `[Agent ${agent}] Checkpoint`;
+    case "validation":
+      return `[Agent ${agent}] Iteration ${iteration}`;
+    case "final":
+      return `[Agent ${agent}] Final`;
+    case "manual":
+      return `[Agent ${agent}] Commit`;
+  }
+}
+
+/** The newest commit; for a workspace without one of its own, what it started from. */
+async function newestCommit(deps: WorkspaceDeps, workspace: ActiveWorkspace): Promise<Commit> {
+  const [newest] = await deps.db.tenant(workspace.org_id, (tx) =>
+    repository.listCommits(tx, workspace.agent_id, null, 1),
+  );
+  if (newest) {
+    const { id: _id, ...commit } = newest;
+    return commit;
+  }
+  return {
+    commit_sha: workspace.head_commit,
+    commit_type: "checkpoint",
+    iteration: null,
+    files_changed: 0,
+    additions: 0,
+    deletions: 0,
+    message: `The state that ${workspace.branch_name} started from`,
+    created_at: workspace.created_at,
+  };
+}
+
+/** Settles a commit that was cut off: the branch holds it, or it never was. */
+export async function settleCommit(
+  deps: WorkspaceDeps,
+  orgId: string,
+  agentId: string,
+  sha: string,
+): Promise<void> {
+  await deps.db.locks([workspaceLock(agentId)], async () => {
+    const workspace = await deps.db.tenant(orgId, (tx) => repository.findWorkspace(tx, agentId));
+    if (!workspace) return;
+    const { store } = placesOf(deps, workspace);
+    const tip = await resolveCommit(store, branchRef(workspace.branch_name));
+    const exists = (await resolveCommit(store, sha)) !== null;
+    const held = tip !== null && exists && (await isAncestor(store, sha, tip));
+    await deps.db.tenant(orgId, async (tx) => {
+      if (held) await repository.recordCommit(tx, workspace, sha);
+      else await repository.deletePendingCommit(tx, agentId, sha);
+    });
+  });
+}

@@ -1,0 +1,131 @@
+import type { MergeStrategy, Workspace } from "#shared/api/workspaces.js";
+import { AppError, invalidField, notFound } from "../../errors.js";
+import { RefMovedError, resolveCommit, resolveTree, updateRef } from "../../git/repository.js";
+import type { OrgContext } from "../../http/mount.js";
+import { commitUnderLock } from "./commit-workspace.js";
+import * as repository from "./repository.js";
+import {
+  branchRef,
+  placesOf,
+  requireActive,
+  requireWorkspace,
+  workspaceLock,
+  workspaceOf,
+  type WorkspaceDeps,
+} from "./workspace.js";
+
+/**
+ * Makes the agent's workspace: a branch `workspace-<agent>` at the base branch, or at the newest
+ * state of the parent agent (which is checkpointed first), and a folder with its files. It is
+ * reserved first, so that a restart finishes what was cut off.
+ * @throws AppError 409 `workspace_exists`, `project_not_ready`; 422 for an unknown base branch
+ */
+export async function createWorkspace(
+  deps: WorkspaceDeps,
+  context: OrgContext,
+  agentId: string,
+  input: { base_branch?: string | undefined; merge_strategy?: MergeStrategy | undefined },
+): Promise<Workspace> {
+  const agent = await context.tx((tx) => repository.findAgentForWorkspace(tx, agentId));
+  if (!agent) throw notFound();
+  if (agent.project_status !== "ready") {
+    throw new AppError(
+      "project_not_ready",
+      agent.project_status === "importing"
+        ? "The project is still being imported; try again when it is ready."
+        : "The project's import failed; create it anew.",
+    );
+  }
+  const baseBranch = input.base_branch ?? agent.default_branch;
+  const store = deps.storage.repository(context.orgId, agent.project_id);
+  if (!(await resolveCommit(store, branchRef(baseBranch)))) {
+    throw invalidField("base_branch", `names no branch of the project: ${baseBranch}`, "unknown_id");
+  }
+  const reserved = await context.tx((tx) =>
+    repository.reserveWorkspace(tx, {
+      agent_id: agentId,
+      org_id: context.orgId,
+      project_id: agent.project_id,
+      branch_name: `workspace-${agent.name}`,
+      base_branch: baseBranch,
+      parent_agent_id: agent.parent_agent_id,
+      merge_strategy: input.merge_strategy ?? "newest_file_wins",
+    }),
+  );
+  if (!reserved) {
+    throw new AppError("workspace_exists", "The agent has a workspace; use it, or archive it first.");
+  }
+  await finishWorkspace(deps, context.orgId, agentId);
+  return workspaceOf(deps, await context.tx((tx) => requireWorkspace(tx, agentId)));
+}
+
+/** Makes what a reserved workspace lacks; from any point at which an earlier try was cut off. */
+export async function finishWorkspace(
+  deps: WorkspaceDeps,
+  orgId: string,
+  agentId: string,
+): Promise<void> {
+  const { db } = deps;
+  const reserved = await db.tenant(orgId, (tx) => repository.findWorkspace(tx, agentId));
+  const parentId = reserved?.parent_agent_id ?? null;
+  const keys = [agentId, ...(parentId === null ? [] : [parentId])].map(workspaceLock);
+  await db.locks(keys, async () => {
+    const workspace = await db.tenant(orgId, (tx) => repository.findWorkspace(tx, agentId));
+    if (workspace?.status !== "creating") return;
+    try {
+      const places = placesOf(deps, workspace);
+      const ref = branchRef(workspace.branch_name);
+      const existing = await resolveCommit(places.store, ref);
+      const start = existing ?? (await startingCommit(deps, workspace, places.store));
+      if (existing === null) await updateRef(places.store, ref, start, null);
+      await deps.driver.create({ ...places, commit: start });
+      const tree = await resolveTree(places.store, start);
+      await db.tenant(orgId, (tx) =>
+        repository.updateWorkspace(tx, agentId, {
+          status: "active",
+          error: null,
+          parent_commit: start,
+          head_commit: start,
+          head_tree: tree,
+        }),
+      );
+    } catch (error) {
+      const reason =
+        error instanceof AppError
+          ? error.message
+          : error instanceof RefMovedError
+            ? "The branch appeared meanwhile; try again."
+            : "The folder could not be made; whoever runs the server finds why in its log.";
+      await db.tenant(orgId, (tx) =>
+        repository.updateWorkspace(tx, agentId, { status: "failed", error: reason }),
+      );
+      throw error;
+    }
+  });
+}
+
+/** The parent agent's newest state, where it has a workspace; else the base branch. */
+async function startingCommit(
+  deps: WorkspaceDeps,
+  workspace: repository.WorkspaceRow,
+  store: string,
+): Promise<string> {
+  const parentId = workspace.parent_agent_id;
+  if (parentId !== null) {
+    const parent = await deps.db.tenant(workspace.org_id, (tx) =>
+      repository.findWorkspace(tx, parentId),
+    );
+    if (parent?.status === "active") {
+      await commitUnderLock(deps, await deps.db.tenant(workspace.org_id, (tx) => requireActive(tx, parentId)), {
+        commit_type: "checkpoint",
+      });
+      const checkpointed = await deps.db.tenant(workspace.org_id, (tx) => requireActive(tx, parentId));
+      return checkpointed.head_commit;
+    }
+  }
+  const base = await resolveCommit(store, branchRef(workspace.base_branch));
+  if (base === null) {
+    throw new AppError("workspace_not_active", `The base branch ${workspace.base_branch} is gone.`);
+  }
+  return base;
+}

@@ -1,0 +1,71 @@
+import type { Merge, MergeStrategy } from "#shared/api/workspaces.js";
+
+/** When a side last changed a group of paths: when the server received the newest such commit. */
+export interface SideTime {
+  at: string;
+  /** The order of receipt; breaks ties. */
+  sequence: number;
+}
+
+export interface Decision {
+  take: "source" | "target";
+  /** Why, in one sentence. */
+  rule: string;
+}
+
+type Sides = { source: SideTime | null; target: SideTime | null };
+
+/**
+ * Who wins a conflict (contract, `newest_file_wins`): by the strategy's side, or by who was received
+ * later; on a tie by the later sequence, then the workspace, which is always the source.
+ */
+export function decide(
+  strategy: MergeStrategy,
+  times: Sides,
+  branches: { source: string; target: string },
+): Decision {
+  if (strategy !== "newest_file_wins") {
+    const take = strategy === "source_wins" ? "source" : "target";
+    return { take, rule: `${strategy}: the version of ${branches[take]} is taken.` };
+  }
+  const { source, target } = times;
+  if (!source || !target) {
+    // A side without a commit of its own on these paths changed them by a renamed folder alone.
+    const take = source ? "source" : target ? "target" : "source";
+    return {
+      take,
+      rule: `newest_file_wins: only ${branches[take]} changed this after the two parted.`,
+    };
+  }
+  const take = isLater(source, target) ? "source" : "target";
+  const loser = take === "source" ? "target" : "source";
+  const tie = source.at === target.at;
+  return {
+    take,
+    rule: tie
+      ? `newest_file_wins: received in the same millisecond; ${branches[take]} came ${
+          source.sequence === target.sequence ? "from the workspace" : "later in order"
+        }.`
+      : `newest_file_wins: ${branches[take]} changed this last, received after the change of ${branches[loser]}.`,
+  };
+}
+
+function isLater(source: SideTime, target: SideTime): boolean {
+  if (source.at !== target.at) return source.at > target.at;
+  return source.sequence >= target.sequence;
+}
+
+/** The latest of a side's commits that touch a group; null where none does. */
+export function latest(times: readonly SideTime[]): SideTime | null {
+  return times.reduce<SideTime | null>(
+    (newest, time) =>
+      newest === null ||
+      time.at > newest.at ||
+      (time.at === newest.at && time.sequence > newest.sequence)
+        ? time
+        : newest,
+    null,
+  );
+}
+
+export type Resolution = Merge["resolutions"][number];

@@ -1,0 +1,68 @@
+import { workspaces } from "#shared/api/workspaces.js";
+import { notFound } from "../../errors.js";
+import type { Handlers } from "../../http/mount.js";
+import { decodeCursor, pageOf } from "../../http/pagination.js";
+import { commitWorkspace } from "./commit-workspace.js";
+import { createWorkspace } from "./create-workspace.js";
+import { mergeWorkspace, previewMerge } from "./merge-workspace.js";
+import * as repository from "./repository.js";
+import { readChanges, readDiff, readRawDiff, readWorkspace, updateWorkspace } from "./service.js";
+import { requireWorkspace, type WorkspaceDeps } from "./workspace.js";
+
+export function workspaceHandlers(deps: WorkspaceDeps): Handlers<typeof workspaces> {
+  return {
+    create: (context, { params, body }) =>
+      createWorkspace(deps, context, params.agent_id, body ?? {}),
+    get: (context, { params }) => readWorkspace(deps, context, params.agent_id),
+    update: (context, { params, body }) => updateWorkspace(deps, context, params.agent_id, body),
+    changes: (context, { params }) => readChanges(deps, context, params.agent_id),
+    createCommit: async (context, { params, body }) => {
+      const result = await commitWorkspace(deps, context, params.agent_id, body);
+      context.reply.code(result.created ? 201 : 200);
+      return { ...result.commit, created: result.created, skipped: result.skipped };
+    },
+    commits: async ({ tx, request, reply }, { params, query }) => {
+      const after = query.cursor === undefined ? null : decodeCursor(query.cursor, 2);
+      const rows = await tx(async (db) => {
+        await requireWorkspace(db, params.agent_id);
+        return repository.listCommits(db, params.agent_id, after, query.limit + 1);
+      });
+      const cursorOf = (last: (typeof rows)[number]) => [last.created_at, last.id];
+      return pageOf(rows, query.limit, cursorOf, request, reply).map(({ id: _id, ...commit }) => commit);
+    },
+    commit: async ({ tx }, { params }) => {
+      const found = await tx((db) => repository.findCommit(db, params.agent_id, params.sha));
+      if (!found) throw notFound();
+      return found.commit;
+    },
+    diff: async (context, { params }) => {
+      if (/\btext\/x-diff\b/.test(context.request.headers.accept ?? "")) {
+        const stream = await readRawDiff(deps, context, params.agent_id, params.sha);
+        context.reply.type("text/x-diff; charset=utf-8");
+        // The other representation of the same call (RFC 9110, section 12): a stream, not the schema's.
+        return stream as never;
+      }
+      return readDiff(deps, context, params.agent_id, params.sha);
+    },
+    previewMerge: (context, { params, body }) =>
+      previewMerge(deps, context, params.agent_id, body ?? {}),
+    createMerge: async (context, { params, body }) => {
+      const merge = await mergeWorkspace(deps, context, params.agent_id, body ?? {});
+      context.reply.code(merge.id === null ? 200 : 201);
+      return merge;
+    },
+    merges: async ({ tx, request, reply }, { params, query }) => {
+      const after = query.cursor === undefined ? null : decodeCursor(query.cursor, 2);
+      const rows = await tx(async (db) => {
+        await requireWorkspace(db, params.agent_id);
+        return repository.listMerges(db, params.agent_id, after, query.limit + 1);
+      });
+      return pageOf(rows, query.limit, (last) => [last.created_at, last.id], request, reply);
+    },
+    merge: async ({ tx }, { params }) => {
+      const merge = await tx((db) => repository.findMerge(db, params.agent_id, params.merge_id));
+      if (!merge) throw notFound();
+      return merge;
+    },
+  };
+}

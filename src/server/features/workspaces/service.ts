@@ -1,0 +1,141 @@
+import type { Logger } from "pino";
+import type { Diff, MergeStrategy, Workspace } from "#shared/api/workspaces.js";
+import { invalidField, notFound } from "../../errors.js";
+import { diffFiles, rawDiff } from "../../git/diff.js";
+import { snapshotFolder } from "../../git/ingest.js";
+import { mergeBase, resolveCommit } from "../../git/repository.js";
+import type { OrgContext } from "../../http/mount.js";
+import { settleCommit } from "./commit-workspace.js";
+import { finishWorkspace } from "./create-workspace.js";
+import { settleMerge } from "./merge-workspace.js";
+import { isMergeTarget } from "./plan-merge.js";
+import * as repository from "./repository.js";
+import {
+  branchRef,
+  placesOf,
+  requireActive,
+  requireWorkspace,
+  withFolderErrors,
+  workspaceLock,
+  workspaceOf,
+  type WorkspaceDeps,
+} from "./workspace.js";
+
+export async function readWorkspace(
+  deps: WorkspaceDeps,
+  context: OrgContext,
+  agentId: string,
+): Promise<Workspace> {
+  return workspaceOf(deps, await context.tx((tx) => requireWorkspace(tx, agentId)));
+}
+
+/** Changes the base branch and the settings given. @throws AppError 422 for an unknown base branch */
+export async function updateWorkspace(
+  deps: WorkspaceDeps,
+  context: OrgContext,
+  agentId: string,
+  body: {
+    base_branch?: string | undefined;
+    settings?:
+      | {
+          merge_strategy?: MergeStrategy | undefined;
+          auto_checkpoint?: boolean | undefined;
+          retention_days?: number | undefined;
+        }
+      | undefined;
+  },
+): Promise<Workspace> {
+  const workspace = await context.tx((tx) => requireWorkspace(tx, agentId));
+  const { base_branch, settings } = body;
+  if (base_branch !== undefined) {
+    const { store } = placesOf(deps, workspace);
+    if (!isMergeTarget(base_branch) || !(await resolveCommit(store, branchRef(base_branch)))) {
+      throw invalidField("base_branch", `names no branch to merge into: ${base_branch}`, "unknown_id");
+    }
+  }
+  const changes = Object.fromEntries(
+    Object.entries({ base_branch, ...settings }).filter(([, value]) => value !== undefined),
+  );
+  if (Object.keys(changes).length > 0) {
+    await context.tx((tx) => repository.updateWorkspace(tx, agentId, changes));
+  }
+  return readWorkspace(deps, context, agentId);
+}
+
+/** What the workspace adds to its base branch, committed or not: from where the two parted. */
+export function readChanges(
+  deps: WorkspaceDeps,
+  context: OrgContext,
+  agentId: string,
+): Promise<Diff> {
+  return deps.db.locks([workspaceLock(agentId)], async () => {
+    const workspace = await context.tx((tx) => requireActive(tx, agentId));
+    const places = placesOf(deps, workspace);
+    const snapshot = await withFolderErrors(() =>
+      snapshotFolder({ ...places, parentTree: workspace.head_tree }),
+    );
+    const base = await resolveCommit(places.store, branchRef(workspace.base_branch));
+    const from =
+      base === null ? null : await mergeBase(places.store, base, workspace.head_commit);
+    return diffFiles(places.store, from ?? workspace.parent_commit, snapshot.tree, { patch: true });
+  });
+}
+
+/** What a commit of the workspace changed. @throws AppError 404 for another workspace's commit */
+export async function readDiff(
+  deps: WorkspaceDeps,
+  context: OrgContext,
+  agentId: string,
+  sha: string,
+): Promise<Diff> {
+  const { store, parent } = await commitPlaces(deps, context, agentId, sha);
+  return diffFiles(store, parent, sha, { patch: true });
+}
+
+/** As `readDiff`, as `text/x-diff`. */
+export async function readRawDiff(
+  deps: WorkspaceDeps,
+  context: OrgContext,
+  agentId: string,
+  sha: string,
+) {
+  const { store, parent } = await commitPlaces(deps, context, agentId, sha);
+  return rawDiff(store, parent, sha);
+}
+
+async function commitPlaces(
+  deps: WorkspaceDeps,
+  context: OrgContext,
+  agentId: string,
+  sha: string,
+): Promise<{ store: string; parent: string }> {
+  return context.tx(async (tx) => {
+    const workspace = await requireWorkspace(tx, agentId);
+    const found = await repository.findCommit(tx, agentId, sha);
+    if (!found) throw notFound();
+    return { store: placesOf(deps, workspace).store, parent: found.parent_sha };
+  });
+}
+
+/** Finishes or undoes what an earlier process left in between. */
+export async function settleWorkspaces(deps: WorkspaceDeps, log: Logger): Promise<void> {
+  const unfinished = await deps.db.withSystem("settle unfinished workspaces", (db) =>
+    repository.listUnfinished(db),
+  );
+  const settle = async (what: string, work: () => Promise<void>): Promise<void> => {
+    try {
+      await work();
+    } catch (error) {
+      log.error({ err: error }, `${what} could not be settled; the next start tries again`);
+    }
+  };
+  for (const { org_id, agent_id, commit_sha } of unfinished.commits) {
+    await settle("a commit", () => settleCommit(deps, org_id, agent_id, commit_sha));
+  }
+  for (const { org_id, id } of unfinished.merges) {
+    await settle("a merge", () => settleMerge(deps, org_id, id));
+  }
+  for (const { org_id, agent_id } of unfinished.creating) {
+    await settle("a workspace", () => finishWorkspace(deps, org_id, agent_id));
+  }
+}

@@ -1,0 +1,130 @@
+import type { Workspace } from "#shared/api/workspaces.js";
+import type { Database, Queryable } from "../../db/connect.js";
+import { AppError } from "../../errors.js";
+import type { FolderDriver } from "../../git/folder.js";
+import { FolderMissingError, PathError, UnsafePathError } from "../../git/ingest.js";
+import { FileTooLargeError, NestedRepositoryError } from "../../git/path-errors.js";
+import type { Storage } from "../../storage.js";
+import * as repository from "./repository.js";
+import type { WorkspaceRow } from "./repository.js";
+
+/** What the verbs of a workspace work with. */
+export interface WorkspaceDeps {
+  db: Database;
+  storage: Storage;
+  driver: FolderDriver;
+}
+
+/** A workspace that is whole: it has a head and a folder. */
+export type ActiveWorkspace = WorkspaceRow & {
+  head_commit: string;
+  head_tree: string;
+  parent_commit: string;
+};
+
+export const workspaceLock = (agentId: string): string => `workspace ${agentId}`;
+export const branchLock = (projectId: string, branch: string): string =>
+  `branch ${projectId} ${branch}`;
+export const branchRef = (branch: string): string => `refs/heads/${branch}`;
+
+/** Where a workspace's files and repository lie. */
+export function placesOf(deps: WorkspaceDeps, workspace: WorkspaceRow) {
+  const { org_id, project_id, agent_id, agent_name } = workspace;
+  return {
+    store: deps.storage.repository(org_id, project_id),
+    folder: deps.storage.workspace(org_id, agent_name),
+    indexFile: deps.storage.workspaceIndex(org_id, agent_id),
+  };
+}
+
+/** @throws AppError 404 `workspace_missing` */
+export async function requireWorkspace(tx: Queryable, agentId: string): Promise<WorkspaceRow> {
+  const workspace = await repository.findWorkspace(tx, agentId);
+  if (!workspace) {
+    throw new AppError("workspace_missing", "The agent has no workspace yet; create one first.");
+  }
+  return workspace;
+}
+
+/** @throws AppError 404 `workspace_missing`; 409 `workspace_not_active` */
+export async function requireActive(tx: Queryable, agentId: string): Promise<ActiveWorkspace> {
+  const workspace = await requireWorkspace(tx, agentId);
+  const { status, head_commit, head_tree, parent_commit } = workspace;
+  if (status !== "active" || head_commit === null || head_tree === null || parent_commit === null) {
+    throw new AppError(
+      "workspace_not_active",
+      status === "creating"
+        ? "The workspace is being made; try again in a moment."
+        : `The workspace is ${status}; create or restore it first.`,
+    );
+  }
+  return { ...workspace, head_commit, head_tree, parent_commit };
+}
+
+/** A workspace as the API shows it. */
+export function workspaceOf(deps: WorkspaceDeps, row: WorkspaceRow): Workspace {
+  return {
+    agent_id: row.agent_id,
+    agent_name: row.agent_name,
+    project_id: row.project_id,
+    working_directory: placesOf(deps, row).folder,
+    branch_name: row.branch_name,
+    base_branch: row.base_branch,
+    workspace_type: row.workspace_type,
+    isolation: "isolated",
+    parent_agent_id: row.parent_agent_id,
+    parent_agent_name: row.parent_agent_name,
+    parent_commit: row.parent_commit,
+    head_commit: row.head_commit,
+    status: row.status,
+    error: row.error,
+    counts: {
+      commits: row.commits,
+      merges: row.merges,
+      conflicts_resolved: row.conflicts_resolved,
+    },
+    settings: {
+      merge_strategy: row.merge_strategy,
+      auto_checkpoint: row.auto_checkpoint,
+      retention_days: row.retention_days,
+    },
+    created_at: row.created_at,
+    updated_at: row.updated_at,
+  };
+}
+
+/** Runs work that reads the agent's folder; what it may hold wrongly becomes an answer that names the path. */
+export async function withFolderErrors<Result>(work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof FolderMissingError) {
+      throw new AppError(
+        "workspace_not_active",
+        "The workspace's folder is gone or is no folder; its commits are safe in its branch.",
+      );
+    }
+    if (error instanceof NestedRepositoryError) {
+      throw new AppError(
+        "nested_repository",
+        `${JSON.stringify(error.path)} holds a git repository of its own; remove its .git and commit again.`,
+        { path: error.path },
+      );
+    }
+    if (error instanceof FileTooLargeError) {
+      throw new AppError(
+        "file_too_large",
+        `${JSON.stringify(error.path)} is larger than 100 MiB; remove it or add it to .gitignore.`,
+        { path: error.path },
+      );
+    }
+    if (error instanceof UnsafePathError || error instanceof PathError) {
+      throw new AppError(
+        "unsafe_path",
+        `git refuses the path ${JSON.stringify(error.path)}; rename or remove it.`,
+        { path: error.path },
+      );
+    }
+    throw error;
+  }
+}

@@ -1,0 +1,245 @@
+/** Making the tree of a merge once every conflict has a winner. */
+import { mkdtemp } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { assertOid } from "./bare-repository.js";
+import { removeTree } from "./build-aside.js";
+import type { ComputedMerge } from "./merge.js";
+import type { Conflict, Side } from "./merge-conflicts.js";
+import { git, ZERO_OID } from "./run.js";
+import { displayPath } from "./safe-folder.js";
+import { listTree, TreeReader, type TreeEntry } from "./tree-reader.js";
+import { updateIndex, writeTree } from "./update-index.js";
+
+/**
+ * What is done about one conflict: a side wins, or content is given: a blob of the store at one
+ * path (text, relative to the top), in the place of all the conflict's paths.
+ */
+export type Decision =
+  | { take: "source" | "target" }
+  | { take: "content"; path: string; oid: string; mode: string };
+
+/** Whether the losing side had content, or had deleted what the winner kept. */
+export type Loser = "kept" | "deletion";
+
+/**
+ * Applies one decision to each conflict of `merge`, in their order, and answers the tree. All of a
+ * conflict's paths become the winner's: whole content, mode, link or gitlink, at the path where git
+ * placed it. Where a file and a folder clash, the winner keeps the path and the other is kept
+ * beside it as `<path>~<label>`, with `_0`, `_1`, … where that is taken; labels name the sides
+ * (branches; `/` becomes `_`). Nothing git made out of both sides (conflict markers) is ever used.
+ *
+ * Equal input gives an equal tree. Throws a TypeError for a wrong number of decisions or content
+ * for another path, and a GitError.
+ */
+export async function applyDecisions(
+  store: string,
+  merge: ComputedMerge,
+  decisions: readonly Decision[],
+  labels: { source: string; target: string },
+): Promise<{ tree: string; losers: Loser[] }> {
+  const { conflicts } = merge;
+  if (decisions.length !== conflicts.length) throw new TypeError("one decision for each conflict");
+  if (conflicts.length === 0) return { tree: merge.tree, losers: [] };
+  const names = conflicts.flatMap(({ detail }) => [
+    ...detail.paths,
+    ...detail.entries.map(({ path }) => path),
+  ]);
+  const trees = await TreeReader.read(store, [merge.target, merge.source, merge.tree], names);
+  const plan = new Plan(store, merge, trees, labels);
+  const losers: Loser[] = [];
+  for (const [index, conflict] of conflicts.entries()) {
+    const decision = decisions[index];
+    if (decision === undefined) throw new TypeError("one decision for each conflict");
+    await plan.decide(conflict, decision);
+    losers.push(loserOf(conflict, decision));
+  }
+  return { tree: await writeEdited(store, merge.tree, plan.edits), losers };
+}
+
+function loserOf({ detail }: Conflict, decision: Decision): Loser {
+  if (decision.take === "content" || detail.clashes.length > 0) return "kept";
+  const stage = decision.take === "target" ? 3 : 2;
+  const none = detail.entries.length === 0;
+  return none || detail.entries.some((entry) => entry.stage === stage) ? "kept" : "deletion";
+}
+
+/** What changes in git's result: path (bytes in latin1) → new entry, or null to remove it. */
+class Plan {
+  readonly edits = new Map<string, TreeEntry | null>();
+  readonly #store: string;
+  readonly #merge: ComputedMerge;
+  readonly #trees: TreeReader;
+  readonly #labels: { source: string; target: string };
+
+  constructor(
+    store: string,
+    merge: ComputedMerge,
+    trees: TreeReader,
+    labels: { source: string; target: string },
+  ) {
+    this.#store = store;
+    this.#merge = merge;
+    this.#trees = trees;
+    this.#labels = labels;
+  }
+
+  async decide({ detail }: Conflict, decision: Decision): Promise<void> {
+    // Nothing was recorded: git left the files of both sides where they were.
+    if (detail.entries.length === 0 && decision.take !== "content") return;
+    for (const { path } of detail.entries) this.edits.set(path, null);
+    const content = decision.take === "content" ? decision : null;
+    const contentPath = content && pathOf(detail, content);
+    const clashed = new Set(detail.clashes.map(({ moved }) => moved));
+    const below = (path: string): Side | null => {
+      const clash = detail.clashes.find((one) => path.startsWith(`${one.path}/`));
+      return clash === undefined ? null : otherSide(clash.file);
+    };
+    // Files inside a folder that clashes are that side's, whether it keeps the path or moves.
+    const plain = detail.entries.filter(({ path }) => !clashed.has(path));
+    for (const side of ["target", "source"] as const) {
+      const own = plain.filter(({ placed }) => below(placed) === side);
+      this.#place(side, own, [], {});
+    }
+    if (decision.take !== "content") {
+      const rest = plain.filter(({ placed }) => below(placed) === null);
+      const others = detail.paths.filter((path) => below(path) === null);
+      const taken = detail.clashes.map(({ path }) => path);
+      const free = others.filter((path) => !taken.includes(path));
+      this.#place(decision.take, rest, free, detail.origins);
+    }
+    for (const clash of detail.clashes) {
+      const winner = decision.take === "content" ? null : decision.take;
+      const fileWins = winner === clash.file || contentPath === clash.path;
+      await this.#separate(clash, detail, fileWins, contentPath === clash.path);
+    }
+    if (content !== null && contentPath !== null) {
+      this.edits.set(contentPath, { mode: content.mode, oid: content.oid });
+    }
+  }
+
+  /**
+   * Puts the winner's own files where git placed them. `paths` are all that belong to the conflict:
+   * what the winner has at one of them and git had moved onto another's place stays where it was.
+   */
+  #place(
+    winner: Side,
+    entries: Conflict["detail"]["entries"],
+    paths: readonly string[],
+    origins: Readonly<Record<string, string[]>>,
+  ): void {
+    const commit = this.#merge[winner];
+    const used = new Set<string>();
+    const stage = winner === "target" ? 2 : 3;
+    const mine = entries.filter((entry) => entry.stage === stage);
+    for (const { placed, mode, oid } of mine) {
+      const from = [placed, ...ancestry(placed, origins)].find(
+        (path) => !used.has(path) && this.#trees.findFile(commit, path) !== null,
+      );
+      const own = from === undefined ? null : this.#trees.findFile(commit, from);
+      if (from !== undefined) used.add(from);
+      this.edits.set(placed, own ?? { mode, oid });
+    }
+    for (const path of paths) {
+      const own = this.#trees.findFile(commit, path);
+      if (own === null || used.has(path) || this.edits.get(path)) continue;
+      if (this.edits.has(path) || this.#trees.find(this.#merge.tree, path) === null) {
+        this.edits.set(path, own);
+      }
+    }
+  }
+
+  /** A file and a folder want one path: the winner gets it, the other moves beside it. */
+  async #separate(
+    clash: Conflict["detail"]["clashes"][number],
+    detail: Conflict["detail"],
+    fileWins: boolean,
+    contentGiven: boolean,
+  ): Promise<void> {
+    const { path, moved, file } = clash;
+    const stage = file === "target" ? 2 : 3;
+    const recorded = detail.entries.find((entry) => entry.path === moved && entry.stage === stage);
+    const own = this.#trees.findFile(this.#merge[file], path);
+    const entry = clash.contentConflict ? (own ?? recorded) : (recorded ?? own);
+    const content = entry ? { mode: entry.mode, oid: entry.oid } : null;
+    if (!fileWins) {
+      if (content !== null) this.edits.set(this.#freeName(path, this.#labels[file]), content);
+      return;
+    }
+    const beside = this.#freeName(path, this.#labels[otherSide(file)]);
+    const folder = this.#trees.find(this.#merge.tree, path);
+    const files = new Map<string, TreeEntry | null>();
+    if (folder?.mode === "040000") {
+      for (const [name, found] of await listTree(this.#store, folder.oid)) {
+        files.set(`${path}/${name}`, found);
+      }
+    }
+    for (const [name, edit] of this.edits) if (name.startsWith(`${path}/`)) files.set(name, edit);
+    for (const [name, found] of files) {
+      this.edits.set(name, null);
+      if (found !== null) this.edits.set(`${beside}${name.slice(path.length)}`, found);
+    }
+    if (!contentGiven && content !== null) this.edits.set(path, content);
+  }
+
+  /** `<path>~<label>`, counted up until nothing of that name is in the tree. */
+  #freeName(path: string, label: string): string {
+    const text = label.replaceAll("/", "_").replaceAll("\0", "");
+    const name = `${path}~${Buffer.from(text, "utf8").toString("latin1")}`;
+    const taken = (candidate: string): boolean =>
+      this.#trees.find(this.#merge.tree, candidate) !== null ||
+      [...this.edits.keys()].some((key) => key === candidate || key.startsWith(`${candidate}/`));
+    if (!taken(name)) return name;
+    for (let count = 0; ; count += 1) if (!taken(`${name}_${count}`)) return `${name}_${count}`;
+  }
+}
+
+/** The path that content is given for, in bytes; it must be one of the conflict's. */
+function pathOf(detail: Conflict["detail"], content: Decision & { take: "content" }): string {
+  assertOid(content.oid);
+  if (!/^(?:100644|100755|120000)$/.test(content.mode)) throw new TypeError("not a file's mode");
+  const path = detail.paths.find((one) => displayPath(one) === content.path);
+  if (path === undefined) throw new TypeError("content is given for a path without conflict");
+  return path;
+}
+
+function otherSide(side: Side): Side {
+  return side === "target" ? "source" : "target";
+}
+
+/** Former names of a path, nearest first. */
+function ancestry(path: string, origins: Readonly<Record<string, string[]>>): string[] {
+  const found: string[] = [];
+  const pending = [path];
+  for (let at = pending.shift(); at !== undefined; at = pending.shift()) {
+    for (const from of Object.hasOwn(origins, at) ? (origins[at] ?? []) : []) {
+      if (from === path || found.includes(from)) continue;
+      found.push(from);
+      pending.push(from);
+    }
+  }
+  return found;
+}
+
+/** The tree with the edits applied, by an index of its own that is removed again. */
+async function writeEdited(
+  store: string,
+  tree: string,
+  edits: ReadonlyMap<string, TreeEntry | null>,
+): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "omoi-merge-"));
+  try {
+    const options = { gitDir: store, indexFile: join(folder, "index") };
+    await git(["read-tree", tree], options);
+    const sorted = [...edits].sort(([one], [other]) => (one < other ? -1 : 1));
+    const removed = sorted.filter(([, entry]) => entry === null);
+    const added = sorted.filter(([, entry]) => entry !== null);
+    const line = ([path, entry]: [string, TreeEntry | null]): string =>
+      entry === null ? `0 ${ZERO_OID}\t${path}` : `${entry.mode} ${entry.oid}\t${path}`;
+    const lines = [...removed, ...added].map(line);
+    await updateIndex(options, ["--add", "--replace", "--index-info"], lines);
+    return await writeTree(options);
+  } finally {
+    await removeTree(folder);
+  }
+}

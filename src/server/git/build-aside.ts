@@ -1,0 +1,99 @@
+/** Folders that appear whole or not at all, and folders that disappear whatever is in them. */
+import { randomBytes } from "node:crypto";
+import { constants } from "node:fs";
+import { chmod, lstat, mkdir, open, readdir, rename, rm, rmdir, unlink } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
+
+const SLASH = Buffer.from("/");
+
+/** Whether anything, a dangling symbolic link too, is at `path`. */
+export async function exists(path: string): Promise<boolean> {
+  return lstat(path).then(
+    () => true,
+    () => false,
+  );
+}
+
+/** A free name beside `path`: `<path>.<label>-<random>`. */
+export function asideName(path: string, label: string): string {
+  return `${path}.${label}-${randomBytes(6).toString("hex")}`;
+}
+
+/** Removes what calls that were cut off left beside `path` under `asideName(path, label)`. */
+export async function removeLeftovers(path: string, label: string): Promise<void> {
+  const prefix = `${basename(path)}.${label}-`;
+  const names = await readdir(dirname(path)).catch(() => [] as string[]);
+  for (const name of names) {
+    if (name.startsWith(prefix) && /^[0-9a-f]{12}$/.test(name.slice(prefix.length))) {
+      await removeTree(join(dirname(path), name));
+    }
+  }
+}
+
+/**
+ * Calls `build` with the path of a new folder beside `target` and renames that folder to `target`
+ * when it is done, so that `target` is whole or missing. Whatever an earlier call that was cut off
+ * left is removed first. One call at a time for one target. Throws what `build` throws, having
+ * cleaned up, or ENOTEMPTY where `target` exists.
+ */
+export async function buildAside<T>(
+  target: string,
+  build: (folder: string) => Promise<T>,
+): Promise<T> {
+  await mkdir(dirname(target), { recursive: true });
+  await removeLeftovers(target, "creating");
+  const folder = asideName(target, "creating");
+  await mkdir(folder, { mode: 0o755 });
+  try {
+    const result = await build(folder);
+    await rename(folder, target);
+    return result;
+  } catch (error) {
+    await removeTree(folder);
+    throw error;
+  }
+}
+
+/**
+ * Removes `path` and all below it; nothing there is no error. Symbolic links are removed, never
+ * followed. Copes with what a hostile owner of the files leaves: folders without permissions,
+ * names that are no text, trees deeper than a path can name. Nobody may write there meanwhile.
+ */
+export async function removeTree(path: string): Promise<void> {
+  try {
+    await rm(path, { recursive: true, force: true });
+  } catch {
+    await removeFlattening(path);
+  }
+}
+
+/** Lifts every folder to the top before it is emptied, so that no path gets longer. */
+async function removeFlattening(path: string): Promise<void> {
+  const stats = await lstat(path).catch(() => null);
+  if (stats === null) return;
+  if (!stats.isDirectory()) return unlink(path);
+  const root = Buffer.from(path);
+  const pending = [root];
+  for (let folder = pending.pop(); folder !== undefined; folder = pending.pop()) {
+    // Opened without following, so that a link in its place is never entered.
+    await chmod(folder, 0o700).catch(() => undefined);
+    const flags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
+    const handle = await open(folder, flags);
+    await handle.close();
+    for (const entry of await readdir(folder, { withFileTypes: true, encoding: "buffer" })) {
+      const child = Buffer.concat([folder, SLASH, entry.name]);
+      if (!entry.isDirectory()) {
+        await unlink(child);
+      } else if (folder === root) {
+        pending.unshift(child);
+      } else {
+        const lifted = Buffer.concat([root, SLASH, Buffer.from(randomBytes(12).toString("hex"))]);
+        await chmod(child, 0o700);
+        await rename(child, lifted);
+        pending.push(lifted);
+      }
+    }
+    if (folder !== root) await rmdir(folder);
+  }
+  await rmdir(root);
+}

@@ -1,0 +1,145 @@
+/** Folders of agents: plain files of one commit, made whole, moved and removed. */
+import { lstat, mkdir, rename } from "node:fs/promises";
+import { dirname } from "node:path";
+import { assertOid } from "./bare-repository.js";
+import { asideName, buildAside, exists, removeLeftovers, removeTree } from "./build-aside.js";
+import { git, GitError } from "./run.js";
+
+/** Makes and removes folders of agents. All paths are absolute. */
+export interface FolderDriver {
+  readonly name: "checkout";
+  /**
+   * Makes `folder` with the files of `commit` and `indexFile` describing them. The folder appears
+   * whole; what is there already is replaced. Throws a GitError (no space, bad commit).
+   */
+  create(input: {
+    store: string;
+    commit: string;
+    folder: string;
+    indexFile: string;
+  }): Promise<void>;
+  /** Removes both; nothing there is no error. No process of the agent may be alive. */
+  remove(input: { folder: string; indexFile: string }): Promise<void>;
+}
+
+/** A folder has unsaved work that moving it to another commit would destroy; nothing was changed. */
+export class UnsavedChangesError extends Error {
+  override readonly name = "UnsavedChangesError";
+  /** One of the paths, or an empty string where git named none. */
+  readonly path: string;
+
+  constructor(path: string) {
+    super(`the folder has unsaved changes in ${JSON.stringify(path)}`);
+    this.path = path;
+  }
+}
+
+/** The folder is missing, or something else (a symbolic link, a file) is in its place. */
+export class FolderMissingError extends Error {
+  override readonly name = "FolderMissingError";
+
+  constructor() {
+    super("the folder is missing or is no folder");
+  }
+}
+
+/** Throws a FolderMissingError unless `folder` is a real folder. */
+export async function assertFolder(folder: string): Promise<void> {
+  const stats = await lstat(folder).catch(() => null);
+  if (stats === null || !stats.isDirectory()) throw new FolderMissingError();
+}
+
+const PARALLEL_CHECKOUT = [["checkout.workers", "2"]] as const;
+
+/**
+ * Plain files written by git from the store. The folder holds no `.git`: its index lives outside,
+ * owned by the server, and stays valid when the finished folder is renamed into place.
+ */
+export const checkoutDriver: FolderDriver = {
+  name: "checkout",
+
+  async create({ store, commit, folder, indexFile }) {
+    assertOid(commit);
+    await mkdir(dirname(indexFile), { recursive: true });
+    await removeLeftovers(indexFile, "creating");
+    await removeLeftovers(folder, "removing");
+    const newIndex = asideName(indexFile, "creating");
+    let old: string | null = null;
+    try {
+      await buildAside(folder, async (aside) => {
+        await git(["read-tree", "--reset", "-u", commit], {
+          gitDir: store,
+          workTree: aside,
+          indexFile: newIndex,
+          config: PARALLEL_CHECKOUT,
+          timeoutMs: 10 * 60_000,
+        });
+        old = await moveAway(folder);
+        await rename(newIndex, indexFile);
+      });
+    } finally {
+      await removeTree(newIndex);
+      if (old !== null) await removeTree(old);
+    }
+  },
+
+  async remove({ folder, indexFile }) {
+    const old = await moveAway(folder);
+    await removeTree(indexFile);
+    await removeTree(`${indexFile}.lock`);
+    if (old !== null) await removeTree(old);
+    await removeLeftovers(folder, "removing");
+    await removeLeftovers(folder, "creating");
+    await removeLeftovers(indexFile, "creating");
+    await removeLeftovers(indexFile, "next");
+  },
+};
+
+/** Renames `folder`, so that it is gone at once; answers the new name, null where nothing is. */
+async function moveAway(folder: string): Promise<string | null> {
+  if (!(await exists(folder))) return null;
+  const away = asideName(folder, "removing");
+  await rename(folder, away);
+  return away;
+}
+
+/**
+ * Moves a folder from one commit to another: files that differ between the two are rewritten,
+ * others, changed or untracked, are left alone. Throws an UnsavedChangesError, having changed
+ * nothing, where unsaved work would be lost (what `.gitignore` names is not work), and a
+ * FolderMissingError.
+ *
+ * With `force` every tracked file is made that of `toCommit`, unsaved work included: to finish a
+ * move that was cut off.
+ *
+ * git writes through the folder's path here: no process of the agent may be alive, since it could
+ * put a symbolic link in the place of a folder between git's look and its write.
+ */
+export async function syncFolder(input: {
+  store: string;
+  folder: string;
+  indexFile: string;
+  fromCommit: string;
+  toCommit: string;
+  force?: boolean;
+}): Promise<void> {
+  const { store, folder, indexFile, fromCommit, toCommit, force = false } = input;
+  assertOid(fromCommit);
+  assertOid(toCommit);
+  await assertFolder(folder);
+  const args = force
+    ? ["read-tree", "--reset", "-u", toCommit]
+    : ["read-tree", "-m", "-u", fromCommit, toCommit];
+  try {
+    const options = { gitDir: store, workTree: folder, indexFile, timeoutMs: 10 * 60_000 };
+    await git(args, { ...options, config: PARALLEL_CHECKOUT });
+  } catch (error) {
+    if (error instanceof GitError && error.reason === "exit" && UNSAVED.test(error.stderr)) {
+      throw new UnsavedChangesError(UNSAVED.exec(error.stderr)?.[1] ?? "");
+    }
+    throw error;
+  }
+}
+
+const UNSAVED =
+  /(?:Entry|Untracked working tree file|Updating) '(.*?)' (?:not uptodate|would be|would lose)/s;

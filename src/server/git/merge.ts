@@ -1,0 +1,96 @@
+/**
+ * git's three-way merge of two commits without a checkout, and what in it is left to decide.
+ * Everything is a pure function of the two commits: the same commits give the same answer.
+ */
+import { assertOid } from "./bare-repository.js";
+import { groupConflicts, parseMergeTree, type Conflict, type Renames } from "./merge-conflicts.js";
+import { git, GitError } from "./run.js";
+
+export { applyDecisions, type Decision, type Loser } from "./apply-decisions.js";
+export type { Conflict, ConflictEntry } from "./merge-conflicts.js";
+export { touchingCommits } from "./touching-commits.js";
+
+/** What git makes of a merge of `source` into `target`. */
+export interface ComputedMerge {
+  /** The commit merged into. */
+  target: string;
+  /** The commit that is merged. */
+  source: string;
+  /** Their merge bases; more than one after criss-cross merges. */
+  bases: string[];
+  /** git's result; where there are conflicts, it is not fit to be committed. */
+  tree: string;
+  conflicts: Conflict[];
+  /** Whether the target holds the source already. */
+  upToDate: boolean;
+}
+
+/** The two commits have no common ancestor: git does not merge them. */
+export class UnrelatedHistoriesError extends Error {
+  override readonly name = "UnrelatedHistoriesError";
+
+  constructor() {
+    super("the two commits have no common history");
+  }
+}
+
+const MERGE_MS = 5 * 60_000;
+
+/**
+ * Merges two commits (full ids) in memory; only objects are written, no reference moves. Merge
+ * attributes (`binary`, `merge=union`) are those of the target; no driver is ever run.
+ *
+ * Throws an UnrelatedHistoriesError, and a GitError where a commit is missing or git fails.
+ */
+export async function computeMerge(
+  store: string,
+  target: string,
+  source: string,
+): Promise<ComputedMerge> {
+  assertOid(target);
+  assertOid(source);
+  const options = { gitDir: store, timeoutMs: MERGE_MS };
+  const args = [`--attr-source=${target}`, "merge-tree", "--write-tree", "-z", "--messages"];
+  const [merged, found] = await Promise.all([
+    git([...args, target, source], { ...options, okExitCodes: [0, 1, 128] }),
+    git(["merge-base", "--all", target, source], { ...options, okExitCodes: [0, 1] }),
+  ]);
+  const bases = found.stdout.toString("latin1").split("\n").filter(Boolean);
+  const output = parseMergeTree(merged.stdout.toString("latin1"));
+  if (output === null || merged.exitCode === 128) {
+    if (bases.length === 0) throw new UnrelatedHistoriesError();
+    throw new GitError("exit", merged.exitCode, merged.stderr, args);
+  }
+  const conflicts =
+    merged.exitCode === 0
+      ? []
+      : groupConflicts(output, { target, source }, await readRenames(store, target, source, bases));
+  const upToDate = bases.includes(source);
+  return { target, source, bases, tree: output.tree, conflicts, upToDate };
+}
+
+/** What each side renamed since the bases, new name → old name, in one process. */
+async function readRenames(
+  store: string,
+  target: string,
+  source: string,
+  bases: readonly string[],
+): Promise<{ target: Renames; source: Renames }> {
+  const pairs = bases.flatMap((base) => [`${target} ${base}`, `${source} ${base}`]);
+  const args = ["diff-tree", "--stdin", "-r", "-z", "-M", "--diff-filter=R", "--name-status"];
+  const { stdout } = await git(args, { gitDir: store, input: `${pairs.join("\n")}\n` });
+  const renames = { target: new Map<string, string>(), source: new Map<string, string>() };
+  const fields = stdout.toString("latin1").split("\0");
+  let side = renames.target;
+  for (let at = 0; at < fields.length; at += 1) {
+    const field = fields[at] ?? "";
+    const [oldPath, newPath] = [fields[at + 1], fields[at + 2]];
+    if (field === target) side = renames.target;
+    else if (field === source) side = renames.source;
+    else if (/^R\d+$/.test(field) && oldPath !== undefined && newPath !== undefined) {
+      side.set(newPath, oldPath);
+      at += 2;
+    }
+  }
+  return renames;
+}

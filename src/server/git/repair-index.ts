@@ -1,0 +1,69 @@
+/**
+ * Checking what git took from a folder in which somebody may be writing. git opens files by their
+ * path: whoever swaps a folder for a symbolic link at the right moment makes it read elsewhere.
+ */
+import { pipeline } from "node:stream/promises";
+import { NestedRepositoryError } from "./path-errors.js";
+import { git, spawnGit, ZERO_OID, type GitOptions } from "./run.js";
+import { displayPath, type SafeFolder } from "./safe-folder.js";
+import { updateIndex } from "./update-index.js";
+
+/**
+ * Compares the entries of `paths` that differ between the trees `from` and `to` with the bytes in
+ * the folder, read without following anything, and puts the folder's bytes into the index where
+ * git took others. Answers whether the index changed. Paths are bytes in latin1 strings.
+ */
+export async function repairIndex(
+  safe: SafeFolder,
+  options: GitOptions,
+  from: string,
+  to: string,
+  paths: readonly string[],
+): Promise<boolean> {
+  const args = ["diff-tree", "-r", "-z", "--raw", "--no-renames", "--end-of-options", from, to];
+  const fields = (await git(args, options)).stdout.toString("latin1").split("\0");
+  const reported = new Set(paths);
+  const lines: string[] = [];
+  for (let at = 0; at + 1 < fields.length; at += 2) {
+    const [, mode = "", , oid = ""] = (fields[at] ?? "").split(" ");
+    const path = fields[at + 1] ?? "";
+    if (!reported.has(path) || mode === "000000") continue;
+    if (mode === "160000") throw new NestedRepositoryError(displayPath(path));
+    if ((await safe.blobId(path, mode === "120000")) === oid) continue;
+    lines.push(`${await takeSafely(safe, options, path)}\t${path}`);
+  }
+  if (lines.length === 0) return false;
+  await updateIndex(options, ["--add", "--replace", "--index-info"], lines);
+  return true;
+}
+
+/** Stores what is at `path` now; answers its mode and id, or those of a removal. */
+async function takeSafely(safe: SafeFolder, options: GitOptions, path: string): Promise<string> {
+  const text = await safe.readLink(path);
+  if (text !== null) {
+    const { stdout } = await git(["hash-object", "-w", "--stdin"], { ...options, input: text });
+    return `120000 ${stdout.toString("latin1").trim()}`;
+  }
+  const handle = await safe.openFile(path);
+  if (handle === null) return `0 ${ZERO_OID}`;
+  try {
+    const { size, mode } = await handle.stat();
+    const child = spawnGit(["hash-object", "-w", "--stdin"], { ...options, stdin: "pipe" });
+    const stored = child.stdout.toArray();
+    if (child.stdin === null) throw new Error("git was started without an input");
+    // The file may be growing at this moment: no more than its size now.
+    const content = handle.createReadStream({
+      autoClose: false,
+      start: 0,
+      end: Math.max(0, size - 1),
+    });
+    await pipeline(content, child.stdin);
+    await child.done;
+    const oid = Buffer.concat((await stored) as Buffer[])
+      .toString("latin1")
+      .trim();
+    return `${(mode & 0o100) !== 0 ? "100755" : "100644"} ${oid}`;
+  } finally {
+    await handle.close();
+  }
+}

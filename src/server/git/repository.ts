@@ -1,0 +1,226 @@
+/**
+ * A project's store: a bare repository that only the server writes. Everywhere `store` is the
+ * absolute path of that repository.
+ */
+import { exists, buildAside } from "./build-aside.js";
+import { assertOid, assertRefName, initBare, isOid, isRefName } from "./bare-repository.js";
+import { git, GitError, ZERO_OID } from "./run.js";
+
+export { ImportError, type ImportFailure } from "./import-error.js";
+export {
+  fetchRepository,
+  importRepository,
+  type ImportOptions,
+  type ImportResult,
+} from "./import-repository.js";
+
+/** Name and address of an author or committer. */
+export interface Person {
+  name: string;
+  email: string;
+}
+
+/** Who the server commits as. */
+export const OMOI: Person = { name: "Omoi", email: "omoi@localhost" };
+
+/** A reference was not where the caller had seen it; nothing was changed. */
+export class RefMovedError extends Error {
+  override readonly name = "RefMovedError";
+  readonly ref: string;
+
+  constructor(ref: string) {
+    super(`${ref} moved meanwhile`);
+    this.ref = ref;
+  }
+}
+
+/** What is moved at one reference: `null` stands for "does not exist". */
+export interface RefUpdate {
+  ref: string;
+  newSha: string | null;
+  expectedOld: string | null;
+}
+
+/**
+ * Makes the store with one empty root commit "Initial commit" on `branch` (a short name), HEAD on
+ * it. A store that is there already is whole and is left as it is. Answers the commit of HEAD.
+ */
+export async function createRepository(store: string, branch: string): Promise<{ head: string }> {
+  const ref = `refs/heads/${branch}`;
+  assertRefName(ref);
+  if (await exists(store)) {
+    const head = await resolveCommit(store, ref);
+    if (head === null) throw new Error(`the store exists without the branch ${branch}`);
+    return { head };
+  }
+  return buildAside(store, async (folder) => {
+    await initBare(folder, branch);
+    const seconds = Math.floor(Date.now() / 1000);
+    const commands = [
+      `commit ${ref}`,
+      "mark :1",
+      `committer ${OMOI.name} <${OMOI.email}> ${seconds} +0000`,
+      "data 15\nInitial commit\n",
+      "get-mark :1",
+      "done\n",
+    ];
+    const args = ["fast-import", "--quiet", "--done", "--date-format=raw"];
+    const { stdout } = await git(args, { gitDir: folder, input: commands.join("\n") });
+    return { head: stdout.toString("latin1").trim() };
+  });
+}
+
+/**
+ * The commit that `rev` names, or null where there is none. `rev` is a full reference name or 40
+ * hexadecimal digits; anything else is null.
+ */
+export async function resolveCommit(store: string, rev: string): Promise<string | null> {
+  if (!isOid(rev) && !isRefName(rev)) return null;
+  const args = ["rev-parse", "--verify", "--quiet", "--end-of-options", `${rev}^{commit}`];
+  const result = await git(args, { gitDir: store, okExitCodes: [0, 1, 128] });
+  const sha = result.stdout.toString("latin1").trim();
+  return result.exitCode === 0 && isOid(sha) ? sha : null;
+}
+
+/**
+ * Moves `ref` from `expectedOld` to `newSha`, atomically; `expectedOld: null` means that it must
+ * not exist yet. Throws a RefMovedError where it is elsewhere, a GitError for anything else.
+ */
+export async function updateRef(
+  store: string,
+  ref: string,
+  newSha: string,
+  expectedOld: string | null,
+): Promise<void> {
+  await updateRefs(store, [{ ref, newSha, expectedOld }]);
+}
+
+/** Removes `ref` if it is at `expectedOld`; throws a RefMovedError where it is not. */
+export async function deleteRef(store: string, ref: string, expectedOld: string): Promise<void> {
+  await updateRefs(store, [{ ref, newSha: null, expectedOld }]);
+}
+
+/**
+ * Moves several references in one transaction: all or none. Throws a RefMovedError (naming the
+ * first one that git complained of) where any is not at its `expectedOld`.
+ */
+export async function updateRefs(store: string, updates: readonly RefUpdate[]): Promise<void> {
+  for (const { ref, newSha, expectedOld } of updates) {
+    assertRefName(ref);
+    if (newSha !== null) assertOid(newSha);
+    if (expectedOld !== null) assertOid(expectedOld);
+  }
+  const input = updates
+    .map(({ ref, newSha, expectedOld }) =>
+      newSha === null
+        ? `delete ${ref}\0${expectedOld ?? ZERO_OID}\0`
+        : `update ${ref}\0${newSha}\0${expectedOld ?? ZERO_OID}\0`,
+    )
+    .join("");
+  try {
+    await git(["update-ref", "--no-deref", "--stdin", "-z"], { gitDir: store, input });
+  } catch (error) {
+    if (error instanceof GitError && error.reason === "exit" && MOVED.test(error.stderr)) {
+      const named = updates.find(({ ref }) => error.stderr.includes(`'${ref}'`)) ?? updates[0];
+      throw new RefMovedError(named?.ref ?? "");
+    }
+    throw error;
+  }
+}
+
+const MOVED =
+  /is at [0-9a-f]{40} but expected|reference already exists|unable to resolve reference|reference is missing/;
+
+/** Whether `ancestor` is `descendant` or reachable from it; throws where either is no commit. */
+export async function isAncestor(
+  store: string,
+  ancestor: string,
+  descendant: string,
+): Promise<boolean> {
+  assertOid(ancestor);
+  assertOid(descendant);
+  const args = ["merge-base", "--is-ancestor", ancestor, descendant];
+  return (await git(args, { gitDir: store, okExitCodes: [0, 1] })).exitCode === 0;
+}
+
+/** References under `prefix` (`refs/heads/`, or one whole name) with their objects, by name. */
+export async function listRefs(
+  store: string,
+  prefix: string,
+): Promise<{ ref: string; sha: string }[]> {
+  if (!/^refs\/[^\u0000-\u0020*?[\\]*$/.test(prefix)) throw new TypeError("not a ref prefix");
+  const args = ["for-each-ref", "--format=%(objectname) %(refname)", "--", prefix];
+  const { stdout } = await git(args, { gitDir: store });
+  const lines = stdout.toString("utf8").split("\n").filter(Boolean);
+  return lines.map((line) => ({ sha: line.slice(0, 40), ref: line.slice(41) }));
+}
+
+/** Commits reachable from `tip` and from none of `exclude`, newest first, children before parents. */
+export async function commitsBetween(
+  store: string,
+  tip: string,
+  exclude: readonly string[],
+): Promise<string[]> {
+  for (const sha of [tip, ...exclude]) assertOid(sha);
+  const input = [tip, ...exclude.map((sha) => `^${sha}`), ""].join("\n");
+  const { stdout } = await git(["rev-list", "--topo-order", "--stdin"], { gitDir: store, input });
+  return stdout.toString("latin1").split("\n").filter(Boolean);
+}
+
+/**
+ * Writes a commit and answers its id; no reference moves. The message is stored as UTF-8 with one
+ * newline at its end; the date is written in UTC, to the second. Names lose what git cannot hold.
+ * Equal input gives an equal id.
+ */
+export async function commitTree(
+  store: string,
+  commit: {
+    tree: string;
+    parents: readonly string[];
+    message: string;
+    author: Person;
+    date: Date;
+    committer?: Person;
+  },
+): Promise<string> {
+  const { author, committer = OMOI } = commit;
+  for (const sha of [commit.tree, ...commit.parents]) assertOid(sha);
+  const date = `@${Math.floor(commit.date.getTime() / 1000)} +0000`;
+  const args = ["commit-tree", commit.tree, ...commit.parents.flatMap((sha) => ["-p", sha])];
+  const { stdout } = await git([...args, "-F", "-"], {
+    gitDir: store,
+    input: `${commit.message.replaceAll("\0", "").trimEnd()}\n`,
+    env: {
+      GIT_AUTHOR_NAME: identity(author.name) || "Unknown",
+      GIT_AUTHOR_EMAIL: identity(author.email),
+      GIT_AUTHOR_DATE: date,
+      GIT_COMMITTER_NAME: identity(committer.name) || OMOI.name,
+      GIT_COMMITTER_EMAIL: identity(committer.email),
+      GIT_COMMITTER_DATE: date,
+    },
+  });
+  return stdout.toString("latin1").trim();
+}
+
+/** Without control characters, `<`, `>`, and what git strips from the ends of a name. */
+function identity(text: string): string {
+  return text
+    .replaceAll(/[\u0000-\u001f\u007f<>]+/g, " ")
+    .replaceAll(/^[\s.,:;"'\\]+|[\s.,:;"'\\]+$/g, "")
+    .slice(0, 255);
+}
+
+/** The tree of a commit; throws a GitError where there is no such commit. */
+export async function resolveTree(store: string, commit: string): Promise<string> {
+  assertOid(commit);
+  const args = ["rev-parse", "--verify", "--end-of-options", `${commit}^{tree}`];
+  return (await git(args, { gitDir: store })).stdout.toString("latin1").trim();
+}
+
+/** The newest commit that both have in common, the first where there are several; null without one. */
+export async function mergeBase(store: string, one: string, other: string): Promise<string | null> {
+  assertOid(one);
+  assertOid(other);
+  const result = await git(["merge-base", one, other], { gitDir: store, okExitCodes: [0, 1] });
+  return result.exitCode === 0 ? result.stdout.toString("latin1").trim().slice(0, 40) : null;
+}

@@ -1,0 +1,311 @@
+/**
+ * The one place that starts git. Arguments are arrays, there is no shell, and git sees nothing of
+ * the server's environment: every setting that an agent's folder, the machine or a user's home
+ * could change is fixed here.
+ */
+import { spawn } from "node:child_process";
+import type { Readable, Writable } from "node:stream";
+
+/** The id of the tree without entries, known to every SHA-1 repository. */
+export const EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
+/** The id that stands for "no object". */
+export const ZERO_OID = "0".repeat(40);
+
+/** Network protocols that a call may allow; none is allowed without being named. */
+export type Protocol = "https" | "file" | "ssh";
+
+/** How one git process is run. All paths are absolute. */
+export interface GitOptions {
+  /** The bare repository (`GIT_DIR`). */
+  gitDir?: string;
+  /** The folder of files (`GIT_WORK_TREE`). */
+  workTree?: string;
+  /** The index (`GIT_INDEX_FILE`); keep it outside the folder. */
+  indexFile?: string;
+  /** Where the process starts; `/` by default, so that nothing is discovered around it. */
+  cwd?: string;
+  /** Standard input; without it git reads an empty one. */
+  input?: string | Uint8Array;
+  /** Extra variables, of the allow-list below only; another name throws a TypeError. */
+  env?: Readonly<Record<string, string>>;
+  /** Extra settings, stronger than the fixed ones; they stay out of the argument list. */
+  config?: readonly (readonly [key: string, value: string])[];
+  /** A config file that this git and those it starts read as the user's; none by default. */
+  globalConfig?: string;
+  /** Protocols that this call may speak; none by default. */
+  protocols?: readonly Protocol[];
+  /** Milliseconds until the process group is killed; 60 000 by default, 0 for never. */
+  timeoutMs?: number;
+  /** Bytes of standard output that are accepted; 64 MiB by default. `spawnGit` has no limit. */
+  maxOutputBytes?: number;
+  /** Aborting kills the process group. */
+  signal?: AbortSignal;
+  /** Exit codes that are no error; `[0]` by default. */
+  okExitCodes?: readonly number[];
+  /** Receives standard error as it comes, in pieces of any size. */
+  onStderr?: (text: string) => void;
+}
+
+/** Why a git process failed: `not_found` means that the program itself could not be started. */
+export type GitFailure = "exit" | "timeout" | "output_too_large" | "aborted" | "not_found";
+
+/** A git process that did not end as asked. The message is for logs, not for users. */
+export class GitError extends Error {
+  override readonly name = "GitError";
+  readonly reason: GitFailure;
+  /** The exit code, or null where there was none. */
+  readonly exitCode: number | null;
+  /** The last 64 KiB of standard error. */
+  readonly stderr: string;
+  readonly args: readonly string[];
+
+  constructor(
+    reason: GitFailure,
+    exitCode: number | null,
+    stderr: string,
+    args: readonly string[],
+  ) {
+    const command = args.find((arg) => !arg.startsWith("-")) ?? "";
+    const detail = stderr.trim().split("\n").slice(-3).join(" | ").slice(-500);
+    super(`git ${command} failed (${reason}${exitCode === null ? "" : ` ${exitCode}`}): ${detail}`);
+    this.reason = reason;
+    this.exitCode = exitCode;
+    this.stderr = stderr;
+    this.args = args;
+  }
+}
+
+/** A running git with its streams. The reader must consume or destroy `stdout`. */
+export interface GitProcess {
+  /** Null unless `stdin: "pipe"` was asked for. */
+  readonly stdin: Writable | null;
+  readonly stdout: Readable;
+  /** Kills the whole process group; harmless after the end. */
+  kill(): void;
+  /** Settles once the process ended and its streams closed; rejects with a GitError. */
+  readonly done: Promise<{ exitCode: number; stderr: string }>;
+}
+
+const ALLOWED_ENV = /^GIT_(?:(?:AUTHOR|COMMITTER)_(?:NAME|EMAIL|DATE)|PROTOCOL)$/;
+const STDERR_KEPT = 64 * 1024;
+
+/** Settings of every call. The store's own config holds no more than `bare-repository.ts` wrote. */
+const FIXED_CONFIG: readonly (readonly [string, string])[] = [
+  ["core.hooksPath", "/dev/null"],
+  ["core.fsmonitor", "false"],
+  ["core.untrackedCache", "false"],
+  ["core.splitIndex", "false"],
+  ["core.sparseCheckout", "false"],
+  ["core.attributesFile", "/dev/null"],
+  ["core.excludesFile", "/dev/null"],
+  ["core.autocrlf", "false"],
+  ["core.fileMode", "true"],
+  ["core.symlinks", "true"],
+  ["core.ignoreCase", "false"],
+  ["core.precomposeUnicode", "false"],
+  ["core.protectHFS", "true"],
+  ["core.protectNTFS", "true"],
+  ["core.quotePath", "false"],
+  ["core.askPass", ""],
+  ["index.version", "4"],
+  ["index.skipHash", "true"],
+  ["credential.helper", ""],
+  ["protocol.allow", "never"],
+  ["safe.directory", "*"],
+  ["safe.bareRepository", "all"],
+  ["submodule.recurse", "false"],
+  ["fetch.recurseSubmodules", "false"],
+  ["gc.auto", "0"],
+  ["maintenance.auto", "false"],
+  ["merge.renames", "true"],
+  ["merge.directoryRenames", "true"],
+  ["merge.renameLimit", "7000"],
+  ["merge.conflictStyle", "merge"],
+  ["merge.renormalize", "false"],
+  ["diff.renames", "true"],
+  ["diff.renameLimit", "1000"],
+  ["diff.algorithm", "myers"],
+  ["diff.mnemonicPrefix", "false"],
+  ["diff.noprefix", "false"],
+  ["diff.submodule", "short"],
+  ["i18n.commitEncoding", "utf-8"],
+  ["i18n.logOutputEncoding", "utf-8"],
+  ["log.showSignature", "false"],
+  ["commit.gpgSign", "false"],
+];
+
+function configEnv(pairs: readonly (readonly [string, string])[], from: number) {
+  const env: Record<string, string> = {};
+  for (const [index, [key, value]] of pairs.entries()) {
+    env[`GIT_CONFIG_KEY_${from + index}`] = key;
+    env[`GIT_CONFIG_VALUE_${from + index}`] = value;
+  }
+  return env;
+}
+
+/**
+ * Attributes come from the empty tree unless a call says otherwise: bytes go in and out unchanged
+ * (no eol, ident or encoding conversion), and `* -diff` cannot hide a change from its reader.
+ */
+const BASE_ENV: Readonly<Record<string, string>> = {
+  PATH: process.env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin",
+  HOME: "/nonexistent",
+  XDG_CONFIG_HOME: "/nonexistent",
+  LC_ALL: "C",
+  TZ: "UTC",
+  GIT_CONFIG_NOSYSTEM: "1",
+  GIT_CONFIG_GLOBAL: "/dev/null",
+  GIT_CONFIG_COUNT: String(FIXED_CONFIG.length),
+  GIT_ATTR_NOSYSTEM: "1",
+  GIT_ATTR_SOURCE: EMPTY_TREE,
+  GIT_TERMINAL_PROMPT: "0",
+  GIT_ASKPASS: "",
+  GIT_NO_LAZY_FETCH: "1",
+  GIT_NO_REPLACE_OBJECTS: "1",
+  GIT_OPTIONAL_LOCKS: "0",
+  GIT_LITERAL_PATHSPECS: "1",
+  GIT_PROTOCOL_FROM_USER: "0",
+  GIT_ALLOW_PROTOCOL: "",
+  GIT_CEILING_DIRECTORIES: "/",
+  GIT_DEFAULT_HASH: "sha1",
+  GIT_DEFAULT_REF_FORMAT: "files",
+  GIT_ADVICE: "0",
+  GIT_SSH_VARIANT: "ssh",
+  GIT_SSH_COMMAND: "ssh -oBatchMode=yes -oStrictHostKeyChecking=yes -oConnectTimeout=20",
+  ...configEnv(FIXED_CONFIG, 0),
+};
+
+function environment(options: GitOptions): Record<string, string> {
+  const env = { ...BASE_ENV };
+  if (options.gitDir !== undefined) env["GIT_DIR"] = options.gitDir;
+  if (options.workTree !== undefined) env["GIT_WORK_TREE"] = options.workTree;
+  if (options.indexFile !== undefined) env["GIT_INDEX_FILE"] = options.indexFile;
+  if (options.globalConfig !== undefined) env["GIT_CONFIG_GLOBAL"] = options.globalConfig;
+  if (options.protocols !== undefined) env["GIT_ALLOW_PROTOCOL"] = options.protocols.join(":");
+  if (options.config !== undefined && options.config.length > 0) {
+    Object.assign(env, configEnv(options.config, FIXED_CONFIG.length));
+    env["GIT_CONFIG_COUNT"] = String(FIXED_CONFIG.length + options.config.length);
+  }
+  for (const [name, value] of Object.entries(options.env ?? {})) {
+    if (!ALLOWED_ENV.test(name)) throw new TypeError(`git may not be given the variable ${name}`);
+    env[name] = value;
+  }
+  return env;
+}
+
+/**
+ * Starts git and hands out its streams: for smart HTTP and for output that must not be held whole.
+ * Environment, settings, time limit and abort are those of `git()`.
+ */
+export function spawnGit(
+  args: readonly string[],
+  options: GitOptions & { stdin?: "pipe" } = {},
+): GitProcess {
+  const piped = options.stdin === "pipe" || options.input !== undefined;
+  const child = spawn("git", args, {
+    cwd: options.cwd ?? "/",
+    env: environment(options),
+    stdio: [piped ? "pipe" : "ignore", "pipe", "pipe"],
+    detached: true,
+  });
+  const { stdin, stdout, stderr } = child;
+  if (stdout === null || stderr === null) throw new Error("git was started without pipes");
+  let stderrText = "";
+  let failure: GitFailure | null = null;
+
+  const kill = (): void => {
+    if (child.pid === undefined) return;
+    try {
+      process.kill(-child.pid, "SIGKILL");
+    } catch {
+      // The group has ended already.
+    }
+  };
+  const fail = (reason: GitFailure): void => {
+    failure ??= reason;
+    kill();
+  };
+
+  const timeoutMs = options.timeoutMs ?? 60_000;
+  const timer = timeoutMs > 0 ? setTimeout(() => fail("timeout"), timeoutMs) : undefined;
+  const onAbort = (): void => fail("aborted");
+  options.signal?.addEventListener("abort", onAbort, { once: true });
+  if (options.signal?.aborted) onAbort();
+
+  stderr.setEncoding("utf8");
+  stderr.on("data", (text: string) => {
+    stderrText = (stderrText + text).slice(-STDERR_KEPT);
+    options.onStderr?.(text);
+  });
+  // git may end without reading all of its input; its exit code tells the rest.
+  stdin?.on("error", () => undefined);
+  if (options.input !== undefined) stdin?.end(options.input);
+
+  let ended = false;
+  const done = new Promise<{ exitCode: number; stderr: string }>((resolve, reject) => {
+    const settle = (code: number | null): void => {
+      if (ended) return;
+      ended = true;
+      clearTimeout(timer);
+      options.signal?.removeEventListener("abort", onAbort);
+      if (failure !== null) reject(new GitError(failure, code, stderrText, args));
+      else if (code !== null && (options.okExitCodes ?? [0]).includes(code))
+        resolve({ exitCode: code, stderr: stderrText });
+      else reject(new GitError("exit", code, stderrText, args));
+    };
+    child.on("error", (error) => {
+      failure ??= "not_found";
+      stderrText += error.message;
+      settle(null);
+    });
+    child.on("close", settle);
+  });
+  done.catch(() => undefined);
+  return {
+    stdin: options.stdin === "pipe" ? stdin : null,
+    stdout,
+    kill: () => !ended && kill(),
+    done,
+  };
+}
+
+/**
+ * Runs git to its end and returns its whole output.
+ *
+ * Throws a GitError for an exit code that is not in `okExitCodes`, for the time limit, for output
+ * above `maxOutputBytes`, for an abort and where git cannot be started.
+ */
+export async function git(
+  args: readonly string[],
+  options: GitOptions = {},
+): Promise<{ exitCode: number; stdout: Buffer; stderr: string }> {
+  if (options.signal?.aborted) throw new GitError("aborted", null, "", args);
+  const limit = options.maxOutputBytes ?? 64 * 1024 * 1024;
+  const process = spawnGit(args, options);
+  const chunks: Buffer[] = [];
+  let size = 0;
+  process.stdout.on("data", (chunk: Buffer) => {
+    size += chunk.length;
+    if (size > limit) process.kill();
+    else chunks.push(chunk);
+  });
+  try {
+    const { exitCode, stderr } = await process.done;
+    if (size > limit) throw new GitError("output_too_large", exitCode, stderr, args);
+    return { exitCode, stdout: Buffer.concat(chunks, size), stderr };
+  } catch (error) {
+    if (size > limit && error instanceof GitError && error.reason === "exit") {
+      throw new GitError("output_too_large", error.exitCode, error.stderr, args);
+    }
+    throw error;
+  }
+}
+
+/** The version of the installed git; throws a GitError (`not_found`) where there is none. */
+export async function gitVersion(): Promise<{ major: number; minor: number; text: string }> {
+  const text = (await git(["version"])).stdout.toString("utf8").trim();
+  const match = /(\d+)\.(\d+)/.exec(text);
+  if (match === null)
+    throw new GitError("not_found", null, `unexpected version: ${text}`, ["version"]);
+  return { major: Number(match[1]), minor: Number(match[2]), text };
+}

@@ -1,0 +1,152 @@
+/**
+ * Reading below a folder whose owner is hostile and may be writing at this moment. Every step of a
+ * path is opened from the one before without following links, so that nothing outside the folder
+ * is ever read, whatever is swapped in meanwhile. Paths are bytes in a latin1 string, as git
+ * reports them: `/` between the parts, relative to the folder.
+ */
+import { createHash } from "node:crypto";
+import { constants, existsSync, type Stats } from "node:fs";
+import { access, lstat, open, readlink, type FileHandle } from "node:fs/promises";
+
+/** What is at a path: `gone` where there is nothing, or where a parent is no real folder. */
+export type Found =
+  | { kind: "gone"; behindLink: boolean }
+  | { kind: "file" | "link" | "folder" | "fifo" | "socket" | "device"; stats: Stats };
+
+const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, R_OK } = constants;
+/** Where it is missing (not Linux), plain paths are used, and swapped parents are not noticed. */
+const BY_HANDLE = existsSync("/proc/self/fd");
+
+/** The text of a path in bytes, for people: what is no UTF-8 becomes U+FFFD. */
+export function displayPath(path: string): string {
+  return Buffer.from(path, "latin1").toString("utf8");
+}
+
+/** An open folder. One call at a time: it keeps the folders on the way to the last path open. */
+export class SafeFolder {
+  readonly #root: { handle: FileHandle; path: Buffer };
+  readonly #open: { name: string; handle: FileHandle; path: Buffer }[] = [];
+
+  private constructor(root: { handle: FileHandle; path: Buffer }) {
+    this.#root = root;
+  }
+
+  /** Opens the folder at the absolute path `folder`; throws where it is a link or no folder. */
+  static async open(folder: string): Promise<SafeFolder> {
+    const path = Buffer.from(folder);
+    return new SafeFolder({ path, handle: await open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW) });
+  }
+
+  /** Closes what is open. */
+  async close(): Promise<void> {
+    while (this.#open.length > 0) await this.#open.pop()?.handle.close();
+    await this.#root.handle.close();
+  }
+
+  /** What is at `path`, nothing being followed. */
+  async find(path: string): Promise<Found> {
+    const place = await this.#locate(path);
+    if (!Buffer.isBuffer(place)) return place;
+    try {
+      return found(await lstat(place));
+    } catch (error) {
+      return missing(error, false);
+    }
+  }
+
+  /** Whether the server may read the file at `path`. */
+  async isReadable(path: string): Promise<boolean> {
+    const place = await this.#locate(path);
+    if (!Buffer.isBuffer(place)) return false;
+    return access(place, R_OK).then(
+      () => true,
+      () => false,
+    );
+  }
+
+  /** Opens the regular file at `path`, or answers null where there is none that can be read. */
+  async openFile(path: string): Promise<FileHandle | null> {
+    const place = await this.#locate(path);
+    if (!Buffer.isBuffer(place)) return null;
+    const handle = await open(place, O_RDONLY | O_NOFOLLOW | O_NONBLOCK).catch(() => null);
+    if (handle === null || (await handle.stat()).isFile()) return handle;
+    await handle.close();
+    return null;
+  }
+
+  /**
+   * The id that git gives to what is at `path`: of a file's bytes or a link's text. Null where
+   * neither is there. `link` tells which of the two it must be.
+   */
+  async blobId(path: string, link: boolean): Promise<string | null> {
+    if (link) {
+      const text = await this.readLink(path);
+      return text === null ? null : blobHash(text.length).update(text).digest("hex");
+    }
+    const handle = await this.openFile(path);
+    if (handle === null) return null;
+    try {
+      const { size } = await handle.stat();
+      const hash = blobHash(size);
+      if (size > 0) {
+        const stream = handle.createReadStream({ autoClose: false, start: 0, end: size - 1 });
+        for await (const chunk of stream) hash.update(chunk as Buffer);
+      }
+      return hash.digest("hex");
+    } finally {
+      await handle.close();
+    }
+  }
+
+  /** The text of the symbolic link at `path`, or null where there is none. */
+  async readLink(path: string): Promise<Buffer | null> {
+    const place = await this.#locate(path);
+    if (!Buffer.isBuffer(place)) return null;
+    return readlink(place, { encoding: "buffer" }).catch(() => null);
+  }
+
+  /** The path by which the parent's open handle reaches the last part; `gone` where it cannot. */
+  async #locate(path: string): Promise<Buffer | Found> {
+    const parts = path.split("/");
+    const name = parts.pop() ?? "";
+    let depth = 0;
+    while (depth < parts.length && this.#open[depth]?.name === parts[depth]) depth += 1;
+    while (this.#open.length > depth) await this.#open.pop()?.handle.close();
+    for (const part of parts.slice(depth)) {
+      const place = this.#child(part);
+      try {
+        const handle = await open(place, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+        this.#open.push({ name: part, handle, path: place });
+      } catch (error) {
+        return missing(error, true);
+      }
+    }
+    return this.#child(name);
+  }
+
+  #child(name: string): Buffer {
+    const parent = this.#open.at(-1) ?? this.#root;
+    const folder = BY_HANDLE ? Buffer.from(`/proc/self/fd/${parent.handle.fd}`) : parent.path;
+    return Buffer.concat([folder, Buffer.from(`/${name}`, "latin1")]);
+  }
+}
+
+function blobHash(size: number): ReturnType<typeof createHash> {
+  return createHash("sha1").update(`blob ${size}\0`);
+}
+
+function found(stats: Stats): Found {
+  if (stats.isFile()) return { kind: "file", stats };
+  if (stats.isSymbolicLink()) return { kind: "link", stats };
+  if (stats.isDirectory()) return { kind: "folder", stats };
+  if (stats.isFIFO()) return { kind: "fifo", stats };
+  return { kind: stats.isSocket() ? "socket" : "device", stats };
+}
+
+function missing(error: unknown, parent: boolean): Found {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  // A link opened as a folder without following is ENOTDIR on Linux, ELOOP elsewhere.
+  const link = parent && (code === "ENOTDIR" || code === "ELOOP");
+  if (link || code === "ENOENT" || code === "ENOTDIR") return { kind: "gone", behindLink: link };
+  throw error;
+}

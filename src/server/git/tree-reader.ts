@@ -1,0 +1,89 @@
+/** Looking up single entries of trees, many in one process. */
+import { git } from "./run.js";
+
+/** One entry of a tree: six octal digits and an object id. Folders have the mode `040000`. */
+export interface TreeEntry {
+  mode: string;
+  oid: string;
+}
+
+/** Folders of some trees, read once. Paths are bytes in latin1 strings. */
+export class TreeReader {
+  readonly #folders = new Map<string, Map<string, TreeEntry>>();
+
+  /**
+   * Reads, of every tree (or commit) named, the folders that the paths are in. One process,
+   * whatever the number. Throws a GitError.
+   */
+  static async read(
+    store: string,
+    trees: readonly string[],
+    paths: Iterable<string>,
+  ): Promise<TreeReader> {
+    const reader = new TreeReader();
+    const folders = [...new Set([...paths].map(folderOf))].sort();
+    const wanted = trees.flatMap((tree) => folders.map((folder) => `${tree}:${folder}`));
+    if (wanted.length === 0) return reader;
+    const { stdout } = await git(["cat-file", "--batch", "--buffer", "-Z"], {
+      gitDir: store,
+      input: Buffer.from(`${wanted.join("\0")}\0`, "latin1"),
+      maxOutputBytes: 1024 * 1024 * 1024,
+    });
+    let at = 0;
+    for (const name of wanted) {
+      const end = stdout.indexOf(0, at);
+      const head = stdout.toString("latin1", at, end);
+      const size = /^[0-9a-f]{40} tree (\d+)$/.exec(head)?.[1];
+      at = end + 1;
+      if (size === undefined) continue;
+      reader.#folders.set(name, parseTree(stdout.subarray(at, at + Number(size))));
+      at += Number(size) + 1;
+    }
+    return reader;
+  }
+
+  /** The entry at `path` in `tree`, a folder too; null where there is none. */
+  find(tree: string, path: string): TreeEntry | null {
+    const folder = folderOf(path);
+    return this.#folders.get(`${tree}:${folder}`)?.get(path.slice(folder.length)) ?? null;
+  }
+
+  /** The entry at `path` in `tree` if it is a file, a link or a gitlink; else null. */
+  findFile(tree: string, path: string): TreeEntry | null {
+    const entry = this.find(tree, path);
+    return entry === null || entry.mode === "040000" ? null : entry;
+  }
+}
+
+/** The files below the tree `oid`, by their paths in it. One process. Throws a GitError. */
+export async function listTree(store: string, oid: string): Promise<Map<string, TreeEntry>> {
+  const { stdout } = await git(["ls-tree", "-r", "-z", oid], {
+    gitDir: store,
+    maxOutputBytes: 1024 * 1024 * 1024,
+  });
+  const files = new Map<string, TreeEntry>();
+  for (const line of stdout.toString("latin1").split("\0")) {
+    const tab = line.indexOf("\t");
+    const [mode = "", , found = ""] = line.slice(0, Math.max(0, tab)).split(" ");
+    if (tab > 0) files.set(line.slice(tab + 1), { mode, oid: found });
+  }
+  return files;
+}
+
+/** The folder of a path with its slash; empty for the top. git finds only folders by such a name. */
+function folderOf(path: string): string {
+  return path.slice(0, path.lastIndexOf("/") + 1);
+}
+
+function parseTree(bytes: Buffer): Map<string, TreeEntry> {
+  const entries = new Map<string, TreeEntry>();
+  for (let at = 0; at < bytes.length;) {
+    const space = bytes.indexOf(0x20, at);
+    const end = bytes.indexOf(0, space);
+    const mode = bytes.toString("latin1", at, space).padStart(6, "0");
+    const oid = bytes.toString("hex", end + 1, end + 21);
+    entries.set(bytes.toString("latin1", space + 1, end), { mode, oid });
+    at = end + 21;
+  }
+  return entries;
+}

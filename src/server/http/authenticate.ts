@@ -1,0 +1,78 @@
+import type { FastifyRequest } from "fastify";
+import { AppError } from "../errors.js";
+
+/** Who makes a request, and through which credential. */
+export interface Actor {
+  readonly userId: string;
+  /** The session, where signed in by one. */
+  readonly session: { readonly id: string } | null;
+  /** The API key, where it is one; its scopes name organizations by id. */
+  readonly key: { readonly id: string; readonly scopes: readonly string[] } | null;
+}
+
+export interface Credentials {
+  /** The actor behind an access token. @throws AppError 401 */
+  accessToken(token: string): Promise<Actor>;
+  /** The actor behind a session cookie. @throws AppError 401 */
+  cookie(value: string): Promise<Actor>;
+  /** The actor behind an API key. @throws AppError 401 */
+  apiKey(key: string, ip: string): Promise<Actor>;
+  keyPrefix: string;
+}
+
+export const sessionCookie = "omoi_session";
+
+/** No credential: the plain challenge (RFC 6750, section 3.1: no error code where none was sent). */
+export function unauthenticated(): AppError {
+  return new AppError(
+    "unauthenticated",
+    "Sign in, or send an access token or an API key as Authorization: Bearer <token>.",
+    { headers: { "www-authenticate": "Bearer" } },
+  );
+}
+
+/** A credential that is malformed, unknown, expired or revoked; the answer does not say which. */
+export function invalidToken(): AppError {
+  return new AppError("invalid_token", "The credential is unknown, expired or revoked; get a new one.", {
+    headers: { "www-authenticate": 'Bearer error="invalid_token"' },
+  });
+}
+
+/**
+ * Who makes the request: by bearer token, else by the session cookie, whose writes must come from our
+ * own pages.
+ * @throws AppError 401; 403 `cross_origin`
+ */
+export async function authenticate(
+  request: FastifyRequest,
+  credentials: Credentials,
+  publicUrl: () => string,
+): Promise<Actor> {
+  const header = request.headers.authorization;
+  if (header !== undefined) {
+    const token = /^Bearer ([\x21-\x7e]{1,1024})$/i.exec(header)?.[1];
+    if (token === undefined) throw invalidToken();
+    return token.startsWith("oat_")
+      ? credentials.accessToken(token)
+      : credentials.apiKey(token, request.ip);
+  }
+  const cookie = request.cookies[sessionCookie];
+  if (cookie === undefined || cookie === "") throw unauthenticated();
+  refuseCrossOrigin(request, publicUrl());
+  return credentials.cookie(cookie);
+}
+
+/** A cookie travels with other sites' requests too: what changes state must name our own origin. */
+export function refuseCrossOrigin(request: FastifyRequest, publicUrl: string): void {
+  if (request.method === "GET" || request.method === "HEAD") return;
+  const origin = request.headers.origin;
+  const own = new Set([new URL(publicUrl).origin, `http://${request.host}`, `https://${request.host}`]);
+  const sameOrigin =
+    origin === undefined ? request.headers["sec-fetch-site"] === "same-origin" : own.has(origin);
+  if (!sameOrigin) {
+    throw new AppError(
+      "cross_origin",
+      "A request with the session cookie must come from this site's own pages; use a bearer token elsewhere.",
+    );
+  }
+}

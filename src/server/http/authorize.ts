@@ -1,0 +1,209 @@
+import { sql } from "drizzle-orm";
+import { grants, matches, type Permission } from "#shared/permissions.js";
+import type { Database, Queryable } from "../db/connect.js";
+import { AppError, invalidField, notFound } from "../errors.js";
+import type { Actor } from "./authenticate.js";
+
+/** What an actor holds in one organization at this moment. */
+export interface Standing {
+  orgId: string;
+  archived: boolean;
+  membershipId: string;
+  role: string;
+  /** The role's patterns, inherited ones too. */
+  patterns: string[];
+  /** What the credential lets through: `*:*` for a session, the key's scopes here for a key. */
+  scopes: string[];
+}
+
+type Key = "org_id" | "organization_id" | "project_id" | "agent_id" | "run_id";
+
+const uuidShape = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+/** How each kind of id leads to its organization. */
+function organizationOf(key: Key, value: string) {
+  switch (key) {
+    case "org_id":
+      return uuidShape.test(value)
+        ? sql`${value}::uuid`
+        : sql`(select org_id from organization_slugs where slug = ${value})`;
+    case "organization_id":
+      return sql`${value}::uuid`;
+    case "project_id":
+      return sql`(select org_id from projects where id = ${value})`;
+    case "agent_id":
+      return sql`(select org_id from agents where id = ${value})`;
+    case "run_id":
+      return sql`(select org_id from runs where id = ${value})`;
+  }
+}
+
+/**
+ * What the actor holds in the organization that an id leads to, or null where it is absent or the
+ * actor has no part in it: one answer for both.
+ */
+export async function standingOf(
+  db: Database,
+  actor: Actor,
+  key: Key,
+  value: string,
+): Promise<Standing | null> {
+  const rows = await db.withSystem("find the organization of a request", (tx) =>
+    standingRows(tx, actor.userId, organizationOf(key, value)),
+  );
+  const row = rows[0];
+  if (!row) return null;
+  const scopes = scopesIn(actor, row.org_id);
+  if (scopes.length === 0) return null;
+  return {
+    orgId: row.org_id,
+    archived: row.archived,
+    membershipId: row.membership_id,
+    role: row.role,
+    patterns: row.patterns,
+    scopes,
+  };
+}
+
+interface StandingRow extends Record<string, unknown> {
+  org_id: string;
+  archived: boolean;
+  membership_id: string;
+  role: string;
+  patterns: string[];
+}
+
+async function standingRows(
+  tx: Queryable,
+  userId: string,
+  orgId: ReturnType<typeof sql>,
+): Promise<StandingRow[]> {
+  const { rows } = await tx.execute<StandingRow>(sql`
+    select o.id as org_id, o.archived_at is not null as archived, m.id as membership_id,
+      r.name as role, role_patterns(r.id) as patterns
+    from organizations o
+    join memberships m on m.org_id = o.id and m.user_id = ${userId}
+    join roles r on r.id = m.role_id
+    where o.id = ${orgId}`);
+  return rows;
+}
+
+/** The patterns that the credential lets through in an organization. */
+export function scopesIn(actor: Actor, orgId: string): string[] {
+  if (!actor.key) return ["*:*"];
+  const prefix = `org:${orgId}:`;
+  return actor.key.scopes.flatMap((scope) => {
+    if (scope === "*:*") return ["*:*"];
+    if (!scope.startsWith(prefix)) return [];
+    const pattern = scope.slice(prefix.length);
+    return [pattern === "*" ? "*:*" : pattern];
+  });
+}
+
+/** Whether a standing allows a permission: the role grants it and the credential lets it through. */
+export function allows(standing: Standing, permission: string): boolean {
+  return grants(standing.patterns, permission) && grants(standing.scopes, permission);
+}
+
+/**
+ * Refuses what the standing does not allow.
+ * @throws AppError 403 `insufficient_permission`, naming the permission.
+ */
+export function requirePermission(standing: Standing, permission: Permission): void {
+  if (allows(standing, permission)) return;
+  const byRole = grants(standing.patterns, permission);
+  throw new AppError(
+    "insufficient_permission",
+    byRole
+      ? `The API key's scopes do not cover ${permission}; use a key that has it.`
+      : `Your role "${standing.role}" does not have ${permission}; ask an owner or admin for it.`,
+    { missing_permissions: [permission] },
+  );
+}
+
+/** All patterns the actor may hand on here: the role's, as far as the credential lets them through. */
+export function heldPatterns(standing: Standing): string[] {
+  if (standing.scopes.includes("*:*")) return standing.patterns;
+  return [
+    ...standing.scopes.filter((scope) => standing.patterns.some((held) => covers(held, scope))),
+    ...standing.patterns.filter((held) => standing.scopes.some((scope) => covers(scope, held))),
+  ];
+}
+
+function covers(wide: string, narrow: string): boolean {
+  return wide === "*:*" || wide === narrow || (narrow !== "*:*" && matches(wide, narrow));
+}
+
+/** The standing behind a path's id. @throws AppError 404 */
+export async function standingOfPath(
+  db: Database,
+  actor: Actor,
+  key: Exclude<Key, "organization_id">,
+  value: string,
+): Promise<Standing> {
+  const standing = await standingOf(db, actor, key, value);
+  if (!standing) throw notFound();
+  return standing;
+}
+
+/** The standing behind a body's id. @throws AppError 422 naming the field, as for an id that does not exist */
+export async function standingOfBody(
+  db: Database,
+  actor: Actor,
+  key: "organization_id" | "project_id",
+  value: string,
+): Promise<Standing> {
+  const standing = await standingOf(db, actor, key, value);
+  if (!standing) {
+    throw invalidField(key, `names no ${key.replace("_id", "")} that you can see`, "unknown_id");
+  }
+  return standing;
+}
+
+/**
+ * For what belongs to the person and to no organization: only a session or a key of full access.
+ * @throws AppError 403
+ */
+export function requireFullAccess(actor: Actor): void {
+  if (!actor.key || actor.key.scopes.includes("*:*")) return;
+  throw new AppError(
+    "insufficient_permission",
+    "This needs a key with the scope *:*, or a session.",
+    { missing_permissions: ["*:*"] },
+  );
+}
+
+/**
+ * The organizations where the actor has a permission, for lists across them; with `only`, that one.
+ * @throws AppError 422 where `only` names none that the actor is in; 403 where he lacks the permission there
+ */
+export async function organizationsWith(
+  db: Database,
+  actor: Actor,
+  permission: Permission,
+  only: string | undefined,
+): Promise<string[]> {
+  if (only !== undefined) {
+    const standing = await standingOf(db, actor, "organization_id", only);
+    if (!standing) {
+      const msg = "names no organization that you are in";
+      throw new AppError("validation_failed", `organization_id ${msg}.`, {
+        errors: [{ loc: ["query", "organization_id"], msg, type: "unknown_id" }],
+      });
+    }
+    requirePermission(standing, permission);
+    return [standing.orgId];
+  }
+  const { rows } = await db.withSystem("find where the caller may read", (tx) =>
+    tx.execute<{ org_id: string; patterns: string[] }>(sql`
+      select m.org_id, role_patterns(m.role_id) as patterns from memberships m
+      join organizations o on o.id = m.org_id and o.archived_at is null
+      where m.user_id = ${actor.userId}`),
+  );
+  return rows
+    .filter(
+      ({ org_id, patterns }) =>
+        grants(patterns, permission) && grants(scopesIn(actor, org_id), permission),
+    )
+    .map(({ org_id }) => org_id);
+}

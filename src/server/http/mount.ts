@@ -1,0 +1,189 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import type { Logger } from "pino";
+import type { Endpoint, ParsedRequestOf, ResponseOf } from "#shared/api/endpoint.js";
+import type { Permission } from "#shared/permissions.js";
+import type { Database, Queryable } from "../db/connect.js";
+import { AppError, notFound } from "../errors.js";
+import { authenticate, type Actor, type Credentials } from "./authenticate.js";
+import { requirePermission, standingOfBody, standingOfPath, type Standing } from "./authorize.js";
+import { validationError } from "./problem.js";
+
+export interface PublicContext {
+  readonly requestId: string;
+  readonly ip: string;
+  readonly log: Logger;
+  readonly request: FastifyRequest;
+  readonly reply: FastifyReply;
+}
+
+export interface ActorContext extends PublicContext {
+  readonly actor: Actor;
+}
+
+export interface OrgContext extends ActorContext {
+  readonly orgId: string;
+  readonly standing: Standing;
+  /** A transaction that sees this organization's rows alone. */
+  tx<Result>(work: (tx: Queryable) => Promise<Result>): Promise<Result>;
+}
+
+type ContextOf<E extends Endpoint> = E["access"] extends "public"
+  ? PublicContext
+  : E["tenant"] extends null
+    ? ActorContext
+    : E["access"] extends "signed-in"
+      ? ActorContext
+      : OrgContext;
+
+type Handler<E extends Endpoint> = (
+  context: ContextOf<E>,
+  request: ParsedRequestOf<E>,
+) => Promise<ResponseOf<E>>;
+
+/** A handler for each call of a resource: the compiler asks for what is missing. */
+export type Handlers<Resource> = {
+  [Name in keyof Resource]: Resource[Name] extends Endpoint ? Handler<Resource[Name]> : never;
+};
+
+export interface MountOptions {
+  db: Database;
+  credentials: Credentials;
+  publicUrl(): string;
+  /** Whether answers are checked against their schema: in every test, not in production. */
+  checkResponses: boolean;
+}
+
+type Parts = { params: unknown; query: unknown; body: unknown };
+
+/** Serves the calls of one resource: parses the input, finds and checks the caller, answers. */
+export function mount<Resource extends Record<string, Endpoint>>(
+  app: FastifyInstance,
+  resource: Resource,
+  handlers: Handlers<Resource>,
+  options: MountOptions,
+): void {
+  for (const [name, endpoint] of Object.entries(resource)) {
+    const handle = handlers[name as keyof Resource] as unknown as (context: PublicContext, request: Parts) => Promise<unknown>;
+    if (endpoint.access === undefined) throw new Error(`${endpoint.path} declares no access`);
+    app.route({
+      method: endpoint.method,
+      url: endpoint.path.replaceAll(/\{(\w+)\}/g, ":$1"),
+      handler: async (request, reply) => {
+        const params = parseParams(endpoint, request);
+        const context = await contextOf(endpoint, params, request, reply, options);
+        const query = parse(endpoint, "query", request.query);
+        const body = parse(endpoint, "body", request.body ?? undefined);
+        const full = await withBodyTenant(endpoint, context, body, options);
+        // A call that answers in two ways sets the other status itself.
+        reply.code(endpoint.status);
+        const data = await handle(full, { params, query, body });
+        if (data === undefined) return reply.send();
+        if (options.checkResponses && endpoint.response && isPlain(data)) {
+          endpoint.response.parse(data);
+        }
+        return typeof data === "object" && data !== null && sharedTexts.has(data)
+          ? reply.type("application/json; charset=utf-8").send(sharedText(data))
+          : reply.send(data);
+      },
+    });
+  }
+}
+
+const sharedTexts = new WeakMap<object, string | null>();
+
+/** Marks an answer that several requests get at once, so that its JSON is written once. */
+export function shareAnswer<Data extends object>(data: Data): Data {
+  sharedTexts.set(data, null);
+  return data;
+}
+
+function sharedText(data: object): string {
+  const text = sharedTexts.get(data) ?? JSON.stringify(data);
+  sharedTexts.set(data, text);
+  return text;
+}
+
+/** Streams and prepared JSON texts are not checked. */
+function isPlain(data: unknown): boolean {
+  return Array.isArray(data) || Object.getPrototypeOf(data) === Object.prototype;
+}
+
+function parseParams(endpoint: Endpoint, request: FastifyRequest): unknown {
+  if (!endpoint.params) return undefined;
+  const parsed = endpoint.params.safeParse(request.params);
+  // An id of the wrong shape is one that does not exist.
+  if (!parsed.success) throw notFound();
+  return parsed.data;
+}
+
+function parse(endpoint: Endpoint, part: "query" | "body", value: unknown): unknown {
+  const schema = endpoint[part];
+  if (!schema) {
+    // A JSON content type on an empty body is accepted; a body where none belongs is not.
+    if (part === "body" && value !== undefined && Object.keys(value as object).length > 0) {
+      throw new AppError("bad_request", "This call takes no body; send none.");
+    }
+    return undefined;
+  }
+  const parsed = schema.safeParse(value, { reportInput: true });
+  if (!parsed.success) throw validationError(part, parsed.error);
+  return parsed.data;
+}
+
+async function contextOf(
+  endpoint: Endpoint,
+  params: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  options: MountOptions,
+): Promise<PublicContext> {
+  const base: PublicContext = {
+    requestId: request.id,
+    ip: request.ip,
+    log: request.log as Logger,
+    request,
+    reply,
+  };
+  if (endpoint.access === "public") return base;
+  const actor = await authenticate(request, options.credentials, options.publicUrl);
+  const [place, key] = (endpoint.tenant ?? "").split(".");
+  if (endpoint.access === "signed-in" || place !== "params") return { ...base, actor } as ActorContext;
+  const value = (params as Record<string, string>)[key as string] as string;
+  const standing = await standingOfPath(options.db, actor, key as "org_id", value);
+  return orgContext({ ...base, actor }, standing, endpoint, options);
+}
+
+async function withBodyTenant(
+  endpoint: Endpoint,
+  context: PublicContext,
+  body: unknown,
+  options: MountOptions,
+): Promise<PublicContext> {
+  const [place, key] = (endpoint.tenant ?? "").split(".");
+  if (place !== "body") return context;
+  const { actor } = context as ActorContext;
+  const value = (body as Record<string, string>)[key as string] as string;
+  const standing = await standingOfBody(options.db, actor, key as "project_id", value);
+  return orgContext(context as ActorContext, standing, endpoint, options);
+}
+
+function orgContext(
+  context: ActorContext,
+  standing: Standing,
+  endpoint: Endpoint,
+  options: MountOptions,
+): OrgContext {
+  requirePermission(standing, endpoint.access as Permission);
+  if (standing.archived && endpoint.method !== "GET") {
+    throw new AppError(
+      "organization_archived",
+      "The organization is archived and can only be read; its owner can restore it.",
+    );
+  }
+  return Object.freeze({
+    ...context,
+    orgId: standing.orgId,
+    standing,
+    tx: <Result>(work: (tx: Queryable) => Promise<Result>) => options.db.tenant(standing.orgId, work),
+  });
+}

@@ -1,0 +1,45 @@
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { AppError } from "../errors.js";
+
+/** A page's end: what the next page starts after. Opaque to clients. */
+export function encodeCursor(parts: readonly string[]): string {
+  return Buffer.from(JSON.stringify(parts)).toString("base64url");
+}
+
+/** @throws AppError 422 where it is not a cursor of ours with so many parts */
+export function decodeCursor(cursor: string, parts: number): string[] {
+  try {
+    const decoded: unknown = JSON.parse(Buffer.from(cursor, "base64url").toString("utf8"));
+    if (
+      Array.isArray(decoded) &&
+      decoded.length === parts &&
+      decoded.every((part) => typeof part === "string")
+    ) {
+      return decoded as string[];
+    }
+  } catch {
+    // not ours: said below
+  }
+  throw new AppError("validation_failed", "cursor: take it from the Link header of the page before.", {
+    errors: [{ loc: ["query", "cursor"], msg: "is not a cursor of this list", type: "invalid" }],
+  });
+}
+
+/**
+ * Cuts a list that was read with one row more than asked for, and names the next page in the `Link`
+ * header (RFC 8288).
+ */
+export function pageOf<Row>(
+  rows: Row[],
+  limit: number,
+  cursorOf: (last: Row) => readonly string[],
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Row[] {
+  if (rows.length <= limit) return rows;
+  const page = rows.slice(0, limit);
+  const url = new URL(request.url, "http://local");
+  url.searchParams.set("cursor", encodeCursor(cursorOf(page.at(-1) as Row)));
+  reply.header("link", `<${url.pathname}${url.search}>; rel="next"`);
+  return page;
+}

@@ -1,0 +1,120 @@
+import { join } from "node:path";
+import { pino } from "pino";
+import { buildApp } from "./app.js";
+import { ConfigError, publicUrlOf, readConfig, type Config } from "./config.js";
+import { addressFromUrl, openDatabase, type DatabaseAddress } from "./db/connect.js";
+import { EmbeddedPostgresError, startEmbeddedPostgres } from "./db/embedded.js";
+import { GitError, gitVersion } from "./git/run.js";
+
+/** How long an orderly end may take before it is forced. */
+const stopMs = 10_000;
+
+async function main(): Promise<void> {
+  const config = readConfig();
+  const log = pino({ level: config.logLevel }, pino.destination(2));
+  await requireGit();
+
+  const embedded =
+    config.databaseUrl === null
+      ? await startEmbeddedPostgres({
+          dataDir: join(config.dataDir, "postgres"),
+          onProgress: (line) => process.stderr.write(`${line}\n`),
+        })
+      : null;
+  const closers: (() => Promise<unknown>)[] = embedded ? [() => embedded.stop()] : [];
+  const stop = async (): Promise<void> => {
+    for (const close of closers.toReversed()) await close();
+  };
+
+  try {
+    const db = await openDatabase(databaseAddress(config, embedded), config.secret, log);
+    closers.push(() => db.close());
+    let port = config.port;
+    const app = await buildApp({
+      config,
+      db,
+      log,
+      publicUrl: () => publicUrlOf(config, port),
+      webDir: join(import.meta.dirname, "../web"),
+      checkResponses: false,
+    });
+    closers.push(() => app.close());
+    await listen(app, config);
+    const address = app.server.address();
+    if (address !== null && typeof address === "object") port = address.port;
+    process.stdout.write(`Omoi is ready: ${publicUrlOf(config, port)}\n`);
+  } catch (error) {
+    await stop().catch(() => {});
+    throw error;
+  }
+
+  let stopping = false;
+  const end = (signal: string): void => {
+    if (stopping) process.exit(1);
+    stopping = true;
+    log.info({ signal }, "stopping");
+    setTimeout(() => process.exit(1), stopMs).unref();
+    stop().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        log.error({ err: error }, "the stop failed");
+        process.exit(1);
+      },
+    );
+  };
+  process.on("SIGTERM", () => end("SIGTERM"));
+  process.on("SIGINT", () => end("SIGINT"));
+}
+
+function databaseAddress(
+  config: Config,
+  embedded: { host: string; port: number; user: string; database: string } | null,
+): DatabaseAddress {
+  if (embedded) {
+    const { host, port, user, database } = embedded;
+    return { owner: { host, port, user, database }, app: null };
+  }
+  return {
+    owner: addressFromUrl(config.databaseUrl as string),
+    app: config.databaseAppUrl === null ? null : addressFromUrl(config.databaseAppUrl),
+  };
+}
+
+async function requireGit(): Promise<void> {
+  let version;
+  try {
+    version = await gitVersion();
+  } catch (error) {
+    if (!(error instanceof GitError)) throw error;
+    throw new ConfigError("git is not on the PATH; install git 2.43 or newer");
+  }
+  if (version.major < 2 || (version.major === 2 && version.minor < 43)) {
+    throw new ConfigError(`git is ${version.text}; install git 2.43 or newer`);
+  }
+}
+
+async function listen(
+  app: { listen(options: { host: string; port: number }): Promise<unknown> },
+  { host, port }: Config,
+): Promise<void> {
+  try {
+    await app.listen({ host, port });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "EADDRINUSE") {
+      throw new ConfigError(`Port ${port} is in use; stop what listens there, or set OMOI_PORT to another`);
+    }
+    if (code === "EACCES" || code === "EADDRNOTAVAIL" || code === "ENOTFOUND") {
+      throw new ConfigError(`Cannot listen on ${host}:${port} (${code}); set OMOI_HOST and OMOI_PORT`);
+    }
+    throw error;
+  }
+}
+
+try {
+  await main();
+} catch (error) {
+  const expected = error instanceof ConfigError || error instanceof EmbeddedPostgresError;
+  process.stderr.write(`omoi: ${expected ? error.message : ((error as Error).stack ?? error)}\n`);
+  process.exit(1);
+}

@@ -1,0 +1,19 @@
+import { join } from "node:path";
+
+/** Where things lie in the data folder: the one place that knows. All ids are UUIDs or checked names. */
+export interface Storage {
+  /** The bare repository of a project. Stores are never shared across organizations. */
+  repository(orgId: string, projectId: string): string;
+  /** The folder that an agent works in. */
+  workspace(orgId: string, agentName: string): string;
+  /** The server's index of that folder: apart from it, so that the agent cannot write it. */
+  workspaceIndex(orgId: string, agentId: string): string;
+}
+
+export function storageIn(dataDir: string): Storage {
+  return {
+    repository: (orgId, projectId) => join(dataDir, "repositories", orgId, `${projectId}.git`),
+    workspace: (orgId, agentName) => join(dataDir, "workspaces", orgId, `ws_${agentName}`),
+    workspaceIndex: (orgId, agentId) => join(dataDir, "indexes", orgId, `${agentId}.index`),
+  };
+}

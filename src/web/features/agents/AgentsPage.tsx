@@ -1,0 +1,87 @@
+import { useQuery } from "@tanstack/react-query";
+import { getRouteApi, useNavigate } from "@tanstack/react-router";
+import { type ReactElement, useState } from "react";
+import { paths } from "../../paths.js";
+import { Button } from "../../ui/button.js";
+import { Card } from "../../ui/card.js";
+import { Page } from "../../ui/page.js";
+import { PlainText, visible } from "../../ui/plain-text.js";
+import { Select } from "../../ui/select.js";
+import { useRefusal } from "../organizations/permissions.js";
+import { RequireOrganization } from "../organizations/require-organization.js";
+import { projectsQuery } from "../projects/queries.js";
+import { AgentList } from "./agent-list.js";
+import { NewAgentDialog } from "./new-agent-dialog.js";
+
+const route = getRouteApi("/app/agents");
+
+export function AgentsPage(): ReactElement {
+  return (
+    <RequireOrganization title="Agents">
+      {(organization) => <Agents key={organization.id} orgId={organization.id} orgName={organization.name} />}
+    </RequireOrganization>
+  );
+}
+
+function Agents({ orgId, orgName }: { orgId: string; orgName: string }): ReactElement {
+  const search = route.useSearch();
+  const navigate = useNavigate();
+  const projects = useQuery(projectsQuery(orgId));
+  const reason = useRefusal(orgId)("agent:write");
+  const [isAdding, setAdding] = useState(false);
+
+  // A filter of another organization's project, left in the address by a switch, filters nothing.
+  const projectId = projects.data?.find(({ id }) => id === search.project)?.id;
+  const hasNoProject = projects.data?.length === 0;
+  return (
+    <Page
+      title="Agents"
+      description={
+        <>
+          Working for <PlainText value={orgName} />
+        </>
+      }
+      actions={
+        <>
+          <Select
+            aria-label="Filter by project"
+            value={projectId ?? ""}
+            onChange={(value) =>
+              void navigate({ ...paths.agents(), search: value === "" ? {} : { project: value }, replace: true })
+            }
+            options={[
+              { value: "", label: "All projects" },
+              ...(projects.data ?? []).map(({ id, name }) => ({ value: id, label: visible(name) })),
+            ]}
+          />
+          <Button
+            variant="primary"
+            icon="plus"
+            disabledReason={reason ?? (hasNoProject ? "Create a project first: agents work on one." : undefined)}
+            onClick={() => setAdding(true)}
+          >
+            New Agent
+          </Button>
+        </>
+      }
+    >
+      <Card>
+        <AgentList
+          withProject
+          filter={{ organization_id: orgId, ...(projectId === undefined ? {} : { project_id: projectId }) }}
+          empty={
+            <div className="py-8 text-center">
+              <p className="font-semibold text-ink">No agents yet</p>
+              <p>
+                {hasNoProject
+                  ? "Create a project under Projects, then the agents that work on it."
+                  : "Create one with New Agent, then give it a workspace."}
+              </p>
+            </div>
+          }
+        />
+      </Card>
+      <NewAgentDialog isOpen={isAdding} onClose={() => setAdding(false)} orgId={orgId} projectId={projectId} />
+    </Page>
+  );
+}

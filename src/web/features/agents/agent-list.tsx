@@ -1,0 +1,113 @@
+import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import type { ReactElement, ReactNode } from "react";
+import type { Agent } from "#shared/api/agents.js";
+import { paths } from "../../paths.js";
+import { Button } from "../../ui/button.js";
+import { PlainText } from "../../ui/plain-text.js";
+import { Skeleton } from "../../ui/states.js";
+import { Table } from "../../ui/table.js";
+import { Time } from "../../ui/time.js";
+import { useRefusal } from "../organizations/permissions.js";
+import { projectQuery } from "../projects/queries.js";
+import { QueryError } from "../shell/query-state.js";
+import { AgentStatus } from "./agent-status.js";
+import { CreateWorkspaceButton } from "./create-workspace-button.js";
+import { type AgentFilter, agentPagesQuery } from "./queries.js";
+
+interface AgentListProps {
+  filter: AgentFilter;
+  empty: ReactNode;
+  /** Names each agent's project: where the list is of more than one. */
+  withProject?: boolean;
+}
+
+export function AgentList({ filter, empty, withProject = false }: AgentListProps): ReactElement {
+  const agents = useInfiniteQuery(agentPagesQuery(filter));
+  const rows = agents.data?.pages.flatMap((page) => page.rows) ?? [];
+  const refusal = useRefusal(rows[0]?.organization_id);
+
+  if (agents.isPending) return <Skeleton />;
+  if (agents.isError && rows.length === 0) {
+    return <QueryError error={agents.error} onRetry={() => void agents.refetch()} />;
+  }
+  if (rows.length === 0) return <div className="text-muted">{empty}</div>;
+  return (
+    <div className="-m-4">
+      <Table
+        label="Agents"
+        rows={rows}
+        rowKey={(agent) => agent.id}
+        columns={[
+          { name: "Agent", cell: (agent) => <AgentName agent={agent} /> },
+          { name: "Status", cell: (agent) => <AgentStatus status={agent.status} /> },
+          ...(withProject
+            ? [{ name: "Project", cell: (agent: Agent) => <ProjectName projectId={agent.project_id} /> }]
+            : []),
+          {
+            name: "Branch",
+            cell: (agent) =>
+              agent.workspace_branch === null ? (
+                <span className="text-muted">None</span>
+              ) : (
+                <PlainText value={agent.workspace_branch} className="font-mono text-[13px]" />
+              ),
+          },
+          { name: "Created", cell: (agent) => <Time value={agent.created_at} /> },
+          {
+            name: "Workspace",
+            cell: (agent) =>
+              agent.workspace_branch === null ? (
+                <CreateWorkspaceButton
+                  size="sm"
+                  agentId={agent.id}
+                  agentName={agent.name}
+                  disabledReason={refusal("agent:workspace:write")}
+                />
+              ) : (
+                <Link
+                  {...paths.workspace(agent.id)}
+                  aria-label={`Workspace of ${agent.name}`}
+                  className="font-medium text-accent-ink hover:underline"
+                >
+                  Open workspace
+                </Link>
+              ),
+          },
+        ]}
+      />
+      {agents.hasNextPage && (
+        <div className="border-t border-line p-3 text-center">
+          <Button size="sm" pending={agents.isFetchingNextPage} onClick={() => void agents.fetchNextPage()}>
+            Show more
+          </Button>
+        </div>
+      )}
+    </div>
+  );
+}
+
+function AgentName({ agent }: { agent: Agent }): ReactElement {
+  return (
+    <div className="min-w-0">
+      <Link {...paths.workspace(agent.id)} className="font-medium text-accent-ink hover:underline">
+        <PlainText value={agent.name} />
+      </Link>
+      {agent.description && (
+        <div className="line-clamp-2 text-[13px] text-muted">
+          <PlainText value={agent.description} />
+        </div>
+      )}
+    </div>
+  );
+}
+
+/** Asked once per project; the rows share the answer. */
+function ProjectName({ projectId }: { projectId: string }): ReactElement {
+  const project = useQuery(projectQuery(projectId));
+  return (
+    <Link {...paths.project(projectId)} className="text-accent-ink hover:underline">
+      {project.data ? <PlainText value={project.data.name} /> : "…"}
+    </Link>
+  );
+}

@@ -1,0 +1,97 @@
+import { useQueryClient } from "@tanstack/react-query";
+import { getRouteApi, Link, useRouter } from "@tanstack/react-router";
+import { type ReactElement, useState } from "react";
+import { api } from "#shared/api/index.js";
+import { useAction } from "../../action.js";
+import { checked, client } from "../../api.js";
+import { paths } from "../../paths.js";
+import { Button } from "../../ui/button.js";
+import { TextField } from "../../ui/field.js";
+import { Form } from "../../ui/form.js";
+import { AuthLayout, destinationOf } from "./auth-layout.js";
+
+const route = getRouteApi("/register");
+
+export function RegisterPage(): ReactElement {
+  const { redirect } = route.useSearch();
+  const { history } = useRouter();
+  const queries = useQueryClient();
+  const [fullName, setFullName] = useState("");
+  const [email, setEmail] = useState("");
+  const [password, setPassword] = useState("");
+
+  const signUp = useAction({
+    run: async () => {
+      const address = email.trim();
+      const body = checked(api.auth.register, { email: address, password, full_name: fullName.trim() || null });
+      await client.auth.register({ body });
+      const { status } = await client.auth.login({ body: { email: address, password } });
+      return { data: undefined, status };
+    },
+    onDone: () => {
+      queries.clear();
+      history.replace(destinationOf(redirect));
+    },
+  });
+  const isTaken = signUp.error?.code === "email_taken";
+  const errors = {
+    fullName: signUp.error?.field("full_name"),
+    email: signUp.error?.field("email") ?? (isTaken ? signUp.error?.message : undefined),
+    password: signUp.error?.field("password"),
+  };
+
+  return (
+    <AuthLayout
+      title="Create an account"
+      lead="You can create an organization right after, or join one that adds you."
+      footer={
+        <>
+          Already registered?{" "}
+          <Link {...paths.login(redirect)} className="font-medium text-accent-ink underline">
+            Sign in
+          </Link>
+        </>
+      }
+    >
+      <Form
+        label="Create an account"
+        onSubmit={() => signUp.submit(undefined)}
+        error={signUp.error}
+        isShownAtField={Object.values(errors).some(Boolean)}
+      >
+        <TextField
+          label="Full name"
+          optional
+          name="name"
+          autoComplete="name"
+          autoFocus
+          value={fullName}
+          onChange={setFullName}
+          error={errors.fullName}
+        />
+        <TextField
+          label="E-mail address"
+          type="email"
+          name="email"
+          autoComplete="username"
+          value={email}
+          onChange={setEmail}
+          error={errors.email}
+        />
+        <TextField
+          label="Password"
+          type="password"
+          name="password"
+          autoComplete="new-password"
+          hint="At least 8 characters; not a common one."
+          value={password}
+          onChange={setPassword}
+          error={errors.password}
+        />
+        <Button type="submit" variant="primary" pending={signUp.pending}>
+          Create account
+        </Button>
+      </Form>
+    </AuthLayout>
+  );
+}

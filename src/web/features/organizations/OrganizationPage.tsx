@@ -1,0 +1,175 @@
+import { useQuery } from "@tanstack/react-query";
+import { getRouteApi, Link } from "@tanstack/react-router";
+import type { ReactElement } from "react";
+import { paths } from "../../paths.js";
+import { Badge, StatusDot } from "../../ui/badge.js";
+import { Button, buttonClass } from "../../ui/button.js";
+import { Card, Details } from "../../ui/card.js";
+import { countOf, formatNumber } from "../../ui/number.js";
+import { Page } from "../../ui/page.js";
+import { PlainText, visible } from "../../ui/plain-text.js";
+import { Skeleton } from "../../ui/states.js";
+import { Time } from "../../ui/time.js";
+import { notify } from "../../ui/toast.js";
+import { meQuery } from "../auth/queries.js";
+import { ProjectStatus } from "../projects/project-status.js";
+import { projectsQuery } from "../projects/queries.js";
+import { QueryError } from "../shell/query-state.js";
+import { switchOrganization, useCurrentOrganization } from "./current.js";
+import { MemberName } from "./member-name.js";
+import { membersQuery, organizationQuery, usageQuery } from "./queries.js";
+import { UsageMeters } from "./usage.js";
+
+const route = getRouteApi("/app/organizations/$orgId");
+
+export function OrganizationPage(): ReactElement {
+  const { orgId } = route.useParams();
+  const details = useQuery(organizationQuery(orgId));
+  const { organization: current, organizations } = useCurrentOrganization();
+  const crumbs = [<Link {...paths.organizations()}>Organizations</Link>];
+
+  if (details.isPending || details.isError) {
+    return (
+      <Page title="Organization" crumbs={crumbs}>
+        {details.isPending ? (
+          <Skeleton />
+        ) : (
+          <QueryError error={details.error} onRetry={() => void details.refetch()} what="The organization" />
+        )}
+      </Page>
+    );
+  }
+  const organization = details.data;
+  const item = organizations.find(({ id }) => id === organization.id);
+  const handleSwitch = (): void => {
+    switchOrganization(organization.id);
+    notify(`Switched to ${visible(organization.name)}`);
+  };
+  return (
+    <Page
+      title={organization.name}
+      crumbs={crumbs}
+      description={organization.description !== null && <PlainText value={organization.description} multiline />}
+      actions={
+        <>
+          {current?.id === organization.id ? (
+            <Badge tone="accent">Current</Badge>
+          ) : (
+            <Button icon="switch" onClick={handleSwitch}>
+              Switch
+            </Button>
+          )}
+          <Link {...paths.organizationSettings(organization.id)} className={buttonClass()}>
+            Settings
+          </Link>
+        </>
+      }
+    >
+      <div className="grid items-start gap-4 xl:grid-cols-2">
+        <Card title="Resource Usage">
+          <Usage orgId={organization.id} />
+        </Card>
+        <Card title="Details">
+          <Details
+            rows={[
+              ["Slug", <code className="font-mono text-[13px]">{organization.slug}</code>],
+              [
+                "Status",
+                organization.is_active ? (
+                  <StatusDot tone="good">Active</StatusDot>
+                ) : (
+                  <StatusDot tone="neutral">Archived</StatusDot>
+                ),
+              ],
+              ["Owner", <Owner ownerId={organization.owner_id} email={item?.owner.email} />],
+              ...(item
+                ? ([
+                    ["Members", formatNumber(item.counts.members)],
+                    ["Projects", formatNumber(item.counts.projects)],
+                    ["Agents", formatNumber(item.counts.agents)],
+                    ["Your role", <PlainText value={item.role} />],
+                  ] as const)
+                : []),
+              ["Created", <Time value={organization.created_at} />],
+            ]}
+          />
+        </Card>
+        <Projects orgId={organization.id} />
+        <Members orgId={organization.id} />
+      </div>
+    </Page>
+  );
+}
+
+function Owner({ ownerId, email }: { ownerId: string; email: string | undefined }): ReactElement {
+  const { data: me } = useQuery(meQuery);
+  if (me?.id === ownerId) return <>You ✓</>;
+  return <PlainText value={email ?? ownerId} />;
+}
+
+function Usage({ orgId }: { orgId: string }): ReactElement {
+  const usage = useQuery(usageQuery(orgId));
+  if (usage.isPending) return <Skeleton rows={1} />;
+  if (usage.isError) return <QueryError error={usage.error} onRetry={() => void usage.refetch()} />;
+  return <UsageMeters usage={usage.data} />;
+}
+
+function Projects({ orgId }: { orgId: string }): ReactElement {
+  const projects = useQuery(projectsQuery(orgId));
+  return (
+    <Card title="Projects">
+      {projects.isPending ? (
+        <Skeleton rows={2} />
+      ) : projects.isError ? (
+        <QueryError error={projects.error} onRetry={() => void projects.refetch()} />
+      ) : projects.data.length === 0 ? (
+        <p className="text-muted">
+          None yet. Switch to this organization and create one under{" "}
+          <Link {...paths.projects()} className="text-accent-ink underline">
+            Projects
+          </Link>
+          .
+        </p>
+      ) : (
+        <ul className="-my-2 divide-y divide-line">
+          {projects.data.map((project) => (
+            <li key={project.id} className="flex flex-wrap items-center justify-between gap-x-4 gap-y-1 py-2">
+              <Link {...paths.project(project.id)} className="min-w-0 font-medium text-accent-ink hover:underline">
+                <PlainText value={project.name} />
+              </Link>
+              <span className="flex items-center gap-3 text-[13px] text-muted">
+                {countOf(project.counts.agents, "agent")}
+                <ProjectStatus project={project} />
+              </span>
+            </li>
+          ))}
+        </ul>
+      )}
+    </Card>
+  );
+}
+
+function Members({ orgId }: { orgId: string }): ReactElement {
+  const members = useQuery(membersQuery(orgId));
+  const { data: me } = useQuery(meQuery);
+  return (
+    <Card title="Members">
+      {members.isPending ? (
+        <Skeleton rows={2} />
+      ) : members.isError ? (
+        <QueryError error={members.error} onRetry={() => void members.refetch()} />
+      ) : (
+        <ul className="-my-2 divide-y divide-line">
+          {members.data.map((member) => (
+            <li key={member.id} className="flex items-center justify-between gap-4 py-2">
+              <MemberName member={member} isMe={member.user_id !== null && member.user_id === me?.id} />
+              <span className="text-[13px] text-muted">
+                <PlainText value={member.role_name} />
+              </span>
+            </li>
+          ))}
+        </ul>
+      )}
+    </Card>
+  );
+}

@@ -1,0 +1,81 @@
+import { useQuery } from "@tanstack/react-query";
+import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
+import type { ReactElement } from "react";
+import { type OrganizationTab, paths } from "../../paths.js";
+import { Page } from "../../ui/page.js";
+import { PlainText } from "../../ui/plain-text.js";
+import { Skeleton } from "../../ui/states.js";
+import { Tabs } from "../../ui/tabs.js";
+import { QueryError } from "../shell/query-state.js";
+import { BillingTab } from "./billing-tab.js";
+import { GeneralTab } from "./general-tab.js";
+import { MembersTab } from "./members-tab.js";
+import { useRefusal } from "./permissions.js";
+import { organizationQuery } from "./queries.js";
+import { ResourcesTab } from "./resources-tab.js";
+
+const route = getRouteApi("/app/organizations/$orgId/settings");
+
+export function OrganizationSettingsPage(): ReactElement {
+  const { orgId } = route.useParams();
+  const { tab = "general" } = route.useSearch();
+  const navigate = useNavigate();
+  const details = useQuery(organizationQuery(orgId));
+  const refusal = useRefusal(orgId);
+
+  if (details.isPending || details.isError) {
+    return (
+      <Page title="Organization settings" crumbs={[<Link {...paths.organizations()}>Organizations</Link>]}>
+        {details.isPending ? (
+          <Skeleton />
+        ) : (
+          <QueryError error={details.error} onRetry={() => void details.refetch()} what="The organization" />
+        )}
+      </Page>
+    );
+  }
+  const organization = details.data;
+  return (
+    <Page
+      title="Settings"
+      documentTitle={`Settings of ${organization.name}`}
+      crumbs={[
+        <Link {...paths.organizations()}>Organizations</Link>,
+        <Link {...paths.organization(orgId)}>
+          <PlainText value={organization.name} />
+        </Link>,
+      ]}
+      description={
+        <>
+          Organization: <PlainText value={organization.name} /> · Slug:{" "}
+          <code className="font-mono text-[13px]">{organization.slug}</code>
+        </>
+      }
+    >
+      <Tabs<OrganizationTab>
+        label="Organization settings"
+        value={tab}
+        onChange={(next) => void navigate({ ...paths.organizationSettings(orgId, next), replace: true })}
+        tabs={[
+          {
+            value: "general",
+            label: "General",
+            // A form starts from what was saved; the id remounts it for another organization.
+            content: <GeneralTab key={organization.id} organization={organization} refusal={refusal} />,
+          },
+          {
+            value: "resources",
+            label: "Resources",
+            content: <ResourcesTab key={organization.id} organization={organization} refusal={refusal} />,
+          },
+          { value: "members", label: "Members", content: <MembersTab orgId={organization.id} refusal={refusal} /> },
+          {
+            value: "billing",
+            label: "Billing",
+            content: <BillingTab key={organization.id} organization={organization} refusal={refusal} />,
+          },
+        ]}
+      />
+    </Page>
+  );
+}

@@ -1,0 +1,63 @@
+import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import type { ReactElement } from "react";
+import { paths } from "../../paths.js";
+import { Button, buttonClass } from "../../ui/button.js";
+import { Icon } from "../../ui/icons.js";
+import { Menu } from "../../ui/menu.js";
+import { Page } from "../../ui/page.js";
+import { EmptyState, Skeleton } from "../../ui/states.js";
+import { meQuery } from "../auth/queries.js";
+import { OrganizationChoices } from "../shell/organization-menu.js";
+import { QueryError } from "../shell/query-state.js";
+import { useCurrentOrganization } from "./current.js";
+import { OrganizationCard } from "./organization-card.js";
+
+export function OrganizationsPage(): ReactElement {
+  const { organization: current, organizations, isPending, error, retry } = useCurrentOrganization();
+  const { data: me } = useQuery(meQuery);
+
+  const newOrganization = (
+    <Link {...paths.newOrganization()} className={buttonClass("primary")}>
+      <Icon name="plus" />
+      New Organization
+    </Link>
+  );
+  return (
+    <Page
+      title="Organizations"
+      actions={
+        <>
+          {newOrganization}
+          {organizations.length > 0 && (
+            <Menu label="Switch Organization" align="end" trigger={<Button icon="switch">Switch Organization</Button>}>
+              <OrganizationChoices />
+            </Menu>
+          )}
+        </>
+      }
+    >
+      {isPending ? (
+        <Skeleton rows={4} />
+      ) : error ? (
+        <QueryError error={error} onRetry={retry} />
+      ) : organizations.length === 0 ? (
+        <EmptyState title="You belong to no organization yet" action={newOrganization}>
+          An organization holds your projects, agents and their limits. Create the first one, or ask a colleague to add
+          you to theirs.
+        </EmptyState>
+      ) : (
+        <div className="grid items-start gap-4 xl:grid-cols-2">
+          {organizations.map((organization) => (
+            <OrganizationCard
+              key={organization.id}
+              organization={organization}
+              isCurrent={organization.id === current?.id}
+              isOwn={organization.owner.id === me?.id}
+            />
+          ))}
+        </div>
+      )}
+    </Page>
+  );
+}

@@ -1,0 +1,45 @@
+import { useQuery } from "@tanstack/react-query";
+import { useSyncExternalStore } from "react";
+import type { OrganizationItem } from "#shared/api/organizations.js";
+import { organizationsQuery } from "./queries.js";
+
+const storageKey = "omoi.organization";
+const listeners = new Set<() => void>();
+
+function subscribe(listener: () => void): () => void {
+  listeners.add(listener);
+  // Another tab's choice.
+  window.addEventListener("storage", listener);
+  return () => {
+    listeners.delete(listener);
+    window.removeEventListener("storage", listener);
+  };
+}
+
+/** Remembers the organization that lists and dialogs are about; only its id is kept. */
+export function switchOrganization(orgId: string): void {
+  localStorage.setItem(storageKey, orgId);
+  for (const listener of listeners) listener();
+}
+
+interface Current {
+  /** Undefined while loading, and where the viewer belongs to none. */
+  organization: OrganizationItem | undefined;
+  organizations: readonly OrganizationItem[];
+  isPending: boolean;
+  error: Error | null;
+  retry: () => void;
+}
+
+/** The organization switched to; the first one where nothing was chosen, or the choice is gone. */
+export function useCurrentOrganization(): Current {
+  const chosen = useSyncExternalStore(subscribe, () => localStorage.getItem(storageKey));
+  const { data = [], isPending, error, refetch } = useQuery(organizationsQuery);
+  return {
+    organization: data.find((organization) => organization.id === chosen) ?? data[0],
+    organizations: data,
+    isPending,
+    error: data.length > 0 ? null : error,
+    retry: () => void refetch(),
+  };
+}

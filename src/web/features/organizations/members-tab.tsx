@@ -1,0 +1,143 @@
+import { useQuery } from "@tanstack/react-query";
+import { useNavigate } from "@tanstack/react-router";
+import { type ReactElement, useState } from "react";
+import type { Member } from "#shared/api/members.js";
+import type { Role } from "#shared/api/roles.js";
+import { useAction } from "../../action.js";
+import { client } from "../../api.js";
+import { paths } from "../../paths.js";
+import { Button } from "../../ui/button.js";
+import { Card } from "../../ui/card.js";
+import { ConfirmDialog } from "../../ui/dialog.js";
+import { PlainText, visible } from "../../ui/plain-text.js";
+import { Select } from "../../ui/select.js";
+import { Skeleton } from "../../ui/states.js";
+import { Table } from "../../ui/table.js";
+import { Time } from "../../ui/time.js";
+import { meQuery } from "../auth/queries.js";
+import { QueryError } from "../shell/query-state.js";
+import { MemberName } from "./member-name.js";
+import { PermissionHint } from "./permission-hint.js";
+import type { Refusal } from "./permissions.js";
+import { membersQuery, organizationsKey, organizationsQuery, rolesQuery } from "./queries.js";
+
+export function MembersTab({ orgId, refusal }: { orgId: string; refusal: Refusal }): ReactElement {
+  const members = useQuery(membersQuery(orgId));
+  const roles = useQuery(rolesQuery(orgId));
+  const { data: me } = useQuery(meQuery);
+  const writeReason = refusal("org:members:write");
+
+  if (members.isPending || roles.isPending) return <Skeleton />;
+  if (members.isError) return <QueryError error={members.error} onRetry={() => void members.refetch()} />;
+  if (roles.isError) return <QueryError error={roles.error} onRetry={() => void roles.refetch()} />;
+  const isMe = (member: Member): boolean => member.user_id !== null && member.user_id === me?.id;
+  return (
+    <div className="flex flex-col gap-4">
+      <PermissionHint reason={writeReason} />
+      <Card>
+        <div className="-m-4">
+          <Table
+            label="Members"
+            rows={members.data}
+            rowKey={(member) => member.id}
+            columns={[
+              { name: "Member", cell: (member) => <MemberName member={member} isMe={isMe(member)} /> },
+              {
+                name: "Role",
+                cell: (member) => <RoleSelect member={member} roles={roles.data} reason={writeReason} />,
+              },
+              { name: "Joined", cell: (member) => <Time value={member.joined_at} dateOnly /> },
+              {
+                name: "Actions",
+                hideName: true,
+                cell: (member) => (
+                  <RemoveButton member={member} isMe={isMe(member)} reason={refusal("org:members:delete")} />
+                ),
+              },
+            ]}
+          />
+        </div>
+      </Card>
+    </div>
+  );
+}
+
+interface RoleSelectProps {
+  member: Member;
+  roles: readonly Role[];
+  reason: string | undefined;
+}
+
+function RoleSelect({ member, roles, reason }: RoleSelectProps): ReactElement {
+  const change = useAction({
+    run: (roleId: string) =>
+      client.members.update({
+        params: { org_id: member.organization_id, member_id: member.id },
+        body: { role_id: roleId },
+      }),
+    refresh: [organizationsKey],
+    say: ({ role_name }) => `${visible(member.display_name)} is now ${visible(role_name)}`,
+    toastErrors: true,
+  });
+  return (
+    <div className="max-w-52">
+      <Select
+        aria-label={`Role of ${visible(member.display_name)}`}
+        value={member.role_id}
+        options={roles.map((role) => ({ value: role.id, label: visible(role.name) }))}
+        onChange={change.submit}
+        disabledReason={change.pending ? "Saving…" : reason}
+      />
+    </div>
+  );
+}
+
+interface RemoveButtonProps {
+  member: Member;
+  isMe: boolean;
+  reason: string | undefined;
+}
+
+/** Removing somebody, or leaving: that needs no permission. */
+function RemoveButton({ member, isMe, reason }: RemoveButtonProps): ReactElement {
+  const [isAsking, setAsking] = useState(false);
+  const navigate = useNavigate();
+  const remove = useAction({
+    run: () => client.members.remove({ params: { org_id: member.organization_id, member_id: member.id } }),
+    refresh: [isMe ? organizationsQuery.queryKey : organizationsKey],
+    say: () => (isMe ? "You left the organization" : `${visible(member.display_name)} was removed`),
+    onDone: () => {
+      setAsking(false);
+      if (isMe) void navigate(paths.organizations());
+    },
+    toastErrors: true,
+  });
+  return (
+    <div className="md:text-right">
+      <Button
+        size="sm"
+        aria-label={isMe ? "Leave the organization" : `Remove ${visible(member.display_name)}`}
+        disabledReason={isMe ? undefined : reason}
+        onClick={() => setAsking(true)}
+      >
+        {isMe ? "Leave" : "Remove"}
+      </Button>
+      <ConfirmDialog
+        isOpen={isAsking}
+        onClose={() => setAsking(false)}
+        title={isMe ? "Leave the organization?" : `Remove ${visible(member.display_name)}?`}
+        action={isMe ? "Leave" : "Remove"}
+        pending={remove.pending}
+        onConfirm={() => remove.submit(undefined)}
+      >
+        {isMe ? (
+          "You lose access to its projects and agents at once. Somebody has to add you again."
+        ) : (
+          <>
+            <PlainText value={member.display_name} /> loses access to this organization at once, through any credential.
+          </>
+        )}
+      </ConfirmDialog>
+    </div>
+  );
+}

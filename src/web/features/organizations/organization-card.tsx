@@ -1,0 +1,83 @@
+import { Link } from "@tanstack/react-router";
+import type { ReactElement } from "react";
+import type { OrganizationItem } from "#shared/api/organizations.js";
+import { paths } from "../../paths.js";
+import { Badge, StatusDot } from "../../ui/badge.js";
+import { Button, buttonClass } from "../../ui/button.js";
+import { Card, Details } from "../../ui/card.js";
+import { formatNumber } from "../../ui/number.js";
+import { PlainText, visible } from "../../ui/plain-text.js";
+import { notify } from "../../ui/toast.js";
+import { switchOrganization } from "./current.js";
+import { UsageLine } from "./usage.js";
+
+/** Roles that change nothing in an organization's settings. */
+const withoutSettings: ReadonlySet<string> = new Set(["member", "viewer", "agent_executor"]);
+
+interface OrganizationCardProps {
+  organization: OrganizationItem;
+  isCurrent: boolean;
+  isOwn: boolean;
+}
+
+export function OrganizationCard({ organization, isCurrent, isOwn }: OrganizationCardProps): ReactElement {
+  const { id, name } = organization;
+  const about = visible(name);
+  const handleSwitch = (): void => {
+    switchOrganization(id);
+    notify(`Switched to ${about}`);
+  };
+  return (
+    <Card
+      title={
+        <>
+          <span className="font-normal text-muted">Organization: </span>
+          <PlainText value={name} />
+        </>
+      }
+      actions={isCurrent && <Badge tone="accent">Current</Badge>}
+      footer={
+        <>
+          <Link {...paths.organization(id)} aria-label={`View ${about}`} className={buttonClass("secondary", "sm")}>
+            View
+          </Link>
+          {!withoutSettings.has(organization.role) && (
+            <Link
+              {...paths.organizationSettings(id)}
+              aria-label={`Settings of ${about}`}
+              className={buttonClass("secondary", "sm")}
+            >
+              Settings
+            </Link>
+          )}
+          <Button
+            size="sm"
+            aria-label={`Switch to ${about}`}
+            disabledReason={isCurrent ? "You are working in this organization already." : undefined}
+            onClick={handleSwitch}
+          >
+            Switch
+          </Button>
+        </>
+      }
+    >
+      <Details
+        rows={[
+          ["Slug", <code className="font-mono text-[13px]">{organization.slug}</code>],
+          [
+            "Status",
+            organization.is_active ? (
+              <StatusDot tone="good">Active</StatusDot>
+            ) : (
+              <StatusDot tone="neutral">Archived</StatusDot>
+            ),
+          ],
+          ["Owner", isOwn ? "You ✓" : <PlainText value={organization.owner.email} />],
+          ["Members", formatNumber(organization.counts.members)],
+          ["Projects", formatNumber(organization.counts.projects)],
+          ["Resource Usage", <UsageLine usage={organization.usage} />],
+        ]}
+      />
+    </Card>
+  );
+}

@@ -1,0 +1,27 @@
+import { useQuery } from "@tanstack/react-query";
+import { type Permission, permissions } from "#shared/permissions.js";
+import { permissionsQuery } from "./queries.js";
+
+/** Why the viewer may not do what needs the permission; undefined where he may. */
+export type Refusal = (permission: Permission) => string | undefined;
+
+function sentence(permission: Permission): string {
+  const text = permissions[permission];
+  return text.charAt(0).toLowerCase() + text.slice(1);
+}
+
+/**
+ * What the viewer may not do in the organization, in words for the control that is off. The server
+ * decides again; this only spares the viewer the refusal.
+ */
+export function useRefusal(orgId: string | undefined): Refusal {
+  const { data, isError } = useQuery({ ...permissionsQuery(orgId ?? ""), enabled: orgId !== undefined });
+  return (permission) => {
+    if (data === undefined) {
+      // Unknown is not forbidden: the server will say.
+      return isError ? undefined : "Checking what you may do here…";
+    }
+    if (data.effective_permissions.includes(permission)) return undefined;
+    return `Your role (${data.role}) may not ${sentence(permission)} (${permission}).`;
+  };
+}

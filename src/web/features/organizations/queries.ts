@@ -1,0 +1,44 @@
+import { queryOptions } from "@tanstack/react-query";
+import { client, everyPage } from "../../api.js";
+
+/** Under one key, so that a change of an organization refreshes all that shows it. */
+export const organizationsKey = ["organizations"] as const;
+
+export const organizationsQuery = queryOptions({
+  queryKey: [...organizationsKey, "list"],
+  queryFn: ({ signal }) => everyPage((query) => client.organizations.list({ query }, { signal })),
+});
+
+export const organizationQuery = (orgId: string) =>
+  queryOptions({
+    queryKey: [...organizationsKey, orgId, "details"],
+    queryFn: async ({ signal }) =>
+      (await client.organizations.get({ params: { org_id: orgId } }, { signal })).data,
+  });
+
+export const usageQuery = (orgId: string) =>
+  queryOptions({
+    queryKey: [...organizationsKey, orgId, "usage"],
+    queryFn: async ({ signal }) =>
+      (await client.organizations.usage({ params: { org_id: orgId } }, { signal })).data,
+  });
+
+export const permissionsQuery = (orgId: string) =>
+  queryOptions({
+    queryKey: [...organizationsKey, orgId, "permissions"],
+    queryFn: async ({ signal }) =>
+      (await client.organizations.permissions({ params: { org_id: orgId } }, { signal })).data,
+  });
+
+export const membersQuery = (orgId: string) =>
+  queryOptions({
+    queryKey: [...organizationsKey, orgId, "members"],
+    queryFn: async ({ signal }) => (await client.members.list({ params: { org_id: orgId } }, { signal })).data,
+  });
+
+export const rolesQuery = (orgId: string) =>
+  queryOptions({
+    queryKey: [...organizationsKey, orgId, "roles"],
+    queryFn: async ({ signal }) =>
+      (await client.roles.list({ params: { org_id: orgId }, query: {} }, { signal })).data,
+  });

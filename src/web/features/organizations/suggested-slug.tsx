@@ -1,0 +1,36 @@
+import type { ReactElement, ReactNode } from "react";
+import type { ApiError } from "../../api.js";
+import { Button } from "../../ui/button.js";
+
+const aboutSlug: ReadonlySet<string> = new Set(["slug_taken", "slug_reserved"]);
+
+/** What is wrong with the slug, whether the answer names the field or is about nothing else. */
+export function slugErrorOf(error: ApiError | null): string | undefined {
+  if (error === null) return undefined;
+  return error.field("slug") ?? (aboutSlug.has(error.code) ? error.message : undefined);
+}
+
+/** A hint; where the slug is taken, the free one that the server suggests, one click away. */
+export function SuggestedSlug({
+  error,
+  onTake,
+  children,
+}: {
+  error: ApiError | null;
+  onTake: (slug: string) => void;
+  children: ReactNode;
+}): ReactElement {
+  const suggestion = error?.problem.suggestion;
+  return (
+    <>
+      {suggestion !== undefined && (
+        <span className="mb-1 block">
+          <Button size="sm" onClick={() => onTake(suggestion)}>
+            Use <code className="font-mono">{suggestion}</code>
+          </Button>
+        </span>
+      )}
+      {children}
+    </>
+  );
+}

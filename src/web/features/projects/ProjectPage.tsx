@@ -1,0 +1,109 @@
+import { useQuery } from "@tanstack/react-query";
+import { getRouteApi, Link } from "@tanstack/react-router";
+import { type ReactElement, useState } from "react";
+import { paths } from "../../paths.js";
+import { Alert } from "../../ui/alert.js";
+import { Button } from "../../ui/button.js";
+import { Card, Details } from "../../ui/card.js";
+import { CopyLine } from "../../ui/copy-button.js";
+import { formatNumber } from "../../ui/number.js";
+import { Page } from "../../ui/page.js";
+import { PlainText } from "../../ui/plain-text.js";
+import { Skeleton } from "../../ui/states.js";
+import { Time } from "../../ui/time.js";
+import { AgentList } from "../agents/agent-list.js";
+import { NewAgentDialog } from "../agents/new-agent-dialog.js";
+import { organizationQuery } from "../organizations/queries.js";
+import { useRefusal } from "../organizations/permissions.js";
+import { QueryError } from "../shell/query-state.js";
+import { ProjectStatus } from "./project-status.js";
+import { projectQuery } from "./queries.js";
+
+const route = getRouteApi("/app/projects/$projectId");
+
+export function ProjectPage(): ReactElement {
+  const { projectId } = route.useParams();
+  const details = useQuery(projectQuery(projectId));
+  const orgId = details.data?.organization_id;
+  const organization = useQuery({ ...organizationQuery(orgId ?? ""), enabled: orgId !== undefined });
+  const agentReason = useRefusal(orgId)("agent:write");
+  const [isAdding, setAdding] = useState(false);
+
+  if (details.isPending || details.isError) {
+    return (
+      <Page title="Project" crumbs={[<Link {...paths.projects()}>Projects</Link>]}>
+        {details.isPending ? (
+          <Skeleton />
+        ) : (
+          <QueryError error={details.error} onRetry={() => void details.refetch()} what="The project" />
+        )}
+      </Page>
+    );
+  }
+  const project = details.data;
+  const addAgent = (
+    <Button icon="plus" disabledReason={agentReason} onClick={() => setAdding(true)}>
+      New Agent
+    </Button>
+  );
+  return (
+    <Page
+      title={project.name}
+      crumbs={[
+        ...(organization.data
+          ? [
+              <Link {...paths.organization(organization.data.id)}>
+                <PlainText value={organization.data.name} />
+              </Link>,
+            ]
+          : []),
+        <Link {...paths.projects()}>Projects</Link>,
+      ]}
+      description={project.description !== null && <PlainText value={project.description} multiline />}
+    >
+      {project.error !== null && (
+        <Alert>
+          <PlainText value={project.error} multiline />
+        </Alert>
+      )}
+      <Card title="Details">
+        <div className="flex flex-col gap-4">
+          <Details
+            columns={2}
+            rows={[
+              ["Status", <ProjectStatus project={project} />],
+              ["Default branch", <PlainText value={project.default_branch} className="font-mono text-[13px]" />],
+              ["Slug", <code className="font-mono text-[13px]">{project.slug}</code>],
+              ["Imported from", project.import_url === null ? "None" : <PlainText value={project.import_url} />],
+              ["Agents", formatNumber(project.counts.agents)],
+              ["Workspaces", formatNumber(project.counts.workspaces)],
+              ["Merges", formatNumber(project.counts.merges)],
+              ["Created", <Time value={project.created_at} />],
+              ["Updated", <Time value={project.updated_at} />],
+            ]}
+          />
+          <div className="flex flex-col gap-1.5">
+            <p className="text-[13px] font-medium">Clone it</p>
+            <CopyLine text={`git clone ${project.clone_url}`} label="Copy clone command" />
+            <p className="text-[13px] text-muted">
+              When git asks, give any user name and an{" "}
+              <Link {...paths.apiKeys()} className="text-accent-ink underline">
+                API key
+              </Link>{" "}
+              as the password.
+            </p>
+          </div>
+        </div>
+      </Card>
+      <Card title="Agents" actions={addAgent}>
+        <AgentList filter={{ project_id: project.id }} empty="No agent works on this project yet." />
+      </Card>
+      <NewAgentDialog
+        isOpen={isAdding}
+        onClose={() => setAdding(false)}
+        orgId={project.organization_id}
+        projectId={project.id}
+      />
+    </Page>
+  );
+}

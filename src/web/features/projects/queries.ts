@@ -1,0 +1,26 @@
+import { queryOptions } from "@tanstack/react-query";
+import type { Project } from "#shared/api/projects.js";
+import { client, everyPage } from "../../api.js";
+
+export const projectsKey = ["projects"] as const;
+
+/** Once a second while something is being imported, else not at all. */
+function pollInterval(projects: readonly Project[]): number | false {
+  return projects.some((project) => project.status === "importing") ? 1000 : false;
+}
+
+export const projectsQuery = (orgId: string) =>
+  queryOptions({
+    queryKey: [...projectsKey, "list", orgId],
+    queryFn: ({ signal }) =>
+      everyPage((query) => client.projects.list({ query: { ...query, organization_id: orgId } }, { signal })),
+    refetchInterval: ({ state }) => pollInterval(state.data ?? []),
+  });
+
+export const projectQuery = (projectId: string) =>
+  queryOptions({
+    queryKey: [...projectsKey, projectId],
+    queryFn: async ({ signal }) =>
+      (await client.projects.get({ params: { project_id: projectId } }, { signal })).data,
+    refetchInterval: ({ state }) => pollInterval(state.data ? [state.data] : []),
+  });

@@ -1,0 +1,84 @@
+import { Link, Outlet, useRouterState } from "@tanstack/react-router";
+import { type ReactElement, Suspense, useEffect, useRef, useState } from "react";
+import { paths } from "../../paths.js";
+import { IconButton } from "../../ui/button.js";
+import { Sheet } from "../../ui/dialog.js";
+import { Skeleton } from "../../ui/states.js";
+import { Brand } from "./brand.js";
+import { Navigation } from "./navigation.js";
+import { OrganizationMenu } from "./organization-menu.js";
+import { ProfileMenu } from "./profile-menu.js";
+
+/** Sidebar, header and the page; below 1024 pixels the sidebar is a menu. */
+export function AppShell(): ReactElement {
+  const main = useFocusOnNavigation();
+  const [isMenuOpen, setMenuOpen] = useState(false);
+  return (
+    <div className="min-h-dvh lg:grid lg:grid-cols-[14rem_minmax(0,1fr)]">
+      <a
+        href="#content"
+        onClick={(event) => {
+          event.preventDefault();
+          main.current?.focus();
+        }}
+        className="fixed top-2 left-2 z-50 -translate-y-16 rounded-md bg-accent px-3 py-1.5 font-medium text-on-accent focus:translate-y-0"
+      >
+        Skip to content
+      </a>
+      <aside className="sticky top-0 hidden h-dvh flex-col gap-5 border-r border-line bg-surface px-3 py-3.5 lg:flex">
+        <Link {...paths.organizations()} aria-label="Omoi, home" activeProps={{ "aria-current": undefined }} className="px-2.5">
+          <Brand />
+        </Link>
+        <Navigation />
+        <a
+          href="/api/docs"
+          className="mt-auto rounded-md px-2.5 py-1.5 text-[13px] text-muted hover:bg-sunken hover:text-ink"
+        >
+          API reference
+        </a>
+      </aside>
+      <div className="flex min-w-0 flex-col">
+        <header className="sticky top-0 z-30 flex h-14 items-center gap-2 border-b border-line bg-surface px-3 sm:px-5">
+          <IconButton
+            label="Open menu"
+            icon="menu"
+            aria-haspopup="dialog"
+            aria-expanded={isMenuOpen}
+            className="lg:hidden"
+            onClick={() => setMenuOpen(true)}
+          />
+          <OrganizationMenu />
+          <div className="ml-auto flex items-center">
+            <ProfileMenu />
+          </div>
+        </header>
+        <main id="content" ref={main} tabIndex={-1} className="min-w-0 flex-1 px-4 pt-5 pb-16 sm:px-8">
+          <Suspense fallback={<Skeleton />}>
+            <Outlet />
+          </Suspense>
+        </main>
+      </div>
+      <Sheet isOpen={isMenuOpen} onClose={() => setMenuOpen(false)} title="Menu">
+        <Navigation onNavigate={() => setMenuOpen(false)} />
+      </Sheet>
+    </div>
+  );
+}
+
+/**
+ * Moves the focus to the page's content when the page changes, as a browser does when it loads one;
+ * not when only the query changes, nor where the page has put it already.
+ */
+function useFocusOnNavigation(): React.RefObject<HTMLElement | null> {
+  const main = useRef<HTMLElement>(null);
+  const pathname = useRouterState({ select: (state) => state.resolvedLocation?.pathname });
+  const shown = useRef(pathname);
+  useEffect(() => {
+    if (shown.current !== undefined && shown.current !== pathname) {
+      const isInside = main.current?.contains(document.activeElement) ?? false;
+      if (!isInside) main.current?.focus({ preventScroll: true });
+    }
+    shown.current = pathname;
+  }, [pathname]);
+  return main;
+}

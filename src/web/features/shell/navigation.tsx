@@ -1,0 +1,34 @@
+import { Link } from "@tanstack/react-router";
+import type { ReactElement } from "react";
+import { paths } from "../../paths.js";
+import { Icon } from "../../ui/icons.js";
+
+const links = [
+  { label: "Organizations", icon: "building", path: paths.organizations() },
+  { label: "Projects", icon: "folder", path: paths.projects() },
+  { label: "Agents", icon: "agent", path: paths.agents() },
+  { label: "API Keys", icon: "key", path: paths.apiKeys() },
+] as const;
+
+/** The main navigation; the link of the page one is on, or below, says so by `aria-current`. */
+export function Navigation({ onNavigate }: { onNavigate?: () => void }): ReactElement {
+  return (
+    <nav aria-label="Main">
+      <ul className="flex flex-col gap-0.5">
+        {links.map(({ label, icon, path }) => (
+          <li key={label}>
+            <Link
+              {...path}
+              activeOptions={{ includeSearch: false }}
+              onClick={onNavigate}
+              className="flex h-8 items-center gap-2.5 rounded-md px-2.5 font-medium text-muted hover:bg-sunken hover:text-ink aria-[current=page]:bg-accent-soft aria-[current=page]:text-accent-ink"
+            >
+              <Icon name={icon} />
+              {label}
+            </Link>
+          </li>
+        ))}
+      </ul>
+    </nav>
+  );
+}

@@ -1,0 +1,12 @@
+import { Outlet } from "@tanstack/react-router";
+import type { ReactElement } from "react";
+import { Toasts } from "../../ui/toast.js";
+
+export function RootLayout(): ReactElement {
+  return (
+    <>
+      <Outlet />
+      <Toasts />
+    </>
+  );
+}

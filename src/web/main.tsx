@@ -1,0 +1,28 @@
+import { QueryClientProvider } from "@tanstack/react-query";
+import { RouterProvider } from "@tanstack/react-router";
+import { StrictMode } from "react";
+import { createRoot } from "react-dom/client";
+import { onSignedOut } from "./api.js";
+import { paths } from "./paths.js";
+import { queryClient } from "./query-client.js";
+import { router } from "./routes.js";
+import "./styles.css";
+
+onSignedOut(() => {
+  const { pathname, href } = router.state.location;
+  if (pathname === "/login" || pathname === "/register") return;
+  // Nothing of the last session stays readable.
+  queryClient.clear();
+  void router.navigate({ ...paths.login(href), replace: true });
+});
+
+const element = document.getElementById("root");
+if (element === null) throw new Error("index.html has no #root");
+
+createRoot(element).render(
+  <StrictMode>
+    <QueryClientProvider client={queryClient}>
+      <RouterProvider router={router} />
+    </QueryClientProvider>
+  </StrictMode>,
+);

@@ -1,0 +1,42 @@
+/** Every link of the app is built here: `<Link {...paths.workspace(agentId)}>`. */
+
+export const organizationTabs = ["general", "resources", "members", "billing"] as const;
+export type OrganizationTab = (typeof organizationTabs)[number];
+
+export const workspaceTabs = ["commits", "conflicts", "settings"] as const;
+export type WorkspaceTab = (typeof workspaceTabs)[number];
+
+export const paths = {
+  login: (redirect?: string) => ({ to: "/login", search: redirect === undefined ? {} : { redirect } }) as const,
+  register: (redirect?: string) =>
+    ({ to: "/register", search: redirect === undefined ? {} : { redirect } }) as const,
+
+  organizations: () => ({ to: "/organizations" }) as const,
+  newOrganization: () => ({ to: "/organizations/new" }) as const,
+  organization: (orgId: string) => ({ to: "/organizations/$orgId", params: { orgId } }) as const,
+  organizationSettings: (orgId: string, tab?: OrganizationTab) =>
+    ({
+      to: "/organizations/$orgId/settings",
+      params: { orgId },
+      search: tab === undefined ? {} : { tab },
+    }) as const,
+
+  projects: () => ({ to: "/projects" }) as const,
+  project: (projectId: string) => ({ to: "/projects/$projectId", params: { projectId } }) as const,
+
+  agents: () => ({ to: "/agents", search: {} }) as const,
+  workspace: (agentId: string, tab?: WorkspaceTab) =>
+    ({
+      to: "/agents/$agentId/workspace",
+      params: { agentId },
+      search: tab === undefined ? {} : { tab },
+    }) as const,
+  commit: (agentId: string, sha: string) =>
+    ({ to: "/agents/$agentId/workspace/commits/$sha", params: { agentId, sha } }) as const,
+  merge: (agentId: string, mergeId: string) =>
+    ({ to: "/agents/$agentId/workspace/merges/$mergeId", params: { agentId, mergeId } }) as const,
+
+  apiKeys: () => ({ to: "/settings/api-keys" }) as const,
+  newApiKey: () => ({ to: "/settings/api-keys/new" }) as const,
+  apiKey: (keyId: string) => ({ to: "/settings/api-keys/$keyId", params: { keyId } }) as const,
+};

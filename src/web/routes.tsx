@@ -1,0 +1,183 @@
+import {
+  createRootRoute,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+  redirect,
+} from "@tanstack/react-router";
+import { ApiError } from "./api.js";
+import { meQuery } from "./features/auth/queries.js";
+import { AppShell } from "./features/shell/app-shell.js";
+import { CrashPage } from "./features/shell/CrashPage.js";
+import { NotFoundPage } from "./features/shell/NotFoundPage.js";
+import { RootLayout } from "./features/shell/root-layout.js";
+import { type OrganizationTab, organizationTabs, paths, type WorkspaceTab, workspaceTabs } from "./paths.js";
+import { queryClient } from "./query-client.js";
+
+type Search = Record<string, unknown>;
+
+function oneOf<Name extends string>(names: readonly Name[], value: unknown): Name | undefined {
+  return names.find((name) => name === value);
+}
+
+/** `{ tab }` only where it names one: an address with a tab nobody knows shows the first. */
+function tabOf<Name extends string>(names: readonly Name[], search: Search): { tab?: Name } {
+  const tab = oneOf(names, search["tab"]);
+  return tab === undefined ? {} : { tab };
+}
+
+function redirectOf(search: Search): { redirect?: string } {
+  return typeof search["redirect"] === "string" ? { redirect: search["redirect"] } : {};
+}
+
+const root = createRootRoute({ component: RootLayout });
+
+const login = createRoute({
+  getParentRoute: () => root,
+  path: "/login",
+  validateSearch: redirectOf,
+  component: lazyRouteComponent(() => import("./features/auth/LoginPage.js"), "LoginPage"),
+});
+const register = createRoute({
+  getParentRoute: () => root,
+  path: "/register",
+  validateSearch: redirectOf,
+  component: lazyRouteComponent(() => import("./features/auth/RegisterPage.js"), "RegisterPage"),
+});
+
+/** Everything below needs somebody signed in; the address asked for is kept for afterwards. */
+const app = createRoute({
+  getParentRoute: () => root,
+  id: "app",
+  component: AppShell,
+  beforeLoad: async ({ location }) => {
+    try {
+      await queryClient.ensureQueryData(meQuery);
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 401) throw redirect(paths.login(location.href));
+      throw error;
+    }
+  },
+});
+
+const home = createRoute({
+  getParentRoute: () => app,
+  path: "/",
+  beforeLoad: () => {
+    throw redirect({ ...paths.organizations(), replace: true });
+  },
+});
+const organizations = createRoute({
+  getParentRoute: () => app,
+  path: "/organizations",
+  component: lazyRouteComponent(
+    () => import("./features/organizations/OrganizationsPage.js"),
+    "OrganizationsPage",
+  ),
+});
+const newOrganization = createRoute({
+  getParentRoute: () => app,
+  path: "/organizations/new",
+  component: lazyRouteComponent(
+    () => import("./features/organizations/NewOrganizationPage.js"),
+    "NewOrganizationPage",
+  ),
+});
+const organization = createRoute({
+  getParentRoute: () => app,
+  path: "/organizations/$orgId",
+  component: lazyRouteComponent(
+    () => import("./features/organizations/OrganizationPage.js"),
+    "OrganizationPage",
+  ),
+});
+const organizationSettings = createRoute({
+  getParentRoute: () => app,
+  path: "/organizations/$orgId/settings",
+  validateSearch: (search: Search): { tab?: OrganizationTab } => tabOf(organizationTabs, search),
+  component: lazyRouteComponent(
+    () => import("./features/organizations/OrganizationSettingsPage.js"),
+    "OrganizationSettingsPage",
+  ),
+});
+const projects = createRoute({
+  getParentRoute: () => app,
+  path: "/projects",
+  component: lazyRouteComponent(() => import("./features/projects/ProjectsPage.js"), "ProjectsPage"),
+});
+const project = createRoute({
+  getParentRoute: () => app,
+  path: "/projects/$projectId",
+  component: lazyRouteComponent(() => import("./features/projects/ProjectPage.js"), "ProjectPage"),
+});
+const agents = createRoute({
+  getParentRoute: () => app,
+  path: "/agents",
+  validateSearch: (search: Search): { project?: string } =>
+    typeof search["project"] === "string" ? { project: search["project"] } : {},
+  component: lazyRouteComponent(() => import("./features/agents/AgentsPage.js"), "AgentsPage"),
+});
+const workspace = createRoute({
+  getParentRoute: () => app,
+  path: "/agents/$agentId/workspace",
+  validateSearch: (search: Search): { tab?: WorkspaceTab } => tabOf(workspaceTabs, search),
+  component: lazyRouteComponent(() => import("./features/workspaces/WorkspacePage.js"), "WorkspacePage"),
+});
+const commit = createRoute({
+  getParentRoute: () => app,
+  path: "/agents/$agentId/workspace/commits/$sha",
+  component: lazyRouteComponent(() => import("./features/workspaces/CommitPage.js"), "CommitPage"),
+});
+const merge = createRoute({
+  getParentRoute: () => app,
+  path: "/agents/$agentId/workspace/merges/$mergeId",
+  component: lazyRouteComponent(() => import("./features/workspaces/MergePage.js"), "MergePage"),
+});
+const apiKeys = createRoute({
+  getParentRoute: () => app,
+  path: "/settings/api-keys",
+  component: lazyRouteComponent(() => import("./features/api-keys/ApiKeysPage.js"), "ApiKeysPage"),
+});
+const newApiKey = createRoute({
+  getParentRoute: () => app,
+  path: "/settings/api-keys/new",
+  component: lazyRouteComponent(() => import("./features/api-keys/NewApiKeyPage.js"), "NewApiKeyPage"),
+});
+const apiKey = createRoute({
+  getParentRoute: () => app,
+  path: "/settings/api-keys/$keyId",
+  component: lazyRouteComponent(() => import("./features/api-keys/ApiKeyPage.js"), "ApiKeyPage"),
+});
+
+export const router = createRouter({
+  routeTree: root.addChildren([
+    login,
+    register,
+    app.addChildren([
+      home,
+      organizations,
+      newOrganization,
+      organization,
+      organizationSettings,
+      projects,
+      project,
+      agents,
+      workspace,
+      commit,
+      merge,
+      apiKeys,
+      newApiKey,
+      apiKey,
+    ]),
+  ]),
+  defaultPreload: "intent",
+  defaultErrorComponent: CrashPage,
+  defaultNotFoundComponent: NotFoundPage,
+  scrollRestoration: true,
+});
+
+declare module "@tanstack/react-router" {
+  interface Register {
+    router: typeof router;
+  }
+}

@@ -1,0 +1,44 @@
+import type { ReactElement, ReactNode } from "react";
+
+interface CardProps {
+  title?: ReactNode;
+  actions?: ReactNode;
+  footer?: ReactNode;
+  children?: ReactNode;
+  /** The rank of the title; a card in a list is one below its section. */
+  level?: 2 | 3;
+}
+
+export function Card({ title, actions, footer, children, level = 2 }: CardProps): ReactElement {
+  const Heading = `h${level}` as const;
+  return (
+    <section className="min-w-0 rounded-lg border border-line bg-surface shadow-raised">
+      {title !== undefined && (
+        <header className="flex flex-wrap items-center justify-between gap-x-4 gap-y-2 border-b border-line px-4 py-2.5">
+          <Heading className="min-w-0 font-semibold">{title}</Heading>
+          {actions && <div className="flex flex-wrap items-center gap-2">{actions}</div>}
+        </header>
+      )}
+      {children !== undefined && <div className="p-4">{children}</div>}
+      {footer && (
+        <footer className="flex flex-wrap items-center gap-2 border-t border-line px-4 py-3">{footer}</footer>
+      )}
+    </section>
+  );
+}
+
+export type Detail = readonly [label: string, value: ReactNode];
+
+/** "Label: value" rows, in one column or two. */
+export function Details({ rows, columns = 1 }: { rows: readonly Detail[]; columns?: 1 | 2 }): ReactElement {
+  return (
+    <dl className={`grid gap-x-8 gap-y-2 ${columns === 2 ? "md:grid-cols-2" : ""}`}>
+      {rows.map(([label, value]) => (
+        <div key={label} className="grid min-w-0 grid-cols-[8.5rem_minmax(0,1fr)] gap-2">
+          <dt className="text-muted">{label}:</dt>
+          <dd className="min-w-0 [overflow-wrap:anywhere]">{value}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}

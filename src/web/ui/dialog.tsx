@@ -1,0 +1,100 @@
+import { Dialog as Radix } from "radix-ui";
+import type { ReactElement, ReactNode } from "react";
+import { Button, IconButton } from "./button.js";
+
+interface DialogProps {
+  isOpen: boolean;
+  onClose: () => void;
+  title: string;
+  description?: ReactNode;
+  children: ReactNode;
+}
+
+/**
+ * A modal dialog. The overlay is ours and not Radix's: that one locks scrolling by an inline style
+ * sheet, which a strict content security policy refuses (styles.css does it by `data-overlay`).
+ */
+export function Dialog({ isOpen, onClose, title, description, children }: DialogProps): ReactElement {
+  return (
+    <Radix.Root open={isOpen} onOpenChange={(open) => !open && onClose()}>
+      <Radix.Portal>
+        <div
+          data-overlay
+          className="fixed inset-0 z-40 grid items-start justify-items-center overflow-y-auto bg-scrim p-4 sm:pt-[10vh]"
+        >
+          <Radix.Content
+            {...(description ? {} : { "aria-describedby": undefined })}
+            className="pointer-events-auto w-full max-w-lg rounded-xl border border-line bg-surface shadow-floating"
+          >
+            <header className="flex items-start justify-between gap-4 px-5 pt-4">
+              <div className="min-w-0">
+                <Radix.Title className="text-base font-semibold">{title}</Radix.Title>
+                {description && (
+                  <Radix.Description asChild>
+                    <div className="mt-1 text-muted">{description}</div>
+                  </Radix.Description>
+                )}
+              </div>
+              <Radix.Close asChild>
+                <IconButton label="Close" icon="close" className="-mr-2 shrink-0" />
+              </Radix.Close>
+            </header>
+            <div className="px-5 pt-4 pb-5">{children}</div>
+          </Radix.Content>
+        </div>
+      </Radix.Portal>
+    </Radix.Root>
+  );
+}
+
+/** A panel from the left edge: the menu on a phone. */
+export function Sheet({ isOpen, onClose, title, children }: Omit<DialogProps, "description">): ReactElement {
+  return (
+    <Radix.Root open={isOpen} onOpenChange={(open) => !open && onClose()}>
+      <Radix.Portal>
+        <div data-overlay className="fixed inset-0 z-40 bg-scrim">
+          <Radix.Content
+            aria-describedby={undefined}
+            className="pointer-events-auto flex h-full w-72 max-w-[85vw] flex-col gap-4 border-r border-line bg-surface p-4 shadow-floating"
+          >
+            <header className="flex items-center justify-between">
+              <Radix.Title className="font-semibold">{title}</Radix.Title>
+              <Radix.Close asChild>
+                <IconButton label="Close menu" icon="close" />
+              </Radix.Close>
+            </header>
+            {children}
+          </Radix.Content>
+        </div>
+      </Radix.Portal>
+    </Radix.Root>
+  );
+}
+
+interface ConfirmProps {
+  isOpen: boolean;
+  onClose: () => void;
+  title: string;
+  children: ReactNode;
+  action: string;
+  pending: boolean;
+  onConfirm: () => void;
+}
+
+/** Asks before something that cannot be undone. */
+export function ConfirmDialog(props: ConfirmProps): ReactElement {
+  return (
+    <Dialog isOpen={props.isOpen} onClose={props.onClose} title={props.title} description={props.children}>
+      <DialogActions>
+        <Button onClick={props.onClose}>Cancel</Button>
+        <Button variant="danger" pending={props.pending} onClick={props.onConfirm}>
+          {props.action}
+        </Button>
+      </DialogActions>
+    </Dialog>
+  );
+}
+
+export function DialogActions({ children }: { children: ReactNode }): ReactElement {
+  return <div className="flex flex-wrap justify-end gap-2">{children}</div>;
+}

@@ -1,0 +1,157 @@
+import { type ComponentProps, type ReactElement, type ReactNode, useId } from "react";
+
+/** What a control needs to be tied to its label, hint and error. */
+interface ControlProps {
+  id: string;
+  "aria-describedby": string | undefined;
+  "aria-invalid": true | undefined;
+}
+
+interface FieldProps {
+  label: string;
+  hint?: ReactNode;
+  error?: string | undefined;
+  optional?: boolean;
+  children: (control: ControlProps) => ReactNode;
+}
+
+/** A label above its control, a hint below, and the error where it belongs. */
+export function Field({ label, hint, error, optional = false, children }: FieldProps): ReactElement {
+  const id = useId();
+  const described = [hint ? `${id}-hint` : "", error ? `${id}-error` : ""].filter(Boolean).join(" ");
+  return (
+    <div className="flex min-w-0 flex-col gap-1.5">
+      <label htmlFor={id} className="text-[13px] font-medium">
+        {label}
+        {optional && <span className="font-normal text-muted"> (optional)</span>}
+      </label>
+      {children({
+        id,
+        "aria-describedby": described || undefined,
+        "aria-invalid": error ? true : undefined,
+      })}
+      {error && (
+        <p id={`${id}-error`} className="text-[13px] text-bad">
+          {error}
+        </p>
+      )}
+      {hint && (
+        <div id={`${id}-hint`} className="text-[13px] text-muted">
+          {hint}
+        </div>
+      )}
+    </div>
+  );
+}
+
+export const controlClass =
+  "w-full rounded-md border border-control bg-surface px-2.5 text-ink placeholder:text-muted disabled:cursor-not-allowed disabled:border-line disabled:bg-sunken disabled:text-muted aria-invalid:border-bad";
+
+interface Described {
+  label: string;
+  hint?: ReactNode;
+  error?: string | undefined;
+  optional?: boolean;
+  /** Why the viewer may not change it. */
+  disabledReason?: string | undefined;
+}
+
+/** `disabled` with its reason as a title, where there is one. */
+function offBecause(reason: string | undefined): { disabled?: true; title?: string } {
+  return reason === undefined ? {} : { disabled: true, title: reason };
+}
+
+type TextFieldProps = Described &
+  Omit<ComponentProps<"input">, "onChange" | "value"> & {
+    value: string;
+    onChange: (value: string) => void;
+    /** Beside the control: a button, a unit. */
+    after?: ReactNode;
+  };
+
+export function TextField({
+  label,
+  hint,
+  error,
+  optional = false,
+  disabledReason,
+  onChange,
+  after,
+  className = "",
+  ...rest
+}: TextFieldProps): ReactElement {
+  return (
+    <Field label={label} hint={hint} error={error} optional={optional}>
+      {(control) => (
+        <div className="flex items-center gap-2">
+          <input
+            autoComplete="off"
+            {...rest}
+            {...control}
+            {...offBecause(disabledReason)}
+            onChange={(event) => onChange(event.target.value)}
+            className={`${controlClass} h-9 ${className}`}
+          />
+          {after}
+        </div>
+      )}
+    </Field>
+  );
+}
+
+type TextAreaProps = Described &
+  Omit<ComponentProps<"textarea">, "onChange" | "value"> & {
+    value: string;
+    onChange: (value: string) => void;
+  };
+
+export function TextArea({
+  label,
+  hint,
+  error,
+  optional = false,
+  disabledReason,
+  onChange,
+  ...rest
+}: TextAreaProps): ReactElement {
+  return (
+    <Field label={label} hint={hint} error={error} optional={optional}>
+      {(control) => (
+        <textarea
+          rows={3}
+          {...rest}
+          {...control}
+          {...offBecause(disabledReason)}
+          onChange={(event) => onChange(event.target.value)}
+          className={`${controlClass} py-1.5`}
+        />
+      )}
+    </Field>
+  );
+}
+
+interface CheckboxProps {
+  label: ReactNode;
+  hint?: ReactNode;
+  checked: boolean;
+  onChange: (checked: boolean) => void;
+  disabledReason?: string | undefined;
+}
+
+export function Checkbox({ label, hint, checked, onChange, disabledReason }: CheckboxProps): ReactElement {
+  return (
+    <label className="flex items-start gap-2.5">
+      <input
+        type="checkbox"
+        checked={checked}
+        onChange={(event) => onChange(event.target.checked)}
+        {...offBecause(disabledReason)}
+        className="mt-0.5 size-4 shrink-0 accent-accent"
+      />
+      <span className="min-w-0">
+        <span className="block">{label}</span>
+        {hint && <span className="block text-[13px] text-muted">{hint}</span>}
+      </span>
+    </label>
+  );
+}

@@ -1,0 +1,12 @@
+const tenths = new Intl.NumberFormat("en-US", { maximumFractionDigits: 1 });
+const twoDigits = new Intl.NumberFormat("en-US", { maximumSignificantDigits: 2 });
+
+/** One decimal, and two significant digits below that, so that a little is never shown as nothing. */
+export function formatNumber(value: number): string {
+  return value !== 0 && Math.abs(value) < 0.05 ? twoDigits.format(value) : tenths.format(value);
+}
+
+/** "1 file", "2 files". */
+export function countOf(count: number, one: string, many = `${one}s`): string {
+  return `${formatNumber(count)} ${count === 1 ? one : many}`;
+}

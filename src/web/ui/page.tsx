@@ -1,0 +1,54 @@
+import type { ReactElement, ReactNode } from "react";
+import { Icon } from "./icons.js";
+import { PlainText, visible } from "./plain-text.js";
+
+interface PageProps {
+  title: string;
+  /** What the tab is called, where that says more than the heading. */
+  documentTitle?: string;
+  /** The pages above this one, as links; this one is added. */
+  crumbs?: readonly ReactNode[];
+  description?: ReactNode;
+  actions?: ReactNode;
+  /** For forms, which are read better when narrow. */
+  narrow?: boolean;
+  children: ReactNode;
+}
+
+/** A page's frame: document title, breadcrumbs, heading, what can be done, and the content. */
+export function Page(props: PageProps): ReactElement {
+  const { title, crumbs = [], narrow = false } = props;
+  return (
+    <div className={`mx-auto flex w-full flex-col gap-5 ${narrow ? "max-w-2xl" : "max-w-5xl"}`}>
+      <title>{`${visible(props.documentTitle ?? title)} · Omoi`}</title>
+      <header className="flex flex-col gap-2">
+        {crumbs.length > 0 && (
+          <nav aria-label="Breadcrumbs">
+            <ol className="flex min-w-0 flex-wrap items-center gap-1 text-[13px] text-muted [&_a:hover]:text-ink [&_a:hover]:underline">
+              {crumbs.map((crumb, index) => (
+                // The trail of one page never reorders.
+                <li key={index} className="inline-flex min-w-0 items-center gap-1">
+                  {crumb}
+                  <Icon name="chevronRight" className="!size-3" />
+                </li>
+              ))}
+              <li aria-current="page" className="min-w-0 truncate">
+                <PlainText value={title} />
+              </li>
+            </ol>
+          </nav>
+        )}
+        <div className="flex flex-wrap items-start justify-between gap-x-6 gap-y-3">
+          <div className="min-w-0">
+            <h1 className="text-xl leading-8 font-semibold tracking-tight">
+              <PlainText value={title} />
+            </h1>
+            {props.description && <div className="text-muted">{props.description}</div>}
+          </div>
+          {props.actions && <div className="flex flex-wrap items-center gap-2">{props.actions}</div>}
+        </div>
+      </header>
+      {props.children}
+    </div>
+  );
+}

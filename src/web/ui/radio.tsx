@@ -1,0 +1,81 @@
+import { type ReactElement, type ReactNode, useId } from "react";
+
+interface RadioProps<Value extends string> {
+  legend: string;
+  value: Value;
+  onChange: (value: Value) => void;
+  options: readonly { value: Value; label: ReactNode; hint?: string; children?: ReactNode }[];
+}
+
+/** A question with a few answers; the chosen answer may ask on. */
+export function RadioList<Value extends string>({
+  legend,
+  value,
+  onChange,
+  options,
+}: RadioProps<Value>): ReactElement {
+  const name = useId();
+  return (
+    <fieldset className="flex min-w-0 flex-col gap-2">
+      <legend className="mb-1.5 text-[13px] font-medium">{legend}</legend>
+      {options.map((option) => (
+        <div
+          key={option.value}
+          className={`rounded-md border px-3 py-2.5 ${value === option.value ? "border-accent-ink" : "border-line"}`}
+        >
+          <label className="flex items-start gap-2.5">
+            <input
+              type="radio"
+              name={name}
+              value={option.value}
+              checked={value === option.value}
+              onChange={() => onChange(option.value)}
+              className="mt-0.5 size-4 shrink-0 accent-accent"
+            />
+            <span>
+              <span className="block font-medium">{option.label}</span>
+              {option.hint && <span className="block text-[13px] text-muted">{option.hint}</span>}
+            </span>
+          </label>
+          {value === option.value && option.children && <div className="mt-3 pl-6.5">{option.children}</div>}
+        </div>
+      ))}
+    </fieldset>
+  );
+}
+
+interface SegmentsProps<Value extends string> {
+  legend: string;
+  hideLegend?: boolean;
+  value: Value;
+  onChange: (value: Value) => void;
+  options: readonly { value: Value; label: string }[];
+}
+
+/** The same question in one line, as [Never] [30 days] [90 days] [Custom]. */
+export function Segments<Value extends string>(props: SegmentsProps<Value>): ReactElement {
+  const name = useId();
+  return (
+    <fieldset className="min-w-0">
+      <legend className={props.hideLegend ? "sr-only" : "mb-1.5 text-[13px] font-medium"}>{props.legend}</legend>
+      <div className="inline-flex max-w-full flex-wrap gap-1 rounded-lg bg-sunken p-1">
+        {props.options.map((option) => (
+          <label
+            key={option.value}
+            className="rounded-md px-3 py-1 text-[13px] font-medium text-muted has-checked:bg-surface has-checked:text-ink has-checked:shadow-raised has-focus-visible:outline-2 has-focus-visible:outline-accent-ink"
+          >
+            <input
+              type="radio"
+              name={name}
+              value={option.value}
+              checked={props.value === option.value}
+              onChange={() => props.onChange(option.value)}
+              className="sr-only"
+            />
+            {option.label}
+          </label>
+        ))}
+      </div>
+    </fieldset>
+  );
+}

@@ -1,0 +1,63 @@
+import type { ComponentProps, ReactElement, ReactNode } from "react";
+import { controlClass, Field } from "./field.js";
+import { Icon } from "./icons.js";
+
+export interface Option {
+  value: string;
+  label: string;
+}
+
+type SelectProps = Omit<ComponentProps<"select">, "onChange" | "value"> & {
+  value: string;
+  options: readonly Option[];
+  onChange: (value: string) => void;
+  disabledReason?: string | undefined;
+};
+
+/** The browser's own select: the best one on phones and for screen readers. */
+export function Select({
+  options,
+  onChange,
+  disabledReason,
+  className = "",
+  ...rest
+}: SelectProps): ReactElement {
+  return (
+    <span className="relative block min-w-0">
+      <select
+        {...rest}
+        {...(disabledReason === undefined ? {} : { disabled: true, title: disabledReason })}
+        onChange={(event) => onChange(event.target.value)}
+        className={`${controlClass} h-9 appearance-none truncate pr-8 ${className}`}
+      >
+        {options.map((option) => (
+          <option key={option.value} value={option.value}>
+            {option.label}
+          </option>
+        ))}
+      </select>
+      <Icon name="chevronDown" className="pointer-events-none absolute top-2.5 right-2.5 text-muted" />
+    </span>
+  );
+}
+
+type SelectFieldProps = SelectProps & {
+  label: string;
+  hint?: ReactNode;
+  error?: string | undefined;
+  optional?: boolean;
+};
+
+export function SelectField({
+  label,
+  hint,
+  error,
+  optional = false,
+  ...rest
+}: SelectFieldProps): ReactElement {
+  return (
+    <Field label={label} hint={hint} error={error} optional={optional}>
+      {(control) => <Select {...rest} {...control} />}
+    </Field>
+  );
+}

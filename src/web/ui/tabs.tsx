@@ -1,0 +1,33 @@
+import { Tabs as Radix } from "radix-ui";
+import type { ReactElement, ReactNode } from "react";
+
+interface TabsProps<Name extends string> {
+  label: string;
+  value: Name;
+  onChange: (value: Name) => void;
+  tabs: readonly { value: Name; label: string; content: ReactNode }[];
+}
+
+/** Tabs whose choice lives outside, in the address. */
+export function Tabs<Name extends string>({ label, value, onChange, tabs }: TabsProps<Name>): ReactElement {
+  return (
+    <Radix.Root value={value} onValueChange={(next) => onChange(next as Name)}>
+      <Radix.List aria-label={label} className="flex gap-1 overflow-x-auto border-b border-line">
+        {tabs.map((tab) => (
+          <Radix.Trigger
+            key={tab.value}
+            value={tab.value}
+            className="-mb-px rounded-t-md border-b-2 border-transparent px-3 py-2 font-medium whitespace-nowrap text-muted -outline-offset-2 hover:text-ink data-[state=active]:border-accent-ink data-[state=active]:text-ink"
+          >
+            {tab.label}
+          </Radix.Trigger>
+        ))}
+      </Radix.List>
+      {tabs.map((tab) => (
+        <Radix.Content key={tab.value} value={tab.value} className="pt-4">
+          {tab.content}
+        </Radix.Content>
+      ))}
+    </Radix.Root>
+  );
+}
