@@ -72,6 +72,13 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     reply.header("x-request-id", request.id);
     reply.headers(securityHeaders);
   });
+  const parseJson = app.getDefaultJsonParser("error", "error");
+  app.removeContentTypeParser("application/json");
+  app.addContentTypeParser("application/json", { parseAs: "string" }, (request, body, done) => {
+    // A JSON content type on an empty body is accepted (contract, *Conventions*).
+    if (body === "") done(null, undefined);
+    else parseJson(request, body as string, done);
+  });
   await app.register(fastifyCookie);
 
   const storage = storageIn(config.dataDir);

@@ -46,7 +46,7 @@ export async function initBare(path: string, branch: string): Promise<void> {
 export function isRefName(ref: string): boolean {
   return (
     /^refs\/[^\u0000-\u0020~^:?*[\\\u007f]+$/.test(ref) &&
-    !/\.\.|@\{|\/\/|\/\.|\.\/|\.lock(?:\/|$)|[./]$/.test(ref)
+    !/\.\.|@\{|\/\/|\/\.|\.lock(?:\/|$)|[./]$/.test(ref)
   );
 }
 

@@ -1,7 +1,6 @@
 /** Folders that appear whole or not at all, and folders that disappear whatever is in them. */
 import { randomBytes } from "node:crypto";
-import { constants } from "node:fs";
-import { chmod, lstat, mkdir, open, readdir, rename, rm, rmdir, unlink } from "node:fs/promises";
+import { chmod, lstat, mkdir, readdir, rename, rm, rmdir, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 
 const SLASH = Buffer.from("/");
@@ -63,7 +62,15 @@ export async function removeTree(path: string): Promise<void> {
   try {
     await rm(path, { recursive: true, force: true });
   } catch {
-    await removeFlattening(path);
+    // What failed may still be at work below: things may vanish under our hands for a moment.
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await removeFlattening(path);
+      } catch (error) {
+        if (attempt === 5) throw error;
+        await new Promise((resolve) => setTimeout(resolve, 20 * attempt));
+      }
+    }
   }
 }
 
@@ -75,11 +82,7 @@ async function removeFlattening(path: string): Promise<void> {
   const root = Buffer.from(path);
   const pending = [root];
   for (let folder = pending.pop(); folder !== undefined; folder = pending.pop()) {
-    // Opened without following, so that a link in its place is never entered.
-    await chmod(folder, 0o700).catch(() => undefined);
-    const flags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
-    const handle = await open(folder, flags);
-    await handle.close();
+    await chmod(folder, 0o700);
     for (const entry of await readdir(folder, { withFileTypes: true, encoding: "buffer" })) {
       const child = Buffer.concat([folder, SLASH, entry.name]);
       if (!entry.isDirectory()) {

@@ -204,6 +204,7 @@ export class DiffReader {
     const lines = file.truncated ? mendLastHunk(this.#lines ?? []) : (this.#lines ?? []);
     const text = Buffer.concat(lines.flatMap((line) => [line, NEWLINE])).toString("utf8");
     file.patch = (file.patch ?? "") + text;
+    if (file.truncated && file.patch === "") file.patch = null;
     this.#lines = null;
   }
 }

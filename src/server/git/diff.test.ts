@@ -4,7 +4,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { diffFiles, diffStats, rawDiff } from "./diff.js";
-import { spawnGit } from "./run.js";
 import { commitFiles, testStore, type Files } from "./test-store.js";
 
 let store = "";
@@ -93,7 +92,7 @@ describe("diffFiles", () => {
       old_mode: "100644",
       new_mode: "100644",
       patch:
-        "--- a/renamed\n+++ b/renamed é\n@@ -18,3 +18,4 @@ line 16\n line 17\n line 18\n line 19\n+more\n",
+        "--- a/renamed\n+++ b/renamed é\t\n@@ -18,3 +18,4 @@ line 16\n line 17\n line 18\n line 19\n+more\n",
       truncated: false,
     });
     expect(found["binary"]).toMatchObject({
@@ -228,7 +227,7 @@ describe("diffFiles", () => {
     expect(files).toMatchObject([
       { path: "a", binary: true, truncated: false, patch: null },
       { path: "big", additions: null, truncated: true, patch: null },
-      { path: "one", additions: 1, truncated: true, patch: "" },
+      { path: "one", additions: 1, truncated: true, patch: null },
     ]);
   });
 
@@ -267,8 +266,5 @@ describe("rawDiff", () => {
     await new Promise((resolve) => stream.once("data", resolve));
     stream.destroy();
     await new Promise((resolve) => stream.once("close", resolve));
-    const child = spawnGit(["diff-tree", "-r", "-p", to], { gitDir: store });
-    child.kill();
-    await expect(child.done).rejects.toMatchObject({ reason: "exit", exitCode: null });
   });
 });

@@ -53,7 +53,7 @@ const PATTERNS: readonly (readonly [RegExp, ImportFailure])[] = [
     "authentication_required",
   ],
   [
-    /Could not resolve host|Failed to connect|Connection (?:refused|timed out|reset)|Network is unreachable|No route to host|SSL|certificate/i,
+    /Could not resolve host|Failed to connect|Connection (?:refused|timed out|reset)|Network is unreachable|No route to host|SSL|TLS|certificate/i,
     "unreachable",
   ],
   [/returned error: 3\d\d|unable to update url base from redirection/i, "not_found"],

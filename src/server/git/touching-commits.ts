@@ -40,16 +40,13 @@ export async function touchingCommits(
       }
     }
   };
-  // `/<commit>`, then its paths, the first one after a newline: no path of git starts with a slash.
+  // `/<commit>`, then its paths, after a newline or, of a merge, after an empty field: no path of
+  // git starts with a slash.
   let first = false;
   const take = (field: string): void => {
-    if (field.startsWith("/")) {
-      commit = field.slice(1);
-      first = true;
-    } else if (field !== "") {
-      touch(displayPath(first ? field.slice(1) : field));
-      first = false;
-    }
+    if (field.startsWith("/")) commit = field.slice(1);
+    else if (field !== "") touch(displayPath(first ? field.slice(1) : field));
+    first = field.startsWith("/");
   };
   let rest = "";
   try {

@@ -2,6 +2,8 @@ import type { ReactElement, ReactNode } from "react";
 import { Icon } from "./icons.js";
 import { PlainText, visible } from "./plain-text.js";
 
+const widths = { narrow: "max-w-2xl", normal: "max-w-5xl", full: "" } as const;
+
 interface PageProps {
   title: string;
   /** What the tab is called, where that says more than the heading. */
@@ -10,16 +12,16 @@ interface PageProps {
   crumbs?: readonly ReactNode[];
   description?: ReactNode;
   actions?: ReactNode;
-  /** For forms, which are read better when narrow. */
-  narrow?: boolean;
+  /** Forms are read better when narrow, code when it has all the room. */
+  width?: keyof typeof widths;
   children: ReactNode;
 }
 
 /** A page's frame: document title, breadcrumbs, heading, what can be done, and the content. */
 export function Page(props: PageProps): ReactElement {
-  const { title, crumbs = [], narrow = false } = props;
+  const { title, crumbs = [], width = "normal" } = props;
   return (
-    <div className={`mx-auto flex w-full flex-col gap-5 ${narrow ? "max-w-2xl" : "max-w-5xl"}`}>
+    <div className={`mx-auto flex w-full flex-col gap-5 ${widths[width]}`}>
       <title>{`${visible(props.documentTitle ?? title)} · Omoi`}</title>
       <header className="flex flex-col gap-2">
         {crumbs.length > 0 && (

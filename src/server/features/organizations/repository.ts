@@ -96,8 +96,8 @@ const periodEnd =
 /** Hours of an organization's run intervals within the period; a lost run counts to its last heartbeat. */
 const usageColumns = (orgId: string): string => `
   (select count(*)::int from runs where org_id = ${orgId} and ended_at is null) as running,
-  (select round(coalesce(sum(extract(epoch from
-      least(coalesce(ended_at, now()), ${periodEnd}) - greatest(started_at, ${periodStart})) / 3600), 0), 4)::float8
+  (select round(coalesce(sum(greatest(extract(epoch from
+      least(coalesce(ended_at, now()), ${periodEnd}) - greatest(started_at, ${periodStart})), 0) / 3600), 0), 4)::float8
     from runs where org_id = ${orgId} and started_at < ${periodEnd}
       and coalesce(ended_at, now()) > ${periodStart}) as hours,
   ${periodStart} as period_start, ${periodEnd} as period_end`;

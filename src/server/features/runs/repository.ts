@@ -12,7 +12,7 @@ const runColumns = {
   exit_code: runs.exit_code,
   started_at: runs.started_at,
   ended_at: runs.ended_at,
-  runtime_seconds: sql<number>`round(extract(epoch from coalesce(${runs.ended_at}, now()) - ${runs.started_at}), 4)::float8`,
+  runtime_seconds: sql<number>`greatest(round(extract(epoch from coalesce(${runs.ended_at}, now()) - ${runs.started_at}), 4), 0)::float8`,
   lease_expires_at: runs.lease_expires_at,
 };
 

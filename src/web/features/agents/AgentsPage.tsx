@@ -7,6 +7,7 @@ import { Card } from "../../ui/card.js";
 import { Page } from "../../ui/page.js";
 import { PlainText, visible } from "../../ui/plain-text.js";
 import { Select } from "../../ui/select.js";
+import { PermissionHint } from "../organizations/permission-hint.js";
 import { useRefusal } from "../organizations/permissions.js";
 import { RequireOrganization } from "../organizations/require-organization.js";
 import { projectsQuery } from "../projects/queries.js";
@@ -65,6 +66,7 @@ function Agents({ orgId, orgName }: { orgId: string; orgName: string }): ReactEl
         </>
       }
     >
+      <PermissionHint reason={reason} />
       <Card>
         <AgentList
           withProject

@@ -63,7 +63,7 @@ export function NewOrganizationPage(): ReactElement {
   return (
     <Page
       title="New Organization"
-      narrow
+      width="narrow"
       crumbs={[<Link {...paths.organizations()}>Organizations</Link>]}
       description="It holds projects, agents, members and their limits. You will be its owner."
     >

@@ -5,6 +5,9 @@ import { permissionsQuery } from "./queries.js";
 /** Why the viewer may not do what needs the permission; undefined where he may. */
 export type Refusal = (permission: Permission) => string | undefined;
 
+/** Said until the answer is there; too short-lived to be shown as a hint. */
+export const checking = "Checking what you may do here…";
+
 function sentence(permission: Permission): string {
   const text = permissions[permission];
   return text.charAt(0).toLowerCase() + text.slice(1);
@@ -19,7 +22,7 @@ export function useRefusal(orgId: string | undefined): Refusal {
   return (permission) => {
     if (data === undefined) {
       // Unknown is not forbidden: the server will say.
-      return isError ? undefined : "Checking what you may do here…";
+      return isError ? undefined : checking;
     }
     if (data.effective_permissions.includes(permission)) return undefined;
     return `Your role (${data.role}) may not ${sentence(permission)} (${permission}).`;

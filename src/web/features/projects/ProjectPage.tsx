@@ -14,6 +14,7 @@ import { Time } from "../../ui/time.js";
 import { AgentList } from "../agents/agent-list.js";
 import { NewAgentDialog } from "../agents/new-agent-dialog.js";
 import { organizationQuery } from "../organizations/queries.js";
+import { PermissionHint } from "../organizations/permission-hint.js";
 import { useRefusal } from "../organizations/permissions.js";
 import { QueryError } from "../shell/query-state.js";
 import { ProjectStatus } from "./project-status.js";
@@ -95,6 +96,7 @@ export function ProjectPage(): ReactElement {
           </div>
         </div>
       </Card>
+      <PermissionHint reason={agentReason} />
       <Card title="Agents" actions={addAgent}>
         <AgentList filter={{ project_id: project.id }} empty="No agent works on this project yet." />
       </Card>

@@ -11,6 +11,7 @@ import { countOf } from "../../ui/number.js";
 import { Page } from "../../ui/page.js";
 import { PlainText } from "../../ui/plain-text.js";
 import { EmptyState, Skeleton } from "../../ui/states.js";
+import { PermissionHint } from "../organizations/permission-hint.js";
 import { useRefusal } from "../organizations/permissions.js";
 import { RequireOrganization } from "../organizations/require-organization.js";
 import { QueryError } from "../shell/query-state.js";
@@ -46,6 +47,7 @@ function ProjectList({ orgId, orgName }: { orgId: string; orgName: string }): Re
       }
       actions={newProject}
     >
+      <PermissionHint reason={writeReason} />
       {projects.isPending ? (
         <Skeleton />
       ) : projects.isError ? (

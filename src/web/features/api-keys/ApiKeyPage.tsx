@@ -1,0 +1,19 @@
+import { getRouteApi } from "@tanstack/react-router";
+import { type ReactElement, useEffect, useState } from "react";
+import { CreatedKey } from "./created-key.js";
+import { forgetFreshKey, freshSecretOf } from "./fresh-key.js";
+import { KeyDetails } from "./key-details.js";
+
+const route = getRouteApi("/app/settings/api-keys/$keyId");
+
+export function ApiKeyPage(): ReactElement {
+  const { keyId } = route.useParams();
+  return <KeyPage key={keyId} keyId={keyId} />;
+}
+
+/** Right after creation the key itself, this once; else what is known about it. */
+function KeyPage({ keyId }: { keyId: string }): ReactElement {
+  const [secret] = useState(() => freshSecretOf(keyId));
+  useEffect(forgetFreshKey, []);
+  return secret === null ? <KeyDetails keyId={keyId} /> : <CreatedKey keyId={keyId} secret={secret} />;
+}

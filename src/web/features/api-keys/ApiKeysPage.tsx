@@ -1,0 +1,94 @@
+import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import type { ReactElement } from "react";
+import type { ApiKey } from "#shared/api/api-keys.js";
+import { paths } from "../../paths.js";
+import { buttonClass } from "../../ui/button.js";
+import { Card, Details } from "../../ui/card.js";
+import { CopyButton } from "../../ui/copy-button.js";
+import { Icon } from "../../ui/icons.js";
+import { Page } from "../../ui/page.js";
+import { PlainText, visible } from "../../ui/plain-text.js";
+import { EmptyState, Skeleton } from "../../ui/states.js";
+import { Time } from "../../ui/time.js";
+import { QueryError } from "../shell/query-state.js";
+import { KeyStatus, Scopes } from "./key-status.js";
+import { apiKeysQuery } from "./queries.js";
+import { RevokeButton } from "./revoke-button.js";
+
+export function ApiKeysPage(): ReactElement {
+  const keys = useQuery(apiKeysQuery);
+  const generate = (
+    <Link {...paths.newApiKey()} className={buttonClass("primary")}>
+      <Icon name="plus" />
+      Generate New API Key
+    </Link>
+  );
+  return (
+    <Page
+      title="API Key Management"
+      documentTitle="API Keys"
+      description="For scripts, CI and git: each acts as you, within its scope."
+      actions={generate}
+    >
+      {keys.isPending ? (
+        <Skeleton />
+      ) : keys.isError ? (
+        <QueryError error={keys.error} onRetry={() => void keys.refetch()} />
+      ) : keys.data.length === 0 ? (
+        <EmptyState title="No API keys yet" action={generate}>
+          Generate one to call the API, or to clone and push with git (the key is the password).
+        </EmptyState>
+      ) : (
+        <div className="flex flex-col gap-4">
+          {keys.data.map((key) => (
+            <KeyCard key={key.id} apiKey={key} />
+          ))}
+        </div>
+      )}
+    </Page>
+  );
+}
+
+function KeyCard({ apiKey }: { apiKey: ApiKey }): ReactElement {
+  return (
+    <Card
+      title={
+        <>
+          <span className="font-normal text-muted">Key: </span>
+          <code className="font-mono text-[13px]">{apiKey.key_hint}</code>
+        </>
+      }
+      footer={
+        <>
+          <RevokeButton apiKey={apiKey} size="sm" />
+          <CopyButton
+            size="sm"
+            label="Copy"
+            text={apiKey.id}
+            done="Copied the key's id. The key itself was shown once and cannot be copied any more."
+          />
+          <Link
+            {...paths.apiKey(apiKey.id)}
+            aria-label={`View Details of ${visible(apiKey.name)}`}
+            className={buttonClass("secondary", "sm")}
+          >
+            View Details
+          </Link>
+        </>
+      }
+    >
+      <Details
+        columns={2}
+        rows={[
+          ["Name", <PlainText value={apiKey.name} />],
+          ["Scope", <Scopes scopes={apiKey.scopes} />],
+          ["Created", <Time value={apiKey.created_at} dateOnly />],
+          ["Last Used", apiKey.last_used_at === null ? "Never" : <Time value={apiKey.last_used_at} />],
+          ["Status", <KeyStatus status={apiKey.status} />],
+          ["Expires", apiKey.expires_at === null ? "Never" : <Time value={apiKey.expires_at} dateOnly />],
+        ]}
+      />
+    </Card>
+  );
+}

@@ -1,0 +1,73 @@
+import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import type { ReactElement } from "react";
+import { paths } from "../../paths.js";
+import { Alert } from "../../ui/alert.js";
+import { Button, buttonClass } from "../../ui/button.js";
+import { Card, Details } from "../../ui/card.js";
+import { CopyButton, CopyLine } from "../../ui/copy-button.js";
+import { Page } from "../../ui/page.js";
+import { PlainText } from "../../ui/plain-text.js";
+import { Time } from "../../ui/time.js";
+import { Scopes } from "./key-status.js";
+import { apiKeyQuery } from "./queries.js";
+
+function download(secret: string): void {
+  const url = URL.createObjectURL(new Blob([`OMOI_API_KEY=${secret}\n`], { type: "text/plain" }));
+  const link = document.createElement("a");
+  link.href = url;
+  link.download = "omoi.env";
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(url), 1000);
+}
+
+export function CreatedKey({ keyId, secret }: { keyId: string; secret: string }): ReactElement {
+  const { data: apiKey } = useQuery(apiKeyQuery(keyId));
+  const example = `curl -H "Authorization: Bearer ${secret}" ${location.origin}/api/v1/projects`;
+  return (
+    <Page
+      title="API Key Created ✓"
+      documentTitle="API Key Created"
+      width="narrow"
+      crumbs={[<Link {...paths.apiKeys()}>API Keys</Link>]}
+    >
+      <Card>
+        <div className="flex flex-col gap-4">
+          <Alert tone="warn" live>
+            <strong className="font-semibold">IMPORTANT:</strong> Copy this key now. You won't be able to see it again!
+          </Alert>
+          <code
+            data-testid="secret"
+            className="rounded-md border border-line bg-sunken px-3 py-2.5 font-mono text-[13px] break-all select-all"
+          >
+            {secret}
+          </code>
+          <div className="flex flex-wrap gap-2">
+            <CopyButton variant="primary" label="Copy Key" text={secret} done="Key copied" />
+            <Button icon="download" onClick={() => download(secret)}>
+              Download Key
+            </Button>
+          </div>
+          {apiKey && (
+            <Details
+              rows={[
+                ["Name", <PlainText value={apiKey.name} />],
+                ["Scope", <Scopes scopes={apiKey.scopes} />],
+                ["Expires", apiKey.expires_at === null ? "Never" : <Time value={apiKey.expires_at} />],
+              ]}
+            />
+          )}
+          <div className="flex flex-col gap-1.5">
+            <h2 className="text-[13px] font-medium">Usage Example:</h2>
+            <CopyLine text={example} label="Copy usage example" />
+          </div>
+          <div className="flex justify-end">
+            <Link {...paths.apiKeys()} className={buttonClass("primary")}>
+              Done
+            </Link>
+          </div>
+        </div>
+      </Card>
+    </Page>
+  );
+}

@@ -1,0 +1,17 @@
+/*
+ * A new key's secret on its way from the form to the page that shows it once. It lives in this
+ * variable alone: not in the address, not in storage, not in a cache.
+ */
+let fresh: { id: string; secret: string } | null = null;
+
+export function handOver(id: string, secret: string): void {
+  fresh = { id, secret };
+}
+
+export function freshSecretOf(id: string): string | null {
+  return fresh?.id === id ? fresh.secret : null;
+}
+
+export function forgetFreshKey(): void {
+  fresh = null;
+}

@@ -1,0 +1,134 @@
+import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { type ReactElement, useState } from "react";
+import type { ApiKey } from "#shared/api/api-keys.js";
+import { api } from "#shared/api/index.js";
+import { useAction } from "../../action.js";
+import { checked, client } from "../../api.js";
+import { paths } from "../../paths.js";
+import { Button } from "../../ui/button.js";
+import { Card, type Detail, Details } from "../../ui/card.js";
+import { CopyIcon } from "../../ui/copy-button.js";
+import { TextField } from "../../ui/field.js";
+import { Form } from "../../ui/form.js";
+import { Page } from "../../ui/page.js";
+import { PlainText } from "../../ui/plain-text.js";
+import { Skeleton } from "../../ui/states.js";
+import { Time } from "../../ui/time.js";
+import { useCurrentOrganization } from "../organizations/current.js";
+import { QueryError } from "../shell/query-state.js";
+import { KeyStatus, Scopes } from "./key-status.js";
+import { apiKeyQuery, apiKeysKey } from "./queries.js";
+import { RevokeButton } from "./revoke-button.js";
+
+export function KeyDetails({ keyId }: { keyId: string }): ReactElement {
+  const key = useQuery(apiKeyQuery(keyId));
+  const crumbs = [<Link {...paths.apiKeys()}>API Keys</Link>];
+  if (key.isPending || key.isError) {
+    return (
+      <Page title="API Key" width="narrow" crumbs={crumbs}>
+        {key.isPending ? (
+          <Skeleton />
+        ) : (
+          <QueryError error={key.error} onRetry={() => void key.refetch()} what="The API key" />
+        )}
+      </Page>
+    );
+  }
+  return (
+    <Page
+      title={key.data.name}
+      documentTitle={`API key ${key.data.name}`}
+      width="narrow"
+      crumbs={crumbs}
+      actions={<RevokeButton apiKey={key.data} />}
+    >
+      <Card title="Details">
+        <KeyFields apiKey={key.data} />
+      </Card>
+      <Rename apiKey={key.data} />
+    </Page>
+  );
+}
+
+function KeyFields({ apiKey: key }: { apiKey: ApiKey }): ReactElement {
+  const { organizations } = useCurrentOrganization();
+  const organization = organizations.find(({ id }) => id === key.organization_id);
+  const time = (value: string | null): ReactElement | string => (value === null ? "Never" : <Time value={value} />);
+  const rows: Detail[] = [
+    ["Key", <code className="font-mono text-[13px]">{key.key_hint}</code>],
+    [
+      "Id",
+      <span className="flex items-start gap-0.5">
+        <code className="font-mono text-[13px]">{key.id}</code>
+        <CopyIcon text={key.id} label="Copy id" />
+      </span>,
+    ],
+    ["Status", <KeyStatus status={key.status} />],
+    ["Scope", <Scopes scopes={key.scopes} />],
+    [
+      "Organization",
+      organization ? (
+        <Link {...paths.organization(organization.id)} className="text-accent-ink hover:underline">
+          <PlainText value={organization.name} />
+        </Link>
+      ) : (
+        (key.organization_id ?? "All of yours")
+      ),
+    ],
+    ["Created", <Time value={key.created_at} />],
+    ["Last Used", time(key.last_used_at)],
+    ["Last Used From", key.last_used_ip ?? "Nowhere yet"],
+    ["Expires", time(key.expires_at)],
+    ...(key.revoked_at === null ? [] : ([["Revoked", <Time value={key.revoked_at} />]] as const)),
+    ["Allowed Addresses", key.allowed_ips === null ? "All" : key.allowed_ips.join(", ")],
+    ...(key.agent_id === null
+      ? []
+      : ([
+          [
+            "Agent",
+            <Link {...paths.workspace(key.agent_id)} className="text-accent-ink hover:underline">
+              {key.agent_id}
+            </Link>,
+          ],
+        ] as const)),
+  ];
+  return <Details rows={rows} />;
+}
+
+function Rename({ apiKey }: { apiKey: ApiKey }): ReactElement {
+  const [name, setName] = useState(apiKey.name);
+  const [description, setDescription] = useState(apiKey.description ?? "");
+  const save = useAction({
+    run: (body: Parameters<typeof client.apiKeys.update>[0]["body"]) =>
+      client.apiKeys.update({ params: { key_id: apiKey.id }, body: checked(api.apiKeys.update, body) }),
+    refresh: [apiKeysKey],
+    say: () => "Changes saved",
+  });
+  const errors = { name: save.error?.field("name"), description: save.error?.field("description") };
+  return (
+    <Card title="Name and description">
+      <Form
+        label="Name and description"
+        onSubmit={() => save.submit({ name, description: description.trim() || null })}
+        error={save.error}
+        isShownAtField={Object.values(errors).some(Boolean)}
+      >
+        <TextField label="Name" name="name" value={name} onChange={setName} error={errors.name} />
+        <TextField
+          label="Description"
+          name="description"
+          optional
+          value={description}
+          onChange={setDescription}
+          error={errors.description}
+        />
+        <div>
+          <Button type="submit" variant="primary" pending={save.pending}>
+            Save Changes
+          </Button>
+        </div>
+      </Form>
+    </Card>
+  );
+}

@@ -1,0 +1,105 @@
+import { useQuery } from "@tanstack/react-query";
+import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
+import type { ReactElement } from "react";
+import type { Agent } from "#shared/api/agents.js";
+import { asApiError } from "../../api.js";
+import { paths, type WorkspaceTab } from "../../paths.js";
+import { Page } from "../../ui/page.js";
+import { EmptyState, Skeleton } from "../../ui/states.js";
+import { Tabs } from "../../ui/tabs.js";
+import { AgentStatus } from "../agents/agent-status.js";
+import { CreateWorkspaceButton } from "../agents/create-workspace-button.js";
+import { agentQuery } from "../agents/queries.js";
+import { PermissionHint } from "../organizations/permission-hint.js";
+import { useRefusal } from "../organizations/permissions.js";
+import { QueryError } from "../shell/query-state.js";
+import { CommitsTab } from "./commits-tab.js";
+import { ConflictsTab } from "./conflicts-tab.js";
+import { useWorkspaceCrumbs } from "./crumbs.js";
+import { workspaceQuery } from "./queries.js";
+import { SettingsTab } from "./settings-tab.js";
+import { WorkspaceDetails } from "./workspace-details.js";
+
+const route = getRouteApi("/app/agents/$agentId/workspace");
+
+export function WorkspacePage(): ReactElement {
+  const { agentId } = route.useParams();
+  const agent = useQuery(agentQuery(agentId));
+  const crumbs = useWorkspaceCrumbs(agentId);
+  if (agent.isPending || agent.isError) {
+    return (
+      <Page title="Agent" crumbs={[<Link {...paths.agents()}>Agents</Link>]}>
+        {agent.isPending ? (
+          <Skeleton />
+        ) : (
+          <QueryError error={agent.error} onRetry={() => void agent.refetch()} what="The agent" />
+        )}
+      </Page>
+    );
+  }
+  return (
+    <Page
+      title={`Agent: ${agent.data.name}`}
+      documentTitle={`Workspace of ${agent.data.name}`}
+      crumbs={crumbs}
+      description="Workspace: Isolated"
+      actions={<AgentStatus status={agent.data.status} />}
+    >
+      <WorkspaceOf agent={agent.data} />
+    </Page>
+  );
+}
+
+function WorkspaceOf({ agent }: { agent: Agent }): ReactElement {
+  const { tab = "commits" } = route.useSearch();
+  const navigate = useNavigate();
+  const workspace = useQuery(workspaceQuery(agent.id));
+  const refusal = useRefusal(agent.organization_id);
+
+  if (workspace.isPending) return <Skeleton />;
+  if (workspace.isError) {
+    if (asApiError(workspace.error).code === "workspace_missing") {
+      const reason = refusal("agent:workspace:write");
+      return (
+        <EmptyState
+          title="This agent has no workspace yet"
+          action={
+            <CreateWorkspaceButton
+              variant="primary"
+              agentId={agent.id}
+              agentName={agent.name}
+              disabledReason={reason}
+            />
+          }
+        >
+          A workspace is the agent's own folder and branch: what it writes there touches nobody else until it is merged.
+          <div className="mt-3">
+            <PermissionHint reason={reason} />
+          </div>
+        </EmptyState>
+      );
+    }
+    return <QueryError error={workspace.error} onRetry={() => void workspace.refetch()} what="The workspace" />;
+  }
+  const { data } = workspace;
+  return (
+    <>
+      <WorkspaceDetails workspace={data} />
+      <Tabs<WorkspaceTab>
+        label="Workspace"
+        value={tab}
+        onChange={(next) => void navigate({ ...paths.workspace(agent.id, next), replace: true })}
+        tabs={[
+          { value: "commits", label: "Commits", content: <CommitsTab workspace={data} refusal={refusal} /> },
+          { value: "conflicts", label: "Merge Conflicts", content: <ConflictsTab workspace={data} /> },
+          {
+            value: "settings",
+            label: "Settings",
+            // A form starts from what was saved; the id remounts it for another agent.
+            content: <SettingsTab key={agent.id} workspace={data} refusal={refusal} />,
+          },
+        ]}
+      />
+    </>
+  );
+}

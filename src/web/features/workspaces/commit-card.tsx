@@ -1,0 +1,62 @@
+import { Link } from "@tanstack/react-router";
+import type { ReactElement } from "react";
+import type { Commit } from "#shared/api/workspaces.js";
+import { paths } from "../../paths.js";
+import { Badge, type Tone } from "../../ui/badge.js";
+import { buttonClass } from "../../ui/button.js";
+import { Card, type Detail, Details } from "../../ui/card.js";
+import { CommitId } from "../../ui/copy-button.js";
+import { formatNumber } from "../../ui/number.js";
+import { PlainText } from "../../ui/plain-text.js";
+import { Time } from "../../ui/time.js";
+import { LineCounts } from "./file-status.js";
+
+const tones: Record<Commit["commit_type"], Tone> = {
+  checkpoint: "neutral",
+  validation: "good",
+  manual: "neutral",
+  final: "accent",
+  merge: "warn",
+};
+
+/** A commit's fields, in its card and above its diff. */
+export function commitRows(commit: Commit): Detail[] {
+  return [
+    ["Type", <Badge tone={tones[commit.commit_type]}>{commit.commit_type}</Badge>],
+    ...(commit.iteration === null ? [] : ([["Iteration", formatNumber(commit.iteration)]] as const)),
+    [
+      "Files Changed",
+      <span className="inline-flex flex-wrap gap-x-3 tabular-nums">
+        {formatNumber(commit.files_changed)}
+        <LineCounts additions={commit.additions} deletions={commit.deletions} />
+      </span>,
+    ],
+    ["Message", <PlainText value={commit.message} multiline />],
+    ["Date", <Time value={commit.created_at} />],
+  ];
+}
+
+export function CommitCard({ agentId, commit }: { agentId: string; commit: Commit }): ReactElement {
+  return (
+    <Card
+      level={3}
+      title={
+        <span className="flex items-center gap-1.5">
+          <span className="font-normal text-muted">Commit:</span>
+          <CommitId sha={commit.commit_sha} />
+        </span>
+      }
+      actions={
+        <Link
+          {...paths.commit(agentId, commit.commit_sha)}
+          aria-label={`View Diff of ${commit.commit_sha.slice(0, 12)}`}
+          className={buttonClass("secondary", "sm")}
+        >
+          View Diff
+        </Link>
+      }
+    >
+      <Details rows={commitRows(commit)} />
+    </Card>
+  );
+}

@@ -1,0 +1,104 @@
+import { useInfiniteQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import type { ReactElement } from "react";
+import type { Merge, Workspace } from "#shared/api/workspaces.js";
+import { paths } from "../../paths.js";
+import { Button, buttonClass } from "../../ui/button.js";
+import { Card, type Detail, Details } from "../../ui/card.js";
+import { CommitId } from "../../ui/copy-button.js";
+import { formatNumber } from "../../ui/number.js";
+import { PlainText } from "../../ui/plain-text.js";
+import { EmptyState, Skeleton } from "../../ui/states.js";
+import { Time } from "../../ui/time.js";
+import { QueryError } from "../shell/query-state.js";
+import { mergePagesQuery } from "./queries.js";
+
+const code = "font-mono text-[13px]";
+
+export function ConflictsTab({ workspace }: { workspace: Workspace }): ReactElement {
+  const merges = useInfiniteQuery(mergePagesQuery(workspace.agent_id));
+  const rows = merges.data?.pages.flatMap((page) => page.rows) ?? [];
+  return (
+    <div className="flex flex-col gap-4">
+      <p>
+        <span className="text-muted">Total Conflicts Resolved: </span>
+        <span className="font-semibold tabular-nums">{formatNumber(workspace.counts.conflicts_resolved)}</span>
+      </p>
+      {merges.isPending ? (
+        <Skeleton />
+      ) : merges.isError && rows.length === 0 ? (
+        <QueryError error={merges.error} onRetry={() => void merges.refetch()} />
+      ) : rows.length === 0 ? (
+        <EmptyState title="Nothing was merged yet">
+          Merge into <PlainText value={workspace.base_branch} />, under Commits, brings this workspace's work there and
+          records here what conflicted and how it was decided.
+        </EmptyState>
+      ) : (
+        <div className="flex flex-col gap-3">
+          {rows.map((merge) => (
+            <MergeCard key={merge.id} agentId={workspace.agent_id} merge={merge} />
+          ))}
+        </div>
+      )}
+      {merges.hasNextPage && (
+        <div className="text-center">
+          <Button pending={merges.isFetchingNextPage} onClick={() => void merges.fetchNextPage()}>
+            Show more
+          </Button>
+        </div>
+      )}
+    </div>
+  );
+}
+
+/** A merge's fields, in its card and on its page. */
+export function mergeRows(merge: Merge): Detail[] {
+  return [
+    ["Target Branch", <PlainText value={merge.target_branch} className={code} />],
+    ["Source Branch", <PlainText value={merge.source_branch} className={code} />],
+    ["Conflicts Resolved", formatNumber(merge.total_conflicts)],
+    ["Strategy", <code className={code}>{merge.resolution_strategy}</code>],
+    ...(merge.conflicts_resolved.length === 0
+      ? []
+      : ([
+          [
+            "Files",
+            <ul className="list-disc pl-4 marker:text-muted">
+              {merge.conflicts_resolved.map((path) => (
+                <li key={path}>
+                  <PlainText value={path} className={code} />
+                </li>
+              ))}
+            </ul>,
+          ],
+        ] as const)),
+    ["Date", <Time value={merge.created_at} />],
+  ];
+}
+
+function MergeCard({ agentId, merge }: { agentId: string; merge: Merge }): ReactElement {
+  return (
+    <Card
+      level={3}
+      title={
+        <span className="flex items-center gap-1.5">
+          <span className="font-normal text-muted">Merge:</span>
+          {merge.merge_commit_sha === null ? "None" : <CommitId sha={merge.merge_commit_sha} />}
+        </span>
+      }
+      actions={
+        merge.id !== null && (
+          <Link
+            {...paths.merge(agentId, merge.id)}
+            aria-label={`View Details of merge ${merge.merge_commit_sha?.slice(0, 12) ?? ""}`}
+            className={buttonClass("secondary", "sm")}
+          >
+            View Details
+          </Link>
+        )
+      }
+    >
+      <Details rows={mergeRows(merge)} />
+    </Card>
+  );
+}

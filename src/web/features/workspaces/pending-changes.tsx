@@ -1,0 +1,61 @@
+import { useQuery } from "@tanstack/react-query";
+import type { ReactElement } from "react";
+import { asApiError } from "../../api.js";
+import { Button } from "../../ui/button.js";
+import { countOf } from "../../ui/number.js";
+import { PlainText } from "../../ui/plain-text.js";
+import { FileStatus, LineCounts } from "./file-status.js";
+import { changesQuery } from "./queries.js";
+
+/** As many as a glance takes; the merge shows the rest. */
+const shownFiles = 200;
+
+/** "3 files not merged", which open to a list. */
+export function PendingChanges({ agentId, base }: { agentId: string; base: string }): ReactElement {
+  const changes = useQuery(changesQuery(agentId));
+  if (changes.isPending) return <p className="text-muted">Comparing with {base}…</p>;
+  if (changes.isError) {
+    return (
+      <p className="flex flex-wrap items-center gap-2 text-muted">
+        {asApiError(changes.error).message}
+        <Button size="sm" icon="retry" onClick={() => void changes.refetch()}>
+          Retry
+        </Button>
+      </p>
+    );
+  }
+  const { files, stats } = changes.data;
+  if (stats.files_changed === 0) {
+    return (
+      <p className="text-muted">
+        Everything is merged into <PlainText value={base} />.
+      </p>
+    );
+  }
+  return (
+    <details className="rounded-md border border-line">
+      <summary className="flex flex-wrap items-center gap-x-3 px-3 py-2 font-medium before:mr-0 before:text-muted before:content-['▸'] in-open:before:content-['▾']">
+        {countOf(stats.files_changed, "file")} not merged
+        <LineCounts additions={stats.additions} deletions={stats.deletions} />
+      </summary>
+      <ul className="max-h-80 divide-y divide-line overflow-y-auto border-t border-line">
+        {files.slice(0, shownFiles).map((file) => (
+          <li key={file.path} className="flex flex-wrap items-center justify-between gap-x-4 gap-y-1 px-3 py-1.5">
+            <PlainText value={file.path} className="min-w-0 font-mono text-[13px]" />
+            <span className="flex items-center gap-3">
+              {file.binary ? (
+                <span className="text-[13px] text-muted">Binary</span>
+              ) : (
+                <LineCounts additions={file.additions} deletions={file.deletions} />
+              )}
+              <FileStatus status={file.status} />
+            </span>
+          </li>
+        ))}
+        {files.length > shownFiles && (
+          <li className="px-3 py-1.5 text-muted">and {countOf(files.length - shownFiles, "more", "more")}</li>
+        )}
+      </ul>
+    </details>
+  );
+}

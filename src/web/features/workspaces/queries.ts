@@ -1,0 +1,94 @@
+import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
+import type { MergeStrategy, Workspace } from "#shared/api/workspaces.js";
+import { client, nextCursor } from "../../api.js";
+
+export const workspacesKey = ["workspaces"] as const;
+
+/** States that pass by themselves within seconds. */
+const passing: ReadonlySet<Workspace["status"]> = new Set(["creating", "merging"]);
+
+export const workspaceQuery = (agentId: string) =>
+  queryOptions({
+    queryKey: [...workspacesKey, agentId, "details"],
+    queryFn: async ({ signal }) =>
+      (await client.workspaces.get({ params: { agent_id: agentId } }, { signal })).data,
+    refetchInterval: ({ state }) => (state.data && passing.has(state.data.status) ? 1000 : 15_000),
+  });
+
+export const changesQuery = (agentId: string) =>
+  queryOptions({
+    queryKey: [...workspacesKey, agentId, "changes"],
+    queryFn: async ({ signal }) =>
+      (await client.workspaces.changes({ params: { agent_id: agentId } }, { signal })).data,
+    refetchInterval: 15_000,
+  });
+
+export const commitPagesQuery = (agentId: string) =>
+  infiniteQueryOptions({
+    queryKey: [...workspacesKey, agentId, "commits"],
+    initialPageParam: undefined as string | undefined,
+    queryFn: async ({ signal, pageParam }) => {
+      const query = pageParam === undefined ? {} : { cursor: pageParam };
+      const { data, headers } = await client.workspaces.commits(
+        { params: { agent_id: agentId }, query },
+        { signal },
+      );
+      return { rows: data, next: nextCursor(headers) };
+    },
+    getNextPageParam: ({ next }) => next,
+  });
+
+/** A commit never changes. */
+export const commitQuery = (agentId: string, sha: string) =>
+  queryOptions({
+    queryKey: [...workspacesKey, agentId, "commit", sha],
+    queryFn: async ({ signal }) =>
+      (await client.workspaces.commit({ params: { agent_id: agentId, sha } }, { signal })).data,
+    staleTime: Number.POSITIVE_INFINITY,
+  });
+
+export const diffQuery = (agentId: string, sha: string) =>
+  queryOptions({
+    queryKey: [...workspacesKey, agentId, "diff", sha],
+    queryFn: async ({ signal }) =>
+      (await client.workspaces.diff({ params: { agent_id: agentId, sha } }, { signal })).data,
+    staleTime: Number.POSITIVE_INFINITY,
+  });
+
+export const mergePagesQuery = (agentId: string) =>
+  infiniteQueryOptions({
+    queryKey: [...workspacesKey, agentId, "merges"],
+    initialPageParam: undefined as string | undefined,
+    queryFn: async ({ signal, pageParam }) => {
+      const query = pageParam === undefined ? {} : { cursor: pageParam };
+      const { data, headers } = await client.workspaces.merges(
+        { params: { agent_id: agentId }, query },
+        { signal },
+      );
+      return { rows: data, next: nextCursor(headers) };
+    },
+    getNextPageParam: ({ next }) => next,
+  });
+
+export const mergeQuery = (agentId: string, mergeId: string) =>
+  queryOptions({
+    queryKey: [...workspacesKey, agentId, "merge", mergeId],
+    queryFn: async ({ signal }) =>
+      (await client.workspaces.merge({ params: { agent_id: agentId, merge_id: mergeId } }, { signal })).data,
+  });
+
+/** What a merge would do now; never kept, since the next commit may change it. */
+export const mergePreviewQuery = (agentId: string, target: string, strategy: MergeStrategy) =>
+  queryOptions({
+    queryKey: [...workspacesKey, agentId, "merge-preview", target, strategy],
+    queryFn: async ({ signal }) =>
+      (
+        await client.workspaces.previewMerge(
+          { params: { agent_id: agentId }, body: { target_branch: target, strategy } },
+          { signal },
+        )
+      ).data,
+    staleTime: 0,
+    gcTime: 0,
+    retry: false,
+  });

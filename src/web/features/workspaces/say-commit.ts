@@ -1,0 +1,13 @@
+interface CreatedCommit {
+  created: boolean;
+  commit_sha: string;
+  skipped: readonly { path: string }[];
+}
+
+/** What a commit came to, in a sentence. */
+export function sayCommit({ created, commit_sha, skipped }: CreatedCommit): string {
+  if (!created) return "Nothing to commit: all of it is committed already";
+  const leftOut =
+    skipped.length === 0 ? "" : `; ${skipped.length} left out, being neither files, folders nor links`;
+  return `Committed ${commit_sha.slice(0, 12)}${leftOut}`;
+}

@@ -1,0 +1,57 @@
+import { Link } from "@tanstack/react-router";
+import type { ReactElement } from "react";
+import type { Workspace } from "#shared/api/workspaces.js";
+import { paths } from "../../paths.js";
+import { Alert } from "../../ui/alert.js";
+import { Card, Details } from "../../ui/card.js";
+import { CommitId, CopyIcon } from "../../ui/copy-button.js";
+import { PlainText } from "../../ui/plain-text.js";
+import { Time } from "../../ui/time.js";
+import { PendingChanges } from "./pending-changes.js";
+import { WorkspaceStatus } from "./workspace-status.js";
+
+const code = "font-mono text-[13px]";
+
+export function WorkspaceDetails({ workspace }: { workspace: Workspace }): ReactElement {
+  return (
+    <Card title="Workspace Details">
+      <div className="flex flex-col gap-4">
+        {workspace.error !== null && (
+          <Alert>
+            <PlainText value={workspace.error} multiline />
+          </Alert>
+        )}
+        <div className="flex flex-col gap-0.5">
+          <span className="text-muted">Working Directory:</span>
+          <span className="flex items-start gap-0.5">
+            <PlainText value={workspace.working_directory} className={code} />
+            <CopyIcon text={workspace.working_directory} label="Copy working directory" />
+          </span>
+        </div>
+        <Details
+          columns={2}
+          rows={[
+            ["Git Branch", <PlainText value={workspace.branch_name} className={code} />],
+            ["Base Branch", <PlainText value={workspace.base_branch} className={code} />],
+            ["Workspace Type", workspace.workspace_type],
+            ["Parent Agent", <ParentAgent workspace={workspace} />],
+            ["Parent Commit", workspace.parent_commit === null ? "None" : <CommitId sha={workspace.parent_commit} />],
+            ["Status", <WorkspaceStatus status={workspace.status} />],
+            ["Created", <Time value={workspace.created_at} />],
+            ["Updated", <Time value={workspace.updated_at} />],
+          ]}
+        />
+        {workspace.status !== "archived" && <PendingChanges agentId={workspace.agent_id} base={workspace.base_branch} />}
+      </div>
+    </Card>
+  );
+}
+
+function ParentAgent({ workspace }: { workspace: Workspace }): ReactElement {
+  if (workspace.parent_agent_id === null) return <>None</>;
+  return (
+    <Link {...paths.workspace(workspace.parent_agent_id)} className="text-accent-ink hover:underline">
+      <PlainText value={workspace.parent_agent_name ?? workspace.parent_agent_id} />
+    </Link>
+  );
+}

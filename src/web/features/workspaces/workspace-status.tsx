@@ -1,0 +1,16 @@
+import type { ReactElement } from "react";
+import type { Workspace } from "#shared/api/workspaces.js";
+import { StatusDot, type Tone } from "../../ui/badge.js";
+
+const states: Record<Workspace["status"], readonly [Tone, string]> = {
+  creating: ["accent", "Creating"],
+  active: ["good", "Active"],
+  merging: ["accent", "Merging"],
+  archived: ["neutral", "Archived"],
+  failed: ["bad", "Failed"],
+};
+
+export function WorkspaceStatus({ status }: { status: Workspace["status"] }): ReactElement {
+  const [tone, text] = states[status];
+  return <StatusDot tone={tone}>{text}</StatusDot>;
+}

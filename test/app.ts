@@ -1,0 +1,140 @@
+import { randomBytes } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import pg from "pg";
+import { pino } from "pino";
+import { inject } from "vitest";
+import { ApiError, createClient, type Client } from "#shared/api/client.js";
+import type { ErrorCode, Problem } from "#shared/errors.js";
+import { buildApp } from "#server/app.js";
+import { publicUrlOf, readConfig, type Config } from "#server/config.js";
+import { openDatabase, type Database } from "#server/db/connect.js";
+
+/** The real application on a copy of the template database, listening on a free port. */
+export interface TestApp {
+  url: string;
+  dataDir: string;
+  config: Config;
+  db: Database;
+  /** How the owner of the database connects: for what only an operator may see. */
+  owner: pg.ClientConfig;
+  /** The typed client with a bearer token, or without one. */
+  client(token?: string): Client;
+  /** Registers a person and signs in; each has an address of his own. */
+  person(name?: string): Promise<TestPerson>;
+  /** Another server process in all but name: the same database and data folder. */
+  sibling(): Promise<TestApp>;
+  close(): Promise<void>;
+}
+
+export interface TestPerson {
+  id: string;
+  email: string;
+  password: string;
+  token: string;
+  refreshToken: string;
+  api: Client;
+}
+
+/** Starts an application; `env` are further settings, as an operator would give them. */
+export async function startTestApp(env: Record<string, string> = {}): Promise<TestApp> {
+  const cluster = inject("cluster");
+  const database = `${cluster.template}_${randomBytes(6).toString("hex")}`;
+  const admin = new pg.Client({ ...cluster.owner, database: "postgres" });
+  await admin.connect();
+  await admin.query(`create database ${database} template ${cluster.template}`);
+  await admin.end();
+  const dataDir = await mkdtemp(join(tmpdir(), "omoi-data-"));
+  const owner = { ...cluster.owner, database };
+  const app = await start(owner, { OMOI_DATA_DIR: dataDir, OMOI_SECRET: cluster.secret, ...env });
+  return {
+    ...app,
+    close: async () => {
+      await app.close();
+      await rm(dataDir, { recursive: true, force: true });
+    },
+  };
+}
+
+async function start(owner: pg.ClientConfig, env: Record<string, string>): Promise<TestApp> {
+  const config = readConfig({ OMOI_PORT: "0", OMOI_LOG_LEVEL: "silent", ...env });
+  const log = pino({ level: config.logLevel });
+  const db = await openDatabase({ owner, app: null }, config.secret, log);
+  let port = 0;
+  const app = await buildApp({
+    config,
+    db,
+    log,
+    publicUrl: () => publicUrlOf(config, port),
+    webDir: join(import.meta.dirname, "../dist/web"),
+    checkResponses: true,
+  });
+  await app.listen({ host: "127.0.0.1", port: 0 });
+  const address = app.server.address();
+  if (address !== null && typeof address === "object") port = address.port;
+  const url = `http://127.0.0.1:${port}`;
+
+  const client = (token?: string): Client =>
+    createClient((path, init) =>
+      fetch(url + path, {
+        ...init,
+        headers: {
+          ...(init.headers as Record<string, string>),
+          ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+        },
+      }),
+    );
+  let people = 0;
+  return {
+    url,
+    dataDir: config.dataDir,
+    config,
+    db,
+    owner,
+    client,
+    person: async (name) => {
+      people += 1;
+      const email = `${name ?? "person"}-${people}-${randomBytes(4).toString("hex")}@example.com`;
+      const password = "correct staple horse";
+      const { data: user } = await client().auth.register({
+        body: { email, password, full_name: name ?? null },
+      });
+      const { data: tokens } = await client().auth.login({ body: { email, password } });
+      return {
+        id: user.id,
+        email,
+        password,
+        token: tokens.access_token,
+        refreshToken: tokens.refresh_token,
+        api: client(tokens.access_token),
+      };
+    },
+    sibling: () => start(owner, env),
+    close: async () => {
+      await app.close();
+      await db.close();
+    },
+  };
+}
+
+/** The problem that a call is refused with; fails where it is not refused so. */
+export async function refusal(
+  call: Promise<unknown>,
+  status: number,
+  code: ErrorCode,
+): Promise<Problem> {
+  const outcome = await call.then(
+    (answer) => ({ answer }),
+    (error: unknown) => ({ error }),
+  );
+  if (!("error" in outcome)) {
+    throw new Error(`expected ${status} ${code}, got an answer: ${JSON.stringify(outcome.answer)}`);
+  }
+  if (!(outcome.error instanceof ApiError)) throw outcome.error;
+  const { problem } = outcome.error;
+  if (problem.status !== status || problem.code !== code) {
+    throw new Error(`expected ${status} ${code}, got ${JSON.stringify(problem)}`);
+  }
+  return problem;
+}

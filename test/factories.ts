@@ -1,0 +1,51 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import type { Agent } from "#shared/api/agents.js";
+import type { Organization } from "#shared/api/organizations.js";
+import type { Project } from "#shared/api/projects.js";
+import type { Workspace } from "#shared/api/workspaces.js";
+import type { TestPerson } from "./app.js";
+
+let made = 0;
+const nextName = (what: string): string => `${what}-${process.pid}-${(made += 1)}`;
+
+export async function makeOrganization(owner: TestPerson): Promise<Organization> {
+  return (await owner.api.organizations.create({ body: { name: nextName("org") } })).data;
+}
+
+/** An empty project, ready to work in. */
+export async function makeProject(person: TestPerson, organizationId: string): Promise<Project> {
+  const body = { organization_id: organizationId, name: nextName("project") };
+  return (await person.api.projects.create({ body })).data;
+}
+
+export async function makeAgent(
+  person: TestPerson,
+  projectId: string,
+  parentAgentId: string | null = null,
+): Promise<Agent> {
+  const body = { project_id: projectId, name: nextName("worker"), parent_agent_id: parentAgentId };
+  return (await person.api.agents.create({ body })).data;
+}
+
+/** An agent with its workspace. */
+export async function makeWorkspace(
+  person: TestPerson,
+  projectId: string,
+): Promise<{ agent: Agent; workspace: Workspace }> {
+  const agent = await makeAgent(person, projectId);
+  const { data } = await person.api.workspaces.create({ params: { agent_id: agent.id } });
+  return { agent, workspace: data };
+}
+
+/** Writes files into an agent's folder, as the agent would. */
+export async function writeFiles(
+  workspace: Workspace,
+  files: Record<string, string>,
+): Promise<void> {
+  for (const [path, text] of Object.entries(files)) {
+    const file = join(workspace.working_directory, path);
+    await mkdir(dirname(file), { recursive: true });
+    await writeFile(file, text);
+  }
+}

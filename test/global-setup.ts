@@ -1,0 +1,75 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import pg from "pg";
+import { pino } from "pino";
+import type { TestProject } from "vitest/node";
+import { addressFromUrl, openDatabase } from "#server/db/connect.js";
+import { startEmbeddedPostgres } from "#server/db/embedded.js";
+
+/** How the tests reach the cluster of this run; each file copies the template. */
+export interface TestCluster {
+  owner: pg.ClientConfig;
+  template: string;
+  secret: string;
+}
+
+declare module "vitest" {
+  interface ProvidedContext {
+    cluster: TestCluster;
+  }
+}
+
+/**
+ * One PostgreSQL for the whole run: the embedded one on a throw-away folder, or the one that
+ * OMOI_TEST_DATABASE_URL names. A template database is migrated once.
+ */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const folder = await mkdtemp(join(tmpdir(), "omoi-test-"));
+  const url = process.env["OMOI_TEST_DATABASE_URL"];
+  const embedded = url
+    ? null
+    : await startEmbeddedPostgres({
+        dataDir: join(folder, "postgres"),
+        settings: { fsync: "off", synchronous_commit: "off", full_page_writes: "off", max_connections: "300" },
+      });
+  const admin: pg.ClientConfig = url
+    ? addressFromUrl(url)
+    : { host: embedded?.host, port: embedded?.port, user: embedded?.user, database: embedded?.database };
+  const secret = "a secret for the tests, of no use elsewhere";
+  const template = `omoi_template_${process.pid}`;
+
+  const client = new pg.Client(admin);
+  await client.connect();
+  await client.query(`create database ${template}`);
+  const owner = withoutDatabase(client);
+  const db = await openDatabase(
+    { owner: { ...owner, database: template }, app: null },
+    secret,
+    pino({ level: "silent" }),
+  );
+  await db.close();
+  project.provide("cluster", { owner, template, secret });
+
+  return async () => {
+    const { rows } = await client.query<{ datname: string }>(
+      "select datname from pg_database where datname like $1",
+      [`${template}%`],
+    );
+    for (const { datname } of rows) {
+      await client.query(`drop database if exists ${datname} with (force)`);
+    }
+    await client.end();
+    await embedded?.stop();
+    await rm(folder, { recursive: true, force: true });
+  };
+}
+
+function withoutDatabase(client: pg.Client): pg.ClientConfig {
+  return {
+    host: client.host,
+    port: client.port,
+    ...(client.user === undefined ? {} : { user: client.user }),
+    ...(typeof client.password === "string" ? { password: client.password } : {}),
+  };
+}
