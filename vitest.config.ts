@@ -1,8 +1,15 @@
+import { join } from "node:path";
 import { defineConfig } from "vitest/config";
 
+const root = import.meta.dirname;
+
 export default defineConfig({
-  resolve: { conditions: ["source"] },
-  ssr: { resolve: { conditions: ["source"] } },
+  resolve: {
+    alias: [
+      { find: /^#(shared|server)\/(.*)\.js$/, replacement: join(root, "src/$1/$2.ts") },
+      { find: /^#test\/(.*)\.js$/, replacement: join(root, "test/$1.ts") },
+    ],
+  },
   test: {
     include: ["src/**/*.test.ts", "test/**/*.test.ts"],
     globalSetup: ["test/global-setup.ts"],

@@ -93,9 +93,29 @@ export function endpoint<
 type Input<Part> = Part extends Schema ? z.input<Part> : undefined;
 type Output<Part> = Part extends Schema ? z.output<Part> : undefined;
 
+type Part = "params" | "query" | "body";
+/** Whether a part may be left out: a body that is optional, a query whose fields all are. */
+type MayOmit<Key extends Part, Value> = undefined extends Value
+  ? true
+  : Key extends "query"
+    ? {} extends Value
+      ? true
+      : false
+    : false;
+
 /** What a caller gives: each part only where the call has it. */
 export type RequestOf<E extends Endpoint> = {
-  [Key in "params" | "query" | "body" as E[Key] extends null ? never : Key]: Input<E[Key]>;
+  [Key in Part as E[Key] extends null
+    ? never
+    : MayOmit<Key, Input<E[Key]>> extends true
+      ? never
+      : Key]: Input<E[Key]>;
+} & {
+  [Key in Part as E[Key] extends null
+    ? never
+    : MayOmit<Key, Input<E[Key]>> extends true
+      ? Key
+      : never]?: Input<E[Key]>;
 };
 
 /** What a handler is given: parsed, with defaults filled in. */
