@@ -9,10 +9,13 @@ interface MenuProps {
   children: ReactNode;
 }
 
-/** Not modal: the modal one locks scrolling by an inline style sheet (see dialog.tsx). */
+/**
+ * Open as it appears, since it is loaded when it is asked for (deferred-menu.tsx). Not modal: the modal
+ * one locks scrolling by an inline style sheet (see dialog.tsx).
+ */
 export function Menu({ trigger, label, align = "start", children }: MenuProps): ReactElement {
   return (
-    <Radix.Root modal={false}>
+    <Radix.Root modal={false} defaultOpen>
       <Radix.Trigger asChild>{trigger}</Radix.Trigger>
       <Radix.Portal>
         <Radix.Content

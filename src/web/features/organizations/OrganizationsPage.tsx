@@ -3,15 +3,16 @@ import { Link } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import { paths } from "../../paths.js";
 import { Button, buttonClass } from "../../ui/button.js";
+import { deferMenu } from "../../ui/deferred-menu.js";
 import { Icon } from "../../ui/icons.js";
-import { Menu } from "../../ui/menu.js";
 import { Page } from "../../ui/page.js";
 import { EmptyState, Skeleton } from "../../ui/states.js";
 import { meQuery } from "../auth/queries.js";
-import { OrganizationChoices } from "../shell/organization-menu.js";
 import { QueryError } from "../shell/query-state.js";
 import { useCurrentOrganization } from "./current.js";
 import { OrganizationCard } from "./organization-card.js";
+
+const SwitchMenu = deferMenu(async () => (await import("../shell/organization-choices.js")).SwitchMenu);
 
 export function OrganizationsPage(): ReactElement {
   const { organization: current, organizations, isPending, error, retry } = useCurrentOrganization();
@@ -30,9 +31,7 @@ export function OrganizationsPage(): ReactElement {
         <>
           {newOrganization}
           {organizations.length > 0 && (
-            <Menu label="Switch Organization" align="end" trigger={<Button icon="switch">Switch Organization</Button>}>
-              <OrganizationChoices />
-            </Menu>
+            <SwitchMenu trigger={<Button icon="switch">Switch Organization</Button>} />
           )}
         </>
       }

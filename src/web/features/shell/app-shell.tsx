@@ -1,13 +1,14 @@
 import { Link, Outlet, useRouterState } from "@tanstack/react-router";
-import { type ReactElement, Suspense, useEffect, useRef, useState } from "react";
+import { lazy, type ReactElement, Suspense, useEffect, useRef, useState } from "react";
 import { paths } from "../../paths.js";
 import { IconButton } from "../../ui/button.js";
-import { Sheet } from "../../ui/dialog.js";
 import { Skeleton } from "../../ui/states.js";
 import { Brand } from "./brand.js";
 import { Navigation } from "./navigation.js";
 import { OrganizationMenu } from "./organization-menu.js";
 import { ProfileMenu } from "./profile-menu.js";
+
+const PhoneMenu = lazy(async () => ({ default: (await import("./phone-menu.js")).PhoneMenu }));
 
 /** Sidebar, header and the page; below 1024 pixels the sidebar is a menu. */
 export function AppShell(): ReactElement {
@@ -58,9 +59,11 @@ export function AppShell(): ReactElement {
           </Suspense>
         </main>
       </div>
-      <Sheet isOpen={isMenuOpen} onClose={() => setMenuOpen(false)} title="Menu">
-        <Navigation onNavigate={() => setMenuOpen(false)} />
-      </Sheet>
+      {isMenuOpen && (
+        <Suspense>
+          <PhoneMenu onClose={() => setMenuOpen(false)} />
+        </Suspense>
+      )}
     </div>
   );
 }

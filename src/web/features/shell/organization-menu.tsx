@@ -1,40 +1,17 @@
-import { useNavigate } from "@tanstack/react-router";
 import type { ReactElement } from "react";
-import { paths } from "../../paths.js";
+import { deferMenu } from "../../ui/deferred-menu.js";
 import { Icon } from "../../ui/icons.js";
-import { Menu, MenuChoices, MenuHeading, MenuItem, MenuLine } from "../../ui/menu.js";
 import { PlainText, visible } from "../../ui/plain-text.js";
-import { notify } from "../../ui/toast.js";
-import { switchOrganization, useCurrentOrganization } from "../organizations/current.js";
+import { useCurrentOrganization } from "../organizations/current.js";
 
-/** The choices of a menu that switches the organization, wherever it opens. */
-export function OrganizationChoices(): ReactElement {
-  const { organization, organizations } = useCurrentOrganization();
-  const handleChange = (orgId: string): void => {
-    switchOrganization(orgId);
-    const name = organizations.find(({ id }) => id === orgId)?.name ?? "";
-    notify(`Switched to ${visible(name)}`);
-  };
-  return (
-    <>
-      <MenuHeading>Switch organization</MenuHeading>
-      <MenuChoices
-        value={organization?.id}
-        onChange={handleChange}
-        choices={organizations.map(({ id, name }) => ({ value: id, label: <PlainText value={name} /> }))}
-      />
-    </>
-  );
-}
+const HeaderMenu = deferMenu(async () => (await import("./organization-choices.js")).HeaderMenu);
 
 /** The current organization in the header, and the way to another. */
 export function OrganizationMenu(): ReactElement | null {
   const { organization } = useCurrentOrganization();
-  const navigate = useNavigate();
   if (organization === undefined) return null;
   return (
-    <Menu
-      label="Organization"
+    <HeaderMenu
       trigger={
         <button
           type="button"
@@ -53,15 +30,6 @@ export function OrganizationMenu(): ReactElement | null {
           <Icon name="chevronDown" className="text-muted" />
         </button>
       }
-    >
-      <OrganizationChoices />
-      <MenuLine />
-      <MenuItem icon="building" onSelect={() => void navigate(paths.organization(organization.id))}>
-        View organization
-      </MenuItem>
-      <MenuItem icon="plus" onSelect={() => void navigate(paths.newOrganization())}>
-        New Organization
-      </MenuItem>
-    </Menu>
+    />
   );
 }

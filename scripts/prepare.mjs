@@ -1,0 +1,82 @@
+/**
+ * Installs and builds what is missing. Runs on a bare Node: nothing here may import a dependency.
+ */
+import { spawnSync } from "node:child_process";
+import { createHash } from "node:crypto";
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { join, relative } from "node:path";
+
+export const root = join(import.meta.dirname, "..");
+
+const windows = process.platform === "win32";
+
+/** Ends with one line where this Node is too old. */
+export function requireNode() {
+  const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+  if (major > 20 || (major === 20 && minor >= 19)) return;
+  fail(`Node ${process.versions.node} is too old; install Node 20.19 or newer`);
+}
+
+/** Writes one line and ends with 1. */
+export function fail(message) {
+  process.stderr.write(`omoi: ${message}\n`);
+  process.exit(1);
+}
+
+/** Runs a command with its output shown; ends with its code where it fails. */
+export function run(command, args, options = {}) {
+  const result = spawnSync(command, args, { cwd: root, stdio: "inherit", shell: windows, ...options });
+  if (result.error) fail(`${command} could not be started (${result.error.message})`);
+  if (result.status !== 0) process.exit(result.status ?? 1);
+}
+
+/** Runs a program of a dependency, by Node itself. */
+export function runTool(path, args, options = {}) {
+  run(process.execPath, [join(root, "node_modules", path), ...args], { shell: false, ...options });
+}
+
+function sha256(parts) {
+  const hash = createHash("sha256");
+  for (const part of parts) hash.update(part).update("\0");
+  return hash.digest("hex");
+}
+
+/** Installs the dependencies of package-lock.json, unless they are there. */
+export function ensureInstalled() {
+  const lock = join(root, "package-lock.json");
+  const stamp = join(root, "node_modules/.omoi-installed");
+  const installed = join(root, "node_modules/.package-lock.json");
+  const wanted = sha256([readFileSync(lock), process.versions.modules, process.platform, process.arch]);
+  if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return;
+  // Installed by hand since the lock file last changed.
+  if (!existsSync(stamp) && existsSync(installed) && statSync(installed).mtimeMs >= statSync(lock).mtimeMs) return;
+  process.stderr.write("Installing dependencies (once)…\n");
+  run("npm", ["ci", "--include=dev", "--no-audit", "--no-fund", "--loglevel=error", "--progress=true"]);
+  writeFileSync(stamp, wanted);
+}
+
+function filesBelow(folder) {
+  return readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile() && !/\.(test|e2e)\.tsx?$/.test(entry.name))
+    .map((entry) => relative(root, join(entry.parentPath, entry.name)))
+    .toSorted();
+}
+
+/** Builds the server and the web app into dist/, unless they are built from these very sources. */
+export function ensureBuilt() {
+  const sources = [
+    ...filesBelow("src"),
+    ...["index.html", "vite.config.ts", "tsconfig.base.json", "tsconfig.build.json", "package.json", "package-lock.json"],
+  ];
+  const stamp = join(root, "dist/.built");
+  const wanted = sha256(sources.flatMap((file) => [file, readFileSync(join(root, file))]));
+  if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return;
+  rmSync(join(root, "dist"), { recursive: true, force: true });
+  process.stderr.write("Building the server…\n");
+  runTool("typescript/bin/tsc", ["-p", "tsconfig.build.json"]);
+  cpSync(join(root, "src/server/db/migrations"), join(root, "dist/server/db/migrations"), { recursive: true });
+  process.stderr.write("Building the web app…\n");
+  runTool("vite/bin/vite.js", ["build", "--logLevel", "warn"]);
+  mkdirSync(join(root, "dist"), { recursive: true });
+  writeFileSync(stamp, wanted);
+}

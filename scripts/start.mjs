@@ -1,0 +1,64 @@
+/**
+ * `npm start`: installs and builds what is missing, then serves. `--demo`: the same on a throw-away
+ * data folder, filled through the API, removed at the end.
+ */
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { ensureBuilt, ensureInstalled, requireNode, root } from "./prepare.mjs";
+
+requireNode();
+ensureInstalled();
+ensureBuilt();
+
+const server = join(root, "dist/server/main.js");
+if (process.argv.includes("--demo")) demo();
+else await import(pathToFileURL(server).href);
+
+function demo() {
+  const folder = mkdtempSync(join(tmpdir(), "omoi-demo-"));
+  const children = [];
+  let ending = false;
+  const end = (code) => {
+    if (ending) return;
+    ending = true;
+    for (const child of children.toReversed()) child.kill("SIGTERM");
+    const closed = children.map(
+      (child) => new Promise((resolve) => (child.exitCode === null ? child.once("exit", resolve) : resolve())),
+    );
+    Promise.all(closed).then(() => {
+      rmSync(folder, { recursive: true, force: true });
+      process.exit(code);
+    });
+  };
+  const start = (args, options) => {
+    const child = spawn(process.execPath, args, options);
+    children.push(child);
+    child.once("exit", (code) => end(code ?? 1));
+    return child;
+  };
+  process.on("SIGINT", () => end(0));
+  process.on("SIGTERM", () => end(0));
+
+  const serving = start([server], {
+    cwd: root,
+    env: { OMOI_LOG_LEVEL: "warn", ...process.env, OMOI_DATA_DIR: join(folder, "data") },
+    stdio: ["ignore", "pipe", "inherit"],
+    // Ctrl-C reaches this process alone, which ends the others in order.
+    detached: true,
+  });
+  let text = "";
+  serving.stdout.setEncoding("utf8").on("data", (chunk) => {
+    text += chunk;
+    const url = /^Omoi is ready: (\S+)$/m.exec(text)?.[1];
+    if (url === undefined || children.length > 1 || ending) return;
+    process.stdout.write("Filling the demo through the API…\n");
+    start([join(root, "dist/server/demo/main.js"), url], {
+      cwd: root,
+      stdio: ["pipe", "inherit", "inherit"],
+      detached: true,
+    });
+  });
+}
