@@ -3,6 +3,7 @@ import { defineConfig } from "vitest/config";
 
 const root = import.meta.dirname;
 
+/** Two suites: `api` (units and the API) and `browser` (the story through the pages). */
 export default defineConfig({
   resolve: {
     alias: [
@@ -11,11 +12,28 @@ export default defineConfig({
     ],
   },
   test: {
-    include: ["src/**/*.test.ts", "test/**/*.test.ts"],
     globalSetup: ["test/global-setup.ts"],
-    testTimeout: 30_000,
     hookTimeout: 60_000,
     pool: "forks",
     maxWorkers: 2,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "api",
+          include: ["src/**/*.test.ts", "test/**/*.test.ts"],
+          testTimeout: 30_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "browser",
+          include: ["e2e/**/*.e2e.ts"],
+          testTimeout: 180_000,
+          fileParallelism: false,
+        },
+      },
+    ],
   },
 });

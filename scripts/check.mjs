@@ -7,14 +7,14 @@ requireNode();
 ensureInstalled();
 
 const steps = [
-  ["types of the server", "typescript/bin/tsc", ["-p", "tsconfig.json"]],
-  ["types of the web app", "typescript/bin/tsc", ["-p", "tsconfig.web.json"]],
-  ["lint", "oxlint/bin/oxlint", ["--type-aware", "--deny-warnings"]],
-  ["format", "oxfmt/bin/oxfmt", ["--check", "."]],
-  ["unused", "knip/bin/knip.js", []],
+  { name: "types of the server", tool: "typescript/bin/tsc", args: ["-p", "tsconfig.json"] },
+  { name: "types of the web app", tool: "typescript/bin/tsc", args: ["-p", "tsconfig.web.json"] },
+  { name: "lint", tool: "oxlint/bin/oxlint", args: ["--type-aware", "--deny-warnings"] },
+  { name: "format", tool: "oxfmt/bin/oxfmt", args: ["--check", "."] },
+  { name: "unused", tool: "knip/bin/knip.js", args: [] },
 ];
 let failed = false;
-for (const [name, tool, args] of steps) {
+for (const { name, tool, args } of steps) {
   const { status } = spawnSync(process.execPath, [join(root, "node_modules", tool), ...args], {
     cwd: root,
     stdio: "inherit",

@@ -66,7 +66,12 @@ function filesBelow(folder) {
 export function ensureBuilt() {
   const sources = [
     ...filesBelow("src"),
-    ...["index.html", "vite.config.ts", "tsconfig.base.json", "tsconfig.build.json", "package.json", "package-lock.json"],
+    "index.html",
+    "vite.config.ts",
+    "tsconfig.base.json",
+    "tsconfig.build.json",
+    "package.json",
+    "package-lock.json",
   ];
   const stamp = join(root, "dist/.built");
   const wanted = sha256(sources.flatMap((file) => [file, readFileSync(join(root, file))]));

@@ -28,7 +28,7 @@ function demo() {
     const closed = children.map(
       (child) => new Promise((resolve) => (child.exitCode === null ? child.once("exit", resolve) : resolve())),
     );
-    Promise.all(closed).then(() => {
+    void Promise.all(closed).then(() => {
       rmSync(folder, { recursive: true, force: true });
       process.exit(code);
     });

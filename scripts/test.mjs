@@ -19,23 +19,29 @@ let passed = 0;
 let failed = 0;
 let skipped = 0;
 
-suite("vitest.config.ts", {});
+suite("api", {});
 const chromium = findChromium();
 if (chromium === null) failed += 1;
-else suite("vitest.e2e.config.ts", { OMOI_CHROMIUM: chromium });
+else suite("browser", { OMOI_CHROMIUM: chromium });
 
 rmSync(folder, { recursive: true, force: true });
 process.stdout.write(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}\n`);
 process.exit(failed > 0 ? 1 : 0);
 
-function suite(config, env) {
-  const report = join(folder, `${config}.json`);
+function suite(project, env) {
+  const report = join(folder, `${project}.json`);
   const { status } = spawnSync(
     process.execPath,
     [
       join(root, "node_modules/vitest/vitest.mjs"),
-      ...["run", "--config", config, "--passWithNoTests"],
-      ...["--reporter=default", "--reporter=json", `--outputFile.json=${report}`, ...words],
+      "run",
+      "--project",
+      project,
+      "--passWithNoTests",
+      "--reporter=default",
+      "--reporter=json",
+      `--outputFile.json=${report}`,
+      ...words,
     ],
     { cwd: root, stdio: "inherit", env: { ...process.env, ...env } },
   );

@@ -44,7 +44,7 @@ export interface AppDeps {
   db: Database;
   log: Logger;
   /** The address that links show; known only once it listens. */
-  publicUrl(): string;
+  publicUrl: () => string;
   /** The folder of the built web app. */
   webDir: string;
   /** Whether answers are checked against their schemas, as every test has it. */
@@ -77,7 +77,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   app.addContentTypeParser("application/json", { parseAs: "string" }, (request, body, done) => {
     // A JSON content type on an empty body is accepted (contract, *Conventions*).
     if (body === "") done(null, undefined);
-    else parseJson(request, body as string, done);
+    else void parseJson(request, body as string, done);
   });
   await app.register(fastifyCookie);
 

@@ -115,6 +115,6 @@ try {
   await main();
 } catch (error) {
   const expected = error instanceof ConfigError || error instanceof EmbeddedPostgresError;
-  process.stderr.write(`omoi: ${expected ? error.message : ((error as Error).stack ?? error)}\n`);
+  process.stderr.write(`omoi: ${expected ? error.message : ((error as Error).stack ?? String(error))}\n`);
   process.exit(1);
 }

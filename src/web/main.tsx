@@ -3,14 +3,16 @@ import { RouterProvider } from "@tanstack/react-router";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { onSignedOut } from "./api.js";
+import { meQuery } from "./features/auth/queries.js";
 import { paths } from "./paths.js";
 import { queryClient } from "./query-client.js";
 import { router } from "./routes.js";
 import "./styles.css";
 
 onSignedOut(() => {
-  const { pathname, href } = router.state.location;
-  if (pathname === "/login" || pathname === "/register") return;
+  // Nobody was signed in yet: the route says so itself, and where to go (routes.tsx).
+  if (queryClient.getQueryData(meQuery.queryKey) === undefined) return;
+  const { href } = router.state.location;
   // Nothing of the last session stays readable.
   queryClient.clear();
   void router.navigate({ ...paths.login(href), replace: true });

@@ -9,7 +9,7 @@ import { locksOn, type Locks } from "./locks.js";
 import { migrate } from "./migrate.js";
 
 /** A handle to run queries on: a transaction, or the pool itself. */
-export type Queryable = PgDatabase<NodePgQueryResultHKT, Record<string, never>>;
+export type Queryable = PgDatabase<NodePgQueryResultHKT>;
 
 export interface Database {
   /** A transaction of one organization: row-level security shows its rows and no others. */

@@ -11,12 +11,13 @@ import {
   text,
   uuid,
 } from "drizzle-orm/pg-core";
+import type { Organization } from "#shared/api/organizations.js";
 import type { Merge, MergeStrategy, Commit } from "#shared/api/workspaces.js";
 import { bytes, instant } from "./columns.js";
 
 /** The tables as `db/migrations` makes them. Column names are those of the wire. */
 
-type Json = Record<string, import("zod").z.core.util.JSONType>;
+type Json = Organization["settings"];
 
 const createdAt = () => instant().notNull().default(sql`now()`);
 

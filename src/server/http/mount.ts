@@ -24,7 +24,7 @@ export interface OrgContext extends ActorContext {
   readonly orgId: string;
   readonly standing: Standing;
   /** A transaction that sees this organization's rows alone. */
-  tx<Result>(work: (tx: Queryable) => Promise<Result>): Promise<Result>;
+  readonly tx: <Result>(work: (tx: Queryable) => Promise<Result>) => Promise<Result>;
 }
 
 type ContextOf<E extends Endpoint> = E["access"] extends "public"
@@ -48,7 +48,7 @@ export type Handlers<Resource> = {
 export interface MountOptions {
   db: Database;
   credentials: Credentials;
-  publicUrl(): string;
+  publicUrl: () => string;
   /** Whether answers are checked against their schema: in every test, not in production. */
   checkResponses: boolean;
 }

@@ -15,7 +15,7 @@ export function decodeCursor(cursor: string, parts: number): string[] {
       decoded.length === parts &&
       decoded.every((part) => typeof part === "string")
     ) {
-      return decoded as string[];
+      return decoded;
     }
   } catch {
     // not ours: said below

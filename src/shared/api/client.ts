@@ -50,19 +50,19 @@ export type Client = {
 };
 
 interface AnyRequest {
-  params?: Record<string, unknown>;
-  query?: Record<string, unknown>;
+  params?: Record<string, string>;
+  query?: Record<string, string | number | boolean | undefined>;
   body?: unknown;
 }
 
 /** The path of a call with its parameters filled in and its query appended. */
 export function urlOf(endpoint: Endpoint, request: AnyRequest = {}): string {
   const path = endpoint.path.replaceAll(/\{(\w+)\}/g, (_match, parameter: string) =>
-    encodeURIComponent(String(request.params?.[parameter])),
+    encodeURIComponent(request.params?.[parameter] ?? ""),
   );
   const query = new URLSearchParams();
   for (const [key, value] of Object.entries(request.query ?? {})) {
-    if (value !== undefined && value !== null) query.set(key, String(value));
+    if (value !== undefined) query.set(key, String(value));
   }
   const search = query.toString();
   return search === "" ? path : `${path}?${search}`;

@@ -1,4 +1,4 @@
-import { agents } from "#shared/api/agents.js";
+import type { agents } from "#shared/api/agents.js";
 import type { Database } from "../../db/connect.js";
 import { organizationsWith } from "../../http/authorize.js";
 import type { Handlers } from "../../http/mount.js";

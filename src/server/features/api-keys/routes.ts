@@ -1,4 +1,4 @@
-import { apiKeys } from "#shared/api/api-keys.js";
+import type { apiKeys } from "#shared/api/api-keys.js";
 import type { Handlers } from "../../http/mount.js";
 import { decodeCursor, pageOf } from "../../http/pagination.js";
 import type { ApiKeyService } from "./service.js";

@@ -1,5 +1,5 @@
 import type { FastifyReply } from "fastify";
-import { auth } from "#shared/api/auth.js";
+import type { auth } from "#shared/api/auth.js";
 import type { Database } from "../../db/connect.js";
 import { AppError, notFound } from "../../errors.js";
 import { invalidToken, refuseCrossOrigin, sessionCookie, unauthenticated } from "../../http/authenticate.js";

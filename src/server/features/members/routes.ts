@@ -1,4 +1,4 @@
-import { members } from "#shared/api/members.js";
+import type { members } from "#shared/api/members.js";
 import type { Database } from "../../db/connect.js";
 import { standingOfPath } from "../../http/authorize.js";
 import type { Handlers } from "../../http/mount.js";

@@ -114,10 +114,10 @@ export async function removeMember(
 /** With the organization's row locked: whoever stops being an owner leaves another one behind. */
 async function keepAnOwner(tx: Queryable, orgId: string, member: Member): Promise<void> {
   if (member.role_id !== systemRoleIds.owner) return;
-  const others = (await repository.listOwners(tx)).filter(
+  const owners = await repository.listOwners(tx);
+  const heir = owners.find(
     (owner) => owner.member_id !== member.id && owner.user_id !== null,
-  );
-  const heir = others[0]?.user_id;
+  )?.user_id;
   if (!heir) {
     throw new AppError("last_owner", "This is the last owner; make another member an owner first.");
   }

@@ -1,4 +1,4 @@
-import { organizations } from "#shared/api/organizations.js";
+import type { organizations } from "#shared/api/organizations.js";
 import { expand, grants } from "#shared/permissions.js";
 import { batched } from "../../db/batch.js";
 import type { Database } from "../../db/connect.js";

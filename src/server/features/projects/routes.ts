@@ -1,4 +1,4 @@
-import { projects } from "#shared/api/projects.js";
+import type { projects } from "#shared/api/projects.js";
 import { organizationsWith } from "../../http/authorize.js";
 import type { Handlers } from "../../http/mount.js";
 import { decodeCursor, pageOf } from "../../http/pagination.js";

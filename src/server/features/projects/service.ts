@@ -18,7 +18,7 @@ export interface ProjectDeps {
   jobs: Jobs;
   storage: Storage;
   rules: ImportRules;
-  publicUrl(): string;
+  publicUrl: () => string;
   log: Logger;
 }
 
@@ -51,7 +51,7 @@ export async function createProject(
 ): Promise<Project> {
   const importUrl = input.import_url ?? null;
   if (importUrl !== null) await checkImportUrl(importUrl, deps.rules);
-  if (/^workspace-/.test(input.default_branch ?? "")) {
+  if (input.default_branch?.startsWith("workspace-")) {
     throw invalidField("default_branch", 'must not begin with "workspace-": those are the agents\' branches');
   }
   const id = newId();

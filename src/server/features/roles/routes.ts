@@ -1,4 +1,4 @@
-import { roles } from "#shared/api/roles.js";
+import type { roles } from "#shared/api/roles.js";
 import { permissions } from "#shared/permissions.js";
 import type { Handlers } from "../../http/mount.js";
 import { listRoles } from "./repository.js";

@@ -1,4 +1,4 @@
-import { runs } from "#shared/api/runs.js";
+import type { runs } from "#shared/api/runs.js";
 import { notFound } from "../../errors.js";
 import type { Handlers } from "../../http/mount.js";
 import { decodeCursor, pageOf } from "../../http/pagination.js";

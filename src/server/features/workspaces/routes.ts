@@ -1,4 +1,4 @@
-import { workspaces } from "#shared/api/workspaces.js";
+import type { workspaces } from "#shared/api/workspaces.js";
 import { notFound } from "../../errors.js";
 import type { Handlers } from "../../http/mount.js";
 import { decodeCursor, pageOf } from "../../http/pagination.js";

@@ -37,7 +37,7 @@ export function ApiKeysPage(): ReactElement {
         <QueryError error={keys.error} onRetry={() => void keys.refetch()} />
       ) : keys.data.length === 0 ? (
         <EmptyState title="No API keys yet" action={generate}>
-          Generate one to call the API, or to clone and push with git (the key is the password).
+          Generate one to call the API, or to clone with git (the key is the password).
         </EmptyState>
       ) : (
         <div className="flex flex-col gap-4">

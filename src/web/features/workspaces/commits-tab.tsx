@@ -91,7 +91,7 @@ function CommitList({ agentId }: { agentId: string }): ReactElement {
   if (rows.length === 0) {
     return (
       <EmptyState title="No commits yet">
-        When there is something in the working directory, Checkpoint commits it. Pushes to the branch show here too.
+        When there is something in the working directory, Checkpoint commits it.
       </EmptyState>
     );
   }
