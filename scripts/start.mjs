@@ -14,8 +14,18 @@ ensureInstalled();
 ensureBuilt();
 
 const server = join(root, "dist/server/main.js");
+followNpm();
 if (process.argv.includes("--demo")) demo();
 else await import(pathToFileURL(server).href);
+
+/** npm's shell dies of SIGTERM without telling its child: the end of the parent is the signal then. */
+function followNpm() {
+  if (process.env.npm_lifecycle_event === undefined) return;
+  const parent = process.ppid;
+  setInterval(() => {
+    if (process.ppid !== parent) process.kill(process.pid, "SIGTERM");
+  }, 500).unref();
+}
 
 function demo() {
   const folder = mkdtempSync(join(tmpdir(), "omoi-demo-"));

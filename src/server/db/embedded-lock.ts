@@ -1,6 +1,9 @@
+import { once } from "node:events";
+import * as fs from "node:fs/promises";
+import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
-import { EmbeddedPostgresError } from "./embedded-binaries.js";
+import { EmbeddedPostgresError, errorCode } from "./embedded-binaries.js";
 import { SOCKET_PORT } from "./embedded-postmaster.js";
 
 /** The session that holds the lock, and the postmaster it belongs to. */
@@ -14,6 +17,26 @@ const LOCK_PATIENCE_MS = 2_000;
 const LOCK_RETURN_MS = 1_000;
 /** "omoi", 1: names the lock that one Omoi process holds as long as it uses the database. */
 const LOCK_KEY = [0x6f6d6f69, 1];
+
+/**
+ * Takes the folder of a cluster. Gives a function that ends the turn, or undefined while another
+ * process has it. Postmasters that find a stale pid file must start one by one: each deletes the
+ * file it holds for stale, which may be the one another has just made, and that one then serves
+ * without.
+ */
+export async function takeTurn(dataDir: string): Promise<(() => void) | undefined> {
+  // Linux frees a name without a file when its process dies. Where there is no such thing,
+  // PostgreSQL's own interlocks must do.
+  const { dev, ino } = await fs.stat(dataDir);
+  const server = createServer((socket) => socket.destroy()).unref();
+  try {
+    server.listen(`\0omoi-start-${dev}-${ino}`);
+    await once(server, "listening");
+    return () => void server.close();
+  } catch (error) {
+    return errorCode(error) === "EADDRINUSE" ? undefined : () => {};
+  }
+}
 
 /** Takes the folder of the socket. Gives a session as the superuser, or why there is none. */
 export async function connect(host: string): Promise<pg.Client | Error> {

@@ -3,7 +3,7 @@ import { constants, existsSync } from "node:fs";
 import * as fs from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { EmbeddedPostgresError } from "./embedded-binaries.js";
+import { EmbeddedPostgresError, errorCode } from "./embedded-binaries.js";
 import { type Cluster, isAlive, launchSettings, spawnFailure } from "./embedded-cluster.js";
 
 /** A postmaster this process has spawned. */
@@ -182,7 +182,13 @@ export async function stopPostmaster(pid: number, dataDir: string): Promise<void
   for (const [signal, patience] of [["SIGINT", 15_000] as const, ["SIGQUIT", 10_000] as const]) {
     const deadline = Date.now() + patience;
     if (!(await isPostmasterOf(pid, dataDir))) return;
-    process.kill(pid, signal);
+    try {
+      process.kill(pid, signal);
+    } catch (error) {
+      // It ended just now.
+      if (errorCode(error) === "ESRCH") return;
+      throw error;
+    }
     while (Date.now() < deadline) {
       if (!(await isPostmasterOf(pid, dataDir))) return;
       await sleep(10);

@@ -9,6 +9,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import pg from "pg";
 import { afterEach, expect, test } from "vitest";
 import { findBinaries, prepareBinaries } from "./embedded-binaries.js";
+import { takeTurn } from "./embedded-lock.js";
 import { findPostmaster, limitLog, stopPostmaster } from "./embedded-postmaster.js";
 import { type EmbeddedPostgres, EmbeddedPostgresError, startEmbeddedPostgres } from "./embedded.js";
 
@@ -260,6 +261,21 @@ test.for(["new", "stopped", "crashed"])(
     }
     expect(await findPostmaster(dataDir)).toBeUndefined();
     expect(await fs.readdir(dirname(dataDir))).toEqual(["postgres"]);
+  },
+);
+
+test.skipIf(process.platform !== "linux")(
+  "starts no server while another process does",
+  async () => {
+    const dataDir = await newDataDir();
+    await (await start(dataDir)).stop();
+    const endTurn = await takeTurn(dataDir);
+    expect(await takeTurn(dataDir)).toBeUndefined();
+    const starting = start(dataDir);
+    await sleep(500);
+    expect(await findPostmaster(dataDir)).toBeUndefined();
+    endTurn?.();
+    await (await starting).stop();
   },
 );
 

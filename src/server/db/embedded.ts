@@ -5,7 +5,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { EmbeddedPostgresError, errorCode } from "./embedded-binaries.js";
 import { type Cluster, prepareCluster } from "./embedded-cluster.js";
-import { connect, keepLock, lock, type Locked } from "./embedded-lock.js";
+import { connect, keepLock, lock, type Locked, takeTurn } from "./embedded-lock.js";
 import {
   findPostmaster,
   limitLog,
@@ -116,37 +116,45 @@ async function startAndLock(
   let spawned: SpawnedPostmaster | undefined;
   let waiting = false;
   let lastReason = "";
-  while (Date.now() < begin + START_PATIENCE_MS) {
-    const attempt = await connect(host);
-    if (attempt instanceof pg.Client) {
-      const pid = await findPostmaster(dataDir);
-      const locked = await lock(attempt, dataDir, pid);
-      if (locked !== undefined) {
-        if (spawned === undefined) onProgress(`Using the PostgreSQL left running (pid ${pid})`);
-        return locked;
+  let endTurn: (() => void) | undefined;
+  try {
+    while (Date.now() < begin + START_PATIENCE_MS) {
+      const attempt = await connect(host);
+      if (attempt instanceof pg.Client) {
+        const pid = await findPostmaster(dataDir);
+        const locked = await lock(attempt, dataDir, pid);
+        if (locked !== undefined) {
+          if (spawned === undefined) onProgress(`Using the PostgreSQL left running (pid ${pid})`);
+          return locked;
+        }
+      } else {
+        lastReason = attempt.message;
+        const failure = await spawned?.failure();
+        if (failure !== undefined) {
+          if (!failure.outrun) throw failure.error;
+          lastReason = failure.error.message;
+          spawned = undefined;
+        }
+        // A server answers with an SQLSTATE, e.g. that it is starting; the system with "ENOENT".
+        const answers = /^\d[0-9A-Z]{4}$/.test(errorCode(attempt) ?? "");
+        if (spawned === undefined && !answers) {
+          endTurn ??= await takeTurn(dataDir);
+          if (endTurn !== undefined && (await findPostmaster(dataDir)) === undefined) {
+            spawned = await spawnPostmaster(cluster, settings);
+          }
+        } else if (answers && !waiting && Date.now() > begin + 1_000) {
+          waiting = true;
+          onProgress(`Waiting for PostgreSQL: ${attempt.message}`);
+        }
       }
-    } else {
-      lastReason = attempt.message;
-      const failure = await spawned?.failure();
-      if (failure !== undefined) {
-        if (!failure.outrun) throw failure.error;
-        lastReason = failure.error.message;
-        spawned = undefined;
-      }
-      // A server answers with an SQLSTATE, e.g. that it is starting; the system with "ENOENT".
-      const answers = /^\d[0-9A-Z]{4}$/.test(errorCode(attempt) ?? "");
-      if (spawned === undefined && !answers && (await findPostmaster(dataDir)) === undefined) {
-        spawned = await spawnPostmaster(cluster, settings);
-      } else if (answers && !waiting && Date.now() > begin + 1_000) {
-        waiting = true;
-        onProgress(`Waiting for PostgreSQL: ${attempt.message}`);
-      }
+      await sleep(spawned === undefined ? 50 : 10);
     }
-    await sleep(spawned === undefined ? 50 : 10);
+    // Not stopped: after a crash it may be recovering, and must not begin that anew every time.
+    throw new EmbeddedPostgresError(
+      `the embedded PostgreSQL in ${dataDir} is not ready after ${START_PATIENCE_MS / 1000} s ` +
+        `(${lastReason}); see ${join(dataDir, "server.log")} and start Omoi again`,
+    );
+  } finally {
+    endTurn?.();
   }
-  // Not stopped: after a crash it may be recovering, and must not begin that anew every time.
-  throw new EmbeddedPostgresError(
-    `the embedded PostgreSQL in ${dataDir} is not ready after ${START_PATIENCE_MS / 1000} s ` +
-      `(${lastReason}); see ${join(dataDir, "server.log")} and start Omoi again`,
-  );
 }

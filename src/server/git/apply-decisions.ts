@@ -8,7 +8,7 @@ import type { ComputedMerge } from "./merge.js";
 import type { Conflict, Side } from "./merge-conflicts.js";
 import { git, ZERO_OID } from "./run.js";
 import { displayPath } from "./safe-folder.js";
-import { listTree, TreeReader, type TreeEntry } from "./tree-reader.js";
+import { FOLDER, listTree, TreeReader, type TreeEntry } from "./tree-reader.js";
 import { updateIndex, writeTree } from "./update-index.js";
 
 /**
@@ -60,8 +60,7 @@ export async function applyDecisions(
 function loserOf({ detail }: Conflict, decision: Decision): Loser {
   if (decision.take === "content" || detail.clashes.length > 0) return "kept";
   const stage = decision.take === "target" ? 3 : 2;
-  const none = detail.entries.length === 0;
-  return none || detail.entries.some((entry) => entry.stage === stage) ? "kept" : "deletion";
+  return detail.entries.some((entry) => entry.stage === stage) ? "kept" : "deletion";
 }
 
 /** What changes in git's result: path (bytes in latin1) → new entry, or null to remove it. */
@@ -85,8 +84,6 @@ class Plan {
   }
 
   async decide({ detail }: Conflict, decision: Decision): Promise<void> {
-    // Nothing was recorded: git left the files of both sides where they were.
-    if (detail.entries.length === 0 && decision.take !== "content") return;
     for (const { path } of detail.entries) this.edits.set(path, null);
     const content = decision.take === "content" ? decision : null;
     const contentPath = content && pathOf(detail, content);
@@ -143,9 +140,9 @@ class Plan {
     for (const path of paths) {
       const own = this.#trees.findFile(commit, path);
       if (own === null || used.has(path) || this.edits.get(path)) continue;
-      if (this.edits.has(path) || this.#trees.find(this.#merge.tree, path) === null) {
-        this.edits.set(path, own);
-      }
+      const inTree = this.#trees.find(this.#merge.tree, path);
+      if (this.edits.has(path) || inTree === null) this.edits.set(path, own);
+      else if (inTree.mode === FOLDER) this.edits.set(this.#freeName(path, winner), own);
     }
   }
 
@@ -163,13 +160,13 @@ class Plan {
     const entry = clash.contentConflict ? (own ?? recorded) : (recorded ?? own);
     const content = entry ? { mode: entry.mode, oid: entry.oid } : null;
     if (!fileWins) {
-      if (content !== null) this.edits.set(this.#freeName(path, this.#labels[file]), content);
+      if (content !== null) this.edits.set(this.#freeName(path, file), content);
       return;
     }
-    const beside = this.#freeName(path, this.#labels[otherSide(file)]);
+    const beside = this.#freeName(path, otherSide(file));
     const folder = this.#trees.find(this.#merge.tree, path);
     const files = new Map<string, TreeEntry | null>();
-    if (folder?.mode === "040000") {
+    if (folder?.mode === FOLDER) {
       for (const [name, found] of await listTree(this.#store, folder.oid)) {
         files.set(`${path}/${name}`, found);
       }
@@ -183,8 +180,8 @@ class Plan {
   }
 
   /** `<path>~<label>`, counted up until nothing of that name is in the tree. */
-  #freeName(path: string, label: string): string {
-    const text = label.replaceAll("/", "_").replaceAll("\0", "");
+  #freeName(path: string, side: Side): string {
+    const text = this.#labels[side].replaceAll("/", "_").replaceAll("\0", "");
     const name = `${path}~${Buffer.from(text, "utf8").toString("latin1")}`;
     const taken = (candidate: string): boolean =>
       this.#trees.find(this.#merge.tree, candidate) !== null ||

@@ -1,4 +1,4 @@
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import {
   appendFile,
   chmod,
@@ -360,6 +360,42 @@ describe("snapshotFolder", () => {
       going = false;
       await churn;
     }
+  });
+});
+
+describe("a folder swapped for a link while git reads", () => {
+  it("never brings in what is behind the link", async () => {
+    const commit = await start({ z: "z" });
+    await mkdir(join(root, "outside"));
+    await mkdir(join(folder, "d"));
+    for (let at = 0; at < 200; at += 1) {
+      await writeFile(join(root, "outside", `${at}`), "stolen");
+      await put(`d/${at}`, "inside");
+    }
+    await symlink(join(root, "outside"), join(folder, "l"));
+    const swap = `const fs = require("fs");
+      for (let n = 0; ; n += 1) {
+        fs.renameSync("d", "t"); fs.renameSync("l", "d");
+        fs.renameSync("d", "l"); fs.renameSync("t", "d");
+        if (n % 5 === 0) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 1);
+      }`;
+    const swapping = spawn(process.execPath, ["-e", swap], { cwd: folder, stdio: "ignore" });
+    const ended = new Promise((resolve) => swapping.once("exit", resolve));
+    let saved = 0;
+    try {
+      for (let round = 0; round < 15; round += 1) {
+        const result = await snapshot().catch((error: unknown) => error);
+        if (result instanceof Error) continue;
+        saved += 1;
+        const files = await readFiles(store, (result as { tree: string }).tree);
+        expect(Object.values(files)).not.toContain("stolen");
+        await git(["read-tree", commit], { gitDir: store, indexFile });
+      }
+    } finally {
+      swapping.kill("SIGKILL");
+      await ended;
+    }
+    expect(saved).toBeGreaterThan(0);
   });
 });
 

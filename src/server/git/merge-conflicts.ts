@@ -16,8 +16,7 @@ export interface Conflict {
   paths: string[];
   /**
    * `modify/modify`, `modify/delete`, `add/add`, `rename/rename`, `rename/delete`,
-   * `directory/file`, `binary`, `mode`, `symbolic_link`, `submodule`; `directory_rename` where git
-   * could not tell where to put files and left them, which needs no decision; else `other`.
+   * `directory/file`, `binary`, `mode`, `symbolic_link` or `submodule`.
    */
   kind: string;
   /** What git recorded, at the paths where git placed it. */
@@ -76,7 +75,8 @@ export function parseMergeTree(output: string): MergeTreeOutput | null {
     const count = Number(fields[at]);
     if (!Number.isInteger(count)) throw new Error("git merge-tree answered something unexpected");
     const name = fields[at + 1 + count] ?? "";
-    const type = /^(?:CONFLICT|ERROR) ?\((.*)\)$/.exec(name)?.[1];
+    if (name.startsWith("ERROR")) throw new Error(`git merge-tree failed: ${name}`);
+    const type = /^CONFLICT ?\((.*)\)$/.exec(name)?.[1];
     const paths = fields.slice(at + 1, at + 1 + count);
     messages.push({ paths, type: type ?? name, conflict: type !== undefined });
     at += count + 3;
@@ -103,7 +103,12 @@ class Groups {
   }
 }
 
-/** Puts what belongs together into one conflict each, sorted by their first paths. */
+/**
+ * Puts what belongs together into one conflict each, sorted by their first paths. Only what git
+ * recorded versions of is a conflict: where it merely could not tell whether files follow a renamed
+ * folder it left them in place, both sides' whole, and where a file that only one side touched gave
+ * way to a folder it merged; about neither there is anything to decide.
+ */
 export function groupConflicts(
   output: MergeTreeOutput,
   commits: { target: string; source: string },
@@ -124,7 +129,14 @@ export function groupConflicts(
   };
 
   for (const { path } of output.entries) add(original(path));
-  for (const { conflict, paths } of output.messages) if (conflict) add(...paths.map(original));
+  const recorded = new Set(all);
+  const real = output.messages.filter(
+    ({ conflict, type, paths }) =>
+      conflict &&
+      !/directory rename/.test(type) &&
+      paths.some((path) => recorded.has(original(path))),
+  );
+  for (const { paths } of real) add(...paths.map(original));
   // A path that git moved because the other side renamed its folder: the message names both.
   for (const { type, paths } of output.messages) {
     const [path, from] = paths;
@@ -136,7 +148,7 @@ export function groupConflicts(
       if (from !== undefined && from !== path) addOrigin(path, from);
     }
   }
-  const clashes = output.messages
+  const clashes = real
     .filter(({ type }) => type === "file/directory")
     .map(({ paths }) => clashOf(output, paths, commits, label))
     .filter((clash) => clash !== null);
@@ -154,8 +166,8 @@ export function groupConflicts(
     const entries = output.entries
       .filter(({ path }) => inside.has(original(path)))
       .map((entry) => ({ ...entry, placed: original(entry.path) }));
-    const messages = output.messages.filter(
-      (message) => message.conflict && message.paths.some((path) => inside.has(original(path))),
+    const messages = real.filter(({ paths: named }) =>
+      named.some((path) => inside.has(original(path))),
     );
     const from = paths.flatMap((path) => {
       const found = origins.get(path);
@@ -225,7 +237,6 @@ function kindOf(
   if (said("rename/rename", "rename involved in collision") || bothRenamed) return "rename/rename";
   if (said("rename/delete")) return "rename/delete";
   if (said("modify/delete")) return "modify/delete";
-  if (entries.length === 0) return messages.length > 0 ? "directory_rename" : "other";
   if (ours.length === 0 || theirs.length === 0) return "modify/delete";
   if (modes.includes("160000")) return "submodule";
   if (modes.includes("120000")) return "symbolic_link";

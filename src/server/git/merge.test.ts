@@ -411,19 +411,28 @@ describe("computeMerge", () => {
     });
   });
 
-  it("reports files that git could not place and leaves those of both sides", async () => {
+  it("has nothing decided where git only could not tell whether files follow a folder", async () => {
     const merge = await three(
       { "d/1": lines({}, "one"), "d/2": lines({}, "two") },
       { "e/1": lines({}, "one"), "f/2": lines({}, "two") },
       { "d/1": lines({}, "one"), "d/2": lines({}, "two"), "d/n": "n\n" },
     );
-    expect(merge.conflicts).toMatchObject([
-      { kind: "directory_rename", paths: ["d"], entries: [] },
-    ]);
-    for (const take of ["source", "target"] as const) {
-      const { tree } = await applyDecisions(store, merge, [{ take }], LABELS);
-      expect(tree).toBe(merge.tree);
-    }
+    expect(merge.conflicts).toEqual([]);
+    expect(await readFiles(store, merge.tree)).toEqual({
+      "e/1": lines({}, "one"),
+      "f/2": lines({}, "two"),
+      "d/n": "n\n",
+    });
+  });
+
+  it("lets a folder take the place of a file that the other side left alone", async () => {
+    const merge = await three(
+      { p: "p\n", ...keep },
+      { "p/x": "x\n", ...keep },
+      { p: "p\n", s: "s\n", ...keep },
+    );
+    expect(merge.conflicts).toEqual([]);
+    expect(await readFiles(store, merge.tree)).toEqual({ "p/x": "x\n", s: "s\n", ...keep });
   });
 
   it("keeps bytes of names that are no text", async () => {

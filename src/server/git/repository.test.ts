@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdir, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, symlink, utimes, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -23,6 +23,7 @@ import {
   updateRefs,
 } from "./repository.js";
 import { EMPTY_TREE, git } from "./run.js";
+import { removeStaleLocks } from "./stale-locks.js";
 import { commitFiles, readFiles, testStore } from "./test-store.js";
 
 const run = promisify(execFile);
@@ -204,6 +205,19 @@ describe("references", () => {
     expect(await commitsBetween(store, base, [merged])).toEqual([]);
     await expect(isAncestor(store, missing, base)).rejects.toThrow("git merge-base");
     await expect(commitsBetween(store, "--all", [])).rejects.toThrow(TypeError);
+  });
+});
+
+describe("removeStaleLocks", () => {
+  it("frees a reference whose lock a killed git left, and touches no fresh one", async () => {
+    const one = await commitFiles(store, [], { a: "1" });
+    const lock = join(store, `${main}.lock`);
+    await writeFile(lock, "");
+    await expect(updateRef(store, main, one, null)).rejects.toMatchObject({ reason: "exit" });
+    expect(await removeStaleLocks(store)).toBe(0);
+    await utimes(lock, 1000, Date.now() / 1000 - 61);
+    expect(await removeStaleLocks(store)).toBe(1);
+    await updateRef(store, main, one, null);
   });
 });
 

@@ -1,7 +1,10 @@
 /** Looking up single entries of trees, many in one process. */
 import { git } from "./run.js";
 
-/** One entry of a tree: six octal digits and an object id. Folders have the mode `040000`. */
+/** The mode of a folder's entry. */
+export const FOLDER = "040000";
+
+/** One entry of a tree: six octal digits and an object id. */
 export interface TreeEntry {
   mode: string;
   oid: string;
@@ -51,7 +54,7 @@ export class TreeReader {
   /** The entry at `path` in `tree` if it is a file, a link or a gitlink; else null. */
   findFile(tree: string, path: string): TreeEntry | null {
     const entry = this.find(tree, path);
-    return entry === null || entry.mode === "040000" ? null : entry;
+    return entry === null || entry.mode === FOLDER ? null : entry;
   }
 }
 

@@ -1,0 +1,33 @@
+/** Locks that a git which was killed left behind: they would block a reference for ever. */
+import { lstat, readdir, unlink } from "node:fs/promises";
+import { join } from "node:path";
+
+/**
+ * Removes lock files of references that are older than `olderThanMs` (60 000 by default; git holds
+ * them for milliseconds). Call it for a store at the start of the server, or when a reference
+ * cannot be locked. Answers how many there were.
+ */
+export async function removeStaleLocks(store: string, olderThanMs = 60_000): Promise<number> {
+  const before = Date.now() - olderThanMs;
+  let removed = 0;
+  const look = async (path: string): Promise<void> => {
+    const stats = await lstat(path).catch(() => null);
+    if (stats === null || !stats.isFile() || stats.mtimeMs > before) return;
+    await unlink(path).then(
+      () => (removed += 1),
+      () => undefined,
+    );
+  };
+  const walk = async (folder: string): Promise<void> => {
+    const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
+    for (const entry of entries) {
+      const path = join(folder, entry.name);
+      if (entry.isDirectory()) await walk(path);
+      else if (entry.name.endsWith(".lock")) await look(path);
+    }
+  };
+  for (const name of ["HEAD.lock", "packed-refs.lock", "config.lock"])
+    await look(join(store, name));
+  await walk(join(store, "refs"));
+  return removed;
+}
