@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import type { Agent } from "#shared/api/agents.js";
 import type { Organization } from "#shared/api/organizations.js";
 import type { Project } from "#shared/api/projects.js";
-import type { Workspace } from "#shared/api/workspaces.js";
+import type { Merge, Workspace } from "#shared/api/workspaces.js";
 import type { TestPerson } from "./app.js";
 
 let made = 0;
@@ -48,4 +48,38 @@ export async function writeFiles(
     await mkdir(dirname(file), { recursive: true });
     await writeFile(file, text);
   }
+}
+
+type CommitType = "checkpoint" | "validation" | "manual" | "final";
+
+/** Writes files into the folder and commits them through the API. */
+export async function commitFiles(
+  person: TestPerson,
+  workspace: Workspace,
+  files: Record<string, string>,
+  commitType: CommitType = "checkpoint",
+) {
+  await writeFiles(workspace, files);
+  const params = { agent_id: workspace.agent_id };
+  return (await person.api.workspaces.createCommit({ params, body: { commit_type: commitType } }))
+    .data;
+}
+
+/** Merges a workspace into its base branch. */
+export async function mergeIntoBase(person: TestPerson, workspace: Workspace): Promise<Merge> {
+  const params = { agent_id: workspace.agent_id };
+  return (await person.api.workspaces.createMerge({ params, body: {} })).data;
+}
+
+/** A project whose `main` holds the files. */
+export async function makeProjectWith(
+  person: TestPerson,
+  organizationId: string,
+  files: Record<string, string>,
+): Promise<Project> {
+  const project = await makeProject(person, organizationId);
+  const { workspace } = await makeWorkspace(person, project.id);
+  await writeFiles(workspace, files);
+  await mergeIntoBase(person, workspace);
+  return project;
 }

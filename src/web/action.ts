@@ -45,7 +45,9 @@ export function useAction<Input, Data>(options: ActionOptions<Input, Data>): Act
       last.current = null;
       const message = options.say?.(data, status);
       if (message !== undefined) notify(message);
-      await Promise.all((options.refresh ?? []).map((queryKey) => queries.invalidateQueries({ queryKey })));
+      await Promise.all(
+        (options.refresh ?? []).map((queryKey) => queries.invalidateQueries({ queryKey })),
+      );
       options.onDone?.(data);
     },
     onError: (error) => {

@@ -7,7 +7,8 @@ export const workspaceTabs = ["commits", "conflicts", "settings"] as const;
 export type WorkspaceTab = (typeof workspaceTabs)[number];
 
 export const paths = {
-  login: (redirect?: string) => ({ to: "/login", search: redirect === undefined ? {} : { redirect } }) as const,
+  login: (redirect?: string) =>
+    ({ to: "/login", search: redirect === undefined ? {} : { redirect } }) as const,
   register: (redirect?: string) =>
     ({ to: "/register", search: redirect === undefined ? {} : { redirect } }) as const,
 

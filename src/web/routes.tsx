@@ -11,7 +11,13 @@ import { AppShell } from "./features/shell/app-shell.js";
 import { CrashPage } from "./features/shell/CrashPage.js";
 import { NotFoundPage } from "./features/shell/NotFoundPage.js";
 import { RootLayout } from "./features/shell/root-layout.js";
-import { type OrganizationTab, organizationTabs, paths, type WorkspaceTab, workspaceTabs } from "./paths.js";
+import {
+  type OrganizationTab,
+  organizationTabs,
+  paths,
+  type WorkspaceTab,
+  workspaceTabs,
+} from "./paths.js";
 import { queryClient } from "./query-client.js";
 
 type Search = Record<string, unknown>;
@@ -54,7 +60,8 @@ const app = createRoute({
     try {
       await queryClient.ensureQueryData(meQuery);
     } catch (error) {
-      if (error instanceof ApiError && error.status === 401) throw redirect(paths.login(location.href));
+      if (error instanceof ApiError && error.status === 401)
+        redirect({ ...paths.login(location.href), throw: true });
       throw error;
     }
   },
@@ -64,7 +71,7 @@ const home = createRoute({
   getParentRoute: () => app,
   path: "/",
   beforeLoad: () => {
-    throw redirect({ ...paths.organizations(), replace: true });
+    redirect({ ...paths.organizations(), replace: true, throw: true });
   },
 });
 const organizations = createRoute({
@@ -103,7 +110,10 @@ const organizationSettings = createRoute({
 const projects = createRoute({
   getParentRoute: () => app,
   path: "/projects",
-  component: lazyRouteComponent(() => import("./features/projects/ProjectsPage.js"), "ProjectsPage"),
+  component: lazyRouteComponent(
+    () => import("./features/projects/ProjectsPage.js"),
+    "ProjectsPage",
+  ),
 });
 const project = createRoute({
   getParentRoute: () => app,
@@ -121,7 +131,10 @@ const workspace = createRoute({
   getParentRoute: () => app,
   path: "/agents/$agentId/workspace",
   validateSearch: (search: Search): { tab?: WorkspaceTab } => tabOf(workspaceTabs, search),
-  component: lazyRouteComponent(() => import("./features/workspaces/WorkspacePage.js"), "WorkspacePage"),
+  component: lazyRouteComponent(
+    () => import("./features/workspaces/WorkspacePage.js"),
+    "WorkspacePage",
+  ),
 });
 const commit = createRoute({
   getParentRoute: () => app,
@@ -141,7 +154,10 @@ const apiKeys = createRoute({
 const newApiKey = createRoute({
   getParentRoute: () => app,
   path: "/settings/api-keys/new",
-  component: lazyRouteComponent(() => import("./features/api-keys/NewApiKeyPage.js"), "NewApiKeyPage"),
+  component: lazyRouteComponent(
+    () => import("./features/api-keys/NewApiKeyPage.js"),
+    "NewApiKeyPage",
+  ),
 });
 const apiKey = createRoute({
   getParentRoute: () => app,

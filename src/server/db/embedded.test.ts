@@ -70,6 +70,16 @@ async function query(server: EmbeddedPostgres, text: string): Promise<Record<str
   }
 }
 
+async function childrenOf(pid: number | undefined): Promise<number[]> {
+  const children: number[] = [];
+  for (const name of await fs.readdir("/proc")) {
+    const stat = await fs.readFile(`/proc/${name}/stat`, "utf8").catch(() => "");
+    const parent = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
+    if (parent === pid) children.push(Number(name));
+  }
+  return children;
+}
+
 interface Omoi {
   process: ChildProcess;
   /** "ready" or the message of the error. */
@@ -147,12 +157,8 @@ test.skipIf(process.platform !== "linux")("is small when idle", async () => {
   const dataDir = await newDataDir();
   const server = await start(dataDir);
   const pid = await findPostmaster(dataDir);
-  const files: string[] = [];
-  for (const name of await fs.readdir("/proc")) {
-    const stat = await fs.readFile(`/proc/${name}/stat`, "utf8").catch(() => "");
-    const parent = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
-    if (Number(name) === pid || parent === pid) files.push(`/proc/${name}/smaps_rollup`);
-  }
+  const pids = [pid, ...(await childrenOf(pid))];
+  const files = pids.map((each) => `/proc/${each}/smaps_rollup`);
   // Read as the server's user: root in a container may not.
   const { uid, gid } = await fs.stat(dataDir);
   const options = { encoding: "utf8", ...(IS_ROOT ? { uid, gid } : {}) } as const;
@@ -196,6 +202,27 @@ test("recovers after the server itself was killed", async () => {
   await query(second, "select 1");
   await second.stop();
 });
+
+test.skipIf(process.platform !== "linux")(
+  "waits for what is left of a killed server to end",
+  async () => {
+    const dataDir = await newDataDir();
+    const first = await start(dataDir);
+    const pid = await findPostmaster(dataDir);
+    const [part] = await childrenOf(pid);
+    process.kill(part ?? NaN, "SIGSTOP");
+    process.kill(pid ?? NaN, "SIGKILL");
+    const starting = start(dataDir);
+    await expect
+      .poll(() => fs.readFile(join(dataDir, "server.log"), "utf8"), { timeout: 5_000 })
+      .toContain("is still in use");
+    process.kill(part ?? NaN, "SIGCONT");
+    const second = await starting;
+    await query(second, "select 1");
+    await first.stop();
+    await second.stop();
+  },
+);
 
 test("waits for a server that is just stopping", async () => {
   const dataDir = await newDataDir();

@@ -1,15 +1,10 @@
 /** Making the tree of a merge once every conflict has a winner. */
-import { mkdtemp } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { assertOid } from "./bare-repository.js";
-import { removeTree } from "./build-aside.js";
 import type { ComputedMerge } from "./merge.js";
 import type { Conflict, Side } from "./merge-conflicts.js";
-import { git, ZERO_OID } from "./run.js";
+import { patchTree } from "./patch-tree.js";
 import { displayPath } from "./safe-folder.js";
-import { FOLDER, listTree, TreeReader, type TreeEntry } from "./tree-reader.js";
-import { updateIndex, writeTree } from "./update-index.js";
+import { FOLDER, listTree, TreeReader, withAncestors, type TreeEntry } from "./tree-reader.js";
 
 /**
  * What is done about one conflict: a side wins, or content is given: a blob of the store at one
@@ -45,7 +40,12 @@ export async function applyDecisions(
     ...detail.paths,
     ...detail.entries.map(({ path }) => path),
   ]);
-  const trees = await TreeReader.read(store, [merge.target, merge.source, merge.tree], names);
+  const trees = new TreeReader(store);
+  await trees.load([
+    { tree: merge.target, paths: names },
+    { tree: merge.source, paths: names },
+    { tree: merge.tree, paths: [...names.flatMap(withAncestors), ""] },
+  ]);
   const plan = new Plan(store, merge, trees, labels);
   const losers: Loser[] = [];
   for (const [index, conflict] of conflicts.entries()) {
@@ -54,7 +54,8 @@ export async function applyDecisions(
     await plan.decide(conflict, decision);
     losers.push(loserOf(conflict, decision));
   }
-  return { tree: await writeEdited(store, merge.tree, plan.edits), losers };
+  plan.restore();
+  return { tree: await patchTree(store, merge.tree, plan.edits, trees), losers };
 }
 
 function loserOf({ detail }: Conflict, decision: Decision): Loser {
@@ -66,6 +67,8 @@ function loserOf({ detail }: Conflict, decision: Decision): Loser {
 /** What changes in git's result: path (bytes in latin1) → new entry, or null to remove it. */
 class Plan {
   readonly edits = new Map<string, TreeEntry | null>();
+  /** Files of winners that git had moved onto the place of another, which they did not get. */
+  readonly #displaced: { path: string; entry: TreeEntry; side: Side }[] = [];
   readonly #store: string;
   readonly #merge: ComputedMerge;
   readonly #trees: TreeReader;
@@ -117,7 +120,7 @@ class Plan {
 
   /**
    * Puts the winner's own files where git placed them. `paths` are all that belong to the conflict:
-   * what the winner has at one of them and git had moved onto another's place stays where it was.
+   * what else the winner has at one of them is put back in the end.
    */
   #place(
     winner: Side,
@@ -138,11 +141,26 @@ class Plan {
       this.edits.set(placed, own ?? { mode, oid });
     }
     for (const path of paths) {
-      const own = this.#trees.findFile(commit, path);
-      if (own === null || used.has(path) || this.edits.get(path)) continue;
-      const inTree = this.#trees.find(this.#merge.tree, path);
-      if (this.edits.has(path) || inTree === null) this.edits.set(path, own);
-      else if (inTree.mode === FOLDER) this.edits.set(this.#freeName(path, winner), own);
+      const entry = this.#trees.findFile(commit, path);
+      if (entry !== null && !used.has(path)) this.#displaced.push({ path, entry, side: winner });
+    }
+  }
+
+  /** Puts back, once all is decided, what has lost its place: where it was, or beside that. */
+  restore(): void {
+    const isFile = (path: string): boolean =>
+      this.edits.has(path)
+        ? this.edits.get(path) !== null
+        : this.#trees.findFile(this.#merge.tree, path) !== null;
+    for (const { path, entry, side } of this.#displaced) {
+      if (isFile(path)) continue;
+      const above = withAncestors(path).slice(1).find(isFile);
+      const below =
+        this.#trees.find(this.#merge.tree, path)?.mode === FOLDER ||
+        [...this.edits].some(([name, edit]) => edit !== null && name.startsWith(`${path}/`));
+      const free = above ?? (below ? path : null);
+      const place = free && `${this.#freeName(free, side)}${path.slice(free.length)}`;
+      this.edits.set(place ?? path, entry);
     }
   }
 
@@ -184,6 +202,7 @@ class Plan {
     const text = this.#labels[side].replaceAll("/", "_").replaceAll("\0", "");
     const name = `${path}~${Buffer.from(text, "utf8").toString("latin1")}`;
     const taken = (candidate: string): boolean =>
+      /(?:^|\/)git~\d+$/i.test(candidate) ||
       this.#trees.find(this.#merge.tree, candidate) !== null ||
       [...this.edits.keys()].some((key) => key === candidate || key.startsWith(`${candidate}/`));
     if (!taken(name)) return name;
@@ -216,27 +235,4 @@ function ancestry(path: string, origins: Readonly<Record<string, string[]>>): st
     }
   }
   return found;
-}
-
-/** The tree with the edits applied, by an index of its own that is removed again. */
-async function writeEdited(
-  store: string,
-  tree: string,
-  edits: ReadonlyMap<string, TreeEntry | null>,
-): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), "omoi-merge-"));
-  try {
-    const options = { gitDir: store, indexFile: join(folder, "index") };
-    await git(["read-tree", tree], options);
-    const sorted = [...edits].sort(([one], [other]) => (one < other ? -1 : 1));
-    const removed = sorted.filter(([, entry]) => entry === null);
-    const added = sorted.filter(([, entry]) => entry !== null);
-    const line = ([path, entry]: [string, TreeEntry | null]): string =>
-      entry === null ? `0 ${ZERO_OID}\t${path}` : `${entry.mode} ${entry.oid}\t${path}`;
-    const lines = [...removed, ...added].map(line);
-    await updateIndex(options, ["--add", "--replace", "--index-info"], lines);
-    return await writeTree(options);
-  } finally {
-    await removeTree(folder);
-  }
 }

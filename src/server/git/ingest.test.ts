@@ -368,7 +368,7 @@ describe("a folder swapped for a link while git reads", () => {
     const commit = await start({ z: "z" });
     await mkdir(join(root, "outside"));
     await mkdir(join(folder, "d"));
-    for (let at = 0; at < 200; at += 1) {
+    for (let at = 0; at < 60; at += 1) {
       await writeFile(join(root, "outside", `${at}`), "stolen");
       await put(`d/${at}`, "inside");
     }
@@ -383,7 +383,7 @@ describe("a folder swapped for a link while git reads", () => {
     const ended = new Promise((resolve) => swapping.once("exit", resolve));
     let saved = 0;
     try {
-      for (let round = 0; round < 15; round += 1) {
+      for (let round = 0; round < 6; round += 1) {
         const result = await snapshot().catch((error: unknown) => error);
         if (result instanceof Error) continue;
         saved += 1;

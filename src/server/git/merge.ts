@@ -49,17 +49,15 @@ export async function computeMerge(
 ): Promise<ComputedMerge> {
   assertOid(target);
   assertOid(source);
-  const options = { gitDir: store, timeoutMs: MERGE_MS };
-  const args = [`--attr-source=${target}`, "merge-tree", "--write-tree", "-z", "--messages"];
   const [merged, found] = await Promise.all([
-    git([...args, target, source], { ...options, okExitCodes: [0, 1, 128] }),
-    git(["merge-base", "--all", target, source], { ...options, okExitCodes: [0, 1] }),
+    mergeTree(store, target, source),
+    git(["merge-base", "--all", target, source], { gitDir: store, okExitCodes: [0, 1] }),
   ]);
   const bases = found.stdout.toString("latin1").split("\n").filter(Boolean);
   const output = parseMergeTree(merged.stdout.toString("latin1"));
   if (output === null || merged.exitCode === 128) {
     if (bases.length === 0) throw new UnrelatedHistoriesError();
-    throw new GitError("exit", merged.exitCode, merged.stderr, args);
+    throw new GitError("exit", merged.exitCode, merged.stderr, ["merge-tree", target, source]);
   }
   const conflicts =
     merged.exitCode === 0
@@ -67,6 +65,33 @@ export async function computeMerge(
       : groupConflicts(output, { target, source }, await readRenames(store, target, source, bases));
   const upToDate = bases.includes(source);
   return { target, source, bases, tree: output.tree, conflicts, upToDate };
+}
+
+/**
+ * Runs the merge. Some rare combinations of renames make git stop on an assertion of its own
+ * (2.47: merge-ort.c, `newinfo && !newinfo->merged.clean`); it then merges without following
+ * renamed folders, and at last without following renames, the same way each time.
+ */
+async function mergeTree(
+  store: string,
+  target: string,
+  source: string,
+): Promise<{ exitCode: number; stdout: Buffer; stderr: string }> {
+  const args = [`--attr-source=${target}`, "merge-tree", "--write-tree", "-z", "--messages"];
+  const options = { gitDir: store, timeoutMs: MERGE_MS, okExitCodes: [0, 1, 128] };
+  for (const setting of ["", "merge.directoryRenames", "merge.renames"] as const) {
+    const config = setting === "" ? [] : [[setting, "false"] as const];
+    try {
+      return await git([...args, target, source], { ...options, config });
+    } catch (error) {
+      const crashed =
+        error instanceof GitError &&
+        error.reason === "exit" &&
+        /^git: .*Assertion `|^BUG: /m.test(error.stderr);
+      if (!crashed || setting === "merge.renames") throw error;
+    }
+  }
+  throw new Error("unreachable");
 }
 
 /** What each side renamed since the bases, new name → old name, in one process. */

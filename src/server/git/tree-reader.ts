@@ -10,45 +10,67 @@ export interface TreeEntry {
   oid: string;
 }
 
-/** Folders of some trees, read once. Paths are bytes in latin1 strings. */
+/** The folder of a path with its slash; empty for the top. git finds only folders by such a name. */
+export function folderOf(path: string): string {
+  return path.slice(0, path.lastIndexOf("/") + 1);
+}
+
+/** A path and all the folders it is in, without the top: `a/b/c`, `a/b`, `a`. */
+export function withAncestors(path: string): string[] {
+  const paths = [path];
+  for (let at = path.lastIndexOf("/"); at > 0; at = path.lastIndexOf("/", at - 1)) {
+    paths.push(path.slice(0, at));
+  }
+  return paths;
+}
+
+/** Folders of some trees, each read once. Paths are bytes in latin1 strings. */
 export class TreeReader {
+  readonly #store: string;
   readonly #folders = new Map<string, Map<string, TreeEntry>>();
 
+  constructor(store: string) {
+    this.#store = store;
+  }
+
   /**
-   * Reads, of every tree (or commit) named, the folders that the paths are in. One process,
-   * whatever the number. Throws a GitError.
+   * Reads the folders that the paths are in, each of its tree (or commit), unless they were read
+   * before: one process, or none. Throws a GitError.
    */
-  static async read(
-    store: string,
-    trees: readonly string[],
-    paths: Iterable<string>,
-  ): Promise<TreeReader> {
-    const reader = new TreeReader();
-    const folders = [...new Set([...paths].map(folderOf))].sort();
-    const wanted = trees.flatMap((tree) => folders.map((folder) => `${tree}:${folder}`));
-    if (wanted.length === 0) return reader;
+  async load(requests: readonly { tree: string; paths: Iterable<string> }[]): Promise<void> {
+    const names = requests.flatMap(({ tree, paths }) =>
+      [...new Set([...paths].map(folderOf))].map((folder) => `${tree}:${folder}`),
+    );
+    const wanted = [...new Set(names)].filter((name) => !this.#folders.has(name));
+    if (wanted.length === 0) return;
     const { stdout } = await git(["cat-file", "--batch", "--buffer", "-Z"], {
-      gitDir: store,
+      gitDir: this.#store,
       input: Buffer.from(`${wanted.join("\0")}\0`, "latin1"),
       maxOutputBytes: 1024 * 1024 * 1024,
     });
     let at = 0;
     for (const name of wanted) {
       const end = stdout.indexOf(0, at);
-      const head = stdout.toString("latin1", at, end);
-      const size = /^[0-9a-f]{40} tree (\d+)$/.exec(head)?.[1];
+      const size = /^[0-9a-f]{40} tree (\d+)$/.exec(stdout.toString("latin1", at, end))?.[1];
       at = end + 1;
+      this.#folders.set(name, new Map());
       if (size === undefined) continue;
-      reader.#folders.set(name, parseTree(stdout.subarray(at, at + Number(size))));
+      this.#folders.set(name, parseTree(stdout.subarray(at, at + Number(size))));
       at += Number(size) + 1;
     }
-    return reader;
+  }
+
+  /** The entries of a folder (its path with the slash, empty for the top); empty if not there. */
+  folder(tree: string, folder: string): ReadonlyMap<string, TreeEntry> {
+    const found = this.#folders.get(`${tree}:${folder}`);
+    if (found === undefined) throw new Error(`the folder ${JSON.stringify(folder)} was not read`);
+    return found;
   }
 
   /** The entry at `path` in `tree`, a folder too; null where there is none. */
   find(tree: string, path: string): TreeEntry | null {
     const folder = folderOf(path);
-    return this.#folders.get(`${tree}:${folder}`)?.get(path.slice(folder.length)) ?? null;
+    return this.folder(tree, folder).get(path.slice(folder.length)) ?? null;
   }
 
   /** The entry at `path` in `tree` if it is a file, a link or a gitlink; else null. */
@@ -71,11 +93,6 @@ export async function listTree(store: string, oid: string): Promise<Map<string, 
     if (tab > 0) files.set(line.slice(tab + 1), { mode, oid: found });
   }
   return files;
-}
-
-/** The folder of a path with its slash; empty for the top. git finds only folders by such a name. */
-function folderOf(path: string): string {
-  return path.slice(0, path.lastIndexOf("/") + 1);
 }
 
 function parseTree(bytes: Buffer): Map<string, TreeEntry> {

@@ -121,6 +121,15 @@ export function requirePermission(standing: Standing, permission: Permission): v
   );
 }
 
+/** @throws AppError 409 `organization_archived` */
+export function refuseArchived(standing: Standing): void {
+  if (!standing.archived) return;
+  throw new AppError(
+    "organization_archived",
+    "The organization is archived and can only be read; its owner can restore it.",
+  );
+}
+
 /** All patterns the actor may hand on here: the role's, as far as the credential lets them through. */
 export function heldPatterns(standing: Standing): string[] {
   if (standing.scopes.includes("*:*")) return standing.patterns;

@@ -5,8 +5,15 @@ import type { Permission } from "#shared/permissions.js";
 import type { Database, Queryable } from "../db/connect.js";
 import { AppError, notFound } from "../errors.js";
 import { authenticate, type Actor, type Credentials } from "./authenticate.js";
-import { requirePermission, standingOfBody, standingOfPath, type Standing } from "./authorize.js";
+import {
+  refuseArchived,
+  requirePermission,
+  standingOfBody,
+  standingOfPath,
+  type Standing,
+} from "./authorize.js";
 import { validationError } from "./problem.js";
+import { isStorable, refuseUnstorable, withPlainIds } from "./text.js";
 
 export interface PublicContext {
   readonly requestId: string;
@@ -112,8 +119,10 @@ function parseParams(endpoint: Endpoint, request: FastifyRequest): unknown {
   if (!endpoint.params) return undefined;
   const parsed = endpoint.params.safeParse(request.params);
   // An id of the wrong shape is one that does not exist.
-  if (!parsed.success) throw notFound();
-  return parsed.data;
+  if (!parsed.success || !Object.values(parsed.data).every((value) => isStorable(String(value)))) {
+    throw notFound();
+  }
+  return withPlainIds(parsed.data);
 }
 
 function parse(endpoint: Endpoint, part: "query" | "body", value: unknown): unknown {
@@ -125,9 +134,10 @@ function parse(endpoint: Endpoint, part: "query" | "body", value: unknown): unkn
     }
     return undefined;
   }
+  refuseUnstorable(part, value);
   const parsed = schema.safeParse(value, { reportInput: true });
   if (!parsed.success) throw validationError(part, parsed.error);
-  return parsed.data;
+  return withPlainIds(parsed.data);
 }
 
 async function contextOf(
@@ -174,12 +184,7 @@ function orgContext(
   options: MountOptions,
 ): OrgContext {
   requirePermission(standing, endpoint.access as Permission);
-  if (standing.archived && endpoint.method !== "GET") {
-    throw new AppError(
-      "organization_archived",
-      "The organization is archived and can only be read; its owner can restore it.",
-    );
-  }
+  if (endpoint.method !== "GET") refuseArchived(standing);
   return Object.freeze({
     ...context,
     orgId: standing.orgId,

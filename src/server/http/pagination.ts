@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
+import { id, timestamp } from "#shared/api/fields.js";
 import { AppError } from "../errors.js";
 
 /** A page's end: what the next page starts after. Opaque to clients. */
@@ -6,14 +7,18 @@ export function encodeCursor(parts: readonly string[]): string {
   return Buffer.from(JSON.stringify(parts)).toString("base64url");
 }
 
-/** @throws AppError 422 where it is not a cursor of ours with so many parts */
-export function decodeCursor(cursor: string, parts: number): string[] {
+/**
+ * The parts of a cursor: the last row's id, or its time and its id.
+ * @throws AppError 422 where it is not a cursor of ours with so many parts
+ */
+export function decodeCursor(cursor: string, parts: 1 | 2): string[] {
   try {
     const decoded: unknown = JSON.parse(Buffer.from(cursor, "base64url").toString("utf8"));
     if (
       Array.isArray(decoded) &&
       decoded.length === parts &&
-      decoded.every((part) => typeof part === "string")
+      id.safeParse(decoded.at(-1)).success &&
+      (parts === 1 || timestamp.safeParse(decoded[0]).success)
     ) {
       return decoded;
     }

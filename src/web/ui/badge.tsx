@@ -10,7 +10,13 @@ const badges: Record<Tone, string> = {
   accent: "bg-accent-soft text-accent-ink",
 };
 
-export function Badge({ tone = "neutral", children }: { tone?: Tone; children: ReactNode }): ReactElement {
+export function Badge({
+  tone = "neutral",
+  children,
+}: {
+  tone?: Tone;
+  children: ReactNode;
+}): ReactElement {
   return (
     <span
       className={`inline-flex h-5 items-center rounded px-1.5 text-xs font-medium whitespace-nowrap ${badges[tone]}`}
@@ -31,7 +37,7 @@ const dots: Record<Tone, string> = {
 /** "● Active": the state is the word, the dot only repeats it. */
 export function StatusDot({ tone, children }: { tone: Tone; children: ReactNode }): ReactElement {
   return (
-    <span className="inline-flex items-center gap-1.5 whitespace-nowrap">
+    <span className="inline-flex items-center gap-1.5 align-bottom whitespace-nowrap">
       <span aria-hidden="true" className={`text-[10px] leading-none ${dots[tone]}`}>
         ●
       </span>

@@ -21,19 +21,22 @@ export function Card({ title, actions, footer, children, level = 2 }: CardProps)
       )}
       {children !== undefined && <div className="p-4">{children}</div>}
       {footer && (
-        <footer className="flex flex-wrap items-center gap-2 border-t border-line px-4 py-3">{footer}</footer>
+        <footer className="flex flex-wrap items-center gap-2 border-t border-line px-4 py-3">
+          {footer}
+        </footer>
       )}
     </section>
   );
 }
 
-export type Detail = readonly [label: string, value: ReactNode];
+/** Values by their labels, in the order they are written. */
+export type Rows = Readonly<Record<string, ReactNode>>;
 
 /** "Label: value" rows, in one column or two. */
-export function Details({ rows, columns = 1 }: { rows: readonly Detail[]; columns?: 1 | 2 }): ReactElement {
+export function Details({ rows, columns = 1 }: { rows: Rows; columns?: 1 | 2 }): ReactElement {
   return (
     <dl className={`grid gap-x-8 gap-y-2 ${columns === 2 ? "md:grid-cols-2" : ""}`}>
-      {rows.map(([label, value]) => (
+      {Object.entries(rows).map(([label, value]) => (
         <div key={label} className="grid min-w-0 grid-cols-[8.5rem_minmax(0,1fr)] gap-2">
           <dt className="text-muted">{label}:</dt>
           <dd className="min-w-0 [overflow-wrap:anywhere]">{value}</dd>

@@ -55,7 +55,7 @@ export function CopyIcon(props: CopyProps): ReactElement {
       label={props.label}
       icon={isCopied ? "check" : "copy"}
       onClick={run}
-      className="!size-7 shrink-0"
+      className="-my-1 !size-7 shrink-0"
     />
   );
 }
@@ -65,7 +65,11 @@ interface CopyButtonProps extends CopyProps {
   size?: "sm" | "md";
 }
 
-export function CopyButton({ variant = "secondary", size = "md", ...props }: CopyButtonProps): ReactElement {
+export function CopyButton({
+  variant = "secondary",
+  size = "md",
+  ...props
+}: CopyButtonProps): ReactElement {
   const [isCopied, run] = useCopy(props);
   return (
     <Button variant={variant} size={size} icon={isCopied ? "check" : "copy"} onClick={run}>
@@ -78,12 +82,7 @@ export function CopyButton({ variant = "secondary", size = "md", ...props }: Cop
 export function CopyLine({ text, label }: { text: string; label: string }): ReactElement {
   return (
     <div className="flex min-w-0 items-center gap-1 rounded-md border border-line bg-sunken py-0.5 pr-0.5 pl-2.5">
-      <code
-        tabIndex={0}
-        aria-label={label.replace(/^Copy /, "")}
-        role="group"
-        className="min-w-0 flex-1 overflow-x-auto py-1 font-mono text-[13px] whitespace-pre"
-      >
+      <code className="min-w-0 flex-1 py-1 font-mono text-[13px] break-all whitespace-pre-wrap">
         {text}
       </code>
       <CopyIcon text={text} label={label} />

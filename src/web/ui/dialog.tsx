@@ -14,7 +14,13 @@ interface DialogProps {
  * A modal dialog. The overlay is ours and not Radix's: that one locks scrolling by an inline style
  * sheet, which a strict content security policy refuses (styles.css does it by `data-overlay`).
  */
-export function Dialog({ isOpen, onClose, title, description, children }: DialogProps): ReactElement {
+export function Dialog({
+  isOpen,
+  onClose,
+  title,
+  description,
+  children,
+}: DialogProps): ReactElement {
   return (
     <Radix.Root open={isOpen} onOpenChange={(open) => !open && onClose()}>
       <Radix.Portal>
@@ -48,7 +54,12 @@ export function Dialog({ isOpen, onClose, title, description, children }: Dialog
 }
 
 /** A panel from the left edge: the menu on a phone. */
-export function Sheet({ isOpen, onClose, title, children }: Omit<DialogProps, "description">): ReactElement {
+export function Sheet({
+  isOpen,
+  onClose,
+  title,
+  children,
+}: Omit<DialogProps, "description">): ReactElement {
   return (
     <Radix.Root open={isOpen} onOpenChange={(open) => !open && onClose()}>
       <Radix.Portal>
@@ -84,7 +95,12 @@ interface ConfirmProps {
 /** Asks before something that cannot be undone. */
 export function ConfirmDialog(props: ConfirmProps): ReactElement {
   return (
-    <Dialog isOpen={props.isOpen} onClose={props.onClose} title={props.title} description={props.children}>
+    <Dialog
+      isOpen={props.isOpen}
+      onClose={props.onClose}
+      title={props.title}
+      description={props.children}
+    >
       <DialogActions>
         <Button onClick={props.onClose}>Cancel</Button>
         <Button variant="danger" pending={props.pending} onClick={props.onConfirm}>

@@ -16,9 +16,17 @@ interface FieldProps {
 }
 
 /** A label above its control, a hint below, and the error where it belongs. */
-export function Field({ label, hint, error, optional = false, children }: FieldProps): ReactElement {
+export function Field({
+  label,
+  hint,
+  error,
+  optional = false,
+  children,
+}: FieldProps): ReactElement {
   const id = useId();
-  const described = [hint ? `${id}-hint` : "", error ? `${id}-error` : ""].filter(Boolean).join(" ");
+  const described = [hint ? `${id}-hint` : "", error ? `${id}-error` : ""]
+    .filter(Boolean)
+    .join(" ");
   return (
     <div className="flex min-w-0 flex-col gap-1.5">
       <label htmlFor={id} className="text-[13px] font-medium">
@@ -138,7 +146,13 @@ interface CheckboxProps {
   disabledReason?: string | undefined;
 }
 
-export function Checkbox({ label, hint, checked, onChange, disabledReason }: CheckboxProps): ReactElement {
+export function Checkbox({
+  label,
+  hint,
+  checked,
+  onChange,
+  disabledReason,
+}: CheckboxProps): ReactElement {
   return (
     <label className="flex items-start gap-2.5">
       <input

@@ -14,7 +14,8 @@ const shapes = {
   agent: "M3.5 6h9v6.5h-9zM8 6V3.5M8 3.2h.01M6 9h.01M10 9h.01M1.5 8.5v2M14.5 8.5v2",
   key: "M6.5 9.5a3 3 0 1 1 0-3.01M6.8 8h7.2M12 8v2.2M14 8v1.6",
   signOut: "M6 2.5H2.5v11H6M10 5l3 3-3 3M13 8H5.5",
-  branch: "M4.5 5v6M4.5 2.5a1.2 1.2 0 1 0 .01 0M4.5 11a1.2 1.2 0 1 0 .01 0M11.5 3.5a1.2 1.2 0 1 0 .01 0M11.5 6c0 3-7 1.5-7 5",
+  branch:
+    "M4.5 5v6M4.5 2.5a1.2 1.2 0 1 0 .01 0M4.5 11a1.2 1.2 0 1 0 .01 0M11.5 3.5a1.2 1.2 0 1 0 .01 0M11.5 6c0 3-7 1.5-7 5",
   warning: "M8 2l6.5 11.5h-13zM8 6.5v3M8 11.6h.01",
   info: "M8 1.8a6.2 6.2 0 1 0 .01 0M8 7.2v4M8 5h.01",
   file: "M3.5 1.8h6l3 3v9.4h-9zM9.5 1.8v3h3",
@@ -22,12 +23,19 @@ const shapes = {
   edit: "M2.8 13.2l.6-2.8 7.2-7.2 2.2 2.2-7.2 7.2zM9.2 4.6l2.2 2.2",
   retry: "M13 8a5 5 0 1 1-1.6-3.7M13 2.2v3h-3",
   switch: "M2.5 5.5h10M10 3l2.5 2.5L10 8M13.5 10.5h-10M6 8l-2.5 2.5L6 13",
-  merge: "M4.5 5v6M4.5 2.5a1.2 1.2 0 1 0 .01 0M4.5 11a1.2 1.2 0 1 0 .01 0M11.5 7.5a1.2 1.2 0 1 0 .01 0M4.5 5c0 2.5 3 3.7 5.8 3.7",
+  merge:
+    "M4.5 5v6M4.5 2.5a1.2 1.2 0 1 0 .01 0M4.5 11a1.2 1.2 0 1 0 .01 0M11.5 7.5a1.2 1.2 0 1 0 .01 0M4.5 5c0 2.5 3 3.7 5.8 3.7",
 } as const;
 
 export type IconName = keyof typeof shapes;
 
-export function Icon({ name, className = "" }: { name: IconName; className?: string }): ReactElement {
+export function Icon({
+  name,
+  className = "",
+}: {
+  name: IconName;
+  className?: string;
+}): ReactElement {
   return (
     <svg
       aria-hidden="true"
@@ -46,7 +54,12 @@ export function Icon({ name, className = "" }: { name: IconName; className?: str
 
 export function Spinner(): ReactElement {
   return (
-    <svg aria-hidden="true" viewBox="0 0 16 16" className="size-4 shrink-0 animate-spin" fill="none">
+    <svg
+      aria-hidden="true"
+      viewBox="0 0 16 16"
+      className="size-4 shrink-0 animate-spin"
+      fill="none"
+    >
       <circle cx="8" cy="8" r="6" stroke="currentColor" strokeOpacity="0.25" strokeWidth="2" />
       <path d="M14 8a6 6 0 0 0-6-6" stroke="currentColor" strokeWidth="2" strokeLinecap="round" />
     </svg>

@@ -1,3 +1,4 @@
+/* oxlint-disable jsx-a11y/prefer-tag-over-role -- browsers do not let their own be styled alike */
 import type { ReactElement } from "react";
 
 interface MeterProps {
@@ -37,7 +38,10 @@ export function Progress({ label, percent }: { label: string; percent: number })
       aria-valuenow={percent}
       className="h-1.5 w-full overflow-hidden rounded-full bg-sunken"
     >
-      <div className="h-full rounded-full bg-accent transition-[width]" style={{ width: `${percent}%` }} />
+      <div
+        className="h-full rounded-full bg-accent transition-[width]"
+        style={{ width: `${percent}%` }}
+      />
     </div>
   );
 }

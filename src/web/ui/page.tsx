@@ -1,4 +1,4 @@
-import type { ReactElement, ReactNode } from "react";
+import { Children, isValidElement, type ReactElement, type ReactNode } from "react";
 import { Icon } from "./icons.js";
 import { PlainText, visible } from "./plain-text.js";
 
@@ -8,7 +8,7 @@ interface PageProps {
   title: string;
   /** What the tab is called, where that says more than the heading. */
   documentTitle?: string;
-  /** The pages above this one, as links; this one is added. */
+  /** The pages above this one, as links with keys; this one is added. */
   crumbs?: readonly ReactNode[];
   description?: ReactNode;
   actions?: ReactNode;
@@ -27,9 +27,11 @@ export function Page(props: PageProps): ReactElement {
         {crumbs.length > 0 && (
           <nav aria-label="Breadcrumbs">
             <ol className="flex min-w-0 flex-wrap items-center gap-1 text-[13px] text-muted [&_a:hover]:text-ink [&_a:hover]:underline">
-              {crumbs.map((crumb, index) => (
-                // The trail of one page never reorders.
-                <li key={index} className="inline-flex min-w-0 items-center gap-1">
+              {Children.toArray(crumbs).map((crumb) => (
+                <li
+                  key={isValidElement(crumb) ? crumb.key : null}
+                  className="inline-flex min-w-0 items-center gap-1"
+                >
                   {crumb}
                   <Icon name="chevronRight" className="!size-3" />
                 </li>
@@ -47,7 +49,9 @@ export function Page(props: PageProps): ReactElement {
             </h1>
             {props.description && <div className="text-muted">{props.description}</div>}
           </div>
-          {props.actions && <div className="flex flex-wrap items-center gap-2">{props.actions}</div>}
+          {props.actions && (
+            <div className="flex flex-wrap items-center gap-2">{props.actions}</div>
+          )}
         </div>
       </header>
       {props.children}

@@ -28,6 +28,14 @@ export function visibleLines(text: string): string {
   );
 }
 
+const segmenter = new Intl.Segmenter();
+
+/** The first character as people count them, for a name's tile. */
+export function initialOf(name: string): string {
+  for (const { segment } of segmenter.segment(visible(name))) return segment;
+  return "";
+}
+
 interface PlainTextProps {
   value: string;
   /** Keeps line breaks and tabs. */
@@ -35,14 +43,20 @@ interface PlainTextProps {
   className?: string;
 }
 
-export function PlainText({ value, multiline = false, className = "" }: PlainTextProps): ReactElement {
+export function PlainText({
+  value,
+  multiline = false,
+  className = "",
+}: PlainTextProps): ReactElement {
   const pattern = multiline ? invisible : invisibleInLine;
   const parts = value.split(pattern);
   const marks = value.match(pattern) ?? [];
   return (
-    <bdi className={`${multiline ? "whitespace-pre-wrap" : ""} [overflow-wrap:anywhere] ${className}`}>
+    <bdi
+      className={`${multiline ? "whitespace-pre-wrap" : ""} [overflow-wrap:anywhere] ${className}`}
+    >
       {parts.map((part, index) => (
-        // The parts of one text never move.
+        // oxlint-disable-next-line react/no-array-index-key -- the parts of one text never move
         <Fragment key={index}>
           {part}
           {marks[index] !== undefined && (

@@ -37,7 +37,9 @@ export function RadioList<Value extends string>({
               {option.hint && <span className="block text-[13px] text-muted">{option.hint}</span>}
             </span>
           </label>
-          {value === option.value && option.children && <div className="mt-3 pl-6.5">{option.children}</div>}
+          {value === option.value && option.children && (
+            <div className="mt-3 pl-6.5">{option.children}</div>
+          )}
         </div>
       ))}
     </fieldset>
@@ -57,7 +59,9 @@ export function Segments<Value extends string>(props: SegmentsProps<Value>): Rea
   const name = useId();
   return (
     <fieldset className="min-w-0">
-      <legend className={props.hideLegend ? "sr-only" : "mb-1.5 text-[13px] font-medium"}>{props.legend}</legend>
+      <legend className={props.hideLegend ? "sr-only" : "mb-1.5 text-[13px] font-medium"}>
+        {props.legend}
+      </legend>
       <div className="inline-flex max-w-full flex-wrap gap-1 rounded-lg bg-sunken p-1">
         {props.options.map((option) => (
           <label

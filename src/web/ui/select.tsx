@@ -2,7 +2,7 @@ import type { ComponentProps, ReactElement, ReactNode } from "react";
 import { controlClass, Field } from "./field.js";
 import { Icon } from "./icons.js";
 
-export interface Option {
+interface Option {
   value: string;
   label: string;
 }
@@ -36,7 +36,10 @@ export function Select({
           </option>
         ))}
       </select>
-      <Icon name="chevronDown" className="pointer-events-none absolute top-2.5 right-2.5 text-muted" />
+      <Icon
+        name="chevronDown"
+        className="pointer-events-none absolute top-2.5 right-2.5 text-muted"
+      />
     </span>
   );
 }

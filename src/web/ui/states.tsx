@@ -4,12 +4,12 @@ import { Button } from "./button.js";
 /** Grey bars where rows will be. */
 export function Skeleton({ rows = 3 }: { rows?: number }): ReactElement {
   return (
-    <div role="status" className="flex flex-col gap-3">
+    <output className="flex flex-col gap-3">
       <span className="sr-only">Loading…</span>
       {Array.from({ length: rows }, (_, row) => (
         <div key={row} aria-hidden="true" className="h-20 animate-pulse rounded-lg bg-sunken" />
       ))}
-    </div>
+    </output>
   );
 }
 

@@ -2,7 +2,7 @@ import type { ReactElement, ReactNode } from "react";
 
 interface TableProps<Row> {
   label: string;
-  columns: readonly { name: string; cell: (row: Row) => ReactNode; hideName?: boolean }[];
+  columns: readonly { name: string; renderCell: (row: Row) => ReactNode; hideName?: boolean }[];
   rows: readonly Row[];
   rowKey: (row: Row) => string;
 }
@@ -14,7 +14,11 @@ export function Table<Row>({ label, columns, rows, rowKey }: TableProps<Row>): R
       <thead className="sr-only md:not-sr-only md:table-header-group">
         <tr className="md:border-b md:border-line">
           {columns.map((column) => (
-            <th key={column.name} scope="col" className="px-4 py-2 text-left text-[13px] font-medium text-muted">
+            <th
+              key={column.name}
+              scope="col"
+              className="px-4 py-2 text-left text-[13px] font-medium text-muted"
+            >
               <span className={column.hideName ? "sr-only" : ""}>{column.name}</span>
             </th>
           ))}
@@ -31,7 +35,7 @@ export function Table<Row>({ label, columns, rows, rowKey }: TableProps<Row>): R
                 <span aria-hidden="true" className="text-[13px] text-muted md:hidden">
                   {column.hideName ? "" : column.name}
                 </span>
-                <div className="min-w-0">{column.cell(row)}</div>
+                <div className="min-w-0">{column.renderCell(row)}</div>
               </td>
             ))}
           </tr>

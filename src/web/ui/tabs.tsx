@@ -9,7 +9,12 @@ interface TabsProps<Name extends string> {
 }
 
 /** Tabs whose choice lives outside, in the address. */
-export function Tabs<Name extends string>({ label, value, onChange, tabs }: TabsProps<Name>): ReactElement {
+export function Tabs<Name extends string>({
+  label,
+  value,
+  onChange,
+  tabs,
+}: TabsProps<Name>): ReactElement {
   return (
     <Radix.Root value={value} onValueChange={(next) => onChange(next as Name)}>
       <Radix.List aria-label={label} className="flex gap-1 overflow-x-auto border-b border-line">

@@ -39,8 +39,7 @@ export function Toasts(): ReactElement {
     () => toasts,
   );
   return (
-    <div
-      role="status"
+    <output
       aria-live="polite"
       className="pointer-events-none fixed inset-x-4 bottom-4 z-50 flex flex-col items-center gap-2 sm:left-auto sm:items-end"
     >
@@ -56,6 +55,6 @@ export function Toasts(): ReactElement {
           <IconButton label="Dismiss" icon="close" onClick={() => dismiss(toast.id)} />
         </div>
       ))}
-    </div>
+    </output>
   );
 }

@@ -104,10 +104,16 @@ export function createApiKeyService(
     },
 
     list: async (actor, after, limit) => {
-      const keys = await db.withSystem("list one's keys", (tx) =>
-        repository.listKeys(tx, actor.userId, after, limit),
-      );
-      return shown(keys.filter((key) => scopesWithin(actor, key.scopes)));
+      const visible: repository.StoredKey[] = [];
+      // A key sees only some of its owner's keys: reads on until the page is full.
+      for (let from = after; ; ) {
+        const keys = await db.withSystem("list one's keys", (tx) =>
+          repository.listKeys(tx, actor.userId, from, limit),
+        );
+        visible.push(...keys.filter((key) => scopesWithin(actor, key.scopes)));
+        from = keys.at(-1)?.id ?? null;
+        if (keys.length < limit || visible.length >= limit) return shown(visible.slice(0, limit));
+      }
     },
 
     get: async (actor, keyId) => shownOne(await own(actor, keyId)),

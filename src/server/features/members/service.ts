@@ -3,7 +3,7 @@ import { exceeding } from "#shared/permissions.js";
 import { brokenConstraint, type Database, type Queryable } from "../../db/connect.js";
 import { systemRoleIds } from "../../db/migrate.js";
 import { AppError, invalidField, notFound } from "../../errors.js";
-import { heldPatterns, requirePermission, type Standing } from "../../http/authorize.js";
+import { heldPatterns, refuseArchived, requirePermission, type Standing } from "../../http/authorize.js";
 import type { OrgContext } from "../../http/mount.js";
 import { userExists } from "../auth/service.js";
 import { lockOrganization } from "../../db/tenant.js";
@@ -92,7 +92,7 @@ export async function changeRole(
 
 /**
  * Removes a member. Leaving by oneself needs no permission.
- * @throws AppError 403; 404; 409 `last_owner`
+ * @throws AppError 403; 404; 409 `last_owner`, `organization_archived`
  */
 export async function removeMember(
   standing: Standing,
@@ -101,6 +101,7 @@ export async function removeMember(
 ): Promise<void> {
   const leaving = standing.membershipId === memberId;
   if (!leaving) requirePermission(standing, "org:members:delete");
+  refuseArchived(standing);
   await db.tenant(standing.orgId, async (tx) => {
     await lockOrganization(tx, standing.orgId);
     const member = await repository.findMember(tx, memberId);

@@ -77,13 +77,13 @@ export async function claimSlug(tx: Queryable, orgId: string, slug: string): Pro
   return row?.org_id === orgId;
 }
 
-/** Which slugs are taken among a base and its numbered variants. Needs system work: slugs are global. */
-export async function takenSlugs(db: Queryable, base: string): Promise<Set<string>> {
+/** Which slugs are taken among a base and a stem's numbered variants. Needs system work: slugs are global. */
+export async function takenSlugs(db: Queryable, base: string, stem: string): Promise<Set<string>> {
   const rows = await db
     .select({ slug: organizationSlugs.slug })
     .from(organizationSlugs)
     .where(
-      sql`${organizationSlugs.slug} = ${base} or ${organizationSlugs.slug} like ${`${base}-%`}`,
+      sql`${organizationSlugs.slug} = ${base} or ${organizationSlugs.slug} like ${`${stem}-%`}`,
     );
   return new Set(rows.map((row) => row.slug));
 }

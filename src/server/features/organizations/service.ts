@@ -38,18 +38,27 @@ export async function createOrganization(
   ceilings: Ceilings,
 ): Promise<Organization> {
   refuseOverCeiling(input, ceilings);
-  if (input.slug !== undefined) refuseReserved(input.slug);
-  const base = input.slug ?? slugBase(input.name);
-  // A derived slug that another request takes first is derived again.
-  for (let attempt = 0; ; attempt += 1) {
-    const slug = input.slug ?? (await freeSlug(db, base));
+  const { slug } = input;
+  if (slug !== undefined) {
+    refuseReserved(slug);
     try {
       return await insert(db, userId, slug, input, ceilings);
     } catch (error) {
-      if (!isSlugTaken(error)) throw error;
-      if (input.slug !== undefined || attempt === 4) throw await slugTaken(db, base);
+      throw isSlugTaken(error) ? await slugTaken(db, slug) : error;
     }
   }
+  const base = slugBase(input.name);
+  // One after another, so that each sees the slugs derived before it.
+  return db.locks([`slug ${base}`], async () => {
+    for (let attempt = 0; ; attempt += 1) {
+      try {
+        return await insert(db, userId, await freeSlug(db, base), input, ceilings);
+      } catch (error) {
+        // Somebody asked for just this slug by its name meanwhile.
+        if (!isSlugTaken(error) || attempt === 4) throw error;
+      }
+    }
+  });
 }
 
 async function insert(
@@ -157,15 +166,17 @@ function slugBase(name: string): string {
   return base === "" ? "organization-1" : `${base}-org`.slice(0, 60);
 }
 
+/** The base where it is free, else with the first number that is; never longer than a slug may be. */
 async function freeSlug(db: Database, base: string): Promise<string> {
-  const taken = await db.withSystem("derive a slug", (tx) => repository.takenSlugs(tx, base));
+  const stem = base.slice(0, 56).replace(/-+$/, "");
+  const taken = await db.withSystem("derive a slug", (tx) => repository.takenSlugs(tx, base, stem));
   let slug = base;
-  for (let number = 2; taken.has(slug); number += 1) slug = `${base}-${number}`;
+  for (let number = 2; taken.has(slug); number += 1) slug = `${stem}-${number}`;
   return slug;
 }
 
 async function slugTaken(db: Database, slug: string): Promise<AppError> {
-  const suggestion = await freeSlug(db, slug.slice(0, 59).replace(/-+$/, ""));
+  const suggestion = await freeSlug(db, slug);
   return new AppError("slug_taken", `The slug "${slug}" is taken; "${suggestion}" is free.`, {
     suggestion,
     errors: [{ loc: ["body", "slug"], msg: `is taken; "${suggestion}" is free`, type: "slug_taken" }],

@@ -4,6 +4,7 @@ import { slugFrom } from "#shared/api/fields.js";
 import type { Project } from "#shared/api/projects.js";
 import { newId } from "../../db/columns.js";
 import { brokenConstraint, type Database, type Queryable } from "../../db/connect.js";
+import { lockOrganization } from "../../db/tenant.js";
 import { AppError, invalidField, notFound } from "../../errors.js";
 import { importRepository } from "../../git/import-repository.js";
 import { createRepository, ImportError } from "../../git/repository.js";
@@ -59,6 +60,8 @@ export async function createProject(
   for (let attempt = 0; ; attempt += 1) {
     try {
       await context.tx(async (tx) => {
+        // One after another, so that each sees the slugs derived before it.
+        if (input.slug === undefined) await lockOrganization(tx, context.orgId);
         const slug = input.slug ?? (await freeSlug(tx, base));
         await repository.insertProject(tx, {
           id,

@@ -3,6 +3,7 @@ import { AppError, invalidField, notFound } from "../../errors.js";
 import { RefMovedError, resolveCommit, resolveTree, updateRef } from "../../git/repository.js";
 import type { OrgContext } from "../../http/mount.js";
 import { commitUnderLock } from "./commit-workspace.js";
+import { isMergeTarget } from "./plan-merge.js";
 import * as repository from "./repository.js";
 import {
   branchRef,
@@ -38,8 +39,8 @@ export async function createWorkspace(
   }
   const baseBranch = input.base_branch ?? agent.default_branch;
   const store = deps.storage.repository(context.orgId, agent.project_id);
-  if (!(await resolveCommit(store, branchRef(baseBranch)))) {
-    throw invalidField("base_branch", `names no branch of the project: ${baseBranch}`, "unknown_id");
+  if (!isMergeTarget(baseBranch) || !(await resolveCommit(store, branchRef(baseBranch)))) {
+    throw invalidField("base_branch", `names no branch to merge into: ${baseBranch}`, "unknown_id");
   }
   const reserved = await context.tx((tx) =>
     repository.reserveWorkspace(tx, {

@@ -19,7 +19,9 @@ const route = getRouteApi("/app/agents");
 export function AgentsPage(): ReactElement {
   return (
     <RequireOrganization title="Agents">
-      {(organization) => <Agents key={organization.id} orgId={organization.id} orgName={organization.name} />}
+      {(organization) => (
+        <Agents key={organization.id} orgId={organization.id} orgName={organization.name} />
+      )}
     </RequireOrganization>
   );
 }
@@ -48,7 +50,11 @@ function Agents({ orgId, orgName }: { orgId: string; orgName: string }): ReactEl
             aria-label="Filter by project"
             value={projectId ?? ""}
             onChange={(value) =>
-              void navigate({ ...paths.agents(), search: value === "" ? {} : { project: value }, replace: true })
+              void navigate({
+                ...paths.agents(),
+                search: value === "" ? {} : { project: value },
+                replace: true,
+              })
             }
             options={[
               { value: "", label: "All projects" },
@@ -58,7 +64,9 @@ function Agents({ orgId, orgName }: { orgId: string; orgName: string }): ReactEl
           <Button
             variant="primary"
             icon="plus"
-            disabledReason={reason ?? (hasNoProject ? "Create a project first: agents work on one." : undefined)}
+            disabledReason={
+              reason ?? (hasNoProject ? "Create a project first: agents work on one." : undefined)
+            }
             onClick={() => setAdding(true)}
           >
             New Agent
@@ -70,7 +78,10 @@ function Agents({ orgId, orgName }: { orgId: string; orgName: string }): ReactEl
       <Card>
         <AgentList
           withProject
-          filter={{ organization_id: orgId, ...(projectId === undefined ? {} : { project_id: projectId }) }}
+          filter={{
+            organization_id: orgId,
+            ...(projectId === undefined ? {} : { project_id: projectId }),
+          }}
           empty={
             <div className="py-8 text-center">
               <p className="font-semibold text-ink">No agents yet</p>
@@ -83,7 +94,12 @@ function Agents({ orgId, orgName }: { orgId: string; orgName: string }): ReactEl
           }
         />
       </Card>
-      <NewAgentDialog isOpen={isAdding} onClose={() => setAdding(false)} orgId={orgId} projectId={projectId} />
+      <NewAgentDialog
+        isOpen={isAdding}
+        onClose={() => setAdding(false)}
+        orgId={orgId}
+        projectId={projectId}
+      />
     </Page>
   );
 }

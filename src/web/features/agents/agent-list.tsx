@@ -39,24 +39,29 @@ export function AgentList({ filter, empty, withProject = false }: AgentListProps
         rows={rows}
         rowKey={(agent) => agent.id}
         columns={[
-          { name: "Agent", cell: (agent) => <AgentName agent={agent} /> },
-          { name: "Status", cell: (agent) => <AgentStatus status={agent.status} /> },
+          { name: "Agent", renderCell: (agent) => <AgentName agent={agent} /> },
+          { name: "Status", renderCell: (agent) => <AgentStatus status={agent.status} /> },
           ...(withProject
-            ? [{ name: "Project", cell: (agent: Agent) => <ProjectName projectId={agent.project_id} /> }]
+            ? [
+                {
+                  name: "Project",
+                  renderCell: (agent: Agent) => <ProjectName projectId={agent.project_id} />,
+                },
+              ]
             : []),
           {
             name: "Branch",
-            cell: (agent) =>
+            renderCell: (agent) =>
               agent.workspace_branch === null ? (
                 <span className="text-muted">None</span>
               ) : (
                 <PlainText value={agent.workspace_branch} className="font-mono text-[13px]" />
               ),
           },
-          { name: "Created", cell: (agent) => <Time value={agent.created_at} /> },
+          { name: "Created", renderCell: (agent) => <Time value={agent.created_at} /> },
           {
             name: "Workspace",
-            cell: (agent) =>
+            renderCell: (agent) =>
               agent.workspace_branch === null ? (
                 <CreateWorkspaceButton
                   size="sm"
@@ -67,7 +72,7 @@ export function AgentList({ filter, empty, withProject = false }: AgentListProps
               ) : (
                 <Link
                   {...paths.workspace(agent.id)}
-                  aria-label={`Workspace of ${agent.name}`}
+                  title={`Workspace of ${agent.name}`}
                   className="font-medium text-accent-ink hover:underline"
                 >
                   Open workspace
@@ -78,7 +83,11 @@ export function AgentList({ filter, empty, withProject = false }: AgentListProps
       />
       {agents.hasNextPage && (
         <div className="border-t border-line p-3 text-center">
-          <Button size="sm" pending={agents.isFetchingNextPage} onClick={() => void agents.fetchNextPage()}>
+          <Button
+            size="sm"
+            pending={agents.isFetchingNextPage}
+            onClick={() => void agents.fetchNextPage()}
+          >
             Show more
           </Button>
         </div>

@@ -1,8 +1,6 @@
-import { useNavigate } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import { useAction } from "../../action.js";
 import { client } from "../../api.js";
-import { paths } from "../../paths.js";
 import { Button } from "../../ui/button.js";
 import { projectsKey } from "../projects/queries.js";
 import { workspacesKey } from "../workspaces/queries.js";
@@ -16,7 +14,7 @@ interface CreateWorkspaceButtonProps {
   variant?: "primary" | "secondary";
 }
 
-/** Gives an agent its folder and branch, and goes there. */
+/** Gives an agent its folder and branch; whoever lists it then shows the branch and a link. */
 export function CreateWorkspaceButton({
   agentId,
   agentName,
@@ -24,20 +22,18 @@ export function CreateWorkspaceButton({
   size = "md",
   variant = "secondary",
 }: CreateWorkspaceButtonProps): ReactElement {
-  const navigate = useNavigate();
   const create = useAction({
     run: (_: undefined, headers) =>
       client.workspaces.create({ params: { agent_id: agentId }, body: {} }, { headers }),
     refresh: [agentsKey, workspacesKey, projectsKey],
     say: () => "Workspace created",
-    onDone: () => void navigate(paths.workspace(agentId)),
     toastErrors: true,
   });
   return (
     <Button
       size={size}
       variant={variant}
-      aria-label={`Create workspace for ${agentName}`}
+      title={`Create workspace for ${agentName}`}
       pending={create.pending}
       disabledReason={disabledReason}
       onClick={() => create.submit(undefined)}

@@ -21,7 +21,12 @@ interface NewAgentDialogProps {
   projectId?: string | undefined;
 }
 
-export function NewAgentDialog({ isOpen, onClose, orgId, projectId }: NewAgentDialogProps): ReactElement {
+export function NewAgentDialog({
+  isOpen,
+  onClose,
+  orgId,
+  projectId,
+}: NewAgentDialogProps): ReactElement {
   return (
     <Dialog
       isOpen={isOpen}
@@ -34,7 +39,11 @@ export function NewAgentDialog({ isOpen, onClose, orgId, projectId }: NewAgentDi
   );
 }
 
-function NewAgentForm({ onClose, orgId, projectId }: Omit<NewAgentDialogProps, "isOpen">): ReactElement {
+function NewAgentForm({
+  onClose,
+  orgId,
+  projectId,
+}: Omit<NewAgentDialogProps, "isOpen">): ReactElement {
   const projects = useQuery(projectsQuery(orgId));
   const [chosenProject, setProject] = useState(projectId);
   const [name, setName] = useState("");
@@ -81,9 +90,16 @@ function NewAgentForm({ onClose, orgId, projectId }: Omit<NewAgentDialogProps, "
           setProject(next);
           setParent("");
         }}
-        options={(projects.data ?? []).map(({ id, name: label }) => ({ value: id, label: visible(label) }))}
+        options={(projects.data ?? []).map(({ id, name: label }) => ({
+          value: id,
+          label: visible(label),
+        }))}
         error={errors.project}
-        hint={projects.data?.length === 0 ? "There is no project yet. Create one first, under Projects." : undefined}
+        hint={
+          projects.data?.length === 0
+            ? "There is no project yet. Create one first, under Projects."
+            : undefined
+        }
       />
       <TextField
         label="Name"
@@ -111,7 +127,10 @@ function NewAgentForm({ onClose, orgId, projectId }: Omit<NewAgentDialogProps, "
         onChange={setParent}
         options={[
           { value: "", label: "None" },
-          ...(parents.data ?? []).map(({ id, name: label }) => ({ value: id, label: visible(label) })),
+          ...(parents.data ?? []).map(({ id, name: label }) => ({
+            value: id,
+            label: visible(label),
+          })),
         ]}
         error={errors.parent}
         hint="Its workspace starts at the parent's newest state."

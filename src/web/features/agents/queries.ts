@@ -16,7 +16,10 @@ export const agentPagesQuery = (filter: AgentFilter) =>
     initialPageParam: undefined as string | undefined,
     queryFn: async ({ signal, pageParam }) => {
       const cursor = pageParam === undefined ? {} : { cursor: pageParam };
-      const { data, headers } = await client.agents.list({ query: { ...filter, ...cursor } }, { signal });
+      const { data, headers } = await client.agents.list(
+        { query: { ...filter, ...cursor } },
+        { signal },
+      );
       return { rows: data, next: nextCursor(headers) };
     },
     getNextPageParam: ({ next }) => next,
@@ -28,11 +31,14 @@ export const projectAgentsQuery = (projectId: string) =>
   queryOptions({
     queryKey: [...agentsKey, "of-project", projectId],
     queryFn: ({ signal }) =>
-      everyPage((query) => client.agents.list({ query: { ...query, project_id: projectId } }, { signal })),
+      everyPage((query) =>
+        client.agents.list({ query: { ...query, project_id: projectId } }, { signal }),
+      ),
   });
 
 export const agentQuery = (agentId: string) =>
   queryOptions({
     queryKey: [...agentsKey, agentId],
-    queryFn: async ({ signal }) => (await client.agents.get({ params: { agent_id: agentId } }, { signal })).data,
+    queryFn: async ({ signal }) =>
+      (await client.agents.get({ params: { agent_id: agentId } }, { signal })).data,
   });

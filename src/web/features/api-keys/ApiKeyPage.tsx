@@ -15,5 +15,9 @@ export function ApiKeyPage(): ReactElement {
 function KeyPage({ keyId }: { keyId: string }): ReactElement {
   const [secret] = useState(() => freshSecretOf(keyId));
   useEffect(forgetFreshKey, []);
-  return secret === null ? <KeyDetails keyId={keyId} /> : <CreatedKey keyId={keyId} secret={secret} />;
+  return secret === null ? (
+    <KeyDetails keyId={keyId} />
+  ) : (
+    <CreatedKey keyId={keyId} secret={secret} />
+  );
 }

@@ -80,14 +80,16 @@ function KeyCard({ apiKey }: { apiKey: ApiKey }): ReactElement {
     >
       <Details
         columns={2}
-        rows={[
-          ["Name", <PlainText value={apiKey.name} />],
-          ["Scope", <Scopes scopes={apiKey.scopes} />],
-          ["Created", <Time value={apiKey.created_at} dateOnly />],
-          ["Last Used", apiKey.last_used_at === null ? "Never" : <Time value={apiKey.last_used_at} />],
-          ["Status", <KeyStatus status={apiKey.status} />],
-          ["Expires", apiKey.expires_at === null ? "Never" : <Time value={apiKey.expires_at} dateOnly />],
-        ]}
+        rows={{
+          Name: <PlainText value={apiKey.name} />,
+          Scope: <Scopes scopes={apiKey.scopes} />,
+          Created: <Time value={apiKey.created_at} dateOnly />,
+          "Last Used":
+            apiKey.last_used_at === null ? "Never" : <Time value={apiKey.last_used_at} />,
+          Status: <KeyStatus status={apiKey.status} />,
+          Expires:
+            apiKey.expires_at === null ? "Never" : <Time value={apiKey.expires_at} dateOnly />,
+        }}
       />
     </Card>
   );

@@ -9,6 +9,7 @@ import { Button, buttonClass } from "../../ui/button.js";
 import { Card } from "../../ui/card.js";
 import { TextField } from "../../ui/field.js";
 import { Form } from "../../ui/form.js";
+import { CrumbLink } from "../shell/crumb-link.js";
 import { Page } from "../../ui/page.js";
 import { RadioList } from "../../ui/radio.js";
 import { SelectField } from "../../ui/select.js";
@@ -36,7 +37,10 @@ export function NewApiKeyPage(): ReactElement {
 
   const create = useAction({
     run: async (body: Parameters<typeof client.apiKeys.create>[0]["body"], headers) => {
-      const { data, status } = await client.apiKeys.create({ body: checked(api.apiKeys.create, body) }, { headers });
+      const { data, status } = await client.apiKeys.create(
+        { body: checked(api.apiKeys.create, body) },
+        { headers },
+      );
       const { key, ...details } = data;
       // Taken out of the answer, so that no cache of answers ever holds it.
       if (key !== null) handOver(details.id, key);
@@ -71,7 +75,11 @@ export function NewApiKeyPage(): ReactElement {
     <Page
       title="Generate New API Key"
       width="narrow"
-      crumbs={[<Link {...paths.apiKeys()}>API Keys</Link>]}
+      crumbs={[
+        <CrumbLink key="apiKeys" {...paths.apiKeys()}>
+          API Keys
+        </CrumbLink>,
+      ]}
       description="A key acts as you, within its scope, and never does more than you may."
     >
       <Card>
@@ -85,7 +93,6 @@ export function NewApiKeyPage(): ReactElement {
           <TextField
             label="Name"
             name="name"
-            autoFocus
             placeholder="CI/CD Integration"
             value={name}
             onChange={setName}
@@ -104,7 +111,11 @@ export function NewApiKeyPage(): ReactElement {
             value={scope}
             onChange={setScope}
             options={[
-              { value: "full", label: "Full Access (*:*)", hint: "All that you may do, in every organization." },
+              {
+                value: "full",
+                label: "Full Access (*:*)",
+                hint: "All that you may do, in every organization.",
+              },
               ...(organization === undefined
                 ? []
                 : [
@@ -118,7 +129,10 @@ export function NewApiKeyPage(): ReactElement {
                             label="Organization"
                             name="organization_id"
                             value={organization.id}
-                            options={organizations.map(({ id, slug }) => ({ value: id, label: slug }))}
+                            options={organizations.map(({ id, slug }) => ({
+                              value: id,
+                              label: slug,
+                            }))}
                             onChange={setOrg}
                             error={errors.organization}
                           />

@@ -6,6 +6,7 @@ import { Alert } from "../../ui/alert.js";
 import { Button, buttonClass } from "../../ui/button.js";
 import { Card, Details } from "../../ui/card.js";
 import { CopyButton, CopyLine } from "../../ui/copy-button.js";
+import { CrumbLink } from "../shell/crumb-link.js";
 import { Page } from "../../ui/page.js";
 import { PlainText } from "../../ui/plain-text.js";
 import { Time } from "../../ui/time.js";
@@ -29,12 +30,17 @@ export function CreatedKey({ keyId, secret }: { keyId: string; secret: string })
       title="API Key Created ✓"
       documentTitle="API Key Created"
       width="narrow"
-      crumbs={[<Link {...paths.apiKeys()}>API Keys</Link>]}
+      crumbs={[
+        <CrumbLink key="apiKeys" {...paths.apiKeys()}>
+          API Keys
+        </CrumbLink>,
+      ]}
     >
       <Card>
         <div className="flex flex-col gap-4">
           <Alert tone="warn" live>
-            <strong className="font-semibold">IMPORTANT:</strong> Copy this key now. You won't be able to see it again!
+            <strong className="font-semibold">IMPORTANT:</strong> Copy this key now. You won't be
+            able to see it again!
           </Alert>
           <code
             data-testid="secret"
@@ -50,11 +56,11 @@ export function CreatedKey({ keyId, secret }: { keyId: string; secret: string })
           </div>
           {apiKey && (
             <Details
-              rows={[
-                ["Name", <PlainText value={apiKey.name} />],
-                ["Scope", <Scopes scopes={apiKey.scopes} />],
-                ["Expires", apiKey.expires_at === null ? "Never" : <Time value={apiKey.expires_at} />],
-              ]}
+              rows={{
+                Name: <PlainText value={apiKey.name} />,
+                Scope: <Scopes scopes={apiKey.scopes} />,
+                Expires: apiKey.expires_at === null ? "Never" : <Time value={apiKey.expires_at} />,
+              }}
             />
           )}
           <div className="flex flex-col gap-1.5">

@@ -2,7 +2,7 @@ import type { ReactElement } from "react";
 import { TextField } from "../../ui/field.js";
 import { Segments } from "../../ui/radio.js";
 
-export type ExpirationChoice = "never" | "30" | "90" | "custom";
+type ExpirationChoice = "never" | "30" | "90" | "custom";
 
 export interface Expiration {
   choice: ExpirationChoice;

@@ -7,10 +7,11 @@ import { useAction } from "../../action.js";
 import { checked, client } from "../../api.js";
 import { paths } from "../../paths.js";
 import { Button } from "../../ui/button.js";
-import { Card, type Detail, Details } from "../../ui/card.js";
+import { Card, type Rows, Details } from "../../ui/card.js";
 import { CopyIcon } from "../../ui/copy-button.js";
 import { TextField } from "../../ui/field.js";
 import { Form } from "../../ui/form.js";
+import { CrumbLink } from "../shell/crumb-link.js";
 import { Page } from "../../ui/page.js";
 import { PlainText } from "../../ui/plain-text.js";
 import { Skeleton } from "../../ui/states.js";
@@ -23,7 +24,11 @@ import { RevokeButton } from "./revoke-button.js";
 
 export function KeyDetails({ keyId }: { keyId: string }): ReactElement {
   const key = useQuery(apiKeyQuery(keyId));
-  const crumbs = [<Link {...paths.apiKeys()}>API Keys</Link>];
+  const crumbs = [
+    <CrumbLink key="apiKeys" {...paths.apiKeys()}>
+      API Keys
+    </CrumbLink>,
+  ];
   if (key.isPending || key.isError) {
     return (
       <Page title="API Key" width="narrow" crumbs={crumbs}>
@@ -54,45 +59,41 @@ export function KeyDetails({ keyId }: { keyId: string }): ReactElement {
 function KeyFields({ apiKey: key }: { apiKey: ApiKey }): ReactElement {
   const { organizations } = useCurrentOrganization();
   const organization = organizations.find(({ id }) => id === key.organization_id);
-  const time = (value: string | null): ReactElement | string => (value === null ? "Never" : <Time value={value} />);
-  const rows: Detail[] = [
-    ["Key", <code className="font-mono text-[13px]">{key.key_hint}</code>],
-    [
-      "Id",
+  const time = (value: string | null): ReactElement | string =>
+    value === null ? "Never" : <Time value={value} />;
+  const rows: Rows = {
+    Key: <code className="font-mono text-[13px]">{key.key_hint}</code>,
+    Id: (
       <span className="flex items-start gap-0.5">
         <code className="font-mono text-[13px]">{key.id}</code>
         <CopyIcon text={key.id} label="Copy id" />
-      </span>,
-    ],
-    ["Status", <KeyStatus status={key.status} />],
-    ["Scope", <Scopes scopes={key.scopes} />],
-    [
-      "Organization",
-      organization ? (
-        <Link {...paths.organization(organization.id)} className="text-accent-ink hover:underline">
-          <PlainText value={organization.name} />
-        </Link>
-      ) : (
-        (key.organization_id ?? "All of yours")
-      ),
-    ],
-    ["Created", <Time value={key.created_at} />],
-    ["Last Used", time(key.last_used_at)],
-    ["Last Used From", key.last_used_ip ?? "Nowhere yet"],
-    ["Expires", time(key.expires_at)],
-    ...(key.revoked_at === null ? [] : ([["Revoked", <Time value={key.revoked_at} />]] as const)),
-    ["Allowed Addresses", key.allowed_ips === null ? "All" : key.allowed_ips.join(", ")],
+      </span>
+    ),
+    Status: <KeyStatus status={key.status} />,
+    Scope: <Scopes scopes={key.scopes} />,
+    Organization: organization ? (
+      <Link {...paths.organization(organization.id)} className="text-accent-ink hover:underline">
+        <PlainText value={organization.name} />
+      </Link>
+    ) : (
+      (key.organization_id ?? "All of yours")
+    ),
+    Created: <Time value={key.created_at} />,
+    "Last Used": time(key.last_used_at),
+    "Last Used From": key.last_used_ip ?? "Nowhere yet",
+    Expires: time(key.expires_at),
+    ...(key.revoked_at === null ? {} : { Revoked: <Time value={key.revoked_at} /> }),
+    "Allowed Addresses": key.allowed_ips === null ? "All" : key.allowed_ips.join(", "),
     ...(key.agent_id === null
-      ? []
-      : ([
-          [
-            "Agent",
+      ? {}
+      : {
+          Agent: (
             <Link {...paths.workspace(key.agent_id)} className="text-accent-ink hover:underline">
               {key.agent_id}
-            </Link>,
-          ],
-        ] as const)),
-  ];
+            </Link>
+          ),
+        }),
+  };
   return <Details rows={rows} />;
 }
 
@@ -101,7 +102,10 @@ function Rename({ apiKey }: { apiKey: ApiKey }): ReactElement {
   const [description, setDescription] = useState(apiKey.description ?? "");
   const save = useAction({
     run: (body: Parameters<typeof client.apiKeys.update>[0]["body"]) =>
-      client.apiKeys.update({ params: { key_id: apiKey.id }, body: checked(api.apiKeys.update, body) }),
+      client.apiKeys.update({
+        params: { key_id: apiKey.id },
+        body: checked(api.apiKeys.update, body),
+      }),
     refresh: [apiKeysKey],
     say: () => "Changes saved",
   });

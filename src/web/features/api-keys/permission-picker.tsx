@@ -20,7 +20,12 @@ interface PermissionPickerProps {
 }
 
 /** [Select permissions…]: all, or some by resource, each with its sentence. */
-export function PermissionPicker({ value, onChange, refusal, error }: PermissionPickerProps): ReactElement {
+export function PermissionPicker({
+  value,
+  onChange,
+  refusal,
+  error,
+}: PermissionPickerProps): ReactElement {
   const id = useId();
   const [isOpen, setOpen] = useState(false);
   const toggle = (permission: Permission, isOn: boolean): void => {
@@ -30,10 +35,8 @@ export function PermissionPicker({ value, onChange, refusal, error }: Permission
     onChange(next);
   };
   return (
-    <div role="group" aria-labelledby={`${id}-label`} className="flex flex-col gap-1.5">
-      <span id={`${id}-label`} className="text-[13px] font-medium">
-        Permissions
-      </span>
+    <fieldset className="flex min-w-0 flex-col gap-1.5">
+      <legend className="mb-1.5 text-[13px] font-medium">Permissions</legend>
       <div>
         <Button
           aria-expanded={isOpen}
@@ -80,6 +83,6 @@ export function PermissionPicker({ value, onChange, refusal, error }: Permission
             </fieldset>
           ))}
       </div>
-    </div>
+    </fieldset>
   );
 }

@@ -11,5 +11,6 @@ export const apiKeysQuery = queryOptions({
 export const apiKeyQuery = (keyId: string) =>
   queryOptions({
     queryKey: [...apiKeysKey, keyId],
-    queryFn: async ({ signal }) => (await client.apiKeys.get({ params: { key_id: keyId } }, { signal })).data,
+    queryFn: async ({ signal }) =>
+      (await client.apiKeys.get({ params: { key_id: keyId } }, { signal })).data,
   });

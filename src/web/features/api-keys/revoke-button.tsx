@@ -7,7 +7,13 @@ import { ConfirmDialog } from "../../ui/dialog.js";
 import { PlainText, visible } from "../../ui/plain-text.js";
 import { apiKeysKey } from "./queries.js";
 
-export function RevokeButton({ apiKey, size = "md" }: { apiKey: ApiKey; size?: "sm" | "md" }): ReactElement {
+export function RevokeButton({
+  apiKey,
+  size = "md",
+}: {
+  apiKey: ApiKey;
+  size?: "sm" | "md";
+}): ReactElement {
   const [isAsking, setAsking] = useState(false);
   const revoke = useAction({
     run: () => client.apiKeys.revoke({ params: { key_id: apiKey.id } }),
@@ -34,8 +40,8 @@ export function RevokeButton({ apiKey, size = "md" }: { apiKey: ApiKey; size?: "
         pending={revoke.pending}
         onConfirm={() => revoke.submit(undefined)}
       >
-        The next request with <PlainText value={apiKey.name} /> (<code className="font-mono">{apiKey.key_hint}</code>) is
-        refused. This cannot be undone.
+        The next request with <PlainText value={apiKey.name} /> (
+        <code className="font-mono">{apiKey.key_hint}</code>) is refused. This cannot be undone.
       </ConfirmDialog>
     </>
   );

@@ -58,6 +58,7 @@ export function LoginPage(): ReactElement {
           type="email"
           name="email"
           autoComplete="username"
+          // oxlint-disable-next-line jsx-a11y/no-autofocus -- signing in is all there is to do here
           autoFocus
           value={email}
           onChange={setEmail}

@@ -23,7 +23,11 @@ export function RegisterPage(): ReactElement {
   const signUp = useAction({
     run: async () => {
       const address = email.trim();
-      const body = checked(api.auth.register, { email: address, password, full_name: fullName.trim() || null });
+      const body = checked(api.auth.register, {
+        email: address,
+        password,
+        full_name: fullName.trim() || null,
+      });
       await client.auth.register({ body });
       const { status } = await client.auth.login({ body: { email: address, password } });
       return { data: undefined, status };
@@ -64,7 +68,6 @@ export function RegisterPage(): ReactElement {
           optional
           name="name"
           autoComplete="name"
-          autoFocus
           value={fullName}
           onChange={setFullName}
           error={errors.fullName}

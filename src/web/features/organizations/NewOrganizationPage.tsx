@@ -9,6 +9,7 @@ import { Button, buttonClass } from "../../ui/button.js";
 import { Card } from "../../ui/card.js";
 import { TextArea, TextField } from "../../ui/field.js";
 import { Form } from "../../ui/form.js";
+import { CrumbLink } from "../shell/crumb-link.js";
 import { Page } from "../../ui/page.js";
 import { switchOrganization } from "./current.js";
 import { organizationsKey } from "./queries.js";
@@ -64,7 +65,11 @@ export function NewOrganizationPage(): ReactElement {
     <Page
       title="New Organization"
       width="narrow"
-      crumbs={[<Link {...paths.organizations()}>Organizations</Link>]}
+      crumbs={[
+        <CrumbLink key="organizations" {...paths.organizations()}>
+          Organizations
+        </CrumbLink>,
+      ]}
       description="It holds projects, agents, members and their limits. You will be its owner."
     >
       <Card>
@@ -74,7 +79,7 @@ export function NewOrganizationPage(): ReactElement {
           error={create.error}
           isShownAtField={Object.values(errors).some(Boolean)}
         >
-          <TextField label="Name" name="name" autoFocus value={name} onChange={setName} error={errors.name} />
+          <TextField label="Name" name="name" value={name} onChange={setName} error={errors.name} />
           <TextField
             label="Slug"
             name="slug"

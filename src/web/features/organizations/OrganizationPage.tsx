@@ -6,6 +6,7 @@ import { Badge, StatusDot } from "../../ui/badge.js";
 import { Button, buttonClass } from "../../ui/button.js";
 import { Card, Details } from "../../ui/card.js";
 import { countOf, formatNumber } from "../../ui/number.js";
+import { CrumbLink } from "../shell/crumb-link.js";
 import { Page } from "../../ui/page.js";
 import { PlainText, visible } from "../../ui/plain-text.js";
 import { Skeleton } from "../../ui/states.js";
@@ -26,7 +27,11 @@ export function OrganizationPage(): ReactElement {
   const { orgId } = route.useParams();
   const details = useQuery(organizationQuery(orgId));
   const { organization: current, organizations } = useCurrentOrganization();
-  const crumbs = [<Link {...paths.organizations()}>Organizations</Link>];
+  const crumbs = [
+    <CrumbLink key="organizations" {...paths.organizations()}>
+      Organizations
+    </CrumbLink>,
+  ];
 
   if (details.isPending || details.isError) {
     return (
@@ -34,7 +39,11 @@ export function OrganizationPage(): ReactElement {
         {details.isPending ? (
           <Skeleton />
         ) : (
-          <QueryError error={details.error} onRetry={() => void details.refetch()} what="The organization" />
+          <QueryError
+            error={details.error}
+            onRetry={() => void details.refetch()}
+            what="The organization"
+          />
         )}
       </Page>
     );
@@ -49,7 +58,11 @@ export function OrganizationPage(): ReactElement {
     <Page
       title={organization.name}
       crumbs={crumbs}
-      description={organization.description !== null && <PlainText value={organization.description} multiline />}
+      description={
+        organization.description !== null && (
+          <PlainText value={organization.description} multiline />
+        )
+      }
       actions={
         <>
           {current?.id === organization.id ? (
@@ -66,36 +79,37 @@ export function OrganizationPage(): ReactElement {
       }
     >
       <div className="grid items-start gap-4 xl:grid-cols-2">
-        <Card title="Resource Usage">
-          <Usage orgId={organization.id} />
-        </Card>
-        <Card title="Details">
-          <Details
-            rows={[
-              ["Slug", <code className="font-mono text-[13px]">{organization.slug}</code>],
-              [
-                "Status",
-                organization.is_active ? (
+        <div className="flex min-w-0 flex-col gap-4">
+          <Card title="Resource Usage">
+            <Usage orgId={organization.id} />
+          </Card>
+          <Projects orgId={organization.id} />
+        </div>
+        <div className="flex min-w-0 flex-col gap-4">
+          <Card title="Details">
+            <Details
+              rows={{
+                Slug: <code className="font-mono text-[13px]">{organization.slug}</code>,
+                Status: organization.is_active ? (
                   <StatusDot tone="good">Active</StatusDot>
                 ) : (
                   <StatusDot tone="neutral">Archived</StatusDot>
                 ),
-              ],
-              ["Owner", <Owner ownerId={organization.owner_id} email={item?.owner.email} />],
-              ...(item
-                ? ([
-                    ["Members", formatNumber(item.counts.members)],
-                    ["Projects", formatNumber(item.counts.projects)],
-                    ["Agents", formatNumber(item.counts.agents)],
-                    ["Your role", <PlainText value={item.role} />],
-                  ] as const)
-                : []),
-              ["Created", <Time value={organization.created_at} />],
-            ]}
-          />
-        </Card>
-        <Projects orgId={organization.id} />
-        <Members orgId={organization.id} />
+                Owner: <Owner ownerId={organization.owner_id} email={item?.owner.email} />,
+                ...(item
+                  ? {
+                      Members: formatNumber(item.counts.members),
+                      Projects: formatNumber(item.counts.projects),
+                      Agents: formatNumber(item.counts.agents),
+                      "Your role": <PlainText value={item.role} />,
+                    }
+                  : {}),
+                Created: <Time value={organization.created_at} />,
+              }}
+            />
+          </Card>
+          <Members orgId={organization.id} />
+        </div>
       </div>
     </Page>
   );
@@ -133,8 +147,14 @@ function Projects({ orgId }: { orgId: string }): ReactElement {
       ) : (
         <ul className="-my-2 divide-y divide-line">
           {projects.data.map((project) => (
-            <li key={project.id} className="flex flex-wrap items-center justify-between gap-x-4 gap-y-1 py-2">
-              <Link {...paths.project(project.id)} className="min-w-0 font-medium text-accent-ink hover:underline">
+            <li
+              key={project.id}
+              className="flex flex-wrap items-center justify-between gap-x-4 gap-y-1 py-2"
+            >
+              <Link
+                {...paths.project(project.id)}
+                className="min-w-0 font-medium text-accent-ink hover:underline"
+              >
                 <PlainText value={project.name} />
               </Link>
               <span className="flex items-center gap-3 text-[13px] text-muted">
@@ -162,7 +182,10 @@ function Members({ orgId }: { orgId: string }): ReactElement {
         <ul className="-my-2 divide-y divide-line">
           {members.data.map((member) => (
             <li key={member.id} className="flex items-center justify-between gap-4 py-2">
-              <MemberName member={member} isMe={member.user_id !== null && member.user_id === me?.id} />
+              <MemberName
+                member={member}
+                isMe={member.user_id !== null && member.user_id === me?.id}
+              />
               <span className="text-[13px] text-muted">
                 <PlainText value={member.role_name} />
               </span>

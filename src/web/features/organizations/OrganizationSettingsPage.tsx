@@ -1,7 +1,8 @@
 import { useQuery } from "@tanstack/react-query";
-import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
+import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import { type OrganizationTab, paths } from "../../paths.js";
+import { CrumbLink } from "../shell/crumb-link.js";
 import { Page } from "../../ui/page.js";
 import { PlainText } from "../../ui/plain-text.js";
 import { Skeleton } from "../../ui/states.js";
@@ -25,11 +26,22 @@ export function OrganizationSettingsPage(): ReactElement {
 
   if (details.isPending || details.isError) {
     return (
-      <Page title="Organization settings" crumbs={[<Link {...paths.organizations()}>Organizations</Link>]}>
+      <Page
+        title="Organization settings"
+        crumbs={[
+          <CrumbLink key="organizations" {...paths.organizations()}>
+            Organizations
+          </CrumbLink>,
+        ]}
+      >
         {details.isPending ? (
           <Skeleton />
         ) : (
-          <QueryError error={details.error} onRetry={() => void details.refetch()} what="The organization" />
+          <QueryError
+            error={details.error}
+            onRetry={() => void details.refetch()}
+            what="The organization"
+          />
         )}
       </Page>
     );
@@ -40,10 +52,12 @@ export function OrganizationSettingsPage(): ReactElement {
       title="Settings"
       documentTitle={`Settings of ${organization.name}`}
       crumbs={[
-        <Link {...paths.organizations()}>Organizations</Link>,
-        <Link {...paths.organization(orgId)}>
+        <CrumbLink key="organizations" {...paths.organizations()}>
+          Organizations
+        </CrumbLink>,
+        <CrumbLink key="organization" {...paths.organization(orgId)}>
           <PlainText value={organization.name} />
-        </Link>,
+        </CrumbLink>,
       ]}
       description={
         <>
@@ -55,24 +69,36 @@ export function OrganizationSettingsPage(): ReactElement {
       <Tabs<OrganizationTab>
         label="Organization settings"
         value={tab}
-        onChange={(next) => void navigate({ ...paths.organizationSettings(orgId, next), replace: true })}
+        onChange={(next) =>
+          void navigate({ ...paths.organizationSettings(orgId, next), replace: true })
+        }
         tabs={[
           {
             value: "general",
             label: "General",
             // A form starts from what was saved; the id remounts it for another organization.
-            content: <GeneralTab key={organization.id} organization={organization} refusal={refusal} />,
+            content: (
+              <GeneralTab key={organization.id} organization={organization} refusal={refusal} />
+            ),
           },
           {
             value: "resources",
             label: "Resources",
-            content: <ResourcesTab key={organization.id} organization={organization} refusal={refusal} />,
+            content: (
+              <ResourcesTab key={organization.id} organization={organization} refusal={refusal} />
+            ),
           },
-          { value: "members", label: "Members", content: <MembersTab orgId={organization.id} refusal={refusal} /> },
+          {
+            value: "members",
+            label: "Members",
+            content: <MembersTab orgId={organization.id} refusal={refusal} />,
+          },
           {
             value: "billing",
             label: "Billing",
-            content: <BillingTab key={organization.id} organization={organization} refusal={refusal} />,
+            content: (
+              <BillingTab key={organization.id} organization={organization} refusal={refusal} />
+            ),
           },
         ]}
       />

@@ -12,10 +12,18 @@ import { QueryError } from "../shell/query-state.js";
 import { useCurrentOrganization } from "./current.js";
 import { OrganizationCard } from "./organization-card.js";
 
-const SwitchMenu = deferMenu(async () => (await import("../shell/organization-choices.js")).SwitchMenu);
+const SwitchMenu = deferMenu(
+  async () => (await import("../shell/organization-choices.js")).SwitchMenu,
+);
 
 export function OrganizationsPage(): ReactElement {
-  const { organization: current, organizations, isPending, error, retry } = useCurrentOrganization();
+  const {
+    organization: current,
+    organizations,
+    isPending,
+    error,
+    retry,
+  } = useCurrentOrganization();
   const { data: me } = useQuery(meQuery);
 
   const newOrganization = (
@@ -42,8 +50,8 @@ export function OrganizationsPage(): ReactElement {
         <QueryError error={error} onRetry={retry} />
       ) : organizations.length === 0 ? (
         <EmptyState title="You belong to no organization yet" action={newOrganization}>
-          An organization holds your projects, agents and their limits. Create the first one, or ask a colleague to add
-          you to theirs.
+          An organization holds your projects, agents and their limits. Create the first one, or ask
+          a colleague to add you to theirs.
         </EmptyState>
       ) : (
         <div className="grid items-start gap-4 xl:grid-cols-2">

@@ -37,8 +37,10 @@ export function GeneralTab({ organization, refusal }: TabProps): ReactElement {
     const change: OrganizationChange = {};
     if (name !== organization.name) change.name = name;
     if (slug !== organization.slug) change.slug = slug;
-    if (description !== (organization.description ?? "")) change.description = description.trim() || null;
-    if (billingEmail !== (organization.billing_email ?? "")) change.billing_email = billingEmail.trim() || null;
+    if (description !== (organization.description ?? ""))
+      change.description = description.trim() || null;
+    if (billingEmail !== (organization.billing_email ?? ""))
+      change.billing_email = billingEmail.trim() || null;
     save.submit(change);
   };
 
@@ -73,7 +75,7 @@ export function GeneralTab({ organization, refusal }: TabProps): ReactElement {
             !isSlugOpen && (
               <Button
                 icon="edit"
-                aria-label="Edit slug"
+                title="Edit the slug"
                 disabledReason={writeReason}
                 onClick={() => setSlugOpen(true)}
               >

@@ -28,7 +28,8 @@ export function MembersTab({ orgId, refusal }: { orgId: string; refusal: Refusal
   const writeReason = refusal("org:members:write");
 
   if (members.isPending || roles.isPending) return <Skeleton />;
-  if (members.isError) return <QueryError error={members.error} onRetry={() => void members.refetch()} />;
+  if (members.isError)
+    return <QueryError error={members.error} onRetry={() => void members.refetch()} />;
   if (roles.isError) return <QueryError error={roles.error} onRetry={() => void roles.refetch()} />;
   const isMe = (member: Member): boolean => member.user_id !== null && member.user_id === me?.id;
   return (
@@ -41,17 +42,29 @@ export function MembersTab({ orgId, refusal }: { orgId: string; refusal: Refusal
             rows={members.data}
             rowKey={(member) => member.id}
             columns={[
-              { name: "Member", cell: (member) => <MemberName member={member} isMe={isMe(member)} /> },
+              {
+                name: "Member",
+                renderCell: (member) => <MemberName member={member} isMe={isMe(member)} />,
+              },
               {
                 name: "Role",
-                cell: (member) => <RoleSelect member={member} roles={roles.data} reason={writeReason} />,
+                renderCell: (member) => (
+                  <RoleSelect member={member} roles={roles.data} reason={writeReason} />
+                ),
               },
-              { name: "Joined", cell: (member) => <Time value={member.joined_at} dateOnly /> },
+              {
+                name: "Joined",
+                renderCell: (member) => <Time value={member.joined_at} dateOnly />,
+              },
               {
                 name: "Actions",
                 hideName: true,
-                cell: (member) => (
-                  <RemoveButton member={member} isMe={isMe(member)} reason={refusal("org:members:delete")} />
+                renderCell: (member) => (
+                  <RemoveButton
+                    member={member}
+                    isMe={isMe(member)}
+                    reason={refusal("org:members:delete")}
+                  />
                 ),
               },
             ]}
@@ -103,7 +116,8 @@ function RemoveButton({ member, isMe, reason }: RemoveButtonProps): ReactElement
   const [isAsking, setAsking] = useState(false);
   const navigate = useNavigate();
   const remove = useAction({
-    run: () => client.members.remove({ params: { org_id: member.organization_id, member_id: member.id } }),
+    run: () =>
+      client.members.remove({ params: { org_id: member.organization_id, member_id: member.id } }),
     refresh: [isMe ? organizationsQuery.queryKey : organizationsKey],
     say: () => (isMe ? "You left the organization" : `${visible(member.display_name)} was removed`),
     onDone: () => {
@@ -134,7 +148,8 @@ function RemoveButton({ member, isMe, reason }: RemoveButtonProps): ReactElement
           "You lose access to its projects and agents at once. Somebody has to add you again."
         ) : (
           <>
-            <PlainText value={member.display_name} /> loses access to this organization at once, through any credential.
+            <PlainText value={member.display_name} /> loses access to this organization at once,
+            through any credential.
           </>
         )}
       </ConfirmDialog>

@@ -20,7 +20,11 @@ interface OrganizationCardProps {
   isOwn: boolean;
 }
 
-export function OrganizationCard({ organization, isCurrent, isOwn }: OrganizationCardProps): ReactElement {
+export function OrganizationCard({
+  organization,
+  isCurrent,
+  isOwn,
+}: OrganizationCardProps): ReactElement {
   const { id, name } = organization;
   const about = visible(name);
   const handleSwitch = (): void => {
@@ -38,7 +42,11 @@ export function OrganizationCard({ organization, isCurrent, isOwn }: Organizatio
       actions={isCurrent && <Badge tone="accent">Current</Badge>}
       footer={
         <>
-          <Link {...paths.organization(id)} aria-label={`View ${about}`} className={buttonClass("secondary", "sm")}>
+          <Link
+            {...paths.organization(id)}
+            aria-label={`View ${about}`}
+            className={buttonClass("secondary", "sm")}
+          >
             View
           </Link>
           {!withoutSettings.has(organization.role) && (
@@ -62,21 +70,18 @@ export function OrganizationCard({ organization, isCurrent, isOwn }: Organizatio
       }
     >
       <Details
-        rows={[
-          ["Slug", <code className="font-mono text-[13px]">{organization.slug}</code>],
-          [
-            "Status",
-            organization.is_active ? (
-              <StatusDot tone="good">Active</StatusDot>
-            ) : (
-              <StatusDot tone="neutral">Archived</StatusDot>
-            ),
-          ],
-          ["Owner", isOwn ? "You ✓" : <PlainText value={organization.owner.email} />],
-          ["Members", formatNumber(organization.counts.members)],
-          ["Projects", formatNumber(organization.counts.projects)],
-          ["Resource Usage", <UsageLine usage={organization.usage} />],
-        ]}
+        rows={{
+          Slug: <code className="font-mono text-[13px]">{organization.slug}</code>,
+          Status: organization.is_active ? (
+            <StatusDot tone="good">Active</StatusDot>
+          ) : (
+            <StatusDot tone="neutral">Archived</StatusDot>
+          ),
+          Owner: isOwn ? "You ✓" : <PlainText value={organization.owner.email} />,
+          Members: formatNumber(organization.counts.members),
+          Projects: formatNumber(organization.counts.projects),
+          "Resource Usage": <UsageLine usage={organization.usage} />,
+        }}
       />
     </Card>
   );

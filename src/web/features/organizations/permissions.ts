@@ -18,7 +18,10 @@ function sentence(permission: Permission): string {
  * decides again; this only spares the viewer the refusal.
  */
 export function useRefusal(orgId: string | undefined): Refusal {
-  const { data, isError } = useQuery({ ...permissionsQuery(orgId ?? ""), enabled: orgId !== undefined });
+  const { data, isError } = useQuery({
+    ...permissionsQuery(orgId ?? ""),
+    enabled: orgId !== undefined,
+  });
   return (permission) => {
     if (data === undefined) {
       // Unknown is not forbidden: the server will say.

@@ -33,7 +33,8 @@ export const permissionsQuery = (orgId: string) =>
 export const membersQuery = (orgId: string) =>
   queryOptions({
     queryKey: [...organizationsKey, orgId, "members"],
-    queryFn: async ({ signal }) => (await client.members.list({ params: { org_id: orgId } }, { signal })).data,
+    queryFn: async ({ signal }) =>
+      (await client.members.list({ params: { org_id: orgId } }, { signal })).data,
   });
 
 export const rolesQuery = (orgId: string) =>

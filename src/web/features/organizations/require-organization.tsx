@@ -18,7 +18,11 @@ export function RequireOrganization({
 }): ReactNode {
   const { organization, isPending, error, retry } = useCurrentOrganization();
   if (organization !== undefined) return children(organization);
-  return <Page title={title}>{isPending ? <Skeleton /> : error ? <QueryError error={error} onRetry={retry} /> : <None />}</Page>;
+  return (
+    <Page title={title}>
+      {isPending ? <Skeleton /> : error ? <QueryError error={error} onRetry={retry} /> : <None />}
+    </Page>
+  );
 }
 
 function None(): ReactElement {
@@ -31,7 +35,8 @@ function None(): ReactElement {
         </Link>
       }
     >
-      Everything here belongs to an organization. Create one, or ask a colleague to add you to theirs.
+      Everything here belongs to an organization. Create one, or ask a colleague to add you to
+      theirs.
     </EmptyState>
   );
 }

@@ -74,7 +74,11 @@ export function ResourcesTab({ organization, refusal }: ResourcesTabProps): Reac
           disabledReason={reason}
           hint={
             usage.data && (
-              <CurrentUsage label="Runtime hours" {...usage.data.runtime_hours} text={hoursText(usage.data)} />
+              <CurrentUsage
+                label="Runtime hours"
+                {...usage.data.runtime_hours}
+                text={hoursText(usage.data)}
+              />
             )
           }
         />
@@ -88,7 +92,12 @@ export function ResourcesTab({ organization, refusal }: ResourcesTabProps): Reac
   );
 }
 
-function CurrentUsage(props: { label: string; current: number; limit: number; text: string }): ReactElement {
+function CurrentUsage(props: {
+  label: string;
+  current: number;
+  limit: number;
+  text: string;
+}): ReactElement {
   return (
     <div className="mt-0.5 flex flex-col gap-1.5">
       <span>

@@ -14,7 +14,10 @@ export function useUpdateOrganization(
 ): Action<OrganizationChange> {
   return useAction({
     run: (change: OrganizationChange) =>
-      client.organizations.update({ params: { org_id: orgId }, body: checked(api.organizations.update, change) }),
+      client.organizations.update({
+        params: { org_id: orgId },
+        body: checked(api.organizations.update, change),
+      }),
     refresh: [organizationsKey],
     say: () => message,
     onDone,

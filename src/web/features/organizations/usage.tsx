@@ -22,7 +22,11 @@ export function UsageLine({ usage }: { usage: Usage }): ReactElement {
         {agentsText(usage)} agents, {hoursText(usage)}
       </span>
       <div className="grid grid-cols-2 gap-2">
-        <Meter label="Concurrent agents" {...usage.concurrent_agents} text={`${agentsText(usage)} agents`} />
+        <Meter
+          label="Concurrent agents"
+          {...usage.concurrent_agents}
+          text={`${agentsText(usage)} agents`}
+        />
         <Meter label="Runtime hours" {...usage.runtime_hours} text={hoursText(usage)} />
       </div>
     </div>
@@ -49,7 +53,8 @@ export function UsageMeters({ usage }: { usage: Usage }): ReactElement {
         ))}
       </div>
       <p className="text-[13px] text-muted">
-        This month: <Time value={usage.period_start} dateOnly /> to <Time value={usage.period_end} dateOnly />
+        This month: <Time value={usage.period_start} dateOnly /> to{" "}
+        <Time value={usage.period_end} dateOnly />
       </p>
     </div>
   );

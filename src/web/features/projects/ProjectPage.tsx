@@ -7,6 +7,7 @@ import { Button } from "../../ui/button.js";
 import { Card, Details } from "../../ui/card.js";
 import { CopyLine } from "../../ui/copy-button.js";
 import { formatNumber } from "../../ui/number.js";
+import { CrumbLink } from "../shell/crumb-link.js";
 import { Page } from "../../ui/page.js";
 import { PlainText } from "../../ui/plain-text.js";
 import { Skeleton } from "../../ui/states.js";
@@ -26,17 +27,31 @@ export function ProjectPage(): ReactElement {
   const { projectId } = route.useParams();
   const details = useQuery(projectQuery(projectId));
   const orgId = details.data?.organization_id;
-  const organization = useQuery({ ...organizationQuery(orgId ?? ""), enabled: orgId !== undefined });
+  const organization = useQuery({
+    ...organizationQuery(orgId ?? ""),
+    enabled: orgId !== undefined,
+  });
   const agentReason = useRefusal(orgId)("agent:write");
   const [isAdding, setAdding] = useState(false);
 
   if (details.isPending || details.isError) {
     return (
-      <Page title="Project" crumbs={[<Link {...paths.projects()}>Projects</Link>]}>
+      <Page
+        title="Project"
+        crumbs={[
+          <CrumbLink key="projects" {...paths.projects()}>
+            Projects
+          </CrumbLink>,
+        ]}
+      >
         {details.isPending ? (
           <Skeleton />
         ) : (
-          <QueryError error={details.error} onRetry={() => void details.refetch()} what="The project" />
+          <QueryError
+            error={details.error}
+            onRetry={() => void details.refetch()}
+            what="The project"
+          />
         )}
       </Page>
     );
@@ -53,14 +68,18 @@ export function ProjectPage(): ReactElement {
       crumbs={[
         ...(organization.data
           ? [
-              <Link {...paths.organization(organization.data.id)}>
+              <CrumbLink key="organization" {...paths.organization(organization.data.id)}>
                 <PlainText value={organization.data.name} />
-              </Link>,
+              </CrumbLink>,
             ]
           : []),
-        <Link {...paths.projects()}>Projects</Link>,
+        <CrumbLink key="projects" {...paths.projects()}>
+          Projects
+        </CrumbLink>,
       ]}
-      description={project.description !== null && <PlainText value={project.description} multiline />}
+      description={
+        project.description !== null && <PlainText value={project.description} multiline />
+      }
     >
       {project.error !== null && (
         <Alert>
@@ -71,17 +90,20 @@ export function ProjectPage(): ReactElement {
         <div className="flex flex-col gap-4">
           <Details
             columns={2}
-            rows={[
-              ["Status", <ProjectStatus project={project} />],
-              ["Default branch", <PlainText value={project.default_branch} className="font-mono text-[13px]" />],
-              ["Slug", <code className="font-mono text-[13px]">{project.slug}</code>],
-              ["Imported from", project.import_url === null ? "None" : <PlainText value={project.import_url} />],
-              ["Agents", formatNumber(project.counts.agents)],
-              ["Workspaces", formatNumber(project.counts.workspaces)],
-              ["Merges", formatNumber(project.counts.merges)],
-              ["Created", <Time value={project.created_at} />],
-              ["Updated", <Time value={project.updated_at} />],
-            ]}
+            rows={{
+              Status: <ProjectStatus project={project} />,
+              "Default branch": (
+                <PlainText value={project.default_branch} className="font-mono text-[13px]" />
+              ),
+              Slug: <code className="font-mono text-[13px]">{project.slug}</code>,
+              "Imported from":
+                project.import_url === null ? "None" : <PlainText value={project.import_url} />,
+              Agents: formatNumber(project.counts.agents),
+              Workspaces: formatNumber(project.counts.workspaces),
+              Merges: formatNumber(project.counts.merges),
+              Created: <Time value={project.created_at} />,
+              Updated: <Time value={project.updated_at} />,
+            }}
           />
           <div className="flex flex-col gap-1.5">
             <p className="text-[13px] font-medium">Clone it</p>
@@ -98,7 +120,10 @@ export function ProjectPage(): ReactElement {
       </Card>
       <PermissionHint reason={agentReason} />
       <Card title="Agents" actions={addAgent}>
-        <AgentList filter={{ project_id: project.id }} empty="No agent works on this project yet." />
+        <AgentList
+          filter={{ project_id: project.id }}
+          empty="No agent works on this project yet."
+        />
       </Card>
       <NewAgentDialog
         isOpen={isAdding}

@@ -22,7 +22,9 @@ import { projectsQuery } from "./queries.js";
 export function ProjectsPage(): ReactElement {
   return (
     <RequireOrganization title="Projects">
-      {(organization) => <ProjectList key={organization.id} orgId={organization.id} orgName={organization.name} />}
+      {(organization) => (
+        <ProjectList key={organization.id} orgId={organization.id} orgName={organization.name} />
+      )}
     </RequireOrganization>
   );
 }
@@ -33,7 +35,12 @@ function ProjectList({ orgId, orgName }: { orgId: string; orgName: string }): Re
   const [isAdding, setAdding] = useState(false);
 
   const newProject = (
-    <Button variant="primary" icon="plus" disabledReason={writeReason} onClick={() => setAdding(true)}>
+    <Button
+      variant="primary"
+      icon="plus"
+      disabledReason={writeReason}
+      onClick={() => setAdding(true)}
+    >
       New Project
     </Button>
   );
@@ -54,7 +61,8 @@ function ProjectList({ orgId, orgName }: { orgId: string; orgName: string }): Re
         <QueryError error={projects.error} onRetry={() => void projects.refetch()} />
       ) : projects.data.length === 0 ? (
         <EmptyState title="No projects yet" action={newProject}>
-          A project is a git repository that agents work on. Start an empty one, or import one you have.
+          A project is a git repository that agents work on. Start an empty one, or import one you
+          have.
         </EmptyState>
       ) : (
         <div className="flex flex-col gap-4">
@@ -91,13 +99,10 @@ function ProjectCard({ project }: { project: Project }): ReactElement {
           </p>
         )}
         <Details
-          rows={[
-            ["Clone address", <CopyLine text={project.clone_url} label="Copy clone address" />],
-            [
-              "Activity",
-              `${countOf(counts.agents, "agent")}, ${countOf(counts.workspaces, "workspace")}, ${countOf(counts.merges, "merge")}`,
-            ],
-          ]}
+          rows={{
+            "Clone address": <CopyLine text={project.clone_url} label="Copy clone address" />,
+            Activity: `${countOf(counts.agents, "agent")}, ${countOf(counts.workspaces, "workspace")}, ${countOf(counts.merges, "merge")}`,
+          }}
         />
       </div>
     </Card>

@@ -103,7 +103,11 @@ function NewProjectForm({ orgId, onClose }: { orgId: string; onClose: () => void
         value={start}
         onChange={setStart}
         options={[
-          { value: "empty", label: "Start empty", hint: "One empty commit, for agents to build on." },
+          {
+            value: "empty",
+            label: "Start empty",
+            hint: "One empty commit, for agents to build on.",
+          },
           {
             value: "import",
             label: "Import from a repository",

@@ -13,7 +13,9 @@ export const projectsQuery = (orgId: string) =>
   queryOptions({
     queryKey: [...projectsKey, "list", orgId],
     queryFn: ({ signal }) =>
-      everyPage((query) => client.projects.list({ query: { ...query, organization_id: orgId } }, { signal })),
+      everyPage((query) =>
+        client.projects.list({ query: { ...query, organization_id: orgId } }, { signal }),
+      ),
     refetchInterval: ({ state }) => pollInterval(state.data ?? []),
   });
 

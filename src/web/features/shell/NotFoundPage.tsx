@@ -12,8 +12,8 @@ export function NotFoundPage(): ReactElement {
       <Brand />
       <h1 className="mt-4 text-xl font-semibold">There is no page at this address</h1>
       <p className="text-muted">
-        The address may be mistyped, or the link is older than the page it meant. Everything there is can be reached
-        from here:
+        The address may be mistyped, or the link is older than the page it meant. Everything there
+        is can be reached from here:
       </p>
       <div className="mt-2 flex flex-wrap justify-center gap-2">
         <Link {...paths.organizations()} className={buttonClass("primary")}>

@@ -27,7 +27,12 @@ export function AppShell(): ReactElement {
         Skip to content
       </a>
       <aside className="sticky top-0 hidden h-dvh flex-col gap-5 border-r border-line bg-surface px-3 py-3.5 lg:flex">
-        <Link {...paths.organizations()} aria-label="Omoi, home" activeProps={{ "aria-current": undefined }} className="px-2.5">
+        <Link
+          {...paths.organizations()}
+          aria-label="Omoi, home"
+          activeProps={{ "aria-current": undefined }}
+          className="px-2.5"
+        >
           <Brand />
         </Link>
         <Navigation />
@@ -53,7 +58,12 @@ export function AppShell(): ReactElement {
             <ProfileMenu />
           </div>
         </header>
-        <main id="content" ref={main} tabIndex={-1} className="min-w-0 flex-1 px-4 pt-5 pb-16 sm:px-8">
+        <main
+          id="content"
+          ref={main}
+          tabIndex={-1}
+          className="min-w-0 flex-1 px-4 pt-5 pb-16 sm:px-8"
+        >
           <Suspense fallback={<Skeleton />}>
             <Outlet />
           </Suspense>

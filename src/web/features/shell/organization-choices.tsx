@@ -19,7 +19,10 @@ function Choices(): ReactElement {
       <MenuChoices
         value={organization?.id}
         onChange={handleChange}
-        choices={organizations.map(({ id, name }) => ({ value: id, label: <PlainText value={name} /> }))}
+        choices={organizations.map(({ id, name }) => ({
+          value: id,
+          label: <PlainText value={name} />,
+        }))}
       />
     </>
   );
@@ -43,7 +46,10 @@ export function HeaderMenu({ trigger }: { trigger: ReactElement }): ReactElement
       <Choices />
       <MenuLine />
       {organization && (
-        <MenuItem icon="building" onSelect={() => void navigate(paths.organization(organization.id))}>
+        <MenuItem
+          icon="building"
+          onSelect={() => void navigate(paths.organization(organization.id))}
+        >
           View organization
         </MenuItem>
       )}

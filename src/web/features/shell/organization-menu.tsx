@@ -1,7 +1,7 @@
 import type { ReactElement } from "react";
 import { deferMenu } from "../../ui/deferred-menu.js";
 import { Icon } from "../../ui/icons.js";
-import { PlainText, visible } from "../../ui/plain-text.js";
+import { initialOf, PlainText, visible } from "../../ui/plain-text.js";
 import { useCurrentOrganization } from "../organizations/current.js";
 
 const HeaderMenu = deferMenu(async () => (await import("./organization-choices.js")).HeaderMenu);
@@ -22,7 +22,7 @@ export function OrganizationMenu(): ReactElement | null {
             aria-hidden="true"
             className="grid size-5 shrink-0 place-items-center rounded bg-accent text-xs font-semibold text-on-accent uppercase"
           >
-            {[...visible(organization.name)][0]}
+            {initialOf(organization.name)}
           </span>
           <span className="truncate">
             <PlainText value={organization.name} />

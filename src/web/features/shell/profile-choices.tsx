@@ -21,7 +21,8 @@ export function ProfileChoices({ trigger }: { trigger: ReactElement }): ReactEle
         return await client.auth.logout();
       } catch (error) {
         // Already signed out elsewhere: what was asked for is so.
-        if (error instanceof ApiError && error.status === 401) return { data: undefined, status: 204 };
+        if (error instanceof ApiError && error.status === 401)
+          return { data: undefined, status: 204 };
         throw error;
       }
     },

@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import type { ReactElement } from "react";
 import { deferMenu } from "../../ui/deferred-menu.js";
-import { visible } from "../../ui/plain-text.js";
+import { initialOf, visible } from "../../ui/plain-text.js";
 import { meQuery } from "../auth/queries.js";
 
 const ProfileChoices = deferMenu(async () => (await import("./profile-choices.js")).ProfileChoices);
@@ -18,7 +18,7 @@ export function ProfileMenu(): ReactElement | null {
           aria-label={`Profile of ${name}`}
           className="grid size-8 shrink-0 place-items-center rounded-full bg-sunken text-[13px] font-semibold text-ink uppercase ring-1 ring-line ring-inset hover:bg-line"
         >
-          <span aria-hidden="true">{[...name][0]}</span>
+          <span aria-hidden="true">{initialOf(name)}</span>
         </button>
       }
     />

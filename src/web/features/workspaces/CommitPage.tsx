@@ -32,7 +32,11 @@ export function CommitPage(): ReactElement {
         {commit.isPending ? (
           <Skeleton />
         ) : (
-          <QueryError error={commit.error} onRetry={() => void commit.refetch()} what="The commit" />
+          <QueryError
+            error={commit.error}
+            onRetry={() => void commit.refetch()}
+            what="The commit"
+          />
         )}
       </Page>
     );
@@ -40,7 +44,7 @@ export function CommitPage(): ReactElement {
   return (
     <Page title={title} crumbs={crumbs} width="full">
       <Card>
-        <Details rows={[["Commit", <CommitId sha={sha} />], ...commitRows(commit.data)]} />
+        <Details rows={{ Commit: <CommitId sha={sha} />, ...commitRows(commit.data) }} />
       </Card>
       {diff.isPending ? (
         <Skeleton />
@@ -61,7 +65,11 @@ function initialMode(): DiffMode {
 function DiffOf({ diff }: { diff: Diff }): ReactElement {
   const [mode, setMode] = useState(initialMode);
   if (diff.files.length === 0) {
-    return <EmptyState title="No files changed">This commit holds the same files as the one before it.</EmptyState>;
+    return (
+      <EmptyState title="No files changed">
+        This commit holds the same files as the one before it.
+      </EmptyState>
+    );
   }
   return (
     <>

@@ -1,11 +1,12 @@
 import { useQuery } from "@tanstack/react-query";
-import { getRouteApi, Link } from "@tanstack/react-router";
+import { getRouteApi } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import type { Merge } from "#shared/api/workspaces.js";
 import { paths } from "../../paths.js";
 import { Badge } from "../../ui/badge.js";
 import { Card, Details } from "../../ui/card.js";
 import { CommitId, CopyLine } from "../../ui/copy-button.js";
+import { CrumbLink } from "../shell/crumb-link.js";
 import { Page } from "../../ui/page.js";
 import { PlainText } from "../../ui/plain-text.js";
 import { EmptyState, Skeleton } from "../../ui/states.js";
@@ -24,10 +25,15 @@ export function MergePage(): ReactElement {
   const { agentId, mergeId } = route.useParams();
   const merge = useQuery(mergeQuery(agentId, mergeId));
   const { data: agent } = useQuery(agentQuery(agentId));
-  const { data: project } = useQuery({ ...projectQuery(agent?.project_id ?? ""), enabled: agent !== undefined });
+  const { data: project } = useQuery({
+    ...projectQuery(agent?.project_id ?? ""),
+    enabled: agent !== undefined,
+  });
   const crumbs = [
     ...useWorkspaceCrumbs(agentId, true),
-    <Link {...paths.workspace(agentId, "conflicts")}>Merge Conflicts</Link>,
+    <CrumbLink key="conflicts" {...paths.workspace(agentId, "conflicts")}>
+      Merge Conflicts
+    </CrumbLink>,
   ];
   if (merge.isPending || merge.isError) {
     return (
@@ -49,10 +55,17 @@ export function MergePage(): ReactElement {
       actions={data.reverted_by !== null && <Badge tone="warn">Reverted</Badge>}
     >
       <Card title="Details">
-        <Details rows={[...(sha === null ? [] : ([["Merge", <CommitId sha={sha} />]] as const)), ...mergeRows(data)]} />
+        <Details
+          rows={{
+            ...(sha === null ? {} : { Merge: <CommitId sha={sha} /> }),
+            ...mergeRows(data),
+          }}
+        />
       </Card>
       {data.resolutions.length === 0 ? (
-        <EmptyState title="No conflicts">Git merged this cleanly; nothing had to be decided.</EmptyState>
+        <EmptyState title="No conflicts">
+          Git merged this cleanly; nothing had to be decided.
+        </EmptyState>
       ) : (
         <section aria-labelledby="decisions" className="flex flex-col gap-3">
           <h2 id="decisions" className="text-base font-semibold">
@@ -95,15 +108,21 @@ function ResolutionCard({ resolution, merge, cloneUrl }: ResolutionCardProps): R
     >
       <div className="flex flex-col gap-3">
         <Details
-          rows={[
-            ["Winner", <span className="font-medium">{winnerLabel(winner, merge)}</span>],
-            ["Why", <PlainText value={resolution.rule} />],
-            ["Source changed", source_time === null ? "Not known" : <Time value={source_time} />],
-            ["Target changed", target_time === null ? "Not known" : <Time value={target_time} />],
-          ]}
+          rows={{
+            Winner: <span className="font-medium">{winnerLabel(winner, merge)}</span>,
+            Why: <PlainText value={resolution.rule} />,
+            "Source changed":
+              source_time === null ? "Not known" : <Time value={source_time} withSeconds />,
+            "Target changed":
+              target_time === null ? "Not known" : <Time value={target_time} withSeconds />,
+          }}
         />
         {loser_ref === null ? (
-          <p className="text-[13px] text-muted">{winner === "merged" ? "Both sides were kept." : "The side that lost had deleted it, so there is nothing to fetch."}</p>
+          <p className="text-[13px] text-muted">
+            {winner === "merged"
+              ? "Both sides were kept."
+              : "The side that lost had deleted it, so there is nothing to fetch."}
+          </p>
         ) : (
           cloneUrl !== undefined && (
             <div className="flex flex-col gap-1.5">

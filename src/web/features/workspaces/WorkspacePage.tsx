@@ -1,9 +1,10 @@
 import { useQuery } from "@tanstack/react-query";
-import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
+import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import type { Agent } from "#shared/api/agents.js";
 import { asApiError } from "../../api.js";
 import { paths, type WorkspaceTab } from "../../paths.js";
+import { CrumbLink } from "../shell/crumb-link.js";
 import { Page } from "../../ui/page.js";
 import { EmptyState, Skeleton } from "../../ui/states.js";
 import { Tabs } from "../../ui/tabs.js";
@@ -28,7 +29,14 @@ export function WorkspacePage(): ReactElement {
   const crumbs = useWorkspaceCrumbs(agentId);
   if (agent.isPending || agent.isError) {
     return (
-      <Page title="Agent" crumbs={[<Link {...paths.agents()}>Agents</Link>]}>
+      <Page
+        title="Agent"
+        crumbs={[
+          <CrumbLink key="agents" {...paths.agents()}>
+            Agents
+          </CrumbLink>,
+        ]}
+      >
         {agent.isPending ? (
           <Skeleton />
         ) : (
@@ -72,14 +80,21 @@ function WorkspaceOf({ agent }: { agent: Agent }): ReactElement {
             />
           }
         >
-          A workspace is the agent's own folder and branch: what it writes there touches nobody else until it is merged.
+          A workspace is the agent's own folder and branch: what it writes there touches nobody else
+          until it is merged.
           <div className="mt-3">
             <PermissionHint reason={reason} />
           </div>
         </EmptyState>
       );
     }
-    return <QueryError error={workspace.error} onRetry={() => void workspace.refetch()} what="The workspace" />;
+    return (
+      <QueryError
+        error={workspace.error}
+        onRetry={() => void workspace.refetch()}
+        what="The workspace"
+      />
+    );
   }
   const { data } = workspace;
   return (
@@ -90,8 +105,16 @@ function WorkspaceOf({ agent }: { agent: Agent }): ReactElement {
         value={tab}
         onChange={(next) => void navigate({ ...paths.workspace(agent.id, next), replace: true })}
         tabs={[
-          { value: "commits", label: "Commits", content: <CommitsTab workspace={data} refusal={refusal} /> },
-          { value: "conflicts", label: "Merge Conflicts", content: <ConflictsTab workspace={data} /> },
+          {
+            value: "commits",
+            label: "Commits",
+            content: <CommitsTab workspace={data} refusal={refusal} />,
+          },
+          {
+            value: "conflicts",
+            label: "Merge Conflicts",
+            content: <ConflictsTab workspace={data} />,
+          },
           {
             value: "settings",
             label: "Settings",

@@ -4,7 +4,7 @@ import type { Commit } from "#shared/api/workspaces.js";
 import { paths } from "../../paths.js";
 import { Badge, type Tone } from "../../ui/badge.js";
 import { buttonClass } from "../../ui/button.js";
-import { Card, type Detail, Details } from "../../ui/card.js";
+import { Card, type Rows, Details } from "../../ui/card.js";
 import { CommitId } from "../../ui/copy-button.js";
 import { formatNumber } from "../../ui/number.js";
 import { PlainText } from "../../ui/plain-text.js";
@@ -20,20 +20,19 @@ const tones: Record<Commit["commit_type"], Tone> = {
 };
 
 /** A commit's fields, in its card and above its diff. */
-export function commitRows(commit: Commit): Detail[] {
-  return [
-    ["Type", <Badge tone={tones[commit.commit_type]}>{commit.commit_type}</Badge>],
-    ...(commit.iteration === null ? [] : ([["Iteration", formatNumber(commit.iteration)]] as const)),
-    [
-      "Files Changed",
+export function commitRows(commit: Commit): Rows {
+  return {
+    Type: <Badge tone={tones[commit.commit_type]}>{commit.commit_type}</Badge>,
+    ...(commit.iteration === null ? {} : { Iteration: formatNumber(commit.iteration) }),
+    "Files Changed": (
       <span className="inline-flex flex-wrap gap-x-3 tabular-nums">
         {formatNumber(commit.files_changed)}
         <LineCounts additions={commit.additions} deletions={commit.deletions} />
-      </span>,
-    ],
-    ["Message", <PlainText value={commit.message} multiline />],
-    ["Date", <Time value={commit.created_at} />],
-  ];
+      </span>
+    ),
+    Message: <PlainText value={commit.message} multiline />,
+    Date: <Time value={commit.created_at} />,
+  };
 }
 
 export function CommitCard({ agentId, commit }: { agentId: string; commit: Commit }): ReactElement {

@@ -51,7 +51,9 @@ export function CommitsTab({ workspace, refusal }: CommitsTabProps): ReactElemen
       <div className="flex flex-wrap items-center justify-between gap-3">
         <p>
           <span className="text-muted">Total Commits: </span>
-          <span className="font-semibold tabular-nums">{formatNumber(workspace.counts.commits)}</span>
+          <span className="font-semibold tabular-nums">
+            {formatNumber(workspace.counts.commits)}
+          </span>
         </p>
         <div className="flex flex-wrap gap-2">
           <Button

@@ -4,7 +4,7 @@ import type { ReactElement } from "react";
 import type { Merge, Workspace } from "#shared/api/workspaces.js";
 import { paths } from "../../paths.js";
 import { Button, buttonClass } from "../../ui/button.js";
-import { Card, type Detail, Details } from "../../ui/card.js";
+import { Card, type Rows, Details } from "../../ui/card.js";
 import { CommitId } from "../../ui/copy-button.js";
 import { formatNumber } from "../../ui/number.js";
 import { PlainText } from "../../ui/plain-text.js";
@@ -22,7 +22,9 @@ export function ConflictsTab({ workspace }: { workspace: Workspace }): ReactElem
     <div className="flex flex-col gap-4">
       <p>
         <span className="text-muted">Total Conflicts Resolved: </span>
-        <span className="font-semibold tabular-nums">{formatNumber(workspace.counts.conflicts_resolved)}</span>
+        <span className="font-semibold tabular-nums">
+          {formatNumber(workspace.counts.conflicts_resolved)}
+        </span>
       </p>
       {merges.isPending ? (
         <Skeleton />
@@ -30,8 +32,8 @@ export function ConflictsTab({ workspace }: { workspace: Workspace }): ReactElem
         <QueryError error={merges.error} onRetry={() => void merges.refetch()} />
       ) : rows.length === 0 ? (
         <EmptyState title="Nothing was merged yet">
-          Merge into <PlainText value={workspace.base_branch} />, under Commits, brings this workspace's work there and
-          records here what conflicted and how it was decided.
+          Merge into <PlainText value={workspace.base_branch} />, under Commits, brings this
+          workspace's work there and records here what conflicted and how it was decided.
         </EmptyState>
       ) : (
         <div className="flex flex-col gap-3">
@@ -52,28 +54,27 @@ export function ConflictsTab({ workspace }: { workspace: Workspace }): ReactElem
 }
 
 /** A merge's fields, in its card and on its page. */
-export function mergeRows(merge: Merge): Detail[] {
-  return [
-    ["Target Branch", <PlainText value={merge.target_branch} className={code} />],
-    ["Source Branch", <PlainText value={merge.source_branch} className={code} />],
-    ["Conflicts Resolved", formatNumber(merge.total_conflicts)],
-    ["Strategy", <code className={code}>{merge.resolution_strategy}</code>],
+export function mergeRows(merge: Merge): Rows {
+  return {
+    "Target Branch": <PlainText value={merge.target_branch} className={code} />,
+    "Source Branch": <PlainText value={merge.source_branch} className={code} />,
+    "Conflicts Resolved": formatNumber(merge.total_conflicts),
+    Strategy: <code className={code}>{merge.resolution_strategy}</code>,
     ...(merge.conflicts_resolved.length === 0
-      ? []
-      : ([
-          [
-            "Files",
+      ? {}
+      : {
+          Files: (
             <ul className="list-disc pl-4 marker:text-muted">
               {merge.conflicts_resolved.map((path) => (
                 <li key={path}>
                   <PlainText value={path} className={code} />
                 </li>
               ))}
-            </ul>,
-          ],
-        ] as const)),
-    ["Date", <Time value={merge.created_at} />],
-  ];
+            </ul>
+          ),
+        }),
+    Date: <Time value={merge.created_at} />,
+  };
 }
 
 function MergeCard({ agentId, merge }: { agentId: string; merge: Merge }): ReactElement {

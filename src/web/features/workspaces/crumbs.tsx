@@ -1,8 +1,8 @@
 import { useQuery } from "@tanstack/react-query";
-import { Link } from "@tanstack/react-router";
 import type { ReactNode } from "react";
 import { paths } from "../../paths.js";
 import { PlainText } from "../../ui/plain-text.js";
+import { CrumbLink } from "../shell/crumb-link.js";
 import { agentQuery } from "../agents/queries.js";
 import { projectQuery } from "../projects/queries.js";
 
@@ -16,17 +16,21 @@ export function useWorkspaceCrumbs(agentId: string, isBelow = false): ReactNode[
   const crumbs: ReactNode[] = [];
   if (project) {
     crumbs.push(
-      <Link {...paths.project(project.id)}>
+      <CrumbLink key="project" {...paths.project(project.id)}>
         <PlainText value={project.name} />
-      </Link>,
+      </CrumbLink>,
     );
   }
-  crumbs.push(<Link {...paths.agents()}>Agents</Link>);
+  crumbs.push(
+    <CrumbLink key="agents" {...paths.agents()}>
+      Agents
+    </CrumbLink>,
+  );
   if (isBelow) {
     crumbs.push(
-      <Link {...paths.workspace(agentId)}>
+      <CrumbLink key="workspace" {...paths.workspace(agentId)}>
         {agent ? <PlainText value={`Agent: ${agent.name}`} /> : "Workspace"}
-      </Link>,
+      </CrumbLink>,
     );
   }
   return crumbs;

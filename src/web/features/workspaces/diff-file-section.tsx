@@ -1,4 +1,12 @@
-import { lazy, type ReactElement, type ReactNode, Suspense, useEffect, useRef, useState } from "react";
+import {
+  lazy,
+  type ReactElement,
+  type ReactNode,
+  Suspense,
+  useEffect,
+  useRef,
+  useState,
+} from "react";
 import type { DiffFile } from "#shared/api/workspaces.js";
 import { Alert } from "../../ui/alert.js";
 import { Button, IconButton } from "../../ui/button.js";
@@ -40,7 +48,8 @@ export function DiffFileSection({ id, file, mode }: DiffFileSectionProps): React
         <h3 className="min-w-0 font-mono text-[13px]">
           {file.old_path !== null && file.old_path !== file.path && (
             <>
-              <PlainText value={file.old_path} className="text-muted" /> <span aria-label="renamed to">→</span>{" "}
+              <PlainText value={file.old_path} className="text-muted" />{" "}
+              <span aria-label="renamed to">→</span>{" "}
             </>
           )}
           <PlainText value={file.path} />
@@ -72,7 +81,13 @@ function FileBody({ file, mode }: Omit<DiffFileSectionProps, "id">): ReactElemen
         file.patch !== null &&
         (isWanted ? (
           <WhenNear rows={lines}>
-            <Suspense fallback={<div className="p-3"><Skeleton rows={1} /></div>}>
+            <Suspense
+              fallback={
+                <div className="p-3">
+                  <Skeleton rows={1} />
+                </div>
+              }
+            >
               <DiffViewer file={file} patch={file.patch} mode={mode} />
             </Suspense>
           </WhenNear>
@@ -90,12 +105,17 @@ function FileBody({ file, mode }: Omit<DiffFileSectionProps, "id">): ReactElemen
 
 /** What the lines do not say: a binary file, a cut, a mode, a mere rename. */
 function noteOf(file: DiffFile): ReactNode {
+  const isOnBothSides = file.status !== "added" && file.status !== "deleted";
   const modes =
-    file.old_mode !== null && file.new_mode !== null && file.old_mode !== file.new_mode
+    isOnBothSides &&
+    file.old_mode !== null &&
+    file.new_mode !== null &&
+    file.old_mode !== file.new_mode
       ? `Mode changed from ${file.old_mode} to ${file.new_mode}. `
       : "";
   if (file.binary) return `${modes}Binary file: its contents are not shown.`;
-  if (file.truncated) return `${modes}This file is big: the diff is cut here. Fetch the branch to see all of it.`;
+  if (file.truncated)
+    return `${modes}This file is big: the diff is cut here. Fetch the branch to see all of it.`;
   if (file.patch === null || !/^@@ /m.test(file.patch)) {
     return `${modes}${file.status === "renamed" ? "Renamed without changes." : "No lines changed."}`;
   }
@@ -118,7 +138,10 @@ function WhenNear({ rows, children }: { rows: number; children: ReactNode }): Re
     return () => observer.disconnect();
   }, [isNear]);
   return (
-    <div ref={place} style={isNear ? undefined : { minHeight: `${Math.min(rows, 60) * 20 + 40}px` }}>
+    <div
+      ref={place}
+      style={isNear ? undefined : { minHeight: `${Math.min(rows, 60) * 20 + 40}px` }}
+    >
       {isNear && children}
     </div>
   );

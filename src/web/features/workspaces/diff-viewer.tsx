@@ -1,5 +1,6 @@
 import { DiffModeEnum, DiffView } from "@git-diff-view/react";
 import "@git-diff-view/react/styles/diff-view-pure.css";
+import "./diff-viewer.css";
 import { type ReactElement, useMemo, useSyncExternalStore } from "react";
 import type { DiffFile } from "#shared/api/workspaces.js";
 import { visibleLines } from "../../ui/plain-text.js";

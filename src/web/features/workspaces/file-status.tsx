@@ -16,14 +16,15 @@ export function FileStatus({ status }: { status: DiffFile["status"] }): ReactEle
   return <Badge tone={tone}>{text}</Badge>;
 }
 
-/** "+12 −3". */
+/** "+12 −3"; nothing where no line changed. */
 export function LineCounts({
   additions,
   deletions,
 }: {
   additions: number | null;
   deletions: number | null;
-}): ReactElement {
+}): ReactElement | null {
+  if (!additions && !deletions) return null;
   return (
     <span className="inline-flex gap-1.5 text-[13px] whitespace-nowrap tabular-nums">
       <span className="text-good">

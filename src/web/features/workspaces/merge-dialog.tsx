@@ -45,7 +45,8 @@ export function MergeDialog({ isOpen, onClose, workspace }: MergeDialogProps): R
 
 function sayMerge({ status, target_branch, total_conflicts }: Merge): string {
   if (status === "up_to_date") return `Nothing to merge: ${target_branch} has it all`;
-  const resolved = total_conflicts === 0 ? "" : `, ${countOf(total_conflicts, "conflict")} resolved`;
+  const resolved =
+    total_conflicts === 0 ? "" : `, ${countOf(total_conflicts, "conflict")} resolved`;
   return `Merged into ${target_branch}${resolved}`;
 }
 
@@ -110,11 +111,13 @@ function Preview({ merge }: { merge: Merge }): ReactElement {
       </Alert>
     );
   }
-  if (merge.total_conflicts === 0) return <Alert tone="good">No conflicts: git merges this cleanly.</Alert>;
+  if (merge.total_conflicts === 0)
+    return <Alert tone="good">No conflicts: git merges this cleanly.</Alert>;
   return (
     <div className="flex flex-col gap-2">
       <Alert tone="warn">
-        {countOf(merge.total_conflicts, "conflict")} would be resolved as below. The losing side stays fetchable.
+        {countOf(merge.total_conflicts, "conflict")} would be resolved as below. The losing side
+        stays fetchable.
       </Alert>
       <ul className="max-h-72 divide-y divide-line overflow-y-auto rounded-md border border-line">
         {merge.resolutions.map((resolution) => (

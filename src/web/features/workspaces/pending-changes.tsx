@@ -40,7 +40,10 @@ export function PendingChanges({ agentId, base }: { agentId: string; base: strin
       </summary>
       <ul className="max-h-80 divide-y divide-line overflow-y-auto border-t border-line">
         {files.slice(0, shownFiles).map((file) => (
-          <li key={file.path} className="flex flex-wrap items-center justify-between gap-x-4 gap-y-1 px-3 py-1.5">
+          <li
+            key={file.path}
+            className="flex flex-wrap items-center justify-between gap-x-4 gap-y-1 px-3 py-1.5"
+          >
             <PlainText value={file.path} className="min-w-0 font-mono text-[13px]" />
             <span className="flex items-center gap-3">
               {file.binary ? (
@@ -53,7 +56,9 @@ export function PendingChanges({ agentId, base }: { agentId: string; base: strin
           </li>
         ))}
         {files.length > shownFiles && (
-          <li className="px-3 py-1.5 text-muted">and {countOf(files.length - shownFiles, "more", "more")}</li>
+          <li className="px-3 py-1.5 text-muted">
+            and {countOf(files.length - shownFiles, "more", "more")}
+          </li>
         )}
       </ul>
     </details>

@@ -74,7 +74,12 @@ export const mergeQuery = (agentId: string, mergeId: string) =>
   queryOptions({
     queryKey: [...workspacesKey, agentId, "merge", mergeId],
     queryFn: async ({ signal }) =>
-      (await client.workspaces.merge({ params: { agent_id: agentId, merge_id: mergeId } }, { signal })).data,
+      (
+        await client.workspaces.merge(
+          { params: { agent_id: agentId, merge_id: mergeId } },
+          { signal },
+        )
+      ).data,
   });
 
 /** What a merge would do now; never kept, since the next commit may change it. */

@@ -4,7 +4,10 @@ import { visible } from "../../ui/plain-text.js";
 type Winner = Merge["resolutions"][number]["winner"];
 
 /** "source (workspace-worker-1)": the role in the merge, and which branch that is. */
-export function winnerLabel(winner: Winner, merge: Pick<Merge, "source_branch" | "target_branch">): string {
+export function winnerLabel(
+  winner: Winner,
+  merge: Pick<Merge, "source_branch" | "target_branch">,
+): string {
   switch (winner) {
     case "source":
       return `source (${visible(merge.source_branch)})`;

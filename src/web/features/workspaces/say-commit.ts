@@ -8,6 +8,8 @@ interface CreatedCommit {
 export function sayCommit({ created, commit_sha, skipped }: CreatedCommit): string {
   if (!created) return "Nothing to commit: all of it is committed already";
   const leftOut =
-    skipped.length === 0 ? "" : `; ${skipped.length} left out, being neither files, folders nor links`;
+    skipped.length === 0
+      ? ""
+      : `; ${skipped.length} left out, being neither files, folders nor links`;
   return `Committed ${commit_sha.slice(0, 12)}${leftOut}`;
 }

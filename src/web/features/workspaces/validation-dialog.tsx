@@ -16,7 +16,11 @@ interface ValidationDialogProps {
   agentId: string;
 }
 
-export function ValidationDialog({ isOpen, onClose, agentId }: ValidationDialogProps): ReactElement {
+export function ValidationDialog({
+  isOpen,
+  onClose,
+  agentId,
+}: ValidationDialogProps): ReactElement {
   return (
     <Dialog
       isOpen={isOpen}
@@ -42,7 +46,10 @@ function ValidationForm({ onClose, agentId }: Omit<ValidationDialogProps, "isOpe
     say: sayCommit,
     onDone: onClose,
   });
-  const errors = { iteration: commit.error?.field("iteration"), message: commit.error?.field("message") };
+  const errors = {
+    iteration: commit.error?.field("iteration"),
+    message: commit.error?.field("message"),
+  };
   const handleSubmit = (): void => {
     commit.submit({
       commit_type: "validation",

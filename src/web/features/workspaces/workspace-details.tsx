@@ -30,18 +30,25 @@ export function WorkspaceDetails({ workspace }: { workspace: Workspace }): React
         </div>
         <Details
           columns={2}
-          rows={[
-            ["Git Branch", <PlainText value={workspace.branch_name} className={code} />],
-            ["Base Branch", <PlainText value={workspace.base_branch} className={code} />],
-            ["Workspace Type", workspace.workspace_type],
-            ["Parent Agent", <ParentAgent workspace={workspace} />],
-            ["Parent Commit", workspace.parent_commit === null ? "None" : <CommitId sha={workspace.parent_commit} />],
-            ["Status", <WorkspaceStatus status={workspace.status} />],
-            ["Created", <Time value={workspace.created_at} />],
-            ["Updated", <Time value={workspace.updated_at} />],
-          ]}
+          rows={{
+            "Git Branch": <PlainText value={workspace.branch_name} className={code} />,
+            "Base Branch": <PlainText value={workspace.base_branch} className={code} />,
+            "Workspace Type": workspace.workspace_type,
+            "Parent Agent": <ParentAgent workspace={workspace} />,
+            "Parent Commit":
+              workspace.parent_commit === null ? (
+                "None"
+              ) : (
+                <CommitId sha={workspace.parent_commit} />
+              ),
+            Status: <WorkspaceStatus status={workspace.status} />,
+            Created: <Time value={workspace.created_at} />,
+            Updated: <Time value={workspace.updated_at} />,
+          }}
         />
-        {workspace.status !== "archived" && <PendingChanges agentId={workspace.agent_id} base={workspace.base_branch} />}
+        {workspace.status !== "archived" && (
+          <PendingChanges agentId={workspace.agent_id} base={workspace.base_branch} />
+        )}
       </div>
     </Card>
   );
@@ -50,7 +57,10 @@ export function WorkspaceDetails({ workspace }: { workspace: Workspace }): React
 function ParentAgent({ workspace }: { workspace: Workspace }): ReactElement {
   if (workspace.parent_agent_id === null) return <>None</>;
   return (
-    <Link {...paths.workspace(workspace.parent_agent_id)} className="text-accent-ink hover:underline">
+    <Link
+      {...paths.workspace(workspace.parent_agent_id)}
+      className="text-accent-ink hover:underline"
+    >
       <PlainText value={workspace.parent_agent_name ?? workspace.parent_agent_id} />
     </Link>
   );

@@ -1,0 +1,85 @@
+import { join } from "node:path";
+import { snapshotFolder } from "#server/git/ingest.js";
+import { checkoutDriver } from "#server/git/folder.js";
+import { resolveTree } from "#server/git/repository.js";
+import { command, interleave, median, ms, timed, times, type Benchmark } from "./harness.js";
+import { changeSevenFiles, importProject, makeRepository } from "./repository.js";
+import { withServer } from "./server.js";
+
+const rounds = 21;
+
+/** What agents do most often. */
+export const checkpoint: Benchmark = {
+  name: "checkpoint",
+  method:
+    "POST …/commits of seven changed files among 2 000, from the request to the answer, " +
+    `${rounds} rounds in turn with \`git add -A && git commit\` in a checkout of the same files on ` +
+    "the same disk. The snapshot alone is the part that reads the folder and writes the tree, called " +
+    "in the benchmark's own process.",
+  run: async (folder, log) => {
+    const source = await makeRepository(folder);
+    const checkout = join(folder, "checkout");
+    await command("git", ["clone", "--quiet", "--no-local", source, checkout], folder);
+    const places = {
+      store: source,
+      folder: join(folder, "snapshots"),
+      indexFile: join(folder, "indexes/snapshots.index"),
+    };
+    const commit = (await command("git", ["rev-parse", "main"], source)).trim();
+    await checkoutDriver.create({ ...places, commit });
+    let parentTree = await resolveTree(source, commit);
+    const options = { dataDir: join(folder, "data"), env: { OMOI_IMPORT_ROOTS: folder } };
+    return withServer(options, async (_server, api) => {
+      const project_id = await importProject(api, source);
+      const body = { project_id, name: "worker-1" };
+      const { data: agent } = await api.agents.create({ body });
+      const params = { agent_id: agent.id };
+      const { data: workspace } = await api.workspaces.create({ params });
+      const figures = await interleave(rounds, {
+        api: async (round) => {
+          if (round % 5 === 0) log(`round ${round} of ${rounds}`);
+          await changeSevenFiles(workspace.working_directory, round);
+          return timed(async () => {
+            const { data } = await api.workspaces.createCommit({
+              params,
+              body: { commit_type: "checkpoint" },
+            });
+            if (data.files_changed !== 7) throw new Error(`${data.files_changed} files changed`);
+          });
+        },
+        snapshot: async (round) => {
+          await changeSevenFiles(places.folder, round);
+          return timed(async () => {
+            parentTree = (await snapshotFolder({ ...places, parentTree })).tree;
+          });
+        },
+        commit: async (round) => {
+          await changeSevenFiles(checkout, round);
+          const line = 'git add -A && git commit --quiet -m "Seven files"';
+          return timed(() => command("sh", ["-c", line], checkout));
+        },
+      });
+      const commitMs = median(figures.commit);
+      const against = `${ms(commitMs)}, git add -A && git commit`;
+      const [ours, snapshot] = [median(figures.api), median(figures.snapshot)];
+      return [
+        {
+          what: "Checkpoint of 7 files among 2 000, through the API",
+          measured: ms(ours),
+          against,
+          ratio: times(ours / commitMs),
+          target: "at most 1.3 ×",
+          met: ours / commitMs <= 1.3,
+        },
+        {
+          what: "… its snapshot alone",
+          measured: ms(snapshot),
+          against,
+          ratio: times(snapshot / commitMs),
+          target: "",
+          met: null,
+        },
+      ];
+    });
+  },
+};

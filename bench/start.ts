@@ -1,0 +1,93 @@
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { median, type Benchmark, type Row } from "./harness.js";
+import { serverKind, startServer } from "./server.js";
+
+const rounds = 5;
+const idleSeconds = 10;
+const targetSeconds = 3;
+const targetMiB = 300;
+
+/** What everybody meets first, and what it costs while nothing happens. */
+export const start: Benchmark = {
+  name: "start",
+  method:
+    `From the start of the process (${serverKind}) to "Omoi is ready", on a data folder that has been ` +
+    `served before: the median of ${rounds} starts. Memory is the proportional share (PSS) of the ` +
+    `server and all of PostgreSQL's processes, ${idleSeconds} s after the last of these starts.`,
+  run: async (folder, log) => {
+    const dataDir = join(folder, "data");
+    log("the first start, which makes the database");
+    await (await startServer({ dataDir })).stop();
+    const ready: number[] = [];
+    for (let round = 1; round < rounds; round += 1) {
+      log(`start ${round} of ${rounds}`);
+      const server = await startServer({ dataDir });
+      ready.push(server.readyMs);
+      await server.stop();
+    }
+    const server = await startServer({ dataDir });
+    ready.push(server.readyMs);
+    try {
+      await new Promise((resolve) => setTimeout(resolve, idleSeconds * 1000));
+      return [startRow(median(ready)), await memoryRow(server.pid)];
+    } finally {
+      await server.stop();
+    }
+  },
+};
+
+function startRow(readyMs: number): Row {
+  return {
+    what: "Start until ready, built and served before",
+    measured: `${(readyMs / 1000).toFixed(2)} s`,
+    against: "",
+    ratio: "",
+    target: `at most ${targetSeconds} s`,
+    met: readyMs <= targetSeconds * 1000,
+  };
+}
+
+async function memoryRow(pid: number): Promise<Row> {
+  const row = { what: `Memory, idle for ${idleSeconds} s`, against: "", ratio: "" };
+  const target = `at most ${targetMiB} MiB`;
+  if (process.platform !== "linux") {
+    return { ...row, measured: "not measured: needs /proc", target, met: null };
+  }
+  const processes = await descendants(pid);
+  const server = await pss(pid);
+  const others = await Promise.all(processes.map(pss));
+  const postgres = others.reduce((sum, one) => sum + one, 0);
+  const mib = (value: number): string => `${Math.round(value)} MiB`;
+  return {
+    ...row,
+    measured: `${mib(server + postgres)} (server ${mib(server)}, ${processes.length} PostgreSQL processes ${mib(postgres)})`,
+    target,
+    met: server + postgres <= targetMiB,
+  };
+}
+
+/** A process's share of memory in MiB: pages of several processes are divided among them. */
+async function pss(pid: number): Promise<number> {
+  const text = await readFile(`/proc/${pid}/smaps_rollup`, "utf8").catch(() => "");
+  return Number(/^Pss:\s+(\d+) kB$/m.exec(text)?.[1] ?? 0) / 1024;
+}
+
+/** All processes below one. */
+async function descendants(pid: number): Promise<number[]> {
+  const parents = new Map<number, number>();
+  for (const name of await readdir("/proc")) {
+    if (!/^\d+$/.test(name)) continue;
+    const stat = await readFile(`/proc/${name}/stat`, "utf8").catch(() => "");
+    // The parent follows the state, which follows the name in brackets, which may hold anything.
+    const parent = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
+    if (parent > 0) parents.set(Number(name), parent);
+  }
+  const below = new Set([pid]);
+  for (let size = 0; size !== below.size;) {
+    size = below.size;
+    for (const [child, parent] of parents) if (below.has(parent)) below.add(child);
+  }
+  below.delete(pid);
+  return [...below];
+}

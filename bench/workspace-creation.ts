@@ -1,0 +1,70 @@
+import { join } from "node:path";
+import { checkoutDriver } from "#server/git/folder.js";
+import { command, interleave, median, ms, timed, times, type Benchmark } from "./harness.js";
+import { importProject, makeRepository } from "./repository.js";
+import { withServer } from "./server.js";
+
+const rounds = 9;
+
+/** What an agent waits for before its first edit. */
+export const workspaceCreation: Benchmark = {
+  name: "workspace",
+  method:
+    "POST …/workspace from the request to the answer, on an imported repository of 2 000 files of " +
+    `2–8 KB, ${rounds} rounds in turn with \`git worktree add -b\` on an equal bare clone on the same ` +
+    "disk. The agent is created before the clock starts. The git part alone is the folder driver " +
+    "called in the benchmark's own process.",
+  run: async (folder, log) => {
+    const source = await makeRepository(folder);
+    const clone = join(folder, "clone.git");
+    await command("git", ["clone", "--quiet", "--bare", "--no-local", source, clone], folder);
+    const commit = (await command("git", ["rev-parse", "main"], clone)).trim();
+    const options = { dataDir: join(folder, "data"), env: { OMOI_IMPORT_ROOTS: folder } };
+    return withServer(options, async (_server, api) => {
+      const project_id = await importProject(api, source);
+      const figures = await interleave(rounds, {
+        api: async (round) => {
+          log(`round ${round} of ${rounds}`);
+          const { data: agent } = await api.agents.create({
+            body: { project_id, name: `worker-${round}` },
+          });
+          return timed(() => api.workspaces.create({ params: { agent_id: agent.id } }));
+        },
+        driver: (round) =>
+          timed(() =>
+            checkoutDriver.create({
+              store: clone,
+              commit,
+              folder: join(folder, `driver-${round}`),
+              indexFile: join(folder, `indexes/${round}.index`),
+            }),
+          ),
+        worktree: (round) => {
+          const args = ["worktree", "add", "-b", `branch-${round}`, join(folder, `tree-${round}`)];
+          return timed(() => command("git", [...args, "main"], clone));
+        },
+      });
+      const worktree = median(figures.worktree);
+      const against = `${ms(worktree)}, git worktree add`;
+      const [ours, driver] = [median(figures.api), median(figures.driver)];
+      return [
+        {
+          what: "Workspace on 2 000 files, through the API",
+          measured: ms(ours),
+          against,
+          ratio: times(ours / worktree),
+          target: "at most 1.3 ×",
+          met: ours / worktree <= 1.3,
+        },
+        {
+          what: "… its git part alone",
+          measured: ms(driver),
+          against,
+          ratio: times(driver / worktree),
+          target: "",
+          met: null,
+        },
+      ];
+    });
+  },
+};

@@ -1,0 +1,205 @@
+import AxeBuilder from "@axe-core/playwright";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Browser, BrowserContext, Page } from "playwright-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { startTestApp, type TestApp } from "#test/app.js";
+import { launchBrowser, screenshot, watchConsole } from "./browser.js";
+
+let app: TestApp;
+let browser: Browser;
+let context: BrowserContext;
+let page: Page;
+let consoleMessages: string[];
+
+beforeAll(async () => {
+  app = await startTestApp();
+  browser = await launchBrowser();
+  context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
+  page = await context.newPage();
+  page.setDefaultTimeout(15_000);
+  consoleMessages = watchConsole(page);
+});
+afterAll(async () => {
+  await browser.close();
+  await app.close();
+});
+
+const button = (name: string | RegExp) => page.getByRole("button", { name, exact: true });
+const link = (name: string | RegExp) => page.getByRole("link", { name, exact: true });
+const go = (name: string): Promise<void> =>
+  page.getByRole("navigation", { name: "Main" }).getByRole("link", { name, exact: true }).click();
+const dialog = () => page.getByRole("dialog");
+
+/** Nothing serious for people who use a keyboard, a screen reader or much contrast (WCAG 2.2 AA). */
+async function expectAccessible(): Promise<void> {
+  const { violations } = await new AxeBuilder({ page })
+    .withTags(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"])
+    .analyze();
+  expect(
+    violations
+      .filter(({ impact }) => impact === "serious" || impact === "critical")
+      .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join("; ")}`),
+  ).toEqual([]);
+}
+
+test("the whole story, through the pages alone", async () => {
+  // A deep link leads to the sign-in and back.
+  await page.goto(`${app.url}/settings/api-keys`);
+  await page.waitForURL(/\/login/);
+  await link("Create an account").click();
+  await page.getByLabel("Full name").fill("Ada Lovelace");
+  await page.getByLabel("E-mail address").fill("ada@example.com");
+  await page.getByLabel("Password", { exact: true }).fill("correct staple horse");
+  await expectAccessible();
+  await button("Create account").click();
+  await page.waitForURL(/\/settings\/api-keys$/);
+  // That nobody was signed in is told by a 401, which browsers write to the console.
+  consoleMessages.length = 0;
+
+  await page.goto(`${app.url}/`);
+  await page.waitForURL(/\/organizations$/);
+  await expectAccessible();
+
+  // An organization, as the seed's example has it.
+  await link("New Organization").first().click();
+  await page.getByLabel("Name", { exact: true }).fill("Acme Corp");
+  expect(await page.getByLabel("Slug").inputValue()).toBe("acme-corp");
+  await page.getByLabel("Description").fill("Engineering team at Acme");
+  await expectAccessible();
+  await button("Create Organization").click();
+  await page.waitForURL(/\/organizations\/(?!new)[^/]+$/);
+
+  await page.goto(`${app.url}/organizations`);
+  await page.getByText("0/5 agents, 0/100 hours").waitFor();
+  await page.getByText("You ✓").waitFor();
+  await page.getByRole("main").getByRole("link", { name: /Settings/ }).click();
+  await page.getByLabel("Description").fill("Engineering at Acme");
+  await button("Save Changes").click();
+  await page.getByText(/saved/i).first().waitFor();
+  await expectAccessible();
+  await screenshot(page, "organization-settings");
+
+  // A project and two agents, each with its own workspace.
+  await go("Projects");
+  await button("New Project").first().click();
+  await dialog().getByLabel("Name", { exact: true }).fill("Auth Service");
+  await dialog().getByRole("button", { name: /^Create/ }).click();
+  await dialog().waitFor({ state: "hidden" });
+  await page.getByText("auth-service.git").first().waitFor();
+  await screenshot(page, "projects");
+
+  const folders: Record<string, string> = {};
+  for (const name of ["worker-1", "worker-2"]) {
+    await go("Agents");
+    await button("New Agent").first().click();
+    await dialog().getByLabel("Name", { exact: true }).fill(name);
+    await button("Create Agent").click();
+    await dialog().waitFor({ state: "hidden" });
+    const row = page.getByRole("row", { name: new RegExp(name) });
+    await row.getByRole("button", { name: /Create workspace/i }).click();
+    await row.getByText(`workspace-${name}`).waitFor();
+    await row.getByRole("link", { name: "Open workspace" }).click();
+    await page.getByText("Working Directory:").waitFor();
+    const folder = await page.getByText(/ws_worker-\d$/).first().innerText();
+    folders[name] = folder.trim();
+  }
+  await go("Agents");
+  await page.getByText("workspace-worker-2").waitFor();
+  await screenshot(page, "agents");
+
+  // Both change the same file: checkpoint, validation, then two merges, the second of which conflicts.
+  const openWorkspace = async (name: string): Promise<void> => {
+    await go("Agents");
+    const row = page.getByRole("row", { name: new RegExp(name) });
+    await row.getByRole("link", { name: "Open workspace" }).click();
+    await page.getByText(`workspace-${name}`).first().waitFor();
+  };
+  const write = (name: string, file: string, text: string): Promise<void> =>
+    writeFile(join(folders[name] as string, file), text);
+
+  await write("worker-1", "oauth2.py", "def refresh(token):\n    return rotate(token)\n");
+  await write("worker-1", "README.md", "# Auth service\n");
+  await openWorkspace("worker-1");
+  await button("Checkpoint").click();
+  await page.getByText("[Agent worker-1] Checkpoint").waitFor();
+  await write("worker-1", "oauth2.py", "def refresh(token):\n    check(token)\n    return rotate(token)\n");
+  await button("Validation commit…").click();
+  await dialog().getByRole("button", { name: /^(Create|Commit|Validation)/ }).click();
+  await page.getByText("[Agent worker-1] Iteration 1").waitFor();
+  await expectAccessible();
+  await screenshot(page, "workspace-commits");
+
+  await link(/^View Diff/).first().click();
+  await page.getByText("check(token)").first().waitFor();
+  await expectAccessible();
+  await screenshot(page, "commit-diff");
+
+  await write("worker-2", "oauth2.py", "def refresh(token):\n    return renew(token)\n");
+  await openWorkspace("worker-2");
+  await button("Merge into main").click();
+  await dialog().getByText(/cleanly/).waitFor();
+  await dialog().getByRole("button", { name: "Merge", exact: true }).click();
+  await dialog().waitFor({ state: "hidden" });
+
+  await openWorkspace("worker-1");
+  await button("Merge into main").click();
+  await dialog().getByText("oauth2.py").waitFor();
+  await expectAccessible();
+  await screenshot(page, "merge-preview");
+  await dialog().getByRole("button", { name: "Merge", exact: true }).click();
+  await page.waitForURL(/\/merges\//);
+  await page.getByText(/newest_file_wins/).first().waitFor();
+  await page.getByText(/refs\/keep\//).first().waitFor();
+  await expectAccessible();
+  await screenshot(page, "merge-details");
+
+  await openWorkspace("worker-1");
+  await page.getByRole("tab", { name: /Merge Conflicts/ }).click();
+  await page.getByText(/Total Conflicts Resolved/).waitFor();
+  await page.getByRole("main").getByRole("link", { name: /View Details/ }).first().waitFor();
+  await screenshot(page, "workspace-conflicts");
+  expect(consoleMessages).toEqual([]);
+});
+
+test("an API key is shown once, works, and is refused after Revoke", async () => {
+  await page.goto(`${app.url}/settings/api-keys`);
+  await link("Generate New API Key").first().click();
+  await page.getByLabel("Name", { exact: true }).fill("CI/CD Integration");
+  await expectAccessible();
+  await screenshot(page, "new-api-key");
+  await button("Generate Key").click();
+  await page.getByRole("heading", { name: "API Key Created ✓" }).waitFor();
+  const key = (await page.getByText(/^sk_live_[0-9A-Za-z]{36}$/).first().innerText()).trim();
+  await expectAccessible();
+  const bearer = { authorization: `Bearer ${key}` };
+  const answer = await fetch(`${app.url}/api/v1/projects`, { headers: bearer });
+  expect(answer.status).toBe(200);
+
+  await page.getByRole("link", { name: "Done" }).or(button("Done")).click();
+  await page.waitForURL(/\/settings\/api-keys$/);
+  await page.reload();
+  expect(await page.content()).not.toContain(key);
+  await screenshot(page, "api-keys");
+  await button(/^Revoke/).first().click();
+  await page.getByRole("alertdialog").or(dialog()).getByRole("button", { name: /Revoke/ }).click();
+  await page.getByText("Revoked").first().waitFor();
+  expect((await fetch(`${app.url}/api/v1/projects`, { headers: bearer })).status).toBe(401);
+  expect(consoleMessages).toEqual([]);
+});
+
+test("on a phone the pages fit and the menu works", async () => {
+  await page.setViewportSize({ width: 390, height: 844 });
+  for (const path of ["/organizations", "/projects", "/agents", "/settings/api-keys"]) {
+    await page.goto(app.url + path);
+    await page.getByRole("heading", { level: 1 }).waitFor();
+    const wider = await page.evaluate(
+      () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+    );
+    expect(wider, `${path} scrolls sideways`).toBe(0);
+  }
+  await button("Open menu").click();
+  await dialog().getByRole("link", { name: "Projects" }).click();
+  await page.waitForURL(/\/projects$/);
+  await screenshot(page, "phone-projects");
+});

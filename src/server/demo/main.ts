@@ -1,0 +1,33 @@
+import { keepRunsAlive } from "./runs.js";
+import { seedDemo } from "./seed.js";
+
+/**
+ * Fills the new installation at the origin given with the demo, tells how to sign in, and keeps the
+ * demo's runs alive until its input closes or it is told to end.
+ */
+async function main(): Promise<void> {
+  const origin = process.argv[2];
+  if (origin === undefined || !URL.canParse(origin)) {
+    throw new Error("name the server to fill, such as http://127.0.0.1:8080");
+  }
+  const say = (line: string): void => {
+    process.stdout.write(`${line}\n`);
+  };
+  const world = await seedDemo(origin.replace(/\/+$/, ""), (line) => say(`  ${line}`));
+  const { stop } = keepRunsAlive(world.runs, say);
+  const end = (): void => {
+    stop();
+    process.exit(0);
+  };
+  process.on("SIGTERM", end);
+  process.on("SIGINT", end);
+  process.stdin.on("end", end).on("error", end).resume();
+  say(`Sign in as ${world.email} with the password ${world.password}`);
+}
+
+try {
+  await main();
+} catch (error) {
+  process.stderr.write(`omoi demo: ${(error as Error).message}\n`);
+  process.exit(1);
+}

@@ -1,0 +1,121 @@
+import { randomBytes } from "node:crypto";
+import type { Organization } from "#shared/api/organizations.js";
+import { acmeProjects, betaProjects, mainProject, people } from "./cast.js";
+import { startRun, type LiveRun } from "./runs.js";
+import { clientOf, signUp, type Person } from "./session.js";
+import { makeAgent, tellTheStory } from "./story.js";
+
+export interface DemoWorld {
+  email: string;
+  /** Drawn anew each time; the other people of the demo sign in with it too. */
+  password: string;
+  /** They last 60 s unless `keepRunsAlive` goes on with them. */
+  runs: LiveRun[];
+}
+
+/**
+ * Fills a new installation with the world of the seed: by the API alone, and by files in the agents'
+ * folders. Nothing is inserted by hand, so whatever the pages show has really happened.
+ */
+export async function seedDemo(origin: string, log: (line: string) => void): Promise<DemoWorld> {
+  const password = randomBytes(9).toString("base64url");
+  const ada = await signUp(origin, people.ada, password);
+  const [john, jane, bob] = await Promise.all(
+    [people.john, people.jane, people.bob].map((person) => signUp(origin, person, password)),
+  );
+  if (!john || !jane || !bob) throw new Error("somebody could not sign up");
+  log("Signed up ada, john, jane and bob");
+
+  const acme = await makeAcme(ada, [
+    [john, "member"],
+    [jane, "member"],
+    [bob, "viewer"],
+  ]);
+  const beta = await makeBeta(john, [
+    [ada, "member"],
+    [jane, "viewer"],
+  ]);
+  log("Made Acme Corp and Beta Inc");
+
+  const [projectId] = await makeProjects(ada, acme.id, [mainProject, ...acmeProjects]);
+  const [betaProjectId] = await makeProjects(john, beta.id, betaProjects);
+  if (projectId === undefined || betaProjectId === undefined) throw new Error("no project");
+  log(`Made ${1 + acmeProjects.length + betaProjects.length} projects`);
+
+  const agents = await tellTheStory(ada, projectId, log);
+  const runs: LiveRun[] = [];
+  for (const agentId of agents) runs.push(await startRun(ada, agentId));
+  for (const name of ["crawler-1", "crawler-2"]) {
+    const agent = await makeAgent(john, { project_id: betaProjectId, name });
+    runs.push(await startRun(john, agent.id));
+  }
+  log(`Started ${runs.length} runs`);
+
+  await makeKeys(origin, ada, acme);
+  log("Made two API keys and used one");
+  return { email: ada.email, password, runs };
+}
+
+type RoleOf = [Person, "member" | "viewer"];
+
+async function makeAcme(owner: Person, members: RoleOf[]): Promise<Organization> {
+  const { data } = await owner.api.organizations.create({
+    body: {
+      name: "Acme Corp",
+      slug: "acme-corp",
+      description: "Engineering team at Acme",
+      billing_email: "billing@acme.com",
+    },
+  });
+  await addMembers(owner, data.id, members);
+  return data;
+}
+
+async function makeBeta(owner: Person, members: RoleOf[]): Promise<Organization> {
+  const { data } = await owner.api.organizations.create({
+    body: { name: "Beta Inc", slug: "beta-inc", description: "Search and crawling" },
+  });
+  await addMembers(owner, data.id, members);
+  return data;
+}
+
+async function addMembers(owner: Person, orgId: string, members: RoleOf[]): Promise<void> {
+  const params = { org_id: orgId };
+  const { data: roles } = await owner.api.roles.list({ params, query: { include_system: "true" } });
+  for (const [person, roleName] of members) {
+    const role = roles.find(({ name }) => name === roleName);
+    if (!role) throw new Error(`there is no role ${roleName}`);
+    await owner.api.members.add({ params, body: { user_id: person.id, role_id: role.id } });
+  }
+}
+
+/** Makes empty projects, in order; the answer holds their ids. */
+async function makeProjects(
+  person: Person,
+  orgId: string,
+  projects: readonly { name: string; description: string }[],
+): Promise<string[]> {
+  const ids: string[] = [];
+  for (const project of projects) {
+    const body = { organization_id: orgId, ...project };
+    ids.push((await person.api.projects.create({ body })).data.id);
+  }
+  return ids;
+}
+
+async function makeKeys(origin: string, person: Person, acme: Organization): Promise<void> {
+  await person.api.apiKeys.create({
+    body: { name: "Development", description: "On my own machine", scopes: ["*:*"] },
+  });
+  const { data: ci } = await person.api.apiKeys.create({
+    body: {
+      name: "CI/CD Integration",
+      description: "The build server",
+      organization_id: acme.id,
+      scopes: [`org:${acme.slug}:*`],
+    },
+  });
+  const { key } = ci;
+  if (key === null) throw new Error("the answer holds no key");
+  await clientOf(origin, () => key).projects.list({ query: { organization_id: acme.id } });
+}

@@ -1,0 +1,112 @@
+import type { Agent } from "#shared/api/agents.js";
+import type { Merge } from "#shared/api/workspaces.js";
+import { editFolder, type Edits } from "./edits.js";
+import { serviceFiles } from "./service-files.js";
+import type { Person } from "./session.js";
+import * as worker1 from "./worker-1.js";
+import * as worker2 from "./worker-2.js";
+
+/** An agent at work: edits files in its folder, commits and merges through the API. */
+interface Worker {
+  agentId: string;
+  edit(edits: Edits): Promise<void>;
+  checkpoint(): Promise<void>;
+  iteration(): Promise<void>;
+  commit(commitType: "manual" | "final", message?: string): Promise<void>;
+  merge(): Promise<Merge>;
+}
+
+interface NewAgent {
+  project_id: string;
+  name: string;
+  description?: string;
+  parent_agent_id?: string;
+}
+
+export async function makeAgent(person: Person, body: NewAgent): Promise<Agent> {
+  return (await person.api.agents.create({ body })).data;
+}
+
+async function makeWorker(person: Person, body: NewAgent): Promise<Worker> {
+  const agent = await makeAgent(person, body);
+  const params = { agent_id: agent.id };
+  const { workspaces } = person.api;
+  const { data: workspace } = await workspaces.create({ params });
+  return {
+    agentId: agent.id,
+    edit: (edits) => editFolder(workspace.working_directory, edits),
+    checkpoint: async () => {
+      await workspaces.createCommit({ params, body: { commit_type: "checkpoint" } });
+    },
+    iteration: async () => {
+      await workspaces.createCommit({ params, body: { commit_type: "validation" } });
+    },
+    commit: async (commit_type, message) => {
+      const body = message === undefined ? { commit_type } : { commit_type, message };
+      await workspaces.createCommit({ params, body });
+    },
+    merge: async () => (await workspaces.createMerge({ params })).data,
+  };
+}
+
+/**
+ * What happened in the main project: one agent lays the repository down, two work on the same lines,
+ * merge, and conflict; a child tests what its parent made. The order of the commits decides who wins
+ * each conflict. Answers the agents that are at work at the end.
+ */
+export async function tellTheStory(
+  person: Person,
+  projectId: string,
+  log: (line: string) => void,
+): Promise<string[]> {
+  const worker = (name: string, description: string, parent?: Worker): Promise<Worker> =>
+    makeWorker(person, {
+      project_id: projectId,
+      name,
+      description,
+      ...(parent === undefined ? {} : { parent_agent_id: parent.agentId }),
+    });
+
+  const scaffold = await worker("scaffold", "Laid the repository down");
+  await scaffold.edit(serviceFiles);
+  await scaffold.commit("final", "Lay down the identity service");
+  await scaffold.merge();
+  log(`Merged ${Object.keys(serviceFiles).length} files of the Identity Service into main`);
+
+  const one = await worker("worker-1", "Brings proof keys to the sign-in");
+  const two = await worker("worker-2", "Makes the sign-in survive a slow provider");
+  await one.edit(worker1.firstCheckpoint);
+  await one.checkpoint();
+  await two.edit(worker2.firstCheckpoint);
+  await two.checkpoint();
+  await one.edit(worker1.firstIteration);
+  await one.iteration();
+  await two.edit(worker2.firstIteration);
+  await two.iteration();
+  await two.merge();
+  log(`Merged worker-2, then worker-1: ${sayConflicts(await one.merge())}`);
+
+  // worker-2 deletes a file that has just come to main changed by worker-1.
+  await two.edit(worker2.dropLegacy);
+  await two.commit("manual", "Drop the legacy basic authentication");
+  log(`Merged worker-2 again: ${sayConflicts(await two.merge())}`);
+
+  await one.edit(worker1.beforeTheChild);
+  const child = await worker("worker-1-tests", "Tests what worker-1 makes", one);
+  await child.edit(worker1.childTests);
+  await child.iteration();
+  await child.merge();
+
+  await one.edit(worker1.secondIteration);
+  await one.edit(worker1.secondIterationImports);
+  await one.iteration();
+  await one.edit(worker1.signInDocs);
+  await one.commit("manual", "Describe how signing in works");
+  await one.edit(worker1.unsaved);
+  await two.edit(worker2.unsaved);
+  return [one.agentId, two.agentId, child.agentId];
+}
+
+function sayConflicts({ total_conflicts: count }: Merge): string {
+  return count === 1 ? "1 conflict resolved" : `${count} conflicts resolved`;
+}

@@ -1,0 +1,159 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Organization } from "#shared/api/organizations.js";
+import { systemRoleIds } from "../../db/migrate.js";
+import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
+import { makeOrganization, makeProject } from "#test/factories.js";
+
+describe("what a key may do", () => {
+  let app: TestApp;
+  let owner: TestPerson;
+  let one: Organization;
+  let other: Organization;
+  beforeAll(async () => {
+    app = await startTestApp();
+    owner = await app.person("owner");
+    one = await makeOrganization(owner);
+    other = await makeOrganization(owner);
+  });
+  afterAll(() => app.close());
+
+  const keyOf = async (
+    scopes: string[],
+    { person = owner, expires_at = null as string | null } = {},
+  ) => {
+    const { data } = await person.api.apiKeys.create({ body: { name: "k", scopes, expires_at } });
+    return { id: data.id, api: app.client(data.key as string) };
+  };
+  const at = (org: Organization) => ({ params: { org_id: org.id } });
+
+  test("an organization's key opens that one and no other, which is not there for it", async () => {
+    const { api } = await keyOf([`org:${one.slug}:*`]);
+    expect((await api.organizations.get(at(one))).data.id).toBe(one.id);
+    await refusal(api.organizations.get(at(other)), 404, "not_found");
+    expect((await api.organizations.list()).data.map(({ id }) => id)).toEqual([one.id]);
+    const project = await makeProject(owner, other.id);
+    const params = { project_id: project.id };
+    await refusal(api.projects.get({ params }), 404, "not_found");
+    const body = { project_id: project.id, name: "a" };
+    await refusal(api.agents.create({ body }), 422, "validation_failed");
+    expect((await api.projects.list()).data).toEqual([]);
+  });
+
+  test("a key of full access opens all that its owner may", async () => {
+    const { api } = await keyOf(["*:*"]);
+    const listed = (await api.organizations.list()).data.map(({ id }) => id);
+    expect(listed).toEqual(expect.arrayContaining([one.id, other.id]));
+    expect((await api.organizations.create({ body: { name: "By key" } })).status).toBe(201);
+  });
+
+  test("each call outside the scopes is 403 and names what is missing", async () => {
+    const { api } = await keyOf([`org:${one.slug}:project:read`]);
+    const problem = await refusal(api.organizations.get(at(one)), 403, "insufficient_permission");
+    expect(problem.missing_permissions).toEqual(["org:read"]);
+    expect((await api.organizations.list()).data).toEqual([]);
+    const body = { organization_id: one.id, name: "p" };
+    const write = await refusal(api.projects.create({ body }), 403, "insufficient_permission");
+    expect(write.missing_permissions).toEqual(["project:write"]);
+    expect((await api.projects.list()).status).toBe(200);
+    const query = { organization_id: one.id };
+    await refusal(api.agents.list({ query }), 403, "insufficient_permission");
+  });
+
+  test("scopes give no more than the owner's role does at that moment", async () => {
+    const person = await app.person("member");
+    const add = { user_id: person.id, role_id: systemRoleIds.admin };
+    const { data: member } = await owner.api.members.add({ ...at(one), body: add });
+    const { api } = await keyOf([`org:${one.slug}:*`], { person });
+    const rename = () => api.organizations.update({ ...at(one), body: { description: "x" } });
+    expect((await rename()).status).toBe(200);
+    const memberParams = { org_id: one.id, member_id: member.id };
+    const body = { role_id: systemRoleIds.viewer };
+    await owner.api.members.update({ params: memberParams, body });
+    const problem = await refusal(rename(), 403, "insufficient_permission");
+    expect(problem.missing_permissions).toEqual(["org:write"]);
+    const { data } = await api.organizations.permissions(at(one));
+    expect(data.role).toBe("viewer");
+    expect(data.effective_permissions).not.toContain("org:write");
+    await owner.api.members.remove({ params: memberParams });
+    await refusal(api.organizations.get(at(one)), 404, "not_found");
+    expect((await api.auth.me()).data.id).toBe(person.id);
+  });
+
+  test("a wildcard of org in a scope does not carry what is the owner's alone", async () => {
+    const { api } = await keyOf([`org:${one.slug}:org:*`]);
+    const { data } = await api.organizations.permissions(at(one));
+    expect(data.effective_permissions).toContain("org:members:delete");
+    expect(data.effective_permissions).not.toContain("org:archive");
+    expect(data.effective_permissions).not.toContain("org:transfer");
+    expect(data.effective_permissions).not.toContain("project:read");
+    const whole = await keyOf([`org:${one.slug}:*`]);
+    const { data: all } = await whole.api.organizations.permissions(at(one));
+    expect(all.effective_permissions).toContain("org:archive");
+  });
+
+  test("a key makes keys within its scopes and none beyond", async () => {
+    const { api } = await keyOf([`org:${one.slug}:project:*`, `org:${one.slug}:agent:read`]);
+    const make = (scopes: string[]) => api.apiKeys.create({ body: { name: "child", scopes } });
+    for (const pattern of ["project:*", "project:read", "project:git:*", "agent:read"]) {
+      expect((await make([`org:${one.slug}:${pattern}`])).status).toBe(201);
+    }
+    for (const scopes of [
+      ["*:*"],
+      [`org:${one.slug}:*`],
+      [`org:${one.slug}:*:*`],
+      [`org:${one.slug}:agent:*`],
+      [`org:${one.slug}:org:read`],
+      [`org:${one.slug}:project:read`, `org:${one.slug}:agent:run`],
+      [`org:${other.slug}:project:read`],
+    ]) {
+      await refusal(make(scopes), 403, "privilege_escalation");
+    }
+    await refusal(api.apiKeys.create({ body: { name: "all" } }), 403, "privilege_escalation");
+    const body = { name: "all of it", organization_id: one.id };
+    await refusal(api.apiKeys.create({ body }), 403, "privilege_escalation");
+  });
+
+  test("a key makes none that lives longer than itself", async () => {
+    const ends = "2150-01-01T00:00:00.000Z";
+    const { api } = await keyOf(["*:*"], { expires_at: ends });
+    const make = (expires_at: string | null) =>
+      api.apiKeys.create({ body: { name: "child", expires_at } });
+    expect((await make("2149-12-31T23:59:59.999Z")).status).toBe(201);
+    expect((await make(ends)).status).toBe(201);
+    await refusal(make(null), 403, "privilege_escalation");
+    await refusal(make("2150-01-01T00:00:00.001Z"), 403, "privilege_escalation");
+    expect((await make("2150-01-01T01:00:00+01:00")).status).toBe(201);
+    await refusal(make("2150-01-01T00:00:00-00:01"), 403, "privilege_escalation");
+  });
+
+  test("a key sees and ends only keys within its scopes", async () => {
+    const wide = await keyOf(["*:*"]);
+    const narrow = await keyOf([`org:${one.slug}:project:read`]);
+    const { api, id } = await keyOf([`org:${one.slug}:project:*`]);
+    const params = { key_id: wide.id };
+    await refusal(api.apiKeys.get({ params }), 404, "not_found");
+    await refusal(api.apiKeys.update({ params, body: { name: "x" } }), 404, "not_found");
+    await refusal(api.apiKeys.revoke({ params }), 404, "not_found");
+    const listed = (await api.apiKeys.list()).data.map((key) => key.id);
+    expect(listed).toEqual(expect.arrayContaining([id, narrow.id]));
+    expect(listed).not.toContain(wide.id);
+    expect((await api.apiKeys.revoke({ params: { key_id: narrow.id } })).status).toBe(204);
+    expect((await wide.api.auth.me()).status).toBe(200);
+  });
+
+  test("what belongs to the person needs full access; a key has no session to end", async () => {
+    const { api } = await keyOf([`org:${one.slug}:*`]);
+    expect((await api.auth.me()).data.id).toBe(owner.id);
+    const body = { full_name: "Mallory" };
+    for (const call of [
+      () => api.auth.updateMe({ body }),
+      () => api.auth.sessions(),
+      () => api.organizations.create({ body: { name: "Mine" } }),
+    ]) {
+      const problem = await refusal(call(), 403, "insufficient_permission");
+      expect(problem.missing_permissions).toEqual(["*:*"]);
+    }
+    const full = await keyOf(["*:*"]);
+    await refusal(full.api.auth.logout(), 400, "bad_request");
+  });
+});

@@ -1,0 +1,156 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
+import { fieldsOf, send } from "#test/raw.js";
+
+describe("slugs of organizations", () => {
+  let app: TestApp;
+  let owner: TestPerson;
+  beforeAll(async () => {
+    app = await startTestApp();
+    owner = await app.person("owner");
+  });
+  afterAll(() => app.close());
+
+  const create = async (name: string, slug?: string) =>
+    (await owner.api.organizations.create({ body: slug === undefined ? { name } : { name, slug } }))
+      .data;
+
+  test.each([
+    ["Acme Corp", "acme-corp"],
+    ["  Über & Söhne GmbH! ", "uber-sohne-gmbh"],
+    ["Acme -- 42", "acme-42"],
+    ["x".repeat(255), "x".repeat(60)],
+    [`${"y".repeat(59)} z`, "y".repeat(59)],
+    ["東京", "organization-1"],
+    ["x", "x-org"],
+    ["New", "new-org"],
+    ["API", "api-org"],
+    ["01234567-89ab-7def-8123-456789abcdef", "01234567-89ab-7def-8123-456789abcdef-org"],
+  ])("the name %j gives the slug %s", async (name, slug) => {
+    expect((await create(name)).slug).toBe(slug);
+  });
+
+  test("a derived one that is taken gets -2, -3", async () => {
+    const slugs = [];
+    for (let number = 0; number < 3; number += 1) slugs.push((await create("Twin")).slug);
+    expect(slugs).toEqual(["twin", "twin-2", "twin-3"]);
+  });
+
+  test("of the longest name stay within 63 characters however often it is taken", async () => {
+    const name = "Very long name ".repeat(10);
+    const base = (await create(name)).slug;
+    const { id } = await create("Holder of numbers");
+    const client = await app.db.systemPool.connect();
+    await client.query(
+      `insert into organization_slugs (slug, org_id)
+       select $1 || '-' || n, $2 from generate_series(2, 1000) n where length($1 || '-' || n) <= 63`,
+      [base, id],
+    );
+    client.release();
+    const { slug } = await create(name);
+    expect(slug.length).toBeLessThanOrEqual(63);
+    const found = await owner.api.organizations.get({ params: { org_id: slug } });
+    expect(found.data.slug).toBe(slug);
+  });
+
+  test("twenty creations of one name at once all succeed, each with its own", async () => {
+    const made = await Promise.all(Array.from({ length: 20 }, () => create("Crowd")));
+    const slugs = made.map(({ slug }) => slug);
+    expect(new Set(slugs).size).toBe(20);
+    for (const slug of slugs) expect(slug).toMatch(/^crowd(-\d+)?$/);
+  });
+
+  test("one that is asked for and taken is refused with one that is free", async () => {
+    await create("Taken", "taken");
+    const body = { name: "Other", slug: "taken" };
+    const problem = await refusal(owner.api.organizations.create({ body }), 409, "slug_taken");
+    expect(problem.suggestion).toBe("taken-2");
+    expect(fieldsOf(problem)).toEqual(["body.slug"]);
+    expect((await create("Other", problem.suggestion as string)).slug).toBe("taken-2");
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 5 }, () => create("Race", "race-for-it")),
+    );
+    expect(outcomes.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
+  });
+
+  const bad = [
+    "",
+    "a",
+    "A",
+    "Acme",
+    "acme_corp",
+    "acme corp",
+    "acme.corp",
+    "-acme",
+    "acme-",
+    "acme--corp",
+    "acme/corp",
+    "../acme",
+    "acmé",
+    "ａｃｍｅ",
+    "acme\n",
+    "acme\u0000",
+    "acme%20corp",
+    "a".repeat(64),
+    "--",
+    "😀😀",
+    "acme\u200b",
+    " acme",
+  ];
+  test.each(bad)("%j is 422 naming the slug, when creating and when changing", async (slug) => {
+    const body = { name: "Acme", slug };
+    for (const call of [
+      () => owner.api.organizations.create({ body }),
+      async () => {
+        const { id } = await create("Any");
+        return owner.api.organizations.update({ params: { org_id: id }, body });
+      },
+    ]) {
+      expect(fieldsOf(await refusal(call(), 422, "validation_failed"))).toEqual(["body.slug"]);
+    }
+  });
+
+  test.each(["new", "settings", "api", "git", "login", "01234567-89ab-7def-8123-456789abcdef"])(
+    "%s is reserved",
+    async (slug) => {
+      const body = { name: "Acme", slug };
+      const created = await refusal(owner.api.organizations.create({ body }), 422, "slug_reserved");
+      expect(fieldsOf(created)).toEqual(["body.slug"]);
+      const { id } = await create("Any");
+      const change = owner.api.organizations.update({ params: { org_id: id }, body: { slug } });
+      await refusal(change, 422, "slug_reserved");
+    },
+  );
+
+  test("an old one keeps leading to its organization and is never given to another", async () => {
+    const org = await create("Renamed", "first-name");
+    const rename = async (org_id: string, slug: string) =>
+      (await owner.api.organizations.update({ params: { org_id }, body: { slug } })).data;
+    expect((await rename(org.id, "second-name")).slug).toBe("second-name");
+    for (const org_id of ["first-name", "second-name"]) {
+      const { data } = await owner.api.organizations.get({ params: { org_id } });
+      expect([data.id, data.slug]).toEqual([org.id, "second-name"]);
+    }
+    const body = { name: "Thief", slug: "first-name" };
+    const problem = await refusal(owner.api.organizations.create({ body }), 409, "slug_taken");
+    expect(problem.suggestion).toBe("first-name-2");
+    const other = await create("Other thief");
+    await refusal(rename(other.id, "first-name"), 409, "slug_taken");
+    await refusal(rename(other.id, "second-name"), 409, "slug_taken");
+    const kept = await owner.api.organizations.get({ params: { org_id: other.id } });
+    expect(kept.data.slug).toBe(other.slug);
+    expect((await create("First name")).slug).toBe("first-name-2");
+    // Its own former name it may take back, its own present one it may keep.
+    expect((await rename(org.id, "first-name")).slug).toBe("first-name");
+    expect((await rename(org.id, "first-name")).slug).toBe("first-name");
+  });
+
+  test("a path that could be no slug is 404", async () => {
+    for (const path of ["%00", "a%00b", "..%2f..", "%F0%9F%98%80", "x".repeat(64), "A B"]) {
+      const answer = await send(app, "GET", `/api/v1/organizations/${path}`, { token: owner.token });
+      expect([path, answer.status]).toEqual([path, 404]);
+    }
+    const answer = await send(app, "GET", "/api/v1/organizations/%ff", { token: owner.token });
+    expect(answer.status).toBe(400);
+  });
+});

@@ -1,0 +1,166 @@
+import { execFileSync } from "node:child_process";
+import { mkdir, open, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import type { Workspace } from "#shared/api/workspaces.js";
+import type { Project } from "#shared/api/projects.js";
+import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
+import {
+  commitFiles,
+  makeOrganization,
+  makeProject,
+  makeWorkspace,
+  writeFiles,
+} from "#test/factories.js";
+import { git, inStore, newFolder } from "#test/git.js";
+
+describe("a folder that an agent made dangerous", () => {
+  let app: TestApp;
+  let owner: TestPerson;
+  let orgId: string;
+  let project: Project;
+  let workspace: Workspace;
+  beforeAll(async () => {
+    app = await startTestApp();
+    owner = await app.person("owner");
+    orgId = (await makeOrganization(owner)).id;
+  });
+  beforeEach(async () => {
+    project = await makeProject(owner, orgId);
+    ({ workspace } = await makeWorkspace(owner, project.id));
+  });
+  afterAll(() => app.close());
+
+  const commit = () =>
+    owner.api.workspaces.createCommit({
+      params: { agent_id: workspace.agent_id },
+      body: { commit_type: "checkpoint" },
+    });
+  const inside = (path: string): string => join(workspace.working_directory, path);
+  const tracked = () => inStore(app, project, "ls-tree", "-r", workspace.branch_name);
+
+  test("a repository inside is refused by name, and the commit works once it is gone", async () => {
+    await writeFiles(workspace, { "vendor/lib/a.txt": "a\n" });
+    await git(["init", "--quiet", inside("vendor/lib")]);
+    const problem = await refusal(commit(), 422, "nested_repository");
+    expect(problem["path"]).toBe("vendor/lib");
+    expect(problem.detail).toContain("vendor/lib");
+    await rm(inside("vendor/lib/.git"), { recursive: true });
+    expect((await commit()).data.files_changed).toBe(1);
+  });
+
+  test("a file of more than 100 MiB is refused by name, one of exactly that is taken", async () => {
+    const file = await open(inside("big.bin"), "w");
+    await file.truncate(100 * 1024 * 1024 + 1);
+    const problem = await refusal(commit(), 422, "file_too_large");
+    expect(problem["path"]).toBe("big.bin");
+    await refusal(
+      owner.api.workspaces.previewMerge({ params: { agent_id: workspace.agent_id } }),
+      422,
+      "file_too_large",
+    );
+    await file.truncate(100 * 1024 * 1024);
+    await file.close();
+    expect((await commit()).data).toMatchObject({ created: true, files_changed: 1 });
+  });
+
+  test("a symbolic link is kept as a link and never followed", async () => {
+    const outside = await newFolder();
+    await writeFile(join(outside, "secret"), "the server's secret\n");
+    await symlink(join(outside, "secret"), inside("link"));
+    await symlink(outside, inside("folder"));
+    const made = await commit();
+    expect(made.data.files_changed).toBe(2);
+    expect((await tracked()).split("\n").map((line) => line.slice(0, 6))).toEqual([
+      "120000",
+      "120000",
+    ]);
+    const blobs = await inStore(app, project, "show", `${workspace.branch_name}:link`);
+    expect(blobs).toBe(join(outside, "secret"));
+    const params = { agent_id: workspace.agent_id, sha: made.data.commit_sha };
+    const { data } = await owner.api.workspaces.diff({ params });
+    expect(JSON.stringify(data)).not.toContain("the server's secret");
+    await rm(outside, { recursive: true });
+  });
+
+  test("a folder swapped for a link shows its files as deleted, not those behind the link", async () => {
+    await commitFiles(owner, workspace, { "src/a.txt": "a\n", "b.txt": "b\n" });
+    const outside = await newFolder();
+    await writeFile(join(outside, "a.txt"), "not yours\n");
+    await rm(inside("src"), { recursive: true });
+    await symlink(outside, inside("src"));
+    expect((await commit()).data.created).toBe(true);
+    const listed = (await tracked()).split("\n").map((line) => line.replace(/ .*\t/, " "));
+    expect(listed).toEqual(["100644 b.txt", "120000 src"]);
+    await rm(outside, { recursive: true });
+  });
+
+  test("a path that git refuses is named and nothing is committed", async () => {
+    const before = await inStore(app, project, "rev-parse", workspace.branch_name);
+    for (const path of [".GIT/config", "src/git~1/config"]) {
+      await writeFiles(workspace, { [path]: "[core]\n\tfsmonitor = touch /tmp/owned\n" });
+      const problem = await refusal(commit(), 422, "unsafe_path");
+      expect(problem["path"]).toBe(path);
+      await rm(inside(path.split("/")[0] as string), { recursive: true });
+    }
+    expect(await inStore(app, project, "rev-parse", workspace.branch_name)).toBe(before);
+    expect((await commit()).data.created).toBe(false);
+  });
+
+  test("settings, hooks and filters of the agent's own run nothing on the server", async () => {
+    const marker = join(await newFolder(), "ran");
+    const run = `touch ${marker}`;
+    await git(["init", "--quiet", workspace.working_directory]);
+    for (const [key, value] of [
+      ["core.fsmonitor", run],
+      ["filter.evil.clean", run],
+      ["diff.evil.textconv", run],
+      ["diff.external", run],
+      ["core.hooksPath", inside("hooks")],
+    ] as const) {
+      await git(["config", key, value], { cwd: workspace.working_directory });
+    }
+    await mkdir(inside("hooks"));
+    await writeFile(inside("hooks/pre-commit"), `#!/bin/sh\n${run}\n`, { mode: 0o755 });
+    await writeFiles(workspace, {
+      ".gitattributes": "* filter=evil diff=evil merge=evil\n",
+      "a.txt": "a\n",
+    });
+    // A `.git` of the folder itself is the agent's own business: it is no part of the work.
+    const { data } = await commit();
+    expect(data.created).toBe(true);
+    const params = { agent_id: workspace.agent_id, sha: data.commit_sha };
+    await owner.api.workspaces.diff({ params });
+    await owner.api.workspaces.changes({ params });
+    await owner.api.workspaces.createMerge({ params: { agent_id: workspace.agent_id } });
+    expect(await tracked()).not.toContain(".git/");
+    await expect(open(marker)).rejects.toThrow("ENOENT");
+    await rm(join(marker, ".."), { recursive: true });
+  });
+
+  test("a file that became a pipe is skipped and said so, and counts as deleted", async () => {
+    await commitFiles(owner, workspace, { "pipe": "a file\n", "a.txt": "a\n" });
+    await rm(inside("pipe"));
+    execFileSync("mkfifo", [inside("pipe")]);
+    const { data } = await commit();
+    expect(data.skipped).toEqual([{ path: "pipe", reason: "fifo" }]);
+    expect((await tracked()).split("\t").slice(1)).toEqual(["a.txt"]);
+  });
+
+  test("a folder that is gone, or a link in its place, is 409 and changes no branch", async () => {
+    await commitFiles(owner, workspace, { "a.txt": "a\n" });
+    const before = await inStore(app, project, "rev-parse", workspace.branch_name);
+    const folder = workspace.working_directory;
+    await rename(folder, `${folder}-away`);
+    await refusal(commit(), 409, "workspace_not_active");
+    await symlink(`${folder}-away`, folder);
+    await refusal(commit(), 409, "workspace_not_active");
+    const params = { agent_id: workspace.agent_id };
+    await refusal(owner.api.workspaces.changes({ params }), 409, "workspace_not_active");
+    await refusal(owner.api.workspaces.createMerge({ params }), 409, "workspace_not_active");
+    expect(await inStore(app, project, "rev-parse", workspace.branch_name)).toBe(before);
+    await rm(folder);
+    await rename(`${folder}-away`, folder);
+    expect((await commit()).data.created).toBe(false);
+  });
+});

@@ -1,0 +1,206 @@
+import { randomUUID } from "node:crypto";
+import { readFile, readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
+import {
+  commitFiles,
+  makeAgent,
+  makeOrganization,
+  makeProject,
+  makeProjectWith,
+  makeWorkspace,
+  writeFiles,
+} from "#test/factories.js";
+import { inStore } from "#test/git.js";
+import { asOperator } from "#test/operator.js";
+import { fieldsOf } from "#test/raw.js";
+
+describe("a workspace", () => {
+  let app: TestApp;
+  let owner: TestPerson;
+  let orgId: string;
+  beforeAll(async () => {
+    app = await startTestApp();
+    owner = await app.person("owner");
+    orgId = (await makeOrganization(owner)).id;
+  });
+  afterAll(() => app.close());
+
+  test("is a branch and a folder of its own with the base branch's files", async () => {
+    const project = await makeProjectWith(owner, orgId, { "src/app.ts": "one\n" });
+    const agent = await makeAgent(owner, project.id);
+    const params = { agent_id: agent.id };
+    const { status, data } = await owner.api.workspaces.create({ params });
+    expect(status).toBe(201);
+    const main = await inStore(app, project, "rev-parse", "refs/heads/main");
+    expect(data).toMatchObject({
+      agent_id: agent.id,
+      agent_name: agent.name,
+      project_id: project.id,
+      working_directory: join(app.dataDir, "workspaces", orgId, `ws_${agent.name}`),
+      branch_name: `workspace-${agent.name}`,
+      base_branch: "main",
+      workspace_type: "local",
+      isolation: "isolated",
+      parent_agent_id: null,
+      parent_agent_name: null,
+      parent_commit: main,
+      head_commit: main,
+      status: "active",
+      error: null,
+      counts: { commits: 0, merges: 0, conflicts_resolved: 0 },
+      settings: { merge_strategy: "newest_file_wins", auto_checkpoint: true, retention_days: 30 },
+    });
+    expect(await readdir(data.working_directory)).toEqual(["src"]);
+    expect(await readFile(join(data.working_directory, "src/app.ts"), "utf8")).toBe("one\n");
+    expect(await inStore(app, project, "rev-parse", `refs/heads/${data.branch_name}`)).toBe(main);
+    expect((await owner.api.workspaces.get({ params })).data).toEqual(data);
+    const { data: shown } = await owner.api.agents.get({ params });
+    expect(shown.workspace_branch).toBe(data.branch_name);
+  });
+
+  test("is made once, also when asked for ten times at once", async () => {
+    const project = await makeProject(owner, orgId);
+    const agent = await makeAgent(owner, project.id);
+    const params = { agent_id: agent.id };
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 10 }, () => owner.api.workspaces.create({ params })),
+    );
+    expect(outcomes.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
+    await refusal(owner.api.workspaces.create({ params }), 409, "workspace_exists");
+    expect((await owner.api.workspaces.get({ params })).data.status).toBe("active");
+  });
+
+  test("starts at another branch where asked, and only at one that exists", async () => {
+    const project = await makeProjectWith(owner, orgId, { "a.txt": "a\n" });
+    const first = await inStore(app, project, "rev-list", "--max-parents=0", "main");
+    await inStore(app, project, "branch", "release/1.0", first);
+    const agent = await makeAgent(owner, project.id);
+    const params = { agent_id: agent.id };
+    const other = (await makeWorkspace(owner, project.id)).workspace.branch_name;
+    for (const base_branch of ["no-branch", "HEAD", "../main", "-x", "a..b", "main.lock", other]) {
+      const call = owner.api.workspaces.create({ params, body: { base_branch } });
+      const problem = await refusal(call, 422, "validation_failed");
+      expect(fieldsOf(problem)).toEqual(["body.base_branch"]);
+    }
+    const body = { base_branch: "release/1.0", merge_strategy: "source_wins" } as const;
+    const { data } = await owner.api.workspaces.create({ params, body });
+    expect(data).toMatchObject({ base_branch: "release/1.0", parent_commit: first });
+    expect(data.settings.merge_strategy).toBe("source_wins");
+    expect(await readdir(data.working_directory)).toEqual([]);
+  });
+
+  test("is refused while the project is not ready", async () => {
+    const project = await makeProject(owner, orgId);
+    const agent = await makeAgent(owner, project.id);
+    await asOperator(app, "update projects set status = 'importing' where id = $1", [project.id]);
+    const params = { agent_id: agent.id };
+    await refusal(owner.api.workspaces.create({ params }), 409, "project_not_ready");
+    await refusal(owner.api.workspaces.get({ params }), 404, "workspace_missing");
+  });
+
+  test("only local ones can be made", async () => {
+    const agent = await makeAgent(owner, (await makeProject(owner, orgId)).id);
+    for (const workspace_type of ["docker", "remote", ""]) {
+      const body = { workspace_type } as unknown as { workspace_type: "local" };
+      const call = owner.api.workspaces.create({ params: { agent_id: agent.id }, body });
+      const problem = await refusal(call, 422, "validation_failed");
+      expect(fieldsOf(problem)).toEqual(["body.workspace_type"]);
+    }
+  });
+
+  test("of a child starts at the parent's newest state, which is checkpointed first", async () => {
+    const project = await makeProject(owner, orgId);
+    const parent = await makeWorkspace(owner, project.id);
+    await commitFiles(owner, parent.workspace, { "saved.txt": "saved\n" });
+    await writeFiles(parent.workspace, { "unsaved.txt": "unsaved\n" });
+    const child = await makeAgent(owner, project.id, parent.agent.id);
+    const { data } = await owner.api.workspaces.create({ params: { agent_id: child.id } });
+
+    const params = { agent_id: parent.agent.id };
+    const [newest] = (await owner.api.workspaces.commits({ params, query: {} })).data;
+    expect(newest?.message).toBe(`[Agent ${parent.agent.name}] Checkpoint`);
+    expect(data).toMatchObject({
+      parent_agent_id: parent.agent.id,
+      parent_agent_name: parent.agent.name,
+      parent_commit: newest?.commit_sha,
+      head_commit: newest?.commit_sha,
+    });
+    expect((await readdir(data.working_directory)).sort()).toEqual(["saved.txt", "unsaved.txt"]);
+
+    await commitFiles(owner, data, { "saved.txt": "the child's\n" });
+    const parents = await readFile(join(parent.workspace.working_directory, "saved.txt"), "utf8");
+    expect(parents).toBe("saved\n");
+  });
+
+  test("of a child whose parent has none starts at the base branch", async () => {
+    const project = await makeProjectWith(owner, orgId, { "a.txt": "a\n" });
+    const parent = await makeAgent(owner, project.id);
+    const child = await makeAgent(owner, project.id, parent.id);
+    const { data } = await owner.api.workspaces.create({ params: { agent_id: child.id } });
+    expect(data.parent_commit).toBe(await inStore(app, project, "rev-parse", "main"));
+  });
+
+  test("settings change one by one; an unknown base branch or field is refused", async () => {
+    const project = await makeProject(owner, orgId);
+    const { agent } = await makeWorkspace(owner, project.id);
+    await inStore(app, project, "branch", "next", "main");
+    const params = { agent_id: agent.id };
+    const change = async (body: Parameters<typeof owner.api.workspaces.update>[0]["body"]) =>
+      (await owner.api.workspaces.update({ params, body })).data;
+    expect((await change({ settings: { auto_checkpoint: false } })).settings).toEqual({
+      merge_strategy: "newest_file_wins",
+      auto_checkpoint: false,
+      retention_days: 30,
+    });
+    const changed = await change({ base_branch: "next", settings: { retention_days: 3650 } });
+    expect(changed.base_branch).toBe("next");
+    expect(changed.settings).toMatchObject({ auto_checkpoint: false, retention_days: 3650 });
+    expect(await change({})).toMatchObject({ base_branch: "next", settings: changed.settings });
+
+    const wrong: [unknown, string][] = [
+      [{ base_branch: "gone" }, "body.base_branch"],
+      [{ base_branch: `workspace-${agent.name}` }, "body.base_branch"],
+      [{ settings: { retention_days: 0 } }, "body.settings.retention_days"],
+      [{ settings: { retention_days: 3651 } }, "body.settings.retention_days"],
+      [{ settings: { merge_strategy: "mine" } }, "body.settings.merge_strategy"],
+      [{ settings: { colour: "red" } }, "body.settings.colour"],
+      [{ status: "archived" }, "body.status"],
+    ];
+    for (const [body, field] of wrong) {
+      const call = owner.api.workspaces.update({ params, body: body as object });
+      expect(fieldsOf(await refusal(call, 422, "validation_failed"))).toEqual([field]);
+    }
+  });
+
+  test("each call answers 404 for an agent that is not there or has none", async () => {
+    const bare = await makeAgent(owner, (await makeProject(owner, orgId)).id);
+    const sha = "0".repeat(40);
+    for (const [agent_id, code] of [
+      [randomUUID(), "not_found"],
+      [bare.id, "workspace_missing"],
+    ] as const) {
+      const params = { agent_id };
+      const { workspaces } = owner.api;
+      await refusal(workspaces.get({ params }), 404, code);
+      await refusal(workspaces.update({ params, body: {} }), 404, code);
+      await refusal(workspaces.changes({ params }), 404, code);
+      const body = { commit_type: "manual" } as const;
+      await refusal(workspaces.createCommit({ params, body }), 404, code);
+      await refusal(workspaces.commits({ params, query: {} }), 404, code);
+      await refusal(workspaces.commit({ params: { agent_id, sha } }), 404, "not_found");
+      await refusal(workspaces.diff({ params: { agent_id, sha } }), 404, code);
+      await refusal(workspaces.previewMerge({ params }), 404, code);
+      await refusal(workspaces.createMerge({ params }), 404, code);
+      await refusal(workspaces.merges({ params, query: {} }), 404, code);
+      const merge = { agent_id, merge_id: randomUUID() };
+      await refusal(workspaces.merge({ params: merge }), 404, "not_found");
+    }
+    await refusal(
+      owner.api.workspaces.create({ params: { agent_id: randomUUID() } }),
+      404,
+      "not_found",
+    );
+  });
+});

@@ -1,0 +1,96 @@
+/** Writing a tree that differs from another in a few paths: only their folders are touched. */
+import { createHash } from "node:crypto";
+import { git } from "./run.js";
+import { FOLDER, folderOf, withAncestors, type TreeEntry, type TreeReader } from "./tree-reader.js";
+
+/** What changes: path (bytes in latin1) → new entry, or null to remove a file. */
+export type Edits = ReadonlyMap<string, TreeEntry | null>;
+
+/**
+ * Writes the tree `tree` with the edits applied and answers its id. The cost is that of the folders
+ * on the way to the edits, not of the tree: two processes, or one where `trees` has read them.
+ * Folders that become empty go. Throws an Error where a file would take the place of a folder that
+ * is not empty or the other way round: edits must clear the place first. Throws a GitError.
+ */
+export async function patchTree(
+  store: string,
+  tree: string,
+  edits: Edits,
+  trees: TreeReader,
+): Promise<string> {
+  const paths = [...edits.keys()].flatMap(withAncestors);
+  await trees.load([{ tree, paths: [...paths, ""] }]);
+  const byFolder = new Map<string, Map<string, TreeEntry | null>>();
+  const subfolders = new Map<string, Set<string>>();
+  for (const [path, entry] of edits) {
+    const folder = folderOf(path);
+    const inside = byFolder.get(folder) ?? new Map<string, TreeEntry | null>();
+    byFolder.set(folder, inside.set(path.slice(folder.length), entry));
+    for (const ancestor of withAncestors(path).slice(1)) {
+      const parent = folderOf(ancestor);
+      subfolders.set(
+        parent,
+        (subfolders.get(parent) ?? new Set()).add(ancestor.slice(parent.length)),
+      );
+    }
+  }
+
+  const written: string[] = [];
+  const build = (folder: string): string | null => {
+    const entries = new Map(trees.folder(tree, folder));
+    const clash = (name: string): Error =>
+      new Error(`a file and a folder clash at ${JSON.stringify(folder + name)}`);
+    for (const name of subfolders.get(folder) ?? []) {
+      const before = entries.get(name);
+      const oid = build(`${folder}${name}/`);
+      if (oid !== null) {
+        const cleared = byFolder.get(folder)?.get(name) === null;
+        if (before !== undefined && before.mode !== FOLDER && !cleared) throw clash(name);
+        entries.set(name, { mode: FOLDER, oid });
+      } else if (before?.mode === FOLDER) {
+        entries.delete(name);
+      }
+    }
+    for (const [name, entry] of byFolder.get(folder) ?? []) {
+      const isFolder = entries.get(name)?.mode === FOLDER;
+      if (entry !== null && isFolder) throw clash(name);
+      if (entry !== null) entries.set(name, entry);
+      else if (!isFolder) entries.delete(name);
+    }
+    if (entries.size === 0 && folder !== "") return null;
+    return write(entries);
+  };
+  const write = (entries: ReadonlyMap<string, TreeEntry>): string => {
+    const sorted = [...entries].sort(([one, a], [other, b]) =>
+      sortKey(one, a) < sortKey(other, b) ? -1 : 1,
+    );
+    const lines = sorted.map(
+      ([name, { mode, oid }]) => `${mode} ${typeOf(mode)} ${oid}\t${name}\0`,
+    );
+    written.push(`${lines.join("")}\0`);
+    return treeId(sorted);
+  };
+  const root = build("") ?? "";
+  const input = Buffer.from(written.join(""), "latin1");
+  const { stdout } = await git(["mktree", "-z", "--batch"], { gitDir: store, input });
+  if (!stdout.toString("latin1").endsWith(`${root}\n`)) throw new Error("git wrote another tree");
+  return root;
+}
+
+/** git sorts a folder as if its name ended in a slash. Latin1 strings compare as their bytes. */
+function sortKey(name: string, entry: TreeEntry): string {
+  return entry.mode === FOLDER ? `${name}/` : name;
+}
+
+function typeOf(mode: string): string {
+  return mode === FOLDER ? "tree" : mode === "160000" ? "commit" : "blob";
+}
+
+function treeId(sorted: readonly (readonly [string, TreeEntry])[]): string {
+  const parts = sorted.flatMap(([name, { mode, oid }]) => [
+    Buffer.from(`${mode.replace(/^0/, "")} ${name}\0`, "latin1"),
+    Buffer.from(oid, "hex"),
+  ]);
+  const content = Buffer.concat(parts);
+  return createHash("sha1").update(`tree ${content.length}\0`).update(content).digest("hex");
+}

@@ -1,0 +1,210 @@
+import { randomBytes, randomUUID } from "node:crypto";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { urlOf } from "#shared/api/client.js";
+import type { Endpoint } from "#shared/api/endpoint.js";
+import { api } from "#shared/api/index.js";
+import { systemRoleIds } from "#server/db/migrate.js";
+import { startTestApp, type TestApp, type TestPerson } from "./app.js";
+import { problemOf, send, withoutRequestId } from "./raw.js";
+import { fillOrganization, type FullOrganization } from "./two-organizations.js";
+
+/** What fills a path and a body: the ids of somebody's organization, or of nothing. */
+type Ids = Record<
+  | "org_id"
+  | "member_id"
+  | "session_id"
+  | "project_id"
+  | "agent_id"
+  | "sha"
+  | "merge_id"
+  | "run_id"
+  | "key_id",
+  string
+>;
+
+const idsOf = (full: FullOrganization): Ids => ({
+  org_id: full.id,
+  member_id: full.memberId,
+  session_id: full.sessionId,
+  project_id: full.project.id,
+  agent_id: full.agent.id,
+  sha: full.commitSha,
+  merge_id: full.merge.id as string,
+  run_id: full.run.id,
+  key_id: full.key.id,
+});
+const idsOfNothing = (): Ids => ({
+  org_id: randomUUID(),
+  member_id: randomUUID(),
+  session_id: randomUUID(),
+  project_id: randomUUID(),
+  agent_id: randomUUID(),
+  sha: randomBytes(20).toString("hex"),
+  merge_id: randomUUID(),
+  run_id: randomUUID(),
+  key_id: randomUUID(),
+});
+
+/** A valid body for each call that takes one. A new call without one fails the first test below. */
+const bodies: Record<string, (ids: Ids) => unknown> = {
+  "auth.register": () => ({}),
+  "auth.login": () => ({}),
+  "auth.refresh": () => ({}),
+  "auth.updateMe": () => ({}),
+  "organizations.create": () => ({ name: "Mine" }),
+  "organizations.update": () => ({ name: "Mine now" }),
+  "members.add": ({ agent_id }) => ({ agent_id, role_id: systemRoleIds.viewer }),
+  "members.update": () => ({ role_id: systemRoleIds.viewer }),
+  "projects.create": ({ org_id }) => ({ organization_id: org_id, name: "Mine" }),
+  "projects.update": () => ({ name: "Mine now" }),
+  "agents.create": ({ project_id }) => ({ project_id, name: "mine" }),
+  "agents.update": () => ({ description: "Mine now" }),
+  "runs.create": () => ({ external: true }),
+  "runs.stop": () => ({ status: "stopped" }),
+  "workspaces.create": () => ({}),
+  "workspaces.update": () => ({ settings: { auto_checkpoint: false } }),
+  "workspaces.createCommit": () => ({ commit_type: "manual" }),
+  "workspaces.previewMerge": () => ({}),
+  "workspaces.createMerge": () => ({}),
+  "apiKeys.create": ({ org_id }) => ({ name: "mine", organization_id: org_id }),
+  "apiKeys.update": () => ({ name: "mine now" }),
+};
+
+const calls = Object.entries(api).flatMap(([resource, endpoints]) =>
+  Object.entries(endpoints as Record<string, Endpoint>).map(([name, endpoint]) => ({
+    call: `${resource}.${name}`,
+    endpoint,
+  })),
+);
+const ofOthers = calls.filter(
+  ({ call, endpoint }) =>
+    endpoint.access !== "public" &&
+    (endpoint.params !== null ||
+      ["projects.create", "agents.create", "apiKeys.create"].includes(call)),
+);
+/** The parts of a path besides the one that leads to the organization. */
+const innerOf = ({ params, tenant }: Endpoint): string[] =>
+  Object.keys(params?.shape ?? {}).filter((name) => `params.${name}` !== tenant);
+const withInner = ofOthers.filter(
+  ({ call, endpoint }) =>
+    endpoint.tenant !== null && (innerOf(endpoint).length > 0 || call === "members.add"),
+);
+
+describe("isolation over HTTP", () => {
+  let app: TestApp;
+  let theirs: FullOrganization;
+  let own: FullOrganization;
+  let stranger: TestPerson;
+  beforeAll(async () => {
+    app = await startTestApp();
+    theirs = await fillOrganization(app, await app.person("owner"));
+    stranger = await app.person("stranger");
+    own = await fillOrganization(app, stranger);
+  });
+  afterAll(() => app.close());
+
+  const ask = (call: string, endpoint: Endpoint, path: Ids, token?: string, inBody = path) =>
+    send(app, endpoint.method, urlOf(endpoint, { params: path }), {
+      ...(token === undefined ? {} : { token }),
+      ...(endpoint.body === null ? {} : { body: bodies[call]?.(inBody) }),
+    });
+
+  test("every call that takes a body has one to be tried with", () => {
+    const missing = calls.filter(({ call, endpoint }) => endpoint.body && !bodies[call]);
+    expect(missing.map(({ call }) => call)).toEqual([]);
+  });
+
+  test.each(ofOthers)("$call answers a stranger as if nothing were there", async (one) => {
+    const { call, endpoint } = one;
+    const real = await ask(call, endpoint, idsOf(theirs), stranger.token);
+    const nothing = await ask(call, endpoint, idsOfNothing(), stranger.token);
+    expect([404, 422]).toContain(real.status);
+    expect(problemOf(real).code).toMatch(/^(not_found|validation_failed)$/);
+    expect([real.status, withoutRequestId(real)]).toEqual([
+      nothing.status,
+      withoutRequestId(nothing),
+    ]);
+  });
+
+  test.each(withInner)("$call of one's own does not lead to what is another's", async (one) => {
+    const { call, endpoint } = one;
+    const [mine, other, nothing] = [idsOf(own), idsOf(theirs), idsOfNothing()];
+    const mixed = (ids: Ids): Ids => ({
+      ...mine,
+      ...Object.fromEntries(innerOf(endpoint).map((name) => [name, ids[name as keyof Ids]])),
+    });
+    const real = await ask(call, endpoint, mixed(other), stranger.token, other);
+    const absent = await ask(call, endpoint, mixed(nothing), stranger.token, nothing);
+    expect([404, 422]).toContain(real.status);
+    expect([real.status, withoutRequestId(real)]).toEqual([
+      absent.status,
+      withoutRequestId(absent),
+    ]);
+  });
+
+  test("organizations are not found by their slugs either", async () => {
+    for (const { endpoint, call } of calls.filter(({ call }) => call.startsWith("organizations."))) {
+      if (endpoint.params === null) continue;
+      const real = await ask(call, endpoint, { ...idsOf(theirs), org_id: theirs.slug }, own.owner.token);
+      const nothing = await ask(call, endpoint, { ...idsOf(theirs), org_id: "no-such-one" }, own.owner.token);
+      expect([real.status, withoutRequestId(real)]).toEqual([404, withoutRequestId(nothing)]);
+    }
+  });
+
+  test("lists hold one's own alone, and naming another organization is as naming none", async () => {
+    const { api: mine } = stranger;
+    expect((await mine.organizations.list()).data.map(({ id }) => id)).toEqual([own.id]);
+    expect((await mine.projects.list()).data.map(({ id }) => id)).toEqual([own.project.id]);
+    expect((await mine.agents.list()).data.map(({ id }) => id)).toEqual([own.agent.id]);
+    expect((await mine.apiKeys.list()).data.map(({ id }) => id)).toEqual([own.key.id]);
+    const { data: byProject } = await mine.agents.list({ query: { project_id: theirs.project.id } });
+    expect(byProject).toEqual([]);
+    for (const list of ["/api/v1/projects", "/api/v1/agents"]) {
+      const at = (id: string) => send(app, "GET", `${list}?organization_id=${id}`, { token: stranger.token });
+      const [real, nothing] = [await at(theirs.id), await at(randomUUID())];
+      expect([real.status, withoutRequestId(real)]).toEqual([422, withoutRequestId(nothing)]);
+    }
+  });
+
+  test("another's agent is no parent, and another's role is no role", async () => {
+    for (const parent_agent_id of [theirs.agent.id, randomUUID()]) {
+      const answer = await send(app, "POST", "/api/v1/agents", {
+        token: stranger.token,
+        body: { project_id: own.project.id, name: "child", parent_agent_id },
+      });
+      expect(problemOf(answer).errors).toEqual([
+        {
+          loc: ["body", "parent_agent_id"],
+          msg: "names no agent of this project",
+          type: "unknown_id",
+        },
+      ]);
+    }
+  });
+
+  test.each(calls.filter(({ endpoint }) => endpoint.access !== "public"))(
+    "$call is 401 without a credential",
+    async ({ call, endpoint }) => {
+      for (const ids of [idsOf(theirs), idsOfNothing()]) {
+        const answer = await ask(call, endpoint, ids);
+        expect([answer.status, problemOf(answer).code]).toEqual([401, "unauthenticated"]);
+        expect(answer.headers.get("www-authenticate")).toBe("Bearer");
+      }
+    },
+  );
+
+  test("nothing of the other organization was changed by all this", async () => {
+    const { owner } = theirs;
+    const org = { org_id: theirs.id };
+    expect((await owner.api.organizations.get({ params: org })).data.name).not.toBe("Mine now");
+    expect((await owner.api.members.list({ params: org })).data).toHaveLength(2);
+    const { data: run } = await owner.api.runs.get({ params: { run_id: theirs.run.id } });
+    expect(run.status).toBe("running");
+    const { data: key } = await owner.api.apiKeys.get({ params: { key_id: theirs.key.id } });
+    expect(key).toEqual(expect.objectContaining({ status: "active", name: "everything here" }));
+    const agent = { agent_id: theirs.agent.id };
+    const { data: workspace } = await owner.api.workspaces.get({ params: agent });
+    expect(workspace.settings.auto_checkpoint).toBe(true);
+    expect(workspace.counts).toEqual({ commits: 1, merges: 1, conflicts_resolved: 0 });
+  });
+});

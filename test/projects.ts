@@ -1,0 +1,17 @@
+import type { Project } from "#shared/api/projects.js";
+import type { TestPerson } from "./app.js";
+
+/** Asks until an import has come to an end; what that end is, the caller says. */
+export async function untilImported(person: TestPerson, projectId: string): Promise<Project> {
+  for (;;) {
+    const { data } = await person.api.projects.get({ params: { project_id: projectId } });
+    if (data.status !== "importing") return data;
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+}
+
+export async function untilReady(person: TestPerson, projectId: string): Promise<Project> {
+  const project = await untilImported(person, projectId);
+  if (project.status !== "ready") throw new Error(`the import failed: ${project.error}`);
+  return project;
+}

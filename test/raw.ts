@@ -1,0 +1,54 @@
+import type { Problem } from "#shared/errors.js";
+import type { TestApp } from "./app.js";
+
+export interface RawAnswer {
+  status: number;
+  headers: Headers;
+  text: string;
+}
+
+interface RawRequest {
+  token?: string;
+  headers?: Record<string, string>;
+  /** Sent as it is; an object as JSON, with its content type. */
+  body?: unknown;
+}
+
+/** One HTTP request past the typed client: for what the client would never send. */
+export async function send(
+  app: Pick<TestApp, "url">,
+  method: string,
+  path: string,
+  { token, headers = {}, body }: RawRequest = {},
+): Promise<RawAnswer> {
+  const json = body !== undefined && typeof body !== "string";
+  const response = await fetch(app.url + path, {
+    method,
+    headers: {
+      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      ...(json ? { "content-type": "application/json" } : {}),
+      ...headers,
+    },
+    ...(body === undefined ? {} : { body: json ? JSON.stringify(body) : (body as string) }),
+  });
+  return { status: response.status, headers: response.headers, text: await response.text() };
+}
+
+/** The problem in an answer; fails where it is none. */
+export function problemOf(answer: RawAnswer): Problem {
+  const type = answer.headers.get("content-type") ?? "";
+  if (!type.startsWith("application/problem+json")) {
+    throw new Error(`expected a problem, got ${answer.status} ${type}: ${answer.text}`);
+  }
+  return JSON.parse(answer.text) as Problem;
+}
+
+/** An answer's body as text with its request id taken out: what two answers may differ in. */
+export function withoutRequestId({ text }: RawAnswer): string {
+  return text.replace(/"request_id":"[^"]*"/, '"request_id":""');
+}
+
+/** The fields that a 422 names, each once: `body.slug`. */
+export function fieldsOf(problem: Problem): string[] {
+  return [...new Set((problem.errors ?? []).map(({ loc }) => loc.join(".")))];
+}

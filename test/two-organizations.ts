@@ -1,0 +1,65 @@
+import type { Agent } from "#shared/api/agents.js";
+import type { ApiKey } from "#shared/api/api-keys.js";
+import type { Merge, Workspace } from "#shared/api/workspaces.js";
+import type { Project } from "#shared/api/projects.js";
+import type { Run } from "#shared/api/runs.js";
+import type { TestApp, TestPerson } from "./app.js";
+import {
+  commitFiles,
+  makeOrganization,
+  makeProject,
+  makeWorkspace,
+  mergeIntoBase,
+} from "./factories.js";
+import { asOperator } from "./operator.js";
+
+/** An organization with one of everything in it. */
+export interface FullOrganization {
+  owner: TestPerson;
+  id: string;
+  slug: string;
+  memberId: string;
+  sessionId: string;
+  project: Project;
+  agent: Agent;
+  workspace: Workspace;
+  commitSha: string;
+  merge: Merge;
+  run: Run;
+  key: ApiKey;
+}
+
+export async function fillOrganization(app: TestApp, owner: TestPerson): Promise<FullOrganization> {
+  const { id, slug } = await makeOrganization(owner);
+  const project = await makeProject(owner, id);
+  const { agent, workspace } = await makeWorkspace(owner, project.id);
+  const commit = await commitFiles(owner, workspace, { [`of-${slug}.txt`]: slug });
+  const merge = await mergeIntoBase(owner, workspace);
+  const params = { agent_id: agent.id };
+  const { data: run } = await owner.api.runs.create({ params, body: { external: true } });
+  const { data: key } = await owner.api.apiKeys.create({
+    body: { name: "everything here", organization_id: id },
+  });
+  const { data: members } = await owner.api.members.list({ params: { org_id: id } });
+  const { data: sessions } = await owner.api.auth.sessions();
+  await asOperator(
+    app,
+    `insert into roles (id, org_id, name, permissions)
+     values (gen_random_uuid(), $1, 'custom', '{project:read}')`,
+    [id],
+  );
+  return {
+    owner,
+    id,
+    slug,
+    memberId: members.find(({ user_id }) => user_id === owner.id)?.id as string,
+    sessionId: sessions[0]?.id as string,
+    project,
+    agent,
+    workspace,
+    commitSha: commit.commit_sha,
+    merge,
+    run,
+    key,
+  };
+}
