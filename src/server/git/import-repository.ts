@@ -195,7 +195,7 @@ async function remoteConfig(
       parsed.password = "";
     }
   }
-  if (/^-/.test(parsed.hostname) || /^-/.test(parsed.username))
+  if (parsed.hostname.startsWith("-") || parsed.username.startsWith("-"))
     throw importError("unsupported_url");
   config.push(["remote.upstream.url", parsed.href]);
   return { protocol, config };

@@ -435,6 +435,26 @@ describe("computeMerge", () => {
     expect(await readFiles(store, merge.tree)).toEqual({ "p/x": "x\n", s: "s\n", ...keep });
   });
 
+  it("merges where renames make some versions of git stop on an assertion", async () => {
+    const base = { "p/x": lines({}, "x"), "p/q/z": lines({}, "z"), b: lines({}, "b") };
+    const merge = await three(
+      base,
+      { ...base, b: gitlink("8") },
+      {
+        "e/x": lines({ 1: "S" }, "x"),
+        "e/q/z": lines({ 0: "S", 1: "S" }, "z"),
+        "p/q": lines({ 1: "S" }, "b"),
+      },
+    );
+    expect(merge.conflicts).toHaveLength(1);
+    const { tree } = await applyDecisions(store, merge, [{ take: "source" }], LABELS);
+    expect(await readFiles(store, tree)).toMatchObject({
+      "e/x": lines({ 1: "S" }, "x"),
+      "e/q/z": lines({ 0: "S", 1: "S" }, "z"),
+      "p/q": lines({ 1: "S" }, "b"),
+    });
+  });
+
   it("keeps bytes of names that are no text", async () => {
     const { git } = await import("./run.js");
     const name = Buffer.from([0x66, 0xff, 0xfe]);

@@ -68,9 +68,9 @@ export async function computeMerge(
 }
 
 /**
- * Runs the merge. Some rare combinations of renames make git stop on an assertion of its own
- * (2.47: merge-ort.c, `newinfo && !newinfo->merged.clean`); it then merges without following
- * renamed folders, and at last without following renames, the same way each time.
+ * Runs the merge. Some rare combinations of renames make git stop on an assertion of its own (seen
+ * in 2.47: merge-ort.c, `newinfo && !newinfo->merged.clean`; git fixed several in later versions).
+ * It then counts only unchanged files as renamed, which avoids most of them.
  */
 async function mergeTree(
   store: string,
@@ -79,20 +79,15 @@ async function mergeTree(
 ): Promise<{ exitCode: number; stdout: Buffer; stderr: string }> {
   const args = [`--attr-source=${target}`, "merge-tree", "--write-tree", "-z", "--messages"];
   const options = { gitDir: store, timeoutMs: MERGE_MS, okExitCodes: [0, 1, 128] };
-  for (const setting of ["", "merge.directoryRenames", "merge.renames"] as const) {
-    const config = setting === "" ? [] : [[setting, "false"] as const];
-    try {
-      return await git([...args, target, source], { ...options, config });
-    } catch (error) {
-      const crashed =
-        error instanceof GitError &&
-        error.reason === "exit" &&
-        /^git: .*Assertion `|^BUG: /m.test(error.stderr);
-      if (!crashed || setting === "merge.renames") throw error;
-    }
+  try {
+    return await git([...args, target, source], options);
+  } catch (error) {
+    if (!(error instanceof GitError) || !CRASHED.test(error.stderr)) throw error;
+    return git([...args, "-X", "find-renames=100%", target, source], options);
   }
-  throw new Error("unreachable");
 }
+
+const CRASHED = /^git: .*Assertion `|^BUG: /m;
 
 /** What each side renamed since the bases, new name → old name, in one process. */
 async function readRenames(

@@ -1,5 +1,5 @@
 import { Dialog as Radix } from "radix-ui";
-import type { ReactElement, ReactNode } from "react";
+import { type ReactElement, type ReactNode, useRef } from "react";
 import { Button, IconButton } from "./button.js";
 
 interface DialogProps {
@@ -11,9 +11,30 @@ interface DialogProps {
 }
 
 /**
- * A modal dialog. The overlay is ours and not Radix's: that one locks scrolling by an inline style
- * sheet, which a strict content security policy refuses (styles.css does it by `data-overlay`).
+ * Ours and not Radix's: that one locks scrolling by an inline style sheet, which a strict content
+ * security policy refuses. This one keeps the page still by scrolling itself, if only by a pixel.
  */
+const overlay =
+  "fixed inset-0 z-40 overflow-y-scroll overscroll-contain bg-scrim [scrollbar-width:none]";
+
+/** Where the focus goes back to: Radix knows it only for dialogs opened by a trigger of its own. */
+function useReturnFocus(): {
+  onOpenAutoFocus: () => void;
+  onCloseAutoFocus: (event: Event) => void;
+} {
+  const opener = useRef<Element | null>(null);
+  return {
+    onOpenAutoFocus: () => {
+      opener.current = document.activeElement;
+    },
+    onCloseAutoFocus: (event) => {
+      event.preventDefault();
+      if (opener.current instanceof HTMLElement) opener.current.focus();
+    },
+  };
+}
+
+/** A modal dialog. */
 export function Dialog({
   isOpen,
   onClose,
@@ -21,32 +42,33 @@ export function Dialog({
   description,
   children,
 }: DialogProps): ReactElement {
+  const returnFocus = useReturnFocus();
   return (
     <Radix.Root open={isOpen} onOpenChange={(open) => !open && onClose()}>
       <Radix.Portal>
-        <div
-          data-overlay
-          className="fixed inset-0 z-40 grid items-start justify-items-center overflow-y-auto bg-scrim p-4 sm:pt-[10vh]"
-        >
-          <Radix.Content
-            {...(description ? {} : { "aria-describedby": undefined })}
-            className="pointer-events-auto w-full max-w-lg rounded-xl border border-line bg-surface shadow-floating"
-          >
-            <header className="flex items-start justify-between gap-4 px-5 pt-4">
-              <div className="min-w-0">
-                <Radix.Title className="text-base font-semibold">{title}</Radix.Title>
-                {description && (
-                  <Radix.Description asChild>
-                    <div className="mt-1 text-muted">{description}</div>
-                  </Radix.Description>
-                )}
-              </div>
-              <Radix.Close asChild>
-                <IconButton label="Close" icon="close" className="-mr-2 shrink-0" />
-              </Radix.Close>
-            </header>
-            <div className="px-5 pt-4 pb-5">{children}</div>
-          </Radix.Content>
+        <div className={overlay}>
+          <div className="grid min-h-[calc(100%+1px)] items-start justify-items-center p-4 sm:pt-[10vh]">
+            <Radix.Content
+              {...returnFocus}
+              {...(description ? {} : { "aria-describedby": undefined })}
+              className="pointer-events-auto w-full max-w-lg rounded-xl border border-line bg-surface shadow-floating"
+            >
+              <header className="flex items-start justify-between gap-4 px-5 pt-4">
+                <div className="min-w-0">
+                  <Radix.Title className="text-base font-semibold">{title}</Radix.Title>
+                  {description && (
+                    <Radix.Description asChild>
+                      <div className="mt-1 text-muted">{description}</div>
+                    </Radix.Description>
+                  )}
+                </div>
+                <Radix.Close asChild>
+                  <IconButton label="Close" icon="close" className="-mr-2 shrink-0" />
+                </Radix.Close>
+              </header>
+              <div className="px-5 pt-4 pb-5">{children}</div>
+            </Radix.Content>
+          </div>
         </div>
       </Radix.Portal>
     </Radix.Root>
@@ -60,13 +82,15 @@ export function Sheet({
   title,
   children,
 }: Omit<DialogProps, "description">): ReactElement {
+  const returnFocus = useReturnFocus();
   return (
     <Radix.Root open={isOpen} onOpenChange={(open) => !open && onClose()}>
       <Radix.Portal>
-        <div data-overlay className="fixed inset-0 z-40 bg-scrim">
+        <div className={overlay}>
           <Radix.Content
+            {...returnFocus}
             aria-describedby={undefined}
-            className="pointer-events-auto flex h-full w-72 max-w-[85vw] flex-col gap-4 border-r border-line bg-surface p-4 shadow-floating"
+            className="pointer-events-auto sticky top-0 flex h-full w-72 max-w-[85vw] flex-col gap-4 border-r border-line bg-surface p-4 shadow-floating"
           >
             <header className="flex items-center justify-between">
               <Radix.Title className="font-semibold">{title}</Radix.Title>

@@ -39,7 +39,7 @@ export function Field({
         "aria-invalid": error ? true : undefined,
       })}
       {error && (
-        <p id={`${id}-error`} className="text-[13px] text-bad">
+        <p id={`${id}-error`} className="text-[13px] text-bad first-letter:uppercase">
           {error}
         </p>
       )}

@@ -52,7 +52,7 @@ export function PermissionPicker({
               : countOf(value.size, "permission")}
         </Button>
       </div>
-      {error && <p className="text-[13px] text-bad">{error}</p>}
+      {error && <p className="text-[13px] text-bad first-letter:uppercase">{error}</p>}
       <div
         id={`${id}-panel`}
         hidden={!isOpen}

@@ -19,9 +19,14 @@ function Choices(): ReactElement {
       <MenuChoices
         value={organization?.id}
         onChange={handleChange}
-        choices={organizations.map(({ id, name }) => ({
+        choices={organizations.map(({ id, name, slug }) => ({
           value: id,
-          label: <PlainText value={name} />,
+          label: (
+            <>
+              <PlainText value={name} />
+              <span className="ml-auto pl-4 text-[13px] text-muted">{slug}</span>
+            </>
+          ),
         }))}
       />
     </>

@@ -1,0 +1,177 @@
+import { connect } from "node:net";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
+import { problemOf, send } from "#test/raw.js";
+
+describe("requests", () => {
+  let app: TestApp;
+  let owner: TestPerson;
+  beforeAll(async () => {
+    app = await startTestApp();
+    owner = await app.person("owner");
+  });
+  afterAll(() => app.close());
+
+  const post = (body: string, type: string | null = "application/json") =>
+    send(app, "POST", "/api/v1/organizations", {
+      token: owner.token,
+      body,
+      headers: type === null ? {} : { "content-type": type },
+    });
+
+  test.each(["{", "{'name': 1}", "nonsense", '{"name":"a"}}', '{"name": undefined}'])(
+    "a body of %j is 400 malformed_json",
+    async (body) => {
+      const answer = await post(body);
+      expect([answer.status, problemOf(answer).code]).toEqual([400, "malformed_json"]);
+    },
+  );
+
+  test.each(['"text"', "[]", "null", "7", "true"])("JSON that is no object, %s, is 422", async (body) => {
+    const answer = await post(body);
+    expect([answer.status, problemOf(answer).code]).toEqual([422, "validation_failed"]);
+  });
+
+  test("an empty body is one without fields, whatever its type says", async () => {
+    const answer = await post("");
+    expect(problemOf(answer)).toMatchObject({ status: 422, errors: [{ loc: ["body"] }] });
+  });
+
+  test("attempts on prototypes are refused and change nothing", async () => {
+    for (const body of [
+      '{"name":"a","__proto__":{"is_active":false}}',
+      '{"name":"a","settings":{"__proto__":{"polluted":true}}}',
+      '{"name":"a","settings":{"constructor":{"prototype":{"polluted":true}}}}',
+    ]) {
+      expect((await post(body)).status).toBe(400);
+    }
+    expect(({} as Record<string, unknown>)["polluted"]).toBeUndefined();
+  });
+
+  test("a body of 1 MiB is read, a larger one is 413", async () => {
+    const fill = (size: number) => {
+      const frame = JSON.stringify({ name: "" }).length;
+      return JSON.stringify({ name: "x".repeat(size - frame) });
+    };
+    const within = await post(fill(1024 * 1024));
+    expect([within.status, problemOf(within).code]).toEqual([422, "validation_failed"]);
+    const over = await post(fill(1024 * 1024 + 1));
+    expect([over.status, problemOf(over).code]).toEqual([413, "body_too_large"]);
+  });
+
+  test.each(["text/plain", "application/xml", "multipart/form-data", "application/jsonx", "json"])(
+    "the content type %s is 415",
+    async (type) => {
+      const answer = await post('{"name":"a"}', type);
+      expect([answer.status, problemOf(answer).code]).toEqual([415, "unsupported_media_type"]);
+    },
+  );
+
+  test("JSON with a charset is JSON", async () => {
+    expect((await post('{"name":"a"}', "application/json; charset=utf-8")).status).toBe(201);
+  });
+
+  test("a body where none belongs is 400; an empty object or a bare JSON type is none", async () => {
+    const logout = (token: string, body: unknown) =>
+      send(app, "POST", "/api/v1/auth/logout", { token, body });
+    const answer = await logout(owner.token, { everywhere: true });
+    expect([answer.status, problemOf(answer).code]).toEqual([400, "bad_request"]);
+    const one = await app.person();
+    expect((await logout(one.token, {})).status).toBe(204);
+    const two = await app.person();
+    const headers = { "content-type": "application/json" };
+    const bare = await send(app, "POST", "/api/v1/auth/logout", { token: two.token, headers });
+    expect([bare.status, bare.text]).toEqual([204, ""]);
+  });
+
+  test("depth that would exhaust the stack is 422", async () => {
+    for (const text of [`${"[".repeat(200_000)}${"]".repeat(200_000)}`]) {
+      const answer = await post(`{"name":"a","settings":{"a":${text}}}`);
+      expect([answer.status, problemOf(answer).code]).toEqual([422, "validation_failed"]);
+    }
+  });
+
+  test("what is not there is a problem too, with the id of the request", async () => {
+    for (const path of ["/api/v1/nothing", "/api/v1", "/api/v2/organizations", "/git/a/b"]) {
+      const answer = await send(app, "GET", path, { token: owner.token });
+      const problem = problemOf(answer);
+      expect([path, answer.status, problem.code]).toEqual([path, 404, "not_found"]);
+      expect(problem.request_id).toBe(answer.headers.get("x-request-id"));
+      expect(problem).toMatchObject({ status: 404, title: expect.any(String) as string });
+    }
+  });
+
+  test("the id of a request is the server's own and never the client's", async () => {
+    const headers = { "x-request-id": "mine", "request-id": "mine" };
+    const first = await send(app, "GET", "/healthz", { headers });
+    const second = await send(app, "GET", "/healthz", { headers });
+    const ids = [first, second].map((answer) => answer.headers.get("x-request-id"));
+    expect(new Set([...ids, "mine"]).size).toBe(3);
+  });
+
+  test("answers carry the headers that keep a page from being misused", async () => {
+    for (const path of ["/healthz", "/api/docs", "/api/v1/organizations", "/nothing"]) {
+      const { headers } = await send(app, "GET", path);
+      expect(headers.get("x-content-type-options")).toBe("nosniff");
+      expect(headers.get("content-security-policy")).toContain("frame-ancestors 'none'");
+      expect(headers.get("content-security-policy")).toContain("script-src 'self'");
+    }
+    const refused = await send(app, "GET", "/api/v1/organizations");
+    expect(refused.headers.get("cache-control")).toBe("no-store");
+  });
+
+  test("an address that is no address is 400", async () => {
+    for (const path of ["/api/v1/organizations/%", "/api/v1/organizations/%zz", "/%c0%af"]) {
+      const answer = await raw(`GET ${path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`);
+      expect([path, answer.slice(0, 12)]).toEqual([path, "HTTP/1.1 400"]);
+    }
+  });
+
+  test("what is no HTTP is answered and survived", async () => {
+    for (const text of ["nonsense\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", `GET / HTTP/1.1\r\n${"a: b\r\n".repeat(9000)}\r\n`]) {
+      expect(await raw(text)).toMatch(/^HTTP\/1\.1 4\d\d /);
+    }
+    expect((await send(app, "GET", "/healthz")).status).toBe(200);
+  });
+
+  async function raw(text: string): Promise<string> {
+    const { hostname, port } = new URL(app.url);
+    const socket = connect(Number(port), hostname);
+    socket.end(text);
+    let answer = "";
+    socket.setEncoding("utf8");
+    for await (const piece of socket) answer += piece as string;
+    return answer;
+  }
+
+  test("health is told to anyone: alive, and ready with the database and git", async () => {
+    const alive = await send(app, "GET", "/healthz");
+    expect([alive.status, JSON.parse(alive.text)]).toEqual([200, { status: "ok" }]);
+    const ready = await send(app, "GET", "/readyz");
+    expect([ready.status, JSON.parse(ready.text)]).toEqual([
+      200,
+      { status: "ready", database: true, git: true },
+    ]);
+  });
+
+  test("the document describes every call, and its page lists them", async () => {
+    const { text } = await send(app, "GET", "/api/v1/openapi.json");
+    const document = JSON.parse(text) as {
+      openapi: string;
+      servers: { url: string }[];
+      paths: Record<string, Record<string, { responses: object }>>;
+    };
+    expect(document.openapi).toMatch(/^3\.1\./);
+    expect(document.servers[0]?.url).toBe(app.url);
+    const page = await send(app, "GET", "/api/docs");
+    expect(page.headers.get("content-type")).toBe("text/html; charset=utf-8");
+    for (const [path, methods] of Object.entries(document.paths)) {
+      expect(page.text).toContain(path);
+      for (const method of Object.keys(methods)) {
+        const real = await send(app, method.toUpperCase(), path.replaceAll(/\{\w+\}/g, "none"));
+        // It is there: whoever is not signed in is told so, and public calls want a body.
+        expect([path, method, [401, 422].includes(real.status)]).toEqual([path, method, true]);
+      }
+    }
+  });
+});
