@@ -17,7 +17,7 @@ import { agentHandlers } from "./features/agents/routes.js";
 import { apiKeyHandlers } from "./features/api-keys/routes.js";
 import { createApiKeyService } from "./features/api-keys/service.js";
 import { authHandlers } from "./features/auth/routes.js";
-import { createAuthService } from "./features/auth/service.js";
+import { createAuthService, forgetOldHits } from "./features/auth/service.js";
 import { mountGitHttp } from "./features/git-http/routes.js";
 import { mountHealth } from "./features/health/routes.js";
 import { memberHandlers } from "./features/members/routes.js";
@@ -33,6 +33,7 @@ import type { WorkspaceDeps } from "./features/workspaces/workspace.js";
 import { checkoutDriver } from "./git/folder.js";
 import type { Credentials } from "./http/authenticate.js";
 import { mountDocs } from "./http/docs.js";
+import { deleteOldAnswers } from "./http/idempotency.js";
 import { mount, type MountOptions } from "./http/mount.js";
 import { sendProblem } from "./http/problem.js";
 import { mountStatic } from "./http/static.js";
@@ -119,8 +120,15 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   await resumeProjects(projectDeps);
   await jobs.work("import-project", (data, signal) => runImport(projectDeps, data, signal));
   const leaseWatch = startLeaseWatch(db, log);
+  const forgetting = setInterval(() => {
+    Promise.all([deleteOldAnswers(db), forgetOldHits(db)]).catch((error: unknown) => {
+      log.warn({ err: error }, "old rows were not deleted");
+    });
+  }, 60 * 60_000);
+  forgetting.unref();
 
   app.addHook("onClose", async () => {
+    clearInterval(forgetting);
     leaseWatch.stop();
     await jobs.stop(5000);
     await keyService.close();

@@ -104,8 +104,8 @@ class Plan {
     if (decision.take !== "content") {
       const rest = plain.filter(({ placed }) => below(placed) === null);
       const others = detail.paths.filter((path) => below(path) === null);
-      const taken = detail.clashes.map(({ path }) => path);
-      const free = others.filter((path) => !taken.includes(path));
+      const taken = new Set(detail.clashes.map(({ path }) => path));
+      const free = others.filter((path) => !taken.has(path));
       this.#place(decision.take, rest, free, detail.origins);
     }
     for (const clash of detail.clashes) {

@@ -130,15 +130,23 @@ export async function syncFolder(input: {
   const args = force
     ? ["read-tree", "--reset", "-u", toCommit]
     : ["read-tree", "-m", "-u", fromCommit, toCommit];
-  try {
-    const options = { gitDir: store, workTree: folder, indexFile, timeoutMs: 10 * 60_000 };
-    await git(args, { ...options, config: PARALLEL_CHECKOUT });
-  } catch (error) {
-    if (error instanceof GitError && error.reason === "exit" && UNSAVED.test(error.stderr)) {
-      throw new UnsavedChangesError(UNSAVED.exec(error.stderr)?.[1] ?? "");
+  const options = { gitDir: store, workTree: folder, indexFile, timeoutMs: 10 * 60_000 };
+  const move = async (): Promise<string | null> => {
+    try {
+      await git(args, { ...options, config: PARALLEL_CHECKOUT });
+      return null;
+    } catch (error) {
+      if (!(error instanceof GitError) || error.reason !== "exit") throw error;
+      const refused = UNSAVED.exec(error.stderr);
+      if (refused === null) throw error;
+      return refused[1] ?? "";
     }
-    throw error;
-  }
+  };
+  if ((await move()) === null) return;
+  // A file that was only touched looks changed until its content has been compared.
+  await git(["update-index", "-q", "--refresh"], { ...options, okExitCodes: [0, 1] });
+  const path = await move();
+  if (path !== null) throw new UnsavedChangesError(path);
 }
 
 const UNSAVED =

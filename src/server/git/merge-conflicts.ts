@@ -176,9 +176,11 @@ export function groupConflicts(
     return {
       paths: paths.map(displayPath).sort(),
       kind: kindOf(messages, entries, paths, renames),
-      entries: entries.map(({ placed: _, ...entry }) => ({
-        ...entry,
-        path: displayPath(entry.path),
+      entries: entries.map(({ path, stage, mode, oid }) => ({
+        path: displayPath(path),
+        stage,
+        mode,
+        oid,
       })),
       detail: {
         entries,
@@ -226,7 +228,7 @@ function kindOf(
   const said = (...types: string[]): boolean => messages.some(({ type }) => types.includes(type));
   const stage = (number: number) => entries.filter((entry) => entry.stage === number);
   const [ours, theirs] = [stage(2), stage(3)];
-  const modes = [...ours, ...theirs].map(({ mode }) => mode);
+  const modes = new Set([...ours, ...theirs].map(({ mode }) => mode));
   const bothRenamed = paths.some(
     (path) =>
       renames.target.has(path) &&
@@ -238,8 +240,8 @@ function kindOf(
   if (said("rename/delete")) return "rename/delete";
   if (said("modify/delete")) return "modify/delete";
   if (ours.length === 0 || theirs.length === 0) return "modify/delete";
-  if (modes.includes("160000")) return "submodule";
-  if (modes.includes("120000")) return "symbolic_link";
+  if (modes.has("160000")) return "submodule";
+  if (modes.has("120000")) return "symbolic_link";
   if (said("binary")) return "binary";
   if (ours[0]?.oid === theirs[0]?.oid && ours[0]?.mode !== theirs[0]?.mode) return "mode";
   if (stage(1).length > 0) return "modify/modify";

@@ -12,6 +12,8 @@ import {
   standingOfPath,
   type Standing,
 } from "./authorize.js";
+import { requireMatch, withEntityTag } from "./conditional.js";
+import { once } from "./idempotency.js";
 import { validationError } from "./problem.js";
 import { isStorable, refuseUnstorable, withPlainIds } from "./text.js";
 
@@ -69,21 +71,26 @@ export function mount<Resource extends Record<string, Endpoint>>(
   handlers: Handlers<Resource>,
   options: MountOptions,
 ): void {
+  // JSON alone is read (415 for all else); Fastify brings a parser of its own for plain text.
+  if (app.hasContentTypeParser("text/plain")) app.removeContentTypeParser("text/plain");
   for (const [name, endpoint] of Object.entries(resource)) {
     const handle = handlers[name as keyof Resource] as unknown as (context: PublicContext, request: Parts) => Promise<unknown>;
+    const read = readerOf(resource, endpoint, handlers);
     if (endpoint.access === undefined) throw new Error(`${endpoint.path} declares no access`);
     app.route({
       method: endpoint.method,
       url: endpoint.path.replaceAll(/\{(\w+)\}/g, ":$1"),
       handler: async (request, reply) => {
+        const caller = await callerOf(endpoint, request, reply, options);
         const params = parseParams(endpoint, request);
-        const context = await contextOf(endpoint, params, request, reply, options);
+        const context = await contextOf(endpoint, params, caller, options);
         const query = parse(endpoint, "query", request.query);
         const body = parse(endpoint, "body", request.body ?? undefined);
         const full = await withBodyTenant(endpoint, context, body, options);
         // A call that answers in two ways sets the other status itself.
         reply.code(endpoint.status);
-        const data = await handle(full, { params, query, body });
+        const act = (): Promise<unknown> => handle(full, { params, query, body });
+        const data = await answerOnce(full, endpoint, act, async () => read?.(full, params), options);
         if (data === undefined) return reply.send();
         if (options.checkResponses && endpoint.response && isPlain(data)) {
           endpoint.response.parse(data);
@@ -94,6 +101,58 @@ export function mount<Resource extends Record<string, Endpoint>>(
       },
     });
   }
+}
+
+type Reader = (context: PublicContext, params: unknown) => Promise<unknown>;
+
+/** The GET of the same path, for a call that changes it: what If-Match is held against. */
+function readerOf<Resource extends Record<string, Endpoint>>(
+  resource: Resource,
+  { method, path }: Endpoint,
+  handlers: Handlers<Resource>,
+): Reader | undefined {
+  if (method !== "PATCH") return undefined;
+  const found = Object.entries(resource).find(
+    ([, other]) => other.method === "GET" && other.path === path,
+  );
+  if (!found) return undefined;
+  const handle = handlers[found[0] as keyof Resource] as unknown as (
+    context: PublicContext,
+    request: Parts,
+  ) => Promise<unknown>;
+  return (context, params) => handle(context, { params, query: undefined, body: undefined });
+}
+
+/** Acts with what the conventions add: ETag and If-Match, Idempotency-Key. */
+async function answerOnce(
+  context: PublicContext,
+  endpoint: Endpoint,
+  act: () => Promise<unknown>,
+  read: () => Promise<unknown>,
+  { db }: MountOptions,
+): Promise<unknown> {
+  const { request, reply } = context;
+  const ifMatch = request.headers["if-match"];
+  if (endpoint.method === "PATCH" && ifMatch !== undefined) {
+    // One after the other, so that of two changes of the same state one is refused.
+    return db.locks([`change ${request.url}`], async () => {
+      const current = await read();
+      if (current !== undefined) requireMatch(ifMatch, current);
+      return act();
+    });
+  }
+  if (endpoint.method === "POST" && endpoint.access !== "public") {
+    return once(db, (context as ActorContext).actor, request, reply, act, withoutSecret);
+  }
+  const data = await act();
+  const isObject = data !== undefined && Object.getPrototypeOf(data) === Object.prototype;
+  return endpoint.method === "GET" && isObject ? withEntityTag(request, reply, data) : data;
+}
+
+/** What of an answer may be kept: an API key is shown once and never again. */
+function withoutSecret(data: unknown): unknown {
+  const isKey = typeof data === "object" && data !== null && "key" in data && "key_hint" in data;
+  return isKey ? { ...data, key: null } : data;
 }
 
 const sharedTexts = new WeakMap<object, string | null>();
@@ -140,9 +199,9 @@ function parse(endpoint: Endpoint, part: "query" | "body", value: unknown): unkn
   return withPlainIds(parsed.data);
 }
 
-async function contextOf(
+/** Who calls, before anything of the request is looked at: without a credential all is 401. */
+async function callerOf(
   endpoint: Endpoint,
-  params: unknown,
   request: FastifyRequest,
   reply: FastifyReply,
   options: MountOptions,
@@ -156,11 +215,23 @@ async function contextOf(
   };
   if (endpoint.access === "public") return base;
   const actor = await authenticate(request, options.credentials, options.publicUrl);
+  return { ...base, actor } as ActorContext;
+}
+
+async function contextOf(
+  endpoint: Endpoint,
+  params: unknown,
+  caller: PublicContext,
+  options: MountOptions,
+): Promise<PublicContext> {
   const [place, key] = (endpoint.tenant ?? "").split(".");
-  if (endpoint.access === "signed-in" || place !== "params") return { ...base, actor } as ActorContext;
+  if (endpoint.access === "public" || endpoint.access === "signed-in" || place !== "params") {
+    return caller;
+  }
   const value = (params as Record<string, string>)[key as string] as string;
+  const { actor } = caller as ActorContext;
   const standing = await standingOfPath(options.db, actor, key as "org_id", value);
-  return orgContext({ ...base, actor }, standing, endpoint, options);
+  return orgContext(caller as ActorContext, standing, endpoint, options);
 }
 
 async function withBodyTenant(

@@ -17,13 +17,18 @@ const userColumns = {
   last_login_at: users.last_login_at,
 };
 
-/** Adds a person with a password; the first of the installation is its super admin. */
+/**
+ * Adds a person with a password; the first of the installation is its super admin. With `onlyFirst`
+ * nobody else is added, and the answer is null.
+ */
 export async function insertUser(
   tx: Queryable,
   input: { email: string; full_name: string | null; password_hash: string },
-): Promise<User> {
+  onlyFirst: boolean,
+): Promise<User | null> {
   // Two first registrations at once must not both find an empty table.
   await tx.execute(sql`select pg_advisory_xact_lock(hashtext('omoi first user'))`);
+  if (onlyFirst && (await tx.select({ id: users.id }).from(users).limit(1)).length > 0) return null;
   const [user] = await tx
     .insert(users)
     .values({

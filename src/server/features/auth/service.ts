@@ -67,20 +67,19 @@ export function createAuthService(
   return {
     register: async ({ email, password, full_name, ip }) => {
       await limitHits(db, `sign-up ${ip}`, signUpLimit);
-      if (settings.registration !== "open" && (await hasUsers(db))) {
-        throw new AppError(
-          "registration_closed",
-          "Registration is by invitation here; ask an owner of your organization for one.",
-        );
-      }
+      const onlyFirst = settings.registration !== "open";
+      if (onlyFirst && (await hasUsers(db))) throw registrationClosed();
       if (commonPasswords.has(password.toLowerCase()) || password.toLowerCase() === email) {
         throw invalidField("password", "is one that many people use; choose another", "common_password");
       }
       const password_hash = await hash(password);
       try {
-        return await db.withSystemTx("register a person", (tx) =>
-          repository.insertUser(tx, { email, full_name: full_name ?? null, password_hash }),
+        const input = { email, full_name: full_name ?? null, password_hash };
+        const user = await db.withSystemTx("register a person", (tx) =>
+          repository.insertUser(tx, input, onlyFirst),
         );
+        if (!user) throw registrationClosed();
+        return user;
       } catch (error) {
         if (brokenConstraint(error) !== "users_email_key") throw error;
         throw new AppError("email_taken", "An account with this e-mail address exists; sign in instead.");
@@ -147,6 +146,18 @@ export function createAuthService(
 /** Whether an id is that of a person who may sign in. */
 export function userExists(db: Database, userId: string): Promise<boolean> {
   return db.withSystem("find a person by id", (tx) => repository.userExists(tx, userId));
+}
+
+function registrationClosed(): AppError {
+  return new AppError(
+    "registration_closed",
+    "Registration is by invitation here; ask an owner of your organization for one.",
+  );
+}
+
+/** Forgets counted tries whose time is over. */
+export function forgetOldHits(db: Database): Promise<void> {
+  return db.withSystem("forget old hits", repository.deleteOldHits);
 }
 
 async function hasUsers(db: Database): Promise<boolean> {

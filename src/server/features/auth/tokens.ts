@@ -33,8 +33,10 @@ export function signToken(secret: string, kind: TokenKind, claims: TokenClaims):
 /** The claims of a token that we signed and that has not expired; null for anything else. */
 export function verifyToken(secret: string, kind: TokenKind, token: string): TokenClaims | null {
   if (!token.startsWith(kinds[kind])) return null;
-  const bytes = Buffer.from(token.slice(kinds[kind].length), "base64url");
-  if (bytes.length !== claimBytes + 32) return null;
+  const text = token.slice(kinds[kind].length);
+  const bytes = Buffer.from(text, "base64url");
+  // One text for each token: the decoder would overlook stray characters and bits.
+  if (bytes.length !== claimBytes + 32 || bytes.toString("base64url") !== text) return null;
   const claims = bytes.subarray(0, claimBytes);
   if (!timingSafeEqual(bytes.subarray(claimBytes), mac(secret, kind, claims))) return null;
   const expires = claims.readUInt32BE(20);

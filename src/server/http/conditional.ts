@@ -1,0 +1,38 @@
+import { createHash } from "node:crypto";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { AppError } from "../errors.js";
+
+/** The strong entity tag of an answer (RFC 9110, section 8.8.3): the same bytes, the same tag. */
+export function entityTag(data: unknown): string {
+  return `"${createHash("sha256").update(JSON.stringify(data)).digest("base64url").slice(0, 22)}"`;
+}
+
+/** Names the state that a GET answers; 304 without a body where the client has it already. */
+export function withEntityTag(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  data: unknown,
+): unknown {
+  const tag = entityTag(data);
+  reply.header("etag", tag);
+  const known = request.headers["if-none-match"];
+  if (known === undefined || !tagsOf(known).includes(tag)) return data;
+  reply.code(304);
+  return undefined;
+}
+
+/**
+ * Refuses a change of something that is no longer as the caller saw it.
+ * @throws AppError 412 `stale`
+ */
+export function requireMatch(ifMatch: string, current: unknown): void {
+  if (ifMatch.trim() === "*" || tagsOf(ifMatch).includes(entityTag(current))) return;
+  throw new AppError(
+    "stale",
+    "Somebody changed this since you read it; read it again and repeat your change.",
+  );
+}
+
+function tagsOf(header: string): string[] {
+  return header.split(",").map((tag) => tag.trim().replace(/^W\//, ""));
+}

@@ -1,0 +1,87 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { createClient, type Client } from "#shared/api/client.js";
+
+const root = join(import.meta.dirname, "..");
+
+/** How a server that was started as a process of its own ended, and what it said. */
+export interface Ending {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+  stdout: string;
+  stderr: string;
+}
+
+export interface ServerProcess {
+  process: ChildProcess;
+  /** Settles with the address it prints, or rejects where it ended before. */
+  ready: Promise<string>;
+  ended: Promise<Ending>;
+  /** What it has said on standard error so far. */
+  stderr(): string;
+}
+
+/** Starts the real server from its sources, with nothing of this machine's settings but the PATH. */
+export function startServer(env: Record<string, string>): ServerProcess {
+  const child = spawn(
+    process.execPath,
+    ["--import", "tsx", "--conditions=source", "src/server/main.ts"],
+    {
+      cwd: root,
+      env: { PATH: process.env["PATH"], OMOI_PORT: "0", OMOI_LOG_LEVEL: "warn", ...env },
+      stdio: ["ignore", "pipe", "pipe"],
+    },
+  );
+  let stdout = "";
+  let stderr = "";
+  child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));
+  const lines = createInterface({ input: child.stdout });
+  const ended = once(child, "close").then(([code, signal]) => ({
+    code: code as number | null,
+    signal: signal as NodeJS.Signals | null,
+    stdout,
+    stderr,
+  }));
+  const ready = new Promise<string>((resolve, reject) => {
+    lines.on("line", (line) => {
+      stdout += `${line}\n`;
+      const url = /^Omoi is ready: (http:\S+)$/.exec(line)?.[1];
+      if (url !== undefined) resolve(url);
+    });
+    ended.then(({ code }) => reject(new Error(`the server ended (${code}): ${stderr}`)), reject);
+  });
+  ready.catch(() => {});
+  return { process: child, ready, ended, stderr: () => stderr };
+}
+
+/** The typed client of a server at an address. */
+export function clientOf(url: string, token?: string): Client {
+  return createClient((path, init) =>
+    fetch(url + path, {
+      ...init,
+      headers: {
+        ...(init.headers as Record<string, string>),
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      },
+    }),
+  );
+}
+
+/** The process id of the PostgreSQL that serves a data folder, or null where none does. */
+export async function postgresOf(dataDir: string): Promise<number | null> {
+  const text = await readFile(join(dataDir, "postgres/postmaster.pid"), "utf8").catch(() => "");
+  const pid = Number(text.split("\n", 1)[0]);
+  return pid > 0 && isAlive(pid) ? pid : null;
+}
+
+export function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+}
