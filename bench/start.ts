@@ -65,22 +65,27 @@ async function memoryRow(pid: number, dataDir: string): Promise<Row> {
     const stat = await readFile(`/proc/${postmaster}/stat`, "utf8").catch(String);
     throw new Error(`PostgreSQL ${postmaster} shows ${backends.length} children: ${stat}`);
   }
-  const shares = await Promise.all([postmaster, ...backends].map(pss));
+  const shares = await Promise.all([postmaster, ...backends].map((one) => memoryOf(one, "Pss")));
   const postgres = shares.reduce((sum, share) => sum + share, 0);
-  const server = await pss(pid);
+  const server = await memoryOf(pid, "Pss");
+  // Other Node processes, this one too, take their part of the program's pages: alone it is more.
+  const alone = await memoryOf(pid, "Rss");
   const mib = (value: number): string => `${Math.round(value)} MiB`;
   return {
     ...row,
-    measured: `${mib(server + postgres)} (server ${mib(server)}, ${shares.length} PostgreSQL processes ${mib(postgres)})`,
+    measured: `${mib(server + postgres)} (server ${mib(server)}, ${shares.length} PostgreSQL processes ${mib(postgres)}); at most ${mib(alone + postgres)} with no other Node running`,
     target,
     met: server + postgres <= targetMiB,
   };
 }
 
-/** A process's share of memory in MiB: pages of several processes are divided among them. */
-async function pss(pid: number): Promise<number> {
+/**
+ * A process's memory in MiB: all of it (Rss), or its share (Pss), for which pages of several
+ * processes are divided among them.
+ */
+async function memoryOf(pid: number, kind: "Pss" | "Rss"): Promise<number> {
   const text = await readFile(`/proc/${pid}/smaps_rollup`, "utf8");
-  const kilobytes = /^Pss:\s+(\d+) kB$/m.exec(text)?.[1];
+  const kilobytes = new RegExp(`^${kind}:\\s+(\\d+) kB$`, "m").exec(text)?.[1];
   if (kilobytes === undefined) throw new Error(`the memory of process ${pid} cannot be read`);
   return Number(kilobytes) / 1024;
 }

@@ -58,7 +58,13 @@ export async function startTestApp(env: Record<string, string> = {}): Promise<Te
 }
 
 async function start(owner: pg.ClientConfig, env: Record<string, string>): Promise<TestApp> {
-  const config = readConfig({ OMOI_PORT: "0", OMOI_LOG_LEVEL: "silent", ...env });
+  const config = readConfig({
+    OMOI_PORT: "0",
+    OMOI_LOG_LEVEL: "silent",
+    // Only said, not used: other processes may work on the same data folder.
+    OMOI_DATABASE_URL: "postgres://tests@localhost/tests",
+    ...env,
+  });
   const log = pino({ level: config.logLevel });
   const db = await openDatabase({ owner, app: null }, config.secret, log);
   let port = 0;

@@ -46,12 +46,9 @@ describe("a server that is killed while it works", () => {
     }
   });
   afterAll(async () => {
-    const postgres = await postgresOf(dataDir);
     server.process.kill("SIGTERM");
-    const { code } = await server.ended;
+    await server.ended;
     await rm(dataDir, { recursive: true, force: true });
-    expect(code).toBe(0);
-    expect(postgres === null || isAlive(postgres)).toBe(false);
   });
 
   async function start(): Promise<void> {
@@ -65,11 +62,11 @@ describe("a server that is killed while it works", () => {
     const params = { agent_id: workspace.agent_id };
     const { commits, merges } = acknowledged.get(workspace.agent_id) as Acknowledged;
     for (;;) {
-      written += 1;
+      const number = (written += 1);
       const folder = join(workspace.working_directory, workspace.agent_name);
       await mkdir(folder, { recursive: true });
-      await writeFile(join(folder, `${written}.txt`), `${written}\n`);
-      await writeFile(join(workspace.working_directory, "shared.txt"), `${written}\n`);
+      await writeFile(join(folder, `${number}.txt`), `${number}\n`);
+      await writeFile(join(workspace.working_directory, "shared.txt"), `${number}\n`);
       try {
         const body = { commit_type: "checkpoint" } as const;
         const { data: commit } = await api.workspaces.createCommit({ params, body });
@@ -121,6 +118,13 @@ describe("a server that is killed while it works", () => {
     const numbers = [...files.matchAll(/^worker-\d\/(\d+)\.txt$/gm)].map(([, number]) => Number(number));
     expect(numbers.sort((a, b) => a - b)).toEqual(Array.from({ length: written }, (_, i) => i + 1));
     expect(await git(["--git-dir", store, "show", "main:last.txt"])).toBe("worker-3");
+  });
+
+  test("stops the PostgreSQL that it adopted", async () => {
+    const postgres = (await postgresOf(dataDir)) as number;
+    server.process.kill("SIGTERM");
+    expect((await server.ended).code).toBe(0);
+    expect(isAlive(postgres)).toBe(false);
   });
 
   /** The lists hold what was acknowledged, and git holds exactly what the lists do. */

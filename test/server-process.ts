@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
+import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -77,10 +78,20 @@ export async function postgresOf(dataDir: string): Promise<number | null> {
   return pid > 0 && isAlive(pid) ? pid : null;
 }
 
+/** Whether a process runs; one that has ended and that nobody has asked after does not. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
-    return true;
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
+  } catch (error) {
+    // No /proc: a system where the first process reaps orphans.
+    return (error as NodeJS.ErrnoException).code === "ENOENT" && existsOnly(pid);
+  }
+}
+
+function existsOnly(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
   } catch {
     return false;
   }

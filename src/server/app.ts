@@ -23,7 +23,12 @@ import { mountHealth } from "./features/health/routes.js";
 import { memberHandlers } from "./features/members/routes.js";
 import { organizationHandlers } from "./features/organizations/routes.js";
 import { projectHandlers } from "./features/projects/routes.js";
-import { resumeProjects, runImport, type ProjectDeps } from "./features/projects/service.js";
+import {
+  resumeProjects,
+  runImport,
+  unlockRepositories,
+  type ProjectDeps,
+} from "./features/projects/service.js";
 import { roleHandlers } from "./features/roles/routes.js";
 import { runHandlers } from "./features/runs/routes.js";
 import { startLeaseWatch } from "./features/runs/service.js";
@@ -116,6 +121,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   mountDocs(app, deps.publicUrl);
   await mountStatic(app, deps.webDir);
 
+  await unlockRepositories(storage, config.databaseUrl === null);
   await settleWorkspaces(workspaceDeps, log);
   await resumeProjects(projectDeps);
   await jobs.work("import-project", (data, signal) => runImport(projectDeps, data, signal));

@@ -2,6 +2,8 @@ import { join } from "node:path";
 
 /** Where things lie in the data folder: the one place that knows. All ids are UUIDs or checked names. */
 export interface Storage {
+  /** The folder below which all repositories lie, one folder for each organization. */
+  readonly repositories: string;
   /** The bare repository of a project. Stores are never shared across organizations. */
   repository(orgId: string, projectId: string): string;
   /** The folder that an agent works in. */
@@ -12,6 +14,7 @@ export interface Storage {
 
 export function storageIn(dataDir: string): Storage {
   return {
+    repositories: join(dataDir, "repositories"),
     repository: (orgId, projectId) => join(dataDir, "repositories", orgId, `${projectId}.git`),
     workspace: (orgId, agentName) => join(dataDir, "workspaces", orgId, `ws_${agentName}`),
     workspaceIndex: (orgId, agentId) => join(dataDir, "indexes", orgId, `${agentId}.index`),

@@ -1,3 +1,5 @@
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
 import { sql } from "drizzle-orm";
 import type { Logger } from "pino";
 import { slugFrom } from "#shared/api/fields.js";
@@ -8,6 +10,7 @@ import { lockOrganization } from "../../db/tenant.js";
 import { AppError, invalidField, notFound } from "../../errors.js";
 import { importRepository } from "../../git/import-repository.js";
 import { createRepository, ImportError } from "../../git/repository.js";
+import { removeStaleLocks } from "../../git/stale-locks.js";
 import type { OrgContext } from "../../http/mount.js";
 import type { Jobs } from "../../jobs/queue.js";
 import type { Storage } from "../../storage.js";
@@ -163,6 +166,22 @@ export async function runImport(
       });
     }
   });
+}
+
+/**
+ * Removes what a git that was killed locked. No other process works on the repositories where
+ * `alone`; else only locks that no living git can hold that long.
+ */
+export async function unlockRepositories(storage: Storage, alone: boolean): Promise<void> {
+  const below = async (folder: string): Promise<string[]> => {
+    const names = await readdir(folder).catch(() => []);
+    return names.map((name) => join(folder, name));
+  };
+  for (const organization of await below(storage.repositories)) {
+    for (const store of await below(organization)) {
+      await removeStaleLocks(store, alone ? 0 : undefined);
+    }
+  }
 }
 
 /** Takes up what an earlier process left unfinished. */

@@ -66,7 +66,7 @@ export function PermissionPicker({
         />
         {value !== null &&
           resources.map((resource) => (
-            <fieldset key={resource.name} className="flex flex-col gap-2">
+            <fieldset key={resource.name} className="grid gap-x-4 gap-y-2.5 sm:grid-cols-2">
               <legend className="mb-1.5 text-[13px] font-semibold">{resource.title}</legend>
               {permissionNames
                 .filter((permission) => permission.startsWith(`${resource.name}:`))

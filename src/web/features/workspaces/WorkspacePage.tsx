@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import type { Agent } from "#shared/api/agents.js";
+import type { Workspace } from "#shared/api/workspaces.js";
 import { asApiError } from "../../api.js";
 import { paths, type WorkspaceTab } from "../../paths.js";
 import { CrumbLink } from "../shell/crumb-link.js";
@@ -23,9 +24,12 @@ import { WorkspaceDetails } from "./workspace-details.js";
 
 const route = getRouteApi("/app/agents/$agentId/workspace");
 
+const isolationLabels: Record<Workspace["isolation"], string> = { isolated: "Isolated" };
+
 export function WorkspacePage(): ReactElement {
   const { agentId } = route.useParams();
   const agent = useQuery(agentQuery(agentId));
+  const { data: workspace } = useQuery(workspaceQuery(agentId));
   const crumbs = useWorkspaceCrumbs(agentId);
   if (agent.isPending || agent.isError) {
     return (
@@ -50,7 +54,7 @@ export function WorkspacePage(): ReactElement {
       title={`Agent: ${agent.data.name}`}
       documentTitle={`Workspace of ${agent.data.name}`}
       crumbs={crumbs}
-      description="Workspace: Isolated"
+      description={`Workspace: ${workspace ? isolationLabels[workspace.isolation] : "None"}`}
       actions={<AgentStatus status={agent.data.status} />}
     >
       <WorkspaceOf agent={agent.data} />
