@@ -12,7 +12,6 @@ export default defineConfig({
     ],
   },
   test: {
-    globalSetup: ["test/global-setup.ts"],
     hookTimeout: 60_000,
     pool: "forks",
     maxWorkers: 2,
@@ -21,6 +20,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "api",
+          globalSetup: ["test/global-setup.ts"],
           include: ["src/**/*.test.ts", "test/**/*.test.ts"],
           testTimeout: 30_000,
         },
@@ -29,6 +29,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "browser",
+          globalSetup: ["test/global-setup.ts"],
           include: ["e2e/**/*.e2e.ts"],
           testTimeout: 180_000,
           fileParallelism: false,

@@ -37,7 +37,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     ? addressFromUrl(url)
     : { host: embedded?.host, port: embedded?.port, user: embedded?.user, database: embedded?.database };
   const secret = "a secret for the tests, of no use elsewhere";
-  const template = `omoi_template_${process.pid}`;
+  const template = `omoi_template_${process.pid}_${Date.now()}`;
 
   const client = new pg.Client(admin);
   await client.connect();

@@ -14,6 +14,7 @@ import {
 } from "./authorize.js";
 import { requireMatch, withEntityTag } from "./conditional.js";
 import { once } from "./idempotency.js";
+import { endWhenStopping } from "./drain.js";
 import { validationError } from "./problem.js";
 import { isStorable, refuseUnstorable, withPlainIds } from "./text.js";
 
@@ -91,6 +92,7 @@ export function mount<Resource extends Record<string, Endpoint>>(
         reply.code(endpoint.status);
         const act = (): Promise<unknown> => handle(full, { params, query, body });
         const data = await answerOnce(full, endpoint, act, async () => read?.(full, params), options);
+        endWhenStopping(request, reply);
         if (data === undefined) return reply.send();
         if (options.checkResponses && endpoint.response && isPlain(data)) {
           endpoint.response.parse(data);

@@ -2,11 +2,13 @@ import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
 import type { z } from "zod";
 import { errorCodes, type FieldError, type Problem } from "#shared/errors.js";
 import { AppError } from "../errors.js";
+import { endWhenStopping } from "./drain.js";
 
 /** Sends an error as `application/problem+json` (RFC 9457): the one place that does. */
 export function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
   const known = toAppError(error);
   if (known.code === "internal") request.log.error({ err: error }, "a request failed");
+  endWhenStopping(request, reply);
   const { headers, ...members } = known.extra;
   const [status, title] = errorCodes[known.code];
   const problem: Problem = {

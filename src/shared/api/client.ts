@@ -1,4 +1,4 @@
-import type { FieldError, Problem } from "../errors.js";
+import type { Problem } from "../errors.js";
 import type { Endpoint, RequestOf, ResponseOf } from "./endpoint.js";
 import { api } from "./index.js";
 
@@ -20,9 +20,11 @@ export class ApiError extends Error {
     return this.problem.code;
   }
 
-  /** The first error of a body field, for a form; undefined where the field is fine. */
+  /** The first error of a body field, such as `slug` or `settings.retention_days`; undefined where it is fine. */
   field(fieldName: string): string | undefined {
-    return this.problem.errors?.find((error: FieldError) => error.loc[1] === fieldName)?.msg;
+    return this.problem.errors?.find(
+      ({ loc }) => loc[1] === fieldName || loc.slice(1).join(".") === fieldName,
+    )?.msg;
   }
 }
 

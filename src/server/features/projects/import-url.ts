@@ -29,18 +29,28 @@ for (const [network, bits] of [
   ["169.254.0.0", 16],
   ["172.16.0.0", 12],
   ["192.0.0.0", 24],
+  ["192.0.2.0", 24],
+  ["192.88.99.0", 24],
   ["192.168.0.0", 16],
   ["198.18.0.0", 15],
+  ["198.51.100.0", 24],
+  ["203.0.113.0", 24],
   ["224.0.0.0", 4],
   ["240.0.0.0", 4],
 ] as const) {
   notPublic.addSubnet(network, bits, "ipv4");
 }
 for (const [network, bits] of [
-  ["::", 127],
+  // IPv4 in older IPv6 clothes: compatible, translated, 6to4, Teredo.
+  ["::", 96],
   ["64:ff9b::", 96],
+  ["64:ff9b:1::", 48],
+  ["2002::", 16],
+  ["2001::", 23],
+  ["100::", 64],
   ["fc00::", 7],
   ["fe80::", 10],
+  ["fec0::", 10],
   ["ff00::", 8],
   ["2001:db8::", 32],
 ] as const) {
@@ -91,7 +101,7 @@ async function checkFolder(url: URL, rules: ImportRules): Promise<ImportSource> 
     "must be a folder below one of those that OMOI_IMPORT_ROOTS allows",
   );
   if (url.hostname !== "" || url.search !== "" || url.hash !== "") throw refused;
-  const folder = await realpath(fileURLToPath(url)).catch(() => null);
+  const folder = await realFolder(url);
   if (folder === null) throw refused;
   for (const root of rules.importRoots) {
     const real = await realpath(root).catch(() => null);
@@ -100,4 +110,13 @@ async function checkFolder(url: URL, rules: ImportRules): Promise<ImportSource> 
     }
   }
   throw refused;
+}
+
+/** Where a `file://` address leads, links followed; null where to nothing, or where it is no path. */
+async function realFolder(url: URL): Promise<string | null> {
+  try {
+    return await realpath(fileURLToPath(url));
+  } catch {
+    return null;
+  }
 }

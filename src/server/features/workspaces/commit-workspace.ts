@@ -34,10 +34,9 @@ export function commitWorkspace(
   agentId: string,
   request: CommitRequest,
 ): Promise<CommitResult> {
-  return deps.db.locks([workspaceLock(agentId)], async () => {
-    const workspace = await context.tx((tx) => requireActive(tx, agentId));
-    return commitUnderLock(deps, workspace, request);
-  });
+  return deps.db.locks([workspaceLock(agentId)], async () =>
+    commitUnderLock(deps, await activeUnderLock(deps, context.orgId, agentId), request),
+  );
 }
 
 /**
@@ -136,6 +135,26 @@ async function newestCommit(deps: WorkspaceDeps, workspace: ActiveWorkspace): Pr
   };
 }
 
+/**
+ * The workspace, for whoever holds its lock. A commit that is still pending then was cut off with the
+ * process that made it, and is settled first. @throws AppError 404, 409
+ */
+export async function activeUnderLock(
+  deps: WorkspaceDeps,
+  orgId: string,
+  agentId: string,
+): Promise<ActiveWorkspace> {
+  const read = () =>
+    deps.db.tenant(orgId, async (tx) => ({
+      workspace: await requireActive(tx, agentId),
+      pending: await repository.listPendingCommits(tx, agentId),
+    }));
+  const { workspace, pending } = await read();
+  if (pending.length === 0) return workspace;
+  for (const sha of pending) await settleUnderLock(deps, workspace, sha);
+  return (await read()).workspace;
+}
+
 /** Settles a commit that was cut off: the branch holds it, or it never was. */
 export async function settleCommit(
   deps: WorkspaceDeps,
@@ -144,15 +163,26 @@ export async function settleCommit(
   sha: string,
 ): Promise<void> {
   await deps.db.locks([workspaceLock(agentId)], async () => {
-    const workspace = await deps.db.tenant(orgId, (tx) => repository.findWorkspace(tx, agentId));
-    if (!workspace) return;
-    const { store } = placesOf(deps, workspace);
-    const tip = await resolveCommit(store, branchRef(workspace.branch_name));
-    const exists = (await resolveCommit(store, sha)) !== null;
-    const held = tip !== null && exists && (await isAncestor(store, sha, tip));
-    await deps.db.tenant(orgId, async (tx) => {
-      if (held) await repository.recordCommit(tx, workspace, sha);
-      else await repository.deletePendingCommit(tx, agentId, sha);
-    });
+    const { workspace, pending } = await deps.db.tenant(orgId, async (tx) => ({
+      workspace: await repository.findWorkspace(tx, agentId),
+      pending: await repository.listPendingCommits(tx, agentId),
+    }));
+    // Another process may have settled it while this one waited.
+    if (workspace && pending.includes(sha)) await settleUnderLock(deps, workspace, sha);
+  });
+}
+
+async function settleUnderLock(
+  deps: WorkspaceDeps,
+  workspace: repository.WorkspaceRow,
+  sha: string,
+): Promise<void> {
+  const { store } = placesOf(deps, workspace);
+  const tip = await resolveCommit(store, branchRef(workspace.branch_name));
+  const exists = (await resolveCommit(store, sha)) !== null;
+  const held = tip !== null && exists && (await isAncestor(store, sha, tip));
+  await deps.db.tenant(workspace.org_id, async (tx) => {
+    if (held) await repository.recordCommit(tx, workspace, sha);
+    else await repository.deletePendingCommit(tx, workspace.agent_id, sha);
   });
 }

@@ -2,13 +2,12 @@ import type { MergeStrategy, Workspace } from "#shared/api/workspaces.js";
 import { AppError, invalidField, notFound } from "../../errors.js";
 import { RefMovedError, resolveCommit, resolveTree, updateRef } from "../../git/repository.js";
 import type { OrgContext } from "../../http/mount.js";
-import { commitUnderLock } from "./commit-workspace.js";
+import { activeUnderLock, commitUnderLock } from "./commit-workspace.js";
 import { isMergeTarget } from "./plan-merge.js";
 import * as repository from "./repository.js";
 import {
   branchRef,
   placesOf,
-  requireActive,
   requireWorkspace,
   workspaceLock,
   workspaceOf,
@@ -117,11 +116,10 @@ async function startingCommit(
       repository.findWorkspace(tx, parentId),
     );
     if (parent?.status === "active") {
-      await commitUnderLock(deps, await deps.db.tenant(workspace.org_id, (tx) => requireActive(tx, parentId)), {
-        commit_type: "checkpoint",
-      });
-      const checkpointed = await deps.db.tenant(workspace.org_id, (tx) => requireActive(tx, parentId));
-      return checkpointed.head_commit;
+      const checkpoint = { commit_type: "checkpoint" } as const;
+      const newest = await activeUnderLock(deps, workspace.org_id, parentId);
+      const { commit, created } = await commitUnderLock(deps, newest, checkpoint);
+      return created ? commit.commit_sha : newest.head_commit;
     }
   }
   const base = await resolveCommit(store, branchRef(workspace.base_branch));

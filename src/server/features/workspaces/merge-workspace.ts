@@ -10,7 +10,7 @@ import {
   updateRefs,
 } from "../../git/repository.js";
 import type { OrgContext } from "../../http/mount.js";
-import { commitUnderLock } from "./commit-workspace.js";
+import { activeUnderLock, commitUnderLock } from "./commit-workspace.js";
 import { isMergeTarget, planMerge, type MergeInput, type MergePlan } from "./plan-merge.js";
 import * as repository from "./repository.js";
 import {
@@ -68,7 +68,7 @@ export async function previewMerge(
 ): Promise<Merge> {
   const target = await targetOf(deps, context, agentId, request);
   return deps.db.locks([workspaceLock(agentId)], async () => {
-    const workspace = await context.tx((tx) => requireActive(tx, agentId));
+    const workspace = await activeUnderLock(deps, context.orgId, agentId);
     const places = placesOf(deps, workspace);
     const snapshot = await withFolderErrors(() =>
       snapshotFolder({ ...places, parentTree: workspace.head_tree }),
@@ -109,7 +109,7 @@ async function saveFirst(
   context: OrgContext,
   agentId: string,
 ): Promise<ActiveWorkspace> {
-  const workspace = await context.tx((tx) => requireActive(tx, agentId));
+  const workspace = await activeUnderLock(deps, context.orgId, agentId);
   if (workspace.auto_checkpoint) {
     const { created } = await commitUnderLock(deps, workspace, { commit_type: "checkpoint" });
     return created ? context.tx((tx) => requireActive(tx, agentId)) : workspace;

@@ -242,6 +242,16 @@ export async function deletePendingCommit(
     );
 }
 
+/** The commits of a workspace whose end is not known, in the order they were made. */
+export async function listPendingCommits(tx: Queryable, agentId: string): Promise<string[]> {
+  const rows = await tx
+    .select({ sha: workspaceCommits.commit_sha })
+    .from(workspaceCommits)
+    .where(and(eq(workspaceCommits.agent_id, agentId), eq(workspaceCommits.state, "pending")))
+    .orderBy(asc(workspaceCommits.created_at));
+  return rows.map(({ sha }) => sha);
+}
+
 /** Notes when the server first received a commit; a later time changes nothing. */
 export async function receiveCommit(
   tx: Queryable,

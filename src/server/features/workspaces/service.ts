@@ -5,7 +5,7 @@ import { diffFiles, rawDiff } from "../../git/diff.js";
 import { snapshotFolder } from "../../git/ingest.js";
 import { mergeBase, resolveCommit } from "../../git/repository.js";
 import type { OrgContext } from "../../http/mount.js";
-import { settleCommit } from "./commit-workspace.js";
+import { activeUnderLock, settleCommit } from "./commit-workspace.js";
 import { finishWorkspace } from "./create-workspace.js";
 import { settleMerge } from "./merge-workspace.js";
 import { isMergeTarget } from "./plan-merge.js";
@@ -13,7 +13,6 @@ import * as repository from "./repository.js";
 import {
   branchRef,
   placesOf,
-  requireActive,
   requireWorkspace,
   withFolderErrors,
   workspaceLock,
@@ -69,7 +68,7 @@ export function readChanges(
   agentId: string,
 ): Promise<Diff> {
   return deps.db.locks([workspaceLock(agentId)], async () => {
-    const workspace = await context.tx((tx) => requireActive(tx, agentId));
+    const workspace = await activeUnderLock(deps, context.orgId, agentId);
     const places = placesOf(deps, workspace);
     const snapshot = await withFolderErrors(() =>
       snapshotFolder({ ...places, parentTree: workspace.head_tree }),

@@ -4,7 +4,7 @@ import { type ReactElement, useState } from "react";
 import type { Project } from "#shared/api/projects.js";
 import { paths } from "../../paths.js";
 import { Button } from "../../ui/button.js";
-import { Card, Details } from "../../ui/card.js";
+import { Card } from "../../ui/card.js";
 import { CopyLine } from "../../ui/copy-button.js";
 import { Alert } from "../../ui/alert.js";
 import { countOf } from "../../ui/number.js";
@@ -98,12 +98,14 @@ function ProjectCard({ project }: { project: Project }): ReactElement {
             <PlainText value={project.description} multiline />
           </p>
         )}
-        <Details
-          rows={{
-            "Clone address": <CopyLine text={project.clone_url} label="Copy clone address" />,
-            Activity: `${countOf(counts.agents, "agent")}, ${countOf(counts.workspaces, "workspace")}, ${countOf(counts.merges, "merge")}`,
-          }}
-        />
+        <div className="flex flex-col gap-1">
+          <span className="text-muted">Clone address:</span>
+          <CopyLine text={project.clone_url} label="Copy clone address" />
+        </div>
+        <p className="text-[13px] text-muted">
+          {countOf(counts.agents, "agent")} · {countOf(counts.workspaces, "workspace")} ·{" "}
+          {countOf(counts.merges, "merge")}
+        </p>
       </div>
     </Card>
   );

@@ -1,0 +1,160 @@
+import { randomUUID } from "node:crypto";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Organization } from "#shared/api/organizations.js";
+import { systemRoleIds } from "../../db/migrate.js";
+import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
+import { makeOrganization } from "#test/factories.js";
+import { inStore } from "#test/git.js";
+import { fieldsOf, send, withoutRequestId } from "#test/raw.js";
+
+describe("projects", () => {
+  let app: TestApp;
+  let owner: TestPerson;
+  let org: Organization;
+  beforeAll(async () => {
+    app = await startTestApp();
+    owner = await app.person("owner");
+    org = await makeOrganization(owner);
+  });
+  afterAll(() => app.close());
+
+  type Body = Parameters<typeof owner.api.projects.create>[0]["body"];
+  const create = async (body: Omit<Body, "organization_id">) =>
+    (await owner.api.projects.create({ body: { organization_id: org.id, ...body } })).data;
+
+  test("an empty one is ready at once, with one empty commit on its branch", async () => {
+    const { status, data } = await owner.api.projects.create({
+      body: { organization_id: org.id, name: "Web Site", description: "Ours" },
+    });
+    expect(status).toBe(201);
+    expect(data).toEqual({
+      id: expect.any(String) as string,
+      organization_id: org.id,
+      name: "Web Site",
+      slug: "web-site",
+      description: "Ours",
+      default_branch: "main",
+      import_url: null,
+      status: "ready",
+      progress: 100,
+      error: null,
+      clone_url: `${app.url}/git/${org.slug}/web-site.git`,
+      counts: { agents: 0, workspaces: 0, merges: 0 },
+      created_at: expect.any(String) as string,
+      updated_at: expect.any(String) as string,
+    });
+    expect(await inStore(app, data, "log", "--format=%s|%P", "main")).toBe("Initial commit|");
+    expect(await inStore(app, data, "ls-tree", "main")).toBe("");
+    const params = { project_id: data.id };
+    expect((await owner.api.projects.get({ params })).data).toEqual(data);
+  });
+
+  test("the branch may have another name, but not an agent's", async () => {
+    const project = await create({ name: "Trunk", default_branch: "trunk/one" });
+    expect(project.default_branch).toBe("trunk/one");
+    expect(await inStore(app, project, "symbolic-ref", "HEAD")).toBe("refs/heads/trunk/one");
+    const bad = ["workspace-worker-1", "", "HEAD", "-x", "a b", "a..b", "a.lock", "a/", "/a", "a~1"];
+    for (const default_branch of [...bad, "a:b", "a\\b", "a@{1}", "ä", ".a", "a//b", "a/.b"]) {
+      const problem = await refusal(create({ name: "Bad", default_branch }), 422, "validation_failed");
+      expect([default_branch, fieldsOf(problem)]).toEqual([default_branch, ["body.default_branch"]]);
+    }
+  });
+
+  test("a slug is derived and numbered, or asked for and refused with a free one", async () => {
+    expect((await create({ name: "Twin" })).slug).toBe("twin");
+    expect((await create({ name: "Twin" })).slug).toBe("twin-2");
+    expect((await create({ name: "東京" })).slug).toBe("project-1");
+    const problem = await refusal(create({ name: "Other", slug: "twin" }), 409, "slug_taken");
+    expect([problem.suggestion, fieldsOf(problem)]).toEqual(["twin-3", ["body.slug"]]);
+    const other = await makeOrganization(owner);
+    const body = { organization_id: other.id, name: "Twin" };
+    expect((await owner.api.projects.create({ body })).data.slug).toBe("twin");
+    for (const slug of ["", "A", "a", "a--b", "-a", "a/b", "a".repeat(64), "a.git"]) {
+      const refused = await refusal(create({ name: "x", slug }), 422, "validation_failed");
+      expect(fieldsOf(refused)).toEqual(["body.slug"]);
+    }
+  });
+
+  test("ten of one name at once all succeed, each with a slug of its own", async () => {
+    const made = await Promise.all(Array.from({ length: 10 }, () => create({ name: "Crowd" })));
+    expect(new Set(made.map(({ slug }) => slug)).size).toBe(10);
+  });
+
+  test("name and description change, null clears, nothing else does", async () => {
+    const { id, slug } = await create({ name: "Before", description: "d" });
+    const params = { project_id: id };
+    const update = async (body: object) => (await owner.api.projects.update({ params, body })).data;
+    expect(await update({ name: "After" })).toMatchObject({ name: "After", description: "d", slug });
+    expect(await update({ description: null })).toMatchObject({ name: "After", description: null });
+    expect(await update({})).toMatchObject({ name: "After", description: null });
+    for (const [body, field] of [
+      [{ name: null }, "body.name"],
+      [{ name: "" }, "body.name"],
+      [{ slug: "other" }, "body.slug"],
+      [{ status: "failed" }, "body.status"],
+      [{ organization_id: org.id }, "body.organization_id"],
+      [{ import_url: "https://example.com/x.git" }, "body.import_url"],
+    ] as [object, string][]) {
+      expect(fieldsOf(await refusal(update(body), 422, "validation_failed"))).toEqual([field]);
+    }
+  });
+
+  test("an organization that is another's is the same as one that is not there", async () => {
+    const theirs = await makeOrganization(await app.person("stranger"));
+    const token = owner.token;
+    const at = (organization_id: unknown) =>
+      send(app, "POST", "/api/v1/projects", { token, body: { organization_id, name: "x" } });
+    const [foreign, nothing] = [await at(theirs.id), await at(randomUUID())];
+    expect([foreign.status, withoutRequestId(foreign)]).toEqual([422, withoutRequestId(nothing)]);
+    expect(fieldsOf(JSON.parse(foreign.text))).toEqual(["body.organization_id"]);
+    for (const bad of [theirs.slug, null, 1, undefined]) {
+      const answer = await at(bad);
+      expect([answer.status, fieldsOf(JSON.parse(answer.text))]).toEqual([422, ["body.organization_id"]]);
+    }
+    expect((await at(org.id.toUpperCase())).status).toBe(201);
+  });
+
+  test("are listed by organization or all together, in pages of the order of creation", async () => {
+    const lister = await app.person("lister");
+    const [one, two] = [await makeOrganization(lister), await makeOrganization(lister)];
+    const ids: string[] = [];
+    for (let number = 0; number < 5; number += 1) {
+      const body = { organization_id: number < 3 ? one.id : two.id, name: `p${number}` };
+      ids.push((await lister.api.projects.create({ body })).data.id);
+    }
+    const listed = async (query: { organization_id?: string; limit?: number; cursor?: string }) =>
+      lister.api.projects.list({ query });
+    expect((await listed({})).data.map(({ id }) => id)).toEqual(ids);
+    const ofOne = await listed({ organization_id: one.id });
+    expect(ofOne.data.map(({ id }) => id)).toEqual(ids.slice(0, 3));
+    const seen: string[] = [];
+    for (let next: string | undefined = "/api/v1/projects?limit=2"; next !== undefined; ) {
+      const { headers, text } = await send(app, "GET", next, { token: lister.token });
+      seen.push(...(JSON.parse(text) as { id: string }[]).map(({ id }) => id));
+      next = /<([^>]+)>; rel="next"/.exec(headers.get("link") ?? "")?.[1];
+    }
+    expect(seen).toEqual(ids);
+    for (const cursor of ["x", Buffer.from('["\u0000"]').toString("base64url")]) {
+      const problem = await refusal(listed({ cursor }), 422, "validation_failed");
+      expect(fieldsOf(problem)).toEqual(["query.cursor"]);
+    }
+  });
+
+  test("are written by members, read by viewers, and not seen by others", async () => {
+    const viewer = await app.person("viewer");
+    const body = { user_id: viewer.id, role_id: systemRoleIds.viewer };
+    await owner.api.members.add({ params: { org_id: org.id }, body });
+    const { id } = await create({ name: "Seen" });
+    const params = { project_id: id };
+    expect((await viewer.api.projects.get({ params })).data.id).toBe(id);
+    for (const call of [
+      () => viewer.api.projects.create({ body: { organization_id: org.id, name: "x" } }),
+      () => viewer.api.projects.update({ params, body: { name: "x" } }),
+    ]) {
+      const problem = await refusal(call(), 403, "insufficient_permission");
+      expect(problem.missing_permissions).toEqual(["project:write"]);
+    }
+    const stranger = await app.person("stranger");
+    await refusal(stranger.api.projects.get({ params }), 404, "not_found");
+  });
+});
