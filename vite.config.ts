@@ -1,6 +1,6 @@
 import tailwindcss from "@tailwindcss/vite";
 import react from "@vitejs/plugin-react";
-import { defaultClientConditions, defineConfig } from "vite";
+import { defineConfig } from "vite";
 
 /** Where `vite` (the dev server) finds the API; the built app is served by the API itself. */
 const api = process.env["OMOI_DEV_API"] ?? "http://127.0.0.1:8080";
@@ -9,7 +9,6 @@ export default defineConfig({
   plugins: [react(), tailwindcss()],
   publicDir: false,
   // "source" makes `#shared/…` resolve to the TypeScript sources (package.json, imports).
-  resolve: { conditions: ["source", ...defaultClientConditions] },
   build: {
     outDir: "dist/web",
     emptyOutDir: true,

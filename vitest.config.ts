@@ -1,16 +1,7 @@
-import { join } from "node:path";
 import { defineConfig } from "vitest/config";
-
-const root = import.meta.dirname;
 
 /** Two suites: `api` (units and the API) and `browser` (the story through the pages). */
 export default defineConfig({
-  resolve: {
-    alias: [
-      { find: /^#(shared|server)\/(.*)\.js$/, replacement: join(root, "src/$1/$2.ts") },
-      { find: /^#test\/(.*)\.js$/, replacement: join(root, "test/$1.ts") },
-    ],
-  },
   test: {
     hookTimeout: 60_000,
     pool: "forks",

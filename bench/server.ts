@@ -16,7 +16,7 @@ const serverArgs = built
   ? [dist]
   : [
       join(root, "node_modules/tsx/dist/cli.mjs"),
-      "--conditions=source",
+     
       join(root, "src/server/main.ts"),
     ];
 

@@ -1,4 +1,5 @@
-import AxeBuilder from "@axe-core/playwright";
+/// <reference lib="dom" />
+import { AxeBuilder } from "@axe-core/playwright";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Browser, BrowserContext, Page } from "playwright-core";
@@ -116,7 +117,7 @@ test("the whole story, through the pages alone", async () => {
     await page.getByText(`workspace-${name}`).first().waitFor();
   };
   const write = (name: string, file: string, text: string): Promise<void> =>
-    writeFile(join(folders[name] as string, file), text);
+    writeFile(join(folders[name] ?? "", file), text);
 
   await write("worker-1", "oauth2.py", "def refresh(token):\n    return rotate(token)\n");
   await write("worker-1", "README.md", "# Auth service\n");

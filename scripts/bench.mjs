@@ -4,4 +4,4 @@ import { ensureBuilt, ensureInstalled, requireNode, runTool } from "./prepare.mj
 requireNode();
 ensureInstalled();
 ensureBuilt();
-runTool("tsx/dist/cli.mjs", ["--conditions=source", "bench/main.ts", ...process.argv.slice(2)]);
+runTool("tsx/dist/cli.mjs", ["bench/main.ts", ...process.argv.slice(2)]);

@@ -32,7 +32,7 @@ const end = () => {
 process.on("SIGINT", end);
 process.on("SIGTERM", end);
 
-start([tsx, "watch", "--conditions=source", "--exclude", "data/**", "src/server/main.ts"], {
+start([tsx, "watch", "--exclude", "data/**", "src/server/main.ts"], {
   OMOI_PORT: apiPort,
   OMOI_DATA_DIR: dataDir,
 });
@@ -43,7 +43,7 @@ start([join(root, "node_modules/vite/bin/vite.js"), "--host", "127.0.0.1", "--po
 const seeded = join(dataDir, "seeded");
 if (!existsSync(seeded)) {
   await ready();
-  const seeding = start([tsx, "--conditions=source", "src/server/demo/main.ts", api]);
+  const seeding = start([tsx, "src/server/demo/main.ts", api]);
   seeding.stdin.on("error", () => {});
   writeFileSync(seeded, "");
 }

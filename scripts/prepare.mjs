@@ -79,6 +79,9 @@ export function ensureBuilt() {
   rmSync(join(root, "dist"), { recursive: true, force: true });
   process.stderr.write("Building the server…\n");
   runTool("typescript/bin/tsc", ["-p", "tsconfig.build.json"]);
+  // What is built finds its own shared area, not the sources.
+  const scope = { type: "module", imports: { "#shared/*.js": "./shared/*.js" } };
+  writeFileSync(join(root, "dist/package.json"), JSON.stringify(scope));
   cpSync(join(root, "src/server/db/migrations"), join(root, "dist/server/db/migrations"), { recursive: true });
   process.stderr.write("Building the web app…\n");
   runTool("vite/bin/vite.js", ["build", "--logLevel", "warn"]);

@@ -29,7 +29,7 @@ export interface ServerProcess {
 export function startServer(env: Record<string, string>): ServerProcess {
   const child = spawn(
     process.execPath,
-    ["--import", "tsx", "--conditions=source", "src/server/main.ts"],
+    ["--import", "tsx", "src/server/main.ts"],
     {
       cwd: root,
       env: { PATH: process.env["PATH"], OMOI_PORT: "0", OMOI_LOG_LEVEL: "warn", ...env },

@@ -196,7 +196,7 @@ async function runInitdb(cluster: Cluster, folder: string, durable: boolean): Pr
     ? "add this user to /etc/passwd, run Omoi as another, or set OMOI_DATABASE_URL"
     : "free some space, or set OMOI_DATA_DIR to another folder";
   throw new EmbeddedPostgresError(
-    `cannot make the database in ${cluster.dataDir}: initdb failed (${status}): ${reason}; ${cure}`,
+    `cannot make the database in ${cluster.dataDir}: initdb failed (${String(status)}): ${reason}; ${cure}`,
   );
 }
 

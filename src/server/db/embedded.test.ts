@@ -98,7 +98,7 @@ function spawnOmoi(dataDir: string, account: { uid?: number; gid?: number } = {}
     setInterval(() => {}, 1000);`;
   const child = spawn(
     process.execPath,
-    ["--import", "tsx", "--conditions=source", "--input-type=module", "-e", script],
+    ["--import", "tsx", "--input-type=module", "-e", script],
     { cwd: REPOSITORY, stdio: ["ignore", "pipe", "inherit"], detached: true, ...account },
   );
   children.push(child);

@@ -14,9 +14,9 @@ async function main(): Promise<void> {
     process.stdout.write(`${line}\n`);
   };
   const world = await seedDemo(origin.replace(/\/+$/, ""), (line) => say(`  ${line}`));
-  const { stop } = keepRunsAlive(world.runs, say);
+  const alive = keepRunsAlive(world.runs, say);
   const end = (): void => {
-    stop();
+    alive.stop();
     process.exit(0);
   };
   process.on("SIGTERM", end);

@@ -4,7 +4,7 @@ import { isOid, isRefName } from "./bare-repository.js";
 import { DiffReader, type FileDiff } from "./diff-reader.js";
 import { EMPTY_TREE, git, spawnGit, type GitProcess } from "./run.js";
 
-export type { FileDiff, FileStatus } from "./diff-reader.js";
+export type { FileDiff } from "./diff-reader.js";
 
 /** How much differs. A rename is one file; binary files count no lines. */
 export interface DiffStats {

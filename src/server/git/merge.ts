@@ -6,8 +6,8 @@ import { assertOid } from "./bare-repository.js";
 import { groupConflicts, parseMergeTree, type Conflict, type Renames } from "./merge-conflicts.js";
 import { git, GitError } from "./run.js";
 
-export { applyDecisions, type Decision, type Loser } from "./apply-decisions.js";
-export type { Conflict, ConflictEntry } from "./merge-conflicts.js";
+export { applyDecisions, type Decision } from "./apply-decisions.js";
+export type { Conflict } from "./merge-conflicts.js";
 export { touchingCommits } from "./touching-commits.js";
 
 /** What git makes of a merge of `source` into `target`. */

@@ -6,12 +6,10 @@ import { exists, buildAside } from "./build-aside.js";
 import { assertOid, assertRefName, initBare, isOid, isRefName } from "./bare-repository.js";
 import { git, GitError, ZERO_OID } from "./run.js";
 
-export { ImportError, type ImportFailure } from "./import-error.js";
+export { ImportError } from "./import-error.js";
 export {
   fetchRepository,
   importRepository,
-  type ImportOptions,
-  type ImportResult,
 } from "./import-repository.js";
 
 /** Name and address of an author or committer. */

@@ -11,8 +11,11 @@ import {
   uploadPack,
   type UploadPackReply,
 } from "../../git/smart-http.js";
+import { GitError } from "../../git/run.js";
 import type { Actor, Credentials } from "../../http/authenticate.js";
 import { requirePermission, standingOf } from "../../http/authorize.js";
+import { sendProblem } from "../../http/problem.js";
+import { isStorable } from "../../http/text.js";
 import type { Storage } from "../../storage.js";
 import { findProjectByAddress } from "../projects/service.js";
 
@@ -40,6 +43,13 @@ export function mountGitHttp(app: FastifyInstance, deps: GitHttpDeps): void {
       { bodyLimit: 64 * 1024 * 1024 },
       (_request, payload, done) => done(null, payload),
     );
+
+    scope.setErrorHandler((error, request, reply) => {
+      // git ended before it answered anything: it did not understand what it was sent.
+      const garbled = request.method === "POST" && error instanceof GitError && error.reason === "exit";
+      if (garbled) request.log.warn({ err: error }, "upload-pack refused a request");
+      sendProblem(garbled ? notGit() : error, request, reply);
+    });
 
     scope.get<{ Params: GitParams; Querystring: { service?: string } }>(
       "/git/:org/:project/info/refs",
@@ -71,6 +81,10 @@ function onlyReading(): AppError {
   );
 }
 
+function notGit(): AppError {
+  return new AppError("bad_request", "This is no request of git; use git clone and git fetch.");
+}
+
 function protocolOf(request: FastifyRequest): string | undefined {
   const header = request.headers["git-protocol"];
   return typeof header === "string" ? header : undefined;
@@ -97,7 +111,7 @@ async function readableStore(
 ): Promise<string> {
   const actor = await actorOf(deps.credentials, request);
   const { org, project: file } = request.params;
-  const project = file.endsWith(".git")
+  const project = file.endsWith(".git") && isStorable(org + file)
     ? await findProjectByAddress(deps.db, org, file.slice(0, -".git".length))
     : undefined;
   const standing = project && (await standingOf(deps.db, actor, "org_id", project.organization_id));

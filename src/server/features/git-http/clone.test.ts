@@ -1,0 +1,196 @@
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Organization } from "#shared/api/organizations.js";
+import type { Project } from "#shared/api/projects.js";
+import { systemRoleIds } from "../../db/migrate.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
+import { makeOrganization, makeProjectWith } from "#test/factories.js";
+import { git, inStore, runGit } from "#test/git.js";
+import { asOperator } from "#test/operator.js";
+import { problemOf, send, withoutRequestId } from "#test/raw.js";
+
+describe("git over HTTP", () => {
+  let app: TestApp;
+  let owner: TestPerson;
+  let org: Organization;
+  let project: Project;
+  let folder: string;
+  beforeAll(async () => {
+    app = await startTestApp();
+    owner = await app.person("owner");
+    org = await makeOrganization(owner);
+    project = await makeProjectWith(owner, org.id, { "a.txt": "a\n", "src/b.txt": "b\n" });
+    folder = await mkdtemp(join(tmpdir(), "omoi-clone-"));
+  });
+  afterAll(async () => {
+    await app.close();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  const keyOf = async (person: TestPerson, scopes = ["*:*"]) =>
+    (await person.api.apiKeys.create({ body: { name: "git", scopes } })).data.key as string;
+  const at = (key: string, url = project.clone_url) => url.replace("http://", `http://x:${key}@`);
+  let clones = 0;
+  const clone = async (url: string, ...args: string[]) => {
+    const into = join(folder, `clone-${(clones += 1)}`);
+    return { into, ...(await runGit(["clone", "--quiet", ...args, url, into])) };
+  };
+  const infoRefs = (key: string, url = project.clone_url) =>
+    send({ url: "" }, "GET", `${url}/info/refs?service=git-upload-pack`, {
+      headers: { authorization: `Basic ${Buffer.from(`x:${key}`).toString("base64")}` },
+    });
+
+  test("a project is cloned with a key as the password, and fetched again", async () => {
+    const key = await keyOf(owner);
+    const { into, code, stderr } = await clone(at(key));
+    expect([code, stderr]).toEqual([0, ""]);
+    expect(await readFile(join(into, "src/b.txt"), "utf8")).toBe("b\n");
+    const main = await inStore(app, project, "rev-parse", "main");
+    expect(await git(["rev-parse", "HEAD"], { cwd: into })).toBe(main);
+    await git(["fsck", "--strict"], { cwd: into });
+    expect((await runGit(["fetch", "--quiet"], { cwd: into })).code).toBe(0);
+    for (const args of [["--depth=1"], ["--branch=main"], ["--bare"], ["--filter=blob:none"]]) {
+      expect([args, (await clone(at(key), ...args)).code]).toEqual([args, 0]);
+    }
+    const old = await runGit(["-c", "protocol.version=0", "ls-remote", at(key), "main"]);
+    expect(old.stdout).toContain(main);
+  });
+
+  test("an access token works too, as the password or as a bearer", async () => {
+    expect((await clone(at(owner.token))).code).toBe(0);
+    const args = ["-c", `http.extraHeader=Authorization: Bearer ${owner.token}`];
+    expect((await runGit([...args, "ls-remote", project.clone_url])).code).toBe(0);
+  });
+
+  test("without a credential, or with a wrong one, it is 401 with a challenge that git understands", async () => {
+    const key = await keyOf(owner);
+    const revoked = await owner.api.apiKeys.create({ body: { name: "gone" } });
+    await owner.api.apiKeys.revoke({ params: { key_id: revoked.data.id } });
+    const bare = await send({ url: "" }, "GET", `${project.clone_url}/info/refs?service=git-upload-pack`);
+    expect(bare.status).toBe(401);
+    for (const wrong of ["", "x", revoked.data.key as string, `${key.slice(0, -1)}_`, "oat_x"]) {
+      const answer = await infoRefs(wrong);
+      expect([wrong, answer.status]).toEqual([wrong, 401]);
+      expect(answer.headers.get("www-authenticate")).toMatch(/^Basic realm="/);
+    }
+    const { code, stderr } = await clone(at("sk_live_wrong"));
+    expect(code).not.toBe(0);
+    expect(stderr).toContain("Authentication failed");
+    expect((await clone(project.clone_url)).code).not.toBe(0);
+  });
+
+  test("a stranger's key gets the answer of a project that is not there", async () => {
+    const stranger = await app.person("stranger");
+    await makeOrganization(stranger);
+    const key = await keyOf(stranger);
+    const real = await infoRefs(key);
+    expect([real.status, problemOf(real).code]).toEqual([404, "not_found"]);
+    for (const url of [
+      project.clone_url.replace(project.slug, "no-such-project"),
+      project.clone_url.replace(org.slug, "no-such-org"),
+      project.clone_url.replace(/\.git$/, ""),
+      project.clone_url.replace(project.slug, "..%2f..%2fsecret"),
+      project.clone_url.replace(org.slug, "%00"),
+    ]) {
+      const answer = await infoRefs(key, url);
+      expect([url, answer.status, withoutRequestId(answer)]).toEqual([url, 404, withoutRequestId(real)]);
+    }
+    const body = await send({ url: "" }, "POST", `${project.clone_url}/git-upload-pack`, {
+      headers: {
+        authorization: `Bearer ${key}`,
+        "content-type": "application/x-git-upload-pack-request",
+      },
+      body: "0000",
+    });
+    expect(body.status).toBe(404);
+    expect((await clone(at(key))).stderr).toContain("not found");
+  });
+
+  test("a key without project:git:read is 403, and one of just that suffices", async () => {
+    const without = await infoRefs(await keyOf(owner, [`org:${org.slug}:project:read`]));
+    expect(without.status).toBe(403);
+    expect(problemOf(without).missing_permissions).toEqual(["project:git:read"]);
+    const just = await keyOf(owner, [`org:${org.slug}:project:git:read`]);
+    expect((await clone(at(just))).code).toBe(0);
+    const other = await makeOrganization(owner);
+    const elsewhere = await infoRefs(await keyOf(owner, [`org:${other.slug}:*`]));
+    expect(elsewhere.status).toBe(404);
+  });
+
+  test("who was removed clones no more", async () => {
+    const member = await app.person("member");
+    const params = { org_id: org.id };
+    const body = { user_id: member.id, role_id: systemRoleIds.viewer };
+    const { data } = await owner.api.members.add({ params, body });
+    const key = await keyOf(member);
+    expect((await clone(at(key))).code).toBe(0);
+    await owner.api.members.remove({ params: { ...params, member_id: data.id } });
+    expect((await infoRefs(key)).status).toBe(404);
+  });
+
+  test("a push is refused and changes nothing", async () => {
+    const key = await keyOf(owner);
+    const { into } = await clone(at(key));
+    const before = await inStore(app, project, "for-each-ref");
+    await writeFile(join(into, "c.txt"), "c\n");
+    await git(["add", "c.txt"], { cwd: into });
+    const who = ["-c", "user.name=x", "-c", "user.email=x@example.com"];
+    await git([...who, "commit", "--quiet", "-m", "pushed"], { cwd: into });
+    for (const args of [["main"], ["--force", "HEAD:refs/heads/new"], ["--delete", "main"]]) {
+      const { code, stderr } = await runGit(["push", "--quiet", "origin", ...args], { cwd: into });
+      expect(code).not.toBe(0);
+      expect(stderr).toContain("403");
+    }
+    expect(await inStore(app, project, "for-each-ref")).toBe(before);
+    const headers = { authorization: `Bearer ${key}` };
+    for (const [method, path] of [
+      ["GET", "/info/refs?service=git-receive-pack"],
+      ["GET", "/info/refs"],
+      ["GET", "/info/refs?service=git-upload-archive"],
+      ["POST", "/git-receive-pack"],
+    ] as const) {
+      const answer = await send({ url: "" }, method, project.clone_url + path, { headers });
+      expect([path, answer.status]).toEqual([path, 403]);
+    }
+    for (const path of ["/HEAD", "/config", "/objects/info/packs", "/../../secret"]) {
+      const answer = await send({ url: "" }, "GET", project.clone_url + path, { headers });
+      expect([path, answer.status]).toEqual([path, 404]);
+    }
+  });
+
+  test("an old slug of the organization still clones; a project that is not ready does not", async () => {
+    const key = await keyOf(owner);
+    const body = { slug: `${org.slug}-new` };
+    await owner.api.organizations.update({ params: { org_id: org.id }, body });
+    expect((await clone(at(key))).code).toBe(0);
+    const { data } = await owner.api.projects.get({ params: { project_id: project.id } });
+    expect(data.clone_url).toBe(`${app.url}/git/${body.slug}/${project.slug}.git`);
+    expect((await clone(at(key, data.clone_url))).code).toBe(0);
+    await asOperator(app, "update projects set status = 'importing' where id = $1", [project.id]);
+    const answer = await infoRefs(key);
+    expect([answer.status, problemOf(answer).code]).toEqual([409, "project_not_ready"]);
+    await asOperator(app, "update projects set status = 'ready' where id = $1", [project.id]);
+  });
+
+  test("what is no request of git is answered without harm", async () => {
+    const headers = {
+      authorization: `Bearer ${await keyOf(owner)}`,
+      "content-type": "application/x-git-upload-pack-request",
+    };
+    for (const body of ["", "nonsense", "0000", "ffff", "0011command=fetch0001", "\u0000\u0000"]) {
+      const answer = await send({ url: "" }, "POST", `${project.clone_url}/git-upload-pack`, { headers, body });
+      expect([body, answer.status < 500]).toEqual([body, true]);
+      if (body === "nonsense") expect([answer.status, problemOf(answer).code]).toEqual([400, "bad_request"]);
+    }
+    const gzip = { ...headers, "content-encoding": "gzip" };
+    const url = `${project.clone_url}/git-upload-pack`;
+    const unzipped = await send({ url: "" }, "POST", url, { headers: gzip, body: "no gzip at all" });
+    expect([unzipped.status, problemOf(unzipped).code]).toEqual([400, "bad_request"]);
+    const wrong = { ...headers, "content-type": "application/json" };
+    expect((await send({ url: "" }, "POST", url, { headers: wrong, body: "{}" })).status).toBe(415);
+    expect((await send(app, "GET", "/healthz")).status).toBe(200);
+    expect((await clone(at(await keyOf(owner)))).code).toBe(0);
+  });
+});

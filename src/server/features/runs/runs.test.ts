@@ -1,0 +1,253 @@
+import { randomUUID } from "node:crypto";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import type { Organization } from "#shared/api/organizations.js";
+import type { Project } from "#shared/api/projects.js";
+import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
+import { makeAgent, makeOrganization, makeProject } from "#test/factories.js";
+import { asOperator } from "#test/operator.js";
+import { fieldsOf, send } from "#test/raw.js";
+import { endLostRuns } from "./repository.js";
+
+describe("leased runs", () => {
+  let app: TestApp;
+  let owner: TestPerson;
+  let org: Organization;
+  let project: Project;
+  beforeAll(async () => {
+    app = await startTestApp();
+    owner = await app.person("owner");
+  });
+  beforeEach(async () => {
+    org = await makeOrganization(owner);
+    project = await makeProject(owner, org.id);
+  });
+  afterAll(() => app.close());
+
+  const start = async (agent_id: string) =>
+    (await owner.api.runs.create({ params: { agent_id }, body: { external: true } })).data;
+  const newRun = async () => start((await makeAgent(owner, project.id)).id);
+  const usage = async () =>
+    (await owner.api.organizations.usage({ params: { org_id: org.id } })).data;
+  const limit = (body: { max_concurrent_agents?: number; max_agent_runtime_hours?: number }) =>
+    owner.api.organizations.update({ params: { org_id: org.id }, body });
+  const statusOf = async (agent_id: string) =>
+    (await owner.api.agents.get({ params: { agent_id } })).data.status;
+
+  test("one starts, lives on by heartbeats, and is stopped", async () => {
+    const agent = await makeAgent(owner, project.id);
+    const params = { agent_id: agent.id };
+    const created = await owner.api.runs.create({ params, body: { external: true } });
+    expect(created.status).toBe(201);
+    const run = created.data;
+    expect(run).toEqual({
+      id: expect.any(String) as string,
+      agent_id: agent.id,
+      kind: "leased",
+      status: "running",
+      exit_code: null,
+      started_at: expect.any(String) as string,
+      ended_at: null,
+      runtime_seconds: expect.any(Number) as number,
+      lease_expires_at: expect.any(String) as string,
+    });
+    expect(Date.parse(run.lease_expires_at as string) - Date.parse(run.started_at)).toBe(60_000);
+    expect(await statusOf(agent.id)).toBe("running");
+
+    const at = { run_id: run.id };
+    await asOperator(
+      app,
+      "update runs set lease_expires_at = now() + interval '1 second' where id = $1",
+      [run.id],
+    );
+    const { data: beat } = await owner.api.runs.heartbeat({ params: at });
+    expect(Date.parse(beat.lease_expires_at as string)).toBeGreaterThan(Date.now() + 50_000);
+
+    const stopped = await owner.api.runs.stop({ params: at, body: { status: "succeeded" } });
+    expect(stopped.status).toBe(200);
+    expect(stopped.data).toMatchObject({ status: "succeeded", lease_expires_at: null });
+    expect(stopped.data.ended_at).not.toBeNull();
+    expect(await statusOf(agent.id)).toBe("idle");
+    expect((await owner.api.runs.get({ params: at })).data).toEqual(stopped.data);
+    await refusal(owner.api.runs.heartbeat({ params: at }), 409, "run_ended");
+    // What has ended stays as it ended.
+    const again = await owner.api.runs.stop({ params: at, body: { status: "failed" } });
+    expect(again.data).toEqual(stopped.data);
+  });
+
+  test.each(["succeeded", "failed", "stopped", undefined] as const)("a stop says how: %s", async (status) => {
+    const run = await newRun();
+    const params = { run_id: run.id };
+    const { data } = await owner.api.runs.stop(status === undefined ? { params } : { params, body: { status } });
+    expect(data.status).toBe(status ?? "stopped");
+  });
+
+  test("one at a time for an agent, also when asked for ten times at once", async () => {
+    const agent = await makeAgent(owner, project.id);
+    const outcomes = await Promise.allSettled(Array.from({ length: 10 }, () => start(agent.id)));
+    expect(outcomes.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
+    await refusal(start(agent.id), 409, "run_in_progress");
+    const params = { agent_id: agent.id };
+    const { data } = await owner.api.runs.list({ params, query: {} });
+    expect(data).toHaveLength(1);
+  });
+
+  test("of thirty starts at once in two processes, exactly the limit of three succeed", async () => {
+    await limit({ max_concurrent_agents: 3 });
+    const agents = await Promise.all(
+      Array.from({ length: 30 }, () => makeAgent(owner, project.id)),
+    );
+    const sibling = await app.sibling();
+    const apis = [owner.api, sibling.client(owner.token)];
+    const outcomes = await Promise.allSettled(
+      agents.map(({ id }, index) =>
+        (apis[index % 2] as typeof owner.api).runs.create({
+          params: { agent_id: id },
+          body: { external: true },
+        }),
+      ),
+    );
+    await sibling.close();
+    const started = outcomes.filter((outcome) => outcome.status === "fulfilled");
+    expect(started).toHaveLength(3);
+    const running = await asOperator(app, "select from runs where org_id = $1 and ended_at is null", [
+      org.id,
+    ]);
+    expect(running).toHaveLength(3);
+    for (const outcome of outcomes) {
+      if (outcome.status === "fulfilled") continue;
+      expect(outcome.reason).toMatchObject({
+        problem: {
+          status: 409,
+          code: "quota_exceeded",
+          quota: "max_concurrent_agents",
+          limit: 3,
+          current: 3,
+        },
+      });
+    }
+    expect((await usage()).concurrent_agents).toEqual({ current: 3, limit: 3 });
+    // A place that becomes free is taken again.
+    await owner.api.runs.stop({ params: { run_id: (started[0] as { value: { data: { id: string } } }).value.data.id } });
+    const idle = agents.find((_, index) => outcomes[index]?.status === "rejected");
+    expect((await start(idle?.id as string)).status).toBe("running");
+  });
+
+  test("hours are the sum of the intervals within the month, to four decimals", async () => {
+    const { period_start } = await usage();
+    const run = async (from: string, to: string | null) => {
+      const { id } = await newRun();
+      await asOperator(
+        app,
+        `update runs set started_at = $2::timestamptz + $3::interval, status = 'stopped',
+           ended_at = $2::timestamptz + $4::interval, lease_expires_at = null where id = $1`,
+        [id, period_start, from, to],
+      );
+    };
+    await run("0", "1 hour");
+    await run("0", "1.5 hours");
+    await run("10 seconds", "10.36 seconds");
+    // Reaches back into the month before: only the half in this one counts.
+    await run("-1 hour", "30 minutes");
+    await run("-3 hours", "-2 hours");
+    expect((await usage()).runtime_hours).toEqual({ current: 3.0001, limit: 100 });
+  });
+
+  test("over the hours no run starts, and the refusal says by how much", async () => {
+    const { id } = await newRun();
+    const { period_start } = await usage();
+    await asOperator(
+      app,
+      `update runs set started_at = $2::timestamptz, status = 'stopped',
+         ended_at = $2::timestamptz + interval '2 hours', lease_expires_at = null where id = $1`,
+      [id, period_start],
+    );
+    await limit({ max_agent_runtime_hours: 2.0001 });
+    const run = await newRun();
+    await owner.api.runs.stop({ params: { run_id: run.id } });
+    await limit({ max_agent_runtime_hours: 2 });
+    const problem = await refusal(newRun(), 409, "quota_exceeded");
+    expect(problem).toMatchObject({ quota: "max_agent_runtime_hours", limit: 2 });
+    expect(problem["current"]).toBeGreaterThanOrEqual(2);
+    await limit({ max_agent_runtime_hours: 0 });
+    await refusal(newRun(), 409, "quota_exceeded");
+  });
+
+  test("a lease that is over makes the run lost, counted to its last heartbeat", async () => {
+    const agent = await makeAgent(owner, project.id);
+    const lost = await start(agent.id);
+    const alive = await newRun();
+    const { period_start } = await usage();
+    await asOperator(
+      app,
+      `update runs set started_at = $2::timestamptz, lease_expires_at = now() - interval '1 second',
+         last_heartbeat_at = $2::timestamptz + interval '6 minutes' where id = $1`,
+      [lost.id, period_start],
+    );
+    const params = { run_id: lost.id };
+    // Nobody has noticed yet: the heartbeat comes too late all the same.
+    await refusal(owner.api.runs.heartbeat({ params }), 409, "run_ended");
+    await app.db.withSystem("notice it now", endLostRuns);
+    const { data } = await owner.api.runs.get({ params });
+    expect(data).toMatchObject({
+      status: "lost",
+      ended_at: new Date(Date.parse(period_start) + 6 * 60_000).toISOString(),
+      runtime_seconds: 360,
+      lease_expires_at: null,
+    });
+    const problem = await refusal(owner.api.runs.heartbeat({ params }), 409, "run_ended");
+    expect(problem["run_status"]).toBe("lost");
+    expect(await statusOf(agent.id)).toBe("idle");
+    const { data: other } = await owner.api.runs.get({ params: { run_id: alive.id } });
+    expect(other.status).toBe("running");
+    expect((await start(agent.id)).status).toBe("running");
+    await owner.api.runs.stop({ params: { run_id: alive.id } });
+  });
+
+  test("are listed newest first, in pages, and only the agent's own", async () => {
+    const agent = await makeAgent(owner, project.id);
+    await newRun();
+    const ids: string[] = [];
+    for (let number = 0; number < 3; number += 1) {
+      const { id } = await start(agent.id);
+      await owner.api.runs.stop({ params: { run_id: id } });
+      ids.unshift(id);
+    }
+    const path = `/api/v1/agents/${agent.id}/runs?limit=2`;
+    const first = await send(app, "GET", path, { token: owner.token });
+    const next = /<([^>]+)>/.exec(first.headers.get("link") ?? "")?.[1] as string;
+    const second = await send(app, "GET", next, { token: owner.token });
+    const seen = [first, second].flatMap(({ text }) => JSON.parse(text) as { id: string }[]);
+    expect(seen.map(({ id }) => id)).toEqual(ids);
+    const bad = await send(app, "GET", `${path}&cursor=x`, { token: owner.token });
+    expect([bad.status, fieldsOf(JSON.parse(bad.text))]).toEqual([422, ["query.cursor"]]);
+  });
+
+  test("malformed and unknown ones are refused", async () => {
+    const agent = await makeAgent(owner, project.id);
+    const post = (path: string, body: unknown) =>
+      send(app, "POST", path, { token: owner.token, body });
+    for (const [body, field] of [
+      [{}, "body.external"],
+      [{ external: false }, "body.external"],
+      [{ external: true, command: ["ls"] }, "body.command"],
+    ] as const) {
+      const answer = await post(`/api/v1/agents/${agent.id}/runs`, body);
+      expect([answer.status, fieldsOf(JSON.parse(answer.text))]).toEqual([422, [field]]);
+    }
+    const { id } = await start(agent.id);
+    const stop = await post(`/api/v1/runs/${id}/stop`, { status: "lost" });
+    expect([stop.status, fieldsOf(JSON.parse(stop.text))]).toEqual([422, ["body.status"]]);
+    const { runs } = owner.api;
+    for (const run_id of [randomUUID(), "x"]) {
+      const params = { run_id };
+      await refusal(runs.get({ params }), 404, "not_found");
+      await refusal(runs.heartbeat({ params }), 404, "not_found");
+      await refusal(runs.stop({ params }), 404, "not_found");
+    }
+    const params = { agent_id: randomUUID() };
+    await refusal(runs.list({ params, query: {} }), 404, "not_found");
+    await refusal(runs.create({ params, body: { external: true } }), 404, "not_found");
+    await asOperator(app, "update agents set terminated_at = now() where id = $1", [agent.id]);
+    await refusal(start(agent.id), 404, "not_found");
+  });
+});
