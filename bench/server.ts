@@ -16,7 +16,7 @@ const serverArgs = built
   ? [dist]
   : [
       join(root, "node_modules/tsx/dist/cli.mjs"),
-     
+
       join(root, "src/server/main.ts"),
     ];
 

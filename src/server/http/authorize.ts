@@ -116,7 +116,7 @@ export function requirePermission(standing: Standing, permission: Permission): v
     "insufficient_permission",
     byRole
       ? `The API key's scopes do not cover ${permission}; use a key that has it.`
-      : `Your role "${standing.role}" does not have ${permission}; ask an owner or admin for it.`,
+      : `Your role "${standing.role}" does not have ${permission}; ask somebody who has it.`,
     { missing_permissions: [permission] },
   );
 }

@@ -257,7 +257,7 @@ function orgContext(
   options: MountOptions,
 ): OrgContext {
   requirePermission(standing, endpoint.access as Permission);
-  if (endpoint.method !== "GET") refuseArchived(standing);
+  if (!endpoint.whenArchived) refuseArchived(standing);
   return Object.freeze({
     ...context,
     orgId: standing.orgId,

@@ -35,6 +35,8 @@ export interface Endpoint<
   access: Access;
   tenant: TenantSource | null;
   summary: string;
+  /** Whether the call may change an archived organization: restoring it is the one that does. */
+  whenArchived: boolean;
   status: number;
   params: Params;
   query: Query;
@@ -54,6 +56,7 @@ interface Definition<
   access: Access;
   summary: string;
   tenant?: TenantSource;
+  whenArchived?: boolean;
   status?: number;
   params?: Params;
   query?: Query;
@@ -82,6 +85,7 @@ export function endpoint<
     tenant:
       definition.tenant ?? (fromPath === undefined ? null : (`params.${fromPath}` as TenantSource)),
     summary: definition.summary,
+    whenArchived: definition.whenArchived ?? definition.method === "GET",
     status: definition.status ?? (definition.response ? 200 : 204),
     params: (definition.params ?? null) as Params,
     query: (definition.query ?? null) as Query,

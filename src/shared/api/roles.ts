@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { endpoint } from "./endpoint.js";
-import { boolean, id, timestamp } from "./fields.js";
+import { isKnownPattern } from "../permissions.js";
+import { boolean, description, id, name, timestamp } from "./fields.js";
 
 export const role = z.strictObject({
   id,
@@ -18,7 +19,55 @@ export type Role = z.output<typeof role>;
 
 const orgParams = z.strictObject({ org_id: z.string().min(1).max(63) });
 
+const roleParams = orgParams.extend({ role_id: id });
+
+const pattern = z
+  .string("must be a text")
+  .max(100)
+  .refine(isKnownPattern, "is not a known permission or pattern; see GET /api/v1/permissions");
+const patterns = z
+  .array(pattern, "must be a list of permissions")
+  .max(100, "must be at most 100 permissions")
+  .transform((list) => [...new Set(list)]);
+
 export const roles = {
+  create: endpoint({
+    method: "POST",
+    path: "/api/v1/organizations/{org_id}/roles",
+    access: "org:roles:write",
+    summary: "Create custom role",
+    status: 201,
+    params: orgParams,
+    body: z.strictObject({
+      name,
+      description: description.nullish(),
+      permissions: patterns,
+      inherits_from: z.string("must be a role's name or id").min(1).max(255).nullish(),
+      organization_id: id.optional(),
+    }),
+    response: role,
+  }),
+  update: endpoint({
+    method: "PATCH",
+    path: "/api/v1/organizations/{org_id}/roles/{role_id}",
+    access: "org:roles:write",
+    summary: "Update custom role (cannot update system roles)",
+    params: roleParams,
+    body: z.strictObject({
+      name: name.optional(),
+      description: description.nullable().optional(),
+      permissions: patterns.optional(),
+      inherits_from: z.string("must be a role's name or id").min(1).max(255).nullable().optional(),
+    }),
+    response: role,
+  }),
+  remove: endpoint({
+    method: "DELETE",
+    path: "/api/v1/organizations/{org_id}/roles/{role_id}",
+    access: "org:roles:write",
+    summary: "Delete custom role (cannot delete system roles)",
+    params: roleParams,
+  }),
   list: endpoint({
     method: "GET",
     path: "/api/v1/organizations/{org_id}/roles",

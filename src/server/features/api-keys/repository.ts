@@ -133,7 +133,9 @@ export async function findUsableKeys(
       select encode(k.key_hash, 'hex') as hash, k.id, k.user_id, k.scopes, k.expires_at
       from api_keys k join users u on u.id = k.user_id
       where k.key_hash = any(select decode(h, 'hex') from unnest($1::text[]) h)
-        and k.revoked_at is null and (k.expires_at is null or k.expires_at > now()) and u.is_active`,
+        and k.revoked_at is null and (k.expires_at is null or k.expires_at > now()) and u.is_active
+        -- a key for one organization alone ends with it
+        and not exists (select from organizations o where o.id = k.org_id and o.archived_at is not null)`,
     values: [hashes],
   });
   return new Map(rows.map((row) => [row.hash, row]));

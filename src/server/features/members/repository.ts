@@ -87,3 +87,12 @@ export async function moveOwner(
     .set({ owner_id: to, updated_at: sql`now()` })
     .where(sql`${organizations.id} = ${orgId} and ${organizations.owner_id} = ${from}`);
 }
+
+/** The membership of a person, or null. */
+export async function findMemberOfUser(tx: Queryable, userId: string): Promise<string | null> {
+  const [row] = await tx
+    .select({ id: memberships.id })
+    .from(memberships)
+    .where(eq(memberships.user_id, userId));
+  return row?.id ?? null;
+}

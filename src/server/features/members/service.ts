@@ -37,6 +37,9 @@ export async function addMember(
     });
   } catch (error) {
     const constraint = brokenConstraint(error) ?? "";
+    if (constraint === "memberships_role_id_fkey") {
+      throw invalidField("role_id", "names no role of this organization", "unknown_id");
+    }
     if (constraint === "memberships_agent_fkey") {
       throw invalidField("agent_id", "names no agent of this organization", "unknown_id");
     }
@@ -52,6 +55,18 @@ export async function addOwner(tx: Queryable, orgId: string, userId: string): Pr
     user_id: userId,
     role_id: systemRoleIds.owner,
   });
+}
+
+/**
+ * Makes one person an owner and the former owner an admin, with the organization's row locked.
+ * @throws AppError 422 naming `user_id` where it is no member's
+ */
+export async function handOver(tx: Queryable, from: string, to: string): Promise<void> {
+  const heir = await repository.findMemberOfUser(tx, to);
+  if (!heir) throw invalidField("user_id", "names no member of this organization", "unknown_id");
+  await repository.updateMemberRole(tx, heir, systemRoleIds.owner);
+  const former = await repository.findMemberOfUser(tx, from);
+  if (former) await repository.updateMemberRole(tx, former, systemRoleIds.admin);
 }
 
 /** Makes a new agent a member as `agent_executor`, in the transaction that makes it. */

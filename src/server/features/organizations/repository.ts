@@ -1,9 +1,9 @@
-import { eq, sql } from "drizzle-orm";
+import { eq, isNull, sql } from "drizzle-orm";
 import type pg from "pg";
 import type { Organization, OrganizationItem, Usage } from "#shared/api/organizations.js";
 import { isoInstant } from "../../db/columns.js";
 import type { Queryable } from "../../db/connect.js";
-import { organizations, organizationSlugs } from "../../db/tables.js";
+import { organizations, organizationSlugs, runs } from "../../db/tables.js";
 
 const organizationColumns = {
   id: organizations.id,
@@ -65,6 +65,28 @@ export async function updateOrganization(
     .where(eq(organizations.id, orgId))
     .returning(organizationColumns);
   return row;
+}
+
+/** Marks the organization as archived now, or as not archived. */
+export async function setArchived(
+  tx: Queryable,
+  orgId: string,
+  archived: boolean,
+): Promise<Organization | undefined> {
+  const [row] = await tx
+    .update(organizations)
+    .set({ archived_at: archived ? sql`now()` : null, updated_at: sql`now()` })
+    .where(eq(organizations.id, orgId))
+    .returning(organizationColumns);
+  return row;
+}
+
+/** Stops what runs in the organization. */
+export async function stopRuns(tx: Queryable): Promise<void> {
+  await tx
+    .update(runs)
+    .set({ status: "stopped", ended_at: sql`now()`, lease_expires_at: null })
+    .where(isNull(runs.ended_at));
 }
 
 /** Claims a slug for the organization; one that it had before is its own again. */

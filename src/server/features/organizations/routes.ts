@@ -7,7 +7,14 @@ import { allows, requireFullAccess, scopesIn } from "../../http/authorize.js";
 import { shareAnswer, type Handlers } from "../../http/mount.js";
 import { decodeCursor, pageOf } from "../../http/pagination.js";
 import * as repository from "./repository.js";
-import { createOrganization, updateOrganization, type Ceilings } from "./service.js";
+import {
+  archiveOrganization,
+  createOrganization,
+  restoreOrganization,
+  transferOrganization,
+  updateOrganization,
+  type Ceilings,
+} from "./service.js";
 
 export function organizationHandlers(
   db: Database,
@@ -66,6 +73,12 @@ export function organizationHandlers(
       return organization;
     },
     update: (context, { body }) => updateOrganization(context, db, body, ceilings),
+    archive: async (context) => {
+      await archiveOrganization(context);
+      return undefined;
+    },
+    restore: (context) => restoreOrganization(context),
+    transfer: (context, { body }) => transferOrganization(context, body.user_id),
     usage: async ({ tx, orgId }) => {
       const usage = await tx((db) => repository.readUsage(db, orgId));
       if (!usage) throw notFound();

@@ -3,10 +3,11 @@ import { reservedReason, slugFrom } from "#shared/api/fields.js";
 import type { Permission } from "#shared/permissions.js";
 import { newId } from "../../db/columns.js";
 import { brokenConstraint, type Database } from "../../db/connect.js";
+import { lockOrganization } from "../../db/tenant.js";
 import { AppError, invalidField, notFound } from "../../errors.js";
 import { requirePermission } from "../../http/authorize.js";
 import type { OrgContext } from "../../http/mount.js";
-import { addOwner } from "../members/service.js";
+import { addOwner, handOver } from "../members/service.js";
 import * as repository from "./repository.js";
 
 export { readUsage } from "./repository.js";
@@ -85,6 +86,47 @@ async function insert(
     });
     await addOwner(tx, id, userId);
     return organization;
+  });
+}
+
+/** Archives the organization: what runs is stopped, what is there can be read, nothing can be changed. */
+export async function archiveOrganization(context: OrgContext): Promise<void> {
+  await context.tx(async (tx) => {
+    await lockOrganization(tx, context.orgId);
+    await repository.stopRuns(tx);
+    await repository.setArchived(tx, context.orgId, true);
+  });
+}
+
+/** Undoes the archiving; one that is not archived is answered as it is. */
+export async function restoreOrganization(context: OrgContext): Promise<Organization> {
+  const organization = await context.tx((tx) =>
+    repository.setArchived(tx, context.orgId, false),
+  );
+  if (!organization) throw notFound();
+  return organization;
+}
+
+/**
+ * Hands the organization to another of its people, who becomes an owner; the one it belonged to
+ * becomes an admin.
+ * @throws AppError 422 where the id is no member's, or the owner's own
+ */
+export async function transferOrganization(
+  context: OrgContext,
+  userId: string,
+): Promise<Organization> {
+  return context.tx(async (tx) => {
+    await lockOrganization(tx, context.orgId);
+    const organization = await repository.findOrganization(tx, context.orgId);
+    if (!organization) throw notFound();
+    if (organization.owner_id === userId) {
+      throw invalidField("user_id", "is the owner already; name another member", "already_owner");
+    }
+    await handOver(tx, organization.owner_id, userId);
+    const changed = await repository.updateOrganization(tx, context.orgId, { owner_id: userId });
+    if (!changed) throw notFound();
+    return changed;
   });
 }
 

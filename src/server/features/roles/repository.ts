@@ -38,3 +38,68 @@ export async function findRole(tx: Queryable, roleId: string): Promise<Role | un
     .where(eq(roles.id, roleId));
   return role;
 }
+
+/** A role that the organization may use, by its id or its name. */
+export async function findRoleByReference(
+  tx: Queryable,
+  reference: string,
+): Promise<{ id: string } | undefined> {
+  const [row] = await tx
+    .select({ id: roles.id })
+    .from(roles)
+    .where(sql`${roles.id}::text = ${reference} or ${roles.name} = ${reference}`)
+    .orderBy(sql`${roles.id}::text = ${reference} desc`)
+    .limit(1);
+  return row;
+}
+
+/** @throws a unique violation of `roles_org_name_key` */
+export async function insertRole(tx: Queryable, values: typeof roles.$inferInsert): Promise<void> {
+  await tx.insert(roles).values(values);
+}
+
+/** @throws a unique violation of `roles_org_name_key` */
+export async function updateRole(
+  tx: Queryable,
+  roleId: string,
+  changes: Partial<typeof roles.$inferInsert>,
+): Promise<void> {
+  await tx.update(roles).set(changes).where(eq(roles.id, roleId));
+}
+
+export async function deleteRole(tx: Queryable, roleId: string): Promise<void> {
+  await tx.delete(roles).where(eq(roles.id, roleId));
+}
+
+/** Whether a role is the other or inherits from it, however far. */
+export async function inheritsFrom(
+  tx: Queryable,
+  roleId: string,
+  ancestorId: string,
+): Promise<boolean> {
+  const { rows } = await tx.execute(sql`
+    with recursive chain as (
+      select id, inherits_from from roles where id = ${roleId}
+      union
+      select r.id, r.inherits_from from roles r join chain c on r.id = c.inherits_from
+    )
+    select from chain where id = ${ancestorId}`);
+  return rows.length > 0;
+}
+
+/** Who holds a role: members by what they are called, and the roles that inherit from it. */
+export async function roleHolders(
+  tx: Queryable,
+  roleId: string,
+): Promise<{ members: string[]; heirs: string[] }> {
+  const { rows } = await tx.execute<{ kind: "member" | "heir"; name: string }>(sql`
+    select 'member' as kind, coalesce(u.full_name, u.email, a.name) as name
+    from memberships m left join users u on u.id = m.user_id left join agents a on a.id = m.agent_id
+    where m.role_id = ${roleId}
+    union all
+    select 'heir', name from roles where inherits_from = ${roleId}
+    order by 1, 2`);
+  const named = (kind: string): string[] =>
+    rows.filter((row) => row.kind === kind).map((row) => row.name);
+  return { members: named("member"), heirs: named("heir") };
+}

@@ -1,1 +1,160 @@
+import type { Role } from "#shared/api/roles.js";
+import { exceeding, systemRoles } from "#shared/permissions.js";
+import { newId } from "../../db/columns.js";
+import { brokenConstraint, type Queryable } from "../../db/connect.js";
+import { lockOrganization } from "../../db/tenant.js";
+import { AppError, invalidField, notFound } from "../../errors.js";
+import { heldPatterns, type Standing } from "../../http/authorize.js";
+import type { OrgContext } from "../../http/mount.js";
+import * as repository from "./repository.js";
+
 export { findRole } from "./repository.js";
+
+interface RoleInput {
+  name: string;
+  description?: string | null | undefined;
+  permissions: string[];
+  inherits_from?: string | null | undefined;
+  organization_id?: string | undefined;
+}
+
+/**
+ * Creates a custom role, which gives nothing that its maker lacks.
+ * @throws AppError 403 `privilege_escalation`; 409 `role_name_taken`; 422
+ */
+export async function createRole(context: OrgContext, input: RoleInput): Promise<Role> {
+  if (input.organization_id !== undefined && input.organization_id !== context.orgId) {
+    throw invalidField("organization_id", "must be the organization of the path");
+  }
+  refuseSystemName(input.name);
+  const id = newId();
+  return withNameErrors(input.name, () =>
+    context.tx(async (tx) => {
+      const parentId = await parentOf(tx, input.inherits_from);
+      await repository.insertRole(tx, {
+        id,
+        org_id: context.orgId,
+        name: input.name,
+        description: input.description ?? null,
+        permissions: input.permissions,
+        inherits_from: parentId,
+      });
+      return refuseBeyond(tx, context.standing, id);
+    }),
+  );
+}
+
+/**
+ * Changes a custom role for all who hold it. Neither what it gave nor what it gives may be beyond
+ * the caller.
+ * @throws AppError 400 `system_role`; 403 `privilege_escalation`; 404; 409 `role_name_taken`; 422
+ */
+export async function updateRole(
+  context: OrgContext,
+  roleId: string,
+  input: { [Field in keyof RoleInput]?: RoleInput[Field] | undefined },
+): Promise<Role> {
+  if (input.name !== undefined) refuseSystemName(input.name);
+  return withNameErrors(input.name ?? "", () =>
+    context.tx(async (tx) => {
+      // Two changes that each are no cycle could make one together.
+      await lockOrganization(tx, context.orgId);
+      await customRole(tx, roleId);
+      await refuseBeyond(tx, context.standing, roleId);
+      const { name, description, permissions, inherits_from } = input;
+      const changes: Parameters<typeof repository.updateRole>[2] = {};
+      if (name !== undefined) changes.name = name;
+      if (description !== undefined) changes.description = description;
+      if (permissions !== undefined) changes.permissions = permissions;
+      if (inherits_from !== undefined) {
+        const parentId = await parentOf(tx, inherits_from);
+        if (parentId !== null && (await repository.inheritsFrom(tx, parentId, roleId))) {
+          throw invalidField("inherits_from", "would have the role inherit from itself", "cycle");
+        }
+        changes.inherits_from = parentId;
+      }
+      if (Object.keys(changes).length > 0) await repository.updateRole(tx, roleId, changes);
+      return refuseBeyond(tx, context.standing, roleId);
+    }),
+  );
+}
+
+/**
+ * Deletes a custom role that nobody holds.
+ * @throws AppError 400 `system_role`; 403; 404; 409 `role_in_use`, naming who holds it
+ */
+export async function deleteRole(context: OrgContext, roleId: string): Promise<void> {
+  await context.tx(async (tx) => {
+    await lockOrganization(tx, context.orgId);
+    const role = await customRole(tx, roleId);
+    await refuseBeyond(tx, context.standing, roleId);
+    const holders = await repository.roleHolders(tx, roleId);
+    const named = [...holders.members, ...holders.heirs.map((heir) => `the role ${heir}`)];
+    if (named.length > 0) {
+      throw new AppError(
+        "role_in_use",
+        `"${role.name}" is held by ${named.slice(0, 5).join(", ")}${named.length > 5 ? " and others" : ""}; give them another role first.`,
+        holders,
+      );
+    }
+    await repository.deleteRole(tx, roleId);
+  });
+}
+
+async function customRole(tx: Queryable, roleId: string): Promise<Role> {
+  const role = await repository.findRole(tx, roleId);
+  if (!role) throw notFound();
+  if (role.is_system) {
+    throw new AppError(
+      "system_role",
+      `"${role.name}" is the same in every organization; create a role of your own that inherits from it.`,
+    );
+  }
+  return role;
+}
+
+/** The id of the role to inherit from, given by its name or its id. */
+async function parentOf(
+  tx: Queryable,
+  reference: string | null | undefined,
+): Promise<string | null> {
+  if (reference === null || reference === undefined) return null;
+  const parent = await repository.findRoleByReference(tx, reference);
+  if (!parent) throw invalidField("inherits_from", "names no role of this organization", "unknown_id");
+  return parent.id;
+}
+
+/** The role as it stands in the transaction, refused where it gives what the caller lacks. */
+async function refuseBeyond(tx: Queryable, standing: Standing, roleId: string): Promise<Role> {
+  const role = await repository.findRole(tx, roleId);
+  if (!role) throw notFound();
+  const beyond = exceeding(role.effective_permissions, heldPatterns(standing));
+  if (beyond.length === 0) return role;
+  throw new AppError(
+    "privilege_escalation",
+    `The role would give ${beyond.slice(0, 3).join(", ")}, which you do not hold; ask somebody who does.`,
+    { missing_permissions: beyond },
+  );
+}
+
+function refuseSystemName(name: string): void {
+  if (Object.hasOwn(systemRoles, name)) throw nameTaken(name);
+}
+
+async function withNameErrors<Result>(
+  name: string,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    if (brokenConstraint(error) === "roles_org_name_key") throw nameTaken(name);
+    throw error;
+  }
+}
+
+function nameTaken(name: string): AppError {
+  return new AppError("role_name_taken", `A role "${name}" exists here; choose another name.`, {
+    errors: [{ loc: ["body", "name"], msg: "is taken in this organization", type: "role_name_taken" }],
+  });
+}

@@ -1,0 +1,166 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
+import { makeOrganization } from "#test/factories.js";
+import { systemRoleIds } from "../../db/migrate.js";
+
+describe("custom roles", () => {
+  let app: TestApp;
+  let owner: TestPerson;
+  let admin: TestPerson;
+  let viewer: TestPerson;
+  let params: { org_id: string };
+  beforeAll(async () => {
+    app = await startTestApp();
+    [owner, admin, viewer] = [
+      await app.person("owner"),
+      await app.person("admin"),
+      await app.person("viewer"),
+    ];
+    params = { org_id: (await makeOrganization(owner)).id };
+    for (const [person, role] of [
+      [admin, "admin"],
+      [viewer, "viewer"],
+    ] as const) {
+      await owner.api.members.add({
+        params,
+        body: { user_id: person.id, role_id: systemRoleIds[role] },
+      });
+    }
+  });
+  afterAll(() => app.close());
+
+  const create = (name: string, permissions: string[], inherits_from?: string, as = owner) =>
+    as.api.roles.create({
+      params,
+      body: { name, permissions, ...(inherits_from === undefined ? {} : { inherits_from }) },
+    });
+
+  test("the seed's example, by the name of the role it inherits from", async () => {
+    const { status, data } = await owner.api.roles.create({
+      params,
+      body: {
+        name: "developer",
+        description: "Can manage projects and agents",
+        permissions: ["project:read", "project:write", "agent:read"],
+        inherits_from: "viewer",
+      },
+    });
+    expect(status).toBe(201);
+    expect(data).toMatchObject({
+      organization_id: params.org_id,
+      name: "developer",
+      is_system: false,
+      inherits_from: "viewer",
+      permissions: ["project:read", "project:write", "agent:read"],
+      member_count: 0,
+    });
+    expect(data.effective_permissions).toEqual(
+      expect.arrayContaining(["project:write", "agent:workspace:read", "org:read"]),
+    );
+  });
+
+  test("what a role gives is given at once to those who hold it, and taken", async () => {
+    const { data: role } = await create("grower", ["org:read"]);
+    const person = await app.person("grower");
+    await owner.api.members.add({ params, body: { user_id: person.id, role_id: role.id } });
+    const rename = () => person.api.organizations.update({ params, body: { name: "Renamed" } });
+    await refusal(rename(), 403, "insufficient_permission");
+    const change = (permissions: string[]) =>
+      owner.api.roles.update({
+        params: { ...params, role_id: role.id },
+        body: { permissions },
+      });
+    await change(["org:read", "org:write"]);
+    expect((await rename()).status).toBe(200);
+    await change(["org:read"]);
+    await refusal(rename(), 403, "insufficient_permission");
+  });
+
+  test("unknown permissions, roles and foreign ids are 422", async () => {
+    await refusal(create("bad", ["org:nothing"]), 422, "validation_failed");
+    await refusal(create("bad", ["org:*:read"]), 422, "validation_failed");
+    await refusal(create("bad", [], "nobody"), 422, "validation_failed");
+    const other = await makeOrganization(owner);
+    const { data: foreign } = await owner.api.roles.create({
+      params: { org_id: other.id },
+      body: { name: "foreign", permissions: [] },
+    });
+    await refusal(create("bad", [], foreign.id), 422, "validation_failed");
+    await refusal(
+      owner.api.roles.create({
+        params,
+        body: { name: "bad", permissions: [], organization_id: other.id },
+      }),
+      422,
+      "validation_failed",
+    );
+    await refusal(
+      owner.api.roles.remove({ params: { ...params, role_id: foreign.id } }),
+      404,
+      "not_found",
+    );
+  });
+
+  test("names are unique, those of the system's roles included", async () => {
+    await create("unique", []);
+    await refusal(create("unique", []), 409, "role_name_taken");
+    await refusal(create("admin", []), 409, "role_name_taken");
+  });
+
+  test("a cycle is refused, also one that two changes at once would make", async () => {
+    const { data: one } = await create("one", []);
+    const { data: two } = await create("two", []);
+    const inherit = (roleId: string, from: string) =>
+      owner.api.roles.update({
+        params: { ...params, role_id: roleId },
+        body: { inherits_from: from },
+      });
+    await refusal(inherit(one.id, "one"), 422, "validation_failed");
+    const outcomes = await Promise.allSettled([inherit(one.id, "two"), inherit(two.id, "one")]);
+    expect(outcomes.map(({ status }) => status).toSorted()).toEqual(["fulfilled", "rejected"]);
+  });
+
+  test("nobody makes, changes or deletes a role beyond himself", async () => {
+    await refusal(create("boss", ["*:*"], undefined, admin), 403, "privilege_escalation");
+    await refusal(create("boss", [], "owner", admin), 403, "privilege_escalation");
+    const { data: boss } = await create("boss", ["*:*"]);
+    const bossParams = { ...params, role_id: boss.id };
+    await refusal(
+      admin.api.roles.update({ params: bossParams, body: { permissions: [] } }),
+      403,
+      "privilege_escalation",
+    );
+    await refusal(admin.api.roles.remove({ params: bossParams }), 403, "privilege_escalation");
+    await refusal(create("any", [], undefined, viewer), 403, "insufficient_permission");
+  });
+
+  test("system roles are fixed", async () => {
+    const role = { ...params, role_id: systemRoleIds.viewer };
+    await refusal(owner.api.roles.remove({ params: role }), 400, "system_role");
+    await refusal(
+      owner.api.roles.update({ params: role, body: { permissions: [] } }),
+      400,
+      "system_role",
+    );
+  });
+
+  test("a role that members or heirs hold is not deleted, and they are named", async () => {
+    const { data: held } = await create("held", ["org:read"]);
+    const person = await app.person("holder");
+    const { data: member } = await owner.api.members.add({
+      params,
+      body: { user_id: person.id, role_id: held.id },
+    });
+    const { data: heir } = await create("heir", [], "held");
+    const heldParams = { ...params, role_id: held.id };
+    const problem = await refusal(
+      owner.api.roles.remove({ params: heldParams }),
+      409,
+      "role_in_use",
+    );
+    expect(problem).toMatchObject({ members: ["holder"], heirs: ["heir"] });
+    await owner.api.members.remove({ params: { ...params, member_id: member.id } });
+    await owner.api.roles.remove({ params: { ...params, role_id: heir.id } });
+    expect((await owner.api.roles.remove({ params: heldParams })).status).toBe(204);
+  });
+});
