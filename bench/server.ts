@@ -12,13 +12,8 @@ const built = existsSync(join(root, "dist/.built")) && existsSync(dist);
 /** What is run as the server: the build where there is a whole one, else the sources. */
 export const serverKind = built ? "node dist/server/main.js" : "tsx src/server/main.ts (not built)";
 
-const serverArgs = built
-  ? [dist]
-  : [
-      join(root, "node_modules/tsx/dist/cli.mjs"),
-
-      join(root, "src/server/main.ts"),
-    ];
+// By a loader, not by tsx's own program: the process started has to be the server itself.
+const serverArgs = built ? [dist] : ["--import", "tsx", join(root, "src/server/main.ts")];
 
 export interface Server {
   url: string;

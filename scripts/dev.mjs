@@ -3,7 +3,7 @@
  * a data folder of its own that is filled with the demo once.
  */
 import { spawn } from "node:child_process";
-import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ensureInstalled, requireNode, root } from "./prepare.mjs";
 
@@ -44,7 +44,10 @@ const seeded = join(dataDir, "seeded");
 if (!existsSync(seeded)) {
   await ready();
   const seeding = start([tsx, "src/server/demo/main.ts", api]);
-  seeding.stdin.on("error", () => {});
+  seeding.once("exit", (code) => {
+    // It runs on, keeping the demo's runs alive; an end by itself is a failure, to be tried again.
+    if (code !== 0) rmSync(seeded, { force: true });
+  });
   writeFileSync(seeded, "");
 }
 

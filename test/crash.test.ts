@@ -8,7 +8,13 @@ import type { Project } from "#shared/api/projects.js";
 import type { Workspace } from "#shared/api/workspaces.js";
 import { storageIn } from "#server/storage.js";
 import { git } from "./git.js";
-import { clientOf, isAlive, postgresOf, startServer, type ServerProcess } from "./server-process.js";
+import {
+  clientOf,
+  isAlive,
+  postgresOf,
+  startServer,
+  type ServerProcess,
+} from "./server-process.js";
 
 /** What the server has said is done: it must be there whatever happens after. */
 interface Acknowledged {
@@ -115,7 +121,9 @@ describe("a server that is killed while it works", () => {
     await everythingAgrees();
     const store = storageIn(dataDir).repository(project.organization_id, project.id);
     const files = await git(["--git-dir", store, "ls-tree", "-r", "--name-only", "main"]);
-    const numbers = [...files.matchAll(/^worker-\d\/(\d+)\.txt$/gm)].map(([, number]) => Number(number));
+    const numbers = [...files.matchAll(/^worker-\d\/(\d+)\.txt$/gm)].map(([, number]) =>
+      Number(number),
+    );
     expect(numbers.sort((a, b) => a - b)).toEqual(Array.from({ length: written }, (_, i) => i + 1));
     expect(await git(["--git-dir", store, "show", "main:last.txt"])).toBe("worker-3");
   });
@@ -152,7 +160,11 @@ describe("a server that is killed while it works", () => {
     expect(merged.sort()).toEqual((await log("--first-parent", "main", `^${root_[0]}`)).sort());
     await git(["--git-dir", store, "fsck", "--full", "--strict", "--no-dangling"]);
 
-    const database = new pg.Client({ host: join(dataDir, "postgres"), port: 5432, user: "postgres" });
+    const database = new pg.Client({
+      host: join(dataDir, "postgres"),
+      port: 5432,
+      user: "postgres",
+    });
     await database.connect();
     const { rows } = await database.query(
       `select commit_sha from workspace_commits where state <> 'recorded'

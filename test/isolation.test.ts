@@ -11,6 +11,8 @@ import { fillOrganization, type FullOrganization } from "./two-organizations.js"
 /** What fills a path and a body: the ids of somebody's organization, or of nothing. */
 type Ids = Record<
   | "org_id"
+  | "user_id"
+  | "role_id"
   | "member_id"
   | "session_id"
   | "project_id"
@@ -24,6 +26,8 @@ type Ids = Record<
 
 const idsOf = (full: FullOrganization): Ids => ({
   org_id: full.id,
+  user_id: full.owner.id,
+  role_id: full.roleId,
   member_id: full.memberId,
   session_id: full.sessionId,
   project_id: full.project.id,
@@ -35,6 +39,8 @@ const idsOf = (full: FullOrganization): Ids => ({
 });
 const idsOfNothing = (): Ids => ({
   org_id: randomUUID(),
+  user_id: randomUUID(),
+  role_id: randomUUID(),
   member_id: randomUUID(),
   session_id: randomUUID(),
   project_id: randomUUID(),
@@ -53,6 +59,9 @@ const bodies: Record<string, (ids: Ids) => unknown> = {
   "auth.updateMe": () => ({}),
   "organizations.create": () => ({ name: "Mine" }),
   "organizations.update": () => ({ name: "Mine now" }),
+  "organizations.transfer": ({ user_id }) => ({ user_id }),
+  "roles.create": ({ role_id }) => ({ name: "mine", permissions: [], inherits_from: role_id }),
+  "roles.update": () => ({ permissions: [] }),
   "members.add": ({ agent_id }) => ({ agent_id, role_id: systemRoleIds.viewer }),
   "members.update": () => ({ role_id: systemRoleIds.viewer }),
   "projects.create": ({ org_id }) => ({ organization_id: org_id, name: "Mine" }),
@@ -85,9 +94,11 @@ const ofOthers = calls.filter(
 /** The parts of a path besides the one that leads to the organization. */
 const innerOf = ({ params, tenant }: Endpoint): string[] =>
   Object.keys(params?.shape ?? {}).filter((name) => `params.${name}` !== tenant);
+/** Calls whose body names something besides the organization. */
+const namingInBody = ["members.add", "organizations.transfer", "roles.create"];
 const withInner = ofOthers.filter(
   ({ call, endpoint }) =>
-    endpoint.tenant !== null && (innerOf(endpoint).length > 0 || call === "members.add"),
+    endpoint.tenant !== null && (innerOf(endpoint).length > 0 || namingInBody.includes(call)),
 );
 
 describe("isolation over HTTP", () => {
@@ -97,9 +108,9 @@ describe("isolation over HTTP", () => {
   let stranger: TestPerson;
   beforeAll(async () => {
     app = await startTestApp();
-    theirs = await fillOrganization(app, await app.person("owner"));
+    theirs = await fillOrganization(await app.person("owner"));
     stranger = await app.person("stranger");
-    own = await fillOrganization(app, stranger);
+    own = await fillOrganization(stranger);
   });
   afterAll(() => app.close());
 
@@ -143,10 +154,22 @@ describe("isolation over HTTP", () => {
   });
 
   test("organizations are not found by their slugs either", async () => {
-    for (const { endpoint, call } of calls.filter(({ call }) => call.startsWith("organizations."))) {
+    for (const { endpoint, call } of calls.filter(({ call }) =>
+      call.startsWith("organizations."),
+    )) {
       if (endpoint.params === null) continue;
-      const real = await ask(call, endpoint, { ...idsOf(theirs), org_id: theirs.slug }, own.owner.token);
-      const nothing = await ask(call, endpoint, { ...idsOf(theirs), org_id: "no-such-one" }, own.owner.token);
+      const real = await ask(
+        call,
+        endpoint,
+        { ...idsOf(theirs), org_id: theirs.slug },
+        own.owner.token,
+      );
+      const nothing = await ask(
+        call,
+        endpoint,
+        { ...idsOf(theirs), org_id: "no-such-one" },
+        own.owner.token,
+      );
       expect([real.status, withoutRequestId(real)]).toEqual([404, withoutRequestId(nothing)]);
     }
   });
@@ -157,10 +180,13 @@ describe("isolation over HTTP", () => {
     expect((await mine.projects.list()).data.map(({ id }) => id)).toEqual([own.project.id]);
     expect((await mine.agents.list()).data.map(({ id }) => id)).toEqual([own.agent.id]);
     expect((await mine.apiKeys.list()).data.map(({ id }) => id)).toEqual([own.key.id]);
-    const { data: byProject } = await mine.agents.list({ query: { project_id: theirs.project.id } });
+    const { data: byProject } = await mine.agents.list({
+      query: { project_id: theirs.project.id },
+    });
     expect(byProject).toEqual([]);
     for (const list of ["/api/v1/projects", "/api/v1/agents"]) {
-      const at = (id: string) => send(app, "GET", `${list}?organization_id=${id}`, { token: stranger.token });
+      const at = (id: string) =>
+        send(app, "GET", `${list}?organization_id=${id}`, { token: stranger.token });
       const [real, nothing] = [await at(theirs.id), await at(randomUUID())];
       expect([real.status, withoutRequestId(real)]).toEqual([422, withoutRequestId(nothing)]);
     }

@@ -13,8 +13,8 @@ describe("row-level security", () => {
   let tables: string[];
   beforeAll(async () => {
     app = await startTestApp();
-    one = await fillOrganization(app, await app.person("one"));
-    other = await fillOrganization(app, await app.person("other"));
+    one = await fillOrganization(await app.person("one"));
+    other = await fillOrganization(await app.person("other"));
     tables = (
       await asOperator<{ name: string }>(
         app,
@@ -66,7 +66,9 @@ describe("row-level security", () => {
       // Keys belong to a person: no organization's transaction sees any.
       expect([table, own === 0]).toEqual([table, table === "api_keys"]);
     }
-    const { rows } = await app.db.tenant(one.id, (tx) => tx.execute(sql`select id from organizations`));
+    const { rows } = await app.db.tenant(one.id, (tx) =>
+      tx.execute(sql`select id from organizations`),
+    );
     expect(rows).toEqual([{ id: one.id }]);
   });
 
@@ -104,7 +106,9 @@ describe("row-level security", () => {
       tx.execute(sql`update roles set permissions = '{*:*}' where id = ${randomUUID()}`),
     );
     expect(rowCount).toBe(0);
-    expect(await as(sql`update roles set permissions = '{*:*}' where org_id is null`)).toBe("42501");
+    expect(await as(sql`update roles set permissions = '{*:*}' where org_id is null`)).toBe(
+      "42501",
+    );
   });
 
   test("a connection with neither setting sees and writes nothing", async () => {

@@ -27,15 +27,11 @@ export interface ServerProcess {
 
 /** Starts the real server from its sources, with nothing of this machine's settings but the PATH. */
 export function startServer(env: Record<string, string>): ServerProcess {
-  const child = spawn(
-    process.execPath,
-    ["--import", "tsx", "src/server/main.ts"],
-    {
-      cwd: root,
-      env: { PATH: process.env["PATH"], OMOI_PORT: "0", OMOI_LOG_LEVEL: "warn", ...env },
-      stdio: ["ignore", "pipe", "pipe"],
-    },
-  );
+  const child = spawn(process.execPath, ["--import", "tsx", "src/server/main.ts"], {
+    cwd: root,
+    env: { PATH: process.env["PATH"], OMOI_PORT: "0", OMOI_LOG_LEVEL: "warn", ...env },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
   let stdout = "";
   let stderr = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => (stderr += text));

@@ -3,7 +3,13 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { clientOf, isAlive, postgresOf, startServer, type ServerProcess } from "./server-process.js";
+import {
+  clientOf,
+  isAlive,
+  postgresOf,
+  startServer,
+  type ServerProcess,
+} from "./server-process.js";
 
 describe("the server as a process", () => {
   let folder: string;

@@ -3,7 +3,7 @@ import type { ApiKey } from "#shared/api/api-keys.js";
 import type { Merge, Workspace } from "#shared/api/workspaces.js";
 import type { Project } from "#shared/api/projects.js";
 import type { Run } from "#shared/api/runs.js";
-import type { TestApp, TestPerson } from "./app.js";
+import type { TestPerson } from "./app.js";
 import {
   commitFiles,
   makeOrganization,
@@ -11,7 +11,6 @@ import {
   makeWorkspace,
   mergeIntoBase,
 } from "./factories.js";
-import { asOperator } from "./operator.js";
 
 /** An organization with one of everything in it. */
 export interface FullOrganization {
@@ -19,6 +18,7 @@ export interface FullOrganization {
   id: string;
   slug: string;
   memberId: string;
+  roleId: string;
   sessionId: string;
   project: Project;
   agent: Agent;
@@ -29,7 +29,7 @@ export interface FullOrganization {
   key: ApiKey;
 }
 
-export async function fillOrganization(app: TestApp, owner: TestPerson): Promise<FullOrganization> {
+export async function fillOrganization(owner: TestPerson): Promise<FullOrganization> {
   const { id, slug } = await makeOrganization(owner);
   const project = await makeProject(owner, id);
   const { agent, workspace } = await makeWorkspace(owner, project.id);
@@ -42,17 +42,16 @@ export async function fillOrganization(app: TestApp, owner: TestPerson): Promise
   });
   const { data: members } = await owner.api.members.list({ params: { org_id: id } });
   const { data: sessions } = await owner.api.auth.sessions();
-  await asOperator(
-    app,
-    `insert into roles (id, org_id, name, permissions)
-     values (gen_random_uuid(), $1, 'custom', '{project:read}')`,
-    [id],
-  );
+  const { data: role } = await owner.api.roles.create({
+    params: { org_id: id },
+    body: { name: "custom", permissions: ["project:read"] },
+  });
   return {
     owner,
     id,
     slug,
     memberId: members.find(({ user_id }) => user_id === owner.id)?.id as string,
+    roleId: role.id,
     sessionId: sessions[0]?.id as string,
     project,
     agent,

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync, accessSync, constants } from "node:fs";
 import { randomBytes } from "node:crypto";
 import { isIP } from "node:net";
-import { isAbsolute, join, resolve } from "node:path";
+import { dirname, isAbsolute, join, resolve } from "node:path";
 
 /** What the operator may set. The only reader of `process.env`; each variable is documented here. */
 export interface Config {
@@ -101,13 +101,24 @@ export function readConfig(env: Environment = process.env): Config {
 function makeDataDir(dataDir: string): void {
   try {
     // Traversable, not readable: an embedded PostgreSQL of another uid lives below it.
-    mkdirSync(dataDir, { recursive: true, mode: 0o711 });
+    makeFolder(dataDir, 0o711);
     accessSync(dataDir, constants.W_OK | constants.X_OK);
   } catch (error) {
     const why = (error as NodeJS.ErrnoException).code ?? String(error);
     throw new ConfigError(
       `The data folder ${dataDir} cannot be written (${why}); make it writable, or set OMOI_DATA_DIR to another folder`,
     );
+  }
+}
+
+/** As mkdir -p. Node's own, with `recursive`, never returns where a file system such as /proc refuses. */
+function makeFolder(path: string, mode: number): void {
+  if (existsSync(path)) return;
+  if (dirname(path) !== path) makeFolder(dirname(path), 0o755);
+  try {
+    mkdirSync(path, { mode });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
   }
 }
 

@@ -97,8 +97,12 @@ async function listen(
   app: { listen(options: { host: string; port: number }): Promise<unknown> },
   { host, port }: Config,
 ): Promise<void> {
+  // A host name that no resolver answers for would keep the start waiting.
+  const patience = new Promise<never>((_resolve, reject) => {
+    setTimeout(() => reject(Object.assign(new Error("timed out"), { code: "ENOTFOUND" })), 5000).unref();
+  });
   try {
-    await app.listen({ host, port });
+    await Promise.race([app.listen({ host, port }), patience]);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "EADDRINUSE") {

@@ -12,7 +12,8 @@ export const paths = {
   register: (redirect?: string) =>
     ({ to: "/register", search: redirect === undefined ? {} : { redirect } }) as const,
 
-  organizations: () => ({ to: "/organizations" }) as const,
+  organizations: (archived = false) =>
+    ({ to: "/organizations", search: archived ? { archived } : {} }) as const,
   newOrganization: () => ({ to: "/organizations/new" }) as const,
   organization: (orgId: string) => ({ to: "/organizations/$orgId", params: { orgId } }) as const,
   organizationSettings: (orgId: string, tab?: OrganizationTab) =>

@@ -77,6 +77,8 @@ const home = createRoute({
 const organizations = createRoute({
   getParentRoute: () => app,
   path: "/organizations",
+  validateSearch: (search: Search): { archived?: boolean } =>
+    search["archived"] === true ? { archived: true } : {},
   component: lazyRouteComponent(
     () => import("./features/organizations/OrganizationsPage.js"),
     "OrganizationsPage",

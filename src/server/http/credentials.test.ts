@@ -72,7 +72,12 @@ describe("credentials", () => {
         expect([forged, (await bearer(forged)).status]).toEqual([forged, 401]);
       }
     }
-    for (const forged of [`${token}A`, `${token}=`, token.slice(0, -1), `${token.slice(0, 8)}!${token.slice(8)}`]) {
+    for (const forged of [
+      `${token}A`,
+      `${token}=`,
+      token.slice(0, -1),
+      `${token.slice(0, 8)}!${token.slice(8)}`,
+    ]) {
       expect([forged, (await bearer(forged)).status]).toEqual([forged, 401]);
     }
   });
@@ -160,7 +165,9 @@ describe("the session cookie", () => {
     expect(JSON.parse(both.text)).toMatchObject({ id: other.id });
     const bad = await send(app, "GET", me, { headers: { cookie }, token: "nonsense" });
     expect(bad.status).toBe(401);
-    const forged = await send(app, "GET", me, { headers: { cookie: `${cookie.slice(0, -4)}AAAA` } });
+    const forged = await send(app, "GET", me, {
+      headers: { cookie: `${cookie.slice(0, -4)}AAAA` },
+    });
     expect([forged.status, problemOf(forged).code]).toEqual([401, "invalid_token"]);
   });
 
@@ -185,7 +192,9 @@ describe("the session cookie", () => {
     expect((await patch({ origin: app.url })).status).toBe(200);
     expect((await patch({ "sec-fetch-site": "same-origin" })).status).toBe(200);
     // Reading changes nothing: a link from elsewhere may lead here.
-    const read = await send(app, "GET", me, { headers: { cookie, origin: "https://evil.example" } });
+    const read = await send(app, "GET", me, {
+      headers: { cookie, origin: "https://evil.example" },
+    });
     expect(read.status).toBe(200);
     expect(read.headers.get("access-control-allow-origin")).toBeNull();
   });

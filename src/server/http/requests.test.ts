@@ -27,10 +27,13 @@ describe("requests", () => {
     },
   );
 
-  test.each(['"text"', "[]", "null", "7", "true"])("JSON that is no object, %s, is 422", async (body) => {
-    const answer = await post(body);
-    expect([answer.status, problemOf(answer).code]).toEqual([422, "validation_failed"]);
-  });
+  test.each(['"text"', "[]", "null", "7", "true"])(
+    "JSON that is no object, %s, is 422",
+    async (body) => {
+      const answer = await post(body);
+      expect([answer.status, problemOf(answer).code]).toEqual([422, "validation_failed"]);
+    },
+  );
 
   test("an empty body is one without fields, whatever its type says", async () => {
     const answer = await post("");
@@ -128,7 +131,11 @@ describe("requests", () => {
   });
 
   test("what is no HTTP is answered and survived", async () => {
-    for (const text of ["nonsense\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", `GET / HTTP/1.1\r\n${"a: b\r\n".repeat(9000)}\r\n`]) {
+    for (const text of [
+      "nonsense\r\n\r\n",
+      "GET / HTTP/9.9\r\n\r\n",
+      `GET / HTTP/1.1\r\n${"a: b\r\n".repeat(9000)}\r\n`,
+    ]) {
       expect(await raw(text)).toMatch(/^HTTP\/1\.1 4\d\d /);
     }
     expect((await send(app, "GET", "/healthz")).status).toBe(200);

@@ -7,12 +7,23 @@ interface CardProps {
   children?: ReactNode;
   /** The rank of the title; a card in a list is one below its section. */
   level?: 2 | 3;
+  /** For what cannot easily be undone. */
+  tone?: "plain" | "bad";
 }
 
-export function Card({ title, actions, footer, children, level = 2 }: CardProps): ReactElement {
+export function Card({
+  title,
+  actions,
+  footer,
+  children,
+  level = 2,
+  tone = "plain",
+}: CardProps): ReactElement {
   const Heading = `h${level}` as const;
   return (
-    <section className="min-w-0 rounded-lg border border-line bg-surface shadow-raised">
+    <section
+      className={`min-w-0 rounded-lg border bg-surface shadow-raised ${tone === "bad" ? "border-bad" : "border-line"}`}
+    >
       {title !== undefined && (
         <header className="flex flex-wrap items-center justify-between gap-x-4 gap-y-2 border-b border-line px-4 py-2.5">
           <Heading className="min-w-0 font-semibold">{title}</Heading>

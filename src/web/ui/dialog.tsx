@@ -1,5 +1,6 @@
 import { Dialog as Radix } from "radix-ui";
 import { type ReactElement, type ReactNode, useRef } from "react";
+import { Alert } from "./alert.js";
 import { Button, IconButton } from "./button.js";
 
 interface DialogProps {
@@ -7,8 +8,11 @@ interface DialogProps {
   onClose: () => void;
   title: string;
   description?: ReactNode;
+  width?: keyof typeof widths;
   children: ReactNode;
 }
+
+const widths = { normal: "max-w-lg", wide: "max-w-2xl" } as const;
 
 /**
  * Ours and not Radix's: that one locks scrolling by an inline style sheet, which a strict content
@@ -29,7 +33,12 @@ function useReturnFocus(): {
     },
     onCloseAutoFocus: (event) => {
       event.preventDefault();
-      if (opener.current instanceof HTMLElement) opener.current.focus();
+      if (opener.current instanceof HTMLElement && opener.current.isConnected) {
+        opener.current.focus();
+      } else {
+        // What opened it is gone with what was removed: then it is the page's content.
+        document.querySelector("main")?.focus({ preventScroll: true });
+      }
     },
   };
 }
@@ -40,6 +49,7 @@ export function Dialog({
   onClose,
   title,
   description,
+  width = "normal",
   children,
 }: DialogProps): ReactElement {
   const returnFocus = useReturnFocus();
@@ -51,7 +61,7 @@ export function Dialog({
             <Radix.Content
               {...returnFocus}
               {...(description ? {} : { "aria-describedby": undefined })}
-              className="pointer-events-auto w-full max-w-lg rounded-xl border border-line bg-surface shadow-floating"
+              className={`pointer-events-auto w-full rounded-xl border border-line bg-surface shadow-floating ${widths[width]}`}
             >
               <header className="flex items-start justify-between gap-4 px-5 pt-4">
                 <div className="min-w-0">
@@ -81,7 +91,7 @@ export function Sheet({
   onClose,
   title,
   children,
-}: Omit<DialogProps, "description">): ReactElement {
+}: Omit<DialogProps, "description" | "width">): ReactElement {
   const returnFocus = useReturnFocus();
   return (
     <Radix.Root open={isOpen} onOpenChange={(open) => !open && onClose()}>
@@ -114,6 +124,8 @@ interface ConfirmProps {
   action: string;
   pending: boolean;
   onConfirm: () => void;
+  /** Why it was refused, where that is not a toast. */
+  error?: Error | null;
 }
 
 /** Asks before something that cannot be undone. */
@@ -125,6 +137,11 @@ export function ConfirmDialog(props: ConfirmProps): ReactElement {
       title={props.title}
       description={props.children}
     >
+      {props.error && (
+        <div className="mb-4">
+          <Alert live>{props.error.message}</Alert>
+        </div>
+      )}
       <DialogActions>
         <Button onClick={props.onClose}>Cancel</Button>
         <Button variant="danger" pending={props.pending} onClick={props.onConfirm}>

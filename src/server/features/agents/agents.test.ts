@@ -67,7 +67,9 @@ describe("agents", () => {
 
   const names = ["", "-a", "a-", "A", "a_b", "a b", "a.b", "a/b", "..", "x".repeat(65), "ä", "a\n"];
   test.each(names)("%j is no name", async (name) => {
-    expect(fieldsOf(await refusal(create({ name }), 422, "validation_failed"))).toEqual(["body.name"]);
+    expect(fieldsOf(await refusal(create({ name }), 422, "validation_failed"))).toEqual([
+      "body.name",
+    ]);
   });
 
   test("a parent is an agent of the same project", async () => {
@@ -80,7 +82,11 @@ describe("agents", () => {
     const second = await makeProject(owner, orgId);
     const elsewhere = await makeAgent(owner, second.id);
     for (const parent_agent_id of [elsewhere.id, randomUUID(), "parent"]) {
-      const problem = await refusal(create({ name: "x", parent_agent_id }), 422, "validation_failed");
+      const problem = await refusal(
+        create({ name: "x", parent_agent_id }),
+        422,
+        "validation_failed",
+      );
       expect(fieldsOf(problem)).toEqual(["body.parent_agent_id"]);
     }
   });
@@ -123,9 +129,11 @@ describe("agents", () => {
     for (const { id } of [first, first, second, third]) ids.push((await makeAgent(lister, id)).id);
     const run = { params: { agent_id: ids[1] as string }, body: { external: true } } as const;
     await lister.api.runs.create(run);
-    const listed = async (query: Parameters<typeof lister.api.agents.list>[0] extends infer R
-      ? R extends { query?: infer Q } ? Q : never : never) =>
-      (await lister.api.agents.list(query === undefined ? {} : { query })).data.map(({ id }) => id);
+    const listed = async (query: {
+      organization_id?: string;
+      project_id?: string;
+      status?: "idle" | "running";
+    }) => (await lister.api.agents.list({ query })).data.map(({ id }) => id);
     expect(await listed({})).toEqual(ids);
     expect(await listed({ organization_id: one.id })).toEqual(ids.slice(0, 3));
     expect(await listed({ project_id: first.id })).toEqual(ids.slice(0, 2));
@@ -133,7 +141,7 @@ describe("agents", () => {
     expect(await listed({ status: "idle", organization_id: one.id })).toEqual([ids[0], ids[2]]);
     expect(await listed({ project_id: randomUUID() })).toEqual([]);
     const seen: string[] = [];
-    for (let next: string | undefined = "/api/v1/agents?limit=3"; next !== undefined; ) {
+    for (let next: string | undefined = "/api/v1/agents?limit=3"; next !== undefined;) {
       const { headers, text } = await send(app, "GET", next, { token: lister.token });
       seen.push(...(JSON.parse(text) as { id: string }[]).map(({ id }) => id));
       next = /<([^>]+)>; rel="next"/.exec(headers.get("link") ?? "")?.[1];

@@ -93,7 +93,10 @@ describe("API keys", () => {
         org.id,
       ],
       [
-        { scopes: [`org:${org.slug}:org:read`, `org:${org.slug}:org:read`], organization_id: org.id },
+        {
+          scopes: [`org:${org.slug}:org:read`, `org:${org.slug}:org:read`],
+          organization_id: org.id,
+        },
         [`org:${org.slug}:org:read`],
         org.id,
       ],
@@ -231,7 +234,7 @@ describe("API keys", () => {
   async function walk(token: string): Promise<{ seen: ApiKey[]; pages: number }> {
     const seen: ApiKey[] = [];
     let pages = 0;
-    for (let next: string | undefined = "/api/v1/auth/api-keys?limit=2"; next !== undefined; ) {
+    for (let next: string | undefined = "/api/v1/auth/api-keys?limit=2"; next !== undefined;) {
       const { headers, text } = await send(app, "GET", next, { token });
       seen.push(...(JSON.parse(text) as ApiKey[]));
       pages += 1;

@@ -50,7 +50,10 @@ describe("registration", () => {
   test("an address in use is 409, in whatever capitals, also when two ask at once", async () => {
     await register("taken@example.com");
     await refusal(register("TAKEN@example.com"), 409, "email_taken");
-    const race = await Promise.allSettled([register("race@example.com"), register("race@example.com")]);
+    const race = await Promise.allSettled([
+      register("race@example.com"),
+      register("race@example.com"),
+    ]);
     expect(race.map(({ status }) => status).sort()).toEqual(["fulfilled", "rejected"]);
   });
 

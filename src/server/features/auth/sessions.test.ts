@@ -11,8 +11,7 @@ describe("sessions", () => {
   afterAll(() => app.close());
   const login = (email: string, password: string) =>
     app.client().auth.login({ body: { email, password } });
-  const refresh = (token: string) =>
-    app.client().auth.refresh({ body: { refresh_token: token } });
+  const refresh = (token: string) => app.client().auth.refresh({ body: { refresh_token: token } });
 
   test("a login gives a pair of tokens and tells when", async () => {
     const person = await app.person("ann");
@@ -41,7 +40,10 @@ describe("sessions", () => {
     expect(withoutRequestId(one as NonNullable<typeof one>)).toBe(
       withoutRequestId(other as NonNullable<typeof other>),
     );
-    expect([one?.headers.get("set-cookie"), other?.headers.get("set-cookie")]).toEqual([null, null]);
+    expect([one?.headers.get("set-cookie"), other?.headers.get("set-cookie")]).toEqual([
+      null,
+      null,
+    ]);
     const answer = await send(app, "POST", "/api/v1/auth/login", { body: { email: "x" } });
     expect(fieldsOf(problemOf(answer)).sort()).toEqual(["body.email", "body.password"]);
   });
@@ -108,7 +110,9 @@ describe("sessions", () => {
     expect(out.headers.get("set-cookie")).toMatch(/^omoi_session=;.*Expires=Thu, 01 Jan 1970/);
     for (const process of [app, sibling]) {
       await refusal(process.client(data.access_token).auth.me(), 401, "invalid_token");
-      const refreshed = process.client().auth.refresh({ body: { refresh_token: data.refresh_token } });
+      const refreshed = process
+        .client()
+        .auth.refresh({ body: { refresh_token: data.refresh_token } });
       await refusal(refreshed, 401, "invalid_token");
       const withCookie = await send(process, "GET", "/api/v1/auth/me", { headers: { cookie } });
       expect([withCookie.status, problemOf(withCookie).code]).toEqual([401, "invalid_token"]);

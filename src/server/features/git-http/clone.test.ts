@@ -68,7 +68,11 @@ describe("git over HTTP", () => {
     const key = await keyOf(owner);
     const revoked = await owner.api.apiKeys.create({ body: { name: "gone" } });
     await owner.api.apiKeys.revoke({ params: { key_id: revoked.data.id } });
-    const bare = await send({ url: "" }, "GET", `${project.clone_url}/info/refs?service=git-upload-pack`);
+    const bare = await send(
+      { url: "" },
+      "GET",
+      `${project.clone_url}/info/refs?service=git-upload-pack`,
+    );
     expect(bare.status).toBe(401);
     for (const wrong of ["", "x", revoked.data.key as string, `${key.slice(0, -1)}_`, "oat_x"]) {
       const answer = await infoRefs(wrong);
@@ -95,7 +99,11 @@ describe("git over HTTP", () => {
       project.clone_url.replace(org.slug, "%00"),
     ]) {
       const answer = await infoRefs(key, url);
-      expect([url, answer.status, withoutRequestId(answer)]).toEqual([url, 404, withoutRequestId(real)]);
+      expect([url, answer.status, withoutRequestId(answer)]).toEqual([
+        url,
+        404,
+        withoutRequestId(real),
+      ]);
     }
     const body = await send({ url: "" }, "POST", `${project.clone_url}/git-upload-pack`, {
       headers: {
@@ -180,13 +188,20 @@ describe("git over HTTP", () => {
       "content-type": "application/x-git-upload-pack-request",
     };
     for (const body of ["", "nonsense", "0000", "ffff", "0011command=fetch0001", "\u0000\u0000"]) {
-      const answer = await send({ url: "" }, "POST", `${project.clone_url}/git-upload-pack`, { headers, body });
+      const answer = await send({ url: "" }, "POST", `${project.clone_url}/git-upload-pack`, {
+        headers,
+        body,
+      });
       expect([body, answer.status < 500]).toEqual([body, true]);
-      if (body === "nonsense") expect([answer.status, problemOf(answer).code]).toEqual([400, "bad_request"]);
+      if (body === "nonsense")
+        expect([answer.status, problemOf(answer).code]).toEqual([400, "bad_request"]);
     }
     const gzip = { ...headers, "content-encoding": "gzip" };
     const url = `${project.clone_url}/git-upload-pack`;
-    const unzipped = await send({ url: "" }, "POST", url, { headers: gzip, body: "no gzip at all" });
+    const unzipped = await send({ url: "" }, "POST", url, {
+      headers: gzip,
+      body: "no gzip at all",
+    });
     expect([unzipped.status, problemOf(unzipped).code]).toEqual([400, "bad_request"]);
     const wrong = { ...headers, "content-type": "application/json" };
     expect((await send({ url: "" }, "POST", url, { headers: wrong, body: "{}" })).status).toBe(415);

@@ -49,9 +49,13 @@ describe("owners and what nobody may grant", () => {
   const remove = (member: Member, by = owner, from = app) =>
     from.client(by.token).members.remove({ params: { org_id: org.id, member_id: member.id } });
   const ownerId = async () =>
-    (await asOperator<{ id: string }>(app, "select owner_id as id from organizations where id = $1", [
-      org.id,
-    ]))[0]?.id;
+    (
+      await asOperator<{ id: string }>(
+        app,
+        "select owner_id as id from organizations where id = $1",
+        [org.id],
+      )
+    )[0]?.id;
   const owners = async () =>
     (
       await asOperator(app, "select from memberships where org_id = $1 and role_id = $2", [
@@ -126,9 +130,11 @@ describe("owners and what nobody may grant", () => {
     const second = await add(other, systemRoleIds.owner);
     const last = await add(third, systemRoleIds.owner);
     // The later one has been there longer by the clock: the time decides, not the order of ids.
-    await asOperator(app, "update memberships set joined_at = now() - interval '1 day' where id = $1", [
-      last.id,
-    ]);
+    await asOperator(
+      app,
+      "update memberships set joined_at = now() - interval '1 day' where id = $1",
+      [last.id],
+    );
     const boss = await memberOf(owner);
     await change(boss, systemRoleIds.member);
     expect(await ownerId()).toBe(third.id);

@@ -73,7 +73,12 @@ describe("who may see and change an organization", () => {
   test.each(["owner", "admin"] as const)("an %s changes everything", async (role) => {
     const { api } = people[role];
     const params = { org_id: org.id };
-    const body = { name: `By ${role}`, billing_email: null, max_concurrent_agents: 9, settings: {} };
+    const body = {
+      name: `By ${role}`,
+      billing_email: null,
+      max_concurrent_agents: 9,
+      settings: {},
+    };
     expect((await api.organizations.update({ params, body })).data).toMatchObject(body);
   });
 
@@ -85,15 +90,19 @@ describe("who may see and change an organization", () => {
     expect((await owner.api.organizations.get({ params })).data).toEqual(before);
   });
 
-  test.each(Object.keys(systemRoles) as SystemRole[])("permissions tell an %s's own", async (role) => {
-    if (role === "agent_executor") return;
-    const params = { org_id: org.id };
-    const { data } = await people[role].api.organizations.permissions({ params });
-    expect(data.role).toBe(role);
-    expect(data.permissions).toEqual([...systemRoles[role].permissions].sort());
-    expect(data.effective_permissions.includes("org:archive")).toBe(role === "owner");
-    expect(data.effective_permissions.includes("org:write")).toBe(["owner", "admin"].includes(role));
-  });
+  test.each(["owner", "admin", "member", "viewer"] as const)(
+    "permissions tell an %s's own",
+    async (role) => {
+      const params = { org_id: org.id };
+      const { data } = await people[role].api.organizations.permissions({ params });
+      expect(data.role).toBe(role);
+      expect(data.permissions).toEqual([...systemRoles[role].permissions].sort());
+      expect(data.effective_permissions.includes("org:archive")).toBe(role === "owner");
+      expect(data.effective_permissions.includes("org:write")).toBe(
+        ["owner", "admin"].includes(role),
+      );
+    },
+  );
 
   test("limits keep their bounds and the installation's ceilings", async () => {
     const params = { org_id: org.id };
@@ -121,7 +130,10 @@ describe("who may see and change an organization", () => {
   });
 
   test("defaults stay under low ceilings", async () => {
-    const low = await startTestApp({ OMOI_MAX_CONCURRENT_AGENTS: "2", OMOI_MAX_RUNTIME_HOURS: "3" });
+    const low = await startTestApp({
+      OMOI_MAX_CONCURRENT_AGENTS: "2",
+      OMOI_MAX_RUNTIME_HOURS: "3",
+    });
     const made = await makeOrganization(await low.person());
     expect(made).toMatchObject({ max_concurrent_agents: 2, max_agent_runtime_hours: 3 });
     await low.close();
@@ -132,7 +144,9 @@ describe("who may see and change an organization", () => {
     const { data: project } = await owner.api.projects.create({
       body: { organization_id: archived.id, name: "p" },
     });
-    await asOperator(app, "update organizations set archived_at = now() where id = $1", [archived.id]);
+    await asOperator(app, "update organizations set archived_at = now() where id = $1", [
+      archived.id,
+    ]);
     const params = { org_id: archived.id };
     const { data } = await owner.api.organizations.get({ params });
     expect(data.is_active).toBe(false);

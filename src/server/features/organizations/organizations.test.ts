@@ -62,7 +62,10 @@ describe("organizations", () => {
         is_active: true,
         owner: { id: lister.id, email: lister.email },
         counts: { members: 3, projects: 1, agents: 2 },
-        usage: { ...usage, runtime_hours: { ...usage.runtime_hours, current: expect.any(Number) as number } },
+        usage: {
+          ...usage,
+          runtime_hours: { ...usage.runtime_hours, current: expect.any(Number) as number },
+        },
       },
     ]);
     expect(usage).toMatchObject({
@@ -86,7 +89,7 @@ describe("organizations", () => {
     const ids: string[] = [];
     for (let number = 0; number < 5; number += 1) ids.push((await makeOrganization(lister)).id);
     const seen: string[][] = [];
-    for (let next: string | undefined = "/api/v1/organizations?limit=2"; next !== undefined; ) {
+    for (let next: string | undefined = "/api/v1/organizations?limit=2"; next !== undefined;) {
       const { headers, text } = await send(app, "GET", next, { token: lister.token });
       seen.push((JSON.parse(text) as { id: string }[]).map(({ id }) => id));
       next = /^<([^>]+)>; rel="next"$/.exec(headers.get("link") ?? "")?.[1];
@@ -106,8 +109,14 @@ describe("organizations", () => {
       ["include_archived=yes", "query.include_archived"],
       ["page=2", "query.page"],
     ] as const) {
-      const answer = await send(app, "GET", `/api/v1/organizations?${query}`, { token: lister.token });
-      expect([query, answer.status, fieldsOf(JSON.parse(answer.text))]).toEqual([query, 422, [field]]);
+      const answer = await send(app, "GET", `/api/v1/organizations?${query}`, {
+        token: lister.token,
+      });
+      expect([query, answer.status, fieldsOf(JSON.parse(answer.text))]).toEqual([
+        query,
+        422,
+        [field],
+      ]);
     }
   });
 
@@ -139,7 +148,11 @@ describe("organizations", () => {
     // Replaced whole, not merged.
     expect((await patch({ settings: { locale: "de" } })).settings).toEqual({ locale: "de" });
     const { data } = await owner.api.organizations.get({ params });
-    expect(data).toMatchObject({ name: "After", max_concurrent_agents: 7, settings: { locale: "de" } });
+    expect(data).toMatchObject({
+      name: "After",
+      max_concurrent_agents: 7,
+      settings: { locale: "de" },
+    });
     expect(Date.parse(data.updated_at)).toBeGreaterThan(Date.parse(data.created_at));
 
     for (const body of [{ name: null }, { settings: null }, { slug: null }, { settings: [] }]) {
@@ -151,7 +164,13 @@ describe("organizations", () => {
 
   test("fields that are not the caller's to set are refused, each by its name", async () => {
     const org = await makeOrganization(owner);
-    const fields = { id: org.id, owner_id: owner.id, is_active: false, archived_at: null, colour: "red" };
+    const fields = {
+      id: org.id,
+      owner_id: owner.id,
+      is_active: false,
+      archived_at: null,
+      colour: "red",
+    };
     for (const [method, path] of [
       ["POST", "/api/v1/organizations"],
       ["PATCH", `/api/v1/organizations/${org.id}`],
@@ -160,7 +179,9 @@ describe("organizations", () => {
       const answer = await send(app, method, path, { token: owner.token, body });
       expect(answer.status).toBe(422);
       expect(fieldsOf(JSON.parse(answer.text)).sort()).toEqual(
-        Object.keys(fields).map((field) => `body.${field}`).sort(),
+        Object.keys(fields)
+          .map((field) => `body.${field}`)
+          .sort(),
       );
     }
     const { data } = await owner.api.organizations.get({ params: { org_id: org.id } });
@@ -191,7 +212,7 @@ describe("organizations", () => {
       expect([answer.status, fieldsOf(JSON.parse(answer.text))]).toEqual([422, [field]]);
     }
     const name = `  ${"ü".repeat(255)}  `;
-    const settings = { text: "😀", "ключ": ["\\"] };
+    const settings = { text: "😀", ключ: ["\\"] };
     const { data } = await owner.api.organizations.create({ body: { name, settings } });
     expect(data).toMatchObject({ name: name.trim(), settings });
   });

@@ -147,7 +147,9 @@ describe("slugs of organizations", () => {
 
   test("a path that could be no slug is 404", async () => {
     for (const path of ["%00", "a%00b", "..%2f..", "%F0%9F%98%80", "x".repeat(64), "A B"]) {
-      const answer = await send(app, "GET", `/api/v1/organizations/${path}`, { token: owner.token });
+      const answer = await send(app, "GET", `/api/v1/organizations/${path}`, {
+        token: owner.token,
+      });
       expect([path, answer.status]).toEqual([path, 404]);
     }
     const answer = await send(app, "GET", "/api/v1/organizations/%ff", { token: owner.token });

@@ -56,11 +56,17 @@ describe("imports", () => {
       body: { organization_id: orgId, name: "Whole", import_url: `file://${source}` },
     });
     expect(status).toBe(201);
-    expect(data).toMatchObject({ status: "importing", import_url: `file://${source}`, error: null });
+    expect(data).toMatchObject({
+      status: "importing",
+      import_url: `file://${source}`,
+      error: null,
+    });
     const project = await untilReady(owner, data.id);
     expect(project).toMatchObject({ progress: 100, default_branch: "develop", error: null });
     const refs = await inStore(app, project, "for-each-ref", "--format=%(objectname) %(refname)");
-    expect(refs).toBe(await git(["for-each-ref", "--format=%(objectname) %(refname)"], { cwd: source }));
+    expect(refs).toBe(
+      await git(["for-each-ref", "--format=%(objectname) %(refname)"], { cwd: source }),
+    );
     const { workspace } = await makeWorkspace(owner, project.id);
     expect(workspace.base_branch).toBe("develop");
   });
@@ -191,7 +197,9 @@ describe("imports", () => {
 
 describe("imports over the network", () => {
   let hosts: Server | undefined;
-  afterEach(() => new Promise<void>((resolve) => (hosts ? hosts.close(() => resolve()) : resolve())));
+  afterEach(
+    () => new Promise<void>((resolve) => (hosts ? hosts.close(() => resolve()) : resolve())),
+  );
 
   test("a private host is tried where that is allowed, and its failure told", async () => {
     const app = await startTestApp({ OMOI_IMPORT_PRIVATE_HOSTS: "true" });

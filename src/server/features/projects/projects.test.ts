@@ -53,10 +53,28 @@ describe("projects", () => {
     const project = await create({ name: "Trunk", default_branch: "trunk/one" });
     expect(project.default_branch).toBe("trunk/one");
     expect(await inStore(app, project, "symbolic-ref", "HEAD")).toBe("refs/heads/trunk/one");
-    const bad = ["workspace-worker-1", "", "HEAD", "-x", "a b", "a..b", "a.lock", "a/", "/a", "a~1"];
+    const bad = [
+      "workspace-worker-1",
+      "",
+      "HEAD",
+      "-x",
+      "a b",
+      "a..b",
+      "a.lock",
+      "a/",
+      "/a",
+      "a~1",
+    ];
     for (const default_branch of [...bad, "a:b", "a\\b", "a@{1}", "ä", ".a", "a//b", "a/.b"]) {
-      const problem = await refusal(create({ name: "Bad", default_branch }), 422, "validation_failed");
-      expect([default_branch, fieldsOf(problem)]).toEqual([default_branch, ["body.default_branch"]]);
+      const problem = await refusal(
+        create({ name: "Bad", default_branch }),
+        422,
+        "validation_failed",
+      );
+      expect([default_branch, fieldsOf(problem)]).toEqual([
+        default_branch,
+        ["body.default_branch"],
+      ]);
     }
   });
 
@@ -84,7 +102,11 @@ describe("projects", () => {
     const { id, slug } = await create({ name: "Before", description: "d" });
     const params = { project_id: id };
     const update = async (body: object) => (await owner.api.projects.update({ params, body })).data;
-    expect(await update({ name: "After" })).toMatchObject({ name: "After", description: "d", slug });
+    expect(await update({ name: "After" })).toMatchObject({
+      name: "After",
+      description: "d",
+      slug,
+    });
     expect(await update({ description: null })).toMatchObject({ name: "After", description: null });
     expect(await update({})).toMatchObject({ name: "After", description: null });
     for (const [body, field] of [
@@ -109,7 +131,10 @@ describe("projects", () => {
     expect(fieldsOf(JSON.parse(foreign.text))).toEqual(["body.organization_id"]);
     for (const bad of [theirs.slug, null, 1, undefined]) {
       const answer = await at(bad);
-      expect([answer.status, fieldsOf(JSON.parse(answer.text))]).toEqual([422, ["body.organization_id"]]);
+      expect([answer.status, fieldsOf(JSON.parse(answer.text))]).toEqual([
+        422,
+        ["body.organization_id"],
+      ]);
     }
     expect((await at(org.id.toUpperCase())).status).toBe(201);
   });
@@ -128,7 +153,7 @@ describe("projects", () => {
     const ofOne = await listed({ organization_id: one.id });
     expect(ofOne.data.map(({ id }) => id)).toEqual(ids.slice(0, 3));
     const seen: string[] = [];
-    for (let next: string | undefined = "/api/v1/projects?limit=2"; next !== undefined; ) {
+    for (let next: string | undefined = "/api/v1/projects?limit=2"; next !== undefined;) {
       const { headers, text } = await send(app, "GET", next, { token: lister.token });
       seen.push(...(JSON.parse(text) as { id: string }[]).map(({ id }) => id));
       next = /<([^>]+)>; rel="next"/.exec(headers.get("link") ?? "")?.[1];

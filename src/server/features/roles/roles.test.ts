@@ -52,7 +52,10 @@ describe("roles", () => {
     const params = { org_id: orgId };
     const { data: all } = await owner.api.roles.list({ params });
     expect(all.map(({ name }) => name)).toEqual([...Object.keys(systemRoles), "developer"]);
-    const { data: own } = await owner.api.roles.list({ params, query: { include_system: "false" } });
+    const { data: own } = await owner.api.roles.list({
+      params,
+      query: { include_system: "false" },
+    });
     expect(own).toMatchObject([
       { name: "developer", organization_id: orgId, is_system: false, inherits_from: "viewer" },
     ]);
@@ -84,7 +87,10 @@ describe("roles", () => {
     await refusal(person.api.roles.list({ params }), 403, "insufficient_permission");
     const { data } = await owner.api.roles.list({ params, query: { include_system: "false" } });
     const circle = data.find(({ id }) => id === ids[0]);
-    expect([...(circle?.effective_permissions ?? [])].sort()).toEqual(["agent:read", "project:read"]);
+    expect([...(circle?.effective_permissions ?? [])].sort()).toEqual([
+      "agent:read",
+      "project:read",
+    ]);
   });
 
   test("the registry names every permission with a sentence", async () => {

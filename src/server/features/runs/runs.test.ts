@@ -74,12 +74,17 @@ describe("leased runs", () => {
     expect(again.data).toEqual(stopped.data);
   });
 
-  test.each(["succeeded", "failed", "stopped", undefined] as const)("a stop says how: %s", async (status) => {
-    const run = await newRun();
-    const params = { run_id: run.id };
-    const { data } = await owner.api.runs.stop(status === undefined ? { params } : { params, body: { status } });
-    expect(data.status).toBe(status ?? "stopped");
-  });
+  test.each(["succeeded", "failed", "stopped", undefined] as const)(
+    "a stop says how: %s",
+    async (status) => {
+      const run = await newRun();
+      const params = { run_id: run.id };
+      const { data } = await owner.api.runs.stop(
+        status === undefined ? { params } : { params, body: { status } },
+      );
+      expect(data.status).toBe(status ?? "stopped");
+    },
+  );
 
   test("one at a time for an agent, also when asked for ten times at once", async () => {
     const agent = await makeAgent(owner, project.id);
@@ -109,9 +114,11 @@ describe("leased runs", () => {
     await sibling.close();
     const started = outcomes.filter((outcome) => outcome.status === "fulfilled");
     expect(started).toHaveLength(3);
-    const running = await asOperator(app, "select from runs where org_id = $1 and ended_at is null", [
-      org.id,
-    ]);
+    const running = await asOperator(
+      app,
+      "select from runs where org_id = $1 and ended_at is null",
+      [org.id],
+    );
     expect(running).toHaveLength(3);
     for (const outcome of outcomes) {
       if (outcome.status === "fulfilled") continue;
@@ -127,7 +134,9 @@ describe("leased runs", () => {
     }
     expect((await usage()).concurrent_agents).toEqual({ current: 3, limit: 3 });
     // A place that becomes free is taken again.
-    await owner.api.runs.stop({ params: { run_id: (started[0] as { value: { data: { id: string } } }).value.data.id } });
+    await owner.api.runs.stop({
+      params: { run_id: (started[0] as { value: { data: { id: string } } }).value.data.id },
+    });
     const idle = agents.find((_, index) => outcomes[index]?.status === "rejected");
     expect((await start(idle?.id as string)).status).toBe("running");
   });

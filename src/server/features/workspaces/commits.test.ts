@@ -191,7 +191,13 @@ describe("commits of a workspace", () => {
       }),
     );
     const created = made.filter(({ data }) => data.created);
-    const count = await inStore(app, project, "rev-list", "--count", `main..${workspace.branch_name}`);
+    const count = await inStore(
+      app,
+      project,
+      "rev-list",
+      "--count",
+      `main..${workspace.branch_name}`,
+    );
     expect(Number(count)).toBe(created.length);
   });
 

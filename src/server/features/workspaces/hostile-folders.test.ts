@@ -139,7 +139,7 @@ describe("a folder that an agent made dangerous", () => {
   });
 
   test("a file that became a pipe is skipped and said so, and counts as deleted", async () => {
-    await commitFiles(owner, workspace, { "pipe": "a file\n", "a.txt": "a\n" });
+    await commitFiles(owner, workspace, { pipe: "a file\n", "a.txt": "a\n" });
     await rm(inside("pipe"));
     execFileSync("mkfifo", [inside("pipe")]);
     const { data } = await commit();

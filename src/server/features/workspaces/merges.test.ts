@@ -219,7 +219,14 @@ describe("merging a workspace", () => {
       ),
     );
     await sibling.close();
-    const chain = await inStore(app, project, "log", "--first-parent", "--format=%H", `${before}..main`);
+    const chain = await inStore(
+      app,
+      project,
+      "log",
+      "--first-parent",
+      "--format=%H",
+      `${before}..main`,
+    );
     expect(chain.split("\n").sort()).toEqual(
       merged.map(({ data }) => String(data.merge_commit_sha)).sort(),
     );

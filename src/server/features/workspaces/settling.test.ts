@@ -13,6 +13,7 @@ import {
 } from "#test/factories.js";
 import { inStore } from "#test/git.js";
 import { asOperator } from "#test/operator.js";
+import { workspaceLock } from "./workspace.js";
 
 /** Each test leaves what a process would that was killed at one instant, and starts another. */
 describe("what a killed process left in between", () => {
@@ -59,19 +60,24 @@ describe("what a killed process left in between", () => {
     return commit_sha;
   }
 
-  test.each([true, false])("a commit whose branch had moved (%s) is finished or undone", async (moved) => {
-    const sha = await cutOffCommit(moved);
-    expect(await commits()).toEqual([]);
-    await restart();
-    expect(await commits()).toEqual(moved ? [sha] : []);
-    const { data } = await owner.api.workspaces.get({ params: at() });
-    expect(data.head_commit).toBe(await tip(workspace.branch_name));
-    const received = await asOperator(app, "select from received_commits where commit_sha = $1", [sha]);
-    expect(received).toHaveLength(moved ? 1 : 0);
-    // Nothing that was in the folder is lost either way.
-    expect((await mergeIntoBase(owner, workspace)).status).toBe("clean");
-    expect(await inStore(app, project, "show", "main:a.txt")).toBe("changed");
-  });
+  test.each([true, false])(
+    "a commit whose branch had moved (%s) is finished or undone",
+    async (moved) => {
+      const sha = await cutOffCommit(moved);
+      expect(await commits()).toEqual([]);
+      await restart();
+      expect(await commits()).toEqual(moved ? [sha] : []);
+      const { data } = await owner.api.workspaces.get({ params: at() });
+      expect(data.head_commit).toBe(await tip(workspace.branch_name));
+      const received = await asOperator(app, "select from received_commits where commit_sha = $1", [
+        sha,
+      ]);
+      expect(received).toHaveLength(moved ? 1 : 0);
+      // Nothing that was in the folder is lost either way.
+      expect((await mergeIntoBase(owner, workspace)).status).toBe("clean");
+      expect(await inStore(app, project, "show", "main:a.txt")).toBe("changed");
+    },
+  );
 
   test.each([true, false])("another process that lives on settles it too (%s)", async (moved) => {
     const sha = await cutOffCommit(moved);
@@ -82,22 +88,47 @@ describe("what a killed process left in between", () => {
     expect(await tip(workspace.branch_name)).toBe(next.commit_sha);
   });
 
-  test.each([true, false])("a merge whose target had moved (%s) is finished or undone", async (moved) => {
-    await commitFiles(owner, workspace, { "a.txt": "changed\n" });
-    const before = await tip("main");
-    const merge = await mergeIntoBase(owner, workspace);
-    await asOperator(app, "update merges set state = 'pending' where id = $1", [merge.id]);
-    await asOperator(app, "delete from received_commits where commit_sha = $1", [
-      merge.merge_commit_sha,
-    ]);
-    if (!moved) await inStore(app, project, "update-ref", "refs/heads/main", before);
-    expect(await merges()).toEqual([]);
-    await restart();
-    expect(await merges()).toEqual(moved ? [merge.id] : []);
-    expect(await asOperator(app, "select from merges where state <> 'done'")).toEqual([]);
-    const again = (await owner.api.workspaces.createMerge({ params: at() })).data;
-    expect(again.status).toBe(moved ? "up_to_date" : "clean");
-    expect(await inStore(app, project, "show", "main:a.txt")).toBe("changed");
+  test.each([true, false])(
+    "a merge whose target had moved (%s) is finished or undone",
+    async (moved) => {
+      await commitFiles(owner, workspace, { "a.txt": "changed\n" });
+      const before = await tip("main");
+      const merge = await mergeIntoBase(owner, workspace);
+      await asOperator(app, "update merges set state = 'pending' where id = $1", [merge.id]);
+      await asOperator(app, "delete from received_commits where commit_sha = $1", [
+        merge.merge_commit_sha,
+      ]);
+      if (!moved) await inStore(app, project, "update-ref", "refs/heads/main", before);
+      expect(await merges()).toEqual([]);
+      await restart();
+      expect(await merges()).toEqual(moved ? [merge.id] : []);
+      expect(await asOperator(app, "select from merges where state <> 'done'")).toEqual([]);
+      const again = (await owner.api.workspaces.createMerge({ params: at() })).data;
+      expect(again.status).toBe(moved ? "up_to_date" : "clean");
+      expect(await inStore(app, project, "show", "main:a.txt")).toBe("changed");
+    },
+  );
+
+  test("what its maker recorded after all, while another waited to settle it, stays as it is", async () => {
+    const first = await commitFiles(owner, workspace, { "b.txt": "1\n" });
+    const second = await commitFiles(owner, workspace, { "b.txt": "2\n" });
+    const setState = (state: string) =>
+      asOperator(app, "update workspace_commits set state = $1 where commit_sha = $2", [
+        state,
+        first.commit_sha,
+      ]);
+    await setState("pending");
+    let starting: Promise<TestApp> | undefined;
+    await app.db.locks([workspaceLock(workspace.agent_id)], async () => {
+      starting = app.sibling();
+      const waiting = "select from pg_locks where locktype = 'advisory' and not granted";
+      while ((await asOperator(app, waiting)).length === 0);
+      await setState("recorded");
+    });
+    await (await starting)?.close();
+    const { data } = await owner.api.workspaces.get({ params: at() });
+    expect(data.head_commit).toBe(second.commit_sha);
+    expect(await commits()).toEqual([second.commit_sha, first.commit_sha]);
   });
 
   test("a merge that others have been merged on top of is finished", async () => {
@@ -153,7 +184,9 @@ describe("what a killed process left in between", () => {
   test("a workspace that cannot be settled keeps the server from nothing else", async () => {
     const other = (await makeWorkspace(owner, project.id)).workspace;
     for (const { agent_id } of [workspace, other]) {
-      await asOperator(app, "update workspaces set status = 'creating' where agent_id = $1", [agent_id]);
+      await asOperator(app, "update workspaces set status = 'creating' where agent_id = $1", [
+        agent_id,
+      ]);
     }
     await inStore(app, project, "update-ref", "-d", `refs/heads/${workspace.branch_name}`);
     await asOperator(app, "update workspaces set base_branch = 'gone' where agent_id = $1", [

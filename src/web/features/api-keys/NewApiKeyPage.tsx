@@ -1,7 +1,6 @@
 import { Link, useNavigate } from "@tanstack/react-router";
 import { type ReactElement, useState } from "react";
 import { api } from "#shared/api/index.js";
-import type { Permission } from "#shared/permissions.js";
 import { useAction } from "../../action.js";
 import { checked, client } from "../../api.js";
 import { paths } from "../../paths.js";
@@ -14,10 +13,10 @@ import { Page } from "../../ui/page.js";
 import { RadioList } from "../../ui/radio.js";
 import { SelectField } from "../../ui/select.js";
 import { useCurrentOrganization } from "../organizations/current.js";
+import { PermissionPicker } from "../organizations/permission-picker.js";
 import { useRefusal } from "../organizations/permissions.js";
 import { type Expiration, expirationBody, ExpirationField } from "./expiration-field.js";
 import { handOver } from "./fresh-key.js";
-import { PermissionPicker } from "./permission-picker.js";
 import { apiKeysKey } from "./queries.js";
 
 export function NewApiKeyPage(): ReactElement {
@@ -27,7 +26,7 @@ export function NewApiKeyPage(): ReactElement {
   const [description, setDescription] = useState("");
   const [chosenScope, setScope] = useState<"full" | "organization" | null>(null);
   const [chosenOrg, setOrg] = useState<string | null>(null);
-  const [permissions, setPermissions] = useState<ReadonlySet<Permission> | null>(null);
+  const [permissions, setPermissions] = useState<readonly string[] | null>(null);
   const [expiration, setExpiration] = useState<Expiration>({ choice: "never", date: "" });
 
   const organization = organizations.find(({ id }) => id === chosenOrg) ?? current;
@@ -54,7 +53,8 @@ export function NewApiKeyPage(): ReactElement {
     name: create.error?.field("name"),
     description: create.error?.field("description"),
     organization: create.error?.field("organization_id"),
-    scopes: scopesError && permissions?.size === 0 ? "choose at least one permission" : scopesError,
+    scopes:
+      scopesError && permissions?.length === 0 ? "choose at least one permission" : scopesError,
     expiration: create.error?.field("expires_at") ?? create.error?.field("expires_in_days"),
   };
   const handleSubmit = (): void => {
@@ -63,7 +63,7 @@ export function NewApiKeyPage(): ReactElement {
       create.submit({ ...common, scopes: ["*:*"] });
       return;
     }
-    const granted = permissions === null ? ["*"] : [...permissions];
+    const granted = permissions ?? ["*"];
     create.submit({
       ...common,
       organization_id: organization.id,
@@ -141,6 +141,9 @@ export function NewApiKeyPage(): ReactElement {
                             onChange={setPermissions}
                             refusal={refusal}
                             error={errors.scopes}
+                            all={{
+                              hint: "Everything you may do in the organization, now and later.",
+                            }}
                           />
                         </div>
                       ),

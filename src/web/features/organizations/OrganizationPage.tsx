@@ -16,9 +16,11 @@ import { meQuery } from "../auth/queries.js";
 import { ProjectStatus } from "../projects/project-status.js";
 import { projectsQuery } from "../projects/queries.js";
 import { QueryError } from "../shell/query-state.js";
+import { ArchivedBanner } from "./archived-banner.js";
 import { switchOrganization, useCurrentOrganization } from "./current.js";
 import { MemberName } from "./member-name.js";
-import { membersQuery, organizationQuery, usageQuery } from "./queries.js";
+import { archivedReason } from "./permissions.js";
+import { allOrganizationsQuery, membersQuery, organizationQuery, usageQuery } from "./queries.js";
 import { UsageMeters } from "./usage.js";
 
 const route = getRouteApi("/app/organizations/$orgId");
@@ -27,6 +29,8 @@ export function OrganizationPage(): ReactElement {
   const { orgId } = route.useParams();
   const details = useQuery(organizationQuery(orgId));
   const { organization: current, organizations } = useCurrentOrganization();
+  // The usual list is without the archived ones.
+  const all = useQuery({ ...allOrganizationsQuery, enabled: details.data?.is_active === false });
   const crumbs = [
     <CrumbLink key="organizations" {...paths.organizations()}>
       Organizations
@@ -49,7 +53,9 @@ export function OrganizationPage(): ReactElement {
     );
   }
   const organization = details.data;
-  const item = organizations.find(({ id }) => id === organization.id);
+  const item = (organization.is_active ? organizations : all.data)?.find(
+    ({ id }) => id === organization.id,
+  );
   const handleSwitch = (): void => {
     switchOrganization(organization.id);
     notify(`Switched to ${visible(organization.name)}`);
@@ -68,7 +74,11 @@ export function OrganizationPage(): ReactElement {
           {current?.id === organization.id ? (
             <Badge tone="accent">Current</Badge>
           ) : (
-            <Button icon="switch" onClick={handleSwitch}>
+            <Button
+              icon="switch"
+              disabledReason={organization.is_active ? undefined : archivedReason}
+              onClick={handleSwitch}
+            >
               Switch
             </Button>
           )}
@@ -78,12 +88,13 @@ export function OrganizationPage(): ReactElement {
         </>
       }
     >
+      <ArchivedBanner organization={organization} />
       <div className="grid items-start gap-4 xl:grid-cols-2">
         <div className="flex min-w-0 flex-col gap-4">
           <Card title="Resource Usage">
             <Usage orgId={organization.id} />
           </Card>
-          <Projects orgId={organization.id} />
+          <Projects orgId={organization.id} isActive={organization.is_active} />
         </div>
         <div className="flex min-w-0 flex-col gap-4">
           <Card title="Details">
@@ -128,7 +139,7 @@ function Usage({ orgId }: { orgId: string }): ReactElement {
   return <UsageMeters usage={usage.data} />;
 }
 
-function Projects({ orgId }: { orgId: string }): ReactElement {
+function Projects({ orgId, isActive }: { orgId: string; isActive: boolean }): ReactElement {
   const projects = useQuery(projectsQuery(orgId));
   return (
     <Card title="Projects">
@@ -136,6 +147,8 @@ function Projects({ orgId }: { orgId: string }): ReactElement {
         <Skeleton rows={2} />
       ) : projects.isError ? (
         <QueryError error={projects.error} onRetry={() => void projects.refetch()} />
+      ) : projects.data.length === 0 && !isActive ? (
+        <p className="text-muted">None.</p>
       ) : projects.data.length === 0 ? (
         <p className="text-muted">
           None yet. Switch to this organization and create one under{" "}

@@ -8,6 +8,7 @@ import { PlainText } from "../../ui/plain-text.js";
 import { Skeleton } from "../../ui/states.js";
 import { Tabs } from "../../ui/tabs.js";
 import { QueryError } from "../shell/query-state.js";
+import { ArchivedBanner } from "./archived-banner.js";
 import { BillingTab } from "./billing-tab.js";
 import { GeneralTab } from "./general-tab.js";
 import { MembersTab } from "./members-tab.js";
@@ -66,6 +67,7 @@ export function OrganizationSettingsPage(): ReactElement {
         </>
       }
     >
+      <ArchivedBanner organization={organization} />
       <Tabs<OrganizationTab>
         label="Organization settings"
         value={tab}
@@ -91,7 +93,7 @@ export function OrganizationSettingsPage(): ReactElement {
           {
             value: "members",
             label: "Members",
-            content: <MembersTab orgId={organization.id} refusal={refusal} />,
+            content: <MembersTab organization={organization} refusal={refusal} />,
           },
           {
             value: "billing",

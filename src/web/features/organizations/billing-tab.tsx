@@ -7,7 +7,7 @@ import { TextField } from "../../ui/field.js";
 import { Form } from "../../ui/form.js";
 import { Skeleton } from "../../ui/states.js";
 import { QueryError } from "../shell/query-state.js";
-import { PermissionHint } from "./permission-hint.js";
+import { SettingsHint } from "./permission-hint.js";
 import type { Refusal } from "./permissions.js";
 import { usageQuery } from "./queries.js";
 import { useUpdateOrganization } from "./update.js";
@@ -34,7 +34,7 @@ export function BillingTab({ organization, refusal }: BillingTabProps): ReactEle
           isShownAtField={emailError !== undefined}
           className="max-w-xl"
         >
-          <PermissionHint reason={reason} />
+          <SettingsHint reason={reason} />
           <TextField
             label="Billing e-mail"
             name="billing_email"

@@ -5,7 +5,8 @@ import { Button } from "../../ui/button.js";
 import { Card } from "../../ui/card.js";
 import { TextArea, TextField } from "../../ui/field.js";
 import { Form } from "../../ui/form.js";
-import { PermissionHint } from "./permission-hint.js";
+import { DangerZone } from "./danger-zone.js";
+import { SettingsHint } from "./permission-hint.js";
 import type { Refusal } from "./permissions.js";
 import { slugErrorOf, SuggestedSlug } from "./suggested-slug.js";
 import { type OrganizationChange, useUpdateOrganization } from "./update.js";
@@ -45,91 +46,94 @@ export function GeneralTab({ organization, refusal }: TabProps): ReactElement {
   };
 
   return (
-    <Card>
-      <Form
-        label="General"
-        onSubmit={handleSubmit}
-        error={save.error}
-        isShownAtField={Object.values(errors).some(Boolean)}
-        className="max-w-xl"
-      >
-        <PermissionHint reason={writeReason} />
-        <TextField
-          label="Name"
-          name="name"
-          value={name}
-          onChange={setName}
-          error={errors.name}
-          disabledReason={writeReason}
-        />
-        <TextField
-          label="Slug"
-          name="slug"
-          value={slug}
-          onChange={setSlug}
-          readOnly={!isSlugOpen}
-          error={errors.slug}
-          disabledReason={writeReason}
-          className="font-mono text-[13px] read-only:bg-sunken"
-          after={
-            !isSlugOpen && (
-              <Button
-                icon="edit"
-                title="Edit the slug"
-                disabledReason={writeReason}
-                onClick={() => setSlugOpen(true)}
-              >
-                Edit
-              </Button>
-            )
-          }
-          hint={
-            <SuggestedSlug error={save.error} onTake={setSlug}>
-              {isSlugOpen
-                ? "Part of addresses. The old slug keeps working and is never given to another organization."
-                : "Part of addresses, such as the one git clones from."}
-            </SuggestedSlug>
-          }
-        />
-        <TextArea
-          label="Description"
-          name="description"
-          value={description}
-          onChange={setDescription}
-          error={errors.description}
-          disabledReason={writeReason}
-        />
-        <TextField
-          label="Billing e-mail"
-          name="billing_email"
-          type="email"
-          value={billingEmail}
-          onChange={setBillingEmail}
-          error={errors.billingEmail}
-          disabledReason={billingReason}
-          hint={writeReason === undefined ? billingReason : undefined}
-        />
-        <div>
-          <p className="text-[13px] font-medium">Status</p>
-          <p className="mt-1">
-            {organization.is_active ? (
-              <StatusDot tone="good">Active</StatusDot>
-            ) : (
-              <StatusDot tone="neutral">Archived</StatusDot>
-            )}
-          </p>
-        </div>
-        <div>
-          <Button
-            type="submit"
-            variant="primary"
-            pending={save.pending}
-            disabledReason={billingReason === undefined ? undefined : writeReason}
-          >
-            Save Changes
-          </Button>
-        </div>
-      </Form>
-    </Card>
+    <div className="flex flex-col gap-4">
+      <Card>
+        <Form
+          label="General"
+          onSubmit={handleSubmit}
+          error={save.error}
+          isShownAtField={Object.values(errors).some(Boolean)}
+          className="max-w-xl"
+        >
+          <SettingsHint reason={writeReason} />
+          <TextField
+            label="Name"
+            name="name"
+            value={name}
+            onChange={setName}
+            error={errors.name}
+            disabledReason={writeReason}
+          />
+          <TextField
+            label="Slug"
+            name="slug"
+            value={slug}
+            onChange={setSlug}
+            readOnly={!isSlugOpen}
+            error={errors.slug}
+            disabledReason={writeReason}
+            className="font-mono text-[13px] read-only:bg-sunken"
+            after={
+              !isSlugOpen && (
+                <Button
+                  icon="edit"
+                  title="Edit the slug"
+                  disabledReason={writeReason}
+                  onClick={() => setSlugOpen(true)}
+                >
+                  Edit
+                </Button>
+              )
+            }
+            hint={
+              <SuggestedSlug error={save.error} onTake={setSlug}>
+                {isSlugOpen
+                  ? "Part of addresses. The old slug keeps working and is never given to another organization."
+                  : "Part of addresses, such as the one git clones from."}
+              </SuggestedSlug>
+            }
+          />
+          <TextArea
+            label="Description"
+            name="description"
+            value={description}
+            onChange={setDescription}
+            error={errors.description}
+            disabledReason={writeReason}
+          />
+          <TextField
+            label="Billing e-mail"
+            name="billing_email"
+            type="email"
+            value={billingEmail}
+            onChange={setBillingEmail}
+            error={errors.billingEmail}
+            disabledReason={billingReason}
+            hint={writeReason === undefined ? billingReason : undefined}
+          />
+          <div>
+            <p className="text-[13px] font-medium">Status</p>
+            <p className="mt-1">
+              {organization.is_active ? (
+                <StatusDot tone="good">Active</StatusDot>
+              ) : (
+                <StatusDot tone="neutral">Archived</StatusDot>
+              )}
+            </p>
+          </div>
+          <div>
+            <Button
+              type="submit"
+              variant="primary"
+              pending={save.pending}
+              disabledReason={billingReason === undefined ? undefined : writeReason}
+            >
+              Save Changes
+            </Button>
+          </div>
+        </Form>
+      </Card>
+      <DangerZone organization={organization} refusal={refusal} />
+    </div>
   );
 }

@@ -2,6 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { type ReactElement, useState } from "react";
 import type { Member } from "#shared/api/members.js";
+import type { Organization } from "#shared/api/organizations.js";
 import type { Role } from "#shared/api/roles.js";
 import { useAction } from "../../action.js";
 import { client } from "../../api.js";
@@ -17,11 +18,18 @@ import { Time } from "../../ui/time.js";
 import { meQuery } from "../auth/queries.js";
 import { QueryError } from "../shell/query-state.js";
 import { MemberName } from "./member-name.js";
-import { PermissionHint } from "./permission-hint.js";
-import type { Refusal } from "./permissions.js";
+import { SettingsHint } from "./permission-hint.js";
+import { archivedReason, type Refusal } from "./permissions.js";
 import { membersQuery, organizationsKey, organizationsQuery, rolesQuery } from "./queries.js";
+import { RolesSection } from "./roles-section.js";
 
-export function MembersTab({ orgId, refusal }: { orgId: string; refusal: Refusal }): ReactElement {
+interface MembersTabProps {
+  organization: Organization;
+  refusal: Refusal;
+}
+
+export function MembersTab({ organization, refusal }: MembersTabProps): ReactElement {
+  const orgId = organization.id;
   const members = useQuery(membersQuery(orgId));
   const roles = useQuery(rolesQuery(orgId));
   const { data: me } = useQuery(meQuery);
@@ -34,8 +42,8 @@ export function MembersTab({ orgId, refusal }: { orgId: string; refusal: Refusal
   const isMe = (member: Member): boolean => member.user_id !== null && member.user_id === me?.id;
   return (
     <div className="flex flex-col gap-4">
-      <PermissionHint reason={writeReason} />
-      <Card>
+      <SettingsHint reason={writeReason} />
+      <Card title="Members">
         <div className="-m-4">
           <Table
             label="Members"
@@ -63,7 +71,13 @@ export function MembersTab({ orgId, refusal }: { orgId: string; refusal: Refusal
                   <RemoveButton
                     member={member}
                     isMe={isMe(member)}
-                    reason={refusal("org:members:delete")}
+                    reason={
+                      isMe(member)
+                        ? organization.is_active
+                          ? undefined
+                          : archivedReason
+                        : refusal("org:members:delete")
+                    }
                   />
                 ),
               },
@@ -71,6 +85,7 @@ export function MembersTab({ orgId, refusal }: { orgId: string; refusal: Refusal
           />
         </div>
       </Card>
+      <RolesSection orgId={orgId} roles={roles.data} refusal={refusal} />
     </div>
   );
 }
@@ -131,7 +146,7 @@ function RemoveButton({ member, isMe, reason }: RemoveButtonProps): ReactElement
       <Button
         size="sm"
         aria-label={isMe ? "Leave the organization" : `Remove ${visible(member.display_name)}`}
-        disabledReason={isMe ? undefined : reason}
+        disabledReason={reason}
         onClick={() => setAsking(true)}
       >
         {isMe ? "Leave" : "Remove"}

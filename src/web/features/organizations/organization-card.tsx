@@ -9,6 +9,7 @@ import { formatNumber } from "../../ui/number.js";
 import { PlainText, visible } from "../../ui/plain-text.js";
 import { notify } from "../../ui/toast.js";
 import { switchOrganization } from "./current.js";
+import { archivedReason } from "./permissions.js";
 import { UsageLine } from "./usage.js";
 
 /** Roles that change nothing in an organization's settings. */
@@ -61,7 +62,13 @@ export function OrganizationCard({
           <Button
             size="sm"
             aria-label={`Switch to ${about}`}
-            disabledReason={isCurrent ? "You are working in this organization already." : undefined}
+            disabledReason={
+              !organization.is_active
+                ? archivedReason
+                : isCurrent
+                  ? "You are working in this organization already."
+                  : undefined
+            }
             onClick={handleSwitch}
           >
             Switch

@@ -1,12 +1,20 @@
 import { useQuery } from "@tanstack/react-query";
 import { type Permission, permissions } from "#shared/permissions.js";
-import { permissionsQuery } from "./queries.js";
+import { organizationQuery, permissionsQuery } from "./queries.js";
 
 /** Why the viewer may not do what needs the permission; undefined where he may. */
 export type Refusal = (permission: Permission) => string | undefined;
 
 /** Said until the answer is there; too short-lived to be shown as a hint. */
 export const checking = "Checking what you may do here…";
+
+/** Why nothing can be changed in an archived organization. */
+export const archivedReason = "The organization is archived";
+
+/** What an archived organization still allows: reading, and being restored. */
+function isAllowedArchived(permission: Permission): boolean {
+  return permission.endsWith(":read") || permission === "org:archive";
+}
 
 function sentence(permission: Permission): string {
   const text = permissions[permission];
@@ -18,11 +26,11 @@ function sentence(permission: Permission): string {
  * decides again; this only spares the viewer the refusal.
  */
 export function useRefusal(orgId: string | undefined): Refusal {
-  const { data, isError } = useQuery({
-    ...permissionsQuery(orgId ?? ""),
-    enabled: orgId !== undefined,
-  });
+  const enabled = orgId !== undefined;
+  const { data, isError } = useQuery({ ...permissionsQuery(orgId ?? ""), enabled });
+  const { data: organization } = useQuery({ ...organizationQuery(orgId ?? ""), enabled });
   return (permission) => {
+    if (organization?.is_active === false && !isAllowedArchived(permission)) return archivedReason;
     if (data === undefined) {
       // Unknown is not forbidden: the server will say.
       return isError ? undefined : checking;

@@ -9,6 +9,15 @@ export const organizationsQuery = queryOptions({
   queryFn: ({ signal }) => everyPage((query) => client.organizations.list({ query }, { signal })),
 });
 
+/** Archived ones too. Below the other's key: what makes that one old makes this one old. */
+export const allOrganizationsQuery = queryOptions({
+  queryKey: [...organizationsQuery.queryKey, "all"],
+  queryFn: ({ signal }) =>
+    everyPage((query) =>
+      client.organizations.list({ query: { ...query, include_archived: "true" } }, { signal }),
+    ),
+});
+
 export const organizationQuery = (orgId: string) =>
   queryOptions({
     queryKey: [...organizationsKey, orgId, "details"],

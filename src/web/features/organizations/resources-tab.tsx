@@ -6,7 +6,7 @@ import { Card } from "../../ui/card.js";
 import { TextField } from "../../ui/field.js";
 import { Form } from "../../ui/form.js";
 import { Meter } from "../../ui/meter.js";
-import { PermissionHint } from "./permission-hint.js";
+import { SettingsHint } from "./permission-hint.js";
 import type { Refusal } from "./permissions.js";
 import { usageQuery } from "./queries.js";
 import { agentsText, hoursText } from "./usage.js";
@@ -45,7 +45,7 @@ export function ResourcesTab({ organization, refusal }: ResourcesTabProps): Reac
         isShownAtField={Object.values(errors).some(Boolean)}
         className="max-w-xl"
       >
-        <PermissionHint reason={reason} />
+        <SettingsHint reason={reason} />
         <TextField
           label="Max Concurrent Agents"
           name="max_concurrent_agents"

@@ -1,0 +1,69 @@
+import { describe, expect, test } from "vitest";
+import { batched } from "./batch.js";
+
+describe("batched look-ups", () => {
+  /** A load that waits until it is let go, and tells what it was asked. */
+  const controlled = () => {
+    const asked: string[][] = [];
+    const waiting: ((error?: Error) => void)[] = [];
+    let arrived: (() => void) | undefined;
+    const load = (keys: string[]): Promise<Map<string, string>> => {
+      asked.push(keys);
+      arrived?.();
+      return new Promise((resolve, reject) => {
+        waiting.push((error) =>
+          error
+            ? reject(error)
+            : resolve(
+                new Map(keys.filter((key) => key !== "absent").map((key) => [key, `of ${key}`])),
+              ),
+        );
+      });
+    };
+    const nextLoad = (): Promise<void> =>
+      new Promise((resolve) => {
+        arrived = resolve;
+      });
+    return { asked, waiting, nextLoad, find: batched(load) };
+  };
+
+  test("of one turn go together, each key once, and the absent are undefined", async () => {
+    const { asked, waiting, nextLoad, find } = controlled();
+    const loaded = nextLoad();
+    const answers = Promise.all(["a", "b", "a", "absent"].map(find));
+    await loaded;
+    waiting[0]?.();
+    expect(await answers).toEqual(["of a", "of b", "of a", undefined]);
+    expect(asked).toEqual([["a", "b", "absent"]]);
+  });
+
+  test("asked for while one is under way are read after it, also the same key", async () => {
+    const { asked, waiting, nextLoad, find } = controlled();
+    const first = nextLoad();
+    const early = find("a");
+    await first;
+    const second = nextLoad();
+    const late = Promise.all([find("a"), find("b")]);
+    expect(asked).toEqual([["a"]]);
+    waiting[0]?.();
+    expect(await early).toBe("of a");
+    await second;
+    expect(asked).toEqual([["a"], ["a", "b"]]);
+    waiting[1]?.();
+    expect(await late).toEqual(["of a", "of b"]);
+  });
+
+  test("fail together, and the next ones work", async () => {
+    const { waiting, nextLoad, find } = controlled();
+    const first = nextLoad();
+    const failing = Promise.allSettled([find("a"), find("b")]);
+    await first;
+    waiting[0]?.(new Error("no database"));
+    expect((await failing).map(({ status }) => status)).toEqual(["rejected", "rejected"]);
+    const second = nextLoad();
+    const next = find("a");
+    await second;
+    waiting[1]?.();
+    expect(await next).toBe("of a");
+  });
+});

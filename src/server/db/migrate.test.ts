@@ -1,0 +1,62 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { startTestApp, type TestApp } from "#test/app.js";
+import { asOperator } from "#test/operator.js";
+import { ConfigError } from "../config.js";
+
+describe("migrations", () => {
+  let app: TestApp;
+  beforeAll(async () => {
+    app = await startTestApp();
+  });
+  afterAll(() => app.close());
+  const applied = () =>
+    asOperator<{ name: string; checksum: string }>(
+      app,
+      "select name, checksum, applied_at from schema_migrations order by name",
+    );
+  const refusal = async (): Promise<string> => {
+    const error: unknown = await app.sibling().catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(ConfigError);
+    expect((error as Error).message).not.toContain("\n");
+    return (error as Error).message;
+  };
+
+  test("are applied once, also when several processes start together", async () => {
+    const before = await applied();
+    const siblings = await Promise.all(Array.from({ length: 4 }, () => app.sibling()));
+    await Promise.all(siblings.map((sibling) => sibling.close()));
+    expect(await applied()).toEqual(before);
+    expect(before.length).toBeGreaterThan(0);
+  });
+
+  test("by a newer or another Omoi are refused in one line that names them", async () => {
+    await asOperator(app, "insert into schema_migrations values ('9999_future.sql', 'x')");
+    expect(await refusal()).toContain("9999_future.sql");
+    await asOperator(app, "delete from schema_migrations where name = '9999_future.sql'");
+    const [first] = await applied();
+    await asOperator(app, "update schema_migrations set checksum = 'x' where name = $1", [
+      first?.name,
+    ]);
+    expect(await refusal()).toContain(first?.name);
+    await asOperator(app, "update schema_migrations set checksum = $2 where name = $1", [
+      first?.name,
+      first?.checksum,
+    ]);
+    await (await app.sibling()).close();
+  });
+
+  test("system roles are made again what the code says they are", async () => {
+    const roles = () =>
+      asOperator(
+        app,
+        "select name, description, permissions from roles where org_id is null order by id",
+      );
+    const before = await roles();
+    await asOperator(
+      app,
+      "update roles set permissions = '{*:*}', description = 'x' where name = 'viewer'",
+    );
+    await (await app.sibling()).close();
+    expect(await roles()).toEqual(before);
+  });
+});

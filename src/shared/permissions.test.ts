@@ -1,0 +1,157 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import {
+  exceeding,
+  expand,
+  grants,
+  isKnownPattern,
+  matches,
+  permissionNames,
+  permissions,
+  systemRoles,
+} from "./permissions.js";
+
+const ownerOnly = ["org:archive", "org:transfer"];
+
+describe("matches", () => {
+  test.each([
+    ["*:*", "org:read", true],
+    ["*:*", "org:archive", true],
+    ["org:read", "org:read", true],
+    ["org:*", "org:read", true],
+    ["org:*", "org:members:read", true],
+    ["org:members:*", "org:members:read", true],
+    ["org:archive", "org:archive", true],
+    ["org:*", "org:archive", false],
+    ["org:*", "org:transfer", false],
+    ["org:members:*", "org:members", false],
+    ["org:*", "org", false],
+    ["org:*", "organization:read", false],
+    ["org:read", "org:read:all", false],
+    ["org:re*", "org:read", false],
+    ["org:mem*", "org:members:read", false],
+    ["org*", "org:read", false],
+    ["*", "org:read", false],
+    ["*:read", "org:read", false],
+    ["*:read", "*:read", true],
+    ["org:*:read", "org:members:read", false],
+    ["org:*:*", "org:members:read", false],
+    ["*:*:*", "org:members:read", false],
+    [":*", ":x", false],
+    ["", "org:read", false],
+    ["ORG:*", "org:read", false],
+    ["org:Read", "org:read", false],
+    ["org:* ", "org:read", false],
+    [" org:*", "org:read", false],
+    ["project:*", "project:git:read", true],
+    ["project:git:*", "project:read", false],
+  ])("%s covers %s: %s", (pattern, permission, covered) => {
+    expect(matches(pattern, permission)).toBe(covered);
+  });
+
+  const part = fc.stringMatching(/^[a-z]{1,4}$/);
+  const parts = fc.array(part, { minLength: 2, maxLength: 4 });
+
+  test("a wildcard covers exactly what begins with its whole parts and goes on", () => {
+    fc.assert(
+      fc.property(fc.array(part, { minLength: 1, maxLength: 3 }), parts, (stem, permission) => {
+        const covered =
+          permission.length > stem.length && stem.every((each, index) => permission[index] === each);
+        const names = [`${stem.join(":")}:*`, permission.join(":")] as const;
+        expect(matches(...names)).toBe(covered && !ownerOnly.includes(names[1]));
+      }),
+    );
+  });
+
+  test("without a star in its last part a pattern covers itself alone", () => {
+    const mixed = fc.array(fc.oneof(part, fc.constant("*")), { minLength: 1, maxLength: 4 });
+    fc.assert(
+      fc.property(mixed, part, parts, (begin, end, permission) => {
+        const pattern = [...begin, end].join(":");
+        expect(matches(pattern, permission.join(":"))).toBe(pattern === permission.join(":"));
+      }),
+    );
+  });
+
+  test("a star anywhere but at the end is no wildcard", () => {
+    fc.assert(
+      fc.property(parts, fc.nat(), (permission, where) => {
+        const place = where % (permission.length - 1);
+        const pattern = permission.map((each, index) => (index === place ? "*" : each)).join(":");
+        expect(matches(pattern, permission.join(":"))).toBe(false);
+        if (permission.length > 2) {
+          const open = [...pattern.split(":").slice(0, -1), "*"].join(":");
+          expect(matches(open, permission.join(":"))).toBe(false);
+        }
+      }),
+    );
+  });
+});
+
+describe("sets of patterns", () => {
+  const pattern = fc.oneof(
+    fc.constantFrom(...permissionNames),
+    fc.constantFrom("*:*", "org:*", "project:*", "agent:*", "org:members:*", "project:git:*"),
+    fc.constantFrom("org:fly", "*", "", "ORG:*"),
+  );
+  const patterns = fc.array(pattern, { maxLength: 6 });
+
+  test("grant what one of them covers, and expand to exactly that, in the registry's order", () => {
+    fc.assert(
+      fc.property(patterns, (held) => {
+        const expanded = expand(held);
+        expect(expanded).toEqual(permissionNames.filter((name) => grants(held, name)));
+        expect(expanded).toEqual(
+          permissionNames.filter((name) => held.some((each) => matches(each, name))),
+        );
+        expect(expand(expanded)).toEqual(expanded);
+      }),
+    );
+    expect(expand([])).toEqual([]);
+    expect(expand(["*:*"])).toEqual(Object.keys(permissions));
+  });
+
+  test("exceed what is held by exactly what they would add", () => {
+    fc.assert(
+      fc.property(patterns, patterns, (wanted, held) => {
+        const beyond = exceeding(wanted, held);
+        for (const name of permissionNames) {
+          expect(beyond.includes(name)).toBe(grants(wanted, name) && !grants(held, name));
+        }
+        expect(exceeding(wanted, [...held, ...beyond])).toEqual([]);
+        expect(exceeding(held, held)).toEqual([]);
+        expect(exceeding(wanted, ["*:*"])).toEqual([]);
+      }),
+    );
+  });
+
+  test("an admin's exceed a viewer's, and an owner's an admin's by what is his alone", () => {
+    expect(exceeding(systemRoles.owner.permissions, systemRoles.admin.permissions)).toEqual(ownerOnly);
+    expect(exceeding(systemRoles.viewer.permissions, systemRoles.admin.permissions)).toEqual([]);
+    expect(exceeding(systemRoles.member.permissions, systemRoles.viewer.permissions)).toContain(
+      "project:write",
+    );
+    for (const [name, role] of Object.entries(systemRoles)) {
+      for (const each of role.permissions) expect([name, isKnownPattern(each)]).toEqual([name, true]);
+    }
+  });
+
+  test.each([
+    ["*:*", true],
+    ["org:*", true],
+    ["org:members:*", true],
+    ["org:archive", true],
+    ["project:git:read", true],
+    ["org:fly", false],
+    ["org:read:*", false],
+    ["org:archive:*", false],
+    ["*", false],
+    ["org", false],
+    ["fly:*", false],
+    ["org:re*", false],
+    ["*:read", false],
+    ["", false],
+  ])("%s is known: %s", (each, known) => {
+    expect(isKnownPattern(each)).toBe(known);
+  });
+});

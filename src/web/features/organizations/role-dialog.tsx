@@ -1,0 +1,202 @@
+import { type ReactElement, useState } from "react";
+import { api } from "#shared/api/index.js";
+import type { Role } from "#shared/api/roles.js";
+import { expand, grants, permissionNames } from "#shared/permissions.js";
+import { useAction } from "../../action.js";
+import { type ApiError, checked, client } from "../../api.js";
+import { Alert } from "../../ui/alert.js";
+import { Button } from "../../ui/button.js";
+import { Dialog, DialogActions } from "../../ui/dialog.js";
+import { TextField } from "../../ui/field.js";
+import { Form } from "../../ui/form.js";
+import { countOf } from "../../ui/number.js";
+import { PlainText, visible } from "../../ui/plain-text.js";
+import { SelectField } from "../../ui/select.js";
+import { PermissionList } from "./permission-list.js";
+import { PermissionPicker } from "./permission-picker.js";
+import type { Refusal } from "./permissions.js";
+import { organizationsKey } from "./queries.js";
+
+interface RoleDialogProps {
+  orgId: string;
+  /** Null: a new one. */
+  role: Role | null;
+  roles: readonly Role[];
+  refusal: Refusal;
+  isOpen: boolean;
+  onClose: () => void;
+}
+
+export function RoleDialog({ isOpen, ...rest }: RoleDialogProps): ReactElement {
+  const { role, onClose } = rest;
+  return (
+    <Dialog
+      isOpen={isOpen}
+      onClose={onClose}
+      width="wide"
+      title={role === null ? "New Role" : `Edit role ${visible(role.name)}`}
+      description="What it inherits and what is chosen here add up."
+    >
+      <RoleForm {...rest} />
+    </Dialog>
+  );
+}
+
+/** The roles that inherit from one, however far. */
+function heirsOf(role: Role, roles: readonly Role[]): Role[] {
+  const heirs = new Set<Role>();
+  const visit = (name: string): void => {
+    for (const heir of roles) {
+      if (heir.inherits_from !== name || heir === role || heirs.has(heir)) continue;
+      heirs.add(heir);
+      visit(heir.name);
+    }
+  };
+  visit(role.name);
+  return [...heirs];
+}
+
+/** At which field a refusal belongs that names none: where the permission beyond the viewer is from. */
+function escalationOf(
+  error: ApiError | null,
+  own: readonly string[],
+): { permissions?: string; inheritsFrom?: string } {
+  if (error?.code !== "privilege_escalation") return {};
+  const isOwn = error.problem.missing_permissions?.some((permission) => grants(own, permission));
+  return isOwn ? { permissions: error.message } : { inheritsFrom: error.message };
+}
+
+function RoleForm({ orgId, role, roles, refusal, onClose }: Omit<RoleDialogProps, "isOpen">) {
+  const saved = {
+    name: role?.name ?? "",
+    description: role?.description ?? "",
+    inheritsFrom: roles.find(({ name }) => name === role?.inherits_from)?.id ?? "",
+    permissions: role?.permissions ?? [],
+  };
+  const [name, setName] = useState(saved.name);
+  const [description, setDescription] = useState(saved.description);
+  const [inheritsFrom, setInheritsFrom] = useState(saved.inheritsFrom);
+  const [permissions, setPermissions] = useState<readonly string[]>(saved.permissions);
+
+  const heirs = role === null ? [] : heirsOf(role, roles);
+  const parent = roles.find(({ id }) => id === inheritsFrom);
+  const inherited = parent?.effective_permissions ?? [];
+  const sum = expand([...permissions, ...inherited]);
+
+  const input = {
+    name,
+    description: description.trim() || null,
+    permissions: [...permissions],
+    inherits_from: inheritsFrom || null,
+  };
+  const save = useAction({
+    run: (body: typeof input, headers) => {
+      const params = { org_id: orgId };
+      return role === null
+        ? client.roles.create({ params, body: checked(api.roles.create, body) }, { headers })
+        : client.roles.update(
+            { params: { ...params, role_id: role.id }, body: checked(api.roles.update, body) },
+            { headers },
+          );
+    },
+    refresh: [organizationsKey],
+    say: (data) => `Role ${visible(data.name)} ${role === null ? "created" : "saved"}`,
+    onDone: onClose,
+  });
+  const escalation = escalationOf(save.error, permissions);
+  const errors = {
+    name: save.error?.field("name"),
+    description: save.error?.field("description"),
+    inheritsFrom: save.error?.field("inherits_from") ?? escalation.inheritsFrom,
+    permissions: save.error?.field("permissions") ?? escalation.permissions,
+  };
+  // What is beyond the viewer cannot be given to anybody by him.
+  const allReason = permissionNames.map(refusal).find((reason) => reason !== undefined);
+  const inheritedNote = (permission: (typeof sum)[number]): string | undefined =>
+    parent && grants(inherited, permission) ? `from ${visible(parent.name)}` : undefined;
+
+  return (
+    <Form
+      label={role === null ? "New Role" : "Edit role"}
+      onSubmit={() => save.submit(input)}
+      error={save.error}
+      isShownAtField={Object.values(errors).some(Boolean)}
+    >
+      {role !== null && <Affected role={role} heirs={heirs} />}
+      <TextField label="Name" name="name" value={name} onChange={setName} error={errors.name} />
+      <TextField
+        label="Description"
+        name="description"
+        optional
+        value={description}
+        onChange={setDescription}
+        error={errors.description}
+      />
+      <SelectField
+        label="Inherits from"
+        name="inherits_from"
+        value={inheritsFrom}
+        options={[
+          { value: "", label: "None" },
+          // Without those that would make a circle.
+          ...roles
+            .filter((other) => other.id !== role?.id && !heirs.includes(other))
+            .map((other) => ({ value: other.id, label: visible(other.name) })),
+        ]}
+        onChange={setInheritsFrom}
+        error={errors.inheritsFrom}
+        hint={
+          parent &&
+          `Gives ${countOf(expand(inherited).length, "permission")}, and follows when they change.`
+        }
+      />
+      <PermissionPicker
+        value={permissions.includes("*:*") ? null : permissions}
+        onChange={(value) => setPermissions(value ?? ["*:*"])}
+        refusal={refusal}
+        error={errors.permissions}
+        all={{ hint: "Everything, now and later, as an owner may.", disabledReason: allReason }}
+        note={inheritedNote}
+      />
+      <details className="rounded-md border border-line">
+        <summary className="px-3 py-2 font-medium before:mr-1.5 before:text-muted before:content-['▸'] in-open:before:content-['▾']">
+          In sum it can do {sum.length} of {permissionNames.length}
+        </summary>
+        <div className="border-t border-line p-3">
+          <PermissionList permissions={sum} note={inheritedNote} />
+        </div>
+      </details>
+      <DialogActions>
+        <Button onClick={onClose}>Cancel</Button>
+        <Button type="submit" variant="primary" pending={save.pending}>
+          {role === null ? "Create Role" : "Save Role"}
+        </Button>
+      </DialogActions>
+    </Form>
+  );
+}
+
+/** How many people and agents a change reaches. */
+function Affected({ role, heirs }: { role: Role; heirs: readonly Role[] }): ReactElement {
+  const count = heirs.reduce((sum, heir) => sum + heir.member_count, role.member_count);
+  return (
+    <Alert tone={count === 0 ? "info" : "warn"}>
+      {count === 0
+        ? "No member is affected: nobody holds this role."
+        : `${countOf(count, "member")} ${count === 1 ? "is" : "are"} affected, at once.`}
+      {heirs.length > 0 && (
+        <>
+          {" "}
+          The roles that inherit from it change too:{" "}
+          {heirs.map((heir, index) => (
+            <span key={heir.id}>
+              {index > 0 && ", "}
+              <PlainText value={heir.name} />
+            </span>
+          ))}
+          .
+        </>
+      )}
+    </Alert>
+  );
+}

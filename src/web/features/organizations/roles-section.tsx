@@ -1,0 +1,167 @@
+import { type ReactElement, useId, useState } from "react";
+import type { Role } from "#shared/api/roles.js";
+import { expand, permissionNames } from "#shared/permissions.js";
+import { Badge } from "../../ui/badge.js";
+import { Button } from "../../ui/button.js";
+import { Card } from "../../ui/card.js";
+import { formatNumber } from "../../ui/number.js";
+import { PlainText, visible } from "../../ui/plain-text.js";
+import { Table } from "../../ui/table.js";
+import { DeleteRoleButton } from "./delete-role-button.js";
+import { PermissionList } from "./permission-list.js";
+import { SettingsHint } from "./permission-hint.js";
+import type { Refusal } from "./permissions.js";
+import { RoleDialog } from "./role-dialog.js";
+
+interface RolesSectionProps {
+  orgId: string;
+  roles: readonly Role[];
+  refusal: Refusal;
+}
+
+/** The roles to choose from: the system's, which are fixed, and the organization's own. */
+export function RolesSection({ orgId, roles, refusal }: RolesSectionProps): ReactElement {
+  const id = useId();
+  const [shown, setShown] = useState<ReadonlySet<string>>(new Set());
+  const [isCreating, setCreating] = useState(false);
+  const reason = refusal("org:roles:write");
+  const toggle = (roleId: string): void => {
+    const next = new Set(shown);
+    if (!next.delete(roleId)) next.add(roleId);
+    setShown(next);
+  };
+  return (
+    <Card
+      title="Roles"
+      actions={
+        <Button size="sm" icon="plus" disabledReason={reason} onClick={() => setCreating(true)}>
+          New Role
+        </Button>
+      }
+    >
+      <div className="-m-4">
+        <div className="flex flex-col gap-3 border-b border-line px-4 py-3">
+          <p className="text-muted">
+            System roles are the same everywhere and read-only. A role of your own can inherit from
+            one and add to it.
+          </p>
+          <SettingsHint reason={reason} />
+        </div>
+        <Table
+          label="Roles"
+          rows={roles}
+          rowKey={(role) => role.id}
+          renderDetails={(role) =>
+            shown.has(role.id) ? (
+              <section id={`${id}-${role.id}`} aria-label={`What ${visible(role.name)} can do`}>
+                <PermissionList permissions={expand(role.effective_permissions)} />
+              </section>
+            ) : undefined
+          }
+          columns={[
+            {
+              name: "Role",
+              renderCell: (role) => (
+                <>
+                  <span className="flex flex-wrap items-center gap-1.5">
+                    <PlainText value={role.name} className="font-medium" />
+                    {role.is_system ? <Badge>System</Badge> : <Badge tone="accent">Custom</Badge>}
+                  </span>
+                  {role.description !== null && (
+                    <span className="block text-[13px] text-muted">
+                      <PlainText value={role.description} />
+                    </span>
+                  )}
+                </>
+              ),
+            },
+            {
+              name: "Inherits from",
+              renderCell: ({ inherits_from }) =>
+                inherits_from === null ? (
+                  <span className="text-muted">None</span>
+                ) : (
+                  <PlainText value={inherits_from} />
+                ),
+            },
+            { name: "Members", renderCell: (role) => formatNumber(role.member_count) },
+            {
+              name: "Can do",
+              renderCell: (role) => {
+                const count = expand(role.effective_permissions).length;
+                const isShown = shown.has(role.id);
+                return (
+                  <Button
+                    variant="ghost"
+                    size="sm"
+                    className="-ml-2.5"
+                    icon={isShown ? "chevronDown" : "chevronRight"}
+                    aria-expanded={isShown}
+                    aria-controls={`${id}-${role.id}`}
+                    aria-label={`${count} of ${permissionNames.length} permissions of ${visible(role.name)}`}
+                    onClick={() => toggle(role.id)}
+                  >
+                    {count} of {permissionNames.length}
+                    <span className="md:hidden lg:inline"> permissions</span>
+                  </Button>
+                );
+              },
+            },
+            {
+              name: "Actions",
+              hideName: true,
+              renderCell: (role) =>
+                role.is_system ? (
+                  <p className="text-[13px] text-muted md:text-right">Read-only</p>
+                ) : (
+                  <RoleActions orgId={orgId} role={role} roles={roles} refusal={refusal} />
+                ),
+            },
+          ]}
+        />
+      </div>
+      <RoleDialog
+        orgId={orgId}
+        role={null}
+        roles={roles}
+        refusal={refusal}
+        isOpen={isCreating}
+        onClose={() => setCreating(false)}
+      />
+    </Card>
+  );
+}
+
+function RoleActions({
+  orgId,
+  role,
+  roles,
+  refusal,
+}: RolesSectionProps & { role: Role }): ReactElement {
+  const [isEditing, setEditing] = useState(false);
+  // Nobody changes a role that gives more than he holds.
+  const reason = ["org:roles:write" as const, ...expand(role.effective_permissions)]
+    .map(refusal)
+    .find((text) => text !== undefined);
+  return (
+    <div className="flex gap-2 md:justify-end">
+      <Button
+        size="sm"
+        aria-label={`Edit ${visible(role.name)}`}
+        disabledReason={reason}
+        onClick={() => setEditing(true)}
+      >
+        Edit
+      </Button>
+      <DeleteRoleButton orgId={orgId} role={role} reason={reason} />
+      <RoleDialog
+        orgId={orgId}
+        role={role}
+        roles={roles}
+        refusal={refusal}
+        isOpen={isEditing}
+        onClose={() => setEditing(false)}
+      />
+    </div>
+  );
+}
