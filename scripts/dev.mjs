@@ -46,7 +46,7 @@ if (!existsSync(seeded)) {
   const seeding = start([tsx, "src/server/demo/main.ts", api]);
   seeding.once("exit", (code) => {
     // It runs on, keeping the demo's runs alive; an end by itself is a failure, to be tried again.
-    if (code !== 0) rmSync(seeded, { force: true });
+    if (code !== null && code !== 0) rmSync(seeded, { force: true });
   });
   writeFileSync(seeded, "");
 }

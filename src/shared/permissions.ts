@@ -68,13 +68,7 @@ export const systemRoles = {
   },
   agent_executor: {
     description: "An agent: its own runs and workspace",
-    permissions: [
-      "project:read",
-      "project:git:*",
-      "agent:read",
-      "agent:run",
-      "agent:workspace:*",
-    ],
+    permissions: ["project:read", "project:git:*", "agent:read", "agent:run", "agent:workspace:*"],
   },
 } as const satisfies Record<string, { description: string; permissions: readonly string[] }>;
 
@@ -93,6 +87,15 @@ export function matches(pattern: string, permission: string): boolean {
 /** Whether a pattern is `*:*`, a registered permission, or a wildcard that covers one. */
 export function isKnownPattern(pattern: string): boolean {
   return pattern === "*:*" || permissionNames.some((name) => matches(pattern, name));
+}
+
+/** Every pattern that covers a permission: the full name, its wildcards and `*:*`. */
+export function patternsCovering(permission: Permission): string[] {
+  const parts = permission.split(":");
+  const wildcards = parts
+    .slice(1)
+    .map((_part, index) => `${parts.slice(0, index + 1).join(":")}:*`);
+  return ["*:*", permission, ...wildcards].filter((pattern) => matches(pattern, permission));
 }
 
 /** Whether any of the patterns covers the permission. The one decision that both grants and explains. */

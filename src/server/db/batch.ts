@@ -32,7 +32,12 @@ export function batched<Value>(
       )
       .finally(() => {
         underWay = false;
-        if (waiting.size > 0) run();
+        if (waiting.size === 0) return;
+        scheduled = true;
+        // Many at once come back at once: those who are about to ask again go along.
+        const many = [...waiting.values()].reduce((sum, waiters) => sum + waiters.length, 0) > 4;
+        if (many) setTimeout(run, 1);
+        else setImmediate(run);
       });
   };
 

@@ -75,7 +75,10 @@ export function mount<Resource extends Record<string, Endpoint>>(
   // JSON alone is read (415 for all else); Fastify brings a parser of its own for plain text.
   if (app.hasContentTypeParser("text/plain")) app.removeContentTypeParser("text/plain");
   for (const [name, endpoint] of Object.entries(resource)) {
-    const handle = handlers[name as keyof Resource] as unknown as (context: PublicContext, request: Parts) => Promise<unknown>;
+    const handle = handlers[name as keyof Resource] as unknown as (
+      context: PublicContext,
+      request: Parts,
+    ) => Promise<unknown>;
     const read = readerOf(resource, endpoint, handlers);
     if (endpoint.access === undefined) throw new Error(`${endpoint.path} declares no access`);
     app.route({
@@ -91,14 +94,21 @@ export function mount<Resource extends Record<string, Endpoint>>(
         // A call that answers in two ways sets the other status itself.
         reply.code(endpoint.status);
         const act = (): Promise<unknown> => handle(full, { params, query, body });
-        const data = await answerOnce(full, endpoint, act, async () => read?.(full, params), options);
+        const data = await answerOnce(
+          full,
+          endpoint,
+          act,
+          async () => read?.(full, params),
+          options,
+        );
         endWhenStopping(request, reply);
         if (data === undefined) return reply.send();
+        const prepared = typeof data === "object" && data !== null && preparedTexts.get(data);
         if (options.checkResponses && endpoint.response && isPlain(data)) {
-          endpoint.response.parse(data);
+          endpoint.response.parse(prepared ? JSON.parse(prepared) : data);
         }
-        return typeof data === "object" && data !== null && sharedTexts.has(data)
-          ? reply.type("application/json; charset=utf-8").send(sharedText(data))
+        return prepared
+          ? reply.type("application/json; charset=utf-8").send(prepared)
           : reply.send(data);
       },
     });
@@ -157,21 +167,16 @@ function withoutSecret(data: unknown): unknown {
   return isKey ? { ...data, key: null } : data;
 }
 
-const sharedTexts = new WeakMap<object, string | null>();
+const preparedTexts = new WeakMap<object, string>();
 
-/** Marks an answer that several requests get at once, so that its JSON is written once. */
-export function shareAnswer<Data extends object>(data: Data): Data {
-  sharedTexts.set(data, null);
-  return data;
+/** A list whose JSON is written already: it is sent as it is. */
+export function preparedJson<Item>(text: string): Item[] {
+  const answer: Item[] = [];
+  preparedTexts.set(answer, text);
+  return answer;
 }
 
-function sharedText(data: object): string {
-  const text = sharedTexts.get(data) ?? JSON.stringify(data);
-  sharedTexts.set(data, text);
-  return text;
-}
-
-/** Streams and prepared JSON texts are not checked. */
+/** Streams are not checked. */
 function isPlain(data: unknown): boolean {
   return Array.isArray(data) || Object.getPrototypeOf(data) === Object.prototype;
 }
@@ -262,6 +267,7 @@ function orgContext(
     ...context,
     orgId: standing.orgId,
     standing,
-    tx: <Result>(work: (tx: Queryable) => Promise<Result>) => options.db.tenant(standing.orgId, work),
+    tx: <Result>(work: (tx: Queryable) => Promise<Result>) =>
+      options.db.tenant(standing.orgId, work),
   });
 }

@@ -1,10 +1,10 @@
 import type { organizations } from "#shared/api/organizations.js";
-import { expand, grants } from "#shared/permissions.js";
+import { expand, grants, patternsCovering } from "#shared/permissions.js";
 import { batched } from "../../db/batch.js";
 import type { Database } from "../../db/connect.js";
 import { notFound } from "../../errors.js";
 import { allows, requireFullAccess, scopesIn } from "../../http/authorize.js";
-import { shareAnswer, type Handlers } from "../../http/mount.js";
+import { preparedJson, type Handlers } from "../../http/mount.js";
 import { decodeCursor, pageOf } from "../../http/pagination.js";
 import * as repository from "./repository.js";
 import {
@@ -20,23 +20,11 @@ export function organizationHandlers(
   db: Database,
   ceilings: Ceilings,
 ): Handlers<typeof organizations> {
-  const listOf = batched(async (userIds) => {
-    const lists = await repository.listOrganizations(db.systemPool, userIds);
-    return new Map(
-      [...lists].map(([userId, list]) => [
-        userId,
-        {
-          list,
-          // What a session or a key of full access gets without further wishes: the common answer.
-          usual: shareAnswer(
-            list
-              .filter(({ archived, patterns }) => !archived && grants(patterns, "org:read"))
-              .map(({ item }) => item),
-          ),
-        },
-      ]),
-    );
-  });
+  const readable = patternsCovering("org:read");
+  // What a session or a key of full access gets without further wishes: the common answer.
+  const usualList = batched((userIds) =>
+    repository.listOrganizationTexts(db.systemPool, userIds, readable),
+  );
 
   return {
     create: async ({ actor }, { body }) => {
@@ -44,19 +32,15 @@ export function organizationHandlers(
       return createOrganization(db, actor.userId, body, ceilings);
     },
     list: async ({ actor, request, reply }, { query }) => {
-      const found = await listOf(actor.userId);
-      if (!found) return [];
       const fullAccess = !actor.key || actor.key.scopes.includes("*:*");
-      if (
-        fullAccess &&
-        query.cursor === undefined &&
-        query.include_archived !== true &&
-        found.usual.length <= query.limit
-      ) {
-        return found.usual;
+      if (fullAccess && query.cursor === undefined && query.include_archived !== true) {
+        const usual = await usualList(actor.userId);
+        if (!usual) return [];
+        if (usual.count <= query.limit) return preparedJson(usual.text);
       }
+      const lists = await repository.listOrganizations(db.systemPool, [actor.userId]);
       const after = query.cursor === undefined ? "" : (decodeCursor(query.cursor, 1)[0] as string);
-      const items = found.list
+      const items = (lists.get(actor.userId) ?? [])
         .filter(
           ({ item, archived, patterns }) =>
             (query.include_archived === true || !archived) &&

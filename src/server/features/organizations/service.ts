@@ -100,9 +100,7 @@ export async function archiveOrganization(context: OrgContext): Promise<void> {
 
 /** Undoes the archiving; one that is not archived is answered as it is. */
 export async function restoreOrganization(context: OrgContext): Promise<Organization> {
-  const organization = await context.tx((tx) =>
-    repository.setArchived(tx, context.orgId, false),
-  );
+  const organization = await context.tx((tx) => repository.setArchived(tx, context.orgId, false));
   if (!organization) throw notFound();
   return organization;
 }
@@ -165,7 +163,8 @@ export async function updateOrganization(
   if (slug !== undefined) refuseReserved(slug);
   const organization = await context.tx(async (tx) => {
     // The slug's row of another organization is not visible here: no row of ours means it is taken.
-    if (slug !== undefined && !(await repository.claimSlug(tx, context.orgId, slug))) return "taken";
+    if (slug !== undefined && !(await repository.claimSlug(tx, context.orgId, slug)))
+      return "taken";
     return repository.updateOrganization(tx, context.orgId, changes);
   });
   if (organization === "taken") throw await slugTaken(db, slug as string);
@@ -221,7 +220,9 @@ async function slugTaken(db: Database, slug: string): Promise<AppError> {
   const suggestion = await freeSlug(db, slug);
   return new AppError("slug_taken", `The slug "${slug}" is taken; "${suggestion}" is free.`, {
     suggestion,
-    errors: [{ loc: ["body", "slug"], msg: `is taken; "${suggestion}" is free`, type: "slug_taken" }],
+    errors: [
+      { loc: ["body", "slug"], msg: `is taken; "${suggestion}" is free`, type: "slug_taken" },
+    ],
   });
 }
 
