@@ -65,7 +65,10 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   const { config, db, log } = deps;
   const app: FastifyInstance = fastify({
     // What the framework says at info level (where it listens) is said by main.
-    loggerInstance: log.child({}, { level: log.isLevelEnabled("debug") ? "debug" : "warn" }) as FastifyBaseLogger,
+    loggerInstance: log.child(
+      {},
+      { level: log.isLevelEnabled("debug") ? "debug" : "warn" },
+    ) as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: () => randomUUID(),
     requestIdHeader: false,
@@ -75,9 +78,10 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     frameworkErrors: sendProblem,
   });
   app.setErrorHandler((error, request, reply) => sendProblem(error, request, reply));
-  app.addHook("onRequest", async (request, reply) => {
+  app.addHook("onRequest", (request, reply, done) => {
     reply.header("x-request-id", request.id);
     reply.headers(securityHeaders);
+    done();
   });
   const parseJson = app.getDefaultJsonParser("error", "error");
   app.removeContentTypeParser("application/json");
@@ -104,7 +108,14 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     publicUrl: deps.publicUrl,
     checkResponses: deps.checkResponses,
   };
-  const projectDeps: ProjectDeps = { db, jobs, storage, rules: config, publicUrl: deps.publicUrl, log };
+  const projectDeps: ProjectDeps = {
+    db,
+    jobs,
+    storage,
+    rules: config,
+    publicUrl: deps.publicUrl,
+    log,
+  };
   const workspaceDeps: WorkspaceDeps = { db, storage, driver: checkoutDriver };
 
   mount(app, auth, authHandlers(db, authService, deps.publicUrl), options);

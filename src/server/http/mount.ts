@@ -79,6 +79,8 @@ export function mount<Resource extends Record<string, Endpoint>>(
       context: PublicContext,
       request: Parts,
     ) => Promise<unknown>;
+    // Most requests have no query: its defaults are worked out once.
+    const noQuery = endpoint.query?.safeParse({}) ?? { success: true, data: undefined };
     const read = readerOf(resource, endpoint, handlers);
     if (endpoint.access === undefined) throw new Error(`${endpoint.path} declares no access`);
     app.route({
@@ -88,7 +90,9 @@ export function mount<Resource extends Record<string, Endpoint>>(
         const caller = await callerOf(endpoint, request, reply, options);
         const params = parseParams(endpoint, request);
         const context = await contextOf(endpoint, params, caller, options);
-        const query = parse(endpoint, "query", request.query);
+        const isPlainUrl = Object.keys(request.query as object).length === 0;
+        const query =
+          isPlainUrl && noQuery.success ? noQuery.data : parse(endpoint, "query", request.query);
         const body = parse(endpoint, "body", request.body ?? undefined);
         const full = await withBodyTenant(endpoint, context, body, options);
         // A call that answers in two ways sets the other status itself.

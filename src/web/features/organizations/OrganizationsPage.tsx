@@ -57,7 +57,7 @@ export function OrganizationsPage(): ReactElement {
       </div>
       {list.isPending ? (
         <Skeleton rows={4} />
-      ) : list.isError ? (
+      ) : list.isLoadingError ? (
         <QueryError error={list.error} onRetry={() => void list.refetch()} />
       ) : list.data.length === 0 ? (
         <EmptyState title="You belong to no organization yet" action={newOrganization}>

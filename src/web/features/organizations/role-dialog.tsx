@@ -20,7 +20,7 @@ import { organizationsKey } from "./queries.js";
 interface RoleDialogProps {
   orgId: string;
   /** Null: a new one. */
-  role: Role | null;
+  edited: Role | null;
   roles: readonly Role[];
   refusal: Refusal;
   isOpen: boolean;
@@ -28,7 +28,7 @@ interface RoleDialogProps {
 }
 
 export function RoleDialog({ isOpen, ...rest }: RoleDialogProps): ReactElement {
-  const { role, onClose } = rest;
+  const { edited: role, onClose } = rest;
   return (
     <Dialog
       isOpen={isOpen}
@@ -66,7 +66,13 @@ function escalationOf(
   return isOwn ? { permissions: error.message } : { inheritsFrom: error.message };
 }
 
-function RoleForm({ orgId, role, roles, refusal, onClose }: Omit<RoleDialogProps, "isOpen">) {
+function RoleForm({
+  orgId,
+  edited: role,
+  roles,
+  refusal,
+  onClose,
+}: Omit<RoleDialogProps, "isOpen">): ReactElement {
   const saved = {
     name: role?.name ?? "",
     description: role?.description ?? "",

@@ -97,7 +97,7 @@ export function RolesSection({ orgId, roles, refusal }: RolesSectionProps): Reac
                     className="-ml-2.5"
                     icon={isShown ? "chevronDown" : "chevronRight"}
                     aria-expanded={isShown}
-                    aria-controls={`${id}-${role.id}`}
+                    aria-controls={isShown ? `${id}-${role.id}` : undefined}
                     aria-label={`${count} of ${permissionNames.length} permissions of ${visible(role.name)}`}
                     onClick={() => toggle(role.id)}
                   >
@@ -122,7 +122,7 @@ export function RolesSection({ orgId, roles, refusal }: RolesSectionProps): Reac
       </div>
       <RoleDialog
         orgId={orgId}
-        role={null}
+        edited={null}
         roles={roles}
         refusal={refusal}
         isOpen={isCreating}
@@ -156,7 +156,7 @@ function RoleActions({
       <DeleteRoleButton orgId={orgId} role={role} reason={reason} />
       <RoleDialog
         orgId={orgId}
-        role={role}
+        edited={role}
         roles={roles}
         refusal={refusal}
         isOpen={isEditing}

@@ -1,0 +1,268 @@
+/// <reference lib="dom" />
+import { AxeBuilder } from "@axe-core/playwright";
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { Organization } from "#shared/api/organizations.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
+import { launchBrowser, screenshot, watchConsole } from "./browser.js";
+
+let app: TestApp;
+let browser: Browser;
+let page: Page;
+let consoleMessages: string[];
+let ada: TestPerson;
+let grace: TestPerson;
+let organization: Organization;
+
+beforeAll(async () => {
+  app = await startTestApp();
+  ada = await app.person("Ada-Lovelace");
+  grace = await app.person("Grace-Hopper");
+  organization = (await ada.api.organizations.create({ body: { name: "Acme Corp" } })).data;
+  await ada.api.organizations.create({ body: { name: "Side project" } });
+  const params = { org_id: organization.id };
+  const { data: roles } = await ada.api.roles.list({ params });
+  const viewer = roles.find(({ name }) => name === "viewer")?.id ?? "";
+  await ada.api.members.add({ params, body: { user_id: grace.id, role_id: viewer } });
+  await ada.api.projects.create({ body: { organization_id: organization.id, name: "Auth" } });
+
+  browser = await launchBrowser();
+  page = await (await browser.newContext({ viewport: { width: 1440, height: 900 } })).newPage();
+  page.setDefaultTimeout(15_000);
+  consoleMessages = watchConsole(page);
+  await page.goto(`${app.url}/login`);
+  await page.getByLabel("E-mail address").fill(ada.email);
+  await page.getByLabel("Password", { exact: true }).fill(ada.password);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.waitForURL(/\/organizations$/);
+  // That nobody was signed in is told by a 401, which browsers write to the console.
+  consoleMessages.length = 0;
+});
+afterAll(async () => {
+  await browser.close();
+  await app.close();
+});
+
+const button = (name: string | RegExp) => page.getByRole("button", { name, exact: true });
+const dialog = () => page.getByRole("dialog");
+const settings = (tab: string): string =>
+  `${app.url}/organizations/${organization.id}/settings?tab=${tab}`;
+
+/** Nothing serious for people who use a keyboard, a screen reader or much contrast (WCAG 2.2 AA). */
+async function expectAccessible(): Promise<void> {
+  for (const colorScheme of ["dark", "light"] as const) {
+    await page.emulateMedia({ colorScheme, reducedMotion: "reduce" });
+    const { violations } = await new AxeBuilder({ page })
+      .withTags(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"])
+      .analyze();
+    expect(
+      violations
+        .filter(({ impact }) => impact === "serious" || impact === "critical")
+        .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join("; ")}`),
+      colorScheme,
+    ).toEqual([]);
+  }
+}
+
+async function expectFits(): Promise<void> {
+  const wider = await page.evaluate(
+    () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+  );
+  expect(wider, "scrolls sideways").toBe(0);
+}
+
+/** What has the focus, by its name. */
+const focused = (): Promise<string | null> =>
+  page.evaluate(
+    () =>
+      document.activeElement?.getAttribute("aria-label") ?? document.activeElement?.tagName ?? null,
+  );
+
+test("a role is made in the editor, given, and not deleted while somebody holds it", async () => {
+  await page.goto(settings("members"));
+  const roles = page.getByRole("table", { name: "Roles" });
+  const row = roles.getByRole("row", { name: /developer/ });
+  await roles
+    .getByRole("row", { name: /viewer/ })
+    .getByText("Read-only")
+    .waitFor();
+  await button(/permissions of viewer/).click();
+  await page
+    .getByRole("region", { name: "What viewer can do" })
+    .getByText("See projects")
+    .waitFor();
+  await expectAccessible();
+  await screenshot(page, "roles");
+  await button(/permissions of viewer/).click();
+
+  await button("New Role").click();
+  await dialog().getByLabel("Name", { exact: true }).fill("viewer");
+  await dialog().getByLabel("Inherits from").selectOption("viewer");
+  await button("Select permissions…").click();
+  await dialog().getByLabel("Create, import and change projects").check();
+  await dialog().getByText("In sum it can do 7 of 27").click();
+  await expectAccessible();
+  await button("Create Role").click();
+  await dialog().getByText("Is taken in this organization").waitFor();
+  expect(
+    await dialog()
+      .getByLabel("Name", { exact: true })
+      .evaluate((input) => input === document.activeElement),
+  ).toBe(true);
+  await dialog().getByLabel("Name", { exact: true }).fill("developer");
+  await dialog().getByLabel("Description").fill("Changes projects");
+  await screenshot(page, "role-editor");
+  await button("Create Role").click();
+  await page.getByText("Role developer created").waitFor();
+  await dialog().waitFor({ state: "hidden" });
+  await expect
+    .poll(() => page.evaluate(() => document.activeElement?.textContent))
+    .toBe("New Role");
+  await row.getByText("viewer").waitFor();
+
+  await page.getByLabel("Role of Grace-Hopper").selectOption("developer");
+  await page.getByText("Grace-Hopper is now developer").waitFor();
+  const body = { organization_id: organization.id, name: "Graces" };
+  expect((await grace.api.projects.create({ body })).status).toBe(201);
+
+  await button("Edit developer").click();
+  await dialog().getByText("1 member is affected, at once.").waitFor();
+  await button("1 permission").click();
+  await dialog().getByLabel("Push with git").check();
+  await button("Save Role").click();
+  await page.getByText("Role developer saved").waitFor();
+  await button("8 of 27 permissions of developer").waitFor();
+  await expect.poll(focused).toBe("Edit developer");
+
+  await button("Delete developer").click();
+  await dialog().getByRole("button", { name: "Delete" }).click();
+  await dialog().getByRole("alert").getByText("Grace-Hopper").waitFor();
+  await expectAccessible();
+  await screenshot(page, "role-in-use");
+  await dialog().getByRole("button", { name: "Cancel" }).click();
+  await expect.poll(focused).toBe("Delete developer");
+  // The refusal itself is a 409, which browsers write to the console; so was the taken name.
+  expect(consoleMessages.filter((message) => !message.includes("409 (Conflict)"))).toEqual([]);
+  consoleMessages.length = 0;
+
+  await page.getByLabel("Role of Grace-Hopper").selectOption("viewer");
+  await page.getByText("Grace-Hopper is now viewer").waitFor();
+  await button("Delete developer").click();
+  await dialog().getByRole("button", { name: "Delete" }).click();
+  await page.getByText("Role developer deleted").waitFor();
+  await row.waitFor({ state: "hidden" });
+  await expect.poll(focused).toBe("MAIN");
+  expect(consoleMessages).toEqual([]);
+});
+
+test("archived by its typed slug, said on every page, and restored", async () => {
+  await page.goto(settings("general"));
+  await button("Archive Organization…").click();
+  const archive = dialog().getByRole("button", { name: "Archive", exact: true });
+  await dialog()
+    .getByLabel(/Type “acme-corp” to confirm/)
+    .fill("acme");
+  expect(await archive.getAttribute("aria-disabled")).toBe("true");
+  await page.keyboard.press("Enter");
+  await dialog().getByLabel(/Type/).fill("acme-corp");
+  await expectAccessible();
+  await screenshot(page, "archive");
+  expect(await archive.getAttribute("aria-disabled")).toBeNull();
+  await archive.click();
+  await page.getByText("Acme Corp is archived").waitFor();
+  await page.getByText("This organization is archived").waitFor();
+  expect(await page.getByLabel("Name", { exact: true }).isDisabled()).toBe(true);
+  expect(await button("Save Changes").getAttribute("title")).toBe("The organization is archived");
+  expect(await button("Archive Organization…").getAttribute("title")).toBe(
+    "The organization is archived",
+  );
+  await expectAccessible();
+  await screenshot(page, "archived-settings");
+  for (const [tab, name] of [
+    ["members", "New Role"],
+    ["members", "Remove Grace-Hopper"],
+    ["members", "Leave the organization"],
+    ["resources", "Update Limits"],
+    ["billing", "Save Changes"],
+  ] as const) {
+    await page.goto(settings(tab));
+    await page.getByText("This organization is archived").waitFor();
+    await expect
+      .poll(() => button(name).getAttribute("title"))
+      .toBe("The organization is archived");
+  }
+
+  await page.goto(`${app.url}/organizations`);
+  await page.getByText("Side project").first().waitFor();
+  expect(await page.getByRole("main").getByText("Acme Corp").count()).toBe(0);
+  await page.getByLabel("Show archived").check();
+  await page.waitForURL(/\/organizations\?archived=true$/);
+  await page.getByText("Archived", { exact: true }).waitFor();
+  await expectAccessible();
+  await screenshot(page, "organizations-archived");
+  await page.reload();
+  await page.getByRole("link", { name: "View Acme Corp" }).click();
+  await page.getByText("This organization is archived").waitFor();
+  await page.getByText("Your role:").waitFor();
+  await expectAccessible();
+  await screenshot(page, "archived-overview");
+
+  await button("Restore").click();
+  await page.getByText("Acme Corp is restored").waitFor();
+  await page.getByText("This organization is archived").waitFor({ state: "hidden" });
+  await expect.poll(focused).toBe("MAIN");
+  expect(
+    (await ada.api.organizations.get({ params: { org_id: organization.id } })).data.is_active,
+  ).toBe(true);
+  expect(consoleMessages).toEqual([]);
+});
+
+test("on a phone the tabs and dialogs fit", async () => {
+  await page.setViewportSize({ width: 390, height: 844 });
+  await page.goto(settings("members"));
+  await button(/permissions of viewer/).click();
+  await expectFits();
+  await button("New Role").scrollIntoViewIfNeeded();
+  await screenshot(page, "phone-roles");
+  await button("New Role").click();
+  await dialog().getByLabel("Inherits from").selectOption("viewer");
+  await button("Select permissions…").click();
+  await expectFits();
+  await screenshot(page, "phone-role-editor");
+  await button("Cancel").click();
+  await page.goto(settings("general"));
+  await button("Archive Organization…").scrollIntoViewIfNeeded();
+  await expectFits();
+  await screenshot(page, "phone-danger-zone");
+  await page.setViewportSize({ width: 1440, height: 900 });
+  expect(consoleMessages).toEqual([]);
+});
+
+test("whoever hands the organization over is an admin, who can neither archive nor transfer", async () => {
+  await page.goto(settings("general"));
+  expect(await button("Transfer…").getAttribute("title")).toBe("Choose the new owner first.");
+  await page.getByLabel("New owner").selectOption({ label: `Grace-Hopper (${grace.email})` });
+  await button("Transfer…").scrollIntoViewIfNeeded();
+  await screenshot(page, "danger-zone");
+  await button("Transfer…").click();
+  await dialog()
+    .getByText(/Grace-Hopper becomes the owner of Acme Corp; you become an admin/)
+    .waitFor();
+  await expectAccessible();
+  await screenshot(page, "transfer");
+  await button("Transfer").click();
+  await page.getByText("Grace-Hopper is the owner now").waitFor();
+  await dialog().waitFor({ state: "hidden" });
+  await expect
+    .poll(() => button("Archive Organization…").getAttribute("title"))
+    .toMatch(/Your role \(admin\) may not archive/);
+  await expectAccessible();
+  await screenshot(page, "danger-zone-admin");
+
+  const params = { org_id: organization.id };
+  await grace.api.organizations.archive({ params });
+  await page.goto(`${app.url}/organizations/${organization.id}`);
+  await page.getByText("An owner can restore it.").waitFor();
+  expect(await button("Restore").count()).toBe(0);
+  expect(consoleMessages).toEqual([]);
+});
