@@ -64,7 +64,6 @@ export function slugFrom(text: string): string {
 export const jsonObject = (bytes: number) =>
   z
     .record(z.string(), z.json(), "must be a JSON object")
-    .refine((value) => noNul(JSON.stringify(value).replaceAll("\\u0000", "\u0000")), "must not contain NUL")
     .refine(
       (value) => new TextEncoder().encode(JSON.stringify(value)).length <= bytes,
       `must be at most ${bytes / 1024} KiB of JSON`,

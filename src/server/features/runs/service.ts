@@ -52,8 +52,10 @@ export async function heartbeat(context: OrgContext, runId: string): Promise<Run
     const run = await repository.findRun(tx, runId);
     if (!run) throw notFound();
     if (!extended) {
-      throw new AppError("run_ended", `The run has ended (${run.status}); start a new one.`, {
-        run_status: run.status,
+      // The watch will end a run whose lease is over within seconds; to its agent it has ended now.
+      const status = run.status === "running" ? "lost" : run.status;
+      throw new AppError("run_ended", `The run has ended (${status}); start a new one.`, {
+        run_status: status,
       });
     }
     return run;
