@@ -60,7 +60,10 @@ async function expectAccessible(): Promise<void> {
     expect(
       violations
         .filter(({ impact }) => impact === "serious" || impact === "critical")
-        .map(({ id, nodes }) => `${id}: ${nodes.map(({ html, failureSummary }) => html + failureSummary).join("; ")}`),
+        .map(
+          ({ id, nodes }) =>
+            `${id}: ${nodes.map(({ html, failureSummary }) => html + failureSummary).join("; ")}`,
+        ),
       colorScheme,
     ).toEqual([]);
   }
@@ -112,7 +115,9 @@ test("a role is made in the editor, given, and not deleted while somebody holds 
       .evaluate((input) => input === document.activeElement),
   ).toBe(true);
   await dialog().getByLabel("Name", { exact: true }).fill("developer");
-  await dialog().getByLabel(/^Description/).fill("Changes projects");
+  await dialog()
+    .getByLabel(/^Description/)
+    .fill("Changes projects");
   await screenshot(page, "role-editor");
   await button("Create Role").click();
   await page.getByText("Role developer created").waitFor();
@@ -208,6 +213,12 @@ test("archived by its typed slug, said on every page, and restored", async () =>
   await page.getByText("Your role:").waitFor();
   await expectAccessible();
   await screenshot(page, "archived-overview");
+  await page.emulateMedia({ colorScheme: "dark" });
+  await screenshot(page, "archived-overview-dark");
+  await page.setViewportSize({ width: 390, height: 844 });
+  await expectFits();
+  await screenshot(page, "phone-archived-overview-dark");
+  await page.setViewportSize({ width: 1440, height: 900 });
 
   await button("Restore").click();
   await page.getByText("Acme Corp is restored").waitFor();

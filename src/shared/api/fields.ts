@@ -64,6 +64,8 @@ export function slugFrom(text: string): string {
 export const jsonObject = (bytes: number) =>
   z
     .record(z.string(), z.json(), "must be a JSON object")
+    // NUL is written as an escape, which an even number of backslashes before it does not undo.
+    .refine((value) => !/(?<!\\)(?:\\\\)*\\u0000/.test(JSON.stringify(value)), "must not contain NUL")
     .refine(
       (value) => new TextEncoder().encode(JSON.stringify(value)).length <= bytes,
       `must be at most ${bytes / 1024} KiB of JSON`,

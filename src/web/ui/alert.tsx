@@ -24,7 +24,7 @@ export function Alert({ tone = "bad", live = false, children }: AlertProps): Rea
       <span className="mt-0.5">
         <Icon name={tone === "info" ? "info" : tone === "good" ? "check" : "warning"} />
       </span>
-      <div className="min-w-0 [overflow-wrap:anywhere]">{children}</div>
+      <div className="min-w-0 flex-1 [overflow-wrap:anywhere]">{children}</div>
     </div>
   );
 }

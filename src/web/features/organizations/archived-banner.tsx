@@ -22,7 +22,7 @@ export function ArchivedBanner({
   const mayRestore = refusal("org:archive") === undefined;
   return (
     <Alert tone="warn">
-      <div className="flex flex-wrap items-center gap-x-6 gap-y-2">
+      <div className="flex flex-wrap items-center justify-between gap-x-6 gap-y-2">
         <p>
           <strong className="font-semibold">This organization is archived</strong>, since{" "}
           <Time value={organization.archived_at} />. Everything can be read, nothing can be changed.
@@ -32,6 +32,7 @@ export function ArchivedBanner({
           <Button
             size="sm"
             icon="retry"
+            className="lg:-my-1.5"
             pending={restore.pending}
             onClick={() => restore.submit(undefined)}
           >

@@ -101,8 +101,10 @@ export function RolesSection({ orgId, roles, refusal }: RolesSectionProps): Reac
                     aria-label={`${count} of ${permissionNames.length} permissions of ${visible(role.name)}`}
                     onClick={() => toggle(role.id)}
                   >
-                    {count} of {permissionNames.length}
-                    <span className="md:hidden lg:inline"> permissions</span>
+                    <span>
+                      {count} of {permissionNames.length}
+                      <span className="md:hidden lg:inline"> permissions</span>
+                    </span>
                   </Button>
                 );
               },
