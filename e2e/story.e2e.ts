@@ -74,7 +74,10 @@ test("the whole story, through the pages alone", async () => {
   await page.goto(`${app.url}/organizations`);
   await page.getByText("0/5 agents, 0/100 hours").waitFor();
   await page.getByText("You ✓").waitFor();
-  await page.getByRole("main").getByRole("link", { name: /Settings/ }).click();
+  await page
+    .getByRole("main")
+    .getByRole("link", { name: /Settings/ })
+    .click();
   await page.getByLabel("Description").fill("Engineering at Acme");
   await button("Save Changes").click();
   await page.getByText(/saved/i).first().waitFor();
@@ -85,7 +88,9 @@ test("the whole story, through the pages alone", async () => {
   await go("Projects");
   await button("New Project").first().click();
   await dialog().getByLabel("Name", { exact: true }).fill("Auth Service");
-  await dialog().getByRole("button", { name: /^Create/ }).click();
+  await dialog()
+    .getByRole("button", { name: /^Create/ })
+    .click();
   await dialog().waitFor({ state: "hidden" });
   await page.getByText("auth-service.git").first().waitFor();
   await screenshot(page, "projects");
@@ -102,7 +107,10 @@ test("the whole story, through the pages alone", async () => {
     await row.getByText(`workspace-${name}`).waitFor();
     await row.getByRole("link", { name: "Open workspace" }).click();
     await page.getByText("Working Directory:").waitFor();
-    const folder = await page.getByText(/ws_worker-\d$/).first().innerText();
+    const folder = await page
+      .getByText(/ws_worker-\d$/)
+      .first()
+      .innerText();
     folders[name] = folder.trim();
   }
   await go("Agents");
@@ -124,14 +132,22 @@ test("the whole story, through the pages alone", async () => {
   await openWorkspace("worker-1");
   await button("Checkpoint").click();
   await page.getByText("[Agent worker-1] Checkpoint").waitFor();
-  await write("worker-1", "oauth2.py", "def refresh(token):\n    check(token)\n    return rotate(token)\n");
+  await write(
+    "worker-1",
+    "oauth2.py",
+    "def refresh(token):\n    check(token)\n    return rotate(token)\n",
+  );
   await button("Validation commit…").click();
-  await dialog().getByRole("button", { name: /^(Create|Commit|Validation)/ }).click();
+  await dialog()
+    .getByRole("button", { name: /^(Create|Commit|Validation)/ })
+    .click();
   await page.getByText("[Agent worker-1] Iteration 1").waitFor();
   await expectAccessible();
   await screenshot(page, "workspace-commits");
 
-  await link(/^View Diff/).first().click();
+  await link(/^View Diff/)
+    .first()
+    .click();
   await page.getByText("check(token)").first().waitFor();
   await expectAccessible();
   await screenshot(page, "commit-diff");
@@ -139,7 +155,9 @@ test("the whole story, through the pages alone", async () => {
   await write("worker-2", "oauth2.py", "def refresh(token):\n    return renew(token)\n");
   await openWorkspace("worker-2");
   await button("Merge into main").click();
-  await dialog().getByText(/cleanly/).waitFor();
+  await dialog()
+    .getByText(/cleanly/)
+    .waitFor();
   await dialog().getByRole("button", { name: "Merge", exact: true }).click();
   await dialog().waitFor({ state: "hidden" });
 
@@ -150,15 +168,25 @@ test("the whole story, through the pages alone", async () => {
   await screenshot(page, "merge-preview");
   await dialog().getByRole("button", { name: "Merge", exact: true }).click();
   await page.waitForURL(/\/merges\//);
-  await page.getByText(/newest_file_wins/).first().waitFor();
-  await page.getByText(/refs\/keep\//).first().waitFor();
+  await page
+    .getByText(/newest_file_wins/)
+    .first()
+    .waitFor();
+  await page
+    .getByText(/refs\/keep\//)
+    .first()
+    .waitFor();
   await expectAccessible();
   await screenshot(page, "merge-details");
 
   await openWorkspace("worker-1");
   await page.getByRole("tab", { name: /Merge Conflicts/ }).click();
   await page.getByText(/Total Conflicts Resolved/).waitFor();
-  await page.getByRole("main").getByRole("link", { name: /View Details/ }).first().waitFor();
+  await page
+    .getByRole("main")
+    .getByRole("link", { name: /View Details/ })
+    .first()
+    .waitFor();
   await screenshot(page, "workspace-conflicts");
   expect(consoleMessages).toEqual([]);
 });
@@ -171,7 +199,12 @@ test("an API key is shown once, works, and is refused after Revoke", async () =>
   await screenshot(page, "new-api-key");
   await button("Generate Key").click();
   await page.getByRole("heading", { name: "API Key Created ✓" }).waitFor();
-  const key = (await page.getByText(/^sk_live_[0-9A-Za-z]{36}$/).first().innerText()).trim();
+  const key = (
+    await page
+      .getByText(/^sk_live_[0-9A-Za-z]{36}$/)
+      .first()
+      .innerText()
+  ).trim();
   await expectAccessible();
   const bearer = { authorization: `Bearer ${key}` };
   const answer = await fetch(`${app.url}/api/v1/projects`, { headers: bearer });
@@ -182,8 +215,14 @@ test("an API key is shown once, works, and is refused after Revoke", async () =>
   await page.reload();
   expect(await page.content()).not.toContain(key);
   await screenshot(page, "api-keys");
-  await button(/^Revoke/).first().click();
-  await page.getByRole("alertdialog").or(dialog()).getByRole("button", { name: /Revoke/ }).click();
+  await button(/^Revoke/)
+    .first()
+    .click();
+  await page
+    .getByRole("alertdialog")
+    .or(dialog())
+    .getByRole("button", { name: /Revoke/ })
+    .click();
   await page.getByText("Revoked").first().waitFor();
   expect((await fetch(`${app.url}/api/v1/projects`, { headers: bearer })).status).toBe(401);
   expect(consoleMessages).toEqual([]);

@@ -29,6 +29,8 @@ export function findChromium() {
   }
   const installed = candidates.find((path) => path && existsSync(path));
   if (installed) return installed;
-  process.stderr.write("omoi: the browser test needs Chromium; install it, or name it in OMOI_CHROMIUM\n");
+  process.stderr.write(
+    "omoi: the browser test needs Chromium; install it, or name it in OMOI_CHROMIUM\n",
+  );
   return null;
 }

@@ -3,7 +3,16 @@
  */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { join, relative } from "node:path";
 
 export const root = join(import.meta.dirname, "..");
@@ -25,7 +34,12 @@ export function fail(message) {
 
 /** Runs a command with its output shown; ends with its code where it fails. */
 export function run(command, args, options = {}) {
-  const result = spawnSync(command, args, { cwd: root, stdio: "inherit", shell: windows, ...options });
+  const result = spawnSync(command, args, {
+    cwd: root,
+    stdio: "inherit",
+    shell: windows,
+    ...options,
+  });
   if (result.error) fail(`${command} could not be started (${result.error.message})`);
   if (result.status !== 0) process.exit(result.status ?? 1);
 }
@@ -46,12 +60,29 @@ export function ensureInstalled() {
   const lock = join(root, "package-lock.json");
   const stamp = join(root, "node_modules/.omoi-installed");
   const installed = join(root, "node_modules/.package-lock.json");
-  const wanted = sha256([readFileSync(lock), process.versions.modules, process.platform, process.arch]);
+  const wanted = sha256([
+    readFileSync(lock),
+    process.versions.modules,
+    process.platform,
+    process.arch,
+  ]);
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return;
   // Installed by hand since the lock file last changed.
-  if (!existsSync(stamp) && existsSync(installed) && statSync(installed).mtimeMs >= statSync(lock).mtimeMs) return;
+  if (
+    !existsSync(stamp) &&
+    existsSync(installed) &&
+    statSync(installed).mtimeMs >= statSync(lock).mtimeMs
+  )
+    return;
   process.stderr.write("Installing dependencies (once)…\n");
-  run("npm", ["ci", "--include=dev", "--no-audit", "--no-fund", "--loglevel=error", "--progress=true"]);
+  run("npm", [
+    "ci",
+    "--include=dev",
+    "--no-audit",
+    "--no-fund",
+    "--loglevel=error",
+    "--progress=true",
+  ]);
   writeFileSync(stamp, wanted);
 }
 
@@ -82,7 +113,9 @@ export function ensureBuilt() {
   // What is built finds its own shared area, not the sources.
   const scope = { type: "module", imports: { "#shared/*.js": "./shared/*.js" } };
   writeFileSync(join(root, "dist/package.json"), JSON.stringify(scope));
-  cpSync(join(root, "src/server/db/migrations"), join(root, "dist/server/db/migrations"), { recursive: true });
+  cpSync(join(root, "src/server/db/migrations"), join(root, "dist/server/db/migrations"), {
+    recursive: true,
+  });
   process.stderr.write("Building the web app…\n");
   runTool("vite/bin/vite.js", ["build", "--logLevel", "warn"]);
   mkdirSync(join(root, "dist"), { recursive: true });

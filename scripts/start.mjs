@@ -36,7 +36,10 @@ function demo() {
     ending = true;
     for (const child of children.toReversed()) child.kill("SIGTERM");
     const closed = children.map(
-      (child) => new Promise((resolve) => (child.exitCode === null ? child.once("exit", resolve) : resolve())),
+      (child) =>
+        new Promise((resolve) =>
+          child.exitCode === null ? child.once("exit", resolve) : resolve(),
+        ),
     );
     void Promise.all(closed).then(() => {
       rmSync(folder, { recursive: true, force: true });

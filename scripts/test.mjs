@@ -25,7 +25,9 @@ if (chromium === null) failed += 1;
 else suite("browser", { OMOI_CHROMIUM: chromium });
 
 rmSync(folder, { recursive: true, force: true });
-process.stdout.write(`${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}\n`);
+process.stdout.write(
+  `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}\n`,
+);
 process.exit(failed > 0 ? 1 : 0);
 
 function suite(project, env) {

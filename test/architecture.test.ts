@@ -80,6 +80,8 @@ test("settings are read in one place of the server", async () => {
     if ((await readFile(file, "utf8")).includes("process.env")) readers.push(relative(root, file));
   }
   // What programs of others need to be found and started (PATH and the like) is theirs, no setting of Omoi.
-  const settings = readers.filter((file) => !/\/(git\/environment|db\/embedded-(binaries|cluster))\.ts$/.test(file));
+  const settings = readers.filter(
+    (file) => !/\/(git\/environment|db\/embedded-(binaries|cluster))\.ts$/.test(file),
+  );
   expect(settings).toEqual(["src/server/config.ts"]);
 });

@@ -31,11 +31,21 @@ export default async function setup(project: TestProject): Promise<() => Promise
     ? null
     : await startEmbeddedPostgres({
         dataDir: join(folder, "postgres"),
-        settings: { fsync: "off", synchronous_commit: "off", full_page_writes: "off", max_connections: "300" },
+        settings: {
+          fsync: "off",
+          synchronous_commit: "off",
+          full_page_writes: "off",
+          max_connections: "300",
+        },
       });
   const admin: pg.ClientConfig = url
     ? addressFromUrl(url)
-    : { host: embedded?.host, port: embedded?.port, user: embedded?.user, database: embedded?.database };
+    : {
+        host: embedded?.host,
+        port: embedded?.port,
+        user: embedded?.user,
+        database: embedded?.database,
+      };
   const secret = "a secret for the tests, of no use elsewhere";
   const template = `omoi_template_${process.pid}_${Date.now()}`;
 

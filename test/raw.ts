@@ -29,7 +29,7 @@ export async function send(
       ...(json ? { "content-type": "application/json" } : {}),
       ...headers,
     },
-    ...(body === undefined ? {} : { body: json ? JSON.stringify(body) : (body as string) }),
+    ...(body === undefined ? {} : { body: json ? JSON.stringify(body) : body }),
   });
   return { status: response.status, headers: response.headers, text: await response.text() };
 }

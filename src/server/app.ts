@@ -65,7 +65,10 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   const { config, db, log } = deps;
   const app: FastifyInstance = fastify({
     // What the framework says at info level (where it listens) is said by main.
-    loggerInstance: log.child({}, { level: log.level === "info" ? "warn" : log.level }) as FastifyBaseLogger,
+    loggerInstance: log.child(
+      {},
+      { level: log.level === "info" ? "warn" : log.level },
+    ) as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true }),
     genReqId: () => randomUUID(),
     requestIdHeader: false,

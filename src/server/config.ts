@@ -74,7 +74,9 @@ export function readConfig(env: Environment = process.env): Config {
   const dataDir = resolve(env["OMOI_DATA_DIR"] || "data");
   const host = env["OMOI_HOST"] || "127.0.0.1";
   if (!/^[A-Za-z0-9.:-]+$/.test(host)) {
-    throw new ConfigError(`OMOI_HOST must be a host name or an address, such as 127.0.0.1, not "${host}"`);
+    throw new ConfigError(
+      `OMOI_HOST must be a host name or an address, such as 127.0.0.1, not "${host}"`,
+    );
   }
   const config: Omit<Config, "secret"> = {
     host,
@@ -85,7 +87,8 @@ export function readConfig(env: Environment = process.env): Config {
     databaseAppUrl: postgresUrl(env, "OMOI_DATABASE_APP_URL"),
     registration: oneOf(env, "OMOI_REGISTRATION", ["open", "invite", "closed"], "open"),
     importRoots: folders(env, "OMOI_IMPORT_ROOTS"),
-    importPrivateHosts: oneOf(env, "OMOI_IMPORT_PRIVATE_HOSTS", ["true", "false"], "false") === "true",
+    importPrivateHosts:
+      oneOf(env, "OMOI_IMPORT_PRIVATE_HOSTS", ["true", "false"], "false") === "true",
     keyPrefix: keyPrefix(env),
     maxConcurrentAgents: wholeNumber(env, "OMOI_MAX_CONCURRENT_AGENTS", 10_000, 1, 10_000),
     maxRuntimeHours: wholeNumber(env, "OMOI_MAX_RUNTIME_HOURS", 1_000_000, 0, 1_000_000),
@@ -126,7 +129,9 @@ function readSecret(env: Environment, dataDir: string): string {
   const given = env["OMOI_SECRET"];
   if (given !== undefined && given !== "") {
     if (given.length < 32) {
-      throw new ConfigError("OMOI_SECRET must be at least 32 characters; make one with: openssl rand -hex 32");
+      throw new ConfigError(
+        "OMOI_SECRET must be at least 32 characters; make one with: openssl rand -hex 32",
+      );
     }
     return given;
   }
@@ -138,22 +143,34 @@ function readSecret(env: Environment, dataDir: string): string {
     }
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") {
-      throw new ConfigError(`The secret file ${file} cannot be made; set OMOI_SECRET, or OMOI_DATA_DIR to another folder`);
+      throw new ConfigError(
+        `The secret file ${file} cannot be made; set OMOI_SECRET, or OMOI_DATA_DIR to another folder`,
+      );
     }
   }
   const secret = readFileSync(file, "utf8").trim();
   if (secret.length < 32) {
-    throw new ConfigError(`The secret file ${file} is damaged; restore it from a backup, or set OMOI_SECRET`);
+    throw new ConfigError(
+      `The secret file ${file} is damaged; restore it from a backup, or set OMOI_SECRET`,
+    );
   }
   return secret;
 }
 
-function wholeNumber(env: Environment, variable: string, fallback: number, min: number, max: number): number {
+function wholeNumber(
+  env: Environment,
+  variable: string,
+  fallback: number,
+  min: number,
+  max: number,
+): number {
   const text = env[variable];
   if (text === undefined || text === "") return fallback;
   const value = Number(text);
   if (!/^\d+$/.test(text) || value < min || value > max) {
-    throw new ConfigError(`${variable} must be a whole number from ${min} to ${max}, not "${text}"`);
+    throw new ConfigError(
+      `${variable} must be a whole number from ${min} to ${max}, not "${text}"`,
+    );
   }
   return value;
 }
@@ -177,8 +194,16 @@ function webAddress(env: Environment, variable: string): string | null {
   const text = env[variable];
   if (text === undefined || text === "") return null;
   const url = URL.canParse(text) ? new URL(text) : null;
-  if (!url || !["http:", "https:"].includes(url.protocol) || url.search || url.hash || url.username) {
-    throw new ConfigError(`${variable} must be an http(s) address such as https://omoi.example.com, not "${text}"`);
+  if (
+    !url ||
+    !["http:", "https:"].includes(url.protocol) ||
+    url.search ||
+    url.hash ||
+    url.username
+  ) {
+    throw new ConfigError(
+      `${variable} must be an http(s) address such as https://omoi.example.com, not "${text}"`,
+    );
   }
   return url.href.replace(/\/+$/, "");
 }
@@ -187,7 +212,9 @@ function postgresUrl(env: Environment, variable: string): string | null {
   const text = env[variable];
   if (text === undefined || text === "") return null;
   if (!/^postgres(ql)?:\/\//.test(text) || !URL.canParse(text)) {
-    throw new ConfigError(`${variable} must be an address such as postgres://user:password@host:5432/omoi`);
+    throw new ConfigError(
+      `${variable} must be an address such as postgres://user:password@host:5432/omoi`,
+    );
   }
   return text;
 }
@@ -196,7 +223,9 @@ function folders(env: Environment, variable: string): string[] {
   const list = (env[variable] ?? "").split(":").filter((entry) => entry !== "");
   for (const folder of list) {
     if (!isAbsolute(folder)) {
-      throw new ConfigError(`${variable} must list absolute folders separated by ":", not "${folder}"`);
+      throw new ConfigError(
+        `${variable} must list absolute folders separated by ":", not "${folder}"`,
+      );
     }
   }
   return list;
@@ -205,7 +234,9 @@ function folders(env: Environment, variable: string): string[] {
 function keyPrefix(env: Environment): string {
   const text = env["OMOI_KEY_PREFIX"] || "sk_live_";
   if (!/^[a-z][a-z0-9_]{0,18}_$/.test(text)) {
-    throw new ConfigError(`OMOI_KEY_PREFIX must be lower-case letters, digits and "_", ending in "_", not "${text}"`);
+    throw new ConfigError(
+      `OMOI_KEY_PREFIX must be lower-case letters, digits and "_", ending in "_", not "${text}"`,
+    );
   }
   return text;
 }

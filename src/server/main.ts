@@ -99,17 +99,24 @@ async function listen(
 ): Promise<void> {
   // A host name that no resolver answers for would keep the start waiting.
   const patience = new Promise<never>((_resolve, reject) => {
-    setTimeout(() => reject(Object.assign(new Error("timed out"), { code: "ENOTFOUND" })), 5000).unref();
+    setTimeout(
+      () => reject(Object.assign(new Error("timed out"), { code: "ENOTFOUND" })),
+      5000,
+    ).unref();
   });
   try {
     await Promise.race([app.listen({ host, port }), patience]);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "EADDRINUSE") {
-      throw new ConfigError(`Port ${port} is in use; stop what listens there, or set OMOI_PORT to another`);
+      throw new ConfigError(
+        `Port ${port} is in use; stop what listens there, or set OMOI_PORT to another`,
+      );
     }
     if (code === "EACCES" || code === "EADDRNOTAVAIL" || code === "ENOTFOUND") {
-      throw new ConfigError(`Cannot listen on ${host}:${port} (${code}); set OMOI_HOST and OMOI_PORT`);
+      throw new ConfigError(
+        `Cannot listen on ${host}:${port} (${code}); set OMOI_HOST and OMOI_PORT`,
+      );
     }
     throw error;
   }
@@ -119,6 +126,8 @@ try {
   await main();
 } catch (error) {
   const expected = error instanceof ConfigError || error instanceof EmbeddedPostgresError;
-  process.stderr.write(`omoi: ${expected ? error.message : ((error as Error).stack ?? String(error))}\n`);
+  process.stderr.write(
+    `omoi: ${expected ? error.message : ((error as Error).stack ?? String(error))}\n`,
+  );
   process.exit(1);
 }

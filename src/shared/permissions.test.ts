@@ -56,7 +56,8 @@ describe("matches", () => {
     fc.assert(
       fc.property(fc.array(part, { minLength: 1, maxLength: 3 }), parts, (stem, permission) => {
         const covered =
-          permission.length > stem.length && stem.every((each, index) => permission[index] === each);
+          permission.length > stem.length &&
+          stem.every((each, index) => permission[index] === each);
         const names = [`${stem.join(":")}:*`, permission.join(":")] as const;
         expect(matches(...names)).toBe(covered && !ownerOnly.includes(names[1]));
       }),
@@ -126,13 +127,16 @@ describe("sets of patterns", () => {
   });
 
   test("an admin's exceed a viewer's, and an owner's an admin's by what is his alone", () => {
-    expect(exceeding(systemRoles.owner.permissions, systemRoles.admin.permissions)).toEqual(ownerOnly);
+    expect(exceeding(systemRoles.owner.permissions, systemRoles.admin.permissions)).toEqual(
+      ownerOnly,
+    );
     expect(exceeding(systemRoles.viewer.permissions, systemRoles.admin.permissions)).toEqual([]);
     expect(exceeding(systemRoles.member.permissions, systemRoles.viewer.permissions)).toContain(
       "project:write",
     );
     for (const [name, role] of Object.entries(systemRoles)) {
-      for (const each of role.permissions) expect([name, isKnownPattern(each)]).toEqual([name, true]);
+      for (const each of role.permissions)
+        expect([name, isKnownPattern(each)]).toEqual([name, true]);
     }
   });
 

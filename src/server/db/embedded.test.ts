@@ -96,11 +96,12 @@ function spawnOmoi(dataDir: string, account: { uid?: number; gid?: number } = {}
       (error) => console.log(error.message),
     );
     setInterval(() => {}, 1000);`;
-  const child = spawn(
-    process.execPath,
-    ["--import", "tsx", "--input-type=module", "-e", script],
-    { cwd: REPOSITORY, stdio: ["ignore", "pipe", "inherit"], detached: true, ...account },
-  );
+  const child = spawn(process.execPath, ["--import", "tsx", "--input-type=module", "-e", script], {
+    cwd: REPOSITORY,
+    stdio: ["ignore", "pipe", "inherit"],
+    detached: true,
+    ...account,
+  });
   children.push(child);
   const lines = createInterface({ input: child.stdout });
   const outcome = once(lines, "line").then(([line]) => String(line));

@@ -19,7 +19,10 @@ import { bytes, instant } from "./columns.js";
 
 type Json = Organization["settings"];
 
-const createdAt = () => instant().notNull().default(sql`now()`);
+const createdAt = () =>
+  instant()
+    .notNull()
+    .default(sql`now()`);
 
 export const users = pgTable("users", {
   id: uuid().primaryKey(),
@@ -141,7 +144,9 @@ export const workspaces = pgTable("workspaces", {
   project_id: uuid().notNull(),
   branch_name: text().notNull(),
   base_branch: text().notNull(),
-  workspace_type: text({ enum: ["local", "docker", "remote"] }).notNull().default("local"),
+  workspace_type: text({ enum: ["local", "docker", "remote"] })
+    .notNull()
+    .default("local"),
   parent_agent_id: uuid(),
   parent_commit: text(),
   head_commit: text(),

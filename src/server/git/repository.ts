@@ -7,10 +7,7 @@ import { assertOid, assertRefName, initBare, isOid, isRefName } from "./bare-rep
 import { git, GitError, ZERO_OID } from "./run.js";
 
 export { ImportError } from "./import-error.js";
-export {
-  fetchRepository,
-  importRepository,
-} from "./import-repository.js";
+export { fetchRepository, importRepository } from "./import-repository.js";
 
 /** Name and address of an author or committer. */
 export interface Person {

@@ -33,9 +33,13 @@ export function unauthenticated(): AppError {
 
 /** A credential that is malformed, unknown, expired or revoked; the answer does not say which. */
 export function invalidToken(): AppError {
-  return new AppError("invalid_token", "The credential is unknown, expired or revoked; get a new one.", {
-    headers: { "www-authenticate": 'Bearer error="invalid_token"' },
-  });
+  return new AppError(
+    "invalid_token",
+    "The credential is unknown, expired or revoked; get a new one.",
+    {
+      headers: { "www-authenticate": 'Bearer error="invalid_token"' },
+    },
+  );
 }
 
 /**
@@ -66,7 +70,11 @@ export async function authenticate(
 export function refuseCrossOrigin(request: FastifyRequest, publicUrl: string): void {
   if (request.method === "GET" || request.method === "HEAD") return;
   const origin = request.headers.origin;
-  const own = new Set([new URL(publicUrl).origin, `http://${request.host}`, `https://${request.host}`]);
+  const own = new Set([
+    new URL(publicUrl).origin,
+    `http://${request.host}`,
+    `https://${request.host}`,
+  ]);
   const sameOrigin =
     origin === undefined ? request.headers["sec-fetch-site"] === "same-origin" : own.has(origin);
   if (!sameOrigin) {

@@ -6,7 +6,9 @@ import { openApiDocument } from "#shared/api/openapi.js";
 /** The OpenAPI document, and a page that lists the calls for people. */
 export function mountDocs(app: FastifyInstance, publicUrl: () => string): void {
   app.get("/api/v1/openapi.json", async () => openApiDocument(publicUrl()));
-  app.get("/api/docs", async (_request, reply) => reply.type("text/html; charset=utf-8").send(page()));
+  app.get("/api/docs", async (_request, reply) =>
+    reply.type("text/html; charset=utf-8").send(page()),
+  );
 }
 
 function page(): string {

@@ -25,9 +25,13 @@ export function decodeCursor(cursor: string, parts: 1 | 2): string[] {
   } catch {
     // not ours: said below
   }
-  throw new AppError("validation_failed", "cursor: take it from the Link header of the page before.", {
-    errors: [{ loc: ["query", "cursor"], msg: "is not a cursor of this list", type: "invalid" }],
-  });
+  throw new AppError(
+    "validation_failed",
+    "cursor: take it from the Link header of the page before.",
+    {
+      errors: [{ loc: ["query", "cursor"], msg: "is not a cursor of this list", type: "invalid" }],
+    },
+  );
 }
 
 /**

@@ -36,7 +36,10 @@ function toAppError(error: unknown): AppError {
     case "FST_ERR_CTP_BODY_TOO_LARGE":
       return new AppError("body_too_large", "The body is larger than 1 MiB; send less.");
     case "FST_ERR_CTP_INVALID_MEDIA_TYPE":
-      return new AppError("unsupported_media_type", "Send JSON with the content type application/json.");
+      return new AppError(
+        "unsupported_media_type",
+        "Send JSON with the content type application/json.",
+      );
     case "FST_ERR_CTP_INVALID_JSON_BODY":
     case "FST_ERR_CTP_EMPTY_JSON_BODY":
       return new AppError("malformed_json", "The body is not valid JSON; correct it.");

@@ -21,7 +21,10 @@ const agentName = z
   .string("must be a text")
   .min(1, "must not be empty")
   .max(64, "must be at most 64 characters")
-  .regex(/^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/, "use a-z, 0-9 and hyphens, with a letter or digit at both ends");
+  .regex(
+    /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/,
+    "use a-z, 0-9 and hyphens, with a letter or digit at both ends",
+  );
 
 const agentParams = z.strictObject({ agent_id: id });
 

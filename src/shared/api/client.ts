@@ -39,9 +39,10 @@ interface CallOptions {
   signal?: AbortSignal;
 }
 
-type Call<E extends Endpoint> = {} extends RequestOf<E>
-  ? (request?: RequestOf<E>, options?: CallOptions) => Promise<Answer<ResponseOf<E>>>
-  : (request: RequestOf<E>, options?: CallOptions) => Promise<Answer<ResponseOf<E>>>;
+type Call<E extends Endpoint> =
+  {} extends RequestOf<E>
+    ? (request?: RequestOf<E>, options?: CallOptions) => Promise<Answer<ResponseOf<E>>>
+    : (request: RequestOf<E>, options?: CallOptions) => Promise<Answer<ResponseOf<E>>>;
 
 export type Client = {
   [Resource in keyof typeof api]: {

@@ -109,17 +109,21 @@ type MayOmit<Key extends Part, Value> = undefined extends Value
 
 /** What a caller gives: each part only where the call has it. */
 export type RequestOf<E extends Endpoint> = {
-  [Key in Part as E[Key] extends null
-    ? never
-    : MayOmit<Key, Input<E[Key]>> extends true
+  [
+    Key in Part as E[Key] extends null
       ? never
-      : Key]: Input<E[Key]>;
+      : MayOmit<Key, Input<E[Key]>> extends true
+        ? never
+        : Key
+  ]: Input<E[Key]>;
 } & {
-  [Key in Part as E[Key] extends null
-    ? never
-    : MayOmit<Key, Input<E[Key]>> extends true
-      ? Key
-      : never]?: Input<E[Key]>;
+  [
+    Key in Part as E[Key] extends null
+      ? never
+      : MayOmit<Key, Input<E[Key]>> extends true
+        ? Key
+        : never
+  ]?: Input<E[Key]>;
 };
 
 /** What a handler is given: parsed, with defaults filled in. */

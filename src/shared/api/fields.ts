@@ -65,7 +65,10 @@ export const jsonObject = (bytes: number) =>
   z
     .record(z.string(), z.json(), "must be a JSON object")
     // NUL is written as an escape, which an even number of backslashes before it does not undo.
-    .refine((value) => !/(?<!\\)(?:\\\\)*\\u0000/.test(JSON.stringify(value)), "must not contain NUL")
+    .refine(
+      (value) => !/(?<!\\)(?:\\\\)*\\u0000/.test(JSON.stringify(value)),
+      "must not contain NUL",
+    )
     .refine(
       (value) => new TextEncoder().encode(JSON.stringify(value)).length <= bytes,
       `must be at most ${bytes / 1024} KiB of JSON`,
@@ -77,4 +80,6 @@ export const page = z.strictObject({
   cursor: z.string().max(512).optional(),
 });
 
-export const boolean = z.enum(["true", "false"], 'must be "true" or "false"').transform((v) => v === "true");
+export const boolean = z
+  .enum(["true", "false"], 'must be "true" or "false"')
+  .transform((v) => v === "true");

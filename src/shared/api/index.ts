@@ -9,4 +9,14 @@ import { runs } from "./runs.js";
 import { workspaces } from "./workspaces.js";
 
 /** The whole API, by resource. */
-export const api = { auth, organizations, members, roles, projects, agents, runs, workspaces, apiKeys };
+export const api = {
+  auth,
+  organizations,
+  members,
+  roles,
+  projects,
+  agents,
+  runs,
+  workspaces,
+  apiKeys,
+};

@@ -12,7 +12,10 @@ const problem = {
         type: "object",
         required: ["type", "title", "status", "detail", "code", "request_id"],
         properties: Object.fromEntries(
-          ["type", "title", "detail", "code", "request_id"].map((name) => [name, { type: "string" }]),
+          ["type", "title", "detail", "code", "request_id"].map((name) => [
+            name,
+            { type: "string" },
+          ]),
         ),
       },
     },
@@ -45,7 +48,10 @@ function operationOf(resource: string, name: string, endpoint: Endpoint): JsonOb
     summary: endpoint.summary,
     "x-access": endpoint.access,
     security: endpoint.access === "public" ? [] : [{ bearer: [] }, { session: [] }],
-    parameters: [...parametersOf(endpoint.params, "path"), ...parametersOf(endpoint.query, "query")],
+    parameters: [
+      ...parametersOf(endpoint.params, "path"),
+      ...parametersOf(endpoint.query, "query"),
+    ],
     ...(endpoint.body && {
       requestBody: {
         required: !endpoint.body.safeParse(undefined).success,

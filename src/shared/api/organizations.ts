@@ -1,6 +1,16 @@
 import { z } from "zod";
 import { endpoint } from "./endpoint.js";
-import { boolean, description, email, id, jsonObject, name, page, slug, timestamp } from "./fields.js";
+import {
+  boolean,
+  description,
+  email,
+  id,
+  jsonObject,
+  name,
+  page,
+  slug,
+  timestamp,
+} from "./fields.js";
 
 export const usage = z.strictObject({
   period_start: timestamp,

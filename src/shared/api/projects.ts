@@ -56,7 +56,10 @@ export const projects = {
       slug: slug.optional(),
       description: description.nullish(),
       default_branch: branch.optional(),
-      import_url: z.string("must be a text").max(2000, "must be at most 2 000 characters").nullish(),
+      import_url: z
+        .string("must be a text")
+        .max(2000, "must be at most 2 000 characters")
+        .nullish(),
     }),
     response: project,
   }),

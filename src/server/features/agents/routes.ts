@@ -22,7 +22,11 @@ export function agentHandlers(db: Database): Handlers<typeof agents> {
     update: async (context, { params, body }) => {
       const { description } = body;
       await context.tx((tx) =>
-        repository.updateAgent(tx, params.agent_id, description === undefined ? {} : { description }),
+        repository.updateAgent(
+          tx,
+          params.agent_id,
+          description === undefined ? {} : { description },
+        ),
       );
       return readAgent(context, params.agent_id);
     },

@@ -10,7 +10,8 @@ export function apiKeyHandlers(service: ApiKeyService): Handlers<typeof apiKeys>
       return service.create(actor, body);
     },
     list: async ({ actor, request, reply }, { query }) => {
-      const after = query.cursor === undefined ? null : (decodeCursor(query.cursor, 1)[0] as string);
+      const after =
+        query.cursor === undefined ? null : (decodeCursor(query.cursor, 1)[0] as string);
       const keys = await service.list(actor, after, query.limit + 1);
       return pageOf(keys, query.limit, (last) => [last.id], request, reply);
     },

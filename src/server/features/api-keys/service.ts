@@ -67,7 +67,10 @@ export function createApiKeyService(
   const shown = async (keys: repository.StoredKey[]): Promise<ApiKey[]> => {
     const orgIds = new Set(keys.flatMap((key) => key.scopes.map(organizationOf)));
     const slugs = await db.withSystem("name the organizations of keys", (tx) =>
-      repository.slugsOf(tx, [...orgIds].filter((id) => id !== null)),
+      repository.slugsOf(
+        tx,
+        [...orgIds].filter((id) => id !== null),
+      ),
     );
     return keys.map((key) => ({
       ...key,
@@ -106,7 +109,7 @@ export function createApiKeyService(
     list: async (actor, after, limit) => {
       const visible: repository.StoredKey[] = [];
       // A key sees only some of its owner's keys: reads on until the page is full.
-      for (let from = after; ; ) {
+      for (let from = after; ;) {
         const keys = await db.withSystem("list one's keys", (tx) =>
           repository.listKeys(tx, actor.userId, from, limit),
         );
@@ -233,7 +236,9 @@ function expiryOf(input: NewKey): string | null {
 
 /** Whether every scope lies within those of the credential. */
 function scopesWithin(actor: Actor, scopes: readonly string[]): boolean {
-  return !actor.key || scopes.every((scope) => actor.key?.scopes.some((own) => scopeCovers(own, scope)));
+  return (
+    !actor.key || scopes.every((scope) => actor.key?.scopes.some((own) => scopeCovers(own, scope)))
+  );
 }
 
 function scopeCovers(wide: string, narrow: string): boolean {

@@ -77,7 +77,9 @@ export async function findPassword(
     .from(users)
     .innerJoin(accounts, and(eq(accounts.user_id, users.id), eq(accounts.provider_id, "password")))
     .where(and(eq(users.email, email), eq(users.is_active, true)));
-  return row?.password_hash ? { user_id: row.user_id, password_hash: row.password_hash } : undefined;
+  return row?.password_hash
+    ? { user_id: row.user_id, password_hash: row.password_hash }
+    : undefined;
 }
 
 export interface SessionOrigin {
@@ -93,7 +95,10 @@ export async function insertSession(
 ): Promise<string> {
   const id = newId();
   await tx.insert(sessions).values({ id, user_id: userId, ...origin, expires_at: expiresAt });
-  await tx.update(users).set({ last_login_at: sql`now()` }).where(eq(users.id, userId));
+  await tx
+    .update(users)
+    .set({ last_login_at: sql`now()` })
+    .where(eq(users.id, userId));
   return id;
 }
 

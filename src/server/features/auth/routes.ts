@@ -2,7 +2,12 @@ import type { FastifyReply } from "fastify";
 import type { auth } from "#shared/api/auth.js";
 import type { Database } from "../../db/connect.js";
 import { AppError, notFound } from "../../errors.js";
-import { invalidToken, refuseCrossOrigin, sessionCookie, unauthenticated } from "../../http/authenticate.js";
+import {
+  invalidToken,
+  refuseCrossOrigin,
+  sessionCookie,
+  unauthenticated,
+} from "../../http/authenticate.js";
 import { requireFullAccess } from "../../http/authorize.js";
 import type { Handlers } from "../../http/mount.js";
 import * as repository from "./repository.js";
@@ -34,7 +39,10 @@ export function authHandlers(
     register: ({ ip }, { body }) => service.register({ ...body, ip }),
     login: async ({ ip, request, reply }, { body }) => {
       const userAgent = request.headers["user-agent"]?.slice(0, 500) ?? null;
-      const signedIn = await service.login(body.email, body.password, { ip, user_agent: userAgent });
+      const signedIn = await service.login(body.email, body.password, {
+        ip,
+        user_agent: userAgent,
+      });
       return answer(reply, signedIn);
     },
     refresh: async ({ request, reply }, { body }) => {
@@ -48,7 +56,10 @@ export function authHandlers(
     },
     logout: async ({ actor, reply }) => {
       if (!actor.session) {
-        throw new AppError("bad_request", "An API key has no session to end; revoke the key instead.");
+        throw new AppError(
+          "bad_request",
+          "An API key has no session to end; revoke the key instead.",
+        );
       }
       await service.endSession(actor.userId, actor.session.id);
       reply.clearCookie(sessionCookie, cookieOptions());

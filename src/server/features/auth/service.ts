@@ -26,11 +26,7 @@ export interface AuthService {
     full_name?: string | null | undefined;
     ip: string;
   }): Promise<User>;
-  login(
-    email: string,
-    password: string,
-    origin: repository.SessionOrigin,
-  ): Promise<SignedIn>;
+  login(email: string, password: string, origin: repository.SessionOrigin): Promise<SignedIn>;
   refresh(token: string, kind: "refresh" | "cookie"): Promise<SignedIn>;
   endSession(userId: string, sessionId: string): Promise<boolean>;
   /** The actor behind a token of a session. @throws AppError 401 */
@@ -70,7 +66,11 @@ export function createAuthService(
       const onlyFirst = settings.registration !== "open";
       if (onlyFirst && (await hasUsers(db))) throw registrationClosed();
       if (commonPasswords.has(password.toLowerCase()) || password.toLowerCase() === email) {
-        throw invalidField("password", "is one that many people use; choose another", "common_password");
+        throw invalidField(
+          "password",
+          "is one that many people use; choose another",
+          "common_password",
+        );
       }
       const password_hash = await hash(password);
       try {
@@ -82,7 +82,10 @@ export function createAuthService(
         return user;
       } catch (error) {
         if (brokenConstraint(error) !== "users_email_key") throw error;
-        throw new AppError("email_taken", "An account with this e-mail address exists; sign in instead.");
+        throw new AppError(
+          "email_taken",
+          "An account with this e-mail address exists; sign in instead.",
+        );
       }
     },
 

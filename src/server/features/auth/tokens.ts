@@ -19,7 +19,10 @@ export interface TokenClaims {
 const claimBytes = 24;
 
 function mac(secret: string, kind: TokenKind, claims: Buffer): Buffer {
-  return createHmac("sha256", secret).update(`omoi session token ${kind}\n`).update(claims).digest();
+  return createHmac("sha256", secret)
+    .update(`omoi session token ${kind}\n`)
+    .update(claims)
+    .digest();
 }
 
 export function signToken(secret: string, kind: TokenKind, claims: TokenClaims): string {

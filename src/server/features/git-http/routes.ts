@@ -46,7 +46,8 @@ export function mountGitHttp(app: FastifyInstance, deps: GitHttpDeps): void {
 
     scope.setErrorHandler((error, request, reply) => {
       // git ended before it answered anything: it did not understand what it was sent.
-      const garbled = request.method === "POST" && error instanceof GitError && error.reason === "exit";
+      const garbled =
+        request.method === "POST" && error instanceof GitError && error.reason === "exit";
       if (garbled) request.log.warn({ err: error }, "upload-pack refused a request");
       sendProblem(garbled ? notGit() : error, request, reply);
     });
@@ -56,16 +57,25 @@ export function mountGitHttp(app: FastifyInstance, deps: GitHttpDeps): void {
       async (request, reply) => {
         const store = await readableStore(deps, request);
         if (request.query.service !== "git-upload-pack") throw onlyReading();
-        return send(request, reply, ADVERTISEMENT_TYPE, advertiseRefs("upload-pack", store, protocolOf(request), []));
+        return send(
+          request,
+          reply,
+          ADVERTISEMENT_TYPE,
+          advertiseRefs("upload-pack", store, protocolOf(request), []),
+        );
       },
     );
 
-    scope.post<{ Params: GitParams }>("/git/:org/:project/git-upload-pack", async (request, reply) => {
-      const store = await readableStore(deps, request);
-      const body = request.body as Readable;
-      const plain = request.headers["content-encoding"] === "gzip" ? body.pipe(createGunzip()) : body;
-      return send(request, reply, RESULT_TYPE, uploadPack(store, plain, protocolOf(request), []));
-    });
+    scope.post<{ Params: GitParams }>(
+      "/git/:org/:project/git-upload-pack",
+      async (request, reply) => {
+        const store = await readableStore(deps, request);
+        const body = request.body as Readable;
+        const plain =
+          request.headers["content-encoding"] === "gzip" ? body.pipe(createGunzip()) : body;
+        return send(request, reply, RESULT_TYPE, uploadPack(store, plain, protocolOf(request), []));
+      },
+    );
 
     scope.post("/git/:org/:project/git-receive-pack", async () => {
       throw onlyReading();
@@ -98,7 +108,8 @@ function send(
 ): FastifyReply {
   answer.exit
     .then(({ exitCode, stderr }) => {
-      if (exitCode !== 0 && !request.raw.destroyed) request.log.warn({ stderr }, "upload-pack failed");
+      if (exitCode !== 0 && !request.raw.destroyed)
+        request.log.warn({ stderr }, "upload-pack failed");
     })
     .catch(() => {});
   return reply.type(type).header("cache-control", "no-cache, no-store").send(answer.body);
@@ -111,9 +122,10 @@ async function readableStore(
 ): Promise<string> {
   const actor = await actorOf(deps.credentials, request);
   const { org, project: file } = request.params;
-  const project = file.endsWith(".git") && isStorable(org + file)
-    ? await findProjectByAddress(deps.db, org, file.slice(0, -".git".length))
-    : undefined;
+  const project =
+    file.endsWith(".git") && isStorable(org + file)
+      ? await findProjectByAddress(deps.db, org, file.slice(0, -".git".length))
+      : undefined;
   const standing = project && (await standingOf(deps.db, actor, "org_id", project.organization_id));
   if (!project || !standing) throw notFound();
   requirePermission(standing, "project:git:read");
@@ -125,7 +137,9 @@ async function readableStore(
 
 /** git sends no credential at first and asks its user when it is challenged (RFC 7617). */
 async function actorOf(credentials: Credentials, request: FastifyRequest): Promise<Actor> {
-  const challenge = { headers: { "www-authenticate": 'Basic realm="Omoi: an API key as the password"' } };
+  const challenge = {
+    headers: { "www-authenticate": 'Basic realm="Omoi: an API key as the password"' },
+  };
   const header = request.headers.authorization;
   const [, scheme, value] = /^(Basic|Bearer) ([\x21-\x7e]{1,2048})$/i.exec(header ?? "") ?? [];
   if (scheme === undefined || value === undefined) {

@@ -11,7 +11,9 @@ export function mountHealth(app: FastifyInstance, db: Database): void {
       answers(gitVersion),
     ]);
     const ready = database && git;
-    return reply.code(ready ? 200 : 503).send({ status: ready ? "ready" : "not ready", database, git });
+    return reply
+      .code(ready ? 200 : 503)
+      .send({ status: ready ? "ready" : "not ready", database, git });
   });
 }
 
@@ -19,5 +21,11 @@ async function answers(probe: () => Promise<unknown>): Promise<boolean> {
   const patience = new Promise<false>((resolve) => {
     setTimeout(() => resolve(false), 3000).unref();
   });
-  return Promise.race([probe().then(() => true, () => false), patience]);
+  return Promise.race([
+    probe().then(
+      () => true,
+      () => false,
+    ),
+    patience,
+  ]);
 }

@@ -3,7 +3,12 @@ import { exceeding } from "#shared/permissions.js";
 import { brokenConstraint, type Database, type Queryable } from "../../db/connect.js";
 import { systemRoleIds } from "../../db/migrate.js";
 import { AppError, invalidField, notFound } from "../../errors.js";
-import { heldPatterns, refuseArchived, requirePermission, type Standing } from "../../http/authorize.js";
+import {
+  heldPatterns,
+  refuseArchived,
+  requirePermission,
+  type Standing,
+} from "../../http/authorize.js";
 import type { OrgContext } from "../../http/mount.js";
 import { userExists } from "../auth/service.js";
 import { lockOrganization } from "../../db/tenant.js";

@@ -77,7 +77,10 @@ export async function checkImportUrl(text: string, rules: ImportRules): Promise<
     throw invalidField("import_url", "must begin with https:// or file://");
   }
   if (url.username !== "" || url.password !== "") {
-    throw invalidField("import_url", "must not hold a user name or password: it is shown to members");
+    throw invalidField(
+      "import_url",
+      "must not hold a user name or password: it is shown to members",
+    );
   }
   const host = url.hostname.replace(/^\[|\]$/g, "");
   const addresses =

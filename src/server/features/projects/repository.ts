@@ -104,13 +104,7 @@ export async function updateProject(
   id: string,
   changes: Pick<
     PgUpdateSetSource<typeof projects>,
-    | "name"
-    | "description"
-    | "default_branch"
-    | "status"
-    | "progress"
-    | "error"
-    | "imported_at"
+    "name" | "description" | "default_branch" | "status" | "progress" | "error" | "imported_at"
   >,
 ): Promise<void> {
   await tx

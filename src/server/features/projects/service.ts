@@ -56,7 +56,10 @@ export async function createProject(
   const importUrl = input.import_url ?? null;
   if (importUrl !== null) await checkImportUrl(importUrl, deps.rules);
   if (input.default_branch?.startsWith("workspace-")) {
-    throw invalidField("default_branch", 'must not begin with "workspace-": those are the agents\' branches');
+    throw invalidField(
+      "default_branch",
+      'must not begin with "workspace-": those are the agents\' branches',
+    );
   }
   const id = newId();
   const base = slugBase(input.name);
@@ -88,7 +91,8 @@ export async function createProject(
       });
     }
   }
-  if (importUrl === null) await finishEmpty(deps, context.orgId, id, input.default_branch ?? "main");
+  if (importUrl === null)
+    await finishEmpty(deps, context.orgId, id, input.default_branch ?? "main");
   else await deps.jobs.send("import-project", { org_id: context.orgId, project_id: id });
   return readProject(deps, context, id);
 }
@@ -143,7 +147,9 @@ export async function runImport(
           ...source,
           signal,
           onProgress: (percent) => {
-            writing = writing.then(() => change({ progress: Math.min(percent, 99) })).catch(() => {});
+            writing = writing
+              .then(() => change({ progress: Math.min(percent, 99) }))
+              .catch(() => {});
           },
         },
       );
@@ -162,7 +168,9 @@ export async function runImport(
       if (!known) deps.log.error({ err: error, project: id }, "an import failed");
       await change({
         status: "failed",
-        error: known ? error.message : "The import failed here; whoever runs the server finds why in its log.",
+        error: known
+          ? error.message
+          : "The import failed here; whoever runs the server finds why in its log.",
       });
     }
   });

@@ -120,7 +120,8 @@ async function parentOf(
 ): Promise<string | null> {
   if (reference === null || reference === undefined) return null;
   const parent = await repository.findRoleByReference(tx, reference);
-  if (!parent) throw invalidField("inherits_from", "names no role of this organization", "unknown_id");
+  if (!parent)
+    throw invalidField("inherits_from", "names no role of this organization", "unknown_id");
   return parent.id;
 }
 
@@ -141,10 +142,7 @@ function refuseSystemName(name: string): void {
   if (Object.hasOwn(systemRoles, name)) throw nameTaken(name);
 }
 
-async function withNameErrors<Result>(
-  name: string,
-  work: () => Promise<Result>,
-): Promise<Result> {
+async function withNameErrors<Result>(name: string, work: () => Promise<Result>): Promise<Result> {
   try {
     return await work();
   } catch (error) {
@@ -155,6 +153,8 @@ async function withNameErrors<Result>(
 
 function nameTaken(name: string): AppError {
   return new AppError("role_name_taken", `A role "${name}" exists here; choose another name.`, {
-    errors: [{ loc: ["body", "name"], msg: "is taken in this organization", type: "role_name_taken" }],
+    errors: [
+      { loc: ["body", "name"], msg: "is taken in this organization", type: "role_name_taken" },
+    ],
   });
 }

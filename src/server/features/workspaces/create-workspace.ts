@@ -53,7 +53,10 @@ export async function createWorkspace(
     }),
   );
   if (!reserved) {
-    throw new AppError("workspace_exists", "The agent has a workspace; use it, or archive it first.");
+    throw new AppError(
+      "workspace_exists",
+      "The agent has a workspace; use it, or archive it first.",
+    );
   }
   await finishWorkspace(deps, context.orgId, agentId);
   return workspaceOf(deps, await context.tx((tx) => requireWorkspace(tx, agentId)));

@@ -84,7 +84,10 @@ export async function previewMerge(
         })
       : workspace.head_commit;
     const input = await inputOf(places.store, workspace, target.branch, request, null, source);
-    return mergeOf(input, await planMerge(deps, workspace, { ...input, unsaved: snapshot.changed }));
+    return mergeOf(
+      input,
+      await planMerge(deps, workspace, { ...input, unsaved: snapshot.changed }),
+    );
   });
 }
 

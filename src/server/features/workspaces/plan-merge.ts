@@ -127,4 +127,3 @@ async function timesOf(
 export function isMergeTarget(branch: string): boolean {
   return !branch.startsWith("workspace-");
 }
-

@@ -28,7 +28,9 @@ export function workspaceHandlers(deps: WorkspaceDeps): Handlers<typeof workspac
         return repository.listCommits(db, params.agent_id, after, query.limit + 1);
       });
       const cursorOf = (last: (typeof rows)[number]) => [last.created_at, last.id];
-      return pageOf(rows, query.limit, cursorOf, request, reply).map(({ id: _id, ...commit }) => commit);
+      return pageOf(rows, query.limit, cursorOf, request, reply).map(
+        ({ id: _id, ...commit }) => commit,
+      );
     },
     commit: async ({ tx }, { params }) => {
       const found = await tx((db) => repository.findCommit(db, params.agent_id, params.sha));

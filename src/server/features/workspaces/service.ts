@@ -49,7 +49,11 @@ export async function updateWorkspace(
   if (base_branch !== undefined) {
     const { store } = placesOf(deps, workspace);
     if (!isMergeTarget(base_branch) || !(await resolveCommit(store, branchRef(base_branch)))) {
-      throw invalidField("base_branch", `names no branch to merge into: ${base_branch}`, "unknown_id");
+      throw invalidField(
+        "base_branch",
+        `names no branch to merge into: ${base_branch}`,
+        "unknown_id",
+      );
     }
   }
   const changes = Object.fromEntries(
@@ -74,8 +78,7 @@ export function readChanges(
       snapshotFolder({ ...places, parentTree: workspace.head_tree }),
     );
     const base = await resolveCommit(places.store, branchRef(workspace.base_branch));
-    const from =
-      base === null ? null : await mergeBase(places.store, base, workspace.head_commit);
+    const from = base === null ? null : await mergeBase(places.store, base, workspace.head_commit);
     return diffFiles(places.store, from ?? workspace.parent_commit, snapshot.tree, { patch: true });
   });
 }
