@@ -2,7 +2,10 @@ import type pg from "pg";
 import { AppError } from "../errors.js";
 
 /** Runs work while holding locks that all server processes share, first in first out for each. */
-export type Locks = <Result>(keys: readonly string[], work: () => Promise<Result>) => Promise<Result>;
+export type Locks = <Result>(
+  keys: readonly string[],
+  work: () => Promise<Result>,
+) => Promise<Result>;
 
 /**
  * Session-level advisory locks, all on one connection and always in the same order, so that no two
@@ -12,18 +15,25 @@ export type Locks = <Result>(keys: readonly string[], work: () => Promise<Result
  * @throws AppError 409 `workspace_busy` after waiting a minute
  */
 export function locksOn(pool: pg.Pool): Locks {
+  const limited = new WeakSet<pg.PoolClient>();
   return async (keys, work) => {
     const client = await pool.connect();
     let broken: Error | undefined;
     try {
-      await client.query("set lock_timeout = '60s'");
+      if (!limited.has(client)) {
+        await client.query("set lock_timeout = '60s'");
+        limited.add(client);
+      }
       for (const key of new Set(keys.toSorted())) {
         await client.query("select pg_advisory_lock(hashtextextended($1, 0))", [key]);
       }
       return await work();
     } catch (error) {
       if ((error as { code?: string }).code !== "55P03") throw error;
-      throw new AppError("workspace_busy", "Another operation is under way; try again in a moment.");
+      throw new AppError(
+        "workspace_busy",
+        "Another operation is under way; try again in a moment.",
+      );
     } finally {
       await client.query("select pg_advisory_unlock_all()").catch((error: unknown) => {
         broken = error as Error;

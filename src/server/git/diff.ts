@@ -2,7 +2,7 @@
 import { Readable } from "node:stream";
 import { isOid, isRefName } from "./bare-repository.js";
 import { DiffReader, type FileDiff } from "./diff-reader.js";
-import { EMPTY_TREE, git, spawnGit, type GitProcess } from "./run.js";
+import { EMPTY_TREE, git, spawnGit, type GitOptions, type GitProcess } from "./run.js";
 
 export type { FileDiff } from "./diff-reader.js";
 
@@ -29,7 +29,8 @@ export interface DiffOptions {
 /** Blobs above this are not compared line by line; git calls them binary. */
 const BIG_FILE_BYTES = 8 * 1024 * 1024;
 const CONFIG = [["core.bigFileThreshold", String(BIG_FILE_BYTES)]] as const;
-const COMPARE = ["diff-tree", "-r", "-M", "-l500", "--no-ext-diff", "--no-textconv", "--no-color"];
+const COMPARE_HOW = ["-M", "-l500", "--no-ext-diff", "--no-textconv", "--no-color"];
+const COMPARE = ["diff-tree", "-r", ...COMPARE_HOW];
 
 /** Two commits or trees, by object id or full reference name; null is the empty tree. */
 function treeish(name: string | null): string {
@@ -45,13 +46,52 @@ export async function diffStats(
   to: string,
 ): Promise<DiffStats> {
   const args = [...COMPARE, "--shortstat", "--end-of-options", treeish(from), treeish(to)];
-  const text = (await git(args, { gitDir: store, config: CONFIG })).stdout.toString("latin1");
+  return statsOf((await git(args, { gitDir: store, config: CONFIG })).stdout.toString("latin1"));
+}
+
+function statsOf(text: string): DiffStats {
   const count = (pattern: RegExp): number => Number(pattern.exec(text)?.[1] ?? 0);
   return {
     files_changed: count(/(\d+) files? changed/),
     additions: count(/(\d+) insertions?\(/),
     deletions: count(/(\d+) deletions?\(/),
   };
+}
+
+/** What an index holds at a path where a tree has something else: bytes in latin1, six octal digits. */
+export interface IndexEntry {
+  path: string;
+  mode: string;
+  oid: string;
+}
+
+/**
+ * What differs between a tree and an index, counted as `diffStats` does; what was removed is counted
+ * but not listed. One process, which looks at no folder and writes nothing. Throws a GitError.
+ */
+export async function diffIndex(
+  options: GitOptions & { gitDir: string; indexFile: string },
+  tree: string,
+): Promise<{ entries: IndexEntry[]; stats: DiffStats }> {
+  const formats = ["-z", "--raw", "--no-abbrev", "--shortstat"];
+  const args = ["diff-index", "--cached", "--ignore-submodules=none", ...COMPARE_HOW, ...formats];
+  const { workTree: _none, ...rest } = options;
+  const { stdout } = await git([...args, "--end-of-options", treeish(tree)], {
+    ...rest,
+    config: [...(options.config ?? []), ...CONFIG],
+  });
+  const fields = stdout.toString("latin1").split("\0");
+  const entries: IndexEntry[] = [];
+  let at = 0;
+  for (let field = fields[at]; field?.startsWith(":"); field = fields[at]) {
+    const [, mode = "", , oid = "", status = ""] = field.split(" ");
+    // A rename names its old path first.
+    at += status.startsWith("R") ? 2 : 1;
+    const path = fields[at] ?? "";
+    at += 1;
+    if (mode !== "000000") entries.push({ path, mode, oid });
+  }
+  return { entries, stats: statsOf(fields.slice(at).join("\0")) };
 }
 
 /**

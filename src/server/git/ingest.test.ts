@@ -28,6 +28,7 @@ import {
   UnsafePathError,
   UnsavedChangesError,
 } from "./ingest.js";
+import { diffIndex, diffStats } from "./diff.js";
 import { repairIndex } from "./repair-index.js";
 import { EMPTY_TREE, git } from "./run.js";
 import { SafeFolder } from "./safe-folder.js";
@@ -398,6 +399,36 @@ describe("a folder swapped for a link while git reads", () => {
   });
 });
 
+describe("diffIndex", () => {
+  it("counts as diffStats does and lists what the index has, also after a rename", async () => {
+    const lines = "one\ntwo\nthree\nfour\nfive\n";
+    const from = await commitFiles(store, [], { a: "a", gone: "gone\n", old: lines, same: "same" });
+    const to = await commitFiles(store, [], {
+      a: "b",
+      new: `${lines}six\n`,
+      same: "same",
+      "ü\t": "+",
+    });
+    const options = { gitDir: store, indexFile: join(root, "compared.index") };
+    await git(["read-tree", to], options);
+    const { entries, stats } = await diffIndex(options, from);
+    expect(stats).toEqual(await diffStats(store, from, to));
+    expect(stats.files_changed).toBe(4);
+    const paths = entries.map(({ path }) => Buffer.from(path, "latin1").toString());
+    expect(paths.toSorted()).toEqual(["a", "new", "ü\t"]);
+    const { stdout } = await git(["rev-parse", `${to}:new`], options);
+    expect(entries.find(({ path }) => path === "new")).toEqual({
+      path: "new",
+      mode: "100644",
+      oid: stdout.toString().trim(),
+    });
+    expect(await diffIndex(options, to)).toMatchObject({
+      entries: [],
+      stats: { files_changed: 0 },
+    });
+  });
+});
+
 describe("repairIndex", () => {
   it("puts the folder's own bytes where git was led to read others", async () => {
     await start({ z: "z" });
@@ -420,7 +451,8 @@ describe("repairIndex", () => {
     await git(["read-tree", stolen], options);
     const safe = await SafeFolder.open(folder);
     const paths = ["d/gone", "d/one", "fine", "link"];
-    expect(await repairIndex(safe, options, EMPTY_TREE, `${stolen}^{tree}`, paths)).toBe(true);
+    const { entries } = await diffIndex(options, EMPTY_TREE);
+    expect(await repairIndex(safe, options, entries, paths)).toBe(true);
     await safe.close();
     const tree = (await git(["write-tree"], options)).stdout.toString().trim();
     expect(await readFiles(store, tree)).toEqual({

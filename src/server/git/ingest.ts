@@ -5,6 +5,7 @@
  */
 import { copyFile, link, rename } from "node:fs/promises";
 import { asideName, removeLeftovers, removeTree } from "./build-aside.js";
+import { diffIndex, type DiffStats } from "./diff.js";
 import { assertFolder } from "./folder.js";
 import { FileTooLargeError, NestedRepositoryError } from "./path-errors.js";
 import { repairIndex } from "./repair-index.js";
@@ -30,6 +31,8 @@ export interface SkippedPath {
 export interface Snapshot {
   tree: string;
   changed: boolean;
+  /** How much differs from the parent's tree, where that came to light on the way. */
+  stats?: DiffStats;
   /** Tracked files that became special files count as deleted; unreadable ones stay as they were. */
   skipped: SkippedPath[];
 }
@@ -49,6 +52,8 @@ export interface SnapshotInput {
    * took is checked to be the folder's own. Only say false when none is alive.
    */
   live?: boolean;
+  /** Called, perhaps more than once, when there is something to take and git is at work on it. */
+  onChanges?: () => void;
 }
 
 const SCAN_BYTES = 512 * 1024 * 1024;
@@ -79,13 +84,13 @@ export async function snapshotFolder(input: SnapshotInput): Promise<Snapshot> {
 async function snapshotOnce(input: SnapshotInput): Promise<Snapshot> {
   const { store, folder, indexFile, signal } = input;
   await assertFolder(folder);
-  const options: GitOptions = {
+  const options = {
     gitDir: store,
     workTree: folder,
     timeoutMs: SCAN_MS,
     maxOutputBytes: SCAN_BYTES,
     // Large files are streamed into the store instead of being held in memory.
-    config: [["core.bigFileThreshold", "16m"]],
+    config: [["core.bigFileThreshold", "16m"]] as const,
     ...(signal === undefined ? {} : { signal }),
   };
   const scan = await scanFolder({ ...options, indexFile });
@@ -95,28 +100,53 @@ async function snapshotOnce(input: SnapshotInput): Promise<Snapshot> {
     const changed = input.parentTree !== undefined && tree !== input.parentTree;
     return { tree, changed, skipped: scan.skipped };
   }
-  const safe = await SafeFolder.open(folder);
   const copy = asideName(indexFile, "next");
+  const copying = copyIndex(indexFile, copy);
+  copying.catch(() => undefined);
+  const safe = await SafeFolder.open(folder);
+  let done = false;
   try {
     const plan = await inspect(safe, scan.paths, input.maxFileBytes ?? 100 * 1024 * 1024);
     const parentTree = input.parentTree ?? (await previous());
-    await removeLeftovers(indexFile, "next");
-    await link(indexFile, copy).catch(() => copyFile(indexFile, copy));
+    await copying;
     const next = { ...options, indexFile: copy };
     await updateIndex(next, ["--add", "--replace", "--remove", "--stdin"], plan.take);
     await updateIndex(next, ["--force-remove", "--stdin"], plan.drop);
-    let tree = await writeTree(next);
-    if (input.live !== false && (await repairIndex(safe, next, parentTree, tree, scan.paths))) {
-      tree = await writeTree(next);
-    }
+    const checked = input.live === false ? null : diffIndex(next, parentTree);
+    // All are awaited whatever becomes of one: nothing may be at work when the copy goes.
+    const [written, difference, told] = await Promise.allSettled([
+      writeTree(next),
+      checked,
+      (async () => input.onChanges?.())(),
+    ]);
+    valueOf(told);
+    let tree = valueOf(written);
+    const { entries, stats } = valueOf(difference) ?? { entries: [] };
+    const repaired = await repairIndex(safe, next, entries, scan.paths);
+    if (repaired) tree = await writeTree(next);
     await rename(copy, indexFile);
+    done = true;
     const skipped = [...scan.skipped, ...plan.skipped];
-    return { tree, changed: tree !== parentTree, skipped };
+    const counted = repaired || stats === undefined ? {} : { stats };
+    return { tree, changed: tree !== parentTree, skipped, ...counted };
   } finally {
     await safe.close();
-    await removeTree(copy);
-    await removeTree(`${copy}.lock`);
+    if (!done) {
+      await copying.catch(() => undefined);
+      await removeTree(copy);
+      await removeTree(`${copy}.lock`);
+    }
   }
+}
+
+async function copyIndex(indexFile: string, copy: string): Promise<void> {
+  await removeLeftovers(indexFile, "next");
+  await link(indexFile, copy).catch(() => copyFile(indexFile, copy));
+}
+
+function valueOf<Value>(settled: PromiseSettledResult<Value>): Value {
+  if (settled.status === "rejected") throw settled.reason;
+  return settled.value;
 }
 
 /** The paths (bytes in latin1, sorted) where folder and index differ. Reads no file's content. */

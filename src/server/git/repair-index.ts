@@ -3,31 +3,27 @@
  * path: whoever swaps a folder for a symbolic link at the right moment makes it read elsewhere.
  */
 import { pipeline } from "node:stream/promises";
+import type { IndexEntry } from "./diff.js";
 import { NestedRepositoryError } from "./path-errors.js";
 import { git, spawnGit, ZERO_OID, type GitOptions } from "./run.js";
 import { displayPath, type SafeFolder } from "./safe-folder.js";
 import { updateIndex } from "./update-index.js";
 
 /**
- * Compares the entries of `paths` that differ between the trees `from` and `to` with the bytes in
- * the folder, read without following anything, and puts the folder's bytes into the index where
- * git took others. Answers whether the index changed. Paths are bytes in latin1 strings.
+ * Compares the entries of an index that differ from a tree with the bytes in the folder, as far as
+ * they are of `paths`, read without following anything, and puts the folder's bytes into the index
+ * where git took others. Answers whether the index changed. Paths are bytes in latin1 strings.
  */
 export async function repairIndex(
   safe: SafeFolder,
   options: GitOptions,
-  from: string,
-  to: string,
+  entries: readonly IndexEntry[],
   paths: readonly string[],
 ): Promise<boolean> {
-  const args = ["diff-tree", "-r", "-z", "--raw", "--no-renames", "--end-of-options", from, to];
-  const fields = (await git(args, options)).stdout.toString("latin1").split("\0");
   const reported = new Set(paths);
   const lines: string[] = [];
-  for (let at = 0; at + 1 < fields.length; at += 2) {
-    const [, mode = "", , oid = ""] = (fields[at] ?? "").split(" ");
-    const path = fields[at + 1] ?? "";
-    if (!reported.has(path) || mode === "000000") continue;
+  for (const { path, mode, oid } of entries) {
+    if (!reported.has(path)) continue;
     if (mode === "160000") throw new NestedRepositoryError(displayPath(path));
     if ((await safe.blobId(path, mode === "120000")) === oid) continue;
     lines.push(`${await takeSafely(safe, options, path)}\t${path}`);

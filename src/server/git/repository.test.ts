@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdir, readdir, readFile, rm, symlink, utimes, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rm, symlink, utimes, writeFile, stat } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -19,6 +19,8 @@ import {
   listRefs,
   RefMovedError,
   resolveCommit,
+  resolveTree,
+  startRefUpdates,
   updateRef,
   updateRefs,
 } from "./repository.js";
@@ -221,8 +223,53 @@ describe("removeStaleLocks", () => {
   });
 });
 
+describe("startRefUpdates", () => {
+  it("waits, moves nothing when it is cancelled, and sees what moved meanwhile", async () => {
+    const one = await commitFiles(store, [], { a: "1" });
+    const two = await commitFiles(store, [one], { a: "2" });
+    await updateRef(store, "refs/heads/x", one, null);
+    const move = { ref: "refs/heads/x", newSha: two, expectedOld: one };
+    const cancelled = startRefUpdates(store);
+    const first = startRefUpdates(store);
+    const second = startRefUpdates(store);
+    cancelled.cancel();
+    expect(await resolveCommit(store, "refs/heads/x")).toBe(one);
+    await first.finish([move]);
+    first.cancel();
+    expect(await resolveCommit(store, "refs/heads/x")).toBe(two);
+    await expect(second.finish([move])).rejects.toThrow(RefMovedError);
+    await expect(cancelled.finish([{ ...move, expectedOld: two }])).rejects.toThrow();
+    await expect(startRefUpdates(store).finish([{ ...move, ref: "-x" }])).rejects.toThrow(
+      TypeError,
+    );
+    expect(await listRefs(store, "refs/heads/x")).toEqual([{ ref: "refs/heads/x", sha: two }]);
+  });
+});
+
 describe("commitTree", () => {
   const date = new Date("2026-01-02T03:04:05.678Z");
+
+  it("stores the very bytes that git would", async () => {
+    const parent = await commitFiles(store, [], { a: "1" });
+    const tree = await resolveTree(store, parent);
+    const env = {
+      GIT_AUTHOR_NAME: "worker é",
+      GIT_AUTHOR_EMAIL: "w@agents",
+      GIT_AUTHOR_DATE: "@1767323045 +0000",
+      GIT_COMMITTER_NAME: "Omoi",
+      GIT_COMMITTER_EMAIL: "omoi@localhost",
+      GIT_COMMITTER_DATE: "@1767323045 +0000",
+    };
+    const args = ["commit-tree", tree, "-p", parent, "-p", parent, "-F", "-"];
+    const { stdout } = await git(args, { gitDir: store, env, input: "Läßt\n\nBody\n" });
+    const commit = { tree, parents: [parent, parent], message: "Läßt\n\nBody", date };
+    const author = { name: "worker é", email: "w@agents" };
+    expect(await commitTree(store, { ...commit, author })).toBe(stdout.toString().trim());
+    const other = await commitTree(store, { ...commit, author, message: "" });
+    await git(["fsck", "--strict", "--full", "--no-dangling", other], { gitDir: store });
+    const { mode } = await stat(join(store, "objects", other.slice(0, 2), other.slice(2)));
+    expect(mode & 0o777).toBe(0o444);
+  });
 
   it("writes what it is given, the same for the same input", async () => {
     const parent = await commitFiles(store, [], { a: "1" });

@@ -4,7 +4,8 @@
  */
 import { exists, buildAside } from "./build-aside.js";
 import { assertOid, assertRefName, initBare, isOid, isRefName } from "./bare-repository.js";
-import { git, GitError, ZERO_OID } from "./run.js";
+import { looseObject, writeObject, type LooseObject } from "./loose-object.js";
+import { git, GitError, spawnGit, ZERO_OID } from "./run.js";
 
 export { ImportError } from "./import-error.js";
 export { fetchRepository, importRepository } from "./import-repository.js";
@@ -100,27 +101,68 @@ export async function deleteRef(store: string, ref: string, expectedOld: string)
  * first one that git complained of) where any is not at its `expectedOld`.
  */
 export async function updateRefs(store: string, updates: readonly RefUpdate[]): Promise<void> {
+  await startRefUpdates(store).finish(updates);
+}
+
+/** A transaction of references that waits for what it is to do; it holds no lock before `finish`. */
+export interface RefUpdates {
+  /** As `updateRefs`. */
+  finish(updates: readonly RefUpdate[]): Promise<void>;
+  /** Ends it without any update; harmless after `finish`. */
+  cancel(): void;
+}
+
+/** Begins `updateRefs` ahead of time: starting git takes longer than moving a reference. */
+export function startRefUpdates(store: string): RefUpdates {
+  // It may wait for long: the time limit is that of its work.
+  const child = spawnGit(["update-ref", "--no-deref", "--stdin", "-z"], {
+    gitDir: store,
+    stdin: "pipe",
+    timeoutMs: 0,
+  });
+  child.stdout.resume();
+  return {
+    cancel: () => child.kill(),
+    finish: async (updates) => {
+      let late = false;
+      const timer = setTimeout(() => {
+        late = true;
+        child.kill();
+      }, UPDATE_MS);
+      try {
+        child.stdin?.end(refCommands(updates));
+        await child.done;
+      } catch (error) {
+        child.kill();
+        if (!(error instanceof GitError)) throw error;
+        if (late) throw new GitError("timeout", error.exitCode, error.stderr, error.args);
+        if (error.reason === "exit" && MOVED.test(error.stderr)) {
+          const named = updates.find(({ ref }) => error.stderr.includes(`'${ref}'`)) ?? updates[0];
+          throw new RefMovedError(named?.ref ?? "");
+        }
+        throw error;
+      } finally {
+        clearTimeout(timer);
+      }
+    },
+  };
+}
+
+const UPDATE_MS = 60_000;
+
+function refCommands(updates: readonly RefUpdate[]): string {
   for (const { ref, newSha, expectedOld } of updates) {
     assertRefName(ref);
     if (newSha !== null) assertOid(newSha);
     if (expectedOld !== null) assertOid(expectedOld);
   }
-  const input = updates
+  return updates
     .map(({ ref, newSha, expectedOld }) =>
       newSha === null
         ? `delete ${ref}\0${expectedOld ?? ZERO_OID}\0`
         : `update ${ref}\0${newSha}\0${expectedOld ?? ZERO_OID}\0`,
     )
     .join("");
-  try {
-    await git(["update-ref", "--no-deref", "--stdin", "-z"], { gitDir: store, input });
-  } catch (error) {
-    if (error instanceof GitError && error.reason === "exit" && MOVED.test(error.stderr)) {
-      const named = updates.find(({ ref }) => error.stderr.includes(`'${ref}'`)) ?? updates[0];
-      throw new RefMovedError(named?.ref ?? "");
-    }
-    throw error;
-  }
 }
 
 const MOVED =
@@ -162,48 +204,52 @@ export async function commitsBetween(
   return stdout.toString("latin1").split("\n").filter(Boolean);
 }
 
+/** What a commit is made of; tree and parents are in the store. */
+export interface NewCommit {
+  tree: string;
+  parents: readonly string[];
+  message: string;
+  author: Person;
+  date: Date;
+  committer?: Person;
+}
+
 /**
  * Writes a commit and answers its id; no reference moves. The message is stored as UTF-8 with one
  * newline at its end; the date is written in UTC, to the second. Names lose what git cannot hold.
  * Equal input gives an equal id.
  */
-export async function commitTree(
-  store: string,
-  commit: {
-    tree: string;
-    parents: readonly string[];
-    message: string;
-    author: Person;
-    date: Date;
-    committer?: Person;
-  },
-): Promise<string> {
+export async function commitTree(store: string, commit: NewCommit): Promise<string> {
+  return writeObject(store, commitObject(commit));
+}
+
+/** The commit as git would write it, without a process: its id is known before it is stored. */
+export function commitObject(commit: NewCommit): LooseObject {
   const { author, committer = OMOI } = commit;
   for (const sha of [commit.tree, ...commit.parents]) assertOid(sha);
-  const date = `@${Math.floor(commit.date.getTime() / 1000)} +0000`;
-  const args = ["commit-tree", commit.tree, ...commit.parents.flatMap((sha) => ["-p", sha])];
-  const { stdout } = await git([...args, "-F", "-"], {
-    gitDir: store,
-    input: `${commit.message.replaceAll("\0", "").trimEnd()}\n`,
-    env: {
-      GIT_AUTHOR_NAME: identity(author.name) || "Unknown",
-      GIT_AUTHOR_EMAIL: identity(author.email),
-      GIT_AUTHOR_DATE: date,
-      GIT_COMMITTER_NAME: identity(committer.name) || OMOI.name,
-      GIT_COMMITTER_EMAIL: identity(committer.email),
-      GIT_COMMITTER_DATE: date,
-    },
-  });
-  return stdout.toString("latin1").trim();
+  const date = `${Math.floor(commit.date.getTime() / 1000)} +0000`;
+  const lines = [
+    `tree ${commit.tree}`,
+    ...[...new Set(commit.parents)].map((sha) => `parent ${sha}`),
+    `author ${identity(author.name) || "Unknown"} <${identity(author.email)}> ${date}`,
+    `committer ${identity(committer.name) || OMOI.name} <${identity(committer.email)}> ${date}`,
+    "",
+    `${commit.message.replaceAll("\0", "").trimEnd()}\n`,
+  ];
+  return looseObject("commit", Buffer.from(lines.join("\n")));
 }
 
 /** Without control characters, `<`, `>`, and what git strips from the ends of a name. */
 function identity(text: string): string {
   return text
     .replaceAll(/[\u0000-\u001f\u007f<>]+/g, " ")
-    .replaceAll(/^[\s.,:;"'\\]+|[\s.,:;"'\\]+$/g, "")
-    .slice(0, 255);
+    .replace(CRUD_BEFORE, "")
+    .slice(0, 255)
+    .replace(CRUD_AFTER, "");
 }
+
+const CRUD_BEFORE = /^[\s.,:;"'\\]+/;
+const CRUD_AFTER = /[\s.,:;"'\\]+$/;
 
 /** The tree of a commit; throws a GitError where there is no such commit. */
 export async function resolveTree(store: string, commit: string): Promise<string> {

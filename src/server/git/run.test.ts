@@ -44,7 +44,13 @@ describe("git", () => {
         .map((line) => line.split("=")[0]);
       expect(stdout.toString()).not.toMatch(/hidden|elsewhere/);
       const own = names.filter((name) => name && !/^(?:GIT_|PWD$|SHLVL$|_$|OLDPWD$)/.test(name));
-      expect(own.toSorted((a, b) => a.localeCompare(b))).toEqual(["HOME", "LC_ALL", "PATH", "TZ", "XDG_CONFIG_HOME"]);
+      expect(own.map(String).toSorted((a, b) => a.localeCompare(b))).toEqual([
+        "HOME",
+        "LC_ALL",
+        "PATH",
+        "TZ",
+        "XDG_CONFIG_HOME",
+      ]);
     } finally {
       delete process.env["GIT_DIR"];
       delete process.env["OMOI_SECRET"];

@@ -1,7 +1,14 @@
 import type { Commit } from "#shared/api/workspaces.js";
 import { diffStats } from "../../git/diff.js";
 import { snapshotFolder, type SkippedPath } from "../../git/ingest.js";
-import { commitTree, isAncestor, resolveCommit, updateRef } from "../../git/repository.js";
+import { writeObject } from "../../git/loose-object.js";
+import {
+  commitObject,
+  isAncestor,
+  resolveCommit,
+  startRefUpdates,
+  type RefUpdates,
+} from "../../git/repository.js";
 import type { OrgContext } from "../../http/mount.js";
 import * as repository from "./repository.js";
 import {
@@ -49,45 +56,69 @@ export async function commitUnderLock(
   workspace: ActiveWorkspace,
   request: CommitRequest,
 ): Promise<CommitResult> {
+  const { store } = placesOf(deps, workspace);
+  const started: { updates?: RefUpdates } = {};
+  const begin = (): RefUpdates => (started.updates ??= startRefUpdates(store));
+  try {
+    return await commitThrough(deps, workspace, request, begin);
+  } finally {
+    started.updates?.cancel();
+  }
+}
+
+/** `begin` starts what moves the branch; it is called ahead of time, and again for its use. */
+async function commitThrough(
+  deps: WorkspaceDeps,
+  workspace: ActiveWorkspace,
+  request: CommitRequest,
+  begin: () => RefUpdates,
+): Promise<CommitResult> {
   const { db } = deps;
   const { org_id: orgId, agent_id: agentId, head_commit: head, agent_name: name } = workspace;
   const places = placesOf(deps, workspace);
   const snapshot = await withFolderErrors(() =>
-    snapshotFolder({ ...places, parentTree: workspace.head_tree }),
+    snapshotFolder({ ...places, parentTree: workspace.head_tree, onChanges: begin }),
   );
   if (!snapshot.changed) {
-    return { commit: await newestCommit(deps, workspace), created: false, skipped: snapshot.skipped };
+    return {
+      commit: await newestCommit(deps, workspace),
+      created: false,
+      skipped: snapshot.skipped,
+    };
   }
   const iteration =
     request.commit_type === "validation"
-      ? (request.iteration ?? (await db.tenant(orgId, (tx) => repository.nextIteration(tx, agentId))))
+      ? (request.iteration ??
+        (await db.tenant(orgId, (tx) => repository.nextIteration(tx, agentId))))
       : (request.iteration ?? null);
   const message = request.message ?? defaultMessage(name, request.commit_type, iteration);
-  const [sha, stats] = await Promise.all([
-    commitTree(places.store, {
-      tree: snapshot.tree,
-      parents: [head],
-      message,
-      author: { name, email: `${agentId}@agents.omoi` },
-      date: new Date(),
-    }),
-    diffStats(places.store, head, snapshot.tree),
-  ]);
-  await db.tenant(orgId, (tx) =>
-    repository.insertPendingCommit(tx, {
-      org_id: orgId,
-      agent_id: agentId,
-      commit_sha: sha,
-      parent_sha: head,
-      tree_sha: snapshot.tree,
-      commit_type: request.commit_type,
-      iteration,
-      message,
-      ...stats,
-    }),
-  );
+  const object = commitObject({
+    tree: snapshot.tree,
+    parents: [head],
+    message,
+    author: { name, email: `${agentId}@agents.omoi` },
+    date: new Date(),
+  });
+  const sha = object.oid;
+  const stats = snapshot.stats ?? (await diffStats(places.store, head, snapshot.tree));
+  const pending = {
+    org_id: orgId,
+    agent_id: agentId,
+    commit_sha: sha,
+    parent_sha: head,
+    tree_sha: snapshot.tree,
+    commit_type: request.commit_type,
+    iteration,
+    message,
+    ...stats,
+  };
+  const writing = writeObject(places.store, object);
+  writing.catch(() => undefined);
+  await db.tenant(orgId, (tx) => repository.insertPendingCommit(tx, pending));
   try {
-    await updateRef(places.store, branchRef(workspace.branch_name), sha, head);
+    await writing;
+    const ref = branchRef(workspace.branch_name);
+    await begin().finish([{ ref, newSha: sha, expectedOld: head }]);
   } catch (error) {
     await db.tenant(orgId, (tx) => repository.deletePendingCommit(tx, agentId, sha));
     throw error;

@@ -3,7 +3,14 @@ import { alias } from "drizzle-orm/pg-core";
 import type { Commit, Merge, MergeStrategy, Workspace } from "#shared/api/workspaces.js";
 import { newId } from "../../db/columns.js";
 import type { Queryable } from "../../db/connect.js";
-import { agents, merges, projects, receivedCommits, workspaceCommits, workspaces } from "../../db/tables.js";
+import {
+  agents,
+  merges,
+  projects,
+  receivedCommits,
+  workspaceCommits,
+  workspaces,
+} from "../../db/tables.js";
 
 const parents = alias(agents, "parent");
 
@@ -209,20 +216,32 @@ export async function recordCommit(
   workspace: { org_id: string; project_id: string; agent_id: string },
   sha: string,
 ): Promise<Commit> {
-  const [row] = await tx
-    .update(workspaceCommits)
-    .set({ state: "recorded" })
-    .where(
-      and(
-        eq(workspaceCommits.agent_id, workspace.agent_id),
-        eq(workspaceCommits.commit_sha, sha),
-      ),
-    )
-    .returning({ ...commitColumns, tree_sha: workspaceCommits.tree_sha });
+  const ofAgent = eq(workspaceCommits.agent_id, workspace.agent_id);
+  const done = tx.$with("done").as(
+    tx
+      .update(workspaceCommits)
+      .set({ state: "recorded" })
+      .where(and(ofAgent, eq(workspaceCommits.commit_sha, sha)))
+      .returning({ ...commitColumns, tree_sha: workspaceCommits.tree_sha }),
+  );
+  const received = tx
+    .$with("received")
+    .as(receiving(tx, workspace.org_id, workspace.project_id, sha));
+  const moved = tx.$with("moved").as(
+    tx
+      .update(workspaces)
+      .set({
+        head_commit: sha,
+        head_tree: sql`(select tree_sha from done)`,
+        updated_at: sql`now()`,
+      })
+      .where(eq(workspaces.agent_id, workspace.agent_id))
+      .returning({ agent_id: workspaces.agent_id }),
+  );
+  // One statement: all parts of it are carried out, also those that nothing reads.
+  const [row] = await tx.with(done, received, moved).select().from(done);
   if (!row) throw new Error(`the commit ${sha} was not written as pending`);
-  const { tree_sha, ...commit } = row;
-  await receiveCommit(tx, workspace.org_id, workspace.project_id, sha);
-  await updateWorkspace(tx, workspace.agent_id, { head_commit: sha, head_tree: tree_sha });
+  const { tree_sha: _tree, ...commit } = row;
   return commit;
 }
 
@@ -259,7 +278,11 @@ export async function receiveCommit(
   projectId: string,
   sha: string,
 ): Promise<void> {
-  await tx
+  await receiving(tx, orgId, projectId, sha);
+}
+
+function receiving(tx: Queryable, orgId: string, projectId: string, sha: string) {
+  return tx
     .insert(receivedCommits)
     .values({
       org_id: orgId,
@@ -267,7 +290,8 @@ export async function receiveCommit(
       commit_sha: sha,
       received_at: sql<string>`clock_timestamp()`,
     })
-    .onConflictDoNothing();
+    .onConflictDoNothing()
+    .returning({ commit_sha: receivedCommits.commit_sha });
 }
 
 /** When commits were received; imported ones are missing, see `importedAt`. */
