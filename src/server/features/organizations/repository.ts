@@ -247,7 +247,7 @@ export async function listOrganizationTexts(
   pool: pg.Pool,
   userIds: string[],
   patterns: string[],
-): Promise<ReadonlyMap<string, { text: string; count: number }>> {
+): Promise<ReadonlyMap<string, { text: Buffer; count: number }>> {
   const { rows } = await pool.query<{ user_id: string; text: string; count: number }>({
     name: "list organizations as texts",
     text: `
@@ -262,5 +262,8 @@ export async function listOrganizationTexts(
       group by m.user_id`,
     values: [userIds, patterns],
   });
-  return new Map(rows.map(({ user_id, text, count }) => [user_id, { text, count }]));
+  // Encoded once for all requests that share the query.
+  return new Map(
+    rows.map(({ user_id, text, count }) => [user_id, { text: Buffer.from(text), count }]),
+  );
 }
