@@ -36,9 +36,19 @@ start([tsx, "watch", "--exclude", "data/**", "src/server/main.ts"], {
   OMOI_PORT: apiPort,
   OMOI_DATA_DIR: dataDir,
 });
-start([join(root, "node_modules/vite/bin/vite.js"), "--host", "127.0.0.1", "--port", "8080"], {
-  OMOI_DEV_API: api,
-});
+start(
+  [
+    join(root, "node_modules/vite/bin/vite.js"),
+    "--host",
+    "127.0.0.1",
+    "--port",
+    "8080",
+    "--strictPort",
+  ],
+  {
+    OMOI_DEV_API: api,
+  },
+);
 
 const seeded = join(dataDir, "seeded");
 if (!existsSync(seeded)) {
