@@ -4,6 +4,7 @@ import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } 
 import type { Logger } from "pino";
 import { agents } from "#shared/api/agents.js";
 import { apiKeys } from "#shared/api/api-keys.js";
+import { audit } from "#shared/api/audit.js";
 import { auth } from "#shared/api/auth.js";
 import { members } from "#shared/api/members.js";
 import { organizations } from "#shared/api/organizations.js";
@@ -16,6 +17,7 @@ import type { Database } from "./db/connect.js";
 import { agentHandlers } from "./features/agents/routes.js";
 import { apiKeyHandlers } from "./features/api-keys/routes.js";
 import { createApiKeyService } from "./features/api-keys/service.js";
+import { auditHandlers } from "./features/audit/routes.js";
 import { authHandlers } from "./features/auth/routes.js";
 import { createAuthService, forgetOldHits } from "./features/auth/service.js";
 import { mountGitHttp } from "./features/git-http/routes.js";
@@ -127,6 +129,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   mount(app, runs, runHandlers(), options);
   mount(app, workspaces, workspaceHandlers(workspaceDeps), options);
   mount(app, apiKeys, apiKeyHandlers(keyService), options);
+  mount(app, audit, auditHandlers(), options);
   mountGitHttp(app, { db, storage, credentials });
   mountHealth(app, db);
   mountDocs(app, deps.publicUrl);

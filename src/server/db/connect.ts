@@ -5,6 +5,7 @@ import type { PgDatabase } from "drizzle-orm/pg-core";
 import pg from "pg";
 import type { Logger } from "pino";
 import { ConfigError } from "../config.js";
+import { appendEvents, type Change, type Origin, type Tell } from "./audit.js";
 import { locksOn, type Locks } from "./locks.js";
 import { migrate } from "./migrate.js";
 
@@ -14,12 +15,26 @@ export type Queryable = PgDatabase<NodePgQueryResultHKT>;
 export interface Database {
   /** A transaction of one organization: row-level security shows its rows and no others. */
   tenant<Result>(orgId: string, work: (tx: Queryable) => Promise<Result>): Promise<Result>;
+  /**
+   * As `tenant`, for a change: what is told with `tell` is written to the organization's audit log in
+   * the same transaction, just before it ends.
+   */
+  change<Result>(
+    orgId: string,
+    origin: Origin,
+    work: (tx: Queryable, tell: Tell) => Promise<Result>,
+  ): Promise<Result>;
   /** Work across organizations, such as a login; `reason` is what a search for it finds. */
   withSystem<Result>(reason: string, work: (db: Queryable) => Promise<Result>): Promise<Result>;
   /** As `withSystem`, in one transaction. */
   withSystemTx<Result>(reason: string, work: (tx: Queryable) => Promise<Result>): Promise<Result>;
   /** Holds locks that all server processes share. */
   readonly locks: Locks;
+  /** As `withSystemTx`, for a change: each event goes to the log of the organization it is told for. */
+  systemChange<Result>(
+    origin: Origin,
+    work: (tx: Queryable, tell: (orgId: string, change: Change) => void) => Promise<Result>,
+  ): Promise<Result>;
   /** The pool of `withSystem`, for prepared queries by name and for the job queue. */
   readonly systemPool: pg.Pool;
   close(): Promise<void>;
@@ -71,29 +86,49 @@ export async function openDatabase(
   return {
     systemPool,
     locks: locksOn(lockPool),
-    tenant: (orgId, work) => {
-      if (!uuidShape.test(orgId)) throw new Error("an organization's id must be a UUID");
-      const begin = `begin; select set_config('app.org_id', '${orgId}', true)`;
-      return inTransaction(tenantPool, begin, work);
-    },
+    tenant: (orgId, work) => inTransaction(tenantPool, beginFor(orgId), (tx) => work(tx)),
+    change: (orgId, origin, work) =>
+      inTransaction(tenantPool, beginFor(orgId), async (tx, client) => {
+        const events: Change[] = [];
+        const result = await work(tx, (event) => events.push(event));
+        await appendEvents(client, orgId, origin, events);
+        return result;
+      }),
     withSystem: (_reason, work) => work(systemDb),
-    withSystemTx: (_reason, work) => inTransaction(systemPool, "begin", work),
+    withSystemTx: (_reason, work) => inTransaction(systemPool, "begin", (tx) => work(tx)),
+    systemChange: (origin, work) =>
+      inTransaction(systemPool, "begin", async (tx, client) => {
+        const events = new Map<string, Change[]>();
+        const result = await work(tx, (orgId, event) => {
+          events.set(orgId, [...(events.get(orgId) ?? []), event]);
+        });
+        // Always in the same order, so that no two transactions can wait for each other.
+        for (const orgId of [...events.keys()].toSorted()) {
+          await appendEvents(client, orgId, origin, events.get(orgId) ?? []);
+        }
+        return result;
+      }),
     close: async () => {
       await Promise.all([tenantPool.end(), systemPool.end(), lockPool.end()]);
     },
   };
 }
 
+function beginFor(orgId: string): string {
+  if (!uuidShape.test(orgId)) throw new Error("an organization's id must be a UUID");
+  return `begin; select set_config('app.org_id', '${orgId}', true)`;
+}
+
 async function inTransaction<Result>(
   pool: pg.Pool,
   begin: string,
-  work: (tx: Queryable) => Promise<Result>,
+  work: (tx: Queryable, client: pg.PoolClient) => Promise<Result>,
 ): Promise<Result> {
   const client = await pool.connect();
   let broken: Error | undefined;
   try {
     await client.query(begin);
-    const result = await work(drizzle(client) as Queryable);
+    const result = await work(drizzle(client) as Queryable, client);
     await client.query("commit");
     return result;
   } catch (error) {

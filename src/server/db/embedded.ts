@@ -85,6 +85,29 @@ export async function startEmbeddedPostgres(
   }
 }
 
+/**
+ * The PostgreSQL of a folder for a visit beside the server: the one that runs there, else one started
+ * for as long as it takes; `stop` leaves a server that was there alone.
+ */
+export async function visitEmbeddedPostgres(
+  options: EmbeddedPostgresOptions,
+): Promise<EmbeddedPostgres> {
+  const socket = await socketFolder(options.dataDir);
+  const client = await connect(socket.host);
+  if (!(client instanceof pg.Client)) {
+    await socket.remove();
+    return startEmbeddedPostgres(options);
+  }
+  await client.end();
+  return {
+    host: socket.host,
+    port: SOCKET_PORT,
+    user: "postgres",
+    database: "postgres",
+    stop: () => socket.remove(),
+  };
+}
+
 /** The folder itself, or a short link to it when the path of the socket would be too long. */
 async function socketFolder(
   dataDir: string,

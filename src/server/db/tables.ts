@@ -11,6 +11,7 @@ import {
   text,
   uuid,
 } from "drizzle-orm/pg-core";
+import type { AuditEvent } from "#shared/api/audit.js";
 import type { Organization } from "#shared/api/organizations.js";
 import type { Merge, MergeStrategy, Commit } from "#shared/api/workspaces.js";
 import { bytes, instant } from "./columns.js";
@@ -205,6 +206,21 @@ export const merges = pgTable("merges", {
   resolutions: jsonb().$type<Merge["resolutions"]>().notNull(),
   reverted_by: uuid(),
   created_at: createdAt(),
+});
+
+export const auditEvents = pgTable("audit_events", {
+  id: uuid().primaryKey(),
+  org_id: uuid().notNull(),
+  sequence: bigint({ mode: "number" }).notNull(),
+  at: instant().notNull(),
+  actor: jsonb().$type<AuditEvent["actor"]>().notNull(),
+  action: text().$type<AuditEvent["action"]>().notNull(),
+  target: jsonb().$type<AuditEvent["target"]>().notNull(),
+  ip: text(),
+  request_id: text(),
+  changes: jsonb().$type<AuditEvent["changes"]>().notNull(),
+  previous_hash: text().notNull(),
+  hash: text().notNull(),
 });
 
 export const apiKeys = pgTable("api_keys", {

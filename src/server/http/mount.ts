@@ -2,6 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Logger } from "pino";
 import type { Endpoint, ParsedRequestOf, ResponseOf } from "#shared/api/endpoint.js";
 import type { Permission } from "#shared/permissions.js";
+import type { Tell } from "../db/audit.js";
 import type { Database, Queryable } from "../db/connect.js";
 import { AppError, notFound } from "../errors.js";
 import { authenticate, type Actor, type Credentials } from "./authenticate.js";
@@ -35,6 +36,10 @@ export interface OrgContext extends ActorContext {
   readonly standing: Standing;
   /** A transaction that sees this organization's rows alone. */
   readonly tx: <Result>(work: (tx: Queryable) => Promise<Result>) => Promise<Result>;
+  /** The same for a change, which tells the audit log of what it does. */
+  readonly change: <Result>(
+    work: (tx: Queryable, tell: Tell) => Promise<Result>,
+  ) => Promise<Result>;
 }
 
 type ContextOf<E extends Endpoint> = E["access"] extends "public"
@@ -273,5 +278,7 @@ function orgContext(
     standing,
     tx: <Result>(work: (tx: Queryable) => Promise<Result>) =>
       options.db.tenant(standing.orgId, work),
+    change: <Result>(work: (tx: Queryable, tell: Tell) => Promise<Result>) =>
+      options.db.change(standing.orgId, context, work),
   });
 }

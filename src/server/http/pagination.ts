@@ -2,6 +2,16 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import { id, timestamp } from "#shared/api/fields.js";
 import { AppError } from "../errors.js";
 
+function invalidCursor(): AppError {
+  return new AppError(
+    "validation_failed",
+    "cursor: take it from the Link header of the page before.",
+    {
+      errors: [{ loc: ["query", "cursor"], msg: "is not a cursor of this list", type: "invalid" }],
+    },
+  );
+}
+
 /** A page's end: what the next page starts after. Opaque to clients. */
 export function encodeCursor(parts: readonly string[]): string {
   return Buffer.from(JSON.stringify(parts)).toString("base64url");
@@ -25,13 +35,22 @@ export function decodeCursor(cursor: string, parts: 1 | 2): string[] {
   } catch {
     // not ours: said below
   }
-  throw new AppError(
-    "validation_failed",
-    "cursor: take it from the Link header of the page before.",
-    {
-      errors: [{ loc: ["query", "cursor"], msg: "is not a cursor of this list", type: "invalid" }],
-    },
-  );
+  throw invalidCursor();
+}
+
+/**
+ * The number of a cursor of a list that is numbered.
+ * @throws AppError 422
+ */
+export function decodeNumberCursor(cursor: string): number {
+  try {
+    const decoded: unknown = JSON.parse(Buffer.from(cursor, "base64url").toString("utf8"));
+    const [text] = Array.isArray(decoded) && decoded.length === 1 ? decoded : [];
+    if (typeof text === "string" && /^[1-9]\d{0,14}$/.test(text)) return Number(text);
+  } catch {
+    // not ours: said below
+  }
+  throw invalidCursor();
 }
 
 /**

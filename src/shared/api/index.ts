@@ -1,5 +1,6 @@
 import { agents } from "./agents.js";
 import { apiKeys } from "./api-keys.js";
+import { audit } from "./audit.js";
 import { auth } from "./auth.js";
 import { members } from "./members.js";
 import { organizations } from "./organizations.js";
@@ -19,4 +20,5 @@ export const api = {
   runs,
   workspaces,
   apiKeys,
+  audit,
 };

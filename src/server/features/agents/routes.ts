@@ -4,7 +4,7 @@ import { organizationsWith } from "../../http/authorize.js";
 import type { Handlers } from "../../http/mount.js";
 import { decodeCursor, pageOf } from "../../http/pagination.js";
 import * as repository from "./repository.js";
-import { createAgent, readAgent } from "./service.js";
+import { createAgent, readAgent, updateAgent } from "./service.js";
 
 export function agentHandlers(db: Database): Handlers<typeof agents> {
   return {
@@ -19,16 +19,7 @@ export function agentHandlers(db: Database): Handlers<typeof agents> {
     },
     create: (context, { body }) => createAgent(context, body),
     get: (context, { params }) => readAgent(context, params.agent_id),
-    update: async (context, { params, body }) => {
-      const { description } = body;
-      await context.tx((tx) =>
-        repository.updateAgent(
-          tx,
-          params.agent_id,
-          description === undefined ? {} : { description },
-        ),
-      );
-      return readAgent(context, params.agent_id);
-    },
+    update: (context, { params, body: { description } }) =>
+      updateAgent(context, params.agent_id, description === undefined ? {} : { description }),
   };
 }

@@ -1,4 +1,5 @@
 import type { Agent } from "#shared/api/agents.js";
+import { differences } from "../../db/audit.js";
 import { newId } from "../../db/columns.js";
 import { brokenConstraint } from "../../db/connect.js";
 import { AppError, invalidField, notFound } from "../../errors.js";
@@ -22,7 +23,7 @@ export async function createAgent(
   const id = newId();
   const parentId = input.parent_agent_id ?? null;
   try {
-    return await context.tx(async (tx) => {
+    return await context.change(async (tx, tell) => {
       if (parentId !== null) {
         const parent = await repository.findAgent(tx, parentId);
         if (parent?.project_id !== input.project_id) {
@@ -38,7 +39,13 @@ export async function createAgent(
         parent_agent_id: parentId,
       });
       await addAgentMember(tx, context.orgId, id, context.actor.userId);
-      return (await repository.findAgent(tx, id)) as Agent;
+      const agent = (await repository.findAgent(tx, id)) as Agent;
+      tell({
+        action: "agent.created",
+        target: targetOf(agent),
+        changes: differences(null, agent, ["project_id", "description", "parent_agent_id"]),
+      });
+      return agent;
     });
   } catch (error) {
     if (brokenConstraint(error) !== "agents_org_name_key") throw error;
@@ -46,6 +53,27 @@ export async function createAgent(
       errors: [{ loc: ["body", "name"], msg: "is taken in this organization", type: "name_taken" }],
     });
   }
+}
+
+const targetOf = ({ id, name }: Agent) => ({ type: "agent", id, name }) as const;
+
+/** Changes an agent's description. @throws AppError 404 */
+export async function updateAgent(
+  context: OrgContext,
+  id: string,
+  changes: { description?: string | null },
+): Promise<Agent> {
+  return context.change(async (tx, tell) => {
+    const before = await repository.findAgent(tx, id);
+    await repository.updateAgent(tx, id, changes);
+    const after = await repository.findAgent(tx, id);
+    if (!before || !after) throw notFound();
+    const changed = differences(before, after, ["description"]);
+    if (Object.keys(changed).length > 0) {
+      tell({ action: "agent.updated", target: targetOf(after), changes: changed });
+    }
+    return after;
+  });
 }
 
 export async function readAgent(context: OrgContext, id: string): Promise<Agent> {

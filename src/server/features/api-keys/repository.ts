@@ -75,15 +75,33 @@ export async function updateKey(
   tx: Queryable,
   keyId: string,
   changes: { name?: string; description?: string | null },
-): Promise<void> {
-  await tx.update(apiKeys).set(changes).where(eq(apiKeys.id, keyId));
+): Promise<StoredKey | undefined> {
+  const [row] = await tx
+    .update(apiKeys)
+    .set(changes)
+    .where(eq(apiKeys.id, keyId))
+    .returning(keyColumns);
+  return row;
 }
 
-export async function revokeKey(tx: Queryable, keyId: string): Promise<void> {
-  await tx
+/** Revokes a key; undefined where it was revoked already. */
+export async function revokeKey(tx: Queryable, keyId: string): Promise<StoredKey | undefined> {
+  const [row] = await tx
     .update(apiKeys)
     .set({ revoked_at: sql`now()` })
-    .where(and(eq(apiKeys.id, keyId), isNull(apiKeys.revoked_at)));
+    .where(and(eq(apiKeys.id, keyId), isNull(apiKeys.revoked_at)))
+    .returning(keyColumns);
+  return row;
+}
+
+/** Where a key of full access can act: the organizations of its owner that are not archived. */
+export async function organizationsOfKey(tx: Queryable, keyId: string): Promise<string[]> {
+  const { rows } = await tx.execute<{ org_id: string }>(sql`
+    select m.org_id from api_keys k
+    join memberships m on m.user_id = k.user_id
+    join organizations o on o.id = m.org_id and o.archived_at is null
+    where k.id = ${keyId}`);
+  return rows.map((row) => row.org_id);
 }
 
 /** The current slugs of organizations. */

@@ -5,9 +5,9 @@ import type { ApiKeyService } from "./service.js";
 
 export function apiKeyHandlers(service: ApiKeyService): Handlers<typeof apiKeys> {
   return {
-    create: async ({ actor, reply }, { body }) => {
-      reply.header("cache-control", "no-store");
-      return service.create(actor, body);
+    create: async (context, { body }) => {
+      context.reply.header("cache-control", "no-store");
+      return service.create(context, body);
     },
     list: async ({ actor, request, reply }, { query }) => {
       const after =
@@ -16,9 +16,9 @@ export function apiKeyHandlers(service: ApiKeyService): Handlers<typeof apiKeys>
       return pageOf(keys, query.limit, (last) => [last.id], request, reply);
     },
     get: ({ actor }, { params }) => service.get(actor, params.key_id),
-    update: ({ actor }, { params, body }) => service.update(actor, params.key_id, body),
-    revoke: async ({ actor }, { params }) => {
-      await service.revoke(actor, params.key_id);
+    update: (context, { params, body }) => service.update(context, params.key_id, body),
+    revoke: async (context, { params }) => {
+      await service.revoke(context, params.key_id);
       return undefined;
     },
   };

@@ -2,10 +2,12 @@ import type { Logger } from "pino";
 import type { ApiKey } from "#shared/api/api-keys.js";
 import { isKnownPattern, matches } from "#shared/permissions.js";
 import { batched } from "../../db/batch.js";
+import { differences, type Change } from "../../db/audit.js";
 import { newId } from "../../db/columns.js";
-import type { Database } from "../../db/connect.js";
+import type { Database, Queryable } from "../../db/connect.js";
 import { AppError, invalidField, notFound } from "../../errors.js";
 import { invalidToken, type Actor } from "../../http/authenticate.js";
+import type { ActorContext } from "../../http/mount.js";
 import { generateKey, hashKey, hintOf, isWellFormed } from "./key.js";
 import * as repository from "./repository.js";
 
@@ -20,15 +22,15 @@ export interface NewKey {
 
 export interface ApiKeyService {
   /** Makes a key; the only answer that ever holds it. @throws AppError 403 `privilege_escalation`; 422 */
-  create(actor: Actor, input: NewKey): Promise<ApiKey & { key: string }>;
+  create(context: ActorContext, input: NewKey): Promise<ApiKey & { key: string }>;
   list(actor: Actor, after: string | null, limit: number): Promise<ApiKey[]>;
   get(actor: Actor, keyId: string): Promise<ApiKey>;
   update(
-    actor: Actor,
+    context: ActorContext,
     keyId: string,
     changes: { name?: string | undefined; description?: string | null | undefined },
   ): Promise<ApiKey>;
-  revoke(actor: Actor, keyId: string): Promise<void>;
+  revoke(context: ActorContext, keyId: string): Promise<void>;
   /** The actor behind a key. @throws AppError 401 */
   actorOf(key: string, ip: string): Promise<Actor>;
   /** Writes the last uses that are still in memory and stops writing. */
@@ -84,14 +86,15 @@ export function createApiKeyService(
     (await shown([key]))[0] as ApiKey;
 
   return {
-    create: async (actor, input) => {
+    create: async (context, input) => {
+      const { actor } = context;
       const scopes = await resolveScopes(db, actor.userId, input);
       const expires_at = expiryOf(input);
       await refuseBeyond(db, actor, scopes, expires_at);
       const key = generateKey(keyPrefix);
       const orgIds = new Set(scopes.map(organizationOf));
-      const stored = await db.withSystem("create a key", (tx) =>
-        repository.insertKey(tx, {
+      const stored = await db.systemChange(context, async (tx, tell) => {
+        const inserted = await repository.insertKey(tx, {
           id: newId(),
           user_id: actor.userId,
           name: input.name,
@@ -101,8 +104,10 @@ export function createApiKeyService(
           scopes,
           org_id: orgIds.size === 1 ? ([...orgIds][0] ?? null) : null,
           expires_at,
-        }),
-      );
+        });
+        await tellOfKey(tx, tell, "api_key.created", null, inserted);
+        return inserted;
+      });
       return { ...(await shownOne(stored)), key };
     },
 
@@ -121,21 +126,27 @@ export function createApiKeyService(
 
     get: async (actor, keyId) => shownOne(await own(actor, keyId)),
 
-    update: async (actor, keyId, { name, description }) => {
-      await own(actor, keyId);
+    update: async (context, keyId, { name, description }) => {
+      const before = await own(context.actor, keyId);
       const changes = {
         ...(name === undefined ? {} : { name }),
         ...(description === undefined ? {} : { description }),
       };
       if (Object.keys(changes).length > 0) {
-        await db.withSystem("rename a key", (tx) => repository.updateKey(tx, keyId, changes));
+        await db.systemChange(context, async (tx, tell) => {
+          const after = await repository.updateKey(tx, keyId, changes);
+          if (after) await tellOfKey(tx, tell, "api_key.updated", before, after);
+        });
       }
-      return shownOne(await own(actor, keyId));
+      return shownOne(await own(context.actor, keyId));
     },
 
-    revoke: async (actor, keyId) => {
-      await own(actor, keyId);
-      await db.withSystem("revoke a key", (tx) => repository.revokeKey(tx, keyId));
+    revoke: async (context, keyId) => {
+      await own(context.actor, keyId);
+      await db.systemChange(context, async (tx, tell) => {
+        const revoked = await repository.revokeKey(tx, keyId);
+        if (revoked) await tellOfKey(tx, tell, "api_key.revoked", revoked, null);
+      });
     },
 
     actorOf: async (key, ip) => {
@@ -155,6 +166,35 @@ export function createApiKeyService(
       await flush();
     },
   };
+}
+
+/** Tells every organization where a key can act of what happened to it. */
+async function tellOfKey(
+  tx: Queryable,
+  tell: (orgId: string, change: Change) => void,
+  action: "api_key.created" | "api_key.updated" | "api_key.revoked",
+  before: repository.StoredKey | null,
+  after: repository.StoredKey | null,
+): Promise<void> {
+  const key = after ?? before;
+  if (!key) return;
+  const scoped = new Set(key.scopes.map(organizationOf));
+  const orgIds = scoped.has(null) ? await repository.organizationsOfKey(tx, key.id) : [...scoped];
+  for (const orgId of orgIds) {
+    if (orgId === null) continue;
+    // Of a key for several organizations each is told of its own part.
+    const within = (stored: repository.StoredKey | null) =>
+      stored && {
+        ...stored,
+        scopes: stored.scopes
+          .filter((scope) => [null, orgId].includes(organizationOf(scope)))
+          .map((scope) => scope.replace(`org:${orgId}:`, "")),
+      };
+    const fields = ["name", "description", "key_hint", "scopes", "expires_at"] as const;
+    const changes = differences(within(before), within(after), fields);
+    if (Object.keys(changes).length === 0) continue;
+    tell(orgId, { action, target: { type: "api_key", id: key.id, name: key.name }, changes });
+  }
 }
 
 const scopeShape = /^org:([^:]+):(.+)$/;

@@ -10,9 +10,9 @@ export function memberHandlers(db: Database): Handlers<typeof members> {
     add: (context, { body }) => addMember(context, db, body),
     list: ({ tx }) => tx(listMembers),
     update: (context, { params, body }) => changeRole(context, params.member_id, body.role_id),
-    remove: async ({ actor }, { params }) => {
-      const standing = await standingOfPath(db, actor, "org_id", params.org_id);
-      await removeMember(standing, db, params.member_id);
+    remove: async (context, { params }) => {
+      const standing = await standingOfPath(db, context.actor, "org_id", params.org_id);
+      await removeMember(context, standing, db, params.member_id);
       return undefined;
     },
   };

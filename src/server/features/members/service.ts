@@ -1,5 +1,6 @@
 import type { Member } from "#shared/api/members.js";
 import { exceeding } from "#shared/permissions.js";
+import { differences } from "../../db/audit.js";
 import { brokenConstraint, type Database, type Queryable } from "../../db/connect.js";
 import { systemRoleIds } from "../../db/migrate.js";
 import { AppError, invalidField, notFound } from "../../errors.js";
@@ -9,7 +10,7 @@ import {
   requirePermission,
   type Standing,
 } from "../../http/authorize.js";
-import type { OrgContext } from "../../http/mount.js";
+import type { ActorContext, OrgContext } from "../../http/mount.js";
 import { userExists } from "../auth/service.js";
 import { lockOrganization } from "../../db/tenant.js";
 import { findRole } from "../roles/service.js";
@@ -29,7 +30,7 @@ export async function addMember(
     throw invalidField("user_id", "names no person here", "unknown_id");
   }
   try {
-    return await context.tx(async (tx) => {
+    return await context.change(async (tx, tell) => {
       await refuseRoleBeyond(tx, context.standing, role_id);
       const id = await repository.insertMembership(tx, {
         org_id: context.orgId,
@@ -38,7 +39,13 @@ export async function addMember(
         role_id,
         invited_by: context.actor.userId,
       });
-      return (await repository.findMember(tx, id)) as Member;
+      const member = (await repository.findMember(tx, id)) as Member;
+      tell({
+        action: "member.added",
+        target: targetOf(member),
+        changes: differences(null, member, ["user_id", "agent_id", "role_name"]),
+      });
+      return member;
     });
   } catch (error) {
     const constraint = brokenConstraint(error) ?? "";
@@ -98,7 +105,7 @@ export async function changeRole(
   memberId: string,
   roleId: string,
 ): Promise<Member> {
-  return context.tx(async (tx) => {
+  return context.change(async (tx, tell) => {
     await lockOrganization(tx, context.orgId);
     const member = await repository.findMember(tx, memberId);
     if (!member) throw notFound();
@@ -106,7 +113,12 @@ export async function changeRole(
     await refuseRoleBeyond(tx, context.standing, roleId);
     if (roleId !== member.role_id) await keepAnOwner(tx, context.orgId, member);
     await repository.updateMemberRole(tx, memberId, roleId);
-    return (await repository.findMember(tx, memberId)) as Member;
+    const changed = (await repository.findMember(tx, memberId)) as Member;
+    const changes = differences(member, changed, ["role_name"]);
+    if (roleId !== member.role_id) {
+      tell({ action: "member.role_changed", target: targetOf(changed), changes });
+    }
+    return changed;
   });
 }
 
@@ -115,6 +127,7 @@ export async function changeRole(
  * @throws AppError 403; 404; 409 `last_owner`, `organization_archived`
  */
 export async function removeMember(
+  context: ActorContext,
   standing: Standing,
   db: Database,
   memberId: string,
@@ -122,15 +135,23 @@ export async function removeMember(
   const leaving = standing.membershipId === memberId;
   if (!leaving) requirePermission(standing, "org:members:delete");
   refuseArchived(standing);
-  await db.tenant(standing.orgId, async (tx) => {
+  await db.change(standing.orgId, context, async (tx, tell) => {
     await lockOrganization(tx, standing.orgId);
     const member = await repository.findMember(tx, memberId);
     if (!member) throw notFound();
     if (!leaving) await refuseMemberBeyond(tx, standing, member);
     await keepAnOwner(tx, standing.orgId, member);
     await repository.deleteMembership(tx, memberId);
+    tell({
+      action: leaving ? "member.left" : "member.removed",
+      target: targetOf(member),
+      changes: differences(member, null, ["user_id", "agent_id", "role_name"]),
+    });
   });
 }
+
+const targetOf = ({ id, display_name }: Member) =>
+  ({ type: "member", id, name: display_name }) as const;
 
 /** With the organization's row locked: whoever stops being an owner leaves another one behind. */
 async function keepAnOwner(tx: Queryable, orgId: string, member: Member): Promise<void> {

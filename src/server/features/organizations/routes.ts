@@ -27,9 +27,9 @@ export function organizationHandlers(
   );
 
   return {
-    create: async ({ actor }, { body }) => {
-      requireFullAccess(actor);
-      return createOrganization(db, actor.userId, body, ceilings);
+    create: async (context, { body }) => {
+      requireFullAccess(context.actor);
+      return createOrganization(db, context, body, ceilings);
     },
     list: async ({ actor, request, reply }, { query }) => {
       const fullAccess = !actor.key || actor.key.scopes.includes("*:*");

@@ -1,12 +1,13 @@
 import type { Organization } from "#shared/api/organizations.js";
 import { reservedReason, slugFrom } from "#shared/api/fields.js";
 import type { Permission } from "#shared/permissions.js";
+import { differences, type Tell } from "../../db/audit.js";
 import { newId } from "../../db/columns.js";
 import { brokenConstraint, type Database } from "../../db/connect.js";
 import { lockOrganization } from "../../db/tenant.js";
 import { AppError, invalidField, notFound } from "../../errors.js";
 import { requirePermission } from "../../http/authorize.js";
-import type { OrgContext } from "../../http/mount.js";
+import type { ActorContext, OrgContext } from "../../http/mount.js";
 import { addOwner, handOver } from "../members/service.js";
 import * as repository from "./repository.js";
 
@@ -29,12 +30,12 @@ interface NewOrganization {
 }
 
 /**
- * Creates an organization whose owner is the user.
+ * Creates an organization whose owner is the caller.
  * @throws AppError 409 `slug_taken` with a `suggestion`; 422 `slug_reserved`; 422 over a ceiling
  */
 export async function createOrganization(
   db: Database,
-  userId: string,
+  context: ActorContext,
   input: NewOrganization,
   ceilings: Ceilings,
 ): Promise<Organization> {
@@ -43,7 +44,7 @@ export async function createOrganization(
   if (slug !== undefined) {
     refuseReserved(slug);
     try {
-      return await insert(db, userId, slug, input, ceilings);
+      return await insert(db, context, slug, input, ceilings);
     } catch (error) {
       throw isSlugTaken(error) ? await slugTaken(db, slug) : error;
     }
@@ -53,7 +54,7 @@ export async function createOrganization(
   return db.locks([`slug ${base}`], async () => {
     for (let attempt = 0; ; attempt += 1) {
       try {
-        return await insert(db, userId, await freeSlug(db, base), input, ceilings);
+        return await insert(db, context, await freeSlug(db, base), input, ceilings);
       } catch (error) {
         // Somebody asked for just this slug by its name meanwhile.
         if (!isSlugTaken(error) || attempt === 4) throw error;
@@ -64,13 +65,14 @@ export async function createOrganization(
 
 async function insert(
   db: Database,
-  userId: string,
+  context: ActorContext,
   slug: string,
   input: NewOrganization,
   ceilings: Ceilings,
 ): Promise<Organization> {
   const id = newId();
-  return db.tenant(id, async (tx) => {
+  const { userId } = context.actor;
+  return db.change(id, context, async (tx, tell) => {
     const organization = await repository.insertOrganization(tx, {
       id,
       slug,
@@ -85,24 +87,38 @@ async function insert(
         input.max_agent_runtime_hours ?? Math.min(100, ceilings.maxRuntimeHours),
     });
     await addOwner(tx, id, userId);
+    tell({
+      action: "organization.created",
+      target: targetOf(organization),
+      changes: differences(null, organization, [...describingFields, ...limitFields]),
+    });
     return organization;
   });
 }
 
 /** Archives the organization: what runs is stopped, what is there can be read, nothing can be changed. */
 export async function archiveOrganization(context: OrgContext): Promise<void> {
-  await context.tx(async (tx) => {
+  await context.change(async (tx, tell) => {
     await lockOrganization(tx, context.orgId);
     await repository.stopRuns(tx);
-    await repository.setArchived(tx, context.orgId, true);
+    const organization = await repository.setArchived(tx, context.orgId, true);
+    if (!organization) throw notFound();
+    tell({ action: "organization.archived", target: targetOf(organization) });
   });
 }
 
 /** Undoes the archiving; one that is not archived is answered as it is. */
 export async function restoreOrganization(context: OrgContext): Promise<Organization> {
-  const organization = await context.tx((tx) => repository.setArchived(tx, context.orgId, false));
-  if (!organization) throw notFound();
-  return organization;
+  return context.change(async (tx, tell) => {
+    await lockOrganization(tx, context.orgId);
+    const before = await repository.findOrganization(tx, context.orgId);
+    const organization = await repository.setArchived(tx, context.orgId, false);
+    if (!organization) throw notFound();
+    if (before?.archived_at) {
+      tell({ action: "organization.restored", target: targetOf(organization) });
+    }
+    return organization;
+  });
 }
 
 /**
@@ -114,7 +130,7 @@ export async function transferOrganization(
   context: OrgContext,
   userId: string,
 ): Promise<Organization> {
-  return context.tx(async (tx) => {
+  return context.change(async (tx, tell) => {
     await lockOrganization(tx, context.orgId);
     const organization = await repository.findOrganization(tx, context.orgId);
     if (!organization) throw notFound();
@@ -124,6 +140,11 @@ export async function transferOrganization(
     await handOver(tx, organization.owner_id, userId);
     const changed = await repository.updateOrganization(tx, context.orgId, { owner_id: userId });
     if (!changed) throw notFound();
+    tell({
+      action: "organization.transferred",
+      target: targetOf(changed),
+      changes: differences(organization, changed, ["owner_id"]),
+    });
     return changed;
   });
 }
@@ -161,15 +182,35 @@ export async function updateOrganization(
   refuseOverCeiling(changes, ceilings);
   const { slug } = changes;
   if (slug !== undefined) refuseReserved(slug);
-  const organization = await context.tx(async (tx) => {
+  const organization = await context.change(async (tx, tell) => {
+    await lockOrganization(tx, context.orgId);
+    const before = await repository.findOrganization(tx, context.orgId);
     // The slug's row of another organization is not visible here: no row of ours means it is taken.
     if (slug !== undefined && !(await repository.claimSlug(tx, context.orgId, slug)))
       return "taken";
-    return repository.updateOrganization(tx, context.orgId, changes);
+    const after = await repository.updateOrganization(tx, context.orgId, changes);
+    if (before && after) tellDifferences(tell, before, after);
+    return after;
   });
   if (organization === "taken") throw await slugTaken(db, slug as string);
   if (!organization) throw notFound();
   return organization;
+}
+
+const limitFields = ["max_concurrent_agents", "max_agent_runtime_hours"] as const;
+const describingFields = ["name", "slug", "description", "billing_email", "settings"] as const;
+
+const targetOf = ({ id, name }: Organization) => ({ type: "organization", id, name }) as const;
+
+/** Limits are told of by themselves, so that the log can be asked for them. */
+function tellDifferences(tell: Tell, before: Organization, after: Organization): void {
+  for (const [action, fields] of [
+    ["organization.updated", describingFields],
+    ["organization.limits_changed", limitFields],
+  ] as const) {
+    const changes = differences(before, after, fields);
+    if (Object.keys(changes).length > 0) tell({ action, target: targetOf(after), changes });
+  }
 }
 
 function refuseOverCeiling(

@@ -3,7 +3,13 @@ import { organizationsWith } from "../../http/authorize.js";
 import type { Handlers } from "../../http/mount.js";
 import { decodeCursor, pageOf } from "../../http/pagination.js";
 import * as repository from "./repository.js";
-import { createProject, projectOf, readProject, type ProjectDeps } from "./service.js";
+import {
+  createProject,
+  projectOf,
+  readProject,
+  updateProject,
+  type ProjectDeps,
+} from "./service.js";
 
 export function projectHandlers(deps: ProjectDeps): Handlers<typeof projects> {
   return {
@@ -18,13 +24,10 @@ export function projectHandlers(deps: ProjectDeps): Handlers<typeof projects> {
     },
     create: (context, { body }) => createProject(deps, context, body),
     get: (context, { params }) => readProject(deps, context, params.project_id),
-    update: async (context, { params, body }) => {
-      const changes = {
+    update: (context, { params, body }) =>
+      updateProject(deps, context, params.project_id, {
         ...(body.name === undefined ? {} : { name: body.name }),
         ...(body.description === undefined ? {} : { description: body.description }),
-      };
-      await context.tx((tx) => repository.updateProject(tx, params.project_id, changes));
-      return readProject(deps, context, params.project_id);
-    },
+      }),
   };
 }

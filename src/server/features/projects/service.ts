@@ -4,6 +4,7 @@ import { sql } from "drizzle-orm";
 import type { Logger } from "pino";
 import { slugFrom } from "#shared/api/fields.js";
 import type { Project } from "#shared/api/projects.js";
+import { differences, serverItself } from "../../db/audit.js";
 import { newId } from "../../db/columns.js";
 import { brokenConstraint, type Database, type Queryable } from "../../db/connect.js";
 import { lockOrganization } from "../../db/tenant.js";
@@ -65,7 +66,7 @@ export async function createProject(
   const base = slugBase(input.name);
   for (let attempt = 0; ; attempt += 1) {
     try {
-      await context.tx(async (tx) => {
+      await context.change(async (tx, tell) => {
         // One after another, so that each sees the slugs derived before it.
         if (input.slug === undefined) await lockOrganization(tx, context.orgId);
         const slug = input.slug ?? (await freeSlug(tx, base));
@@ -77,6 +78,11 @@ export async function createProject(
           description: input.description ?? null,
           default_branch: input.default_branch ?? "main",
           import_url: importUrl,
+        });
+        tell({
+          action: "project.created",
+          target: { type: "project", id, name: input.name },
+          changes: differences(null, { slug, import_url: importUrl }, ["slug", "import_url"]),
         });
       });
       break;
@@ -105,6 +111,26 @@ export async function readProject(
   const row = await context.tx((tx) => repository.findProject(tx, id));
   if (!row) throw notFound();
   return projectOf(row, deps.publicUrl());
+}
+
+/** Renames a project or changes its description. @throws AppError 404 */
+export async function updateProject(
+  deps: ProjectDeps,
+  context: OrgContext,
+  id: string,
+  changes: { name?: string; description?: string | null },
+): Promise<Project> {
+  await context.change(async (tx, tell) => {
+    const before = await repository.findProject(tx, id);
+    await repository.updateProject(tx, id, changes);
+    const after = await repository.findProject(tx, id);
+    if (!before || !after) throw notFound();
+    const changed = differences(before, after, ["name", "description"]);
+    if (Object.keys(changed).length === 0) return;
+    const target = { type: "project", id, name: after.name } as const;
+    tell({ action: "project.updated", target, changes: changed });
+  });
+  return readProject(deps, context, id);
 }
 
 async function finishEmpty(
@@ -136,6 +162,14 @@ export async function runImport(
   await deps.db.locks([`import ${id}`], async () => {
     const project = await deps.db.tenant(orgId, (tx) => repository.findProject(tx, id));
     if (project?.status !== "importing" || project.import_url === null) return;
+    const end = (
+      action: "project.imported" | "project.import_failed",
+      changes: Parameters<typeof change>[0],
+    ): Promise<void> =>
+      deps.db.change(orgId, serverItself, async (tx, tell) => {
+        await repository.updateProject(tx, id, changes);
+        tell({ action, target: { type: "project", id, name: project.name } });
+      });
     try {
       const source = await checkImportUrl(project.import_url, deps.rules);
       // One write at a time, and only when the percentage moves: it is for people to watch.
@@ -154,7 +188,7 @@ export async function runImport(
         },
       );
       await writing;
-      await change({
+      await end("project.imported", {
         status: "ready",
         progress: 100,
         error: null,
@@ -166,7 +200,7 @@ export async function runImport(
       if (signal.aborted) throw error;
       const known = error instanceof ImportError || error instanceof AppError;
       if (!known) deps.log.error({ err: error, project: id }, "an import failed");
-      await change({
+      await end("project.import_failed", {
         status: "failed",
         error: known
           ? error.message

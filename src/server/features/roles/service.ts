@@ -1,5 +1,6 @@
 import type { Role } from "#shared/api/roles.js";
 import { exceeding, systemRoles } from "#shared/permissions.js";
+import { differences } from "../../db/audit.js";
 import { newId } from "../../db/columns.js";
 import { brokenConstraint, type Queryable } from "../../db/connect.js";
 import { lockOrganization } from "../../db/tenant.js";
@@ -29,7 +30,7 @@ export async function createRole(context: OrgContext, input: RoleInput): Promise
   refuseSystemName(input.name);
   const id = newId();
   return withNameErrors(input.name, () =>
-    context.tx(async (tx) => {
+    context.change(async (tx, tell) => {
       const parentId = await parentOf(tx, input.inherits_from);
       await repository.insertRole(tx, {
         id,
@@ -39,7 +40,13 @@ export async function createRole(context: OrgContext, input: RoleInput): Promise
         permissions: input.permissions,
         inherits_from: parentId,
       });
-      return refuseBeyond(tx, context.standing, id);
+      const role = await refuseBeyond(tx, context.standing, id);
+      tell({
+        action: "role.created",
+        target: targetOf(role),
+        changes: differences(null, role, roleFields),
+      });
+      return role;
     }),
   );
 }
@@ -56,11 +63,11 @@ export async function updateRole(
 ): Promise<Role> {
   if (input.name !== undefined) refuseSystemName(input.name);
   return withNameErrors(input.name ?? "", () =>
-    context.tx(async (tx) => {
+    context.change(async (tx, tell) => {
       // Two changes that each are no cycle could make one together.
       await lockOrganization(tx, context.orgId);
       await customRole(tx, roleId);
-      await refuseBeyond(tx, context.standing, roleId);
+      const before = await refuseBeyond(tx, context.standing, roleId);
       const { name, description, permissions, inherits_from } = input;
       const changes: Parameters<typeof repository.updateRole>[2] = {};
       if (name !== undefined) changes.name = name;
@@ -74,7 +81,12 @@ export async function updateRole(
         changes.inherits_from = parentId;
       }
       if (Object.keys(changes).length > 0) await repository.updateRole(tx, roleId, changes);
-      return refuseBeyond(tx, context.standing, roleId);
+      const after = await refuseBeyond(tx, context.standing, roleId);
+      const changed = differences(before, after, roleFields);
+      if (Object.keys(changed).length > 0) {
+        tell({ action: "role.updated", target: targetOf(after), changes: changed });
+      }
+      return after;
     }),
   );
 }
@@ -84,7 +96,7 @@ export async function updateRole(
  * @throws AppError 400 `system_role`; 403; 404; 409 `role_in_use`, naming who holds it
  */
 export async function deleteRole(context: OrgContext, roleId: string): Promise<void> {
-  await context.tx(async (tx) => {
+  await context.change(async (tx, tell) => {
     await lockOrganization(tx, context.orgId);
     const role = await customRole(tx, roleId);
     await refuseBeyond(tx, context.standing, roleId);
@@ -98,8 +110,17 @@ export async function deleteRole(context: OrgContext, roleId: string): Promise<v
       );
     }
     await repository.deleteRole(tx, roleId);
+    tell({
+      action: "role.deleted",
+      target: targetOf(role),
+      changes: differences(role, null, roleFields),
+    });
   });
 }
+
+const roleFields = ["name", "description", "permissions", "inherits_from"] as const;
+
+const targetOf = ({ id, name }: Role) => ({ type: "role", id, name }) as const;
 
 async function customRole(tx: Queryable, roleId: string): Promise<Role> {
   const role = await repository.findRole(tx, roleId);

@@ -1,0 +1,85 @@
+import { sql } from "drizzle-orm";
+import { noHash } from "#shared/audit.js";
+import { eventHash } from "../../db/audit.js";
+import type { Queryable } from "../../db/connect.js";
+import { readChain } from "./repository.js";
+
+/** What a walk along one organization's chain found. */
+export interface ChainReport {
+  orgId: string;
+  slug: string;
+  events: number;
+  /** The hash of the last event: note it elsewhere to see later that nothing was cut off at the end. */
+  head: string;
+  /** The first sequence that is not as it was written, and why; null where all is. */
+  broken: { sequence: number; reason: string } | null;
+}
+
+const step = 1000;
+
+/** The end of a chain as an earlier walk reported it. */
+export type ChainHead = Pick<ChainReport, "orgId" | "events" | "head">;
+
+/**
+ * Walks along the chains of all organizations. Needs a connection that sees them all.
+ * @param earlier what earlier walks found: each of those ends must still be in its chain
+ */
+export async function verifyChains(
+  db: Queryable,
+  earlier: readonly ChainHead[],
+): Promise<ChainReport[]> {
+  const { rows } = await db.execute<{ id: string; slug: string }>(
+    sql`select id, slug from organizations order by slug`,
+  );
+  const reports: ChainReport[] = [];
+  for (const { id, slug } of rows) {
+    const known = earlier.find(({ orgId }) => orgId === id);
+    reports.push(await verifyChain(db, id, slug, known));
+  }
+  const gone = earlier.filter(({ orgId }) => !rows.some(({ id }) => id === orgId));
+  return [
+    ...reports,
+    ...gone.map(({ orgId }) => ({
+      orgId,
+      slug: orgId,
+      events: 0,
+      head: noHash,
+      broken: { sequence: 1, reason: "the organization is missing" },
+    })),
+  ];
+}
+
+async function verifyChain(
+  db: Queryable,
+  orgId: string,
+  slug: string,
+  known: ChainHead | undefined,
+): Promise<ChainReport> {
+  let sequence = 0;
+  let head = noHash;
+  for (;;) {
+    const events = await readChain(db, orgId, sequence, step);
+    for (const { hash, ...event } of events) {
+      const expected = sequence + 1;
+      const reason =
+        event.sequence !== expected
+          ? "the event is missing"
+          : event.previous_hash !== head
+            ? "it does not follow the event before it"
+            : eventHash(orgId, event) !== hash
+              ? "its content is not what was hashed"
+              : event.sequence === known?.events && hash !== known.head
+                ? "it is not the event that was there before"
+                : null;
+      if (reason !== null) {
+        return { orgId, slug, events: sequence, head, broken: { sequence: expected, reason } };
+      }
+      sequence = event.sequence;
+      head = hash;
+    }
+    if (events.length === step) continue;
+    const cutOff = sequence < (known?.events ?? 0);
+    const broken = cutOff ? { sequence: sequence + 1, reason: "the event is missing" } : null;
+    return { orgId, slug, events: sequence, head, broken };
+  }
+}

@@ -1,0 +1,65 @@
+import { z } from "zod";
+import { auditActionNames } from "../audit.js";
+import { endpoint } from "./endpoint.js";
+import { id, timestamp } from "./fields.js";
+
+const change = z.strictObject({ from: z.json(), to: z.json() });
+
+export const auditEvent = z.strictObject({
+  id,
+  /** Counts up from 1 in each organization, without a gap. */
+  sequence: z.number().int(),
+  at: timestamp,
+  actor: z.strictObject({
+    type: z.enum(["user", "agent", "system"]),
+    id: id.nullable(),
+    /** As the actor was called then. */
+    name: z.string(),
+    /** The API key that was used, if one was. */
+    api_key_id: id.nullable(),
+  }),
+  action: z.enum(auditActionNames),
+  target: z.strictObject({
+    type: z.enum([
+      "organization",
+      "member",
+      "invitation",
+      "role",
+      "api_key",
+      "project",
+      "agent",
+      "workspace",
+      "merge",
+    ]),
+    id,
+    name: z.string(),
+  }),
+  ip: z.string().nullable(),
+  request_id: z.string().nullable(),
+  /** What was changed, by field; null for what was not there before, or is not there any more. */
+  changes: z.record(z.string(), change),
+  previous_hash: z.string(),
+  hash: z.string(),
+});
+export type AuditEvent = z.output<typeof auditEvent>;
+
+export const audit = {
+  list: endpoint({
+    method: "GET",
+    path: "/api/v1/organizations/{org_id}/audit-events",
+    access: "org:audit:read",
+    summary: "What was changed, by whom, newest first; each event hashes the one before it",
+    params: z.strictObject({ org_id: z.string().min(1).max(63) }),
+    query: z.strictObject({
+      action: z.enum(auditActionNames, "is no action of the audit log").optional(),
+      actor_id: id.optional(),
+      target_type: auditEvent.shape.target.shape.type.optional(),
+      target_id: id.optional(),
+      since: z.iso.datetime({ offset: true, message: "must be an RFC 3339 time" }).optional(),
+      until: z.iso.datetime({ offset: true, message: "must be an RFC 3339 time" }).optional(),
+      limit: z.coerce.number("must be a number").int().min(1).max(200).default(100),
+      cursor: z.string().max(512).optional(),
+    }),
+    response: z.array(auditEvent),
+  }),
+};
