@@ -6,6 +6,7 @@ import pg from "pg";
 import type { Logger } from "pino";
 import { ConfigError } from "../config.js";
 import { appendEvents, type Change, type Origin, type Tell } from "./audit.js";
+import { listenForChanges, type ChangeFeed } from "./changes.js";
 import { locksOn, type Locks } from "./locks.js";
 import { migrate } from "./migrate.js";
 
@@ -28,6 +29,8 @@ export interface Database {
   withSystem<Result>(reason: string, work: (db: Queryable) => Promise<Result>): Promise<Result>;
   /** As `withSystem`, in one transaction. */
   withSystemTx<Result>(reason: string, work: (tx: Queryable) => Promise<Result>): Promise<Result>;
+  /** Hears of what any server process changes. */
+  readonly changes: ChangeFeed;
   /** Holds locks that all server processes share. */
   readonly locks: Locks;
   /** As `withSystemTx`, for a change: each event goes to the log of the organization it is told for. */
@@ -82,9 +85,11 @@ export async function openDatabase(
   const lockPool = pool("-c timezone=UTC", 20);
   await refusePrivileged(systemPool, String(serving.user));
   const systemDb = drizzle(systemPool) as Queryable;
+  const changes = await listenForChanges(serving, systemPool, log);
 
   return {
     systemPool,
+    changes,
     locks: locksOn(lockPool),
     tenant: (orgId, work) => inTransaction(tenantPool, beginFor(orgId), (tx) => work(tx)),
     change: (orgId, origin, work) =>
@@ -109,6 +114,7 @@ export async function openDatabase(
         return result;
       }),
     close: async () => {
+      await changes.close();
       await Promise.all([tenantPool.end(), systemPool.end(), lockPool.end()]);
     },
   };

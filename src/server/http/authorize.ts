@@ -1,6 +1,7 @@
 import { sql } from "drizzle-orm";
 import { grants, matches, type Permission } from "#shared/permissions.js";
-import type { Database, Queryable } from "../db/connect.js";
+import { cached } from "../db/cache.js";
+import type { Database } from "../db/connect.js";
 import { AppError, invalidField, notFound } from "../errors.js";
 import type { Actor } from "./authenticate.js";
 
@@ -48,10 +49,7 @@ export async function standingOf(
   key: Key,
   value: string,
 ): Promise<Standing | null> {
-  const rows = await db.withSystem("find the organization of a request", (tx) =>
-    standingRows(tx, actor.userId, organizationOf(key, value)),
-  );
-  const row = rows[0];
+  const row = await standingsIn(db)(`${actor.userId} ${key} ${value}`);
   if (!row) return null;
   const scopes = scopesIn(actor, row.org_id);
   if (scopes.length === 0) return null;
@@ -66,6 +64,7 @@ export async function standingOf(
 }
 
 interface StandingRow extends Record<string, unknown> {
+  user_id: string;
   org_id: string;
   archived: boolean;
   membership_id: string;
@@ -73,19 +72,37 @@ interface StandingRow extends Record<string, unknown> {
   patterns: string[];
 }
 
-async function standingRows(
-  tx: Queryable,
-  userId: string,
-  orgId: ReturnType<typeof sql>,
-): Promise<StandingRow[]> {
-  const { rows } = await tx.execute<StandingRow>(sql`
-    select o.id as org_id, o.archived_at is not null as archived, m.id as membership_id,
-      r.name as role, role_patterns(r.id) as patterns
-    from organizations o
-    join memberships m on m.org_id = o.id and m.user_id = ${userId}
-    join roles r on r.id = m.role_id
-    where o.id = ${orgId}`);
-  return rows;
+const standings = new WeakMap<Database, ReturnType<typeof cached<StandingRow>>>();
+
+/** What is kept in memory of a database's memberships, by "<user> <kind of id> <id>". */
+function standingsIn(db: Database): ReturnType<typeof cached<StandingRow>> {
+  const known = standings.get(db);
+  if (known) return known;
+  const made = cached<StandingRow>({
+    changes: db.changes,
+    load: async (text) => {
+      const [, userId, key, value] = /^(\S+) (\S+) (.*)$/s.exec(text) as unknown as [
+        string,
+        string,
+        Key,
+        string,
+      ];
+      const orgId = organizationOf(key, value);
+      const { rows } = await db.withSystem("find the organization of a request", (tx) =>
+        tx.execute<StandingRow>(sql`
+          select m.user_id, o.id as org_id, o.archived_at is not null as archived,
+            m.id as membership_id, r.name as role, role_patterns(r.id) as patterns
+          from organizations o
+          join memberships m on m.org_id = o.id and m.user_id = ${userId}
+          join roles r on r.id = m.role_id
+          where o.id = ${orgId}`),
+      );
+      return rows[0];
+    },
+    sourcesOf: ({ user_id, org_id }) => [`user ${user_id}`, `organization ${org_id}`],
+  });
+  standings.set(db, made);
+  return made;
 }
 
 /** The patterns that the credential lets through in an organization. */

@@ -102,7 +102,13 @@ export function mount<Resource extends Record<string, Endpoint>>(
         const full = await withBodyTenant(endpoint, context, body, options);
         // A call that answers in two ways sets the other status itself.
         reply.code(endpoint.status);
-        const act = (): Promise<unknown> => handle(full, { params, query, body });
+        const act = (): Promise<unknown> => {
+          const acting = handle(full, { params, query, body });
+          if (endpoint.method === "GET") return acting;
+          const { changes } = options.db;
+          // Whoever was answered sees what he did, and who was revoked is so everywhere.
+          return acting.finally(() => (endpoint.revokes ? changes.settled() : changes.caughtUp()));
+        };
         const data = await answerOnce(
           full,
           endpoint,

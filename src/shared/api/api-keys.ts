@@ -85,6 +85,7 @@ export const apiKeys = {
     method: "DELETE",
     path: "/api/v1/auth/api-keys/{key_id}",
     access: "signed-in",
+    revokes: true,
     summary: "Revoke a key; the next request with it is refused",
     params: keyParams,
   }),

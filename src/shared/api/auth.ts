@@ -62,6 +62,7 @@ export const auth = {
     method: "POST",
     path: "/api/v1/auth/refresh",
     access: "public",
+    revokes: true,
     summary: "Exchange a refresh token (or the session cookie) for a new pair",
     body: z.strictObject({ refresh_token: z.string().max(1024).optional() }).optional(),
     response: tokens,
@@ -70,6 +71,7 @@ export const auth = {
     method: "POST",
     path: "/api/v1/auth/logout",
     access: "signed-in",
+    revokes: true,
     summary: "End the session; its access and refresh tokens stop working",
   }),
   me: endpoint({
@@ -102,6 +104,7 @@ export const auth = {
     method: "DELETE",
     path: "/api/v1/auth/sessions/{session_id}",
     access: "signed-in",
+    revokes: true,
     summary: "End one of one's own sessions",
     params: z.strictObject({ session_id: id }),
   }),

@@ -37,6 +37,8 @@ export interface Endpoint<
   summary: string;
   /** Whether the call may change an archived organization: restoring it is the one that does. */
   whenArchived: boolean;
+  /** Whether it takes something from somebody: it is answered when every server process knows. */
+  revokes: boolean;
   status: number;
   params: Params;
   query: Query;
@@ -57,6 +59,7 @@ interface Definition<
   summary: string;
   tenant?: TenantSource;
   whenArchived?: boolean;
+  revokes?: boolean;
   status?: number;
   params?: Params;
   query?: Query;
@@ -86,6 +89,7 @@ export function endpoint<
       definition.tenant ?? (fromPath === undefined ? null : (`params.${fromPath}` as TenantSource)),
     summary: definition.summary,
     whenArchived: definition.whenArchived ?? definition.method === "GET",
+    revokes: definition.revokes ?? false,
     status: definition.status ?? (definition.response ? 200 : 204),
     params: (definition.params ?? null) as Params,
     query: (definition.query ?? null) as Query,

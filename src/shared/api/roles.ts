@@ -51,6 +51,7 @@ export const roles = {
     method: "PATCH",
     path: "/api/v1/organizations/{org_id}/roles/{role_id}",
     access: "org:roles:write",
+    revokes: true,
     summary: "Update custom role (cannot update system roles)",
     params: roleParams,
     body: z.strictObject({
@@ -65,6 +66,7 @@ export const roles = {
     method: "DELETE",
     path: "/api/v1/organizations/{org_id}/roles/{role_id}",
     access: "org:roles:write",
+    revokes: true,
     summary: "Delete custom role (cannot delete system roles)",
     params: roleParams,
   }),

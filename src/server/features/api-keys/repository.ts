@@ -134,9 +134,13 @@ export async function memberOrganizations(
 
 /** What a request needs to know of a key that works. */
 export interface UsableKey {
+  /** Of the key, in hex. */
+  hash: string;
   id: string;
   user_id: string;
   scopes: string[];
+  /** The one organization that its scopes name; null where they name several, or none. */
+  org_id: string | null;
   expires_at: Date | null;
 }
 
@@ -145,10 +149,10 @@ export async function findUsableKeys(
   pool: pg.Pool,
   hashes: string[],
 ): Promise<ReadonlyMap<string, UsableKey>> {
-  const { rows } = await pool.query<UsableKey & { hash: string }>({
+  const { rows } = await pool.query<UsableKey>({
     name: "find usable keys",
     text: `
-      select encode(k.key_hash, 'hex') as hash, k.id, k.user_id, k.scopes, k.expires_at
+      select encode(k.key_hash, 'hex') as hash, k.id, k.user_id, k.scopes, k.org_id, k.expires_at
       from api_keys k join users u on u.id = k.user_id
       where k.key_hash = any(select decode(h, 'hex') from unnest($1::text[]) h)
         and k.revoked_at is null and (k.expires_at is null or k.expires_at > now()) and u.is_active

@@ -2,6 +2,7 @@ import type { Logger } from "pino";
 import type { ApiKey } from "#shared/api/api-keys.js";
 import { isKnownPattern, matches } from "#shared/permissions.js";
 import { batched } from "../../db/batch.js";
+import { cached } from "../../db/cache.js";
 import { differences, type Change } from "../../db/audit.js";
 import { newId } from "../../db/columns.js";
 import type { Database, Queryable } from "../../db/connect.js";
@@ -45,7 +46,17 @@ export function createApiKeyService(
   log: Logger,
 ): ApiKeyService {
   const { secret, keyPrefix } = settings;
-  const usable = batched((hashes) => repository.findUsableKeys(db.systemPool, hashes));
+  const usable = cached<repository.UsableKey>({
+    changes: db.changes,
+    load: batched((hashes) => repository.findUsableKeys(db.systemPool, hashes)),
+    sourcesOf: ({ hash, user_id, org_id }) => [
+      `key ${hash}`,
+      `user ${user_id}`,
+      // A key for one organization alone ends with it.
+      ...(org_id === null ? [] : [`organization ${org_id}` as const]),
+    ],
+    until: ({ expires_at }) => expires_at?.getTime() ?? Number.POSITIVE_INFINITY,
+  });
 
   const uses = new Map<string, { at: Date; ip: string }>();
   const flush = async (): Promise<void> => {

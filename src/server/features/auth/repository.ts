@@ -106,6 +106,7 @@ export interface LiveSession extends Record<string, unknown> {
   id: string;
   user_id: string;
   generation: number;
+  expires_at: Date;
   /** Whether it has not been marked as used for an hour. */
   idle: boolean;
 }
@@ -116,11 +117,11 @@ export async function findLiveSessions(
   ids: string[],
 ): Promise<ReadonlyMap<string, LiveSession>> {
   const { rows } = await tx.execute<LiveSession>(sql`
-    select s.id, s.user_id, s.generation, s.last_used_at < now() - interval '1 hour' as idle
+    select s.id, s.user_id, s.generation, s.expires_at, s.last_used_at < now() - interval '1 hour' as idle
     from sessions s join users u on u.id = s.user_id
     where s.id = any(${sql.param(ids)}::uuid[]) and s.revoked_at is null and s.expires_at > now()
       and u.is_active`);
-  return new Map(rows.map((row) => [row.id, row]));
+  return new Map(rows.map((row) => [row.id, { ...row, expires_at: new Date(row.expires_at) }]));
 }
 
 /** Moves a session to its next generation, if it still is at this one. */

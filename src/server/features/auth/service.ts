@@ -1,6 +1,7 @@
 import { hash, verify } from "@node-rs/argon2";
 import type { Tokens, User } from "#shared/api/auth.js";
 import { batched } from "../../db/batch.js";
+import { cached } from "../../db/cache.js";
 import { brokenConstraint, type Database } from "../../db/connect.js";
 import { AppError, invalidField } from "../../errors.js";
 import { invalidToken, type Actor } from "../../http/authenticate.js";
@@ -10,6 +11,7 @@ import { signToken, verifyToken, type TokenKind } from "./tokens.js";
 
 const accessSeconds = 15 * 60;
 const sessionSeconds = 30 * 24 * 60 * 60;
+const keptSessionMs = 10 * 60 * 1000;
 const signUpLimit = { hits: 30, seconds: 60 * 60 };
 const loginLimit = { hits: 10, seconds: 15 * 60 };
 
@@ -38,9 +40,17 @@ export function createAuthService(
   settings: { secret: string; registration: "open" | "invite" | "closed" },
 ): AuthService {
   const { secret } = settings;
-  const liveSession = batched((ids) =>
+  const readSession = batched((ids) =>
     db.withSystem("check sessions", (tx) => repository.findLiveSessions(tx, ids)),
   );
+  const liveSession = cached({
+    changes: db.changes,
+    load: readSession,
+    sourcesOf: ({ id, user_id }) => [`session ${id}`, `user ${user_id}`],
+    // Looked at again in time to be marked as used, which puts its end off.
+    until: ({ idle, expires_at }) =>
+      idle ? 0 : Math.min(expires_at.getTime(), Date.now() + keptSessionMs),
+  });
   // Checked where no account is, so that an unknown address takes as long as a wrong password.
   const nobody = hash("a password that nobody has");
 
@@ -113,7 +123,8 @@ export function createAuthService(
 
     refresh: async (token, kind) => {
       const claims = verifyToken(secret, kind, token);
-      const session = claims && (await liveSession(claims.sessionId));
+      // Read, not remembered: its generation decides.
+      const session = claims && (await readSession(claims.sessionId));
       if (!claims || !session) throw invalidToken();
       const generation = kind === "cookie" ? session.generation : claims.generation;
       const rotated = await db.withSystem("refresh a session", (tx) =>

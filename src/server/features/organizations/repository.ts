@@ -239,6 +239,18 @@ function instantText(expression: string): string {
   return `to_char(${expression} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
 }
 
+/** Somebody's list of organizations, as it is sent. */
+export interface ListText {
+  user_id: string;
+  text: Buffer;
+  /** The organizations in it. */
+  org_ids: string[];
+  owner_ids: string[];
+  /** Whether an agent runs in any of them: its hours grow as time goes by. */
+  is_running: boolean;
+  period_end: Date;
+}
+
 /**
  * The lists of many people as JSON texts, in one prepared query: of each the organizations that are
  * not archived and where the role has one of the patterns, in the order of creation.
@@ -247,12 +259,14 @@ export async function listOrganizationTexts(
   pool: pg.Pool,
   userIds: string[],
   patterns: string[],
-): Promise<ReadonlyMap<string, { text: Buffer; count: number }>> {
-  const { rows } = await pool.query<{ user_id: string; text: string; count: number }>({
+): Promise<ReadonlyMap<string, ListText>> {
+  const { rows } = await pool.query<Omit<ListText, "text"> & { text: string }>({
     name: "list organizations as texts",
     text: `
       select m.user_id, '[' || string_agg((${itemJson}), ',' order by o.id) || ']' as text,
-        count(*)::int as count
+        array_agg(o.id) as org_ids, array_agg(o.owner_id) as owner_ids,
+        exists (select from runs where org_id = any(array_agg(o.id)) and ended_at is null) as is_running,
+        ${periodEnd} as period_end
       from memberships m
       join organizations o on o.id = m.org_id and o.archived_at is null
       join roles r on r.id = m.role_id
@@ -263,7 +277,5 @@ export async function listOrganizationTexts(
     values: [userIds, patterns],
   });
   // Encoded once for all requests that share the query.
-  return new Map(
-    rows.map(({ user_id, text, count }) => [user_id, { text: Buffer.from(text), count }]),
-  );
+  return new Map(rows.map((row) => [row.user_id, { ...row, text: Buffer.from(row.text) }]));
 }

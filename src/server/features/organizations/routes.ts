@@ -1,6 +1,7 @@
 import type { organizations } from "#shared/api/organizations.js";
 import { expand, grants, patternsCovering } from "#shared/permissions.js";
 import { batched } from "../../db/batch.js";
+import { cached } from "../../db/cache.js";
 import type { Database } from "../../db/connect.js";
 import { notFound } from "../../errors.js";
 import { allows, requireFullAccess, scopesIn } from "../../http/authorize.js";
@@ -22,9 +23,15 @@ export function organizationHandlers(
 ): Handlers<typeof organizations> {
   const readable = patternsCovering("org:read");
   // What a session or a key of full access gets without further wishes: the common answer.
-  const usualList = batched((userIds) =>
-    repository.listOrganizationTexts(db.systemPool, userIds, readable),
-  );
+  const usualList = cached<repository.ListText>({
+    changes: db.changes,
+    load: batched((userIds) => repository.listOrganizationTexts(db.systemPool, userIds, readable)),
+    sourcesOf: ({ user_id, org_ids, owner_ids }) => [
+      ...[user_id, ...owner_ids].map((id) => `user ${id}` as const),
+      ...org_ids.map((id) => `organization ${id}` as const),
+    ],
+    until: ({ is_running, period_end }) => (is_running ? 0 : period_end.getTime()),
+  });
 
   return {
     create: async (context, { body }) => {
@@ -36,7 +43,7 @@ export function organizationHandlers(
       if (fullAccess && query.cursor === undefined && query.include_archived !== true) {
         const usual = await usualList(actor.userId);
         if (!usual) return [];
-        if (usual.count <= query.limit) return preparedJson(usual.text);
+        if (usual.org_ids.length <= query.limit) return preparedJson(usual.text);
       }
       const lists = await repository.listOrganizations(db.systemPool, [actor.userId]);
       const after = query.cursor === undefined ? "" : (decodeCursor(query.cursor, 1)[0] as string);

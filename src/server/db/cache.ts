@@ -1,0 +1,119 @@
+import type { ChangeFeed, RowChange } from "./changes.js";
+
+/** How one kind of answer is kept in memory. */
+interface CacheOptions<Value> {
+  changes: ChangeFeed;
+  /** Reads it from the database; undefined is not kept. */
+  load: (key: string) => Promise<Value | undefined>;
+  /** What a value was made from: a change of any of it makes the value stale. */
+  sourcesOf: (value: Value) => readonly Source[];
+  /** Until when the value holds, in milliseconds since 1970; what is past is not kept. */
+  until?: (value: Value) => number;
+  /** How many are kept; the oldest go first. */
+  size?: number;
+}
+
+/** What a change is about: an organization, a person, a session or a key (its hash in hex). */
+export type Source = `${"organization" | "user" | "session" | "key"} ${string}`;
+
+/**
+ * Answers from memory what the database said, for as long as nothing of it has changed. It is as fresh
+ * as the database: a change is heard of before the call that made it is answered (`settled`), an answer
+ * that was under way while its source changed is given to who asked and not kept, and while changes
+ * cannot be heard everything is read from the database.
+ */
+export function cached<Value>(
+  options: CacheOptions<Value>,
+): (key: string) => Value | Promise<Value | undefined> {
+  const { changes, load, sourcesOf, until, size = 10_000 } = options;
+  const kept = new Map<string, { value: Value; until: number; sources: readonly Source[] }>();
+  const keysOf = new Map<Source, Set<string>>();
+  /** Counts changes; those since the oldest reading under way are remembered by their source. */
+  let clock = 0;
+  let lostAt = 0;
+  const changedAt = new Map<Source, number>();
+  let readings = 0;
+
+  const forget = (key: string): void => {
+    const entry = kept.get(key);
+    if (!entry) return;
+    kept.delete(key);
+    for (const source of entry.sources) {
+      const keys = keysOf.get(source);
+      keys?.delete(key);
+      if (keys?.size === 0) keysOf.delete(source);
+    }
+  };
+  changes.subscribe((change) => {
+    clock += 1;
+    const sources = change && sourcesOfChange(change);
+    if (!sources) {
+      lostAt = clock;
+      kept.clear();
+      keysOf.clear();
+      return;
+    }
+    for (const source of sources) {
+      if (readings > 0) changedAt.set(source, clock);
+      for (const key of keysOf.get(source) ?? []) forget(key);
+    }
+  });
+  const keep = (key: string, value: Value, since: number): void => {
+    const end = until?.(value) ?? Number.POSITIVE_INFINITY;
+    if (!changes.hears || lostAt > since || end <= Date.now()) return;
+    const sources = sourcesOf(value);
+    if (sources.some((source) => (changedAt.get(source) ?? 0) > since)) return;
+    forget(key);
+    kept.set(key, { value, until: end, sources });
+    for (const source of sources) {
+      const keys = keysOf.get(source);
+      if (keys) keys.add(key);
+      else keysOf.set(source, new Set([key]));
+    }
+    const [oldest] = kept.keys();
+    if (kept.size > size && oldest !== undefined) forget(oldest);
+  };
+  const read = async (key: string): Promise<Value | undefined> => {
+    const since = clock;
+    readings += 1;
+    try {
+      const value = await load(key);
+      if (value !== undefined) keep(key, value, since);
+      return value;
+    } finally {
+      readings -= 1;
+      if (readings === 0) changedAt.clear();
+    }
+  };
+
+  return (key) => {
+    const entry = kept.get(key);
+    if (entry && entry.until > Date.now()) return entry.value;
+    return read(key);
+  };
+}
+
+/** What a row's change makes stale; null: everything. */
+function sourcesOfChange({ table, orgId, id }: RowChange): Source[] | null {
+  switch (table) {
+    case "sessions":
+      return [`session ${id}`];
+    case "api_keys":
+      // As to_jsonb writes it: \x and hex.
+      return [`key ${id?.slice(2)}`];
+    case "users":
+      return [`user ${id}`];
+    case "memberships":
+      return [`organization ${orgId}`, ...(id === null ? [] : [`user ${id}` as const])];
+    case "organizations":
+    case "projects":
+    case "agents":
+    case "runs":
+      return [`organization ${orgId}`];
+    case "roles":
+      // A system role is everybody's.
+      return orgId === null ? null : [`organization ${orgId}`];
+    default:
+      return [];
+  }
+}
