@@ -120,7 +120,7 @@ export function mount<Resource extends Record<string, Endpoint>>(
         if (data === undefined) return reply.send();
         const prepared = typeof data === "object" && data !== null && preparedTexts.get(data);
         if (options.checkResponses && endpoint.response && isPlain(data)) {
-          endpoint.response.parse(prepared ? JSON.parse(prepared.toString()) : data);
+          endpoint.response.parse(prepared ? JSON.parse(prepared) : data);
         }
         return prepared
           ? reply.type("application/json; charset=utf-8").send(prepared)
@@ -182,10 +182,10 @@ function withoutSecret(data: unknown): unknown {
   return isKey ? { ...data, key: null } : data;
 }
 
-const preparedTexts = new WeakMap<object, Buffer>();
+const preparedTexts = new WeakMap<object, string>();
 
 /** A list whose JSON is written already: it is sent as it is. */
-export function preparedJson<Item>(text: Buffer): Item[] {
+export function preparedJson<Item>(text: string): Item[] {
   const answer: Item[] = [];
   preparedTexts.set(answer, text);
   return answer;

@@ -242,7 +242,7 @@ function instantText(expression: string): string {
 /** Somebody's list of organizations, as it is sent. */
 export interface ListText {
   user_id: string;
-  text: Buffer;
+  text: string;
   /** The organizations in it. */
   org_ids: string[];
   owner_ids: string[];
@@ -260,7 +260,7 @@ export async function listOrganizationTexts(
   userIds: string[],
   patterns: string[],
 ): Promise<ReadonlyMap<string, ListText>> {
-  const { rows } = await pool.query<Omit<ListText, "text"> & { text: string }>({
+  const { rows } = await pool.query<ListText>({
     name: "list organizations as texts",
     text: `
       select m.user_id, '[' || string_agg((${itemJson}), ',' order by o.id) || ']' as text,
@@ -276,6 +276,5 @@ export async function listOrganizationTexts(
       group by m.user_id`,
     values: [userIds, patterns],
   });
-  // Encoded once for all requests that share the query.
-  return new Map(rows.map((row) => [row.user_id, { ...row, text: Buffer.from(row.text) }]));
+  return new Map(rows.map((row) => [row.user_id, row]));
 }

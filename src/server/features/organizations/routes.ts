@@ -1,4 +1,4 @@
-import type { organizations } from "#shared/api/organizations.js";
+import type { OrganizationItem, organizations } from "#shared/api/organizations.js";
 import { expand, grants, patternsCovering } from "#shared/permissions.js";
 import { batched } from "../../db/batch.js";
 import { cached } from "../../db/cache.js";
@@ -23,9 +23,14 @@ export function organizationHandlers(
 ): Handlers<typeof organizations> {
   const readable = patternsCovering("org:read");
   // What a session or a key of full access gets without further wishes: the common answer.
-  const usualList = cached<repository.ListText>({
+  const usualList = cached<repository.ListText & { items: OrganizationItem[] }>({
     changes: db.changes,
-    load: batched((userIds) => repository.listOrganizationTexts(db.systemPool, userIds, readable)),
+    load: batched(async (userIds) => {
+      const lists = await repository.listOrganizationTexts(db.systemPool, userIds, readable);
+      return new Map(
+        [...lists].map(([userId, list]) => [userId, { ...list, items: preparedJson(list.text) }]),
+      );
+    }),
     sourcesOf: ({ user_id, org_ids, owner_ids }) => [
       ...[user_id, ...owner_ids].map((id) => `user ${id}` as const),
       ...org_ids.map((id) => `organization ${id}` as const),
@@ -43,7 +48,7 @@ export function organizationHandlers(
       if (fullAccess && query.cursor === undefined && query.include_archived !== true) {
         const usual = await usualList(actor.userId);
         if (!usual) return [];
-        if (usual.org_ids.length <= query.limit) return preparedJson(usual.text);
+        if (usual.org_ids.length <= query.limit) return usual.items;
       }
       const lists = await repository.listOrganizations(db.systemPool, [actor.userId]);
       const after = query.cursor === undefined ? "" : (decodeCursor(query.cursor, 1)[0] as string);
