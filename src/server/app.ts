@@ -82,7 +82,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   app.setErrorHandler((error, request, reply) => sendProblem(error, request, reply));
   app.addHook("onRequest", (request, reply, done) => {
     reply.header("x-request-id", request.id);
-    reply.headers(securityHeaders);
+    reply.headers(request.url.startsWith("/api/v1/") ? dataHeaders : pageHeaders);
     done();
   });
   const parseJson = app.getDefaultJsonParser("error", "error");
@@ -157,10 +157,16 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
 }
 
 /** The page's own scripts and styles only; nobody may frame it (OWASP secure headers). */
-const securityHeaders = {
+const pageHeaders = {
   "content-security-policy":
     "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
     "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
   "x-content-type-options": "nosniff",
   "referrer-policy": "same-origin",
+};
+
+/** Data is no page: nothing in it is run or framed (OWASP, REST security). */
+const dataHeaders = {
+  "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+  "x-content-type-options": "nosniff",
 };

@@ -88,34 +88,38 @@ export function mount<Resource extends Record<string, Endpoint>>(
     const noQuery = endpoint.query?.safeParse({}) ?? { success: true, data: undefined };
     const read = readerOf(resource, endpoint, handlers);
     if (endpoint.access === undefined) throw new Error(`${endpoint.path} declares no access`);
+    const tenancy = tenancyOf(endpoint);
+    const isRead = endpoint.method === "GET";
     app.route({
       method: endpoint.method,
       url: endpoint.path.replaceAll(/\{(\w+)\}/g, ":$1"),
       handler: async (request, reply) => {
         const caller = await callerOf(endpoint, request, reply, options);
         const params = parseParams(endpoint, request);
-        const context = await contextOf(endpoint, params, caller, options);
+        const context =
+          tenancy?.place === "params"
+            ? await contextOf(endpoint, tenancy.key, params, caller, options)
+            : caller;
         const isPlainUrl = Object.keys(request.query as object).length === 0;
         const query =
           isPlainUrl && noQuery.success ? noQuery.data : parse(endpoint, "query", request.query);
         const body = parse(endpoint, "body", request.body ?? undefined);
-        const full = await withBodyTenant(endpoint, context, body, options);
+        const full =
+          tenancy?.place === "body"
+            ? await withBodyTenant(endpoint, tenancy.key, context, body, options)
+            : context;
         // A call that answers in two ways sets the other status itself.
         reply.code(endpoint.status);
         const act = (): Promise<unknown> => {
           const acting = handle(full, { params, query, body });
-          if (endpoint.method === "GET") return acting;
+          if (isRead) return acting;
           const { changes } = options.db;
           // Whoever was answered sees what he did, and who was revoked is so everywhere.
           return acting.finally(() => (endpoint.revokes ? changes.settled() : changes.caughtUp()));
         };
-        const data = await answerOnce(
-          full,
-          endpoint,
-          act,
-          async () => read?.(full, params),
-          options,
-        );
+        const data = isRead
+          ? tagged(full, await act())
+          : await changedOnce(full, endpoint, act, async () => read?.(full, params), options);
         endWhenStopping(request, reply);
         if (data === undefined) return reply.send();
         const prepared = typeof data === "object" && data !== null && preparedTexts.get(data);
@@ -150,8 +154,14 @@ function readerOf<Resource extends Record<string, Endpoint>>(
   return (context, params) => handle(context, { params, query: undefined, body: undefined });
 }
 
-/** Acts with what the conventions add: ETag and If-Match, Idempotency-Key. */
-async function answerOnce(
+/** What a GET answers, named by its ETag where it is one thing and no list. */
+function tagged({ request, reply }: PublicContext, data: unknown): unknown {
+  const isObject = data !== undefined && Object.getPrototypeOf(data) === Object.prototype;
+  return isObject ? withEntityTag(request, reply, data) : data;
+}
+
+/** Acts with what the conventions add: If-Match, Idempotency-Key. */
+async function changedOnce(
   context: PublicContext,
   endpoint: Endpoint,
   act: () => Promise<unknown>,
@@ -171,9 +181,7 @@ async function answerOnce(
   if (endpoint.method === "POST" && endpoint.access !== "public") {
     return once(db, (context as ActorContext).actor, request, reply, act, withoutSecret);
   }
-  const data = await act();
-  const isObject = data !== undefined && Object.getPrototypeOf(data) === Object.prototype;
-  return endpoint.method === "GET" && isObject ? withEntityTag(request, reply, data) : data;
+  return act();
 }
 
 /** What of an answer may be kept: an API key is shown once and never again. */
@@ -240,17 +248,22 @@ async function callerOf(
   return { ...base, actor } as ActorContext;
 }
 
+/** Where the organization of a call is named; null where no permission in one is needed. */
+function tenancyOf({ access, tenant }: Endpoint): { place: string; key: string } | null {
+  const [place, key] = (tenant ?? "").split(".");
+  const isForAll = access === "public" || access === "signed-in";
+  if (place === undefined || key === undefined || (isForAll && place === "params")) return null;
+  return { place, key };
+}
+
 async function contextOf(
   endpoint: Endpoint,
+  key: string,
   params: unknown,
   caller: PublicContext,
   options: MountOptions,
 ): Promise<PublicContext> {
-  const [place, key] = (endpoint.tenant ?? "").split(".");
-  if (endpoint.access === "public" || endpoint.access === "signed-in" || place !== "params") {
-    return caller;
-  }
-  const value = (params as Record<string, string>)[key as string] as string;
+  const value = (params as Record<string, string>)[key] as string;
   const { actor } = caller as ActorContext;
   const standing = await standingOfPath(options.db, actor, key as "org_id", value);
   return orgContext(caller as ActorContext, standing, endpoint, options);
@@ -258,14 +271,13 @@ async function contextOf(
 
 async function withBodyTenant(
   endpoint: Endpoint,
+  key: string,
   context: PublicContext,
   body: unknown,
   options: MountOptions,
 ): Promise<PublicContext> {
-  const [place, key] = (endpoint.tenant ?? "").split(".");
-  if (place !== "body") return context;
   const { actor } = context as ActorContext;
-  const value = (body as Record<string, string>)[key as string] as string;
+  const value = (body as Record<string, string>)[key] as string;
   const standing = await standingOfBody(options.db, actor, key as "project_id", value);
   return orgContext(context as ActorContext, standing, endpoint, options);
 }
