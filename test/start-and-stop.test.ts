@@ -1,5 +1,6 @@
+import { once } from "node:events";
 import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -95,6 +96,9 @@ describe("the server as a process", () => {
     const person = { email: "ann@example.com", password: "correct staple horse" };
     expect((await clientOf(url).auth.register({ body: person })).status).toBe(201);
 
+    // A connection on which nothing is asked, as browsers open them, holds nothing up.
+    const unused = connect(Number(new URL(url).port), "127.0.0.1").on("error", () => {});
+    await once(unused, "connect");
     server.process.kill("SIGTERM");
     const { code, signal, stderr } = await server.ended;
     expect([code, signal]).toEqual([0, null]);

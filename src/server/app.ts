@@ -6,6 +6,7 @@ import { agents } from "#shared/api/agents.js";
 import { apiKeys } from "#shared/api/api-keys.js";
 import { audit } from "#shared/api/audit.js";
 import { auth } from "#shared/api/auth.js";
+import { events } from "#shared/api/events.js";
 import { members } from "#shared/api/members.js";
 import { organizations } from "#shared/api/organizations.js";
 import { projects } from "#shared/api/projects.js";
@@ -20,6 +21,8 @@ import { createApiKeyService } from "./features/api-keys/service.js";
 import { auditHandlers } from "./features/audit/routes.js";
 import { authHandlers } from "./features/auth/routes.js";
 import { createAuthService, forgetOldHits } from "./features/auth/service.js";
+import { eventHandlers } from "./features/events/routes.js";
+import { createEventStreams } from "./features/events/service.js";
 import { mountGitHttp } from "./features/git-http/routes.js";
 import { mountHealth } from "./features/health/routes.js";
 import { memberHandlers } from "./features/members/routes.js";
@@ -40,6 +43,7 @@ import type { WorkspaceDeps } from "./features/workspaces/workspace.js";
 import { checkoutDriver } from "./git/folder.js";
 import type { Credentials } from "./http/authenticate.js";
 import { mountDocs } from "./http/docs.js";
+import { dropUnusedConnections } from "./http/drain.js";
 import { deleteOldAnswers } from "./http/idempotency.js";
 import { mount, type MountOptions } from "./http/mount.js";
 import { sendProblem } from "./http/problem.js";
@@ -118,6 +122,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     publicUrl: deps.publicUrl,
     log,
   };
+  const streams = createEventStreams(db.changes);
   const workspaceDeps: WorkspaceDeps = { db, storage, driver: checkoutDriver };
 
   mount(app, auth, authHandlers(db, authService, deps.publicUrl), options);
@@ -130,6 +135,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   mount(app, workspaces, workspaceHandlers(workspaceDeps), options);
   mount(app, apiKeys, apiKeyHandlers(keyService), options);
   mount(app, audit, auditHandlers(), options);
+  mount(app, events, eventHandlers(db, streams, credentials, deps.publicUrl), options);
   mountGitHttp(app, { db, storage, credentials });
   mountHealth(app, db);
   mountDocs(app, deps.publicUrl);
@@ -147,6 +153,8 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   }, 60 * 60_000);
   forgetting.unref();
 
+  dropUnusedConnections(app);
+  app.addHook("preClose", async () => streams.close());
   app.addHook("onClose", async () => {
     clearInterval(forgetting);
     leaseWatch.stop();

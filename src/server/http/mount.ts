@@ -110,12 +110,15 @@ export function mount<Resource extends Record<string, Endpoint>>(
             : context;
         // A call that answers in two ways sets the other status itself.
         reply.code(endpoint.status);
-        const act = (): Promise<unknown> => {
-          const acting = handle(full, { params, query, body });
-          if (isRead) return acting;
+        const act = async (): Promise<unknown> => {
           const { changes } = options.db;
-          // Whoever was answered sees what he did, and who was revoked is so everywhere.
-          return acting.finally(() => (endpoint.revokes ? changes.settled() : changes.caughtUp()));
+          try {
+            return await handle(full, { params, query, body });
+          } finally {
+            // Whoever was answered sees what he did, and who was revoked is so everywhere.
+            if (endpoint.revokes) await changes.settled();
+            else if (!isRead) await changes.caughtUp();
+          }
         };
         const data = isRead
           ? tagged(full, await act())

@@ -2,6 +2,7 @@ import { agents } from "./agents.js";
 import { apiKeys } from "./api-keys.js";
 import { audit } from "./audit.js";
 import { auth } from "./auth.js";
+import { events } from "./events.js";
 import { members } from "./members.js";
 import { organizations } from "./organizations.js";
 import { projects } from "./projects.js";
@@ -21,4 +22,5 @@ export const api = {
   workspaces,
   apiKeys,
   audit,
+  events,
 };

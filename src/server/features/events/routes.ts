@@ -1,0 +1,39 @@
+import { eventTypes, type events } from "#shared/api/events.js";
+import type { Database } from "../../db/connect.js";
+import { authenticate, type Credentials } from "../../http/authenticate.js";
+import { allows, standingOf } from "../../http/authorize.js";
+import type { Handlers } from "../../http/mount.js";
+import type { EventStreams, Listener } from "./service.js";
+
+export function eventHandlers(
+  db: Database,
+  streams: EventStreams,
+  credentials: Credentials,
+  publicUrl: () => string,
+): Handlers<typeof events> {
+  return {
+    stream: async ({ actor, orgId, request, reply }) => {
+      // A HEAD asks for the headers alone.
+      if (request.method === "HEAD") return undefined;
+      const allowed: Listener["allowed"] = async () => {
+        const now = await authenticate(request, credentials, publicUrl).catch(() => null);
+        const standing = now && (await standingOf(db, now, "org_id", orgId));
+        if (!standing || !allows(standing, "org:read")) return null;
+        return (type) => allows(standing, eventTypes[type]);
+      };
+      const lastEventId = request.headers["last-event-id"];
+      const stream = streams.open({
+        orgId,
+        caller: actor.userId,
+        allowed,
+        lastEventId: typeof lastEventId === "string" ? lastEventId : null,
+      });
+      reply.header("cache-control", "no-store").header("x-accel-buffering", "no");
+      reply.type("text/event-stream; charset=utf-8");
+      // The connection ends with the stream: kept alive, it would hold up a server that stops.
+      reply.header("connection", "close");
+      // A stream in place of a body of the schema.
+      return stream as never;
+    },
+  };
+}
