@@ -51,6 +51,8 @@ describe("the server as a process", () => {
     [{ OMOI_IMPORT_PRIVATE_HOSTS: "yes" }, "OMOI_IMPORT_PRIVATE_HOSTS"],
     [{ OMOI_KEY_PREFIX: "Key-" }, "OMOI_KEY_PREFIX"],
     [{ OMOI_MAX_CONCURRENT_AGENTS: "0" }, "OMOI_MAX_CONCURRENT_AGENTS"],
+    [{ OMOI_SMTP_URL: "mail.example.com:587" }, "OMOI_SMTP_URL"],
+    [{ OMOI_MAIL_FROM: "Omoi" }, "OMOI_MAIL_FROM"],
     [{ OMOI_LOG_LEVEL: "loud" }, "OMOI_LOG_LEVEL"],
     [{ OMOI_PROT: "8080" }, "OMOI_PROT"],
     [{ OMOI_DATABASE_URL: "mysql://localhost/omoi" }, "OMOI_DATABASE_URL"],

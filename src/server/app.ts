@@ -49,6 +49,9 @@ import { mount, type MountOptions } from "./http/mount.js";
 import { sendProblem } from "./http/problem.js";
 import { mountStatic } from "./http/static.js";
 import { startJobs } from "./jobs/queue.js";
+import { outboxDelivery, smtpDelivery } from "./mail/delivery.js";
+import { createMailer } from "./mail/mailer.js";
+import { defaultSender } from "./mail/settings.js";
 import { storageIn } from "./storage.js";
 
 export interface AppDeps {
@@ -100,6 +103,13 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
 
   const storage = storageIn(config.dataDir);
   const jobs = await startJobs(db.systemPool, log);
+  const mailer = createMailer({
+    jobs,
+    secret: config.secret,
+    deliver: config.smtp ? smtpDelivery(config.smtp) : outboxDelivery(storage.outbox),
+    from: () => config.mailFrom ?? defaultSender(deps.publicUrl()),
+    log,
+  });
   const authService = createAuthService(db, config);
   const keyService = createApiKeyService(db, config, log);
   const credentials: Credentials = {
@@ -145,6 +155,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   await settleWorkspaces(workspaceDeps, log);
   await resumeProjects(projectDeps);
   await jobs.work("import-project", (data, signal) => runImport(projectDeps, data, signal));
+  await jobs.work("send-mail", (data, signal) => mailer.runSendMail(data, signal));
   const leaseWatch = startLeaseWatch(db, log);
   const forgetting = setInterval(() => {
     Promise.all([deleteOldAnswers(db), forgetOldHits(db)]).catch((error: unknown) => {

@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync, accessSync, constan
 import { randomBytes } from "node:crypto";
 import { isIP } from "node:net";
 import { dirname, isAbsolute, join, resolve } from "node:path";
+import { senderOf, smtpServerOf, type Sender, type SmtpServer } from "./mail/settings.js";
 
 /** What the operator may set. The only reader of `process.env`; each variable is documented here. */
 export interface Config {
@@ -29,6 +30,10 @@ export interface Config {
   /** OMOI_MAX_CONCURRENT_AGENTS, OMOI_MAX_RUNTIME_HOURS: ceilings of every organization's limits. */
   maxConcurrentAgents: number;
   maxRuntimeHours: number;
+  /** OMOI_SMTP_URL: the mail server, with its credentials; null writes mail to the folder `outbox`. */
+  smtp: SmtpServer | null;
+  /** OMOI_MAIL_FROM: who mail comes from; null: `Omoi <omoi@host>`, by the public address. */
+  mailFrom: Sender | null;
   /** OMOI_LOG_LEVEL */
   logLevel: "debug" | "info" | "warn" | "error" | "silent";
 }
@@ -54,6 +59,8 @@ const known = new Set([
   "OMOI_KEY_PREFIX",
   "OMOI_MAX_CONCURRENT_AGENTS",
   "OMOI_MAX_RUNTIME_HOURS",
+  "OMOI_SMTP_URL",
+  "OMOI_MAIL_FROM",
   "OMOI_LOG_LEVEL",
   "OMOI_TEST_DATABASE_URL", // read by the tests alone
   "OMOI_DEV_API", // read by the development server of the web app alone
@@ -67,7 +74,7 @@ export function readConfig(env: Environment = process.env): Config {
   for (const variable of Object.keys(env)) {
     if (variable.startsWith("OMOI_") && !known.has(variable)) {
       throw new ConfigError(
-        `${variable} is not a setting of Omoi; remove it, or correct its name (known: ${[...known].slice(0, 14).join(", ")})`,
+        `${variable} is not a setting of Omoi; remove it, or correct its name (known: ${[...known].slice(0, -2).join(", ")})`,
       );
     }
   }
@@ -92,6 +99,8 @@ export function readConfig(env: Environment = process.env): Config {
     keyPrefix: keyPrefix(env),
     maxConcurrentAgents: wholeNumber(env, "OMOI_MAX_CONCURRENT_AGENTS", 10_000, 1, 10_000),
     maxRuntimeHours: wholeNumber(env, "OMOI_MAX_RUNTIME_HOURS", 1_000_000, 0, 1_000_000),
+    smtp: smtpServer(env),
+    mailFrom: sender(env),
     logLevel: oneOf(env, "OMOI_LOG_LEVEL", ["debug", "info", "warn", "error", "silent"], "info"),
   };
   if (config.databaseAppUrl !== null && config.databaseUrl === null) {
@@ -239,6 +248,31 @@ function keyPrefix(env: Environment): string {
     );
   }
   return text;
+}
+
+function smtpServer(env: Environment): SmtpServer | null {
+  const text = env["OMOI_SMTP_URL"];
+  if (text === undefined || text === "") return null;
+  const server = smtpServerOf(text);
+  // Not repeated: it holds a password.
+  if (!server) {
+    throw new ConfigError(
+      "OMOI_SMTP_URL must be an address such as smtp://user:password@mail.example.com:587 or smtps://…:465; write what is special in the password as %40 and the like",
+    );
+  }
+  return server;
+}
+
+function sender(env: Environment): Sender | null {
+  const text = env["OMOI_MAIL_FROM"];
+  if (text === undefined || text === "") return null;
+  const found = senderOf(text);
+  if (!found) {
+    throw new ConfigError(
+      `OMOI_MAIL_FROM must be one address such as Omoi <omoi@example.com>, not ${JSON.stringify(text)}`,
+    );
+  }
+  return found;
 }
 
 /** The public address, from the configuration or from where it listens. */

@@ -4,6 +4,8 @@ import { join } from "node:path";
 export interface Storage {
   /** The folder below which all repositories lie, one folder for each organization. */
   readonly repositories: string;
+  /** Where mail is written to when no mail server is set. */
+  readonly outbox: string;
   /** The bare repository of a project. Stores are never shared across organizations. */
   repository(orgId: string, projectId: string): string;
   /** The folder that an agent works in. */
@@ -15,6 +17,7 @@ export interface Storage {
 export function storageIn(dataDir: string): Storage {
   return {
     repositories: join(dataDir, "repositories"),
+    outbox: join(dataDir, "outbox"),
     repository: (orgId, projectId) => join(dataDir, "repositories", orgId, `${projectId}.git`),
     workspace: (orgId, agentName) => join(dataDir, "workspaces", orgId, `ws_${agentName}`),
     workspaceIndex: (orgId, agentId) => join(dataDir, "indexes", orgId, `${agentId}.index`),

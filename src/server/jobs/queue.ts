@@ -1,3 +1,4 @@
+import { setImmediate as immediate } from "node:timers/promises";
 import PgBoss from "pg-boss";
 import type pg from "pg";
 import type { Logger } from "pino";
@@ -5,12 +6,22 @@ import type { Logger } from "pino";
 /** The kinds of background work and what each is told. */
 export interface JobData {
   "import-project": { org_id: string; project_id: string };
+  /** A letter, sealed: it may hold a one-time link. */
+  "send-mail": { sealed: string };
 }
 type JobName = keyof JobData;
 
 const queues: Record<JobName, PgBoss.Queue> = {
   // An import may take long; one whose process died is tried again when it has expired.
   "import-project": { name: "import-project", retryLimit: 2, retryDelay: 5, expireInSeconds: 3600 },
+  // Nine tries, each after about twice the pause before: 40 to 90 minutes in all.
+  "send-mail": {
+    name: "send-mail",
+    retryLimit: 8,
+    retryDelay: 10,
+    retryBackoff: true,
+    expireInSeconds: 120,
+  },
 };
 
 export interface Jobs {
@@ -26,8 +37,11 @@ export interface Jobs {
 }
 
 const schema = "pgboss";
-const adapter = (db: pg.Pool | pg.Client): PgBoss.Db => ({
-  executeSql: (text, values) => db.query(text, values),
+const adapter = (
+  db: pg.Pool | pg.Client,
+  track: <Result>(work: Promise<Result>) => Promise<Result> = (work) => work,
+): PgBoss.Db => ({
+  executeSql: (text, values) => track(db.query(text, values)),
 });
 
 /** Makes the queue's tables as the owner of the database, so that the serving role owns nothing. */
@@ -43,42 +57,67 @@ export async function prepareQueues(owner: pg.Client): Promise<void> {
 
 /** Connects this process to the queue. */
 export async function startJobs(pool: pg.Pool, log: Logger): Promise<Jobs> {
+  const stopping = new AbortController();
+  const underWay = new Set<Promise<unknown>>();
+  const track = <Result>(work: Promise<Result>): Promise<Result> => {
+    const settled: Promise<unknown> = work.then(noop, noop).then(() => underWay.delete(settled));
+    underWay.add(settled);
+    return work;
+  };
   const boss = new PgBoss({
-    db: adapter(pool),
+    db: adapter(pool, track),
     schema,
     migrate: false,
     schedule: false,
     maintenanceIntervalSeconds: 300,
+    // What is done is deleted at once; what failed for good is of no use to anybody either.
+    archiveCompletedAfterSeconds: 60 * 60,
+    deleteAfterMinutes: 5,
   });
   boss.on("error", (error) => log.warn({ err: error }, "the job queue cannot reach the database"));
   await boss.start();
-  const stopping = new AbortController();
-  const underWay = new Set<Promise<void>>();
+  const workers = new Map<JobName, string>();
+  /** Has this process look for work at once and not when its pause is over. */
+  const hurry = (name: JobName): void => {
+    const worker = workers.get(name);
+    if (worker !== undefined) boss.notifyWorker(worker);
+  };
 
   return {
     send: async (name, data) => {
       await boss.send(name, data);
+      hurry(name);
     },
     work: async (name, handler) => {
-      await boss.work<JobData[typeof name]>(
+      const worker = await boss.work<JobData[typeof name]>(
         name,
         { pollingIntervalSeconds: 0.5, batchSize: 1 },
         async ([job]) => {
           if (!job) return;
-          const running = handler(job.data, stopping.signal);
-          underWay.add(running);
-          await running.finally(() => underWay.delete(running));
+          await track(handler(job.data, stopping.signal));
+          await boss.deleteJob(name, job.id);
+          hurry(name);
         },
       );
+      workers.set(name, worker);
     },
     stop: async (timeoutMs) => {
-      const drained = Promise.allSettled(underWay);
       const patience = new Promise((resolve) => setTimeout(resolve, timeoutMs).unref());
       const stopped = boss.stop({ graceful: true, wait: false, close: false });
-      await Promise.race([drained, patience]);
+      await Promise.race([drained(underWay), patience]);
       stopping.abort();
-      await Promise.allSettled(underWay);
+      await drained(underWay);
       await stopped;
     },
   };
+}
+
+const noop = (): void => {};
+
+/** When nothing is under way any more: what ends a job is written after it, in another turn. */
+async function drained(underWay: ReadonlySet<Promise<unknown>>): Promise<void> {
+  do {
+    await Promise.all(underWay);
+    await immediate();
+  } while (underWay.size > 0);
 }

@@ -1,0 +1,82 @@
+import type { Message } from "./mailer.js";
+
+/*
+ * Every mail that Omoi sends. Names in them were written by other people: on one line, without what
+ * turns or hides text, cut short, and in quotation marks, so that they cannot pass for ours.
+ */
+
+type Letter = Omit<Message, "to">;
+
+/** Registration, or "Send again". */
+export function verifyEmail(link: string): Letter {
+  return letter("Confirm your e-mail address", [
+    "Please confirm that this is your e-mail address for Omoi:",
+    link,
+    "The link works once, within 24 hours.",
+    "If you did not sign up for Omoi, ignore this mail.",
+  ]);
+}
+
+export function resetPassword(link: string): Letter {
+  return letter("Reset your password", [
+    "Somebody, probably you, asked to reset the password of your Omoi account. Choose a new one here:",
+    link,
+    "The link works once, within one hour.",
+    "If it was not you, ignore this mail: your password stays as it is.",
+  ]);
+}
+
+/** Tells the owner of an account, in case it was not him. */
+export function passwordChanged(forgotLink: string): Letter {
+  return letter("Your password was changed", [
+    "The password of your Omoi account was just changed. Other places where you were signed in have been signed out.",
+    "If it was not you, choose a new password now:",
+    forgotLink,
+  ]);
+}
+
+export function invitation(input: {
+  inviter: string;
+  organization: string;
+  role: string;
+  link: string;
+  expiresAt: Date;
+}): Letter {
+  const organization = inert(input.organization);
+  return letter(`Invitation to ${organization}`, [
+    `${inert(input.inviter)} invites you to join the organization ${organization} on Omoi, with the role ${inert(input.role)}.`,
+    "See the invitation, and accept or decline it:",
+    input.link,
+    `It can be accepted until ${dayOf(input.expiresAt)}.`,
+    "If you do not know who this is from, ignore this mail.",
+  ]);
+}
+
+function letter(subject: string, paragraphs: string[]): Letter {
+  return { subject: `${subject} (Omoi)`, text: `${paragraphs.join("\n\n")}\n` };
+}
+
+const longest = 60;
+const segmenter = new Intl.Segmenter();
+
+/** A name that somebody else chose, for a place in our sentence. */
+function inert(name: string): string {
+  const line = name
+    // Control, line-breaking, zero-width, direction-changing and tag characters.
+    .replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, " ")
+    .replaceAll(/["“”„«»]/g, "'")
+    // A mail program makes links of what looks like one: "example.com", "https://…".
+    .replaceAll(/:\/\//g, ": ")
+    .replaceAll(/(?<=\S)\.(?=\S)/g, ". ")
+    .replaceAll(/\s+/g, " ")
+    .trim();
+  const characters = Array.from(segmenter.segment(line), ({ segment }) => segment);
+  const short = characters.length > longest ? `${characters.slice(0, longest).join("")}…` : line;
+  return `“${short}”`;
+}
+
+const day = new Intl.DateTimeFormat("en-US", { dateStyle: "long", timeZone: "UTC" });
+
+function dayOf(date: Date): string {
+  return `${day.format(date)}, ${date.toISOString().slice(11, 16)} UTC`;
+}
