@@ -38,6 +38,7 @@ export const paths = {
   merge: (agentId: string, mergeId: string) =>
     ({ to: "/agents/$agentId/workspace/merges/$mergeId", params: { agentId, mergeId } }) as const,
 
+  security: () => ({ to: "/settings/security" }) as const,
   apiKeys: () => ({ to: "/settings/api-keys" }) as const,
   newApiKey: () => ({ to: "/settings/api-keys/new" }) as const,
   apiKey: (keyId: string) => ({ to: "/settings/api-keys/$keyId", params: { keyId } }) as const,

@@ -148,6 +148,11 @@ const merge = createRoute({
   path: "/agents/$agentId/workspace/merges/$mergeId",
   component: lazyRouteComponent(() => import("./features/workspaces/MergePage.js"), "MergePage"),
 });
+const security = createRoute({
+  getParentRoute: () => app,
+  path: "/settings/security",
+  component: lazyRouteComponent(() => import("./features/account/SecurityPage.js"), "SecurityPage"),
+});
 const apiKeys = createRoute({
   getParentRoute: () => app,
   path: "/settings/api-keys",
@@ -183,6 +188,7 @@ export const router = createRouter({
       workspace,
       commit,
       merge,
+      security,
       apiKeys,
       newApiKey,
       apiKey,

@@ -39,6 +39,7 @@ const session = z.strictObject({
   user_agent: z.string().nullable(),
   current: z.boolean(),
 });
+export type Session = z.output<typeof session>;
 
 export const auth = {
   register: endpoint({
@@ -107,5 +108,11 @@ export const auth = {
     revokes: true,
     summary: "End one of one's own sessions",
     params: z.strictObject({ session_id: id }),
+  }),
+  endOtherSessions: endpoint({
+    method: "DELETE",
+    path: "/api/v1/auth/sessions",
+    access: "signed-in",
+    summary: "End all of one's own sessions but the one that asks",
   }),
 };

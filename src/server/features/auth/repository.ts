@@ -1,4 +1,4 @@
-import { and, desc, eq, gt, isNull, lt, sql } from "drizzle-orm";
+import { and, desc, eq, gt, isNull, lt, ne, sql } from "drizzle-orm";
 import type { User } from "#shared/api/auth.js";
 import type { Queryable } from "../../db/connect.js";
 import { accounts, rateLimits, sessions, users } from "../../db/tables.js";
@@ -171,6 +171,24 @@ export async function revokeSession(
     )
     .returning({ id: sessions.id });
   return revoked.length === 1;
+}
+
+/** Ends all sessions of a person, or all but one. */
+export async function revokeSessions(
+  tx: Queryable,
+  userId: string,
+  except: string | null,
+): Promise<void> {
+  await tx
+    .update(sessions)
+    .set({ revoked_at: sql`now()` })
+    .where(
+      and(
+        eq(sessions.user_id, userId),
+        isNull(sessions.revoked_at),
+        except === null ? undefined : ne(sessions.id, except),
+      ),
+    );
 }
 
 export async function listSessions(tx: Queryable, userId: string) {

@@ -89,5 +89,12 @@ export function authHandlers(
       if (!(await service.endSession(actor.userId, params.session_id))) throw notFound();
       return undefined;
     },
+    endOtherSessions: async ({ actor }) => {
+      requireFullAccess(actor);
+      await db.withSystem("end one's other sessions", (tx) =>
+        repository.revokeSessions(tx, actor.userId, actor.session?.id ?? null),
+      );
+      return undefined;
+    },
   };
 }

@@ -147,6 +147,21 @@ describe("sessions", () => {
     expect((await person.api.auth.sessions()).data.map(({ id }) => id)).toEqual([current?.id]);
   });
 
+  test("all others end at once, in every process; nobody else's do", async () => {
+    const [person, stranger] = [await app.person(), await app.person()];
+    const sibling = await app.sibling();
+    const { data: other } = await login(person.email, person.password);
+    expect((await sibling.client(other.access_token).auth.me()).status).toBe(200);
+    expect((await person.api.auth.endOtherSessions()).status).toBe(204);
+    await refusal(sibling.client(other.access_token).auth.me(), 401, "invalid_token");
+    await refusal(refresh(other.refresh_token), 401, "invalid_token");
+    await sibling.close();
+    const { data } = await person.api.auth.sessions();
+    expect(data.map(({ current }) => current)).toEqual([true]);
+    expect((await stranger.api.auth.me()).status).toBe(200);
+    await refusal(app.client().auth.endOtherSessions(), 401, "unauthenticated");
+  });
+
   test("a PATCH of oneself changes what is given, null clears, absent stays", async () => {
     const { api } = await app.person("ann");
     const patch = async (body: Parameters<typeof api.auth.updateMe>[0]["body"]) =>

@@ -43,6 +43,9 @@ export function ProfileChoices({ trigger }: { trigger: ReactElement }): ReactEle
         </MenuHeading>
       )}
       <MenuLine />
+      <MenuItem icon="lock" onSelect={() => void navigate(paths.security())}>
+        Security
+      </MenuItem>
       <MenuItem icon="key" onSelect={() => void navigate(paths.apiKeys())}>
         API Keys
       </MenuItem>

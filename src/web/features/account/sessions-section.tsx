@@ -1,0 +1,113 @@
+import { useQuery } from "@tanstack/react-query";
+import { type ReactElement, useState } from "react";
+import type { Session } from "#shared/api/auth.js";
+import { useAction } from "../../action.js";
+import { client } from "../../api.js";
+import { Badge } from "../../ui/badge.js";
+import { Button } from "../../ui/button.js";
+import { Card } from "../../ui/card.js";
+import { ConfirmDialog } from "../../ui/dialog.js";
+import { countOf } from "../../ui/number.js";
+import { PlainText, visible } from "../../ui/plain-text.js";
+import { Skeleton } from "../../ui/states.js";
+import { Time } from "../../ui/time.js";
+import { QueryError } from "../shell/query-state.js";
+import { deviceOf } from "./device.js";
+import { sessionsQuery } from "./queries.js";
+
+/** Where one is signed in, and the end of it. */
+export function SessionsSection(): ReactElement {
+  const sessions = useQuery(sessionsQuery);
+  const others = sessions.data?.filter(({ current }) => !current).length ?? 0;
+  return (
+    <Card title="Where you are signed in" actions={<EndOthersButton others={others} />}>
+      {sessions.isPending ? (
+        <Skeleton rows={2} />
+      ) : sessions.isError ? (
+        <QueryError error={sessions.error} onRetry={() => void sessions.refetch()} />
+      ) : (
+        <ul aria-label="Sessions" className="-my-4 divide-y divide-line">
+          {sessions.data.map((session) => (
+            <SessionItem key={session.id} session={session} />
+          ))}
+        </ul>
+      )}
+    </Card>
+  );
+}
+
+function SessionItem({ session }: { session: Session }): ReactElement {
+  const device = deviceOf(session.user_agent);
+  const end = useAction({
+    run: () => client.auth.endSession({ params: { session_id: session.id } }),
+    refresh: [sessionsQuery.queryKey],
+    say: () => `Signed out of ${visible(device)}`,
+    // The button goes with its row.
+    onDone: () => document.querySelector("main")?.focus({ preventScroll: true }),
+    toastErrors: true,
+  });
+  return (
+    <li className="flex flex-wrap items-center justify-between gap-x-4 gap-y-2 py-3">
+      <div className="min-w-0">
+        <p className="flex flex-wrap items-center gap-2 font-medium">
+          <span title={session.user_agent ?? undefined}>
+            <PlainText value={device} />
+          </span>
+          {session.current && <Badge tone="good">This device</Badge>}
+        </p>
+        <p className="text-[13px] text-muted">
+          {session.ip !== null && <>From {session.ip} · </>}
+          {session.current ? "Signed in " : "Last used "}
+          <Time value={session.current ? session.created_at : session.last_used_at} />
+        </p>
+      </div>
+      {!session.current && (
+        <Button
+          size="sm"
+          pending={end.pending}
+          aria-label={`Sign out of ${visible(device)}`}
+          onClick={() => end.submit(undefined)}
+        >
+          Sign out
+        </Button>
+      )}
+    </li>
+  );
+}
+
+function EndOthersButton({ others }: { others: number }): ReactElement {
+  const [isAsking, setAsking] = useState(false);
+  const end = useAction({
+    run: () => client.auth.endOtherSessions(),
+    refresh: [sessionsQuery.queryKey],
+    say: () => "Signed out everywhere else",
+    onDone: () => setAsking(false),
+  });
+  const close = (): void => {
+    setAsking(false);
+    end.reset();
+  };
+  return (
+    <>
+      <Button
+        size="sm"
+        disabledReason={others === 0 ? "You are signed in nowhere else." : undefined}
+        onClick={() => setAsking(true)}
+      >
+        Sign out everywhere else
+      </Button>
+      <ConfirmDialog
+        isOpen={isAsking}
+        onClose={close}
+        title="Sign out everywhere else?"
+        action="Sign out"
+        pending={end.pending}
+        error={end.error}
+        onConfirm={() => end.submit(undefined)}
+      >
+        {countOf(others, "other session")} {others === 1 ? "ends" : "end"} at once. You stay signed
+        in here.
+      </ConfirmDialog>
+    </>
+  );
+}
