@@ -113,9 +113,10 @@ export function ensureBuilt() {
   // What is built finds its own shared area, not the sources.
   const scope = { type: "module", imports: { "#shared/*.js": "./shared/*.js" } };
   writeFileSync(join(root, "dist/package.json"), JSON.stringify(scope));
-  cpSync(join(root, "src/server/db/migrations"), join(root, "dist/server/db/migrations"), {
-    recursive: true,
-  });
+  // What the server reads beside its code.
+  for (const path of ["server/db/migrations", "server/features/auth/common-passwords.txt"]) {
+    cpSync(join(root, "src", path), join(root, "dist", path), { recursive: true });
+  }
   process.stderr.write("Building the web app…\n");
   runTool("vite/bin/vite.js", ["build", "--logLevel", "warn"]);
   mkdirSync(join(root, "dist"), { recursive: true });

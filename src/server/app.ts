@@ -19,6 +19,7 @@ import { agentHandlers } from "./features/agents/routes.js";
 import { apiKeyHandlers } from "./features/api-keys/routes.js";
 import { createApiKeyService } from "./features/api-keys/service.js";
 import { auditHandlers } from "./features/audit/routes.js";
+import { forgetOldLinks, runSendLink, type EmailLinkDeps } from "./features/auth/email-links.js";
 import { authHandlers } from "./features/auth/routes.js";
 import { createAuthService, forgetOldHits } from "./features/auth/service.js";
 import { eventHandlers } from "./features/events/routes.js";
@@ -110,7 +111,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     from: () => config.mailFrom ?? defaultSender(deps.publicUrl()),
     log,
   });
-  const authService = createAuthService(db, config);
+  const authService = createAuthService(db, config, jobs);
   const keyService = createApiKeyService(db, config, log);
   const credentials: Credentials = {
     accessToken: (token) => authService.actorOf("access", token),
@@ -124,6 +125,14 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     publicUrl: deps.publicUrl,
     checkResponses: deps.checkResponses,
   };
+  const emailLinks: EmailLinkDeps = {
+    db,
+    jobs,
+    mailer,
+    secret: config.secret,
+    publicUrl: deps.publicUrl,
+    log,
+  };
   const projectDeps: ProjectDeps = {
     db,
     jobs,
@@ -135,7 +144,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   const streams = createEventStreams(db.changes);
   const workspaceDeps: WorkspaceDeps = { db, storage, driver: checkoutDriver };
 
-  mount(app, auth, authHandlers(db, authService, deps.publicUrl), options);
+  mount(app, auth, authHandlers(db, authService, emailLinks), options);
   mount(app, organizations, organizationHandlers(db, config), options);
   mount(app, members, memberHandlers(db), options);
   mount(app, roles, roleHandlers(), options);
@@ -155,12 +164,15 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   await settleWorkspaces(workspaceDeps, log);
   await resumeProjects(projectDeps);
   await jobs.work("import-project", (data, signal) => runImport(projectDeps, data, signal));
+  await jobs.work("send-link", (data) => runSendLink(emailLinks, data));
   await jobs.work("send-mail", (data, signal) => mailer.runSendMail(data, signal));
   const leaseWatch = startLeaseWatch(db, log);
   const forgetting = setInterval(() => {
-    Promise.all([deleteOldAnswers(db), forgetOldHits(db)]).catch((error: unknown) => {
-      log.warn({ err: error }, "old rows were not deleted");
-    });
+    Promise.all([deleteOldAnswers(db), forgetOldHits(db), forgetOldLinks(db)]).catch(
+      (error: unknown) => {
+        log.warn({ err: error }, "old rows were not deleted");
+      },
+    );
   }, 60 * 60_000);
   forgetting.unref();
 

@@ -71,6 +71,19 @@ export const rateLimits = pgTable(
   (table) => [primaryKey({ columns: [table.bucket, table.window_start] })],
 );
 
+export const emailTokens = pgTable(
+  "email_tokens",
+  {
+    user_id: uuid().notNull(),
+    purpose: text({ enum: ["verify", "reset"] }).notNull(),
+    token_hash: bytes().notNull(),
+    email: text().notNull(),
+    created_at: createdAt(),
+    expires_at: instant().notNull(),
+  },
+  (table) => [primaryKey({ columns: [table.user_id, table.purpose] })],
+);
+
 export const organizations = pgTable("organizations", {
   id: uuid().primaryKey(),
   name: text().notNull(),

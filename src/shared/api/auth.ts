@@ -21,6 +21,9 @@ export const password = z
   .min(8, "must be at least 8 characters")
   .max(128, "must be at most 128 characters");
 
+/** What a link in a mail carries. */
+const token = z.string("must be a text").min(1, "must not be empty").max(256);
+
 const tokens = z.strictObject({
   access_token: z.string(),
   refresh_token: z.string(),
@@ -113,6 +116,47 @@ export const auth = {
     method: "DELETE",
     path: "/api/v1/auth/sessions",
     access: "signed-in",
+    revokes: true,
     summary: "End all of one's own sessions but the one that asks",
+  }),
+  verifyEmail: endpoint({
+    method: "POST",
+    path: "/api/v1/auth/verify-email",
+    access: "public",
+    summary: "Confirm an address with the token of the link that was mailed to it",
+    body: z.strictObject({ token }),
+  }),
+  resendVerification: endpoint({
+    method: "POST",
+    path: "/api/v1/auth/resend-verification",
+    access: "public",
+    summary: "Mail a new link to confirm an address; the answer is the same for every address",
+    body: z.strictObject({ email }),
+  }),
+  forgotPassword: endpoint({
+    method: "POST",
+    path: "/api/v1/auth/forgot-password",
+    access: "public",
+    summary: "Mail a link to choose a new password; the answer is the same for every address",
+    body: z.strictObject({ email }),
+  }),
+  resetPassword: endpoint({
+    method: "POST",
+    path: "/api/v1/auth/reset-password",
+    access: "public",
+    revokes: true,
+    summary: "Choose a new password with the token of the link; every session ends",
+    body: z.strictObject({ token, new_password: password }),
+  }),
+  changePassword: endpoint({
+    method: "POST",
+    path: "/api/v1/auth/change-password",
+    access: "signed-in",
+    revokes: true,
+    summary: "Change one's own password; every other session ends",
+    body: z.strictObject({
+      current_password: z.string("must be a text").max(1024),
+      new_password: password,
+    }),
   }),
 };

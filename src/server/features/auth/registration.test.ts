@@ -70,6 +70,8 @@ describe("registration", () => {
     [{ email: "a@example.com", password: "Password123" }, "body.password"],
     [{ email: "a@example.com", password: "qwertyuiop" }, "body.password"],
     [{ email: "somebody@example.com", password: "Somebody@Example.com" }, "body.password"],
+    [{ email: "somebody@example.com", password: "SomeBody" }, "body.password"],
+    [{ email: "a@example.com", password: "Steelers1" }, "body.password"],
     [{ email: "a@example.com", password, full_name: " " }, "body.full_name"],
     [{ email: "a@example.com", password, is_super_admin: true }, "body.is_super_admin"],
   ])("%j is 422 and names the field", async (body, field) => {

@@ -82,6 +82,60 @@ export async function findPassword(
     : undefined;
 }
 
+/** A person's own address and password hash. */
+export async function findOwnPassword(
+  tx: Queryable,
+  userId: string,
+): Promise<{ email: string; password_hash: string } | undefined> {
+  const [row] = await tx
+    .select({ email: users.email, password_hash: accounts.password_hash })
+    .from(users)
+    .innerJoin(accounts, and(eq(accounts.user_id, users.id), eq(accounts.provider_id, "password")))
+    .where(eq(users.id, userId));
+  return row?.password_hash ? { email: row.email, password_hash: row.password_hash } : undefined;
+}
+
+/** Sets the password of a person who has one, only where it still is `current`. Whether it did. */
+export async function setPassword(
+  tx: Queryable,
+  userId: string,
+  passwordHash: string,
+  current?: string,
+): Promise<boolean> {
+  const changed = await tx
+    .update(accounts)
+    .set({ password_hash: passwordHash, updated_at: sql`now()` })
+    .where(
+      and(
+        eq(accounts.user_id, userId),
+        eq(accounts.provider_id, "password"),
+        current === undefined ? undefined : eq(accounts.password_hash, current),
+      ),
+    )
+    .returning({ id: accounts.id });
+  return changed.length === 1;
+}
+
+/** Whether a hash is still the person's; until the transaction ends, nobody changes it. */
+export async function holdPassword(
+  tx: Queryable,
+  userId: string,
+  passwordHash: string,
+): Promise<boolean> {
+  const rows = await tx
+    .select({ id: accounts.id })
+    .from(accounts)
+    .where(
+      and(
+        eq(accounts.user_id, userId),
+        eq(accounts.provider_id, "password"),
+        eq(accounts.password_hash, passwordHash),
+      ),
+    )
+    .for("share");
+  return rows.length === 1;
+}
+
 export interface SessionOrigin {
   ip: string;
   user_agent: string | null;
@@ -173,6 +227,17 @@ export async function revokeSession(
   return revoked.length === 1;
 }
 
+/** Whether the person with an e-mail address has been signed in from an address of the network. */
+export async function hasSessionFrom(tx: Queryable, email: string, ip: string): Promise<boolean> {
+  const rows = await tx
+    .select({ id: sessions.id })
+    .from(sessions)
+    .innerJoin(users, eq(users.id, sessions.user_id))
+    .where(and(eq(users.email, email), eq(sessions.ip, ip)))
+    .limit(1);
+  return rows.length === 1;
+}
+
 /** Ends all sessions of a person, or all but one. */
 export async function revokeSessions(
   tx: Queryable,
@@ -226,16 +291,15 @@ export async function countHit(
   return rows[0] ?? { hits: 1, reset: windowSeconds };
 }
 
-export async function hitsNow(
+/** Takes a hit off the window that now falls in. */
+export async function uncountHit(
   tx: Queryable,
   bucket: string,
   windowSeconds: number,
-): Promise<{ hits: number; reset: number }> {
-  const { rows } = await tx.execute<{ hits: number; reset: number }>(sql`
-    select hits, ceil(extract(epoch from window_start + make_interval(secs => ${windowSeconds}) - now()))::int as reset
-    from rate_limits where bucket = ${bucket}
+): Promise<void> {
+  await tx.execute(sql`
+    update rate_limits set hits = hits - 1 where bucket = ${bucket} and hits > 0
       and window_start = date_bin(make_interval(secs => ${windowSeconds}), now(), 'epoch')`);
-  return rows[0] ?? { hits: 0, reset: windowSeconds };
 }
 
 /** Forgets windows that are over. */

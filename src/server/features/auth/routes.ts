@@ -10,14 +10,17 @@ import {
 } from "../../http/authenticate.js";
 import { requireFullAccess } from "../../http/authorize.js";
 import type { Handlers } from "../../http/mount.js";
+import { askForLink, verifyAddress, type EmailLinkDeps } from "./email-links.js";
+import { changePassword, resetPassword } from "./passwords.js";
 import * as repository from "./repository.js";
 import type { AuthService, SignedIn } from "./service.js";
 
 export function authHandlers(
   db: Database,
   service: AuthService,
-  publicUrl: () => string,
+  links: EmailLinkDeps,
 ): Handlers<typeof auth> {
+  const { publicUrl } = links;
   const cookieOptions = () => ({
     httpOnly: true,
     sameSite: "lax" as const,
@@ -96,5 +99,23 @@ export function authHandlers(
       );
       return undefined;
     },
+    verifyEmail: ({ ip }, { body }) => verifyAddress(links, body.token, ip).then(nothing),
+    resendVerification: ({ ip }, { body }) =>
+      askForLink(links, "verify", body.email, ip).then(nothing),
+    forgotPassword: ({ ip }, { body }) => askForLink(links, "reset", body.email, ip).then(nothing),
+    resetPassword: ({ ip }, { body }) => resetPassword(links, body, ip).then(nothing),
+    changePassword: async ({ actor, ip }, { body }) => {
+      if (!actor.session) {
+        throw new AppError(
+          "session_required",
+          "A password is changed after signing in, not with an API key.",
+        );
+      }
+      const who = { userId: actor.userId, sessionId: actor.session.id, ip };
+      await changePassword(links, who, body);
+      return undefined;
+    },
   };
 }
+
+const nothing = (): undefined => undefined;

@@ -3,9 +3,11 @@ import type { Tokens, User } from "#shared/api/auth.js";
 import { batched } from "../../db/batch.js";
 import { cached } from "../../db/cache.js";
 import { brokenConstraint, type Database } from "../../db/connect.js";
-import { AppError, invalidField } from "../../errors.js";
+import { AppError } from "../../errors.js";
 import { invalidToken, type Actor } from "../../http/authenticate.js";
-import { commonPasswords } from "./common-passwords.js";
+import type { Jobs } from "../../jobs/queue.js";
+import { limitHits, limitLogin } from "./limits.js";
+import { refuseGuessable } from "./password-rules.js";
 import * as repository from "./repository.js";
 import { signToken, verifyToken, type TokenKind } from "./tokens.js";
 
@@ -13,7 +15,6 @@ const accessSeconds = 15 * 60;
 const sessionSeconds = 30 * 24 * 60 * 60;
 const keptSessionMs = 10 * 60 * 1000;
 const signUpLimit = { hits: 30, seconds: 60 * 60 };
-const loginLimit = { hits: 10, seconds: 15 * 60 };
 
 /** What a sign-in gives: the pair for API clients and the cookie for the web app. */
 export interface SignedIn {
@@ -38,6 +39,7 @@ export interface AuthService {
 export function createAuthService(
   db: Database,
   settings: { secret: string; registration: "open" | "invite" | "closed" },
+  jobs: Jobs,
 ): AuthService {
   const { secret } = settings;
   const readSession = batched((ids) =>
@@ -75,13 +77,7 @@ export function createAuthService(
       await limitHits(db, `sign-up ${ip}`, signUpLimit);
       const onlyFirst = settings.registration !== "open";
       if (onlyFirst && (await hasUsers(db))) throw registrationClosed();
-      if (commonPasswords.has(password.toLowerCase()) || password.toLowerCase() === email) {
-        throw invalidField(
-          "password",
-          "is one that many people use; choose another",
-          "common_password",
-        );
-      }
+      refuseGuessable(password, email, "password");
       const password_hash = await hash(password);
       try {
         const input = { email, full_name: full_name ?? null, password_hash };
@@ -89,6 +85,7 @@ export function createAuthService(
           repository.insertUser(tx, input, onlyFirst),
         );
         if (!user) throw registrationClosed();
+        await jobs.send("send-link", { purpose: "verify", email });
         return user;
       } catch (error) {
         if (brokenConstraint(error) !== "users_email_key") throw error;
@@ -100,24 +97,17 @@ export function createAuthService(
     },
 
     login: async (email, password, origin) => {
-      const bucket = `login ${origin.ip} ${email}`;
-      const tried = await db.withSystem("count failed logins", (tx) =>
-        repository.hitsNow(tx, bucket, loginLimit.seconds),
-      );
-      if (tried.hits >= loginLimit.hits) throw tooMany(loginLimit, tried.reset);
       const account = await db.withSystem("log in", (tx) => repository.findPassword(tx, email));
-      const matches = await verify(account?.password_hash ?? (await nobody), password);
-      if (!account || !matches) {
-        await db.withSystem("count failed logins", (tx) =>
-          repository.countHit(tx, bucket, loginLimit.seconds),
-        );
-        throw new AppError("invalid_credentials", "Check the e-mail address and the password.", {
-          headers: { "www-authenticate": "Bearer" },
-        });
-      }
-      const sessionId = await db.withSystemTx("start a session", (tx) =>
-        repository.insertSession(tx, account.user_id, origin, sessionEnd()),
-      );
+      const { user_id, password_hash } = await limitLogin(db, email, origin.ip, async () => {
+        const matches = await verify(account?.password_hash ?? (await nobody), password);
+        if (!account || !matches) throw wrongCredentials();
+        return account;
+      });
+      const sessionId = await db.withSystemTx("start a session", async (tx) => {
+        // Changed since it was checked: whoever changed it ended all sessions, this one as well.
+        if (!(await repository.holdPassword(tx, user_id, password_hash))) throw wrongCredentials();
+        return repository.insertSession(tx, user_id, origin, sessionEnd());
+      });
       return signedIn(sessionId, 0);
     },
 
@@ -162,6 +152,12 @@ export function userExists(db: Database, userId: string): Promise<boolean> {
   return db.withSystem("find a person by id", (tx) => repository.userExists(tx, userId));
 }
 
+function wrongCredentials(): AppError {
+  return new AppError("invalid_credentials", "Check the e-mail address and the password.", {
+    headers: { "www-authenticate": "Bearer" },
+  });
+}
+
 function registrationClosed(): AppError {
   return new AppError(
     "registration_closed",
@@ -177,25 +173,4 @@ export function forgetOldHits(db: Database): Promise<void> {
 async function hasUsers(db: Database): Promise<boolean> {
   const { rows } = await db.systemPool.query("select from users limit 1");
   return rows.length > 0;
-}
-
-async function limitHits(
-  db: Database,
-  bucket: string,
-  limit: { hits: number; seconds: number },
-): Promise<void> {
-  const { hits, reset } = await db.withSystem("count hits", (tx) =>
-    repository.countHit(tx, bucket, limit.seconds),
-  );
-  if (hits > limit.hits) throw tooMany(limit, reset);
-}
-
-function tooMany(limit: { hits: number; seconds: number }, reset: number): AppError {
-  return new AppError("rate_limited", `Too many tries; wait ${Math.ceil(reset / 60)} minutes.`, {
-    headers: {
-      "retry-after": String(reset),
-      ratelimit: `"default";r=0;t=${reset}`,
-      "ratelimit-policy": `"default";q=${limit.hits};w=${limit.seconds}`,
-    },
-  });
 }

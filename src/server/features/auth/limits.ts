@@ -1,0 +1,68 @@
+import type { Database } from "../../db/connect.js";
+import { AppError } from "../../errors.js";
+import * as repository from "./repository.js";
+
+export interface Limit {
+  hits: number;
+  seconds: number;
+}
+
+/** Counts a hit. @throws AppError 429 */
+export async function limitHits(db: Database, bucket: string, limit: Limit): Promise<void> {
+  const { hits, reset } = await db.withSystem("count hits", (tx) =>
+    repository.countHit(tx, bucket, limit.seconds),
+  );
+  if (hits > limit.hits) throw tooMany(limit, reset);
+}
+
+/**
+ * Tries something that may fail only so often. It is counted before it is known to fail, so that many
+ * tries at once are no way around the limit; a success is taken off again.
+ * @throws AppError 429
+ */
+export async function limitFailures<Result>(
+  db: Database,
+  bucket: string,
+  limit: Limit,
+  attempt: () => Promise<Result>,
+): Promise<Result> {
+  await limitHits(db, bucket, limit);
+  const result = await attempt();
+  await db.withSystem("take a success off the count", (tx) =>
+    repository.uncountHit(tx, bucket, limit.seconds),
+  );
+  return result;
+}
+
+export function tooMany(limit: Limit, reset: number): AppError {
+  return new AppError("rate_limited", `Too many tries; wait ${Math.ceil(reset / 60)} minutes.`, {
+    headers: {
+      "retry-after": String(reset),
+      ratelimit: `"default";r=0;t=${reset}`,
+      "ratelimit-policy": `"default";q=${limit.hits};w=${limit.seconds}`,
+    },
+  });
+}
+
+const loginLimit = { hits: 10, seconds: 15 * 60 };
+const sprayLimit = { hits: 100, seconds: 15 * 60 };
+
+/**
+ * Checks a password only so often: ten failures for one account from one address, and a hundred from
+ * one address over all accounts. Neither shuts anybody out elsewhere, and the second nobody who has
+ * been signed in from that address: many people may share one.
+ * @throws AppError 429
+ */
+export async function limitLogin<Result>(
+  db: Database,
+  email: string,
+  ip: string,
+  attempt: () => Promise<Result>,
+): Promise<Result> {
+  const isKnown = await db.withSystem("see whether one was signed in from there", (tx) =>
+    repository.hasSessionFrom(tx, email, ip),
+  );
+  const forAccount = (): Promise<Result> =>
+    limitFailures(db, `login ${ip} ${email}`, loginLimit, attempt);
+  return isKnown ? forAccount() : limitFailures(db, `logins ${ip}`, sprayLimit, forAccount);
+}

@@ -1,0 +1,78 @@
+import { hash, verify } from "@node-rs/argon2";
+import { invalidField } from "../../errors.js";
+import { passwordChanged } from "../../mail/letters.js";
+import { requireLink, type EmailLinkDeps } from "./email-links.js";
+import { deleteTokens, invalidLink, markVerified, useToken } from "./email-tokens.js";
+import { limitLogin } from "./limits.js";
+import { refuseGuessable } from "./password-rules.js";
+import * as repository from "./repository.js";
+
+type PasswordDeps = Pick<EmailLinkDeps, "db" | "secret" | "mailer" | "publicUrl">;
+
+/**
+ * Sets a new password by a link from a mail, which proves the address, too. Every session ends.
+ * @throws AppError 400 `invalid_link`; 422 for the new password; 429
+ */
+export async function resetPassword(
+  deps: PasswordDeps,
+  input: { token: string; new_password: string },
+  ip: string,
+): Promise<void> {
+  const { db, secret } = deps;
+  const { email } = await requireLink(deps, "reset", input.token, ip);
+  // Before the link is used up: a password that is refused leaves it for another try.
+  refuseGuessable(input.new_password, email, "new_password");
+  const passwordHash = await hash(input.new_password);
+  await db.withSystemTx("reset a password", async (tx) => {
+    const used = await useToken(tx, secret, "reset", input.token);
+    if (!used || !(await repository.setPassword(tx, used.user_id, passwordHash))) {
+      throw invalidLink();
+    }
+    await markVerified(tx, used.user_id);
+    await repository.revokeSessions(tx, used.user_id, null);
+    await deleteTokens(tx, used.user_id);
+  });
+  await tellChanged(deps, email);
+}
+
+/**
+ * Sets a new password by the one that holds. Every session but this one ends, and so does a link that
+ * would reset it.
+ * @throws AppError 422 for either password; 429
+ */
+export async function changePassword(
+  deps: PasswordDeps,
+  who: { userId: string; sessionId: string; ip: string },
+  input: { current_password: string; new_password: string },
+): Promise<void> {
+  const { db } = deps;
+  const { userId, sessionId, ip } = who;
+  const account = await db.withSystem("find one's password", (tx) =>
+    repository.findOwnPassword(tx, userId),
+  );
+  if (!account) throw wrongPassword();
+  const { email, password_hash: current } = account;
+  await limitLogin(db, email, ip, async () => {
+    if (!(await verify(current, input.current_password))) throw wrongPassword();
+  });
+  if (input.new_password === input.current_password) {
+    throw invalidField("new_password", "is the one you have; choose another", "same_password");
+  }
+  refuseGuessable(input.new_password, email, "new_password");
+  const passwordHash = await hash(input.new_password);
+  await db.withSystemTx("change a password", async (tx) => {
+    // Changed meanwhile: the one that was given is the current one no longer.
+    if (!(await repository.setPassword(tx, userId, passwordHash, current))) throw wrongPassword();
+    await repository.revokeSessions(tx, userId, sessionId);
+    await deleteTokens(tx, userId, "reset");
+  });
+  await tellChanged(deps, email);
+}
+
+function wrongPassword(): ReturnType<typeof invalidField> {
+  return invalidField("current_password", "is not your password", "wrong_password");
+}
+
+async function tellChanged({ mailer, publicUrl }: PasswordDeps, email: string): Promise<void> {
+  await mailer.send({ to: email, ...passwordChanged(`${publicUrl()}/forgot-password`) });
+}

@@ -1,0 +1,47 @@
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect } from "vitest";
+import type { TestApp } from "./app.js";
+
+export interface OutboxMail {
+  to: string;
+  subject: string;
+  text: string;
+}
+
+/** What an application without a mail server has sent to an address so far, the oldest first. */
+export async function mailsTo(app: TestApp, to: string): Promise<OutboxMail[]> {
+  const folder = join(app.dataDir, "outbox");
+  const names = await readdir(folder).catch(() => []);
+  const mails: OutboxMail[] = [];
+  for (const name of names.filter((file) => file.endsWith(".eml")).toSorted()) {
+    const [head = "", text = ""] = (await readFile(join(folder, name), "utf8")).split(/\n\n(.*)/s);
+    const header = (key: string): string => new RegExp(`^${key}: (.*)$`, "m").exec(head)?.[1] ?? "";
+    mails.push({ to: header("To"), subject: header("Subject"), text });
+  }
+  return mails.filter((mail) => mail.to === to);
+}
+
+/** The token of the newest link to a page that an address was sent, once `count` of them have come. */
+export async function tokenFor(
+  app: TestApp,
+  to: string,
+  page: "verify-email" | "reset-password",
+  count = 1,
+): Promise<string> {
+  const links = async (): Promise<string[]> =>
+    (await mailsTo(app, to)).flatMap(
+      ({ text }) => new RegExp(`^${app.url}/${page}\\?token=(\\S+)$`, "m").exec(text)?.[1] ?? [],
+    );
+  await expect.poll(async () => (await links()).length, { timeout: 10_000 }).toBe(count);
+  return (await links()).at(-1) as string;
+}
+
+/** Waits until no mail is on its way: then what has not come does not come. */
+export async function mailIsQuiet(app: TestApp): Promise<void> {
+  const { systemPool } = app.db;
+  const waiting = async (): Promise<number> =>
+    (await systemPool.query("select from pgboss.job where name in ('send-link', 'send-mail')"))
+      .rowCount ?? 0;
+  await expect.poll(waiting, { timeout: 10_000 }).toBe(0);
+}
