@@ -11,6 +11,9 @@ export const paths = {
     ({ to: "/login", search: redirect === undefined ? {} : { redirect } }) as const,
   register: (redirect?: string) =>
     ({ to: "/register", search: redirect === undefined ? {} : { redirect } }) as const,
+  forgotPassword: () => ({ to: "/forgot-password" }) as const,
+  resetPassword: () => ({ to: "/reset-password", search: {} }) as const,
+  verifyEmail: () => ({ to: "/verify-email", search: {} }) as const,
 
   organizations: (archived = false) =>
     ({ to: "/organizations", search: archived ? { archived } : {} }) as const,
@@ -38,6 +41,7 @@ export const paths = {
   merge: (agentId: string, mergeId: string) =>
     ({ to: "/agents/$agentId/workspace/merges/$mergeId", params: { agentId, mergeId } }) as const,
 
+  profile: () => ({ to: "/settings/profile" }) as const,
   security: () => ({ to: "/settings/security" }) as const,
   apiKeys: () => ({ to: "/settings/api-keys" }) as const,
   newApiKey: () => ({ to: "/settings/api-keys/new" }) as const,

@@ -36,6 +36,10 @@ function redirectOf(search: Search): { redirect?: string } {
   return typeof search["redirect"] === "string" ? { redirect: search["redirect"] } : {};
 }
 
+function tokenOf(search: Search): { token?: string } {
+  return typeof search["token"] === "string" ? { token: search["token"] } : {};
+}
+
 const root = createRootRoute({ component: RootLayout });
 
 const login = createRoute({
@@ -49,6 +53,33 @@ const register = createRoute({
   path: "/register",
   validateSearch: redirectOf,
   component: lazyRouteComponent(() => import("./features/auth/RegisterPage.js"), "RegisterPage"),
+});
+
+const forgotPassword = createRoute({
+  getParentRoute: () => root,
+  path: "/forgot-password",
+  component: lazyRouteComponent(
+    () => import("./features/auth/ForgotPasswordPage.js"),
+    "ForgotPasswordPage",
+  ),
+});
+const resetPassword = createRoute({
+  getParentRoute: () => root,
+  path: "/reset-password",
+  validateSearch: tokenOf,
+  component: lazyRouteComponent(
+    () => import("./features/auth/ResetPasswordPage.js"),
+    "ResetPasswordPage",
+  ),
+});
+const verifyEmail = createRoute({
+  getParentRoute: () => root,
+  path: "/verify-email",
+  validateSearch: tokenOf,
+  component: lazyRouteComponent(
+    () => import("./features/auth/VerifyEmailPage.js"),
+    "VerifyEmailPage",
+  ),
 });
 
 /** Everything below needs somebody signed in; the address asked for is kept for afterwards. */
@@ -148,6 +179,11 @@ const merge = createRoute({
   path: "/agents/$agentId/workspace/merges/$mergeId",
   component: lazyRouteComponent(() => import("./features/workspaces/MergePage.js"), "MergePage"),
 });
+const profile = createRoute({
+  getParentRoute: () => app,
+  path: "/settings/profile",
+  component: lazyRouteComponent(() => import("./features/account/ProfilePage.js"), "ProfilePage"),
+});
 const security = createRoute({
   getParentRoute: () => app,
   path: "/settings/security",
@@ -176,6 +212,9 @@ export const router = createRouter({
   routeTree: root.addChildren([
     login,
     register,
+    forgotPassword,
+    resetPassword,
+    verifyEmail,
     app.addChildren([
       home,
       organizations,
@@ -188,6 +227,7 @@ export const router = createRouter({
       workspace,
       commit,
       merge,
+      profile,
       security,
       apiKeys,
       newApiKey,

@@ -73,6 +73,12 @@ export function LoginPage(): ReactElement {
           onChange={setPassword}
           error={passwordError}
         />
+        <Link
+          {...paths.forgotPassword()}
+          className="-mt-2 self-end text-[13px] text-accent-ink underline"
+        >
+          Forgot password?
+        </Link>
         <Button type="submit" variant="primary" pending={signIn.pending}>
           Sign in
         </Button>

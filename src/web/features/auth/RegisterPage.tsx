@@ -9,6 +9,7 @@ import { Button } from "../../ui/button.js";
 import { TextField } from "../../ui/field.js";
 import { Form } from "../../ui/form.js";
 import { AuthLayout, destinationOf } from "./auth-layout.js";
+import { NewPasswordField } from "./new-password-field.js";
 
 const route = getRouteApi("/register");
 
@@ -81,12 +82,8 @@ export function RegisterPage(): ReactElement {
           onChange={setEmail}
           error={errors.email}
         />
-        <TextField
+        <NewPasswordField
           label="Password"
-          type="password"
-          name="password"
-          autoComplete="new-password"
-          hint="At least 8 characters; not a common one."
           value={password}
           onChange={setPassword}
           error={errors.password}

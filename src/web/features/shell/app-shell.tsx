@@ -1,13 +1,18 @@
+import { useQuery } from "@tanstack/react-query";
 import { Link, Outlet, useRouterState } from "@tanstack/react-router";
 import { lazy, type ReactElement, Suspense, useEffect, useRef, useState } from "react";
 import { paths } from "../../paths.js";
 import { IconButton } from "../../ui/button.js";
 import { Skeleton } from "../../ui/states.js";
+import { meQuery } from "../auth/queries.js";
 import { Brand } from "./brand.js";
 import { Navigation } from "./navigation.js";
 import { OrganizationMenu } from "./organization-menu.js";
 import { ProfileMenu } from "./profile-menu.js";
 
+const VerifyReminder = lazy(async () => ({
+  default: (await import("../account/verify-reminder.js")).VerifyReminder,
+}));
 const PhoneMenu = lazy(async () => ({ default: (await import("./phone-menu.js")).PhoneMenu }));
 
 /** Sidebar, header and the page; below 1024 pixels the sidebar is a menu. */
@@ -58,6 +63,7 @@ export function AppShell(): ReactElement {
             <ProfileMenu />
           </div>
         </header>
+        <Reminder />
         <main
           id="content"
           ref={main}
@@ -75,6 +81,26 @@ export function AppShell(): ReactElement {
         </Suspense>
       )}
     </div>
+  );
+}
+
+const hiddenKey = "omoi.reminder-hidden";
+
+/** What an unverified user is reminded of, until he puts it away for the visit. */
+function Reminder(): ReactElement | null {
+  const { data: me } = useQuery(meQuery);
+  const [isHidden, setHidden] = useState(() => sessionStorage.getItem(hiddenKey) !== null);
+  if (me === undefined || me.is_verified || isHidden) return null;
+  const handleDismiss = (): void => {
+    sessionStorage.setItem(hiddenKey, "1");
+    setHidden(true);
+    // The button goes with the reminder.
+    document.querySelector("main")?.focus({ preventScroll: true });
+  };
+  return (
+    <Suspense>
+      <VerifyReminder user={me} onDismiss={handleDismiss} />
+    </Suspense>
   );
 }
 

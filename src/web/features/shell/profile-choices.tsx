@@ -43,6 +43,9 @@ export function ProfileChoices({ trigger }: { trigger: ReactElement }): ReactEle
         </MenuHeading>
       )}
       <MenuLine />
+      <MenuItem icon="person" onSelect={() => void navigate(paths.profile())}>
+        Profile
+      </MenuItem>
       <MenuItem icon="lock" onSelect={() => void navigate(paths.security())}>
         Security
       </MenuItem>

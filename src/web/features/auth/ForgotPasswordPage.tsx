@@ -1,0 +1,36 @@
+import { Link } from "@tanstack/react-router";
+import { type ReactElement, useState } from "react";
+import { api } from "#shared/api/index.js";
+import { checked, client } from "../../api.js";
+import { paths } from "../../paths.js";
+import { AuthLayout } from "./auth-layout.js";
+import { AskForLink } from "./ask-for-link.js";
+
+export function ForgotPasswordPage(): ReactElement {
+  const [email, setEmail] = useState("");
+  return (
+    <AuthLayout
+      title="Reset your password"
+      lead="You get a link by e-mail to choose a new one."
+      footer={
+        <>
+          Remembered it?{" "}
+          <Link {...paths.login()} className="font-medium text-accent-ink underline">
+            Sign in
+          </Link>
+        </>
+      }
+    >
+      <AskForLink
+        label="Reset your password"
+        action="Send the link"
+        validity="It works once, within one hour."
+        email={email}
+        onChange={setEmail}
+        ask={(address) =>
+          client.auth.forgotPassword({ body: checked(api.auth.forgotPassword, { email: address }) })
+        }
+      />
+    </AuthLayout>
+  );
+}

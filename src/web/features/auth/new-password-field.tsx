@@ -1,0 +1,44 @@
+import { type ReactElement, useState } from "react";
+import { Button } from "../../ui/button.js";
+import { TextField } from "../../ui/field.js";
+
+interface NewPasswordFieldProps {
+  label?: string;
+  value: string;
+  onChange: (value: string) => void;
+  error: string | undefined;
+}
+
+/** Where a password is chosen; shown on demand, since a slip would lock its owner out. */
+export function NewPasswordField({
+  label = "New password",
+  value,
+  onChange,
+  error,
+}: NewPasswordFieldProps): ReactElement {
+  const [isShown, setShown] = useState(false);
+  return (
+    <TextField
+      label={label}
+      type={isShown ? "text" : "password"}
+      name="new_password"
+      autoComplete="new-password"
+      spellCheck={false}
+      autoCapitalize="none"
+      hint="At least 8 characters; not a common one."
+      value={value}
+      onChange={onChange}
+      error={error}
+      after={
+        <Button
+          aria-pressed={isShown}
+          aria-label={`Show the ${label.toLowerCase()}`}
+          className="min-w-16"
+          onClick={() => setShown(!isShown)}
+        >
+          {isShown ? "Hide" : "Show"}
+        </Button>
+      }
+    />
+  );
+}
