@@ -60,6 +60,7 @@ test("the whole story, through the pages alone", async () => {
 
   await page.goto(`${app.url}/`);
   await page.waitForURL(/\/organizations$/);
+  await button("Hide this reminder").click();
   await expectAccessible();
 
   // An organization, as the seed's example has it.

@@ -35,6 +35,7 @@ process.on("SIGTERM", end);
 start([tsx, "watch", "--exclude", "data/**", "src/server/main.ts"], {
   OMOI_PORT: apiPort,
   OMOI_DATA_DIR: dataDir,
+  OMOI_SMTP_URL: "",
 });
 start(
   [
@@ -53,7 +54,7 @@ start(
 const seeded = join(dataDir, "seeded");
 if (!existsSync(seeded)) {
   await ready();
-  const seeding = start([tsx, "src/server/demo/main.ts", api]);
+  const seeding = start([tsx, "src/server/demo/main.ts", api, join(dataDir, "outbox")]);
   seeding.once("exit", (code) => {
     // It runs on, keeping the demo's runs alive; an end by itself is a failure, to be tried again.
     if (code !== null && code !== 0) rmSync(seeded, { force: true });

@@ -29,6 +29,7 @@ function followNpm() {
 
 function demo() {
   const folder = mkdtempSync(join(tmpdir(), "omoi-demo-"));
+  const dataDir = join(folder, "data");
   const children = [];
   let ending = false;
   const end = (code) => {
@@ -57,7 +58,13 @@ function demo() {
 
   const serving = start([server], {
     cwd: root,
-    env: { OMOI_LOG_LEVEL: "warn", ...process.env, OMOI_DATA_DIR: join(folder, "data") },
+    // The people of the demo are made up: no mail server is bothered with them.
+    env: {
+      OMOI_LOG_LEVEL: "warn",
+      ...process.env,
+      OMOI_DATA_DIR: dataDir,
+      OMOI_SMTP_URL: "",
+    },
     stdio: ["ignore", "pipe", "inherit"],
     // Ctrl-C reaches this process alone, which ends the others in order.
     detached: true,
@@ -68,7 +75,7 @@ function demo() {
     const url = /^Omoi is ready: (\S+)$/m.exec(text)?.[1];
     if (url === undefined || children.length > 1 || ending) return;
     process.stdout.write("Filling the demo through the API…\n");
-    start([join(root, "dist/server/demo/main.js"), url], {
+    start([join(root, "dist/server/demo/main.js"), url, join(dataDir, "outbox")], {
       cwd: root,
       stdio: ["pipe", "inherit", "inherit"],
       detached: true,

@@ -2,18 +2,20 @@ import { keepRunsAlive } from "./runs.js";
 import { seedDemo } from "./seed.js";
 
 /**
- * Fills the new installation at the origin given with the demo, tells how to sign in, and keeps the
- * demo's runs alive until its input closes or it is told to end.
+ * Fills the new installation at the origin given with the demo (its mail lies in the folder given),
+ * tells how to sign in, and keeps the demo's runs alive until its input closes or it is told to end.
  */
 async function main(): Promise<void> {
-  const origin = process.argv[2];
-  if (origin === undefined || !URL.canParse(origin)) {
-    throw new Error("name the server to fill, such as http://127.0.0.1:8080");
+  const [origin, outbox] = process.argv.slice(2);
+  if (origin === undefined || !URL.canParse(origin) || outbox === undefined) {
+    throw new Error(
+      "name the server to fill, such as http://127.0.0.1:8080, and its outbox folder",
+    );
   }
   const say = (line: string): void => {
     process.stdout.write(`${line}\n`);
   };
-  const world = await seedDemo(origin.replace(/\/+$/, ""), (line) => say(`  ${line}`));
+  const world = await seedDemo(origin.replace(/\/+$/, ""), outbox, (line) => say(`  ${line}`));
   const alive = keepRunsAlive(world.runs, say);
   const end = (): void => {
     alive.stop();

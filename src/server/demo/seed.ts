@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { Organization } from "#shared/api/organizations.js";
 import { acmeProjects, betaProjects, mainProject, people } from "./cast.js";
 import { startRun, type LiveRun } from "./runs.js";
+import { confirmAddress } from "./mailbox.js";
 import { clientOf, signUp, type Person } from "./session.js";
 import { makeAgent, tellTheStory } from "./story.js";
 
@@ -17,14 +18,21 @@ export interface DemoWorld {
  * Fills a new installation with the world of the seed: by the API alone, and by files in the agents'
  * folders. Nothing is inserted by hand, so whatever the pages show has really happened.
  */
-export async function seedDemo(origin: string, log: (line: string) => void): Promise<DemoWorld> {
+export async function seedDemo(
+  origin: string,
+  outbox: string,
+  log: (line: string) => void,
+): Promise<DemoWorld> {
   const password = randomBytes(9).toString("base64url");
   const ada = await signUp(origin, people.ada, password);
   const [john, jane, bob] = await Promise.all(
     [people.john, people.jane, people.bob].map((person) => signUp(origin, person, password)),
   );
   if (!john || !jane || !bob) throw new Error("somebody could not sign up");
-  log("Signed up ada, john, jane and bob");
+  await Promise.all(
+    [ada, john, jane, bob].map(({ email }) => confirmAddress(origin, outbox, email)),
+  );
+  log("Signed up ada, john, jane and bob, who confirmed their addresses");
 
   const acme = await makeAcme(ada, [
     [john, "member"],

@@ -3,6 +3,7 @@ import { refusal, startTestApp, type TestApp } from "#test/app.js";
 import { asOperator } from "#test/operator.js";
 import { mailIsQuiet, mailsTo, tokenFor } from "#test/outbox.js";
 import { fieldsOf, problemOf, send, withoutRequestId } from "#test/raw.js";
+import { forgetOldLinks } from "./email-links.js";
 
 describe("links by mail", () => {
   let app: TestApp;
@@ -66,6 +67,12 @@ describe("links by mail", () => {
     ]);
     await refusal(verify(token), 400, "invalid_link");
     expect(await isVerified(person)).toBe(false);
+    const other = await app.person();
+    const alive = await tokenFor(app, other.email, "verify-email");
+    await forgetOldLinks(app.db);
+    const left = await asOperator<{ email: string }>(app, "select email from email_tokens");
+    expect(left.map(({ email }) => email)).not.toContain(person.email);
+    expect((await verify(alive)).status).toBe(204);
   });
 
   test("proves the address it was sent to, and is of one kind", async () => {

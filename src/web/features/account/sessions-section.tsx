@@ -27,9 +27,12 @@ export function SessionsSection(): ReactElement {
         <QueryError error={sessions.error} onRetry={() => void sessions.refetch()} />
       ) : (
         <ul aria-label="Sessions" className="-my-4 divide-y divide-line">
-          {sessions.data.map((session) => (
-            <SessionItem key={session.id} session={session} />
-          ))}
+          {/* Where one is comes first. */}
+          {sessions.data
+            .toSorted((a, b) => Number(b.current) - Number(a.current))
+            .map((session) => (
+              <SessionItem key={session.id} session={session} />
+            ))}
         </ul>
       )}
     </Card>

@@ -1,5 +1,5 @@
 import { Link } from "@tanstack/react-router";
-import { type ReactElement, useState } from "react";
+import type { ReactElement } from "react";
 import { api } from "#shared/api/index.js";
 import { checked, client } from "../../api.js";
 import { paths } from "../../paths.js";
@@ -7,7 +7,6 @@ import { AuthLayout } from "./auth-layout.js";
 import { AskForLink } from "./ask-for-link.js";
 
 export function ForgotPasswordPage(): ReactElement {
-  const [email, setEmail] = useState("");
   return (
     <AuthLayout
       title="Reset your password"
@@ -25,8 +24,6 @@ export function ForgotPasswordPage(): ReactElement {
         label="Reset your password"
         action="Send the link"
         validity="It works once, within one hour."
-        email={email}
-        onChange={setEmail}
         ask={(address) =>
           client.auth.forgotPassword({ body: checked(api.auth.forgotPassword, { email: address }) })
         }

@@ -20,7 +20,6 @@ export function VerifyEmailPage(): ReactElement {
   const token = useLinkToken(route.useSearch().token, page);
   const queries = useQueryClient();
   const [isDone, setDone] = useState(false);
-  const [email, setEmail] = useState("");
   const done = useRef<HTMLDivElement>(null);
   const verify = useAction({
     run: () =>
@@ -43,7 +42,7 @@ export function VerifyEmailPage(): ReactElement {
       footer={
         isDone ? null : (
           <Link {...paths.organizations()} className="font-medium text-accent-ink underline">
-            Continue without
+            Continue without confirming
           </Link>
         )
       }
@@ -56,24 +55,22 @@ export function VerifyEmailPage(): ReactElement {
           </Link>
         </div>
       ) : isDead ? (
-        <div className="flex flex-col gap-4">
-          <Alert live>
-            {verify.error?.message ??
-              "Open this page by the link in the mail, or ask for a new link."}
-          </Alert>
-          <AskForLink
-            label="A new link"
-            action="Send a new link"
-            validity="It works once, within 24 hours."
-            email={email}
-            onChange={setEmail}
-            ask={(address) =>
-              client.auth.resendVerification({
-                body: checked(api.auth.resendVerification, { email: address }),
-              })
-            }
-          />
-        </div>
+        <AskForLink
+          label="A new link"
+          notice={
+            <Alert live>
+              {verify.error?.message ??
+                "Open this page by the link in the mail, or ask for a new link."}
+            </Alert>
+          }
+          action="Send a new link"
+          validity="It works once, within 24 hours."
+          ask={(address) =>
+            client.auth.resendVerification({
+              body: checked(api.auth.resendVerification, { email: address }),
+            })
+          }
+        />
       ) : (
         <div className="flex flex-col gap-4">
           {verify.error && <Alert live>{verify.error.message}</Alert>}

@@ -1,26 +1,34 @@
-import { type ReactElement, useEffect, useRef, useState } from "react";
+import { useQueryClient } from "@tanstack/react-query";
+import { type ReactElement, type ReactNode, useEffect, useRef, useState } from "react";
+import type { User } from "#shared/api/auth.js";
 import { useAction } from "../../action.js";
 import { Button } from "../../ui/button.js";
 import { TextField } from "../../ui/field.js";
 import { Form } from "../../ui/form.js";
 import { PlainText } from "../../ui/plain-text.js";
+import { meQuery } from "./queries.js";
 
 interface AskForLinkProps {
+  /** Why it is asked, until it is. */
+  notice?: ReactNode;
   label: string;
   action: string;
   validity: string;
-  email: string;
-  onChange: (email: string) => void;
   ask: (email: string) => Promise<{ data: undefined; status: number }>;
 }
 
 /** Asks where to send a link; afterwards says what is to be done, and not whether there is an account. */
 export function AskForLink(props: AskForLinkProps): ReactElement {
+  const queries = useQueryClient();
+  // Who is signed in need not say it again.
+  const [email, setEmail] = useState(
+    () => queries.getQueryData<User>(meQuery.queryKey)?.email ?? "",
+  );
   const [sentTo, setSentTo] = useState<string | null>(null);
   const answer = useRef<HTMLDivElement>(null);
   const send = useAction({
     run: props.ask,
-    onDone: () => setSentTo(props.email.trim()),
+    onDone: () => setSentTo(email.trim()),
   });
   useEffect(() => {
     if (sentTo !== null) answer.current?.focus();
@@ -43,17 +51,18 @@ export function AskForLink(props: AskForLinkProps): ReactElement {
   return (
     <Form
       label={props.label}
-      onSubmit={() => send.submit(props.email.trim())}
+      onSubmit={() => send.submit(email.trim())}
       error={send.error}
       isShownAtField={emailError !== undefined}
     >
+      {props.notice}
       <TextField
         label="E-mail address"
         type="email"
         name="email"
         autoComplete="username"
-        value={props.email}
-        onChange={props.onChange}
+        value={email}
+        onChange={setEmail}
         error={emailError}
       />
       <Button type="submit" variant="primary" pending={send.pending}>

@@ -31,8 +31,7 @@ export function NewPasswordField({
       error={error}
       after={
         <Button
-          aria-pressed={isShown}
-          aria-label={`Show the ${label.toLowerCase()}`}
+          aria-label={`${isShown ? "Hide" : "Show"} the ${label.toLowerCase()}`}
           className="min-w-16"
           onClick={() => setShown(!isShown)}
         >

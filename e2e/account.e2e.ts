@@ -1,0 +1,219 @@
+/// <reference lib="dom" />
+import { AxeBuilder } from "@axe-core/playwright";
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { startTestApp, type TestApp } from "#test/app.js";
+import { mailsTo, tokenFor } from "#test/outbox.js";
+import { launchBrowser, screenshot, watchConsole } from "./browser.js";
+
+const email = "ada@example.com";
+const passwords = ["correct staple horse", "another staple horse", "a third staple horse"] as const;
+
+let app: TestApp;
+let browser: Browser;
+let page: Page;
+let consoleMessages: string[];
+
+beforeAll(async () => {
+  app = await startTestApp();
+  browser = await launchBrowser();
+  page = await (await browser.newContext({ viewport: { width: 1440, height: 900 } })).newPage();
+  page.setDefaultTimeout(15_000);
+  consoleMessages = watchConsole(page);
+});
+afterAll(async () => {
+  await browser.close();
+  await app.close();
+});
+
+const button = (name: string | RegExp) => page.getByRole("button", { name, exact: true });
+const link = (name: string) => page.getByRole("link", { name, exact: true });
+const field = (label: string) => page.getByLabel(label, { exact: true });
+const heading = (name: string) => page.getByRole("heading", { name, exact: true });
+
+/** Nothing serious for people who use a keyboard, a screen reader or much contrast, at any size. */
+async function look(name: string): Promise<void> {
+  for (const colorScheme of ["dark", "light"] as const) {
+    await page.emulateMedia({ colorScheme });
+    // Colours that are still on their way are neither those of before nor those of after.
+    await page.waitForTimeout(300);
+    const { violations } = await new AxeBuilder({ page })
+      .withTags(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"])
+      .analyze();
+    expect(
+      violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join("; ")}`),
+      `${name}, ${colorScheme}`,
+    ).toEqual([]);
+    await screenshot(page, `${name}-${colorScheme}`);
+  }
+  await page.setViewportSize({ width: 390, height: 844 });
+  const wider = await page.evaluate(
+    () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+  );
+  expect(wider, `${name} scrolls sideways`).toBe(0);
+  await screenshot(page, `phone-${name}`);
+  await page.setViewportSize({ width: 1440, height: 900 });
+}
+
+/** Fails where the browser complained of anything but the answers that a step expects. */
+function expectQuietConsole(...expected: string[]): void {
+  const isExpected = (message: string): boolean => expected.some((text) => message.includes(text));
+  expect(consoleMessages.filter((message) => !isExpected(message))).toEqual([]);
+  consoleMessages.length = 0;
+}
+
+const focused = (): Promise<string | null> =>
+  page.evaluate(() => document.activeElement?.textContent ?? null);
+
+test("an account from its registration to its second password", async () => {
+  await page.goto(`${app.url}/register`);
+  await field("E-mail address").fill(email);
+  await field("Password").fill(passwords[0]);
+  await button("Show the password").click();
+  expect(await field("Password").getAttribute("type")).toBe("text");
+  await look("register");
+  await button("Create account").click();
+  await page.waitForURL(/\/organizations$/);
+
+  // Reminded on every page, until the address is confirmed or the reminder put away.
+  const reminder = page.getByRole("region", { name: "Reminder" });
+  await reminder.getByText(email).waitFor();
+  await look("reminder");
+  await reminder.getByRole("button", { name: "Send again" }).click();
+  await page.getByText(`A link is on its way to ${email}`).waitFor();
+  const token = await tokenFor(app, email, "verify-email", 2);
+  await button("Hide this reminder").click();
+  await reminder.waitFor({ state: "hidden" });
+  await page.reload();
+  await heading("Organizations").waitFor();
+  expect(await reminder.count()).toBe(0);
+
+  await button(/^Profile of/).click();
+  await page.getByRole("menuitem", { name: "Profile" }).click();
+  await page.waitForURL(/\/settings\/profile$/);
+  await page.getByText("Not confirmed").waitFor();
+  await field("Full name (optional)").fill("Ada Lovelace");
+  await field("Department (optional)").fill("Engines");
+  await button("Save Profile").click();
+  await page.getByText("Profile saved").waitFor();
+  await button("Profile of Ada Lovelace").waitFor();
+  await look("profile");
+
+  // The link: it leaves the address bar, opening it does nothing, the button confirms.
+  await page.goto(`${app.url}/verify-email?token=${token}`);
+  await page.waitForURL(`${app.url}/verify-email`);
+  await look("verify-email");
+  expect(await page.evaluate(() => history.length)).toBeLessThan(10);
+  await button("Confirm e-mail address").click();
+  await page.getByText("Your e-mail address is confirmed.").waitFor();
+  expect(await focused()).toContain("is confirmed");
+  await look("verified");
+  await link("Continue").click();
+  await page.waitForURL(/\/organizations$/);
+  await page.goto(`${app.url}/settings/profile`);
+  await page.getByText(/●\s*Confirmed/).waitFor();
+  expect(await button("Send again").count()).toBe(0);
+  expectQuietConsole("401 (Unauthorized)");
+
+  // A used link says so, and how to get a new one.
+  await page.goto(`${app.url}/verify-email?token=${token}`);
+  await button("Confirm e-mail address").click();
+  await page.getByRole("alert").getByText("ask for a new link").waitFor();
+  await look("verify-email-again");
+  expectQuietConsole("400 (Bad Request)");
+
+  // Forgotten, from the sign-in page.
+  await page.goto(`${app.url}/login`);
+  await look("login");
+  await link("Forgot password?").click();
+  await heading("Reset your password").waitFor();
+  await field("E-mail address").fill("ada");
+  await button("Send the link").click();
+  await page.getByText("Must be an e-mail address").waitFor();
+  await field("E-mail address").fill(email);
+  await look("forgot-password");
+  await button("Send the link").click();
+  await heading("Look into your mailbox").waitFor();
+  expect(await focused()).toContain(email);
+  await look("forgot-password-sent");
+  const resetToken = await tokenFor(app, email, "reset-password");
+
+  await page.goto(`${app.url}/reset-password?token=${resetToken}`);
+  await page.waitForURL(`${app.url}/reset-password`);
+  await field("New password").fill("password123");
+  await button("Save password").click();
+  await page.getByText("Is one that many people use").waitFor();
+  await look("reset-password");
+  expectQuietConsole("422");
+  await field("New password").fill(passwords[1]);
+  await button("Save password").click();
+  await page.waitForURL(/\/login/);
+  await page.getByText("Your password is changed").waitFor();
+  expectQuietConsole();
+  await page.goto(`${app.url}/reset-password?token=${resetToken}`);
+  await field("New password").fill(passwords[1]);
+  await button("Save password").click();
+  await link("Ask for a new link").waitFor();
+  await look("reset-password-used");
+  expectQuietConsole("400 (Bad Request)");
+
+  await page.goto(`${app.url}/settings/security`);
+  await page.waitForURL(/\/login/);
+  await field("E-mail address").fill(email);
+  await field("Password").fill(passwords[1]);
+  await button("Sign in").click();
+  await page.waitForURL(/\/settings\/security$/);
+  expectQuietConsole("401 (Unauthorized)");
+});
+
+test("the password is changed, and sessions elsewhere are ended", async () => {
+  const elsewhere = async (password: string) => {
+    const { data } = await app.client().auth.login({ body: { email, password } });
+    return app.client(data.access_token);
+  };
+  const first = await elsewhere(passwords[1]);
+  await page.goto(`${app.url}/settings/security`);
+  const sessions = page.getByRole("list", { name: "Sessions" }).getByRole("listitem");
+  await sessions.nth(1).waitFor();
+
+  await field("Current password").fill("not the password");
+  await field("New password").fill(passwords[2]);
+  await button("Change Password").click();
+  await page.getByText("Is not your password").waitFor();
+  expect(
+    await field("Current password").evaluate((input) => input === document.activeElement),
+  ).toBe(true);
+  await look("security");
+  expectQuietConsole("422");
+  await field("Current password").fill(passwords[1]);
+  await button("Change Password").click();
+  await page.getByText("Password changed").waitFor();
+  await sessions.nth(1).waitFor({ state: "detached" });
+  await expect(first.auth.me()).rejects.toMatchObject({ status: 401 });
+  expect(await field("Current password").inputValue()).toBe("");
+  expect((await mailsTo(app, email)).at(-1)?.subject).toMatch(/^Your password was changed/);
+  expect(await button("Sign out everywhere else").getAttribute("title")).toBe(
+    "You are signed in nowhere else.",
+  );
+
+  const others = [await elsewhere(passwords[2]), await elsewhere(passwords[2])];
+  await page.reload();
+  await sessions.nth(2).waitFor();
+  await sessions.filter({ hasText: "This device" }).getByText("Chrome on Linux").waitFor();
+  await look("sessions");
+  await button("Sign out of node").first().click();
+  await page.getByText("Signed out of node").waitFor();
+  await sessions.nth(2).waitFor({ state: "detached" });
+  await expect.poll(() => page.evaluate(() => document.activeElement?.tagName)).toBe("MAIN");
+
+  await button("Sign out everywhere else").click();
+  await page.getByRole("dialog").getByText("1 other session ends at once").waitFor();
+  await look("sign-out-everywhere");
+  await page.getByRole("dialog").getByRole("button", { name: "Sign out" }).click();
+  await page.getByText("Signed out everywhere else").waitFor();
+  for (const other of others) {
+    await expect(other.auth.me()).rejects.toMatchObject({ status: 401 });
+  }
+  await sessions.filter({ hasText: "This device" }).waitFor();
+  expectQuietConsole();
+});
