@@ -35,6 +35,8 @@ process.on("SIGTERM", end);
 start([tsx, "watch", "--exclude", "data/**", "src/server/main.ts"], {
   OMOI_PORT: apiPort,
   OMOI_DATA_DIR: dataDir,
+  // What links lead to is the development server, which passes the API on.
+  OMOI_PUBLIC_URL: "http://127.0.0.1:8080",
   OMOI_SMTP_URL: "",
 });
 start(
