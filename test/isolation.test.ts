@@ -20,9 +20,12 @@ type Ids = Record<
   | "sha"
   | "merge_id"
   | "run_id"
-  | "key_id",
+  | "key_id"
+  | "period",
   string
 >;
+
+const thisMonth = (): string => new Date().toISOString().slice(0, 7);
 
 const idsOf = (full: FullOrganization): Ids => ({
   org_id: full.id,
@@ -36,6 +39,7 @@ const idsOf = (full: FullOrganization): Ids => ({
   merge_id: full.merge.id as string,
   run_id: full.run.id,
   key_id: full.key.id,
+  period: thisMonth(),
 });
 const idsOfNothing = (): Ids => ({
   org_id: randomUUID(),
@@ -49,6 +53,7 @@ const idsOfNothing = (): Ids => ({
   merge_id: randomUUID(),
   run_id: randomUUID(),
   key_id: randomUUID(),
+  period: thisMonth(),
 });
 
 /** A valid body for each call that takes one. A new call without one fails the first test below. */
@@ -96,9 +101,11 @@ const ofOthers = calls.filter(
     (endpoint.params !== null ||
       ["projects.create", "agents.create", "apiKeys.create"].includes(call)),
 );
-/** The parts of a path besides the one that leads to the organization. */
+/** The ids in a path besides the one that leads to the organization; a month is nobody's. */
 const innerOf = ({ params, tenant }: Endpoint): string[] =>
-  Object.keys(params?.shape ?? {}).filter((name) => `params.${name}` !== tenant);
+  Object.keys(params?.shape ?? {}).filter(
+    (name) => `params.${name}` !== tenant && name !== "period",
+  );
 /** Calls whose body names something besides the organization. */
 const namingInBody = new Set(["members.add", "organizations.transfer", "roles.create"]);
 const withInner = ofOthers.filter(
@@ -160,7 +167,7 @@ describe("isolation over HTTP", () => {
 
   test("organizations are not found by their slugs either", async () => {
     for (const { endpoint, call } of calls.filter(({ call }) =>
-      call.startsWith("organizations."),
+      /^(organizations|usage)\./.test(call),
     )) {
       if (endpoint.params === null) continue;
       const real = await ask(

@@ -12,6 +12,7 @@ import { organizations } from "#shared/api/organizations.js";
 import { projects } from "#shared/api/projects.js";
 import { roles } from "#shared/api/roles.js";
 import { runs } from "#shared/api/runs.js";
+import { usage } from "#shared/api/usage.js";
 import { workspaces } from "#shared/api/workspaces.js";
 import type { Config } from "./config.js";
 import type { Database } from "./db/connect.js";
@@ -38,6 +39,7 @@ import {
 import { roleHandlers } from "./features/roles/routes.js";
 import { runHandlers } from "./features/runs/routes.js";
 import { startLeaseWatch } from "./features/runs/service.js";
+import { usageHandlers } from "./features/usage/routes.js";
 import { workspaceHandlers } from "./features/workspaces/routes.js";
 import { settleWorkspaces } from "./features/workspaces/service.js";
 import type { WorkspaceDeps } from "./features/workspaces/workspace.js";
@@ -151,6 +153,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   mount(app, projects, projectHandlers(projectDeps), options);
   mount(app, agents, agentHandlers(db), options);
   mount(app, runs, runHandlers(), options);
+  mount(app, usage, usageHandlers(), options);
   mount(app, workspaces, workspaceHandlers(workspaceDeps), options);
   mount(app, apiKeys, apiKeyHandlers(keyService), options);
   mount(app, audit, auditHandlers(), options);

@@ -8,6 +8,7 @@ import { organizations } from "./organizations.js";
 import { projects } from "./projects.js";
 import { roles } from "./roles.js";
 import { runs } from "./runs.js";
+import { usage } from "./usage.js";
 import { workspaces } from "./workspaces.js";
 
 /** The whole API, by resource. */
@@ -19,6 +20,7 @@ export const api = {
   projects,
   agents,
   runs,
+  usage,
   workspaces,
   apiKeys,
   audit,

@@ -11,14 +11,7 @@ import {
   slug,
   timestamp,
 } from "./fields.js";
-
-export const usage = z.strictObject({
-  period_start: timestamp,
-  period_end: timestamp,
-  concurrent_agents: z.strictObject({ current: z.number(), limit: z.number() }),
-  runtime_hours: z.strictObject({ current: z.number(), limit: z.number() }),
-});
-export type Usage = z.output<typeof usage>;
+import { usageFigures } from "./usage.js";
 
 export const organization = z.strictObject({
   id,
@@ -45,7 +38,7 @@ export const organizationItem = z.strictObject({
   is_active: z.boolean(),
   owner: z.strictObject({ id, email: z.string() }),
   counts: z.strictObject({ members: z.number(), projects: z.number(), agents: z.number() }),
-  usage,
+  usage: usageFigures,
 });
 export type OrganizationItem = z.output<typeof organizationItem>;
 
@@ -140,14 +133,6 @@ export const organizations = {
     params: orgParams,
     body: z.strictObject({ user_id: id }),
     response: organization,
-  }),
-  usage: endpoint({
-    method: "GET",
-    path: "/api/v1/organizations/{org_id}/usage",
-    access: "org:read",
-    summary: "Usage of the current UTC calendar month against the limits",
-    params: orgParams,
-    response: usage,
   }),
   permissions: endpoint({
     method: "GET",

@@ -60,7 +60,7 @@ describe("who may see and change an organization", () => {
     const params = { org_id: org.id };
     for (const call of [
       () => api.organizations.get({ params }),
-      () => api.organizations.usage({ params }),
+      () => api.usage.get({ params }),
       () => api.organizations.permissions({ params }),
       () => api.roles.list({ params }),
     ]) {

@@ -52,7 +52,7 @@ describe("organizations", () => {
     const run = { params: { agent_id: agent.id }, body: { external: true } } as const;
     await lister.api.runs.create(run);
     const { data } = await lister.api.organizations.list();
-    const { data: usage } = await lister.api.organizations.usage({ params: { org_id: id } });
+    const { data: usage } = await lister.api.usage.get({ params: { org_id: id } });
     expect(data).toEqual([
       {
         id,

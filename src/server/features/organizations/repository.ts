@@ -1,9 +1,9 @@
 import { eq, isNull, sql } from "drizzle-orm";
 import type pg from "pg";
-import type { Organization, OrganizationItem, Usage } from "#shared/api/organizations.js";
-import { isoInstant } from "../../db/columns.js";
+import type { Organization, OrganizationItem } from "#shared/api/organizations.js";
 import type { Queryable } from "../../db/connect.js";
 import { organizations, organizationSlugs, runs } from "../../db/tables.js";
+import { periodEnd, usageColumns, usageOf, type UsageRow } from "../usage/service.js";
 
 const organizationColumns = {
   id: organizations.id,
@@ -108,45 +108,6 @@ export async function takenSlugs(db: Queryable, base: string, stem: string): Pro
       sql`${organizationSlugs.slug} = ${base} or ${organizationSlugs.slug} like ${`${stem}-%`}`,
     );
   return new Set(rows.map((row) => row.slug));
-}
-
-/** The current UTC calendar month. */
-const periodStart = "date_trunc('month', now() at time zone 'UTC') at time zone 'UTC'";
-const periodEnd =
-  "(date_trunc('month', now() at time zone 'UTC') + interval '1 month') at time zone 'UTC'";
-
-/** Hours of an organization's run intervals within the period; a lost run counts to its last heartbeat. */
-const usageColumns = (orgId: string): string => `
-  (select count(*)::int from runs where org_id = ${orgId} and ended_at is null) as running,
-  (select round(coalesce(sum(greatest(extract(epoch from
-      least(coalesce(ended_at, now()), ${periodEnd}) - greatest(started_at, ${periodStart})), 0) / 3600), 0), 4)::float8
-    from runs where org_id = ${orgId} and started_at < ${periodEnd}
-      and coalesce(ended_at, now()) > ${periodStart}) as hours,
-  ${periodStart} as period_start, ${periodEnd} as period_end`;
-
-interface UsageRow extends Record<string, unknown> {
-  running: number;
-  hours: number;
-  period_start: Date;
-  period_end: Date;
-  max_concurrent_agents: number;
-  max_agent_runtime_hours: number;
-}
-
-function usageOf(row: UsageRow): Usage {
-  return {
-    period_start: isoInstant(row.period_start),
-    period_end: isoInstant(row.period_end),
-    concurrent_agents: { current: row.running, limit: row.max_concurrent_agents },
-    runtime_hours: { current: row.hours, limit: row.max_agent_runtime_hours },
-  };
-}
-
-export async function readUsage(tx: Queryable, orgId: string): Promise<Usage | undefined> {
-  const { rows } = await tx.execute<UsageRow>(sql`
-    select max_concurrent_agents, max_agent_runtime_hours, ${sql.raw(usageColumns("o.id"))}
-    from organizations o where id = ${orgId}`);
-  return rows[0] && usageOf(rows[0]);
 }
 
 /** An organization as a member's list shows it, and the role's patterns that decide whether it does. */

@@ -75,11 +75,6 @@ export function organizationHandlers(
     },
     restore: (context) => restoreOrganization(context),
     transfer: (context, { body }) => transferOrganization(context, body.user_id),
-    usage: async ({ tx, orgId }) => {
-      const usage = await tx((db) => repository.readUsage(db, orgId));
-      if (!usage) throw notFound();
-      return usage;
-    },
     permissions: async ({ standing }) => ({
       role: standing.role,
       permissions: standing.patterns.toSorted(),

@@ -11,8 +11,6 @@ import type { ActorContext, OrgContext } from "../../http/mount.js";
 import { addOwner, handOver } from "../members/service.js";
 import * as repository from "./repository.js";
 
-export { readUsage } from "./repository.js";
-
 /** The installation's ceilings of every organization's limits. */
 export interface Ceilings {
   maxConcurrentAgents: number;

@@ -26,8 +26,7 @@ describe("leased runs", () => {
   const start = async (agent_id: string) =>
     (await owner.api.runs.create({ params: { agent_id }, body: { external: true } })).data;
   const newRun = async () => start((await makeAgent(owner, project.id)).id);
-  const usage = async () =>
-    (await owner.api.organizations.usage({ params: { org_id: org.id } })).data;
+  const usage = async () => (await owner.api.usage.get({ params: { org_id: org.id } })).data;
   const limit = (body: { max_concurrent_agents?: number; max_agent_runtime_hours?: number }) =>
     owner.api.organizations.update({ params: { org_id: org.id }, body });
   const statusOf = async (agent_id: string) =>

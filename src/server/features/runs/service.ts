@@ -4,7 +4,7 @@ import { brokenConstraint, type Database } from "../../db/connect.js";
 import { lockOrganization } from "../../db/tenant.js";
 import { AppError, notFound } from "../../errors.js";
 import type { OrgContext } from "../../http/mount.js";
-import { readUsage } from "../organizations/service.js";
+import { readUsage } from "../usage/service.js";
 import * as repository from "./repository.js";
 
 /**

@@ -29,7 +29,7 @@ export const usageQuery = (orgId: string) =>
   queryOptions({
     queryKey: [...organizationsKey, orgId, "usage"],
     queryFn: async ({ signal }) =>
-      (await client.organizations.usage({ params: { org_id: orgId } }, { signal })).data,
+      (await client.usage.get({ params: { org_id: orgId } }, { signal })).data,
   });
 
 export const permissionsQuery = (orgId: string) =>

@@ -1,5 +1,5 @@
 import type { ReactElement } from "react";
-import type { Usage } from "#shared/api/organizations.js";
+import type { Usage } from "#shared/api/usage.js";
 import { Meter } from "../../ui/meter.js";
 import { formatNumber } from "../../ui/number.js";
 import { Time } from "../../ui/time.js";

@@ -1,0 +1,45 @@
+import type { usage } from "#shared/api/usage.js";
+import { sendCsv, wantsCsv } from "../../http/csv.js";
+import type { Handlers } from "../../http/mount.js";
+import { statementsTable, statementTable, usageTable } from "./tables.js";
+import { listStatements, readStatement, readUsage, reportUsage } from "./service.js";
+import { notFound } from "../../errors.js";
+
+export function usageHandlers(): Handlers<typeof usage> {
+  return {
+    get: async (context, { query: { by, period, format } }) => {
+      const { request, reply } = context;
+      reply.header("vary", "Accept");
+      const isCsv = wantsCsv(request, format);
+      if (by === undefined && period === undefined && !isCsv) {
+        // The usual question, answered without the rows.
+        const usage = await context.tx((tx) => readUsage(tx, context.orgId));
+        if (!usage) throw notFound();
+        return usage;
+      }
+      const report = await reportUsage(context, period);
+      if (!isCsv)
+        return by === undefined ? report.usage : { ...report.usage, rows: report.rows[by] };
+      const suffix = by === undefined ? "" : `-by-${by}`;
+      const { columns, rows } = usageTable(report, by);
+      return sendCsv(reply, `usage-${report.slug}-${report.period}${suffix}`, columns, rows);
+    },
+    statements: async (context, { query }) => {
+      const { request, reply } = context;
+      reply.header("vary", "Accept");
+      const { slug, items } = await listStatements(context);
+      if (!wantsCsv(request, query.format)) return items;
+      const { columns, rows } = statementsTable(items);
+      return sendCsv(reply, `statements-${slug}`, columns, rows);
+    },
+    statement: async (context, { params, query }) => {
+      const { request, reply } = context;
+      reply.header("vary", "Accept");
+      const statement = await readStatement(context, params.period);
+      if (!wantsCsv(request, query.format)) return statement;
+      const { columns, rows } = statementTable(statement);
+      const name = `statement-${statement.organization.slug}-${statement.period}`;
+      return sendCsv(reply, name, columns, rows);
+    },
+  };
+}

@@ -1,0 +1,332 @@
+import { randomUUID } from "node:crypto";
+import fc from "fast-check";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import type { Agent } from "#shared/api/agents.js";
+import type { Organization } from "#shared/api/organizations.js";
+import type { Project } from "#shared/api/projects.js";
+import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
+import { makeAgent, makeOrganization, makeProject } from "#test/factories.js";
+import { asOperator } from "#test/operator.js";
+import { addPastRuns, type PastRun } from "#test/past-runs.js";
+import { endLostRuns } from "../runs/repository.js";
+
+type UsageAnswer = Awaited<ReturnType<TestPerson["api"]["usage"]["get"]>>["data"];
+
+const daysOf = ({ rows = [] }: UsageAnswer) => rows.filter((row) => "date" in row);
+const agentsOf = ({ rows = [] }: UsageAnswer) => rows.filter((row) => "agent_id" in row);
+const projectsOf = ({ rows = [] }: UsageAnswer) => rows.filter((row) => "agents" in row);
+const units = (hours: number): number => Math.round(hours * 10_000);
+const unitsIn = (rows: readonly { runtime_hours: number }[]): number =>
+  rows.reduce((sum, row) => sum + units(row.runtime_hours), 0);
+
+describe("usage of a month", () => {
+  let app: TestApp;
+  let owner: TestPerson;
+  let org: Organization;
+  let project: Project;
+  let agent: Agent;
+  beforeAll(async () => {
+    app = await startTestApp();
+    owner = await app.person("owner");
+  });
+  beforeEach(async () => {
+    org = await makeOrganization(owner);
+    project = await makeProject(owner, org.id);
+    agent = await makeAgent(owner, project.id);
+  });
+  afterAll(() => app.close());
+
+  const usage = async (period?: string, by?: "agent" | "project" | "day") =>
+    (await owner.api.usage.get({ params: { org_id: org.id }, query: { period, by } })).data;
+  const add = (...runs: [from: string, to: string | null][]) =>
+    addPastRuns(
+      app,
+      org.id,
+      runs.map(([from, to]): PastRun => ({ agentId: agent.id, from, to })),
+    );
+
+  test("counts a run over the end of a month in both, each its part", async () => {
+    await add(["2025-09-30T23:30:00Z", "2025-10-01T01:00:00Z"]);
+    expect((await usage("2025-09")).runtime_hours.current).toBe(0.5);
+    expect(await usage("2025-10", "agent")).toEqual({
+      period_start: "2025-10-01T00:00:00.000Z",
+      period_end: "2025-11-01T00:00:00.000Z",
+      concurrent_agents: { current: 0, limit: 5 },
+      runtime_hours: { current: 1, limit: 100 },
+      rows: [
+        {
+          agent_id: agent.id,
+          agent_name: agent.name,
+          project_id: project.id,
+          project_name: project.name,
+          runs: 1,
+          runtime_hours: 1,
+        },
+      ],
+    });
+    expect(await usage("2025-11", "agent")).toMatchObject({
+      runtime_hours: { current: 0 },
+      rows: [],
+    });
+    // At work at the month's end; one that stops at that instant is not.
+    expect((await usage("2025-09")).concurrent_agents.current).toBe(1);
+    await add(["2025-10-31T20:00:00Z", "2025-11-01T00:00:00Z"]);
+    expect((await usage("2025-10")).concurrent_agents.current).toBe(1);
+    expect((await usage("2025-11", "agent")).rows).toEqual([]);
+  });
+
+  test("by day has each day of the month, leap days too, and cuts runs at midnight UTC", async () => {
+    await add(
+      ["2024-02-27T00:00:00Z", "2024-02-27T00:00:00Z"],
+      ["2024-02-28T22:00:00Z", "2024-02-29T03:00:00Z"],
+      ["2024-02-29T23:59:59.999Z", "2024-03-01T00:00:00.001Z"],
+      ["2024-12-31T12:00:00Z", "2025-02-02T12:00:00Z"],
+    );
+    const leap = daysOf(await usage("2024-02", "day"));
+    expect(leap).toHaveLength(29);
+    expect(leap.slice(25)).toEqual([
+      { date: "2024-02-26", runtime_hours: 0, peak_concurrent_agents: 0 },
+      // Shorter than the ledger can tell, but it was there.
+      { date: "2024-02-27", runtime_hours: 0, peak_concurrent_agents: 1 },
+      { date: "2024-02-28", runtime_hours: 2, peak_concurrent_agents: 1 },
+      { date: "2024-02-29", runtime_hours: 3, peak_concurrent_agents: 1 },
+    ]);
+    const march = daysOf(await usage("2024-03", "day"));
+    expect(march).toHaveLength(31);
+    // One millisecond is less than is shown, but somebody was there.
+    expect(march[0]).toEqual({ date: "2024-03-01", runtime_hours: 0, peak_concurrent_agents: 1 });
+    const january = daysOf(await usage("2025-01", "day"));
+    expect(january.map(({ runtime_hours }) => runtime_hours)).toEqual(Array(31).fill(24));
+    const february = daysOf(await usage("2025-02", "day"));
+    expect(february.map(({ runtime_hours }) => runtime_hours)).toEqual([
+      24,
+      12,
+      ...(Array(26).fill(0) as number[]),
+    ]);
+  });
+
+  test("a run that goes on counts to now, and holds its place today and on no later day", async () => {
+    const { period_start } = await usage();
+    const from = new Date(Math.max(Date.parse(period_start), Date.now() - 5 * 3_600_000));
+    await add([from.toISOString(), null]);
+    const before = (Date.now() - from.getTime()) / 3_600_000;
+    const answer = await usage(undefined, "day");
+    const after = (Date.now() - from.getTime()) / 3_600_000;
+    expect(answer.concurrent_agents).toEqual({ current: 1, limit: 5 });
+    expect(answer.runtime_hours.current).toBeGreaterThanOrEqual(before - 0.0001);
+    expect(answer.runtime_hours.current).toBeLessThanOrEqual(after + 0.0001);
+    expect(unitsIn(daysOf(answer))).toBe(units(answer.runtime_hours.current));
+    const [first, today] = [from, new Date()].map((at) => at.toISOString().slice(0, 10));
+    for (const { date, peak_concurrent_agents } of daysOf(answer)) {
+      const isThere = date >= (first as string) && date <= (today as string);
+      expect([date, peak_concurrent_agents]).toEqual([date, isThere ? 1 : 0]);
+    }
+    const plain = await usage();
+    expect(plain.runtime_hours.current).toBeGreaterThanOrEqual(answer.runtime_hours.current);
+    expect(plain.runtime_hours.current - answer.runtime_hours.current).toBeLessThan(0.01);
+  });
+
+  test("one started through the API is there at once", async () => {
+    const params = { agent_id: agent.id };
+    const { data: run } = await owner.api.runs.create({ params, body: { external: true } });
+    const answer = await usage(undefined, "agent");
+    expect(answer.concurrent_agents.current).toBe(1);
+    expect(agentsOf(answer)).toMatchObject([{ agent_id: agent.id, runs: 1 }]);
+    await owner.api.runs.stop({ params: { run_id: run.id } });
+    expect(await usage(undefined, "agent")).toMatchObject({
+      concurrent_agents: { current: 0 },
+      rows: [{ runs: 1 }],
+    });
+  });
+
+  test("a lost run counts to its last heartbeat", async () => {
+    const params = { agent_id: agent.id };
+    const { data: run } = await owner.api.runs.create({ params, body: { external: true } });
+    await asOperator(
+      app,
+      `update runs set started_at = '2025-05-31T23:00:00Z', last_heartbeat_at = '2025-06-01T00:15:00Z',
+         lease_expires_at = '2025-06-01T00:16:00Z' where id = $1`,
+      [run.id],
+    );
+    await addPastRuns(app, org.id, []);
+    await app.db.withSystem("notice it now", endLostRuns);
+    expect((await usage("2025-05", "agent")).runtime_hours.current).toBe(1);
+    expect((await usage("2025-06", "agent")).runtime_hours.current).toBe(0.25);
+    expect((await usage("2025-07")).runtime_hours.current).toBe(0);
+  });
+
+  test("an agent that is terminated stays in what it used", async () => {
+    await add(["2025-03-03T10:00:00Z", "2025-03-03T11:00:00Z"]);
+    await asOperator(app, "update agents set terminated_at = now() where id = $1", [agent.id]);
+    expect(agentsOf(await usage("2025-03", "agent"))).toMatchObject([
+      { agent_id: agent.id, runtime_hours: 1 },
+    ]);
+    expect(projectsOf(await usage("2025-03", "project"))).toEqual([
+      {
+        project_id: project.id,
+        project_name: project.name,
+        agents: 1,
+        runs: 1,
+        runtime_hours: 1,
+      },
+    ]);
+  });
+
+  test("a hundred at once are a peak of a hundred, however many follow each other", async () => {
+    const agents = await Promise.all(
+      Array.from({ length: 100 }, () => makeAgent(owner, project.id)),
+    );
+    const at = (minute: number): string => new Date(Date.UTC(2025, 6, 4, 23, minute)).toISOString();
+    await addPastRuns(
+      app,
+      org.id,
+      agents.flatMap(({ id: agentId }, index) => [
+        { agentId, from: at(index - 100), to: at(10) },
+        // Starts where the one before stops, and goes on into the next day.
+        { agentId, from: at(10), to: at(61 + index) },
+        { agentId, from: at(70 + index), to: at(70 + index) },
+      ]),
+    );
+    const days = daysOf(await usage("2025-07", "day")).slice(2, 6);
+    expect(days.map((day) => day.peak_concurrent_agents)).toEqual([0, 100, 100, 0]);
+    const { rows } = await usage("2025-07", "project");
+    expect(rows).toMatchObject([{ agents: 100, runs: 300 }]);
+  });
+
+  test("two organizations do not see each other's", async () => {
+    await add(["2025-08-01T00:00:00Z", "2025-08-01T02:00:00Z"]);
+    const other = await makeOrganization(owner);
+    const theirs = await makeAgent(owner, (await makeProject(owner, other.id)).id);
+    await addPastRuns(app, other.id, [
+      { agentId: theirs.id, from: "2025-08-01T00:00:00Z", to: "2025-08-01T05:00:00Z" },
+    ]);
+    const { data } = await owner.api.usage.get({
+      params: { org_id: other.slug },
+      query: { period: "2025-08", by: "agent" },
+    });
+    expect(agentsOf(data).map(({ agent_id }) => agent_id)).toEqual([theirs.id]);
+    expect(data.runtime_hours.current).toBe(5);
+    expect((await usage("2025-08", "day")).runtime_hours.current).toBe(2);
+  });
+
+  const outside = (msg: RegExp | string) => ({ errors: [{ loc: ["query", "period"], msg }] });
+  test("a month before the organization or in the future is refused, and so is no month", async () => {
+    const now = new Date().toISOString().slice(0, 7);
+    expect((await usage(now)).runtime_hours.current).toBe(0);
+    const later = new Date(Date.now() + 32 * 86_400_000).toISOString().slice(0, 7);
+    for (const period of ["2019-12", "0000-01", "9999-12", later]) {
+      const problem = await refusal(usage(period), 422, "validation_failed");
+      expect(problem).toMatchObject(outside(`must be a month from ${now} to ${now}`));
+    }
+    await asOperator(app, "update organizations set created_at = $2 where id = $1", [
+      org.id,
+      "2025-02-28T23:59:59.999Z",
+    ]);
+    expect((await usage("2025-02", "day")).rows).toHaveLength(28);
+    await refusal(usage("2025-01"), 422, "validation_failed");
+    for (const period of [
+      "",
+      "2025",
+      "2025-13",
+      "2025-00",
+      "2025-1",
+      "2025-10-01",
+      "25-10",
+      "٢٠٢٥-10",
+    ]) {
+      const problem = await refusal(usage(period), 422, "validation_failed");
+      expect(problem).toMatchObject(outside("must be a month, such as 2026-10"));
+    }
+    const params = { org_id: org.id };
+    const query = { by: "week" } as unknown as { by: "day" };
+    const problem = await refusal(owner.api.usage.get({ params, query }), 422, "validation_failed");
+    expect(problem.errors?.[0]?.loc).toEqual(["query", "by"]);
+  });
+
+  test("an organization that is not there, or an id that is none, is 404", async () => {
+    for (const org_id of [randomUUID(), "no-such-one", "%00", "x'--"]) {
+      await refusal(owner.api.usage.get({ params: { org_id } }), 404, "not_found");
+    }
+  });
+
+  test("rows of any ledger add up to the total, and agree with a count made by hand", async () => {
+    const second = await makeAgent(owner, project.id);
+    const third = await makeAgent(owner, (await makeProject(owner, org.id)).id);
+    const agents = [agent, second, third];
+    const [start, end] = [Date.UTC(2024, 1), Date.UTC(2024, 2)];
+    const day = 86_400_000;
+    const time = fc.oneof(
+      fc.integer({ min: start - 3 * day, max: end + 3 * day }),
+      fc.integer({ min: -3, max: 32 }).map((number) => start + number * day),
+      fc.integer({ min: start, max: start + 2000 }),
+    );
+    const length = fc.oneof(
+      fc.integer({ min: 0, max: 1000 }),
+      fc.integer({ min: 0, max: 40 * day }),
+      fc.constantFrom(0, day),
+    );
+    const ledger = fc.array(fc.record({ who: fc.integer({ min: 0, max: 2 }), time, length }), {
+      maxLength: 40,
+    });
+    const within = (run: { time: number; length: number }, from: number, to: number): number =>
+      Math.max(0, Math.min(run.time + run.length, to) - Math.max(run.time, from));
+    // Who stops when another starts is not beside it; who was there at all was there.
+    const isThere = (run: { time: number; length: number }, at: number): boolean =>
+      run.time <= at && at < run.time + Math.max(run.length, 1);
+
+    await fc.assert(
+      fc.asyncProperty(ledger, async (runs) => {
+        await asOperator(app, "delete from runs where org_id = $1", [org.id]);
+        await addPastRuns(
+          app,
+          org.id,
+          runs.map(({ who, time, length }) => ({
+            agentId: (agents[who] as Agent).id,
+            from: new Date(time).toISOString(),
+            to: new Date(time + length).toISOString(),
+          })),
+        );
+        await asOperator(app, "update organizations set created_at = '2024-01-01' where id = $1", [
+          org.id,
+        ]);
+        const answer = await usage("2024-02", "day");
+        const total = units(answer.runtime_hours.current);
+        const sumOf = (some: typeof runs): number =>
+          some.reduce((sum, run) => sum + within(run, start, end), 0);
+        expect(total).toBe(Math.round(sumOf(runs) / 360));
+
+        const days = daysOf(answer);
+        expect(unitsIn(days)).toBe(total);
+        days.forEach((row, index) => {
+          const [from, to] = [start + index * day, start + (index + 1) * day];
+          const exact = runs.reduce((sum, run) => sum + within(run, from, to), 0);
+          expect(Math.abs(units(row.runtime_hours) - exact / 360)).toBeLessThan(1);
+          const instants = [from, ...runs.map((run) => run.time)].filter(
+            (at) => at >= from && at < to,
+          );
+          const counts = instants.map((at) => runs.filter((run) => isThere(run, at)).length);
+          expect([row.date, row.peak_concurrent_agents]).toEqual([row.date, Math.max(...counts)]);
+        });
+
+        const byAgent = agentsOf(await usage("2024-02", "agent"));
+        const byProject = projectsOf(await usage("2024-02", "project"));
+        expect([unitsIn(byAgent), unitsIn(byProject)]).toEqual([total, total]);
+        for (const { project_id, runtime_hours } of byProject) {
+          const members = byAgent.filter((row) => row.project_id === project_id);
+          expect(unitsIn(members)).toBe(units(runtime_hours));
+        }
+        agents.forEach(({ id }, who) => {
+          const own = runs.filter((run) => run.who === who);
+          const row = byAgent.find(({ agent_id }) => agent_id === id);
+          const exact = sumOf(own) / 360;
+          expect(Math.abs(units(row?.runtime_hours ?? 0) - exact)).toBeLessThan(1);
+          const counted = own.filter(
+            (run) => run.time < end && (run.time >= start || run.time + run.length > start),
+          );
+          expect(row?.runs ?? 0).toBe(counted.length);
+        });
+      }),
+      { numRuns: 40 },
+    );
+  });
+});

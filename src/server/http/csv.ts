@@ -1,0 +1,54 @@
+import type { FastifyReply, FastifyRequest } from "fastify";
+
+type Cell = string | number | null;
+
+/**
+ * Whether the caller asks for CSV: by `?format=csv`, which a link in a page can, or by an `Accept`
+ * that names `text/csv` and does not prefer JSON (RFC 9110, section 12.5.1).
+ */
+export function wantsCsv(request: FastifyRequest, format: "json" | "csv" | undefined): boolean {
+  if (format !== undefined) return format === "csv";
+  const accept = request.headers.accept ?? "";
+  const wish = qualityOf(accept, "text/csv");
+  return wish > 0 && wish >= qualityOf(accept, "application/json");
+}
+
+function qualityOf(accept: string, type: string): number {
+  for (const range of accept.split(",")) {
+    const [name, ...parameters] = range.split(";").map((part) => part.trim().toLowerCase());
+    if (name !== type) continue;
+    const quality = parameters.find((parameter) => parameter.startsWith("q="));
+    return quality === undefined ? 1 : Number(quality.slice(2)) || 0;
+  }
+  return 0;
+}
+
+/** What a spreadsheet would run as a formula is made a text by an apostrophe (OWASP, *CSV injection*). */
+const formula = /^[=+\-@\t\r]/;
+
+function csvCell(cell: Cell): string {
+  if (cell === null) return "";
+  if (typeof cell === "number") return String(cell);
+  const text = formula.test(cell) ? `'${cell}` : cell;
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+/** A table as CSV (RFC 4180): a header, CRLF after each line. */
+export function csvOf(columns: readonly string[], rows: readonly (readonly Cell[])[]): string {
+  return [columns, ...rows].map((row) => `${row.map(csvCell).join(",")}\r\n`).join("");
+}
+
+/**
+ * Answers with a table to be saved under a name, the other representation of a call that answers with
+ * JSON: the schema is not its.
+ */
+export function sendCsv(
+  reply: FastifyReply,
+  name: string,
+  columns: readonly string[],
+  rows: readonly (readonly Cell[])[],
+): never {
+  reply.type("text/csv; charset=utf-8; header=present");
+  reply.header("content-disposition", `attachment; filename="${name}.csv"`);
+  return csvOf(columns, rows) as never;
+}

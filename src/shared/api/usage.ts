@@ -1,0 +1,113 @@
+import { z } from "zod";
+import { endpoint } from "./endpoint.js";
+import { id, timestamp } from "./fields.js";
+
+const figure = z.strictObject({ current: z.number(), limit: z.number() });
+
+export const usageFigures = z.strictObject({
+  period_start: timestamp,
+  period_end: timestamp,
+  concurrent_agents: figure,
+  runtime_hours: figure,
+});
+export type Usage = z.output<typeof usageFigures>;
+
+export const projectUsage = z.strictObject({
+  project_id: id,
+  project_name: z.string(),
+  agents: z.number(),
+  runs: z.number(),
+  runtime_hours: z.number(),
+});
+export type ProjectUsage = z.output<typeof projectUsage>;
+
+export const agentUsage = z.strictObject({
+  agent_id: id,
+  agent_name: z.string(),
+  project_id: id,
+  project_name: z.string(),
+  runs: z.number(),
+  runtime_hours: z.number(),
+});
+export type AgentUsage = z.output<typeof agentUsage>;
+
+export const dayUsage = z.strictObject({
+  date: z.iso.date(),
+  runtime_hours: z.number(),
+  peak_concurrent_agents: z.number(),
+});
+export type DayUsage = z.output<typeof dayUsage>;
+
+/** A UTC calendar month, such as `2026-10`. */
+export const period = z
+  .string("must be a month")
+  .regex(/^\d{4}-(0[1-9]|1[0-2])$/, "must be a month, such as 2026-10");
+
+export const statementItem = z.strictObject({
+  period,
+  period_start: timestamp,
+  period_end: timestamp,
+  status: z.enum(["open", "closed"]),
+  runtime_hours: z.number(),
+  agents: z.number(),
+  runs: z.number(),
+  peak_concurrent_agents: z.number(),
+});
+export type StatementItem = z.output<typeof statementItem>;
+
+export const statement = statementItem.extend({
+  organization: z.strictObject({ id, name: z.string(), slug: z.string() }),
+  billing_email: z.string().nullable(),
+  /** The limits of today: those of a past month are not kept. */
+  current_limits: z.strictObject({
+    max_concurrent_agents: z.number(),
+    max_agent_runtime_hours: z.number(),
+  }),
+  by_project: z.array(projectUsage),
+  by_agent: z.array(agentUsage),
+  by_day: z.array(dayUsage),
+});
+export type Statement = z.output<typeof statement>;
+
+/** For a link in a page, which cannot set `Accept`. */
+const format = z.enum(["json", "csv"], 'must be "json" or "csv"').optional();
+
+const orgParams = z.strictObject({ org_id: z.string().min(1).max(63) });
+
+export const usage = {
+  get: endpoint({
+    method: "GET",
+    path: "/api/v1/organizations/{org_id}/usage",
+    access: "org:read",
+    summary:
+      "Usage of a UTC calendar month against today's limits, with rows that add up to it; CSV with Accept: text/csv",
+    params: orgParams,
+    query: z.strictObject({
+      by: z.enum(["agent", "project", "day"], 'must be "agent", "project" or "day"').optional(),
+      period: period.optional(),
+      format,
+    }),
+    response: usageFigures.extend({
+      rows: z.array(z.union([agentUsage, projectUsage, dayUsage])).optional(),
+    }),
+  }),
+  statements: endpoint({
+    method: "GET",
+    path: "/api/v1/organizations/{org_id}/statements",
+    access: "org:billing:read",
+    summary:
+      "The months with runs in them and the current one, newest first; CSV with Accept: text/csv",
+    params: orgParams,
+    query: z.strictObject({ format }),
+    response: z.array(statementItem),
+  }),
+  statement: endpoint({
+    method: "GET",
+    path: "/api/v1/organizations/{org_id}/statements/{period}",
+    access: "org:billing:read",
+    summary: "A month by project, agent and day; CSV with Accept: text/csv",
+    params: orgParams.extend({ period }),
+    query: z.strictObject({ format }),
+    response: statement,
+  }),
+};

@@ -1,0 +1,45 @@
+import { randomUUID } from "node:crypto";
+import type { TestApp } from "./app.js";
+import { asOperator } from "./operator.js";
+
+export interface PastRun {
+  agentId: string;
+  /** RFC 3339. */
+  from: string;
+  /** Null where it still runs. */
+  to: string | null;
+  status?: "stopped" | "lost" | "succeeded";
+}
+
+/**
+ * Writes runs of the past into the ledger, as the owner of the database: through the API a run starts
+ * now. The organization is made old enough to have had them.
+ */
+export async function addPastRuns(
+  app: Pick<TestApp, "owner">,
+  orgId: string,
+  runs: readonly PastRun[],
+): Promise<void> {
+  await asOperator(
+    app,
+    `insert into runs (id, org_id, agent_id, kind, status, started_at, ended_at, last_heartbeat_at, lease_expires_at)
+     select id, $1, agent_id, 'leased', status, started_at, ended_at, coalesce(ended_at, now()),
+       case when ended_at is null then now() + interval '1 hour' end
+     from unnest($2::uuid[], $3::uuid[], $4::text[], $5::timestamptz[], $6::timestamptz[])
+       as run (id, agent_id, status, started_at, ended_at)`,
+    [
+      orgId,
+      runs.map(() => randomUUID()),
+      runs.map(({ agentId }) => agentId),
+      runs.map(({ to, status }) => (to === null ? "running" : (status ?? "stopped"))),
+      runs.map(({ from }) => from),
+      runs.map(({ to }) => to),
+    ],
+  );
+  await asOperator(
+    app,
+    `update organizations set created_at = least(created_at,
+       (select min(started_at) from runs where org_id = $1)) where id = $1`,
+    [orgId],
+  );
+}
