@@ -25,6 +25,8 @@ export const paths = {
       params: { orgId },
       search: tab === undefined ? {} : { tab },
     }) as const,
+  statement: (orgId: string, period: string) =>
+    ({ to: "/organizations/$orgId/statements/$period", params: { orgId, period } }) as const,
 
   projects: () => ({ to: "/projects" }) as const,
   project: (projectId: string) => ({ to: "/projects/$projectId", params: { projectId } }) as const,

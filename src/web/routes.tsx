@@ -140,6 +140,11 @@ const organizationSettings = createRoute({
     "OrganizationSettingsPage",
   ),
 });
+const statement = createRoute({
+  getParentRoute: () => app,
+  path: "/organizations/$orgId/statements/$period",
+  component: lazyRouteComponent(() => import("./features/usage/StatementPage.js"), "StatementPage"),
+});
 const projects = createRoute({
   getParentRoute: () => app,
   path: "/projects",
@@ -221,6 +226,7 @@ export const router = createRouter({
       newOrganization,
       organization,
       organizationSettings,
+      statement,
       projects,
       project,
       agents,

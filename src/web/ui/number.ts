@@ -10,3 +10,13 @@ export function formatNumber(value: number): string {
 export function countOf(count: number, one: string, many = `${one}s`): string {
   return `${formatNumber(count)} ${count === 1 ? one : many}`;
 }
+
+const fourDecimals = new Intl.NumberFormat("en-US", {
+  minimumFractionDigits: 4,
+  maximumFractionDigits: 4,
+});
+
+/** All four decimals that hours are counted with, for figures that are added up. */
+export function formatHours(value: number): string {
+  return fourDecimals.format(value);
+}

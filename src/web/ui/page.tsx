@@ -25,7 +25,7 @@ export function Page(props: PageProps): ReactElement {
       <title>{`${visible(props.documentTitle ?? title)} · Omoi`}</title>
       <header className="flex flex-col gap-2">
         {crumbs.length > 0 && (
-          <nav aria-label="Breadcrumbs">
+          <nav aria-label="Breadcrumbs" className="print:hidden">
             <ol className="flex min-w-0 flex-wrap items-center gap-1 text-[13px] text-muted [&_a:hover]:text-ink [&_a:hover]:underline">
               {Children.toArray(crumbs).map((crumb) => (
                 <li
@@ -50,7 +50,7 @@ export function Page(props: PageProps): ReactElement {
             {props.description && <div className="text-muted">{props.description}</div>}
           </div>
           {props.actions && (
-            <div className="flex flex-wrap items-center gap-2">{props.actions}</div>
+            <div className="flex flex-wrap items-center gap-2 print:hidden">{props.actions}</div>
           )}
         </div>
       </header>

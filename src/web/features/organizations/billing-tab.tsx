@@ -7,6 +7,7 @@ import { TextField } from "../../ui/field.js";
 import { Form } from "../../ui/form.js";
 import { Skeleton } from "../../ui/states.js";
 import { QueryError } from "../shell/query-state.js";
+import { StatementList } from "../usage/statement-list.js";
 import { SettingsHint } from "./permission-hint.js";
 import type { Refusal } from "./permissions.js";
 import { usageQuery } from "./queries.js";
@@ -43,7 +44,7 @@ export function BillingTab({ organization, refusal }: BillingTabProps): ReactEle
             onChange={setEmail}
             error={emailError}
             disabledReason={reason}
-            hint="Where statements are sent."
+            hint="Shown on every statement."
           />
           <div>
             <Button type="submit" variant="primary" pending={save.pending} disabledReason={reason}>
@@ -61,6 +62,7 @@ export function BillingTab({ organization, refusal }: BillingTabProps): ReactEle
           <UsageMeters usage={usage.data} />
         )}
       </Card>
+      <StatementList orgId={organization.id} reason={refusal("org:billing:read")} />
     </div>
   );
 }

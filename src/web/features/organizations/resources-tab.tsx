@@ -6,6 +6,7 @@ import { Card } from "../../ui/card.js";
 import { TextField } from "../../ui/field.js";
 import { Form } from "../../ui/form.js";
 import { Meter } from "../../ui/meter.js";
+import { UsageHistory } from "../usage/usage-history.js";
 import { SettingsHint } from "./permission-hint.js";
 import type { Refusal } from "./permissions.js";
 import { usageQuery } from "./queries.js";
@@ -37,58 +38,66 @@ export function ResourcesTab({ organization, refusal }: ResourcesTabProps): Reac
   };
 
   return (
-    <Card>
-      <Form
-        label="Resources"
-        onSubmit={handleSubmit}
-        error={update.error}
-        isShownAtField={Object.values(errors).some(Boolean)}
-        className="max-w-xl"
-      >
-        <SettingsHint reason={reason} />
-        <TextField
-          label="Max Concurrent Agents"
-          name="max_concurrent_agents"
-          inputMode="numeric"
-          value={maxAgents}
-          onChange={setMaxAgents}
-          error={errors.maxAgents}
-          disabledReason={reason}
-          hint={
-            usage.data && (
-              <CurrentUsage
-                label="Concurrent agents"
-                {...usage.data.concurrent_agents}
-                text={agentsText(usage.data)}
-              />
-            )
-          }
-        />
-        <TextField
-          label="Max Runtime Hours"
-          name="max_agent_runtime_hours"
-          inputMode="decimal"
-          value={maxHours}
-          onChange={setMaxHours}
-          error={errors.maxHours}
-          disabledReason={reason}
-          hint={
-            usage.data && (
-              <CurrentUsage
-                label="Runtime hours"
-                {...usage.data.runtime_hours}
-                text={hoursText(usage.data)}
-              />
-            )
-          }
-        />
-        <div>
-          <Button type="submit" variant="primary" pending={update.pending} disabledReason={reason}>
-            Update Limits
-          </Button>
-        </div>
-      </Form>
-    </Card>
+    <div className="flex flex-col gap-4">
+      <Card title="Limits">
+        <Form
+          label="Resources"
+          onSubmit={handleSubmit}
+          error={update.error}
+          isShownAtField={Object.values(errors).some(Boolean)}
+          className="max-w-xl"
+        >
+          <SettingsHint reason={reason} />
+          <TextField
+            label="Max Concurrent Agents"
+            name="max_concurrent_agents"
+            inputMode="numeric"
+            value={maxAgents}
+            onChange={setMaxAgents}
+            error={errors.maxAgents}
+            disabledReason={reason}
+            hint={
+              usage.data && (
+                <CurrentUsage
+                  label="Concurrent agents"
+                  {...usage.data.concurrent_agents}
+                  text={agentsText(usage.data)}
+                />
+              )
+            }
+          />
+          <TextField
+            label="Max Runtime Hours"
+            name="max_agent_runtime_hours"
+            inputMode="decimal"
+            value={maxHours}
+            onChange={setMaxHours}
+            error={errors.maxHours}
+            disabledReason={reason}
+            hint={
+              usage.data && (
+                <CurrentUsage
+                  label="Runtime hours"
+                  {...usage.data.runtime_hours}
+                  text={hoursText(usage.data)}
+                />
+              )
+            }
+          />
+          <div>
+            <Button
+              type="submit"
+              variant="primary"
+              pending={update.pending}
+              disabledReason={reason}
+            >
+              Update Limits
+            </Button>
+          </div>
+        </Form>
+      </Card>
+      <UsageHistory organization={organization} />
+    </div>
   );
 }
 

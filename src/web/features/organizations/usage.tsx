@@ -2,7 +2,7 @@ import type { ReactElement } from "react";
 import type { Usage } from "#shared/api/usage.js";
 import { Meter } from "../../ui/meter.js";
 import { formatNumber } from "../../ui/number.js";
-import { Time } from "../../ui/time.js";
+import { monthName, periodOf } from "../usage/periods.js";
 
 export function agentsText(usage: Usage): string {
   const { current, limit } = usage.concurrent_agents;
@@ -53,8 +53,7 @@ export function UsageMeters({ usage }: { usage: Usage }): ReactElement {
         ))}
       </div>
       <p className="text-[13px] text-muted">
-        This month: <Time value={usage.period_start} dateOnly /> to{" "}
-        <Time value={usage.period_end} dateOnly />
+        This month: {monthName(periodOf(usage.period_start))} (UTC)
       </p>
     </div>
   );

@@ -20,18 +20,18 @@ export function AppShell(): ReactElement {
   const main = useFocusOnNavigation();
   const [isMenuOpen, setMenuOpen] = useState(false);
   return (
-    <div className="min-h-dvh lg:grid lg:grid-cols-[14rem_minmax(0,1fr)]">
+    <div className="min-h-dvh lg:grid lg:grid-cols-[14rem_minmax(0,1fr)] print:block">
       <a
         href="#content"
         onClick={(event) => {
           event.preventDefault();
           main.current?.focus();
         }}
-        className="fixed top-2 left-2 z-50 -translate-y-16 rounded-md bg-accent px-3 py-1.5 font-medium text-on-accent focus:translate-y-0"
+        className="fixed top-2 left-2 z-50 -translate-y-16 rounded-md bg-accent px-3 py-1.5 font-medium text-on-accent focus:translate-y-0 print:hidden"
       >
         Skip to content
       </a>
-      <aside className="sticky top-0 hidden h-dvh flex-col gap-5 border-r border-line bg-surface px-3 py-3.5 lg:flex">
+      <aside className="sticky top-0 hidden h-dvh flex-col gap-5 border-r border-line bg-surface px-3 py-3.5 lg:flex print:hidden">
         <Link
           {...paths.organizations()}
           aria-label="Omoi, home"
@@ -49,7 +49,7 @@ export function AppShell(): ReactElement {
         </a>
       </aside>
       <div className="flex min-w-0 flex-col">
-        <header className="sticky top-0 z-30 flex h-14 items-center gap-2 border-b border-line bg-surface px-3 sm:px-5">
+        <header className="sticky top-0 z-30 flex h-14 items-center gap-2 border-b border-line bg-surface px-3 sm:px-5 print:hidden">
           <IconButton
             label="Open menu"
             icon="menu"
@@ -68,7 +68,7 @@ export function AppShell(): ReactElement {
           id="content"
           ref={main}
           tabIndex={-1}
-          className="min-w-0 flex-1 px-4 pt-5 pb-16 sm:px-8"
+          className="min-w-0 flex-1 px-4 pt-5 pb-16 sm:px-8 print:p-0"
         >
           <Suspense fallback={<Skeleton />}>
             <Outlet />

@@ -1,0 +1,264 @@
+/// <reference lib="dom" />
+import { readFile } from "node:fs/promises";
+import { AxeBuilder } from "@axe-core/playwright";
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { Agent } from "#shared/api/agents.js";
+import type { Organization } from "#shared/api/organizations.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
+import { addPastRuns, type PastRun } from "#test/past-runs.js";
+import { launchBrowser, screenshot, watchConsole } from "./browser.js";
+
+let app: TestApp;
+let browser: Browser;
+let page: Page;
+let consoleMessages: string[];
+let ada: TestPerson;
+let grace: TestPerson;
+let organization: Organization;
+
+const at = (day: number, hour: number): string =>
+  new Date(Date.UTC(2025, 9, day, hour)).toISOString();
+
+/** October 2025: more work in the middle of the month, nothing on weekends; one run at night. */
+function october(agents: readonly Agent[]): PastRun[] {
+  const runs = agents.flatMap(({ id: agentId }, worker) =>
+    Array.from({ length: 31 }, (_, index) => index + 1)
+      .filter((day) => new Date(at(day, 0)).getUTCDay() % 6 !== 0)
+      .map((day) => ({
+        agentId,
+        from: at(day, 9 + worker),
+        to: at(day, 10 + worker + Math.round(3 * Math.sin(day / 10))),
+      })),
+  );
+  return [...runs, { agentId: (agents[0] as Agent).id, from: at(15, 22), to: at(16, 3) }];
+}
+
+beforeAll(async () => {
+  app = await startTestApp();
+  ada = await app.person("Ada-Lovelace");
+  grace = await app.person("Grace-Hopper");
+  organization = (
+    await ada.api.organizations.create({
+      body: { name: "Acme Corp", billing_email: "billing@acme.example" },
+    })
+  ).data;
+  const params = { org_id: organization.id };
+  const { data: roles } = await ada.api.roles.list({ params });
+  const viewer = roles.find(({ name }) => name === "viewer")?.id ?? "";
+  await ada.api.members.add({ params, body: { user_id: grace.id, role_id: viewer } });
+  const agents: Agent[] = [];
+  for (const [name, workers] of [
+    ["Authentication service", ["worker-1", "worker-2"]],
+    ["=Billing, export", ["worker-3"]],
+  ] as const) {
+    const body = { organization_id: organization.id, name, slug: workers[0] };
+    const { data: project } = await ada.api.projects.create({ body });
+    for (const worker of workers) {
+      const agent = { project_id: project.id, name: worker };
+      agents.push((await ada.api.agents.create({ body: agent })).data);
+    }
+  }
+  await addPastRuns(app, organization.id, october(agents));
+
+  browser = await launchBrowser();
+  page = await newPage(ada);
+  consoleMessages = watchConsole(page);
+});
+afterAll(async () => {
+  await browser.close();
+  await app.close();
+});
+
+async function newPage(person: TestPerson): Promise<Page> {
+  const opened = await (
+    await browser.newContext({ viewport: { width: 1440, height: 900 } })
+  ).newPage();
+  opened.setDefaultTimeout(15_000);
+  await opened.goto(`${app.url}/login`);
+  await opened.getByLabel("E-mail address").fill(person.email);
+  await opened.getByLabel("Password", { exact: true }).fill(person.password);
+  await opened.getByRole("button", { name: "Sign in" }).click();
+  await opened.waitForURL(/\/organizations$/);
+  return opened;
+}
+
+const settings = (tab: string): string =>
+  `${app.url}/organizations/${organization.id}/settings?tab=${tab}`;
+
+/** Nothing serious for people who use a keyboard, a screen reader or much contrast (WCAG 2.2 AA). */
+async function expectAccessible(): Promise<void> {
+  for (const colorScheme of ["dark", "light"] as const) {
+    await page.emulateMedia({ colorScheme });
+    await page.waitForTimeout(300);
+    const { violations } = await new AxeBuilder({ page })
+      .withTags(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"])
+      .analyze();
+    expect(
+      violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join("; ")}`),
+      colorScheme,
+    ).toEqual([]);
+  }
+}
+
+async function expectFits(): Promise<void> {
+  const wider = await page.evaluate(
+    () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+  );
+  expect(wider, "scrolls sideways").toBe(0);
+}
+
+/** The lines of the file that a link saves, and its name. */
+async function download(name: string): Promise<{ file: string; lines: string[] }> {
+  const [saved] = await Promise.all([
+    page.waitForEvent("download"),
+    page.getByRole("link", { name, exact: true }).click(),
+  ]);
+  const text = await readFile(await saved.path(), "utf8");
+  return { file: saved.suggestedFilename(), lines: text.trimEnd().split("\r\n") };
+}
+
+const focused = (): Promise<string | null> =>
+  page.evaluate(() => document.activeElement?.getAttribute("aria-label") ?? null);
+
+test("the Resources tab shows a month's hours by day, project and agent", async () => {
+  await page.goto(settings("resources"));
+  await page.getByText(/^Nothing ran in/).waitFor();
+  await expectAccessible();
+  await screenshot(page, "usage-nothing-yet");
+
+  await page.getByLabel("Month").selectOption("October 2025");
+  const chart = page.getByRole("list", { name: "Hours a day in October 2025" });
+  const bars = chart.getByRole("listitem");
+  await chart.waitFor();
+  expect(await bars.count()).toBe(31);
+  expect(await bars.nth(14).getAttribute("aria-label")).toBe(
+    "Wed, Oct 15: 14 hours, at most 3 agents at once",
+  );
+  await page.getByText("of 100 hours in the month").waitFor();
+
+  // One stop for Tab, arrows between the bars.
+  await bars.first().focus();
+  await page.keyboard.press("ArrowRight");
+  expect(await focused()).toMatch(/^Thu, Oct 2: /);
+  await page.keyboard.press("End");
+  expect(await focused()).toMatch(/^Fri, Oct 31: /);
+  const tooltip = page.getByText("Fri, Oct 31", { exact: true });
+  await tooltip.waitFor();
+  await page.keyboard.press("Escape");
+  await tooltip.waitFor({ state: "hidden" });
+  await bars.nth(14).hover();
+  await page.getByText("Wed, Oct 15", { exact: true }).waitFor();
+  await chart.scrollIntoViewIfNeeded();
+  await screenshot(page, "usage-resources");
+  await expectAccessible();
+  await page.emulateMedia({ colorScheme: "dark" });
+  await bars.nth(14).hover();
+  await screenshot(page, "usage-resources-dark");
+  await page.emulateMedia({ colorScheme: "light" });
+
+  const projects = page.getByRole("table", { name: "Usage by project" });
+  await projects.getByRole("row", { name: /^=Billing, export/ }).waitFor();
+  await projects.scrollIntoViewIfNeeded();
+  await screenshot(page, "usage-tables");
+
+  const { file, lines } = await download("Download CSV of October 2025 by project");
+  expect(file).toBe("usage-acme-corp-2025-10-by-project.csv");
+  expect(lines[0]).toBe("period,project_id,project_name,agents,runs,runtime_hours");
+  expect(lines.slice(1).join("\n")).toContain(`"'=Billing, export"`);
+  const total = lines.slice(1).reduce((sum, line) => sum + Number(line.split(",").at(-1)), 0);
+  await projects.getByRole("row", { name: `Total 3 70 ${total.toFixed(4)}` }).waitFor();
+  expect((await download("Download CSV of October 2025 by day")).lines).toHaveLength(32);
+
+  await page.setViewportSize({ width: 390, height: 844 });
+  await expectFits();
+  await chart.scrollIntoViewIfNeeded();
+  await screenshot(page, "phone-usage-resources");
+  await projects.scrollIntoViewIfNeeded();
+  await screenshot(page, "phone-usage-tables");
+  await page.setViewportSize({ width: 1440, height: 900 });
+  expect(consoleMessages).toEqual([]);
+});
+
+test("the Billing tab leads to a statement, which is read, saved and printed", async () => {
+  await page.goto(settings("billing"));
+  const list = page.getByRole("table", { name: "Statements" });
+  await list.getByRole("row", { name: /October 2025 .*Closed/ }).waitFor();
+  await list.getByRole("row", { name: /Open, so far/ }).waitFor();
+  await expectAccessible();
+  await screenshot(page, "billing");
+  await page.setViewportSize({ width: 390, height: 844 });
+  await expectFits();
+  await list.scrollIntoViewIfNeeded();
+  await screenshot(page, "phone-billing");
+  await page.setViewportSize({ width: 1440, height: 900 });
+
+  await page.getByRole("link", { name: "October 2025" }).click();
+  await page.getByRole("heading", { name: "Statement for October 2025" }).waitFor();
+  await page.getByText("billing@acme.example").waitFor();
+  await page.getByText("2025-10-01 to 2025-10-31 (UTC)").waitFor();
+  await expectAccessible();
+  await screenshot(page, "statement");
+  await page.emulateMedia({ colorScheme: "dark" });
+  await screenshot(page, "statement-dark");
+
+  // Printed from a dark screen it is black on white, and nothing of the app is around it.
+  await page.emulateMedia({ colorScheme: "dark", media: "print" });
+  await page.setViewportSize({ width: 690, height: 1000 });
+  for (const control of ["Print", "Open menu"]) {
+    expect(await page.getByRole("button", { name: control }).isVisible()).toBe(false);
+  }
+  expect(await page.getByRole("navigation", { name: "Breadcrumbs" }).isVisible()).toBe(false);
+  expect(
+    await page.evaluate(() => {
+      const { color, backgroundColor } = getComputedStyle(document.body);
+      return [color, backgroundColor];
+    }),
+  ).toEqual(["rgb(0, 0, 0)", "rgb(255, 255, 255)"]);
+  await expectFits();
+  await screenshot(page, "statement-print");
+  await page.emulateMedia({ colorScheme: "light", media: "screen" });
+  await page.setViewportSize({ width: 390, height: 844 });
+  await expectFits();
+  await screenshot(page, "phone-statement");
+  await page.setViewportSize({ width: 1440, height: 900 });
+
+  await page.evaluate(() => {
+    window.print = () => document.body.setAttribute("data-printed", "");
+  });
+  await page.getByRole("button", { name: "Print" }).click();
+  await page.locator("body[data-printed]").waitFor();
+  const { file, lines } = await download("Download CSV of October 2025");
+  expect(file).toBe("statement-acme-corp-2025-10.csv");
+  expect(lines.map((line) => line.split(",")[0])).toEqual(
+    ["section", "total", "project", "project", "agent", "agent", "agent"].concat(
+      Array(31).fill("day") as string[],
+    ),
+  );
+  expect(consoleMessages).toEqual([]);
+});
+
+test("a month that has no statement is not found, and an empty one says so", async () => {
+  await page.goto(`${app.url}/organizations/${organization.id}/statements/2025-11`);
+  await page.getByText("Nothing ran in November 2025").waitFor();
+  await expectAccessible();
+  await page.goto(`${app.url}/organizations/${organization.id}/statements/2019-01`);
+  await page.getByText("The statement was not found").waitFor();
+  expect(consoleMessages.every((message) => message.includes("404"))).toBe(true);
+});
+
+test("who may not see statements is told why, and still sees the usage", async () => {
+  page = await newPage(grace);
+  await page.goto(settings("billing"));
+  await page.getByText("may not see billing details and statements (org:billing:read)").waitFor();
+  expect(await page.getByRole("table", { name: "Statements" }).count()).toBe(0);
+  await expectAccessible();
+  await screenshot(page, "billing-viewer");
+  await page.goto(`${app.url}/organizations/${organization.id}/statements/2025-10`);
+  await page.getByText("You may not see this statement").waitFor();
+  await expectAccessible();
+  await screenshot(page, "statement-viewer");
+  await page.goto(settings("resources"));
+  await page.getByLabel("Month").selectOption("October 2025");
+  await page.getByRole("table", { name: "Usage by agent" }).waitFor();
+});

@@ -1,0 +1,159 @@
+import { useQuery } from "@tanstack/react-query";
+import { getRouteApi } from "@tanstack/react-router";
+import type { ReactElement } from "react";
+import { urlOf } from "#shared/api/client.js";
+import { usage as usageCalls, type Statement } from "#shared/api/usage.js";
+import { paths } from "../../paths.js";
+import { Button } from "../../ui/button.js";
+import { Card, Details } from "../../ui/card.js";
+import { formatHours, formatNumber } from "../../ui/number.js";
+import { Page } from "../../ui/page.js";
+import { PlainText, visible } from "../../ui/plain-text.js";
+import { EmptyState, Skeleton } from "../../ui/states.js";
+import { asApiError } from "../../api.js";
+import { CrumbLink } from "../shell/crumb-link.js";
+import { QueryError } from "../shell/query-state.js";
+import { organizationQuery } from "../organizations/queries.js";
+import { DownloadLink } from "./download-link.js";
+import { monthName } from "./periods.js";
+import { statementQuery } from "./queries.js";
+import { StatementStatus } from "./statement-status.js";
+import { AgentUsageTable, DayUsageTable, ProjectUsageTable } from "./usage-tables.js";
+
+const route = getRouteApi("/app/organizations/$orgId/statements/$period");
+
+export function StatementPage(): ReactElement {
+  const { orgId, period } = route.useParams();
+  const statement = useQuery(statementQuery(orgId, period));
+  const { data: organization } = useQuery(organizationQuery(orgId));
+  const name = organization?.name ?? "Organization";
+  const crumbs = [
+    <CrumbLink key="organizations" {...paths.organizations()}>
+      Organizations
+    </CrumbLink>,
+    <CrumbLink key="organization" {...paths.organization(orgId)}>
+      <PlainText value={name} />
+    </CrumbLink>,
+    <CrumbLink key="billing" {...paths.organizationSettings(orgId, "billing")}>
+      Billing
+    </CrumbLink>,
+  ];
+  if (statement.isPending || statement.isError) {
+    return (
+      <Page title="Statement" crumbs={crumbs}>
+        {statement.isPending ? (
+          <Skeleton />
+        ) : asApiError(statement.error).status === 403 ? (
+          <EmptyState title="You may not see this statement">{statement.error.message}</EmptyState>
+        ) : (
+          <QueryError
+            error={statement.error}
+            onRetry={() => void statement.refetch()}
+            what="The statement"
+          />
+        )}
+      </Page>
+    );
+  }
+  const { data } = statement;
+  const month = monthName(data.period);
+  return (
+    <Page
+      title={`Statement for ${month}`}
+      documentTitle={`${visible(data.organization.name)}, statement for ${month}`}
+      crumbs={crumbs}
+      actions={
+        <>
+          <Button icon="print" onClick={() => window.print()}>
+            Print
+          </Button>
+          <DownloadLink
+            size="md"
+            label={`Download CSV of ${month}`}
+            href={urlOf(usageCalls.statement, {
+              params: { org_id: orgId, period },
+              query: { format: "csv" },
+            })}
+          />
+        </>
+      }
+    >
+      <Summary statement={data} />
+      {data.runs === 0 ? (
+        <EmptyState title={`Nothing ran in ${month}`}>
+          {data.status === "open"
+            ? "Start an agent's run, and what it uses is shown here at once."
+            : "There is nothing to account for."}
+        </EmptyState>
+      ) : (
+        <Tables statement={data} />
+      )}
+    </Page>
+  );
+}
+
+function Summary({ statement }: { statement: Statement }): ReactElement {
+  const { organization, current_limits: limits } = statement;
+  return (
+    <Card title="Summary">
+      <Details
+        columns={2}
+        rows={{
+          Organization: <PlainText value={organization.name} />,
+          "Runtime hours": formatHours(statement.runtime_hours),
+          Slug: <code className="font-mono text-[13px]">{organization.slug}</code>,
+          Runs: formatNumber(statement.runs),
+          "Billing e-mail":
+            statement.billing_email === null ? (
+              "None"
+            ) : (
+              <PlainText value={statement.billing_email} />
+            ),
+          Agents: formatNumber(statement.agents),
+          Period: `${lastDay(statement)} (UTC)`,
+          "Most at once": formatNumber(statement.peak_concurrent_agents),
+          Status: <StatementStatus status={statement.status} />,
+          "Limits today": `${formatNumber(limits.max_agent_runtime_hours)} hours a month, ${formatNumber(limits.max_concurrent_agents)} agents at once`,
+        }}
+      />
+      {statement.status === "closed" && (
+        <p className="mt-3 text-[13px] text-muted">
+          Limits are those of today; what they were in {monthName(statement.period)} is not kept.
+        </p>
+      )}
+    </Card>
+  );
+}
+
+/** "2026-10-01 to 2026-10-31" */
+function lastDay({ by_day: days }: Statement): string {
+  return `${days[0]?.date} to ${days.at(-1)?.date}`;
+}
+
+function Tables({ statement }: { statement: Statement }): ReactElement {
+  const days = statement.by_day.filter((day) => day.peak_concurrent_agents > 0);
+  return (
+    <>
+      <Card title="By project">
+        <div className="-m-4">
+          <ProjectUsageTable rows={statement.by_project} />
+        </div>
+      </Card>
+      <Card title="By agent">
+        <div className="-m-4">
+          <AgentUsageTable rows={statement.by_agent} />
+        </div>
+      </Card>
+      <Card title="By day">
+        <div className="-m-4">
+          <DayUsageTable rows={days} />
+        </div>
+        {days.length < statement.by_day.length && (
+          <p className="-mx-4 mt-4 -mb-4 border-t border-line px-4 py-3 text-[13px] text-muted">
+            Days without a run are left out.
+          </p>
+        )}
+      </Card>
+    </>
+  );
+}

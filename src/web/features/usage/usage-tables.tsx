@@ -1,0 +1,110 @@
+import type { ReactElement } from "react";
+import type { AgentUsage, DayUsage, ProjectUsage } from "#shared/api/usage.js";
+import { formatHours, formatNumber } from "../../ui/number.js";
+import { PlainText } from "../../ui/plain-text.js";
+import { Table } from "../../ui/table.js";
+import { dayName } from "./periods.js";
+
+/** The hours of all rows: they are whole units of the fourth decimal, and so is their sum. */
+function totalHours(rows: readonly { runtime_hours: number }[]): string {
+  const units = rows.reduce((sum, row) => sum + Math.round(row.runtime_hours * 10_000), 0);
+  return formatHours(units / 10_000);
+}
+
+function totalOf<Key extends string>(rows: readonly Record<Key, number>[], key: Key): string {
+  return formatNumber(rows.reduce((sum, row) => sum + row[key], 0));
+}
+
+export function ProjectUsageTable({ rows }: { rows: readonly ProjectUsage[] }): ReactElement {
+  return (
+    <Table
+      label="Usage by project"
+      rows={rows}
+      rowKey={(row) => row.project_id}
+      columns={[
+        {
+          name: "Project",
+          renderCell: (row) => <PlainText value={row.project_name} />,
+          total: "Total",
+        },
+        {
+          name: "Agents",
+          isNumber: true,
+          renderCell: (row) => formatNumber(row.agents),
+          total: totalOf(rows, "agents"),
+        },
+        {
+          name: "Runs",
+          isNumber: true,
+          renderCell: (row) => formatNumber(row.runs),
+          total: totalOf(rows, "runs"),
+        },
+        {
+          name: "Hours",
+          isNumber: true,
+          renderCell: (row) => formatHours(row.runtime_hours),
+          total: totalHours(rows),
+        },
+      ]}
+    />
+  );
+}
+
+export function AgentUsageTable({ rows }: { rows: readonly AgentUsage[] }): ReactElement {
+  return (
+    <Table
+      label="Usage by agent"
+      rows={rows}
+      rowKey={(row) => row.agent_id}
+      columns={[
+        {
+          name: "Agent",
+          renderCell: (row) => <PlainText value={row.agent_name} />,
+          total: "Total",
+        },
+        {
+          name: "Project",
+          renderCell: (row) => <PlainText value={row.project_name} />,
+          total: "",
+        },
+        {
+          name: "Runs",
+          isNumber: true,
+          renderCell: (row) => formatNumber(row.runs),
+          total: totalOf(rows, "runs"),
+        },
+        {
+          name: "Hours",
+          isNumber: true,
+          renderCell: (row) => formatHours(row.runtime_hours),
+          total: totalHours(rows),
+        },
+      ]}
+    />
+  );
+}
+
+export function DayUsageTable({ rows }: { rows: readonly DayUsage[] }): ReactElement {
+  return (
+    <Table
+      label="Usage by day"
+      rows={rows}
+      rowKey={(row) => row.date}
+      columns={[
+        { name: "Day", renderCell: (row) => dayName(row.date), total: "Total" },
+        {
+          name: "Most agents at once",
+          isNumber: true,
+          renderCell: (row) => formatNumber(row.peak_concurrent_agents),
+          total: formatNumber(Math.max(0, ...rows.map((row) => row.peak_concurrent_agents))),
+        },
+        {
+          name: "Hours",
+          isNumber: true,
+          renderCell: (row) => formatHours(row.runtime_hours),
+          total: totalHours(rows),
+        },
+      ]}
+    />
+  );
+}
