@@ -217,6 +217,9 @@ test("the Billing tab leads to a statement, which is read, saved and printed", a
   ).toEqual(["rgb(0, 0, 0)", "rgb(255, 255, 255)"]);
   await expectFits();
   await screenshot(page, "statement-print");
+  // A month of two projects fits two sheets: rows are rows, not the cards of a phone.
+  const pdf = (await page.pdf({ preferCSSPageSize: true })).toString("latin1");
+  expect(/\/Count (\d+)/.exec(pdf)?.[1]).toBe("2");
   await page.emulateMedia({ colorScheme: "light", media: "screen" });
   await page.setViewportSize({ width: 390, height: 844 });
   await expectFits();

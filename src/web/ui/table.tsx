@@ -18,7 +18,7 @@ interface TableProps<Row> {
 }
 
 const cell =
-  "grid grid-cols-[7rem_minmax(0,1fr)] items-center gap-2 py-0.5 wide:table-cell wide:px-4 wide:py-2.5 wide:align-middle";
+  "grid grid-cols-[7rem_minmax(0,1fr)] items-center gap-2 py-0.5 wide:table-cell wide:px-4 wide:py-2.5 wide:align-middle print:py-1!";
 const figure = "tabular-nums wide:text-right";
 
 /** A table on wide screens and on paper; on a phone every row becomes a small card that names its cells. */
@@ -74,7 +74,7 @@ export function Table<Row>({
         })}
       </tbody>
       {columns.some((column) => column.total !== undefined) && (
-        <tfoot className="block border-t border-line font-medium wide:table-footer-group">
+        <tfoot className="block border-t border-line font-semibold wide:table-footer-group">
           <tr className="block px-4 py-3 wide:table-row wide:p-0">
             {columns.map((column) => (
               <td

@@ -6,7 +6,7 @@ import { usage as usageCalls, type Statement } from "#shared/api/usage.js";
 import { paths } from "../../paths.js";
 import { Button } from "../../ui/button.js";
 import { Card, Details } from "../../ui/card.js";
-import { formatHours, formatNumber } from "../../ui/number.js";
+import { countOf, formatHours, formatNumber } from "../../ui/number.js";
 import { Page } from "../../ui/page.js";
 import { PlainText, visible } from "../../ui/plain-text.js";
 import { EmptyState, Skeleton } from "../../ui/states.js";
@@ -82,7 +82,7 @@ export function StatementPage(): ReactElement {
       {data.runs === 0 ? (
         <EmptyState title={`Nothing ran in ${month}`}>
           {data.status === "open"
-            ? "Start an agent's run, and what it uses is shown here at once."
+            ? "What an agent's run uses is shown here as soon as it starts."
             : "There is nothing to account for."}
         </EmptyState>
       ) : (
@@ -96,26 +96,31 @@ function Summary({ statement }: { statement: Statement }): ReactElement {
   const { organization, current_limits: limits } = statement;
   return (
     <Card title="Summary">
-      <Details
-        columns={2}
-        rows={{
-          Organization: <PlainText value={organization.name} />,
-          "Runtime hours": formatHours(statement.runtime_hours),
-          Slug: <code className="font-mono text-[13px]">{organization.slug}</code>,
-          Runs: formatNumber(statement.runs),
-          "Billing e-mail":
-            statement.billing_email === null ? (
-              "None"
-            ) : (
-              <PlainText value={statement.billing_email} />
-            ),
-          Agents: formatNumber(statement.agents),
-          Period: `${lastDay(statement)} (UTC)`,
-          "Most at once": formatNumber(statement.peak_concurrent_agents),
-          Status: <StatementStatus status={statement.status} />,
-          "Limits today": `${formatNumber(limits.max_agent_runtime_hours)} hours a month, ${formatNumber(limits.max_concurrent_agents)} agents at once`,
-        }}
-      />
+      <div className="grid gap-x-8 gap-y-2 wide:grid-cols-2">
+        <Details
+          rows={{
+            Organization: <PlainText value={organization.name} />,
+            Slug: <code className="font-mono text-[13px]">{organization.slug}</code>,
+            "Billing e-mail":
+              statement.billing_email === null ? (
+                "None"
+              ) : (
+                <PlainText value={statement.billing_email} />
+              ),
+            Period: <Days statement={statement} />,
+            Status: <StatementStatus status={statement.status} />,
+          }}
+        />
+        <Details
+          rows={{
+            "Runtime hours": formatHours(statement.runtime_hours),
+            Runs: formatNumber(statement.runs),
+            Agents: formatNumber(statement.agents),
+            Peak: `${countOf(statement.peak_concurrent_agents, "agent")} at once`,
+            "Limits today": `${formatNumber(limits.max_agent_runtime_hours)} hours a month, ${countOf(limits.max_concurrent_agents, "agent")} at once`,
+          }}
+        />
+      </div>
       {statement.status === "closed" && (
         <p className="mt-3 text-[13px] text-muted">
           Limits are those of today; what they were in {monthName(statement.period)} is not kept.
@@ -125,9 +130,14 @@ function Summary({ statement }: { statement: Statement }): ReactElement {
   );
 }
 
-/** "2026-10-01 to 2026-10-31" */
-function lastDay({ by_day: days }: Statement): string {
-  return `${days[0]?.date} to ${days.at(-1)?.date}`;
+/** "2026-10-01 to 2026-10-31 (UTC)" */
+function Days({ statement: { by_day: days } }: { statement: Statement }): ReactElement {
+  return (
+    <>
+      <span className="whitespace-nowrap">{days[0]?.date}</span> to{" "}
+      <span className="whitespace-nowrap">{days.at(-1)?.date}</span> (UTC)
+    </>
+  );
 }
 
 function Tables({ statement }: { statement: Statement }): ReactElement {

@@ -79,8 +79,8 @@ export function StatementList({
           />
           {statements.data.every((row) => row.runs === 0) && (
             <p className="border-t border-line px-4 py-3 text-muted">
-              Nothing has run yet. A month with runs in it gets a statement of its own here, which
-              can be printed and downloaded.
+              Nothing has run yet. Each month with runs in it is listed here, with a statement to
+              print and to download.
             </p>
           )}
         </div>

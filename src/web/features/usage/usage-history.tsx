@@ -1,10 +1,8 @@
 import { useQuery } from "@tanstack/react-query";
-import { Link } from "@tanstack/react-router";
 import { type ReactElement, type ReactNode, useState } from "react";
 import { urlOf } from "#shared/api/client.js";
 import type { Organization } from "#shared/api/organizations.js";
 import { usage as usageCalls, type DayUsage, type Usage } from "#shared/api/usage.js";
-import { paths } from "../../paths.js";
 import { BarChart } from "../../ui/bar-chart.js";
 import { Card } from "../../ui/card.js";
 import { countOf, formatNumber } from "../../ui/number.js";
@@ -65,11 +63,11 @@ function csvOf(orgId: string, period: string, by: "agent" | "project" | "day"): 
 function NothingRan({ period }: { period: string }): ReactElement {
   return (
     <p className="py-6 text-center text-muted">
-      Nothing ran in {monthName(period)}. Runs are started under{" "}
-      <Link {...paths.agents()} className="text-accent-ink underline">
-        Agents
-      </Link>{" "}
-      or by the API; what they use is shown here at once.
+      Nothing ran in {monthName(period)}. Runs are started{" "}
+      <a href="/api/docs" className="text-accent-ink underline">
+        by the API
+      </a>
+      ; what they use is shown here at once.
     </p>
   );
 }
