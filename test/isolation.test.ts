@@ -21,7 +21,9 @@ type Ids = Record<
   | "merge_id"
   | "run_id"
   | "key_id"
-  | "period",
+  | "period"
+  | "invitation_id"
+  | "token",
   string
 >;
 
@@ -40,6 +42,9 @@ const idsOf = (full: FullOrganization): Ids => ({
   run_id: full.run.id,
   key_id: full.key.id,
   period: thisMonth(),
+  invitation_id: full.invitation.id,
+  // To hold an invitation's token is to have been given it: nothing leads to it.
+  token: randomBytes(32).toString("base64url"),
 });
 const idsOfNothing = (): Ids => ({
   org_id: randomUUID(),
@@ -54,6 +59,8 @@ const idsOfNothing = (): Ids => ({
   run_id: randomUUID(),
   key_id: randomUUID(),
   period: thisMonth(),
+  invitation_id: randomUUID(),
+  token: randomBytes(32).toString("base64url"),
 });
 
 /** A valid body for each call that takes one. A new call without one fails the first test below. */
@@ -73,6 +80,7 @@ const bodies: Record<string, (ids: Ids) => unknown> = {
   "roles.create": ({ role_id }) => ({ name: "mine", permissions: [], inherits_from: role_id }),
   "roles.update": () => ({ permissions: [] }),
   "members.add": ({ agent_id }) => ({ agent_id, role_id: systemRoleIds.viewer }),
+  "invitations.create": ({ role_id }) => ({ email: "mine@example.com", role_id }),
   "members.update": () => ({ role_id: systemRoleIds.viewer }),
   "projects.create": ({ org_id }) => ({ organization_id: org_id, name: "Mine" }),
   "projects.update": () => ({ name: "Mine now" }),
@@ -107,7 +115,12 @@ const innerOf = ({ params, tenant }: Endpoint): string[] =>
     (name) => `params.${name}` !== tenant && name !== "period",
   );
 /** Calls whose body names something besides the organization. */
-const namingInBody = new Set(["members.add", "organizations.transfer", "roles.create"]);
+const namingInBody = new Set([
+  "members.add",
+  "invitations.create",
+  "organizations.transfer",
+  "roles.create",
+]);
 const withInner = ofOthers.filter(
   ({ call, endpoint }) =>
     endpoint.tenant !== null && (innerOf(endpoint).length > 0 || namingInBody.has(call)),
@@ -240,6 +253,10 @@ describe("isolation over HTTP", () => {
     expect(run.status).toBe("running");
     const { data: key } = await owner.api.apiKeys.get({ params: { key_id: theirs.key.id } });
     expect(key).toEqual(expect.objectContaining({ status: "active", name: "everything here" }));
+    const { data: invitations } = await owner.api.invitations.list({ params: org });
+    expect(invitations).toEqual([
+      expect.objectContaining({ id: theirs.invitation.id, status: "pending" }),
+    ]);
     const agent = { agent_id: theirs.agent.id };
     const { data: workspace } = await owner.api.workspaces.get({ params: agent });
     expect(workspace.settings.auto_checkpoint).toBe(true);

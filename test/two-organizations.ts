@@ -1,5 +1,6 @@
 import type { Agent } from "#shared/api/agents.js";
 import type { ApiKey } from "#shared/api/api-keys.js";
+import type { Invitation } from "#shared/api/invitations.js";
 import type { Merge, Workspace } from "#shared/api/workspaces.js";
 import type { Project } from "#shared/api/projects.js";
 import type { Run } from "#shared/api/runs.js";
@@ -27,6 +28,7 @@ export interface FullOrganization {
   merge: Merge;
   run: Run;
   key: ApiKey;
+  invitation: Invitation;
 }
 
 export async function fillOrganization(owner: TestPerson): Promise<FullOrganization> {
@@ -46,6 +48,10 @@ export async function fillOrganization(owner: TestPerson): Promise<FullOrganizat
     params: { org_id: id },
     body: { name: "custom", permissions: ["project:read"] },
   });
+  const { data: invitation } = await owner.api.invitations.create({
+    params: { org_id: id },
+    body: { email: `invited-to-${slug}@example.com`, role_id: role.id },
+  });
   return {
     owner,
     id,
@@ -60,5 +66,6 @@ export async function fillOrganization(owner: TestPerson): Promise<FullOrganizat
     merge,
     run,
     key,
+    invitation,
   };
 }

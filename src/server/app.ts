@@ -7,6 +7,7 @@ import { apiKeys } from "#shared/api/api-keys.js";
 import { audit } from "#shared/api/audit.js";
 import { auth } from "#shared/api/auth.js";
 import { events } from "#shared/api/events.js";
+import { invitations } from "#shared/api/invitations.js";
 import { members } from "#shared/api/members.js";
 import { organizations } from "#shared/api/organizations.js";
 import { projects } from "#shared/api/projects.js";
@@ -27,6 +28,8 @@ import { eventHandlers } from "./features/events/routes.js";
 import { createEventStreams } from "./features/events/service.js";
 import { mountGitHttp } from "./features/git-http/routes.js";
 import { mountHealth } from "./features/health/routes.js";
+import { invitationHandlers } from "./features/invitations/routes.js";
+import { isInvited } from "./features/invitations/service.js";
 import { memberHandlers } from "./features/members/routes.js";
 import { organizationHandlers } from "./features/organizations/routes.js";
 import { projectHandlers } from "./features/projects/routes.js";
@@ -113,7 +116,10 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     from: () => config.mailFrom ?? defaultSender(deps.publicUrl()),
     log,
   });
-  const authService = createAuthService(db, config, jobs);
+  const authService = createAuthService(db, config, {
+    jobs,
+    isInvited: (token, email) => isInvited(db, config.secret, token, email),
+  });
   const keyService = createApiKeyService(db, config, log);
   const credentials: Credentials = {
     accessToken: (token) => authService.actorOf("access", token),
@@ -149,6 +155,12 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   mount(app, auth, authHandlers(db, authService, emailLinks), options);
   mount(app, organizations, organizationHandlers(db, config), options);
   mount(app, members, memberHandlers(db), options);
+  mount(
+    app,
+    invitations,
+    invitationHandlers({ db, mailer, settings: config, publicUrl: deps.publicUrl }),
+    options,
+  );
   mount(app, roles, roleHandlers(), options);
   mount(app, projects, projectHandlers(projectDeps), options);
   mount(app, agents, agentHandlers(db), options);

@@ -19,8 +19,13 @@ export interface Config {
   databaseAppUrl: string | null;
   /** OMOI_SECRET, or the file `secret` in the data folder: signs sessions, keys the hashes of API keys. */
   secret: string;
-  /** OMOI_REGISTRATION */
+  /**
+   * OMOI_REGISTRATION: who may make an account. `open`: everybody; `invite`: whoever was invited, with
+   * the invitation's link; `closed`: nobody. The first person always may.
+   */
   registration: "open" | "invite" | "closed";
+  /** OMOI_INVITATION_DAYS: how long an invitation can be accepted. */
+  invitationDays: number;
   /** OMOI_IMPORT_ROOTS: folders, separated by `:`, that `file://` imports may come from. */
   importRoots: string[];
   /** OMOI_IMPORT_PRIVATE_HOSTS: `true` lets imports reach private and loopback addresses. */
@@ -54,6 +59,7 @@ const known = new Set([
   "OMOI_DATABASE_APP_URL",
   "OMOI_SECRET",
   "OMOI_REGISTRATION",
+  "OMOI_INVITATION_DAYS",
   "OMOI_IMPORT_ROOTS",
   "OMOI_IMPORT_PRIVATE_HOSTS",
   "OMOI_KEY_PREFIX",
@@ -93,6 +99,7 @@ export function readConfig(env: Environment = process.env): Config {
     databaseUrl: postgresUrl(env, "OMOI_DATABASE_URL"),
     databaseAppUrl: postgresUrl(env, "OMOI_DATABASE_APP_URL"),
     registration: oneOf(env, "OMOI_REGISTRATION", ["open", "invite", "closed"], "open"),
+    invitationDays: wholeNumber(env, "OMOI_INVITATION_DAYS", 7, 1, 90),
     importRoots: folders(env, "OMOI_IMPORT_ROOTS"),
     importPrivateHosts:
       oneOf(env, "OMOI_IMPORT_PRIVATE_HOSTS", ["true", "false"], "false") === "true",

@@ -152,6 +152,20 @@ export const memberships = pgTable("memberships", {
   joined_at: createdAt(),
 });
 
+export const invitations = pgTable("invitations", {
+  id: uuid().primaryKey(),
+  org_id: uuid().notNull(),
+  email: text().notNull(),
+  role_id: uuid(),
+  role_name: text().notNull(),
+  token_hash: bytes().notNull(),
+  invited_by: uuid(),
+  created_at: createdAt(),
+  expires_at: instant().notNull(),
+  accepted_at: instant(),
+  revoked_at: instant(),
+});
+
 export const workspaces = pgTable("workspaces", {
   agent_id: uuid().primaryKey(),
   org_id: uuid().notNull(),

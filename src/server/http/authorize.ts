@@ -139,8 +139,8 @@ export function requirePermission(standing: Standing, permission: Permission): v
 }
 
 /** @throws AppError 409 `organization_archived` */
-export function refuseArchived(standing: Standing): void {
-  if (!standing.archived) return;
+export function refuseArchived({ archived }: Pick<Standing, "archived">): void {
+  if (!archived) return;
   throw new AppError(
     "organization_archived",
     "The organization is archived and can only be read; its owner can restore it.",

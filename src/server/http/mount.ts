@@ -187,10 +187,11 @@ async function changedOnce(
   return act();
 }
 
-/** What of an answer may be kept: an API key is shown once and never again. */
+/** What of an answer may be kept: an API key and an invitation's link are shown once and never again. */
 function withoutSecret(data: unknown): unknown {
-  const isKey = typeof data === "object" && data !== null && "key" in data && "key_hint" in data;
-  return isKey ? { ...data, key: null } : data;
+  if (typeof data !== "object" || data === null) return data;
+  if ("key" in data && "key_hint" in data) return { ...data, key: null };
+  return "invite_url" in data ? { ...data, invite_url: null } : data;
 }
 
 const preparedTexts = new WeakMap<object, string>();

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { endpoint } from "./endpoint.js";
 import { email, id, jsonObject, name, timestamp } from "./fields.js";
+import { invitationToken } from "./invitations.js";
 
 export const user = z.strictObject({
   id,
@@ -51,7 +52,13 @@ export const auth = {
     access: "public",
     summary: "Create an account; the first one of an installation is its super admin",
     status: 201,
-    body: z.strictObject({ email, password, full_name: name.nullish() }),
+    body: z.strictObject({
+      email,
+      password,
+      full_name: name.nullish(),
+      /** The token of an invitation's link, where registration is by invitation. */
+      invitation: invitationToken.nullish(),
+    }),
     response: user,
   }),
   login: endpoint({

@@ -3,6 +3,7 @@ import { apiKeys } from "./api-keys.js";
 import { audit } from "./audit.js";
 import { auth } from "./auth.js";
 import { events } from "./events.js";
+import { invitations } from "./invitations.js";
 import { members } from "./members.js";
 import { organizations } from "./organizations.js";
 import { projects } from "./projects.js";
@@ -16,6 +17,7 @@ export const api = {
   auth,
   organizations,
   members,
+  invitations,
   roles,
   projects,
   agents,

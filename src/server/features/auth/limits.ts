@@ -1,4 +1,4 @@
-import type { Database } from "../../db/connect.js";
+import type { Database, Queryable } from "../../db/connect.js";
 import { AppError } from "../../errors.js";
 import * as repository from "./repository.js";
 
@@ -9,9 +9,12 @@ export interface Limit {
 
 /** Counts a hit. @throws AppError 429 */
 export async function limitHits(db: Database, bucket: string, limit: Limit): Promise<void> {
-  const { hits, reset } = await db.withSystem("count hits", (tx) =>
-    repository.countHit(tx, bucket, limit.seconds),
-  );
+  await db.withSystem("count hits", (tx) => limitHitsWithin(tx, bucket, limit));
+}
+
+/** Counts a hit in the transaction at hand, with which it is taken back. @throws AppError 429 */
+export async function limitHitsWithin(tx: Queryable, bucket: string, limit: Limit): Promise<void> {
+  const { hits, reset } = await repository.countHit(tx, bucket, limit.seconds);
   if (hits > limit.hits) throw tooMany(limit, reset);
 }
 

@@ -11,6 +11,8 @@ import { refuseGuessable } from "./password-rules.js";
 import * as repository from "./repository.js";
 import { signToken, verifyToken, type TokenKind } from "./tokens.js";
 
+export { limitHitsWithin } from "./limits.js";
+
 const accessSeconds = 15 * 60;
 const sessionSeconds = 30 * 24 * 60 * 60;
 const keptSessionMs = 10 * 60 * 1000;
@@ -27,6 +29,7 @@ export interface AuthService {
     email: string;
     password: string;
     full_name?: string | null | undefined;
+    invitation?: string | null | undefined;
     ip: string;
   }): Promise<User>;
   login(email: string, password: string, origin: repository.SessionOrigin): Promise<SignedIn>;
@@ -39,7 +42,11 @@ export interface AuthService {
 export function createAuthService(
   db: Database,
   settings: { secret: string; registration: "open" | "invite" | "closed" },
-  jobs: Jobs,
+  deps: {
+    jobs: Jobs;
+    /** Whether a token is that of an open invitation of an address. */
+    isInvited: (token: string, email: string) => Promise<boolean>;
+  },
 ): AuthService {
   const { secret } = settings;
   const readSession = batched((ids) =>
@@ -73,10 +80,13 @@ export function createAuthService(
   const sessionEnd = (): string => new Date(Date.now() + sessionSeconds * 1000).toISOString();
 
   return {
-    register: async ({ email, password, full_name, ip }) => {
+    register: async ({ email, password, full_name, invitation, ip }) => {
       await limitHits(db, `sign-up ${ip}`, signUpLimit);
-      const onlyFirst = settings.registration !== "open";
-      if (onlyFirst && (await hasUsers(db))) throw registrationClosed();
+      const { registration } = settings;
+      const onlyFirst =
+        registration === "closed" ||
+        (registration === "invite" && !(invitation && (await deps.isInvited(invitation, email))));
+      if (onlyFirst && (await hasUsers(db))) throw registrationClosed(registration);
       refuseGuessable(password, email, "password");
       const password_hash = await hash(password);
       try {
@@ -84,8 +94,8 @@ export function createAuthService(
         const user = await db.withSystemTx("register a person", (tx) =>
           repository.insertUser(tx, input, onlyFirst),
         );
-        if (!user) throw registrationClosed();
-        await jobs.send("send-link", { purpose: "verify", email });
+        if (!user) throw registrationClosed(registration);
+        await deps.jobs.send("send-link", { purpose: "verify", email });
         return user;
       } catch (error) {
         if (brokenConstraint(error) !== "users_email_key") throw error;
@@ -158,10 +168,12 @@ function wrongCredentials(): AppError {
   });
 }
 
-function registrationClosed(): AppError {
+function registrationClosed(registration: "open" | "invite" | "closed"): AppError {
   return new AppError(
     "registration_closed",
-    "Registration is by invitation here; ask an owner of your organization for one.",
+    registration === "closed"
+      ? "Nobody can register here; ask whoever runs this server for an account."
+      : "Registration is by invitation here; open the link of one, and use the address that it is for.",
   );
 }
 

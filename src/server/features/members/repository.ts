@@ -44,7 +44,7 @@ export async function insertMembership(
     user_id?: string | undefined;
     agent_id?: string | undefined;
     role_id: string;
-    invited_by?: string;
+    invited_by?: string | undefined;
   },
 ): Promise<string> {
   const id = newId();

@@ -1,6 +1,7 @@
 import type { Member } from "#shared/api/members.js";
+import type { Role } from "#shared/api/roles.js";
 import { exceeding } from "#shared/permissions.js";
-import { differences } from "../../db/audit.js";
+import { differences, type Tell } from "../../db/audit.js";
 import { brokenConstraint, type Database, type Queryable } from "../../db/connect.js";
 import { systemRoleIds } from "../../db/migrate.js";
 import { AppError, invalidField, notFound } from "../../errors.js";
@@ -31,6 +32,8 @@ export async function addMember(
   }
   try {
     return await context.change(async (tx, tell) => {
+      // Whoever accepts an invitation at this moment would wait for this row, and this for his lock.
+      await lockOrganization(tx, context.orgId);
       await refuseRoleBeyond(tx, context.standing, role_id);
       const id = await repository.insertMembership(tx, {
         org_id: context.orgId,
@@ -39,13 +42,7 @@ export async function addMember(
         role_id,
         invited_by: context.actor.userId,
       });
-      const member = (await repository.findMember(tx, id)) as Member;
-      tell({
-        action: "member.added",
-        target: targetOf(member),
-        changes: differences(null, member, ["user_id", "agent_id", "role_name"]),
-      });
-      return member;
+      return tellOfAdded(tx, tell, id);
     });
   } catch (error) {
     const constraint = brokenConstraint(error) ?? "";
@@ -58,6 +55,30 @@ export async function addMember(
     if (!/^memberships_(user|agent)_key$/.test(constraint)) throw error;
     throw new AppError("already_member", "Already a member here; change the role instead.");
   }
+}
+
+/**
+ * Makes a person a member as an invitation says, with the organization's row locked. One who is a
+ * member already stays as he is.
+ */
+export async function joinAsInvited(
+  tx: Queryable,
+  tell: Tell,
+  values: { org_id: string; user_id: string; role_id: string; invited_by?: string | undefined },
+): Promise<Member> {
+  const known = await repository.findMemberOfUser(tx, values.user_id);
+  if (known !== null) return (await repository.findMember(tx, known)) as Member;
+  return tellOfAdded(tx, tell, await repository.insertMembership(tx, values));
+}
+
+async function tellOfAdded(tx: Queryable, tell: Tell, memberId: string): Promise<Member> {
+  const member = (await repository.findMember(tx, memberId)) as Member;
+  tell({
+    action: "member.added",
+    target: targetOf(member),
+    changes: differences(null, member, ["user_id", "agent_id", "role_name"]),
+  });
+  return member;
 }
 
 /** Makes the creator of an organization its owner, in the transaction that makes it. */
@@ -166,10 +187,19 @@ async function keepAnOwner(tx: Queryable, orgId: string, member: Member): Promis
   if (member.user_id !== null) await repository.moveOwner(tx, orgId, member.user_id, heir);
 }
 
-async function refuseRoleBeyond(tx: Queryable, standing: Standing, roleId: string): Promise<void> {
+/**
+ * The role of an id, which must give nothing that the standing does not.
+ * @throws AppError 403 `privilege_escalation`; 422 for an id that is no role's here
+ */
+export async function refuseRoleBeyond(
+  tx: Queryable,
+  standing: Standing,
+  roleId: string,
+): Promise<Role> {
   const role = await findRole(tx, roleId);
   if (!role) throw invalidField("role_id", "names no role of this organization", "unknown_id");
   refuseBeyond(standing, role.effective_permissions, `The role "${role.name}" holds`);
+  return role;
 }
 
 async function refuseMemberBeyond(

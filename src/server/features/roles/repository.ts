@@ -87,19 +87,22 @@ export async function inheritsFrom(
   return rows.length > 0;
 }
 
-/** Who holds a role: members by what they are called, and the roles that inherit from it. */
+/** Who holds a role: members by what they are called, open invitations by address, and the roles that inherit from it. */
 export async function roleHolders(
   tx: Queryable,
   roleId: string,
-): Promise<{ members: string[]; heirs: string[] }> {
-  const { rows } = await tx.execute<{ kind: "member" | "heir"; name: string }>(sql`
+): Promise<{ members: string[]; invitations: string[]; heirs: string[] }> {
+  const { rows } = await tx.execute<{ kind: "member" | "invitation" | "heir"; name: string }>(sql`
     select 'member' as kind, coalesce(u.full_name, u.email, a.name) as name
     from memberships m left join users u on u.id = m.user_id left join agents a on a.id = m.agent_id
     where m.role_id = ${roleId}
+    union all
+    select 'invitation', email from invitations
+    where role_id = ${roleId} and accepted_at is null and revoked_at is null and expires_at > now()
     union all
     select 'heir', name from roles where inherits_from = ${roleId}
     order by 1, 2`);
   const named = (kind: string): string[] =>
     rows.filter((row) => row.kind === kind).map((row) => row.name);
-  return { members: named("member"), heirs: named("heir") };
+  return { members: named("member"), invitations: named("invitation"), heirs: named("heir") };
 }

@@ -101,11 +101,15 @@ export async function deleteRole(context: OrgContext, roleId: string): Promise<v
     const role = await customRole(tx, roleId);
     await refuseBeyond(tx, context.standing, roleId);
     const holders = await repository.roleHolders(tx, roleId);
-    const named = [...holders.members, ...holders.heirs.map((heir) => `the role ${heir}`)];
+    const named = [
+      ...holders.members,
+      ...holders.invitations.map((email) => `the invitation of ${email}`),
+      ...holders.heirs.map((heir) => `the role ${heir}`),
+    ];
     if (named.length > 0) {
       throw new AppError(
         "role_in_use",
-        `"${role.name}" is held by ${named.slice(0, 5).join(", ")}${named.length > 5 ? " and others" : ""}; give them another role first.`,
+        `"${role.name}" is held by ${named.slice(0, 5).join(", ")}${named.length > 5 ? " and others" : ""}; give them another role first${holders.invitations.length > 0 ? ", and revoke the invitations" : ""}.`,
         holders,
       );
     }
