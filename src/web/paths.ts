@@ -15,6 +15,8 @@ export const paths = {
   resetPassword: () => ({ to: "/reset-password", search: {} }) as const,
   verifyEmail: () => ({ to: "/verify-email", search: {} }) as const,
 
+  invitation: (token: string) => ({ to: "/invitations/$token", params: { token } }) as const,
+
   organizations: (archived = false) =>
     ({ to: "/organizations", search: archived ? { archived } : {} }) as const,
   newOrganization: () => ({ to: "/organizations/new" }) as const,

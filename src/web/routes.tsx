@@ -81,6 +81,14 @@ const verifyEmail = createRoute({
     "VerifyEmailPage",
   ),
 });
+const invitation = createRoute({
+  getParentRoute: () => root,
+  path: "/invitations/$token",
+  component: lazyRouteComponent(
+    () => import("./features/invitations/InvitationPage.js"),
+    "InvitationPage",
+  ),
+});
 
 /** Everything below needs somebody signed in; the address asked for is kept for afterwards. */
 const app = createRoute({
@@ -220,6 +228,7 @@ export const router = createRouter({
     forgotPassword,
     resetPassword,
     verifyEmail,
+    invitation,
     app.addChildren([
       home,
       organizations,

@@ -45,7 +45,7 @@ export function invitation(input: {
   const organization = inert(input.organization);
   return letter(`Invitation to ${organization}`, [
     `${inert(input.inviter)} invites you to join the organization ${organization} on Omoi, with the role ${inert(input.role)}.`,
-    "See the invitation, and accept or decline it:",
+    "See the invitation, and accept it:",
     input.link,
     `It can be accepted until ${dayOf(input.expiresAt)}.`,
     "If you do not know who this is from, ignore this mail.",

@@ -5,6 +5,8 @@ import { Icon } from "./icons.js";
 interface Option {
   value: string;
   label: string;
+  /** Why it cannot be chosen, in a few words after its label. */
+  disabledReason?: string | undefined;
 }
 
 type SelectProps = Omit<ComponentProps<"select">, "onChange" | "value"> & {
@@ -31,8 +33,13 @@ export function Select({
         className={`${controlClass} h-9 appearance-none truncate pr-8 ${className}`}
       >
         {options.map((option) => (
-          <option key={option.value} value={option.value}>
+          <option
+            key={option.value}
+            value={option.value}
+            disabled={option.disabledReason !== undefined}
+          >
             {option.label}
+            {option.disabledReason !== undefined && ` (${option.disabledReason})`}
           </option>
         ))}
       </select>

@@ -1,4 +1,4 @@
-import { useQueryClient } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, Link, useRouter } from "@tanstack/react-router";
 import { type ReactElement, useState } from "react";
 import { api } from "#shared/api/index.js";
@@ -8,6 +8,9 @@ import { paths } from "../../paths.js";
 import { Button } from "../../ui/button.js";
 import { TextField } from "../../ui/field.js";
 import { Form } from "../../ui/form.js";
+import { visible } from "../../ui/plain-text.js";
+import { acceptAtOnce, useWelcome } from "../invitations/accept.js";
+import { invitationTokenOf, offerQuery } from "../invitations/queries.js";
 import { AuthLayout, destinationOf } from "./auth-layout.js";
 import { NewPasswordField } from "./new-password-field.js";
 
@@ -17,25 +20,32 @@ export function RegisterPage(): ReactElement {
   const { redirect } = route.useSearch();
   const { history } = useRouter();
   const queries = useQueryClient();
+  const welcome = useWelcome();
+  // Who comes from an invitation signs up with its address, and joins at once.
+  const token = invitationTokenOf(redirect);
+  const { data: offer } = useQuery({ ...offerQuery(token ?? ""), enabled: token !== undefined });
+  const invitation = offer?.can_register ? { token, ...offer } : undefined;
   const [fullName, setFullName] = useState("");
   const [email, setEmail] = useState("");
   const [password, setPassword] = useState("");
 
   const signUp = useAction({
     run: async () => {
-      const address = email.trim();
+      const address = invitation?.email ?? email.trim();
       const body = checked(api.auth.register, {
         email: address,
         password,
         full_name: fullName.trim() || null,
+        invitation: invitation?.token ?? null,
       });
       await client.auth.register({ body });
       const { status } = await client.auth.login({ body: { email: address, password } });
-      return { data: undefined, status };
+      return { data: invitation?.token ? await acceptAtOnce(invitation.token) : null, status };
     },
-    onDone: () => {
+    onDone: (member) => {
       queries.clear();
-      history.replace(destinationOf(redirect));
+      if (member) welcome(member);
+      else history.replace(destinationOf(redirect));
     },
   });
   const isTaken = signUp.error?.code === "email_taken";
@@ -48,7 +58,11 @@ export function RegisterPage(): ReactElement {
   return (
     <AuthLayout
       title="Create an account"
-      lead="You can create an organization right after, or join one that adds you."
+      lead={
+        invitation
+          ? `With it you join ${visible(invitation.organization.name)} as ${visible(invitation.role_name)}.`
+          : "You can create an organization right after, or join one that adds you."
+      }
       footer={
         <>
           Already registered?{" "}
@@ -78,9 +92,12 @@ export function RegisterPage(): ReactElement {
           type="email"
           name="email"
           autoComplete="username"
-          value={email}
+          value={invitation?.email ?? email}
           onChange={setEmail}
           error={errors.email}
+          readOnly={invitation !== undefined}
+          hint={invitation && "The invitation is for this address."}
+          className="read-only:bg-sunken"
         />
         <NewPasswordField
           label="Password"

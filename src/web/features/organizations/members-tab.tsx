@@ -17,6 +17,7 @@ import { Table } from "../../ui/table.js";
 import { Time } from "../../ui/time.js";
 import { meQuery } from "../auth/queries.js";
 import { QueryError } from "../shell/query-state.js";
+import { InvitationsSection } from "./invitations-section.js";
 import { MemberName } from "./member-name.js";
 import { SettingsHint } from "./permission-hint.js";
 import { archivedReason, type Refusal } from "./permissions.js";
@@ -85,6 +86,7 @@ export function MembersTab({ organization, refusal }: MembersTabProps): ReactEle
           />
         </div>
       </Card>
+      <InvitationsSection orgId={orgId} roles={roles.data} refusal={refusal} />
       <RolesSection orgId={orgId} roles={roles.data} refusal={refusal} />
     </div>
   );

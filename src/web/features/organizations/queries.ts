@@ -46,6 +46,15 @@ export const membersQuery = (orgId: string) =>
       (await client.members.list({ params: { org_id: orgId } }, { signal })).data,
   });
 
+export const invitationsQuery = (orgId: string) =>
+  queryOptions({
+    queryKey: [...organizationsKey, orgId, "invitations"],
+    queryFn: ({ signal }) =>
+      everyPage((query) =>
+        client.invitations.list({ params: { org_id: orgId }, query }, { signal }),
+      ),
+  });
+
 export const rolesQuery = (orgId: string) =>
   queryOptions({
     queryKey: [...organizationsKey, orgId, "roles"],

@@ -1,0 +1,277 @@
+/// <reference lib="dom" />
+import { AxeBuilder } from "@axe-core/playwright";
+import type { Browser, BrowserContext, Page } from "playwright-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { Organization } from "#shared/api/organizations.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
+import { asOperator } from "#test/operator.js";
+import { mailsTo } from "#test/outbox.js";
+import { launchBrowser, screenshot, watchConsole } from "./browser.js";
+
+let app: TestApp;
+let browser: Browser;
+let ada: TestPerson;
+let organization: Organization;
+let params: { org_id: string };
+let adas: Page;
+let adasMessages: string[];
+
+beforeAll(async () => {
+  app = await startTestApp({ OMOI_REGISTRATION: "invite" });
+  ada = await app.person("Ada-Lovelace");
+  organization = (await ada.api.organizations.create({ body: { name: "Acme Corp" } })).data;
+  params = { org_id: organization.id };
+  browser = await launchBrowser();
+  adas = await newPage();
+  adasMessages = watchConsole(adas);
+  await signIn(adas, ada.email, ada.password);
+  // That nobody was signed in is told by a 401, which browsers write to the console.
+  adasMessages.length = 0;
+});
+afterAll(async () => {
+  await browser.close();
+  await app.close();
+});
+
+/** A browser of its own, as another person has one. */
+async function newPage(): Promise<Page> {
+  const context: BrowserContext = await browser.newContext({
+    viewport: { width: 1440, height: 900 },
+  });
+  const page = await context.newPage();
+  page.setDefaultTimeout(15_000);
+  return page;
+}
+
+async function signIn(page: Page, email: string, password: string): Promise<void> {
+  await page.goto(`${app.url}/login`);
+  await page.getByLabel("E-mail address").fill(email);
+  await page.getByLabel("Password", { exact: true }).fill(password);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.waitForURL(/\/organizations$/);
+}
+
+/** Nothing serious for people who use a keyboard, a screen reader or much contrast, and nothing cut off on a phone. */
+async function expectGood(page: Page, name: string): Promise<void> {
+  for (const colorScheme of ["dark", "light"] as const) {
+    await page.emulateMedia({ colorScheme });
+    // Colours that are still on their way are neither those of before nor those of after.
+    await page.waitForTimeout(300);
+    const { violations } = await new AxeBuilder({ page })
+      .withTags(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"])
+      .analyze();
+    expect(
+      violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join("; ")}`),
+      `${name}, ${colorScheme}`,
+    ).toEqual([]);
+    if (colorScheme === "dark") await screenshot(page, `${name}-dark`);
+  }
+  await screenshot(page, name);
+  await page.setViewportSize({ width: 390, height: 844 });
+  const wider = await page.evaluate(
+    () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+  );
+  expect(wider, `${name} scrolls sideways`).toBe(0);
+  await screenshot(page, `phone-${name}`);
+  await page.setViewportSize({ width: 1440, height: 900 });
+}
+
+const dialog = () => adas.getByRole("dialog");
+const button = (name: string | RegExp) => adas.getByRole("button", { name, exact: true });
+const row = (email: string) =>
+  adas.getByRole("table", { name: "Invitations" }).getByRole("row", { name: email });
+const roleId = async (name: string): Promise<string> =>
+  (await ada.api.roles.list({ params })).data.find((role) => role.name === name)?.id as string;
+const invite = async (email: string) => {
+  const body = { email, role_id: await roleId("viewer") };
+  return (await ada.api.invitations.create({ params, body })).data;
+};
+
+test("the owner invites through the page; the invited person registers, joins and is a member", async () => {
+  const settings = `${app.url}/organizations/${organization.id}/settings?tab=members`;
+  await adas.goto(settings);
+  await adas.getByText("Nobody is invited at the moment.").waitFor();
+  await button("Invite").click();
+  await dialog().getByLabel("E-mail address").fill("grace");
+  await button("Send Invitation").click();
+  await dialog().getByText("Must be an e-mail address").waitFor();
+  await dialog().getByLabel("E-mail address").fill("Grace@Example.com");
+  expect(await dialog().getByLabel("Role").inputValue()).toBe(await roleId("member"));
+  await expectGood(adas, "invite");
+  await button("Send Invitation").click();
+  await dialog().getByText("Invitation sent").waitFor();
+  const link = (await dialog().getByTestId("invite-url").textContent()) ?? "";
+  expect(link).toMatch(new RegExp(`^${app.url}/invitations/[\\w-]{43}$`));
+  await expectGood(adas, "invitation-link");
+  await button("Copy Link").click();
+  await adas.getByText("Link copied").waitFor();
+  await button("Done").click();
+  await row("grace@example.com").getByText("Pending").waitFor();
+  await row("grace@example.com").getByText("Invited by Ada-Lovelace").waitFor();
+  await expect.poll(() => adas.evaluate(() => document.activeElement?.textContent)).toBe("Invite");
+  expect(await adas.content()).not.toContain(link);
+  await expectGood(adas, "invitations");
+  await expect
+    .poll(async () => (await mailsTo(app, "grace@example.com")).map(({ text }) => text).join())
+    .toContain(link);
+
+  await button("Invite").click();
+  await dialog().getByLabel("E-mail address").fill("grace@example.com");
+  await button("Send Invitation").click();
+  await dialog()
+    .getByText(/has an open invitation; send it again, or revoke it/)
+    .waitFor();
+  await button("Cancel").click();
+
+  const graces = await newPage();
+  const opened = await graces.goto(link);
+  // What the link opens hands its address on to nobody.
+  expect(opened?.headers()["referrer-policy"]).toBe("same-origin");
+  await graces.getByRole("heading", { name: "Join Acme Corp" }).waitFor();
+  await graces.getByText("Ada-Lovelace invites you").waitFor();
+  await expectGood(graces, "invitation-signed-out");
+  await graces.getByRole("link", { name: "Create an account" }).click();
+  const address = graces.getByLabel("E-mail address");
+  await expect.poll(() => address.inputValue()).toBe("grace@example.com");
+  expect(await address.evaluate((input: HTMLInputElement) => input.readOnly)).toBe(true);
+  await graces.getByText("With it you join Acme Corp as member.").waitFor();
+  await expectGood(graces, "invitation-register");
+  await graces.getByLabel(/^Full name/).fill("Grace Hopper");
+  await graces.getByLabel("Password", { exact: true }).fill("correct staple horse");
+  await graces.getByRole("button", { name: "Create account" }).click();
+  await graces.waitForURL(`${app.url}/organizations/${organization.id}`);
+  await graces.getByText("You have joined as member").waitFor();
+  await graces.getByRole("heading", { name: "Acme Corp" }).waitFor();
+
+  await graces.goto(link);
+  await graces.getByRole("heading", { name: "Already accepted" }).waitFor();
+  await expectGood(graces, "invitation-accepted");
+  await graces.getByText("You used it to join Acme Corp.").waitFor();
+  await graces.getByRole("link", { name: "Go to your organizations" }).click();
+  await graces.waitForURL(/\/organizations$/);
+  await graces.context().close();
+
+  await adas.goto(settings);
+  await adas.getByLabel("Role of Grace Hopper").waitFor();
+  await adas.getByText("Nobody is invited at the moment.").waitFor();
+  await adas.getByLabel("Show accepted and revoked").check();
+  await row("grace@example.com").getByText("Accepted").waitFor();
+  await expectGood(adas, "invitations-all");
+  expect(adasMessages.filter((message) => !/\b(409|422)\b/.test(message))).toEqual([]);
+  adasMessages.length = 0;
+});
+
+test("sent again, the old link leads nowhere; revoked, the new one says so", async () => {
+  const first = await invite("linus@example.com");
+  await adas.goto(`${app.url}/organizations/${organization.id}/settings?tab=members`);
+  await button("Resend to linus@example.com").click();
+  await dialog().getByText("Invitation sent again").waitFor();
+  const link = (await dialog().getByTestId("invite-url").textContent()) ?? "";
+  await button("Done").click();
+
+  const page = await newPage();
+  await page.goto(first.invite_url as string);
+  await page.getByRole("heading", { name: "This link leads nowhere" }).waitFor();
+  await expectGood(page, "invitation-unknown");
+
+  await button("Revoke the invitation of linus@example.com").click();
+  await dialog().getByText("Revoke this invitation?").waitFor();
+  await expectGood(adas, "invitation-revoke");
+  await dialog().getByRole("button", { name: "Revoke" }).click();
+  await adas.getByText("The invitation of linus@example.com is revoked").waitFor();
+  await row("linus@example.com").waitFor({ state: "hidden" });
+  await page.goto(link);
+  await page.getByRole("heading", { name: "This invitation was withdrawn" }).waitFor();
+  await expectGood(page, "invitation-revoked");
+  await page.context().close();
+  expect(adasMessages).toEqual([]);
+});
+
+test("an expired one says what to do", async () => {
+  const sent = await invite("late@example.com");
+  await asOperator(app, "update invitations set expires_at = now() where id = $1", [sent.id]);
+  const page = await newPage();
+  await page.goto(sent.invite_url as string);
+  await page.getByRole("heading", { name: "This invitation has expired" }).waitFor();
+  await expectGood(page, "invitation-expired");
+  await page.context().close();
+  await adas.reload();
+  await row("late@example.com").getByText("Expired").waitFor();
+});
+
+test("somebody else signs out first; the invited person signs in and accepts", async () => {
+  const barbara = { email: "barbara@example.com", password: "correct staple horse" };
+  const join = await invite(barbara.email);
+  const token = join.invite_url?.split("/").at(-1) as string;
+  await app.client().auth.register({ body: { ...barbara, invitation: token } });
+
+  const page = await newPage();
+  await signIn(page, ada.email, ada.password);
+  await page.goto(join.invite_url as string);
+  await page.getByText(`You are signed in as ${ada.email}`).waitFor();
+  await expectGood(page, "invitation-other");
+  await page.getByRole("button", { name: "Sign out and continue" }).click();
+  await page.getByRole("link", { name: "Sign in" }).click();
+  await page.getByLabel("E-mail address").fill(barbara.email);
+  await page.getByLabel("Password", { exact: true }).fill(barbara.password);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("button", { name: "Accept invitation" }).waitFor();
+  await expectGood(page, "invitation-accept");
+
+  await ada.api.organizations.archive({ params });
+  await page.getByRole("button", { name: "Accept invitation" }).click();
+  await page.getByRole("alert").getByText("archived").waitFor();
+  await page.reload();
+  await page.getByText("The organization is archived.").waitFor();
+  await expectGood(page, "invitation-archived");
+  await ada.api.organizations.restore({ params });
+  await page.reload();
+  await page.getByRole("button", { name: "Accept invitation" }).click();
+  await page.waitForURL(`${app.url}/organizations/${organization.id}`);
+  await page.getByText("You have joined as viewer").waitFor();
+
+  await page.goto(`${app.url}/organizations/${organization.id}/settings?tab=members`);
+  const off = page.getByRole("button", { name: "Invite", exact: true });
+  await expect.poll(() => off.getAttribute("title")).toMatch(/Your role \(viewer\) may not add/);
+  await page.context().close();
+});
+
+test("an admin is offered no role beyond his own, and says why", async () => {
+  const admin = { email: "admin@example.com", password: "correct staple horse" };
+  const body = { email: admin.email, role_id: await roleId("admin") };
+  const { data } = await ada.api.invitations.create({ params, body });
+  const token = data.invite_url?.split("/").at(-1) as string;
+  await app.client().auth.register({ body: { ...admin, invitation: token } });
+  const { data: tokens } = await app.client().auth.login({ body: admin });
+  await app.client(tokens.access_token).invitations.accept({ params: { token } });
+  const boss = { email: "boss@example.com", role_id: await roleId("owner") };
+  await ada.api.invitations.create({ params, body: boss });
+
+  const page = await newPage();
+  await signIn(page, admin.email, admin.password);
+  await page.goto(`${app.url}/organizations/${organization.id}/settings?tab=members`);
+  const revoke = page.getByRole("button", { name: "Revoke the invitation of boss@example.com" });
+  await expect.poll(() => revoke.getAttribute("title")).toMatch(/Your role \(admin\) may not/);
+  await page.getByRole("button", { name: "Invite", exact: true }).click();
+  const owner = page.getByRole("option", { name: "owner (gives more than you hold)" });
+  expect(await owner.isDisabled()).toBe(true);
+  await expectGood(page, "invite-as-admin");
+  await page.context().close();
+});
+
+test("where registration is closed, the page says who can make an account", async () => {
+  const closed = await startTestApp({ OMOI_REGISTRATION: "closed" });
+  const owner = await closed.person("Owner");
+  const { data: org } = await owner.api.organizations.create({ body: { name: "Closed Corp" } });
+  const { data } = await owner.api.invitations.create({
+    params: { org_id: org.id },
+    body: { email: "new@example.com", role_id: await roleId("viewer") },
+  });
+  const page = await newPage();
+  await page.goto(data.invite_url as string);
+  await page.getByText("Registration is closed on this server.").waitFor();
+  expect(await page.getByRole("link", { name: "Create an account" }).count()).toBe(0);
+  await expectGood(page, "invitation-closed");
+  await page.context().close();
+  await closed.close();
+});

@@ -1,0 +1,185 @@
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { getRouteApi, Link } from "@tanstack/react-router";
+import type { ReactElement, ReactNode } from "react";
+import type { InvitationOffer } from "#shared/api/invitations.js";
+import { asApiError } from "../../api.js";
+import { paths } from "../../paths.js";
+import { Alert } from "../../ui/alert.js";
+import { buttonClass } from "../../ui/button.js";
+import { Details } from "../../ui/card.js";
+import { PlainText, visible } from "../../ui/plain-text.js";
+import { ErrorState, Skeleton } from "../../ui/states.js";
+import { Time } from "../../ui/time.js";
+import { AuthLayout } from "../auth/auth-layout.js";
+import { meQuery } from "../auth/queries.js";
+import { AcceptInvitation, SignOutFirst } from "./invitation-actions.js";
+import { offerQuery } from "./queries.js";
+
+const route = getRouteApi("/invitations/$token");
+
+/** What an invitation's link is for, and the way in; anybody with the link may look. */
+export function InvitationPage(): ReactElement {
+  const { token } = route.useParams();
+  const offer = useQuery(offerQuery(token));
+  const me = useQuery(meQuery);
+
+  if (offer.isPending || me.isPending) {
+    return (
+      <Frame title="Invitation" lead="Looking at your link…">
+        <Skeleton rows={2} />
+      </Frame>
+    );
+  }
+  if (offer.isError) {
+    const { status, message } = asApiError(offer.error);
+    return status === 404 ? (
+      <Frame title="This link leads nowhere" lead="There is no invitation behind it, or no longer.">
+        <p>
+          Check that you have the whole link. If you were sent more than one mail, use the link in
+          the newest: it replaces the earlier ones.
+        </p>
+      </Frame>
+    ) : (
+      <Frame title="Invitation" lead="Your link could not be checked.">
+        <ErrorState detail={message} onRetry={() => void offer.refetch()} />
+      </Frame>
+    );
+  }
+  return <Offer offer={offer.data} token={token} signedInAs={me.data?.email} />;
+}
+
+function Frame({
+  title,
+  lead,
+  children,
+}: {
+  title: string;
+  lead: string;
+  children: ReactNode;
+}): ReactElement {
+  const isSignedIn = useQueryClient().getQueryData(meQuery.queryKey) !== undefined;
+  return (
+    <AuthLayout
+      title={title}
+      lead={lead}
+      footer={
+        isSignedIn ? (
+          <Link {...paths.organizations()} className="font-medium text-accent-ink underline">
+            Go to your organizations
+          </Link>
+        ) : (
+          "Omoi is the control plane for your team's coding agents."
+        )
+      }
+    >
+      {children}
+    </AuthLayout>
+  );
+}
+
+interface OfferProps {
+  offer: InvitationOffer;
+  token: string;
+  signedInAs: string | undefined;
+}
+
+function Offer({ offer, token, signedInAs }: OfferProps): ReactElement {
+  const name = visible(offer.organization.name);
+  const inviter = offer.invited_by === null ? "Somebody there" : visible(offer.invited_by.name);
+  if (offer.status !== "pending") {
+    return <Over offer={offer} inviter={inviter} signedInAs={signedInAs} />;
+  }
+  return (
+    <Frame title={`Join ${name}`} lead={`${inviter} invites you to this organization.`}>
+      <div className="flex flex-col gap-5">
+        <Details
+          rows={{
+            Organization: <PlainText value={offer.organization.name} />,
+            Role: <PlainText value={offer.role_name} />,
+            For: <PlainText value={offer.email} />,
+            "Open until": <Time value={offer.expires_at} />,
+          }}
+        />
+        {!offer.organization.is_active ? (
+          <Alert tone="warn">
+            The organization is archived. The invitation can be accepted when it is restored.
+          </Alert>
+        ) : signedInAs === undefined ? (
+          <SignedOut offer={offer} token={token} />
+        ) : signedInAs === offer.email ? (
+          <AcceptInvitation token={token} />
+        ) : (
+          <SignOutFirst signedInAs={signedInAs} email={offer.email} />
+        )}
+      </div>
+    </Frame>
+  );
+}
+
+/** Without a session: an account first, or signing in to the one that is there. */
+function SignedOut({ offer, token }: Omit<OfferProps, "signedInAs">): ReactElement {
+  const back = `/invitations/${token}`;
+  return (
+    <div className="flex flex-col gap-3">
+      {offer.can_register && (
+        <Link {...paths.register(back)} className={buttonClass("primary")}>
+          Create an account
+        </Link>
+      )}
+      <Link
+        {...paths.login(back)}
+        className={buttonClass(offer.can_register ? "secondary" : "primary")}
+      >
+        Sign in
+      </Link>
+      <p className="text-[13px] text-muted">
+        {offer.can_register
+          ? "Sign in if you have an account with this address; you come back here to accept."
+          : "Registration is closed on this server. Without an account for this address, ask whoever runs the server to make one."}
+      </p>
+    </div>
+  );
+}
+
+interface OverProps extends Omit<OfferProps, "token"> {
+  inviter: string;
+}
+
+/** Why nothing can be accepted any more, and what to do. */
+function Over({ offer, inviter, signedInAs }: OverProps): ReactElement {
+  const organization = <PlainText value={offer.organization.name} />;
+  switch (offer.status) {
+    case "accepted":
+      return (
+        <Frame title="Already accepted" lead="An invitation works once, and this one was used.">
+          <p>
+            {signedInAs === offer.email ? "You" : <PlainText value={offer.email} />} used it to join{" "}
+            {organization}.
+          </p>
+          {signedInAs === undefined && (
+            <Link {...paths.login()} className={`${buttonClass("primary")} mt-4 w-full`}>
+              Sign in
+            </Link>
+          )}
+        </Frame>
+      );
+    case "expired":
+      return (
+        <Frame title="This invitation has expired" lead="It was not accepted in time.">
+          <p>
+            It could be accepted until <Time value={offer.expires_at} />. Ask {inviter} to send you
+            the invitation to {organization} again; the new mail holds a new link.
+          </p>
+        </Frame>
+      );
+    default:
+      return (
+        <Frame title="This invitation was withdrawn" lead="It can no longer be accepted.">
+          <p>
+            Ask {inviter} if you should still join {organization}; a new invitation comes with a new
+            link.
+          </p>
+        </Frame>
+      );
+  }
+}
