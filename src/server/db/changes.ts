@@ -44,6 +44,22 @@ export async function listenForChanges(
   const waiting = new Map<string, { silent: Set<number>; done: () => void }>();
   let ears: pg.Client | null = null;
   let closed = false;
+  /** The last question on the listening connection, which takes one at a time. */
+  let asked: Promise<unknown> = Promise.resolve();
+  /** One that has not been sent yet: whoever asks meanwhile shares it. */
+  let next: Promise<void> | null = null;
+
+  /** Asks on the listening connection; one that fails does not hear any more. */
+  const ask = (client: pg.Client, text: string, values: string[] = []): Promise<void> => {
+    const answer = asked
+      .then(() => client.query(text, values))
+      .then(
+        () => {},
+        () => goDeaf(client),
+      );
+    asked = answer;
+    return answer;
+  };
 
   const tell = (change: RowChange | null): void => {
     for (const listener of listeners) listener(change);
@@ -59,12 +75,13 @@ export async function listenForChanges(
     else if (channel === "omoi_heard") answered(payload, processId);
     else {
       // Everything before this call has been heard, for notifications come in the order of commits.
-      client.query("select pg_notify('omoi_heard', $1)", [payload]).catch(() => goDeaf(client));
+      void ask(client, "select pg_notify('omoi_heard', $1)", [payload]);
     }
   };
   const goDeaf = (client: pg.Client): void => {
     if (client !== ears) return;
     ears = null;
+    asked = Promise.resolve();
     tell(null);
     for (const { done } of waiting.values()) done();
     // Ended without waiting: the other side may be gone.
@@ -103,13 +120,7 @@ export async function listenForChanges(
     const client = ears;
     if (!client) return;
     const late = setTimeout(() => goDeaf(client), checkMs);
-    client.query("select").then(
-      () => clearTimeout(late),
-      () => {
-        clearTimeout(late);
-        goDeaf(client);
-      },
-    );
+    void ask(client, "select").finally(() => clearTimeout(late));
   }, checkMs);
   check.unref();
 
@@ -123,9 +134,12 @@ export async function listenForChanges(
       return () => listeners.delete(listener);
     },
     caughtUp: async () => {
-      const client = ears;
-      // PostgreSQL hands out what it has to tell before it is ready for the next query.
-      await client?.query("select").catch(() => goDeaf(client));
+      // PostgreSQL hands out what it has to tell before it is ready for the next question.
+      next ??= asked.then(() => {
+        next = null;
+        return ears ? ask(ears, "select") : undefined;
+      });
+      await next;
     },
     settled: async () => {
       // Who cannot hear answers cannot wait for them; the others hear all the same.

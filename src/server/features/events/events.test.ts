@@ -66,6 +66,8 @@ describe("the event stream of an organization", () => {
       await makeProject(owner, other.id);
       const project = await makeProject(there, org.id);
       const agent = await makeAgent(there, project.id);
+      const invited = { email: "someone@example.com", role_id: systemRoleIds.viewer };
+      await there.api.invitations.create({ params: { org_id: org.id }, body: invited });
       await there.api.runs.create({ params: { agent_id: agent.id }, body: { external: true } });
       await expect.poll(types).toContain("run");
       expect(heard.every(({ event }) => event === "change")).toBe(true);
@@ -74,7 +76,8 @@ describe("the event stream of an organization", () => {
       expect(told("agent").map(({ data }) => data?.id)).toContain(agent.id);
       expect(told("run").map(({ data }) => data?.id)).toContain(agent.id);
       expect(told("member").length).toBeGreaterThan(0);
-      expect(told("audit_event").length).toBe(2);
+      expect(told("invitation").length).toBe(1);
+      expect(told("audit_event").length).toBe(3);
       expect(JSON.stringify(heard)).not.toContain(other.id);
       stop();
     } finally {

@@ -13,6 +13,9 @@ import { ProfileMenu } from "./profile-menu.js";
 const VerifyReminder = lazy(async () => ({
   default: (await import("../account/verify-reminder.js")).VerifyReminder,
 }));
+const LiveUpdates = lazy(async () => ({
+  default: (await import("./live-updates.js")).LiveUpdates,
+}));
 const PhoneMenu = lazy(async () => ({ default: (await import("./phone-menu.js")).PhoneMenu }));
 
 /** Sidebar, header and the page; below 1024 pixels the sidebar is a menu. */
@@ -75,6 +78,9 @@ export function AppShell(): ReactElement {
           </Suspense>
         </main>
       </div>
+      <Suspense>
+        <LiveUpdates />
+      </Suspense>
       {isMenuOpen && (
         <Suspense>
           <PhoneMenu onClose={() => setMenuOpen(false)} />

@@ -1,0 +1,77 @@
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
+import { commitFiles, makeOrganization, makeProject, makeWorkspace } from "#test/factories.js";
+import { systemRoleIds } from "#server/db/migrate.js";
+import { launchBrowser, watchConsole } from "./browser.js";
+
+/** What others do shows on an open page, without a reload and well before anything is asked again. */
+let app: TestApp;
+let browser: Browser;
+let owner: TestPerson;
+let page: Page;
+let messages: string[];
+
+beforeAll(async () => {
+  app = await startTestApp();
+  owner = await app.person("Ada");
+  browser = await launchBrowser();
+  page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
+  page.setDefaultTimeout(8000);
+  await page.goto(`${app.url}/login`);
+  await page.getByLabel("E-mail address").fill(owner.email);
+  await page.getByLabel("Password", { exact: true }).fill(owner.password);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.waitForURL(/\/organizations$/);
+  messages = watchConsole(page);
+});
+afterAll(async () => {
+  await browser.close();
+  await app.close();
+});
+
+test("projects, members, agents and commits of others appear by themselves", async () => {
+  const org = await makeOrganization(owner);
+  const listening = page.waitForResponse((response) => response.url().endsWith("/events"));
+  await page.goto(`${app.url}/projects`);
+  await listening;
+  const project = await makeProject(owner, org.id);
+  await page.getByRole("link", { name: project.name }).waitFor();
+
+  await page.goto(`${app.url}/organizations/${org.id}/settings?tab=members`);
+  await page
+    .getByRole("heading", { name: /^Members/ })
+    .first()
+    .waitFor();
+  const bob = await app.person("Bob");
+  const body = { user_id: bob.id, role_id: systemRoleIds.viewer };
+  await owner.api.members.add({ params: { org_id: org.id }, body });
+  await page.getByText(bob.email).first().waitFor();
+
+  const { agent, workspace } = await makeWorkspace(owner, project.id);
+  await page.goto(`${app.url}/agents/${agent.id}/workspace`);
+  await page.getByRole("tab", { name: /Commits/ }).waitFor();
+  const commit = await commitFiles(owner, workspace, { "hello.txt": "hello" });
+  await page.getByText(commit.commit_sha.slice(0, 7)).first().waitFor();
+  expect(messages).toEqual([]);
+});
+
+test("what was missed while the page was hidden or the server away is there afterwards", async () => {
+  const org = (await owner.api.organizations.list()).data[0]?.id as string;
+  await page.goto(`${app.url}/projects`);
+  await page
+    .getByRole("link", { name: /^project-/ })
+    .first()
+    .waitFor();
+  const seen = (state: string): Promise<void> =>
+    page.evaluate((value) => {
+      Object.defineProperty(document, "visibilityState", { configurable: true, value });
+      document.dispatchEvent(new Event("visibilitychange"));
+    }, state);
+  await seen("hidden");
+  const project = await makeProject(owner, org);
+  await page.waitForTimeout(800);
+  expect(await page.getByRole("link", { name: project.name }).count()).toBe(0);
+  await seen("visible");
+  await page.getByRole("link", { name: project.name }).waitFor();
+});

@@ -1,0 +1,102 @@
+import { type QueryClient, type QueryKey, useQueryClient } from "@tanstack/react-query";
+import { useEffect } from "react";
+import { organizationEvent, type OrganizationEvent } from "#shared/api/events.js";
+import { agentsKey } from "../agents/queries.js";
+import { useCurrentOrganization } from "../organizations/current.js";
+import { organizationsKey } from "../organizations/queries.js";
+import { projectsKey } from "../projects/queries.js";
+import { workspacesKey } from "../workspaces/queries.js";
+
+/** Many changes at once are one look. */
+const gatherMs = 300;
+
+/**
+ * Keeps what is shown of the current organization fresh: hears of changes on one stream and has the
+ * queries that show them read anew. Only while the page is seen: browsers allow few connections.
+ */
+export function LiveUpdates(): null {
+  const queries = useQueryClient();
+  const orgId = useCurrentOrganization().organization?.id;
+  useEffect(
+    () => (orgId === undefined ? undefined : hearWhileSeen(orgId, queries)),
+    [orgId, queries],
+  );
+  return null;
+}
+
+function hearWhileSeen(orgId: string, queries: QueryClient): () => void {
+  const waiting = new Map<string, QueryKey>();
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const refresh = (keys: readonly QueryKey[]): void => {
+    for (const key of keys) waiting.set(JSON.stringify(key), key);
+    timer ??= setTimeout(() => {
+      timer = undefined;
+      for (const queryKey of waiting.values()) {
+        void queries.invalidateQueries({
+          queryKey,
+          predicate: (query) => !isFixed(query.queryKey),
+        });
+      }
+      waiting.clear();
+    }, gatherMs);
+  };
+
+  let stream: EventSource | undefined;
+  let wasHidden = false;
+  const open = (): void => {
+    if (document.visibilityState === "hidden" || stream) return;
+    // What happened while the page was hidden was not heard.
+    if (wasHidden) refresh(allKeys);
+    stream = new EventSource(`/api/v1/organizations/${orgId}/events`);
+    stream.addEventListener("change", ({ data }: MessageEvent<string>) => {
+      const event = organizationEvent.safeParse(JSON.parse(data));
+      if (event.success) refresh(keysOf(orgId, event.data));
+    });
+    stream.addEventListener("reset", () => refresh(allKeys));
+  };
+  const handleVisibility = (): void => {
+    if (document.visibilityState === "visible") {
+      open();
+      return;
+    }
+    wasHidden = true;
+    stream?.close();
+    stream = undefined;
+  };
+  open();
+  document.addEventListener("visibilitychange", handleVisibility);
+  return () => {
+    document.removeEventListener("visibilitychange", handleVisibility);
+    stream?.close();
+    clearTimeout(timer);
+  };
+}
+
+const allKeys: readonly QueryKey[] = [organizationsKey, projectsKey, agentsKey, workspacesKey];
+
+/** Commits and their diffs never change. */
+function isFixed([kind, , what]: QueryKey): boolean {
+  return kind === workspacesKey[0] && (what === "commit" || what === "diff");
+}
+
+/** The queries that show what an event is about. */
+function keysOf(orgId: string, { type, id }: OrganizationEvent): readonly QueryKey[] {
+  switch (type) {
+    case "organization":
+    case "member":
+      return [organizationsKey];
+    case "role":
+    case "invitation":
+    case "audit_event":
+      return [[...organizationsKey, orgId]];
+    case "project":
+      return [projectsKey, organizationsKey];
+    case "agent":
+    case "run":
+      return [agentsKey, organizationsKey];
+    case "workspace":
+    case "commit":
+    case "merge":
+      return [[...workspacesKey, id], projectsKey, agentsKey];
+  }
+}
