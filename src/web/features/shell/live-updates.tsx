@@ -42,7 +42,7 @@ function hearWhileSeen(orgId: string, queries: QueryClient): () => void {
   };
 
   let stream: EventSource | undefined;
-  let wasHidden = false;
+  let wasHidden = document.visibilityState === "hidden";
   const open = (): void => {
     if (document.visibilityState === "hidden" || stream) return;
     // What happened while the page was hidden was not heard.
