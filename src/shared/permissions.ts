@@ -98,7 +98,7 @@ export function patternsCovering(permission: Permission): string[] {
   return ["*:*", permission, ...wildcards].filter((pattern) => matches(pattern, permission));
 }
 
-/** Whether any of the patterns covers the permission. The one decision that both grants and explains. */
+/** Whether any of the patterns covers the permission. */
 export function grants(patterns: readonly string[], permission: string): boolean {
   return patterns.some((pattern) => matches(pattern, permission));
 }

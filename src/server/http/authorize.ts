@@ -1,4 +1,5 @@
 import { sql } from "drizzle-orm";
+import type { PermissionExplanation } from "#shared/api/organizations.js";
 import { grants, matches, type Permission } from "#shared/permissions.js";
 import { cached } from "../db/cache.js";
 import type { Database } from "../db/connect.js";
@@ -11,8 +12,8 @@ export interface Standing {
   archived: boolean;
   membershipId: string;
   role: string;
-  /** The role's patterns, inherited ones too. */
-  patterns: string[];
+  /** The role's patterns, inherited ones too, each with the role that it is written in. */
+  sources: readonly { via: string; pattern: string }[];
   /** What the credential lets through: `*:*` for a session, the key's scopes here for a key. */
   scopes: string[];
 }
@@ -58,7 +59,7 @@ export async function standingOf(
     archived: row.archived,
     membershipId: row.membership_id,
     role: row.role,
-    patterns: row.patterns,
+    sources: row.sources,
     scopes,
   };
 }
@@ -69,7 +70,7 @@ interface StandingRow extends Record<string, unknown> {
   archived: boolean;
   membership_id: string;
   role: string;
-  patterns: string[];
+  sources: Standing["sources"];
 }
 
 const standings = new WeakMap<Database, ReturnType<typeof cached<StandingRow>>>();
@@ -91,7 +92,7 @@ function standingsIn(db: Database): ReturnType<typeof cached<StandingRow>> {
       const { rows } = await db.withSystem("find the organization of a request", (tx) =>
         tx.execute<StandingRow>(sql`
           select m.user_id, o.id as org_id, o.archived_at is not null as archived,
-            m.id as membership_id, r.name as role, role_patterns(r.id) as patterns
+            m.id as membership_id, r.name as role, role_sources(r.id) as sources
           from organizations o
           join memberships m on m.org_id = o.id and m.user_id = ${userId}
           join roles r on r.id = m.role_id
@@ -117,9 +118,32 @@ export function scopesIn(actor: Actor, orgId: string): string[] {
   });
 }
 
-/** Whether a standing allows a permission: the role grants it and the credential lets it through. */
-export function allows(standing: Standing, permission: string): boolean {
-  return grants(standing.patterns, permission) && grants(standing.scopes, permission);
+type Held = Pick<Standing, "role" | "sources" | "scopes">;
+
+/**
+ * Why a standing allows a permission: what of the role grants it, where the credential lets it through.
+ * Enforcement is this same answer: what nothing explains is refused.
+ */
+export function explain(
+  { role, sources, scopes }: Held,
+  permission: string,
+): PermissionExplanation {
+  const granting = sources.filter(({ pattern }) => matches(pattern, permission));
+  const because = grants(scopes, permission)
+    ? granting.map(({ via, pattern }) => ({ role, via, pattern }))
+    : [];
+  const allowed = because.length > 0;
+  const refusedBy = granting.length === 0 ? "role" : "credential";
+  return { allowed, because, refused_by: allowed ? null : refusedBy };
+}
+
+export function allows(held: Held, permission: string): boolean {
+  return explain(held, permission).allowed;
+}
+
+/** The role's patterns, inherited ones too. */
+export function rolePatterns({ sources }: Pick<Held, "sources">): string[] {
+  return [...new Set(sources.map(({ pattern }) => pattern))];
 }
 
 /**
@@ -127,11 +151,11 @@ export function allows(standing: Standing, permission: string): boolean {
  * @throws AppError 403 `insufficient_permission`, naming the permission.
  */
 export function requirePermission(standing: Standing, permission: Permission): void {
-  if (allows(standing, permission)) return;
-  const byRole = grants(standing.patterns, permission);
+  const { allowed, refused_by } = explain(standing, permission);
+  if (allowed) return;
   throw new AppError(
     "insufficient_permission",
-    byRole
+    refused_by === "credential"
       ? `The API key's scopes do not cover ${permission}; use a key that has it.`
       : `Your role "${standing.role}" does not have ${permission}; ask somebody who has it.`,
     { missing_permissions: [permission] },
@@ -149,10 +173,11 @@ export function refuseArchived({ archived }: Pick<Standing, "archived">): void {
 
 /** All patterns the actor may hand on here: the role's, as far as the credential lets them through. */
 export function heldPatterns(standing: Standing): string[] {
-  if (standing.scopes.includes("*:*")) return standing.patterns;
+  const patterns = rolePatterns(standing);
+  if (standing.scopes.includes("*:*")) return patterns;
   return [
-    ...standing.scopes.filter((scope) => standing.patterns.some((held) => covers(held, scope))),
-    ...standing.patterns.filter((held) => standing.scopes.some((scope) => covers(scope, held))),
+    ...standing.scopes.filter((scope) => patterns.some((held) => covers(held, scope))),
+    ...patterns.filter((held) => standing.scopes.some((scope) => covers(scope, held))),
   ];
 }
 
@@ -221,15 +246,15 @@ export async function organizationsWith(
     return [standing.orgId];
   }
   const { rows } = await db.withSystem("find where the caller may read", (tx) =>
-    tx.execute<{ org_id: string; patterns: string[] }>(sql`
-      select m.org_id, role_patterns(m.role_id) as patterns from memberships m
+    tx.execute<Pick<StandingRow, "org_id" | "role" | "sources">>(sql`
+      select m.org_id, r.name as role, role_sources(r.id) as sources from memberships m
       join organizations o on o.id = m.org_id and o.archived_at is null
+      join roles r on r.id = m.role_id
       where m.user_id = ${actor.userId}`),
   );
   return rows
-    .filter(
-      ({ org_id, patterns }) =>
-        grants(patterns, permission) && grants(scopesIn(actor, org_id), permission),
+    .filter(({ org_id, role, sources }) =>
+      allows({ role, sources, scopes: scopesIn(actor, org_id) }, permission),
     )
     .map(({ org_id }) => org_id);
 }

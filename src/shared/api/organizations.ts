@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { permissionNames } from "../permissions.js";
 import { endpoint } from "./endpoint.js";
 import {
   boolean,
@@ -41,6 +42,29 @@ export const organizationItem = z.strictObject({
   usage: usageFigures,
 });
 export type OrganizationItem = z.output<typeof organizationItem>;
+
+/** Why the caller may do something here: each pattern of the role that grants it. */
+export const permissionExplanation = z.strictObject({
+  allowed: z.boolean(),
+  because: z.array(
+    z.strictObject({
+      role: z.string(),
+      /** The role that the pattern is written in: the caller's own, or one it inherits from. */
+      via: z.string(),
+      pattern: z.string(),
+    }),
+  ),
+  /** Whether it is the role that lacks the permission, or the API key's scopes; null where allowed. */
+  refused_by: z.enum(["role", "credential"]).nullable(),
+});
+export type PermissionExplanation = z.output<typeof permissionExplanation>;
+
+const heldPermissions = z.strictObject({
+  role: z.string(),
+  permissions: z.array(z.string()),
+  effective_permissions: z.array(z.string()),
+});
+export type HeldPermissions = z.output<typeof heldPermissions>;
 
 const maxConcurrentAgents = z
   .number("must be a number")
@@ -138,12 +162,13 @@ export const organizations = {
     method: "GET",
     path: "/api/v1/organizations/{org_id}/permissions",
     access: "org:read",
-    summary: "What the caller may do here",
+    summary: "What the caller may do here; with check, whether and why he may do one thing",
     params: orgParams,
-    response: z.strictObject({
-      role: z.string(),
-      permissions: z.array(z.string()),
-      effective_permissions: z.array(z.string()),
+    query: z.strictObject({
+      check: z
+        .enum(permissionNames, "is no known permission; see GET /api/v1/permissions")
+        .optional(),
     }),
+    response: z.union([heldPermissions, permissionExplanation]),
   }),
 };

@@ -3,6 +3,7 @@ import type { Organization } from "#shared/api/organizations.js";
 import { systemRoleIds } from "../../db/migrate.js";
 import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
 import { makeOrganization, makeProject } from "#test/factories.js";
+import { permissionsOf } from "#test/permissions.js";
 
 describe("what a key may do", () => {
   let app: TestApp;
@@ -71,7 +72,7 @@ describe("what a key may do", () => {
     await owner.api.members.update({ params: memberParams, body });
     const problem = await refusal(rename(), 403, "insufficient_permission");
     expect(problem.missing_permissions).toEqual(["org:write"]);
-    const { data } = await api.organizations.permissions(at(one));
+    const data = await permissionsOf(api, one.id);
     expect(data.role).toBe("viewer");
     expect(data.effective_permissions).not.toContain("org:write");
     await owner.api.members.remove({ params: memberParams });
@@ -81,13 +82,13 @@ describe("what a key may do", () => {
 
   test("a wildcard of org in a scope does not carry what is the owner's alone", async () => {
     const { api } = await keyOf([`org:${one.slug}:org:*`]);
-    const { data } = await api.organizations.permissions(at(one));
+    const data = await permissionsOf(api, one.id);
     expect(data.effective_permissions).toContain("org:members:delete");
     expect(data.effective_permissions).not.toContain("org:archive");
     expect(data.effective_permissions).not.toContain("org:transfer");
     expect(data.effective_permissions).not.toContain("project:read");
     const whole = await keyOf([`org:${one.slug}:*`]);
-    const { data: all } = await whole.api.organizations.permissions(at(one));
+    const all = await permissionsOf(whole.api, one.id);
     expect(all.effective_permissions).toContain("org:archive");
   });
 

@@ -6,6 +6,7 @@ import { systemRoleIds } from "../../db/migrate.js";
 import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
 import { makeOrganization } from "#test/factories.js";
 import { asOperator } from "#test/operator.js";
+import { permissionsOf } from "#test/permissions.js";
 import { fieldsOf, send, withoutRequestId } from "#test/raw.js";
 
 describe("who may see and change an organization", () => {
@@ -93,8 +94,7 @@ describe("who may see and change an organization", () => {
   test.each(["owner", "admin", "member", "viewer"] as const)(
     "permissions tell an %s's own",
     async (role) => {
-      const params = { org_id: org.id };
-      const { data } = await people[role].api.organizations.permissions({ params });
+      const data = await permissionsOf(people[role].api, org.id);
       expect(data.role).toBe(role);
       expect(data.permissions).toEqual([...systemRoles[role].permissions].sort());
       expect(data.effective_permissions.includes("org:archive")).toBe(role === "owner");

@@ -1,10 +1,16 @@
 import type { OrganizationItem, organizations } from "#shared/api/organizations.js";
-import { expand, grants, patternsCovering } from "#shared/permissions.js";
+import { grants, patternsCovering, permissionNames } from "#shared/permissions.js";
 import { batched } from "../../db/batch.js";
 import { cached } from "../../db/cache.js";
 import type { Database } from "../../db/connect.js";
 import { notFound } from "../../errors.js";
-import { allows, requireFullAccess, scopesIn } from "../../http/authorize.js";
+import {
+  allows,
+  explain,
+  requireFullAccess,
+  rolePatterns,
+  scopesIn,
+} from "../../http/authorize.js";
 import { preparedJson, type Handlers } from "../../http/mount.js";
 import { decodeCursor, pageOf } from "../../http/pagination.js";
 import * as repository from "./repository.js";
@@ -75,10 +81,13 @@ export function organizationHandlers(
     },
     restore: (context) => restoreOrganization(context),
     transfer: (context, { body }) => transferOrganization(context, body.user_id),
-    permissions: async ({ standing }) => ({
-      role: standing.role,
-      permissions: standing.patterns.toSorted(),
-      effective_permissions: expand(["*:*"]).filter((permission) => allows(standing, permission)),
-    }),
+    permissions: async ({ standing }, { query }) =>
+      query.check === undefined
+        ? {
+            role: standing.role,
+            permissions: rolePatterns(standing).toSorted(),
+            effective_permissions: permissionNames.filter((name) => allows(standing, name)),
+          }
+        : explain(standing, query.check),
   };
 }

@@ -1,4 +1,6 @@
 import { queryOptions } from "@tanstack/react-query";
+import type { HeldPermissions, PermissionExplanation } from "#shared/api/organizations.js";
+import type { Permission } from "#shared/permissions.js";
 import { client, everyPage } from "../../api.js";
 
 /** Under one key, so that a change of an organization refreshes all that shows it. */
@@ -36,7 +38,21 @@ export const permissionsQuery = (orgId: string) =>
   queryOptions({
     queryKey: [...organizationsKey, orgId, "permissions"],
     queryFn: async ({ signal }) =>
-      (await client.organizations.permissions({ params: { org_id: orgId } }, { signal })).data,
+      (await client.organizations.permissions({ params: { org_id: orgId } }, { signal }))
+        .data as HeldPermissions,
+  });
+
+/** Whether the viewer may do one thing, and why. */
+export const explanationQuery = (orgId: string, check: Permission) =>
+  queryOptions({
+    queryKey: [...permissionsQuery(orgId).queryKey, check],
+    queryFn: async ({ signal }) =>
+      (
+        await client.organizations.permissions(
+          { params: { org_id: orgId }, query: { check } },
+          { signal },
+        )
+      ).data as PermissionExplanation,
   });
 
 export const membersQuery = (orgId: string) =>
