@@ -19,6 +19,7 @@ import { meQuery } from "../auth/queries.js";
 import { QueryError } from "../shell/query-state.js";
 import { InvitationsSection } from "./invitations-section.js";
 import { MemberName } from "./member-name.js";
+import { MyPermissions } from "./my-permissions.js";
 import { SettingsHint } from "./permission-hint.js";
 import { archivedReason, type Refusal } from "./permissions.js";
 import { membersQuery, organizationsKey, organizationsQuery, rolesQuery } from "./queries.js";
@@ -88,6 +89,7 @@ export function MembersTab({ organization, refusal }: MembersTabProps): ReactEle
       </Card>
       <InvitationsSection orgId={orgId} roles={roles.data} refusal={refusal} />
       <RolesSection orgId={orgId} roles={roles.data} refusal={refusal} />
+      <MyPermissions orgId={orgId} roles={roles.data} />
     </div>
   );
 }

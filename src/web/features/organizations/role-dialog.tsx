@@ -16,6 +16,7 @@ import { PermissionList } from "./permission-list.js";
 import { PermissionPicker } from "./permission-picker.js";
 import type { Refusal } from "./permissions.js";
 import { organizationsKey } from "./queries.js";
+import { RoleImpact } from "./role-impact.js";
 
 interface RoleDialogProps {
   orgId: string;
@@ -172,6 +173,15 @@ function RoleForm({
           <PermissionList permissions={sum} note={inheritedNote} />
         </div>
       </details>
+      {role !== null && (
+        <RoleImpact
+          orgId={orgId}
+          edited={role}
+          patterns={[...permissions, ...inherited]}
+          heirs={heirs}
+          roles={roles}
+        />
+      )}
       <DialogActions>
         <Button onClick={onClose}>Cancel</Button>
         <Button type="submit" variant="primary" pending={save.pending}>
