@@ -28,6 +28,7 @@ export const reservedSlugs: ReadonlySet<string> = new Set([
   ..."login logout register auth git docs static assets public invitations invitation".split(" "),
   ..."me user users account billing members roles keys api-keys healthz readyz metrics".split(" "),
   ..."omoi system root null undefined www support help about edit create delete switch".split(" "),
+  "slug-availability",
 ]);
 
 const uuidShape = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;

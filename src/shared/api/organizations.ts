@@ -66,6 +66,16 @@ const heldPermissions = z.strictObject({
 });
 export type HeldPermissions = z.output<typeof heldPermissions>;
 
+export const slugAvailability = z.strictObject({
+  slug: z.string(),
+  available: z.boolean(),
+  /** A slug that is free; null where the one asked for is. */
+  suggestion: z.string().nullable(),
+  /** What is wrong with the one asked for, as a form says it below the field. */
+  reason: z.string().nullable(),
+});
+export type SlugAvailability = z.output<typeof slugAvailability>;
+
 const maxConcurrentAgents = z
   .number("must be a number")
   .int("must be a whole number")
@@ -103,6 +113,18 @@ export const organizations = {
     summary: "List organizations the caller is a member of",
     query: page.extend({ include_archived: boolean.optional() }),
     response: z.array(organizationItem),
+  }),
+  slugAvailability: endpoint({
+    method: "GET",
+    path: "/api/v1/organizations/slug-availability",
+    access: "signed-in",
+    summary: "Whether an organization could take a slug, and a free one where it could not",
+    query: z.strictObject({
+      slug: z.string("must be a text").min(1, "must not be empty").max(255),
+      /** The organization that would take it: the slugs it ever had are its own. */
+      organization_id: id.optional(),
+    }),
+    response: slugAvailability,
   }),
   get: endpoint({
     method: "GET",

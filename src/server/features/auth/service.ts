@@ -11,7 +11,7 @@ import { refuseGuessable } from "./password-rules.js";
 import * as repository from "./repository.js";
 import { signToken, verifyToken, type TokenKind } from "./tokens.js";
 
-export { limitHitsWithin } from "./limits.js";
+export { limitHits, limitHitsWithin } from "./limits.js";
 
 const accessSeconds = 15 * 60;
 const sessionSeconds = 30 * 24 * 60 * 60;

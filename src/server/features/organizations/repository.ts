@@ -99,6 +99,15 @@ export async function claimSlug(tx: Queryable, orgId: string, slug: string): Pro
   return row?.org_id === orgId;
 }
 
+/** The organization that has or had a slug. Needs system work: slugs are global. */
+export async function slugHolder(db: Queryable, slug: string): Promise<string | undefined> {
+  const [row] = await db
+    .select({ org_id: organizationSlugs.org_id })
+    .from(organizationSlugs)
+    .where(eq(organizationSlugs.slug, slug));
+  return row?.org_id;
+}
+
 /** Which slugs are taken among a base and a stem's numbered variants. Needs system work: slugs are global. */
 export async function takenSlugs(db: Queryable, base: string, stem: string): Promise<Set<string>> {
   const rows = await db

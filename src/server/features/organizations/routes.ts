@@ -7,6 +7,7 @@ import { notFound } from "../../errors.js";
 import {
   allows,
   explain,
+  organizationsWith,
   requireFullAccess,
   rolePatterns,
   scopesIn,
@@ -16,6 +17,7 @@ import { decodeCursor, pageOf } from "../../http/pagination.js";
 import * as repository from "./repository.js";
 import {
   archiveOrganization,
+  checkSlug,
   createOrganization,
   restoreOrganization,
   transferOrganization,
@@ -68,6 +70,12 @@ export function organizationHandlers(
         )
         .map(({ item }) => item);
       return pageOf(items, query.limit, (last) => [last.id], request, reply);
+    },
+    slugAvailability: async ({ actor }, { query: { slug, organization_id } }) => {
+      // Whoever may not take a slug has no need to know which are free.
+      if (organization_id === undefined) requireFullAccess(actor);
+      else await organizationsWith(db, actor, "org:write", organization_id);
+      return checkSlug(db, actor.userId, slug, organization_id);
     },
     get: async ({ tx, orgId }) => {
       const organization = await tx((db) => repository.findOrganization(db, orgId));

@@ -1,5 +1,5 @@
-import type { Organization } from "#shared/api/organizations.js";
-import { reservedReason, slugFrom } from "#shared/api/fields.js";
+import type { Organization, SlugAvailability } from "#shared/api/organizations.js";
+import { reservedReason, slug as slugRule, slugFrom } from "#shared/api/fields.js";
 import type { Permission } from "#shared/permissions.js";
 import { differences, type Tell } from "../../db/audit.js";
 import { newId } from "../../db/columns.js";
@@ -8,6 +8,7 @@ import { lockOrganization } from "../../db/tenant.js";
 import { AppError, invalidField, notFound } from "../../errors.js";
 import { requirePermission } from "../../http/authorize.js";
 import type { ActorContext, OrgContext } from "../../http/mount.js";
+import { limitHits } from "../auth/service.js";
 import { addOwner, handOver } from "../members/service.js";
 import * as repository from "./repository.js";
 
@@ -92,6 +93,32 @@ async function insert(
     });
     return organization;
   });
+}
+
+const slugChecks = { hits: 120, seconds: 60 };
+
+/**
+ * Whether an organization could take a slug: a new one, or `orgId`, whose own slugs it may take back.
+ * @throws AppError 429 `rate_limited`
+ */
+export async function checkSlug(
+  db: Database,
+  userId: string,
+  slug: string,
+  orgId: string | undefined,
+): Promise<SlugAvailability> {
+  await limitHits(db, `slug checks ${userId}`, slugChecks);
+  const invalid = slugRule.safeParse(slug).error?.issues[0]?.message ?? reservedReason(slug);
+  if (invalid !== null) {
+    const suggestion = await freeSlug(db, slugBase(slug));
+    return { slug, available: false, suggestion, reason: invalid };
+  }
+  const holder = await db.withSystem("check a slug", (tx) => repository.slugHolder(tx, slug));
+  if (holder === undefined || holder === orgId) {
+    return { slug, available: true, suggestion: null, reason: null };
+  }
+  const suggestion = await freeSlug(db, slug);
+  return { slug, available: false, suggestion, reason: takenReason(suggestion) };
 }
 
 /** Archives the organization: what runs is stopped, what is there can be read, nothing can be changed. */
@@ -255,13 +282,15 @@ async function freeSlug(db: Database, base: string): Promise<string> {
   return slug;
 }
 
+function takenReason(suggestion: string): string {
+  return `is taken; "${suggestion}" is free`;
+}
+
 async function slugTaken(db: Database, slug: string): Promise<AppError> {
   const suggestion = await freeSlug(db, slug);
   return new AppError("slug_taken", `The slug "${slug}" is taken; "${suggestion}" is free.`, {
     suggestion,
-    errors: [
-      { loc: ["body", "slug"], msg: `is taken; "${suggestion}" is free`, type: "slug_taken" },
-    ],
+    errors: [{ loc: ["body", "slug"], msg: takenReason(suggestion), type: "slug_taken" }],
   });
 }
 

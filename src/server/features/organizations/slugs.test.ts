@@ -1,4 +1,6 @@
+import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { systemRoleIds } from "../../db/migrate.js";
 import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
 import { fieldsOf, send } from "#test/raw.js";
 
@@ -154,5 +156,110 @@ describe("slugs of organizations", () => {
     }
     const answer = await send(app, "GET", "/api/v1/organizations/%ff", { token: owner.token });
     expect(answer.status).toBe(400);
+  });
+
+  describe("asked about before they are taken", () => {
+    const ask = async (slug: string, organization_id?: string, as = owner) =>
+      (
+        await as.api.organizations.slugAvailability({
+          query: { slug, ...(organization_id === undefined ? {} : { organization_id }) },
+        })
+      ).data;
+
+    test("are free, or taken with one that is free", async () => {
+      expect(await ask("asked-about")).toEqual({
+        slug: "asked-about",
+        available: true,
+        suggestion: null,
+        reason: null,
+      });
+      await create("Asked about");
+      await create("Asked about");
+      const answer = await ask("asked-about");
+      expect(answer).toEqual({
+        slug: "asked-about",
+        available: false,
+        suggestion: "asked-about-3",
+        reason: 'is taken; "asked-about-3" is free',
+      });
+      expect((await create("Other", answer.suggestion as string)).slug).toBe("asked-about-3");
+    });
+
+    test("say what is wrong with them, as the refusal would, and what would do", async () => {
+      for (const [slug, suggestion] of [
+        ["Acme_Corp", "acme-corp"],
+        ["x", "x-org"],
+        ["slug-availability", "slug-availability-org"],
+        ["settings", "settings-org"],
+        ["--", "organization-1"],
+      ] as const) {
+        const body = { name: "Any", slug };
+        const { problem } = await owner.api.organizations
+          .create({ body })
+          .then(() => Promise.reject(new Error(`${slug} was taken`)))
+          .catch((error: { problem: { errors: { msg: string }[] } }) => error);
+        const answer = await ask(slug);
+        expect(answer).toMatchObject({ available: false, reason: problem.errors[0]?.msg });
+        expect((await ask(answer.suggestion as string)).available).toBe(true);
+        expect(answer.suggestion).toMatch(new RegExp(`^${suggestion}(-\\d+)?$`));
+      }
+    });
+
+    test("are an organization's own where it had them, for those who may change it", async () => {
+      const org = await create("Asker", "asker-one");
+      const params = { org_id: org.id };
+      await owner.api.organizations.update({ params, body: { slug: "asker-two" } });
+      for (const slug of ["asker-one", "asker-two"]) {
+        expect((await ask(slug)).available).toBe(false);
+        expect((await ask(slug, org.id)).available).toBe(true);
+      }
+      const other = await create("Other asker");
+      expect((await ask("asker-one", other.id)).available).toBe(false);
+
+      const viewer = await app.person("viewer");
+      const member = { user_id: viewer.id, role_id: systemRoleIds.viewer };
+      await owner.api.members.add({ params, body: member });
+      const refused = await refusal(
+        ask("asker-one", org.id, viewer),
+        403,
+        "insufficient_permission",
+      );
+      expect(refused.missing_permissions).toEqual(["org:write"]);
+      const stranger = await app.person("stranger");
+      for (const id of [org.id, randomUUID()]) {
+        const problem = await refusal(ask("asker-one", id, stranger), 422, "validation_failed");
+        expect(fieldsOf(problem)).toEqual(["query.organization_id"]);
+      }
+    });
+
+    test("are told to a key only where it could take them", async () => {
+      const org = await create("Of a key");
+      const keyFor = async (...scopes: string[]) => {
+        const { data } = await owner.api.apiKeys.create({ body: { name: "k", scopes } });
+        return { ...owner, api: app.client(data.key as string) };
+      };
+      const scoped = await keyFor(`org:${org.slug}:*`);
+      await refusal(ask("any-slug", undefined, scoped), 403, "insufficient_permission");
+      expect((await ask("any-slug", org.id, scoped)).available).toBe(true);
+      const reader = await keyFor(`org:${org.slug}:org:read`);
+      await refusal(ask("any-slug", org.id, reader), 403, "insufficient_permission");
+      expect((await ask("any-slug", undefined, await keyFor("*:*"))).available).toBe(true);
+    });
+
+    test.each([{}, { slug: "" }, { slug: "x".repeat(256) }, { slug: "a", colour: "red" }])(
+      "with %o are a malformed question",
+      async (query) => {
+        const call = owner.api.organizations.slugAvailability({ query: query as { slug: string } });
+        await refusal(call, 422, "validation_failed");
+      },
+    );
+
+    test("more than 120 times a minute by one person are 429, and by another are not", async () => {
+      const hasty = await app.person("hasty");
+      const calls = Array.from({ length: 120 }, () => ask("hasty", undefined, hasty));
+      expect((await Promise.all(calls)).every(({ available }) => available)).toBe(true);
+      await refusal(ask("hasty", undefined, hasty), 429, "rate_limited");
+      expect((await ask("hasty")).available).toBe(true);
+    });
   });
 });
