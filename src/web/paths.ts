@@ -1,7 +1,21 @@
 /** Every link of the app is built here: `<Link {...paths.workspace(agentId)}>`. */
 
-export const organizationTabs = ["general", "resources", "members", "billing"] as const;
+export const organizationTabs = ["general", "resources", "members", "billing", "audit"] as const;
 export type OrganizationTab = (typeof organizationTabs)[number];
+
+/** What the audit log is filtered by; days are the viewer's own, the last one included. */
+export interface AuditSearch {
+  action?: string;
+  actor?: string;
+  from?: string;
+  to?: string;
+}
+
+/** Which organizations the list shows: archived ones too, those whose name or slug holds a text. */
+export interface OrganizationSearch {
+  archived?: boolean;
+  q?: string;
+}
 
 export const workspaceTabs = ["commits", "conflicts", "settings"] as const;
 export type WorkspaceTab = (typeof workspaceTabs)[number];
@@ -17,8 +31,7 @@ export const paths = {
 
   invitation: (token: string) => ({ to: "/invitations/$token", params: { token } }) as const,
 
-  organizations: (archived = false) =>
-    ({ to: "/organizations", search: archived ? { archived } : {} }) as const,
+  organizations: (search: OrganizationSearch = {}) => ({ to: "/organizations", search }) as const,
   newOrganization: () => ({ to: "/organizations/new" }) as const,
   organization: (orgId: string) => ({ to: "/organizations/$orgId", params: { orgId } }) as const,
   organizationSettings: (orgId: string, tab?: OrganizationTab) =>
@@ -29,6 +42,13 @@ export const paths = {
     }) as const,
   statement: (orgId: string, period: string) =>
     ({ to: "/organizations/$orgId/statements/$period", params: { orgId, period } }) as const,
+
+  organizationAudit: (orgId: string, search: AuditSearch = {}) =>
+    ({
+      to: "/organizations/$orgId/settings",
+      params: { orgId },
+      search: { tab: "audit", ...search },
+    }) as const,
 
   projects: () => ({ to: "/projects" }) as const,
   project: (projectId: string) => ({ to: "/projects/$projectId", params: { projectId } }) as const,

@@ -12,6 +12,8 @@ import { CrashPage } from "./features/shell/CrashPage.js";
 import { NotFoundPage } from "./features/shell/NotFoundPage.js";
 import { RootLayout } from "./features/shell/root-layout.js";
 import {
+  type AuditSearch,
+  type OrganizationSearch,
   type OrganizationTab,
   organizationTabs,
   paths,
@@ -38,6 +40,25 @@ function redirectOf(search: Search): { redirect?: string } {
 
 function tokenOf(search: Search): { token?: string } {
   return typeof search["token"] === "string" ? { token: search["token"] } : {};
+}
+
+const isDay = (text: string): boolean =>
+  /^\d{4}-\d\d-\d\d$/.test(text) && !Number.isNaN(Date.parse(`${text}T00:00`));
+const auditFilters: Record<keyof AuditSearch, (text: string) => boolean> = {
+  action: () => true,
+  actor: (text) => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text),
+  from: isDay,
+  to: isDay,
+};
+
+/** The filters that an address gives; what could be none is left out. */
+function auditSearchOf(search: Search): AuditSearch {
+  return Object.fromEntries(
+    Object.entries(auditFilters).flatMap(([name, isValid]) => {
+      const value = search[name];
+      return typeof value === "string" && isValid(value) ? [[name, value]] : [];
+    }),
+  );
 }
 
 const root = createRootRoute({ component: RootLayout });
@@ -116,8 +137,11 @@ const home = createRoute({
 const organizations = createRoute({
   getParentRoute: () => app,
   path: "/organizations",
-  validateSearch: (search: Search): { archived?: boolean } =>
-    search["archived"] === true ? { archived: true } : {},
+  validateSearch: ({ archived, q }: Search): OrganizationSearch => ({
+    ...(archived === true ? { archived } : {}),
+    // A text of digits comes out of the address as a number.
+    ...((typeof q === "string" && q !== "") || typeof q === "number" ? { q: String(q) } : {}),
+  }),
   component: lazyRouteComponent(
     () => import("./features/organizations/OrganizationsPage.js"),
     "OrganizationsPage",
@@ -142,7 +166,10 @@ const organization = createRoute({
 const organizationSettings = createRoute({
   getParentRoute: () => app,
   path: "/organizations/$orgId/settings",
-  validateSearch: (search: Search): { tab?: OrganizationTab } => tabOf(organizationTabs, search),
+  validateSearch: (search: Search): { tab?: OrganizationTab } & AuditSearch => ({
+    ...tabOf(organizationTabs, search),
+    ...auditSearchOf(search),
+  }),
   component: lazyRouteComponent(
     () => import("./features/organizations/OrganizationSettingsPage.js"),
     "OrganizationSettingsPage",

@@ -13,7 +13,7 @@ import { CrumbLink } from "../shell/crumb-link.js";
 import { Page } from "../../ui/page.js";
 import { switchOrganization } from "./current.js";
 import { organizationsKey } from "./queries.js";
-import { slugErrorOf, SuggestedSlug } from "./suggested-slug.js";
+import { SlugHint, useSlugCheck } from "./slug-check.js";
 
 /** Empty is "the server's default", anything else has to be a number. */
 function numberFrom(text: string): number | undefined {
@@ -52,9 +52,10 @@ export function NewOrganizationPage(): ReactElement {
       ...(hours === undefined ? {} : { max_agent_runtime_hours: hours }),
     });
   };
+  const check = useSlugCheck({ slug, orgId: null, isNew: true, refusal: create.error });
   const errors = {
     name: create.error?.field("name"),
-    slug: slugErrorOf(create.error),
+    slug: check.error,
     description: create.error?.field("description"),
     billingEmail: create.error?.field("billing_email"),
     maxAgents: create.error?.field("max_concurrent_agents"),
@@ -88,9 +89,9 @@ export function NewOrganizationPage(): ReactElement {
             error={errors.slug}
             className="font-mono text-[13px]"
             hint={
-              <SuggestedSlug error={create.error} onTake={setSlug}>
+              <SlugHint slug={slug} check={check} onTake={setSlug}>
                 Part of addresses, such as the one git clones from. Suggested from the name.
-              </SuggestedSlug>
+              </SlugHint>
             }
           />
           <TextArea

@@ -12,6 +12,7 @@ import { PlainText, visible } from "../../ui/plain-text.js";
 import { Skeleton } from "../../ui/states.js";
 import { Time } from "../../ui/time.js";
 import { notify } from "../../ui/toast.js";
+import { RecentActivity } from "../audit/recent-activity.js";
 import { meQuery } from "../auth/queries.js";
 import { ProjectStatus } from "../projects/project-status.js";
 import { projectsQuery } from "../projects/queries.js";
@@ -120,6 +121,7 @@ export function OrganizationPage(): ReactElement {
             />
           </Card>
           <Members orgId={organization.id} />
+          <RecentActivity orgId={organization.id} />
         </div>
       </div>
     </Page>

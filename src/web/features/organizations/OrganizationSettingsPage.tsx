@@ -7,6 +7,7 @@ import { Page } from "../../ui/page.js";
 import { PlainText } from "../../ui/plain-text.js";
 import { Skeleton } from "../../ui/states.js";
 import { Tabs } from "../../ui/tabs.js";
+import { AuditTab } from "../audit/audit-tab.js";
 import { QueryError } from "../shell/query-state.js";
 import { ArchivedBanner } from "./archived-banner.js";
 import { BillingTab } from "./billing-tab.js";
@@ -20,7 +21,7 @@ const route = getRouteApi("/app/organizations/$orgId/settings");
 
 export function OrganizationSettingsPage(): ReactElement {
   const { orgId } = route.useParams();
-  const { tab = "general" } = route.useSearch();
+  const { tab = "general", ...search } = route.useSearch();
   const navigate = useNavigate();
   const details = useQuery(organizationQuery(orgId));
   const refusal = useRefusal(orgId);
@@ -101,6 +102,11 @@ export function OrganizationSettingsPage(): ReactElement {
             content: (
               <BillingTab key={organization.id} organization={organization} refusal={refusal} />
             ),
+          },
+          {
+            value: "audit",
+            label: "Audit",
+            content: <AuditTab orgId={organization.id} search={search} refusal={refusal} />,
           },
         ]}
       />

@@ -1,17 +1,20 @@
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
 import type { ReactElement } from "react";
-import { paths } from "../../paths.js";
+import { type OrganizationSearch, paths } from "../../paths.js";
 import { Button, buttonClass } from "../../ui/button.js";
 import { deferMenu } from "../../ui/deferred-menu.js";
 import { Checkbox } from "../../ui/field.js";
 import { Icon } from "../../ui/icons.js";
+import { countOf, formatNumber } from "../../ui/number.js";
 import { Page } from "../../ui/page.js";
+import { PlainText } from "../../ui/plain-text.js";
 import { EmptyState, Skeleton } from "../../ui/states.js";
 import { meQuery } from "../auth/queries.js";
 import { QueryError } from "../shell/query-state.js";
 import { useCurrentOrganization } from "./current.js";
 import { OrganizationCard } from "./organization-card.js";
+import { OrganizationSearchField, useTypedSearch } from "./organization-search.js";
 import { allOrganizationsQuery, organizationsQuery } from "./queries.js";
 
 const route = getRouteApi("/app/organizations");
@@ -21,7 +24,7 @@ const SwitchMenu = deferMenu(
 );
 
 export function OrganizationsPage(): ReactElement {
-  const { archived: isShowingArchived = false } = route.useSearch();
+  const { archived: isShowingArchived = false, q = "" } = route.useSearch();
   const navigate = useNavigate();
   const { organization: current, organizations } = useCurrentOrganization();
   const list = useQuery({
@@ -29,6 +32,21 @@ export function OrganizationsPage(): ReactElement {
     placeholderData: keepPreviousData,
   });
   const { data: me } = useQuery(meQuery);
+  const show = (search: OrganizationSearch): void =>
+    void navigate({
+      ...paths.organizations({
+        ...(search.archived ? { archived: true } : {}),
+        ...(search.q ? { q: search.q } : {}),
+      }),
+      replace: true,
+    });
+  const [text, setText] = useTypedSearch(q, (typed) =>
+    show({ archived: isShowingArchived, q: typed }),
+  );
+  const wanted = text.trim().toLowerCase();
+  const found = (list.data ?? []).filter(
+    ({ name, slug }) => name.toLowerCase().includes(wanted) || slug.includes(wanted),
+  );
 
   const newOrganization = (
     <Link {...paths.newOrganization()} className={buttonClass("primary")}>
@@ -48,12 +66,18 @@ export function OrganizationsPage(): ReactElement {
         </>
       }
     >
-      <div>
+      <div className="flex flex-wrap items-center gap-x-5 gap-y-3">
+        <OrganizationSearchField value={text} onChange={setText} />
         <Checkbox
           label="Show archived"
           checked={isShowingArchived}
-          onChange={(isOn) => void navigate({ ...paths.organizations(isOn), replace: true })}
+          onChange={(archived) => show({ archived, q: text })}
         />
+        <output className="text-[13px] text-muted sm:ml-auto">
+          {wanted !== "" &&
+            list.data !== undefined &&
+            `${formatNumber(found.length)} of ${countOf(list.data.length, "organization")}`}
+        </output>
       </div>
       {list.isPending ? (
         <Skeleton rows={4} />
@@ -64,9 +88,17 @@ export function OrganizationsPage(): ReactElement {
           An organization holds your projects, agents and their limits. Create the first one, or ask
           a colleague to add you to theirs.
         </EmptyState>
+      ) : found.length === 0 ? (
+        <EmptyState
+          title="No organization found"
+          action={<Button onClick={() => setText("")}>Clear search</Button>}
+        >
+          None has “<PlainText value={text.trim()} />” in its name or slug
+          {isShowingArchived ? "." : "; archived ones are not shown."}
+        </EmptyState>
       ) : (
         <div className="grid items-start gap-4 xl:grid-cols-2">
-          {list.data.map((organization) => (
+          {found.map((organization) => (
             <OrganizationCard
               key={organization.id}
               organization={organization}

@@ -8,7 +8,7 @@ import { Form } from "../../ui/form.js";
 import { DangerZone } from "./danger-zone.js";
 import { SettingsHint } from "./permission-hint.js";
 import type { Refusal } from "./permissions.js";
-import { slugErrorOf, SuggestedSlug } from "./suggested-slug.js";
+import { SlugHint, useSlugCheck } from "./slug-check.js";
 import { type OrganizationChange, useUpdateOrganization } from "./update.js";
 
 interface TabProps {
@@ -24,9 +24,15 @@ export function GeneralTab({ organization, refusal }: TabProps): ReactElement {
   const [billingEmail, setBillingEmail] = useState(organization.billing_email ?? "");
 
   const save = useUpdateOrganization(organization.id, "Changes saved", () => setSlugOpen(false));
+  const check = useSlugCheck({
+    slug,
+    orgId: organization.id,
+    isNew: slug !== organization.slug,
+    refusal: save.error,
+  });
   const errors = {
     name: save.error?.field("name"),
-    slug: slugErrorOf(save.error),
+    slug: check.error,
     description: save.error?.field("description"),
     billingEmail: save.error?.field("billing_email"),
   };
@@ -86,11 +92,11 @@ export function GeneralTab({ organization, refusal }: TabProps): ReactElement {
               )
             }
             hint={
-              <SuggestedSlug error={save.error} onTake={setSlug}>
+              <SlugHint slug={slug} check={check} onTake={setSlug}>
                 {isSlugOpen
                   ? "Part of addresses. The old slug keeps working and is never given to another organization."
                   : "Part of addresses, such as the one git clones from."}
-              </SuggestedSlug>
+              </SlugHint>
             }
           />
           <TextArea

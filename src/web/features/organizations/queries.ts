@@ -55,6 +55,20 @@ export const explanationQuery = (orgId: string, check: Permission) =>
       ).data as PermissionExplanation,
   });
 
+/** Whether an organization, or a new one, could take a slug. The form's own refusal says what fails here. */
+export const slugAvailabilityQuery = (slug: string, orgId: string | null) =>
+  queryOptions({
+    queryKey: [...organizationsKey, "slug", slug, orgId],
+    queryFn: async ({ signal }) =>
+      (
+        await client.organizations.slugAvailability(
+          { query: { slug, organization_id: orgId ?? undefined } },
+          { signal },
+        )
+      ).data,
+    retry: false,
+  });
+
 export const membersQuery = (orgId: string) =>
   queryOptions({
     queryKey: [...organizationsKey, orgId, "members"],

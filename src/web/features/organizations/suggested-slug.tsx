@@ -12,15 +12,14 @@ export function slugErrorOf(error: ApiError | null): string | undefined {
 
 /** A hint; where the slug is taken, the free one that the server suggests, one click away. */
 export function SuggestedSlug({
-  error,
+  suggestion,
   onTake,
   children,
 }: {
-  error: ApiError | null;
+  suggestion: string | undefined;
   onTake: (slug: string) => void;
   children: ReactNode;
 }): ReactElement {
-  const suggestion = error?.problem.suggestion;
   return (
     <>
       {suggestion !== undefined && (

@@ -84,7 +84,7 @@ function NewProjectForm({ orgId, onClose }: { orgId: string; onClose: () => void
         error={errors.slug}
         className="font-mono text-[13px]"
         hint={
-          <SuggestedSlug error={create.error} onTake={setSlug}>
+          <SuggestedSlug suggestion={create.error?.problem.suggestion} onTake={setSlug}>
             The last part of the address git clones from.
           </SuggestedSlug>
         }

@@ -1,0 +1,85 @@
+import { keepPreviousData, useInfiniteQuery } from "@tanstack/react-query";
+import { useNavigate } from "@tanstack/react-router";
+import type { ReactElement } from "react";
+import { type AuditSearch, paths } from "../../paths.js";
+import { Alert } from "../../ui/alert.js";
+import { Button } from "../../ui/button.js";
+import { Card } from "../../ui/card.js";
+import { countOf } from "../../ui/number.js";
+import { Skeleton } from "../../ui/states.js";
+import { checking, type Refusal } from "../organizations/permissions.js";
+import { QueryError } from "../shell/query-state.js";
+import { AuditFilters } from "./audit-filters.js";
+import { EventTable } from "./event-table.js";
+import { eventPagesQuery } from "./queries.js";
+
+interface AuditTabProps {
+  orgId: string;
+  search: AuditSearch;
+  refusal: Refusal;
+}
+
+/** What was changed in the organization, by whom, newest first. */
+export function AuditTab({ refusal, ...rest }: AuditTabProps): ReactElement {
+  const reason = refusal("org:audit:read");
+  if (reason === checking) return <Skeleton />;
+  if (reason !== undefined) {
+    return <Alert tone="info">{reason} Ask an owner or an admin for it.</Alert>;
+  }
+  return <AuditLog {...rest} />;
+}
+
+function AuditLog({ orgId, search }: Omit<AuditTabProps, "refusal">): ReactElement {
+  const navigate = useNavigate();
+  const log = useInfiniteQuery({
+    ...eventPagesQuery(orgId, search),
+    placeholderData: keepPreviousData,
+  });
+  const events = log.data?.pages.flatMap((page) => page.rows) ?? [];
+  const isFiltered = Object.keys(search).length > 0;
+  return (
+    <div className="flex flex-col gap-4">
+      <p className="text-muted">
+        Every change is written here together with the change itself. Each event carries the hash of
+        the one before it, so that an edit or a gap shows; whoever runs the server checks that with{" "}
+        <code className="font-mono text-[13px]">npm run audit:verify</code>.
+      </p>
+      <AuditFilters
+        orgId={orgId}
+        search={search}
+        events={events}
+        onChange={(next) =>
+          void navigate({ ...paths.organizationAudit(orgId, next), replace: true })
+        }
+      />
+      {log.isPending ? (
+        <Skeleton />
+      ) : log.isError && events.length === 0 ? (
+        <QueryError error={log.error} onRetry={() => void log.refetch()} />
+      ) : (
+        <Card>
+          <div className="-m-4">
+            {events.length === 0 ? (
+              <p className="px-4 py-10 text-center text-muted">
+                {isFiltered ? "No event fits these filters." : "Nothing was changed yet."}
+              </p>
+            ) : (
+              <EventTable events={events} />
+            )}
+          </div>
+        </Card>
+      )}
+      <div className="flex flex-wrap items-center justify-between gap-3">
+        <output className="text-[13px] text-muted">
+          {log.data !== undefined &&
+            `${countOf(events.length, "event")}${log.hasNextPage ? ", and older ones" : ""}`}
+        </output>
+        {log.hasNextPage && (
+          <Button pending={log.isFetchingNextPage} onClick={() => void log.fetchNextPage()}>
+            Load more
+          </Button>
+        )}
+      </div>
+    </div>
+  );
+}

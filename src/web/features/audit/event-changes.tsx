@@ -1,0 +1,59 @@
+import type { ReactElement } from "react";
+import type { AuditEvent } from "#shared/api/audit.js";
+import { PlainText } from "../../ui/plain-text.js";
+
+type Value = AuditEvent["changes"][string]["from"];
+
+function textOf(value: Value): string {
+  if (typeof value === "string") return value;
+  const isFlat = Array.isArray(value) && value.every((item) => typeof item === "string");
+  return isFlat && value.length > 0 ? value.join(", ") : JSON.stringify(value);
+}
+
+const clipped = 80;
+
+function ValueText({ value, isWhole }: { value: Value; isWhole: boolean }): ReactElement {
+  if (value === null || value === "") {
+    return <span className="text-muted">{value === null ? "none" : "empty"}</span>;
+  }
+  const text = textOf(value);
+  const isCut = !isWhole && text.length > clipped;
+  return <PlainText value={isCut ? `${text.slice(0, clipped)}…` : text} multiline={isWhole} />;
+}
+
+interface EventChangesProps {
+  changes: AuditEvent["changes"];
+  /** The first few, cut where they are long; or all of them. */
+  isWhole?: boolean;
+}
+
+const shown = 3;
+
+/** What was changed: "role: viewer → admin". */
+export function EventChanges({ changes, isWhole = false }: EventChangesProps): ReactElement | null {
+  const entries = Object.entries(changes);
+  const rows = isWhole ? entries : entries.slice(0, shown);
+  if (rows.length === 0) return null;
+  return (
+    <ul className="text-[13px]">
+      {rows.map(([field, { from, to }]) => (
+        <li key={field} className="[overflow-wrap:anywhere]">
+          <span className="text-muted">{field.replaceAll("_", " ")}: </span>
+          {from !== null && (
+            <>
+              <ValueText value={from} isWhole={isWhole} />
+              <span aria-hidden="true" className="text-muted">
+                {" → "}
+              </span>
+              <span className="sr-only"> becomes </span>
+            </>
+          )}
+          <ValueText value={to} isWhole={isWhole} />
+        </li>
+      ))}
+      {rows.length < entries.length && (
+        <li className="text-muted">and {entries.length - rows.length} more</li>
+      )}
+    </ul>
+  );
+}

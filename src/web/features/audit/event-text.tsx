@@ -1,0 +1,38 @@
+import type { ReactElement } from "react";
+import type { AuditEvent } from "#shared/api/audit.js";
+import { auditActions } from "#shared/audit.js";
+import { Badge } from "../../ui/badge.js";
+import { Icon } from "../../ui/icons.js";
+import { PlainText } from "../../ui/plain-text.js";
+
+/** Who did it, as he was called then, and what he used. */
+export function Actor({ actor }: { actor: AuditEvent["actor"] }): ReactElement {
+  return (
+    <span className="inline-flex max-w-full flex-wrap items-center gap-x-1.5">
+      <PlainText value={actor.name} className="font-medium" />
+      {actor.type === "system" && <Badge>Server</Badge>}
+      {actor.type === "agent" && <Badge>Agent</Badge>}
+      {actor.api_key_id !== null && (
+        <Badge>
+          <Icon name="key" className="mr-1 !size-3" />
+          API key
+        </Badge>
+      )}
+    </span>
+  );
+}
+
+/** "changed a member's role: Bob"; what the sentence or the page names already is not named again. */
+export function What({ event }: { event: AuditEvent }): ReactElement {
+  const isNamed = event.target.type === "organization" || event.action === "member.left";
+  return (
+    <>
+      {auditActions[event.action]}
+      {!isNamed && (
+        <>
+          : <PlainText value={event.target.name} className="font-medium" />
+        </>
+      )}
+    </>
+  );
+}

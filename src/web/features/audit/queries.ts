@@ -1,0 +1,50 @@
+import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
+import { type AuditAction, auditActionNames } from "#shared/audit.js";
+import { client, nextCursor } from "../../api.js";
+import type { AuditSearch } from "../../paths.js";
+import { organizationsKey } from "../organizations/queries.js";
+
+const auditKey = (orgId: string) => [...organizationsKey, orgId, "audit"] as const;
+
+/** The instant at which a day begins where the viewer is, some days later. */
+function startOfDay(day: string, later = 0): string {
+  const start = new Date(`${day}T00:00`);
+  start.setDate(start.getDate() + later);
+  return start.toISOString();
+}
+
+/** The action of a search; one that an old address names and nobody knows any more filters nothing. */
+export function actionOf({ action }: AuditSearch): AuditAction | undefined {
+  return auditActionNames.find((name) => name === action);
+}
+
+export const eventPagesQuery = (orgId: string, search: AuditSearch) =>
+  infiniteQueryOptions({
+    queryKey: [...auditKey(orgId), "pages", search],
+    initialPageParam: undefined as string | undefined,
+    queryFn: async ({ signal, pageParam }) => {
+      const { actor, from, to } = search;
+      const query = {
+        limit: 50,
+        action: actionOf(search),
+        actor_id: actor,
+        since: from === undefined ? undefined : startOfDay(from),
+        until: to === undefined ? undefined : startOfDay(to, 1),
+        cursor: pageParam,
+      };
+      const { data, headers } = await client.audit.list(
+        { params: { org_id: orgId }, query },
+        { signal },
+      );
+      return { rows: data, next: nextCursor(headers) };
+    },
+    getNextPageParam: ({ next }) => next,
+  });
+
+export const recentEventsQuery = (orgId: string) =>
+  queryOptions({
+    queryKey: [...auditKey(orgId), "recent"],
+    queryFn: async ({ signal }) =>
+      (await client.audit.list({ params: { org_id: orgId }, query: { limit: 10 } }, { signal }))
+        .data,
+  });

@@ -1,0 +1,67 @@
+import { useQuery } from "@tanstack/react-query";
+import { type ReactElement, type ReactNode, useState } from "react";
+import type { ApiError } from "../../api.js";
+import { useDebounced } from "../../debounced.js";
+import { slugAvailabilityQuery } from "./queries.js";
+import { slugErrorOf, SuggestedSlug } from "./suggested-slug.js";
+
+interface SlugCheck {
+  error: string | undefined;
+  /** A slug that is free, where the one in the field is not. */
+  suggestion: string | undefined;
+  isFree: boolean;
+}
+
+interface Checked {
+  slug: string;
+  /** The organization that would take it; null: a new one. */
+  orgId: string | null;
+  /** Whether it is a slug to ask about: not the one that the organization has. */
+  isNew: boolean;
+  /** The last refusal of the form. */
+  refusal: ApiError | null;
+}
+
+/** Whether the slug in a field is free, asked once the typing pauses; an answer about another is not shown. */
+export function useSlugCheck({ slug, orgId, isNew, refusal }: Checked): SlugCheck {
+  const settled = useDebounced(slug, 400);
+  const { data } = useQuery({
+    ...slugAvailabilityQuery(settled, orgId),
+    enabled: isNew && settled !== "" && settled === slug,
+  });
+  // A refusal is about the slug that was sent.
+  const [refused, setRefused] = useState({ refusal, slug });
+  if (refused.refusal !== refusal) setRefused({ refusal, slug });
+
+  const answer = isNew && data?.slug === slug ? data : undefined;
+  if (refusal !== null && refused.slug === slug && slugErrorOf(refusal) !== undefined) {
+    const { suggestion } = refusal.problem;
+    return { error: slugErrorOf(refusal), suggestion, isFree: false };
+  }
+  return {
+    error: answer?.reason ?? undefined,
+    suggestion: answer?.suggestion ?? undefined,
+    isFree: answer?.available ?? false,
+  };
+}
+
+interface SlugHintProps {
+  slug: string;
+  check: SlugCheck;
+  onTake: (slug: string) => void;
+  children: ReactNode;
+}
+
+/** A hint with the slug that is free instead, and the check's outcome, read out politely. */
+export function SlugHint({ slug, check, onTake, children }: SlugHintProps): ReactElement {
+  const { error, suggestion, isFree } = check;
+  return (
+    <SuggestedSlug suggestion={suggestion} onTake={onTake}>
+      <output>
+        {isFree && <span className="block text-good">✓ {slug} is free.</span>}
+        {error !== undefined && <span className="sr-only">The slug {error}.</span>}
+      </output>
+      {children}
+    </SuggestedSlug>
+  );
+}
