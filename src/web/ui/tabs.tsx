@@ -1,5 +1,5 @@
 import { Tabs as Radix } from "radix-ui";
-import type { ReactElement, ReactNode } from "react";
+import { type ReactElement, type ReactNode, useEffect, useRef } from "react";
 
 interface TabsProps<Name extends string> {
   label: string;
@@ -15,9 +15,19 @@ export function Tabs<Name extends string>({
   onChange,
   tabs,
 }: TabsProps<Name>): ReactElement {
+  const list = useRef<HTMLDivElement>(null);
+  // On a phone the chosen tab may be beyond the edge.
+  useEffect(() => {
+    const chosen = list.current?.querySelector("[data-state=active]");
+    chosen?.scrollIntoView({ block: "nearest", inline: "nearest" });
+  }, [value]);
   return (
     <Radix.Root value={value} onValueChange={(next) => onChange(next as Name)}>
-      <Radix.List aria-label={label} className="flex gap-1 overflow-x-auto border-b border-line">
+      <Radix.List
+        ref={list}
+        aria-label={label}
+        className="flex gap-1 overflow-x-auto border-b border-line"
+      >
         {tabs.map((tab) => (
           <Radix.Trigger
             key={tab.value}

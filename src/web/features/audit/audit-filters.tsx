@@ -39,7 +39,7 @@ export function AuditFilters({ orgId, search, onChange, events }: AuditFiltersPr
   return (
     <search
       aria-label="Filter the audit log"
-      className="grid items-end gap-x-4 gap-y-3 sm:grid-cols-2 xl:grid-cols-[2fr_2fr_1fr_1fr_auto]"
+      className="grid grid-cols-2 items-end gap-x-4 gap-y-3 *:first:col-span-2 *:nth-2:col-span-2 sm:*:first:col-span-1 sm:*:nth-2:col-span-1 xl:grid-cols-[2fr_2fr_1fr_1fr_auto]"
     >
       <SelectField
         label="Action"

@@ -96,6 +96,7 @@ export function OrganizationPage(): ReactElement {
             <Usage orgId={organization.id} />
           </Card>
           <Projects orgId={organization.id} isActive={organization.is_active} />
+          <RecentActivity orgId={organization.id} />
         </div>
         <div className="flex min-w-0 flex-col gap-4">
           <Card title="Details">
@@ -121,7 +122,6 @@ export function OrganizationPage(): ReactElement {
             />
           </Card>
           <Members orgId={organization.id} />
-          <RecentActivity orgId={organization.id} />
         </div>
       </div>
     </Page>

@@ -51,7 +51,7 @@ export function MyPermissions({ orgId, roles }: MyPermissionsProps): ReactElemen
             {asked !== undefined && <Explanation orgId={orgId} asked={asked} roles={roles} />}
           </div>
           <details className="rounded-md border border-line">
-            <summary className="px-3 py-2 font-medium before:mr-1.5 before:text-muted before:content-['▸'] in-open:before:content-['▾']">
+            <summary className="list-none px-3 py-2 font-medium before:mr-1.5 before:text-muted before:content-['▸'] in-open:before:content-['▾']">
               In sum you may do {mine.data.effective_permissions.length} of {permissionNames.length}
             </summary>
             <div className="border-t border-line p-3">

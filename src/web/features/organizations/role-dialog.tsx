@@ -166,7 +166,7 @@ function RoleForm({
         note={inheritedNote}
       />
       <details className="rounded-md border border-line">
-        <summary className="px-3 py-2 font-medium before:mr-1.5 before:text-muted before:content-['▸'] in-open:before:content-['▾']">
+        <summary className="list-none px-3 py-2 font-medium before:mr-1.5 before:text-muted before:content-['▸'] in-open:before:content-['▾']">
           In sum it can do {sum.length} of {permissionNames.length}
         </summary>
         <div className="border-t border-line p-3">
