@@ -1,11 +1,15 @@
 import { randomBytes, randomUUID } from "node:crypto";
+import fastify from "fastify";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { urlOf } from "#shared/api/client.js";
 import type { Endpoint } from "#shared/api/endpoint.js";
 import { api } from "#shared/api/index.js";
+import { grants, systemRoles, type SystemRole } from "#shared/permissions.js";
 import { systemRoleIds } from "#server/db/migrate.js";
+import { mount, type MountOptions } from "#server/http/mount.js";
 import { startTestApp, type TestApp, type TestPerson } from "./app.js";
-import { problemOf, send, withoutRequestId } from "./raw.js";
+import { problemOf, type RawAnswer, send, withoutRequestId } from "./raw.js";
+import { makeOrganization } from "./factories.js";
 import { fillOrganization, type FullOrganization } from "./two-organizations.js";
 
 /** What fills a path and a body: the ids of somebody's organization, or of nothing. */
@@ -97,6 +101,11 @@ const bodies: Record<string, (ids: Ids) => unknown> = {
   "apiKeys.update": () => ({ name: "mine now" }),
 };
 
+/** A valid query for each call that has to have one. */
+const queries: Record<string, Record<string, string>> = {
+  "organizations.slugAvailability": { slug: "free-for-all" },
+};
+
 const calls = Object.entries(api).flatMap(([resource, endpoints]) =>
   Object.entries(endpoints as Record<string, Endpoint>).map(([name, endpoint]) => ({
     call: `${resource}.${name}`,
@@ -126,24 +135,45 @@ const withInner = ofOthers.filter(
     endpoint.tenant !== null && (innerOf(endpoint).length > 0 || namingInBody.has(call)),
 );
 
-describe("isolation over HTTP", () => {
-  let app: TestApp;
-  let theirs: FullOrganization;
-  let own: FullOrganization;
-  let stranger: TestPerson;
-  beforeAll(async () => {
-    app = await startTestApp();
-    theirs = await fillOrganization(await app.person("owner"));
-    stranger = await app.person("stranger");
-    own = await fillOrganization(stranger);
-  });
-  afterAll(() => app.close());
-
-  const ask = (call: string, endpoint: Endpoint, path: Ids, token?: string, inBody = path) =>
-    send(app, endpoint.method, urlOf(endpoint, { params: path }), {
+type Ask = (
+  call: string,
+  endpoint: Endpoint,
+  path: Ids,
+  token?: string,
+  inBody?: Ids,
+) => Promise<RawAnswer>;
+const askIn =
+  (app: TestApp): Ask =>
+  (call, endpoint, path, token, inBody = path) =>
+    send(app, endpoint.method, urlOf(endpoint, { params: path, query: queries[call] ?? {} }), {
       ...(token === undefined ? {} : { token }),
       ...(endpoint.body === null ? {} : { body: bodies[call]?.(inBody) }),
     });
+
+describe("isolation over HTTP", () => {
+  let app: TestApp;
+  let ask: Ask;
+  let theirs: FullOrganization;
+  let own: FullOrganization;
+  let stranger: TestPerson;
+  let keysElsewhere: string[];
+  beforeAll(async () => {
+    app = await startTestApp();
+    ask = askIn(app);
+    theirs = await fillOrganization(await app.person("owner"));
+    stranger = await app.person("stranger");
+    own = await fillOrganization(stranger);
+    // Of the same owner, so that it is the key alone that is kept out.
+    const elsewhere = await makeOrganization(theirs.owner);
+    keysElsewhere = await Promise.all(
+      ["*", "project:read"].map(async (pattern) => {
+        const scopes = [`org:${elsewhere.slug}:${pattern}`];
+        const { data } = await theirs.owner.api.apiKeys.create({ body: { name: "k", scopes } });
+        return data.key as string;
+      }),
+    );
+  });
+  afterAll(() => app.close());
 
   test("every call that takes a body has one to be tried with", () => {
     const missing = calls.filter(({ call, endpoint }) => endpoint.body && !bodies[call]);
@@ -217,6 +247,19 @@ describe("isolation over HTTP", () => {
     }
   });
 
+  test.each(ofOthers)("$call answers a key of elsewhere as if nothing were there", async (one) => {
+    const { call, endpoint } = one;
+    for (const key of keysElsewhere) {
+      const real = await ask(call, endpoint, idsOf(theirs), key);
+      const nothing = await ask(call, endpoint, idsOfNothing(), key);
+      expect(real.status).toBeGreaterThanOrEqual(400);
+      expect([real.status, withoutRequestId(real)]).toEqual([
+        nothing.status,
+        withoutRequestId(nothing),
+      ]);
+    }
+  });
+
   test("another's agent is no parent, and another's role is no role", async () => {
     for (const parent_agent_id of [theirs.agent.id, randomUUID()]) {
       const answer = await send(app, "POST", "/api/v1/agents", {
@@ -261,5 +304,169 @@ describe("isolation over HTTP", () => {
     const { data: workspace } = await owner.api.workspaces.get({ params: agent });
     expect(workspace.settings.auto_checkpoint).toBe(true);
     expect(workspace.counts).toEqual({ commits: 1, merges: 1, conflicts_resolved: 0 });
+  });
+});
+
+/** What a call needs besides what it declares, by what its example changes. */
+const alsoNeeds: Record<string, string> = {
+  "organizations.update": "org:write",
+  "members.remove": "org:members:delete",
+};
+/** What is of the person and of no organization: a key needs full access for it. */
+const ofThePerson = new Set([
+  "auth.updateMe",
+  "auth.sessions",
+  "auth.endSession",
+  "organizations.create",
+  "organizations.slugAvailability",
+]);
+/** After everything else, in this order: what ends what the others need. */
+const last = [
+  "apiKeys.revoke",
+  "organizations.archive",
+  "organizations.restore",
+  "organizations.transfer",
+  "auth.endSession",
+  "auth.logout",
+];
+
+/** Reading first, then changing, then deleting from the inside out, so that each call finds what it is about. */
+const inOrder = calls
+  .toReversed()
+  .toSorted((one, other) => rankOf(one) - rankOf(other) || depthOf(other) - depthOf(one));
+function rankOf({ call, endpoint }: (typeof calls)[number]): number {
+  if (last.includes(call)) return 3 + last.indexOf(call);
+  return endpoint.method === "GET" ? 0 : endpoint.method === "DELETE" ? 2 : 1;
+}
+function depthOf({ endpoint }: (typeof calls)[number]): number {
+  return endpoint.method === "DELETE" ? endpoint.path.split("/").length : 0;
+}
+
+interface Walker {
+  token: string;
+  /** What the role and the credential give in the organization. */
+  may: (permission: string) => boolean;
+  isKey: boolean;
+  ids: Ids;
+}
+
+/** What each call ought to be refused for, and what it was; and the calls that found nothing. */
+async function walk(ask: Ask, { token, may, isKey, ids }: Walker) {
+  const wrong: string[] = [];
+  const lost: string[] = [];
+  const walked: string[] = [];
+  for (const { call, endpoint } of inOrder) {
+    const { access, tenant, method, path } = endpoint;
+    const declared = access === "public" || access === "signed-in" ? [] : [access];
+    const needed = [
+      ...declared,
+      ...(alsoNeeds[call] === undefined ? [] : [alsoNeeds[call]]),
+      ...(isKey && ofThePerson.has(call) ? ["*:*"] : []),
+    ].find((permission) => !may(permission));
+    const expected = needed === undefined ? "let through" : `refused ${needed}`;
+    const answer = await ask(call, endpoint, ids, token);
+    walked.push(`${method} ${path}`);
+    const problem = answer.status === 403 ? problemOf(answer) : undefined;
+    const isRefused = problem?.code === "insufficient_permission";
+    const found = isRefused
+      ? `refused ${problem?.missing_permissions?.join()}`
+      : problem || (answer.status === 401 && access !== "public")
+        ? `${answer.status} ${problemOf(answer).code}`
+        : "let through";
+    if (found !== expected) wrong.push(`${call}: ${found}, not ${expected}`);
+    if (!isRefused && tenant !== null && answer.status >= 400 && answer.status !== 409) {
+      lost.push(`${call}: ${answer.status} ${answer.text}`);
+    }
+  }
+  return { wrong, lost, walked };
+}
+
+describe("what is granted is what is let through", () => {
+  let app: TestApp;
+  let ask: Ask;
+  beforeAll(async () => {
+    app = await startTestApp();
+    ask = askIn(app);
+  });
+  afterAll(() => app.close());
+
+  /** A person of a role in an organization of one's own with one of everything. */
+  async function enter(role: SystemRole): Promise<{ person: TestPerson; ids: Ids; slug: string }> {
+    const full = await fillOrganization(await app.person("creator"));
+    const { api: creator } = full.owner;
+    const params = { org_id: full.id };
+    const join = async (role_id: string) => {
+      const person = await app.person("person");
+      const body = { user_id: person.id, role_id };
+      return { person, member: (await creator.members.add({ params, body })).data };
+    };
+    // A person cannot be given an agent's role as it is meant for agents: one of the same patterns.
+    const permissions = [...systemRoles[role].permissions];
+    const body = { name: "executor", permissions };
+    const roleId =
+      role === "agent_executor"
+        ? (await creator.roles.create({ params, body })).data.id
+        : systemRoleIds[role];
+    const { person } = await join(roleId);
+    const colleague = await join(systemRoleIds.viewer);
+    const heir = await join(systemRoleIds.viewer);
+    await app.client().auth.login({ body: { email: person.email, password: person.password } });
+    const { data: sessions } = await person.api.auth.sessions();
+    const { data: key } = await person.api.apiKeys.create({ body: { name: "own" } });
+    return {
+      person,
+      slug: full.slug,
+      ids: {
+        ...idsOf(full),
+        member_id: colleague.member.id,
+        user_id: heir.person.id,
+        session_id: sessions.find(({ current }) => !current)?.id as string,
+        key_id: key.id,
+      },
+    };
+  }
+
+  test.each(Object.keys(systemRoles) as SystemRole[])("to %s, on every call", async (role) => {
+    const { person, ids } = await enter(role);
+    const may = (permission: string): boolean => grants(systemRoles[role].permissions, permission);
+    const { wrong, lost, walked } = await walk(ask, {
+      token: person.token,
+      may,
+      isKey: false,
+      ids,
+    });
+    expect(wrong).toEqual([]);
+    expect(lost).toEqual([]);
+    const { text } = await send(app, "GET", "/api/v1/openapi.json");
+    const { paths } = JSON.parse(text) as { paths: Record<string, Record<string, unknown>> };
+    const documented = Object.entries(paths).flatMap(([path, methods]) =>
+      Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
+    );
+    expect(walked.toSorted()).toEqual(documented.toSorted());
+  });
+
+  test("to a narrow key of an owner, on every call", async () => {
+    const { person, ids, slug } = await enter("owner");
+    const scopes = [`org:${slug}:project:read`];
+    const { data: key } = await person.api.apiKeys.create({ body: { name: "narrow", scopes } });
+    const { data: child } = await app
+      .client(key.key as string)
+      .apiKeys.create({ body: { name: "narrow too", scopes } });
+    const { wrong, lost } = await walk(ask, {
+      token: key.key as string,
+      may: (permission) => permission === "project:read",
+      isKey: true,
+      ids: { ...ids, key_id: child.id },
+    });
+    // It makes no key beyond itself, which is another refusal.
+    expect(wrong).toEqual(["apiKeys.create: 403 privilege_escalation, not let through"]);
+    expect(lost).toEqual([]);
+  });
+
+  test("and a call that declares no access is not served", async () => {
+    const undeclared = { ...api.roles.permissions, access: undefined } as unknown as Endpoint;
+    const handlers = { open: async () => [] } as never;
+    const serve = () => mount(fastify(), { open: undeclared }, handlers, {} as MountOptions);
+    expect(serve).toThrow("/api/v1/permissions declares no access");
   });
 });

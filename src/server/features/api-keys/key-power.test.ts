@@ -106,6 +106,7 @@ describe("what a key may do", () => {
       [`org:${one.slug}:org:read`],
       [`org:${one.slug}:project:read`, `org:${one.slug}:agent:run`],
       [`org:${other.slug}:project:read`],
+      ["org:no-such-organization:project:read"],
     ]) {
       await refusal(make(scopes), 403, "privilege_escalation");
     }

@@ -9,6 +9,7 @@ import { newId } from "../../db/columns.js";
 import type { Database, Queryable } from "../../db/connect.js";
 import { AppError, invalidField, notFound } from "../../errors.js";
 import { invalidToken, type Actor } from "../../http/authenticate.js";
+import { scopesIn } from "../../http/authorize.js";
 import type { ActorContext } from "../../http/mount.js";
 import { generateKey, hashKey, hintOf, isWellFormed } from "./key.js";
 import * as repository from "./repository.js";
@@ -113,7 +114,7 @@ export function createApiKeyService(
   return {
     create: async (context, input) => {
       const { actor } = context;
-      const scopes = await resolveScopes(db, actor.userId, input);
+      const scopes = await resolveScopes(db, actor, input);
       const expires_at = expiryOf(input);
       await refuseBeyond(db, actor, scopes, expires_at);
       const key = generateKey(keyPrefix);
@@ -234,31 +235,29 @@ function shownScope(scope: string, slugs: Map<string, string>): string {
 }
 
 /** The scopes asked for, with the organizations' ids in place of their slugs. */
-async function resolveScopes(db: Database, userId: string, input: NewKey): Promise<string[]> {
+async function resolveScopes(db: Database, actor: Actor, input: NewKey): Promise<string[]> {
   const orgId = input.organization_id ?? null;
+  const visibleBySlug = async (slugs: string[]): Promise<Map<string, string>> => {
+    const found = await db.withSystem("find the organizations of a key", (tx) =>
+      repository.memberOrganizations(tx, actor.userId, slugs),
+    );
+    return new Map([...found].filter(([, id]) => scopesIn(actor, id).length > 0));
+  };
   let wanted = input.scopes;
   if (orgId !== null) {
     const slugs = await db.withSystem("find the organization of a key", (tx) =>
       repository.slugsOf(tx, [orgId]),
     );
     const slug = slugs.get(orgId);
-    const visible =
-      slug !== undefined &&
-      (
-        await db.withSystem("check the organization of a key", (tx) =>
-          repository.memberOrganizations(tx, userId, [slug]),
-        )
-      ).has(slug);
-    if (!visible) {
-      throw invalidField("organization_id", "names no organization that you are in", "unknown_id");
+    if (slug === undefined || !(await visibleBySlug([slug])).has(slug)) {
+      const msg = "names no organization that you are in";
+      throw outOfSight(actor, invalidField("organization_id", msg, "unknown_id"));
     }
     wanted ??= [`org:${slug}:*`];
   }
   wanted ??= ["*:*"];
   const slugs = wanted.flatMap((scope) => scopeShape.exec(scope)?.[1] ?? []);
-  const organizations = await db.withSystem("find the organizations of scopes", (tx) =>
-    repository.memberOrganizations(tx, userId, slugs),
-  );
+  const organizations = await visibleBySlug(slugs);
   const scopes = wanted.map((scope, index) => {
     if (scope === "*:*") return scope;
     const [, slug, pattern] = scopeShape.exec(scope) ?? [];
@@ -267,7 +266,8 @@ async function resolveScopes(db: Database, userId: string, input: NewKey): Promi
       throw invalidScope(index, "must be *:*, org:<slug>:* or org:<slug>:<permission>");
     }
     if (id === undefined) {
-      throw invalidScope(index, `names no organization that you are in: "${slug}"`);
+      const msg = `names no organization that you are in: "${slug}"`;
+      throw outOfSight(actor, invalidScope(index, msg));
     }
     if (pattern !== "*" && !isKnownPattern(pattern)) {
       throw invalidScope(index, `is not a known permission: "${pattern}"`);
@@ -278,6 +278,18 @@ async function resolveScopes(db: Database, userId: string, input: NewKey): Promi
     return `org:${id}:${pattern === "*:*" ? "*" : pattern}`;
   });
   return [...new Set(scopes)];
+}
+
+/** To a key of some organizations all others are beyond it, whether they are there or not. */
+function outOfSight(actor: Actor, unknown: AppError): AppError {
+  return !actor.key || actor.key.scopes.includes("*:*") ? unknown : beyondKey();
+}
+
+function beyondKey(): AppError {
+  return new AppError(
+    "privilege_escalation",
+    "A key can make only keys within its own scopes; sign in to make this one.",
+  );
 }
 
 function invalidScope(index: number, message: string): AppError {
@@ -322,12 +334,7 @@ async function refuseBeyond(
 ): Promise<void> {
   if (!actor.key) return;
   const beyond = scopes.find((scope) => !scopesWithin(actor, [scope]));
-  if (beyond !== undefined) {
-    throw new AppError(
-      "privilege_escalation",
-      "A key can make only keys within its own scopes; sign in to make this one.",
-    );
-  }
+  if (beyond !== undefined) throw beyondKey();
   const maker = await db.withSystem("check the expiry of the making key", (tx) =>
     repository.findKey(tx, actor.userId, actor.key?.id as string),
   );
