@@ -230,6 +230,162 @@ test("archived by its typed slug, said on every page, and restored", async () =>
   expect(consoleMessages).toEqual([]);
 });
 
+test("the editor says who gains and loses what, and the tab why one may do something", async () => {
+  const params = { org_id: organization.id };
+  const make = async (name: string, inherits_from: string) =>
+    (
+      await ada.api.roles.create({
+        params,
+        body: { name, permissions: ["project:write"], inherits_from },
+      })
+    ).data;
+  const tester = await make("tester", "viewer");
+  const lead = await make("lead", tester.id);
+  await page.goto(settings("members"));
+  await page.getByLabel("Role of Grace-Hopper").selectOption("lead");
+  await page.getByText("Grace-Hopper is now lead").waitFor();
+  await button("Edit tester").click();
+  const impact = dialog().getByRole("region", { name: "What saving changes" });
+  await impact.getByText("Nothing of what its members can do.").waitFor();
+  await dialog().getByLabel("Inherits from").selectOption("");
+  await button("1 permission").click();
+  await dialog().getByLabel("Push with git").check();
+  // Twice: for the role itself, which nobody holds, and for the one that inherits from it.
+  expect(await impact.getByText("Gains: Push with git").count()).toBe(2);
+  expect(await impact.getByText("Loses: See members and invitations").count()).toBe(2);
+  await impact.getByText("tester · held by nobody").waitFor();
+  await impact.getByText("lead · held by Grace-Hopper").waitFor();
+  await expectAccessible();
+  await screenshot(page, "role-impact");
+  await button("Cancel").click();
+
+  await page.getByLabel("Ask about a permission").selectOption("org:archive");
+  await page.getByText("Your role owner has *:*.").waitFor();
+  await expectAccessible();
+  await screenshot(page, "my-permissions");
+  await page.getByLabel("Role of Grace-Hopper").selectOption("viewer");
+  await page.getByText("Grace-Hopper is now viewer").waitFor();
+  for (const role_id of [lead.id, tester.id])
+    await ada.api.roles.remove({ params: { ...params, role_id } });
+  expect(consoleMessages).toEqual([]);
+});
+
+test("the audit log is read, filtered by the address, and shown on the overview", async () => {
+  const params = { org_id: organization.id };
+  const { data: key } = await ada.api.apiKeys.create({
+    body: { name: "CI", organization_id: organization.id },
+  });
+  const withKey = app.client(key.key as string);
+  const hostile = "\u202Eexe.<b>Auth</b>";
+  const { data: projects } = await ada.api.projects.list({
+    query: { organization_id: organization.id },
+  });
+  const ofProject = { params: { project_id: projects[0]?.id as string } };
+  await withKey.projects.update({ ...ofProject, body: { name: hostile } });
+  for (let number = 1; number <= 55; number += 1)
+    await ada.api.organizations.update({ params, body: { description: `Draft ${number}` } });
+
+  await page.goto(settings("audit"));
+  const log = page.getByRole("table", { name: "Audit log" });
+  const newest = log.getByRole("row").nth(1);
+  await newest.getByText("Ada-Lovelace").waitFor();
+  await newest.getByText("changed the organization").waitFor();
+  await newest.getByText(/description: Draft 54.*Draft 55/).waitFor();
+  await page.getByText("50 events, and older ones").waitFor();
+  await button("Load more").click();
+  await log.getByText("created the organization").waitFor();
+  await button(/^Details of event \d+$/)
+    .first()
+    .click();
+  const details = page.getByRole("region", { name: /^Details of event/ });
+  await details.getByText("127.0.0.1").waitFor();
+  const { data: events } = await ada.api.audit.list({ params, query: { limit: 1 } });
+  await details.getByText(events[0]?.hash as string, { exact: true }).waitFor();
+  await details.getByRole("button", { name: "Copy hash", exact: true }).waitFor();
+  await expectAccessible();
+  await screenshot(page, "audit");
+
+  await page.getByLabel("Action").selectOption("Changed a project");
+  await page.waitForURL(/action=project\.updated/);
+  await page.getByText("1 event", { exact: true }).waitFor();
+  const byKey = log.getByRole("row").nth(1);
+  await byKey.getByText("API key").waitFor();
+  expect(await byKey.innerText()).toContain("U+202E");
+  expect(await byKey.innerText()).toContain("exe.<b>Auth</b>");
+  await page.getByLabel("Person").selectOption("Grace-Hopper");
+  await page.getByText("No event fits these filters.").waitFor();
+  await page.reload();
+  await page.getByText("No event fits these filters.").waitFor();
+  await page.getByLabel("Person").selectOption("Ada-Lovelace");
+  const [today = ""] = (events[0]?.at as string).split("T");
+  const dayAfter = new Date(Date.parse(today) + 2 * 86_400_000).toISOString().slice(0, 10);
+  const dayBefore = new Date(Date.parse(today) - 2 * 86_400_000).toISOString().slice(0, 10);
+  await page.getByLabel("From").fill(dayBefore);
+  await page.getByLabel("To", { exact: true }).fill(dayAfter);
+  await page.waitForURL(new RegExp(`from=${dayBefore}&to=${dayAfter}`));
+  await page.getByText("1 event", { exact: true }).waitFor();
+  await page.getByLabel("From").fill(dayAfter);
+  await page.getByText("No event fits these filters.").waitFor();
+  await expectAccessible();
+  await page.setViewportSize({ width: 390, height: 844 });
+  await button("Clear filters").click();
+  await page.waitForURL(/tab=audit$/);
+  await newest.getByText("Ada-Lovelace").waitFor();
+  await expectFits();
+  await screenshot(page, "phone-audit");
+  await page.setViewportSize({ width: 1440, height: 900 });
+
+  await page.goto(`${app.url}/organizations/${organization.id}`);
+  await page.getByRole("heading", { name: "Recent activity" }).waitFor();
+  await page.getByText("Ada-Lovelace changed the organization").first().waitFor();
+  await expectAccessible();
+  await page.getByRole("link", { name: "Audit log" }).click();
+  await page.waitForURL(/settings\?tab=audit$/);
+  expect(consoleMessages).toEqual([]);
+});
+
+test("a slug is checked while it is typed", async () => {
+  await page.goto(`${app.url}/organizations/new`);
+  const slug = page.getByLabel("Slug");
+  const status = page.getByRole("status");
+  await page.getByLabel("Name", { exact: true }).fill("Acme Corp");
+  await status.getByText('The slug is taken; "acme-corp-2" is free.').waitFor();
+  expect(await slug.getAttribute("aria-invalid")).toBe("true");
+  await expectAccessible();
+  await screenshot(page, "slug-taken");
+  await button("Use acme-corp-2").click();
+  await status.getByText("acme-corp-2 is free.").waitFor();
+  expect(await slug.getAttribute("aria-invalid")).toBeNull();
+  await slug.fill("settings");
+  await status.getByText(/is reserved/).waitFor();
+  await slug.fill("Not a slug");
+  await status.getByText(/use a-z, 0-9/).waitFor();
+
+  // An answer that is still out when something else is typed is not waited for.
+  const slow = /slug-availability\?slug=acme-corp$/;
+  await page.route(slow, () => {});
+  const asked = page.waitForRequest(slow);
+  await slug.fill("acme-corp");
+  await asked;
+  const dropped = page.waitForEvent("requestfailed");
+  await slug.fill("quite-another");
+  await dropped;
+  await status.getByText("quite-another is free.").waitFor();
+  expect(await slug.getAttribute("aria-invalid")).toBeNull();
+  await page.unroute(slow);
+
+  await page.goto(settings("general"));
+  await button("Edit").click();
+  await slug.fill("side-project");
+  await status.getByText(/is taken/).waitFor();
+  await slug.fill("acme-renamed");
+  await status.getByText("acme-renamed is free.").waitFor();
+  await expectAccessible();
+  await slug.fill("acme-corp");
+  await status.getByText("is free").waitFor({ state: "hidden" });
+  expect(consoleMessages).toEqual([]);
+});
+
 test("on a phone the tabs and dialogs fit", async () => {
   await page.setViewportSize({ width: 390, height: 844 });
   await page.goto(settings("members"));
@@ -279,5 +435,54 @@ test("whoever hands the organization over is an admin, who can neither archive n
   await page.goto(`${app.url}/organizations/${organization.id}`);
   await page.getByText("An owner can restore it.").waitFor();
   expect(await button("Restore").count()).toBe(0);
+  expect(consoleMessages).toEqual([]);
+});
+
+test("two hundred organizations are searched, and every page follows the one switched to", async () => {
+  const make = (number: number) =>
+    ada.api.organizations.create({ body: { name: `Team ${number}`, slug: `squad-${number}` } });
+  for (let number = 1; number <= 204; number += 4) {
+    await Promise.all([0, 1, 2, 3].map((more) => make(number + more)));
+  }
+  await page.goto(`${app.url}/organizations`);
+  await page.getByRole("link", { name: "View Team 204" }).waitFor();
+  await page.keyboard.press("/");
+  expect(await focused()).toBe("Search organizations");
+  await page.keyboard.type("TEAM 20");
+  await page.getByText(/^6 of \d+ organizations$/).waitFor();
+  await page.waitForURL(/\/organizations\?q=TEAM(\+|%20)20$/);
+  await page.getByLabel("Search organizations").fill("squad-204");
+  await page.getByText(/^1 of \d+ organizations$/).waitFor();
+  await page.waitForURL(/q=squad-204$/);
+  await page.reload();
+  await page.getByText(/^1 of \d+ organizations$/).waitFor();
+  await page.getByLabel("Show archived").check();
+  await page.waitForURL(/archived=true/);
+  await page.getByText(/^1 of \d+ organizations$/).waitFor();
+  expect(new URL(page.url()).search).toBe("?archived=true&q=squad-204");
+  await expectAccessible();
+  await screenshot(page, "organizations-search");
+  await page.getByLabel("Search organizations").fill("no such");
+  await page.getByText("No organization found").waitFor();
+  await expectAccessible();
+  await button("Clear search").click();
+  await page.getByRole("link", { name: "View Team 204" }).waitFor();
+
+  await button("Switch Organization").click();
+  await page.getByRole("menuitemradio", { name: /^Team 204/ }).click();
+  await page.getByText("Switched to Team 204").waitFor();
+  const main = page.getByRole("main");
+  for (const [link, text] of [
+    ["Projects", "Git repositories of Team 204"],
+    ["Agents", "Working for Team 204"],
+  ] as const) {
+    await page.getByRole("link", { name: link, exact: true }).click();
+    await main.getByText(text).waitFor();
+  }
+  await page.goto(`${app.url}/settings/api-keys/new`);
+  const chosen = main.getByRole("combobox", { name: "Organization" });
+  expect(
+    await chosen.evaluate((select: HTMLSelectElement) => select.selectedOptions[0]?.text),
+  ).toBe("squad-204");
   expect(consoleMessages).toEqual([]);
 });

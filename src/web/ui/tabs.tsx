@@ -18,7 +18,7 @@ export function Tabs<Name extends string>({
   const list = useRef<HTMLDivElement>(null);
   // On a phone the chosen tab may be beyond the edge.
   useEffect(() => {
-    const chosen = list.current?.querySelector("[data-state=active]");
+    const chosen = list.current?.querySelector(`[data-tab=${value}]`);
     chosen?.scrollIntoView({ block: "nearest", inline: "nearest" });
   }, [value]);
   return (
@@ -32,6 +32,7 @@ export function Tabs<Name extends string>({
           <Radix.Trigger
             key={tab.value}
             value={tab.value}
+            data-tab={tab.value}
             className="-mb-px rounded-t-md border-b-2 border-transparent px-3 py-2 font-medium whitespace-nowrap text-muted -outline-offset-2 hover:text-ink data-[state=active]:border-accent-ink data-[state=active]:text-ink"
           >
             {tab.label}

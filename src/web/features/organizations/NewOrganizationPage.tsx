@@ -13,7 +13,7 @@ import { CrumbLink } from "../shell/crumb-link.js";
 import { Page } from "../../ui/page.js";
 import { switchOrganization } from "./current.js";
 import { organizationsKey } from "./queries.js";
-import { SlugHint, useSlugCheck } from "./slug-check.js";
+import { SlugHint, SlugStatus, useSlugCheck } from "./slug-check.js";
 
 /** Empty is "the server's default", anything else has to be a number. */
 function numberFrom(text: string): number | undefined {
@@ -94,6 +94,7 @@ export function NewOrganizationPage(): ReactElement {
               </SlugHint>
             }
           />
+          <SlugStatus slug={slug} check={check} />
           <TextArea
             label="Description"
             name="description"

@@ -8,7 +8,7 @@ import { Form } from "../../ui/form.js";
 import { DangerZone } from "./danger-zone.js";
 import { SettingsHint } from "./permission-hint.js";
 import type { Refusal } from "./permissions.js";
-import { SlugHint, useSlugCheck } from "./slug-check.js";
+import { SlugHint, SlugStatus, useSlugCheck } from "./slug-check.js";
 import { type OrganizationChange, useUpdateOrganization } from "./update.js";
 
 interface TabProps {
@@ -99,6 +99,7 @@ export function GeneralTab({ organization, refusal }: TabProps): ReactElement {
               </SlugHint>
             }
           />
+          <SlugStatus slug={slug} check={check} />
           <TextArea
             label="Description"
             name="description"

@@ -52,16 +52,22 @@ interface SlugHintProps {
   children: ReactNode;
 }
 
-/** A hint with the slug that is free instead, and the check's outcome, read out politely. */
+/** A hint that says that the slug is free, or offers one that is. */
 export function SlugHint({ slug, check, onTake, children }: SlugHintProps): ReactElement {
-  const { error, suggestion, isFree } = check;
   return (
-    <SuggestedSlug suggestion={suggestion} onTake={onTake}>
-      <output>
-        {isFree && <span className="block text-good">✓ {slug} is free.</span>}
-        {error !== undefined && <span className="sr-only">The slug {error}.</span>}
-      </output>
+    <SuggestedSlug suggestion={check.suggestion} onTake={onTake}>
+      {check.isFree && <span className="block text-good">✓ {slug} is free.</span>}
       {children}
     </SuggestedSlug>
+  );
+}
+
+/** The check's outcome for who does not see it appear: read out when the reader pauses. */
+export function SlugStatus({ slug, check }: { slug: string; check: SlugCheck }): ReactElement {
+  const { error, isFree } = check;
+  return (
+    <output className="sr-only">
+      {isFree ? `${slug} is free.` : error === undefined ? "" : `The slug ${error}.`}
+    </output>
   );
 }
