@@ -317,6 +317,7 @@ const ofThePerson = new Set([
   "auth.updateMe",
   "auth.sessions",
   "auth.endSession",
+  "auth.endOtherSessions",
   "organizations.create",
   "organizations.slugAvailability",
 ]);
@@ -327,6 +328,7 @@ const last = [
   "organizations.restore",
   "organizations.transfer",
   "auth.endSession",
+  "auth.endOtherSessions",
   "auth.logout",
 ];
 
