@@ -256,9 +256,19 @@ describe("slugs of organizations", () => {
 
     test("more than 120 times a minute by one person are 429, and by another are not", async () => {
       const hasty = await app.person("hasty");
-      const calls = Array.from({ length: 120 }, () => ask("hasty", undefined, hasty));
-      expect((await Promise.all(calls)).every(({ available }) => available)).toBe(true);
-      await refusal(ask("hasty", undefined, hasty), 429, "rate_limited");
+      // Minutes are the clock's: the calls may fall into two of them.
+      const calls = Array.from({ length: 241 }, () =>
+        ask("hasty", undefined, hasty).then(
+          () => 200,
+          (error: { problem: { status: number; code: string } }) => {
+            expect(error.problem.code).toBe("rate_limited");
+            return error.problem.status;
+          },
+        ),
+      );
+      const statuses = await Promise.all(calls);
+      expect(statuses.filter((status) => status === 200).length).toBeGreaterThanOrEqual(120);
+      expect(statuses).toContain(429);
       expect((await ask("hasty")).available).toBe(true);
     });
   });
