@@ -318,6 +318,7 @@ const ofThePerson = new Set([
   "auth.sessions",
   "auth.endSession",
   "auth.endOtherSessions",
+  "invitations.accept",
   "organizations.create",
   "organizations.slugAvailability",
 ]);
