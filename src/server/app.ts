@@ -9,10 +9,13 @@ import { auth } from "#shared/api/auth.js";
 import { events } from "#shared/api/events.js";
 import { invitations } from "#shared/api/invitations.js";
 import { members } from "#shared/api/members.js";
+import { oidc } from "#shared/api/oidc.js";
 import { organizations } from "#shared/api/organizations.js";
+import { passkeys } from "#shared/api/passkeys.js";
 import { projects } from "#shared/api/projects.js";
 import { roles } from "#shared/api/roles.js";
 import { runs } from "#shared/api/runs.js";
+import { secondFactor } from "#shared/api/second-factor.js";
 import { usage } from "#shared/api/usage.js";
 import { workspaces } from "#shared/api/workspaces.js";
 import type { Config } from "./config.js";
@@ -22,7 +25,14 @@ import { apiKeyHandlers } from "./features/api-keys/routes.js";
 import { createApiKeyService } from "./features/api-keys/service.js";
 import { auditHandlers } from "./features/audit/routes.js";
 import { forgetOldLinks, runSendLink, type EmailLinkDeps } from "./features/auth/email-links.js";
+import { signInMethods } from "./features/auth/methods.js";
+import { oidcHandlers } from "./features/auth/oidc-routes.js";
+import { createOidcService } from "./features/auth/oidc.js";
+import { passkeyHandlers } from "./features/auth/passkey-routes.js";
+import { createPasskeyService } from "./features/auth/passkeys.js";
 import { authHandlers } from "./features/auth/routes.js";
+import { secondFactorHandlers } from "./features/auth/second-factor-routes.js";
+import { createSecondFactorService } from "./features/auth/second-factor.js";
 import { createAuthService, forgetOldHits } from "./features/auth/service.js";
 import { eventHandlers } from "./features/events/routes.js";
 import { createEventStreams } from "./features/events/service.js";
@@ -129,6 +139,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   };
   const options: MountOptions = {
     db,
+    secret: config.secret,
     credentials,
     publicUrl: deps.publicUrl,
     checkResponses: deps.checkResponses,
@@ -152,7 +163,19 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   const streams = createEventStreams(db.changes);
   const workspaceDeps: WorkspaceDeps = { db, storage, driver: checkoutDriver };
 
-  mount(app, auth, authHandlers(db, authService, emailLinks), options);
+  const { secret, registration } = config;
+  const { startSession } = authService;
+  const secondFactorService = createSecondFactorService(db, secret, startSession);
+  const issuer = config.oidc?.issuer ?? null;
+  const passkeyService = createPasskeyService(db, { secret, issuer }, startSession);
+  const oidcDeps = { db, secret, registration, settings: config.oidc, startSession, log };
+  const oidcService = createOidcService(oidcDeps);
+
+  const methods = signInMethods(config, deps.publicUrl);
+  mount(app, auth, authHandlers(db, authService, emailLinks, methods), options);
+  mount(app, secondFactor, secondFactorHandlers(secondFactorService, deps.publicUrl), options);
+  mount(app, passkeys, passkeyHandlers(passkeyService, deps.publicUrl), options);
+  mount(app, oidc, oidcHandlers(oidcService, authService, deps.publicUrl), options);
   mount(app, organizations, organizationHandlers(db, config), options);
   mount(app, members, memberHandlers(db), options);
   mount(

@@ -26,6 +26,12 @@ export interface Config {
   registration: "open" | "invite" | "closed";
   /** OMOI_INVITATION_DAYS: how long an invitation can be accepted. */
   invitationDays: number;
+  /**
+   * OMOI_OIDC_ISSUER, OMOI_OIDC_CLIENT_ID, OMOI_OIDC_CLIENT_SECRET: an identity provider to sign in by
+   * (OpenID Connect); OMOI_OIDC_NAME: what its button is called. Null: none. Its redirect address is
+   * `<public url>/api/v1/auth/oidc/callback`.
+   */
+  oidc: OidcSettings | null;
   /** OMOI_IMPORT_ROOTS: folders, separated by `:`, that `file://` imports may come from. */
   importRoots: string[];
   /** OMOI_IMPORT_PRIVATE_HOSTS: `true` lets imports reach private and loopback addresses. */
@@ -41,6 +47,13 @@ export interface Config {
   mailFrom: Sender | null;
   /** OMOI_LOG_LEVEL */
   logLevel: "debug" | "info" | "warn" | "error" | "silent";
+}
+
+export interface OidcSettings {
+  issuer: string;
+  clientId: string;
+  clientSecret: string;
+  name: string;
 }
 
 /** A start that cannot succeed: one line that names the variable and the cure. */
@@ -60,6 +73,10 @@ const known = new Set([
   "OMOI_SECRET",
   "OMOI_REGISTRATION",
   "OMOI_INVITATION_DAYS",
+  "OMOI_OIDC_ISSUER",
+  "OMOI_OIDC_CLIENT_ID",
+  "OMOI_OIDC_CLIENT_SECRET",
+  "OMOI_OIDC_NAME",
   "OMOI_IMPORT_ROOTS",
   "OMOI_IMPORT_PRIVATE_HOSTS",
   "OMOI_KEY_PREFIX",
@@ -100,6 +117,7 @@ export function readConfig(env: Environment = process.env): Config {
     databaseAppUrl: postgresUrl(env, "OMOI_DATABASE_APP_URL"),
     registration: oneOf(env, "OMOI_REGISTRATION", ["open", "invite", "closed"], "open"),
     invitationDays: wholeNumber(env, "OMOI_INVITATION_DAYS", 7, 1, 90),
+    oidc: oidcSettings(env),
     importRoots: folders(env, "OMOI_IMPORT_ROOTS"),
     importPrivateHosts:
       oneOf(env, "OMOI_IMPORT_PRIVATE_HOSTS", ["true", "false"], "false") === "true",
@@ -222,6 +240,41 @@ function webAddress(env: Environment, variable: string): string | null {
     );
   }
   return url.href.replace(/\/+$/, "");
+}
+
+function oidcSettings(env: Environment): OidcSettings | null {
+  const isSet = webAddress(env, "OMOI_OIDC_ISSUER") !== null;
+  const given = ["OMOI_OIDC_CLIENT_ID", "OMOI_OIDC_CLIENT_SECRET", "OMOI_OIDC_NAME"].find(
+    (variable) => env[variable],
+  );
+  if (!isSet) {
+    if (given === undefined) return null;
+    throw new ConfigError(`${given} needs OMOI_OIDC_ISSUER; set it too, or remove ${given}`);
+  }
+  // With its slash at the end, where it has one: providers differ by it.
+  const { href: issuer, protocol, hostname } = new URL(env["OMOI_OIDC_ISSUER"] as string);
+  const isLoopback = /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
+  if (protocol === "http:" && !isLoopback) {
+    throw new ConfigError(
+      `OMOI_OIDC_ISSUER must begin with https:// (http:// only on this machine), not "${issuer}"`,
+    );
+  }
+  const required = (variable: string): string => {
+    const text = env[variable];
+    if (text) return text;
+    throw new ConfigError(`OMOI_OIDC_ISSUER needs ${variable}; the identity provider gave it`);
+  };
+  const name = env["OMOI_OIDC_NAME"]?.trim() || hostname;
+  // oxlint-disable-next-line no-control-regex -- what a button cannot show
+  if (name.length > 40 || /[\u0000-\u001f\u007f]/.test(name)) {
+    throw new ConfigError("OMOI_OIDC_NAME must be at most 40 visible characters");
+  }
+  return {
+    issuer,
+    clientId: required("OMOI_OIDC_CLIENT_ID"),
+    clientSecret: required("OMOI_OIDC_CLIENT_SECRET"),
+    name,
+  };
 }
 
 function postgresUrl(env: Environment, variable: string): string | null {

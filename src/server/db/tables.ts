@@ -61,6 +61,42 @@ export const sessions = pgTable("sessions", {
   revoked_at: instant(),
 });
 
+export const totpSecrets = pgTable("totp_secrets", {
+  user_id: uuid().primaryKey(),
+  sealed_secret: bytes().notNull(),
+  confirmed_at: instant(),
+  last_step: bigint({ mode: "number" }).notNull().default(0),
+  created_at: createdAt(),
+});
+
+export const recoveryCodes = pgTable(
+  "recovery_codes",
+  {
+    user_id: uuid().notNull(),
+    code_hash: bytes().notNull(),
+    used_at: instant(),
+  },
+  (table) => [primaryKey({ columns: [table.user_id, table.code_hash] })],
+);
+
+export const passkeys = pgTable("passkeys", {
+  id: uuid().primaryKey(),
+  user_id: uuid().notNull(),
+  name: text().notNull(),
+  credential_id: text().notNull(),
+  public_key: bytes().notNull(),
+  counter: bigint({ mode: "number" }).notNull(),
+  transports: text().array().notNull(),
+  backed_up: boolean().notNull(),
+  created_at: createdAt(),
+  last_used_at: instant(),
+});
+
+export const usedChallenges = pgTable("used_challenges", {
+  id: uuid().primaryKey(),
+  expires_at: instant().notNull(),
+});
+
 export const rateLimits = pgTable(
   "rate_limits",
   {

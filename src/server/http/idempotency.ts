@@ -1,4 +1,4 @@
-import { createHash } from "node:crypto";
+import { createHmac } from "node:crypto";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { Database } from "../db/connect.js";
 import { AppError } from "../errors.js";
@@ -21,7 +21,7 @@ const kept = "24 hours";
  * @throws AppError 409 `idempotency_in_flight`; 422 `idempotency_mismatch`; 400 for a bad key
  */
 export async function once(
-  db: Database,
+  { db, secret }: { db: Database; secret: string },
   actor: Actor,
   request: FastifyRequest,
   reply: FastifyReply,
@@ -33,8 +33,9 @@ export async function once(
   if (typeof key !== "string" || !/^[\x21-\x7e]{1,255}$/.test(key)) {
     throw new AppError("bad_request", "Idempotency-Key must be 1–255 visible ASCII characters.");
   }
-  const fingerprint = createHash("sha256")
-    .update(`${request.method} ${request.url}\n`)
+  // Keyed, so that a password in a body cannot be guessed from what is kept.
+  const fingerprint = createHmac("sha256", secret)
+    .update(`omoi idempotency\n${request.method} ${request.url}\n`)
     .update(JSON.stringify(request.body ?? null))
     .digest();
   const earlier = await reserve(db, actor.userId, key, fingerprint);

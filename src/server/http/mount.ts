@@ -62,6 +62,8 @@ export type Handlers<Resource> = {
 
 export interface MountOptions {
   db: Database;
+  /** Of the installation. */
+  secret: string;
   credentials: Credentials;
   publicUrl: () => string;
   /** Whether answers are checked against their schema: in every test, not in production. */
@@ -169,29 +171,31 @@ async function changedOnce(
   endpoint: Endpoint,
   act: () => Promise<unknown>,
   read: () => Promise<unknown>,
-  { db }: MountOptions,
+  options: MountOptions,
 ): Promise<unknown> {
   const { request, reply } = context;
   const ifMatch = request.headers["if-match"];
   if (endpoint.method === "PATCH" && ifMatch !== undefined) {
     // One after the other, so that of two changes of the same state one is refused.
-    return db.locks([`change ${request.url}`], async () => {
+    return options.db.locks([`change ${request.url}`], async () => {
       const current = await read();
       if (current !== undefined) requireMatch(ifMatch, current);
       return act();
     });
   }
   if (endpoint.method === "POST" && endpoint.access !== "public") {
-    return once(db, (context as ActorContext).actor, request, reply, act, withoutSecret);
+    return once(options, (context as ActorContext).actor, request, reply, act, withoutSecret);
   }
   return act();
 }
 
-/** What of an answer may be kept: an API key and an invitation's link are shown once and never again. */
+/** What of an answer may be kept: what is shown once is never shown again. */
 function withoutSecret(data: unknown): unknown {
   if (typeof data !== "object" || data === null) return data;
   if ("key" in data && "key_hint" in data) return { ...data, key: null };
-  return "invite_url" in data ? { ...data, invite_url: null } : data;
+  if ("recovery_codes" in data) return { ...data, recovery_codes: null };
+  if ("invite_url" in data) return { ...data, invite_url: null };
+  return "secret" in data && "uri" in data ? { ...data, secret: null, uri: null } : data;
 }
 
 const preparedTexts = new WeakMap<object, string>();

@@ -25,7 +25,7 @@ export const password = z
 /** What a link in a mail carries. */
 const token = z.string("must be a text").min(1, "must not be empty").max(256);
 
-const tokens = z.strictObject({
+export const tokens = z.strictObject({
   access_token: z.string(),
   refresh_token: z.string(),
   token_type: z.literal("bearer"),
@@ -68,6 +68,21 @@ export const auth = {
     summary: "Sign in with e-mail and password",
     body: z.strictObject({ email, password: z.string("must be a text").max(1024) }),
     response: tokens,
+  }),
+  methods: endpoint({
+    method: "GET",
+    path: "/api/v1/auth/methods",
+    access: "public",
+    summary: "The ways to sign in and to register here",
+    response: z.strictObject({
+      password: z.boolean(),
+      passkey: z.boolean(),
+      /** Why passkeys do not work at this address; null where they do. */
+      passkey_reason: z.string().nullable(),
+      /** The identity provider's name for the button; null where none is set up. */
+      oidc: z.strictObject({ name: z.string() }).nullable(),
+      registration: z.enum(["open", "invite", "closed"]),
+    }),
   }),
   refresh: endpoint({
     method: "POST",

@@ -5,16 +5,22 @@ import { auth } from "./auth.js";
 import { events } from "./events.js";
 import { invitations } from "./invitations.js";
 import { members } from "./members.js";
+import { oidc } from "./oidc.js";
 import { organizations } from "./organizations.js";
+import { passkeys } from "./passkeys.js";
 import { projects } from "./projects.js";
 import { roles } from "./roles.js";
 import { runs } from "./runs.js";
+import { secondFactor } from "./second-factor.js";
 import { usage } from "./usage.js";
 import { workspaces } from "./workspaces.js";
 
 /** The whole API, by resource. */
 export const api = {
   auth,
+  secondFactor,
+  passkeys,
+  oidc,
   organizations,
   members,
   invitations,

@@ -1,5 +1,6 @@
-import type { FastifyReply } from "fastify";
+import type { FastifyReply, FastifyRequest } from "fastify";
 import type { auth } from "#shared/api/auth.js";
+import type { ResponseOf } from "#shared/api/endpoint.js";
 import type { Database } from "../../db/connect.js";
 import { AppError, notFound } from "../../errors.js";
 import {
@@ -13,25 +14,19 @@ import type { Handlers } from "../../http/mount.js";
 import { askForLink, verifyAddress, type EmailLinkDeps } from "./email-links.js";
 import { changePassword, resetPassword } from "./passwords.js";
 import * as repository from "./repository.js";
-import type { AuthService, SignedIn } from "./service.js";
+import type { AuthService } from "./service.js";
+import { answerSignedIn, cookieOptions, originOf } from "./session-cookie.js";
+import type { SignedIn } from "./sign-in.js";
 
 export function authHandlers(
   db: Database,
   service: AuthService,
   links: EmailLinkDeps,
+  methods: (request: FastifyRequest) => ResponseOf<(typeof auth)["methods"]>,
 ): Handlers<typeof auth> {
   const { publicUrl } = links;
-  const cookieOptions = () => ({
-    httpOnly: true,
-    sameSite: "lax" as const,
-    path: "/",
-    secure: publicUrl().startsWith("https:"),
-  });
-  const answer = (reply: FastifyReply, signedIn: SignedIn): SignedIn["tokens"] => {
-    reply.header("cache-control", "no-store");
-    reply.setCookie(sessionCookie, signedIn.cookie, { ...cookieOptions(), maxAge: 365 * 86_400 });
-    return signedIn.tokens;
-  };
+  const answer = (reply: FastifyReply, signedIn: SignedIn): SignedIn["tokens"] =>
+    answerSignedIn(reply, signedIn, publicUrl());
   const me = async (userId: string) => {
     const user = await db.withSystem("who am I", (tx) => repository.findUser(tx, userId));
     if (!user) throw invalidToken();
@@ -40,14 +35,9 @@ export function authHandlers(
 
   return {
     register: ({ ip }, { body }) => service.register({ ...body, ip }),
-    login: async ({ ip, request, reply }, { body }) => {
-      const userAgent = request.headers["user-agent"]?.slice(0, 500) ?? null;
-      const signedIn = await service.login(body.email, body.password, {
-        ip,
-        user_agent: userAgent,
-      });
-      return answer(reply, signedIn);
-    },
+    login: async ({ request, reply }, { body }) =>
+      answer(reply, await service.login(body.email, body.password, originOf(request))),
+    methods: async ({ request }) => methods(request),
     refresh: async ({ request, reply }, { body }) => {
       if (body?.refresh_token !== undefined) {
         return answer(reply, await service.refresh(body.refresh_token, "refresh"));
@@ -65,7 +55,7 @@ export function authHandlers(
         );
       }
       await service.endSession(actor.userId, actor.session.id);
-      reply.clearCookie(sessionCookie, cookieOptions());
+      reply.clearCookie(sessionCookie, cookieOptions(publicUrl()));
       return undefined;
     },
     me: ({ actor }) => me(actor.userId),

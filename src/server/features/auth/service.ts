@@ -1,5 +1,5 @@
 import { hash, verify } from "@node-rs/argon2";
-import type { Tokens, User } from "#shared/api/auth.js";
+import type { User } from "#shared/api/auth.js";
 import { batched } from "../../db/batch.js";
 import { cached } from "../../db/cache.js";
 import { brokenConstraint, type Database } from "../../db/connect.js";
@@ -9,6 +9,9 @@ import type { Jobs } from "../../jobs/queue.js";
 import { limitHits, limitLogin } from "./limits.js";
 import { refuseGuessable } from "./password-rules.js";
 import * as repository from "./repository.js";
+import { deleteOldChallenges } from "./second-factor-repository.js";
+import { secondFactorRequired } from "./second-factor.js";
+import type { SignedIn, StartSession } from "./sign-in.js";
 import { signToken, verifyToken, type TokenKind } from "./tokens.js";
 
 export { limitHits, limitHitsWithin } from "./limits.js";
@@ -17,12 +20,6 @@ const accessSeconds = 15 * 60;
 const sessionSeconds = 30 * 24 * 60 * 60;
 const keptSessionMs = 10 * 60 * 1000;
 const signUpLimit = { hits: 30, seconds: 60 * 60 };
-
-/** What a sign-in gives: the pair for API clients and the cookie for the web app. */
-export interface SignedIn {
-  tokens: Tokens;
-  cookie: string;
-}
 
 export interface AuthService {
   register(input: {
@@ -33,6 +30,8 @@ export interface AuthService {
     ip: string;
   }): Promise<User>;
   login(email: string, password: string, origin: repository.SessionOrigin): Promise<SignedIn>;
+  /** Starts a session for a person whose identity was shown in another way. */
+  startSession: StartSession;
   refresh(token: string, kind: "refresh" | "cookie"): Promise<SignedIn>;
   endSession(userId: string, sessionId: string): Promise<boolean>;
   /** The actor behind a token of a session. @throws AppError 401 */
@@ -78,6 +77,13 @@ export function createAuthService(
     };
   };
   const sessionEnd = (): string => new Date(Date.now() + sessionSeconds * 1000).toISOString();
+  const startSession: StartSession = async (userId, origin, claim) => {
+    const sessionId = await db.withSystemTx("start a session", async (tx) => {
+      await claim?.(tx);
+      return repository.insertSession(tx, userId, origin, sessionEnd());
+    });
+    return signedIn(sessionId, 0);
+  };
 
   return {
     register: async ({ email, password, full_name, invitation, ip }) => {
@@ -113,13 +119,15 @@ export function createAuthService(
         if (!account || !matches) throw wrongCredentials();
         return account;
       });
-      const sessionId = await db.withSystemTx("start a session", async (tx) => {
+      const required = await secondFactorRequired(db, secret, user_id);
+      if (required) throw required;
+      return startSession(user_id, origin, async (tx) => {
         // Changed since it was checked: whoever changed it ended all sessions, this one as well.
         if (!(await repository.holdPassword(tx, user_id, password_hash))) throw wrongCredentials();
-        return repository.insertSession(tx, user_id, origin, sessionEnd());
       });
-      return signedIn(sessionId, 0);
     },
+
+    startSession,
 
     refresh: async (token, kind) => {
       const claims = verifyToken(secret, kind, token);
@@ -177,9 +185,12 @@ function registrationClosed(registration: "open" | "invite" | "closed"): AppErro
   );
 }
 
-/** Forgets counted tries whose time is over. */
+/** Forgets counted tries and answered challenges whose time is over. */
 export function forgetOldHits(db: Database): Promise<void> {
-  return db.withSystem("forget old hits", repository.deleteOldHits);
+  return db.withSystem("forget old hits and challenges", async (tx) => {
+    await repository.deleteOldHits(tx);
+    await deleteOldChallenges(tx);
+  });
 }
 
 async function hasUsers(db: Database): Promise<boolean> {

@@ -1,0 +1,58 @@
+import { createHmac, timingSafeEqual } from "node:crypto";
+import { NIL, parse as uuidBytes, stringify as uuidText } from "uuid";
+import { newId } from "../../db/columns.js";
+
+/**
+ * Challenges of a sign-in that takes two requests. Each carries an id, whom it is for and its expiry
+ * under an HMAC of the installation's secret, so that asking for one stores nothing; answering it
+ * claims its id (`claimChallenge`), so that it works once.
+ */
+export type ChallengePurpose = "second factor" | "passkey registration" | "passkey sign-in";
+
+export interface Challenge {
+  id: string;
+  /** Null where it is for anybody. */
+  userId: string | null;
+  /** RFC 3339 */
+  expiresAt: string;
+}
+
+const claimBytes = 36;
+const lifeSeconds = 5 * 60;
+
+function mac(secret: string, purpose: ChallengePurpose, claims: Buffer): Buffer {
+  return createHmac("sha256", secret).update(`omoi challenge ${purpose}\n`).update(claims).digest();
+}
+
+export function signChallenge(
+  secret: string,
+  purpose: ChallengePurpose,
+  userId: string | null,
+): Buffer {
+  const bytes = Buffer.alloc(claimBytes);
+  bytes.set(uuidBytes(newId()), 0);
+  bytes.set(uuidBytes(userId ?? NIL), 16);
+  bytes.writeUInt32BE(Math.floor(Date.now() / 1000) + lifeSeconds, 32);
+  return Buffer.concat([bytes, mac(secret, purpose, bytes)]);
+}
+
+/** What a challenge of ours says, as long as it has not expired; null for anything else. */
+export function readChallenge(
+  secret: string,
+  purpose: ChallengePurpose,
+  text: string,
+): Challenge | null {
+  const bytes = Buffer.from(text, "base64url");
+  // One text for each challenge: the decoder would overlook stray characters and bits.
+  if (bytes.length !== claimBytes + 32 || bytes.toString("base64url") !== text) return null;
+  const claims = bytes.subarray(0, claimBytes);
+  if (!timingSafeEqual(bytes.subarray(claimBytes), mac(secret, purpose, claims))) return null;
+  const expires = claims.readUInt32BE(32) * 1000;
+  if (expires <= Date.now()) return null;
+  const userId = uuidText(claims.subarray(16, 32));
+  return {
+    id: uuidText(claims.subarray(0, 16)),
+    userId: userId === NIL ? null : userId,
+    expiresAt: new Date(expires).toISOString(),
+  };
+}

@@ -1,0 +1,22 @@
+import type { FastifyRequest } from "fastify";
+import type { auth } from "#shared/api/auth.js";
+import type { ResponseOf } from "#shared/api/endpoint.js";
+import type { Config } from "../../config.js";
+import { relyingPartyOf } from "./relying-party.js";
+
+/** The ways to sign in that this installation offers at the address of a request. */
+export function signInMethods(
+  config: Pick<Config, "oidc" | "registration">,
+  publicUrl: () => string,
+): (request: FastifyRequest) => ResponseOf<(typeof auth)["methods"]> {
+  return (request) => {
+    const party = relyingPartyOf(publicUrl(), request.host);
+    return {
+      password: true,
+      passkey: typeof party !== "string",
+      passkey_reason: typeof party === "string" ? party : null,
+      oidc: config.oidc && { name: config.oidc.name },
+      registration: config.registration,
+    };
+  };
+}

@@ -1,0 +1,93 @@
+import { and, asc, eq, ne, sql } from "drizzle-orm";
+import { newId } from "../../db/columns.js";
+import type { Queryable } from "../../db/connect.js";
+import { accounts, users } from "../../db/tables.js";
+
+export async function findByIdentity(
+  tx: Queryable,
+  issuer: string,
+  subject: string,
+): Promise<{ user_id: string; is_active: boolean } | undefined> {
+  const [found] = await tx
+    .select({ user_id: users.id, is_active: users.is_active })
+    .from(accounts)
+    .innerJoin(users, eq(users.id, accounts.user_id))
+    .where(and(eq(accounts.provider_id, issuer), eq(accounts.account_id, subject)));
+  return found;
+}
+
+/** The account behind an address, and what stands in the way of linking an identity to it. */
+export async function findByEmail(tx: Queryable, email: string) {
+  const { rows } = await tx.execute<{
+    user_id: string;
+    is_active: boolean;
+    is_verified: boolean;
+    has_second_factor: boolean;
+  }>(sql`
+    select id as user_id, is_active, is_verified,
+      exists (select from totp_secrets where user_id = users.id and confirmed_at is not null)
+        as has_second_factor
+    from users where email = ${email}`);
+  return rows[0];
+}
+
+/** @throws a broken `accounts_provider_key` where the identity is linked already */
+export async function insertIdentity(
+  tx: Queryable,
+  userId: string,
+  issuer: string,
+  subject: string,
+): Promise<void> {
+  await tx
+    .insert(accounts)
+    .values({ id: newId(), user_id: userId, provider_id: issuer, account_id: subject });
+}
+
+/**
+ * Adds a person whose address the provider has verified; the first of the installation is its super
+ * admin. With `onlyFirst` nobody else is added, and the answer is null.
+ */
+export async function insertVerifiedUser(
+  tx: Queryable,
+  input: { email: string; full_name: string | null },
+  onlyFirst: boolean,
+): Promise<string | null> {
+  // The lock of registrations by password: two first people at once must not both find an empty table.
+  await tx.execute(sql`select pg_advisory_xact_lock(hashtext('omoi first user'))`);
+  if (onlyFirst && (await tx.select({ id: users.id }).from(users).limit(1)).length > 0) return null;
+  const id = newId();
+  await tx.insert(users).values({
+    id,
+    ...input,
+    is_verified: true,
+    is_super_admin: sql<boolean>`not exists (select from users)`,
+  });
+  return id;
+}
+
+export async function listIdentities(tx: Queryable, userId: string) {
+  return tx
+    .select({ id: accounts.id, issuer: accounts.provider_id, created_at: accounts.created_at })
+    .from(accounts)
+    .where(and(eq(accounts.user_id, userId), ne(accounts.provider_id, "password")))
+    .orderBy(asc(accounts.created_at), asc(accounts.id));
+}
+
+/** Takes an identity away; gives its issuer, or null where the person has none of that id. */
+export async function deleteIdentity(
+  tx: Queryable,
+  userId: string,
+  identityId: string,
+): Promise<string | null> {
+  const [deleted] = await tx
+    .delete(accounts)
+    .where(
+      and(
+        eq(accounts.id, identityId),
+        eq(accounts.user_id, userId),
+        ne(accounts.provider_id, "password"),
+      ),
+    )
+    .returning({ issuer: accounts.provider_id });
+  return deleted?.issuer ?? null;
+}

@@ -1,0 +1,65 @@
+import type { FastifyReply, FastifyRequest } from "fastify";
+import type { oidc } from "#shared/api/oidc.js";
+import { sessionCookie } from "../../http/authenticate.js";
+import { requireFullAccess } from "../../http/authorize.js";
+import type { Handlers } from "../../http/mount.js";
+import { attemptSeconds, type createOidcService, type Step } from "./oidc.js";
+import type { AuthService } from "./service.js";
+import { answerSignedIn, cookieOptions, originOf } from "./session-cookie.js";
+
+const attemptCookie = "omoi_oidc";
+
+export function oidcHandlers(
+  service: ReturnType<typeof createOidcService>,
+  auth: AuthService,
+  publicUrl: () => string,
+): Handlers<typeof oidc> {
+  const redirectUri = (): string => `${publicUrl()}/api/v1/auth/oidc/callback`;
+  const options = () => ({ ...cookieOptions(publicUrl()), path: "/api/v1/auth/oidc" });
+  const keep = (reply: FastifyReply, cookie: string): void => {
+    reply.setCookie(attemptCookie, cookie, { ...options(), maxAge: attemptSeconds });
+  };
+  const go = (reply: FastifyReply, step: Step): undefined => {
+    reply.header("cache-control", "no-store").header("location", step.location);
+    if (step.cookie !== undefined) keep(reply, step.cookie);
+    if (step.signedIn) answerSignedIn(reply, step.signedIn, publicUrl());
+    return undefined;
+  };
+  /** Whoever is signed in here; null for nobody. */
+  const signedInAs = async (request: FastifyRequest): Promise<string | null> => {
+    const cookie = request.cookies[sessionCookie];
+    if (!cookie) return null;
+    return auth.actorOf("cookie", cookie).then(
+      ({ userId }) => userId,
+      () => null,
+    );
+  };
+
+  return {
+    start: async ({ reply }, { query }) =>
+      go(reply, await service.start(redirectUri(), query.redirect)),
+    callback: async ({ request, reply }) => {
+      const called = new URL(redirectUri());
+      called.search = new URL(request.url, called).search;
+      reply.clearCookie(attemptCookie, options());
+      const cookie = request.cookies[attemptCookie];
+      return go(
+        reply,
+        await service.finish(called, cookie, await signedInAs(request), originOf(request)),
+      );
+    },
+    identities: async ({ actor }) => {
+      requireFullAccess(actor);
+      return service.identities(actor.userId);
+    },
+    link: async ({ actor, reply }, { body }) => {
+      const { location, cookie } = await service.startLink(actor, redirectUri(), body?.redirect);
+      keep(reply, cookie);
+      return { url: location };
+    },
+    unlink: async ({ actor }, { params }) => {
+      await service.unlink(actor, params.identity_id);
+      return undefined;
+    },
+  };
+}

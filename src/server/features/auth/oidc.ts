@@ -1,0 +1,233 @@
+import type { Logger } from "pino";
+import { email as emailSchema } from "#shared/api/fields.js";
+import { sitePath } from "#shared/site-path.js";
+import type { OidcSettings } from "../../config.js";
+import { brokenConstraint, type Database, type Queryable } from "../../db/connect.js";
+import { AppError, notFound } from "../../errors.js";
+import type { Actor } from "../../http/authenticate.js";
+import * as repository from "./oidc-repository.js";
+import { createOidcProvider, OidcFailure, type Attempt, type Identity } from "./oidc-provider.js";
+import { lastSignInMethod } from "./passkeys.js";
+import { requireSession } from "./reauthenticate.js";
+import type { SessionOrigin } from "./repository.js";
+import { seal, unseal } from "./sealing.js";
+import { lockSignInMethods } from "./sign-in-methods.js";
+import type { SignedIn, StartSession } from "./sign-in.js";
+
+export const attemptSeconds = 10 * 60;
+const sealedFor = "oidc attempt";
+
+/** A sign-in under way, as its cookie holds it. */
+interface Kept extends Attempt {
+  /** The path to go to in the end. */
+  redirect: string;
+  /** Whose account the identity is to be linked to; null signs in. */
+  linkTo: string | null;
+  /** Milliseconds since 1970. */
+  expires: number;
+}
+
+/** Where the browser goes next; with `signedIn` as somebody, with `cookie` on the way to the provider. */
+export interface Step {
+  location: string;
+  cookie?: string;
+  signedIn?: SignedIn;
+}
+
+interface OidcDeps {
+  db: Database;
+  secret: string;
+  registration: "open" | "invite" | "closed";
+  settings: OidcSettings | null;
+  startSession: StartSession;
+  log: Logger;
+}
+
+/** Signing in through an identity provider, and linking its identities to accounts. */
+export function createOidcService(deps: OidcDeps) {
+  const { db, secret, settings, log } = deps;
+  const provider = settings && createOidcProvider(settings);
+  const configured = () => {
+    if (!settings || !provider) throw notFound();
+    return { settings, provider };
+  };
+
+  const begin = async (
+    redirectUri: string,
+    redirect: string | undefined,
+    linkTo: string | null,
+  ): Promise<{ location: string; cookie: string }> => {
+    const { url, attempt } = await configured().provider.begin(redirectUri);
+    const kept: Kept = {
+      ...attempt,
+      redirect: sitePath(redirect ?? "/") ?? "/",
+      linkTo,
+      expires: Date.now() + attemptSeconds * 1000,
+    };
+    const sealed = seal(secret, sealedFor, "", Buffer.from(JSON.stringify(kept)));
+    return { location: url, cookie: sealed.toString("base64url") };
+  };
+  const keptIn = (cookie: string | undefined): Kept | null => {
+    const plain = unseal(secret, sealedFor, "", Buffer.from(cookie ?? "", "base64url"));
+    const kept = plain && (JSON.parse(plain.toString()) as Kept);
+    return kept && kept.expires > Date.now() ? kept : null;
+  };
+  const warn = (failure: OidcFailure): void => {
+    const { cause } = failure;
+    const reason = cause instanceof Error ? cause.message : undefined;
+    log.warn({ code: failure.code, reason }, "a sign-in through the identity provider failed");
+  };
+
+  /** The account of an identity: linked before, linked by its verified address now, or made. */
+  const accountOf = (issuer: string, identity: Identity): Promise<string> =>
+    db.withSystemTx("sign in by an identity", async (tx) => {
+      const linked = await repository.findByIdentity(tx, issuer, identity.subject);
+      const userId =
+        linked?.user_id ?? (await linkOrRegister(tx, issuer, identity, deps.registration));
+      if (linked && !linked.is_active) throw new OidcFailure("account_inactive");
+      return userId;
+    });
+
+  const link = async (issuer: string, identity: Identity, userId: string): Promise<void> => {
+    try {
+      await db.withSystem("link an identity", (tx) =>
+        repository.insertIdentity(tx, userId, issuer, identity.subject),
+      );
+    } catch (error) {
+      if (brokenConstraint(error) !== "accounts_provider_key") throw error;
+      const owner = await db.withSystem("whose identity it is", (tx) =>
+        repository.findByIdentity(tx, issuer, identity.subject),
+      );
+      if (owner?.user_id !== userId) throw new OidcFailure("oidc_linked_elsewhere");
+    }
+  };
+
+  return {
+    /** On the way to the provider; back to the login page where it does not answer. */
+    start: async (redirectUri: string, redirect: string | undefined): Promise<Step> => {
+      try {
+        return await begin(redirectUri, redirect, null);
+      } catch (error) {
+        if (!(error instanceof OidcFailure)) throw error;
+        warn(error);
+        return { location: loginPage(error.code, sitePath(redirect ?? "/") ?? "/") };
+      }
+    },
+
+    /** As `start`, to link an identity to the actor's account. */
+    startLink: async (actor: Actor, redirectUri: string, redirect: string | undefined) => {
+      requireSession(actor);
+      try {
+        return await begin(redirectUri, redirect, actor.userId);
+      } catch (error) {
+        if (!(error instanceof OidcFailure)) throw error;
+        warn(error);
+        throw new AppError(
+          "unavailable",
+          "The identity provider does not answer; try again later.",
+        );
+      }
+    },
+
+    /**
+     * Back from the provider.
+     * @param callbackUrl the address called, at the public origin
+     * @param signedInAs whoever the session's cookie belongs to, for linking
+     */
+    finish: async (
+      callbackUrl: URL,
+      cookie: string | undefined,
+      signedInAs: string | null,
+      origin: SessionOrigin,
+    ): Promise<Step> => {
+      const { settings, provider } = configured();
+      const kept = keptIn(cookie);
+      try {
+        if (!kept) throw new OidcFailure("oidc_expired");
+        const identity = await provider.finish(callbackUrl, kept);
+        if (kept.linkTo !== null) {
+          // Who began to link must still be who is signed in here.
+          if (signedInAs !== kept.linkTo) throw new OidcFailure("oidc_expired");
+          await link(settings.issuer, identity, kept.linkTo);
+          return { location: kept.redirect };
+        }
+        const userId = await onceMore(() => accountOf(settings.issuer, identity));
+        return { location: kept.redirect, signedIn: await deps.startSession(userId, origin) };
+      } catch (error) {
+        if (!(error instanceof OidcFailure)) throw error;
+        warn(error);
+        const location =
+          kept && kept.linkTo !== null
+            ? withError(kept.redirect, error.code)
+            : loginPage(error.code, kept?.redirect ?? "/");
+        return { location };
+      }
+    },
+
+    identities: (userId: string) =>
+      db.withSystem("list one's identities", (tx) => repository.listIdentities(tx, userId)),
+
+    unlink: async (actor: Actor, identityId: string): Promise<void> => {
+      requireSession(actor);
+      const issuer = settings?.issuer ?? null;
+      await db.withSystemTx("unlink an identity", async (tx) => {
+        const left = await lockSignInMethods(tx, actor.userId, issuer);
+        const unlinked = await repository.deleteIdentity(tx, actor.userId, identityId);
+        if (unlinked === null) throw notFound();
+        if (unlinked === issuer && left <= 1) throw lastSignInMethod();
+      });
+    },
+  };
+}
+
+/**
+ * The account for an identity that is new here. Only an address that both sides have verified leads to
+ * an account that exists, and never past its second factor: else whoever gets hold of an address
+ * would get the account.
+ */
+async function linkOrRegister(
+  tx: Queryable,
+  issuer: string,
+  identity: Identity,
+  registration: "open" | "invite" | "closed",
+): Promise<string> {
+  const address = emailSchema.safeParse(identity.email);
+  if (!identity.emailVerified || !address.success) throw new OidcFailure("oidc_email_unverified");
+  const existing = await repository.findByEmail(tx, address.data);
+  if (existing) {
+    if (!existing.is_verified || existing.has_second_factor) {
+      throw new OidcFailure("oidc_not_linked");
+    }
+    if (!existing.is_active) throw new OidcFailure("account_inactive");
+    await repository.insertIdentity(tx, existing.user_id, issuer, identity.subject);
+    return existing.user_id;
+  }
+  const input = { email: address.data, full_name: identity.name };
+  const userId = await repository.insertVerifiedUser(tx, input, registration !== "open");
+  if (userId === null) throw new OidcFailure("registration_closed");
+  await repository.insertIdentity(tx, userId, issuer, identity.subject);
+  return userId;
+}
+
+/** Two first sign-ins of one person at once: the second one finds what the first one made. */
+async function onceMore<Result>(work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    const constraint = brokenConstraint(error);
+    if (constraint !== "accounts_provider_key" && constraint !== "users_email_key") throw error;
+    return work();
+  }
+}
+
+function loginPage(error: string, redirect: string): string {
+  const query = new URLSearchParams({ error });
+  if (redirect !== "/") query.set("redirect", redirect);
+  return `/login?${query.toString()}`;
+}
+
+function withError(path: string, error: string): string {
+  const url = new URL(path, "http://site.invalid");
+  url.searchParams.set("error", error);
+  return url.pathname + url.search + url.hash;
+}

@@ -1,0 +1,46 @@
+import type { FastifyRequest } from "fastify";
+import type { ResponseOf } from "#shared/api/endpoint.js";
+import type { passkeys } from "#shared/api/passkeys.js";
+import { AppError } from "../../errors.js";
+import { requireFullAccess } from "../../http/authorize.js";
+import type { Handlers } from "../../http/mount.js";
+import type { createPasskeyService } from "./passkeys.js";
+import { relyingPartyOf, type RelyingParty } from "./relying-party.js";
+import { answerSignedIn, originOf } from "./session-cookie.js";
+
+type Options = ResponseOf<(typeof passkeys)["options"]>;
+
+export function passkeyHandlers(
+  service: ReturnType<typeof createPasskeyService>,
+  publicUrl: () => string,
+): Handlers<typeof passkeys> {
+  const partyOf = (request: FastifyRequest): RelyingParty => {
+    const party = relyingPartyOf(publicUrl(), request.host);
+    if (typeof party === "string") throw new AppError("passkeys_unavailable", party);
+    return party;
+  };
+
+  return {
+    list: async ({ actor }) => {
+      requireFullAccess(actor);
+      return service.list(actor.userId);
+    },
+    options: async ({ actor, request }) =>
+      (await service.options(actor, partyOf(request))) as unknown as Options,
+    create: ({ actor, request }, { body }) =>
+      service.create(actor, body.name, body.response, partyOf(request)),
+    rename: ({ actor }, { params, body }) => service.rename(actor, params.passkey_id, body.name),
+    remove: async ({ actor }, { params }) => {
+      await service.remove(actor, params.passkey_id);
+      return undefined;
+    },
+    loginOptions: async ({ request, reply }) => {
+      reply.header("cache-control", "no-store");
+      return (await service.loginOptions(partyOf(request))) as unknown as Options;
+    },
+    login: async ({ request, reply }, { body }) => {
+      const signedIn = await service.login(body.response, partyOf(request), originOf(request));
+      return answerSignedIn(reply, signedIn, publicUrl());
+    },
+  };
+}

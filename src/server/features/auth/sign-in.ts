@@ -1,0 +1,16 @@
+import type { Tokens } from "#shared/api/auth.js";
+import type { Queryable } from "../../db/connect.js";
+import type { SessionOrigin } from "./repository.js";
+
+/** What a sign-in gives: the pair for API clients and the cookie for the web app. */
+export interface SignedIn {
+  tokens: Tokens;
+  cookie: string;
+}
+
+/** Starts a session, once `claim`, in the same transaction, has not refused. */
+export type StartSession = (
+  userId: string,
+  origin: SessionOrigin,
+  claim?: (tx: Queryable) => Promise<void>,
+) => Promise<SignedIn>;

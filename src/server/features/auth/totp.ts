@@ -1,0 +1,59 @@
+import { createHmac, randomInt } from "node:crypto";
+import { Secret, TOTP } from "otpauth";
+
+/** Codes of an authenticator app (RFC 6238): SHA-1, six digits, 30 seconds, which every app knows. */
+const settings = { algorithm: "SHA1", digits: 6, period: 30 } as const;
+
+/** A new secret of 160 bits, the length of the hash (RFC 4226, section 4). */
+export function newTotpSecret(): Uint8Array {
+  return new Secret({ size: 20 }).bytes;
+}
+
+/** The secret as people type it and as apps scan it. */
+export function describeTotp(
+  bytes: Uint8Array,
+  email: string,
+  issuer: string,
+): { secret: string; uri: string } {
+  const secret = secretOf(bytes);
+  const uri = new TOTP({ ...settings, secret, issuer, label: email }).toString();
+  return { secret: secret.base32, uri };
+}
+
+/** The time step whose code this is, at most one away from now; null where it is none. */
+export function stepOfCode(bytes: Uint8Array, code: string, now: number): number | null {
+  const secret = secretOf(bytes);
+  const delta = TOTP.validate({ ...settings, token: code, secret, timestamp: now, window: 1 });
+  return delta === null ? null : TOTP.counter({ period: settings.period, timestamp: now }) + delta;
+}
+
+function secretOf(bytes: Uint8Array): Secret {
+  // A copy: the library takes a whole buffer, and a small Buffer is a part of a shared one.
+  return new Secret({ buffer: Uint8Array.from(bytes).buffer });
+}
+
+/** Without letters that look like digits (Crockford). */
+const alphabet = "0123456789abcdefghjkmnpqrstvwxyz";
+const codeLength = 10;
+
+/** Ten recovery codes of 50 bits, each written as `xxxxx-xxxxx`. */
+export function newRecoveryCodes(): string[] {
+  return Array.from({ length: 10 }, () => {
+    let code = "";
+    for (let place = 0; place < codeLength; place += 1) code += alphabet.charAt(randomInt(32));
+    return `${code.slice(0, 5)}-${code.slice(5)}`;
+  });
+}
+
+/** What is stored in a recovery code's place: its HMAC, bound to the person. */
+export function hashRecoveryCode(secret: string, userId: string, code: string): Buffer {
+  return createHmac("sha256", secret)
+    .update(`omoi recovery code ${userId}\n`)
+    .update(plainCode(code))
+    .digest();
+}
+
+/** A code as it was meant: people write it in capitals and with spaces or hyphens. */
+export function plainCode(code: string): string {
+  return code.toLowerCase().replaceAll(/[\s-]/g, "");
+}

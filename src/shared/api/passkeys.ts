@@ -1,0 +1,105 @@
+import { z } from "zod";
+import { tokens } from "./auth.js";
+import { endpoint } from "./endpoint.js";
+import { id, name, timestamp } from "./fields.js";
+
+const passkey = z.strictObject({
+  id,
+  name: z.string(),
+  /** Whether it is synchronised between devices, so that it outlives this one. */
+  backed_up: z.boolean(),
+  created_at: timestamp,
+  last_used_at: timestamp.nullable(),
+});
+export type Passkey = z.output<typeof passkey>;
+
+/** What the browser's WebAuthn calls take, as JSON (WebAuthn level 3, section 5.4 and 5.5). */
+const options = z.record(z.string(), z.json());
+
+// Browsers add members of their own: what is not read here is left out, not refused.
+const base64url = z.string("must be a text").max(16_384);
+const extensions = z.record(z.string(), z.unknown());
+const attestation = z.object({
+  id: base64url,
+  rawId: base64url,
+  type: z.literal("public-key"),
+  clientExtensionResults: extensions,
+  response: z.object({
+    clientDataJSON: base64url,
+    attestationObject: base64url,
+    transports: z.array(z.string().max(32)).max(16).optional(),
+  }),
+});
+const assertion = z.object({
+  id: base64url,
+  rawId: base64url,
+  type: z.literal("public-key"),
+  clientExtensionResults: extensions,
+  response: z.object({
+    clientDataJSON: base64url,
+    authenticatorData: base64url,
+    signature: base64url,
+    userHandle: base64url.nullish(),
+  }),
+});
+export type Attestation = z.output<typeof attestation>;
+export type Assertion = z.output<typeof assertion>;
+
+const params = z.strictObject({ passkey_id: id });
+
+export const passkeys = {
+  list: endpoint({
+    method: "GET",
+    path: "/api/v1/auth/passkeys",
+    access: "signed-in",
+    summary: "One's own passkeys",
+    response: z.array(passkey),
+  }),
+  options: endpoint({
+    method: "POST",
+    path: "/api/v1/auth/passkeys/options",
+    access: "signed-in",
+    summary: "What the browser needs to make a passkey",
+    response: options,
+  }),
+  create: endpoint({
+    method: "POST",
+    path: "/api/v1/auth/passkeys",
+    access: "signed-in",
+    summary: "Register the passkey that the browser made",
+    status: 201,
+    body: z.strictObject({ name, response: attestation }),
+    response: passkey,
+  }),
+  rename: endpoint({
+    method: "PATCH",
+    path: "/api/v1/auth/passkeys/{passkey_id}",
+    access: "signed-in",
+    summary: "Rename a passkey",
+    params,
+    body: z.strictObject({ name }),
+    response: passkey,
+  }),
+  remove: endpoint({
+    method: "DELETE",
+    path: "/api/v1/auth/passkeys/{passkey_id}",
+    access: "signed-in",
+    summary: "Remove a passkey; the last way to sign in stays",
+    params,
+  }),
+  loginOptions: endpoint({
+    method: "POST",
+    path: "/api/v1/auth/login/passkey/options",
+    access: "public",
+    summary: "What the browser needs to sign in with a passkey",
+    response: options,
+  }),
+  login: endpoint({
+    method: "POST",
+    path: "/api/v1/auth/login/passkey",
+    access: "public",
+    summary: "Sign in with a passkey, which counts as both factors",
+    body: z.strictObject({ response: assertion }),
+    response: tokens,
+  }),
+};
