@@ -10,6 +10,7 @@ import { mount, type MountOptions } from "#server/http/mount.js";
 import { startTestApp, type TestApp, type TestPerson } from "./app.js";
 import { problemOf, type RawAnswer, send, withoutRequestId } from "./raw.js";
 import { makeOrganization } from "./factories.js";
+import { asOperator } from "./operator.js";
 import { fillOrganization, type FullOrganization } from "./two-organizations.js";
 
 /** What fills a path and a body: the ids of somebody's organization, or of nothing. */
@@ -25,6 +26,8 @@ type Ids = Record<
   | "merge_id"
   | "run_id"
   | "key_id"
+  | "passkey_id"
+  | "identity_id"
   | "period"
   | "invitation_id"
   | "token",
@@ -33,7 +36,28 @@ type Ids = Record<
 
 const thisMonth = (): string => new Date().toISOString().slice(0, 7);
 
-const idsOf = (full: FullOrganization): Ids => ({
+/** An organization whose owner also signs in by a passkey and by an identity provider. */
+type Full = FullOrganization & { passkeyId: string; identityId: string };
+
+async function fill(app: TestApp, owner: TestPerson): Promise<Full> {
+  const full = await fillOrganization(owner);
+  const [passkeyId, identityId] = [randomUUID(), randomUUID()];
+  await asOperator(
+    app,
+    `insert into passkeys (id, user_id, name, credential_id, public_key, counter, transports, backed_up)
+     values ($1, $2, 'a passkey', gen_random_uuid()::text, '', 0, '{}', false)`,
+    [passkeyId, owner.id],
+  );
+  await asOperator(
+    app,
+    `insert into accounts (id, user_id, provider_id, account_id)
+     values ($1, $2, 'https://id.example.com/', gen_random_uuid()::text)`,
+    [identityId, owner.id],
+  );
+  return { ...full, passkeyId, identityId };
+}
+
+const idsOf = (full: Full): Ids => ({
   org_id: full.id,
   user_id: full.owner.id,
   role_id: full.roleId,
@@ -49,6 +73,8 @@ const idsOf = (full: FullOrganization): Ids => ({
   invitation_id: full.invitation.id,
   // To hold an invitation's token is to have been given it: nothing leads to it.
   token: randomBytes(32).toString("base64url"),
+  passkey_id: full.passkeyId,
+  identity_id: full.identityId,
 });
 const idsOfNothing = (): Ids => ({
   org_id: randomUUID(),
@@ -65,6 +91,8 @@ const idsOfNothing = (): Ids => ({
   period: thisMonth(),
   invitation_id: randomUUID(),
   token: randomBytes(32).toString("base64url"),
+  passkey_id: randomUUID(),
+  identity_id: randomUUID(),
 });
 
 /** A valid body for each call that takes one. A new call without one fails the first test below. */
@@ -78,6 +106,15 @@ const bodies: Record<string, (ids: Ids) => unknown> = {
   "auth.forgotPassword": () => ({}),
   "auth.resetPassword": () => ({}),
   "auth.changePassword": () => ({}),
+  "secondFactor.startTotp": () => ({}),
+  "secondFactor.confirmTotp": () => ({ code: "123456" }),
+  "secondFactor.removeTotp": () => ({ code: "123456" }),
+  "secondFactor.renewRecoveryCodes": () => ({}),
+  "secondFactor.login": () => ({}),
+  "passkeys.create": () => ({}),
+  "passkeys.rename": () => ({ name: "mine now" }),
+  "passkeys.login": () => ({}),
+  "oidc.link": () => ({}),
   "organizations.create": () => ({ name: "Mine" }),
   "organizations.update": () => ({ name: "Mine now" }),
   "organizations.transfer": ({ user_id }) => ({ user_id }),
@@ -153,16 +190,16 @@ const askIn =
 describe("isolation over HTTP", () => {
   let app: TestApp;
   let ask: Ask;
-  let theirs: FullOrganization;
-  let own: FullOrganization;
+  let theirs: Full;
+  let own: Full;
   let stranger: TestPerson;
   let keysElsewhere: string[];
   beforeAll(async () => {
     app = await startTestApp();
     ask = askIn(app);
-    theirs = await fillOrganization(await app.person("owner"));
+    theirs = await fill(app, await app.person("owner"));
     stranger = await app.person("stranger");
-    own = await fillOrganization(stranger);
+    own = await fill(app, stranger);
     // Of the same owner, so that it is the key alone that is kept out.
     const elsewhere = await makeOrganization(theirs.owner);
     keysElsewhere = await Promise.all(
@@ -395,7 +432,7 @@ describe("what is granted is what is let through", () => {
 
   /** A person of a role in an organization of one's own with one of everything. */
   async function enter(role: SystemRole): Promise<{ person: TestPerson; ids: Ids; slug: string }> {
-    const full = await fillOrganization(await app.person("creator"));
+    const full = await fill(app, await app.person("creator"));
     const { api: creator } = full.owner;
     const params = { org_id: full.id };
     const join = async (role_id: string) => {

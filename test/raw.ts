@@ -27,6 +27,7 @@ export async function send(
   const json = body !== undefined && typeof body !== "string";
   const response = await fetch(app.url + path, {
     method,
+    redirect: "manual",
     headers: {
       ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
       ...(json ? { "content-type": "application/json" } : {}),

@@ -12,6 +12,12 @@ import {
   type ServerProcess,
 } from "./server-process.js";
 
+const oidc = {
+  OMOI_OIDC_ISSUER: "https://id.example.com",
+  OMOI_OIDC_CLIENT_ID: "omoi",
+  OMOI_OIDC_CLIENT_SECRET: "secret",
+};
+
 describe("the server as a process", () => {
   let folder: string;
   const started: ServerProcess[] = [];
@@ -50,6 +56,18 @@ describe("the server as a process", () => {
     [{ OMOI_INVITATION_DAYS: "0" }, "OMOI_INVITATION_DAYS"],
     [{ OMOI_INVITATION_DAYS: "91" }, "OMOI_INVITATION_DAYS"],
     [{ OMOI_INVITATION_DAYS: "7 days" }, "OMOI_INVITATION_DAYS"],
+    [{ OMOI_OIDC_ISSUER: "id.example.com" }, "OMOI_OIDC_ISSUER"],
+    [{ OMOI_OIDC_ISSUER: "http://id.example.com" }, "OMOI_OIDC_ISSUER"],
+    [{ OMOI_OIDC_ISSUER: "https://id.example.com" }, "OMOI_OIDC_CLIENT_ID"],
+    [
+      { OMOI_OIDC_ISSUER: "https://id.example.com", OMOI_OIDC_CLIENT_ID: "omoi" },
+      "OMOI_OIDC_CLIENT_SECRET",
+    ],
+    [{ OMOI_OIDC_CLIENT_SECRET: "secret" }, "OMOI_OIDC_CLIENT_SECRET"],
+    [
+      { ...oidc, OMOI_OIDC_NAME: "a name that is far too long for the button of a page" },
+      "OMOI_OIDC_NAME",
+    ],
     [{ OMOI_IMPORT_ROOTS: "relative/folder" }, "OMOI_IMPORT_ROOTS"],
     [{ OMOI_IMPORT_PRIVATE_HOSTS: "yes" }, "OMOI_IMPORT_PRIVATE_HOSTS"],
     [{ OMOI_KEY_PREFIX: "Key-" }, "OMOI_KEY_PREFIX"],

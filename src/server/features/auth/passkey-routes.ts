@@ -10,6 +10,11 @@ import { answerSignedIn, originOf } from "./session-cookie.js";
 
 type Options = ResponseOf<(typeof passkeys)["options"]>;
 
+/** As it goes over the wire: without the members that are undefined. */
+function asJson(options: object): Options {
+  return JSON.parse(JSON.stringify(options)) as Options;
+}
+
 export function passkeyHandlers(
   service: ReturnType<typeof createPasskeyService>,
   publicUrl: () => string,
@@ -25,8 +30,7 @@ export function passkeyHandlers(
       requireFullAccess(actor);
       return service.list(actor.userId);
     },
-    options: async ({ actor, request }) =>
-      (await service.options(actor, partyOf(request))) as unknown as Options,
+    options: async ({ actor, request }) => asJson(await service.options(actor, partyOf(request))),
     create: ({ actor, request }, { body }) =>
       service.create(actor, body.name, body.response, partyOf(request)),
     rename: ({ actor }, { params, body }) => service.rename(actor, params.passkey_id, body.name),
@@ -36,7 +40,7 @@ export function passkeyHandlers(
     },
     loginOptions: async ({ request, reply }) => {
       reply.header("cache-control", "no-store");
-      return (await service.loginOptions(partyOf(request))) as unknown as Options;
+      return asJson(await service.loginOptions(partyOf(request)));
     },
     login: async ({ request, reply }, { body }) => {
       const signedIn = await service.login(body.response, partyOf(request), originOf(request));
