@@ -15,24 +15,35 @@ export interface Challenge {
   userId: string | null;
   /** RFC 3339 */
   expiresAt: string;
+  /** Of what has to be as it was, such as the password: see `bindingOf`. */
+  binding: Buffer;
 }
 
-const claimBytes = 36;
+const bindingBytes = 16;
+const claimBytes = 36 + bindingBytes;
 const lifeSeconds = 5 * 60;
 
 function mac(secret: string, purpose: ChallengePurpose, claims: Buffer): Buffer {
   return createHmac("sha256", secret).update(`omoi challenge ${purpose}\n`).update(claims).digest();
 }
 
+/** What a challenge carries of something that it must not outlive, and that it does not give away. */
+export function bindingOf(secret: string, value: string): Buffer {
+  const whole = createHmac("sha256", secret).update(`omoi challenge binding\n${value}`).digest();
+  return whole.subarray(0, bindingBytes);
+}
+
 export function signChallenge(
   secret: string,
   purpose: ChallengePurpose,
   userId: string | null,
+  boundTo = "",
 ): Buffer {
   const bytes = Buffer.alloc(claimBytes);
   bytes.set(uuidBytes(newId()), 0);
   bytes.set(uuidBytes(userId ?? NIL), 16);
   bytes.writeUInt32BE(Math.floor(Date.now() / 1000) + lifeSeconds, 32);
+  bytes.set(bindingOf(secret, boundTo), 36);
   return Buffer.concat([bytes, mac(secret, purpose, bytes)]);
 }
 
@@ -54,5 +65,6 @@ export function readChallenge(
     id: uuidText(claims.subarray(0, 16)),
     userId: userId === NIL ? null : userId,
     expiresAt: new Date(expires).toISOString(),
+    binding: claims.subarray(36),
   };
 }

@@ -38,11 +38,13 @@ export async function isFreshSession(tx: Queryable, sessionId: string): Promise<
   return rows.length === 1;
 }
 
+/** A person's password hash; in a transaction, nobody changes it until that ends. */
 export async function findPasswordHash(tx: Queryable, userId: string): Promise<string | null> {
   const [row] = await tx
     .select({ password_hash: accounts.password_hash })
     .from(accounts)
-    .where(and(eq(accounts.user_id, userId), eq(accounts.provider_id, "password")));
+    .where(and(eq(accounts.user_id, userId), eq(accounts.provider_id, "password")))
+    .for("share");
   return row?.password_hash ?? null;
 }
 

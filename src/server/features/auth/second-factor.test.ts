@@ -309,6 +309,21 @@ describe("the second factor", () => {
     }
   });
 
+  test("a password that changes meanwhile ends the login that it began", async () => {
+    const person = await withTotp();
+    const challenge = await challengeFor(person);
+    await asOperator(
+      app,
+      `update accounts set password_hash = (select password_hash from accounts
+         where provider_id = 'password' and user_id <> $1 limit 1)
+       where user_id = $1`,
+      [person.id],
+    );
+    await refusal(second(challenge, person.codes[0] as string), 401, "challenge_expired");
+    expect((await person.api.secondFactor.get()).data.recovery_codes_left).toBe(10);
+    await refusal(login(person), 401, "second_factor_required");
+  });
+
   test("whoever is switched off does not finish a login", async () => {
     const person = await withTotp();
     const challenge = await challengeFor(person);

@@ -4,7 +4,7 @@ import { isoInstant } from "../../db/columns.js";
 import type { Database, Queryable } from "../../db/connect.js";
 import { AppError, invalidField } from "../../errors.js";
 import type { Actor } from "../../http/authenticate.js";
-import { readChallenge, signChallenge } from "./challenges.js";
+import { bindingOf, readChallenge, signChallenge } from "./challenges.js";
 import { limitFailures } from "./limits.js";
 import { reauthenticate, requirePassword, requireSession } from "./reauthenticate.js";
 import { userExists, type SessionOrigin } from "./repository.js";
@@ -27,8 +27,9 @@ const sealedFor = "totp secret";
 export async function secondFactorRequired(
   db: Database,
   secret: string,
-  userId: string,
+  account: { user_id: string; password_hash: string },
 ): Promise<AppError | null> {
+  const { user_id: userId, password_hash } = account;
   const state = await db.withSystem("find out whether a second factor is on", (tx) =>
     repository.readSecondFactor(tx, userId),
   );
@@ -38,7 +39,9 @@ export async function secondFactorRequired(
     "The password is right; send a code with this challenge to /api/v1/auth/login/second-factor.",
     {
       headers: { "www-authenticate": "Bearer" },
-      challenge: signChallenge(secret, "second factor", userId).toString("base64url"),
+      challenge: signChallenge(secret, "second factor", userId, password_hash).toString(
+        "base64url",
+      ),
       methods: state.recovery_codes_left > 0 ? ["totp", "recovery_code"] : ["totp"],
     },
   );
@@ -165,6 +168,9 @@ export function createSecondFactorService(
         startSession(userId, origin, async (tx) => {
           if (!(await repository.claimChallenge(tx, claims))) throw challengeExpired();
           if (!(await userExists(tx, userId))) throw challengeExpired();
+          // Changed since it was checked: then whoever knew the old one has to begin again.
+          const password = await repository.findPasswordHash(tx, userId);
+          if (!claims.binding.equals(bindingOf(secret, password ?? ""))) throw challengeExpired();
           // A wrong code leaves the challenge as it was: the transaction is undone.
           if (!(await claimCode(tx, userId, code))) throw invalidCode();
         }),

@@ -113,14 +113,15 @@ export function createAuthService(
     },
 
     login: async (email, password, origin) => {
-      const account = await db.withSystem("log in", (tx) => repository.findPassword(tx, email));
-      const { user_id, password_hash } = await limitLogin(db, email, origin.ip, async () => {
-        const matches = await verify(account?.password_hash ?? (await nobody), password);
-        if (!account || !matches) throw wrongCredentials();
-        return account;
+      const found = await db.withSystem("log in", (tx) => repository.findPassword(tx, email));
+      const account = await limitLogin(db, email, origin.ip, async () => {
+        const matches = await verify(found?.password_hash ?? (await nobody), password);
+        if (!found || !matches) throw wrongCredentials();
+        return found;
       });
-      const required = await secondFactorRequired(db, secret, user_id);
+      const required = await secondFactorRequired(db, secret, account);
       if (required) throw required;
+      const { user_id, password_hash } = account;
       return startSession(user_id, origin, async (tx) => {
         // Changed since it was checked: whoever changed it ended all sessions, this one as well.
         if (!(await repository.holdPassword(tx, user_id, password_hash))) throw wrongCredentials();
