@@ -33,7 +33,7 @@ beforeAll(async () => {
   await page.goto(`${app.url}/login`);
   await page.getByLabel("E-mail address").fill(ada.email);
   await page.getByLabel("Password", { exact: true }).fill(ada.password);
-  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("button", { name: "Sign in", exact: true }).click();
   await page.waitForURL(/\/organizations$/);
   // That nobody was signed in is told by a 401, which browsers write to the console.
   consoleMessages.length = 0;

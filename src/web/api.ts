@@ -24,12 +24,13 @@ export const client = createClient(async (path, init) => {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
     throw failure(0, "The server does not answer. Check your connection and try again.");
   }
-  // A wrong password is also a 401, and says so itself.
-  if (response.status === 401 && path !== "/api/v1/auth/login") signedOut();
+  // A wrong password, code or passkey is also a 401, and says so itself.
+  if (response.status === 401 && !path.startsWith("/api/v1/auth/login")) signedOut();
   return response;
 });
 
-function failure(status: number, detail: string, errors?: FieldError[]): ApiError {
+/** A refusal of the page's own, shown as one of the server is. */
+export function failure(status: number, detail: string, errors?: FieldError[]): ApiError {
   return new ApiError({
     type: "about:blank",
     title: detail,

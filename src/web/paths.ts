@@ -66,7 +66,7 @@ export const paths = {
     ({ to: "/agents/$agentId/workspace/merges/$mergeId", params: { agentId, mergeId } }) as const,
 
   profile: () => ({ to: "/settings/profile" }) as const,
-  security: () => ({ to: "/settings/security" }) as const,
+  security: () => ({ to: "/settings/security", search: {} }) as const,
   apiKeys: () => ({ to: "/settings/api-keys" }) as const,
   newApiKey: () => ({ to: "/settings/api-keys/new" }) as const,
   apiKey: (keyId: string) => ({ to: "/settings/api-keys/$keyId", params: { keyId } }) as const,

@@ -5,6 +5,7 @@ import {
   lazyRouteComponent,
   redirect,
 } from "@tanstack/react-router";
+import { type OidcError, oidcErrors } from "#shared/api/oidc.js";
 import { ApiError } from "./api.js";
 import { meQuery } from "./features/auth/queries.js";
 import { AppShell } from "./features/shell/app-shell.js";
@@ -61,12 +62,18 @@ function auditSearchOf(search: Search): AuditSearch {
   );
 }
 
+/** Why the identity provider's sign-in ended on this page. */
+function errorOf(search: Search): { error?: OidcError } {
+  const error = oneOf(Object.keys(oidcErrors) as OidcError[], search["error"]);
+  return error === undefined ? {} : { error };
+}
+
 const root = createRootRoute({ component: RootLayout });
 
 const login = createRoute({
   getParentRoute: () => root,
   path: "/login",
-  validateSearch: redirectOf,
+  validateSearch: (search: Search) => ({ ...redirectOf(search), ...errorOf(search) }),
   component: lazyRouteComponent(() => import("./features/auth/LoginPage.js"), "LoginPage"),
 });
 const register = createRoute({
@@ -227,6 +234,7 @@ const profile = createRoute({
 const security = createRoute({
   getParentRoute: () => app,
   path: "/settings/security",
+  validateSearch: errorOf,
   component: lazyRouteComponent(() => import("./features/account/SecurityPage.js"), "SecurityPage"),
 });
 const apiKeys = createRoute({

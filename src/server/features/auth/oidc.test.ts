@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
-import { oidcErrors } from "#shared/api/oidc.js";
+import type { OidcError } from "#shared/api/oidc.js";
 import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
 import { CookieJar, IdentityProvider } from "#test/identity-provider.js";
 import { asOperator } from "#test/operator.js";
@@ -49,7 +49,7 @@ describe("signing in through an identity provider", () => {
     asOperator(app, "update users set is_verified = true where id = $1", [id]);
   const countPeople = async () =>
     (await asOperator<{ count: number }>(app, "select count(*)::int as count from users"))[0];
-  const failed = (code: keyof typeof oidcErrors) => ({
+  const failed = (code: OidcError) => ({
     location: `/login?error=${code}`,
     isIn: false,
   });

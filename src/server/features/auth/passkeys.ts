@@ -21,6 +21,9 @@ import { lockSignInMethods } from "./sign-in-methods.js";
 /** Loaded with the first passkey: it takes longer to load than all the rest of the server. */
 const webauthn = () => import("@simplewebauthn/server");
 
+/** None is asked for. */
+const noExtensions = { clientExtensionResults: {} };
+
 /** How long the browser waits for the person; the challenge itself lives somewhat longer. */
 const timeout = 4 * 60_000;
 
@@ -83,7 +86,7 @@ export function createPasskeyService(
       const { verifyRegistrationResponse } = await webauthn();
       // The library says by an exception what does not fit.
       const { registrationInfo } = await verifyRegistrationResponse({
-        response: { ...response, response: { clientDataJSON, attestationObject } },
+        response: { ...response, ...noExtensions, response: { clientDataJSON, attestationObject } },
         expectedChallenge: challenge.text,
         expectedOrigin: party.origins,
         expectedRPID: party.id,
@@ -150,7 +153,7 @@ export function createPasskeyService(
       if (!found || userHandle !== handleOf(found.user_id)) throw rejected();
       const { verifyAuthenticationResponse } = await webauthn();
       const { verified, authenticationInfo: use } = await verifyAuthenticationResponse({
-        response: { ...response, response: signed },
+        response: { ...response, ...noExtensions, response: signed },
         expectedChallenge: challenge.text,
         expectedOrigin: party.origins,
         expectedRPID: party.id,

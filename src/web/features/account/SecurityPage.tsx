@@ -1,6 +1,9 @@
 import type { ReactElement } from "react";
 import { Page } from "../../ui/page.js";
+import { IdentitySection } from "./identity-section.js";
+import { PasskeysSection } from "./passkeys-section.js";
 import { PasswordSection } from "./password-section.js";
+import { SecondFactorSection } from "./second-factor-section.js";
 import { SessionsSection } from "./sessions-section.js";
 
 /** How one proves who one is, and where one is signed in: one section each. */
@@ -12,6 +15,9 @@ export function SecurityPage(): ReactElement {
       description="How you sign in, and where you are signed in."
     >
       <PasswordSection />
+      <SecondFactorSection />
+      <PasskeysSection />
+      <IdentitySection />
       <SessionsSection />
     </Page>
   );

@@ -1,88 +1,76 @@
-import { useQueryClient } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, Link, useRouter } from "@tanstack/react-router";
 import { type ReactElement, useState } from "react";
-import { api } from "#shared/api/index.js";
-import { useAction } from "../../action.js";
-import { checked, client } from "../../api.js";
+import { oidcErrors } from "#shared/api/oidc.js";
 import { paths } from "../../paths.js";
-import { Button } from "../../ui/button.js";
-import { TextField } from "../../ui/field.js";
-import { Form } from "../../ui/form.js";
+import { Alert } from "../../ui/alert.js";
 import { AuthLayout, destinationOf } from "./auth-layout.js";
+import { OtherWays } from "./other-ways.js";
+import { PasswordForm, type PasswordOutcome } from "./password-form.js";
+import { methodsQuery } from "./queries.js";
+import { SecondStep } from "./second-step.js";
 
 const route = getRouteApi("/login");
 
 export function LoginPage(): ReactElement {
-  const { redirect } = route.useSearch();
+  const { redirect, error } = route.useSearch();
   const { history } = useRouter();
   const queries = useQueryClient();
-  const [email, setEmail] = useState("");
-  const [password, setPassword] = useState("");
+  const { data: methods } = useQuery(methodsQuery);
+  const [second, setSecond] = useState<PasswordOutcome>(null);
+  const [message, setMessage] = useState<string | undefined>(error && oidcErrors[error]);
 
-  const signIn = useAction({
-    // The answer's tokens are for programs; the browser keeps the cookie and forgets them.
-    run: async () => {
-      const body = checked(api.auth.login, { email: email.trim(), password });
-      const { status } = await client.auth.login({ body });
-      return { data: undefined, status };
-    },
-    onDone: () => {
-      queries.clear();
-      history.replace(destinationOf(redirect));
-    },
-  });
-  const emailError = signIn.error?.field("email");
-  const passwordError = signIn.error?.field("password");
+  const enter = (): void => {
+    queries.clear();
+    history.replace(destinationOf(redirect));
+  };
+  const isByInvitation = methods && methods.registration !== "open";
+  const footer = isByInvitation ? (
+    "Accounts are by invitation here. Ask an owner of your organization for one."
+  ) : (
+    <>
+      New here?{" "}
+      <Link {...paths.register(redirect)} className="font-medium text-accent-ink underline">
+        Create an account
+      </Link>
+    </>
+  );
 
+  if (second) {
+    return (
+      <AuthLayout
+        title="Second factor"
+        lead="Your password is right. One more step."
+        footer="Lost both the app and the recovery codes? Ask whoever runs this server."
+      >
+        <SecondStep
+          challenge={second.challenge}
+          hasRecoveryCodes={second.methods.includes("recovery_code")}
+          onSignedIn={enter}
+          onExpired={(why) => {
+            setMessage(why);
+            setSecond(null);
+          }}
+        />
+      </AuthLayout>
+    );
+  }
   return (
     <AuthLayout
       title="Sign in"
       lead="The control plane for your team's coding agents."
-      footer={
-        <>
-          New here?{" "}
-          <Link {...paths.register(redirect)} className="font-medium text-accent-ink underline">
-            Create an account
-          </Link>
-        </>
-      }
+      footer={footer}
     >
-      <Form
-        label="Sign in"
-        onSubmit={() => signIn.submit(undefined)}
-        error={signIn.error}
-        isShownAtField={Boolean(emailError ?? passwordError)}
-      >
-        <TextField
-          label="E-mail address"
-          type="email"
-          name="email"
-          autoComplete="username"
-          // oxlint-disable-next-line jsx-a11y/no-autofocus -- signing in is all there is to do here
-          autoFocus
-          value={email}
-          onChange={setEmail}
-          error={emailError}
+      <div className="flex flex-col gap-5">
+        {message && <Alert live>{message}</Alert>}
+        <PasswordForm
+          onDone={(outcome) => {
+            if (outcome) setSecond(outcome);
+            else enter();
+          }}
         />
-        <TextField
-          label="Password"
-          type="password"
-          name="password"
-          autoComplete="current-password"
-          value={password}
-          onChange={setPassword}
-          error={passwordError}
-        />
-        <Link
-          {...paths.forgotPassword()}
-          className="-mt-2 self-end text-[13px] text-accent-ink underline"
-        >
-          Forgot password?
-        </Link>
-        <Button type="submit" variant="primary" pending={signIn.pending}>
-          Sign in
-        </Button>
-      </Form>
+        <OtherWays destination={destinationOf(redirect)} onSignedIn={enter} />
+      </div>
     </AuthLayout>
   );
 }

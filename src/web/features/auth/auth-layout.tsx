@@ -1,4 +1,5 @@
 import type { ReactElement, ReactNode } from "react";
+import { sitePath } from "#shared/site-path.js";
 import { Brand } from "../shell/brand.js";
 
 /** The pages before one is signed in. */
@@ -32,10 +33,7 @@ export function AuthLayout({
  * link must not send people elsewhere.
  */
 export function destinationOf(redirect: string | undefined): string {
-  if (redirect === undefined || !redirect.startsWith("/")) return "/organizations";
-  const url = new URL(redirect, location.origin);
-  if (url.origin !== location.origin || url.pathname === "/login" || url.pathname === "/register") {
-    return "/organizations";
-  }
-  return url.pathname + url.search + url.hash;
+  const path = sitePath(redirect ?? "");
+  const isElsewhere = path !== null && !/^\/(login|register)([?#]|$)/.test(path);
+  return isElsewhere ? path : "/organizations";
 }

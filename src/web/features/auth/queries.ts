@@ -6,3 +6,10 @@ export const meQuery = queryOptions({
   queryFn: async ({ signal }) => (await client.auth.me(undefined, { signal })).data,
   staleTime: 60_000,
 });
+
+/** The ways to sign in that this installation offers. */
+export const methodsQuery = queryOptions({
+  queryKey: ["sign-in methods"],
+  queryFn: async ({ signal }) => (await client.auth.methods(undefined, { signal })).data,
+  staleTime: 60_000,
+});

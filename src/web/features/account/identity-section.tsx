@@ -1,0 +1,82 @@
+import { useQuery } from "@tanstack/react-query";
+import { getRouteApi } from "@tanstack/react-router";
+import type { ReactElement } from "react";
+import { oidcErrors } from "#shared/api/oidc.js";
+import { useAction } from "../../action.js";
+import { client } from "../../api.js";
+import { paths } from "../../paths.js";
+import { Alert } from "../../ui/alert.js";
+import { Button } from "../../ui/button.js";
+import { Card } from "../../ui/card.js";
+import { Skeleton } from "../../ui/states.js";
+import { Time } from "../../ui/time.js";
+import { methodsQuery } from "../auth/queries.js";
+import { QueryError } from "../shell/query-state.js";
+import { identitiesQuery } from "./sign-in-queries.js";
+
+const route = getRouteApi("/app/settings/security");
+
+/** The identity provider, where one is set up: linked to the account, and unlinked. */
+export function IdentitySection(): ReactElement | null {
+  const { error } = route.useSearch();
+  const { data: methods } = useQuery(methodsQuery);
+  const identities = useQuery({ ...identitiesQuery, enabled: Boolean(methods?.oidc) });
+  const link = useAction({
+    run: () => client.oidc.link({ body: { redirect: paths.security().to } }),
+    onDone: ({ url }) => location.assign(url),
+  });
+  const name = methods?.oidc?.name;
+  if (name === undefined) return null;
+  return (
+    <Card title={name}>
+      <div className="flex flex-col items-start gap-3">
+        {error && (
+          <div className="w-full">
+            <Alert live>{oidcErrors[error]}</Alert>
+          </div>
+        )}
+        <p>Linked to your account, {name} signs you in without password and code.</p>
+        {identities.isPending ? (
+          <Skeleton rows={1} />
+        ) : identities.isError ? (
+          <QueryError error={identities.error} onRetry={() => void identities.refetch()} />
+        ) : identities.data.length > 0 ? (
+          <ul aria-label="Linked identities" className="w-full divide-y divide-line">
+            {identities.data.map((identity) => (
+              <li
+                key={identity.id}
+                className="flex flex-wrap items-center justify-between gap-3 py-2"
+              >
+                <span className="min-w-0 text-muted [overflow-wrap:anywhere]">
+                  {identity.issuer}, linked since <Time value={identity.created_at} dateOnly />
+                </span>
+                <UnlinkButton identityId={identity.id} />
+              </li>
+            ))}
+          </ul>
+        ) : (
+          <>
+            {link.error && <Alert live>{link.error.message}</Alert>}
+            <Button pending={link.pending} onClick={() => link.submit(undefined)}>
+              Link {name}
+            </Button>
+          </>
+        )}
+      </div>
+    </Card>
+  );
+}
+
+function UnlinkButton({ identityId }: { identityId: string }): ReactElement {
+  const unlink = useAction({
+    run: () => client.oidc.unlink({ params: { identity_id: identityId } }),
+    refresh: [identitiesQuery.queryKey],
+    say: () => "Unlinked",
+    toastErrors: true,
+  });
+  return (
+    <Button size="sm" pending={unlink.pending} onClick={() => unlink.submit(undefined)}>
+      Unlink
+    </Button>
+  );
+}

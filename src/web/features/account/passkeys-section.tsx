@@ -1,0 +1,146 @@
+import { useQuery } from "@tanstack/react-query";
+import { type ReactElement, useState } from "react";
+import type { Passkey } from "#shared/api/passkeys.js";
+import { useAction } from "../../action.js";
+import { client } from "../../api.js";
+import { Alert } from "../../ui/alert.js";
+import { Badge } from "../../ui/badge.js";
+import { Button } from "../../ui/button.js";
+import { Card } from "../../ui/card.js";
+import { ConfirmDialog } from "../../ui/dialog.js";
+import { PlainText, visible } from "../../ui/plain-text.js";
+import { Skeleton } from "../../ui/states.js";
+import { Time } from "../../ui/time.js";
+import { makePasskey, passkeyProblem } from "../auth/passkey.js";
+import { methodsQuery } from "../auth/queries.js";
+import { QueryError } from "../shell/query-state.js";
+import { PasskeyNameDialog } from "./passkey-name-dialog.js";
+import { passkeysQuery } from "./sign-in-queries.js";
+
+/** Passkeys: added, named, listed and removed. */
+export function PasskeysSection(): ReactElement {
+  const passkeys = useQuery(passkeysQuery);
+  const { data: methods } = useQuery(methodsQuery);
+  const [isAdding, setAdding] = useState(false);
+  const problem = passkeyProblem(methods?.passkey_reason);
+  return (
+    <Card
+      title="Passkeys"
+      actions={
+        <Button size="sm" icon="plus" disabledReason={problem} onClick={() => setAdding(true)}>
+          Add Passkey
+        </Button>
+      }
+    >
+      <div className="flex flex-col gap-4">
+        <p>
+          A passkey signs you in by your fingerprint, your face or your device's PIN, without
+          password and code.
+        </p>
+        {problem !== undefined && <Alert tone="info">{problem}</Alert>}
+        {passkeys.isPending ? (
+          <Skeleton rows={1} />
+        ) : passkeys.isError ? (
+          <QueryError error={passkeys.error} onRetry={() => void passkeys.refetch()} />
+        ) : passkeys.data.length === 0 ? (
+          <p className="text-muted">You have no passkeys yet.</p>
+        ) : (
+          <ul aria-label="Passkeys" className="divide-y divide-line border-t border-line">
+            {passkeys.data.map((passkey) => (
+              <PasskeyItem key={passkey.id} passkey={passkey} />
+            ))}
+          </ul>
+        )}
+      </div>
+      {isAdding && (
+        <PasskeyNameDialog
+          title="Add a passkey"
+          description="Name it after the device or the password manager that will keep it. Your browser then asks for the rest."
+          action="Continue"
+          done="Passkey added"
+          run={makePasskey}
+          onClose={() => setAdding(false)}
+        />
+      )}
+    </Card>
+  );
+}
+
+function PasskeyItem({ passkey }: { passkey: Passkey }): ReactElement {
+  const [isRenaming, setRenaming] = useState(false);
+  const name = visible(passkey.name);
+  const params = { passkey_id: passkey.id };
+  return (
+    <li className="flex flex-wrap items-center justify-between gap-x-4 gap-y-2 py-3">
+      <div className="min-w-0">
+        <p className="flex flex-wrap items-center gap-2 font-medium [overflow-wrap:anywhere]">
+          <PlainText value={passkey.name} />
+          {passkey.backed_up && <Badge>Synchronised</Badge>}
+        </p>
+        <p className="text-[13px] text-muted">
+          Created <Time value={passkey.created_at} dateOnly /> ·{" "}
+          {passkey.last_used_at === null ? (
+            "Never used"
+          ) : (
+            <>
+              Last used <Time value={passkey.last_used_at} />
+            </>
+          )}
+        </p>
+      </div>
+      <div className="flex gap-2">
+        <Button size="sm" aria-label={`Rename ${name}`} onClick={() => setRenaming(true)}>
+          Rename
+        </Button>
+        <RemoveButton passkey={passkey} />
+      </div>
+      {isRenaming && (
+        <PasskeyNameDialog
+          title="Rename the passkey"
+          action="Save"
+          done="Passkey renamed"
+          start={passkey.name}
+          run={(newName) => client.passkeys.rename({ params, body: { name: newName } })}
+          onClose={() => setRenaming(false)}
+        />
+      )}
+    </li>
+  );
+}
+
+function RemoveButton({ passkey }: { passkey: Passkey }): ReactElement {
+  const [isAsking, setAsking] = useState(false);
+  const remove = useAction({
+    run: () => client.passkeys.remove({ params: { passkey_id: passkey.id } }),
+    refresh: [passkeysQuery.queryKey],
+    say: () => "Passkey removed",
+    onDone: () => setAsking(false),
+  });
+  const close = (): void => {
+    setAsking(false);
+    remove.reset();
+  };
+  return (
+    <>
+      <Button
+        size="sm"
+        aria-label={`Remove ${visible(passkey.name)}`}
+        onClick={() => setAsking(true)}
+      >
+        Remove
+      </Button>
+      <ConfirmDialog
+        isOpen={isAsking}
+        onClose={close}
+        title="Remove this passkey?"
+        action="Remove"
+        pending={remove.pending}
+        error={remove.error}
+        onConfirm={() => remove.submit(undefined)}
+      >
+        <PlainText value={passkey.name} /> no longer signs you in. Your device may go on offering it
+        until you delete it there.
+      </ConfirmDialog>
+    </>
+  );
+}

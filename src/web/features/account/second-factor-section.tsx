@@ -1,0 +1,115 @@
+import { useQuery } from "@tanstack/react-query";
+import { type ReactElement, useState } from "react";
+import { client } from "../../api.js";
+import { Badge } from "../../ui/badge.js";
+import { Button } from "../../ui/button.js";
+import { Card, Details } from "../../ui/card.js";
+import { Skeleton } from "../../ui/states.js";
+import { Time } from "../../ui/time.js";
+import { QueryError } from "../shell/query-state.js";
+import { AgainButton } from "./again-button.js";
+import { RecoveryCodes } from "./recovery-codes.js";
+import { secondFactorQuery } from "./sign-in-queries.js";
+import { SwitchOffDialog } from "./switch-off-dialog.js";
+import { TotpSetup } from "./totp-setup.js";
+
+/** The authenticator app: set up, its recovery codes, and the end of it. */
+export function SecondFactorSection(): ReactElement {
+  const state = useQuery(secondFactorQuery);
+  const [setup, setSetup] = useState<{ secret: string; uri: string } | null>(null);
+  const [codes, setCodes] = useState<string[] | null>(null);
+  const isOn = state.data?.totp ?? false;
+  return (
+    <Card
+      title={
+        <span className="inline-flex items-center gap-2">
+          Authenticator app
+          {state.data && <Badge tone={isOn ? "good" : "neutral"}>{isOn ? "On" : "Off"}</Badge>}
+        </span>
+      }
+    >
+      {state.isPending ? (
+        <Skeleton rows={1} />
+      ) : state.isError ? (
+        <QueryError error={state.error} onRetry={() => void state.refetch()} />
+      ) : codes ? (
+        <RecoveryCodes codes={codes} onDone={() => setCodes(null)} />
+      ) : setup ? (
+        <TotpSetup
+          setup={setup}
+          onCancel={() => setSetup(null)}
+          onConfirmed={(fresh) => {
+            setSetup(null);
+            setCodes(fresh);
+          }}
+        />
+      ) : isOn ? (
+        <IsOn
+          since={state.data.totp_since}
+          left={state.data.recovery_codes_left}
+          {...state.data}
+          onCodes={setCodes}
+        />
+      ) : (
+        <div className="flex flex-col items-start gap-3">
+          <p>
+            After your password, signing in then also asks for a code that an app on your phone
+            shows. Whoever learns the password alone does not get in.
+          </p>
+          <AgainButton
+            label="Set Up"
+            variant="primary"
+            hasPassword={state.data.has_password}
+            run={(password) => client.secondFactor.startTotp({ body: password })}
+            onDone={({ secret, uri }) => {
+              if (secret !== null && uri !== null) setSetup({ secret, uri });
+            }}
+          />
+        </div>
+      )}
+    </Card>
+  );
+}
+
+function IsOn({
+  since,
+  left,
+  has_password: hasPassword,
+  onCodes,
+}: {
+  since: string | null;
+  left: number;
+  has_password: boolean;
+  onCodes: (codes: string[] | null) => void;
+}): ReactElement {
+  const [isAsking, setAsking] = useState(false);
+  return (
+    <div className="flex flex-col gap-4">
+      <Details
+        rows={{
+          "On since": since === null ? "Unknown" : <Time value={since} />,
+          "Recovery codes": (
+            <span className={left < 3 ? "text-warn" : ""}>
+              {left} of 10 left{left < 3 && ". Get new ones before they run out."}
+            </span>
+          ),
+        }}
+      />
+      <div className="flex flex-wrap items-start gap-2">
+        <AgainButton
+          label="New Recovery Codes"
+          hasPassword={hasPassword}
+          run={(password) => client.secondFactor.renewRecoveryCodes({ body: password })}
+          refresh={[secondFactorQuery.queryKey]}
+          onDone={({ recovery_codes }) => onCodes(recovery_codes)}
+        />
+        <Button onClick={() => setAsking(true)}>Switch Off</Button>
+      </div>
+      <SwitchOffDialog
+        isOpen={isAsking}
+        hasPassword={hasPassword}
+        onClose={() => setAsking(false)}
+      />
+    </div>
+  );
+}

@@ -1,0 +1,101 @@
+import { type ReactElement, useMemo, useState } from "react";
+import { encode } from "uqr";
+import { api } from "#shared/api/index.js";
+import { useAction } from "../../action.js";
+import { checked, client } from "../../api.js";
+import { Button } from "../../ui/button.js";
+import { CopyLine } from "../../ui/copy-button.js";
+import { TextField } from "../../ui/field.js";
+import { Form } from "../../ui/form.js";
+import { secondFactorQuery } from "./sign-in-queries.js";
+
+/** The secret, to scan or to type, and the first code that shows that the app has it. */
+export function TotpSetup({
+  setup,
+  onCancel,
+  onConfirmed,
+}: {
+  setup: { secret: string; uri: string };
+  onCancel: () => void;
+  onConfirmed: (recoveryCodes: string[] | null) => void;
+}): ReactElement {
+  const [code, setCode] = useState("");
+  const confirm = useAction({
+    run: () =>
+      client.secondFactor.confirmTotp({ body: checked(api.secondFactor.confirmTotp, { code }) }),
+    refresh: [secondFactorQuery.queryKey],
+    say: () => "Authenticator app switched on",
+    onDone: ({ recovery_codes }) => onConfirmed(recovery_codes),
+  });
+  const codeError = confirm.error?.field("code");
+  return (
+    <div className="flex flex-col gap-5">
+      <p>
+        Scan this with an authenticator app such as Aegis, 2FAS, 1Password or Google Authenticator,
+        or type the secret into it.
+      </p>
+      <div className="flex flex-wrap items-center gap-5">
+        <QrCode text={setup.uri} />
+        <div className="flex min-w-56 flex-1 flex-col gap-1.5">
+          <h3 className="text-[13px] font-medium">Secret</h3>
+          <CopyLine text={inGroups(setup.secret)} label="Copy secret" />
+          <p className="text-[13px] text-muted">By time, six digits, SHA-1: what apps expect.</p>
+        </div>
+      </div>
+      <Form
+        label="First code"
+        onSubmit={() => confirm.submit(undefined)}
+        error={confirm.error}
+        isShownAtField={codeError !== undefined}
+      >
+        <TextField
+          label="Code that the app shows"
+          name="code"
+          autoComplete="one-time-code"
+          inputMode="numeric"
+          placeholder="123456"
+          // oxlint-disable-next-line jsx-a11y/no-autofocus -- the step after scanning
+          autoFocus
+          value={code}
+          onChange={setCode}
+          error={codeError}
+          className="max-w-40 font-mono"
+        />
+        <div className="flex flex-wrap gap-2">
+          <Button type="submit" variant="primary" pending={confirm.pending}>
+            Switch On
+          </Button>
+          <Button onClick={onCancel}>Cancel</Button>
+        </div>
+      </Form>
+    </div>
+  );
+}
+
+/** As people type it: in groups of four. Apps overlook the spaces. */
+function inGroups(secret: string): string {
+  return secret.replaceAll(/(.{4})(?=.)/g, "$1 ");
+}
+
+/** Black on white in dark mode too: cameras look for that. */
+function QrCode({ text }: { text: string }): ReactElement {
+  const { size, path } = useMemo(() => {
+    const { size, data } = encode(text, { border: 3 });
+    const squares = data.flatMap((row, y) =>
+      row.map((isDark, x) => (isDark ? `M${x} ${y}h1v1h-1z` : "")),
+    );
+    return { size, path: squares.join("") };
+  }, [text]);
+  return (
+    <svg
+      role="img"
+      aria-label="QR code of the secret"
+      viewBox={`0 0 ${size} ${size}`}
+      className="size-44 shrink-0 rounded-md border border-line"
+      shapeRendering="crispEdges"
+    >
+      <path fill="#fff" d={`M0 0h${size}v${size}H0z`} />
+      <path fill="#000" d={path} />
+    </svg>
+  );
+}

@@ -1,0 +1,87 @@
+import { type ReactElement, useState } from "react";
+import { api } from "#shared/api/index.js";
+import { useAction } from "../../action.js";
+import { checked, client } from "../../api.js";
+import { Button } from "../../ui/button.js";
+import { TextField } from "../../ui/field.js";
+import { Form } from "../../ui/form.js";
+
+/** After the password: a code of the authenticator app, or one of the recovery codes. */
+export function SecondStep({
+  challenge,
+  hasRecoveryCodes,
+  onSignedIn,
+  onExpired,
+}: {
+  challenge: string;
+  hasRecoveryCodes: boolean;
+  onSignedIn: () => void;
+  /** Back to the password, with what to say there; without, the person chose so. */
+  onExpired: (message?: string) => void;
+}): ReactElement {
+  const [isRecovery, setRecovery] = useState(false);
+  const [code, setCode] = useState("");
+  const finish = useAction({
+    run: async () => {
+      const body = checked(api.secondFactor.login, { challenge, code });
+      const { status } = await client.secondFactor.login({ body });
+      return { data: undefined, status };
+    },
+    onDone: onSignedIn,
+  });
+  const { error } = finish;
+  const isWrong = error?.code === "invalid_code" || error?.field("code") !== undefined;
+  const change = (): void => {
+    setRecovery(!isRecovery);
+    setCode("");
+    finish.reset();
+  };
+  return (
+    <div className="flex flex-col gap-4">
+      <Form
+        label="Second factor"
+        onSubmit={() => finish.submit(undefined)}
+        error={error}
+        isShownAtField={isWrong}
+      >
+        <TextField
+          key={isRecovery ? "recovery" : "app"}
+          label={isRecovery ? "Recovery code" : "Code"}
+          name="code"
+          autoComplete={isRecovery ? "off" : "one-time-code"}
+          inputMode={isRecovery ? "text" : "numeric"}
+          spellCheck={false}
+          autoCapitalize="none"
+          placeholder={isRecovery ? "xxxxx-xxxxx" : "123456"}
+          // oxlint-disable-next-line jsx-a11y/no-autofocus -- the only thing to do in this step
+          autoFocus
+          hint={
+            isRecovery
+              ? "One of the codes that you kept when you set up the app. Each works once."
+              : "The six digits that your authenticator app shows now."
+          }
+          value={code}
+          onChange={setCode}
+          error={isWrong ? (error?.field("code") ?? error?.message) : undefined}
+          className="font-mono"
+        />
+        <Button type="submit" variant="primary" pending={finish.pending}>
+          Continue
+        </Button>
+      </Form>
+      {error?.code === "challenge_expired" && (
+        <Button onClick={() => onExpired(error.message)}>Begin again</Button>
+      )}
+      <div className="flex flex-wrap justify-between gap-2">
+        {hasRecoveryCodes && (
+          <Button variant="ghost" size="sm" className="-ml-2.5" onClick={change}>
+            {isRecovery ? "Use the authenticator app" : "Use a recovery code"}
+          </Button>
+        )}
+        <Button variant="ghost" size="sm" className="-mr-2.5 ml-auto" onClick={() => onExpired()}>
+          Back
+        </Button>
+      </div>
+    </div>
+  );
+}
