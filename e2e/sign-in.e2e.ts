@@ -1,0 +1,241 @@
+/// <reference lib="dom" />
+import { AxeBuilder } from "@axe-core/playwright";
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
+import { codeOf } from "#test/authenticator-app.js";
+import { IdentityProvider } from "#test/identity-provider.js";
+import { launchBrowser, screenshot, watchConsole } from "./browser.js";
+
+const idp = new IdentityProvider();
+let app: TestApp;
+/** Passkeys are bound to a name; 127.0.0.1 is none. */
+let site: string;
+let browser: Browser;
+let page: Page;
+let consoleMessages: string[];
+let ada: TestPerson;
+let secret: string;
+let recoveryCodes: string[];
+
+beforeAll(async () => {
+  await idp.start();
+  app = await startTestApp(idp.env);
+  site = app.url.replace("127.0.0.1", "localhost");
+  ada = await app.person("Ada-Lovelace");
+  browser = await launchBrowser();
+  page = await (await browser.newContext({ viewport: { width: 1440, height: 900 } })).newPage();
+  page.setDefaultTimeout(15_000);
+  consoleMessages = watchConsole(page);
+  const devtools = await page.context().newCDPSession(page);
+  await devtools.send("WebAuthn.enable");
+  await devtools.send("WebAuthn.addVirtualAuthenticator", {
+    options: {
+      protocol: "ctap2",
+      transport: "internal",
+      hasResidentKey: true,
+      hasUserVerification: true,
+      isUserVerified: true,
+      automaticPresenceSimulation: true,
+    },
+  });
+});
+afterAll(async () => {
+  await browser.close();
+  await app.close();
+  await idp.stop();
+});
+
+const button = (name: string | RegExp) => page.getByRole("button", { name, exact: true });
+const dialog = () => page.getByRole("dialog");
+const codeOfApp = () => page.getByLabel("Code that the app shows");
+const codeField = () => page.getByLabel("Code", { exact: true });
+
+/** Nothing serious for people who use a keyboard, a screen reader or much contrast (WCAG 2.2 AA). */
+async function look(name: string): Promise<void> {
+  for (const [colorScheme, width] of [
+    ["dark", 390],
+    ["light", 1440],
+  ] as const) {
+    await page.emulateMedia({ colorScheme });
+    await page.setViewportSize({ width, height: 900 });
+    // Colours that are still on their way are neither those of before nor those of after.
+    await page.waitForTimeout(300);
+    const { violations } = await new AxeBuilder({ page })
+      .withTags(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"])
+      .analyze();
+    const found = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
+    expect(
+      found.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join("; ")}`),
+      `${name}, ${colorScheme}`,
+    ).toEqual([]);
+    const wider = await page.evaluate(
+      () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+    );
+    expect(wider, `${name} scrolls sideways at ${width}`).toBe(0);
+    await screenshot(page, `${name}-${width}`);
+  }
+}
+
+async function givePassword(): Promise<void> {
+  await page.goto(`${site}/login?redirect=/settings/security`);
+  await page.getByLabel("E-mail address").fill(ada.email);
+  await page.getByLabel("Password", { exact: true }).fill(ada.password);
+  await button("Sign in").click();
+}
+
+async function signOut(): Promise<void> {
+  await button(/^Profile/).click();
+  await page.getByRole("menuitem", { name: "Sign out" }).click();
+  await page.waitForURL(/\/login/);
+}
+
+const security = () => page.waitForURL(/\/settings\/security$/);
+
+test("a passkey is added, renamed, and signs in", async () => {
+  await givePassword();
+  await security();
+  consoleMessages.length = 0;
+  await page.getByText("You have no passkeys yet.").waitFor();
+  await look("security");
+  await button("Add Passkey").click();
+  await dialog().getByRole("button", { name: "Continue" }).click();
+  await dialog().getByText("Must not be empty").waitFor();
+  await dialog().getByRole("textbox").fill("My laptop");
+  await look("passkey-name");
+  await dialog().getByRole("button", { name: "Continue" }).click();
+  const list = page.getByRole("list", { name: "Passkeys" });
+  await list.getByText("My laptop").waitFor();
+  await list.getByText("Never used").waitFor();
+  await button("Rename My laptop").click();
+  await dialog().getByRole("textbox").fill("Work laptop");
+  await dialog().getByRole("button", { name: "Save" }).click();
+  await list.getByText("Work laptop").waitFor();
+  await dialog().waitFor({ state: "hidden" });
+
+  // The device knows that it has one for this account.
+  await button("Add Passkey").click();
+  await dialog().getByRole("textbox").fill("Again");
+  await dialog().getByRole("button", { name: "Continue" }).click();
+  await dialog().getByRole("alert").getByText("on that device already").waitFor();
+  await page.keyboard.press("Escape");
+  await look("passkeys");
+  expect(consoleMessages).toEqual([]);
+
+  await signOut();
+  await look("login");
+  await button("Sign in with a passkey").click();
+  await page.waitForURL(/\/organizations$/);
+  await page.goto(`${site}/settings/security`);
+  await list.getByText("Last used").waitFor();
+});
+
+test("an authenticator app is set up, and its code finishes a sign-in", async () => {
+  await button("Set Up").click();
+  const svg = page.getByRole("img", { name: "QR code of the secret" });
+  await svg.waitFor();
+  expect(await codeOfApp().evaluate((input) => input === document.activeElement)).toBe(true);
+  expect(await codeOfApp().getAttribute("autocomplete")).toBe("one-time-code");
+  expect(await codeOfApp().getAttribute("inputmode")).toBe("numeric");
+  await look("totp-setup");
+  await codeOfApp().fill("000000");
+  await button("Switch On").click();
+  await page.getByText("Is not right, or was used before").waitFor();
+  secret = (
+    (await page.getByText(/^[A-Z2-7]{4}( [A-Z2-7]{4}){7}$/).textContent()) ?? ""
+  ).replaceAll(" ", "");
+  await codeOfApp().fill(codeOf(secret));
+  await codeOfApp().press("Enter");
+  const list = page.getByRole("list", { name: "Recovery codes" });
+  await list.waitFor();
+  expect(await page.evaluate(() => document.activeElement?.textContent)).toBe(
+    "Your recovery codes",
+  );
+  recoveryCodes = await list.getByRole("listitem").allTextContents();
+  expect(recoveryCodes).toHaveLength(10);
+  await look("recovery-codes");
+  const downloading = page.waitForEvent("download");
+  await button("Download").click();
+  expect((await downloading).suggestedFilename()).toBe("omoi-recovery-codes.txt");
+  await button("I Have Kept Them").click();
+  await page.getByText("10 of 10 left").waitFor();
+  await look("totp-on");
+
+  await signOut();
+  await givePassword();
+  await page.getByRole("heading", { name: "Second factor" }).waitFor();
+  expect(await codeField().evaluate((input) => input === document.activeElement)).toBe(true);
+  expect(await codeField().getAttribute("autocomplete")).toBe("one-time-code");
+  expect(await codeField().getAttribute("inputmode")).toBe("numeric");
+  await codeField().fill("000000");
+  await button("Continue").click();
+  await page.getByText("The code is not right, or was used before").waitFor();
+  await look("second-step");
+  await codeField().fill(codeOf(secret, 1));
+  await button("Continue").click();
+  await security();
+});
+test("a recovery code signs in, once, and then the app is switched off", async () => {
+  await signOut();
+  await givePassword();
+  await button("Use a recovery code").click();
+  await page
+    .getByLabel("Recovery code", { exact: true })
+    .fill(recoveryCodes[0]?.toUpperCase() ?? "");
+  await look("recovery-step");
+  await button("Continue").click();
+  await security();
+  await page.getByText("9 of 10 left").waitFor();
+
+  await button("New Recovery Codes").click();
+  await page.getByRole("list", { name: "Recovery codes" }).waitFor();
+  await button("I Have Kept Them").click();
+  await page.getByText("10 of 10 left").waitFor();
+  await button("Switch Off").click();
+  await dialog().getByLabel("Password").fill("not the password");
+  await look("switch-off");
+  await dialog().getByRole("button", { name: "Switch Off" }).click();
+  await dialog().getByText("Is not your password").waitFor();
+  await dialog().getByLabel("Password").fill(ada.password);
+  await dialog().getByRole("button", { name: "Switch Off" }).click();
+  await button("Set Up").waitFor();
+});
+
+test("at a bare address the pages say why there are no passkeys, and the provider signs in", async () => {
+  idp.person = { sub: "grace", email: "grace@example.com", email_verified: true, name: "Grace" };
+  idp.deviations = { refuse: "access_denied" };
+  await page.goto(`${app.url}/login?redirect=/settings/security`);
+  const provider = page.getByRole("link", { name: "Continue with Acme ID" });
+  await provider.click();
+  await page.getByRole("alert").getByText("The sign-in was cancelled").waitFor();
+  expect(await button("Sign in with a passkey").getAttribute("title")).toContain(
+    "Open http://localhost:",
+  );
+  await look("login-cancelled");
+  idp.deviations = {};
+  await provider.click();
+  await security();
+  await page.getByText("Passkeys are bound to a name").waitFor();
+  const identities = page.getByRole("list", { name: "Linked identities" });
+  await identities.getByText(idp.issuer).waitFor();
+  await button("Unlink").click();
+  await page.getByText("It is your last way to sign in").waitFor();
+  await look("security-provider");
+});
+
+test("a person with a password links the provider, and unlinks it", async () => {
+  await signOut();
+  idp.person = { sub: "ada" };
+  await page.goto(`${app.url}/login?redirect=/settings/security`);
+  await page.getByLabel("E-mail address").fill(ada.email);
+  await page.getByLabel("Password", { exact: true }).fill(ada.password);
+  await button("Sign in").click();
+  await security();
+  await button("Link Acme ID").click();
+  await page.getByRole("list", { name: "Linked identities" }).waitFor();
+  await button("Unlink").click();
+  await button("Link Acme ID").waitFor();
+  idp.person = { sub: "grace" };
+  await button("Link Acme ID").click();
+  await page.getByRole("alert").getByText("linked to another account").waitFor();
+});
