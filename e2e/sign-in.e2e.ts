@@ -157,7 +157,7 @@ test("an authenticator app is set up, and its code finishes a sign-in", async ()
   const downloading = page.waitForEvent("download");
   await button("Download").click();
   expect((await downloading).suggestedFilename()).toBe("omoi-recovery-codes.txt");
-  await button("I Have Kept Them").click();
+  await button("I Have Saved Them").click();
   await page.getByText("10 of 10 left").waitFor();
   await look("totp-on");
 
@@ -189,7 +189,7 @@ test("a recovery code signs in, once, and then the app is switched off", async (
 
   await button("New Recovery Codes").click();
   await page.getByRole("list", { name: "Recovery codes" }).waitFor();
-  await button("I Have Kept Them").click();
+  await button("I Have Saved Them").click();
   await page.getByText("10 of 10 left").waitFor();
   await button("Switch Off").click();
   await dialog().getByLabel("Password").fill("not the password");

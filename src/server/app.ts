@@ -171,7 +171,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   const oidcDeps = { db, secret, registration, settings: config.oidc, startSession, log };
   const oidcService = createOidcService(oidcDeps);
 
-  const methods = signInMethods(config, deps.publicUrl);
+  const methods = signInMethods(db, config, deps.publicUrl);
   mount(app, auth, authHandlers(db, authService, emailLinks, methods), options);
   mount(app, secondFactor, secondFactorHandlers(secondFactorService, deps.publicUrl), options);
   mount(app, passkeys, passkeyHandlers(passkeyService, deps.publicUrl), options);

@@ -2,21 +2,25 @@ import type { FastifyRequest } from "fastify";
 import type { auth } from "#shared/api/auth.js";
 import type { ResponseOf } from "#shared/api/endpoint.js";
 import type { Config } from "../../config.js";
+import type { Database } from "../../db/connect.js";
 import { relyingPartyOf } from "./relying-party.js";
+import { hasUsers } from "./service.js";
 
 /** The ways to sign in that this installation offers at the address of a request. */
 export function signInMethods(
+  db: Database,
   config: Pick<Config, "oidc" | "registration">,
   publicUrl: () => string,
-): (request: FastifyRequest) => ResponseOf<(typeof auth)["methods"]> {
-  return (request) => {
+): (request: FastifyRequest) => Promise<ResponseOf<(typeof auth)["methods"]>> {
+  return async (request) => {
     const party = relyingPartyOf(publicUrl(), request.host);
     return {
       password: true,
       passkey: typeof party !== "string",
       passkey_reason: typeof party === "string" ? party : null,
       oidc: config.oidc && { name: config.oidc.name },
-      registration: config.registration,
+      // The first person may always register.
+      registration: (await hasUsers(db)) ? config.registration : "open",
     };
   };
 }

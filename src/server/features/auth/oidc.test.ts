@@ -244,9 +244,11 @@ describe("signing in through an identity provider", () => {
 
   test("where registration is not open, only the first person and those linked come in", async () => {
     const at = await startTestApp({ ...idp.env, OMOI_REGISTRATION: "invite" });
+    expect((await at.client().auth.methods()).data.registration).toBe("open");
     idp.person = newPerson();
     const { jar } = await signIn(undefined, "", at);
     expect((await me(jar, at)).is_super_admin).toBe(true);
+    expect((await at.client().auth.methods()).data.registration).toBe("invite");
     const first = idp.person;
     idp.person = newPerson();
     expect(await signIn(undefined, "", at)).toMatchObject(failed("registration_closed"));

@@ -22,7 +22,7 @@ export function authHandlers(
   db: Database,
   service: AuthService,
   links: EmailLinkDeps,
-  methods: (request: FastifyRequest) => ResponseOf<(typeof auth)["methods"]>,
+  methods: (request: FastifyRequest) => Promise<ResponseOf<(typeof auth)["methods"]>>,
 ): Handlers<typeof auth> {
   const { publicUrl } = links;
   const answer = (reply: FastifyReply, signedIn: SignedIn): SignedIn["tokens"] =>
@@ -37,7 +37,7 @@ export function authHandlers(
     register: ({ ip }, { body }) => service.register({ ...body, ip }),
     login: async ({ request, reply }, { body }) =>
       answer(reply, await service.login(body.email, body.password, originOf(request))),
-    methods: async ({ request }) => methods(request),
+    methods: ({ request }) => methods(request),
     refresh: async ({ request, reply }, { body }) => {
       if (body?.refresh_token !== undefined) {
         return answer(reply, await service.refresh(body.refresh_token, "refresh"));

@@ -194,7 +194,7 @@ export function forgetOldHits(db: Database): Promise<void> {
   });
 }
 
-async function hasUsers(db: Database): Promise<boolean> {
+export async function hasUsers(db: Database): Promise<boolean> {
   const { rows } = await db.systemPool.query("select from users limit 1");
   return rows.length > 0;
 }

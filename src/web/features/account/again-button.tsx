@@ -12,6 +12,7 @@ interface AgainButtonProps<Data> {
   label: string;
   variant?: "primary" | "secondary";
   hasPassword: boolean;
+  disabledReason?: string | undefined;
   run: (password: { password?: string }) => Promise<{ data: Data; status: number }>;
   refresh?: readonly QueryKey[];
   onDone: (data: Data) => void;
@@ -22,6 +23,7 @@ export function AgainButton<Data>({
   label,
   variant = "secondary",
   hasPassword,
+  disabledReason,
   run,
   refresh,
   onDone,
@@ -48,7 +50,12 @@ export function AgainButton<Data>({
   const fieldError = action.error?.field("password");
   return (
     <>
-      <Button variant={variant} pending={action.pending} onClick={() => action.submit({})}>
+      <Button
+        variant={variant}
+        pending={action.pending}
+        disabledReason={disabledReason}
+        onClick={() => action.submit({})}
+      >
         {label}
       </Button>
       {action.error && !isAsking && <Alert live>{action.error.message}</Alert>}

@@ -45,7 +45,7 @@ export function PasskeysSection(): ReactElement {
         ) : passkeys.data.length === 0 ? (
           <p className="text-muted">You have no passkeys yet.</p>
         ) : (
-          <ul aria-label="Passkeys" className="divide-y divide-line border-t border-line">
+          <ul aria-label="Passkeys" className="-mb-4 divide-y divide-line border-t border-line">
             {passkeys.data.map((passkey) => (
               <PasskeyItem key={passkey.id} passkey={passkey} />
             ))}

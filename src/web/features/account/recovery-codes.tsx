@@ -26,12 +26,12 @@ export function RecoveryCodes({
   useEffect(() => heading.current?.focus(), []);
   return (
     <div className="flex flex-col gap-4">
-      <h3 ref={heading} tabIndex={-1} className="font-semibold">
+      <h3 ref={heading} tabIndex={-1} className="font-semibold outline-none">
         Your recovery codes
       </h3>
       <Alert tone="warn" live>
-        Keep these codes where you find them without your phone. They are not shown again. Each one
-        signs you in once in place of the app.
+        Save these codes where you can find them without your phone. They are not shown again. Each
+        one signs you in once in place of the app.
       </Alert>
       <ul
         aria-label="Recovery codes"
@@ -47,7 +47,7 @@ export function RecoveryCodes({
           Download
         </Button>
         <Button variant="primary" onClick={onDone}>
-          I Have Kept Them
+          I Have Saved Them
         </Button>
       </div>
     </div>

@@ -13,6 +13,12 @@ import { secondFactorQuery } from "./sign-in-queries.js";
 import { SwitchOffDialog } from "./switch-off-dialog.js";
 import { TotpSetup } from "./totp-setup.js";
 
+/** Closes a step; what had the focus goes with it, so the page has it. */
+function leave(close: () => void): void {
+  close();
+  document.querySelector("main")?.focus({ preventScroll: true });
+}
+
 /** The authenticator app: set up, its recovery codes, and the end of it. */
 export function SecondFactorSection(): ReactElement {
   const state = useQuery(secondFactorQuery);
@@ -33,11 +39,11 @@ export function SecondFactorSection(): ReactElement {
       ) : state.isError ? (
         <QueryError error={state.error} onRetry={() => void state.refetch()} />
       ) : codes ? (
-        <RecoveryCodes codes={codes} onDone={() => setCodes(null)} />
+        <RecoveryCodes codes={codes} onDone={() => leave(() => setCodes(null))} />
       ) : setup ? (
         <TotpSetup
           setup={setup}
-          onCancel={() => setSetup(null)}
+          onCancel={() => leave(() => setSetup(null))}
           onConfirmed={(fresh) => {
             setSetup(null);
             setCodes(fresh);
@@ -47,7 +53,7 @@ export function SecondFactorSection(): ReactElement {
         <IsOn
           since={state.data.totp_since}
           left={state.data.recovery_codes_left}
-          {...state.data}
+          hasPassword={state.data.has_password}
           onCodes={setCodes}
         />
       ) : (
@@ -60,6 +66,11 @@ export function SecondFactorSection(): ReactElement {
             label="Set Up"
             variant="primary"
             hasPassword={state.data.has_password}
+            disabledReason={
+              state.data.has_password
+                ? undefined
+                : "You sign in without a password, and the code is asked after one."
+            }
             run={(password) => client.secondFactor.startTotp({ body: password })}
             onDone={({ secret, uri }) => {
               if (secret !== null && uri !== null) setSetup({ secret, uri });
@@ -74,12 +85,12 @@ export function SecondFactorSection(): ReactElement {
 function IsOn({
   since,
   left,
-  has_password: hasPassword,
+  hasPassword,
   onCodes,
 }: {
   since: string | null;
   left: number;
-  has_password: boolean;
+  hasPassword: boolean;
   onCodes: (codes: string[] | null) => void;
 }): ReactElement {
   const [isAsking, setAsking] = useState(false);

@@ -80,7 +80,7 @@ function inGroups(secret: string): string {
 /** Black on white in dark mode too: cameras look for that. */
 function QrCode({ text }: { text: string }): ReactElement {
   const { size, path } = useMemo(() => {
-    const { size, data } = encode(text, { border: 3 });
+    const { size, data } = encode(text, { border: 3, boostEcc: false });
     const squares = data.flatMap((row, y) =>
       row.map((isDark, x) => (isDark ? `M${x} ${y}h1v1h-1z` : "")),
     );
