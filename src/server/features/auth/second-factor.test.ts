@@ -1,3 +1,4 @@
+import { sql } from "drizzle-orm";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
 import { codeOf } from "#test/authenticator-app.js";
@@ -322,6 +323,18 @@ describe("the second factor", () => {
     await refusal(second(challenge, person.codes[0] as string), 401, "challenge_expired");
     expect((await person.api.secondFactor.get()).data.recovery_codes_left).toBe(10);
     await refusal(login(person), 401, "second_factor_required");
+  });
+
+  test("no organization's transaction sees any of it", async () => {
+    const person = await withTotp();
+    const { data: organization } = await person.api.organizations.create({ body: { name: "A" } });
+    for (const table of ["totp_secrets", "recovery_codes", "passkeys", "used_challenges"]) {
+      const { rowCount } = await app.db.tenant(organization.id, (tx) =>
+        tx.execute(sql`delete from ${sql.identifier(table)}`),
+      );
+      expect([table, rowCount]).toEqual([table, 0]);
+    }
+    expect((await person.api.secondFactor.get()).data.recovery_codes_left).toBe(10);
   });
 
   test("whoever is switched off does not finish a login", async () => {
