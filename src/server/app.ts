@@ -126,9 +126,11 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     from: () => config.mailFrom ?? defaultSender(deps.publicUrl()),
     log,
   });
+  const hasInvitation = (token: string, email: string): Promise<boolean> =>
+    isInvited(db, config.secret, token, email);
   const authService = createAuthService(db, config, {
     jobs,
-    isInvited: (token, email) => isInvited(db, config.secret, token, email),
+    isInvited: hasInvitation,
   });
   const keyService = createApiKeyService(db, config, log);
   const credentials: Credentials = {
@@ -168,8 +170,15 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   const secondFactorService = createSecondFactorService(db, secret, startSession);
   const issuer = config.oidc?.issuer ?? null;
   const passkeyService = createPasskeyService(db, { secret, issuer }, startSession);
-  const oidcDeps = { db, secret, registration, settings: config.oidc, startSession, log };
-  const oidcService = createOidcService(oidcDeps);
+  const oidcService = createOidcService({
+    db,
+    secret,
+    registration,
+    settings: config.oidc,
+    startSession,
+    isInvited: hasInvitation,
+    log,
+  });
 
   const methods = signInMethods(db, config, deps.publicUrl);
   mount(app, auth, authHandlers(db, authService, emailLinks, methods), options);

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import type { OidcError } from "#shared/api/oidc.js";
+import { systemRoleIds } from "#server/db/migrate.js";
 import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
 import { CookieJar, IdentityProvider } from "#test/identity-provider.js";
 import { asOperator } from "#test/operator.js";
@@ -253,7 +254,29 @@ describe("signing in through an identity provider", () => {
     idp.person = newPerson();
     expect(await signIn(undefined, "", at)).toMatchObject(failed("registration_closed"));
     idp.person = first;
-    expect((await signIn(undefined, "", at)).isIn).toBe(true);
+    const back = await signIn(undefined, "", at);
+    expect(back.isIn).toBe(true);
+
+    // An invitation's link lets its own address in.
+    const inviter = (path: string, body: object) =>
+      send(at, "POST", path, { headers: { cookie: back.jar.header, origin: at.url }, body });
+    const { id } = JSON.parse((await inviter("/api/v1/organizations", { name: "Acme" })).text) as {
+      id: string;
+    };
+    const guest = newPerson();
+    const { invite_url } = JSON.parse(
+      (
+        await inviter(`/api/v1/organizations/${id}/invitations`, {
+          email: guest.email,
+          role_id: systemRoleIds.viewer,
+        })
+      ).text,
+    ) as { invite_url: string };
+    const query = `?redirect=${encodeURIComponent(new URL(invite_url).pathname)}`;
+    idp.person = newPerson();
+    expect((await signIn(undefined, query, at)).location).toContain("error=registration_closed");
+    idp.person = guest;
+    expect((await me((await signIn(undefined, query, at)).jar, at)).email).toBe(guest.email);
     await at.close();
   });
 

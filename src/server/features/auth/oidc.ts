@@ -40,6 +40,8 @@ interface OidcDeps {
   registration: "open" | "invite" | "closed";
   settings: OidcSettings | null;
   startSession: StartSession;
+  /** Whether a token is that of an open invitation of an address. */
+  isInvited: (token: string, email: string) => Promise<boolean>;
   log: Logger;
 }
 
@@ -79,14 +81,19 @@ export function createOidcService(deps: OidcDeps) {
   };
 
   /** The account of an identity: linked before, linked by its verified address now, or made. */
-  const accountOf = (issuer: string, identity: Identity): Promise<string> =>
+  const accountOf = (issuer: string, identity: Identity, mayRegister: boolean): Promise<string> =>
     db.withSystemTx("sign in by an identity", async (tx) => {
       const linked = await repository.findByIdentity(tx, issuer, identity.subject);
-      const userId =
-        linked?.user_id ?? (await linkOrRegister(tx, issuer, identity, deps.registration));
+      const userId = linked?.user_id ?? (await linkOrRegister(tx, issuer, identity, mayRegister));
       if (linked && !linked.is_active) throw new OidcFailure("account_inactive");
       return userId;
     });
+  /** As for a registration by password: an invitation's link is the path to come back to. */
+  const mayRegister = async ({ email }: Identity, redirect: string): Promise<boolean> => {
+    if (deps.registration !== "invite") return deps.registration === "open";
+    const token = /^\/invitations\/([\w-]+)$/.exec(redirect)?.[1];
+    return token !== undefined && email !== null && deps.isInvited(token, email);
+  };
 
   const link = async (issuer: string, identity: Identity, userId: string): Promise<void> => {
     try {
@@ -151,7 +158,8 @@ export function createOidcService(deps: OidcDeps) {
           await link(settings.issuer, identity, kept.linkTo);
           return { location: kept.redirect };
         }
-        const userId = await onceMore(() => accountOf(settings.issuer, identity));
+        const mayJoin = await mayRegister(identity, kept.redirect);
+        const userId = await onceMore(() => accountOf(settings.issuer, identity, mayJoin));
         return { location: kept.redirect, signedIn: await deps.startSession(userId, origin) };
       } catch (error) {
         if (!(error instanceof OidcFailure)) throw error;
@@ -189,7 +197,7 @@ async function linkOrRegister(
   tx: Queryable,
   issuer: string,
   identity: Identity,
-  registration: "open" | "invite" | "closed",
+  mayRegister: boolean,
 ): Promise<string> {
   const address = emailSchema.safeParse(identity.email);
   if (!identity.emailVerified || !address.success) throw new OidcFailure("oidc_email_unverified");
@@ -203,7 +211,7 @@ async function linkOrRegister(
     return existing.user_id;
   }
   const input = { email: address.data, full_name: identity.name };
-  const userId = await repository.insertVerifiedUser(tx, input, registration !== "open");
+  const userId = await repository.insertVerifiedUser(tx, input, !mayRegister);
   if (userId === null) throw new OidcFailure("registration_closed");
   await repository.insertIdentity(tx, userId, issuer, identity.subject);
   return userId;

@@ -1,7 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { refusal, startTestApp, type TestApp } from "#test/app.js";
+import type { ApiError } from "#shared/api/client.js";
 import { asOperator } from "#test/operator.js";
+import { tokenFor } from "#test/outbox.js";
 import { fieldsOf, problemOf, send } from "#test/raw.js";
 import {
   addPasskey,
@@ -212,6 +214,26 @@ describe("passkeys", () => {
     const params = { passkey_id: left[0]?.id as string };
     await refusal(api.passkeys.remove({ params }), 409, "last_sign_in_method");
     expect((await api.passkeys.list()).data).toEqual(left);
+  });
+
+  test("of an account whose address nobody had proved, a reset by mail removes them", async () => {
+    const [unproven, proven] = [await app.person(), await app.person()];
+    await asOperator(app, "update users set is_verified = true where id = $1", [proven.id]);
+    const left = [];
+    for (const { api, email } of [unproven, proven]) {
+      const { passkey } = await addPasskey(api);
+      await app.client().auth.forgotPassword({ body: { email } });
+      const token = await tokenFor({ ...app, url: localhost }, email, "reset-password");
+      const body = { token, new_password: "another staple horse" };
+      await app.client().auth.resetPassword({ body });
+      left.push(
+        await loginWith(passkey).then(
+          ({ status }) => status,
+          (error: unknown) => (error as ApiError).status,
+        ),
+      );
+    }
+    expect(left).toEqual([401, 200]);
   });
 
   test("an API key lists them and changes nothing", async () => {

@@ -6,11 +6,13 @@ import { deleteTokens, invalidLink, markVerified, useToken } from "./email-token
 import { limitLogin } from "./limits.js";
 import { refuseGuessable } from "./password-rules.js";
 import * as repository from "./repository.js";
+import { removeUnproven } from "./sign-in-methods.js";
 
 type PasswordDeps = Pick<EmailLinkDeps, "db" | "secret" | "mailer" | "publicUrl">;
 
 /**
- * Sets a new password by a link from a mail, which proves the address, too. Every session ends.
+ * Sets a new password by a link from a mail, which proves the address, too. Every session ends. The
+ * second factor stays: a mailbox is not enough to get past it.
  * @throws AppError 400 `invalid_link`; 422 for the new password; 429
  */
 export async function resetPassword(
@@ -28,6 +30,7 @@ export async function resetPassword(
     if (!used || !(await repository.setPassword(tx, used.user_id, passwordHash))) {
       throw invalidLink();
     }
+    await removeUnproven(tx, used.user_id);
     await markVerified(tx, used.user_id);
     await repository.revokeSessions(tx, used.user_id, null);
     await deleteTokens(tx, used.user_id);

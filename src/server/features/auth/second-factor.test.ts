@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vite
 import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
 import { codeOf } from "#test/authenticator-app.js";
 import { asOperator } from "#test/operator.js";
+import { tokenFor } from "#test/outbox.js";
 import { fieldsOf, problemOf, send } from "#test/raw.js";
 
 describe("the second factor", () => {
@@ -323,6 +324,22 @@ describe("the second factor", () => {
     await refusal(second(challenge, person.codes[0] as string), 401, "challenge_expired");
     expect((await person.api.secondFactor.get()).data.recovery_codes_left).toBe(10);
     await refusal(login(person), 401, "second_factor_required");
+  });
+
+  test("a password that is reset by mail, or changed, leaves it on", async () => {
+    const person = await withTotp();
+    await app.client().auth.forgotPassword({ body: { email: person.email } });
+    const token = await tokenFor(app, person.email, "reset-password");
+    const new_password = "another staple horse";
+    const begun = await challengeFor(person);
+    await app.client().auth.resetPassword({ body: { token, new_password } });
+    await refusal(second(begun, person.codes[0] as string), 401, "challenge_expired");
+    const changed = { ...person, password: new_password };
+    const challenge = await challengeFor(changed);
+    const { data } = await second(challenge, person.codes[0] as string);
+    const body = { current_password: new_password, new_password: person.password };
+    await app.client(data.access_token).auth.changePassword({ body });
+    await challengeFor(person);
   });
 
   test("no organization's transaction sees any of it", async () => {
