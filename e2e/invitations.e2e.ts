@@ -47,7 +47,7 @@ async function signIn(page: Page, email: string, password: string): Promise<void
   await page.goto(`${app.url}/login`);
   await page.getByLabel("E-mail address").fill(email);
   await page.getByLabel("Password", { exact: true }).fill(password);
-  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("button", { name: "Sign in", exact: true }).click();
   await page.waitForURL(/\/organizations$/);
 }
 
@@ -214,7 +214,7 @@ test("somebody else signs out first; the invited person signs in and accepts", a
   await page.getByRole("link", { name: "Sign in" }).click();
   await page.getByLabel("E-mail address").fill(barbara.email);
   await page.getByLabel("Password", { exact: true }).fill(barbara.password);
-  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("button", { name: "Sign in", exact: true }).click();
   await page.getByRole("button", { name: "Accept invitation" }).waitFor();
   await expectGood(page, "invitation-accept");
 

@@ -78,7 +78,7 @@ async function newPage(person: TestPerson): Promise<Page> {
   await opened.goto(`${app.url}/login`);
   await opened.getByLabel("E-mail address").fill(person.email);
   await opened.getByLabel("Password", { exact: true }).fill(person.password);
-  await opened.getByRole("button", { name: "Sign in" }).click();
+  await opened.getByRole("button", { name: "Sign in", exact: true }).click();
   await opened.waitForURL(/\/organizations$/);
   return opened;
 }
