@@ -358,6 +358,20 @@ const ofThePerson = new Set([
   "invitations.accept",
   "organizations.create",
   "organizations.slugAvailability",
+  "oidc.identities",
+  "passkeys.list",
+  "secondFactor.get",
+]);
+/** How a person signs in: no key changes it, whatever it may do. */
+const ofTheSession = new Set([
+  "oidc.link",
+  "oidc.unlink",
+  "passkeys.rename",
+  "passkeys.remove",
+  "secondFactor.startTotp",
+  "secondFactor.confirmTotp",
+  "secondFactor.removeTotp",
+  "secondFactor.renewRecoveryCodes",
 ]);
 /** After everything else, in this order: what ends what the others need. */
 const last = [
@@ -403,7 +417,12 @@ async function walk(ask: Ask, { token, may, isKey, ids }: Walker) {
       ...(alsoNeeds[call] === undefined ? [] : [alsoNeeds[call]]),
       ...(isKey && ofThePerson.has(call) ? ["*:*"] : []),
     ].find((permission) => !may(permission));
-    const expected = needed === undefined ? "let through" : `refused ${needed}`;
+    const expected =
+      isKey && ofTheSession.has(call)
+        ? "403 session_required"
+        : needed === undefined
+          ? "let through"
+          : `refused ${needed}`;
     const answer = await ask(call, endpoint, ids, token);
     walked.push(`${method} ${path}`);
     const problem = answer.status === 403 ? problemOf(answer) : undefined;
