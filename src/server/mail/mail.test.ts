@@ -9,7 +9,7 @@ import { startSmtpServer, type SmtpServer } from "#test/smtp-server.js";
 import { startJobs, type Jobs } from "../jobs/queue.js";
 import { outboxDelivery, smtpDelivery, type Deliver } from "./delivery.js";
 import { createMailer, type Message } from "./mailer.js";
-import { seal, unseal } from "./seal.js";
+import { sealLetter } from "./mailer.js";
 import { defaultSender, senderOf, smtpServerOf } from "./settings.js";
 
 const from = { name: "Omoi", address: "omoi@example.com" };
@@ -154,7 +154,7 @@ describe("mail without a mail server", () => {
     });
     const text = `Grüße,\n\nhttp://127.0.0.1:8080/reset-password?token=${"x".repeat(80)}\n`;
     const mail = { messageId: "<1@example.com>", to: "ann@example.com", subject: "Grüße", text };
-    const sealed = seal(app.config.secret, JSON.stringify(mail));
+    const sealed = sealLetter(app.config.secret, mail);
     await mailer.runSendMail({ sealed }, new AbortController().signal);
 
     const [name = ""] = await readdir(folder);
@@ -182,19 +182,6 @@ describe("mail without a mail server", () => {
     await sibling.close();
     expect((await readdir(folder)).filter((name) => name.endsWith(".eml"))).toHaveLength(10);
   });
-});
-
-test("what is sealed opens under the same secret alone, and only unchanged", () => {
-  const sealed = seal("one secret", "a token");
-  expect(sealed).not.toBe(seal("one secret", "a token"));
-  expect(unseal("one secret", sealed)).toBe("a token");
-  expect(() => unseal("another secret", sealed)).toThrow();
-  const bytes = Buffer.from(sealed, "base64url");
-  for (const at of [0, 12, bytes.length - 1]) {
-    const changed = Buffer.from(bytes);
-    changed[at] = (changed[at] ?? 0) ^ 1;
-    expect(() => unseal("one secret", changed.toString("base64url"))).toThrow();
-  }
 });
 
 test.each([

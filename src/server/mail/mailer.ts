@@ -3,7 +3,7 @@ import type { Logger } from "pino";
 import { z } from "zod";
 import type { JobData, Jobs } from "../jobs/queue.js";
 import { isRefusedForGood, type Deliver, type DeliveryError, type Letter } from "./delivery.js";
-import { seal, unseal } from "./seal.js";
+import { seal, unseal } from "../seal.js";
 import type { Sender } from "./settings.js";
 
 export interface Message {
@@ -39,11 +39,13 @@ export function createMailer(deps: MailerDeps): Mailer & {
         subject: onOneLine(subject),
         text,
       };
-      await jobs.send("send-mail", { sealed: seal(secret, JSON.stringify(letter)) });
+      await jobs.send("send-mail", { sealed: sealLetter(secret, letter) });
     },
 
     runSendMail: async ({ sealed }, signal) => {
-      const letter = JSON.parse(unseal(secret, sealed)) as Letter;
+      const plain = unseal(secret, sealedFor, "", Buffer.from(sealed, "base64url"));
+      if (!plain) throw new Error("a queued mail was sealed by another secret");
+      const letter = JSON.parse(plain.toString("utf8")) as Letter;
       const { to, subject } = letter;
       try {
         const done = await orStopped(deps.deliver(letter, deps.from()), signal);
@@ -62,6 +64,13 @@ export function createMailer(deps: MailerDeps): Mailer & {
       }
     },
   };
+}
+
+const sealedFor = "queued mail";
+
+/** A letter as it waits in the queue's table: it holds one-time links, which a backup must not give away. */
+export function sealLetter(secret: string, letter: Letter): string {
+  return seal(secret, sealedFor, "", Buffer.from(JSON.stringify(letter))).toString("base64url");
 }
 
 const recipient = z.email().max(254);

@@ -54,7 +54,7 @@ export async function runSendLink(
 ): Promise<void> {
   const { db, mailer, secret } = deps;
   const user = await db.withSystem("find whom to send a link", (tx) => findAddressee(tx, email));
-  if (!user || (purpose === "verify" ? user.is_verified : !user.has_password)) return;
+  if (!user || (purpose === "verify" && user.is_verified)) return;
   // A mailbox is not filled, whoever asks from wherever. Nobody is shut out by that: the last of the
   // mails he has holds a link that works.
   const { hits } = await db.withSystem("count links sent", (tx) =>

@@ -1,7 +1,7 @@
 import { createHmac, randomBytes } from "node:crypto";
 import { and, eq, gt, lt, sql } from "drizzle-orm";
 import type { Queryable } from "../../db/connect.js";
-import { accounts, emailTokens, users } from "../../db/tables.js";
+import { emailTokens, users } from "../../db/tables.js";
 import { AppError } from "../../errors.js";
 
 /** What a link in a mail is good for. */
@@ -92,20 +92,18 @@ export async function deleteOldTokens(tx: Queryable): Promise<void> {
   await tx.delete(emailTokens).where(lt(emailTokens.expires_at, sql`now()`));
 }
 
-/** Who a link may be sent to: for a new password those who have one. */
+/** Who a link may be sent to. */
 export async function findAddressee(
   tx: Queryable,
   email: string,
-): Promise<{ id: string; email: string; is_verified: boolean; has_password: boolean } | undefined> {
+): Promise<{ id: string; email: string; is_verified: boolean } | undefined> {
   const [user] = await tx
     .select({
       id: users.id,
       email: users.email,
       is_verified: users.is_verified,
-      has_password: sql<boolean>`${accounts.password_hash} is not null`,
     })
     .from(users)
-    .leftJoin(accounts, and(eq(accounts.user_id, users.id), eq(accounts.provider_id, "password")))
     .where(and(eq(users.email, email), eq(users.is_active, true)));
   return user;
 }

@@ -10,7 +10,7 @@ import { createOidcProvider, OidcFailure, type Attempt, type Identity } from "./
 import { lastSignInMethod } from "./passkeys.js";
 import { requireSession } from "./reauthenticate.js";
 import type { SessionOrigin } from "./repository.js";
-import { seal, unseal } from "./sealing.js";
+import { seal, unseal } from "../../seal.js";
 import { lockSignInMethods } from "./sign-in-methods.js";
 import type { SignedIn, StartSession } from "./sign-in.js";
 

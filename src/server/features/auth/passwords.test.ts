@@ -48,6 +48,14 @@ describe("passwords", () => {
     await refusal(reset(token), 400, "invalid_link");
   });
 
+  test("a reset by mail sets the first one of a person who signs in by other means", async () => {
+    const person = await app.person();
+    await asOperator(app, "delete from accounts where user_id = $1", [person.id]);
+    await refusal(login(person.email, person.password), 401, "invalid_credentials");
+    expect((await reset(await askForReset(person))).status).toBe(204);
+    expect((await login(person.email, newPassword)).status).toBe(200);
+  });
+
   test("of many who use one link at once, one sets the password", async () => {
     const person = await app.person();
     const token = await askForReset(person);

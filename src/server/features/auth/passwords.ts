@@ -11,7 +11,7 @@ import { removeUnproven } from "./sign-in-methods.js";
 type PasswordDeps = Pick<EmailLinkDeps, "db" | "secret" | "mailer" | "publicUrl">;
 
 /**
- * Sets a new password by a link from a mail, which proves the address, too. Every session ends. The
+ * Sets a password, a new or the first one, by a link from a mail, which proves the address, too. Every session ends. The
  * second factor stays: a mailbox is not enough to get past it.
  * @throws AppError 400 `invalid_link`; 422 for the new password; 429
  */
@@ -27,9 +27,8 @@ export async function resetPassword(
   const passwordHash = await hash(input.new_password);
   await db.withSystemTx("reset a password", async (tx) => {
     const used = await useToken(tx, secret, "reset", input.token);
-    if (!used || !(await repository.setPassword(tx, used.user_id, passwordHash))) {
-      throw invalidLink();
-    }
+    if (!used) throw invalidLink();
+    await repository.setPassword(tx, used.user_id, passwordHash);
     await removeUnproven(tx, used.user_id);
     await markVerified(tx, used.user_id);
     await repository.revokeSessions(tx, used.user_id, null);
@@ -65,7 +64,8 @@ export async function changePassword(
   const passwordHash = await hash(input.new_password);
   await db.withSystemTx("change a password", async (tx) => {
     // Changed meanwhile: the one that was given is the current one no longer.
-    if (!(await repository.setPassword(tx, userId, passwordHash, current))) throw wrongPassword();
+    if (!(await repository.replacePassword(tx, userId, passwordHash, current)))
+      throw wrongPassword();
     await repository.revokeSessions(tx, userId, sessionId);
     await deleteTokens(tx, userId, "reset");
   });

@@ -95,12 +95,33 @@ export async function findOwnPassword(
   return row?.password_hash ? { email: row.email, password_hash: row.password_hash } : undefined;
 }
 
-/** Sets the password of a person who has one, only where it still is `current`. Whether it did. */
+/** Sets a person's password, also the first one. */
 export async function setPassword(
   tx: Queryable,
   userId: string,
   passwordHash: string,
-  current?: string,
+): Promise<void> {
+  await tx
+    .insert(accounts)
+    .values({
+      id: newId(),
+      user_id: userId,
+      provider_id: "password",
+      account_id: userId,
+      password_hash: passwordHash,
+    })
+    .onConflictDoUpdate({
+      target: [accounts.provider_id, accounts.account_id],
+      set: { password_hash: passwordHash, updated_at: sql`now()` },
+    });
+}
+
+/** Changes a person's password where it still is `current`. Whether it did. */
+export async function replacePassword(
+  tx: Queryable,
+  userId: string,
+  passwordHash: string,
+  current: string,
 ): Promise<boolean> {
   const changed = await tx
     .update(accounts)
@@ -109,7 +130,7 @@ export async function setPassword(
       and(
         eq(accounts.user_id, userId),
         eq(accounts.provider_id, "password"),
-        current === undefined ? undefined : eq(accounts.password_hash, current),
+        eq(accounts.password_hash, current),
       ),
     )
     .returning({ id: accounts.id });

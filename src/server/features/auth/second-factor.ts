@@ -8,7 +8,7 @@ import { bindingOf, readChallenge, signChallenge } from "./challenges.js";
 import { limitFailures } from "./limits.js";
 import { reauthenticate, requirePassword, requireSession } from "./reauthenticate.js";
 import { userExists, type SessionOrigin } from "./repository.js";
-import { seal, unseal } from "./sealing.js";
+import { seal, unseal } from "../../seal.js";
 import * as repository from "./second-factor-repository.js";
 import type { SignedIn, StartSession } from "./sign-in.js";
 import {

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { codeOf } from "#test/authenticator-app.js";
 import { readChallenge, signChallenge } from "./challenges.js";
-import { seal, unseal } from "./sealing.js";
+import { seal, unseal } from "../../seal.js";
 import {
   describeTotp,
   hashRecoveryCode,

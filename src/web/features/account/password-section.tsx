@@ -12,8 +12,25 @@ import { Form } from "../../ui/form.js";
 import { NewPasswordField } from "../auth/new-password-field.js";
 import { meQuery } from "../auth/queries.js";
 import { sessionsQuery } from "./queries.js";
+import { secondFactorQuery } from "./sign-in-queries.js";
 
 export function PasswordSection(): ReactElement {
+  const factors = useQuery(secondFactorQuery);
+  if (factors.data?.has_password !== false) return <ChangePassword />;
+  return (
+    <Card title="Password">
+      <p className="text-muted">
+        You sign in without a password.{" "}
+        <Link {...paths.forgotPassword()} className="underline">
+          Set one by e-mail
+        </Link>{" "}
+        if you want another way in.
+      </p>
+    </Card>
+  );
+}
+
+function ChangePassword(): ReactElement {
   const { data: me } = useQuery(meQuery);
   const [current, setCurrent] = useState("");
   const [next, setNext] = useState("");
