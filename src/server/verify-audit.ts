@@ -45,7 +45,7 @@ async function main(args: string[]): Promise<boolean> {
       process.stdout.write(
         broken
           ? `${slug}: BROKEN at sequence ${broken.sequence}: ${broken.reason}\n`
-          : `${slug}: ${events} events, intact; the last is ${head}\n`,
+          : `${slug}: ${events} ${events === 1 ? "event" : "events"}, intact; the last is ${head}\n`,
       );
     }
     return reports.every(({ broken }) => broken === null);

@@ -24,7 +24,6 @@ export const errorCodes = {
   registration_closed: [403, "Registration is closed"],
   invitation_for_another: [403, "The invitation is for another address"],
   not_found: [404, "Not found"],
-  method_not_allowed: [405, "This method is not available here"],
   second_factor_on: [409, "The second factor is on already"],
   second_factor_off: [409, "The second factor is off"],
   passkeys_unavailable: [409, "Passkeys do not work at this address"],
