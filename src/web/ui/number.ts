@@ -1,9 +1,9 @@
 const tenths = new Intl.NumberFormat("en-US", { maximumFractionDigits: 1 });
 const twoDigits = new Intl.NumberFormat("en-US", { maximumSignificantDigits: 2 });
 
-/** One decimal, and two significant digits below that, so that a little is never shown as nothing. */
+/** One decimal; below one two significant digits, so that a little is never shown as nothing. */
 export function formatNumber(value: number): string {
-  return value !== 0 && Math.abs(value) < 0.05 ? twoDigits.format(value) : tenths.format(value);
+  return value !== 0 && Math.abs(value) < 1 ? twoDigits.format(value) : tenths.format(value);
 }
 
 /** "1 file", "2 files". */

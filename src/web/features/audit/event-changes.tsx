@@ -23,7 +23,7 @@ function ValueText({ value, isWhole }: { value: Value; isWhole: boolean }): Reac
 
 interface EventChangesProps {
   changes: AuditEvent["changes"];
-  /** The first few, cut where they are long; or all of them. */
+  /** All of them; else the first few that say something to a person, cut where they are long. */
   isWhole?: boolean;
 }
 
@@ -32,7 +32,8 @@ const shown = 3;
 /** What was changed: "role: viewer → admin". */
 export function EventChanges({ changes, isWhole = false }: EventChangesProps): ReactElement | null {
   const entries = Object.entries(changes);
-  const rows = isWhole ? entries : entries.slice(0, shown);
+  const telling = entries.filter(([field]) => !field.endsWith("_id"));
+  const rows = isWhole ? entries : telling.slice(0, shown);
   if (rows.length === 0) return null;
   return (
     <ul className="text-[13px]">
