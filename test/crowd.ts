@@ -1,0 +1,64 @@
+import type pg from "pg";
+import { systemRoleIds } from "#server/db/migrate.js";
+
+/** Tables that grow with every organization: reading all of one of them takes longer every day. */
+export const growingTables = [
+  "organizations",
+  "organization_slugs",
+  "memberships",
+  "users",
+  "api_keys",
+] as const;
+
+/**
+ * Fills a database, as its owner, with organizations of ten members each; each person has a key and is
+ * in as many organizations as all the others. @param people a multiple of 10, at least 1000
+ */
+export async function addCrowd(
+  client: pg.ClientBase,
+  organizations: number,
+  people: number,
+): Promise<void> {
+  // Nobody needs to hear of rows that are there from the beginning, and what is made up fits together.
+  await client.query("set session_replication_role = replica");
+  await client.query(
+    `insert into users (id, email, full_name)
+     select ${id("person", "n")}, format('crowd-%s@example.com', n), 'Person ' || n
+     from generate_series(0, $1::int - 1) n`,
+    [people],
+  );
+  await client.query(
+    `insert into organizations (id, name, slug, owner_id)
+     select ${id("organization", "n")}, 'Crowd ' || n, 'crowd-' || n, ${id("person", "n % $2")}
+     from generate_series(0, $1::int - 1) n`,
+    [organizations, people],
+  );
+  await client.query(
+    `insert into organization_slugs (slug, org_id)
+     select 'crowd-' || n, ${id("organization", "n")} from generate_series(0, $1::int - 1) n`,
+    [organizations],
+  );
+  // The squares keep two organizations from having the same ten.
+  await client.query(
+    `insert into memberships (id, org_id, user_id, role_id)
+     select gen_random_uuid(), ${id("organization", "n")},
+       ${id("person", "(n + place * $2::int / 10 + place * place) % $2::int")},
+       case place when 0 then $3::uuid else $4::uuid end
+     from generate_series(0, $1::int - 1) n, generate_series(0, 9) place`,
+    [organizations, people, systemRoleIds.owner, systemRoleIds.member],
+  );
+  await client.query(
+    `insert into api_keys (id, user_id, name, key_hash, key_prefix, key_hint, scopes)
+     select gen_random_uuid(), ${id("person", "n")}, 'Key', sha256(convert_to('key ' || n, 'UTF8')),
+       'crowd', 'crowd', '{*:*}'
+     from generate_series(0, $1::int - 1) n`,
+    [people],
+  );
+  await client.query("set session_replication_role = origin");
+  await client.query("analyze");
+}
+
+/** Ids as random as real ones, that can be worked out again from a number. */
+function id(kind: "person" | "organization", number: string): string {
+  return `md5('${kind} ' || (${number}))::uuid`;
+}
