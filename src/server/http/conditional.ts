@@ -2,9 +2,17 @@ import { createHash } from "node:crypto";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { AppError } from "../errors.js";
 
+/** Tags of what cannot change any more, such as an answer that is kept in memory. */
+const tags = new WeakMap<object, string>();
+
 /** The strong entity tag of an answer (RFC 9110, section 8.8.3): the same bytes, the same tag. */
 export function entityTag(data: unknown): string {
-  return `"${createHash("sha256").update(JSON.stringify(data)).digest("base64url").slice(0, 22)}"`;
+  const isKept = typeof data === "object" && data !== null && Object.isFrozen(data);
+  const known = isKept ? tags.get(data) : undefined;
+  if (known !== undefined) return known;
+  const tag = `"${createHash("sha256").update(JSON.stringify(data)).digest("base64url").slice(0, 22)}"`;
+  if (isKept) tags.set(data, tag);
+  return tag;
 }
 
 /** Names the state that a GET answers; 304 without a body where the client has it already. */

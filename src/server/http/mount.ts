@@ -178,6 +178,8 @@ async function changedOnce(
   if (endpoint.method === "PATCH" && ifMatch !== undefined) {
     // One after the other, so that of two changes of the same state one is refused.
     return options.db.locks([`change ${request.url}`], async () => {
+      // What another process has just changed must not be answered from the memory of this one.
+      await options.db.changes.caughtUp();
       const current = await read();
       if (current !== undefined) requireMatch(ifMatch, current);
       return act();

@@ -1,4 +1,4 @@
-import type { OrganizationItem, organizations } from "#shared/api/organizations.js";
+import type { Organization, OrganizationItem, organizations } from "#shared/api/organizations.js";
 import { grants, patternsCovering, permissionNames } from "#shared/permissions.js";
 import { batched } from "../../db/batch.js";
 import { cached } from "../../db/cache.js";
@@ -46,6 +46,15 @@ export function organizationHandlers(
     until: ({ is_running, period_end }) => (is_running ? 0 : period_end.getTime()),
   });
 
+  const one = cached<Organization>({
+    changes: db.changes,
+    load: async (orgId) => {
+      const found = await db.tenant(orgId, (tx) => repository.findOrganization(tx, orgId));
+      return found && Object.freeze(found);
+    },
+    sourcesOf: ({ id }) => [`organization ${id}`],
+  });
+
   return {
     create: async (context, { body }) => {
       requireFullAccess(context.actor);
@@ -77,8 +86,8 @@ export function organizationHandlers(
       else await organizationsWith(db, actor, "org:write", organization_id);
       return checkSlug(db, actor.userId, slug, organization_id);
     },
-    get: async ({ tx, orgId }) => {
-      const organization = await tx((db) => repository.findOrganization(db, orgId));
+    get: async ({ orgId }) => {
+      const organization = await one(orgId);
       if (!organization) throw notFound();
       return organization;
     },
