@@ -9,6 +9,8 @@ export interface LoadRequest {
   connections: number;
   seconds: number;
   headers: Record<string, string>;
+  /** A JSON text to POST; without one it is a GET. */
+  body?: string;
 }
 
 export interface LoadResult {
@@ -38,8 +40,9 @@ export function load(request: LoadRequest): Promise<LoadResult> {
 }
 
 async function main(request: LoadRequest): Promise<void> {
-  const { url, connections, seconds, headers } = request;
-  const result = await autocannon({ url, connections, duration: seconds, headers });
+  const { url, connections, seconds, headers, body } = request;
+  const posted = body === undefined ? {} : { method: "POST" as const, body };
+  const result = await autocannon({ url, connections, duration: seconds, headers, ...posted });
   const failed = result.errors + result.timeouts + result.non2xx;
   if (failed > 0) throw new Error(`${failed} of ${result.requests.total} requests failed`);
   const answer: LoadResult = {

@@ -2,6 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { cpus, loadavg, totalmem } from "node:os";
 import { join } from "node:path";
 import packageJson from "../package.json" with { type: "json" };
+import { calls } from "./calls.js";
 import { checkpoint } from "./checkpoint.js";
 import { command, inFolder, type Benchmark, type Row } from "./harness.js";
 import { organizations } from "./organizations.js";
@@ -13,7 +14,13 @@ import { workspaceCreation } from "./workspace-creation.js";
  * Measures what is claimed about speed: `bench/main.ts [name…]`. Ratios are of one run, so that they
  * hold on other machines; only a run of everything is written to RESULTS.md.
  */
-const benchmarks: readonly Benchmark[] = [organizations, workspaceCreation, checkpoint, start];
+const benchmarks: readonly Benchmark[] = [
+  organizations,
+  calls,
+  workspaceCreation,
+  checkpoint,
+  start,
+];
 
 async function main(names: readonly string[]): Promise<void> {
   const unknown = names.find((name) => !benchmarks.some((benchmark) => benchmark.name === name));

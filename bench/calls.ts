@@ -1,0 +1,177 @@
+import { join } from "node:path";
+import { systemRoleIds } from "#server/db/migrate.js";
+import { startBetterAuth } from "./better-auth.js";
+import { interleave, median, spread, times, type Benchmark, type Row } from "./harness.js";
+import { load } from "./load.js";
+import { asOwner, withPostgres } from "./postgres.js";
+import { withServer } from "./server.js";
+
+const organizationCount = 20;
+const memberCount = 50;
+const connections = 20;
+const seconds = 1;
+const rounds = 1;
+
+interface Call {
+  what: string;
+  /** How often better-auth's best is to be done in the same time. */
+  target: number;
+  path: string;
+  /** The same call of better-auth. */
+  theirs: { path: string; body?: string };
+}
+
+function callsOn(orgId: string, theirOrgId: string): Call[] {
+  const org = `/api/v1/organizations/${orgId}`;
+  const query = `organizationId=${theirOrgId}`;
+  return [
+    {
+      what: `List ${organizationCount} organizations`,
+      target: 20,
+      path: "/api/v1/organizations",
+      theirs: { path: "/list" },
+    },
+    {
+      what: "Get one organization",
+      target: 15,
+      path: org,
+      theirs: { path: `/get-organization?${query}` },
+    },
+    {
+      what: `List ${memberCount} members`,
+      target: 15,
+      path: `${org}/members`,
+      theirs: { path: `/list-members?${query}&limit=${memberCount}` },
+    },
+    {
+      what: "Check a permission",
+      target: 15,
+      path: `${org}/permissions?check=org:write`,
+      theirs: {
+        path: "/has-permission",
+        body: JSON.stringify({
+          organizationId: theirOrgId,
+          permissions: { organization: ["update"] },
+        }),
+      },
+    },
+  ];
+}
+
+/** What every page and every script asks for, beside a library that many would take instead. */
+export const calls: Benchmark = {
+  name: "calls",
+  method:
+    "Each call beside better-auth 1.7.5's organization plugin (list, get-organization, list-members, " +
+    `has-permission) doing the same on the same PostgreSQL, in a database of its own: ${organizationCount} ` +
+    `organizations of one person, ${memberCount} members in the first. Ours is called with an API key. ` +
+    "Theirs runs behind node:http in production mode with joins, cached session cookies and deferred " +
+    "updates of keys, without rate limits, telemetry and logging; it is called with a session whose " +
+    "cookie holds the session, so that no query is spent on it (its best), and for comparison with an " +
+    `API key. ${connections} connections, ${seconds} s a round, ${rounds} rounds in turn.`,
+  run: (folder, log) =>
+    withPostgres(folder, async ({ makeDatabase }) => {
+      const databaseUrl = await makeDatabase("omoi");
+      const options = {
+        dataDir: join(folder, "data"),
+        env: { OMOI_DATABASE_URL: databaseUrl },
+      };
+      return withServer(options, async (server, api) => {
+        const ids: string[] = [];
+        for (let number = 1; number <= organizationCount; number += 1) {
+          const { data } = await api.organizations.create({
+            body: { name: `Organization ${number}` },
+          });
+          ids.push(data.id);
+        }
+        const orgId = ids[0] as string;
+        await asOwner(databaseUrl, (client) =>
+          client.query(addPeople, [memberCount, orgId, systemRoleIds.member]),
+        );
+        const { data: made } = await api.apiKeys.create({ body: { name: "Bench" } });
+        const theirs = await startBetterAuth({
+          databaseUrl: await makeDatabase("better_auth"),
+          organizationCount,
+          memberCount,
+        });
+        try {
+          const rows: Row[] = [];
+          for (const call of callsOn(orgId, theirs.organizationId)) {
+            log(call.what);
+            const url = `${theirs.origin}/api/auth/organization${call.theirs.path}`;
+            const { body } = call.theirs;
+            rows.push(
+              ...(await compare(call, {
+                ours: {
+                  url: server.url + call.path,
+                  headers: { authorization: `Bearer ${made.key}` },
+                },
+                cookie: request(url, { cookie: theirs.cookie, origin: theirs.origin }, body),
+                key: request(url, { "x-api-key": theirs.key, origin: theirs.origin }, body),
+              })),
+            );
+          }
+          return rows;
+        } finally {
+          theirs.stop();
+        }
+      });
+    }),
+};
+
+const addPeople = `
+  with people as (
+    insert into users (id, email, full_name)
+    select gen_random_uuid(), format('person-%s@example.com', n), 'Person ' || n
+    from generate_series(2, $1::int) n returning id
+  )
+  insert into memberships (id, org_id, user_id, role_id)
+  select gen_random_uuid(), $2, id, $3 from people`;
+
+interface Request {
+  url: string;
+  headers: Record<string, string>;
+  body?: string;
+}
+
+function request(url: string, headers: Record<string, string>, body?: string): Request {
+  if (body === undefined) return { url, headers };
+  return { url, headers: { ...headers, "content-type": "application/json" }, body };
+}
+
+async function compare(
+  { what, target }: Call,
+  requests: Record<"ours" | "cookie" | "key", Request>,
+): Promise<Row[]> {
+  const measure = (of: Request) => async () =>
+    (await load({ ...of, connections, seconds })).requestsPerSecond;
+  const figures = await interleave(rounds, {
+    ours: measure(requests.ours),
+    cookie: measure(requests.cookie),
+    key: measure(requests.key),
+  });
+  const [ours, cookie, key] = [figures.ours, figures.cookie, figures.key].map(median) as [
+    number,
+    number,
+    number,
+  ];
+  const perSecond = (value: number): string => `${Math.round(value)} requests/s`;
+  return [
+    {
+      what,
+      measured: perSecond(ours),
+      against: `${perSecond(cookie)}, better-auth with a cached session`,
+      ratio: `${times(ours / cookie)} (${spread(figures.ours, figures.cookie)})`,
+      target: `at least ${target} ×`,
+      met: ours / cookie >= target,
+    },
+    {
+      what: "… against its API key",
+      measured: perSecond(ours),
+      against: `${perSecond(key)}, better-auth with an API key`,
+      ratio: `${times(ours / key)} (${spread(figures.ours, figures.key)})`,
+      target: "",
+      met: null,
+    },
+  ];
+}
