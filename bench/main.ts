@@ -6,6 +6,7 @@ import { calls } from "./calls.js";
 import { checkpoint } from "./checkpoint.js";
 import { command, inFolder, type Benchmark, type Row } from "./harness.js";
 import { organizations } from "./organizations.js";
+import { quota } from "./quota.js";
 import { serverKind } from "./server.js";
 import { start } from "./start.js";
 import { workspaceCreation } from "./workspace-creation.js";
@@ -17,6 +18,7 @@ import { workspaceCreation } from "./workspace-creation.js";
 const benchmarks: readonly Benchmark[] = [
   organizations,
   calls,
+  quota,
   workspaceCreation,
   checkpoint,
   start,

@@ -104,7 +104,8 @@ async function signIn(url: string): Promise<Client> {
   return clientOf(url, data.access_token);
 }
 
-function clientOf(url: string, token: string | null): Client {
+/** The typed client of a server at an address, by a token or a key. */
+export function clientOf(url: string, token: string | null): Client {
   return createClient((path, init) =>
     fetch(url + path, {
       ...init,
