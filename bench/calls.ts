@@ -9,8 +9,8 @@ import { withServer } from "./server.js";
 const organizationCount = 20;
 const memberCount = 50;
 const connections = 20;
-const seconds = 1;
-const rounds = 1;
+const seconds = 3;
+const rounds = 3;
 
 interface Call {
   what: string;

@@ -7,6 +7,7 @@ import { checkpoint } from "./checkpoint.js";
 import { command, inFolder, type Benchmark, type Row } from "./harness.js";
 import { organizations } from "./organizations.js";
 import { quota } from "./quota.js";
+import { scale } from "./scale.js";
 import { serverKind } from "./server.js";
 import { start } from "./start.js";
 import { workspaceCreation } from "./workspace-creation.js";
@@ -18,6 +19,7 @@ import { workspaceCreation } from "./workspace-creation.js";
 const benchmarks: readonly Benchmark[] = [
   organizations,
   calls,
+  scale,
   quota,
   workspaceCreation,
   checkpoint,

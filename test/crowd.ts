@@ -23,42 +23,43 @@ export async function addCrowd(
   await client.query("set session_replication_role = replica");
   await client.query(
     `insert into users (id, email, full_name)
-     select ${id("person", "n")}, format('crowd-%s@example.com', n), 'Person ' || n
+     select ${crowdId("person", "n")}, format('crowd-%s@example.com', n), 'Person ' || n
      from generate_series(0, $1::int - 1) n`,
     [people],
   );
   await client.query(
     `insert into organizations (id, name, slug, owner_id)
-     select ${id("organization", "n")}, 'Crowd ' || n, 'crowd-' || n, ${id("person", "n % $2")}
+     select ${crowdId("organization", "n")}, 'Crowd ' || n, 'crowd-' || n, ${crowdId("person", "n % $2")}
      from generate_series(0, $1::int - 1) n`,
     [organizations, people],
   );
   await client.query(
     `insert into organization_slugs (slug, org_id)
-     select 'crowd-' || n, ${id("organization", "n")} from generate_series(0, $1::int - 1) n`,
+     select 'crowd-' || n, ${crowdId("organization", "n")} from generate_series(0, $1::int - 1) n`,
     [organizations],
   );
   // The squares keep two organizations from having the same ten.
   await client.query(
     `insert into memberships (id, org_id, user_id, role_id)
-     select gen_random_uuid(), ${id("organization", "n")},
-       ${id("person", "(n + place * $2::int / 10 + place * place) % $2::int")},
+     select gen_random_uuid(), ${crowdId("organization", "n")},
+       ${crowdId("person", "(n + place * $2::int / 10 + place * place) % $2::int")},
        case place when 0 then $3::uuid else $4::uuid end
      from generate_series(0, $1::int - 1) n, generate_series(0, 9) place`,
     [organizations, people, systemRoleIds.owner, systemRoleIds.member],
   );
   await client.query(
     `insert into api_keys (id, user_id, name, key_hash, key_prefix, key_hint, scopes)
-     select gen_random_uuid(), ${id("person", "n")}, 'Key', sha256(convert_to('key ' || n, 'UTF8')),
+     select gen_random_uuid(), ${crowdId("person", "n")}, 'Key', sha256(convert_to('key ' || n, 'UTF8')),
        'crowd', 'crowd', '{*:*}'
      from generate_series(0, $1::int - 1) n`,
     [people],
   );
   await client.query("set session_replication_role = origin");
-  await client.query("analyze");
+  // As a database is that has been there for a while.
+  await client.query("vacuum (freeze, analyze)");
 }
 
 /** Ids as random as real ones, that can be worked out again from a number. */
-function id(kind: "person" | "organization", number: string): string {
+export function crowdId(kind: "person" | "organization", number: string): string {
   return `md5('${kind} ' || (${number}))::uuid`;
 }

@@ -1,0 +1,243 @@
+import { Agent, get } from "node:http";
+import { join } from "node:path";
+import pg from "pg";
+import type { Client } from "#shared/api/client.js";
+import { systemRoleIds } from "#server/db/migrate.js";
+import { generateKey, hashKey } from "#server/features/api-keys/key.js";
+import { addCrowd, crowdId, growingTables } from "#test/crowd.js";
+import { median, timed, times, type Benchmark, type Row } from "./harness.js";
+import { asOwner, withPostgres } from "./postgres.js";
+import { startServer, withServer, type Server } from "./server.js";
+
+const organizationCount = 20;
+const memberCount = 10;
+const crowd = { organizations: 100_000, people: 50_000 };
+const requests = 500;
+const secret = "a secret for the benchmark, of no use elsewhere";
+
+/** What one person waits for must not depend on how many others there are. */
+export const scale: Benchmark = {
+  name: "scale",
+  method:
+    `List and get by an API key of one person with ${organizationCount} organizations of ${memberCount} ` +
+    `members, in a database of ${crowd.organizations} further organizations and ` +
+    `${crowd.organizations * memberCount} memberships beside one with nothing else, two servers on one ` +
+    "PostgreSQL: medians of single requests in turn. From memory: as they come. From the database: " +
+    "both servers are made to forget all they know before each request. Strangers: each request by " +
+    "another person, of another organization, against the one person who is alone. Scans are PostgreSQL's own count, for all that the " +
+    `large database's server did: whole reads of ${growingTables.join(", ")}.`,
+  run: (folder, log) =>
+    withPostgres(folder, async ({ makeDatabase }) => {
+      const prepare = async (name: string) => {
+        const databaseUrl = await makeDatabase(name);
+        const options = {
+          dataDir: join(folder, name),
+          env: { OMOI_DATABASE_URL: databaseUrl, OMOI_SECRET: secret },
+        };
+        const person = await withServer(options, (_server, api) => settle(api, databaseUrl));
+        return { databaseUrl, options, ...person };
+      };
+      const small = await prepare("small");
+      const large = await prepare("large");
+      const took = await timed(() =>
+        asOwner(large.databaseUrl, (client) => addCrowd(client, crowd.organizations, crowd.people)),
+      );
+      log(`filled in ${Math.round(took / 1000)} s`);
+      const others = await addStrangers(large.databaseUrl, large.key);
+      const before = await wholeReads(large.databaseUrl);
+      const [smallServer, largeServer] = [
+        await startServer(small.options),
+        await startServer(large.options),
+      ];
+      let rows: Row[];
+      try {
+        rows = await measure(
+          { ...small, server: smallServer },
+          { ...large, server: largeServer },
+          others,
+          log,
+        );
+      } finally {
+        await Promise.all([smallServer.stop(), largeServer.stop()]);
+      }
+      // Its connections have ended, and have told all that they counted.
+      const scans = (await wholeReads(large.databaseUrl)) - before;
+      return [
+        ...rows,
+        {
+          what: "… whole reads of growing tables meanwhile",
+          measured: String(scans),
+          against: "",
+          ratio: "",
+          target: "none: all use indexes",
+          met: scans === 0,
+        },
+      ];
+    }),
+};
+
+interface Person {
+  key: string;
+  orgId: string;
+}
+
+/** A person with organizations, each with colleagues. */
+async function settle(api: Client, databaseUrl: string): Promise<Person> {
+  const ids: string[] = [];
+  for (let number = 1; number <= organizationCount; number += 1) {
+    const { data } = await api.organizations.create({ body: { name: `Organization ${number}` } });
+    ids.push(data.id);
+  }
+  await asOwner(databaseUrl, (client) =>
+    client.query(
+      `with people as (
+         insert into users (id, email)
+         select gen_random_uuid(), format('colleague-%s@example.com', n)
+         from generate_series(2, $1::int) n returning id
+       )
+       insert into memberships (id, org_id, user_id, role_id)
+       select gen_random_uuid(), o.id, p.id, $2 from people p, organizations o`,
+      [memberCount, systemRoleIds.member],
+    ),
+  );
+  const { data } = await api.apiKeys.create({ body: { name: "Bench" } });
+  return { key: data.key as string, orgId: ids[0] as string };
+}
+
+/** Keys of people of the crowd, each with an organization that he is in. */
+async function addStrangers(databaseUrl: string, like: string): Promise<Person[]> {
+  const prefix = like.slice(0, -36);
+  const keys = Array.from({ length: 2 * requests }, () => generateKey(prefix));
+  const { rows } = await asOwner(databaseUrl, (client) =>
+    client.query<{ org_id: string }>(
+      `with given as (
+         select hash, place, place * 17 as number
+         from unnest($1::bytea[]) with ordinality as keys(hash, place)
+       ), made as (
+         insert into api_keys (id, user_id, name, key_hash, key_prefix, key_hint, scopes)
+         select gen_random_uuid(), ${crowdId("person", "number")}, 'Bench', hash, '', '', '{*:*}'
+         from given
+       )
+       select ${crowdId("organization", "number")} as org_id from given order by place`,
+      [keys.map((key) => hashKey(secret, key))],
+    ),
+  );
+  return rows.map(({ org_id }, index) => ({ key: keys[index] as string, orgId: org_id }));
+}
+
+async function wholeReads(databaseUrl: string): Promise<number> {
+  return asOwner(databaseUrl, async (client) => {
+    const { rows } = await client.query<{ scans: number }>(
+      "select sum(seq_scan)::int as scans from pg_stat_user_tables where relname = any($1)",
+      [growingTables],
+    );
+    return rows[0]?.scans as number;
+  });
+}
+
+type Place = Person & { databaseUrl: string; server: Server };
+
+const asked = {
+  list: { what: `List of ${organizationCount} organizations`, path: () => "" },
+  get: { what: "Get of one organization", path: ({ orgId }: Person) => `/${orgId}` },
+};
+
+async function measure(
+  small: Place,
+  large: Place,
+  others: readonly Person[],
+  log: (line: string) => void,
+): Promise<Row[]> {
+  const agent = new Agent({ keepAlive: true });
+  const rows: Row[] = [];
+  const memories = await Promise.all([small, large].map((place) => memoryOf(place)));
+  try {
+    for (const [index, { what, path }] of Object.values(asked).entries()) {
+      log(what);
+      const ask = (place: Place, person: Person): Promise<number> =>
+        timed(() =>
+          request(agent, `${place.server.url}/api/v1/organizations${path(person)}`, person),
+        );
+      const inTurn = async (
+        people: readonly Person[],
+        first: () => Promise<unknown> = async () => {},
+      ) => {
+        const figures = { small: [] as number[], large: [] as number[] };
+        for (const [round, person] of people.entries()) {
+          await first();
+          const ofSmall = async () => figures.small.push(await ask(small, small));
+          const ofLarge = async () => figures.large.push(await ask(large, person));
+          // Turned around every time, as in `interleave`.
+          for (const one of round % 2 === 0 ? [ofSmall, ofLarge] : [ofLarge, ofSmall]) await one();
+        }
+        return figures;
+      };
+      const same = (count: number): Person[] => Array.from({ length: count }, () => large);
+      const forget = () => Promise.all(memories.map((memory) => memory.forget()));
+      // The first ones warm up.
+      await inTurn(same(requests), forget);
+      const kept = await inTurn(same(requests));
+      const read = await inTurn(same(requests), forget);
+      const foreign = await inTurn(others.slice(index * requests, (index + 1) * requests), forget);
+      rows.push(
+        rowOf(`${what}, from memory`, kept),
+        rowOf("… from the database", read),
+        rowOf("… by strangers", foreign),
+      );
+    }
+  } finally {
+    agent.destroy();
+    await Promise.all(memories.map(({ close }) => close()));
+  }
+  return rows;
+}
+
+function rowOf(what: string, figures: Record<"large" | "small", readonly number[]>): Row {
+  const [one, other] = [median(figures.large), median(figures.small)];
+  const precise = (value: number): string => `${value.toFixed(2)} ms`;
+  return {
+    what,
+    measured: `p50 ${precise(one)} among ${crowd.organizations}`,
+    against: `p50 ${precise(other)}, alone`,
+    ratio: times(one / other),
+    target: "at most 1.3 ×",
+    met: one / other <= 1.3,
+  };
+}
+
+function request(agent: Agent, url: string, { key }: Person): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const headers = { authorization: `Bearer ${key}` };
+    get(url, { agent, headers }, (response) => {
+      response.once("error", reject);
+      response.once("end", () => {
+        if (response.statusCode === 200) resolve();
+        else reject(new Error(`${url} answered ${response.statusCode}`));
+      });
+      response.resume();
+    }).once("error", reject);
+  });
+}
+
+interface Memory {
+  /** Settles when the server has forgotten all that it keeps in memory. */
+  forget(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Tells a server that everything may have changed, as a change of a system role would. */
+async function memoryOf({ databaseUrl }: Place): Promise<Memory> {
+  const client = new pg.Client({ connectionString: databaseUrl });
+  await client.connect();
+  await client.query("listen omoi_heard");
+  return {
+    forget: async () => {
+      const heard = new Promise((resolve) => client.once("notification", resolve));
+      await client.query(
+        "select pg_notify('omoi_changes', 'roles - -'), pg_notify('omoi_call', 'bench')",
+      );
+      await heard;
+    },
+    close: () => client.end(),
+  };
+}
