@@ -98,6 +98,7 @@ describe("query plans among many organizations", () => {
     ["list agents", () => api.agents.list({ query: { project_id: projectId } })],
     ["list runs", () => api.runs.list({ params: { agent_id: agentId } })],
     ["who am I", () => api.auth.me()],
+    ["create an organization", () => api.organizations.create({ body: { name: "Crowd 7" } })],
     [
       "rename an organization",
       () => api.organizations.update({ params: { org_id: orgId }, body: { name: "Renamed" } }),

@@ -81,7 +81,9 @@ export async function openDatabase(
     return made;
   };
   const tenantPool = pool("-c timezone=UTC");
-  const systemPool = pool("-c timezone=UTC -c app.system=on");
+  // Prepared look-ups of many at once are planned once: a plan for just these ids is never better, and
+  // PostgreSQL would make one each time, for it expects more ids than come.
+  const systemPool = pool("-c timezone=UTC -c app.system=on -c plan_cache_mode=force_generic_plan");
   const lockPool = pool("-c timezone=UTC", 20);
   await refusePrivileged(systemPool, String(serving.user));
   const systemDb = drizzle(systemPool) as Queryable;

@@ -29,3 +29,10 @@ alter policy tenant on organizations using (id between app_org_from() and app_or
 alter policy tenant on roles
   using (org_id is null or org_id between app_org_from() and app_org_to())
   with check (org_id between app_org_from() and app_org_to());
+
+-- For slugs that begin alike, in whatever language the database sorts.
+create index organization_slugs_prefix on organization_slugs (slug collate "C");
+
+-- A person's organizations and roles from the index alone: their rows lie all over the table.
+drop index memberships_user;
+create index memberships_user on memberships (user_id, org_id) include (role_id);

@@ -114,7 +114,9 @@ export async function takenSlugs(db: Queryable, base: string, stem: string): Pro
     .select({ slug: organizationSlugs.slug })
     .from(organizationSlugs)
     .where(
-      sql`${organizationSlugs.slug} = ${base} or ${organizationSlugs.slug} like ${`${stem}-%`}`,
+      // A range, not "like": that is nothing an index serves behind row-level security.
+      sql`${organizationSlugs.slug} = ${base} or (${organizationSlugs.slug} collate "C" >= ${`${stem}-`}
+        and ${organizationSlugs.slug} collate "C" < ${`${stem}.`})`,
     );
   return new Set(rows.map((row) => row.slug));
 }
