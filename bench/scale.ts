@@ -12,7 +12,7 @@ import { startServer, withServer, type Server } from "./server.js";
 const organizationCount = 20;
 const memberCount = 10;
 const crowd = { organizations: 100_000, people: 50_000 };
-const requests = 500;
+const requests = 300;
 const secret = "a secret for the benchmark, of no use elsewhere";
 
 /** What one person waits for must not depend on how many others there are. */
@@ -24,8 +24,8 @@ export const scale: Benchmark = {
     `${crowd.organizations * memberCount} memberships beside one with nothing else, two servers on one ` +
     "PostgreSQL: medians of single requests in turn. From memory: as they come. From the database: " +
     "both servers are made to forget all they know before each request. Strangers: each request by " +
-    "another person, of another organization, against the one person who is alone. Scans are PostgreSQL's own count, for all that the " +
-    `large database's server did: whole reads of ${growingTables.join(", ")}.`,
+    "another person, of another organization, against the one who is alone. What is read from end to " +
+    `end is PostgreSQL's own count of all that the large database's server did to ${growingTables.join(", ")}.`,
   run: (folder, log) =>
     withPostgres(folder, async ({ makeDatabase }) => {
       const prepare = async (name: string) => {
@@ -61,16 +61,17 @@ export const scale: Benchmark = {
         await Promise.all([smallServer.stop(), largeServer.stop()]);
       }
       // Its connections have ended, and have told all that they counted.
-      const scans = (await wholeReads(large.databaseUrl)) - before;
+      const after = await wholeReads(large.databaseUrl);
+      const read = growingTables.filter((name) => after.get(name) !== before.get(name));
       return [
         ...rows,
         {
-          what: "… whole reads of growing tables meanwhile",
-          measured: String(scans),
+          what: "… tables read from end to end meanwhile",
+          measured: read.join(", ") || "none",
           against: "",
           ratio: "",
-          target: "none: all use indexes",
-          met: scans === 0,
+          target: `none of ${growingTables.length} that grow`,
+          met: read.length === 0,
         },
       ];
     }),
@@ -125,13 +126,15 @@ async function addStrangers(databaseUrl: string, like: string): Promise<Person[]
   return rows.map(({ org_id }, index) => ({ key: keys[index] as string, orgId: org_id }));
 }
 
-async function wholeReads(databaseUrl: string): Promise<number> {
+/** How often each growing table has been read from end to end. */
+async function wholeReads(databaseUrl: string): Promise<Map<string, number>> {
   return asOwner(databaseUrl, async (client) => {
-    const { rows } = await client.query<{ scans: number }>(
-      "select sum(seq_scan)::int as scans from pg_stat_user_tables where relname = any($1)",
+    const { rows } = await client.query<{ name: string; scans: number }>(
+      `select relname as name, seq_scan::int as scans from pg_stat_user_tables
+       where relname = any($1)`,
       [growingTables],
     );
-    return rows[0]?.scans as number;
+    return new Map(rows.map(({ name, scans }) => [name, scans]));
   });
 }
 
