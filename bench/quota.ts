@@ -39,7 +39,9 @@ export const quota: Benchmark = {
             else
               log(`round ${round}: ${outcomes.filter((one) => one.runId !== null).length} started`);
             await Promise.all(
-              outcomes.map(({ runId }) => runId && api.runs.stop({ params: { run_id: runId } })),
+              outcomes.flatMap(({ runId }) =>
+                runId === null ? [] : [api.runs.stop({ params: { run_id: runId } })],
+              ),
             );
           }
           return [

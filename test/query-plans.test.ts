@@ -36,7 +36,9 @@ describe("query plans among many organizations", () => {
     await addCrowd(client, 5000, 2500);
     await client.end();
 
-    const query = pg.Client.prototype.query as (...args: unknown[]) => Promise<pg.QueryResult>;
+    const { query } = pg.Client.prototype as unknown as {
+      query: (...args: unknown[]) => Promise<pg.QueryResult>;
+    };
     vi.spyOn(pg.Client.prototype, "query").mockImplementation(function (
       this: pg.Client,
       ...args: unknown[]
