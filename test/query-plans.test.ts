@@ -91,7 +91,12 @@ describe("query plans among many organizations", () => {
     ["get one by its slug", () => api.organizations.get({ params: { org_id: slug } })],
     ["list members", () => api.members.list({ params: { org_id: orgId } })],
     ["check a permission", () => api.organizations.permissions({ params: { org_id: orgId } })],
-    ["read the usage", () => api.organizations.usage({ params: { org_id: orgId } })],
+    ["read the usage", () => api.usage.get({ params: { org_id: orgId } })],
+    ["list invitations", () => api.invitations.list({ params: { org_id: orgId } })],
+    [
+      "ask whether a slug is free",
+      () => api.organizations.slugAvailability({ query: { slug: "crowd-7" } }),
+    ],
     ["list roles", () => api.roles.list({ params: { org_id: orgId } })],
     ["list the audit log", () => api.audit.list({ params: { org_id: orgId } })],
     ["list keys", () => api.apiKeys.list()],
