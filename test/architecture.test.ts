@@ -43,6 +43,7 @@ test.each([
   ["src/server/features/agents/j.ts", "../members/routes.js"],
   ["src/server/features/agents/service.ts", "./routes.js"],
   ["src/server/features/agents/repository.ts", "fastify"],
+  ["src/server/features/agents/commit-repository.ts", "fastify"],
   ["src/server/features/agents/k.ts", "../../app.js"],
 ])("in %s the import of %s is refused", async (path, specifier) => {
   expect(await lint(path, specifier)).toContain("no-restricted-imports");

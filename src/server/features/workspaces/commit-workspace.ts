@@ -10,6 +10,7 @@ import {
   type RefUpdates,
 } from "../../git/repository.js";
 import type { OrgContext } from "../../http/mount.js";
+import * as commits from "./commit-repository.js";
 import * as repository from "./repository.js";
 import {
   branchRef,
@@ -88,8 +89,7 @@ async function commitThrough(
   }
   const iteration =
     request.commit_type === "validation"
-      ? (request.iteration ??
-        (await db.tenant(orgId, (tx) => repository.nextIteration(tx, agentId))))
+      ? (request.iteration ?? (await db.tenant(orgId, (tx) => commits.nextIteration(tx, agentId))))
       : (request.iteration ?? null);
   const message = request.message ?? defaultMessage(name, request.commit_type, iteration);
   const object = commitObject({
@@ -114,16 +114,16 @@ async function commitThrough(
   };
   const writing = writeObject(places.store, object);
   writing.catch(() => undefined);
-  await db.tenant(orgId, (tx) => repository.insertPendingCommit(tx, pending));
+  await db.tenant(orgId, (tx) => commits.insertPendingCommit(tx, pending));
   try {
     await writing;
     const ref = branchRef(workspace.branch_name);
     await begin().finish([{ ref, newSha: sha, expectedOld: head }]);
   } catch (error) {
-    await db.tenant(orgId, (tx) => repository.deletePendingCommit(tx, agentId, sha));
+    await db.tenant(orgId, (tx) => commits.deletePendingCommit(tx, agentId, sha));
     throw error;
   }
-  const commit = await db.tenant(orgId, (tx) => repository.recordCommit(tx, workspace, sha));
+  const commit = await db.tenant(orgId, (tx) => commits.recordCommit(tx, workspace, sha));
   return { commit, created: true, skipped: snapshot.skipped };
 }
 
@@ -148,7 +148,7 @@ function defaultMessage(
 /** The newest commit; for a workspace without one of its own, what it started from. */
 async function newestCommit(deps: WorkspaceDeps, workspace: ActiveWorkspace): Promise<Commit> {
   const [newest] = await deps.db.tenant(workspace.org_id, (tx) =>
-    repository.listCommits(tx, workspace.agent_id, null, 1),
+    commits.listCommits(tx, workspace.agent_id, null, 1),
   );
   if (newest) {
     const { id: _id, ...commit } = newest;
@@ -175,15 +175,11 @@ export async function activeUnderLock(
   orgId: string,
   agentId: string,
 ): Promise<ActiveWorkspace> {
-  const read = () =>
-    deps.db.tenant(orgId, async (tx) => ({
-      workspace: await requireActive(tx, agentId),
-      pending: await repository.listPendingCommits(tx, agentId),
-    }));
-  const { workspace, pending } = await read();
-  if (pending.length === 0) return workspace;
-  for (const sha of pending) await settleUnderLock(deps, workspace, sha);
-  return (await read()).workspace;
+  const read = () => deps.db.tenant(orgId, (tx) => requireActive(tx, agentId));
+  const workspace = await read();
+  if (workspace.pending_commits.length === 0) return workspace;
+  for (const sha of workspace.pending_commits) await settleUnderLock(deps, workspace, sha);
+  return read();
 }
 
 /** Settles a commit that was cut off: the branch holds it, or it never was. */
@@ -194,12 +190,9 @@ export async function settleCommit(
   sha: string,
 ): Promise<void> {
   await deps.db.locks([workspaceLock(agentId)], async () => {
-    const { workspace, pending } = await deps.db.tenant(orgId, async (tx) => ({
-      workspace: await repository.findWorkspace(tx, agentId),
-      pending: await repository.listPendingCommits(tx, agentId),
-    }));
+    const workspace = await deps.db.tenant(orgId, (tx) => repository.findWorkspace(tx, agentId));
     // Another process may have settled it while this one waited.
-    if (workspace && pending.includes(sha)) await settleUnderLock(deps, workspace, sha);
+    if (workspace?.pending_commits.includes(sha)) await settleUnderLock(deps, workspace, sha);
   });
 }
 
@@ -213,7 +206,7 @@ async function settleUnderLock(
   const exists = (await resolveCommit(store, sha)) !== null;
   const held = tip !== null && exists && (await isAncestor(store, sha, tip));
   await deps.db.tenant(workspace.org_id, async (tx) => {
-    if (held) await repository.recordCommit(tx, workspace, sha);
-    else await repository.deletePendingCommit(tx, workspace.agent_id, sha);
+    if (held) await commits.recordCommit(tx, workspace, sha);
+    else await commits.deletePendingCommit(tx, workspace.agent_id, sha);
   });
 }

@@ -8,9 +8,8 @@ import * as repository from "./repository.js";
 import {
   branchRef,
   placesOf,
-  requireWorkspace,
+  readWorkspace,
   workspaceLock,
-  workspaceOf,
   type WorkspaceDeps,
 } from "./workspace.js";
 
@@ -59,7 +58,7 @@ export async function createWorkspace(
     );
   }
   await finishWorkspace(deps, context.orgId, agentId);
-  return workspaceOf(deps, await context.tx((tx) => requireWorkspace(tx, agentId)));
+  return context.tx((tx) => readWorkspace(deps, tx, agentId));
 }
 
 /** Makes what a reserved workspace lacks; from any point at which an earlier try was cut off. */

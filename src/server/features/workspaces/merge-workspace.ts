@@ -12,7 +12,7 @@ import {
 import type { OrgContext } from "../../http/mount.js";
 import { activeUnderLock, commitUnderLock } from "./commit-workspace.js";
 import { isMergeTarget, planMerge, type MergeInput, type MergePlan } from "./plan-merge.js";
-import * as repository from "./repository.js";
+import * as merges from "./merge-repository.js";
 import {
   branchLock,
   branchRef,
@@ -152,7 +152,7 @@ async function mergeOnce(
     date: new Date(),
   });
   await db.tenant(org_id, (tx) =>
-    repository.insertPendingMerge(tx, {
+    merges.insertPendingMerge(tx, {
       id,
       org_id,
       project_id,
@@ -173,12 +173,12 @@ async function mergeOnce(
       ...plan.keep.map((kept) => ({ ref: kept.ref, newSha: kept.sha, expectedOld: null })),
     ]);
   } catch (error) {
-    await db.tenant(org_id, (tx) => repository.deletePendingMerge(tx, id));
+    await db.tenant(org_id, (tx) => merges.deletePendingMerge(tx, id));
     throw error;
   }
   return db.tenant(org_id, async (tx) => {
-    await repository.recordMerge(tx, { id, org_id, project_id, merge_commit: sha });
-    return (await repository.findMerge(tx, agent_id, id)) as Merge;
+    await merges.recordMerge(tx, { id, org_id, project_id, merge_commit: sha });
+    return (await merges.findMerge(tx, agent_id, id)) as Merge;
   });
 }
 
@@ -229,19 +229,19 @@ export async function settleMerge(
   orgId: string,
   mergeId: string,
 ): Promise<void> {
-  const found = await deps.db.tenant(orgId, (tx) => repository.findPendingMerge(tx, mergeId));
+  const found = await deps.db.tenant(orgId, (tx) => merges.findPendingMerge(tx, mergeId));
   if (!found) return;
   const keys = [workspaceLock(found.agent_id), branchLock(found.project_id, found.target_branch)];
   await deps.db.locks(keys, async () => {
-    const merge = await deps.db.tenant(orgId, (tx) => repository.findPendingMerge(tx, mergeId));
+    const merge = await deps.db.tenant(orgId, (tx) => merges.findPendingMerge(tx, mergeId));
     if (!merge) return;
     const store = deps.storage.repository(orgId, merge.project_id);
     const tip = await resolveCommit(store, branchRef(merge.target_branch));
     const exists = (await resolveCommit(store, merge.merge_commit)) !== null;
     const held = tip !== null && exists && (await isAncestor(store, merge.merge_commit, tip));
     await deps.db.tenant(orgId, async (tx) => {
-      if (held) await repository.recordMerge(tx, merge);
-      else await repository.deletePendingMerge(tx, mergeId);
+      if (held) await merges.recordMerge(tx, merge);
+      else await merges.deletePendingMerge(tx, mergeId);
     });
   });
 }

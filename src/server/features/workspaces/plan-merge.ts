@@ -8,7 +8,7 @@ import {
   type ComputedMerge,
 } from "../../git/merge.js";
 import { decide, latest, type Resolution, type SideTime } from "./decide.js";
-import * as repository from "./repository.js";
+import { importedAt, receivedTimes } from "./received-repository.js";
 import { placesOf, type ActiveWorkspace, type WorkspaceDeps } from "./workspace.js";
 
 /** A merge as it would be: its tree and what was decided for each conflict. Nothing has moved yet. */
@@ -110,9 +110,9 @@ async function timesOf(
   ]);
   return deps.db.tenant(workspace.org_id, async (tx) => {
     const shas = [...new Set([...source.flat(), ...target.flat()])];
-    const received = await repository.receivedTimes(tx, workspace.project_id, shas);
+    const received = await receivedTimes(tx, workspace.project_id, shas);
     const imported: SideTime = {
-      at: await repository.importedAt(tx, workspace.project_id),
+      at: await importedAt(tx, workspace.project_id),
       sequence: 0,
     };
     const now: SideTime = { at: new Date().toISOString(), sequence: Number.MAX_SAFE_INTEGER };

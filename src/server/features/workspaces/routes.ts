@@ -2,18 +2,19 @@ import type { workspaces } from "#shared/api/workspaces.js";
 import { notFound } from "../../errors.js";
 import type { Handlers } from "../../http/mount.js";
 import { decodeCursor, pageOf } from "../../http/pagination.js";
+import * as commits from "./commit-repository.js";
 import { commitWorkspace } from "./commit-workspace.js";
 import { createWorkspace } from "./create-workspace.js";
+import * as merges from "./merge-repository.js";
 import { mergeWorkspace, previewMerge } from "./merge-workspace.js";
-import * as repository from "./repository.js";
-import { readChanges, readDiff, readRawDiff, readWorkspace, updateWorkspace } from "./service.js";
-import { requireWorkspace, type WorkspaceDeps } from "./workspace.js";
+import { readChanges, readDiff, readRawDiff, updateWorkspace } from "./service.js";
+import { readWorkspace, requireWorkspace, type WorkspaceDeps } from "./workspace.js";
 
 export function workspaceHandlers(deps: WorkspaceDeps): Handlers<typeof workspaces> {
   return {
     create: (context, { params, body }) =>
       createWorkspace(deps, context, params.agent_id, body ?? {}),
-    get: (context, { params }) => readWorkspace(deps, context, params.agent_id),
+    get: ({ tx }, { params }) => tx((db) => readWorkspace(deps, db, params.agent_id)),
     update: (context, { params, body }) => updateWorkspace(deps, context, params.agent_id, body),
     changes: (context, { params }) => readChanges(deps, context, params.agent_id),
     createCommit: async (context, { params, body }) => {
@@ -25,7 +26,7 @@ export function workspaceHandlers(deps: WorkspaceDeps): Handlers<typeof workspac
       const after = query.cursor === undefined ? null : decodeCursor(query.cursor, 2);
       const rows = await tx(async (db) => {
         await requireWorkspace(db, params.agent_id);
-        return repository.listCommits(db, params.agent_id, after, query.limit + 1);
+        return commits.listCommits(db, params.agent_id, after, query.limit + 1);
       });
       const cursorOf = (last: (typeof rows)[number]) => [last.created_at, last.id];
       return pageOf(rows, query.limit, cursorOf, request, reply).map(
@@ -33,7 +34,7 @@ export function workspaceHandlers(deps: WorkspaceDeps): Handlers<typeof workspac
       );
     },
     commit: async ({ tx }, { params }) => {
-      const found = await tx((db) => repository.findCommit(db, params.agent_id, params.sha));
+      const found = await tx((db) => commits.findCommit(db, params.agent_id, params.sha));
       if (!found) throw notFound();
       return found.commit;
     },
@@ -57,12 +58,12 @@ export function workspaceHandlers(deps: WorkspaceDeps): Handlers<typeof workspac
       const after = query.cursor === undefined ? null : decodeCursor(query.cursor, 2);
       const rows = await tx(async (db) => {
         await requireWorkspace(db, params.agent_id);
-        return repository.listMerges(db, params.agent_id, after, query.limit + 1);
+        return merges.listMerges(db, params.agent_id, after, query.limit + 1);
       });
       return pageOf(rows, query.limit, (last) => [last.created_at, last.id], request, reply);
     },
     merge: async ({ tx }, { params }) => {
-      const merge = await tx((db) => repository.findMerge(db, params.agent_id, params.merge_id));
+      const merge = await tx((db) => merges.findMerge(db, params.agent_id, params.merge_id));
       if (!merge) throw notFound();
       return merge;
     },

@@ -9,24 +9,17 @@ import { activeUnderLock, settleCommit } from "./commit-workspace.js";
 import { finishWorkspace } from "./create-workspace.js";
 import { settleMerge } from "./merge-workspace.js";
 import { isMergeTarget } from "./plan-merge.js";
+import * as commits from "./commit-repository.js";
 import * as repository from "./repository.js";
 import {
   branchRef,
   placesOf,
+  readWorkspace,
   requireWorkspace,
   withFolderErrors,
   workspaceLock,
-  workspaceOf,
   type WorkspaceDeps,
 } from "./workspace.js";
-
-export async function readWorkspace(
-  deps: WorkspaceDeps,
-  context: OrgContext,
-  agentId: string,
-): Promise<Workspace> {
-  return workspaceOf(deps, await context.tx((tx) => requireWorkspace(tx, agentId)));
-}
 
 /** Changes the base branch and the settings given. @throws AppError 422 for an unknown base branch */
 export async function updateWorkspace(
@@ -62,7 +55,7 @@ export async function updateWorkspace(
   if (Object.keys(changes).length > 0) {
     await context.tx((tx) => repository.updateWorkspace(tx, agentId, changes));
   }
-  return readWorkspace(deps, context, agentId);
+  return context.tx((tx) => readWorkspace(deps, tx, agentId));
 }
 
 /** What the workspace adds to its base branch, committed or not: from where the two parted. */
@@ -113,7 +106,7 @@ async function commitPlaces(
 ): Promise<{ store: string; parent: string }> {
   return context.tx(async (tx) => {
     const workspace = await requireWorkspace(tx, agentId);
-    const found = await repository.findCommit(tx, agentId, sha);
+    const found = await commits.findCommit(tx, agentId, sha);
     if (!found) throw notFound();
     return { store: placesOf(deps, workspace).store, parent: found.parent_sha };
   });

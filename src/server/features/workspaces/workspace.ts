@@ -61,8 +61,13 @@ export async function requireActive(tx: Queryable, agentId: string): Promise<Act
   return { ...workspace, head_commit, head_tree, parent_commit };
 }
 
-/** A workspace as the API shows it. */
-export function workspaceOf(deps: WorkspaceDeps, row: WorkspaceRow): Workspace {
+/** A workspace as the API shows it. @throws AppError 404 `workspace_missing` */
+export async function readWorkspace(
+  deps: WorkspaceDeps,
+  tx: Queryable,
+  agentId: string,
+): Promise<Workspace> {
+  const row = await requireWorkspace(tx, agentId);
   return {
     agent_id: row.agent_id,
     agent_name: row.agent_name,
@@ -78,11 +83,7 @@ export function workspaceOf(deps: WorkspaceDeps, row: WorkspaceRow): Workspace {
     head_commit: row.head_commit,
     status: row.status,
     error: row.error,
-    counts: {
-      commits: row.commits,
-      merges: row.merges,
-      conflicts_resolved: row.conflicts_resolved,
-    },
+    counts: await repository.countActs(tx, agentId),
     settings: {
       merge_strategy: row.merge_strategy,
       auto_checkpoint: row.auto_checkpoint,

@@ -1,0 +1,100 @@
+/** The merges of workspaces. */
+import { and, desc, eq, sql } from "drizzle-orm";
+import type { Merge } from "#shared/api/workspaces.js";
+import type { Queryable } from "../../db/connect.js";
+import { merges } from "../../db/tables.js";
+import { receiveCommit } from "./received-repository.js";
+
+const mergeColumns = {
+  id: merges.id,
+  merge_commit_sha: merges.merge_commit,
+  source_branch: merges.source_branch,
+  target_branch: merges.target_branch,
+  status: merges.status,
+  resolution_strategy: merges.strategy,
+  resolutions: merges.resolutions,
+  reverted_by: merges.reverted_by,
+  created_at: merges.created_at,
+};
+
+type MergeRow = Omit<Merge, "total_conflicts" | "conflicts_resolved"> & { id: string };
+
+/** A merge as the API shows it. */
+function mergeOf(row: MergeRow): Merge & { id: string } {
+  return {
+    ...row,
+    total_conflicts: row.resolutions.length,
+    conflicts_resolved: row.resolutions.flatMap(({ paths }) => paths),
+  };
+}
+
+export async function listMerges(
+  tx: Queryable,
+  agentId: string,
+  after: readonly string[] | null,
+  limit: number,
+): Promise<(Merge & { id: string })[]> {
+  const rows = await tx
+    .select(mergeColumns)
+    .from(merges)
+    .where(
+      and(
+        eq(merges.agent_id, agentId),
+        eq(merges.state, "done"),
+        after === null
+          ? undefined
+          : sql`(${merges.created_at}, ${merges.id}) < (${after[0]}::timestamptz, ${after[1]}::uuid)`,
+      ),
+    )
+    .orderBy(desc(merges.created_at), desc(merges.id))
+    .limit(limit);
+  return rows.map(mergeOf);
+}
+
+export async function findMerge(
+  tx: Queryable,
+  agentId: string,
+  id: string,
+): Promise<(Merge & { id: string }) | undefined> {
+  const [row] = await tx
+    .select(mergeColumns)
+    .from(merges)
+    .where(and(eq(merges.id, id), eq(merges.agent_id, agentId), eq(merges.state, "done")));
+  return row && mergeOf(row);
+}
+
+export async function insertPendingMerge(
+  tx: Queryable,
+  values: Omit<typeof merges.$inferInsert, "state" | "created_at">,
+): Promise<void> {
+  await tx.insert(merges).values({ ...values, state: "pending" });
+}
+
+/** A merge whose end is not known, to be settled. */
+export async function findPendingMerge(tx: Queryable, id: string) {
+  const [row] = await tx
+    .select({
+      id: merges.id,
+      org_id: merges.org_id,
+      project_id: merges.project_id,
+      agent_id: merges.agent_id,
+      target_branch: merges.target_branch,
+      merge_commit: merges.merge_commit,
+    })
+    .from(merges)
+    .where(and(eq(merges.id, id), eq(merges.state, "pending")));
+  return row;
+}
+
+/** Records that the target branch holds the merge commit, received now. */
+export async function recordMerge(
+  tx: Queryable,
+  merge: { id: string; org_id: string; project_id: string; merge_commit: string },
+): Promise<void> {
+  await tx.update(merges).set({ state: "done" }).where(eq(merges.id, merge.id));
+  await receiveCommit(tx, merge.org_id, merge.project_id, merge.merge_commit);
+}
+
+export async function deletePendingMerge(tx: Queryable, id: string): Promise<void> {
+  await tx.delete(merges).where(and(eq(merges.id, id), eq(merges.state, "pending")));
+}
