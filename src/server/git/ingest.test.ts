@@ -28,12 +28,14 @@ import {
   UnsafePathError,
   UnsavedChangesError,
 } from "./ingest.js";
-import { diffIndex, diffStats } from "./diff.js";
-import { repairIndex } from "./repair-index.js";
+import { diffStats } from "./diff.js";
+import { fileIds, repairIndex } from "./repair-index.js";
+import { resolveTree } from "./repository.js";
 import { EMPTY_TREE, git } from "./run.js";
 import { SafeFolder } from "./safe-folder.js";
 import { commitFiles, readFiles, testStore, type Files } from "./test-store.js";
 import { listTree } from "./tree-reader.js";
+import { inputOf, takePaths, writeTree } from "./update-index.js";
 
 const run = promisify(execFile);
 
@@ -68,6 +70,10 @@ async function put(path: string, data: string | Uint8Array): Promise<void> {
 async function snapshot(parentTree?: string) {
   const input = { store, folder, indexFile };
   return snapshotFolder(parentTree === undefined ? input : { ...input, parentTree });
+}
+
+async function treeOfIndex(): Promise<string> {
+  return writeTree({ gitDir: store, indexFile });
 }
 
 /** A snapshot that must fail, leaving the index as it was and nothing beside it. */
@@ -281,6 +287,39 @@ describe("snapshotFolder", () => {
     },
   );
 
+  it("leaves nothing at work when what it is told of changes fails", async () => {
+    await start({ z: "z" });
+    await put("z", "changed");
+    const before = await readFile(indexFile);
+    const onChanges = (): never => {
+      throw new Error("told");
+    };
+    const parentTree = await treeOfIndex();
+    const told = snapshotFolder({ store, folder, indexFile, parentTree, onChanges });
+    await expect(told).rejects.toThrow("told");
+    expect(await readFile(indexFile)).toEqual(before);
+    expect(await readdir(dirname(indexFile))).toEqual(["a"]);
+  });
+
+  it("refuses what is found after git got ready, and leaves nothing beside the index", async () => {
+    await start({ z: "z" });
+    const parentTree = await treeOfIndex();
+    const before = await readFile(indexFile);
+    await put("z", "changed");
+    const file = await open(join(folder, "huge"), "w");
+    await file.truncate(3 * 1024 ** 3);
+    await file.close();
+    const taking = snapshotFolder({ store, folder, indexFile, parentTree });
+    await expect(taking).rejects.toThrow(FileTooLargeError);
+    await unlink(join(folder, "huge"));
+    await run("git", ["init", "--quiet", join(folder, "nested")]);
+    await put("nested/file", "f");
+    const nested = snapshotFolder({ store, folder, indexFile, parentTree });
+    await expect(nested).rejects.toThrow(NestedRepositoryError);
+    expect(await readFile(indexFile)).toEqual(before);
+    expect(await readdir(dirname(indexFile))).toEqual(["a"]);
+  });
+
   it("refuses a .gitmodules that is a link", async () => {
     await start({ z: "z" });
     await symlink("z", join(folder, ".gitmodules"));
@@ -399,7 +438,7 @@ describe("a folder swapped for a link while git reads", () => {
   });
 });
 
-describe("diffIndex", () => {
+describe("takePaths", () => {
   it("counts as diffStats does and lists what the index has, also after a rename", async () => {
     const lines = "one\ntwo\nthree\nfour\nfive\n";
     const from = await commitFiles(store, [], { a: "a", gone: "gone\n", old: lines, same: "same" });
@@ -409,9 +448,13 @@ describe("diffIndex", () => {
       same: "same",
       "ü\t": "+",
     });
-    const options = { gitDir: store, indexFile: join(root, "compared.index") };
+    const options = { gitDir: store, workTree: root, indexFile: join(root, "compared.index") };
     await git(["read-tree", to], options);
-    const { entries, stats } = await diffIndex(options, from);
+    const nothing = inputOf([]);
+    const [before, after] = [await resolveTree(store, from), await resolveTree(store, to)];
+    const { tree, difference } = await takePaths(options, nothing, before);
+    const { entries, stats } = difference;
+    expect(tree).toBe(after);
     expect(stats).toEqual(await diffStats(store, from, to));
     expect(stats.files_changed).toBe(4);
     const paths = entries.map(({ path }) => Buffer.from(path, "latin1").toString());
@@ -422,7 +465,7 @@ describe("diffIndex", () => {
       mode: "100644",
       oid: stdout.toString().trim(),
     });
-    expect(await diffIndex(options, to)).toMatchObject({
+    expect((await takePaths(options, nothing, after)).difference).toMatchObject({
       entries: [],
       stats: { files_changed: 0 },
     });
@@ -451,8 +494,11 @@ describe("repairIndex", () => {
     await git(["read-tree", stolen], options);
     const safe = await SafeFolder.open(folder);
     const paths = ["d/gone", "d/one", "fine", "link"];
-    const { entries } = await diffIndex(options, EMPTY_TREE);
-    expect(await repairIndex(safe, options, entries, paths)).toBe(true);
+    const { entries } = (await takePaths(options, inputOf([]), EMPTY_TREE)).difference;
+    // What was read before, while the swap was on its way back, is no excuse for other bytes.
+    const ids = await fileIds(safe, paths);
+    expect(ids.get("fine")).toBe(entries.find(({ path }) => path === "fine")?.oid);
+    expect(await repairIndex(safe, options, entries, paths, ids)).toBe(true);
     await safe.close();
     const tree = (await git(["write-tree"], options)).stdout.toString().trim();
     expect(await readFiles(store, tree)).toEqual({

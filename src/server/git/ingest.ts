@@ -4,14 +4,15 @@
  * a filter or a setting in it (`git add` would: it runs inside nested repositories).
  */
 import { copyFile, link, rename } from "node:fs/promises";
+import { PassThrough } from "node:stream";
 import { asideName, removeLeftovers, removeTree } from "./build-aside.js";
-import { diffIndex, type DiffStats } from "./diff.js";
+import type { DiffStats } from "./diff.js";
 import { assertFolder } from "./folder.js";
 import { FileTooLargeError, NestedRepositoryError } from "./path-errors.js";
-import { repairIndex } from "./repair-index.js";
+import { fileIds, repairIndex } from "./repair-index.js";
 import { git, GitError, type GitOptions } from "./run.js";
 import { displayPath, SafeFolder, type Found } from "./safe-folder.js";
-import { updateIndex, writeTree } from "./update-index.js";
+import { inputOf, takePaths, updateIndex, writeTree, type IndexOptions } from "./update-index.js";
 
 export { FolderMissingError, syncFolder, UnsavedChangesError } from "./folder.js";
 export {
@@ -47,11 +48,6 @@ export interface SnapshotInput {
   /** Bytes of a file that are accepted at most; 100 MiB by default. */
   maxFileBytes?: number;
   signal?: AbortSignal;
-  /**
-   * Whether a process of the agent may be writing now; true by default. Then every byte that git
-   * took is checked to be the folder's own. Only say false when none is alive.
-   */
-  live?: boolean;
   /** Called, perhaps more than once, when there is something to take and git is at work on it. */
   onChanges?: () => void;
 }
@@ -76,7 +72,7 @@ export async function snapshotFolder(input: SnapshotInput): Promise<Snapshot> {
     } catch (error) {
       // Files that come and go under git's hands make it stop: look again.
       const again = error instanceof GitError && error.reason === "exit" && attempt < ATTEMPTS;
-      if (!again || input.live === false) throw error;
+      if (!again) throw error;
     }
   }
 }
@@ -93,55 +89,61 @@ async function snapshotOnce(input: SnapshotInput): Promise<Snapshot> {
     config: [["core.bigFileThreshold", "16m"]] as const,
     ...(signal === undefined ? {} : { signal }),
   };
-  const scan = await scanFolder({ ...options, indexFile });
-  const previous = async (): Promise<string> => writeTree({ ...options, indexFile });
-  if (scan.paths.length === 0) {
-    const tree = await previous();
-    const changed = input.parentTree !== undefined && tree !== input.parentTree;
-    return { tree, changed, skipped: scan.skipped };
+  const current = { ...options, indexFile };
+  const parentTree = input.parentTree ?? (await writeTree(current));
+  const scans = [findDiffering(current), findUntracked(current)] as const;
+  const [differing, untracked] = scans;
+  untracked.catch(() => undefined);
+  // The first scan ends well before the second: git begins to take what it found.
+  if ((await differing).paths.length === 0 && (await untracked).paths.length === 0) {
+    const [tree, { skipped }] = [await writeTree(current), await untracked];
+    return { tree, changed: tree !== parentTree, skipped };
   }
   const copy = asideName(indexFile, "next");
-  const copying = copyIndex(indexFile, copy);
-  copying.catch(() => undefined);
-  const safe = await SafeFolder.open(folder);
-  let done = false;
   try {
-    const plan = await inspect(safe, scan.paths, input.maxFileBytes ?? 100 * 1024 * 1024);
-    const parentTree = input.parentTree ?? (await previous());
-    await copying;
-    const next = { ...options, indexFile: copy };
-    await updateIndex(next, ["--add", "--replace", "--remove", "--stdin"], plan.take);
-    await updateIndex(next, ["--force-remove", "--stdin"], plan.drop);
-    const checked = input.live === false ? null : diffIndex(next, parentTree);
-    // All are awaited whatever becomes of one: nothing may be at work when the copy goes.
-    const [written, difference, told] = await Promise.allSettled([
-      writeTree(next),
-      checked,
-      (async () => input.onChanges?.())(),
-    ]);
-    valueOf(told);
-    let tree = valueOf(written);
-    const { entries, stats } = valueOf(difference) ?? { entries: [] };
-    const repaired = await repairIndex(safe, next, entries, scan.paths);
-    if (repaired) tree = await writeTree(next);
+    await removeLeftovers(indexFile, "next");
+    await link(indexFile, copy).catch(() => copyFile(indexFile, copy));
+    const snapshot = await takeChanges(input, scans, { ...options, indexFile: copy }, parentTree);
     await rename(copy, indexFile);
-    done = true;
-    const skipped = [...scan.skipped, ...plan.skipped];
-    const counted = repaired || stats === undefined ? {} : { stats };
-    return { tree, changed: tree !== parentTree, skipped, ...counted };
-  } finally {
-    await safe.close();
-    if (!done) {
-      await copying.catch(() => undefined);
-      await removeTree(copy);
-      await removeTree(`${copy}.lock`);
-    }
+    return snapshot;
+  } catch (error) {
+    await removeTree(copy);
+    await removeTree(`${copy}.lock`);
+    throw error;
   }
 }
 
-async function copyIndex(indexFile: string, copy: string): Promise<void> {
-  await removeLeftovers(indexFile, "next");
-  await link(indexFile, copy).catch(() => copyFile(indexFile, copy));
+/** Brings an index up to what the scans find, and says how its tree differs from the parent's. */
+async function takeChanges(
+  input: SnapshotInput,
+  scans: readonly Promise<Scan>[],
+  options: IndexOptions,
+  parentTree: string,
+): Promise<Snapshot> {
+  const safe = await SafeFolder.open(input.folder);
+  try {
+    const taking = new PassThrough().on("error", () => undefined);
+    // All are awaited whatever becomes of one: nothing may be at work when the index goes.
+    const giving = givePaths(safe, scans, input.maxFileBytes ?? 100 * 1024 * 1024, taking);
+    const [given, taken, told] = await Promise.allSettled([
+      giving,
+      takePaths(options, taking, parentTree),
+      giving.then(() => input.onChanges?.()),
+    ]);
+    const { paths, drop, skipped, ids } = valueOf(given);
+    valueOf(told);
+    let { tree, difference } = valueOf(taken);
+    if (drop.length > 0) {
+      await updateIndex(options, ["--force-remove", "--stdin"], drop);
+      ({ tree, difference } = await takePaths(options, inputOf([]), parentTree));
+    }
+    const repaired = await repairIndex(safe, options, difference.entries, paths, ids);
+    if (repaired) tree = await writeTree(options);
+    const counted = repaired ? {} : { stats: difference.stats };
+    return { tree, changed: tree !== parentTree, skipped, ...counted };
+  } finally {
+    await safe.close();
+  }
 }
 
 function valueOf<Value>(settled: PromiseSettledResult<Value>): Value {
@@ -149,29 +151,65 @@ function valueOf<Value>(settled: PromiseSettledResult<Value>): Value {
   return settled.value;
 }
 
-/** The paths (bytes in latin1, sorted) where folder and index differ. Reads no file's content. */
-async function scanFolder(
-  options: GitOptions,
-): Promise<{ paths: string[]; skipped: SkippedPath[] }> {
-  const [differing, others] = await Promise.all([
-    git(["diff-files", "-z", "--raw", "--ignore-submodules=dirty"], options),
-    git(["ls-files", "-z", "--others", "--exclude-standard"], options),
-  ]);
-  const paths = new Set<string>();
-  const fields = differing.stdout.toString("latin1").split("\0");
+/** Writes to `taking` what of the scans git may take, then reads the ids of the files while git works. */
+async function givePaths(
+  safe: SafeFolder,
+  scans: readonly Promise<Scan>[],
+  maxFileBytes: number,
+  taking: PassThrough,
+): Promise<Scan & { drop: string[]; ids: Map<string, string | null> }> {
+  const all = { paths: [] as string[], drop: [] as string[], skipped: [] as SkippedPath[] };
+  const taken: string[] = [];
+  try {
+    for (const scan of scans) {
+      const { paths, skipped } = await scan;
+      const plan = await inspect(safe, paths, maxFileBytes);
+      taking.write(inputOf(plan.take));
+      taken.push(...plan.take);
+      all.paths.push(...paths);
+      all.drop.push(...plan.drop);
+      all.skipped.push(...skipped, ...plan.skipped);
+    }
+    taking.end();
+  } catch (error) {
+    taking.destroy(error as Error);
+    throw error;
+  }
+  return { ...all, ids: await fileIds(safe, taken) };
+}
+
+/** Where folder and index differ: paths are bytes in latin1, sorted. */
+interface Scan {
+  paths: string[];
+  skipped: SkippedPath[];
+}
+
+/** The tracked paths where folder and index differ. Reads no file's content. */
+async function findDiffering(options: GitOptions): Promise<Scan> {
+  const args = ["diff-files", "-z", "--raw", "--ignore-submodules=dirty"];
+  // Its threads would take the processor from the longer search for what is untracked.
+  const config = [["core.preloadIndex", "false"]] as const;
+  const fields = (await git(args, { ...options, config })).stdout.toString("latin1").split("\0");
+  const paths: string[] = [];
   for (let at = 0; at + 1 < fields.length; at += 2) {
     const path = fields[at + 1] ?? "";
     const [before, after] = (fields[at] ?? "").split(" ");
-    if (after !== "160000") paths.add(path);
+    if (after !== "160000") paths.push(path);
     else if (before !== ":160000") throw new NestedRepositoryError(displayPath(path));
   }
-  for (const path of others.stdout.toString("latin1").split("\0")) {
-    if (path.endsWith("/")) throw new NestedRepositoryError(displayPath(path.slice(0, -1)));
-    if (path !== "") paths.add(path);
-  }
-  const closed = others.stderr.matchAll(/^warning: could not open directory '(.*?)\/?': /gm);
+  return { paths, skipped: [] };
+}
+
+/** The paths that the index does not have and that are not ignored. */
+async function findUntracked(options: GitOptions): Promise<Scan> {
+  const args = ["ls-files", "-z", "--others", "--exclude-standard"];
+  const { stdout, stderr } = await git(args, options);
+  const paths = stdout.toString("latin1").split("\0").slice(0, -1);
+  const nested = paths.find((path) => path.endsWith("/"));
+  if (nested !== undefined) throw new NestedRepositoryError(displayPath(nested.slice(0, -1)));
+  const closed = stderr.matchAll(/^warning: could not open directory '(.*?)\/?': /gm);
   const skipped = [...closed].map(([, path = ""]) => ({ path, reason: "unreadable" as const }));
-  return { paths: [...paths].sort(), skipped };
+  return { paths, skipped };
 }
 
 /** Looks at each path without following anything: what git may take, and what is to be dropped. */

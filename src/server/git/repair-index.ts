@@ -9,22 +9,35 @@ import { git, spawnGit, ZERO_OID, type GitOptions } from "./run.js";
 import { displayPath, type SafeFolder } from "./safe-folder.js";
 import { updateIndex } from "./update-index.js";
 
+/** The ids of the files at the paths, read without following anything. Paths are bytes in latin1. */
+export async function fileIds(
+  safe: SafeFolder,
+  paths: readonly string[],
+): Promise<Map<string, string | null>> {
+  const ids = new Map<string, string | null>();
+  for (const path of paths) ids.set(path, await safe.blobId(path, false));
+  return ids;
+}
+
 /**
  * Compares the entries of an index that differ from a tree with the bytes in the folder, as far as
  * they are of `paths`, read without following anything, and puts the folder's bytes into the index
- * where git took others. Answers whether the index changed. Paths are bytes in latin1 strings.
+ * where git took others. `ids` are of bytes that the folder held meanwhile: where git took those, they
+ * need not be read again. Answers whether the index changed. Paths are bytes in latin1 strings.
  */
 export async function repairIndex(
   safe: SafeFolder,
   options: GitOptions,
   entries: readonly IndexEntry[],
   paths: readonly string[],
+  ids: ReadonlyMap<string, string | null>,
 ): Promise<boolean> {
   const reported = new Set(paths);
   const lines: string[] = [];
   for (const { path, mode, oid } of entries) {
     if (!reported.has(path)) continue;
     if (mode === "160000") throw new NestedRepositoryError(displayPath(path));
+    if (mode !== "120000" && ids.get(path) === oid) continue;
     if ((await safe.blobId(path, mode === "120000")) === oid) continue;
     lines.push(`${await takeSafely(safe, options, path)}\t${path}`);
   }

@@ -1,5 +1,6 @@
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { PassThrough, Readable } from "node:stream";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { git, GitError, gitVersion, spawnGit } from "./run.js";
 import { commitFiles, testStore } from "./test-store.js";
@@ -127,6 +128,20 @@ describe("git", () => {
     expect(error.stderr).toContain("Not a valid object name");
     // Input that git does not read to its end is no error of its own.
     await git(["version"], { input: Buffer.alloc(5_000_000) });
+    await git(["version"], { input: Readable.from([Buffer.alloc(5_000_000)]) });
+  });
+
+  it("takes input as it comes, and ends where it fails", async () => {
+    const args = ["cat-file", "--batch-check"];
+    const input = new PassThrough();
+    const checked = git(args, { gitDir: store, input });
+    input.write("one\n");
+    setImmediate(() => input.end("other\n"));
+    expect((await checked).stdout.toString()).toBe("one missing\nother missing\n");
+    const failing = new PassThrough();
+    const failed = failure(git(args, { gitDir: store, input: failing }));
+    failing.destroy(new Error("no more"));
+    expect(await failed).toMatchObject({ reason: "exit", exitCode: null, args });
   });
 
   it("stops at the time limit, the size limit and an abort", async () => {

@@ -4,7 +4,7 @@
  * could change is fixed here.
  */
 import { spawn } from "node:child_process";
-import type { Readable, Writable } from "node:stream";
+import { Readable, type Writable } from "node:stream";
 import { environment } from "./environment.js";
 
 export { EMPTY_TREE } from "./environment.js";
@@ -25,8 +25,8 @@ export interface GitOptions {
   indexFile?: string;
   /** Where the process starts; `/` by default, so that nothing is discovered around it. */
   cwd?: string;
-  /** Standard input; without it git reads an empty one. */
-  input?: string | Uint8Array;
+  /** Standard input; without it git reads an empty one. git is killed where a stream of it fails. */
+  input?: string | Uint8Array | Readable;
   /** Extra variables, of a short allow-list only; another name throws a TypeError. */
   env?: Readonly<Record<string, string>>;
   /** Extra settings, stronger than the fixed ones; they stay out of the argument list. */
@@ -135,7 +135,11 @@ export function spawnGit(
   });
   // git may end without reading all of its input; its exit code tells the rest.
   stdin?.on("error", () => undefined);
-  if (options.input !== undefined) stdin?.end(options.input);
+  if (stdin !== null && options.input instanceof Readable) {
+    options.input.on("error", kill).pipe(stdin);
+  } else if (options.input !== undefined) {
+    stdin?.end(options.input);
+  }
 
   let ended = false;
   const done = new Promise<{ exitCode: number; stderr: string }>((resolve, reject) => {

@@ -10,8 +10,10 @@ import {
   closeSync,
   constants,
   existsSync,
+  fstatSync,
   lstatSync,
   openSync,
+  readSync,
   type Stats,
 } from "node:fs";
 import { open, readlink, type FileHandle } from "node:fs/promises";
@@ -103,22 +105,39 @@ export class SafeFolder {
       const text = await this.readLink(path);
       return text === null ? null : blobHash(text.length).update(text).digest("hex");
     }
+    const small = await this.#readSmall(path);
+    if (small !== null) return blobHash(small.length).update(small).digest("hex");
     const handle = await this.openFile(path);
     if (handle === null) return null;
     try {
       const { size } = await handle.stat();
       const hash = blobHash(size);
       if (size === 0) return hash.digest("hex");
-      if (size <= ONE_PIECE) {
-        const { buffer, bytesRead } = await handle.read(Buffer.allocUnsafe(size), 0, size, 0);
-        hash.update(buffer.subarray(0, bytesRead));
-      } else {
-        const stream = handle.createReadStream({ autoClose: false, start: 0, end: size - 1 });
-        for await (const chunk of stream) hash.update(chunk as Buffer);
-      }
+      const stream = handle.createReadStream({ autoClose: false, start: 0, end: size - 1 });
+      for await (const chunk of stream) hash.update(chunk as Buffer);
       return hash.digest("hex");
     } finally {
       await handle.close();
+    }
+  }
+
+  /** The regular file at `path`, read at once; null where it is too large for that, or none. */
+  async #readSmall(path: string): Promise<Buffer | null> {
+    const place = await this.#locate(path);
+    if (!Buffer.isBuffer(place)) return null;
+    let fd: number;
+    try {
+      fd = openSync(place, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+    } catch {
+      return null;
+    }
+    try {
+      const stats = fstatSync(fd);
+      if (!stats.isFile() || stats.size > ONE_PIECE) return null;
+      const buffer = Buffer.allocUnsafe(stats.size);
+      return buffer.subarray(0, readSync(fd, buffer, 0, stats.size, 0));
+    } finally {
+      closeSync(fd);
     }
   }
 
