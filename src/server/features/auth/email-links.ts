@@ -14,7 +14,7 @@ import {
   type Purpose,
 } from "./email-tokens.js";
 import { limitFailures, limitHits } from "./limits.js";
-import * as repository from "./repository.js";
+import * as limitRepository from "./limit-repository.js";
 
 const askLimit = { hits: 5, seconds: 15 * 60 };
 const askAddressLimit = { hits: 30, seconds: 60 * 60 };
@@ -58,7 +58,7 @@ export async function runSendLink(
   // A mailbox is not filled, whoever asks from wherever. Nobody is shut out by that: the last of the
   // mails he has holds a link that works.
   const { hits } = await db.withSystem("count links sent", (tx) =>
-    repository.countHit(tx, `${purpose} mails ${user.id}`, 60 * 60),
+    limitRepository.countHit(tx, `${purpose} mails ${user.id}`, 60 * 60),
   );
   if (hits > mailsAnHour) {
     deps.log.warn({ user_id: user.id, purpose }, "no more links are sent to this person for now");

@@ -1,6 +1,7 @@
 import type { Database, Queryable } from "../../db/connect.js";
 import { AppError } from "../../errors.js";
-import * as repository from "./repository.js";
+import * as limitRepository from "./limit-repository.js";
+import * as sessionRepository from "./session-repository.js";
 
 export interface Limit {
   hits: number;
@@ -14,7 +15,7 @@ export async function limitHits(db: Database, bucket: string, limit: Limit): Pro
 
 /** Counts a hit in the transaction at hand, with which it is taken back. @throws AppError 429 */
 export async function limitHitsWithin(tx: Queryable, bucket: string, limit: Limit): Promise<void> {
-  const { hits, reset } = await repository.countHit(tx, bucket, limit.seconds);
+  const { hits, reset } = await limitRepository.countHit(tx, bucket, limit.seconds);
   if (hits > limit.hits) throw tooMany(limit, reset);
 }
 
@@ -32,7 +33,7 @@ export async function limitFailures<Result>(
   await limitHits(db, bucket, limit);
   const result = await attempt();
   await db.withSystem("take a success off the count", (tx) =>
-    repository.uncountHit(tx, bucket, limit.seconds),
+    limitRepository.uncountHit(tx, bucket, limit.seconds),
   );
   return result;
 }
@@ -63,7 +64,7 @@ export async function limitLogin<Result>(
   attempt: () => Promise<Result>,
 ): Promise<Result> {
   const isKnown = await db.withSystem("see whether one was signed in from there", (tx) =>
-    repository.hasSessionFrom(tx, email, ip),
+    sessionRepository.hasSessionFrom(tx, email, ip),
   );
   const forAccount = (): Promise<Result> =>
     limitFailures(db, `login ${ip} ${email}`, loginLimit, attempt);

@@ -9,7 +9,7 @@ import * as repository from "./oidc-repository.js";
 import { createOidcProvider, OidcFailure, type Attempt, type Identity } from "./oidc-provider.js";
 import { lastSignInMethod } from "./passkeys.js";
 import { requireSession } from "./reauthenticate.js";
-import type { SessionOrigin } from "./repository.js";
+import type { SessionOrigin } from "./session-repository.js";
 import { seal, unseal } from "../../seal.js";
 import { lockSignInMethods } from "./sign-in-methods.js";
 import type { SignedIn, StartSession } from "./sign-in.js";

@@ -12,7 +12,7 @@ import {
 import * as repository from "./passkey-repository.js";
 import { requireSession } from "./reauthenticate.js";
 import type { RelyingParty } from "./relying-party.js";
-import type { SessionOrigin } from "./repository.js";
+import type { SessionOrigin } from "./session-repository.js";
 import { claimChallenge, findEmail } from "./second-factor-repository.js";
 import { challengeExpired } from "./second-factor.js";
 import type { StartSession } from "./sign-in.js";

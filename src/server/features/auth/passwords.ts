@@ -6,6 +6,7 @@ import { deleteTokens, invalidLink, markVerified, useToken } from "./email-token
 import { limitLogin } from "./limits.js";
 import { refuseGuessable } from "./password-rules.js";
 import * as repository from "./repository.js";
+import * as sessionRepository from "./session-repository.js";
 import { removeUnproven } from "./sign-in-methods.js";
 
 type PasswordDeps = Pick<EmailLinkDeps, "db" | "secret" | "mailer" | "publicUrl">;
@@ -31,7 +32,7 @@ export async function resetPassword(
     await repository.setPassword(tx, used.user_id, passwordHash);
     await removeUnproven(tx, used.user_id);
     await markVerified(tx, used.user_id);
-    await repository.revokeSessions(tx, used.user_id, null);
+    await sessionRepository.revokeSessions(tx, used.user_id, null);
     await deleteTokens(tx, used.user_id);
   });
   await tellChanged(deps, email);
@@ -66,7 +67,7 @@ export async function changePassword(
     // Changed meanwhile: the one that was given is the current one no longer.
     if (!(await repository.replacePassword(tx, userId, passwordHash, current)))
       throw wrongPassword();
-    await repository.revokeSessions(tx, userId, sessionId);
+    await sessionRepository.revokeSessions(tx, userId, sessionId);
     await deleteTokens(tx, userId, "reset");
   });
   await tellChanged(deps, email);

@@ -14,6 +14,7 @@ import type { Handlers } from "../../http/mount.js";
 import { askForLink, verifyAddress, type EmailLinkDeps } from "./email-links.js";
 import { changePassword, resetPassword } from "./passwords.js";
 import * as repository from "./repository.js";
+import * as sessionRepository from "./session-repository.js";
 import type { AuthService } from "./service.js";
 import { answerSignedIn, cookieOptions, originOf } from "./session-cookie.js";
 import type { SignedIn } from "./sign-in.js";
@@ -73,7 +74,7 @@ export function authHandlers(
     sessions: async ({ actor }) => {
       requireFullAccess(actor);
       const sessions = await db.withSystem("list one's sessions", (tx) =>
-        repository.listSessions(tx, actor.userId),
+        sessionRepository.listSessions(tx, actor.userId),
       );
       return sessions.map((session) => ({ ...session, current: session.id === actor.session?.id }));
     },
@@ -85,7 +86,7 @@ export function authHandlers(
     endOtherSessions: async ({ actor }) => {
       requireFullAccess(actor);
       await db.withSystem("end one's other sessions", (tx) =>
-        repository.revokeSessions(tx, actor.userId, actor.session?.id ?? null),
+        sessionRepository.revokeSessions(tx, actor.userId, actor.session?.id ?? null),
       );
       return undefined;
     },

@@ -8,7 +8,9 @@ import { invalidToken, type Actor } from "../../http/authenticate.js";
 import type { Jobs } from "../../jobs/queue.js";
 import { limitHits, limitLogin } from "./limits.js";
 import { refuseGuessable } from "./password-rules.js";
+import * as limitRepository from "./limit-repository.js";
 import * as repository from "./repository.js";
+import * as sessionRepository from "./session-repository.js";
 import { deleteOldChallenges } from "./second-factor-repository.js";
 import { secondFactorRequired } from "./second-factor.js";
 import type { SignedIn, StartSession } from "./sign-in.js";
@@ -29,7 +31,11 @@ export interface AuthService {
     invitation?: string | null | undefined;
     ip: string;
   }): Promise<User>;
-  login(email: string, password: string, origin: repository.SessionOrigin): Promise<SignedIn>;
+  login(
+    email: string,
+    password: string,
+    origin: sessionRepository.SessionOrigin,
+  ): Promise<SignedIn>;
   /** Starts a session for a person whose identity was shown in another way. */
   startSession: StartSession;
   refresh(token: string, kind: "refresh" | "cookie"): Promise<SignedIn>;
@@ -49,7 +55,7 @@ export function createAuthService(
 ): AuthService {
   const { secret } = settings;
   const readSession = batched((ids) =>
-    db.withSystem("check sessions", (tx) => repository.findLiveSessions(tx, ids)),
+    db.withSystem("check sessions", (tx) => sessionRepository.findLiveSessions(tx, ids)),
   );
   const liveSession = cached({
     changes: db.changes,
@@ -80,7 +86,7 @@ export function createAuthService(
   const startSession: StartSession = async (userId, origin, claim) => {
     const sessionId = await db.withSystemTx("start a session", async (tx) => {
       await claim?.(tx);
-      return repository.insertSession(tx, userId, origin, sessionEnd());
+      return sessionRepository.insertSession(tx, userId, origin, sessionEnd());
     });
     return signedIn(sessionId, 0);
   };
@@ -137,20 +143,22 @@ export function createAuthService(
       if (!claims || !session) throw invalidToken();
       const generation = kind === "cookie" ? session.generation : claims.generation;
       const rotated = await db.withSystem("refresh a session", (tx) =>
-        repository.rotateSession(tx, session.id, generation, sessionEnd()),
+        sessionRepository.rotateSession(tx, session.id, generation, sessionEnd()),
       );
       if (rotated) return signedIn(session.id, generation + 1);
       // A used refresh token came back: either copy may be a thief's, so the session ends for both.
       if (kind === "refresh") {
         await db.withSystem("end a session whose refresh token was replayed", (tx) =>
-          repository.revokeSession(tx, session.user_id, session.id),
+          sessionRepository.revokeSession(tx, session.user_id, session.id),
         );
       }
       throw invalidToken();
     },
 
     endSession: (userId, sessionId) =>
-      db.withSystem("end a session", (tx) => repository.revokeSession(tx, userId, sessionId)),
+      db.withSystem("end a session", (tx) =>
+        sessionRepository.revokeSession(tx, userId, sessionId),
+      ),
 
     actorOf: async (kind, token) => {
       const claims = verifyToken(secret, kind, token);
@@ -158,7 +166,7 @@ export function createAuthService(
       if (!session) throw invalidToken();
       if (session.idle) {
         await db.withSystem("mark a session as used", (tx) =>
-          repository.touchSession(tx, session.id, sessionEnd()),
+          sessionRepository.touchSession(tx, session.id, sessionEnd()),
         );
       }
       return { userId: session.user_id, session: { id: session.id }, key: null };
@@ -189,7 +197,7 @@ function registrationClosed(registration: "open" | "invite" | "closed"): AppErro
 /** Forgets counted tries and answered challenges whose time is over. */
 export function forgetOldHits(db: Database): Promise<void> {
   return db.withSystem("forget old hits and challenges", async (tx) => {
-    await repository.deleteOldHits(tx);
+    await limitRepository.deleteOldHits(tx);
     await deleteOldChallenges(tx);
   });
 }

@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { sessionCookie } from "../../http/authenticate.js";
-import type { SessionOrigin } from "./repository.js";
+import type { SessionOrigin } from "./session-repository.js";
 import type { SignedIn } from "./sign-in.js";
 
 /** How our cookies are set: out of reach of scripts and of other sites' forms. */
