@@ -14,6 +14,7 @@ import {
 import type { AuditEvent } from "#shared/api/audit.js";
 import type { Organization } from "#shared/api/organizations.js";
 import type { Merge, MergeStrategy, Commit } from "#shared/api/workspaces.js";
+import type { Origin } from "./audit.js";
 import { bytes, instant } from "./columns.js";
 
 /** The tables as `db/migrations` makes them. Column names are those of the wire. */
@@ -268,6 +269,7 @@ export const merges = pgTable("merges", {
   status: text({ enum: ["clean", "conflict_resolved"] }).notNull(),
   resolutions: jsonb().$type<Merge["resolutions"]>().notNull(),
   reverted_by: uuid(),
+  origin: jsonb().$type<Origin>(),
   created_at: createdAt(),
 });
 

@@ -1,4 +1,5 @@
 import type { MergeStrategy, Workspace } from "#shared/api/workspaces.js";
+import { differences } from "../../db/audit.js";
 import { AppError, invalidField, notFound } from "../../errors.js";
 import { RefMovedError, resolveCommit, resolveTree, updateRef } from "../../git/repository.js";
 import type { OrgContext } from "../../http/mount.js";
@@ -6,9 +7,12 @@ import { activeUnderLock, commitUnderLock } from "./commit-workspace.js";
 import { isMergeTarget } from "./plan-merge.js";
 import * as repository from "./repository.js";
 import {
+  auditedFields,
+  auditTarget,
   branchRef,
   placesOf,
   readWorkspace,
+  requireWorkspace,
   workspaceLock,
   type WorkspaceDeps,
 } from "./workspace.js";
@@ -40,8 +44,8 @@ export async function createWorkspace(
   if (!isMergeTarget(baseBranch) || !(await resolveCommit(store, branchRef(baseBranch)))) {
     throw invalidField("base_branch", `names no branch to merge into: ${baseBranch}`, "unknown_id");
   }
-  const reserved = await context.tx((tx) =>
-    repository.reserveWorkspace(tx, {
+  await context.change(async (tx, tell) => {
+    const reserved = await repository.reserveWorkspace(tx, {
       agent_id: agentId,
       org_id: context.orgId,
       project_id: agent.project_id,
@@ -49,14 +53,20 @@ export async function createWorkspace(
       base_branch: baseBranch,
       parent_agent_id: agent.parent_agent_id,
       merge_strategy: input.merge_strategy ?? "newest_file_wins",
-    }),
-  );
-  if (!reserved) {
-    throw new AppError(
-      "workspace_exists",
-      "The agent has a workspace; use it, or archive it first.",
-    );
-  }
+    });
+    if (!reserved) {
+      throw new AppError(
+        "workspace_exists",
+        "The agent has a workspace; use it, or archive it first.",
+      );
+    }
+    const workspace = await requireWorkspace(tx, agentId);
+    tell({
+      action: "workspace.created",
+      target: auditTarget(workspace),
+      changes: differences(null, workspace, auditedFields),
+    });
+  });
   await finishWorkspace(deps, context.orgId, agentId);
   return context.tx((tx) => readWorkspace(deps, tx, agentId));
 }

@@ -17,10 +17,13 @@ const mergeColumns = {
   created_at: merges.created_at,
 };
 
-type MergeRow = Omit<Merge, "total_conflicts" | "conflicts_resolved"> & { id: string };
+type ShownRow = Omit<Merge, "total_conflicts" | "conflicts_resolved"> & { id: string };
+export type MergeRow = typeof merges.$inferSelect;
+/** What is known of a merge before its branch moves. */
+export type NewMerge = Omit<MergeRow, "state" | "created_at" | "reverted_by">;
 
 /** A merge as the API shows it. */
-function mergeOf(row: MergeRow): Merge & { id: string } {
+function mergeOf(row: ShownRow): Merge & { id: string } {
   return {
     ...row,
     total_conflicts: row.resolutions.length,
@@ -63,10 +66,7 @@ export async function findMerge(
   return row && mergeOf(row);
 }
 
-export async function insertPendingMerge(
-  tx: Queryable,
-  values: Omit<typeof merges.$inferInsert, "state" | "created_at">,
-): Promise<void> {
+export async function insertPendingMerge(tx: Queryable, values: NewMerge): Promise<void> {
   await tx.insert(merges).values({ ...values, state: "pending" });
 }
 
@@ -80,6 +80,7 @@ export async function findPendingMerge(tx: Queryable, id: string) {
       agent_id: merges.agent_id,
       target_branch: merges.target_branch,
       merge_commit: merges.merge_commit,
+      origin: merges.origin,
     })
     .from(merges)
     .where(and(eq(merges.id, id), eq(merges.state, "pending")));
@@ -89,7 +90,7 @@ export async function findPendingMerge(tx: Queryable, id: string) {
 /** Records that the target branch holds the merge commit, received now. */
 export async function recordMerge(
   tx: Queryable,
-  merge: { id: string; org_id: string; project_id: string; merge_commit: string },
+  merge: Pick<MergeRow, "id" | "org_id" | "project_id" | "merge_commit">,
 ): Promise<void> {
   await tx.update(merges).set({ state: "done" }).where(eq(merges.id, merge.id));
   await receiveCommit(tx, merge.org_id, merge.project_id, merge.merge_commit);

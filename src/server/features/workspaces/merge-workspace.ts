@@ -1,18 +1,13 @@
 import type { Merge, MergeStrategy } from "#shared/api/workspaces.js";
+import type { Origin } from "../../db/audit.js";
 import { newId } from "../../db/columns.js";
 import { AppError, invalidField } from "../../errors.js";
 import { snapshotFolder } from "../../git/ingest.js";
-import {
-  commitTree,
-  isAncestor,
-  RefMovedError,
-  resolveCommit,
-  updateRefs,
-} from "../../git/repository.js";
+import { commitTree, RefMovedError, resolveCommit } from "../../git/repository.js";
 import type { OrgContext } from "../../http/mount.js";
 import { activeUnderLock, commitUnderLock } from "./commit-workspace.js";
+import { landMerge } from "./land-merge.js";
 import { isMergeTarget, planMerge, type MergeInput, type MergePlan } from "./plan-merge.js";
-import * as merges from "./merge-repository.js";
 import {
   branchLock,
   branchRef,
@@ -35,8 +30,7 @@ const attempts = 5;
 
 /**
  * Merges the workspace's branch into the target: one commit of two parents, or `up_to_date`. Merges
- * into one branch queue in order. The row is written as pending before the branch moves and done
- * after; the branch moves once, atomically, from the commit the merge was computed on.
+ * into one branch queue in order.
  * @throws AppError 409 `unsaved_changes`, `workspace_not_active`; 422 for an unknown target
  */
 export async function mergeWorkspace(
@@ -51,7 +45,7 @@ export async function mergeWorkspace(
     const workspace = await saveFirst(deps, context, agentId);
     for (let attempt = 1; ; attempt += 1) {
       try {
-        return await mergeOnce(deps, workspace, target.branch, request);
+        return await mergeOnce(deps, context, workspace, target.branch, request);
       } catch (error) {
         if (!(error instanceof RefMovedError) || attempt === attempts) throw error;
       }
@@ -131,11 +125,11 @@ async function saveFirst(
 
 async function mergeOnce(
   deps: WorkspaceDeps,
+  origin: Origin,
   workspace: ActiveWorkspace,
   targetBranch: string,
   request: MergeRequest,
 ): Promise<Merge> {
-  const { db } = deps;
   const { org_id, project_id, agent_id } = workspace;
   const { store } = placesOf(deps, workspace);
   const id = newId();
@@ -151,8 +145,10 @@ async function mergeOnce(
     author: { name: workspace.agent_name, email: `${agent_id}@agents.omoi` },
     date: new Date(),
   });
-  await db.tenant(org_id, (tx) =>
-    merges.insertPendingMerge(tx, {
+  return landMerge(
+    deps,
+    origin,
+    {
       id,
       org_id,
       project_id,
@@ -165,21 +161,9 @@ async function mergeOnce(
       strategy: input.strategy,
       status: plan.resolutions.length > 0 ? "conflict_resolved" : "clean",
       resolutions: plan.resolutions,
-    }),
+    },
+    plan.keep,
   );
-  try {
-    await updateRefs(store, [
-      { ref: branchRef(targetBranch), newSha: sha, expectedOld: input.target },
-      ...plan.keep.map((kept) => ({ ref: kept.ref, newSha: kept.sha, expectedOld: null })),
-    ]);
-  } catch (error) {
-    await db.tenant(org_id, (tx) => merges.deletePendingMerge(tx, id));
-    throw error;
-  }
-  return db.tenant(org_id, async (tx) => {
-    await merges.recordMerge(tx, { id, org_id, project_id, merge_commit: sha });
-    return (await merges.findMerge(tx, agent_id, id)) as Merge;
-  });
 }
 
 async function inputOf(
@@ -221,27 +205,4 @@ function mergeOf(input: MergeInput, plan: MergePlan): Merge {
     reverted_by: null,
     created_at: new Date().toISOString(),
   };
-}
-
-/** Settles a merge that was cut off: the target branch holds it, or it never was. */
-export async function settleMerge(
-  deps: WorkspaceDeps,
-  orgId: string,
-  mergeId: string,
-): Promise<void> {
-  const found = await deps.db.tenant(orgId, (tx) => merges.findPendingMerge(tx, mergeId));
-  if (!found) return;
-  const keys = [workspaceLock(found.agent_id), branchLock(found.project_id, found.target_branch)];
-  await deps.db.locks(keys, async () => {
-    const merge = await deps.db.tenant(orgId, (tx) => merges.findPendingMerge(tx, mergeId));
-    if (!merge) return;
-    const store = deps.storage.repository(orgId, merge.project_id);
-    const tip = await resolveCommit(store, branchRef(merge.target_branch));
-    const exists = (await resolveCommit(store, merge.merge_commit)) !== null;
-    const held = tip !== null && exists && (await isAncestor(store, merge.merge_commit, tip));
-    await deps.db.tenant(orgId, async (tx) => {
-      if (held) await merges.recordMerge(tx, merge);
-      else await merges.deletePendingMerge(tx, mergeId);
-    });
-  });
 }

@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
 import type { Diff, MergeStrategy, Workspace } from "#shared/api/workspaces.js";
+import { differences } from "../../db/audit.js";
 import { invalidField, notFound } from "../../errors.js";
 import { diffFiles, rawDiff } from "../../git/diff.js";
 import { snapshotFolder } from "../../git/ingest.js";
@@ -7,11 +8,13 @@ import { mergeBase, resolveCommit } from "../../git/repository.js";
 import type { OrgContext } from "../../http/mount.js";
 import { activeUnderLock, settleCommit } from "./commit-workspace.js";
 import { finishWorkspace } from "./create-workspace.js";
-import { settleMerge } from "./merge-workspace.js";
+import { settleMerge } from "./land-merge.js";
 import { isMergeTarget } from "./plan-merge.js";
 import * as commits from "./commit-repository.js";
 import * as repository from "./repository.js";
 import {
+  auditedFields,
+  auditTarget,
   branchRef,
   placesOf,
   readWorkspace,
@@ -52,10 +55,16 @@ export async function updateWorkspace(
   const changes = Object.fromEntries(
     Object.entries({ base_branch, ...settings }).filter(([, value]) => value !== undefined),
   );
-  if (Object.keys(changes).length > 0) {
-    await context.tx((tx) => repository.updateWorkspace(tx, agentId, changes));
-  }
-  return context.tx((tx) => readWorkspace(deps, tx, agentId));
+  return context.change(async (tx, tell) => {
+    const before = await requireWorkspace(tx, agentId);
+    if (Object.keys(changes).length > 0) await repository.updateWorkspace(tx, agentId, changes);
+    const after = await requireWorkspace(tx, agentId);
+    const changed = differences(before, after, auditedFields);
+    if (Object.keys(changed).length > 0) {
+      tell({ action: "workspace.updated", target: auditTarget(after), changes: changed });
+    }
+    return readWorkspace(deps, tx, agentId);
+  });
 }
 
 /** What the workspace adds to its base branch, committed or not: from where the two parted. */

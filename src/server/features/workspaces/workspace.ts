@@ -27,6 +27,19 @@ export const branchLock = (projectId: string, branch: string): string =>
   `branch ${projectId} ${branch}`;
 export const branchRef = (branch: string): string => `refs/heads/${branch}`;
 
+/** What of a workspace the audit log tells. */
+export const auditedFields = [
+  "base_branch",
+  "parent_agent_id",
+  "merge_strategy",
+  "auto_checkpoint",
+  "retention_days",
+] as const;
+
+/** A workspace in the audit log: its agent's id, under the name of its branch. */
+export const auditTarget = ({ agent_id, branch_name }: WorkspaceRow) =>
+  ({ type: "workspace", id: agent_id, name: branch_name }) as const;
+
 /** Where a workspace's files and repository lie. */
 export function placesOf(deps: WorkspaceDeps, workspace: WorkspaceRow) {
   const { org_id, project_id, agent_id, agent_name } = workspace;

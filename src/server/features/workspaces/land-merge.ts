@@ -1,0 +1,89 @@
+/** Moving a target branch to a commit that merges make, so that a crash neither loses nor repeats it. */
+import type { Merge } from "#shared/api/workspaces.js";
+import { originOf, serverItself, type Origin, type Tell } from "../../db/audit.js";
+import type { Queryable } from "../../db/connect.js";
+import { isAncestor, resolveCommit, updateRefs } from "../../git/repository.js";
+import * as merges from "./merge-repository.js";
+import type { MergeRow, NewMerge } from "./merge-repository.js";
+import { branchLock, branchRef, workspaceLock, type WorkspaceDeps } from "./workspace.js";
+
+/**
+ * Moves the target branch to the merge's commit. The row is written as pending before the branch
+ * moves and done after, with the event that tells of it; the branch moves once, atomically, from the
+ * commit that the merge was computed on.
+ * @throws RefMovedError where the branch is elsewhere; then nothing was done
+ */
+export async function landMerge(
+  deps: WorkspaceDeps,
+  origin: Origin,
+  merge: Omit<NewMerge, "origin">,
+  keep: readonly { ref: string; sha: string }[],
+): Promise<Merge> {
+  const { db } = deps;
+  const { id, org_id, project_id } = merge;
+  await db.tenant(org_id, (tx) =>
+    merges.insertPendingMerge(tx, { ...merge, origin: originOf(origin) }),
+  );
+  try {
+    await updateRefs(deps.storage.repository(org_id, project_id), [
+      {
+        ref: branchRef(merge.target_branch),
+        newSha: merge.merge_commit,
+        expectedOld: merge.target_commit,
+      },
+      ...keep.map(({ ref, sha }) => ({ ref, newSha: sha, expectedOld: null })),
+    ]);
+  } catch (error) {
+    await db.tenant(org_id, (tx) => merges.deletePendingMerge(tx, id));
+    throw error;
+  }
+  return db.change(org_id, origin, (tx, tell) => recordMerge(tx, tell, merge));
+}
+
+/** Records that the target branch holds the merge's commit. */
+async function recordMerge(
+  tx: Queryable,
+  tell: Tell,
+  merge: Pick<MergeRow, "id" | "org_id" | "project_id" | "agent_id" | "merge_commit">,
+): Promise<Merge> {
+  await merges.recordMerge(tx, merge);
+  const done = (await merges.findMerge(tx, merge.agent_id, merge.id)) as Merge & { id: string };
+  const told = {
+    status: done.status,
+    merge_commit_sha: done.merge_commit_sha,
+    conflicts: done.conflicts_resolved,
+  };
+  tell({
+    action: "merge.created",
+    target: { type: "merge", id: done.id, name: `${done.source_branch} → ${done.target_branch}` },
+    changes: Object.fromEntries(
+      Object.entries(told).map(([field, value]) => [field, { from: null, to: value }]),
+    ),
+  });
+  return done;
+}
+
+/** Settles a merge that was cut off: the target branch holds it, or it never was. */
+export async function settleMerge(
+  deps: WorkspaceDeps,
+  orgId: string,
+  mergeId: string,
+): Promise<void> {
+  const { db } = deps;
+  const found = await db.tenant(orgId, (tx) => merges.findPendingMerge(tx, mergeId));
+  if (!found) return;
+  const keys = [workspaceLock(found.agent_id), branchLock(found.project_id, found.target_branch)];
+  await db.locks(keys, async () => {
+    const merge = await db.tenant(orgId, (tx) => merges.findPendingMerge(tx, mergeId));
+    if (!merge) return;
+    const store = deps.storage.repository(orgId, merge.project_id);
+    const tip = await resolveCommit(store, branchRef(merge.target_branch));
+    const exists = (await resolveCommit(store, merge.merge_commit)) !== null;
+    const held = tip !== null && exists && (await isAncestor(store, merge.merge_commit, tip));
+    // Who asked is named as if nothing had happened in between.
+    await db.change(orgId, merge.origin ?? serverItself, async (tx, tell) => {
+      if (held) await recordMerge(tx, tell, merge);
+      else await merges.deletePendingMerge(tx, mergeId);
+    });
+  });
+}
