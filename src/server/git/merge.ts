@@ -7,7 +7,9 @@ import { groupConflicts, parseMergeTree, type Conflict, type Renames } from "./m
 import { git, GitError } from "./run.js";
 
 export { applyDecisions, type Decision } from "./apply-decisions.js";
+export { conflictFiles, readTexts, type ConflictFile } from "./conflict-files.js";
 export type { Conflict } from "./merge-conflicts.js";
+export { TreeClashError } from "./patch-tree.js";
 export { touchingCommits } from "./touching-commits.js";
 
 /** What git makes of a merge of `source` into `target`. */
@@ -38,7 +40,8 @@ const MERGE_MS = 5 * 60_000;
 
 /**
  * Merges two commits (full ids) in memory; only objects are written, no reference moves. Merge
- * attributes (`binary`, `merge=union`) are those of the target; no driver is ever run.
+ * attributes (`binary`, `merge=union`) are those of the target; no driver is ever run. With `base`
+ * that commit is taken for the one where the two parted: what `source` changed since is brought in.
  *
  * Throws an UnrelatedHistoriesError, and a GitError where a commit is missing or git fails.
  */
@@ -46,14 +49,13 @@ export async function computeMerge(
   store: string,
   target: string,
   source: string,
+  base: string | null = null,
 ): Promise<ComputedMerge> {
-  assertOid(target);
-  assertOid(source);
-  const [merged, found] = await Promise.all([
-    mergeTree(store, target, source),
-    git(["merge-base", "--all", target, source], { gitDir: store, okExitCodes: [0, 1] }),
+  for (const sha of [target, source, ...(base === null ? [] : [base])]) assertOid(sha);
+  const [merged, bases] = await Promise.all([
+    mergeTree(store, target, source, base),
+    base === null ? mergeBases(store, target, source) : [base],
   ]);
-  const bases = found.stdout.toString("latin1").split("\n").filter(Boolean);
   const output = parseMergeTree(merged.stdout.toString("latin1"));
   if (output === null || merged.exitCode === 128) {
     if (bases.length === 0) throw new UnrelatedHistoriesError();
@@ -67,6 +69,12 @@ export async function computeMerge(
   return { target, source, bases, tree: output.tree, conflicts, upToDate };
 }
 
+async function mergeBases(store: string, target: string, source: string): Promise<string[]> {
+  const args = ["merge-base", "--all", target, source];
+  const { stdout } = await git(args, { gitDir: store, okExitCodes: [0, 1] });
+  return stdout.toString("latin1").split("\n").filter(Boolean);
+}
+
 /**
  * Runs the merge. Some rare combinations of renames make git stop on an assertion of its own (seen
  * in 2.47: merge-ort.c, `newinfo && !newinfo->merged.clean`; git fixed several in later versions).
@@ -76,8 +84,17 @@ async function mergeTree(
   store: string,
   target: string,
   source: string,
+  base: string | null,
 ): Promise<{ exitCode: number; stdout: Buffer; stderr: string }> {
-  const args = [`--attr-source=${target}`, "merge-tree", "--write-tree", "-z", "--messages"];
+  const from = base === null ? [] : [`--merge-base=${base}`];
+  const args = [
+    `--attr-source=${target}`,
+    "merge-tree",
+    "--write-tree",
+    "-z",
+    "--messages",
+    ...from,
+  ];
   const options = { gitDir: store, timeoutMs: MERGE_MS, okExitCodes: [0, 1, 128] };
   try {
     return await git([...args, target, source], options);

@@ -1,16 +1,29 @@
 /** Writing a tree that differs from another in a few paths: only their folders are touched. */
 import { createHash } from "node:crypto";
 import { git } from "./run.js";
+import { displayPath } from "./safe-folder.js";
 import { FOLDER, folderOf, withAncestors, type TreeEntry, type TreeReader } from "./tree-reader.js";
 
 /** What changes: path (bytes in latin1) → new entry, or null to remove a file. */
 export type Edits = ReadonlyMap<string, TreeEntry | null>;
 
+/** A file would take the place of a folder that is not empty, or the other way round. */
+export class TreeClashError extends Error {
+  override readonly name = "TreeClashError";
+  /** Where, for people. */
+  readonly path: string;
+
+  constructor(path: string) {
+    super(`a file and a folder clash at ${JSON.stringify(displayPath(path))}`);
+    this.path = displayPath(path);
+  }
+}
+
 /**
  * Writes the tree `tree` with the edits applied and answers its id. The cost is that of the folders
  * on the way to the edits, not of the tree: two processes, or one where `trees` has read them.
- * Folders that become empty go. Throws an Error where a file would take the place of a folder that
- * is not empty or the other way round: edits must clear the place first. Throws a GitError.
+ * Folders that become empty go. Throws a TreeClashError where edits did not clear the place of another
+ * first, and a GitError.
  */
 export async function patchTree(
   store: string,
@@ -38,8 +51,7 @@ export async function patchTree(
   const written: string[] = [];
   const build = (folder: string): string | null => {
     const entries = new Map(trees.folder(tree, folder));
-    const clash = (name: string): Error =>
-      new Error(`a file and a folder clash at ${JSON.stringify(folder + name)}`);
+    const clash = (name: string): Error => new TreeClashError(folder + name);
     for (const name of subfolders.get(folder) ?? []) {
       const before = entries.get(name);
       const oid = build(`${folder}${name}/`);

@@ -223,6 +223,11 @@ export async function commitTree(store: string, commit: NewCommit): Promise<stri
   return writeObject(store, commitObject(commit));
 }
 
+/** Stores a file's content and answers its id; no reference names it yet. */
+export async function writeBlob(store: string, content: string): Promise<string> {
+  return writeObject(store, looseObject("blob", Buffer.from(content, "utf8")));
+}
+
 /** The commit as git would write it, without a process: its id is known before it is stored. */
 export function commitObject(commit: NewCommit): LooseObject {
   const { author, committer = OMOI } = commit;
