@@ -134,6 +134,9 @@ const bodies: Record<string, (ids: Ids) => unknown> = {
   "workspaces.createCommit": () => ({ commit_type: "manual" }),
   "workspaces.previewMerge": () => ({}),
   "workspaces.createMerge": () => ({}),
+  "workspaces.previewConflicts": () => ({}),
+  "workspaces.revertMerge": () => ({}),
+  "workspaces.restoreVersion": () => ({ paths: ["of-mine.txt"] }),
   "apiKeys.create": ({ org_id }) => ({ name: "mine", organization_id: org_id }),
   "apiKeys.update": () => ({ name: "mine now" }),
 };

@@ -35,6 +35,7 @@ export const auditActions = {
   "workspace.restored": "restored a workspace",
   "merge.created": "merged a workspace",
   "merge.reverted": "reverted a merge",
+  "merge.version_restored": "restored the other version of a conflict",
 } as const satisfies Record<string, string>;
 
 export type AuditAction = keyof typeof auditActions;

@@ -46,6 +46,8 @@ export const errorCodes = {
   workspace_busy: [409, "The workspace is busy"],
   unsaved_changes: [409, "The workspace has unsaved changes"],
   merge_conflict: [409, "The merge has conflicts"],
+  already_reverted: [409, "The merge is reverted"],
+  merge_gone: [409, "The branch does not hold the merge any more"],
   quota_exceeded: [409, "A limit of the organization is reached"],
   run_in_progress: [409, "The agent is already running"],
   run_ended: [409, "The run has ended"],

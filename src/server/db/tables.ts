@@ -14,6 +14,7 @@ import {
 import type { AuditEvent } from "#shared/api/audit.js";
 import type { Organization } from "#shared/api/organizations.js";
 import type { Merge, MergeStrategy, Commit } from "#shared/api/workspaces.js";
+import type { Decision } from "../git/merge.js";
 import type { Origin } from "./audit.js";
 import { bytes, instant } from "./columns.js";
 
@@ -256,6 +257,8 @@ export const workspaceCommits = pgTable("workspace_commits", {
 
 export const merges = pgTable("merges", {
   id: uuid().primaryKey(),
+  kind: text().$type<Merge["kind"]>().notNull().default("merge"),
+  of_merge: uuid(),
   org_id: uuid().notNull(),
   project_id: uuid().notNull(),
   agent_id: uuid().notNull(),
@@ -263,11 +266,13 @@ export const merges = pgTable("merges", {
   target_branch: text().notNull(),
   source_commit: text().notNull(),
   target_commit: text().notNull(),
+  base_commit: text(),
   merge_commit: text().notNull(),
   strategy: text().$type<MergeStrategy>().notNull(),
   state: text({ enum: ["pending", "done"] }).notNull(),
   status: text({ enum: ["clean", "conflict_resolved"] }).notNull(),
   resolutions: jsonb().$type<Merge["resolutions"]>().notNull(),
+  decisions: jsonb().$type<Decision[]>(),
   reverted_by: uuid(),
   origin: jsonb().$type<Origin>(),
   created_at: createdAt(),

@@ -3,7 +3,12 @@ import { endpoint } from "./endpoint.js";
 import { id, page, timestamp } from "./fields.js";
 import { branch } from "./projects.js";
 
-export const mergeStrategies = ["newest_file_wins", "source_wins", "target_wins"] as const;
+export const mergeStrategies = [
+  "newest_file_wins",
+  "source_wins",
+  "target_wins",
+  "manual",
+] as const;
 export const mergeStrategy = z.enum(
   mergeStrategies,
   `must be one of ${mergeStrategies.join(", ")}`,
@@ -98,7 +103,13 @@ const resolution = z.strictObject({
   loser_ref: z.string().nullable(),
 });
 
+/** What moved the branch: a merge of the workspace, or what undoes all or a part of one. */
+export const mergeKinds = ["merge", "revert", "restore"] as const;
+
 const mergeFields = {
+  kind: z.enum(mergeKinds),
+  /** The merge that a revert undoes, or that a restore takes the other version from; else null. */
+  of_merge: id.nullable(),
   source_branch: z.string(),
   target_branch: z.string(),
   status: z.enum(["clean", "conflict_resolved", "up_to_date"]),
@@ -116,13 +127,71 @@ export const merge = z.strictObject({
 });
 export type Merge = z.output<typeof merge>;
 
+const version = z.strictObject({
+  path: z.string(),
+  /** Six octal digits, as git writes modes. */
+  mode: z.string(),
+  /** Of a symbolic link: what it points to. */
+  text: z.string().nullable(),
+  /** Why there is no text. */
+  omitted: z.enum(["binary", "big", "submodule"]).nullable(),
+});
+export type FileVersion = z.output<typeof version>;
+
+const conflict = z.strictObject({
+  paths: z.array(z.string()),
+  kind: z.string(),
+  /** The files of each side; none where that side deleted them. */
+  source: z.array(version),
+  target: z.array(version),
+});
+export const conflicts = z.strictObject({
+  /** What was merged; before a merge, the source may be a commit that is kept nowhere. */
+  source_commit: z.string(),
+  target_commit: z.string(),
+  conflicts: z.array(conflict),
+});
+export type Conflicts = z.output<typeof conflicts>;
+export type Conflict = z.output<typeof conflict>;
+
 const agentParams = z.strictObject({ agent_id: id });
 const sha = z.string().regex(/^[0-9a-f]{40}$/, "must be a full commit id");
+const path = z.string("must be a text").min(1, "must not be empty").max(4096, "is too long");
+
+/** One conflict's decision, under any of its paths: a side's version, or content in the place of both. */
+const choice = z
+  .strictObject({
+    path,
+    take: z.enum(["source", "target"], 'must be "source" or "target"').optional(),
+    content: z.string("must be a text").optional(),
+  })
+  .refine(({ take, content }) => (take === undefined) !== (content === undefined), {
+    message: "must have either take or content",
+  });
+export type Choice = z.output<typeof choice>;
+
+const message = z.string("must be a text").min(1).max(8192, "must be at most 8 KiB").optional();
+
+/** What a decision was made on: where something else is there by now, the call is refused as stale. */
+const decided = {
+  resolutions: z.array(choice, "must be a list").max(10_000).optional(),
+  expected_source: sha.optional(),
+  expected_target: sha.optional(),
+};
 const mergeRequest = z.strictObject({
   target_branch: branch.optional(),
   strategy: mergeStrategy.optional(),
-  message: z.string().max(8192, "must be at most 8 KiB").optional(),
+  message,
+  ...decided,
 });
+
+export const undoStrategies = ["manual", "source_wins", "target_wins"] as const;
+const undoFields = {
+  strategy: z.enum(undoStrategies, `must be one of ${undoStrategies.join(", ")}`).optional(),
+  message,
+  ...decided,
+};
+const mergeParams = agentParams.extend({ merge_id: id });
 
 export const workspaces = {
   create: endpoint({
@@ -252,7 +321,48 @@ export const workspaces = {
     path: "/api/v1/agents/{agent_id}/workspace/merges/{merge_id}",
     access: "agent:workspace:read",
     summary: "One merge, with what was decided for each conflict",
-    params: agentParams.extend({ merge_id: id }),
+    params: mergeParams,
+    response: merge,
+  }),
+  mergeConflicts: endpoint({
+    method: "GET",
+    path: "/api/v1/agents/{agent_id}/workspace/merges/{merge_id}/conflicts",
+    access: "agent:workspace:read",
+    summary: "What conflicted in a merge, with both versions",
+    params: mergeParams,
+    response: conflicts,
+  }),
+  previewConflicts: endpoint({
+    method: "POST",
+    path: "/api/v1/agents/{agent_id}/workspace/merge-preview/conflicts",
+    access: "agent:workspace:read",
+    summary: "What would conflict, with both versions, to decide it; changes nothing",
+    status: 200,
+    params: agentParams,
+    body: z.strictObject({ target_branch: branch.optional() }).optional(),
+    response: conflicts,
+  }),
+  revertMerge: endpoint({
+    method: "POST",
+    path: "/api/v1/agents/{agent_id}/workspace/merges/{merge_id}/revert",
+    access: "agent:workspace:merge",
+    summary: "Undo a merge by a new commit, also when other merges came later",
+    status: 201,
+    params: mergeParams,
+    body: z.strictObject(undoFields).optional(),
+    response: merge,
+  }),
+  restoreVersion: endpoint({
+    method: "POST",
+    path: "/api/v1/agents/{agent_id}/workspace/merges/{merge_id}/restore",
+    access: "agent:workspace:merge",
+    summary: "Put the version that lost a conflict back by a new commit on the target branch",
+    status: 201,
+    params: mergeParams,
+    body: z.strictObject({
+      paths: z.array(path, "must be a list of paths").min(1, "must name a path").max(10_000),
+      ...undoFields,
+    }),
     response: merge,
   }),
 };

@@ -20,7 +20,7 @@ type Sides = { source: SideTime | null; target: SideTime | null };
  * later; on a tie by the later sequence, then the workspace, which is always the source.
  */
 export function decide(
-  strategy: MergeStrategy,
+  strategy: Exclude<MergeStrategy, "manual">,
   times: Sides,
   branches: { source: string; target: string },
 ): Decision {

@@ -1,8 +1,9 @@
 /** Moving a target branch to a commit that merges make, so that a crash neither loses nor repeats it. */
 import type { Merge } from "#shared/api/workspaces.js";
+import type { AuditAction } from "#shared/audit.js";
 import { originOf, serverItself, type Origin, type Tell } from "../../db/audit.js";
 import type { Queryable } from "../../db/connect.js";
-import { isAncestor, resolveCommit, updateRefs } from "../../git/repository.js";
+import { isAncestor, RefMovedError, resolveCommit, updateRefs } from "../../git/repository.js";
 import * as merges from "./merge-repository.js";
 import type { MergeRow, NewMerge } from "./merge-repository.js";
 import { branchLock, branchRef, workspaceLock, type WorkspaceDeps } from "./workspace.js";
@@ -40,27 +41,55 @@ export async function landMerge(
   return db.change(org_id, origin, (tx, tell) => recordMerge(tx, tell, merge));
 }
 
-/** Records that the target branch holds the merge's commit. */
+/** Records that the target branch holds the merge's commit, and tells of it. */
 async function recordMerge(
   tx: Queryable,
   tell: Tell,
-  merge: Pick<MergeRow, "id" | "org_id" | "project_id" | "agent_id" | "merge_commit">,
+  merge: Pick<
+    MergeRow,
+    "id" | "org_id" | "project_id" | "agent_id" | "merge_commit" | "kind" | "of_merge"
+  >,
 ): Promise<Merge> {
   await merges.recordMerge(tx, merge);
   const done = (await merges.findMerge(tx, merge.agent_id, merge.id)) as Merge & { id: string };
   const told = {
+    ...(done.kind === "revert" ? { reverted_by: done.id } : {}),
     status: done.status,
     merge_commit_sha: done.merge_commit_sha,
     conflicts: done.conflicts_resolved,
   };
   tell({
-    action: "merge.created",
-    target: { type: "merge", id: done.id, name: `${done.source_branch} → ${done.target_branch}` },
+    action: actions[done.kind],
+    target: {
+      type: "merge",
+      id: done.of_merge ?? done.id,
+      name: `${done.source_branch} → ${done.target_branch}`,
+    },
     changes: Object.fromEntries(
       Object.entries(told).map(([field, value]) => [field, { from: null, to: value }]),
     ),
   });
   return done;
+}
+
+const actions = {
+  merge: "merge.created",
+  revert: "merge.reverted",
+  restore: "merge.version_restored",
+} as const satisfies Record<Merge["kind"], AuditAction>;
+
+/** What other processes may do to a branch between the plan and the move, before it is given up. */
+const attempts = 5;
+
+/** Repeats what is computed on a branch's tip while the branch moves under it. */
+export async function whileBranchMoves<Result>(work: () => Promise<Result>): Promise<Result> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof RefMovedError) || attempt === attempts) throw error;
+    }
+  }
 }
 
 /** Settles a merge that was cut off: the target branch holds it, or it never was. */

@@ -1,5 +1,5 @@
 /** The merges of workspaces. */
-import { and, desc, eq, sql } from "drizzle-orm";
+import { and, asc, desc, eq, gt, sql } from "drizzle-orm";
 import type { Merge } from "#shared/api/workspaces.js";
 import type { Queryable } from "../../db/connect.js";
 import { merges } from "../../db/tables.js";
@@ -7,6 +7,8 @@ import { receiveCommit } from "./received-repository.js";
 
 const mergeColumns = {
   id: merges.id,
+  kind: merges.kind,
+  of_merge: merges.of_merge,
   merge_commit_sha: merges.merge_commit,
   source_branch: merges.source_branch,
   target_branch: merges.target_branch,
@@ -70,30 +72,70 @@ export async function insertPendingMerge(tx: Queryable, values: NewMerge): Promi
   await tx.insert(merges).values({ ...values, state: "pending" });
 }
 
+const rowColumns = {
+  ...mergeColumns,
+  org_id: merges.org_id,
+  project_id: merges.project_id,
+  agent_id: merges.agent_id,
+  source_commit: merges.source_commit,
+  target_commit: merges.target_commit,
+  base_commit: merges.base_commit,
+  merge_commit: merges.merge_commit,
+  strategy: merges.strategy,
+  decisions: merges.decisions,
+};
+
+/** A merge with all that it was computed from. */
+export type RecordedMerge = Awaited<ReturnType<typeof listRecorded>>[number];
+
+export async function findRecorded(
+  tx: Queryable,
+  agentId: string,
+  id: string,
+): Promise<RecordedMerge | undefined> {
+  const [row] = await tx
+    .select(rowColumns)
+    .from(merges)
+    .where(and(eq(merges.id, id), eq(merges.agent_id, agentId), eq(merges.state, "done")));
+  return row;
+}
+
+/** The merges of an organization in the order of their ids, after one of them. */
+export function listRecorded(tx: Queryable, orgId: string, after: string | null, limit: number) {
+  return tx
+    .select(rowColumns)
+    .from(merges)
+    .where(
+      and(
+        eq(merges.org_id, orgId),
+        eq(merges.state, "done"),
+        after === null ? undefined : gt(merges.id, after),
+      ),
+    )
+    .orderBy(asc(merges.id))
+    .limit(limit);
+}
+
 /** A merge whose end is not known, to be settled. */
 export async function findPendingMerge(tx: Queryable, id: string) {
   const [row] = await tx
-    .select({
-      id: merges.id,
-      org_id: merges.org_id,
-      project_id: merges.project_id,
-      agent_id: merges.agent_id,
-      target_branch: merges.target_branch,
-      merge_commit: merges.merge_commit,
-      origin: merges.origin,
-    })
+    .select({ ...rowColumns, origin: merges.origin })
     .from(merges)
     .where(and(eq(merges.id, id), eq(merges.state, "pending")));
   return row;
 }
 
-/** Records that the target branch holds the merge commit, received now. */
+/** Records that the target branch holds the merge's commit, received now. */
 export async function recordMerge(
   tx: Queryable,
-  merge: Pick<MergeRow, "id" | "org_id" | "project_id" | "merge_commit">,
+  merge: Pick<MergeRow, "id" | "org_id" | "project_id" | "merge_commit" | "kind" | "of_merge">,
 ): Promise<void> {
   await tx.update(merges).set({ state: "done" }).where(eq(merges.id, merge.id));
   await receiveCommit(tx, merge.org_id, merge.project_id, merge.merge_commit);
+  if (merge.kind !== "revert" || merge.of_merge === null) return;
+  await tx.update(merges).set({ reverted_by: merge.id }).where(eq(merges.id, merge.of_merge));
+  // To revert a revert brings back what that had undone.
+  await tx.update(merges).set({ reverted_by: null }).where(eq(merges.reverted_by, merge.of_merge));
 }
 
 export async function deletePendingMerge(tx: Queryable, id: string): Promise<void> {

@@ -1,13 +1,14 @@
-import type { Merge, MergeStrategy } from "#shared/api/workspaces.js";
+import type { Choice, Conflicts, Merge, MergeStrategy } from "#shared/api/workspaces.js";
 import type { Origin } from "../../db/audit.js";
 import { newId } from "../../db/columns.js";
 import { AppError, invalidField } from "../../errors.js";
 import { snapshotFolder } from "../../git/ingest.js";
-import { commitTree, RefMovedError, resolveCommit } from "../../git/repository.js";
+import { commitTree, RefMovedError, resolveCommit, resolveTree } from "../../git/repository.js";
 import type { OrgContext } from "../../http/mount.js";
 import { activeUnderLock, commitUnderLock } from "./commit-workspace.js";
-import { landMerge } from "./land-merge.js";
+import { landMerge, whileBranchMoves } from "./land-merge.js";
 import { isMergeTarget, planMerge, type MergeInput, type MergePlan } from "./plan-merge.js";
+import { readConflicts } from "./read-conflicts.js";
 import {
   branchLock,
   branchRef,
@@ -19,19 +20,24 @@ import {
   type WorkspaceDeps,
 } from "./workspace.js";
 
-export interface MergeRequest {
-  target_branch?: string | undefined;
+/** How conflicts are decided, and what that was decided on. */
+export interface DecidedRequest {
   strategy?: MergeStrategy | undefined;
-  message?: string | undefined;
+  resolutions?: readonly Choice[] | undefined;
+  expected_source?: string | undefined;
+  expected_target?: string | undefined;
 }
 
-/** What other processes may do to a branch between the plan and the move, before it is given up. */
-const attempts = 5;
+export interface MergeRequest extends DecidedRequest {
+  target_branch?: string | undefined;
+  message?: string | undefined;
+}
 
 /**
  * Merges the workspace's branch into the target: one commit of two parents, or `up_to_date`. Merges
  * into one branch queue in order.
- * @throws AppError 409 `unsaved_changes`, `workspace_not_active`; 422 for an unknown target
+ * @throws AppError 409 `unsaved_changes`, `workspace_not_active`, `merge_conflict`; 412 `stale`; 422
+ *   for an unknown target and for a decision of something that is no conflict
  */
 export async function mergeWorkspace(
   deps: WorkspaceDeps,
@@ -43,13 +49,7 @@ export async function mergeWorkspace(
   const keys = [workspaceLock(agentId), branchLock(target.projectId, target.branch)];
   return deps.db.locks(keys, async () => {
     const workspace = await saveFirst(deps, context, agentId);
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        return await mergeOnce(deps, context, workspace, target.branch, request);
-      } catch (error) {
-        if (!(error instanceof RefMovedError) || attempt === attempts) throw error;
-      }
-    }
+    return whileBranchMoves(() => mergeOnce(deps, context, workspace, target.branch, request));
   });
 }
 
@@ -60,6 +60,28 @@ export async function previewMerge(
   agentId: string,
   request: MergeRequest,
 ): Promise<Merge> {
+  return withPreview(deps, context, agentId, request, async (input) =>
+    mergeOf(input, await planMerge(deps, input)),
+  );
+}
+
+/** What would conflict, with both versions, unsaved work included; changes nothing. */
+export function previewConflicts(
+  deps: WorkspaceDeps,
+  context: OrgContext,
+  agentId: string,
+  request: MergeRequest,
+): Promise<Conflicts> {
+  return withPreview(deps, context, agentId, request, (input) => readConflicts(deps, input));
+}
+
+async function withPreview<Result>(
+  deps: WorkspaceDeps,
+  context: OrgContext,
+  agentId: string,
+  request: MergeRequest,
+  work: (input: MergeInput) => Promise<Result>,
+): Promise<Result> {
   const target = await targetOf(deps, context, agentId, request);
   return deps.db.locks([workspaceLock(agentId)], async () => {
     const workspace = await activeUnderLock(deps, context.orgId, agentId);
@@ -78,10 +100,7 @@ export async function previewMerge(
         })
       : workspace.head_commit;
     const input = await inputOf(places.store, workspace, target.branch, request, null, source);
-    return mergeOf(
-      input,
-      await planMerge(deps, workspace, { ...input, unsaved: snapshot.changed }),
-    );
+    return work({ ...input, unsaved: snapshot.changed });
   });
 }
 
@@ -135,7 +154,7 @@ async function mergeOnce(
   const id = newId();
   const source = workspace.head_commit;
   const input = await inputOf(store, workspace, targetBranch, request, id, source);
-  const plan = await planMerge(deps, workspace, input);
+  const plan = await planMerge(deps, input);
   if (plan.upToDate) return mergeOf(input, plan);
 
   const sha = await commitTree(store, {
@@ -150,6 +169,8 @@ async function mergeOnce(
     origin,
     {
       id,
+      kind: "merge",
+      of_merge: null,
       org_id,
       project_id,
       agent_id,
@@ -157,10 +178,12 @@ async function mergeOnce(
       target_branch: targetBranch,
       source_commit: input.source,
       target_commit: input.target,
+      base_commit: null,
       merge_commit: sha,
       strategy: input.strategy,
       status: plan.resolutions.length > 0 ? "conflict_resolved" : "clean",
       resolutions: plan.resolutions,
+      decisions: plan.decisions,
     },
     plan.keep,
   );
@@ -176,20 +199,58 @@ async function inputOf(
 ): Promise<MergeInput> {
   const target = await resolveCommit(store, branchRef(targetBranch));
   if (target === null) throw new RefMovedError(branchRef(targetBranch));
+  await requireAsSeen(store, request, { source, target });
   return {
+    org_id: workspace.org_id,
+    project_id: workspace.project_id,
     mergeId,
     source,
     target,
+    base: null,
     unsaved: false,
-    strategy: request.strategy ?? workspace.merge_strategy,
+    ...howToDecide(request, workspace.merge_strategy),
     branches: { source: workspace.branch_name, target: targetBranch },
   };
 }
 
+/** The strategy that decides; to give decisions is to decide by hand. @throws AppError 422 */
+export function howToDecide(
+  { strategy, resolutions }: DecidedRequest,
+  otherwise: MergeStrategy,
+): Pick<MergeInput, "strategy" | "choices"> {
+  if (resolutions === undefined) return { strategy: strategy ?? otherwise, choices: [] };
+  if (strategy !== undefined && strategy !== "manual") {
+    throw invalidField("resolutions", `are for the strategy manual, not for ${strategy}`);
+  }
+  return { strategy: "manual", choices: resolutions };
+}
+
+/** @throws AppError 412 `stale` where the caller had seen another state than is there now */
+export async function requireAsSeen(
+  store: string,
+  { expected_source, expected_target }: DecidedRequest,
+  { source, target }: { source: string; target: string },
+): Promise<void> {
+  const seen = expected_source ?? source;
+  // The files count: a checkpoint of unsaved work is another commit than its preview was.
+  const isSame =
+    (expected_target ?? target) === target &&
+    (seen === source ||
+      ((await resolveCommit(store, seen)) !== null &&
+        (await resolveTree(store, seen)) === (await resolveTree(store, source))));
+  if (isSame) return;
+  throw new AppError("stale", "A branch changed since you looked at the conflicts; look again.");
+}
+
 /** A merge that was not made, as the API shows it. */
-function mergeOf(input: MergeInput, plan: MergePlan): Merge {
+export function mergeOf(
+  input: MergeInput,
+  plan: MergePlan,
+  of: Pick<Merge, "kind" | "of_merge"> = { kind: "merge", of_merge: null },
+): Merge {
   return {
     id: null,
+    ...of,
     merge_commit_sha: null,
     source_branch: input.branches.source,
     target_branch: input.branches.target,

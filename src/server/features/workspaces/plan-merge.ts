@@ -1,71 +1,84 @@
-import type { MergeStrategy } from "#shared/api/workspaces.js";
+import type { Choice, MergeStrategy } from "#shared/api/workspaces.js";
 import { invalidField } from "../../errors.js";
 import {
   applyDecisions,
   computeMerge,
   touchingCommits,
+  TreeClashError,
   UnrelatedHistoriesError,
   type ComputedMerge,
+  type Decision,
 } from "../../git/merge.js";
+import { resolveTree } from "../../git/repository.js";
 import { decide, latest, type Resolution, type SideTime } from "./decide.js";
+import { decideManually, invalidChoice } from "./decide-manually.js";
 import { importedAt, receivedTimes } from "./received-repository.js";
-import { placesOf, type ActiveWorkspace, type WorkspaceDeps } from "./workspace.js";
+import type { WorkspaceDeps } from "./workspace.js";
 
 /** A merge as it would be: its tree and what was decided for each conflict. Nothing has moved yet. */
 export interface MergePlan {
   upToDate: boolean;
   tree: string;
   resolutions: Resolution[];
+  /** What was decided by hand, to be recorded; null where a rule decides. */
+  decisions: Decision[] | null;
   /** The references that keep what lost reachable, and what each points to. */
   keep: { ref: string; sha: string }[];
 }
 
 export interface MergeInput {
+  org_id: string;
+  project_id: string;
   /** Names the references that keep the losing sides; null in a preview, which keeps nothing. */
   mergeId: string | null;
   source: string;
   target: string;
+  /** The commit to take for the one where the two parted; null leaves that to git. */
+  base: string | null;
   /** A source commit that the server has just made for unsaved work and has not recorded. */
   unsaved: boolean;
   strategy: MergeStrategy;
+  /** What the strategy `manual` goes by: choices of a request, or decisions as they were recorded. */
+  choices: readonly Choice[] | { recorded: Decision[] };
+  /** What the sides are called, in rules and where both have to be kept under one name. */
   branches: { source: string; target: string };
 }
 
 /**
  * Computes a merge without moving anything: git's three-way merge, then one decision for each group
  * of conflicting paths. The same input gives the same tree.
+ * @throws AppError 409 `merge_conflict` by the strategy `manual`; 422 for a choice or branch
  */
-export async function planMerge(
-  deps: WorkspaceDeps,
-  workspace: ActiveWorkspace,
-  input: MergeInput,
-): Promise<MergePlan> {
-  const { store } = placesOf(deps, workspace);
+export async function planMerge(deps: WorkspaceDeps, input: MergeInput): Promise<MergePlan> {
+  const store = deps.storage.repository(input.org_id, input.project_id);
   const computed = await computeRelated(store, input);
-  if (computed.upToDate || computed.conflicts.length === 0) {
-    return { upToDate: computed.upToDate, tree: computed.tree, resolutions: [], keep: [] };
+  const { strategy, branches } = input;
+  const isManual = strategy === "manual";
+  if (computed.upToDate || (computed.conflicts.length === 0 && !isManual)) {
+    const upToDate = computed.upToDate || (await changesNothing(store, input, computed.tree));
+    return { upToDate, tree: computed.tree, resolutions: [], decisions: null, keep: [] };
   }
-  const times = await timesOf(deps, workspace, store, computed, input);
-  const decisions = computed.conflicts.map((_conflict, index) =>
-    decide(
-      input.strategy,
-      { source: times.source[index] ?? null, target: times.target[index] ?? null },
-      input.branches,
-    ),
-  );
-  const applied = await applyDecisions(store, computed, decisions, input.branches);
+  const times = await timesOf(deps, store, computed, input);
+  const byHand = isManual ? await manualDecisions(store, computed, input.choices) : null;
+  const decisions = computed.conflicts.map((_conflict, index) => {
+    const sides = { source: times.source[index] ?? null, target: times.target[index] ?? null };
+    return isManual
+      ? { ...(byHand?.[index] as Decision), rule: manualRule(byHand?.[index], branches) }
+      : decide(strategy, sides, branches);
+  });
+  const applied = await applyChecked(store, computed, decisions, input);
   const resolutions = computed.conflicts.map((conflict, index): Resolution => {
-    const decision = decisions[index] as (typeof decisions)[number];
-    const loser = decision.take === "source" ? "target" : "source";
-    const kept = applied.losers[index] === "kept" && input.mergeId !== null;
+    const { take, rule } = decisions[index] as (typeof decisions)[number];
+    const loser = take === "source" ? "target" : "source";
+    const isKept = take !== "content" && applied.losers[index] === "kept";
     return {
       paths: conflict.paths,
       kind: conflict.kind,
-      winner: decision.take,
-      rule: decision.rule,
+      winner: take === "content" ? "merged" : take,
+      rule,
       source_time: times.source[index]?.at ?? null,
       target_time: times.target[index]?.at ?? null,
-      loser_ref: kept ? keepRef(input.mergeId as string, loser) : null,
+      loser_ref: isKept && input.mergeId !== null ? keepRef(input.mergeId, loser) : null,
     };
   });
   const keep = (["source", "target"] as const).flatMap((side) => {
@@ -74,12 +87,13 @@ export async function planMerge(
       ? [{ ref, sha: input[side] }]
       : [];
   });
-  return { upToDate: false, tree: applied.tree, resolutions, keep };
+  const upToDate = await changesNothing(store, input, applied.tree);
+  return { upToDate, tree: applied.tree, resolutions, decisions: byHand, keep };
 }
 
 async function computeRelated(store: string, input: MergeInput): Promise<ComputedMerge> {
   try {
-    return await computeMerge(store, input.target, input.source);
+    return await computeMerge(store, input.target, input.source, input.base);
   } catch (error) {
     if (!(error instanceof UnrelatedHistoriesError)) throw error;
     throw invalidField(
@@ -89,30 +103,70 @@ async function computeRelated(store: string, input: MergeInput): Promise<Compute
   }
 }
 
-function keepRef(mergeId: string, side: "source" | "target"): string {
+/** Whether there is nothing to undo: the target is as it would be after. */
+async function changesNothing(store: string, input: MergeInput, tree: string): Promise<boolean> {
+  return input.base !== null && tree === (await resolveTree(store, input.target));
+}
+
+function manualDecisions(
+  store: string,
+  computed: ComputedMerge,
+  choices: MergeInput["choices"],
+): Promise<Decision[]> | Decision[] {
+  return "recorded" in choices ? choices.recorded : decideManually(store, computed, choices);
+}
+
+function manualRule(decision: Decision | undefined, branches: MergeInput["branches"]): string {
+  return decision === undefined || decision.take === "content"
+    ? "manual: the content that was given is taken."
+    : `manual: the version of ${branches[decision.take]} was chosen.`;
+}
+
+/** Applies the decisions; content that was given where it cannot be is refused with its place. */
+async function applyChecked(
+  store: string,
+  computed: ComputedMerge,
+  decisions: readonly Decision[],
+  { choices, branches }: MergeInput,
+) {
+  try {
+    return await applyDecisions(store, computed, decisions, branches);
+  } catch (error) {
+    if (!(error instanceof TreeClashError) || "recorded" in choices) throw error;
+    const at = choices.findIndex(
+      ({ path, content }) =>
+        content !== undefined &&
+        (`${path}/`.startsWith(`${error.path}/`) || error.path.startsWith(`${path}/`)),
+    );
+    if (at === -1) throw error;
+    throw invalidChoice(at, "is taken by other files; give the content for another of its paths");
+  }
+}
+
+export function keepRef(mergeId: string, side: "source" | "target"): string {
   return `refs/keep/${mergeId}/${side}`;
 }
 
 type GroupTimes = (SideTime | null)[];
 
-/** When each side last changed each group, by the server's receipts. */
+/** When each side last changed each group, by the server's receipts; of an undoing it says nothing. */
 async function timesOf(
   deps: WorkspaceDeps,
-  workspace: ActiveWorkspace,
   store: string,
   computed: ComputedMerge,
   input: MergeInput,
 ): Promise<{ source: GroupTimes; target: GroupTimes }> {
+  if (input.base !== null) return { source: [], target: [] };
   const groups = computed.conflicts.map(({ paths }) => paths);
   const [source, target] = await Promise.all([
     touchingCommits(store, input.source, input.target, groups),
     touchingCommits(store, input.target, input.source, groups),
   ]);
-  return deps.db.tenant(workspace.org_id, async (tx) => {
+  return deps.db.tenant(input.org_id, async (tx) => {
     const shas = [...new Set([...source.flat(), ...target.flat()])];
-    const received = await receivedTimes(tx, workspace.project_id, shas);
+    const received = await receivedTimes(tx, input.project_id, shas);
     const imported: SideTime = {
-      at: await importedAt(tx, workspace.project_id),
+      at: await importedAt(tx, input.project_id),
       sequence: 0,
     };
     const now: SideTime = { at: new Date().toISOString(), sequence: Number.MAX_SAFE_INTEGER };

@@ -77,7 +77,7 @@ export async function countActs(
   const [row] = await tx
     .select({
       commits: sql<number>`(select count(*)::int from workspace_commits c where c.agent_id = ${agentId} and c.state = 'recorded')`,
-      merges: sql<number>`(select count(*)::int from merges g where g.agent_id = ${agentId} and g.state = 'done')`,
+      merges: sql<number>`(select count(*)::int from merges g where g.agent_id = ${agentId} and g.state = 'done' and g.kind = 'merge')`,
       conflicts_resolved: sql<number>`(select coalesce(sum(jsonb_array_length(g.resolutions)), 0)::int from merges g where g.agent_id = ${agentId} and g.state = 'done')`,
     })
     .from(workspaces)

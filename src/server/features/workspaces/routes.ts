@@ -1,14 +1,22 @@
-import type { workspaces } from "#shared/api/workspaces.js";
+import type { Merge, workspaces } from "#shared/api/workspaces.js";
 import { notFound } from "../../errors.js";
-import type { Handlers } from "../../http/mount.js";
+import type { Handlers, OrgContext } from "../../http/mount.js";
 import { decodeCursor, pageOf } from "../../http/pagination.js";
 import * as commits from "./commit-repository.js";
 import { commitWorkspace } from "./commit-workspace.js";
 import { createWorkspace } from "./create-workspace.js";
 import * as merges from "./merge-repository.js";
-import { mergeWorkspace, previewMerge } from "./merge-workspace.js";
+import { mergeWorkspace, previewConflicts, previewMerge } from "./merge-workspace.js";
+import { readMergeConflicts } from "./read-conflicts.js";
 import { readChanges, readDiff, readRawDiff, updateWorkspace } from "./service.js";
+import { restoreVersion, revertMerge } from "./undo-merge.js";
 import { readWorkspace, requireWorkspace, type WorkspaceDeps } from "./workspace.js";
+
+/** A merge that was made is 201; where nothing had to be, it is 200. */
+function made({ reply }: OrgContext, merge: Merge): Merge {
+  reply.code(merge.id === null ? 200 : 201);
+  return merge;
+}
 
 export function workspaceHandlers(deps: WorkspaceDeps): Handlers<typeof workspaces> {
   return {
@@ -50,9 +58,7 @@ export function workspaceHandlers(deps: WorkspaceDeps): Handlers<typeof workspac
     previewMerge: (context, { params, body }) =>
       previewMerge(deps, context, params.agent_id, body ?? {}),
     createMerge: async (context, { params, body }) => {
-      const merge = await mergeWorkspace(deps, context, params.agent_id, body ?? {});
-      context.reply.code(merge.id === null ? 200 : 201);
-      return merge;
+      return made(context, await mergeWorkspace(deps, context, params.agent_id, body ?? {}));
     },
     merges: async ({ tx, request, reply }, { params, query }) => {
       const after = query.cursor === undefined ? null : decodeCursor(query.cursor, 2);
@@ -66,6 +72,18 @@ export function workspaceHandlers(deps: WorkspaceDeps): Handlers<typeof workspac
       const merge = await tx((db) => merges.findMerge(db, params.agent_id, params.merge_id));
       if (!merge) throw notFound();
       return merge;
+    },
+    mergeConflicts: (context, { params }) =>
+      readMergeConflicts(deps, context, params.agent_id, params.merge_id),
+    previewConflicts: (context, { params, body }) =>
+      previewConflicts(deps, context, params.agent_id, body ?? {}),
+    revertMerge: async (context, { params, body }) => {
+      const { agent_id, merge_id } = params;
+      return made(context, await revertMerge(deps, context, agent_id, merge_id, body ?? {}));
+    },
+    restoreVersion: async (context, { params, body }) => {
+      const { agent_id, merge_id } = params;
+      return made(context, await restoreVersion(deps, context, agent_id, merge_id, body));
     },
   };
 }
