@@ -263,6 +263,14 @@ export async function resolveTree(store: string, commit: string): Promise<string
   return (await git(args, { gitDir: store })).stdout.toString("latin1").trim();
 }
 
+/** A commit's parents, the first one first; throws a GitError where there is no such commit. */
+export async function commitParents(store: string, commit: string): Promise<string[]> {
+  assertOid(commit);
+  const args = ["rev-list", "--parents", "--max-count=1", commit, "--"];
+  const { stdout } = await git(args, { gitDir: store });
+  return stdout.toString("latin1").trim().split(" ").slice(1);
+}
+
 /** The newest commit that both have in common, the first where there are several; null without one. */
 export async function mergeBase(store: string, one: string, other: string): Promise<string | null> {
   assertOid(one);

@@ -1,4 +1,5 @@
 import type { Choice, MergeStrategy } from "#shared/api/workspaces.js";
+import type { Database } from "../../db/connect.js";
 import { invalidField } from "../../errors.js";
 import {
   applyDecisions,
@@ -10,10 +11,16 @@ import {
   type Decision,
 } from "../../git/merge.js";
 import { resolveTree } from "../../git/repository.js";
+import type { Storage } from "../../storage.js";
 import { decide, latest, type Resolution, type SideTime } from "./decide.js";
 import { decideManually, invalidChoice } from "./decide-manually.js";
 import { importedAt, receivedTimes } from "./received-repository.js";
-import type { WorkspaceDeps } from "./workspace.js";
+
+/** What a merge is computed with. */
+export interface PlanDeps {
+  storage: Storage;
+  db: Pick<Database, "tenant">;
+}
 
 /** A merge as it would be: its tree and what was decided for each conflict. Nothing has moved yet. */
 export interface MergePlan {
@@ -49,7 +56,7 @@ export interface MergeInput {
  * of conflicting paths. The same input gives the same tree.
  * @throws AppError 409 `merge_conflict` by the strategy `manual`; 422 for a choice or branch
  */
-export async function planMerge(deps: WorkspaceDeps, input: MergeInput): Promise<MergePlan> {
+export async function planMerge(deps: PlanDeps, input: MergeInput): Promise<MergePlan> {
   const store = deps.storage.repository(input.org_id, input.project_id);
   const computed = await computeRelated(store, input);
   const { strategy, branches } = input;
@@ -151,7 +158,7 @@ type GroupTimes = (SideTime | null)[];
 
 /** When each side last changed each group, by the server's receipts; of an undoing it says nothing. */
 async function timesOf(
-  deps: WorkspaceDeps,
+  deps: PlanDeps,
   store: string,
   computed: ComputedMerge,
   input: MergeInput,
