@@ -5,7 +5,7 @@ import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Client } from "#shared/api/client.js";
 import type { Project } from "#shared/api/projects.js";
-import type { Workspace } from "#shared/api/workspaces.js";
+import type { Merge, Workspace } from "#shared/api/workspaces.js";
 import { storageIn } from "#server/storage.js";
 import { git } from "./git.js";
 import {
@@ -20,6 +20,8 @@ import {
 interface Acknowledged {
   commits: Set<string>;
   merges: Set<string>;
+  /** Merges that were reverted, with what reverted them. */
+  reverts: Map<string, string>;
 }
 
 describe("a server that is killed while it works", () => {
@@ -48,7 +50,11 @@ describe("a server that is killed while it works", () => {
       const { data } = await api.agents.create({ body: agent });
       const params = { agent_id: data.id };
       workspaces.push((await api.workspaces.create({ params })).data);
-      acknowledged.set(data.id, { commits: new Set(), merges: new Set() });
+      acknowledged.set(data.id, {
+        commits: new Set(),
+        merges: new Set(),
+        reverts: new Map(),
+      });
     }
   });
   afterAll(async () => {
@@ -63,10 +69,10 @@ describe("a server that is killed while it works", () => {
     api = clientOf(url, token);
   }
 
-  /** Writes, commits and merges until the server is gone. */
+  /** Writes, commits, merges, reverts and syncs until the server is gone. */
   async function work(workspace: Workspace, done: () => void): Promise<void> {
     const params = { agent_id: workspace.agent_id };
-    const { commits, merges } = acknowledged.get(workspace.agent_id) as Acknowledged;
+    const { commits, merges, reverts } = acknowledged.get(workspace.agent_id) as Acknowledged;
     for (;;) {
       const number = (written += 1);
       const folder = join(workspace.working_directory, workspace.agent_name);
@@ -81,12 +87,26 @@ describe("a server that is killed while it works", () => {
         const { data: merge } = await api.workspaces.createMerge({ params });
         if (merge.id !== null) merges.add(merge.id);
         done();
+        if (merge.id !== null && number % 3 === 0) {
+          reverts.set(merge.id, (await revert(workspace, merge.id)).id as string);
+          done();
+        }
+        const { data: synced } = await api.workspaces.sync({ params });
+        if (synced.merge_commit_sha !== null) commits.add(synced.merge_commit_sha);
+        done();
       } catch (error) {
         // Only a connection that broke is expected; a refusal or a failure is not.
         if ((error as Error).name === "ApiError") throw error;
         return;
       }
     }
+  }
+
+  /** Whatever was changed since stays. */
+  async function revert(workspace: Workspace, mergeId: string): Promise<Merge> {
+    const params = { agent_id: workspace.agent_id, merge_id: mergeId };
+    const body = { strategy: "target_wins" } as const;
+    return (await api.workspaces.revertMerge({ params, body })).data;
   }
 
   test.each([1, 2, 3])("has lost nothing that it acknowledged: kill %i", async (round) => {
@@ -119,6 +139,15 @@ describe("a server that is killed while it works", () => {
       acknowledged.get(workspace.agent_id)?.merges.add(data.id as string);
     }
     await everythingAgrees();
+    // What was reverted comes back by reverting that.
+    for (const workspace of workspaces) {
+      const params = { agent_id: workspace.agent_id };
+      const { data } = await api.workspaces.merges({ params, query: { limit: 200 } });
+      for (const { id, kind } of data) {
+        if (kind === "revert") await revert(workspace, id as string);
+      }
+    }
+    await everythingAgrees();
     const store = storageIn(dataDir).repository(project.organization_id, project.id);
     const files = await git(["--git-dir", store, "ls-tree", "-r", "--name-only", "main"]);
     const numbers = [...files.matchAll(/^worker-\d\/(\d+)\.txt$/gm)].map(([, number]) =>
@@ -149,13 +178,19 @@ describe("a server that is killed while it works", () => {
       const { data: commits } = await api.workspaces.commits({ params, query });
       const shas = commits.map(({ commit_sha }) => commit_sha);
       expect(shas).toEqual(expect.arrayContaining([...known.commits]));
-      expect(await log(workspace.branch_name, `^${root_[0]}`)).toEqual(shas);
+      const own = await log("--first-parent", workspace.branch_name, `^${root_[0]}`);
+      expect(own).toEqual(shas);
       const { data: shown } = await api.workspaces.get({ params });
       expect([shown.status, shown.head_commit]).toEqual(["active", shas[0]]);
 
       const { data: merges } = await api.workspaces.merges({ params, query });
       expect(merges.map(({ id }) => id)).toEqual(expect.arrayContaining([...known.merges]));
-      merged.push(...merges.map(({ merge_commit_sha }) => String(merge_commit_sha)));
+      for (const [id, revertedBy] of known.reverts) {
+        expect(merges.find((merge) => merge.id === id)?.reverted_by).toBe(revertedBy);
+      }
+      known.reverts.clear();
+      const intoMain = merges.filter(({ kind }) => kind !== "sync");
+      merged.push(...intoMain.map(({ merge_commit_sha }) => String(merge_commit_sha)));
     }
     expect(merged.sort()).toEqual((await log("--first-parent", "main", `^${root_[0]}`)).sort());
     await git(["--git-dir", store, "fsck", "--full", "--strict", "--no-dangling"]);

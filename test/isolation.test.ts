@@ -135,6 +135,7 @@ const bodies: Record<string, (ids: Ids) => unknown> = {
   "workspaces.previewMerge": () => ({}),
   "workspaces.createMerge": () => ({}),
   "workspaces.previewConflicts": () => ({}),
+  "workspaces.sync": () => ({}),
   "workspaces.revertMerge": () => ({}),
   "workspaces.restoreVersion": () => ({ paths: ["of-mine.txt"] }),
   "apiKeys.create": ({ org_id }) => ({ name: "mine", organization_id: org_id }),

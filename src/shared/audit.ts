@@ -31,6 +31,7 @@ export const auditActions = {
   "agent.deleted": "deleted an agent",
   "workspace.created": "created a workspace",
   "workspace.updated": "changed a workspace",
+  "workspace.synced": "brought the base branch into a workspace",
   "workspace.archived": "archived a workspace",
   "workspace.restored": "restored a workspace",
   "merge.created": "merged a workspace",

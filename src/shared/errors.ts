@@ -48,6 +48,8 @@ export const errorCodes = {
   merge_conflict: [409, "The merge has conflicts"],
   already_reverted: [409, "The merge is reverted"],
   merge_gone: [409, "The branch does not hold the merge any more"],
+  base_branch_gone: [409, "The base branch is gone"],
+  sync_not_revertible: [409, "A sync cannot be reverted"],
   quota_exceeded: [409, "A limit of the organization is reached"],
   run_in_progress: [409, "The agent is already running"],
   run_ended: [409, "The run has ended"],

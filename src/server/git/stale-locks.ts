@@ -2,21 +2,25 @@
 import { lstat, readdir, unlink } from "node:fs/promises";
 import { join } from "node:path";
 
+/** Removes a lock file that is older than `olderThanMs`; answers whether there was one. */
+export async function removeStaleLock(path: string, olderThanMs = 60_000): Promise<boolean> {
+  const stats = await lstat(path).catch(() => null);
+  if (stats === null || !stats.isFile() || stats.mtimeMs > Date.now() - olderThanMs) return false;
+  return unlink(path).then(
+    () => true,
+    () => false,
+  );
+}
+
 /**
  * Removes lock files of references that are older than `olderThanMs` (60 000 by default; git holds
  * them for milliseconds). Call it for a store at the start of the server, or when a reference
  * cannot be locked. Answers how many there were.
  */
 export async function removeStaleLocks(store: string, olderThanMs = 60_000): Promise<number> {
-  const before = Date.now() - olderThanMs;
   let removed = 0;
   const look = async (path: string): Promise<void> => {
-    const stats = await lstat(path).catch(() => null);
-    if (stats === null || !stats.isFile() || stats.mtimeMs > before) return;
-    await unlink(path).then(
-      () => (removed += 1),
-      () => undefined,
-    );
+    if (await removeStaleLock(path, olderThanMs)) removed += 1;
   };
   const walk = async (folder: string): Promise<void> => {
     const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);

@@ -103,8 +103,11 @@ const resolution = z.strictObject({
   loser_ref: z.string().nullable(),
 });
 
-/** What moved the branch: a merge of the workspace, or what undoes all or a part of one. */
-export const mergeKinds = ["merge", "revert", "restore"] as const;
+/**
+ * What moved the target branch: a merge of the workspace, what undoes all or a part of one, or a sync,
+ * whose source is the base branch and whose target is the workspace's.
+ */
+const mergeKinds = ["merge", "revert", "restore", "sync"] as const;
 
 const mergeFields = {
   kind: z.enum(mergeKinds),
@@ -341,6 +344,16 @@ export const workspaces = {
     params: agentParams,
     body: z.strictObject({ target_branch: branch.optional() }).optional(),
     response: conflicts,
+  }),
+  sync: endpoint({
+    method: "POST",
+    path: "/api/v1/agents/{agent_id}/workspace/sync",
+    access: "agent:workspace:write",
+    summary: "Merge the base branch (source) into the workspace (target); its folder follows",
+    status: 201,
+    params: agentParams,
+    body: mergeRequest.omit({ target_branch: true }).optional(),
+    response: merge,
   }),
   revertMerge: endpoint({
     method: "POST",

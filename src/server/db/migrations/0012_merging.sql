@@ -1,6 +1,7 @@
--- What undoes a merge, or a part of one, moves a branch too and is journalled as merges are.
+-- What undoes a merge, or a part of one, moves a branch too and is journalled as merges are; so is a
+-- sync, which merges the base branch into a workspace's.
 alter table merges
-  add column kind text not null default 'merge' check (kind in ('merge', 'revert', 'restore')),
+  add column kind text not null default 'merge' check (kind in ('merge', 'revert', 'restore', 'sync')),
   -- The merge that is undone, and the commit that the three-way merge takes for the common one.
   add column of_merge uuid,
   add column base_commit text,

@@ -11,6 +11,8 @@ import {
 } from "../../git/repository.js";
 import type { OrgContext } from "../../http/mount.js";
 import * as commits from "./commit-repository.js";
+import { finishSync } from "./finish-sync.js";
+import * as merges from "./merge-repository.js";
 import * as repository from "./repository.js";
 import {
   branchRef,
@@ -205,8 +207,15 @@ async function settleUnderLock(
   const tip = await resolveCommit(store, branchRef(workspace.branch_name));
   const exists = (await resolveCommit(store, sha)) !== null;
   const held = tip !== null && exists && (await isAncestor(store, sha, tip));
-  await deps.db.tenant(workspace.org_id, async (tx) => {
+  const { org_id, agent_id } = workspace;
+  const sync = await deps.db.tenant(org_id, (tx) => merges.findPendingSync(tx, agent_id, sha));
+  if (held && sync) {
+    await finishSync(deps, workspace, sync);
+    return;
+  }
+  await deps.db.tenant(org_id, async (tx) => {
     if (held) await commits.recordCommit(tx, workspace, sha);
-    else await commits.deletePendingCommit(tx, workspace.agent_id, sha);
+    else await commits.deletePendingCommit(tx, agent_id, sha);
+    if (sync) await merges.deletePendingMerge(tx, sync.id);
   });
 }

@@ -17,12 +17,14 @@ type Sides = { source: SideTime | null; target: SideTime | null };
 
 /**
  * Who wins a conflict (contract, `newest_file_wins`): by the strategy's side, or by who was received
- * later; on a tie by the later sequence, then the workspace, which is always the source.
+ * later; on a tie by the later sequence, then the workspace.
+ * @param workspace which side that is
  */
 export function decide(
   strategy: Exclude<MergeStrategy, "manual">,
   times: Sides,
   branches: { source: string; target: string },
+  workspace: "source" | "target" = "source",
 ): Decision {
   if (strategy !== "newest_file_wins") {
     const take = strategy === "source_wins" ? "source" : "target";
@@ -31,13 +33,13 @@ export function decide(
   const { source, target } = times;
   if (!source || !target) {
     // A side without a commit of its own on these paths changed them by a renamed folder alone.
-    const take = source ? "source" : target ? "target" : "source";
+    const take = source ? "source" : target ? "target" : workspace;
     return {
       take,
       rule: `newest_file_wins: only ${branches[take]} changed this after the two parted.`,
     };
   }
-  const take = isLater(source, target) ? "source" : "target";
+  const take = later(source, target, workspace);
   const loser = take === "source" ? "target" : "source";
   const tie = source.at === target.at;
   return {
@@ -50,9 +52,10 @@ export function decide(
   };
 }
 
-function isLater(source: SideTime, target: SideTime): boolean {
-  if (source.at !== target.at) return source.at > target.at;
-  return source.sequence >= target.sequence;
+function later(source: SideTime, target: SideTime, workspace: Decision["take"]): Decision["take"] {
+  if (source.at !== target.at) return source.at > target.at ? "source" : "target";
+  if (source.sequence === target.sequence) return workspace;
+  return source.sequence > target.sequence ? "source" : "target";
 }
 
 /** The latest of a side's commits that touch a group; null where none does. */

@@ -1,11 +1,11 @@
 /** Moving a target branch to a commit that merges make, so that a crash neither loses nor repeats it. */
 import type { Merge } from "#shared/api/workspaces.js";
-import type { AuditAction } from "#shared/audit.js";
-import { originOf, serverItself, type Origin, type Tell } from "../../db/audit.js";
-import type { Queryable } from "../../db/connect.js";
+import { originOf, serverItself, type Origin } from "../../db/audit.js";
 import { isAncestor, RefMovedError, resolveCommit, updateRefs } from "../../git/repository.js";
+import { settleCommit } from "./commit-workspace.js";
 import * as merges from "./merge-repository.js";
-import type { MergeRow, NewMerge } from "./merge-repository.js";
+import type { NewMerge } from "./merge-repository.js";
+import { recordMerge } from "./record-merge.js";
 import { branchLock, branchRef, workspaceLock, type WorkspaceDeps } from "./workspace.js";
 
 /**
@@ -41,43 +41,6 @@ export async function landMerge(
   return db.change(org_id, origin, (tx, tell) => recordMerge(tx, tell, merge));
 }
 
-/** Records that the target branch holds the merge's commit, and tells of it. */
-async function recordMerge(
-  tx: Queryable,
-  tell: Tell,
-  merge: Pick<
-    MergeRow,
-    "id" | "org_id" | "project_id" | "agent_id" | "merge_commit" | "kind" | "of_merge"
-  >,
-): Promise<Merge> {
-  await merges.recordMerge(tx, merge);
-  const done = (await merges.findMerge(tx, merge.agent_id, merge.id)) as Merge & { id: string };
-  const told = {
-    ...(done.kind === "revert" ? { reverted_by: done.id } : {}),
-    status: done.status,
-    merge_commit_sha: done.merge_commit_sha,
-    conflicts: done.conflicts_resolved,
-  };
-  tell({
-    action: actions[done.kind],
-    target: {
-      type: "merge",
-      id: done.of_merge ?? done.id,
-      name: `${done.source_branch} → ${done.target_branch}`,
-    },
-    changes: Object.fromEntries(
-      Object.entries(told).map(([field, value]) => [field, { from: null, to: value }]),
-    ),
-  });
-  return done;
-}
-
-const actions = {
-  merge: "merge.created",
-  revert: "merge.reverted",
-  restore: "merge.version_restored",
-} as const satisfies Record<Merge["kind"], AuditAction>;
-
 /** What other processes may do to a branch between the plan and the move, before it is given up. */
 const attempts = 5;
 
@@ -101,6 +64,10 @@ export async function settleMerge(
   const { db } = deps;
   const found = await db.tenant(orgId, (tx) => merges.findPendingMerge(tx, mergeId));
   if (!found) return;
+  // A sync is a commit of the workspace, whose folder has to follow.
+  if (found.kind === "sync") {
+    return settleCommit(deps, orgId, found.agent_id, found.merge_commit);
+  }
   const keys = [workspaceLock(found.agent_id), branchLock(found.project_id, found.target_branch)];
   await db.locks(keys, async () => {
     const merge = await db.tenant(orgId, (tx) => merges.findPendingMerge(tx, mergeId));

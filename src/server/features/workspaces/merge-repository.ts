@@ -125,6 +125,22 @@ export async function findPendingMerge(tx: Queryable, id: string) {
   return row;
 }
 
+/** A workspace's sync whose end is not known, by its commit. */
+export async function findPendingSync(tx: Queryable, agentId: string, commit: string) {
+  const [row] = await tx
+    .select({ ...rowColumns, origin: merges.origin })
+    .from(merges)
+    .where(
+      and(
+        eq(merges.agent_id, agentId),
+        eq(merges.merge_commit, commit),
+        eq(merges.state, "pending"),
+        eq(merges.kind, "sync"),
+      ),
+    );
+  return row;
+}
+
 /** Records that the target branch holds the merge's commit, received now. */
 export async function recordMerge(
   tx: Queryable,

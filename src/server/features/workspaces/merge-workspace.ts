@@ -120,7 +120,7 @@ async function targetOf(
 }
 
 /** The workspace with its unsaved work committed, or refused where that is off. */
-async function saveFirst(
+export async function saveFirst(
   deps: WorkspaceDeps,
   context: OrgContext,
   agentId: string,
@@ -208,6 +208,7 @@ async function inputOf(
     target,
     base: null,
     unsaved: false,
+    workspace: "source",
     ...howToDecide(request, workspace.merge_strategy),
     branches: { source: workspace.branch_name, target: targetBranch },
   };

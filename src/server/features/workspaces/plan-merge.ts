@@ -47,6 +47,8 @@ export interface MergeInput {
   strategy: MergeStrategy;
   /** What the strategy `manual` goes by: choices of a request, or decisions as they were recorded. */
   choices: readonly Choice[] | { recorded: Decision[] };
+  /** Which side is the workspace's: it wins where nothing else decides. */
+  workspace: "source" | "target";
   /** What the sides are called, in rules and where both have to be kept under one name. */
   branches: { source: string; target: string };
 }
@@ -71,7 +73,7 @@ export async function planMerge(deps: PlanDeps, input: MergeInput): Promise<Merg
     const sides = { source: times.source[index] ?? null, target: times.target[index] ?? null };
     return isManual
       ? { ...(byHand?.[index] as Decision), rule: manualRule(byHand?.[index], branches) }
-      : decide(strategy, sides, branches);
+      : decide(strategy, sides, branches, input.workspace);
   });
   const applied = await applyChecked(store, computed, decisions, input);
   const resolutions = computed.conflicts.map((conflict, index): Resolution => {

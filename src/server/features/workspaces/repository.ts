@@ -69,6 +69,14 @@ export async function findWorkspace(
   return row;
 }
 
+/** Whether a command of the agent may be writing in its folder now. */
+export async function hasManagedRun(tx: Queryable, agentId: string): Promise<boolean> {
+  const { rows } = await tx.execute(
+    sql`select from runs where agent_id = ${agentId} and kind = 'managed' and ended_at is null`,
+  );
+  return rows.length > 0;
+}
+
 /** What was done in a workspace. */
 export async function countActs(
   tx: Queryable,

@@ -9,6 +9,7 @@ import * as merges from "./merge-repository.js";
 import { mergeWorkspace, previewConflicts, previewMerge } from "./merge-workspace.js";
 import { readMergeConflicts } from "./read-conflicts.js";
 import { readChanges, readDiff, readRawDiff, updateWorkspace } from "./service.js";
+import { syncWorkspace } from "./sync-workspace.js";
 import { restoreVersion, revertMerge } from "./undo-merge.js";
 import { readWorkspace, requireWorkspace, type WorkspaceDeps } from "./workspace.js";
 
@@ -77,6 +78,8 @@ export function workspaceHandlers(deps: WorkspaceDeps): Handlers<typeof workspac
       readMergeConflicts(deps, context, params.agent_id, params.merge_id),
     previewConflicts: (context, { params, body }) =>
       previewConflicts(deps, context, params.agent_id, body ?? {}),
+    sync: async (context, { params, body }) =>
+      made(context, await syncWorkspace(deps, context, params.agent_id, body ?? {})),
     revertMerge: async (context, { params, body }) => {
       const { agent_id, merge_id } = params;
       return made(context, await revertMerge(deps, context, agent_id, merge_id, body ?? {}));

@@ -30,7 +30,7 @@ type Author = { name: string; email: string };
  * Undoes a merge by a new commit on its target branch: what the merge brought is taken out of the
  * branch as it is now, so that what came later stays. Where that conflicts with later work, it is
  * refused unless the request decides: `source` is the state before the merge, `target` the branch.
- * @throws AppError 404; 409 `already_reverted`, `merge_gone`, `merge_conflict`; 412 `stale`; 422
+ * @throws AppError 404; 409 `already_reverted`, `merge_gone`, `sync_not_revertible`, `merge_conflict`; 412 `stale`; 422
  */
 export function revertMerge(
   deps: WorkspaceDeps,
@@ -82,6 +82,12 @@ async function undo(
       return { merge, workspace: await requireWorkspace(tx, agentId) };
     });
   const { merge: found } = await read();
+  if (found.kind === "sync") {
+    throw new AppError(
+      "sync_not_revertible",
+      "A sync changed the workspace alone; change its files there and commit them.",
+    );
+  }
   const lock = branchLock(found.project_id, found.target_branch);
   return deps.db.locks([lock], async () => {
     const { merge, workspace } = await read();
@@ -169,12 +175,12 @@ async function undoOnce(
 export function inputOf(merge: Omit<RecordedMerge, "id">): MergeInput {
   const { kind, base_commit } = merge;
   const mark = base_commit?.slice(0, 12) ?? "";
-  const source =
-    kind === "merge"
-      ? merge.source_branch
-      : kind === "revert"
-        ? `before-${mark}`
-        : `lost-in-${mark}`;
+  const names = {
+    merge: merge.source_branch,
+    sync: merge.source_branch,
+    revert: `before-${mark}`,
+    restore: `lost-in-${mark}`,
+  };
   return {
     org_id: merge.org_id,
     project_id: merge.project_id,
@@ -185,7 +191,8 @@ export function inputOf(merge: Omit<RecordedMerge, "id">): MergeInput {
     unsaved: false,
     strategy: merge.strategy,
     choices: { recorded: decisionsOf(merge) },
-    branches: { source, target: merge.target_branch },
+    workspace: kind === "sync" ? "target" : "source",
+    branches: { source: names[kind], target: merge.target_branch },
   };
 }
 

@@ -56,7 +56,8 @@ async function findFault(deps: PlanDeps, merge: RecordedMerge): Promise<string |
   try {
     if ((await resolveCommit(store, merge.merge_commit)) === null) return "its commit is missing";
     const { source_commit, target_commit } = merge;
-    const parents = merge.kind === "merge" ? [target_commit, source_commit] : [target_commit];
+    const hasTwo = merge.kind === "merge" || merge.kind === "sync";
+    const parents = hasTwo ? [target_commit, source_commit] : [target_commit];
     if ((await commitParents(store, merge.merge_commit)).join() !== parents.join()) {
       return "its commit has other parents than what was merged";
     }

@@ -1,0 +1,146 @@
+import type { Merge } from "#shared/api/workspaces.js";
+import { originOf } from "../../db/audit.js";
+import { newId } from "../../db/columns.js";
+import { AppError } from "../../errors.js";
+import { diffStats } from "../../git/diff.js";
+import { commitTree, resolveCommit, updateRefs } from "../../git/repository.js";
+import type { OrgContext } from "../../http/mount.js";
+import * as commits from "./commit-repository.js";
+import { finishSync } from "./finish-sync.js";
+import * as merges from "./merge-repository.js";
+import type { NewMerge } from "./merge-repository.js";
+import {
+  howToDecide,
+  mergeOf,
+  requireAsSeen,
+  saveFirst,
+  type MergeRequest,
+} from "./merge-workspace.js";
+import { planMerge, type MergeInput, type MergePlan } from "./plan-merge.js";
+import * as repository from "./repository.js";
+import {
+  branchRef,
+  placesOf,
+  workspaceLock,
+  type ActiveWorkspace,
+  type WorkspaceDeps,
+} from "./workspace.js";
+
+/**
+ * Merges the base branch, as the source, into the workspace, as the target: one commit of the type
+ * `merge`, or `up_to_date`. The folder follows. Unsaved work is committed first.
+ * @throws AppError as `mergeWorkspace`; 409 `agent_running` while a command runs in the folder
+ */
+export function syncWorkspace(
+  deps: WorkspaceDeps,
+  context: OrgContext,
+  agentId: string,
+  request: Omit<MergeRequest, "target_branch">,
+): Promise<Merge> {
+  return deps.db.locks([workspaceLock(agentId)], async () => {
+    // Files are written by their paths: what runs there could put a link in the way.
+    if (await context.tx((tx) => repository.hasManagedRun(tx, agentId))) {
+      throw new AppError("agent_running", "A command runs in the workspace; stop it, or wait.");
+    }
+    const workspace = await saveFirst(deps, context, agentId);
+    const { store } = placesOf(deps, workspace);
+    const source = await resolveCommit(store, branchRef(workspace.base_branch));
+    if (source === null) {
+      throw new AppError(
+        "base_branch_gone",
+        `The base branch ${workspace.base_branch} is gone; choose another one in the settings.`,
+      );
+    }
+    const target = workspace.head_commit;
+    await requireAsSeen(store, request, { source, target });
+    const input: MergeInput = {
+      org_id: workspace.org_id,
+      project_id: workspace.project_id,
+      mergeId: newId(),
+      source,
+      target,
+      base: null,
+      unsaved: false,
+      workspace: "target",
+      ...howToDecide(request, workspace.merge_strategy),
+      branches: { source: workspace.base_branch, target: workspace.branch_name },
+    };
+    const plan = await planMerge(deps, input);
+    if (plan.upToDate) return mergeOf(input, plan, { kind: "sync", of_merge: null });
+    return landSync(deps, context, workspace, input, plan, request.message);
+  });
+}
+
+/**
+ * As `landMerge`, for the workspace's own branch: the rows of the merge and of the commit are written
+ * as pending, the branch moves, the folder follows, the rows are recorded.
+ */
+async function landSync(
+  deps: WorkspaceDeps,
+  context: OrgContext,
+  workspace: ActiveWorkspace,
+  input: MergeInput,
+  plan: MergePlan,
+  message = `Merge ${workspace.base_branch} into ${workspace.branch_name}`,
+): Promise<Merge> {
+  const { db } = deps;
+  const { org_id, project_id, agent_id, branch_name } = workspace;
+  const { source, target, strategy, branches } = input;
+  const { store } = placesOf(deps, workspace);
+  const sha = await commitTree(store, {
+    tree: plan.tree,
+    parents: [target, source],
+    message,
+    author: { name: workspace.agent_name, email: `${agent_id}@agents.omoi` },
+    date: new Date(),
+  });
+  const id = input.mergeId as string;
+  const sync: NewMerge = {
+    id,
+    kind: "sync",
+    of_merge: null,
+    org_id,
+    project_id,
+    agent_id,
+    source_branch: branches.source,
+    target_branch: branches.target,
+    source_commit: source,
+    target_commit: target,
+    base_commit: null,
+    merge_commit: sha,
+    strategy,
+    status: plan.resolutions.length > 0 ? "conflict_resolved" : "clean",
+    resolutions: plan.resolutions,
+    decisions: plan.decisions,
+    origin: originOf(context),
+  };
+  const commit = {
+    org_id,
+    agent_id,
+    commit_sha: sha,
+    parent_sha: target,
+    tree_sha: plan.tree,
+    commit_type: "merge" as const,
+    iteration: null,
+    message,
+    ...(await diffStats(store, target, plan.tree)),
+  };
+  await db.tenant(org_id, async (tx) => {
+    await commits.insertPendingCommit(tx, commit);
+    await merges.insertPendingMerge(tx, sync);
+  });
+  try {
+    await updateRefs(store, [
+      { ref: branchRef(branch_name), newSha: sha, expectedOld: target },
+      ...plan.keep.map((kept) => ({ ref: kept.ref, newSha: kept.sha, expectedOld: null })),
+    ]);
+  } catch (error) {
+    await db.tenant(org_id, async (tx) => {
+      await commits.deletePendingCommit(tx, agent_id, sha);
+      await merges.deletePendingMerge(tx, id);
+    });
+    throw error;
+  }
+  await finishSync(deps, workspace, sync);
+  return (await db.tenant(org_id, (tx) => merges.findMerge(tx, agent_id, id))) as Merge;
+}
