@@ -155,7 +155,6 @@ export const conflicts = z.strictObject({
   conflicts: z.array(conflict),
 });
 export type Conflicts = z.output<typeof conflicts>;
-export type Conflict = z.output<typeof conflict>;
 
 const agentParams = z.strictObject({ agent_id: id });
 const sha = z.string().regex(/^[0-9a-f]{40}$/, "must be a full commit id");

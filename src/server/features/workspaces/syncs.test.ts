@@ -182,7 +182,7 @@ describe("bringing the base branch into a workspace", () => {
     const there = sibling.client(owner.token);
     const answers = await Promise.all([sync(), there.workspaces.sync({ params })]);
     await sibling.close();
-    expect(answers.map(({ status }) => status).toSorted()).toEqual([200, 201]);
+    expect(answers.map(({ status }) => status).toSorted((a, b) => a - b)).toEqual([200, 201]);
     const { data: commits } = await owner.api.workspaces.commits({ params, query: {} });
     expect(commits).toHaveLength(1);
   });

@@ -124,12 +124,12 @@ describe("npm run merges:verify", () => {
   });
 
   test("sees that the times which decided were changed", async () => {
-    const [{ target = "" } = {}] = await asOperator<{ target: string }>(
+    const [row] = await asOperator<{ target: string }>(
       app,
       "select target_commit as target from merges where id = $1",
       [made.newest.id],
     );
-    const side = await inStore(app, project, "rev-parse", `${target}^2`);
+    const side = await inStore(app, project, "rev-parse", `${row?.target}^2`);
     const later = "update received_commits set received_at = now() where commit_sha = $1";
     await asOperator(app, later, [side]);
     const { code, out } = await verify(app);

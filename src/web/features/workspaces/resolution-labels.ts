@@ -14,7 +14,7 @@ export function winnerLabel(
     case "target":
       return `target (${visible(merge.target_branch)})`;
     case "merged":
-      return "merged by git";
+      return "content of both, as given by hand";
   }
 }
 
