@@ -16,7 +16,7 @@ async function main(): Promise<boolean> {
     process.stdout.write(
       broken
         ? `${slug}: BROKEN at merge ${broken.id}: ${broken.reason}\n`
-        : `${slug}: ${merges} merges, each as computed again\n`,
+        : `${slug}: ${merges} ${merges === 1 ? "merge" : "merges"}, each as computed again\n`,
     );
   }
   return reports.every(({ broken }) => broken === null);

@@ -17,7 +17,7 @@ import { QueryError } from "../shell/query-state.js";
 import { mergeRows } from "./conflicts-tab.js";
 import { useWorkspaceCrumbs } from "./crumbs.js";
 import { mergeQuery } from "./queries.js";
-import { kindLabel, winnerLabel } from "./resolution-labels.js";
+import { actLabels, kindLabel, winnerLabel } from "./resolution-labels.js";
 
 const route = getRouteApi("/app/agents/$agentId/workspace/merges/$mergeId");
 
@@ -50,14 +50,14 @@ export function MergePage(): ReactElement {
   const sha = data.merge_commit_sha;
   return (
     <Page
-      title={`Merge ${sha?.slice(0, 12) ?? "details"}`}
+      title={`${actLabels[data.kind]} ${sha?.slice(0, 12) ?? "details"}`}
       crumbs={crumbs}
       actions={data.reverted_by !== null && <Badge tone="warn">Reverted</Badge>}
     >
       <Card title="Details">
         <Details
           rows={{
-            ...(sha === null ? {} : { Merge: <CommitId sha={sha} /> }),
+            ...(sha === null ? {} : { [actLabels[data.kind]]: <CommitId sha={sha} /> }),
             ...mergeRows(data),
           }}
         />
@@ -120,7 +120,7 @@ function ResolutionCard({ resolution, merge, cloneUrl }: ResolutionCardProps): R
         {loser_ref === null ? (
           <p className="text-[13px] text-muted">
             {winner === "merged"
-              ? "Both sides were kept."
+              ? "Neither version was taken as it was. Both stay in git's history."
               : "The side that lost had deleted it, so there is nothing to fetch."}
           </p>
         ) : (

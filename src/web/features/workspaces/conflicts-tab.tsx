@@ -12,6 +12,7 @@ import { EmptyState, Skeleton } from "../../ui/states.js";
 import { Time } from "../../ui/time.js";
 import { QueryError } from "../shell/query-state.js";
 import { mergePagesQuery } from "./queries.js";
+import { actLabels } from "./resolution-labels.js";
 
 const code = "font-mono text-[13px]";
 
@@ -83,7 +84,7 @@ function MergeCard({ agentId, merge }: { agentId: string; merge: Merge }): React
       level={3}
       title={
         <span className="flex items-center gap-1.5">
-          <span className="font-normal text-muted">Merge:</span>
+          <span className="font-normal text-muted">{actLabels[merge.kind]}:</span>
           {merge.merge_commit_sha === null ? "None" : <CommitId sha={merge.merge_commit_sha} />}
         </span>
       }
@@ -91,7 +92,7 @@ function MergeCard({ agentId, merge }: { agentId: string; merge: Merge }): React
         merge.id !== null && (
           <Link
             {...paths.merge(agentId, merge.id)}
-            aria-label={`View Details of merge ${merge.merge_commit_sha?.slice(0, 12) ?? ""}`}
+            aria-label={`View Details of ${merge.kind} ${merge.merge_commit_sha?.slice(0, 12) ?? ""}`}
             className={buttonClass("secondary", "sm")}
           >
             View Details

@@ -1,6 +1,14 @@
 import type { Merge } from "#shared/api/workspaces.js";
 import { visible } from "../../ui/plain-text.js";
 
+/** What moved the branch. */
+export const actLabels: Record<Merge["kind"], string> = {
+  merge: "Merge",
+  revert: "Revert",
+  restore: "Restore",
+  sync: "Sync",
+};
+
 type Winner = Merge["resolutions"][number]["winner"];
 
 /** "source (workspace-worker-1)": the role in the merge, and which branch that is. */
