@@ -3,6 +3,7 @@ import { sql } from "drizzle-orm";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Queryable } from "#server/db/connect.js";
 import { startTestApp, type TestApp } from "./app.js";
+import { makeWorkspace } from "./factories.js";
 import { asOperator } from "./operator.js";
 import { fillOrganization, type FullOrganization } from "./two-organizations.js";
 
@@ -15,6 +16,10 @@ describe("row-level security", () => {
     app = await startTestApp();
     one = await fillOrganization(await app.person("one"));
     other = await fillOrganization(await app.person("other"));
+    for (const { owner, project } of [one, other]) {
+      const { agent } = await makeWorkspace(owner, project.id);
+      await owner.api.workspaces.archive({ params: { agent_id: agent.id } });
+    }
     tables = (
       await asOperator<{ name: string }>(
         app,

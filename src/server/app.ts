@@ -53,6 +53,7 @@ import { roleHandlers } from "./features/roles/routes.js";
 import { runHandlers } from "./features/runs/routes.js";
 import { startLeaseWatch } from "./features/runs/service.js";
 import { usageHandlers } from "./features/usage/routes.js";
+import { endRetentions } from "./features/workspaces/end-retention.js";
 import { workspaceHandlers } from "./features/workspaces/routes.js";
 import { settleWorkspaces } from "./features/workspaces/service.js";
 import type { WorkspaceDeps } from "./features/workspaces/workspace.js";
@@ -215,11 +216,14 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   await jobs.work("send-mail", (data, signal) => mailer.runSendMail(data, signal));
   const leaseWatch = startLeaseWatch(db, log);
   const forgetting = setInterval(() => {
-    Promise.all([deleteOldAnswers(db), forgetOldHits(db), forgetOldLinks(db)]).catch(
-      (error: unknown) => {
-        log.warn({ err: error }, "old rows were not deleted");
-      },
-    );
+    Promise.all([
+      deleteOldAnswers(db),
+      forgetOldHits(db),
+      forgetOldLinks(db),
+      endRetentions(workspaceDeps, log),
+    ]).catch((error: unknown) => {
+      log.warn({ err: error }, "old rows were not deleted");
+    });
   }, 60 * 60_000);
   forgetting.unref();
 

@@ -164,6 +164,8 @@ export const projects = pgTable("projects", {
   progress: smallint().notNull().default(0),
   error: text(),
   imported_at: instant(),
+  deleted_at: instant(),
+  removed_at: instant(),
   created_at: createdAt(),
   updated_at: createdAt(),
 });
@@ -176,6 +178,7 @@ export const agents = pgTable("agents", {
   description: text(),
   parent_agent_id: uuid(),
   terminated_at: instant(),
+  name_released: boolean().notNull().default(false),
   created_at: createdAt(),
   updated_at: createdAt(),
 });
@@ -217,13 +220,34 @@ export const workspaces = pgTable("workspaces", {
   parent_commit: text(),
   head_commit: text(),
   head_tree: text(),
-  status: text({ enum: ["creating", "active", "merging", "archived", "failed"] }).notNull(),
+  status: text({
+    enum: [
+      "creating",
+      "active",
+      "merging",
+      "archiving",
+      "archived",
+      "restoring",
+      "expired",
+      "failed",
+    ],
+  }).notNull(),
   error: text(),
+  archive_id: uuid(),
   merge_strategy: text().$type<MergeStrategy>().notNull().default("newest_file_wins"),
   auto_checkpoint: boolean().notNull().default(true),
   retention_days: integer().notNull().default(30),
   created_at: createdAt(),
   updated_at: createdAt(),
+});
+
+export const archives = pgTable("archives", {
+  id: uuid().primaryKey(),
+  org_id: uuid().notNull(),
+  project_id: uuid().notNull(),
+  agent_id: uuid().notNull(),
+  tip: text().notNull(),
+  archived_at: createdAt(),
 });
 
 export const receivedCommits = pgTable(

@@ -192,6 +192,14 @@ export async function listRefs(
   return lines.map((line) => ({ sha: line.slice(0, 40), ref: line.slice(41) }));
 }
 
+/** A branch that holds the commit, or null where none does; throws where it is no commit. */
+export async function branchHolding(store: string, sha: string): Promise<string | null> {
+  assertOid(sha);
+  const args = ["for-each-ref", "--count=1", "--format=%(refname)", `--contains=${sha}`];
+  const { stdout } = await git([...args, "refs/heads/"], { gitDir: store });
+  return stdout.toString("utf8").trim() || null;
+}
+
 /** Commits reachable from `tip` and from none of `exclude`, newest first, children before parents. */
 export async function commitsBetween(
   store: string,

@@ -37,6 +37,9 @@ export const workspace = z.strictObject({
   head_commit: z.string().nullable(),
   status: z.enum(["creating", "active", "merging", "archived", "failed"]),
   error: z.string().nullable(),
+  /** While it is archived: since when, and until when it can be restored at least. */
+  archived_at: timestamp.nullable(),
+  retention_ends_at: timestamp.nullable(),
   counts: z.strictObject({
     commits: z.number(),
     merges: z.number(),
@@ -236,6 +239,22 @@ export const workspaces = {
         })
         .optional(),
     }),
+    response: workspace,
+  }),
+  archive: endpoint({
+    method: "DELETE",
+    path: "/api/v1/agents/{agent_id}/workspace",
+    access: "agent:workspace:write",
+    summary: "Archive the workspace: commit what is unsaved, keep the branch, free the folder",
+    params: agentParams,
+  }),
+  restore: endpoint({
+    method: "POST",
+    path: "/api/v1/agents/{agent_id}/workspace/restore",
+    access: "agent:workspace:write",
+    summary: "Bring an archived workspace back, without what .gitignore leaves out",
+    status: 200,
+    params: agentParams,
     response: workspace,
   }),
   changes: endpoint({

@@ -7,6 +7,9 @@ const status = sql<Agent["status"]>`case when ${agents.terminated_at} is not nul
   when exists (select from runs r where r.agent_id = ${agents.id} and r.ended_at is null) then 'running'
   else 'idle' end`;
 
+/** Archived too: its branch comes back when it is restored. */
+const hasBranch = sql`${workspaces.status} <> 'expired'`;
+
 const agentColumns = {
   id: agents.id,
   organization_id: agents.org_id,
@@ -24,7 +27,7 @@ function selectAgents(tx: Queryable) {
   return tx
     .select(agentColumns)
     .from(agents)
-    .leftJoin(workspaces, eq(workspaces.agent_id, agents.id));
+    .leftJoin(workspaces, and(eq(workspaces.agent_id, agents.id), hasBranch));
 }
 
 /** @throws a unique violation of `agents_org_name_key` */

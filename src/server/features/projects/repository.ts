@@ -17,7 +17,7 @@ const projectColumns = {
   error: projects.error,
   org_slug: organizations.slug,
   agents: sql<number>`(select count(*)::int from agents a where a.project_id = ${projects.id} and a.terminated_at is null)`,
-  workspaces: sql<number>`(select count(*)::int from workspaces w where w.project_id = ${projects.id} and w.status <> 'archived')`,
+  workspaces: sql<number>`(select count(*)::int from workspaces w where w.project_id = ${projects.id} and w.status not in ('archiving', 'archived', 'expired'))`,
   merges: sql<number>`(select count(*)::int from merges g where g.project_id = ${projects.id} and g.state = 'done' and g.kind = 'merge')`,
   created_at: projects.created_at,
   updated_at: projects.updated_at,

@@ -18,6 +18,9 @@ const commitColumns = {
 };
 const recorded = eq(workspaceCommits.state, "recorded");
 
+/** A workspace that was archived and begun anew leaves its earlier commits behind. */
+const ofThisLife = sql`${workspaceCommits.created_at} >= (select w.created_at from workspaces w where w.agent_id = ${workspaceCommits.agent_id})`;
+
 export async function listCommits(
   tx: Queryable,
   agentId: string,
@@ -31,6 +34,7 @@ export async function listCommits(
       and(
         eq(workspaceCommits.agent_id, agentId),
         recorded,
+        ofThisLife,
         after === null
           ? undefined
           : sql`(${workspaceCommits.created_at}, ${workspaceCommits.id}) < (${after[0]}::timestamptz, ${after[1]}::uuid)`,

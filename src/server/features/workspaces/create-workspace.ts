@@ -3,6 +3,8 @@ import { differences } from "../../db/audit.js";
 import { AppError, invalidField, notFound } from "../../errors.js";
 import { RefMovedError, resolveCommit, resolveTree, updateRef } from "../../git/repository.js";
 import type { OrgContext } from "../../http/mount.js";
+import { isAlive } from "./archive-repository.js";
+import { agentTerminated } from "./archive-workspace.js";
 import { activeUnderLock, commitUnderLock } from "./commit-workspace.js";
 import { isMergeTarget } from "./plan-merge.js";
 import * as repository from "./repository.js";
@@ -21,7 +23,7 @@ import {
  * Makes the agent's workspace: a branch `workspace-<agent>` at the base branch, or at the newest
  * state of the parent agent (which is checkpointed first), and a folder with its files. It is
  * reserved first, so that a restart finishes what was cut off.
- * @throws AppError 409 `workspace_exists`, `project_not_ready`; 422 for an unknown base branch
+ * @throws AppError 409 `workspace_exists`, `project_not_ready`, `agent_terminated`; 422 for an unknown base branch
  */
 export async function createWorkspace(
   deps: WorkspaceDeps,
@@ -45,6 +47,7 @@ export async function createWorkspace(
     throw invalidField("base_branch", `names no branch to merge into: ${baseBranch}`, "unknown_id");
   }
   await context.change(async (tx, tell) => {
+    if (!(await isAlive(tx, agentId))) throw agentTerminated();
     const reserved = await repository.reserveWorkspace(tx, {
       agent_id: agentId,
       org_id: context.orgId,
@@ -127,6 +130,8 @@ async function startingCommit(
     const parent = await deps.db.tenant(workspace.org_id, (tx) =>
       repository.findWorkspace(tx, parentId),
     );
+    // An archived one's newest state is what was archived.
+    if (parent?.status === "archived" && parent.head_commit !== null) return parent.head_commit;
     if (parent?.status === "active") {
       const checkpoint = { commit_type: "checkpoint" } as const;
       const newest = await activeUnderLock(deps, workspace.org_id, parentId);

@@ -1,8 +1,15 @@
-import { asc, eq, sql } from "drizzle-orm";
+import { asc, eq, inArray, sql } from "drizzle-orm";
 import { alias } from "drizzle-orm/pg-core";
 import type { MergeStrategy, Workspace } from "#shared/api/workspaces.js";
 import type { Queryable } from "../../db/connect.js";
-import { agents, merges, projects, workspaceCommits, workspaces } from "../../db/tables.js";
+import {
+  agents,
+  archives,
+  merges,
+  projects,
+  workspaceCommits,
+  workspaces,
+} from "../../db/tables.js";
 
 const parents = alias(agents, "parent");
 
@@ -21,6 +28,13 @@ const workspaceColumns = {
   head_tree: workspaces.head_tree,
   status: workspaces.status,
   error: workspaces.error,
+  archive_id: archives.id,
+  archived_at: archives.archived_at,
+  retention_ends_at: sql<
+    string | null
+  >`${archives.archived_at} + make_interval(days => ${workspaces.retention_days})`.mapWith(
+    archives.archived_at,
+  ),
   merge_strategy: workspaces.merge_strategy,
   auto_checkpoint: workspaces.auto_checkpoint,
   retention_days: workspaces.retention_days,
@@ -45,8 +59,13 @@ export type WorkspaceRow = {
   parent_commit: string | null;
   head_commit: string | null;
   head_tree: string | null;
-  status: Workspace["status"];
+  /** As the API shows it; further: acts under way, and `expired` once its archive is gone. */
+  status: Workspace["status"] | "archiving" | "restoring" | "expired";
   error: string | null;
+  /** What can be restored, while it is archived. */
+  archive_id: string | null;
+  archived_at: string | null;
+  retention_ends_at: string | null;
   merge_strategy: MergeStrategy;
   auto_checkpoint: boolean;
   retention_days: number;
@@ -65,6 +84,7 @@ export async function findWorkspace(
     .from(workspaces)
     .innerJoin(agents, eq(agents.id, workspaces.agent_id))
     .leftJoin(parents, eq(parents.id, workspaces.parent_agent_id))
+    .leftJoin(archives, eq(archives.id, workspaces.archive_id))
     .where(eq(workspaces.agent_id, agentId));
   return row;
 }
@@ -84,7 +104,7 @@ export async function countActs(
 ): Promise<{ commits: number; merges: number; conflicts_resolved: number }> {
   const [row] = await tx
     .select({
-      commits: sql<number>`(select count(*)::int from workspace_commits c where c.agent_id = ${agentId} and c.state = 'recorded')`,
+      commits: sql<number>`(select count(*)::int from workspace_commits c where c.agent_id = ${agentId} and c.state = 'recorded' and c.created_at >= workspaces.created_at)`,
       merges: sql<number>`(select count(*)::int from merges g where g.agent_id = ${agentId} and g.state = 'done' and g.kind = 'merge')`,
       conflicts_resolved: sql<number>`(select coalesce(sum(jsonb_array_length(g.resolutions)), 0)::int from merges g where g.agent_id = ${agentId} and g.state = 'done')`,
     })
@@ -110,7 +130,10 @@ export async function findAgentForWorkspace(tx: Queryable, agentId: string) {
   return row;
 }
 
-/** Reserves the agent's workspace; false where it has one. One that failed is begun anew. */
+/**
+ * Reserves the agent's workspace; false where it has one. One that failed or was archived is begun
+ * anew: an archive stays where it is, but is not restored any more.
+ */
 export async function reserveWorkspace(
   tx: Queryable,
   values: {
@@ -128,8 +151,15 @@ export async function reserveWorkspace(
     .values({ ...values, status: "creating" })
     .onConflictDoUpdate({
       target: workspaces.agent_id,
-      set: { ...values, status: "creating", error: null, updated_at: sql`now()` },
-      setWhere: sql`${workspaces.status} = 'failed'`,
+      set: {
+        ...values,
+        status: "creating",
+        error: null,
+        archive_id: null,
+        created_at: sql`now()`,
+        updated_at: sql`now()`,
+      },
+      setWhere: sql`${workspaces.status} in ('failed', 'archived', 'expired')`,
     })
     .returning({ agent_id: workspaces.agent_id });
   return reserved.length === 1;
@@ -147,6 +177,7 @@ export async function updateWorkspace(
       | "head_tree"
       | "status"
       | "error"
+      | "archive_id"
       | "merge_strategy"
       | "auto_checkpoint"
       | "retention_days"
@@ -159,12 +190,16 @@ export async function updateWorkspace(
     .where(eq(workspaces.agent_id, agentId));
 }
 
-/** Workspaces whose making was cut off, and commits that were, of all organizations. Needs system work. */
+/** What was cut off: workspaces being made, archived or restored, commits and merges. Needs system work. */
 export async function listUnfinished(db: Queryable) {
-  const creating = await db
-    .select({ org_id: workspaces.org_id, agent_id: workspaces.agent_id })
+  const acts = await db
+    .select({
+      org_id: workspaces.org_id,
+      agent_id: workspaces.agent_id,
+      status: workspaces.status,
+    })
     .from(workspaces)
-    .where(eq(workspaces.status, "creating"));
+    .where(inArray(workspaces.status, ["creating", "archiving", "restoring"]));
   const commits = await db
     .select({
       org_id: workspaceCommits.org_id,
@@ -179,5 +214,5 @@ export async function listUnfinished(db: Queryable) {
     .from(merges)
     .where(eq(merges.state, "pending"))
     .orderBy(asc(merges.created_at));
-  return { creating, commits, merges: unfinishedMerges };
+  return { acts, commits, merges: unfinishedMerges };
 }

@@ -2,6 +2,7 @@ import type { Merge, workspaces } from "#shared/api/workspaces.js";
 import { notFound } from "../../errors.js";
 import type { Handlers, OrgContext } from "../../http/mount.js";
 import { decodeCursor, pageOf } from "../../http/pagination.js";
+import { archiveWorkspace, restoreWorkspace } from "./archive-workspace.js";
 import * as commits from "./commit-repository.js";
 import { commitWorkspace } from "./commit-workspace.js";
 import { createWorkspace } from "./create-workspace.js";
@@ -25,6 +26,14 @@ export function workspaceHandlers(deps: WorkspaceDeps): Handlers<typeof workspac
       createWorkspace(deps, context, params.agent_id, body ?? {}),
     get: ({ tx }, { params }) => tx((db) => readWorkspace(deps, db, params.agent_id)),
     update: (context, { params, body }) => updateWorkspace(deps, context, params.agent_id, body),
+    archive: async (context, { params }) => {
+      await archiveWorkspace(deps, context, params.agent_id);
+      return undefined;
+    },
+    restore: async (context, { params }) => {
+      await restoreWorkspace(deps, context, params.agent_id);
+      return context.tx((tx) => readWorkspace(deps, tx, params.agent_id));
+    },
     changes: (context, { params }) => readChanges(deps, context, params.agent_id),
     createCommit: async (context, { params, body }) => {
       const result = await commitWorkspace(deps, context, params.agent_id, body);

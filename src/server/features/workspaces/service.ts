@@ -6,6 +6,7 @@ import { diffFiles, rawDiff } from "../../git/diff.js";
 import { snapshotFolder } from "../../git/ingest.js";
 import { mergeBase, resolveCommit } from "../../git/repository.js";
 import type { OrgContext } from "../../http/mount.js";
+import { finishArchiving, finishRestoring } from "./archive-workspace.js";
 import { activeUnderLock, settleCommit } from "./commit-workspace.js";
 import { finishWorkspace } from "./create-workspace.js";
 import { settleMerge } from "./land-merge.js";
@@ -139,7 +140,8 @@ export async function settleWorkspaces(deps: WorkspaceDeps, log: Logger): Promis
   for (const { org_id, id } of unfinished.merges) {
     await settle("a merge", () => settleMerge(deps, org_id, id));
   }
-  for (const { org_id, agent_id } of unfinished.creating) {
-    await settle("a workspace", () => finishWorkspace(deps, org_id, agent_id));
+  for (const { org_id, agent_id, status } of unfinished.acts) {
+    const finish = { creating: finishWorkspace, archiving: finishArchiving }[status as "creating"];
+    await settle("a workspace", () => (finish ?? finishRestoring)(deps, org_id, agent_id));
   }
 }

@@ -50,16 +50,25 @@ export function placesOf(deps: WorkspaceDeps, workspace: WorkspaceRow) {
   };
 }
 
-/** @throws AppError 404 `workspace_missing` */
-export async function requireWorkspace(tx: Queryable, agentId: string): Promise<WorkspaceRow> {
+/** @throws AppError 404 `workspace_missing`; 410 `workspace_expired` */
+export async function requireWorkspace(
+  tx: Queryable,
+  agentId: string,
+): Promise<WorkspaceRow & { status: Exclude<WorkspaceRow["status"], "expired"> }> {
   const workspace = await repository.findWorkspace(tx, agentId);
   if (!workspace) {
     throw new AppError("workspace_missing", "The agent has no workspace yet; create one first.");
   }
-  return workspace;
+  if (workspace.status === "expired") {
+    throw new AppError(
+      "workspace_expired",
+      "The workspace was archived and its retention is over; create a new one.",
+    );
+  }
+  return { ...workspace, status: workspace.status };
 }
 
-/** @throws AppError 404 `workspace_missing`; 409 `workspace_not_active` */
+/** @throws AppError 404 `workspace_missing`; 409 `workspace_not_active`; 410 `workspace_expired` */
 export async function requireActive(tx: Queryable, agentId: string): Promise<ActiveWorkspace> {
   const workspace = await requireWorkspace(tx, agentId);
   const { status, head_commit, head_tree, parent_commit } = workspace;
@@ -68,13 +77,19 @@ export async function requireActive(tx: Queryable, agentId: string): Promise<Act
       "workspace_not_active",
       status === "creating"
         ? "The workspace is being made; try again in a moment."
-        : `The workspace is ${status}; create or restore it first.`,
+        : `The workspace is ${shownStatus(status)}; create or restore it first.`,
     );
   }
   return { ...workspace, head_commit, head_tree, parent_commit };
 }
 
-/** A workspace as the API shows it. @throws AppError 404 `workspace_missing` */
+/** Acts under way are shown as what they lead to. */
+function shownStatus(status: Exclude<WorkspaceRow["status"], "expired">): Workspace["status"] {
+  if (status === "archiving") return "archived";
+  return status === "restoring" ? "creating" : status;
+}
+
+/** A workspace as the API shows it. @throws AppError 404 `workspace_missing`; 410 `workspace_expired` */
 export async function readWorkspace(
   deps: WorkspaceDeps,
   tx: Queryable,
@@ -94,8 +109,10 @@ export async function readWorkspace(
     parent_agent_name: row.parent_agent_name,
     parent_commit: row.parent_commit,
     head_commit: row.head_commit,
-    status: row.status,
+    status: shownStatus(row.status),
     error: row.error,
+    archived_at: row.archived_at,
+    retention_ends_at: row.retention_ends_at,
     counts: await repository.countActs(tx, agentId),
     settings: {
       merge_strategy: row.merge_strategy,

@@ -1,0 +1,46 @@
+import type { Logger } from "pino";
+import { branchHolding, deleteRef, resolveCommit } from "../../git/repository.js";
+import * as archives from "./archive-repository.js";
+import { archiveRef } from "./archive-workspace.js";
+import * as repository from "./repository.js";
+import { workspaceLock, type WorkspaceDeps } from "./workspace.js";
+
+/**
+ * Lets go of archived workspaces whose time is over and whose commits a branch holds. What is nowhere
+ * else is kept, and can be restored, until it is merged: it is looked at again each time. Several
+ * processes may do this at once; each archive is let go of by one of them.
+ */
+export async function endRetentions(deps: WorkspaceDeps, log: Logger): Promise<void> {
+  const ended = await deps.db.withSystem("find archives whose time is over", (db) =>
+    archives.listEndedArchives(db),
+  );
+  for (const archive of ended) {
+    try {
+      await deps.db.locks([workspaceLock(archive.agent_id)], () => letGo(deps, archive));
+    } catch (error) {
+      log.error({ err: error, archive: archive.id }, "an archive whose time is over was kept");
+    }
+  }
+}
+
+/** The reference goes first: what is cut off after it is done again, and can still be restored. */
+async function letGo(deps: WorkspaceDeps, archive: archives.Archive): Promise<void> {
+  const { id, org_id: orgId, project_id, agent_id: agentId, tip } = archive;
+  const workspace = await deps.db.tenant(orgId, async (tx) => {
+    const isThere = (await archives.findArchive(tx, id)) !== undefined;
+    return isThere ? repository.findWorkspace(tx, agentId) : undefined;
+  });
+  if (!workspace) return;
+  const isCurrent = workspace.archive_id === id;
+  if (isCurrent && workspace.status !== "archived") return;
+  const store = deps.storage.repository(orgId, project_id);
+  if ((await branchHolding(store, tip)) === null) return;
+  const ref = archiveRef(agentId, id);
+  if ((await resolveCommit(store, ref)) !== null) await deleteRef(store, ref, tip);
+  await deps.db.tenant(orgId, async (tx) => {
+    // Whoever began to restore it meanwhile waits for the lock and needs the row.
+    if (!isCurrent || (await archives.expireWorkspace(tx, agentId))) {
+      await archives.deleteArchive(tx, id);
+    }
+  });
+}
