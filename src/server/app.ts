@@ -20,6 +20,7 @@ import { usage } from "#shared/api/usage.js";
 import { workspaces } from "#shared/api/workspaces.js";
 import type { Config } from "./config.js";
 import type { Database } from "./db/connect.js";
+import { settleTerminations } from "./features/agents/delete-agent.js";
 import { agentHandlers } from "./features/agents/routes.js";
 import { apiKeyHandlers } from "./features/api-keys/routes.js";
 import { createApiKeyService } from "./features/api-keys/service.js";
@@ -42,6 +43,7 @@ import { invitationHandlers } from "./features/invitations/routes.js";
 import { isInvited } from "./features/invitations/service.js";
 import { memberHandlers } from "./features/members/routes.js";
 import { organizationHandlers } from "./features/organizations/routes.js";
+import { runRemoval } from "./features/projects/delete-project.js";
 import { projectHandlers } from "./features/projects/routes.js";
 import {
   resumeProjects,
@@ -155,16 +157,17 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     publicUrl: deps.publicUrl,
     log,
   };
+  const workspaceDeps: WorkspaceDeps = { db, storage, driver: checkoutDriver };
   const projectDeps: ProjectDeps = {
     db,
     jobs,
     storage,
     rules: config,
+    workspaces: workspaceDeps,
     publicUrl: deps.publicUrl,
     log,
   };
   const streams = createEventStreams(db.changes);
-  const workspaceDeps: WorkspaceDeps = { db, storage, driver: checkoutDriver };
 
   const { secret, registration } = config;
   const { startSession } = authService;
@@ -196,7 +199,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   );
   mount(app, roles, roleHandlers(), options);
   mount(app, projects, projectHandlers(projectDeps), options);
-  mount(app, agents, agentHandlers(db), options);
+  mount(app, agents, agentHandlers(workspaceDeps), options);
   mount(app, runs, runHandlers(), options);
   mount(app, usage, usageHandlers(), options);
   mount(app, workspaces, workspaceHandlers(workspaceDeps), options);
@@ -210,8 +213,10 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
 
   await unlockRepositories(storage, config.databaseUrl === null);
   await settleWorkspaces(workspaceDeps, log);
+  await settleTerminations(workspaceDeps, log);
   await resumeProjects(projectDeps);
   await jobs.work("import-project", (data, signal) => runImport(projectDeps, data, signal));
+  await jobs.work("remove-project", (data) => runRemoval(projectDeps, data));
   await jobs.work("send-link", (data) => runSendLink(emailLinks, data));
   await jobs.work("send-mail", (data, signal) => mailer.runSendMail(data, signal));
   const leaseWatch = startLeaseWatch(db, log);

@@ -32,11 +32,13 @@ function organizationOf(key: Key, value: string) {
     case "organization_id":
       return sql`${value}::uuid`;
     case "project_id":
-      return sql`(select org_id from projects where id = ${value})`;
+      return sql`(select org_id from projects where id = ${value} and deleted_at is null)`;
     case "agent_id":
-      return sql`(select org_id from agents where id = ${value})`;
+      return sql`(select p.org_id from agents a join projects p on p.id = a.project_id
+        where a.id = ${value} and p.deleted_at is null)`;
     case "run_id":
-      return sql`(select org_id from runs where id = ${value})`;
+      return sql`(select p.org_id from runs r join agents a on a.id = r.agent_id
+        join projects p on p.id = a.project_id where r.id = ${value} and p.deleted_at is null)`;
   }
 }
 

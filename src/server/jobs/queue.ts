@@ -6,6 +6,7 @@ import type { Logger } from "pino";
 /** The kinds of background work and what each is told. */
 export interface JobData {
   "import-project": { org_id: string; project_id: string };
+  "remove-project": { org_id: string; project_id: string };
   /** Finds out whether there is somebody to send a link to, and does. */
   "send-link": { purpose: "verify" | "reset"; email: string };
   /** A letter, sealed: it may hold a one-time link. */
@@ -16,6 +17,12 @@ type JobName = keyof JobData;
 const queues: Record<JobName, PgBoss.Queue> = {
   // An import may take long; one whose process died is tried again when it has expired.
   "import-project": { name: "import-project", retryLimit: 2, retryDelay: 5, expireInSeconds: 3600 },
+  "remove-project": {
+    name: "remove-project",
+    retryLimit: 5,
+    retryDelay: 30,
+    expireInSeconds: 3600,
+  },
   "send-link": { name: "send-link", retryLimit: 5, retryDelay: 5, expireInSeconds: 60 },
   // Nine tries, each after about twice the pause before: 40 to 90 minutes in all.
   "send-mail": {

@@ -33,7 +33,7 @@ export const agents = {
     method: "GET",
     path: "/api/v1/agents",
     access: "signed-in",
-    summary: "List agents the caller can see",
+    summary: "List agents the caller can see; terminated ones only with status=terminated",
     query: page.extend({
       organization_id: id.optional(),
       project_id: id.optional(),
@@ -72,5 +72,13 @@ export const agents = {
     params: agentParams,
     body: z.strictObject({ description: description.nullable().optional() }),
     response: agent,
+  }),
+  delete: endpoint({
+    method: "DELETE",
+    path: "/api/v1/agents/{agent_id}",
+    access: "agent:delete",
+    summary: "Terminate an agent: stop its run, archive its workspace, free its name",
+    revokes: true,
+    params: agentParams,
   }),
 };

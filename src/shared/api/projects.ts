@@ -80,4 +80,12 @@ export const projects = {
     body: z.strictObject({ name: name.optional(), description: description.nullable().optional() }),
     response: project,
   }),
+  delete: endpoint({
+    method: "DELETE",
+    path: "/api/v1/projects/{project_id}",
+    access: "project:delete",
+    summary: "Delete a project with its agents, workspaces and repository; its usage stays",
+    revokes: true,
+    params: projectParams,
+  }),
 };

@@ -1,7 +1,7 @@
-import { and, asc, eq, sql } from "drizzle-orm";
+import { and, asc, eq, isNotNull, isNull, sql } from "drizzle-orm";
 import type { Agent } from "#shared/api/agents.js";
 import type { Queryable } from "../../db/connect.js";
-import { agents, workspaces } from "../../db/tables.js";
+import { agents, projects, workspaces } from "../../db/tables.js";
 
 const status = sql<Agent["status"]>`case when ${agents.terminated_at} is not null then 'terminated'
   when exists (select from runs r where r.agent_id = ${agents.id} and r.ended_at is null) then 'running'
@@ -9,6 +9,9 @@ const status = sql<Agent["status"]>`case when ${agents.terminated_at} is not nul
 
 /** Archived too: its branch comes back when it is restored. */
 const hasBranch = sql`${workspaces.status} <> 'expired'`;
+
+/** Of those of a deleted project nothing but the ledger knows. */
+const ofLivingProject = sql`exists (select from projects p where p.id = ${agents.project_id} and p.deleted_at is null)`;
 
 const agentColumns = {
   id: agents.id,
@@ -61,7 +64,10 @@ export async function listAgents(
       and(
         sql`${agents.org_id} = any(${sql.param(orgIds)}::uuid[])`,
         filter.project_id === undefined ? undefined : eq(agents.project_id, filter.project_id),
-        filter.status === undefined ? undefined : sql`${status} = ${filter.status}`,
+        filter.status === undefined
+          ? isNull(agents.terminated_at)
+          : sql`${status} = ${filter.status}`,
+        ofLivingProject,
         filter.after === "" ? undefined : sql`${agents.id} > ${filter.after}`,
       ),
     )
@@ -78,4 +84,41 @@ export async function updateAgent(
     .update(agents)
     .set({ ...changes, updated_at: sql`now()` })
     .where(eq(agents.id, id));
+}
+
+/** Whether the project is there; with the organization's row locked, it stays so. */
+export async function isLivingProject(tx: Queryable, projectId: string): Promise<boolean> {
+  const [row] = await tx
+    .select({ deleted_at: projects.deleted_at })
+    .from(projects)
+    .where(eq(projects.id, projectId));
+  return row?.deleted_at === null;
+}
+
+/** Notes that an agent is terminated; false where it is already. */
+export async function terminateAgent(tx: Queryable, id: string): Promise<boolean> {
+  const terminated = await tx
+    .update(agents)
+    .set({ terminated_at: sql`now()`, updated_at: sql`now()` })
+    .where(and(eq(agents.id, id), isNull(agents.terminated_at)))
+    .returning({ id: agents.id });
+  return terminated.length === 1;
+}
+
+/** Lets another agent have the name of one that is terminated. */
+export async function releaseName(tx: Queryable, id: string): Promise<void> {
+  await tx
+    .update(agents)
+    .set({ name_released: true })
+    .where(and(eq(agents.id, id), eq(agents.name_released, false)));
+}
+
+/** Agents whose termination was cut off, of all organizations. Needs system work. */
+export async function listUnfinishedTerminations(
+  db: Queryable,
+): Promise<{ id: string; org_id: string }[]> {
+  return db
+    .select({ id: agents.id, org_id: agents.org_id })
+    .from(agents)
+    .where(and(isNotNull(agents.terminated_at), eq(agents.name_released, false), ofLivingProject));
 }

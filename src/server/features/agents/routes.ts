@@ -1,12 +1,14 @@
 import type { agents } from "#shared/api/agents.js";
-import type { Database } from "../../db/connect.js";
 import { organizationsWith } from "../../http/authorize.js";
 import type { Handlers } from "../../http/mount.js";
 import { decodeCursor, pageOf } from "../../http/pagination.js";
+import type { WorkspaceDeps } from "../workspaces/service.js";
+import { deleteAgent } from "./delete-agent.js";
 import * as repository from "./repository.js";
 import { createAgent, readAgent, updateAgent } from "./service.js";
 
-export function agentHandlers(db: Database): Handlers<typeof agents> {
+export function agentHandlers(deps: WorkspaceDeps): Handlers<typeof agents> {
+  const { db } = deps;
   return {
     list: async ({ actor, request, reply }, { query }) => {
       const orgIds = await organizationsWith(db, actor, "agent:read", query.organization_id);
@@ -21,5 +23,9 @@ export function agentHandlers(db: Database): Handlers<typeof agents> {
     get: (context, { params }) => readAgent(context, params.agent_id),
     update: (context, { params, body: { description } }) =>
       updateAgent(context, params.agent_id, description === undefined ? {} : { description }),
+    delete: async (context, { params }) => {
+      await deleteAgent(deps, context, params.agent_id);
+      return undefined;
+    },
   };
 }

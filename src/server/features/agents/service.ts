@@ -2,6 +2,7 @@ import type { Agent } from "#shared/api/agents.js";
 import { differences } from "../../db/audit.js";
 import { newId } from "../../db/columns.js";
 import { brokenConstraint } from "../../db/connect.js";
+import { lockOrganization } from "../../db/tenant.js";
 import { AppError, invalidField, notFound } from "../../errors.js";
 import type { OrgContext } from "../../http/mount.js";
 import { addAgentMember } from "../members/service.js";
@@ -24,9 +25,13 @@ export async function createAgent(
   const parentId = input.parent_agent_id ?? null;
   try {
     return await context.change(async (tx, tell) => {
+      await lockOrganization(tx, context.orgId);
+      if (!(await repository.isLivingProject(tx, input.project_id))) {
+        throw invalidField("project_id", "names no project that you can see", "unknown_id");
+      }
       if (parentId !== null) {
         const parent = await repository.findAgent(tx, parentId);
-        if (parent?.project_id !== input.project_id) {
+        if (parent?.project_id !== input.project_id || parent.status === "terminated") {
           throw invalidField("parent_agent_id", "names no agent of this project", "unknown_id");
         }
       }

@@ -96,3 +96,29 @@ export async function findMemberOfUser(tx: Queryable, userId: string): Promise<s
     .where(eq(memberships.user_id, userId));
   return row?.id ?? null;
 }
+
+/** The membership of an agent, or null. */
+export async function findMemberOfAgent(tx: Queryable, agentId: string): Promise<string | null> {
+  const [row] = await tx
+    .select({ id: memberships.id })
+    .from(memberships)
+    .where(eq(memberships.agent_id, agentId));
+  return row?.id ?? null;
+}
+
+/** Whether the organization has the agent and it is not terminated. */
+export async function isLivingAgent(tx: Queryable, agentId: string): Promise<boolean> {
+  const [row] = await tx
+    .select({ terminated_at: agents.terminated_at })
+    .from(agents)
+    .where(eq(agents.id, agentId));
+  return row?.terminated_at === null;
+}
+
+export async function deleteMembershipsOfProject(tx: Queryable, projectId: string): Promise<void> {
+  await tx
+    .delete(memberships)
+    .where(
+      sql`${memberships.agent_id} in (select a.id from agents a where a.project_id = ${projectId})`,
+    );
+}

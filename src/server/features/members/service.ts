@@ -35,6 +35,9 @@ export async function addMember(
       // Whoever accepts an invitation at this moment would wait for this row, and this for his lock.
       await lockOrganization(tx, context.orgId);
       await refuseRoleBeyond(tx, context.standing, role_id);
+      if (agent_id !== undefined && !(await repository.isLivingAgent(tx, agent_id))) {
+        throw invalidField("agent_id", "names no agent of this organization", "unknown_id");
+      }
       const id = await repository.insertMembership(tx, {
         org_id: context.orgId,
         user_id,
@@ -48,9 +51,6 @@ export async function addMember(
     const constraint = brokenConstraint(error) ?? "";
     if (constraint === "memberships_role_id_fkey") {
       throw invalidField("role_id", "names no role of this organization", "unknown_id");
-    }
-    if (constraint === "memberships_agent_fkey") {
-      throw invalidField("agent_id", "names no agent of this organization", "unknown_id");
     }
     if (!/^memberships_(user|agent)_key$/.test(constraint)) throw error;
     throw new AppError("already_member", "Already a member here; change the role instead.");
@@ -169,6 +169,26 @@ export async function removeMember(
       changes: differences(member, null, ["user_id", "agent_id", "role_name"]),
     });
   });
+}
+
+/** Removes an agent's membership, in the transaction that ends the agent. @throws AppError 403 */
+export async function removeAgentMember(
+  tx: Queryable,
+  orgId: string,
+  standing: Standing,
+  agentId: string,
+): Promise<void> {
+  const id = await repository.findMemberOfAgent(tx, agentId);
+  const member = id === null ? undefined : await repository.findMember(tx, id);
+  if (!member) return;
+  await refuseMemberBeyond(tx, standing, member);
+  await keepAnOwner(tx, orgId, member);
+  await repository.deleteMembership(tx, member.id);
+}
+
+/** Removes the memberships of a project's agents, in the transaction that deletes it. */
+export async function removeMembersOfProject(tx: Queryable, projectId: string): Promise<void> {
+  await repository.deleteMembershipsOfProject(tx, projectId);
 }
 
 const targetOf = ({ id, display_name }: Member) =>

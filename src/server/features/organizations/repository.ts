@@ -158,7 +158,7 @@ export async function listOrganizations(
         case when r.inherits_from is null then r.permissions else role_patterns(r.id) end as patterns,
         o.archived_at is not null as archived, o.owner_id, u.email as owner_email,
         (select count(*)::int from memberships where org_id = o.id) as members,
-        (select count(*)::int from projects where org_id = o.id) as projects,
+        (select count(*)::int from projects where org_id = o.id and deleted_at is null) as projects,
         (select count(*)::int from agents where org_id = o.id and terminated_at is null) as agents,
         o.max_concurrent_agents, o.max_agent_runtime_hours, ${usageColumns("o.id")}
       from memberships m
@@ -198,7 +198,7 @@ const itemJson = `
       (select row_to_json(w) from (select u.id, u.email) w) as owner,
       (select row_to_json(c) from (select
         (select count(*) from memberships where org_id = o.id) as members,
-        (select count(*) from projects where org_id = o.id) as projects,
+        (select count(*) from projects where org_id = o.id and deleted_at is null) as projects,
         (select count(*) from agents where org_id = o.id and terminated_at is null) as agents) c) as counts,
       (select row_to_json(g) from (select
         ${instantText("f.period_start")} as period_start, ${instantText("f.period_end")} as period_end,

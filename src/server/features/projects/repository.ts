@@ -1,8 +1,8 @@
-import { and, asc, eq, sql } from "drizzle-orm";
+import { and, asc, eq, isNotNull, isNull, sql } from "drizzle-orm";
 import type { PgUpdateSetSource } from "drizzle-orm/pg-core";
 import type { Project } from "#shared/api/projects.js";
-import type { Queryable } from "../../db/connect.js";
-import { organizations, projects } from "../../db/tables.js";
+import type { Database, Queryable } from "../../db/connect.js";
+import { agents, organizations, projects, runs } from "../../db/tables.js";
 
 const projectColumns = {
   id: projects.id,
@@ -31,6 +31,9 @@ export type ProjectRow = Omit<Project, "clone_url" | "counts"> & {
   merges: number;
 };
 
+/** A deleted project's row is there for the ledger alone. */
+const isThere = isNull(projects.deleted_at);
+
 function selectProjects(tx: Queryable) {
   return tx
     .select(projectColumns)
@@ -55,7 +58,7 @@ export async function insertProject(
 }
 
 export async function findProject(tx: Queryable, id: string): Promise<ProjectRow | undefined> {
-  const [row] = await selectProjects(tx).where(eq(projects.id, id));
+  const [row] = await selectProjects(tx).where(and(eq(projects.id, id), isThere));
   return row;
 }
 
@@ -69,6 +72,7 @@ export async function findProjectBySlugs(
     and(
       sql`${projects.org_id} = (select org_id from organization_slugs s where s.slug = ${orgSlug})`,
       eq(projects.slug, slug),
+      isThere,
     ),
   );
   return row;
@@ -85,6 +89,7 @@ export async function listProjects(
       and(
         sql`${projects.org_id} = any(${sql.param(orgIds)}::uuid[])`,
         after === "" ? undefined : sql`${projects.id} > ${after}`,
+        isThere,
       ),
     )
     .orderBy(asc(projects.id))
@@ -95,7 +100,7 @@ export async function takenProjectSlugs(tx: Queryable, base: string): Promise<Se
   const rows = await tx
     .select({ slug: projects.slug })
     .from(projects)
-    .where(sql`${projects.slug} = ${base} or ${projects.slug} like ${`${base}-%`}`);
+    .where(and(isThere, sql`(${projects.slug} = ${base} or ${projects.slug} like ${`${base}-%`})`));
   return new Set(rows.map((row) => row.slug));
 }
 
@@ -125,5 +130,55 @@ export async function listUnfinishedProjects(
       default_branch: projects.default_branch,
     })
     .from(projects)
-    .where(eq(projects.status, "importing"));
+    .where(and(eq(projects.status, "importing"), isThere));
+}
+
+/** How many of a project's agents work now; with the organization's row locked, none begins. */
+export async function countRunning(tx: Queryable, id: string): Promise<number> {
+  const rows = await tx
+    .select({ id: runs.id })
+    .from(runs)
+    .innerJoin(agents, eq(agents.id, runs.agent_id))
+    .where(and(eq(agents.project_id, id), isNull(runs.ended_at)));
+  return rows.length;
+}
+
+/** Notes that a project is deleted and its agents are terminated. */
+export async function markDeleted(tx: Queryable, id: string): Promise<void> {
+  await tx
+    .update(projects)
+    .set({ deleted_at: sql`now()`, updated_at: sql`now()` })
+    .where(eq(projects.id, id));
+  await tx
+    .update(agents)
+    .set({ terminated_at: sql`now()`, updated_at: sql`now()` })
+    .where(and(eq(agents.project_id, id), isNull(agents.terminated_at)));
+}
+
+/** Lets others have the names of a deleted project's agents. */
+export async function releaseNamesIn(db: Database, orgId: string, id: string): Promise<void> {
+  await db.tenant(orgId, (tx) =>
+    tx
+      .update(agents)
+      .set({ name_released: true })
+      .where(and(eq(agents.project_id, id), eq(agents.name_released, false))),
+  );
+}
+
+/** Notes that nothing of a deleted project is on the disk any more. */
+export async function markRemoved(tx: Queryable, id: string): Promise<void> {
+  await tx
+    .update(projects)
+    .set({ removed_at: sql`now()` })
+    .where(eq(projects.id, id));
+}
+
+/** Deleted projects that are on the disk still, of all organizations. Needs system work. */
+export async function listProjectsToRemove(
+  db: Queryable,
+): Promise<{ id: string; org_id: string }[]> {
+  return db
+    .select({ id: projects.id, org_id: projects.org_id })
+    .from(projects)
+    .where(and(isNotNull(projects.deleted_at), isNull(projects.removed_at)));
 }

@@ -2,6 +2,7 @@ import type { projects } from "#shared/api/projects.js";
 import { organizationsWith } from "../../http/authorize.js";
 import type { Handlers } from "../../http/mount.js";
 import { decodeCursor, pageOf } from "../../http/pagination.js";
+import { deleteProject } from "./delete-project.js";
 import * as repository from "./repository.js";
 import {
   createProject,
@@ -29,5 +30,9 @@ export function projectHandlers(deps: ProjectDeps): Handlers<typeof projects> {
         ...(body.name === undefined ? {} : { name: body.name }),
         ...(body.description === undefined ? {} : { description: body.description }),
       }),
+    delete: async (context, { params }) => {
+      await deleteProject(deps, context, params.project_id);
+      return undefined;
+    },
   };
 }

@@ -15,6 +15,7 @@ import { removeStaleLocks } from "../../git/stale-locks.js";
 import type { OrgContext } from "../../http/mount.js";
 import type { Jobs } from "../../jobs/queue.js";
 import type { Storage } from "../../storage.js";
+import type { WorkspaceDeps } from "../workspaces/service.js";
 import { checkImportUrl, type ImportRules } from "./import-url.js";
 import * as repository from "./repository.js";
 
@@ -23,6 +24,7 @@ export interface ProjectDeps {
   jobs: Jobs;
   storage: Storage;
   rules: ImportRules;
+  workspaces: WorkspaceDeps;
   publicUrl: () => string;
   log: Logger;
 }
@@ -168,6 +170,8 @@ export async function runImport(
     ): Promise<void> =>
       deps.db.change(orgId, serverItself, async (tx, tell) => {
         await repository.updateProject(tx, id, changes);
+        // It may have been deleted meanwhile.
+        if (!(await repository.findProject(tx, id))) return;
         tell({ action, target: { type: "project", id, name: project.name } });
       });
     try {
@@ -234,6 +238,12 @@ export async function resumeProjects(deps: ProjectDeps): Promise<void> {
   for (const { id, org_id, import_url, default_branch } of unfinished) {
     if (import_url === null) await finishEmpty(deps, org_id, id, default_branch);
     else await deps.jobs.send("import-project", { org_id, project_id: id });
+  }
+  const deleted = await deps.db.withSystem("resume the removal of projects", (db) =>
+    repository.listProjectsToRemove(db),
+  );
+  for (const { id, org_id } of deleted) {
+    await deps.jobs.send("remove-project", { org_id, project_id: id });
   }
 }
 

@@ -1,6 +1,6 @@
 import type { Logger } from "pino";
 import type { Run } from "#shared/api/runs.js";
-import { brokenConstraint, type Database } from "../../db/connect.js";
+import { brokenConstraint, type Database, type Queryable } from "../../db/connect.js";
 import { lockOrganization } from "../../db/tenant.js";
 import { AppError, notFound } from "../../errors.js";
 import type { OrgContext } from "../../http/mount.js";
@@ -74,6 +74,13 @@ export async function stopRun(
     if (!run) throw notFound();
     return run;
   });
+}
+
+/** Stops what an agent runs, in the transaction that ends the agent. */
+export async function stopRunsOfAgent(tx: Queryable, agentId: string): Promise<void> {
+  for (const { id, ended_at } of await repository.listRuns(tx, agentId, "", 1)) {
+    if (ended_at === null) await repository.endRun(tx, id, "stopped");
+  }
 }
 
 const watchMs = 5000;

@@ -29,13 +29,12 @@ export async function isRunning(tx: Queryable, agentId: string): Promise<boolean
   return rows.length > 0;
 }
 
-/** Whether the agent is not terminated, which it cannot become before the transaction ends. */
+/** Whether the agent is not terminated; with the organization's row locked, it stays so. */
 export async function isAlive(tx: Queryable, agentId: string): Promise<boolean> {
   const [row] = await tx
     .select({ terminated_at: agents.terminated_at })
     .from(agents)
-    .where(eq(agents.id, agentId))
-    .for("share");
+    .where(eq(agents.id, agentId));
   return row?.terminated_at === null;
 }
 
@@ -92,4 +91,9 @@ export async function listEndedArchives(db: Queryable): Promise<Archive[]> {
       sql`${archives.archived_at} + make_interval(days => ${workspaces.retention_days}) <= now()`,
     )
     .orderBy(archives.archived_at);
+}
+
+/** Deletes all of an agent's archives: of a deleted project nothing is restored. */
+export async function deleteArchivesOf(tx: Queryable, agentId: string): Promise<void> {
+  await tx.delete(archives).where(eq(archives.agent_id, agentId));
 }

@@ -2,7 +2,7 @@ import { serverItself, type Origin } from "../../db/audit.js";
 import { lockOrganization } from "../../db/tenant.js";
 import { AppError } from "../../errors.js";
 import { FolderMissingError, assertFolder } from "../../git/folder.js";
-import { resolveCommit, updateRefs, type RefUpdate } from "../../git/repository.js";
+import { deleteRef, resolveCommit, updateRefs, type RefUpdate } from "../../git/repository.js";
 import type { OrgContext } from "../../http/mount.js";
 import * as archives from "./archive-repository.js";
 import { activeUnderLock, commitUnderLock } from "./commit-workspace.js";
@@ -57,14 +57,14 @@ async function archiveUnderLock(
   origin: Origin,
   orgId: string,
   agentId: string,
-  check: typeof refuseRunning,
+  check?: typeof refuseRunning,
 ): Promise<void> {
   await saveUnderLock(deps, orgId, agentId);
   const workspace = await activeUnderLock(deps, orgId, agentId);
   await deps.db.change(orgId, origin, async (tx, tell) => {
     // A run starts with the same lock held: of the two one sees the other.
     await lockOrganization(tx, orgId);
-    await check(tx, agentId);
+    await check?.(tx, agentId);
     await archives.beginArchiving(tx, workspace);
     tell({ action: "workspace.archived", target: targetOf(workspace) });
   });
@@ -83,12 +83,46 @@ async function saveUnderLock(deps: WorkspaceDeps, orgId: string, agentId: string
   await commitUnderLock(deps, workspace, { commit_type: "checkpoint" });
 }
 
-/** Removes what a workspace whose making failed may have left. */
+/** Commits what an agent that is about to end has not saved. @throws AppError 422 naming a path */
+export async function saveWorkspace(
+  deps: WorkspaceDeps,
+  orgId: string,
+  agentId: string,
+): Promise<void> {
+  await deps.db.locks([workspaceLock(agentId)], async () => {
+    const workspace = await deps.db.tenant(orgId, (tx) => repository.findWorkspace(tx, agentId));
+    if (workspace?.status === "active") await saveUnderLock(deps, orgId, agentId);
+  });
+}
+
+/** Archives what a terminated agent has; from any state, and as often as it takes. */
+export async function archiveForGood(
+  deps: WorkspaceDeps,
+  orgId: string,
+  agentId: string,
+  origin: Origin,
+): Promise<void> {
+  await finishRestoring(deps, orgId, agentId);
+  await deps.db.locks([workspaceLock(agentId)], async () => {
+    const workspace = await deps.db.tenant(orgId, (tx) => repository.findWorkspace(tx, agentId));
+    if (!workspace) return;
+    if (workspace.status === "archiving") return finishUnderLock(deps, orgId, agentId);
+    // Nobody makes it now, since who does holds the lock.
+    if (["creating", "failed"].includes(workspace.status)) return discardUnderLock(deps, workspace);
+    if (workspace.status === "active") await archiveUnderLock(deps, origin, orgId, agentId);
+  });
+}
+
+/** Removes what a workspace that was never whole may have left: none of its commits is its own. */
 async function discardUnderLock(
   deps: WorkspaceDeps,
   workspace: repository.WorkspaceRow,
 ): Promise<void> {
-  await deps.driver.remove(placesOf(deps, workspace));
+  const places = placesOf(deps, workspace);
+  const branch = branchRef(workspace.branch_name);
+  const tip = await resolveCommit(places.store, branch);
+  if (tip !== null) await deleteRef(places.store, branch, tip);
+  await deps.driver.remove(places);
   await deps.db.tenant(workspace.org_id, (tx) =>
     repository.updateWorkspace(tx, workspace.agent_id, { status: "expired", error: null }),
   );
@@ -154,6 +188,7 @@ export async function restoreWorkspace(
   agentId: string,
 ): Promise<void> {
   await context.tx(async (tx) => {
+    await lockOrganization(tx, context.orgId);
     if (!(await archives.isAlive(tx, agentId))) throw agentTerminated();
     const { status } = await requireWorkspace(tx, agentId);
     if (await archives.beginRestoring(tx, agentId)) return;

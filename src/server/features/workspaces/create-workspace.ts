@@ -1,5 +1,6 @@
 import type { MergeStrategy, Workspace } from "#shared/api/workspaces.js";
 import { differences } from "../../db/audit.js";
+import { lockOrganization } from "../../db/tenant.js";
 import { AppError, invalidField, notFound } from "../../errors.js";
 import { RefMovedError, resolveCommit, resolveTree, updateRef } from "../../git/repository.js";
 import type { OrgContext } from "../../http/mount.js";
@@ -47,6 +48,8 @@ export async function createWorkspace(
     throw invalidField("base_branch", `names no branch to merge into: ${baseBranch}`, "unknown_id");
   }
   await context.change(async (tx, tell) => {
+    // An agent is terminated with the same lock held.
+    await lockOrganization(tx, context.orgId);
     if (!(await isAlive(tx, agentId))) throw agentTerminated();
     const reserved = await repository.reserveWorkspace(tx, {
       agent_id: agentId,

@@ -1,4 +1,4 @@
-import { asc, eq, inArray, sql } from "drizzle-orm";
+import { and, asc, eq, inArray, ne, sql } from "drizzle-orm";
 import { alias } from "drizzle-orm/pg-core";
 import type { MergeStrategy, Workspace } from "#shared/api/workspaces.js";
 import type { Queryable } from "../../db/connect.js";
@@ -215,4 +215,13 @@ export async function listUnfinished(db: Queryable) {
     .where(eq(merges.state, "pending"))
     .orderBy(asc(merges.created_at));
   return { acts, commits, merges: unfinishedMerges };
+}
+
+/** The agents whose workspaces of a project may have a folder. */
+export async function listWorkspacesToRemove(tx: Queryable, projectId: string): Promise<string[]> {
+  const rows = await tx
+    .select({ agent_id: workspaces.agent_id })
+    .from(workspaces)
+    .where(and(eq(workspaces.project_id, projectId), ne(workspaces.status, "expired")));
+  return rows.map((row) => row.agent_id);
 }

@@ -25,6 +25,10 @@ import {
   type WorkspaceDeps,
 } from "./workspace.js";
 
+export { archiveForGood, saveWorkspace } from "./archive-workspace.js";
+export { removeWorkspacesOf } from "./remove-workspaces.js";
+export type { WorkspaceDeps } from "./workspace.js";
+
 /** Changes the base branch and the settings given. @throws AppError 422 for an unknown base branch */
 export async function updateWorkspace(
   deps: WorkspaceDeps,

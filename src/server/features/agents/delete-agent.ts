@@ -1,0 +1,66 @@
+import type { Logger } from "pino";
+import type { Agent } from "#shared/api/agents.js";
+import { serverItself, type Origin } from "../../db/audit.js";
+import { lockOrganization } from "../../db/tenant.js";
+import { notFound } from "../../errors.js";
+import type { OrgContext } from "../../http/mount.js";
+import { removeAgentMember } from "../members/service.js";
+import { stopRunsOfAgent } from "../runs/service.js";
+import { archiveForGood, saveWorkspace, type WorkspaceDeps } from "../workspaces/service.js";
+import * as repository from "./repository.js";
+
+/**
+ * Terminates an agent: its run is stopped, its workspace archived, its membership removed and its name
+ * free again. Its row stays, and names it in the ledger of runs and to its children. It is noted first
+ * and finished from then on, by a restart if need be.
+ * @throws AppError 403 `privilege_escalation`; 404; 422 naming a path that cannot be saved
+ */
+export async function deleteAgent(
+  deps: WorkspaceDeps,
+  context: OrgContext,
+  id: string,
+): Promise<void> {
+  const agent = await context.tx((tx) => repository.findAgent(tx, id));
+  if (!agent) throw notFound();
+  // What would refuse to be saved refuses while nothing has changed yet.
+  if (agent.status !== "terminated") await saveWorkspace(deps, context.orgId, id);
+  await context.change(async (tx, tell) => {
+    // A run starts with the same lock held: none begins after this one is stopped.
+    await lockOrganization(tx, context.orgId);
+    if (!(await repository.terminateAgent(tx, id))) return;
+    await stopRunsOfAgent(tx, id);
+    await removeAgentMember(tx, context.orgId, context.standing, id);
+    tell({ action: "agent.deleted", target: targetOf(agent) });
+  });
+  await finishTermination(deps, context.orgId, id, context);
+}
+
+const targetOf = ({ id, name }: Agent) => ({ type: "agent", id, name }) as const;
+
+/** The name is given away last: a folder is named after it. */
+async function finishTermination(
+  deps: WorkspaceDeps,
+  orgId: string,
+  id: string,
+  origin: Origin,
+): Promise<void> {
+  await archiveForGood(deps, orgId, id, origin);
+  await deps.db.tenant(orgId, (tx) => repository.releaseName(tx, id));
+}
+
+/** Finishes terminations that an earlier process left in between. */
+export async function settleTerminations(deps: WorkspaceDeps, log: Logger): Promise<void> {
+  const unfinished = await deps.db.withSystem("settle unfinished terminations", (db) =>
+    repository.listUnfinishedTerminations(db),
+  );
+  for (const { org_id, id } of unfinished) {
+    try {
+      await finishTermination(deps, org_id, id, serverItself);
+    } catch (error) {
+      log.error(
+        { err: error, agent: id },
+        "an agent's end is unfinished; the next start tries again",
+      );
+    }
+  }
+}

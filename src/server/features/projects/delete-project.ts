@@ -1,0 +1,56 @@
+import { lockOrganization } from "../../db/tenant.js";
+import { AppError, notFound } from "../../errors.js";
+import { removeRepository } from "../../git/remove-repository.js";
+import type { OrgContext } from "../../http/mount.js";
+import { removeMembersOfProject } from "../members/service.js";
+import { removeWorkspacesOf } from "../workspaces/service.js";
+import * as repository from "./repository.js";
+import type { ProjectDeps } from "./service.js";
+
+/**
+ * Deletes a project: its agents are terminated, its folders and its repository removed, its slug is free
+ * again. The row stays for the ledger alone and is found by nobody. It is noted first and finished in the
+ * background, by a restart if need be.
+ * @throws AppError 404; 409 `agent_running`
+ */
+export async function deleteProject(
+  deps: ProjectDeps,
+  context: OrgContext,
+  id: string,
+): Promise<void> {
+  await context.change(async (tx, tell) => {
+    // A run starts with the same lock held: of the two one sees the other.
+    await lockOrganization(tx, context.orgId);
+    const project = await repository.findProject(tx, id);
+    if (!project) throw notFound();
+    const running = await repository.countRunning(tx, id);
+    if (running > 0) {
+      throw new AppError(
+        "agent_running",
+        running === 1
+          ? "An agent of the project is at work; stop its run first."
+          : `${running} agents of the project are at work; stop their runs first.`,
+      );
+    }
+    await repository.markDeleted(tx, id);
+    await removeMembersOfProject(tx, id);
+    tell({ action: "project.deleted", target: { type: "project", id, name: project.name } });
+  });
+  await removeWorkspacesOf(deps.workspaces, context.orgId, id);
+  await repository.releaseNamesIn(deps.db, context.orgId, id);
+  await deps.jobs.send("remove-project", { org_id: context.orgId, project_id: id });
+}
+
+/** Removes what a deleted project has on the disk; run by the job queue, in any process, any number of times. */
+export async function runRemoval(
+  deps: ProjectDeps,
+  { org_id: orgId, project_id: id }: { org_id: string; project_id: string },
+): Promise<void> {
+  await removeWorkspacesOf(deps.workspaces, orgId, id);
+  await repository.releaseNamesIn(deps.db, orgId, id);
+  // An import that is under way ends first.
+  await deps.db.locks([`import ${id}`], async () => {
+    await removeRepository(deps.storage.repository(orgId, id));
+    await deps.db.tenant(orgId, (tx) => repository.markRemoved(tx, id));
+  });
+}

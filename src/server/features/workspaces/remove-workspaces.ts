@@ -1,0 +1,26 @@
+import * as archives from "./archive-repository.js";
+import * as repository from "./repository.js";
+import { placesOf, workspaceLock, type WorkspaceDeps } from "./workspace.js";
+
+/** Removes the folders of a deleted project, each after what is under way in it has ended. */
+export async function removeWorkspacesOf(
+  deps: WorkspaceDeps,
+  orgId: string,
+  projectId: string,
+): Promise<void> {
+  const agentIds = await deps.db.tenant(orgId, (tx) =>
+    repository.listWorkspacesToRemove(tx, projectId),
+  );
+  for (const agentId of agentIds) {
+    await deps.db.locks([workspaceLock(agentId)], async () => {
+      const workspace = await deps.db.tenant(orgId, (tx) => repository.findWorkspace(tx, agentId));
+      if (!workspace || workspace.status === "expired") return;
+      // An archived one has no folder, and the place may be that of another agent of this name.
+      if (workspace.status !== "archived") await deps.driver.remove(placesOf(deps, workspace));
+      await deps.db.tenant(orgId, async (tx) => {
+        await repository.updateWorkspace(tx, agentId, { status: "expired", archive_id: null });
+        await archives.deleteArchivesOf(tx, agentId);
+      });
+    });
+  }
+}
