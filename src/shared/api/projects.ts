@@ -32,6 +32,18 @@ export const branch = z
     "must be a branch name that git accepts",
   );
 
+export const projectBranch = z.strictObject({
+  name: z.string(),
+  commit_sha: z.string(),
+  subject: z.string(),
+  /** As the commit says, which nobody checks. */
+  committed_at: timestamp,
+  is_default: z.boolean(),
+  /** Whose workspace it is of; null for an ordinary branch. */
+  agent_id: id.nullable(),
+});
+export type Branch = z.output<typeof projectBranch>;
+
 const projectParams = z.strictObject({ project_id: id });
 
 export const projects = {
@@ -79,6 +91,15 @@ export const projects = {
     params: projectParams,
     body: z.strictObject({ name: name.optional(), description: description.nullable().optional() }),
     response: project,
+  }),
+  branches: endpoint({
+    method: "GET",
+    path: "/api/v1/projects/{project_id}/branches",
+    access: "project:read",
+    summary: "List the project's branches with the commits at their ends",
+    params: projectParams,
+    query: page,
+    response: z.array(projectBranch),
   }),
   delete: endpoint({
     method: "DELETE",

@@ -18,7 +18,7 @@ create index archives_project on archives (project_id);
 
 alter table archives enable row level security;
 alter table archives force row level security;
-create policy tenant on archives using (org_id = app_org_id() or app_is_system());
+create policy tenant on archives using (org_id between app_org_from() and app_org_to());
 
 -- 'archiving' and 'restoring' are acts under way, which a restart finishes; 'expired' is one whose
 -- archive is gone.

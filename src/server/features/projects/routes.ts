@@ -3,6 +3,7 @@ import { organizationsWith } from "../../http/authorize.js";
 import type { Handlers } from "../../http/mount.js";
 import { decodeCursor, pageOf } from "../../http/pagination.js";
 import { deleteProject } from "./delete-project.js";
+import { readBranches } from "./list-branches.js";
 import * as repository from "./repository.js";
 import {
   createProject,
@@ -30,6 +31,13 @@ export function projectHandlers(deps: ProjectDeps): Handlers<typeof projects> {
         ...(body.name === undefined ? {} : { name: body.name }),
         ...(body.description === undefined ? {} : { description: body.description }),
       }),
+    branches: async (context, { params, query }) => {
+      const after = query.cursor === undefined ? "" : (decodeCursor(query.cursor, 1)[0] as string);
+      const { project_id } = params;
+      const rows = await readBranches(deps, context, project_id, after, query.limit + 1);
+      const { request, reply } = context;
+      return pageOf(rows, query.limit, (last) => [last.name], request, reply);
+    },
     delete: async (context, { params }) => {
       await deleteProject(deps, context, params.project_id);
       return undefined;

@@ -1,4 +1,4 @@
-import { and, asc, eq, inArray, ne, sql } from "drizzle-orm";
+import { and, asc, eq, inArray, ne, notInArray, sql } from "drizzle-orm";
 import { alias } from "drizzle-orm/pg-core";
 import type { MergeStrategy, Workspace } from "#shared/api/workspaces.js";
 import type { Queryable } from "../../db/connect.js";
@@ -224,4 +224,21 @@ export async function listWorkspacesToRemove(tx: Queryable, projectId: string): 
     .from(workspaces)
     .where(and(eq(workspaces.project_id, projectId), ne(workspaces.status, "expired")));
   return rows.map((row) => row.agent_id);
+}
+
+/** Whose workspaces' the branches of a project are, by name. */
+export async function agentsOfBranches(
+  tx: Queryable,
+  projectId: string,
+): Promise<Map<string, string>> {
+  const rows = await tx
+    .select({ name: workspaces.branch_name, agent_id: workspaces.agent_id })
+    .from(workspaces)
+    .where(
+      and(
+        eq(workspaces.project_id, projectId),
+        notInArray(workspaces.status, ["archived", "expired"]),
+      ),
+    );
+  return new Map(rows.map(({ name, agent_id }) => [name, agent_id]));
 }

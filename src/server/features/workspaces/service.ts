@@ -27,6 +27,7 @@ import {
 
 export { archiveForGood, saveWorkspace } from "./archive-workspace.js";
 export { removeWorkspacesOf } from "./remove-workspaces.js";
+export { agentsOfBranches } from "./repository.js";
 export type { WorkspaceDeps } from "./workspace.js";
 
 /** Changes the base branch and the settings given. @throws AppError 422 for an unknown base branch */

@@ -1,6 +1,7 @@
-import type { ReactElement, ReactNode } from "react";
+import type { ReactElement } from "react";
 import type { Organization } from "#shared/api/organizations.js";
 import { Card } from "../../ui/card.js";
+import { DangerSection } from "../../ui/danger-section.js";
 import { ArchiveOrganization } from "./archive-organization.js";
 import type { Refusal } from "./permissions.js";
 import { TransferOwnership } from "./transfer-ownership.js";
@@ -15,31 +16,19 @@ export function DangerZone({ organization, refusal }: DangerZoneProps): ReactEle
   return (
     <Card title="Danger zone" tone="bad">
       <div className="flex flex-col divide-y divide-line">
-        <Section
+        <DangerSection
           title="Transfer ownership"
           description="Hands the organization to another of its people."
         >
           <TransferOwnership organization={organization} reason={refusal("org:transfer")} />
-        </Section>
-        <Section
+        </DangerSection>
+        <DangerSection
           title="Archive organization"
           description="Stops what runs and makes everything read-only. An owner can restore it."
         >
           <ArchiveOrganization organization={organization} refusal={refusal} />
-        </Section>
+        </DangerSection>
       </div>
     </Card>
-  );
-}
-
-function Section(props: { title: string; description: string; children: ReactNode }): ReactElement {
-  return (
-    <section className="grid gap-x-8 gap-y-3 py-4 first:pt-0 last:pb-0 md:grid-cols-[minmax(0,2fr)_minmax(0,3fr)]">
-      <div>
-        <h3 className="font-medium">{props.title}</h3>
-        <p className="text-[13px] text-muted">{props.description}</p>
-      </div>
-      <div className="min-w-0">{props.children}</div>
-    </section>
   );
 }

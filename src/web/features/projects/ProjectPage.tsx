@@ -18,6 +18,8 @@ import { organizationQuery } from "../organizations/queries.js";
 import { PermissionHint } from "../organizations/permission-hint.js";
 import { useRefusal } from "../organizations/permissions.js";
 import { QueryError } from "../shell/query-state.js";
+import { BranchesCard } from "./branches-card.js";
+import { ProjectDangerZone } from "./project-danger-zone.js";
 import { ProjectStatus } from "./project-status.js";
 import { projectQuery } from "./queries.js";
 
@@ -31,7 +33,8 @@ export function ProjectPage(): ReactElement {
     ...organizationQuery(orgId ?? ""),
     enabled: orgId !== undefined,
   });
-  const agentReason = useRefusal(orgId)("agent:write");
+  const refusal = useRefusal(orgId);
+  const agentReason = refusal("agent:write");
   const [isAdding, setAdding] = useState(false);
 
   if (details.isPending || details.isError) {
@@ -125,6 +128,8 @@ export function ProjectPage(): ReactElement {
           empty="No agent works on this project yet."
         />
       </Card>
+      <BranchesCard project={project} />
+      <ProjectDangerZone project={project} refusal={refusal} />
       <NewAgentDialog
         isOpen={isAdding}
         onClose={() => setAdding(false)}

@@ -1,6 +1,6 @@
-import { queryOptions } from "@tanstack/react-query";
+import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import type { Project } from "#shared/api/projects.js";
-import { client, everyPage } from "../../api.js";
+import { client, everyPage, nextCursor } from "../../api.js";
 
 export const projectsKey = ["projects"] as const;
 
@@ -25,4 +25,20 @@ export const projectQuery = (projectId: string) =>
     queryFn: async ({ signal }) =>
       (await client.projects.get({ params: { project_id: projectId } }, { signal })).data,
     refetchInterval: ({ state }) => pollInterval(state.data ? [state.data] : []),
+  });
+
+export const branchPagesQuery = (projectId: string) =>
+  infiniteQueryOptions({
+    queryKey: [...projectsKey, projectId, "branches"],
+    initialPageParam: undefined as string | undefined,
+    queryFn: async ({ signal, pageParam }) => {
+      const query = { limit: 20, ...(pageParam === undefined ? {} : { cursor: pageParam }) };
+      const { data, headers } = await client.projects.branches(
+        { params: { project_id: projectId }, query },
+        { signal },
+      );
+      return { rows: data, next: nextCursor(headers) };
+    },
+    getNextPageParam: ({ next }) => next,
+    refetchInterval: 15_000,
   });

@@ -15,6 +15,8 @@ import { agentQuery } from "../agents/queries.js";
 import { PermissionHint } from "../organizations/permission-hint.js";
 import { useRefusal } from "../organizations/permissions.js";
 import { QueryError } from "../shell/query-state.js";
+import { AgentDangerZone } from "./agent-danger-zone.js";
+import { ArchivedNotice } from "./archived-notice.js";
 import { CommitsTab } from "./commits-tab.js";
 import { ConflictsTab } from "./conflicts-tab.js";
 import { useWorkspaceCrumbs } from "./crumbs.js";
@@ -70,26 +72,36 @@ function WorkspaceOf({ agent }: { agent: Agent }): ReactElement {
 
   if (workspace.isPending) return <Skeleton />;
   if (workspace.isError) {
-    if (asApiError(workspace.error).code === "workspace_missing") {
-      const reason = refusal("agent:workspace:write");
+    const { code } = asApiError(workspace.error);
+    if (code === "workspace_missing" || code === "workspace_expired") {
+      const reason =
+        refusal("agent:workspace:write") ??
+        (agent.status === "terminated" ? "The agent is deleted: it works no more." : undefined);
       return (
-        <EmptyState
-          title="This agent has no workspace yet"
-          action={
-            <CreateWorkspaceButton
-              variant="primary"
-              agentId={agent.id}
-              agentName={agent.name}
-              disabledReason={reason}
-            />
-          }
-        >
-          A workspace is the agent's own folder and branch: what it writes there touches nobody else
-          until it is merged.
-          <div className="mt-3">
-            <PermissionHint reason={reason} />
-          </div>
-        </EmptyState>
+        <>
+          <EmptyState
+            title={
+              code === "workspace_expired"
+                ? "This agent's workspace was archived, and its time is over"
+                : "This agent has no workspace yet"
+            }
+            action={
+              <CreateWorkspaceButton
+                variant="primary"
+                agentId={agent.id}
+                agentName={agent.name}
+                disabledReason={reason}
+              />
+            }
+          >
+            A workspace is the agent's own folder and branch: what it writes there touches nobody
+            else until it is merged.
+            <div className="mt-3">
+              <PermissionHint reason={reason} />
+            </div>
+          </EmptyState>
+          <AgentDangerZone agent={agent} workspace={null} refusal={refusal} />
+        </>
       );
     }
     return (
@@ -103,6 +115,7 @@ function WorkspaceOf({ agent }: { agent: Agent }): ReactElement {
   const { data } = workspace;
   return (
     <>
+      <ArchivedNotice agent={agent} workspace={data} refusal={refusal} />
       <WorkspaceDetails workspace={data} />
       <Tabs<WorkspaceTab>
         label="Workspace"
@@ -123,7 +136,12 @@ function WorkspaceOf({ agent }: { agent: Agent }): ReactElement {
             value: "settings",
             label: "Settings",
             // A form starts from what was saved; the id remounts it for another agent.
-            content: <SettingsTab key={agent.id} workspace={data} refusal={refusal} />,
+            content: (
+              <div className="flex flex-col gap-4">
+                <SettingsTab key={agent.id} workspace={data} refusal={refusal} />
+                <AgentDangerZone agent={agent} workspace={data} refusal={refusal} />
+              </div>
+            ),
           },
         ]}
       />

@@ -1,0 +1,36 @@
+import type { Branch } from "#shared/api/projects.js";
+import { notFound } from "../../errors.js";
+import { listBranches } from "../../git/branches.js";
+import type { OrgContext } from "../../http/mount.js";
+import { agentsOfBranches } from "../workspaces/service.js";
+import * as repository from "./repository.js";
+import type { ProjectDeps } from "./service.js";
+
+/** The project's branches after a name, by name; none while it is being imported. */
+export async function readBranches(
+  deps: ProjectDeps,
+  context: OrgContext,
+  id: string,
+  after: string,
+  limit: number,
+): Promise<Branch[]> {
+  const { project, agents } = await context.tx(async (tx) => ({
+    project: await repository.findProject(tx, id),
+    agents: await agentsOfBranches(tx, id),
+  }));
+  if (!project) throw notFound();
+  if (project.status !== "ready") return [];
+  const branches = await listBranches(deps.storage.repository(context.orgId, id));
+  return branches
+    .filter(({ name }) => name > after)
+    .sort((one, other) => (one.name < other.name ? -1 : 1))
+    .slice(0, limit)
+    .map(({ name, sha, date, subject }) => ({
+      name,
+      commit_sha: sha,
+      subject,
+      committed_at: date.toISOString(),
+      is_default: name === project.default_branch,
+      agent_id: agents.get(name) ?? null,
+    }));
+}

@@ -1,0 +1,79 @@
+import { useInfiniteQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import type { ReactElement } from "react";
+import type { Branch, Project } from "#shared/api/projects.js";
+import { paths } from "../../paths.js";
+import { Badge } from "../../ui/badge.js";
+import { Button } from "../../ui/button.js";
+import { Card } from "../../ui/card.js";
+import { CommitId } from "../../ui/copy-button.js";
+import { PlainText } from "../../ui/plain-text.js";
+import { Skeleton } from "../../ui/states.js";
+import { Table } from "../../ui/table.js";
+import { Time } from "../../ui/time.js";
+import { QueryError } from "../shell/query-state.js";
+import { branchPagesQuery } from "./queries.js";
+
+/** The project's branches, each with the commit at its end. */
+export function BranchesCard({ project }: { project: Project }): ReactElement {
+  return (
+    <Card title="Branches">
+      <BranchList projectId={project.id} isReady={project.status === "ready"} />
+    </Card>
+  );
+}
+
+function BranchList({ projectId, isReady }: { projectId: string; isReady: boolean }): ReactElement {
+  const branches = useInfiniteQuery({ ...branchPagesQuery(projectId), enabled: isReady });
+  const rows = branches.data?.pages.flatMap((page) => page.rows) ?? [];
+  if (!isReady) return <p className="text-muted">They are here once the project is ready.</p>;
+  if (branches.isPending) return <Skeleton />;
+  if (branches.isError && rows.length === 0) {
+    return <QueryError error={branches.error} onRetry={() => void branches.refetch()} />;
+  }
+  return (
+    <div className="-m-4">
+      <Table
+        label="Branches"
+        rows={rows}
+        rowKey={(branch) => branch.name}
+        columns={[
+          { name: "Branch", renderCell: (branch) => <BranchName branch={branch} /> },
+          { name: "Commit", renderCell: (branch) => <CommitId sha={branch.commit_sha} /> },
+          {
+            name: "Message",
+            renderCell: (branch) => <PlainText value={branch.subject} />,
+          },
+          { name: "Committed", renderCell: (branch) => <Time value={branch.committed_at} /> },
+        ]}
+      />
+      {branches.hasNextPage && (
+        <div className="border-t border-line p-3 text-center">
+          <Button
+            size="sm"
+            pending={branches.isFetchingNextPage}
+            onClick={() => void branches.fetchNextPage()}
+          >
+            Show more
+          </Button>
+        </div>
+      )}
+    </div>
+  );
+}
+
+function BranchName({ branch }: { branch: Branch }): ReactElement {
+  const name = <PlainText value={branch.name} className="font-mono text-[13px]" />;
+  return (
+    <span className="inline-flex flex-wrap items-center gap-2">
+      {branch.agent_id === null ? (
+        name
+      ) : (
+        <Link {...paths.workspace(branch.agent_id)} className="text-accent-ink hover:underline">
+          {name}
+        </Link>
+      )}
+      {branch.is_default && <Badge>default</Badge>}
+    </span>
+  );
+}

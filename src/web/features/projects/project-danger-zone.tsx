@@ -1,0 +1,60 @@
+import { useNavigate } from "@tanstack/react-router";
+import { type ReactElement, useState } from "react";
+import type { Project } from "#shared/api/projects.js";
+import { useAction } from "../../action.js";
+import { client } from "../../api.js";
+import { paths } from "../../paths.js";
+import { Card } from "../../ui/card.js";
+import { DangerSection } from "../../ui/danger-section.js";
+import { countOf } from "../../ui/number.js";
+import { visible } from "../../ui/plain-text.js";
+import { TypedConfirmation } from "../../ui/typed-confirmation.js";
+import { agentsKey } from "../agents/queries.js";
+import { organizationsKey } from "../organizations/queries.js";
+import type { Refusal } from "../organizations/permissions.js";
+import { projectsKey } from "./queries.js";
+
+interface ProjectDangerZoneProps {
+  project: Project;
+  refusal: Refusal;
+}
+
+export function ProjectDangerZone({ project, refusal }: ProjectDangerZoneProps): ReactElement {
+  const [isOpen, setOpen] = useState(false);
+  const navigate = useNavigate();
+  const remove = useAction({
+    run: (_: undefined, headers) =>
+      client.projects.delete({ params: { project_id: project.id } }, { headers }),
+    refresh: [[...projectsKey, "list"], agentsKey, organizationsKey],
+    say: () => `${visible(project.name)} is deleted`,
+    onDone: () => void navigate(paths.projects()),
+  });
+  return (
+    <Card title="Danger zone" tone="bad">
+      <DangerSection
+        title="Delete project"
+        description="Removes the repository with every commit. It cannot be brought back."
+      >
+        <TypedConfirmation
+          label="Delete Project"
+          title={`Delete ${visible(project.name)}?`}
+          reason={refusal("project:delete")}
+          consequences={[
+            `Its repository is removed: every branch and commit, and ${countOf(project.counts.workspaces, "workspace")} with what is unsaved there.`,
+            `${countOf(project.counts.agents, "agent")} of it ${project.counts.agents === 1 ? "is" : "are"} terminated. None may be at work.`,
+            "Its runs still count in the usage and on past statements.",
+            "To keep the commits, clone it first.",
+          ]}
+          word={project.slug}
+          wordName="slug"
+          verb="Delete"
+          pending={remove.pending}
+          error={remove.error}
+          isOpen={isOpen}
+          onOpenChange={setOpen}
+          onConfirm={() => remove.submit(undefined)}
+        />
+      </DangerSection>
+    </Card>
+  );
+}

@@ -1,0 +1,129 @@
+import { useNavigate } from "@tanstack/react-router";
+import { type ReactElement, useState } from "react";
+import type { Agent } from "#shared/api/agents.js";
+import type { Workspace } from "#shared/api/workspaces.js";
+import { useAction } from "../../action.js";
+import { client } from "../../api.js";
+import { paths } from "../../paths.js";
+import { Card } from "../../ui/card.js";
+import { DangerSection } from "../../ui/danger-section.js";
+import { countOf } from "../../ui/number.js";
+import { TypedConfirmation } from "../../ui/typed-confirmation.js";
+import { agentsKey } from "../agents/queries.js";
+import { organizationsKey } from "../organizations/queries.js";
+import type { Refusal } from "../organizations/permissions.js";
+import { projectsKey } from "../projects/queries.js";
+import { workspacesKey } from "./queries.js";
+
+interface AgentDangerZoneProps {
+  agent: Agent;
+  /** What it has now; null for an agent without one. */
+  workspace: Workspace | null;
+  refusal: Refusal;
+}
+
+/** What ends a workspace, or the agent altogether. */
+export function AgentDangerZone({ agent, workspace, refusal }: AgentDangerZoneProps): ReactElement {
+  return (
+    <Card title="Danger zone" tone="bad">
+      <div className="flex flex-col divide-y divide-line">
+        {workspace !== null && (
+          <DangerSection
+            title="Archive workspace"
+            description="Keeps the commits and frees the folder. It can be restored."
+          >
+            <ArchiveWorkspace agent={agent} workspace={workspace} refusal={refusal} />
+          </DangerSection>
+        )}
+        <DangerSection
+          title="Delete agent"
+          description="Ends the agent. Its commits, runs and usage stay."
+        >
+          <DeleteAgent agent={agent} refusal={refusal} />
+        </DangerSection>
+      </div>
+    </Card>
+  );
+}
+
+function ArchiveWorkspace({
+  agent,
+  workspace,
+  refusal,
+}: {
+  agent: Agent;
+  workspace: Workspace;
+  refusal: Refusal;
+}): ReactElement {
+  const [isOpen, setOpen] = useState(false);
+  const archive = useAction({
+    run: (_: undefined, headers) =>
+      client.workspaces.archive({ params: { agent_id: agent.id } }, { headers }),
+    refresh: [agentsKey, workspacesKey, projectsKey],
+    say: () => `The workspace of ${agent.name} is archived`,
+    onDone: () => setOpen(false),
+  });
+  const days = workspace.settings.retention_days;
+  return (
+    <TypedConfirmation
+      label="Archive Workspace"
+      title={`Archive the workspace of ${agent.name}?`}
+      reason={refusal("agent:workspace:write") ?? archiveReason(agent, workspace)}
+      consequences={[
+        "What is unsaved is committed first. All commits are kept.",
+        "The folder is removed. What .gitignore leaves out, and a .git of the agent's own, is not kept.",
+        `It can be restored for ${countOf(days, "day")}; longer, while its commits are in no branch.`,
+      ]}
+      word={agent.name}
+      wordName="agent's name"
+      verb="Archive"
+      pending={archive.pending}
+      error={archive.error}
+      isOpen={isOpen}
+      onOpenChange={setOpen}
+      onConfirm={() => archive.submit(undefined)}
+    />
+  );
+}
+
+function archiveReason(agent: Agent, workspace: Workspace): string | undefined {
+  if (workspace.status === "archived") return "The workspace is archived already.";
+  if (workspace.status !== "active") return `The workspace is ${workspace.status}.`;
+  return agent.status === "running" ? "The agent is running; stop its run first." : undefined;
+}
+
+function DeleteAgent({ agent, refusal }: { agent: Agent; refusal: Refusal }): ReactElement {
+  const [isOpen, setOpen] = useState(false);
+  const navigate = useNavigate();
+  const remove = useAction({
+    run: (_: undefined, headers) =>
+      client.agents.delete({ params: { agent_id: agent.id } }, { headers }),
+    refresh: [agentsKey, workspacesKey, projectsKey, organizationsKey],
+    say: () => `${agent.name} is deleted`,
+    onDone: () => void navigate(paths.project(agent.project_id)),
+  });
+  return (
+    <TypedConfirmation
+      label="Delete Agent"
+      title={`Delete ${agent.name}?`}
+      reason={
+        refusal("agent:delete") ??
+        (agent.status === "terminated" ? "The agent is terminated already." : undefined)
+      }
+      consequences={[
+        "Its run is stopped, and its API keys stop working.",
+        "Its workspace is archived: commits are kept, the folder is removed. What .gitignore leaves out is not kept.",
+        "It leaves the organization's members. Its runs still count in the usage.",
+        "The agent cannot be brought back; its name is free for another one.",
+      ]}
+      word={agent.name}
+      wordName="agent's name"
+      verb="Delete"
+      pending={remove.pending}
+      error={remove.error}
+      isOpen={isOpen}
+      onOpenChange={setOpen}
+      onConfirm={() => remove.submit(undefined)}
+    />
+  );
+}

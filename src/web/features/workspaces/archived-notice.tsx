@@ -1,0 +1,77 @@
+import { type ReactElement, useState } from "react";
+import type { Agent } from "#shared/api/agents.js";
+import type { Workspace } from "#shared/api/workspaces.js";
+import { useAction } from "../../action.js";
+import { client } from "../../api.js";
+import { Alert } from "../../ui/alert.js";
+import { Button } from "../../ui/button.js";
+import { Time } from "../../ui/time.js";
+import { agentsKey } from "../agents/queries.js";
+import type { Refusal } from "../organizations/permissions.js";
+import { projectsKey } from "../projects/queries.js";
+import { workspacesKey } from "./queries.js";
+
+interface ArchivedNoticeProps {
+  agent: Agent;
+  workspace: Workspace;
+  refusal: Refusal;
+}
+
+/** On the page of an archived workspace: until when it can be restored, and the way back. */
+export function ArchivedNotice({
+  agent,
+  workspace,
+  refusal,
+}: ArchivedNoticeProps): ReactElement | null {
+  const restore = useAction({
+    run: (_: undefined, headers) =>
+      client.workspaces.restore({ params: { agent_id: agent.id } }, { headers }),
+    refresh: [agentsKey, workspacesKey, projectsKey],
+    say: () => `The workspace of ${agent.name} is restored`,
+    toastErrors: true,
+    // The button goes with the notice.
+    onDone: () => document.querySelector("main")?.focus({ preventScroll: true }),
+  });
+  const [openedAt] = useState(() => Date.now());
+  const { archived_at: since, retention_ends_at: ends } = workspace;
+  if (workspace.status !== "archived" || since === null || ends === null) return null;
+  const isOver = Date.parse(ends) <= openedAt;
+  const reason =
+    refusal("agent:workspace:write") ??
+    (agent.status === "terminated" ? "The agent is deleted: it works no more." : undefined);
+  return (
+    <Alert tone="warn">
+      <div className="flex flex-wrap items-center justify-between gap-x-6 gap-y-2">
+        <div>
+          <p>
+            <strong className="font-semibold">This workspace is archived</strong>, since{" "}
+            <Time value={since} />.{" "}
+            {isOver ? (
+              <>
+                Its retention ended on <Time value={ends} dateOnly />. While no branch holds its
+                commits, it is kept.
+              </>
+            ) : (
+              <>
+                It can be restored until <Time value={ends} />.
+              </>
+            )}
+          </p>
+          <p className="text-[13px]">
+            Every committed file comes back; what .gitignore left out does not.
+            {reason !== undefined && ` ${reason}`}
+          </p>
+        </div>
+        <Button
+          size="sm"
+          icon="retry"
+          pending={restore.pending}
+          disabledReason={reason}
+          onClick={() => restore.submit(undefined)}
+        >
+          Restore
+        </Button>
+      </div>
+    </Alert>
+  );
+}
