@@ -62,6 +62,12 @@ describe("the branches of a project", () => {
     expect(seen).toEqual(["Upper", "a/nested", "main", "z-last"]);
   });
 
+  test("a cursor that is none of ours is 422", async () => {
+    for (const cursor of ["x", Buffer.from("[1]").toString("base64url")]) {
+      await refusal(list({ cursor }), 422, "validation_failed");
+    }
+  });
+
   test("a project that nobody has is 404", async () => {
     const params = { project_id: randomUUID() };
     await refusal(owner.api.projects.branches({ params, query: {} }), 404, "not_found");

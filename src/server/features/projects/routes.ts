@@ -1,7 +1,7 @@
 import type { projects } from "#shared/api/projects.js";
 import { organizationsWith } from "../../http/authorize.js";
 import type { Handlers } from "../../http/mount.js";
-import { decodeCursor, pageOf } from "../../http/pagination.js";
+import { decodeCursor, decodeNameCursor, pageOf } from "../../http/pagination.js";
 import { deleteProject } from "./delete-project.js";
 import { readBranches } from "./list-branches.js";
 import * as repository from "./repository.js";
@@ -32,7 +32,7 @@ export function projectHandlers(deps: ProjectDeps): Handlers<typeof projects> {
         ...(body.description === undefined ? {} : { description: body.description }),
       }),
     branches: async (context, { params, query }) => {
-      const after = query.cursor === undefined ? "" : (decodeCursor(query.cursor, 1)[0] as string);
+      const after = query.cursor === undefined ? "" : decodeNameCursor(query.cursor);
       const { project_id } = params;
       const rows = await readBranches(deps, context, project_id, after, query.limit + 1);
       const { request, reply } = context;
