@@ -54,21 +54,6 @@ export function decodeNumberCursor(cursor: string): number {
 }
 
 /**
- * The name of a cursor of a list that is in the order of names.
- * @throws AppError 422
- */
-export function decodeNameCursor(cursor: string): string {
-  try {
-    const decoded: unknown = JSON.parse(Buffer.from(cursor, "base64url").toString("utf8"));
-    const [text] = Array.isArray(decoded) && decoded.length === 1 ? decoded : [];
-    if (typeof text === "string") return text;
-  } catch {
-    // not ours: said below
-  }
-  throw invalidCursor();
-}
-
-/**
  * The name of a cursor of a list that goes by name.
  * @throws AppError 422
  */
