@@ -140,6 +140,10 @@ const bodies: Record<string, (ids: Ids) => unknown> = {
   "workspaces.restoreVersion": () => ({ paths: ["of-mine.txt"] }),
   "apiKeys.create": ({ org_id }) => ({ name: "mine", organization_id: org_id }),
   "apiKeys.update": () => ({ name: "mine now" }),
+  "apiKeys.rotate": () => ({}),
+  "apiKeys.narrow": () => ({ scopes: ["*:*"] }),
+  "apiKeys.verify": () => ({ key: "sk_live_not-one" }),
+  "apiKeys.revokeLeaked": () => ({ key: "sk_live_not-one" }),
 };
 
 /** A valid query for each call that has to have one. */

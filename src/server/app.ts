@@ -23,7 +23,9 @@ import type { Database } from "./db/connect.js";
 import { settleTerminations } from "./features/agents/delete-agent.js";
 import { agentHandlers } from "./features/agents/routes.js";
 import { apiKeyHandlers } from "./features/api-keys/routes.js";
-import { createApiKeyService } from "./features/api-keys/service.js";
+import { warnOfExpiry } from "./features/api-keys/expiry.js";
+import { createKeyring } from "./features/api-keys/keyring.js";
+import { forgetOldUsage, type KeyDeps } from "./features/api-keys/own-key.js";
 import { auditHandlers } from "./features/audit/routes.js";
 import { forgetOldLinks, runSendLink, type EmailLinkDeps } from "./features/auth/email-links.js";
 import { signInMethods } from "./features/auth/methods.js";
@@ -101,6 +103,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     genReqId: () => randomUUID(),
     requestIdHeader: false,
     bodyLimit: 1024 * 1024,
+    trustProxy: config.trustedProxies.length > 0 ? config.trustedProxies : false,
     routerOptions: { maxParamLength: 200 },
     forceCloseConnections: "idle",
     frameworkErrors: sendProblem,
@@ -135,11 +138,20 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     jobs,
     isInvited: hasInvitation,
   });
-  const keyService = createApiKeyService(db, config, log);
+  const keyring = createKeyring(db, config, log);
+  const keyDeps: KeyDeps = {
+    db,
+    keyring,
+    mailer,
+    settings: config,
+    publicUrl: deps.publicUrl,
+    log,
+  };
   const credentials: Credentials = {
     accessToken: (token) => authService.actorOf("access", token),
     cookie: (value) => authService.actorOf("cookie", value),
-    apiKey: (key, ip) => keyService.actorOf(key, ip),
+    apiKey: (key, ip) => keyring.actorOf(key, ip),
+    takeTurn: (key) => keyring.takeTurn(key),
     keyPrefix: config.keyPrefix,
   };
   const options: MountOptions = {
@@ -203,7 +215,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   mount(app, runs, runHandlers(), options);
   mount(app, usage, usageHandlers(), options);
   mount(app, workspaces, workspaceHandlers(workspaceDeps), options);
-  mount(app, apiKeys, apiKeyHandlers(keyService), options);
+  mount(app, apiKeys, apiKeyHandlers(keyDeps), options);
   mount(app, audit, auditHandlers(), options);
   mount(app, events, eventHandlers(db, streams, credentials, deps.publicUrl), options);
   mountGitHttp(app, { db, storage, credentials });
@@ -226,19 +238,28 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
       forgetOldHits(db),
       forgetOldLinks(db),
       endRetentions(workspaceDeps, log),
+      forgetOldUsage(db),
     ]).catch((error: unknown) => {
       log.warn({ err: error }, "old rows were not deleted");
     });
   }, 60 * 60_000);
   forgetting.unref();
+  const warn = (): Promise<void> =>
+    warnOfExpiry(keyDeps).catch((error: unknown) => {
+      log.warn({ err: error }, "owners of keys that expire were not told");
+    });
+  const warning = setInterval(() => void warn(), 60 * 60_000);
+  warning.unref();
+  await warn();
 
   dropUnusedConnections(app);
   app.addHook("preClose", async () => streams.close());
   app.addHook("onClose", async () => {
     clearInterval(forgetting);
+    clearInterval(warning);
     leaseWatch.stop();
     await jobs.stop(5000);
-    await keyService.close();
+    await keyring.close();
   });
   return app;
 }

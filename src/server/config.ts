@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync, accessSync, constan
 import { randomBytes } from "node:crypto";
 import { isIP } from "node:net";
 import { dirname, isAbsolute, join, resolve } from "node:path";
+import { normalNetwork } from "./http/network.js";
 import { senderOf, smtpServerOf, type Sender, type SmtpServer } from "./mail/settings.js";
 
 /** What the operator may set. The only reader of `process.env`; each variable is documented here. */
@@ -38,9 +39,16 @@ export interface Config {
   importPrivateHosts: boolean;
   /** OMOI_KEY_PREFIX: what API keys start with. */
   keyPrefix: string;
+  /** OMOI_MAX_KEY_DAYS: how long API keys may live at most; 0: as long as their makers like. */
+  maxKeyDays: number;
   /** OMOI_MAX_CONCURRENT_AGENTS, OMOI_MAX_RUNTIME_HOURS: ceilings of every organization's limits. */
   maxConcurrentAgents: number;
   maxRuntimeHours: number;
+  /**
+   * OMOI_TRUSTED_PROXIES: networks, separated by `,`, of the proxies in front; X-Forwarded-For and the
+   * like are believed from them alone.
+   */
+  trustedProxies: string[];
   /** OMOI_SMTP_URL: the mail server, with its credentials; null writes mail to the folder `outbox`. */
   smtp: SmtpServer | null;
   /** OMOI_MAIL_FROM: who mail comes from; null: `Omoi <omoi@host>`, by the public address. */
@@ -80,8 +88,10 @@ const known = new Set([
   "OMOI_IMPORT_ROOTS",
   "OMOI_IMPORT_PRIVATE_HOSTS",
   "OMOI_KEY_PREFIX",
+  "OMOI_MAX_KEY_DAYS",
   "OMOI_MAX_CONCURRENT_AGENTS",
   "OMOI_MAX_RUNTIME_HOURS",
+  "OMOI_TRUSTED_PROXIES",
   "OMOI_SMTP_URL",
   "OMOI_MAIL_FROM",
   "OMOI_LOG_LEVEL",
@@ -122,8 +132,10 @@ export function readConfig(env: Environment = process.env): Config {
     importPrivateHosts:
       oneOf(env, "OMOI_IMPORT_PRIVATE_HOSTS", ["true", "false"], "false") === "true",
     keyPrefix: keyPrefix(env),
+    maxKeyDays: wholeNumber(env, "OMOI_MAX_KEY_DAYS", 0, 0, 3650),
     maxConcurrentAgents: wholeNumber(env, "OMOI_MAX_CONCURRENT_AGENTS", 10_000, 1, 10_000),
     maxRuntimeHours: wholeNumber(env, "OMOI_MAX_RUNTIME_HOURS", 1_000_000, 0, 1_000_000),
+    trustedProxies: networks(env, "OMOI_TRUSTED_PROXIES"),
     smtp: smtpServer(env),
     mailFrom: sender(env),
     logLevel: oneOf(env, "OMOI_LOG_LEVEL", ["debug", "info", "warn", "error", "silent"], "info"),
@@ -298,6 +310,19 @@ function folders(env: Environment, variable: string): string[] {
     }
   }
   return list;
+}
+
+function networks(env: Environment, variable: string): string[] {
+  const list = (env[variable] ?? "").split(",").filter((entry) => entry.trim() !== "");
+  return list.map((entry) => {
+    const network = normalNetwork(entry.trim());
+    if (network === null) {
+      throw new ConfigError(
+        `${variable} must list networks separated by ",", such as 10.0.0.0/8,::1, not "${entry}"`,
+      );
+    }
+    return network;
+  });
 }
 
 function keyPrefix(env: Environment): string {

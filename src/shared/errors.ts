@@ -57,6 +57,7 @@ export const errorCodes = {
   run_ended: [409, "The run has ended"],
   agent_running: [409, "The agent is running"],
   agent_terminated: [409, "The agent is terminated"],
+  key_not_active: [409, "The key is not active"],
   idempotency_in_flight: [409, "The same request is being handled"],
   idempotency_mismatch: [422, "The Idempotency-Key was used with another body"],
   stale: [412, "It changed since you read it"],

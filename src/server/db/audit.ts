@@ -8,6 +8,7 @@ import { isoInstant, newId } from "./columns.js";
 export interface Origin {
   readonly actor: {
     readonly userId: string;
+    readonly agent: { readonly id: string; readonly name: string } | null;
     readonly key: { readonly id: string } | null;
   } | null;
   readonly ip: string | null;
@@ -137,12 +138,14 @@ async function headOf(client: pg.ClientBase, orgId: string, origin: Origin): Pro
     sequence: Number(row?.sequence ?? 0),
     hash: row?.hash ?? noHash,
     at: isoInstant(row?.at as Date),
-    name: row?.name ?? "Omoi",
+    name: origin.actor?.agent?.name ?? row?.name ?? "Omoi",
   };
 }
 
 function actorOf({ actor }: Origin, name: string): AuditEvent["actor"] {
-  return actor
-    ? { type: "user", id: actor.userId, name, api_key_id: actor.key?.id ?? null }
-    : { type: "system", id: null, name, api_key_id: null };
+  if (!actor) return { type: "system", id: null, name, api_key_id: null };
+  const api_key_id = actor.key?.id ?? null;
+  return actor.agent
+    ? { type: "agent", id: actor.agent.id, name, api_key_id }
+    : { type: "user", id: actor.userId, name, api_key_id };
 }

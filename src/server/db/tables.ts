@@ -332,6 +332,12 @@ export const apiKeys = pgTable("api_keys", {
   last_used_ip: text(),
   expires_at: instant(),
   revoked_at: instant(),
+  agent_id: uuid(),
+  allowed_ips: text().array(),
+  rate_limit_per_minute: integer(),
+  shut_out_of: uuid().array().notNull().default([]),
+  replaced_by: uuid(),
+  expiry_warned_at: instant(),
 });
 
 export const runs = pgTable("runs", {

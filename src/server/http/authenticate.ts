@@ -3,11 +3,27 @@ import { AppError } from "../errors.js";
 
 /** Who makes a request, and through which credential. */
 export interface Actor {
+  /** The person; of an agent's key, who made it. */
   readonly userId: string;
+  /** The agent, where one acts: its key has what its own role gives, and touches no other agent. */
+  readonly agent: { readonly id: string; readonly name: string } | null;
   /** The session, where signed in by one. */
   readonly session: { readonly id: string } | null;
-  /** The API key, where it is one; its scopes name organizations by id. */
-  readonly key: { readonly id: string; readonly scopes: readonly string[] } | null;
+  /** The API key, where it is one. */
+  readonly key: ActorKey | null;
+}
+
+export interface ActorKey {
+  readonly id: string;
+  /** They name organizations by id. */
+  readonly scopes: readonly string[];
+  /** Organizations that shut it out. */
+  readonly shutOutOf: readonly string[];
+  readonly perMinute: number | null;
+  /** Counts that a permission was needed and there; without an organization: wherever the key acts. */
+  used(orgId: string | null, permission: string): void;
+  /** Counts a request that was answered. */
+  answered(endpoint: string, status: number): void;
 }
 
 export interface Credentials {
@@ -15,8 +31,10 @@ export interface Credentials {
   accessToken(token: string): Promise<Actor>;
   /** The actor behind a session cookie. @throws AppError 401 */
   cookie(value: string): Promise<Actor>;
-  /** The actor behind an API key. @throws AppError 401 */
+  /** The actor behind an API key. @throws AppError 401; 403 `ip_not_allowed` */
   apiKey(key: string, ip: string): Promise<Actor>;
+  /** Counts a request against the key's limit; gives the headers that tell of it. @throws AppError 429 */
+  takeTurn(key: ActorKey): Promise<Record<string, string>>;
   keyPrefix: string;
 }
 

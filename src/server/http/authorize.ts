@@ -1,6 +1,6 @@
 import { sql } from "drizzle-orm";
 import type { PermissionExplanation } from "#shared/api/organizations.js";
-import { grants, matches, type Permission } from "#shared/permissions.js";
+import { exceeding, expand, grants, matches, type Permission } from "#shared/permissions.js";
 import { cached } from "../db/cache.js";
 import type { Database } from "../db/connect.js";
 import { AppError, invalidField, notFound } from "../errors.js";
@@ -14,8 +14,13 @@ export interface Standing {
   role: string;
   /** The role's patterns, inherited ones too, each with the role that it is written in. */
   sources: readonly { via: string; pattern: string }[];
-  /** What the credential lets through: `*:*` for a session, the key's scopes here for a key. */
+  /**
+   * What the credential lets through: `*:*` for a session, the key's scopes here for a key; of an
+   * agent's key what whoever made it may do here, too.
+   */
   scopes: string[];
+  /** Counts that a key needed a permission and had it. */
+  used: (permission: string) => void;
 }
 
 type Key = "org_id" | "organization_id" | "project_id" | "agent_id" | "run_id";
@@ -42,6 +47,12 @@ function organizationOf(key: Key, value: string) {
   }
 }
 
+/** The agent that an id names, by itself or by its run. */
+function namedAgent(key: Key, value: string) {
+  if (key === "agent_id") return sql`${value}::uuid`;
+  return key === "run_id" ? sql`(select agent_id from runs where id = ${value})` : sql`null::uuid`;
+}
+
 /**
  * What the actor holds in the organization that an id leads to, or null where it is absent or the
  * actor has no part in it: one answer for both.
@@ -52,9 +63,16 @@ export async function standingOf(
   key: Key,
   value: string,
 ): Promise<Standing | null> {
-  const row = await standingsIn(db)(`${actor.userId} ${key} ${value}`);
+  const subject = actor.agent ? `agent/${actor.agent.id}` : actor.userId;
+  const row = await standingsIn(db)(`${subject} ${key} ${value}`);
   if (!row) return null;
-  const scopes = scopesIn(actor, row.org_id);
+  let scopes = scopesIn(actor, row.org_id);
+  if (actor.agent) {
+    // Another agent is not there for it.
+    if (row.named_agent !== null && row.named_agent !== actor.agent.id) return null;
+    const maker = await standingOf(db, { ...actor, agent: null }, key, value);
+    scopes = maker ? heldPatterns(maker) : [];
+  }
   if (scopes.length === 0) return null;
   return {
     orgId: row.org_id,
@@ -63,11 +81,14 @@ export async function standingOf(
     role: row.role,
     sources: row.sources,
     scopes,
+    used: (permission) => actor.key?.used(row.org_id, permission),
   };
 }
 
 interface StandingRow extends Record<string, unknown> {
-  user_id: string;
+  user_id: string | null;
+  /** The agent that the id names, by itself or by its run. */
+  named_agent: string | null;
   org_id: string;
   archived: boolean;
   membership_id: string;
@@ -77,32 +98,39 @@ interface StandingRow extends Record<string, unknown> {
 
 const standings = new WeakMap<Database, ReturnType<typeof cached<StandingRow>>>();
 
-/** What is kept in memory of a database's memberships, by "<user> <kind of id> <id>". */
+/** What is kept in memory of a database's memberships, by "<user or agent> <kind of id> <id>". */
 function standingsIn(db: Database): ReturnType<typeof cached<StandingRow>> {
   const known = standings.get(db);
   if (known) return known;
   const made = cached<StandingRow>({
     changes: db.changes,
     load: async (text) => {
-      const [, userId, key, value] = /^(\S+) (\S+) (.*)$/s.exec(text) as unknown as [
+      const [, subject, key, value] = /^(\S+) (\S+) (.*)$/s.exec(text) as unknown as [
         string,
         string,
         Key,
         string,
       ];
       const orgId = organizationOf(key, value);
+      const agentId = /^agent\/(.+)/.exec(subject)?.[1];
+      const isMember =
+        agentId === undefined ? sql`m.user_id = ${subject}` : sql`m.agent_id = ${agentId}`;
       const { rows } = await db.withSystem("find the organization of a request", (tx) =>
         tx.execute<StandingRow>(sql`
           select m.user_id, o.id as org_id, o.archived_at is not null as archived,
-            m.id as membership_id, r.name as role, role_sources(r.id) as sources
+            m.id as membership_id, r.name as role, role_sources(r.id) as sources,
+            ${namedAgent(key, value)} as named_agent
           from organizations o
-          join memberships m on m.org_id = o.id and m.user_id = ${userId}
+          join memberships m on m.org_id = o.id and ${isMember}
           join roles r on r.id = m.role_id
           where o.id = ${orgId}`),
       );
       return rows[0];
     },
-    sourcesOf: ({ user_id, org_id }) => [`user ${user_id}`, `organization ${org_id}`],
+    sourcesOf: ({ user_id, org_id }) => [
+      ...(user_id === null ? [] : [`user ${user_id}` as const]),
+      `organization ${org_id}`,
+    ],
   });
   standings.set(db, made);
   return made;
@@ -111,6 +139,7 @@ function standingsIn(db: Database): ReturnType<typeof cached<StandingRow>> {
 /** The patterns that the credential lets through in an organization. */
 export function scopesIn(actor: Actor, orgId: string): string[] {
   if (!actor.key) return ["*:*"];
+  if (actor.key.shutOutOf.includes(orgId)) return [];
   const prefix = `org:${orgId}:`;
   return actor.key.scopes.flatMap((scope) => {
     if (scope === "*:*") return ["*:*"];
@@ -154,7 +183,10 @@ export function rolePatterns({ sources }: Pick<Held, "sources">): string[] {
  */
 export function requirePermission(standing: Standing, permission: Permission): void {
   const { allowed, refused_by } = explain(standing, permission);
-  if (allowed) return;
+  if (allowed) {
+    standing.used(permission);
+    return;
+  }
   throw new AppError(
     "insufficient_permission",
     refused_by === "credential"
@@ -173,13 +205,24 @@ export function refuseArchived({ archived }: Pick<Standing, "archived">): void {
   );
 }
 
+/** What of the wanted patterns is beyond the standing; where nothing is, all of it counts as used. */
+export function permissionsBeyond(standing: Standing, wanted: readonly string[]): Permission[] {
+  const beyond = exceeding(wanted, heldPatterns(standing));
+  if (beyond.length === 0) expand(wanted).forEach(standing.used);
+  return beyond;
+}
+
 /** All patterns the actor may hand on here: the role's, as far as the credential lets them through. */
-export function heldPatterns(standing: Standing): string[] {
-  const patterns = rolePatterns(standing);
-  if (standing.scopes.includes("*:*")) return patterns;
+export function heldPatterns(standing: Pick<Standing, "scopes" | "sources">): string[] {
+  return patternsWithin(rolePatterns(standing), standing.scopes);
+}
+
+/** The patterns as far as scopes let them through. */
+export function patternsWithin(patterns: readonly string[], scopes: readonly string[]): string[] {
+  if (scopes.includes("*:*")) return [...patterns];
   return [
-    ...standing.scopes.filter((scope) => patterns.some((held) => covers(held, scope))),
-    ...patterns.filter((held) => standing.scopes.some((scope) => covers(scope, held))),
+    ...scopes.filter((scope) => patterns.some((held) => covers(held, scope))),
+    ...patterns.filter((held) => scopes.some((scope) => covers(scope, held))),
   ];
 }
 
@@ -218,7 +261,10 @@ export async function standingOfBody(
  * @throws AppError 403
  */
 export function requireFullAccess(actor: Actor): void {
-  if (!actor.key || actor.key.scopes.includes("*:*")) return;
+  if (!actor.key || actor.key.scopes.includes("*:*")) {
+    actor.key?.used(null, "*:*");
+    return;
+  }
   throw new AppError(
     "insufficient_permission",
     "This needs a key with the scope *:*, or a session.",
@@ -247,6 +293,7 @@ export async function organizationsWith(
     requirePermission(standing, permission);
     return [standing.orgId];
   }
+  if (actor.agent) return organizationsOfAgent(db, actor, permission);
   const { rows } = await db.withSystem("find where the caller may read", (tx) =>
     tx.execute<Pick<StandingRow, "org_id" | "role" | "sources">>(sql`
       select m.org_id, r.name as role, role_sources(r.id) as sources from memberships m
@@ -254,9 +301,32 @@ export async function organizationsWith(
       join roles r on r.id = m.role_id
       where m.user_id = ${actor.userId}`),
   );
+  actor.key?.used(null, permission);
   return rows
     .filter(({ org_id, role, sources }) =>
       allows({ role, sources, scopes: scopesIn(actor, org_id) }, permission),
     )
     .map(({ org_id }) => org_id);
+}
+
+/** An agent is in one organization, that of its key's scopes. */
+async function organizationsOfAgent(
+  db: Database,
+  actor: Actor,
+  permission: Permission,
+): Promise<string[]> {
+  const orgId = actor.key?.scopes[0]?.split(":")[1] ?? "";
+  const standing = await standingOf(db, actor, "organization_id", orgId);
+  if (!standing || standing.archived || !allows(standing, permission)) return [];
+  standing.used(permission);
+  return [standing.orgId];
+}
+
+/** For what is a person's own: an agent has none. @throws AppError 403 */
+export function requirePerson(actor: Actor): void {
+  if (!actor.agent) return;
+  throw new AppError(
+    "insufficient_permission",
+    `This is a person's; the key acts as the agent ${actor.agent.name}.`,
+  );
 }

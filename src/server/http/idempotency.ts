@@ -12,7 +12,7 @@ interface Kept {
 
 /** A first request that died with its process is given up after this long. */
 const inFlight = "10 minutes";
-const kept = "24 hours";
+const keptFor = "24 hours";
 
 /**
  * Does a POST once for each caller and `Idempotency-Key`: the same key and body again is answered
@@ -33,12 +33,14 @@ export async function once(
   if (typeof key !== "string" || !/^[\x21-\x7e]{1,255}$/.test(key)) {
     throw new AppError("bad_request", "Idempotency-Key must be 1–255 visible ASCII characters.");
   }
+  // An agent and the person who made its key are two callers.
+  const kept = actor.agent ? `${actor.agent.id} ${key}` : key;
   // Keyed, so that a password in a body cannot be guessed from what is kept.
   const fingerprint = createHmac("sha256", secret)
     .update(`omoi idempotency\n${request.method} ${request.url}\n`)
     .update(JSON.stringify(request.body ?? null))
     .digest();
-  const earlier = await reserve(db, actor.userId, key, fingerprint);
+  const earlier = await reserve(db, actor.userId, kept, fingerprint);
   if (earlier) {
     reply.code(earlier.status).header("idempotent-replayed", "true");
     return JSON.parse(earlier.body) as unknown;
@@ -48,13 +50,13 @@ export async function once(
     const body = JSON.stringify(withoutSecret(data) ?? null);
     await db.systemPool.query(
       "update idempotency_keys set status = $3, body = $4 where user_id = $1 and key = $2",
-      [actor.userId, key, reply.statusCode, body],
+      [actor.userId, kept, reply.statusCode, body],
     );
     return data;
   } catch (error) {
     await db.systemPool.query(
       "delete from idempotency_keys where user_id = $1 and key = $2 and status is null",
-      [actor.userId, key],
+      [actor.userId, kept],
     );
     throw error;
   }
@@ -71,7 +73,7 @@ async function reserve(
     `insert into idempotency_keys (user_id, key, fingerprint) values ($1, $2, $3)
      on conflict (user_id, key) do update
        set fingerprint = excluded.fingerprint, status = null, body = null, created_at = now()
-       where idempotency_keys.created_at < now() - interval '${kept}'
+       where idempotency_keys.created_at < now() - interval '${keptFor}'
          or (idempotency_keys.status is null and idempotency_keys.created_at < now() - interval '${inFlight}')
      returning key`,
     [userId, key, fingerprint],
@@ -104,6 +106,6 @@ async function reserve(
 /** Forgets answers that are too old to replay. */
 export async function deleteOldAnswers(db: Database): Promise<void> {
   await db.systemPool.query(
-    `delete from idempotency_keys where created_at < now() - interval '${kept}'`,
+    `delete from idempotency_keys where created_at < now() - interval '${keptFor}'`,
   );
 }

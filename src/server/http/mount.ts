@@ -5,7 +5,7 @@ import type { Permission } from "#shared/permissions.js";
 import type { Tell } from "../db/audit.js";
 import type { Database, Queryable } from "../db/connect.js";
 import { AppError, notFound } from "../errors.js";
-import { authenticate, type Actor, type Credentials } from "./authenticate.js";
+import { authenticate, type Actor, type ActorKey, type Credentials } from "./authenticate.js";
 import {
   refuseArchived,
   requirePermission,
@@ -92,39 +92,47 @@ export function mount<Resource extends Record<string, Endpoint>>(
     if (endpoint.access === undefined) throw new Error(`${endpoint.path} declares no access`);
     const tenancy = tenancyOf(endpoint);
     const isRead = endpoint.method === "GET";
+    const label = `${endpoint.method} ${endpoint.path}`;
+    const answerTo = async (caller: PublicContext): Promise<unknown> => {
+      const { request, reply } = caller;
+      const params = parseParams(endpoint, request);
+      const context =
+        tenancy?.place === "params"
+          ? await contextOf(endpoint, tenancy.key, params, caller, options)
+          : caller;
+      const isPlainUrl = Object.keys(request.query as object).length === 0;
+      const query =
+        isPlainUrl && noQuery.success ? noQuery.data : parse(endpoint, "query", request.query);
+      const body = parse(endpoint, "body", request.body ?? undefined);
+      const full =
+        tenancy?.place === "body"
+          ? await withBodyTenant(endpoint, tenancy.key, context, body, options)
+          : context;
+      // A call that answers in two ways sets the other status itself.
+      reply.code(endpoint.status);
+      const act = async (): Promise<unknown> => {
+        const { changes } = options.db;
+        try {
+          return await handle(full, { params, query, body });
+        } finally {
+          // Whoever was answered sees what he did, and who was revoked is so everywhere.
+          if (endpoint.revokes) await changes.settled();
+          else if (!isRead) await changes.caughtUp();
+        }
+      };
+      return isRead
+        ? tagged(full, await act())
+        : changedOnce(full, endpoint, act, async () => read?.(full, params), options);
+    };
     app.route({
       method: endpoint.method,
       url: endpoint.path.replaceAll(/\{(\w+)\}/g, ":$1"),
       handler: async (request, reply) => {
         const caller = await callerOf(endpoint, request, reply, options);
-        const params = parseParams(endpoint, request);
-        const context =
-          tenancy?.place === "params"
-            ? await contextOf(endpoint, tenancy.key, params, caller, options)
-            : caller;
-        const isPlainUrl = Object.keys(request.query as object).length === 0;
-        const query =
-          isPlainUrl && noQuery.success ? noQuery.data : parse(endpoint, "query", request.query);
-        const body = parse(endpoint, "body", request.body ?? undefined);
-        const full =
-          tenancy?.place === "body"
-            ? await withBodyTenant(endpoint, tenancy.key, context, body, options)
-            : context;
-        // A call that answers in two ways sets the other status itself.
-        reply.code(endpoint.status);
-        const act = async (): Promise<unknown> => {
-          const { changes } = options.db;
-          try {
-            return await handle(full, { params, query, body });
-          } finally {
-            // Whoever was answered sees what he did, and who was revoked is so everywhere.
-            if (endpoint.revokes) await changes.settled();
-            else if (!isRead) await changes.caughtUp();
-          }
-        };
-        const data = isRead
-          ? tagged(full, await act())
-          : await changedOnce(full, endpoint, act, async () => read?.(full, params), options);
+        const key = (caller as Partial<ActorContext>).actor?.key;
+        const data = key
+          ? await counted(key, label, reply, options, () => answerTo(caller))
+          : await answerTo(caller);
         endWhenStopping(request, reply);
         if (data === undefined) return reply.send();
         const prepared = typeof data === "object" && data !== null && preparedTexts.get(data);
@@ -136,6 +144,25 @@ export function mount<Resource extends Record<string, Endpoint>>(
           : reply.send(data);
       },
     });
+  }
+}
+
+/** Within the key's rate limit, and counted by how it was answered. */
+async function counted(
+  key: ActorKey,
+  label: string,
+  reply: FastifyReply,
+  { credentials }: MountOptions,
+  answer: () => Promise<unknown>,
+): Promise<unknown> {
+  try {
+    if (key.perMinute !== null) reply.headers(await credentials.takeTurn(key));
+    const data = await answer();
+    key.answered(label, reply.statusCode);
+    return data;
+  } catch (error) {
+    key.answered(label, error instanceof AppError ? error.status : 500);
+    throw error;
   }
 }
 

@@ -52,6 +52,30 @@ export function invitation(input: {
   ]);
 }
 
+/** Tells the owner of an API key; the key itself is in no mail. */
+export function leakedKeyRevoked(input: { name: string; hint: string; link: string }): Letter {
+  return letter("An API key of yours was revoked", [
+    `Somebody found your API key ${inert(input.name)} (${input.hint}) and reported it. It was revoked at once: nobody can use it any more, nor can you.`,
+    "See what it was used for, and make a new one:",
+    input.link,
+    "Do not put keys where others can read them, such as in a repository.",
+  ]);
+}
+
+export function keyExpires(input: {
+  name: string;
+  hint: string;
+  expiresAt: Date;
+  link: string;
+}): Letter {
+  return letter("An API key of yours expires soon", [
+    `Your API key ${inert(input.name)} (${input.hint}) works until ${dayOf(input.expiresAt)}. Whatever uses it stops working then.`,
+    "See what it is used for:",
+    input.link,
+    "If nothing uses it any more, ignore this mail.",
+  ]);
+}
+
 function letter(subject: string, paragraphs: string[]): Letter {
   return { subject: `${subject} (Omoi)`, text: `${paragraphs.join("\n\n")}\n` };
 }

@@ -18,12 +18,89 @@ const apiKeyFields = {
   last_used_ip: z.string().nullable(),
   expires_at: timestamp.nullable(),
   revoked_at: timestamp.nullable(),
+  /** Networks in CIDR notation that it may be used from; null: from everywhere. */
   allowed_ips: z.array(z.string()).nullable(),
+  /** Null: not limited. */
+  rate_limit_per_minute: z.number().int().nullable(),
+  /** Works, and has not been used for 90 days. */
+  is_stale: z.boolean(),
+  /** The slugs of organizations that shut it out. */
+  shut_out_of: z.array(z.string()),
+  /** The key that took its place when it was rotated. */
+  replaced_by: id.nullable(),
 };
 export const apiKey = z.strictObject(apiKeyFields);
 export type ApiKey = z.output<typeof apiKey>;
 
+const apiKeyWithSecret = z.strictObject({ ...apiKeyFields, key: z.string().nullable() });
+
+const organizationKey = z.strictObject({
+  ...apiKeyFields,
+  /** Whose key it is; of an agent's key, who made it. */
+  owner: z.strictObject({ id, email: z.string(), full_name: z.string().nullable() }),
+  agent_name: z.string().nullable(),
+  /** Whether taking it away here revokes it: it can act nowhere else. */
+  is_only_here: z.boolean(),
+});
+export type OrganizationKey = z.output<typeof organizationKey>;
+
+const keyUsage = z.strictObject({
+  since: z.iso.date(),
+  requests: z.array(
+    z.strictObject({
+      day: z.iso.date(),
+      endpoint: z.string(),
+      status: z.number().int(),
+      count: z.number().int(),
+    }),
+  ),
+  /** What the key was let do in the last 30 days; without an organization: wherever it acts. */
+  permissions: z.array(
+    z.strictObject({
+      organization_id: id.nullable(),
+      organization_slug: z.string().nullable(),
+      permission: z.string(),
+      uses: z.number().int(),
+    }),
+  ),
+  /** Fewer scopes that would have let through all of that; null where there are none. */
+  suggested_scopes: z.array(z.string()).nullable(),
+});
+export type KeyUsage = z.output<typeof keyUsage>;
+
+const verification = z.strictObject({
+  valid: z.boolean(),
+  code: z.enum([
+    "valid",
+    "not_found",
+    "expired",
+    "revoked",
+    "insufficient_permission",
+    "ip_not_allowed",
+    "rate_limited",
+  ]),
+  key_id: id.nullable(),
+  user_id: id.nullable(),
+  agent_id: id.nullable(),
+  permissions: z.array(z.string()),
+});
+export type Verification = z.output<typeof verification>;
+
 const keyParams = z.strictObject({ key_id: id });
+const orgParams = z.strictObject({ org_id: z.string().min(1).max(63) });
+const orgKeyParams = orgParams.extend({ key_id: id });
+
+const allowedIps = z
+  .array(z.string("must be a text").max(64, "must be at most 64 characters"))
+  .min(1, "name at least one network, or give null to allow all")
+  .max(50, "at most 50 networks");
+const rateLimitPerMinute = z
+  .number("must be a number")
+  .int("must be a whole number")
+  .min(1, "must be at least 1")
+  .max(1_000_000, "must be at most 1 000 000");
+/** A key's text, whatever was sent in its place: how it is wrong is not told. */
+const keyText = z.string("must be a text").min(1, "must not be empty").max(1024);
 
 export const apiKeys = {
   create: endpoint({
@@ -49,12 +126,15 @@ export const apiKeys = {
           .max(3650, "must be at most 3650")
           .nullish(),
         expires_at: z.iso.datetime({ offset: true, message: "must be an RFC 3339 time" }).nullish(),
+        agent_id: id.nullish(),
+        allowed_ips: allowedIps.nullish(),
+        rate_limit_per_minute: rateLimitPerMinute.nullish(),
       })
       .refine((body) => body.expires_in_days == null || body.expires_at == null, {
         message: "give expires_in_days or expires_at, not both",
         path: ["expires_at"],
       }),
-    response: z.strictObject({ ...apiKeyFields, key: z.string().nullable() }),
+    response: apiKeyWithSecret,
   }),
   list: endpoint({
     method: "GET",
@@ -76,9 +156,15 @@ export const apiKeys = {
     method: "PATCH",
     path: "/api/v1/auth/api-keys/{key_id}",
     access: "signed-in",
-    summary: "Rename a key or change its description",
+    revokes: true,
+    summary: "Change a key's name, description, networks or rate limit",
     params: keyParams,
-    body: z.strictObject({ name: name.optional(), description: description.nullable().optional() }),
+    body: z.strictObject({
+      name: name.optional(),
+      description: description.nullable().optional(),
+      allowed_ips: allowedIps.nullable().optional(),
+      rate_limit_per_minute: rateLimitPerMinute.nullable().optional(),
+    }),
     response: apiKey,
   }),
   revoke: endpoint({
@@ -88,5 +174,91 @@ export const apiKeys = {
     revokes: true,
     summary: "Revoke a key; the next request with it is refused",
     params: keyParams,
+  }),
+  rotate: endpoint({
+    method: "POST",
+    path: "/api/v1/auth/api-keys/{key_id}/rotate",
+    access: "signed-in",
+    revokes: true,
+    summary: "A new key with the same rights; the old one works for the grace period",
+    status: 201,
+    params: keyParams,
+    body: z
+      .strictObject({
+        grace_period_seconds: z
+          .number("must be a number")
+          .int("must be a whole number")
+          .min(0, "must be at least 0")
+          .max(86_400, "must be at most 86 400")
+          .default(0),
+      })
+      .optional(),
+    response: apiKeyWithSecret,
+  }),
+  usage: endpoint({
+    method: "GET",
+    path: "/api/v1/auth/api-keys/{key_id}/usage",
+    access: "signed-in",
+    summary: "Requests by day, endpoint and status; which permissions were used, and fewer scopes",
+    params: keyParams,
+    query: z.strictObject({
+      days: z.coerce.number("must be a number").int().min(1).max(90).default(30),
+    }),
+    response: keyUsage,
+  }),
+  narrow: endpoint({
+    method: "POST",
+    path: "/api/v1/auth/api-keys/{key_id}/narrow",
+    access: "signed-in",
+    revokes: true,
+    summary: "Give a key fewer scopes; it never gets more",
+    status: 200,
+    params: keyParams,
+    body: z.strictObject({
+      scopes: z
+        .array(z.string("must be a text").max(200))
+        .min(1, "name at least one scope")
+        .max(500, "at most 500 scopes"),
+    }),
+    response: apiKey,
+  }),
+  verify: endpoint({
+    method: "POST",
+    path: "/api/v1/auth/api-keys/verify",
+    access: "signed-in",
+    summary:
+      "Whether a key is valid, for other services; `ip` is where it was used, else the caller's",
+    status: 200,
+    body: z.strictObject({
+      key: keyText,
+      permission: z.string("must be a text").max(100).optional(),
+      organization_id: id.optional(),
+      ip: z.union([z.ipv4(), z.ipv6()], "must be an IP address").optional(),
+    }),
+    response: verification,
+  }),
+  revokeLeaked: endpoint({
+    method: "POST",
+    path: "/api/v1/auth/api-keys/revoke-leaked",
+    access: "public",
+    summary: "Kill a key that was found somewhere; whether there was one is not told",
+    body: z.strictObject({ key: keyText }),
+  }),
+  listOfOrganization: endpoint({
+    method: "GET",
+    path: "/api/v1/organizations/{org_id}/api-keys",
+    access: "org:apikeys:read",
+    summary: "The keys that can act in the organization",
+    params: orgParams,
+    query: page,
+    response: z.array(organizationKey),
+  }),
+  shutOut: endpoint({
+    method: "DELETE",
+    path: "/api/v1/organizations/{org_id}/api-keys/{key_id}",
+    access: "org:apikeys:revoke",
+    revokes: true,
+    summary: "Revoke a key of this organization alone, and shut any other out of it",
+    params: orgKeyParams,
   }),
 };

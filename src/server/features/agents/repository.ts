@@ -56,7 +56,12 @@ export async function findAgent(tx: Queryable, id: string): Promise<Agent | unde
 export async function listAgents(
   db: Queryable,
   orgIds: string[],
-  filter: { project_id?: string | undefined; status?: Agent["status"] | undefined; after: string },
+  filter: {
+    project_id?: string | undefined;
+    status?: Agent["status"] | undefined;
+    only?: string | undefined;
+    after: string;
+  },
   limit: number,
 ): Promise<Agent[]> {
   return selectAgents(db)
@@ -68,6 +73,7 @@ export async function listAgents(
           ? isNull(agents.terminated_at)
           : sql`${status} = ${filter.status}`,
         ofLivingProject,
+        filter.only === undefined ? undefined : eq(agents.id, filter.only),
         filter.after === "" ? undefined : sql`${agents.id} > ${filter.after}`,
       ),
     )

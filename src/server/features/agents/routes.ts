@@ -14,8 +14,10 @@ export function agentHandlers(deps: WorkspaceDeps): Handlers<typeof agents> {
       const orgIds = await organizationsWith(db, actor, "agent:read", query.organization_id);
       const after = query.cursor === undefined ? "" : (decodeCursor(query.cursor, 1)[0] as string);
       const { project_id, status } = query;
+      // Of the agents an agent sees itself alone.
+      const only = actor.agent?.id;
       const rows = await db.withSystem("list agents", (tx) =>
-        repository.listAgents(tx, orgIds, { project_id, status, after }, query.limit + 1),
+        repository.listAgents(tx, orgIds, { project_id, status, after, only }, query.limit + 1),
       );
       return pageOf(rows, query.limit, (last) => [last.id], request, reply);
     },

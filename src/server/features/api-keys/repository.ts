@@ -1,17 +1,30 @@
-import { and, desc, eq, isNull, sql } from "drizzle-orm";
+import { and, desc, eq, inArray, isNull, sql } from "drizzle-orm";
 import type pg from "pg";
-import type { ApiKey } from "#shared/api/api-keys.js";
+import type { ApiKey, OrganizationKey } from "#shared/api/api-keys.js";
 import type { Queryable } from "../../db/connect.js";
-import { apiKeys, organizations, organizationSlugs } from "../../db/tables.js";
+import {
+  agents,
+  apiKeys,
+  memberships,
+  organizations,
+  organizationSlugs,
+  users,
+} from "../../db/tables.js";
 
 const keyColumns = {
   id: apiKeys.id,
+  user_id: apiKeys.user_id,
   name: apiKeys.name,
   description: apiKeys.description,
   key_prefix: apiKeys.key_prefix,
   key_hint: apiKeys.key_hint,
   scopes: apiKeys.scopes,
   organization_id: apiKeys.org_id,
+  agent_id: apiKeys.agent_id,
+  allowed_ips: apiKeys.allowed_ips,
+  rate_limit_per_minute: apiKeys.rate_limit_per_minute,
+  shut_out_of: apiKeys.shut_out_of,
+  replaced_by: apiKeys.replaced_by,
   created_at: apiKeys.created_at,
   last_used_at: apiKeys.last_used_at,
   last_used_ip: apiKeys.last_used_ip,
@@ -19,25 +32,31 @@ const keyColumns = {
   revoked_at: apiKeys.revoked_at,
   status: sql<ApiKey["status"]>`case when ${apiKeys.revoked_at} is not null then 'revoked'
     when ${apiKeys.expires_at} <= now() then 'expired' else 'active' end`,
+  is_stale: sql<boolean>`${apiKeys.revoked_at} is null
+    and (${apiKeys.expires_at} is null or ${apiKeys.expires_at} > now())
+    and coalesce(${apiKeys.last_used_at}, ${apiKeys.created_at}) < now() - interval '90 days'`,
 };
-/** A key as stored: its scopes name organizations by id. */
-export type StoredKey = Omit<ApiKey, "is_active" | "agent_id" | "allowed_ips">;
+/** A key as stored: its scopes name organizations by id, and so does `shut_out_of`. */
+export type StoredKey = Omit<ApiKey, "is_active"> & { user_id: string };
 
-export async function insertKey(
-  tx: Queryable,
-  values: {
-    id: string;
-    user_id: string;
-    name: string;
-    description: string | null;
-    key_hash: Buffer;
-    key_prefix: string;
-    key_hint: string;
-    scopes: string[];
-    org_id: string | null;
-    expires_at: string | null;
-  },
-): Promise<StoredKey> {
+export interface KeyValues {
+  id: string;
+  user_id: string;
+  name: string;
+  description: string | null;
+  key_hash: Buffer;
+  key_prefix: string;
+  key_hint: string;
+  scopes: string[];
+  org_id: string | null;
+  agent_id: string | null;
+  expires_at: string | null;
+  allowed_ips: string[] | null;
+  rate_limit_per_minute: number | null;
+  shut_out_of: string[];
+}
+
+export async function insertKey(tx: Queryable, values: KeyValues): Promise<StoredKey> {
   const [row] = await tx.insert(apiKeys).values(values).returning(keyColumns);
   if (!row) throw new Error("the key was not inserted");
   return row;
@@ -71,10 +90,31 @@ export async function findKey(
   return row;
 }
 
+/** A key of whomever, by the HMAC of its text. */
+export async function findKeyByHash(tx: Queryable, hash: Buffer): Promise<StoredKey | undefined> {
+  const [row] = await tx.select(keyColumns).from(apiKeys).where(eq(apiKeys.key_hash, hash));
+  return row;
+}
+
+/** The key, which nobody else changes until the transaction ends. */
+export async function lockKey(tx: Queryable, keyId: string): Promise<StoredKey | undefined> {
+  const [row] = await tx
+    .select(keyColumns)
+    .from(apiKeys)
+    .where(eq(apiKeys.id, keyId))
+    .for("update");
+  return row;
+}
+
 export async function updateKey(
   tx: Queryable,
   keyId: string,
-  changes: { name?: string; description?: string | null },
+  changes: Partial<
+    Pick<
+      KeyValues,
+      "name" | "description" | "scopes" | "org_id" | "allowed_ips" | "rate_limit_per_minute"
+    >
+  >,
 ): Promise<StoredKey | undefined> {
   const [row] = await tx
     .update(apiKeys)
@@ -94,11 +134,38 @@ export async function revokeKey(tx: Queryable, keyId: string): Promise<StoredKey
   return row;
 }
 
+/** Puts another key in a key's place, which works for so many seconds longer and not beyond its own end. */
+export async function replaceKey(
+  tx: Queryable,
+  keyId: string,
+  replacedBy: string,
+  graceSeconds: number,
+): Promise<void> {
+  const end = sql`now() + make_interval(secs => ${graceSeconds}::int)`;
+  await tx
+    .update(apiKeys)
+    .set({
+      replaced_by: replacedBy,
+      ...(graceSeconds === 0
+        ? { revoked_at: sql`now()` }
+        : { expires_at: sql`least(${apiKeys.expires_at}, ${end})` }),
+    })
+    .where(eq(apiKeys.id, keyId));
+}
+
+/** Shuts a key out of an organization. */
+export async function shutOut(tx: Queryable, keyId: string, orgId: string): Promise<void> {
+  await tx
+    .update(apiKeys)
+    .set({ shut_out_of: sql`array_append(${apiKeys.shut_out_of}, ${orgId}::uuid)` })
+    .where(eq(apiKeys.id, keyId));
+}
+
 /** Where a key of full access can act: the organizations of its owner that are not archived. */
 export async function organizationsOfKey(tx: Queryable, keyId: string): Promise<string[]> {
   const { rows } = await tx.execute<{ org_id: string }>(sql`
     select m.org_id from api_keys k
-    join memberships m on m.user_id = k.user_id
+    join memberships m on m.user_id = k.user_id and m.org_id <> all(k.shut_out_of)
     join organizations o on o.id = m.org_id and o.archived_at is null
     where k.id = ${keyId}`);
   return rows.map((row) => row.org_id);
@@ -132,19 +199,137 @@ export async function memberOrganizations(
   return new Map(rows.map((row) => [row.slug, row.id]));
 }
 
+/** A key that can act in an organization, and who is behind it. */
+export interface ActingKey {
+  key: StoredKey;
+  owner: OrganizationKey["owner"];
+  agent_name: string | null;
+}
+
+/** Whether a key can act in an organization at this moment: its owner is in it, and it is not shut out. */
+const actsIn = (orgId: string) => sql`
+  ${apiKeys.revoked_at} is null and (${apiKeys.expires_at} is null or ${apiKeys.expires_at} > now())
+  and ${users.is_active} and ${agents.terminated_at} is null
+  and ${orgId}::uuid <> all(${apiKeys.shut_out_of})
+  and exists (select from unnest(${apiKeys.scopes}) scope
+    where scope = '*:*' or starts_with(scope, ${`org:${orgId}:`}))`;
+
+function selectActing(tx: Queryable, orgId: string) {
+  return tx
+    .select({
+      key: keyColumns,
+      owner: { id: users.id, email: users.email, full_name: users.full_name },
+      agent_name: agents.name,
+    })
+    .from(apiKeys)
+    .innerJoin(users, eq(users.id, apiKeys.user_id))
+    .innerJoin(
+      memberships,
+      and(eq(memberships.user_id, apiKeys.user_id), eq(memberships.org_id, orgId)),
+    )
+    .leftJoin(agents, eq(agents.id, apiKeys.agent_id));
+}
+
+export async function listActingKeys(
+  tx: Queryable,
+  orgId: string,
+  after: string | null,
+  limit: number,
+): Promise<ActingKey[]> {
+  return selectActing(tx, orgId)
+    .where(and(actsIn(orgId), after === null ? undefined : sql`${apiKeys.id} < ${after}`))
+    .orderBy(desc(apiKeys.id))
+    .limit(limit);
+}
+
+/** One of them, which nobody else changes until the transaction ends. */
+export async function lockActingKey(
+  tx: Queryable,
+  orgId: string,
+  keyId: string,
+): Promise<StoredKey | undefined> {
+  const [row] = await selectActing(tx, orgId)
+    .where(and(actsIn(orgId), eq(apiKeys.id, keyId)))
+    .for("update", { of: apiKeys });
+  return row?.key;
+}
+
+/** A key that ends soon, and whose it is. */
+export interface EndingKey {
+  key: StoredKey;
+  email: string;
+}
+
+/**
+ * Takes keys that end within a week and whose owners were not told: each is taken once, by whichever
+ * process asks first. One that was made to live no longer than that, or that was rotated, is left out.
+ */
+export async function takeEndingKeys(tx: Queryable, limit: number): Promise<EndingKey[]> {
+  const ending = tx
+    .select({ id: apiKeys.id })
+    .from(apiKeys)
+    .where(
+      sql`${apiKeys.revoked_at} is null and ${apiKeys.expiry_warned_at} is null
+        and ${apiKeys.replaced_by} is null
+        and ${apiKeys.expires_at} > now() and ${apiKeys.expires_at} <= now() + interval '7 days'
+        and ${apiKeys.expires_at} > ${apiKeys.created_at} + interval '7 days'`,
+    )
+    .limit(limit)
+    .for("update", { skipLocked: true });
+  const taken = await tx
+    .update(apiKeys)
+    .set({ expiry_warned_at: sql`now()` })
+    .where(inArray(apiKeys.id, ending))
+    .returning(keyColumns);
+  const owners = await tx
+    .select({ id: users.id, email: users.email })
+    .from(users)
+    .where(
+      inArray(
+        users.id,
+        taken.map(({ user_id }) => user_id),
+      ),
+    );
+  const emails = new Map(owners.map(({ id, email }) => [id, email]));
+  return taken.map((key) => ({ key, email: emails.get(key.user_id) ?? "" }));
+}
+
+/** The address of a key's owner. */
+export async function addressOf(tx: Queryable, userId: string): Promise<string | undefined> {
+  const [row] = await tx.select({ email: users.email }).from(users).where(eq(users.id, userId));
+  return row?.email;
+}
+
+/** The patterns that an agent's role gives it; undefined where it has ended, or is no member any more. */
+export async function patternsOfAgent(
+  tx: Queryable,
+  agentId: string,
+): Promise<string[] | undefined> {
+  const { rows } = await tx.execute<{ patterns: string[] }>(sql`
+    select role_patterns(m.role_id) as patterns from agents a
+    join memberships m on m.org_id = a.org_id and m.agent_id = a.id
+    where a.id = ${agentId} and a.terminated_at is null`);
+  return rows[0]?.patterns;
+}
+
 /** What a request needs to know of a key that works. */
 export interface UsableKey {
   /** Of the key, in hex. */
   hash: string;
   id: string;
   user_id: string;
+  agent_id: string | null;
+  agent_name: string | null;
   scopes: string[];
   /** The one organization that its scopes name; null where they name several, or none. */
   org_id: string | null;
+  shut_out_of: string[];
+  allowed_ips: string[] | null;
+  rate_limit_per_minute: number | null;
   expires_at: Date | null;
 }
 
-/** The keys among the hashes (in hex) that work now: neither revoked nor expired, of people who are active. */
+/** The keys among the hashes (in hex) that work now: neither revoked nor expired, of people and agents who are active. */
 export async function findUsableKeys(
   pool: pg.Pool,
   hashes: string[],
@@ -152,27 +337,17 @@ export async function findUsableKeys(
   const { rows } = await pool.query<UsableKey>({
     name: "find usable keys",
     text: `
-      select encode(k.key_hash, 'hex') as hash, k.id, k.user_id, k.scopes, k.org_id, k.expires_at
-      from api_keys k join users u on u.id = k.user_id
+      select encode(k.key_hash, 'hex') as hash, k.id, k.user_id, k.agent_id, a.name as agent_name,
+        k.scopes, k.org_id, k.shut_out_of::text[] as shut_out_of, k.allowed_ips,
+        k.rate_limit_per_minute, k.expires_at
+      from api_keys k join users u on u.id = k.user_id left join agents a on a.id = k.agent_id
       where k.key_hash = any($1::bytea[])
         and k.revoked_at is null and (k.expires_at is null or k.expires_at > now()) and u.is_active
+        and a.terminated_at is null
         -- a key for one organization alone ends with it
         and not exists (select from organizations o where o.id = k.org_id and o.archived_at is not null)`,
     // Decoded here: behind row-level security no index serves what a function of the database makes.
     values: [hashes.map((hash) => Buffer.from(hash, "hex"))],
   });
   return new Map(rows.map((row) => [row.hash, row]));
-}
-
-/** Writes when and from where keys were last used, never moving a time back. */
-export async function writeLastUses(
-  pool: pg.Pool,
-  uses: { id: string; at: Date; ip: string }[],
-): Promise<void> {
-  await pool.query(
-    `update api_keys k set last_used_at = u.at, last_used_ip = u.ip
-     from unnest($1::uuid[], $2::timestamptz[], $3::text[]) as u(id, at, ip)
-     where k.id = u.id and (k.last_used_at is null or k.last_used_at < u.at)`,
-    [uses.map(({ id }) => id), uses.map(({ at }) => at), uses.map(({ ip }) => ip)],
-  );
 }

@@ -1,25 +1,62 @@
+import type { FastifyReply } from "fastify";
 import type { apiKeys } from "#shared/api/api-keys.js";
 import type { Handlers } from "../../http/mount.js";
 import { decodeCursor, pageOf } from "../../http/pagination.js";
-import type { ApiKeyService } from "./service.js";
+import { createKey, rotateKey } from "./create-key.js";
+import { revokeLeaked } from "./leaked-key.js";
+import { listOrganizationKeys, takeFromOrganization } from "./organization-keys.js";
+import type { KeyDeps } from "./own-key.js";
+import { listKeys, narrowKey, readKey, revokeKey, updateKey } from "./service.js";
+import { readUsage } from "./usage.js";
+import { verifyKey } from "./verify-key.js";
 
-export function apiKeyHandlers(service: ApiKeyService): Handlers<typeof apiKeys> {
+export function apiKeyHandlers(deps: KeyDeps): Handlers<typeof apiKeys> {
+  const { db } = deps;
   return {
-    create: async (context, { body }) => {
-      context.reply.header("cache-control", "no-store");
-      return service.create(context, body);
+    create: (context, { body }) => {
+      keepNowhere(context.reply);
+      return createKey(deps, context, body);
     },
     list: async ({ actor, request, reply }, { query }) => {
-      const after =
-        query.cursor === undefined ? null : (decodeCursor(query.cursor, 1)[0] as string);
-      const keys = await service.list(actor, after, query.limit + 1);
+      const keys = await listKeys(db, actor, afterOf(query.cursor), query.limit + 1);
       return pageOf(keys, query.limit, (last) => [last.id], request, reply);
     },
-    get: ({ actor }, { params }) => service.get(actor, params.key_id),
-    update: (context, { params, body }) => service.update(context, params.key_id, body),
+    get: ({ actor }, { params }) => readKey(db, actor, params.key_id),
+    update: (context, { params, body }) => updateKey(db, context, params.key_id, body),
     revoke: async (context, { params }) => {
-      await service.revoke(context, params.key_id);
+      await revokeKey(db, context, params.key_id);
+      return undefined;
+    },
+    rotate: (context, { params, body }) => {
+      keepNowhere(context.reply);
+      return rotateKey(deps, context, params.key_id, body?.grace_period_seconds ?? 0);
+    },
+    usage: ({ actor }, { params, query }) => readUsage(deps, actor, params.key_id, query.days),
+    narrow: (context, { params, body }) => narrowKey(db, context, params.key_id, body.scopes),
+    verify: (context, { body }) => {
+      keepNowhere(context.reply);
+      return verifyKey(deps, context, body);
+    },
+    revokeLeaked: async (context, { body }) => {
+      await revokeLeaked(deps, context, body.key);
+      return undefined;
+    },
+    listOfOrganization: async ({ orgId, request, reply }, { query }) => {
+      const after = afterOf(query.cursor);
+      const keys = await listOrganizationKeys(db, orgId, after, query.limit + 1);
+      return pageOf(keys, query.limit, (last) => [last.id], request, reply);
+    },
+    shutOut: async (context, { params }) => {
+      await takeFromOrganization(db, context, params.key_id);
       return undefined;
     },
   };
+}
+
+function keepNowhere(reply: FastifyReply): void {
+  reply.header("cache-control", "no-store");
+}
+
+function afterOf(cursor: string | undefined): string | null {
+  return cursor === undefined ? null : (decodeCursor(cursor, 1)[0] as string);
 }

@@ -9,7 +9,7 @@ import {
   sessionCookie,
   unauthenticated,
 } from "../../http/authenticate.js";
-import { requireFullAccess } from "../../http/authorize.js";
+import { requireFullAccess, requirePerson } from "../../http/authorize.js";
 import type { Handlers } from "../../http/mount.js";
 import { askForLink, verifyAddress, type EmailLinkDeps } from "./email-links.js";
 import { changePassword, resetPassword } from "./passwords.js";
@@ -59,7 +59,10 @@ export function authHandlers(
       reply.clearCookie(sessionCookie, cookieOptions(publicUrl()));
       return undefined;
     },
-    me: ({ actor }) => me(actor.userId),
+    me: async ({ actor }) => {
+      requirePerson(actor);
+      return me(actor.userId);
+    },
     updateMe: async ({ actor }, { body }) => {
       requireFullAccess(actor);
       const changes = Object.fromEntries(

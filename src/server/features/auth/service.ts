@@ -17,6 +17,7 @@ import type { SignedIn, StartSession } from "./sign-in.js";
 import { signToken, verifyToken, type TokenKind } from "./tokens.js";
 
 export { limitHits, limitHitsWithin } from "./limits.js";
+export { countHit } from "./repository.js";
 
 const accessSeconds = 15 * 60;
 const sessionSeconds = 30 * 24 * 60 * 60;
@@ -169,7 +170,7 @@ export function createAuthService(
           sessionRepository.touchSession(tx, session.id, sessionEnd()),
         );
       }
-      return { userId: session.user_id, session: { id: session.id }, key: null };
+      return { userId: session.user_id, agent: null, session: { id: session.id }, key: null };
     },
   };
 }

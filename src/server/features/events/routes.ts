@@ -19,12 +19,17 @@ export function eventHandlers(
         const now = await authenticate(request, credentials, publicUrl).catch(() => null);
         const standing = now && (await standingOf(db, now, "org_id", orgId));
         if (!standing || !allows(standing, "org:read")) return null;
-        return (type) => allows(standing, eventTypes[type]);
+        return (type) => {
+          const permission = eventTypes[type];
+          if (!allows(standing, permission)) return false;
+          standing.used(permission);
+          return true;
+        };
       };
       const lastEventId = request.headers["last-event-id"];
       const stream = streams.open({
         orgId,
-        caller: actor.userId,
+        caller: actor.agent?.id ?? actor.userId,
         allowed,
         lastEventId: typeof lastEventId === "string" ? lastEventId : null,
       });

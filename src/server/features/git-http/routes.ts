@@ -150,9 +150,10 @@ async function actorOf(credentials: Credentials, request: FastifyRequest): Promi
       ? Buffer.from(value, "base64").toString("utf8").split(":").slice(1).join(":")
       : value;
   try {
-    return await (secret.startsWith("oat_")
-      ? credentials.accessToken(secret)
-      : credentials.apiKey(secret, request.ip));
+    if (secret.startsWith("oat_")) return await credentials.accessToken(secret);
+    const actor = await credentials.apiKey(secret, request.ip);
+    if (actor.key?.perMinute != null) await credentials.takeTurn(actor.key);
+    return actor;
   } catch (error) {
     if (!(error instanceof AppError) || error.status !== 401) throw error;
     throw new AppError(error.code, error.message, challenge);

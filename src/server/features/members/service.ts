@@ -1,12 +1,11 @@
 import type { Member } from "#shared/api/members.js";
 import type { Role } from "#shared/api/roles.js";
-import { exceeding } from "#shared/permissions.js";
 import { differences, type Tell } from "../../db/audit.js";
 import { brokenConstraint, type Database, type Queryable } from "../../db/connect.js";
 import { systemRoleIds } from "../../db/migrate.js";
 import { AppError, invalidField, notFound } from "../../errors.js";
 import {
-  heldPatterns,
+  permissionsBeyond,
   refuseArchived,
   requirePermission,
   type Standing,
@@ -232,7 +231,7 @@ async function refuseMemberBeyond(
 }
 
 function refuseBeyond(standing: Standing, wanted: readonly string[], who: string): void {
-  const beyond = exceeding(wanted, heldPatterns(standing));
+  const beyond = permissionsBeyond(standing, wanted);
   if (beyond.length === 0) return;
   throw new AppError(
     "privilege_escalation",

@@ -144,17 +144,17 @@ type ListRow = UsageRow & {
 };
 
 /**
- * The organizations of many people in one prepared query, whatever their number; each list is in the
+ * The organizations of many people (or agents) in one prepared query, whatever their number; each list is in the
  * order of creation.
  */
 export async function listOrganizations(
   pool: pg.Pool,
-  userIds: string[],
+  ids: string[],
 ): Promise<ReadonlyMap<string, ListedOrganization[]>> {
   const { rows } = await pool.query<ListRow>({
     name: "list organizations",
     text: `
-      select m.user_id, o.id, o.name, o.slug, r.name as role,
+      select coalesce(m.user_id, m.agent_id) as user_id, o.id, o.name, o.slug, r.name as role,
         case when r.inherits_from is null then r.permissions else role_patterns(r.id) end as patterns,
         o.archived_at is not null as archived, o.owner_id, u.email as owner_email,
         (select count(*)::int from memberships where org_id = o.id) as members,
@@ -165,9 +165,9 @@ export async function listOrganizations(
       join organizations o on o.id = m.org_id
       join roles r on r.id = m.role_id
       join users u on u.id = o.owner_id
-      where m.user_id = any($1::uuid[])
+      where m.user_id = any($1::uuid[]) or m.agent_id = any($1::uuid[])
       order by o.id`,
-    values: [userIds],
+    values: [ids],
   });
   const lists = new Map<string, ListedOrganization[]>();
   for (const row of rows) {

@@ -61,20 +61,26 @@ export function organizationHandlers(
       return createOrganization(db, context, body, ceilings);
     },
     list: async ({ actor, request, reply }, { query }) => {
-      const fullAccess = !actor.key || actor.key.scopes.includes("*:*");
+      actor.key?.used(null, "org:read");
+      const fullAccess =
+        !actor.key ||
+        (!actor.agent && actor.key.scopes.includes("*:*") && actor.key.shutOutOf.length === 0);
       if (fullAccess && query.cursor === undefined && query.include_archived !== true) {
         const usual = await usualList(actor.userId);
         if (!usual) return [];
         if (usual.org_ids.length <= query.limit) return usual.items;
       }
-      const lists = await repository.listOrganizations(db.systemPool, [actor.userId]);
+      const subject = actor.agent?.id ?? actor.userId;
+      const lists = await repository.listOrganizations(db.systemPool, [subject]);
+      const ofAgent = actor.agent && (await organizationsWith(db, actor, "org:read", undefined));
       const after = query.cursor === undefined ? "" : (decodeCursor(query.cursor, 1)[0] as string);
-      const items = (lists.get(actor.userId) ?? [])
+      const items = (lists.get(subject) ?? [])
         .filter(
           ({ item, archived, patterns }) =>
             (query.include_archived === true || !archived) &&
             grants(patterns, "org:read") &&
             grants(scopesIn(actor, item.id), "org:read") &&
+            (!ofAgent || ofAgent.includes(item.id)) &&
             item.id > after,
         )
         .map(({ item }) => item);

@@ -1,11 +1,11 @@
 import type { Role } from "#shared/api/roles.js";
-import { exceeding, systemRoles } from "#shared/permissions.js";
+import { systemRoles } from "#shared/permissions.js";
 import { differences } from "../../db/audit.js";
 import { newId } from "../../db/columns.js";
 import { brokenConstraint, type Queryable } from "../../db/connect.js";
 import { lockOrganization } from "../../db/tenant.js";
 import { AppError, invalidField, notFound } from "../../errors.js";
-import { heldPatterns, type Standing } from "../../http/authorize.js";
+import { permissionsBeyond, type Standing } from "../../http/authorize.js";
 import type { OrgContext } from "../../http/mount.js";
 import * as repository from "./repository.js";
 
@@ -154,7 +154,7 @@ async function parentOf(
 async function refuseBeyond(tx: Queryable, standing: Standing, roleId: string): Promise<Role> {
   const role = await repository.findRole(tx, roleId);
   if (!role) throw notFound();
-  const beyond = exceeding(role.effective_permissions, heldPatterns(standing));
+  const beyond = permissionsBeyond(standing, role.effective_permissions);
   if (beyond.length === 0) return role;
   throw new AppError(
     "privilege_escalation",

@@ -1,0 +1,290 @@
+import type { ApiKey } from "#shared/api/api-keys.js";
+import { newId } from "../../db/columns.js";
+import type { Database, Queryable } from "../../db/connect.js";
+import { AppError, invalidField } from "../../errors.js";
+import type { Actor } from "../../http/authenticate.js";
+import {
+  patternsWithin,
+  permissionsBeyond,
+  refuseArchived,
+  requirePermission,
+  requirePerson,
+  standingOf,
+} from "../../http/authorize.js";
+import type { ActorContext } from "../../http/mount.js";
+import { isWithin, normalNetwork } from "../../http/network.js";
+import { generateKey, hashKey, hintOf } from "./key.js";
+import * as repository from "./repository.js";
+import {
+  beyondKey,
+  countManaging,
+  invalidScope,
+  onlyOrganization,
+  organizationOf,
+  patternsIn,
+  resolveScopes,
+  scopesWithin,
+} from "./scopes.js";
+import { ownKey, type KeyDeps } from "./own-key.js";
+import { shownOne, tellOfKey } from "./show-key.js";
+
+export interface NewKey {
+  name: string;
+  description?: string | null | undefined;
+  scopes?: string[] | undefined;
+  organization_id?: string | null | undefined;
+  expires_in_days?: number | null | undefined;
+  expires_at?: string | null | undefined;
+  agent_id?: string | null | undefined;
+  allowed_ips?: string[] | null | undefined;
+  rate_limit_per_minute?: number | null | undefined;
+}
+
+/** What a key may do, and until when, and from where. */
+type Rights = Pick<
+  repository.StoredKey,
+  "scopes" | "expires_at" | "allowed_ips" | "rate_limit_per_minute"
+>;
+
+type CreatedKey = ApiKey & { key: string };
+
+/**
+ * Makes a key; the only answer that ever holds it.
+ * @throws AppError 403 `privilege_escalation`, `insufficient_permission`; 409 `organization_archived`; 422
+ */
+export async function createKey(
+  deps: KeyDeps,
+  context: ActorContext,
+  input: NewKey,
+): Promise<CreatedKey> {
+  const { db, settings } = deps;
+  const { actor } = context;
+  requirePerson(actor);
+  countManaging(actor);
+  const agentId = input.agent_id ?? null;
+  const agentOrg = agentId === null ? null : await organizationOfAgent(db, actor, agentId);
+  const scopes = await resolveScopes(db, actor, {
+    scopes: input.scopes,
+    organization_id: input.organization_id ?? agentOrg,
+  });
+  const rights = {
+    scopes,
+    expires_at: expiryOf(input, settings.maxKeyDays),
+    allowed_ips: networksOf(input.allowed_ips ?? null),
+    rate_limit_per_minute: input.rate_limit_per_minute ?? null,
+  };
+  refuseBeyond(actor, await makerOf(db, actor), rights);
+  if (agentId !== null) await requireMakerOfAgentKeys(db, actor, agentId, scopes);
+  const made = newKeyText(deps);
+  const stored = await db.systemChange(context, async (tx, tell) => {
+    const inserted = await repository.insertKey(tx, {
+      ...made.values,
+      ...rights,
+      user_id: actor.userId,
+      name: input.name,
+      description: input.description ?? null,
+      org_id: onlyOrganization(scopes),
+      agent_id: agentId,
+      // What a key is shut out of, its offspring is.
+      shut_out_of: [...(actor.key?.shutOutOf ?? [])],
+    });
+    const event = { action: "api_key.created", key: inserted, before: null } as const;
+    await tellOfKey(tx, tell, { ...event, after: inserted });
+    return inserted;
+  });
+  return { ...(await shownOne(db, stored)), key: made.key };
+}
+
+/**
+ * Makes a new key with the same rights; the old one works for the grace period, and not beyond its own
+ * end. Of two rotations at once one wins.
+ * @throws AppError 403 `privilege_escalation`, `insufficient_permission`; 404; 409 `key_not_active`
+ */
+export async function rotateKey(
+  deps: KeyDeps,
+  context: ActorContext,
+  keyId: string,
+  graceSeconds: number,
+): Promise<CreatedKey> {
+  const { db } = deps;
+  const { actor } = context;
+  const seen = await ownKey(db, actor, keyId);
+  if (seen.agent_id !== null) {
+    await requireMakerOfAgentKeys(db, actor, seen.agent_id, seen.scopes);
+  }
+  const maker = await makerOf(db, actor);
+  const made = newKeyText(deps);
+  const stored = await db.systemChange(context, async (tx, tell) => {
+    // As it stands now: it may have been narrowed, shut out or rotated since it was read.
+    const old = await lockActive(tx, keyId);
+    if (old.replaced_by !== null) throw notActive("has been rotated already; rotate the new one");
+    refuseBeyond(actor, maker, old);
+    const inserted = await repository.insertKey(tx, {
+      ...made.values,
+      user_id: old.user_id,
+      name: old.name,
+      description: old.description,
+      scopes: old.scopes,
+      org_id: old.organization_id,
+      agent_id: old.agent_id,
+      expires_at: old.expires_at,
+      allowed_ips: old.allowed_ips,
+      rate_limit_per_minute: old.rate_limit_per_minute,
+      shut_out_of: old.shut_out_of,
+    });
+    await repository.replaceKey(tx, keyId, inserted.id, graceSeconds);
+    await tellOfKey(tx, tell, {
+      action: "api_key.rotated",
+      key: old,
+      before: old,
+      after: inserted,
+    });
+    return inserted;
+  });
+  return { ...(await shownOne(db, stored)), key: made.key };
+}
+
+function newKeyText({ settings: { secret, keyPrefix } }: KeyDeps) {
+  const key = generateKey(keyPrefix);
+  return {
+    key,
+    values: { id: newId(), key_hash: hashKey(secret, key), ...hintOf(keyPrefix, key) },
+  };
+}
+
+/** The key, locked, which must work. @throws AppError 409 `key_not_active` */
+export async function lockActive(tx: Queryable, keyId: string): Promise<repository.StoredKey> {
+  const key = await repository.lockKey(tx, keyId);
+  if (key?.status !== "active") throw notActive("does not work any more; make a new one");
+  return key;
+}
+
+function notActive(why: string): AppError {
+  return new AppError("key_not_active", `The key ${why}.`);
+}
+
+/** The key that makes others, where it is one. */
+export async function makerOf(db: Database, actor: Actor): Promise<Rights | undefined> {
+  const { key } = actor;
+  if (!key) return undefined;
+  return db.withSystem("look at the key that makes keys", (tx) =>
+    repository.findKey(tx, actor.userId, key.id),
+  );
+}
+
+/** A key makes no key that reaches further, lives longer or works from elsewhere than itself. */
+function refuseBeyond(actor: Actor, maker: Rights | undefined, wanted: Rights): void {
+  if (!actor.key) return;
+  if (!scopesWithin(actor, wanted.scopes)) {
+    throw beyondKey();
+  }
+  const end = maker?.expires_at ?? null;
+  if (end !== null && (wanted.expires_at === null || wanted.expires_at > end)) {
+    throw escalation(`A key can make only keys that end when it does, at ${end}, or sooner.`);
+  }
+  refuseWiderUse(maker, wanted);
+}
+
+/** The same for what a key's use is bound to. */
+export function refuseWiderUse(
+  maker: Rights | undefined,
+  wanted: Pick<Rights, "allowed_ips" | "rate_limit_per_minute">,
+): void {
+  if (maker && !networksWithin(maker.allowed_ips, wanted.allowed_ips)) {
+    throw escalation(
+      `A key can open only keys to its own networks, ${maker.allowed_ips?.join(", ")}; sign in to do this.`,
+    );
+  }
+  const most = maker?.rate_limit_per_minute ?? null;
+  const { rate_limit_per_minute: asked } = wanted;
+  if (most !== null && (asked === null || asked > most)) {
+    throw escalation(
+      `A key can give only keys its own limit of ${most} requests a minute or less.`,
+    );
+  }
+}
+
+/** Whether each network lies within one of the wider ones; null is everywhere. */
+export function networksWithin(wide: string[] | null, narrow: string[] | null): boolean {
+  if (wide === null) return true;
+  return narrow?.every((inner) => wide.some((outer) => isWithin(inner, outer))) ?? false;
+}
+
+function escalation(detail: string): AppError {
+  return new AppError("privilege_escalation", detail);
+}
+
+/** @throws AppError 422 naming the network */
+export function networksOf(texts: string[] | null): string[] | null {
+  if (texts === null) return null;
+  const networks = texts.map((text, index) => {
+    const network = normalNetwork(text.trim());
+    if (network !== null) return network;
+    const msg = "must be a network such as 10.0.0.0/8 or 2001:db8::/32, or an address";
+    throw new AppError("validation_failed", `allowed_ips: ${msg}.`, {
+      errors: [{ loc: ["body", "allowed_ips", index], msg, type: "invalid_network" }],
+    });
+  });
+  return [...new Set(networks)];
+}
+
+/** When a key ends, by whichever way it was said. @throws AppError 422 */
+function expiryOf(input: NewKey, maxDays: number): string | null {
+  const inDays = input.expires_in_days ?? null;
+  const field = inDays === null ? "expires_at" : "expires_in_days";
+  const at =
+    inDays === null
+      ? input.expires_at == null
+        ? null
+        : new Date(input.expires_at)
+      : new Date(Date.now() + inDays * 86_400_000);
+  if (at !== null && at.getTime() <= Date.now()) {
+    throw invalidField(field, "is in the past; give a time to come", "in_the_past");
+  }
+  // A minute for the request to come, so that exactly the longest time can be asked for.
+  const latest = Date.now() + maxDays * 86_400_000 + 60_000;
+  if (maxDays > 0 && (at === null || at.getTime() > latest)) {
+    throw invalidField(field, `must be at most ${maxDays} days from now here`, "too_late");
+  }
+  return at?.toISOString() ?? null;
+}
+
+async function organizationOfAgent(db: Database, actor: Actor, agentId: string): Promise<string> {
+  const standing = await standingOf(db, actor, "agent_id", agentId);
+  if (!standing) throw invalidField("agent_id", "names no agent that you can see", "unknown_id");
+  return standing.orgId;
+}
+
+/**
+ * Who may let somebody act as an agent: whoever may change agents there, and holds all that the key
+ * would let the agent do.
+ * @throws AppError 403; 409 `organization_archived`; 422
+ */
+async function requireMakerOfAgentKeys(
+  db: Database,
+  actor: Actor,
+  agentId: string,
+  scopes: string[],
+): Promise<void> {
+  const maker = await standingOf(db, actor, "agent_id", agentId);
+  if (!maker) throw invalidField("agent_id", "names no agent that you can see", "unknown_id");
+  const elsewhere = scopes.findIndex((scope) => organizationOf(scope) !== maker.orgId);
+  if (elsewhere !== -1) {
+    throw invalidScope(elsewhere, "an agent's key is for the agent's organization alone");
+  }
+  requirePermission(maker, "agent:write");
+  refuseArchived(maker);
+  const patterns = await db.withSystem("look at the agent of a key", (tx) =>
+    repository.patternsOfAgent(tx, agentId),
+  );
+  if (!patterns) throw invalidField("agent_id", "names an agent that has ended", "terminated");
+  const given = patternsWithin(patterns, patternsIn(scopes, maker.orgId));
+  const beyond = permissionsBeyond(maker, given);
+  if (beyond.length > 0) {
+    throw new AppError(
+      "privilege_escalation",
+      `The agent could ${beyond.slice(0, 3).join(", ")}, which you do not hold; give the key fewer scopes.`,
+      { missing_permissions: beyond },
+    );
+  }
+}

@@ -1,0 +1,32 @@
+import { serverItself } from "../../db/audit.js";
+import { keyExpires } from "../../mail/letters.js";
+import { linkTo } from "./leaked-key.js";
+import type { KeyDeps } from "./own-key.js";
+import * as repository from "./repository.js";
+import { tellOfKey } from "./show-key.js";
+
+const batch = 50;
+
+/** Tells the owners of keys that end within a week, by mail and in the audit log: of each key once. */
+export async function warnOfExpiry(deps: Omit<KeyDeps, "keyring">): Promise<void> {
+  for (;;) {
+    const ending = await deps.db.systemChange(serverItself, async (tx, tell) => {
+      const taken = await repository.takeEndingKeys(tx, batch);
+      for (const { key } of taken) {
+        await tellOfKey(tx, tell, { action: "api_key.expiring", key, before: key, after: key });
+      }
+      return taken;
+    });
+    for (const { key, email } of ending) {
+      const expiresAt = new Date(key.expires_at as string);
+      const letter = keyExpires({
+        name: key.name,
+        hint: key.key_hint,
+        expiresAt,
+        link: linkTo(deps, key.id),
+      });
+      await deps.mailer.send({ to: email, ...letter });
+    }
+    if (ending.length < batch) return;
+  }
+}

@@ -1,0 +1,146 @@
+import { hash } from "node:crypto";
+import type { Logger } from "pino";
+import { batched } from "../../db/batch.js";
+import { cached } from "../../db/cache.js";
+import type { Database } from "../../db/connect.js";
+import { AppError } from "../../errors.js";
+import { invalidToken, type Actor, type ActorKey } from "../../http/authenticate.js";
+import { isWithin } from "../../http/network.js";
+import { countHit } from "../auth/service.js";
+import { hashKey, isWellFormed } from "./key.js";
+import { findUsableKeys, type UsableKey } from "./repository.js";
+import { createUsageCounter } from "./usage-counter.js";
+import { addTallies } from "./usage-repository.js";
+
+/** Knows the keys that work, from memory for as long as nothing of them changes. */
+export interface Keyring {
+  /** The actor behind a key. @throws AppError 401; 403 `ip_not_allowed` */
+  actorOf(key: string, ip: string): Promise<Actor>;
+  /** The same without a use being noted; undefined where the key does not work, or not from there. */
+  find(key: string): Promise<{ actor: Actor; allows: (ip: string) => boolean } | undefined>;
+  /** Notes that a key was used. */
+  seen(keyId: string, ip: string): void;
+  /** Counts a request against the key's limit; gives the headers that tell of it. @throws AppError 429 */
+  takeTurn(key: ActorKey): Promise<Record<string, string>>;
+  /** Writes what was counted in this process. */
+  flush(): Promise<void>;
+  close(): Promise<void>;
+}
+
+interface KnownKey extends UsableKey {
+  actor: Actor;
+}
+
+export function createKeyring(
+  db: Database,
+  { secret, keyPrefix }: { secret: string; keyPrefix: string },
+  log: Logger,
+): Keyring {
+  const counter = createUsageCounter((tallies) => addTallies(db.systemPool, tallies), log);
+  const withActor = (found: UsableKey): KnownKey => ({
+    ...found,
+    actor: {
+      userId: found.user_id,
+      agent: found.agent_id === null ? null : { id: found.agent_id, name: found.agent_name ?? "" },
+      session: null,
+      key: {
+        id: found.id,
+        scopes: found.scopes,
+        shutOutOf: found.shut_out_of,
+        perMinute: found.rate_limit_per_minute,
+        used: (orgId, permission) => counter.used(found.id, orgId, permission),
+        answered: (endpoint, status) => counter.answered(found.id, endpoint, status),
+      },
+    },
+  });
+  const usable = cached<KnownKey>({
+    changes: db.changes,
+    load: batched(async (hashes) => {
+      const found = await findUsableKeys(db.systemPool, hashes);
+      return new Map([...found].map(([stored, key]) => [stored, withActor(key)]));
+    }),
+    sourcesOf: ({ hash: stored, user_id, org_id }) => [
+      `key ${stored}`,
+      `user ${user_id}`,
+      // A key for one organization alone ends with it, an agent's key with the agent.
+      ...(org_id === null ? [] : [`organization ${org_id}` as const]),
+    ],
+    until: ({ expires_at }) => expires_at?.getTime() ?? Number.POSITIVE_INFINITY,
+  });
+
+  /** The stored hash of a key that was used before, by a digest that is quicker to make. */
+  const hashes = new Map<string, string>();
+  const hashOf = (key: string): string | null => {
+    const digest = hash("sha256", key, "base64");
+    const known = hashes.get(digest);
+    if (known !== undefined) return known;
+    if (!isWellFormed(keyPrefix, key)) return null;
+    const made = hashKey(secret, key).toString("hex");
+    if (hashes.size >= 10_000) hashes.clear();
+    hashes.set(digest, made);
+    return made;
+  };
+  const allows = ({ allowed_ips }: UsableKey, ip: string): boolean =>
+    allowed_ips === null || allowed_ips.some((network) => isWithin(ip, network));
+
+  /** Until when a key has no turn left, as far as this process knows: then nothing is written. */
+  const spent = new Map<string, { perMinute: number; until: number }>();
+
+  return {
+    actorOf: async (key, ip) => {
+      const stored = hashOf(key);
+      const found = stored === null ? undefined : await usable(stored);
+      if (!found) throw invalidToken();
+      if (!allows(found, ip)) throw ipNotAllowed(ip);
+      counter.seen(found.id, ip);
+      return found.actor;
+    },
+    find: async (key) => {
+      const stored = hashOf(key);
+      const found = stored === null ? undefined : await usable(stored);
+      return found && { actor: found.actor, allows: (ip) => allows(found, ip) };
+    },
+    seen: (keyId, ip) => counter.seen(keyId, ip),
+    takeTurn: async ({ id, perMinute }) => {
+      if (perMinute === null) return {};
+      const known = spent.get(id);
+      if (known?.perMinute === perMinute && known.until > Date.now()) {
+        throw tooMany(perMinute, Math.ceil((known.until - Date.now()) / 1000));
+      }
+      spent.delete(id);
+      // One count for all processes; only keys with a limit pay for it.
+      const { hits, reset } = await db.withSystem("count a key's requests", (tx) =>
+        countHit(tx, `key ${id}`, windowSeconds),
+      );
+      if (hits >= perMinute) spent.set(id, { perMinute, until: Date.now() + reset * 1000 });
+      if (hits > perMinute) throw tooMany(perMinute, reset);
+      return limitHeaders(perMinute, perMinute - hits, reset);
+    },
+    flush: () => counter.flush(),
+    close: () => counter.close(),
+  };
+}
+
+const windowSeconds = 60;
+
+function limitHeaders(perMinute: number, left: number, reset: number): Record<string, string> {
+  return {
+    ratelimit: `"key";r=${left};t=${reset}`,
+    "ratelimit-policy": `"key";q=${perMinute};w=${windowSeconds}`,
+  };
+}
+
+function tooMany(perMinute: number, reset: number): AppError {
+  return new AppError(
+    "rate_limited",
+    `The key may make ${perMinute} requests a minute; wait ${reset} seconds.`,
+    { headers: { ...limitHeaders(perMinute, 0, reset), "retry-after": String(reset) } },
+  );
+}
+
+function ipNotAllowed(ip: string): AppError {
+  return new AppError(
+    "ip_not_allowed",
+    `The key may not be used from ${ip}; use it from one of its allowed addresses, or change them.`,
+  );
+}

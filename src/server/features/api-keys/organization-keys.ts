@@ -1,0 +1,66 @@
+import type { OrganizationKey } from "#shared/api/api-keys.js";
+import type { Database } from "../../db/connect.js";
+import { notFound } from "../../errors.js";
+import type { OrgContext } from "../../http/mount.js";
+import * as repository from "./repository.js";
+import { organizationOf } from "./scopes.js";
+import { shown, tellOfKey } from "./show-key.js";
+
+/** The keys that can act in the organization, the newest first. */
+export async function listOrganizationKeys(
+  db: Database,
+  orgId: string,
+  after: string | null,
+  limit: number,
+): Promise<OrganizationKey[]> {
+  const found = await db.withSystem("list the keys that can act in an organization", (tx) =>
+    repository.listActingKeys(tx, orgId, after, limit),
+  );
+  const keys = await shown(
+    db,
+    found.map(({ key }) => asSeenIn(orgId, key)),
+  );
+  return found.map(({ key, owner, agent_name }, index) => ({
+    ...(keys[index] as (typeof keys)[number]),
+    owner,
+    agent_name,
+    is_only_here: key.organization_id === orgId,
+  }));
+}
+
+/** What a key does elsewhere, and from where, is its owner's business. */
+function asSeenIn(orgId: string, key: repository.StoredKey): repository.StoredKey {
+  if (key.organization_id === orgId) return key;
+  return {
+    ...key,
+    description: null,
+    scopes: key.scopes.filter((scope) => [null, orgId].includes(organizationOf(scope))),
+    shut_out_of: [],
+    last_used_ip: null,
+    allowed_ips: null,
+  };
+}
+
+/** Revokes a key for this organization alone, and shuts any other key out of it. @throws AppError 404 */
+export async function takeFromOrganization(
+  db: Database,
+  context: OrgContext,
+  keyId: string,
+): Promise<void> {
+  const { orgId } = context;
+  await db.systemChange(context, async (tx, tell) => {
+    const key = await repository.lockActingKey(tx, orgId, keyId);
+    if (!key) throw notFound();
+    if (key.organization_id === orgId) {
+      await repository.revokeKey(tx, keyId);
+      await tellOfKey(tx, tell, { action: "api_key.revoked", key, before: key, after: null });
+      return;
+    }
+    await repository.shutOut(tx, keyId, orgId);
+    tell(orgId, {
+      action: "api_key.shut_out",
+      target: { type: "api_key", id: key.id, name: key.name },
+      changes: {},
+    });
+  });
+}

@@ -1,0 +1,202 @@
+import { expand, grants, isKnownPattern, matches } from "#shared/permissions.js";
+import type { Database } from "../../db/connect.js";
+import { AppError, invalidField } from "../../errors.js";
+import type { Actor } from "../../http/authenticate.js";
+import { scopesIn } from "../../http/authorize.js";
+import * as repository from "./repository.js";
+
+/*
+ * Scopes as they are stored: `*:*`, or `org:<organization id>:<pattern>` with `*` for all of it. On
+ * the wire the id is the organization's slug.
+ */
+
+const scopeShape = /^org:([^:]+):(.+)$/;
+
+/** The organization's id in a stored scope; null for `*:*`. */
+export function organizationOf(scope: string): string | null {
+  return scopeShape.exec(scope)?.[1] ?? null;
+}
+
+/** The organizations that scopes name. */
+export function organizationsIn(scopes: readonly string[]): string[] {
+  return [...new Set(scopes.map(organizationOf))].filter((id) => id !== null);
+}
+
+/** The one organization that all of the scopes name; null where they name several, or `*:*`. */
+export function onlyOrganization(scopes: readonly string[]): string | null {
+  const orgIds = new Set(scopes.map(organizationOf));
+  return orgIds.size === 1 ? ([...orgIds][0] ?? null) : null;
+}
+
+/** The permission patterns that scopes give in an organization. */
+export function patternsIn(scopes: readonly string[], orgId: string): string[] {
+  return scopes.flatMap((scope) => {
+    if (scope === "*:*") return ["*:*"];
+    if (organizationOf(scope) !== orgId) return [];
+    const pattern = scope.slice(`org:${orgId}:`.length);
+    return [pattern === "*" ? "*:*" : pattern];
+  });
+}
+
+const scopeFor = (orgId: string, pattern: string): string =>
+  `org:${orgId}:${pattern === "*:*" ? "*" : pattern}`;
+
+export function shownScope(scope: string, slugs: ReadonlyMap<string, string>): string {
+  const orgId = organizationOf(scope);
+  return orgId === null ? scope : scope.replace(orgId, slugs.get(orgId) ?? orgId);
+}
+
+/** Whether each scope lies within one of the wider ones. */
+export function areWithin(wide: readonly string[], scopes: readonly string[]): boolean {
+  return scopes.every((scope) => wide.some((own) => scopeCovers(own, scope)));
+}
+
+/** Whether every scope lies within those of the credential, and reaches no organization that shut it out. */
+export function scopesWithin({ key }: Actor, scopes: readonly string[]): boolean {
+  if (!key) return true;
+  const isShutOut = organizationsIn(scopes).some((orgId) => key.shutOutOf.includes(orgId));
+  return !isShutOut && areWithin(key.scopes, scopes);
+}
+
+function scopeCovers(wide: string, narrow: string): boolean {
+  if (wide === "*:*" || wide === narrow) return true;
+  const [, wideOrg, widePattern = ""] = scopeShape.exec(wide) ?? [];
+  const [, narrowOrg, narrowPattern = ""] = scopeShape.exec(narrow) ?? [];
+  if (wideOrg === undefined || wideOrg !== narrowOrg) return false;
+  return widePattern === "*" || (narrowPattern !== "*" && matches(widePattern, narrowPattern));
+}
+
+/** What keys are managed with is all of a key: fewer scopes would manage fewer keys. */
+export function countManaging({ key }: Actor): void {
+  for (const scope of key?.scopes ?? []) {
+    const orgId = organizationOf(scope);
+    for (const pattern of orgId === null ? ["*:*"] : patternsIn([scope], orgId)) {
+      key?.used(orgId, pattern);
+    }
+  }
+}
+
+/**
+ * The scopes asked for, with the organizations' ids in place of their slugs.
+ * @throws AppError 422 naming the scope
+ */
+export async function resolveScopes(
+  db: Database,
+  actor: Actor,
+  input: { scopes?: string[] | undefined; organization_id?: string | null | undefined },
+): Promise<string[]> {
+  const orgId = input.organization_id ?? null;
+  let wanted = input.scopes;
+  if (orgId !== null) {
+    const slug = await visibleSlug(db, actor, orgId);
+    wanted ??= [`org:${slug}:*`];
+  }
+  wanted ??= ["*:*"];
+  const slugs = wanted.flatMap((scope) => scopeShape.exec(scope)?.[1] ?? []);
+  const organizations = await visibleOrganizations(db, actor, slugs);
+  const scopes = wanted.map((scope, index) => {
+    if (scope === "*:*") return scope;
+    const [, slug, pattern] = scopeShape.exec(scope) ?? [];
+    const id = slug === undefined ? undefined : organizations.get(slug);
+    if (pattern === undefined) {
+      throw invalidScope(index, "must be *:*, org:<slug>:* or org:<slug>:<permission>");
+    }
+    if (id === undefined) {
+      const msg = `names no organization that you are in: "${slug}"`;
+      throw outOfSight(actor, invalidScope(index, msg));
+    }
+    if (pattern !== "*" && !isKnownPattern(pattern)) {
+      throw invalidScope(index, `is not a known permission: "${pattern}"`);
+    }
+    if (orgId !== null && id !== orgId) {
+      throw invalidScope(index, "names another organization than organization_id");
+    }
+    return scopeFor(id, pattern);
+  });
+  return [...new Set(scopes)];
+}
+
+/** The organizations that slugs lead to, as far as the caller can see them. */
+async function visibleOrganizations(
+  db: Database,
+  actor: Actor,
+  slugs: string[],
+): Promise<Map<string, string>> {
+  const found = await db.withSystem("find the organizations of a key", (tx) =>
+    repository.memberOrganizations(tx, actor.userId, slugs),
+  );
+  return new Map([...found].filter(([, id]) => scopesIn(actor, id).length > 0));
+}
+
+async function visibleSlug(db: Database, actor: Actor, orgId: string): Promise<string> {
+  const slugs = await db.withSystem("find the organization of a key", (tx) =>
+    repository.slugsOf(tx, [orgId]),
+  );
+  const slug = slugs.get(orgId);
+  if (slug === undefined || !(await visibleOrganizations(db, actor, [slug])).has(slug)) {
+    const msg = "names no organization that you are in";
+    throw outOfSight(actor, invalidField("organization_id", msg, "unknown_id"));
+  }
+  return slug;
+}
+
+/** To a key of some organizations all others are beyond it, whether they are there or not. */
+function outOfSight(actor: Actor, unknown: AppError): AppError {
+  const isOfAll = actor.key?.scopes.includes("*:*") && actor.key.shutOutOf.length === 0;
+  return !actor.key || isOfAll ? unknown : beyondKey();
+}
+
+export function beyondKey(): AppError {
+  return new AppError(
+    "privilege_escalation",
+    "A key can make only keys within its own scopes; sign in to make this one.",
+  );
+}
+
+export function invalidScope(index: number, message: string): AppError {
+  return new AppError("validation_failed", `scopes: ${message}.`, {
+    errors: [{ loc: ["body", "scopes", index], msg: message, type: "invalid_scope" }],
+  });
+}
+
+/** A permission that a key was let use; without an organization: wherever it acts. */
+export interface PermissionUse {
+  organization_id: string | null;
+  permission: string;
+}
+
+/**
+ * The fewest of a key's scopes that would have let through all that it used; null where they are not
+ * fewer than it has. A wildcard stays where all that it covers was used.
+ * @param actsIn the organizations where the key can act
+ */
+export function fewerScopes(
+  scopes: readonly string[],
+  actsIn: readonly string[],
+  uses: readonly PermissionUse[],
+): string[] | null {
+  const isWhole = uses.some(
+    ({ organization_id, permission }) => organization_id === null && permission === "*:*",
+  );
+  if (isWhole) return null;
+  const fewer = actsIn.flatMap((orgId) => {
+    const own = patternsIn(scopes, orgId);
+    const used = uses
+      .filter(({ organization_id }) => organization_id === null || organization_id === orgId)
+      .map(({ permission }) => permission);
+    const whole = own.filter((pattern) =>
+      expand([pattern]).every((permission) => grants(used, permission)),
+    );
+    const single = used.filter((pattern) => grantsPattern(own, pattern));
+    const kept = single.filter((pattern) => !grantsPattern(whole, pattern));
+    return [...new Set([...whole, ...kept])].toSorted().map((pattern) => scopeFor(orgId, pattern));
+  });
+  const isFewer = scopes.includes("*:*") || !areWithin(fewer, scopes);
+  return fewer.length > 0 && isFewer ? fewer : null;
+}
+
+function grantsPattern(patterns: readonly string[], wanted: string): boolean {
+  return patterns.some(
+    (own) => own === "*:*" || own === wanted || (wanted !== "*:*" && matches(own, wanted)),
+  );
+}

@@ -1,0 +1,91 @@
+import type { Logger } from "pino";
+
+/** What a key did on one day, since it was last written. */
+export interface Tally {
+  keyId: string;
+  /** Days since 1970, UTC. */
+  day: number;
+  lastUse: { at: number; ip: string } | null;
+  /** By "<status> <endpoint>". */
+  requests: Map<string, number>;
+  /** By "<organization or -> <permission>". */
+  permissions: Map<string, number>;
+}
+
+/** Counts in memory what keys do: no request waits for a write. */
+export interface UsageCounter {
+  seen(keyId: string, ip: string): void;
+  answered(keyId: string, endpoint: string, status: number): void;
+  used(keyId: string, orgId: string | null, permission: string): void;
+  /** Writes what was counted so far. */
+  flush(): Promise<void>;
+  /** Writes what is left, and stops writing. */
+  close(): Promise<void>;
+}
+
+const flushMs = 30_000;
+const dayMs = 86_400_000;
+/** While the database is away no more than this is kept. */
+const mostWaiting = 100_000;
+
+export function createUsageCounter(
+  write: (tallies: Tally[]) => Promise<void>,
+  log: Logger,
+): UsageCounter {
+  let today = new Map<string, Tally>();
+  /** Of days that are over, or that could not be written yet. */
+  let waiting: Tally[] = [];
+  let writing: Promise<void> = Promise.resolve();
+
+  const tallyOf = (keyId: string): Tally => {
+    const day = Math.floor(Date.now() / dayMs);
+    const known = today.get(keyId);
+    if (known?.day === day) return known;
+    if (known) waiting.push(known);
+    const made = { keyId, day, lastUse: null, requests: new Map(), permissions: new Map() };
+    today.set(keyId, made);
+    return made;
+  };
+  const count = (counts: Map<string, number>, what: string): void => {
+    counts.set(what, (counts.get(what) ?? 0) + 1);
+  };
+  const writeAll = async (): Promise<void> => {
+    const batch = [...waiting, ...today.values()];
+    waiting = [];
+    today = new Map();
+    if (batch.length === 0) return;
+    try {
+      await write(batch);
+    } catch (error) {
+      waiting = [...batch, ...waiting].slice(-mostWaiting);
+      throw error;
+    }
+  };
+  const flush = (): Promise<void> => {
+    const done = writing.then(writeAll);
+    writing = done.catch(() => {});
+    return done;
+  };
+  const timer = setInterval(() => {
+    flush().catch((error: unknown) => log.warn({ err: error }, "the use of keys was not written"));
+  }, flushMs);
+  timer.unref();
+
+  return {
+    seen: (keyId, ip) => {
+      const tally = tallyOf(keyId);
+      tally.lastUse = { at: Date.now(), ip };
+    },
+    answered: (keyId, endpoint, status) => {
+      count(tallyOf(keyId).requests, `${status} ${endpoint}`);
+    },
+    used: (keyId, orgId, permission) => {
+      count(tallyOf(keyId).permissions, `${orgId ?? "-"} ${permission}`);
+    },
+    flush,
+    close: async () => {
+      clearInterval(timer);
+      await flush();
+    },
+  };
+}

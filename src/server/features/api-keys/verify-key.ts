@@ -1,0 +1,114 @@
+import type { Verification } from "#shared/api/api-keys.js";
+import { expand, permissionNames, type Permission } from "#shared/permissions.js";
+import type { Database } from "../../db/connect.js";
+import { AppError, invalidField } from "../../errors.js";
+import type { Actor } from "../../http/authenticate.js";
+import { allows, requirePermission, standingOf, type Standing } from "../../http/authorize.js";
+import type { ActorContext } from "../../http/mount.js";
+import { hashKey, isWellFormed } from "./key.js";
+import type { KeyDeps } from "./own-key.js";
+import * as repository from "./repository.js";
+import { organizationsIn, scopesWithin } from "./scopes.js";
+
+interface Question {
+  key: string;
+  permission?: string | undefined;
+  organization_id?: string | undefined;
+  ip?: string | undefined;
+}
+
+/**
+ * Whether a key is valid, for another service that was given it: told to its owner and to whoever may
+ * see keys where it acts. Without an organization the permissions are those that it has everywhere it
+ * acts, as far as the caller may know. A valid answer counts as a use of the key.
+ * @throws AppError 422
+ */
+export async function verifyKey(
+  { db, keyring, settings }: KeyDeps,
+  { actor, ip: callerIp }: ActorContext,
+  { key, permission, organization_id, ip = callerIp }: Question,
+): Promise<Verification> {
+  if (permission !== undefined && !permissionNames.includes(permission as Permission)) {
+    throw invalidField("permission", "is not a known permission", "unknown_permission");
+  }
+  const stored = isWellFormed(settings.keyPrefix, key)
+    ? await db.withSystem("find a key to verify", (tx) =>
+        repository.findKeyByHash(tx, hashKey(settings.secret, key)),
+      )
+    : undefined;
+  const told = stored && (await organizationsTold(db, actor, stored));
+  if (!stored || !told) return notKnown;
+
+  const answer = (code: Verification["code"], permissions: string[] = []): Verification => ({
+    valid: code === "valid",
+    code,
+    key_id: stored.id,
+    user_id: stored.user_id,
+    agent_id: stored.agent_id,
+    permissions,
+  });
+  if (stored.status !== "active") return answer(stored.status);
+  const known = await keyring.find(key);
+  // It ended with its owner, its agent or its organization.
+  if (!known?.actor.key) return answer("revoked");
+  if (!known.allows(ip)) return answer("ip_not_allowed");
+
+  const asked =
+    organization_id === undefined ? told : told.filter((orgId) => orgId === organization_id);
+  const standings = await Promise.all(
+    asked.map((orgId) => standingOf(db, known.actor, "organization_id", orgId)),
+  );
+  const permissions = heldInAll(standings.filter((standing) => standing !== null));
+  const isMissing = permission !== undefined && !permissions.includes(permission);
+  if (isMissing || (organization_id !== undefined && !standings.some(Boolean))) {
+    return answer("insufficient_permission", permissions);
+  }
+  try {
+    await keyring.takeTurn(known.actor.key);
+  } catch (error) {
+    if (error instanceof AppError && error.code === "rate_limited") return answer("rate_limited");
+    throw error;
+  }
+  keyring.seen(stored.id, ip);
+  if (permission !== undefined) for (const standing of standings) standing?.used(permission);
+  return answer("valid", permissions);
+}
+
+const notKnown: Verification = {
+  valid: false,
+  code: "not_found",
+  key_id: null,
+  user_id: null,
+  agent_id: null,
+  permissions: [],
+};
+
+function heldInAll(standings: Standing[]): string[] {
+  if (standings.length === 0) return [];
+  return expand(["*:*"]).filter((permission) =>
+    standings.every((standing) => allows(standing, permission)),
+  );
+}
+
+/** The organizations where a key acts and the caller may know of it; null where he may not at all. */
+async function organizationsTold(
+  db: Database,
+  actor: Actor,
+  key: repository.StoredKey,
+): Promise<string[] | null> {
+  const actsIn = key.scopes.includes("*:*")
+    ? await db.withSystem("find where a key acts", (tx) =>
+        repository.organizationsOfKey(tx, key.id),
+      )
+    : organizationsIn(key.scopes);
+  const isOwn = actor.userId === key.user_id && !actor.agent && scopesWithin(actor, key.scopes);
+  if (isOwn) return actsIn;
+  const standings = await Promise.all(
+    actsIn.map((orgId) => standingOf(db, actor, "organization_id", orgId)),
+  );
+  const seen = standings.filter(
+    (standing) => standing !== null && allows(standing, "org:apikeys:read"),
+  );
+  for (const standing of seen) requirePermission(standing as Standing, "org:apikeys:read");
+  return seen.length === 0 ? null : seen.map((standing) => (standing as Standing).orgId);
+}
