@@ -1,0 +1,163 @@
+import { randomUUID } from "node:crypto";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Organization } from "#shared/api/organizations.js";
+import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
+import { makeOrganization } from "#test/factories.js";
+import { asOperator } from "#test/operator.js";
+import { fieldsOf, send } from "#test/raw.js";
+
+describe("rotating a key", () => {
+  let app: TestApp;
+  let sibling: TestApp;
+  let owner: TestPerson;
+  let org: Organization;
+  beforeAll(async () => {
+    app = await startTestApp();
+    sibling = await app.sibling();
+    owner = await app.person("owner");
+    org = await makeOrganization(owner);
+  });
+  afterAll(async () => {
+    await sibling.close();
+    await app.close();
+  });
+
+  type Body = Parameters<typeof owner.api.apiKeys.create>[0]["body"];
+  const make = async (body: Partial<Body> = {}, by = owner.api) => {
+    const { data } = await by.apiKeys.create({ body: { name: "k", ...body } });
+    return { ...data, key: data.key as string, params: { key_id: data.id } };
+  };
+
+  test("makes one with the same rights, shown once, and ends the old one everywhere at once", async () => {
+    const old = await make({
+      name: "CI",
+      description: "Deploys",
+      organization_id: org.id,
+      expires_at: "2150-01-01T00:00:00Z",
+      allowed_ips: ["127.0.0.0/8"],
+      rate_limit_per_minute: 600,
+    });
+    await sibling.client(old.key).auth.me();
+    const { status, headers, data } = await owner.api.apiKeys.rotate({ params: old.params });
+    expect(status).toBe(201);
+    expect(headers.get("cache-control")).toBe("no-store");
+    const same = ["name", "description", "scopes", "organization_id", "expires_at"] as const;
+    for (const field of [...same, "allowed_ips", "rate_limit_per_minute", "agent_id"] as const) {
+      expect([field, data[field]]).toEqual([field, old[field]]);
+    }
+    expect(data.id).not.toBe(old.id);
+    expect(data.key).not.toBe(old.key);
+    expect((await app.client(data.key as string).auth.me()).data.id).toBe(owner.id);
+    for (const process of [app, sibling]) {
+      await refusal(process.client(old.key).auth.me(), 401, "invalid_token");
+    }
+    const { data: ended } = await owner.api.apiKeys.get({ params: old.params });
+    expect(ended).toMatchObject({ status: "revoked", replaced_by: data.id });
+  });
+
+  test("lets the old one live for the grace period, and never beyond its own end", async () => {
+    const old = await make();
+    const before = Date.now();
+    const { data } = await owner.api.apiKeys.rotate({
+      params: old.params,
+      body: { grace_period_seconds: 3600 },
+    });
+    for (const key of [old.key, data.key as string]) {
+      expect((await sibling.client(key).auth.me()).status).toBe(200);
+    }
+    const { data: ending } = await owner.api.apiKeys.get({ params: old.params });
+    const left = Date.parse(ending.expires_at as string) - before;
+    expect(left).toBeGreaterThanOrEqual(3_600_000 - 1000);
+    expect(left).toBeLessThan(3_700_000);
+    expect(data.expires_at).toBeNull();
+    await asOperator(app, "update api_keys set expires_at = now() where id = $1", [old.id]);
+    await refusal(app.client(old.key).auth.me(), 401, "invalid_token");
+
+    const end = new Date(Date.now() + 60_000).toISOString();
+    const short = await make({ expires_at: end });
+    const body = { grace_period_seconds: 86_400 };
+    await owner.api.apiKeys.rotate({ params: short.params, body });
+    const { data: shortEnds } = await owner.api.apiKeys.get({ params: short.params });
+    expect(shortEnds.expires_at).toBe(end);
+  });
+
+  test("of many rotations at once one wins, on two processes", async () => {
+    for (let round = 0; round < 5; round += 1) {
+      const old = await make({ organization_id: org.id });
+      const body = { grace_period_seconds: round % 2 === 0 ? 0 : 60 };
+      const outcomes = await Promise.allSettled(
+        Array.from({ length: 8 }, (_, index) =>
+          (index % 2 === 0 ? app : sibling)
+            .client(owner.token)
+            .apiKeys.rotate({ params: old.params, body }),
+        ),
+      );
+      expect(outcomes.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
+      const again = owner.api.apiKeys.rotate({ params: old.params });
+      await refusal(again, 409, "key_not_active");
+    }
+  });
+
+  test("a key that is revoked or expired is not rotated; another's is not there", async () => {
+    const revoked = await make();
+    await owner.api.apiKeys.revoke({ params: revoked.params });
+    const expired = await make({ expires_in_days: 1 });
+    await asOperator(app, "update api_keys set expires_at = now() where id = $1", [expired.id]);
+    for (const { params } of [revoked, expired]) {
+      await refusal(owner.api.apiKeys.rotate({ params }), 409, "key_not_active");
+    }
+    const stranger = await app.person("stranger");
+    const own = await make();
+    for (const key_id of [own.id, randomUUID()]) {
+      await refusal(stranger.api.apiKeys.rotate({ params: { key_id } }), 404, "not_found");
+    }
+    for (const grace of [-1, 86_401, 1.5, "60", null]) {
+      const answer = await send(app, "POST", `/api/v1/auth/api-keys/${own.id}/rotate`, {
+        token: owner.token,
+        body: { grace_period_seconds: grace },
+      });
+      const said = [grace, answer.status, fieldsOf(JSON.parse(answer.text))];
+      expect(said).toEqual([grace, 422, ["body.grace_period_seconds"]]);
+    }
+  });
+
+  test("a key rotates itself and what lies within it, nothing beyond", async () => {
+    const self = await make({ organization_id: org.id, expires_at: "2150-01-01T00:00:00Z" });
+    const longer = await make({ organization_id: org.id });
+    const wider = await make();
+    const { apiKeys } = app.client(self.key);
+    await refusal(apiKeys.rotate({ params: longer.params }), 403, "privilege_escalation");
+    await refusal(apiKeys.rotate({ params: wider.params }), 404, "not_found");
+    const body = { grace_period_seconds: 60 };
+    const { data } = await apiKeys.rotate({ params: self.params, body });
+    expect(data.expires_at).toBe("2150-01-01T00:00:00.000Z");
+    // In its grace the old one makes nothing that outlives it.
+    const child = apiKeys.create({ body: { name: "child", organization_id: org.id } });
+    await refusal(child, 403, "privilege_escalation");
+  });
+
+  test("a repeated request answers the same key without its secret", async () => {
+    const old = await make();
+    const headers = { "idempotency-key": randomUUID() };
+    const rotate = () => owner.api.apiKeys.rotate({ params: old.params, body: {} }, { headers });
+    const { data: first } = await rotate();
+    const { status, data: second } = await rotate();
+    expect([status, second]).toEqual([201, { ...first, key: null }]);
+  });
+
+  test("is told of in the audit log, the key named that was rotated", async () => {
+    const old = await make({ name: "told of", organization_id: org.id });
+    const { data } = await owner.api.apiKeys.rotate({ params: old.params });
+    const { data: events } = await owner.api.audit.list({
+      params: { org_id: org.id },
+      query: { action: "api_key.rotated", target_id: old.id },
+    });
+    expect(events).toEqual([
+      expect.objectContaining({
+        target: { type: "api_key", id: old.id, name: "told of" },
+        changes: { key_hint: { from: old.key_hint, to: data.key_hint } },
+      }),
+    ]);
+    expect(JSON.stringify(events)).not.toContain((data.key as string).slice(14, -6));
+  });
+});
