@@ -1,0 +1,221 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Organization } from "#shared/api/organizations.js";
+import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
+import { makeOrganization } from "#test/factories.js";
+import { fieldsOf, problemOf, send } from "#test/raw.js";
+
+describe("what a key's use is bound to", () => {
+  let app: TestApp;
+  let sibling: TestApp;
+  let owner: TestPerson;
+  let org: Organization;
+  beforeAll(async () => {
+    app = await startTestApp({ OMOI_TRUSTED_PROXIES: "127.0.0.1, ::1" });
+    sibling = await app.sibling();
+    owner = await app.person("owner");
+    org = await makeOrganization(owner);
+  });
+  afterAll(async () => {
+    await sibling.close();
+    await app.close();
+  });
+
+  type Body = Parameters<typeof owner.api.apiKeys.create>[0]["body"];
+  const make = async (body: Partial<Body> = {}, by = owner.api) => {
+    const { data } = await by.apiKeys.create({ body: { name: "k", ...body } });
+    const key = data.key as string;
+    return { id: data.id, key, data, api: app.client(key), params: { key_id: data.id } };
+  };
+  /** A request through the proxies named, the caller first. */
+  const from = (key: string, forwarded?: string, by: TestApp = app) =>
+    send(by, "GET", "/api/v1/auth/me", {
+      token: key,
+      ...(forwarded === undefined ? {} : { headers: { "x-forwarded-for": forwarded } }),
+    });
+
+  test("networks are kept in their one notation, each once", async () => {
+    const { data } = await make({
+      allowed_ips: [
+        "10.1.2.3/8",
+        " 192.0.2.7 ",
+        "2001:DB8::5/32",
+        "10.0.0.0/8",
+        "::ffff:192.0.2.7",
+      ],
+    });
+    expect(data.allowed_ips).toEqual(["10.0.0.0/8", "192.0.2.7/32", "2001:db8::/32"]);
+  });
+
+  test("a key is refused from elsewhere, whichever process is asked", async () => {
+    const { key } = await make({ allowed_ips: ["10.0.0.0/8", "2001:db8::/32"] });
+    for (const [forwarded, status] of [
+      ["10.9.9.9", 200],
+      ["11.0.0.1", 403],
+      ["2001:db8::1", 200],
+      ["2001:db9::1", 403],
+      ["::ffff:10.0.0.1", 200],
+      [undefined, 403],
+      // Only what the trusted proxy itself added is believed.
+      ["10.0.0.1, 192.0.2.1", 403],
+      ["192.0.2.1, 10.0.0.1", 200],
+      ["10.0.0.1, 127.0.0.1", 200],
+    ] as const) {
+      for (const process of [app, sibling]) {
+        const answer = await from(key, forwarded, process);
+        expect([forwarded, answer.status]).toEqual([forwarded, status]);
+        if (status === 403) expect(problemOf(answer).code).toBe("ip_not_allowed");
+      }
+    }
+  });
+
+  test("a header of a proxy that is not trusted is not believed", async () => {
+    const alone = await startTestApp();
+    const person = await alone.person();
+    const { data } = await person.api.apiKeys.create({
+      body: { name: "k", allowed_ips: ["10.0.0.0/8"] },
+    });
+    expect((await from(data.key as string, "10.0.0.1", alone)).status).toBe(403);
+    await alone.close();
+  });
+
+  test("a change holds on the next request, on every process", async () => {
+    const { key, params } = await make();
+    expect((await from(key, undefined, sibling)).status).toBe(200);
+    await owner.api.apiKeys.update({ params, body: { allowed_ips: ["10.0.0.0/8"] } });
+    expect((await from(key, undefined, sibling)).status).toBe(403);
+    await owner.api.apiKeys.update({ params, body: { allowed_ips: null } });
+    expect((await from(key, undefined, sibling)).status).toBe(200);
+  });
+
+  test("wrong networks and limits are 422, the field named", async () => {
+    const { id } = await make();
+    const many = Array.from({ length: 51 }, (_, index) => `10.0.0.${index}`);
+    const wrong: [object, string][] = [
+      [{ allowed_ips: [] }, "body.allowed_ips"],
+      [{ allowed_ips: many }, "body.allowed_ips"],
+      [{ allowed_ips: "10.0.0.0/8" }, "body.allowed_ips"],
+      [{ allowed_ips: [1] }, "body.allowed_ips.0"],
+      [{ allowed_ips: ["10.0.0.1", "10.0.0.0/33"] }, "body.allowed_ips.1"],
+      [{ allowed_ips: ["010.0.0.1"] }, "body.allowed_ips.0"],
+      [{ allowed_ips: ["2001:db8::/129"] }, "body.allowed_ips.0"],
+      [{ allowed_ips: ["localhost"] }, "body.allowed_ips.0"],
+      [{ rate_limit_per_minute: 0 }, "body.rate_limit_per_minute"],
+      [{ rate_limit_per_minute: 1.5 }, "body.rate_limit_per_minute"],
+      [{ rate_limit_per_minute: 1_000_001 }, "body.rate_limit_per_minute"],
+      [{ rate_limit_per_minute: "60" }, "body.rate_limit_per_minute"],
+    ];
+    for (const [body, field] of wrong) {
+      for (const [method, path, more] of [
+        ["POST", "/api/v1/auth/api-keys", { name: "k" }],
+        ["PATCH", `/api/v1/auth/api-keys/${id}`, {}],
+      ] as const) {
+        const answer = await send(app, method, path, {
+          token: owner.token,
+          body: { ...more, ...body },
+        });
+        const said = [JSON.stringify(body), answer.status, fieldsOf(JSON.parse(answer.text))];
+        expect(said).toEqual([JSON.stringify(body), 422, [field]]);
+      }
+    }
+  });
+
+  test("a key opens no key, itself least of all, to other networks than its own", async () => {
+    const { api, params } = await make({ allowed_ips: ["127.0.0.0/8", "10.0.0.0/8"] });
+    const open = await make();
+    const child = (allowed_ips: string[] | null) =>
+      api.apiKeys.create({ body: { name: "child", allowed_ips } });
+    for (const allowed of [["10.1.0.0/16"], ["127.0.0.1", "10.0.0.0/8"]]) {
+      expect((await child(allowed)).status).toBe(201);
+    }
+    for (const allowed of [null, ["0.0.0.0/0"], ["10.0.0.0/7"], ["10.0.0.1", "::1"]]) {
+      await refusal(child(allowed), 403, "privilege_escalation");
+    }
+    const change = (allowed_ips: string[] | null, key = params) =>
+      api.apiKeys.update({ params: key, body: { allowed_ips } });
+    await refusal(change(null), 403, "privilege_escalation");
+    await refusal(change(["127.0.0.0/8", "11.0.0.0/8"]), 403, "privilege_escalation");
+    // Another key, wider than it, it may still narrow.
+    expect((await change(["192.0.2.0/24"], open.params)).status).toBe(200);
+    await refusal(change(["192.0.2.0/23"], open.params), 403, "privilege_escalation");
+    await refusal(api.apiKeys.rotate({ params: open.params }), 403, "privilege_escalation");
+    expect((await change(["127.0.0.0/8"])).status).toBe(200);
+  });
+
+  test("a limit a minute holds for all processes together, and the answers tell of it", async () => {
+    const { key, params } = await make({ rate_limit_per_minute: 5 });
+    const answers = [];
+    for (let turn = 0; turn < 12; turn += 1) {
+      answers.push(await from(key, undefined, turn % 2 === 0 ? app : sibling));
+    }
+    const passed = answers.filter(({ status }) => status === 200);
+    // The minute may turn in between: then there are two windows of five.
+    expect([5, 6, 7, 8, 9, 10]).toContain(passed.length);
+    expect(passed[0]?.headers.get("ratelimit")).toMatch(/^"key";r=4;t=\d+$/);
+    expect(passed[0]?.headers.get("ratelimit-policy")).toBe('"key";q=5;w=60');
+    const refused = answers.find(({ status }) => status === 429);
+    if (!refused) throw new Error("none was refused");
+    expect(problemOf(refused).code).toBe("rate_limited");
+    expect(Number(refused.headers.get("retry-after"))).toBeGreaterThan(0);
+    expect(refused.headers.get("ratelimit")).toMatch(/^"key";r=0;t=\d+$/);
+    expect(refused.headers.get("ratelimit-policy")).toBe('"key";q=5;w=60');
+    // Another key of the same person is not held up.
+    const other = await make();
+    expect((await from(other.key)).headers.get("ratelimit")).toBeNull();
+    await owner.api.apiKeys.update({ params, body: { rate_limit_per_minute: null } });
+    expect((await from(key)).status).toBe(200);
+  });
+
+  test("of many requests at once no more than the limit pass", async () => {
+    const { key } = await make({ rate_limit_per_minute: 3 });
+    const answers = await Promise.all(
+      Array.from({ length: 20 }, (_, turn) => from(key, undefined, turn % 2 === 0 ? app : sibling)),
+    );
+    expect(answers.filter(({ status }) => status === 200).length).toBeLessThanOrEqual(6);
+    expect(answers.some(({ status }) => status === 429)).toBe(true);
+  });
+
+  test("a key gives no key a higher limit than its own", async () => {
+    const { api, params } = await make({ rate_limit_per_minute: 1000 });
+    const child = (rate_limit_per_minute: number | null) =>
+      api.apiKeys.create({ body: { name: "child", rate_limit_per_minute } });
+    expect((await child(1000)).status).toBe(201);
+    for (const limit of [null, 1001]) {
+      await refusal(child(limit), 403, "privilege_escalation");
+      const body = { rate_limit_per_minute: limit };
+      await refusal(api.apiKeys.update({ params, body }), 403, "privilege_escalation");
+    }
+  });
+
+  test("an installation may set how long keys live at most", async () => {
+    const strict = await startTestApp({ OMOI_MAX_KEY_DAYS: "90" });
+    const person = await strict.person();
+    const create = (body: Partial<Body>) =>
+      person.api.apiKeys.create({ body: { name: "k", ...body } });
+    expect((await create({ expires_in_days: 90 })).status).toBe(201);
+    const inDays = (days: number) => new Date(Date.now() + days * 86_400_000).toISOString();
+    expect((await create({ expires_at: inDays(89) })).status).toBe(201);
+    for (const [body, field] of [
+      [{}, "body.expires_at"],
+      [{ expires_in_days: 91 }, "body.expires_in_days"],
+      [{ expires_at: inDays(91) }, "body.expires_at"],
+    ] as const) {
+      const problem = await refusal(create(body), 422, "validation_failed");
+      expect(fieldsOf(problem)).toEqual([field]);
+    }
+    await strict.close();
+  });
+
+  test("is told of in the audit log when it changes", async () => {
+    const { params } = await make({ organization_id: org.id });
+    const body = { allowed_ips: ["10.0.0.0/8"], rate_limit_per_minute: 60 };
+    await owner.api.apiKeys.update({ params, body });
+    const { data: events } = await owner.api.audit.list({
+      params: { org_id: org.id },
+      query: { action: "api_key.updated" },
+    });
+    expect(events[0]?.changes).toEqual({
+      allowed_ips: { from: null, to: ["10.0.0.0/8"] },
+      rate_limit_per_minute: { from: null, to: 60 },
+    });
+  });
+});
