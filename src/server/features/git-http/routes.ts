@@ -18,6 +18,7 @@ import { sendProblem } from "../../http/problem.js";
 import { isStorable } from "../../http/text.js";
 import type { Storage } from "../../storage.js";
 import { findProjectByAddress } from "../projects/service.js";
+import { branchesOfAgent } from "../workspaces/service.js";
 
 export interface GitHttpDeps {
   db: Database;
@@ -55,13 +56,13 @@ export function mountGitHttp(app: FastifyInstance, deps: GitHttpDeps): void {
     scope.get<{ Params: GitParams; Querystring: { service?: string } }>(
       "/git/:org/:project/info/refs",
       async (request, reply) => {
-        const store = await readableStore(deps, request);
+        const { store, hidden } = await readableStore(deps, request);
         if (request.query.service !== "git-upload-pack") throw onlyReading();
         return send(
           request,
           reply,
           ADVERTISEMENT_TYPE,
-          advertiseRefs("upload-pack", store, protocolOf(request), []),
+          advertiseRefs("upload-pack", store, protocolOf(request), hidden),
         );
       },
     );
@@ -69,11 +70,16 @@ export function mountGitHttp(app: FastifyInstance, deps: GitHttpDeps): void {
     scope.post<{ Params: GitParams }>(
       "/git/:org/:project/git-upload-pack",
       async (request, reply) => {
-        const store = await readableStore(deps, request);
+        const { store, hidden } = await readableStore(deps, request);
         const body = request.body as Readable;
         const plain =
           request.headers["content-encoding"] === "gzip" ? body.pipe(createGunzip()) : body;
-        return send(request, reply, RESULT_TYPE, uploadPack(store, plain, protocolOf(request), []));
+        return send(
+          request,
+          reply,
+          RESULT_TYPE,
+          uploadPack(store, plain, protocolOf(request), hidden),
+        );
       },
     );
 
@@ -115,11 +121,11 @@ function send(
   return reply.type(type).header("cache-control", "no-cache, no-store").send(answer.body);
 }
 
-/** The store that the request names, for a caller who may read it; one 404 for absent and invisible. */
+/** The store that the request names and the references to hide, for a caller who may read it; one 404 for absent and invisible. */
 async function readableStore(
   deps: GitHttpDeps,
   request: FastifyRequest<{ Params: GitParams }>,
-): Promise<string> {
+): Promise<{ store: string; hidden: string[] }> {
   const actor = await actorOf(deps.credentials, request);
   const { org, project: file } = request.params;
   const project =
@@ -132,7 +138,16 @@ async function readableStore(
   if (project.status !== "ready") {
     throw new AppError("project_not_ready", "The project is not ready to be cloned; see its page.");
   }
-  return deps.storage.repository(project.organization_id, project.id);
+  return {
+    store: deps.storage.repository(project.organization_id, project.id),
+    hidden: actor.agent ? await hiddenFrom(deps.db, actor.agent.id, project.default_branch) : [],
+  };
+}
+
+/** An agent sees the base branch, its own and its parent's. */
+async function hiddenFrom(db: Database, agentId: string, defaultBranch: string): Promise<string[]> {
+  const branches = await branchesOfAgent(db, agentId);
+  return ["refs", ...new Set([defaultBranch, ...branches].map((name) => `!refs/heads/${name}`))];
 }
 
 /** git sends no credential at first and asks its user when it is challenged (RFC 7617). */

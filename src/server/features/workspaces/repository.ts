@@ -113,6 +113,15 @@ export async function countActs(
   return row ?? { commits: 0, merges: 0, conflicts_resolved: 0 };
 }
 
+/** An agent's own branch, its base and its parent's. Needs system work. */
+export async function listBranchesOfAgent(tx: Queryable, agentId: string): Promise<string[]> {
+  const { rows } = await tx.execute<{ branches: string[] }>(sql`
+    select array_remove(array[w.branch_name, w.base_branch, p.branch_name], null) as branches
+    from workspaces w left join workspaces p on p.agent_id = w.parent_agent_id
+    where w.agent_id = ${agentId}`);
+  return rows[0]?.branches ?? [];
+}
+
 /** What making a workspace needs to know of its agent and project. */
 export async function findAgentForWorkspace(tx: Queryable, agentId: string) {
   const [row] = await tx

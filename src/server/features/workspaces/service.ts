@@ -1,6 +1,7 @@
 import type { Logger } from "pino";
 import type { Diff, MergeStrategy, Workspace } from "#shared/api/workspaces.js";
 import { differences } from "../../db/audit.js";
+import type { Database } from "../../db/connect.js";
 import { invalidField, notFound } from "../../errors.js";
 import { diffFiles, rawDiff } from "../../git/diff.js";
 import { snapshotFolder } from "../../git/ingest.js";
@@ -29,6 +30,13 @@ export { archiveForGood, saveWorkspace } from "./archive-workspace.js";
 export { removeWorkspacesOf } from "./remove-workspaces.js";
 export { agentsOfBranches } from "./repository.js";
 export type { WorkspaceDeps } from "./workspace.js";
+
+/** The branches that an agent works with: its own, its base and its parent's; none without a workspace. */
+export function branchesOfAgent(db: Database, agentId: string): Promise<string[]> {
+  return db.withSystem("find the branches that an agent may see", (tx) =>
+    repository.listBranchesOfAgent(tx, agentId),
+  );
+}
 
 /** Changes the base branch and the settings given. @throws AppError 422 for an unknown base branch */
 export async function updateWorkspace(
