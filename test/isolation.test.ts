@@ -385,6 +385,7 @@ const ofTheSession = new Set([
 const withoutConflict = new Set(["workspaces.restoreVersion"]);
 /** After everything else, in this order: what ends what the others need. */
 const last = [
+  "apiKeys.rotate",
   "apiKeys.revoke",
   "organizations.archive",
   "organizations.restore",
@@ -529,7 +530,10 @@ describe("what is granted is what is let through", () => {
       ids: { ...ids, key_id: child.id },
     });
     // It makes no key beyond itself, which is another refusal.
-    expect(wrong).toEqual(["apiKeys.create: 403 privilege_escalation, not let through"]);
+    expect(wrong.toSorted()).toEqual([
+      "apiKeys.create: 403 privilege_escalation, not let through",
+      "apiKeys.narrow: 403 privilege_escalation, not let through",
+    ]);
     expect(lost).toEqual([]);
   });
 
