@@ -86,7 +86,7 @@ function KeyCard({ apiKey }: { apiKey: ApiKey }): ReactElement {
           Created: <Time value={apiKey.created_at} dateOnly />,
           "Last Used":
             apiKey.last_used_at === null ? "Never" : <Time value={apiKey.last_used_at} />,
-          Status: <KeyStatus status={apiKey.status} />,
+          Status: <KeyStatus apiKey={apiKey} />,
           Expires:
             apiKey.expires_at === null ? "Never" : <Time value={apiKey.expires_at} dateOnly />,
         }}

@@ -17,6 +17,7 @@ import { PermissionPicker } from "../organizations/permission-picker.js";
 import { useRefusal } from "../organizations/permissions.js";
 import { type Expiration, expirationBody, ExpirationField } from "./expiration-field.js";
 import { handOver } from "./fresh-key.js";
+import { LimitsFields, limitsBody, noLimits } from "./limits-fields.js";
 import { apiKeysKey } from "./queries.js";
 
 export function NewApiKeyPage(): ReactElement {
@@ -28,6 +29,7 @@ export function NewApiKeyPage(): ReactElement {
   const [chosenOrg, setOrg] = useState<string | null>(null);
   const [permissions, setPermissions] = useState<readonly string[] | null>(null);
   const [expiration, setExpiration] = useState<Expiration>({ choice: "never", date: "" });
+  const [limits, setLimits] = useState(noLimits);
 
   const organization = organizations.find(({ id }) => id === chosenOrg) ?? current;
   const refusal = useRefusal(organization?.id);
@@ -55,10 +57,17 @@ export function NewApiKeyPage(): ReactElement {
     organization: create.error?.field("organization_id"),
     scopes:
       scopesError && permissions?.length === 0 ? "choose at least one permission" : scopesError,
+    networks: create.error?.field("allowed_ips"),
+    perMinute: create.error?.field("rate_limit_per_minute"),
     expiration: create.error?.field("expires_at") ?? create.error?.field("expires_in_days"),
   };
   const handleSubmit = (): void => {
-    const common = { name, description: description.trim() || null, ...expirationBody(expiration) };
+    const common = {
+      name,
+      description: description.trim() || null,
+      ...expirationBody(expiration),
+      ...limitsBody(limits),
+    };
     if (scope === "full" || organization === undefined) {
       create.submit({ ...common, scopes: ["*:*"] });
       return;
@@ -152,6 +161,12 @@ export function NewApiKeyPage(): ReactElement {
             ]}
           />
           <ExpirationField value={expiration} onChange={setExpiration} error={errors.expiration} />
+          <details>
+            <summary className="cursor-pointer text-[13px] font-medium">More</summary>
+            <div className="mt-4 flex flex-col gap-4">
+              <LimitsFields value={limits} onChange={setLimits} errors={errors} />
+            </div>
+          </details>
           <div className="flex justify-end gap-2">
             <Link {...paths.apiKeys()} className={buttonClass()}>
               Cancel

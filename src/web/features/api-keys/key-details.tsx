@@ -20,7 +20,10 @@ import { useCurrentOrganization } from "../organizations/current.js";
 import { QueryError } from "../shell/query-state.js";
 import { KeyStatus, Scopes } from "./key-status.js";
 import { apiKeyQuery, apiKeysKey } from "./queries.js";
+import { KeyUsageCard } from "./key-usage.js";
+import { LimitsFields, limitsBody, limitsOf } from "./limits-fields.js";
 import { RevokeButton } from "./revoke-button.js";
+import { RotateButton } from "./rotate-button.js";
 
 export function KeyDetails({ keyId }: { keyId: string }): ReactElement {
   const key = useQuery(apiKeyQuery(keyId));
@@ -46,11 +49,17 @@ export function KeyDetails({ keyId }: { keyId: string }): ReactElement {
       documentTitle={`API key ${key.data.name}`}
       width="narrow"
       crumbs={crumbs}
-      actions={<RevokeButton apiKey={key.data} />}
+      actions={
+        <>
+          <RotateButton apiKey={key.data} />
+          <RevokeButton apiKey={key.data} />
+        </>
+      }
     >
       <Card title="Details">
         <KeyFields apiKey={key.data} />
       </Card>
+      <KeyUsageCard apiKey={key.data} />
       <Rename apiKey={key.data} />
     </Page>
   );
@@ -69,7 +78,7 @@ function KeyFields({ apiKey: key }: { apiKey: ApiKey }): ReactElement {
         <CopyIcon text={key.id} label="Copy id" />
       </span>
     ),
-    Status: <KeyStatus status={key.status} />,
+    Status: <KeyStatus apiKey={key} />,
     Scope: <Scopes scopes={key.scopes} />,
     Organization: organization ? (
       <Link {...paths.organization(organization.id)} className="text-accent-ink hover:underline">
@@ -83,7 +92,18 @@ function KeyFields({ apiKey: key }: { apiKey: ApiKey }): ReactElement {
     "Last Used From": key.last_used_ip ?? "Nowhere yet",
     Expires: time(key.expires_at),
     ...(key.revoked_at === null ? {} : { Revoked: <Time value={key.revoked_at} /> }),
+    ...(key.replaced_by === null
+      ? {}
+      : {
+          "Replaced By": (
+            <Link {...paths.apiKey(key.replaced_by)} className="text-accent-ink hover:underline">
+              {key.replaced_by}
+            </Link>
+          ),
+        }),
     "Allowed Addresses": key.allowed_ips === null ? "All" : key.allowed_ips.join(", "),
+    "Requests a Minute": key.rate_limit_per_minute?.toLocaleString() ?? "Not limited",
+    ...(key.shut_out_of.length === 0 ? {} : { "Shut Out Of": key.shut_out_of.join(", ") }),
     ...(key.agent_id === null
       ? {}
       : {
@@ -100,6 +120,7 @@ function KeyFields({ apiKey: key }: { apiKey: ApiKey }): ReactElement {
 function Rename({ apiKey }: { apiKey: ApiKey }): ReactElement {
   const [name, setName] = useState(apiKey.name);
   const [description, setDescription] = useState(apiKey.description ?? "");
+  const [limits, setLimits] = useState(() => limitsOf(apiKey));
   const save = useAction({
     run: (body: Parameters<typeof client.apiKeys.update>[0]["body"]) =>
       client.apiKeys.update({
@@ -109,12 +130,19 @@ function Rename({ apiKey }: { apiKey: ApiKey }): ReactElement {
     refresh: [apiKeysKey],
     say: () => "Changes saved",
   });
-  const errors = { name: save.error?.field("name"), description: save.error?.field("description") };
+  const errors = {
+    name: save.error?.field("name"),
+    description: save.error?.field("description"),
+    networks: save.error?.field("allowed_ips"),
+    perMinute: save.error?.field("rate_limit_per_minute"),
+  };
   return (
-    <Card title="Name and description">
+    <Card title="Change">
       <Form
-        label="Name and description"
-        onSubmit={() => save.submit({ name, description: description.trim() || null })}
+        label="Change the key"
+        onSubmit={() =>
+          save.submit({ name, description: description.trim() || null, ...limitsBody(limits) })
+        }
         error={save.error}
         isShownAtField={Object.values(errors).some(Boolean)}
       >
@@ -127,6 +155,7 @@ function Rename({ apiKey }: { apiKey: ApiKey }): ReactElement {
           onChange={setDescription}
           error={errors.description}
         />
+        <LimitsFields value={limits} onChange={setLimits} errors={errors} />
         <div>
           <Button type="submit" variant="primary" pending={save.pending}>
             Save Changes

@@ -2,14 +2,21 @@ import type { ReactElement } from "react";
 import type { ApiKey } from "#shared/api/api-keys.js";
 import { StatusDot, type Tone } from "../../ui/badge.js";
 
-const states: Record<ApiKey["status"], readonly [Tone, string]> = {
-  active: ["good", "Active"],
-  expired: ["neutral", "Expired"],
-  revoked: ["bad", "Revoked"],
-};
+const warnedMs = 7 * 86_400_000;
 
-export function KeyStatus({ status }: { status: ApiKey["status"] }): ReactElement {
-  const [tone, text] = states[status];
+function stateOf(key: ApiKey): readonly [Tone, string] {
+  if (key.status === "revoked") {
+    return ["bad", key.replaced_by === null ? "Revoked" : "Rotated"];
+  }
+  if (key.status === "expired") return ["neutral", "Expired"];
+  if (key.replaced_by !== null) return ["warn", "Rotated, still works"];
+  const left = key.expires_at === null ? Infinity : Date.parse(key.expires_at) - Date.now();
+  if (left <= warnedMs) return ["warn", "Active, expires soon"];
+  return key.is_stale ? ["warn", "Active, unused for 90 days"] : ["good", "Active"];
+}
+
+export function KeyStatus({ apiKey }: { apiKey: ApiKey }): ReactElement {
+  const [tone, text] = stateOf(apiKey);
   return <StatusDot tone={tone}>{text}</StatusDot>;
 }
 
@@ -17,7 +24,9 @@ export function Scopes({ scopes }: { scopes: readonly string[] }): ReactElement 
   return (
     <span className="flex flex-wrap gap-x-3 font-mono text-[13px]">
       {scopes.map((scope) => (
-        <code key={scope}>{scope}</code>
+        <code key={scope} className="break-all">
+          {scope}
+        </code>
       ))}
     </span>
   );

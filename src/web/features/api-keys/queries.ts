@@ -14,3 +14,19 @@ export const apiKeyQuery = (keyId: string) =>
     queryFn: async ({ signal }) =>
       (await client.apiKeys.get({ params: { key_id: keyId } }, { signal })).data,
   });
+
+export const keyUsageQuery = (keyId: string) =>
+  queryOptions({
+    queryKey: [...apiKeysKey, keyId, "usage"],
+    queryFn: async ({ signal }) =>
+      (await client.apiKeys.usage({ params: { key_id: keyId } }, { signal })).data,
+  });
+
+export const organizationKeysQuery = (orgId: string) =>
+  queryOptions({
+    queryKey: [...apiKeysKey, "of organization", orgId],
+    queryFn: ({ signal }) =>
+      everyPage((query) =>
+        client.apiKeys.listOfOrganization({ params: { org_id: orgId }, query }, { signal }),
+      ),
+  });

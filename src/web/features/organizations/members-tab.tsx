@@ -15,6 +15,7 @@ import { Select } from "../../ui/select.js";
 import { Skeleton } from "../../ui/states.js";
 import { Table } from "../../ui/table.js";
 import { Time } from "../../ui/time.js";
+import { OrganizationKeys } from "../api-keys/organization-keys.js";
 import { meQuery } from "../auth/queries.js";
 import { QueryError } from "../shell/query-state.js";
 import { InvitationsSection } from "./invitations-section.js";
@@ -88,6 +89,7 @@ export function MembersTab({ organization, refusal }: MembersTabProps): ReactEle
         </div>
       </Card>
       <InvitationsSection orgId={orgId} roles={roles.data} refusal={refusal} />
+      <OrganizationKeys orgId={orgId} refusal={refusal} />
       <RolesSection orgId={orgId} roles={roles.data} refusal={refusal} />
       <MyPermissions orgId={orgId} roles={roles.data} />
     </div>

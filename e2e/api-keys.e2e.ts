@@ -1,0 +1,130 @@
+/// <reference lib="dom" />
+import { AxeBuilder } from "@axe-core/playwright";
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { Organization } from "#shared/api/organizations.js";
+import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
+import { launchBrowser, screenshot, watchConsole } from "./browser.js";
+
+let app: TestApp;
+let browser: Browser;
+let page: Page;
+let consoleMessages: string[];
+let ada: TestPerson;
+let organization: Organization;
+
+beforeAll(async () => {
+  app = await startTestApp();
+  ada = await app.person("Ada-Lovelace");
+  organization = (await ada.api.organizations.create({ body: { name: "Acme Corp" } })).data;
+  browser = await launchBrowser();
+  const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
+  page = await context.newPage();
+  consoleMessages = watchConsole(page);
+  await page.goto(`${app.url}/login`);
+  await page.getByLabel("E-mail").fill(ada.email);
+  await page.getByLabel("Password", { exact: true }).fill(ada.password);
+  await page.getByRole("button", { name: "Sign in", exact: true }).click();
+  await page.waitForURL(/\/organizations$/);
+});
+afterAll(async () => {
+  await browser.close();
+  await app.close();
+});
+
+async function expectAccessible(): Promise<void> {
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  expect(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)])).toEqual([]);
+}
+
+test("a key is made with networks and a limit, used, rotated and narrowed", async () => {
+  await page.goto(`${app.url}/settings/api-keys/new`);
+  await page.getByLabel("Name").fill("CI/CD Integration");
+  await page.getByText("More", { exact: true }).click();
+  await page.getByLabel("Allowed addresses").fill("not a network");
+  await page.getByLabel("Requests a minute").fill("600");
+  await screenshot(page, "api-key-form");
+  await expectAccessible();
+  await page.getByRole("button", { name: "Generate Key" }).click();
+  await page
+    .getByText(/must be a network such as/)
+    .first()
+    .waitFor();
+  await page.getByLabel("Allowed addresses").fill("127.0.0.1\n10.0.0.0/8");
+  await page.getByRole("button", { name: "Generate Key" }).click();
+  const secret = await page.getByTestId("secret").innerText();
+  await expectAccessible();
+
+  const api = app.client(secret);
+  expect((await api.organizations.list()).data.map(({ id }) => id)).toEqual([organization.id]);
+  await page.getByRole("link", { name: "Done" }).click();
+  await page
+    .getByRole("link", { name: /View Details/ })
+    .first()
+    .click();
+  await page.getByRole("heading", { name: "Usage" }).waitFor();
+  await page.getByText("10.0.0.0/8").first().waitFor();
+  await screenshot(page, "api-key-details");
+  await expectAccessible();
+
+  await page.getByRole("button", { name: "Narrow Scope" }).click();
+  await page.getByText("Scope narrowed").waitFor();
+  const { data: keys } = await ada.api.apiKeys.list();
+  expect(keys[0]?.scopes).toEqual([`org:${organization.slug}:org:read`]);
+  expect((await api.organizations.list()).data).toHaveLength(1);
+  await refusal(
+    api.projects.list({ query: { organization_id: organization.id } }),
+    403,
+    "insufficient_permission",
+  );
+
+  await page.getByRole("button", { name: "Rotate" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("The old key").waitFor();
+  await expectAccessible();
+  await dialog.getByRole("button", { name: "Rotate Key" }).click();
+  await expect.poll(() => page.getByTestId("secret").innerText()).not.toBe(secret);
+  const rotated = await page.getByTestId("secret").innerText();
+  for (const key of [secret, rotated]) {
+    expect((await app.client(key).organizations.list()).data).toHaveLength(1);
+  }
+});
+
+test("the organization's settings list the keys that can act there, and take them away", async () => {
+  const { data: full } = await ada.api.apiKeys.create({ body: { name: "Everywhere" } });
+  await page.goto(`${app.url}/organizations/${organization.id}/settings?tab=members`);
+  const button = page.getByRole("button", { name: "Shut Out Everywhere" });
+  await button.waitFor();
+  await expectAccessible();
+  await button.scrollIntoViewIfNeeded();
+  await screenshot(page, "organization-api-keys");
+  await button.click();
+  await page.getByRole("dialog").getByRole("button", { name: "Shut Out" }).click();
+  await page.getByText("Key shut out").waitFor();
+  await button.waitFor({ state: "detached" });
+  const params = { org_id: organization.id };
+  await refusal(app.client(full.key as string).organizations.get({ params }), 404, "not_found");
+});
+
+test("on a phone and in the dark all of it is there", async () => {
+  await page.setViewportSize({ width: 390, height: 844 });
+  await page.emulateMedia({ colorScheme: "dark" });
+  const { data: keys } = await ada.api.apiKeys.list();
+  for (const [name, path] of [
+    ["list", ""],
+    ["details", `/${keys.at(-1)?.id}`],
+    ["new", "/new"],
+  ] as const) {
+    await page.goto(`${app.url}/settings/api-keys${path}`);
+    await page.getByRole("heading", { level: 1 }).waitFor();
+    await page.waitForLoadState("networkidle");
+    const overflow = await page.evaluate(
+      () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+    );
+    expect([name, overflow]).toEqual([name, 0]);
+    await expectAccessible();
+    await screenshot(page, `api-keys-phone-${name}`);
+  }
+  // What the form was refused for in the first test.
+  expect(consoleMessages.filter((text) => !text.includes("422"))).toEqual([]);
+});

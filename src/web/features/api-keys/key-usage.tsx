@@ -1,0 +1,116 @@
+import { useQuery } from "@tanstack/react-query";
+import type { ReactElement } from "react";
+import type { ApiKey, KeyUsage } from "#shared/api/api-keys.js";
+import { useAction } from "../../action.js";
+import { client } from "../../api.js";
+import { BarChart } from "../../ui/bar-chart.js";
+import { Button } from "../../ui/button.js";
+import { Card } from "../../ui/card.js";
+import { formatNumber } from "../../ui/number.js";
+import { Skeleton } from "../../ui/states.js";
+import { Table } from "../../ui/table.js";
+import { QueryError } from "../shell/query-state.js";
+import { Scopes } from "./key-status.js";
+import { apiKeysKey, keyUsageQuery } from "./queries.js";
+
+const days = 30;
+
+/** The requests of each of the last days, those without any too. */
+function barsOf(usage: KeyUsage) {
+  const first = Date.parse(usage.since);
+  return Array.from({ length: days }, (_, index) => {
+    const day = new Date(first + index * 86_400_000).toISOString().slice(0, 10);
+    const value = usage.requests
+      .filter((row) => row.day === day)
+      .reduce((sum, { count }) => sum + count, 0);
+    const text = `${formatNumber(value)} ${value === 1 ? "request" : "requests"}`;
+    return { key: day, tick: day.slice(8), name: day, text, value };
+  });
+}
+
+/** Each endpoint and status over all days, the most used first. */
+function endpointsOf({ requests }: KeyUsage) {
+  const rows = new Map<string, { endpoint: string; status: number; count: number }>();
+  for (const { endpoint, status, count } of requests) {
+    const known = rows.get(`${endpoint} ${status}`);
+    if (known) known.count += count;
+    else rows.set(`${endpoint} ${status}`, { endpoint, status, count });
+  }
+  return [...rows.values()].toSorted((one, other) => other.count - one.count);
+}
+
+export function KeyUsageCard({ apiKey }: { apiKey: ApiKey }): ReactElement {
+  const usage = useQuery(keyUsageQuery(apiKey.id));
+  if (usage.isPending) return <Skeleton />;
+  if (usage.isError) {
+    return <QueryError error={usage.error} onRetry={() => void usage.refetch()} what="The usage" />;
+  }
+  const rows = endpointsOf(usage.data);
+  return (
+    <>
+      <Card title="Usage">
+        {rows.length === 0 ? (
+          <p className="text-muted">No request in the last {days} days.</p>
+        ) : (
+          <div className="flex flex-col gap-4">
+            <BarChart
+              title="Requests by day"
+              description={`Requests of the last ${days} days, refused ones too. Days are UTC.`}
+              bars={barsOf(usage.data)}
+            />
+            <Table
+              label="Requests by endpoint"
+              rows={rows}
+              rowKey={({ endpoint, status }) => `${endpoint} ${status}`}
+              columns={[
+                {
+                  name: "Endpoint",
+                  renderCell: ({ endpoint }) => (
+                    <code className="font-mono text-[13px] break-all">{endpoint}</code>
+                  ),
+                },
+                { name: "Status", isNumber: true, renderCell: ({ status }) => status },
+                {
+                  name: "Requests",
+                  isNumber: true,
+                  renderCell: ({ count }) => formatNumber(count),
+                },
+              ]}
+            />
+          </div>
+        )}
+      </Card>
+      {usage.data.suggested_scopes !== null && (
+        <NarrowOffer apiKey={apiKey} scopes={usage.data.suggested_scopes} />
+      )}
+    </>
+  );
+}
+
+function NarrowOffer({ apiKey, scopes }: { apiKey: ApiKey; scopes: string[] }): ReactElement {
+  const narrow = useAction({
+    run: (wanted: string[]) =>
+      client.apiKeys.narrow({ params: { key_id: apiKey.id }, body: { scopes: wanted } }),
+    refresh: [apiKeysKey],
+    say: () => "Scope narrowed",
+    toastErrors: true,
+  });
+  return (
+    <Card
+      title="A smaller scope is enough"
+      footer={
+        <Button variant="primary" pending={narrow.pending} onClick={() => narrow.submit(scopes)}>
+          Narrow Scope
+        </Button>
+      }
+    >
+      <div className="flex flex-col gap-3">
+        <p>
+          In the last {days} days the key used only a part of what it may do. With this scope all of
+          that stays allowed, and nothing else. A key is never widened again.
+        </p>
+        <Scopes scopes={scopes} />
+      </div>
+    </Card>
+  );
+}

@@ -1,0 +1,83 @@
+import { useNavigate } from "@tanstack/react-router";
+import { type ReactElement, useState } from "react";
+import type { ApiKey } from "#shared/api/api-keys.js";
+import { useAction } from "../../action.js";
+import { client } from "../../api.js";
+import { paths } from "../../paths.js";
+import { Alert } from "../../ui/alert.js";
+import { Button } from "../../ui/button.js";
+import { Dialog, DialogActions } from "../../ui/dialog.js";
+import { PlainText } from "../../ui/plain-text.js";
+import { SelectField } from "../../ui/select.js";
+import { handOver } from "./fresh-key.js";
+import { apiKeysKey } from "./queries.js";
+
+const graces = [
+  { value: "0", label: "Ends at once" },
+  { value: "3600", label: "Works for one more hour" },
+  { value: "86400", label: "Works for one more day" },
+] as const;
+
+function refusalOf({ status, replaced_by }: ApiKey): string | undefined {
+  if (status !== "active") return "The key does not work any more.";
+  return replaced_by === null ? undefined : "The key has been rotated already.";
+}
+
+/** A new key in this one's place: the way to change a secret without a pause. */
+export function RotateButton({ apiKey }: { apiKey: ApiKey }): ReactElement {
+  const navigate = useNavigate();
+  const [isAsking, setAsking] = useState(false);
+  const [grace, setGrace] = useState("3600");
+  const rotate = useAction({
+    run: async (seconds: number, headers) => {
+      const { data, status } = await client.apiKeys.rotate(
+        { params: { key_id: apiKey.id }, body: { grace_period_seconds: seconds } },
+        { headers },
+      );
+      const { key, ...details } = data;
+      // Taken out of the answer, so that no cache of answers ever holds it.
+      if (key !== null) handOver(details.id, key);
+      return { data: details, status };
+    },
+    refresh: [apiKeysKey],
+    onDone: ({ id }) => void navigate(paths.apiKey(id)),
+  });
+  return (
+    <>
+      <Button disabledReason={refusalOf(apiKey)} onClick={() => setAsking(true)}>
+        Rotate
+      </Button>
+      <Dialog
+        isOpen={isAsking}
+        onClose={() => setAsking(false)}
+        title="Rotate this key?"
+        description={
+          <>
+            Makes a new key with the rights of <PlainText value={apiKey.name} />, shown once.
+          </>
+        }
+      >
+        <div className="flex flex-col gap-4">
+          {rotate.error && <Alert live>{rotate.error.message}</Alert>}
+          <SelectField
+            label="The old key"
+            name="grace_period_seconds"
+            value={grace}
+            options={graces}
+            onChange={setGrace}
+          />
+          <DialogActions>
+            <Button onClick={() => setAsking(false)}>Cancel</Button>
+            <Button
+              variant="primary"
+              pending={rotate.pending}
+              onClick={() => rotate.submit(Number(grace))}
+            >
+              Rotate Key
+            </Button>
+          </DialogActions>
+        </div>
+      </Dialog>
+    </>
+  );
+}
