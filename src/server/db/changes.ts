@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { setTimeout as pause } from "node:timers/promises";
 import pg from "pg";
 import type { Logger } from "pino";
 
@@ -124,6 +125,28 @@ export async function listenForChanges(
   }, checkMs);
   check.unref();
 
+  /** Asks all who listen whether they have heard; false where this process cannot hear their answers. */
+  const everybodyHeard = async (patience: number): Promise<boolean> => {
+    const client = ears;
+    if (!client) return false;
+    const { rows } = await pool.query<{ pid: number }>({
+      name: "find who listens",
+      text: `select pid from pg_stat_activity
+        where application_name = '${application}' and datname = current_database()`,
+    });
+    const word = randomUUID();
+    await new Promise<void>((resolve, reject) => {
+      const late = setTimeout(resolve, patience);
+      const done = (): void => {
+        clearTimeout(late);
+        resolve();
+      };
+      waiting.set(word, { silent: new Set(rows.map(({ pid }) => pid)), done });
+      pool.query("select pg_notify('omoi_call', $1)", [word]).catch(reject);
+    }).finally(() => waiting.delete(word));
+    return client === ears;
+  };
+
   await listen();
   return {
     get hears() {
@@ -142,23 +165,12 @@ export async function listenForChanges(
       await next;
     },
     settled: async () => {
-      // Who cannot hear answers cannot wait for them; the others hear all the same.
-      if (!ears) return;
-      const { rows } = await pool.query<{ pid: number }>({
-        name: "find who listens",
-        text: `select pid from pg_stat_activity
-          where application_name = '${application}' and datname = current_database()`,
-      });
-      const word = randomUUID();
-      await new Promise<void>((resolve, reject) => {
-        const late = setTimeout(resolve, patienceMs);
-        const done = (): void => {
-          clearTimeout(late);
-          resolve();
-        };
-        waiting.set(word, { silent: new Set(rows.map(({ pid }) => pid)), done });
-        pool.query("select pg_notify('omoi_call', $1)", [word]).catch(reject);
-      }).finally(() => waiting.delete(word));
+      // Who loses his ears asks again when he has them back. When the patience is over, whoever did not
+      // answer has noticed that he cannot hear.
+      const end = Date.now() + patienceMs;
+      while (!closed && Date.now() < end && !(await everybodyHeard(end - Date.now()))) {
+        await pause(retryMs / 10);
+      }
     },
     close: async () => {
       closed = true;
