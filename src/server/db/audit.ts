@@ -21,7 +21,8 @@ export const serverItself: Origin = { actor: null, ip: null, requestId: null };
 /** The origin alone, of a context that holds more: to be kept with work that a restart may finish. */
 export function originOf({ actor, ip, requestId }: Origin): Origin {
   const key = actor?.key ? { id: actor.key.id } : null;
-  return { actor: actor && { userId: actor.userId, key }, ip, requestId };
+  const agent = actor?.agent ? { id: actor.agent.id, name: actor.agent.name } : null;
+  return { actor: actor && { userId: actor.userId, agent, key }, ip, requestId };
 }
 
 /** An event as the code that makes the change tells it. */

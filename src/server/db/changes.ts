@@ -168,7 +168,8 @@ export async function listenForChanges(
       // Who loses his ears asks again when he has them back. When the patience is over, whoever did not
       // answer has noticed that he cannot hear.
       const end = Date.now() + patienceMs;
-      while (!closed && Date.now() < end && !(await everybodyHeard(end - Date.now()))) {
+      for (;;) {
+        if (closed || Date.now() >= end || (await everybodyHeard(end - Date.now()))) return;
         await pause(retryMs / 10);
       }
     },

@@ -17,7 +17,7 @@ import type { SignedIn, StartSession } from "./sign-in.js";
 import { signToken, verifyToken, type TokenKind } from "./tokens.js";
 
 export { limitHits, limitHitsWithin } from "./limits.js";
-export { countHit } from "./repository.js";
+export { countHit } from "./limit-repository.js";
 
 const accessSeconds = 15 * 60;
 const sessionSeconds = 30 * 24 * 60 * 60;
