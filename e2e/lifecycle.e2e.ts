@@ -31,7 +31,7 @@ beforeAll(async () => {
   await page.goto(`${app.url}/login`);
   await page.getByLabel("E-mail address").fill(owner.email);
   await page.getByLabel("Password", { exact: true }).fill(owner.password);
-  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("button", { name: "Sign in", exact: true }).click();
   await page.waitForURL(/\/organizations$/);
   messages = watchConsole(page);
 });

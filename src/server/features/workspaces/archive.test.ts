@@ -162,7 +162,7 @@ describe("archived workspaces", () => {
     await refusal(owner.api.workspaces.restore({ params }), 404, "workspace_missing");
     await archive();
     await archive();
-    expect(await actions()).toEqual(["workspace.archived"]);
+    expect(await actions()).toEqual(["workspace.archived", "workspace.created"]);
   });
 
   test("a new one after it starts from the base; the old commits are kept, not listed", async () => {
