@@ -23,7 +23,6 @@ export const auditActions = {
   "api_key.revoked": "revoked an API key",
   "api_key.shut_out": "shut an API key out",
   "api_key.leaked": "revoked a leaked API key",
-  "api_key.leak_refused": "refused a commit with an API key in it",
   "api_key.expiring": "warned that an API key expires",
   "project.created": "created a project",
   "project.imported": "finished an import",
