@@ -110,7 +110,7 @@ test("a project is deleted and is gone", async () => {
   await button("Delete Project…").scrollIntoViewIfNeeded();
   await confirm("Delete Project…", project.slug, "Delete", "delete-project-dialog");
   await page.waitForURL(`${app.url}/projects`);
-  await page.getByRole("heading", { name: "Projects" }).waitFor();
+  await page.getByRole("heading", { name: "Projects", exact: true }).waitFor();
   expect(await page.getByRole("link", { name: project.name }).count()).toBe(0);
   // The list of changes that is read anew just as its workspace is archived is refused, and dropped.
   expect(messages.filter((text) => !text.includes("409 (Conflict)"))).toEqual([]);

@@ -30,15 +30,20 @@ afterAll(async () => {
   await app.close();
 });
 
+/** Opens a page and waits until it listens. */
+async function open(where: Page, path: string): Promise<void> {
+  const listening = where.waitForResponse((response) => response.url().endsWith("/events"));
+  await where.goto(app.url + path);
+  await listening;
+}
+
 test("projects, members, agents and commits of others appear by themselves", async () => {
   const org = await makeOrganization(owner);
-  const listening = page.waitForResponse((response) => response.url().endsWith("/events"));
-  await page.goto(`${app.url}/projects`);
-  await listening;
+  await open(page, "/projects");
   const project = await makeProject(owner, org.id);
   await page.getByRole("link", { name: project.name }).waitFor();
 
-  await page.goto(`${app.url}/organizations/${org.id}/settings?tab=members`);
+  await open(page, `/organizations/${org.id}/settings?tab=members`);
   await page
     .getByRole("heading", { name: /^Members/ })
     .first()
@@ -49,7 +54,7 @@ test("projects, members, agents and commits of others appear by themselves", asy
   await page.getByText(bob.email).first().waitFor();
 
   const { agent, workspace } = await makeWorkspace(owner, project.id);
-  await page.goto(`${app.url}/agents/${agent.id}/workspace`);
+  await open(page, `/agents/${agent.id}/workspace`);
   await page.getByRole("tab", { name: /Commits/ }).waitFor();
   const commit = await commitFiles(owner, workspace, { "hello.txt": "hello" });
   await page.getByText(commit.commit_sha.slice(0, 7)).first().waitFor();
