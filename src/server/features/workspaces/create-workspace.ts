@@ -93,11 +93,17 @@ export async function finishWorkspace(
     try {
       const places = placesOf(deps, workspace);
       const ref = branchRef(workspace.branch_name);
+      const begin = (): Promise<string> => startingCommit(deps, workspace, places.store);
+      // Without a parent to be checkpointed it only looks, and may do so at the same time.
+      const looking = parentId === null ? begin() : null;
+      looking?.catch(() => {});
       const existing = await resolveCommit(places.store, ref);
-      const start = existing ?? (await startingCommit(deps, workspace, places.store));
+      const start = existing ?? (await (looking ?? begin()));
+      const treeing = resolveTree(places.store, start);
+      treeing.catch(() => {});
       if (existing === null) await updateRef(places.store, ref, start, null);
       await deps.driver.create({ ...places, commit: start });
-      const tree = await resolveTree(places.store, start);
+      const tree = await treeing;
       await db.tenant(orgId, (tx) =>
         repository.updateWorkspace(tx, agentId, {
           status: "active",
