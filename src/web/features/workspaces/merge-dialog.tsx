@@ -92,7 +92,13 @@ function MergeForm({ onClose, workspace }: Omit<MergeDialogProps, "isOpen">): Re
           variant="primary"
           icon="merge"
           pending={merge.pending}
-          disabledReason={preview.isPending ? "Looking what would conflict…" : undefined}
+          disabledReason={
+            preview.isPending
+              ? "Looking what would conflict…"
+              : preview.isError
+                ? "It cannot be merged like this; above is why"
+                : undefined
+          }
           onClick={() => merge.submit({ target_branch: target, strategy })}
         >
           Merge
