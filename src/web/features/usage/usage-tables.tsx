@@ -15,6 +15,24 @@ function totalOf<Key extends string>(rows: readonly Record<Key, number>[], key: 
   return formatNumber(rows.reduce((sum, row) => sum + row[key], 0));
 }
 
+function runsColumn<Row extends { runs: number }>(rows: readonly Row[]) {
+  return {
+    name: "Runs",
+    isNumber: true,
+    renderCell: (row: Row) => formatNumber(row.runs),
+    total: totalOf(rows, "runs"),
+  };
+}
+
+function hoursColumn<Row extends { runtime_hours: number }>(rows: readonly Row[]) {
+  return {
+    name: "Hours",
+    isNumber: true,
+    renderCell: (row: Row) => formatHours(row.runtime_hours),
+    total: totalHours(rows),
+  };
+}
+
 export function ProjectUsageTable({ rows }: { rows: readonly ProjectUsage[] }): ReactElement {
   return (
     <Table
@@ -33,18 +51,8 @@ export function ProjectUsageTable({ rows }: { rows: readonly ProjectUsage[] }): 
           renderCell: (row) => formatNumber(row.agents),
           total: totalOf(rows, "agents"),
         },
-        {
-          name: "Runs",
-          isNumber: true,
-          renderCell: (row) => formatNumber(row.runs),
-          total: totalOf(rows, "runs"),
-        },
-        {
-          name: "Hours",
-          isNumber: true,
-          renderCell: (row) => formatHours(row.runtime_hours),
-          total: totalHours(rows),
-        },
+        runsColumn(rows),
+        hoursColumn(rows),
       ]}
     />
   );
@@ -67,18 +75,8 @@ export function AgentUsageTable({ rows }: { rows: readonly AgentUsage[] }): Reac
           renderCell: (row) => <PlainText value={row.project_name} />,
           total: "",
         },
-        {
-          name: "Runs",
-          isNumber: true,
-          renderCell: (row) => formatNumber(row.runs),
-          total: totalOf(rows, "runs"),
-        },
-        {
-          name: "Hours",
-          isNumber: true,
-          renderCell: (row) => formatHours(row.runtime_hours),
-          total: totalHours(rows),
-        },
+        runsColumn(rows),
+        hoursColumn(rows),
       ]}
     />
   );
@@ -98,12 +96,7 @@ export function DayUsageTable({ rows }: { rows: readonly DayUsage[] }): ReactEle
           renderCell: (row) => formatNumber(row.peak_concurrent_agents),
           total: formatNumber(Math.max(0, ...rows.map((row) => row.peak_concurrent_agents))),
         },
-        {
-          name: "Hours",
-          isNumber: true,
-          renderCell: (row) => formatHours(row.runtime_hours),
-          total: totalHours(rows),
-        },
+        hoursColumn(rows),
       ]}
     />
   );
