@@ -8,7 +8,7 @@ import { invalidToken, type Actor, type ActorKey } from "../../http/authenticate
 import { isWithin } from "../../http/network.js";
 import { countHit } from "../auth/service.js";
 import { hashKey, isWellFormed } from "./key.js";
-import { findUsableKeys, type UsableKey } from "./repository.js";
+import { findUsableKeys, organizationsOfPeople, type UsableKey } from "./repository.js";
 import { createUsageCounter } from "./usage-counter.js";
 import { addTallies } from "./usage-repository.js";
 
@@ -18,6 +18,8 @@ export interface Keyring {
   actorOf(key: string, ip: string): Promise<Actor>;
   /** The same without a use being noted; undefined where the key does not work, or not from there. */
   find(key: string): Promise<{ actor: Actor; allows: (ip: string) => boolean } | undefined>;
+  /** The organizations of a person that are not archived: where a key of full access can act. */
+  organizationsOf(userId: string): Promise<readonly string[]>;
   /** Notes that a key was used. */
   seen(keyId: string, ip: string): void;
   /** Counts a request against the key's limit; gives the headers that tell of it. @throws AppError 429 */
@@ -68,6 +70,24 @@ export function createKeyring(
     until: ({ expires_at }) => expires_at?.getTime() ?? Number.POSITIVE_INFINITY,
   });
 
+  const organizations = cached<{ userId: string; active: string[]; all: string[] }>({
+    changes: db.changes,
+    load: batched(async (userIds) => {
+      const found = await organizationsOfPeople(db.systemPool, userIds);
+      return new Map(
+        [...found].map(([userId, of]) => {
+          const active = of.filter(({ archived }) => !archived).map(({ id }) => id);
+          return [userId, { userId, active, all: of.map(({ id }) => id) }];
+        }),
+      );
+    }),
+    // Archived ones may be restored.
+    sourcesOf: ({ userId, all }) => [
+      `user ${userId}`,
+      ...all.map((orgId) => `organization ${orgId}` as const),
+    ],
+  });
+
   /** The stored hash of a key that was used before, by a digest that is quicker to make. */
   const hashes = new Map<string, string>();
   const hashOf = (key: string): string | null => {
@@ -100,6 +120,7 @@ export function createKeyring(
       const found = stored === null ? undefined : await usable(stored);
       return found && { actor: found.actor, allows: (ip) => allows(found, ip) };
     },
+    organizationsOf: async (userId) => (await organizations(userId))?.active ?? [],
     seen: (keyId, ip) => counter.seen(keyId, ip),
     takeTurn: async ({ id, perMinute }) => {
       if (perMinute === null) return {};

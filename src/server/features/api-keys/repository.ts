@@ -171,6 +171,23 @@ export async function organizationsOfKey(tx: Queryable, keyId: string): Promise<
   return rows.map((row) => row.org_id);
 }
 
+/** The organizations of people, archived ones too, by the person's id; nobody's are left out. */
+export async function organizationsOfPeople(
+  pool: pg.Pool,
+  userIds: string[],
+): Promise<ReadonlyMap<string, { id: string; archived: boolean }[]>> {
+  const { rows } = await pool.query<{ user_id: string; id: string; archived: boolean }>({
+    name: "organizations of people",
+    text: `
+      select m.user_id, o.id, o.archived_at is not null as archived
+      from memberships m join organizations o on o.id = m.org_id where m.user_id = any($1::uuid[])`,
+    values: [userIds],
+  });
+  const found = new Map(userIds.map((id) => [id, [] as { id: string; archived: boolean }[]]));
+  for (const { user_id, id, archived } of rows) found.get(user_id)?.push({ id, archived });
+  return found;
+}
+
 /** The current slugs of organizations. */
 export async function slugsOf(tx: Queryable, orgIds: string[]): Promise<Map<string, string>> {
   if (orgIds.length === 0) return new Map();

@@ -1,6 +1,5 @@
 import type { Verification } from "#shared/api/api-keys.js";
 import { expand, permissionNames, type Permission } from "#shared/permissions.js";
-import type { Database } from "../../db/connect.js";
 import { AppError, invalidField } from "../../errors.js";
 import type { Actor } from "../../http/authenticate.js";
 import { allows, requirePermission, standingOf, type Standing } from "../../http/authorize.js";
@@ -31,26 +30,22 @@ export async function verifyKey(
   if (permission !== undefined && !permissionNames.includes(permission as Permission)) {
     throw invalidField("permission", "is not a known permission", "unknown_permission");
   }
-  const stored = isWellFormed(settings.keyPrefix, key)
-    ? await db.withSystem("find a key to verify", (tx) =>
-        repository.findKeyByHash(tx, hashKey(settings.secret, key)),
-      )
-    : undefined;
-  const told = stored && (await organizationsTold(db, actor, stored));
-  if (!stored || !told) return notKnown;
+  // What works is known from memory; of what does not, the database tells why.
+  const known = await keyring.find(key);
+  const named = known ? ownerOf(known.actor) : await findUnusable({ db, settings }, key);
+  const told = named && (await organizationsTold({ db, keyring }, actor, named));
+  if (!named || !told) return notKnown;
 
   const answer = (code: Verification["code"], permissions: string[] = []): Verification => ({
     valid: code === "valid",
     code,
-    key_id: stored.id,
-    user_id: stored.user_id,
-    agent_id: stored.agent_id,
+    key_id: named.id,
+    user_id: named.user_id,
+    agent_id: named.agent_id,
     permissions,
   });
-  if (stored.status !== "active") return answer(stored.status);
-  const known = await keyring.find(key);
-  // It ended with its owner, its agent or its organization.
-  if (!known?.actor.key) return answer("revoked");
+  // One that is active by itself ended with its owner, its agent or its organization.
+  if (!known?.actor.key) return answer(named.status === "active" ? "revoked" : named.status);
   if (!known.allows(ip)) return answer("ip_not_allowed");
 
   const asked =
@@ -69,7 +64,7 @@ export async function verifyKey(
     if (error instanceof AppError && error.code === "rate_limited") return answer("rate_limited");
     throw error;
   }
-  keyring.seen(stored.id, ip);
+  keyring.seen(named.id, ip);
   if (permission !== undefined) for (const standing of standings) standing?.used(permission);
   return answer("valid", permissions);
 }
@@ -90,16 +85,43 @@ function heldInAll(standings: Standing[]): string[] {
   );
 }
 
+/** Whose key it is, and where it may act. */
+type NamedKey = Pick<
+  repository.StoredKey,
+  "id" | "user_id" | "agent_id" | "scopes" | "shut_out_of" | "status"
+>;
+
+function ownerOf({ userId, agent, key }: Actor): NamedKey | undefined {
+  if (!key) return undefined;
+  return {
+    id: key.id,
+    user_id: userId,
+    agent_id: agent?.id ?? null,
+    scopes: [...key.scopes],
+    shut_out_of: [...key.shutOutOf],
+    status: "active",
+  };
+}
+
+/** A key of this installation that does not work (any more), or one that began to work this instant. */
+async function findUnusable(
+  { db, settings }: Pick<KeyDeps, "db" | "settings">,
+  key: string,
+): Promise<NamedKey | undefined> {
+  if (!isWellFormed(settings.keyPrefix, key)) return undefined;
+  return db.withSystem("find a key to verify", (tx) =>
+    repository.findKeyByHash(tx, hashKey(settings.secret, key)),
+  );
+}
+
 /** The organizations where a key acts and the caller may know of it; null where he may not at all. */
 async function organizationsTold(
-  db: Database,
+  { db, keyring }: Pick<KeyDeps, "db" | "keyring">,
   actor: Actor,
-  key: repository.StoredKey,
+  key: NamedKey,
 ): Promise<string[] | null> {
   const actsIn = key.scopes.includes("*:*")
-    ? await db.withSystem("find where a key acts", (tx) =>
-        repository.organizationsOfKey(tx, key.id),
-      )
+    ? (await keyring.organizationsOf(key.user_id)).filter((id) => !key.shut_out_of.includes(id))
     : organizationsIn(key.scopes);
   const isOwn = actor.userId === key.user_id && !actor.agent && scopesWithin(actor, key.scopes);
   if (isOwn) return actsIn;
