@@ -15,3 +15,14 @@ export async function asOperator<Row extends pg.QueryResultRow = pg.QueryResultR
     await client.end();
   }
 }
+
+/** The address of an application's database, as an operator gives it to a program of his own. */
+export function databaseUrlOf({ owner }: Pick<TestApp, "owner">): string {
+  const { host, port, user, password, database } = owner;
+  const url = new URL(`postgres://localhost/${database}`);
+  url.username = String(user);
+  if (typeof password === "string") url.password = password;
+  url.searchParams.set("host", String(host));
+  if (port !== undefined) url.searchParams.set("port", String(port));
+  return url.href;
+}

@@ -6,7 +6,7 @@ import { text } from "node:stream/consumers";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
 import { makeOrganization, makeProject } from "#test/factories.js";
-import { asOperator } from "#test/operator.js";
+import { asOperator, databaseUrlOf } from "#test/operator.js";
 
 /** What an attacker with the database's superuser would have to do first. */
 const unguarded = (app: TestApp, statement: string, values: unknown[] = []) =>
@@ -15,19 +15,13 @@ const unguarded = (app: TestApp, statement: string, values: unknown[] = []) =>
   );
 
 async function verify(app: TestApp, ...args: string[]): Promise<{ code: number; out: string }> {
-  const { host, port, user, password, database } = app.owner;
-  const url = new URL(`postgres://localhost/${database}`);
-  url.username = String(user);
-  if (typeof password === "string") url.password = password;
-  url.searchParams.set("host", String(host));
-  if (port !== undefined) url.searchParams.set("port", String(port));
   const child = spawn(
     process.execPath,
     ["--import", "tsx", "src/server/verify-audit.ts", ...args],
     {
       env: {
         PATH: process.env["PATH"],
-        OMOI_DATABASE_URL: url.href,
+        OMOI_DATABASE_URL: databaseUrlOf(app),
         OMOI_DATA_DIR: app.dataDir,
       },
     },

@@ -13,20 +13,14 @@ import {
   mergeIntoBase,
 } from "#test/factories.js";
 import { inStore } from "#test/git.js";
-import { asOperator } from "#test/operator.js";
+import { asOperator, databaseUrlOf } from "#test/operator.js";
 import { storageIn } from "../../storage.js";
 import { verifyMerges } from "./verify-merges.js";
 
 async function verify(app: TestApp): Promise<{ code: number; out: string }> {
-  const { host, port, user, password, database } = app.owner;
-  const url = new URL(`postgres://localhost/${database}`);
-  url.username = String(user);
-  if (typeof password === "string") url.password = password;
-  url.searchParams.set("host", String(host));
-  if (port !== undefined) url.searchParams.set("port", String(port));
   const env = {
     PATH: process.env["PATH"],
-    OMOI_DATABASE_URL: url.href,
+    OMOI_DATABASE_URL: databaseUrlOf(app),
     OMOI_DATA_DIR: app.dataDir,
   };
   const args = ["--import", "tsx", "src/server/verify-merges.ts"];
