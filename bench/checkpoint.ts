@@ -47,7 +47,7 @@ export const checkpoint: Benchmark = {
       const figures = await interleave(rounds, {
         api: async (round) => {
           if (round % 5 === 0) log(`round ${round} of ${rounds}`);
-          await changeSevenFiles(workspace.working_directory, round);
+          await changeSevenFiles(workspace.working_directory as string, round);
           return timed(async () => {
             const { data } = await api.workspaces.createCommit({
               params,

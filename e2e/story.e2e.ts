@@ -105,6 +105,8 @@ test("the whole story, through the pages alone", async () => {
     await dialog().waitFor({ state: "hidden" });
     const row = page.getByRole("row", { name: new RegExp(name) });
     await row.getByRole("button", { name: /Create workspace/i }).click();
+    await dialog().getByRole("button", { name: "Create workspace" }).click();
+    await dialog().waitFor({ state: "hidden" });
     await row.getByText(`workspace-${name}`).waitFor();
     await row.getByRole("link", { name: "Open workspace" }).click();
     await page.getByText("Working Directory:").waitFor();

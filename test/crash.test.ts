@@ -7,6 +7,7 @@ import type { Client } from "#shared/api/client.js";
 import type { Project } from "#shared/api/projects.js";
 import type { Merge, Workspace } from "#shared/api/workspaces.js";
 import { storageIn } from "#server/storage.js";
+import { folderOf } from "./factories.js";
 import { git } from "./git.js";
 import {
   clientOf,
@@ -75,10 +76,10 @@ describe("a server that is killed while it works", () => {
     const { commits, merges, reverts } = acknowledged.get(workspace.agent_id) as Acknowledged;
     for (;;) {
       const number = (written += 1);
-      const folder = join(workspace.working_directory, workspace.agent_name);
+      const folder = join(folderOf(workspace), workspace.agent_name);
       await mkdir(folder, { recursive: true });
       await writeFile(join(folder, `${number}.txt`), `${number}\n`);
-      await writeFile(join(workspace.working_directory, "shared.txt"), `${number}\n`);
+      await writeFile(join(folderOf(workspace), "shared.txt"), `${number}\n`);
       try {
         const body = { commit_type: "checkpoint" } as const;
         const { data: commit } = await api.workspaces.createCommit({ params, body });
@@ -132,7 +133,7 @@ describe("a server that is killed while it works", () => {
 
   test("works on where it was killed, and all that was written arrives", async () => {
     for (const workspace of workspaces) {
-      await writeFile(join(workspace.working_directory, "last.txt"), workspace.agent_name);
+      await writeFile(join(folderOf(workspace), "last.txt"), workspace.agent_name);
       const params = { agent_id: workspace.agent_id };
       const { data } = await api.workspaces.createMerge({ params });
       expect(["clean", "conflict_resolved"]).toContain(data.status);

@@ -38,13 +38,19 @@ export async function makeWorkspace(
   return { agent, workspace: data };
 }
 
+/** Where a workspace that is not remote has its files. */
+export function folderOf({ working_directory }: Workspace): string {
+  if (working_directory === null) throw new Error("a remote workspace has no folder");
+  return working_directory;
+}
+
 /** Writes files into an agent's folder, as the agent would. */
 export async function writeFiles(
   workspace: Workspace,
   files: Record<string, string>,
 ): Promise<void> {
   for (const [path, text] of Object.entries(files)) {
-    const file = join(workspace.working_directory, path);
+    const file = join(folderOf(workspace), path);
     await mkdir(dirname(file), { recursive: true });
     await writeFile(file, text);
   }

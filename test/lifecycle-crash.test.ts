@@ -6,6 +6,7 @@ import type { Client } from "#shared/api/client.js";
 import type { Project } from "#shared/api/projects.js";
 import type { Workspace } from "#shared/api/workspaces.js";
 import { storageIn } from "#server/storage.js";
+import { folderOf } from "./factories.js";
 import { git } from "./git.js";
 import { clientOf, startServer, type ServerProcess } from "./server-process.js";
 
@@ -51,7 +52,7 @@ describe("a server that is killed while workspaces are archived and restored", (
   async function work(done: () => void): Promise<void> {
     for (;;) {
       const next = written + 1;
-      await writeFile(join(workspace.working_directory, "count.txt"), `${next}\n`);
+      await writeFile(join(folderOf(workspace), "count.txt"), `${next}\n`);
       written = next;
       try {
         await api.workspaces.archive({ params: at() });
@@ -90,8 +91,8 @@ describe("a server that is killed while workspaces are archived and restored", (
         `${shown.head_commit} refs/${shown.status === "active" ? "heads/" : "archive/"}`,
       );
       if (shown.status === "archived") await api.workspaces.restore({ params: at() });
-      expect(await readdir(join(workspace.working_directory, ".."))).toEqual(["ws_worker-1"]);
-      const text = await readFile(join(workspace.working_directory, "count.txt"), "utf8");
+      expect(await readdir(join(folderOf(workspace), ".."))).toEqual(["ws_worker-1"]);
+      const text = await readFile(join(folderOf(workspace), "count.txt"), "utf8");
       expect(text).toBe(`${written}\n`);
     },
   );

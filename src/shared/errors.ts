@@ -45,6 +45,7 @@ export const errorCodes = {
   workspace_expired: [410, "The archived workspace is gone"],
   workspace_not_archived: [409, "The workspace is not archived"],
   workspace_not_active: [409, "The workspace is not active"],
+  workspace_remote: [409, "The workspace is remote"],
   workspace_busy: [409, "The workspace is busy"],
   unsaved_changes: [409, "The workspace has unsaved changes"],
   merge_conflict: [409, "The merge has conflicts"],

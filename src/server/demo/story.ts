@@ -34,7 +34,7 @@ async function makeWorker(person: Person, body: NewAgent): Promise<Worker> {
   const { data: workspace } = await workspaces.create({ params });
   return {
     agentId: agent.id,
-    edit: (edits) => editFolder(workspace.working_directory, edits),
+    edit: (edits) => editFolder(workspace.working_directory as string, edits),
     checkpoint: async () => {
       await workspaces.createCommit({ params, body: { commit_type: "checkpoint" } });
     },

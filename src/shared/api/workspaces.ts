@@ -25,9 +25,11 @@ export const workspace = z.strictObject({
   agent_id: id,
   agent_name: z.string(),
   project_id: id,
-  working_directory: z.string(),
+  /** The agent's folder on the server's disk; null of a remote workspace, which has none. */
+  working_directory: z.string().nullable(),
   branch_name: z.string(),
   base_branch: z.string(),
+  /** To a `remote` one commits come by `git push` to its branch alone. */
   workspace_type: z.enum(["local", "docker", "remote"]),
   isolation: z.literal("isolated"),
   parent_agent_id: id.nullable(),
@@ -203,12 +205,12 @@ export const workspaces = {
     method: "POST",
     path: "/api/v1/agents/{agent_id}/workspace",
     access: "agent:workspace:write",
-    summary: "Create the agent's workspace: its own folder and branch",
+    summary: "Create the agent's workspace: its own branch, and a folder unless it is remote",
     status: 201,
     params: agentParams,
     body: z
       .strictObject({
-        workspace_type: z.enum(["local"], 'must be "local"').optional(),
+        workspace_type: z.enum(["local", "remote"], 'must be "local" or "remote"').optional(),
         base_branch: branch.optional(),
         merge_strategy: mergeStrategy.optional(),
       })

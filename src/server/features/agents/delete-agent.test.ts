@@ -8,6 +8,7 @@ import { systemRoleIds } from "../../db/migrate.js";
 import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
 import {
   commitFiles,
+  folderOf,
   makeAgent,
   makeOrganization,
   makeProjectWith,
@@ -61,7 +62,7 @@ describe("deleting an agent", () => {
     const { data: stopped } = await owner.api.runs.get({ params: { run_id: run.id } });
     expect(stopped.status).toBe("stopped");
     expect(await members()).not.toContain(agent.id);
-    expect(await isThere(workspace.working_directory)).toBe(false);
+    expect(await isThere(folderOf(workspace))).toBe(false);
     const { data: kept } = await owner.api.workspaces.get({ params: at() });
     expect(kept.status).toBe("archived");
     expect(await inStore(app, project, "show", `${kept.head_commit}:b.txt`)).toBe("unsaved");
@@ -104,16 +105,16 @@ describe("deleting an agent", () => {
     const { data: heir } = await owner.api.agents.create({ body });
     const params = { agent_id: heir.id };
     const { data: second } = await owner.api.workspaces.create({ params });
-    expect(second.working_directory).toBe(workspace.working_directory);
+    expect(folderOf(second)).toBe(folderOf(workspace));
     expect(second.branch_name).toBe(workspace.branch_name);
-    expect(await readFile(join(second.working_directory, "a.txt"), "utf8")).toBe("base\n");
+    expect(await readFile(join(folderOf(second), "a.txt"), "utf8")).toBe("base\n");
     await refusal(owner.api.agents.create({ body }), 409, "name_taken");
     await remove();
-    expect(await isThere(second.working_directory)).toBe(true);
+    expect(await isThere(folderOf(second))).toBe(true);
   });
 
   test("what cannot be saved refuses, and nothing has changed", async () => {
-    await git(["init", "--quiet", join(workspace.working_directory, "sub")]);
+    await git(["init", "--quiet", join(folderOf(workspace), "sub")]);
     await writeFiles(workspace, { "sub/file": "x" });
     await owner.api.runs.create({ params: at(), body: { external: true } });
     await refusal(remove(), 422, "nested_repository");
@@ -158,7 +159,7 @@ describe("deleting an agent", () => {
     expect((await owner.api.agents.get({ params })).data.status).toBe("terminated");
     const { data: runs } = await owner.api.runs.list({ params, query: {} });
     expect(runs.filter(({ status }) => status === "running")).toEqual([]);
-    const folder = join(workspace.working_directory, "..", `ws_${other.name}`);
+    const folder = join(folderOf(workspace), "..", `ws_${other.name}`);
     expect(await isThere(folder)).toBe(false);
     expect(await inStore(app, project, "branch", "--list", `workspace-${other.name}`)).toBe("");
     const body = { project_id: project.id, name: other.name };
@@ -170,7 +171,7 @@ describe("deleting an agent", () => {
     async (status) => {
       if (["archiving", "restoring"].includes(status)) {
         await owner.api.workspaces.archive({ params: at() });
-        if (status === "archiving") await mkdir(workspace.working_directory);
+        if (status === "archiving") await mkdir(folderOf(workspace));
       }
       await asOperator(app, "update workspaces set status = $1 where agent_id = $2", [
         status,
@@ -180,7 +181,7 @@ describe("deleting an agent", () => {
       const body = { project_id: project.id, name: agent.name };
       await refusal(owner.api.agents.create({ body }), 409, "name_taken");
       await (await app.sibling()).close();
-      expect(await isThere(workspace.working_directory)).toBe(false);
+      expect(await isThere(folderOf(workspace))).toBe(false);
       expect(await inStore(app, project, "branch", "--list", workspace.branch_name)).toBe("");
       expect((await owner.api.agents.create({ body })).status).toBe(201);
     },

@@ -8,6 +8,7 @@ import { systemRoleIds } from "../../db/migrate.js";
 import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
 import {
   commitFiles,
+  folderOf,
   makeAgent,
   makeOrganization,
   makeProjectWith,
@@ -98,7 +99,7 @@ describe("deleting a project", () => {
     }
     const clone = project.clone_url.replace("http://", `http://x:${owner.token}@`);
     expect((await runGit(["ls-remote", clone])).stderr).toContain("not found");
-    expect(await isThere(workspace.working_directory)).toBe(false);
+    expect(await isThere(folderOf(workspace))).toBe(false);
     await removed();
     expect(await readdir(dirname(storeOf(app, project)))).not.toContain(`${project.id}.git`);
     const after = await usage();
@@ -122,9 +123,9 @@ describe("deleting a project", () => {
     const body = { project_id: heir.id, name: workspace.agent_name };
     const { data: agent } = await owner.api.agents.create({ body });
     const { data } = await owner.api.workspaces.create({ params: { agent_id: agent.id } });
-    expect(data.working_directory).toBe(workspace.working_directory);
+    expect(folderOf(data)).toBe(folderOf(workspace));
     await removed();
-    expect(await isThere(workspace.working_directory)).toBe(true);
+    expect(await isThere(folderOf(workspace))).toBe(true);
   });
 
   test("does not touch the folder of a namesake in another project", async () => {
@@ -135,7 +136,7 @@ describe("deleting a project", () => {
     const { data } = await owner.api.workspaces.create({ params: { agent_id: agent.id } });
     await remove();
     await removed();
-    expect(await isThere(join(data.working_directory, "a.txt"))).toBe(true);
+    expect(await isThere(join(folderOf(data), "a.txt"))).toBe(true);
   });
 
   test("waits for nobody at work: 409 until the run has ended", async () => {
@@ -177,7 +178,7 @@ describe("deleting a project", () => {
     await removed();
     expect(await isThere(storeOf(app, project))).toBe(false);
     for (const { name } of agents) {
-      const folder = join(dirname(workspace.working_directory), `ws_${name}`);
+      const folder = join(dirname(folderOf(workspace)), `ws_${name}`);
       expect(await isThere(folder)).toBe(false);
     }
     const alive = await asOperator(
@@ -196,6 +197,6 @@ describe("deleting a project", () => {
     await (await app.sibling()).close();
     await removed();
     expect(await isThere(storeOf(app, project))).toBe(false);
-    expect(await isThere(workspace.working_directory)).toBe(false);
+    expect(await isThere(folderOf(workspace))).toBe(false);
   });
 });

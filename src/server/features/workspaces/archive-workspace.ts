@@ -9,6 +9,7 @@ import { activeUnderLock, commitUnderLock } from "./commit-workspace.js";
 import * as repository from "./repository.js";
 import {
   branchRef,
+  hasFolder,
   placesOf,
   requireWorkspace,
   workspaceLock,
@@ -225,7 +226,7 @@ export async function finishRestoring(
     const hidden = archiveRef(agentId, archive.id);
     try {
       await moveRef(places.store, archive.tip, { from: hidden, to: branch });
-      await deps.driver.create({ ...places, commit: archive.tip });
+      if (hasFolder(workspace)) await deps.driver.create({ ...places, commit: archive.tip });
     } catch (error) {
       await deps.driver.remove(places);
       await moveRef(places.store, archive.tip, { from: branch, to: hidden });

@@ -17,6 +17,7 @@ import type { Workspace } from "#shared/api/workspaces.js";
 import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
 import {
   commitFiles,
+  folderOf,
   makeAgent,
   makeOrganization,
   makeProjectWith,
@@ -75,7 +76,7 @@ describe("archived workspaces", () => {
       .map(({ action }) => action);
 
   test("come back with the same bytes, without what .gitignore leaves out", async () => {
-    const folder = workspace.working_directory;
+    const folder = folderOf(workspace);
     const bytes = Buffer.from([0, 13, 10, 255, 13, 0]);
     await writeFiles(workspace, { "a.txt": "mine\r\n", ".gitattributes": "* text eol=lf\n" });
     await writeFile(join(folder, "run.sh"), "#!/bin/sh\n");
@@ -124,24 +125,24 @@ describe("archived workspaces", () => {
     await writeFiles(workspace, { "new.txt": "unsaved\n" });
     await archive();
     await restore();
-    expect(await readFile(join(workspace.working_directory, "new.txt"), "utf8")).toBe("unsaved\n");
+    expect(await readFile(join(folderOf(workspace), "new.txt"), "utf8")).toBe("unsaved\n");
   });
 
   test("what cannot be saved is not thrown away: the refusal names it, and all stays", async () => {
-    await git(["init", "--quiet", join(workspace.working_directory, "sub")]);
-    await writeFile(join(workspace.working_directory, "sub/file"), "x");
+    await git(["init", "--quiet", join(folderOf(workspace), "sub")]);
+    await writeFile(join(folderOf(workspace), "sub/file"), "x");
     const problem = await refusal(archive(), 422, "nested_repository");
     expect(problem["path"]).toContain("sub");
     expect((await read()).status).toBe("active");
-    expect(await isThere(join(workspace.working_directory, "sub/file"))).toBe(true);
+    expect(await isThere(join(folderOf(workspace), "sub/file"))).toBe(true);
   });
 
   test("a folder that is gone has nothing to save", async () => {
     const { commit_sha } = await commitFiles(owner, workspace, { "b.txt": "b\n" });
-    await rm(workspace.working_directory, { recursive: true });
+    await rm(folderOf(workspace), { recursive: true });
     await archive();
     expect((await restore()).data.head_commit).toBe(commit_sha);
-    expect(await readFile(join(workspace.working_directory, "b.txt"), "utf8")).toBe("b\n");
+    expect(await readFile(join(folderOf(workspace), "b.txt"), "utf8")).toBe("b\n");
   });
 
   test("an agent at work is not disturbed", async () => {
@@ -170,7 +171,7 @@ describe("archived workspaces", () => {
     await archive();
     const { data: anew } = await owner.api.workspaces.create({ params: at() });
     expect(anew).toMatchObject({ status: "active", archived_at: null, counts: { commits: 0 } });
-    expect(await readFile(join(workspace.working_directory, "a.txt"), "utf8")).toBe("base\n");
+    expect(await readFile(join(folderOf(workspace), "a.txt"), "utf8")).toBe("base\n");
     expect(await refs("refs/archive/")).toContain(old);
     expect((await owner.api.workspaces.commits({ params: at(), query: {} })).data).toEqual([]);
     await refusal(restore(), 409, "workspace_not_archived");
@@ -188,7 +189,7 @@ describe("archived workspaces", () => {
     const child = await makeAgent(owner, project.id, workspace.agent_id);
     const { data } = await owner.api.workspaces.create({ params: { agent_id: child.id } });
     expect(data.parent_commit).toBe((await read()).head_commit);
-    expect(await readFile(join(data.working_directory, "a.txt"), "utf8")).toBe("parent's\n");
+    expect(await readFile(join(folderOf(data), "a.txt"), "utf8")).toBe("parent's\n");
   });
 
   test("ten at once: one archives, one restores, nothing is lost", async () => {
@@ -200,7 +201,7 @@ describe("archived workspaces", () => {
     await Promise.allSettled([archive(), restore(), archive(), restore()]);
     const { status } = await read();
     if (status === "archived") await restore();
-    expect(await readFile(join(workspace.working_directory, "b.txt"), "utf8")).toBe("unsaved\n");
+    expect(await readFile(join(folderOf(workspace), "b.txt"), "utf8")).toBe("unsaved\n");
     expect(await refs("refs/archive/")).toBe("");
   });
 
@@ -228,7 +229,7 @@ describe("archived workspaces", () => {
       const { data: agent } = await owner.api.agents.get({ params: at() });
       expect(agent.workspace_branch).toBeNull();
       expect((await owner.api.workspaces.create({ params: at() })).data.status).toBe("active");
-      expect(await readFile(join(workspace.working_directory, "a.txt"), "utf8")).toBe("merged\n");
+      expect(await readFile(join(folderOf(workspace), "a.txt"), "utf8")).toBe("merged\n");
     });
 
     test("what is merged nowhere stays and can be restored, until it is merged", async () => {
@@ -263,7 +264,7 @@ describe("archived workspaces", () => {
       const [restored] = await Promise.allSettled([restore(), endAll()]);
       if (restored.status === "fulfilled") {
         expect((await read()).status).toBe("active");
-        expect(await isThere(join(workspace.working_directory, "a.txt"))).toBe(true);
+        expect(await isThere(join(folderOf(workspace), "a.txt"))).toBe(true);
       } else {
         await refusal(owner.api.workspaces.get({ params: at() }), 410, "workspace_expired");
       }
@@ -303,7 +304,7 @@ describe("archived workspaces", () => {
         await setStatus("archiving");
         expect((await read()).status).toBe("archived");
         await restart();
-        expect(await isThere(workspace.working_directory)).toBe(false);
+        expect(await isThere(folderOf(workspace))).toBe(false);
         expect(await refs(branch())).toBe("");
         expect(await refs("refs/archive/")).toBe(`${tip} ${hidden}`);
         expect((await restore()).data.status).toBe("active");
@@ -328,7 +329,7 @@ describe("archived workspaces", () => {
         expect((await read()).status).toBe("active");
         expect(await refs(branch())).toContain(tip);
         expect(await refs("refs/archive/")).toBe("");
-        expect(await isThere(join(workspace.working_directory, "half.txt"))).toBe(false);
+        expect(await isThere(join(folderOf(workspace), "half.txt"))).toBe(false);
         expect((await owner.api.workspaces.changes({ params: at() })).data.files).toHaveLength(1);
       },
     );
@@ -363,7 +364,7 @@ describe("archived workspaces", () => {
     await commitFiles(owner, workspace, { "b.txt": "b\n" });
     await archive();
     // A file in the way of the folder of all of the organization's workspaces.
-    const parent = join(workspace.working_directory, "..");
+    const parent = join(folderOf(workspace), "..");
     const aside = `${parent}.aside`;
     await rename(parent, aside);
     await writeFile(parent, "in the way");

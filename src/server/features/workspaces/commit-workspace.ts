@@ -1,6 +1,7 @@
 import type { Commit } from "#shared/api/workspaces.js";
+import { AppError } from "../../errors.js";
 import { diffStats } from "../../git/diff.js";
-import { snapshotFolder, type SkippedPath } from "../../git/ingest.js";
+import type { SkippedPath } from "../../git/ingest.js";
 import { writeObject } from "../../git/loose-object.js";
 import {
   commitObject,
@@ -16,9 +17,10 @@ import * as merges from "./merge-repository.js";
 import * as repository from "./repository.js";
 import {
   branchRef,
+  hasFolder,
   placesOf,
   requireActive,
-  withFolderErrors,
+  snapshotOf,
   workspaceLock,
   type ActiveWorkspace,
   type WorkspaceDeps,
@@ -37,16 +39,24 @@ export interface CommitResult {
   skipped: SkippedPath[];
 }
 
-/** Commits what is in the agent's folder to its branch. @throws AppError 409, 422 naming a path */
+/**
+ * Commits what is in the agent's folder to its branch.
+ * @throws AppError 409, of a remote workspace `workspace_remote`; 422 naming a path
+ */
 export function commitWorkspace(
   deps: WorkspaceDeps,
   context: OrgContext,
   agentId: string,
   request: CommitRequest,
 ): Promise<CommitResult> {
-  return deps.db.locks([workspaceLock(agentId)], async () =>
-    commitUnderLock(deps, await activeUnderLock(deps, context.orgId, agentId), request),
-  );
+  return deps.db.locks([workspaceLock(agentId)], async () => {
+    const workspace = await activeUnderLock(deps, context.orgId, agentId);
+    if (hasFolder(workspace)) return commitUnderLock(deps, workspace, request);
+    throw new AppError(
+      "workspace_remote",
+      `The workspace has no folder here; push to its branch ${workspace.branch_name} instead.`,
+    );
+  });
 }
 
 /**
@@ -79,9 +89,7 @@ async function commitThrough(
   const { db } = deps;
   const { org_id: orgId, agent_id: agentId, head_commit: head, agent_name: name } = workspace;
   const places = placesOf(deps, workspace);
-  const snapshot = await withFolderErrors(() =>
-    snapshotFolder({ ...places, parentTree: workspace.head_tree, onChanges: begin }),
-  );
+  const snapshot = await snapshotOf(deps, workspace, begin);
   if (!snapshot.changed) {
     return {
       commit: await newestCommit(deps, workspace),

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
 import {
   commitFiles,
+  folderOf,
   makeOrganization,
   makeProject,
   makeProjectWith,
@@ -70,8 +71,8 @@ describe("commits of a workspace", () => {
       "gone.txt": "x\ny\n",
       "old name.txt": "a long enough text\nto be recognized\nwhen it is renamed\n",
     });
-    await rm(join(workspace.working_directory, "gone.txt"));
-    await rm(join(workspace.working_directory, "old name.txt"));
+    await rm(join(folderOf(workspace), "gone.txt"));
+    await rm(join(folderOf(workspace), "old name.txt"));
     const commit = await commitFiles(owner, workspace, {
       "keep.txt": "1\ntwo\n3\n4\n",
       "new/ünïcode.txt": "n\n",

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
 import {
   commitFiles,
+  folderOf,
   makeOrganization,
   makeProjectWith,
   makeWorkspace,
@@ -190,9 +191,9 @@ describe("conflicts of a merge", () => {
     const project = await makeProjectWith(owner, orgId, { f: "base\n", g: "base\n" });
     const one = await workspaceIn(project);
     const two = await workspaceIn(project);
-    await rm(join(one.working_directory, "f"));
+    await rm(join(folderOf(one), "f"));
     await commitFiles(owner, one, { g: "one\n" });
-    await rm(join(two.working_directory, "g"));
+    await rm(join(folderOf(two), "g"));
     await commitFiles(owner, two, { f: "two\n" });
     await mergeIntoBase(owner, one);
     const merge = await mergeIntoBase(owner, two);

@@ -13,6 +13,7 @@ import {
   auditedFields,
   auditTarget,
   branchRef,
+  hasFolder,
   placesOf,
   readWorkspace,
   requireWorkspace,
@@ -22,7 +23,7 @@ import {
 
 /**
  * Makes the agent's workspace: a branch `workspace-<agent>` at the base branch, or at the newest
- * state of the parent agent (which is checkpointed first), and a folder with its files. It is
+ * state of the parent agent (which is checkpointed first), and, unless it is remote, a folder with its files. It is
  * reserved first, so that a restart finishes what was cut off.
  * @throws AppError 409 `workspace_exists`, `project_not_ready`, `agent_terminated`; 422 for an unknown base branch
  */
@@ -30,7 +31,11 @@ export async function createWorkspace(
   deps: WorkspaceDeps,
   context: OrgContext,
   agentId: string,
-  input: { base_branch?: string | undefined; merge_strategy?: MergeStrategy | undefined },
+  input: {
+    workspace_type?: "local" | "remote" | undefined;
+    base_branch?: string | undefined;
+    merge_strategy?: MergeStrategy | undefined;
+  },
 ): Promise<Workspace> {
   const agent = await context.tx((tx) => repository.findAgentForWorkspace(tx, agentId));
   if (!agent) throw notFound();
@@ -57,6 +62,7 @@ export async function createWorkspace(
       project_id: agent.project_id,
       branch_name: `workspace-${agent.name}`,
       base_branch: baseBranch,
+      workspace_type: input.workspace_type ?? "local",
       parent_agent_id: agent.parent_agent_id,
       merge_strategy: input.merge_strategy ?? "newest_file_wins",
     });
@@ -102,7 +108,7 @@ export async function finishWorkspace(
       const treeing = resolveTree(places.store, start);
       treeing.catch(() => {});
       if (existing === null) await updateRef(places.store, ref, start, null);
-      await deps.driver.create({ ...places, commit: start });
+      if (hasFolder(workspace)) await deps.driver.create({ ...places, commit: start });
       const tree = await treeing;
       await db.tenant(orgId, (tx) =>
         repository.updateWorkspace(tx, agentId, {

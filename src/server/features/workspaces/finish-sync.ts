@@ -13,7 +13,7 @@ import * as commits from "./commit-repository.js";
 import type { MergeRow } from "./merge-repository.js";
 import type { WorkspaceRow } from "./repository.js";
 import { recordMerge } from "./record-merge.js";
-import { placesOf, type WorkspaceDeps } from "./workspace.js";
+import { hasFolder, placesOf, type WorkspaceDeps } from "./workspace.js";
 
 /**
  * Brings folder and rows up to a sync whose branch has moved; from any point at which an earlier try
@@ -36,7 +36,9 @@ export async function finishSync(
   >,
 ): Promise<void> {
   const { merge_commit, target_commit } = sync;
-  await followFolder(placesOf(deps, workspace), target_commit, merge_commit);
+  if (hasFolder(workspace)) {
+    await followFolder(placesOf(deps, workspace), target_commit, merge_commit);
+  }
   await deps.db.change(workspace.org_id, sync.origin ?? serverItself, async (tx, tell) => {
     await commits.recordCommit(tx, workspace, merge_commit);
     await recordMerge(tx, tell, sync);

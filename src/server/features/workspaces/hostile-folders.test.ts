@@ -7,6 +7,7 @@ import type { Project } from "#shared/api/projects.js";
 import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
 import {
   commitFiles,
+  folderOf,
   makeOrganization,
   makeProject,
   makeWorkspace,
@@ -36,7 +37,7 @@ describe("a folder that an agent made dangerous", () => {
       params: { agent_id: workspace.agent_id },
       body: { commit_type: "checkpoint" },
     });
-  const inside = (path: string): string => join(workspace.working_directory, path);
+  const inside = (path: string): string => join(folderOf(workspace), path);
   const tracked = () => inStore(app, project, "ls-tree", "-r", workspace.branch_name);
 
   test("a repository inside is refused by name, and the commit works once it is gone", async () => {
@@ -110,7 +111,7 @@ describe("a folder that an agent made dangerous", () => {
   test("settings, hooks and filters of the agent's own run nothing on the server", async () => {
     const marker = join(await newFolder(), "ran");
     const run = `touch ${marker}`;
-    await git(["init", "--quiet", workspace.working_directory]);
+    await git(["init", "--quiet", folderOf(workspace)]);
     for (const [key, value] of [
       ["core.fsmonitor", run],
       ["filter.evil.clean", run],
@@ -118,7 +119,7 @@ describe("a folder that an agent made dangerous", () => {
       ["diff.external", run],
       ["core.hooksPath", inside("hooks")],
     ] as const) {
-      await git(["config", key, value], { cwd: workspace.working_directory });
+      await git(["config", key, value], { cwd: folderOf(workspace) });
     }
     await mkdir(inside("hooks"));
     await writeFile(inside("hooks/pre-commit"), `#!/bin/sh\n${run}\n`, { mode: 0o755 });
@@ -150,7 +151,7 @@ describe("a folder that an agent made dangerous", () => {
   test("a folder that is gone, or a link in its place, is 409 and changes no branch", async () => {
     await commitFiles(owner, workspace, { "a.txt": "a\n" });
     const before = await inStore(app, project, "rev-parse", workspace.branch_name);
-    const folder = workspace.working_directory;
+    const folder = folderOf(workspace);
     await rename(folder, `${folder}-away`);
     await refusal(commit(), 409, "workspace_not_active");
     await symlink(`${folder}-away`, folder);

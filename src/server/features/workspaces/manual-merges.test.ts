@@ -5,6 +5,7 @@ import type { Choice, Workspace } from "#shared/api/workspaces.js";
 import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
 import {
   commitFiles,
+  folderOf,
   makeOrganization,
   makeProjectWith,
   makeWorkspace,
@@ -55,7 +56,7 @@ describe("deciding conflicts by hand", () => {
     const first = (await makeWorkspace(owner, project.id)).workspace;
     const { workspace } = await makeWorkspace(owner, project.id);
     const edit = async (one: Workspace, work: Edit) => {
-      await work((path) => join(one.working_directory, path));
+      await work((path) => join(folderOf(one), path));
       await commitFiles(owner, one, {});
     };
     await edit(first, target);

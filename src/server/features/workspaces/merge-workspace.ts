@@ -2,7 +2,6 @@ import type { Choice, Conflicts, Merge, MergeStrategy } from "#shared/api/worksp
 import type { Origin } from "../../db/audit.js";
 import { newId } from "../../db/columns.js";
 import { AppError, invalidField } from "../../errors.js";
-import { snapshotFolder } from "../../git/ingest.js";
 import { commitTree, RefMovedError, resolveCommit, resolveTree } from "../../git/repository.js";
 import type { OrgContext } from "../../http/mount.js";
 import { activeUnderLock, commitUnderLock } from "./commit-workspace.js";
@@ -14,7 +13,7 @@ import {
   branchRef,
   placesOf,
   requireActive,
-  withFolderErrors,
+  snapshotOf,
   workspaceLock,
   type ActiveWorkspace,
   type WorkspaceDeps,
@@ -86,9 +85,7 @@ async function withPreview<Result>(
   return deps.db.locks([workspaceLock(agentId)], async () => {
     const workspace = await activeUnderLock(deps, context.orgId, agentId);
     const places = placesOf(deps, workspace);
-    const snapshot = await withFolderErrors(() =>
-      snapshotFolder({ ...places, parentTree: workspace.head_tree }),
-    );
+    const snapshot = await snapshotOf(deps, workspace);
     // A commit that no reference names: it is never seen, and git forgets it.
     const source = snapshot.changed
       ? await commitTree(places.store, {
@@ -130,10 +127,7 @@ export async function saveFirst(
     const { created } = await commitUnderLock(deps, workspace, { commit_type: "checkpoint" });
     return created ? context.tx((tx) => requireActive(tx, agentId)) : workspace;
   }
-  const snapshot = await withFolderErrors(() =>
-    snapshotFolder({ ...placesOf(deps, workspace), parentTree: workspace.head_tree }),
-  );
-  if (snapshot.changed) {
+  if ((await snapshotOf(deps, workspace)).changed) {
     throw new AppError(
       "unsaved_changes",
       "The workspace has unsaved changes and auto_checkpoint is off; commit them first.",

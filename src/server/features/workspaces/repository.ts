@@ -151,6 +151,7 @@ export async function reserveWorkspace(
     project_id: string;
     branch_name: string;
     base_branch: string;
+    workspace_type: Workspace["workspace_type"];
     parent_agent_id: string | null;
     merge_strategy: MergeStrategy;
   },

@@ -6,6 +6,7 @@ import type { Merge, Workspace } from "#shared/api/workspaces.js";
 import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
 import {
   commitFiles,
+  folderOf,
   makeOrganization,
   makeProjectWith,
   makeWorkspace,
@@ -259,7 +260,7 @@ describe("restoring the other version", () => {
   test("brings back a deletion, too", async () => {
     const one = (await makeWorkspace(owner, project.id)).workspace;
     const two = (await makeWorkspace(owner, project.id)).workspace;
-    await rm(join(one.working_directory, "f"));
+    await rm(join(folderOf(one), "f"));
     await merged({}, one);
     const made = await merged({ f: "changed\n" }, two);
     expect(made.merge.resolutions).toMatchObject([{ winner: "source", loser_ref: null }]);

@@ -4,7 +4,6 @@ import { differences } from "../../db/audit.js";
 import type { Database } from "../../db/connect.js";
 import { invalidField, notFound } from "../../errors.js";
 import { diffFiles, rawDiff } from "../../git/diff.js";
-import { snapshotFolder } from "../../git/ingest.js";
 import { mergeBase, resolveCommit } from "../../git/repository.js";
 import type { OrgContext } from "../../http/mount.js";
 import { finishArchiving, finishRestoring } from "./archive-workspace.js";
@@ -21,7 +20,7 @@ import {
   placesOf,
   readWorkspace,
   requireWorkspace,
-  withFolderErrors,
+  snapshotOf,
   workspaceLock,
   type WorkspaceDeps,
 } from "./workspace.js";
@@ -90,9 +89,7 @@ export function readChanges(
   return deps.db.locks([workspaceLock(agentId)], async () => {
     const workspace = await activeUnderLock(deps, context.orgId, agentId);
     const places = placesOf(deps, workspace);
-    const snapshot = await withFolderErrors(() =>
-      snapshotFolder({ ...places, parentTree: workspace.head_tree }),
-    );
+    const snapshot = await snapshotOf(deps, workspace);
     const base = await resolveCommit(places.store, branchRef(workspace.base_branch));
     const from = base === null ? null : await mergeBase(places.store, base, workspace.head_commit);
     return diffFiles(places.store, from ?? workspace.parent_commit, snapshot.tree, { patch: true });

@@ -6,6 +6,7 @@ import type { Workspace } from "#shared/api/workspaces.js";
 import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
 import {
   commitFiles,
+  folderOf,
   makeOrganization,
   makeProjectWith,
   makeWorkspace,
@@ -155,15 +156,15 @@ describe("what a killed process left in between", () => {
         await inStore(app, project, "update-ref", "-d", `refs/heads/${workspace.branch_name}`);
       }
       if (there !== "the branch and the folder") {
-        await rm(workspace.working_directory, { recursive: true });
+        await rm(folderOf(workspace), { recursive: true });
       }
       await refusal(owner.api.workspaces.changes({ params: at() }), 409, "workspace_not_active");
       await restart();
       const { data } = await owner.api.workspaces.get({ params: at() });
       const main = await tip("main");
       expect(data).toMatchObject({ status: "active", head_commit: main, parent_commit: main });
-      expect(await readdir(workspace.working_directory)).toEqual(["a.txt"]);
-      expect(await readFile(join(workspace.working_directory, "a.txt"), "utf8")).toBe("base\n");
+      expect(await readdir(folderOf(workspace))).toEqual(["a.txt"]);
+      expect(await readFile(join(folderOf(workspace), "a.txt"), "utf8")).toBe("base\n");
       expect((await commitFiles(owner, workspace, { "b.txt": "b\n" })).files_changed).toBe(1);
     },
   );

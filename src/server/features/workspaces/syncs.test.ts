@@ -6,6 +6,7 @@ import type { Merge, Workspace } from "#shared/api/workspaces.js";
 import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
 import {
   commitFiles,
+  folderOf,
   makeOrganization,
   makeProjectWith,
   makeWorkspace,
@@ -37,7 +38,7 @@ describe("bringing the base branch into a workspace", () => {
   afterAll(() => app.close());
 
   const sync = (body?: object) => owner.api.workspaces.sync({ params, ...(body ? { body } : {}) });
-  const at = (path: string) => join(workspace.working_directory, path);
+  const at = (path: string) => join(folderOf(workspace), path);
   const inFolder = (path: string) => readFile(at(path), "utf8");
   const tip = (branch: string) => inStore(app, project, "rev-parse", `refs/heads/${branch}`);
   /** Another agent's work, merged into main. */
@@ -51,7 +52,7 @@ describe("bringing the base branch into a workspace", () => {
 
   test("makes one commit of the type merge, which the folder follows; unsaved work first", async () => {
     await mergeOther(async (other) => {
-      const there = (path: string) => join(other.working_directory, path);
+      const there = (path: string) => join(folderOf(other), path);
       await writeFiles(other, { f: "theirs\n", "d/new": "n\n", run: "#!\n" });
       await chmod(there("run"), 0o755);
       await symlink("f", there("link"));
@@ -66,7 +67,7 @@ describe("bringing the base branch into a workspace", () => {
       target_branch: workspace.branch_name,
       status: "clean",
     });
-    expect((await readdir(workspace.working_directory)).toSorted()).toEqual([
+    expect((await readdir(folderOf(workspace))).toSorted()).toEqual([
       "d",
       "f",
       "g",
@@ -208,7 +209,7 @@ describe("bringing the base branch into a workspace", () => {
     }
     if (!moved.folder) {
       const index = storageIn(app.dataDir).workspaceIndex(orgId, workspace.agent_id);
-      const env = { GIT_INDEX_FILE: index, GIT_WORK_TREE: workspace.working_directory };
+      const env = { GIT_INDEX_FILE: index, GIT_WORK_TREE: folderOf(workspace) };
       const dir = ["--git-dir", storeOf(app, project)];
       await git([...dir, "read-tree", "--reset", "-u", before], { env });
     }

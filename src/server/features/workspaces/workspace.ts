@@ -2,7 +2,13 @@ import type { Workspace } from "#shared/api/workspaces.js";
 import type { Database, Queryable } from "../../db/connect.js";
 import { AppError } from "../../errors.js";
 import type { FolderDriver } from "../../git/folder.js";
-import { FolderMissingError, PathError, UnsafePathError } from "../../git/ingest.js";
+import {
+  FolderMissingError,
+  PathError,
+  snapshotFolder,
+  UnsafePathError,
+  type Snapshot,
+} from "../../git/ingest.js";
 import { FileTooLargeError, NestedRepositoryError } from "../../git/path-errors.js";
 import type { Storage } from "../../storage.js";
 import * as repository from "./repository.js";
@@ -39,6 +45,10 @@ export const auditedFields = [
 /** A workspace in the audit log: its agent's id, under the name of its branch. */
 export const auditTarget = ({ agent_id, branch_name }: WorkspaceRow) =>
   ({ type: "workspace", id: agent_id, name: branch_name }) as const;
+
+/** Whether it has a folder here; what a remote one holds is its branch alone. */
+export const hasFolder = ({ workspace_type }: Pick<WorkspaceRow, "workspace_type">): boolean =>
+  workspace_type !== "remote";
 
 /** Where a workspace's files and repository lie. */
 export function placesOf(deps: WorkspaceDeps, workspace: WorkspaceRow) {
@@ -100,7 +110,7 @@ export async function readWorkspace(
     agent_id: row.agent_id,
     agent_name: row.agent_name,
     project_id: row.project_id,
-    working_directory: placesOf(deps, row).folder,
+    working_directory: hasFolder(row) ? placesOf(deps, row).folder : null,
     branch_name: row.branch_name,
     base_branch: row.base_branch,
     workspace_type: row.workspace_type,
@@ -124,8 +134,24 @@ export async function readWorkspace(
   };
 }
 
+/**
+ * What the workspace holds now, saved or not, compared with its head; `onChanges` as of a snapshot.
+ * @throws AppError 409 where the folder is gone; 422 naming a path
+ */
+export async function snapshotOf(
+  deps: WorkspaceDeps,
+  workspace: ActiveWorkspace,
+  onChanges: () => void = () => {},
+): Promise<Snapshot> {
+  const parentTree = workspace.head_tree;
+  if (!hasFolder(workspace)) return { tree: parentTree, changed: false, skipped: [] };
+  return withFolderErrors(() =>
+    snapshotFolder({ ...placesOf(deps, workspace), parentTree, onChanges }),
+  );
+}
+
 /** Runs work that reads the agent's folder; what it may hold wrongly becomes an answer that names the path. */
-export async function withFolderErrors<Result>(work: () => Promise<Result>): Promise<Result> {
+async function withFolderErrors<Result>(work: () => Promise<Result>): Promise<Result> {
   try {
     return await work();
   } catch (error) {

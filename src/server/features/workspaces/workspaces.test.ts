@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
 import {
   commitFiles,
+  folderOf,
   makeAgent,
   makeOrganization,
   makeProject,
@@ -52,8 +53,8 @@ describe("a workspace", () => {
       counts: { commits: 0, merges: 0, conflicts_resolved: 0 },
       settings: { merge_strategy: "newest_file_wins", auto_checkpoint: true, retention_days: 30 },
     });
-    expect(await readdir(data.working_directory)).toEqual(["src"]);
-    expect(await readFile(join(data.working_directory, "src/app.ts"), "utf8")).toBe("one\n");
+    expect(await readdir(folderOf(data))).toEqual(["src"]);
+    expect(await readFile(join(folderOf(data), "src/app.ts"), "utf8")).toBe("one\n");
     expect(await inStore(app, project, "rev-parse", `refs/heads/${data.branch_name}`)).toBe(main);
     expect((await owner.api.workspaces.get({ params })).data).toEqual(data);
     const { data: shown } = await owner.api.agents.get({ params });
@@ -88,7 +89,7 @@ describe("a workspace", () => {
     const { data } = await owner.api.workspaces.create({ params, body });
     expect(data).toMatchObject({ base_branch: "release/1.0", parent_commit: first });
     expect(data.settings.merge_strategy).toBe("source_wins");
-    expect(await readdir(data.working_directory)).toEqual([]);
+    expect(await readdir(folderOf(data))).toEqual([]);
   });
 
   test("is refused while the project is not ready", async () => {
@@ -127,10 +128,10 @@ describe("a workspace", () => {
       parent_commit: newest?.commit_sha,
       head_commit: newest?.commit_sha,
     });
-    expect((await readdir(data.working_directory)).sort()).toEqual(["saved.txt", "unsaved.txt"]);
+    expect((await readdir(folderOf(data))).sort()).toEqual(["saved.txt", "unsaved.txt"]);
 
     await commitFiles(owner, data, { "saved.txt": "the child's\n" });
-    const parents = await readFile(join(parent.workspace.working_directory, "saved.txt"), "utf8");
+    const parents = await readFile(join(folderOf(parent.workspace), "saved.txt"), "utf8");
     expect(parents).toBe("saved\n");
   });
 

@@ -1,7 +1,10 @@
-import type { ReactElement } from "react";
+import { type ReactElement, useState } from "react";
 import { useAction } from "../../action.js";
 import { client } from "../../api.js";
 import { Button } from "../../ui/button.js";
+import { Dialog, DialogActions } from "../../ui/dialog.js";
+import { Form } from "../../ui/form.js";
+import { RadioList } from "../../ui/radio.js";
 import { projectsKey } from "../projects/queries.js";
 import { workspacesKey } from "../workspaces/queries.js";
 import { agentsKey } from "./queries.js";
@@ -14,7 +17,21 @@ interface CreateWorkspaceButtonProps {
   variant?: "primary" | "secondary";
 }
 
-/** Gives an agent its folder and branch; whoever lists it then shows the branch and a link. */
+const types = [
+  {
+    value: "local",
+    label: "Local",
+    hint: "A folder on this server; what the agent writes there is committed by checkpoints.",
+  },
+  {
+    value: "remote",
+    label: "Remote",
+    hint: "No folder here: the agent works on another machine, clones, and pushes its branch.",
+  },
+] as const;
+type WorkspaceType = (typeof types)[number]["value"];
+
+/** Gives an agent its branch, and a folder if it is to have one here; whoever lists it then shows a link. */
 export function CreateWorkspaceButton({
   agentId,
   agentName,
@@ -22,23 +39,68 @@ export function CreateWorkspaceButton({
   size = "md",
   variant = "secondary",
 }: CreateWorkspaceButtonProps): ReactElement {
+  const [isOpen, setOpen] = useState(false);
+  const handleClose = (): void => setOpen(false);
+  return (
+    <>
+      <Button
+        size={size}
+        variant={variant}
+        title={`Create workspace for ${agentName}`}
+        disabledReason={disabledReason}
+        onClick={() => setOpen(true)}
+      >
+        Create workspace
+      </Button>
+      <Dialog
+        isOpen={isOpen}
+        onClose={handleClose}
+        title={`Create workspace for ${agentName}`}
+        description="Its own branch: what the agent does there touches nobody else until it is merged."
+      >
+        <CreateWorkspaceForm agentId={agentId} onClose={handleClose} />
+      </Dialog>
+    </>
+  );
+}
+
+function CreateWorkspaceForm({
+  agentId,
+  onClose,
+}: {
+  agentId: string;
+  onClose: () => void;
+}): ReactElement {
+  const [type, setType] = useState<WorkspaceType>("local");
   const create = useAction({
-    run: (_: undefined, headers) =>
-      client.workspaces.create({ params: { agent_id: agentId }, body: {} }, { headers }),
+    run: (workspace_type: WorkspaceType, headers) =>
+      client.workspaces.create(
+        { params: { agent_id: agentId }, body: { workspace_type } },
+        { headers },
+      ),
     refresh: [agentsKey, workspacesKey, projectsKey],
     say: () => "Workspace created",
-    toastErrors: true,
+    onDone: onClose,
   });
   return (
-    <Button
-      size={size}
-      variant={variant}
-      title={`Create workspace for ${agentName}`}
-      pending={create.pending}
-      disabledReason={disabledReason}
-      onClick={() => create.submit(undefined)}
+    <Form
+      label="Create workspace"
+      onSubmit={() => create.submit(type)}
+      error={create.error}
+      isShownAtField={false}
     >
-      Create workspace
-    </Button>
+      <RadioList
+        legend="Where does the agent work?"
+        value={type}
+        onChange={setType}
+        options={types}
+      />
+      <DialogActions>
+        <Button onClick={onClose}>Cancel</Button>
+        <Button type="submit" variant="primary" pending={create.pending}>
+          Create workspace
+        </Button>
+      </DialogActions>
+    </Form>
   );
 }

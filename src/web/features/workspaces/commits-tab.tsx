@@ -21,6 +21,13 @@ function stateReason(status: Workspace["status"]): string | undefined {
   return status === "active" ? undefined : `The workspace is ${status}; this is for active ones.`;
 }
 
+/** Why nobody may commit here; to a remote workspace one pushes. */
+function commitReason({ status, workspace_type }: Workspace): string | undefined {
+  return workspace_type === "remote"
+    ? "The workspace is remote; its agent commits where it works, and pushes."
+    : stateReason(status);
+}
+
 interface CommitsTabProps {
   workspace: Workspace;
   refusal: Refusal;
@@ -32,6 +39,7 @@ export function CommitsTab({ workspace, refusal }: CommitsTabProps): ReactElemen
   const writeReason = refusal("agent:workspace:write");
   const mergeReason = refusal("agent:workspace:merge");
   const notActive = stateReason(workspace.status);
+  const noCommit = commitReason(workspace);
 
   const checkpoint = useAction({
     run: (_: undefined, headers) =>
@@ -58,12 +66,12 @@ export function CommitsTab({ workspace, refusal }: CommitsTabProps): ReactElemen
         <div className="flex flex-wrap gap-2">
           <Button
             pending={checkpoint.pending}
-            disabledReason={writeReason ?? notActive}
+            disabledReason={writeReason ?? noCommit}
             onClick={() => checkpoint.submit(undefined)}
           >
             Checkpoint
           </Button>
-          <Button disabledReason={writeReason ?? notActive} onClick={() => setOpen("validation")}>
+          <Button disabledReason={writeReason ?? noCommit} onClick={() => setOpen("validation")}>
             Validation commit…
           </Button>
           <Button
@@ -76,14 +84,15 @@ export function CommitsTab({ workspace, refusal }: CommitsTabProps): ReactElemen
           </Button>
         </div>
       </div>
-      <CommitList agentId={agentId} />
+      <CommitList workspace={workspace} />
       <ValidationDialog isOpen={open === "validation"} onClose={handleClose} agentId={agentId} />
       <MergeDialog isOpen={open === "merge"} onClose={handleClose} workspace={workspace} />
     </div>
   );
 }
 
-function CommitList({ agentId }: { agentId: string }): ReactElement {
+function CommitList({ workspace }: { workspace: Workspace }): ReactElement {
+  const { agent_id: agentId, workspace_type: type } = workspace;
   const commits = useInfiniteQuery(commitPagesQuery(agentId));
   const rows = commits.data?.pages.flatMap((page) => page.rows) ?? [];
   if (commits.isPending) return <Skeleton />;
@@ -93,7 +102,9 @@ function CommitList({ agentId }: { agentId: string }): ReactElement {
   if (rows.length === 0) {
     return (
       <EmptyState title="No commits yet">
-        When there is something in the working directory, Checkpoint commits it.
+        {type === "remote"
+          ? "What is pushed to its branch is listed here."
+          : "When there is something in the working directory, Checkpoint commits it."}
       </EmptyState>
     );
   }

@@ -8,6 +8,7 @@ import { CommitId, CopyIcon } from "../../ui/copy-button.js";
 import { PlainText } from "../../ui/plain-text.js";
 import { Time } from "../../ui/time.js";
 import { PendingChanges } from "./pending-changes.js";
+import { PushCommands } from "./push-commands.js";
 import { WorkspaceStatus } from "./workspace-status.js";
 
 const code = "font-mono text-[13px]";
@@ -21,13 +22,10 @@ export function WorkspaceDetails({ workspace }: { workspace: Workspace }): React
             <PlainText value={workspace.error} multiline />
           </Alert>
         )}
-        <div className="flex flex-col gap-0.5">
-          <span className="text-muted">Working Directory:</span>
-          <span className="flex items-start gap-0.5">
-            <PlainText value={workspace.working_directory} className={code} />
-            <CopyIcon text={workspace.working_directory} label="Copy working directory" />
-          </span>
-        </div>
+        <WorkingDirectory path={workspace.working_directory} />
+        {workspace.workspace_type === "remote" && workspace.status === "active" && (
+          <PushCommands workspace={workspace} />
+        )}
         <Details
           columns={2}
           rows={{
@@ -51,6 +49,22 @@ export function WorkspaceDetails({ workspace }: { workspace: Workspace }): React
         )}
       </div>
     </Card>
+  );
+}
+
+function WorkingDirectory({ path }: { path: string | null }): ReactElement {
+  return (
+    <div className="flex flex-col gap-0.5">
+      <span className="text-muted">Working Directory:</span>
+      {path === null ? (
+        <span>None here: the agent works elsewhere and pushes to its branch.</span>
+      ) : (
+        <span className="flex items-start gap-0.5">
+          <PlainText value={path} className={code} />
+          <CopyIcon text={path} label="Copy working directory" />
+        </span>
+      )}
+    </div>
   );
 }
 

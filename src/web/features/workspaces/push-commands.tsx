@@ -1,0 +1,31 @@
+import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import type { ReactElement } from "react";
+import type { Workspace } from "#shared/api/workspaces.js";
+import { paths } from "../../paths.js";
+import { CopyLine } from "../../ui/copy-button.js";
+import { projectQuery } from "../projects/queries.js";
+
+/** The commands that a remote workspace is worked in with, each to be pasted as it is. */
+export function PushCommands({ workspace }: { workspace: Workspace }): ReactElement | null {
+  const { data: project } = useQuery(projectQuery(workspace.project_id));
+  if (!project) return null;
+  const { branch_name: branch } = workspace;
+  return (
+    <div className="flex flex-col gap-1.5">
+      <p className="text-[13px] font-medium">Clone its branch, commit, and push</p>
+      <CopyLine
+        text={`git clone --branch ${branch} ${project.clone_url}`}
+        label="Copy clone command"
+      />
+      <CopyLine text={`git push origin ${branch}`} label="Copy push command" />
+      <p className="text-[13px] text-muted">
+        When git asks, give any user name and an{" "}
+        <Link {...paths.apiKeys()} className="text-accent-ink underline">
+          API key
+        </Link>{" "}
+        as the password: the agent&apos;s own, or one that may push.
+      </p>
+    </div>
+  );
+}
