@@ -37,6 +37,11 @@ export interface Config {
   importRoots: string[];
   /** OMOI_IMPORT_PRIVATE_HOSTS: `true` lets imports reach private and loopback addresses. */
   importPrivateHosts: boolean;
+  /**
+   * OMOI_AGENT_UID: whom agents' files belong to and their commands run as, user and group alike, where
+   * the server runs as root.
+   */
+  agentUid: number;
   /** OMOI_KEY_PREFIX: what API keys start with. */
   keyPrefix: string;
   /** OMOI_MAX_KEY_DAYS: how long API keys may live at most; 0: as long as their makers like. */
@@ -87,6 +92,7 @@ const known = new Set([
   "OMOI_OIDC_NAME",
   "OMOI_IMPORT_ROOTS",
   "OMOI_IMPORT_PRIVATE_HOSTS",
+  "OMOI_AGENT_UID",
   "OMOI_KEY_PREFIX",
   "OMOI_MAX_KEY_DAYS",
   "OMOI_MAX_CONCURRENT_AGENTS",
@@ -131,6 +137,7 @@ export function readConfig(env: Environment = process.env): Config {
     importRoots: folders(env, "OMOI_IMPORT_ROOTS"),
     importPrivateHosts:
       oneOf(env, "OMOI_IMPORT_PRIVATE_HOSTS", ["true", "false"], "false") === "true",
+    agentUid: wholeNumber(env, "OMOI_AGENT_UID", 60_861, 1, 2 ** 31 - 2),
     keyPrefix: keyPrefix(env),
     maxKeyDays: wholeNumber(env, "OMOI_MAX_KEY_DAYS", 0, 0, 3650),
     maxConcurrentAgents: wholeNumber(env, "OMOI_MAX_CONCURRENT_AGENTS", 10_000, 1, 10_000),

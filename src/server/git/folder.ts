@@ -3,23 +3,36 @@ import { lstat, mkdir, rename } from "node:fs/promises";
 import { dirname } from "node:path";
 import { assertOid } from "./bare-repository.js";
 import { asideName, buildAside, exists, removeLeftovers, removeTree } from "./build-aside.js";
+import type { Owner } from "./folder-handle.js";
+import { giveFolder } from "./give-folder.js";
 import { git, GitError } from "./run.js";
 
-/** Makes and removes folders of agents. All paths are absolute. */
+/** Where a folder and what belongs to it lie. All paths are absolute. */
+export interface FolderPlaces {
+  /** The bare repository that its files come from. */
+  store: string;
+  /** What the agent sees. */
+  folder: string;
+  /** The server's index of it, where the agent cannot write. */
+  indexFile: string;
+}
+
+/** Makes and removes folders of agents. */
 export interface FolderDriver {
   readonly name: "checkout";
   /**
    * Makes `folder` with the files of `commit` and `indexFile` describing them. The folder appears
    * whole; what is there already is replaced. Throws a GitError (no space, bad commit).
    */
-  create(input: {
-    store: string;
-    commit: string;
-    folder: string;
-    indexFile: string;
-  }): Promise<void>;
+  create(input: FolderPlaces & { commit: string }): Promise<void>;
   /** Removes both; nothing there is no error. No process of the agent may be alive. */
-  remove(input: { folder: string; indexFile: string }): Promise<void>;
+  remove(places: Omit<FolderPlaces, "store">): Promise<void>;
+  /**
+   * Gives the whole folder to whom the agent's commands run as, before they do. Throws what the system
+   * says, EPERM where the server may not give files away, ENOENT without a folder. No process of the
+   * agent may be alive.
+   */
+  giveTo(places: Omit<FolderPlaces, "store">, owner: Owner): Promise<void>;
 }
 
 /** A folder has unsaved work that moving it to another commit would destroy; nothing was changed. */
@@ -93,6 +106,8 @@ export const checkoutDriver: FolderDriver = {
     await removeLeftovers(indexFile, "creating");
     await removeLeftovers(indexFile, "next");
   },
+
+  giveTo: ({ folder }, owner) => giveFolder(folder, owner),
 };
 
 /** Renames `folder`, so that it is gone at once; answers the new name, null where nothing is. */
