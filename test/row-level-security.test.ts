@@ -19,6 +19,12 @@ describe("row-level security", () => {
     for (const { owner, project } of [one, other]) {
       const { agent } = await makeWorkspace(owner, project.id);
       await owner.api.workspaces.archive({ params: { agent_id: agent.id } });
+      await asOperator(
+        app,
+        `insert into checkpoint_looks (agent_id, org_id, looked_at)
+         select agent_id, org_id, now() from workspaces where agent_id = $1`,
+        [agent.id],
+      );
     }
     tables = (
       await asOperator<{ name: string }>(

@@ -57,6 +57,7 @@ import { roleHandlers } from "./features/roles/routes.js";
 import { runHandlers } from "./features/runs/routes.js";
 import { startLeaseWatch } from "./features/runs/service.js";
 import { usageHandlers } from "./features/usage/routes.js";
+import { startCheckpoints } from "./features/workspaces/auto-checkpoint.js";
 import { endRetentions } from "./features/workspaces/end-retention.js";
 import { workspaceHandlers } from "./features/workspaces/routes.js";
 import { settleWorkspaces } from "./features/workspaces/service.js";
@@ -232,6 +233,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   await jobs.work("send-link", (data) => runSendLink(emailLinks, data));
   await jobs.work("send-mail", (data, signal) => mailer.runSendMail(data, signal));
   const leaseWatch = startLeaseWatch(db, log);
+  const checkpoints = startCheckpoints(workspaceDeps, log);
   const forgetting = setInterval(() => {
     Promise.all([
       deleteOldAnswers(db),
@@ -258,6 +260,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     clearInterval(forgetting);
     clearInterval(warning);
     leaseWatch.stop();
+    await checkpoints.stop();
     await jobs.stop(5000);
     await keyring.close();
   });

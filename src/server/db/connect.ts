@@ -7,7 +7,7 @@ import type { Logger } from "pino";
 import { ConfigError } from "../config.js";
 import { appendEvents, type Change, type Origin, type Tell } from "./audit.js";
 import { listenForChanges, type ChangeFeed } from "./changes.js";
-import { locksOn, type Locks } from "./locks.js";
+import { locksOn, tryLockOn, type Locks, type TryLock } from "./locks.js";
 import { migrate } from "./migrate.js";
 
 /** A handle to run queries on: a transaction, or the pool itself. */
@@ -33,6 +33,8 @@ export interface Database {
   readonly changes: ChangeFeed;
   /** Holds locks that all server processes share. */
   readonly locks: Locks;
+  /** As `locks`, for what can as well be done later. */
+  readonly tryLock: TryLock;
   /** As `withSystemTx`, for a change: each event goes to the log of the organization it is told for. */
   systemChange<Result>(
     origin: Origin,
@@ -93,6 +95,7 @@ export async function openDatabase(
     systemPool,
     changes,
     locks: locksOn(lockPool),
+    tryLock: tryLockOn(lockPool),
     tenant: (orgId, work) => inTransaction(tenantPool, beginFor(orgId), (tx) => work(tx)),
     change: (orgId, origin, work) =>
       inTransaction(tenantPool, beginFor(orgId), async (tx, client) => {

@@ -7,6 +7,31 @@ export type Locks = <Result>(
   work: () => Promise<Result>,
 ) => Promise<Result>;
 
+/** Runs work with a lock held, if nobody holds it now: then true, else false. */
+export type TryLock = (key: string, work: () => Promise<void>) => Promise<boolean>;
+
+/** As `locksOn`, for one lock and without waiting. */
+export function tryLockOn(pool: pg.Pool): TryLock {
+  return async (key, work) => {
+    const client = await pool.connect();
+    let broken: Error | undefined;
+    try {
+      const { rows } = await client.query<{ free: boolean }>(
+        "select pg_try_advisory_lock(hashtextextended($1, 0)) as free",
+        [key],
+      );
+      const isFree = rows[0]?.free ?? false;
+      if (isFree) await work();
+      return isFree;
+    } finally {
+      await client.query("select pg_advisory_unlock_all()").catch((error: unknown) => {
+        broken = error as Error;
+      });
+      client.release(broken);
+    }
+  };
+}
+
 /**
  * Session-level advisory locks, all on one connection and always in the same order, so that no two
  * holders can wait for each other. The database frees them when the process dies. The work runs

@@ -14,6 +14,7 @@ import {
 import type { AuditEvent } from "#shared/api/audit.js";
 import type { Organization } from "#shared/api/organizations.js";
 import type { Merge, MergeStrategy, Commit } from "#shared/api/workspaces.js";
+import type { ErrorCode } from "#shared/errors.js";
 import type { Decision } from "../git/merge.js";
 import type { Origin } from "./audit.js";
 import { bytes, instant } from "./columns.js";
@@ -237,8 +238,18 @@ export const workspaces = pgTable("workspaces", {
   merge_strategy: text().$type<MergeStrategy>().notNull().default("newest_file_wins"),
   auto_checkpoint: boolean().notNull().default(true),
   retention_days: integer().notNull().default(30),
+  checkpoint_interval_minutes: integer().default(10),
   created_at: createdAt(),
   updated_at: createdAt(),
+});
+
+export const checkpointLooks = pgTable("checkpoint_looks", {
+  agent_id: uuid().primaryKey(),
+  org_id: uuid().notNull(),
+  looked_at: instant().notNull(),
+  failed_at: instant(),
+  error_code: text().$type<ErrorCode>(),
+  error: text(),
 });
 
 export const archives = pgTable("archives", {

@@ -18,6 +18,8 @@ export type MergeStrategy = z.output<typeof mergeStrategy>;
 const settings = z.strictObject({
   merge_strategy: mergeStrategy,
   auto_checkpoint: z.boolean(),
+  /** How often unsaved work is committed by itself where `auto_checkpoint` is on; null: never. */
+  checkpoint_interval_minutes: z.number().int().nullable(),
   retention_days: z.number().int(),
 });
 
@@ -42,6 +44,10 @@ export const workspace = z.strictObject({
   /** While it is archived: since when, and until when it can be restored at least. */
   archived_at: timestamp.nullable(),
   retention_ends_at: timestamp.nullable(),
+  /** Why the last checkpoint that the server made by itself failed; null where it did not. */
+  checkpoint_error: z
+    .strictObject({ code: z.string(), detail: z.string(), at: timestamp })
+    .nullable(),
   counts: z.strictObject({
     commits: z.number(),
     merges: z.number(),
@@ -237,6 +243,13 @@ export const workspaces = {
         .strictObject({
           merge_strategy: mergeStrategy.optional(),
           auto_checkpoint: z.boolean("must be true or false").optional(),
+          checkpoint_interval_minutes: z
+            .number("must be a number of minutes, or null")
+            .int("must be whole minutes")
+            .min(1, "must be at least 1 minute")
+            .max(1440, "must be at most 1440 minutes, which is a day")
+            .nullable()
+            .optional(),
           retention_days: z.number("must be a number").int().min(1).max(3650).optional(),
         })
         .optional(),

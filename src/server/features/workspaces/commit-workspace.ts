@@ -11,6 +11,7 @@ import {
   type RefUpdates,
 } from "../../git/repository.js";
 import type { OrgContext } from "../../http/mount.js";
+import { clearCheckpointError } from "./checkpoint-repository.js";
 import * as commits from "./commit-repository.js";
 import { finishSync } from "./finish-sync.js";
 import * as merges from "./merge-repository.js";
@@ -73,7 +74,12 @@ export async function commitUnderLock(
   const started: { updates?: RefUpdates } = {};
   const begin = (): RefUpdates => (started.updates ??= startRefUpdates(store));
   try {
-    return await commitThrough(deps, workspace, request, begin);
+    const result = await commitThrough(deps, workspace, request, begin);
+    if (workspace.checkpoint_error !== null) {
+      const { org_id, agent_id } = workspace;
+      await deps.db.tenant(org_id, (tx) => clearCheckpointError(tx, agent_id));
+    }
+    return result;
   } finally {
     started.updates?.cancel();
   }

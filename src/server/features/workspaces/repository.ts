@@ -1,10 +1,12 @@
 import { and, asc, eq, inArray, ne, notInArray, sql } from "drizzle-orm";
 import { alias } from "drizzle-orm/pg-core";
 import type { MergeStrategy, Workspace } from "#shared/api/workspaces.js";
+import type { ErrorCode } from "#shared/errors.js";
 import type { Queryable } from "../../db/connect.js";
 import {
   agents,
   archives,
+  checkpointLooks,
   merges,
   projects,
   workspaceCommits,
@@ -37,7 +39,11 @@ const workspaceColumns = {
   ),
   merge_strategy: workspaces.merge_strategy,
   auto_checkpoint: workspaces.auto_checkpoint,
+  checkpoint_interval_minutes: workspaces.checkpoint_interval_minutes,
   retention_days: workspaces.retention_days,
+  checkpoint_failed_at: checkpointLooks.failed_at,
+  checkpoint_error_code: checkpointLooks.error_code,
+  checkpoint_error: checkpointLooks.error,
   pending_commits: sql<
     string[]
   >`array(select c.commit_sha from workspace_commits c where c.agent_id = ${workspaces.agent_id} and c.state = 'pending' order by c.created_at)`,
@@ -68,7 +74,12 @@ export type WorkspaceRow = {
   retention_ends_at: string | null;
   merge_strategy: MergeStrategy;
   auto_checkpoint: boolean;
+  checkpoint_interval_minutes: number | null;
   retention_days: number;
+  /** Of the last checkpoint that the server made by itself, where that failed. */
+  checkpoint_failed_at: string | null;
+  checkpoint_error_code: ErrorCode | null;
+  checkpoint_error: string | null;
   /** Those whose end is not known, in the order they were made. */
   pending_commits: string[];
   created_at: string;
@@ -85,6 +96,7 @@ export async function findWorkspace(
     .innerJoin(agents, eq(agents.id, workspaces.agent_id))
     .leftJoin(parents, eq(parents.id, workspaces.parent_agent_id))
     .leftJoin(archives, eq(archives.id, workspaces.archive_id))
+    .leftJoin(checkpointLooks, eq(checkpointLooks.agent_id, workspaces.agent_id))
     .where(eq(workspaces.agent_id, agentId));
   return row;
 }
@@ -190,6 +202,7 @@ export async function updateWorkspace(
       | "archive_id"
       | "merge_strategy"
       | "auto_checkpoint"
+      | "checkpoint_interval_minutes"
       | "retention_days"
     >
   >,

@@ -25,6 +25,7 @@ import {
   type WorkspaceDeps,
 } from "./workspace.js";
 
+export { checkpointAtEndOfRun } from "./auto-checkpoint.js";
 export { archiveForGood, saveWorkspace } from "./archive-workspace.js";
 export { removeWorkspacesOf } from "./remove-workspaces.js";
 export { agentsOfBranches } from "./repository.js";
@@ -48,6 +49,7 @@ export async function updateWorkspace(
       | {
           merge_strategy?: MergeStrategy | undefined;
           auto_checkpoint?: boolean | undefined;
+          checkpoint_interval_minutes?: number | null | undefined;
           retention_days?: number | undefined;
         }
       | undefined;

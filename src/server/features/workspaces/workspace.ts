@@ -39,6 +39,7 @@ export const auditedFields = [
   "parent_agent_id",
   "merge_strategy",
   "auto_checkpoint",
+  "checkpoint_interval_minutes",
   "retention_days",
 ] as const;
 
@@ -123,10 +124,12 @@ export async function readWorkspace(
     error: row.error,
     archived_at: row.archived_at,
     retention_ends_at: row.retention_ends_at,
+    checkpoint_error: checkpointErrorOf(row),
     counts: await repository.countActs(tx, agentId),
     settings: {
       merge_strategy: row.merge_strategy,
       auto_checkpoint: row.auto_checkpoint,
+      checkpoint_interval_minutes: row.checkpoint_interval_minutes,
       retention_days: row.retention_days,
     },
     created_at: row.created_at,
@@ -148,6 +151,11 @@ export async function snapshotOf(
   return withFolderErrors(() =>
     snapshotFolder({ ...placesOf(deps, workspace), parentTree, onChanges }),
   );
+}
+
+function checkpointErrorOf(row: WorkspaceRow): Workspace["checkpoint_error"] {
+  const { checkpoint_error_code: code, checkpoint_error: detail, checkpoint_failed_at: at } = row;
+  return code === null || detail === null || at === null ? null : { code, detail, at };
 }
 
 /** Runs work that reads the agent's folder; what it may hold wrongly becomes an answer that names the path. */

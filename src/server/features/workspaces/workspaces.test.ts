@@ -50,8 +50,14 @@ describe("a workspace", () => {
       head_commit: main,
       status: "active",
       error: null,
+      checkpoint_error: null,
       counts: { commits: 0, merges: 0, conflicts_resolved: 0 },
-      settings: { merge_strategy: "newest_file_wins", auto_checkpoint: true, retention_days: 30 },
+      settings: {
+        merge_strategy: "newest_file_wins",
+        auto_checkpoint: true,
+        checkpoint_interval_minutes: 10,
+        retention_days: 30,
+      },
     });
     expect(await readdir(folderOf(data))).toEqual(["src"]);
     expect(await readFile(join(folderOf(data), "src/app.ts"), "utf8")).toBe("one\n");
@@ -153,6 +159,7 @@ describe("a workspace", () => {
     expect((await change({ settings: { auto_checkpoint: false } })).settings).toEqual({
       merge_strategy: "newest_file_wins",
       auto_checkpoint: false,
+      checkpoint_interval_minutes: 10,
       retention_days: 30,
     });
     const changed = await change({ base_branch: "next", settings: { retention_days: 3650 } });

@@ -23,6 +23,7 @@ export function SettingsTab({ workspace, refusal }: SettingsTabProps): ReactElem
   const [baseBranch, setBaseBranch] = useState(workspace.base_branch);
   const [strategy, setStrategy] = useState<MergeStrategy>(settings.merge_strategy);
   const [isAutoCheckpoint, setAutoCheckpoint] = useState(settings.auto_checkpoint);
+  const [minutes, setMinutes] = useState(String(settings.checkpoint_interval_minutes ?? ""));
   const [retentionDays, setRetentionDays] = useState(String(settings.retention_days));
   const reason = refusal("agent:workspace:write");
 
@@ -36,14 +37,15 @@ export function SettingsTab({ workspace, refusal }: SettingsTabProps): ReactElem
     say: () => "Settings saved",
   });
   const baseError = save.error?.field("base_branch");
-  // An error inside `settings` is located by its second part; the number is the one field typed there.
-  const settingsError = save.error?.field("settings");
+  const minutesError = save.error?.field("settings.checkpoint_interval_minutes");
+  const retentionError = save.error?.field("settings.retention_days");
   const handleSubmit = (): void => {
     save.submit({
       ...(baseBranch === workspace.base_branch ? {} : { base_branch: baseBranch.trim() }),
       settings: {
         merge_strategy: strategy,
         auto_checkpoint: isAutoCheckpoint,
+        checkpoint_interval_minutes: minutes.trim() === "" ? null : Number(minutes),
         // An empty field is not zero.
         retention_days: retentionDays.trim() === "" ? Number.NaN : Number(retentionDays),
       },
@@ -55,7 +57,7 @@ export function SettingsTab({ workspace, refusal }: SettingsTabProps): ReactElem
         label="Workspace settings"
         onSubmit={handleSubmit}
         error={save.error}
-        isShownAtField={Boolean(baseError ?? settingsError)}
+        isShownAtField={Boolean(baseError ?? minutesError ?? retentionError)}
         className="max-w-xl"
       >
         <PermissionHint reason={reason} />
@@ -83,7 +85,23 @@ export function SettingsTab({ workspace, refusal }: SettingsTabProps): ReactElem
           checked={isAutoCheckpoint}
           onChange={setAutoCheckpoint}
           disabledReason={reason}
-          hint="Commits unsaved work before a merge. When off, such a merge is refused."
+          hint="Commits unsaved work before a merge, at the end of a run, and at the interval below. When off, a merge with unsaved work is refused."
+        />
+        <TextField
+          label="Checkpoint Interval (Minutes)"
+          name="checkpoint_interval_minutes"
+          inputMode="numeric"
+          optional
+          value={minutes}
+          onChange={setMinutes}
+          error={minutesError}
+          disabledReason={
+            reason ??
+            (isAutoCheckpoint
+              ? undefined
+              : "Auto Checkpoint is off: switch it on to have an interval.")
+          }
+          hint="How often unsaved work is committed by itself, 1 to 1440. Empty: never."
         />
         <TextField
           label="Retention Days"
@@ -91,7 +109,7 @@ export function SettingsTab({ workspace, refusal }: SettingsTabProps): ReactElem
           inputMode="numeric"
           value={retentionDays}
           onChange={setRetentionDays}
-          error={settingsError}
+          error={retentionError}
           disabledReason={reason}
           hint="How long an archived workspace can be brought back."
         />

@@ -7,6 +7,7 @@ import { Card, Details } from "../../ui/card.js";
 import { CommitId, CopyIcon } from "../../ui/copy-button.js";
 import { PlainText } from "../../ui/plain-text.js";
 import { Time } from "../../ui/time.js";
+import { CheckpointError } from "./checkpoint-error.js";
 import { PendingChanges } from "./pending-changes.js";
 import { PushCommands } from "./push-commands.js";
 import { WorkspaceStatus } from "./workspace-status.js";
@@ -22,6 +23,7 @@ export function WorkspaceDetails({ workspace }: { workspace: Workspace }): React
             <PlainText value={workspace.error} multiline />
           </Alert>
         )}
+        <CheckpointError error={workspace.checkpoint_error} />
         <WorkingDirectory path={workspace.working_directory} />
         {workspace.workspace_type === "remote" && workspace.status === "active" && (
           <PushCommands workspace={workspace} />
