@@ -138,6 +138,7 @@ const bodies: Record<string, (ids: Ids) => unknown> = {
   "workspaces.sync": () => ({}),
   "workspaces.revertMerge": () => ({}),
   "workspaces.restoreVersion": () => ({ paths: ["of-mine.txt"] }),
+  "previews.create": ({ merge_id }) => ({ act: "revert", merge_id }),
   "apiKeys.create": ({ org_id }) => ({ name: "mine", organization_id: org_id }),
   "apiKeys.update": () => ({ name: "mine now" }),
   "apiKeys.rotate": () => ({}),
@@ -174,6 +175,7 @@ const namingInBody = new Set([
   "invitations.create",
   "organizations.transfer",
   "roles.create",
+  "previews.create",
 ]);
 const withInner = ofOthers.filter(
   ({ call, endpoint }) =>

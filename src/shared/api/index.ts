@@ -8,6 +8,7 @@ import { members } from "./members.js";
 import { oidc } from "./oidc.js";
 import { organizations } from "./organizations.js";
 import { passkeys } from "./passkeys.js";
+import { previews } from "./previews.js";
 import { projects } from "./projects.js";
 import { roles } from "./roles.js";
 import { runs } from "./runs.js";
@@ -30,6 +31,7 @@ export const api = {
   runs,
   usage,
   workspaces,
+  previews,
   apiKeys,
   audit,
   events,

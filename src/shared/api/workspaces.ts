@@ -39,6 +39,12 @@ export const workspace = z.strictObject({
   /** Null while the workspace is being made. */
   parent_commit: z.string().nullable(),
   head_commit: z.string().nullable(),
+  /**
+   * Commits of its branch that the base branch does not have, and the other way round, as of now; null
+   * where one of the two is not there.
+   */
+  ahead: z.number().int().nullable(),
+  behind: z.number().int().nullable(),
   status: z.enum(["creating", "active", "merging", "archived", "failed"]),
   error: z.string().nullable(),
   /** While it is archived: since when, and until when it can be restored at least. */
@@ -61,9 +67,12 @@ export type Workspace = z.output<typeof workspace>;
 
 export const commitTypes = ["checkpoint", "validation", "manual", "final"] as const;
 
+/** What commits can be: those made on request, and that of a sync. */
+export const recordedCommitTypes = [...commitTypes, "merge"] as const;
+
 const commitFields = {
   commit_sha: z.string(),
-  commit_type: z.enum([...commitTypes, "merge"]),
+  commit_type: z.enum(recordedCommitTypes),
   iteration: z.number().int().nullable(),
   files_changed: z.number().int(),
   additions: z.number().int(),
@@ -118,7 +127,7 @@ const resolution = z.strictObject({
  * What moved the target branch: a merge of the workspace, what undoes all or a part of one, or a sync,
  * whose source is the base branch and whose target is the workspace's.
  */
-const mergeKinds = ["merge", "revert", "restore", "sync"] as const;
+export const mergeKinds = ["merge", "revert", "restore", "sync"] as const;
 
 const mergeFields = {
   kind: z.enum(mergeKinds),
@@ -145,6 +154,8 @@ const version = z.strictObject({
   path: z.string(),
   /** Six octal digits, as git writes modes. */
   mode: z.string(),
+  /** git's id of the content: the same id is the same content. A submodule's is its commit. */
+  oid: z.string(),
   /** Of a symbolic link: what it points to. */
   text: z.string().nullable(),
   /** Why there is no text. */
@@ -152,7 +163,7 @@ const version = z.strictObject({
 });
 export type FileVersion = z.output<typeof version>;
 
-const conflict = z.strictObject({
+export const conflict = z.strictObject({
   paths: z.array(z.string()),
   kind: z.string(),
   /** The files of each side; none where that side deleted them. */
@@ -167,12 +178,12 @@ export const conflicts = z.strictObject({
 });
 export type Conflicts = z.output<typeof conflicts>;
 
-const agentParams = z.strictObject({ agent_id: id });
+export const agentParams = z.strictObject({ agent_id: id });
 const sha = z.string().regex(/^[0-9a-f]{40}$/, "must be a full commit id");
-const path = z.string("must be a text").min(1, "must not be empty").max(4096, "is too long");
+export const path = z.string("must be a text").min(1, "must not be empty").max(4096, "is too long");
 
 /** One conflict's decision, under any of its paths: a side's version, or content in the place of both. */
-const choice = z
+export const choice = z
   .strictObject({
     path,
     take: z.enum(["source", "target"], 'must be "source" or "target"').optional(),
@@ -302,9 +313,13 @@ export const workspaces = {
     method: "GET",
     path: "/api/v1/agents/{agent_id}/workspace/commits",
     access: "agent:workspace:read",
-    summary: "The workspace's own commits, newest first",
+    summary: "The workspace's own commits, newest first; all, or those of one type",
     params: agentParams,
-    query: page,
+    query: page.extend({
+      commit_type: z
+        .enum(recordedCommitTypes, `must be one of ${recordedCommitTypes.join(", ")}`)
+        .optional(),
+    }),
     response: z.array(commit),
   }),
   commit: endpoint({

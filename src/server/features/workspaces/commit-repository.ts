@@ -24,8 +24,15 @@ const ofThisLife = sql`${workspaceCommits.created_at} >= (select w.created_at fr
 export async function listCommits(
   tx: Queryable,
   agentId: string,
-  after: readonly string[] | null,
-  limit: number,
+  {
+    after,
+    limit,
+    commit_type,
+  }: {
+    after: readonly string[] | null;
+    limit: number;
+    commit_type?: Commit["commit_type"] | undefined;
+  },
 ): Promise<(Commit & { id: string })[]> {
   return tx
     .select({ id: workspaceCommits.id, ...commitColumns })
@@ -35,6 +42,7 @@ export async function listCommits(
         eq(workspaceCommits.agent_id, agentId),
         recorded,
         ofThisLife,
+        commit_type === undefined ? undefined : eq(workspaceCommits.commit_type, commit_type),
         after === null
           ? undefined
           : sql`(${workspaceCommits.created_at}, ${workspaceCommits.id}) < (${after[0]}::timestamptz, ${after[1]}::uuid)`,

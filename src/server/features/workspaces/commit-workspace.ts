@@ -164,7 +164,7 @@ function defaultMessage(
 /** The newest commit; for a workspace without one of its own, what it started from. */
 async function newestCommit(deps: WorkspaceDeps, workspace: ActiveWorkspace): Promise<Commit> {
   const [newest] = await deps.db.tenant(workspace.org_id, (tx) =>
-    commits.listCommits(tx, workspace.agent_id, null, 1),
+    commits.listCommits(tx, workspace.agent_id, { after: null, limit: 1 }),
   );
   if (newest) {
     const { id: _id, ...commit } = newest;

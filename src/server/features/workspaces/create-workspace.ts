@@ -80,7 +80,7 @@ export async function createWorkspace(
     });
   });
   await finishWorkspace(deps, context.orgId, agentId);
-  return context.tx((tx) => readWorkspace(deps, tx, agentId));
+  return readWorkspace(deps, context, agentId);
 }
 
 /** Makes what a reserved workspace lacks; from any point at which an earlier try was cut off. */

@@ -59,7 +59,7 @@ export async function previewMerge(
   agentId: string,
   request: MergeRequest,
 ): Promise<Merge> {
-  return withPreview(deps, context, agentId, request, async (input) =>
+  return withMerge(deps, context, agentId, request, async (input) =>
     mergeOf(input, await planMerge(deps, input)),
   );
 }
@@ -71,10 +71,11 @@ export function previewConflicts(
   agentId: string,
   request: MergeRequest,
 ): Promise<Conflicts> {
-  return withPreview(deps, context, agentId, request, (input) => readConflicts(deps, input));
+  return withMerge(deps, context, agentId, request, (input) => readConflicts(deps, input));
 }
 
-async function withPreview<Result>(
+/** Works on the merge as it would be, the workspace held still. @throws AppError as `mergeWorkspace` */
+export async function withMerge<Result>(
   deps: WorkspaceDeps,
   context: OrgContext,
   agentId: string,
@@ -84,21 +85,31 @@ async function withPreview<Result>(
   const target = await targetOf(deps, context, agentId, request);
   return deps.db.locks([workspaceLock(agentId)], async () => {
     const workspace = await activeUnderLock(deps, context.orgId, agentId);
-    const places = placesOf(deps, workspace);
-    const snapshot = await snapshotOf(deps, workspace);
-    // A commit that no reference names: it is never seen, and git forgets it.
-    const source = snapshot.changed
-      ? await commitTree(places.store, {
-          tree: snapshot.tree,
-          parents: [workspace.head_commit],
-          message: "Unsaved work",
-          author: { name: workspace.agent_name, email: `${agentId}@agents.omoi` },
-          date: new Date(),
-        })
-      : workspace.head_commit;
-    const input = await inputOf(places.store, workspace, target.branch, request, null, source);
-    return work({ ...input, unsaved: snapshot.changed });
+    const { store } = placesOf(deps, workspace);
+    const { commit, unsaved } = await headWithUnsaved(deps, workspace);
+    const input = await inputOf(store, workspace, target.branch, request, null, commit);
+    return work({ ...input, unsaved });
   });
+}
+
+/**
+ * The workspace's head with its unsaved work: a commit that no reference names. It is kept nowhere,
+ * and git forgets it.
+ */
+export async function headWithUnsaved(
+  deps: WorkspaceDeps,
+  workspace: ActiveWorkspace,
+): Promise<{ commit: string; unsaved: boolean }> {
+  const { changed, tree } = await snapshotOf(deps, workspace);
+  if (!changed) return { commit: workspace.head_commit, unsaved: false };
+  const commit = await commitTree(placesOf(deps, workspace).store, {
+    tree,
+    parents: [workspace.head_commit],
+    message: "Unsaved work",
+    author: { name: workspace.agent_name, email: `${workspace.agent_id}@agents.omoi` },
+    date: new Date(),
+  });
+  return { commit, unsaved: true };
 }
 
 async function targetOf(
@@ -220,19 +231,24 @@ export function howToDecide(
   return { strategy: "manual", choices: resolutions };
 }
 
-/** @throws AppError 412 `stale` where the caller had seen another state than is there now */
+/**
+ * @param remade the side whose commit is made anew for each call: of it the files count, since a
+ *   checkpoint of unsaved work is another commit than its preview was
+ * @throws AppError 412 `stale` where the caller had seen another state than is there now
+ */
 export async function requireAsSeen(
   store: string,
   { expected_source, expected_target }: DecidedRequest,
-  { source, target }: { source: string; target: string },
+  now: { source: string; target: string },
+  remade: "source" | "target" = "source",
 ): Promise<void> {
-  const seen = expected_source ?? source;
-  // The files count: a checkpoint of unsaved work is another commit than its preview was.
+  const seen = { source: expected_source ?? now.source, target: expected_target ?? now.target };
+  const other = remade === "source" ? "target" : "source";
   const isSame =
-    (expected_target ?? target) === target &&
-    (seen === source ||
-      ((await resolveCommit(store, seen)) !== null &&
-        (await resolveTree(store, seen)) === (await resolveTree(store, source))));
+    seen[other] === now[other] &&
+    (seen[remade] === now[remade] ||
+      ((await resolveCommit(store, seen[remade])) !== null &&
+        (await resolveTree(store, seen[remade])) === (await resolveTree(store, now[remade]))));
   if (isSame) return;
   throw new AppError("stale", "A branch changed since you looked at the conflicts; look again.");
 }

@@ -42,7 +42,7 @@ export interface MergeInput {
   target: string;
   /** The commit to take for the one where the two parted; null leaves that to git. */
   base: string | null;
-  /** A source commit that the server has just made for unsaved work and has not recorded. */
+  /** Whether the workspace's side is a commit made just now for unsaved work, which is not recorded. */
   unsaved: boolean;
   strategy: MergeStrategy;
   /** What the strategy `manual` goes by: choices of a request, or decisions as they were recorded. */
@@ -180,7 +180,7 @@ async function timesOf(
     };
     const now: SideTime = { at: new Date().toISOString(), sequence: Number.MAX_SAFE_INTEGER };
     const timeOf = (sha: string): SideTime =>
-      received.get(sha) ?? (input.unsaved && sha === input.source ? now : imported);
+      received.get(sha) ?? (input.unsaved && sha === input[input.workspace] ? now : imported);
     const newest = (commits: string[]): SideTime | null => latest(commits.map(timeOf));
     return { source: source.map(newest), target: target.map(newest) };
   });

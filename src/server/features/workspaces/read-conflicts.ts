@@ -38,8 +38,8 @@ export async function readConflicts(
   const versionOf = ({ path, mode, oid }: ConflictFile): FileVersion => {
     const text = texts.get(oid) ?? { omitted: "submodule" as const };
     return typeof text === "string"
-      ? { path, mode, text, omitted: null }
-      : { path, mode, text: null, omitted: text.omitted };
+      ? { path, mode, oid, text, omitted: null }
+      : { path, mode, oid, text: null, omitted: text.omitted };
   };
   return {
     source_commit: input.source,

@@ -1,3 +1,4 @@
+import type { previews } from "#shared/api/previews.js";
 import type { Merge, workspaces } from "#shared/api/workspaces.js";
 import { notFound } from "../../errors.js";
 import type { Handlers, OrgContext } from "../../http/mount.js";
@@ -8,6 +9,7 @@ import { commitWorkspace } from "./commit-workspace.js";
 import { createWorkspace } from "./create-workspace.js";
 import * as merges from "./merge-repository.js";
 import { mergeWorkspace, previewConflicts, previewMerge } from "./merge-workspace.js";
+import { preview } from "./preview.js";
 import { readMergeConflicts } from "./read-conflicts.js";
 import { readChanges, readDiff, readRawDiff, updateWorkspace } from "./service.js";
 import { syncWorkspace } from "./sync-workspace.js";
@@ -24,7 +26,7 @@ export function workspaceHandlers(deps: WorkspaceDeps): Handlers<typeof workspac
   return {
     create: (context, { params, body }) =>
       createWorkspace(deps, context, params.agent_id, body ?? {}),
-    get: ({ tx }, { params }) => tx((db) => readWorkspace(deps, db, params.agent_id)),
+    get: (context, { params }) => readWorkspace(deps, context, params.agent_id),
     update: (context, { params, body }) => updateWorkspace(deps, context, params.agent_id, body),
     archive: async (context, { params }) => {
       await archiveWorkspace(deps, context, params.agent_id);
@@ -32,7 +34,7 @@ export function workspaceHandlers(deps: WorkspaceDeps): Handlers<typeof workspac
     },
     restore: async (context, { params }) => {
       await restoreWorkspace(deps, context, params.agent_id);
-      return context.tx((tx) => readWorkspace(deps, tx, params.agent_id));
+      return readWorkspace(deps, context, params.agent_id);
     },
     changes: (context, { params }) => readChanges(deps, context, params.agent_id),
     createCommit: async (context, { params, body }) => {
@@ -44,7 +46,8 @@ export function workspaceHandlers(deps: WorkspaceDeps): Handlers<typeof workspac
       const after = query.cursor === undefined ? null : decodeCursor(query.cursor, 2);
       const rows = await tx(async (db) => {
         await requireWorkspace(db, params.agent_id);
-        return commits.listCommits(db, params.agent_id, after, query.limit + 1);
+        const { commit_type, limit } = query;
+        return commits.listCommits(db, params.agent_id, { after, limit: limit + 1, commit_type });
       });
       const cursorOf = (last: (typeof rows)[number]) => [last.created_at, last.id];
       return pageOf(rows, query.limit, cursorOf, request, reply).map(
@@ -97,5 +100,11 @@ export function workspaceHandlers(deps: WorkspaceDeps): Handlers<typeof workspac
       const { agent_id, merge_id } = params;
       return made(context, await restoreVersion(deps, context, agent_id, merge_id, body));
     },
+  };
+}
+
+export function previewHandlers(deps: WorkspaceDeps): Handlers<typeof previews> {
+  return {
+    create: (context, { params, body }) => preview(deps, context, params.agent_id, body),
   };
 }

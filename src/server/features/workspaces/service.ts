@@ -70,7 +70,7 @@ export async function updateWorkspace(
   const changes = Object.fromEntries(
     Object.entries({ base_branch, ...settings }).filter(([, value]) => value !== undefined),
   );
-  return context.change(async (tx, tell) => {
+  await context.change(async (tx, tell) => {
     const before = await requireWorkspace(tx, agentId);
     if (Object.keys(changes).length > 0) await repository.updateWorkspace(tx, agentId, changes);
     const after = await requireWorkspace(tx, agentId);
@@ -78,8 +78,8 @@ export async function updateWorkspace(
     if (Object.keys(changed).length > 0) {
       tell({ action: "workspace.updated", target: auditTarget(after), changes: changed });
     }
-    return readWorkspace(deps, tx, agentId);
   });
+  return readWorkspace(deps, context, agentId);
 }
 
 /** What the workspace adds to its base branch, committed or not: from where the two parted. */

@@ -6,14 +6,17 @@ import { diffStats } from "../../git/diff.js";
 import { commitTree, resolveCommit, updateRefs } from "../../git/repository.js";
 import type { OrgContext } from "../../http/mount.js";
 import * as commits from "./commit-repository.js";
+import { activeUnderLock } from "./commit-workspace.js";
 import { finishSync } from "./finish-sync.js";
 import * as merges from "./merge-repository.js";
 import type { NewMerge } from "./merge-repository.js";
 import {
+  headWithUnsaved,
   howToDecide,
   mergeOf,
   requireAsSeen,
   saveFirst,
+  type DecidedRequest,
   type MergeRequest,
 } from "./merge-workspace.js";
 import { planMerge, type MergeInput, type MergePlan } from "./plan-merge.js";
@@ -37,38 +40,74 @@ export function syncWorkspace(
   agentId: string,
   request: Omit<MergeRequest, "target_branch">,
 ): Promise<Merge> {
+  return whileNothingRuns(deps, context, agentId, async () => {
+    const workspace = await saveFirst(deps, context, agentId);
+    const input = await inputOf(deps, workspace, request, workspace.head_commit, newId());
+    const plan = await planMerge(deps, input);
+    if (plan.upToDate) return mergeOf(input, plan, { kind: "sync", of_merge: null });
+    return landSync(deps, context, workspace, input, plan, request.message);
+  });
+}
+
+/** Works on the sync as it would be, the workspace held still. @throws AppError as `syncWorkspace` */
+export function withSync<Result>(
+  deps: WorkspaceDeps,
+  context: OrgContext,
+  agentId: string,
+  request: DecidedRequest,
+  work: (input: MergeInput) => Promise<Result>,
+): Promise<Result> {
+  return whileNothingRuns(deps, context, agentId, async () => {
+    const workspace = await activeUnderLock(deps, context.orgId, agentId);
+    const { commit, unsaved } = await headWithUnsaved(deps, workspace);
+    return work({ ...(await inputOf(deps, workspace, request, commit, null)), unsaved });
+  });
+}
+
+function whileNothingRuns<Result>(
+  deps: WorkspaceDeps,
+  context: OrgContext,
+  agentId: string,
+  work: () => Promise<Result>,
+): Promise<Result> {
   return deps.db.locks([workspaceLock(agentId)], async () => {
     // Files are written by their paths: what runs there could put a link in the way.
     if (await context.tx((tx) => repository.hasManagedRun(tx, agentId))) {
       throw new AppError("agent_running", "A command runs in the workspace; stop it, or wait.");
     }
-    const workspace = await saveFirst(deps, context, agentId);
-    const { store } = placesOf(deps, workspace);
-    const source = await resolveCommit(store, branchRef(workspace.base_branch));
-    if (source === null) {
-      throw new AppError(
-        "base_branch_gone",
-        `The base branch ${workspace.base_branch} is gone; choose another one in the settings.`,
-      );
-    }
-    const target = workspace.head_commit;
-    await requireAsSeen(store, request, { source, target });
-    const input: MergeInput = {
-      org_id: workspace.org_id,
-      project_id: workspace.project_id,
-      mergeId: newId(),
-      source,
-      target,
-      base: null,
-      unsaved: false,
-      workspace: "target",
-      ...howToDecide(request, workspace.merge_strategy),
-      branches: { source: workspace.base_branch, target: workspace.branch_name },
-    };
-    const plan = await planMerge(deps, input);
-    if (plan.upToDate) return mergeOf(input, plan, { kind: "sync", of_merge: null });
-    return landSync(deps, context, workspace, input, plan, request.message);
+    return work();
   });
+}
+
+async function inputOf(
+  deps: WorkspaceDeps,
+  workspace: ActiveWorkspace,
+  request: DecidedRequest,
+  target: string,
+  mergeId: string | null,
+): Promise<MergeInput> {
+  const { org_id, project_id, base_branch, branch_name } = workspace;
+  const { store } = placesOf(deps, workspace);
+  const source = await resolveCommit(store, branchRef(base_branch));
+  if (source === null) {
+    throw new AppError(
+      "base_branch_gone",
+      `The base branch ${base_branch} is gone; choose another one in the settings.`,
+    );
+  }
+  await requireAsSeen(store, request, { source, target }, "target");
+  return {
+    org_id,
+    project_id,
+    mergeId,
+    source,
+    target,
+    base: null,
+    unsaved: false,
+    workspace: "target",
+    ...howToDecide(request, workspace.merge_strategy),
+    branches: { source: base_branch, target: branch_name },
+  };
 }
 
 /**

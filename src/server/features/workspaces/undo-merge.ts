@@ -39,13 +39,15 @@ export function revertMerge(
   mergeId: string,
   request: UndoRequest,
 ): Promise<Merge> {
-  return undo(deps, context, agentId, mergeId, request, {
-    kind: "revert",
-    wanted: async (_store, merge) => merge.target_commit,
-    message: ({ source_branch, merge_commit, kind }) =>
-      `Revert the ${kind} of ${source_branch}\n\nThis undoes commit ${merge_commit}.`,
-  });
+  return undo(deps, context, agentId, mergeId, request, reverting);
 }
+
+const reverting: Undoing = {
+  kind: "revert",
+  wanted: async (_store, merge) => merge.target_commit,
+  message: ({ source_branch, merge_commit, kind }) =>
+    `Revert the ${kind} of ${source_branch}\n\nThis undoes commit ${merge_commit}.`,
+};
 
 /**
  * Puts what lost some of a merge's conflicts back by a new commit on its target branch; later work is
@@ -58,14 +60,15 @@ export function restoreVersion(
   mergeId: string,
   request: UndoRequest & { paths: readonly string[] },
 ): Promise<Merge> {
-  const { paths } = request;
-  return undo(deps, context, agentId, mergeId, request, {
-    kind: "restore",
-    wanted: (store, merge, author) => decidedOtherwise(store, merge, paths, author),
-    message: ({ merge_commit }) =>
-      `Restore the other version of ${paths.length === 1 ? paths[0] : `${paths.length} paths`}\n\nIt lost in commit ${merge_commit}.`,
-  });
+  return undo(deps, context, agentId, mergeId, request, restoring(request.paths));
 }
+
+const restoring = (paths: readonly string[]): Undoing => ({
+  kind: "restore",
+  wanted: (store, merge, author) => decidedOtherwise(store, merge, paths, author),
+  message: ({ merge_commit }) =>
+    `Restore the other version of ${paths.length === 1 ? paths[0] : `${paths.length} paths`}\n\nIt lost in commit ${merge_commit}.`,
+});
 
 async function undo(
   deps: WorkspaceDeps,
@@ -75,34 +78,90 @@ async function undo(
   request: UndoRequest,
   undoing: Undoing,
 ): Promise<Merge> {
-  const read = () =>
-    context.tx(async (tx) => {
-      const merge = await merges.findRecorded(tx, agentId, mergeId);
-      if (!merge) throw notFound();
-      return { merge, workspace: await requireWorkspace(tx, agentId) };
-    });
-  const { merge: found } = await read();
-  if (found.kind === "sync") {
-    throw new AppError(
-      "sync_not_revertible",
-      "A sync changed the workspace alone; change its files there and commit them.",
-    );
-  }
-  const lock = branchLock(found.project_id, found.target_branch);
-  return deps.db.locks([lock], async () => {
-    const { merge, workspace } = await read();
-    if (merge.reverted_by !== null) {
-      throw new AppError(
-        "already_reverted",
-        "The merge is reverted; revert its revert to have it back.",
-        { reverted_by: merge.reverted_by },
-      );
-    }
-    const author = { name: workspace.agent_name, email: `${agentId}@agents.omoi` };
-    const store = deps.storage.repository(merge.org_id, merge.project_id);
-    const source = await undoing.wanted(store, merge, author);
+  const { project_id, target_branch } = (await readUndone(context, agentId, mergeId)).merge;
+  return deps.db.locks([branchLock(project_id, target_branch)], async () => {
+    const { merge, author } = await readUndone(context, agentId, mergeId);
+    refuseReverted(merge);
+    const source = await undoing.wanted(storeOf(deps, merge), merge, author);
     return whileBranchMoves(() => undoOnce(deps, context, merge, source, author, request, undoing));
   });
+}
+
+/** Works on the undoing as it would be. @throws AppError as `revertMerge` */
+export async function withUndoing<Result>(
+  deps: WorkspaceDeps,
+  context: OrgContext,
+  agentId: string,
+  mergeId: string,
+  request: DecidedRequest & { paths?: readonly string[] },
+  work: (input: MergeInput) => Promise<Result>,
+): Promise<Result> {
+  const { merge, author } = await readUndone(context, agentId, mergeId);
+  refuseReverted(merge);
+  const undoing = request.paths === undefined ? reverting : restoring(request.paths);
+  const source = await undoing.wanted(storeOf(deps, merge), merge, author);
+  return work(await inputNow(deps, merge, source, request, undoing.kind, null));
+}
+
+const storeOf = (deps: WorkspaceDeps, { org_id, project_id }: RecordedMerge): string =>
+  deps.storage.repository(org_id, project_id);
+
+/** @throws AppError 404; 409 `sync_not_revertible` */
+async function readUndone(
+  context: OrgContext,
+  agentId: string,
+  mergeId: string,
+): Promise<{ merge: RecordedMerge; author: Author }> {
+  return context.tx(async (tx) => {
+    const merge = await merges.findRecorded(tx, agentId, mergeId);
+    if (!merge) throw notFound();
+    if (merge.kind === "sync") {
+      throw new AppError(
+        "sync_not_revertible",
+        "A sync changed the workspace alone; change its files there and commit them.",
+      );
+    }
+    const { agent_name } = await requireWorkspace(tx, agentId);
+    return { merge, author: { name: agent_name, email: `${agentId}@agents.omoi` } };
+  });
+}
+
+/** @throws AppError 409 `already_reverted` */
+function refuseReverted({ reverted_by }: RecordedMerge): void {
+  if (reverted_by === null) return;
+  throw new AppError(
+    "already_reverted",
+    "The merge is reverted; revert its revert to have it back.",
+    { reverted_by },
+  );
+}
+
+/** What the undoing is computed from, with the branch as it is now. @throws AppError 409 `merge_gone`; 412 `stale` */
+async function inputNow(
+  deps: WorkspaceDeps,
+  merge: RecordedMerge,
+  source: string,
+  request: DecidedRequest,
+  kind: Undoing["kind"],
+  mergeId: string | null,
+): Promise<MergeInput> {
+  const store = storeOf(deps, merge);
+  const { target_branch, merge_commit } = merge;
+  const target = await resolveCommit(store, branchRef(target_branch));
+  if (target === null || !(await isAncestor(store, merge_commit, target))) {
+    throw new AppError(
+      "merge_gone",
+      `The branch ${target_branch} does not hold the merge any more.`,
+    );
+  }
+  await requireAsSeen(store, request, { source, target });
+  return {
+    ...inputOf({ ...merge, kind, base_commit: merge_commit }),
+    mergeId,
+    source,
+    target,
+    ...howToDecide(request, "manual"),
+  };
 }
 
 async function undoOnce(
@@ -115,28 +174,14 @@ async function undoOnce(
   { kind, message }: Undoing,
 ): Promise<Merge> {
   const { org_id, project_id, agent_id, source_branch, target_branch } = merge;
-  const store = deps.storage.repository(org_id, project_id);
-  const target = await resolveCommit(store, branchRef(target_branch));
-  if (target === null || !(await isAncestor(store, merge.merge_commit, target))) {
-    throw new AppError(
-      "merge_gone",
-      `The branch ${target_branch} does not hold the merge any more.`,
-    );
-  }
-  await requireAsSeen(store, request, { source, target });
   const id = newId();
-  const input: MergeInput = {
-    ...inputOf({ ...merge, kind, base_commit: merge.merge_commit }),
-    mergeId: id,
-    source,
-    target,
-    ...howToDecide(request, "manual"),
-  };
+  const input = await inputNow(deps, merge, source, request, kind, id);
+  const { target } = input;
   const plan = await planMerge(deps, input);
   if (plan.upToDate)
     return { ...mergeOf(input, plan, { kind, of_merge: merge.id }), source_branch };
 
-  const sha = await commitTree(store, {
+  const sha = await commitTree(storeOf(deps, merge), {
     tree: plan.tree,
     parents: [target],
     message: request.message ?? message(merge),

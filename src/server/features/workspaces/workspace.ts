@@ -10,6 +10,8 @@ import {
   type Snapshot,
 } from "../../git/ingest.js";
 import { FileTooLargeError, NestedRepositoryError } from "../../git/path-errors.js";
+import { countApart } from "../../git/repository.js";
+import type { OrgContext } from "../../http/mount.js";
 import type { Storage } from "../../storage.js";
 import * as repository from "./repository.js";
 import type { WorkspaceRow } from "./repository.js";
@@ -103,10 +105,17 @@ function shownStatus(status: Exclude<WorkspaceRow["status"], "expired">): Worksp
 /** A workspace as the API shows it. @throws AppError 404 `workspace_missing`; 410 `workspace_expired` */
 export async function readWorkspace(
   deps: WorkspaceDeps,
-  tx: Queryable,
+  context: Pick<OrgContext, "tx">,
   agentId: string,
 ): Promise<Workspace> {
-  const row = await requireWorkspace(tx, agentId);
+  const { row, counts } = await context.tx(async (tx) => ({
+    row: await requireWorkspace(tx, agentId),
+    counts: await repository.countActs(tx, agentId),
+  }));
+  const apart =
+    row.head_commit === null
+      ? null
+      : await countApart(placesOf(deps, row).store, row.head_commit, branchRef(row.base_branch));
   return {
     agent_id: row.agent_id,
     agent_name: row.agent_name,
@@ -120,12 +129,14 @@ export async function readWorkspace(
     parent_agent_name: row.parent_agent_name,
     parent_commit: row.parent_commit,
     head_commit: row.head_commit,
+    ahead: apart?.one ?? null,
+    behind: apart?.other ?? null,
     status: shownStatus(row.status),
     error: row.error,
     archived_at: row.archived_at,
     retention_ends_at: row.retention_ends_at,
     checkpoint_error: checkpointErrorOf(row),
-    counts: await repository.countActs(tx, agentId),
+    counts,
     settings: {
       merge_strategy: row.merge_strategy,
       auto_checkpoint: row.auto_checkpoint,
