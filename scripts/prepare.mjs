@@ -6,7 +6,6 @@ import { createHash } from "node:crypto";
 import {
   cpSync,
   existsSync,
-  mkdirSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -14,6 +13,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join, relative } from "node:path";
+import { brotliCompressSync, gzipSync } from "node:zlib";
 
 export const root = join(import.meta.dirname, "..");
 
@@ -93,6 +93,17 @@ function filesBelow(folder) {
     .toSorted();
 }
 
+/** Beside each text file its Brotli and gzip: made once as well as can be, and only sent later. */
+function compressBelow(folder) {
+  for (const file of filesBelow(folder)) {
+    if (!/\.(html|js|css|svg|json)$/.test(file)) continue;
+    const text = readFileSync(join(root, file));
+    if (text.length < 512) continue;
+    writeFileSync(join(root, `${file}.br`), brotliCompressSync(text));
+    writeFileSync(join(root, `${file}.gz`), gzipSync(text, { level: 9 }));
+  }
+}
+
 /** Builds the server and the web app into dist/, unless they are built from these very sources. */
 export function ensureBuilt() {
   const sources = [
@@ -119,6 +130,6 @@ export function ensureBuilt() {
   }
   process.stderr.write("Building the web app…\n");
   runTool("vite/bin/vite.js", ["build", "--logLevel", "warn"]);
-  mkdirSync(join(root, "dist"), { recursive: true });
+  compressBelow("dist/web");
   writeFileSync(stamp, wanted);
 }

@@ -15,6 +15,8 @@ export async function mountStatic(app: FastifyInstance, folder: string): Promise
       wildcard: false,
       index: false,
       cacheControl: false,
+      // The build leaves Brotli and gzip beside every file (scripts/prepare.mjs).
+      preCompressed: true,
       setHeaders: (reply, path) => {
         reply.header(
           "cache-control",
