@@ -3,19 +3,20 @@ import { RouterProvider } from "@tanstack/react-router";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { onSignedOut } from "./api.js";
-import { meQuery } from "./features/auth/queries.js";
+import { forgetSignIn, meQuery } from "./features/auth/queries.js";
 import { paths } from "./paths.js";
 import { queryClient } from "./query-client.js";
 import { router } from "./routes.js";
 import "./styles.css";
 
 onSignedOut(() => {
+  forgetSignIn();
   // Nobody was signed in yet: the route says so itself, and where to go (routes.tsx).
   if (queryClient.getQueryData(meQuery.queryKey) === undefined) return;
   const { href } = router.state.location;
   // Nothing of the last session stays readable.
   queryClient.clear();
-  void router.navigate({ ...paths.login(href), replace: true });
+  void router.navigate({ ...paths.login(href), replace: true, ignoreBlocker: true });
 });
 
 const element = document.getElementById("root");

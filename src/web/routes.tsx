@@ -7,11 +7,12 @@ import {
 } from "@tanstack/react-router";
 import { type OidcError, oidcErrors } from "#shared/api/oidc.js";
 import { ApiError } from "./api.js";
-import { meQuery } from "./features/auth/queries.js";
+import { mayBeSignedIn, meQuery } from "./features/auth/queries.js";
 import { AppShell } from "./features/shell/app-shell.js";
 import { CrashPage } from "./features/shell/CrashPage.js";
 import { NotFoundPage } from "./features/shell/NotFoundPage.js";
 import { RootLayout } from "./features/shell/root-layout.js";
+import { type ListSearch, listSearchOf } from "./list-search.js";
 import {
   type AuditSearch,
   type OrganizationSearch,
@@ -124,6 +125,7 @@ const app = createRoute({
   id: "app",
   component: AppShell,
   beforeLoad: async ({ location }) => {
+    if (!mayBeSignedIn()) redirect({ ...paths.login(location.href), throw: true });
     try {
       await queryClient.ensureQueryData(meQuery);
     } catch (error) {
@@ -144,10 +146,9 @@ const home = createRoute({
 const organizations = createRoute({
   getParentRoute: () => app,
   path: "/organizations",
-  validateSearch: ({ archived, q }: Search): OrganizationSearch => ({
-    ...(archived === true ? { archived } : {}),
-    // A text of digits comes out of the address as a number.
-    ...((typeof q === "string" && q !== "") || typeof q === "number" ? { q: String(q) } : {}),
+  validateSearch: (search: Search): OrganizationSearch => ({
+    ...(search["archived"] === true ? { archived: true } : {}),
+    ...listSearchOf(search),
   }),
   component: lazyRouteComponent(
     () => import("./features/organizations/OrganizationsPage.js"),
@@ -173,9 +174,10 @@ const organization = createRoute({
 const organizationSettings = createRoute({
   getParentRoute: () => app,
   path: "/organizations/$orgId/settings",
-  validateSearch: (search: Search): { tab?: OrganizationTab } & AuditSearch => ({
+  validateSearch: (search: Search): { tab?: OrganizationTab } & AuditSearch & ListSearch => ({
     ...tabOf(organizationTabs, search),
     ...auditSearchOf(search),
+    ...listSearchOf(search, "keys_", "roles_"),
   }),
   component: lazyRouteComponent(
     () => import("./features/organizations/OrganizationSettingsPage.js"),
@@ -190,6 +192,7 @@ const statement = createRoute({
 const projects = createRoute({
   getParentRoute: () => app,
   path: "/projects",
+  validateSearch: (search: Search): ListSearch => listSearchOf(search),
   component: lazyRouteComponent(
     () => import("./features/projects/ProjectsPage.js"),
     "ProjectsPage",
@@ -203,8 +206,10 @@ const project = createRoute({
 const agents = createRoute({
   getParentRoute: () => app,
   path: "/agents",
-  validateSearch: (search: Search): { project?: string } =>
-    typeof search["project"] === "string" ? { project: search["project"] } : {},
+  validateSearch: (search: Search): { project?: string } & ListSearch => ({
+    ...(typeof search["project"] === "string" ? { project: search["project"] } : {}),
+    ...listSearchOf(search),
+  }),
   component: lazyRouteComponent(() => import("./features/agents/AgentsPage.js"), "AgentsPage"),
 });
 const workspace = createRoute({
@@ -240,6 +245,7 @@ const security = createRoute({
 const apiKeys = createRoute({
   getParentRoute: () => app,
   path: "/settings/api-keys",
+  validateSearch: (search: Search): ListSearch => listSearchOf(search),
   component: lazyRouteComponent(() => import("./features/api-keys/ApiKeysPage.js"), "ApiKeysPage"),
 });
 const newApiKey = createRoute({

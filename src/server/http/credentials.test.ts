@@ -143,6 +143,11 @@ describe("the session cookie", () => {
     expect(setCookie).toContain("; HttpOnly");
     expect(setCookie).toContain("; SameSite=Lax");
     expect(setCookie).not.toContain("Secure");
+    // Beside it one that scripts may read, and that opens nothing.
+    const marker = setCookie.split(/, (?=omoi_)/)[1] ?? "";
+    expect(marker).toMatch(/^omoi_signed_in=1; /);
+    expect(marker).not.toContain("HttpOnly");
+    expect((await send(app, "GET", me, { headers: { cookie: marker } })).status).toBe(401);
     const token = cookie.slice("omoi_session=".length);
     expect((await send(app, "GET", me, { token })).status).toBe(401);
     const body = { refresh_token: token };

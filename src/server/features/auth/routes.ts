@@ -16,7 +16,7 @@ import { changePassword, resetPassword } from "./passwords.js";
 import * as repository from "./repository.js";
 import * as sessionRepository from "./session-repository.js";
 import type { AuthService } from "./service.js";
-import { answerSignedIn, cookieOptions, originOf } from "./session-cookie.js";
+import { answerSignedIn, clearSessionCookies, originOf } from "./session-cookie.js";
 import type { SignedIn } from "./sign-in.js";
 
 export function authHandlers(
@@ -56,7 +56,7 @@ export function authHandlers(
         );
       }
       await service.endSession(actor.userId, actor.session.id);
-      reply.clearCookie(sessionCookie, cookieOptions(publicUrl()));
+      clearSessionCookies(reply, publicUrl());
       return undefined;
     },
     me: async ({ actor }) => {

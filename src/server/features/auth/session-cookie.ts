@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
+import { signedInMarker } from "#shared/api/auth.js";
 import { sessionCookie } from "../../http/authenticate.js";
 import type { SessionOrigin } from "./session-repository.js";
 import type { SignedIn } from "./sign-in.js";
@@ -13,6 +14,14 @@ export function cookieOptions(publicUrl: string) {
   };
 }
 
+/**
+ * Beside the session's cookie one that scripts may read and that opens nothing: it tells the pages
+ * whether to ask who is signed in. Who never was is not asked, so no 401 stands in the console.
+ */
+function markerOptions(publicUrl: string) {
+  return { ...cookieOptions(publicUrl), httpOnly: false };
+}
+
 /** Sets the session's cookie, and gives the tokens for the answer's body. */
 export function answerSignedIn(
   reply: FastifyReply,
@@ -20,11 +29,16 @@ export function answerSignedIn(
   publicUrl: string,
 ): SignedIn["tokens"] {
   reply.header("cache-control", "no-store");
-  reply.setCookie(sessionCookie, signedIn.cookie, {
-    ...cookieOptions(publicUrl),
-    maxAge: 365 * 86_400,
-  });
+  const maxAge = 365 * 86_400;
+  reply.setCookie(sessionCookie, signedIn.cookie, { ...cookieOptions(publicUrl), maxAge });
+  reply.setCookie(signedInMarker, "1", { ...markerOptions(publicUrl), maxAge });
   return signedIn.tokens;
+}
+
+/** Takes both cookies back. */
+export function clearSessionCookies(reply: FastifyReply, publicUrl: string): void {
+  reply.clearCookie(sessionCookie, cookieOptions(publicUrl));
+  reply.clearCookie(signedInMarker, markerOptions(publicUrl));
 }
 
 /** Where a sign-in comes from, for the list of sessions. */

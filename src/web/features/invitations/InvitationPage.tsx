@@ -11,7 +11,7 @@ import { PlainText, visible } from "../../ui/plain-text.js";
 import { ErrorState, Skeleton } from "../../ui/states.js";
 import { Time } from "../../ui/time.js";
 import { AuthLayout } from "../auth/auth-layout.js";
-import { meQuery } from "../auth/queries.js";
+import { mayBeSignedIn, meQuery } from "../auth/queries.js";
 import { AcceptInvitation, SignOutFirst } from "./invitation-actions.js";
 import { offerQuery } from "./queries.js";
 
@@ -21,9 +21,9 @@ const route = getRouteApi("/invitations/$token");
 export function InvitationPage(): ReactElement {
   const { token } = route.useParams();
   const offer = useQuery(offerQuery(token));
-  const me = useQuery(meQuery);
+  const me = useQuery({ ...meQuery, enabled: mayBeSignedIn() });
 
-  if (offer.isPending || me.isPending) {
+  if (offer.isPending || me.isLoading) {
     return (
       <Frame title="Invitation" lead="Looking at your link…">
         <Skeleton rows={2} />
