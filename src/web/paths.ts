@@ -1,3 +1,5 @@
+import type { ListSearch } from "./list-search.js";
+
 /** Every link of the app is built here: `<Link {...paths.workspace(agentId)}>`. */
 
 export const organizationTabs = ["general", "resources", "members", "billing", "audit"] as const;
@@ -11,10 +13,9 @@ export interface AuditSearch {
   to?: string;
 }
 
-/** Which organizations the list shows: archived ones too, those whose name or slug holds a text. */
-export interface OrganizationSearch {
+/** How the list of organizations is looked at, and whether archived ones are in it. */
+export interface OrganizationSearch extends ListSearch {
   archived?: boolean;
-  q?: string;
 }
 
 export const workspaceTabs = ["commits", "conflicts", "settings"] as const;
@@ -50,7 +51,7 @@ export const paths = {
       search: { tab: "audit", ...search },
     }) as const,
 
-  projects: () => ({ to: "/projects" }) as const,
+  projects: () => ({ to: "/projects", search: {} }) as const,
   project: (projectId: string) => ({ to: "/projects/$projectId", params: { projectId } }) as const,
 
   agents: () => ({ to: "/agents", search: {} }) as const,
@@ -67,7 +68,7 @@ export const paths = {
 
   profile: () => ({ to: "/settings/profile" }) as const,
   security: () => ({ to: "/settings/security", search: {} }) as const,
-  apiKeys: () => ({ to: "/settings/api-keys" }) as const,
+  apiKeys: () => ({ to: "/settings/api-keys", search: {} }) as const,
   newApiKey: () => ({ to: "/settings/api-keys/new" }) as const,
   apiKey: (keyId: string) => ({ to: "/settings/api-keys/$keyId", params: { keyId } }) as const,
 };

@@ -1,7 +1,8 @@
 import { Dialog as Radix } from "radix-ui";
-import { type ReactElement, type ReactNode, useRef } from "react";
+import { type ReactElement, type ReactNode, useRef, useState } from "react";
 import { Alert } from "./alert.js";
 import { Button, IconButton } from "./button.js";
+import { UnsavedScope } from "./unsaved.js";
 
 interface DialogProps {
   isOpen: boolean;
@@ -43,7 +44,7 @@ function useReturnFocus(): {
   };
 }
 
-/** A modal dialog. */
+/** A modal dialog. Escape, a click outside and its cross ask first where something typed would go. */
 export function Dialog({
   isOpen,
   onClose,
@@ -53,8 +54,15 @@ export function Dialog({
   children,
 }: DialogProps): ReactElement {
   const returnFocus = useReturnFocus();
+  const [unsaved] = useState(() => new Set<string>());
+  const [isAsking, setAsking] = useState(false);
+  const handleOpenChange = (open: boolean): void => {
+    if (open) return;
+    if (unsaved.size > 0) setAsking(true);
+    else onClose();
+  };
   return (
-    <Radix.Root open={isOpen} onOpenChange={(open) => !open && onClose()}>
+    <Radix.Root open={isOpen} onOpenChange={handleOpenChange}>
       <Radix.Portal>
         <div className={overlay}>
           <div className="grid min-h-[calc(100%+1px)] items-start justify-items-center p-4 sm:pt-[10vh]">
@@ -76,7 +84,18 @@ export function Dialog({
                   <IconButton label="Close" icon="close" className="-mr-2 shrink-0" />
                 </Radix.Close>
               </header>
-              <div className="px-5 pt-4 pb-5">{children}</div>
+              <div className="px-5 pt-4 pb-5">
+                <UnsavedScope value={unsaved}>{children}</UnsavedScope>
+                {isAsking && (
+                  <DiscardDialog
+                    onStay={() => setAsking(false)}
+                    onDiscard={() => {
+                      setAsking(false);
+                      onClose();
+                    }}
+                  />
+                )}
+              </div>
             </Radix.Content>
           </div>
         </div>
@@ -146,6 +165,31 @@ export function ConfirmDialog(props: ConfirmProps): ReactElement {
         <Button onClick={props.onClose}>Cancel</Button>
         <Button variant="danger" pending={props.pending} onClick={props.onConfirm}>
           {props.action}
+        </Button>
+      </DialogActions>
+    </Dialog>
+  );
+}
+
+/** Asked before something typed is lost. */
+export function DiscardDialog({
+  onStay,
+  onDiscard,
+}: {
+  onStay: () => void;
+  onDiscard: () => void;
+}): ReactElement {
+  return (
+    <Dialog
+      isOpen
+      onClose={onStay}
+      title="Discard what you typed?"
+      description="It was not saved, and is lost when you leave."
+    >
+      <DialogActions>
+        <Button onClick={onStay}>Keep editing</Button>
+        <Button variant="danger" onClick={onDiscard}>
+          Discard
         </Button>
       </DialogActions>
     </Dialog>

@@ -1,4 +1,5 @@
 import { type ComponentProps, type ReactElement, type ReactNode, useId } from "react";
+import { PlainText } from "./plain-text.js";
 
 /** What a control needs to be tied to its label, hint and error. */
 interface ControlProps {
@@ -7,11 +8,15 @@ interface ControlProps {
   "aria-invalid": true | undefined;
 }
 
+/** What somebody else saved in a field while it was edited. */
+export type Theirs = { value: unknown; onTake: () => void } | undefined;
+
 interface FieldProps {
   label: string;
   hint?: ReactNode;
   error?: string | undefined;
   optional?: boolean;
+  theirs?: Theirs;
   children: (control: ControlProps) => ReactNode;
 }
 
@@ -21,10 +26,15 @@ export function Field({
   hint,
   error,
   optional = false,
+  theirs,
   children,
 }: FieldProps): ReactElement {
   const id = useId();
-  const described = [hint ? `${id}-hint` : "", error ? `${id}-error` : ""]
+  const described = [
+    hint ? `${id}-hint` : "",
+    error ? `${id}-error` : "",
+    theirs ? `${id}-theirs` : "",
+  ]
     .filter(Boolean)
     .join(" ");
   return (
@@ -43,12 +53,38 @@ export function Field({
           {error}
         </p>
       )}
+      {theirs && <SavedMeanwhile id={`${id}-theirs`} label={label} theirs={theirs} />}
       {hint && (
         <div id={`${id}-hint`} className="text-[13px] text-muted">
           {hint}
         </div>
       )}
     </div>
+  );
+}
+
+function SavedMeanwhile({
+  id,
+  label,
+  theirs,
+}: {
+  id: string;
+  label: string;
+  theirs: NonNullable<Theirs>;
+}): ReactElement {
+  return (
+    <output id={id} className="block rounded-md bg-warn-soft px-2.5 py-1.5 text-[13px]">
+      <span className="text-warn">Saved meanwhile by somebody else: </span>
+      {theirs.value === "" ? "(empty)" : <PlainText value={String(theirs.value)} />}{" "}
+      <button
+        type="button"
+        aria-label={`Use what was saved as ${label}`}
+        onClick={theirs.onTake}
+        className="ml-1 min-h-6 font-medium text-accent-ink underline"
+      >
+        Use this
+      </button>
+    </output>
   );
 }
 
@@ -60,6 +96,7 @@ interface Described {
   hint?: ReactNode;
   error?: string | undefined;
   optional?: boolean;
+  theirs?: Theirs;
   /** Why the viewer may not change it. */
   disabledReason?: string | undefined;
 }
@@ -82,6 +119,7 @@ export function TextField({
   hint,
   error,
   optional = false,
+  theirs,
   disabledReason,
   onChange,
   after,
@@ -89,7 +127,7 @@ export function TextField({
   ...rest
 }: TextFieldProps): ReactElement {
   return (
-    <Field label={label} hint={hint} error={error} optional={optional}>
+    <Field label={label} hint={hint} error={error} optional={optional} theirs={theirs}>
       {(control) => (
         <div className="flex items-center gap-2">
           <input
@@ -118,12 +156,13 @@ export function TextArea({
   hint,
   error,
   optional = false,
+  theirs,
   disabledReason,
   onChange,
   ...rest
 }: TextAreaProps): ReactElement {
   return (
-    <Field label={label} hint={hint} error={error} optional={optional}>
+    <Field label={label} hint={hint} error={error} optional={optional} theirs={theirs}>
       {(control) => (
         <textarea
           rows={3}

@@ -1,4 +1,11 @@
-import { type FormEvent, type ReactElement, type ReactNode, useEffect, useRef } from "react";
+import {
+  type FocusEvent,
+  type FormEvent,
+  type ReactElement,
+  type ReactNode,
+  useEffect,
+  useRef,
+} from "react";
 import { Alert } from "./alert.js";
 
 interface FormProps {
@@ -8,6 +15,8 @@ interface FormProps {
   error: Error | null;
   /** Whether some field shows it, so that it is not said twice. */
   isShownAtField: boolean;
+  /** Called with a field's name when the focus leaves it. */
+  onLeaveField?: (name: string) => void;
   children: ReactNode;
   className?: string;
 }
@@ -21,6 +30,7 @@ export function Form({
   onSubmit,
   error,
   isShownAtField,
+  onLeaveField,
   children,
   className = "",
 }: FormProps): ReactElement {
@@ -33,12 +43,18 @@ export function Form({
     event.preventDefault();
     onSubmit();
   };
+  const handleBlur = ({ target }: FocusEvent): void => {
+    const name = target.getAttribute("name");
+    if (name !== null) onLeaveField?.(name);
+  };
   return (
+    // oxlint-disable-next-line jsx-a11y/no-noninteractive-element-interactions -- the blur of its fields, which bubbles
     <form
       ref={form}
       noValidate
       aria-label={label}
       onSubmit={handleSubmit}
+      onBlur={handleBlur}
       className={`flex min-w-0 flex-col gap-4 ${className}`}
     >
       {error && !isShownAtField && <Alert live>{error.message}</Alert>}

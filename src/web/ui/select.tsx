@@ -1,5 +1,5 @@
 import type { ComponentProps, ReactElement, ReactNode } from "react";
-import { controlClass, Field } from "./field.js";
+import { controlClass, Field, type Theirs } from "./field.js";
 import { Icon } from "./icons.js";
 
 interface Option {
@@ -56,6 +56,7 @@ type SelectFieldProps = SelectProps & {
   hint?: ReactNode;
   error?: string | undefined;
   optional?: boolean;
+  theirs?: Theirs;
 };
 
 export function SelectField({
@@ -63,6 +64,7 @@ export function SelectField({
   hint,
   error,
   optional = false,
+  theirs: _shownByOption,
   ...rest
 }: SelectFieldProps): ReactElement {
   return (

@@ -1,4 +1,6 @@
 import { Fragment, type ReactElement, type ReactNode } from "react";
+import { Icon } from "./icons.js";
+import type { ListView } from "./list-view.js";
 
 interface TableProps<Row> {
   label: string;
@@ -6,12 +8,16 @@ interface TableProps<Row> {
     name: string;
     renderCell: (row: Row) => ReactNode;
     hideName?: boolean;
+    /** The view's sorting that this column's heading switches. */
+    sortKey?: string;
     /** Figures are set flush right, below each other. */
     isNumber?: boolean;
     /** Of all rows, in a last one; given for every column or for none. */
     total?: ReactNode;
   }[];
   rows: readonly Row[];
+  /** The view that the rows are of, where headings sort them. */
+  view?: Pick<ListView<Row>, "state" | "change">;
   rowKey: (row: Row) => string;
   /** More about a row, below it over the whole width; undefined where it is not shown. */
   renderDetails?: (row: Row) => ReactNode;
@@ -26,6 +32,7 @@ export function Table<Row>({
   label,
   columns,
   rows,
+  view,
   rowKey,
   renderDetails,
 }: TableProps<Row>): ReactElement {
@@ -37,9 +44,16 @@ export function Table<Row>({
             <th
               key={column.name}
               scope="col"
+              {...(view && column.sortKey !== undefined
+                ? { "aria-sort": orderOf(view.state.sort, column.sortKey) }
+                : {})}
               className={`px-4 py-2 text-[13px] font-medium text-muted ${column.isNumber ? "text-right" : "text-left"}`}
             >
-              <span className={column.hideName ? "sr-only" : ""}>{column.name}</span>
+              {view && column.sortKey !== undefined ? (
+                <SortButton name={column.name} sortKey={column.sortKey} view={view} />
+              ) : (
+                <span className={column.hideName ? "sr-only" : ""}>{column.name}</span>
+              )}
             </th>
           ))}
         </tr>
@@ -95,5 +109,43 @@ export function Table<Row>({
         </tfoot>
       )}
     </table>
+  );
+}
+
+type Order = "ascending" | "descending" | "none";
+
+function orderOf(sort: string, key: string): Order {
+  return sort === key ? "ascending" : sort === `-${key}` ? "descending" : "none";
+}
+
+const nextOrder: Record<Order, (key: string) => string> = {
+  none: (key) => key,
+  ascending: (key) => `-${key}`,
+  descending: () => "",
+};
+
+/** A heading that sorts: first one way, then the other, then as the list comes. */
+function SortButton<Row>({
+  name,
+  sortKey,
+  view,
+}: {
+  name: string;
+  sortKey: string;
+  view: Pick<ListView<Row>, "state" | "change">;
+}): ReactElement {
+  const order = orderOf(view.state.sort, sortKey);
+  return (
+    <button
+      type="button"
+      onClick={() => view.change({ sort: nextOrder[order](sortKey), page: 1 })}
+      className="group -mx-1.5 inline-flex min-h-6 items-center gap-1 rounded px-1.5 hover:text-ink"
+    >
+      {name}
+      <Icon
+        name="chevronDown"
+        className={`!size-3 ${order === "ascending" ? "rotate-180" : ""} ${order === "none" ? "opacity-0 group-hover:opacity-60 group-focus-visible:opacity-60" : ""}`}
+      />
+    </button>
   );
 }

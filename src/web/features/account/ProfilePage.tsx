@@ -1,9 +1,10 @@
 import { useQuery } from "@tanstack/react-query";
-import { type ReactElement, useState } from "react";
+import type { ReactElement } from "react";
 import type { User } from "#shared/api/auth.js";
 import { api } from "#shared/api/index.js";
-import { useAction } from "../../action.js";
-import { checked, client } from "../../api.js";
+import { client } from "../../api.js";
+import { useForm } from "../../form.js";
+import { versionOf } from "../../versions.js";
 import { StatusDot } from "../../ui/badge.js";
 import { Button } from "../../ui/button.js";
 import { Card } from "../../ui/card.js";
@@ -35,49 +36,30 @@ export function ProfilePage(): ReactElement {
 }
 
 function NameSection({ user }: { user: User }): ReactElement {
-  const [fullName, setFullName] = useState(user.full_name ?? "");
-  const [department, setDepartment] = useState(user.department ?? "");
-  const save = useAction({
-    run: () =>
-      client.auth.updateMe({
-        body: checked(api.auth.updateMe, {
-          full_name: fullName.trim() || null,
-          department: department.trim() || null,
-        }),
-      }),
+  const form = useForm({
+    endpoint: api.auth.updateMe,
+    saved: { full_name: user.full_name ?? "", department: user.department ?? "" },
+    toBody: (values, changed) => ({
+      ...(changed.has("full_name") ? { full_name: values.full_name.trim() || null } : {}),
+      ...(changed.has("department") ? { department: values.department.trim() || null } : {}),
+    }),
+    version: versionOf(user),
+    run: (body, headers) => client.auth.updateMe({ body }, { headers }),
     refresh: [meQuery.queryKey],
     say: () => "Profile saved",
   });
-  const nameError = save.error?.field("full_name");
-  const departmentError = save.error?.field("department");
   return (
     <Card title="About you">
-      <Form
-        label="About you"
-        onSubmit={() => save.submit(undefined)}
-        error={save.error}
-        isShownAtField={Boolean(nameError ?? departmentError)}
-      >
-        <TextField
-          label="Full name"
-          optional
-          name="name"
-          autoComplete="name"
-          value={fullName}
-          onChange={setFullName}
-          error={nameError}
-        />
+      <Form label="About you" {...form.props}>
+        <TextField label="Full name" optional autoComplete="name" {...form.field("full_name")} />
         <TextField
           label="Department"
           optional
-          name="department"
           autoComplete="organization-title"
-          value={department}
-          onChange={setDepartment}
-          error={departmentError}
+          {...form.field("department")}
         />
         <div>
-          <Button type="submit" variant="primary" pending={save.pending}>
+          <Button type="submit" variant="primary" pending={form.pending}>
             Save Profile
           </Button>
         </div>

@@ -1,9 +1,9 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { type ReactElement, useState } from "react";
+import type { ReactElement } from "react";
 import { api } from "#shared/api/index.js";
-import { useAction } from "../../action.js";
-import { checked, client } from "../../api.js";
+import { client } from "../../api.js";
+import { useForm } from "../../form.js";
 import { paths } from "../../paths.js";
 import { Button } from "../../ui/button.js";
 import { Card } from "../../ui/card.js";
@@ -32,36 +32,23 @@ export function PasswordSection(): ReactElement {
 
 function ChangePassword(): ReactElement {
   const { data: me } = useQuery(meQuery);
-  const [current, setCurrent] = useState("");
-  const [next, setNext] = useState("");
-  const change = useAction({
-    run: () =>
-      client.auth.changePassword({
-        body: checked(api.auth.changePassword, { current_password: current, new_password: next }),
-      }),
+  const form = useForm({
+    endpoint: api.auth.changePassword,
+    saved: { current_password: "", new_password: "" },
+    toBody: (values) => values,
+    run: (body) => client.auth.changePassword({ body }),
     refresh: [sessionsQuery.queryKey],
     say: () => "Password changed. You are signed out everywhere else.",
-    onDone: () => {
-      setCurrent("");
-      setNext("");
-    },
+    onDone: () => form.reset(),
   });
-  const currentError = change.error?.field("current_password");
-  const nextError = change.error?.field("new_password");
   return (
     <Card title="Password">
-      <Form
-        label="Password"
-        onSubmit={() => change.submit(undefined)}
-        error={change.error}
-        isShownAtField={Boolean(currentError ?? nextError)}
-      >
+      <Form label="Password" {...form.props}>
         {/* Tells password managers whose password it is. */}
         <input type="text" autoComplete="username" value={me?.email ?? ""} readOnly hidden />
         <TextField
           label="Current password"
           type="password"
-          name="current_password"
           autoComplete="current-password"
           hint={
             <>
@@ -72,14 +59,12 @@ function ChangePassword(): ReactElement {
               .
             </>
           }
-          value={current}
-          onChange={setCurrent}
-          error={currentError}
+          {...form.field("current_password")}
         />
-        <NewPasswordField value={next} onChange={setNext} error={nextError} />
+        <NewPasswordField {...form.field("new_password")} />
         <p className="text-[13px] text-muted">You will be signed out everywhere but here.</p>
         <div>
-          <Button type="submit" variant="primary" pending={change.pending}>
+          <Button type="submit" variant="primary" pending={form.pending}>
             Change Password
           </Button>
         </div>

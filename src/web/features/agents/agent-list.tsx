@@ -1,9 +1,10 @@
-import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
+import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import type { ReactElement, ReactNode } from "react";
 import type { Agent } from "#shared/api/agents.js";
+import { useListView } from "../../list-search.js";
 import { paths } from "../../paths.js";
-import { Button } from "../../ui/button.js";
+import { ListToolbar, NothingFound, Pager, type Sorting } from "../../ui/list-view.js";
 import { PlainText } from "../../ui/plain-text.js";
 import { Skeleton } from "../../ui/states.js";
 import { Table } from "../../ui/table.js";
@@ -13,7 +14,16 @@ import { projectQuery } from "../projects/queries.js";
 import { QueryError } from "../shell/query-state.js";
 import { AgentStatus } from "./agent-status.js";
 import { CreateWorkspaceButton } from "./create-workspace-button.js";
-import { type AgentFilter, agentPagesQuery } from "./queries.js";
+import { type AgentFilter, agentsQuery } from "./queries.js";
+
+const sortings: readonly Sorting<Agent>[] = [
+  { key: "name", label: "Agent", by: ({ name }) => name },
+  { key: "status", label: "Status", by: ({ status }) => status },
+  { key: "branch", label: "Branch", by: ({ workspace_branch }) => workspace_branch },
+  { key: "created", label: "Created", by: ({ created_at }) => created_at },
+];
+const textOf = ({ name, description, workspace_branch, status }: Agent): string =>
+  [name, description, workspace_branch, status].join(" ");
 
 interface AgentListProps {
   filter: AgentFilter;
@@ -23,9 +33,10 @@ interface AgentListProps {
 }
 
 export function AgentList({ filter, empty, withProject = false }: AgentListProps): ReactElement {
-  const agents = useInfiniteQuery(agentPagesQuery(filter));
-  const rows = agents.data?.pages.flatMap((page) => page.rows) ?? [];
+  const agents = useQuery(agentsQuery(filter));
+  const rows = agents.data ?? [];
   const refusal = useRefusal(rows[0]?.organization_id);
+  const view = useListView(rows, { sortings, textOf });
 
   if (agents.isPending) return <Skeleton />;
   if (agents.isError && rows.length === 0) {
@@ -34,13 +45,22 @@ export function AgentList({ filter, empty, withProject = false }: AgentListProps
   if (rows.length === 0) return <div className="text-muted">{empty}</div>;
   return (
     <div className="-m-4">
+      <div className="p-4 empty:hidden">
+        <ListToolbar view={view} noun="agent" placeholder="Name, branch or status" />
+      </div>
+      {view.found === 0 && <NothingFound view={view} noun="agent" />}
       <Table
         label="Agents"
-        rows={rows}
+        view={view}
+        rows={view.shown}
         rowKey={(agent) => agent.id}
         columns={[
-          { name: "Agent", renderCell: (agent) => <AgentName agent={agent} /> },
-          { name: "Status", renderCell: (agent) => <AgentStatus status={agent.status} /> },
+          { name: "Agent", sortKey: "name", renderCell: (agent) => <AgentName agent={agent} /> },
+          {
+            name: "Status",
+            sortKey: "status",
+            renderCell: (agent) => <AgentStatus status={agent.status} />,
+          },
           ...(withProject
             ? [
                 {
@@ -51,6 +71,7 @@ export function AgentList({ filter, empty, withProject = false }: AgentListProps
             : []),
           {
             name: "Branch",
+            sortKey: "branch",
             renderCell: (agent) =>
               agent.workspace_branch === null ? (
                 <span className="text-muted">None</span>
@@ -58,7 +79,11 @@ export function AgentList({ filter, empty, withProject = false }: AgentListProps
                 <PlainText value={agent.workspace_branch} className="font-mono text-[13px]" />
               ),
           },
-          { name: "Created", renderCell: (agent) => <Time value={agent.created_at} /> },
+          {
+            name: "Created",
+            sortKey: "created",
+            renderCell: (agent) => <Time value={agent.created_at} />,
+          },
           {
             name: "Workspace",
             renderCell: (agent) =>
@@ -81,17 +106,7 @@ export function AgentList({ filter, empty, withProject = false }: AgentListProps
           },
         ]}
       />
-      {agents.hasNextPage && (
-        <div className="border-t border-line p-3 text-center">
-          <Button
-            size="sm"
-            pending={agents.isFetchingNextPage}
-            onClick={() => void agents.fetchNextPage()}
-          >
-            Show more
-          </Button>
-        </div>
-      )}
+      <Pager view={view} label="Pages of agents" />
     </div>
   );
 }

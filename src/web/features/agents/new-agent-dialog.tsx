@@ -1,8 +1,8 @@
 import { useQuery } from "@tanstack/react-query";
-import { type ReactElement, useState } from "react";
+import type { ReactElement } from "react";
 import { api } from "#shared/api/index.js";
-import { useAction } from "../../action.js";
-import { checked, client } from "../../api.js";
+import { client } from "../../api.js";
+import { useForm } from "../../form.js";
 import { Button } from "../../ui/button.js";
 import { Dialog, DialogActions } from "../../ui/dialog.js";
 import { TextArea, TextField } from "../../ui/field.js";
@@ -45,56 +45,35 @@ function NewAgentForm({
   projectId,
 }: Omit<NewAgentDialogProps, "isOpen">): ReactElement {
   const projects = useQuery(projectsQuery(orgId));
-  const [chosenProject, setProject] = useState(projectId);
-  const [name, setName] = useState("");
-  const [description, setDescription] = useState("");
-  const [parentId, setParent] = useState("");
-  const project = chosenProject ?? projects.data?.[0]?.id ?? "";
-  const parents = useQuery({ ...projectAgentsQuery(project), enabled: project !== "" });
-
-  const create = useAction({
-    run: (body: Parameters<typeof client.agents.create>[0]["body"], headers) =>
-      client.agents.create({ body: checked(api.agents.create, body) }, { headers }),
+  const first = projectId ?? projects.data?.[0]?.id ?? "";
+  const form = useForm({
+    endpoint: api.agents.create,
+    saved: { project_id: first, name: "", description: "", parent_agent_id: "" },
+    toBody: (values) => ({
+      project_id: values.project_id,
+      name: values.name.trim(),
+      description: values.description.trim() || null,
+      parent_agent_id: values.parent_agent_id || null,
+    }),
+    run: (body, headers) => client.agents.create({ body }, { headers }),
+    fieldOf: { name_taken: "name" },
     refresh: [agentsKey, projectsKey, organizationsKey],
     say: (agent) => `Agent ${agent.name} created`,
     onDone: onClose,
   });
-  const isTaken = create.error?.code === "name_taken";
-  const errors = {
-    project: create.error?.field("project_id"),
-    name: create.error?.field("name") ?? (isTaken ? create.error?.message : undefined),
-    description: create.error?.field("description"),
-    parent: create.error?.field("parent_agent_id"),
-  };
-  const handleSubmit = (): void => {
-    create.submit({
-      project_id: project,
-      name: name.trim(),
-      description: description.trim() || null,
-      parent_agent_id: parentId || null,
-    });
-  };
+  const project = form.values.project_id;
+  const parents = useQuery({ ...projectAgentsQuery(project), enabled: project !== "" });
 
   return (
-    <Form
-      label="New Agent"
-      onSubmit={handleSubmit}
-      error={create.error}
-      isShownAtField={Object.values(errors).some(Boolean)}
-    >
+    <Form label="New Agent" {...form.props}>
       <SelectField
         label="Project"
-        name="project_id"
-        value={project}
-        onChange={(next) => {
-          setProject(next);
-          setParent("");
-        }}
+        {...form.field("project_id")}
+        onChange={(next) => form.set({ project_id: next, parent_agent_id: "" })}
         options={(projects.data ?? []).map(({ id, name: label }) => ({
           value: id,
           label: visible(label),
         }))}
-        error={errors.project}
         hint={
           projects.data?.length === 0
             ? "There is no project yet. Create one first, under Projects."
@@ -103,28 +82,15 @@ function NewAgentForm({
       />
       <TextField
         label="Name"
-        name="name"
-        value={name}
-        onChange={setName}
-        error={errors.name}
+        {...form.field("name")}
         placeholder="worker-1"
         hint="a-z, 0-9 and hyphens; unique in the organization. Its branch is named after it."
       />
-      <TextArea
-        label="Description"
-        name="description"
-        optional
-        rows={2}
-        value={description}
-        onChange={setDescription}
-        error={errors.description}
-      />
+      <TextArea label="Description" optional rows={2} {...form.field("description")} />
       <SelectField
         label="Parent Agent"
-        name="parent_agent_id"
         optional
-        value={parentId}
-        onChange={setParent}
+        {...form.field("parent_agent_id")}
         options={[
           { value: "", label: "None" },
           ...(parents.data ?? []).map(({ id, name: label }) => ({
@@ -132,12 +98,11 @@ function NewAgentForm({
             label: visible(label),
           })),
         ]}
-        error={errors.parent}
         hint="Its workspace starts at the parent's newest state."
       />
       <DialogActions>
         <Button onClick={onClose}>Cancel</Button>
-        <Button type="submit" variant="primary" pending={create.pending}>
+        <Button type="submit" variant="primary" pending={form.pending}>
           Create Agent
         </Button>
       </DialogActions>

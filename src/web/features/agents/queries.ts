@@ -1,5 +1,5 @@
-import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
-import { client, everyPage, nextCursor } from "../../api.js";
+import { queryOptions } from "@tanstack/react-query";
+import { client, everyPage } from "../../api.js";
 
 export const agentsKey = ["agents"] as const;
 
@@ -9,20 +9,12 @@ export interface AgentFilter {
   status?: "idle" | "running" | "terminated";
 }
 
-/** Page after page; agents are many. Looked at again every ten seconds, since they run by themselves. */
-export const agentPagesQuery = (filter: AgentFilter) =>
-  infiniteQueryOptions({
-    queryKey: [...agentsKey, "pages", filter],
-    initialPageParam: undefined as string | undefined,
-    queryFn: async ({ signal, pageParam }) => {
-      const cursor = pageParam === undefined ? {} : { cursor: pageParam };
-      const { data, headers } = await client.agents.list(
-        { query: { ...filter, ...cursor } },
-        { signal },
-      );
-      return { rows: data, next: nextCursor(headers) };
-    },
-    getNextPageParam: ({ next }) => next,
+/** Looked at again every ten seconds, since they run by themselves. */
+export const agentsQuery = (filter: AgentFilter) =>
+  queryOptions({
+    queryKey: [...agentsKey, "list", filter],
+    queryFn: ({ signal }) =>
+      everyPage((query) => client.agents.list({ query: { ...query, ...filter } }, { signal })),
     refetchInterval: 10_000,
   });
 

@@ -2,11 +2,13 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import type { ApiKey } from "#shared/api/api-keys.js";
+import { useListView } from "../../list-search.js";
 import { paths } from "../../paths.js";
 import { buttonClass } from "../../ui/button.js";
 import { Card, Details } from "../../ui/card.js";
 import { CopyButton } from "../../ui/copy-button.js";
 import { Icon } from "../../ui/icons.js";
+import { ListToolbar, NothingFound, Pager, type Sorting } from "../../ui/list-view.js";
 import { Page } from "../../ui/page.js";
 import { PlainText, visible } from "../../ui/plain-text.js";
 import { EmptyState, Skeleton } from "../../ui/states.js";
@@ -16,8 +18,19 @@ import { KeyStatus, Scopes } from "./key-status.js";
 import { apiKeysQuery } from "./queries.js";
 import { RevokeButton } from "./revoke-button.js";
 
+const sortings: readonly Sorting<ApiKey>[] = [
+  { key: "name", label: "Name", by: ({ name }) => name },
+  { key: "created", label: "Created", by: ({ created_at }) => created_at },
+  { key: "used", label: "Last Used", by: ({ last_used_at }) => last_used_at },
+  { key: "expires", label: "Expires", by: ({ expires_at }) => expires_at },
+  { key: "status", label: "Status", by: ({ status }) => status },
+];
+const textOf = ({ name, description, key_hint, scopes, status }: ApiKey): string =>
+  [name, description, key_hint, ...scopes, status].join(" ");
+
 export function ApiKeysPage(): ReactElement {
   const keys = useQuery(apiKeysQuery);
+  const view = useListView(keys.data ?? [], { sortings, textOf });
   const generate = (
     <Link {...paths.newApiKey()} className={buttonClass("primary")}>
       <Icon name="plus" />
@@ -41,9 +54,18 @@ export function ApiKeysPage(): ReactElement {
         </EmptyState>
       ) : (
         <div className="flex flex-col gap-4">
-          {keys.data.map((key) => (
+          <ListToolbar
+            view={view}
+            noun="API key"
+            placeholder="Name, key or scope"
+            hasShortcut
+            isOfCards
+          />
+          {view.found === 0 && <NothingFound view={view} noun="API key" />}
+          {view.shown.map((key) => (
             <KeyCard key={key.id} apiKey={key} />
           ))}
+          <Pager view={view} label="Pages of API keys" />
         </div>
       )}
     </Page>

@@ -1,8 +1,9 @@
 import { Link, useNavigate } from "@tanstack/react-router";
-import { type ReactElement, useState } from "react";
+import type { ReactElement } from "react";
 import { api } from "#shared/api/index.js";
-import { useAction } from "../../action.js";
-import { checked, client } from "../../api.js";
+import type { OrganizationItem } from "#shared/api/organizations.js";
+import { client } from "../../api.js";
+import { useForm } from "../../form.js";
 import { paths } from "../../paths.js";
 import { Button, buttonClass } from "../../ui/button.js";
 import { Card } from "../../ui/card.js";
@@ -17,68 +18,73 @@ import { PermissionPicker } from "../organizations/permission-picker.js";
 import { useRefusal } from "../organizations/permissions.js";
 import { type Expiration, expirationBody, ExpirationField } from "./expiration-field.js";
 import { handOver } from "./fresh-key.js";
-import { LimitsFields, limitsBody, noLimits } from "./limits-fields.js";
+import { type Limits, LimitsFields, limitsBody, noLimits } from "./limits-fields.js";
 import { apiKeysKey } from "./queries.js";
+
+interface Values {
+  name: string;
+  description: string;
+  /** Null: the narrower one, where there is an organization to narrow to. */
+  scope: "full" | "organization" | null;
+  /** Empty: the current one. */
+  organization_id: string;
+  /** Null: all. */
+  permissions: readonly string[] | null;
+  expiration: Expiration;
+  limits: Limits;
+}
+
+const blank: Values = {
+  name: "",
+  description: "",
+  scope: null,
+  organization_id: "",
+  permissions: null,
+  expiration: { choice: "never", date: "" },
+  limits: noLimits,
+};
 
 export function NewApiKeyPage(): ReactElement {
   const navigate = useNavigate();
   const { organization: current, organizations } = useCurrentOrganization();
-  const [name, setName] = useState("");
-  const [description, setDescription] = useState("");
-  const [chosenScope, setScope] = useState<"full" | "organization" | null>(null);
-  const [chosenOrg, setOrg] = useState<string | null>(null);
-  const [permissions, setPermissions] = useState<readonly string[] | null>(null);
-  const [expiration, setExpiration] = useState<Expiration>({ choice: "never", date: "" });
-  const [limits, setLimits] = useState(noLimits);
-
-  const organization = organizations.find(({ id }) => id === chosenOrg) ?? current;
-  const refusal = useRefusal(organization?.id);
-  // The narrower one is the default, where there is an organization to narrow to.
-  const scope = chosenScope ?? (organization === undefined ? "full" : "organization");
-
-  const create = useAction({
-    run: async (body: Parameters<typeof client.apiKeys.create>[0]["body"], headers) => {
-      const { data, status } = await client.apiKeys.create(
-        { body: checked(api.apiKeys.create, body) },
-        { headers },
-      );
+  const organizationOf = (chosen: string): OrganizationItem | undefined =>
+    organizations.find(({ id }) => id === chosen) ?? current;
+  const form = useForm({
+    endpoint: api.apiKeys.create,
+    saved: blank,
+    toBody: (values) => {
+      const chosen = organizationOf(values.organization_id);
+      const common = {
+        name: values.name,
+        description: values.description.trim() || null,
+        ...expirationBody(values.expiration),
+        ...limitsBody(values.limits),
+      };
+      if (values.scope === "full" || chosen === undefined) return { ...common, scopes: ["*:*"] };
+      return {
+        ...common,
+        organization_id: chosen.id,
+        scopes: (values.permissions ?? ["*"]).map(
+          (permission) => `org:${chosen.slug}:${permission}`,
+        ),
+      };
+    },
+    run: async (body, headers) => {
+      const { data, status } = await client.apiKeys.create({ body }, { headers });
       const { key, ...details } = data;
       // Taken out of the answer, so that no cache of answers ever holds it.
       if (key !== null) handOver(details.id, key);
       return { data: details, status };
     },
+    alsoShown: ["scopes", "allowed_ips", "rate_limit_per_minute", "expires_at", "expires_in_days"],
     refresh: [apiKeysKey],
     onDone: ({ id }) => void navigate({ ...paths.apiKey(id), replace: true }),
   });
-  const scopesError = create.error?.field("scopes");
-  const errors = {
-    name: create.error?.field("name"),
-    description: create.error?.field("description"),
-    organization: create.error?.field("organization_id"),
-    scopes:
-      scopesError && permissions?.length === 0 ? "choose at least one permission" : scopesError,
-    networks: create.error?.field("allowed_ips"),
-    perMinute: create.error?.field("rate_limit_per_minute"),
-    expiration: create.error?.field("expires_at") ?? create.error?.field("expires_in_days"),
-  };
-  const handleSubmit = (): void => {
-    const common = {
-      name,
-      description: description.trim() || null,
-      ...expirationBody(expiration),
-      ...limitsBody(limits),
-    };
-    if (scope === "full" || organization === undefined) {
-      create.submit({ ...common, scopes: ["*:*"] });
-      return;
-    }
-    const granted = permissions ?? ["*"];
-    create.submit({
-      ...common,
-      organization_id: organization.id,
-      scopes: granted.map((permission) => `org:${organization.slug}:${permission}`),
-    });
-  };
+  const { values } = form;
+  const organization = organizationOf(values.organization_id);
+  const refusal = useRefusal(organization?.id);
+  const scope = values.scope ?? (organization === undefined ? "full" : "organization");
+  const scopesError = form.errorOf("scopes");
 
   return (
     <Page
@@ -92,33 +98,13 @@ export function NewApiKeyPage(): ReactElement {
       description="A key acts as you, within its scope, and never does more than you may."
     >
       <Card>
-        <Form
-          label="Generate New API Key"
-          onSubmit={handleSubmit}
-          error={create.error}
-          isShownAtField={Object.values(errors).some(Boolean)}
-          className="gap-5"
-        >
-          <TextField
-            label="Name"
-            name="name"
-            placeholder="CI/CD Integration"
-            value={name}
-            onChange={setName}
-            error={errors.name}
-          />
-          <TextField
-            label="Description"
-            name="description"
-            optional
-            value={description}
-            onChange={setDescription}
-            error={errors.description}
-          />
+        <Form label="Generate New API Key" {...form.props} className="gap-5">
+          <TextField label="Name" placeholder="CI/CD Integration" {...form.field("name")} />
+          <TextField label="Description" optional {...form.field("description")} />
           <RadioList
             legend="Scope"
             value={scope}
-            onChange={setScope}
+            onChange={(next) => form.set({ scope: next })}
             options={[
               {
                 value: "full",
@@ -142,14 +128,18 @@ export function NewApiKeyPage(): ReactElement {
                               value: id,
                               label: slug,
                             }))}
-                            onChange={setOrg}
-                            error={errors.organization}
+                            onChange={(id) => form.set({ organization_id: id })}
+                            error={form.errorOf("organization_id")}
                           />
                           <PermissionPicker
-                            value={permissions}
-                            onChange={setPermissions}
+                            value={values.permissions}
+                            onChange={(permissions) => form.set({ permissions })}
                             refusal={refusal}
-                            error={errors.scopes}
+                            error={
+                              scopesError && values.permissions?.length === 0
+                                ? "choose at least one permission"
+                                : scopesError
+                            }
                             all={{
                               hint: "Everything you may do in the organization, now and later.",
                             }}
@@ -160,18 +150,29 @@ export function NewApiKeyPage(): ReactElement {
                   ]),
             ]}
           />
-          <ExpirationField value={expiration} onChange={setExpiration} error={errors.expiration} />
+          <ExpirationField
+            value={values.expiration}
+            onChange={(expiration) => form.set({ expiration })}
+            error={form.errorOf("expires_at", "expires_in_days")}
+          />
           <details>
             <summary className="cursor-pointer text-[13px] font-medium">More</summary>
             <div className="mt-4 flex flex-col gap-4">
-              <LimitsFields value={limits} onChange={setLimits} errors={errors} />
+              <LimitsFields
+                value={values.limits}
+                onChange={(limits) => form.set({ limits })}
+                errors={{
+                  networks: form.errorOf("allowed_ips"),
+                  perMinute: form.errorOf("rate_limit_per_minute"),
+                }}
+              />
             </div>
           </details>
           <div className="flex justify-end gap-2">
             <Link {...paths.apiKeys()} className={buttonClass()}>
               Cancel
             </Link>
-            <Button type="submit" variant="primary" pending={create.pending}>
+            <Button type="submit" variant="primary" pending={form.pending}>
               Generate Key
             </Button>
           </div>

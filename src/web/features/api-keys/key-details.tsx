@@ -1,10 +1,10 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { type ReactElement, useState } from "react";
+import type { ReactElement } from "react";
 import type { ApiKey } from "#shared/api/api-keys.js";
 import { api } from "#shared/api/index.js";
-import { useAction } from "../../action.js";
-import { checked, client } from "../../api.js";
+import { client } from "../../api.js";
+import { useForm } from "../../form.js";
 import { paths } from "../../paths.js";
 import { Button } from "../../ui/button.js";
 import { Card, type Rows, Details } from "../../ui/card.js";
@@ -118,46 +118,39 @@ function KeyFields({ apiKey: key }: { apiKey: ApiKey }): ReactElement {
 }
 
 function Rename({ apiKey }: { apiKey: ApiKey }): ReactElement {
-  const [name, setName] = useState(apiKey.name);
-  const [description, setDescription] = useState(apiKey.description ?? "");
-  const [limits, setLimits] = useState(() => limitsOf(apiKey));
-  const save = useAction({
-    run: (body: Parameters<typeof client.apiKeys.update>[0]["body"]) =>
-      client.apiKeys.update({
-        params: { key_id: apiKey.id },
-        body: checked(api.apiKeys.update, body),
-      }),
+  const form = useForm({
+    endpoint: api.apiKeys.update,
+    saved: {
+      name: apiKey.name,
+      description: apiKey.description ?? "",
+      limits: limitsOf(apiKey),
+    },
+    toBody: (values, changed) => ({
+      ...(changed.has("name") ? { name: values.name } : {}),
+      ...(changed.has("description") ? { description: values.description.trim() || null } : {}),
+      ...(changed.has("limits") ? limitsBody(values.limits) : {}),
+    }),
+    run: (body, headers) =>
+      client.apiKeys.update({ params: { key_id: apiKey.id }, body }, { headers }),
+    alsoShown: ["allowed_ips", "rate_limit_per_minute"],
     refresh: [apiKeysKey],
     say: () => "Changes saved",
   });
-  const errors = {
-    name: save.error?.field("name"),
-    description: save.error?.field("description"),
-    networks: save.error?.field("allowed_ips"),
-    perMinute: save.error?.field("rate_limit_per_minute"),
-  };
   return (
     <Card title="Change">
-      <Form
-        label="Change the key"
-        onSubmit={() =>
-          save.submit({ name, description: description.trim() || null, ...limitsBody(limits) })
-        }
-        error={save.error}
-        isShownAtField={Object.values(errors).some(Boolean)}
-      >
-        <TextField label="Name" name="name" value={name} onChange={setName} error={errors.name} />
-        <TextField
-          label="Description"
-          name="description"
-          optional
-          value={description}
-          onChange={setDescription}
-          error={errors.description}
+      <Form label="Change the key" {...form.props}>
+        <TextField label="Name" {...form.field("name")} />
+        <TextField label="Description" optional {...form.field("description")} />
+        <LimitsFields
+          value={form.values.limits}
+          onChange={(limits) => form.set({ limits })}
+          errors={{
+            networks: form.errorOf("allowed_ips"),
+            perMinute: form.errorOf("rate_limit_per_minute"),
+          }}
         />
-        <LimitsFields value={limits} onChange={setLimits} errors={errors} />
         <div>
-          <Button type="submit" variant="primary" pending={save.pending}>
+          <Button type="submit" variant="primary" pending={form.pending}>
             Save Changes
           </Button>
         </div>

@@ -3,9 +3,11 @@ import { type ReactElement, useState } from "react";
 import type { OrganizationKey } from "#shared/api/api-keys.js";
 import { useAction } from "../../action.js";
 import { client } from "../../api.js";
+import { useListView } from "../../list-search.js";
 import { Button } from "../../ui/button.js";
 import { Card } from "../../ui/card.js";
 import { ConfirmDialog } from "../../ui/dialog.js";
+import { ListToolbar, NothingFound, Pager, type Sorting } from "../../ui/list-view.js";
 import { PlainText, visible } from "../../ui/plain-text.js";
 import { Skeleton } from "../../ui/states.js";
 import { Table } from "../../ui/table.js";
@@ -14,6 +16,14 @@ import type { Refusal } from "../organizations/permissions.js";
 import { QueryError } from "../shell/query-state.js";
 import { KeyStatus, Scopes } from "./key-status.js";
 import { apiKeysKey, organizationKeysQuery } from "./queries.js";
+
+const sortings: readonly Sorting<OrganizationKey>[] = [
+  { key: "name", label: "Key", by: ({ name }) => name },
+  { key: "used", label: "Last used", by: ({ last_used_at }) => last_used_at },
+  { key: "status", label: "Status", by: ({ status }) => status },
+];
+const textOf = ({ name, key_hint, scopes, owner, agent_name }: OrganizationKey): string =>
+  [name, key_hint, ...scopes, owner.full_name, owner.email, agent_name].join(" ");
 
 interface OrganizationKeysProps {
   orgId: string;
@@ -24,6 +34,7 @@ interface OrganizationKeysProps {
 export function OrganizationKeys({ orgId, refusal }: OrganizationKeysProps): ReactElement {
   const readReason = refusal("org:apikeys:read");
   const keys = useQuery({ ...organizationKeysQuery(orgId), enabled: readReason === undefined });
+  const view = useListView(keys.data ?? [], { sortings, textOf, prefix: "keys_" });
   return (
     <Card title="API keys that can act here">
       {readReason !== undefined ? (
@@ -40,19 +51,29 @@ export function OrganizationKeys({ orgId, refusal }: OrganizationKeysProps): Rea
         <p className="text-muted">No API key can act in this organization.</p>
       ) : (
         <div className="-m-4">
+          <div className="p-4 empty:hidden">
+            <ListToolbar view={view} noun="API key" placeholder="Name, owner or scope" />
+          </div>
+          {view.found === 0 && <NothingFound view={view} noun="API key" />}
           <Table
             label="API keys that can act here"
-            rows={keys.data}
+            view={view}
+            rows={view.shown}
             rowKey={({ id }) => id}
             columns={[
-              { name: "Key", renderCell: (key) => <KeyName apiKey={key} /> },
+              { name: "Key", sortKey: "name", renderCell: (key) => <KeyName apiKey={key} /> },
               { name: "Scope", renderCell: ({ scopes }) => <Scopes scopes={scopes} /> },
               {
                 name: "Last used",
+                sortKey: "used",
                 renderCell: ({ last_used_at }) =>
                   last_used_at === null ? "Never" : <Time value={last_used_at} />,
               },
-              { name: "Status", renderCell: (key) => <KeyStatus apiKey={key} /> },
+              {
+                name: "Status",
+                sortKey: "status",
+                renderCell: (key) => <KeyStatus apiKey={key} />,
+              },
               {
                 name: "Actions",
                 hideName: true,
@@ -62,6 +83,7 @@ export function OrganizationKeys({ orgId, refusal }: OrganizationKeysProps): Rea
               },
             ]}
           />
+          <Pager view={view} label="Pages of API keys" />
         </div>
       )}
     </Card>

@@ -1,9 +1,9 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, Link, useRouter } from "@tanstack/react-router";
-import { type ReactElement, useState } from "react";
+import type { ReactElement } from "react";
 import { api } from "#shared/api/index.js";
-import { useAction } from "../../action.js";
-import { checked, client } from "../../api.js";
+import { client } from "../../api.js";
+import { useForm } from "../../form.js";
 import { paths } from "../../paths.js";
 import { Button } from "../../ui/button.js";
 import { TextField } from "../../ui/field.js";
@@ -25,35 +25,29 @@ export function RegisterPage(): ReactElement {
   const token = invitationTokenOf(redirect);
   const { data: offer } = useQuery({ ...offerQuery(token ?? ""), enabled: token !== undefined });
   const invitation = offer?.can_register ? { token, ...offer } : undefined;
-  const [fullName, setFullName] = useState("");
-  const [email, setEmail] = useState("");
-  const [password, setPassword] = useState("");
-
-  const signUp = useAction({
-    run: async () => {
-      const address = invitation?.email ?? email.trim();
-      const body = checked(api.auth.register, {
-        email: address,
-        password,
-        full_name: fullName.trim() || null,
-        invitation: invitation?.token ?? null,
-      });
+  const form = useForm({
+    endpoint: api.auth.register,
+    saved: { full_name: "", email: invitation?.email ?? "", password: "" },
+    toBody: (values) => ({
+      email: values.email.trim(),
+      password: values.password,
+      full_name: values.full_name.trim() || null,
+      invitation: invitation?.token ?? null,
+    }),
+    run: async (body) => {
       await client.auth.register({ body });
-      const { status } = await client.auth.login({ body: { email: address, password } });
+      const { email, password } = body;
+      const { status } = await client.auth.login({ body: { email, password } });
       return { data: invitation?.token ? await acceptAtOnce(invitation.token) : null, status };
     },
+    fieldOf: { email_taken: "email" },
+    isGuarded: false,
     onDone: (member) => {
       queries.clear();
       if (member) welcome(member);
       else history.replace(destinationOf(redirect));
     },
   });
-  const isTaken = signUp.error?.code === "email_taken";
-  const errors = {
-    fullName: signUp.error?.field("full_name"),
-    email: signUp.error?.field("email") ?? (isTaken ? signUp.error?.message : undefined),
-    password: signUp.error?.field("password"),
-  };
 
   return (
     <AuthLayout
@@ -72,40 +66,19 @@ export function RegisterPage(): ReactElement {
         </>
       }
     >
-      <Form
-        label="Create an account"
-        onSubmit={() => signUp.submit(undefined)}
-        error={signUp.error}
-        isShownAtField={Object.values(errors).some(Boolean)}
-      >
-        <TextField
-          label="Full name"
-          optional
-          name="name"
-          autoComplete="name"
-          value={fullName}
-          onChange={setFullName}
-          error={errors.fullName}
-        />
+      <Form label="Create an account" {...form.props}>
+        <TextField label="Full name" optional autoComplete="name" {...form.field("full_name")} />
         <TextField
           label="E-mail address"
           type="email"
-          name="email"
           autoComplete="username"
-          value={invitation?.email ?? email}
-          onChange={setEmail}
-          error={errors.email}
+          {...form.field("email")}
           readOnly={invitation !== undefined}
           hint={invitation && "The invitation is for this address."}
           className="read-only:bg-sunken"
         />
-        <NewPasswordField
-          label="Password"
-          value={password}
-          onChange={setPassword}
-          error={errors.password}
-        />
-        <Button type="submit" variant="primary" pending={signUp.pending}>
+        <NewPasswordField label="Password" {...form.field("password")} />
+        <Button type="submit" variant="primary" pending={form.pending}>
           Create account
         </Button>
       </Form>

@@ -4,6 +4,7 @@ import { TextField } from "../../ui/field.js";
 
 interface NewPasswordFieldProps {
   label?: string;
+  name?: string;
   value: string;
   onChange: (value: string) => void;
   error: string | undefined;
@@ -12,6 +13,7 @@ interface NewPasswordFieldProps {
 /** Where a password is chosen; shown on demand, since a slip would lock its owner out. */
 export function NewPasswordField({
   label = "New password",
+  name = "new_password",
   value,
   onChange,
   error,
@@ -21,7 +23,7 @@ export function NewPasswordField({
     <TextField
       label={label}
       type={isShown ? "text" : "password"}
-      name="new_password"
+      name={name}
       autoComplete="new-password"
       spellCheck={false}
       autoCapitalize="none"

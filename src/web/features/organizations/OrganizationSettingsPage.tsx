@@ -21,7 +21,7 @@ const route = getRouteApi("/app/organizations/$orgId/settings");
 
 export function OrganizationSettingsPage(): ReactElement {
   const { orgId } = route.useParams();
-  const { tab = "general", ...search } = route.useSearch();
+  const { tab = "general", q: _q, sort: _sort, page: _page, ...search } = route.useSearch();
   const navigate = useNavigate();
   const details = useQuery(organizationQuery(orgId));
   const refusal = useRefusal(orgId);

@@ -1,12 +1,14 @@
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
-import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
+import { getRouteApi, Link } from "@tanstack/react-router";
 import type { ReactElement } from "react";
-import { type OrganizationSearch, paths } from "../../paths.js";
+import type { OrganizationItem } from "#shared/api/organizations.js";
+import { useListView } from "../../list-search.js";
+import { paths } from "../../paths.js";
 import { Button, buttonClass } from "../../ui/button.js";
 import { deferMenu } from "../../ui/deferred-menu.js";
 import { Checkbox } from "../../ui/field.js";
 import { Icon } from "../../ui/icons.js";
-import { countOf, formatNumber } from "../../ui/number.js";
+import { ListToolbar, Pager, type Sorting } from "../../ui/list-view.js";
 import { Page } from "../../ui/page.js";
 import { PlainText } from "../../ui/plain-text.js";
 import { EmptyState, Skeleton } from "../../ui/states.js";
@@ -14,7 +16,6 @@ import { meQuery } from "../auth/queries.js";
 import { QueryError } from "../shell/query-state.js";
 import { useCurrentOrganization } from "./current.js";
 import { OrganizationCard } from "./organization-card.js";
-import { OrganizationSearchField, useTypedSearch } from "./organization-search.js";
 import { allOrganizationsQuery, organizationsQuery } from "./queries.js";
 
 const route = getRouteApi("/app/organizations");
@@ -23,30 +24,28 @@ const SwitchMenu = deferMenu(
   async () => (await import("../shell/organization-choices.js")).SwitchMenu,
 );
 
+const sortings: readonly Sorting<OrganizationItem>[] = [
+  { key: "name", label: "Name", by: ({ name }) => name },
+  { key: "members", label: "Members", by: ({ counts }) => counts.members },
+  { key: "projects", label: "Projects", by: ({ counts }) => counts.projects },
+  { key: "agents", label: "Agents running", by: ({ usage }) => usage.concurrent_agents.current },
+  { key: "hours", label: "Hours used", by: ({ usage }) => usage.runtime_hours.current },
+];
+
 export function OrganizationsPage(): ReactElement {
-  const { archived: isShowingArchived = false, q = "" } = route.useSearch();
-  const navigate = useNavigate();
+  const { archived: isShowingArchived = false } = route.useSearch();
+  const navigate = route.useNavigate();
   const { organization: current, organizations } = useCurrentOrganization();
   const list = useQuery({
     ...(isShowingArchived ? allOrganizationsQuery : organizationsQuery),
     placeholderData: keepPreviousData,
   });
   const { data: me } = useQuery(meQuery);
-  const show = (search: OrganizationSearch): void =>
-    void navigate({
-      ...paths.organizations({
-        ...(search.archived ? { archived: true } : {}),
-        ...(search.q ? { q: search.q } : {}),
-      }),
-      replace: true,
-    });
-  const [text, setText] = useTypedSearch(q, (typed) =>
-    show({ archived: isShowingArchived, q: typed }),
-  );
-  const wanted = text.trim().toLowerCase();
-  const found = (list.data ?? []).filter(
-    ({ name, slug }) => name.toLowerCase().includes(wanted) || slug.includes(wanted),
-  );
+  const view = useListView(list.data ?? [], {
+    sortings,
+    textOf: ({ name, slug }) => `${name} ${slug}`,
+    pageSize: 24,
+  });
 
   const newOrganization = (
     <Link {...paths.newOrganization()} className={buttonClass("primary")}>
@@ -66,19 +65,19 @@ export function OrganizationsPage(): ReactElement {
         </>
       }
     >
-      <div className="flex flex-wrap items-center gap-x-5 gap-y-3">
-        <OrganizationSearchField value={text} onChange={setText} />
+      <ListToolbar view={view} noun="organization" placeholder="Name or slug" hasShortcut isOfCards>
         <Checkbox
           label="Show archived"
           checked={isShowingArchived}
-          onChange={(archived) => show({ archived, q: text })}
+          onChange={(archived) =>
+            void navigate({
+              to: ".",
+              search: ({ archived: _was, ...rest }) => (archived ? { ...rest, archived } : rest),
+              replace: true,
+            })
+          }
         />
-        <output className="text-[13px] text-muted sm:ml-auto">
-          {wanted !== "" &&
-            list.data !== undefined &&
-            `${formatNumber(found.length)} of ${countOf(list.data.length, "organization")}`}
-        </output>
-      </div>
+      </ListToolbar>
       {list.isPending ? (
         <Skeleton rows={4} />
       ) : list.isLoadingError ? (
@@ -88,17 +87,17 @@ export function OrganizationsPage(): ReactElement {
           An organization holds your projects, agents and their limits. Create the first one, or ask
           a colleague to add you to theirs.
         </EmptyState>
-      ) : found.length === 0 ? (
+      ) : view.found === 0 ? (
         <EmptyState
           title="No organization found"
-          action={<Button onClick={() => setText("")}>Clear search</Button>}
+          action={<Button onClick={() => view.change({ q: "" })}>Clear search</Button>}
         >
-          None has “<PlainText value={text.trim()} />” in its name or slug
+          None has “<PlainText value={view.state.q.trim()} />” in its name or slug
           {isShowingArchived ? "." : "; archived ones are not shown."}
         </EmptyState>
       ) : (
         <div className="grid items-start gap-4 xl:grid-cols-2">
-          {found.map((organization) => (
+          {view.shown.map((organization) => (
             <OrganizationCard
               key={organization.id}
               organization={organization}
@@ -108,6 +107,7 @@ export function OrganizationsPage(): ReactElement {
           ))}
         </div>
       )}
+      <Pager view={view} label="Pages of organizations" />
     </Page>
   );
 }

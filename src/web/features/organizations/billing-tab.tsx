@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { type ReactElement, useState } from "react";
+import type { ReactElement } from "react";
 import type { Organization } from "#shared/api/organizations.js";
 import { Button } from "../../ui/button.js";
 import { Card } from "../../ui/card.js";
@@ -11,7 +11,7 @@ import { StatementList } from "../usage/statement-list.js";
 import { SettingsHint } from "./permission-hint.js";
 import type { Refusal } from "./permissions.js";
 import { usageQuery } from "./queries.js";
-import { useUpdateOrganization } from "./update.js";
+import { useOrganizationForm } from "./update.js";
 import { UsageMeters } from "./usage.js";
 
 interface BillingTabProps {
@@ -21,33 +21,27 @@ interface BillingTabProps {
 
 export function BillingTab({ organization, refusal }: BillingTabProps): ReactElement {
   const usage = useQuery(usageQuery(organization.id));
-  const [email, setEmail] = useState(organization.billing_email ?? "");
-  const save = useUpdateOrganization(organization.id, "Billing e-mail saved");
-  const emailError = save.error?.field("billing_email");
+  const form = useOrganizationForm({
+    organization,
+    saved: { billing_email: organization.billing_email ?? "" },
+    toBody: (values) => ({ billing_email: values.billing_email.trim() || null }),
+    say: "Billing e-mail saved",
+  });
   const reason = refusal("org:billing:write");
   return (
     <div className="flex flex-col gap-4">
       <Card title="Billing contact">
-        <Form
-          label="Billing contact"
-          onSubmit={() => save.submit({ billing_email: email.trim() || null })}
-          error={save.error}
-          isShownAtField={emailError !== undefined}
-          className="max-w-xl"
-        >
+        <Form label="Billing contact" {...form.props} className="max-w-xl">
           <SettingsHint reason={reason} />
           <TextField
             label="Billing e-mail"
-            name="billing_email"
             type="email"
-            value={email}
-            onChange={setEmail}
-            error={emailError}
+            {...form.field("billing_email")}
             disabledReason={reason}
             hint="Shown on every statement."
           />
           <div>
-            <Button type="submit" variant="primary" pending={save.pending} disabledReason={reason}>
+            <Button type="submit" variant="primary" pending={form.pending} disabledReason={reason}>
               Save Changes
             </Button>
           </div>

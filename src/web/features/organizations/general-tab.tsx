@@ -9,7 +9,8 @@ import { DangerZone } from "./danger-zone.js";
 import { SettingsHint } from "./permission-hint.js";
 import type { Refusal } from "./permissions.js";
 import { SlugHint, SlugStatus, useSlugCheck } from "./slug-check.js";
-import { type OrganizationChange, useUpdateOrganization } from "./update.js";
+import { slugCodes } from "./suggested-slug.js";
+import { useOrganizationForm } from "./update.js";
 
 interface TabProps {
   organization: Organization;
@@ -17,66 +18,49 @@ interface TabProps {
 }
 
 export function GeneralTab({ organization, refusal }: TabProps): ReactElement {
-  const [name, setName] = useState(organization.name);
-  const [slug, setSlug] = useState(organization.slug);
   const [isSlugOpen, setSlugOpen] = useState(false);
-  const [description, setDescription] = useState(organization.description ?? "");
-  const [billingEmail, setBillingEmail] = useState(organization.billing_email ?? "");
-
-  const save = useUpdateOrganization(organization.id, "Changes saved", () => setSlugOpen(false));
+  const form = useOrganizationForm({
+    organization,
+    saved: {
+      name: organization.name,
+      slug: organization.slug,
+      description: organization.description ?? "",
+      billing_email: organization.billing_email ?? "",
+    },
+    toBody: (values, changed) => ({
+      ...(changed.has("name") ? { name: values.name } : {}),
+      ...(changed.has("slug") ? { slug: values.slug } : {}),
+      ...(changed.has("description") ? { description: values.description.trim() || null } : {}),
+      ...(changed.has("billing_email")
+        ? { billing_email: values.billing_email.trim() || null }
+        : {}),
+    }),
+    fieldOf: slugCodes,
+    say: "Changes saved",
+    onDone: () => setSlugOpen(false),
+  });
+  const { slug } = form.values;
+  const setSlug = (next: string): void => form.set({ slug: next });
   const check = useSlugCheck({
     slug,
     orgId: organization.id,
     isNew: slug !== organization.slug,
-    refusal: save.error,
+    refusal: form.error,
   });
-  const errors = {
-    name: save.error?.field("name"),
-    slug: check.error,
-    description: save.error?.field("description"),
-    billingEmail: save.error?.field("billing_email"),
-  };
   const writeReason = refusal("org:write");
   const billingReason = refusal("org:billing:write");
-
-  /** Only what was changed, so that nobody needs a permission for a field left alone. */
-  const handleSubmit = (): void => {
-    const change: OrganizationChange = {};
-    if (name !== organization.name) change.name = name;
-    if (slug !== organization.slug) change.slug = slug;
-    if (description !== (organization.description ?? ""))
-      change.description = description.trim() || null;
-    if (billingEmail !== (organization.billing_email ?? ""))
-      change.billing_email = billingEmail.trim() || null;
-    save.submit(change);
-  };
 
   return (
     <div className="flex flex-col gap-4">
       <Card>
-        <Form
-          label="General"
-          onSubmit={handleSubmit}
-          error={save.error}
-          isShownAtField={Object.values(errors).some(Boolean)}
-          className="max-w-xl"
-        >
+        <Form label="General" {...form.props} className="max-w-xl">
           <SettingsHint reason={writeReason} />
-          <TextField
-            label="Name"
-            name="name"
-            value={name}
-            onChange={setName}
-            error={errors.name}
-            disabledReason={writeReason}
-          />
+          <TextField label="Name" {...form.field("name")} disabledReason={writeReason} />
           <TextField
             label="Slug"
-            name="slug"
-            value={slug}
-            onChange={setSlug}
+            {...form.field("slug")}
             readOnly={!isSlugOpen}
-            error={errors.slug}
+            error={form.field("slug").error ?? check.error}
             disabledReason={writeReason}
             className="font-mono text-[13px] read-only:bg-sunken"
             after={
@@ -102,19 +86,13 @@ export function GeneralTab({ organization, refusal }: TabProps): ReactElement {
           <SlugStatus slug={slug} check={check} />
           <TextArea
             label="Description"
-            name="description"
-            value={description}
-            onChange={setDescription}
-            error={errors.description}
+            {...form.field("description")}
             disabledReason={writeReason}
           />
           <TextField
             label="Billing e-mail"
-            name="billing_email"
             type="email"
-            value={billingEmail}
-            onChange={setBillingEmail}
-            error={errors.billingEmail}
+            {...form.field("billing_email")}
             disabledReason={billingReason}
             hint={writeReason === undefined ? billingReason : undefined}
           />
@@ -132,7 +110,7 @@ export function GeneralTab({ organization, refusal }: TabProps): ReactElement {
             <Button
               type="submit"
               variant="primary"
-              pending={save.pending}
+              pending={form.pending}
               disabledReason={billingReason === undefined ? undefined : writeReason}
             >
               Save Changes

@@ -3,8 +3,8 @@ import { api } from "#shared/api/index.js";
 import type { SentInvitation } from "#shared/api/invitations.js";
 import type { Role } from "#shared/api/roles.js";
 import { expand } from "#shared/permissions.js";
-import { useAction } from "../../action.js";
-import { checked, client } from "../../api.js";
+import { client } from "../../api.js";
+import { useForm } from "../../form.js";
 import { Button } from "../../ui/button.js";
 import { Dialog, DialogActions } from "../../ui/dialog.js";
 import { TextField } from "../../ui/field.js";
@@ -60,58 +60,36 @@ interface InviteFormProps extends Omit<InviteDialogProps, "isOpen"> {
 
 function InviteForm({ orgId, roles, refusal, onSent, onClose }: InviteFormProps): ReactElement {
   const allowed = roles.filter((role) => beyondReason(role, refusal) === undefined);
-  const [email, setEmail] = useState("");
-  const [roleId, setRoleId] = useState(
-    (allowed.find(({ name }) => name === "member") ?? allowed[0])?.id ?? "",
-  );
-  const invite = useAction({
-    run: (_input: { email: string; roleId: string }, headers) =>
-      client.invitations.create(
-        {
-          params: { org_id: orgId },
-          body: checked(api.invitations.create, { email: email.trim(), role_id: roleId }),
-        },
-        { headers },
-      ),
+  const form = useForm({
+    endpoint: api.invitations.create,
+    saved: {
+      email: "",
+      role_id: (allowed.find(({ name }) => name === "member") ?? allowed[0])?.id ?? "",
+    },
+    toBody: ({ email, role_id }) => ({ email: email.trim(), role_id }),
+    run: (body, headers) =>
+      client.invitations.create({ params: { org_id: orgId }, body }, { headers }),
+    fieldOf: { already_member: "email", already_invited: "email" },
     refresh: [organizationsKey],
     onDone: onSent,
   });
-  const isAboutAddress = ["already_member", "already_invited"].includes(invite.error?.code ?? "");
-  const errors = {
-    email: invite.error?.field("email") ?? (isAboutAddress ? invite.error?.message : undefined),
-    role: invite.error?.field("role_id"),
-  };
+  const roleId = form.values.role_id;
   return (
-    <Form
-      label="Invite somebody"
-      onSubmit={() => invite.submit({ email, roleId })}
-      error={invite.error}
-      isShownAtField={Object.values(errors).some(Boolean)}
-    >
-      <TextField
-        label="E-mail address"
-        type="email"
-        name="email"
-        value={email}
-        onChange={setEmail}
-        error={errors.email}
-      />
+    <Form label="Invite somebody" {...form.props}>
+      <TextField label="E-mail address" type="email" {...form.field("email")} />
       <SelectField
         label="Role"
-        name="role_id"
-        value={roleId}
+        {...form.field("role_id")}
         options={roles.map((role) => ({
           value: role.id,
           label: visible(role.name),
           disabledReason: allowed.includes(role) ? undefined : "gives more than you hold",
         }))}
-        onChange={setRoleId}
-        error={errors.role}
         hint={roles.find(({ id }) => id === roleId)?.description ?? undefined}
       />
       <DialogActions>
         <Button onClick={onClose}>Cancel</Button>
-        <Button type="submit" variant="primary" pending={invite.pending}>
+        <Button type="submit" variant="primary" pending={form.pending}>
           Send Invitation
         </Button>
       </DialogActions>

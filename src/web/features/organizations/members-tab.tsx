@@ -6,10 +6,12 @@ import type { Organization } from "#shared/api/organizations.js";
 import type { Role } from "#shared/api/roles.js";
 import { useAction } from "../../action.js";
 import { client } from "../../api.js";
+import { useListView } from "../../list-search.js";
 import { paths } from "../../paths.js";
 import { Button } from "../../ui/button.js";
 import { Card } from "../../ui/card.js";
 import { ConfirmDialog } from "../../ui/dialog.js";
+import { ListToolbar, NothingFound, Pager, type Sorting } from "../../ui/list-view.js";
 import { PlainText, visible } from "../../ui/plain-text.js";
 import { Select } from "../../ui/select.js";
 import { Skeleton } from "../../ui/states.js";
@@ -26,6 +28,14 @@ import { archivedReason, type Refusal } from "./permissions.js";
 import { membersQuery, organizationsKey, organizationsQuery, rolesQuery } from "./queries.js";
 import { RolesSection } from "./roles-section.js";
 
+const sortings: readonly Sorting<Member>[] = [
+  { key: "name", label: "Member", by: ({ display_name }) => display_name },
+  { key: "role", label: "Role", by: ({ role_name }) => role_name },
+  { key: "joined", label: "Joined", by: ({ joined_at }) => joined_at },
+];
+const textOf = ({ display_name, email, role_name }: Member): string =>
+  `${display_name} ${email ?? ""} ${role_name}`;
+
 interface MembersTabProps {
   organization: Organization;
   refusal: Refusal;
@@ -37,6 +47,7 @@ export function MembersTab({ organization, refusal }: MembersTabProps): ReactEle
   const roles = useQuery(rolesQuery(orgId));
   const { data: me } = useQuery(meQuery);
   const writeReason = refusal("org:members:write");
+  const view = useListView(members.data ?? [], { sortings, textOf });
 
   if (members.isPending || roles.isPending) return <Skeleton />;
   if (members.isError)
@@ -48,23 +59,31 @@ export function MembersTab({ organization, refusal }: MembersTabProps): ReactEle
       <SettingsHint reason={writeReason} />
       <Card title="Members">
         <div className="-m-4">
+          <div className="p-4 empty:hidden">
+            <ListToolbar view={view} noun="member" placeholder="Name, address or role" />
+          </div>
+          {view.found === 0 && <NothingFound view={view} noun="member" />}
           <Table
             label="Members"
-            rows={members.data}
+            view={view}
+            rows={view.shown}
             rowKey={(member) => member.id}
             columns={[
               {
                 name: "Member",
+                sortKey: "name",
                 renderCell: (member) => <MemberName member={member} isMe={isMe(member)} />,
               },
               {
                 name: "Role",
+                sortKey: "role",
                 renderCell: (member) => (
                   <RoleSelect member={member} roles={roles.data} reason={writeReason} />
                 ),
               },
               {
                 name: "Joined",
+                sortKey: "joined",
                 renderCell: (member) => <Time value={member.joined_at} dateOnly />,
               },
               {
@@ -86,6 +105,7 @@ export function MembersTab({ organization, refusal }: MembersTabProps): ReactEle
               },
             ]}
           />
+          <Pager view={view} label="Pages of members" />
         </div>
       </Card>
       <InvitationsSection orgId={orgId} roles={roles.data} refusal={refusal} />

@@ -2,6 +2,7 @@ import { queryOptions } from "@tanstack/react-query";
 import type { HeldPermissions, PermissionExplanation } from "#shared/api/organizations.js";
 import type { Permission } from "#shared/permissions.js";
 import { client, everyPage } from "../../api.js";
+import { versioned } from "../../versions.js";
 
 /** Under one key, so that a change of an organization refreshes all that shows it. */
 export const organizationsKey = ["organizations"] as const;
@@ -24,7 +25,8 @@ export const organizationQuery = (orgId: string) =>
   queryOptions({
     queryKey: [...organizationsKey, orgId, "details"],
     queryFn: async ({ signal }) =>
-      (await client.organizations.get({ params: { org_id: orgId } }, { signal })).data,
+      versioned(await client.organizations.get({ params: { org_id: orgId } }, { signal })),
+    structuralSharing: false,
   });
 
 export const usageQuery = (orgId: string) =>

@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { type ReactElement, useState } from "react";
+import type { ReactElement } from "react";
 import type { Organization } from "#shared/api/organizations.js";
 import { Button } from "../../ui/button.js";
 import { Card } from "../../ui/card.js";
@@ -11,7 +11,7 @@ import { SettingsHint } from "./permission-hint.js";
 import type { Refusal } from "./permissions.js";
 import { usageQuery } from "./queries.js";
 import { agentsText, hoursText } from "./usage.js";
-import { useUpdateOrganization } from "./update.js";
+import { useOrganizationForm } from "./update.js";
 
 interface ResourcesTabProps {
   organization: Organization;
@@ -20,41 +20,33 @@ interface ResourcesTabProps {
 
 export function ResourcesTab({ organization, refusal }: ResourcesTabProps): ReactElement {
   const usage = useQuery(usageQuery(organization.id));
-  const [maxAgents, setMaxAgents] = useState(String(organization.max_concurrent_agents));
-  const [maxHours, setMaxHours] = useState(String(organization.max_agent_runtime_hours));
-
-  const update = useUpdateOrganization(organization.id, "Limits updated");
-  const errors = {
-    maxAgents: update.error?.field("max_concurrent_agents"),
-    maxHours: update.error?.field("max_agent_runtime_hours"),
-  };
+  const form = useOrganizationForm({
+    organization,
+    saved: {
+      max_concurrent_agents: String(organization.max_concurrent_agents),
+      max_agent_runtime_hours: String(organization.max_agent_runtime_hours),
+    },
+    toBody: (values, changed) => ({
+      ...(changed.has("max_concurrent_agents")
+        ? { max_concurrent_agents: numberFrom(values.max_concurrent_agents) }
+        : {}),
+      ...(changed.has("max_agent_runtime_hours")
+        ? { max_agent_runtime_hours: numberFrom(values.max_agent_runtime_hours) }
+        : {}),
+    }),
+    say: "Limits updated",
+  });
   const reason = refusal("org:limits:write");
-  const handleSubmit = (): void => {
-    update.submit({
-      // An empty field is not zero.
-      max_concurrent_agents: maxAgents.trim() === "" ? Number.NaN : Number(maxAgents),
-      max_agent_runtime_hours: maxHours.trim() === "" ? Number.NaN : Number(maxHours),
-    });
-  };
 
   return (
     <div className="flex flex-col gap-4">
       <Card title="Limits">
-        <Form
-          label="Resources"
-          onSubmit={handleSubmit}
-          error={update.error}
-          isShownAtField={Object.values(errors).some(Boolean)}
-          className="max-w-xl"
-        >
+        <Form label="Resources" {...form.props} className="max-w-xl">
           <SettingsHint reason={reason} />
           <TextField
             label="Max Concurrent Agents"
-            name="max_concurrent_agents"
+            {...form.field("max_concurrent_agents")}
             inputMode="numeric"
-            value={maxAgents}
-            onChange={setMaxAgents}
-            error={errors.maxAgents}
             disabledReason={reason}
             hint={
               usage.data && (
@@ -68,11 +60,8 @@ export function ResourcesTab({ organization, refusal }: ResourcesTabProps): Reac
           />
           <TextField
             label="Max Runtime Hours"
-            name="max_agent_runtime_hours"
+            {...form.field("max_agent_runtime_hours")}
             inputMode="decimal"
-            value={maxHours}
-            onChange={setMaxHours}
-            error={errors.maxHours}
             disabledReason={reason}
             hint={
               usage.data && (
@@ -85,12 +74,7 @@ export function ResourcesTab({ organization, refusal }: ResourcesTabProps): Reac
             }
           />
           <div>
-            <Button
-              type="submit"
-              variant="primary"
-              pending={update.pending}
-              disabledReason={reason}
-            >
+            <Button type="submit" variant="primary" pending={form.pending} disabledReason={reason}>
               Update Limits
             </Button>
           </div>
@@ -99,6 +83,11 @@ export function ResourcesTab({ organization, refusal }: ResourcesTabProps): Reac
       <UsageHistory organization={organization} />
     </div>
   );
+}
+
+/** An empty field is not zero. */
+function numberFrom(text: string): number {
+  return text.trim() === "" ? Number.NaN : Number(text);
 }
 
 function CurrentUsage(props: {

@@ -1,9 +1,9 @@
-import { type ReactElement, useState } from "react";
+import type { ReactElement } from "react";
 import { api } from "#shared/api/index.js";
 import type { Role } from "#shared/api/roles.js";
 import { expand, grants, permissionNames } from "#shared/permissions.js";
-import { useAction } from "../../action.js";
-import { type ApiError, checked, client } from "../../api.js";
+import { type ApiError, client } from "../../api.js";
+import { useForm } from "../../form.js";
 import { Alert } from "../../ui/alert.js";
 import { Button } from "../../ui/button.js";
 import { Dialog, DialogActions } from "../../ui/dialog.js";
@@ -74,49 +74,40 @@ function RoleForm({
   refusal,
   onClose,
 }: Omit<RoleDialogProps, "isOpen">): ReactElement {
-  const saved = {
-    name: role?.name ?? "",
-    description: role?.description ?? "",
-    inheritsFrom: roles.find(({ name }) => name === role?.inherits_from)?.id ?? "",
-    permissions: role?.permissions ?? [],
-  };
-  const [name, setName] = useState(saved.name);
-  const [description, setDescription] = useState(saved.description);
-  const [inheritsFrom, setInheritsFrom] = useState(saved.inheritsFrom);
-  const [permissions, setPermissions] = useState<readonly string[]>(saved.permissions);
+  const held: readonly string[] = role?.permissions ?? [];
+  const form = useForm({
+    // An update takes the same fields by the same rules.
+    endpoint: api.roles.create,
+    saved: {
+      name: role?.name ?? "",
+      description: role?.description ?? "",
+      inherits_from: roles.find(({ name }) => name === role?.inherits_from)?.id ?? "",
+      permissions: held,
+    },
+    toBody: (values) => ({
+      name: values.name,
+      description: values.description.trim() || null,
+      permissions: [...values.permissions],
+      inherits_from: values.inherits_from || null,
+    }),
+    run: (body, headers) => {
+      const params = { org_id: orgId };
+      return role === null
+        ? client.roles.create({ params, body }, { headers })
+        : client.roles.update({ params: { ...params, role_id: role.id }, body }, { headers });
+    },
+    refresh: [organizationsKey],
+    say: (data) => `Role ${visible(data.name)} ${role === null ? "created" : "saved"}`,
+    onDone: onClose,
+  });
+  const { permissions, inherits_from: inheritsFrom } = form.values;
 
   const heirs = role === null ? [] : heirsOf(role, roles);
   const parent = roles.find(({ id }) => id === inheritsFrom);
   const inherited = parent?.effective_permissions ?? [];
   const sum = expand([...permissions, ...inherited]);
 
-  const input = {
-    name,
-    description: description.trim() || null,
-    permissions: [...permissions],
-    inherits_from: inheritsFrom || null,
-  };
-  const save = useAction({
-    run: (body: typeof input, headers) => {
-      const params = { org_id: orgId };
-      return role === null
-        ? client.roles.create({ params, body: checked(api.roles.create, body) }, { headers })
-        : client.roles.update(
-            { params: { ...params, role_id: role.id }, body: checked(api.roles.update, body) },
-            { headers },
-          );
-    },
-    refresh: [organizationsKey],
-    say: (data) => `Role ${visible(data.name)} ${role === null ? "created" : "saved"}`,
-    onDone: onClose,
-  });
-  const escalation = escalationOf(save.error, permissions);
-  const errors = {
-    name: save.error?.field("name"),
-    description: save.error?.field("description"),
-    inheritsFrom: save.error?.field("inherits_from") ?? escalation.inheritsFrom,
-    permissions: save.error?.field("permissions") ?? escalation.permissions,
-  };
+  const escalation = escalationOf(form.error, permissions);
   // What is beyond the viewer cannot be given to anybody by him.
   const allReason = permissionNames.map(refusal).find((reason) => reason !== undefined);
   const inheritedNote = (permission: (typeof sum)[number]): string | undefined =>
@@ -125,24 +116,15 @@ function RoleForm({
   return (
     <Form
       label={role === null ? "New Role" : "Edit role"}
-      onSubmit={() => save.submit(input)}
-      error={save.error}
-      isShownAtField={Object.values(errors).some(Boolean)}
+      {...form.props}
+      isShownAtField={form.props.isShownAtField || form.error?.code === "privilege_escalation"}
     >
       {role !== null && <Affected role={role} heirs={heirs} />}
-      <TextField label="Name" name="name" value={name} onChange={setName} error={errors.name} />
-      <TextField
-        label="Description"
-        name="description"
-        optional
-        value={description}
-        onChange={setDescription}
-        error={errors.description}
-      />
+      <TextField label="Name" {...form.field("name")} />
+      <TextField label="Description" optional {...form.field("description")} />
       <SelectField
         label="Inherits from"
-        name="inherits_from"
-        value={inheritsFrom}
+        {...form.field("inherits_from")}
         options={[
           { value: "", label: "None" },
           // Without those that would make a circle.
@@ -150,8 +132,7 @@ function RoleForm({
             .filter((other) => other.id !== role?.id && !heirs.includes(other))
             .map((other) => ({ value: other.id, label: visible(other.name) })),
         ]}
-        onChange={setInheritsFrom}
-        error={errors.inheritsFrom}
+        error={form.field("inherits_from").error ?? escalation.inheritsFrom}
         hint={
           parent &&
           `Gives ${countOf(expand(inherited).length, "permission")}, and follows when they change.`
@@ -159,9 +140,9 @@ function RoleForm({
       />
       <PermissionPicker
         value={permissions.includes("*:*") ? null : permissions}
-        onChange={(value) => setPermissions(value ?? ["*:*"])}
+        onChange={(value) => form.set({ permissions: value ?? ["*:*"] })}
         refusal={refusal}
-        error={errors.permissions}
+        error={form.field("permissions").error ?? escalation.permissions}
         all={{ hint: "Everything, now and later, as an owner may.", disabledReason: allReason }}
         note={inheritedNote}
       />
@@ -184,7 +165,7 @@ function RoleForm({
       )}
       <DialogActions>
         <Button onClick={onClose}>Cancel</Button>
-        <Button type="submit" variant="primary" pending={save.pending}>
+        <Button type="submit" variant="primary" pending={form.pending}>
           {role === null ? "Create Role" : "Save Role"}
         </Button>
       </DialogActions>

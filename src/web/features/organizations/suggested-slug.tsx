@@ -2,12 +2,13 @@ import type { ReactElement, ReactNode } from "react";
 import type { ApiError } from "../../api.js";
 import { Button } from "../../ui/button.js";
 
-const aboutSlug: ReadonlySet<string> = new Set(["slug_taken", "slug_reserved"]);
+/** The refusals that are about the slug. */
+export const slugCodes = { slug_taken: "slug", slug_reserved: "slug" } as const;
 
 /** What is wrong with the slug, whether the answer names the field or is about nothing else. */
 export function slugErrorOf(error: ApiError | null): string | undefined {
   if (error === null) return undefined;
-  return error.field("slug") ?? (aboutSlug.has(error.code) ? error.message : undefined);
+  return error.field("slug") ?? (error.code in slugCodes ? error.message : undefined);
 }
 
 /** A hint; where the slug is taken, the free one that the server suggests, one click away. */

@@ -1,25 +1,42 @@
+import type { z } from "zod";
 import { api } from "#shared/api/index.js";
 import type { Organization } from "#shared/api/organizations.js";
-import { type Action, useAction } from "../../action.js";
-import { checked, client } from "../../api.js";
+import { client } from "../../api.js";
+import { type FormState, useForm } from "../../form.js";
+import { versionOf } from "../../versions.js";
 import { organizationsKey } from "./queries.js";
 
-export type OrganizationChange = Parameters<typeof client.organizations.update>[0]["body"];
+type Change = z.input<typeof api.organizations.update.body>;
 
-/** Saves some fields of an organization. */
-export function useUpdateOrganization(
-  orgId: string,
-  message: string,
-  onDone: (organization: Organization) => void = () => {},
-): Action<OrganizationChange> {
-  return useAction({
-    run: (change: OrganizationChange) =>
-      client.organizations.update({
-        params: { org_id: orgId },
-        body: checked(api.organizations.update, change),
-      }),
+interface Options<Values extends object> {
+  organization: Organization;
+  saved: Values;
+  /** The change from the fields; those left alone need no permission, so they are not sent. */
+  toBody: (values: Values, changed: ReadonlySet<keyof Values>) => Change;
+  say: string;
+  fieldOf?: Partial<Record<string, keyof Values>>;
+  onDone?: () => void;
+}
+
+/** A form over some fields of an organization. */
+export function useOrganizationForm<Values extends object>({
+  organization,
+  saved,
+  toBody,
+  say,
+  fieldOf = {},
+  onDone,
+}: Options<Values>): FormState<Values> {
+  return useForm({
+    endpoint: api.organizations.update,
+    saved,
+    toBody,
+    version: versionOf(organization),
+    run: (body, headers) =>
+      client.organizations.update({ params: { org_id: organization.id }, body }, { headers }),
+    fieldOf,
     refresh: [organizationsKey],
-    say: () => message,
-    onDone,
+    say: () => say,
+    ...(onDone ? { onDone } : {}),
   });
 }

@@ -2,15 +2,25 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { type ReactElement, useState } from "react";
 import type { Project } from "#shared/api/projects.js";
+import { useListView } from "../../list-search.js";
 import { paths } from "../../paths.js";
 import { Button } from "../../ui/button.js";
 import { Card } from "../../ui/card.js";
-import { CopyLine } from "../../ui/copy-button.js";
+import { CopyIcon } from "../../ui/copy-button.js";
 import { Alert } from "../../ui/alert.js";
-import { countOf } from "../../ui/number.js";
+import {
+  ListToolbar,
+  type ListView,
+  NothingFound,
+  Pager,
+  type Sorting,
+} from "../../ui/list-view.js";
+import { formatNumber } from "../../ui/number.js";
 import { Page } from "../../ui/page.js";
-import { PlainText } from "../../ui/plain-text.js";
+import { PlainText, visible } from "../../ui/plain-text.js";
 import { EmptyState, Skeleton } from "../../ui/states.js";
+import { Table } from "../../ui/table.js";
+import { Time } from "../../ui/time.js";
 import { PermissionHint } from "../organizations/permission-hint.js";
 import { useRefusal } from "../organizations/permissions.js";
 import { RequireOrganization } from "../organizations/require-organization.js";
@@ -18,6 +28,17 @@ import { QueryError } from "../shell/query-state.js";
 import { NewProjectDialog } from "./new-project-dialog.js";
 import { ProjectStatus } from "./project-status.js";
 import { projectsQuery } from "./queries.js";
+
+const sortings: readonly Sorting<Project>[] = [
+  { key: "name", label: "Name", by: ({ name }) => name },
+  { key: "status", label: "Status", by: ({ status }) => status },
+  { key: "agents", label: "Agents", by: ({ counts }) => counts.agents },
+  { key: "workspaces", label: "Workspaces", by: ({ counts }) => counts.workspaces },
+  { key: "merges", label: "Merges", by: ({ counts }) => counts.merges },
+  { key: "updated", label: "Updated", by: ({ updated_at }) => updated_at },
+];
+const textOf = ({ name, slug, description }: Project): string =>
+  [name, slug, description].join(" ");
 
 export function ProjectsPage(): ReactElement {
   return (
@@ -33,6 +54,7 @@ function ProjectList({ orgId, orgName }: { orgId: string; orgName: string }): Re
   const projects = useQuery(projectsQuery(orgId));
   const writeReason = useRefusal(orgId)("project:write");
   const [isAdding, setAdding] = useState(false);
+  const view = useListView(projects.data ?? [], { sortings, textOf });
 
   const newProject = (
     <Button
@@ -65,48 +87,96 @@ function ProjectList({ orgId, orgName }: { orgId: string; orgName: string }): Re
           have.
         </EmptyState>
       ) : (
-        <div className="flex flex-col gap-4">
-          {projects.data.map((project) => (
-            <ProjectCard key={project.id} project={project} />
-          ))}
-        </div>
+        <>
+          <ListToolbar view={view} noun="project" placeholder="Name or description" hasShortcut />
+          <Card>
+            <div className="-m-4">
+              {view.found === 0 ? (
+                <NothingFound view={view} noun="project" />
+              ) : (
+                <ProjectTable view={view} />
+              )}
+              <Pager view={view} label="Pages of projects" />
+            </div>
+          </Card>
+        </>
       )}
       <NewProjectDialog isOpen={isAdding} onClose={() => setAdding(false)} orgId={orgId} />
     </Page>
   );
 }
 
-function ProjectCard({ project }: { project: Project }): ReactElement {
-  const { counts } = project;
+function ProjectTable({ view }: { view: ListView<Project> }): ReactElement {
   return (
-    <Card
-      title={
-        <Link {...paths.project(project.id)} className="text-accent-ink hover:underline">
-          <PlainText value={project.name} />
-        </Link>
-      }
-      actions={<ProjectStatus project={project} />}
-    >
-      <div className="flex flex-col gap-3">
-        {project.error !== null && (
+    <Table
+      label="Projects"
+      view={view}
+      rows={view.shown}
+      rowKey={({ id }) => id}
+      renderDetails={({ error }) =>
+        error === null ? undefined : (
           <Alert>
-            <PlainText value={project.error} multiline />
+            <PlainText value={error} multiline />
           </Alert>
-        )}
-        {project.description && (
-          <p className="text-muted">
-            <PlainText value={project.description} multiline />
-          </p>
-        )}
-        <div className="flex flex-col gap-1">
-          <span className="text-muted">Clone address:</span>
-          <CopyLine text={project.clone_url} label="Copy clone address" />
-        </div>
-        <p className="text-[13px] text-muted">
-          {countOf(counts.agents, "agent")} · {countOf(counts.workspaces, "workspace")} ·{" "}
-          {countOf(counts.merges, "merge")}
-        </p>
-      </div>
-    </Card>
+        )
+      }
+      columns={[
+        {
+          name: "Project",
+          sortKey: "name",
+          renderCell: (project) => (
+            <div className="min-w-0">
+              <Link
+                {...paths.project(project.id)}
+                className="font-medium text-accent-ink hover:underline"
+              >
+                <PlainText value={project.name} />
+              </Link>
+              {project.description !== null && (
+                <div className="line-clamp-1 max-w-96 text-[13px] text-muted">
+                  <PlainText value={project.description} />
+                </div>
+              )}
+            </div>
+          ),
+        },
+        {
+          name: "Status",
+          sortKey: "status",
+          renderCell: (project) => <ProjectStatus project={project} />,
+        },
+        {
+          name: "Agents",
+          sortKey: "agents",
+          isNumber: true,
+          renderCell: ({ counts }) => formatNumber(counts.agents),
+        },
+        {
+          name: "Workspaces",
+          sortKey: "workspaces",
+          isNumber: true,
+          renderCell: ({ counts }) => formatNumber(counts.workspaces),
+        },
+        {
+          name: "Merges",
+          sortKey: "merges",
+          isNumber: true,
+          renderCell: ({ counts }) => formatNumber(counts.merges),
+        },
+        {
+          name: "Updated",
+          sortKey: "updated",
+          renderCell: ({ updated_at }) => <Time value={updated_at} dateOnly />,
+        },
+        {
+          name: "Clone",
+          renderCell: ({ name, clone_url }) => (
+            <div className="wide:text-right">
+              <CopyIcon text={clone_url} label={`Copy clone address of ${visible(name)}`} />
+            </div>
+          ),
+        },
+      ]}
+    />
   );
 }

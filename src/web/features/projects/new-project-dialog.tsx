@@ -1,16 +1,17 @@
 import { useNavigate } from "@tanstack/react-router";
-import { type ReactElement, useState } from "react";
+import type { ReactElement } from "react";
+import type { Project } from "#shared/api/projects.js";
 import { slugFrom } from "#shared/api/fields.js";
 import { api } from "#shared/api/index.js";
-import { useAction } from "../../action.js";
-import { checked, client } from "../../api.js";
+import { client } from "../../api.js";
+import { useForm } from "../../form.js";
 import { paths } from "../../paths.js";
 import { Button } from "../../ui/button.js";
 import { Dialog, DialogActions } from "../../ui/dialog.js";
 import { TextArea, TextField } from "../../ui/field.js";
 import { Form } from "../../ui/form.js";
 import { RadioList } from "../../ui/radio.js";
-import { slugErrorOf, SuggestedSlug } from "../organizations/suggested-slug.js";
+import { slugCodes, SuggestedSlug } from "../organizations/suggested-slug.js";
 import { organizationsKey } from "../organizations/queries.js";
 import { projectsKey } from "./queries.js";
 
@@ -21,6 +22,7 @@ interface NewProjectDialogProps {
 }
 
 export function NewProjectDialog({ isOpen, onClose, orgId }: NewProjectDialogProps): ReactElement {
+  const navigate = useNavigate();
   return (
     <Dialog
       isOpen={isOpen}
@@ -28,80 +30,78 @@ export function NewProjectDialog({ isOpen, onClose, orgId }: NewProjectDialogPro
       title="New Project"
       description="A git repository that agents work on."
     >
-      <NewProjectForm orgId={orgId} onClose={onClose} />
+      <NewProjectForm
+        orgId={orgId}
+        onClose={onClose}
+        onCreated={(project) => {
+          if (project.status === "ready") void navigate(paths.project(project.id));
+        }}
+      />
     </Dialog>
   );
 }
 
-function NewProjectForm({ orgId, onClose }: { orgId: string; onClose: () => void }): ReactElement {
-  const navigate = useNavigate();
-  const [name, setName] = useState("");
-  const [editedSlug, setSlug] = useState<string | null>(null);
-  const [description, setDescription] = useState("");
-  const [start, setStart] = useState<"empty" | "import">("empty");
-  const [importUrl, setImportUrl] = useState("");
-  const slug = editedSlug ?? slugFrom(name);
+interface Values {
+  name: string;
+  /** Empty: as the name suggests. */
+  slug: string;
+  description: string;
+  contents: "empty" | "import";
+  import_url: string;
+}
 
-  const create = useAction({
-    run: (body: Parameters<typeof client.projects.create>[0]["body"], headers) =>
-      client.projects.create({ body: checked(api.projects.create, body) }, { headers }),
+const blank: Values = { name: "", slug: "", description: "", contents: "empty", import_url: "" };
+
+interface NewProjectFormProps {
+  orgId: string;
+  onClose: () => void;
+  onCreated: (project: Project) => void;
+}
+
+function NewProjectForm({ orgId, onClose, onCreated }: NewProjectFormProps): ReactElement {
+  const form = useForm({
+    endpoint: api.projects.create,
+    saved: blank,
+    toBody: (values) => {
+      const slug = values.slug || slugFrom(values.name);
+      return {
+        organization_id: orgId,
+        name: values.name,
+        ...(slug === "" ? {} : { slug }),
+        description: values.description.trim() || null,
+        ...(values.contents === "import" ? { import_url: values.import_url.trim() } : {}),
+      };
+    },
+    run: (body, headers) => client.projects.create({ body }, { headers }),
+    fieldOf: slugCodes,
     refresh: [projectsKey, organizationsKey],
     say: ({ status }) => (status === "importing" ? "Import started" : "Project created"),
     onDone: (project) => {
       onClose();
-      if (project.status === "ready") void navigate(paths.project(project.id));
+      onCreated(project);
     },
   });
-  const errors = {
-    name: create.error?.field("name"),
-    slug: slugErrorOf(create.error),
-    description: create.error?.field("description"),
-    importUrl: create.error?.field("import_url"),
-  };
-  const handleSubmit = (): void => {
-    create.submit({
-      organization_id: orgId,
-      name,
-      ...(slug === "" ? {} : { slug }),
-      description: description.trim() || null,
-      ...(start === "import" ? { import_url: importUrl.trim() } : {}),
-    });
-  };
+  const setSlug = (slug: string): void => form.set({ slug });
 
   return (
-    <Form
-      label="New Project"
-      onSubmit={handleSubmit}
-      error={create.error}
-      isShownAtField={Object.values(errors).some(Boolean)}
-    >
-      <TextField label="Name" name="name" value={name} onChange={setName} error={errors.name} />
+    <Form label="New Project" {...form.props}>
+      <TextField label="Name" {...form.field("name")} />
       <TextField
         label="Slug"
-        name="slug"
-        value={slug}
-        onChange={setSlug}
-        error={errors.slug}
+        {...form.field("slug")}
+        value={form.values.slug || slugFrom(form.values.name)}
         className="font-mono text-[13px]"
         hint={
-          <SuggestedSlug suggestion={create.error?.problem.suggestion} onTake={setSlug}>
+          <SuggestedSlug suggestion={form.error?.problem.suggestion} onTake={setSlug}>
             The last part of the address git clones from.
           </SuggestedSlug>
         }
       />
-      <TextArea
-        label="Description"
-        name="description"
-        optional
-        rows={2}
-        value={description}
-        onChange={setDescription}
-        error={errors.description}
-      />
+      <TextArea label="Description" optional rows={2} {...form.field("description")} />
       <RadioList
         legend="Contents"
-        value={start}
-        onChange={setStart}
+        value={form.values.contents}
+        onChange={(contents) => form.set({ contents })}
         options={[
           {
             value: "empty",
@@ -115,12 +115,9 @@ function NewProjectForm({ orgId, onClose }: { orgId: string; onClose: () => void
             children: (
               <TextField
                 label="Repository URL"
-                name="import_url"
                 type="url"
                 placeholder="https://github.com/acme/app.git"
-                value={importUrl}
-                onChange={setImportUrl}
-                error={errors.importUrl}
+                {...form.field("import_url")}
               />
             ),
           },
@@ -128,7 +125,7 @@ function NewProjectForm({ orgId, onClose }: { orgId: string; onClose: () => void
       />
       <DialogActions>
         <Button onClick={onClose}>Cancel</Button>
-        <Button type="submit" variant="primary" pending={create.pending}>
+        <Button type="submit" variant="primary" pending={form.pending}>
           Create Project
         </Button>
       </DialogActions>

@@ -28,7 +28,7 @@ export function ProfileChoices({ trigger }: { trigger: ReactElement }): ReactEle
     },
     onDone: () => {
       queries.clear();
-      void navigate(paths.login());
+      void navigate({ ...paths.login(), ignoreBlocker: true });
     },
     toastErrors: true,
   });

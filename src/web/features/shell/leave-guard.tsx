@@ -1,0 +1,33 @@
+import { useBlocker } from "@tanstack/react-router";
+import { lazy, type ReactElement, Suspense } from "react";
+import { hasUnsaved } from "../../ui/unsaved.js";
+
+const DiscardDialog = lazy(async () => ({
+  default: (await import("../../ui/dialog.js")).DiscardDialog,
+}));
+
+interface Place {
+  pathname: string;
+  search: object;
+}
+
+/** A tab of a page holds forms of its own; filters and sorting leave what is typed where it is. */
+function isElsewhere(current: Place, next: Place): boolean {
+  const tabOf = ({ search }: Place): unknown => ("tab" in search ? search.tab : undefined);
+  return current.pathname !== next.pathname || tabOf(current) !== tabOf(next);
+}
+
+/** Asks before a link, the back button or closing the tab loses something typed. */
+export function LeaveGuard(): ReactElement | null {
+  const blocker = useBlocker({
+    shouldBlockFn: ({ current, next }) => hasUnsaved() && isElsewhere(current, next),
+    enableBeforeUnload: hasUnsaved,
+    withResolver: true,
+  });
+  if (blocker.status !== "blocked") return null;
+  return (
+    <Suspense>
+      <DiscardDialog onStay={blocker.reset} onDiscard={blocker.proceed} />
+    </Suspense>
+  );
+}

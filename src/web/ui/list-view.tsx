@@ -1,0 +1,201 @@
+import type { ReactElement, ReactNode } from "react";
+import { Button } from "./button.js";
+import { controlClass } from "./field.js";
+import { Icon } from "./icons.js";
+import { countOf, formatNumber } from "./number.js";
+import { SearchField } from "./search-field.js";
+
+/** How a list is looked at; it lives in the address. */
+export interface ListState {
+  /** What is searched for; empty: everything. */
+  q: string;
+  /** The key of a sorting, `-` before it for the other way round; empty: as the list comes. */
+  sort: string;
+  /** From 1. */
+  page: number;
+}
+
+export interface Sorting<Row> {
+  key: string;
+  /** As in "Sort by Name". */
+  label: string;
+  /** What rows are compared by; what has none comes last. */
+  by: (row: Row) => string | number | null;
+}
+
+/** The rows of a list as they are looked at. */
+export interface ListView<Row> {
+  state: ListState;
+  change: (change: Partial<ListState>) => void;
+  sortings: readonly Sorting<Row>[];
+  /** This page's. */
+  shown: readonly Row[];
+  /** How many fit the search, of how many. */
+  found: number;
+  total: number;
+  pages: number;
+}
+
+const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
+
+function compare(left: string | number | null, right: string | number | null): number {
+  if (typeof left === "number" && typeof right === "number") return left - right;
+  return collator.compare(String(left), String(right));
+}
+
+/** Narrows, sorts and cuts rows. A page beyond the last one is the last one. */
+export function viewOf<Row>(
+  rows: readonly Row[],
+  { q, sort, page }: ListState,
+  {
+    sortings,
+    textOf,
+    pageSize,
+  }: { sortings: readonly Sorting<Row>[]; textOf: (row: Row) => string; pageSize: number },
+): Pick<ListView<Row>, "shown" | "found" | "total" | "pages"> & { page: number } {
+  const words = q.toLowerCase().split(/\s+/).filter(Boolean);
+  const found = rows.filter((row) => {
+    const text = textOf(row).toLowerCase();
+    return words.every((word) => text.includes(word));
+  });
+  const isDescending = sort.startsWith("-");
+  const by = sortings.find(({ key }) => key === sort.replace(/^-/, ""))?.by;
+  const sorted = by
+    ? found.toSorted((left, right) => {
+        const [a, b] = [by(left), by(right)];
+        if (a === null || b === null) return Number(a === null) - Number(b === null);
+        return isDescending ? compare(b, a) : compare(a, b);
+      })
+    : found;
+  const pages = Math.max(1, Math.ceil(found.length / pageSize));
+  const at = Math.min(Math.max(1, page), pages);
+  return {
+    shown: sorted.slice((at - 1) * pageSize, at * pageSize),
+    found: found.length,
+    total: rows.length,
+    pages,
+    page: at,
+  };
+}
+
+interface ToolbarProps<Row> {
+  view: ListView<Row>;
+  /** What a row is, such as "project". */
+  noun: string;
+  placeholder?: string;
+  /** Whether the slash key leads to the search. */
+  hasShortcut?: boolean;
+  /** Lists of cards have no headings to sort by: then the choice is shown on wide screens too. */
+  isOfCards?: boolean;
+  /** More to narrow by. */
+  children?: ReactNode;
+}
+
+/** Search, sorting and how much of the list is shown. Left out where a list is seen at a glance. */
+export function ListToolbar<Row>({
+  view,
+  noun,
+  placeholder,
+  hasShortcut = false,
+  isOfCards = false,
+  children,
+}: ToolbarProps<Row>): ReactElement | null {
+  const { state, change, sortings } = view;
+  const isShort = view.total <= 5 && state.q === "";
+  if (isShort && !children) return null;
+  const plural = `${noun}s`;
+  return (
+    <div className="flex flex-wrap items-center gap-x-4 gap-y-2.5 print:hidden">
+      {!isShort && (
+        <SearchField
+          label={`Search ${plural}`}
+          {...(placeholder === undefined ? {} : { placeholder })}
+          hasShortcut={hasShortcut}
+          value={state.q}
+          onChange={(q) => change({ q, page: 1 })}
+        />
+      )}
+      {!isShort && sortings.length > 0 && (
+        <label
+          className={`flex items-center gap-2 text-[13px] text-muted ${isOfCards ? "" : "wide:hidden"}`}
+        >
+          Sort by
+          <select
+            value={state.sort}
+            onChange={(event) => change({ sort: event.target.value, page: 1 })}
+            className={`${controlClass} h-9 w-auto`}
+          >
+            <option value="">Usual order</option>
+            {sortings.flatMap(({ key, label }) => [
+              <option key={key} value={key}>
+                {label}, ascending
+              </option>,
+              <option key={`-${key}`} value={`-${key}`}>
+                {label}, descending
+              </option>,
+            ])}
+          </select>
+        </label>
+      )}
+      {children}
+      <output className="text-[13px] text-muted sm:ml-auto">
+        {state.q.trim() !== "" && `${formatNumber(view.found)} of ${countOf(view.total, noun)}`}
+      </output>
+    </div>
+  );
+}
+
+/** The way to the other pages of a list, where there are any. */
+export function Pager<Row>({
+  view,
+  label,
+}: {
+  view: ListView<Row>;
+  label: string;
+}): ReactElement | null {
+  const { page } = view.state;
+  if (view.pages === 1) return null;
+  const go = (to: number): void => view.change({ page: to });
+  return (
+    <nav
+      aria-label={label}
+      className="flex items-center justify-between gap-3 px-4 py-2.5 print:hidden"
+    >
+      <Button
+        size="sm"
+        disabledReason={page === 1 ? "This is the first page" : undefined}
+        onClick={() => go(page - 1)}
+      >
+        <Icon name="chevronRight" className="rotate-180" />
+        Previous
+      </Button>
+      <output className="text-[13px] text-muted">
+        Page {formatNumber(page)} of {formatNumber(view.pages)}
+      </output>
+      <Button
+        size="sm"
+        disabledReason={page === view.pages ? "This is the last page" : undefined}
+        onClick={() => go(page + 1)}
+      >
+        Next
+        <Icon name="chevronRight" />
+      </Button>
+    </nav>
+  );
+}
+
+/** A search that nothing fits, and the way back. */
+export function NothingFound<Row>({
+  view,
+  noun,
+}: {
+  view: ListView<Row>;
+  noun: string;
+}): ReactElement {
+  return (
+    <div className="flex flex-col items-center gap-3 px-4 py-10 text-center">
+      <p className="text-muted">No {noun} fits this search.</p>
+      <Button onClick={() => view.change({ q: "", page: 1 })}>Clear search</Button>
+    </div>
+  );
+}
