@@ -1,0 +1,79 @@
+/** What /proc tells of processes (proc(5)). */
+import { readdirSync, readFileSync } from "node:fs";
+
+/** A process for good: its number may be given again, but not with the same time of start. */
+export interface ProcessIdentity {
+  pid: number;
+  /** In clock ticks since the machine's start. */
+  startTime: string;
+}
+
+export interface ProcessRecord extends ProcessIdentity {
+  parent: number;
+  /** As in ps: `R`, `S`, `Z` (a zombie) … */
+  state: string;
+  cpuTicks: number;
+  residentPages: number;
+}
+
+/** One process; null where there is none. */
+export function readProcess(pid: number): ProcessRecord | null {
+  let stat: string;
+  try {
+    stat = readFileSync(`/proc/${pid}/stat`, "utf8");
+  } catch {
+    return null;
+  }
+  // The name, in parentheses, may hold anything.
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return {
+    pid,
+    state: fields[0] as string,
+    parent: Number(fields[1]),
+    cpuTicks: Number(fields[11]) + Number(fields[12]) + Number(fields[13]) + Number(fields[14]),
+    startTime: fields[19] as string,
+    residentPages: Number(fields[21]),
+  };
+}
+
+/** Whether the process lives; a zombie does not. */
+export function isAlive({ pid, startTime }: ProcessIdentity): boolean {
+  const found = readProcess(pid);
+  return found !== null && found.startTime === startTime && found.state !== "Z";
+}
+
+/** All processes that descend from `root`, without it. */
+export function descendantsOf(root: number): ProcessRecord[] {
+  const children = new Map<number, ProcessRecord[]>();
+  for (const pid of allPids()) {
+    const found = readProcess(pid);
+    if (found === null) continue;
+    const siblings = children.get(found.parent);
+    if (siblings) siblings.push(found);
+    else children.set(found.parent, [found]);
+  }
+  const found: ProcessRecord[] = [];
+  const open = [root];
+  for (let parent = open.pop(); parent !== undefined; parent = open.pop()) {
+    for (const child of children.get(parent) ?? []) {
+      found.push(child);
+      open.push(child.pid);
+    }
+  }
+  return found;
+}
+
+export function allPids(): number[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number);
+}
+
+/** Sends a signal; a process that is gone is no error. */
+export function signal(pid: number, name: NodeJS.Signals): void {
+  try {
+    process.kill(pid, name);
+  } catch {
+    // It has ended.
+  }
+}
