@@ -10,6 +10,8 @@ import type { ErrorCode, Problem } from "#shared/errors.js";
 import { buildApp } from "#server/app.js";
 import { publicUrlOf, readConfig, type Config } from "#server/config.js";
 import { openDatabase, type Database } from "#server/db/connect.js";
+import { unavailable } from "#server/sandbox/open-sandbox.js";
+import type { Sandbox } from "#server/sandbox/sandbox.js";
 
 /** The real application on a copy of the template database, listening on a free port. */
 export interface TestApp {
@@ -37,8 +39,14 @@ export interface TestPerson {
   api: Client;
 }
 
-/** Starts an application; `env` are further settings, as an operator would give them. */
-export async function startTestApp(env: Record<string, string> = {}): Promise<TestApp> {
+/**
+ * Starts an application; `env` are further settings, as an operator would give them. Without a sandbox
+ * of the caller's, commands are refused.
+ */
+export async function startTestApp(
+  env: Record<string, string> = {},
+  sandbox: Sandbox = unavailable("This test has no sandbox"),
+): Promise<TestApp> {
   const cluster = inject("cluster");
   const database = `${cluster.template}_${randomBytes(6).toString("hex")}`;
   const admin = new pg.Client({ ...cluster.owner, database: "postgres" });
@@ -47,7 +55,8 @@ export async function startTestApp(env: Record<string, string> = {}): Promise<Te
   await admin.end();
   const dataDir = await mkdtemp(join(tmpdir(), "omoi-data-"));
   const owner = { ...cluster.owner, database };
-  const app = await start(owner, { OMOI_DATA_DIR: dataDir, OMOI_SECRET: cluster.secret, ...env });
+  const settings = { OMOI_DATA_DIR: dataDir, OMOI_SECRET: cluster.secret, ...env };
+  const app = await start(owner, settings, sandbox);
   return {
     ...app,
     close: async () => {
@@ -57,7 +66,11 @@ export async function startTestApp(env: Record<string, string> = {}): Promise<Te
   };
 }
 
-async function start(owner: pg.ClientConfig, env: Record<string, string>): Promise<TestApp> {
+async function start(
+  owner: pg.ClientConfig,
+  env: Record<string, string>,
+  sandbox: Sandbox,
+): Promise<TestApp> {
   const config = readConfig({
     OMOI_PORT: "0",
     OMOI_LOG_LEVEL: "silent",
@@ -71,6 +84,7 @@ async function start(owner: pg.ClientConfig, env: Record<string, string>): Promi
   const app = await buildApp({
     config,
     db,
+    sandbox,
     log,
     publicUrl: () => publicUrlOf(config, port),
     webDir: join(import.meta.dirname, "../dist/web"),
@@ -116,7 +130,7 @@ async function start(owner: pg.ClientConfig, env: Record<string, string>): Promi
         api: client(tokens.access_token),
       };
     },
-    sibling: () => start(owner, env),
+    sibling: () => start(owner, env, sandbox),
     close: async () => {
       await app.close();
       await db.close();

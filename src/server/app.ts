@@ -75,11 +75,13 @@ import { startJobs } from "./jobs/queue.js";
 import { outboxDelivery, smtpDelivery } from "./mail/delivery.js";
 import { createMailer } from "./mail/mailer.js";
 import { defaultSender } from "./mail/settings.js";
+import type { Sandbox } from "./sandbox/sandbox.js";
 import { storageIn } from "./storage.js";
 
 export interface AppDeps {
   config: Config;
   db: Database;
+  sandbox: Sandbox;
   log: Logger;
   /** The address that links show; known only once it listens. */
   publicUrl: () => string;
@@ -94,7 +96,7 @@ export interface AppDeps {
  * unfinished. Closing it drains requests and background work.
  */
 export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
-  const { config, db, log } = deps;
+  const { config, db, sandbox, log } = deps;
   const app: FastifyInstance = fastify({
     // What the framework says at info level (where it listens) is said by main.
     loggerInstance: log.child(
@@ -222,10 +224,11 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   mount(app, audit, auditHandlers(), options);
   mount(app, events, eventHandlers(db, streams, credentials, deps.publicUrl), options);
   mountGitHttp(app, { db, storage, credentials });
-  mountHealth(app, db);
+  mountHealth(app, db, sandbox.report);
   mountDocs(app, deps.publicUrl);
   await mountStatic(app, deps.webDir);
 
+  await sandbox.cleanUp();
   await unlockRepositories(storage, config.databaseUrl === null);
   await settleWorkspaces(workspaceDeps, log);
   await settleTerminations(workspaceDeps, log);

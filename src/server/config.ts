@@ -42,6 +42,10 @@ export interface Config {
    * the server runs as root.
    */
   agentUid: number;
+  /** OMOI_SANDBOX: `required` refuses a command that cannot be confined; `off` runs it all the same. */
+  sandbox: "required" | "off";
+  /** OMOI_SANDBOX_READONLY: further folders, separated by `:`, with tools that commands may use. */
+  sandboxReadOnly: string[];
   /** OMOI_KEY_PREFIX: what API keys start with. */
   keyPrefix: string;
   /** OMOI_MAX_KEY_DAYS: how long API keys may live at most; 0: as long as their makers like. */
@@ -93,6 +97,8 @@ const known = new Set([
   "OMOI_IMPORT_ROOTS",
   "OMOI_IMPORT_PRIVATE_HOSTS",
   "OMOI_AGENT_UID",
+  "OMOI_SANDBOX",
+  "OMOI_SANDBOX_READONLY",
   "OMOI_KEY_PREFIX",
   "OMOI_MAX_KEY_DAYS",
   "OMOI_MAX_CONCURRENT_AGENTS",
@@ -138,6 +144,8 @@ export function readConfig(env: Environment = process.env): Config {
     importPrivateHosts:
       oneOf(env, "OMOI_IMPORT_PRIVATE_HOSTS", ["true", "false"], "false") === "true",
     agentUid: wholeNumber(env, "OMOI_AGENT_UID", 60_861, 1, 2 ** 31 - 2),
+    sandbox: oneOf(env, "OMOI_SANDBOX", ["required", "off"], "required"),
+    sandboxReadOnly: folders(env, "OMOI_SANDBOX_READONLY"),
     keyPrefix: keyPrefix(env),
     maxKeyDays: wholeNumber(env, "OMOI_MAX_KEY_DAYS", 0, 0, 3650),
     maxConcurrentAgents: wholeNumber(env, "OMOI_MAX_CONCURRENT_AGENTS", 10_000, 1, 10_000),

@@ -5,6 +5,7 @@ import { ConfigError, publicUrlOf, readConfig, type Config } from "./config.js";
 import { addressFromUrl, openDatabase, type DatabaseAddress } from "./db/connect.js";
 import { EmbeddedPostgresError, startEmbeddedPostgres } from "./db/embedded.js";
 import { GitError, gitVersion } from "./git/run.js";
+import { openSandbox } from "./sandbox/open-sandbox.js";
 
 /** How long an orderly end may take before it is forced. */
 const stopMs = 10_000;
@@ -13,6 +14,8 @@ async function main(): Promise<void> {
   const config = readConfig();
   const log = pino({ level: config.logLevel }, pino.destination(2));
   await requireGit();
+  const opening = openSandbox(config);
+  opening.catch(() => undefined);
 
   const embedded =
     config.databaseUrl === null
@@ -29,10 +32,14 @@ async function main(): Promise<void> {
   try {
     const db = await openDatabase(databaseAddress(config, embedded), config.secret, log);
     closers.push(() => db.close());
+    const sandbox = await opening;
+    closers.push(() => sandbox.close());
+    if (sandbox.report.reason !== null) log.warn(sandbox.report.reason);
     let port = config.port;
     const app = await buildApp({
       config,
       db,
+      sandbox,
       log,
       publicUrl: () => publicUrlOf(config, port),
       webDir: join(import.meta.dirname, "../web"),

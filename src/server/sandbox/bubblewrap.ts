@@ -1,38 +1,28 @@
 /** Commands in a sandbox made by bubblewrap. */
-import { closeSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { ControlGroups } from "./cgroups.js";
 import { findProgram, installCommand } from "./programs.js";
 import { watchedRun } from "./run.js";
-import { WORKSPACE, type SandboxSettings, type Start } from "./sandbox.js";
+import { WORKSPACE, type Missing, type Runner, type SandboxSettings } from "./sandbox.js";
 import { seccompFilter } from "./seccomp.js";
 import { lookAtSystem, type SystemView } from "./system-view.js";
-import { takeOver } from "./take-over.js";
-
-export interface Opened {
-  mode: "bubblewrap" | "off";
-  uid: number | null;
-  seccomp: boolean;
-  start: Start;
-  close(): void;
-}
-
-/** What keeps commands from being run at all. */
-export interface Missing {
-  missing: string;
-  install: string | null;
-}
 
 /** The user's name inside. */
 const USER = "agent";
 const HOME = "/home/agent";
 
-/** Finds bubblewrap and what it needs beside it; whether it works is for the probe to see. */
+/**
+ * Finds bubblewrap and what it needs beside it; whether it works is for the probe to see.
+ * @param folder where it may keep files until the server ends
+ * @param marker an argument by which this server's sandboxes are found
+ */
 export function openBubblewrap(
   settings: SandboxSettings,
   groups: ControlGroups | null,
+  folder: string,
   marker: string,
-): Opened | Missing {
+): Runner | Missing {
   const bwrap = findProgram("bwrap");
   if (bwrap === null) {
     return {
@@ -53,14 +43,13 @@ export function openBubblewrap(
   }
   const prlimit = findProgram("prlimit");
   const uid = isRoot ? settings.agentUid : (process.getuid?.() as number);
-  const files = writeFiles(join(settings.dataDir, "sandbox"), settings.agentUid);
+  const files = writeFiles(folder, settings.agentUid);
   const hidden = [settings.dataDir, join(import.meta.dirname, "../../.."), process.cwd()];
   const view = lookAtSystem(settings.sandboxReadOnly, hidden);
 
   const maxOpenFiles = ownOpenFilesLimit();
 
-  const start: Start = async (input) => {
-    if (isRoot) await takeOver(input.folder, uid);
+  const start: Runner["start"] = async (input) => {
     const source = isRoot ? BOUND : input.folder;
     const opened = files.open();
     const descriptors = opened.map((_, index) => FIRST_FILE + index);
@@ -72,7 +61,7 @@ export function openBubblewrap(
           bwrap,
           ...bubblewrapArgs({ ...input, source, view, uid: settings.agentUid, descriptors, files }),
           "--unsetenv",
-          `${marker}:${input.id}`,
+          marker,
           "--",
           ...(prlimit === null ? [] : [prlimit, ...rlimits(input.limits, maxOpenFiles), "--"]),
           ...input.command,
@@ -84,7 +73,7 @@ export function openBubblewrap(
       for (const descriptor of opened) closeSync(descriptor);
     }
   };
-  return { mode: "bubblewrap", uid, seccomp: files.seccomp, start, close: files.remove };
+  return { mode: "bubblewrap", uid, seccomp: files.seccomp, start };
 }
 
 /** Descriptors of the started process: 3 tells its state, 4 holds it back, 5 is its environment. */
@@ -249,7 +238,6 @@ function writeFiles(folder: string, uid: number) {
     hosts: "127.0.0.1 localhost omoi\n::1 localhost\n",
     "nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
   };
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
   const names = Object.keys(etc);
   for (const [name, text] of Object.entries(etc)) writeFileSync(join(folder, name), text);
   if (filter !== null) writeFileSync(join(folder, FILTER), filter);
@@ -258,7 +246,6 @@ function writeFiles(folder: string, uid: number) {
     names,
     seccomp: filter !== null,
     open: () => all.map((name) => openSync(join(folder, name), "r")),
-    remove: () => rmSync(folder, { recursive: true, force: true }),
   };
 }
 

@@ -6,7 +6,7 @@
 import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { dirname, join, posix } from "node:path";
-import { isAlive, type ProcessIdentity } from "./processes.js";
+import { isAlive, ownerOf } from "./processes.js";
 
 export type Controller = "memory" | "pids" | "cpu" | "cpuacct";
 
@@ -47,22 +47,32 @@ export interface ControlGroups {
 
 const PREFIX = "omoi-";
 
-/** Opens the groups below the server's own; null where none may be made. */
-export function openControlGroups(self: ProcessIdentity): ControlGroups | null {
-  const memberships = readFileSync("/proc/self/cgroup", "utf8").trim().split("\n").map(parseMembership);
+/**
+ * Opens the groups below the server's own; null where none may be made.
+ * @param name of this opening (`nameFor`)
+ */
+export function openControlGroups(name: string): ControlGroups | null {
+  const memberships = readFileSync("/proc/self/cgroup", "utf8")
+    .trim()
+    .split("\n")
+    .map(parseMembership);
   const mounts = readMounts();
   const bases = new Map<Controller, string>();
   const version1 = openVersion1(memberships, mounts, bases);
   const version2 = version1 ? null : openVersion2(memberships, mounts, bases);
   if (!version1 && version2 === null) return null;
   const version = version1 ? 1 : 2;
-  const folderName = `${PREFIX}${self.pid}-${self.startTime}`;
+  const folderName = PREFIX + name;
   const folders = new Map<string, string>(); // base → this server's folder
   for (const base of new Set(bases.values())) {
     const folder = join(base, folderName);
     try {
       makeGroup(folder);
-      if (version === 2) enable(folder, [...bases.keys()].filter((name) => name !== "cpuacct"));
+      if (version === 2)
+        enable(
+          folder,
+          [...bases.keys()].filter((name) => name !== "cpuacct"),
+        );
       folders.set(base, folder);
     } catch {
       for (const [name, of] of bases) if (of === base) bases.delete(name);
@@ -83,9 +93,9 @@ export function openControlGroups(self: ProcessIdentity): ControlGroups | null {
     async removeLeftovers() {
       for (const base of new Set(bases.values())) {
         for (const entry of subgroups(base)) {
-          const match = /^omoi-(\d+)-(\d+)$/.exec(entry);
-          if (match === null || entry === folderName) continue;
-          if (isAlive({ pid: Number(match[1]), startTime: match[2] as string })) continue;
+          if (!entry.startsWith(PREFIX)) continue;
+          const server = ownerOf(entry.slice(PREFIX.length));
+          if (server === null || isAlive(server)) continue;
           const folder = join(base, entry);
           for (const group of subgroups(folder)) await removeGroup(join(folder, group));
           await removeGroup(folder);
@@ -129,7 +139,12 @@ function readMounts(): CgroupMount[] {
     const [type, , options = ""] = right.split(" ");
     if (type !== "cgroup" && type !== "cgroup2") continue;
     const [, , , root = "/", mountPoint = ""] = left.split(" ");
-    mounts.push({ version: type === "cgroup" ? 1 : 2, root, mountPoint, options: options.split(",") });
+    mounts.push({
+      version: type === "cgroup" ? 1 : 2,
+      root,
+      mountPoint,
+      options: options.split(","),
+    });
   }
   return mounts;
 }
@@ -304,7 +319,11 @@ function openRunGroup(
         refusedForks: number("pids", "pids.events", "max") ?? 0,
         throttled: number("cpu", "cpu.stat", "nr_throttled") ?? 0,
         cpuSeconds:
-          nanoseconds !== null ? nanoseconds / 1e9 : microseconds !== null ? microseconds / 1e6 : null,
+          nanoseconds !== null
+            ? nanoseconds / 1e9
+            : microseconds !== null
+              ? microseconds / 1e6
+              : null,
         peakMemoryBytes: number(
           "memory",
           version === 1 ? "memory.max_usage_in_bytes" : "memory.peak",

@@ -1,12 +1,19 @@
-import { readFileSync } from "node:fs";
-import { allPids, isAlive, signal } from "./processes.js";
+import { readdirSync, readFileSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { allPids, isAlive, ownerOf, signal } from "./processes.js";
+
+const MARKER = "omoi-sandbox:";
+
+/** The argument by which a sandbox names the server that it belongs to (`nameFor`). */
+export function markerOf(name: string): string {
+  return MARKER + name;
+}
 
 /**
- * Kills the sandboxes of servers that are gone. Each bubblewrap process names its server in its
- * arguments; with the first process of a sandbox all others in it end. Sandboxes die with their
- * server by themselves, but for one that was just being started.
+ * Kills the sandboxes of servers that are gone: with the first process of a sandbox all others in it
+ * end. They die with their server by themselves, but for one that was just being started.
  */
-export function endLeftovers(ownMarker: string): void {
+export function killLeftovers(): void {
   for (const pid of allPids()) {
     let words: string[];
     try {
@@ -14,10 +21,24 @@ export function endLeftovers(ownMarker: string): void {
     } catch {
       continue;
     }
-    const marker = words.find((word) => word.startsWith("omoi-sandbox:"));
-    const match = /^(omoi-sandbox:(\d+):(\d+)):/.exec(marker ?? "");
-    if (match === null || match[1] === ownMarker) continue;
-    const server = { pid: Number(match[2]), startTime: match[3] as string };
-    if (!isAlive(server)) signal(pid, "SIGKILL");
+    const marker = words.find((word) => word.startsWith(MARKER));
+    const server = ownerOf(marker?.slice(MARKER.length) ?? "");
+    if (server !== null && !isAlive(server)) signal(pid, "SIGKILL");
+  }
+}
+
+/** Removes what servers that are gone kept in folders there, named by `nameFor`. */
+export function removeLeftoverFolders(parent: string): void {
+  let names: string[];
+  try {
+    names = readdirSync(parent);
+  } catch {
+    return;
+  }
+  for (const name of names) {
+    const server = ownerOf(name);
+    if (server !== null && !isAlive(server)) {
+      rmSync(join(parent, name), { recursive: true, force: true });
+    }
   }
 }

@@ -1,16 +1,15 @@
 /** Tries, by small commands in real sandboxes, what this machine holds a command to. */
 import { randomUUID } from "node:crypto";
-import { mkdtempSync, rmSync, mkdirSync } from "node:fs";
+import { chownSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import type { Opened } from "./bubblewrap.js";
 import type { ControlGroups } from "./cgroups.js";
 import {
   SandboxRefusal,
   type LimitReport,
+  type Runner,
   type SandboxExit,
   type SandboxLimits,
   type SandboxReport,
-  type SandboxSettings,
 } from "./sandbox.js";
 
 const PLENTY: SandboxLimits = {
@@ -22,19 +21,18 @@ const PLENTY: SandboxLimits = {
 
 /** All at once; a few hundred milliseconds. */
 export async function probe(
-  settings: SandboxSettings,
-  opened: Opened,
+  parent: string,
+  runner: Runner,
   groups: ControlGroups | null,
 ): Promise<SandboxReport> {
-  const parent = join(settings.dataDir, "sandbox");
-  mkdirSync(parent, { recursive: true, mode: 0o700 });
   const folder = mkdtempSync(join(parent, "probe-"));
+  if (process.getuid?.() === 0) chownSync(folder, runner.uid, runner.uid);
   const attempt = async (
     command: readonly string[],
     limits: Partial<SandboxLimits> = {},
   ): Promise<{ exit: SandboxExit; output: string }> => {
     let output = "";
-    const started = await opened.start({
+    const started = await runner.start({
       id: `probe-${randomUUID()}`,
       folder,
       command,
@@ -67,12 +65,12 @@ export async function probe(
     if (!works) throw new SandboxRefusal(plain.exit.detail ?? plain.output);
     const interfaces = plain.output.split("\n").filter((line) => line.includes(":"));
     return {
-      mode: opened.mode,
-      reason: opened.mode === "off" ? "OMOI_SANDBOX is off: commands run without a sandbox" : null,
+      mode: runner.mode,
+      reason: runner.mode === "off" ? "OMOI_SANDBOX is off: commands run without a sandbox" : null,
       install: null,
-      uid: opened.uid,
-      seccomp: opened.seccomp,
-      network: opened.mode === "bubblewrap" && interfaces.length === 1,
+      uid: runner.uid,
+      seccomp: runner.seccomp,
+      network: runner.mode === "bubblewrap" && interfaces.length === 1,
       limits: {
         memory: holds(memory.exit.reason === "memory", by),
         processes: holds(processes.exit.reason === "processes", by),

@@ -1,4 +1,5 @@
 /** What /proc tells of processes (proc(5)). */
+import { randomBytes } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 
 /** A process for good: its number may be given again, but not with the same time of start. */
@@ -14,6 +15,17 @@ export interface ProcessRecord extends ProcessIdentity {
   state: string;
   cpuTicks: number;
   residentPages: number;
+}
+
+/** A name for what a process keeps outside of itself, another one at each call. */
+export function nameFor({ pid, startTime }: ProcessIdentity): string {
+  return `${pid}-${startTime}-${randomBytes(4).toString("hex")}`;
+}
+
+/** Whose name that is; null where `nameFor` did not make it. */
+export function ownerOf(name: string): ProcessIdentity | null {
+  const match = /^(\d+)-(\d+)-[0-9a-f]{8}$/.exec(name);
+  return match === null ? null : { pid: Number(match[1]), startTime: match[2] as string };
 }
 
 /** One process; null where there is none. */

@@ -36,7 +36,9 @@ export function installCommand(packageName: string): string | null {
   } catch {
     return null;
   }
-  const names = [...text.matchAll(/^ID(?:_LIKE)?="?([^"\n]*)"?$/gm)].map((match) => match[1]).join(" ");
+  const names = [...text.matchAll(/^ID(?:_LIKE)?="?([^"\n]*)"?$/gm)]
+    .map((match) => match[1])
+    .join(" ");
   const install = INSTALLS.find(([families]) => families.test(names));
   return install === undefined ? null : `${install[1]} ${packageName}`;
 }

@@ -5,7 +5,7 @@ import { constants } from "node:os";
 import { text } from "node:stream/consumers";
 import type { ControlGroups, RunGroup } from "./cgroups.js";
 import { launch } from "./launch.js";
-import { descendantsOf, isAlive, readProcess, signal, type ProcessIdentity } from "./processes.js";
+import { descendantsOf, isAlive, readProcess, signal } from "./processes.js";
 import {
   SandboxRefusal,
   type SandboxedProcess,
@@ -32,14 +32,9 @@ export async function watchedRun(input: SandboxInput, plan: Plan): Promise<Sandb
     env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", LC_ALL: "C" },
     stdio: ["ignore", "pipe", "pipe", "pipe", "pipe", "pipe", ...plan.files],
   });
-  const [, stdout, stderr, status, hold, environment] = child.stdio as [
-    null,
-    Readable,
-    Readable,
-    Readable,
-    Writable,
-    Writable,
-  ];
+  const pipes = child.stdio as readonly unknown[];
+  const [stdout, stderr, status] = pipes.slice(1, 4) as [Readable, Readable, Readable];
+  const [hold, environment] = pipes.slice(4, 6) as [Writable, Writable];
   const ended = new Promise<number | null>((resolve) => {
     child.on("error", () => resolve(null));
     child.on("exit", (code, name) => resolve(code ?? 128 + constants.signals[name ?? "SIGKILL"]));
@@ -107,9 +102,10 @@ export interface Started {
 
 /** Reads a run's output, stops it, and tells how it ended. */
 export function follow(input: SandboxInput, started: Started): SandboxedProcess {
-  const { group, ended, killAll, stdout, stderr } = started;
+  const { group, ended, stdout, stderr } = started;
+  const killAll = (): void => started.killAll();
   let isStopping = false;
-  let failure: unknown = null;
+  let failure: Error | null = null;
   let firstError = "";
 
   const pump = async (stream: "stdout" | "stderr", source: Readable): Promise<void> => {
@@ -119,7 +115,7 @@ export function follow(input: SandboxInput, started: Started): SandboxedProcess 
         if (failure === null) await input.onOutput(stream, chunk);
       }
     } catch (error) {
-      failure ??= error;
+      failure ??= error instanceof Error ? error : new Error(String(error));
       killAll();
       source.resume();
     }

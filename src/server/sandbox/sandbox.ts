@@ -1,13 +1,8 @@
 /**
- * The only place that runs somebody's command. What a machine can hold a command to is probed by
- * using it, told in the report, and refused where it cannot hold.
+ * What `server/sandbox`, the only place that runs somebody's command, takes and gives. What the
+ * machine can hold a command to is probed by using it, told in the report, and refused where it
+ * cannot hold.
  */
-import { openControlGroups } from "./cgroups.js";
-import { openBubblewrap } from "./bubblewrap.js";
-import { openUnconfined } from "./unconfined.js";
-import { endLeftovers } from "./leftovers.js";
-import { probe } from "./probe.js";
-import { readProcess } from "./processes.js";
 
 /** What one run may use. */
 export interface SandboxLimits {
@@ -26,7 +21,10 @@ export interface SandboxLimits {
 export interface SandboxInput {
   /** The run's id (a UUID). */
   id: string;
-  /** The workspace's absolute path. The command sees it, read-write, as `WORKSPACE` and starts in it. */
+  /**
+   * The workspace's absolute path. The command sees it, read-write, as `WORKSPACE` and starts in it; it
+   * belongs to the report's `uid` already (`FolderDriver.giveTo`).
+   */
   folder: string;
   /** The program and its arguments; never a line for a shell. */
   command: readonly string[];
@@ -86,7 +84,7 @@ export interface SandboxReport {
   reason: string | null;
   /** The command that installs what is missing. */
   install: string | null;
-  /** The user that commands run as, as the machine numbers it. */
+  /** The user, and group, that commands run as and workspaces belong to, as the machine numbers it. */
   uid: number | null;
   /** Whether system calls are filtered. */
   seccomp: boolean;
@@ -120,98 +118,16 @@ export interface SandboxSettings {
 /** Where a sandboxed command finds its workspace. */
 export const WORKSPACE = "/workspace";
 
-/** Starts one command; what `openBubblewrap` and `openUnconfined` give. */
-export type Start = (input: SandboxInput) => Promise<SandboxedProcess>;
-
-/** Looks at what this machine offers, tries it, and opens it. Takes less than a second. */
-export async function openSandbox(settings: SandboxSettings): Promise<Sandbox> {
-  const self = readProcess(process.pid);
-  if (self === null) return unavailable("Commands can be run on Linux alone", null);
-  const groups = openControlGroups(self);
-  const marker = `omoi-sandbox:${self.pid}:${self.startTime}`;
-  const opened =
-    settings.sandbox === "off"
-      ? openUnconfined(settings, groups)
-      : openBubblewrap(settings, groups, marker);
-  if ("missing" in opened) {
-    groups?.close();
-    return unavailable(opened.missing, opened.install);
-  }
-  const report = await probe(settings, opened, groups);
-  const running = new Set<SandboxedProcess>();
-  return {
-    report,
-    async start(input) {
-      assertInput(input);
-      assertHolds(report, input.limits);
-      const started = await opened.start(input);
-      running.add(started);
-      const forget = (): unknown => running.delete(started);
-      started.done.then(forget, forget);
-      return started;
-    },
-    async cleanUp() {
-      endLeftovers(marker);
-      await groups?.removeLeftovers();
-    },
-    async close() {
-      for (const started of running) started.stop(0);
-      await Promise.allSettled([...running].map((started) => started.done));
-      groups?.close();
-      opened.close();
-    },
-  };
+/** A way to run commands, before it is known what of it works here. */
+export interface Runner {
+  mode: "bubblewrap" | "off";
+  uid: number;
+  seccomp: boolean;
+  start(input: SandboxInput): Promise<SandboxedProcess>;
 }
 
-function assertInput({ id, command, env, folder }: SandboxInput): void {
-  if (!/^[\w-]{1,64}$/.test(id)) throw new TypeError("a run's id is a UUID");
-  if (!folder.startsWith("/")) throw new TypeError("a workspace's path is absolute");
-  if (command.length === 0 || command[0] === "") throw new SandboxRefusal("The command is empty.");
-  if (command.some((word) => word.includes("\0"))) {
-    throw new SandboxRefusal("A command may not hold NUL characters.");
-  }
-  for (const [name, value] of Object.entries(env)) {
-    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name) || value.includes("\0")) {
-      throw new SandboxRefusal(`The variable ${JSON.stringify(name)} cannot be set.`);
-    }
-  }
-}
-
-function assertHolds(report: SandboxReport, limits: SandboxLimits): void {
-  if (report.mode === "unavailable") throw new SandboxRefusal(`${report.reason}.`);
-  if (report.mode === "off") return;
-  const asked: [LimitName, boolean][] = [
-    ["memory", true],
-    ["processes", true],
-    ["cpu", limits.cpus !== null],
-    ["disk", limits.diskBytes !== null],
-  ];
-  for (const [name, isAsked] of asked) {
-    if (isAsked && !report.limits[name].enforced) {
-      throw new SandboxRefusal(
-        `This machine cannot hold the limit of ${name}; ask its operator, or run the command without that limit.`,
-      );
-    }
-  }
-}
-
-function unavailable(reason: string, install: string | null): Sandbox {
-  const none = { enforced: false, by: null };
-  const report: SandboxReport = {
-    mode: "unavailable",
-    reason,
-    install,
-    uid: null,
-    seccomp: false,
-    network: false,
-    limits: { memory: none, processes: none, cpu: none, output: none, disk: none },
-  };
-  return {
-    report,
-    start: async () => {
-      throw new SandboxRefusal(`${reason}${install === null ? "" : `; install it: ${install}`}.`);
-    },
-    cleanUp: async () => undefined,
-    close: async () => undefined,
-  };
+/** What keeps commands from being run at all. */
+export interface Missing {
+  missing: string;
+  install: string | null;
 }

@@ -5,15 +5,13 @@
 import type { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { constants } from "node:os";
-import type { Opened } from "./bubblewrap.js";
 import type { ControlGroups } from "./cgroups.js";
 import { launch } from "./launch.js";
 import { descendantsOf, signal } from "./processes.js";
 import { follow } from "./run.js";
-import { SandboxRefusal, type SandboxSettings } from "./sandbox.js";
-import { takeOver } from "./take-over.js";
+import { SandboxRefusal, type Runner, type SandboxSettings } from "./sandbox.js";
 
-export function openUnconfined(settings: SandboxSettings, groups: ControlGroups | null): Opened {
+export function openUnconfined(settings: SandboxSettings, groups: ControlGroups | null): Runner {
   const isRoot = process.getuid?.() === 0;
   const uid = isRoot ? settings.agentUid : (process.getuid?.() as number);
   return {
@@ -21,7 +19,6 @@ export function openUnconfined(settings: SandboxSettings, groups: ControlGroups 
     uid,
     seccomp: false,
     async start(input) {
-      if (isRoot) await takeOver(input.folder, uid);
       const group = groups?.create(input.id, input.limits) ?? null;
       const child = launch(input.command, {
         cwd: input.folder,
@@ -41,7 +38,9 @@ export function openUnconfined(settings: SandboxSettings, groups: ControlGroups 
           problem = error;
           resolve(null);
         });
-        child.on("exit", (code, name) => resolve(code ?? 128 + constants.signals[name ?? "SIGKILL"]));
+        child.on("exit", (code, name) =>
+          resolve(code ?? 128 + constants.signals[name ?? "SIGKILL"]),
+        );
       });
       if (pid === undefined) {
         await ended;
@@ -50,7 +49,11 @@ export function openUnconfined(settings: SandboxSettings, groups: ControlGroups 
       }
       group?.add(pid);
       const members = (): number[] => [
-        ...new Set([pid, ...descendantsOf(pid).map((member) => member.pid), ...(group?.pids() ?? [])]),
+        ...new Set([
+          pid,
+          ...descendantsOf(pid).map((member) => member.pid),
+          ...(group?.pids() ?? []),
+        ]),
       ];
       const killAll = (): void => {
         for (const member of members()) signal(member, "SIGKILL");
@@ -74,6 +77,5 @@ export function openUnconfined(settings: SandboxSettings, groups: ControlGroups 
         stderr: child.stderr as Readable,
       });
     },
-    close: () => undefined,
   };
 }

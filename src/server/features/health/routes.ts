@@ -1,9 +1,13 @@
 import type { FastifyInstance } from "fastify";
 import type { Database } from "../../db/connect.js";
 import { gitVersion } from "../../git/run.js";
+import type { SandboxReport } from "../../sandbox/sandbox.js";
 
-/** `/healthz`: the process answers. `/readyz`: the database and git do, too. */
-export function mountHealth(app: FastifyInstance, db: Database): void {
+/**
+ * `/healthz`: the process answers. `/readyz`: the database and git do, too; and what commands of agents
+ * are held to here, without which everything else is ready all the same.
+ */
+export function mountHealth(app: FastifyInstance, db: Database, sandbox: SandboxReport): void {
   app.get("/healthz", async () => ({ status: "ok" }));
   app.get("/readyz", async (_request, reply) => {
     const [database, git] = await Promise.all([
@@ -13,7 +17,7 @@ export function mountHealth(app: FastifyInstance, db: Database): void {
     const ready = database && git;
     return reply
       .code(ready ? 200 : 503)
-      .send({ status: ready ? "ready" : "not ready", database, git });
+      .send({ status: ready ? "ready" : "not ready", database, git, sandbox });
   });
 }
 

@@ -1,0 +1,119 @@
+import { mkdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { openBubblewrap } from "./bubblewrap.js";
+import { openControlGroups } from "./cgroups.js";
+import { killLeftovers, markerOf, removeLeftoverFolders } from "./leftovers.js";
+import { probe } from "./probe.js";
+import { nameFor, readProcess } from "./processes.js";
+import {
+  SandboxRefusal,
+  type LimitName,
+  type Sandbox,
+  type SandboxedProcess,
+  type SandboxInput,
+  type SandboxLimits,
+  type SandboxReport,
+  type SandboxSettings,
+} from "./sandbox.js";
+import { openUnconfined } from "./unconfined.js";
+
+/** Looks at what this machine offers, tries it, and opens it. Takes less than a second. */
+export async function openSandbox(settings: SandboxSettings): Promise<Sandbox> {
+  const self = readProcess(process.pid);
+  if (self === null) return unavailable("Commands can be run on Linux alone");
+  const name = nameFor(self);
+  const groups = openControlGroups(name);
+  const parent = join(settings.dataDir, "sandbox");
+  const folder = join(parent, name);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const close = (): void => {
+    groups?.close();
+    rmSync(folder, { recursive: true, force: true });
+  };
+  const opened =
+    settings.sandbox === "off"
+      ? openUnconfined(settings, groups)
+      : openBubblewrap(settings, groups, folder, markerOf(name));
+  if ("missing" in opened) {
+    close();
+    return unavailable(opened.missing, opened.install);
+  }
+  const report = await probe(folder, opened, groups);
+  const running = new Set<SandboxedProcess>();
+  return {
+    report,
+    async start(input) {
+      assertInput(input);
+      assertHolds(report, input.limits);
+      const started = await opened.start(input);
+      running.add(started);
+      const forget = (): unknown => running.delete(started);
+      started.done.then(forget, forget);
+      return started;
+    },
+    async cleanUp() {
+      killLeftovers();
+      await groups?.removeLeftovers();
+      removeLeftoverFolders(parent);
+    },
+    async close() {
+      for (const started of running) started.stop(0);
+      await Promise.allSettled([...running].map((started) => started.done));
+      close();
+    },
+  };
+}
+
+function assertInput({ id, command, env, folder }: SandboxInput): void {
+  if (!/^[\w-]{1,64}$/.test(id)) throw new TypeError("a run's id is a UUID");
+  if (!folder.startsWith("/")) throw new TypeError("a workspace's path is absolute");
+  if (command.length === 0 || command[0] === "") throw new SandboxRefusal("The command is empty.");
+  if (command.some((word) => word.includes("\0"))) {
+    throw new SandboxRefusal("A command may not hold NUL characters.");
+  }
+  for (const [name, value] of Object.entries(env)) {
+    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name) || value.includes("\0")) {
+      throw new SandboxRefusal(`The variable ${JSON.stringify(name)} cannot be set.`);
+    }
+  }
+}
+
+function assertHolds(report: SandboxReport, limits: SandboxLimits): void {
+  if (report.mode === "unavailable") throw new SandboxRefusal(`${report.reason}.`);
+  if (report.mode === "off") return;
+  const asked: [LimitName, boolean][] = [
+    ["memory", true],
+    ["processes", true],
+    ["cpu", limits.cpus !== null],
+    ["disk", limits.diskBytes !== null],
+  ];
+  for (const [name, isAsked] of asked) {
+    if (isAsked && !report.limits[name].enforced) {
+      throw new SandboxRefusal(
+        `This machine cannot hold the limit of ${name}; ask its operator, or run the command without that limit.`,
+      );
+    }
+  }
+}
+
+/** A sandbox that refuses every command, for that reason. */
+export function unavailable(reason: string, install: string | null = null): Sandbox {
+  const none = { enforced: false, by: null };
+  const report: SandboxReport = {
+    mode: "unavailable",
+    reason,
+    install,
+    uid: null,
+    seccomp: false,
+    network: false,
+    limits: { memory: none, processes: none, cpu: none, output: none, disk: none },
+  };
+  return {
+    report,
+    start: async () => {
+      throw new SandboxRefusal(`${reason}${install === null ? "" : `; install it: ${install}`}.`);
+    },
+    cleanUp: async () => undefined,
+    close: async () => undefined,
+  };
+}
