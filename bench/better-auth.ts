@@ -1,5 +1,6 @@
 import { fork } from "node:child_process";
 import { createServer } from "node:http";
+import { json } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { apiKey } from "@better-auth/api-key";
 import { betterAuth, type Auth } from "better-auth";
@@ -15,6 +16,8 @@ export interface BetterAuthOptions {
   organizationCount: number;
   /** Of the first organization; the others have their creator alone. */
   memberCount: number;
+  /** Where API keys are kept: in the database (by default), or in this process alone. */
+  keys?: "database" | "memory";
 }
 
 /** Where it serves, and how to call it: by an API key, or by a session whose cookie is its own cache. */
@@ -23,6 +26,8 @@ export interface BetterAuthAddress {
   key: string;
   cookie: string;
   organizationId: string;
+  /** POST {key}: its server-side call that verifies a key, which it has no route for. */
+  verifyUrl: string;
 }
 
 const file = fileURLToPath(import.meta.url);
@@ -45,7 +50,32 @@ export function startBetterAuth(
   });
 }
 
-function configure(databaseUrl: string, baseURL: string) {
+/** Keys in this process alone: nothing of them is waited for. */
+function inMemory() {
+  const memory = new Map<string, string>();
+  const get = (name: string): string | null => memory.get(name) ?? null;
+  const remove = (name: string): null => {
+    memory.delete(name);
+    return null;
+  };
+  return {
+    get,
+    getAndDelete: (name: string) => {
+      const value = get(name);
+      remove(name);
+      return value;
+    },
+    increment: (name: string) => {
+      const count = Number(get(name)) + 1;
+      memory.set(name, String(count));
+      return count;
+    },
+    set: (name: string, value: string) => void memory.set(name, value),
+    delete: remove,
+  };
+}
+
+function configure(databaseUrl: string, baseURL: string, keys: BetterAuthOptions["keys"]) {
   return {
     database: new pg.Pool({ connectionString: databaseUrl, max: 10 }),
     baseURL,
@@ -63,6 +93,9 @@ function configure(databaseUrl: string, baseURL: string) {
         enableSessionForAPIKeys: true,
         deferUpdates: true,
         rateLimit: { enabled: false },
+        ...(keys === "memory"
+          ? { storage: "secondary-storage" as const, customStorage: inMemory() }
+          : {}),
       }),
     ],
   } satisfies Parameters<typeof betterAuth>[0];
@@ -74,19 +107,29 @@ async function serve(options: BetterAuthOptions): Promise<void> {
   const address = server.address();
   const port = typeof address === "object" ? address?.port : undefined;
   const origin = `http://127.0.0.1:${port}`;
-  const settings = configure(options.databaseUrl, origin);
+  const settings = configure(options.databaseUrl, origin, options.keys);
   await (await getMigrations(settings)).runMigrations();
   const auth = betterAuth(settings);
   const handle = toNodeHandler(auth);
-  server.on("request", (incoming, outgoing) => void handle(incoming, outgoing));
-  process.send?.({ origin, ...(await fill(auth, options)) } satisfies BetterAuthAddress);
+  server.on("request", (incoming, outgoing) => {
+    if (incoming.url !== "/verify-key") return void handle(incoming, outgoing);
+    void json(incoming)
+      .then((body) => auth.api.verifyApiKey({ body: body as { key: string } }))
+      .then((answer) => {
+        outgoing.setHeader("content-type", "application/json");
+        outgoing.end(JSON.stringify(answer));
+      });
+  });
+  const filled = await fill(auth, options);
+  const verifyUrl = `${origin}/verify-key`;
+  process.send?.({ origin, verifyUrl, ...filled } satisfies BetterAuthAddress);
 }
 
 /** One person with organizations, and further members in the first of them. */
 async function fill(
   auth: Auth<ReturnType<typeof configure>>,
   { organizationCount, memberCount }: BetterAuthOptions,
-): Promise<Omit<BetterAuthAddress, "origin">> {
+): Promise<Omit<BetterAuthAddress, "origin" | "verifyUrl">> {
   const { headers, response } = await auth.api.signUpEmail({
     body: { name: "Bench", email: "bench@example.com", password: "correct staple bench" },
     returnHeaders: true,

@@ -5,6 +5,7 @@ import packageJson from "../package.json" with { type: "json" };
 import { calls } from "./calls.js";
 import { checkpoint } from "./checkpoint.js";
 import { command, inFolder, type Benchmark, type Row } from "./harness.js";
+import { keys } from "./keys.js";
 import { organizations } from "./organizations.js";
 import { quota } from "./quota.js";
 import { scale } from "./scale.js";
@@ -20,6 +21,7 @@ const benchmarks: readonly Benchmark[] = [
   organizations,
   calls,
   scale,
+  keys,
   quota,
   workspaceCreation,
   checkpoint,

@@ -1,13 +1,14 @@
-import { Agent, get } from "node:http";
+import { Agent } from "node:http";
 import { join } from "node:path";
-import pg from "pg";
 import type { Client } from "#shared/api/client.js";
 import { systemRoleIds } from "#server/db/migrate.js";
 import { generateKey, hashKey } from "#server/features/api-keys/key.js";
 import { addCrowd, crowdId, growingTables } from "#test/crowd.js";
 import { median, timed, times, type Benchmark, type Row } from "./harness.js";
+import { memoryOf } from "./memory.js";
 import { asOwner, withPostgres } from "./postgres.js";
 import { startServer, withServer, type Server } from "./server.js";
+import { askOnce } from "./single-request.js";
 
 const organizationCount = 20;
 const memberCount = 10;
@@ -153,13 +154,13 @@ async function measure(
 ): Promise<Row[]> {
   const agent = new Agent({ keepAlive: true });
   const rows: Row[] = [];
-  const memories = await Promise.all([small, large].map((place) => memoryOf(place)));
+  const memories = await Promise.all([small, large].map((place) => memoryOf(place.databaseUrl)));
   try {
     for (const [index, { what, path }] of Object.values(asked).entries()) {
       log(what);
       const ask = (place: Place, person: Person): Promise<number> =>
         timed(() =>
-          request(agent, `${place.server.url}/api/v1/organizations${path(person)}`, person),
+          askOnce(agent, `${place.server.url}/api/v1/organizations${path(person)}`, person.key),
         );
       const inTurn = async (
         people: readonly Person[],
@@ -205,42 +206,5 @@ function rowOf(what: string, figures: Record<"large" | "small", readonly number[
     ratio: times(one / other),
     target: "at most 1.3 ×",
     met: one / other <= 1.3,
-  };
-}
-
-function request(agent: Agent, url: string, { key }: Person): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const headers = { authorization: `Bearer ${key}` };
-    get(url, { agent, headers }, (response) => {
-      response.once("error", reject);
-      response.once("end", () => {
-        if (response.statusCode === 200) resolve();
-        else reject(new Error(`${url} answered ${response.statusCode}`));
-      });
-      response.resume();
-    }).once("error", reject);
-  });
-}
-
-interface Memory {
-  /** Settles when the server has forgotten all that it keeps in memory. */
-  forget(): Promise<void>;
-  close(): Promise<void>;
-}
-
-/** Tells a server that everything may have changed, as a change of a system role would. */
-async function memoryOf({ databaseUrl }: Place): Promise<Memory> {
-  const client = new pg.Client({ connectionString: databaseUrl });
-  await client.connect();
-  await client.query("listen omoi_heard");
-  return {
-    forget: async () => {
-      const heard = new Promise((resolve) => client.once("notification", resolve));
-      await client.query(
-        "select pg_notify('omoi_changes', 'roles - -'), pg_notify('omoi_call', 'bench')",
-      );
-      await heard;
-    },
-    close: () => client.end(),
   };
 }

@@ -3,14 +3,20 @@ import { errorCodes, type ErrorCode, type FieldError } from "#shared/errors.js";
 /** What an error's answer holds besides the standard members, such as `suggestion`. */
 type Extra = { errors?: FieldError[]; headers?: Record<string, string>; [member: string]: unknown };
 
-/** A refusal that the caller is told of: a code of the registry and one sentence that says what to do. */
+/**
+ * A refusal that the caller is told of: a code of the registry and one sentence that says what to do. It
+ * has no stack: nothing went wrong here, and to write one takes longer than the rest of a refusal.
+ */
 export class AppError extends Error {
   override readonly name = "AppError";
   readonly code: ErrorCode;
   readonly extra: Extra;
 
   constructor(code: ErrorCode, detail: string, extra: Extra = {}) {
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
     super(detail);
+    Error.stackTraceLimit = stackTraceLimit;
     this.code = code;
     this.extra = extra;
   }

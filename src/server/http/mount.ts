@@ -117,7 +117,7 @@ export function mount<Resource extends Record<string, Endpoint>>(
         } finally {
           // Whoever was answered sees what he did, and who was revoked is so everywhere.
           if (endpoint.revokes) await changes.settled();
-          else if (!isRead) await changes.caughtUp();
+          else if (!endpoint.safe) await changes.caughtUp();
         }
       };
       return isRead
@@ -135,7 +135,7 @@ export function mount<Resource extends Record<string, Endpoint>>(
           : await answerTo(caller);
         endWhenStopping(request, reply);
         if (data === undefined) return reply.send();
-        const prepared = typeof data === "object" && data !== null && preparedTexts.get(data);
+        const prepared = typeof data === "object" && data !== null && textOf(data);
         if (options.checkResponses && endpoint.response && isPlain(data)) {
           endpoint.response.parse(prepared ? JSON.parse(prepared) : data);
         }
@@ -228,6 +228,15 @@ function withoutSecret(data: unknown): unknown {
 }
 
 const preparedTexts = new WeakMap<object, string>();
+
+/** The JSON of an answer that is written already, or that cannot change any more and is written once. */
+function textOf(data: object): string | undefined {
+  const known = preparedTexts.get(data);
+  if (known !== undefined || !Object.isFrozen(data)) return known;
+  const text = JSON.stringify(data);
+  preparedTexts.set(data, text);
+  return text;
+}
 
 /** A list whose JSON is written already: it is sent as it is. */
 export function preparedJson<Item>(text: string): Item[] {

@@ -226,6 +226,7 @@ export const apiKeys = {
     method: "POST",
     path: "/api/v1/auth/api-keys/verify",
     access: "signed-in",
+    safe: true,
     summary:
       "Whether a key is valid, for other services; `ip` is where it was used, else the caller's",
     status: 200,

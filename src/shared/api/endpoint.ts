@@ -39,6 +39,8 @@ export interface Endpoint<
   whenArchived: boolean;
   /** Whether it takes something from somebody: it is answered when every server process knows. */
   revokes: boolean;
+  /** Whether it changes nothing that anybody sees (RFC 9110, section 9.2.1): as every GET. */
+  safe: boolean;
   status: number;
   params: Params;
   query: Query;
@@ -60,6 +62,7 @@ interface Definition<
   tenant?: TenantSource;
   whenArchived?: boolean;
   revokes?: boolean;
+  safe?: boolean;
   status?: number;
   params?: Params;
   query?: Query;
@@ -90,6 +93,7 @@ export function endpoint<
     summary: definition.summary,
     whenArchived: definition.whenArchived ?? definition.method === "GET",
     revokes: definition.revokes ?? false,
+    safe: definition.safe ?? definition.method === "GET",
     status: definition.status ?? (definition.response ? 200 : 204),
     params: (definition.params ?? null) as Params,
     query: (definition.query ?? null) as Query,

@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import type { auth } from "#shared/api/auth.js";
 import type { ResponseOf } from "#shared/api/endpoint.js";
+import { cached } from "../../db/cache.js";
 import type { Database } from "../../db/connect.js";
 import { AppError, notFound } from "../../errors.js";
 import {
@@ -28,8 +29,16 @@ export function authHandlers(
   const { publicUrl } = links;
   const answer = (reply: FastifyReply, signedIn: SignedIn): SignedIn["tokens"] =>
     answerSignedIn(reply, signedIn, publicUrl());
+  const profile = cached({
+    changes: db.changes,
+    load: async (userId) => {
+      const user = await db.withSystem("who am I", (tx) => repository.findUser(tx, userId));
+      return user && Object.freeze(user);
+    },
+    sourcesOf: ({ id }) => [`user ${id}`],
+  });
   const me = async (userId: string) => {
-    const user = await db.withSystem("who am I", (tx) => repository.findUser(tx, userId));
+    const user = await profile(userId);
     if (!user) throw invalidToken();
     return user;
   };
