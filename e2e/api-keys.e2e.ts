@@ -90,6 +90,34 @@ test("a key is made with networks and a limit, used, rotated and narrowed", asyn
   }
 });
 
+test("a key is made for an agent, and opens what the agent's role does", async () => {
+  const { data: project } = await ada.api.projects.create({
+    body: { organization_id: organization.id, name: "App" },
+  });
+  const { data: agent } = await ada.api.agents.create({
+    body: { project_id: project.id, name: "worker-1" },
+  });
+  await page.goto(`${app.url}/settings/api-keys/new`);
+  await page.getByLabel("Name").fill("Worker elsewhere");
+  await page.getByLabel("Acts as").selectOption({ label: "The agent worker-1" });
+  await expectAccessible();
+  await screenshot(page, "api-key-form-agent");
+  await page.getByRole("button", { name: "Generate Key" }).click();
+  const api = app.client(await page.getByTestId("secret").innerText());
+  expect((await api.agents.get({ params: { agent_id: agent.id } })).data.name).toBe("worker-1");
+  await refusal(
+    api.agents.create({ body: { project_id: project.id, name: "worker-2" } }),
+    403,
+    "insufficient_permission",
+  );
+  await page.getByRole("link", { name: "Done" }).click();
+  await page
+    .getByRole("link", { name: /View Details/ })
+    .first()
+    .click();
+  await page.getByRole("link", { name: "worker-1" }).waitFor();
+});
+
 test("the organization's settings list the keys that can act there, and take them away", async () => {
   const { data: full } = await ada.api.apiKeys.create({ body: { name: "Everywhere" } });
   await page.goto(`${app.url}/organizations/${organization.id}/settings?tab=members`);

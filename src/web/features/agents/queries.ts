@@ -28,6 +28,16 @@ export const projectAgentsQuery = (projectId: string) =>
       ),
   });
 
+/** All of an organization's, to choose from. */
+export const organizationAgentsQuery = (organizationId: string) =>
+  queryOptions({
+    queryKey: [...agentsKey, "of-organization", organizationId],
+    queryFn: ({ signal }) =>
+      everyPage((query) =>
+        client.agents.list({ query: { ...query, organization_id: organizationId } }, { signal }),
+      ),
+  });
+
 export const agentQuery = (agentId: string) =>
   queryOptions({
     queryKey: [...agentsKey, agentId],

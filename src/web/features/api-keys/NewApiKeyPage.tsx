@@ -16,6 +16,7 @@ import { SelectField } from "../../ui/select.js";
 import { useCurrentOrganization } from "../organizations/current.js";
 import { PermissionPicker } from "../organizations/permission-picker.js";
 import { useRefusal } from "../organizations/permissions.js";
+import { ActingAsField } from "./acting-as-field.js";
 import { type Expiration, expirationBody, ExpirationField } from "./expiration-field.js";
 import { handOver } from "./fresh-key.js";
 import { type Limits, LimitsFields, limitsBody, noLimits } from "./limits-fields.js";
@@ -28,6 +29,8 @@ interface Values {
   scope: "full" | "organization" | null;
   /** Empty: the current one. */
   organization_id: string;
+  /** Of that organization; null: the person acts. */
+  agent_id: string | null;
   /** Null: all. */
   permissions: readonly string[] | null;
   expiration: Expiration;
@@ -39,6 +42,7 @@ const blank: Values = {
   description: "",
   scope: null,
   organization_id: "",
+  agent_id: null,
   permissions: null,
   expiration: { choice: "never", date: "" },
   limits: noLimits,
@@ -64,6 +68,7 @@ export function NewApiKeyPage(): ReactElement {
       return {
         ...common,
         organization_id: chosen.id,
+        ...(values.agent_id === null ? {} : { agent_id: values.agent_id }),
         scopes: (values.permissions ?? ["*"]).map(
           (permission) => `org:${chosen.slug}:${permission}`,
         ),
@@ -95,7 +100,7 @@ export function NewApiKeyPage(): ReactElement {
           API Keys
         </CrumbLink>,
       ]}
-      description="A key acts as you, within its scope, and never does more than you may."
+      description="A key acts as you or as an agent, within its scope, and never does more than you may."
     >
       <Card>
         <Form label="Generate New API Key" {...form.props} className="gap-5">
@@ -128,8 +133,15 @@ export function NewApiKeyPage(): ReactElement {
                               value: id,
                               label: slug,
                             }))}
-                            onChange={(id) => form.set({ organization_id: id })}
+                            onChange={(id) => form.set({ organization_id: id, agent_id: null })}
                             error={form.errorOf("organization_id")}
+                          />
+                          <ActingAsField
+                            organizationId={organization.id}
+                            value={values.agent_id}
+                            onChange={(id) => form.set({ agent_id: id })}
+                            refusal={refusal}
+                            error={form.errorOf("agent_id")}
                           />
                           <PermissionPicker
                             value={values.permissions}
@@ -141,7 +153,10 @@ export function NewApiKeyPage(): ReactElement {
                                 : scopesError
                             }
                             all={{
-                              hint: "Everything you may do in the organization, now and later.",
+                              hint:
+                                values.agent_id === null
+                                  ? "Everything you may do in the organization, now and later."
+                                  : "Everything that the agent's role lets it do, now and later.",
                             }}
                           />
                         </div>

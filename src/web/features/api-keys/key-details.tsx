@@ -1,3 +1,4 @@
+import { AgentLink } from "../agents/agent-link.js";
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import type { ReactElement } from "react";
@@ -104,15 +105,7 @@ function KeyFields({ apiKey: key }: { apiKey: ApiKey }): ReactElement {
     "Allowed Addresses": key.allowed_ips === null ? "All" : key.allowed_ips.join(", "),
     "Requests a Minute": key.rate_limit_per_minute?.toLocaleString() ?? "Not limited",
     ...(key.shut_out_of.length === 0 ? {} : { "Shut Out Of": key.shut_out_of.join(", ") }),
-    ...(key.agent_id === null
-      ? {}
-      : {
-          Agent: (
-            <Link {...paths.workspace(key.agent_id)} className="text-accent-ink hover:underline">
-              {key.agent_id}
-            </Link>
-          ),
-        }),
+    "Acts As": key.agent_id === null ? "You" : <AgentLink agentId={key.agent_id} />,
   };
   return <Details rows={rows} />;
 }

@@ -1,0 +1,49 @@
+import { useQuery } from "@tanstack/react-query";
+import type { ReactElement } from "react";
+import { SelectField } from "../../ui/select.js";
+import { organizationAgentsQuery } from "../agents/queries.js";
+import type { Refusal } from "../organizations/permissions.js";
+
+interface ActingAsFieldProps {
+  organizationId: string;
+  /** The agent's id; null: the person. */
+  value: string | null;
+  onChange: (agentId: string | null) => void;
+  refusal: Refusal;
+  error: string | undefined;
+}
+
+/** Whether a key acts as its maker or as one of the organization's agents. */
+export function ActingAsField({
+  organizationId,
+  value,
+  onChange,
+  refusal,
+  error,
+}: ActingAsFieldProps): ReactElement {
+  const mayMake = refusal("agent:write");
+  const { data: agents = [] } = useQuery({
+    ...organizationAgentsQuery(organizationId),
+    enabled: mayMake === undefined,
+  });
+  const working = agents.filter(({ status }) => status !== "terminated");
+  return (
+    <SelectField
+      label="Acts as"
+      name="agent_id"
+      value={value ?? ""}
+      options={[
+        { value: "", label: "You" },
+        ...working.map(({ id, name }) => ({ value: id, label: `The agent ${name}` })),
+      ]}
+      hint={
+        value === null
+          ? "You, or an agent that works elsewhere and needs a key of its own."
+          : "The key opens what the agent's role gives it: its own runs, its workspace and its branch."
+      }
+      disabledReason={mayMake}
+      onChange={(id) => onChange(id === "" ? null : id)}
+      error={error}
+    />
+  );
+}
