@@ -10,7 +10,7 @@ import type { ErrorCode, Problem } from "#shared/errors.js";
 import { buildApp } from "#server/app.js";
 import { publicUrlOf, readConfig, type Config } from "#server/config.js";
 import { openDatabase, type Database } from "#server/db/connect.js";
-import { unavailable } from "#server/sandbox/open-sandbox.js";
+import { openSandbox, unavailable } from "#server/sandbox/open-sandbox.js";
 import type { Sandbox } from "#server/sandbox/sandbox.js";
 
 /** The real application on a copy of the template database, listening on a free port. */
@@ -40,12 +40,12 @@ export interface TestPerson {
 }
 
 /**
- * Starts an application; `env` are further settings, as an operator would give them. Without a sandbox
- * of the caller's, commands are refused.
+ * Starts an application; `env` are further settings, as an operator would give them. Commands are
+ * refused without the `real` sandbox of this machine, or one of the caller's.
  */
 export async function startTestApp(
   env: Record<string, string> = {},
-  sandbox: Sandbox = unavailable("This test has no sandbox"),
+  wanted: Sandbox | "real" = unavailable("This test has no sandbox"),
 ): Promise<TestApp> {
   const cluster = inject("cluster");
   const database = `${cluster.template}_${randomBytes(6).toString("hex")}`;
@@ -56,14 +56,26 @@ export async function startTestApp(
   const dataDir = await mkdtemp(join(tmpdir(), "omoi-data-"));
   const owner = { ...cluster.owner, database };
   const settings = { OMOI_DATA_DIR: dataDir, OMOI_SECRET: cluster.secret, ...env };
+  const sandbox = wanted === "real" ? await openSandbox(configFrom(settings)) : wanted;
   const app = await start(owner, settings, sandbox);
   return {
     ...app,
     close: async () => {
       await app.close();
+      if (wanted === "real") await sandbox.close();
       await rm(dataDir, { recursive: true, force: true });
     },
   };
+}
+
+function configFrom(env: Record<string, string>): Config {
+  return readConfig({
+    OMOI_PORT: "0",
+    OMOI_LOG_LEVEL: "silent",
+    // Only said, not used: other processes may work on the same data folder.
+    OMOI_DATABASE_URL: "postgres://tests@localhost/tests",
+    ...env,
+  });
 }
 
 async function start(
@@ -71,13 +83,7 @@ async function start(
   env: Record<string, string>,
   sandbox: Sandbox,
 ): Promise<TestApp> {
-  const config = readConfig({
-    OMOI_PORT: "0",
-    OMOI_LOG_LEVEL: "silent",
-    // Only said, not used: other processes may work on the same data folder.
-    OMOI_DATABASE_URL: "postgres://tests@localhost/tests",
-    ...env,
-  });
+  const config = configFrom(env);
   const log = pino({ level: config.logLevel });
   const db = await openDatabase({ owner, app: null }, config.secret, log);
   let port = 0;

@@ -16,6 +16,7 @@ import { previews } from "#shared/api/previews.js";
 import { projects } from "#shared/api/projects.js";
 import { roles } from "#shared/api/roles.js";
 import { runs } from "#shared/api/runs.js";
+import { sandbox } from "#shared/api/sandbox.js";
 import { secondFactor } from "#shared/api/second-factor.js";
 import { usage } from "#shared/api/usage.js";
 import { workspaces } from "#shared/api/workspaces.js";
@@ -55,8 +56,9 @@ import {
   type ProjectDeps,
 } from "./features/projects/service.js";
 import { roleHandlers } from "./features/roles/routes.js";
-import { runHandlers } from "./features/runs/routes.js";
-import { startLeaseWatch } from "./features/runs/service.js";
+import { runHandlers, sandboxHandlers } from "./features/runs/routes.js";
+import { forgetOldLogs, openRuns } from "./features/runs/open-runs.js";
+import { createRunKeyring } from "./features/runs/run-keyring.js";
 import { usageHandlers } from "./features/usage/routes.js";
 import { startCheckpoints } from "./features/workspaces/auto-checkpoint.js";
 import { endRetentions } from "./features/workspaces/end-retention.js";
@@ -96,7 +98,7 @@ export interface AppDeps {
  * unfinished. Closing it drains requests and background work.
  */
 export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
-  const { config, db, sandbox, log } = deps;
+  const { config, db, log } = deps;
   const app: FastifyInstance = fastify({
     // What the framework says at info level (where it listens) is said by main.
     loggerInstance: log.child(
@@ -143,6 +145,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     isInvited: hasInvitation,
   });
   const keyring = createKeyring(db, config, log);
+  const runKeyring = createRunKeyring(db, config.secret);
   const keyDeps: KeyDeps = {
     db,
     keyring,
@@ -154,7 +157,8 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   const credentials: Credentials = {
     accessToken: (token) => authService.actorOf("access", token),
     cookie: (value) => authService.actorOf("cookie", value),
-    apiKey: (key, ip) => keyring.actorOf(key, ip),
+    apiKey: (key, ip) =>
+      runKeyring.isToken(key) ? runKeyring.actorOf(key) : keyring.actorOf(key, ip),
     takeTurn: (key) => keyring.takeTurn(key),
     keyPrefix: config.keyPrefix,
   };
@@ -200,6 +204,21 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     log,
   });
 
+  const isAlone = config.databaseUrl === null;
+  await unlockRepositories(storage, isAlone);
+  await settleWorkspaces(workspaceDeps, log);
+  const running = await openRuns({
+    db,
+    jobs,
+    storage,
+    workspaces: workspaceDeps,
+    sandbox: deps.sandbox,
+    settings: config,
+    publicUrl: deps.publicUrl,
+    alone: isAlone,
+    log,
+  });
+
   const methods = signInMethods(db, config, deps.publicUrl);
   mount(app, auth, authHandlers(db, authService, emailLinks, methods), options);
   mount(app, secondFactor, secondFactorHandlers(secondFactorService, deps.publicUrl), options);
@@ -216,7 +235,8 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   mount(app, roles, roleHandlers(), options);
   mount(app, projects, projectHandlers(projectDeps), options);
   mount(app, agents, agentHandlers(workspaceDeps), options);
-  mount(app, runs, runHandlers(), options);
+  mount(app, runs, runHandlers(running.deps, credentials, deps.publicUrl), options);
+  mount(app, sandbox, sandboxHandlers(running.deps), options);
   mount(app, usage, usageHandlers(), options);
   mount(app, workspaces, workspaceHandlers(workspaceDeps), options);
   mount(app, previews, previewHandlers(workspaceDeps), options);
@@ -224,20 +244,16 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   mount(app, audit, auditHandlers(), options);
   mount(app, events, eventHandlers(db, streams, credentials, deps.publicUrl), options);
   mountGitHttp(app, { db, storage, credentials });
-  mountHealth(app, db, sandbox.report);
+  mountHealth(app, db, deps.sandbox.report);
   mountDocs(app, deps.publicUrl);
   await mountStatic(app, deps.webDir);
 
-  await sandbox.cleanUp();
-  await unlockRepositories(storage, config.databaseUrl === null);
-  await settleWorkspaces(workspaceDeps, log);
   await settleTerminations(workspaceDeps, log);
   await resumeProjects(projectDeps);
   await jobs.work("import-project", (data, signal) => runImport(projectDeps, data, signal));
   await jobs.work("remove-project", (data) => runRemoval(projectDeps, data));
   await jobs.work("send-link", (data) => runSendLink(emailLinks, data));
   await jobs.work("send-mail", (data, signal) => mailer.runSendMail(data, signal));
-  const leaseWatch = startLeaseWatch(db, log);
   const checkpoints = startCheckpoints(workspaceDeps, log);
   const forgetting = setInterval(() => {
     Promise.all([
@@ -246,6 +262,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
       forgetOldLinks(db),
       endRetentions(workspaceDeps, log),
       forgetOldUsage(db),
+      forgetOldLogs(storage, config.runLogDays),
     ]).catch((error: unknown) => {
       log.warn({ err: error }, "old rows were not deleted");
     });
@@ -260,11 +277,13 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   await warn();
 
   dropUnusedConnections(app);
+  // While the API still answers what runs.
+  app.addHook("preClose", async () => running.stop(config.shutdownRuns));
   app.addHook("preClose", async () => streams.close());
   app.addHook("onClose", async () => {
     clearInterval(forgetting);
     clearInterval(warning);
-    leaseWatch.stop();
+    await running.close();
     await checkpoints.stop();
     await jobs.stop(5000);
     await keyring.close();

@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync, accessSync, constan
 import { randomBytes } from "node:crypto";
 import { isIP } from "node:net";
 import { dirname, isAbsolute, join, resolve } from "node:path";
+import type { RunLimits } from "#shared/api/runs.js";
 import { normalNetwork } from "./http/network.js";
 import { senderOf, smtpServerOf, type Sender, type SmtpServer } from "./mail/settings.js";
 
@@ -62,6 +63,20 @@ export interface Config {
   smtp: SmtpServer | null;
   /** OMOI_MAIL_FROM: who mail comes from; null: `Omoi <omoi@host>`, by the public address. */
   mailFrom: Sender | null;
+  /**
+   * OMOI_RUN_MEMORY_MIB, OMOI_RUN_PROCESSES, OMOI_RUN_CPUS, OMOI_RUN_DISK_MIB, OMOI_RUN_OUTPUT_MIB: what
+   * a managed run may use. 0 processors or MiB of disk: no limit of its own. Without OMOI_RUN_CPUS two
+   * processors, where that can be held.
+   */
+  runLimits: Omit<RunLimits, "cpus"> & { cpus: number | null | "as held" };
+  /** OMOI_RUN_TIMEOUT_SECONDS: of a run that names none. */
+  runTimeoutSeconds: number;
+  /** OMOI_RUN_STOP_GRACE_SECONDS: between the TERM and the KILL of a run that is stopped. */
+  runStopGraceSeconds: number;
+  /** OMOI_RUN_LOG_DAYS: how long the logs of runs are kept. */
+  runLogDays: number;
+  /** OMOI_SHUTDOWN_RUNS: what SIGTERM does to runs: `stop` ends them, `drain` waits for their own end. */
+  shutdownRuns: "stop" | "drain";
   /** OMOI_LOG_LEVEL */
   logLevel: "debug" | "info" | "warn" | "error" | "silent";
 }
@@ -106,6 +121,15 @@ const known = new Set([
   "OMOI_TRUSTED_PROXIES",
   "OMOI_SMTP_URL",
   "OMOI_MAIL_FROM",
+  "OMOI_RUN_MEMORY_MIB",
+  "OMOI_RUN_PROCESSES",
+  "OMOI_RUN_CPUS",
+  "OMOI_RUN_DISK_MIB",
+  "OMOI_RUN_OUTPUT_MIB",
+  "OMOI_RUN_TIMEOUT_SECONDS",
+  "OMOI_RUN_STOP_GRACE_SECONDS",
+  "OMOI_RUN_LOG_DAYS",
+  "OMOI_SHUTDOWN_RUNS",
   "OMOI_LOG_LEVEL",
   "OMOI_TEST_DATABASE_URL", // read by the tests alone
   "OMOI_DEV_API", // read by the development server of the web app alone
@@ -153,6 +177,11 @@ export function readConfig(env: Environment = process.env): Config {
     trustedProxies: networks(env, "OMOI_TRUSTED_PROXIES"),
     smtp: smtpServer(env),
     mailFrom: sender(env),
+    runLimits: runLimits(env),
+    runTimeoutSeconds: wholeNumber(env, "OMOI_RUN_TIMEOUT_SECONDS", 6 * 3600, 1, 14 * 86_400),
+    runStopGraceSeconds: wholeNumber(env, "OMOI_RUN_STOP_GRACE_SECONDS", 10, 0, 300),
+    runLogDays: wholeNumber(env, "OMOI_RUN_LOG_DAYS", 30, 1, 3650),
+    shutdownRuns: oneOf(env, "OMOI_SHUTDOWN_RUNS", ["stop", "drain"], "stop"),
     logLevel: oneOf(env, "OMOI_LOG_LEVEL", ["debug", "info", "warn", "error", "silent"], "info"),
   };
   if (config.databaseAppUrl !== null && config.databaseUrl === null) {
@@ -234,6 +263,24 @@ function wholeNumber(
     );
   }
   return value;
+}
+
+function runLimits(env: Environment): Config["runLimits"] {
+  const mib = 1024 * 1024;
+  const disk = wholeNumber(env, "OMOI_RUN_DISK_MIB", 10 * 1024, 0, 1024 * 1024);
+  const cpus = env["OMOI_RUN_CPUS"] ?? "";
+  if (cpus !== "" && !(/^\d+(\.\d+)?$/.test(cpus) && Number(cpus) <= 1024)) {
+    throw new ConfigError(
+      `OMOI_RUN_CPUS must be a number of processors such as 1.5, or 0 for no limit, not "${cpus}"`,
+    );
+  }
+  return {
+    memory_bytes: wholeNumber(env, "OMOI_RUN_MEMORY_MIB", 4096, 32, 1024 * 1024) * mib,
+    processes: wholeNumber(env, "OMOI_RUN_PROCESSES", 512, 8, 100_000),
+    cpus: cpus === "" ? "as held" : Number(cpus) || null,
+    disk_bytes: disk === 0 ? null : disk * mib,
+    output_bytes: wholeNumber(env, "OMOI_RUN_OUTPUT_MIB", 64, 1, 1024 * 1024) * mib,
+  };
 }
 
 function oneOf<const Value extends string>(

@@ -60,7 +60,8 @@ async function main(): Promise<void> {
     if (stopping) process.exit(1);
     stopping = true;
     log.info({ signal }, "stopping");
-    setTimeout(() => process.exit(1), stopMs).unref();
+    // Who waits for runs to end by themselves waits for as long as they take; another signal forces it.
+    if (config.shutdownRuns === "stop") setTimeout(() => process.exit(1), stopMs).unref();
     stop().then(
       () => process.exit(0),
       (error: unknown) => {

@@ -10,6 +10,11 @@ export interface Storage {
   repository(orgId: string, projectId: string): string;
   /** The folder that an agent works in. */
   workspace(orgId: string, agentName: string): string;
+  /** Where the logs of a project's runs lie. */
+  runLogs(orgId: string, projectId: string): string;
+  runLog(orgId: string, projectId: string, runId: string): string;
+  /** The folder below which all logs lie. */
+  readonly logs: string;
   /** The server's index of that folder: apart from it, so that the agent cannot write it. */
   workspaceIndex(orgId: string, agentId: string): string;
 }
@@ -20,6 +25,9 @@ export function storageIn(dataDir: string): Storage {
     outbox: join(dataDir, "outbox"),
     repository: (orgId, projectId) => join(dataDir, "repositories", orgId, `${projectId}.git`),
     workspace: (orgId, agentName) => join(dataDir, "workspaces", orgId, `ws_${agentName}`),
+    logs: join(dataDir, "logs"),
+    runLogs: (orgId, projectId) => join(dataDir, "logs", orgId, projectId),
+    runLog: (orgId, projectId, runId) => join(dataDir, "logs", orgId, projectId, `${runId}.log`),
     workspaceIndex: (orgId, agentId) => join(dataDir, "indexes", orgId, `${agentId}.index`),
   };
 }

@@ -3,6 +3,7 @@ export const auditActions = {
   "organization.created": "created the organization",
   "organization.updated": "changed the organization",
   "organization.limits_changed": "changed the limits",
+  "organization.hours_low": "warned that the hours are running out",
   "organization.archived": "archived the organization",
   "organization.restored": "restored the organization",
   "organization.transferred": "handed the organization over",

@@ -9,7 +9,8 @@ export interface Origin {
   readonly actor: {
     readonly userId: string;
     readonly agent: { readonly id: string; readonly name: string } | null;
-    readonly key: { readonly id: string } | null;
+    /** An API key, or the token of a run, which the log does not name: it names the agent. */
+    readonly key: { readonly id: string; readonly ofRun?: boolean } | null;
   } | null;
   readonly ip: string | null;
   readonly requestId: string | null;
@@ -20,7 +21,7 @@ export const serverItself: Origin = { actor: null, ip: null, requestId: null };
 
 /** The origin alone, of a context that holds more: to be kept with work that a restart may finish. */
 export function originOf({ actor, ip, requestId }: Origin): Origin {
-  const key = actor?.key ? { id: actor.key.id } : null;
+  const key = actor?.key && !actor.key.ofRun ? { id: actor.key.id } : null;
   const agent = actor?.agent ? { id: actor.agent.id, name: actor.agent.name } : null;
   return { actor: actor && { userId: actor.userId, agent, key }, ip, requestId };
 }
@@ -145,7 +146,7 @@ async function headOf(client: pg.ClientBase, orgId: string, origin: Origin): Pro
 
 function actorOf({ actor }: Origin, name: string): AuditEvent["actor"] {
   if (!actor) return { type: "system", id: null, name, api_key_id: null };
-  const api_key_id = actor.key?.id ?? null;
+  const api_key_id = actor.key?.ofRun === true ? null : (actor.key?.id ?? null);
   return actor.agent
     ? { type: "agent", id: actor.agent.id, name, api_key_id }
     : { type: "user", id: actor.userId, name, api_key_id };

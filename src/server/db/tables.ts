@@ -13,6 +13,7 @@ import {
 } from "drizzle-orm/pg-core";
 import type { AuditEvent } from "#shared/api/audit.js";
 import type { Organization } from "#shared/api/organizations.js";
+import type { Run, RunLimits } from "#shared/api/runs.js";
 import type { Merge, MergeStrategy, Commit } from "#shared/api/workspaces.js";
 import type { ErrorCode } from "#shared/errors.js";
 import type { Decision } from "../git/merge.js";
@@ -136,6 +137,8 @@ export const organizations = pgTable("organizations", {
   created_at: createdAt(),
   updated_at: createdAt(),
   archived_at: instant(),
+  hours_warned_at: instant(),
+  hours_warned_limit: doublePrecision(),
 });
 
 export const organizationSlugs = pgTable("organization_slugs", {
@@ -356,10 +359,33 @@ export const runs = pgTable("runs", {
   org_id: uuid().notNull(),
   agent_id: uuid().notNull(),
   kind: text({ enum: ["managed", "leased"] }).notNull(),
-  status: text().notNull(),
+  status: text().$type<Run["status"]>().notNull(),
   exit_code: integer(),
-  started_at: createdAt(),
+  started_at: instant().default(sql`now()`),
   ended_at: instant(),
   lease_expires_at: instant(),
   last_heartbeat_at: instant(),
+  created_at: createdAt(),
+  started_by: jsonb().$type<NonNullable<Run["started_by"]>>(),
+  origin: jsonb().$type<Origin>(),
+  command: text().array(),
+  network: text({ enum: ["none", "full"] }),
+  timeout_seconds: integer(),
+  env_names: text().array().notNull().default([]),
+  sealed_env: bytes(),
+  limits: jsonb().$type<RunLimits>(),
+  server_id: uuid(),
+  token_hash: bytes(),
+  stop_status: text().$type<Run["status"]>(),
+  stop_detail: text(),
+  outcome: text().$type<Run["status"]>(),
+  exited_at: instant(),
+  detail: text(),
+  peak_memory_bytes: bigint({ mode: "number" }),
+  cpu_seconds: doublePrecision(),
+  output_bytes: bigint({ mode: "number" }).notNull().default(0),
+  output_truncated: boolean().notNull().default(false),
+  checkpoint_sha: text(),
+  checkpoint_error: text(),
+  checkpointed: boolean().notNull().default(false),
 });

@@ -14,7 +14,10 @@ export interface Actor {
 }
 
 export interface ActorKey {
+  /** The key's id; of a run's token that of the run. */
   readonly id: string;
+  /** Whether it is a run's token, which is no API key and dies with the run. */
+  readonly ofRun?: boolean;
   /** They name organizations by id. */
   readonly scopes: readonly string[];
   /** Organizations that shut it out. */

@@ -7,6 +7,8 @@ import type { Logger } from "pino";
 export interface JobData {
   "import-project": { org_id: string; project_id: string };
   "remove-project": { org_id: string; project_id: string };
+  /** Starts what waits in an organization's queue of runs. */
+  "start-queued-runs": { org_id: string };
   /** Finds out whether there is somebody to send a link to, and does. */
   "send-link": { purpose: "verify" | "reset"; email: string };
   /** A letter, sealed: it may hold a one-time link. */
@@ -23,6 +25,8 @@ const queues: Record<JobName, PgBoss.Queue> = {
     retryDelay: 30,
     expireInSeconds: 3600,
   },
+  // Whoever waits is looked for again within seconds.
+  "start-queued-runs": { name: "start-queued-runs", retryLimit: 0, expireInSeconds: 300 },
   "send-link": { name: "send-link", retryLimit: 5, retryDelay: 5, expireInSeconds: 60 },
   // Nine tries, each after about twice the pause before: 40 to 90 minutes in all.
   "send-mail": {

@@ -12,6 +12,7 @@ import { previews } from "./previews.js";
 import { projects } from "./projects.js";
 import { roles } from "./roles.js";
 import { runs } from "./runs.js";
+import { sandbox } from "./sandbox.js";
 import { secondFactor } from "./second-factor.js";
 import { usage } from "./usage.js";
 import { workspaces } from "./workspaces.js";
@@ -29,6 +30,7 @@ export const api = {
   projects,
   agents,
   runs,
+  sandbox,
   usage,
   workspaces,
   previews,

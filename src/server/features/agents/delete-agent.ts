@@ -5,7 +5,7 @@ import { lockOrganization } from "../../db/tenant.js";
 import { notFound } from "../../errors.js";
 import type { OrgContext } from "../../http/mount.js";
 import { removeAgentMember } from "../members/service.js";
-import { stopRunsOfAgent } from "../runs/service.js";
+import { endRuns, waitForEnd } from "../runs/service.js";
 import { archiveForGood, saveWorkspace, type WorkspaceDeps } from "../workspaces/service.js";
 import * as repository from "./repository.js";
 
@@ -28,7 +28,7 @@ export async function deleteAgent(
     // A run starts with the same lock held: none begins after this one is stopped.
     await lockOrganization(tx, context.orgId);
     if (!(await repository.terminateAgent(tx, id))) return;
-    await stopRunsOfAgent(tx, id);
+    await endRuns(tx, { agentId: id }, "The agent was terminated.");
     await removeAgentMember(tx, context.orgId, context.standing, id);
     tell({ action: "agent.deleted", target: targetOf(agent) });
   });
@@ -44,6 +44,7 @@ async function finishTermination(
   id: string,
   origin: Origin,
 ): Promise<void> {
+  await waitForEnd(deps.db, orgId, { agentId: id });
   await archiveForGood(deps, orgId, id, origin);
   await deps.db.tenant(orgId, (tx) => repository.releaseName(tx, id));
 }

@@ -4,7 +4,7 @@ import type { Queryable } from "../../db/connect.js";
 import { agents, projects, workspaces } from "../../db/tables.js";
 
 const status = sql<Agent["status"]>`case when ${agents.terminated_at} is not null then 'terminated'
-  when exists (select from runs r where r.agent_id = ${agents.id} and r.ended_at is null) then 'running'
+  when exists (select from runs r where r.agent_id = ${agents.id} and r.status = 'running') then 'running'
   else 'idle' end`;
 
 /** Archived too: its branch comes back when it is restored. */

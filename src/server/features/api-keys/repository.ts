@@ -90,6 +90,21 @@ export async function findKey(
   return row;
 }
 
+/** A key of whomever that is neither revoked nor expired. */
+export async function findUsableKey(
+  tx: Queryable,
+  keyId: string,
+): Promise<Pick<StoredKey, "scopes" | "shut_out_of"> | undefined> {
+  const [row] = await tx
+    .select({ scopes: apiKeys.scopes, shut_out_of: apiKeys.shut_out_of })
+    .from(apiKeys)
+    .where(
+      sql`${apiKeys.id} = ${keyId} and ${apiKeys.revoked_at} is null
+        and (${apiKeys.expires_at} is null or ${apiKeys.expires_at} > now())`,
+    );
+  return row;
+}
+
 /** A key of whomever, by the HMAC of its text. */
 export async function findKeyByHash(tx: Queryable, hash: Buffer): Promise<StoredKey | undefined> {
   const [row] = await tx.select(keyColumns).from(apiKeys).where(eq(apiKeys.key_hash, hash));

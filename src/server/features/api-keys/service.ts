@@ -133,3 +133,14 @@ export async function revokeKey(db: Database, context: ActorContext, keyId: stri
     await tellOfKey(tx, tell, { action: "api_key.revoked", key, before: key, after: null });
   });
 }
+
+/** What a key that works still may do, for what was asked through it earlier; null where it does not work. */
+export async function scopesOfKey(db: Database, keyId: string): Promise<Actor["key"]> {
+  const key = await db.withSystem("look at a key that was used earlier", (tx) =>
+    repository.findUsableKey(tx, keyId),
+  );
+  if (!key) return null;
+  const { scopes, shut_out_of: shutOutOf } = key;
+  const uncounted = { perMinute: null, used: () => {}, answered: () => {} };
+  return { id: keyId, scopes, shutOutOf, ...uncounted };
+}

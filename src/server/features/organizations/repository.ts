@@ -1,8 +1,8 @@
-import { eq, isNull, sql } from "drizzle-orm";
+import { eq, sql } from "drizzle-orm";
 import type pg from "pg";
 import type { Organization, OrganizationItem } from "#shared/api/organizations.js";
 import type { Queryable } from "../../db/connect.js";
-import { organizations, organizationSlugs, runs } from "../../db/tables.js";
+import { organizations, organizationSlugs } from "../../db/tables.js";
 import { periodEnd, usageColumns, usageOf, type UsageRow } from "../usage/service.js";
 
 const organizationColumns = {
@@ -79,14 +79,6 @@ export async function setArchived(
     .where(eq(organizations.id, orgId))
     .returning(organizationColumns);
   return row;
-}
-
-/** Stops what runs in the organization. */
-export async function stopRuns(tx: Queryable): Promise<void> {
-  await tx
-    .update(runs)
-    .set({ status: "stopped", ended_at: sql`now()`, lease_expires_at: null })
-    .where(isNull(runs.ended_at));
 }
 
 /** Claims a slug for the organization; one that it had before is its own again. */
@@ -237,7 +229,7 @@ export async function listOrganizationTexts(
     text: `
       select m.user_id, '[' || string_agg((${itemJson}), ',' order by o.id) || ']' as text,
         array_agg(o.id) as org_ids, array_agg(o.owner_id) as owner_ids,
-        exists (select from runs where org_id = any(array_agg(o.id)) and ended_at is null) as is_running,
+        exists (select from runs where org_id = any(array_agg(o.id)) and status = 'running') as is_running,
         ${periodEnd} as period_end
       from memberships m
       join organizations o on o.id = m.org_id and o.archived_at is null

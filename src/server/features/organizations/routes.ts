@@ -99,7 +99,7 @@ export function organizationHandlers(
     },
     update: (context, { body }) => updateOrganization(context, db, body, ceilings),
     archive: async (context) => {
-      await archiveOrganization(context);
+      await archiveOrganization(context, db);
       return undefined;
     },
     restore: (context) => restoreOrganization(context),

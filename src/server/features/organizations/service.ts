@@ -10,6 +10,7 @@ import { requirePermission } from "../../http/authorize.js";
 import type { ActorContext, OrgContext } from "../../http/mount.js";
 import { limitHits } from "../auth/service.js";
 import { addOwner, handOver } from "../members/service.js";
+import { endRuns, waitForEnd } from "../runs/service.js";
 import * as repository from "./repository.js";
 
 /** The installation's ceilings of every organization's limits. */
@@ -122,14 +123,15 @@ export async function checkSlug(
 }
 
 /** Archives the organization: what runs is stopped, what is there can be read, nothing can be changed. */
-export async function archiveOrganization(context: OrgContext): Promise<void> {
+export async function archiveOrganization(context: OrgContext, db: Database): Promise<void> {
   await context.change(async (tx, tell) => {
     await lockOrganization(tx, context.orgId);
-    await repository.stopRuns(tx);
+    await endRuns(tx, {}, "The organization was archived.");
     const organization = await repository.setArchived(tx, context.orgId, true);
     if (!organization) throw notFound();
     tell({ action: "organization.archived", target: targetOf(organization) });
   });
+  await waitForEnd(db, context.orgId, {});
 }
 
 /** Undoes the archiving; one that is not archived is answered as it is. */

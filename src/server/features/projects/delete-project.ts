@@ -1,14 +1,16 @@
+import { rm } from "node:fs/promises";
 import { lockOrganization } from "../../db/tenant.js";
 import { AppError, notFound } from "../../errors.js";
 import { removeRepository } from "../../git/remove-repository.js";
 import type { OrgContext } from "../../http/mount.js";
 import { removeMembersOfProject } from "../members/service.js";
+import { endManagedRuns, waitForEnd } from "../runs/service.js";
 import { removeWorkspacesOf } from "../workspaces/service.js";
 import * as repository from "./repository.js";
 import type { ProjectDeps } from "./service.js";
 
 /**
- * Deletes a project: its agents are terminated, its folders and its repository removed, its slug is free
+ * Deletes a project: its commands are stopped, its agents terminated, its folders, its logs and its repository removed, its slug is free
  * again. The row stays for the ledger alone and is found by nobody. It is noted first and finished in the
  * background, by a restart if need be.
  * @throws AppError 404; 409 `agent_running`
@@ -23,7 +25,7 @@ export async function deleteProject(
     await lockOrganization(tx, context.orgId);
     const project = await repository.findProject(tx, id);
     if (!project) throw notFound();
-    const running = await repository.countRunning(tx, id);
+    const running = await repository.countRunningElsewhere(tx, id);
     if (running > 0) {
       throw new AppError(
         "agent_running",
@@ -32,13 +34,20 @@ export async function deleteProject(
           : `${running} agents of the project are at work; stop their runs first.`,
       );
     }
+    await endManagedRuns(tx, { projectId: id }, "The project was deleted.");
     await repository.markDeleted(tx, id);
     await removeMembersOfProject(tx, id);
     tell({ action: "project.deleted", target: { type: "project", id, name: project.name } });
   });
-  await removeWorkspacesOf(deps.workspaces, context.orgId, id);
-  await repository.releaseNamesIn(deps.db, context.orgId, id);
+  await removeFolders(deps, context.orgId, id);
   await deps.jobs.send("remove-project", { org_id: context.orgId, project_id: id });
+}
+
+/** Once the commands have ended that run in them. */
+async function removeFolders(deps: ProjectDeps, orgId: string, id: string): Promise<void> {
+  await waitForEnd(deps.db, orgId, { projectId: id });
+  await removeWorkspacesOf(deps.workspaces, orgId, id);
+  await repository.releaseNamesIn(deps.db, orgId, id);
 }
 
 /** Removes what a deleted project has on the disk; run by the job queue, in any process, any number of times. */
@@ -46,11 +55,11 @@ export async function runRemoval(
   deps: ProjectDeps,
   { org_id: orgId, project_id: id }: { org_id: string; project_id: string },
 ): Promise<void> {
-  await removeWorkspacesOf(deps.workspaces, orgId, id);
-  await repository.releaseNamesIn(deps.db, orgId, id);
+  await removeFolders(deps, orgId, id);
   // An import that is under way ends first.
   await deps.db.locks([`import ${id}`], async () => {
     await removeRepository(deps.storage.repository(orgId, id));
+    await rm(deps.storage.runLogs(orgId, id), { recursive: true, force: true });
     await deps.db.tenant(orgId, (tx) => repository.markRemoved(tx, id));
   });
 }

@@ -133,13 +133,13 @@ export async function listUnfinishedProjects(
     .where(and(eq(projects.status, "importing"), isThere));
 }
 
-/** How many of a project's agents work now; with the organization's row locked, none begins. */
-export async function countRunning(tx: Queryable, id: string): Promise<number> {
+/** How many of a project's agents work elsewhere now; with the organization's row locked, none begins. */
+export async function countRunningElsewhere(tx: Queryable, id: string): Promise<number> {
   const rows = await tx
     .select({ id: runs.id })
     .from(runs)
     .innerJoin(agents, eq(agents.id, runs.agent_id))
-    .where(and(eq(agents.project_id, id), isNull(runs.ended_at)));
+    .where(and(eq(agents.project_id, id), eq(runs.kind, "leased"), eq(runs.status, "running")));
   return rows.length;
 }
 

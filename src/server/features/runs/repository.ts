@@ -1,19 +1,52 @@
-import { and, desc, eq, isNull, sql } from "drizzle-orm";
+import { and, desc, eq, sql } from "drizzle-orm";
 import type { Run } from "#shared/api/runs.js";
 import { newId } from "../../db/columns.js";
 import type { Queryable } from "../../db/connect.js";
-import { runs } from "../../db/tables.js";
+import { agents, organizations, runs } from "../../db/tables.js";
 
-const runColumns = {
+/**
+ * The order in which an organization's queue is served: a run of each agent in turn, the agent whose
+ * last start is longest ago first. Rows of `id`, `agent_id`, `position`.
+ */
+export const queueOf = (orgId: string) =>
+  sql.raw(`
+  select q.id, q.agent_id, row_number() over (order by q.turn, q.last_start nulls first, q.id) as position
+  from (
+    select r.id, r.agent_id, row_number() over (partition by r.agent_id order by r.id) as turn,
+      (select max(s.started_at) from runs s where s.agent_id = r.agent_id) as last_start
+    from runs r where r.org_id = ${orgId} and r.status = 'queued'
+  ) q`);
+
+export const runColumns = {
   id: runs.id,
   agent_id: runs.agent_id,
   kind: runs.kind,
-  status: sql<Run["status"]>`${runs.status}`,
+  status: runs.status,
   exit_code: runs.exit_code,
   started_at: runs.started_at,
   ended_at: runs.ended_at,
-  runtime_seconds: sql<number>`greatest(round(extract(epoch from coalesce(${runs.ended_at}, now()) - ${runs.started_at}), 4), 0)::float8`,
+  runtime_seconds: sql<number>`coalesce(greatest(round(extract(epoch from coalesce(${runs.ended_at}, now()) - ${runs.started_at}), 4), 0), 0)::float8`,
   lease_expires_at: runs.lease_expires_at,
+  created_at: runs.created_at,
+  started_by: runs.started_by,
+  stop_requested: sql<boolean>`${runs.stop_status} is not null and ${runs.ended_at} is null`,
+  detail: runs.detail,
+  command: runs.command,
+  network: runs.network,
+  timeout_seconds: runs.timeout_seconds,
+  env_names: runs.env_names,
+  limits: runs.limits,
+  peak_memory_bytes: runs.peak_memory_bytes,
+  cpu_seconds: runs.cpu_seconds,
+  queue_position: sql<
+    number | null
+  >`case when ${runs.status} = 'queued' then (select position::int from (${queueOf("runs.org_id")}) queue where queue.id = ${sql.raw("runs.id")}) end`,
+  output: sql<
+    Run["output"]
+  >`json_build_object('bytes', ${runs.output_bytes}, 'truncated', ${runs.output_truncated})`,
+  checkpoint: sql<
+    Run["checkpoint"]
+  >`case when ${runs.checkpointed} then json_build_object('commit_sha', ${runs.checkpoint_sha}, 'error', ${runs.checkpoint_error}) end`,
 };
 
 const leaseSeconds = 60;
@@ -41,14 +74,12 @@ export async function listRuns(
 /** @throws a unique violation of `runs_one_per_agent` */
 export async function insertLeasedRun(
   tx: Queryable,
-  orgId: string,
-  agentId: string,
+  values: { org_id: string; agent_id: string } & Pick<typeof runs.$inferInsert, "started_by">,
 ): Promise<string> {
   const id = newId();
   await tx.insert(runs).values({
     id,
-    org_id: orgId,
-    agent_id: agentId,
+    ...values,
     kind: "leased",
     status: "running",
     last_heartbeat_at: sql`now()`,
@@ -57,55 +88,161 @@ export async function insertLeasedRun(
   return id;
 }
 
-export async function agentIsTerminated(
+/** The agent, or undefined where there is none: with the organization's row locked, it stays so. */
+export async function findAgent(
   tx: Queryable,
-  agentId: string,
-): Promise<boolean | undefined> {
-  const { rows } = await tx.execute<{ terminated: boolean }>(
-    sql`select terminated_at is not null as terminated from agents where id = ${agentId}`,
-  );
-  return rows[0]?.terminated;
+  id: string,
+): Promise<{ terminated: boolean; archived: boolean } | undefined> {
+  const [row] = await tx
+    .select({
+      terminated: sql<boolean>`${agents.terminated_at} is not null`,
+      archived: sql<boolean>`${organizations.archived_at} is not null`,
+    })
+    .from(agents)
+    .innerJoin(organizations, eq(organizations.id, agents.org_id))
+    .where(eq(agents.id, id));
+  return row;
 }
 
-/** Extends the lease of a run that goes on; false where it has ended. */
+/** What a person is called. Needs system work or his own organization: people are in none alone. */
+export async function nameOfPerson(tx: Queryable, userId: string): Promise<string> {
+  const { rows } = await tx.execute<{ name: string }>(
+    sql`select coalesce(full_name, email) as name from users where id = ${userId}`,
+  );
+  return rows[0]?.name ?? "somebody";
+}
+
+/** Extends the lease of a leased run that goes on; false where it has ended. */
 export async function extendLease(tx: Queryable, id: string): Promise<boolean> {
   const extended = await tx
     .update(runs)
     .set({ last_heartbeat_at: sql`now()`, lease_expires_at: lease })
-    .where(and(eq(runs.id, id), isNull(runs.ended_at), sql`${runs.lease_expires_at} > now()`))
+    .where(
+      and(
+        eq(runs.id, id),
+        eq(runs.kind, "leased"),
+        eq(runs.status, "running"),
+        sql`${runs.lease_expires_at} > now()`,
+      ),
+    )
     .returning({ id: runs.id });
   return extended.length === 1;
 }
 
-/** Ends a run that goes on; false where it has ended already. */
-export async function endRun(tx: Queryable, id: string, status: Run["status"]): Promise<boolean> {
-  const ended = await tx
-    .update(runs)
-    .set({ status, ended_at: sql`now()`, lease_expires_at: null })
-    .where(and(eq(runs.id, id), isNull(runs.ended_at)))
-    .returning({ id: runs.id });
-  return ended.length === 1;
+/** A run, an agent's, those of a project's agents, or with nothing given all of the organization. */
+export interface Which {
+  id?: string;
+  agentId?: string;
+  projectId?: string;
 }
 
-/** Ends the runs whose lease is over: they are lost and count to their last heartbeat. Needs system work. */
-export async function endLostRuns(db: Queryable): Promise<number> {
-  const ended = await db
+export const matching = ({ id, agentId, projectId }: Which) =>
+  and(
+    id === undefined ? undefined : eq(runs.id, id),
+    agentId === undefined ? undefined : eq(runs.agent_id, agentId),
+    projectId === undefined
+      ? undefined
+      : sql`${runs.agent_id} in (select a.id from ${agents} a where a.project_id = ${projectId})`,
+  );
+
+/** Ends leased runs that go on. */
+export async function endLeasedRuns(
+  tx: Queryable,
+  which: Which,
+  status: Run["status"],
+  detail: string,
+): Promise<void> {
+  await tx
     .update(runs)
-    .set({ status: "lost", ended_at: sql`${runs.last_heartbeat_at}`, lease_expires_at: null })
-    .where(and(isNull(runs.ended_at), sql`${runs.lease_expires_at} < now()`))
-    .returning({ id: runs.id });
-  return ended.length;
+    .set({ status, detail, ended_at: sql`now()`, lease_expires_at: null })
+    .where(and(matching(which), eq(runs.kind, "leased"), eq(runs.status, "running")));
 }
 
-/** Organizations whose running runs have used up the month's hours. Needs system work. */
-export async function listOrganizationsWithLeases(db: Queryable): Promise<string[]> {
+/** A run that an expired lease ended. */
+export interface LostRun extends Record<string, unknown> {
+  id: string;
+  org_id: string;
+  agent_id: string;
+  kind: Run["kind"];
+}
+
+/**
+ * Ends the runs whose lease is over: they are lost and count to their last heartbeat. A managed one
+ * whose command had ended before its server did is what it ended as. Needs system work.
+ * @param orphans ends the managed runs of other server processes whatever their lease: they are dead
+ */
+export async function endLostRuns(
+  db: Queryable,
+  orphansOf: string | null = null,
+): Promise<LostRun[]> {
+  const { rows } = await db.execute<LostRun>(sql`
+    update runs set status = coalesce(outcome, 'lost'),
+      ended_at = coalesce(exited_at, last_heartbeat_at), lease_expires_at = null, token_hash = null,
+      detail = case when outcome is not null then detail
+        when kind = 'managed' then 'The server that ran it ended without warning; what it did until its last sign of life is kept.'
+        else 'Its agent sent no heartbeat for 60 seconds.' end
+    where status = 'running' and (lease_expires_at < now()
+      or (kind = 'managed' and ${orphansOf}::uuid is not null and server_id <> ${orphansOf}::uuid))
+    returning id, org_id, agent_id, kind`);
+  return rows;
+}
+
+/** Organizations with a run under way. Needs system work. */
+export async function listRunningOrganizations(db: Queryable): Promise<string[]> {
   const { rows } = await db.execute<{ org_id: string }>(
-    sql`select distinct org_id from runs where ended_at is null`,
+    sql`select distinct org_id from runs where status = 'running'`,
   );
   return rows.map((row) => row.org_id);
 }
 
-export async function listRunning(tx: Queryable): Promise<string[]> {
-  const rows = await tx.select({ id: runs.id }).from(runs).where(isNull(runs.ended_at));
-  return rows.map((row) => row.id);
+/** The runs under way: how many; with the organization's row locked, none begins. */
+export async function countRunning(
+  tx: Queryable,
+  kind: Run["kind"] | "any",
+  which: Which,
+): Promise<number> {
+  const rows = await tx
+    .select({ id: runs.id })
+    .from(runs)
+    .where(
+      and(
+        matching(which),
+        kind === "any" ? undefined : eq(runs.kind, kind),
+        eq(runs.status, "running"),
+      ),
+    );
+  return rows.length;
+}
+
+/**
+ * Notes that an organization is warned of its hours: once in a month for each limit. Undefined where it
+ * was warned already.
+ */
+export async function takeHoursWarning(
+  tx: Queryable,
+  orgId: string,
+  limit: number,
+  periodStart: string,
+): Promise<{ name: string } | undefined> {
+  const [row] = await tx
+    .update(organizations)
+    .set({ hours_warned_at: sql`now()`, hours_warned_limit: limit })
+    .where(
+      and(
+        eq(organizations.id, orgId),
+        sql`(${organizations.hours_warned_at} is null or ${organizations.hours_warned_at} < ${periodStart}
+          or ${organizations.hours_warned_limit} is distinct from ${limit})`,
+      ),
+    )
+    .returning({ name: organizations.name });
+  return row;
+}
+
+/** The project that an agent works on. */
+export async function projectOf(tx: Queryable, agentId: string): Promise<string> {
+  const [row] = await tx
+    .select({ project_id: agents.project_id })
+    .from(agents)
+    .where(eq(agents.id, agentId));
+  return row?.project_id ?? "";
 }

@@ -1,13 +1,28 @@
-import type { runs } from "#shared/api/runs.js";
+import type { NewRun, runs } from "#shared/api/runs.js";
+import type { sandbox, SandboxState } from "#shared/api/sandbox.js";
 import { notFound } from "../../errors.js";
+import { authenticate, type Credentials } from "../../http/authenticate.js";
+import { allows, standingOf } from "../../http/authorize.js";
 import type { Handlers } from "../../http/mount.js";
 import { decodeCursor, pageOf } from "../../http/pagination.js";
 import * as repository from "./repository.js";
-import { heartbeat, startRun, stopRun } from "./service.js";
+import { heartbeat } from "./service.js";
+import type { RunDeps } from "./settings.js";
+import { showLog } from "./show-log.js";
+import { startLeasedRun, startManagedRun } from "./start-run.js";
+import { stopRun } from "./stop-run.js";
 
-export function runHandlers(): Handlers<typeof runs> {
+export function runHandlers(
+  deps: RunDeps,
+  credentials: Credentials,
+  publicUrl: () => string,
+): Handlers<typeof runs> {
+  const { db, storage, streams } = deps;
   return {
-    create: (context, { params }) => startRun(context, params.agent_id),
+    create: (context, { params, body }) =>
+      isCommand(body)
+        ? startManagedRun(deps, context, params.agent_id, body)
+        : startLeasedRun(context, params.agent_id),
     list: async ({ tx, request, reply }, { params, query }) => {
       const after = query.cursor === undefined ? "" : (decodeCursor(query.cursor, 1)[0] as string);
       const rows = await tx((db) =>
@@ -20,7 +35,66 @@ export function runHandlers(): Handlers<typeof runs> {
       if (!run) throw notFound();
       return run;
     },
+    logs: async ({ actor, orgId, tx, request, reply }, { params: { run_id }, query }) => {
+      const found = await tx(async (db) => {
+        const run = await repository.findRun(db, run_id);
+        return run && { run, projectId: await repository.projectOf(db, run.agent_id) };
+      });
+      if (!found) throw notFound();
+      const path = storage.runLog(orgId, found.projectId, run_id);
+      reply.header("cache-control", "no-store");
+      if (!request.headers.accept?.includes("text/event-stream")) {
+        reply.type("text/plain; charset=utf-8");
+        if (query.download) {
+          reply.header("content-disposition", `attachment; filename="run-${run_id}.log"`);
+        }
+        // A text in place of a body of the schema.
+        return (await showLog(path, query)) as never;
+      }
+      reply.header("x-accel-buffering", "no").type("text/event-stream; charset=utf-8");
+      // The connection ends with the stream: kept alive, it would hold up a server that stops.
+      reply.header("connection", "close");
+      // A HEAD asks for the headers alone.
+      if (request.method === "HEAD") return undefined;
+      const lastEventId = request.headers["last-event-id"];
+      return streams.open({
+        run: found.run,
+        path,
+        caller: actor.agent?.id ?? actor.userId,
+        lastEventId: typeof lastEventId === "string" ? lastEventId : null,
+        look: async () => {
+          const now = await authenticate(request, credentials, publicUrl).catch(() => null);
+          const standing = now && (await standingOf(db, now, "run_id", run_id));
+          if (!standing || !allows(standing, "agent:read")) return null;
+          return (await tx((one) => repository.findRun(one, run_id))) ?? null;
+        },
+      }) as never;
+    },
     heartbeat: (context, { params }) => heartbeat(context, params.run_id),
-    stop: (context, { params, body }) => stopRun(context, params.run_id, body?.status ?? "stopped"),
+    stop: (context, { params, body }) =>
+      stopRun(context, db, params.run_id, body?.status ?? "stopped"),
+  };
+}
+
+function isCommand(body: NewRun): body is NewRun & { command: string[] } {
+  return body.command !== undefined;
+}
+
+export function sandboxHandlers(deps: RunDeps): Handlers<typeof sandbox> {
+  return { get: async () => stateOf(deps) };
+}
+
+function stateOf({ sandbox: { report }, settings, limits }: RunDeps): SandboxState {
+  return {
+    mode: report.mode,
+    reason: report.reason,
+    install: report.install,
+    seccomp: report.seccomp,
+    network: report.network,
+    enforcement: report.limits,
+    limits,
+    default_timeout_seconds: settings.runTimeoutSeconds,
+    stop_grace_seconds: settings.runStopGraceSeconds,
+    log_days: settings.runLogDays,
   };
 }

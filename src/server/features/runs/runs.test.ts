@@ -48,8 +48,23 @@ describe("leased runs", () => {
       ended_at: null,
       runtime_seconds: expect.any(Number) as number,
       lease_expires_at: expect.any(String) as string,
+      created_at: run.started_at,
+      started_by: { type: "user", id: owner.id, name: "owner" },
+      stop_requested: false,
+      detail: null,
+      command: null,
+      network: null,
+      timeout_seconds: null,
+      env_names: [],
+      limits: null,
+      peak_memory_bytes: null,
+      cpu_seconds: null,
+      queue_position: null,
+      output: { bytes: 0, truncated: false },
+      checkpoint: null,
     });
-    expect(Date.parse(run.lease_expires_at as string) - Date.parse(run.started_at)).toBe(60_000);
+    const lease = Date.parse(run.lease_expires_at as string);
+    expect(lease - Date.parse(run.started_at as string)).toBe(60_000);
     expect(await statusOf(agent.id)).toBe("running");
 
     const at = { run_id: run.id };
@@ -194,7 +209,7 @@ describe("leased runs", () => {
     const params = { run_id: lost.id };
     // Nobody has noticed yet: the heartbeat comes too late all the same.
     await refusal(owner.api.runs.heartbeat({ params }), 409, "run_ended");
-    await app.db.withSystem("notice it now", endLostRuns);
+    await app.db.withSystem("notice it now", (tx) => endLostRuns(tx));
     const { data } = await owner.api.runs.get({ params });
     expect(data).toMatchObject({
       status: "lost",
@@ -235,9 +250,15 @@ describe("leased runs", () => {
     const post = (path: string, body: unknown) =>
       send(app, "POST", path, { token: owner.token, body });
     for (const [body, field] of [
-      [{}, "body.external"],
+      [{}, "body.command"],
       [{ external: false }, "body.external"],
       [{ external: true, command: ["ls"] }, "body.command"],
+      [{ command: [] }, "body.command"],
+      [{ command: ["a\u0000"] }, "body.command.0"],
+      [{ command: ["ls"], env: { "A-B": "1" } }, "body.env.A-B"],
+      [{ command: ["ls"], env: { OMOI_URL: "1" } }, "body.env.OMOI_URL"],
+      [{ command: ["ls"], network: "some" }, "body.network"],
+      [{ command: ["ls"], timeout_seconds: 0 }, "body.timeout_seconds"],
     ] as const) {
       const answer = await post(`/api/v1/agents/${agent.id}/runs`, body);
       expect([answer.status, fieldsOf(JSON.parse(answer.text))]).toEqual([422, [field]]);

@@ -13,7 +13,7 @@ export const periodEnd =
  * current period, summed exactly and rounded once; a lost run counts to its last heartbeat.
  */
 export const usageColumns = (orgId: string): string => `
-  (select count(*)::int from runs where org_id = ${orgId} and ended_at is null) as running,
+  (select count(*)::int from runs where org_id = ${orgId} and status = 'running') as running,
   (select round(coalesce(sum(greatest(extract(epoch from
       least(coalesce(ended_at, now()), ${periodEnd}) - greatest(started_at, ${periodStart})), 0)), 0) / 3600, 4)::float8
     from runs where org_id = ${orgId} and started_at < ${periodEnd}

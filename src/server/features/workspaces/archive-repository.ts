@@ -25,7 +25,7 @@ export async function isRunning(tx: Queryable, agentId: string): Promise<boolean
   const rows = await tx
     .select({ id: runs.id })
     .from(runs)
-    .where(and(eq(runs.agent_id, agentId), sql`${runs.ended_at} is null`));
+    .where(and(eq(runs.agent_id, agentId), eq(runs.status, "running")));
   return rows.length > 0;
 }
 

@@ -4,6 +4,7 @@ import { AppError } from "../../errors.js";
 import { FolderMissingError, assertFolder } from "../../git/folder.js";
 import { deleteRef, resolveCommit, updateRefs, type RefUpdate } from "../../git/repository.js";
 import type { OrgContext } from "../../http/mount.js";
+import { endManagedRuns, waitForEnd } from "../runs/service.js";
 import * as archives from "./archive-repository.js";
 import { activeUnderLock, commitUnderLock } from "./commit-workspace.js";
 import * as repository from "./repository.js";
@@ -24,16 +25,17 @@ export const targetOf = ({ agent_id, branch_name }: repository.WorkspaceRow) =>
   ({ type: "workspace", id: agent_id, name: branch_name }) as const;
 
 /**
- * Archives the workspace: commits what is unsaved, moves the branch to a hidden reference, removes the
+ * Archives the workspace: stops the command that runs in it, commits what is unsaved, moves the branch to a hidden reference, removes the
  * folder. It is noted first, and from then on finished, by a restart if need be. One that is archived
  * already stays as it is; one that failed has nothing to keep.
- * @throws AppError 404, 409 `agent_running`, `workspace_not_active`, 410, 422 naming a path
+ * @throws AppError 404, 409 `agent_running`, `run_in_progress`, `workspace_not_active`, 410, 422 naming a path
  */
 export async function archiveWorkspace(
   deps: WorkspaceDeps,
   context: OrgContext,
   agentId: string,
 ): Promise<void> {
+  await endCommands(deps, context, agentId);
   await deps.db.locks([workspaceLock(agentId)], async () => {
     const found = await context.tx((tx) => requireWorkspace(tx, agentId));
     if (found.status === "archived") return;
@@ -42,6 +44,19 @@ export async function archiveWorkspace(
     await context.tx((tx) => refuseRunning(tx, agentId));
     await archiveUnderLock(deps, context, context.orgId, agentId, refuseRunning);
   });
+}
+
+/** Stops the command that runs in an active workspace; what runs elsewhere is its owner's to stop. */
+async function endCommands(
+  deps: WorkspaceDeps,
+  context: OrgContext,
+  agentId: string,
+): Promise<void> {
+  await context.tx(async (tx) => {
+    const { status } = await requireWorkspace(tx, agentId);
+    if (status === "active") await endManagedRuns(tx, { agentId }, "Its workspace was archived.");
+  });
+  await waitForEnd(deps.db, context.orgId, { agentId });
 }
 
 async function refuseRunning(

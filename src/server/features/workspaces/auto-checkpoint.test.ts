@@ -16,8 +16,7 @@ import { git } from "#test/git.js";
 import { asOperator } from "#test/operator.js";
 import { checkoutDriver } from "../../git/folder.js";
 import { storageIn } from "../../storage.js";
-import { checkpointDue } from "./auto-checkpoint.js";
-import { checkpointAtEndOfRun } from "./service.js";
+import { checkpointAtEndOfRun, checkpointDue } from "./auto-checkpoint.js";
 import { workspaceLock, type WorkspaceDeps } from "./workspace.js";
 
 const log = pino({ level: "silent" });
@@ -160,14 +159,16 @@ describe("checkpoints that nobody asks for", () => {
   });
 
   test("the end of a run saves what it left; what it cannot save is told", async () => {
-    const save = () => checkpointAtEndOfRun(depsOf(app), orgId, agent.id);
+    const end = () => checkpointAtEndOfRun(depsOf(app), orgId, agent.id);
+    const save = async () => (await end()).commit;
     expect(await save()).toBeNull();
     await writeFiles(workspace, { "a.txt": "left\n" });
     const saved = await save();
     expect(saved).toMatchObject({ commit_type: "checkpoint", files_changed: 1 });
     expect(await commits()).toEqual([saved]);
     await nest();
-    expect(await save()).toBeNull();
+    const { commit, error } = await end();
+    expect([commit, error]).toEqual([null, (await get()).checkpoint_error?.detail]);
     expect((await get()).checkpoint_error?.code).toBe("nested_repository");
     await rm(join(folderOf(workspace), "lib"), { recursive: true });
     await set({ auto_checkpoint: false });

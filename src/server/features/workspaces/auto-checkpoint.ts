@@ -7,20 +7,27 @@ import { activeUnderLock, commitUnderLock } from "./commit-workspace.js";
 import * as repository from "./repository.js";
 import { hasFolder, workspaceLock, type WorkspaceDeps } from "./workspace.js";
 
+/** What became of a checkpoint: neither where there was nothing to commit. */
+export interface Checkpoint {
+  commit: Commit | null;
+  /** Why the folder could not be committed, as a sentence. */
+  error: string | null;
+}
+
 /**
  * Commits what a run left unsaved, as a commit of type `checkpoint`: to be called once its processes
  * have ended, however they did. Waits for whoever works in the workspace.
  *
- * Answers the commit; null where nothing had changed, where `auto_checkpoint` is off, where there is no
- * active workspace with a folder here, and where the folder cannot be committed: why is then the
- * workspace's `checkpoint_error`. Throws an AppError 409 `workspace_busy` where the workspace was held
- * for a minute, and what is a fault of the server.
+ * Answers the commit; none where nothing had changed, where `auto_checkpoint` is off, where there is no
+ * active workspace with a folder here, and where the folder cannot be committed: why is then told, also
+ * as the workspace's `checkpoint_error`. Throws an AppError 409 `workspace_busy` where the workspace was
+ * held for a minute, and what is a fault of the server.
  */
 export function checkpointAtEndOfRun(
   deps: WorkspaceDeps,
   orgId: string,
   agentId: string,
-): Promise<Commit | null> {
+): Promise<Checkpoint> {
   return deps.db.locks([workspaceLock(agentId)], () => checkpointUnderLock(deps, orgId, agentId));
 }
 
@@ -28,15 +35,15 @@ async function checkpointUnderLock(
   deps: WorkspaceDeps,
   orgId: string,
   agentId: string,
-): Promise<Commit | null> {
+): Promise<Checkpoint> {
   const found = await deps.db.tenant(orgId, (tx) => repository.findWorkspace(tx, agentId));
   if (found?.status !== "active" || !hasFolder(found) || !found.auto_checkpoint) {
-    return null;
+    return { commit: null, error: null };
   }
   const workspace = await activeUnderLock(deps, orgId, agentId);
   try {
     const result = await commitUnderLock(deps, workspace, { commit_type: "checkpoint" });
-    return result.created ? result.commit : null;
+    return { commit: result.created ? result.commit : null, error: null };
   } catch (error) {
     const told =
       error instanceof AppError
@@ -46,7 +53,7 @@ async function checkpointUnderLock(
             detail: "The checkpoint failed; whoever runs the server finds why in its log.",
           };
     await deps.db.tenant(orgId, (tx) => checkpoints.recordCheckpointError(tx, workspace, told));
-    if (error instanceof AppError) return null;
+    if (error instanceof AppError) return { commit: null, error: told.detail };
     throw error;
   }
 }

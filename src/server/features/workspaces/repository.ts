@@ -104,7 +104,7 @@ export async function findWorkspace(
 /** Whether a command of the agent may be writing in its folder now. */
 export async function hasManagedRun(tx: Queryable, agentId: string): Promise<boolean> {
   const { rows } = await tx.execute(
-    sql`select from runs where agent_id = ${agentId} and kind = 'managed' and ended_at is null`,
+    sql`select from runs where agent_id = ${agentId} and kind = 'managed' and status = 'running'`,
   );
   return rows.length > 0;
 }

@@ -25,8 +25,8 @@ import {
   type WorkspaceDeps,
 } from "./workspace.js";
 
-export { checkpointAtEndOfRun } from "./auto-checkpoint.js";
 export { archiveForGood, saveWorkspace } from "./archive-workspace.js";
+export { checkpointAfterRun, withWorkspaceToRun } from "./run-in-workspace.js";
 export { removeWorkspacesOf } from "./remove-workspaces.js";
 export { agentsOfBranches } from "./repository.js";
 export type { WorkspaceDeps } from "./workspace.js";

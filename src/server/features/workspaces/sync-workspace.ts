@@ -32,7 +32,7 @@ import {
 /**
  * Merges the base branch, as the source, into the workspace, as the target: one commit of the type
  * `merge`, or `up_to_date`. The folder follows. Unsaved work is committed first.
- * @throws AppError as `mergeWorkspace`; 409 `agent_running` while a command runs in the folder
+ * @throws AppError as `mergeWorkspace`; 409 `run_in_progress` while a command runs in the folder
  */
 export function syncWorkspace(
   deps: WorkspaceDeps,
@@ -73,7 +73,7 @@ function whileNothingRuns<Result>(
   return deps.db.locks([workspaceLock(agentId)], async () => {
     // Files are written by their paths: what runs there could put a link in the way.
     if (await context.tx((tx) => repository.hasManagedRun(tx, agentId))) {
-      throw new AppError("agent_running", "A command runs in the workspace; stop it, or wait.");
+      throw new AppError("run_in_progress", "A command runs in the workspace; stop it, or wait.");
     }
     return work();
   });

@@ -156,7 +156,7 @@ describe("bringing the base branch into a workspace", () => {
     await others({ f: "theirs\n" });
     const run = "insert into runs (id, org_id, agent_id, kind, status) values ($1, $2, $1, $3, $4)";
     await asOperator(app, run, [workspace.agent_id, orgId, "managed", "running"]);
-    await refusal(sync(), 409, "agent_running");
+    await refusal(sync(), 409, "run_in_progress");
     await asOperator(app, "delete from runs where agent_id = $1", [workspace.agent_id]);
     await asOperator(app, "update workspaces set base_branch = 'gone' where agent_id = $1", [
       workspace.agent_id,

@@ -170,7 +170,7 @@ function checkpointErrorOf(row: WorkspaceRow): Workspace["checkpoint_error"] {
 }
 
 /** Runs work that reads the agent's folder; what it may hold wrongly becomes an answer that names the path. */
-async function withFolderErrors<Result>(work: () => Promise<Result>): Promise<Result> {
+export async function withFolderErrors<Result>(work: () => Promise<Result>): Promise<Result> {
   try {
     return await work();
   } catch (error) {

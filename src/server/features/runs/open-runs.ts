@@ -1,0 +1,89 @@
+import { readdir, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import type { Logger } from "pino";
+import type { RunLimits } from "#shared/api/runs.js";
+import { newId } from "../../db/columns.js";
+import type { Database } from "../../db/connect.js";
+import type { Jobs } from "../../jobs/queue.js";
+import type { Sandbox } from "../../sandbox/sandbox.js";
+import type { Storage } from "../../storage.js";
+import type { WorkspaceDeps } from "../workspaces/service.js";
+import { createLogStreams } from "./log-stream.js";
+import * as managed from "./managed-repository.js";
+import { startQueuedRuns } from "./run-queue.js";
+import type { RunDeps, RunSettings } from "./settings.js";
+import { createSupervisor } from "./supervisor.js";
+import { endLost, startRunWatch } from "./watch-runs.js";
+
+/** The runs of this server process. */
+export interface Runs {
+  deps: RunDeps;
+  /** Takes no more and ends those under way, or waits for them; while the API still answers. */
+  stop(how: "stop" | "drain"): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface OpenRuns {
+  db: Database;
+  jobs: Jobs;
+  storage: Storage;
+  workspaces: WorkspaceDeps;
+  sandbox: Sandbox;
+  settings: RunSettings;
+  publicUrl: () => string;
+  /** Whether no other process serves this database: what others left is then lost at once. */
+  alone: boolean;
+  log: Logger;
+}
+
+/** Ends what earlier processes left, then takes up runs: first those that wait. */
+export async function openRuns(input: OpenRuns): Promise<Runs> {
+  const { db, jobs, sandbox, settings, alone } = input;
+  const serverId = newId();
+  const streams = createLogStreams(db.changes);
+  const supervisor = createSupervisor({
+    ...input,
+    serverId,
+    written: (runId) => streams.written(runId),
+    ended: async (orgId) => {
+      const { runs } = await db.tenant(orgId, (tx) => managed.countQueued(tx, orgId));
+      if (runs > 0) await jobs.send("start-queued-runs", { org_id: orgId });
+    },
+  });
+  const deps: RunDeps = { ...input, supervisor, streams, limits: limitsIn(settings, sandbox) };
+  await sandbox.cleanUp();
+  await endLost(input, alone ? serverId : null);
+  await jobs.work("start-queued-runs", (data) => startQueuedRuns(deps, data));
+  const watch = startRunWatch(input);
+  return {
+    deps,
+    stop: async (how) => {
+      await supervisor.close(how);
+      streams.close();
+    },
+    close: () => watch.stop(),
+  };
+}
+
+/** The limits that can be held here: where nobody asked for one of processors, none is pretended. */
+function limitsIn({ runLimits }: RunSettings, { report }: Sandbox): RunLimits {
+  const { cpus } = runLimits;
+  if (cpus !== "as held") return { ...runLimits, cpus };
+  return { ...runLimits, cpus: report.limits.cpu.enforced ? defaultCpus : null };
+}
+
+const defaultCpus = 2;
+
+/** Removes logs that nobody has written to for so long, and the folders that are empty then. */
+export async function forgetOldLogs(storage: Storage, days: number): Promise<void> {
+  const oldest = Date.now() - days * 86_400_000;
+  const forgetIn = async (folder: string, depth: number): Promise<void> => {
+    const names = await readdir(folder).catch(() => []);
+    for (const name of names) {
+      const path = join(folder, name);
+      if (depth > 0) await forgetIn(path, depth - 1);
+      else if ((await stat(path)).mtimeMs < oldest) await rm(path, { force: true });
+    }
+  };
+  await forgetIn(storage.logs, 2);
+}

@@ -1,0 +1,64 @@
+import type { Queryable } from "../../db/connect.js";
+import { lockOrganization } from "../../db/tenant.js";
+import { AppError, notFound } from "../../errors.js";
+import { readUsage } from "../usage/service.js";
+import * as managed from "./managed-repository.js";
+import * as repository from "./repository.js";
+
+/** Why a run cannot start now but may later; null where it can. */
+export type Wait = { error: AppError; detail: string } | null;
+
+/**
+ * Locks the organization's row and looks whether a run of the agent may start: exact under any number
+ * of simultaneous starts and server processes, since whoever inserts has looked under the same lock.
+ * Those who wait come first: each of them counts as if it ran.
+ * @param queued whether it is one that waited
+ * @throws AppError 404; 409 `organization_archived`, `quota_exceeded` where the hours are used up
+ */
+export async function lookForPlace(
+  tx: Queryable,
+  orgId: string,
+  agentId: string,
+  queued: boolean,
+): Promise<Wait> {
+  await lockOrganization(tx, orgId);
+  const agent = await repository.findAgent(tx, agentId);
+  if (!agent || agent.terminated) throw notFound();
+  if (agent.archived) {
+    throw new AppError(
+      "organization_archived",
+      "The organization is archived and can only be read; its owner can restore it.",
+    );
+  }
+  const usage = await readUsage(tx, orgId);
+  if (!usage) throw notFound();
+  const { concurrent_agents: places, runtime_hours: hours } = usage;
+  if (hours.current >= hours.limit) throw quotaExceeded("max_agent_runtime_hours", hours);
+  if ((await repository.countRunning(tx, "any", { agentId })) > 0) {
+    return { error: runInProgress(), detail: "It waits for the end of the agent's present run." };
+  }
+  const waiting = queued ? { runs: 0, agents: 0 } : await managed.countQueued(tx, orgId);
+  if (places.current + waiting.agents >= places.limit) {
+    const detail = `It waits for one of the organization's ${places.limit} places.`;
+    return { error: quotaExceeded("max_concurrent_agents", places, waiting.agents), detail };
+  }
+  return null;
+}
+
+export function runInProgress(): AppError {
+  return new AppError("run_in_progress", "The agent has a run under way; stop it first.");
+}
+
+function quotaExceeded(
+  quota: "max_concurrent_agents" | "max_agent_runtime_hours",
+  figure: { current: number; limit: number },
+  waiting = 0,
+): AppError {
+  const what = quota === "max_concurrent_agents" ? "agents at once" : "hours this month";
+  const queue = waiting === 0 ? "" : ` (${waiting} wait in the queue)`;
+  return new AppError(
+    "quota_exceeded",
+    `The organization's limit of ${figure.limit} ${what} is reached${queue}; wait, or have the limit raised.`,
+    { quota, ...figure },
+  );
+}

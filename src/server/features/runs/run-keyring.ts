@@ -1,0 +1,65 @@
+import { cached } from "../../db/cache.js";
+import type { Database } from "../../db/connect.js";
+import { invalidToken, type Actor } from "../../http/authenticate.js";
+import { hashRunToken, runTokenPrefix } from "./run-token.js";
+
+/** Knows the tokens of runs whose command goes on, from memory for as long as nothing of them changes. */
+export interface RunKeyring {
+  /** Whether a text looks like a run's token. */
+  isToken(text: string): boolean;
+  /** The agent of the run, with what its role and whoever started it may. @throws AppError 401 */
+  actorOf(token: string): Promise<Actor>;
+}
+
+interface Known extends Record<string, unknown> {
+  id: string;
+  org_id: string;
+  agent_id: string;
+  agent_name: string;
+  user_id: string;
+  lease_expires_at: Date;
+}
+
+export function createRunKeyring(db: Database, secret: string): RunKeyring {
+  const usable = cached<Known>({
+    changes: db.changes,
+    load: async (stored) => {
+      const { rows } = await db.systemPool.query<Known>({
+        name: "find the run of a token",
+        // A server that has died ends nothing: its runs' tokens die with its lease.
+        text: `
+          select r.id, r.org_id, r.agent_id, a.name as agent_name, u.id as user_id, r.lease_expires_at
+          from runs r join agents a on a.id = r.agent_id join organizations o on o.id = r.org_id
+          join users u on u.id = (r.origin #>> '{actor,userId}')::uuid
+          where r.token_hash = $1 and r.status = 'running' and r.lease_expires_at > now()
+            and r.exited_at is null and a.terminated_at is null and o.archived_at is null
+            and u.is_active`,
+        values: [Buffer.from(stored, "hex")],
+      });
+      return rows[0];
+    },
+    sourcesOf: ({ org_id, user_id }) => [`organization ${org_id}`, `user ${user_id}`],
+    until: ({ lease_expires_at }) => lease_expires_at.getTime(),
+  });
+  return {
+    isToken: (text) => text.startsWith(runTokenPrefix),
+    actorOf: async (token) => {
+      const found = await usable(hashRunToken(secret, token).toString("hex"));
+      if (!found) throw invalidToken();
+      return {
+        userId: found.user_id,
+        agent: { id: found.agent_id, name: found.agent_name },
+        session: null,
+        key: {
+          id: found.id,
+          ofRun: true,
+          scopes: [`org:${found.org_id}:*`],
+          shutOutOf: [],
+          perMinute: null,
+          used: () => {},
+          answered: () => {},
+        },
+      };
+    },
+  };
+}

@@ -1,0 +1,87 @@
+import type { Actor } from "../../http/authenticate.js";
+import { allows, standingOf } from "../../http/authorize.js";
+import { brokenConstraint } from "../../db/connect.js";
+import { AppError } from "../../errors.js";
+import { unseal } from "../../seal.js";
+import { scopesOfKey } from "../api-keys/service.js";
+import { withWorkspaceToRun } from "../workspaces/service.js";
+import * as managed from "./managed-repository.js";
+import type { QueuedRun } from "./managed-repository.js";
+import { lookForPlace } from "./reserve-run.js";
+import type { RunDeps } from "./settings.js";
+import { environmentPurpose } from "./start-run.js";
+
+/**
+ * Starts what waits in an organization's queue for as long as there are places; run by the job queue, in
+ * any process, whenever one may have become free.
+ */
+export async function startQueuedRuns(
+  deps: RunDeps,
+  { org_id: orgId }: { org_id: string },
+): Promise<void> {
+  while (deps.supervisor.accepts && deps.sandbox.report.mode !== "unavailable") {
+    const next = await deps.db.tenant(orgId, (tx) => managed.nextQueued(tx, orgId));
+    if (!next) return;
+    try {
+      if (!(await startQueuedRun(deps, next))) return;
+    } catch (error) {
+      // Another process was quicker with a run of this agent.
+      if (brokenConstraint(error) === "runs_one_per_agent") continue;
+      if (!(error instanceof AppError) || error.code === "workspace_busy") throw error;
+      // What would have been refused at its start is so now.
+      const status = error.code === "quota_exceeded" ? "quota_exceeded" : "failed";
+      await deps.db.tenant(orgId, (tx) =>
+        managed.endQueued(tx, { id: next.id }, status, error.message),
+      );
+    }
+  }
+}
+
+/** False where there is no place for it. @throws AppError where it may not start any more */
+async function startQueuedRun(deps: RunDeps, queued: QueuedRun): Promise<boolean> {
+  const { db, supervisor, settings } = deps;
+  const { origin, sealed_env, ...run } = queued;
+  await refuseLostPermission(deps, queued);
+  const plain = sealed_env && unseal(settings.secret, environmentPurpose, run.id, sealed_env);
+  if (!plain) {
+    throw new AppError(
+      "unavailable",
+      "Its environment cannot be opened any more, since the installation's secret was changed; start it again.",
+    );
+  }
+  const env = JSON.parse(plain.toString()) as Record<string, string>;
+  const { token, hash } = supervisor.newToken();
+  return withWorkspaceToRun(
+    deps.workspaces,
+    run.org_id,
+    run.agent_id,
+    deps.sandbox.report.uid,
+    async ({ folder, projectId }) => {
+      const claim = await db.tenant(run.org_id, async (tx) => {
+        if (await lookForPlace(tx, run.org_id, run.agent_id, true)) return "no place";
+        const held = { server_id: supervisor.serverId, token_hash: hash };
+        return (await managed.startQueued(tx, run.id, held)) ? "claimed" : "gone";
+      });
+      if (claim === "claimed") await supervisor.launch({ run, projectId, folder, env, token });
+      return claim !== "no place";
+    },
+  );
+}
+
+/** Whoever asked for it must still be allowed to. @throws AppError 403 */
+async function refuseLostPermission(
+  { db }: RunDeps,
+  { origin, agent_id }: QueuedRun,
+): Promise<void> {
+  const asked = origin?.actor;
+  const key = asked?.key ? await scopesOfKey(db, asked.key.id) : null;
+  const isKeyLost = asked?.key != null && key === null;
+  const actor: Actor | null =
+    !asked || isKeyLost ? null : { userId: asked.userId, agent: asked.agent, session: null, key };
+  const standing = actor && (await standingOf(db, actor, "agent_id", agent_id));
+  if (standing && allows(standing, "agent:run")) return;
+  throw new AppError(
+    "insufficient_permission",
+    "Whoever asked for it may not start runs of this agent any more.",
+  );
+}

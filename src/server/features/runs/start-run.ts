@@ -1,0 +1,127 @@
+import type { NewRun, Run } from "#shared/api/runs.js";
+import { originOf } from "../../db/audit.js";
+import { newId } from "../../db/columns.js";
+import { brokenConstraint, type Queryable } from "../../db/connect.js";
+import { AppError } from "../../errors.js";
+import type { OrgContext } from "../../http/mount.js";
+import { seal } from "../../seal.js";
+import { withWorkspaceToRun } from "../workspaces/service.js";
+import * as managed from "./managed-repository.js";
+import * as repository from "./repository.js";
+import { lookForPlace, runInProgress } from "./reserve-run.js";
+import type { RunDeps } from "./settings.js";
+
+/** What the environment of a run that waits is sealed for. */
+export const environmentPurpose = "run environment";
+/** Who waits longer than this line is told to come again. */
+const longestQueue = 1000;
+
+/**
+ * Starts a leased run.
+ * @throws AppError 404; 409 `quota_exceeded`, `run_in_progress`
+ */
+export async function startLeasedRun(context: OrgContext, agentId: string): Promise<Run> {
+  return oneAtATime(() =>
+    context.tx(async (tx) => {
+      const wait = await lookForPlace(tx, context.orgId, agentId, false);
+      if (wait) throw wait.error;
+      const id = await repository.insertLeasedRun(tx, {
+        org_id: context.orgId,
+        agent_id: agentId,
+        started_by: await starterOf(tx, context),
+      });
+      return (await repository.findRun(tx, id)) as Run;
+    }),
+  );
+}
+
+/**
+ * Starts a command in the agent's workspace, or has it wait in the queue where that is wanted. It is
+ * reserved first, within the limits, then started, and from then on recorded by its supervisor. The
+ * workspace's lock is held meanwhile: nothing writes to its folder that began before.
+ * @throws AppError 404 `workspace_missing`; 409 `workspace_not_active`, `quota_exceeded`,
+ *   `run_in_progress`, `sandbox_unavailable`
+ */
+export async function startManagedRun(
+  deps: RunDeps,
+  context: OrgContext,
+  agentId: string,
+  wanted: NewRun & { command: string[] },
+): Promise<Run> {
+  const { supervisor, settings, workspaces } = deps;
+  const { uid } = deps.sandbox.report;
+  refuseWithoutSandbox(deps);
+  const { orgId } = context;
+  const run: managed.ManagedRun = {
+    id: newId(),
+    org_id: orgId,
+    agent_id: agentId,
+    command: wanted.command,
+    network: wanted.network ?? "none",
+    timeout_seconds: wanted.timeout_seconds ?? settings.runTimeoutSeconds,
+    limits: deps.limits,
+  };
+  const env = wanted.env ?? {};
+  const { token, hash } = supervisor.newToken();
+  await oneAtATime(() =>
+    withWorkspaceToRun(workspaces, orgId, agentId, uid, async ({ folder, projectId }) => {
+      const starts = await context.tx(async (tx) => {
+        const wait = await lookForPlace(tx, orgId, agentId, false);
+        if (wait && wanted.queue !== true) throw wait.error;
+        const asked = {
+          ...run,
+          started_by: await starterOf(tx, context),
+          origin: originOf(context),
+          env_names: Object.keys(env).toSorted(),
+        };
+        if (!wait) {
+          const held = { server_id: supervisor.serverId, token_hash: hash };
+          await managed.insertStarted(tx, asked, held);
+          return true;
+        }
+        await refuseLongQueue(tx, orgId);
+        const plain = Buffer.from(JSON.stringify(env));
+        const sealed_env = seal(settings.secret, environmentPurpose, run.id, plain);
+        await managed.insertQueued(tx, { ...asked, sealed_env, detail: wait.detail });
+        return false;
+      });
+      if (starts) await supervisor.launch({ run, projectId, folder, env, token });
+    }),
+  );
+  return (await context.tx((tx) => repository.findRun(tx, run.id))) as Run;
+}
+
+/** @throws AppError 409 `sandbox_unavailable`; 503 where this server is stopping */
+export function refuseWithoutSandbox({ sandbox, supervisor }: RunDeps): void {
+  if (!supervisor.accepts) {
+    throw new AppError("unavailable", "The server is stopping; try again in a moment.");
+  }
+  const { mode, reason, install } = sandbox.report;
+  if (mode !== "unavailable") return;
+  const cure = install === null ? "" : `; install what is missing: ${install}`;
+  throw new AppError("sandbox_unavailable", `${reason}${cure}.`, { install });
+}
+
+async function refuseLongQueue(tx: Queryable, orgId: string): Promise<void> {
+  const { runs } = await managed.countQueued(tx, orgId);
+  if (runs < longestQueue) return;
+  throw new AppError(
+    "queue_full",
+    `${longestQueue} runs wait already; try again when some of them have started.`,
+  );
+}
+
+async function oneAtATime<Result>(work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    if (brokenConstraint(error) === "runs_one_per_agent") throw runInProgress();
+    throw error;
+  }
+}
+
+async function starterOf(tx: Queryable, { actor }: OrgContext): Promise<Run["started_by"]> {
+  if (actor.agent) return { type: "agent", id: actor.agent.id, name: actor.agent.name };
+  const name = await repository.nameOfPerson(tx, actor.userId);
+  return { type: "user", id: actor.userId, name };
+}

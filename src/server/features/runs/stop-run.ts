@@ -1,0 +1,83 @@
+import { setTimeout as pause } from "node:timers/promises";
+import type { Run } from "#shared/api/runs.js";
+import type { Database, Queryable } from "../../db/connect.js";
+import { AppError, notFound } from "../../errors.js";
+import type { OrgContext } from "../../http/mount.js";
+import * as managed from "./managed-repository.js";
+import * as repository from "./repository.js";
+import type { Which } from "./repository.js";
+
+/** How long a stop waits for the end of a command beyond its grace. */
+const patienceMs = 30_000;
+
+/**
+ * Ends a run; one that has ended is answered as it is. One that waits is cancelled; the command of a
+ * managed one is told to end, and its end waited for.
+ */
+export async function stopRun(
+  context: OrgContext,
+  db: Database,
+  runId: string,
+  status: "succeeded" | "failed" | "stopped",
+): Promise<Run> {
+  const isManaged = await context.tx(async (tx) => {
+    const run = await repository.findRun(tx, runId);
+    if (!run) throw notFound();
+    if (run.ended_at !== null) return false;
+    const { agent, userId } = context.actor;
+    const who = agent?.name ?? (await repository.nameOfPerson(tx, userId));
+    await repository.endLeasedRuns(tx, { id: runId }, status, `Ended by ${who}.`);
+    await managed.endQueued(tx, { id: runId }, "stopped", `Cancelled by ${who} while it waited.`);
+    await managed.askToStop(tx, { id: runId }, status, `Stopped by ${who}.`);
+    return run.kind === "managed";
+  });
+  if (isManaged) await hasEnded(db, context.orgId, { id: runId });
+  const run = await context.tx((tx) => repository.findRun(tx, runId));
+  if (!run) throw notFound();
+  return run;
+}
+
+/**
+ * Ends what agents run, in a transaction that lets none begin: at once what runs elsewhere or waits;
+ * of managed runs it is asked, and `waitForEnd` waits for it.
+ */
+export async function endRuns(tx: Queryable, which: Which, detail: string): Promise<void> {
+  await repository.endLeasedRuns(tx, which, "stopped", detail);
+  await endManagedRuns(tx, which, detail);
+}
+
+/** The same for the runs of this server alone. */
+export async function endManagedRuns(tx: Queryable, which: Which, detail: string): Promise<void> {
+  await managed.endQueued(tx, which, "stopped", detail);
+  await managed.askToStop(tx, which, "stopped", detail);
+}
+
+/**
+ * Waits until no managed run is under way any more, after their end was asked for and while none begins.
+ * @throws AppError 409 `run_in_progress` where one has not ended in half a minute
+ */
+export async function waitForEnd(db: Database, orgId: string, which: Which): Promise<void> {
+  if (await hasEnded(db, orgId, which)) return;
+  throw new AppError("run_in_progress", "A run is still ending; try again in a moment.");
+}
+
+async function hasEnded(db: Database, orgId: string, which: Which): Promise<boolean> {
+  const end = Date.now() + patienceMs;
+  let changed: () => void = () => {};
+  const unsubscribe = db.changes.subscribe((change) => {
+    if (change === null || change.orgId === orgId) changed();
+  });
+  try {
+    for (;;) {
+      const heard = new Promise<void>((resolve) => {
+        changed = resolve;
+      });
+      const running = await db.tenant(orgId, (tx) => repository.countRunning(tx, "managed", which));
+      if (running === 0) return true;
+      if (Date.now() >= end) return false;
+      await Promise.race([heard, pause(500)]);
+    }
+  } finally {
+    unsubscribe();
+  }
+}

@@ -1,0 +1,302 @@
+import { setTimeout as pause } from "node:timers/promises";
+import type { Logger } from "pino";
+import type { Run } from "#shared/api/runs.js";
+import type { Database } from "../../db/connect.js";
+import {
+  SandboxRefusal,
+  type Sandbox,
+  type SandboxedProcess,
+  type SandboxExit,
+} from "../../sandbox/sandbox.js";
+import type { Storage } from "../../storage.js";
+import { checkpointAfterRun, type WorkspaceDeps } from "../workspaces/service.js";
+import { outcomeOf, type Ending } from "./outcome.js";
+import { openLog, type LogWriter } from "./log-writer.js";
+import { createMasker } from "./mask-secrets.js";
+import * as managed from "./managed-repository.js";
+import type { ManagedRun } from "./managed-repository.js";
+import { newRunToken, type RunToken } from "./run-token.js";
+import type { RunSettings } from "./settings.js";
+
+/** A run that is reserved for this process, and what it needs to start. */
+export interface Launch {
+  run: ManagedRun;
+  projectId: string;
+  folder: string;
+  env: Record<string, string>;
+  token: string;
+}
+
+/**
+ * Runs what is reserved for this process and says so in the database for as long as it goes on. A run
+ * belongs to one process from its start to its end: only when that is dead do others end it, as lost.
+ */
+export interface Supervisor {
+  /** Of this process. */
+  readonly serverId: string;
+  /** Whether it takes runs: not while it stops. */
+  readonly accepts: boolean;
+  newToken(): RunToken;
+  /** Starts a run that is reserved; settles when its command runs, or could not be started. */
+  launch(launch: Launch): Promise<void>;
+  /** Takes no more runs and ends those under way, or waits for their own end. */
+  close(runs: "stop" | "drain"): Promise<void>;
+}
+
+export interface SupervisorDeps {
+  db: Database;
+  storage: Storage;
+  workspaces: WorkspaceDeps;
+  sandbox: Sandbox;
+  settings: RunSettings;
+  publicUrl: () => string;
+  /** Is called when a log has grown. */
+  written: (runId: string) => void;
+  /** Is called when a run has ended: there may be a place for another. */
+  ended: (orgId: string) => Promise<void>;
+  serverId: string;
+  log: Logger;
+}
+
+const beatMs = 3000;
+/** How much of its time a server that is told to stop gives its runs to end. */
+const shutdownGraceMs = 3000;
+const shutdownMs = 6000;
+/** A run that reached a limit of time or hours has had it. */
+const shortGraceMs = 2000;
+
+interface LiveRun {
+  run: ManagedRun;
+  agentId: string;
+  log: LogWriter | null;
+  process: SandboxedProcess | null;
+  ending: Ending | null;
+  graceMs: number;
+  timer: NodeJS.Timeout | null;
+  done: Promise<void>;
+}
+
+export function createSupervisor(deps: SupervisorDeps): Supervisor {
+  const { db, settings, serverId, log } = deps;
+  const live = new Map<string, LiveRun>();
+  let accepts = true;
+  let closed = false;
+  let lastBeat = Date.now();
+
+  /** Has a run end; the first reason stands. */
+  const end = (one: LiveRun, ending: Ending, graceMs: number): void => {
+    if (one.ending) return;
+    one.ending = ending;
+    one.graceMs = graceMs;
+    one.process?.stop(graceMs);
+  };
+  const graceOf = (status: Run["status"]): number =>
+    status === "quota_exceeded" ? shortGraceMs : settings.runStopGraceSeconds * 1000;
+
+  let beating: Promise<void> | null = null;
+  let beatAgain = false;
+  const beatOnce = async (): Promise<void> => {
+    const beats = [...live.values()].map(({ run, log: written }) => ({
+      id: run.id,
+      bytes: written?.bytes ?? 0,
+      truncated: written?.truncated ?? false,
+    }));
+    if (beats.length === 0) {
+      lastBeat = Date.now();
+      return;
+    }
+    const asked = Date.now();
+    try {
+      const answers = await db.withSystem("say that runs are alive", (tx) =>
+        managed.beat(tx, beats),
+      );
+      lastBeat = asked;
+      const known = new Map(answers.map((answer) => [answer.id, answer]));
+      for (const { id } of beats) {
+        const one = live.get(id);
+        const answer = known.get(id);
+        if (!one) continue;
+        if (!answer) end(one, { status: "lost", detail: "It was given up elsewhere." }, 0);
+        else if (answer.stop_status) {
+          const { stop_status: status, stop_detail: detail } = answer;
+          end(one, { status, detail: detail ?? "It was stopped." }, graceOf(status));
+        }
+      }
+    } catch (error) {
+      log.warn({ err: error }, "runs could not be said to be alive");
+      // Others take them for lost by now, and their agents may start anew.
+      if (Date.now() - lastBeat < managed.serverLeaseSeconds * 1000) return;
+      for (const one of live.values()) {
+        end(one, { status: "lost", detail: "The server lost its database." }, 0);
+      }
+    }
+  };
+  const beat = (): void => {
+    if (beating) {
+      beatAgain = true;
+      return;
+    }
+    beating = beatOnce().finally(() => {
+      beating = null;
+      if (!beatAgain) return;
+      beatAgain = false;
+      beat();
+    });
+  };
+  const timer = setInterval(beat, beatMs);
+  timer.unref();
+  const unsubscribe = db.changes.subscribe((change) => {
+    if (change !== null && change.table !== "runs") return;
+    const isOurs = [...live.values()].some(({ agentId }) => agentId === change?.id);
+    if (change === null || isOurs) beat();
+  });
+
+  /** Writes what must be written, however long the database is away; false where it is too late. */
+  const record = async <Result>(what: string, work: () => Promise<Result>): Promise<Result> => {
+    for (let waitMs = 100; ; waitMs = Math.min(waitMs * 2, 5000)) {
+      try {
+        return await work();
+      } catch (error) {
+        if (closed) throw error;
+        log.warn({ err: error }, `${what} could not be written; trying again`);
+        await pause(waitMs);
+      }
+    }
+  };
+
+  const finish = async (one: LiveRun, exit: SandboxExit): Promise<void> => {
+    const { run } = one;
+    if (one.timer) clearTimeout(one.timer);
+    await one.log?.close();
+    const tenant = <Result>(work: Parameters<typeof db.tenant<Result>>[1]) =>
+      db.tenant(run.org_id, work);
+    const noted = await record("the end of a run", () =>
+      tenant((tx) =>
+        managed.recordExit(tx, run.id, {
+          ...outcomeOf(run, exit, one.ending),
+          output_bytes: one.log?.bytes ?? 0,
+          output_truncated: one.log?.truncated ?? false,
+        }),
+      ),
+    );
+    if (noted) {
+      const checkpoint = await checkpointAfterRun(deps.workspaces, run.org_id, run.agent_id, log);
+      await record("the end of a run", () =>
+        tenant(async (tx) => {
+          if (checkpoint) await managed.recordCheckpoint(tx, run.id, checkpoint);
+          await managed.endExited(tx, run.id);
+        }),
+      );
+    }
+    live.delete(run.id);
+    await deps.ended(run.org_id);
+  };
+
+  const launch = async ({ run, projectId, folder, env, token }: Launch): Promise<void> => {
+    const one: LiveRun = {
+      run,
+      agentId: run.agent_id,
+      log: null,
+      process: null,
+      ending: null,
+      graceMs: 0,
+      timer: null,
+      done: Promise.resolve(),
+    };
+    live.set(run.id, one);
+    let exit: Promise<SandboxExit>;
+    try {
+      const written = await openLog({
+        path: deps.storage.runLog(run.org_id, projectId, run.id),
+        masker: createMasker([...Object.values(env), token], settings.keyPrefix),
+        maxBytes: run.limits.output_bytes,
+        written: () => deps.written(run.id),
+      });
+      one.log = written;
+      one.process = await deps.sandbox.start({
+        id: run.id,
+        folder,
+        command: run.command,
+        env: {
+          ...env,
+          OMOI_URL: deps.publicUrl(),
+          OMOI_TOKEN: token,
+          OMOI_RUN_ID: run.id,
+          OMOI_AGENT_ID: run.agent_id,
+        },
+        network: run.network,
+        limits: {
+          memoryBytes: run.limits.memory_bytes,
+          processes: run.limits.processes,
+          cpus: run.limits.cpus,
+          diskBytes: run.limits.disk_bytes,
+        },
+        onOutput: (stream, chunk) => written.write(stream, chunk),
+      });
+      exit = one.process.done;
+      const seconds = run.timeout_seconds;
+      one.timer = setTimeout(() => {
+        const detail = `It ran longer than its time-out of ${seconds} seconds.`;
+        end(one, { status: "timed_out", detail }, shortGraceMs);
+      }, seconds * 1000).unref();
+      // Whoever asked for its end while it was being started has not been heard by it.
+      if (one.ending) one.process.stop(one.graceMs);
+    } catch (error) {
+      const isRefused = error instanceof SandboxRefusal;
+      if (!isRefused) log.error({ err: error, run: run.id }, "a run could not be started");
+      exit = Promise.resolve(notStarted(isRefused ? error.message : null));
+    }
+    one.done = exit
+      .catch((error: unknown) => {
+        log.error({ err: error, run: run.id }, "a run's output could not be taken");
+        return notStarted(
+          "Its output could not be taken; whoever runs the server finds why in its log.",
+        );
+      })
+      .then((ended) => finish(one, ended))
+      .catch((error: unknown) => {
+        live.delete(run.id);
+        log.error({ err: error, run: run.id }, "the end of a run could not be recorded");
+      });
+  };
+
+  return {
+    serverId,
+    get accepts() {
+      return accepts;
+    },
+    newToken: () => newRunToken(settings.secret),
+    launch,
+    close: async (how) => {
+      accepts = false;
+      const allDone = async (): Promise<void> => {
+        while (live.size > 0) {
+          await Promise.all([...live.values()].map(({ done }) => done));
+          await pause(10);
+        }
+      };
+      if (how === "drain") await allDone();
+      for (const one of live.values()) {
+        end(one, { status: "stopped", detail: "The server was stopped." }, shutdownGraceMs);
+      }
+      await Promise.race([allDone(), pause(shutdownMs, undefined, { ref: false })]);
+      closed = true;
+      clearInterval(timer);
+      unsubscribe();
+      await beating;
+    },
+  };
+}
+
+/** The end of a command that never was. */
+function notStarted(detail: string | null): SandboxExit {
+  return {
+    exitCode: null,
+    signal: null,
+    reason: "start_failed",
+    detail,
+    cpuSeconds: null,
+    peakMemoryBytes: null,
+    throttled: null,
+  };
+}

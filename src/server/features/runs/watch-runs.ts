@@ -1,0 +1,92 @@
+import type { Logger } from "pino";
+import { serverItself } from "../../db/audit.js";
+import type { Database } from "../../db/connect.js";
+import { lockOrganization } from "../../db/tenant.js";
+import type { Jobs } from "../../jobs/queue.js";
+import { readUsage } from "../usage/service.js";
+import { checkpointAfterRun, type WorkspaceDeps } from "../workspaces/service.js";
+import * as managed from "./managed-repository.js";
+import * as repository from "./repository.js";
+
+export interface WatchDeps {
+  db: Database;
+  jobs: Jobs;
+  workspaces: WorkspaceDeps;
+  log: Logger;
+}
+
+const watchMs = 5000;
+/** From which part of its hours on an organization is warned. */
+const warnFrom = 0.8;
+
+/**
+ * Ends runs whose lease is over, and those of organizations whose hours are used up; warns ahead of it;
+ * and has queues looked at, should nobody have told that there is a place.
+ */
+export function startRunWatch(deps: WatchDeps): { stop(): Promise<void> } {
+  const { db, jobs, log } = deps;
+  let looking: Promise<void> | null = null;
+  const look = async (): Promise<void> => {
+    await endLost(deps, null);
+    const running = await db.withSystem("find running organizations", (tx) =>
+      repository.listRunningOrganizations(tx),
+    );
+    for (const orgId of running) await watchHours(db, orgId);
+    const waiting = await db.withSystem("find queues", (tx) => managed.listQueuedOrganizations(tx));
+    for (const orgId of waiting) await jobs.send("start-queued-runs", { org_id: orgId });
+  };
+  const timer = setInterval(() => {
+    looking ??= look()
+      .catch((error: unknown) => log.warn({ err: error }, "runs were not looked at"))
+      .finally(() => {
+        looking = null;
+      });
+  }, watchMs);
+  timer.unref();
+  return {
+    stop: async () => {
+      clearInterval(timer);
+      await looking;
+    },
+  };
+}
+
+/**
+ * Ends what is lost, saves the workspaces of managed runs and lets others have their places.
+ * @param orphansOf the server process that alone is alive, where it is the only one
+ */
+export async function endLost(deps: WatchDeps, orphansOf: string | null): Promise<void> {
+  const { db, workspaces, log } = deps;
+  const lost = await db.withSystem("end lost runs", (tx) => repository.endLostRuns(tx, orphansOf));
+  for (const { id, org_id, agent_id, kind } of lost) {
+    if (kind === "managed") {
+      const checkpoint = await checkpointAfterRun(workspaces, org_id, agent_id, log);
+      if (checkpoint) {
+        await db.tenant(org_id, (tx) => managed.recordCheckpoint(tx, id, checkpoint));
+      }
+    }
+  }
+}
+
+/** Has the runs of an organization end that has used up its hours; warns it once that it soon will have. */
+async function watchHours(db: Database, orgId: string): Promise<void> {
+  const usage = await db.tenant(orgId, (tx) => readUsage(tx, orgId));
+  if (!usage) return;
+  const { current, limit } = usage.runtime_hours;
+  if (current < limit * warnFrom) return;
+  await db.change(orgId, serverItself, async (tx, tell) => {
+    await lockOrganization(tx, orgId);
+    const warned = await repository.takeHoursWarning(tx, orgId, limit, usage.period_start);
+    if (warned) {
+      tell({
+        action: "organization.hours_low",
+        target: { type: "organization", id: orgId, name: warned.name },
+        changes: { runtime_hours: { from: null, to: current }, limit: { from: null, to: limit } },
+      });
+    }
+    if (current < limit) return;
+    const detail = `The organization's ${limit} hours of this month are used up.`;
+    await repository.endLeasedRuns(tx, {}, "quota_exceeded", detail);
+    await managed.askToStop(tx, {}, "quota_exceeded", detail);
+  });
+}

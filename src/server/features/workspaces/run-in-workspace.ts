@@ -1,0 +1,70 @@
+import type { Logger } from "pino";
+import { AppError } from "../../errors.js";
+import { assertFolder } from "../../git/folder.js";
+import { checkpointAtEndOfRun } from "./auto-checkpoint.js";
+import { activeUnderLock } from "./commit-workspace.js";
+import {
+  hasFolder,
+  placesOf,
+  withFolderErrors,
+  workspaceLock,
+  type WorkspaceDeps,
+} from "./workspace.js";
+
+/**
+ * Has work start a command in an agent's workspace, whose folder is then that of `uid`, whom commands
+ * run as. Its lock is held until then: what writes to the folder by its paths is done, and what comes
+ * later sees the run.
+ * @throws AppError 404 `workspace_missing`; 409 `workspace_not_active`, `workspace_busy`; 410
+ */
+export function withWorkspaceToRun<Result>(
+  deps: WorkspaceDeps,
+  orgId: string,
+  agentId: string,
+  uid: number | null,
+  work: (place: { folder: string; projectId: string }) => Promise<Result>,
+): Promise<Result> {
+  return deps.db.locks([workspaceLock(agentId)], async () => {
+    const workspace = await activeUnderLock(deps, orgId, agentId);
+    if (!hasFolder(workspace)) {
+      throw new AppError(
+        "workspace_remote",
+        "The workspace has no folder here for a command to run in; start the run with external: true.",
+      );
+    }
+    const places = placesOf(deps, workspace);
+    await withFolderErrors(() => assertFolder(places.folder));
+    if (uid !== null && uid !== process.getuid?.()) {
+      await deps.driver.giveTo(places, { uid, gid: uid });
+    }
+    return work({ folder: places.folder, projectId: workspace.project_id });
+  });
+}
+
+/** What became of the checkpoint at the end of a run. */
+export interface RunCheckpoint {
+  checkpoint_sha: string | null;
+  checkpoint_error: string | null;
+}
+
+/**
+ * Commits what a run left unsaved, once its processes have ended; null where there was nothing to commit
+ * or the workspace wants none. It never fails: what kept it from saving is told.
+ */
+export async function checkpointAfterRun(
+  deps: WorkspaceDeps,
+  orgId: string,
+  agentId: string,
+  log: Logger,
+): Promise<RunCheckpoint | null> {
+  try {
+    const { commit, error } = await checkpointAtEndOfRun(deps, orgId, agentId);
+    if (!commit && error === null) return null;
+    return { checkpoint_sha: commit?.commit_sha ?? null, checkpoint_error: error };
+  } catch (error) {
+    if (error instanceof AppError) return { checkpoint_sha: null, checkpoint_error: error.message };
+    log.error({ err: error, agent: agentId }, "a workspace was not saved after a run");
+    const told = "The workspace was not saved; whoever runs the server finds why in its log.";
+    return { checkpoint_sha: null, checkpoint_error: told };
+  }
+}
