@@ -1,9 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { sql } from "drizzle-orm";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import type { Queryable } from "#server/db/connect.js";
 import { startTestApp, type TestApp } from "./app.js";
-import { makeWorkspace } from "./factories.js";
+import { commitFiles, makeWorkspace } from "./factories.js";
 import { asOperator } from "./operator.js";
 import { fillOrganization, type FullOrganization } from "./two-organizations.js";
 
@@ -16,7 +16,7 @@ describe("row-level security", () => {
     app = await startTestApp();
     one = await fillOrganization(await app.person("one"));
     other = await fillOrganization(await app.person("other"));
-    for (const { owner, project } of [one, other]) {
+    for (const { owner, project, workspace } of [one, other]) {
       const { agent } = await makeWorkspace(owner, project.id);
       await owner.api.workspaces.archive({ params: { agent_id: agent.id } });
       await asOperator(
@@ -24,6 +24,16 @@ describe("row-level security", () => {
         `insert into checkpoint_looks (agent_id, org_id, looked_at)
          select agent_id, org_id, now() from workspaces where agent_id = $1`,
         [agent.id],
+      );
+      const { workspace: rival } = await makeWorkspace(owner, project.id);
+      await commitFiles(owner, workspace, { "rivals.txt": "one" });
+      await commitFiles(owner, rival, { "rivals.txt": "other" });
+      await vi.waitFor(
+        async () => {
+          const { data } = await owner.api.radar.project({ params: { project_id: project.id } });
+          expect(data.total_pairs).toBe(1);
+        },
+        { timeout: 15_000, interval: 100 },
       );
     }
     tables = (

@@ -14,6 +14,7 @@ import { organizations } from "#shared/api/organizations.js";
 import { passkeys } from "#shared/api/passkeys.js";
 import { previews } from "#shared/api/previews.js";
 import { projects } from "#shared/api/projects.js";
+import { radar } from "#shared/api/radar.js";
 import { roles } from "#shared/api/roles.js";
 import { runs } from "#shared/api/runs.js";
 import { sandbox } from "#shared/api/sandbox.js";
@@ -55,6 +56,8 @@ import {
   unlockRepositories,
   type ProjectDeps,
 } from "./features/projects/service.js";
+import { radarHandlers } from "./features/radar/routes.js";
+import { scanProject, startRadar, type ScanDeps } from "./features/radar/service.js";
 import { roleHandlers } from "./features/roles/routes.js";
 import { runHandlers, sandboxHandlers } from "./features/runs/routes.js";
 import { forgetOldLogs, openRuns } from "./features/runs/open-runs.js";
@@ -65,6 +68,7 @@ import { endRetentions } from "./features/workspaces/end-retention.js";
 import { previewHandlers, workspaceHandlers } from "./features/workspaces/routes.js";
 import { settleWorkspaces } from "./features/workspaces/service.js";
 import type { WorkspaceDeps } from "./features/workspaces/workspace.js";
+import { rememberChangedPaths } from "./git/changed-paths.js";
 import { checkoutDriver } from "./git/folder.js";
 import type { Credentials } from "./http/authenticate.js";
 import { mountDocs } from "./http/docs.js";
@@ -187,6 +191,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     publicUrl: deps.publicUrl,
     log,
   };
+  const radarDeps: ScanDeps = { db, storage, changedPaths: rememberChangedPaths(200_000) };
   const streams = createEventStreams(db.changes);
 
   const { secret, registration } = config;
@@ -240,6 +245,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   mount(app, usage, usageHandlers(), options);
   mount(app, workspaces, workspaceHandlers(workspaceDeps), options);
   mount(app, previews, previewHandlers(workspaceDeps), options);
+  mount(app, radar, radarHandlers(radarDeps), options);
   mount(app, apiKeys, apiKeyHandlers(keyDeps), options);
   mount(app, audit, auditHandlers(), options);
   mount(app, events, eventHandlers(db, streams, credentials, deps.publicUrl), options);
@@ -252,8 +258,10 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   await resumeProjects(projectDeps);
   await jobs.work("import-project", (data, signal) => runImport(projectDeps, data, signal));
   await jobs.work("remove-project", (data) => runRemoval(projectDeps, data));
+  await jobs.work("scan-project", (data, signal) => scanProject(radarDeps, data, signal));
   await jobs.work("send-link", (data) => runSendLink(emailLinks, data));
   await jobs.work("send-mail", (data, signal) => mailer.runSendMail(data, signal));
+  const radarWatch = startRadar(radarDeps, jobs, log);
   const checkpoints = startCheckpoints(workspaceDeps, log);
   const forgetting = setInterval(() => {
     Promise.all([
@@ -284,6 +292,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     clearInterval(forgetting);
     clearInterval(warning);
     await running.close();
+    radarWatch.stop();
     await checkpoints.stop();
     await jobs.stop(5000);
     await keyring.close();

@@ -316,6 +316,35 @@ export const merges = pgTable("merges", {
   created_at: createdAt(),
 });
 
+export const radarScans = pgTable("radar_scans", {
+  agent_id: uuid().primaryKey(),
+  org_id: uuid().notNull(),
+  project_id: uuid().notNull(),
+  head_commit: text().notNull(),
+  base_branch: text().notNull(),
+  base_commit: text(),
+  fork_commit: text(),
+  scanned_at: instant().notNull(),
+});
+
+/** As in a merge; without a winner where git could not tell. */
+export type StoredConflict = Pick<
+  Merge["resolutions"][number],
+  "paths" | "kind" | "source_time" | "target_time"
+> & { winner: "source" | "target" | null };
+
+export const radarPairs = pgTable("radar_pairs", {
+  org_id: uuid().notNull(),
+  project_id: uuid().notNull(),
+  source_commit: text().notNull(),
+  source_fork: text().notNull(),
+  target_commit: text().notNull(),
+  target_fork: text().notNull(),
+  conflicts: jsonb().$type<StoredConflict[]>().notNull(),
+  total_conflicts: integer().notNull(),
+  computed_at: createdAt(),
+});
+
 export const auditEvents = pgTable("audit_events", {
   id: uuid().primaryKey(),
   org_id: uuid().notNull(),

@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { changedPaths, isAbout, mayConflict } from "./changed-paths.js";
 import { applyDecisions, computeMerge, type Decision } from "./merge.js";
 import { commitFiles, readFiles, testStore, type Entry } from "./test-store.js";
 import { listTree } from "./tree-reader.js";
@@ -68,6 +69,14 @@ it("decides any two histories: the same each time, no markers, no loss on the wi
       const target = await commitFiles(store, [base], act("T", ours));
       const source = await commitFiles(store, [base], act("S", theirs));
       const merge = await computeMerge(store, target, source);
+      const [came, went] = [
+        await changedPaths(store, base, source),
+        await changedPaths(store, base, target),
+      ];
+      if (merge.conflicts.length > 0) expect(mayConflict(came, went)).toBe(true);
+      for (const { paths } of merge.conflicts) {
+        expect([paths, isAbout(came, paths), isAbout(went, paths)]).toEqual([paths, true, true]);
+      }
       const decisions = merge.conflicts.map((_, at): Decision & { take: "source" | "target" } => ({
         take: (at % 2 === 0) === turn ? "source" : "target",
       }));

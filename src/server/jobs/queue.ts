@@ -9,6 +9,8 @@ export interface JobData {
   "remove-project": { org_id: string; project_id: string };
   /** Starts what waits in an organization's queue of runs. */
   "start-queued-runs": { org_id: string };
+  /** Looks for conflicts between the project's workspaces. */
+  "scan-project": { org_id: string; project_id: string };
   /** Finds out whether there is somebody to send a link to, and does. */
   "send-link": { purpose: "verify" | "reset"; email: string };
   /** A letter, sealed: it may hold a one-time link. */
@@ -27,6 +29,15 @@ const queues: Record<JobName, PgBoss.Queue> = {
   },
   // Whoever waits is looked for again within seconds.
   "start-queued-runs": { name: "start-queued-runs", retryLimit: 0, expireInSeconds: 300 },
+  // Of each project at most one waits (see `send`), whatever happens in it meanwhile.
+  "scan-project": {
+    name: "scan-project",
+    policy: "short",
+    retryLimit: 5,
+    retryDelay: 5,
+    retryBackoff: true,
+    expireInSeconds: 1800,
+  },
   "send-link": { name: "send-link", retryLimit: 5, retryDelay: 5, expireInSeconds: 60 },
   // Nine tries, each after about twice the pause before: 40 to 90 minutes in all.
   "send-mail": {
@@ -39,8 +50,11 @@ const queues: Record<JobName, PgBoss.Queue> = {
 };
 
 export interface Jobs {
-  /** Hands work to whichever server process is free. */
-  send<Name extends JobName>(name: Name, data: JobData[Name]): Promise<void>;
+  /**
+   * Hands work to whichever server process is free. Of work with a `key` one piece waits at a time, where
+   * the queue's policy is `short`: another one is not taken.
+   */
+  send<Name extends JobName>(name: Name, data: JobData[Name], key?: string): Promise<void>;
   /** Takes up work of one kind in this process. Throwing has it tried again, up to the queue's limit. */
   work<Name extends JobName>(
     name: Name,
@@ -98,8 +112,8 @@ export async function startJobs(pool: pg.Pool, log: Logger): Promise<Jobs> {
   };
 
   return {
-    send: async (name, data) => {
-      await boss.send(name, data);
+    send: async (name, data, key) => {
+      await boss.send(name, data, key === undefined ? {} : { singletonKey: key });
       hurry(name);
     },
     work: async (name, handler) => {

@@ -14,13 +14,15 @@ export const eventTypes = {
   workspace: "agent:workspace:read",
   commit: "agent:workspace:read",
   merge: "agent:workspace:read",
+  conflict: "agent:workspace:read",
   audit_event: "org:audit:read",
 } as const satisfies Record<string, Permission>;
 export type EventType = keyof typeof eventTypes;
 
 /**
  * The `data` of an event: what changed, to be read anew. `id` is the project's, role's or event's own,
- * the agent's for a run, a workspace, a commit or a merge, the person's or agent's for a member.
+ * the agent's for a run, a workspace, a commit, a merge or a conflict (one that its work began, ceased or
+ * went on to have with another's, see the radar), the person's or agent's for a member.
  */
 export const organizationEvent = z.strictObject({
   type: z.enum(Object.keys(eventTypes) as [EventType, ...EventType[]]),

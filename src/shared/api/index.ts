@@ -10,6 +10,7 @@ import { organizations } from "./organizations.js";
 import { passkeys } from "./passkeys.js";
 import { previews } from "./previews.js";
 import { projects } from "./projects.js";
+import { radar } from "./radar.js";
 import { roles } from "./roles.js";
 import { runs } from "./runs.js";
 import { sandbox } from "./sandbox.js";
@@ -34,6 +35,7 @@ export const api = {
   usage,
   workspaces,
   previews,
+  radar,
   apiKeys,
   audit,
   events,

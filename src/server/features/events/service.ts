@@ -33,6 +33,7 @@ const typeOfTable: Record<string, EventType> = {
   workspaces: "workspace",
   workspace_commits: "commit",
   merges: "merge",
+  radar_conflicts: "conflict",
   audit_events: "audit_event",
 };
 

@@ -100,6 +100,37 @@ export async function planMerge(deps: PlanDeps, input: MergeInput): Promise<Merg
   return { upToDate, tree: applied.tree, resolutions, decisions: byHand, keep };
 }
 
+/** A conflict that a merge would have, and who would win it. */
+export type Foreseen = Pick<Resolution, "paths" | "kind" | "source_time" | "target_time"> & {
+  winner: "source" | "target";
+};
+
+/**
+ * What a merge of two commits would conflict in, by `newest_file_wins`, without making it.
+ * @param scratch a repository that reads the store's objects: what is computed is written there
+ * @throws UnrelatedHistoriesError, GitError
+ */
+export async function foreseeConflicts(
+  deps: PlanDeps,
+  scratch: string,
+  merge: Pick<MergeInput, "org_id" | "project_id" | "source" | "target">,
+): Promise<Foreseen[]> {
+  const computed = await computeMerge(scratch, merge.target, merge.source);
+  if (computed.conflicts.length === 0) return [];
+  const times = await timesOf(deps, scratch, computed, { ...merge, base: null, unsaved: false });
+  return computed.conflicts.map(({ paths, kind }, index) => {
+    const sides = { source: times.source[index] ?? null, target: times.target[index] ?? null };
+    const { take } = decide("newest_file_wins", sides, { source: "source", target: "target" });
+    return {
+      paths,
+      kind,
+      winner: take,
+      source_time: sides.source?.at ?? null,
+      target_time: sides.target?.at ?? null,
+    };
+  });
+}
+
 async function computeRelated(store: string, input: MergeInput): Promise<ComputedMerge> {
   try {
     return await computeMerge(store, input.target, input.source, input.base);
@@ -163,7 +194,7 @@ async function timesOf(
   deps: PlanDeps,
   store: string,
   computed: ComputedMerge,
-  input: MergeInput,
+  input: Pick<MergeInput, "org_id" | "project_id" | "source" | "target" | "base" | "unsaved">,
 ): Promise<{ source: GroupTimes; target: GroupTimes }> {
   if (input.base !== null) return { source: [], target: [] };
   const groups = computed.conflicts.map(({ paths }) => paths);

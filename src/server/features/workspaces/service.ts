@@ -1,7 +1,7 @@
 import type { Logger } from "pino";
 import type { Diff, MergeStrategy, Workspace } from "#shared/api/workspaces.js";
 import { differences } from "../../db/audit.js";
-import type { Database } from "../../db/connect.js";
+import type { Database, Queryable } from "../../db/connect.js";
 import { invalidField, notFound } from "../../errors.js";
 import { diffFiles, rawDiff } from "../../git/diff.js";
 import { mergeBase, resolveCommit } from "../../git/repository.js";
@@ -28,14 +28,20 @@ import {
 export { archiveForGood, saveWorkspace } from "./archive-workspace.js";
 export { checkpointAfterRun, withWorkspaceToRun } from "./run-in-workspace.js";
 export { removeWorkspacesOf } from "./remove-workspaces.js";
+export { foreseeConflicts, type Foreseen } from "./plan-merge.js";
 export { agentsOfBranches } from "./repository.js";
-export type { WorkspaceDeps } from "./workspace.js";
+export { branchRef, type WorkspaceDeps } from "./workspace.js";
 
 /** The branches that an agent works with: its own, its base and its parent's; none without a workspace. */
 export function branchesOfAgent(db: Database, agentId: string): Promise<string[]> {
   return db.withSystem("find the branches that an agent may see", (tx) =>
     repository.listBranchesOfAgent(tx, agentId),
   );
+}
+
+/** The project that an agent's workspace is of. @throws AppError 404 `workspace_missing`; 410 */
+export async function projectOfWorkspace(tx: Queryable, agentId: string): Promise<string> {
+  return (await requireWorkspace(tx, agentId)).project_id;
 }
 
 /** Changes the base branch and the settings given. @throws AppError 422 for an unknown base branch */

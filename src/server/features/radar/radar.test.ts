@@ -1,0 +1,323 @@
+import { rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import type { Radar } from "#shared/api/radar.js";
+import type { Workspace } from "#shared/api/workspaces.js";
+import type { Project } from "#shared/api/projects.js";
+import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
+import {
+  commitFiles,
+  folderOf,
+  makeOrganization,
+  makeProjectWith,
+  makeWorkspace,
+  mergeIntoBase,
+} from "#test/factories.js";
+import { storeOf } from "#test/git.js";
+import { asOperator } from "#test/operator.js";
+import { git } from "../../git/run.js";
+
+const base = {
+  "shared.txt": "one\ntwo\nthree\n",
+  "other.txt": "a\nb\nc\n",
+  "docs/guide.txt": "line 1\nline 2\nline 3\nline 4\nline 5\n",
+  "docs/more.txt": "more\nlines\nof\ntext\nhere\n",
+};
+
+describe("the conflict radar", () => {
+  let app: TestApp;
+  let owner: TestPerson;
+  let orgId: string;
+  let project: Project;
+  let one: Workspace;
+  let two: Workspace;
+  beforeAll(async () => {
+    app = await startTestApp();
+    owner = await app.person("owner");
+    orgId = (await makeOrganization(owner)).id;
+  });
+  afterAll(() => app.close());
+  beforeEach(async () => {
+    project = await makeProjectWith(owner, orgId, base);
+    one = await newWorkspace();
+    two = await newWorkspace();
+  });
+
+  const newWorkspace = async () => (await makeWorkspace(owner, project.id)).workspace;
+  const of = async (workspace: Workspace): Promise<Radar> => {
+    const params = { agent_id: workspace.agent_id };
+    return (await owner.api.radar.workspace({ params })).data;
+  };
+  const all = async (): Promise<Radar> =>
+    (await owner.api.radar.project({ params: { project_id: project.id } })).data;
+  /** What is seen once all that happened has been looked at. */
+  const settled = async (read: () => Promise<Radar>): Promise<Radar> => {
+    await expect.poll(async () => (await read()).is_current, { timeout: 15_000 }).toBe(true);
+    return read();
+  };
+  const withWhom = ({ pairs }: Radar) =>
+    pairs.map(({ other, conflicts }) => [
+      other.agent_id ?? other.branch_name,
+      conflicts.map(({ kind, paths }) => [kind, ...paths]),
+    ]);
+
+  test("sees a conflict with the commit that begins it, and not after the one that ends it", async () => {
+    expect(await settled(() => of(one))).toMatchObject({
+      pairs: [],
+      total_pairs: 0,
+      workspaces: 3,
+    });
+    const first = await commitFiles(owner, one, { "shared.txt": "one\nTWO\nthree\n" });
+    await commitFiles(owner, two, { "other.txt": "a\nB\nc\n" });
+    expect((await settled(() => of(one))).pairs).toEqual([]);
+    const later = await commitFiles(owner, two, { "shared.txt": "one\nzwei\nthree\n" });
+    const radar = await settled(() => of(one));
+    expect(radar.pairs).toEqual([
+      {
+        one: {
+          agent_id: one.agent_id,
+          agent_name: one.agent_name,
+          branch_name: one.branch_name,
+          commit_sha: first.commit_sha,
+        },
+        other: {
+          agent_id: two.agent_id,
+          agent_name: two.agent_name,
+          branch_name: two.branch_name,
+          commit_sha: later.commit_sha,
+        },
+        total_conflicts: 1,
+        conflicts: [
+          {
+            paths: ["shared.txt"],
+            kind: "modify/modify",
+            winner: "other",
+            one_time: expect.any(String),
+            other_time: expect.any(String),
+          },
+        ],
+      },
+    ]);
+    const [conflict] = radar.pairs[0]?.conflicts ?? [];
+    expect(Date.parse(conflict?.other_time ?? "")).toBeGreaterThan(
+      Date.parse(conflict?.one_time ?? ""),
+    );
+    // The other way around it is the same.
+    const mirrored = (await of(two)).pairs[0];
+    expect([mirrored?.one.agent_id, mirrored?.conflicts[0]?.winner]).toEqual([two.agent_id, "one"]);
+    expect((await all()).pairs).toHaveLength(1);
+    await commitFiles(owner, two, { "shared.txt": base["shared.txt"] });
+    expect((await settled(() => of(one))).pairs).toEqual([]);
+    expect((await all()).pairs).toEqual([]);
+  });
+
+  test("sees what a merge of another made conflict with the base, as the merge then decides it", async () => {
+    await commitFiles(owner, one, { "shared.txt": "one\nTWO\nthree\n", "new.txt": "one\n" });
+    await commitFiles(owner, two, { "shared.txt": "one\nzwei\nthree\n", "new.txt": "two\n" });
+    expect(withWhom(await settled(() => of(two)))).toEqual([
+      [
+        one.agent_id,
+        [
+          ["add/add", "new.txt"],
+          ["modify/modify", "shared.txt"],
+        ],
+      ],
+    ]);
+    await mergeIntoBase(owner, one);
+    // What was the other's is the base's now, and a conflict with it alone.
+    const radar = await settled(() => of(two));
+    expect(withWhom(radar)).toEqual([
+      [
+        "main",
+        [
+          ["add/add", "new.txt"],
+          ["modify/modify", "shared.txt"],
+        ],
+      ],
+    ]);
+    expect((await of(one)).pairs).toEqual([]);
+    const merge = await mergeIntoBase(owner, two);
+    expect(radar.pairs[0]?.conflicts.map(({ winner }) => winner)).toEqual(["one", "one"]);
+    expect(merge.resolutions.map(({ winner }) => winner)).toEqual(["source", "source"]);
+    expect((await settled(all)).pairs).toEqual([]);
+  });
+
+  test("tells apart who of three is in conflict with whom", async () => {
+    const three = await newWorkspace();
+    await commitFiles(owner, one, { "shared.txt": "one\nTWO\nthree\n" });
+    await commitFiles(owner, two, { "shared.txt": "one\nzwei\nthree\n", "other.txt": "a\nB\nc\n" });
+    await commitFiles(owner, three, { "other.txt": "a\nbe\nc\n" });
+    const radar = await settled(all);
+    const names = radar.pairs.map((pair) =>
+      [pair.one.agent_id, pair.other.agent_id, pair.conflicts.map(({ paths }) => paths)].flat(2),
+    );
+    expect(names).toHaveLength(2);
+    const sorted = (...ids: string[]) => ids.toSorted();
+    expect(names.map(([a, b, path]) => [sorted(a as string, b as string), path])).toEqual(
+      expect.arrayContaining([
+        [sorted(one.agent_id, two.agent_id), "shared.txt"],
+        [sorted(two.agent_id, three.agent_id), "other.txt"],
+      ]),
+    );
+    expect(withWhom(await of(three)).map(([other]) => other)).toEqual([two.agent_id]);
+    // An archived workspace is nobody's conflict any more.
+    await owner.api.workspaces.archive({ params: { agent_id: two.agent_id } });
+    expect((await settled(all)).pairs).toEqual([]);
+  });
+
+  test("follows renames: of a file, to two names, and of a file that the other changed in a folder", async () => {
+    await rename(join(folderOf(one), "docs"), join(folderOf(one), "manual"));
+    await commitFiles(owner, one, { "manual/guide.txt": `${base["docs/guide.txt"]}line 6\n` });
+    await commitFiles(owner, two, { "docs/guide.txt": `${base["docs/guide.txt"]}line six\n` });
+    const [pair] = (await settled(() => of(one))).pairs;
+    expect(pair?.conflicts).toMatchObject([
+      { kind: "modify/modify", paths: ["docs/guide.txt", "manual/guide.txt"] },
+    ]);
+    await rename(join(folderOf(two), "other.txt"), join(folderOf(two), "second.txt"));
+    await commitFiles(owner, two, { "docs/guide.txt": base["docs/guide.txt"] });
+    await rename(join(folderOf(one), "other.txt"), join(folderOf(one), "first.txt"));
+    await commitFiles(owner, one, {});
+    expect(withWhom(await settled(() => of(one)))).toEqual([
+      [two.agent_id, [["rename/rename", "first.txt", "other.txt", "second.txt"]]],
+    ]);
+    await rm(join(folderOf(two), "shared.txt"));
+    await commitFiles(owner, two, { "shared.txt/inside.txt": "a folder now\n" });
+    await commitFiles(owner, one, { "shared.txt": "one\nTWO\nthree\n" });
+    const kinds = (await settled(() => of(one))).pairs[0]?.conflicts.map(({ kind }) => kind);
+    expect(kinds).toContain("directory/file");
+  });
+
+  test("computes a pair once, whichever processes look, and keeps nothing of commits that are past", async () => {
+    const sibling = await app.sibling();
+    try {
+      await commitFiles(owner, one, { "shared.txt": "one\nTWO\nthree\n" });
+      await commitFiles(owner, two, { "shared.txt": "one\nzwei\nthree\n" });
+      await settled(all);
+      const rows = () =>
+        asOperator<{ source_commit: string; target_commit: string; computed_at: Date }>(
+          app,
+          "select source_commit, target_commit, computed_at from radar_pairs where project_id = $1",
+          [project.id],
+        );
+      const before = await rows();
+      expect(before).toHaveLength(1);
+      const there = { ...owner, api: sibling.client(owner.token) };
+      const three = (await makeWorkspace(there, project.id)).workspace;
+      const others = await Promise.all([newWorkspace(), newWorkspace(), newWorkspace()]);
+      await Promise.all([
+        commitFiles(there, three, { "shared.txt": "one\ntrois\nthree\n" }),
+        ...others.map((workspace, index) =>
+          commitFiles(owner, workspace, { "shared.txt": `one\n${index}\nthree\n` }),
+        ),
+      ]);
+      expect((await settled(all)).total_pairs).toBe(15);
+      const after = await rows();
+      expect(after).toHaveLength(15);
+      expect(after).toContainEqual(before[0]);
+      for (const workspace of [...others, three]) {
+        await owner.api.workspaces.archive({ params: { agent_id: workspace.agent_id } });
+      }
+      expect((await settled(all)).total_pairs).toBe(1);
+      await expect.poll(rows).toEqual(before);
+    } finally {
+      await sibling.close();
+    }
+  });
+
+  test("looks at a project in one process at a time, and writes nothing into its store", async () => {
+    await settled(all);
+    await commitFiles(owner, one, { "shared.txt": "one\nTWO\nthree\n" });
+    await settled(all);
+    let before = "";
+    const gitDir = storeOf(app, project);
+    const objects = async () => (await git(["count-objects"], { gitDir })).stdout.toString();
+    const held = await app.db.tryLock(`radar ${project.id}`, async () => {
+      await commitFiles(owner, two, { "shared.txt": "one\nzwei\nthree\n" });
+      before = await objects();
+      expect((await all()).is_current).toBe(false);
+    });
+    expect(held).toBe(true);
+    expect((await settled(all)).pairs[0]?.total_conflicts).toBe(1);
+    expect(await objects()).toBe(before);
+  });
+
+  test("catches up with what moved while no server ran", async () => {
+    await commitFiles(owner, one, { "shared.txt": "one\nTWO\nthree\n" });
+    await commitFiles(owner, two, { "shared.txt": "one\nzwei\nthree\n" });
+    await settled(all);
+    await asOperator(app, "delete from radar_pairs where project_id = $1", [project.id]);
+    await asOperator(app, "delete from radar_scans where project_id = $1", [project.id]);
+    expect(await all()).toMatchObject({ is_current: false, looked_at: null, pairs: [] });
+    const started = await app.sibling();
+    try {
+      expect((await settled(all)).total_pairs).toBe(1);
+    } finally {
+      await started.close();
+    }
+  });
+
+  test("answers 404 without a workspace and 410 for one that is over; an archived one has none", async () => {
+    const { data: agent } = await owner.api.agents.create({
+      body: { project_id: project.id, name: `bare-${Date.now()}` },
+    });
+    const params = { agent_id: agent.id };
+    await refusal(owner.api.radar.workspace({ params }), 404, "workspace_missing");
+    await owner.api.workspaces.archive({ params: { agent_id: one.agent_id } });
+    expect((await of(one)).pairs).toEqual([]);
+    await asOperator(
+      app,
+      "update workspaces set status = 'expired', archive_id = null where agent_id = $1",
+      [one.agent_id],
+    );
+    await refusal(
+      owner.api.radar.workspace({ params: { agent_id: one.agent_id } }),
+      410,
+      "workspace_expired",
+    );
+  });
+
+  test("tells an agent of its own workspace, and nothing of what others have with each other", async () => {
+    const three = await newWorkspace();
+    await commitFiles(owner, one, { "shared.txt": "one\nTWO\nthree\n" });
+    await commitFiles(owner, two, { "shared.txt": "one\nzwei\nthree\n", "other.txt": "a\nB\nc\n" });
+    await commitFiles(owner, three, { "other.txt": "a\nbe\nc\n" });
+    expect((await settled(all)).total_pairs).toBe(2);
+    const { data: key } = await owner.api.apiKeys.create({
+      body: { name: "of the agent", organization_id: orgId, agent_id: one.agent_id },
+    });
+    const agent = app.client(key.key as string);
+    const { data: seen } = await agent.radar.project({ params: { project_id: project.id } });
+    expect(seen.total_pairs).toBe(1);
+    expect(JSON.stringify(seen.pairs)).not.toContain(three.agent_id);
+    const { data: own } = await agent.radar.workspace({ params: { agent_id: one.agent_id } });
+    expect(own.pairs.map(({ other }) => other.agent_id)).toEqual([two.agent_id]);
+    await refusal(agent.radar.workspace({ params: { agent_id: two.agent_id } }), 404, "not_found");
+  });
+
+  test("tells who listens when a conflict begins and when it ceases", async () => {
+    await settled(all);
+    const stop = new AbortController();
+    const response = await fetch(`${app.url}/api/v1/organizations/${orgId}/events`, {
+      signal: stop.signal,
+      headers: { authorization: `Bearer ${owner.token}` },
+    });
+    let text = "";
+    void (async () => {
+      for await (const bytes of response.body ?? []) text += new TextDecoder().decode(bytes);
+    })().catch(() => {});
+    const told = () =>
+      [...text.matchAll(/^data: (\{.*\})$/gm)]
+        .map(([, json]) => JSON.parse(json as string) as { type: string; id: string })
+        .filter(({ type }) => type === "conflict")
+        .map(({ id }) => id);
+    const both = [one.agent_id, two.agent_id].toSorted();
+    await commitFiles(owner, one, { "shared.txt": "one\nTWO\nthree\n" });
+    await commitFiles(owner, two, { "shared.txt": "one\nzwei\nthree\n" });
+    await expect.poll(() => told().toSorted(), { timeout: 15_000 }).toEqual(both);
+    await commitFiles(owner, two, { "other.txt": "nobody else's\n" });
+    await settled(all);
+    await commitFiles(owner, two, { "shared.txt": base["shared.txt"] });
+    await expect.poll(() => told().slice(2).toSorted(), { timeout: 15_000 }).toEqual(both);
+    stop.abort();
+  });
+});
