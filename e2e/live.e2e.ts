@@ -80,3 +80,23 @@ test("what was missed while the page was hidden or the server away is there afte
   await seen("visible");
   await page.getByRole("link", { name: project.name }).waitFor();
 });
+
+test("what changed before the stream was open is there once it is", async () => {
+  const org = (await owner.api.organizations.list()).data[0]?.id as string;
+  let letThrough = (): void => {};
+  const held = new Promise<void>((resolve) => (letThrough = resolve));
+  await page.route(/\/events$/, async (request) => {
+    await held;
+    await request.continue();
+  });
+  await page.goto(`${app.url}/projects`);
+  await page
+    .getByRole("link", { name: /^project-/ })
+    .first()
+    .waitFor();
+  const project = await makeProject(owner, org);
+  expect(await page.getByRole("link", { name: project.name }).count()).toBe(0);
+  letThrough();
+  await page.getByRole("link", { name: project.name }).waitFor();
+  await page.unroute(/\/events$/);
+});

@@ -22,7 +22,6 @@ const foreseen = z.strictObject({
   one_time: timestamp.nullable(),
   other_time: timestamp.nullable(),
 });
-export type ForeseenConflict = z.output<typeof foreseen>;
 
 const pair = z.strictObject({
   one: side,

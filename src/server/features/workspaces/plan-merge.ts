@@ -117,7 +117,8 @@ export async function foreseeConflicts(
 ): Promise<Foreseen[]> {
   const computed = await computeMerge(scratch, merge.target, merge.source);
   if (computed.conflicts.length === 0) return [];
-  const times = await timesOf(deps, scratch, computed, { ...merge, base: null, unsaved: false });
+  const input = { ...merge, base: null, unsaved: false, workspace: "source" } as const;
+  const times = await timesOf(deps, scratch, computed, input);
   return computed.conflicts.map(({ paths, kind }, index) => {
     const sides = { source: times.source[index] ?? null, target: times.target[index] ?? null };
     const { take } = decide("newest_file_wins", sides, { source: "source", target: "target" });
@@ -194,7 +195,7 @@ async function timesOf(
   deps: PlanDeps,
   store: string,
   computed: ComputedMerge,
-  input: Pick<MergeInput, "org_id" | "project_id" | "source" | "target" | "base" | "unsaved">,
+  input: Omit<MergeInput, "mergeId" | "strategy" | "choices" | "branches">,
 ): Promise<{ source: GroupTimes; target: GroupTimes }> {
   if (input.base !== null) return { source: [], target: [] };
   const groups = computed.conflicts.map(({ paths }) => paths);

@@ -28,7 +28,7 @@ import {
 export { archiveForGood, saveWorkspace } from "./archive-workspace.js";
 export { checkpointAfterRun, withWorkspaceToRun } from "./run-in-workspace.js";
 export { removeWorkspacesOf } from "./remove-workspaces.js";
-export { foreseeConflicts, type Foreseen } from "./plan-merge.js";
+export { foreseeConflicts } from "./plan-merge.js";
 export { agentsOfBranches } from "./repository.js";
 export { branchRef, type WorkspaceDeps } from "./workspace.js";
 

@@ -42,12 +42,12 @@ function hearWhileSeen(orgId: string, queries: QueryClient): () => void {
   };
 
   let stream: EventSource | undefined;
-  let wasHidden = document.visibilityState === "hidden";
   const open = (): void => {
     if (document.visibilityState === "hidden" || stream) return;
-    // What happened while the page was hidden was not heard.
-    if (wasHidden) refresh(allKeys);
     stream = new EventSource(`/api/v1/organizations/${orgId}/events`);
+    // What happened between the reading of what is shown and this moment was not heard. A stream that is
+    // lost is taken up by the browser where it was left.
+    stream.addEventListener("open", () => refresh(allKeys), { once: true });
     stream.addEventListener("change", ({ data }: MessageEvent<string>) => {
       const event = organizationEvent.safeParse(JSON.parse(data));
       if (event.success) refresh(keysOf(orgId, event.data));
@@ -59,7 +59,6 @@ function hearWhileSeen(orgId: string, queries: QueryClient): () => void {
       open();
       return;
     }
-    wasHidden = true;
     stream?.close();
     stream = undefined;
   };
@@ -98,5 +97,10 @@ function keysOf(orgId: string, { type, id }: OrganizationEvent): readonly QueryK
     case "commit":
     case "merge":
       return [[...workspacesKey, id], projectsKey, agentsKey];
+    case "conflict":
+      return [
+        [...workspacesKey, id, "radar"],
+        [...projectsKey, "radar"],
+      ];
   }
 }
