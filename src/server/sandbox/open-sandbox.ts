@@ -17,12 +17,15 @@ import {
 } from "./sandbox.js";
 import { openUnconfined } from "./unconfined.js";
 
-/** Looks at what this machine offers, tries it, and opens it. Takes less than a second. */
-export async function openSandbox(settings: SandboxSettings): Promise<Sandbox> {
+/**
+ * Looks at what this machine offers, tries it, and opens it. Takes less than a second.
+ * @param withGroups false: as on a machine where the server may make no control groups
+ */
+export async function openSandbox(settings: SandboxSettings, withGroups = true): Promise<Sandbox> {
   const self = readProcess(process.pid);
   if (self === null) return unavailable("Commands can be run on Linux alone");
   const name = nameFor(self);
-  const groups = openControlGroups(name);
+  const groups = withGroups ? openControlGroups(name) : null;
   const parent = join(settings.dataDir, "sandbox");
   const folder = join(parent, name);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -32,7 +35,7 @@ export async function openSandbox(settings: SandboxSettings): Promise<Sandbox> {
   };
   const opened =
     settings.sandbox === "off"
-      ? openUnconfined(settings, groups)
+      ? openUnconfined(settings, groups, folder)
       : openBubblewrap(settings, groups, folder, markerOf(name));
   if ("missing" in opened) {
     close();

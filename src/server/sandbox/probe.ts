@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { chownSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import type { ControlGroups } from "./cgroups.js";
+import type { Controller, ControlGroups } from "./cgroups.js";
 import {
   SandboxRefusal,
   type LimitReport,
@@ -11,6 +11,7 @@ import {
   type SandboxLimits,
   type SandboxReport,
 } from "./sandbox.js";
+import { sizeOf } from "./watch.js";
 
 const PLENTY: SandboxLimits = {
   memoryBytes: 256 << 20,
@@ -18,6 +19,9 @@ const PLENTY: SandboxLimits = {
   cpus: null,
   diskBytes: null,
 };
+
+const WATCH = "a watch";
+const RLIMITS = "resource limits";
 
 /** All at once; a few hundred milliseconds. */
 export async function probe(
@@ -45,22 +49,28 @@ export async function probe(
     });
     return { exit: await started.done, output };
   };
-  const by = groups === null ? null : `control groups, version ${groups.version}`;
-  const holds = (enforced: boolean, by: string | null): LimitReport => ({
+  const by = (controller: Controller, otherwise: string): string =>
+    groups?.controllers.has(controller) ? `control groups, version ${groups.version}` : otherwise;
+  const holds = (enforced: boolean, by: string): LimitReport => ({
     enforced,
     by: enforced ? by : null,
   });
 
   try {
     const [plain, memory, processes, cpu] = await Promise.all([
-      // The interfaces that it sees: its own loopback and nothing else.
-      attempt(["cat", "/proc/net/dev"]),
-      attempt(["dd", "if=/dev/zero", "of=/dev/null", "bs=96M", "count=1"], {
+      // The interfaces that it sees: its own loopback and nothing else. And 1 MiB for the watch.
+      attempt(["sh", "-c", "cat /proc/net/dev; head -c 1048576 /dev/zero > file"]),
+      // Held for as long as a watch may need to see it.
+      attempt(["sh", "-c", "x=$(head -c 64000000 /dev/zero | tr '\\0' x); sleep 2"], {
         memoryBytes: 32 << 20,
       }),
-      attempt(["sh", "-c", "for i in 1 2 3 4 5 6 7 8; do sleep 1 & done; wait"], { processes: 6 }),
-      attempt(["dd", "if=/dev/zero", "of=/dev/null", "bs=1M", "count=2000"], { cpus: 0.1 }),
+      attempt(["sh", "-c", "for i in 1 2 3 4 5 6 7 8; do sleep 0.1 & done; wait"], {
+        processes: 6,
+      }),
+      // A millisecond in each tenth of a second: no program starts within that.
+      attempt(["true"], { cpus: 0.01 }),
     ]);
+    const written = await sizeOf(folder);
     const works = plain.exit.reason === "exited" && plain.exit.exitCode === 0;
     if (!works) throw new SandboxRefusal(plain.exit.detail ?? plain.output);
     const interfaces = plain.output.split("\n").filter((line) => line.includes(":"));
@@ -72,11 +82,11 @@ export async function probe(
       seccomp: runner.seccomp,
       network: runner.mode === "bubblewrap" && interfaces.length === 1,
       limits: {
-        memory: holds(memory.exit.reason === "memory", by),
-        processes: holds(processes.exit.reason === "processes", by),
-        cpu: holds((cpu.exit.throttled ?? 0) > 0, by),
+        memory: holds(memory.exit.reason === "memory", by("memory", WATCH)),
+        processes: holds(processes.exit.exitCode !== 0, by("pids", RLIMITS)),
+        cpu: holds((cpu.exit.throttled ?? 0) > 0, by("cpu", WATCH)),
         output: holds(true, "the server, which stops what writes too much"),
-        disk: holds(true, "a watch over the workspace"),
+        disk: holds(written.bytes >= 1 << 20, `${WATCH}, and ${RLIMITS} for each file`),
       },
     };
   } catch (error) {

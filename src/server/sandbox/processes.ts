@@ -14,6 +14,7 @@ export interface ProcessRecord extends ProcessIdentity {
   /** As in ps: `R`, `S`, `Z` (a zombie) … */
   state: string;
   cpuTicks: number;
+  threads: number;
   residentPages: number;
 }
 
@@ -43,6 +44,7 @@ export function readProcess(pid: number): ProcessRecord | null {
     state: fields[0] as string,
     parent: Number(fields[1]),
     cpuTicks: Number(fields[11]) + Number(fields[12]) + Number(fields[13]) + Number(fields[14]),
+    threads: Number(fields[17]),
     startTime: fields[19] as string,
     residentPages: Number(fields[21]),
   };

@@ -1,14 +1,21 @@
 /** The machine's programs that a sandbox is made with. */
 import { accessSync, constants, readFileSync, realpathSync } from "node:fs";
-import { delimiter, join } from "node:path";
+import { join } from "node:path";
 
-/** Folders that hold a system's own programs; the server's PATH may be shorter. */
-const SYSTEM_PATH = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+/** Folders that hold a system's own programs; what a user's PATH adds is not trusted with this. */
+const FOLDERS = [
+  "/usr/local/sbin",
+  "/usr/local/bin",
+  "/usr/sbin",
+  "/usr/bin",
+  "/sbin",
+  "/bin",
+  "/run/current-system/sw/bin", // NixOS
+];
 
 /** The absolute path of a program, real; null where there is none. */
 export function findProgram(name: string): string | null {
-  for (const folder of [...(process.env["PATH"] ?? "").split(delimiter), ...SYSTEM_PATH]) {
-    if (!folder.startsWith("/")) continue;
+  for (const folder of FOLDERS) {
     try {
       const path = join(folder, name);
       accessSync(path, constants.X_OK);

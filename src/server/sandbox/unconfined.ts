@@ -2,35 +2,43 @@
  * Commands without a sandbox, where the configuration says `off`: as the agent's user where the server
  * is root, under control groups where there are any, and nothing more.
  */
-import type { Readable } from "node:stream";
-import { setTimeout as sleep } from "node:timers/promises";
 import { constants } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { ControlGroups } from "./cgroups.js";
+import { follow } from "./follow.js";
 import { launch } from "./launch.js";
+import { closeWriters, openOutputPipes } from "./output-pipes.js";
 import { descendantsOf, signal } from "./processes.js";
-import { follow } from "./run.js";
+import { findProgram } from "./programs.js";
 import { SandboxRefusal, type Runner, type SandboxSettings } from "./sandbox.js";
+import { lookAtSystem } from "./system-view.js";
 
-export function openUnconfined(settings: SandboxSettings, groups: ControlGroups | null): Runner {
+export function openUnconfined(
+  settings: SandboxSettings,
+  groups: ControlGroups | null,
+  folder: string,
+): Runner {
   const isRoot = process.getuid?.() === 0;
   const uid = isRoot ? settings.agentUid : (process.getuid?.() as number);
+  const pipes = openOutputPipes(folder, uid);
+  const { path } = lookAtSystem(settings.sandboxReadOnly, []);
+  const prlimit = findProgram("prlimit");
   return {
     mode: "off",
     uid,
     seccomp: false,
     async start(input) {
+      const output = [await pipes.take(), await pipes.take()] as const;
       const group = groups?.create(input.id, input.limits) ?? null;
-      const child = launch(input.command, {
+      const starter = prlimit === null ? [] : [prlimit, "--core=0", "--"];
+      const child = launch([...starter, ...input.command], {
         cwd: input.folder,
-        env: {
-          PATH: process.env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin",
-          HOME: input.folder,
-          LANG: "C.UTF-8",
-          ...input.env,
-        },
-        stdio: ["ignore", "pipe", "pipe"],
+        env: { PATH: path, HOME: input.folder, LANG: "C.UTF-8", ...input.env },
+        stdio: ["ignore", output[0].writer, output[1].writer],
         ...(isRoot ? { uid, gid: uid } : {}),
       });
+      closeWriters(output);
+      const [{ reader: stdout }, { reader: stderr }] = output;
       const { pid } = child;
       let problem: Error | null = null;
       const ended = new Promise<number | null>((resolve) => {
@@ -45,23 +53,21 @@ export function openUnconfined(settings: SandboxSettings, groups: ControlGroups 
       if (pid === undefined) {
         await ended;
         await group?.remove();
+        stdout.destroy();
+        stderr.destroy();
         throw new SandboxRefusal(`The command could not be started: ${String(problem)}`);
       }
       group?.add(pid);
-      const members = (): number[] => [
-        ...new Set([
-          pid,
-          ...descendantsOf(pid).map((member) => member.pid),
-          ...(group?.pids() ?? []),
-        ]),
-      ];
+      const members = (): number[] => {
+        const children = descendantsOf(pid).map((member) => member.pid);
+        return [...new Set([pid, ...children, ...(group?.pids() ?? [])])];
+      };
       const killAll = (): void => {
         for (const member of members()) signal(member, "SIGKILL");
         signal(-pid, "SIGKILL");
       };
       return follow(input, {
         pid,
-        group,
         ended,
         members,
         killAll,
@@ -72,9 +78,10 @@ export function openUnconfined(settings: SandboxSettings, groups: ControlGroups 
             await sleep(Math.min(50, attempt + 1));
           }
         },
-        whyNotStarted: () => null,
-        stdout: child.stdout as Readable,
-        stderr: child.stderr as Readable,
+        stdout,
+        stderr,
+        group,
+        watch: null,
       });
     },
   };

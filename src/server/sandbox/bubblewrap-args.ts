@@ -1,0 +1,73 @@
+/** The sandbox itself, as bubblewrap's arguments (bwrap(1)); what is mounted later covers earlier. */
+import { ENVIRONMENT, FILES, HOLD, STATUS } from "./held-start.js";
+import { FILTER, HOME, USER, type OwnFiles } from "./own-files.js";
+import { WORKSPACE } from "./sandbox.js";
+import type { SystemView } from "./system-view.js";
+import type { MemoryFolder } from "./watch.js";
+
+/** Folders in memory, each with its share of the run's memory: together they cannot take it all. */
+export function memoryFolders(memoryBytes: number): (MemoryFolder & { mode: string })[] {
+  const share = (part: number): number =>
+    4096 * Math.max(16, Math.floor((memoryBytes * part) / 4096));
+  return [
+    { path: "/tmp", mode: "1777", size: share(1 / 2) },
+    { path: HOME, mode: "0700", size: share(1 / 4) },
+    { path: "/dev/shm", mode: "1777", size: share(1 / 8) },
+    { path: "/run", mode: "0755", size: share(1 / 16) },
+  ];
+}
+
+/**
+ * @param source the workspace's path, where the one who runs bubblewrap can reach it
+ * @param uid of the user inside, and group
+ */
+export function bubblewrapArgs(sandbox: {
+  source: string;
+  uid: number;
+  network: "none" | "full";
+  inMemory: ReturnType<typeof memoryFolders>;
+  view: SystemView;
+  files: OwnFiles;
+}): string[] {
+  const { source, uid, network, view, files } = sandbox;
+  const descriptor = (name: string): string => String(FILES + files.names.indexOf(name));
+  const etc = files.names.filter((name) => name !== FILTER);
+  const inMemory = sandbox.inMemory.flatMap(({ path, mode, size }) => {
+    return ["--perms", mode, "--size", String(size), "--tmpfs", path];
+  });
+  return [
+    // Namespaces of its own, in which it has no capabilities, and none within them.
+    ["--unshare-all", "--unshare-user", "--disable-userns"],
+    network === "full" ? ["--share-net"] : [],
+    ["--uid", String(uid), "--gid", String(uid), "--hostname", "omoi"],
+    ["--die-with-parent", "--new-session"],
+    // What of the machine it sees.
+    etc.flatMap((name) => ["--perms", "0444", "--file", descriptor(name), `/etc/${name}`]),
+    network === "full" ? ["--ro-bind-try", "/etc/resolv.conf", "/etc/resolv.conf"] : [],
+    view.args,
+    // What is its own.
+    ["--proc", "/proc", "--dev", "/dev"],
+    inMemory,
+    ["--dir", "/var", "--symlink", "../tmp", "/var/tmp", "--symlink", "../run", "/var/run"],
+    ["--bind", source, WORKSPACE, "--chdir", WORKSPACE],
+    // The rest of what bubblewrap made for it lies in memory, too: nothing can be put there.
+    ["--remount-ro", "/dev", "--remount-ro", "/"],
+    files.names.includes(FILTER) ? ["--seccomp", descriptor(FILTER)] : [],
+    ["--json-status-fd", String(STATUS), "--block-fd", String(HOLD)],
+    ["--args", String(ENVIRONMENT)],
+  ].flat();
+}
+
+/** What a command's environment holds before the run's own variables. */
+export function ownEnvironment(view: SystemView): Record<string, string> {
+  return {
+    PATH: view.path,
+    HOME,
+    USER,
+    LOGNAME: USER,
+    SHELL: "/bin/sh",
+    LANG: "C.UTF-8",
+    TMPDIR: "/tmp",
+    TERM: "dumb",
+  };
+}

@@ -1,0 +1,145 @@
+/** Starts bubblewrap, which waits with the command until it is under its limits. */
+import { constants, setPriority } from "node:os";
+import type { Readable, Writable } from "node:stream";
+import { text } from "node:stream/consumers";
+import { setTimeout as sleep } from "node:timers/promises";
+import { writeFileSync } from "node:fs";
+import type { ControlGroups } from "./cgroups.js";
+import { follow, lastLine } from "./follow.js";
+import { launch } from "./launch.js";
+import { closeWriters, type OutputPipes } from "./output-pipes.js";
+import { descendantsOf, isAlive, readProcess, signal, type ProcessIdentity } from "./processes.js";
+import { SandboxRefusal, type SandboxedProcess, type SandboxInput } from "./sandbox.js";
+import { watchProcesses, type MemoryFolder } from "./watch.js";
+
+/** Descriptors of the started bubblewrap: it tells its state, is held back, reads the environment. */
+export const STATUS = 3;
+export const HOLD = 4;
+export const ENVIRONMENT = 5;
+/** The first of the plan's files. */
+export const FILES = 6;
+
+export interface Plan {
+  groups: ControlGroups | null;
+  pipes: OutputPipes;
+  argv: readonly string[];
+  /** The command's whole environment; the programs around it get none of it. */
+  environment: Record<string, string>;
+  /** Open files, handed on from descriptor `FILES`. */
+  files: readonly number[];
+  /** Where the sandbox has files in memory. */
+  inMemory: readonly MemoryFolder[];
+}
+
+/** @throws SandboxRefusal where the sandbox could not be made; nothing is left of it. */
+export async function startHeld(input: SandboxInput, plan: Plan): Promise<SandboxedProcess> {
+  const output = [await plan.pipes.take(), await plan.pipes.take()] as const;
+  const [{ reader: stdout }, { reader: stderr }] = output;
+  const group = plan.groups?.create(input.id, input.limits) ?? null;
+  const child = launch(plan.argv, {
+    env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", LC_ALL: "C" },
+    stdio: ["ignore", output[0].writer, output[1].writer, "pipe", "pipe", "pipe", ...plan.files],
+  });
+  closeWriters(output);
+  const ended = new Promise<number | null>((resolve) => {
+    child.on("error", () => resolve(null));
+    child.on("exit", (code, name) => resolve(code ?? 128 + constants.signals[name ?? "SIGKILL"]));
+  });
+  const pipes = child.stdio as readonly unknown[];
+  const reports = readReports(pipes[STATUS] as Readable);
+  const hold = pipes[HOLD] as Writable;
+  const environment = pipes[ENVIRONMENT] as Writable;
+  // A bubblewrap that ended early says why on its standard error.
+  for (const pipe of [hold, environment]) pipe.on("error", () => undefined);
+  environment.end(environmentArgs(plan.environment));
+
+  const pid = await Promise.race([reports.childPid, ended.then(() => null)]);
+  const init = pid === null ? null : readProcess(pid);
+  const giveUp = async (reason: string): Promise<never> => {
+    await group?.remove();
+    throw new SandboxRefusal(reason);
+  };
+  if (init === null) {
+    const [said] = await Promise.all([text(stderr), ended]);
+    stdout.destroy();
+    return giveUp(`The sandbox could not be made: ${lastLine(said)}`);
+  }
+  try {
+    group?.add(init.pid);
+    yieldToServer(init.pid);
+  } catch (error) {
+    signal(init.pid, "SIGKILL");
+    await ended;
+    stdout.destroy();
+    stderr.destroy();
+    return giveUp(`The run could not be put under its limits: ${(error as Error).message}`);
+  }
+  hold.end("1");
+
+  const { memoryBytes } = input.limits;
+  const isCounted = plan.groups?.controllers.has("memory") ?? false;
+  return follow(input, {
+    pid: init.pid,
+    ended: ended.then(async (code) => (await reports.exitCode) ?? code),
+    members: () => descendantsOf(init.pid).map((member) => member.pid),
+    // The first process of a PID namespace takes all others with it.
+    killAll: () => kill(init),
+    gone: async () => {
+      for (let attempt = 0; isAlive(init); attempt += 1) {
+        kill(init);
+        await sleep(Math.min(50, attempt + 1));
+      }
+    },
+    stdout,
+    stderr,
+    group,
+    watch: isCounted
+      ? null
+      : (onOver) => watchProcesses(init.pid, memoryBytes, plan.inMemory, onOver),
+  });
+}
+
+function kill(init: ProcessIdentity): void {
+  if (isAlive(init)) signal(init.pid, "SIGKILL");
+}
+
+/** What runs commands comes first where processors or the machine's memory are short. */
+function yieldToServer(pid: number): void {
+  setPriority(pid, 5);
+  writeFileSync(`/proc/${pid}/oom_score_adj`, "500");
+}
+
+/** bubblewrap's own arguments that hold the environment, each ended by NUL (`--args`). */
+function environmentArgs(environment: Record<string, string>): string {
+  const words = ["--clearenv"];
+  for (const [name, value] of Object.entries(environment)) words.push("--setenv", name, value);
+  return words.map((word) => `${word}\0`).join("");
+}
+
+/** What bubblewrap tells of itself: JSON documents, one a line. */
+function readReports(status: Readable): {
+  childPid: Promise<number>;
+  exitCode: Promise<number | null>;
+} {
+  let tellPid: (pid: number) => void = () => undefined;
+  let tellCode: (code: number | null) => void = () => undefined;
+  const childPid = new Promise<number>((resolve) => {
+    tellPid = resolve;
+  });
+  const exitCode = new Promise<number | null>((resolve) => {
+    tellCode = resolve;
+  });
+  let rest = "";
+  status.setEncoding("utf8");
+  status.on("data", (text: string) => {
+    rest += text;
+    for (let end = rest.indexOf("\n"); end >= 0; end = rest.indexOf("\n")) {
+      const report = JSON.parse(rest.slice(0, end)) as Record<string, number | undefined>;
+      rest = rest.slice(end + 1);
+      if (report["child-pid"] !== undefined) tellPid(report["child-pid"]);
+      if (report["exit-code"] !== undefined) tellCode(report["exit-code"]);
+    }
+  });
+  status.on("close", () => tellCode(null));
+  return { childPid, exitCode };
+}
