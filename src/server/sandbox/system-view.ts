@@ -4,6 +4,7 @@
  */
 import { existsSync, lstatSync, readlinkSync, realpathSync } from "node:fs";
 import { basename, dirname, join, sep } from "node:path";
+import { ConfigError } from "../config.js";
 
 export interface SystemView {
   /** bubblewrap's arguments. */
@@ -74,7 +75,10 @@ export function lookAtSystem(readOnly: readonly string[], hidden: readonly strin
     const path = join("/etc", name);
     if (existsSync(path)) args.push("--ro-bind", path, path);
   }
-  const extra = readOnly.map((path) => realpathSync(path));
+  const extra = readOnly.map((path) => {
+    if (existsSync(path)) return realpathSync(path);
+    throw new ConfigError(`OMOI_SANDBOX_READONLY names ${path}, which is not there; correct it`);
+  });
   const node = nodeFolder(realpathSync(process.execPath));
   if (node !== null) extra.push(node);
   const isShown = (path: string): boolean => shown.some((folder) => isWithin(path, folder));
