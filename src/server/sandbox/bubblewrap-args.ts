@@ -41,14 +41,14 @@ export function bubblewrapArgs(sandbox: {
     network === "full" ? ["--share-net"] : [],
     ["--uid", String(uid), "--gid", String(uid), "--hostname", "omoi"],
     ["--die-with-parent", "--new-session"],
-    // What of the machine it sees.
-    etc.flatMap((name) => ["--perms", "0444", "--file", descriptor(name), `/etc/${name}`]),
-    network === "full" ? ["--ro-bind-try", "/etc/resolv.conf", "/etc/resolv.conf"] : [],
-    view.args,
     // What is its own.
     ["--proc", "/proc", "--dev", "/dev"],
     inMemory,
     ["--dir", "/var", "--symlink", "../tmp", "/var/tmp", "--symlink", "../run", "/var/run"],
+    // What of the machine it sees; a folder of tools may lie below one of those above.
+    etc.flatMap((name) => ["--perms", "0444", "--file", descriptor(name), `/etc/${name}`]),
+    network === "full" ? ["--ro-bind-try", "/etc/resolv.conf", "/etc/resolv.conf"] : [],
+    view.args,
     ["--bind", source, WORKSPACE, "--chdir", WORKSPACE],
     // The rest of what bubblewrap made for it lies in memory, too: nothing can be put there.
     ["--remount-ro", "/dev", "--remount-ro", "/"],

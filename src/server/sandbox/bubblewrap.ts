@@ -61,7 +61,8 @@ export function openBubblewrap(
             bwrap,
             ...bubblewrapArgs(sandbox),
             // Without effect, but for being found there.
-            ...["--unsetenv", marker],
+            "--unsetenv",
+            marker,
             "--",
             prlimit,
             ...rlimits(limits),
@@ -105,12 +106,13 @@ function findRightsDropper(uid: number): ((folder: string) => string[]) | Missin
   const script = `${program("mount")} --bind -- "$1" ${BOUND} && shift && exec "$@"`;
   const ids = [`--reuid=${uid}`, `--regid=${uid}`, "--clear-groups"];
   const rights = ["--inh-caps=-all", "--bounding-set=-all", "--no-new-privs"];
-  return (folder) => [
-    // Mounts that the server takes away are not held by runs, where the system shares them.
-    ...[program("unshare"), "--mount", "--propagation", "slave", "--"],
-    ...[program("sh"), "-c", script, "sh", folder],
-    ...[program("setpriv"), ...ids, ...rights, "--"],
-  ];
+  return (folder) =>
+    [
+      // Mounts that the server takes away are not held by runs, where the system shares them.
+      [program("unshare"), "--mount", "--propagation", "slave", "--"],
+      [program("sh"), "-c", script, "sh", folder],
+      [program("setpriv"), ...ids, ...rights, "--"],
+    ].flat();
 }
 
 /** What holds for each process alone (getrlimit(2)); the sums are held by control groups or watched. */
