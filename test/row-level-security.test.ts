@@ -35,6 +35,13 @@ describe("row-level security", () => {
         },
         { timeout: 15_000, interval: 100 },
       );
+      // A push under way.
+      await asOperator(
+        app,
+        `insert into pending_pushes (id, org_id, project_id, ref, new_sha, origin)
+         values ($1, $2, $3, 'refs/heads/x', $4, '{}')`,
+        [randomUUID(), project.organization_id, project.id, "0".repeat(40)],
+      );
     }
     tables = (
       await asOperator<{ name: string }>(

@@ -249,7 +249,13 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   mount(app, apiKeys, apiKeyHandlers(keyDeps), options);
   mount(app, audit, auditHandlers(), options);
   mount(app, events, eventHandlers(db, streams, credentials, deps.publicUrl), options);
-  mountGitHttp(app, { db, storage, credentials });
+  mountGitHttp(app, {
+    db,
+    storage,
+    credentials,
+    workspaces: workspaceDeps,
+    maxPushBytes: config.maxPushMib * 1024 * 1024,
+  });
   mountHealth(app, db, deps.sandbox.report);
   mountDocs(app, deps.publicUrl);
   await mountStatic(app, deps.webDir);

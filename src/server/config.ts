@@ -54,6 +54,8 @@ export interface Config {
   /** OMOI_MAX_CONCURRENT_AGENTS, OMOI_MAX_RUNTIME_HOURS: ceilings of every organization's limits. */
   maxConcurrentAgents: number;
   maxRuntimeHours: number;
+  /** OMOI_MAX_PUSH_MIB: how much one push may bring, in MiB. */
+  maxPushMib: number;
   /**
    * OMOI_TRUSTED_PROXIES: networks, separated by `,`, of the proxies in front; X-Forwarded-For and the
    * like are believed from them alone.
@@ -118,6 +120,7 @@ const known = new Set([
   "OMOI_MAX_KEY_DAYS",
   "OMOI_MAX_CONCURRENT_AGENTS",
   "OMOI_MAX_RUNTIME_HOURS",
+  "OMOI_MAX_PUSH_MIB",
   "OMOI_TRUSTED_PROXIES",
   "OMOI_SMTP_URL",
   "OMOI_MAIL_FROM",
@@ -174,6 +177,7 @@ export function readConfig(env: Environment = process.env): Config {
     maxKeyDays: wholeNumber(env, "OMOI_MAX_KEY_DAYS", 0, 0, 3650),
     maxConcurrentAgents: wholeNumber(env, "OMOI_MAX_CONCURRENT_AGENTS", 10_000, 1, 10_000),
     maxRuntimeHours: wholeNumber(env, "OMOI_MAX_RUNTIME_HOURS", 1_000_000, 0, 1_000_000),
+    maxPushMib: wholeNumber(env, "OMOI_MAX_PUSH_MIB", 2048, 1, 1_048_576),
     trustedProxies: networks(env, "OMOI_TRUSTED_PROXIES"),
     smtp: smtpServer(env),
     mailFrom: sender(env),

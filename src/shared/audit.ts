@@ -30,6 +30,7 @@ export const auditActions = {
   "project.import_failed": "gave up an import",
   "project.updated": "changed a project",
   "project.deleted": "deleted a project",
+  "project.pushed": "pushed to a project",
   "agent.created": "created an agent",
   "agent.updated": "changed an agent",
   "agent.deleted": "deleted an agent",

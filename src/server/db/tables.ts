@@ -345,6 +345,18 @@ export const radarPairs = pgTable("radar_pairs", {
   computed_at: createdAt(),
 });
 
+export const pendingPushes = pgTable("pending_pushes", {
+  id: uuid().primaryKey(),
+  org_id: uuid().notNull(),
+  project_id: uuid().notNull(),
+  agent_id: uuid(),
+  ref: text().notNull(),
+  old_sha: text(),
+  new_sha: text().notNull(),
+  origin: jsonb().$type<Origin>().notNull(),
+  created_at: createdAt(),
+});
+
 export const auditEvents = pgTable("audit_events", {
   id: uuid().primaryKey(),
   org_id: uuid().notNull(),

@@ -3,9 +3,13 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { git } from "./run.js";
 
+/** Old, harmless faults of real histories (git-fsck(1)), which are let through. */
+export const HARMLESS_FAULTS = ["missingSpaceBeforeDate", "badTimezone", "zeroPaddedFilemode"];
+const IGNORED = HARMLESS_FAULTS.map((fault) => `\t${fault} = ignore\n`).join("");
+
 /**
  * The whole config of a store. Written by us, read by every git that runs on it; nothing an agent
- * or an upstream sends ends up in it. Old, harmless faults of real histories are let through.
+ * or an upstream sends ends up in it.
  */
 const CONFIG = `[core]
 \trepositoryformatversion = 0
@@ -27,14 +31,8 @@ const CONFIG = `[core]
 \tfsckObjects = true
 \tunpackLimit = 1
 [receive "fsck"]
-\tmissingSpaceBeforeDate = ignore
-\tbadTimezone = ignore
-\tzeroPaddedFilemode = ignore
-[fetch "fsck"]
-\tmissingSpaceBeforeDate = ignore
-\tbadTimezone = ignore
-\tzeroPaddedFilemode = ignore
-`;
+${IGNORED}[fetch "fsck"]
+${IGNORED}`;
 
 /** Makes an empty bare repository in the folder `path` (absolute, missing or empty). */
 export async function initBare(path: string, branch: string): Promise<void> {

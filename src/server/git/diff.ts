@@ -49,6 +49,50 @@ export async function diffStats(
   return statsOf((await git(args, { gitDir: store, config: CONFIG })).stdout.toString("latin1"));
 }
 
+/** A commit on the first-parent line of a branch, and what it changed there. */
+export interface LineCommit {
+  sha: string;
+  tree: string;
+  /** The first parent; the empty tree of a root. */
+  parent: string;
+  /** Without the newline at its end; what is no UTF-8 is replaced. */
+  message: string;
+  stats: DiffStats;
+}
+
+/**
+ * The commits that `to` has on its first-parent line and `from` does not reach, parents first, at
+ * most `limit` of them, the newest. One process for all. Throws a GitError.
+ */
+export async function commitsOnLine(
+  store: string,
+  from: string,
+  to: string,
+  limit: number,
+): Promise<LineCommit[]> {
+  const format = "--format=tformat:%x00%H%x00%T%x00%P%x00%B%x00";
+  const walk = ["log", "--first-parent", "--topo-order", `--max-count=${limit}`, format];
+  const args = [...walk, ...COMPARE_HOW, "--shortstat", "--end-of-options", treeish(to)];
+  const { stdout } = await git([...args, `^${treeish(from)}`], {
+    gitDir: store,
+    config: CONFIG,
+    timeoutMs: 5 * 60_000,
+  });
+  const fields = stdout.toString("utf8").split("\0");
+  const commits: LineCommit[] = [];
+  for (let at = 1; at + 4 < fields.length; at += 5) {
+    const [sha = "", tree = "", parents = "", message = "", shortstat = ""] = fields.slice(at);
+    commits.push({
+      sha,
+      tree,
+      parent: parents.split(" ")[0] || EMPTY_TREE,
+      message: message.trimEnd(),
+      stats: statsOf(shortstat),
+    });
+  }
+  return commits.toReversed();
+}
+
 function statsOf(text: string): DiffStats {
   const count = (pattern: RegExp): number => Number(pattern.exec(text)?.[1] ?? 0);
   return {

@@ -4,7 +4,7 @@ import type { GitOptions } from "./run.js";
 /** The id of the tree without entries, known to every SHA-1 repository. */
 export const EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
 
-const ALLOWED_ENV = /^GIT_(?:(?:AUTHOR|COMMITTER)_(?:NAME|EMAIL|DATE)|PROTOCOL)$/;
+const ALLOWED_ENV = /^GIT_(?:(?:AUTHOR|COMMITTER)_(?:NAME|EMAIL|DATE)|PROTOCOL|ALLOC_LIMIT)$/;
 
 /** Settings of every call. The store's own config holds no more than `bare-repository.ts` wrote. */
 const FIXED_CONFIG: readonly (readonly [string, string])[] = [

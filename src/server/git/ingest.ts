@@ -8,7 +8,7 @@ import { PassThrough } from "node:stream";
 import { asideName, removeLeftovers, removeTree } from "./build-aside.js";
 import type { DiffStats } from "./diff.js";
 import { assertFolder } from "./folder.js";
-import { FileTooLargeError, NestedRepositoryError } from "./path-errors.js";
+import { FileTooLargeError, MAX_FILE_BYTES, NestedRepositoryError } from "./path-errors.js";
 import { fileIds, repairIndex } from "./repair-index.js";
 import { git, GitError, type GitOptions } from "./run.js";
 import { displayPath, SafeFolder, type Found } from "./safe-folder.js";
@@ -124,7 +124,7 @@ async function takeChanges(
   try {
     const taking = new PassThrough().on("error", () => undefined);
     // All are awaited whatever becomes of one: nothing may be at work when the index goes.
-    const giving = givePaths(safe, scans, input.maxFileBytes ?? 100 * 1024 * 1024, taking);
+    const giving = givePaths(safe, scans, input.maxFileBytes ?? MAX_FILE_BYTES, taking);
     const [given, taken, told] = await Promise.allSettled([
       giving,
       takePaths(options, taking, parentTree),

@@ -1,5 +1,8 @@
 /** Files of a folder that cannot be saved. */
 
+/** Bytes of a file that are accepted at most. */
+export const MAX_FILE_BYTES = 100 * 1024 * 1024;
+
 /** A problem with one path of a folder; nothing was saved and the index is as before. */
 export abstract class PathError extends Error {
   /** The path, for people. */

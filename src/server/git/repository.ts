@@ -78,6 +78,15 @@ export async function resolveCommit(store: string, rev: string): Promise<string 
   return result.exitCode === 0 && isOid(sha) ? sha : null;
 }
 
+/** What a reference names itself, an annotated tag not looked through; null where there is none. */
+export async function resolveObject(store: string, ref: string): Promise<string | null> {
+  assertRefName(ref);
+  const args = ["rev-parse", "--verify", "--quiet", "--end-of-options", ref];
+  const result = await git(args, { gitDir: store, okExitCodes: [0, 1, 128] });
+  const oid = result.stdout.toString("latin1").trim();
+  return result.exitCode === 0 && isOid(oid) ? oid : null;
+}
+
 /**
  * Moves `ref` from `expectedOld` to `newSha`, atomically; `expectedOld: null` means that it must
  * not exist yet. Throws a RefMovedError where it is elsewhere, a GitError for anything else.

@@ -28,6 +28,7 @@ const typeOfTable: Record<string, EventType> = {
   memberships: "member",
   invitations: "invitation",
   projects: "project",
+  pending_pushes: "project",
   agents: "agent",
   runs: "run",
   workspaces: "workspace",

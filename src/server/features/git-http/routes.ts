@@ -1,9 +1,20 @@
-import { Buffer } from "node:buffer";
 import { createGunzip } from "node:zlib";
-import type { Readable } from "node:stream";
+import { Readable } from "node:stream";
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import type { Database } from "../../db/connect.js";
-import { AppError, notFound } from "../../errors.js";
+import type { Logger } from "pino";
+import type { Problem } from "#shared/errors.js";
+import { AppError } from "../../errors.js";
+import { PktLineError } from "../../git/pkt-line.js";
+import {
+  advertisePush,
+  KEEP_ALIVE,
+  PUSH_ADVERTISEMENT_TYPE,
+  PUSH_REQUEST_TYPE,
+  PUSH_RESULT_TYPE,
+  pushReport,
+  readPushRequest,
+} from "../../git/receive-pack.js";
+import { listRefs } from "../../git/repository.js";
 import {
   ADVERTISEMENT_TYPE,
   RESULT_TYPE,
@@ -12,57 +23,79 @@ import {
   type UploadPackReply,
 } from "../../git/smart-http.js";
 import { GitError } from "../../git/run.js";
-import type { Actor, Credentials } from "../../http/authenticate.js";
-import { requirePermission, standingOf } from "../../http/authorize.js";
+import { refuseArchived } from "../../http/authorize.js";
 import { sendProblem } from "../../http/problem.js";
-import { isStorable } from "../../http/text.js";
-import type { Storage } from "../../storage.js";
-import { findProjectByAddress } from "../projects/service.js";
-import { branchesOfAgent } from "../workspaces/service.js";
+import type { WorkspaceDeps } from "../workspaces/service.js";
+import { addressOf, type Address, type AddressDeps, type GitParams } from "./address.js";
+import { withPatience } from "./patience.js";
+import { receivePush } from "./push.js";
 
-export interface GitHttpDeps {
-  db: Database;
-  storage: Storage;
-  credentials: Credentials;
-}
-
-interface GitParams {
-  org: string;
-  project: string;
+export interface GitHttpDeps extends AddressDeps {
+  workspaces: WorkspaceDeps;
+  /** Bytes of one push. */
+  maxPushBytes: number;
 }
 
 /**
  * `<public url>/git/{org_slug}/{project_slug}.git`: git's smart HTTP, an API key (or an access token)
- * as the password or as a bearer token. Clone and fetch need `project:git:read`.
+ * as the password or as a bearer token. Clone and fetch need `project:git:read`, a push needs
+ * `project:git:write`.
  */
 export function mountGitHttp(app: FastifyInstance, deps: GitHttpDeps): void {
   app.register(async (scope) => {
-    // git's bodies are passed on as they come; its own limits hold.
+    // git's bodies are passed on as they come; its own limits hold, and those of a push.
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser(
       "application/x-git-upload-pack-request",
       { bodyLimit: 64 * 1024 * 1024 },
       (_request, payload, done) => done(null, payload),
     );
+    scope.addContentTypeParser(
+      PUSH_REQUEST_TYPE,
+      { bodyLimit: Number.MAX_SAFE_INTEGER },
+      (_request, payload, done) => done(null, payload),
+    );
 
     scope.setErrorHandler((error, request, reply) => {
       // git ended before it answered anything: it did not understand what it was sent.
       const garbled =
-        request.method === "POST" && error instanceof GitError && error.reason === "exit";
-      if (garbled) request.log.warn({ err: error }, "upload-pack refused a request");
+        request.method === "POST" &&
+        (error instanceof PktLineError || (error instanceof GitError && error.reason === "exit"));
+      if (garbled) request.log.warn({ err: error }, "what came was no request of git");
       sendProblem(garbled ? notGit() : error, request, reply);
+    });
+
+    // git shows its user why it was refused where that is plain text (http.c, show_http_message).
+    scope.addHook("onSend", async (request, reply, payload) => {
+      const isGit = request.headers["user-agent"]?.startsWith("git/") ?? false;
+      const type = String(reply.getHeader("content-type"));
+      if (!isGit || typeof payload !== "string" || !type.startsWith("application/problem+json")) {
+        return payload;
+      }
+      reply.type("text/plain; charset=utf-8");
+      return `${(JSON.parse(payload) as Problem).detail}\n`;
     });
 
     scope.get<{ Params: GitParams; Querystring: { service?: string } }>(
       "/git/:org/:project/info/refs",
       async (request, reply) => {
-        const { store, hidden } = await readableStore(deps, request);
-        if (request.query.service !== "git-upload-pack") throw onlyReading();
+        if (request.query.service === "git-receive-pack") {
+          const { store, visible } = await pushableAt(deps, request);
+          const refs = [
+            ...(await listRefs(store, "refs/heads/")),
+            ...(await listRefs(store, "refs/tags/")),
+          ].filter(({ ref }) => visible?.includes(ref) ?? true);
+          return uncached(reply, PUSH_ADVERTISEMENT_TYPE).send(
+            advertisePush(refs, { thin: visible === null }),
+          );
+        }
+        const { store, visible } = await addressOf(deps, request, "project:git:read");
+        if (request.query.service !== "git-upload-pack") throw notGit();
         return send(
           request,
           reply,
           ADVERTISEMENT_TYPE,
-          advertiseRefs("upload-pack", store, protocolOf(request), hidden),
+          advertiseRefs("upload-pack", store, protocolOf(request), hiddenFrom(visible)),
         );
       },
     );
@@ -70,40 +103,117 @@ export function mountGitHttp(app: FastifyInstance, deps: GitHttpDeps): void {
     scope.post<{ Params: GitParams }>(
       "/git/:org/:project/git-upload-pack",
       async (request, reply) => {
-        const { store, hidden } = await readableStore(deps, request);
-        const body = request.body as Readable;
-        const plain =
-          request.headers["content-encoding"] === "gzip" ? body.pipe(createGunzip()) : body;
+        const { store, visible } = await addressOf(deps, request, "project:git:read");
         return send(
           request,
           reply,
           RESULT_TYPE,
-          uploadPack(store, plain, protocolOf(request), hidden),
+          uploadPack(store, bodyOf(request), protocolOf(request), hiddenFrom(visible)),
         );
       },
     );
 
-    scope.post("/git/:org/:project/git-receive-pack", async () => {
-      throw onlyReading();
-    });
+    scope.post<{ Params: GitParams }>(
+      "/git/:org/:project/git-receive-pack",
+      async (request, reply) => {
+        const address = await pushableAt(deps, request);
+        return takePush(deps, request, reply, address);
+      },
+    );
   });
 }
 
-function onlyReading(): AppError {
-  return new AppError(
-    "insufficient_permission",
-    "This address is for clone and fetch; commit through the agent's workspace.",
-    { missing_permissions: ["project:git:write"] },
+/** The repository for a caller who may push to it as it is now. @throws AppError also 409 `organization_archived` */
+async function pushableAt(
+  deps: GitHttpDeps,
+  request: FastifyRequest<{ Params: GitParams }>,
+): Promise<Address> {
+  const address = await addressOf(deps, request, "project:git:write");
+  refuseArchived(address.standing);
+  return address;
+}
+
+async function takePush(
+  deps: GitHttpDeps,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { actor, standing, projectId, store, visible }: Address,
+): Promise<FastifyReply> {
+  const { chunks, signal } = withPatience(bodyOf(request));
+  const push = await readPushRequest(chunks);
+  const working = receivePush(
+    deps.workspaces,
+    {
+      orgId: standing.orgId,
+      projectId,
+      store,
+      actor,
+      ip: request.ip,
+      requestId: request.id,
+      log: request.log as Logger,
+      visible,
+      maxBytes: deps.maxPushBytes,
+      signal,
+    },
+    push,
+  ).then(async (report) => {
+    // Whoever was answered sees what he did.
+    await deps.db.changes.caughtUp();
+    return pushReport(push, report);
+  });
+  // The client may be gone before it is looked at.
+  working.catch(() => undefined);
+  return uncached(reply, PUSH_RESULT_TYPE).send(
+    // Without commands it was asked only whether a push is welcome.
+    push.commands.length === 0
+      ? await working.then(() => "")
+      : Readable.from(keepingAlive(working, push.sideBand && push.report), { objectMode: false }),
   );
 }
 
+const aliveMs = 5000;
+
+/** The answer when it is there; until then, where the client takes it, a sign of life now and then. */
+async function* keepingAlive(working: Promise<Buffer>, mayTell: boolean): AsyncGenerator<Buffer> {
+  for (;;) {
+    let timer: NodeJS.Timeout | undefined;
+    const pause = new Promise<null>((resolve) => {
+      timer = setTimeout(() => resolve(null), aliveMs);
+    });
+    const answer = await Promise.race([working, pause]).finally(() => clearTimeout(timer));
+    if (answer !== null) {
+      yield answer;
+      return;
+    }
+    if (mayTell) yield KEEP_ALIVE;
+  }
+}
+
 function notGit(): AppError {
-  return new AppError("bad_request", "This is no request of git; use git clone and git fetch.");
+  return new AppError("bad_request", "This is no request of git; use git clone, fetch and push.");
 }
 
 function protocolOf(request: FastifyRequest): string | undefined {
   const header = request.headers["git-protocol"];
   return typeof header === "string" ? header : undefined;
+}
+
+/** The body as it was before it was zipped. */
+function bodyOf(request: FastifyRequest): Readable {
+  const body = (request.body ?? Readable.from([])) as Readable;
+  if (request.headers["content-encoding"] !== "gzip") return body;
+  const plain = createGunzip();
+  body.on("error", (error) => plain.destroy(error)).on("aborted", () => plain.destroy());
+  return body.pipe(plain);
+}
+
+/** What of a store is not shown, for `advertiseRefs`. */
+function hiddenFrom(visible: readonly string[] | null): string[] {
+  return visible === null ? [] : ["refs", ...visible.map((ref) => `!${ref}`)];
+}
+
+function uncached(reply: FastifyReply, type: string): FastifyReply {
+  return reply.type(type).header("cache-control", "no-cache, no-store");
 }
 
 function send(
@@ -118,59 +228,5 @@ function send(
         request.log.warn({ stderr }, "upload-pack failed");
     })
     .catch(() => {});
-  return reply.type(type).header("cache-control", "no-cache, no-store").send(answer.body);
-}
-
-/** The store that the request names and the references to hide, for a caller who may read it; one 404 for absent and invisible. */
-async function readableStore(
-  deps: GitHttpDeps,
-  request: FastifyRequest<{ Params: GitParams }>,
-): Promise<{ store: string; hidden: string[] }> {
-  const actor = await actorOf(deps.credentials, request);
-  const { org, project: file } = request.params;
-  const project =
-    file.endsWith(".git") && isStorable(org + file)
-      ? await findProjectByAddress(deps.db, org, file.slice(0, -".git".length))
-      : undefined;
-  const standing = project && (await standingOf(deps.db, actor, "org_id", project.organization_id));
-  if (!project || !standing) throw notFound();
-  requirePermission(standing, "project:git:read");
-  if (project.status !== "ready") {
-    throw new AppError("project_not_ready", "The project is not ready to be cloned; see its page.");
-  }
-  return {
-    store: deps.storage.repository(project.organization_id, project.id),
-    hidden: actor.agent ? await hiddenFrom(deps.db, actor.agent.id, project.default_branch) : [],
-  };
-}
-
-/** An agent sees the base branch, its own and its parent's. */
-async function hiddenFrom(db: Database, agentId: string, defaultBranch: string): Promise<string[]> {
-  const branches = await branchesOfAgent(db, agentId);
-  return ["refs", ...new Set([defaultBranch, ...branches].map((name) => `!refs/heads/${name}`))];
-}
-
-/** git sends no credential at first and asks its user when it is challenged (RFC 7617). */
-async function actorOf(credentials: Credentials, request: FastifyRequest): Promise<Actor> {
-  const challenge = {
-    headers: { "www-authenticate": 'Basic realm="Omoi: an API key as the password"' },
-  };
-  const header = request.headers.authorization;
-  const [, scheme, value] = /^(Basic|Bearer) ([\x21-\x7e]{1,2048})$/i.exec(header ?? "") ?? [];
-  if (scheme === undefined || value === undefined) {
-    throw new AppError("unauthenticated", "Give an API key as the password.", challenge);
-  }
-  const secret =
-    scheme.toLowerCase() === "basic"
-      ? Buffer.from(value, "base64").toString("utf8").split(":").slice(1).join(":")
-      : value;
-  try {
-    if (secret.startsWith("oat_")) return await credentials.accessToken(secret);
-    const actor = await credentials.apiKey(secret, request.ip);
-    if (actor.key?.perMinute != null) await credentials.takeTurn(actor.key);
-    return actor;
-  } catch (error) {
-    if (!(error instanceof AppError) || error.status !== 401) throw error;
-    throw new AppError(error.code, error.message, challenge);
-  }
+  return uncached(reply, type).send(answer.body);
 }

@@ -11,6 +11,7 @@ import { lockOrganization } from "../../db/tenant.js";
 import { AppError, invalidField, notFound } from "../../errors.js";
 import { importRepository } from "../../git/import-repository.js";
 import { createRepository, ImportError } from "../../git/repository.js";
+import { removeQuarantines } from "../../git/quarantine.js";
 import { removeStaleLocks } from "../../git/stale-locks.js";
 import type { OrgContext } from "../../http/mount.js";
 import type { Jobs } from "../../jobs/queue.js";
@@ -214,9 +215,12 @@ export async function runImport(
   });
 }
 
+/** Longer than any push takes. */
+const quarantineMs = 24 * 60 * 60_000;
+
 /**
- * Removes what a git that was killed locked. No other process works on the repositories where
- * `alone`; else only locks that no living git can hold that long.
+ * Removes what a git that was killed locked, and what pushes that were cut off brought. No other
+ * process works on the repositories where `alone`; else only what no living one can hold that long.
  */
 export async function unlockRepositories(storage: Storage, alone: boolean): Promise<void> {
   const below = async (folder: string): Promise<string[]> => {
@@ -226,6 +230,7 @@ export async function unlockRepositories(storage: Storage, alone: boolean): Prom
   for (const organization of await below(storage.repositories)) {
     for (const store of await below(organization)) {
       await removeStaleLocks(store, alone ? 0 : undefined);
+      await removeQuarantines(store, alone ? 0 : quarantineMs);
     }
   }
 }

@@ -13,8 +13,10 @@ import {
 import type { OrgContext } from "../../http/mount.js";
 import { clearCheckpointError } from "./checkpoint-repository.js";
 import * as commits from "./commit-repository.js";
+import { settlePushUnderLock } from "./finish-push.js";
 import { finishSync } from "./finish-sync.js";
 import * as merges from "./merge-repository.js";
+import * as pushes from "./push-repository.js";
 import * as repository from "./repository.js";
 import {
   branchRef,
@@ -191,11 +193,12 @@ export async function activeUnderLock(
   orgId: string,
   agentId: string,
 ): Promise<ActiveWorkspace> {
-  const read = () => deps.db.tenant(orgId, (tx) => requireActive(tx, agentId));
-  const workspace = await read();
-  if (workspace.pending_commits.length === 0) return workspace;
-  for (const sha of workspace.pending_commits) await settleUnderLock(deps, workspace, sha);
-  return read();
+  for (;;) {
+    const workspace = await deps.db.tenant(orgId, (tx) => requireActive(tx, agentId));
+    const [sha] = workspace.pending_commits;
+    if (sha === undefined) return workspace;
+    await settleUnderLock(deps, workspace, sha);
+  }
 }
 
 /** Settles a commit that was cut off: the branch holds it, or it never was. */
@@ -218,6 +221,10 @@ async function settleUnderLock(
   sha: string,
 ): Promise<void> {
   const { store } = placesOf(deps, workspace);
+  const push = await deps.db.tenant(workspace.org_id, (tx) =>
+    pushes.findPendingPushTo(tx, workspace.agent_id),
+  );
+  if (push) return settlePushUnderLock(deps, push);
   const tip = await resolveCommit(store, branchRef(workspace.branch_name));
   const exists = (await resolveCommit(store, sha)) !== null;
   const held = tip !== null && exists && (await isAncestor(store, sha, tip));

@@ -1,15 +1,7 @@
 /** What follows once a sync has moved a workspace's branch: the folder, and the rows. */
 import { serverItself } from "../../db/audit.js";
-import {
-  FolderMissingError,
-  snapshotFolder,
-  syncFolder,
-  UnsavedChangesError,
-} from "../../git/ingest.js";
-import { applyDecisions, computeMerge } from "../../git/merge.js";
-import { commitTree, OMOI, resolveTree } from "../../git/repository.js";
-import { removeStaleLock } from "../../git/stale-locks.js";
 import * as commits from "./commit-repository.js";
+import { followFolder } from "./follow-folder.js";
 import type { MergeRow } from "./merge-repository.js";
 import type { WorkspaceRow } from "./repository.js";
 import { recordMerge } from "./record-merge.js";
@@ -43,45 +35,4 @@ export async function finishSync(
     await commits.recordCommit(tx, workspace, merge_commit);
     await recordMerge(tx, tell, sync);
   });
-}
-
-/**
- * Moves the folder from one commit to another. What was written there meanwhile, or what a move that
- * was cut off has left half done, is merged into it, and is unsaved work afterwards.
- */
-async function followFolder(
-  places: ReturnType<typeof placesOf>,
-  from: string,
-  to: string,
-): Promise<void> {
-  const { store, indexFile } = places;
-  await removeStaleLock(`${indexFile}.lock`);
-  try {
-    await syncFolder({ ...places, fromCommit: from, toCommit: to });
-  } catch (error) {
-    // Whoever works in the workspace next is told that its folder is gone; the branch is whole.
-    if (error instanceof FolderMissingError) return;
-    if (!(error instanceof UnsavedChangesError)) throw error;
-    const parentTree = await resolveTree(store, from);
-    const { tree } = await snapshotFolder({ ...places, parentTree });
-    const commit = (files: string, parent: string): Promise<string> =>
-      commitTree(store, {
-        tree: files,
-        parents: [parent],
-        message: "Unsaved work",
-        author: OMOI,
-        date: new Date(),
-      });
-    const held = await commit(tree, from);
-    const merged = await computeMerge(store, to, held, from);
-    const decisions = merged.conflicts.map(() => ({ take: "source" }) as const);
-    const labels = { source: "unsaved", target: "synced" };
-    const wanted = await applyDecisions(store, merged, decisions, labels);
-    await syncFolder({
-      ...places,
-      fromCommit: held,
-      toCommit: await commit(wanted.tree, to),
-      force: true,
-    });
-  }
 }

@@ -9,9 +9,11 @@ import type { OrgContext } from "../../http/mount.js";
 import { finishArchiving, finishRestoring } from "./archive-workspace.js";
 import { activeUnderLock, settleCommit } from "./commit-workspace.js";
 import { finishWorkspace } from "./create-workspace.js";
+import { settlePush } from "./finish-push.js";
 import { settleMerge } from "./land-merge.js";
 import { isMergeTarget } from "./plan-merge.js";
 import * as commits from "./commit-repository.js";
+import * as pushes from "./push-repository.js";
 import * as repository from "./repository.js";
 import {
   auditedFields,
@@ -29,6 +31,7 @@ export { archiveForGood, saveWorkspace } from "./archive-workspace.js";
 export { checkpointAfterRun, withWorkspaceToRun } from "./run-in-workspace.js";
 export { removeWorkspacesOf } from "./remove-workspaces.js";
 export { foreseeConflicts } from "./plan-merge.js";
+export { landPush, type PushedRef } from "./land-push.js";
 export { agentsOfBranches } from "./repository.js";
 export { branchRef, type WorkspaceDeps } from "./workspace.js";
 
@@ -42,6 +45,16 @@ export function branchesOfAgent(db: Database, agentId: string): Promise<string[]
 /** The project that an agent's workspace is of. @throws AppError 404 `workspace_missing`; 410 */
 export async function projectOfWorkspace(tx: Queryable, agentId: string): Promise<string> {
   return (await requireWorkspace(tx, agentId)).project_id;
+}
+
+/** The agent whose workspace has the branch now, if any has. */
+export function agentOfBranch(
+  db: Database,
+  orgId: string,
+  projectId: string,
+  branch: string,
+): Promise<string | undefined> {
+  return db.tenant(orgId, (tx) => pushes.findAgentOfBranch(tx, projectId, branch));
 }
 
 /** Changes the base branch and the settings given. @throws AppError 422 for an unknown base branch */
@@ -142,9 +155,10 @@ async function commitPlaces(
 
 /** Finishes or undoes what an earlier process left in between. */
 export async function settleWorkspaces(deps: WorkspaceDeps, log: Logger): Promise<void> {
-  const unfinished = await deps.db.withSystem("settle unfinished workspaces", (db) =>
-    repository.listUnfinished(db),
-  );
+  const unfinished = await deps.db.withSystem("settle unfinished workspaces", async (db) => ({
+    ...(await repository.listUnfinished(db)),
+    pushes: await pushes.listPendingPushes(db),
+  }));
   const settle = async (what: string, work: () => Promise<void>): Promise<void> => {
     try {
       await work();
@@ -157,6 +171,9 @@ export async function settleWorkspaces(deps: WorkspaceDeps, log: Logger): Promis
   }
   for (const { org_id, id } of unfinished.merges) {
     await settle("a merge", () => settleMerge(deps, org_id, id));
+  }
+  for (const { org_id, id } of unfinished.pushes) {
+    await settle("a push", () => settlePush(deps, org_id, id));
   }
   for (const { org_id, agent_id, status } of unfinished.acts) {
     const finish = { creating: finishWorkspace, archiving: finishArchiving }[status as "creating"];

@@ -1,0 +1,94 @@
+/** Who asks for which repository: `<public url>/git/{org_slug}/{project_slug}.git`. */
+import { Buffer } from "node:buffer";
+import type { FastifyRequest } from "fastify";
+import type { Permission } from "#shared/permissions.js";
+import type { Database } from "../../db/connect.js";
+import { AppError, notFound } from "../../errors.js";
+import type { Actor, Credentials } from "../../http/authenticate.js";
+import { requirePermission, standingOf, type Standing } from "../../http/authorize.js";
+import { isStorable } from "../../http/text.js";
+import type { Storage } from "../../storage.js";
+import { findProjectByAddress } from "../projects/service.js";
+import { branchesOfAgent } from "../workspaces/service.js";
+
+export interface AddressDeps {
+  db: Database;
+  storage: Storage;
+  credentials: Credentials;
+}
+
+export interface GitParams {
+  org: string;
+  project: string;
+}
+
+/** A repository that the caller may work with. */
+export interface Address {
+  actor: Actor;
+  standing: Standing;
+  projectId: string;
+  store: string;
+  /** The references that an agent's key works with; null where all of them may be read. */
+  visible: string[] | null;
+}
+
+/**
+ * The repository that a request names, for a caller who has the permission there; one 404 for absent
+ * and invisible. @throws AppError 401, 403, 404, 409 `project_not_ready`
+ */
+export async function addressOf(
+  deps: AddressDeps,
+  request: FastifyRequest<{ Params: GitParams }>,
+  permission: Permission,
+): Promise<Address> {
+  const actor = await actorOf(deps.credentials, request);
+  const { org, project: file } = request.params;
+  const project =
+    file.endsWith(".git") && isStorable(org + file)
+      ? await findProjectByAddress(deps.db, org, file.slice(0, -".git".length))
+      : undefined;
+  const standing = project && (await standingOf(deps.db, actor, "org_id", project.organization_id));
+  if (!project || !standing) throw notFound();
+  requirePermission(standing, permission);
+  if (project.status !== "ready") {
+    throw new AppError("project_not_ready", "The project is not ready to be cloned; see its page.");
+  }
+  return {
+    actor,
+    standing,
+    projectId: project.id,
+    store: deps.storage.repository(project.organization_id, project.id),
+    visible: actor.agent ? await visibleTo(deps.db, actor.agent.id, project.default_branch) : null,
+  };
+}
+
+/** An agent sees the base branch, its own and its parent's. */
+async function visibleTo(db: Database, agentId: string, defaultBranch: string): Promise<string[]> {
+  const branches = await branchesOfAgent(db, agentId);
+  return [...new Set([defaultBranch, ...branches].map((name) => `refs/heads/${name}`))];
+}
+
+/** git sends no credential at first and asks its user when it is challenged (RFC 7617). */
+async function actorOf(credentials: Credentials, request: FastifyRequest): Promise<Actor> {
+  const challenge = {
+    headers: { "www-authenticate": 'Basic realm="Omoi: an API key as the password"' },
+  };
+  const header = request.headers.authorization;
+  const [, scheme, value] = /^(Basic|Bearer) ([\x21-\x7e]{1,2048})$/i.exec(header ?? "") ?? [];
+  if (scheme === undefined || value === undefined) {
+    throw new AppError("unauthenticated", "Give an API key as the password.", challenge);
+  }
+  const secret =
+    scheme.toLowerCase() === "basic"
+      ? Buffer.from(value, "base64").toString("utf8").split(":").slice(1).join(":")
+      : value;
+  try {
+    if (secret.startsWith("oat_")) return await credentials.accessToken(secret);
+    const actor = await credentials.apiKey(secret, request.ip);
+    if (actor.key?.perMinute != null) await credentials.takeTurn(actor.key);
+    return actor;
+  } catch (error) {
+    if (!(error instanceof AppError) || error.status !== 401) throw error;
+    throw new AppError(error.code, error.message, challenge);
+  }
+}

@@ -1,0 +1,225 @@
+import { randomBytes } from "node:crypto";
+import { readdir, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import type { Organization } from "#shared/api/organizations.js";
+import type { Project } from "#shared/api/projects.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
+import { cloning, keyOf, type Clone } from "#test/clone.js";
+import { makeOrganization, makeProjectWith } from "#test/factories.js";
+import { inStore, runGit, storeOf } from "#test/git.js";
+import { asOperator } from "#test/operator.js";
+
+describe("a push", () => {
+  let app: TestApp;
+  let owner: TestPerson;
+  let org: Organization;
+  let project: Project;
+  let key: string;
+  let one: Clone;
+  let clones: Awaited<ReturnType<typeof cloning>>;
+  beforeAll(async () => {
+    app = await startTestApp();
+    owner = await app.person("owner");
+    org = await makeOrganization(owner);
+    key = await keyOf(owner);
+    clones = await cloning();
+  });
+  beforeEach(async () => {
+    project = await makeProjectWith(owner, org.id, { "a.txt": "a\n", "src/b.txt": "b\n" });
+    one = await clones.clone(project.clone_url, key);
+  });
+  afterAll(async () => {
+    await app.close();
+    await clones.dispose();
+  });
+
+  const tip = (ref: string) => inStore(app, project, "rev-parse", ref);
+  const refs = () => inStore(app, project, "for-each-ref");
+  const objects = () => inStore(app, project, "cat-file", "--batch-all-objects", "--batch-check");
+  const received = async () =>
+    (
+      await asOperator<{ commit_sha: string }>(
+        app,
+        "select commit_sha from received_commits where project_id = $1 order by sequence",
+        [project.id],
+      )
+    ).map(({ commit_sha }) => commit_sha);
+  /** Nothing is left of a push on its way. */
+  const atRest = async () => {
+    expect(await asOperator(app, "select from pending_pushes")).toEqual([]);
+    expect(await asOperator(app, "select from workspace_commits where state = 'pending'")).toEqual(
+      [],
+    );
+    expect(await readdir(join(storeOf(app, project), "incoming")).catch(() => [])).toEqual([]);
+  };
+
+  test("moves a branch forward, and is received then", async () => {
+    const before = (await received()).length;
+    const first = await one.commit({ "a.txt": "one\n" });
+    const second = await one.commit({ "a.txt": "two\n", "c/d.txt": "new\n" });
+    const { code, stderr } = await one.push("main");
+    expect([code, stderr]).toEqual([0, expect.stringContaining("main -> main")]);
+    expect(await tip("main")).toBe(second);
+    expect((await received()).slice(before)).toEqual([first, second]);
+    const other = await clones.clone(project.clone_url, key);
+    expect(await readFile(join(other.folder, "c/d.txt"), "utf8")).toBe("new\n");
+    await inStore(app, project, "fsck", "--full", "--strict");
+    expect((await one.push("main")).stderr).toContain("Everything up-to-date");
+    await atRest();
+  });
+
+  test("makes branches and tags, told in one event of the audit log", async () => {
+    const head = await one.commit({ "a.txt": "one\n" });
+    await one.git("tag", "light");
+    await one.git("tag", "--annotate", "--message", "first", "v1");
+    const { code } = await one.push("HEAD:refs/heads/feature/@x+1", "light", "v1");
+    expect(code).toBe(0);
+    expect(await tip("refs/heads/feature/@x+1")).toBe(head);
+    expect(await tip("v1^{commit}")).toBe(head);
+    expect(await inStore(app, project, "cat-file", "-t", "v1")).toBe("tag");
+    const { data: events } = await owner.api.audit.list({ params: { org_id: org.id } });
+    expect(events[0]).toMatchObject({
+      action: "project.pushed",
+      target: { type: "project", id: project.id, name: project.name },
+      actor: { type: "user", id: owner.id },
+      changes: {
+        "refs/heads/feature/@x+1": { from: null, to: head },
+        "refs/tags/light": { from: null, to: head },
+        "refs/tags/v1": { from: null, to: await tip("v1") },
+      },
+    });
+    expect(events[0]?.actor.api_key_id).not.toBeNull();
+    const { data: branches } = await owner.api.projects.branches({
+      params: { project_id: project.id },
+    });
+    expect(branches.map(({ name }) => name)).toContain("feature/@x+1");
+    await atRest();
+  });
+
+  test("never rewrites, deletes, or moves a tag, and says so", async () => {
+    await one.commit({ "a.txt": "one\n" });
+    await one.git("tag", "v1");
+    expect((await one.push("main", "v1", "HEAD:refs/heads/other")).code).toBe(0);
+    const [before, all] = [await refs(), await objects()];
+    await one.git("commit", "--quiet", "--amend", "--message", "rewritten");
+    await one.git("tag", "--force", "v1");
+    const refusals: [string[], string][] = [
+      [["--force", "main"], "never rewritten"],
+      [["--force", "v1"], "a tag stays where it is"],
+      [["--delete", "other"], "nothing is deleted by a push"],
+      [["--delete", "v1"], "nothing is deleted by a push"],
+      [["HEAD:refs/keep/x"], "only branches and tags"],
+      [["HEAD:refs/archive/x/y"], "only branches and tags"],
+      [["HEAD:refs/upstream/heads/main"], "only branches and tags"],
+      [["HEAD:refs/heads/main/below"], "begins or continues"],
+      [["HEAD:refs/heads/workspace-nobody"], "no workspace has this branch"],
+      [["HEAD:refs/heads/mаin"], "plain ASCII"],
+      [["HEAD:refs/heads/-x"], "plain ASCII"],
+      [["HEAD^{tree}:refs/tags/tree"], "has to name a commit"],
+    ];
+    for (const [args, reason] of refusals) {
+      const { code, stderr } = await one.push(...args);
+      expect([args, code, stderr]).toEqual([args, 1, expect.stringContaining(reason)]);
+      expect(await refs()).toBe(before);
+    }
+    // A name that is not free is found last, when the objects are in; the others bring nothing.
+    const brought = (await objects()).split("\n").length - all.split("\n").length;
+    expect(brought).toBeLessThanOrEqual(1);
+    const plain = await one.push("main");
+    expect([plain.code, plain.stderr]).toEqual([1, expect.stringContaining("non-fast-forward")]);
+    await atRest();
+  });
+
+  test("takes what it may, and with --atomic all or nothing", async () => {
+    const head = await one.commit({ "a.txt": "one\n" });
+    const before = await refs();
+    const both = ["main", "HEAD:refs/heads/workspace-nobody"];
+    const atomic = await one.push("--atomic", ...both);
+    expect([atomic.code, atomic.stderr]).toEqual([1, expect.stringContaining("atomic push")]);
+    expect(await refs()).toBe(before);
+    const each = await one.push(...both);
+    expect([each.code, each.stderr]).toEqual([1, expect.stringContaining("no workspace has")]);
+    expect(await tip("main")).toBe(head);
+    await atRest();
+  });
+
+  test("of two at once from one commit, one is taken and the other fetches first", async () => {
+    const two = await clones.clone(project.clone_url, key);
+    await one.commit({ "one.txt": "1\n" });
+    await two.commit({ "two.txt": "2\n" });
+    const outcomes = await Promise.all([one.push("main"), two.push("main")]);
+    expect(outcomes.map(({ code }) => code).toSorted((a, b) => a - b)).toEqual([0, 1]);
+    const loser = outcomes[0]?.code === 0 ? two : one;
+    expect(outcomes.find(({ code }) => code === 1)?.stderr).toMatch(/moved meanwhile|fetch first/);
+    await loser.git("pull", "--quiet", "--rebase", "origin", "main");
+    expect((await loser.push("main")).code).toBe(0);
+    const files = await inStore(app, project, "ls-tree", "--name-only", "main");
+    expect(files.split("\n")).toEqual(["a.txt", "one.txt", "src", "two.txt"]);
+    await atRest();
+  });
+
+  test("of many at once into branches of their own, all are taken", async () => {
+    const numbers = Array.from({ length: 8 }, (_, index) => index);
+    const all = await Promise.all(numbers.map(() => clones.clone(project.clone_url, key)));
+    await Promise.all(all.map((clone, number) => clone.commit({ "n.txt": `${number}\n` })));
+    const outcomes = await Promise.all(
+      all.map((clone, number) => clone.push(`HEAD:refs/heads/n/${number}`)),
+    );
+    expect(outcomes.map(({ code }) => code)).toEqual(numbers.map(() => 0));
+    for (const number of numbers) {
+      expect(await inStore(app, project, "show", `n/${number}:n.txt`)).toBe(String(number));
+    }
+    await atRest();
+  });
+
+  test("comes whole from thin packs, large packs, shallow clones and old protocols", async () => {
+    const text = Array.from({ length: 5000 }, (_, line) => `line ${line} of a long file\n`).join(
+      "",
+    );
+    await one.commit({ "long.txt": text });
+    await one.push("main");
+    await one.commit({ "long.txt": text.replace("line 7 ", "line seven ") });
+    expect((await one.push("--thin", "main")).code).toBe(0);
+    const many = Object.fromEntries(
+      Array.from({ length: 300 }, (_, number) => [`many/${number}.txt`, `${number} ${key}\n`]),
+    );
+    await one.commit(many);
+    expect((await one.push("main")).code).toBe(0);
+    expect((await readdir(join(storeOf(app, project), "objects/pack"))).length).toBeGreaterThan(0);
+    const shallow = await clones.clone(project.clone_url, key, "--depth=1");
+    const head = await shallow.commit({ "from-ci.txt": "x\n" });
+    expect((await shallow.push("main")).code).toBe(0);
+    expect(await tip("main")).toBe(head);
+    for (const version of ["0", "1"]) {
+      await shallow.commit({ "version.txt": version });
+      await shallow.git("config", "protocol.version", version);
+      expect((await shallow.push("main")).code).toBe(0);
+    }
+    // More than http.postBuffer: sent in chunks, after a question whether it is welcome.
+    await shallow.git("config", "http.postBuffer", "65536");
+    await shallow.commit({ "big.txt": randomBytes(400_000).toString("base64") });
+    expect((await shallow.push("main")).code).toBe(0);
+    await inStore(app, project, "fsck", "--full", "--strict");
+    await atRest();
+  });
+
+  test("into a fresh project of too many tags is refused by number, and of a thousand taken", async () => {
+    const head = await one.git("rev-parse", "HEAD");
+    const tagged = async (count: number) => {
+      const lines = Array.from({ length: count }, (_, n) => `${head} refs/tags/t${n}\n`);
+      await writeFile(join(one.folder, ".git/packed-refs"), lines.sort().join(""));
+    };
+    await tagged(1001);
+    const all = await one.push("--tags");
+    expect([all.code, all.stderr]).toEqual([1, expect.stringContaining("at most 1000 references")]);
+    await tagged(1000);
+    expect((await one.push("--quiet", "--tags")).code).toBe(0);
+    expect((await refs()).split("\n").filter((ref) => ref.includes("refs/tags/"))).toHaveLength(
+      1000,
+    );
+    // An advertisement of a thousand references is read whole.
+    expect((await runGit(["fetch", "--quiet"], { cwd: one.folder })).code).toBe(0);
+    await atRest();
+  });
+});

@@ -1,0 +1,162 @@
+/** A push from its first byte to its answer. */
+import type { Logger } from "pino";
+import { AppError } from "../../errors.js";
+import { inspectPush, newCommits } from "../../git/inspect-push.js";
+import { PackRefusedError, Quarantine } from "../../git/quarantine.js";
+import {
+  MAX_COMMANDS,
+  type PushCommand,
+  type PushReport,
+  type PushRequest,
+} from "../../git/receive-pack.js";
+import { listRefs } from "../../git/repository.js";
+import type { Actor } from "../../http/authenticate.js";
+import {
+  agentOfBranch,
+  landPush,
+  type PushedRef,
+  type WorkspaceDeps,
+} from "../workspaces/service.js";
+import { objectionsTo, ownerOf } from "./push-rules.js";
+
+export interface PushContext {
+  orgId: string;
+  projectId: string;
+  store: string;
+  actor: Actor;
+  ip: string;
+  requestId: string;
+  log: Logger;
+  /** The references that the caller may read; null for all. */
+  visible: readonly string[] | null;
+  maxBytes: number;
+  signal: AbortSignal;
+}
+
+const serverFailed =
+  "the server failed on this push; try again, and have whoever runs it look into its log";
+
+/**
+ * Takes a push: its objects into a quarantine, where they are checked; then each reference that the
+ * rules allow moves. Nothing of a push that is refused enters the store.
+ */
+export async function receivePush(
+  deps: WorkspaceDeps,
+  context: PushContext,
+  request: PushRequest,
+): Promise<PushReport> {
+  const { commands } = request;
+  const refusals = new Map<string, string>();
+  const answer = (unpack: string | null): PushReport => ({
+    unpack,
+    refs: commands.map(({ ref }) => ({
+      ref,
+      refusal: refusals.get(ref) ?? (unpack === null ? null : "the objects were not taken"),
+    })),
+  });
+  try {
+    const wanted = await allowedOf(deps, context, commands, refusals);
+    const isRefused = request.atomic && refusals.size > 0;
+    if (wanted.length === 0 || isRefused) {
+      refuseRest(refusals, commands);
+      // The client listens when it has sent all.
+      for await (const _chunk of request.pack);
+      return answer(null);
+    }
+    const quarantine = await Quarantine.open(context.store);
+    try {
+      const isNarrow = context.visible !== null;
+      const { maxBytes, signal } = context;
+      await quarantine.receive(request.pack, { thin: !isNarrow, maxBytes, signal });
+      await landReceived(deps, context, request, wanted, quarantine, refusals);
+      return answer(null);
+    } finally {
+      await quarantine.discard();
+    }
+  } catch (error) {
+    context.signal.throwIfAborted();
+    if (error instanceof PackRefusedError) return answer(error.message);
+    if (error instanceof AppError) return answer(error.message);
+    context.log.error({ err: error }, "a push failed");
+    return answer(serverFailed);
+  }
+}
+
+function refuseRest(refusals: Map<string, string>, commands: readonly PushCommand[]): void {
+  for (const { ref } of commands) {
+    if (!refusals.has(ref)) {
+      refusals.set(ref, "not moved, since another reference of this atomic push was refused");
+    }
+  }
+}
+
+/** What the rules allow, before any object is looked at. */
+async function allowedOf(
+  { db }: WorkspaceDeps,
+  { orgId, projectId, actor }: PushContext,
+  commands: readonly PushCommand[],
+  refusals: Map<string, string>,
+): Promise<PushedRef[]> {
+  const wanted: PushedRef[] = [];
+  const seen = new Set<string>();
+  for (const command of commands) {
+    const { ref, from, to } = command;
+    if (commands.length > MAX_COMMANDS) {
+      refusals.set(ref, `push at most ${MAX_COMMANDS} references at once`);
+    } else if (seen.has(ref)) {
+      refusals.set(ref, "it is named twice");
+    } else {
+      const owner = await ownerOf(command, actor, (branch) =>
+        agentOfBranch(db, orgId, projectId, branch),
+      );
+      if ("refusal" in owner) refusals.set(ref, owner.refusal);
+      else if (to !== null) wanted.push({ ref, from, to, agentId: owner.agentId });
+    }
+    seen.add(ref);
+  }
+  return wanted.filter(({ ref }) => !refusals.has(ref));
+}
+
+/** Checks the objects and what the references would be moved over, then moves those that may be. */
+async function landReceived(
+  deps: WorkspaceDeps,
+  context: PushContext,
+  request: PushRequest,
+  wanted: readonly PushedRef[],
+  quarantine: Quarantine,
+  refusals: Map<string, string>,
+): Promise<void> {
+  const { orgId, projectId, store, actor, ip, requestId, visible, signal } = context;
+  const refs = await listRefs(store, "refs/");
+  const objectsOf = (isShown: (ref: string) => boolean): string[] => [
+    ...new Set(refs.filter(({ ref }) => isShown(ref)).map(({ sha }) => sha)),
+  ];
+  const all = objectsOf(() => true);
+  await inspectPush(quarantine, {
+    tips: wanted.map(({ to }) => to),
+    known: visible === null ? all : objectsOf((ref) => visible.includes(ref)),
+    isNarrow: visible !== null,
+    signal,
+  });
+  for (const [ref, refusal] of await objectionsTo(quarantine.path, wanted)) {
+    refusals.set(ref, refusal);
+  }
+  const moving = wanted.filter(({ ref }) => !refusals.has(ref));
+  if (moving.length === 0) return;
+  if (request.atomic && refusals.size > 0) return refuseRest(refusals, request.commands);
+  const commits = await newCommits(
+    quarantine,
+    moving.map(({ to }) => to),
+    all,
+  );
+  const landed = await landPush(deps, {
+    orgId,
+    projectId,
+    origin: { actor, ip, requestId },
+    refs: moving.filter(({ from, to }) => from !== to),
+    commits,
+    atomic: request.atomic,
+    quarantine,
+  });
+  for (const [ref, refusal] of landed) refusals.set(ref, refusal);
+}
