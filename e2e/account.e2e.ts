@@ -73,7 +73,8 @@ test("an account from its registration to its second password", async () => {
   expect(await field("Password").getAttribute("type")).toBe("text");
   await look("register");
   await button("Create account").click();
-  await page.waitForURL(/\/organizations$/);
+  await page.waitForURL(/\/welcome$/);
+  await page.goto(`${app.url}/organizations`);
 
   // Reminded on every page, until the address is confirmed or the reminder put away.
   const reminder = page.getByRole("region", { name: "Reminder" });

@@ -32,6 +32,8 @@ export const paths = {
 
   invitation: (token: string) => ({ to: "/invitations/$token", params: { token } }) as const,
 
+  welcome: () => ({ to: "/welcome" }) as const,
+
   organizations: (search: OrganizationSearch = {}) => ({ to: "/organizations", search }) as const,
   newOrganization: () => ({ to: "/organizations/new" }) as const,
   organization: (orgId: string) => ({ to: "/organizations/$orgId", params: { orgId } }) as const,
@@ -52,9 +54,11 @@ export const paths = {
     }) as const,
 
   projects: () => ({ to: "/projects", search: {} }) as const,
+  newProject: () => ({ to: "/projects", search: { new: true } }) as const,
   project: (projectId: string) => ({ to: "/projects/$projectId", params: { projectId } }) as const,
 
   agents: () => ({ to: "/agents", search: {} }) as const,
+  newAgent: () => ({ to: "/agents", search: { new: true } }) as const,
   workspace: (agentId: string, tab?: WorkspaceTab) =>
     ({
       to: "/agents/$agentId/workspace",

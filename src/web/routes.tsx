@@ -12,6 +12,7 @@ import { AppShell } from "./features/shell/app-shell.js";
 import { CrashPage } from "./features/shell/CrashPage.js";
 import { NotFoundPage } from "./features/shell/NotFoundPage.js";
 import { RootLayout } from "./features/shell/root-layout.js";
+import { type DialogSearch, dialogSearchOf } from "./dialog-search.js";
 import { type ListSearch, listSearchOf } from "./list-search.js";
 import {
   type AuditSearch,
@@ -143,6 +144,11 @@ const home = createRoute({
     redirect({ ...paths.organizations(), replace: true, throw: true });
   },
 });
+const welcome = createRoute({
+  getParentRoute: () => app,
+  path: "/welcome",
+  component: lazyRouteComponent(() => import("./features/welcome/WelcomePage.js"), "WelcomePage"),
+});
 const organizations = createRoute({
   getParentRoute: () => app,
   path: "/organizations",
@@ -192,7 +198,10 @@ const statement = createRoute({
 const projects = createRoute({
   getParentRoute: () => app,
   path: "/projects",
-  validateSearch: (search: Search): ListSearch => listSearchOf(search),
+  validateSearch: (search: Search): ListSearch & DialogSearch => ({
+    ...dialogSearchOf(search),
+    ...listSearchOf(search),
+  }),
   component: lazyRouteComponent(
     () => import("./features/projects/ProjectsPage.js"),
     "ProjectsPage",
@@ -206,7 +215,8 @@ const project = createRoute({
 const agents = createRoute({
   getParentRoute: () => app,
   path: "/agents",
-  validateSearch: (search: Search): { project?: string } & ListSearch => ({
+  validateSearch: (search: Search): { project?: string } & ListSearch & DialogSearch => ({
+    ...dialogSearchOf(search),
     ...(typeof search["project"] === "string" ? { project: search["project"] } : {}),
     ...listSearchOf(search),
   }),
@@ -272,6 +282,7 @@ export const router = createRouter({
     invitation,
     app.addChildren([
       home,
+      welcome,
       organizations,
       newOrganization,
       organization,

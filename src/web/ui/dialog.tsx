@@ -19,18 +19,28 @@ const widths = { normal: "max-w-lg", wide: "max-w-2xl" } as const;
  * Ours and not Radix's: that one locks scrolling by an inline style sheet, which a strict content
  * security policy refuses. This one keeps the page still by scrolling itself, if only by a pixel.
  */
-const overlay =
+export const overlay =
   "fixed inset-0 z-40 overflow-y-scroll overscroll-contain bg-scrim [scrollbar-width:none]";
 
-/** Where the focus goes back to: Radix knows it only for dialogs opened by a trigger of its own. */
-function useReturnFocus(): {
-  onOpenAutoFocus: () => void;
+const fields = "input:not([type=hidden], [hidden]), select, textarea";
+
+/**
+ * Where the focus goes: to the first field, since that is what a dialog with one is for. And where it
+ * goes back to: Radix knows it only for dialogs opened by a trigger of its own.
+ */
+export function useReturnFocus(): {
+  onOpenAutoFocus: (event: Event) => void;
   onCloseAutoFocus: (event: Event) => void;
 } {
   const opener = useRef<Element | null>(null);
   return {
-    onOpenAutoFocus: () => {
+    onOpenAutoFocus: (event) => {
       opener.current = document.activeElement;
+      const field =
+        event.target instanceof HTMLElement && event.target.querySelector<HTMLElement>(fields);
+      if (!field) return;
+      event.preventDefault();
+      field.focus();
     },
     onCloseAutoFocus: (event) => {
       event.preventDefault();

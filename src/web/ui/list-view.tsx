@@ -117,7 +117,7 @@ export function ListToolbar<Row>({
       )}
       {!isShort && sortings.length > 0 && (
         <label
-          className={`flex items-center gap-2 text-[13px] text-muted ${isOfCards ? "" : "wide:hidden"}`}
+          className={`flex items-center gap-2 text-[13px] whitespace-nowrap text-muted ${isOfCards ? "" : "wide:hidden"}`}
         >
           Sort by
           <select

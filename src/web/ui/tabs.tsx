@@ -8,7 +8,10 @@ interface TabsProps<Name extends string> {
   tabs: readonly { value: Name; label: string; content: ReactNode }[];
 }
 
-/** Tabs whose choice lives outside, in the address. */
+/**
+ * Tabs whose choice lives outside, in the address. Arrow keys move along them and Enter chooses: a tab
+ * that only regains the focus must not be chosen by that.
+ */
 export function Tabs<Name extends string>({
   label,
   value,
@@ -22,7 +25,11 @@ export function Tabs<Name extends string>({
     chosen?.scrollIntoView({ block: "nearest", inline: "nearest" });
   }, [value]);
   return (
-    <Radix.Root value={value} onValueChange={(next) => onChange(next as Name)}>
+    <Radix.Root
+      activationMode="manual"
+      value={value}
+      onValueChange={(next) => onChange(next as Name)}
+    >
       <Radix.List
         ref={list}
         aria-label={label}

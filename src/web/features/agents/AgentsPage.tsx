@@ -1,6 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
-import { type ReactElement, useState } from "react";
+import type { ReactElement } from "react";
+import { useNewDialog } from "../../dialog-search.js";
 import { paths } from "../../paths.js";
 import { Button } from "../../ui/button.js";
 import { Card } from "../../ui/card.js";
@@ -11,6 +12,7 @@ import { PermissionHint } from "../organizations/permission-hint.js";
 import { useRefusal } from "../organizations/permissions.js";
 import { RequireOrganization } from "../organizations/require-organization.js";
 import { projectsQuery } from "../projects/queries.js";
+import { CrumbLink } from "../shell/crumb-link.js";
 import { AgentList } from "./agent-list.js";
 import { NewAgentDialog } from "./new-agent-dialog.js";
 
@@ -31,7 +33,7 @@ function Agents({ orgId, orgName }: { orgId: string; orgName: string }): ReactEl
   const navigate = useNavigate();
   const projects = useQuery(projectsQuery(orgId));
   const reason = useRefusal(orgId)("agent:write");
-  const [isAdding, setAdding] = useState(false);
+  const dialog = useNewDialog();
 
   // A filter of another organization's project, left in the address by a switch, filters nothing.
   const projectId = projects.data?.find(({ id }) => id === search.project)?.id;
@@ -39,6 +41,11 @@ function Agents({ orgId, orgName }: { orgId: string; orgName: string }): ReactEl
   return (
     <Page
       title="Agents"
+      crumbs={[
+        <CrumbLink key="organization" {...paths.organization(orgId)}>
+          <PlainText value={orgName} />
+        </CrumbLink>,
+      ]}
       description={
         <>
           Working for <PlainText value={orgName} />
@@ -67,7 +74,7 @@ function Agents({ orgId, orgName }: { orgId: string; orgName: string }): ReactEl
             disabledReason={
               reason ?? (hasNoProject ? "Create a project first: agents work on one." : undefined)
             }
-            onClick={() => setAdding(true)}
+            onClick={dialog.open}
           >
             New Agent
           </Button>
@@ -95,8 +102,8 @@ function Agents({ orgId, orgName }: { orgId: string; orgName: string }): ReactEl
         />
       </Card>
       <NewAgentDialog
-        isOpen={isAdding}
-        onClose={() => setAdding(false)}
+        isOpen={dialog.isOpen && reason === undefined}
+        onClose={dialog.close}
         orgId={orgId}
         projectId={projectId}
       />

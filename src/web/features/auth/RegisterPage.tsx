@@ -45,7 +45,8 @@ export function RegisterPage(): ReactElement {
     onDone: (member) => {
       queries.clear();
       if (member) welcome(member);
-      else history.replace(destinationOf(redirect));
+      // Who is new is shown the way.
+      else history.replace(destinationOf(redirect, "/welcome"));
     },
   });
 

@@ -32,8 +32,8 @@ export function AuthLayout({
  * Where to go after signing in: the page asked for, or the organizations. Only a path of this app; a
  * link must not send people elsewhere.
  */
-export function destinationOf(redirect: string | undefined): string {
+export function destinationOf(redirect: string | undefined, otherwise = "/organizations"): string {
   const path = sitePath(redirect ?? "");
-  const isElsewhere = path !== null && !/^\/(login|register)([?#]|$)/.test(path);
-  return isElsewhere ? path : "/organizations";
+  const isElsewhere = path !== null && !/^\/((login|register)([?#]|$)|$)/.test(path);
+  return isElsewhere ? path : otherwise;
 }

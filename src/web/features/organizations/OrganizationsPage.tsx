@@ -83,7 +83,17 @@ export function OrganizationsPage(): ReactElement {
       ) : list.isLoadingError ? (
         <QueryError error={list.error} onRetry={() => void list.refetch()} />
       ) : list.data.length === 0 ? (
-        <EmptyState title="You belong to no organization yet" action={newOrganization}>
+        <EmptyState
+          title="You belong to no organization yet"
+          action={
+            <div className="flex flex-wrap justify-center gap-2">
+              {newOrganization}
+              <Link {...paths.welcome()} className={buttonClass()}>
+                Getting started
+              </Link>
+            </div>
+          }
+        >
           An organization holds your projects, agents and their limits. Create the first one, or ask
           a colleague to add you to theirs.
         </EmptyState>

@@ -1,7 +1,8 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import { type ReactElement, useState } from "react";
+import type { ReactElement } from "react";
 import type { Project } from "#shared/api/projects.js";
+import { useNewDialog } from "../../dialog-search.js";
 import { useListView } from "../../list-search.js";
 import { paths } from "../../paths.js";
 import { Button } from "../../ui/button.js";
@@ -24,6 +25,7 @@ import { Time } from "../../ui/time.js";
 import { PermissionHint } from "../organizations/permission-hint.js";
 import { useRefusal } from "../organizations/permissions.js";
 import { RequireOrganization } from "../organizations/require-organization.js";
+import { CrumbLink } from "../shell/crumb-link.js";
 import { QueryError } from "../shell/query-state.js";
 import { NewProjectDialog } from "./new-project-dialog.js";
 import { ProjectStatus } from "./project-status.js";
@@ -53,22 +55,22 @@ export function ProjectsPage(): ReactElement {
 function ProjectList({ orgId, orgName }: { orgId: string; orgName: string }): ReactElement {
   const projects = useQuery(projectsQuery(orgId));
   const writeReason = useRefusal(orgId)("project:write");
-  const [isAdding, setAdding] = useState(false);
+  const dialog = useNewDialog();
   const view = useListView(projects.data ?? [], { sortings, textOf });
 
   const newProject = (
-    <Button
-      variant="primary"
-      icon="plus"
-      disabledReason={writeReason}
-      onClick={() => setAdding(true)}
-    >
+    <Button variant="primary" icon="plus" disabledReason={writeReason} onClick={dialog.open}>
       New Project
     </Button>
   );
   return (
     <Page
       title="Projects"
+      crumbs={[
+        <CrumbLink key="organization" {...paths.organization(orgId)}>
+          <PlainText value={orgName} />
+        </CrumbLink>,
+      ]}
       description={
         <>
           Git repositories of <PlainText value={orgName} />
@@ -101,7 +103,11 @@ function ProjectList({ orgId, orgName }: { orgId: string; orgName: string }): Re
           </Card>
         </>
       )}
-      <NewProjectDialog isOpen={isAdding} onClose={() => setAdding(false)} orgId={orgId} />
+      <NewProjectDialog
+        isOpen={dialog.isOpen && writeReason === undefined}
+        onClose={dialog.close}
+        orgId={orgId}
+      />
     </Page>
   );
 }

@@ -32,9 +32,12 @@ export function NewProjectDialog({ isOpen, onClose, orgId }: NewProjectDialogPro
     >
       <NewProjectForm
         orgId={orgId}
-        onClose={onClose}
+        onCancel={onClose}
         onCreated={(project) => {
-          if (project.status === "ready") void navigate(paths.project(project.id));
+          // In the place of the dialog, so that Back leads to the list.
+          if (project.status === "ready")
+            void navigate({ ...paths.project(project.id), replace: true });
+          else onClose();
         }}
       />
     </Dialog>
@@ -54,11 +57,12 @@ const blank: Values = { name: "", slug: "", description: "", contents: "empty", 
 
 interface NewProjectFormProps {
   orgId: string;
-  onClose: () => void;
+  /** Offered where the form is in a dialog. */
+  onCancel?: () => void;
   onCreated: (project: Project) => void;
 }
 
-function NewProjectForm({ orgId, onClose, onCreated }: NewProjectFormProps): ReactElement {
+export function NewProjectForm({ orgId, onCancel, onCreated }: NewProjectFormProps): ReactElement {
   const form = useForm({
     endpoint: api.projects.create,
     saved: blank,
@@ -76,10 +80,7 @@ function NewProjectForm({ orgId, onClose, onCreated }: NewProjectFormProps): Rea
     fieldOf: slugCodes,
     refresh: [projectsKey, organizationsKey],
     say: ({ status }) => (status === "importing" ? "Import started" : "Project created"),
-    onDone: (project) => {
-      onClose();
-      onCreated(project);
-    },
+    onDone: onCreated,
   });
   const setSlug = (slug: string): void => form.set({ slug });
 
@@ -124,7 +125,7 @@ function NewProjectForm({ orgId, onClose, onCreated }: NewProjectFormProps): Rea
         ]}
       />
       <DialogActions>
-        <Button onClick={onClose}>Cancel</Button>
+        {onCancel && <Button onClick={onCancel}>Cancel</Button>}
         <Button type="submit" variant="primary" pending={form.pending}>
           Create Project
         </Button>

@@ -1,8 +1,17 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link, Outlet, useRouterState } from "@tanstack/react-router";
-import { lazy, type ReactElement, Suspense, useEffect, useRef, useState } from "react";
+import {
+  lazy,
+  type ReactElement,
+  type ReactNode,
+  Suspense,
+  useEffect,
+  useRef,
+  useState,
+} from "react";
 import { paths } from "../../paths.js";
 import { IconButton } from "../../ui/button.js";
+import { Icon } from "../../ui/icons.js";
 import { Skeleton } from "../../ui/states.js";
 import { meQuery } from "../auth/queries.js";
 import { Brand } from "./brand.js";
@@ -16,12 +25,16 @@ const VerifyReminder = lazy(async () => ({
 const LiveUpdates = lazy(async () => ({
   default: (await import("./live-updates.js")).LiveUpdates,
 }));
+const openPalette = () => import("./command-palette.js");
+const CommandPalette = lazy(async () => ({ default: (await openPalette()).CommandPalette }));
 const PhoneMenu = lazy(async () => ({ default: (await import("./phone-menu.js")).PhoneMenu }));
 
 /** Sidebar, header and the page; below 1024 pixels the sidebar is a menu. */
-export function AppShell(): ReactElement {
+export function AppShell({ children }: { children?: ReactNode }): ReactElement {
   const main = useFocusOnNavigation();
   const [isMenuOpen, setMenuOpen] = useState(false);
+  const [isPaletteOpen, setPaletteOpen] = useState(false);
+  usePaletteShortcut(() => setPaletteOpen((isOpen) => !isOpen));
   return (
     <div className="min-h-dvh lg:grid lg:grid-cols-[14rem_minmax(0,1fr)] print:block">
       <a
@@ -44,9 +57,15 @@ export function AppShell(): ReactElement {
           <Brand />
         </Link>
         <Navigation />
+        <Link
+          {...paths.welcome()}
+          className="mt-auto -mb-4 rounded-md px-2.5 py-1.5 text-[13px] text-muted hover:bg-sunken hover:text-ink"
+        >
+          Getting started
+        </Link>
         <a
           href="/api/docs"
-          className="mt-auto rounded-md px-2.5 py-1.5 text-[13px] text-muted hover:bg-sunken hover:text-ink"
+          className=" rounded-md px-2.5 py-1.5 text-[13px] text-muted hover:bg-sunken hover:text-ink"
         >
           API reference
         </a>
@@ -62,7 +81,22 @@ export function AppShell(): ReactElement {
             onClick={() => setMenuOpen(true)}
           />
           <OrganizationMenu />
-          <div className="ml-auto flex items-center">
+          <div className="ml-auto flex items-center gap-2">
+            <button
+              type="button"
+              aria-label="Search and commands"
+              aria-haspopup="dialog"
+              aria-keyshortcuts="Control+K Meta+K"
+              onPointerEnter={() => void openPalette()}
+              onClick={() => setPaletteOpen(true)}
+              className="inline-flex size-8 items-center justify-center gap-2 rounded-md text-muted hover:bg-sunken hover:text-ink sm:w-auto sm:border sm:border-line sm:px-2.5 lg:min-w-56 lg:justify-start"
+            >
+              <Icon name="search" />
+              <span className="hidden lg:inline">Search or jump to…</span>
+              <kbd className="hidden rounded border border-line px-1.5 font-mono text-xs leading-4.5 sm:inline lg:ml-auto">
+                {shortcut}
+              </kbd>
+            </button>
             <ProfileMenu />
           </div>
         </header>
@@ -73,14 +107,17 @@ export function AppShell(): ReactElement {
           tabIndex={-1}
           className="min-w-0 flex-1 px-4 pt-5 pb-16 sm:px-8 print:p-0"
         >
-          <Suspense fallback={<Skeleton />}>
-            <Outlet />
-          </Suspense>
+          <Suspense fallback={<Skeleton />}>{children ?? <Outlet />}</Suspense>
         </main>
       </div>
       <Suspense>
         <LiveUpdates />
       </Suspense>
+      {isPaletteOpen && (
+        <Suspense>
+          <CommandPalette onClose={() => setPaletteOpen(false)} />
+        </Suspense>
+      )}
       {isMenuOpen && (
         <Suspense>
           <PhoneMenu onClose={() => setMenuOpen(false)} />
@@ -88,6 +125,26 @@ export function AppShell(): ReactElement {
       )}
     </div>
   );
+}
+
+const isMac = /mac|iphone|ipad/i.test(navigator.userAgent);
+const shortcut = isMac ? "⌘K" : "Ctrl K";
+
+function usePaletteShortcut(toggle: () => void): void {
+  const latest = useRef(toggle);
+  useEffect(() => {
+    latest.current = toggle;
+  });
+  useEffect(() => {
+    const handleKey = (event: KeyboardEvent): void => {
+      const isShortcut = event.key.toLowerCase() === "k" && (isMac ? event.metaKey : event.ctrlKey);
+      if (!isShortcut || event.shiftKey || event.altKey) return;
+      event.preventDefault();
+      latest.current();
+    };
+    document.addEventListener("keydown", handleKey);
+    return () => document.removeEventListener("keydown", handleKey);
+  }, []);
 }
 
 const hiddenKey = "omoi.reminder-hidden";

@@ -11,10 +11,11 @@ interface Place {
   search: object;
 }
 
-/** A tab of a page holds forms of its own; filters and sorting leave what is typed where it is. */
+/** Tabs and dialogs hold forms of their own; filters and sorting leave what is typed where it is. */
 function isElsewhere(current: Place, next: Place): boolean {
-  const tabOf = ({ search }: Place): unknown => ("tab" in search ? search.tab : undefined);
-  return current.pathname !== next.pathname || tabOf(current) !== tabOf(next);
+  const formsOf = ({ pathname, search }: Place): string =>
+    JSON.stringify([pathname, "tab" in search && search.tab, "new" in search]);
+  return formsOf(current) !== formsOf(next);
 }
 
 /** Asks before a link, the back button or closing the tab loses something typed. */

@@ -2,12 +2,11 @@ import { useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import type { User } from "#shared/api/auth.js";
-import { useAction } from "../../action.js";
-import { ApiError, client } from "../../api.js";
 import { paths } from "../../paths.js";
 import { Menu, MenuHeading, MenuItem, MenuLine } from "../../ui/menu.js";
 import { PlainText } from "../../ui/plain-text.js";
 import { meQuery } from "../auth/queries.js";
+import { useSignOut } from "./sign-out.js";
 
 /** Who one is, and the way out. */
 export function ProfileChoices({ trigger }: { trigger: ReactElement }): ReactElement {
@@ -15,23 +14,7 @@ export function ProfileChoices({ trigger }: { trigger: ReactElement }): ReactEle
   const me = queries.getQueryData<User>(meQuery.queryKey);
   const navigate = useNavigate();
 
-  const signOut = useAction({
-    run: async () => {
-      try {
-        return await client.auth.logout();
-      } catch (error) {
-        // Already signed out elsewhere: what was asked for is so.
-        if (error instanceof ApiError && error.status === 401)
-          return { data: undefined, status: 204 };
-        throw error;
-      }
-    },
-    onDone: () => {
-      queries.clear();
-      void navigate({ ...paths.login(), ignoreBlocker: true });
-    },
-    toastErrors: true,
-  });
+  const signOut = useSignOut();
   return (
     <Menu label="Profile" align="end" trigger={trigger}>
       {me && (

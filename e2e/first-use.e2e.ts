@@ -1,0 +1,98 @@
+/// <reference lib="dom" />
+import { execFileSync } from "node:child_process";
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { startTestApp, type TestApp } from "#test/app.js";
+import { expectAccessible } from "./accessible.js";
+import { launchBrowser, screenshot, watchConsole } from "./browser.js";
+
+let app: TestApp;
+let browser: Browser;
+let page: Page;
+let consoleMessages: string[];
+
+beforeAll(async () => {
+  app = await startTestApp();
+  browser = await launchBrowser();
+  page = await (await browser.newContext({ viewport: { width: 1440, height: 900 } })).newPage();
+  page.setDefaultTimeout(15_000);
+  consoleMessages = watchConsole(page);
+});
+afterAll(async () => {
+  await browser.close();
+  await app.close();
+});
+
+const button = (name: string | RegExp) => page.getByRole("button", { name, exact: true });
+const field = (name: string) => page.getByLabel(name, { exact: true });
+const current = () => page.locator("[aria-current=step]");
+
+test("from a first visit to a commit and a key, each step real, skippable and resumable", async () => {
+  await page.goto(`${app.url}/`);
+  await page.waitForURL(/\/login/);
+  await page.getByRole("link", { name: "Create an account" }).click();
+  await field("E-mail address").fill("ada@example");
+  // A field is judged as it is left, and from then on as one types.
+  await field("Password").focus();
+  await page.getByText("Must be an e-mail address").waitFor();
+  await field("E-mail address").fill("ada@example.com");
+  await page.getByText("Must be an e-mail address").waitFor({ state: "hidden" });
+  await field("Password").fill("correct staple horse");
+  await button("Create account").click();
+  await page.waitForURL(/\/welcome$/);
+  await current().getByRole("heading", { name: "Create an organization" }).waitFor();
+  await expectAccessible(page, "the first step");
+  await screenshot(page, "welcome");
+
+  await button("Create Organization").click();
+  await page.getByText("Must not be empty").waitFor();
+  await field("Organization name").fill("Acme Corp");
+  await page.getByText("Must not be empty").waitFor({ state: "hidden" });
+  await button("Create Organization").click();
+
+  await current().getByRole("heading", { name: "Add a project" }).waitFor();
+  await field("Name").fill("Auth Service");
+  await button("Create Project").click();
+
+  // Whoever leaves goes on where it is.
+  await current().getByRole("heading", { name: "Give an agent its workspace" }).waitFor();
+  await page.goto(`${app.url}/organizations`);
+  await page.getByRole("link", { name: "Getting started" }).click();
+  await button("Create Agent and Workspace").click();
+
+  await current().getByRole("heading", { name: "Make a first commit" }).waitFor();
+  const command = current().getByText(/^echo /);
+  await command.waitFor();
+  await expectAccessible(page, "the commit");
+  await button("Commit").click();
+  await page.getByText("Nothing has changed in the folder yet").waitFor();
+  execFileSync("sh", ["-c", await command.innerText()]);
+  await button("Commit").click();
+
+  await current().getByRole("heading", { name: "Generate an API key" }).waitFor();
+  await button("Skip: Generate an API key").click();
+  await page.getByRole("heading", { name: "What next" }).waitFor();
+  await page.reload();
+  await page.getByText("· skipped").waitFor();
+  await button("Open: Generate an API key").click();
+  await button("Generate Key").click();
+  const key = await page.getByText(/^sk_live_[0-9A-Za-z]{36}$/).innerText();
+  await expectAccessible(page, "the key");
+  const answer = await fetch(`${app.url}/api/v1/projects`, {
+    headers: { authorization: `Bearer ${key}` },
+  });
+  expect(await answer.json()).toMatchObject([{ name: "Auth Service" }]);
+  await button("Done").click();
+  await page.getByText("All done. Your agents can work.").waitFor();
+  await expectAccessible(page, "the end");
+  expect(await page.content()).not.toContain(key);
+
+  // Nothing secret is kept where scripts can read it.
+  const stored = await page.evaluate(
+    () =>
+      JSON.stringify([Object.entries(localStorage), Object.entries(sessionStorage)]) +
+      document.cookie,
+  );
+  expect(stored).not.toMatch(/sk_live_|ocs_|oat_/);
+  expect(consoleMessages).toEqual([]);
+});

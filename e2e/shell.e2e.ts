@@ -1,0 +1,241 @@
+/// <reference lib="dom" />
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
+import { makeOrganization, makeProject, makeWorkspace } from "#test/factories.js";
+import { expectAccessible } from "./accessible.js";
+import { launchBrowser, screenshot, watchConsole } from "./browser.js";
+
+let app: TestApp;
+let browser: Browser;
+let page: Page;
+let owner: TestPerson;
+let orgId: string;
+let orgName: string;
+let consoleMessages: string[];
+
+async function signIn(person: TestPerson): Promise<Page> {
+  const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
+  const signedIn = await context.newPage();
+  signedIn.setDefaultTimeout(15_000);
+  await signedIn.goto(`${app.url}/projects`);
+  await signedIn.getByLabel("E-mail address").fill(person.email);
+  await signedIn.getByLabel("Password", { exact: true }).fill(person.password);
+  await signedIn.getByRole("button", { name: "Sign in", exact: true }).click();
+  await signedIn.waitForURL(/\/projects/);
+  return signedIn;
+}
+
+beforeAll(async () => {
+  app = await startTestApp();
+  browser = await launchBrowser();
+  owner = await app.person("Ada");
+  const organization = await makeOrganization(owner);
+  ({ id: orgId, name: orgName } = organization);
+  const project = await makeProject(owner, orgId);
+  await makeWorkspace(owner, project.id);
+  for (const name of ["Atlas", "Borealis", "Cumulus", "Drift", "Ember", "Fjord"]) {
+    await owner.api.projects.create({ body: { organization_id: orgId, name } });
+  }
+  page = await signIn(owner);
+  consoleMessages = watchConsole(page);
+});
+afterAll(async () => {
+  await browser.close();
+  await app.close();
+});
+
+const button = (name: string | RegExp) => page.getByRole("button", { name, exact: true });
+const field = (name: string) => page.getByLabel(name, { exact: true });
+const palette = () => page.getByRole("combobox", { name: "Search and commands" });
+const active = () => page.locator("[role=option][aria-selected=true]");
+const dialog = () => page.getByRole("dialog");
+const firstProjects = () => page.getByRole("table", { name: "Projects" }).getByRole("row");
+
+test("the palette goes anywhere and does anything by the keyboard alone", async () => {
+  await page.getByRole("heading", { level: 1, name: "Projects" }).waitFor();
+  await page.keyboard.press("Control+k");
+  await palette().waitFor();
+  await page.getByRole("option", { name: /Atlas/ }).waitFor({ state: "attached" });
+  await expectAccessible(page, "the palette");
+  await screenshot(page, "command-palette");
+  expect(await palette().evaluate((input) => input === document.activeElement)).toBe(true);
+  await palette().fill("bor");
+  await active().getByText("Borealis", { exact: true }).waitFor();
+  await page.keyboard.press("Enter");
+  await page.getByRole("heading", { level: 1, name: "Borealis" }).waitFor();
+
+  await page.keyboard.press("Control+k");
+  await palette().fill("settings mem");
+  await active().getByText("Settings: Members").waitFor();
+  await page.keyboard.press("Enter");
+  await page.waitForURL(/tab=members/);
+
+  await page.keyboard.press("Control+k");
+  await palette().fill("zzzz");
+  await page.getByText("Nothing fits.").waitFor();
+  await page.keyboard.press("Escape");
+  await palette().waitFor({ state: "hidden" });
+
+  // What it opens is a dialog that the address holds; Back closes it.
+  await page.keyboard.press("Control+k");
+  await palette().fill("new pro");
+  await page.keyboard.press("Enter");
+  await dialog().getByRole("heading", { name: "New Project" }).waitFor();
+  expect(page.url()).toMatch(/\/projects\?new=true$/);
+  await page.goBack();
+  await page.waitForURL(/tab=members/);
+
+  // By mouse and screen reader it is a button; the focus goes back to it.
+  await button("Search and commands").click();
+  await palette().waitFor();
+  await page.keyboard.press("Escape");
+  await palette().waitFor({ state: "hidden" });
+  expect(
+    await button("Search and commands").evaluate((element) => element === document.activeElement),
+  ).toBe(true);
+});
+
+test("a table is searched and sorted, and its address says how", async () => {
+  await page.goto(`${app.url}/projects`);
+  await button("Project").click();
+  await page.waitForURL(/sort=name/);
+  await button("Project").click();
+  await page.waitForURL(/sort=-name/);
+  expect(await page.getByRole("columnheader", { name: "Project" }).getAttribute("aria-sort")).toBe(
+    "descending",
+  );
+  await page.keyboard.press("/");
+  await page.keyboard.type("r");
+  await page.getByText("5 of 7 projects").waitFor();
+  await page.waitForURL(/q=r/);
+  await page.reload();
+  await page.getByText("5 of 7 projects").waitFor();
+  expect(await firstProjects().nth(1).innerText()).toMatch(/^project-/);
+  expect(await firstProjects().nth(5).innerText()).toContain("Borealis");
+  await expectAccessible(page, "a narrowed table");
+  await page.getByRole("searchbox").fill("nothing like it");
+  await page.getByText("No project fits this search.").waitFor();
+  await button("Clear search").click();
+  await page.getByRole("link", { name: "Atlas" }).waitFor();
+});
+
+test("what was typed is asked about before it is lost, by any way out", async () => {
+  await page.goto(`${app.url}/projects`);
+  await button("New Project").click();
+  expect(await field("Name").evaluate((input) => input === document.activeElement)).toBe(true);
+  await field("Name").fill("Half typed");
+  await page.keyboard.press("Escape");
+  await dialog().getByText("Discard what you typed?").waitFor();
+  await expectAccessible(page, "the question");
+  await button("Keep editing").click();
+  expect(await field("Name").inputValue()).toBe("Half typed");
+  await page.goBack();
+  await button("Keep editing").click();
+  expect(await field("Name").inputValue()).toBe("Half typed");
+  await page.keyboard.press("Escape");
+  await button("Discard").click();
+  await dialog().waitFor({ state: "hidden" });
+
+  await page.goto(`${app.url}/organizations/${orgId}/settings`);
+  await field("Description").fill("Not saved yet");
+  await page.getByRole("tab", { name: "Billing" }).click();
+  await button("Keep editing").click();
+  expect(await field("Description").inputValue()).toBe("Not saved yet");
+  await page.getByRole("link", { name: "Agents" }).click();
+  await button("Discard").click();
+  await page.waitForURL(/\/agents$/);
+});
+
+test("two tabs that edit the same thing: the second is told, and nothing typed is lost", async () => {
+  const other = await page.context().newPage();
+  other.setDefaultTimeout(15_000);
+  for (const tab of [page, other]) {
+    // Without the event stream a tab learns of it only when it saves.
+    await tab.route("**/events", (route) => route.abort());
+    await tab.goto(`${app.url}/organizations/${orgId}/settings`);
+    await tab.getByLabel("Description", { exact: true }).waitFor();
+  }
+  consoleMessages.length = 0;
+  await page.getByLabel("Description", { exact: true }).fill("By the first tab");
+  await other.getByLabel("Description", { exact: true }).fill("By the second tab");
+  await other.getByLabel("Name", { exact: true }).fill("Renamed");
+  await page.getByRole("button", { name: "Save Changes" }).click();
+  await page.getByText("Changes saved").waitFor();
+
+  await other.getByRole("button", { name: "Save Changes" }).click();
+  await other.getByText(/Somebody saved changes while you edited/).waitFor();
+  await other.getByText("By the first tab").waitFor();
+  await expectAccessible(other, "an edit that crossed another");
+  expect(await other.getByLabel("Description", { exact: true }).inputValue()).toBe(
+    "By the second tab",
+  );
+  expect(await other.getByLabel("Name", { exact: true }).inputValue()).toBe("Renamed");
+  await other.getByRole("button", { name: "Use what was saved as Description" }).click();
+  await other.getByRole("button", { name: "Save Changes" }).click();
+  await other.getByText("Changes saved").waitFor();
+  const { data } = await owner.api.organizations.get({ params: { org_id: orgId } });
+  expect(data).toMatchObject({ name: "Renamed", description: "By the first tab" });
+  await owner.api.organizations.update({ params: { org_id: orgId }, body: { name: orgName } });
+  await other.close();
+  await page.unroute("**/events");
+  consoleMessages.length = 0;
+});
+
+test("an API that fails midway is told, nothing typed is lost, and the next try makes one", async () => {
+  await page.goto(`${app.url}/projects?new=true`);
+  await field("Name").fill("Survivor");
+  // The server does it, and its answer is lost.
+  await page.route("**/api/v1/projects", async (route) => {
+    if (route.request().method() !== "POST") return route.continue();
+    await route.fetch();
+    return route.abort();
+  });
+  await button("Create Project").click();
+  await dialog().getByText("The server does not answer.").waitFor();
+  await expectAccessible(page, "a form without an answer");
+  expect(await field("Name").inputValue()).toBe("Survivor");
+  await page.unroute("**/api/v1/projects");
+  await button("Create Project").dblclick();
+  await page.getByRole("heading", { level: 1, name: "Survivor" }).waitFor();
+  const { data } = await owner.api.projects.list({ query: { organization_id: orgId } });
+  expect(data.filter(({ name }) => name === "Survivor")).toHaveLength(1);
+
+  // A list that cannot be read says so, and is there on the next try.
+  await page.route("**/api/v1/projects?*", (route) =>
+    route.fulfill({ status: 503, body: "{}", contentType: "application/json" }),
+  );
+  await page.goto(`${app.url}/projects`);
+  await page.getByRole("alert").waitFor();
+  await expectAccessible(page, "a page that cannot load");
+  await page.unroute("**/api/v1/projects?*");
+  await button("Retry").click();
+  await page.getByRole("link", { name: "Survivor" }).waitFor();
+  consoleMessages.length = 0;
+});
+
+test("an address of nothing helps on, in and out of the app's frame", async () => {
+  await page.goto(`${app.url}/nowhere/at/all`);
+  await page.getByRole("heading", { name: "There is no page at this address" }).waitFor();
+  await expectAccessible(page, "no page");
+  await page.keyboard.press("Control+k");
+  await palette().waitFor();
+  await page.keyboard.press("Escape");
+  await page.getByRole("main").getByRole("link", { name: "Projects" }).click();
+  await page.waitForURL(/\/projects$/);
+});
+
+test("keyboard: skip link, heading focus after navigation, titles", async () => {
+  await page.goto(`${app.url}/organizations`);
+  await page.getByRole("heading", { level: 1 }).waitFor();
+  await page.keyboard.press("Tab");
+  expect(await page.evaluate(() => document.activeElement?.textContent)).toBe("Skip to content");
+  await page
+    .getByRole("navigation", { name: "Main" })
+    .getByRole("link", { name: "Agents" })
+    .click();
+  await page.getByRole("heading", { level: 1, name: "Agents" }).waitFor();
+  await page.waitForFunction(() => document.activeElement?.closest("main") !== null);
+  expect(await page.title()).toBe("Agents · Omoi");
+  expect(consoleMessages).toEqual([]);
+});

@@ -1,0 +1,272 @@
+import { Link } from "@tanstack/react-router";
+import { type ReactElement, type ReactNode, useEffect, useRef, useState } from "react";
+import { paths } from "../../paths.js";
+import { Button, buttonClass } from "../../ui/button.js";
+import { Icon } from "../../ui/icons.js";
+import { Page } from "../../ui/page.js";
+import { Skeleton } from "../../ui/states.js";
+import { QueryError } from "../shell/query-state.js";
+import { AgentStep } from "./agent-step.js";
+import { CommitStep } from "./commit-step.js";
+import { KeyStep } from "./key-step.js";
+import { OrganizationStep } from "./organization-step.js";
+import { type Progress, type Step, steps, useProgress, useSkip } from "./progress.js";
+import { ProjectStep } from "./project-step.js";
+
+const titles: Record<Step, { title: string; lead: string }> = {
+  organization: {
+    title: "Create an organization",
+    lead: "It holds your projects, agents, members and their limits.",
+  },
+  project: {
+    title: "Add a project",
+    lead: "A git repository that agents work on: a new one, or one you have.",
+  },
+  agent: {
+    title: "Give an agent its workspace",
+    lead: "A branch and a folder of its own, where it disturbs nobody.",
+  },
+  commit: {
+    title: "Make a first commit",
+    lead: "What is done in the folder becomes a commit on the agent's branch.",
+  },
+  key: {
+    title: "Generate an API key",
+    lead: "For scripts, CI and git: it acts as you, within its scope.",
+  },
+};
+
+/** The short way from nothing to an agent at work; each step does what it says. */
+export function WelcomePage(): ReactElement {
+  const progress = useProgress();
+  const { skip, pending } = useSkip();
+  const [opened, setOpened] = useState<Step | null>(null);
+  // A key is shown once: its step stays open until it was copied.
+  const [kept, setKept] = useState<Step | null>(null);
+  const { done, skipped } = progress;
+  const current = kept ?? opened ?? progress.current;
+  const count = steps.filter((step) => done.has(step)).length;
+
+  const handleSkip = (step: Step): void => {
+    setOpened(null);
+    skip([...skipped, step]);
+  };
+  return (
+    <Page
+      title="Getting started"
+      width="narrow"
+      description={
+        progress.isPending
+          ? "From nothing to an agent whose work merges."
+          : progress.current === undefined && count === steps.length
+            ? "All done. Your agents can work."
+            : `${count} of ${steps.length} done. Leave whenever you like: it goes on where you are.`
+      }
+      actions={
+        progress.current !== undefined && (
+          <Button
+            variant="ghost"
+            pending={pending}
+            onClick={() => skip(steps.filter((step) => !done.has(step)))}
+          >
+            Skip all
+          </Button>
+        )
+      }
+    >
+      {progress.isPending ? (
+        <Skeleton rows={5} />
+      ) : progress.error ? (
+        <QueryError error={progress.error} onRetry={() => location.reload()} />
+      ) : (
+        <>
+          <ol className="flex flex-col">
+            {steps.map((step, index) => (
+              <StepItem
+                key={step}
+                step={step}
+                number={index + 1}
+                progress={progress}
+                isCurrent={step === current}
+                isLast={index === steps.length - 1}
+                onOpen={() => setOpened(step)}
+                onSkip={() => handleSkip(step)}
+              >
+                <StepBody
+                  step={step}
+                  progress={progress}
+                  onDone={() => setOpened(null)}
+                  onKeep={(isKept) => {
+                    setKept(isKept ? step : null);
+                    if (!isKept) setOpened(null);
+                  }}
+                />
+              </StepItem>
+            ))}
+          </ol>
+          {current === undefined && <WhatNext progress={progress} />}
+        </>
+      )}
+    </Page>
+  );
+}
+
+interface StepItemProps {
+  step: Step;
+  number: number;
+  progress: Progress;
+  isCurrent: boolean;
+  isLast: boolean;
+  onOpen: () => void;
+  onSkip: () => void;
+  children: ReactNode;
+}
+
+function StepItem({
+  step,
+  number,
+  progress,
+  isCurrent,
+  isLast,
+  onOpen,
+  onSkip,
+  children,
+}: StepItemProps): ReactElement {
+  const isDone = progress.done.has(step);
+  const { title, lead } = titles[step];
+  const heading = useRef<HTMLHeadingElement>(null);
+  // The step that comes up by itself when the one before is done takes the focus along.
+  const wasCurrent = useRef(isCurrent);
+  useEffect(() => {
+    if (isCurrent && !wasCurrent.current) heading.current?.focus();
+    wasCurrent.current = isCurrent;
+  }, [isCurrent]);
+  return (
+    <li
+      aria-current={isCurrent ? "step" : undefined}
+      className="grid grid-cols-[2rem_minmax(0,1fr)] gap-x-3"
+    >
+      <div className="flex flex-col items-center" aria-hidden="true">
+        <span
+          className={`grid size-8 place-items-center rounded-full text-[13px] font-semibold ${isDone ? "bg-good-soft text-good" : isCurrent ? "bg-accent text-on-accent" : "bg-sunken text-muted"}`}
+        >
+          {isDone ? <Icon name="check" /> : number}
+        </span>
+        {!isLast && <span className="my-1 w-px flex-1 bg-line" />}
+      </div>
+      <div
+        className={
+          isCurrent
+            ? "mb-4 rounded-lg border border-line bg-surface p-4 shadow-raised"
+            : "pt-1 pb-5"
+        }
+      >
+        <div className="flex flex-wrap items-start justify-between gap-x-4 gap-y-1">
+          <div className="min-w-0">
+            <h2 ref={heading} tabIndex={-1} className="font-semibold outline-none">
+              {title}
+              {isDone && <span className="sr-only"> (done)</span>}
+              {progress.skipped.has(step) && (
+                <span className="font-normal text-muted"> · skipped</span>
+              )}
+            </h2>
+            {(isCurrent || !isDone) && <p className="text-muted">{lead}</p>}
+          </div>
+          {isCurrent && !isDone ? (
+            <Button variant="ghost" size="sm" aria-label={`Skip: ${title}`} onClick={onSkip}>
+              Skip
+            </Button>
+          ) : (
+            !isDone &&
+            !isCurrent && (
+              <Button variant="ghost" size="sm" aria-label={`Open: ${title}`} onClick={onOpen}>
+                Open
+              </Button>
+            )
+          )}
+        </div>
+        {isCurrent && <div className="mt-4">{children}</div>}
+      </div>
+    </li>
+  );
+}
+
+interface StepBodyProps {
+  step: Step;
+  progress: Progress;
+  onDone: () => void;
+  onKeep: (isKept: boolean) => void;
+}
+
+function StepBody({ step, progress, onDone, onKeep }: StepBodyProps): ReactElement {
+  const { organization, project, agent, workspace } = progress;
+  const first = (what: string): ReactElement => (
+    <p className="text-muted">This needs {what} first.</p>
+  );
+  switch (step) {
+    case "organization":
+      return <OrganizationStep onDone={onDone} />;
+    case "project":
+      return organization ? (
+        <ProjectStep orgId={organization.id} project={project} onDone={onDone} />
+      ) : (
+        first("an organization")
+      );
+    case "agent":
+      return organization && project?.status === "ready" ? (
+        <AgentStep orgId={organization.id} project={project} agent={agent} onDone={onDone} />
+      ) : (
+        first("a project")
+      );
+    case "commit":
+      return workspace ? (
+        <CommitStep workspace={workspace} onDone={onDone} />
+      ) : (
+        first("an agent with a workspace")
+      );
+    case "key":
+      return organization ? (
+        <KeyStep organization={organization} onKeep={onKeep} />
+      ) : (
+        first("an organization")
+      );
+  }
+}
+
+function WhatNext({
+  progress: { organization, agent, project },
+}: {
+  progress: Progress;
+}): ReactElement {
+  return (
+    <div className="rounded-lg border border-line bg-surface p-4">
+      <h2 className="font-semibold">What next</h2>
+      <p className="mt-1 text-muted">
+        Everything here is also in the API. Press Ctrl K (⌘K) to go anywhere by a few letters.
+      </p>
+      <div className="mt-3 flex flex-wrap gap-2">
+        {agent && (
+          <Link {...paths.workspace(agent.id)} className={buttonClass("primary")}>
+            Open the workspace
+          </Link>
+        )}
+        {project && (
+          <Link {...paths.project(project.id)} className={buttonClass()}>
+            Open the project
+          </Link>
+        )}
+        {organization && (
+          <Link
+            {...paths.organizationSettings(organization.id, "members")}
+            className={buttonClass()}
+          >
+            Invite people
+          </Link>
+        )}
+        <a href="/api/docs" className={buttonClass()}>
+          API reference
+        </a>
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,89 @@
+import { useQueryClient } from "@tanstack/react-query";
+import type { ReactElement } from "react";
+import type { Agent } from "#shared/api/agents.js";
+import { api } from "#shared/api/index.js";
+import type { Project } from "#shared/api/projects.js";
+import { client } from "../../api.js";
+import { useForm } from "../../form.js";
+import { Button } from "../../ui/button.js";
+import { TextField } from "../../ui/field.js";
+import { Form } from "../../ui/form.js";
+import { PlainText } from "../../ui/plain-text.js";
+import { CreateWorkspaceButton } from "../agents/create-workspace-button.js";
+import { agentsKey } from "../agents/queries.js";
+import { PermissionHint } from "../organizations/permission-hint.js";
+import { useRefusal } from "../organizations/permissions.js";
+import { organizationsKey } from "../organizations/queries.js";
+import { projectsKey } from "../projects/queries.js";
+import { workspacesKey } from "../workspaces/queries.js";
+
+interface AgentStepProps {
+  orgId: string;
+  project: Project;
+  /** One that has no workspace yet. */
+  agent: Agent | undefined;
+  onDone: () => void;
+}
+
+/** An agent and its workspace, in one go. */
+export function AgentStep({ orgId, project, agent, onDone }: AgentStepProps): ReactElement {
+  const refusal = useRefusal(orgId);
+  const reason = refusal("agent:write") ?? refusal("agent:workspace:write");
+  const queries = useQueryClient();
+  const form = useForm({
+    endpoint: api.agents.create,
+    saved: { name: "worker-1" },
+    toBody: ({ name }) => ({ project_id: project.id, name: name.trim() }),
+    run: async (body, headers) => {
+      const created = await client.agents.create({ body }, { headers });
+      try {
+        await client.workspaces.create({ params: { agent_id: created.data.id }, body: {} });
+      } catch (error) {
+        // The agent is there: from here on only its workspace is missing.
+        await queries.invalidateQueries({ queryKey: agentsKey });
+        throw error;
+      }
+      return created;
+    },
+    fieldOf: { name_taken: "name" },
+    refresh: [agentsKey, workspacesKey, projectsKey, organizationsKey],
+    say: ({ name }) => `${name} has its workspace`,
+    onDone,
+    isGuarded: false,
+  });
+  if (reason !== undefined) return <PermissionHint reason={reason} />;
+  if (agent) {
+    return (
+      <div className="flex flex-wrap items-center gap-3">
+        <p>
+          <PlainText value={agent.name} /> has no workspace yet.
+        </p>
+        <CreateWorkspaceButton
+          variant="primary"
+          agentId={agent.id}
+          agentName={agent.name}
+          disabledReason={undefined}
+        />
+      </div>
+    );
+  }
+  return (
+    <Form label="Create an agent" {...form.props}>
+      <TextField
+        label="Agent name"
+        {...form.field("name")}
+        hint={
+          <>
+            a-z, 0-9 and hyphens. It works on <PlainText value={project.name} />, on the branch{" "}
+            <code className="font-mono">workspace-{form.values.name.trim() || "…"}</code>.
+          </>
+        }
+      />
+      <div>
+        <Button type="submit" variant="primary" pending={form.pending}>
+          Create Agent and Workspace
+        </Button>
+      </div>
+    </Form>
+  );
+}

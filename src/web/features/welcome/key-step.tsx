@@ -1,0 +1,69 @@
+import { type ReactElement, useState } from "react";
+import { api } from "#shared/api/index.js";
+import type { OrganizationItem } from "#shared/api/organizations.js";
+import { client } from "../../api.js";
+import { useForm } from "../../form.js";
+import { Alert } from "../../ui/alert.js";
+import { Button } from "../../ui/button.js";
+import { CopyLine } from "../../ui/copy-button.js";
+import { TextField } from "../../ui/field.js";
+import { Form } from "../../ui/form.js";
+import { apiKeysKey } from "../api-keys/queries.js";
+
+interface KeyStepProps {
+  organization: OrganizationItem;
+  /** Whether the step has to stay open: the key is shown this once. */
+  onKeep: (isKept: boolean) => void;
+}
+
+/** A key for this organization alone, that ends by itself. */
+export function KeyStep({ organization, onKeep }: KeyStepProps): ReactElement {
+  const [secret, setSecret] = useState<string | null>(null);
+  const form = useForm({
+    endpoint: api.apiKeys.create,
+    saved: { name: "My first key" },
+    toBody: ({ name }) => ({ name, organization_id: organization.id, expires_in_days: 90 }),
+    run: async (body, headers) => {
+      const { data, status } = await client.apiKeys.create({ body }, { headers });
+      // Kept here alone, so that no cache of answers ever holds it.
+      const { key, ...details } = data;
+      setSecret(key);
+      onKeep(true);
+      return { data: details, status };
+    },
+    refresh: [apiKeysKey],
+    isGuarded: false,
+  });
+  if (secret !== null) {
+    const example = `curl -H "Authorization: Bearer ${secret}" ${location.origin}/api/v1/projects`;
+    return (
+      <div className="flex flex-col gap-3">
+        <Alert tone="warn" live>
+          Copy this key now. You won't be able to see it again!
+        </Alert>
+        <CopyLine text={secret} label="Copy key" />
+        <p className="text-[13px] font-medium">Try it</p>
+        <CopyLine text={example} label="Copy usage example" />
+        <div>
+          <Button variant="primary" onClick={() => onKeep(false)}>
+            Done
+          </Button>
+        </div>
+      </div>
+    );
+  }
+  return (
+    <Form label="Generate an API key" {...form.props}>
+      <TextField
+        label="Key name"
+        {...form.field("name")}
+        hint={`All that you may do in ${organization.slug}, for 90 days. Other scopes are under API Keys.`}
+      />
+      <div>
+        <Button type="submit" variant="primary" pending={form.pending}>
+          Generate Key
+        </Button>
+      </div>
+    </Form>
+  );
+}

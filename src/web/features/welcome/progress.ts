@@ -1,0 +1,99 @@
+import { useQuery } from "@tanstack/react-query";
+import type { Agent } from "#shared/api/agents.js";
+import type { User } from "#shared/api/auth.js";
+import type { OrganizationItem } from "#shared/api/organizations.js";
+import type { Project } from "#shared/api/projects.js";
+import type { Workspace } from "#shared/api/workspaces.js";
+import { useAction } from "../../action.js";
+import { client } from "../../api.js";
+import { agentsQuery } from "../agents/queries.js";
+import { apiKeysQuery } from "../api-keys/queries.js";
+import { meQuery } from "../auth/queries.js";
+import { useCurrentOrganization } from "../organizations/current.js";
+import { projectsQuery } from "../projects/queries.js";
+import { workspaceQuery } from "../workspaces/queries.js";
+
+export const steps = ["organization", "project", "agent", "commit", "key"] as const;
+export type Step = (typeof steps)[number];
+
+/** Under this name in one's attributes: the steps put aside. */
+const attribute = "getting_started";
+
+export interface Progress {
+  isPending: boolean;
+  error: Error | null;
+  /** What exists; the steps that made it, or somebody else did. */
+  organization: OrganizationItem | undefined;
+  project: Project | undefined;
+  agent: Agent | undefined;
+  workspace: Workspace | undefined;
+  done: ReadonlySet<Step>;
+  skipped: ReadonlySet<Step>;
+  /** What to do next; undefined where nothing is left. */
+  current: Step | undefined;
+}
+
+/** How far one has come, told from what exists: whoever leaves goes on where it is. */
+export function useProgress(): Progress {
+  const me = useQuery(meQuery);
+  const { organization, isPending, error } = useCurrentOrganization();
+  const orgId = organization?.id ?? "";
+  const enabled = orgId !== "";
+  const projects = useQuery({ ...projectsQuery(orgId), enabled });
+  const agents = useQuery({ ...agentsQuery({ organization_id: orgId }), enabled });
+  const keys = useQuery(apiKeysQuery);
+  const agent =
+    agents.data?.find(({ workspace_branch }) => workspace_branch !== null) ?? agents.data?.[0];
+  const hasWorkspace = agent !== undefined && agent.workspace_branch !== null;
+  const workspace = useQuery({ ...workspaceQuery(agent?.id ?? ""), enabled: hasWorkspace });
+  const project =
+    projects.data?.find(({ id }) => id === agent?.project_id) ??
+    projects.data?.find(({ status }) => status === "ready") ??
+    projects.data?.[0];
+
+  const hasMerged = projects.data?.some(({ counts }) => counts.merges > 0) ?? false;
+  const facts: Record<Step, boolean> = {
+    organization: enabled,
+    project: project?.status === "ready",
+    agent: hasWorkspace,
+    commit: hasMerged || (workspace.data?.counts.commits ?? 0) > 0,
+    key: (keys.data?.length ?? 0) > 0,
+  };
+  const done = new Set(steps.filter((step) => facts[step]));
+  const skipped = new Set(skippedOf(me.data).filter((step) => !done.has(step)));
+  return {
+    isPending:
+      isPending ||
+      keys.isPending ||
+      (enabled && (projects.isPending || agents.isPending)) ||
+      (hasWorkspace && workspace.isPending),
+    error: error ?? projects.error ?? agents.error ?? keys.error,
+    organization,
+    project,
+    agent,
+    workspace: workspace.data,
+    done,
+    skipped,
+    current: steps.find((step) => !done.has(step) && !skipped.has(step)),
+  };
+}
+
+function skippedOf(user: User | undefined): Step[] {
+  const kept = user?.attributes[attribute];
+  const names: readonly unknown[] = Array.isArray(kept) ? kept : [];
+  return steps.filter((step) => names.includes(step));
+}
+
+/** Puts steps aside, or takes them up again; kept with one's account. */
+export function useSkip(): { skip: (steps: readonly Step[]) => void; pending: boolean } {
+  const me = useQuery(meQuery);
+  const save = useAction({
+    run: (skipped: readonly Step[]) =>
+      client.auth.updateMe({
+        body: { attributes: { ...me.data?.attributes, [attribute]: [...skipped] } },
+      }),
+    refresh: [meQuery.queryKey],
+    toastErrors: true,
+  });
+  return { skip: save.submit, pending: save.pending };
+}

@@ -1,0 +1,45 @@
+import type { ReactElement } from "react";
+import type { Project } from "#shared/api/projects.js";
+import { Alert } from "../../ui/alert.js";
+import { Meter } from "../../ui/meter.js";
+import { PlainText } from "../../ui/plain-text.js";
+import { PermissionHint } from "../organizations/permission-hint.js";
+import { useRefusal } from "../organizations/permissions.js";
+import { NewProjectForm } from "../projects/new-project-dialog.js";
+
+interface ProjectStepProps {
+  orgId: string;
+  /** One that is being imported, or whose import failed. */
+  project: Project | undefined;
+  onDone: () => void;
+}
+
+export function ProjectStep({ orgId, project, onDone }: ProjectStepProps): ReactElement {
+  const reason = useRefusal(orgId)("project:write");
+  if (project?.status === "importing") {
+    return (
+      <div className="flex flex-col gap-2">
+        <p>
+          Importing <PlainText value={project.name} />… It goes on when you leave this page.
+        </p>
+        <Meter
+          label="Import"
+          current={project.progress}
+          limit={100}
+          text={`${project.progress} of 100`}
+        />
+      </div>
+    );
+  }
+  if (reason !== undefined) return <PermissionHint reason={reason} />;
+  return (
+    <div className="flex flex-col gap-4">
+      {project?.error && (
+        <Alert>
+          <PlainText value={project.error} multiline />
+        </Alert>
+      )}
+      <NewProjectForm orgId={orgId} onCreated={onDone} />
+    </div>
+  );
+}

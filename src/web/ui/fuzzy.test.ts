@@ -1,0 +1,26 @@
+import { describe, expect, test } from "vitest";
+import { fuzzyScore } from "./fuzzy.js";
+
+const best = (typed: string, ...texts: string[]): string | undefined =>
+  texts
+    .map((text) => ({ text, score: fuzzyScore(text, typed) }))
+    .filter(({ score }) => score > 0)
+    .toSorted((left, right) => right.score - left.score)[0]?.text;
+
+describe("fuzzy search", () => {
+  test("finds by the beginnings of words, by a run, and by letters in order", () => {
+    expect(best("na", "Manage", "New Agent")).toBe("Manage");
+    expect(best("nag", "Signing away", "New Agent")).toBe("New Agent");
+    expect(best("wrk2", "worker-1", "worker-2")).toBe("worker-2");
+    expect(best("auth ser", "Auth Service", "Author search")).toBe("Auth Service");
+  });
+
+  test("puts what begins with it before what holds it", () => {
+    expect(best("beta", "Alphabeta", "Beta Inc")).toBe("Beta Inc");
+  });
+
+  test("finds nothing where a letter is missing; everything where nothing is typed", () => {
+    expect(fuzzyScore("worker-1", "wx")).toBe(0);
+    expect(fuzzyScore("worker-1", " ")).toBeGreaterThan(0);
+  });
+});
