@@ -15,3 +15,12 @@ export async function untilReady(person: TestPerson, projectId: string): Promise
   if (project.status !== "ready") throw new Error(`the import failed: ${project.error}`);
   return project;
 }
+
+/** Asks until nothing is fetched or pushed any more; what came of it, the caller says. */
+export async function untilIdle(person: TestPerson, projectId: string): Promise<Project> {
+  for (;;) {
+    const { data } = await person.api.projects.get({ params: { project_id: projectId } });
+    if (!["fetching", "pushing"].includes(data.upstream?.status ?? "idle")) return data;
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+}

@@ -42,6 +42,10 @@ describe("row-level security", () => {
          values ($1, $2, $3, 'refs/heads/x', $4, '{}')`,
         [randomUUID(), project.organization_id, project.id, "0".repeat(40)],
       );
+      // Its key is new, so that nothing is imported yet.
+      const import_url = "ssh://git@8.8.8.8/team/app.git";
+      const { organization_id } = project;
+      await owner.api.projects.create({ body: { organization_id, name: "Kept", import_url } });
     }
     tables = (
       await asOperator<{ name: string }>(

@@ -19,6 +19,7 @@ import { roles } from "#shared/api/roles.js";
 import { runs } from "#shared/api/runs.js";
 import { sandbox } from "#shared/api/sandbox.js";
 import { secondFactor } from "#shared/api/second-factor.js";
+import { upstreams } from "#shared/api/upstreams.js";
 import { usage } from "#shared/api/usage.js";
 import { workspaces } from "#shared/api/workspaces.js";
 import type { Config } from "./config.js";
@@ -49,13 +50,11 @@ import { isInvited } from "./features/invitations/service.js";
 import { memberHandlers } from "./features/members/routes.js";
 import { organizationHandlers } from "./features/organizations/routes.js";
 import { runRemoval } from "./features/projects/delete-project.js";
-import { projectHandlers } from "./features/projects/routes.js";
-import {
-  resumeProjects,
-  runImport,
-  unlockRepositories,
-  type ProjectDeps,
-} from "./features/projects/service.js";
+import { runImport } from "./features/projects/import-project.js";
+import { projectHandlers, upstreamHandlers } from "./features/projects/routes.js";
+import type { ProjectDeps } from "./features/projects/project.js";
+import { resumeProjects, unlockRepositories } from "./features/projects/service.js";
+import { runUpstream } from "./features/projects/use-upstream.js";
 import { radarHandlers } from "./features/radar/routes.js";
 import { scanProject, startRadar, type ScanDeps } from "./features/radar/service.js";
 import { roleHandlers } from "./features/roles/routes.js";
@@ -187,6 +186,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     jobs,
     storage,
     rules: config,
+    secret: config.secret,
     workspaces: workspaceDeps,
     publicUrl: deps.publicUrl,
     log,
@@ -239,6 +239,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   );
   mount(app, roles, roleHandlers(), options);
   mount(app, projects, projectHandlers(projectDeps), options);
+  mount(app, upstreams, upstreamHandlers(projectDeps), options);
   mount(app, agents, agentHandlers(workspaceDeps), options);
   mount(app, runs, runHandlers(running.deps, credentials, deps.publicUrl), options);
   mount(app, sandbox, sandboxHandlers(running.deps), options);
@@ -262,7 +263,9 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
 
   await settleTerminations(workspaceDeps, log);
   await resumeProjects(projectDeps);
-  await jobs.work("import-project", (data, signal) => runImport(projectDeps, data, signal));
+  // Several at once: an upstream that is slow must not keep others waiting.
+  await jobs.work("import-project", (data, signal) => runImport(projectDeps, data, signal), 3);
+  await jobs.work("use-upstream", (data, signal) => runUpstream(projectDeps, data, signal), 3);
   await jobs.work("remove-project", (data) => runRemoval(projectDeps, data));
   await jobs.work("scan-project", (data, signal) => scanProject(radarDeps, data, signal));
   await jobs.work("send-link", (data) => runSendLink(emailLinks, data));

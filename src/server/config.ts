@@ -47,6 +47,10 @@ export interface Config {
   sandbox: "required" | "off";
   /** OMOI_SANDBOX_READONLY: further folders, separated by `:`, with tools that commands may use. */
   sandboxReadOnly: string[];
+  /** OMOI_IMPORT_CA_FILE: authorities (PEM) whose certificates upstreams may show, in place of the machine's. */
+  importCaFile: string | null;
+  /** OMOI_MAX_IMPORT_BYTES: how much one import or fetch may bring in; the system ends it above. */
+  maxImportBytes: number;
   /** OMOI_KEY_PREFIX: what API keys start with. */
   keyPrefix: string;
   /** OMOI_MAX_KEY_DAYS: how long API keys may live at most; 0: as long as their makers like. */
@@ -116,6 +120,8 @@ const known = new Set([
   "OMOI_AGENT_UID",
   "OMOI_SANDBOX",
   "OMOI_SANDBOX_READONLY",
+  "OMOI_IMPORT_CA_FILE",
+  "OMOI_MAX_IMPORT_BYTES",
   "OMOI_KEY_PREFIX",
   "OMOI_MAX_KEY_DAYS",
   "OMOI_MAX_CONCURRENT_AGENTS",
@@ -173,6 +179,8 @@ export function readConfig(env: Environment = process.env): Config {
     agentUid: wholeNumber(env, "OMOI_AGENT_UID", 60_861, 1, 2 ** 31 - 2),
     sandbox: oneOf(env, "OMOI_SANDBOX", ["required", "off"], "required"),
     sandboxReadOnly: folders(env, "OMOI_SANDBOX_READONLY"),
+    importCaFile: readableFile(env, "OMOI_IMPORT_CA_FILE"),
+    maxImportBytes: wholeNumber(env, "OMOI_MAX_IMPORT_BYTES", 10 * 2 ** 30, 1, 2 ** 50),
     keyPrefix: keyPrefix(env),
     maxKeyDays: wholeNumber(env, "OMOI_MAX_KEY_DAYS", 0, 0, 3650),
     maxConcurrentAgents: wholeNumber(env, "OMOI_MAX_CONCURRENT_AGENTS", 10_000, 1, 10_000),
@@ -376,6 +384,19 @@ function folders(env: Environment, variable: string): string[] {
     }
   }
   return list;
+}
+
+function readableFile(env: Environment, variable: string): string | null {
+  const path = env[variable];
+  if (path === undefined || path === "") return null;
+  try {
+    if (isAbsolute(path)) accessSync(path, constants.R_OK);
+  } catch {
+    throw new ConfigError(`${variable} names a file that cannot be read: ${path}`);
+  }
+  if (!isAbsolute(path))
+    throw new ConfigError(`${variable} must be an absolute path, not "${path}"`);
+  return path;
 }
 
 function networks(env: Environment, variable: string): string[] {

@@ -40,6 +40,8 @@ export const errorCodes = {
   last_owner: [409, "An organization always has an owner"],
   organization_archived: [409, "The organization is archived"],
   project_not_ready: [409, "The project is not ready"],
+  no_upstream: [409, "The project has no upstream"],
+  upstream_busy: [409, "The upstream is being used"],
   workspace_exists: [409, "The agent already has a workspace"],
   workspace_missing: [404, "The agent has no workspace"],
   workspace_expired: [410, "The archived workspace is gone"],

@@ -14,6 +14,7 @@ import {
 import type { AuditEvent } from "#shared/api/audit.js";
 import type { Organization } from "#shared/api/organizations.js";
 import type { Run, RunLimits } from "#shared/api/runs.js";
+import type { FetchReport } from "#shared/api/projects.js";
 import type { Merge, MergeStrategy, Commit } from "#shared/api/workspaces.js";
 import type { ErrorCode } from "#shared/errors.js";
 import type { Decision } from "../git/merge.js";
@@ -172,6 +173,38 @@ export const projects = pgTable("projects", {
   removed_at: instant(),
   created_at: createdAt(),
   updated_at: createdAt(),
+});
+
+/** What is under way with an upstream: a branch to push, at this commit; or a fetch. */
+export interface UpstreamAct {
+  origin: Origin;
+  push: { branch: string; commit: string } | null;
+}
+
+export const upstreams = pgTable("upstreams", {
+  project_id: uuid().primaryKey(),
+  org_id: uuid().notNull(),
+  status: text({ enum: ["idle", "fetching", "pushing", "failed"] }).notNull(),
+  progress: smallint().notNull().default(0),
+  error: text(),
+  act: jsonb().$type<UpstreamAct>(),
+  last_fetch: jsonb().$type<FetchReport>(),
+  host_key: text(),
+  fetched_at: instant(),
+  pushed_at: instant(),
+});
+
+export const upstreamCredentials = pgTable("upstream_credentials", {
+  project_id: uuid().primaryKey(),
+  org_id: uuid().notNull(),
+  kind: text({ enum: ["https_token", "ssh_key"] }).notNull(),
+  username: text(),
+  hint: text(),
+  public_key: text(),
+  fingerprint: text(),
+  sealed: bytes().notNull(),
+  set_at: createdAt(),
+  set_by: uuid(),
 });
 
 export const agents = pgTable("agents", {

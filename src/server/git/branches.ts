@@ -1,3 +1,4 @@
+import { assertRefName } from "./bare-repository.js";
 import { git } from "./run.js";
 
 /** A branch and the commit at its end. */
@@ -27,4 +28,26 @@ export async function listBranches(store: string): Promise<Branch[]> {
       subject: subject.slice(0, 500),
     };
   });
+}
+
+/** How many commits each of two references has that the other lacks; null where one is missing. */
+export async function countApart(
+  store: string,
+  here: string,
+  there: string,
+): Promise<{ ahead: number; behind: number } | null> {
+  assertRefName(here);
+  assertRefName(there);
+  const args = ["rev-list", "--left-right", "--count", `${here}...${there}`, "--"];
+  const { exitCode, stdout } = await git(args, { gitDir: store, okExitCodes: [0, 128] });
+  if (exitCode !== 0) return null;
+  const [ahead, behind] = stdout.toString("latin1").trim().split("\t").map(Number);
+  return { ahead: ahead ?? 0, behind: behind ?? 0 };
+}
+
+/** Commits that upstream has and no branch or tag of the store's own, parents before children. */
+export async function incomingCommits(store: string): Promise<string[]> {
+  const args = ["rev-list", "--topo-order", "--reverse", "--glob=refs/upstream/"];
+  const { stdout } = await git([...args, "--not", "--branches", "--tags"], { gitDir: store });
+  return stdout.toString("latin1").split("\n").filter(Boolean);
 }

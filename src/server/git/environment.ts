@@ -88,7 +88,8 @@ const BASE_ENV: Readonly<Record<string, string>> = {
   GIT_DEFAULT_REF_FORMAT: "files",
   GIT_ADVICE: "0",
   GIT_SSH_VARIANT: "ssh",
-  GIT_SSH_COMMAND: "ssh -oBatchMode=yes -oStrictHostKeyChecking=yes -oConnectTimeout=20",
+  // The server speaks SSH itself (ssh-session.ts); git copies between two descriptors.
+  GIT_SSH_COMMAND: "f() { cat <&3 & exec cat >&4; }; f",
   ...configEnv(FIXED_CONFIG, 0),
 };
 

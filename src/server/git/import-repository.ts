@@ -1,27 +1,17 @@
-/** Bringing an upstream repository in: a fresh store with its branches and tags, nothing else. */
-import { lstat, realpath, rm, writeFile } from "node:fs/promises";
+/** Bringing an upstream repository in: its branches and tags, nothing else. */
+import { mkdir, readdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { initBare } from "./bare-repository.js";
-import { buildAside, exists } from "./build-aside.js";
-import { importError, withImportErrors } from "./import-error.js";
-import { git, type GitOptions, type Protocol } from "./run.js";
-
-/** How an upstream is read. */
-export interface ImportOptions {
-  /** What the URL may be. Which hosts and folders are allowed is the caller's decision. */
-  protocols: readonly Protocol[];
-  /** Whole percent of the work, 0–100, only ever rising; 100 comes last. */
-  onProgress?: (percent: number) => void;
-  signal?: AbortSignal;
-  /** Milliseconds for the whole transfer; 30 minutes by default. */
-  timeoutMs?: number;
-  /**
-   * Addresses that an https host was resolved to and checked by the caller. git then connects to
-   * these alone, so that a second look-up cannot lead elsewhere.
-   */
-  addresses?: readonly string[];
-}
+import { asideName, buildAside, exists, removeLeftovers, removeTree } from "./build-aside.js";
+import { listRefs, updateRefs } from "./repository.js";
+import { git } from "./run.js";
+import {
+  progressReader,
+  withUpstream,
+  type UpstreamGit,
+  type UpstreamOptions,
+} from "./upstream-connection.js";
+import { upstreamError, withUpstreamErrors } from "./upstream-error.js";
 
 /** The commit of HEAD and the short name of its branch. */
 export interface ImportResult {
@@ -29,28 +19,37 @@ export interface ImportResult {
   defaultBranch: string;
 }
 
+/** Branches that are read: those of agents would collide with the ones here. */
+const NOT_OF_AGENTS = "^refs/heads/workspace-*";
+/** Where what upstream has is noted, beside the store's own branches and tags. */
+const UPSTREAM = "refs/upstream/";
+
 /**
  * Fetches branches and tags of `url` into a new store at `store`, which appears whole or not at
- * all; a store that is there already is left as it is. Branches named `workspace-*` are left out:
- * they would collide with those of agents. Objects are checked by fsck; no hook, submodule, prompt
- * or redirect is followed. The default branch is the upstream's HEAD, else main, master or the
- * first by name. A login in an https URL is sent as a header and never shown.
- *
- * Throws an ImportError.
+ * all; a store that is there already is left as it is. What upstream has is noted under
+ * `refs/upstream/heads/` as well. Branches named `workspace-*` are left out. Objects are checked by
+ * fsck; no submodule is followed. The default branch is the upstream's HEAD, else main, master or the
+ * first by name.
+ * @throws UpstreamError
  */
 export async function importRepository(
   store: string,
   url: string,
-  options: ImportOptions,
+  options: UpstreamOptions,
 ): Promise<ImportResult> {
-  return withImportErrors(async () => {
+  return withUpstreamErrors(async () => {
     if (await exists(store)) return readHead(store);
     return buildAside(store, async (folder) => {
       await initBare(folder, "main");
-      return withRemote(folder, url, options, async (remote) => {
+      return withUpstream(folder, url, "git-upload-pack", options, async (remote) => {
         const defaultBranch = await readDefaultBranch(remote);
         await writeFile(join(folder, "HEAD"), `ref: refs/heads/${defaultBranch}\n`);
-        await fetchRefs(remote, "refs/", options.onProgress);
+        const refspecs = [
+          "heads/*:refs/heads/*",
+          `heads/*:${UPSTREAM}heads/*`,
+          "tags/*:refs/tags/*",
+        ];
+        await fetchRefs(remote, refspecs, options);
         return readHead(folder);
       });
     });
@@ -59,63 +58,57 @@ export async function importRepository(
 
 /**
  * Fetches branches and tags of `url` into a store that exists, under `refs/upstream/heads/` and
- * `refs/upstream/tags/`, as they are there now (forced, and pruned). Branches of the store itself
- * do not move: the caller decides. Rules and errors are those of `importRepository`.
+ * `refs/upstream/tags/`, as they are there now. Branches of the store itself do not move: the caller
+ * decides. Objects come into a folder beside the store and are taken over when all are there and
+ * checked. One call at a time for one store. Answers the branches that upstream does not have any more.
+ * @throws UpstreamError
  */
 export async function fetchRepository(
   store: string,
   url: string,
-  options: ImportOptions,
-): Promise<void> {
-  await withImportErrors(() =>
-    withRemote(store, url, options, (remote) =>
-      fetchRefs(remote, "refs/upstream/", options.onProgress),
-    ),
-  );
+  options: UpstreamOptions,
+): Promise<{ gone: string[] }> {
+  return withUpstreamErrors(async () => {
+    await removeLeftovers(store, "fetching");
+    const folder = asideName(store, "fetching");
+    const before = await listRefs(store, UPSTREAM);
+    try {
+      await initBare(folder, "main");
+      await borrowFrom(store, folder);
+      await withUpstream(folder, url, "git-upload-pack", options, async (remote) => {
+        await readDefaultBranch(remote);
+        const refspecs = [`heads/*:${UPSTREAM}heads/*`, `tags/*:${UPSTREAM}tags/*`];
+        await fetchRefs(remote, refspecs, options);
+      });
+      await takeOver(store, folder);
+      return await noteUpstream(store, before, await listRefs(folder, UPSTREAM));
+    } finally {
+      await removeTree(folder);
+    }
+  });
 }
 
 async function fetchRefs(
-  remote: GitOptions,
-  under: string,
-  onProgress: ImportOptions["onProgress"],
+  remote: UpstreamGit,
+  refspecs: readonly string[],
+  { onProgress }: UpstreamOptions,
 ): Promise<void> {
   const args = ["fetch", "--progress", "--no-tags", "--no-write-fetch-head", "--no-auto-gc"];
-  const flags = ["--no-recurse-submodules", "--prune", "--atomic", "--end-of-options", "upstream"];
-  const refspecs = [`+refs/heads/*:${under}heads/*`, `+refs/tags/*:${under}tags/*`];
-  const onStderr = progressReader(onProgress ?? (() => undefined));
-  await git([...args, ...flags, ...refspecs, "^refs/heads/workspace-*"], { ...remote, onStderr });
+  const flags = ["--no-recurse-submodules", "--atomic", "--end-of-options", "upstream"];
+  await remote([...args, ...flags, ...refspecs.map((spec) => `+refs/${spec}`), NOT_OF_AGENTS], {
+    onStderr: progressReader(onProgress),
+  });
   onProgress?.(100);
 }
 
-/** The parts of a fetch, in order, with the percent at which each starts and ends. */
-const PHASES: readonly (readonly [name: string, from: number, to: number])[] = [
-  ["Counting objects", 0, 4],
-  ["Compressing objects", 4, 10],
-  ["Receiving objects", 10, 75],
-  ["Resolving deltas", 75, 98],
-];
+/** How many branches and tags an upstream may have: each is a file here. */
+const MAX_REFS = 50_000;
 
-/** Turns the progress lines of git into one percentage that only rises, up to 99. */
-function progressReader(report: (percent: number) => void): (text: string) => void {
-  let rest = "";
-  let last = -1;
-  return (text) => {
-    const lines = (rest + text).split(/[\r\n]/);
-    rest = (lines.pop() ?? "").slice(-1000);
-    for (const line of lines) {
-      const match = /^(?:remote: )?([A-Z][a-z]+ [a-z]+): +(\d{1,3})% \(/.exec(line);
-      const phase = PHASES.find(([name]) => name === match?.[1]);
-      if (match === null || phase === undefined) continue;
-      const [, from, to] = phase;
-      const percent = Math.floor(from + ((to - from) * Math.min(100, Number(match[2]))) / 100);
-      if (percent > last) report((last = percent));
-    }
-  };
-}
-
-async function readDefaultBranch(remote: GitOptions): Promise<string> {
-  const args = ["ls-remote", "--symref", "--end-of-options", "upstream", "HEAD", "refs/heads/*"];
-  const lines = (await git(args, remote)).stdout.toString("utf8").split("\n");
+async function readDefaultBranch(remote: UpstreamGit): Promise<string> {
+  const patterns = ["HEAD", "refs/heads/*", "refs/tags/*"];
+  const args = ["ls-remote", "--symref", "--end-of-options", "upstream", ...patterns];
+  const lines = (await remote(args)).stdout.toString("utf8").split("\n");
+  if (lines.length > MAX_REFS) throw upstreamError("too_large");
   const branches = new Set<string>();
   let head: string | undefined;
   for (const line of lines) {
@@ -125,7 +118,7 @@ async function readDefaultBranch(remote: GitOptions): Promise<string> {
   }
   const candidates = [head, "main", "master", [...branches].sort()[0]];
   const found = candidates.find((name) => name !== undefined && branches.has(name));
-  if (found === undefined) throw importError("empty");
+  if (found === undefined) throw upstreamError("empty");
   return found;
 }
 
@@ -139,86 +132,54 @@ async function readHead(store: string): Promise<ImportResult> {
   };
 }
 
-/** Calls `work` with the settings of a remote `upstream`, which no file of the store ever holds. */
-async function withRemote<T>(
+type Ref = { ref: string; sha: string };
+
+/** Lets an empty repository read the store's objects, and tell upstream which of them it has. */
+async function borrowFrom(store: string, folder: string): Promise<void> {
+  await mkdir(join(folder, "objects/info"), { recursive: true });
+  await writeFile(join(folder, "objects/info/alternates"), `${join(store, "objects")}\n`);
+  const refs = [...(await listRefs(store, "refs/heads/")), ...(await listRefs(store, UPSTREAM))];
+  const lines = refs.map(({ sha }, index) => `${sha} refs/here/${index}\n`);
+  await writeFile(join(folder, "packed-refs"), lines.join(""));
+}
+
+/** Whether a name came through as it is: one that is no UTF-8 would be another here. */
+const isText = (ref: string): boolean => !ref.includes("\ufffd");
+
+/** Moves packs into the store; the index last, with which git finds them. */
+async function takeOver(store: string, folder: string): Promise<void> {
+  const from = join(folder, "objects/pack");
+  const order = [".pack", ".rev", ".idx"];
+  const names = (await readdir(from)).filter((name) => /^pack-[0-9a-f]{40}\./.test(name));
+  for (const suffix of order) {
+    for (const name of names.filter((one) => one.endsWith(suffix))) {
+      await rename(join(from, name), join(store, "objects/pack", name));
+    }
+  }
+}
+
+async function noteUpstream(
   store: string,
-  url: string,
-  options: ImportOptions,
-  work: (remote: GitOptions) => Promise<T>,
-): Promise<T> {
-  const { protocol, config } = await remoteConfig(url, options);
-  const remote: GitOptions = {
-    gitDir: store,
-    config,
-    protocols: [protocol],
-    timeoutMs: options.timeoutMs ?? 30 * 60_000,
-    maxOutputBytes: 256 * 1024 * 1024,
-    ...(options.signal === undefined ? {} : { signal: options.signal }),
+  before: readonly Ref[],
+  after: readonly Ref[],
+): Promise<{ gone: string[] }> {
+  const old = new Map(before.map(({ ref, sha }) => [ref, sha]));
+  const now = new Map(after.map(({ ref, sha }) => [ref, sha]));
+  const gone = before.filter(({ ref }) => !now.has(ref));
+  // First what is gone: a branch may have taken the place of a folder of branches.
+  if (gone.length > 0) {
+    const removals = gone.map(({ ref, sha }) => ({ ref, newSha: null, expectedOld: sha }));
+    await updateRefs(store, removals);
+  }
+  const moved = after.filter(({ ref, sha }) => old.get(ref) !== sha && isText(ref));
+  if (moved.length > 0) {
+    await updateRefs(
+      store,
+      moved.map(({ ref, sha }) => ({ ref, newSha: sha, expectedOld: old.get(ref) ?? null })),
+    );
+  }
+  const heads = `${UPSTREAM}heads/`;
+  return {
+    gone: gone.filter(({ ref }) => ref.startsWith(heads)).map(({ ref }) => ref.slice(heads.length)),
   };
-  if (protocol !== "file") return work(remote);
-  // The git that serves a local folder reads no setting but these: the folder may be another's.
-  const globalConfig = join(store, "import.config");
-  await writeFile(globalConfig, "[safe]\n\tdirectory = *\n");
-  try {
-    return await work({ ...remote, globalConfig });
-  } finally {
-    await rm(globalConfig, { force: true });
-  }
-}
-
-async function remoteConfig(
-  url: string,
-  options: ImportOptions,
-): Promise<{ protocol: Protocol; config: [string, string][] }> {
-  const parsed = URL.canParse(url) ? new URL(url) : null;
-  const protocol = options.protocols.find((name) => parsed?.protocol === `${name}:`);
-  if (parsed === null || protocol === undefined || /[\u0000-\u0020\u007f]/.test(url)) {
-    throw importError("unsupported_url");
-  }
-  const config: [string, string][] = [
-    ["http.followRedirects", "false"],
-    ["http.lowSpeedLimit", "1000"],
-    ["http.lowSpeedTime", "60"],
-    ["http.proxy", ""],
-  ];
-  if (protocol === "file") await checkSourceFolder(parsed);
-  if (protocol === "https") {
-    const port = parsed.port || "443";
-    for (const address of options.addresses ?? []) {
-      config.push(["http.curloptResolve", `${parsed.hostname}:${port}:${address}`]);
-    }
-    if (parsed.username !== "" || parsed.password !== "") {
-      const login = `${decodeURIComponent(parsed.username)}:${decodeURIComponent(parsed.password)}`;
-      const header = `Authorization: Basic ${Buffer.from(login).toString("base64")}`;
-      config.push(["http.extraHeader", header]);
-      parsed.username = "";
-      parsed.password = "";
-    }
-  }
-  if (parsed.hostname.startsWith("-") || parsed.username.startsWith("-"))
-    throw importError("unsupported_url");
-  config.push(["remote.upstream.url", parsed.href]);
-  return { protocol, config };
-}
-
-/**
- * A local source must hold its own objects: alternates, links and git files could lead to the
- * stores of others. Whether the folder may be read at all is the caller's decision.
- */
-async function checkSourceFolder(url: URL): Promise<void> {
-  if (url.host !== "" && url.host !== "localhost") throw importError("unsupported_url");
-  const path = await realpath(fileURLToPath(`file://${url.pathname}`)).catch(() => null);
-  if (path === null) throw importError("not_found");
-  const inner = join(path, ".git");
-  const gitDir = (await exists(inner)) ? inner : path;
-  if (!(await lstat(gitDir)).isDirectory() || !(await exists(join(gitDir, "objects")))) {
-    throw importError("not_a_repository");
-  }
-  for (const name of ["objects", "refs", "objects/pack", "objects/info"]) {
-    const stats = await lstat(join(gitDir, name)).catch(() => null);
-    if (stats !== null && !stats.isDirectory()) throw importError("refused");
-  }
-  for (const name of ["commondir", "objects/info/alternates"]) {
-    if (await exists(join(gitDir, name))) throw importError("refused");
-  }
 }

@@ -10,4 +10,5 @@ export async function removeRepository(store: string): Promise<void> {
   }
   await removeLeftovers(store, "removing");
   await removeLeftovers(store, "creating");
+  await removeLeftovers(store, "fetching");
 }

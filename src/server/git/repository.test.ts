@@ -12,9 +12,6 @@ import {
   commitTree,
   createRepository,
   deleteRef,
-  fetchRepository,
-  ImportError,
-  importRepository,
   isAncestor,
   listRefs,
   RefMovedError,
@@ -24,9 +21,11 @@ import {
   updateRef,
   updateRefs,
 } from "./repository.js";
+import { fetchRepository, importRepository } from "./import-repository.js";
 import { EMPTY_TREE, git } from "./run.js";
 import { removeStaleLocks } from "./stale-locks.js";
 import { commitFiles, readFiles, testStore } from "./test-store.js";
+import { UpstreamError } from "./upstream-error.js";
 
 const run = promisify(execFile);
 const missing = "0123456789".repeat(4);
@@ -337,12 +336,12 @@ describe("importRepository", () => {
       () => null,
       (failure: unknown) => failure,
     );
-    expect(error).toBeInstanceOf(ImportError);
-    const { message } = error as ImportError;
+    expect(error).toBeInstanceOf(UpstreamError);
+    const { message } = error as UpstreamError;
     expect(message).toMatch(/^[A-Z].*\.$/);
     expect(message).not.toContain("secret");
     expect((await readdir(root)).filter((name) => name.startsWith("in.git"))).toEqual([]);
-    return (error as ImportError).reason;
+    return (error as UpstreamError).reason;
   }
 
   it("brings branches and tags, tells its progress and takes nothing else over", async () => {
@@ -353,7 +352,13 @@ describe("importRepository", () => {
     const answer = await importRepository(target, `file://${path}`, { protocols, onProgress });
     expect(answer).toEqual({ head: tip, defaultBranch: "trunk" });
     const refs = (await listRefs(target, "refs/")).map(({ ref }) => ref);
-    expect(refs).toEqual(["refs/heads/topic/x", "refs/heads/trunk", "refs/tags/v1"]);
+    expect(refs).toEqual([
+      "refs/heads/topic/x",
+      "refs/heads/trunk",
+      "refs/tags/v1",
+      "refs/upstream/heads/topic/x",
+      "refs/upstream/heads/trunk",
+    ]);
     expect(await readFiles(target, tip)).toEqual({ a: "2", "d/b": "b" });
     expect(seen.at(-1)).toBe(100);
     expect(seen.length).toBeGreaterThan(2);
@@ -421,7 +426,8 @@ describe("importRepository", () => {
     ]) {
       expect(await reason(url, all), url).toBe("unsupported_url");
     }
-    expect(await reason("https://me:secret@127.0.0.1:1/x.git", all)).toBe("unreachable");
+    expect(await reason("https://me:secret@127.0.0.1:1/x.git", all)).toBe("unsupported_url");
+    expect(await reason("https://127.0.0.1:1/x.git", all)).toBe("unreachable");
     expect(await reason(`file://${path}`, { signal: AbortSignal.abort() })).toBe("aborted");
     expect(await reason(`file://${path}`, { timeoutMs: 1 })).toBe("timed_out");
   });
@@ -485,8 +491,9 @@ describe("importRepository", () => {
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     try {
       const { port } = server.address() as AddressInfo;
-      const url = `https://me:secret@127.0.0.1:${port}/x.git`;
-      expect(await reason(url, { protocols: ["https"] })).toBe("unreachable");
+      const url = `https://127.0.0.1:${port}/x.git`;
+      const login = { kind: "https_token", username: "me", token: "secret" } as const;
+      expect(await reason(url, { protocols: ["https"], login })).toBe("unreachable");
       expect(seen).toEqual([]);
     } finally {
       server.close();

@@ -7,9 +7,6 @@ import { assertOid, assertRefName, initBare, isOid, isRefName } from "./bare-rep
 import { looseObject, writeObject, type LooseObject } from "./loose-object.js";
 import { git, GitError, spawnGit, ZERO_OID } from "./run.js";
 
-export { ImportError } from "./import-error.js";
-export { fetchRepository, importRepository } from "./import-repository.js";
-
 /** Name and address of an author or committer. */
 export interface Person {
   name: string;

@@ -3,8 +3,8 @@
  * the server's environment: every setting that an agent's folder, the machine or a user's home
  * could change is fixed here.
  */
-import { spawn } from "node:child_process";
-import { Readable, type Writable } from "node:stream";
+import { spawn, type ChildProcess } from "node:child_process";
+import { type Duplex, Readable, type Writable } from "node:stream";
 import { environment } from "./environment.js";
 
 export { EMPTY_TREE } from "./environment.js";
@@ -39,6 +39,13 @@ export interface GitOptions {
   timeoutMs?: number;
   /** Bytes of standard output that are accepted; 64 MiB by default. `spawnGit` has no limit. */
   maxOutputBytes?: number;
+  /**
+   * Uses two further descriptors, 3 and 4, that git and all it starts inherit: for what belongs in no
+   * argument, environment or file. Closed when git ends.
+   */
+  descriptors?: (third: Duplex, fourth: Duplex) => void;
+  /** The largest file that git may write, in bytes; the system ends it above that. */
+  maxFileBytes?: number;
   /** Aborting kills the process group. */
   signal?: AbortSignal;
   /** Exit codes that are no error; `[0]` by default. */
@@ -98,14 +105,21 @@ export function spawnGit(
   options: GitOptions & { stdin?: "pipe" } = {},
 ): GitProcess {
   const piped = options.stdin === "pipe" || options.input !== undefined;
-  const child = spawn("git", args, {
+  const [command, commandArgs] = commandOf(args, options.maxFileBytes);
+  const child = spawn(command, commandArgs, {
     cwd: options.cwd ?? "/",
     env: environment(options),
-    stdio: [piped ? "pipe" : "ignore", "pipe", "pipe"],
+    stdio: [
+      piped ? "pipe" : "ignore",
+      "pipe",
+      "pipe",
+      ...(options.descriptors ? (["pipe", "pipe"] as const) : []),
+    ],
     detached: true,
   });
   const { stdin, stdout, stderr } = child;
   if (stdout === null || stderr === null) throw new Error("git was started without pipes");
+  if (options.descriptors) openDescriptors(child, options.descriptors);
   let stderrText = "";
   let failure: GitFailure | null = null;
 
@@ -167,6 +181,31 @@ export function spawnGit(
     kill: () => !ended && kill(),
     done,
   };
+}
+
+/** What the size of a file is limited in, in bytes (POSIX, ulimit). */
+export const BLOCK = 512;
+
+/** git, where need be with a limit that only a shell can set. */
+function commandOf(
+  args: readonly string[],
+  maxFileBytes: number | undefined,
+): [command: string, args: readonly string[]] {
+  if (maxFileBytes === undefined) return ["git", args];
+  const blocks = String(Math.max(1, Math.floor(maxFileBytes / BLOCK)));
+  const script = 'ulimit -c 0; ulimit -f "$1" || exit 1; shift; exec git "$@"';
+  return ["/bin/sh", ["-c", script, "sh", blocks, ...args]];
+}
+
+function openDescriptors(child: ChildProcess, use: NonNullable<GitOptions["descriptors"]>): void {
+  const [, , , third, fourth] = child.stdio as unknown as Duplex[];
+  if (!third || !fourth) return;
+  for (const stream of [third, fourth]) {
+    // git may end without reading or writing all; its exit code tells the rest.
+    stream.on("error", () => undefined);
+    child.once("exit", () => stream.destroy());
+  }
+  use(third, fourth);
 }
 
 /**

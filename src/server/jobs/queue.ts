@@ -6,6 +6,8 @@ import type { Logger } from "pino";
 /** The kinds of background work and what each is told. */
 export interface JobData {
   "import-project": { org_id: string; project_id: string };
+  /** A fetch or a push, as the upstream's row says. */
+  "use-upstream": { org_id: string; project_id: string };
   "remove-project": { org_id: string; project_id: string };
   /** Starts what waits in an organization's queue of runs. */
   "start-queued-runs": { org_id: string };
@@ -21,6 +23,7 @@ type JobName = keyof JobData;
 const queues: Record<JobName, PgBoss.Queue> = {
   // An import may take long; one whose process died is tried again when it has expired.
   "import-project": { name: "import-project", retryLimit: 2, retryDelay: 5, expireInSeconds: 3600 },
+  "use-upstream": { name: "use-upstream", retryLimit: 2, retryDelay: 5, expireInSeconds: 3600 },
   "remove-project": {
     name: "remove-project",
     retryLimit: 5,
@@ -55,10 +58,14 @@ export interface Jobs {
    * the queue's policy is `short`: another one is not taken.
    */
   send<Name extends JobName>(name: Name, data: JobData[Name], key?: string): Promise<void>;
-  /** Takes up work of one kind in this process. Throwing has it tried again, up to the queue's limit. */
+  /**
+   * Takes up work of one kind in this process, `atOnce` at a time (1 by default). Throwing has it tried
+   * again, up to the queue's limit.
+   */
   work<Name extends JobName>(
     name: Name,
     handler: (data: JobData[Name], signal: AbortSignal) => Promise<void>,
+    atOnce?: number,
   ): Promise<void>;
   /** Stops taking work and waits for what is under way, at most `timeoutMs`; then it is cancelled. */
   stop(timeoutMs: number): Promise<void>;
@@ -104,11 +111,10 @@ export async function startJobs(pool: pg.Pool, log: Logger): Promise<Jobs> {
   });
   boss.on("error", (error) => log.warn({ err: error }, "the job queue cannot reach the database"));
   await boss.start();
-  const workers = new Map<JobName, string>();
+  const workers = new Map<JobName, string[]>();
   /** Has this process look for work at once and not when its pause is over. */
   const hurry = (name: JobName): void => {
-    const worker = workers.get(name);
-    if (worker !== undefined) boss.notifyWorker(worker);
+    for (const worker of workers.get(name) ?? []) boss.notifyWorker(worker);
   };
 
   return {
@@ -116,18 +122,20 @@ export async function startJobs(pool: pg.Pool, log: Logger): Promise<Jobs> {
       await boss.send(name, data, key === undefined ? {} : { singletonKey: key });
       hurry(name);
     },
-    work: async (name, handler) => {
-      const worker = await boss.work<JobData[typeof name]>(
-        name,
-        { pollingIntervalSeconds: 0.5, batchSize: 1 },
-        async ([job]) => {
-          if (!job) return;
-          await track(handler(job.data, stopping.signal));
-          await boss.deleteJob(name, job.id);
-          hurry(name);
-        },
+    work: async (name, handler, atOnce = 1) => {
+      const started = Array.from({ length: atOnce }, () =>
+        boss.work<JobData[typeof name]>(
+          name,
+          { pollingIntervalSeconds: 0.5, batchSize: 1 },
+          async ([job]) => {
+            if (!job) return;
+            await track(handler(job.data, stopping.signal));
+            await boss.deleteJob(name, job.id);
+            hurry(name);
+          },
+        ),
       );
-      workers.set(name, worker);
+      workers.set(name, await Promise.all(started));
     },
     stop: async (timeoutMs) => {
       const patience = new Promise((resolve) => setTimeout(resolve, timeoutMs).unref());

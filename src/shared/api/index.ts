@@ -15,6 +15,7 @@ import { roles } from "./roles.js";
 import { runs } from "./runs.js";
 import { sandbox } from "./sandbox.js";
 import { secondFactor } from "./second-factor.js";
+import { upstreams } from "./upstreams.js";
 import { usage } from "./usage.js";
 import { workspaces } from "./workspaces.js";
 
@@ -29,6 +30,7 @@ export const api = {
   invitations,
   roles,
   projects,
+  upstreams,
   agents,
   runs,
   sandbox,

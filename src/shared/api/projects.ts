@@ -1,6 +1,51 @@
 import { z } from "zod";
 import { endpoint } from "./endpoint.js";
 import { description, id, name, page, slug, timestamp } from "./fields.js";
+import { credentialInput, hostKeyInput } from "./upstream-inputs.js";
+
+/** What may be seen of the credential for an upstream. */
+const upstreamCredential = z.strictObject({
+  kind: z.enum(["https_token", "ssh_key"]),
+  username: z.string().nullable(),
+  /** The end of a token, to tell it from others. */
+  hint: z.string().nullable(),
+  /** To be added upstream as a deploy key. */
+  public_key: z.string().nullable(),
+  fingerprint: z.string().nullable(),
+  set_at: timestamp,
+  set_by: id.nullable(),
+});
+
+/** What a fetch found, by branch; each list is cut at 100. */
+const fetchReport = z.strictObject({
+  created: z.array(z.string()),
+  updated: z.array(z.string()),
+  /** Commits on both sides: left as they are here. */
+  diverged: z.array(
+    z.strictObject({ branch: z.string(), ahead: z.number().int(), behind: z.number().int() }),
+  ),
+  /** Not there upstream any more, and kept here. */
+  gone: z.array(z.string()),
+});
+export type FetchReport = z.output<typeof fetchReport>;
+
+const upstream = z.strictObject({
+  url: z.string(),
+  status: z.enum(["idle", "fetching", "pushing", "failed"]),
+  /** 0–100 while fetching or pushing. */
+  progress: z.number().int(),
+  error: z.string().nullable(),
+  fetched_at: timestamp.nullable(),
+  pushed_at: timestamp.nullable(),
+  /** Commits of the default branch that the other side lacks, as of the last exchange; null in lists. */
+  ahead: z.number().int().nullable(),
+  behind: z.number().int().nullable(),
+  /** The fingerprint that an SSH server has to show; null until one was seen. */
+  host_key: z.string().nullable(),
+  credential: upstreamCredential.nullable(),
+  last_fetch: fetchReport.nullable(),
+});
+export type Upstream = z.output<typeof upstream>;
 
 export const project = z.strictObject({
   id,
@@ -15,6 +60,8 @@ export const project = z.strictObject({
   progress: z.number().int(),
   error: z.string().nullable(),
   clone_url: z.string(),
+  /** Where it was imported from; null for a project that began empty. */
+  upstream: upstream.nullable(),
   counts: z.strictObject({ agents: z.number(), workspaces: z.number(), merges: z.number() }),
   created_at: timestamp,
   updated_at: timestamp,
@@ -72,6 +119,10 @@ export const projects = {
         .string("must be a text")
         .max(2000, "must be at most 2 000 characters")
         .nullish(),
+      /** For a private repository; for `ssh://` the server makes a key where none is given. */
+      credential: credentialInput.optional(),
+      /** The host key to expect of an `ssh://` upstream; without it the first that is seen is trusted. */
+      host_key: hostKeyInput.optional(),
     }),
     response: project,
   }),

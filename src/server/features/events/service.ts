@@ -29,6 +29,8 @@ const typeOfTable: Record<string, EventType> = {
   invitations: "invitation",
   projects: "project",
   pending_pushes: "project",
+  upstreams: "project",
+  upstream_credentials: "project",
   agents: "agent",
   runs: "run",
   workspaces: "workspace",

@@ -6,8 +6,9 @@ import type { OrgContext } from "../../http/mount.js";
 import { removeMembersOfProject } from "../members/service.js";
 import { endManagedRuns, waitForEnd } from "../runs/service.js";
 import { removeWorkspacesOf } from "../workspaces/service.js";
+import { storeLock } from "./import-project.js";
 import * as repository from "./repository.js";
-import type { ProjectDeps } from "./service.js";
+import type { ProjectDeps } from "./project.js";
 
 /**
  * Deletes a project: its commands are stopped, its agents terminated, its folders, its logs and its repository removed, its slug is free
@@ -57,7 +58,7 @@ export async function runRemoval(
 ): Promise<void> {
   await removeFolders(deps, orgId, id);
   // An import that is under way ends first.
-  await deps.db.locks([`import ${id}`], async () => {
+  await deps.db.locks([storeLock(id)], async () => {
     await removeRepository(deps.storage.repository(orgId, id));
     await rm(deps.storage.runLogs(orgId, id), { recursive: true, force: true });
     await deps.db.tenant(orgId, (tx) => repository.markRemoved(tx, id));

@@ -11,6 +11,10 @@ export interface ImportRules {
   importRoots: readonly string[];
   /** Whether imports may reach private, loopback and link-local addresses. */
   importPrivateHosts: boolean;
+  /** A PEM file of authorities that upstreams' certificates may come from; null: the machine's. */
+  importCaFile: string | null;
+  /** How many bytes one transfer may bring in. */
+  maxImportBytes: number;
 }
 
 /** A checked import: how git may reach it, and the addresses that its host was resolved to. */
@@ -68,21 +72,55 @@ function isPublic(address: string): boolean {
  * @throws AppError 422 naming `import_url`
  */
 export async function checkImportUrl(text: string, rules: ImportRules): Promise<ImportSource> {
+  const scp = /^(?:([\w.-]+)@)?([\w.-]+):(?!\/\/)(\S+)$/.exec(text);
+  if (scp !== null && !/^[a-z][a-z0-9+-]*::/.test(text)) {
+    const [, user = "git", host = "", path = ""] = scp;
+    throw invalidField(
+      "import_url",
+      `must be written as an address: ssh://${user}@${host}/${path.replace(/^\/+/, "")}`,
+    );
+  }
   if (!URL.canParse(text) || /[\u0000-\u0020\u007f]/.test(text)) {
     throw invalidField("import_url", "must be an address such as https://example.com/team/app.git");
   }
   const url = new URL(text);
   if (url.protocol === "file:") return checkFolder(url, rules);
-  if (url.protocol !== "https:") {
-    throw invalidField("import_url", "must begin with https:// or file://");
+  if (url.protocol !== "https:" && url.protocol !== "ssh:") {
+    throw invalidField("import_url", "must begin with https://, ssh:// or file://");
   }
-  if (url.username !== "" || url.password !== "") {
+  if (url.password !== "" || (url.username !== "" && url.protocol === "https:")) {
     throw invalidField(
       "import_url",
-      "must not hold a user name or password: it is shown to members",
+      "must not hold a login, for it is shown to members; give it as credential",
     );
   }
-  const host = url.hostname.replace(/^\[|\]$/g, "");
+  if (url.protocol === "ssh:") checkSshUrl(url);
+  const addresses = await addressesOf(url.hostname.replace(/^\[|\]$/g, ""), rules);
+  return { protocols: [url.protocol === "ssh:" ? "ssh" : "https"], addresses };
+}
+
+function checkSshUrl(url: URL): void {
+  const user = decoded(url.username);
+  const path = decoded(url.pathname);
+  if (!/^(?:[A-Za-z0-9._][A-Za-z0-9._-]*)?$/.test(user ?? "-")) {
+    throw invalidField("import_url", "names a user that no server has");
+  }
+  const isPlain = path !== null && path.length > 1 && !/[\u0000-\u001f\u007f]/.test(path);
+  if (!isPlain || url.search !== "" || url.hash !== "") {
+    throw invalidField("import_url", "must end in a path: ssh://git@example.com/team/app.git");
+  }
+}
+
+function decoded(text: string): string | null {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return null;
+  }
+}
+
+/** The addresses of a host. @throws AppError 422 where there are none, or some that are not public */
+async function addressesOf(host: string, rules: ImportRules): Promise<string[]> {
   const addresses =
     isIP(host) === 0 ? await lookup(host, { all: true }).catch(() => []) : [{ address: host }];
   if (addresses.length === 0) {
@@ -94,7 +132,7 @@ export async function checkImportUrl(text: string, rules: ImportRules): Promise<
       "leads to a private or local address; whoever runs the server can allow it with OMOI_IMPORT_PRIVATE_HOSTS",
     );
   }
-  return { protocols: ["https"], addresses: addresses.map(({ address }) => address) };
+  return addresses.map(({ address }) => address);
 }
 
 async function checkFolder(url: URL, rules: ImportRules): Promise<ImportSource> {

@@ -63,9 +63,11 @@ describe("imports", () => {
     });
     const project = await untilReady(owner, data.id);
     expect(project).toMatchObject({ progress: 100, default_branch: "develop", error: null });
-    const refs = await inStore(app, project, "for-each-ref", "--format=%(objectname) %(refname)");
-    expect(refs).toBe(
-      await git(["for-each-ref", "--format=%(objectname) %(refname)"], { cwd: source }),
+    const args = ["for-each-ref", "--format=%(objectname) %(refname)", "refs/heads", "refs/tags"];
+    expect(await inStore(app, project, ...args)).toBe(await git(args, { cwd: source }));
+    const heads = ["for-each-ref", "--format=%(objectname)"];
+    expect(await inStore(app, project, ...heads, "refs/upstream/heads")).toBe(
+      await git([...heads, "refs/heads"], { cwd: source }),
     );
     const { workspace } = await makeWorkspace(owner, project.id);
     expect(workspace.base_branch).toBe("develop");
@@ -114,7 +116,13 @@ describe("imports", () => {
   });
 
   test.each([
-    "ssh://git@github.com/a/b.git",
+    "ssh://git:secret@github.com/a/b.git",
+    "ssh://-oProxyCommand=x/a.git",
+    "ssh://-x@github.com/a.git",
+    "ssh://github.com",
+    "ssh:///a.git",
+    "ssh://git@github.com/a.git?x",
+    "ssh://git@no-such-host.invalid/a.git",
     "git@github.com:a/b.git",
     "git://example.com/a.git",
     "http://example.com/a.git",
@@ -136,6 +144,11 @@ describe("imports", () => {
   ])("%j is refused by its field", async (url) => {
     const answer = await refusedFor(url);
     expect(answer).not.toContain("secret");
+  });
+
+  test("an address as scp writes it is refused with how to write it", async () => {
+    const answer = await ask("git@github.com:acme/app.git");
+    expect(answer.text).toContain("ssh://git@github.com/acme/app.git");
   });
 
   test.each([

@@ -4,7 +4,7 @@ import { listBranches } from "../../git/branches.js";
 import type { OrgContext } from "../../http/mount.js";
 import { agentsOfBranches } from "../workspaces/service.js";
 import * as repository from "./repository.js";
-import type { ProjectDeps } from "./service.js";
+import type { ProjectDeps } from "./project.js";
 
 /** The project's branches after a name, by name; none while it is being imported. */
 export async function readBranches(

@@ -39,6 +39,7 @@ describe("projects", () => {
       progress: 100,
       error: null,
       clone_url: `${app.url}/git/${org.slug}/web-site.git`,
+      upstream: null,
       counts: { agents: 0, workspaces: 0, merges: 0 },
       created_at: expect.any(String) as string,
       updated_at: expect.any(String) as string,

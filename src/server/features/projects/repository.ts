@@ -1,8 +1,15 @@
 import { and, asc, eq, isNotNull, isNull, sql } from "drizzle-orm";
 import type { PgUpdateSetSource } from "drizzle-orm/pg-core";
-import type { Project } from "#shared/api/projects.js";
+import type { Project, Upstream } from "#shared/api/projects.js";
 import type { Database, Queryable } from "../../db/connect.js";
-import { agents, organizations, projects, runs } from "../../db/tables.js";
+import {
+  agents,
+  organizations,
+  projects,
+  runs,
+  upstreamCredentials,
+  upstreams,
+} from "../../db/tables.js";
 
 const projectColumns = {
   id: projects.id,
@@ -21,10 +28,30 @@ const projectColumns = {
   merges: sql<number>`(select count(*)::int from merges g where g.project_id = ${projects.id} and g.state = 'done' and g.kind = 'merge')`,
   created_at: projects.created_at,
   updated_at: projects.updated_at,
+  upstream: {
+    status: upstreams.status,
+    progress: upstreams.progress,
+    error: upstreams.error,
+    fetched_at: upstreams.fetched_at,
+    pushed_at: upstreams.pushed_at,
+    host_key: upstreams.host_key,
+    last_fetch: upstreams.last_fetch,
+  },
+  credential: {
+    kind: upstreamCredentials.kind,
+    username: upstreamCredentials.username,
+    hint: upstreamCredentials.hint,
+    public_key: upstreamCredentials.public_key,
+    fingerprint: upstreamCredentials.fingerprint,
+    set_at: upstreamCredentials.set_at,
+    set_by: upstreamCredentials.set_by,
+  },
 };
 
 /** A project as stored; the address to clone from is made of the slugs. */
-export type ProjectRow = Omit<Project, "clone_url" | "counts"> & {
+export type ProjectRow = Omit<Project, "clone_url" | "counts" | "upstream"> & {
+  upstream: Omit<Upstream, "url" | "ahead" | "behind" | "credential"> | null;
+  credential: Upstream["credential"];
   org_slug: string;
   agents: number;
   workspaces: number;
@@ -38,7 +65,9 @@ function selectProjects(tx: Queryable) {
   return tx
     .select(projectColumns)
     .from(projects)
-    .innerJoin(organizations, eq(organizations.id, projects.org_id));
+    .innerJoin(organizations, eq(organizations.id, projects.org_id))
+    .leftJoin(upstreams, eq(upstreams.project_id, projects.id))
+    .leftJoin(upstreamCredentials, eq(upstreamCredentials.project_id, projects.id));
 }
 
 /** @throws a unique violation of `projects_org_slug_key` */
@@ -118,6 +147,16 @@ export async function updateProject(
     .where(eq(projects.id, id));
 }
 
+/** Begins an import that failed once more; false where it does not stand so any more. */
+export async function beginImportAgain(tx: Queryable, id: string): Promise<boolean> {
+  const rows = await tx
+    .update(projects)
+    .set({ status: "importing", progress: 0, error: null, updated_at: sql`now()` })
+    .where(and(eq(projects.id, id), eq(projects.status, "failed"), isThere))
+    .returning({ id: projects.id });
+  return rows.length > 0;
+}
+
 /** Projects whose making was cut off or is under way, of all organizations. Needs system work. */
 export async function listUnfinishedProjects(
   db: Queryable,
@@ -143,8 +182,9 @@ export async function countRunningElsewhere(tx: Queryable, id: string): Promise<
   return rows.length;
 }
 
-/** Notes that a project is deleted and its agents are terminated. */
+/** Notes that a project is deleted and its agents are terminated; what let it in elsewhere is forgotten. */
 export async function markDeleted(tx: Queryable, id: string): Promise<void> {
+  await tx.delete(upstreamCredentials).where(eq(upstreamCredentials.project_id, id));
   await tx
     .update(projects)
     .set({ deleted_at: sql`now()`, updated_at: sql`now()` })

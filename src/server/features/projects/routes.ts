@@ -1,17 +1,30 @@
 import type { projects } from "#shared/api/projects.js";
+import type { upstreams } from "#shared/api/upstreams.js";
 import { organizationsWith } from "../../http/authorize.js";
 import type { Handlers } from "../../http/mount.js";
 import { decodeCursor, decodeNameCursor, pageOf } from "../../http/pagination.js";
 import { deleteProject } from "./delete-project.js";
 import { readBranches } from "./list-branches.js";
 import * as repository from "./repository.js";
-import {
-  createProject,
-  projectOf,
-  readProject,
-  updateProject,
-  type ProjectDeps,
-} from "./service.js";
+import { projectOf, readProject, type ProjectDeps } from "./project.js";
+import { createProject, updateProject } from "./service.js";
+import { removeCredential, setCredential, trustHostKey } from "./upstream-credential.js";
+import { startFetch, startPush } from "./use-upstream.js";
+
+export function upstreamHandlers(deps: ProjectDeps): Handlers<typeof upstreams> {
+  return {
+    fetch: (context, { params }) => startFetch(deps, context, params.project_id),
+    push: (context, { params, body }) => startPush(deps, context, params.project_id, body?.branch),
+    setCredential: (context, { params, body }) =>
+      setCredential(deps, context, params.project_id, body),
+    removeCredential: async (context, { params }) => {
+      await removeCredential(context, params.project_id);
+      return undefined;
+    },
+    trustHostKey: (context, { params, body }) =>
+      trustHostKey(deps, context, params.project_id, body.host_key),
+  };
+}
 
 export function projectHandlers(deps: ProjectDeps): Handlers<typeof projects> {
   return {

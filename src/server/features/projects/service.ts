@@ -1,34 +1,24 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { sql } from "drizzle-orm";
-import type { Logger } from "pino";
 import { slugFrom } from "#shared/api/fields.js";
 import type { Project } from "#shared/api/projects.js";
-import { differences, serverItself } from "../../db/audit.js";
+import type { CredentialInput } from "#shared/api/upstream-inputs.js";
+import { differences } from "../../db/audit.js";
 import { newId } from "../../db/columns.js";
 import { brokenConstraint, type Database, type Queryable } from "../../db/connect.js";
 import { lockOrganization } from "../../db/tenant.js";
 import { AppError, invalidField, notFound } from "../../errors.js";
-import { importRepository } from "../../git/import-repository.js";
-import { createRepository, ImportError } from "../../git/repository.js";
 import { removeQuarantines } from "../../git/quarantine.js";
+import { createRepository } from "../../git/repository.js";
 import { removeStaleLocks } from "../../git/stale-locks.js";
 import type { OrgContext } from "../../http/mount.js";
-import type { Jobs } from "../../jobs/queue.js";
 import type { Storage } from "../../storage.js";
-import type { WorkspaceDeps } from "../workspaces/service.js";
-import { checkImportUrl, type ImportRules } from "./import-url.js";
+import { checkImportUrl } from "./import-url.js";
+import { readProject, type ProjectDeps } from "./project.js";
 import * as repository from "./repository.js";
-
-export interface ProjectDeps {
-  db: Database;
-  jobs: Jobs;
-  storage: Storage;
-  rules: ImportRules;
-  workspaces: WorkspaceDeps;
-  publicUrl: () => string;
-  log: Logger;
-}
+import { credentialChanges, hostKeyOf, sealCredential } from "./upstream-credential.js";
+import * as upstreams from "./upstream-repository.js";
 
 export interface NewProject {
   name: string;
@@ -36,16 +26,8 @@ export interface NewProject {
   description?: string | null | undefined;
   default_branch?: string | undefined;
   import_url?: string | null | undefined;
-}
-
-/** A project as the API shows it. */
-export function projectOf(row: repository.ProjectRow, publicUrl: string): Project {
-  const { org_slug, agents, workspaces, merges, ...project } = row;
-  return {
-    ...project,
-    clone_url: `${publicUrl}/git/${org_slug}/${project.slug}.git`,
-    counts: { agents, workspaces, merges },
-  };
+  credential?: CredentialInput | undefined;
+  host_key?: string | undefined;
 }
 
 /**
@@ -66,6 +48,7 @@ export async function createProject(
     );
   }
   const id = newId();
+  const access = accessOf(deps, context, id, input);
   const base = slugBase(input.name);
   for (let attempt = 0; ; attempt += 1) {
     try {
@@ -82,11 +65,19 @@ export async function createProject(
           default_branch: input.default_branch ?? "main",
           import_url: importUrl,
         });
-        tell({
-          action: "project.created",
-          target: { type: "project", id, name: input.name },
-          changes: differences(null, { slug, import_url: importUrl }, ["slug", "import_url"]),
-        });
+        const target = { type: "project", id, name: input.name } as const;
+        const changes = differences(null, { slug, import_url: importUrl }, ["slug", "import_url"]);
+        tell({ action: "project.created", target, changes });
+        if (importUrl === null) return;
+        const ids = { project_id: id, org_id: context.orgId };
+        await upstreams.insertUpstream(tx, { ...ids, host_key: access.hostKey });
+        if (access.waits) {
+          await repository.updateProject(tx, id, { status: "failed", error: keyIsNew });
+        }
+        if (access.credential === null) return;
+        await upstreams.putCredential(tx, ids, access.credential);
+        const seen = credentialChanges(access.credential);
+        tell({ action: "project.credential_set", target, changes: seen });
       });
       break;
     } catch (error) {
@@ -102,18 +93,35 @@ export async function createProject(
   }
   if (importUrl === null)
     await finishEmpty(deps, context.orgId, id, input.default_branch ?? "main");
-  else await deps.jobs.send("import-project", { org_id: context.orgId, project_id: id });
+  else if (!access.waits) {
+    await deps.jobs.send("import-project", { org_id: context.orgId, project_id: id });
+  }
   return readProject(deps, context, id);
 }
 
-export async function readProject(
+const keyIsNew =
+  "The import waits for its key: add the public key to the repository as a deploy key, then fetch.";
+
+/**
+ * What a new project is let in with upstream. For an SSH upstream without a credential a key is made,
+ * and nothing is imported before somebody could add it there. @throws AppError 422
+ */
+function accessOf(
   deps: ProjectDeps,
   context: OrgContext,
   id: string,
-): Promise<Project> {
-  const row = await context.tx((tx) => repository.findProject(tx, id));
-  if (!row) throw notFound();
-  return projectOf(row, deps.publicUrl());
+  { name, import_url, credential: given, host_key }: NewProject,
+) {
+  const importUrl = import_url ?? null;
+  const input = given ?? (importUrl?.startsWith("ssh:") ? { kind: "ssh_key" as const } : null);
+  return {
+    waits: input?.kind === "ssh_key" && input.private_key === undefined,
+    hostKey: host_key === undefined ? null : hostKeyOf(host_key, importUrl),
+    credential:
+      input === null
+        ? null
+        : sealCredential(deps.secret, { id, name, importUrl }, input, context.actor.userId),
+  };
 }
 
 /** Renames a project or changes its description. @throws AppError 404 */
@@ -152,69 +160,6 @@ async function finishEmpty(
   );
 }
 
-/** Brings one import in; run by the job queue, in any process, any number of times. */
-export async function runImport(
-  deps: ProjectDeps,
-  data: { org_id: string; project_id: string },
-  signal: AbortSignal,
-): Promise<void> {
-  const { org_id: orgId, project_id: id } = data;
-  const change = (changes: Parameters<typeof repository.updateProject>[2]): Promise<void> =>
-    deps.db.tenant(orgId, (tx) => repository.updateProject(tx, id, changes));
-
-  await deps.db.locks([`import ${id}`], async () => {
-    const project = await deps.db.tenant(orgId, (tx) => repository.findProject(tx, id));
-    if (project?.status !== "importing" || project.import_url === null) return;
-    const end = (
-      action: "project.imported" | "project.import_failed",
-      changes: Parameters<typeof change>[0],
-    ): Promise<void> =>
-      deps.db.change(orgId, serverItself, async (tx, tell) => {
-        await repository.updateProject(tx, id, changes);
-        // It may have been deleted meanwhile.
-        if (!(await repository.findProject(tx, id))) return;
-        tell({ action, target: { type: "project", id, name: project.name } });
-      });
-    try {
-      const source = await checkImportUrl(project.import_url, deps.rules);
-      // One write at a time, and only when the percentage moves: it is for people to watch.
-      let writing: Promise<void> = Promise.resolve();
-      const { defaultBranch } = await importRepository(
-        deps.storage.repository(orgId, id),
-        project.import_url,
-        {
-          ...source,
-          signal,
-          onProgress: (percent) => {
-            writing = writing
-              .then(() => change({ progress: Math.min(percent, 99) }))
-              .catch(() => {});
-          },
-        },
-      );
-      await writing;
-      await end("project.imported", {
-        status: "ready",
-        progress: 100,
-        error: null,
-        default_branch: defaultBranch,
-        imported_at: sql`clock_timestamp()`,
-      });
-    } catch (error) {
-      // Stopping: the next start takes it up again.
-      if (signal.aborted) throw error;
-      const known = error instanceof ImportError || error instanceof AppError;
-      if (!known) deps.log.error({ err: error, project: id }, "an import failed");
-      await end("project.import_failed", {
-        status: "failed",
-        error: known
-          ? error.message
-          : "The import failed here; whoever runs the server finds why in its log.",
-      });
-    }
-  });
-}
-
 /** Longer than any push takes. */
 const quarantineMs = 24 * 60 * 60_000;
 
@@ -243,6 +188,12 @@ export async function resumeProjects(deps: ProjectDeps): Promise<void> {
   for (const { id, org_id, import_url, default_branch } of unfinished) {
     if (import_url === null) await finishEmpty(deps, org_id, id, default_branch);
     else await deps.jobs.send("import-project", { org_id, project_id: id });
+  }
+  const underWay = await deps.db.withSystem("resume the use of upstreams", (db) =>
+    upstreams.listUnderWay(db),
+  );
+  for (const { id, org_id } of underWay) {
+    await deps.jobs.send("use-upstream", { org_id, project_id: id });
   }
   const deleted = await deps.db.withSystem("resume the removal of projects", (db) =>
     repository.listProjectsToRemove(db),

@@ -13,6 +13,21 @@ export async function receiveCommit(
   await receiving(tx, orgId, projectId, sha);
 }
 
+/** As `receiveCommit` for many at one time, the later ones in the list after the earlier ones. */
+export async function receiveCommits(
+  tx: Queryable,
+  orgId: string,
+  projectId: string,
+  shas: readonly string[],
+): Promise<void> {
+  await tx.execute(sql`
+    insert into received_commits (org_id, project_id, commit_sha, received_at)
+    select ${orgId}, ${projectId}, sha, statement_timestamp()
+    from unnest(${sql.param(shas)}::text[]) with ordinality as given (sha, position)
+    order by position
+    on conflict do nothing`);
+}
+
 /** The statement of `receiveCommit`, to be a part of another. */
 export function receiving(tx: Queryable, orgId: string, projectId: string, sha: string) {
   return tx

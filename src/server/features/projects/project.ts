@@ -1,0 +1,87 @@
+/** What the verbs of a project work with, and a project as the API shows it. */
+import type { Logger } from "pino";
+import type { Project } from "#shared/api/projects.js";
+import type { Database, Queryable } from "../../db/connect.js";
+import { AppError, notFound } from "../../errors.js";
+import { countApart } from "../../git/branches.js";
+import { fingerprintOf } from "../../git/ssh-key.js";
+import type { OrgContext } from "../../http/mount.js";
+import type { Jobs } from "../../jobs/queue.js";
+import type { Storage } from "../../storage.js";
+import type { WorkspaceDeps } from "../workspaces/service.js";
+import type { ImportRules } from "./import-url.js";
+import * as repository from "./repository.js";
+
+export interface ProjectDeps {
+  db: Database;
+  jobs: Jobs;
+  storage: Storage;
+  rules: ImportRules;
+  /** Of the installation: credentials for upstreams are sealed under it. */
+  secret: string;
+  workspaces: WorkspaceDeps;
+  publicUrl: () => string;
+  log: Logger;
+}
+
+/**
+ * A project as the API shows it.
+ * @param apart how far the default branch and the upstream's are apart, where that was counted
+ */
+export function projectOf(
+  row: repository.ProjectRow,
+  publicUrl: string,
+  apart: { ahead: number; behind: number } | null = null,
+): Project {
+  const { org_slug, agents, workspaces, merges, upstream, credential, ...project } = row;
+  const { import_url: url } = project;
+  const ahead = apart?.ahead ?? null;
+  const behind = apart?.behind ?? null;
+  return {
+    ...project,
+    clone_url: `${publicUrl}/git/${org_slug}/${project.slug}.git`,
+    upstream:
+      upstream === null || url === null
+        ? null
+        : {
+            ...upstream,
+            url,
+            ahead,
+            behind,
+            host_key: upstream.host_key === null ? null : fingerprintOf(upstream.host_key),
+            credential,
+          },
+    counts: { agents, workspaces, merges },
+  };
+}
+
+export async function readProject(
+  deps: ProjectDeps,
+  context: OrgContext,
+  id: string,
+): Promise<Project> {
+  const row = await context.tx((tx) => repository.findProject(tx, id));
+  if (!row) throw notFound();
+  const { status, default_branch: name } = row;
+  const store = deps.storage.repository(context.orgId, id);
+  const apart =
+    row.upstream !== null && status === "ready"
+      ? await countApart(store, `refs/heads/${name}`, `refs/upstream/heads/${name}`)
+      : null;
+  return projectOf(row, deps.publicUrl(), apart);
+}
+
+/** @throws AppError 404; 409 `no_upstream` */
+export async function requireUpstream(
+  tx: Queryable,
+  id: string,
+): Promise<repository.ProjectRow & { import_url: string }> {
+  const project = await repository.findProject(tx, id);
+  if (!project) throw notFound();
+  const { import_url } = project;
+  if (import_url !== null) return { ...project, import_url };
+  throw new AppError(
+    "no_upstream",
+    "The project began empty and has no upstream; import a repository to have one.",
+  );
+}

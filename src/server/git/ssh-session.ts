@@ -1,0 +1,185 @@
+/**
+ * Speaking SSH to an upstream. The server does it itself: no key is ever in a file, an environment or an
+ * argument, the address is the one that was checked, and nothing that a person wrote reaches a command
+ * of this machine. git is given two open descriptors and copies between them.
+ */
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import ssh2, { type Client, type ServerHostKeyAlgorithm } from "ssh2";
+import { fingerprintOf, hostKeyLine } from "./ssh-key.js";
+import { UpstreamError, upstreamError } from "./upstream-error.js";
+
+/** Where to, as whom, and which host to expect there. */
+export interface SshTarget {
+  /** Addresses that the host was resolved to and checked; the first that answers is taken. */
+  addresses: readonly string[];
+  port: number;
+  user: string;
+  /** As OpenSSH or PEM writes it; null offers none. */
+  privateKey: string | null;
+  /** A key's line or a fingerprint that the host must show; null trusts what it shows. */
+  hostKey: string | null;
+}
+
+export interface SshSession {
+  /** The line of the key that the host showed. */
+  readonly hostKey: string;
+  /** What commands there said on standard error, its last 16 KiB. */
+  said(): string;
+  /** Runs a command there between the two descriptors of a git; a failure shows as their end. */
+  attach(command: string, toGit: Duplex, fromGit: Duplex): void;
+  close(): void;
+}
+
+const CONNECT_MS = 20_000;
+const SAID_KEPT = 16 * 1024;
+
+/** The algorithms of each kind of host key, in the order they are asked for; none uses SHA-1. */
+const KINDS: readonly (readonly [RegExp, ServerHostKeyAlgorithm[]])[] = [
+  [/^ssh-ed25519 /, ["ssh-ed25519"]],
+  [/^ecdsa-/, ["ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"]],
+  [/^ssh-rsa /, ["rsa-sha2-512", "rsa-sha2-256"]],
+];
+
+/** What to ask the host for: one attempt for each kind of key that the expected one may be of. */
+function attemptsFor(expected: string | null): ServerHostKeyAlgorithm[][] {
+  if (expected === null) return [KINDS.flatMap(([, algorithms]) => algorithms)];
+  const kinds = KINDS.filter(([kind]) => kind.test(expected));
+  return (kinds.length > 0 ? kinds : KINDS).map(([, algorithms]) => algorithms);
+}
+
+/** Connects and signs in. @throws UpstreamError */
+export async function openSshSession(target: SshTarget, signal: AbortSignal): Promise<SshSession> {
+  let refusal: unknown = upstreamError("host_key_changed");
+  for (const algorithms of attemptsFor(target.hostKey)) {
+    try {
+      return await attempt(target, algorithms, signal);
+    } catch (error) {
+      if (!(error instanceof UpstreamError) || error.reason !== "host_key_changed") throw error;
+      refusal = error;
+    }
+  }
+  throw refusal;
+}
+
+async function attempt(
+  target: SshTarget,
+  serverHostKey: ServerHostKeyAlgorithm[],
+  signal: AbortSignal,
+): Promise<SshSession> {
+  const socket = await connectTo(target, signal);
+  const client = new ssh2.Client();
+  let hostKey: string | null = null;
+  const stop = (): void => {
+    client.destroy();
+    socket.destroy();
+  };
+  signal.addEventListener("abort", stop, { once: true });
+  const ready = new Promise<void>((resolve, reject) => {
+    client.once("ready", () => resolve());
+    client.on("error", reject);
+    client.once("close", () => reject(upstreamError(signal.aborted ? "aborted" : "unreachable")));
+  });
+  ready.catch(() => undefined);
+  client.connect({
+    sock: socket,
+    username: target.user,
+    ...(target.privateKey === null ? {} : { privateKey: target.privateKey }),
+    readyTimeout: CONNECT_MS,
+    keepaliveInterval: 15_000,
+    keepaliveCountMax: 4,
+    algorithms: { serverHostKey },
+    hostVerifier: (blob: Buffer): boolean => {
+      hostKey = hostKeyLine(blob);
+      return isExpected(target.hostKey, hostKey);
+    },
+  });
+  try {
+    await ready;
+  } catch (error) {
+    stop();
+    signal.removeEventListener("abort", stop);
+    throw failureOf(error, target, hostKey, signal);
+  }
+  return sessionOn(client, hostKey ?? "", () => {
+    signal.removeEventListener("abort", stop);
+    stop();
+  });
+}
+
+async function connectTo({ addresses, port }: SshTarget, signal: AbortSignal): Promise<Socket> {
+  for (const host of addresses) {
+    const socket = connect({ host, port });
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(CONNECT_MS)]);
+    try {
+      await once(socket, "connect", { signal: limit });
+      return socket;
+    } catch {
+      socket.on("error", () => undefined).destroy();
+      if (signal.aborted) throw upstreamError("aborted");
+    }
+  }
+  throw upstreamError("unreachable");
+}
+
+/** Whether a host may show this key. */
+function isExpected(expected: string | null, shown: string): boolean {
+  return expected === null || expected === shown || expected === fingerprintOf(shown);
+}
+
+function failureOf(
+  error: unknown,
+  { hostKey: expected, privateKey }: SshTarget,
+  shown: string | null,
+  signal: AbortSignal,
+): UpstreamError {
+  if (signal.aborted) return upstreamError("aborted");
+  if (error instanceof UpstreamError) return error;
+  const { level, message = "" } = error as { level?: string; message?: string };
+  if (shown !== null && !isExpected(expected, shown)) return changedHost(expected ?? "", shown);
+  if (shown === null && expected !== null && /no matching host key/i.test(message)) {
+    return changedHost(expected, null);
+  }
+  if (level === "client-authentication") {
+    return upstreamError(privateKey === null ? "authentication_required" : "key_refused");
+  }
+  return upstreamError(level === "client-timeout" ? "timed_out" : "unreachable");
+}
+
+function changedHost(expected: string, shown: string | null): UpstreamError {
+  const was = fingerprintOf(expected) ?? "unknown";
+  const is = shown === null ? "of another kind" : (fingerprintOf(shown) ?? "unknown");
+  return new UpstreamError(
+    "host_key_changed",
+    `The upstream's host key is not the one that is trusted (${was}) but ${is}: make sure that nobody is in between, then trust the new one.`,
+  );
+}
+
+function sessionOn(client: Client, hostKey: string, close: () => void): SshSession {
+  let said = "";
+  const hear = (text: string): void => {
+    said = (said + text).slice(-SAID_KEPT);
+  };
+  // What fails later shows as the end of a channel.
+  client.on("error", (error) => hear(`\n${error.message}`));
+  return {
+    hostKey,
+    said: () => said,
+    close,
+    attach: (command, toGit, fromGit) => {
+      const end = (): void => void toGit.end();
+      client.exec(command, { env: { GIT_PROTOCOL: "version=2" } }, (error, channel) => {
+        if (error) {
+          hear(`\n${error.message}`);
+          return end();
+        }
+        channel.stderr.setEncoding("utf8").on("data", hear);
+        channel.on("error", end).pipe(toGit);
+        fromGit.pipe(channel);
+        // A git that is gone leaves nobody to talk to.
+        toGit.once("close", () => channel.destroy());
+      });
+    },
+  };
+}
