@@ -106,8 +106,8 @@ function checkSshUrl(url: URL): void {
     throw invalidField("import_url", "names a user that no server has");
   }
   const isPlain = path !== null && path.length > 1 && !/[\u0000-\u001f\u007f]/.test(path);
-  if (!isPlain || url.search !== "" || url.hash !== "") {
-    throw invalidField("import_url", "must end in a path: ssh://git@example.com/team/app.git");
+  if (url.hostname === "" || !isPlain || url.search !== "" || url.hash !== "") {
+    throw invalidField("import_url", "must name a host and a path: ssh://git@example.com/team/app.git");
   }
 }
 
