@@ -107,7 +107,10 @@ function checkSshUrl(url: URL): void {
   }
   const isPlain = path !== null && path.length > 1 && !/[\u0000-\u001f\u007f]/.test(path);
   if (url.hostname === "" || !isPlain || url.search !== "" || url.hash !== "") {
-    throw invalidField("import_url", "must name a host and a path: ssh://git@example.com/team/app.git");
+    throw invalidField(
+      "import_url",
+      "must name a host and a path: ssh://git@example.com/team/app.git",
+    );
   }
 }
 

@@ -177,7 +177,7 @@ describe("the upstream of a project", () => {
     const { workspace } = await makeWorkspace(owner, project.id);
     const write = async (files: Record<string, string>): Promise<void> => {
       for (const [name, text] of Object.entries(files)) {
-        await writeFile(join(workspace.working_directory, name), text);
+        await writeFile(join(workspace.working_directory as string, name), text);
       }
       await owner.api.workspaces.createMerge({ params: { agent_id: workspace.agent_id } });
     };
