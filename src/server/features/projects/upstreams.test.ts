@@ -209,8 +209,8 @@ describe("the upstream of a project", () => {
     expect((await pushed(project)).upstream?.error).toContain("branch is currently checked out");
     const { data: events } = await owner.api.audit.list({ params: { org_id: orgId }, query: {} });
     const told = events.filter(({ target }) => target.id === project.id);
-    expect(told.map(({ action }) => action)).toContain("project.pushed");
-    expect(told.find(({ action }) => action === "project.pushed")).toMatchObject({
+    expect(told.map(({ action }) => action)).toContain("project.upstream_pushed");
+    expect(told.find(({ action }) => action === "project.upstream_pushed")).toMatchObject({
       actor: { id: owner.id },
       changes: { branch: { to: "main" }, commit: { to: tip } },
     });

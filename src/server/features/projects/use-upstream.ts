@@ -145,7 +145,7 @@ async function finishFetch(
     if (!(await repository.findProject(tx, id))) return;
     const moved = [...report.created, ...report.updated];
     tell({
-      action: "project.fetched",
+      action: "project.upstream_fetched",
       target: { type: "project", id, name },
       changes: moved.length > 0 ? { branches: { from: null, to: moved.join(", ") } } : {},
     });
@@ -163,7 +163,7 @@ async function finishPush(
     await upstreams.updateUpstream(tx, id, { ...done, pushed_at: sql`clock_timestamp()` });
     if (!(await repository.findProject(tx, id))) return;
     tell({
-      action: "project.pushed",
+      action: "project.upstream_pushed",
       target: { type: "project", id, name },
       changes: { branch: { from: null, to: branch }, commit: { from: null, to: commit } },
     });
