@@ -2,6 +2,8 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { LogEntry, Run } from "#shared/api/runs.js";
 import type { TestApp, TestPerson } from "./app.js";
 
+export const shell = (script: string): string[] => ["/bin/sh", "-c", script];
+
 /** Waits for the end of a run. */
 export async function untilEnded(person: Pick<TestPerson, "api">, runId: string): Promise<Run> {
   return untilRun(person, runId, (run) => run.ended_at !== null);

@@ -57,7 +57,14 @@ export function createMasker(values: readonly string[], keyPrefix: string): Mask
 
   return {
     mask: (text) => text.replace(pattern, mask),
-    safeLength: (text) => Math.min(beforeLiteral(text, literals), beforeToken(text, begins)),
+    safeLength: (text) => {
+      let safe = Math.min(beforeLiteral(text, literals), beforeToken(text, begins));
+      // A secret that is whole is not cut where another like it may begin within it.
+      for (const { 0: found, index } of text.matchAll(pattern)) {
+        if (index < safe && index + found.length > safe) safe = index;
+      }
+      return safe;
+    },
   };
 }
 

@@ -1,0 +1,143 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { LogEntry } from "#shared/api/runs.js";
+import { lastLines, logText, openLogReader } from "./log-reader.js";
+import { openLog } from "./log-writer.js";
+import { createMasker } from "./mask-secrets.js";
+
+const keyLike = `sk_live_${"Ab3".repeat(12)}`;
+
+describe("secrets in output", () => {
+  const masker = createMasker(["hunter2hunter2", "first line\nsecond line", "on"], "sk_live_");
+
+  test.each([
+    ["the password is hunter2hunter2!", "the password is ***!"],
+    ["first line", "***"],
+    ["and second line too", "and *** too"],
+    ["turn it on", "turn it on"],
+    [`key=${keyLike} end`, "key=*** end"],
+    [`ghp_${"a".repeat(36)}`, "***"],
+    [Buffer.from("hunter2hunter2").toString("base64"), "***"],
+    ["a desk-and-chair", "a desk-and-chair"],
+  ])("%j becomes %j", (text, masked) => {
+    expect(masker.mask(text)).toBe(masked);
+  });
+
+  test.each([
+    ["so far hunter2h", "so far "],
+    ["so far hunter2hunter2", "so far "],
+    ["so far hunter2hunter2, hunter3", "so far hunter2hunter2, hunter3"],
+    ["so far sk_liv", "so far "],
+    ["so far sk_live_abc", "so far "],
+    ["so far 45%", "so far 45%"],
+  ])("of %j what is surely none is %j", (text, safe) => {
+    expect(text.slice(0, masker.safeLength(text))).toBe(safe);
+  });
+});
+
+describe("a log", () => {
+  let folder: string;
+  beforeAll(async () => {
+    folder = await mkdtemp(join(tmpdir(), "omoi-log-"));
+  });
+  afterAll(() => rm(folder, { recursive: true }));
+
+  let made = 0;
+  const open = async (maxBytes = 1e6, secrets: string[] = []) => {
+    const path = join(folder, "of-org", `${(made += 1)}.log`);
+    const masker = createMasker(secrets, "sk_live_");
+    const log = await openLog({ path, masker, maxBytes, written: () => {} });
+    const entries = async () =>
+      (await readFile(path, "utf8"))
+        .split("\n")
+        .filter((line) => line !== "")
+        .map((line) => JSON.parse(line) as LogEntry);
+    return { path, log, entries };
+  };
+
+  test("keeps every byte of two streams, whatever pieces they come in", async () => {
+    const { log, entries } = await open();
+    const text = Array.from({ length: 500 }, (_, line) => `${line} äöü 😀 €\n`).join("");
+    const bytes = Buffer.from(text);
+    for (let at = 0; at < bytes.length; at += 7) {
+      await log.write("stdout", bytes.subarray(at, at + 7));
+      await log.write("stderr", bytes.subarray(at, at + 7));
+    }
+    await log.close();
+    const of = async (stream: string) =>
+      (await entries())
+        .filter((entry) => entry.stream === stream)
+        .map((entry) => entry.text)
+        .join("");
+    expect(await of("stdout")).toBe(text);
+    expect(await of("stderr")).toBe(text);
+    expect(log.bytes).toBe(2 * bytes.length);
+  });
+
+  test.each([1, 3, 8, 20])("hides secrets that come %i bytes at a time", async (size) => {
+    const { log, entries } = await open(1e6, ["correct horse battery"]);
+    const bytes = Buffer.from(
+      `a correct horse battery b ${keyLike} c\nno end: correct horse battery`,
+    );
+    for (let at = 0; at < bytes.length; at += size) {
+      await log.write("stdout", bytes.subarray(at, at + size));
+    }
+    await log.close();
+    const text = (await entries()).map((entry) => entry.text).join("");
+    expect(text).toBe("a *** b *** c\nno end: ***");
+  });
+
+  test("shows a line that has no end yet, but for what may become a secret", async () => {
+    const { log, entries } = await open(1e6, ["correct horse battery"]);
+    await log.write("stdout", Buffer.from("Password? corr"));
+    await expect
+      .poll(async () => (await entries()).map(({ text }) => text))
+      .toEqual(["Password? "]);
+    await log.write("stdout", Buffer.from("ect horse battery\n"));
+    await log.close();
+    expect((await entries()).map(({ text }) => text)).toEqual(["Password? ", "***\n"]);
+  });
+
+  test("ends at its cap with a mark, and goes on counting", async () => {
+    const { log, entries } = await open(10);
+    await log.write("stdout", Buffer.from("12345678ä0"));
+    await log.write("stdout", Buffer.from("more\n"));
+    await log.write("stderr", Buffer.from("more\n"));
+    await log.close();
+    const found = await entries();
+    expect(found.map(({ stream }) => stream)).toEqual(["stdout", "system"]);
+    expect(found[0]?.text).toBe("12345678ä");
+    expect(found[1]?.text).toContain("is not kept");
+    expect([log.bytes, log.truncated]).toEqual([21, true]);
+  });
+
+  test("is read as text, with times, by stream and from its end", async () => {
+    const { path, log } = await open();
+    for (let line = 0; line < 20_000; line += 1) {
+      void log.write(line % 10 === 0 ? "stderr" : "stdout", Buffer.from(`line ${line}\n`));
+    }
+    await log.close();
+    const reader = await openLogReader(path);
+    if (!reader) throw new Error("no log");
+    const all = async (stream?: "stdout" | "stderr", times = false) => {
+      let text = "";
+      for await (const piece of logText(reader, { stream, times })) text += piece;
+      return text.split("\n").slice(0, -1);
+    };
+    expect(await all()).toHaveLength(20_000);
+    expect(await all("stderr")).toHaveLength(2000);
+    const timed = await all(undefined, true);
+    expect(timed).toHaveLength(20_000);
+    for (const line of timed.slice(0, 100)) {
+      expect(line).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (stdout|stderr) line \d+$/);
+    }
+    const plain = { stream: undefined, times: false };
+    expect(await lastLines(reader, plain, 2)).toBe("line 19998\nline 19999\n");
+    expect((await lastLines(reader, plain, 15_000)).split("\n")).toHaveLength(15_001);
+    expect((await lastLines(reader, plain, 50_000)).split("\n")).toHaveLength(20_001);
+    expect(await lastLines(reader, { ...plain, stream: "stderr" }, 1)).toBe("line 19990\n");
+    await reader.close();
+  });
+});
