@@ -218,6 +218,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     storage,
     workspaces: workspaceDeps,
     sandbox: deps.sandbox,
+    mailer,
     settings: config,
     publicUrl: deps.publicUrl,
     alone: isAlone,

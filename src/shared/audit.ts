@@ -39,6 +39,8 @@ export const auditActions = {
   "agent.created": "created an agent",
   "agent.updated": "changed an agent",
   "agent.deleted": "deleted an agent",
+  "run.started": "had an agent run a command",
+  "run.stopped": "stopped a run",
   "workspace.created": "created a workspace",
   "workspace.updated": "changed a workspace",
   "workspace.synced": "brought the base branch into a workspace",

@@ -76,6 +76,21 @@ export function keyExpires(input: {
   ]);
 }
 
+/** Tells the owners of an organization that its agents will soon be ended. */
+export function hoursLow(input: {
+  organization: string;
+  used: number;
+  limit: number;
+  link: string;
+}): Letter {
+  const organization = inert(input.organization);
+  return letter(`The hours of ${organization} run out`, [
+    `The agents of ${organization} have used ${input.used.toFixed(1)} of its ${input.limit} hours of this month. When all are used, what runs is ended and nothing starts until the month is over or the limit is raised.`,
+    "See what used them, and change the limit:",
+    input.link,
+  ]);
+}
+
 function letter(subject: string, paragraphs: string[]): Letter {
   return { subject: `${subject} (Omoi)`, text: `${paragraphs.join("\n\n")}\n` };
 }

@@ -1,4 +1,4 @@
-import { readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Organization } from "#shared/api/organizations.js";
@@ -7,6 +7,7 @@ import type { NewRun, Run } from "#shared/api/runs.js";
 import type { Workspace } from "#shared/api/workspaces.js";
 import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
 import { makeAgent, makeOrganization, makeProject, makeWorkspace } from "#test/factories.js";
+import { endLostRuns } from "./repository.js";
 import { asOperator } from "#test/operator.js";
 import { followLog, shell, untilEnded, untilRun } from "#test/runs.js";
 import { send } from "#test/raw.js";
@@ -109,6 +110,12 @@ describe("managed runs", () => {
     const { data: stopped } = await owner.api.runs.stop({ params: { run_id: run.id } });
     expect(stopped).toMatchObject({ status: "stopped", detail: "Stopped by Ada." });
     expect((await owner.api.runs.stop({ params: { run_id: run.id } })).data).toEqual(stopped);
+    const { data: events } = await owner.api.audit.list({ params: { org_id: org.id }, query: {} });
+    const ofRuns = events.filter(({ action }) => action.startsWith("run."));
+    expect(ofRuns.map(({ action, target }) => [action, target.id])).toEqual([
+      ["run.stopped", agent.id],
+      ["run.started", agent.id],
+    ]);
     const { data: agentNow } = await owner.api.agents.get({ params: { agent_id: agent.id } });
     expect(agentNow.status).toBe("idle");
   });
@@ -120,6 +127,33 @@ describe("managed runs", () => {
     const { data } = await there.runs.stop({ params: { run_id: run.id } });
     expect(data).toMatchObject({ status: "stopped" });
     await sibling.close();
+  });
+
+  test("one that others have given up is ended here, and counts to its last sign of life", async () => {
+    const script = "touch up; while :; do date > beat; sleep 0.05; done";
+    const { agent, workspace, run } = await newRun({ command: shell(script) });
+    await untilFile(join(folderOf(workspace), "up"));
+    await asOperator(
+      app,
+      `update runs set lease_expires_at = now() - interval '1 ms',
+         last_heartbeat_at = started_at + interval '7 ms' where id = $1`,
+      [run.id],
+    );
+    await app.db.withSystem("notice it now", (tx) => endLostRuns(tx));
+    const { data: lost } = await owner.api.runs.get({ params: { run_id: run.id } });
+    expect(lost).toMatchObject({ status: "lost", runtime_seconds: 0.007 });
+    // Its agent may start anew, and nothing of the old one writes any more.
+    const beat = join(folderOf(workspace), "beat");
+    await expect
+      .poll(async () => {
+        const before = await stat(beat);
+        await new Promise((resolve) => setTimeout(resolve, 300));
+        return (await stat(beat)).mtimeMs === before.mtimeMs;
+      })
+      .toBe(true);
+    const next = await start(agent.id, { command: ["true"] });
+    expect((await untilEnded(owner, next.id)).status).toBe("succeeded");
+    expect((await owner.api.runs.get({ params: { run_id: run.id } })).data).toEqual(lost);
   });
 
   test("a time-out ends it", async () => {

@@ -5,6 +5,7 @@ import type { RunLimits } from "#shared/api/runs.js";
 import { newId } from "../../db/columns.js";
 import type { Database } from "../../db/connect.js";
 import type { Jobs } from "../../jobs/queue.js";
+import type { Mailer } from "../../mail/mailer.js";
 import type { Sandbox } from "../../sandbox/sandbox.js";
 import type { Storage } from "../../storage.js";
 import type { WorkspaceDeps } from "../workspaces/service.js";
@@ -29,6 +30,7 @@ export interface OpenRuns {
   storage: Storage;
   workspaces: WorkspaceDeps;
   sandbox: Sandbox;
+  mailer: Mailer;
   settings: RunSettings;
   publicUrl: () => string;
   /** Whether no other process serves this database: what others left is then lost at once. */

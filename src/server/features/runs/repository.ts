@@ -223,7 +223,7 @@ export async function takeHoursWarning(
   orgId: string,
   limit: number,
   periodStart: string,
-): Promise<{ name: string } | undefined> {
+): Promise<{ name: string; slug: string } | undefined> {
   const [row] = await tx
     .update(organizations)
     .set({ hours_warned_at: sql`now()`, hours_warned_limit: limit })
@@ -234,7 +234,7 @@ export async function takeHoursWarning(
           or ${organizations.hours_warned_limit} is distinct from ${limit})`,
       ),
     )
-    .returning({ name: organizations.name });
+    .returning({ name: organizations.name, slug: organizations.slug });
   return row;
 }
 
@@ -245,4 +245,18 @@ export async function projectOf(tx: Queryable, agentId: string): Promise<string>
     .from(agents)
     .where(eq(agents.id, agentId));
   return row?.project_id ?? "";
+}
+
+export async function nameOfAgent(tx: Queryable, agentId: string): Promise<string> {
+  const [row] = await tx.select({ name: agents.name }).from(agents).where(eq(agents.id, agentId));
+  return row?.name ?? "";
+}
+
+/** Where the owners of an organization are written to. */
+export async function addressesOfOwners(tx: Queryable, orgId: string): Promise<string[]> {
+  const { rows } = await tx.execute<{ email: string }>(sql`
+    select u.email from memberships m join users u on u.id = m.user_id and u.is_active
+    join roles r on r.id = m.role_id and r.org_id is null and r.name = 'owner'
+    where m.org_id = ${orgId} order by u.email`);
+  return rows.map(({ email }) => email);
 }

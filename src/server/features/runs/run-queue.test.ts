@@ -9,6 +9,7 @@ import type { Workspace } from "#shared/api/workspaces.js";
 import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
 import { makeOrganization, makeProject, makeWorkspace } from "#test/factories.js";
 import { asOperator } from "#test/operator.js";
+import { mailsTo } from "#test/outbox.js";
 import { shell, untilEnded, untilRun } from "#test/runs.js";
 
 /** Runs until the file `go` is there. */
@@ -214,6 +215,11 @@ describe("limits and the queue", () => {
       started_at: null,
     });
     expect(await told()).toHaveLength(1);
+    const warnings = async () =>
+      (await mailsTo(app, owner.email.toLowerCase())).filter(({ text }) =>
+        text.includes("of its 10 hours"),
+      );
+    await expect.poll(warnings).toHaveLength(1);
     const refused = await refusal(start(one), 409, "quota_exceeded");
     expect(refused["quota"]).toBe("max_agent_runtime_hours");
   }, 60_000);

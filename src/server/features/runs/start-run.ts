@@ -64,10 +64,15 @@ export async function startManagedRun(
   const env = wanted.env ?? {};
   const { token, hash } = supervisor.newToken();
   await oneAtATime(() =>
-    withWorkspaceToRun(workspaces, orgId, agentId, uid, async ({ folder, projectId }) => {
-      const starts = await context.tx(async (tx) => {
+    withWorkspaceToRun(workspaces, orgId, agentId, uid, async ({ folder, projectId, name }) => {
+      const starts = await context.change(async (tx, tell) => {
         const wait = await lookForPlace(tx, orgId, agentId, false);
         if (wait && wanted.queue !== true) throw wait.error;
+        const changes = {
+          run_id: { from: null, to: run.id },
+          network: { from: null, to: run.network },
+        };
+        tell({ action: "run.started", target: { type: "agent", id: agentId, name }, changes });
         const asked = {
           ...run,
           started_by: await starterOf(tx, context),

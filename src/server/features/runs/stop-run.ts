@@ -20,7 +20,7 @@ export async function stopRun(
   runId: string,
   status: "succeeded" | "failed" | "stopped",
 ): Promise<Run> {
-  const isManaged = await context.tx(async (tx) => {
+  const isManaged = await context.change(async (tx, tell) => {
     const run = await repository.findRun(tx, runId);
     if (!run) throw notFound();
     if (run.ended_at !== null) return false;
@@ -29,7 +29,16 @@ export async function stopRun(
     await repository.endLeasedRuns(tx, { id: runId }, status, `Ended by ${who}.`);
     await managed.endQueued(tx, { id: runId }, "stopped", `Cancelled by ${who} while it waited.`);
     await managed.askToStop(tx, { id: runId }, status, `Stopped by ${who}.`);
-    return run.kind === "managed";
+    if (run.kind !== "managed") return false;
+    if (!run.stop_requested) {
+      const name = await repository.nameOfAgent(tx, run.agent_id);
+      tell({
+        action: "run.stopped",
+        target: { type: "agent", id: run.agent_id, name },
+        changes: { run_id: { from: null, to: runId } },
+      });
+    }
+    return true;
   });
   if (isManaged) await hasEnded(db, context.orgId, { id: runId });
   const run = await context.tx((tx) => repository.findRun(tx, runId));

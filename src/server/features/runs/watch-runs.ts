@@ -2,6 +2,8 @@ import type { Logger } from "pino";
 import { serverItself } from "../../db/audit.js";
 import type { Database } from "../../db/connect.js";
 import { lockOrganization } from "../../db/tenant.js";
+import { hoursLow } from "../../mail/letters.js";
+import type { Mailer } from "../../mail/mailer.js";
 import type { Jobs } from "../../jobs/queue.js";
 import { readUsage } from "../usage/service.js";
 import { checkpointAfterRun, type WorkspaceDeps } from "../workspaces/service.js";
@@ -12,6 +14,8 @@ export interface WatchDeps {
   db: Database;
   jobs: Jobs;
   workspaces: WorkspaceDeps;
+  mailer: Mailer;
+  publicUrl: () => string;
   log: Logger;
 }
 
@@ -31,7 +35,7 @@ export function startRunWatch(deps: WatchDeps): { stop(): Promise<void> } {
     const running = await db.withSystem("find running organizations", (tx) =>
       repository.listRunningOrganizations(tx),
     );
-    for (const orgId of running) await watchHours(db, orgId);
+    for (const orgId of running) await watchHours(deps, orgId);
     const waiting = await db.withSystem("find queues", (tx) => managed.listQueuedOrganizations(tx));
     for (const orgId of waiting) await jobs.send("start-queued-runs", { org_id: orgId });
   };
@@ -69,12 +73,13 @@ export async function endLost(deps: WatchDeps, orphansOf: string | null): Promis
 }
 
 /** Has the runs of an organization end that has used up its hours; warns it once that it soon will have. */
-async function watchHours(db: Database, orgId: string): Promise<void> {
+async function watchHours(deps: WatchDeps, orgId: string): Promise<void> {
+  const { db } = deps;
   const usage = await db.tenant(orgId, (tx) => readUsage(tx, orgId));
   if (!usage) return;
   const { current, limit } = usage.runtime_hours;
   if (current < limit * warnFrom) return;
-  await db.change(orgId, serverItself, async (tx, tell) => {
+  const told = await db.change(orgId, serverItself, async (tx, tell) => {
     await lockOrganization(tx, orgId);
     const warned = await repository.takeHoursWarning(tx, orgId, limit, usage.period_start);
     if (warned) {
@@ -84,9 +89,15 @@ async function watchHours(db: Database, orgId: string): Promise<void> {
         changes: { runtime_hours: { from: null, to: current }, limit: { from: null, to: limit } },
       });
     }
-    if (current < limit) return;
-    const detail = `The organization's ${limit} hours of this month are used up.`;
-    await repository.endLeasedRuns(tx, {}, "quota_exceeded", detail);
-    await managed.askToStop(tx, {}, "quota_exceeded", detail);
+    if (current >= limit) {
+      const detail = `The organization's ${limit} hours of this month are used up.`;
+      await repository.endLeasedRuns(tx, {}, "quota_exceeded", detail);
+      await managed.askToStop(tx, {}, "quota_exceeded", detail);
+    }
+    return warned && { ...warned, owners: await repository.addressesOfOwners(tx, orgId) };
   });
+  if (!told) return;
+  const link = `${deps.publicUrl()}/organizations/${told.slug}/settings`;
+  const letter = hoursLow({ organization: told.name, used: current, limit, link });
+  for (const to of told.owners) await deps.mailer.send({ to, ...letter });
 }

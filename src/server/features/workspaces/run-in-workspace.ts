@@ -22,7 +22,7 @@ export function withWorkspaceToRun<Result>(
   orgId: string,
   agentId: string,
   uid: number | null,
-  work: (place: { folder: string; projectId: string }) => Promise<Result>,
+  work: (place: { folder: string; projectId: string; name: string }) => Promise<Result>,
 ): Promise<Result> {
   return deps.db.locks([workspaceLock(agentId)], async () => {
     const workspace = await activeUnderLock(deps, orgId, agentId);
@@ -37,7 +37,8 @@ export function withWorkspaceToRun<Result>(
     if (uid !== null && uid !== process.getuid?.()) {
       await deps.driver.giveTo(places, { uid, gid: uid });
     }
-    return work({ folder: places.folder, projectId: workspace.project_id });
+    const { project_id: projectId, agent_name: name } = workspace;
+    return work({ folder: places.folder, projectId, name });
   });
 }
 
