@@ -8,6 +8,7 @@ import { command, inFolder, type Benchmark, type Row } from "./harness.js";
 import { keys } from "./keys.js";
 import { organizations } from "./organizations.js";
 import { quota } from "./quota.js";
+import { sandbox } from "./sandbox.js";
 import { scale } from "./scale.js";
 import { serverKind } from "./server.js";
 import { start } from "./start.js";
@@ -25,6 +26,7 @@ const benchmarks: readonly Benchmark[] = [
   quota,
   workspaceCreation,
   checkpoint,
+  sandbox,
   start,
 ];
 

@@ -1,5 +1,5 @@
-import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
+import { installOnDebian } from "./debian.mjs";
 
 const candidates = [
   process.env.OMOI_CHROMIUM,
@@ -16,17 +16,7 @@ const candidates = [
 export function findChromium() {
   const found = candidates.find((path) => path && existsSync(path));
   if (found) return found;
-  if (existsSync("/usr/bin/apt-get")) {
-    const sudo = process.getuid?.() === 0 ? [] : ["sudo", "-n"];
-    process.stderr.write("Installing Chromium for the browser test (once)…\n");
-    for (const args of [["update"], ["install", "-y", "--no-install-recommends", "chromium"]]) {
-      const [command, ...rest] = [...sudo, "apt-get", ...args];
-      spawnSync(command, rest, {
-        stdio: ["ignore", "ignore", "inherit"],
-        env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
-      });
-    }
-  }
+  installOnDebian("chromium", "the browser test");
   const installed = candidates.find((path) => path && existsSync(path));
   if (installed) return installed;
   process.stderr.write(

@@ -3,10 +3,11 @@
  * of them. Words after `--` choose files: `npm test -- organizations`.
  */
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { findChromium } from "./chromium.mjs";
+import { installOnDebian } from "./debian.mjs";
 import { ensureBuilt, ensureInstalled, requireNode, root } from "./prepare.mjs";
 
 requireNode();
@@ -19,6 +20,7 @@ let passed = 0;
 let failed = 0;
 let skipped = 0;
 
+if (!existsSync("/usr/bin/bwrap")) installOnDebian("bubblewrap", "the tests of commands");
 suite("api", {});
 const chromium = findChromium();
 if (chromium === null) failed += 1;

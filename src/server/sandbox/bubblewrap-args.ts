@@ -1,6 +1,6 @@
 /** The sandbox itself, as bubblewrap's arguments (bwrap(1)); what is mounted later covers earlier. */
 import { ENVIRONMENT, FILES, HOLD, STATUS } from "./held-start.js";
-import { FILTER, HOME, USER, type OwnFiles } from "./own-files.js";
+import { FILTER, HOME, USER, type HandedFiles } from "./own-files.js";
 import { WORKSPACE } from "./sandbox.js";
 import type { SystemView } from "./system-view.js";
 import type { MemoryFolder } from "./watch.js";
@@ -27,7 +27,7 @@ export function bubblewrapArgs(sandbox: {
   network: "none" | "full";
   inMemory: ReturnType<typeof memoryFolders>;
   view: SystemView;
-  files: OwnFiles;
+  files: HandedFiles;
 }): string[] {
   const { source, uid, network, view, files } = sandbox;
   const descriptor = (name: string): string => String(FILES + files.names.indexOf(name));

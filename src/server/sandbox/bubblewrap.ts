@@ -5,7 +5,7 @@ import { bubblewrapArgs, memoryFolders, ownEnvironment } from "./bubblewrap-args
 import type { ControlGroups } from "./cgroups.js";
 import { startHeld } from "./held-start.js";
 import { openOutputPipes } from "./output-pipes.js";
-import { FILTER, writeOwnFiles } from "./own-files.js";
+import { FILTER, handFiles } from "./own-files.js";
 import { findProgram, installCommand } from "./programs.js";
 import type { Missing, Runner, SandboxLimits, SandboxSettings } from "./sandbox.js";
 import { lookAtSystem } from "./system-view.js";
@@ -36,10 +36,10 @@ export function openBubblewrap(
   if (dropRights !== null && "missing" in dropRights) return dropRights;
 
   const pipes = openOutputPipes(folder, uid);
-  const files = writeOwnFiles(folder, settings.agentUid);
   // The server's own folders, where they lie below a folder of tools.
   const hidden = [settings.dataDir, join(import.meta.dirname, "../../.."), process.cwd()];
   const view = lookAtSystem(settings.sandboxReadOnly, hidden);
+  const files = handFiles(folder, settings.agentUid, view.files);
   const rlimits = resourceLimits(groups);
 
   return {

@@ -4,6 +4,7 @@
  * the machine grants to the server bounds its runs, too.
  */
 import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { dirname, join, posix } from "node:path";
 import { isAlive, ownerOf } from "./processes.js";
@@ -19,7 +20,7 @@ export interface GroupLimits {
 /** The group of one run. */
 export interface RunGroup {
   /** Moves a process into it; what it forks from then on is born in it. */
-  add(pid: number): void;
+  add(pid: number): Promise<void>;
   /** All processes in it, as this process numbers them. */
   pids(): number[];
   /** What happened so far; null where it cannot be told. */
@@ -304,8 +305,10 @@ function openRunGroup(
   set("pids", "pids.max", limits.processes);
 
   return {
-    add(pid) {
-      for (const folder of folders) writeFileSync(join(folder, "cgroup.procs"), String(pid));
+    async add(pid) {
+      // Each may keep its writer waiting for some milliseconds.
+      const files = folders.map((folder) => join(folder, "cgroup.procs"));
+      await Promise.all(files.map((file) => writeFile(file, String(pid))));
     },
     pids: () => words(join(folders[0] as string, "cgroup.procs")).map(Number),
     readings() {

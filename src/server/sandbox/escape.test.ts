@@ -5,7 +5,7 @@ import { readFile, symlink } from "node:fs/promises";
 import { createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { isRoot, openTestSandbox, processesWith, type TestSandbox } from "./test-sandbox.js";
+import { isRoot, openTestSandbox, processesWith, type TestSandbox } from "#test/sandbox.js";
 
 const SECRET = `server-only-${randomUUID()}`;
 let sandbox: TestSandbox;

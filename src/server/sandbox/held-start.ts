@@ -56,22 +56,19 @@ export async function startHeld(input: SandboxInput, plan: Plan): Promise<Sandbo
   const pid = await Promise.race([reports.childPid, ended.then(() => null)]);
   const init = pid === null ? null : readProcess(pid);
   const giveUp = async (reason: string): Promise<never> => {
-    await group?.remove();
-    throw new SandboxRefusal(reason);
-  };
-  if (init === null) {
+    if (init !== null) kill(init);
     const [said] = await Promise.all([text(stderr), ended]);
     stdout.destroy();
-    return giveUp(`The sandbox could not be made: ${lastLine(said)}`);
-  }
+    await group?.remove();
+    throw new SandboxRefusal(
+      said === "" ? reason : `The sandbox could not be made: ${lastLine(said)}`,
+    );
+  };
+  if (init === null) return giveUp("The sandbox could not be made: it ended at once");
   try {
-    group?.add(init.pid);
+    await group?.add(init.pid);
     yieldToServer(init.pid);
   } catch (error) {
-    signal(init.pid, "SIGKILL");
-    await ended;
-    stdout.destroy();
-    stderr.destroy();
     return giveUp(`The run could not be put under its limits: ${(error as Error).message}`);
   }
   hold.end("1");

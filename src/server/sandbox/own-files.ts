@@ -2,8 +2,8 @@ import { openSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { seccompFilter } from "./seccomp.js";
 
-/** Files that every sandbox gets from the server by descriptor. */
-export interface OwnFiles {
+/** Files that a sandbox gets from the server by descriptor. */
+export interface HandedFiles {
   /** Those of /etc by name, and `FILTER` where there is one for this architecture. */
   names: readonly string[];
   /** Opens each anew, in that order: a descriptor is read once. The caller closes them. */
@@ -16,10 +16,14 @@ export const HOME = "/home/agent";
 
 export const FILTER = "seccomp.bpf";
 
-/** Writes them into `folder`. */
-export function writeOwnFiles(folder: string, uid: number): OwnFiles {
+/**
+ * Writes those that are a sandbox's own.
+ * @param folder where they are written
+ * @param copied names of the machine's files in /etc that go with them
+ */
+export function handFiles(folder: string, uid: number, copied: readonly string[]): HandedFiles {
   const nologin = "/usr/sbin/nologin";
-  const files = new Map<string, string | Buffer>([
+  const own = new Map<string, string | Buffer>([
     [
       "passwd",
       `root:x:0:0:root:/root:${nologin}\n${USER}:x:${uid}:${uid}:${USER}:${HOME}:/bin/sh\n` +
@@ -30,8 +34,14 @@ export function writeOwnFiles(folder: string, uid: number): OwnFiles {
     ["nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n"],
   ]);
   const filter = seccompFilter();
-  if (filter !== null) files.set(FILTER, filter);
-  for (const [name, content] of files) writeFileSync(join(folder, name), content);
-  const names = [...files.keys()];
-  return { names, open: () => names.map((name) => openSync(join(folder, name), "r")) };
+  if (filter !== null) own.set(FILTER, filter);
+  const paths = new Map(copied.map((name) => [name, join("/etc", name)]));
+  for (const [name, content] of own) {
+    paths.set(name, join(folder, name));
+    writeFileSync(join(folder, name), content);
+  }
+  return {
+    names: [...paths.keys()],
+    open: () => [...paths.values()].map((path) => openSync(path, "r")),
+  };
 }

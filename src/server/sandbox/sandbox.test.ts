@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { openTestSandbox, processesWith, type TestSandbox } from "./test-sandbox.js";
+import { openTestSandbox, processesWith, type TestSandbox } from "#test/sandbox.js";
 
 let sandbox: TestSandbox;
 
@@ -148,7 +148,7 @@ test("without control groups limits are held by a watch and by resource limits",
   const limits = { memoryBytes: 200 << 20 };
   expect(await watched.run(["node", "-e", hog], { limits })).toMatchObject({ reason: "memory" });
   const file =
-    "head -c 150000000 /dev/zero > /tmp/file; node -e 'Buffer.alloc(1 << 27, 1); setTimeout(() => {}, 60000)'";
+    "head -c 150000000 /dev/zero > /tmp/file; node -e 'global.held = Buffer.alloc(1 << 27, 1); setTimeout(() => {}, 60000)'";
   expect(await watched.run(["sh", "-c", file], { limits })).toMatchObject({ reason: "memory" });
   const bomb = await watched.run(["sh", "-c", "for i in $(seq 40); do sleep 5 & done; wait"], {
     limits: { processes: 20 },

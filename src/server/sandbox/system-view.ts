@@ -9,6 +9,8 @@ import { ConfigError } from "../config.js";
 export interface SystemView {
   /** bubblewrap's arguments. */
   args: string[];
+  /** Names of files in /etc to be handed over: a copy costs less than a mount. */
+  files: string[];
   /** The command's PATH. */
   path: string;
 }
@@ -18,36 +20,25 @@ const PROGRAMS = ["/usr", "/opt", "/nix/store", "/gnu/store", "/home/linuxbrew/.
 /** Folders at the root that are links into /usr on a merged system. */
 const ROOT_LINKS = ["/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"];
 
-/** Settings that programs need to run at all, to find their files and to check certificates. */
+/** Settings of the machine that programs need to find their files, names and certificates. */
 const ETC = [
   "alternatives",
-  "ca-certificates",
-  "ca-certificates.conf",
   "crypto-policies",
-  "debian_version",
   "fonts",
-  "gai.conf",
-  "host.conf",
   "java",
   "ld.so.cache",
-  "ld.so.conf",
-  "ld.so.conf.d",
   "localtime",
-  "locale.alias",
-  "lsb-release",
-  "magic",
   "mime.types",
   "os-release",
   "perl",
   "php",
-  "pki",
+  "pki/ca-trust",
+  "pki/tls",
   "protocols",
-  "python3",
-  "rpc",
   "services",
+  "ssl/cert.pem",
   "ssl/certs",
   "ssl/openssl.cnf",
-  "terminfo",
   "timezone",
 ];
 
@@ -71,9 +62,13 @@ export function lookAtSystem(readOnly: readonly string[], hidden: readonly strin
     if (stats?.isSymbolicLink()) args.push("--symlink", readlinkSync(link), link);
     else if (stats?.isDirectory()) show(link);
   }
+  const files: string[] = [];
   for (const name of ETC) {
     const path = join("/etc", name);
-    if (existsSync(path)) args.push("--ro-bind", path, path);
+    const stats = lstatSync(path, { throwIfNoEntry: false });
+    if (stats?.isSymbolicLink()) args.push("--symlink", readlinkSync(path), path);
+    else if (stats?.isDirectory()) args.push("--ro-bind", path, path);
+    else if (stats?.isFile()) files.push(name);
   }
   const extra = readOnly.map((path) => {
     if (existsSync(path)) return realpathSync(path);
@@ -94,7 +89,7 @@ export function lookAtSystem(readOnly: readonly string[], hidden: readonly strin
   for (const folder of hidden) {
     if (isShown(folder)) args.push("--tmpfs", folder, "--remount-ro", folder);
   }
-  return { args, path: path.join(":") };
+  return { args, files, path: path.join(":") };
 }
 
 /**

@@ -57,7 +57,10 @@ export function openUnconfined(
         stderr.destroy();
         throw new SandboxRefusal(`The command could not be started: ${String(problem)}`);
       }
-      group?.add(pid);
+      await group?.add(pid).catch((error: NodeJS.ErrnoException) => {
+        // It may have ended already.
+        if (error.code !== "ESRCH") throw error;
+      });
       const members = (): number[] => {
         const children = descendantsOf(pid).map((member) => member.pid);
         return [...new Set([pid, ...children, ...(group?.pids() ?? [])])];

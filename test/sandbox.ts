@@ -3,8 +3,8 @@ import { randomUUID } from "node:crypto";
 import { chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openSandbox } from "./open-sandbox.js";
-import { allPids, readProcess } from "./processes.js";
+import { openSandbox } from "#server/sandbox/open-sandbox.js";
+import { allPids, readProcess } from "#server/sandbox/processes.js";
 import type {
   SandboxedProcess,
   SandboxExit,
@@ -12,7 +12,7 @@ import type {
   SandboxLimits,
   SandboxReport,
   SandboxSettings,
-} from "./sandbox.js";
+} from "#server/sandbox/sandbox.js";
 
 export const agentUid = 60_861;
 export const isRoot = process.getuid?.() === 0;

@@ -1,0 +1,12 @@
+/** A server that does nothing but run commands, for tests that kill it. */
+import { openTestSandbox } from "./sandbox.js";
+
+const [dataDir, mark, runs] = process.argv.slice(2) as [string, string, string];
+const sandbox = await openTestSandbox({ dataDir });
+process.stdout.write("open\n");
+const script = `
+  (setsid sh -c 'trap "" TERM HUP INT; : sleep-${mark}; while :; do sleep 1; done' &)
+  : sleep-${mark}; while :; do sleep 1; done`;
+for (let run = 0; run < Number(runs); run += 1) {
+  void sandbox.start(["sh", "-c", script]).then(() => process.stdout.write("started\n"));
+}
