@@ -26,6 +26,7 @@ import type { Config } from "./config.js";
 import type { Database } from "./db/connect.js";
 import { settleTerminations } from "./features/agents/delete-agent.js";
 import { agentHandlers } from "./features/agents/routes.js";
+import { createLeakGuard } from "./features/api-keys/leak-guard.js";
 import { apiKeyHandlers } from "./features/api-keys/routes.js";
 import { warnOfExpiry } from "./features/api-keys/expiry.js";
 import { createKeyring } from "./features/api-keys/keyring.js";
@@ -180,7 +181,12 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     publicUrl: deps.publicUrl,
     log,
   };
-  const workspaceDeps: WorkspaceDeps = { db, storage, driver: checkoutDriver };
+  const workspaceDeps: WorkspaceDeps = {
+    db,
+    storage,
+    driver: checkoutDriver,
+    leaks: createLeakGuard(keyDeps),
+  };
   const projectDeps: ProjectDeps = {
     db,
     jobs,

@@ -24,6 +24,7 @@ export const auditActions = {
   "api_key.revoked": "revoked an API key",
   "api_key.shut_out": "shut an API key out",
   "api_key.leaked": "revoked a leaked API key",
+  "api_key.exposed": "kept an API key from being committed",
   "api_key.expiring": "warned that an API key expires",
   "project.created": "created a project",
   "project.imported": "finished an import",

@@ -73,6 +73,7 @@ export const errorCodes = {
   nested_repository: [422, "A repository inside the workspace"],
   file_too_large: [422, "A file is too large"],
   unsafe_path: [422, "A path that git refuses"],
+  leaked_key: [422, "A file holds an API key that works"],
   rate_limited: [429, "Too many requests"],
   internal: [500, "Something went wrong here"],
   unavailable: [503, "Not available right now"],

@@ -6,12 +6,14 @@
 import { copyFile, link, rename } from "node:fs/promises";
 import { PassThrough } from "node:stream";
 import { asideName, removeLeftovers, removeTree } from "./build-aside.js";
-import type { DiffStats } from "./diff.js";
+import { diffIndex, type DiffStats } from "./diff.js";
 import { assertFolder } from "./folder.js";
 import { FileTooLargeError, MAX_FILE_BYTES, NestedRepositoryError } from "./path-errors.js";
 import { fileIds, repairIndex } from "./repair-index.js";
 import { git, GitError, type GitOptions } from "./run.js";
 import { displayPath, SafeFolder, type Found } from "./safe-folder.js";
+import { scanEntries } from "./scan-objects.js";
+import type { TokenScan } from "./token-scan.js";
 import { inputOf, takePaths, updateIndex, writeTree, type IndexOptions } from "./update-index.js";
 
 export { FolderMissingError, syncFolder, UnsavedChangesError } from "./folder.js";
@@ -50,6 +52,8 @@ export interface SnapshotInput {
   signal?: AbortSignal;
   /** Called, perhaps more than once, when there is something to take and git is at work on it. */
   onChanges?: () => void;
+  /** Is given every content that differs from `parentTree`, with its path. */
+  scan?: TokenScan;
 }
 
 const SCAN_BYTES = 512 * 1024 * 1024;
@@ -97,6 +101,10 @@ async function snapshotOnce(input: SnapshotInput): Promise<Snapshot> {
   // The first scan ends well before the second: git begins to take what it found.
   if ((await differing).paths.length === 0 && (await untracked).paths.length === 0) {
     const [tree, { skipped }] = [await writeTree(current), await untracked];
+    // An earlier snapshot took what differs, and nobody may have looked through it.
+    if (input.scan && tree !== parentTree) {
+      await scanEntries(current, (await diffIndex(current, parentTree)).entries, input.scan);
+    }
     return { tree, changed: tree !== parentTree, skipped };
   }
   const copy = asideName(indexFile, "next");
@@ -124,7 +132,7 @@ async function takeChanges(
   try {
     const taking = new PassThrough().on("error", () => undefined);
     // All are awaited whatever becomes of one: nothing may be at work when the index goes.
-    const giving = givePaths(safe, scans, input.maxFileBytes ?? MAX_FILE_BYTES, taking);
+    const giving = givePaths(input, safe, scans, taking);
     const [given, taken, told] = await Promise.allSettled([
       giving,
       takePaths(options, taking, parentTree),
@@ -137,7 +145,13 @@ async function takeChanges(
       await updateIndex(options, ["--force-remove", "--stdin"], drop);
       ({ tree, difference } = await takePaths(options, inputOf([]), parentTree));
     }
-    const repaired = await repairIndex(safe, options, difference.entries, paths, ids);
+    const { entries } = difference;
+    const repaired = await repairIndex(safe, options, entries, paths, ids, input.scan);
+    if (input.scan) {
+      const seen = new Set(paths);
+      const unseen = entries.filter(({ path }) => !seen.has(path));
+      await scanEntries(options, unseen, input.scan);
+    }
     if (repaired) tree = await writeTree(options);
     const counted = repaired ? {} : { stats: difference.stats };
     return { tree, changed: tree !== parentTree, skipped, ...counted };
@@ -153,9 +167,9 @@ function valueOf<Value>(settled: PromiseSettledResult<Value>): Value {
 
 /** Writes to `taking` what of the scans git may take, then reads the ids of the files while git works. */
 async function givePaths(
+  { scan: tokens, maxFileBytes = MAX_FILE_BYTES }: SnapshotInput,
   safe: SafeFolder,
   scans: readonly Promise<Scan>[],
-  maxFileBytes: number,
   taking: PassThrough,
 ): Promise<Scan & { drop: string[]; ids: Map<string, string | null> }> {
   const all = { paths: [] as string[], drop: [] as string[], skipped: [] as SkippedPath[] };
@@ -175,7 +189,7 @@ async function givePaths(
     taking.destroy(error as Error);
     throw error;
   }
-  return { ...all, ids: await fileIds(safe, taken) };
+  return { ...all, ids: await fileIds(safe, taken, tokens) };
 }
 
 /** Where folder and index differ: paths are bytes in latin1, sorted. */

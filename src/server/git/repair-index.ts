@@ -7,15 +7,19 @@ import type { IndexEntry } from "./diff.js";
 import { NestedRepositoryError } from "./path-errors.js";
 import { git, spawnGit, ZERO_OID, type GitOptions } from "./run.js";
 import { displayPath, type SafeFolder } from "./safe-folder.js";
+import type { TokenScan } from "./token-scan.js";
 import { updateIndex } from "./update-index.js";
+
+const reader = (scan: TokenScan | undefined, path: string) => scan?.start(displayPath(path));
 
 /** The ids of the files at the paths, read without following anything. Paths are bytes in latin1. */
 export async function fileIds(
   safe: SafeFolder,
   paths: readonly string[],
+  scan?: TokenScan,
 ): Promise<Map<string, string | null>> {
   const ids = new Map<string, string | null>();
-  for (const path of paths) ids.set(path, await safe.blobId(path, false));
+  for (const path of paths) ids.set(path, await safe.blobId(path, false, reader(scan, path)));
   return ids;
 }
 
@@ -23,7 +27,8 @@ export async function fileIds(
  * Compares the entries of an index that differ from a tree with the bytes in the folder, as far as
  * they are of `paths`, read without following anything, and puts the folder's bytes into the index
  * where git took others. `ids` are of bytes that the folder held meanwhile: where git took those, they
- * need not be read again. Answers whether the index changed. Paths are bytes in latin1 strings.
+ * need not be read again. What the index has in the end was looked through by `scan`. Answers whether
+ * the index changed. Paths are bytes in latin1 strings.
  */
 export async function repairIndex(
   safe: SafeFolder,
@@ -31,6 +36,7 @@ export async function repairIndex(
   entries: readonly IndexEntry[],
   paths: readonly string[],
   ids: ReadonlyMap<string, string | null>,
+  scan?: TokenScan,
 ): Promise<boolean> {
   const reported = new Set(paths);
   const lines: string[] = [];
@@ -38,8 +44,8 @@ export async function repairIndex(
     if (!reported.has(path)) continue;
     if (mode === "160000") throw new NestedRepositoryError(displayPath(path));
     if (mode !== "120000" && ids.get(path) === oid) continue;
-    if ((await safe.blobId(path, mode === "120000")) === oid) continue;
-    lines.push(`${await takeSafely(safe, options, path)}\t${path}`);
+    if ((await safe.blobId(path, mode === "120000", reader(scan, path))) === oid) continue;
+    lines.push(`${await takeSafely(safe, options, path, reader(scan, path))}\t${path}`);
   }
   if (lines.length === 0) return false;
   await updateIndex(options, ["--add", "--replace", "--index-info"], lines);
@@ -47,9 +53,15 @@ export async function repairIndex(
 }
 
 /** Stores what is at `path` now; answers its mode and id, or those of a removal. */
-async function takeSafely(safe: SafeFolder, options: GitOptions, path: string): Promise<string> {
+async function takeSafely(
+  safe: SafeFolder,
+  options: GitOptions,
+  path: string,
+  read?: (piece: Buffer) => void,
+): Promise<string> {
   const text = await safe.readLink(path);
   if (text !== null) {
+    read?.(text);
     const { stdout } = await git(["hash-object", "-w", "--stdin"], { ...options, input: text });
     return `120000 ${stdout.toString("latin1").trim()}`;
   }
@@ -66,6 +78,7 @@ async function takeSafely(safe: SafeFolder, options: GitOptions, path: string): 
       start: 0,
       end: Math.max(0, size - 1),
     });
+    content.on("data", (piece) => read?.(piece as Buffer));
     await pipeline(content, child.stdin);
     await child.done;
     const oid = Buffer.concat((await stored) as Buffer[])

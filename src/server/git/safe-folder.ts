@@ -98,15 +98,19 @@ export class SafeFolder {
 
   /**
    * The id that git gives to what is at `path`: of a file's bytes or a link's text. Null where
-   * neither is there. `link` tells which of the two it must be.
+   * neither is there. `link` tells which of the two it must be; `read` is given the bytes, in pieces.
    */
-  async blobId(path: string, link: boolean): Promise<string | null> {
-    if (link) {
-      const text = await this.readLink(path);
-      return text === null ? null : blobHash(text.length).update(text).digest("hex");
+  async blobId(
+    path: string,
+    link: boolean,
+    read?: (piece: Buffer) => void,
+  ): Promise<string | null> {
+    const whole = link ? await this.readLink(path) : await this.#readSmall(path);
+    if (whole !== null) {
+      read?.(whole);
+      return blobHash(whole.length).update(whole).digest("hex");
     }
-    const small = await this.#readSmall(path);
-    if (small !== null) return blobHash(small.length).update(small).digest("hex");
+    if (link) return null;
     const handle = await this.openFile(path);
     if (handle === null) return null;
     try {
@@ -114,7 +118,10 @@ export class SafeFolder {
       const hash = blobHash(size);
       if (size === 0) return hash.digest("hex");
       const stream = handle.createReadStream({ autoClose: false, start: 0, end: size - 1 });
-      for await (const chunk of stream) hash.update(chunk as Buffer);
+      for await (const chunk of stream) {
+        read?.(chunk as Buffer);
+        hash.update(chunk as Buffer);
+      }
       return hash.digest("hex");
     } finally {
       await handle.close();

@@ -62,6 +62,22 @@ export function leakedKeyRevoked(input: { name: string; hint: string; link: stri
   ]);
 }
 
+/** Tells the owner of an API key that it stands in a file; where, since he may have to look for it. */
+export function keyAlmostCommitted(input: {
+  name: string;
+  hint: string;
+  path: string;
+  line: number;
+  branch: string;
+  link: string;
+}): Letter {
+  return letter("An API key of yours was about to be committed", [
+    `Your API key ${inert(input.name)} (${input.hint}) stands in the file ${inert(input.path)}, line ${input.line}, which was about to be committed to the branch ${inert(input.branch)}. The commit was refused.`,
+    "Whoever can read that file can use the key. If that is not meant to be, replace it:",
+    input.link,
+  ]);
+}
+
 export function keyExpires(input: {
   name: string;
   hint: string;

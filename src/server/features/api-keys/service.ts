@@ -16,6 +16,8 @@ import {
 } from "./scopes.js";
 import { shown, shownOne, tellOfKey } from "./show-key.js";
 
+export type { LeakGuard } from "./leak-guard.js";
+
 export interface KeyChanges {
   name?: string | undefined;
   description?: string | null | undefined;

@@ -10,6 +10,8 @@ import {
   type PushRequest,
 } from "../../git/receive-pack.js";
 import { listRefs } from "../../git/repository.js";
+import { scanReachable } from "../../git/scan-objects.js";
+import { TokenScan } from "../../git/token-scan.js";
 import type { Actor } from "../../http/authenticate.js";
 import {
   agentOfBranch,
@@ -141,6 +143,7 @@ async function landReceived(
   for (const [ref, refusal] of await objectionsTo(quarantine.path, wanted)) {
     refusals.set(ref, refusal);
   }
+  await refuseLeaks(deps, context, wanted, all, quarantine);
   const moving = wanted.filter(({ ref }) => !refusals.has(ref));
   if (moving.length === 0) return;
   if (request.atomic && refusals.size > 0) return refuseRest(refusals, request.commands);
@@ -159,4 +162,24 @@ async function landReceived(
     quarantine,
   });
   for (const [ref, refusal] of landed) refusals.set(ref, refusal);
+}
+
+/** @throws PackRefusedError where a file or message that is new holds an API key that works */
+async function refuseLeaks(
+  { leaks }: WorkspaceDeps,
+  { actor, ip, requestId, signal }: PushContext,
+  wanted: readonly PushedRef[],
+  known: readonly string[],
+  quarantine: Quarantine,
+): Promise<void> {
+  const scan = new TokenScan(leaks.form);
+  const tips = wanted.map(({ to }) => to);
+  await scanReachable(quarantine.path, tips, known, scan, signal);
+  if (scan.isClean) return;
+  const branch = wanted[0]?.ref.replace(/^refs\/(?:heads|tags)\//, "") ?? "";
+  const leak = await leaks.firstLive(scan.found, { origin: { actor, ip, requestId }, branch });
+  if (!leak) return;
+  throw new PackRefusedError(
+    `${JSON.stringify(leak.path)}, line ${leak.line}, holds an API key that works; revoke the key, or take it out of the commits`,
+  );
 }

@@ -26,6 +26,7 @@ import {
   writeFiles,
 } from "#test/factories.js";
 import { git, inStore } from "#test/git.js";
+import { noLeaks } from "#test/no-leaks.js";
 import { asOperator } from "#test/operator.js";
 import { checkoutDriver } from "../../git/folder.js";
 import { storageIn } from "../../storage.js";
@@ -61,7 +62,12 @@ describe("archived workspaces", () => {
     );
   const endAll = (one: TestApp = app) =>
     endRetentions(
-      { db: one.db, storage: storageIn(app.dataDir), driver: checkoutDriver },
+      {
+        db: one.db,
+        storage: storageIn(app.dataDir),
+        driver: checkoutDriver,
+        leaks: noLeaks,
+      },
       pino({ level: "silent" }),
     );
   const age = (days: number) =>

@@ -15,6 +15,7 @@ import {
 import { git } from "#test/git.js";
 import { asOperator } from "#test/operator.js";
 import { checkoutDriver } from "../../git/folder.js";
+import { noLeaks } from "#test/no-leaks.js";
 import { storageIn } from "../../storage.js";
 import { checkpointAtEndOfRun, checkpointDue } from "./auto-checkpoint.js";
 import { workspaceLock, type WorkspaceDeps } from "./workspace.js";
@@ -45,6 +46,7 @@ describe("checkpoints that nobody asks for", () => {
     db: of.db,
     storage: storageIn(of.dataDir),
     driver: checkoutDriver,
+    leaks: noLeaks,
   });
   const commits = async () => (await owner.api.workspaces.commits({ params })).data;
   const get = async () => (await owner.api.workspaces.get({ params })).data;

@@ -1,8 +1,10 @@
 import type { Commit } from "#shared/api/workspaces.js";
+import { serverItself } from "../../db/audit.js";
 import { AppError } from "../../errors.js";
 import { diffStats } from "../../git/diff.js";
 import type { SkippedPath } from "../../git/ingest.js";
 import { writeObject } from "../../git/loose-object.js";
+import { TokenScan, type FoundToken } from "../../git/token-scan.js";
 import {
   commitObject,
   isAncestor,
@@ -97,7 +99,8 @@ async function commitThrough(
   const { db } = deps;
   const { org_id: orgId, agent_id: agentId, head_commit: head, agent_name: name } = workspace;
   const places = placesOf(deps, workspace);
-  const snapshot = await snapshotOf(deps, workspace, begin);
+  const scan = new TokenScan(deps.leaks.form);
+  const snapshot = await snapshotOf(deps, workspace, { onChanges: begin, scan });
   if (!snapshot.changed) {
     return {
       commit: await newestCommit(deps, workspace),
@@ -110,6 +113,8 @@ async function commitThrough(
       ? (request.iteration ?? (await db.tenant(orgId, (tx) => commits.nextIteration(tx, agentId))))
       : (request.iteration ?? null);
   const message = request.message ?? defaultMessage(name, request.commit_type, iteration);
+  scan.start("the commit's message")(Buffer.from(message));
+  if (!scan.isClean) await refuseLeaks(deps, workspace, scan.found);
   const object = commitObject({
     tree: snapshot.tree,
     parents: [head],
@@ -143,6 +148,22 @@ async function commitThrough(
   }
   const commit = await db.tenant(orgId, (tx) => commits.recordCommit(tx, workspace, sha));
   return { commit, created: true, skipped: snapshot.skipped };
+}
+
+/** @throws AppError 422 `leaked_key` where one of the keys works */
+async function refuseLeaks(
+  { leaks }: WorkspaceDeps,
+  { branch_name: branch }: ActiveWorkspace,
+  found: readonly FoundToken[],
+): Promise<void> {
+  const leak = await leaks.firstLive(found, { origin: serverItself, branch });
+  if (!leak) return;
+  const { path, line } = leak;
+  throw new AppError(
+    "leaked_key",
+    `${JSON.stringify(path)}, line ${line}, holds an API key that works; revoke the key, or take it out and commit again.`,
+    { path, line },
+  );
 }
 
 /** The messages of the seed. */

@@ -8,11 +8,13 @@ import {
   snapshotFolder,
   UnsafePathError,
   type Snapshot,
+  type SnapshotInput,
 } from "../../git/ingest.js";
 import { FileTooLargeError, NestedRepositoryError } from "../../git/path-errors.js";
 import { countApart } from "../../git/repository.js";
 import type { OrgContext } from "../../http/mount.js";
 import type { Storage } from "../../storage.js";
+import type { LeakGuard } from "../api-keys/service.js";
 import * as repository from "./repository.js";
 import type { WorkspaceRow } from "./repository.js";
 
@@ -21,6 +23,8 @@ export interface WorkspaceDeps {
   db: Database;
   storage: Storage;
   driver: FolderDriver;
+  /** Keeps API keys that work out of the commits. */
+  leaks: LeakGuard;
 }
 
 /** A workspace that is whole: it has a head and a folder. */
@@ -149,18 +153,19 @@ export async function readWorkspace(
 }
 
 /**
- * What the workspace holds now, saved or not, compared with its head; `onChanges` as of a snapshot.
+ * What the workspace holds now, saved or not, compared with its head; `onChanges` and `scan` as of a
+ * snapshot.
  * @throws AppError 409 where the folder is gone; 422 naming a path
  */
 export async function snapshotOf(
   deps: WorkspaceDeps,
   workspace: ActiveWorkspace,
-  onChanges: () => void = () => {},
+  further: Pick<SnapshotInput, "onChanges" | "scan"> = {},
 ): Promise<Snapshot> {
   const parentTree = workspace.head_tree;
   if (!hasFolder(workspace)) return { tree: parentTree, changed: false, skipped: [] };
   return withFolderErrors(() =>
-    snapshotFolder({ ...placesOf(deps, workspace), parentTree, onChanges }),
+    snapshotFolder({ ...placesOf(deps, workspace), parentTree, ...further }),
   );
 }
 

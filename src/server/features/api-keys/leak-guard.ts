@@ -1,0 +1,69 @@
+import type { Origin } from "../../db/audit.js";
+import type { FoundToken, TokenForm } from "../../git/token-scan.js";
+import { countHit } from "../auth/service.js";
+import { keyAlmostCommitted } from "../../mail/letters.js";
+import { hashKey, isWellFormed } from "./key.js";
+import { linkTo } from "./leaked-key.js";
+import type { KeyDeps } from "./own-key.js";
+import * as repository from "./repository.js";
+import { tellOfKey } from "./show-key.js";
+
+/** Keeps keys of this installation that work out of its repositories. */
+export interface LeakGuard {
+  /** What a key looks like. */
+  readonly form: TokenForm;
+  /** The first of the keys that works, or null. Its owner is told, at most once a day. */
+  firstLive(found: readonly FoundToken[], where: LeakPlace): Promise<FoundToken | null>;
+}
+
+/** Where a key was about to be committed, and by whom. */
+export interface LeakPlace {
+  origin: Origin;
+  /** A branch, as people call it. */
+  branch: string;
+}
+
+const toldEvery = 24 * 60 * 60;
+
+export function createLeakGuard(deps: KeyDeps): LeakGuard {
+  const { db, settings } = deps;
+  return {
+    form: {
+      prefix: settings.keyPrefix,
+      length: settings.keyPrefix.length + 36,
+      isToken: (text) => isWellFormed(settings.keyPrefix, text),
+    },
+    firstLive: async (found, where) => {
+      for (const token of found) {
+        const hash = hashKey(settings.secret, token.text);
+        const key = await db.withSystem("look for a leaked key", (tx) =>
+          repository.findKeyByHash(tx, hash),
+        );
+        if (key?.status !== "active") continue;
+        await tellOwner(deps, key, token, where);
+        return token;
+      }
+      return null;
+    },
+  };
+}
+
+async function tellOwner(
+  deps: KeyDeps,
+  key: repository.StoredKey,
+  { path, line }: FoundToken,
+  { origin, branch }: LeakPlace,
+): Promise<void> {
+  const { db, mailer } = deps;
+  // In the same transaction, so that whoever counts tells.
+  const email = await db.systemChange(origin, async (tx, tell) => {
+    const { hits } = await countHit(tx, `exposed key ${key.id}`, toldEvery);
+    if (hits > 1) return undefined;
+    await tellOfKey(tx, tell, { action: "api_key.exposed", key, before: key, after: key });
+    return repository.addressOf(tx, key.user_id);
+  });
+  if (email === undefined) return;
+  const { name, key_hint: hint } = key;
+  const letter = keyAlmostCommitted({ name, hint, path, line, branch, link: linkTo(deps, key.id) });
+  await mailer.send({ to: email, ...letter });
+}

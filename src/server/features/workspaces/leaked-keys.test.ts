@@ -1,0 +1,135 @@
+import { readdir, readFile, symlink } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import type { Organization } from "#shared/api/organizations.js";
+import type { Project } from "#shared/api/projects.js";
+import type { Workspace } from "#shared/api/workspaces.js";
+import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
+import { cloning, keyOf } from "#test/clone.js";
+import {
+  folderOf,
+  makeOrganization,
+  makeProjectWith,
+  makeWorkspace,
+  writeFiles,
+} from "#test/factories.js";
+import { inStore } from "#test/git.js";
+import { generateKey } from "../api-keys/key.js";
+
+describe("an API key that works is kept out of the commits", () => {
+  let app: TestApp;
+  let owner: TestPerson;
+  let org: Organization;
+  let project: Project;
+  let workspace: Workspace;
+  beforeAll(async () => {
+    app = await startTestApp();
+    owner = await app.person("owner");
+    org = await makeOrganization(owner);
+  });
+  beforeEach(async () => {
+    project = await makeProjectWith(owner, org.id, { "a.txt": "a\n", "src/b.txt": "b\n" });
+    ({ workspace } = await makeWorkspace(owner, project.id));
+  });
+  afterAll(() => app.close());
+
+  const at = () => ({ agent_id: workspace.agent_id });
+  const commit = (message?: string) =>
+    owner.api.workspaces.createCommit({
+      params: at(),
+      body: { commit_type: "checkpoint", ...(message === undefined ? {} : { message }) },
+    });
+  const newKey = async (by = owner) => {
+    const { data } = await by.api.apiKeys.create({ body: { name: "CI" } });
+    return { id: data.id, text: data.key as string, params: { key_id: data.id } };
+  };
+  const tip = () => inStore(app, project, "rev-parse", `refs/heads/${workspace.branch_name}`);
+
+  test.each([
+    ["a new file", "conf/.env", "A=1\nTOKEN=%\n", 2],
+    ["a changed file", "src/b.txt", "b\n\n\n(%)", 4],
+    ["bytes that are no text", "blob.bin", "\0\u0001\n%\0", 2],
+    ["a large file", "large.txt", `${"x".repeat(99)}\n`.repeat(30_000) + "%", 30_001],
+  ])("in %s", async (_what, path, text, line) => {
+    const { text: key, params } = await newKey();
+    const before = await tip();
+    await writeFiles(workspace, { [path]: text.replace("%", key), "other.txt": "other\n" });
+    const problem = await refusal(commit(), 422, "leaked_key");
+    expect(problem).toMatchObject({ path, line });
+    expect(JSON.stringify(problem)).not.toContain(key);
+    expect(await tip()).toBe(before);
+    // Again, also where a look at the changes came in between.
+    await owner.api.workspaces.changes({ params: at() });
+    await refusal(commit(), 422, "leaked_key");
+    await refusal(owner.api.workspaces.createMerge({ params: at() }), 422, "leaked_key");
+    expect(await tip()).toBe(before);
+    expect(await readFile(join(folderOf(workspace), path), "utf8")).toContain(key);
+    // One that does not work any more is only text.
+    await owner.api.apiKeys.revoke({ params });
+    expect((await commit()).data.created).toBe(true);
+  });
+
+  test("in a link's text and in a message", async () => {
+    const { text: key } = await newKey();
+    await symlink(key, join(folderOf(workspace), "link"));
+    expect(await refusal(commit(), 422, "leaked_key")).toMatchObject({ path: "link", line: 1 });
+    await writeFiles(workspace, { "c.txt": "c\n" });
+    await refusal(commit(`use ${key}`), 422, "leaked_key");
+  });
+
+  test("what git ignores and what only looks like a key are left alone", async () => {
+    const { text: key } = await newKey();
+    await writeFiles(workspace, { ".gitignore": ".env\n", ".env": key });
+    expect((await commit()).data.created).toBe(true);
+    // Well formed, and of no installation; and one with a wrong checksum.
+    const mistyped = key.slice(0, -1) + (key.endsWith("0") ? "1" : "0");
+    await writeFiles(workspace, { "docs.md": `${generateKey("sk_live_")}\n${mistyped}\n` });
+    expect((await commit()).data.created).toBe(true);
+  });
+
+  test("its owner is told, once, and so is the log of where it acts", async () => {
+    const person = await app.person("stranger");
+    await makeOrganization(person);
+    const { id, text: key } = await newKey(person);
+    await writeFiles(workspace, { "a.txt": `a\n${key}\n` });
+    await refusal(commit(), 422, "leaked_key");
+    await refusal(commit(), 422, "leaked_key");
+    const letters = async () => {
+      const folder = join(app.dataDir, "outbox");
+      const names = await readdir(folder).catch(() => []);
+      const texts = await Promise.all(names.map((name) => readFile(join(folder, name), "utf8")));
+      return texts.filter((text) => text.includes(id) && text.includes("about to be committed"));
+    };
+    await expect.poll(async () => (await letters()).length).toBe(1);
+    expect((await letters())[0]).not.toContain(key);
+    const [own] = (await person.api.organizations.list()).data;
+    const { data: events } = await person.api.audit.list({
+      params: { org_id: own?.id as string },
+    });
+    expect(events.filter(({ action }) => action === "api_key.exposed")).toHaveLength(1);
+    expect(JSON.stringify(events)).not.toContain(key);
+  });
+
+  test("in a push: nothing of it is taken", async () => {
+    const clones = await cloning();
+    const { text: key } = await newKey();
+    const pushing = await keyOf(owner);
+    const clone = await clones.clone(project.clone_url, pushing);
+    const before = await inStore(app, project, "rev-parse", "main");
+    await clone.commit({ "deploy.sh": `#!/bin/sh\ncurl -H "Authorization: Bearer ${key}"\n` });
+    const refused = await clone.push("main");
+    expect(refused.code).not.toBe(0);
+    expect(refused.stderr).toContain('"deploy.sh", line 2, holds an API key that works');
+    expect(refused.stderr).not.toContain(key);
+    expect(await inStore(app, project, "rev-parse", "main")).toBe(before);
+    const sent = await clone.git("rev-parse", "HEAD");
+    await expect(inStore(app, project, "cat-file", "-e", sent)).rejects.toThrow();
+    // Taken out by a later commit it is still in the history that is pushed.
+    await clone.commit({ "deploy.sh": "#!/bin/sh\n" });
+    expect((await clone.push("main")).code).not.toBe(0);
+    await clone.git("reset", "--soft", "HEAD~2");
+    await clone.git("commit", "--quiet", "--message", "Deploy");
+    expect((await clone.push("main")).code).toBe(0);
+    await clones.dispose();
+  });
+});
