@@ -109,7 +109,11 @@ export class Quarantine {
     for (const name of await readdir(this.#at("pack"))) {
       if (!name.endsWith(".idx")) continue;
       const input = createReadStream(this.#at("pack", name));
-      const { stdout } = await git(["show-index"], { input, maxOutputBytes: 1024 ** 3 });
+      const { stdout } = await git(["show-index"], {
+        gitDir: this.path,
+        input,
+        maxOutputBytes: 1024 ** 3,
+      });
       for (const line of stdout.toString("latin1").split("\n")) {
         const id = line.split(" ")[1];
         if (id !== undefined) ids.add(id);
@@ -198,34 +202,28 @@ export async function removeQuarantines(store: string, olderThanMs: number): Pro
   return removed;
 }
 
-/** What git's complaint means to whoever pushed; null where it is no fault of the pack. */
+/** What git's complaint means to whoever pushed; null where it is of the server. */
 function refusalOf({ stderr }: GitError, maxBytes: number): PackRefusedError | null {
+  if (OF_THE_SERVER.test(stderr)) return null;
   if (stderr.includes("exceeds maximum allowed size")) {
     return new PackRefusedError(
       `it is larger than ${Math.floor(maxBytes / 1024 / 1024)} MiB; push less at once, or have OMOI_MAX_PUSH_MIB raised`,
     );
   }
+  if (stderr.includes("attempting to allocate")) {
+    return new PackRefusedError("it is too large, or one of its objects is");
+  }
   const fault = /(?:object )?([0-9a-f]{40}): (\w+: [^\n]*)/.exec(stderr);
   if (fault !== null) {
     return new PackRefusedError(`git refuses the object ${fault[1]}: ${fault[2]}`);
   }
-  if (/attempting to allocate/.test(stderr)) {
-    return new PackRefusedError("one of its objects is too large");
-  }
-  if (/fsck error|malformed|invalid .* object/i.test(stderr)) {
-    return new PackRefusedError("git refuses one of its objects; git fsck names it");
-  }
-  if (/unresolved delta|of expected type missing|missing|unable to (?:read|parse)/i.test(stderr)) {
+  if (/unresolved delta|did not receive expected|of expected type missing/.test(stderr)) {
     return new PackRefusedError(
-      "it is not whole; of a shallow clone, run git fetch --unshallow and push again",
+      "it is not whole: objects that it names are neither in it nor here; of a shallow clone, run git fetch --unshallow and push again",
     );
   }
-  if (
-    /early EOF|pack (?:signature|version|has junk|is corrupted)|inflate|bad|corrupt|unknown object type|SHA1 COLLISION|premature end/i.test(
-      stderr,
-    )
-  ) {
-    return new PackRefusedError("it is damaged; push again");
-  }
-  return null;
+  return new PackRefusedError("it is damaged; push again");
 }
+
+const OF_THE_SERVER =
+  /No space left|Disk quota|Out of memory|Permission denied|Read-only|Too many open files|(?:unable to|cannot) (?:write|create|open|fsync|rename|store)/i;

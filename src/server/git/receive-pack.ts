@@ -113,7 +113,7 @@ export function pushReport(
     ),
   );
   const report = Buffer.concat([
-    pktLine(Buffer.from(`unpack ${unpack === null ? "ok" : oneLine(unpack)}`)),
+    pktLine(Buffer.from(`unpack ${unpack === null ? "ok\n" : oneLine(unpack)}`)),
     ...lines,
     FLUSH,
   ]);

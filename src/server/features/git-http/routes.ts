@@ -60,8 +60,12 @@ export function mountGitHttp(app: FastifyInstance, deps: GitHttpDeps): void {
       // git ended before it answered anything: it did not understand what it was sent.
       const garbled =
         request.method === "POST" &&
-        (error instanceof PktLineError || (error instanceof GitError && error.reason === "exit"));
+        (error instanceof PktLineError ||
+          isBadZip(error) ||
+          (error instanceof GitError && error.reason === "exit"));
       if (garbled) request.log.warn({ err: error }, "what came was no request of git");
+      // What is left of its body is read by nobody: the connection carries no other request.
+      if (request.method === "POST") reply.header("connection", "close");
       sendProblem(garbled ? notGit() : error, request, reply);
     });
 
@@ -191,6 +195,11 @@ async function* keepingAlive(working: Promise<Buffer>, mayTell: boolean): AsyncG
 
 function notGit(): AppError {
   return new AppError("bad_request", "This is no request of git; use git clone, fetch and push.");
+}
+
+/** Node's errors of zlib have its names. */
+function isBadZip(error: unknown): boolean {
+  return String((error as { code?: unknown }).code).startsWith("Z_");
 }
 
 function protocolOf(request: FastifyRequest): string | undefined {
