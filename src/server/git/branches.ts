@@ -1,4 +1,5 @@
 import { assertRefName } from "./bare-repository.js";
+import { commitDate } from "./history.js";
 import { git } from "./run.js";
 
 /** A branch and the commit at its end. */
@@ -24,7 +25,7 @@ export async function listBranches(store: string): Promise<Branch[]> {
     return {
       name: ref.slice("refs/heads/".length),
       sha,
-      date: new Date(Number(seconds) * 1000),
+      date: commitDate(seconds),
       subject: subject.slice(0, 500),
     };
   });

@@ -3,6 +3,7 @@ import { apiKeys } from "./api-keys.js";
 import { audit } from "./audit.js";
 import { auth } from "./auth.js";
 import { events } from "./events.js";
+import { graph } from "./graph.js";
 import { invitations } from "./invitations.js";
 import { members } from "./members.js";
 import { oidc } from "./oidc.js";
@@ -38,6 +39,7 @@ export const api = {
   workspaces,
   previews,
   radar,
+  graph,
   apiKeys,
   audit,
   events,

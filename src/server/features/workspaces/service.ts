@@ -33,7 +33,7 @@ export { removeWorkspacesOf } from "./remove-workspaces.js";
 export { foreseeConflicts } from "./plan-merge.js";
 export { landPush, type PushedRef } from "./land-push.js";
 export { agentsOfBranches } from "./repository.js";
-export { receiveCommits } from "./received-repository.js";
+export { importedAt, receiveCommits, receivedTimes } from "./received-repository.js";
 export { branchLock, branchRef, type WorkspaceDeps } from "./workspace.js";
 
 /** The branches that an agent works with: its own, its base and its parent's; none without a workspace. */

@@ -14,9 +14,11 @@ import { Skeleton } from "../../ui/states.js";
 import { Time } from "../../ui/time.js";
 import { AgentList } from "../agents/agent-list.js";
 import { NewAgentDialog } from "../agents/new-agent-dialog.js";
+import { CommitGraph } from "../graph/commit-graph.js";
 import { organizationQuery } from "../organizations/queries.js";
 import { PermissionHint } from "../organizations/permission-hint.js";
 import { useRefusal } from "../organizations/permissions.js";
+import { ProjectRadar } from "../radar/project-radar.js";
 import { QueryError } from "../shell/query-state.js";
 import { BranchesCard } from "./branches-card.js";
 import { ProjectDangerZone } from "./project-danger-zone.js";
@@ -128,6 +130,8 @@ export function ProjectPage(): ReactElement {
           empty="No agent works on this project yet."
         />
       </Card>
+      <CommitGraph project={project} refusal={refusal} />
+      <ProjectRadar projectId={project.id} />
       <BranchesCard project={project} />
       <ProjectDangerZone project={project} refusal={refusal} />
       <NewAgentDialog

@@ -14,6 +14,7 @@ import { CreateWorkspaceButton } from "../agents/create-workspace-button.js";
 import { agentQuery } from "../agents/queries.js";
 import { PermissionHint } from "../organizations/permission-hint.js";
 import { useRefusal } from "../organizations/permissions.js";
+import { ConflictsAhead } from "../radar/conflicts-ahead.js";
 import { QueryError } from "../shell/query-state.js";
 import { AgentDangerZone } from "./agent-danger-zone.js";
 import { ArchivedNotice } from "./archived-notice.js";
@@ -117,6 +118,7 @@ function WorkspaceOf({ agent }: { agent: Agent }): ReactElement {
     <>
       <ArchivedNotice agent={agent} workspace={data} refusal={refusal} />
       <WorkspaceDetails workspace={data} />
+      <ConflictsAhead workspace={data} />
       <Tabs<WorkspaceTab>
         label="Workspace"
         value={tab}

@@ -1,0 +1,168 @@
+import { execFile } from "node:child_process";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { AxeBuilder } from "@axe-core/playwright";
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { Project } from "#shared/api/projects.js";
+import type { Workspace } from "#shared/api/workspaces.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
+import {
+  commitFiles,
+  makeOrganization,
+  makeProjectWith,
+  makeWorkspace,
+  mergeIntoBase,
+} from "#test/factories.js";
+import { inStore, storeOf } from "#test/git.js";
+import { launchBrowser, screenshot, watchConsole } from "./browser.js";
+
+/** What would conflict, and how the project's lines of work run, on open pages. */
+let app: TestApp;
+let browser: Browser;
+let owner: TestPerson;
+let page: Page;
+let messages: string[];
+let project: Project;
+let one: Workspace;
+let two: Workspace;
+
+beforeAll(async () => {
+  app = await startTestApp();
+  owner = await app.person("Ada");
+  const org = await makeOrganization(owner);
+  project = await makeProjectWith(owner, org.id, {
+    "src/auth/oauth2_handler.py": "a\nb\nc\n",
+    "src/app.py": "1\n2\n3\n",
+  });
+  one = (await makeWorkspace(owner, project.id)).workspace;
+  two = (await makeWorkspace(owner, project.id)).workspace;
+  browser = await launchBrowser();
+  const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
+  page = await context.newPage();
+  page.setDefaultTimeout(10_000);
+  await page.goto(`${app.url}/login`);
+  await page.getByLabel("E-mail address").fill(owner.email);
+  await page.getByLabel("Password", { exact: true }).fill(owner.password);
+  await page.getByRole("button", { name: "Sign in", exact: true }).click();
+  await page.waitForURL(/\/organizations$/);
+  messages = watchConsole(page);
+});
+afterAll(async () => {
+  await browser.close();
+  await app.close();
+});
+
+async function look(name: string, part: string): Promise<void> {
+  for (const [width, height] of [
+    [1440, 900],
+    [390, 844],
+  ] as const) {
+    for (const colorScheme of ["light", "dark"] as const) {
+      await page.setViewportSize({ width, height });
+      await page.emulateMedia({ colorScheme });
+      await page.getByRole("heading", { name: part, exact: true }).first().scrollIntoViewIfNeeded();
+      await screenshot(page, `${name}-${width}-${colorScheme}`);
+      const { violations } = await new AxeBuilder({ page }).analyze();
+      expect([name, width, colorScheme, violations.map(({ id }) => id)]).toEqual([
+        name,
+        width,
+        colorScheme,
+        [],
+      ]);
+    }
+  }
+  await page.setViewportSize({ width: 1440, height: 900 });
+  await page.emulateMedia({ colorScheme: "light" });
+}
+
+const card = (title: string) =>
+  page.locator("section").filter({ has: page.getByRole("heading", { name: title, exact: true }) });
+
+test("a conflict appears on an open workspace page, with whom and in what, and goes", async () => {
+  await page.goto(`${app.url}/agents/${one.agent_id}/workspace`);
+  const ahead = card("Conflicts Ahead");
+  await ahead.getByText("None with").waitFor();
+  await commitFiles(owner, one, {
+    "src/auth/oauth2_handler.py": "a\nB\nc\n",
+    "src/app.py": "1\nTWO\n3\n",
+    "new.py": "one\n",
+  });
+  await commitFiles(owner, two, {
+    "src/auth/oauth2_handler.py": "a\nbe\nc\n",
+    "new.py": "two\n",
+  });
+  await ahead.getByText("2 conflicts").waitFor();
+  await ahead.getByText("src/auth/oauth2_handler.py").waitFor();
+  expect(await ahead.getByText(`${two.agent_name} would win`).count()).toBe(2);
+  await ahead.getByText("As of the last commits").waitFor();
+  await look("workspace-conflicts-ahead", "Conflicts Ahead");
+  await ahead.getByRole("link", { name: two.agent_name, exact: true }).click();
+  await page.waitForURL(`${app.url}/agents/${two.agent_id}/workspace`);
+  await card("Conflicts Ahead").getByText("2 conflicts").waitFor();
+  await mergeIntoBase(owner, one);
+  await card("Conflicts Ahead").getByText("the base branch").waitFor();
+});
+
+test("the project page lists who conflicts with whom", async () => {
+  const three = (await makeWorkspace(owner, project.id)).workspace;
+  await commitFiles(owner, three, { "new.py": "three\n" }, "validation");
+  await page.goto(`${app.url}/projects/${project.id}`);
+  const table = page.getByRole("table", { name: "Conflicts ahead" });
+  await table.getByRole("row").nth(1).waitFor();
+  await commitFiles(owner, three, { "new.py": "three\n", "src/app.py": "1\nzwei\n3\n" }, "final");
+  await look("project-conflicts-ahead", "Conflicts Ahead");
+  await table.getByRole("link", { name: two.agent_name, exact: true }).first().waitFor();
+});
+
+test("the graph shows each commit as it is made, and leads to commits and merges by the keyboard", async () => {
+  await page.goto(`${app.url}/projects/${project.id}`);
+  const graph = page.getByRole("region", { name: "Commits, newest first" });
+  await graph.getByText(`Merge ${one.branch_name} into main`).waitFor();
+  const commit = await commitFiles(owner, one, { "later.py": "later\n" }, "manual");
+  const row = graph.getByRole("link", { name: `[Agent ${one.agent_name}] Commit` });
+  await row.waitFor();
+  await look("project-graph", "Commit Graph");
+  const dots = await graph.locator("li").count();
+  const shown = (await inStore(app, project, "rev-list", "--count", "--branches")).trim();
+  expect(dots).toBe(Number(shown));
+  await row.focus();
+  await page.keyboard.press("Enter");
+  await page.waitForURL(new RegExp(`/workspace/commits/${commit.commit_sha}$`));
+  await page.goBack();
+  await graph.getByRole("link", { name: `Merge ${one.branch_name} into main` }).click();
+  await page.waitForURL(/\/workspace\/merges\//);
+});
+
+test("two thousand commits are shown, older by older", async () => {
+  const tip = await inStore(app, project, "rev-parse", "main");
+  const commits = Array.from({ length: 2050 }, (_, at) => [
+    `commit refs/heads/main\nmark :${at + 1}`,
+    `committer Ann <ann@example.com> ${1_600_000_000 + at} +0000`,
+    `data <<END\nChange ${at}\nEND`,
+    ...(at === 0 ? [`from ${tip}`] : []),
+    "",
+  ]);
+  const input = join(app.dataDir, "commits");
+  await writeFile(input, commits.flat().join("\n"));
+  const store = storeOf(app, project);
+  await promisify(execFile)("sh", [
+    "-c",
+    'git --git-dir "$0" fast-import --quiet < "$1"',
+    store,
+    input,
+  ]);
+  await page.goto(`${app.url}/projects/${project.id}`);
+  const graph = page.getByRole("region", { name: "Commits, newest first" });
+  await graph.getByText("Change 2049", { exact: true }).waitFor();
+  const more = page.getByRole("button", { name: "Show older" });
+  while (await more.isVisible()) {
+    const before = await graph.locator("li").count();
+    await more.click();
+    await expect.poll(() => graph.locator("li").count()).toBeGreaterThan(before);
+  }
+  expect(await graph.locator("li").count()).toBe(2000);
+  await page.getByText("The newest 2,000 commits").waitFor();
+  expect(messages).toEqual([]);
+});

@@ -1,0 +1,9 @@
+import type { graph } from "#shared/api/graph.js";
+import type { Handlers } from "../../http/mount.js";
+import { readGraph, type GraphDeps } from "./service.js";
+
+export function graphHandlers(deps: GraphDeps): Handlers<typeof graph> {
+  return {
+    get: (context, { params, query }) => readGraph(deps, context, params.project_id, query.limit),
+  };
+}

@@ -1,0 +1,53 @@
+import { z } from "zod";
+import { endpoint } from "./endpoint.js";
+import { id, timestamp } from "./fields.js";
+import { commit, merge } from "./workspaces.js";
+
+const graphCommit = z.strictObject({
+  sha: z.string(),
+  /** The first one is the line that it goes on. */
+  parents: z.array(z.string()),
+  /** The first line of its message. */
+  subject: z.string(),
+  author_name: z.string(),
+  /** When the server received it; of imported history, as the commit says, which nobody checks. */
+  at: timestamp,
+  /** The branch whose line it is on; null where that branch is not shown. */
+  branch: z.string().nullable(),
+  /** Whose workspace's commit it is; null for others. */
+  agent_id: id.nullable(),
+  commit_type: commit.shape.commit_type.nullable(),
+  /** The merge that made it, under its agent's workspace. */
+  merge: z.strictObject({ id, agent_id: id, kind: merge.shape.kind }).nullable(),
+});
+export type GraphCommit = z.output<typeof graphCommit>;
+
+const graphBranch = z.strictObject({
+  name: z.string(),
+  commit_sha: z.string(),
+  is_default: z.boolean(),
+  agent_id: id.nullable(),
+  agent_name: z.string().nullable(),
+});
+
+export const projectGraph = z.strictObject({
+  /** The default branch first. */
+  branches: z.array(graphBranch),
+  /** Newest first, children before their parents. */
+  commits: z.array(graphCommit),
+  has_older: z.boolean(),
+});
+export type ProjectGraph = z.output<typeof projectGraph>;
+
+export const graph = {
+  get: endpoint({
+    method: "GET",
+    path: "/api/v1/projects/{project_id}/graph",
+    access: "project:read",
+    summary:
+      "The newest commits of the default branch and of the workspaces, with their parents, for a picture",
+    params: z.strictObject({ project_id: id }),
+    query: z.strictObject({ limit: z.coerce.number().int().min(1).max(2000).default(100) }),
+    response: projectGraph,
+  }),
+};

@@ -1,0 +1,22 @@
+import type { ReactElement } from "react";
+import type { Radar } from "#shared/api/radar.js";
+import { Time } from "../../ui/time.js";
+
+/** How far what is shown goes: as of which moment, and whether the server is still looking. */
+export function RadarState({ radar }: { radar: Radar }): ReactElement {
+  return (
+    <span className="text-[13px] text-muted">
+      {radar.is_current || radar.looked_at === null ? (
+        radar.looked_at === null ? (
+          "Looking…"
+        ) : (
+          <>
+            As of the last commits · <Time value={radar.looked_at} />
+          </>
+        )
+      ) : (
+        "Looking at the last commits…"
+      )}
+    </span>
+  );
+}
