@@ -158,23 +158,25 @@ test("the whole story, through the pages alone", async () => {
   await write("worker-2", "oauth2.py", "def refresh(token):\n    return renew(token)\n");
   await openWorkspace("worker-2");
   await button("Merge into main").click();
-  await dialog()
-    .getByText(/cleanly/)
-    .waitFor();
-  await dialog().getByRole("button", { name: "Merge", exact: true }).click();
-  await dialog().waitFor({ state: "hidden" });
+  await page.getByText("No conflicts: 1 file would change on main.", { exact: false }).waitFor();
+  await button("Merge").click();
+  await page.waitForURL(/\/merges\//);
 
   await openWorkspace("worker-1");
   await button("Merge into main").click();
-  await dialog().getByText("oauth2.py").waitFor();
+  const conflict = page.getByRole("region", { name: "Conflict in oauth2.py" });
+  await conflict.getByText(/newest_file_wins/).waitFor();
+  await conflict.getByText("check(token)").waitFor();
   await expectAccessible();
   await screenshot(page, "merge-preview");
-  await dialog().getByRole("button", { name: "Merge", exact: true }).click();
+  await button("Merge").click();
   await page.waitForURL(/\/merges\//);
   await page
     .getByText(/newest_file_wins/)
     .first()
     .waitFor();
+  await conflict.getByText("check(token)").waitFor();
+  await page.getByText("Fetch what lost with git").click();
   await page
     .getByText(/refs\/keep\//)
     .first()

@@ -1,6 +1,7 @@
 import type { ListSearch } from "./list-search.js";
 
 /** Every link of the app is built here: `<Link {...paths.workspace(agentId)}>`. */
+import type { MergeStrategy } from "#shared/api/workspaces.js";
 
 export const organizationTabs = ["general", "resources", "members", "billing", "audit"] as const;
 export type OrganizationTab = (typeof organizationTabs)[number];
@@ -20,6 +21,17 @@ export interface OrganizationSearch extends ListSearch {
 
 export const workspaceTabs = ["commits", "conflicts", "settings"] as const;
 export type WorkspaceTab = (typeof workspaceTabs)[number];
+
+/** What an act's preview is asked for; strategies and paths as the API has them. */
+export interface ActSearch {
+  strategy?: MergeStrategy;
+}
+export interface MergeSearch extends ActSearch {
+  target?: string;
+}
+export interface RestoreSearch extends ActSearch {
+  paths?: string[];
+}
 
 export const paths = {
   login: (redirect?: string) =>
@@ -69,6 +81,22 @@ export const paths = {
     ({ to: "/agents/$agentId/workspace/commits/$sha", params: { agentId, sha } }) as const,
   merge: (agentId: string, mergeId: string) =>
     ({ to: "/agents/$agentId/workspace/merges/$mergeId", params: { agentId, mergeId } }) as const,
+  newMerge: (agentId: string, search: MergeSearch = {}) =>
+    ({ to: "/agents/$agentId/workspace/merge", params: { agentId }, search }) as const,
+  sync: (agentId: string, search: ActSearch = {}) =>
+    ({ to: "/agents/$agentId/workspace/sync", params: { agentId }, search }) as const,
+  revert: (agentId: string, mergeId: string, search: ActSearch = {}) =>
+    ({
+      to: "/agents/$agentId/workspace/merges/$mergeId/revert",
+      params: { agentId, mergeId },
+      search,
+    }) as const,
+  restore: (agentId: string, mergeId: string, search: RestoreSearch = {}) =>
+    ({
+      to: "/agents/$agentId/workspace/merges/$mergeId/restore",
+      params: { agentId, mergeId },
+      search,
+    }) as const,
 
   profile: () => ({ to: "/settings/profile" }) as const,
   security: () => ({ to: "/settings/security", search: {} }) as const,

@@ -6,6 +6,7 @@ import {
   redirect,
 } from "@tanstack/react-router";
 import { type OidcError, oidcErrors } from "#shared/api/oidc.js";
+import { mergeStrategies } from "#shared/api/workspaces.js";
 import { ApiError } from "./api.js";
 import { mayBeSignedIn, meQuery } from "./features/auth/queries.js";
 import { AppShell } from "./features/shell/app-shell.js";
@@ -15,11 +16,14 @@ import { RootLayout } from "./features/shell/root-layout.js";
 import { type DialogSearch, dialogSearchOf } from "./dialog-search.js";
 import { type ListSearch, listSearchOf } from "./list-search.js";
 import {
+  type ActSearch,
   type AuditSearch,
+  type MergeSearch,
   type OrganizationSearch,
   type OrganizationTab,
   organizationTabs,
   paths,
+  type RestoreSearch,
   type WorkspaceTab,
   workspaceTabs,
 } from "./paths.js";
@@ -35,6 +39,11 @@ function oneOf<Name extends string>(names: readonly Name[], value: unknown): Nam
 function tabOf<Name extends string>(names: readonly Name[], search: Search): { tab?: Name } {
   const tab = oneOf(names, search["tab"]);
   return tab === undefined ? {} : { tab };
+}
+
+function strategyOf(search: Search): ActSearch {
+  const strategy = oneOf(mergeStrategies, search["strategy"]);
+  return strategy === undefined ? {} : { strategy };
 }
 
 function redirectOf(search: Search): { redirect?: string } {
@@ -241,6 +250,39 @@ const merge = createRoute({
   path: "/agents/$agentId/workspace/merges/$mergeId",
   component: lazyRouteComponent(() => import("./features/workspaces/MergePage.js"), "MergePage"),
 });
+const newMerge = createRoute({
+  getParentRoute: () => app,
+  path: "/agents/$agentId/workspace/merge",
+  validateSearch: (search: Search): MergeSearch => ({
+    ...strategyOf(search),
+    ...(typeof search["target"] === "string" ? { target: search["target"] } : {}),
+  }),
+  component: lazyRouteComponent(() => import("./features/merging/NewMergePage.js"), "NewMergePage"),
+});
+const sync = createRoute({
+  getParentRoute: () => app,
+  path: "/agents/$agentId/workspace/sync",
+  validateSearch: strategyOf,
+  component: lazyRouteComponent(() => import("./features/merging/SyncPage.js"), "SyncPage"),
+});
+const revert = createRoute({
+  getParentRoute: () => app,
+  path: "/agents/$agentId/workspace/merges/$mergeId/revert",
+  validateSearch: strategyOf,
+  component: lazyRouteComponent(() => import("./features/merging/RevertPage.js"), "RevertPage"),
+});
+const restore = createRoute({
+  getParentRoute: () => app,
+  path: "/agents/$agentId/workspace/merges/$mergeId/restore",
+  validateSearch: (search: Search): RestoreSearch => {
+    const { paths: chosen } = search;
+    return {
+      ...strategyOf(search),
+      ...(Array.isArray(chosen) ? { paths: chosen.map(String) } : {}),
+    };
+  },
+  component: lazyRouteComponent(() => import("./features/merging/RestorePage.js"), "RestorePage"),
+});
 const profile = createRoute({
   getParentRoute: () => app,
   path: "/settings/profile",
@@ -294,6 +336,10 @@ export const router = createRouter({
       workspace,
       commit,
       merge,
+      newMerge,
+      sync,
+      revert,
+      restore,
       profile,
       security,
       apiKeys,

@@ -73,9 +73,11 @@ function hearWhileSeen(orgId: string, queries: QueryClient): () => void {
 
 const allKeys: readonly QueryKey[] = [organizationsKey, projectsKey, agentsKey, workspacesKey];
 
-/** Commits and their diffs never change. */
+/** Commits, their diffs and what conflicted in merges never change. */
+const fixed: ReadonlySet<unknown> = new Set(["commit", "diff", "merge-conflicts"]);
+
 function isFixed([kind, , what]: QueryKey): boolean {
-  return kind === workspacesKey[0] && (what === "commit" || what === "diff");
+  return kind === workspacesKey[0] && fixed.has(what);
 }
 
 /** The queries that show what an event is about. */
@@ -95,8 +97,10 @@ function keysOf(orgId: string, { type, id }: OrganizationEvent): readonly QueryK
       return [agentsKey, organizationsKey];
     case "workspace":
     case "commit":
-    case "merge":
       return [[...workspacesKey, id], projectsKey, agentsKey];
+    case "merge":
+      // It moved a branch that other workspaces are compared with, too.
+      return [workspacesKey, projectsKey, agentsKey];
     case "conflict":
       return [
         [...workspacesKey, id, "radar"],

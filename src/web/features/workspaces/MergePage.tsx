@@ -1,34 +1,34 @@
 import { useQuery } from "@tanstack/react-query";
-import { getRouteApi } from "@tanstack/react-router";
+import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import type { Merge } from "#shared/api/workspaces.js";
 import { paths } from "../../paths.js";
 import { Badge } from "../../ui/badge.js";
-import { Card, Details } from "../../ui/card.js";
-import { CommitId, CopyLine } from "../../ui/copy-button.js";
-import { CrumbLink } from "../shell/crumb-link.js";
+import { Button } from "../../ui/button.js";
+import { Card, type Rows, Details } from "../../ui/card.js";
+import { CommitId } from "../../ui/copy-button.js";
 import { Page } from "../../ui/page.js";
-import { PlainText } from "../../ui/plain-text.js";
 import { EmptyState, Skeleton } from "../../ui/states.js";
-import { Time } from "../../ui/time.js";
 import { agentQuery } from "../agents/queries.js";
-import { projectQuery } from "../projects/queries.js";
+import { PermissionHint } from "../organizations/permission-hint.js";
+import { useRefusal } from "../organizations/permissions.js";
+import { CrumbLink } from "../shell/crumb-link.js";
 import { QueryError } from "../shell/query-state.js";
 import { mergeRows } from "./conflicts-tab.js";
 import { useWorkspaceCrumbs } from "./crumbs.js";
+import { MergeLink } from "./merge-link.js";
 import { mergeQuery } from "./queries.js";
-import { actLabels, kindLabel, winnerLabel } from "./resolution-labels.js";
+import { actLabels } from "./resolution-labels.js";
+import { ResolutionList } from "./resolution-list.js";
 
 const route = getRouteApi("/app/agents/$agentId/workspace/merges/$mergeId");
 
 export function MergePage(): ReactElement {
   const { agentId, mergeId } = route.useParams();
+  const navigate = useNavigate();
   const merge = useQuery(mergeQuery(agentId, mergeId));
   const { data: agent } = useQuery(agentQuery(agentId));
-  const { data: project } = useQuery({
-    ...projectQuery(agent?.project_id ?? ""),
-    enabled: agent !== undefined,
-  });
+  const refusal = useRefusal(agent?.organization_id);
   const crumbs = [
     ...useWorkspaceCrumbs(agentId, true),
     <CrumbLink key="conflicts" {...paths.workspace(agentId, "conflicts")}>
@@ -48,17 +48,34 @@ export function MergePage(): ReactElement {
   }
   const { data } = merge;
   const sha = data.merge_commit_sha;
+  const reason = refusal("agent:workspace:merge") ?? undoReason(data);
+  // The files are listed below, with what became of each.
+  const { Files: _files, ...rows } = mergeRows(data);
   return (
     <Page
       title={`${actLabels[data.kind]} ${sha?.slice(0, 12) ?? "details"}`}
       crumbs={crumbs}
-      actions={data.reverted_by !== null && <Badge tone="warn">Reverted</Badge>}
+      width="full"
+      actions={
+        <>
+          {data.reverted_by !== null && <Badge tone="warn">Reverted</Badge>}
+          <Button
+            icon="retry"
+            disabledReason={reason}
+            onClick={() => void navigate(paths.revert(agentId, mergeId))}
+          >
+            Revert this {data.kind}…
+          </Button>
+        </>
+      }
     >
+      <PermissionHint reason={reason} />
       <Card title="Details">
         <Details
           rows={{
             ...(sha === null ? {} : { [actLabels[data.kind]]: <CommitId sha={sha} /> }),
-            ...mergeRows(data),
+            ...rows,
+            ...chainRows(agentId, data),
           }}
         />
       </Card>
@@ -67,71 +84,36 @@ export function MergePage(): ReactElement {
           Git merged this cleanly; nothing had to be decided.
         </EmptyState>
       ) : (
-        <section aria-labelledby="decisions" className="flex flex-col gap-3">
-          <h2 id="decisions" className="text-base font-semibold">
-            What was decided
-          </h2>
-          {data.resolutions.map((resolution) => (
-            <ResolutionCard
-              key={resolution.paths.join("\n")}
-              resolution={resolution}
-              merge={data}
-              cloneUrl={project?.clone_url}
-            />
-          ))}
-        </section>
+        <ResolutionList
+          agentId={agentId}
+          mergeId={mergeId}
+          merge={data}
+          projectId={agent?.project_id}
+          reason={reason}
+        />
       )}
     </Page>
   );
 }
 
-interface ResolutionCardProps {
-  resolution: Merge["resolutions"][number];
-  merge: Merge;
-  cloneUrl: string | undefined;
+/** Why nobody can undo it, or a part of it, whatever his permissions. */
+function undoReason({ kind, reverted_by }: Merge): string | undefined {
+  if (kind === "sync") {
+    return "A sync changed the workspace alone: change its files there and commit them.";
+  }
+  return reverted_by === null ? undefined : "It is reverted; revert its revert to have it back.";
 }
 
-/** One group of paths that were decided together. */
-function ResolutionCard({ resolution, merge, cloneUrl }: ResolutionCardProps): ReactElement {
-  const { paths: files, winner, source_time, target_time, loser_ref } = resolution;
-  return (
-    <Card
-      level={3}
-      title={
-        <span className="flex flex-col font-mono text-[13px]">
-          {files.map((path) => (
-            <PlainText key={path} value={path} />
-          ))}
-        </span>
-      }
-      actions={<Badge>{kindLabel(resolution.kind)}</Badge>}
-    >
-      <div className="flex flex-col gap-3">
-        <Details
-          rows={{
-            Winner: <span className="font-medium">{winnerLabel(winner, merge)}</span>,
-            Why: <PlainText value={resolution.rule} />,
-            "Source changed":
-              source_time === null ? "Not known" : <Time value={source_time} withSeconds />,
-            "Target changed":
-              target_time === null ? "Not known" : <Time value={target_time} withSeconds />,
-          }}
-        />
-        {loser_ref === null ? (
-          <p className="text-[13px] text-muted">
-            {winner === "merged"
-              ? "Neither version was taken as it was. Both stay in git's history."
-              : "The side that lost had deleted it, so there is nothing to fetch."}
-          </p>
-        ) : (
-          cloneUrl !== undefined && (
-            <div className="flex flex-col gap-1.5">
-              <p className="text-[13px] font-medium">Fetch what lost</p>
-              <CopyLine text={`git fetch ${cloneUrl} ${loser_ref}`} label="Copy fetch command" />
-            </div>
-          )
-        )}
-      </div>
-    </Card>
-  );
+const ofLabels = { merge: "", sync: "", revert: "Reverts", restore: "Restores from" } as const;
+
+/** What it undoes, and what undid it. */
+function chainRows(agentId: string, { kind, of_merge, reverted_by }: Merge): Rows {
+  return {
+    ...(of_merge === null
+      ? {}
+      : { [ofLabels[kind]]: <MergeLink agentId={agentId} mergeId={of_merge} /> }),
+    ...(reverted_by === null
+      ? {}
+      : { "Reverted by": <MergeLink agentId={agentId} mergeId={reverted_by} /> }),
+  };
 }

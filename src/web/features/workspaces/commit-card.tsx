@@ -9,7 +9,7 @@ import { CommitId } from "../../ui/copy-button.js";
 import { formatNumber } from "../../ui/number.js";
 import { PlainText } from "../../ui/plain-text.js";
 import { Time } from "../../ui/time.js";
-import { LineCounts } from "./file-status.js";
+import { LineCounts } from "../diffs/file-status.js";
 
 const tones: Record<Commit["commit_type"], Tone> = {
   checkpoint: "neutral",

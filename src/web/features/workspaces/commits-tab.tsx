@@ -1,18 +1,17 @@
-import { useInfiniteQuery } from "@tanstack/react-query";
+import { useNavigate } from "@tanstack/react-router";
 import { type ReactElement, useState } from "react";
 import type { Workspace } from "#shared/api/workspaces.js";
 import { useAction } from "../../action.js";
 import { client } from "../../api.js";
+import { paths } from "../../paths.js";
 import { Button } from "../../ui/button.js";
 import { formatNumber } from "../../ui/number.js";
-import { EmptyState, Skeleton } from "../../ui/states.js";
+import { visible } from "../../ui/plain-text.js";
 import { PermissionHint } from "../organizations/permission-hint.js";
 import type { Refusal } from "../organizations/permissions.js";
 import { projectsKey } from "../projects/queries.js";
-import { QueryError } from "../shell/query-state.js";
-import { CommitCard } from "./commit-card.js";
-import { MergeDialog } from "./merge-dialog.js";
-import { commitPagesQuery, workspacesKey } from "./queries.js";
+import { CommitList } from "./commit-list.js";
+import { workspacesKey } from "./queries.js";
 import { ValidationDialog } from "./validation-dialog.js";
 import { sayCommit } from "./say-commit.js";
 
@@ -35,7 +34,8 @@ interface CommitsTabProps {
 
 export function CommitsTab({ workspace, refusal }: CommitsTabProps): ReactElement {
   const agentId = workspace.agent_id;
-  const [open, setOpen] = useState<"validation" | "merge" | null>(null);
+  const navigate = useNavigate();
+  const [isValidating, setValidating] = useState(false);
   const writeReason = refusal("agent:workspace:write");
   const mergeReason = refusal("agent:workspace:merge");
   const notActive = stateReason(workspace.status);
@@ -51,8 +51,6 @@ export function CommitsTab({ workspace, refusal }: CommitsTabProps): ReactElemen
     say: sayCommit,
     toastErrors: true,
   });
-  const handleClose = (): void => setOpen(null);
-
   return (
     <div className="flex flex-col gap-4">
       <PermissionHint reason={writeReason ?? mergeReason} />
@@ -71,55 +69,34 @@ export function CommitsTab({ workspace, refusal }: CommitsTabProps): ReactElemen
           >
             Checkpoint
           </Button>
-          <Button disabledReason={writeReason ?? noCommit} onClick={() => setOpen("validation")}>
+          <Button disabledReason={writeReason ?? noCommit} onClick={() => setValidating(true)}>
             Validation commit…
+          </Button>
+          <Button
+            icon="switch"
+            disabledReason={writeReason ?? notActive}
+            className="max-w-full"
+            onClick={() => void navigate(paths.sync(agentId))}
+          >
+            <span className="truncate">Sync from {visible(workspace.base_branch)}</span>
           </Button>
           <Button
             variant="primary"
             icon="merge"
             disabledReason={mergeReason ?? notActive}
-            onClick={() => setOpen("merge")}
+            className="max-w-full"
+            onClick={() => void navigate(paths.newMerge(agentId))}
           >
-            Merge into {workspace.base_branch}
+            <span className="truncate">Merge into {visible(workspace.base_branch)}</span>
           </Button>
         </div>
       </div>
       <CommitList workspace={workspace} />
-      <ValidationDialog isOpen={open === "validation"} onClose={handleClose} agentId={agentId} />
-      <MergeDialog isOpen={open === "merge"} onClose={handleClose} workspace={workspace} />
-    </div>
-  );
-}
-
-function CommitList({ workspace }: { workspace: Workspace }): ReactElement {
-  const { agent_id: agentId, workspace_type: type } = workspace;
-  const commits = useInfiniteQuery(commitPagesQuery(agentId));
-  const rows = commits.data?.pages.flatMap((page) => page.rows) ?? [];
-  if (commits.isPending) return <Skeleton />;
-  if (commits.isError && rows.length === 0) {
-    return <QueryError error={commits.error} onRetry={() => void commits.refetch()} />;
-  }
-  if (rows.length === 0) {
-    return (
-      <EmptyState title="No commits yet">
-        {type === "remote"
-          ? "What is pushed to its branch is listed here."
-          : "When there is something in the working directory, Checkpoint commits it."}
-      </EmptyState>
-    );
-  }
-  return (
-    <div className="flex flex-col gap-3">
-      {rows.map((commit) => (
-        <CommitCard key={commit.commit_sha} agentId={agentId} commit={commit} />
-      ))}
-      {commits.hasNextPage && (
-        <div className="text-center">
-          <Button pending={commits.isFetchingNextPage} onClick={() => void commits.fetchNextPage()}>
-            Show more
-          </Button>
-        </div>
-      )}
+      <ValidationDialog
+        isOpen={isValidating}
+        onClose={() => setValidating(false)}
+        agentId={agentId}
+      />
     </div>
   );
 }

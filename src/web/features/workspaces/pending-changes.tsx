@@ -4,7 +4,7 @@ import { asApiError } from "../../api.js";
 import { Button } from "../../ui/button.js";
 import { countOf } from "../../ui/number.js";
 import { PlainText } from "../../ui/plain-text.js";
-import { FileStatus, LineCounts } from "./file-status.js";
+import { FileStatus, LineCounts } from "../diffs/file-status.js";
 import { changesQuery } from "./queries.js";
 
 /** As many as a glance takes; the merge shows the rest. */

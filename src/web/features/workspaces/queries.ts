@@ -1,5 +1,5 @@
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
-import type { MergeStrategy, Workspace } from "#shared/api/workspaces.js";
+import type { Commit, Workspace } from "#shared/api/workspaces.js";
 import { client, nextCursor } from "../../api.js";
 
 export const workspacesKey = ["workspaces"] as const;
@@ -23,12 +23,15 @@ export const changesQuery = (agentId: string) =>
     refetchInterval: 15_000,
   });
 
-export const commitPagesQuery = (agentId: string) =>
+export const commitPagesQuery = (agentId: string, type?: Commit["commit_type"]) =>
   infiniteQueryOptions({
-    queryKey: [...workspacesKey, agentId, "commits"],
+    queryKey: [...workspacesKey, agentId, "commits", type],
     initialPageParam: undefined as string | undefined,
     queryFn: async ({ signal, pageParam }) => {
-      const query = pageParam === undefined ? {} : { cursor: pageParam };
+      const query = {
+        ...(type === undefined ? {} : { commit_type: type }),
+        ...(pageParam === undefined ? {} : { cursor: pageParam }),
+      };
       const { data, headers } = await client.workspaces.commits(
         { params: { agent_id: agentId }, query },
         { signal },
@@ -82,18 +85,16 @@ export const mergeQuery = (agentId: string, mergeId: string) =>
       ).data,
   });
 
-/** What a merge would do now; never kept, since the next commit may change it. */
-export const mergePreviewQuery = (agentId: string, target: string, strategy: MergeStrategy) =>
+/** What conflicted in a merge never changes. */
+export const mergeConflictsQuery = (agentId: string, mergeId: string) =>
   queryOptions({
-    queryKey: [...workspacesKey, agentId, "merge-preview", target, strategy],
+    queryKey: [...workspacesKey, agentId, "merge-conflicts", mergeId],
     queryFn: async ({ signal }) =>
       (
-        await client.workspaces.previewMerge(
-          { params: { agent_id: agentId }, body: { target_branch: target, strategy } },
+        await client.workspaces.mergeConflicts(
+          { params: { agent_id: agentId, merge_id: mergeId } },
           { signal },
         )
       ).data,
-    staleTime: 0,
-    gcTime: 0,
-    retry: false,
+    staleTime: Number.POSITIVE_INFINITY,
   });

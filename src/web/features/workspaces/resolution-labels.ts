@@ -11,19 +11,28 @@ export const actLabels: Record<Merge["kind"], string> = {
 
 type Winner = Merge["resolutions"][number]["winner"];
 
-/** "source (workspace-worker-1)": the role in the merge, and which branch that is. */
-export function winnerLabel(
-  winner: Winner,
-  merge: Pick<Merge, "source_branch" | "target_branch">,
-): string {
-  switch (winner) {
-    case "source":
-      return `source (${visible(merge.source_branch)})`;
-    case "target":
-      return `target (${visible(merge.target_branch)})`;
-    case "merged":
-      return "content of both, as given by hand";
-  }
+type Sided = Pick<Merge, "kind" | "source_branch" | "target_branch">;
+
+/** What the two sides of an act are called; an undoing's source is a state and not a branch. */
+export function sidesOf({ kind, source_branch, target_branch }: Sided) {
+  const sources = {
+    merge: { role: "Source", branch: source_branch },
+    sync: { role: "Source", branch: source_branch },
+    revert: { role: "Before the merge", branch: "" },
+    restore: { role: "Other version", branch: "" },
+  };
+  const isUndoing = kind === "revert" || kind === "restore";
+  return {
+    source: sources[kind],
+    target: { role: isUndoing ? "Branch" : "Target", branch: target_branch },
+  };
+}
+
+/** "source (workspace-worker-1)": the role in the act, and which branch that is. */
+export function winnerLabel(winner: Winner, act: Sided): string {
+  if (winner === "merged") return "content of both, as given by hand";
+  const { role, branch } = sidesOf(act)[winner];
+  return `${role.toLowerCase()}${branch === "" ? "" : ` (${visible(branch)})`}`;
 }
 
 /** "modify_delete" as people write it. */

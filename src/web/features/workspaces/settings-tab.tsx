@@ -11,7 +11,7 @@ import { SelectField } from "../../ui/select.js";
 import { PermissionHint } from "../organizations/permission-hint.js";
 import type { Refusal } from "../organizations/permissions.js";
 import { workspacesKey } from "./queries.js";
-import { strategyOptions } from "./strategies.js";
+import { strategyOptions } from "../merging/strategies.js";
 
 interface SettingsTabProps {
   workspace: Workspace;

@@ -8,6 +8,7 @@ import { CommitId, CopyIcon } from "../../ui/copy-button.js";
 import { PlainText } from "../../ui/plain-text.js";
 import { Time } from "../../ui/time.js";
 import { CheckpointError } from "./checkpoint-error.js";
+import { BaseDistance } from "./base-distance.js";
 import { PendingChanges } from "./pending-changes.js";
 import { PushCommands } from "./push-commands.js";
 import { WorkspaceStatus } from "./workspace-status.js";
@@ -44,6 +45,7 @@ export function WorkspaceDetails({ workspace }: { workspace: Workspace }): React
             Status: <WorkspaceStatus status={workspace.status} />,
             Created: <Time value={workspace.created_at} />,
             Updated: <Time value={workspace.updated_at} />,
+            "Ahead/Behind": <BaseDistance workspace={workspace} />,
           }}
         />
         {workspace.status !== "archived" && (

@@ -11,9 +11,24 @@ const statuses: Record<DiffFile["status"], readonly [Tone, string]> = {
   type_changed: ["warn", "Type changed"],
 };
 
-export function FileStatus({ status }: { status: DiffFile["status"] }): ReactElement {
+/** What became of a file: in a word, or in its first letter where many stand below each other. */
+export function FileStatus({
+  status,
+  isShort = false,
+}: {
+  status: DiffFile["status"];
+  isShort?: boolean;
+}): ReactElement {
   const [tone, text] = statuses[status];
-  return <Badge tone={tone}>{text}</Badge>;
+  if (!isShort) return <Badge tone={tone}>{text}</Badge>;
+  return (
+    <span title={text}>
+      <Badge tone={tone}>
+        <span aria-hidden="true">{text.charAt(0)}</span>
+        <span className="sr-only">{text}:</span>
+      </Badge>
+    </span>
+  );
 }
 
 /** "+12 −3"; nothing where no line changed. */

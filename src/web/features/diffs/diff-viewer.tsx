@@ -2,13 +2,11 @@ import { DiffModeEnum, DiffView } from "@git-diff-view/react";
 import "@git-diff-view/react/styles/diff-view-pure.css";
 import "./diff-viewer.css";
 import { type ReactElement, useMemo, useSyncExternalStore } from "react";
-import type { DiffFile } from "#shared/api/workspaces.js";
 import { visibleLines } from "../../ui/plain-text.js";
-
-export type DiffMode = "unified" | "split";
+import type { DiffMode } from "./diff-mode.js";
 
 /** Highlighting more than this would hold the page up. */
-const highlightedCharacters = 200_000;
+const highlightedCharacters = 100_000;
 
 const darkQuery = matchMedia("(prefers-color-scheme: dark)");
 
@@ -23,21 +21,22 @@ function useIsDark(): boolean {
 }
 
 interface DiffViewerProps {
-  file: DiffFile;
+  path: string;
+  oldPath: string;
   patch: string;
   mode: DiffMode;
 }
 
-/** The lines of one file, with its language's colours; what is invisible in them is written out. */
-export function DiffViewer({ file, patch, mode }: DiffViewerProps): ReactElement {
+/** The lines of a patch, with their language's colours; what is invisible in them is written out. */
+export function DiffViewer({ path, oldPath, patch, mode }: DiffViewerProps): ReactElement {
   const isDark = useIsDark();
   const data = useMemo(
     () => ({
-      oldFile: { fileName: file.old_path ?? file.path },
-      newFile: { fileName: file.path },
+      oldFile: { fileName: oldPath },
+      newFile: { fileName: path },
       hunks: [visibleLines(patch)],
     }),
-    [file, patch],
+    [path, oldPath, patch],
   );
   return (
     <DiffView

@@ -1,0 +1,250 @@
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { AxeBuilder } from "@axe-core/playwright";
+import type { Browser, Locator, Page } from "playwright-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { Project } from "#shared/api/projects.js";
+import type { Workspace } from "#shared/api/workspaces.js";
+import { systemRoleIds } from "#server/db/migrate.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
+import {
+  commitFiles,
+  folderOf,
+  makeOrganization,
+  makeProjectWith,
+  makeWorkspace,
+  mergeIntoBase,
+  writeFiles,
+} from "#test/factories.js";
+import { inStore } from "#test/git.js";
+import { launchBrowser, screenshot, watchConsole } from "./browser.js";
+
+/** Conflicts by hand, and the ways back: merge, restore, revert and sync through the pages. */
+let app: TestApp;
+let browser: Browser;
+let owner: TestPerson;
+let viewer: TestPerson;
+let page: Page;
+let messages: string[];
+let project: Project;
+let first: Workspace;
+let second: Workspace;
+
+const lines = (word: string): string =>
+  Array.from({ length: 40 }, (_, at) =>
+    at === 20 ? `  return ${word}();` : `  step(${at}); // as it was`,
+  ).join("\n");
+
+beforeAll(async () => {
+  app = await startTestApp();
+  owner = await app.person("Ada");
+  viewer = await app.person("Vera");
+  const org = await makeOrganization(owner);
+  const body = { user_id: viewer.id, role_id: systemRoleIds.viewer };
+  await owner.api.members.add({ params: { org_id: org.id }, body });
+  project = await makeProjectWith(owner, org.id, {
+    "src/auth/handler.ts": lines("base"),
+    "src/auth/token.ts": lines("base"),
+    "old.txt": "base\n",
+    "crlf.txt": "one\r\ntwo\r\n",
+  });
+  first = (await makeWorkspace(owner, project.id)).workspace;
+  second = (await makeWorkspace(owner, project.id)).workspace;
+  await commitFiles(owner, first, {
+    "src/auth/handler.ts": lines("target"),
+    "src/auth/token.ts": lines("target"),
+    "old.txt": "target\n",
+    "crlf.txt": "target\r\ntwo\r\n",
+  });
+  await mergeIntoBase(owner, first);
+  await writeFiles(second, {
+    "src/auth/handler.ts": lines("source"),
+    "src/auth/token.ts": lines("source"),
+    "crlf.txt": "source\r\ntwo\r\n",
+    "new/file.ts": "export const added = true;\n",
+  });
+  await rm(join(folderOf(second), "old.txt"));
+  browser = await launchBrowser();
+  page = await signedIn(owner);
+  messages = watchConsole(page);
+});
+afterAll(async () => {
+  await browser.close();
+  await app.close();
+});
+
+async function signedIn(person: TestPerson): Promise<Page> {
+  const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
+  const opened = await context.newPage();
+  opened.setDefaultTimeout(15_000);
+  await opened.goto(`${app.url}/login`);
+  await opened.getByLabel("E-mail address").fill(person.email);
+  await opened.getByLabel("Password", { exact: true }).fill(person.password);
+  await opened.getByRole("button", { name: "Sign in", exact: true }).click();
+  await opened.waitForURL(/\/organizations$/);
+  return opened;
+}
+
+const button = (name: string | RegExp, where: Page | Locator = page) =>
+  where.getByRole("button", { name, exact: true });
+const conflict = (path: string) => page.getByRole("region", { name: `Conflict in ${path}` });
+const onMain = (path: string): Promise<string> => inStore(app, project, "show", `main:${path}`);
+
+async function expectAccessible(where = page): Promise<void> {
+  const { violations } = await new AxeBuilder({ page: where })
+    .withTags(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"])
+    .analyze();
+  expect(
+    violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join("; ")}`),
+  ).toEqual([]);
+}
+
+test("conflicts are decided by hand, one by one, and nothing is lost on the way", async () => {
+  await page.goto(`${app.url}/agents/${second.agent_id}/workspace`);
+  await button("Merge into main").click();
+  await page.waitForURL(/\/workspace\/merge$/);
+  await page.getByText("4 conflicts would be resolved as below").waitFor();
+  await conflict("old.txt").getByText("newest_file_wins", { exact: false }).waitFor();
+  await expectAccessible();
+
+  await page.getByLabel("Strategy").selectOption("manual");
+  await page.waitForURL(/strategy=manual/);
+  await page.getByText("0 of 4 decided").waitFor();
+  expect(await button("Merge").getAttribute("aria-disabled")).toBe("true");
+  await expectAccessible();
+  await screenshot(page, "merge-conflicts");
+
+  // By keys: the third conflict, the right side; then the next that is open, the left side.
+  await page.getByRole("main").focus();
+  const handler = conflict("src/auth/handler.ts");
+  for (const key of ["j", "j", "j"]) await page.keyboard.press(key);
+  await expect
+    .poll(() => handler.evaluate((one) => one.ownerDocument.activeElement === one))
+    .toBe(true);
+  await page.keyboard.press("s");
+  await page.getByText("1 of 4 decided").waitFor();
+  await page.keyboard.press("u");
+  await page.keyboard.press("t");
+  await page.getByText("2 of 4 decided").waitFor();
+  await page.keyboard.press("?");
+  await page.getByRole("dialog").getByText("Take the target's version (left)").waitFor();
+  await expectAccessible();
+  await page.keyboard.press("Escape");
+
+  const crlf = conflict("crlf.txt");
+  await crlf.getByRole("button", { name: "Edit the content" }).click();
+  await crlf.getByLabel("Content of crlf.txt").fill("both\ntwo\n");
+  await page.getByText("3 of 4 decided").waitFor();
+  await expectAccessible();
+
+  // A reload, and a way round another page, keep what was decided.
+  await page.reload();
+  await page.getByText("3 of 4 decided").waitFor();
+  expect(await crlf.getByLabel("Content of crlf.txt").inputValue()).toBe("both\ntwo\n");
+
+  // Meanwhile main moves, under one of the conflicts that are decided.
+  const third = (await makeWorkspace(owner, project.id)).workspace;
+  await commitFiles(owner, third, { "crlf.txt": "moved\r\ntwo\r\n" });
+  await mergeIntoBase(owner, third);
+  await page.getByText("1 decision no longer applies").waitFor();
+  await page.getByText("2 of 4 decided").waitFor();
+  await button("Discard it").click();
+  await crlf.getByRole("button", { name: "Edit the content" }).click();
+  await crlf.getByLabel("Content of crlf.txt").fill("both\ntwo\n");
+  await button(/^Delete, as source/, conflict("old.txt")).click();
+  await page.getByText("4 of 4 decided").waitFor();
+  await page.getByRole("heading", { name: /files would change on main/ }).waitFor();
+  await button("Merge").click();
+  await page.waitForURL(/\/merges\/[^/]+$/);
+  await page.getByRole("heading", { name: "What was decided for 4 conflicts" }).waitFor();
+  // The file's own ends of lines, which a field of text does not hold.
+  expect(await onMain("crlf.txt")).toBe("both\r\ntwo\r");
+  expect(await onMain("src/auth/handler.ts")).toContain("return source();");
+  expect(await onMain("src/auth/token.ts")).toContain("return target();");
+  expect(messages).toEqual([]);
+});
+
+test("what lost comes back, the merge is undone and had back again", async () => {
+  const merge = page.url();
+  await conflict("src/auth/handler.ts").getByText("return target();").waitFor();
+  await expectAccessible();
+  await button("Restore the other version of src/auth/handler.ts").click();
+  await page.waitForURL(/\/restore\?/);
+  await page.getByText("No conflicts: 1 file would change on main.").waitFor();
+  await page.getByRole("checkbox", { name: /^src\/auth\/token\.ts/ }).check();
+  await page.getByText("No conflicts: 2 files would change on main.").waitFor();
+  await page.getByRole("checkbox", { name: /^src\/auth\/token\.ts/ }).uncheck();
+  await page.getByText("No conflicts: 1 file would change on main.").waitFor();
+  await expectAccessible();
+  await button("Restore").click();
+  await page.getByRole("heading", { level: 1, name: /^Restore [0-9a-f]{12}$/ }).waitFor();
+  expect(await onMain("src/auth/handler.ts")).toContain("return target();");
+  await page.getByText("Restores from:").waitFor();
+  await page
+    .getByRole("main")
+    .getByRole("link", { name: /^Merge [0-9a-f]{12}$/ })
+    .click();
+  await page.waitForURL(merge);
+
+  // main goes on: to revert the merge is to decide what becomes of that.
+  const fourth = (await makeWorkspace(owner, project.id)).workspace;
+  await commitFiles(owner, fourth, { "crlf.txt": "later\r\n" });
+  await mergeIntoBase(owner, fourth);
+  await button("Revert this merge…").click();
+  await page.waitForURL(/\/revert$/);
+  await page.getByText("0 of 1 decided").waitFor();
+  await expectAccessible();
+  await button("Next to decide").click();
+  await page.keyboard.press("t");
+  await page.getByText("1 of 1 decided").waitFor();
+  await button("Revert").click();
+  await page.getByRole("heading", { level: 1, name: /^Revert [0-9a-f]{12}$/ }).waitFor();
+  expect(await onMain("old.txt")).toBe("target");
+  expect(await onMain("crlf.txt")).toBe("later\r");
+  await expect(onMain("new/file.ts")).rejects.toThrow();
+  await page.getByText("Reverts:").waitFor();
+  await page.goto(merge);
+  await page.getByText("Reverted by:").waitFor();
+  await expect
+    .poll(() => button("Revert this merge…").getAttribute("title"))
+    .toMatch(/^It is reverted/);
+  expect(messages).toEqual([]);
+});
+
+test("a sync brings in what main has, with its conflicts", async () => {
+  await page.goto(`${app.url}/agents/${second.agent_id}/workspace`);
+  await page.getByText(/behind main/).waitFor();
+  await writeFiles(second, { "crlf.txt": "mine\r\n" });
+  await button("Sync from main").click();
+  await page.waitForURL(/\/sync$/);
+  await page.getByText("1 conflict would be resolved as below.", { exact: false }).waitFor();
+  await page.getByLabel("Strategy").selectOption("target_wins");
+  await conflict("crlf.txt").getByText("target_wins", { exact: false }).waitFor();
+  await expectAccessible();
+  await button("Sync").click();
+  await page.getByRole("heading", { level: 1, name: /^Sync [0-9a-f]{12}$/ }).waitFor();
+  await page.goto(`${app.url}/agents/${second.agent_id}/workspace?tab=conflicts`);
+  await page.getByText("Sync:").waitFor();
+  await page.getByText(/ahead of main/).waitFor();
+  await page.getByRole("tab", { name: "Commits" }).click();
+  await page.getByRole("group", { name: "Type of commits" }).getByText("Merge").click();
+  await page.getByText(/^Merge main into/).waitFor();
+  expect(await page.getByText(/\] Checkpoint$/).count()).toBe(0);
+  expect(messages).toEqual([]);
+});
+
+test("who may only look sees all of it, with the reason why nothing can be done", async () => {
+  const other = await signedIn(viewer);
+  await other.goto(`${app.url}/agents/${second.agent_id}/workspace`);
+  for (const name of ["Merge into main", "Sync from main", "Checkpoint"]) {
+    await expect
+      .poll(() => button(name, other).getAttribute("title"))
+      .toMatch(/^Your role \(viewer\) may not/);
+  }
+  await other.goto(`${app.url}/agents/${second.agent_id}/workspace/merge?strategy=manual`);
+  await expect
+    .poll(() => button("Merge", other).getAttribute("title"))
+    .toMatch(/^Your role \(viewer\)/);
+  await expectAccessible(other);
+  await other.context().close();
+});

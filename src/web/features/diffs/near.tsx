@@ -1,0 +1,28 @@
+import { type ReactElement, type ReactNode, useEffect, useRef, useState } from "react";
+
+/**
+ * Draws its children once they come near the screen, and `instead` until then: a page of many files
+ * opens at once, and the browser's own search still finds what `instead` says.
+ */
+export function WhenNear({
+  instead,
+  children,
+}: {
+  instead: ReactNode;
+  children: ReactNode;
+}): ReactElement {
+  const place = useRef<HTMLDivElement>(null);
+  const [isNear, setNear] = useState(false);
+  useEffect(() => {
+    if (place.current === null || isNear) return;
+    const observer = new IntersectionObserver(
+      (entries) => {
+        if (entries.some((entry) => entry.isIntersecting)) setNear(true);
+      },
+      { rootMargin: "800px" },
+    );
+    observer.observe(place.current);
+    return () => observer.disconnect();
+  }, [isNear]);
+  return <div ref={place}>{isNear ? children : instead}</div>;
+}

@@ -1,0 +1,52 @@
+/**
+ * A patch in pieces of about `limit` lines, each a patch of its own with the file's headers and right
+ * line numbers: so a page draws only what is near. A hunk that is longer is parted.
+ */
+export function piecesOf(patch: string, limit = 400): string[] {
+  const lines = patch.replace(/\n$/, "").split("\n");
+  const first = lines.findIndex((line) => line.startsWith("@@ "));
+  if (first === -1) return [];
+  const header = lines.slice(0, first);
+  const pieces: string[][] = [];
+  let room = 0;
+  for (const hunk of hunksOf(lines.slice(first), limit)) {
+    if (hunk.length > room) {
+      pieces.push([...header]);
+      room = limit + 1;
+    }
+    pieces.at(-1)?.push(...hunk);
+    room -= hunk.length;
+  }
+  return pieces.map((piece) => `${piece.join("\n")}\n`);
+}
+
+const headPattern = /^@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@(.*)$/;
+
+/** The hunks, each with its head and at most `limit` lines. */
+function* hunksOf(lines: readonly string[], limit: number): Generator<string[]> {
+  let body: string[] = [];
+  let [oldLine, newLine, context] = [1, 1, ""];
+  const take = (): string[] => {
+    const old = body.filter((line) => line.startsWith("-") || isContext(line)).length;
+    const fresh = body.filter((line) => line.startsWith("+") || isContext(line)).length;
+    const hunk = [`@@ -${oldLine},${old} +${newLine},${fresh} @@${context}`, ...body];
+    [oldLine, newLine, context, body] = [oldLine + old, newLine + fresh, "", []];
+    return hunk;
+  };
+  for (const line of lines) {
+    const head = headPattern.exec(line);
+    if (head !== null) {
+      if (body.length > 0) yield take();
+      [oldLine, newLine, context] = [Number(head[1]), Number(head[2]), head[3] ?? ""];
+      continue;
+    }
+    // "\ No newline at end of file" belongs to the line before it.
+    if (body.length >= limit && !line.startsWith("\\")) yield take();
+    body.push(line);
+  }
+  if (body.length > 0) yield take();
+}
+
+function isContext(line: string): boolean {
+  return !/^[-+\\]/.test(line);
+}

@@ -1,0 +1,88 @@
+import { useQuery } from "@tanstack/react-query";
+import { getRouteApi, useNavigate } from "@tanstack/react-router";
+import type { ReactElement } from "react";
+import type { Merge } from "#shared/api/workspaces.js";
+import { paths } from "../../paths.js";
+import { Checkbox } from "../../ui/field.js";
+import { PlainText } from "../../ui/plain-text.js";
+import { mergeQuery } from "../workspaces/queries.js";
+import { winnerLabel } from "../workspaces/resolution-labels.js";
+import { ActPage } from "./act-page.js";
+import { useMergeCrumbs } from "./merge-crumbs.js";
+
+const route = getRouteApi("/app/agents/$agentId/workspace/merges/$mergeId/restore");
+
+/** Putting back what lost conflicts of a merge: of which, and what then changes. */
+export function RestorePage(): ReactElement {
+  const { agentId, mergeId } = route.useParams();
+  const search = route.useSearch();
+  const navigate = useNavigate();
+  const crumbs = useMergeCrumbs(agentId, mergeId);
+  const { data: merge } = useQuery(mergeQuery(agentId, mergeId));
+  const chosen = search.paths ?? [];
+  const go = (next: typeof search): void =>
+    void navigate({ ...paths.restore(agentId, mergeId, { ...search, ...next }), replace: true });
+  return (
+    <ActPage
+      agentId={agentId}
+      act={{ act: "restore", merge_id: mergeId, paths: chosen }}
+      title="Restore the other version"
+      description={
+        merge && (
+          <>
+            A new commit on <PlainText value={merge.target_branch} /> puts back what lost; what came
+            later stays.
+          </>
+        )
+      }
+      crumbs={crumbs}
+      strategy={search.strategy}
+      onStrategy={(strategy) => go({ strategy })}
+      waiting={
+        chosen.length === 0
+          ? "Choose above of which files the other version comes back."
+          : undefined
+      }
+      choices={
+        merge && (
+          <RestorableFiles merge={merge} chosen={chosen} onChange={(next) => go({ paths: next })} />
+        )
+      }
+    />
+  );
+}
+
+/** Conflicts that a side won: each is named by its first path. */
+function RestorableFiles({
+  merge,
+  chosen,
+  onChange,
+}: {
+  merge: Merge;
+  chosen: readonly string[];
+  onChange: (paths: string[]) => void;
+}): ReactElement {
+  const restorable = merge.resolutions.filter(({ winner }) => winner !== "merged");
+  return (
+    <fieldset className="flex min-w-0 flex-col gap-2">
+      <legend className="mb-1.5 text-[13px] font-medium">Files</legend>
+      <div className="flex max-h-72 flex-col gap-2 overflow-y-auto p-0.5">
+        {restorable.map(({ paths: files, winner }) => {
+          const isChosen = files.some((path) => chosen.includes(path));
+          return (
+            <Checkbox
+              key={files.join("\n")}
+              label={<PlainText value={files.join(", ")} className="font-mono text-[13px]" />}
+              hint={`Won by ${winnerLabel(winner, merge)}; the other side comes back.`}
+              checked={isChosen}
+              onChange={(isWanted) => {
+                const others = chosen.filter((path) => !files.includes(path));
+                onChange(isWanted ? [...others, files[0] as string] : others);
+              }}
+            />
+          );
+        })}
+      </div>
+    </fieldset>
+  );
+}

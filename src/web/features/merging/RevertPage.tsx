@@ -1,0 +1,41 @@
+import { useQuery } from "@tanstack/react-query";
+import { getRouteApi, useNavigate } from "@tanstack/react-router";
+import type { ReactElement } from "react";
+import { paths } from "../../paths.js";
+import { PlainText } from "../../ui/plain-text.js";
+import { mergeQuery } from "../workspaces/queries.js";
+import { ActPage } from "./act-page.js";
+import { useMergeCrumbs } from "./merge-crumbs.js";
+
+const route = getRouteApi("/app/agents/$agentId/workspace/merges/$mergeId/revert");
+
+/** Undoing a merge: what is taken out of the branch, and what of it conflicts with later work. */
+export function RevertPage(): ReactElement {
+  const { agentId, mergeId } = route.useParams();
+  const { strategy } = route.useSearch();
+  const navigate = useNavigate();
+  const crumbs = useMergeCrumbs(agentId, mergeId);
+  const { data: merge } = useQuery(mergeQuery(agentId, mergeId));
+  const sha = merge?.merge_commit_sha?.slice(0, 12) ?? "";
+  return (
+    <ActPage
+      agentId={agentId}
+      act={{ act: "revert", merge_id: mergeId }}
+      title={`Revert ${merge?.kind ?? "merge"} ${sha}`.trim()}
+      description={
+        merge && (
+          <>
+            A new commit on <PlainText value={merge.target_branch} /> takes out what the{" "}
+            {merge.kind} of <PlainText value={merge.source_branch} /> brought; what came later
+            stays.
+          </>
+        )
+      }
+      crumbs={crumbs}
+      strategy={strategy}
+      onStrategy={(next) =>
+        void navigate({ ...paths.revert(agentId, mergeId, { strategy: next }), replace: true })
+      }
+    />
+  );
+}

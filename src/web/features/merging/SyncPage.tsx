@@ -1,0 +1,40 @@
+import { useQuery } from "@tanstack/react-query";
+import { getRouteApi, useNavigate } from "@tanstack/react-router";
+import type { ReactElement } from "react";
+import { paths } from "../../paths.js";
+import { PlainText, visible } from "../../ui/plain-text.js";
+import { BaseDistance } from "../workspaces/base-distance.js";
+import { useWorkspaceCrumbs } from "../workspaces/crumbs.js";
+import { workspaceQuery } from "../workspaces/queries.js";
+import { ActPage } from "./act-page.js";
+
+const route = getRouteApi("/app/agents/$agentId/workspace/sync");
+
+/** Bringing what is new on the base branch into the workspace. */
+export function SyncPage(): ReactElement {
+  const { agentId } = route.useParams();
+  const { strategy } = route.useSearch();
+  const navigate = useNavigate();
+  const crumbs = useWorkspaceCrumbs(agentId, true);
+  const { data: workspace } = useQuery(workspaceQuery(agentId));
+  return (
+    <ActPage
+      agentId={agentId}
+      act={{ act: "sync" }}
+      title={workspace ? `Sync from ${visible(workspace.base_branch)}` : "Sync"}
+      description={
+        workspace && (
+          <>
+            Into <PlainText value={workspace.branch_name} /> and its folder.{" "}
+            <BaseDistance workspace={workspace} />.
+          </>
+        )
+      }
+      crumbs={crumbs}
+      strategy={strategy}
+      onStrategy={(next) =>
+        void navigate({ ...paths.sync(agentId, { strategy: next }), replace: true })
+      }
+    />
+  );
+}

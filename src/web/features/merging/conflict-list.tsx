@@ -1,0 +1,125 @@
+import type { ReactElement } from "react";
+import type { Preview } from "#shared/api/previews.js";
+import type { Choice } from "#shared/api/workspaces.js";
+import { countOf } from "../../ui/number.js";
+import { PlainText, visible } from "../../ui/plain-text.js";
+import { Segments } from "../../ui/radio.js";
+import { useShortcuts } from "../../ui/shortcuts.js";
+import { diffModes, useDiffMode } from "../diffs/diff-mode.js";
+import { currentOf, goTo } from "../diffs/sections.js";
+import { sidesOf } from "../workspaces/resolution-labels.js";
+import { ConflictCard, outcomeOf, type Side } from "./conflict-card.js";
+import { contentToEdit } from "./content-editor.js";
+import { DecideConflict, focusEditor } from "./decide-conflict.js";
+import { type Conflict, conflictId, type Decisions, nextOpen, signatureOf } from "./decisions.js";
+
+interface ConflictListProps {
+  preview: Preview;
+  decisions: Decisions;
+  onDecide: (conflict: Conflict, choice: Choice) => void;
+  reason: string | undefined;
+}
+
+/** Every conflict with both versions; those decided by hand with what can be decided. */
+export function ConflictList({
+  preview,
+  decisions,
+  onDecide,
+  reason,
+}: ConflictListProps): ReactElement {
+  const [mode, setMode] = useDiffMode();
+  const { conflicts } = preview;
+  const isManual = preview.strategy === "manual";
+  const ids = conflicts.map((_conflict, index) => conflictId(index));
+  const choiceOf = (conflict: Conflict): Choice | undefined =>
+    decisions[signatureOf(conflict)]?.choice;
+  const place = (): number =>
+    ids.indexOf(document.activeElement?.closest("section[id^=conflict-]")?.id ?? "");
+  const current = (): Conflict | undefined => conflicts[place()];
+  const take = (side: Side): void => {
+    const conflict = current();
+    if (conflict && reason === undefined) {
+      onDecide(conflict, { path: conflict.paths[0] as string, take: side });
+    }
+  };
+  const edit = (): void => {
+    const conflict = current();
+    const content = conflict && contentToEdit(conflict);
+    if (content && reason === undefined && choiceOf(conflict)?.content === undefined) {
+      onDecide(conflict, content);
+    }
+    focusEditor(document.activeElement?.closest("section[id^=conflict-]") ?? null);
+  };
+  useShortcuts("Conflicts", [
+    { key: "j", what: "Next conflict", run: () => goTo(ids[currentOf(ids, 1) ?? -1]) },
+    { key: "k", what: "Previous conflict", run: () => goTo(ids[currentOf(ids, -1) ?? -1]) },
+    ...(isManual
+      ? [
+          {
+            key: "u",
+            what: "Next conflict that is not decided",
+            run: () => goTo(ids[nextOpen(conflicts, decisions, place())]),
+          },
+          { key: "t", what: "Take the target's version (left)", run: () => take("target") },
+          { key: "s", what: "Take the source's version (right)", run: () => take("source") },
+          { key: "e", what: "Edit the content", run: edit },
+        ]
+      : []),
+  ]);
+  const sides = sidesOf(preview);
+  return (
+    <section aria-labelledby="conflicts" className="flex flex-col gap-3">
+      <div className="flex flex-wrap items-center justify-between gap-3">
+        <h2 id="conflicts" className="text-base font-semibold">
+          {countOf(conflicts.length, "conflict")}
+        </h2>
+        <Segments
+          legend="View of versions"
+          hideLegend
+          value={mode}
+          onChange={setMode}
+          options={diffModes}
+        />
+      </div>
+      {conflicts.map((conflict, index) => {
+        const choice = choiceOf(conflict);
+        return (
+          <ConflictCard
+            key={signatureOf(conflict)}
+            id={ids[index] as string}
+            paths={conflict.paths}
+            kind={conflict.kind}
+            outcome={isManual ? outcomeOf(choice) : (conflict.decision?.winner ?? null)}
+            sides={{
+              source: { ...sides.source, time: conflict.source_time },
+              target: { ...sides.target, time: conflict.target_time },
+            }}
+            versions={conflict}
+            mode={mode}
+          >
+            {isManual ? (
+              <DecideConflict
+                conflict={conflict}
+                choice={choice}
+                onDecide={(next) => onDecide(conflict, next)}
+                names={{ source: nameOf(sides.source), target: nameOf(sides.target) }}
+                reason={reason}
+              />
+            ) : (
+              conflict.decision && (
+                <p>
+                  <PlainText value={conflict.decision.rule} />
+                </p>
+              )
+            )}
+          </ConflictCard>
+        );
+      })}
+    </section>
+  );
+}
+
+/** What a button calls a side. */
+function nameOf({ role, branch }: { role: string; branch: string }): string {
+  return branch === "" ? role.toLowerCase() : visible(branch);
+}

@@ -1,0 +1,66 @@
+import { expect, test } from "vitest";
+import {
+  choicesFor,
+  type Conflict,
+  isDecisions,
+  nextOpen,
+  outdated,
+  signatureOf,
+  withoutOutdated,
+} from "./decisions.js";
+
+const conflict = (path: string, source: string, target: string): Conflict => ({
+  paths: [path],
+  kind: "modify/modify",
+  source: [{ path, mode: "100644", oid: source, text: source, omitted: null }],
+  target: [{ path, mode: "100644", oid: target, text: target, omitted: null }],
+  source_time: null,
+  target_time: null,
+  decision: null,
+});
+const took = (one: Conflict) => ({
+  [signatureOf(one)]: {
+    choice: { path: one.paths[0] as string, take: "source" as const },
+    paths: one.paths,
+  },
+});
+
+test("decisions hold while both versions are the same, and are told of when they are not", () => {
+  const [f, g, h] = [conflict("f", "1", "2"), conflict("g", "3", "4"), conflict("h", "5", "6")];
+  const decisions = { ...took(f), ...took(g) };
+  expect(choicesFor([h, g, f], decisions)).toEqual([
+    { path: "g", take: "source" },
+    { path: "f", take: "source" },
+  ]);
+  expect(outdated([f, g, h], decisions)).toEqual([]);
+
+  const changed = conflict("g", "3", "7");
+  expect(choicesFor([f, changed], decisions)).toEqual([{ path: "f", take: "source" }]);
+  expect(outdated([f, changed], decisions).map(({ paths }) => paths)).toEqual([["g"]]);
+  expect(withoutOutdated([f, changed], decisions)).toEqual(took(f));
+});
+
+test("times and who would win make no other conflict; paths, kinds and modes do", () => {
+  const one = conflict("f", "1", "2");
+  expect(signatureOf({ ...one, source_time: "2026-01-01T00:00:00Z" })).toBe(signatureOf(one));
+  expect(signatureOf({ ...one, kind: "add/add" })).not.toBe(signatureOf(one));
+  const [version] = one.source;
+  const executable = { ...one, source: [{ ...version!, mode: "100755" }] };
+  expect(signatureOf(executable)).not.toBe(signatureOf(one));
+});
+
+test("what was stored is believed only in its shape", () => {
+  expect(isDecisions(took(conflict("f", "1", "2")))).toBe(true);
+  for (const stored of [null, "x", 1, { a: null }, { a: { choice: "source" } }]) {
+    expect(isDecisions(stored)).toBe(false);
+  }
+});
+
+test("the next to decide is beyond where one is, and begins anew at the end", () => {
+  const all = ["f", "g", "h"].map((path) => conflict(path, "1", "2"));
+  const [f, g, h] = all as [Conflict, Conflict, Conflict];
+  expect(nextOpen(all, {}, -1)).toBe(0);
+  expect(nextOpen(all, took(g), 0)).toBe(2);
+  expect(nextOpen(all, took(h), 1)).toBe(0);
+  expect(nextOpen(all, { ...took(f), ...took(g), ...took(h) }, 0)).toBe(-1);
+});

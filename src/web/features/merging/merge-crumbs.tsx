@@ -1,0 +1,22 @@
+import { useQuery } from "@tanstack/react-query";
+import type { ReactNode } from "react";
+import { paths } from "../../paths.js";
+import { CrumbLink } from "../shell/crumb-link.js";
+import { useWorkspaceCrumbs } from "../workspaces/crumbs.js";
+import { mergeQuery } from "../workspaces/queries.js";
+import { actLabels } from "../workspaces/resolution-labels.js";
+
+/** The way to what is done with a merge: the merge itself, and what is above it. */
+export function useMergeCrumbs(agentId: string, mergeId: string): ReactNode[] {
+  const { data: merge } = useQuery(mergeQuery(agentId, mergeId));
+  const above = useWorkspaceCrumbs(agentId, true);
+  const name = merge
+    ? `${actLabels[merge.kind]} ${merge.merge_commit_sha?.slice(0, 12) ?? ""}`
+    : "Merge";
+  return [
+    ...above,
+    <CrumbLink key="merge" {...paths.merge(agentId, mergeId)}>
+      {name}
+    </CrumbLink>,
+  ];
+}

@@ -1,0 +1,48 @@
+import type { ReactElement } from "react";
+import type { Preview } from "#shared/api/previews.js";
+import { Alert } from "../../ui/alert.js";
+import { countOf } from "../../ui/number.js";
+import { PlainText } from "../../ui/plain-text.js";
+
+/** What would happen, in a sentence or two. */
+export function PreviewSummary({ preview }: { preview: Preview }): ReactElement {
+  const { kind, conflicts, strategy, unsaved, up_to_date, target_branch, source_branch } = preview;
+  const files = preview.diff.stats.files_changed;
+  const saved =
+    unsaved && (kind === "merge" || kind === "sync")
+      ? " What is not committed in the working directory is counted in."
+      : "";
+  if (up_to_date) {
+    return (
+      <Alert tone="info">
+        {kind === "merge" || kind === "sync" ? (
+          <>
+            Nothing of <PlainText value={source_branch} /> is missing in{" "}
+            <PlainText value={target_branch} />.
+          </>
+        ) : (
+          <>
+            There is nothing left to do: <PlainText value={target_branch} /> is as it would be
+            after.
+          </>
+        )}
+      </Alert>
+    );
+  }
+  if (conflicts.length === 0) {
+    return (
+      <Alert tone="good">
+        No conflicts: {countOf(files, "file")} would change on <PlainText value={target_branch} />.
+        {saved}
+      </Alert>
+    );
+  }
+  return (
+    <Alert tone="warn">
+      {strategy === "manual"
+        ? `${countOf(conflicts.length, "conflict")} to decide. Until then, what the target has is shown below.`
+        : `${countOf(conflicts.length, "conflict")} would be resolved as below. The losing side stays fetchable, and can be restored.`}
+      {saved}
+    </Alert>
+  );
+}

@@ -1,0 +1,53 @@
+import { useQuery } from "@tanstack/react-query";
+import { type ReactElement, useId, useState } from "react";
+import { TextField } from "../../ui/field.js";
+import { targetsQuery } from "./queries.js";
+
+interface TargetFieldProps {
+  projectId: string;
+  value: string;
+  onChange: (target: string) => void;
+  error: string | undefined;
+}
+
+/** The branch to merge into: the project's are proposed, any can be written. */
+export function TargetField({ projectId, value, onChange, error }: TargetFieldProps): ReactElement {
+  const [typed, setTyped] = useState(value);
+  const { data: names = [] } = useQuery(targetsQuery(projectId));
+  const list = useId();
+  const settle = (next: string): void => {
+    if (next.trim() !== "" && next.trim() !== value) onChange(next.trim());
+  };
+  return (
+    <form
+      onSubmit={(event) => {
+        event.preventDefault();
+        settle(typed);
+      }}
+    >
+      <TextField
+        label="Target branch"
+        list={list}
+        value={typed}
+        onChange={(next) => {
+          setTyped(next);
+          // One that was chosen from the list is meant.
+          if (names.includes(next)) settle(next);
+        }}
+        onBlur={() => settle(typed)}
+        error={error}
+        autoCapitalize="none"
+        spellCheck={false}
+        className="font-mono text-[13px]"
+        hint="Where the workspace's work goes. Each change is looked at anew."
+      />
+      <datalist id={list}>
+        {names.map((name) => (
+          <option key={name} value={name}>
+            {name}
+          </option>
+        ))}
+      </datalist>
+    </form>
+  );
+}

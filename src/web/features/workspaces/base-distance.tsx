@@ -1,0 +1,21 @@
+import type { ReactElement } from "react";
+import type { Workspace } from "#shared/api/workspaces.js";
+import { countOf } from "../../ui/number.js";
+import { PlainText } from "../../ui/plain-text.js";
+
+/** "3 commits ahead of main, 2 behind"; "Not known" where one of the two is not there. */
+export function BaseDistance({ workspace }: { workspace: Workspace }): ReactElement {
+  const { ahead, behind, base_branch } = workspace;
+  if (ahead === null || behind === null) return <span>Not known</span>;
+  const base = <PlainText value={base_branch} />;
+  if (ahead === 0 && behind === 0) return <span>Level with {base}</span>;
+  return (
+    <span>
+      {ahead > 0 && `${countOf(ahead, "commit")} ahead of `}
+      {ahead > 0 && base}
+      {ahead > 0 && behind > 0 && ", "}
+      {behind > 0 && `${ahead > 0 ? behind : countOf(behind, "commit")} behind`}
+      {behind > 0 && ahead === 0 && <> {base}</>}
+    </span>
+  );
+}

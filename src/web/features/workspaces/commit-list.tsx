@@ -1,0 +1,76 @@
+import { useInfiniteQuery } from "@tanstack/react-query";
+import { type ReactElement, useState } from "react";
+import { type Commit, recordedCommitTypes, type Workspace } from "#shared/api/workspaces.js";
+import { Button } from "../../ui/button.js";
+import { Segments } from "../../ui/radio.js";
+import { EmptyState, Skeleton } from "../../ui/states.js";
+import { QueryError } from "../shell/query-state.js";
+import { CommitCard } from "./commit-card.js";
+import { commitPagesQuery } from "./queries.js";
+
+type Filter = Commit["commit_type"] | "all";
+
+const filters = (["all", ...recordedCommitTypes] as const).map((value) => ({
+  value,
+  label: value.charAt(0).toUpperCase() + value.slice(1),
+}));
+
+/** A workspace's commits, newest first, page after page; all, or those of one type. */
+export function CommitList({ workspace }: { workspace: Workspace }): ReactElement {
+  const [filter, setFilter] = useState<Filter>("all");
+  return (
+    <div className="flex flex-col gap-3">
+      {(workspace.counts.commits > 0 || filter !== "all") && (
+        <Segments
+          legend="Type of commits"
+          hideLegend
+          value={filter}
+          onChange={setFilter}
+          options={filters}
+        />
+      )}
+      <Commits workspace={workspace} filter={filter} />
+    </div>
+  );
+}
+
+function Commits({ workspace, filter }: { workspace: Workspace; filter: Filter }): ReactElement {
+  const { agent_id: agentId, workspace_type } = workspace;
+  const type = filter === "all" ? undefined : filter;
+  const commits = useInfiniteQuery(commitPagesQuery(agentId, type));
+  const rows = commits.data?.pages.flatMap((page) => page.rows) ?? [];
+  if (commits.isPending) return <Skeleton />;
+  if (commits.isError && rows.length === 0) {
+    return <QueryError error={commits.error} onRetry={() => void commits.refetch()} />;
+  }
+  if (rows.length === 0) {
+    if (type !== undefined) {
+      return (
+        <EmptyState title={`No commits of the type ${type}`}>
+          The workspace has others: choose All to see them.
+        </EmptyState>
+      );
+    }
+    return (
+      <EmptyState title="No commits yet">
+        {workspace_type === "remote"
+          ? "What is pushed to its branch is listed here."
+          : "When there is something in the working directory, Checkpoint commits it."}
+      </EmptyState>
+    );
+  }
+  return (
+    <>
+      {rows.map((commit) => (
+        <CommitCard key={commit.commit_sha} agentId={agentId} commit={commit} />
+      ))}
+      {commits.hasNextPage && (
+        <div className="text-center">
+          <Button pending={commits.isFetchingNextPage} onClick={() => void commits.fetchNextPage()}>
+            Show more
+          </Button>
+        </div>
+      )}
+    </>
+  );
+}

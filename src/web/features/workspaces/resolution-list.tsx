@@ -1,0 +1,146 @@
+import { useQuery } from "@tanstack/react-query";
+import { useNavigate } from "@tanstack/react-router";
+import type { ReactElement } from "react";
+import type { Merge } from "#shared/api/workspaces.js";
+import { paths } from "../../paths.js";
+import { Button } from "../../ui/button.js";
+import { CopyLine } from "../../ui/copy-button.js";
+import { countOf } from "../../ui/number.js";
+import { PlainText, visible } from "../../ui/plain-text.js";
+import { Segments } from "../../ui/radio.js";
+import { ShortcutHelp, useShortcuts } from "../../ui/shortcuts.js";
+import { diffModes, useDiffMode } from "../diffs/diff-mode.js";
+import { currentOf, goTo } from "../diffs/sections.js";
+import { ConflictCard } from "../merging/conflict-card.js";
+import { projectQuery } from "../projects/queries.js";
+import { QueryError } from "../shell/query-state.js";
+import { mergeConflictsQuery } from "./queries.js";
+import { sidesOf, winnerLabel } from "./resolution-labels.js";
+
+interface ResolutionListProps {
+  agentId: string;
+  mergeId: string;
+  merge: Merge;
+  projectId: string | undefined;
+  /** Why the viewer may restore nothing. */
+  reason: string | undefined;
+}
+
+/** What was decided for each conflict of a merge: both versions, who won and by which rule. */
+export function ResolutionList(props: ResolutionListProps): ReactElement {
+  const { agentId, mergeId, merge, projectId, reason } = props;
+  const [mode, setMode] = useDiffMode();
+  const navigate = useNavigate();
+  const conflicts = useQuery(mergeConflictsQuery(agentId, mergeId));
+  const { data: project } = useQuery({
+    ...projectQuery(projectId ?? ""),
+    enabled: projectId !== undefined,
+  });
+  const ids = merge.resolutions.map((_resolution, index) => `conflict-${index}`);
+  useShortcuts("Conflicts", [
+    { key: "j", what: "Next conflict", run: () => goTo(ids[currentOf(ids, 1) ?? -1]) },
+    { key: "k", what: "Previous conflict", run: () => goTo(ids[currentOf(ids, -1) ?? -1]) },
+  ]);
+  const sides = sidesOf(merge);
+  const restorable = merge.resolutions.filter(({ winner }) => winner !== "merged");
+  const restore = (chosen: readonly Resolution[]): void =>
+    void navigate(
+      paths.restore(agentId, mergeId, { paths: chosen.flatMap(({ paths: [path] }) => path ?? []) }),
+    );
+  return (
+    <section aria-labelledby="decisions" className="flex flex-col gap-3">
+      <div className="flex flex-wrap items-center justify-between gap-3">
+        <h2 id="decisions" className="text-base font-semibold">
+          What was decided for {countOf(merge.resolutions.length, "conflict")}
+        </h2>
+        <div className="flex flex-wrap items-center gap-2">
+          {restorable.length > 1 && (
+            <Button size="sm" disabledReason={reason} onClick={() => restore(restorable)}>
+              Restore several…
+            </Button>
+          )}
+          <Segments
+            legend="View of versions"
+            hideLegend
+            value={mode}
+            onChange={setMode}
+            options={diffModes}
+          />
+          <ShortcutHelp />
+        </div>
+      </div>
+      {conflicts.isError && (
+        <QueryError
+          error={conflicts.error}
+          onRetry={() => void conflicts.refetch()}
+          what="The versions"
+        />
+      )}
+      {merge.resolutions.map((resolution, index) => (
+        <ConflictCard
+          key={resolution.paths.join("\n")}
+          id={ids[index] as string}
+          paths={resolution.paths}
+          kind={resolution.kind}
+          outcome={resolution.winner}
+          sides={{
+            source: { ...sides.source, time: resolution.source_time },
+            target: { ...sides.target, time: resolution.target_time },
+          }}
+          versions={conflicts.data?.conflicts[index]}
+          mode={mode}
+          actions={
+            resolution.winner !== "merged" && (
+              <Button
+                size="sm"
+                disabledReason={reason}
+                aria-label={`Restore the other version of ${resolution.paths.map(visible).join(", ")}`}
+                onClick={() => restore([resolution])}
+              >
+                Restore the other version…
+              </Button>
+            )
+          }
+        >
+          <p>
+            <span className="text-muted">Winner: </span>
+            <span className="font-medium">{winnerLabel(resolution.winner, merge)}</span>
+            <span className="text-muted"> · </span>
+            <PlainText value={resolution.rule} />
+          </p>
+          <Loser resolution={resolution} cloneUrl={project?.clone_url} />
+        </ConflictCard>
+      ))}
+    </section>
+  );
+}
+
+type Resolution = Merge["resolutions"][number];
+
+/** How git has what lost. */
+function Loser({
+  resolution: { loser_ref, winner },
+  cloneUrl,
+}: {
+  resolution: Resolution;
+  cloneUrl: string | undefined;
+}): ReactElement | null {
+  if (loser_ref === null) {
+    return (
+      <p className="text-[13px] text-muted">
+        {winner === "merged"
+          ? "Neither version was taken as it was. Both stay in git's history."
+          : "The side that lost had deleted it, so there is nothing to fetch."}
+      </p>
+    );
+  }
+  if (cloneUrl === undefined) return null;
+  return (
+    <details>
+      <summary className="text-[13px] text-muted">Fetch what lost with git</summary>
+      <div className="mt-1.5">
+        <CopyLine text={`git fetch ${cloneUrl} ${loser_ref}`} label="Copy fetch command" />
+      </div>
+    </details>
+  );
+}
