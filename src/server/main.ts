@@ -14,8 +14,6 @@ async function main(): Promise<void> {
   const config = readConfig();
   const log = pino({ level: config.logLevel }, pino.destination(2));
   await requireGit();
-  const opening = openSandbox(config);
-  opening.catch(() => undefined);
 
   const embedded =
     config.databaseUrl === null
@@ -30,10 +28,21 @@ async function main(): Promise<void> {
   };
 
   try {
-    const db = await openDatabase(databaseAddress(config, embedded), config.secret, log);
-    closers.push(() => db.close());
-    const sandbox = await opening;
-    closers.push(() => sandbox.close());
+    // While the database is opened: trying what holds here takes some tenths of a second.
+    const opening = openSandbox(config);
+    closers.push(() =>
+      opening.then(
+        (sandbox) => sandbox.close(),
+        () => undefined,
+      ),
+    );
+    const [db, sandbox] = await Promise.all([
+      openDatabase(databaseAddress(config, embedded), config.secret, log).then((opened) => {
+        closers.push(() => opened.close());
+        return opened;
+      }),
+      opening,
+    ]);
     if (sandbox.report.reason !== null) log.warn(sandbox.report.reason);
     let port = config.port;
     const app = await buildApp({
