@@ -17,20 +17,22 @@ export interface GroupLimits {
   cpus: number | null;
 }
 
+/** What happened in a run so far; null where it cannot be told. */
+export interface Readings {
+  oomKills: number;
+  refusedForks: number;
+  throttled: number | null;
+  cpuSeconds: number | null;
+  peakMemoryBytes: number | null;
+}
+
 /** The group of one run. */
 export interface RunGroup {
   /** Moves a process into it; what it forks from then on is born in it. */
   add(pid: number): Promise<void>;
   /** All processes in it, as this process numbers them. */
   pids(): number[];
-  /** What happened so far; null where it cannot be told. */
-  readings(): {
-    oomKills: number;
-    refusedForks: number;
-    throttled: number;
-    cpuSeconds: number | null;
-    peakMemoryBytes: number | null;
-  };
+  readings(): Readings;
   /** Removes it once its last process is gone; kills what is still in it. */
   remove(): Promise<void>;
 }

@@ -1,8 +1,7 @@
 /** A command that was started: its output, its stop, and how it ended. */
 import { constants } from "node:os";
 import type { Readable } from "node:stream";
-import type { RunGroup } from "./cgroups.js";
-import { signal } from "./processes.js";
+import type { Readings } from "./cgroups.js";
 import type { SandboxedProcess, SandboxExit, SandboxInput } from "./sandbox.js";
 import { watchDisk, type ProcessWatch } from "./watch.js";
 
@@ -12,16 +11,19 @@ export interface Started {
   pid: number;
   /** Settles with the exit code when the command has ended; null where it could not be started. */
   ended: Promise<number | null>;
-  /** Every process of the run that a TERM goes to. */
-  members(): number[];
+  /** Asks every process of the run to end. */
+  terminate(): void;
   /** Kills every process of the run. */
   killAll(): void;
   /** Settles when no process of it is left. */
   gone(): Promise<void>;
   stdout: Readable;
   stderr: Readable;
-  group: RunGroup | null;
-  /** Looks at the processes where there is no group for it. */
+  /** What was counted, as long as it is not released; null where nothing counts. */
+  readings(): Readings | null;
+  /** Removes what held the run, once no process of it is left. */
+  release(): Promise<void>;
+  /** Looks at the processes where nothing counts them. */
   watch: ((onOver: () => void) => ProcessWatch) | null;
 }
 
@@ -33,7 +35,7 @@ const DETAILS = {
 
 /** Reads a run's output, holds it to what must be watched, stops it, and tells how it ended. */
 export function follow(input: SandboxInput, started: Started): SandboxedProcess {
-  const { group, ended } = started;
+  const { ended } = started;
   let isStopping = false;
   let over: "memory" | "disk" | null = null;
   let failure: Error | null = null;
@@ -63,7 +65,7 @@ export function follow(input: SandboxInput, started: Started): SandboxedProcess 
   const pumps = Promise.all([pump("stdout"), pump("stderr")]);
 
   const why = (exitCode: number | null): Pick<SandboxExit, "reason" | "detail"> => {
-    const counted = group?.readings();
+    const counted = started.readings();
     if (over !== null) return { reason: over, detail: DETAILS[over] };
     if (isStopping) return { reason: "stopped", detail: null };
     const problem = whyNotStarted(exitCode, firstError);
@@ -83,8 +85,8 @@ export function follow(input: SandboxInput, started: Started): SandboxedProcess 
     await started.gone();
     await Promise.all([disk?.stop(), processes?.stop()]);
     const cause = why(exitCode);
-    const counted = group?.readings();
-    await group?.remove();
+    const counted = started.readings();
+    await started.release();
     await pumps;
     if (failure !== null) throw failure;
     return {
@@ -106,7 +108,7 @@ export function follow(input: SandboxInput, started: Started): SandboxedProcess 
       isStopping = true;
       if (graceMs <= 0) started.killAll();
       if (graceMs <= 0 || !isFirst) return;
-      for (const pid of started.members()) signal(pid, "SIGTERM");
+      started.terminate();
       const timer = setTimeout(() => started.killAll(), graceMs);
       void ended.then(() => clearTimeout(timer));
     },

@@ -78,7 +78,9 @@ export async function startHeld(input: SandboxInput, plan: Plan): Promise<Sandbo
   return follow(input, {
     pid: init.pid,
     ended: ended.then(async (code) => (await reports.exitCode) ?? code),
-    members: () => descendantsOf(init.pid).map((member) => member.pid),
+    terminate: () => {
+      for (const { pid } of descendantsOf(init.pid)) signal(pid, "SIGTERM");
+    },
     // The first process of a PID namespace takes all others with it.
     killAll: () => kill(init),
     gone: async () => {
@@ -89,7 +91,8 @@ export async function startHeld(input: SandboxInput, plan: Plan): Promise<Sandbo
     },
     stdout,
     stderr,
-    group,
+    readings: () => group?.readings() ?? null,
+    release: async () => group?.remove(),
     watch: isCounted
       ? null
       : (onOver) => watchProcesses(init.pid, memoryBytes, plan.inMemory, onOver),

@@ -2,16 +2,14 @@ import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { openBubblewrap } from "./bubblewrap.js";
 import { openControlGroups } from "./cgroups.js";
+import { assertHolds, assertInput } from "./input.js";
 import { killLeftovers, markerOf, removeLeftoverFolders } from "./leftovers.js";
 import { probe } from "./probe.js";
 import { nameFor, readProcess } from "./processes.js";
 import {
   SandboxRefusal,
-  type LimitName,
   type Sandbox,
   type SandboxedProcess,
-  type SandboxInput,
-  type SandboxLimits,
   type SandboxReport,
   type SandboxSettings,
 } from "./sandbox.js";
@@ -47,7 +45,8 @@ export async function openSandbox(settings: SandboxSettings, withGroups = true):
     report,
     async start(input) {
       assertInput(input);
-      assertHolds(report, input.limits);
+      if (report.mode === "unavailable") throw new SandboxRefusal(`${report.reason}.`);
+      if (report.mode !== "off") assertHolds(report.limits, input.limits);
       const started = await opened.start(input);
       running.add(started);
       const forget = (): unknown => running.delete(started);
@@ -65,38 +64,6 @@ export async function openSandbox(settings: SandboxSettings, withGroups = true):
       close();
     },
   };
-}
-
-function assertInput({ id, command, env, folder }: SandboxInput): void {
-  if (!/^[\w-]{1,64}$/.test(id)) throw new TypeError("a run's id is a UUID");
-  if (!folder.startsWith("/")) throw new TypeError("a workspace's path is absolute");
-  if (command.length === 0 || command[0] === "") throw new SandboxRefusal("The command is empty.");
-  if (command.some((word) => word.includes("\0"))) {
-    throw new SandboxRefusal("A command may not hold NUL characters.");
-  }
-  for (const [name, value] of Object.entries(env)) {
-    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name) || value.includes("\0")) {
-      throw new SandboxRefusal(`The variable ${JSON.stringify(name)} cannot be set.`);
-    }
-  }
-}
-
-function assertHolds(report: SandboxReport, limits: SandboxLimits): void {
-  if (report.mode === "unavailable") throw new SandboxRefusal(`${report.reason}.`);
-  if (report.mode === "off") return;
-  const asked: [LimitName, boolean][] = [
-    ["memory", true],
-    ["processes", true],
-    ["cpu", limits.cpus !== null],
-    ["disk", limits.diskBytes !== null],
-  ];
-  for (const [name, isAsked] of asked) {
-    if (isAsked && !report.limits[name].enforced) {
-      throw new SandboxRefusal(
-        `This machine cannot hold the limit of ${name}; ask its operator, or run the command without that limit.`,
-      );
-    }
-  }
 }
 
 /** A sandbox that refuses every command, for that reason. */

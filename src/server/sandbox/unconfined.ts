@@ -72,7 +72,9 @@ export function openUnconfined(
       return follow(input, {
         pid,
         ended,
-        members,
+        terminate: () => {
+          for (const member of members()) signal(member, "SIGTERM");
+        },
         killAll,
         gone: async () => {
           signal(-pid, "SIGKILL");
@@ -83,7 +85,8 @@ export function openUnconfined(
         },
         stdout,
         stderr,
-        group,
+        readings: () => group?.readings() ?? null,
+        release: async () => group?.remove(),
         watch: null,
       });
     },

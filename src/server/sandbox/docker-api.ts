@@ -1,0 +1,115 @@
+/** The few calls of the Docker Engine API that runs need (docs.docker.com/engine/api, version 1.41). */
+import { request, type IncomingMessage } from "node:http";
+import { once } from "node:events";
+import { PassThrough, type Duplex } from "node:stream";
+import { json } from "node:stream/consumers";
+
+const VERSION = "/v1.41";
+
+/** The engine refused a call; `message` is its own word. */
+export class DockerError extends Error {
+  override readonly name = "DockerError";
+  readonly status: number;
+
+  constructor(status: number, message: string) {
+    super(message);
+    this.status = status;
+  }
+}
+
+export interface DockerApi {
+  /** A JSON call; `null` for an answer without a body. Rejects with a DockerError or a socket's error. */
+  call(method: "GET" | "POST" | "DELETE", path: string, body?: unknown): Promise<unknown>;
+  /** What a container that is not started yet will say. */
+  attach(container: string): Promise<{ stdout: PassThrough; stderr: PassThrough }>;
+}
+
+/** @param socketPath of the engine, such as `/var/run/docker.sock` */
+export function dockerApi(socketPath: string): DockerApi {
+  return {
+    async call(method, path, body) {
+      const text = body === undefined ? "" : JSON.stringify(body);
+      const headers = body === undefined ? {} : { "content-type": "application/json" };
+      const sent = request({
+        socketPath,
+        method,
+        path: VERSION + path,
+        headers: { host: "docker", "content-length": Buffer.byteLength(text), ...headers },
+        agent: false,
+      });
+      sent.end(text);
+      const [answer] = (await once(sent, "response")) as [IncomingMessage];
+      return read(answer);
+    },
+    async attach(container) {
+      const path = `/containers/${container}/attach?stream=1&stdout=1&stderr=1`;
+      const sent = request({
+        socketPath,
+        method: "POST",
+        path: VERSION + path,
+        headers: { host: "docker", connection: "Upgrade", upgrade: "tcp", "content-length": 0 },
+        agent: false,
+      });
+      sent.end();
+      const upgraded = once(sent, "upgrade") as Promise<[IncomingMessage, Duplex, Buffer]>;
+      const answered = once(sent, "response") as Promise<[IncomingMessage]>;
+      // Of the two only one comes.
+      for (const outcome of [upgraded, answered]) outcome.catch(() => undefined);
+      const first = await Promise.race([upgraded, answered]);
+      if (first.length === 1) {
+        await read(first[0]);
+        throw new DockerError(500, "the engine does not hand out a container's output");
+      }
+      const [, socket, head] = first;
+      if (head.length > 0) socket.unshift(head);
+      return separate(socket);
+    },
+  };
+}
+
+async function read(answer: IncomingMessage): Promise<unknown> {
+  const status = answer.statusCode ?? 0;
+  if (status === 204) {
+    answer.resume();
+    return null;
+  }
+  const body = (await json(answer).catch(() => null)) as { message?: string } | null;
+  if (status >= 400)
+    throw new DockerError(status, body?.message ?? `the engine answered ${status}`);
+  return body;
+}
+
+/** Frames of eight bytes (which stream, three zeros, the length, big-endian) and that many of output. */
+function separate(socket: Duplex): { stdout: PassThrough; stderr: PassThrough } {
+  const stdout = new PassThrough();
+  const stderr = new PassThrough();
+  const pump = async (): Promise<void> => {
+    let rest: Buffer = Buffer.alloc(0);
+    let left = 0;
+    let target = stdout;
+    for await (const chunk of socket as AsyncIterable<Buffer>) {
+      rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+      while (left > 0 ? rest.length > 0 : rest.length >= 8) {
+        if (left === 0) {
+          target = rest[0] === 2 ? stderr : stdout;
+          left = rest.readUInt32BE(4);
+          rest = rest.subarray(8);
+          continue;
+        }
+        const piece = rest.subarray(0, left);
+        rest = rest.subarray(piece.length);
+        left -= piece.length;
+        // Nothing more is read of the engine until this is taken.
+        if (!target.destroyed && !target.write(piece)) {
+          await Promise.race([once(target, "drain"), once(target, "close")]);
+        }
+      }
+    }
+  };
+  const end = (): void => {
+    stdout.end();
+    stderr.end();
+  };
+  pump().then(end, end);
+  return { stdout, stderr };
+}
