@@ -8,6 +8,7 @@ import { command, inFolder, type Benchmark, type Row } from "./harness.js";
 import { keys } from "./keys.js";
 import { organizations } from "./organizations.js";
 import { quota } from "./quota.js";
+import { radar } from "./radar.js";
 import { sandbox } from "./sandbox.js";
 import { scale } from "./scale.js";
 import { serverKind } from "./server.js";
@@ -26,6 +27,7 @@ const benchmarks: readonly Benchmark[] = [
   quota,
   workspaceCreation,
   checkpoint,
+  radar,
   sandbox,
   start,
 ];

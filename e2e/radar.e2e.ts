@@ -10,12 +10,14 @@ import type { Workspace } from "#shared/api/workspaces.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
 import {
   commitFiles,
+  folderOf,
   makeOrganization,
   makeProjectWith,
   makeWorkspace,
   mergeIntoBase,
 } from "#test/factories.js";
-import { inStore, storeOf } from "#test/git.js";
+import { git, inStore, storeOf } from "#test/git.js";
+import { asOperator } from "#test/operator.js";
 import { launchBrowser, screenshot, watchConsole } from "./browser.js";
 
 /** What would conflict, and how the project's lines of work run, on open pages. */
@@ -133,6 +135,33 @@ test("the graph shows each commit as it is made, and leads to commits and merges
   await page.goBack();
   await graph.getByRole("link", { name: `Merge ${one.branch_name} into main` }).click();
   await page.waitForURL(/\/workspace\/merges\//);
+});
+
+test("the checkpoint interval is set under Settings; why a checkpoint failed is shown", async () => {
+  const params = { agent_id: two.agent_id };
+  const settings = async () => (await owner.api.workspaces.get({ params })).data.settings;
+  await page.goto(`${app.url}/agents/${two.agent_id}/workspace?tab=settings`);
+  const field = page.getByLabel(/^Checkpoint Interval/);
+  const save = page.getByRole("button", { name: "Save Changes", exact: true });
+  await field.fill("0");
+  await save.click();
+  await page.getByText("must be at least 1 minute", { exact: false }).first().waitFor();
+  await field.fill("1");
+  await save.click();
+  await expect.poll(async () => (await settings()).checkpoint_interval_minutes).toBe(1);
+  await git(["init", "--quiet", join(folderOf(two), "lib")]);
+  await asOperator(app, "update workspaces set created_at = now() - interval '1 hour'");
+  await asOperator(app, "update checkpoint_looks set looked_at = now() - interval '1 hour'");
+  await page.getByText("Auto Checkpoint failed").waitFor({ timeout: 40_000 });
+  await look("workspace-checkpoint-failed", "Workspace Details");
+  await field.scrollIntoViewIfNeeded();
+  await screenshot(page, "workspace-checkpoint-interval");
+  await field.fill("");
+  await save.click();
+  await expect.poll(async () => (await settings()).checkpoint_interval_minutes).toBeNull();
+  // What was refused here is in the browser's console: the interval, and to list what is unsaved.
+  expect(messages.filter((text) => !text.includes("422"))).toEqual([]);
+  messages.length = 0;
 });
 
 test("two thousand commits are shown, older by older", async () => {

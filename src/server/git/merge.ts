@@ -50,10 +50,11 @@ export async function computeMerge(
   target: string,
   source: string,
   base: string | null = null,
+  signal?: AbortSignal,
 ): Promise<ComputedMerge> {
   for (const sha of [target, source, ...(base === null ? [] : [base])]) assertOid(sha);
   const [merged, bases] = await Promise.all([
-    mergeTree(store, target, source, base),
+    mergeTree(store, target, source, base, signal),
     base === null ? mergeBases(store, target, source) : [base],
   ]);
   const output = parseMergeTree(merged.stdout.toString("latin1"));
@@ -85,6 +86,7 @@ async function mergeTree(
   target: string,
   source: string,
   base: string | null,
+  signal: AbortSignal | undefined,
 ): Promise<{ exitCode: number; stdout: Buffer; stderr: string }> {
   const from = base === null ? [] : [`--merge-base=${base}`];
   const args = [
@@ -95,7 +97,12 @@ async function mergeTree(
     "--messages",
     ...from,
   ];
-  const options = { gitDir: store, timeoutMs: MERGE_MS, okExitCodes: [0, 1, 128] };
+  const options = {
+    gitDir: store,
+    timeoutMs: MERGE_MS,
+    okExitCodes: [0, 1, 128],
+    ...(signal ? { signal } : {}),
+  };
   try {
     return await git([...args, target, source], options);
   } catch (error) {

@@ -63,7 +63,7 @@ export function scanProject(
       await withScratch(store, async (scratch) => {
         for (const key of missing) {
           signal.throwIfAborted();
-          const found = await computePair(deps, scratch, project, key, work);
+          const found = await computePair(deps, scratch, project, key, work, signal);
           await deps.db.tenant(org_id, (tx) =>
             repository.insertPair(tx, project, key, found.slice(0, keptConflicts), found.length),
           );
@@ -142,6 +142,7 @@ async function computePair(
   { org_id, project_id }: ScanTarget,
   key: PairKey,
   workOf: ReadWork,
+  signal: AbortSignal,
 ): Promise<StoredConflict[]> {
   const { source_commit: source, target_commit: target } = key;
   const [sourceWork, targetWork] = [
@@ -149,7 +150,8 @@ async function computePair(
     await workOf(key.target_fork, target),
   ];
   try {
-    const found = await foreseeConflicts(deps, scratch, { org_id, project_id, source, target });
+    const merge = { org_id, project_id, source, target };
+    const found = await foreseeConflicts(deps, scratch, merge, signal);
     return found
       .filter(({ paths }) => isAbout(sourceWork, paths) && isAbout(targetWork, paths))
       .map((conflict) => ({ ...conflict, paths: conflict.paths.slice(0, keptPaths) }));

@@ -114,8 +114,9 @@ export async function foreseeConflicts(
   deps: PlanDeps,
   scratch: string,
   merge: Pick<MergeInput, "org_id" | "project_id" | "source" | "target">,
+  signal: AbortSignal,
 ): Promise<Foreseen[]> {
-  const computed = await computeMerge(scratch, merge.target, merge.source);
+  const computed = await computeMerge(scratch, merge.target, merge.source, null, signal);
   if (computed.conflicts.length === 0) return [];
   const input = { ...merge, base: null, unsaved: false, workspace: "source" } as const;
   const times = await timesOf(deps, scratch, computed, input);
