@@ -105,6 +105,9 @@ test("a conflict appears on an open workspace page, with whom and in what, and g
   await card("Conflicts Ahead").getByText("2 conflicts").waitFor();
   await mergeIntoBase(owner, one);
   await card("Conflicts Ahead").getByText("the base branch").waitFor();
+  await card("Conflicts Ahead").getByRole("link", { name: "Preview Merge" }).click();
+  await page.waitForURL(new RegExp(`/agents/${two.agent_id}/workspace/merge$`));
+  await page.getByText("src/auth/oauth2_handler.py").first().waitFor();
 });
 
 test("the project page lists who conflicts with whom", async () => {

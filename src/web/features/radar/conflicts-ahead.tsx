@@ -1,8 +1,11 @@
 import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
 import { type ReactElement, useId } from "react";
 import type { RadarPair } from "#shared/api/radar.js";
 import type { Workspace } from "#shared/api/workspaces.js";
+import { paths } from "../../paths.js";
 import { Badge } from "../../ui/badge.js";
+import { buttonClass } from "../../ui/button.js";
 import { Card } from "../../ui/card.js";
 import { countOf } from "../../ui/number.js";
 import { PlainText } from "../../ui/plain-text.js";
@@ -43,7 +46,7 @@ export function ConflictsAhead({ workspace }: { workspace: Workspace }): ReactEl
         <div className="flex flex-col gap-4">
           <ul className="flex flex-col gap-4">
             {pairs.map((pair) => (
-              <PairItem key={pair.other.agent_id ?? ""} pair={pair} />
+              <PairItem key={pair.other.agent_id ?? ""} pair={pair} agentId={workspace.agent_id} />
             ))}
           </ul>
           <p className="text-[13px] text-muted">
@@ -56,7 +59,7 @@ export function ConflictsAhead({ workspace }: { workspace: Workspace }): ReactEl
   );
 }
 
-function PairItem({ pair }: { pair: RadarPair }): ReactElement {
+function PairItem({ pair, agentId }: { pair: RadarPair; agentId: string }): ReactElement {
   const id = useId();
   const isBase = pair.other.agent_id === null;
   return (
@@ -69,6 +72,11 @@ function PairItem({ pair }: { pair: RadarPair }): ReactElement {
             <SideName side={pair.other} />
           </span>
         </p>
+        {isBase && (
+          <Link {...paths.newMerge(agentId)} className={buttonClass("secondary", "sm")}>
+            Preview Merge
+          </Link>
+        )}
       </div>
       <ForeseenList pair={pair} />
     </li>
