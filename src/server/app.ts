@@ -99,6 +99,13 @@ export interface AppDeps {
   checkResponses: boolean;
 }
 
+declare module "fastify" {
+  interface FastifyInstance {
+    /** Takes no more runs and ends those under way as configured; to be called before closing, while the API answers. */
+    endRuns(): Promise<void>;
+  }
+}
+
 /**
  * Builds the whole application on an open database and takes up what an earlier process left
  * unfinished. Closing it drains requests and background work.
@@ -304,8 +311,8 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   await warn();
 
   dropUnusedConnections(app);
-  // While the API still answers what runs.
-  app.addHook("preClose", async () => running.stop(config.shutdownRuns));
+  app.decorate("endRuns", () => running.stop(config.shutdownRuns));
+  app.addHook("preClose", async () => running.stop("stop"));
   app.addHook("preClose", async () => streams.close());
   app.addHook("onClose", async () => {
     clearInterval(forgetting);
