@@ -10,6 +10,7 @@ import { organizations } from "./organizations.js";
 import { quota } from "./quota.js";
 import { radar } from "./radar.js";
 import { sandbox } from "./sandbox.js";
+import { runs } from "./runs.js";
 import { scale } from "./scale.js";
 import { serverKind } from "./server.js";
 import { start } from "./start.js";
@@ -25,6 +26,7 @@ const benchmarks: readonly Benchmark[] = [
   scale,
   keys,
   quota,
+  runs,
   workspaceCreation,
   checkpoint,
   radar,

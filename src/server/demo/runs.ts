@@ -1,3 +1,5 @@
+import { setTimeout as pause } from "node:timers/promises";
+import type { Run } from "#shared/api/runs.js";
 import { isRefusal } from "./session.js";
 import type { Person } from "./session.js";
 
@@ -15,6 +17,51 @@ export async function startRun(person: Person, agentId: string): Promise<LiveRun
     body: { external: true },
   });
   return { person, agentId, runId: data.id };
+}
+
+/** Looks at what the agent has written, changes nothing, and says so in colours. */
+const countTests = `printf '\\033[1mTests by file\\033[0m\\n'
+echo "signed in with $REPORT_TOKEN"
+grep -rc 'def test_' --include='test_*.py' . | while IFS=: read -r file tests; do
+  printf '\\033[32m%4d\\033[0m %s\\n' "$tests" "\${file#./}"
+done`;
+const findPrints = `echo 'Looking for what is left of debugging'
+if grep -rnE '\\b(print|breakpoint)\\(' --include='*.py' . ; then
+  printf '\\033[31mRemove the calls above.\\033[0m\\n' >&2; exit 1
+fi
+echo 'Found nothing'`;
+const watchSources = `echo 'Watching the sources; every change is told'
+before=
+while :; do
+  now=$(find . -name '*.py' -newer /tmp/since 2>/dev/null | sort)
+  [ "$now" = "$before" ] || printf '%s\\n' "$now"
+  before=$now; : > /tmp/since
+  echo "$(find . -name '*.py' | wc -l) files, $(cat $(find . -name '*.py') | wc -l) lines"
+  sleep 5
+done`;
+
+/**
+ * Has an agent run commands in its workspace: two that end, and one that goes on. False where this
+ * machine cannot isolate them.
+ */
+export async function runCommands(person: Person, agentId: string): Promise<boolean> {
+  const params = { agent_id: agentId };
+  const { runs, sandbox } = person.api;
+  if ((await sandbox.get()).data.mode === "unavailable") return false;
+  const run = async (script: string, env: Record<string, string> = {}): Promise<Run> => {
+    const command = ["sh", "-c", script];
+    const body = { command, env, queue: true, timeout_seconds: 86_400 };
+    return (await runs.create({ params, body })).data;
+  };
+  await run(countTests, { REPORT_TOKEN: "only-for-the-demo" });
+  await run(findPrints);
+  const last = await run(watchSources);
+  // It starts when the two have ended.
+  for (let { status } = last; status === "queued";) {
+    await pause(100);
+    ({ status } = (await runs.get({ params: { run_id: last.id } })).data);
+  }
+  return true;
 }
 
 // A lease lasts 60 s: two heartbeats may be late before a run is lost.

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { Organization } from "#shared/api/organizations.js";
 import { acmeProjects, betaProjects, mainProject, people } from "./cast.js";
-import { startRun, type LiveRun } from "./runs.js";
+import { runCommands, startRun, type LiveRun } from "./runs.js";
 import { confirmAddress } from "./mailbox.js";
 import { clientOf, signUp, type Person } from "./session.js";
 import { makeAgent, tellTheStory } from "./story.js";
@@ -52,12 +52,18 @@ export async function seedDemo(
 
   const agents = await tellTheStory(ada, projectId, log);
   const runs: LiveRun[] = [];
-  for (const agentId of agents) runs.push(await startRun(ada, agentId));
+  const tester = agents.at(-1) as string;
+  const runsCommands = await runCommands(ada, tester);
+  for (const agentId of agents) {
+    if (agentId !== tester || !runsCommands) runs.push(await startRun(ada, agentId));
+  }
   for (const name of ["crawler-1", "crawler-2"]) {
     const agent = await makeAgent(john, { project_id: betaProjectId, name });
     runs.push(await startRun(john, agent.id));
   }
-  log(`Started ${runs.length} runs`);
+  log(
+    `Started ${runs.length} runs elsewhere${runsCommands ? ", and commands of worker-1-tests" : ""}`,
+  );
 
   await makeKeys(origin, ada, acme);
   log("Made two API keys and used one");

@@ -52,16 +52,13 @@ export async function insertQueued(
   await tx.insert(runs).values({ ...run, kind: "managed", status: "queued", started_at: null });
 }
 
-/** How many runs of an organization wait, and for how many agents that could start one at once. */
-export async function countQueued(
-  tx: Queryable,
-  orgId: string,
-): Promise<{ runs: number; agents: number }> {
-  const { rows } = await tx.execute<{ runs: number; agents: number }>(sql`
-    select count(*)::int as runs, count(distinct q.agent_id) filter (where not exists
-      (select from runs r where r.agent_id = q.agent_id and r.status = 'running'))::int as agents
-    from runs q where q.org_id = ${orgId} and q.status = 'queued'`);
-  return rows[0] as { runs: number; agents: number };
+/** How many runs of an organization wait. */
+export async function countQueued(tx: Queryable, orgId: string): Promise<number> {
+  const rows = await tx
+    .select({ id: runs.id })
+    .from(runs)
+    .where(and(eq(runs.org_id, orgId), eq(runs.status, "queued")));
+  return rows.length;
 }
 
 export interface QueuedRun extends ManagedRun {

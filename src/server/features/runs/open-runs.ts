@@ -48,8 +48,8 @@ export async function openRuns(input: OpenRuns): Promise<Runs> {
     serverId,
     written: (runId) => streams.written(runId),
     ended: async (orgId) => {
-      const { runs } = await db.tenant(orgId, (tx) => managed.countQueued(tx, orgId));
-      if (runs > 0) await jobs.send("start-queued-runs", { org_id: orgId });
+      const waiting = await db.tenant(orgId, (tx) => managed.countQueued(tx, orgId));
+      if (waiting > 0) await jobs.send("start-queued-runs", { org_id: orgId });
     },
   });
   const deps: RunDeps = { ...input, supervisor, streams, limits: limitsIn(settings, sandbox) };

@@ -88,20 +88,26 @@ export async function insertLeasedRun(
   return id;
 }
 
-/** The agent, or undefined where there is none: with the organization's row locked, it stays so. */
-export async function findAgent(
-  tx: Queryable,
-  id: string,
-): Promise<{ terminated: boolean; archived: boolean } | undefined> {
-  const [row] = await tx
-    .select({
-      terminated: sql<boolean>`${agents.terminated_at} is not null`,
-      archived: sql<boolean>`${organizations.archived_at} is not null`,
-    })
-    .from(agents)
-    .innerJoin(organizations, eq(organizations.id, agents.org_id))
-    .where(eq(agents.id, id));
-  return row;
+/** An agent that is to run, and what may keep it from it. */
+export interface Candidate extends Record<string, unknown> {
+  terminated: boolean;
+  /** Its organization. */
+  archived: boolean;
+  running: boolean;
+  /** How many agents of the organization wait that could start at once. */
+  waiting: number;
+}
+
+/** Undefined where there is no such agent. With the organization's row locked, it stays so. */
+export async function findCandidate(tx: Queryable, id: string): Promise<Candidate | undefined> {
+  const { rows } = await tx.execute<Candidate>(sql`
+    select a.terminated_at is not null as terminated, o.archived_at is not null as archived,
+      exists (select from runs r where r.agent_id = a.id and r.status = 'running') as running,
+      (select count(distinct q.agent_id)::int from runs q where q.org_id = a.org_id
+        and q.status = 'queued' and not exists
+          (select from runs r where r.agent_id = q.agent_id and r.status = 'running')) as waiting
+    from agents a join organizations o on o.id = a.org_id where a.id = ${id}`);
+  return rows[0];
 }
 
 /** What a person is called. Needs system work or his own organization: people are in none alone. */
@@ -198,19 +204,13 @@ export async function listRunningOrganizations(db: Queryable): Promise<string[]>
 /** The runs under way: how many; with the organization's row locked, none begins. */
 export async function countRunning(
   tx: Queryable,
-  kind: Run["kind"] | "any",
+  kind: Run["kind"],
   which: Which,
 ): Promise<number> {
   const rows = await tx
     .select({ id: runs.id })
     .from(runs)
-    .where(
-      and(
-        matching(which),
-        kind === "any" ? undefined : eq(runs.kind, kind),
-        eq(runs.status, "running"),
-      ),
-    );
+    .where(and(matching(which), eq(runs.kind, kind), eq(runs.status, "running")));
   return rows.length;
 }
 

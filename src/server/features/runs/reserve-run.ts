@@ -2,7 +2,6 @@ import type { Queryable } from "../../db/connect.js";
 import { lockOrganization } from "../../db/tenant.js";
 import { AppError, notFound } from "../../errors.js";
 import { readUsage } from "../usage/service.js";
-import * as managed from "./managed-repository.js";
 import * as repository from "./repository.js";
 
 /** Why a run cannot start now but may later; null where it can. */
@@ -22,7 +21,7 @@ export async function lookForPlace(
   queued: boolean,
 ): Promise<Wait> {
   await lockOrganization(tx, orgId);
-  const agent = await repository.findAgent(tx, agentId);
+  const agent = await repository.findCandidate(tx, agentId);
   if (!agent || agent.terminated) throw notFound();
   if (agent.archived) {
     throw new AppError(
@@ -34,13 +33,13 @@ export async function lookForPlace(
   if (!usage) throw notFound();
   const { concurrent_agents: places, runtime_hours: hours } = usage;
   if (hours.current >= hours.limit) throw quotaExceeded("max_agent_runtime_hours", hours);
-  if ((await repository.countRunning(tx, "any", { agentId })) > 0) {
+  if (agent.running) {
     return { error: runInProgress(), detail: "It waits for the end of the agent's present run." };
   }
-  const waiting = queued ? { runs: 0, agents: 0 } : await managed.countQueued(tx, orgId);
-  if (places.current + waiting.agents >= places.limit) {
+  const waiting = queued ? 0 : agent.waiting;
+  if (places.current + waiting >= places.limit) {
     const detail = `It waits for one of the organization's ${places.limit} places.`;
-    return { error: quotaExceeded("max_concurrent_agents", places, waiting.agents), detail };
+    return { error: quotaExceeded("max_concurrent_agents", places, waiting), detail };
   }
   return null;
 }

@@ -108,8 +108,7 @@ export function refuseWithoutSandbox({ sandbox, supervisor }: RunDeps): void {
 }
 
 async function refuseLongQueue(tx: Queryable, orgId: string): Promise<void> {
-  const { runs } = await managed.countQueued(tx, orgId);
-  if (runs < longestQueue) return;
+  if ((await managed.countQueued(tx, orgId)) < longestQueue) return;
   throw new AppError(
     "queue_full",
     `${longestQueue} runs wait already; try again when some of them have started.`,

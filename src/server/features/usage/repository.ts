@@ -10,14 +10,18 @@ export const periodEnd =
 
 /**
  * The columns of `UsageRow` that are counted: hours of an organization's run intervals within the
- * current period, summed exactly and rounded once; a lost run counts to its last heartbeat.
+ * current period, summed exactly and rounded once; a lost run counts to its last heartbeat. Quotas are
+ * decided by it: the period is worked out once, not for each run.
  */
 export const usageColumns = (orgId: string): string => `
   (select count(*)::int from runs where org_id = ${orgId} and status = 'running') as running,
-  (select round(coalesce(sum(greatest(extract(epoch from
-      least(coalesce(ended_at, now()), ${periodEnd}) - greatest(started_at, ${periodStart})), 0)), 0) / 3600, 4)::float8
-    from runs where org_id = ${orgId} and started_at < ${periodEnd}
-      and (ended_at > ${periodStart} or ended_at is null)) as hours,
+  (with period as materialized (select ${periodStart} as first, ${periodEnd} as over, now() as clock)
+    select round(extract(epoch from coalesce(sum(
+      greatest(least(coalesce(ended_at, (select clock from period)), (select over from period)),
+        started_at, (select first from period))
+      - greatest(started_at, (select first from period))), '0')) / 3600, 4)::float8
+    from runs where org_id = ${orgId} and started_at < (select over from period)
+      and (ended_at > (select first from period) or ended_at is null)) as hours,
   ${periodStart} as period_start, ${periodEnd} as period_end`;
 
 export interface UsageRow extends Record<string, unknown> {
