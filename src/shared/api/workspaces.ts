@@ -150,6 +150,30 @@ export const merge = z.strictObject({
 });
 export type Merge = z.output<typeof merge>;
 
+/** A workspace in the list of its project. */
+export const workspaceItem = z.strictObject({
+  agent_id: id,
+  agent_name: z.string(),
+  branch_name: z.string(),
+  base_branch: z.string(),
+  workspace_type: z.enum(["local", "docker", "remote"]),
+  status: workspace.shape.status,
+  head_commit: z.string().nullable(),
+  /** Commits that the base branch does not have; null where either branch is not there. */
+  unmerged_commits: z.number().int().nullable(),
+  created_at: timestamp,
+  updated_at: timestamp,
+});
+export type WorkspaceItem = z.output<typeof workspaceItem>;
+
+/** A merge in the list of its project, with whose workspace it is of; its resolutions are in the merge. */
+export const projectMerge = merge
+  .omit({ resolutions: true })
+  .extend({ id, agent_id: id, agent_name: z.string() });
+export type ProjectMerge = z.output<typeof projectMerge>;
+
+const projectParams = z.strictObject({ project_id: id });
+
 const version = z.strictObject({
   path: z.string(),
   /** Six octal digits, as git writes modes. */
@@ -218,6 +242,25 @@ const undoFields = {
 const mergeParams = agentParams.extend({ merge_id: id });
 
 export const workspaces = {
+  ofProject: endpoint({
+    method: "GET",
+    path: "/api/v1/projects/{project_id}/workspaces",
+    access: "agent:workspace:read",
+    summary: "List the project's workspaces, by the name of their agents",
+    params: projectParams,
+    query: page,
+    response: z.array(workspaceItem),
+  }),
+  mergesOfProject: endpoint({
+    method: "GET",
+    path: "/api/v1/projects/{project_id}/merges",
+    access: "agent:workspace:read",
+    summary:
+      "List the merges, reverts, restores and syncs of the project's workspaces, newest first",
+    params: projectParams,
+    query: page,
+    response: z.array(projectMerge),
+  }),
   create: endpoint({
     method: "POST",
     path: "/api/v1/agents/{agent_id}/workspace",

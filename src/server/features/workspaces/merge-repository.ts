@@ -1,8 +1,8 @@
 /** The merges of workspaces. */
 import { and, asc, desc, eq, gt, sql } from "drizzle-orm";
-import type { Merge } from "#shared/api/workspaces.js";
+import type { Merge, ProjectMerge } from "#shared/api/workspaces.js";
 import type { Queryable } from "../../db/connect.js";
-import { merges } from "../../db/tables.js";
+import { agents, merges } from "../../db/tables.js";
 import { receiveCommit } from "./received-repository.js";
 
 const mergeColumns = {
@@ -54,6 +54,34 @@ export async function listMerges(
     .orderBy(desc(merges.created_at), desc(merges.id))
     .limit(limit);
   return rows.map(mergeOf);
+}
+
+/** The merges of all workspaces of a project, newest first. */
+export async function listMergesOfProject(
+  tx: Queryable,
+  projectId: string,
+  after: readonly string[] | null,
+  limit: number,
+): Promise<ProjectMerge[]> {
+  const rows = await tx
+    .select({ ...mergeColumns, agent_id: merges.agent_id, agent_name: agents.name })
+    .from(merges)
+    .innerJoin(agents, eq(agents.id, merges.agent_id))
+    .where(
+      and(
+        eq(merges.project_id, projectId),
+        eq(merges.state, "done"),
+        after === null
+          ? undefined
+          : sql`(${merges.created_at}, ${merges.id}) < (${after[0]}::timestamptz, ${after[1]}::uuid)`,
+      ),
+    )
+    .orderBy(desc(merges.created_at), desc(merges.id))
+    .limit(limit);
+  return rows.map((row) => {
+    const { resolutions: _resolutions, ...shown } = mergeOf(row);
+    return { ...shown, agent_id: row.agent_id, agent_name: row.agent_name };
+  });
 }
 
 export async function findMerge(

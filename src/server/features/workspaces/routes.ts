@@ -2,11 +2,12 @@ import type { previews } from "#shared/api/previews.js";
 import type { Merge, workspaces } from "#shared/api/workspaces.js";
 import { notFound } from "../../errors.js";
 import type { Handlers, OrgContext } from "../../http/mount.js";
-import { decodeCursor, pageOf } from "../../http/pagination.js";
+import { decodeCursor, decodeNameCursor, pageOf } from "../../http/pagination.js";
 import { archiveWorkspace, restoreWorkspace } from "./archive-workspace.js";
 import * as commits from "./commit-repository.js";
 import { commitWorkspace } from "./commit-workspace.js";
 import { createWorkspace } from "./create-workspace.js";
+import { listWorkspaces } from "./list-workspaces.js";
 import * as merges from "./merge-repository.js";
 import { mergeWorkspace, previewConflicts, previewMerge } from "./merge-workspace.js";
 import { preview } from "./preview.js";
@@ -24,6 +25,20 @@ function made({ reply }: OrgContext, merge: Merge): Merge {
 
 export function workspaceHandlers(deps: WorkspaceDeps): Handlers<typeof workspaces> {
   return {
+    ofProject: async (context, { params, query }) => {
+      const after = query.cursor === undefined ? "" : decodeNameCursor(query.cursor);
+      const { project_id } = params;
+      const rows = await listWorkspaces(deps, context, project_id, after, query.limit + 1);
+      const { request, reply } = context;
+      return pageOf(rows, query.limit, (last) => [last.agent_name], request, reply);
+    },
+    mergesOfProject: async ({ tx, request, reply }, { params, query }) => {
+      const after = query.cursor === undefined ? null : decodeCursor(query.cursor, 2);
+      const rows = await tx((db) =>
+        merges.listMergesOfProject(db, params.project_id, after, query.limit + 1),
+      );
+      return pageOf(rows, query.limit, (last) => [last.created_at, last.id], request, reply);
+    },
     create: (context, { params, body }) =>
       createWorkspace(deps, context, params.agent_id, body ?? {}),
     get: (context, { params }) => readWorkspace(deps, context, params.agent_id),

@@ -101,7 +101,9 @@ export async function requireActive(tx: Queryable, agentId: string): Promise<Act
 }
 
 /** Acts under way are shown as what they lead to. */
-function shownStatus(status: Exclude<WorkspaceRow["status"], "expired">): Workspace["status"] {
+export function shownStatus(
+  status: Exclude<WorkspaceRow["status"], "expired">,
+): Workspace["status"] {
   if (status === "archiving") return "archived";
   return status === "restoring" ? "creating" : status;
 }

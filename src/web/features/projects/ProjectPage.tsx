@@ -22,8 +22,10 @@ import { ProjectRadar } from "../radar/project-radar.js";
 import { QueryError } from "../shell/query-state.js";
 import { BranchesCard } from "./branches-card.js";
 import { ProjectDangerZone } from "./project-danger-zone.js";
+import { ProjectMerges, ProjectWorkspaces } from "./project-lists.js";
 import { ProjectStatus } from "./project-status.js";
 import { projectQuery } from "./queries.js";
+import { UpstreamCard } from "./upstream-card.js";
 
 const route = getRouteApi("/app/projects/$projectId");
 
@@ -101,8 +103,6 @@ export function ProjectPage(): ReactElement {
                 <PlainText value={project.default_branch} className="font-mono text-[13px]" />
               ),
               Slug: <code className="font-mono text-[13px]">{project.slug}</code>,
-              "Imported from":
-                project.import_url === null ? "None" : <PlainText value={project.import_url} />,
               Agents: formatNumber(project.counts.agents),
               Workspaces: formatNumber(project.counts.workspaces),
               Merges: formatNumber(project.counts.merges),
@@ -123,6 +123,9 @@ export function ProjectPage(): ReactElement {
           </div>
         </div>
       </Card>
+      {project.upstream !== null && (
+        <UpstreamCard project={project} upstream={project.upstream} refusal={refusal} />
+      )}
       <PermissionHint reason={agentReason} />
       <Card title="Agents" actions={addAgent}>
         <AgentList
@@ -133,6 +136,8 @@ export function ProjectPage(): ReactElement {
       <CommitGraph project={project} refusal={refusal} />
       <ProjectRadar projectId={project.id} />
       <BranchesCard project={project} />
+      <ProjectWorkspaces projectId={project.id} />
+      <ProjectMerges projectId={project.id} />
       <ProjectDangerZone project={project} refusal={refusal} />
       <NewAgentDialog
         isOpen={isAdding}

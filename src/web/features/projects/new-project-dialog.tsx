@@ -13,6 +13,13 @@ import { Form } from "../../ui/form.js";
 import { RadioList } from "../../ui/radio.js";
 import { slugCodes, SuggestedSlug } from "../organizations/suggested-slug.js";
 import { organizationsKey } from "../organizations/queries.js";
+import {
+  blankCredential,
+  CredentialFields,
+  credentialOf,
+  isSsh,
+  type CredentialValues,
+} from "./credential-fields.js";
 import { projectsKey } from "./queries.js";
 
 interface NewProjectDialogProps {
@@ -35,7 +42,7 @@ export function NewProjectDialog({ isOpen, onClose, orgId }: NewProjectDialogPro
         onCancel={onClose}
         onCreated={(project) => {
           // In the place of the dialog, so that Back leads to the list.
-          if (project.status === "ready")
+          if (project.status !== "importing")
             void navigate({ ...paths.project(project.id), replace: true });
           else onClose();
         }}
@@ -51,9 +58,27 @@ interface Values {
   description: string;
   contents: "empty" | "import";
   import_url: string;
+  access: "public" | "private";
+  credential: CredentialValues;
 }
 
-const blank: Values = { name: "", slug: "", description: "", contents: "empty", import_url: "" };
+const blank: Values = {
+  name: "",
+  slug: "",
+  description: "",
+  contents: "empty",
+  import_url: "",
+  access: "public",
+  credential: blankCredential,
+};
+
+/** Where to import from, and with what. */
+function sourceOf({ import_url, access, credential }: Values) {
+  const url = import_url.trim();
+  return isSsh(url) || access === "private"
+    ? { import_url: url, credential: credentialOf(url, credential) }
+    : { import_url: url };
+}
 
 interface NewProjectFormProps {
   orgId: string;
@@ -73,15 +98,28 @@ export function NewProjectForm({ orgId, onCancel, onCreated }: NewProjectFormPro
         name: values.name,
         ...(slug === "" ? {} : { slug }),
         description: values.description.trim() || null,
-        ...(values.contents === "import" ? { import_url: values.import_url.trim() } : {}),
+        ...(values.contents === "import" ? sourceOf(values) : {}),
       };
     },
     run: (body, headers) => client.projects.create({ body }, { headers }),
     fieldOf: slugCodes,
     refresh: [projectsKey, organizationsKey],
+    alsoShown: ["credential"],
     say: ({ status }) => (status === "importing" ? "Import started" : "Project created"),
     onDone: onCreated,
   });
+  const credentialFields = (
+    <CredentialFields
+      url={form.values.import_url}
+      values={form.values.credential}
+      onChange={(change) => form.set({ credential: { ...form.values.credential, ...change } })}
+      errors={{
+        token: form.errorOf("credential.token"),
+        username: form.errorOf("credential.username"),
+        key: form.errorOf("credential.private_key", "credential"),
+      }}
+    />
+  );
   const setSlug = (slug: string): void => form.set({ slug });
 
   return (
@@ -114,12 +152,31 @@ export function NewProjectForm({ orgId, onCancel, onCreated }: NewProjectFormPro
             label: "Import from a repository",
             hint: "Brings in all branches in the background.",
             children: (
-              <TextField
-                label="Repository URL"
-                type="url"
-                placeholder="https://github.com/acme/app.git"
-                {...form.field("import_url")}
-              />
+              <div className="flex flex-col gap-4">
+                <TextField
+                  label="Repository URL"
+                  type="url"
+                  placeholder="https://github.com/acme/app.git"
+                  {...form.field("import_url")}
+                />
+                {isSsh(form.values.import_url) ? (
+                  credentialFields
+                ) : (
+                  <RadioList
+                    legend="Access"
+                    value={form.values.access}
+                    onChange={(access) => form.set({ access })}
+                    options={[
+                      { value: "public", label: "Everybody may read it" },
+                      {
+                        value: "private",
+                        label: "It is private",
+                        children: credentialFields,
+                      },
+                    ]}
+                  />
+                )}
+              </div>
             ),
           },
         ]}

@@ -4,9 +4,14 @@ import { client, everyPage, nextCursor } from "../../api.js";
 
 export const projectsKey = ["projects"] as const;
 
-/** Once a second while something is being imported, else not at all. */
+/** Whether something comes in or goes out now. */
+export function isUnderWay({ status, upstream }: Project): boolean {
+  return status === "importing" || ["fetching", "pushing"].includes(upstream?.status ?? "idle");
+}
+
+/** Once a second while something is being imported, fetched or pushed, else not at all. */
 function pollInterval(projects: readonly Project[]): number | false {
-  return projects.some((project) => project.status === "importing") ? 1000 : false;
+  return projects.some(isUnderWay) ? 1000 : false;
 }
 
 export const projectsQuery = (orgId: string) =>
@@ -41,4 +46,34 @@ export const branchPagesQuery = (projectId: string) =>
     },
     getNextPageParam: ({ next }) => next,
     refetchInterval: 15_000,
+  });
+
+export const workspacePagesQuery = (projectId: string) =>
+  infiniteQueryOptions({
+    queryKey: [...projectsKey, projectId, "workspaces"],
+    initialPageParam: undefined as string | undefined,
+    queryFn: async ({ signal, pageParam }) => {
+      const query = { limit: 20, ...(pageParam === undefined ? {} : { cursor: pageParam }) };
+      const { data, headers } = await client.workspaces.ofProject(
+        { params: { project_id: projectId }, query },
+        { signal },
+      );
+      return { rows: data, next: nextCursor(headers) };
+    },
+    getNextPageParam: ({ next }) => next,
+  });
+
+export const projectMergePagesQuery = (projectId: string) =>
+  infiniteQueryOptions({
+    queryKey: [...projectsKey, projectId, "merges"],
+    initialPageParam: undefined as string | undefined,
+    queryFn: async ({ signal, pageParam }) => {
+      const query = { limit: 20, ...(pageParam === undefined ? {} : { cursor: pageParam }) };
+      const { data, headers } = await client.workspaces.mergesOfProject(
+        { params: { project_id: projectId }, query },
+        { signal },
+      );
+      return { rows: data, next: nextCursor(headers) };
+    },
+    getNextPageParam: ({ next }) => next,
   });

@@ -1,0 +1,73 @@
+import type { ReactElement } from "react";
+import { api } from "#shared/api/index.js";
+import { client } from "../../api.js";
+import { useForm } from "../../form.js";
+import { Button } from "../../ui/button.js";
+import { Dialog, DialogActions } from "../../ui/dialog.js";
+import { Form } from "../../ui/form.js";
+import { blankCredential, CredentialFields, credentialOf } from "./credential-fields.js";
+import { projectsKey } from "./queries.js";
+
+interface CredentialDialogProps {
+  isOpen: boolean;
+  onClose: () => void;
+  projectId: string;
+  url: string;
+  isReplacing: boolean;
+}
+
+export function CredentialDialog({
+  isOpen,
+  onClose,
+  projectId,
+  url,
+  isReplacing,
+}: CredentialDialogProps): ReactElement {
+  return (
+    <Dialog
+      isOpen={isOpen}
+      onClose={onClose}
+      title={isReplacing ? "Replace Credential" : "Set Credential"}
+      description="What the upstream is shown to let this server in."
+    >
+      <CredentialForm projectId={projectId} url={url} onClose={onClose} />
+    </Dialog>
+  );
+}
+
+function CredentialForm({
+  projectId,
+  url,
+  onClose,
+}: Pick<CredentialDialogProps, "projectId" | "url" | "onClose">): ReactElement {
+  const form = useForm({
+    endpoint: api.upstreams.setCredential,
+    saved: blankCredential,
+    toBody: (values) => credentialOf(url, values),
+    run: (body) => client.upstreams.setCredential({ params: { project_id: projectId }, body }),
+    alsoShown: ["credential"],
+    refresh: [projectsKey],
+    say: () => "The credential is stored",
+    onDone: onClose,
+  });
+  return (
+    <Form label="Credential" {...form.props}>
+      <CredentialFields
+        url={url}
+        values={form.values}
+        onChange={form.set}
+        errors={{
+          token: form.errorOf("token"),
+          username: form.errorOf("username"),
+          key: form.errorOf("private_key", "credential"),
+        }}
+      />
+      <DialogActions>
+        <Button onClick={onClose}>Cancel</Button>
+        <Button type="submit" variant="primary" pending={form.pending}>
+          Save Credential
+        </Button>
+      </DialogActions>
+    </Form>
+  );
+}

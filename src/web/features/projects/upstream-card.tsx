@@ -1,0 +1,235 @@
+import { type ReactElement, type ReactNode, useState } from "react";
+import type { Project, Upstream } from "#shared/api/projects.js";
+import { useAction } from "../../action.js";
+import { client } from "../../api.js";
+import { Alert } from "../../ui/alert.js";
+import { Button } from "../../ui/button.js";
+import { Card, Details } from "../../ui/card.js";
+import { CopyLine } from "../../ui/copy-button.js";
+import { ConfirmDialog } from "../../ui/dialog.js";
+import { Progress } from "../../ui/meter.js";
+import { countOf } from "../../ui/number.js";
+import { PlainText, visible } from "../../ui/plain-text.js";
+import { Time } from "../../ui/time.js";
+import type { Refusal } from "../organizations/permissions.js";
+import { CredentialDialog } from "./credential-dialog.js";
+import { isSsh } from "./credential-fields.js";
+import { FetchReport } from "./fetch-report.js";
+import { isUnderWay, projectsKey } from "./queries.js";
+
+interface UpstreamCardProps {
+  project: Project;
+  upstream: Upstream;
+  refusal: Refusal;
+}
+
+/** Where the project comes from: what is new on either side, and what lets the server in there. */
+export function UpstreamCard({ project, upstream, refusal }: UpstreamCardProps): ReactElement {
+  const params = { project_id: project.id };
+  const fetching = useAction({
+    run: (_: undefined, headers) => client.upstreams.fetch({ params }, { headers }),
+    refresh: [projectsKey],
+    toastErrors: true,
+  });
+  const pushing = useAction({
+    run: (_: undefined, headers) => client.upstreams.push({ params, body: {} }, { headers }),
+    refresh: [projectsKey],
+    toastErrors: true,
+  });
+  const busy = isUnderWay(project) ? "Wait until what is under way has ended." : undefined;
+  const mayWrite = refusal("project:write");
+  const isImported = project.status === "ready";
+  const actions = (
+    <>
+      <Button
+        pending={fetching.pending}
+        disabledReason={mayWrite ?? busy}
+        onClick={() => fetching.submit(undefined)}
+      >
+        {isImported ? "Fetch" : "Import Again"}
+      </Button>
+      {isImported && (
+        <Button
+          pending={pushing.pending}
+          disabledReason={mayWrite ?? refusal("project:git:write") ?? busy}
+          onClick={() => pushing.submit(undefined)}
+        >
+          Push {visible(project.default_branch)}
+        </Button>
+      )}
+    </>
+  );
+  return (
+    <Card title="Upstream" actions={actions}>
+      <div className="flex flex-col gap-4">
+        {upstream.error !== null && (
+          <Alert live>
+            <PlainText value={upstream.error} multiline />
+          </Alert>
+        )}
+        {upstream.status === "fetching" && (
+          <UnderWay label="Fetching" percent={upstream.progress} />
+        )}
+        {upstream.status === "pushing" && <UnderWay label="Pushing" percent={upstream.progress} />}
+        <Details
+          rows={{
+            Address: <PlainText value={upstream.url} className="font-mono text-[13px] break-all" />,
+            ...(isImported ? { [project.default_branch]: comparisonOf(upstream) } : {}),
+            "Last fetched": upstream.fetched_at ? <Time value={upstream.fetched_at} /> : "Never",
+            "Last pushed": upstream.pushed_at ? <Time value={upstream.pushed_at} /> : "Never",
+            Credential: (
+              <Credential project={project} upstream={upstream} reason={mayWrite ?? busy} />
+            ),
+            ...(isSsh(upstream.url)
+              ? {
+                  "Host key": (
+                    <HostKey project={project} upstream={upstream} reason={mayWrite ?? busy} />
+                  ),
+                }
+              : {}),
+          }}
+        />
+        {upstream.credential?.public_key != null && (
+          <div className="flex flex-col gap-1.5">
+            <p className="text-[13px] font-medium">Public key</p>
+            <CopyLine text={upstream.credential.public_key} label="Copy public key" />
+            <p className="text-[13px] text-muted">
+              Add it to the repository as a deploy key; to push, with write access.
+            </p>
+          </div>
+        )}
+        {isImported && <FetchReport project={project} report={upstream.last_fetch} />}
+      </div>
+    </Card>
+  );
+}
+
+function UnderWay({ label, percent }: { label: string; percent: number }): ReactElement {
+  return (
+    <div className="flex flex-col gap-1">
+      <span className="text-[13px] text-muted tabular-nums">
+        {label} {percent} %
+      </span>
+      <Progress label={label} percent={percent} />
+    </div>
+  );
+}
+
+/** How far the two sides are apart, as of the last exchange. */
+function comparisonOf({ ahead, behind }: Upstream): string {
+  if (ahead === null || behind === null) return "Not compared yet: fetch first";
+  if (ahead === 0 && behind === 0) return "The same on both sides";
+  const parts = [
+    ...(ahead > 0 ? [`${countOf(ahead, "commit")} to push`] : []),
+    ...(behind > 0 ? [`${countOf(behind, "commit")} only upstream`] : []),
+  ];
+  return parts.join(", ");
+}
+
+interface PartProps {
+  project: Project;
+  upstream: Upstream;
+  reason: string | undefined;
+}
+
+function Credential({ project, upstream, reason }: PartProps): ReactElement {
+  const [open, setOpen] = useState<"set" | "remove" | null>(null);
+  const close = (): void => setOpen(null);
+  const remove = useAction({
+    run: (_: undefined) =>
+      client.upstreams.removeCredential({ params: { project_id: project.id } }),
+    refresh: [projectsKey],
+    say: () => "The credential is removed",
+    onDone: close,
+  });
+  const { credential, url } = upstream;
+  if (url.startsWith("file:")) return <>None is needed</>;
+  return (
+    <div className="flex flex-wrap items-center gap-x-3 gap-y-2">
+      <span className="min-w-0">{credential === null ? "None" : describe(credential)}</span>
+      <span className="flex gap-2">
+        <Button size="sm" disabledReason={reason} onClick={() => setOpen("set")}>
+          {credential === null ? "Set Credential" : "Replace"}
+        </Button>
+        {credential !== null && (
+          <Button size="sm" disabledReason={reason} onClick={() => setOpen("remove")}>
+            Remove
+          </Button>
+        )}
+      </span>
+      <CredentialDialog
+        isOpen={open === "set"}
+        onClose={close}
+        projectId={project.id}
+        url={url}
+        isReplacing={credential !== null}
+      />
+      <ConfirmDialog
+        isOpen={open === "remove"}
+        onClose={close}
+        title="Remove the credential?"
+        action="Remove Credential"
+        pending={remove.pending}
+        error={remove.error}
+        onConfirm={() => remove.submit(undefined)}
+      >
+        It is forgotten here and cannot be shown again. Fetch and push of a private repository stop
+        working until another one is set.
+      </ConfirmDialog>
+    </div>
+  );
+}
+
+function describe(credential: NonNullable<Upstream["credential"]>): ReactNode {
+  const { kind, username, hint, fingerprint, set_at } = credential;
+  return (
+    <>
+      {kind === "https_token" ? (
+        <>
+          Access token {hint !== null && <code className="font-mono text-[13px]">{hint}</code>} of{" "}
+          <PlainText value={username ?? ""} />
+        </>
+      ) : (
+        <>
+          SSH key <code className="font-mono text-[13px] break-all">{fingerprint}</code>
+        </>
+      )}
+      , set <Time value={set_at} />
+    </>
+  );
+}
+
+function HostKey({ project, upstream, reason }: PartProps): ReactElement {
+  const [isOpen, setOpen] = useState(false);
+  const forget = useAction({
+    run: (_: undefined) =>
+      client.upstreams.trustHostKey({
+        params: { project_id: project.id },
+        body: { host_key: null },
+      }),
+    refresh: [projectsKey],
+    say: () => "The next host key that is seen will be trusted",
+    onDone: () => setOpen(false),
+  });
+  if (upstream.host_key === null) return <>The first one that is seen will be trusted</>;
+  return (
+    <div className="flex flex-wrap items-center gap-x-3 gap-y-2">
+      <code className="min-w-0 font-mono text-[13px] break-all">{upstream.host_key}</code>
+      <Button size="sm" disabledReason={reason} onClick={() => setOpen(true)}>
+        Trust Another
+      </Button>
+      <ConfirmDialog
+        isOpen={isOpen}
+        onClose={() => setOpen(false)}
+        title="Trust another host key?"
+        action="Trust the Next One"
+        pending={forget.pending}
+        error={forget.error}
+        onConfirm={() => forget.submit(undefined)}
+      >
+        The key that the server shows next will be trusted from then on. Do this only where whoever
+        runs it has changed its key: else somebody may be in between.
+      </ConfirmDialog>
+    </div>
+  );
+}
