@@ -75,7 +75,7 @@ async function takeBranch(store: string, branch: string, sha: string): Promise<O
         return tip === null ? "created" : "updated";
       }
     } catch (error) {
-      // A push moves a branch without its lock.
+      // Whatever moved it meanwhile: it is looked at anew.
       if (error instanceof RefMovedError) continue;
       // A folder of branches has the name, or the other way round: there is no place for it here.
       if (error instanceof GitError && tip === null && error.reason === "exit") return null;

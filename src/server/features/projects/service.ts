@@ -100,7 +100,7 @@ export async function createProject(
 }
 
 const keyIsNew =
-  "The import waits for its key: add the public key to the repository as a deploy key, then fetch.";
+  "The import waits for its key: add the public key to the repository as a deploy key, then import again.";
 
 /**
  * What a new project is let in with upstream. For an SSH upstream without a credential a key is made,

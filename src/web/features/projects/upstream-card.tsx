@@ -8,7 +8,7 @@ import { Card, Details } from "../../ui/card.js";
 import { CopyLine } from "../../ui/copy-button.js";
 import { ConfirmDialog } from "../../ui/dialog.js";
 import { Progress } from "../../ui/meter.js";
-import { countOf } from "../../ui/number.js";
+import { countOf, formatNumber } from "../../ui/number.js";
 import { PlainText, visible } from "../../ui/plain-text.js";
 import { Time } from "../../ui/time.js";
 import type { Refusal } from "../organizations/permissions.js";
@@ -74,7 +74,7 @@ export function UpstreamCard({ project, upstream, refusal }: UpstreamCardProps):
         <Details
           rows={{
             Address: <PlainText value={upstream.url} className="font-mono text-[13px] break-all" />,
-            ...(isImported ? { [project.default_branch]: comparisonOf(upstream) } : {}),
+            ...(isImported ? { "Default branch": comparisonOf(upstream) } : {}),
             "Last fetched": upstream.fetched_at ? <Time value={upstream.fetched_at} /> : "Never",
             "Last pushed": upstream.pushed_at ? <Time value={upstream.pushed_at} /> : "Never",
             Credential: (
@@ -119,11 +119,9 @@ function UnderWay({ label, percent }: { label: string; percent: number }): React
 function comparisonOf({ ahead, behind }: Upstream): string {
   if (ahead === null || behind === null) return "Not compared yet: fetch first";
   if (ahead === 0 && behind === 0) return "The same on both sides";
-  const parts = [
-    ...(ahead > 0 ? [`${countOf(ahead, "commit")} to push`] : []),
-    ...(behind > 0 ? [`${countOf(behind, "commit")} only upstream`] : []),
-  ];
-  return parts.join(", ");
+  if (behind === 0) return `${countOf(ahead, "commit")} to push`;
+  if (ahead === 0) return `${countOf(behind, "commit")} to fetch`;
+  return `${countOf(ahead, "commit")} only here, ${formatNumber(behind)} only upstream: to be brought together before a push`;
 }
 
 interface PartProps {
