@@ -89,7 +89,6 @@ export function AgentList({ filter, empty, withProject = false }: AgentListProps
             renderCell: (agent) =>
               agent.workspace_branch === null ? (
                 <CreateWorkspaceButton
-                  size="sm"
                   agentId={agent.id}
                   agentName={agent.name}
                   disabledReason={refusal("agent:workspace:write")}

@@ -9,14 +9,6 @@ import { projectsKey } from "../projects/queries.js";
 import { workspacesKey } from "../workspaces/queries.js";
 import { agentsKey } from "./queries.js";
 
-interface CreateWorkspaceButtonProps {
-  agentId: string;
-  agentName: string;
-  disabledReason: string | undefined;
-  size?: "sm" | "md";
-  variant?: "primary" | "secondary";
-}
-
 const types = [
   {
     value: "local",
@@ -31,20 +23,51 @@ const types = [
 ] as const;
 type WorkspaceType = (typeof types)[number]["value"];
 
-/** Gives an agent its branch, and a folder if it is to have one here; whoever lists it then shows a link. */
+interface CreateWorkspaceDialogProps {
+  isOpen: boolean;
+  onClose: () => void;
+  agentId: string;
+  agentName: string;
+}
+
+/** Gives an agent its branch, and a folder if it is to have one here. */
+export function CreateWorkspaceDialog({
+  isOpen,
+  onClose,
+  agentId,
+  agentName,
+}: CreateWorkspaceDialogProps): ReactElement {
+  return (
+    <Dialog
+      isOpen={isOpen}
+      onClose={onClose}
+      title={`Create workspace for ${agentName}`}
+      description="Its own branch: what the agent does there touches nobody else until it is merged."
+    >
+      <CreateWorkspaceForm agentId={agentId} onClose={onClose} />
+    </Dialog>
+  );
+}
+
+interface CreateWorkspaceButtonProps {
+  agentId: string;
+  agentName: string;
+  disabledReason: string | undefined;
+  variant?: "primary" | "secondary";
+}
+
+/** In a list of agents, which then shows the branch and a link. */
 export function CreateWorkspaceButton({
   agentId,
   agentName,
   disabledReason,
-  size = "md",
   variant = "secondary",
 }: CreateWorkspaceButtonProps): ReactElement {
   const [isOpen, setOpen] = useState(false);
-  const handleClose = (): void => setOpen(false);
   return (
     <>
       <Button
-        size={size}
+        size={variant === "primary" ? "md" : "sm"}
         variant={variant}
         title={`Create workspace for ${agentName}`}
         disabledReason={disabledReason}
@@ -52,14 +75,12 @@ export function CreateWorkspaceButton({
       >
         Create workspace
       </Button>
-      <Dialog
+      <CreateWorkspaceDialog
         isOpen={isOpen}
-        onClose={handleClose}
-        title={`Create workspace for ${agentName}`}
-        description="Its own branch: what the agent does there touches nobody else until it is merged."
-      >
-        <CreateWorkspaceForm agentId={agentId} onClose={handleClose} />
-      </Dialog>
+        onClose={() => setOpen(false)}
+        agentId={agentId}
+        agentName={agentName}
+      />
     </>
   );
 }

@@ -1,16 +1,17 @@
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
-import type { ReactElement } from "react";
+import { type ReactElement, useState } from "react";
 import type { Agent } from "#shared/api/agents.js";
 import type { Workspace } from "#shared/api/workspaces.js";
 import { asApiError } from "../../api.js";
 import { paths, type WorkspaceTab } from "../../paths.js";
 import { CrumbLink } from "../shell/crumb-link.js";
+import { Button } from "../../ui/button.js";
 import { Page } from "../../ui/page.js";
 import { EmptyState, Skeleton } from "../../ui/states.js";
 import { Tabs } from "../../ui/tabs.js";
 import { AgentStatus } from "../agents/agent-status.js";
-import { CreateWorkspaceButton } from "../agents/create-workspace-button.js";
+import { CreateWorkspaceDialog } from "../agents/create-workspace-button.js";
 import { agentQuery } from "../agents/queries.js";
 import { PermissionHint } from "../organizations/permission-hint.js";
 import { useRefusal } from "../organizations/permissions.js";
@@ -31,6 +32,7 @@ const isolationLabels: Record<Workspace["isolation"], string> = { isolated: "Iso
 
 export function WorkspacePage(): ReactElement {
   const { agentId } = route.useParams();
+  const [isCreating, setCreating] = useState(false);
   const agent = useQuery(agentQuery(agentId));
   const { data: workspace } = useQuery(workspaceQuery(agentId));
   const crumbs = useWorkspaceCrumbs(agentId);
@@ -60,12 +62,19 @@ export function WorkspacePage(): ReactElement {
       description={`Workspace: ${workspace ? isolationLabels[workspace.isolation] : "None"}`}
       actions={<AgentStatus status={agent.data.status} />}
     >
-      <WorkspaceOf agent={agent.data} />
+      <WorkspaceOf agent={agent.data} onCreate={() => setCreating(true)} />
+      {/* Here it stays open while the page below looks again whether there is one by now. */}
+      <CreateWorkspaceDialog
+        isOpen={isCreating}
+        onClose={() => setCreating(false)}
+        agentId={agentId}
+        agentName={agent.data.name}
+      />
     </Page>
   );
 }
 
-function WorkspaceOf({ agent }: { agent: Agent }): ReactElement {
+function WorkspaceOf({ agent, onCreate }: { agent: Agent; onCreate: () => void }): ReactElement {
   const { tab = "commits" } = route.useSearch();
   const navigate = useNavigate();
   const workspace = useQuery(workspaceQuery(agent.id));
@@ -87,16 +96,13 @@ function WorkspaceOf({ agent }: { agent: Agent }): ReactElement {
                 : "This agent has no workspace yet"
             }
             action={
-              <CreateWorkspaceButton
-                variant="primary"
-                agentId={agent.id}
-                agentName={agent.name}
-                disabledReason={reason}
-              />
+              <Button variant="primary" disabledReason={reason} onClick={onCreate}>
+                Create workspace
+              </Button>
             }
           >
-            A workspace is the agent's own folder and branch: what it writes there touches nobody
-            else until it is merged.
+            A workspace is the agent's own branch, with a folder here or without: what it does there
+            touches nobody else until it is merged.
             <div className="mt-3">
               <PermissionHint reason={reason} />
             </div>
