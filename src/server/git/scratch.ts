@@ -1,17 +1,19 @@
 /** A place to compute in without writing into a store. */
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { removeTree } from "./build-aside.js";
 
 /**
  * Runs work with a bare repository that reads all objects of `store` and has no references: what git
- * writes there goes with it when the work has ended.
+ * writes there goes with it when the work has ended. One at a time for each store, which the caller sees
+ * to; what a crash left is removed by the next.
  */
 export async function withScratch<Result>(
   store: string,
   work: (scratch: string) => Promise<Result>,
 ): Promise<Result> {
-  const scratch = await mkdtemp(join(tmpdir(), "omoi-scratch-"));
+  const scratch = join(store, "scratch");
+  await removeTree(scratch);
   try {
     await mkdir(join(scratch, "objects/info"), { recursive: true });
     await mkdir(join(scratch, "refs"));
@@ -20,9 +22,9 @@ export async function withScratch<Result>(
       join(scratch, "config"),
       "[core]\n\trepositoryformatversion = 0\n\tbare = true\n",
     );
-    await writeFile(join(scratch, "objects/info/alternates"), `${join(store, "objects")}\n`);
+    await writeFile(join(scratch, "objects/info/alternates"), "../../objects\n");
     return await work(scratch);
   } finally {
-    await rm(scratch, { recursive: true, force: true });
+    await removeTree(scratch);
   }
 }
