@@ -233,6 +233,41 @@ test("a sync brings in what main has, with its conflicts", async () => {
   expect(messages).toEqual([]);
 });
 
+test("a merge goes on where its page is left; what cannot be read can be tried again", async () => {
+  await commitFiles(owner, second, { "later.txt": "later\n" });
+  const previews = "**/workspace/previews";
+  await page.route(previews, (route) => route.abort());
+  await page.goto(`${app.url}/agents/${second.agent_id}/workspace/merge`);
+  await page.getByText("The server does not answer.", { exact: false }).waitFor();
+  await expectAccessible();
+  await page.unroute(previews);
+  await button("Look again").click();
+  await page.getByRole("heading", { name: /would change on main/ }).waitFor();
+
+  let goOn = (): void => {};
+  const wait = new Promise<void>((resolve) => {
+    goOn = resolve;
+  });
+  await page.route("**/workspace/merges", async (route) => {
+    await wait;
+    await route.continue();
+  });
+  await button("Merge").click();
+  await expect.poll(() => button("Merge").getAttribute("aria-busy")).toBe("true");
+  await page
+    .getByRole("navigation", { name: "Main" })
+    .getByRole("link", { name: "Agents" })
+    .click();
+  await page.waitForURL(/\/agents$/);
+  goOn();
+  await page.getByText("Merged into main", { exact: false }).waitFor();
+  expect(page.url()).toMatch(/\/agents$/);
+  expect(await onMain("later.txt")).toBe("later");
+  await page.unroute("**/workspace/merges");
+  // Refused requests are written to the console by the browser.
+  messages.length = 0;
+});
+
 test("who may only look sees all of it, with the reason why nothing can be done", async () => {
   const other = await signedIn(viewer);
   await other.goto(`${app.url}/agents/${second.agent_id}/workspace`);

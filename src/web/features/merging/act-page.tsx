@@ -63,7 +63,7 @@ export function ActPage(props: ActPageProps): ReactElement {
   const settled = useDebounced(JSON.stringify(choices), 600);
   const result = useQuery({
     ...previewQuery(agentId, act, strategy, JSON.parse(settled)),
-    enabled: isManual && isDecided && waiting === undefined && settled !== "[]",
+    enabled: isManual && isDecided && waiting === undefined && settled === JSON.stringify(choices),
   });
   const run = useRun(agentId, act, forget, () => void preview.refetch());
   const error = preview.isError ? asApiError(preview.error) : null;

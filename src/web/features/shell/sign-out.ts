@@ -3,6 +3,7 @@ import { useNavigate } from "@tanstack/react-router";
 import { type Action, useAction } from "../../action.js";
 import { ApiError, client } from "../../api.js";
 import { paths } from "../../paths.js";
+import { forgetSession } from "../../remembered.js";
 
 /** Ends the session, and leads to the sign-in with nothing of it left readable. */
 export function useSignOut(): Action<undefined> {
@@ -21,6 +22,7 @@ export function useSignOut(): Action<undefined> {
     },
     onDone: () => {
       queries.clear();
+      forgetSession();
       void navigate({ ...paths.login(), ignoreBlocker: true });
     },
     toastErrors: true,

@@ -42,6 +42,9 @@ export function ResolutionList(props: ResolutionListProps): ReactElement {
     { key: "k", what: "Previous conflict", run: () => goTo(ids[currentOf(ids, -1) ?? -1]) },
   ]);
   const sides = sidesOf(merge);
+  const versions = new Map(
+    conflicts.data?.conflicts.map((conflict) => [conflict.paths.join("\n"), conflict]),
+  );
   const restorable = merge.resolutions.filter(({ winner }) => winner !== "merged");
   const restore = (chosen: readonly Resolution[]): void =>
     void navigate(
@@ -87,7 +90,7 @@ export function ResolutionList(props: ResolutionListProps): ReactElement {
             source: { ...sides.source, time: resolution.source_time },
             target: { ...sides.target, time: resolution.target_time },
           }}
-          versions={conflicts.data?.conflicts[index]}
+          versions={versions.get(resolution.paths.join("\n"))}
           mode={mode}
           actions={
             resolution.winner !== "merged" && (

@@ -1,0 +1,168 @@
+import { chmod, rename, symlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { AxeBuilder } from "@axe-core/playwright";
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { Workspace } from "#shared/api/workspaces.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
+import {
+  commitFiles,
+  folderOf,
+  makeOrganization,
+  makeProjectWith,
+  makeWorkspace,
+  writeFiles,
+} from "#test/factories.js";
+import { launchBrowser, watchConsole } from "./browser.js";
+
+/** A diff of many files, big ones and hostile ones among them, is read with ease. */
+let app: TestApp;
+let browser: Browser;
+let owner: TestPerson;
+let page: Page;
+let messages: string[];
+let workspace: Workspace;
+let sha: string;
+
+const manyLines = (word: string): string =>
+  Array.from({ length: 10_000 }, (_, at) => `${word} ${at}`).join("\n");
+
+beforeAll(async () => {
+  app = await startTestApp();
+  owner = await app.person("Ada");
+  const org = await makeOrganization(owner);
+  const project = await makeProjectWith(owner, org.id, {
+    "src/a.ts": "const a = 1;\n",
+    "src/web/b.ts": "const b = 1;\n",
+    "moved.txt": "the same\n".repeat(20),
+    "run.sh": "#!/bin/sh\n",
+  });
+  workspace = (await makeWorkspace(owner, project.id)).workspace;
+  const folder = folderOf(workspace);
+  const many = Array.from({ length: 180 }, (_, at) => [`many/file-${at}.ts`, `let x = ${at};\n`]);
+  await writeFiles(workspace, {
+    ...Object.fromEntries(many),
+    "src/a.ts": "const a = 2; // \u202efdp.exe\u202c\n",
+    "src/web/b.ts": "const b = 2;\n",
+    "evil\u202egnp.exe": "<img src=x onerror=alert(1)>\n",
+    "long.txt": manyLines("line"),
+  });
+  await rename(join(folder, "moved.txt"), join(folder, "here.txt"));
+  await chmod(join(folder, "run.sh"), 0o755);
+  await symlink("/etc/passwd", join(folder, "link"));
+  await writeFile(join(folder, "image.bin"), Buffer.from([0, 1, 2, 255]));
+  sha = (await commitFiles(owner, workspace, {})).commit_sha;
+
+  browser = await launchBrowser();
+  const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
+  page = await context.newPage();
+  page.setDefaultTimeout(15_000);
+  await page.goto(`${app.url}/login`);
+  await page.getByLabel("E-mail address").fill(owner.email);
+  await page.getByLabel("Password", { exact: true }).fill(owner.password);
+  await page.getByRole("button", { name: "Sign in", exact: true }).click();
+  await page.waitForURL(/\/organizations$/);
+  messages = watchConsole(page);
+});
+afterAll(async () => {
+  await browser.close();
+  await app.close();
+});
+
+const section = (path: string) => page.getByRole("region", { name: path, exact: true });
+const button = (name: string) => page.getByRole("button", { name, exact: true });
+const open = async (): Promise<void> => {
+  await page.goto(`${app.url}/agents/${workspace.agent_id}/workspace/commits/${sha}`);
+  await page.getByRole("heading", { name: /^188 files changed/ }).waitFor();
+};
+
+test("what is in a file is told, and nothing in it acts or misleads", async () => {
+  await open();
+  const hidden = section("evil⟨U+202E⟩gnp.exe");
+  await hidden.getByText("<img src=x onerror=alert(1)>").waitFor();
+  expect(await page.locator("img[src=x]").count()).toBe(0);
+  await section("src/a.ts").scrollIntoViewIfNeeded();
+  await section("src/a.ts")
+    .getByText(/⟨U\+202E⟩fdp\.exe⟨U\+202C⟩/)
+    .first()
+    .waitFor();
+  await section("image.bin").getByText("Binary file", { exact: false }).waitFor();
+  await section("link").getByText("Symbolic link", { exact: false }).waitFor();
+  await section("run.sh").getByText("100644 (file) to 100755 (executable file)").waitFor();
+  await section("here.txt").getByText("Renamed without changes.").waitFor();
+  expect(messages).toEqual([]);
+});
+
+test("ten thousand lines are there to be found, and drawn only where one looks", async () => {
+  await open();
+  const long = section("long.txt");
+  // All that the answer holds is text on the page, for its search; few of it is a table.
+  expect(await long.getByText("line 9999", { exact: false }).count()).toBeGreaterThan(0);
+  await long.scrollIntoViewIfNeeded();
+  await long.locator("table").first().waitFor();
+  expect(await long.locator("tr").count()).toBeLessThan(4000);
+  expect(messages).toEqual([]);
+});
+
+test("files are found by their tree, a filter and keys, collapsed, and ticked off", async () => {
+  await open();
+  await page.getByRole("navigation", { name: "Files" }).getByText("b.ts").click();
+  const focused = (path: string) =>
+    expect
+      .poll(() => section(path).evaluate((one) => one.contains(one.ownerDocument.activeElement)))
+      .toBe(true);
+  await focused("src/web/b.ts");
+  await page.keyboard.press("p");
+  await focused("src/a.ts");
+  await page.keyboard.press("n");
+  await focused("src/web/b.ts");
+  await page.keyboard.press("x");
+  await button("Expand src/web/b.ts").waitFor();
+
+  await page.getByLabel("Filter files by path").fill("SRC/");
+  await expect.poll(() => page.locator("section[id^=file-]").count()).toBe(2);
+  await button("Collapse all").click();
+  await button("Expand all").click();
+  await page.getByLabel("Viewed src/a.ts").check();
+  await page.getByText("1 viewed").waitFor();
+  await page.getByText("Unified", { exact: true }).click();
+  await page.reload();
+  await page.getByText("1 viewed").waitFor();
+  await button("Expand src/a.ts").waitFor();
+  expect(await page.getByRole("radio", { name: "Unified" }).isChecked()).toBe(true);
+
+  // Single keys can be switched off.
+  await page.getByRole("main").focus();
+  await page.keyboard.press("?");
+  await page.getByLabel("Single keys act on pages").uncheck();
+  await page.keyboard.press("Escape");
+  await page.getByRole("dialog").waitFor({ state: "hidden" });
+  await page.keyboard.press("?");
+  expect(await page.getByRole("dialog").count()).toBe(0);
+  await button("Keyboard shortcuts").click();
+  await page.getByLabel("Single keys act on pages").check();
+  await page.keyboard.press("Escape");
+  expect(messages).toEqual([]);
+});
+
+test("on every screen it fits, and everybody can use it", async () => {
+  for (const [width, height, colorScheme] of [
+    [390, 844, "dark"],
+    [1024, 768, "light"],
+    [1440, 900, "dark"],
+  ] as const) {
+    await page.setViewportSize({ width, height });
+    await page.emulateMedia({ colorScheme });
+    await open();
+    await page.locator("section[id^=file-] table").first().waitFor();
+    const wider = await page.evaluate(
+      "document.documentElement.scrollWidth - document.documentElement.clientWidth",
+    );
+    expect(wider, `${width} pixels: it scrolls sideways`).toBe(0);
+    // A few files of each sort are enough to judge.
+    await page.getByLabel("Filter files by path").fill("r");
+    await expect.poll(() => page.locator("section[id^=file-]").count()).toBe(4);
+    const { violations } = await new AxeBuilder({ page }).analyze();
+    expect(violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`)).toEqual([]);
+  }
+});
