@@ -1,9 +1,12 @@
-import { DiffModeEnum, DiffView } from "@git-diff-view/react";
+import { DiffModeEnum, DiffView, disableCache } from "@git-diff-view/react";
 import "@git-diff-view/react/styles/diff-view-pure.css";
 import "./diff-viewer.css";
 import { type ReactElement, useMemo, useSyncExternalStore } from "react";
 import { visibleLines } from "../../ui/plain-text.js";
 import type { DiffMode } from "./diff-mode.js";
+
+// It keeps files by their text and empties them when a view goes: the next view would have no colours.
+disableCache();
 
 /** Highlighting more than this would hold the page up. */
 const highlightedCharacters = 100_000;
