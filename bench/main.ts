@@ -7,6 +7,7 @@ import { checkpoint } from "./checkpoint.js";
 import { command, inFolder, type Benchmark, type Row } from "./harness.js";
 import { keys } from "./keys.js";
 import { organizations } from "./organizations.js";
+import { pages } from "./pages.js";
 import { quota } from "./quota.js";
 import { radar } from "./radar.js";
 import { sandbox } from "./sandbox.js";
@@ -32,6 +33,7 @@ const benchmarks: readonly Benchmark[] = [
   radar,
   sandbox,
   start,
+  pages,
 ];
 
 async function main(names: readonly string[]): Promise<void> {

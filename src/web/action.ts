@@ -10,6 +10,8 @@ interface ActionOptions<Input, Data> {
   refresh?: readonly QueryKey[];
   /** What is said when it is done; undefined where the page shows it by itself. */
   say?: (data: Data, status: number) => string | undefined;
+  /** How it is taken back, where that can be done: offered with what is said. */
+  undo?: (data: Data) => (() => Promise<unknown>) | undefined;
   onDone?: (data: Data) => void;
   /** Whether a refusal is shown as a toast: for buttons. Forms show it themselves. */
   toastErrors?: boolean;
@@ -35,6 +37,20 @@ export function useAction<Input, Data>(options: ActionOptions<Input, Data>): Act
   const isBusy = useRef(false);
   const last = useRef<{ input: string; key: string } | null>(null);
 
+  const refresh = async (): Promise<void> => {
+    await Promise.all(
+      (options.refresh ?? []).map((queryKey) => queries.invalidateQueries({ queryKey })),
+    );
+  };
+  const takeBack = async (undo: () => Promise<unknown>): Promise<void> => {
+    try {
+      await undo();
+      notify("Undone");
+    } catch (error) {
+      notify(asApiError(error).message, "bad");
+    }
+    await refresh();
+  };
   const mutation = useMutation({
     mutationFn: (input: Input) => {
       const text = JSON.stringify(input) ?? "";
@@ -44,10 +60,9 @@ export function useAction<Input, Data>(options: ActionOptions<Input, Data>): Act
     onSuccess: async ({ data, status }) => {
       last.current = null;
       const message = options.say?.(data, status);
-      if (message !== undefined) notify(message);
-      await Promise.all(
-        (options.refresh ?? []).map((queryKey) => queries.invalidateQueries({ queryKey })),
-      );
+      const undo = options.undo?.(data);
+      if (message !== undefined) notify(message, "good", undo && (() => void takeBack(undo)));
+      await refresh();
       options.onDone?.(data);
     },
     onError: (error) => {

@@ -138,6 +138,14 @@ export const newRun = z
   });
 export type NewRun = z.output<typeof newRun>;
 
+/** A run as it stands in time, for a picture of many. */
+export const timedRun = run
+  .pick({ id: true, agent_id: true, kind: true, status: true, ended_at: true })
+  .extend({ agent_name: z.string(), started_at: timestamp });
+export type TimedRun = z.output<typeof timedRun>;
+
+const instant = z.iso.datetime({ offset: true, message: "must be an RFC 3339 time" });
+
 const agentParams = z.strictObject({ agent_id: id });
 const runParams = z.strictObject({ run_id: id });
 
@@ -161,6 +169,19 @@ export const runs = {
     params: agentParams,
     query: page,
     response: z.array(run),
+  }),
+  timeline: endpoint({
+    method: "GET",
+    path: "/api/v1/organizations/{org_id}/runs",
+    access: "agent:read",
+    summary: "The runs of an organization that went on at some time between two, newest first",
+    params: z.strictObject({ org_id: z.string().min(1).max(63) }),
+    query: page.extend({
+      agent_id: id.optional(),
+      since: instant.optional(),
+      until: instant.optional(),
+    }),
+    response: z.array(timedRun),
   }),
   get: endpoint({
     method: "GET",

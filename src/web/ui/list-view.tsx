@@ -87,6 +87,8 @@ interface ToolbarProps<Row> {
   hasShortcut?: boolean;
   /** Lists of cards have no headings to sort by: then the choice is shown on wide screens too. */
   isOfCards?: boolean;
+  /** Shown for a short list, too: where it is there before the list is, and would move the page. */
+  isAlways?: boolean;
   /** More to narrow by. */
   children?: ReactNode;
 }
@@ -98,10 +100,11 @@ export function ListToolbar<Row>({
   placeholder,
   hasShortcut = false,
   isOfCards = false,
+  isAlways = false,
   children,
 }: ToolbarProps<Row>): ReactElement | null {
   const { state, change, sortings } = view;
-  const isShort = view.total <= 5 && state.q === "";
+  const isShort = !isAlways && view.total <= 5 && state.q === "";
   if (isShort && !children) return null;
   const plural = `${noun}s`;
   return (

@@ -1,7 +1,7 @@
 /* oxlint-disable jsx-a11y/prefer-tag-over-role, jsx-a11y/click-events-have-key-events, jsx-a11y/interactive-supports-focus -- the combobox pattern (WAI-ARIA APG): the input keeps the focus and names the active option, which the browser's own elements cannot do */
 import { Dialog as Radix } from "radix-ui";
 import { type KeyboardEvent, type ReactElement, useEffect, useId, useRef, useState } from "react";
-import { overlay, useReturnFocus } from "./dialog.js";
+import { overlay, useReturnFocus } from "./dialog-frame.js";
 import { fuzzyScore } from "./fuzzy.js";
 import { Icon, type IconName, Spinner } from "./icons.js";
 import { countOf } from "./number.js";

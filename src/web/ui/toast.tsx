@@ -1,11 +1,13 @@
 import { type ReactElement, useSyncExternalStore } from "react";
-import { IconButton } from "./button.js";
+import { Button, IconButton } from "./button.js";
 import { Icon } from "./icons.js";
 
 interface Toast {
   id: number;
   tone: "good" | "bad";
   text: string;
+  /** Takes back what was done. */
+  undo: (() => void) | undefined;
 }
 
 const listeners = new Set<() => void>();
@@ -21,12 +23,15 @@ function dismiss(id: number): void {
   update(toasts.filter((toast) => toast.id !== id));
 }
 
-/** Says what happened, to eyes and to screen readers. Good news leaves by itself, bad news stays. */
-export function notify(text: string, tone: "good" | "bad" = "good"): void {
+/**
+ * Says what happened, to eyes and to screen readers. Good news leaves by itself, later where it can be
+ * undone; bad news stays.
+ */
+export function notify(text: string, tone: "good" | "bad" = "good", undo?: () => void): void {
   lastId += 1;
   const id = lastId;
-  update([...toasts.slice(-3), { id, tone, text }]);
-  if (tone === "good") setTimeout(() => dismiss(id), 5000);
+  update([...toasts.slice(-3), { id, tone, text, undo }]);
+  if (tone === "good") setTimeout(() => dismiss(id), undo ? 20_000 : 5000);
 }
 
 /** The live region; once, at the root, and always there so that it is announced. */
@@ -52,6 +57,19 @@ export function Toasts(): ReactElement {
             <Icon name={toast.tone === "good" ? "check" : "warning"} />
           </span>
           <p className="min-w-0 py-1.5 [overflow-wrap:anywhere]">{toast.text}</p>
+          {toast.undo && (
+            <Button
+              size="sm"
+              variant="ghost"
+              className="!text-accent-ink"
+              onClick={() => {
+                toast.undo?.();
+                dismiss(toast.id);
+              }}
+            >
+              Undo
+            </Button>
+          )}
           <IconButton label="Dismiss" icon="close" onClick={() => dismiss(toast.id)} />
         </div>
       ))}

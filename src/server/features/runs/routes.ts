@@ -11,6 +11,7 @@ import type { RunDeps } from "./settings.js";
 import { showLog } from "./show-log.js";
 import { startLeasedRun, startManagedRun } from "./start-run.js";
 import { stopRun } from "./stop-run.js";
+import { listTimeline } from "./timeline-repository.js";
 
 export function runHandlers(
   deps: RunDeps,
@@ -28,6 +29,14 @@ export function runHandlers(
       const rows = await tx((db) =>
         repository.listRuns(db, params.agent_id, after, query.limit + 1),
       );
+      return pageOf(rows, query.limit, (last) => [last.id], request, reply);
+    },
+    timeline: async ({ actor, orgId, tx, request, reply }, { query }) => {
+      const after = query.cursor === undefined ? "" : (decodeCursor(query.cursor, 1)[0] as string);
+      // Of the agents an agent sees itself alone.
+      const agentIds = [query.agent_id, actor.agent?.id].filter((one) => one !== undefined);
+      const filter = { agentIds, since: query.since, until: query.until, after };
+      const rows = await tx((db) => listTimeline(db, orgId, filter, query.limit + 1));
       return pageOf(rows, query.limit, (last) => [last.id], request, reply);
     },
     get: async ({ tx }, { params }) => {

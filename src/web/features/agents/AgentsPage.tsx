@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
-import type { ReactElement } from "react";
+import { lazy, type ReactElement, Suspense } from "react";
 import { useNewDialog } from "../../dialog-search.js";
 import { paths } from "../../paths.js";
 import { Button } from "../../ui/button.js";
@@ -14,9 +14,12 @@ import { RequireOrganization } from "../organizations/require-organization.js";
 import { projectsQuery } from "../projects/queries.js";
 import { CrumbLink } from "../shell/crumb-link.js";
 import { AgentList } from "./agent-list.js";
-import { NewAgentDialog } from "./new-agent-dialog.js";
 
 const route = getRouteApi("/app/agents");
+
+const NewAgentDialog = lazy(async () => ({
+  default: (await import("./new-agent-dialog.js")).NewAgentDialog,
+}));
 
 export function AgentsPage(): ReactElement {
   return (
@@ -53,21 +56,26 @@ function Agents({ orgId, orgName }: { orgId: string; orgName: string }): ReactEl
       }
       actions={
         <>
-          <Select
-            aria-label="Filter by project"
-            value={projectId ?? ""}
-            onChange={(value) =>
-              void navigate({
-                ...paths.agents(),
-                search: value === "" ? {} : { project: value },
-                replace: true,
-              })
-            }
-            options={[
-              { value: "", label: "All projects" },
-              ...(projects.data ?? []).map(({ id, name }) => ({ value: id, label: visible(name) })),
-            ]}
-          />
+          <div className="w-44">
+            <Select
+              aria-label="Filter by project"
+              value={projectId ?? ""}
+              onChange={(value) =>
+                void navigate({
+                  ...paths.agents(),
+                  search: value === "" ? {} : { project: value },
+                  replace: true,
+                })
+              }
+              options={[
+                { value: "", label: "All projects" },
+                ...(projects.data ?? []).map(({ id, name }) => ({
+                  value: id,
+                  label: visible(name),
+                })),
+              ]}
+            />
+          </div>
           <Button
             variant="primary"
             icon="plus"
@@ -101,12 +109,11 @@ function Agents({ orgId, orgName }: { orgId: string; orgName: string }): ReactEl
           }
         />
       </Card>
-      <NewAgentDialog
-        isOpen={dialog.isOpen && reason === undefined}
-        onClose={dialog.close}
-        orgId={orgId}
-        projectId={projectId}
-      />
+      {dialog.isOpen && reason === undefined && (
+        <Suspense>
+          <NewAgentDialog isOpen onClose={dialog.close} orgId={orgId} projectId={projectId} />
+        </Suspense>
+      )}
     </Page>
   );
 }

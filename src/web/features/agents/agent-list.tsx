@@ -10,7 +10,7 @@ import { Skeleton } from "../../ui/states.js";
 import { Table } from "../../ui/table.js";
 import { Time } from "../../ui/time.js";
 import { useRefusal } from "../organizations/permissions.js";
-import { projectQuery } from "../projects/queries.js";
+import { projectsQuery } from "../projects/queries.js";
 import { QueryError } from "../shell/query-state.js";
 import { AgentStatus } from "./agent-status.js";
 import { CreateWorkspaceButton } from "./create-workspace-button.js";
@@ -35,10 +35,13 @@ interface AgentListProps {
 export function AgentList({ filter, empty, withProject = false }: AgentListProps): ReactElement {
   const agents = useQuery(agentsQuery(filter));
   const rows = agents.data ?? [];
+  const orgId = filter.organization_id ?? "";
+  const projects = useQuery({ ...projectsQuery(orgId), enabled: withProject && orgId !== "" });
+  const projectNames = new Map(projects.data?.map(({ id, name }) => [id, name]));
   const refusal = useRefusal(rows[0]?.organization_id);
   const view = useListView(rows, { sortings, textOf });
 
-  if (agents.isPending) return <Skeleton />;
+  if (agents.isPending || projects.isLoading) return <Skeleton />;
   if (agents.isError && rows.length === 0) {
     return <QueryError error={agents.error} onRetry={() => void agents.refetch()} />;
   }
@@ -65,7 +68,12 @@ export function AgentList({ filter, empty, withProject = false }: AgentListProps
             ? [
                 {
                   name: "Project",
-                  renderCell: (agent: Agent) => <ProjectName projectId={agent.project_id} />,
+                  renderCell: (agent: Agent) => (
+                    <ProjectName
+                      projectId={agent.project_id}
+                      name={projectNames.get(agent.project_id)}
+                    />
+                  ),
                 },
               ]
             : []),
@@ -125,12 +133,16 @@ function AgentName({ agent }: { agent: Agent }): ReactElement {
   );
 }
 
-/** Asked once per project; the rows share the answer. */
-function ProjectName({ projectId }: { projectId: string }): ReactElement {
-  const project = useQuery(projectQuery(projectId));
+function ProjectName({
+  projectId,
+  name,
+}: {
+  projectId: string;
+  name: string | undefined;
+}): ReactElement {
   return (
     <Link {...paths.project(projectId)} className="text-accent-ink hover:underline">
-      {project.data ? <PlainText value={project.data.name} /> : "…"}
+      {name === undefined ? "…" : <PlainText value={name} />}
     </Link>
   );
 }

@@ -17,14 +17,25 @@ import { meQuery } from "../auth/queries.js";
 import { ProjectStatus } from "../projects/project-status.js";
 import { projectsQuery } from "../projects/queries.js";
 import { QueryError } from "../shell/query-state.js";
+import { timelineQuery } from "../usage/queries.js";
+import { defaultHours, RunTimeline } from "../usage/run-timeline.js";
 import { ArchivedBanner } from "./archived-banner.js";
 import { switchOrganization, useCurrentOrganization } from "./current.js";
 import { MemberName } from "./member-name.js";
-import { archivedReason } from "./permissions.js";
-import { allOrganizationsQuery, membersQuery, organizationQuery, usageQuery } from "./queries.js";
+import { archivedReason, useRefusal } from "./permissions.js";
+import {
+  allOrganizationsQuery,
+  membersQuery,
+  organizationQuery,
+  permissionsQuery,
+  usageQuery,
+} from "./queries.js";
 import { UsageMeters } from "./usage.js";
 
 const route = getRouteApi("/app/organizations/$orgId");
+
+/** Of a list that has a page of its own. */
+const shownAtMost = 10;
 
 export function OrganizationPage(): ReactElement {
   const { orgId } = route.useParams();
@@ -32,16 +43,24 @@ export function OrganizationPage(): ReactElement {
   const { organization: current, organizations } = useCurrentOrganization();
   // The usual list is without the archived ones.
   const all = useQuery({ ...allOrganizationsQuery, enabled: details.data?.is_active === false });
+  // One after the other the cards would push each other around.
+  const parts = [
+    useQuery(usageQuery(orgId)),
+    useQuery(projectsQuery(orgId)),
+    useQuery(membersQuery(orgId)),
+    useQuery(permissionsQuery(orgId)),
+    useQuery(timelineQuery(orgId, defaultHours)),
+  ];
   const crumbs = [
     <CrumbLink key="organizations" {...paths.organizations()}>
       Organizations
     </CrumbLink>,
   ];
 
-  if (details.isPending || details.isError) {
+  if (details.isPending || details.isError || parts.some(({ isPending }) => isPending)) {
     return (
       <Page title="Organization" crumbs={crumbs}>
-        {details.isPending ? (
+        {!details.isError ? (
           <Skeleton />
         ) : (
           <QueryError
@@ -95,6 +114,7 @@ export function OrganizationPage(): ReactElement {
           <Card title="Resource Usage">
             <Usage orgId={organization.id} />
           </Card>
+          <Runs orgId={organization.id} />
           <Projects orgId={organization.id} isActive={organization.is_active} />
           <RecentActivity orgId={organization.id} />
         </div>
@@ -141,6 +161,11 @@ function Usage({ orgId }: { orgId: string }): ReactElement {
   return <UsageMeters usage={usage.data} />;
 }
 
+/** Left out for those who may not see agents. */
+function Runs({ orgId }: { orgId: string }): ReactElement | null {
+  return useRefusal(orgId)("agent:read") === undefined ? <RunTimeline orgId={orgId} /> : null;
+}
+
 function Projects({ orgId, isActive }: { orgId: string; isActive: boolean }): ReactElement {
   const projects = useQuery(projectsQuery(orgId));
   return (
@@ -161,7 +186,7 @@ function Projects({ orgId, isActive }: { orgId: string; isActive: boolean }): Re
         </p>
       ) : (
         <ul className="-my-2 divide-y divide-line">
-          {projects.data.map((project) => (
+          {projects.data.slice(0, shownAtMost).map((project) => (
             <li
               key={project.id}
               className="flex flex-wrap items-center justify-between gap-x-4 gap-y-1 py-2"
@@ -178,6 +203,13 @@ function Projects({ orgId, isActive }: { orgId: string; isActive: boolean }): Re
               </span>
             </li>
           ))}
+          {projects.data.length > shownAtMost && (
+            <li className="py-2">
+              <Link {...paths.projects()} className="text-accent-ink hover:underline">
+                All {countOf(projects.data.length, "project")}
+              </Link>
+            </li>
+          )}
         </ul>
       )}
     </Card>
@@ -195,7 +227,7 @@ function Members({ orgId }: { orgId: string }): ReactElement {
         <QueryError error={members.error} onRetry={() => void members.refetch()} />
       ) : (
         <ul className="-my-2 divide-y divide-line">
-          {members.data.map((member) => (
+          {members.data.slice(0, shownAtMost).map((member) => (
             <li key={member.id} className="flex items-center justify-between gap-4 py-2">
               <MemberName
                 member={member}
@@ -206,6 +238,16 @@ function Members({ orgId }: { orgId: string }): ReactElement {
               </span>
             </li>
           ))}
+          {members.data.length > shownAtMost && (
+            <li className="py-2">
+              <Link
+                {...paths.organizationSettings(orgId, "members")}
+                className="text-accent-ink hover:underline"
+              >
+                All {countOf(members.data.length, "member")}
+              </Link>
+            </li>
+          )}
         </ul>
       )}
     </Card>

@@ -59,13 +59,20 @@ export function OrganizationsPage(): ReactElement {
       actions={
         <>
           {newOrganization}
-          {organizations.length > 0 && (
+          {(list.isPending || organizations.length > 0) && (
             <SwitchMenu trigger={<Button icon="switch">Switch Organization</Button>} />
           )}
         </>
       }
     >
-      <ListToolbar view={view} noun="organization" placeholder="Name or slug" hasShortcut isOfCards>
+      <ListToolbar
+        view={view}
+        noun="organization"
+        placeholder="Name or slug"
+        hasShortcut
+        isOfCards
+        isAlways
+      >
         <Checkbox
           label="Show archived"
           checked={isShowingArchived}

@@ -18,6 +18,7 @@ export function useArchive({ organization, onDone }: Options): Action<undefined>
       client.organizations.archive({ params: { org_id: organization.id } }, { headers }),
     refresh: [everything],
     say: () => `${visible(organization.name)} is archived`,
+    undo: () => () => client.organizations.restore({ params: { org_id: organization.id } }),
     onDone,
   });
 }

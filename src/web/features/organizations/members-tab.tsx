@@ -131,6 +131,11 @@ function RoleSelect({ member, roles, reason }: RoleSelectProps): ReactElement {
       }),
     refresh: [organizationsKey],
     say: ({ role_name }) => `${visible(member.display_name)} is now ${visible(role_name)}`,
+    undo: () => {
+      // What it was before; the list is read anew by then.
+      const { organization_id: org_id, id: member_id, role_id } = member;
+      return () => client.members.update({ params: { org_id, member_id }, body: { role_id } });
+    },
     toastErrors: true,
   });
   return (
@@ -161,6 +166,19 @@ function RemoveButton({ member, isMe, reason }: RemoveButtonProps): ReactElement
       client.members.remove({ params: { org_id: member.organization_id, member_id: member.id } }),
     refresh: [isMe ? organizationsQuery.queryKey : organizationsKey],
     say: () => (isMe ? "You left the organization" : `${visible(member.display_name)} was removed`),
+    // Who leaves cannot let himself in again.
+    undo: () =>
+      isMe
+        ? undefined
+        : () =>
+            client.members.add({
+              params: { org_id: member.organization_id },
+              body: {
+                role_id: member.role_id,
+                ...(member.user_id === null ? {} : { user_id: member.user_id }),
+                ...(member.agent_id === null ? {} : { agent_id: member.agent_id }),
+              },
+            }),
     onDone: () => {
       setAsking(false);
       if (isMe) void navigate(paths.organizations());

@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
-import type { ReactElement } from "react";
+import { lazy, type ReactElement, Suspense } from "react";
 import type { Project } from "#shared/api/projects.js";
 import { useNewDialog } from "../../dialog-search.js";
 import { useListView } from "../../list-search.js";
@@ -27,9 +27,12 @@ import { useRefusal } from "../organizations/permissions.js";
 import { RequireOrganization } from "../organizations/require-organization.js";
 import { CrumbLink } from "../shell/crumb-link.js";
 import { QueryError } from "../shell/query-state.js";
-import { NewProjectDialog } from "./new-project-dialog.js";
 import { ProjectStatus } from "./project-status.js";
 import { projectsQuery } from "./queries.js";
+
+const NewProjectDialog = lazy(async () => ({
+  default: (await import("./new-project-dialog.js")).NewProjectDialog,
+}));
 
 const sortings: readonly Sorting<Project>[] = [
   { key: "name", label: "Name", by: ({ name }) => name },
@@ -103,11 +106,11 @@ function ProjectList({ orgId, orgName }: { orgId: string; orgName: string }): Re
           </Card>
         </>
       )}
-      <NewProjectDialog
-        isOpen={dialog.isOpen && writeReason === undefined}
-        onClose={dialog.close}
-        orgId={orgId}
-      />
+      {dialog.isOpen && writeReason === undefined && (
+        <Suspense>
+          <NewProjectDialog isOpen onClose={dialog.close} orgId={orgId} />
+        </Suspense>
+      )}
     </Page>
   );
 }

@@ -13,15 +13,13 @@ import { paths } from "../../paths.js";
 import { IconButton } from "../../ui/button.js";
 import { Icon } from "../../ui/icons.js";
 import { Skeleton } from "../../ui/states.js";
+import { VerifyReminder } from "../account/verify-reminder.js";
 import { meQuery } from "../auth/queries.js";
 import { Brand } from "./brand.js";
 import { Navigation } from "./navigation.js";
 import { OrganizationMenu } from "./organization-menu.js";
 import { ProfileMenu } from "./profile-menu.js";
 
-const VerifyReminder = lazy(async () => ({
-  default: (await import("../account/verify-reminder.js")).VerifyReminder,
-}));
 const LiveUpdates = lazy(async () => ({
   default: (await import("./live-updates.js")).LiveUpdates,
 }));
@@ -160,11 +158,7 @@ function Reminder(): ReactElement | null {
     // The button goes with the reminder.
     document.querySelector("main")?.focus({ preventScroll: true });
   };
-  return (
-    <Suspense>
-      <VerifyReminder user={me} onDismiss={handleDismiss} />
-    </Suspense>
-  );
+  return <VerifyReminder user={me} onDismiss={handleDismiss} />;
 }
 
 /**

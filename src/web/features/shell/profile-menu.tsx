@@ -6,9 +6,10 @@ import { meQuery } from "../auth/queries.js";
 
 const ProfileChoices = deferMenu(async () => (await import("./profile-choices.js")).ProfileChoices);
 
-export function ProfileMenu(): ReactElement | null {
+export function ProfileMenu(): ReactElement {
   const { data: me } = useQuery(meQuery);
-  if (me === undefined) return null;
+  // Its place is kept, so that nothing moves when it comes.
+  if (me === undefined) return <span className="size-8" />;
   const name = visible(me.full_name ?? me.email);
   return (
     <ProfileChoices

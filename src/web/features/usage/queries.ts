@@ -1,5 +1,7 @@
 import { queryOptions } from "@tanstack/react-query";
-import { client } from "../../api.js";
+import type { TimedRun } from "#shared/api/runs.js";
+import { client, nextCursor } from "../../api.js";
+import { agentsKey } from "../agents/queries.js";
 import { organizationsKey } from "../organizations/queries.js";
 
 const rowsOf = async (
@@ -51,4 +53,32 @@ export const statementQuery = (orgId: string, period: string) =>
     queryFn: async ({ signal }) =>
       (await client.usage.statement({ params: { org_id: orgId, period }, query: {} }, { signal }))
         .data,
+  });
+
+/** Pictures stay readable, and pages light. */
+const timelinePages = 3;
+
+/** The runs of the last hours, of all agents or one; looked at again every quarter of a minute. */
+export const timelineQuery = (orgId: string, hours: number, agentId?: string) =>
+  queryOptions({
+    queryKey: [...agentsKey, "timeline", orgId, hours, agentId],
+    queryFn: async ({ signal }) => {
+      const since = new Date(Date.now() - hours * 3_600_000).toISOString();
+      const rows: TimedRun[] = [];
+      let cursor: string | undefined;
+      for (let page = 0; page < timelinePages; page += 1) {
+        const { data, headers } = await client.runs.timeline(
+          {
+            params: { org_id: orgId },
+            query: { limit: 200, since, agent_id: agentId, cursor },
+          },
+          { signal },
+        );
+        rows.push(...data);
+        cursor = nextCursor(headers);
+        if (cursor === undefined) break;
+      }
+      return { rows, isCut: cursor !== undefined };
+    },
+    refetchInterval: 15_000,
   });

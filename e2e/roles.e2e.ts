@@ -1,0 +1,146 @@
+/// <reference lib="dom" />
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { systemRoleIds } from "#server/db/migrate.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
+import { makeOrganization, makeProject, makeWorkspace, writeFiles } from "#test/factories.js";
+import { expectAccessible } from "./accessible.js";
+import { launchBrowser, watchConsole } from "./browser.js";
+
+let app: TestApp;
+let browser: Browser;
+let orgId: string;
+let projectId: string;
+let agentId: string;
+const people: Record<string, TestPerson> = {};
+
+beforeAll(async () => {
+  app = await startTestApp();
+  browser = await launchBrowser();
+  const owner = await app.person("owner");
+  people["owner"] = owner;
+  orgId = (await makeOrganization(owner)).id;
+  projectId = (await makeProject(owner, orgId)).id;
+  const { agent, workspace } = await makeWorkspace(owner, projectId);
+  agentId = agent.id;
+  await writeFiles(workspace, { "hello.md": "# Hello\n" });
+  await owner.api.workspaces.createCommit({
+    params: { agent_id: agentId },
+    body: { commit_type: "checkpoint" },
+  });
+  for (const role of ["member", "viewer"] as const) {
+    const person = await app.person(role);
+    people[role] = person;
+    await owner.api.members.add({
+      params: { org_id: orgId },
+      body: { user_id: person.id, role_id: systemRoleIds[role] },
+    });
+  }
+});
+afterAll(async () => {
+  await browser.close();
+  await app.close();
+});
+
+async function signedIn({ email, password }: TestPerson): Promise<Page> {
+  const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
+  const page = await context.newPage();
+  page.setDefaultTimeout(15_000);
+  await page.goto(`${app.url}/organizations`);
+  await page.getByLabel("E-mail address").fill(email);
+  await page.getByLabel("Password", { exact: true }).fill(password);
+  await page.getByRole("button", { name: "Sign in", exact: true }).click();
+  await page.waitForURL(/\/organizations$/);
+  return page;
+}
+
+/** What is off says why, and stays where the keyboard finds it. */
+const isOff = async (page: Page, name: string): Promise<boolean> =>
+  (await page.getByRole("button", { name, exact: true }).first().getAttribute("aria-disabled")) ===
+  "true";
+
+describe.each([
+  { role: "owner", mayManage: true, mayWork: true },
+  { role: "member", mayManage: false, mayWork: true },
+  { role: "viewer", mayManage: false, mayWork: false },
+])("as $role", ({ role, mayManage, mayWork }) => {
+  test("every page of the flows is there, and offers what the role may do", async () => {
+    const page = await signedIn(people[role] as TestPerson);
+    const messages = watchConsole(page);
+    const open = async (path: string, heading: RegExp): Promise<void> => {
+      await page.goto(app.url + path);
+      await page.getByRole("heading", { level: 1, name: heading }).waitFor();
+      await page.waitForFunction(() => document.querySelector(".animate-pulse") === null);
+      await expectAccessible(page, `${path} as ${role}`);
+    };
+    await open("/organizations", /Organizations/);
+    // The seed's cards have [Settings] for who can change them.
+    const settings = page.getByRole("main").getByRole("link", { name: /^Settings of/ });
+    expect(await settings.count()).toBe(mayManage ? 1 : 0);
+
+    await open(`/organizations/${orgId}`, /^org-/);
+    await open(`/organizations/${orgId}/settings`, /Settings/);
+    const name = page.getByLabel("Name", { exact: true });
+    expect(await name.isEnabled()).toBe(mayManage);
+    for (const tab of ["resources", "members", "billing", "audit"]) {
+      await open(`/organizations/${orgId}/settings?tab=${tab}`, /Settings/);
+    }
+    await page.goto(`${app.url}/organizations/${orgId}/settings?tab=members`);
+    await page.getByRole("table", { name: "Members" }).waitFor();
+    expect(await isOff(page, "Invite")).toBe(!mayManage);
+
+    await open("/projects", /Projects/);
+    expect(await isOff(page, "New Project")).toBe(!mayWork);
+    await open(`/projects/${projectId}`, /^project-/);
+    await open("/agents", /Agents/);
+    expect(await isOff(page, "New Agent")).toBe(!mayWork);
+    await open(`/agents/${agentId}/workspace`, /Agent: worker-/);
+    expect(await isOff(page, "Checkpoint")).toBe(!mayWork);
+    await open("/settings/api-keys", /API Key Management/);
+    await open("/settings/api-keys/new", /Generate New API Key/);
+
+    // An address that opens a dialog opens none to who may not use it.
+    await page.goto(`${app.url}/projects?new=true`);
+    await page.getByRole("heading", { level: 1, name: "Projects" }).waitFor();
+    const dialog = page.getByRole("dialog", { name: "New Project" });
+    if (mayWork) await dialog.waitFor();
+    else expect(await dialog.count()).toBe(0);
+    await page.keyboard.press("Escape");
+
+    await page.keyboard.press("Control+k");
+    await page.getByRole("combobox").fill("new");
+    await page.getByRole("option", { name: /New Organization/ }).waitFor();
+    expect(await page.getByRole("option", { name: /New Project/ }).count()).toBe(mayWork ? 1 : 0);
+    expect(messages).toEqual([]);
+    await page.context().close();
+  });
+});
+
+test("names and messages that agents and strangers wrote run nothing and hide nothing", async () => {
+  const owner = people["owner"] as TestPerson;
+  const hostile = `<img src=x onerror="window.hit=1">\u202egnp.exe`;
+  const { data: org } = await owner.api.organizations.create({
+    body: { name: hostile, slug: "hostile" },
+  });
+  const body = { organization_id: org.id, name: hostile, slug: "hostile", description: hostile };
+  const { data: project } = await owner.api.projects.create({ body });
+  const { agent, workspace } = await makeWorkspace(owner, project.id);
+  await writeFiles(workspace, { "<b>bold</b>.md": hostile });
+  await owner.api.workspaces.createCommit({
+    params: { agent_id: agent.id },
+    body: { commit_type: "manual", message: hostile },
+  });
+  const page = await signedIn(owner);
+  for (const path of [
+    "/organizations",
+    `/organizations/${org.id}`,
+    `/projects/${project.id}`,
+    `/agents/${agent.id}/workspace`,
+  ]) {
+    await page.goto(app.url + path);
+    await page.getByText("U+202E").first().waitFor();
+    expect(await page.evaluate(() => "hit" in window)).toBe(false);
+    expect(await page.locator("img[src=x]").count()).toBe(0);
+  }
+  await page.context().close();
+});

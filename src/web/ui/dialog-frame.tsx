@@ -1,0 +1,123 @@
+import { Dialog as Radix } from "radix-ui";
+import { type ReactElement, type ReactNode, useRef } from "react";
+import { IconButton } from "./button.js";
+
+export interface FrameProps {
+  onClose: () => void;
+  title: string;
+  description?: ReactNode;
+  width?: "normal" | "wide";
+  children: ReactNode;
+}
+
+const widths = { normal: "max-w-lg", wide: "max-w-2xl" } as const;
+
+/**
+ * Ours and not Radix's: that one locks scrolling by an inline style sheet, which a strict content
+ * security policy refuses. This one keeps the page still by scrolling itself, if only by a pixel.
+ */
+export const overlay =
+  "fixed inset-0 z-40 overflow-y-scroll overscroll-contain bg-scrim [scrollbar-width:none]";
+
+const fields = "input:not([type=hidden], [hidden]), select, textarea";
+
+/**
+ * Where the focus goes: to the first field, since that is what a dialog with one is for. And where it
+ * goes back to: Radix knows it only for dialogs opened by a trigger of its own.
+ */
+export function useReturnFocus(): {
+  onOpenAutoFocus: (event: Event) => void;
+  onCloseAutoFocus: (event: Event) => void;
+} {
+  const opener = useRef<Element | null>(null);
+  return {
+    onOpenAutoFocus: (event) => {
+      opener.current = document.activeElement;
+      const field =
+        event.target instanceof HTMLElement && event.target.querySelector<HTMLElement>(fields);
+      if (!field) return;
+      event.preventDefault();
+      field.focus();
+    },
+    onCloseAutoFocus: (event) => {
+      event.preventDefault();
+      if (opener.current instanceof HTMLElement && opener.current.isConnected) {
+        opener.current.focus();
+      } else {
+        // What opened it is gone with what was removed: then it is the page's content.
+        document.querySelector("main")?.focus({ preventScroll: true });
+      }
+    },
+  };
+}
+
+/** What a modal dialog is drawn with; loaded when the first one opens (dialog.tsx). */
+export function DialogFrame({
+  onClose,
+  title,
+  description,
+  width = "normal",
+  children,
+}: FrameProps): ReactElement {
+  const returnFocus = useReturnFocus();
+  return (
+    <Radix.Root open onOpenChange={(open) => !open && onClose()}>
+      <Radix.Portal>
+        <div className={overlay}>
+          <div className="grid min-h-[calc(100%+1px)] items-start justify-items-center p-4 sm:pt-[10vh]">
+            <Radix.Content
+              {...returnFocus}
+              {...(description ? {} : { "aria-describedby": undefined })}
+              className={`pointer-events-auto w-full rounded-xl border border-line bg-surface shadow-floating ${widths[width]}`}
+            >
+              <header className="flex items-start justify-between gap-4 px-5 pt-4">
+                <div className="min-w-0">
+                  <Radix.Title className="text-base font-semibold">{title}</Radix.Title>
+                  {description && (
+                    <Radix.Description asChild>
+                      <div className="mt-1 text-muted">{description}</div>
+                    </Radix.Description>
+                  )}
+                </div>
+                <Radix.Close asChild>
+                  <IconButton label="Close" icon="close" className="-mr-2 shrink-0" />
+                </Radix.Close>
+              </header>
+              <div className="px-5 pt-4 pb-5">{children}</div>
+            </Radix.Content>
+          </div>
+        </div>
+      </Radix.Portal>
+    </Radix.Root>
+  );
+}
+
+/** A panel from the left edge: the menu on a phone. */
+export function Sheet({
+  onClose,
+  title,
+  children,
+}: Omit<FrameProps, "description" | "width">): ReactElement {
+  const returnFocus = useReturnFocus();
+  return (
+    <Radix.Root open onOpenChange={(open) => !open && onClose()}>
+      <Radix.Portal>
+        <div className={overlay}>
+          <Radix.Content
+            {...returnFocus}
+            aria-describedby={undefined}
+            className="pointer-events-auto sticky top-0 flex h-full w-72 max-w-[85vw] flex-col gap-4 border-r border-line bg-surface p-4 shadow-floating"
+          >
+            <header className="flex items-center justify-between">
+              <Radix.Title className="font-semibold">{title}</Radix.Title>
+              <Radix.Close asChild>
+                <IconButton label="Close menu" icon="close" />
+              </Radix.Close>
+            </header>
+            {children}
+          </Radix.Content>
+        </div>
+      </Radix.Portal>
+    </Radix.Root>
+  );
+}
