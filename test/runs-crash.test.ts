@@ -105,38 +105,45 @@ describe("a server that is killed while commands run", () => {
     const { data: saved } = await api.runs.get({ params: { run_id: first.id } });
     expect(saved.checkpoint?.error).toBeNull();
     expect(saved.checkpoint?.commit_sha).toMatch(/^[0-9a-f]{40}$/);
-    expect((await untilEnded({ api }, waiting.id)).status).toBe("succeeded");
+    expect(await untilEnded({ api }, waiting.id)).toMatchObject({
+      status: "succeeded",
+      detail: "Its command ended by itself.",
+    });
     const { data: stopped } = await api.runs.get({ params: { run_id: cancelled.id } });
     expect(stopped).toMatchObject({ status: "stopped", started_at: null });
     await expectTrueLedger(everyone);
-  });
+  }, 120_000);
 
-  test.each([0, 40, 120])("has no run half begun or half ended: kill after %i ms", async (ms) => {
-    const workspaces = await Promise.all([worker(), worker(), worker(), worker()]);
-    everyone.push(...workspaces);
-    const script = `i=0; while [ $i -lt 300 ]; do echo $i > f$i; i=$((i+1)); done; (sleep ${marker} &)`;
-    // Some have been answered, some are being started, run, saved or ended when it comes.
-    const asked = workspaces.flatMap((one) => [0, 1, 2].map(() => run(one, shell(script), true)));
-    const outcomes = Promise.allSettled(asked);
-    await Promise.race([...asked, pause(5000)]);
-    await pause(ms);
-    await kill();
-    const known = (await outcomes).flatMap((outcome) =>
-      outcome.status === "fulfilled" ? [outcome.value.id] : [],
-    );
-    await start();
-    const runs = (await Promise.all(workspaces.map(runsOf))).flat();
-    for (const id of known) expect(runs.map((one) => one.id)).toContain(id);
-    for (const { id } of runs) {
-      const ended = await untilEnded({ api }, id);
-      expect(["succeeded", "lost"]).toContain(ended.status);
-      if (ended.status === "succeeded") expect(ended.exit_code).toBe(0);
-    }
-    await expect.poll(() => processesWith(marker)).toEqual([]);
-    const { data: usage } = await api.usage.get({ params: { org_id: orgId } });
-    expect(usage.concurrent_agents.current).toBe(0);
-    await expectTrueLedger(everyone);
-  });
+  test.each([0, 40, 120])(
+    "has no run half begun or half ended: kill after %i ms",
+    async (ms) => {
+      const workspaces = await Promise.all([worker(), worker(), worker(), worker()]);
+      everyone.push(...workspaces);
+      const script = `i=0; while [ $i -lt 300 ]; do echo $i > f$i; i=$((i+1)); done; (sleep ${marker} &)`;
+      // Some have been answered, some are being started, run, saved or ended when it comes.
+      const asked = workspaces.flatMap((one) => [0, 1, 2].map(() => run(one, shell(script), true)));
+      const outcomes = Promise.allSettled(asked);
+      await Promise.race([...asked, pause(5000)]);
+      await pause(ms);
+      await kill();
+      const known = (await outcomes).flatMap((outcome) =>
+        outcome.status === "fulfilled" ? [outcome.value.id] : [],
+      );
+      await start();
+      const runs = (await Promise.all(workspaces.map(runsOf))).flat();
+      for (const id of known) expect(runs.map((one) => one.id)).toContain(id);
+      for (const { id } of runs) {
+        const ended = await untilEnded({ api }, id);
+        expect(["succeeded", "lost"]).toContain(ended.status);
+        if (ended.status === "succeeded") expect(ended.exit_code).toBe(0);
+      }
+      await expect.poll(() => processesWith(marker)).toEqual([]);
+      const { data: usage } = await api.usage.get({ params: { org_id: orgId } });
+      expect(usage.concurrent_agents.current).toBe(0);
+      await expectTrueLedger(everyone);
+    },
+    120_000,
+  );
 });
 
 /** The command lines of living processes that hold a text. */
