@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { listMounts, unmount } from "#server/git/mounts.js";
 
 /** One line of the results: what was measured, against what, and whether the target is met. */
 export interface Row {
@@ -101,6 +102,7 @@ export async function inFolder<Result>(work: (folder: string) => Promise<Result>
   try {
     return await work(folder);
   } finally {
+    for (const mount of await listMounts(folder)) await unmount(mount);
     await rm(folder, { recursive: true, force: true });
   }
 }

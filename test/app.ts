@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
@@ -12,6 +12,7 @@ import { publicUrlOf, readConfig, type Config } from "#server/config.js";
 import { openDatabase, type Database } from "#server/db/connect.js";
 import { openSandbox, unavailable } from "#server/sandbox/open-sandbox.js";
 import type { Sandbox } from "#server/sandbox/sandbox.js";
+import { removeDataFolder } from "./data-folder.js";
 
 /** The real application on a copy of the template database, listening on a free port. */
 export interface TestApp {
@@ -63,7 +64,7 @@ export async function startTestApp(
     close: async () => {
       await app.close();
       if (wanted === "real") await sandbox.close();
-      await rm(dataDir, { recursive: true, force: true });
+      await removeDataFolder(dataDir);
     },
   };
 }

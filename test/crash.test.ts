@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
@@ -16,6 +16,7 @@ import {
   startServer,
   type ServerProcess,
 } from "./server-process.js";
+import { removeDataFolder } from "./data-folder.js";
 
 /** What the server has said is done: it must be there whatever happens after. */
 interface Acknowledged {
@@ -61,7 +62,7 @@ describe("a server that is killed while it works", () => {
   afterAll(async () => {
     server.process.kill("SIGTERM");
     await server.ended;
-    await rm(dataDir, { recursive: true, force: true });
+    await removeDataFolder(dataDir);
   });
 
   async function start(): Promise<void> {

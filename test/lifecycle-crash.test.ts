@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -9,6 +9,7 @@ import { storageIn } from "#server/storage.js";
 import { folderOf } from "./factories.js";
 import { git } from "./git.js";
 import { clientOf, startServer, type ServerProcess } from "./server-process.js";
+import { removeDataFolder } from "./data-folder.js";
 
 describe("a server that is killed while workspaces are archived and restored", () => {
   let dataDir: string;
@@ -37,7 +38,7 @@ describe("a server that is killed while workspaces are archived and restored", (
   afterAll(async () => {
     server.process.kill("SIGTERM");
     await server.ended;
-    await rm(dataDir, { recursive: true, force: true });
+    await removeDataFolder(dataDir);
   });
 
   async function start(): Promise<void> {

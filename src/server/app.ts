@@ -43,6 +43,7 @@ import { authHandlers } from "./features/auth/routes.js";
 import { secondFactorHandlers } from "./features/auth/second-factor-routes.js";
 import { createSecondFactorService } from "./features/auth/second-factor.js";
 import { createAuthService, forgetOldHits } from "./features/auth/service.js";
+import { startMeasuring } from "./features/disk-usage/service.js";
 import { eventHandlers } from "./features/events/routes.js";
 import { createEventStreams } from "./features/events/service.js";
 import { mountGitHttp } from "./features/git-http/routes.js";
@@ -66,12 +67,17 @@ import { forgetOldLogs, openRuns } from "./features/runs/open-runs.js";
 import { createRunKeyring } from "./features/runs/run-keyring.js";
 import { usageHandlers } from "./features/usage/routes.js";
 import { startCheckpoints } from "./features/workspaces/auto-checkpoint.js";
+import {
+  openDriver,
+  releaseFolders,
+  removeUnusedLayers,
+  restoreFolders,
+} from "./features/workspaces/open-driver.js";
 import { endRetentions } from "./features/workspaces/end-retention.js";
 import { previewHandlers, workspaceHandlers } from "./features/workspaces/routes.js";
 import { settleWorkspaces } from "./features/workspaces/service.js";
 import type { WorkspaceDeps } from "./features/workspaces/workspace.js";
 import { rememberChangedPaths } from "./git/changed-paths.js";
-import { checkoutDriver } from "./git/folder.js";
 import type { Credentials } from "./http/authenticate.js";
 import { mountDocs } from "./http/docs.js";
 import { dropUnusedConnections } from "./http/drain.js";
@@ -190,12 +196,8 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     publicUrl: deps.publicUrl,
     log,
   };
-  const workspaceDeps: WorkspaceDeps = {
-    db,
-    storage,
-    driver: checkoutDriver,
-    leaks: createLeakGuard(keyDeps),
-  };
+  const driver = await openDriver(config, storage, log);
+  const workspaceDeps: WorkspaceDeps = { db, storage, driver, leaks: createLeakGuard(keyDeps) };
   const projectDeps: ProjectDeps = {
     db,
     jobs,
@@ -259,7 +261,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   mount(app, agents, agentHandlers(workspaceDeps), options);
   mount(app, runs, runHandlers(running.deps, credentials, deps.publicUrl), options);
   mount(app, sandbox, sandboxHandlers(running.deps), options);
-  mount(app, usage, usageHandlers(), options);
+  mount(app, usage, usageHandlers(workspaceDeps), options);
   mount(app, workspaces, workspaceHandlers(workspaceDeps), options);
   mount(app, previews, previewHandlers(workspaceDeps), options);
   mount(app, graph, graphHandlers(workspaceDeps), options);
@@ -274,7 +276,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     workspaces: workspaceDeps,
     maxPushBytes: config.maxPushMib * 1024 * 1024,
   });
-  mountHealth(app, db, deps.sandbox.report);
+  mountHealth(app, db, { sandbox: deps.sandbox.report, folder_driver: driver.name });
   mountDocs(app, deps.publicUrl);
   await mountStatic(app, deps.webDir);
 
@@ -289,8 +291,11 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   await jobs.work("send-mail", (data, signal) => mailer.runSendMail(data, signal));
   const radarWatch = startRadar(radarDeps, jobs, log);
   const checkpoints = startCheckpoints(workspaceDeps, log);
+  const mounting = restoreFolders(workspaceDeps, log);
+  const measuring = startMeasuring(workspaceDeps, log);
   const forgetting = setInterval(() => {
     Promise.all([
+      removeUnusedLayers(workspaceDeps, log),
       deleteOldAnswers(db),
       forgetOldHits(db),
       forgetOldLinks(db),
@@ -322,6 +327,10 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     await checkpoints.stop();
     await jobs.stop(5000);
     await keyring.close();
+    await mounting.stop();
+    await measuring.stop();
+    // Where other processes serve the data folder, they serve the folders too.
+    if (config.databaseUrl === null) await releaseFolders(workspaceDeps, log);
   });
   return app;
 }

@@ -51,6 +51,11 @@ export interface Config {
   importCaFile: string | null;
   /** OMOI_MAX_IMPORT_BYTES: how much one import or fetch may bring in; the system ends it above. */
   maxImportBytes: number;
+  /**
+   * OMOI_FOLDER_DRIVER: how agents' folders are made. `overlay`: mounted over files that are shared, in
+   * constant time; `checkout`: written file by file; `auto`: mounted where that works.
+   */
+  folderDriver: "auto" | "overlay" | "checkout";
   /** OMOI_KEY_PREFIX: what API keys start with. */
   keyPrefix: string;
   /** OMOI_MAX_KEY_DAYS: how long API keys may live at most; 0: as long as their makers like. */
@@ -122,6 +127,7 @@ const known = new Set([
   "OMOI_SANDBOX_READONLY",
   "OMOI_IMPORT_CA_FILE",
   "OMOI_MAX_IMPORT_BYTES",
+  "OMOI_FOLDER_DRIVER",
   "OMOI_KEY_PREFIX",
   "OMOI_MAX_KEY_DAYS",
   "OMOI_MAX_CONCURRENT_AGENTS",
@@ -181,6 +187,7 @@ export function readConfig(env: Environment = process.env): Config {
     sandboxReadOnly: folders(env, "OMOI_SANDBOX_READONLY"),
     importCaFile: readableFile(env, "OMOI_IMPORT_CA_FILE"),
     maxImportBytes: wholeNumber(env, "OMOI_MAX_IMPORT_BYTES", 10 * 2 ** 30, 1, 2 ** 50),
+    folderDriver: oneOf(env, "OMOI_FOLDER_DRIVER", ["auto", "overlay", "checkout"], "auto"),
     keyPrefix: keyPrefix(env),
     maxKeyDays: wholeNumber(env, "OMOI_MAX_KEY_DAYS", 0, 0, 3650),
     maxConcurrentAgents: wholeNumber(env, "OMOI_MAX_CONCURRENT_AGENTS", 10_000, 1, 10_000),

@@ -26,6 +26,27 @@ export class AppError extends Error {
   }
 }
 
+/**
+ * Whether something failed because a disk, or what somebody may use of it, is full: as Node says it, as
+ * PostgreSQL (53100), or as a program that was started (git) in its last words.
+ */
+export function isNoSpace(error: unknown): boolean {
+  const { code, stderr, cause } = error as { code?: unknown; stderr?: unknown; cause?: unknown };
+  if (code === "ENOSPC" || code === "EDQUOT" || code === "53100") return true;
+  if (typeof stderr === "string" && FULL.test(stderr)) return true;
+  return cause instanceof Error && isNoSpace(cause);
+}
+
+/** git says "unable to write file" without the reason, where a file could be opened but not filled. */
+const FULL = /No space left on device|Disk quota exceeded|unable to write file/;
+
+export function noSpace(): AppError {
+  return new AppError(
+    "no_space",
+    "The server's disk is full and what you asked for was not done; free some space, and try again.",
+  );
+}
+
 /** Absent or not visible: one answer for both, so that it tells nothing (contract, 404). */
 export function notFound(): AppError {
   return new AppError("not_found", "There is nothing here that you can see; check the address.");

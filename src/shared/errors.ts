@@ -76,6 +76,8 @@ export const errorCodes = {
   leaked_key: [422, "A file holds an API key that works"],
   rate_limited: [429, "Too many requests"],
   internal: [500, "Something went wrong here"],
+  folder_unavailable: [503, "The workspace's folder is not available"],
+  no_space: [507, "The disk is full"],
   unavailable: [503, "Not available right now"],
 } as const satisfies Record<string, readonly [status: number, title: string]>;
 

@@ -271,6 +271,9 @@ export const workspaces = pgTable("workspaces", {
   }).notNull(),
   error: text(),
   archive_id: uuid(),
+  folder_driver: text({ enum: ["overlay", "fuse-overlayfs", "checkout"] })
+    .notNull()
+    .default("checkout"),
   merge_strategy: text().$type<MergeStrategy>().notNull().default("newest_file_wins"),
   auto_checkpoint: boolean().notNull().default(true),
   retention_days: integer().notNull().default(30),
@@ -286,6 +289,21 @@ export const checkpointLooks = pgTable("checkpoint_looks", {
   failed_at: instant(),
   error_code: text().$type<ErrorCode>(),
   error: text(),
+});
+
+export const workspaceDiskUsage = pgTable("workspace_disk_usage", {
+  agent_id: uuid().primaryKey(),
+  org_id: uuid().notNull(),
+  bytes: bigint({ mode: "number" }).notNull(),
+  measured_at: createdAt(),
+});
+
+export const repositoryDiskUsage = pgTable("repository_disk_usage", {
+  project_id: uuid().primaryKey(),
+  org_id: uuid().notNull(),
+  bytes: bigint({ mode: "number" }).notNull(),
+  layers_bytes: bigint({ mode: "number" }).notNull(),
+  measured_at: createdAt(),
 });
 
 export const archives = pgTable("archives", {

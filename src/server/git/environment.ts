@@ -60,12 +60,15 @@ function configEnv(pairs: readonly (readonly [string, string])[], from: number) 
   return env;
 }
 
+/** Where programs are found. */
+export const PATH = process.env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin";
+
 /**
  * Attributes come from the empty tree unless a call says otherwise: bytes go in and out unchanged
  * (no eol, ident or encoding conversion), and `* -diff` cannot hide a change from its reader.
  */
 const BASE_ENV: Readonly<Record<string, string>> = {
-  PATH: process.env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin",
+  PATH,
   HOME: "/nonexistent",
   XDG_CONFIG_HOME: "/nonexistent",
   LC_ALL: "C",
@@ -95,7 +98,8 @@ const BASE_ENV: Readonly<Record<string, string>> = {
 
 /** All that a git process gets to see. Throws a TypeError for a variable that is not allowed. */
 export function environment(options: GitOptions): Record<string, string> {
-  const env = { ...BASE_ENV };
+  const env: Record<string, string> = { ...BASE_ENV };
+  if (options.literalPaths === false) delete env["GIT_LITERAL_PATHSPECS"];
   if (options.gitDir !== undefined) env["GIT_DIR"] = options.gitDir;
   if (options.workTree !== undefined) env["GIT_WORK_TREE"] = options.workTree;
   if (options.indexFile !== undefined) env["GIT_INDEX_FILE"] = options.indexFile;

@@ -3,6 +3,7 @@ import { lstat, mkdir, rename } from "node:fs/promises";
 import { dirname } from "node:path";
 import { assertOid } from "./bare-repository.js";
 import { asideName, buildAside, exists, removeLeftovers, removeTree } from "./build-aside.js";
+import { measureTree } from "./disk-usage.js";
 import type { Owner } from "./folder-handle.js";
 import { giveFolder } from "./give-folder.js";
 import { git, GitError } from "./run.js";
@@ -15,24 +16,55 @@ export interface FolderPlaces {
   folder: string;
   /** The server's index of it, where the agent cannot write. */
   indexFile: string;
+  /** The folder of what an overlay is made of; there is none for a checkout. */
+  overlay: string;
+  /** The folder of the lower layers that the project's overlays share. */
+  lowers: string;
 }
+
+type Checkout = Pick<FolderPlaces, "store" | "folder" | "indexFile">;
+
+/** What an overlay's folder is put together from. */
+export interface Layers {
+  /** What was changed, and the folders on the way to it. */
+  upper: string;
+  /** The files of `commit`, which never change. */
+  lower: string;
+  commit: string;
+}
+
+/** How a folder is made: mounted by the kernel, by a process of its own, or written file by file. */
+export type FolderKind = "overlay" | "fuse-overlayfs" | "checkout";
 
 /** Makes and removes folders of agents. */
 export interface FolderDriver {
-  readonly name: "checkout";
+  /** How it makes folders. */
+  readonly name: FolderKind;
   /**
    * Makes `folder` with the files of `commit` and `indexFile` describing them. The folder appears
-   * whole; what is there already is replaced. Throws a GitError (no space, bad commit).
+   * whole; what is there already is replaced. Answers how it was made. Throws a GitError (bad commit) or
+   * what the system says (no space), and then leaves nothing.
    */
-  create(input: FolderPlaces & { commit: string }): Promise<void>;
-  /** Removes both; nothing there is no error. No process of the agent may be alive. */
-  remove(places: Omit<FolderPlaces, "store">): Promise<void>;
+  create(input: FolderPlaces & { commit: string }): Promise<FolderKind>;
+  /**
+   * Removes all that belongs to the folder; nothing there is no error. No process of the agent may be
+   * alive.
+   */
+  remove(places: FolderPlaces): Promise<void>;
+  /**
+   * Has the folder be where the agent and the server look for it, and tells its layers; null for one
+   * that has none. To be called before a folder is read or written, by whoever works on it alone.
+   * Throws a MountError, having changed nothing.
+   */
+  open(places: FolderPlaces): Promise<Layers | null>;
   /**
    * Gives the whole folder to whom the agent's commands run as, before they do. Throws what the system
    * says, EPERM where the server may not give files away, ENOENT without a folder. No process of the
    * agent may be alive.
    */
-  giveTo(places: Omit<FolderPlaces, "store">, owner: Owner): Promise<void>;
+  giveTo(places: FolderPlaces, owner: Owner): Promise<void>;
+  /** The bytes on the disk that the folder alone takes up; 0 where there is none. */
+  measure(places: FolderPlaces): Promise<number>;
 }
 
 /** A folder has unsaved work that moving it to another commit would destroy; nothing was changed. */
@@ -62,16 +94,27 @@ export async function assertFolder(folder: string): Promise<void> {
   if (stats === null || !stats.isDirectory()) throw new FolderMissingError();
 }
 
-const PARALLEL_CHECKOUT = [["checkout.workers", "2"]] as const;
+/** Of files in layers, links and being given away change stat data that says nothing of the content. */
+export const LAYERED = [
+  ["core.trustCtime", "false"],
+  ["core.checkStat", "minimal"],
+] as const;
+/** How git writes many files. */
+export const CHECKOUT = [["checkout.workers", "2"]] as const;
 
 /**
  * Plain files written by git from the store. The folder holds no `.git`: its index lives outside,
  * owned by the server, and stays valid when the finished folder is renamed into place.
  */
-export const checkoutDriver: FolderDriver = {
+export const checkoutDriver = {
   name: "checkout",
 
-  async create({ store, commit, folder, indexFile }) {
+  async create({
+    store,
+    commit,
+    folder,
+    indexFile,
+  }: Checkout & { commit: string }): Promise<FolderKind> {
     assertOid(commit);
     await mkdir(dirname(indexFile), { recursive: true });
     await removeLeftovers(indexFile, "creating");
@@ -84,7 +127,7 @@ export const checkoutDriver: FolderDriver = {
           gitDir: store,
           workTree: aside,
           indexFile: newIndex,
-          config: PARALLEL_CHECKOUT,
+          config: CHECKOUT,
           timeoutMs: 10 * 60_000,
         });
         old = await moveAway(folder);
@@ -94,21 +137,29 @@ export const checkoutDriver: FolderDriver = {
       await removeTree(newIndex);
       if (old !== null) await removeTree(old);
     }
+    return "checkout";
   },
 
-  async remove({ folder, indexFile }) {
-    const old = await moveAway(folder);
-    await removeTree(indexFile);
-    await removeTree(`${indexFile}.lock`);
-    if (old !== null) await removeTree(old);
-    await removeLeftovers(folder, "removing");
-    await removeLeftovers(folder, "creating");
-    await removeLeftovers(indexFile, "creating");
-    await removeLeftovers(indexFile, "next");
-  },
+  remove: removeFolder,
 
-  giveTo: ({ folder }, owner) => giveFolder(folder, owner),
-};
+  open: async () => null,
+
+  giveTo: ({ folder }: Checkout, owner: Owner) => giveFolder(folder, owner),
+
+  measure: ({ folder }: Checkout) => measureTree(folder),
+} as const satisfies FolderDriver;
+
+/** Removes a folder of plain files and its index, and what was cut off beside them. */
+export async function removeFolder({ folder, indexFile }: Omit<Checkout, "store">): Promise<void> {
+  const old = await moveAway(folder);
+  await removeTree(indexFile);
+  await removeTree(`${indexFile}.lock`);
+  if (old !== null) await removeTree(old);
+  await removeLeftovers(folder, "removing");
+  await removeLeftovers(folder, "creating");
+  await removeLeftovers(indexFile, "creating");
+  await removeLeftovers(indexFile, "next");
+}
 
 /** Renames `folder`, so that it is gone at once; answers the new name, null where nothing is. */
 async function moveAway(folder: string): Promise<string | null> {
@@ -137,18 +188,22 @@ export async function syncFolder(input: {
   fromCommit: string;
   toCommit: string;
   force?: boolean;
+  /** As the driver's `open`; not needed for a checkout. */
+  open?: () => Promise<Layers | null>;
 }): Promise<void> {
   const { store, folder, indexFile, fromCommit, toCommit, force = false } = input;
   assertOid(fromCommit);
   assertOid(toCommit);
+  const layers = (await input.open?.()) ?? null;
   await assertFolder(folder);
   const args = force
     ? ["read-tree", "--reset", "-u", toCommit]
     : ["read-tree", "-m", "-u", fromCommit, toCommit];
-  const options = { gitDir: store, workTree: folder, indexFile, timeoutMs: 10 * 60_000 };
+  const config = layers === null ? CHECKOUT : [...CHECKOUT, ...LAYERED];
+  const options = { gitDir: store, workTree: folder, indexFile, config, timeoutMs: 10 * 60_000 };
   const move = async (): Promise<string | null> => {
     try {
-      await git(args, { ...options, config: PARALLEL_CHECKOUT });
+      await git(args, options);
       return null;
     } catch (error) {
       if (!(error instanceof GitError) || error.reason !== "exit") throw error;

@@ -7,13 +7,14 @@ import { copyFile, link, rename } from "node:fs/promises";
 import { PassThrough } from "node:stream";
 import { asideName, removeLeftovers, removeTree } from "./build-aside.js";
 import { diffIndex, type DiffStats } from "./diff.js";
-import { assertFolder } from "./folder.js";
+import { assertFolder, type Layers } from "./folder.js";
 import { FileTooLargeError, MAX_FILE_BYTES, NestedRepositoryError } from "./path-errors.js";
 import { fileIds, repairIndex } from "./repair-index.js";
 import { git, GitError, type GitOptions } from "./run.js";
 import { displayPath, SafeFolder, type Found } from "./safe-folder.js";
 import { scanEntries } from "./scan-objects.js";
 import type { TokenScan } from "./token-scan.js";
+import { findTouched } from "./touched-paths.js";
 import { inputOf, takePaths, updateIndex, writeTree, type IndexOptions } from "./update-index.js";
 
 export { FolderMissingError, syncFolder, UnsavedChangesError } from "./folder.js";
@@ -45,6 +46,8 @@ export interface SnapshotInput {
   store: string;
   folder: string;
   indexFile: string;
+  /** As the driver's `open`; not needed for a checkout. */
+  open?: () => Promise<Layers | null>;
   /** The tree to compare with; without it, what the index held before. */
   parentTree?: string;
   /** Bytes of a file that are accepted at most; 100 MiB by default. */
@@ -83,6 +86,7 @@ export async function snapshotFolder(input: SnapshotInput): Promise<Snapshot> {
 
 async function snapshotOnce(input: SnapshotInput): Promise<Snapshot> {
   const { store, folder, indexFile, signal } = input;
+  const layers = (await input.open?.()) ?? null;
   await assertFolder(folder);
   const options = {
     gitDir: store,
@@ -95,17 +99,19 @@ async function snapshotOnce(input: SnapshotInput): Promise<Snapshot> {
   };
   const current = { ...options, indexFile };
   const parentTree = input.parentTree ?? (await writeTree(current));
-  const scans = [findDiffering(current), findUntracked(current)] as const;
-  const [differing, untracked] = scans;
-  untracked.catch(() => undefined);
   // The first scan ends well before the second: git begins to take what it found.
-  if ((await differing).paths.length === 0 && (await untracked).paths.length === 0) {
-    const [tree, { skipped }] = [await writeTree(current), await untracked];
+  const scans: Promise<Scan>[] =
+    layers === null
+      ? [findDiffering(current), findUntracked(current)]
+      : [scanLayers(folder, layers, current)];
+  for (const scan of scans) scan.catch(() => undefined);
+  if (!(await findsAnything(scans))) {
+    const [tree, found] = [await writeTree(current), await Promise.all(scans)];
     // An earlier snapshot took what differs, and nobody may have looked through it.
     if (input.scan && tree !== parentTree) {
       await scanEntries(current, (await diffIndex(current, parentTree)).entries, input.scan);
     }
-    return { tree, changed: tree !== parentTree, skipped };
+    return { tree, changed: tree !== parentTree, skipped: found.flatMap(({ skipped }) => skipped) };
   }
   const copy = asideName(indexFile, "next");
   try {
@@ -119,6 +125,14 @@ async function snapshotOnce(input: SnapshotInput): Promise<Snapshot> {
     await removeTree(`${copy}.lock`);
     throw error;
   }
+}
+
+async function findsAnything(scans: readonly Promise<Scan>[]): Promise<boolean> {
+  for (const scan of scans) {
+    const { paths, gone } = await scan;
+    if (paths.length > 0 || (gone?.length ?? 0) > 0) return true;
+  }
+  return false;
 }
 
 /** Brings an index up to what the scans find, and says how its tree differs from the parent's. */
@@ -176,8 +190,9 @@ async function givePaths(
   const taken: string[] = [];
   try {
     for (const scan of scans) {
-      const { paths, skipped } = await scan;
-      const plan = await inspect(safe, paths, maxFileBytes);
+      const found = await scan;
+      const { paths, skipped } = found;
+      const plan = await inspect(safe, found, maxFileBytes);
       taking.write(inputOf(plan.take));
       taken.push(...plan.take);
       all.paths.push(...paths);
@@ -196,6 +211,17 @@ async function givePaths(
 interface Scan {
   paths: string[];
   skipped: SkippedPath[];
+  /** Of layers: what the index may have and the folder has not. */
+  gone?: string[];
+  /** Of layers: the places of submodules. */
+  submodules?: ReadonlySet<string>;
+}
+
+/** The paths at which an overlay's folder and the index may differ. */
+async function scanLayers(folder: string, layers: Layers, options: GitOptions): Promise<Scan> {
+  const { unreadable, ...touched } = await findTouched(folder, layers, options);
+  const skipped = unreadable.map((path) => displayPath(path));
+  return { ...touched, skipped: skipped.map((path) => ({ path, reason: "unreadable" })) };
 }
 
 /** The tracked paths where folder and index differ. Reads no file's content. */
@@ -229,15 +255,18 @@ async function findUntracked(options: GitOptions): Promise<Scan> {
 /** Looks at each path without following anything: what git may take, and what is to be dropped. */
 async function inspect(
   safe: SafeFolder,
-  paths: readonly string[],
+  { paths, gone, submodules }: Scan,
   maxFileBytes: number,
 ): Promise<{ take: string[]; drop: string[]; skipped: SkippedPath[] }> {
   const take: string[] = [];
-  const drop: string[] = [];
+  const drop = [...(gone ?? [])];
   const skipped: SkippedPath[] = [];
   for (const path of paths) {
     const found: Found = await safe.find(path);
-    if (found.kind === "gone" || found.kind === "folder" || found.kind === "link") {
+    if (gone !== undefined && (found.kind === "gone" || found.kind === "folder")) {
+      // Layers tell of more than the index has: git would miss it there.
+      if (found.kind === "gone" || submodules?.has(path) !== true) drop.push(path);
+    } else if (found.kind === "gone" || found.kind === "folder" || found.kind === "link") {
       // git refuses to look behind a link, also to see that nothing is there any more.
       (found.kind === "gone" && found.behindLink ? drop : take).push(path);
     } else if (found.kind !== "file") {

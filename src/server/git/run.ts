@@ -37,6 +37,8 @@ export interface GitOptions {
   protocols?: readonly Protocol[];
   /** Milliseconds until the process group is killed; 60 000 by default, 0 for never. */
   timeoutMs?: number;
+  /** False for the commands that know no literal paths, which a path may then not begin as (`:`). */
+  literalPaths?: false;
   /** Bytes of standard output that are accepted; 64 MiB by default. `spawnGit` has no limit. */
   maxOutputBytes?: number;
   /**

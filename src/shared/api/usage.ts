@@ -38,6 +38,21 @@ export const dayUsage = z.strictObject({
 });
 export type DayUsage = z.output<typeof dayUsage>;
 
+const diskOf = {
+  /** Of workspaces: their own folders; overlays of a project share the rest, which is its layers'. */
+  workspaces_bytes: z.number(),
+  repositories_bytes: z.number(),
+  layers_bytes: z.number(),
+  /** When the oldest of the figures was measured; null while there is none. */
+  measured_at: timestamp.nullable(),
+};
+export const diskUsage = z.strictObject({
+  ...diskOf,
+  /** The largest first. */
+  projects: z.array(z.strictObject({ project_id: id, project_name: z.string(), ...diskOf })),
+});
+export type DiskUsage = z.output<typeof diskUsage>;
+
 /** A UTC calendar month, such as `2026-10`. */
 export const period = z
   .string("must be a month")
@@ -90,6 +105,14 @@ export const usage = {
     response: usageFigures.extend({
       rows: z.array(z.union([agentUsage, projectUsage, dayUsage])).optional(),
     }),
+  }),
+  disk: endpoint({
+    method: "GET",
+    path: "/api/v1/organizations/{org_id}/disk-usage",
+    access: "org:read",
+    summary: "What the organization's workspaces and repositories take up on the server's disk",
+    params: orgParams,
+    response: diskUsage,
   }),
   statements: endpoint({
     method: "GET",

@@ -47,6 +47,13 @@ export const workspace = z.strictObject({
   behind: z.number().int().nullable(),
   status: z.enum(["creating", "active", "merging", "archived", "failed"]),
   error: z.string().nullable(),
+  /** How its folder was made, while it has one: mounted over files that are shared, or written out. */
+  folder_driver: z.enum(["overlay", "fuse-overlayfs", "checkout"]).nullable(),
+  /**
+   * What the folder alone takes up on the disk: of an overlay, what differs from the shared files. Null
+   * until it is measured, and while there is none.
+   */
+  disk: z.strictObject({ bytes: z.number(), measured_at: timestamp }).nullable(),
   /** While it is archived: since when, and until when it can be restored at least. */
   archived_at: timestamp.nullable(),
   retention_ends_at: timestamp.nullable(),

@@ -1,4 +1,4 @@
-import { readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { readFile, readdir, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Agent } from "#shared/api/agents.js";
@@ -17,6 +17,7 @@ import {
   mergeIntoBase,
   writeFiles,
 } from "#test/factories.js";
+import { loseFolder } from "#test/folder-drivers.js";
 import { git, inStore, storeOf } from "#test/git.js";
 import { asOperator } from "#test/operator.js";
 
@@ -137,7 +138,9 @@ describe("a push to a workspace's branch", () => {
       "update runs set status = 'stopped', ended_at = now() where agent_id = $1",
       [agent.id],
     );
-    await rm(folderOf(workspace), { recursive: true });
+    await loseFolder(folderOf(workspace));
+    // An overlay would be put together again, but not where a link is in its place.
+    await symlink("elsewhere", folderOf(workspace));
     expect((await clone.push(branch)).stderr).toContain("folder is gone");
     expect(await commits()).toEqual([]);
   });

@@ -1,13 +1,18 @@
 import type { FastifyInstance } from "fastify";
 import type { Database } from "../../db/connect.js";
 import { gitVersion } from "../../git/run.js";
+import type { FolderKind } from "../../git/folder.js";
 import type { SandboxReport } from "../../sandbox/sandbox.js";
 
 /**
  * `/healthz`: the process answers. `/readyz`: the database and git do, too; and what commands of agents
- * are held to here, without which everything else is ready all the same.
+ * are held to here and how their folders are made, without which everything else is ready all the same.
  */
-export function mountHealth(app: FastifyInstance, db: Database, sandbox: SandboxReport): void {
+export function mountHealth(
+  app: FastifyInstance,
+  db: Database,
+  machine: { sandbox: SandboxReport; folder_driver: FolderKind },
+): void {
   app.get("/healthz", async () => ({ status: "ok" }));
   app.get("/readyz", async (_request, reply) => {
     const [database, git] = await Promise.all([
@@ -17,7 +22,7 @@ export function mountHealth(app: FastifyInstance, db: Database, sandbox: Sandbox
     const ready = database && git;
     return reply
       .code(ready ? 200 : 503)
-      .send({ status: ready ? "ready" : "not ready", database, git, sandbox });
+      .send({ status: ready ? "ready" : "not ready", database, git, ...machine });
   });
 }
 

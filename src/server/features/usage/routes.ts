@@ -1,12 +1,15 @@
 import type { usage } from "#shared/api/usage.js";
 import { sendCsv, wantsCsv } from "../../http/csv.js";
 import type { Handlers } from "../../http/mount.js";
+import { readDiskUsage } from "../disk-usage/service.js";
+import type { WorkspaceDeps } from "../workspaces/service.js";
 import { statementsTable, statementTable, usageTable } from "./tables.js";
 import { listStatements, readStatement, readUsage, reportUsage } from "./service.js";
 import { notFound } from "../../errors.js";
 
-export function usageHandlers(): Handlers<typeof usage> {
+export function usageHandlers(workspaces: WorkspaceDeps): Handlers<typeof usage> {
   return {
+    disk: (context) => readDiskUsage(workspaces, context),
     get: async (context, { query: { by, period, format } }) => {
       const { request, reply } = context;
       reply.header("vary", "Accept");

@@ -1,6 +1,6 @@
 import { serverItself, type Origin } from "../../db/audit.js";
 import { lockOrganization } from "../../db/tenant.js";
-import { AppError } from "../../errors.js";
+import { AppError, isNoSpace } from "../../errors.js";
 import { FolderMissingError, assertFolder } from "../../git/folder.js";
 import { deleteRef, resolveCommit, updateRefs, type RefUpdate } from "../../git/repository.js";
 import type { OrgContext } from "../../http/mount.js";
@@ -13,6 +13,7 @@ import {
   hasFolder,
   placesOf,
   requireWorkspace,
+  withFolderErrors,
   workspaceLock,
   type WorkspaceDeps,
 } from "./workspace.js";
@@ -90,8 +91,10 @@ async function archiveUnderLock(
 /** Commits what is unsaved, whatever the settings say; a folder that is gone holds nothing to save. */
 async function saveUnderLock(deps: WorkspaceDeps, orgId: string, agentId: string): Promise<void> {
   const workspace = await activeUnderLock(deps, orgId, agentId);
+  const places = placesOf(deps, workspace);
   try {
-    await assertFolder(placesOf(deps, workspace).folder);
+    await withFolderErrors(() => places.open());
+    await assertFolder(places.folder);
   } catch (error) {
     if (error instanceof FolderMissingError) return;
     throw error;
@@ -239,20 +242,28 @@ export async function finishRestoring(
     const places = placesOf(deps, workspace);
     const branch = branchRef(workspace.branch_name);
     const hidden = archiveRef(agentId, archive.id);
+    const restored: Parameters<typeof repository.updateWorkspace>[2] = {
+      status: "active",
+      archive_id: null,
+    };
     try {
       await moveRef(places.store, archive.tip, { from: hidden, to: branch });
-      if (hasFolder(workspace)) await deps.driver.create({ ...places, commit: archive.tip });
+      if (hasFolder(workspace)) {
+        restored.folder_driver = await deps.driver.create({ ...places, commit: archive.tip });
+      }
     } catch (error) {
       await deps.driver.remove(places);
       await moveRef(places.store, archive.tip, { from: branch, to: hidden });
-      const reason = "The folder could not be made; whoever runs the server finds why in its log.";
+      const reason = isNoSpace(error)
+        ? "The server's disk is full; free some space, and restore the workspace again."
+        : "The folder could not be made; whoever runs the server finds why in its log.";
       await deps.db.tenant(orgId, (tx) =>
         repository.updateWorkspace(tx, agentId, { status: "archived", error: reason }),
       );
       throw error;
     }
     await deps.db.change(orgId, origin, async (tx, tell) => {
-      await repository.updateWorkspace(tx, agentId, { status: "active", archive_id: null });
+      await repository.updateWorkspace(tx, agentId, restored);
       await archives.deleteArchive(tx, archive.id);
       tell({ action: "workspace.restored", target: targetOf(workspace) });
     });

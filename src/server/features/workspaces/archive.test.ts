@@ -25,6 +25,7 @@ import {
   mergeIntoBase,
   writeFiles,
 } from "#test/factories.js";
+import { describeFolders, loseFolder } from "#test/folder-drivers.js";
 import { git, inStore } from "#test/git.js";
 import { noLeaks } from "#test/no-leaks.js";
 import { asOperator } from "#test/operator.js";
@@ -32,14 +33,14 @@ import { checkoutDriver } from "../../git/folder.js";
 import { storageIn } from "../../storage.js";
 import { endRetentions } from "./end-retention.js";
 
-describe("archived workspaces", () => {
+describeFolders("archived workspaces", (driver) => {
   let app: TestApp;
   let owner: TestPerson;
   let orgId: string;
   let project: Project;
   let workspace: Workspace;
   beforeAll(async () => {
-    app = await startTestApp();
+    app = await startTestApp({ OMOI_FOLDER_DRIVER: driver });
     owner = await app.person("owner");
     orgId = (await makeOrganization(owner)).id;
   });
@@ -145,7 +146,7 @@ describe("archived workspaces", () => {
 
   test("a folder that is gone has nothing to save", async () => {
     const { commit_sha } = await commitFiles(owner, workspace, { "b.txt": "b\n" });
-    await rm(folderOf(workspace), { recursive: true });
+    await loseFolder(folderOf(workspace));
     await archive();
     expect((await restore()).data.head_commit).toBe(commit_sha);
     expect(await readFile(join(folderOf(workspace), "b.txt"), "utf8")).toBe("b\n");

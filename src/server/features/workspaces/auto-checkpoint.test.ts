@@ -14,10 +14,11 @@ import {
 } from "#test/factories.js";
 import { git } from "#test/git.js";
 import { asOperator } from "#test/operator.js";
-import { checkoutDriver } from "../../git/folder.js";
 import { noLeaks } from "#test/no-leaks.js";
+import type { FolderDriver } from "../../git/folder.js";
 import { storageIn } from "../../storage.js";
 import { checkpointAtEndOfRun, checkpointDue } from "./auto-checkpoint.js";
+import { openDriver } from "./open-driver.js";
 import { workspaceLock, type WorkspaceDeps } from "./workspace.js";
 
 const log = pino({ level: "silent" });
@@ -25,6 +26,7 @@ const log = pino({ level: "silent" });
 /** The server looks by itself too: what is due may be in its hands when a test asks for it. */
 describe("checkpoints that nobody asks for", () => {
   let app: TestApp;
+  let driver: FolderDriver;
   let owner: TestPerson;
   let orgId: string;
   let agent: Agent;
@@ -32,6 +34,7 @@ describe("checkpoints that nobody asks for", () => {
   let params: { agent_id: string };
   beforeAll(async () => {
     app = await startTestApp();
+    driver = await openDriver(app.config, storageIn(app.dataDir), log);
     owner = await app.person("owner");
   });
   afterAll(() => app.close());
@@ -45,7 +48,7 @@ describe("checkpoints that nobody asks for", () => {
   const depsOf = (of: TestApp): WorkspaceDeps => ({
     db: of.db,
     storage: storageIn(of.dataDir),
-    driver: checkoutDriver,
+    driver,
     leaks: noLeaks,
   });
   const commits = async () => (await owner.api.workspaces.commits({ params })).data;

@@ -1,6 +1,6 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
 import {
   commitFiles,
@@ -11,15 +11,16 @@ import {
   makeWorkspace,
   writeFiles,
 } from "#test/factories.js";
+import { describeFolders } from "#test/folder-drivers.js";
 import { inStore } from "#test/git.js";
 import { fieldsOf, send } from "#test/raw.js";
 
-describe("commits of a workspace", () => {
+describeFolders("commits of a workspace", (driver) => {
   let app: TestApp;
   let owner: TestPerson;
   let orgId: string;
   beforeAll(async () => {
-    app = await startTestApp();
+    app = await startTestApp({ OMOI_FOLDER_DRIVER: driver });
     owner = await app.person("owner");
     orgId = (await makeOrganization(owner)).id;
   });

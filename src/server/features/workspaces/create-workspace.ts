@@ -1,7 +1,7 @@
 import type { MergeStrategy, Workspace } from "#shared/api/workspaces.js";
 import { differences } from "../../db/audit.js";
 import { lockOrganization } from "../../db/tenant.js";
-import { AppError, invalidField, notFound } from "../../errors.js";
+import { AppError, invalidField, isNoSpace, notFound } from "../../errors.js";
 import { RefMovedError, resolveCommit, resolveTree, updateRef } from "../../git/repository.js";
 import type { OrgContext } from "../../http/mount.js";
 import { isAlive } from "./archive-repository.js";
@@ -108,7 +108,9 @@ export async function finishWorkspace(
       const treeing = resolveTree(places.store, start);
       treeing.catch(() => {});
       if (existing === null) await updateRef(places.store, ref, start, null);
-      if (hasFolder(workspace)) await deps.driver.create({ ...places, commit: start });
+      const made = hasFolder(workspace)
+        ? { folder_driver: await deps.driver.create({ ...places, commit: start }) }
+        : {};
       const tree = await treeing;
       await db.tenant(orgId, (tx) =>
         repository.updateWorkspace(tx, agentId, {
@@ -117,15 +119,18 @@ export async function finishWorkspace(
           parent_commit: start,
           head_commit: start,
           head_tree: tree,
+          ...made,
         }),
       );
     } catch (error) {
       const reason =
         error instanceof AppError
           ? error.message
-          : error instanceof RefMovedError
-            ? "The branch appeared meanwhile; try again."
-            : "The folder could not be made; whoever runs the server finds why in its log.";
+          : isNoSpace(error)
+            ? "The server's disk is full; free some space, and create the workspace again."
+            : error instanceof RefMovedError
+              ? "The branch appeared meanwhile; try again."
+              : "The folder could not be made; whoever runs the server finds why in its log.";
       await db.tenant(orgId, (tx) =>
         repository.updateWorkspace(tx, agentId, { status: "failed", error: reason }),
       );

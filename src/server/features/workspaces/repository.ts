@@ -3,6 +3,7 @@ import { alias } from "drizzle-orm/pg-core";
 import type { MergeStrategy, Workspace } from "#shared/api/workspaces.js";
 import type { ErrorCode } from "#shared/errors.js";
 import type { Queryable } from "../../db/connect.js";
+import type { FolderKind } from "../../git/folder.js";
 import {
   agents,
   archives,
@@ -10,6 +11,7 @@ import {
   merges,
   projects,
   workspaceCommits,
+  workspaceDiskUsage,
   workspaces,
 } from "../../db/tables.js";
 
@@ -30,6 +32,9 @@ const workspaceColumns = {
   head_tree: workspaces.head_tree,
   status: workspaces.status,
   error: workspaces.error,
+  disk_bytes: workspaceDiskUsage.bytes,
+  disk_measured_at: workspaceDiskUsage.measured_at,
+  folder_driver: workspaces.folder_driver,
   archive_id: archives.id,
   archived_at: archives.archived_at,
   retention_ends_at: sql<
@@ -68,6 +73,11 @@ export type WorkspaceRow = {
   /** As the API shows it; further: acts under way, and `expired` once its archive is gone. */
   status: Workspace["status"] | "archiving" | "restoring" | "expired";
   error: string | null;
+  /** What its folder took up when that was measured last. */
+  disk_bytes: number | null;
+  disk_measured_at: string | null;
+  /** How its folder was made, while it has one. */
+  folder_driver: FolderKind;
   /** What can be restored, while it is archived. */
   archive_id: string | null;
   archived_at: string | null;
@@ -96,6 +106,7 @@ export async function findWorkspace(
     .innerJoin(agents, eq(agents.id, workspaces.agent_id))
     .leftJoin(parents, eq(parents.id, workspaces.parent_agent_id))
     .leftJoin(archives, eq(archives.id, workspaces.archive_id))
+    .leftJoin(workspaceDiskUsage, eq(workspaceDiskUsage.agent_id, workspaces.agent_id))
     .leftJoin(checkpointLooks, eq(checkpointLooks.agent_id, workspaces.agent_id))
     .where(eq(workspaces.agent_id, agentId));
   return row;
@@ -200,6 +211,7 @@ export async function updateWorkspace(
       | "status"
       | "error"
       | "archive_id"
+      | "folder_driver"
       | "merge_strategy"
       | "auto_checkpoint"
       | "checkpoint_interval_minutes"
@@ -238,6 +250,14 @@ export async function listUnfinished(db: Queryable) {
     .where(eq(merges.state, "pending"))
     .orderBy(asc(merges.created_at));
   return { acts, commits, merges: unfinishedMerges };
+}
+
+/** The workspaces whose folders are mounted, or should be. Needs system work. */
+export async function listOverlays(db: Queryable): Promise<{ org_id: string; agent_id: string }[]> {
+  return db
+    .select({ org_id: workspaces.org_id, agent_id: workspaces.agent_id })
+    .from(workspaces)
+    .where(and(ne(workspaces.folder_driver, "checkout"), eq(workspaces.status, "active")));
 }
 
 /** The agents whose workspaces of a project may have a folder. */

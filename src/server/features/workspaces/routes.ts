@@ -3,6 +3,7 @@ import type { Merge, workspaces } from "#shared/api/workspaces.js";
 import { notFound } from "../../errors.js";
 import type { Handlers, OrgContext } from "../../http/mount.js";
 import { decodeCursor, decodeNameCursor, pageOf } from "../../http/pagination.js";
+import { refreshWorkspace } from "../disk-usage/service.js";
 import { archiveWorkspace, restoreWorkspace } from "./archive-workspace.js";
 import * as commits from "./commit-repository.js";
 import { commitWorkspace } from "./commit-workspace.js";
@@ -41,7 +42,12 @@ export function workspaceHandlers(deps: WorkspaceDeps): Handlers<typeof workspac
     },
     create: (context, { params, body }) =>
       createWorkspace(deps, context, params.agent_id, body ?? {}),
-    get: (context, { params }) => readWorkspace(deps, context, params.agent_id),
+    get: async (context, { params }) => {
+      const { agent_id } = params;
+      const { status, disk_measured_at } = await context.tx((tx) => requireWorkspace(tx, agent_id));
+      if (status === "active") await refreshWorkspace(deps, context, agent_id, disk_measured_at);
+      return readWorkspace(deps, context, agent_id);
+    },
     update: (context, { params, body }) => updateWorkspace(deps, context, params.agent_id, body),
     archive: async (context, { params }) => {
       await archiveWorkspace(deps, context, params.agent_id);

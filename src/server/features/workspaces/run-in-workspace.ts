@@ -33,7 +33,10 @@ export function withWorkspaceToRun<Result>(
       );
     }
     const places = placesOf(deps, workspace);
-    await withFolderErrors(() => assertFolder(places.folder));
+    await withFolderErrors(async () => {
+      await places.open();
+      await assertFolder(places.folder);
+    });
     if (uid !== null && uid !== process.getuid?.()) {
       await deps.driver.giveTo(places, { uid, gid: uid });
     }

@@ -19,6 +19,7 @@ import {
   auditedFields,
   auditTarget,
   branchRef,
+  hasFolder,
   placesOf,
   readWorkspace,
   requireWorkspace,
@@ -180,4 +181,15 @@ export async function settleWorkspaces(deps: WorkspaceDeps, log: Logger): Promis
     const finish = { creating: finishWorkspace, archiving: finishArchiving }[status as "creating"];
     await settle("a workspace", () => (finish ?? finishRestoring)(deps, org_id, agent_id));
   }
+}
+
+/** The bytes on the disk that the agent's folder alone takes up; null where it has none. */
+export async function measureFolder(
+  deps: WorkspaceDeps,
+  orgId: string,
+  agentId: string,
+): Promise<number | null> {
+  const workspace = await deps.db.tenant(orgId, (tx) => repository.findWorkspace(tx, agentId));
+  if (workspace?.status !== "active" || !hasFolder(workspace)) return null;
+  return deps.driver.measure(placesOf(deps, workspace));
 }

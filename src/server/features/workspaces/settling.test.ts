@@ -1,4 +1,4 @@
-import { readdir, readFile, rm } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Project } from "#shared/api/projects.js";
@@ -12,6 +12,7 @@ import {
   makeWorkspace,
   mergeIntoBase,
 } from "#test/factories.js";
+import { loseFolder } from "#test/folder-drivers.js";
 import { inStore } from "#test/git.js";
 import { asOperator } from "#test/operator.js";
 import { workspaceLock } from "./workspace.js";
@@ -156,7 +157,7 @@ describe("what a killed process left in between", () => {
         await inStore(app, project, "update-ref", "-d", `refs/heads/${workspace.branch_name}`);
       }
       if (there !== "the branch and the folder") {
-        await rm(folderOf(workspace), { recursive: true });
+        await loseFolder(folderOf(workspace));
       }
       await refusal(owner.api.workspaces.changes({ params: at() }), 409, "workspace_not_active");
       await restart();

@@ -1,6 +1,6 @@
 import { chmod, readdir, readFile, rm, stat, symlink } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import type { Project } from "#shared/api/projects.js";
 import type { Merge, Workspace } from "#shared/api/workspaces.js";
 import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
@@ -13,12 +13,13 @@ import {
   mergeIntoBase,
   writeFiles,
 } from "#test/factories.js";
+import { describeFolders } from "#test/folder-drivers.js";
 import { git, inStore, storeOf } from "#test/git.js";
 import { asOperator } from "#test/operator.js";
 import { storageIn } from "../../storage.js";
 import { systemRoleIds } from "../../db/migrate.js";
 
-describe("bringing the base branch into a workspace", () => {
+describeFolders("bringing the base branch into a workspace", (driver) => {
   let app: TestApp;
   let owner: TestPerson;
   let orgId: string;
@@ -26,7 +27,7 @@ describe("bringing the base branch into a workspace", () => {
   let workspace: Workspace;
   let params: { agent_id: string };
   beforeAll(async () => {
-    app = await startTestApp();
+    app = await startTestApp({ OMOI_FOLDER_DRIVER: driver });
     owner = await app.person("owner");
     orgId = (await makeOrganization(owner)).id;
   });

@@ -1,7 +1,7 @@
 import type { Workspace } from "#shared/api/workspaces.js";
 import type { Database, Queryable } from "../../db/connect.js";
 import { AppError } from "../../errors.js";
-import type { FolderDriver } from "../../git/folder.js";
+import type { FolderDriver, FolderPlaces } from "../../git/folder.js";
 import {
   FolderMissingError,
   PathError,
@@ -13,6 +13,7 @@ import {
 import { FileTooLargeError, NestedRepositoryError } from "../../git/path-errors.js";
 import { countApart } from "../../git/repository.js";
 import type { OrgContext } from "../../http/mount.js";
+import { MountError } from "../../git/mounts.js";
 import type { Storage } from "../../storage.js";
 import type { LeakGuard } from "../api-keys/service.js";
 import * as repository from "./repository.js";
@@ -60,11 +61,15 @@ export const hasFolder = ({ workspace_type }: Pick<WorkspaceRow, "workspace_type
 /** Where a workspace's files and repository lie. */
 export function placesOf(deps: WorkspaceDeps, workspace: WorkspaceRow) {
   const { org_id, project_id, agent_id, agent_name } = workspace;
-  return {
+  const places: FolderPlaces = {
     store: deps.storage.repository(org_id, project_id),
     folder: deps.storage.workspace(org_id, agent_name),
     indexFile: deps.storage.workspaceIndex(org_id, agent_id),
+    overlay: deps.storage.overlay(org_id, agent_id),
+    lowers: deps.storage.lowers(org_id, project_id),
   };
+  /** Has the folder be there; for whoever reads or writes in it, with the workspace's lock. */
+  return { ...places, open: () => deps.driver.open(places) };
 }
 
 /** @throws AppError 404 `workspace_missing`; 410 `workspace_expired` */
@@ -98,6 +103,17 @@ export async function requireActive(tx: Queryable, agentId: string): Promise<Act
     );
   }
   return { ...workspace, head_commit, head_tree, parent_commit };
+}
+
+/** How the folder was made and what it takes up, while there is one that was made whole. */
+function folderOf(row: WorkspaceRow): Pick<Workspace, "folder_driver" | "disk"> {
+  const { status, folder_driver, disk_bytes, disk_measured_at } = row;
+  if (!hasFolder(row) || (status !== "active" && status !== "merging")) {
+    return { folder_driver: null, disk: null };
+  }
+  const isMeasured = disk_bytes !== null && disk_measured_at !== null;
+  const disk = isMeasured ? { bytes: disk_bytes, measured_at: disk_measured_at } : null;
+  return { folder_driver, disk };
 }
 
 /** Acts under way are shown as what they lead to. */
@@ -139,6 +155,7 @@ export async function readWorkspace(
     behind: apart?.other ?? null,
     status: shownStatus(row.status),
     error: row.error,
+    ...folderOf(row),
     archived_at: row.archived_at,
     retention_ends_at: row.retention_ends_at,
     checkpoint_error: checkpointErrorOf(row),
@@ -185,6 +202,13 @@ export async function withFolderErrors<Result>(work: () => Promise<Result>): Pro
       throw new AppError(
         "workspace_not_active",
         "The workspace's folder is gone or is no folder; its commits are safe in its branch.",
+      );
+    }
+    if (error instanceof MountError) {
+      throw new AppError(
+        "folder_unavailable",
+        `The folder cannot be mounted on this machine (${error.message}); nothing in it is lost. ` +
+          "Whoever runs the server makes mounting possible again.",
       );
     }
     if (error instanceof NestedRepositoryError) {

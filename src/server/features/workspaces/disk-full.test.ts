@@ -1,0 +1,150 @@
+import { execFileSync } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { mkdtemp, open, readFile, rm, statfs } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import type { Project } from "#shared/api/projects.js";
+import type { Workspace } from "#shared/api/workspaces.js";
+import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
+import {
+  commitFiles,
+  folderOf,
+  makeAgent,
+  makeOrganization,
+  makeProject,
+  makeWorkspace,
+  writeFiles,
+} from "#test/factories.js";
+import { removeDataFolder } from "#test/data-folder.js";
+import { describeFolders } from "#test/folder-drivers.js";
+import { git, inStore, storeOf } from "#test/git.js";
+
+const MiB = 1024 * 1024;
+
+/** A small file system to fill; why there is none where nothing may be mounted. */
+function mountSmall(folder: string): string | null {
+  try {
+    execFileSync("mount", ["-t", "tmpfs", "-o", "size=48m,mode=755", "omoi-test", folder], {
+      stdio: "pipe",
+    });
+    return null;
+  } catch (error) {
+    return (error as Error).message.split("\n", 1)[0] ?? "mount failed";
+  }
+}
+
+async function whyNot(): Promise<string | null> {
+  const folder = await mkdtemp(join(tmpdir(), "omoi-small-"));
+  const reason = mountSmall(folder);
+  await removeDataFolder(folder).catch(() => {});
+  if (reason === null) execFileSync("umount", [folder]);
+  await rm(folder, { recursive: true, force: true });
+  return reason;
+}
+const reason = await whyNot();
+
+describe.skipIf(reason !== null)(`a disk that is full ${reason ?? ""}`, () => {
+  describeFolders("workspaces", (driver) => {
+    let dataDir: string;
+    let app: TestApp;
+    let owner: TestPerson;
+    let project: Project;
+    let workspace: Workspace;
+    beforeEach(async () => {
+      dataDir = await mkdtemp(join(tmpdir(), "omoi-small-"));
+      mountSmall(dataDir);
+      app = await startTestApp({ OMOI_DATA_DIR: dataDir, OMOI_FOLDER_DRIVER: driver });
+      owner = await app.person("owner");
+      project = await makeProject(owner, (await makeOrganization(owner)).id);
+      ({ workspace } = await makeWorkspace(owner, project.id));
+    });
+    afterEach(async () => {
+      await app.close();
+      // The small file system itself is the last of what is mounted.
+      await removeDataFolder(dataDir).catch(() => {});
+      execFileSync("umount", [dataDir]);
+      await rm(dataDir, { recursive: true });
+    });
+
+    const at = () => ({ agent_id: workspace.agent_id });
+    const commit = () =>
+      owner.api.workspaces.createCommit({ params: at(), body: { commit_type: "checkpoint" } });
+    const read = async () => (await owner.api.workspaces.get({ params: at() })).data;
+
+    /** Leaves so many bytes free, and no more. */
+    async function fill(left = 0): Promise<() => Promise<void>> {
+      const path = join(dataDir, "filler");
+      const file = await open(path, "w");
+      try {
+        for (;;) {
+          const { bavail, bsize } = await statfs(dataDir);
+          const room = bavail * bsize - left;
+          if (room <= 0) break;
+          await file.write(Buffer.alloc(Math.min(room, MiB)));
+        }
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error;
+      }
+      await file.close();
+      return () => rm(path);
+    }
+
+    test("a commit is refused, the workspace is as before, and later nothing is missing", async () => {
+      const { commit_sha } = await commitFiles(owner, workspace, { "a.txt": "a\n" });
+      const content = randomBytes(600_000).toString("hex");
+      await writeFiles(workspace, { "b.txt": content });
+      const free = await fill();
+      const problem = await refusal(commit(), 507, "no_space");
+      expect(problem.detail).toContain("free some space");
+      const before = await read();
+      expect([before.status, before.head_commit, before.counts.commits]).toEqual([
+        "active",
+        commit_sha,
+        1,
+      ]);
+      expect(await readFile(join(folderOf(workspace), "b.txt"), "utf8")).toBe(content);
+      await refusal(commit(), 507, "no_space");
+      await free();
+      expect((await commit()).data).toMatchObject({ created: true, files_changed: 1 });
+      expect(await inStore(app, project, "show", `${workspace.branch_name}:b.txt`)).toBe(content);
+      await git(["--git-dir", storeOf(app, project), "fsck", "--strict", "--no-dangling"]);
+    });
+
+    test("a workspace that could not be made leaves nothing, and can be made again", async () => {
+      await commitFiles(owner, workspace, { "big.bin": randomBytes(3 * MiB).toString("hex") });
+      await owner.api.workspaces.createMerge({ params: at() });
+      const agent = await makeAgent(owner, project.id);
+      const params = { agent_id: agent.id };
+      const free = await fill(2 * MiB);
+      await refusal(owner.api.workspaces.create({ params }), 507, "no_space");
+      const { data: failed } = await owner.api.workspaces.get({ params });
+      expect(failed.status).toBe("failed");
+      expect(failed.error).toContain("disk is full");
+      const { bavail, bsize } = await statfs(dataDir);
+      expect(bavail * bsize).toBeGreaterThan(1.5 * MiB);
+      await free();
+      const { data: made } = await owner.api.workspaces.create({ params });
+      expect(made.status).toBe("active");
+      const big = await readFile(join(folderOf(made), "big.bin"));
+      expect(big.length).toBe(6 * MiB);
+    });
+
+    test("a sync whose files do not fit is finished when there is room", async () => {
+      const { workspace: other } = await makeWorkspace(owner, project.id);
+      const text = randomBytes(2 * MiB).toString("hex");
+      await commitFiles(owner, other, { "big.txt": text });
+      await owner.api.workspaces.createMerge({ params: { agent_id: other.agent_id } });
+      await writeFiles(workspace, { "mine.txt": "mine\n" });
+      await commit();
+      const free = await fill(MiB);
+      await refusal(owner.api.workspaces.sync({ params: at() }), 507, "no_space");
+      await free();
+      expect((await commit()).data.created).toBe(false);
+      expect(await readFile(join(folderOf(workspace), "big.txt"), "utf8")).toBe(text);
+      expect(await readFile(join(folderOf(workspace), "mine.txt"), "utf8")).toBe("mine\n");
+      const { data: merges } = await owner.api.workspaces.merges({ params: at() });
+      expect(merges.map(({ kind }) => kind)).toEqual(["sync"]);
+    });
+  });
+});

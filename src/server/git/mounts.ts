@@ -1,0 +1,91 @@
+/** Mounting overlays: a shared lower layer that never changes, and an upper one that takes the changes. */
+import { lstat, readFile, realpath } from "node:fs/promises";
+import { dirname } from "node:path";
+import { runSystem } from "./system-command.js";
+
+/** By the kernel, which root may have; or by a process for each folder, where only that works. */
+export const overlayKinds = ["overlay", "fuse-overlayfs"] as const;
+export type OverlayKind = (typeof overlayKinds)[number];
+
+/** Something could not be mounted or unmounted; the message says what the system said. */
+export class MountError extends Error {
+  override readonly name = "MountError";
+}
+
+/** The names of the layers in the folder that `mountOverlay` is given. */
+export const layerNames = { lower: "lower/files", upper: "upper", work: "work" } as const;
+
+/**
+ * Mounts the layers below `home` at `folder`. Their names are told relative to `home`, so that no
+ * character of the data folder's path can be taken for an option. Throws a MountError.
+ */
+export async function mountOverlay(kind: OverlayKind, home: string, folder: string): Promise<void> {
+  const { lower, upper, work } = layerNames;
+  const layers = `lowerdir=${lower},upperdir=${upper},workdir=${work}`;
+  if (kind === "overlay") {
+    // Folders can be renamed, and what is in the upper layer is whole: no file's data stays below.
+    const options = `${layers},redirect_dir=on,index=off,metacopy=off,nosuid,nodev`;
+    await system("mount", ["-t", "overlay", "omoi", "-o", options, "--", folder], home);
+  } else {
+    const others = process.getuid?.() === 0 ? ",allow_other" : "";
+    await system("fuse-overlayfs", ["-o", `${layers},nosuid,nodev${others}`, folder], home);
+  }
+}
+
+/**
+ * Takes away what is mounted at `folder`; nothing there is no error. What is still in use disappears
+ * from here at once and is let go of by the system when it is not. Throws a MountError.
+ */
+export async function unmount(folder: string): Promise<void> {
+  for (let attempt = 1; await isMounted(folder); attempt += 1) {
+    const isLazy = attempt > 3;
+    try {
+      if (process.getuid?.() === 0) {
+        await system("umount", [...(isLazy ? ["-l"] : []), "--", folder]);
+      } else {
+        await system("fusermount3", ["-u", ...(isLazy ? ["-z"] : []), "--", folder]);
+      }
+    } catch (error) {
+      if (attempt > 5) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 30 * attempt));
+    }
+  }
+}
+
+/** Whether something is mounted at `folder`, were it by a process that has died. */
+export async function isMounted(folder: string): Promise<boolean> {
+  return (await mountState(folder)) !== "none";
+}
+
+/** What is mounted at `folder`: `dead` where the process that served it has ended. */
+export async function mountState(folder: string): Promise<"none" | "alive" | "dead"> {
+  try {
+    const [own, around] = await Promise.all([lstat(folder), lstat(dirname(folder))]);
+    return own.dev === around.dev ? "none" : "alive";
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "ENOTCONN" ? "dead" : "none";
+  }
+}
+
+/** Where anything is mounted below a folder, the deepest first. */
+export async function listMounts(below: string): Promise<string[]> {
+  const text = await readFile("/proc/self/mountinfo", "utf8").catch(() => "");
+  const points = text.split("\n").map((line) => line.split(" ")[4] ?? "");
+  const root = await realpath(below).catch(() => below);
+  return points
+    .map((point) => point.replace(/\\([0-7]{3})/g, (_, digits) => byte(digits)))
+    .filter((point) => point.startsWith(`${root}/`))
+    .toReversed();
+}
+
+function byte(octal: string): string {
+  return String.fromCharCode(Number.parseInt(octal, 8));
+}
+
+async function system(program: string, args: readonly string[], cwd = "/"): Promise<void> {
+  try {
+    await runSystem(program, args, { cwd });
+  } catch (error) {
+    throw new MountError((error as Error).message, { cause: error });
+  }
+}

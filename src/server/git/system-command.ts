@@ -1,0 +1,37 @@
+/** Programs of the system other than git. */
+import { execFile } from "node:child_process";
+import { promisify } from "node:util";
+import { PATH } from "./environment.js";
+
+const run = promisify(execFile);
+
+/** A program of the system did not do what it was asked; the message holds what it said. */
+export class SystemCommandError extends Error {
+  override readonly name = "SystemCommandError";
+  readonly stderr: string;
+
+  constructor(message: string, stderr: string) {
+    super(message);
+    this.stderr = stderr;
+  }
+}
+
+/**
+ * Runs a program with arguments in a folder to its end; it sees nothing of the server's environment.
+ * Throws a SystemCommandError, also where it is not installed or takes longer than `timeoutMs`.
+ */
+export async function runSystem(
+  program: string,
+  args: readonly string[],
+  { cwd = "/", timeoutMs = 30_000 }: { cwd?: string; timeoutMs?: number } = {},
+): Promise<void> {
+  try {
+    const env = { PATH: `${PATH}:/usr/sbin:/sbin`, LC_ALL: "C" };
+    await run(program, args, { cwd, env, timeout: timeoutMs });
+  } catch (error) {
+    const { stderr = "", code, message } = error as { stderr?: string; code?: unknown } & Error;
+    const said = stderr.trim().split("\n").at(-1) ?? "";
+    const why = said || (code === "ENOENT" ? "not installed" : message);
+    throw new SystemCommandError(`${program}: ${why}`, stderr);
+  }
+}
