@@ -4,6 +4,7 @@ import { join } from "node:path";
 import packageJson from "../package.json" with { type: "json" };
 import { calls } from "./calls.js";
 import { checkpoint } from "./checkpoint.js";
+import { folders } from "./folders.js";
 import { command, inFolder, type Benchmark, type Row } from "./harness.js";
 import { keys } from "./keys.js";
 import { organizations } from "./organizations.js";
@@ -31,6 +32,7 @@ const benchmarks: readonly Benchmark[] = [
   workspaceCreation,
   checkpoint,
   radar,
+  folders,
   sandbox,
   start,
   pages,

@@ -35,27 +35,27 @@ export async function step${part}_${one.toString(36)}(input: Request): Promise<n
   return text;
 }
 
-/** The paths of the repository's files, the same in each run. */
-export const repositoryPaths: readonly string[] = Array.from({ length: fileCount }, (_, number) => {
+/** The path of one of the repository's files, the same in each run. */
+function pathOf(number: number): string {
   const area = areas[number % areas.length] ?? "";
   const layer = layers[(number >> 3) % layers.length] ?? "";
   const group = `group${(number >> 6) % 8}`;
   const folder = number % 5 === 0 ? "test" : "src";
   return `${folder}/${area}/${layer}/${group}/module-${number}.ts`;
-});
+}
 
-/** Makes a bare repository with one commit of 2 000 files, packed as a clone of it is. */
-export async function makeRepository(folder: string): Promise<string> {
+/** Makes a bare repository with one commit of 2 000 files, or of `count`, packed as a clone of it is. */
+export async function makeRepository(folder: string, count = fileCount): Promise<string> {
   const checkout = join(folder, "original");
   const draw = drawer(20_251);
-  for (const [number, path] of repositoryPaths.entries()) {
-    const file = join(checkout, path);
+  for (let number = 0; number < count; number += 1) {
+    const file = join(checkout, pathOf(number));
     await mkdir(dirname(file), { recursive: true });
     await writeFile(file, sourceFile(number, draw));
   }
   await command("git", ["init", "--quiet", "--initial-branch=main"], checkout);
   await command("git", ["add", "-A"], checkout);
-  await command("git", ["commit", "--quiet", "-m", "Two thousand files"], checkout);
+  await command("git", ["commit", "--quiet", "-m", `${count} files`], checkout);
   await command(
     "git",
     ["clone", "--quiet", "--bare", "--no-local", checkout, "source.git"],
@@ -87,10 +87,13 @@ export async function importProject(api: Client, repository: string): Promise<st
 }
 
 /** Changes a line in seven files, others in each round, in a folder that holds the repository. */
-export async function changeSevenFiles(folder: string, round: number): Promise<void> {
+export async function changeSevenFiles(
+  folder: string,
+  round: number,
+  count = fileCount,
+): Promise<void> {
   for (let number = 0; number < 7; number += 1) {
-    const path = repositoryPaths[((round * 7 + number) * 37) % fileCount] ?? "";
-    const file = join(folder, path);
+    const file = join(folder, pathOf(((round * 7 + number) * 37) % count));
     const text = await readFile(file, "utf8");
     await writeFile(file, text.replace(/\n/, `\n// changed in round ${round}\n`));
   }

@@ -1,0 +1,312 @@
+import { mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { checkoutDriver, type FolderDriver, type FolderPlaces } from "#server/git/folder.js";
+import { snapshotFolder } from "#server/git/ingest.js";
+import { overlayDriver } from "#server/git/overlay.js";
+import { probeOverlay } from "#server/git/probe-overlay.js";
+import { commitTree, OMOI, resolveTree, updateRef } from "#server/git/repository.js";
+import {
+  command,
+  interleave,
+  median,
+  ms,
+  spread,
+  timed,
+  times,
+  type Benchmark,
+  type Row,
+} from "./harness.js";
+import { changeSevenFiles, makeRepository } from "./repository.js";
+
+/** What each driver may take at most, as a part of what git takes. */
+const sizes = [
+  {
+    count: 2000,
+    rounds: 11,
+    create: { overlay: 0.1, checkout: 0.9 },
+    save: { overlay: 1, checkout: 1.1 },
+  },
+  {
+    count: 50_000,
+    rounds: 5,
+    create: { overlay: 0.02, checkout: 0.9 },
+    save: { overlay: 0.4, checkout: 1.1 },
+  },
+] as const;
+type Size = (typeof sizes)[number];
+type Name = "overlay" | "checkout";
+
+const many = 1000;
+const isRoot = process.getuid?.() === 0;
+const owner = isRoot ? { uid: 60_861, gid: 60_861 } : null;
+
+/** How folders are made and read, driver by driver, with nothing of the API around them. */
+export const folders: Benchmark = {
+  name: "folders",
+  method:
+    "The folder drivers called in the benchmark's own process, on bare clones of 2 000 and 50 000 files of " +
+    "2–8 KB, in turn with `git worktree add --detach` of the same clone; a checkpoint is the snapshot, " +
+    "the commit and the move of the branch, in turn with `git add -A && git commit` in a checkout. The " +
+    "overlays' lower layer is there already, as it is for every workspace of a commit but the first, " +
+    `which is a line of its own. ${many} overlays are of one project of 2 000 files, all mounted; the ` +
+    "first hundred are compared with the last.",
+  run: async (folder, log) => {
+    const missing = await probeOverlay("overlay", folder);
+    const drivers: [Name, FolderDriver][] = [["checkout", checkoutDriver]];
+    if (missing === null) drivers.unshift(["overlay", overlayDriver("overlay", owner)]);
+    else log(`no overlays: ${missing}`);
+    const rows: Row[] = [];
+    for (const size of sizes) {
+      const place = join(folder, String(size.count));
+      await mkdir(place);
+      rows.push(...(await measureSize(place, size, drivers, log)));
+    }
+    if (missing === null) rows.push(...(await measureMany(folder, log)));
+    return rows;
+  },
+};
+
+function placesOf(root: string, store: string, name: string): FolderPlaces {
+  return {
+    store,
+    folder: join(root, "workspaces", name),
+    indexFile: join(root, "indexes", `${name}.index`),
+    overlay: join(root, "overlays", name),
+    lowers: join(root, "lowers"),
+  };
+}
+
+async function measureSize(
+  root: string,
+  size: Size,
+  drivers: readonly [Name, FolderDriver][],
+  log: (line: string) => void,
+): Promise<Row[]> {
+  const { count, rounds } = size;
+  log(`a repository of ${count} files`);
+  const store = await makeRepository(root, count);
+  const commit = (await command("git", ["rev-parse", "main"], store)).trim();
+  const files = count.toLocaleString("en-US").replace(",", " ");
+  const rows: Row[] = [];
+  const kept = new Map<Name, FolderPlaces>();
+  for (const [name, driver] of drivers) {
+    const places = placesOf(root, store, `kept-${name}`);
+    const first = await timed(() => driver.create({ ...places, commit }));
+    kept.set(name, places);
+    if (name === "overlay") rows.push(plain(`… the first of a commit (${files} files)`, ms(first)));
+  }
+  const worktree = join(root, "worktree");
+  const made = await interleave(rounds, {
+    ...Object.fromEntries(
+      drivers.map(([name, driver]) => [
+        name,
+        async (round: number) => {
+          const places = placesOf(root, store, `${name}-${round}`);
+          const figure = await timed(() => driver.create({ ...places, commit }));
+          await driver.remove(places);
+          return figure;
+        },
+      ]),
+    ),
+    worktree: async (round) => {
+      log(`creation, round ${round} of ${rounds}`);
+      const args = ["worktree", "add", "--quiet", "--detach", worktree, commit];
+      const figure = await timed(() => command("git", args, store));
+      await rm(worktree, { recursive: true });
+      await command("git", ["worktree", "prune"], store);
+      return figure;
+    },
+  });
+  const creation = drivers.map(([name]) =>
+    compared({
+      what: `Folder of ${files} files, ${name}`,
+      ours: made[name as "worktree"],
+      theirs: made.worktree,
+      against: "git worktree add",
+      target: size.create[name],
+    }),
+  );
+  rows.unshift(...creation);
+  for (const [name, driver] of drivers) {
+    const bytes = await driver.measure(kept.get(name) as FolderPlaces);
+    rows.push({
+      what: `… its disk, ${name}`,
+      measured: `${(bytes / 2 ** 20).toFixed(2)} MiB`,
+      against: "",
+      ratio: "",
+      target: name === "overlay" ? "at most 1 MB" : "",
+      met: name === "overlay" ? bytes <= 1e6 : null,
+    });
+  }
+  rows.push(...(await measureTen(root, store, commit, files, drivers)));
+  rows.push(...(await measureSaves(root, store, commit, size, drivers, kept, log)));
+  for (const [name, driver] of drivers) await driver.remove(kept.get(name) as FolderPlaces);
+  return rows;
+}
+
+async function measureTen(
+  root: string,
+  store: string,
+  commit: string,
+  files: string,
+  drivers: readonly [Name, FolderDriver][],
+): Promise<Row[]> {
+  const rows: Row[] = [];
+  for (const [name, driver] of drivers) {
+    const ten = Array.from({ length: 10 }, (_, at) => placesOf(root, store, `ten-${at}`));
+    const figures = await interleave(2, {
+      after: async () => {
+        const figure = await timed(async () => {
+          for (const places of ten) await driver.create({ ...places, commit });
+        });
+        for (const places of ten) await driver.remove(places);
+        return figure;
+      },
+      once: async () => {
+        const figure = await timed(() =>
+          Promise.all(ten.map((places) => driver.create({ ...places, commit }))),
+        );
+        for (const places of ten) await driver.remove(places);
+        return figure;
+      },
+    });
+    rows.push(
+      compared({
+        what: `Ten folders of ${files} files at once, ${name}`,
+        ours: figures.once,
+        theirs: figures.after,
+        against: "one after another",
+        target: 1,
+      }),
+    );
+  }
+  return rows;
+}
+
+async function measureSaves(
+  root: string,
+  store: string,
+  commit: string,
+  { count, rounds, save }: Size,
+  drivers: readonly [Name, FolderDriver][],
+  kept: ReadonlyMap<Name, FolderPlaces>,
+  log: (line: string) => void,
+): Promise<Row[]> {
+  const checkout = join(root, "checkout");
+  await command("git", ["clone", "--quiet", "--no-local", store, checkout], root);
+  const files = count.toLocaleString("en-US").replace(",", " ");
+  const saved = await interleave(rounds, {
+    ...Object.fromEntries(
+      await Promise.all(
+        drivers.map(async ([name, driver]) => {
+          const places = kept.get(name) as FolderPlaces;
+          const saver = await saverOf(driver, places, commit, name);
+          return [
+            name,
+            async (round: number) => {
+              await changeSevenFiles(places.folder, round, count);
+              return timed(saver);
+            },
+          ] as const;
+        }),
+      ),
+    ),
+    commit: async (round) => {
+      log(`checkpoint, round ${round} of ${rounds}`);
+      await changeSevenFiles(checkout, round, count);
+      const line = 'git add -A && git commit --quiet -m "Seven files"';
+      return timed(() => command("sh", ["-c", line], checkout));
+    },
+  });
+  return drivers.map(([name]) =>
+    compared({
+      what: `Checkpoint of 7 files among ${files}, ${name}`,
+      ours: saved[name as "commit"],
+      theirs: saved.commit,
+      against: "git add -A && git commit",
+      target: save[name],
+    }),
+  );
+}
+
+/** Commits what is in a folder to a branch of its own. */
+async function saverOf(
+  driver: FolderDriver,
+  places: FolderPlaces,
+  commit: string,
+  branch: string,
+): Promise<() => Promise<void>> {
+  const { store } = places;
+  const ref = `refs/heads/bench-${branch}`;
+  await updateRef(store, ref, commit, null);
+  let head = commit;
+  let parentTree = await resolveTree(store, commit);
+  return async () => {
+    const input = { ...places, open: () => driver.open(places), parentTree };
+    const { tree, changed } = await snapshotFolder(input);
+    if (!changed) throw new Error("nothing was found to commit");
+    const next = { tree, parents: [head], message: "Seven files", author: OMOI, date: new Date() };
+    const sha = await commitTree(store, next);
+    await updateRef(store, ref, sha, head);
+    [head, parentTree] = [sha, tree];
+  };
+}
+
+async function measureMany(folder: string, log: (line: string) => void): Promise<Row[]> {
+  const root = join(folder, "many");
+  await mkdir(root);
+  const store = await makeRepository(root);
+  const commit = (await command("git", ["rev-parse", "main"], store)).trim();
+  const driver = overlayDriver("overlay", owner);
+  await driver.create({ ...placesOf(root, store, "first"), commit });
+  const creations: number[] = [];
+  const saves: number[] = [];
+  for (let number = 0; number < many; number += 1) {
+    if (number % 100 === 0) log(`overlay ${number} of ${many}`);
+    const places = placesOf(root, store, `agent-${number}`);
+    creations.push(await timed(() => driver.create({ ...places, commit })));
+    if (number >= 100 && number < many - 100) continue;
+    const saver = await saverOf(driver, places, commit, `agent-${number}`);
+    await changeSevenFiles(places.folder, number);
+    saves.push(await timed(saver));
+  }
+  const removals: number[] = [];
+  for (let number = 0; number < many; number += 1) {
+    removals.push(await timed(() => driver.remove(placesOf(root, store, `agent-${number}`))));
+  }
+  const flat = (what: string, early: readonly number[], late: readonly number[]): Row =>
+    compared({
+      what: `${what} with ${many} overlays of one project`,
+      ours: late,
+      theirs: early,
+      against: "with the first hundred",
+      target: 1.3,
+    });
+  return [
+    flat("Creation", creations.slice(0, 100), creations.slice(-100)),
+    flat("Checkpoint", saves.slice(0, 100), saves.slice(-100)),
+    flat("Removal", removals.slice(-100), removals.slice(0, 100)),
+  ];
+}
+
+function compared(of: {
+  what: string;
+  ours: readonly number[];
+  theirs: readonly number[];
+  against: string;
+  target: number;
+}): Row {
+  const [ours, theirs] = [median(of.ours), median(of.theirs)];
+  return {
+    what: of.what,
+    measured: ms(ours),
+    against: `${ms(theirs)}, ${of.against}`,
+    ratio: `${times(ours / theirs)} (${spread(of.ours, of.theirs)})`,
+    target: `at most ${of.target} ×`,
+    met: ours / theirs <= of.target,
+  };
+}
+
+function plain(what: string, measured: string): Row {
+  return { what, measured, against: "", ratio: "", target: "", met: null };
+}
