@@ -35,6 +35,7 @@ describe("row-level security", () => {
         },
         { timeout: 15_000, interval: 100 },
       );
+      await owner.api.usage.disk({ params: { org_id: project.organization_id } });
       // A push under way.
       await asOperator(
         app,

@@ -20,3 +20,12 @@ const fourDecimals = new Intl.NumberFormat("en-US", {
 export function formatHours(value: number): string {
   return fourDecimals.format(value);
 }
+
+const units = ["bytes", "KiB", "MiB", "GiB", "TiB"];
+
+/** "512 bytes", "1.5 MiB": in the unit in which it is at least one. */
+export function formatBytes(bytes: number): string {
+  let [value, unit] = [bytes, 0];
+  while (value >= 1024 && unit < units.length - 1) [value, unit] = [value / 1024, unit + 1];
+  return `${formatNumber(value)} ${units[unit]}`;
+}

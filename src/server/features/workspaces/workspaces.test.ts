@@ -62,7 +62,11 @@ describe("a workspace", () => {
     expect(await readdir(folderOf(data))).toEqual(["src"]);
     expect(await readFile(join(folderOf(data), "src/app.ts"), "utf8")).toBe("one\n");
     expect(await inStore(app, project, "rev-parse", `refs/heads/${data.branch_name}`)).toBe(main);
-    expect((await owner.api.workspaces.get({ params })).data).toEqual(data);
+    const { data: again } = await owner.api.workspaces.get({ params });
+    expect(again).toEqual({
+      ...data,
+      disk: { bytes: expect.any(Number), measured_at: expect.any(String) },
+    });
     const { data: shown } = await owner.api.agents.get({ params });
     expect(shown.workspace_branch).toBe(data.branch_name);
   });

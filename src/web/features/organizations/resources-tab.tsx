@@ -6,6 +6,7 @@ import { Card } from "../../ui/card.js";
 import { TextField } from "../../ui/field.js";
 import { Form } from "../../ui/form.js";
 import { Meter } from "../../ui/meter.js";
+import { DiskUsageCard } from "../usage/disk-usage-card.js";
 import { UsageHistory } from "../usage/usage-history.js";
 import { SettingsHint } from "./permission-hint.js";
 import type { Refusal } from "./permissions.js";
@@ -80,6 +81,7 @@ export function ResourcesTab({ organization, refusal }: ResourcesTabProps): Reac
           </div>
         </Form>
       </Card>
+      <DiskUsageCard orgId={organization.id} />
       <UsageHistory organization={organization} />
     </div>
   );

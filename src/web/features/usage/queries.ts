@@ -4,6 +4,13 @@ import { client, nextCursor } from "../../api.js";
 import { agentsKey } from "../agents/queries.js";
 import { organizationsKey } from "../organizations/queries.js";
 
+export const diskUsageQuery = (orgId: string) =>
+  queryOptions({
+    queryKey: [...organizationsKey, orgId, "disk-usage"],
+    queryFn: async ({ signal }) =>
+      (await client.usage.disk({ params: { org_id: orgId } }, { signal })).data,
+  });
+
 const rowsOf = async (
   orgId: string,
   query: { period: string; by: "agent" | "project" | "day" },

@@ -3,8 +3,9 @@ import type { ReactElement } from "react";
 import type { Workspace } from "#shared/api/workspaces.js";
 import { paths } from "../../paths.js";
 import { Alert } from "../../ui/alert.js";
-import { Card, Details } from "../../ui/card.js";
+import { Card, Details, type Rows } from "../../ui/card.js";
 import { CommitId, CopyIcon } from "../../ui/copy-button.js";
+import { formatBytes } from "../../ui/number.js";
 import { PlainText } from "../../ui/plain-text.js";
 import { Time } from "../../ui/time.js";
 import { CheckpointError } from "./checkpoint-error.js";
@@ -43,6 +44,7 @@ export function WorkspaceDetails({ workspace }: { workspace: Workspace }): React
                 <CommitId sha={workspace.parent_commit} />
               ),
             Status: <WorkspaceStatus status={workspace.status} />,
+            ...folderRows(workspace),
             Created: <Time value={workspace.created_at} />,
             Updated: <Time value={workspace.updated_at} />,
             "Ahead/Behind": <BaseDistance workspace={workspace} />,
@@ -54,6 +56,24 @@ export function WorkspaceDetails({ workspace }: { workspace: Workspace }): React
       </div>
     </Card>
   );
+}
+
+const folderKinds = {
+  overlay: "Overlay over shared files",
+  "fuse-overlayfs": "Overlay over shared files (FUSE)",
+  checkout: "Files of its own",
+} as const;
+
+/** How the folder was made and what it alone takes up, while there is one. */
+function folderRows({ folder_driver, disk }: Workspace): Rows {
+  if (folder_driver === null) return {};
+  const measured = disk && (
+    <>
+      {formatBytes(disk.bytes)} <span className="text-muted">measured</span>{" "}
+      <Time value={disk.measured_at} />
+    </>
+  );
+  return { Folder: folderKinds[folder_driver], "Disk Use": measured ?? "Not measured yet" };
 }
 
 function WorkingDirectory({ path }: { path: string | null }): ReactElement {

@@ -1,0 +1,80 @@
+import { randomBytes } from "node:crypto";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
+import {
+  makeOrganization,
+  makeProject,
+  makeWorkspace,
+  mergeIntoBase,
+  writeFiles,
+} from "#test/factories.js";
+import { describeFolders } from "#test/folder-drivers.js";
+import { asOperator } from "#test/operator.js";
+
+const MiB = 1024 * 1024;
+
+describeFolders("what takes up the disk", (driver) => {
+  let app: TestApp;
+  let owner: TestPerson;
+  beforeAll(async () => {
+    app = await startTestApp({ OMOI_FOLDER_DRIVER: driver });
+    owner = await app.person("owner");
+  });
+  afterAll(() => app.close());
+
+  /** As if what was measured were an hour old. */
+  const age = async (): Promise<void> => {
+    for (const table of ["workspace_disk_usage", "repository_disk_usage"]) {
+      await asOperator(app, `update ${table} set measured_at = now() - interval '1 hour'`, []);
+    }
+  };
+
+  test("is measured for each workspace, and anew when it is old", async () => {
+    const project = await makeProject(owner, (await makeOrganization(owner)).id);
+    const { agent, workspace } = await makeWorkspace(owner, project.id);
+    const params = { agent_id: agent.id };
+    expect([workspace.folder_driver, workspace.disk]).toEqual([driver, null]);
+    const read = async () => (await owner.api.workspaces.get({ params })).data.disk;
+    const before = await read();
+    expect(before?.bytes).toBeLessThan(MiB / 4);
+    await writeFiles(workspace, { "a.bin": randomBytes(MiB).toString("latin1") });
+    expect(await read()).toEqual(before);
+    await age();
+    const after = await read();
+    expect(after?.bytes).toBeGreaterThan(MiB);
+    expect(Date.parse(after?.measured_at ?? "")).toBeGreaterThan(Date.now() - 60_000);
+    await owner.api.workspaces.archive({ params });
+    const { data: archived } = await owner.api.workspaces.get({ params });
+    expect([archived.folder_driver, archived.disk]).toEqual([null, null]);
+  });
+
+  test("is added up for the organization, by project", async () => {
+    const organization = await makeOrganization(owner);
+    const params = { org_id: organization.id };
+    const nothing = { workspaces_bytes: 0, repositories_bytes: 0, layers_bytes: 0 };
+    expect((await owner.api.usage.disk({ params })).data).toEqual({
+      ...nothing,
+      measured_at: null,
+      projects: [],
+    });
+    const [small, big] = [
+      await makeProject(owner, organization.id),
+      await makeProject(owner, organization.id),
+    ];
+    await makeWorkspace(owner, small.id);
+    const { workspace } = await makeWorkspace(owner, big.id);
+    await writeFiles(workspace, { "a.bin": randomBytes(2 * MiB).toString("latin1") });
+    await mergeIntoBase(owner, workspace);
+    await age();
+    const { data } = await owner.api.usage.disk({ params });
+    expect(data.projects.map(({ project_id }) => project_id)).toEqual([big.id, small.id]);
+    expect(data.projects[0]?.workspaces_bytes).toBeGreaterThan(2 * MiB);
+    expect(data.projects[0]?.repositories_bytes).toBeGreaterThan(2 * MiB);
+    expect(data.layers_bytes > 0).toBe(driver === "overlay");
+    for (const key of ["workspaces_bytes", "repositories_bytes", "layers_bytes"] as const) {
+      expect(data[key]).toBe(data.projects.reduce((sum, row) => sum + row[key], 0));
+    }
+    const stranger = await app.person("stranger");
+    await refusal(stranger.api.usage.disk({ params }), 404, "not_found");
+  });
+});
