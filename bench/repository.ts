@@ -44,6 +44,11 @@ function pathOf(number: number): string {
   return `${folder}/${area}/${layer}/${group}/module-${number}.ts`;
 }
 
+/** The paths of the repository of 2 000 files. */
+export const repositoryPaths: readonly string[] = Array.from({ length: fileCount }, (_, number) =>
+  pathOf(number),
+);
+
 /** Makes a bare repository with one commit of 2 000 files, or of `count`, packed as a clone of it is. */
 export async function makeRepository(folder: string, count = fileCount): Promise<string> {
   const checkout = join(folder, "original");
