@@ -182,7 +182,10 @@ describe("a push", () => {
     await one.commit({ "long.txt": text.replace("line 7 ", "line seven ") });
     expect((await one.push("--thin", "main")).code).toBe(0);
     const many = Object.fromEntries(
-      Array.from({ length: 300 }, (_, number) => [`many/${number}.txt`, `${number} ${key}\n`]),
+      Array.from({ length: 300 }, (_, number) => [
+        `many/${number}.txt`,
+        `${number} ${project.id}\n`,
+      ]),
     );
     await one.commit(many);
     expect((await one.push("main")).code).toBe(0);
