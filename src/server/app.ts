@@ -89,6 +89,7 @@ import { startJobs } from "./jobs/queue.js";
 import { outboxDelivery, smtpDelivery } from "./mail/delivery.js";
 import { createMailer } from "./mail/mailer.js";
 import { defaultSender } from "./mail/settings.js";
+import { openDocker } from "./sandbox/docker.js";
 import type { Sandbox } from "./sandbox/sandbox.js";
 import { storageIn } from "./storage.js";
 
@@ -226,6 +227,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     log,
   });
 
+  const docker = await openDocker(config);
   const isAlone = config.databaseUrl === null;
   await unlockRepositories(storage, isAlone);
   await settleWorkspaces(workspaceDeps, log);
@@ -235,6 +237,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     storage,
     workspaces: workspaceDeps,
     sandbox: deps.sandbox,
+    docker,
     mailer,
     settings: config,
     publicUrl: deps.publicUrl,
@@ -262,7 +265,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   mount(app, runs, runHandlers(running.deps, credentials, deps.publicUrl), options);
   mount(app, sandbox, sandboxHandlers(running.deps), options);
   mount(app, usage, usageHandlers(workspaceDeps), options);
-  mount(app, workspaces, workspaceHandlers(workspaceDeps), options);
+  mount(app, workspaces, workspaceHandlers(workspaceDeps, docker.report), options);
   mount(app, previews, previewHandlers(workspaceDeps), options);
   mount(app, graph, graphHandlers(workspaceDeps), options);
   mount(app, radar, radarHandlers(radarDeps), options);
@@ -323,6 +326,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     clearInterval(forgetting);
     clearInterval(warning);
     await running.close();
+    await docker.close();
     radarWatch.stop();
     await checkpoints.stop();
     await jobs.stop(5000);

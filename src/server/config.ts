@@ -45,6 +45,10 @@ export interface Config {
   agentUid: number;
   /** OMOI_SANDBOX: `required` refuses a command that cannot be confined; `off` runs it all the same. */
   sandbox: "required" | "off";
+  /** OMOI_DOCKER_SOCKET: where a Docker engine listens that runs the commands of docker workspaces. */
+  dockerSocket: string;
+  /** OMOI_DOCKER_IMAGE: the image that they run in; the engine has it already. */
+  dockerImage: string;
   /** OMOI_SANDBOX_READONLY: further folders, separated by `:`, with tools that commands may use. */
   sandboxReadOnly: string[];
   /** OMOI_IMPORT_CA_FILE: authorities (PEM) whose certificates upstreams may show, in place of the machine's. */
@@ -125,6 +129,8 @@ const known = new Set([
   "OMOI_AGENT_UID",
   "OMOI_SANDBOX",
   "OMOI_SANDBOX_READONLY",
+  "OMOI_DOCKER_SOCKET",
+  "OMOI_DOCKER_IMAGE",
   "OMOI_IMPORT_CA_FILE",
   "OMOI_MAX_IMPORT_BYTES",
   "OMOI_FOLDER_DRIVER",
@@ -184,6 +190,8 @@ export function readConfig(env: Environment = process.env): Config {
       oneOf(env, "OMOI_IMPORT_PRIVATE_HOSTS", ["true", "false"], "false") === "true",
     agentUid: wholeNumber(env, "OMOI_AGENT_UID", 60_861, 1, 2 ** 31 - 2),
     sandbox: oneOf(env, "OMOI_SANDBOX", ["required", "off"], "required"),
+    dockerSocket: env["OMOI_DOCKER_SOCKET"] || "/var/run/docker.sock",
+    dockerImage: env["OMOI_DOCKER_IMAGE"] || "node:20",
     sandboxReadOnly: folders(env, "OMOI_SANDBOX_READONLY"),
     importCaFile: readableFile(env, "OMOI_IMPORT_CA_FILE"),
     maxImportBytes: wholeNumber(env, "OMOI_MAX_IMPORT_BYTES", 10 * 2 ** 30, 1, 2 ** 50),

@@ -57,6 +57,7 @@ export const errorCodes = {
   sync_not_revertible: [409, "A sync cannot be reverted"],
   quota_exceeded: [409, "A limit of the organization is reached"],
   run_in_progress: [409, "The agent is already running"],
+  docker_unavailable: [422, "Docker workspaces cannot be run here"],
   sandbox_unavailable: [409, "Commands cannot be run in isolation here"],
   queue_full: [409, "The queue is full"],
   run_managed: [409, "The run is managed"],

@@ -55,7 +55,9 @@ export async function openDocker(settings: DockerSettings): Promise<DockerSandbo
     async cleanUp() {
       if (report.mode === "unavailable") return;
       const filters = encodeURIComponent(JSON.stringify({ label: [`${HOST}=${hostname()}`] }));
-      const found = (await api.call("GET", `/containers/json?all=1&filters=${filters}`)) as {
+      const listing = api.call("GET", `/containers/json?all=1&filters=${filters}`);
+      // An engine that went away is looked at again by the next start.
+      const found = (await listing.catch(() => [])) as {
         Id: string;
         Labels: Record<string, string>;
       }[];

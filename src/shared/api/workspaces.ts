@@ -277,7 +277,9 @@ export const workspaces = {
     params: agentParams,
     body: z
       .strictObject({
-        workspace_type: z.enum(["local", "remote"], 'must be "local" or "remote"').optional(),
+        workspace_type: z
+          .enum(["local", "docker", "remote"], 'must be "local", "docker" or "remote"')
+          .optional(),
         base_branch: branch.optional(),
         merge_strategy: mergeStrategy.optional(),
       })

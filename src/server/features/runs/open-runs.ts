@@ -6,6 +6,7 @@ import { newId } from "../../db/columns.js";
 import type { Database } from "../../db/connect.js";
 import type { Jobs } from "../../jobs/queue.js";
 import type { Mailer } from "../../mail/mailer.js";
+import type { DockerSandbox } from "../../sandbox/docker.js";
 import type { Sandbox } from "../../sandbox/sandbox.js";
 import type { Storage } from "../../storage.js";
 import type { WorkspaceDeps } from "../workspaces/service.js";
@@ -30,6 +31,7 @@ export interface OpenRuns {
   storage: Storage;
   workspaces: WorkspaceDeps;
   sandbox: Sandbox;
+  docker: DockerSandbox;
   mailer: Mailer;
   settings: RunSettings;
   publicUrl: () => string;
@@ -53,7 +55,7 @@ export async function openRuns(input: OpenRuns): Promise<Runs> {
     },
   });
   const deps: RunDeps = { ...input, supervisor, streams, limits: limitsIn(settings, sandbox) };
-  await sandbox.cleanUp();
+  await Promise.all([sandbox.cleanUp(), input.docker.cleanUp()]);
   await endLost(input, alone ? serverId : null);
   await jobs.work("start-queued-runs", (data) => startQueuedRuns(deps, data));
   const watch = startRunWatch(input);

@@ -9,7 +9,7 @@ import * as managed from "./managed-repository.js";
 import type { QueuedRun } from "./managed-repository.js";
 import { lookForPlace } from "./reserve-run.js";
 import type { RunDeps } from "./settings.js";
-import { environmentPurpose } from "./start-run.js";
+import { environmentPurpose, runsCommands, sandboxFor, uidOf } from "./start-run.js";
 
 /**
  * Starts what waits in an organization's queue for as long as there are places; run by the job queue, in
@@ -19,7 +19,7 @@ export async function startQueuedRuns(
   deps: RunDeps,
   { org_id: orgId }: { org_id: string },
 ): Promise<void> {
-  while (deps.supervisor.accepts && deps.sandbox.report.mode !== "unavailable") {
+  while (deps.supervisor.accepts && runsCommands(deps)) {
     const next = await deps.db.tenant(orgId, (tx) => managed.nextQueued(tx, orgId));
     if (!next) return;
     try {
@@ -55,14 +55,17 @@ async function startQueuedRun(deps: RunDeps, queued: QueuedRun): Promise<boolean
     deps.workspaces,
     run.org_id,
     run.agent_id,
-    deps.sandbox.report.uid,
-    async ({ folder, projectId }) => {
+    uidOf(deps),
+    async (place) => {
+      const { folder, projectId } = place;
+      const sandbox = sandboxFor(deps, place);
       const claim = await db.tenant(run.org_id, async (tx) => {
         if (await lookForPlace(tx, run.org_id, run.agent_id, true)) return "no place";
         const held = { server_id: supervisor.serverId, token_hash: hash };
         return (await managed.startQueued(tx, run.id, held)) ? "claimed" : "gone";
       });
-      if (claim === "claimed") await supervisor.launch({ run, projectId, folder, env, token });
+      if (claim === "claimed")
+        await supervisor.launch({ run, projectId, folder, env, token, sandbox });
       return claim !== "no place";
     },
   );

@@ -3,6 +3,7 @@ import type { RunLimits } from "#shared/api/runs.js";
 import type { Config } from "../../config.js";
 import type { Database } from "../../db/connect.js";
 import type { Jobs } from "../../jobs/queue.js";
+import type { DockerSandbox } from "../../sandbox/docker.js";
 import type { Sandbox } from "../../sandbox/sandbox.js";
 import type { Storage } from "../../storage.js";
 import type { WorkspaceDeps } from "../workspaces/service.js";
@@ -22,6 +23,8 @@ export interface RunDeps {
   storage: Storage;
   workspaces: WorkspaceDeps;
   sandbox: Sandbox;
+  /** What runs the commands of docker workspaces. */
+  docker: DockerSandbox;
   supervisor: Supervisor;
   streams: LogStreams;
   settings: RunSettings;

@@ -5,7 +5,8 @@ import { brokenConstraint, type Queryable } from "../../db/connect.js";
 import { AppError } from "../../errors.js";
 import type { OrgContext } from "../../http/mount.js";
 import { seal } from "../../seal.js";
-import { withWorkspaceToRun } from "../workspaces/service.js";
+import type { Sandbox } from "../../sandbox/sandbox.js";
+import { withWorkspaceToRun, type RunPlace } from "../workspaces/service.js";
 import * as managed from "./managed-repository.js";
 import * as repository from "./repository.js";
 import { lookForPlace, runInProgress } from "./reserve-run.js";
@@ -49,7 +50,6 @@ export async function startManagedRun(
   wanted: NewRun & { command: string[] },
 ): Promise<Run> {
   const { supervisor, settings, workspaces } = deps;
-  const { uid } = deps.sandbox.report;
   refuseWithoutSandbox(deps);
   const { orgId } = context;
   const run: managed.ManagedRun = {
@@ -64,7 +64,9 @@ export async function startManagedRun(
   const env = wanted.env ?? {};
   const { token, hash } = supervisor.newToken();
   await oneAtATime(() =>
-    withWorkspaceToRun(workspaces, orgId, agentId, uid, async ({ folder, projectId, name }) => {
+    withWorkspaceToRun(workspaces, orgId, agentId, uidOf(deps), async (place) => {
+      const { folder, projectId, name } = place;
+      const sandbox = sandboxFor(deps, place);
       const starts = await context.change(async (tx, tell) => {
         const wait = await lookForPlace(tx, orgId, agentId, false);
         if (wait && wanted.queue !== true) throw wait.error;
@@ -90,21 +92,43 @@ export async function startManagedRun(
         await managed.insertQueued(tx, { ...asked, sealed_env, detail: wait.detail });
         return false;
       });
-      if (starts) await supervisor.launch({ run, projectId, folder, env, token });
+      if (starts) await supervisor.launch({ run, projectId, folder, env, token, sandbox });
     }),
   );
   return (await context.tx((tx) => repository.findRun(tx, run.id))) as Run;
 }
 
+/** Whether there is anything here that runs commands. */
+export function runsCommands({ sandbox, docker }: RunDeps): boolean {
+  return sandbox.report.mode !== "unavailable" || docker.report.mode !== "unavailable";
+}
+
+/** Whom folders are given to before a command runs; the same for each kind of workspace. */
+export function uidOf({ sandbox, docker }: RunDeps): number | null {
+  return sandbox.report.uid ?? docker.report.uid;
+}
+
+/**
+ * What runs the commands of a workspace.
+ * @throws AppError 409 `sandbox_unavailable`, 422 `docker_unavailable`
+ */
+export function sandboxFor(
+  { sandbox, docker }: RunDeps,
+  { isDocker }: Pick<RunPlace, "isDocker">,
+): Pick<Sandbox, "start"> {
+  const { mode, reason, install } = isDocker ? docker.report : sandbox.report;
+  if (mode !== "unavailable") return isDocker ? docker : sandbox;
+  const cure = install === null ? "" : `; install what is missing: ${install}`;
+  const code = isDocker ? "docker_unavailable" : "sandbox_unavailable";
+  throw new AppError(code, `${reason}${cure}.`, { install });
+}
+
 /** @throws AppError 409 `sandbox_unavailable`; 503 where this server is stopping */
-export function refuseWithoutSandbox({ sandbox, supervisor }: RunDeps): void {
-  if (!supervisor.accepts) {
+export function refuseWithoutSandbox(deps: RunDeps): void {
+  if (!deps.supervisor.accepts) {
     throw new AppError("unavailable", "The server is stopping; try again in a moment.");
   }
-  const { mode, reason, install } = sandbox.report;
-  if (mode !== "unavailable") return;
-  const cure = install === null ? "" : `; install what is missing: ${install}`;
-  throw new AppError("sandbox_unavailable", `${reason}${cure}.`, { install });
+  if (!runsCommands(deps)) sandboxFor(deps, { isDocker: false });
 }
 
 async function refuseLongQueue(tx: Queryable, orgId: string): Promise<void> {

@@ -25,6 +25,8 @@ export interface Launch {
   folder: string;
   env: Record<string, string>;
   token: string;
+  /** What runs it. */
+  sandbox: Pick<Sandbox, "start">;
 }
 
 /**
@@ -47,7 +49,6 @@ export interface SupervisorDeps {
   db: Database;
   storage: Storage;
   workspaces: WorkspaceDeps;
-  sandbox: Sandbox;
   settings: RunSettings;
   publicUrl: () => string;
   /** Is called when a log has grown. */
@@ -192,7 +193,8 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
     await deps.ended(run.org_id);
   };
 
-  const launch = async ({ run, projectId, folder, env, token }: Launch): Promise<void> => {
+  const launch = async (asked: Launch): Promise<void> => {
+    const { run, projectId, folder, env, token, sandbox } = asked;
     const one: LiveRun = {
       run,
       agentId: run.agent_id,
@@ -213,7 +215,7 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
         written: () => deps.written(run.id),
       });
       one.log = written;
-      one.process = await deps.sandbox.start({
+      one.process = await sandbox.start({
         id: run.id,
         folder,
         command: run.command,

@@ -2,6 +2,7 @@ import type { MergeStrategy, Workspace } from "#shared/api/workspaces.js";
 import { differences } from "../../db/audit.js";
 import { lockOrganization } from "../../db/tenant.js";
 import { AppError, invalidField, isNoSpace, notFound } from "../../errors.js";
+import type { DockerSandbox } from "../../sandbox/docker.js";
 import { RefMovedError, resolveCommit, resolveTree, updateRef } from "../../git/repository.js";
 import type { OrgContext } from "../../http/mount.js";
 import { isAlive } from "./archive-repository.js";
@@ -25,17 +26,19 @@ import {
  * Makes the agent's workspace: a branch `workspace-<agent>` at the base branch, or at the newest
  * state of the parent agent (which is checkpointed first), and, unless it is remote, a folder with its files. It is
  * reserved first, so that a restart finishes what was cut off.
- * @throws AppError 409 `workspace_exists`, `project_not_ready`, `agent_terminated`; 422 for an unknown base branch
+ * @throws AppError 409 `workspace_exists`, `project_not_ready`, `agent_terminated`; 422 for an unknown base branch,
+ *   `docker_unavailable`
  */
 export async function createWorkspace(
   deps: WorkspaceDeps,
   context: OrgContext,
   agentId: string,
   input: {
-    workspace_type?: "local" | "remote" | undefined;
+    workspace_type?: Workspace["workspace_type"] | undefined;
     base_branch?: string | undefined;
     merge_strategy?: MergeStrategy | undefined;
   },
+  docker: DockerSandbox["report"],
 ): Promise<Workspace> {
   const agent = await context.tx((tx) => repository.findAgentForWorkspace(tx, agentId));
   if (!agent) throw notFound();
@@ -46,6 +49,10 @@ export async function createWorkspace(
         ? "The project is still being imported; try again when it is ready."
         : "The project's import failed; create it anew.",
     );
+  }
+  if (input.workspace_type === "docker" && docker.mode === "unavailable") {
+    const cure = docker.install === null ? "make a local workspace" : `run: ${docker.install}`;
+    throw new AppError("docker_unavailable", `${docker.reason}; ${cure}.`);
   }
   const baseBranch = input.base_branch ?? agent.default_branch;
   const store = deps.storage.repository(context.orgId, agent.project_id);

@@ -58,9 +58,9 @@ describe("a remote workspace", () => {
       "workspace_remote",
     );
     expect(problem.detail).toContain(`push to its branch ${workspace.branch_name}`);
-    const docker = { workspace_type: "docker" } as never;
+    const strange = { workspace_type: "strange" } as never;
     const unknown = await refusal(
-      workspaces().create({ params: at(), body: docker }),
+      workspaces().create({ params: at(), body: strange }),
       422,
       "validation_failed",
     );

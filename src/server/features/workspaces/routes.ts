@@ -16,6 +16,7 @@ import { readMergeConflicts } from "./read-conflicts.js";
 import { readChanges, readDiff, readRawDiff, updateWorkspace } from "./service.js";
 import { syncWorkspace } from "./sync-workspace.js";
 import { restoreVersion, revertMerge } from "./undo-merge.js";
+import type { DockerSandbox } from "../../sandbox/docker.js";
 import { readWorkspace, requireWorkspace, type WorkspaceDeps } from "./workspace.js";
 
 /** A merge that was made is 201; where nothing had to be, it is 200. */
@@ -24,7 +25,10 @@ function made({ reply }: OrgContext, merge: Merge): Merge {
   return merge;
 }
 
-export function workspaceHandlers(deps: WorkspaceDeps): Handlers<typeof workspaces> {
+export function workspaceHandlers(
+  deps: WorkspaceDeps,
+  docker: DockerSandbox["report"],
+): Handlers<typeof workspaces> {
   return {
     ofProject: async (context, { params, query }) => {
       const after = query.cursor === undefined ? "" : decodeNameCursor(query.cursor);
@@ -41,7 +45,7 @@ export function workspaceHandlers(deps: WorkspaceDeps): Handlers<typeof workspac
       return pageOf(rows, query.limit, (last) => [last.created_at, last.id], request, reply);
     },
     create: (context, { params, body }) =>
-      createWorkspace(deps, context, params.agent_id, body ?? {}),
+      createWorkspace(deps, context, params.agent_id, body ?? {}, docker),
     get: async (context, { params }) => {
       const { agent_id } = params;
       const { status, disk_measured_at } = await context.tx((tx) => requireWorkspace(tx, agent_id));

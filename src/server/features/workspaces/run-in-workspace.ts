@@ -11,6 +11,16 @@ import {
   type WorkspaceDeps,
 } from "./workspace.js";
 
+/** Where a command runs. */
+export interface RunPlace {
+  folder: string;
+  projectId: string;
+  /** The agent's. */
+  name: string;
+  /** Whether it runs in a container there. */
+  isDocker: boolean;
+}
+
 /**
  * Has work start a command in an agent's workspace, whose folder is then that of `uid`, whom commands
  * run as. Its lock is held until then: what writes to the folder by its paths is done, and what comes
@@ -22,7 +32,7 @@ export function withWorkspaceToRun<Result>(
   orgId: string,
   agentId: string,
   uid: number | null,
-  work: (place: { folder: string; projectId: string; name: string }) => Promise<Result>,
+  work: (place: RunPlace) => Promise<Result>,
 ): Promise<Result> {
   return deps.db.locks([workspaceLock(agentId)], async () => {
     const workspace = await activeUnderLock(deps, orgId, agentId);
@@ -40,8 +50,8 @@ export function withWorkspaceToRun<Result>(
     if (uid !== null && uid !== process.getuid?.()) {
       await deps.driver.giveTo(places, { uid, gid: uid });
     }
-    const { project_id: projectId, agent_name: name } = workspace;
-    return work({ folder: places.folder, projectId, name });
+    const { project_id: projectId, agent_name: name, workspace_type: type } = workspace;
+    return work({ folder: places.folder, projectId, name, isDocker: type === "docker" });
   });
 }
 

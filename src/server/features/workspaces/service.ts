@@ -29,7 +29,7 @@ import {
 } from "./workspace.js";
 
 export { archiveForGood, saveWorkspace } from "./archive-workspace.js";
-export { checkpointAfterRun, withWorkspaceToRun } from "./run-in-workspace.js";
+export { checkpointAfterRun, withWorkspaceToRun, type RunPlace } from "./run-in-workspace.js";
 export { removeWorkspacesOf } from "./remove-workspaces.js";
 export { foreseeConflicts } from "./plan-merge.js";
 export { landPush, type PushedRef } from "./land-push.js";

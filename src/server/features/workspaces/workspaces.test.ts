@@ -111,9 +111,9 @@ describe("a workspace", () => {
     await refusal(owner.api.workspaces.get({ params }), 404, "workspace_missing");
   });
 
-  test("only local and remote ones can be made", async () => {
+  test("only of a known type can be made", async () => {
     const agent = await makeAgent(owner, (await makeProject(owner, orgId)).id);
-    for (const workspace_type of ["docker", ""]) {
+    for (const workspace_type of ["virtual", ""]) {
       const body = { workspace_type } as unknown as { workspace_type: "local" };
       const call = owner.api.workspaces.create({ params: { agent_id: agent.id }, body });
       const problem = await refusal(call, 422, "validation_failed");
