@@ -144,3 +144,29 @@ test("names and messages that agents and strangers wrote run nothing and hide no
   }
   await page.context().close();
 });
+
+test("a changed role and a removed member are undone from what was said about it", async () => {
+  const owner = people["owner"] as TestPerson;
+  const page = await signedIn(owner);
+  const roleOf = async (name: string): Promise<string | undefined> =>
+    (await owner.api.members.list({ params: { org_id: orgId } })).data.find(
+      ({ display_name }) => display_name === name,
+    )?.role_name;
+  await page.goto(`${app.url}/organizations/${orgId}/settings?tab=members`);
+  await page.getByLabel("Role of member").selectOption({ label: "viewer" });
+  await page.getByText("member is now viewer").waitFor();
+  expect(await roleOf("member")).toBe("viewer");
+  await expectAccessible(page, "a toast with Undo");
+  await page.getByRole("button", { name: "Undo" }).click();
+  await page.getByText("Undone").waitFor();
+  expect(await roleOf("member")).toBe("member");
+
+  await page.getByRole("button", { name: "Remove viewer" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Remove" }).click();
+  await page.getByText("viewer was removed").waitFor();
+  expect(await roleOf("viewer")).toBeUndefined();
+  await page.getByRole("button", { name: "Undo" }).click();
+  await page.getByRole("button", { name: "Remove viewer" }).waitFor();
+  expect(await roleOf("viewer")).toBe("viewer");
+  await page.context().close();
+});
