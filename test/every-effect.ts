@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdtemp, readdir } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import pg from "pg";
@@ -9,6 +9,7 @@ import type { Merge, Workspace } from "#shared/api/workspaces.js";
 import { storageIn } from "#server/storage.js";
 import { git } from "./git.js";
 import { clientOf, startBuiltServer, type ServerProcess } from "./server-process.js";
+import { removeDataFolder } from "./data-folder.js";
 
 /** Whether the server is killed just before something that lasts, or as soon as it was started. */
 export type When = "before" | "after";
@@ -61,7 +62,7 @@ export class FragileServer {
 
   async close(): Promise<void> {
     await this.stop();
-    await rm(this.dataDir, { recursive: true, force: true });
+    await removeDataFolder(this.dataDir);
   }
 
   /** Does something that may be cut off; answers whether it was. Only a connection that breaks is expected. */

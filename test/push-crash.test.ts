@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import pg from "pg";
@@ -10,6 +10,7 @@ import { storageIn } from "#server/storage.js";
 import { cloning, type Clone } from "./clone.js";
 import { git } from "./git.js";
 import { clientOf, startServer, type ServerProcess } from "./server-process.js";
+import { removeDataFolder } from "./data-folder.js";
 
 describe("a server that is killed while it is pushed to", () => {
   let dataDir: string;
@@ -51,7 +52,7 @@ describe("a server that is killed while it is pushed to", () => {
     server.process.kill("SIGTERM");
     await server.ended;
     await clones.dispose();
-    await rm(dataDir, { recursive: true, force: true });
+    await removeDataFolder(dataDir);
   });
 
   async function start(): Promise<void> {

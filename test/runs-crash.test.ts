@@ -1,4 +1,4 @@
-import { readdir, readFile, rm, mkdtemp } from "node:fs/promises";
+import { readdir, readFile, mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
@@ -10,6 +10,7 @@ import type { Workspace } from "#shared/api/workspaces.js";
 import { folderOf } from "./factories.js";
 import { shell, untilEnded, untilRun } from "./runs.js";
 import { clientOf, startServer, type ServerProcess } from "./server-process.js";
+import { removeDataFolder } from "./data-folder.js";
 
 /** Stands in the command line of every process that a run here leaves behind. */
 const marker = `98${process.pid}.25`;
@@ -40,7 +41,7 @@ describe("a server that is killed while commands run", () => {
   afterAll(async () => {
     server.process.kill("SIGTERM");
     await server.ended;
-    await rm(dataDir, { recursive: true, force: true });
+    await removeDataFolder(dataDir);
   });
 
   async function start(): Promise<void> {

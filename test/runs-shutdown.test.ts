@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -7,13 +7,14 @@ import type { Run } from "#shared/api/runs.js";
 import { folderOf } from "./factories.js";
 import { followLog, shell } from "./runs.js";
 import { clientOf, startServer, type ServerProcess } from "./server-process.js";
+import { removeDataFolder } from "./data-folder.js";
 
 let dataDir: string;
 let token: string;
 beforeAll(async () => {
   dataDir = await mkdtemp(join(tmpdir(), "omoi-shutdown-"));
 });
-afterAll(() => rm(dataDir, { recursive: true, force: true }));
+afterAll(() => removeDataFolder(dataDir));
 
 async function start(env: Record<string, string> = {}) {
   const server = startServer({ OMOI_DATA_DIR: dataDir, ...env });

@@ -8,6 +8,7 @@ import { storageIn } from "#server/storage.js";
 import { commitSource, git, makeSource, newFolder } from "./git.js";
 import { clientOf, startServer, type ServerProcess } from "./server-process.js";
 import { startHttpsUpstream, upstreamCaFile, type HttpsUpstream } from "./upstream-servers.js";
+import { removeDataFolder } from "./data-folder.js";
 
 const token = "glpat-NobodyMayEverSeeThis-4711";
 /** As it might show: plain, and as basic authentication writes it. */
@@ -42,7 +43,7 @@ describe("a server that is killed while it uses an upstream", () => {
     server.process.kill("SIGKILL");
     await server.ended;
     await upstream.close();
-    await rm(dataDir, { recursive: true, force: true });
+    await removeDataFolder(dataDir);
     await rm(root, { recursive: true, force: true });
   });
 
