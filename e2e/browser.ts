@@ -23,7 +23,12 @@ const folder = join(import.meta.dirname, "..", process.env["OMOI_SCREENSHOTS"] ?
 /** Keeps what a person would see; OMOI_SCREENSHOTS=docs/screenshots renews those of the README. */
 export async function screenshot(page: Page, name: string): Promise<void> {
   await mkdir(folder, { recursive: true });
-  await page.screenshot({ path: join(folder, `${name}.png`), animations: "disabled" });
+  await page.screenshot({
+    path: join(folder, `${name}.png`),
+    animations: "disabled",
+    // What was just said about the step before would cover the page.
+    style: "output[aria-live=polite] { display: none }",
+  });
 }
 
 /** What the page said that it should not have: errors, warnings and failed requests of the console. */
