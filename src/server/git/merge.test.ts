@@ -532,4 +532,44 @@ describe("applyDecisions", () => {
     }
     expect(trees.size).toBe(1);
   });
+
+  it("decides all kinds in one merge, a thousand times alike", async () => {
+    // Each case in a folder of its own, its lines marked: no case is taken for another's rename.
+    const mark = (index: number, text: string) => text.replaceAll(/^(?=.)/gm, `${index}${index}: `);
+    const marked = (index: number, entry: Entry): Entry => {
+      if (typeof entry === "string") return mark(index, entry);
+      if (entry instanceof Uint8Array || entry.mode !== "100755") return entry;
+      return executable(mark(index, entry.data));
+    };
+    const all = (of: (one: Case) => Files): Files =>
+      Object.fromEntries(
+        cases.flatMap((one, index) =>
+          Object.entries(of(one)).map(([path, entry]) => [
+            `${index}/${path}`,
+            marked(index, entry),
+          ]),
+        ),
+      );
+    const merge = await three(
+      all(({ base }) => base),
+      all(({ target }) => target),
+      all(({ source }) => source),
+    );
+    const kinds = new Set(merge.conflicts.map(({ kind }) => kind));
+    for (const { kind } of cases) expect([...kinds]).toContain(kind);
+    expect(merge.conflicts).toHaveLength(cases.length);
+    const decisions: Decision[] = merge.conflicts.map((_, at) => ({
+      take: at % 2 === 0 ? "target" : "source",
+    }));
+    const trees = new Set<string>();
+    const again = async (): Promise<void> => {
+      const computed = await computeMerge(store, merge.target, merge.source);
+      expect(computed).toEqual(merge);
+      trees.add((await applyDecisions(store, computed, decisions, LABELS)).tree);
+    };
+    for (let round = 0; round < 1000; round += 4) {
+      await Promise.all([again(), again(), again(), again()]);
+    }
+    expect(trees.size).toBe(1);
+  }, 240_000);
 });

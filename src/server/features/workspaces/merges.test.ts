@@ -203,7 +203,7 @@ describe("merging a workspace", () => {
     const project = await makeProjectWith(owner, orgId, { "shared.txt": "base\n" });
     const sibling = await app.sibling();
     const workspaces = [];
-    for (let number = 0; number < 8; number += 1) {
+    for (let number = 0; number < 24; number += 1) {
       const { workspace } = await makeWorkspace(owner, project.id);
       const files = { [`own-${number}.txt`]: `${number}\n`, "shared.txt": `by ${number}\n` };
       await commitFiles(owner, workspace, files);
@@ -231,9 +231,9 @@ describe("merging a workspace", () => {
       merged.map(({ data }) => String(data.merge_commit_sha)).sort(),
     );
     // Whatever the order of the merges: the last one written wins, and everybody's own file is there.
-    expect(await inStore(app, project, "show", "main:shared.txt")).toBe("by 7");
+    expect(await inStore(app, project, "show", "main:shared.txt")).toBe("by 23");
     const files = await inStore(app, project, "ls-tree", "--name-only", "main");
-    expect(files.split("\n")).toHaveLength(9);
+    expect(files.split("\n")).toHaveLength(25);
     expect(await asOperator(app, "select 1 from merges where state <> 'done'")).toEqual([]);
   });
 });
