@@ -7,6 +7,7 @@ import { checkpoint } from "./checkpoint.js";
 import { folders } from "./folders.js";
 import { command, inFolder, type Benchmark, type Row } from "./harness.js";
 import { keys } from "./keys.js";
+import { merging } from "./merges.js";
 import { organizations } from "./organizations.js";
 import { pages } from "./pages.js";
 import { quota } from "./quota.js";
@@ -31,6 +32,7 @@ const benchmarks: readonly Benchmark[] = [
   runs,
   workspaceCreation,
   checkpoint,
+  merging,
   radar,
   folders,
   sandbox,

@@ -185,6 +185,9 @@ test("two thousand commits are shown, older by older", async () => {
     store,
     input,
   ]);
+  // The page before may still be told that there is something that it cannot list.
+  await page.goto("about:blank");
+  messages.length = 0;
   await page.goto(`${app.url}/projects/${project.id}`);
   const graph = page.getByRole("region", { name: "Commits, newest first" });
   await graph.getByText("Change 2049", { exact: true }).waitFor();
