@@ -119,6 +119,8 @@ async function snapshotOnce(input: SnapshotInput): Promise<Snapshot> {
     await link(indexFile, copy).catch(() => copyFile(indexFile, copy));
     const snapshot = await takeChanges(input, scans, { ...options, indexFile: copy }, parentTree);
     await rename(copy, indexFile);
+    // Where git changed nothing the two are one file, which a rename leaves under both names.
+    await removeTree(copy);
     return snapshot;
   } catch (error) {
     await removeTree(copy);

@@ -11,7 +11,7 @@ import {
   symlink,
   writeFile,
 } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import fc from "fast-check";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { checkoutDriver, type FolderPlaces } from "./folder.js";
@@ -176,6 +176,11 @@ for (const kind of overlayKinds) {
         expect(await readdir(places.folder)).toEqual([]);
         const again = await snapshotFolder(opened(places));
         expect([again.tree, again.changed]).toEqual([before, false]);
+        // A snapshot that finds nothing new leaves nothing beside the index.
+        const indexes = await readdir(join(root, "indexes"));
+        expect(indexes.filter((name) => name.startsWith(`${basename(places.overlay)}.`))).toEqual([
+          basename(places.indexFile),
+        ]);
         expect(await isMounted(places.folder)).toBe(true);
         await driver.remove(places);
       });
