@@ -71,6 +71,10 @@ export const paths = {
 
   agents: () => ({ to: "/agents", search: {} }) as const,
   newAgent: () => ({ to: "/agents", search: { new: true } }) as const,
+  agent: (agentId: string) =>
+    ({ to: "/agents/$agentId", params: { agentId }, search: {} }) as const,
+  run: (agentId: string, runId: string) =>
+    ({ to: "/agents/$agentId/runs/$runId", params: { agentId, runId } }) as const,
   workspace: (agentId: string, tab?: WorkspaceTab) =>
     ({
       to: "/agents/$agentId/workspace",

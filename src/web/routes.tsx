@@ -231,6 +231,17 @@ const agents = createRoute({
   }),
   component: lazyRouteComponent(() => import("./features/agents/AgentsPage.js"), "AgentsPage"),
 });
+const agent = createRoute({
+  getParentRoute: () => app,
+  path: "/agents/$agentId",
+  validateSearch: (search: Search): DialogSearch => dialogSearchOf(search),
+  component: lazyRouteComponent(() => import("./features/agents/AgentPage.js"), "AgentPage"),
+});
+const run = createRoute({
+  getParentRoute: () => app,
+  path: "/agents/$agentId/runs/$runId",
+  component: lazyRouteComponent(() => import("./features/runs/RunPage.js"), "RunPage"),
+});
 const workspace = createRoute({
   getParentRoute: () => app,
   path: "/agents/$agentId/workspace",
@@ -333,6 +344,8 @@ export const router = createRouter({
       projects,
       project,
       agents,
+      agent,
+      run,
       workspace,
       commit,
       merge,

@@ -121,7 +121,7 @@ export function AgentList({ filter, empty, withProject = false }: AgentListProps
 function AgentName({ agent }: { agent: Agent }): ReactElement {
   return (
     <div className="min-w-0">
-      <Link {...paths.workspace(agent.id)} className="font-medium text-accent-ink hover:underline">
+      <Link {...paths.agent(agent.id)} className="font-medium text-accent-ink hover:underline">
         <PlainText value={agent.name} />
       </Link>
       {agent.description && (

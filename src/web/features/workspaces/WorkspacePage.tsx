@@ -1,12 +1,12 @@
 import { useQuery } from "@tanstack/react-query";
-import { getRouteApi, useNavigate } from "@tanstack/react-router";
+import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
 import { type ReactElement, useState } from "react";
 import type { Agent } from "#shared/api/agents.js";
 import type { Workspace } from "#shared/api/workspaces.js";
 import { asApiError } from "../../api.js";
 import { paths, type WorkspaceTab } from "../../paths.js";
 import { CrumbLink } from "../shell/crumb-link.js";
-import { Button } from "../../ui/button.js";
+import { Button, buttonClass } from "../../ui/button.js";
 import { Page } from "../../ui/page.js";
 import { EmptyState, Skeleton } from "../../ui/states.js";
 import { Tabs } from "../../ui/tabs.js";
@@ -60,7 +60,14 @@ export function WorkspacePage(): ReactElement {
       documentTitle={`Workspace of ${agent.data.name}`}
       crumbs={crumbs}
       description={`Workspace: ${workspace ? isolationLabels[workspace.isolation] : "None"}`}
-      actions={<AgentStatus status={agent.data.status} />}
+      actions={
+        <>
+          <AgentStatus status={agent.data.status} />
+          <Link {...paths.agent(agentId)} className={buttonClass()}>
+            Runs
+          </Link>
+        </>
+      }
     >
       <WorkspaceOf agent={agent.data} onCreate={() => setCreating(true)} />
       {/* Here it stays open while the page below looks again whether there is one by now. */}

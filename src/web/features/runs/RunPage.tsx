@@ -1,0 +1,133 @@
+import { useQuery } from "@tanstack/react-query";
+import { getRouteApi, Link } from "@tanstack/react-router";
+import type { ReactElement, ReactNode } from "react";
+import type { Run } from "#shared/api/runs.js";
+import { paths } from "../../paths.js";
+import { Alert } from "../../ui/alert.js";
+import { Card, Details, type Rows } from "../../ui/card.js";
+import { CopyLine } from "../../ui/copy-button.js";
+import { Page } from "../../ui/page.js";
+import { PlainText, visibleLines } from "../../ui/plain-text.js";
+import { Skeleton } from "../../ui/states.js";
+import { Time } from "../../ui/time.js";
+import { agentQuery } from "../agents/queries.js";
+import { useRefusal } from "../organizations/permissions.js";
+import { CrumbLink } from "../shell/crumb-link.js";
+import { QueryError } from "../shell/query-state.js";
+import { useWorkspaceCrumbs } from "../workspaces/crumbs.js";
+import { lineOf } from "./command-line.js";
+import { bytesText, durationText } from "./figures.js";
+import { LogView } from "./log-view.js";
+import { runQuery } from "./queries.js";
+import { RunStatus } from "./run-status.js";
+import { StopRunButton } from "./stop-run-button.js";
+
+const route = getRouteApi("/app/agents/$agentId/runs/$runId");
+
+export function RunPage(): ReactElement {
+  const { agentId, runId } = route.useParams();
+  const run = useQuery(runQuery(runId));
+  const { data: agent } = useQuery(agentQuery(agentId));
+  const refusal = useRefusal(agent?.organization_id);
+  const crumbs: ReactNode[] = [
+    ...useWorkspaceCrumbs(agentId),
+    <CrumbLink key="agent" {...paths.agent(agentId)}>
+      {agent ? <PlainText value={agent.name} /> : "Agent"}
+    </CrumbLink>,
+  ];
+  if (run.isPending || run.isError) {
+    return (
+      <Page title="Run" crumbs={crumbs}>
+        {run.isPending ? (
+          <Skeleton />
+        ) : (
+          <QueryError error={run.error} onRetry={() => void run.refetch()} what="The run" />
+        )}
+      </Page>
+    );
+  }
+  const { data } = run;
+  return (
+    <Page
+      title={`Run ${runId.slice(-8)}`}
+      crumbs={crumbs}
+      description={<RunStatus run={data} />}
+      actions={
+        data.ended_at === null && <StopRunButton run={data} disabledReason={refusal("agent:run")} />
+      }
+    >
+      <RunDetails run={data} />
+      {data.kind === "managed" && <LogView key={data.id} run={data} />}
+    </Page>
+  );
+}
+
+function RunDetails({ run }: { run: Run }): ReactElement {
+  const { command, checkpoint, limits } = run;
+  return (
+    <Card title="Run Details">
+      <div className="flex flex-col gap-4">
+        {run.detail !== null && (
+          <Alert tone={run.status === "failed" ? "bad" : "info"}>
+            <PlainText value={run.detail} multiline />
+          </Alert>
+        )}
+        {command !== null && (
+          <div className="flex flex-col gap-1">
+            <span className="text-muted">Command:</span>
+            <CopyLine text={visibleLines(lineOf(command))} label="Copy command" />
+          </div>
+        )}
+        {checkpoint?.error && (
+          <Alert tone="warn">
+            The workspace was not saved at its end: <PlainText value={checkpoint.error} />
+          </Alert>
+        )}
+        <Details
+          columns={2}
+          rows={{
+            "Started By":
+              run.started_by === null ? "Unknown" : <PlainText value={run.started_by.name} />,
+            Created: <Time value={run.created_at} withSeconds />,
+            Started:
+              run.started_at === null ? "Not yet" : <Time value={run.started_at} withSeconds />,
+            Ended: run.ended_at === null ? "Not yet" : <Time value={run.ended_at} withSeconds />,
+            Duration: run.ended_at === null ? "Not over" : durationText(run.runtime_seconds),
+            "Exit Code": run.exit_code ?? "None",
+            ...(run.kind === "managed" ? managedRows(run, limits) : { Kind: "Leased, elsewhere" }),
+          }}
+        />
+      </div>
+    </Card>
+  );
+}
+
+function managedRows(run: Run, limits: Run["limits"]): Rows {
+  const { checkpoint } = run;
+  const of = limits === null ? "" : ` of ${bytesText(limits.memory_bytes)}`;
+  return {
+    Checkpoint: checkpoint?.commit_sha ? (
+      <Link
+        {...paths.commit(run.agent_id, checkpoint.commit_sha)}
+        className="font-mono text-[13px] text-accent-ink hover:underline"
+      >
+        {checkpoint.commit_sha.slice(0, 12)}
+      </Link>
+    ) : (
+      "None"
+    ),
+    Network: run.network === "full" ? "Full" : "None",
+    "Time Limit": run.timeout_seconds === null ? "None" : durationText(run.timeout_seconds),
+    "Peak Memory":
+      run.peak_memory_bytes === null ? "Not measured" : bytesText(run.peak_memory_bytes) + of,
+    "CPU Time": run.cpu_seconds === null ? "Not measured" : durationText(run.cpu_seconds),
+    ...(limits?.cpus == null ? {} : { "CPU Limit": `${limits.cpus} cores` }),
+    Output: bytesText(run.output.bytes) + (run.output.truncated ? " (cut at its limit)" : ""),
+    Environment:
+      run.env_names.length === 0 ? (
+        "None given"
+      ) : (
+        <code className="font-mono text-[13px]">{run.env_names.join(", ")}</code>
+      ),
+  };
+}

@@ -1,0 +1,28 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { lineOf, wordsOf } from "./command-line.js";
+
+test.each([
+  ["npm test", ["npm", "test"]],
+  [`claude -p "fix the tests"`, ["claude", "-p", "fix the tests"]],
+  [String.raw`a\ b 'c "d"' "e \"f\"" ''`, ["a b", `c "d"`, `e "f"`, ""]],
+  ["a'b'\"c\"", ["abc"]],
+  ["  ", []],
+])("%j is taken apart", (line, words) => {
+  expect(wordsOf(line)).toEqual({ words });
+});
+
+test.each(["a | b", "echo $HOME", 'echo "$HOME"', "echo `id`", "ls *.ts", "a 'b", 'a "b', "a \\"])(
+  "%j is refused",
+  (line) => {
+    expect(wordsOf(line)).toEqual({ error: expect.any(String) as string });
+  },
+);
+
+test("words written as a line are the same words again", () => {
+  fc.assert(
+    fc.property(fc.array(fc.string()), (words) => {
+      expect(wordsOf(lineOf(words))).toEqual({ words });
+    }),
+  );
+});

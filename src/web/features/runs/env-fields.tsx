@@ -1,0 +1,72 @@
+import type { ReactElement } from "react";
+import { Button, IconButton } from "../../ui/button.js";
+import { controlClass } from "../../ui/field.js";
+
+export interface EnvRow {
+  key: number;
+  name: string;
+  value: string;
+}
+
+export function envOf(rows: readonly EnvRow[]): Record<string, string> {
+  return Object.fromEntries(rows.map(({ name, value }) => [name.trim(), value]));
+}
+
+interface EnvFieldsProps {
+  value: readonly EnvRow[];
+  onChange: (rows: readonly EnvRow[]) => void;
+  error: string | undefined;
+}
+
+/** Names and values of variables; a value is never shown, neither here nor later. */
+export function EnvFields({ value, onChange, error }: EnvFieldsProps): ReactElement {
+  const change = (key: number, part: Partial<EnvRow>): void =>
+    onChange(value.map((row) => (row.key === key ? { ...row, ...part } : row)));
+  return (
+    <fieldset className="flex min-w-0 flex-col gap-2">
+      <legend className="mb-1.5 text-[13px] font-medium">
+        Environment <span className="font-normal text-muted">(optional)</span>
+      </legend>
+      {value.map(({ key, name, value: secret }, at) => (
+        <div key={key} className="flex items-center gap-2">
+          <input
+            aria-label={`Name of variable ${at + 1}`}
+            placeholder="NAME"
+            autoComplete="off"
+            spellCheck={false}
+            value={name}
+            onChange={(event) => change(key, { name: event.target.value })}
+            className={`${controlClass} h-9 font-mono`}
+          />
+          <input
+            type="password"
+            aria-label={`Value of variable ${at + 1}`}
+            placeholder="Value"
+            autoComplete="new-password"
+            value={secret}
+            onChange={(event) => change(key, { value: event.target.value })}
+            className={`${controlClass} h-9`}
+          />
+          <IconButton
+            label={`Remove variable ${at + 1}`}
+            icon="close"
+            className="shrink-0"
+            onClick={() => onChange(value.filter((row) => row.key !== key))}
+          />
+        </div>
+      ))}
+      {error && <p className="text-[13px] text-bad first-letter:uppercase">{error}</p>}
+      <div>
+        <Button
+          size="sm"
+          icon="plus"
+          onClick={() =>
+            onChange([...value, { key: (value.at(-1)?.key ?? 0) + 1, name: "", value: "" }])
+          }
+        >
+          Add variable
+        </Button>
+      </div>
+    </fieldset>
+  );
+}

@@ -1,0 +1,17 @@
+import { formatNumber } from "../../ui/number.js";
+
+/** "1 h 2 min", "3 min 4 s", "5.2 s". */
+export function durationText(seconds: number): string {
+  if (seconds < 60) return `${formatNumber(seconds)} s`;
+  const whole = Math.round(seconds);
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+}
+
+const units = ["B", "KiB", "MiB", "GiB", "TiB"];
+
+/** "4 GiB". */
+export function bytesText(bytes: number): string {
+  const power = bytes < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(bytes) / 10));
+  return `${formatNumber(bytes / 1024 ** power)} ${units[power]}`;
+}

@@ -1,0 +1,73 @@
+import { EventSourceParserStream } from "eventsource-parser/stream";
+import { logEntry, type LogEntry } from "#shared/api/runs.js";
+import { client } from "../../api.js";
+
+export type LogState = "connecting" | "live" | "lost" | "ended" | "refused";
+
+interface LogFollower {
+  onEntries: (entries: LogEntry[]) => void;
+  onState: (state: LogState) => void;
+}
+
+const againMs = 1000;
+
+/**
+ * Reads a run's log until its end. After a loss it goes on behind the last entry that came, whatever the
+ * server answered meanwhile; the browser's own EventSource gives up at the first answer that is no stream.
+ * @returns what ends it
+ */
+export function followLog(runId: string, { onEntries, onState }: LogFollower): () => void {
+  const aborter = new AbortController();
+  let lastId: string | undefined;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+
+  /** Whether there is more to come. */
+  const read = async (): Promise<boolean> => {
+    const response = await fetch(`/api/v1/runs/${runId}/logs`, {
+      headers: {
+        accept: "text/event-stream",
+        ...(lastId === undefined ? {} : { "last-event-id": lastId }),
+      },
+      credentials: "same-origin",
+      signal: aborter.signal,
+    });
+    if (!response.ok || !response.body) {
+      if (response.status === 401) {
+        // Where the access token alone is over, the client's own call says so, or signs out.
+        await client.runs.get({ params: { run_id: runId } }, { signal: aborter.signal });
+        return true;
+      }
+      if (response.status !== 403 && response.status !== 404) return true;
+      onState("refused");
+      return false;
+    }
+    onState("live");
+    const events = response.body
+      .pipeThrough(new TextDecoderStream() as ReadableWritablePair<string, Uint8Array>)
+      .pipeThrough(new EventSourceParserStream())
+      .getReader();
+    for (;;) {
+      const { done, value } = await events.read();
+      if (done) return true;
+      if (value.event === "end") {
+        onState("ended");
+        return false;
+      }
+      if (value.event !== "log") continue;
+      const entry = logEntry.safeParse(JSON.parse(value.data));
+      if (entry.success) onEntries([entry.data]);
+      lastId = value.id ?? lastId;
+    }
+  };
+  const go = async (): Promise<void> => {
+    const hasMore = await read().catch(() => true);
+    if (!hasMore || aborter.signal.aborted) return;
+    onState("lost");
+    timer = setTimeout(() => void go(), againMs);
+  };
+  void go();
+  return () => {
+    clearTimeout(timer);
+    aborter.abort();
+  };
+}

@@ -1,0 +1,69 @@
+import type { ReactElement } from "react";
+import type { Run } from "#shared/api/runs.js";
+import { buttonClass, IconButton } from "../../ui/button.js";
+import { controlClass } from "../../ui/field.js";
+import { Icon } from "../../ui/icons.js";
+
+interface LogToolbarProps {
+  run: Run;
+  query: string;
+  onSearch: (query: string) => void;
+  /** Which of the lines found is shown, of how many. */
+  found: string;
+  onGo: (step: 1 | -1) => void;
+  switches: readonly { label: string; isOn: boolean; onChange: (isOn: boolean) => void }[];
+}
+
+/** Search through the log, how it is shown, and its download. */
+export function LogToolbar(props: LogToolbarProps): ReactElement {
+  const { run, query, onSearch, found, onGo, switches } = props;
+  return (
+    <div className="flex flex-wrap items-center gap-2 px-4 py-3">
+      <search className="flex min-w-0 flex-1 items-center gap-1">
+        <input
+          type="search"
+          aria-label="Search the log"
+          placeholder="Search"
+          autoComplete="off"
+          spellCheck={false}
+          value={query}
+          onChange={(event) => onSearch(event.target.value)}
+          onKeyDown={(event) => {
+            if (event.key !== "Enter") return;
+            event.preventDefault();
+            onGo(event.shiftKey ? -1 : 1);
+          }}
+          className={`${controlClass} h-8 max-w-64 min-w-28`}
+        />
+        <IconButton
+          label="Previous line found"
+          icon="chevronDown"
+          className="[&_svg]:rotate-180"
+          onClick={() => onGo(-1)}
+        />
+        <IconButton label="Next line found" icon="chevronDown" onClick={() => onGo(1)} />
+        <output className="text-[13px] whitespace-nowrap text-muted">{found}</output>
+      </search>
+      {switches.map(({ label, isOn, onChange }) => (
+        <button
+          key={label}
+          type="button"
+          aria-pressed={isOn}
+          onClick={() => onChange(!isOn)}
+          className={`${buttonClass("secondary", "sm")} aria-pressed:bg-accent-soft aria-pressed:text-accent-ink`}
+        >
+          {label}
+        </button>
+      ))}
+      <a
+        href={`/api/v1/runs/${run.id}/logs?download=true&times=true`}
+        download
+        aria-label="Download the log"
+        className={buttonClass("secondary", "sm")}
+      >
+        <Icon name="download" />
+        Download
+      </a>
+    </div>
+  );
+}

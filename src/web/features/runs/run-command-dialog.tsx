@@ -1,0 +1,177 @@
+import { useNavigate } from "@tanstack/react-router";
+import type { ReactElement } from "react";
+import { api } from "#shared/api/index.js";
+import { client } from "../../api.js";
+import { useForm } from "../../form.js";
+import { paths } from "../../paths.js";
+import { Button } from "../../ui/button.js";
+import { Dialog, DialogActions } from "../../ui/dialog.js";
+import { Checkbox, TextArea, TextField } from "../../ui/field.js";
+import { Form } from "../../ui/form.js";
+import { visible } from "../../ui/plain-text.js";
+import { RadioList, Segments } from "../../ui/radio.js";
+import { agentsKey } from "../agents/queries.js";
+import { organizationsKey } from "../organizations/queries.js";
+import { wordsOf } from "./command-line.js";
+import { EnvFields, type EnvRow, envOf } from "./env-fields.js";
+
+interface Values {
+  kind: "command" | "script";
+  line: string;
+  script: string;
+  env: readonly EnvRow[];
+  minutes: string;
+  network: "none" | "full";
+  queue: boolean;
+}
+
+const blank: Values = {
+  kind: "command",
+  line: "",
+  script: "",
+  env: [],
+  minutes: "",
+  network: "none",
+  queue: false,
+};
+
+interface RunCommandDialogProps {
+  isOpen: boolean;
+  onClose: () => void;
+  agentId: string;
+}
+
+export function RunCommandDialog(props: RunCommandDialogProps): ReactElement {
+  return (
+    <Dialog
+      isOpen={props.isOpen}
+      onClose={props.onClose}
+      title="Run a Command"
+      description="It runs in the agent's workspace, in the sandbox."
+      width="wide"
+    >
+      <RunCommandForm agentId={props.agentId} onClose={props.onClose} />
+    </Dialog>
+  );
+}
+
+function RunCommandForm({ agentId, onClose }: Omit<RunCommandDialogProps, "isOpen">): ReactElement {
+  const navigate = useNavigate();
+  const form = useForm({
+    endpoint: api.runs.create,
+    saved: blank,
+    toBody: ({ kind, line, script, env, minutes, network, queue }) => {
+      const parsed = wordsOf(line);
+      const command =
+        kind === "script"
+          ? script.trim() === ""
+            ? []
+            : ["sh", "-c", script]
+          : "words" in parsed
+            ? parsed.words
+            : [];
+      return {
+        command,
+        network,
+        queue,
+        ...(env.length === 0 ? {} : { env: envOf(env) }),
+        ...(minutes.trim() === "" ? {} : { timeout_seconds: Math.round(Number(minutes) * 60) }),
+      };
+    },
+    run: (body, headers) =>
+      client.runs.create({ params: { agent_id: agentId }, body }, { headers }),
+    alsoShown: ["command", "timeout_seconds"],
+    refresh: [agentsKey, organizationsKey],
+    onDone: ({ id }) => void navigate({ ...paths.run(agentId, id), ignoreBlocker: true }),
+  });
+  const { values } = form;
+  const parsed = wordsOf(values.line);
+  const lineError = "error" in parsed ? parsed.error : form.errorOf("command");
+  return (
+    <Form label="Run a Command" {...form.props}>
+      <Segments
+        legend="What to run"
+        hideLegend
+        value={values.kind}
+        onChange={(kind) => form.set({ kind })}
+        options={[
+          { value: "command", label: "Command" },
+          { value: "script", label: "Shell script" },
+        ]}
+      />
+      {values.kind === "command" ? (
+        <TextField
+          label="Command"
+          {...form.field("line")}
+          placeholder={`claude -p "fix the failing tests"`}
+          className="font-mono"
+          error={lineError}
+          hint={
+            "words" in parsed && parsed.words.length > 0 ? (
+              <span data-testid="parsed">
+                Runs as{" "}
+                <code className="font-mono [overflow-wrap:anywhere]">
+                  {visible(JSON.stringify(parsed.words))}
+                </code>
+              </span>
+            ) : (
+              "Quotes group words; no shell takes part, so nothing else is replaced."
+            )
+          }
+        />
+      ) : (
+        <TextArea
+          label="Shell script"
+          rows={6}
+          spellCheck={false}
+          {...form.field("script")}
+          error={form.errorOf("command")}
+          hint={`Runs as ["sh", "-c", …].`}
+        />
+      )}
+      <EnvFields {...form.field("env")} />
+      <TextField
+        label="Time limit in minutes"
+        optional
+        inputMode="decimal"
+        {...form.field("minutes")}
+        error={form.errorOf("timeout_seconds")}
+        hint="The installation's own where it is left empty."
+      />
+      <RadioList
+        legend="Network"
+        value={values.network}
+        onChange={(network) => form.set({ network })}
+        options={[
+          { value: "none", label: "None", hint: "It reaches nothing outside its sandbox." },
+          {
+            value: "full",
+            label: "Full",
+            hint: "It reaches whatever this server reaches, such as package registries and models.",
+          },
+        ]}
+      />
+      <Checkbox
+        label="Queue if no place is free"
+        hint="It starts by itself when one is; without this it is refused."
+        checked={values.queue}
+        onChange={(queue) => form.set({ queue })}
+      />
+      <DialogActions>
+        <Button onClick={onClose}>Cancel</Button>
+        <Button
+          type="submit"
+          variant="primary"
+          pending={form.pending}
+          disabledReason={
+            values.kind === "command" && "error" in parsed
+              ? `The command ${parsed.error}`
+              : undefined
+          }
+        >
+          Run
+        </Button>
+      </DialogActions>
+    </Form>
+  );
+}

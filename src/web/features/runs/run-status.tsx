@@ -1,0 +1,24 @@
+import type { ReactElement } from "react";
+import type { Run } from "#shared/api/runs.js";
+import { StatusDot, type Tone } from "../../ui/badge.js";
+
+const states: Record<Run["status"], readonly [Tone, string]> = {
+  queued: ["accent", "Queued"],
+  running: ["good", "Running"],
+  succeeded: ["good", "Succeeded"],
+  failed: ["bad", "Failed"],
+  stopped: ["neutral", "Stopped"],
+  timed_out: ["bad", "Timed out"],
+  lost: ["bad", "Lost"],
+  quota_exceeded: ["warn", "Quota exceeded"],
+};
+
+export function RunStatus({ run }: { run: Run }): ReactElement {
+  const [tone, text] = states[run.status];
+  const place = run.queue_position === null ? "" : `, place ${run.queue_position}`;
+  return (
+    <StatusDot tone={tone}>
+      {run.status === "running" && run.stop_requested ? "Stopping" : text + place}
+    </StatusDot>
+  );
+}
