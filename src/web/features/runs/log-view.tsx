@@ -38,10 +38,10 @@ export function LogView({ run }: { run: Run }): ReactElement {
       sought === "" ? null : new RegExp(sought.replaceAll(/[\\^$.*+?()[\]{}|]/g, "\\$&"), "giu"),
     [sought],
   );
-  // oxlint-disable-next-line react/exhaustive-deps -- the lines are the same array; `version` tells that it grew
   const hits = useMemo(() => {
     if (pattern === null) return [];
     return log.lines.flatMap(({ text, number }) => (text.search(pattern) === -1 ? [] : [number]));
+    // oxlint-disable-next-line react-hooks/exhaustive-deps -- the lines are the same array; `version` tells that it grew
   }, [log, version, pattern]);
   const current = hits[Math.min(at, hits.length - 1)];
 
@@ -98,6 +98,7 @@ export function LogView({ run }: { run: Run }): ReactElement {
             </Alert>
           </div>
         )}
+        {/* oxlint-disable-next-line jsx-a11y/no-noninteractive-element-interactions -- what scrolls away from the end stops following it */}
         <section
           ref={scroller}
           aria-label="Output"
