@@ -122,7 +122,11 @@ function managedRows(run: Run, limits: Run["limits"]): Rows {
       run.peak_memory_bytes === null ? "Not measured" : bytesText(run.peak_memory_bytes) + of,
     "CPU Time": run.cpu_seconds === null ? "Not measured" : durationText(run.cpu_seconds),
     ...(limits?.cpus == null ? {} : { "CPU Limit": `${limits.cpus} cores` }),
-    Output: bytesText(run.output.bytes) + (run.output.truncated ? " (cut at its limit)" : ""),
+    // Counted at its end.
+    Output:
+      run.ended_at === null
+        ? "Not over"
+        : bytesText(run.output.bytes) + (run.output.truncated ? " (cut at its limit)" : ""),
     Environment:
       run.env_names.length === 0 ? (
         "None given"
