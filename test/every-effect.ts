@@ -17,7 +17,6 @@ export type When = "before" | "after";
 /** A server that can be told to kill itself at its n-th effect (see kill-at-effect.mjs), and what it works on. */
 export class FragileServer {
   readonly dataDir: string;
-  readonly when: When;
   api!: Client;
   url!: string;
   token = "";
@@ -25,14 +24,13 @@ export class FragileServer {
   #server!: ServerProcess;
   #agents = 0;
 
-  private constructor(dataDir: string, when: When) {
+  private constructor(dataDir: string) {
     this.dataDir = dataDir;
-    this.when = when;
   }
 
-  static async open(when: When): Promise<FragileServer> {
-    const it = new FragileServer(await mkdtemp(join(tmpdir(), "omoi-effects-")), when);
-    await it.start(0);
+  static async open(): Promise<FragileServer> {
+    const it = new FragileServer(await mkdtemp(join(tmpdir(), "omoi-effects-")));
+    await it.start(0, "before");
     const person = { email: "ann@example.com", password: "correct staple horse" };
     await it.api.auth.register({ body: person });
     it.token = (await it.api.auth.login({ body: person })).data.access_token;
@@ -44,11 +42,11 @@ export class FragileServer {
   }
 
   /** Starts it, to be killed at an effect once it is armed; 0: at none. */
-  async start(killAt: number): Promise<void> {
+  async start(killAt: number, when: When): Promise<void> {
     const env = {
       OMOI_DATA_DIR: this.dataDir,
       KILL_AT: String(killAt),
-      KILL_WHEN: this.when,
+      KILL_WHEN: when,
     };
     this.#server = startBuiltServer(env, ["--import", "./test/kill-at-effect.mjs"]);
     this.url = await this.#server.ready;
@@ -104,7 +102,7 @@ export class FragileServer {
 
   async agent(): Promise<{ agent_id: string }> {
     this.#agents += 1;
-    const body = { project_id: this.project.id, name: `worker-${this.when}-${this.#agents}` };
+    const body = { project_id: this.project.id, name: `worker-${this.#agents}` };
     return { agent_id: (await this.api.agents.create({ body })).data.id };
   }
 
