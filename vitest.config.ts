@@ -23,7 +23,6 @@ export default defineConfig({
           globalSetup: ["test/global-setup.ts"],
           include: ["e2e/**/*.e2e.ts"],
           testTimeout: 180_000,
-          fileParallelism: false,
         },
       },
     ],
