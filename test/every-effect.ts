@@ -45,6 +45,9 @@ export class FragileServer {
   async start(killAt: number, when: When): Promise<void> {
     const env = {
       OMOI_DATA_DIR: this.dataDir,
+      // Overlays of all workspaces are mounted again at each start: with a start for each effect that
+      // would be what takes the time.
+      OMOI_FOLDER_DRIVER: "checkout",
       KILL_AT: String(killAt),
       KILL_WHEN: when,
     };
