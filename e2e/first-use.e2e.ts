@@ -15,7 +15,7 @@ beforeAll(async () => {
   app = await startTestApp();
   browser = await launchBrowser();
   page = await (await browser.newContext({ viewport: { width: 1440, height: 900 } })).newPage();
-  page.setDefaultTimeout(15_000);
+  page.setDefaultTimeout(30_000);
   consoleMessages = watchConsole(page);
 });
 afterAll(async () => {

@@ -76,7 +76,7 @@ afterAll(async () => {
 async function signedIn(person: TestPerson): Promise<Page> {
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
   const opened = await context.newPage();
-  opened.setDefaultTimeout(15_000);
+  opened.setDefaultTimeout(30_000);
   await opened.goto(`${app.url}/login`);
   await opened.getByLabel("E-mail address").fill(person.email);
   await opened.getByLabel("Password", { exact: true }).fill(person.password);

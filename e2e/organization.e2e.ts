@@ -28,7 +28,7 @@ beforeAll(async () => {
 
   browser = await launchBrowser();
   page = await (await browser.newContext({ viewport: { width: 1440, height: 900 } })).newPage();
-  page.setDefaultTimeout(15_000);
+  page.setDefaultTimeout(30_000);
   consoleMessages = watchConsole(page);
   await page.goto(`${app.url}/login`);
   await page.getByLabel("E-mail address").fill(ada.email);

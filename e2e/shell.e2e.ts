@@ -17,7 +17,7 @@ let consoleMessages: string[];
 async function signIn(person: TestPerson): Promise<Page> {
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
   const signedIn = await context.newPage();
-  signedIn.setDefaultTimeout(15_000);
+  signedIn.setDefaultTimeout(30_000);
   await signedIn.goto(`${app.url}/projects`);
   await signedIn.getByLabel("E-mail address").fill(person.email);
   await signedIn.getByLabel("Password", { exact: true }).fill(person.password);
@@ -149,7 +149,7 @@ test("what was typed is asked about before it is lost, by any way out", async ()
 
 test("two tabs that edit the same thing: the second is told, and nothing typed is lost", async () => {
   const other = await page.context().newPage();
-  other.setDefaultTimeout(15_000);
+  other.setDefaultTimeout(30_000);
   for (const tab of [page, other]) {
     // Without the event stream a tab learns of it only when it saves.
     await tab.route("**/events", (route) => route.abort());

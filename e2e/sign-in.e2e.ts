@@ -25,7 +25,7 @@ beforeAll(async () => {
   ada = await app.person("Ada-Lovelace");
   browser = await launchBrowser();
   page = await (await browser.newContext({ viewport: { width: 1440, height: 900 } })).newPage();
-  page.setDefaultTimeout(15_000);
+  page.setDefaultTimeout(30_000);
   consoleMessages = watchConsole(page);
   const devtools = await page.context().newCDPSession(page);
   await devtools.send("WebAuthn.enable");

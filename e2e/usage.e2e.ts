@@ -74,7 +74,7 @@ async function newPage(person: TestPerson): Promise<Page> {
   const opened = await (
     await browser.newContext({ viewport: { width: 1440, height: 900 } })
   ).newPage();
-  opened.setDefaultTimeout(15_000);
+  opened.setDefaultTimeout(30_000);
   await opened.goto(`${app.url}/login`);
   await opened.getByLabel("E-mail address").fill(person.email);
   await opened.getByLabel("Password", { exact: true }).fill(person.password);
