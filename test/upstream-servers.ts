@@ -7,6 +7,7 @@ import { createServer as createHttpsServer } from "node:https";
 import type { AddressInfo, Server } from "node:net";
 import { join } from "node:path";
 import ssh2, { type AuthContext, type Connection, type ServerChannel } from "ssh2";
+import { generateSshKey } from "#server/git/ssh-key.js";
 
 const certificates = join(import.meta.dirname, "upstream-certificate");
 /** Whom to trust to trust the HTTPS upstream, which is `127.0.0.1`, `localhost` and `upstream.test`. */
@@ -127,15 +128,19 @@ export interface SshUpstream extends Upstream {
   gate: (command: string) => Promise<void>;
 }
 
+/** As ssh2 names its two halves. */
+function hostKeyPair(): { private: string; public: string } {
+  const made = generateSshKey("host");
+  return { private: made.privateKey, public: made.publicKey };
+}
+
 /** git behind SSH below `root`, as user `git`, by public key alone. */
 export async function startSshUpstream(
   root: string,
   { port = 0, type = "ed25519" }: { port?: number; type?: "ed25519" | "rsa" } = {},
 ): Promise<SshUpstream> {
   const key =
-    type === "rsa"
-      ? ssh2.utils.generateKeyPairSync("rsa", { bits: 2048 })
-      : ssh2.utils.generateKeyPairSync("ed25519");
+    type === "rsa" ? ssh2.utils.generateKeyPairSync("rsa", { bits: 2048 }) : hostKeyPair();
   const connections = new Set<Connection>();
   const server = new ssh2.Server({ hostKeys: [key.private] }, (connection) => {
     connections.add(connection);

@@ -13,10 +13,13 @@ export interface SshKeyPair {
 
 /** Makes an Ed25519 key pair. */
 export function generateSshKey(comment: string): SshKeyPair {
-  const { private: privateKey, public: line } = ssh2.utils.generateKeyPairSync("ed25519", {
-    comment,
-  });
-  return { privateKey, publicKey: line.trim(), fingerprint: fingerprintOf(line) ?? "" };
+  for (;;) {
+    const made = ssh2.utils.generateKeyPairSync("ed25519", { comment });
+    // The library cuts zeros off the front of a public key, so one pair in 256 is none.
+    if (ssh2.utils.parseKey(made.private) instanceof Error) continue;
+    const publicKey = made.public.trim();
+    return { privateKey: made.private, publicKey, fingerprint: fingerprintOf(publicKey) ?? "" };
+  }
 }
 
 /**
