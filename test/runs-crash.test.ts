@@ -135,7 +135,10 @@ describe("a server that is killed while commands run", () => {
       for (const id of known) expect(runs.map((one) => one.id)).toContain(id);
       for (const { id } of runs) {
         const ended = await untilEnded({ api }, id);
-        expect(["succeeded", "lost"]).toContain(ended.status);
+        // Whole, so that a failure says why.
+        expect(ended).toMatchObject({
+          status: expect.stringMatching(/^(succeeded|lost)$/) as string,
+        });
         if (ended.status === "succeeded") expect(ended.exit_code).toBe(0);
       }
       await expect.poll(() => processesWith(marker)).toEqual([]);

@@ -1,6 +1,6 @@
 /** Commands in containers, where a Docker engine answers. */
 import { hostname } from "node:os";
-import type { Readings } from "./cgroups.js";
+import type { Readings } from "./run-group.js";
 import { assertHolds, assertInput } from "./input.js";
 import { dockerApi, DockerError, type DockerApi } from "./docker-api.js";
 import { follow } from "./follow.js";

@@ -1,7 +1,7 @@
 /** A command that was started: its output, its stop, and how it ended. */
 import { constants } from "node:os";
 import type { Readable } from "node:stream";
-import type { Readings } from "./cgroups.js";
+import type { Readings } from "./run-group.js";
 import type { SandboxedProcess, SandboxExit, SandboxInput } from "./sandbox.js";
 import { watchDisk, type ProcessWatch } from "./watch.js";
 

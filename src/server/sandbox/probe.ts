@@ -2,7 +2,8 @@
 import { randomUUID } from "node:crypto";
 import { chownSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import type { Controller, ControlGroups } from "./cgroups.js";
+import type { Controller } from "./cgroup-files.js";
+import type { ControlGroups } from "./cgroups.js";
 import {
   SandboxRefusal,
   type LimitReport,
