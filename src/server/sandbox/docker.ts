@@ -232,7 +232,7 @@ function neverStarted(detail: string): SandboxedProcess {
     peakMemoryBytes: null,
     throttled: null,
   });
-  return { pid: 0, stop: () => undefined, done };
+  return { pid: 0, stop: () => undefined, readings: () => null, done };
 }
 
 /** What the engine is asked to make (ContainerCreate): nothing of the machine but the workspace. */

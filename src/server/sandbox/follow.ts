@@ -112,6 +112,7 @@ export function follow(input: SandboxInput, started: Started): SandboxedProcess 
       const timer = setTimeout(() => started.killAll(), graceMs);
       void ended.then(() => clearTimeout(timer));
     },
+    readings: () => started.readings(),
     done,
   };
 }

@@ -2,13 +2,16 @@
 import { randomUUID } from "node:crypto";
 import { chownSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Controller } from "./cgroup-files.js";
 import type { ControlGroups } from "./cgroups.js";
 import {
   SandboxRefusal,
   type LimitReport,
   type Runner,
+  type SandboxedProcess,
   type SandboxExit,
+  type SandboxInput,
   type SandboxLimits,
   type SandboxReport,
 } from "./sandbox.js";
@@ -24,6 +27,12 @@ const PLENTY: SandboxLimits = {
 const WATCH = "a watch";
 const RLIMITS = "resource limits";
 
+type Start = (
+  command: readonly string[],
+  limits?: Partial<SandboxLimits>,
+  onOutput?: SandboxInput["onOutput"],
+) => Promise<SandboxedProcess>;
+
 /** All at once; a few hundred milliseconds. */
 export async function probe(
   parent: string,
@@ -32,21 +41,22 @@ export async function probe(
 ): Promise<SandboxReport> {
   const folder = mkdtempSync(join(parent, "probe-"));
   if (process.getuid?.() === 0) chownSync(folder, runner.uid, runner.uid);
-  const attempt = async (
-    command: readonly string[],
-    limits: Partial<SandboxLimits> = {},
-  ): Promise<{ exit: SandboxExit; output: string }> => {
-    let output = "";
-    const started = await runner.start({
+  const start: Start = (command, limits = {}, onOutput = () => undefined) =>
+    runner.start({
       id: `probe-${randomUUID()}`,
       folder,
       command,
       env: {},
       network: "none",
       limits: { ...PLENTY, ...limits },
-      onOutput: (_stream, chunk) => {
-        output += chunk.toString("utf8");
-      },
+      onOutput,
+    });
+  const attempt = async (
+    ...[command, limits]: Parameters<Start>
+  ): Promise<{ exit: SandboxExit; output: string }> => {
+    let output = "";
+    const started = await start(command, limits, (_stream, chunk) => {
+      output += chunk.toString("utf8");
     });
     return { exit: await started.done, output };
   };
@@ -58,18 +68,16 @@ export async function probe(
   });
 
   try {
-    const [plain, memory, processes, cpu] = await Promise.all([
+    const [plain, memory, processes, throttled] = await Promise.all([
       // The interfaces that it sees: its own loopback and nothing else. And 1 MiB for the watch.
       attempt(["sh", "-c", "cat /proc/net/dev; head -c 1048576 /dev/zero > file"]),
-      // Held for as long as a watch may need to see it.
-      attempt(["sh", "-c", "x=$(head -c 64000000 /dev/zero | tr '\\0' x); sleep 2"], {
+      // Held for as long as a watch may need to see it, on the busiest machine.
+      attempt(["sh", "-c", "x=$(head -c 64000000 /dev/zero | tr '\\0' x); sleep 8"], {
         memoryBytes: 32 << 20,
       }),
-      attempt(["sh", "-c", "for i in 1 2 3 4 5 6 7 8; do sleep 0.1 & done; wait"], {
-        processes: 6,
-      }),
-      // A millisecond in each tenth of a second: no program starts within that.
-      attempt(["true"], { cpus: 0.01 }),
+      // Its end is that of those it started: none has ended before the last one is there.
+      attempt(["sh", "-c", "for i in 1 2 3 4 5 6 7 8; do sleep 60 & done"], { processes: 6 }),
+      isThrottled(start, groups),
     ]);
     const written = await sizeOf(folder);
     const works = plain.exit.reason === "exited" && plain.exit.exitCode === 0;
@@ -85,7 +93,7 @@ export async function probe(
       limits: {
         memory: holds(memory.exit.reason === "memory", by("memory", WATCH)),
         processes: holds(processes.exit.exitCode !== 0, by("pids", RLIMITS)),
-        cpu: holds((cpu.exit.throttled ?? 0) > 0, by("cpu", WATCH)),
+        cpu: holds(throttled, by("cpu", WATCH)),
         output: holds(true, "the server, which stops what writes too much"),
         disk: holds(written.bytes >= 1 << 20, `${WATCH}, and ${RLIMITS} for each file`),
       },
@@ -105,4 +113,34 @@ export async function probe(
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** How much processor time shows that nothing holds a command to a millisecond in a tenth of a second. */
+const unheldSeconds = 0.05;
+/** A machine on which it gets less than that in so long is beyond telling. */
+const patienceMs = 10_000;
+
+/**
+ * Whether a command that computes is made to wait for its share of the processors. Judged by the time
+ * that it had, not by the clock: on a busy machine it gets little by itself.
+ */
+async function isThrottled(start: Start, groups: ControlGroups | null): Promise<boolean> {
+  if (!groups?.controllers.has("cpu")) return false;
+  const started = await start(["sh", "-c", "while :; do :; done"], { cpus: 0.01 }).catch(
+    // A kernel may have the controller without this limit (CONFIG_CFS_BANDWIDTH).
+    () => null,
+  );
+  if (started === null) return false;
+  const over = started.done.then(() => true);
+  const until = performance.now() + patienceMs;
+  let isHeld = false;
+  while (!isHeld && performance.now() < until) {
+    const readings = started.readings();
+    isHeld = (readings?.throttled ?? 0) > 0;
+    if (isHeld || (readings?.cpuSeconds ?? 0) > unheldSeconds) break;
+    if (await Promise.race([over, sleep(10, false)])) break;
+  }
+  started.stop(0);
+  await started.done;
+  return isHeld;
 }

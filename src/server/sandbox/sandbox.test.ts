@@ -1,3 +1,4 @@
+import { spawn } from "node:child_process";
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -25,6 +26,19 @@ test("what holds here is found by trying it", () => {
     },
   });
 });
+
+test("what holds is found on a busy machine, too", async () => {
+  const busy = Array.from({ length: 16 }, () => spawn("sh", ["-c", "while :; do :; done"]));
+  try {
+    for (let times = 0; times < 2; times += 1) {
+      const other = await openTestSandbox();
+      expect(other.report).toEqual(sandbox.report);
+      await other.close();
+    }
+  } finally {
+    for (const one of busy) one.kill("SIGKILL");
+  }
+}, 60_000);
 
 test("a command works in its folder, with its arguments and variables as they were given", async () => {
   const folder = sandbox.workspace();
@@ -208,4 +222,25 @@ test("what cannot be run as it was given is refused before anything is started",
   await expect(sandbox.start(["true"], { folder: "/no/such/folder" })).rejects.toThrow(
     "The sandbox could not be made",
   );
+});
+
+test.each([
+  ["control groups", true],
+  ["resource limits", false],
+])("by %s a run's processes are counted apart from those of others", async (_by, withGroups) => {
+  const here = await openTestSandbox({}, withGroups);
+  const limits = { processes: 24 };
+  const crowd = "for i in $(seq 16); do sleep 1000 & done; echo up; wait";
+  const neighbours = await Promise.all(
+    [1, 2, 3, 4].map(() => here.start(["sh", "-c", crowd], { limits })),
+  );
+  for (const one of neighbours) await expect.poll(() => one.output()).toContain("up");
+  // As many again: all of them are the same user's.
+  const another = "for i in $(seq 16); do sleep 0.1 & done; wait";
+  expect(await here.run(["sh", "-c", another], { limits })).toMatchObject({
+    reason: "exited",
+    exitCode: 0,
+    output: "",
+  });
+  await here.close();
 });

@@ -4,6 +4,8 @@
  * cannot hold.
  */
 
+import type { Readings } from "./run-group.js";
+
 /** What one run may use. */
 export interface SandboxLimits {
   /** All its processes and private files in memory together. */
@@ -64,6 +66,8 @@ export interface SandboxedProcess {
   readonly pid: number;
   /** TERM to every process of the run and, where one is left after `graceMs`, KILL to all. */
   stop(graceMs: number): void;
+  /** What was counted so far; null where nothing counts, and once it has ended. */
+  readings(): Readings | null;
   /** Settles when no process is left and all output was taken. */
   readonly done: Promise<SandboxExit>;
 }

@@ -90,11 +90,18 @@ export async function nextQueued(tx: Queryable, orgId: string): Promise<QueuedRu
   return row as QueuedRun | undefined;
 }
 
-/** Starts a queued run; false where it does not wait any more. @throws a unique violation of `runs_one_per_agent` */
-export async function startQueued(tx: Queryable, id: string, held: Held): Promise<boolean> {
+/**
+ * Starts a queued run, within the limits of today; false where it does not wait any more.
+ * @throws a unique violation of `runs_one_per_agent`
+ */
+export async function startQueued(
+  tx: Queryable,
+  { id, limits }: Pick<ManagedRun, "id" | "limits">,
+  held: Held,
+): Promise<boolean> {
   const claimed = await tx
     .update(runs)
-    .set({ ...started(held), sealed_env: null, detail: null })
+    .set({ ...started(held), limits, sealed_env: null, detail: null })
     .where(and(eq(runs.id, id), eq(runs.status, "queued")))
     .returning({ id: runs.id });
   return claimed.length === 1;

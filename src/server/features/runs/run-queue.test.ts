@@ -149,6 +149,24 @@ describe("limits and the queue", () => {
     expect(await rows()).toMatchObject([{ sealed_env: null }]);
   });
 
+  test("starts what waited within the limits of today", async () => {
+    await limit({ max_concurrent_agents: 1 });
+    const [one, two] = [await worker(), await worker()];
+    const running = await start(one);
+    const waiting = await start(two, ["true"]);
+    // As asked for before the operator lowered it, where there was a limit that is not held here.
+    await asOperator(
+      app,
+      `update runs set limits = limits || '{"processes": 99999, "memory_bytes": 1}' where id = $1`,
+      [waiting.id],
+    );
+    await owner.api.runs.stop({ params: { run_id: running.id } });
+    expect(await untilEnded(owner, waiting.id)).toMatchObject({
+      status: "succeeded",
+      limits: running.limits,
+    });
+  });
+
   test("starts nothing for whoever lost the right to, or a workspace that is gone", async () => {
     await limit({ max_concurrent_agents: 1 });
     const [one, two, three] = [await worker(), await worker(), await worker()];

@@ -40,7 +40,9 @@ export async function startQueuedRuns(
 /** False where there is no place for it. @throws AppError where it may not start any more */
 async function startQueuedRun(deps: RunDeps, queued: QueuedRun): Promise<boolean> {
   const { db, supervisor, settings } = deps;
-  const { origin, sealed_env, ...run } = queued;
+  const { origin, sealed_env, ...asked } = queued;
+  // Those of when it was asked for may be another machine's, or of before a restart.
+  const run = { ...asked, limits: deps.limits };
   await refuseLostPermission(deps, queued);
   const plain = sealed_env && unseal(settings.secret, environmentPurpose, run.id, sealed_env);
   if (!plain) {
@@ -62,7 +64,7 @@ async function startQueuedRun(deps: RunDeps, queued: QueuedRun): Promise<boolean
       const claim = await db.tenant(run.org_id, async (tx) => {
         if (await lookForPlace(tx, run.org_id, run.agent_id, true)) return "no place";
         const held = { server_id: supervisor.serverId, token_hash: hash };
-        return (await managed.startQueued(tx, run.id, held)) ? "claimed" : "gone";
+        return (await managed.startQueued(tx, run, held)) ? "claimed" : "gone";
       });
       if (claim === "claimed")
         await supervisor.launch({ run, projectId, folder, env, token, sandbox });
