@@ -1,12 +1,32 @@
 import tailwindcss from "@tailwindcss/vite";
 import react from "@vitejs/plugin-react";
-import { defineConfig } from "vite";
+import { defineConfig, type Plugin } from "vite";
+import { api } from "./src/shared/api/index.js";
 
 /** Where `vite` (the dev server) finds the API; the built app is served by the API itself. */
-const api = process.env["OMOI_DEV_API"] ?? "http://127.0.0.1:8080";
+const server = process.env["OMOI_DEV_API"] ?? "http://127.0.0.1:8080";
+
+/**
+ * `virtual:calls`: of each call of the contract its method and path, which is all that a request needs.
+ * The schemas are loaded when a form is typed into (src/web/contract.ts).
+ */
+const calls: Plugin = {
+  name: "omoi-calls",
+  resolveId: (id) => (id === "virtual:calls" ? "\0calls" : null),
+  load: (id) => (id === "\0calls" ? `export default ${JSON.stringify(callsOf(api))}` : null),
+};
+
+function callsOf(resources: Record<string, Record<string, { method: string; path: string }>>) {
+  const whereOf = ({ method, path }: { method: string; path: string }) => ({ method, path });
+  return mapped(resources, (named) => mapped(named, whereOf));
+}
+
+function mapped<From, To>(from: Record<string, From>, to: (value: From) => To): Record<string, To> {
+  return Object.fromEntries(Object.entries(from).map(([name, value]) => [name, to(value)]));
+}
 
 export default defineConfig({
-  plugins: [react(), tailwindcss()],
+  plugins: [react(), tailwindcss(), calls],
   publicDir: false,
   // "source" makes `#shared/…` resolve to the TypeScript sources (package.json, imports).
   build: {
@@ -19,9 +39,9 @@ export default defineConfig({
   },
   server: {
     proxy: {
-      "/api": api,
-      "/git": api,
-      "/healthz": api,
+      "/api": server,
+      "/git": server,
+      "/healthz": server,
     },
   },
 });

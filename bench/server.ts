@@ -96,8 +96,10 @@ export async function withServer<Result>(
   }
 }
 
+/** The person that `withServer` signs in. */
+export const account = { email: "bench@example.com", password: "correct staple bench" };
+
 async function signIn(url: string): Promise<Client> {
-  const account = { email: "bench@example.com", password: "correct staple bench" };
   const anonymous = clientOf(url, null);
   await anonymous.auth.register({ body: account });
   const { data } = await anonymous.auth.login({ body: account });

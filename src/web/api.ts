@@ -1,12 +1,11 @@
-import { z } from "zod";
-import { type Answer, ApiError, createClient } from "#shared/api/client.js";
+import type { z } from "zod";
+import calls from "virtual:calls";
+import { type Answer, ApiError, clientOf } from "#shared/api/call.js";
 import type { Endpoint } from "#shared/api/endpoint.js";
 import type { FieldError } from "#shared/errors.js";
+import { type Call, rulesOf } from "./contract.js";
 
 export { ApiError };
-
-// Zod would compile its checks with `new Function`, which the content security policy refuses.
-z.config({ jitless: true });
 
 let signedOut: () => void = () => {};
 
@@ -16,18 +15,21 @@ export function onSignedOut(handler: () => void): void {
 }
 
 /** The typed client with the session's cookie. No answer at all is an `ApiError` of status 0. */
-export const client = createClient(async (path, init) => {
+export const client = clientOf(calls, async (path, init) => {
   let response: Response;
   try {
     response = await fetch(path, { ...init, credentials: "same-origin" });
   } catch (error) {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
-    throw failure(0, "The server does not answer. Check your connection and try again.");
+    throw noAnswer();
   }
   // A wrong password, code or passkey is also a 401, and says so itself.
   if (response.status === 401 && !path.startsWith("/api/v1/auth/login")) signedOut();
   return response;
 });
+
+const noAnswer = (): ApiError =>
+  failure(0, "The server does not answer. Check your connection and try again.");
 
 /** A refusal of the page's own, shown as one of the server is. */
 export function failure(status: number, detail: string, errors?: FieldError[]): ApiError {
@@ -53,11 +55,14 @@ export function asApiError(error: unknown): ApiError {
  * The body, checked by the contract's own rules before it is sent; throws what the server would
  * answer, so that a form shows both in the same way.
  */
-export function checked<Body extends z.ZodType>(
-  endpoint: Endpoint & { body: Body },
+export async function checked<Body extends z.ZodType>(
+  call: Call<Endpoint & { body: Body }>,
   body: z.input<Body>,
-): z.input<Body> {
-  const result = endpoint.body.safeParse(body);
+): Promise<z.input<Body>> {
+  const rules = await rulesOf(call).catch(() => {
+    throw noAnswer();
+  });
+  const result = rules.body.safeParse(body);
   if (result.success) return body;
   throw failure(
     422,

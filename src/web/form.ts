@@ -4,11 +4,12 @@ import type { z } from "zod";
 import type { Endpoint } from "#shared/api/endpoint.js";
 import { useAction } from "./action.js";
 import { ApiError, checked } from "./api.js";
+import { type Call, useRules } from "./contract.js";
 import { useUnsaved } from "./ui/unsaved.js";
 
 interface FormOptions<Values extends object, Body extends z.ZodType, Data> {
   /** The call whose rules the fields are held to, as one types and before anything is sent. */
-  endpoint: Endpoint & { body: Body };
+  endpoint: Call<Endpoint & { body: Body }>;
   /**
    * What is saved, or what a new thing starts with; fields carry the names of the body's. Where it
    * changes meanwhile (another tab, a colleague), fields left alone follow it.
@@ -113,7 +114,7 @@ export function useForm<Values extends object, Body extends z.ZodType, Data>(
   const action = useAction({
     run: async (body: z.input<Body>, headers) => {
       try {
-        return await options.run(checked(endpoint, body), {
+        return await options.run(await checked(endpoint, body), {
           ...headers,
           ...(version === undefined ? {} : { "if-match": version }),
         });
@@ -140,9 +141,10 @@ export function useForm<Values extends object, Body extends z.ZodType, Data>(
   });
 
   const { error } = action;
-  const judged = endpoint.body.safeParse(toBody(values, changed));
+  const rules = useRules(endpoint, changed.size > 0 || left.size > 0 || sent !== null);
+  const judged = rules?.body.safeParse(toBody(values, changed));
   const issueOf = (name: string): string | undefined =>
-    judged.success
+    judged === undefined || judged.success
       ? undefined
       : judged.error.issues.find(({ path }) => path[0] === name || path.join(".") === name)
           ?.message;

@@ -5,8 +5,8 @@ import {
   lazyRouteComponent,
   redirect,
 } from "@tanstack/react-router";
-import { type OidcError, oidcErrors } from "#shared/api/oidc.js";
-import { mergeStrategies } from "#shared/api/workspaces.js";
+import { type OidcError, oidcErrors } from "#shared/oidc-errors.js";
+import { mergeStrategies } from "#shared/workspace-choices.js";
 import { ApiError } from "./api.js";
 import { mayBeSignedIn, meQuery } from "./features/auth/queries.js";
 import { AppShell } from "./features/shell/app-shell.js";

@@ -3,9 +3,6 @@ import { endpoint } from "./endpoint.js";
 import { email, id, jsonObject, name, timestamp } from "./fields.js";
 import { invitationToken } from "./invitations.js";
 
-/** The cookie that tells the pages that there may be a session; its value means nothing. */
-export const signedInMarker = "omoi_signed_in";
-
 export const user = z.strictObject({
   id,
   email: z.string(),

@@ -49,18 +49,6 @@ export const slug = z
     "use a-z, 0-9 and single hyphens, with a letter or digit at both ends",
   );
 
-/** The slug a name suggests: lower-case ASCII, words joined by hyphens; empty where nothing is left. */
-export function slugFrom(text: string): string {
-  return text
-    .normalize("NFKD")
-    .toLowerCase()
-    .replaceAll(/[\u0300-\u036f]/g, "")
-    .replaceAll(/[^a-z0-9]+/g, "-")
-    .replaceAll(/^-+|-+$/g, "")
-    .slice(0, 60)
-    .replaceAll(/-+$/g, "");
-}
-
 /** A JSON object whose text is at most `bytes` long. */
 export const jsonObject = (bytes: number) =>
   z

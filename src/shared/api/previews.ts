@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { mergeStrategies } from "../workspace-choices.js";
 import { endpoint } from "./endpoint.js";
 import { id, timestamp } from "./fields.js";
 import { branch } from "./projects.js";
@@ -8,7 +9,6 @@ import {
   conflict,
   diff,
   mergeKinds,
-  mergeStrategies,
   mergeStrategy,
   path,
   undoStrategies,

@@ -1,14 +1,9 @@
 import { z } from "zod";
+import { commitTypes, mergeStrategies, recordedCommitTypes } from "../workspace-choices.js";
 import { endpoint } from "./endpoint.js";
 import { id, page, timestamp } from "./fields.js";
 import { branch } from "./projects.js";
 
-export const mergeStrategies = [
-  "newest_file_wins",
-  "source_wins",
-  "target_wins",
-  "manual",
-] as const;
 export const mergeStrategy = z.enum(
   mergeStrategies,
   `must be one of ${mergeStrategies.join(", ")}`,
@@ -71,11 +66,6 @@ export const workspace = z.strictObject({
   updated_at: timestamp,
 });
 export type Workspace = z.output<typeof workspace>;
-
-export const commitTypes = ["checkpoint", "validation", "manual", "final"] as const;
-
-/** What commits can be: those made on request, and that of a sync. */
-export const recordedCommitTypes = [...commitTypes, "merge"] as const;
 
 const commitFields = {
   commit_sha: z.string(),

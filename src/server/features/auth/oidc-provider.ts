@@ -1,5 +1,5 @@
 import type { Configuration } from "openid-client";
-import type { OidcError } from "#shared/api/oidc.js";
+import type { OidcError } from "#shared/oidc-errors.js";
 import type { OidcSettings } from "../../config.js";
 
 /** Loaded where an identity provider is set up, and then when it is first used. */

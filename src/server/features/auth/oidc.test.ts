@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
-import type { OidcError } from "#shared/api/oidc.js";
+import type { OidcError } from "#shared/oidc-errors.js";
 import { systemRoleIds } from "#server/db/migrate.js";
 import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
 import { CookieJar, IdentityProvider } from "#test/identity-provider.js";

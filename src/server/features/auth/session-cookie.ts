@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { signedInMarker } from "#shared/api/auth.js";
+import { signedInMarker } from "#shared/signed-in-marker.js";
 import { sessionCookie } from "../../http/authenticate.js";
 import type { SessionOrigin } from "./session-repository.js";
 import type { SignedIn } from "./sign-in.js";

@@ -1,5 +1,6 @@
 import type { Organization, SlugAvailability } from "#shared/api/organizations.js";
-import { reservedReason, slug as slugRule, slugFrom } from "#shared/api/fields.js";
+import { reservedReason, slug as slugRule } from "#shared/api/fields.js";
+import { slugFrom } from "#shared/slug-from.js";
 import type { Permission } from "#shared/permissions.js";
 import { differences, type Tell } from "../../db/audit.js";
 import { newId } from "../../db/columns.js";

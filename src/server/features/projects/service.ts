@@ -1,7 +1,7 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { sql } from "drizzle-orm";
-import { slugFrom } from "#shared/api/fields.js";
+import { slugFrom } from "#shared/slug-from.js";
 import type { Project } from "#shared/api/projects.js";
 import type { CredentialInput } from "#shared/api/upstream-inputs.js";
 import { differences } from "../../db/audit.js";

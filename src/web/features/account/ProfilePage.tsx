@@ -1,8 +1,8 @@
 import { useQuery } from "@tanstack/react-query";
 import type { ReactElement } from "react";
 import type { User } from "#shared/api/auth.js";
-import { api } from "#shared/api/index.js";
 import { client } from "../../api.js";
+import { api } from "../../contract.js";
 import { useForm } from "../../form.js";
 import { versionOf } from "../../versions.js";
 import { StatusDot } from "../../ui/badge.js";

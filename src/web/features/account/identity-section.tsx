@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
 import type { ReactElement } from "react";
-import { oidcErrors } from "#shared/api/oidc.js";
+import { oidcErrors } from "#shared/oidc-errors.js";
 import { useAction } from "../../action.js";
 import { client } from "../../api.js";
 import { paths } from "../../paths.js";

@@ -1,7 +1,7 @@
 import { type ReactElement, useState } from "react";
 import { useAction } from "../../action.js";
-import { api } from "#shared/api/index.js";
 import { checked } from "../../api.js";
+import { api } from "../../contract.js";
 import { Button } from "../../ui/button.js";
 import { Dialog, DialogActions } from "../../ui/dialog.js";
 import { TextField } from "../../ui/field.js";
@@ -23,7 +23,7 @@ interface PasskeyNameDialogProps {
 export function PasskeyNameDialog(props: PasskeyNameDialogProps): ReactElement {
   const [name, setName] = useState(props.start ?? "");
   const save = useAction({
-    run: () => props.run(checked(api.passkeys.rename, { name }).name),
+    run: async () => props.run((await checked(api.passkeys.rename, { name })).name),
     refresh: [passkeysQuery.queryKey],
     say: () => props.done,
     onDone: props.onClose,

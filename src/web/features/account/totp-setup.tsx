@@ -1,8 +1,8 @@
 import { type ReactElement, useMemo, useState } from "react";
 import { encode } from "uqr";
-import { api } from "#shared/api/index.js";
 import { useAction } from "../../action.js";
 import { checked, client } from "../../api.js";
+import { api } from "../../contract.js";
 import { Button } from "../../ui/button.js";
 import { CopyLine } from "../../ui/copy-button.js";
 import { TextField } from "../../ui/field.js";
@@ -21,8 +21,10 @@ export function TotpSetup({
 }): ReactElement {
   const [code, setCode] = useState("");
   const confirm = useAction({
-    run: () =>
-      client.secondFactor.confirmTotp({ body: checked(api.secondFactor.confirmTotp, { code }) }),
+    run: async () =>
+      client.secondFactor.confirmTotp({
+        body: await checked(api.secondFactor.confirmTotp, { code }),
+      }),
     refresh: [secondFactorQuery.queryKey],
     say: () => "Authenticator app switched on",
     onDone: ({ recovery_codes }) => onConfirmed(recovery_codes),

@@ -1,8 +1,8 @@
 import { Link, useNavigate } from "@tanstack/react-router";
 import type { ReactElement } from "react";
-import { api } from "#shared/api/index.js";
 import type { OrganizationItem } from "#shared/api/organizations.js";
 import { client } from "../../api.js";
+import { api } from "../../contract.js";
 import { useForm } from "../../form.js";
 import { paths } from "../../paths.js";
 import { Button, buttonClass } from "../../ui/button.js";

@@ -1,7 +1,7 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, Link, useRouter } from "@tanstack/react-router";
 import { type ReactElement, useState } from "react";
-import { oidcErrors } from "#shared/api/oidc.js";
+import { oidcErrors } from "#shared/oidc-errors.js";
 import { paths } from "../../paths.js";
 import { Alert } from "../../ui/alert.js";
 import { AuthLayout, destinationOf } from "./auth-layout.js";

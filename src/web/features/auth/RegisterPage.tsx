@@ -1,8 +1,8 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, Link, useRouter } from "@tanstack/react-router";
 import type { ReactElement } from "react";
-import { api } from "#shared/api/index.js";
 import { client } from "../../api.js";
+import { api } from "../../contract.js";
 import { useForm } from "../../form.js";
 import { paths } from "../../paths.js";
 import { Button } from "../../ui/button.js";

@@ -1,9 +1,9 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
 import { type ReactElement, useState } from "react";
-import { api } from "#shared/api/index.js";
 import { useAction } from "../../action.js";
 import { checked, client } from "../../api.js";
+import { api } from "../../contract.js";
 import { paths } from "../../paths.js";
 import { Alert } from "../../ui/alert.js";
 import { Button, buttonClass } from "../../ui/button.js";
@@ -22,9 +22,9 @@ export function ResetPasswordPage(): ReactElement {
   const navigate = useNavigate();
   const [password, setPassword] = useState("");
   const reset = useAction({
-    run: () =>
+    run: async () =>
       client.auth.resetPassword({
-        body: checked(api.auth.resetPassword, { token: token ?? "", new_password: password }),
+        body: await checked(api.auth.resetPassword, { token: token ?? "", new_password: password }),
       }),
     onDone: () => {
       // Whoever was signed in here is so no longer.

@@ -1,9 +1,9 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { type ReactElement, useEffect, useRef, useState } from "react";
-import { api } from "#shared/api/index.js";
 import { useAction } from "../../action.js";
 import { checked, client } from "../../api.js";
+import { api } from "../../contract.js";
 import { paths } from "../../paths.js";
 import { Alert } from "../../ui/alert.js";
 import { Button, buttonClass } from "../../ui/button.js";
@@ -22,8 +22,10 @@ export function VerifyEmailPage(): ReactElement {
   const [isDone, setDone] = useState(false);
   const done = useRef<HTMLDivElement>(null);
   const verify = useAction({
-    run: () =>
-      client.auth.verifyEmail({ body: checked(api.auth.verifyEmail, { token: token ?? "" }) }),
+    run: async () =>
+      client.auth.verifyEmail({
+        body: await checked(api.auth.verifyEmail, { token: token ?? "" }),
+      }),
     onDone: () => {
       // Who is signed in here, if anybody, is asked for afresh.
       queries.removeQueries({ queryKey: meQuery.queryKey });
@@ -65,9 +67,9 @@ export function VerifyEmailPage(): ReactElement {
           }
           action="Send a new link"
           validity="It works once, within 24 hours."
-          ask={(address) =>
+          ask={async (address) =>
             client.auth.resendVerification({
-              body: checked(api.auth.resendVerification, { email: address }),
+              body: await checked(api.auth.resendVerification, { email: address }),
             })
           }
         />

@@ -1,8 +1,8 @@
 import { Link } from "@tanstack/react-router";
 import { type ReactElement, useState } from "react";
-import { api } from "#shared/api/index.js";
 import { useAction } from "../../action.js";
 import { ApiError, checked, client } from "../../api.js";
+import { api } from "../../contract.js";
 import { paths } from "../../paths.js";
 import { Button } from "../../ui/button.js";
 import { TextField } from "../../ui/field.js";
@@ -22,7 +22,7 @@ export function PasswordForm({
   const signIn = useAction<undefined, PasswordOutcome>({
     // The answer's tokens are for programs; the browser keeps the cookie and forgets them.
     run: async () => {
-      const body = checked(api.auth.login, { email: email.trim(), password });
+      const body = await checked(api.auth.login, { email: email.trim(), password });
       try {
         const { status } = await client.auth.login({ body });
         return { data: null, status };

@@ -1,5 +1,5 @@
 import { queryOptions } from "@tanstack/react-query";
-import { signedInMarker } from "#shared/api/auth.js";
+import { signedInMarker } from "#shared/signed-in-marker.js";
 import { client } from "../../api.js";
 import { versioned } from "../../versions.js";
 

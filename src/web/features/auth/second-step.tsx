@@ -1,7 +1,7 @@
 import { type ReactElement, useState } from "react";
-import { api } from "#shared/api/index.js";
 import { useAction } from "../../action.js";
 import { checked, client } from "../../api.js";
+import { api } from "../../contract.js";
 import { Button } from "../../ui/button.js";
 import { TextField } from "../../ui/field.js";
 import { Form } from "../../ui/form.js";
@@ -23,7 +23,7 @@ export function SecondStep({
   const [code, setCode] = useState("");
   const finish = useAction({
     run: async () => {
-      const body = checked(api.secondFactor.login, { challenge, code });
+      const body = await checked(api.secondFactor.login, { challenge, code });
       const { status } = await client.secondFactor.login({ body });
       return { data: undefined, status };
     },

@@ -1,8 +1,8 @@
 import { Link, useNavigate } from "@tanstack/react-router";
 import type { ReactElement } from "react";
-import { slugFrom } from "#shared/api/fields.js";
-import { api } from "#shared/api/index.js";
+import { slugFrom } from "#shared/slug-from.js";
 import { client } from "../../api.js";
+import { api } from "../../contract.js";
 import { useForm } from "../../form.js";
 import { paths } from "../../paths.js";
 import { Button, buttonClass } from "../../ui/button.js";

@@ -1,9 +1,9 @@
 import { type ReactElement, useState } from "react";
-import { api } from "#shared/api/index.js";
 import type { SentInvitation } from "#shared/api/invitations.js";
 import type { Role } from "#shared/api/roles.js";
 import { expand } from "#shared/permissions.js";
 import { client } from "../../api.js";
+import { api } from "../../contract.js";
 import { useForm } from "../../form.js";
 import { Button } from "../../ui/button.js";
 import { Dialog, DialogActions } from "../../ui/dialog.js";

@@ -1,8 +1,8 @@
 import type { ReactElement } from "react";
-import { api } from "#shared/api/index.js";
 import type { Role } from "#shared/api/roles.js";
 import { expand, grants, permissionNames } from "#shared/permissions.js";
 import { type ApiError, client } from "../../api.js";
+import { api } from "../../contract.js";
 import { useForm } from "../../form.js";
 import { Alert } from "../../ui/alert.js";
 import { Button } from "../../ui/button.js";

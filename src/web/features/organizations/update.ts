@@ -1,12 +1,11 @@
-import type { z } from "zod";
-import { api } from "#shared/api/index.js";
 import type { Organization } from "#shared/api/organizations.js";
 import { client } from "../../api.js";
+import { api } from "../../contract.js";
 import { type FormState, useForm } from "../../form.js";
 import { versionOf } from "../../versions.js";
 import { organizationsKey } from "./queries.js";
 
-type Change = z.input<typeof api.organizations.update.body>;
+type Change = Parameters<typeof client.organizations.update>[0]["body"];
 
 interface Options<Values extends object> {
   organization: Organization;

@@ -1,9 +1,9 @@
 import { useNavigate } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import type { Project } from "#shared/api/projects.js";
-import { slugFrom } from "#shared/api/fields.js";
-import { api } from "#shared/api/index.js";
+import { slugFrom } from "#shared/slug-from.js";
 import { client } from "../../api.js";
+import { api } from "../../contract.js";
 import { useForm } from "../../form.js";
 import { paths } from "../../paths.js";
 import { Button } from "../../ui/button.js";

@@ -1,5 +1,5 @@
 import { EventSourceParserStream } from "eventsource-parser/stream";
-import { logEntry, type LogEntry } from "#shared/api/runs.js";
+import type { LogEntry } from "#shared/api/runs.js";
 import { client } from "../../api.js";
 
 export type LogState = "connecting" | "live" | "lost" | "ended" | "refused";
@@ -54,8 +54,7 @@ export function followLog(runId: string, { onEntries, onState }: LogFollower): (
         return false;
       }
       if (value.event !== "log") continue;
-      const entry = logEntry.safeParse(JSON.parse(value.data));
-      if (entry.success) onEntries([entry.data]);
+      onEntries([JSON.parse(value.data) as LogEntry]);
       lastId = value.id ?? lastId;
     }
   };

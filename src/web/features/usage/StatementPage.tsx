@@ -1,8 +1,9 @@
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
 import type { ReactElement } from "react";
-import { urlOf } from "#shared/api/client.js";
-import { usage as usageCalls, type Statement } from "#shared/api/usage.js";
+import { urlOf } from "#shared/api/call.js";
+import type { Statement } from "#shared/api/usage.js";
+import { api } from "../../contract.js";
 import { paths } from "../../paths.js";
 import { Button } from "../../ui/button.js";
 import { Card, Details } from "../../ui/card.js";
@@ -70,7 +71,7 @@ export function StatementPage(): ReactElement {
           <DownloadLink
             size="md"
             label={`Download CSV of ${month}`}
-            href={urlOf(usageCalls.statement, {
+            href={urlOf(api.usage.statement, {
               params: { org_id: orgId, period },
               query: { format: "csv" },
             })}

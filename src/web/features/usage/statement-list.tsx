@@ -1,8 +1,8 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import type { ReactElement } from "react";
-import { urlOf } from "#shared/api/client.js";
-import { usage as usageCalls } from "#shared/api/usage.js";
+import { urlOf } from "#shared/api/call.js";
+import { api } from "../../contract.js";
 import { paths } from "../../paths.js";
 import { Card } from "../../ui/card.js";
 import { formatHours, formatNumber } from "../../ui/number.js";
@@ -37,7 +37,7 @@ export function StatementList({
       title="Statements"
       actions={
         <DownloadLink
-          href={urlOf(usageCalls.statements, {
+          href={urlOf(api.usage.statements, {
             params: { org_id: orgId },
             query: { format: "csv" },
           })}

@@ -1,8 +1,9 @@
 import { useQuery } from "@tanstack/react-query";
 import { type ReactElement, type ReactNode, useState } from "react";
-import { urlOf } from "#shared/api/client.js";
+import { urlOf } from "#shared/api/call.js";
 import type { Organization } from "#shared/api/organizations.js";
-import { usage as usageCalls, type DayUsage, type Usage } from "#shared/api/usage.js";
+import type { DayUsage, Usage } from "#shared/api/usage.js";
+import { api } from "../../contract.js";
 import { BarChart } from "../../ui/bar-chart.js";
 import { Card } from "../../ui/card.js";
 import { countOf, formatNumber } from "../../ui/number.js";
@@ -57,7 +58,7 @@ export function UsageHistory({ organization }: { organization: Organization }): 
 }
 
 function csvOf(orgId: string, period: string, by: "agent" | "project" | "day"): string {
-  return urlOf(usageCalls.get, { params: { org_id: orgId }, query: { by, period, format: "csv" } });
+  return urlOf(api.usage.get, { params: { org_id: orgId }, query: { by, period, format: "csv" } });
 }
 
 function NothingRan({ period }: { period: string }): ReactElement {

@@ -1,9 +1,9 @@
 import { useQueryClient } from "@tanstack/react-query";
 import type { ReactElement } from "react";
 import type { Agent } from "#shared/api/agents.js";
-import { api } from "#shared/api/index.js";
 import type { Project } from "#shared/api/projects.js";
 import { client } from "../../api.js";
+import { api } from "../../contract.js";
 import { useForm } from "../../form.js";
 import { Button } from "../../ui/button.js";
 import { TextField } from "../../ui/field.js";

@@ -1,7 +1,7 @@
 import { type ReactElement, useState } from "react";
-import { api } from "#shared/api/index.js";
 import type { OrganizationItem } from "#shared/api/organizations.js";
 import { client } from "../../api.js";
+import { api } from "../../contract.js";
 import { useForm } from "../../form.js";
 import { Alert } from "../../ui/alert.js";
 import { Button } from "../../ui/button.js";

@@ -1,7 +1,7 @@
 import type { ReactElement } from "react";
-import { slugFrom } from "#shared/api/fields.js";
-import { api } from "#shared/api/index.js";
+import { slugFrom } from "#shared/slug-from.js";
 import { client } from "../../api.js";
+import { api } from "../../contract.js";
 import { useForm } from "../../form.js";
 import { Button } from "../../ui/button.js";
 import { TextField } from "../../ui/field.js";

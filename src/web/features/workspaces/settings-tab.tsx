@@ -1,8 +1,8 @@
 import { type ReactElement, useState } from "react";
-import { api } from "#shared/api/index.js";
 import type { MergeStrategy, Workspace } from "#shared/api/workspaces.js";
 import { useAction } from "../../action.js";
 import { checked, client } from "../../api.js";
+import { api } from "../../contract.js";
 import { Button } from "../../ui/button.js";
 import { Card } from "../../ui/card.js";
 import { Checkbox, TextField } from "../../ui/field.js";
@@ -28,10 +28,10 @@ export function SettingsTab({ workspace, refusal }: SettingsTabProps): ReactElem
   const reason = refusal("agent:workspace:write");
 
   const save = useAction({
-    run: (body: Parameters<typeof client.workspaces.update>[0]["body"]) =>
+    run: async (body: Parameters<typeof client.workspaces.update>[0]["body"]) =>
       client.workspaces.update({
         params: { agent_id: workspace.agent_id },
-        body: checked(api.workspaces.update, body),
+        body: await checked(api.workspaces.update, body),
       }),
     refresh: [workspacesKey],
     say: () => "Settings saved",

@@ -1,7 +1,7 @@
 import { type ReactElement, useState } from "react";
-import { api } from "#shared/api/index.js";
 import { useAction } from "../../action.js";
 import { checked, client } from "../../api.js";
+import { api } from "../../contract.js";
 import { Button } from "../../ui/button.js";
 import { Dialog, DialogActions } from "../../ui/dialog.js";
 import { TextArea, TextField } from "../../ui/field.js";
@@ -37,9 +37,9 @@ function ValidationForm({ onClose, agentId }: Omit<ValidationDialogProps, "isOpe
   const [iteration, setIteration] = useState("");
   const [message, setMessage] = useState("");
   const commit = useAction({
-    run: (body: Parameters<typeof client.workspaces.createCommit>[0]["body"], headers) =>
+    run: async (body: Parameters<typeof client.workspaces.createCommit>[0]["body"], headers) =>
       client.workspaces.createCommit(
-        { params: { agent_id: agentId }, body: checked(api.workspaces.createCommit, body) },
+        { params: { agent_id: agentId }, body: await checked(api.workspaces.createCommit, body) },
         { headers },
       ),
     refresh: [workspacesKey, projectsKey],

@@ -1,0 +1,11 @@
+/** The slug a name suggests: lower-case ASCII, words joined by hyphens; empty where nothing is left. */
+export function slugFrom(text: string): string {
+  return text
+    .normalize("NFKD")
+    .toLowerCase()
+    .replaceAll(/[\u0300-\u036f]/g, "")
+    .replaceAll(/[^a-z0-9]+/g, "-")
+    .replaceAll(/^-+|-+$/g, "")
+    .slice(0, 60)
+    .replaceAll(/-+$/g, "");
+}
