@@ -78,6 +78,7 @@ import { previewHandlers, workspaceHandlers } from "./features/workspaces/routes
 import { settleWorkspaces } from "./features/workspaces/service.js";
 import type { WorkspaceDeps } from "./features/workspaces/workspace.js";
 import { rememberChangedPaths } from "./git/changed-paths.js";
+import { answerTogether } from "./http/answer-together.js";
 import type { Credentials } from "./http/authenticate.js";
 import { mountDocs } from "./http/docs.js";
 import { dropUnusedConnections } from "./http/drain.js";
@@ -148,6 +149,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     else void parseJson(request, body as string, done);
   });
   await app.register(fastifyCookie);
+  answerTogether(app);
 
   const storage = storageIn(config.dataDir);
   const jobs = await startJobs(db.systemPool, log);

@@ -1,10 +1,17 @@
 import { sql } from "drizzle-orm";
 import type { PermissionExplanation } from "#shared/api/organizations.js";
-import { exceeding, expand, grants, matches, type Permission } from "#shared/permissions.js";
+import {
+  exceeding,
+  expand,
+  grants,
+  matches,
+  permissionNames,
+  type Permission,
+} from "#shared/permissions.js";
 import { cached } from "../db/cache.js";
 import type { Database } from "../db/connect.js";
 import { AppError, invalidField, notFound } from "../errors.js";
-import type { Actor } from "./authenticate.js";
+import type { Actor, ActorKey } from "./authenticate.js";
 
 /** What an actor holds in one organization at this moment. */
 export interface Standing {
@@ -18,7 +25,7 @@ export interface Standing {
    * What the credential lets through: `*:*` for a session, the key's scopes here for a key; of an
    * agent's key what whoever made it may do here, too.
    */
-  scopes: string[];
+  scopes: readonly string[];
   /** Counts that a key needed a permission and had it. */
   used: (permission: string) => void;
 }
@@ -136,18 +143,43 @@ function standingsIn(db: Database): ReturnType<typeof cached<StandingRow>> {
   return made;
 }
 
+/** What follows from an object that does not change and a text: worked out once while the object lives. */
+type Memory<Of extends object, Result> = WeakMap<Of, Map<string, Result>>;
+
+const scopesOfKeys: Memory<ActorKey, readonly string[]> = new WeakMap();
+const allowed: Memory<Standing["sources"], readonly Permission[]> = new WeakMap();
+
+function remembered<Of extends object, Result>(
+  memory: Memory<Of, Result>,
+  of: Of,
+  text: string,
+  make: () => Result,
+): Result {
+  const known = memory.get(of);
+  const found = known?.get(text);
+  if (found !== undefined) return found;
+  const made = make();
+  if (known) known.set(text, made);
+  else memory.set(of, new Map([[text, made]]));
+  return made;
+}
+
 /** The patterns that the credential lets through in an organization. */
-export function scopesIn(actor: Actor, orgId: string): string[] {
-  if (!actor.key) return ["*:*"];
-  if (actor.key.shutOutOf.includes(orgId)) return [];
-  const prefix = `org:${orgId}:`;
-  return actor.key.scopes.flatMap((scope) => {
-    if (scope === "*:*") return ["*:*"];
-    if (!scope.startsWith(prefix)) return [];
-    const pattern = scope.slice(prefix.length);
-    return [pattern === "*" ? "*:*" : pattern];
+export function scopesIn({ key }: Pick<Actor, "key">, orgId: string): readonly string[] {
+  if (!key) return fullScopes;
+  return remembered(scopesOfKeys, key, orgId, () => {
+    if (key.shutOutOf.includes(orgId)) return [];
+    const prefix = `org:${orgId}:`;
+    return key.scopes.flatMap((scope) => {
+      if (scope === "*:*") return ["*:*"];
+      if (!scope.startsWith(prefix)) return [];
+      const pattern = scope.slice(prefix.length);
+      return [pattern === "*" ? "*:*" : pattern];
+    });
   });
 }
+
+const fullScopes = ["*:*"] as const;
 
 type Held = Pick<Standing, "role" | "sources" | "scopes">;
 
@@ -170,6 +202,13 @@ export function explain(
 
 export function allows(held: Held, permission: string): boolean {
   return explain(held, permission).allowed;
+}
+
+/** The registered permissions that a standing allows, in the registry's order. */
+export function permissionsOf(held: Held): readonly Permission[] {
+  return remembered(allowed, held.sources, held.scopes.join(" "), () =>
+    permissionNames.filter((permission) => allows(held, permission)),
+  );
 }
 
 /** The role's patterns, inherited ones too. */

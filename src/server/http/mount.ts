@@ -124,24 +124,32 @@ export function mount<Resource extends Record<string, Endpoint>>(
         ? tagged(full, await act())
         : changedOnce(full, endpoint, act, async () => read?.(full, params), options);
     };
+    const serve = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+      const caller = await callerOf(endpoint, request, reply, options);
+      const key = (caller as Partial<ActorContext>).actor?.key;
+      const data = key
+        ? await counted(key, label, reply, options, () => answerTo(caller))
+        : await answerTo(caller);
+      endWhenStopping(request, reply);
+      if (data === undefined) {
+        reply.send();
+        return;
+      }
+      const prepared = typeof data === "object" && data !== null && textOf(data);
+      if (options.checkResponses && endpoint.response && isPlain(data)) {
+        endpoint.response.parse(prepared ? JSON.parse(prepared) : data);
+      }
+      if (prepared) reply.type("application/json; charset=utf-8").send(prepared);
+      else reply.send(data);
+    };
     app.route({
       method: endpoint.method,
       url: endpoint.path.replaceAll(/\{(\w+)\}/g, ":$1"),
-      handler: async (request, reply) => {
-        const caller = await callerOf(endpoint, request, reply, options);
-        const key = (caller as Partial<ActorContext>).actor?.key;
-        const data = key
-          ? await counted(key, label, reply, options, () => answerTo(caller))
-          : await answerTo(caller);
-        endWhenStopping(request, reply);
-        if (data === undefined) return reply.send();
-        const prepared = typeof data === "object" && data !== null && textOf(data);
-        if (options.checkResponses && endpoint.response && isPlain(data)) {
-          endpoint.response.parse(prepared ? JSON.parse(prepared) : data);
-        }
-        return prepared
-          ? reply.type("application/json; charset=utf-8").send(prepared)
-          : reply.send(data);
+      // It answers by itself: of a promise Fastify would watch the connection until it was sent.
+      handler: (request, reply) => {
+        serve(request, reply).catch((error: unknown) => {
+          reply.send(error);
+        });
       },
     });
   }
@@ -282,16 +290,11 @@ async function callerOf(
   reply: FastifyReply,
   options: MountOptions,
 ): Promise<PublicContext> {
-  const base: PublicContext = {
-    requestId: request.id,
-    ip: request.ip,
-    log: request.log as Logger,
-    request,
-    reply,
-  };
-  if (endpoint.access === "public") return base;
+  const { id: requestId, ip, log } = request;
+  if (endpoint.access === "public") return { requestId, ip, log: log as Logger, request, reply };
   const actor = await authenticate(request, options.credentials, options.publicUrl);
-  return { ...base, actor } as ActorContext;
+  const caller: ActorContext = { requestId, ip, log: log as Logger, request, reply, actor };
+  return caller;
 }
 
 /** Where the organization of a call is named; null where no permission in one is needed. */

@@ -6,11 +6,14 @@ export interface Tally {
   /** Days since 1970, UTC. */
   day: number;
   lastUse: { at: number; ip: string } | null;
-  /** By "<status> <endpoint>". */
-  requests: Map<string, number>;
-  /** By "<organization or -> <permission>". */
-  permissions: Map<string, number>;
+  /** By endpoint and status. */
+  requests: Counts<string, number>;
+  /** By permission and the organization in which it was needed; null: wherever the key acts. */
+  permissions: Counts<string, string | null>;
 }
+
+/** Counts by two things: no text is put together for each request. */
+export type Counts<One, Other> = Map<One, Map<Other, number>>;
 
 /** Counts in memory what keys do: no request waits for a write. */
 export interface UsageCounter {
@@ -46,9 +49,6 @@ export function createUsageCounter(
     today.set(keyId, made);
     return made;
   };
-  const count = (counts: Map<string, number>, what: string): void => {
-    counts.set(what, (counts.get(what) ?? 0) + 1);
-  };
   const writeAll = async (): Promise<void> => {
     const batch = [...waiting, ...today.values()];
     waiting = [];
@@ -77,10 +77,10 @@ export function createUsageCounter(
       tally.lastUse = { at: Date.now(), ip };
     },
     answered: (keyId, endpoint, status) => {
-      count(tallyOf(keyId).requests, `${status} ${endpoint}`);
+      count(tallyOf(keyId).requests, endpoint, status);
     },
     used: (keyId, orgId, permission) => {
-      count(tallyOf(keyId).permissions, `${orgId ?? "-"} ${permission}`);
+      count(tallyOf(keyId).permissions, permission, orgId);
     },
     flush,
     close: async () => {
@@ -88,4 +88,10 @@ export function createUsageCounter(
       await flush();
     },
   };
+}
+
+function count<One, Other>(counts: Counts<One, Other>, one: One, other: Other): void {
+  const known = counts.get(one);
+  if (known) known.set(other, (known.get(other) ?? 0) + 1);
+  else counts.set(one, new Map([[other, 1]]));
 }

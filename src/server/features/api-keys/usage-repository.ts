@@ -3,24 +3,36 @@ import type pg from "pg";
 import type { KeyUsage } from "#shared/api/api-keys.js";
 import type { Queryable } from "../../db/connect.js";
 import type { PermissionUse } from "./scopes.js";
-import type { Tally } from "./usage-counter.js";
+import type { Counts, Tally } from "./usage-counter.js";
 
 const dateOf = (day: number): string => new Date(day * 86_400_000).toISOString().slice(0, 10);
+
+function pairsOf<One, Other>(counts: Counts<One, Other>): [One, Other, number][] {
+  return [...counts].flatMap(([one, others]) =>
+    [...others].map(([other, count]): [One, Other, number] => [one, other, count]),
+  );
+}
 
 /** Adds what was counted to what is stored. A last use never moves back. */
 export async function addTallies(pool: pg.Pool, tallies: Tally[]): Promise<void> {
   const uses = tallies.flatMap(({ keyId, lastUse }) => (lastUse ? [{ keyId, ...lastUse }] : []));
   const requests = tallies.flatMap(({ keyId, day, requests: counts }) =>
-    [...counts].map(([what, count]) => {
-      const [status = "", ...endpoint] = what.split(" ");
-      return { keyId, day: dateOf(day), status: Number(status), what: endpoint.join(" "), count };
-    }),
+    pairsOf(counts).map(([what, status, count]) => ({
+      keyId,
+      day: dateOf(day),
+      status,
+      what,
+      count,
+    })),
   );
   const permissions = tallies.flatMap(({ keyId, day, permissions: counts }) =>
-    [...counts].map(([what, count]) => {
-      const [org = "", permission = ""] = what.split(" ");
-      return { keyId, day: dateOf(day), orgId: org === "-" ? null : org, permission, count };
-    }),
+    pairsOf(counts).map(([permission, orgId, count]) => ({
+      keyId,
+      day: dateOf(day),
+      orgId,
+      permission,
+      count,
+    })),
   );
   const client = await pool.connect();
   try {

@@ -1,8 +1,14 @@
 import type { Verification } from "#shared/api/api-keys.js";
-import { expand, permissionNames, type Permission } from "#shared/permissions.js";
+import { permissionNames, type Permission } from "#shared/permissions.js";
 import { AppError, invalidField } from "../../errors.js";
 import type { Actor } from "../../http/authenticate.js";
-import { allows, requirePermission, standingOf, type Standing } from "../../http/authorize.js";
+import {
+  allows,
+  permissionsOf,
+  requirePermission,
+  standingOf,
+  type Standing,
+} from "../../http/authorize.js";
 import type { ActorContext } from "../../http/mount.js";
 import { hashKey, isWellFormed } from "./key.js";
 import type { KeyDeps } from "./own-key.js";
@@ -36,13 +42,16 @@ export async function verifyKey(
   const told = named && (await organizationsTold({ db, keyring }, actor, named));
   if (!named || !told) return notKnown;
 
-  const answer = (code: Verification["code"], permissions: string[] = []): Verification => ({
+  const answer = (
+    code: Verification["code"],
+    permissions: readonly string[] = [],
+  ): Verification => ({
     valid: code === "valid",
     code,
     key_id: named.id,
     user_id: named.user_id,
     agent_id: named.agent_id,
-    permissions,
+    permissions: [...permissions],
   });
   // One that is active by itself ended with its owner, its agent or its organization.
   if (!known?.actor.key) return answer(named.status === "active" ? "revoked" : named.status);
@@ -78,11 +87,9 @@ const notKnown: Verification = {
   permissions: [],
 };
 
-function heldInAll(standings: Standing[]): string[] {
-  if (standings.length === 0) return [];
-  return expand(["*:*"]).filter((permission) =>
-    standings.every((standing) => allows(standing, permission)),
-  );
+function heldInAll(standings: Standing[]): readonly string[] {
+  const [first, ...others] = standings.map(permissionsOf);
+  return first?.filter((name) => others.every((held) => held.includes(name))) ?? [];
 }
 
 /** Whose key it is, and where it may act. */
