@@ -152,6 +152,20 @@ async function inTransaction<Result>(
   }
 }
 
+/**
+ * Runs a query that each connection plans once, by its name: for those that decide something while others
+ * wait. @param text with `$1`, `$2`, … for the values
+ */
+export async function prepared<Row extends pg.QueryResultRow>(
+  tx: Queryable,
+  name: string,
+  text: string,
+  values: unknown[],
+): Promise<Row[]> {
+  const { $client } = tx as Queryable & { $client: pg.Pool | pg.PoolClient };
+  return (await $client.query<Row>({ name, text, values })).rows;
+}
+
 async function connectOwner(config: pg.ClientConfig): Promise<pg.Client> {
   const client = new pg.Client({
     connectionTimeoutMillis: 5000,

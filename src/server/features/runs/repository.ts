@@ -1,7 +1,7 @@
 import { and, desc, eq, sql } from "drizzle-orm";
 import type { Run } from "#shared/api/runs.js";
 import { newId } from "../../db/columns.js";
-import type { Queryable } from "../../db/connect.js";
+import { prepared, type Queryable } from "../../db/connect.js";
 import { agents, organizations, runs } from "../../db/tables.js";
 
 /**
@@ -53,7 +53,12 @@ const leaseSeconds = 60;
 const lease = sql<string>`now() + make_interval(secs => ${leaseSeconds})`;
 
 export async function findRun(tx: Queryable, id: string): Promise<Run | undefined> {
-  const [row] = await tx.select(runColumns).from(runs).where(eq(runs.id, id));
+  const [row] = await tx
+    .select(runColumns)
+    .from(runs)
+    .where(eq(runs.id, sql.placeholder("id")))
+    .prepare("find a run")
+    .execute({ id });
   return row;
 }
 
@@ -98,16 +103,18 @@ export interface Candidate extends Record<string, unknown> {
   waiting: number;
 }
 
+const candidateText = `
+  select a.terminated_at is not null as terminated, o.archived_at is not null as archived,
+    exists (select from runs r where r.agent_id = a.id and r.status = 'running') as running,
+    (select count(distinct q.agent_id)::int from runs q where q.org_id = a.org_id
+      and q.status = 'queued' and not exists
+        (select from runs r where r.agent_id = q.agent_id and r.status = 'running')) as waiting
+  from agents a join organizations o on o.id = a.org_id where a.id = $1`;
+
 /** Undefined where there is no such agent. With the organization's row locked, it stays so. */
 export async function findCandidate(tx: Queryable, id: string): Promise<Candidate | undefined> {
-  const { rows } = await tx.execute<Candidate>(sql`
-    select a.terminated_at is not null as terminated, o.archived_at is not null as archived,
-      exists (select from runs r where r.agent_id = a.id and r.status = 'running') as running,
-      (select count(distinct q.agent_id)::int from runs q where q.org_id = a.org_id
-        and q.status = 'queued' and not exists
-          (select from runs r where r.agent_id = q.agent_id and r.status = 'running')) as waiting
-    from agents a join organizations o on o.id = a.org_id where a.id = ${id}`);
-  return rows[0];
+  const [row] = await prepared<Candidate>(tx, "find an agent that is to run", candidateText, [id]);
+  return row;
 }
 
 /** What a person is called. Needs system work or his own organization: people are in none alone. */

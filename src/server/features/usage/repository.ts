@@ -1,27 +1,40 @@
 import { sql, type SQL } from "drizzle-orm";
 import type { Usage } from "#shared/api/usage.js";
 import { isoInstant } from "../../db/columns.js";
-import type { Queryable } from "../../db/connect.js";
+import { prepared, type Queryable } from "../../db/connect.js";
 
 /** The current UTC calendar month. */
 const periodStart = "date_trunc('month', now() at time zone 'UTC') at time zone 'UTC'";
 export const periodEnd =
   "(date_trunc('month', now() at time zone 'UTC') + interval '1 month') at time zone 'UTC'";
 
+/** Of a run that has ended: not within the month in which it began. As in the index of these. */
+const overMonths =
+  "date_trunc('month', started_at at time zone 'UTC') <> date_trunc('month', ended_at at time zone 'UTC')";
+
 /**
  * The columns of `UsageRow` that are counted: hours of an organization's run intervals within the
  * current period, summed exactly and rounded once; a lost run counts to its last heartbeat. Quotas are
- * decided by it: the period is worked out once, not for each run.
+ * decided by it: runs that lie within the period are summed from an index alone, and only those that go
+ * on or reach beyond it are cut to it.
  */
 export const usageColumns = (orgId: string): string => `
   (select count(*)::int from runs where org_id = ${orgId} and status = 'running') as running,
   (with period as materialized (select ${periodStart} as first, ${periodEnd} as over, now() as clock)
-    select round(extract(epoch from coalesce(sum(
-      greatest(least(coalesce(ended_at, (select clock from period)), (select over from period)),
-        started_at, (select first from period))
-      - greatest(started_at, (select first from period))), '0')) / 3600, 4)::float8
-    from runs where org_id = ${orgId} and started_at < (select over from period)
-      and (ended_at > (select first from period) or ended_at is null)) as hours,
+    select round((
+      (select coalesce(sum(runtime_ms), 0) from runs where org_id = ${orgId}
+        and started_at >= (select first from period) and started_at < (select over from period)
+        and ended_at < (select over from period))
+      + (select coalesce(sum(extract(epoch from
+          greatest(least(coalesce(ended_at, (select clock from period)), (select over from period)),
+            started_at, (select first from period))
+          - greatest(started_at, (select first from period)))), 0) * 1000
+        from (
+          select started_at, ended_at from runs where org_id = ${orgId} and status = 'running'
+          union all select started_at, ended_at from runs where org_id = ${orgId} and ${overMonths}
+            and ended_at > (select first from period)
+        ) r where started_at < (select over from period))
+      ) / 3600000, 4)::float8) as hours,
   ${periodStart} as period_start, ${periodEnd} as period_end`;
 
 export interface UsageRow extends Record<string, unknown> {
@@ -42,12 +55,14 @@ export function usageOf(row: UsageRow): Usage {
   };
 }
 
+const usageText = `
+  select max_concurrent_agents, max_agent_runtime_hours, ${usageColumns("o.id")}
+  from organizations o where id = $1`;
+
 /** The current period's usage: what quotas are decided by. */
 export async function readUsage(tx: Queryable, orgId: string): Promise<Usage | undefined> {
-  const { rows } = await tx.execute<UsageRow>(sql`
-    select max_concurrent_agents, max_agent_runtime_hours, ${sql.raw(usageColumns("o.id"))}
-    from organizations o where id = ${orgId}`);
-  return rows[0] && usageOf(rows[0]);
+  const [row] = await prepared<UsageRow>(tx, "read an organization's usage", usageText, [orgId]);
+  return row && usageOf(row);
 }
 
 /** What a statement says of the organization, its first and its present month (`2026-10`). */
@@ -71,7 +86,7 @@ export async function findAccount(tx: Queryable, orgId: string): Promise<Account
   return rows[0];
 }
 
-/** From the first instant to the one that is no more in it, in RFC 3339. */
+/** Whole calendar months, from the first instant to the one that is no more in them, in RFC 3339. */
 export interface Interval {
   start: string;
   end: string;
@@ -90,7 +105,8 @@ function piecesOf(orgId: string, { start, end }: Interval, unit: "day" | "month"
           case when ended_at is null then clock + interval '1 ms' end) as freed_at
       from runs, date_trunc('milliseconds', now()) as clock
       where org_id = ${orgId} and started_at < ${end}::timestamptz
-        and (started_at >= ${start}::timestamptz or ended_at > ${start}::timestamptz or ended_at is null)
+        and (started_at >= ${start}::timestamptz or ended_at is null
+          or (ended_at > ${start}::timestamptz and ${sql.raw(overMonths)}))
     ),
     pieces as (
       select id, agent_id, piece, greatest(started_at, piece) as taken_at,
@@ -168,7 +184,8 @@ export async function readLedger(
       (select coalesce(json_agg(a order by ms desc, agent_name, agent_id), '[]') from agent_rows a) as agents,
       (select json_agg(d order by date) from day_rows d) as days,
       (select count(*)::int from runs where org_id = ${orgId} and started_at < ${interval.end}::timestamptz
-        and (ended_at is null or ended_at >= ${interval.end}::timestamptz)) as running`);
+        and (ended_at is null or (ended_at >= ${interval.end}::timestamptz and ${sql.raw(overMonths)}))
+      ) as running`);
   return rows[0] as Ledger;
 }
 
