@@ -14,6 +14,8 @@ import { CrashPage } from "./features/shell/CrashPage.js";
 import { NotFoundPage } from "./features/shell/NotFoundPage.js";
 import { RootLayout } from "./features/shell/root-layout.js";
 import { type DialogSearch, dialogSearchOf } from "./dialog-search.js";
+import { type Work, workSearchOf } from "./features/agents/agent-work.js";
+import { type RunSearch, runSearchOf } from "./features/runs/run-search.js";
 import { type ListSearch, listSearchOf } from "./list-search.js";
 import {
   type ActSearch,
@@ -221,11 +223,13 @@ const project = createRoute({
   path: "/projects/$projectId",
   component: lazyRouteComponent(() => import("./features/projects/ProjectPage.js"), "ProjectPage"),
 });
+type AgentsSearch = { project?: string; status?: Work } & ListSearch & DialogSearch;
 const agents = createRoute({
   getParentRoute: () => app,
   path: "/agents",
-  validateSearch: (search: Search): { project?: string } & ListSearch & DialogSearch => ({
+  validateSearch: (search: Search): AgentsSearch => ({
     ...dialogSearchOf(search),
+    ...workSearchOf(search),
     ...(typeof search["project"] === "string" ? { project: search["project"] } : {}),
     ...listSearchOf(search),
   }),
@@ -234,7 +238,10 @@ const agents = createRoute({
 const agent = createRoute({
   getParentRoute: () => app,
   path: "/agents/$agentId",
-  validateSearch: (search: Search): DialogSearch => dialogSearchOf(search),
+  validateSearch: (search: Search): DialogSearch & RunSearch => ({
+    ...dialogSearchOf(search),
+    ...runSearchOf(search),
+  }),
   component: lazyRouteComponent(() => import("./features/agents/AgentPage.js"), "AgentPage"),
 });
 const run = createRoute({

@@ -45,7 +45,7 @@ export async function openDocker(settings: DockerSettings): Promise<DockerSandbo
     async start(input) {
       assertInput(input);
       if (report.mode === "unavailable") throw new SandboxRefusal(`${report.reason}.`);
-      assertHolds(report.limits, input.limits);
+      assertHolds(report, input);
       const started = await startContainer(api, { input, name, uid, image: settings.dockerImage });
       running.add(started);
       const forget = (): unknown => running.delete(started);

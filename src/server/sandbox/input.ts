@@ -21,19 +21,32 @@ export function assertInput({ id, command, env, folder }: SandboxInput): void {
   }
 }
 
-/** @throws SandboxRefusal for a limit that this machine cannot hold */
-export function assertHolds(held: SandboxReport["limits"], limits: SandboxLimits): void {
+/** What of a report says what can be held. */
+type Held = Pick<SandboxReport, "limits" | "network">;
+
+/** What is asked of a sandbox. */
+type Asked = Pick<SandboxInput, "network"> & { limits: Pick<SandboxLimits, "cpus" | "diskBytes"> };
+
+/** Why a command cannot be held to what is asked, as a sentence; null where it can. */
+export function whyNotHeld(held: Held, { network, limits }: Asked): string | null {
   const asked: [LimitName, boolean][] = [
     ["memory", true],
     ["processes", true],
     ["cpu", limits.cpus !== null],
     ["disk", limits.diskBytes !== null],
   ];
-  for (const [name, isAsked] of asked) {
-    if (isAsked && !held[name].enforced) {
-      throw new SandboxRefusal(
-        `This machine cannot hold the limit of ${name}; ask its operator, or run the command without that limit.`,
-      );
-    }
+  const unheld = asked.find(([name, isAsked]) => isAsked && !held.limits[name].enforced);
+  if (unheld) {
+    return `This machine cannot hold the limit of ${unheld[0]}; ask its operator, or run the command without that limit.`;
   }
+  if (network === "none" && !held.network) {
+    return "This machine cannot keep a command from the network; ask its operator, or run it with network: full.";
+  }
+  return null;
+}
+
+/** @throws SandboxRefusal for what cannot be held */
+export function assertHolds(held: Held, asked: Asked): void {
+  const reason = whyNotHeld(held, asked);
+  if (reason !== null) throw new SandboxRefusal(reason);
 }

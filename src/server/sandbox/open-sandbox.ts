@@ -46,7 +46,7 @@ export async function openSandbox(settings: SandboxSettings, withGroups = true):
     async start(input) {
       assertInput(input);
       if (report.mode === "unavailable") throw new SandboxRefusal(`${report.reason}.`);
-      if (report.mode !== "off") assertHolds(report.limits, input.limits);
+      if (report.mode !== "off") assertHolds(report, input);
       const started = await opened.start(input);
       running.add(started);
       const forget = (): unknown => running.delete(started);

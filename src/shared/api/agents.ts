@@ -1,6 +1,26 @@
 import { z } from "zod";
 import { endpoint } from "./endpoint.js";
 import { description, id, page, timestamp } from "./fields.js";
+import { run } from "./runs.js";
+
+/** What an agent runs at present; `runtime_seconds` up to the answer. */
+export const currentRun = run
+  .pick({
+    id: true,
+    kind: true,
+    status: true,
+    command: true,
+    runtime_seconds: true,
+    stop_requested: true,
+  })
+  .extend({ started_at: timestamp });
+export type CurrentRun = z.output<typeof currentRun>;
+
+/** The first of an agent's runs that wait. */
+export const waitingRun = run
+  .pick({ id: true, status: true, command: true, created_at: true, stop_requested: true })
+  .extend({ queue_position: z.number().int() });
+export type WaitingRun = z.output<typeof waitingRun>;
 
 export const agent = z.strictObject({
   id,
@@ -12,6 +32,9 @@ export const agent = z.strictObject({
   parent_agent_id: id.nullable(),
   /** The branch of its workspace, or null before it has one. */
   workspace_branch: z.string().nullable(),
+  workspace_type: z.enum(["local", "docker", "remote"]).nullable(),
+  current_run: currentRun.nullable(),
+  queued_run: waitingRun.nullable(),
   created_at: timestamp,
   updated_at: timestamp,
 });

@@ -81,13 +81,16 @@ const argument = z
   .max(128 * 1024, "must be at most 128 KiB")
   .refine((text) => !text.includes("\u0000"), "must not contain NUL");
 
+/** The name of a variable of a run's environment. */
+export const variableName = z
+  .string()
+  .max(255, "must be at most 255 characters")
+  .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "must be a name of A-Z, a-z, 0-9 and _")
+  .regex(/^(?!OMOI_)/, "begins with OMOI_, which Omoi sets itself");
+
 const env = z
   .record(
-    z
-      .string()
-      .max(255, "must be at most 255 characters")
-      .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "must be a name of A-Z, a-z, 0-9 and _")
-      .regex(/^(?!OMOI_)/, "begins with OMOI_, which Omoi sets itself"),
+    variableName,
     z
       .string("must be a text")
       .max(32 * 1024, "must be at most 32 KiB")
@@ -165,9 +168,12 @@ export const runs = {
     method: "GET",
     path: "/api/v1/agents/{agent_id}/runs",
     access: "agent:read",
-    summary: "The agent's runs, newest first",
+    summary: "The agent's runs, newest first unless asked for the oldest",
     params: agentParams,
-    query: page,
+    query: page.extend({
+      status: runStatus.optional(),
+      order: z.enum(["newest", "oldest"], 'must be "newest" or "oldest"').optional(),
+    }),
     response: z.array(run),
   }),
   timeline: endpoint({

@@ -8,10 +8,8 @@ const held = z.strictObject({
   by: z.string().nullable(),
 });
 
-/** What this installation holds commands to. */
-export const sandboxState = z.strictObject({
-  /** `off`: commands run without a sandbox, as configured; `unavailable`: they are refused. */
-  mode: z.enum(["bubblewrap", "off", "unavailable"]),
+/** What the machine, or an engine, was found to hold commands to. */
+const isolation = {
   /** Why there is none, or what of it is missing; one sentence. */
   reason: z.string().nullable(),
   /** The command that installs what is missing. */
@@ -27,6 +25,15 @@ export const sandboxState = z.strictObject({
     output: held,
     disk: held,
   }),
+};
+
+/** What this installation holds commands to. */
+export const sandboxState = z.strictObject({
+  /** `off`: commands run without a sandbox, as configured; `unavailable`: they are refused. */
+  mode: z.enum(["bubblewrap", "off", "unavailable"]),
+  ...isolation,
+  /** Of workspaces of the type `docker`, whose commands run in containers. */
+  docker: z.strictObject({ mode: z.enum(["docker", "unavailable"]), ...isolation }),
   /** In force for runs that start now. */
   limits: runLimits,
   default_timeout_seconds: z.number().int(),

@@ -4,7 +4,14 @@ interface RadioProps<Value extends string> {
   legend: string;
   value: Value;
   onChange: (value: Value) => void;
-  options: readonly { value: Value; label: ReactNode; hint?: string; children?: ReactNode }[];
+  options: readonly {
+    value: Value;
+    label: ReactNode;
+    hint?: string;
+    /** Why it cannot be chosen; said below it. */
+    disabledReason?: string | undefined;
+    children?: ReactNode;
+  }[];
 }
 
 /** A question with a few answers; the chosen answer may ask on. */
@@ -23,18 +30,24 @@ export function RadioList<Value extends string>({
           key={option.value}
           className={`rounded-md border px-3 py-2.5 ${value === option.value ? "border-accent-ink" : "border-line"}`}
         >
-          <label className="flex items-start gap-2.5">
+          <label
+            className={`flex items-start gap-2.5 ${option.disabledReason === undefined ? "" : "text-muted"}`}
+          >
             <input
               type="radio"
               name={name}
               value={option.value}
               checked={value === option.value}
+              disabled={option.disabledReason !== undefined}
               onChange={() => onChange(option.value)}
               className="mt-0.5 size-4 shrink-0 accent-accent"
             />
             <span>
               <span className="block font-medium">{option.label}</span>
               {option.hint && <span className="block text-[13px] text-muted">{option.hint}</span>}
+              {option.disabledReason !== undefined && (
+                <span className="block text-[13px] text-muted">{option.disabledReason}</span>
+              )}
             </span>
           </label>
           {value === option.value && option.children && (

@@ -35,6 +35,9 @@ describe("agents", () => {
       status: "idle",
       parent_agent_id: null,
       workspace_branch: null,
+      workspace_type: null,
+      current_run: null,
+      queued_run: null,
       created_at: expect.any(String) as string,
       updated_at: expect.any(String) as string,
     });

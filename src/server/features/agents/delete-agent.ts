@@ -1,5 +1,4 @@
 import type { Logger } from "pino";
-import type { Agent } from "#shared/api/agents.js";
 import { serverItself, type Origin } from "../../db/audit.js";
 import { lockOrganization } from "../../db/tenant.js";
 import { notFound } from "../../errors.js";
@@ -35,7 +34,7 @@ export async function deleteAgent(
   await finishTermination(deps, context.orgId, id, context);
 }
 
-const targetOf = ({ id, name }: Agent) => ({ type: "agent", id, name }) as const;
+const targetOf = ({ id, name }: repository.AgentRow) => ({ type: "agent", id, name }) as const;
 
 /** The name is given away last: a folder is named after it. */
 async function finishTermination(

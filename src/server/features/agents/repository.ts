@@ -13,6 +13,9 @@ const hasBranch = sql`${workspaces.status} <> 'expired'`;
 /** Of those of a deleted project nothing but the ledger knows. */
 const ofLivingProject = sql`exists (select from projects p where p.id = ${agents.project_id} and p.deleted_at is null)`;
 
+/** An agent without its runs. */
+export type AgentRow = Omit<Agent, "current_run" | "queued_run">;
+
 const agentColumns = {
   id: agents.id,
   organization_id: agents.org_id,
@@ -22,6 +25,7 @@ const agentColumns = {
   status,
   parent_agent_id: agents.parent_agent_id,
   workspace_branch: workspaces.branch_name,
+  workspace_type: workspaces.workspace_type,
   created_at: agents.created_at,
   updated_at: agents.updated_at,
 };
@@ -48,7 +52,7 @@ export async function insertAgent(
   await tx.insert(agents).values(values);
 }
 
-export async function findAgent(tx: Queryable, id: string): Promise<Agent | undefined> {
+export async function findAgent(tx: Queryable, id: string): Promise<AgentRow | undefined> {
   const [row] = await selectAgents(tx).where(eq(agents.id, id));
   return row;
 }
@@ -63,7 +67,7 @@ export async function listAgents(
     after: string;
   },
   limit: number,
-): Promise<Agent[]> {
+): Promise<AgentRow[]> {
   return selectAgents(db)
     .where(
       and(

@@ -5,7 +5,7 @@ import { decodeCursor, pageOf } from "../../http/pagination.js";
 import type { WorkspaceDeps } from "../workspaces/service.js";
 import { deleteAgent } from "./delete-agent.js";
 import * as repository from "./repository.js";
-import { createAgent, readAgent, updateAgent } from "./service.js";
+import { createAgent, readAgent, updateAgent, withRuns } from "./service.js";
 
 export function agentHandlers(deps: WorkspaceDeps): Handlers<typeof agents> {
   const { db } = deps;
@@ -16,9 +16,10 @@ export function agentHandlers(deps: WorkspaceDeps): Handlers<typeof agents> {
       const { project_id, status } = query;
       // Of the agents an agent sees itself alone.
       const only = actor.agent?.id;
-      const rows = await db.withSystem("list agents", (tx) =>
-        repository.listAgents(tx, orgIds, { project_id, status, after, only }, query.limit + 1),
-      );
+      const rows = await db.withSystem("list agents", async (tx) => {
+        const filter = { project_id, status, after, only };
+        return withRuns(tx, await repository.listAgents(tx, orgIds, filter, query.limit + 1));
+      });
       return pageOf(rows, query.limit, (last) => [last.id], request, reply);
     },
     create: (context, { body }) => createAgent(context, body),

@@ -1,11 +1,12 @@
 import type { Agent } from "#shared/api/agents.js";
 import { differences } from "../../db/audit.js";
 import { newId } from "../../db/columns.js";
-import { brokenConstraint } from "../../db/connect.js";
+import { brokenConstraint, type Queryable } from "../../db/connect.js";
 import { lockOrganization } from "../../db/tenant.js";
 import { AppError, invalidField, notFound } from "../../errors.js";
 import type { OrgContext } from "../../http/mount.js";
 import { addAgentMember } from "../members/service.js";
+import { readOpenRuns } from "../runs/service.js";
 import * as repository from "./repository.js";
 
 /**
@@ -44,7 +45,7 @@ export async function createAgent(
         parent_agent_id: parentId,
       });
       await addAgentMember(tx, context.orgId, id, context.actor.userId);
-      const agent = (await repository.findAgent(tx, id)) as Agent;
+      const agent = (await findAgent(tx, id)) as Agent;
       tell({
         action: "agent.created",
         target: targetOf(agent),
@@ -71,7 +72,7 @@ export async function updateAgent(
   return context.change(async (tx, tell) => {
     const before = await repository.findAgent(tx, id);
     await repository.updateAgent(tx, id, changes);
-    const after = await repository.findAgent(tx, id);
+    const after = await findAgent(tx, id);
     if (!before || !after) throw notFound();
     const changed = differences(before, after, ["description"]);
     if (Object.keys(changed).length > 0) {
@@ -82,7 +83,27 @@ export async function updateAgent(
 }
 
 export async function readAgent(context: OrgContext, id: string): Promise<Agent> {
-  const agent = await context.tx((tx) => repository.findAgent(tx, id));
+  const agent = await context.tx((tx) => findAgent(tx, id));
   if (!agent) throw notFound();
   return agent;
+}
+
+async function findAgent(tx: Queryable, id: string): Promise<Agent | undefined> {
+  const row = await repository.findAgent(tx, id);
+  return row && (await withRuns(tx, [row]))[0];
+}
+
+/** The agents with what they run and what of theirs waits. */
+export async function withRuns(
+  tx: Queryable,
+  rows: readonly repository.AgentRow[],
+): Promise<Agent[]> {
+  const open = await readOpenRuns(
+    tx,
+    rows.map(({ id }) => id),
+  );
+  return rows.map((row) => ({
+    ...row,
+    ...(open.get(row.id) ?? { current_run: null, queued_run: null }),
+  }));
 }

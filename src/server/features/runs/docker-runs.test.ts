@@ -42,6 +42,11 @@ test("a docker workspace has a folder here, and its runs are containers on it", 
     body: { workspace_type: "docker" },
   });
   expect(workspace).toMatchObject({ workspace_type: "docker", status: "active" });
+  expect((await owner.api.agents.get({ params })).data.workspace_type).toBe("docker");
+  expect((await owner.api.sandbox.get()).data).toMatchObject({
+    mode: "unavailable",
+    docker: { mode: "docker", reason: null, network: true, enforcement: { cpu: { by: "Docker" } } },
+  });
   engine.behaviour = (container) => {
     container.socket?.write(frame(1, "from a container\n"));
     container.end(0);

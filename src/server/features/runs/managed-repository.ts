@@ -96,12 +96,12 @@ export async function nextQueued(tx: Queryable, orgId: string): Promise<QueuedRu
  */
 export async function startQueued(
   tx: Queryable,
-  { id, limits }: Pick<ManagedRun, "id" | "limits">,
+  { id, limits, network }: Pick<ManagedRun, "id" | "limits" | "network">,
   held: Held,
 ): Promise<boolean> {
   const claimed = await tx
     .update(runs)
-    .set({ ...started(held), limits, sealed_env: null, detail: null })
+    .set({ ...started(held), limits, network, sealed_env: null, detail: null })
     .where(and(eq(runs.id, id), eq(runs.status, "queued")))
     .returning({ id: runs.id });
   return claimed.length === 1;

@@ -1,4 +1,5 @@
-import { readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Organization } from "#shared/api/organizations.js";
@@ -7,6 +8,7 @@ import type { NewRun, Run } from "#shared/api/runs.js";
 import type { Workspace } from "#shared/api/workspaces.js";
 import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
 import { makeAgent, makeOrganization, makeProject, makeWorkspace } from "#test/factories.js";
+import { openSandbox } from "../../sandbox/open-sandbox.js";
 import { endLostRuns } from "./repository.js";
 import { asOperator } from "#test/operator.js";
 import { followLog, shell, untilEnded, untilRun } from "#test/runs.js";
@@ -417,6 +419,58 @@ describe("managed runs", () => {
     await bare.close();
     const { data } = await owner.api.sandbox.get();
     expect(data).toMatchObject({ mode: "bubblewrap", limits: { processes: 512 } });
+    expect(data.docker).toMatchObject({
+      mode: "unavailable",
+      reason: expect.stringContaining("No Docker engine answers") as string,
+    });
+  });
+
+  test("a limit that cannot hold here refuses the run, and one that waits with it", async () => {
+    const dataDir = await mkdtemp(join(tmpdir(), "omoi-sandbox-"));
+    const settings = {
+      dataDir,
+      sandbox: "required",
+      agentUid: 60_861,
+      sandboxReadOnly: [],
+    } as const;
+    const sandbox = await openSandbox(settings, false);
+    const there = await startTestApp({ OMOI_RUN_CPUS: "1" }, sandbox);
+    const person = await there.person("owner");
+    const { id } = await makeOrganization(person);
+    const { agent } = await makeWorkspace(person, (await makeProject(person, id)).id);
+    const { data: state } = await person.api.sandbox.get();
+    expect([state.limits.cpus, state.enforcement.cpu.enforced]).toEqual([1, false]);
+    for (const queue of [false, true]) {
+      const call = person.api.runs.create({
+        params: { agent_id: agent.id },
+        body: { command: ["true"], queue },
+      });
+      const { detail } = await refusal(call, 409, "sandbox_unavailable");
+      expect(detail).toContain("This machine cannot hold the limit of cpu");
+    }
+    await there.close();
+    await sandbox.close();
+    await rm(dataDir, { recursive: true });
+  });
+
+  test("without a sandbox, where it is off, a run says that it has the network", async () => {
+    const dataDir = await mkdtemp(join(tmpdir(), "omoi-sandbox-"));
+    const settings = { dataDir, sandbox: "off", agentUid: 60_861, sandboxReadOnly: [] } as const;
+    const sandbox = await openSandbox(settings);
+    const there = await startTestApp({ OMOI_SANDBOX: "off" }, sandbox);
+    const person = await there.person("owner");
+    const { id } = await makeOrganization(person);
+    const { agent } = await makeWorkspace(person, (await makeProject(person, id)).id);
+    expect((await person.api.sandbox.get()).data).toMatchObject({ mode: "off", network: false });
+    const { data: run } = await person.api.runs.create({
+      params: { agent_id: agent.id },
+      body: { command: ["cat", "/proc/net/dev"], network: "none" },
+    });
+    expect(run.network).toBe("full");
+    expect((await untilEnded(person, run.id)).status).toBe("succeeded");
+    await there.close();
+    await sandbox.close();
+    await rm(dataDir, { recursive: true });
   });
 
   test("a server that stops ends its runs, and says so", async () => {

@@ -1,4 +1,4 @@
-import { and, desc, eq, sql } from "drizzle-orm";
+import { and, asc, desc, eq, sql } from "drizzle-orm";
 import type { Run } from "#shared/api/runs.js";
 import { newId } from "../../db/columns.js";
 import { prepared, type Queryable } from "../../db/connect.js";
@@ -62,17 +62,30 @@ export async function findRun(tx: Queryable, id: string): Promise<Run | undefine
   return row;
 }
 
+/** @param filter `after` is the id of the last run of the page before; empty: from the first */
 export async function listRuns(
   tx: Queryable,
   agentId: string,
-  after: string,
+  filter: {
+    status?: Run["status"] | undefined;
+    order?: "newest" | "oldest" | undefined;
+    after: string;
+  },
   limit: number,
 ): Promise<Run[]> {
+  const isOldest = filter.order === "oldest";
+  const behind = isOldest ? sql`${runs.id} > ${filter.after}` : sql`${runs.id} < ${filter.after}`;
   return tx
     .select(runColumns)
     .from(runs)
-    .where(and(eq(runs.agent_id, agentId), after === "" ? undefined : sql`${runs.id} < ${after}`))
-    .orderBy(desc(runs.id))
+    .where(
+      and(
+        eq(runs.agent_id, agentId),
+        filter.status === undefined ? undefined : eq(runs.status, filter.status),
+        filter.after === "" ? undefined : behind,
+      ),
+    )
+    .orderBy((isOldest ? asc : desc)(runs.id))
     .limit(limit);
 }
 

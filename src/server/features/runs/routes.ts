@@ -5,6 +5,7 @@ import { authenticate, type Credentials } from "../../http/authenticate.js";
 import { allows, standingOf } from "../../http/authorize.js";
 import type { Handlers } from "../../http/mount.js";
 import { decodeCursor, pageOf } from "../../http/pagination.js";
+import type { SandboxReport } from "../../sandbox/sandbox.js";
 import * as repository from "./repository.js";
 import { heartbeat } from "./service.js";
 import type { RunDeps } from "./settings.js";
@@ -27,7 +28,7 @@ export function runHandlers(
     list: async ({ tx, request, reply }, { params, query }) => {
       const after = query.cursor === undefined ? "" : (decodeCursor(query.cursor, 1)[0] as string);
       const rows = await tx((db) =>
-        repository.listRuns(db, params.agent_id, after, query.limit + 1),
+        repository.listRuns(db, params.agent_id, { ...query, after }, query.limit + 1),
       );
       return pageOf(rows, query.limit, (last) => [last.id], request, reply);
     },
@@ -93,17 +94,21 @@ export function sandboxHandlers(deps: RunDeps): Handlers<typeof sandbox> {
   return { get: async () => stateOf(deps) };
 }
 
-function stateOf({ sandbox: { report }, settings, limits }: RunDeps): SandboxState {
+function stateOf({ sandbox, docker, settings, limits }: RunDeps): SandboxState {
   return {
-    mode: report.mode,
-    reason: report.reason,
-    install: report.install,
-    seccomp: report.seccomp,
-    network: report.network,
-    enforcement: report.limits,
+    ...isolationOf(sandbox.report),
+    docker: isolationOf(docker.report),
     limits,
     default_timeout_seconds: settings.runTimeoutSeconds,
     stop_grace_seconds: settings.runStopGraceSeconds,
     log_days: settings.runLogDays,
   };
+}
+
+/** What is told of a report: not whom commands run as. */
+function isolationOf<Mode extends string>(
+  report: Omit<SandboxReport, "mode"> & { mode: Mode },
+): Omit<SandboxState["docker"], "mode"> & { mode: Mode } {
+  const { mode, reason, install, seccomp, network, limits } = report;
+  return { mode, reason, install, seccomp, network, enforcement: limits };
 }

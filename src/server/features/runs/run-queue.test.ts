@@ -109,6 +109,45 @@ describe("limits and the queue", () => {
     }
   });
 
+  test("agents tell what they run, and which of theirs waits and where", async () => {
+    await limit({ max_concurrent_agents: 1 });
+    const [one, two, idle] = [await worker(), await worker(), await worker()];
+    const running = await start(one);
+    const behind = await start(one, ["echo", "one"]);
+    const next = await start(two, ["echo", "two"]);
+    await start(two, ["echo", "later"]);
+    const current_run = {
+      id: running.id,
+      kind: "managed",
+      status: "running",
+      command: untilTold,
+      started_at: running.started_at,
+      runtime_seconds: expect.any(Number) as number,
+      stop_requested: false,
+    };
+    const waiting = ({ id, command, created_at }: Run, queue_position: number) => ({
+      id,
+      command,
+      created_at,
+      queue_position,
+      status: "queued",
+      stop_requested: false,
+    });
+    const query = { organization_id: org.id };
+    const { data: agents } = await owner.api.agents.list({ query });
+    expect(agents).toMatchObject([
+      // Who has not run yet comes first.
+      { id: one.agent.id, current_run, queued_run: waiting(behind, 2), workspace_type: "local" },
+      { id: two.agent.id, current_run: null, queued_run: waiting(next, 1) },
+      { id: idle.agent.id, current_run: null, queued_run: null },
+    ]);
+    const { data: alone } = await owner.api.agents.get({ params: { agent_id: one.agent.id } });
+    expect(alone).toMatchObject({ current_run, queued_run: waiting(behind, 2) });
+    // Nobody else's are in it.
+    const stranger = await app.person("stranger");
+    expect((await stranger.api.agents.list({ query: {} })).data).toEqual([]);
+  });
+
   test("is left by a stop, and its place is another's", async () => {
     await limit({ max_concurrent_agents: 1 });
     const [one, two, three] = [await worker(), await worker(), await worker()];

@@ -41,10 +41,8 @@ export async function startQueuedRuns(
 async function startQueuedRun(deps: RunDeps, queued: QueuedRun): Promise<boolean> {
   const { db, supervisor, settings } = deps;
   const { origin, sealed_env, ...asked } = queued;
-  // Those of when it was asked for may be another machine's, or of before a restart.
-  const run = { ...asked, limits: deps.limits };
   await refuseLostPermission(deps, queued);
-  const plain = sealed_env && unseal(settings.secret, environmentPurpose, run.id, sealed_env);
+  const plain = sealed_env && unseal(settings.secret, environmentPurpose, asked.id, sealed_env);
   if (!plain) {
     throw new AppError(
       "unavailable",
@@ -55,16 +53,18 @@ async function startQueuedRun(deps: RunDeps, queued: QueuedRun): Promise<boolean
   const { token, hash } = supervisor.newToken();
   return withWorkspaceToRun(
     deps.workspaces,
-    run.org_id,
-    run.agent_id,
+    asked.org_id,
+    asked.agent_id,
     uidOf(deps),
     async (place) => {
       const { folder, projectId } = place;
-      const sandbox = sandboxFor(deps, place);
+      // The limits of when it was asked for may be another machine's, or of before a restart.
+      const { sandbox, ...held } = sandboxFor(deps, place, asked.network);
+      const run = { ...asked, ...held };
       const claim = await db.tenant(run.org_id, async (tx) => {
         if (await lookForPlace(tx, run.org_id, run.agent_id, true)) return "no place";
-        const held = { server_id: supervisor.serverId, token_hash: hash };
-        return (await managed.startQueued(tx, run, held)) ? "claimed" : "gone";
+        const by = { server_id: supervisor.serverId, token_hash: hash };
+        return (await managed.startQueued(tx, run, by)) ? "claimed" : "gone";
       });
       if (claim === "claimed")
         await supervisor.launch({ run, projectId, folder, env, token, sandbox });

@@ -243,6 +243,31 @@ describe("leased runs", () => {
     expect(seen.map(({ id }) => id)).toEqual(ids);
     const bad = await send(app, "GET", `${path}&cursor=x`, { token: owner.token });
     expect([bad.status, fieldsOf(JSON.parse(bad.text))]).toEqual([422, ["query.cursor"]]);
+    const old = await send(app, "GET", `${path}&order=oldest`, { token: owner.token });
+    const rest = /<([^>]+)>/.exec(old.headers.get("link") ?? "")?.[1] as string;
+    const older = await send(app, "GET", rest, { token: owner.token });
+    const oldest = [old, older].flatMap(({ text }) => JSON.parse(text) as { id: string }[]);
+    expect(oldest.map(({ id }) => id)).toEqual(ids.toReversed());
+    // Only those of a status, the page after the first too.
+    const { id } = await start(agent.id);
+    const of = (status: string, more = "") =>
+      send(app, "GET", `${path}&status=${status}${more}`, { token: owner.token });
+    expect(
+      (JSON.parse((await of("running")).text) as { id: string }[]).map((one) => one.id),
+    ).toEqual([id]);
+    const page = await of("stopped", "&order=oldest");
+    const onward = /<([^>]+)>/.exec(page.headers.get("link") ?? "")?.[1] as string;
+    const last = await send(app, "GET", onward, { token: owner.token });
+    const stopped = [page, last].flatMap(({ text }) => JSON.parse(text) as { id: string }[]);
+    expect(stopped.map((one) => one.id)).toEqual(ids.toReversed());
+    for (const [query, field] of [
+      ["status=over", "query.status"],
+      ["order=up", "query.order"],
+    ]) {
+      const wrong = await send(app, "GET", `${path}&${query}`, { token: owner.token });
+      expect([wrong.status, fieldsOf(JSON.parse(wrong.text))]).toEqual([422, [field]]);
+    }
+    await owner.api.runs.stop({ params: { run_id: id } });
   });
 
   test("malformed and unknown ones are refused", async () => {

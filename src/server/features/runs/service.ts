@@ -3,6 +3,7 @@ import { AppError, notFound } from "../../errors.js";
 import type { OrgContext } from "../../http/mount.js";
 import * as repository from "./repository.js";
 
+export { readOpenRuns } from "./open-runs-repository.js";
 export { endManagedRuns, endRuns, waitForEnd } from "./stop-run.js";
 
 /** Extends the lease of a leased run. @throws AppError 409 `run_ended`, `run_managed` */

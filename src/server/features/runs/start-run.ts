@@ -5,7 +5,8 @@ import { brokenConstraint, type Queryable } from "../../db/connect.js";
 import { AppError } from "../../errors.js";
 import type { OrgContext } from "../../http/mount.js";
 import { seal } from "../../seal.js";
-import type { Sandbox } from "../../sandbox/sandbox.js";
+import { whyNotHeld } from "../../sandbox/input.js";
+import type { Sandbox, SandboxReport } from "../../sandbox/sandbox.js";
 import { withWorkspaceToRun, type RunPlace } from "../workspaces/service.js";
 import * as managed from "./managed-repository.js";
 import * as repository from "./repository.js";
@@ -52,26 +53,27 @@ export async function startManagedRun(
   const { supervisor, settings, workspaces } = deps;
   refuseWithoutSandbox(deps);
   const { orgId } = context;
-  const run: managed.ManagedRun = {
-    id: newId(),
-    org_id: orgId,
-    agent_id: agentId,
-    command: wanted.command,
-    network: wanted.network ?? "none",
-    timeout_seconds: wanted.timeout_seconds ?? settings.runTimeoutSeconds,
-    limits: deps.limits,
-  };
+  const id = newId();
   const env = wanted.env ?? {};
   const { token, hash } = supervisor.newToken();
   await oneAtATime(() =>
     withWorkspaceToRun(workspaces, orgId, agentId, uidOf(deps), async (place) => {
       const { folder, projectId, name } = place;
-      const sandbox = sandboxFor(deps, place);
+      const network = wanted.network ?? "none";
+      const { sandbox, ...held } = sandboxFor(deps, place, network);
+      const run: managed.ManagedRun = {
+        id,
+        org_id: orgId,
+        agent_id: agentId,
+        command: wanted.command,
+        timeout_seconds: wanted.timeout_seconds ?? settings.runTimeoutSeconds,
+        ...held,
+      };
       const starts = await context.change(async (tx, tell) => {
         const wait = await lookForPlace(tx, orgId, agentId, false);
         if (wait && wanted.queue !== true) throw wait.error;
         const changes = {
-          run_id: { from: null, to: run.id },
+          run_id: { from: null, to: id },
           network: { from: null, to: run.network },
         };
         tell({ action: "run.started", target: { type: "agent", id: agentId, name }, changes });
@@ -88,14 +90,14 @@ export async function startManagedRun(
         }
         await refuseLongQueue(tx, orgId);
         const plain = Buffer.from(JSON.stringify(env));
-        const sealed_env = seal(settings.secret, environmentPurpose, run.id, plain);
+        const sealed_env = seal(settings.secret, environmentPurpose, id, plain);
         await managed.insertQueued(tx, { ...asked, sealed_env, detail: wait.detail });
         return false;
       });
       if (starts) await supervisor.launch({ run, projectId, folder, env, token, sandbox });
     }),
   );
-  return (await context.tx((tx) => repository.findRun(tx, run.id))) as Run;
+  return (await context.tx((tx) => repository.findRun(tx, id))) as Run;
 }
 
 /** Whether there is anything here that runs commands. */
@@ -108,19 +110,39 @@ export function uidOf({ sandbox, docker }: RunDeps): number | null {
   return sandbox.report.uid ?? docker.report.uid;
 }
 
+/** What runs a command, and what it is held to there. */
+interface Holding extends Pick<managed.ManagedRun, "limits" | "network"> {
+  sandbox: Pick<Sandbox, "start">;
+}
+
 /**
- * What runs the commands of a workspace.
- * @throws AppError 409 `sandbox_unavailable`, 422 `docker_unavailable`
+ * What runs the commands of a workspace. Without a sandbox, where the operator wants it so, the machine's
+ * network is there whatever was asked for, and the run says so.
+ * @throws AppError 409 `sandbox_unavailable`, 422 `docker_unavailable`, also where it cannot hold them
  */
 export function sandboxFor(
-  { sandbox, docker }: RunDeps,
+  deps: RunDeps,
   { isDocker }: Pick<RunPlace, "isDocker">,
-): Pick<Sandbox, "start"> {
-  const { mode, reason, install } = isDocker ? docker.report : sandbox.report;
-  if (mode !== "unavailable") return isDocker ? docker : sandbox;
-  const cure = install === null ? "" : `; install what is missing: ${install}`;
+  network: managed.ManagedRun["network"],
+): Holding {
+  const { limits } = deps;
+  const { report } = isDocker ? deps.docker : deps.sandbox;
   const code = isDocker ? "docker_unavailable" : "sandbox_unavailable";
-  throw new AppError(code, `${reason}${cure}.`, { install });
+  const sandbox = isDocker ? deps.docker : deps.sandbox;
+  if (report.mode === "unavailable") throw new AppError(code, ...cureOf(report));
+  if (report.mode === "off") return { sandbox, limits, network: "full" };
+  const asked = { network, limits: { cpus: limits.cpus, diskBytes: limits.disk_bytes } };
+  const unheld = whyNotHeld(report, asked);
+  if (unheld !== null) throw new AppError(code, unheld);
+  return { sandbox, limits, network };
+}
+
+function cureOf({
+  reason,
+  install,
+}: Pick<SandboxReport, "reason" | "install">): [string, { install: string | null }] {
+  const cure = install === null ? "" : `; install what is missing: ${install}`;
+  return [`${reason}${cure}.`, { install }];
 }
 
 /** @throws AppError 409 `sandbox_unavailable`; 503 where this server is stopping */
@@ -128,7 +150,9 @@ export function refuseWithoutSandbox(deps: RunDeps): void {
   if (!deps.supervisor.accepts) {
     throw new AppError("unavailable", "The server is stopping; try again in a moment.");
   }
-  if (!runsCommands(deps)) sandboxFor(deps, { isDocker: false });
+  if (!runsCommands(deps)) {
+    throw new AppError("sandbox_unavailable", ...cureOf(deps.sandbox.report));
+  }
 }
 
 async function refuseLongQueue(tx: Queryable, orgId: string): Promise<void> {

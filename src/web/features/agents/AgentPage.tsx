@@ -1,22 +1,29 @@
-import { useInfiniteQuery, useQuery } from "@tanstack/react-query";
-import { getRouteApi, Link } from "@tanstack/react-router";
+import { useQuery } from "@tanstack/react-query";
+import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
 import type { ReactElement } from "react";
+import { runStatus } from "#shared/api/runs.js";
 import { useNewDialog } from "../../dialog-search.js";
 import { paths } from "../../paths.js";
 import { Button, buttonClass } from "../../ui/button.js";
 import { Card } from "../../ui/card.js";
 import { Page } from "../../ui/page.js";
+import { Select } from "../../ui/select.js";
 import { PlainText } from "../../ui/plain-text.js";
 import { Skeleton } from "../../ui/states.js";
 import { PermissionHint } from "../organizations/permission-hint.js";
 import { useRefusal } from "../organizations/permissions.js";
-import { runPagesQuery, sandboxQuery } from "../runs/queries.js";
+import { isolationOf, whyNoCommand } from "../runs/isolation.js";
+import { sandboxQuery } from "../runs/queries.js";
 import { RunCommandDialog } from "../runs/run-command-dialog.js";
 import { RunTable } from "../runs/run-table.js";
 import { SandboxCard } from "../runs/sandbox-card.js";
+import { type RunSearch, runSearchOf } from "../runs/run-search.js";
+import { statusName } from "../runs/run-status.js";
 import { StopRunButton } from "../runs/stop-run-button.js";
 import { QueryError } from "../shell/query-state.js";
+import { RunTimeline } from "../usage/run-timeline.js";
 import { useWorkspaceCrumbs } from "../workspaces/crumbs.js";
+import { AgentRuns } from "./agent-runs.js";
 import { AgentStatus } from "./agent-status.js";
 import { agentQuery } from "./queries.js";
 
@@ -26,11 +33,14 @@ const route = getRouteApi("/app/agents/$agentId");
 export function AgentPage(): ReactElement {
   const { agentId } = route.useParams();
   const agent = useQuery(agentQuery(agentId));
-  const runs = useInfiniteQuery(runPagesQuery(agentId));
+  const search = route.useSearch();
+  const navigate = useNavigate();
   const { data: sandbox } = useQuery(sandboxQuery);
   const crumbs = useWorkspaceCrumbs(agentId);
   const refusal = useRefusal(agent.data?.organization_id);
   const dialog = useNewDialog();
+  const look = (next: RunSearch): void =>
+    void navigate({ ...paths.agent(agentId), search: next, replace: true, resetScroll: false });
   if (agent.isPending || agent.isError) {
     return (
       <Page title="Agent" crumbs={crumbs}>
@@ -44,23 +54,24 @@ export function AgentPage(): ReactElement {
   }
   const { data } = agent;
   const forbidden = refusal("agent:run");
+  const isolation = sandbox && isolationOf(sandbox, data.workspace_type);
   const reason =
     forbidden ??
     (data.status === "terminated"
       ? "The agent is deleted: it works no more."
       : data.workspace_branch === null
         ? "Create a workspace first: commands run there."
-        : sandbox?.mode === "unavailable"
-          ? "There is no sandbox here; see Sandbox and Limits."
-          : undefined);
-  const open = runs.data?.pages[0]?.rows.find(({ ended_at }) => ended_at === null);
+        : data.workspace_type === "remote"
+          ? "The agent works elsewhere: there is no folder here that a command could run in."
+          : isolation && whyNoCommand(isolation));
+  const { current_run: current, queued_run: queued } = data;
   return (
     <Page
       title={data.name}
       crumbs={crumbs}
       description={
         <>
-          <AgentStatus status={data.status} />
+          <AgentStatus agent={data} />
           {data.description !== null && (
             <div>
               <PlainText value={data.description} />
@@ -73,7 +84,8 @@ export function AgentPage(): ReactElement {
           <Link {...paths.workspace(agentId)} className={buttonClass()}>
             Workspace
           </Link>
-          {open && <StopRunButton run={open} disabledReason={forbidden} />}
+          {current && <StopRunButton key={current.id} run={current} disabledReason={forbidden} />}
+          {queued && <StopRunButton key={queued.id} run={queued} disabledReason={forbidden} />}
           <Button variant="primary" disabledReason={reason} onClick={dialog.open}>
             Run a Command
           </Button>
@@ -81,14 +93,36 @@ export function AgentPage(): ReactElement {
       }
     >
       <PermissionHint reason={forbidden} />
-      <Card title="Runs">
-        <RunTable agentId={agentId} />
+      {(current || queued) && (
+        <Card title="Now">
+          <AgentRuns agent={data} readAt={agent.dataUpdatedAt} />
+        </Card>
+      )}
+      <Card
+        title="Runs"
+        actions={
+          <div className="w-40">
+            <Select
+              aria-label="Filter by status"
+              value={search.run ?? ""}
+              onChange={(value) => look({ sort: search.sort, ...runSearchOf({ run: value }) })}
+              options={[
+                { value: "", label: "Any status" },
+                ...runStatus.options.map((value) => ({ value, label: statusName(value) })),
+              ]}
+            />
+          </div>
+        }
+      >
+        <RunTable agentId={agentId} search={search} onSearch={look} />
       </Card>
-      <SandboxCard />
+      <RunTimeline title="Timeline" orgId={data.organization_id} agentId={agentId} />
+      <SandboxCard workspaceType={data.workspace_type} />
       <RunCommandDialog
         isOpen={dialog.isOpen && reason === undefined}
         onClose={dialog.close}
         agentId={agentId}
+        isolation={isolation}
       />
     </Page>
   );

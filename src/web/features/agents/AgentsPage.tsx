@@ -7,11 +7,14 @@ import { Button } from "../../ui/button.js";
 import { Card } from "../../ui/card.js";
 import { Page } from "../../ui/page.js";
 import { PlainText, visible } from "../../ui/plain-text.js";
+import { Skeleton } from "../../ui/states.js";
 import { Select } from "../../ui/select.js";
 import { PermissionHint } from "../organizations/permission-hint.js";
 import { useRefusal } from "../organizations/permissions.js";
+import { usageQuery } from "../organizations/queries.js";
 import { RequireOrganization } from "../organizations/require-organization.js";
 import { projectsQuery } from "../projects/queries.js";
+import { UsageMeters } from "../organizations/usage.js";
 import { CrumbLink } from "../shell/crumb-link.js";
 import { AgentList } from "./agent-list.js";
 
@@ -33,6 +36,7 @@ export function AgentsPage(): ReactElement {
 
 function Agents({ orgId, orgName }: { orgId: string; orgName: string }): ReactElement {
   const search = route.useSearch();
+  const { project: _project, page: _page, ...kept } = search;
   const navigate = useNavigate();
   const projects = useQuery(projectsQuery(orgId));
   const reason = useRefusal(orgId)("agent:write");
@@ -63,7 +67,7 @@ function Agents({ orgId, orgName }: { orgId: string; orgName: string }): ReactEl
               onChange={(value) =>
                 void navigate({
                   ...paths.agents(),
-                  search: value === "" ? {} : { project: value },
+                  search: { ...kept, ...(value === "" ? {} : { project: value }) },
                   replace: true,
                 })
               }
@@ -90,6 +94,7 @@ function Agents({ orgId, orgName }: { orgId: string; orgName: string }): ReactEl
       }
     >
       <PermissionHint reason={reason} />
+      <Usage orgId={orgId} />
       <Card>
         <AgentList
           withProject
@@ -116,4 +121,18 @@ function Agents({ orgId, orgName }: { orgId: string; orgName: string }): ReactEl
       )}
     </Page>
   );
+}
+
+/** What the organization's agents use of what they may; hours grow by themselves while one runs. */
+function Usage({ orgId }: { orgId: string }): ReactElement | null {
+  const { data, isPending } = useQuery({
+    ...usageQuery(orgId),
+    refetchInterval: ({ state }) => (state.data?.concurrent_agents.current ? 30_000 : false),
+  });
+  if (isPending) return <Skeleton rows={1} />;
+  return data ? (
+    <Card>
+      <UsageMeters usage={data} />
+    </Card>
+  ) : null;
 }

@@ -1,29 +1,45 @@
 import { useQuery } from "@tanstack/react-query";
-import { Link } from "@tanstack/react-router";
+import { Link, useNavigate, useSearch } from "@tanstack/react-router";
 import type { ReactElement, ReactNode } from "react";
 import type { Agent } from "#shared/api/agents.js";
 import { useListView } from "../../list-search.js";
 import { paths } from "../../paths.js";
+import { Button } from "../../ui/button.js";
 import { ListToolbar, NothingFound, Pager, type Sorting } from "../../ui/list-view.js";
 import { PlainText } from "../../ui/plain-text.js";
+import { Select } from "../../ui/select.js";
 import { Skeleton } from "../../ui/states.js";
 import { Table } from "../../ui/table.js";
 import { Time } from "../../ui/time.js";
 import { useRefusal } from "../organizations/permissions.js";
 import { projectsQuery } from "../projects/queries.js";
 import { QueryError } from "../shell/query-state.js";
+import { AgentRuns } from "./agent-runs.js";
 import { AgentStatus } from "./agent-status.js";
+import { type Work, workOf, works, workSearchOf } from "./agent-work.js";
 import { CreateWorkspaceButton } from "./create-workspace-button.js";
 import { type AgentFilter, agentsQuery } from "./queries.js";
 
 const sortings: readonly Sorting<Agent>[] = [
   { key: "name", label: "Agent", by: ({ name }) => name },
-  { key: "status", label: "Status", by: ({ status }) => status },
+  { key: "status", label: "Status", by: workOf },
+  {
+    key: "run",
+    label: "Run",
+    // What has run longest comes first, then who waits, in turn.
+    by: ({ current_run, queued_run }) =>
+      current_run?.started_at ??
+      (queued_run && `queue ${String(queued_run.queue_position).padStart(6, "0")}`),
+  },
   { key: "branch", label: "Branch", by: ({ workspace_branch }) => workspace_branch },
   { key: "created", label: "Created", by: ({ created_at }) => created_at },
 ];
-const textOf = ({ name, description, workspace_branch, status }: Agent): string =>
-  [name, description, workspace_branch, status].join(" ");
+const textOf = (agent: Agent): string => {
+  const { name, description, workspace_branch, current_run, queued_run } = agent;
+  const commands = [current_run, queued_run].flatMap((run) => run?.command ?? []);
+  return [name, description, workspace_branch, workOf(agent), ...commands].join(" ");
+};
+const workNames: Record<Work, string> = { running: "Running", queued: "Queued", idle: "Idle" };
 
 interface AgentListProps {
   filter: AgentFilter;
@@ -39,7 +55,9 @@ export function AgentList({ filter, empty, withProject = false }: AgentListProps
   const projects = useQuery({ ...projectsQuery(orgId), enabled: withProject && orgId !== "" });
   const projectNames = new Map(projects.data?.map(({ id, name }) => [id, name]));
   const refusal = useRefusal(rows[0]?.organization_id);
-  const view = useListView(rows, { sortings, textOf });
+  const [work, setWork] = useWorkFilter();
+  const ofWork = work === "" ? rows : rows.filter((agent) => workOf(agent) === work);
+  const view = useListView(ofWork, { sortings, textOf });
 
   if (agents.isPending || projects.isLoading) return <Skeleton />;
   if (agents.isError && rows.length === 0) {
@@ -49,9 +67,29 @@ export function AgentList({ filter, empty, withProject = false }: AgentListProps
   return (
     <div className="-m-4">
       <div className="p-4 empty:hidden">
-        <ListToolbar view={view} noun="agent" placeholder="Name, branch or status" />
+        <ListToolbar view={view} noun="agent" placeholder="Name, branch, command or status">
+          {(rows.length > 5 || work !== "") && (
+            <div className="w-36">
+              <Select
+                aria-label="Filter by status"
+                value={work}
+                onChange={(next) => setWork(next as Work | "")}
+                options={[
+                  { value: "", label: "Any status" },
+                  ...works.map((value) => ({ value, label: workNames[value] })),
+                ]}
+              />
+            </div>
+          )}
+        </ListToolbar>
       </div>
-      {view.found === 0 && <NothingFound view={view} noun="agent" />}
+      {ofWork.length > 0 && view.found === 0 && <NothingFound view={view} noun="agent" />}
+      {ofWork.length === 0 && work !== "" && (
+        <div className="flex flex-col items-center gap-3 px-4 py-10 text-center">
+          <p className="text-muted">No agent is {work}.</p>
+          <Button onClick={() => setWork("")}>Show all agents</Button>
+        </div>
+      )}
       <Table
         label="Agents"
         view={view}
@@ -62,7 +100,12 @@ export function AgentList({ filter, empty, withProject = false }: AgentListProps
           {
             name: "Status",
             sortKey: "status",
-            renderCell: (agent) => <AgentStatus status={agent.status} />,
+            renderCell: (agent) => <AgentStatus agent={agent} />,
+          },
+          {
+            name: "Run",
+            sortKey: "run",
+            renderCell: (agent) => <AgentRuns agent={agent} readAt={agents.dataUpdatedAt} />,
           },
           ...(withProject
             ? [
@@ -116,6 +159,21 @@ export function AgentList({ filter, empty, withProject = false }: AgentListProps
       <Pager view={view} label="Pages of agents" />
     </div>
   );
+}
+
+/** What the list is narrowed to; it lives in the address. */
+function useWorkFilter(): [Work | "", (work: Work | "") => void] {
+  const { status = "" } = workSearchOf(useSearch({ strict: false }));
+  const navigate = useNavigate();
+  const set = (work: Work | ""): void =>
+    void navigate({
+      to: ".",
+      search: (({ page: _page, status: _status, ...rest }: Record<string, unknown>) =>
+        work === "" ? rest : { ...rest, status: work }) as never,
+      replace: true,
+      resetScroll: false,
+    });
+  return [status, set];
 }
 
 function AgentName({ agent }: { agent: Agent }): ReactElement {

@@ -1,14 +1,16 @@
 import type { ReactElement } from "react";
 import type { Agent } from "#shared/api/agents.js";
 import { StatusDot, type Tone } from "../../ui/badge.js";
+import { workOf } from "./agent-work.js";
 
-const states: Record<Agent["status"], readonly [Tone, string]> = {
+const states: Record<ReturnType<typeof workOf>, readonly [Tone, string]> = {
   idle: ["neutral", "Idle"],
   running: ["good", "Running"],
+  queued: ["accent", "Queued"],
   terminated: ["bad", "Terminated"],
 };
 
-export function AgentStatus({ status }: { status: Agent["status"] }): ReactElement {
-  const [tone, text] = states[status];
+export function AgentStatus({ agent }: { agent: Agent }): ReactElement {
+  const [tone, text] = states[workOf(agent)];
   return <StatusDot tone={tone}>{text}</StatusDot>;
 }

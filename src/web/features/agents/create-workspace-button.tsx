@@ -1,4 +1,6 @@
+import { useQuery } from "@tanstack/react-query";
 import { type ReactElement, useState } from "react";
+import type { SandboxState } from "#shared/api/sandbox.js";
 import { useAction } from "../../action.js";
 import { client } from "../../api.js";
 import { Button } from "../../ui/button.js";
@@ -6,6 +8,7 @@ import { Dialog, DialogActions } from "../../ui/dialog.js";
 import { Form } from "../../ui/form.js";
 import { RadioList } from "../../ui/radio.js";
 import { projectsKey } from "../projects/queries.js";
+import { sandboxQuery } from "../runs/queries.js";
 import { workspacesKey } from "../workspaces/queries.js";
 import { agentsKey } from "./queries.js";
 
@@ -16,12 +19,24 @@ const types = [
     hint: "A folder on this server; what the agent writes there is committed by checkpoints.",
   },
   {
+    value: "docker",
+    label: "Docker",
+    hint: "A folder on this server, too; commands run on it in containers.",
+  },
+  {
     value: "remote",
     label: "Remote",
     hint: "No folder here: the agent works on another machine, clones, and pushes its branch.",
   },
 ] as const;
 type WorkspaceType = (typeof types)[number]["value"];
+
+function whyNoDocker(state: SandboxState | undefined): string | undefined {
+  if (state?.docker.mode === "docker") return undefined;
+  if (state === undefined) return "Looking for a Docker engine…";
+  const { reason, install } = state.docker;
+  return `Not here: ${reason}.${install === null ? "" : ` Whoever runs the server can mend that: ${install}`}`;
+}
 
 interface CreateWorkspaceDialogProps {
   isOpen: boolean;
@@ -93,6 +108,7 @@ function CreateWorkspaceForm({
   onClose: () => void;
 }): ReactElement {
   const [type, setType] = useState<WorkspaceType>("local");
+  const { data: sandbox } = useQuery(sandboxQuery);
   const create = useAction({
     run: (workspace_type: WorkspaceType, headers) =>
       client.workspaces.create(
@@ -114,7 +130,9 @@ function CreateWorkspaceForm({
         legend="Where does the agent work?"
         value={type}
         onChange={setType}
-        options={types}
+        options={types.map((one) =>
+          one.value === "docker" ? { ...one, disabledReason: whyNoDocker(sandbox) } : one,
+        )}
       />
       <DialogActions>
         <Button onClick={onClose}>Cancel</Button>

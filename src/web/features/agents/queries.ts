@@ -9,13 +9,12 @@ export interface AgentFilter {
   status?: "idle" | "running" | "terminated";
 }
 
-/** Looked at again every ten seconds, since they run by themselves. */
+/** Kept fresh by the organization's events, runs and their places in the queue among them. */
 export const agentsQuery = (filter: AgentFilter) =>
   queryOptions({
     queryKey: [...agentsKey, "list", filter],
     queryFn: ({ signal }) =>
       everyPage((query) => client.agents.list({ query: { ...query, ...filter } }, { signal })),
-    refetchInterval: 10_000,
   });
 
 /** All of a project's, to choose a parent from. */

@@ -19,6 +19,7 @@ import { lineOf } from "./command-line.js";
 import { bytesText, durationText } from "./figures.js";
 import { LogView } from "./log-view.js";
 import { runQuery } from "./queries.js";
+import { RunDuration } from "./run-duration.js";
 import { RunStatus } from "./run-status.js";
 import { StopRunButton } from "./stop-run-button.js";
 
@@ -56,13 +57,13 @@ export function RunPage(): ReactElement {
         data.ended_at === null && <StopRunButton run={data} disabledReason={refusal("agent:run")} />
       }
     >
-      <RunDetails run={data} />
+      <RunDetails run={data} readAt={run.dataUpdatedAt} />
       {data.kind === "managed" && <LogView key={data.id} run={data} />}
     </Page>
   );
 }
 
-function RunDetails({ run }: { run: Run }): ReactElement {
+function RunDetails({ run, readAt }: { run: Run; readAt: number }): ReactElement {
   const { command, checkpoint, limits } = run;
   return (
     <Card title="Run Details">
@@ -92,7 +93,14 @@ function RunDetails({ run }: { run: Run }): ReactElement {
             Started:
               run.started_at === null ? "Not yet" : <Time value={run.started_at} withSeconds />,
             Ended: run.ended_at === null ? "Not yet" : <Time value={run.ended_at} withSeconds />,
-            Duration: run.ended_at === null ? "Not over" : durationText(run.runtime_seconds),
+            Duration:
+              run.started_at === null ? (
+                "None"
+              ) : run.ended_at === null ? (
+                <RunDuration seconds={run.runtime_seconds} readAt={readAt} />
+              ) : (
+                durationText(run.runtime_seconds)
+              ),
             "Exit Code": run.exit_code ?? "None",
             ...(run.kind === "managed" ? managedRows(run, limits) : { Kind: "Leased, elsewhere" }),
           }}

@@ -1,4 +1,5 @@
-import type { ReactElement } from "react";
+import { type ReactElement, useId } from "react";
+import { variableName } from "#shared/api/runs.js";
 import { Button, IconButton } from "../../ui/button.js";
 import { controlClass } from "../../ui/field.js";
 
@@ -12,6 +13,21 @@ export function envOf(rows: readonly EnvRow[]): Record<string, string> {
   return Object.fromEntries(rows.map(({ name, value }) => [name.trim(), value]));
 }
 
+/** What is wrong with each row's name, by the row's key; a name that is still empty is not judged. */
+export function nameErrors(rows: readonly EnvRow[]): Map<number, string> {
+  const errors = new Map<number, string>();
+  const seen = new Set<string>();
+  for (const { key, name } of rows) {
+    const trimmed = name.trim();
+    if (trimmed === "") continue;
+    const judged = variableName.safeParse(trimmed);
+    if (!judged.success) errors.set(key, `The name ${judged.error.issues[0]?.message}`);
+    else if (seen.has(trimmed)) errors.set(key, `${trimmed} is given above already`);
+    seen.add(trimmed);
+  }
+  return errors;
+}
+
 interface EnvFieldsProps {
   value: readonly EnvRow[];
   onChange: (rows: readonly EnvRow[]) => void;
@@ -22,21 +38,25 @@ interface EnvFieldsProps {
 export function EnvFields({ value, onChange, error }: EnvFieldsProps): ReactElement {
   const change = (key: number, part: Partial<EnvRow>): void =>
     onChange(value.map((row) => (row.key === key ? { ...row, ...part } : row)));
+  const id = useId();
+  const errors = nameErrors(value);
   return (
     <fieldset className="flex min-w-0 flex-col gap-2">
       <legend className="mb-1.5 text-[13px] font-medium">
         Environment <span className="font-normal text-muted">(optional)</span>
       </legend>
       {value.map(({ key, name, value: secret }, at) => (
-        <div key={key} className="flex items-center gap-2">
+        <div key={key} className="flex flex-wrap items-center gap-2">
           <input
             aria-label={`Name of variable ${at + 1}`}
             placeholder="NAME"
             autoComplete="off"
             spellCheck={false}
             value={name}
+            aria-invalid={errors.has(key) || undefined}
+            aria-describedby={errors.has(key) ? `${id}-${key}` : undefined}
             onChange={(event) => change(key, { name: event.target.value })}
-            className={`${controlClass} h-9 font-mono`}
+            className={`${controlClass} h-9 w-auto min-w-24 flex-1 font-mono`}
           />
           <input
             type="password"
@@ -45,7 +65,7 @@ export function EnvFields({ value, onChange, error }: EnvFieldsProps): ReactElem
             autoComplete="new-password"
             value={secret}
             onChange={(event) => change(key, { value: event.target.value })}
-            className={`${controlClass} h-9`}
+            className={`${controlClass} h-9 w-auto min-w-24 flex-1`}
           />
           <IconButton
             label={`Remove variable ${at + 1}`}
@@ -53,9 +73,16 @@ export function EnvFields({ value, onChange, error }: EnvFieldsProps): ReactElem
             className="shrink-0"
             onClick={() => onChange(value.filter((row) => row.key !== key))}
           />
+          {errors.has(key) && (
+            <p id={`${id}-${key}`} className="basis-full text-[13px] text-bad">
+              {errors.get(key)}.
+            </p>
+          )}
         </div>
       ))}
-      {error && <p className="text-[13px] text-bad first-letter:uppercase">{error}</p>}
+      {error && errors.size === 0 && (
+        <p className="text-[13px] text-bad first-letter:uppercase">{error}</p>
+      )}
       <div>
         <Button
           size="sm"

@@ -1,6 +1,7 @@
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import { client, nextCursor } from "../../api.js";
 import { agentsKey } from "../agents/queries.js";
+import type { RunSearch } from "./run-search.js";
 
 /** Below the agents' key, so that each event of a run has its page, and its place in the queue, read anew. */
 export const runQuery = (runId: string) =>
@@ -10,16 +11,21 @@ export const runQuery = (runId: string) =>
       (await client.runs.get({ params: { run_id: runId } }, { signal })).data,
   });
 
-/** An agent's runs, newest first, page after page. */
-export const runPagesQuery = (agentId: string) =>
+/** An agent's runs, page after page. */
+export const runPagesQuery = (agentId: string, { run, sort }: RunSearch) =>
   infiniteQueryOptions({
-    queryKey: [...agentsKey, agentId, "runs"],
+    queryKey: [...agentsKey, agentId, "runs", run, sort],
     initialPageParam: undefined as string | undefined,
     queryFn: async ({ signal, pageParam }) => {
       const { data, headers } = await client.runs.list(
         {
           params: { agent_id: agentId },
-          query: { limit: 25, ...(pageParam === undefined ? {} : { cursor: pageParam }) },
+          query: {
+            limit: 25,
+            ...(run === undefined ? {} : { status: run }),
+            ...(sort === undefined ? {} : { order: "oldest" as const }),
+            ...(pageParam === undefined ? {} : { cursor: pageParam }),
+          },
         },
         { signal },
       );

@@ -13,7 +13,9 @@ import { RadioList, Segments } from "../../ui/radio.js";
 import { agentsKey } from "../agents/queries.js";
 import { organizationsKey } from "../organizations/queries.js";
 import { wordsOf } from "./command-line.js";
-import { EnvFields, type EnvRow, envOf } from "./env-fields.js";
+import { EnvFields, type EnvRow, envOf, nameErrors } from "./env-fields.js";
+import type { Isolation } from "./isolation.js";
+import { SandboxNotice } from "./sandbox-notice.js";
 
 interface Values {
   kind: "command" | "script";
@@ -39,7 +41,16 @@ interface RunCommandDialogProps {
   isOpen: boolean;
   onClose: () => void;
   agentId: string;
+  /** What the command will be held to; undefined while that is not known. */
+  isolation: Isolation | undefined;
 }
+
+const places: Record<Isolation["mode"], string> = {
+  bubblewrap: "It runs in the agent's workspace, in the sandbox.",
+  docker: "It runs in the agent's workspace, in a container.",
+  off: "It runs in the agent's workspace, without a sandbox.",
+  unavailable: "It runs in the agent's workspace.",
+};
 
 export function RunCommandDialog(props: RunCommandDialogProps): ReactElement {
   return (
@@ -47,15 +58,19 @@ export function RunCommandDialog(props: RunCommandDialogProps): ReactElement {
       isOpen={props.isOpen}
       onClose={props.onClose}
       title="Run a Command"
-      description="It runs in the agent's workspace, in the sandbox."
+      description={places[props.isolation?.mode ?? "unavailable"]}
       width="wide"
     >
-      <RunCommandForm agentId={props.agentId} onClose={props.onClose} />
+      <RunCommandForm {...props} />
     </Dialog>
   );
 }
 
-function RunCommandForm({ agentId, onClose }: Omit<RunCommandDialogProps, "isOpen">): ReactElement {
+function RunCommandForm({
+  agentId,
+  onClose,
+  isolation,
+}: Omit<RunCommandDialogProps, "isOpen">): ReactElement {
   const navigate = useNavigate();
   const form = useForm({
     endpoint: api.runs.create,
@@ -89,6 +104,7 @@ function RunCommandForm({ agentId, onClose }: Omit<RunCommandDialogProps, "isOpe
   const lineError = "error" in parsed ? parsed.error : form.errorOf("command");
   return (
     <Form label="Run a Command" {...form.props}>
+      {isolation && <SandboxNotice isolation={isolation} />}
       <Segments
         legend="What to run"
         hideLegend
@@ -138,19 +154,21 @@ function RunCommandForm({ agentId, onClose }: Omit<RunCommandDialogProps, "isOpe
         error={form.errorOf("timeout_seconds")}
         hint="The installation's own where it is left empty."
       />
-      <RadioList
-        legend="Network"
-        value={values.network}
-        onChange={(network) => form.set({ network })}
-        options={[
-          { value: "none", label: "None", hint: "It reaches nothing outside its sandbox." },
-          {
-            value: "full",
-            label: "Full",
-            hint: "It reaches whatever this server reaches, such as package registries and models.",
-          },
-        ]}
-      />
+      {isolation?.mode !== "off" && (
+        <RadioList
+          legend="Network"
+          value={values.network}
+          onChange={(network) => form.set({ network })}
+          options={[
+            { value: "none", label: "None", hint: "It reaches nothing outside its sandbox." },
+            {
+              value: "full",
+              label: "Full",
+              hint: "It reaches whatever this server reaches, such as package registries and models.",
+            },
+          ]}
+        />
+      )}
       <Checkbox
         label="Queue if no place is free"
         hint="It starts by itself when one is; without this it is refused."
@@ -166,7 +184,9 @@ function RunCommandForm({ agentId, onClose }: Omit<RunCommandDialogProps, "isOpe
           disabledReason={
             values.kind === "command" && "error" in parsed
               ? `The command ${parsed.error}`
-              : undefined
+              : nameErrors(values.env).size > 0
+                ? "The name of a variable is wrong"
+                : undefined
           }
         >
           Run

@@ -2,7 +2,7 @@ import type { ReactElement } from "react";
 import type { Run } from "#shared/api/runs.js";
 import { StatusDot, type Tone } from "../../ui/badge.js";
 
-const states: Record<Run["status"], readonly [Tone, string]> = {
+const states: Record<Run["status"], readonly [tone: Tone, name: string]> = {
   queued: ["accent", "Queued"],
   running: ["good", "Running"],
   succeeded: ["good", "Succeeded"],
@@ -12,6 +12,8 @@ const states: Record<Run["status"], readonly [Tone, string]> = {
   lost: ["bad", "Lost"],
   quota_exceeded: ["warn", "Quota exceeded"],
 };
+
+export const statusName = (status: Run["status"]): string => states[status][1];
 
 export function RunStatus({ run }: { run: Run }): ReactElement {
   const [tone, text] = states[run.status];

@@ -1,4 +1,4 @@
-import { useInfiniteQuery } from "@tanstack/react-query";
+import { keepPreviousData, useInfiniteQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import { paths } from "../../paths.js";
@@ -11,23 +11,48 @@ import { QueryError } from "../shell/query-state.js";
 import { lineOf } from "./command-line.js";
 import { durationText } from "./figures.js";
 import { runPagesQuery } from "./queries.js";
+import { RunDuration } from "./run-duration.js";
+import type { RunSearch } from "./run-search.js";
 import { RunStatus } from "./run-status.js";
 
-/** An agent's runs, newest first. */
-export function RunTable({ agentId }: { agentId: string }): ReactElement {
-  const runs = useInfiniteQuery(runPagesQuery(agentId));
+interface RunTableProps {
+  agentId: string;
+  search: RunSearch;
+  onSearch: (search: RunSearch) => void;
+}
+
+/** An agent's runs, the newest first unless asked otherwise. */
+export function RunTable({ agentId, search, onSearch }: RunTableProps): ReactElement {
+  const runs = useInfiniteQuery({
+    ...runPagesQuery(agentId, search),
+    placeholderData: keepPreviousData,
+  });
   if (runs.isPending) return <Skeleton />;
   if (runs.isError && !runs.data) {
     return <QueryError error={runs.error} onRetry={() => void runs.refetch()} what="The runs" />;
   }
   const rows = runs.data?.pages.flatMap((page) => page.rows) ?? [];
   if (rows.length === 0) {
-    return <p className="text-muted">No runs yet. Start one with Run a Command.</p>;
+    return search.run === undefined ? (
+      <p className="text-muted">No runs yet. Start one with Run a Command.</p>
+    ) : (
+      <div className="flex flex-col items-center gap-3 py-6 text-center">
+        <p className="text-muted">No run of this agent is in this list.</p>
+        <Button onClick={() => onSearch({ ...search, run: undefined })}>Show all runs</Button>
+      </div>
+    );
   }
+  const view = {
+    state: { q: "", page: 1, sort: search.sort ?? "" },
+    // There is one column to sort by: the other way round is the usual order.
+    change: ({ sort }: { sort?: string }) =>
+      onSearch({ ...search, sort: sort === "started" ? "started" : undefined }),
+  };
   return (
     <div className="-m-4">
       <Table
         label="Runs"
+        view={view}
         rows={rows}
         rowKey={({ id }) => id}
         columns={[
@@ -50,13 +75,21 @@ export function RunTable({ agentId }: { agentId: string }): ReactElement {
           },
           {
             name: "Started",
+            sortKey: "started",
             renderCell: (run) =>
               run.started_at === null ? "Not yet" : <Time value={run.started_at} />,
           },
           {
             name: "Duration",
             isNumber: true,
-            renderCell: (run) => (run.ended_at === null ? "–" : durationText(run.runtime_seconds)),
+            renderCell: (run) =>
+              run.started_at === null ? (
+                "–"
+              ) : run.ended_at === null ? (
+                <RunDuration seconds={run.runtime_seconds} readAt={runs.dataUpdatedAt} />
+              ) : (
+                durationText(run.runtime_seconds)
+              ),
           },
           { name: "Exit code", isNumber: true, renderCell: (run) => run.exit_code ?? "–" },
           {

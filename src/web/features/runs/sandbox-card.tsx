@@ -1,5 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import type { ReactElement } from "react";
+import type { Agent } from "#shared/api/agents.js";
 import type { SandboxState } from "#shared/api/sandbox.js";
 import { Alert } from "../../ui/alert.js";
 import { Card, Details } from "../../ui/card.js";
@@ -7,16 +8,23 @@ import { CopyLine } from "../../ui/copy-button.js";
 import { Skeleton } from "../../ui/states.js";
 import { QueryError } from "../shell/query-state.js";
 import { bytesText, durationText } from "./figures.js";
+import { type Isolation, isolationOf } from "./isolation.js";
 import { sandboxQuery } from "./queries.js";
 
-const modes: Record<SandboxState["mode"], string> = {
+const modes: Record<Isolation["mode"], string> = {
   bubblewrap: "On, by bubblewrap",
+  docker: "On, in containers of Docker",
   off: "Off: commands run as the server does",
   unavailable: "Unavailable: commands are refused",
 };
 
+interface SandboxCardProps {
+  /** Of the agent whose commands it is about. */
+  workspaceType: Agent["workspace_type"];
+}
+
 /** What commands are held to on this installation. */
-export function SandboxCard(): ReactElement {
+export function SandboxCard({ workspaceType }: SandboxCardProps): ReactElement {
   const sandbox = useQuery(sandboxQuery);
   return (
     <Card title="Sandbox and Limits">
@@ -25,29 +33,39 @@ export function SandboxCard(): ReactElement {
       ) : sandbox.isError ? (
         <QueryError error={sandbox.error} onRetry={() => void sandbox.refetch()} />
       ) : (
-        <State state={sandbox.data} />
+        <State
+          isolation={isolationOf(sandbox.data, workspaceType)}
+          timeoutSeconds={sandbox.data.default_timeout_seconds}
+        />
       )}
     </Card>
   );
 }
 
-function State({ state }: { state: SandboxState }): ReactElement {
-  const { limits, enforcement } = state;
+function State({
+  isolation,
+  timeoutSeconds,
+}: {
+  isolation: Isolation;
+  timeoutSeconds: number;
+}): ReactElement {
+  const { limits, enforcement } = isolation;
   const held = (text: string, { enforced, by }: SandboxState["enforcement"]["memory"]): string =>
     enforced ? `${text}${by === null ? "" : ` (${by})`}` : "Not held here";
   return (
     <div className="flex flex-col gap-4">
-      {state.reason !== null && (
-        <Alert tone={state.mode === "bubblewrap" ? "info" : "warn"}>{state.reason}</Alert>
+      {isolation.reason !== null && (
+        <Alert tone={isolation.mode === "bubblewrap" ? "info" : "warn"}>{isolation.reason}.</Alert>
       )}
-      {state.install !== null && (
-        <CopyLine text={state.install} label="Copy the command that installs it" />
+      {isolation.install !== null && (
+        <CopyLine text={isolation.install} label="Copy the command that installs it" />
       )}
       <Details
         columns={2}
         rows={{
-          Sandbox: modes[state.mode],
-          "System Calls": state.seccomp ? "Filtered" : "Not filtered",
+          Sandbox: modes[isolation.mode],
+          "System Calls": isolation.seccomp ? "Filtered" : "Not filtered",
+          Network: isolation.network ? "None, unless a run asks for it" : "The machine's own",
           Memory: held(bytesText(limits.memory_bytes), enforcement.memory),
           Processes: held(String(limits.processes), enforcement.processes),
           CPU: held(limits.cpus === null ? "No limit" : `${limits.cpus} cores`, enforcement.cpu),
@@ -56,7 +74,7 @@ function State({ state }: { state: SandboxState }): ReactElement {
             enforcement.disk,
           ),
           Output: held(bytesText(limits.output_bytes), enforcement.output),
-          "Time Limit": durationText(state.default_timeout_seconds),
+          "Time Limit": durationText(timeoutSeconds),
         }}
       />
     </div>

@@ -8,7 +8,7 @@ import { agentsKey } from "../agents/queries.js";
 import { organizationsKey } from "../organizations/queries.js";
 
 interface StopRunButtonProps {
-  run: Run;
+  run: Pick<Run, "id" | "status" | "stop_requested">;
   disabledReason: string | undefined;
 }
 

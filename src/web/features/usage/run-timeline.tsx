@@ -91,10 +91,11 @@ interface RunTimelineProps {
   orgId: string;
   /** Of one agent alone. */
   agentId?: string;
+  title?: string;
 }
 
 /** When which agent ran, and how it ended. */
-export function RunTimeline({ orgId, agentId }: RunTimelineProps): ReactElement {
+export function RunTimeline({ orgId, agentId, title = "Runs" }: RunTimelineProps): ReactElement {
   const [range, setRange] = useState<Range>(`${defaultHours}`);
   const hours = Number(range);
   const runs = useQuery({
@@ -104,7 +105,7 @@ export function RunTimeline({ orgId, agentId }: RunTimelineProps): ReactElement 
   const to = runs.dataUpdatedAt;
   return (
     <Card
-      title="Runs"
+      title={title}
       actions={
         <Segments
           legend="Period"
@@ -129,7 +130,7 @@ export function RunTimeline({ orgId, agentId }: RunTimelineProps): ReactElement 
       ) : (
         <div className="flex flex-col gap-2">
           <Timeline
-            label="Runs"
+            label={title}
             from={to - hours * hourMs}
             to={to}
             lanes={lanesOf(runs.data.rows, to)}

@@ -62,7 +62,7 @@ export function WorkspacePage(): ReactElement {
       description={`Workspace: ${workspace ? isolationLabels[workspace.isolation] : "None"}`}
       actions={
         <>
-          <AgentStatus status={agent.data.status} />
+          <AgentStatus agent={agent.data} />
           <Link {...paths.agent(agentId)} className={buttonClass()}>
             Runs
           </Link>
