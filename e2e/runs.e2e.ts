@@ -1,10 +1,22 @@
-import { writeFile } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Agent } from "#shared/api/agents.js";
+import type { Run } from "#shared/api/runs.js";
+import { systemRoleIds } from "#server/db/migrate.js";
+import { openSandbox } from "#server/sandbox/open-sandbox.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
-import { folderOf, makeOrganization, makeProject, makeWorkspace } from "#test/factories.js";
+import { startEngine } from "#test/docker-engine.js";
+import { untilEnded, untilRun } from "#test/runs.js";
+import {
+  folderOf,
+  makeAgent,
+  makeOrganization,
+  makeProject,
+  makeWorkspace,
+} from "#test/factories.js";
 import { expectAccessible } from "./accessible.js";
 import { launchBrowser, screenshot, watchConsole } from "./browser.js";
 
@@ -13,6 +25,8 @@ let app: TestApp;
 let browser: Browser;
 let page: Page;
 let owner: TestPerson;
+let orgId: string;
+let projectId: string;
 let agent: Agent;
 let folder: string;
 let messages: string[];
@@ -20,26 +34,36 @@ let messages: string[];
 beforeAll(async () => {
   app = await startTestApp({ OMOI_RUN_STOP_GRACE_SECONDS: "1" }, "real");
   owner = await app.person("Ada");
-  const org = await makeOrganization(owner);
-  const project = await makeProject(owner, org.id);
-  const made = await makeWorkspace(owner, project.id);
+  orgId = (await makeOrganization(owner)).id;
+  projectId = (await makeProject(owner, orgId)).id;
+  const made = await makeWorkspace(owner, projectId);
   agent = made.agent;
   folder = folderOf(made.workspace);
   browser = await launchBrowser();
-  const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
-  page = await context.newPage();
-  page.setDefaultTimeout(30_000);
-  await page.goto(`${app.url}/login`);
-  await page.getByLabel("E-mail address").fill(owner.email);
-  await page.getByLabel("Password", { exact: true }).fill(owner.password);
-  await page.getByRole("button", { name: "Sign in", exact: true }).click();
-  await page.waitForURL(/\/organizations$/);
+  page = await signedIn(app, owner);
   messages = watchConsole(page);
 });
 afterAll(async () => {
   await browser.close();
   await app.close();
 });
+
+async function signedIn({ url }: TestApp, person: TestPerson): Promise<Page> {
+  const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
+  const its = await context.newPage();
+  its.setDefaultTimeout(30_000);
+  await its.goto(`${url}/login`);
+  await its.getByLabel("E-mail address").fill(person.email);
+  await its.getByLabel("Password", { exact: true }).fill(person.password);
+  await its.getByRole("button", { name: "Sign in", exact: true }).click();
+  await its.waitForURL(/\/organizations$/);
+  return its;
+}
+
+async function run(agentId: string, command: string[], queue = false): Promise<Run> {
+  const params = { agent_id: agentId };
+  return (await owner.api.runs.create({ params, body: { command, queue } })).data;
+}
 
 async function look(name: string): Promise<void> {
   for (const [width, height] of [
@@ -103,4 +127,231 @@ test("a command that fails says so in the list of runs", async () => {
   await page.getByRole("table", { name: "Runs" }).getByText("Failed").waitFor();
   await look("agent-page");
   expect(messages).toEqual([]);
+});
+
+test("a variable that is named twice, or wrongly, is told at its field", async () => {
+  await page.goto(`${app.url}/agents/${agent.id}?new=true`);
+  const dialog = page.getByRole("dialog");
+  await dialog.getByRole("textbox", { name: "Command", exact: true }).fill("env");
+  for (const [at, name] of [
+    [1, "TOKEN"],
+    [2, "TOKEN"],
+    [3, "A-B"],
+  ] as const) {
+    await dialog.getByRole("button", { name: "Add variable" }).click();
+    await dialog.getByLabel(`Name of variable ${at}`).fill(name);
+    await dialog.getByLabel(`Value of variable ${at}`).fill(`value ${at}`);
+  }
+  const named = (at: number) => dialog.getByLabel(`Name of variable ${at}`);
+  const toldAt = (at: number) =>
+    named(at).evaluate((field) => {
+      const id = field.getAttribute("aria-describedby");
+      return id === null ? null : (document.getElementById(id)?.textContent ?? null);
+    });
+  expect(await toldAt(1)).toBeNull();
+  expect(await toldAt(2)).toBe("TOKEN is given above already.");
+  expect(await toldAt(3)).toBe("It must be a name of A-Z, a-z, 0-9 and _.");
+  await screenshot(page, "run-command-env");
+  await expectAccessible(page, "run command with wrong names");
+  const start = dialog.getByRole("button", { name: "Run", exact: true });
+  expect(await start.getAttribute("aria-disabled")).toBe("true");
+  await named(2).fill("OTHER");
+  await dialog.getByRole("button", { name: "Remove variable 3" }).click();
+  await start.click();
+  await page.waitForURL(/\/runs\//);
+  await page.getByText("OTHER, TOKEN", { exact: true }).waitFor();
+  await page.getByText("Complete", { exact: true }).waitFor();
+});
+
+test("the list of agents shows what runs and what waits as it changes, and is sorted and narrowed", async () => {
+  const others = [];
+  for (let number = 0; number < 5; number += 1) others.push(await makeWorkspace(owner, projectId));
+  const [first, second] = others as [(typeof others)[0], (typeof others)[0]];
+  await owner.api.organizations.update({
+    params: { org_id: orgId },
+    body: { max_concurrent_agents: 1 },
+  });
+  const listening = page.waitForResponse((response) => response.url().endsWith("/events"));
+  await page.goto(`${app.url}/agents`);
+  await listening;
+  const table = page.getByRole("table", { name: "Agents" });
+  const rowOf = ({ agent: { name } }: typeof first) =>
+    table.getByRole("row").filter({ has: page.getByRole("link", { name, exact: true }) });
+  await rowOf(first).getByText("Idle").waitFor();
+  // What others start shows by itself, and so does the queue.
+  const running = await run(first.agent.id, ["sleep", "1000"]);
+  await rowOf(first).getByRole("link", { name: "sleep 1000" }).waitFor();
+  await rowOf(first).getByText("Running").waitFor();
+  await page.getByText("1/1 agents").waitFor();
+  const waiting = await run(second.agent.id, ["echo", "at last"], true);
+  await rowOf(second).getByText("Queued, place 1").waitFor();
+  const third = await run(agent.id, ["echo", "later"], true);
+  await table.getByText("Queued, place 2").waitFor();
+  await look("agents-running");
+  // It ticks.
+  const age = rowOf(first).getByText(/ s, since/);
+  const before = await age.textContent();
+  await expect.poll(() => age.textContent()).not.toBe(before);
+
+  await page.getByRole("button", { name: "Run", exact: true }).click();
+  await page.waitForURL(/sort=run/);
+  const names = () => table.getByRole("row").allTextContents();
+  expect((await names())[1]).toContain(first.agent.name);
+  expect((await names())[2]).toContain("place 1");
+  await page.getByLabel("Filter by status").selectOption("queued");
+  await page.waitForURL(/status=queued/);
+  await expect.poll(async () => (await names()).length).toBe(3);
+  await page.reload();
+  await table.getByText("Queued, place 2").waitFor();
+  expect(await names()).toHaveLength(3);
+
+  // Cancelled on its page, where its place is told.
+  await table.getByRole("link", { name: "echo 'at last'" }).click();
+  await page.getByText("Queued, place 1").waitFor();
+  await page.getByText("It waits for one of the organization's 1 places.").waitFor();
+  await page.getByRole("button", { name: "Cancel Run" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Cancel Run" }).click();
+  await page.getByText("Cancelled by Ada while it waited.").waitFor();
+  expect((await untilEnded(owner, waiting.id)).started_at).toBeNull();
+  await page.goto(`${app.url}/agents?status=queued`);
+  await table.getByText("Queued, place 1").waitFor();
+  await owner.api.runs.stop({ params: { run_id: running.id } });
+  await untilEnded(owner, third.id);
+  await page.getByText("No agent is queued.").waitFor();
+  await page.getByRole("button", { name: "Show all agents" }).click();
+  await rowOf(first).waitFor();
+  await owner.api.organizations.update({
+    params: { org_id: orgId },
+    body: { max_concurrent_agents: 5 },
+  });
+});
+
+test("an agent's runs are narrowed and turned round, and their time is drawn", async () => {
+  await page.goto(`${app.url}/agents/${agent.id}`);
+  const table = page.getByRole("table", { name: "Runs" });
+  await page.getByLabel("Filter by status").selectOption("failed");
+  await page.waitForURL(/run=failed/);
+  await expect.poll(() => table.getByRole("row").count()).toBe(2);
+  await page.getByLabel("Filter by status").selectOption("");
+  await table.getByText("Stopped").waitFor();
+  await page.getByRole("button", { name: "Started", exact: true }).click();
+  await page.waitForURL(/sort=started/);
+  await expect
+    .poll(async () => (await table.getByRole("row").allTextContents())[1])
+    .toContain("Stopped");
+  await page.getByLabel("Filter by status").selectOption("lost");
+  await page.getByText("No run of this agent is in this list.").waitFor();
+  await page.getByRole("button", { name: "Show all runs" }).click();
+  await table.getByText("Stopped").waitFor();
+  await page.getByRole("group", { name: "Timeline" }).getByRole("listitem").first().waitFor();
+});
+
+test("a log of 100 000 lines stays usable, and its last line is found", async () => {
+  const { id } = await run(agent.id, ["sh", "-c", "seq 1 100000; echo the very last"]);
+  expect((await untilEnded(owner, id)).status).toBe("succeeded");
+  await page.goto(`${app.url}/agents/${agent.id}/runs/${id}`);
+  await page.getByText("Complete", { exact: true }).waitFor();
+  const output = page.getByRole("region", { name: "Output" });
+  await output.getByText("1", { exact: true }).first().waitFor();
+  // Only what is in sight is there.
+  expect(await output.locator("[data-index]").count()).toBeLessThan(200);
+  await page.getByLabel("Search the log").fill("the very last");
+  await page.getByText("1 of 1 line").waitFor();
+  await page.getByLabel("Search the log").press("Enter");
+  await output.locator("mark", { hasText: "the very last" }).waitFor();
+  await output.getByText("100001", { exact: true }).waitFor();
+  await page.getByLabel("Search the log").fill("99999");
+  await page.getByText("1 of 1 line").waitFor();
+  await output.focus();
+  await page.keyboard.press("Home");
+  await output.locator("[data-index='0']").waitFor();
+  await page.keyboard.press("End");
+  await output.locator("[data-index='100000']").waitFor();
+  expect(await output.locator("[data-index]").count()).toBeLessThan(200);
+  expect(messages).toEqual([]);
+});
+
+test("a viewer sees everything, and why nothing can be started or stopped", async () => {
+  const viewer = await app.person("Vera");
+  const body = { user_id: viewer.id, role_id: systemRoleIds.viewer };
+  await owner.api.members.add({ params: { org_id: orgId }, body });
+  const bare = await makeAgent(owner, projectId);
+  const { id } = await run(agent.id, ["sleep", "1000"]);
+  await untilRun(owner, id, ({ status }) => status === "running");
+  const theirs = await signedIn(app, viewer);
+  const isOff = async (name: string, permission: string): Promise<void> => {
+    const button = theirs.getByRole("button", { name, exact: true }).first();
+    await button.waitFor();
+    await expect.poll(() => button.getAttribute("aria-disabled")).toBe("true");
+    await expect.poll(() => button.getAttribute("title")).toContain(permission);
+    await button.click({ force: true });
+    expect(await theirs.getByRole("dialog").count()).toBe(0);
+  };
+  await theirs.goto(`${app.url}/agents`);
+  await theirs.getByRole("link", { name: "sleep 1000" }).waitFor();
+  await isOff("New Agent", "agent:write");
+  await theirs.getByText(bare.name, { exact: true }).waitFor();
+  await isOff("Create workspace", "agent:workspace:write");
+  await theirs.goto(`${app.url}/agents/${agent.id}`);
+  await isOff("Run a Command", "agent:run");
+  await isOff("Stop Run", "agent:run");
+  await theirs.getByText(/Your role \(viewer\) may not .*agent:run/).waitFor();
+  await theirs.goto(`${app.url}/agents/${agent.id}?new=true`);
+  await isOff("Run a Command", "agent:run");
+  await theirs.goto(`${app.url}/agents/${agent.id}/runs/${id}`);
+  await isOff("Stop Run", "agent:run");
+  await expectAccessible(theirs, "a run that a viewer sees");
+  await theirs.context().close();
+  await owner.api.runs.stop({ params: { run_id: id } });
+});
+
+test("without an engine a docker workspace cannot be chosen, and the page says why", async () => {
+  await page.goto(`${app.url}/agents`);
+  await page.getByRole("button", { name: "Create workspace" }).first().click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByText("Not here: No Docker engine answers at").waitFor();
+  expect(await dialog.getByRole("radio", { name: /^Docker/ }).isDisabled()).toBe(true);
+  await look("create-workspace");
+});
+
+test("with an engine it can; and where the sandbox is off that is said before a command is run", async () => {
+  const dataDir = await mkdtemp(join(tmpdir(), "omoi-sandbox-"));
+  const engine = await startEngine(join(dataDir, "docker.sock"));
+  const settings = { dataDir, sandbox: "off", agentUid: 60_861, sandboxReadOnly: [] } as const;
+  const sandbox = await openSandbox(settings, false);
+  const env = { OMOI_SANDBOX: "off", OMOI_DOCKER_SOCKET: engine.socket };
+  const there = await startTestApp(env, sandbox);
+  const person = await there.person("Otto");
+  const project = await makeProject(person, (await makeOrganization(person)).id);
+  const docker = await makeAgent(person, project.id);
+  const local = (await makeWorkspace(person, project.id)).agent;
+  page = await signedIn(there, person);
+  await page.goto(`${there.url}/agents`);
+  await page.getByRole("button", { name: "Create workspace" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByRole("radio", { name: /^Docker/ }).check();
+  await dialog.getByRole("button", { name: "Create workspace" }).click();
+  await page.getByText(`workspace-${docker.name}`).waitFor();
+  await page.goto(`${there.url}/agents/${docker.id}?new=true`);
+  await dialog.getByText("in a container").waitFor();
+  expect(await dialog.getByText("There is no sandbox").count()).toBe(0);
+  await dialog.getByRole("textbox", { name: "Command", exact: true }).fill("true");
+  await dialog.getByRole("button", { name: "Run", exact: true }).click();
+  await page.getByText("Its command ended by itself.").waitFor();
+
+  await page.goto(`${there.url}/agents/${local.id}?new=true`);
+  await dialog.getByText("without a sandbox", { exact: false }).first().waitFor();
+  await dialog.getByText("There is no sandbox (OMOI_SANDBOX is off)").waitFor();
+  await dialog.getByText("The limits of memory and processes cannot be held here").waitFor();
+  expect(await dialog.getByText("It reaches nothing outside its sandbox.").count()).toBe(0);
+  await look("run-command-off");
+  await dialog.getByRole("textbox", { name: "Command", exact: true }).fill("true");
+  await dialog.getByRole("button", { name: "Run", exact: true }).click();
+  await page.getByText("Its command ended by itself.").waitFor();
+  await page.getByText("Full", { exact: true }).waitFor();
+  await page.context().close();
+  await there.close();
+  await sandbox.close();
+  await engine.close();
+  await rm(dataDir, { recursive: true });
 });

@@ -133,7 +133,7 @@ export function AgentList({ filter, empty, withProject = false }: AgentListProps
           {
             name: "Created",
             sortKey: "created",
-            renderCell: (agent) => <Time value={agent.created_at} />,
+            renderCell: (agent) => <Time value={agent.created_at} dateOnly />,
           },
           {
             name: "Workspace",

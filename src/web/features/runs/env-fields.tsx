@@ -21,7 +21,7 @@ export function nameErrors(rows: readonly EnvRow[]): Map<number, string> {
     const trimmed = name.trim();
     if (trimmed === "") continue;
     const judged = variableName.safeParse(trimmed);
-    if (!judged.success) errors.set(key, `The name ${judged.error.issues[0]?.message}`);
+    if (!judged.success) errors.set(key, `It ${judged.error.issues[0]?.message}`);
     else if (seen.has(trimmed)) errors.set(key, `${trimmed} is given above already`);
     seen.add(trimmed);
   }

@@ -11,9 +11,11 @@ export function isolationOf(state: SandboxState, type: Agent["workspace_type"]):
   return type === "docker" ? { ...state.docker, limits: state.limits } : state;
 }
 
-/** The limits that are set and cannot be held on this machine. */
-export function unheldLimits({ mode, enforcement, limits }: Isolation): string[] {
-  if (mode === "unavailable") return [];
+const list = new Intl.ListFormat("en", { type: "conjunction" });
+
+/** The limits that are set and cannot be held on this machine, such as "memory and CPU"; else empty. */
+export function unheldLimits({ mode, enforcement, limits }: Isolation): string {
+  if (mode === "unavailable") return "";
   const set = {
     memory: true,
     processes: true,
@@ -21,9 +23,10 @@ export function unheldLimits({ mode, enforcement, limits }: Isolation): string[]
     disk: limits.disk_bytes !== null,
   };
   const isHeld = { ...enforcement, CPU: enforcement.cpu };
-  return (Object.keys(set) as (keyof typeof set)[]).filter(
+  const names = (Object.keys(set) as (keyof typeof set)[]).filter(
     (name) => set[name] && !isHeld[name].enforced,
   );
+  return list.format(names);
 }
 
 /** Why no command can be run; undefined where one can. */
@@ -31,8 +34,8 @@ export function whyNoCommand(isolation: Isolation): string | undefined {
   if (isolation.mode === "unavailable") {
     return "There is nothing here that isolates commands; see Sandbox and Limits.";
   }
-  const unheld = isolation.mode === "off" ? [] : unheldLimits(isolation);
-  return unheld.length === 0
+  const unheld = isolation.mode === "off" ? "" : unheldLimits(isolation);
+  return unheld === ""
     ? undefined
-    : `The limits of ${unheld.join(", ")} cannot be held here; see Sandbox and Limits.`;
+    : `The limits of ${unheld} cannot be held here; see Sandbox and Limits.`;
 }
