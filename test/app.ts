@@ -48,15 +48,9 @@ export async function startTestApp(
   env: Record<string, string> = {},
   wanted: Sandbox | "real" = unavailable("This test has no sandbox"),
 ): Promise<TestApp> {
-  const cluster = inject("cluster");
-  const database = `${cluster.template}_${randomBytes(6).toString("hex")}`;
-  const admin = new pg.Client({ ...cluster.owner, database: "postgres" });
-  await admin.connect();
-  await admin.query(`create database ${database} template ${cluster.template}`);
-  await admin.end();
+  const { owner, secret } = await makeDatabase();
   const dataDir = await mkdtemp(join(tmpdir(), "omoi-data-"));
-  const owner = { ...cluster.owner, database };
-  const settings = { OMOI_DATA_DIR: dataDir, OMOI_SECRET: cluster.secret, ...env };
+  const settings = { OMOI_DATA_DIR: dataDir, OMOI_SECRET: secret, ...env };
   const sandbox = wanted === "real" ? await openSandbox(configFrom(settings)) : wanted;
   const app = await start(owner, settings, sandbox);
   return {
@@ -67,6 +61,17 @@ export async function startTestApp(
       await removeDataFolder(dataDir);
     },
   };
+}
+
+/** A new copy of the template database, and the secret that belongs to it. */
+export async function makeDatabase(): Promise<{ owner: pg.ClientConfig; secret: string }> {
+  const cluster = inject("cluster");
+  const database = `${cluster.template}_${randomBytes(6).toString("hex")}`;
+  const admin = new pg.Client({ ...cluster.owner, database: "postgres" });
+  await admin.connect();
+  await admin.query(`create database ${database} template ${cluster.template}`);
+  await admin.end();
+  return { owner: { ...cluster.owner, database }, secret: cluster.secret };
 }
 
 function configFrom(env: Record<string, string>): Config {

@@ -4,7 +4,10 @@ import type { Agent } from "#shared/api/agents.js";
 import type { Organization } from "#shared/api/organizations.js";
 import type { Project } from "#shared/api/projects.js";
 import type { Merge, Workspace } from "#shared/api/workspaces.js";
-import type { TestPerson } from "./app.js";
+import type { TestPerson as Person } from "./app.js";
+
+/** Who makes it: any server's client, signed in. */
+type TestPerson = Pick<Person, "api">;
 
 let made = 0;
 const nextName = (what: string): string => `${what}-${process.pid}-${(made += 1)}`;
