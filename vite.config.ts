@@ -16,6 +16,31 @@ const calls: Plugin = {
   load: (id) => (id === "\0calls" ? `export default ${JSON.stringify(callsOf(api))}` : null),
 };
 
+/** What every page stands on. */
+const libraries =
+  /node_modules\/(react|react-dom|scheduler|use-sync-external-store|@tanstack\/(react-router|router-core|history|store|react-store|react-query|query-core))\//;
+
+/** Has the browser fetch the app beside what start.ts begins with, which asks for it when it runs. */
+const preloads: Plugin = {
+  name: "omoi-preloads",
+  transformIndexHtml: {
+    order: "post",
+    handler: (_html, { bundle = {} }) => {
+      const chunks = Object.values(bundle).filter((one) => one.type === "chunk");
+      const main = chunks.find(({ facadeModuleId }) => facadeModuleId?.endsWith("/web/main.tsx"));
+      const start = chunks.find(({ isEntry }) => isEntry);
+      const files = main ? new Set([main.fileName, ...main.imports]) : [];
+      return [...files]
+        .filter((file) => file !== start?.fileName && !start?.imports.includes(file))
+        .map((file) => ({
+          tag: "link",
+          attrs: { rel: "modulepreload", crossorigin: true, href: `/${file}` },
+          injectTo: "head",
+        }));
+    },
+  },
+};
+
 function callsOf(resources: Record<string, Record<string, { method: string; path: string }>>) {
   const whereOf = ({ method, path }: { method: string; path: string }) => ({ method, path });
   return mapped(resources, (named) => mapped(named, whereOf));
@@ -26,7 +51,7 @@ function mapped<From, To>(from: Record<string, From>, to: (value: From) => To): 
 }
 
 export default defineConfig({
-  plugins: [react(), tailwindcss(), calls],
+  plugins: [react(), tailwindcss(), calls, preloads],
   publicDir: false,
   // "source" makes `#shared/…` resolve to the TypeScript sources (package.json, imports).
   build: {
@@ -36,6 +61,22 @@ export default defineConfig({
     assetsInlineLimit: 0,
     // The highlighter's grammars: one lazy chunk that only a diff loads.
     chunkSizeWarningLimit: 1500,
+    rolldownOptions: {
+      output: {
+        codeSplitting: {
+          // Few files on the way to a page: each costs a request, and compresses less well alone.
+          groups: [
+            { name: "libraries", test: libraries, includeDependenciesRecursively: false },
+            {
+              name: "common",
+              test: /src\/(web|shared)\/|^.calls$/,
+              minShareCount: 4,
+              includeDependenciesRecursively: false,
+            },
+          ],
+        },
+      },
+    },
   },
   server: {
     proxy: {

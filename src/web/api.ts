@@ -4,6 +4,7 @@ import { type Answer, ApiError, clientOf } from "#shared/api/call.js";
 import type { Endpoint } from "#shared/api/endpoint.js";
 import type { FieldError } from "#shared/errors.js";
 import { type Call, rulesOf } from "./contract.js";
+import { takeEarly } from "./early.js";
 
 export { ApiError };
 
@@ -18,7 +19,8 @@ export function onSignedOut(handler: () => void): void {
 export const client = clientOf(calls, async (path, init) => {
   let response: Response;
   try {
-    response = await fetch(path, { ...init, credentials: "same-origin" });
+    response = await (takeEarly(path, init) ??
+      fetch(path, { ...init, credentials: "same-origin" }));
   } catch (error) {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
     throw noAnswer();

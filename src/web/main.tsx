@@ -3,11 +3,11 @@ import { RouterProvider } from "@tanstack/react-router";
 import { StrictMode } from "react";
 import { createRoot } from "react-dom/client";
 import { onSignedOut } from "./api.js";
-import { forgetSignIn, meQuery } from "./features/auth/queries.js";
+import { meQuery } from "./features/auth/queries.js";
+import { forgetSignIn } from "./features/auth/signed-in.js";
 import { paths } from "./paths.js";
 import { queryClient } from "./query-client.js";
 import { router } from "./routes.js";
-import "./styles.css";
 
 onSignedOut(() => {
   forgetSignIn();

@@ -8,7 +8,8 @@ import {
 import { type OidcError, oidcErrors } from "#shared/oidc-errors.js";
 import { mergeStrategies } from "#shared/workspace-choices.js";
 import { ApiError } from "./api.js";
-import { mayBeSignedIn, meQuery } from "./features/auth/queries.js";
+import { meQuery } from "./features/auth/queries.js";
+import { mayBeSignedIn } from "./features/auth/signed-in.js";
 import { AppShell } from "./features/shell/app-shell.js";
 import { CrashPage } from "./features/shell/CrashPage.js";
 import { NotFoundPage } from "./features/shell/NotFoundPage.js";
@@ -29,6 +30,7 @@ import {
   type WorkspaceTab,
   workspaceTabs,
 } from "./paths.js";
+import { pages } from "./pages.js";
 import { queryClient } from "./query-client.js";
 
 type Search = Record<string, unknown>;
@@ -87,48 +89,36 @@ const login = createRoute({
   getParentRoute: () => root,
   path: "/login",
   validateSearch: (search: Search) => ({ ...redirectOf(search), ...errorOf(search) }),
-  component: lazyRouteComponent(() => import("./features/auth/LoginPage.js"), "LoginPage"),
+  component: lazyRouteComponent(pages["/login"], "LoginPage"),
 });
 const register = createRoute({
   getParentRoute: () => root,
   path: "/register",
   validateSearch: redirectOf,
-  component: lazyRouteComponent(() => import("./features/auth/RegisterPage.js"), "RegisterPage"),
+  component: lazyRouteComponent(pages["/register"], "RegisterPage"),
 });
 
 const forgotPassword = createRoute({
   getParentRoute: () => root,
   path: "/forgot-password",
-  component: lazyRouteComponent(
-    () => import("./features/auth/ForgotPasswordPage.js"),
-    "ForgotPasswordPage",
-  ),
+  component: lazyRouteComponent(pages["/forgot-password"], "ForgotPasswordPage"),
 });
 const resetPassword = createRoute({
   getParentRoute: () => root,
   path: "/reset-password",
   validateSearch: tokenOf,
-  component: lazyRouteComponent(
-    () => import("./features/auth/ResetPasswordPage.js"),
-    "ResetPasswordPage",
-  ),
+  component: lazyRouteComponent(pages["/reset-password"], "ResetPasswordPage"),
 });
 const verifyEmail = createRoute({
   getParentRoute: () => root,
   path: "/verify-email",
   validateSearch: tokenOf,
-  component: lazyRouteComponent(
-    () => import("./features/auth/VerifyEmailPage.js"),
-    "VerifyEmailPage",
-  ),
+  component: lazyRouteComponent(pages["/verify-email"], "VerifyEmailPage"),
 });
 const invitation = createRoute({
   getParentRoute: () => root,
   path: "/invitations/$token",
-  component: lazyRouteComponent(
-    () => import("./features/invitations/InvitationPage.js"),
-    "InvitationPage",
-  ),
+  component: lazyRouteComponent(pages["/invitations/$token"], "InvitationPage"),
 });
 
 /** Everything below needs somebody signed in; the address asked for is kept for afterwards. */
@@ -158,7 +148,7 @@ const home = createRoute({
 const welcome = createRoute({
   getParentRoute: () => app,
   path: "/welcome",
-  component: lazyRouteComponent(() => import("./features/welcome/WelcomePage.js"), "WelcomePage"),
+  component: lazyRouteComponent(pages["/welcome"], "WelcomePage"),
 });
 const organizations = createRoute({
   getParentRoute: () => app,
@@ -167,26 +157,17 @@ const organizations = createRoute({
     ...(search["archived"] === true ? { archived: true } : {}),
     ...listSearchOf(search),
   }),
-  component: lazyRouteComponent(
-    () => import("./features/organizations/OrganizationsPage.js"),
-    "OrganizationsPage",
-  ),
+  component: lazyRouteComponent(pages["/organizations"], "OrganizationsPage"),
 });
 const newOrganization = createRoute({
   getParentRoute: () => app,
   path: "/organizations/new",
-  component: lazyRouteComponent(
-    () => import("./features/organizations/NewOrganizationPage.js"),
-    "NewOrganizationPage",
-  ),
+  component: lazyRouteComponent(pages["/organizations/new"], "NewOrganizationPage"),
 });
 const organization = createRoute({
   getParentRoute: () => app,
   path: "/organizations/$orgId",
-  component: lazyRouteComponent(
-    () => import("./features/organizations/OrganizationPage.js"),
-    "OrganizationPage",
-  ),
+  component: lazyRouteComponent(pages["/organizations/$orgId"], "OrganizationPage"),
 });
 const organizationSettings = createRoute({
   getParentRoute: () => app,
@@ -197,14 +178,14 @@ const organizationSettings = createRoute({
     ...listSearchOf(search, "keys_", "roles_"),
   }),
   component: lazyRouteComponent(
-    () => import("./features/organizations/OrganizationSettingsPage.js"),
+    pages["/organizations/$orgId/settings"],
     "OrganizationSettingsPage",
   ),
 });
 const statement = createRoute({
   getParentRoute: () => app,
   path: "/organizations/$orgId/statements/$period",
-  component: lazyRouteComponent(() => import("./features/usage/StatementPage.js"), "StatementPage"),
+  component: lazyRouteComponent(pages["/organizations/$orgId/statements/$period"], "StatementPage"),
 });
 const projects = createRoute({
   getParentRoute: () => app,
@@ -213,15 +194,12 @@ const projects = createRoute({
     ...dialogSearchOf(search),
     ...listSearchOf(search),
   }),
-  component: lazyRouteComponent(
-    () => import("./features/projects/ProjectsPage.js"),
-    "ProjectsPage",
-  ),
+  component: lazyRouteComponent(pages["/projects"], "ProjectsPage"),
 });
 const project = createRoute({
   getParentRoute: () => app,
   path: "/projects/$projectId",
-  component: lazyRouteComponent(() => import("./features/projects/ProjectPage.js"), "ProjectPage"),
+  component: lazyRouteComponent(pages["/projects/$projectId"], "ProjectPage"),
 });
 type AgentsSearch = { project?: string; status?: Work } & ListSearch & DialogSearch;
 const agents = createRoute({
@@ -233,7 +211,7 @@ const agents = createRoute({
     ...(typeof search["project"] === "string" ? { project: search["project"] } : {}),
     ...listSearchOf(search),
   }),
-  component: lazyRouteComponent(() => import("./features/agents/AgentsPage.js"), "AgentsPage"),
+  component: lazyRouteComponent(pages["/agents"], "AgentsPage"),
 });
 const agent = createRoute({
   getParentRoute: () => app,
@@ -242,31 +220,28 @@ const agent = createRoute({
     ...dialogSearchOf(search),
     ...runSearchOf(search),
   }),
-  component: lazyRouteComponent(() => import("./features/agents/AgentPage.js"), "AgentPage"),
+  component: lazyRouteComponent(pages["/agents/$agentId"], "AgentPage"),
 });
 const run = createRoute({
   getParentRoute: () => app,
   path: "/agents/$agentId/runs/$runId",
-  component: lazyRouteComponent(() => import("./features/runs/RunPage.js"), "RunPage"),
+  component: lazyRouteComponent(pages["/agents/$agentId/runs/$runId"], "RunPage"),
 });
 const workspace = createRoute({
   getParentRoute: () => app,
   path: "/agents/$agentId/workspace",
   validateSearch: (search: Search): { tab?: WorkspaceTab } => tabOf(workspaceTabs, search),
-  component: lazyRouteComponent(
-    () => import("./features/workspaces/WorkspacePage.js"),
-    "WorkspacePage",
-  ),
+  component: lazyRouteComponent(pages["/agents/$agentId/workspace"], "WorkspacePage"),
 });
 const commit = createRoute({
   getParentRoute: () => app,
   path: "/agents/$agentId/workspace/commits/$sha",
-  component: lazyRouteComponent(() => import("./features/workspaces/CommitPage.js"), "CommitPage"),
+  component: lazyRouteComponent(pages["/agents/$agentId/workspace/commits/$sha"], "CommitPage"),
 });
 const merge = createRoute({
   getParentRoute: () => app,
   path: "/agents/$agentId/workspace/merges/$mergeId",
-  component: lazyRouteComponent(() => import("./features/workspaces/MergePage.js"), "MergePage"),
+  component: lazyRouteComponent(pages["/agents/$agentId/workspace/merges/$mergeId"], "MergePage"),
 });
 const newMerge = createRoute({
   getParentRoute: () => app,
@@ -275,19 +250,22 @@ const newMerge = createRoute({
     ...strategyOf(search),
     ...(typeof search["target"] === "string" ? { target: search["target"] } : {}),
   }),
-  component: lazyRouteComponent(() => import("./features/merging/NewMergePage.js"), "NewMergePage"),
+  component: lazyRouteComponent(pages["/agents/$agentId/workspace/merge"], "NewMergePage"),
 });
 const sync = createRoute({
   getParentRoute: () => app,
   path: "/agents/$agentId/workspace/sync",
   validateSearch: strategyOf,
-  component: lazyRouteComponent(() => import("./features/merging/SyncPage.js"), "SyncPage"),
+  component: lazyRouteComponent(pages["/agents/$agentId/workspace/sync"], "SyncPage"),
 });
 const revert = createRoute({
   getParentRoute: () => app,
   path: "/agents/$agentId/workspace/merges/$mergeId/revert",
   validateSearch: strategyOf,
-  component: lazyRouteComponent(() => import("./features/merging/RevertPage.js"), "RevertPage"),
+  component: lazyRouteComponent(
+    pages["/agents/$agentId/workspace/merges/$mergeId/revert"],
+    "RevertPage",
+  ),
 });
 const restore = createRoute({
   getParentRoute: () => app,
@@ -299,37 +277,37 @@ const restore = createRoute({
       ...(Array.isArray(chosen) ? { paths: chosen.map(String) } : {}),
     };
   },
-  component: lazyRouteComponent(() => import("./features/merging/RestorePage.js"), "RestorePage"),
+  component: lazyRouteComponent(
+    pages["/agents/$agentId/workspace/merges/$mergeId/restore"],
+    "RestorePage",
+  ),
 });
 const profile = createRoute({
   getParentRoute: () => app,
   path: "/settings/profile",
-  component: lazyRouteComponent(() => import("./features/account/ProfilePage.js"), "ProfilePage"),
+  component: lazyRouteComponent(pages["/settings/profile"], "ProfilePage"),
 });
 const security = createRoute({
   getParentRoute: () => app,
   path: "/settings/security",
   validateSearch: errorOf,
-  component: lazyRouteComponent(() => import("./features/account/SecurityPage.js"), "SecurityPage"),
+  component: lazyRouteComponent(pages["/settings/security"], "SecurityPage"),
 });
 const apiKeys = createRoute({
   getParentRoute: () => app,
   path: "/settings/api-keys",
   validateSearch: (search: Search): ListSearch => listSearchOf(search),
-  component: lazyRouteComponent(() => import("./features/api-keys/ApiKeysPage.js"), "ApiKeysPage"),
+  component: lazyRouteComponent(pages["/settings/api-keys"], "ApiKeysPage"),
 });
 const newApiKey = createRoute({
   getParentRoute: () => app,
   path: "/settings/api-keys/new",
-  component: lazyRouteComponent(
-    () => import("./features/api-keys/NewApiKeyPage.js"),
-    "NewApiKeyPage",
-  ),
+  component: lazyRouteComponent(pages["/settings/api-keys/new"], "NewApiKeyPage"),
 });
 const apiKey = createRoute({
   getParentRoute: () => app,
   path: "/settings/api-keys/$keyId",
-  component: lazyRouteComponent(() => import("./features/api-keys/ApiKeyPage.js"), "ApiKeyPage"),
+  component: lazyRouteComponent(pages["/settings/api-keys/$keyId"], "ApiKeyPage"),
 });
 
 export const router = createRouter({

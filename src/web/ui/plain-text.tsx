@@ -28,10 +28,12 @@ export function visibleLines(text: string): string {
   );
 }
 
-const segmenter = new Intl.Segmenter();
+/** Made when it is needed: it takes as long as a small page. */
+let segmenter: Intl.Segmenter | undefined;
 
 /** The first character as people count them, for a name's tile. */
 export function initialOf(name: string): string {
+  segmenter ??= new Intl.Segmenter();
   for (const { segment } of segmenter.segment(visible(name))) return segment;
   return "";
 }

@@ -11,7 +11,8 @@ import { PlainText, visible } from "../../ui/plain-text.js";
 import { ErrorState, Skeleton } from "../../ui/states.js";
 import { Time } from "../../ui/time.js";
 import { AuthLayout } from "../auth/auth-layout.js";
-import { mayBeSignedIn, meQuery } from "../auth/queries.js";
+import { meQuery } from "../auth/queries.js";
+import { mayBeSignedIn } from "../auth/signed-in.js";
 import { AcceptInvitation, SignOutFirst } from "./invitation-actions.js";
 import { offerQuery } from "./queries.js";
 

@@ -2,7 +2,7 @@ import { Link, useRouter } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import { paths } from "../../paths.js";
 import { Button, buttonClass } from "../../ui/button.js";
-import { mayBeSignedIn } from "../auth/queries.js";
+import { mayBeSignedIn } from "../auth/signed-in.js";
 import { AppShell } from "./app-shell.js";
 import { Brand } from "./brand.js";
 
