@@ -23,12 +23,21 @@ const folder = join(import.meta.dirname, "..", process.env["OMOI_SCREENSHOTS"] ?
 /** Keeps what a person would see; OMOI_SCREENSHOTS=docs/screenshots renews those of the README. */
 export async function screenshot(page: Page, name: string): Promise<void> {
   await mkdir(folder, { recursive: true });
+  // What was just said about the step before would cover the page. As a sheet: Playwright's own style
+  // element, for this and for hiding the caret, is against the content security policy.
+  await page.evaluate(`
+    window.hideToasts ??= new CSSStyleSheet();
+    hideToasts.replaceSync("output[aria-live=polite] { display: none }");
+    document.adoptedStyleSheets.push(hideToasts);
+  `);
   await page.screenshot({
     path: join(folder, `${name}.png`),
     animations: "disabled",
-    // What was just said about the step before would cover the page.
-    style: "output[aria-live=polite] { display: none }",
+    caret: "initial",
   });
+  await page.evaluate(`
+    document.adoptedStyleSheets = document.adoptedStyleSheets.filter((one) => one !== hideToasts);
+  `);
 }
 
 /** What the page said that it should not have: errors, warnings and failed requests of the console. */

@@ -344,7 +344,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
 /** The page's own scripts and styles only; nobody may frame it (OWASP secure headers). */
 const pageHeaders = {
   "content-security-policy":
-    "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; " +
+    "default-src 'self'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
     "object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
   "x-content-type-options": "nosniff",
   "referrer-policy": "same-origin",

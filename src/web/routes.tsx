@@ -7,9 +7,21 @@ import {
 } from "@tanstack/react-router";
 import { type OidcError, oidcErrors } from "#shared/oidc-errors.js";
 import { mergeStrategies } from "#shared/workspace-choices.js";
+import {
+  agentAhead,
+  apiKeysAhead,
+  commitAhead,
+  mergeAhead,
+  organizationAhead,
+  projectAhead,
+  runAhead,
+  settingsAhead,
+  workspaceAhead,
+} from "./ahead.js";
 import { ApiError } from "./api.js";
 import { meQuery } from "./features/auth/queries.js";
 import { mayBeSignedIn } from "./features/auth/signed-in.js";
+import { organizationQuery } from "./features/organizations/queries.js";
 import { AppShell } from "./features/shell/app-shell.js";
 import { CrashPage } from "./features/shell/CrashPage.js";
 import { NotFoundPage } from "./features/shell/NotFoundPage.js";
@@ -58,11 +70,12 @@ function tokenOf(search: Search): { token?: string } {
   return typeof search["token"] === "string" ? { token: search["token"] } : {};
 }
 
+const isId = (text: string): boolean => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text);
 const isDay = (text: string): boolean =>
   /^\d{4}-\d\d-\d\d$/.test(text) && !Number.isNaN(Date.parse(`${text}T00:00`));
 const auditFilters: Record<keyof AuditSearch, (text: string) => boolean> = {
   action: () => true,
-  actor: (text) => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text),
+  actor: isId,
   from: isDay,
   to: isDay,
 };
@@ -138,6 +151,22 @@ const app = createRoute({
   },
 });
 
+/** Pages know organizations by their ids: an address that names a slug, an old one too, leads on. */
+async function leadOnFromSlug({
+  params,
+  location,
+}: {
+  params: { orgId: string };
+  location: { href: string };
+}): Promise<void> {
+  if (isId(params.orgId)) return;
+  // Where there is none, the page says so.
+  const found = await queryClient.fetchQuery(organizationQuery(params.orgId)).catch(() => null);
+  if (found === null) return;
+  const href = location.href.replace(/^(\/organizations\/)[^/?#]+/, `$1${found.id}`);
+  redirect({ href, replace: true, throw: true });
+}
+
 const home = createRoute({
   getParentRoute: () => app,
   path: "/",
@@ -167,16 +196,20 @@ const newOrganization = createRoute({
 const organization = createRoute({
   getParentRoute: () => app,
   path: "/organizations/$orgId",
+  beforeLoad: (entering) => leadOnFromSlug(entering),
+  loader: organizationAhead,
   component: lazyRouteComponent(pages["/organizations/$orgId"], "OrganizationPage"),
 });
 const organizationSettings = createRoute({
   getParentRoute: () => app,
   path: "/organizations/$orgId/settings",
+  beforeLoad: (entering) => leadOnFromSlug(entering),
   validateSearch: (search: Search): { tab?: OrganizationTab } & AuditSearch & ListSearch => ({
     ...tabOf(organizationTabs, search),
     ...auditSearchOf(search),
     ...listSearchOf(search, "keys_", "roles_"),
   }),
+  loader: settingsAhead,
   component: lazyRouteComponent(
     pages["/organizations/$orgId/settings"],
     "OrganizationSettingsPage",
@@ -185,6 +218,7 @@ const organizationSettings = createRoute({
 const statement = createRoute({
   getParentRoute: () => app,
   path: "/organizations/$orgId/statements/$period",
+  beforeLoad: (entering) => leadOnFromSlug(entering),
   component: lazyRouteComponent(pages["/organizations/$orgId/statements/$period"], "StatementPage"),
 });
 const projects = createRoute({
@@ -199,6 +233,7 @@ const projects = createRoute({
 const project = createRoute({
   getParentRoute: () => app,
   path: "/projects/$projectId",
+  loader: projectAhead,
   component: lazyRouteComponent(pages["/projects/$projectId"], "ProjectPage"),
 });
 type AgentsSearch = { project?: string; status?: Work } & ListSearch & DialogSearch;
@@ -220,27 +255,32 @@ const agent = createRoute({
     ...dialogSearchOf(search),
     ...runSearchOf(search),
   }),
+  loader: agentAhead,
   component: lazyRouteComponent(pages["/agents/$agentId"], "AgentPage"),
 });
 const run = createRoute({
   getParentRoute: () => app,
   path: "/agents/$agentId/runs/$runId",
+  loader: runAhead,
   component: lazyRouteComponent(pages["/agents/$agentId/runs/$runId"], "RunPage"),
 });
 const workspace = createRoute({
   getParentRoute: () => app,
   path: "/agents/$agentId/workspace",
   validateSearch: (search: Search): { tab?: WorkspaceTab } => tabOf(workspaceTabs, search),
+  loader: workspaceAhead,
   component: lazyRouteComponent(pages["/agents/$agentId/workspace"], "WorkspacePage"),
 });
 const commit = createRoute({
   getParentRoute: () => app,
   path: "/agents/$agentId/workspace/commits/$sha",
+  loader: commitAhead,
   component: lazyRouteComponent(pages["/agents/$agentId/workspace/commits/$sha"], "CommitPage"),
 });
 const merge = createRoute({
   getParentRoute: () => app,
   path: "/agents/$agentId/workspace/merges/$mergeId",
+  loader: mergeAhead,
   component: lazyRouteComponent(pages["/agents/$agentId/workspace/merges/$mergeId"], "MergePage"),
 });
 const newMerge = createRoute({
@@ -297,6 +337,7 @@ const apiKeys = createRoute({
   getParentRoute: () => app,
   path: "/settings/api-keys",
   validateSearch: (search: Search): ListSearch => listSearchOf(search),
+  loader: apiKeysAhead,
   component: lazyRouteComponent(pages["/settings/api-keys"], "ApiKeysPage"),
 });
 const newApiKey = createRoute({

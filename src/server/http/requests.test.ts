@@ -124,6 +124,7 @@ describe("requests", () => {
       const { headers } = await send(app, "GET", path);
       expect(headers.get("x-content-type-options")).toBe("nosniff");
       expect(headers.get("content-security-policy")).toContain("frame-ancestors 'none'");
+      expect(headers.get("content-security-policy")).not.toContain("unsafe");
       // Data runs nothing at all, a page its own scripts alone.
       expect(headers.get("content-security-policy")).toContain(
         path.startsWith("/api/v1/") ? "default-src 'none'" : "script-src 'self'",

@@ -17,6 +17,14 @@ interface PageProps {
   children: ReactNode;
 }
 
+/**
+ * A crumb whose name is still looked up: until it is known none of them shows, so that they do not push
+ * each other along.
+ */
+export function UnknownCrumb(): ReactElement {
+  return <span data-unknown="">…</span>;
+}
+
 /** A page's frame: document title, breadcrumbs, heading, what can be done, and the content. */
 export function Page(props: PageProps): ReactElement {
   const { title, crumbs = [], width = "normal" } = props;
@@ -26,7 +34,7 @@ export function Page(props: PageProps): ReactElement {
       <header className="flex flex-col gap-2">
         {crumbs.length > 0 && (
           <nav aria-label="Breadcrumbs" className="print:hidden">
-            <ol className="flex min-w-0 flex-wrap items-center gap-1 text-[13px] text-muted [&_a:hover]:text-ink [&_a:hover]:underline">
+            <ol className="flex min-w-0 has-data-unknown:invisible flex-wrap items-center gap-1 text-[13px] text-muted [&_a:hover]:text-ink [&_a:hover]:underline">
               {Children.toArray(crumbs).map((crumb) => (
                 <li
                   key={isValidElement(crumb) ? crumb.key : null}

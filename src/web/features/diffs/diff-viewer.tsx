@@ -1,6 +1,7 @@
 import { DiffModeEnum, DiffView, disableCache } from "@git-diff-view/react";
 import "@git-diff-view/react/styles/diff-view-pure.css";
 import "./diff-viewer.css";
+import "./selection-style.js";
 import { type ReactElement, useMemo, useSyncExternalStore } from "react";
 import { visibleLines } from "../../ui/plain-text.js";
 import type { DiffMode } from "./diff-mode.js";

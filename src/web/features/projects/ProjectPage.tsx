@@ -8,7 +8,7 @@ import { Card, Details } from "../../ui/card.js";
 import { CopyLine } from "../../ui/copy-button.js";
 import { formatNumber } from "../../ui/number.js";
 import { CrumbLink } from "../shell/crumb-link.js";
-import { Page } from "../../ui/page.js";
+import { Page, UnknownCrumb } from "../../ui/page.js";
 import { PlainText } from "../../ui/plain-text.js";
 import { Skeleton } from "../../ui/states.js";
 import { Time } from "../../ui/time.js";
@@ -73,6 +73,7 @@ export function ProjectPage(): ReactElement {
     <Page
       title={project.name}
       crumbs={[
+        ...(organization.isPending ? [<UnknownCrumb key="unknown" />] : []),
         ...(organization.data
           ? [
               <CrumbLink key="organization" {...paths.organization(organization.data.id)}>

@@ -9,7 +9,6 @@ import { buttonClass } from "../../ui/button.js";
 import { Card } from "../../ui/card.js";
 import { countOf } from "../../ui/number.js";
 import { PlainText } from "../../ui/plain-text.js";
-import { Skeleton } from "../../ui/states.js";
 import { QueryError } from "../shell/query-state.js";
 import { ForeseenList } from "./foreseen-list.js";
 import { workspaceRadarQuery } from "./queries.js";
@@ -25,7 +24,7 @@ export function ConflictsAhead({ workspace }: { workspace: Workspace }): ReactEl
     return (
       <Card title="Conflicts Ahead">
         {radar.isPending ? (
-          <Skeleton rows={1} />
+          <p className="text-muted">Looking…</p>
         ) : (
           <QueryError error={radar.error} onRetry={() => void radar.refetch()} />
         )}

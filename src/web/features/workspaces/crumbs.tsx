@@ -1,6 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
 import { paths } from "../../paths.js";
+import { UnknownCrumb } from "../../ui/page.js";
 import { PlainText } from "../../ui/plain-text.js";
 import { CrumbLink } from "../shell/crumb-link.js";
 import { agentQuery } from "../agents/queries.js";
@@ -8,12 +9,13 @@ import { projectQuery } from "../projects/queries.js";
 
 /** The way to an agent's pages: its project, and all agents. */
 export function useWorkspaceCrumbs(agentId: string, isBelow = false): ReactNode[] {
-  const { data: agent } = useQuery(agentQuery(agentId));
-  const { data: project } = useQuery({
+  const { data: agent, isPending } = useQuery(agentQuery(agentId));
+  const { data: project, isPending: isProjectPending } = useQuery({
     ...projectQuery(agent?.project_id ?? ""),
     enabled: agent !== undefined,
   });
   const crumbs: ReactNode[] = [];
+  if (isPending || (agent && isProjectPending)) crumbs.push(<UnknownCrumb key="unknown" />);
   if (project) {
     crumbs.push(
       <CrumbLink key="project" {...paths.project(project.id)}>

@@ -10,13 +10,22 @@ import { changesQuery } from "./queries.js";
 /** As many as a glance takes; the merge shows the rest. */
 const shownFiles = 200;
 
+/** As tall as the closed list, so that what comes does not push the page about. */
+const line = "rounded-md border border-line px-3 py-2 text-muted";
+
 /** "3 files not merged", which open to a list. */
 export function PendingChanges({ agentId, base }: { agentId: string; base: string }): ReactElement {
   const changes = useQuery(changesQuery(agentId));
-  if (changes.isPending) return <p className="text-muted">Comparing with {base}…</p>;
+  if (changes.isPending) {
+    return (
+      <p className={line}>
+        Comparing with <PlainText value={base} />…
+      </p>
+    );
+  }
   if (changes.isError) {
     return (
-      <p className="flex flex-wrap items-center gap-2 text-muted">
+      <p className={`${line} flex flex-wrap items-center gap-2`}>
         {asApiError(changes.error).message}
         <Button size="sm" icon="retry" onClick={() => void changes.refetch()}>
           Retry
@@ -27,7 +36,7 @@ export function PendingChanges({ agentId, base }: { agentId: string; base: strin
   const { files, stats } = changes.data;
   if (stats.files_changed === 0) {
     return (
-      <p className="text-muted">
+      <p className={line}>
         Everything is merged into <PlainText value={base} />.
       </p>
     );

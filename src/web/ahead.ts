@@ -1,0 +1,78 @@
+import { agentQuery, agentsQuery } from "./features/agents/queries.js";
+import { apiKeysQuery } from "./features/api-keys/queries.js";
+import {
+  membersQuery,
+  organizationQuery,
+  permissionsQuery,
+  usageQuery,
+} from "./features/organizations/queries.js";
+import { projectQuery, projectsQuery } from "./features/projects/queries.js";
+import { runPagesQuery, runQuery, sandboxQuery } from "./features/runs/queries.js";
+import { commitQuery, mergeQuery, workspaceQuery } from "./features/workspaces/queries.js";
+import { queryClient } from "./query-client.js";
+
+/** What the router tells a route's loader. */
+interface Entering<Params> {
+  cause: "enter" | "preload" | "stay";
+  params: Params;
+}
+
+/**
+ * A loader that asks for what a page will show while its code is on its way or being drawn, and waits
+ * for nothing. A failure is the page's to tell. Not where somebody only hovers over a link.
+ */
+function ahead<Params>(
+  ask: (params: Params, queries: typeof queryClient) => readonly Promise<void>[],
+): (entering: Entering<Params>) => void {
+  return ({ cause, params }) => {
+    if (cause === "enter") void Promise.all(ask(params, queryClient));
+  };
+}
+
+export const organizationAhead = ahead(({ orgId }: { orgId: string }, queries) => [
+  queries.prefetchQuery(organizationQuery(orgId)),
+  queries.prefetchQuery(usageQuery(orgId)),
+  queries.prefetchQuery(projectsQuery(orgId)),
+  queries.prefetchQuery(membersQuery(orgId)),
+  queries.prefetchQuery(permissionsQuery(orgId)),
+]);
+
+export const settingsAhead = ahead(({ orgId }: { orgId: string }, queries) => [
+  queries.prefetchQuery(organizationQuery(orgId)),
+  queries.prefetchQuery(permissionsQuery(orgId)),
+]);
+
+export const projectAhead = ahead(({ projectId }: { projectId: string }, queries) => [
+  queries.prefetchQuery(projectQuery(projectId)),
+  queries.prefetchQuery(agentsQuery({ project_id: projectId })),
+]);
+
+export const agentAhead = ahead(({ agentId }: { agentId: string }, queries) => [
+  queries.prefetchQuery(agentQuery(agentId)),
+  queries.prefetchInfiniteQuery(runPagesQuery(agentId)),
+  queries.prefetchQuery(sandboxQuery),
+]);
+
+export const runAhead = ahead(({ agentId, runId }: { agentId: string; runId: string }, queries) => [
+  queries.prefetchQuery(agentQuery(agentId)),
+  queries.prefetchQuery(runQuery(runId)),
+]);
+
+export const workspaceAhead = ahead(({ agentId }: { agentId: string }, queries) => [
+  queries.prefetchQuery(agentQuery(agentId)),
+  queries.prefetchQuery(workspaceQuery(agentId)),
+]);
+
+export const commitAhead = ahead(({ agentId, sha }: { agentId: string; sha: string }, queries) => [
+  queries.prefetchQuery(agentQuery(agentId)),
+  queries.prefetchQuery(commitQuery(agentId, sha)),
+]);
+
+export const mergeAhead = ahead(
+  ({ agentId, mergeId }: { agentId: string; mergeId: string }, queries) => [
+    queries.prefetchQuery(agentQuery(agentId)),
+    queries.prefetchQuery(mergeQuery(agentId, mergeId)),
+  ],
+);
+
+export const apiKeysAhead = ahead((_params, queries) => [queries.prefetchQuery(apiKeysQuery)]);
