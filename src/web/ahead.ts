@@ -7,7 +7,7 @@ import {
   usageQuery,
 } from "./features/organizations/queries.js";
 import { projectQuery, projectsQuery } from "./features/projects/queries.js";
-import { runPagesQuery, runQuery, sandboxQuery } from "./features/runs/queries.js";
+import { runQuery, sandboxQuery } from "./features/runs/queries.js";
 import { commitQuery, mergeQuery, workspaceQuery } from "./features/workspaces/queries.js";
 import { queryClient } from "./query-client.js";
 
@@ -49,7 +49,6 @@ export const projectAhead = ahead(({ projectId }: { projectId: string }, queries
 
 export const agentAhead = ahead(({ agentId }: { agentId: string }, queries) => [
   queries.prefetchQuery(agentQuery(agentId)),
-  queries.prefetchInfiniteQuery(runPagesQuery(agentId)),
   queries.prefetchQuery(sandboxQuery),
 ]);
 
