@@ -305,6 +305,51 @@ test("a viewer sees everything, and why nothing can be started or stopped", asyn
   await owner.api.runs.stop({ params: { run_id: id } });
 });
 
+/** A test suite that has not ended while there is no file `go`. */
+const suite = String.raw`
+printf '\033[1m> app@2.4.0 test\033[0m\n\n'
+for name in checkout refunds invoices taxes; do
+  printf '\033[32m PASS \033[0m src/billing/%s.test.ts\n' "$name"
+  for number in 1 2 3; do printf '   \033[32mok\033[0m %s, case %d\n' "$name" "$number"; done
+done
+echo 'warning: STRIPE_KEY is not set; the sandbox account is used' >&2
+printf '\033[31m FAIL \033[0m src/billing/coupons.test.ts\n'
+printf '   \033[31mx\033[0m expired coupons are refused\n     expected \033[32m410\033[0m, got \033[31m200\033[0m\n'
+until test -e go; do sleep 0.1; done
+printf '\n\033[31m1 failed\033[0m, \033[32m12 passed\033[0m\n'; exit 1
+`;
+
+test("a test suite is watched while it runs, to its failing end", async () => {
+  const ada = await app.person("Ada");
+  const { data: acme } = await ada.api.organizations.create({ body: { name: "Acme Corp" } });
+  const { data: project } = await ada.api.projects.create({
+    body: { organization_id: acme.id, name: "App" },
+  });
+  const { data: worker } = await ada.api.agents.create({
+    body: { project_id: project.id, name: "worker-1" },
+  });
+  const params = { agent_id: worker.id };
+  const { data: workspace } = await ada.api.workspaces.create({ params });
+  await writeFile(join(folderOf(workspace), "test.sh"), suite);
+  const { data: started } = await ada.api.runs.create({
+    params,
+    body: { command: ["sh", "test.sh"], env: { CI: "true" } },
+  });
+  const watching = await signedIn(app, ada);
+  await watching.getByRole("button", { name: "Hide this reminder" }).click();
+  await watching.goto(`${app.url}/agents/${worker.id}/runs/${started.id}`);
+  const output = watching.getByRole("region", { name: "Output" });
+  await output.getByText("expected 410, got 200").waitFor();
+  await watching.getByText("Live", { exact: true }).waitFor();
+  await watching.setViewportSize({ width: 1440, height: 1180 });
+  await screenshot(watching, "run-log");
+  await writeFile(join(folderOf(workspace), "go"), "");
+  await output.getByText("1 failed, 12 passed").waitFor();
+  await watching.getByText("Its command ended with exit code 1.").waitFor();
+  await watching.getByText("Complete", { exact: true }).waitFor();
+  await watching.context().close();
+});
+
 test("without an engine a docker workspace cannot be chosen, and the page says why", async () => {
   await page.goto(`${app.url}/agents`);
   await page.getByRole("button", { name: "Create workspace" }).first().click();

@@ -110,6 +110,12 @@ function RunDetails({ run, readAt }: { run: Run; readAt: number }): ReactElement
   );
 }
 
+/** What is counted at a run's end, and not everywhere. */
+function measured(run: Run, figure: number | null, textOf: (figure: number) => string): string {
+  if (figure !== null) return textOf(figure);
+  return run.ended_at === null ? "Not over" : "Not measured";
+}
+
 function managedRows(run: Run, limits: Run["limits"]): Rows {
   const { checkpoint } = run;
   const of = limits === null ? "" : ` of ${bytesText(limits.memory_bytes)}`;
@@ -126,9 +132,8 @@ function managedRows(run: Run, limits: Run["limits"]): Rows {
     ),
     Network: run.network === "full" ? "Full" : "None",
     "Time Limit": run.timeout_seconds === null ? "None" : durationText(run.timeout_seconds),
-    "Peak Memory":
-      run.peak_memory_bytes === null ? "Not measured" : bytesText(run.peak_memory_bytes) + of,
-    "CPU Time": run.cpu_seconds === null ? "Not measured" : durationText(run.cpu_seconds),
+    "Peak Memory": measured(run, run.peak_memory_bytes, (bytes) => bytesText(bytes) + of),
+    "CPU Time": measured(run, run.cpu_seconds, durationText),
     ...(limits?.cpus == null ? {} : { "CPU Limit": `${limits.cpus} cores` }),
     // Counted at its end.
     Output:
