@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import { cp, readFile, writeFile } from "node:fs/promises";
 import { applyDecisions, computeMerge, touchingCommits, type Decision } from "#server/git/merge.js";
-import { commitTree, OMOI, resolveCommit, updateRef } from "#server/git/repository.js";
+import { commitTree, OMOI, resolveCommit, startRefUpdates } from "#server/git/repository.js";
 import { command, interleave, median, ms, spread, times, type Benchmark } from "./harness.js";
 import { makeRepository, repositoryPaths } from "./repository.js";
 
@@ -99,16 +99,15 @@ async function mergeHere(store: string, number: number): Promise<void> {
   const merge = await computeMerge(store, target, source);
   const groups = merge.conflicts.map(({ paths }) => paths);
   // By what each side is as old as it is; here the workspace is the newer one.
-  await Promise.all([
-    touchingCommits(store, source, target, groups),
-    touchingCommits(store, target, source, groups),
-  ]);
+  await touchingCommits(store, { source, target }, groups);
   const decisions = merge.conflicts.map((): Decision => ({ take: "source" }));
   const labels = { source: branchOf(number), target: "main" };
   const { tree } = await applyDecisions(store, merge, decisions, labels);
   const message = `Merge ${branchOf(number)} into main`;
   const commit = { tree, parents: [target, source], message, author: OMOI, date: new Date() };
-  await updateRef(store, main, await commitTree(store, commit), target);
+  const updates = startRefUpdates(store);
+  const newSha = await commitTree(store, commit);
+  await updates.finish([{ ref: main, newSha, expectedOld: target }]);
 }
 
 async function mergeThere(checkout: string, number: number): Promise<void> {

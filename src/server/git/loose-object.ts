@@ -11,7 +11,7 @@ export interface LooseObject {
 }
 
 /** The object of that type and content. */
-export function looseObject(type: "commit" | "blob", content: Buffer): LooseObject {
+export function looseObject(type: "commit" | "tree" | "blob", content: Buffer): LooseObject {
   const bytes = Buffer.concat([Buffer.from(`${type} ${content.length}\0`), content]);
   return { oid: createHash("sha1").update(bytes).digest("hex"), bytes };
 }

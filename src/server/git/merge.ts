@@ -3,8 +3,15 @@
  * Everything is a pure function of the two commits: the same commits give the same answer.
  */
 import { assertOid } from "./bare-repository.js";
-import { groupConflicts, parseMergeTree, type Conflict, type Renames } from "./merge-conflicts.js";
+import {
+  groupConflicts,
+  parseMergeTree,
+  type Conflict,
+  type MergeTreeOutput,
+  type Renames,
+} from "./merge-conflicts.js";
 import { git, GitError } from "./run.js";
+import { TreeReader } from "./tree-reader.js";
 
 export { applyDecisions, type Decision } from "./apply-decisions.js";
 export { conflictFiles, readTexts, type ConflictFile } from "./conflict-files.js";
@@ -65,7 +72,13 @@ export async function computeMerge(
   const conflicts =
     merged.exitCode === 0
       ? []
-      : groupConflicts(output, { target, source }, await readRenames(store, target, source, bases));
+      : groupConflicts(
+          output,
+          { target, source },
+          (await mayBeRenamed(store, output, bases))
+            ? await readRenames(store, target, source, bases)
+            : { target: new Map(), source: new Map() },
+        );
   const upToDate = bases.includes(source);
   return { target, source, bases, tree: output.tree, conflicts, upToDate };
 }
@@ -112,6 +125,19 @@ async function mergeTree(
 }
 
 const CRASHED = /^git: .*Assertion `|^BUG: /m;
+
+/** Whether a conflict is at a path that a base does not have: only such a one can be a file's new name. */
+async function mayBeRenamed(
+  store: string,
+  { entries, messages }: MergeTreeOutput,
+  bases: readonly string[],
+): Promise<boolean> {
+  const named = messages.filter(({ conflict }) => conflict).flatMap(({ paths }) => paths);
+  const paths = new Set([...entries.map(({ path }) => path), ...named]);
+  const trees = new TreeReader(store);
+  await trees.load(bases.map((tree) => ({ tree, paths })));
+  return [...paths].some((path) => bases.some((base) => trees.findFile(base, path) === null));
+}
 
 /** What each side renamed since the bases, new name → old name, in one process. */
 async function readRenames(

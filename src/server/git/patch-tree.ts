@@ -1,6 +1,5 @@
 /** Writing a tree that differs from another in a few paths: only their folders are touched. */
-import { createHash } from "node:crypto";
-import { git } from "./run.js";
+import { looseObject, writeObject, type LooseObject } from "./loose-object.js";
 import { displayPath } from "./safe-folder.js";
 import { FOLDER, folderOf, withAncestors, type TreeEntry, type TreeReader } from "./tree-reader.js";
 
@@ -21,8 +20,7 @@ export class TreeClashError extends Error {
 
 /**
  * Writes the tree `tree` with the edits applied and answers its id. The cost is that of the folders
- * on the way to the edits, not of the tree: two processes, or one where `trees` has read them.
- * Folders that become empty go. Throws a TreeClashError where edits did not clear the place of another
+ * on the way to the edits, not of the tree. Folders that become empty go. Throws a TreeClashError where edits did not clear the place of another
  * first, and a GitError.
  */
 export async function patchTree(
@@ -48,7 +46,7 @@ export async function patchTree(
     }
   }
 
-  const written: string[] = [];
+  const written: LooseObject[] = [];
   const build = (folder: string): string | null => {
     const entries = new Map(trees.folder(tree, folder));
     const clash = (name: string): Error => new TreeClashError(folder + name);
@@ -76,16 +74,12 @@ export async function patchTree(
     const sorted = [...entries].sort(([one, a], [other, b]) =>
       sortKey(one, a) < sortKey(other, b) ? -1 : 1,
     );
-    const lines = sorted.map(
-      ([name, { mode, oid }]) => `${mode} ${typeOf(mode)} ${oid}\t${name}\0`,
-    );
-    written.push(`${lines.join("")}\0`);
-    return treeId(sorted);
+    const object = treeObject(sorted);
+    written.push(object);
+    return object.oid;
   };
   const root = build("") ?? "";
-  const input = Buffer.from(written.join(""), "latin1");
-  const { stdout } = await git(["mktree", "-z", "--batch"], { gitDir: store, input });
-  if (!stdout.toString("latin1").endsWith(`${root}\n`)) throw new Error("git wrote another tree");
+  await Promise.all(written.map((object) => writeObject(store, object)));
   return root;
 }
 
@@ -94,15 +88,10 @@ function sortKey(name: string, entry: TreeEntry): string {
   return entry.mode === FOLDER ? `${name}/` : name;
 }
 
-function typeOf(mode: string): string {
-  return mode === FOLDER ? "tree" : mode === "160000" ? "commit" : "blob";
-}
-
-function treeId(sorted: readonly (readonly [string, TreeEntry])[]): string {
+function treeObject(sorted: readonly (readonly [string, TreeEntry])[]): LooseObject {
   const parts = sorted.flatMap(([name, { mode, oid }]) => [
     Buffer.from(`${mode.replace(/^0/, "")} ${name}\0`, "latin1"),
     Buffer.from(oid, "hex"),
   ]);
-  const content = Buffer.concat(parts);
-  return createHash("sha1").update(`tree ${content.length}\0`).update(content).digest("hex");
+  return looseObject("tree", Buffer.concat(parts));
 }

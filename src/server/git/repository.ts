@@ -5,6 +5,7 @@
 import { exists, buildAside } from "./build-aside.js";
 import { assertOid, assertRefName, initBare, isOid, isRefName } from "./bare-repository.js";
 import { looseObject, writeObject, type LooseObject } from "./loose-object.js";
+import { readObjects } from "./object-reader.js";
 import { git, GitError, spawnGit, ZERO_OID } from "./run.js";
 
 /** Name and address of an author or committer. */
@@ -69,10 +70,14 @@ export async function createRepository(store: string, branch: string): Promise<{
  */
 export async function resolveCommit(store: string, rev: string): Promise<string | null> {
   if (!isOid(rev) && !isRefName(rev)) return null;
-  const args = ["rev-parse", "--verify", "--quiet", "--end-of-options", `${rev}^{commit}`];
-  const result = await git(args, { gitDir: store, okExitCodes: [0, 1, 128] });
-  const sha = result.stdout.toString("latin1").trim();
-  return result.exitCode === 0 && isOid(sha) ? sha : null;
+  try {
+    const [found] = await readObjects(store, [`${rev}^{commit}`], "info");
+    return found?.oid ?? null;
+  } catch (error) {
+    // There is no repository.
+    if (error instanceof GitError && error.reason === "exit") return null;
+    throw error;
+  }
 }
 
 /** What a reference names itself, an annotated tag not looked through; null where there is none. */
@@ -273,8 +278,9 @@ const CRUD_AFTER = /[\s.,:;"'\\]+$/;
 /** The tree of a commit; throws a GitError where there is no such commit. */
 export async function resolveTree(store: string, commit: string): Promise<string> {
   assertOid(commit);
-  const args = ["rev-parse", "--verify", "--end-of-options", `${commit}^{tree}`];
-  return (await git(args, { gitDir: store })).stdout.toString("latin1").trim();
+  const [found] = await readObjects(store, [`${commit}^{tree}`], "info");
+  if (!found) throw new GitError("exit", null, `there is no commit ${commit}`, ["cat-file"]);
+  return found.oid;
 }
 
 /** A commit's parents, the first one first; throws a GitError where there is no such commit. */

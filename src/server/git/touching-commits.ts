@@ -1,51 +1,54 @@
 /** Which commits of a branch touched the paths of a conflict. */
 import { assertOid } from "./bare-repository.js";
+import type { Side } from "./merge-conflicts.js";
 import { spawnGit } from "./run.js";
 import { displayPath } from "./safe-folder.js";
 
 /**
- * For each group of paths, the commits reachable from `side` and not from `other` that touch one
- * of them or, where it was a folder, something below it: children before parents, newest first.
- * A merge commit touches only what differs from every parent. Paths are text as in
- * `Conflict.paths`, any number of them. One process for all groups, read as it comes.
+ * For each side and each group of paths, the commits reachable from that side and not from the other
+ * that touch one of them or, where it was a folder, something below it: children before parents, newest
+ * first. A merge commit touches only what differs from every parent. Paths are text as in
+ * `Conflict.paths`, any number of them. One process for all of it, read as it comes.
  *
  * Throws a GitError.
  */
 export async function touchingCommits(
   store: string,
-  side: string,
-  other: string,
+  { source, target }: Record<Side, string>,
   groups: readonly (readonly string[])[],
-): Promise<string[][]> {
-  assertOid(side);
-  assertOid(other);
-  const result = groups.map(() => [] as string[]);
+): Promise<Record<Side, string[][]>> {
+  assertOid(source);
+  assertOid(target);
+  const result = { source: groups.map((): string[] => []), target: groups.map((): string[] => []) };
   if (groups.length === 0) return result;
   const byPath = new Map<string, number[]>();
   for (const [index, paths] of groups.entries()) {
     for (const path of new Set(paths)) byPath.set(path, [...(byPath.get(path) ?? []), index]);
   }
-  const format = "--format=tformat:/%H";
+  const format = "--format=tformat:/%m%H";
   const compare = ["-c", "-r", "--root", "--no-renames", "--name-only", "--no-ext-diff"];
   const child = spawnGit(
-    ["log", "-z", format, "--topo-order", ...compare, "--end-of-options", side, `^${other}`],
+    ["log", "-z", format, "--topo-order", "--left-right", ...compare, `${source}...${target}`],
     { gitDir: store, timeoutMs: 5 * 60_000 },
   );
   let commit = "";
+  let side: Side = "source";
   const touch = (path: string): void => {
     for (let at = path.length; at > 0; at = path.lastIndexOf("/", at - 1)) {
       for (const index of byPath.get(path.slice(0, at)) ?? []) {
-        const commits = result[index];
+        const commits = result[side][index];
         if (commits !== undefined && commits.at(-1) !== commit) commits.push(commit);
       }
     }
   };
-  // `/<commit>`, then its paths, after a newline or, of a merge, after an empty field: no path of
+  // `/<side><commit>`, then its paths, after a newline or, of a merge, after an empty field: no path of
   // git starts with a slash.
   let first = false;
   const take = (field: string): void => {
-    if (field.startsWith("/")) commit = field.slice(1);
-    else if (field !== "") touch(displayPath(first ? field.slice(1) : field));
+    if (field.startsWith("/")) {
+      commit = field.slice(2);
+      side = field[1] === "<" ? "source" : "target";
+    } else if (field !== "") touch(displayPath(first ? field.slice(1) : field));
     first = field.startsWith("/");
   };
   let rest = "";

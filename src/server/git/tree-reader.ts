@@ -1,4 +1,5 @@
-/** Looking up single entries of trees, many in one process. */
+/** Looking up single entries of trees, many at once. */
+import { readObjects } from "./object-reader.js";
 import { git } from "./run.js";
 
 /** The mode of a folder's entry. */
@@ -35,28 +36,18 @@ export class TreeReader {
 
   /**
    * Reads the folders that the paths are in, each of its tree (or commit), unless they were read
-   * before: one process, or none. Throws a GitError.
+   * before. Throws a GitError.
    */
   async load(requests: readonly { tree: string; paths: Iterable<string> }[]): Promise<void> {
     const names = requests.flatMap(({ tree, paths }) =>
       [...new Set([...paths].map(folderOf))].map((folder) => `${tree}:${folder}`),
     );
     const wanted = [...new Set(names)].filter((name) => !this.#folders.has(name));
-    if (wanted.length === 0) return;
-    const { stdout } = await git(["cat-file", "--batch", "--buffer", "-Z"], {
-      gitDir: this.#store,
-      input: Buffer.from(`${wanted.join("\0")}\0`, "latin1"),
-      maxOutputBytes: 1024 * 1024 * 1024,
-    });
-    let at = 0;
-    for (const name of wanted) {
-      const end = stdout.indexOf(0, at);
-      const size = /^[0-9a-f]{40} tree (\d+)$/.exec(stdout.toString("latin1", at, end))?.[1];
-      at = end + 1;
-      this.#folders.set(name, new Map());
-      if (size === undefined) continue;
-      this.#folders.set(name, parseTree(stdout.subarray(at, at + Number(size))));
-      at += Number(size) + 1;
+    const found = await readObjects(this.#store, wanted, "contents");
+    for (const [at, name] of wanted.entries()) {
+      const object = found[at];
+      const isFolder = object?.type === "tree" && object.content !== null;
+      this.#folders.set(name, isFolder ? parseTree(object.content as Buffer) : new Map());
     }
   }
 

@@ -1,7 +1,7 @@
 /** Moving a target branch to a commit that merges make, so that a crash neither loses nor repeats it. */
 import type { Merge } from "#shared/api/workspaces.js";
 import { originOf, serverItself, type Origin } from "../../db/audit.js";
-import { isAncestor, RefMovedError, resolveCommit, updateRefs } from "../../git/repository.js";
+import { isAncestor, RefMovedError, resolveCommit, startRefUpdates } from "../../git/repository.js";
 import { settleCommit } from "./commit-workspace.js";
 import * as merges from "./merge-repository.js";
 import type { NewMerge } from "./merge-repository.js";
@@ -22,11 +22,17 @@ export async function landMerge(
 ): Promise<Merge> {
   const { db } = deps;
   const { id, org_id, project_id } = merge;
-  await db.tenant(org_id, (tx) =>
-    merges.insertPendingMerge(tx, { ...merge, origin: originOf(origin) }),
-  );
+  const updates = startRefUpdates(deps.storage.repository(org_id, project_id));
   try {
-    await updateRefs(deps.storage.repository(org_id, project_id), [
+    await db.tenant(org_id, (tx) =>
+      merges.insertPendingMerge(tx, { ...merge, origin: originOf(origin) }),
+    );
+  } catch (error) {
+    updates.cancel();
+    throw error;
+  }
+  try {
+    await updates.finish([
       {
         ref: branchRef(merge.target_branch),
         newSha: merge.merge_commit,

@@ -235,5 +235,5 @@ describe("merging a workspace", () => {
     const files = await inStore(app, project, "ls-tree", "--name-only", "main");
     expect(files.split("\n")).toHaveLength(25);
     expect(await asOperator(app, "select 1 from merges where state <> 'done'")).toEqual([]);
-  });
+  }, 90_000);
 });

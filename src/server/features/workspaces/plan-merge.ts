@@ -200,10 +200,7 @@ async function timesOf(
 ): Promise<{ source: GroupTimes; target: GroupTimes }> {
   if (input.base !== null) return { source: [], target: [] };
   const groups = computed.conflicts.map(({ paths }) => paths);
-  const [source, target] = await Promise.all([
-    touchingCommits(store, input.source, input.target, groups),
-    touchingCommits(store, input.target, input.source, groups),
-  ]);
+  const { source, target } = await touchingCommits(store, input, groups);
   return deps.db.tenant(input.org_id, async (tx) => {
     const shas = [...new Set([...source.flat(), ...target.flat()])];
     const received = await receivedTimes(tx, input.project_id, shas);
