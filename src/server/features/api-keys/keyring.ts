@@ -88,17 +88,22 @@ export function createKeyring(
     ],
   });
 
-  /** The stored hash of a key that was used before, by a digest that is quicker to make. */
+  /** The stored hash of a key that worked before, by a digest that is quicker to make. */
   const hashes = new Map<string, string>();
-  const hashOf = (key: string): string | null => {
+  const lookUp = (key: string): KnownKey | undefined | Promise<KnownKey | undefined> => {
     const digest = hash("sha256", key, "base64");
     const known = hashes.get(digest);
-    if (known !== undefined) return known;
-    if (!isWellFormed(keyPrefix, key)) return null;
-    const made = hashKey(secret, key).toString("hex");
+    if (known !== undefined) return usable(known);
+    return isWellFormed(keyPrefix, key) ? meet(key, digest) : undefined;
+  };
+  const meet = async (key: string, digest: string): Promise<KnownKey | undefined> => {
+    const stored = hashKey(secret, key).toString("hex");
+    const found = await usable(stored);
+    // Made-up keys must not push out those that work.
+    if (!found) return undefined;
     if (hashes.size >= 10_000) hashes.clear();
-    hashes.set(digest, made);
-    return made;
+    hashes.set(digest, stored);
+    return found;
   };
   const allows = ({ allowed_ips }: UsableKey, ip: string): boolean =>
     allowed_ips === null || allowed_ips.some((network) => isWithin(ip, network));
@@ -108,16 +113,14 @@ export function createKeyring(
 
   return {
     actorOf: async (key, ip) => {
-      const stored = hashOf(key);
-      const found = stored === null ? undefined : await usable(stored);
+      const found = await lookUp(key);
       if (!found) throw invalidToken();
       if (!allows(found, ip)) throw ipNotAllowed(ip);
       counter.seen(found.id, ip);
       return found.actor;
     },
     find: async (key) => {
-      const stored = hashOf(key);
-      const found = stored === null ? undefined : await usable(stored);
+      const found = await lookUp(key);
       return found && { actor: found.actor, allows: (ip) => allows(found, ip) };
     },
     organizationsOf: async (userId) => (await organizations(userId))?.active ?? [],
