@@ -3,15 +3,18 @@
  * that wrote, a git that writes, a file or folder that appears under its name) and kills the process at
  * one of them. What the server is made of knows nothing of it, so that no step can be forgotten.
  *
- * It counts from SIGUSR2 to the next, and acknowledges them with the lines "armed" and "disarmed". KILL_AT is the effect's number
- * from 1; 0 kills at none. KILL_WHEN says whether just before it or as soon as it was started.
+ * It counts from SIGUSR2 to the next, and acknowledges them with the lines "armed" and "disarmed"; or
+ * from when it starts the program KILL_FROM. KILL_AT is the effect's number from 1; 0 kills at none.
+ * KILL_WHEN says whether just before it or as soon as it was started.
  */
 import childProcess from "node:child_process";
 import fsPromises from "node:fs/promises";
 import { syncBuiltinESMExports } from "node:module";
+import { promisify } from "node:util";
 import pg from "pg";
 
 const killAt = Number(process.env["KILL_AT"]);
+const killFrom = process.env["KILL_FROM"];
 const isAfter = process.env["KILL_WHEN"] === "after";
 let isArmed = false;
 let count = 0;
@@ -53,12 +56,22 @@ const looking = new Set([
   "version",
 ]);
 
-const { spawn } = childProcess;
+const { spawn, execFile } = childProcess;
 childProcess.spawn = (program, args, ...rest) => {
   const start = () => spawn(program, args, ...rest);
   const verb = args.find((arg) => !arg.startsWith("-")) ?? "";
   return program === "git" && looking.has(verb) ? start() : effect(start);
 };
+
+// As the server calls it: with a promise.
+const runProgram = execFile[promisify.custom];
+childProcess.execFile = Object.assign((...all) => execFile(...all), {
+  /** @param {string} program @param {unknown[]} rest */
+  [promisify.custom]: (program, ...rest) => {
+    if (program === killFrom) isArmed = true;
+    return effect(() => runProgram(program, ...rest));
+  },
+});
 
 for (const name of ["rename", "link", "symlink"]) {
   const original = fsPromises[name];

@@ -30,16 +30,30 @@ export function startServer(env: Record<string, string>): ServerProcess {
   return startNode(["--import", "tsx", "src/server/main.ts"], env);
 }
 
-/** As `startServer`, what was built of it: it starts sooner. `options` are further ones of Node. */
+/**
+ * As `startServer`, what was built of it: it starts sooner. `options` are further ones of Node, `through`
+ * a program that starts it, with its arguments.
+ */
 export function startBuiltServer(
   env: Record<string, string>,
-  options: readonly string[],
+  options: readonly string[] = [],
+  through: readonly string[] = [],
 ): ServerProcess {
-  return startNode([...options, "dist/server/main.js"], env);
+  return startNode([...options, "dist/server/main.js"], env, through);
 }
 
-function startNode(args: readonly string[], env: Record<string, string>): ServerProcess {
-  const child = spawn(process.execPath, args, {
+function startNode(
+  args: readonly string[],
+  env: Record<string, string>,
+  through: readonly string[] = [],
+): ServerProcess {
+  const [program = process.execPath, ...further] = [
+    ...through,
+    process.execPath,
+    "--title=folders-under-test",
+    ...args,
+  ];
+  const child = spawn(program, further, {
     cwd: root,
     env: { PATH: process.env["PATH"], OMOI_PORT: "0", OMOI_LOG_LEVEL: "warn", ...env },
     stdio: ["ignore", "pipe", "pipe"],
@@ -60,7 +74,10 @@ function startNode(args: readonly string[], env: Record<string, string>): Server
       const url = /^Omoi is ready: (http:\S+)$/.exec(line)?.[1];
       if (url !== undefined) resolve(url);
     });
-    ended.then(({ code }) => reject(new Error(`the server ended (${code}): ${stderr}`)), reject);
+    ended.then(
+      ({ code, signal }) => reject(new Error(`the server ended (${code ?? signal}): ${stderr}`)),
+      reject,
+    );
   });
   ready.catch(() => {});
   return { process: child, ready, ended, stderr: () => stderr };

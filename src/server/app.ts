@@ -296,7 +296,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   await jobs.work("send-mail", (data, signal) => mailer.runSendMail(data, signal));
   const radarWatch = startRadar(radarDeps, jobs, log);
   const checkpoints = startCheckpoints(workspaceDeps, log);
-  const mounting = restoreFolders(workspaceDeps, log);
+  const mounting = restoreFolders(workspaceDeps, log, isAlone);
   const measuring = startMeasuring(workspaceDeps, log);
   const forgetting = setInterval(() => {
     Promise.all([

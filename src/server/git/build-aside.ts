@@ -2,6 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { chmod, lstat, mkdir, readdir, rename, rm, rmdir, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { runSystem } from "./system-command.js";
 
 const SLASH = Buffer.from("/");
 
@@ -18,15 +19,18 @@ export function asideName(path: string, label: string): string {
   return `${path}.${label}-${randomBytes(6).toString("hex")}`;
 }
 
-/** Removes what calls that were cut off left beside `path` under `asideName(path, label)`. */
-export async function removeLeftovers(path: string, label: string): Promise<void> {
+/** What is there beside `path` under `asideName(path, label)`. */
+export async function listAside(path: string, label: string): Promise<string[]> {
   const prefix = `${basename(path)}.${label}-`;
   const names = await readdir(dirname(path)).catch(() => [] as string[]);
-  for (const name of names) {
-    if (name.startsWith(prefix) && /^[0-9a-f]{12}$/.test(name.slice(prefix.length))) {
-      await removeTree(join(dirname(path), name));
-    }
-  }
+  return names
+    .filter((name) => name.startsWith(prefix) && /^[0-9a-f]{12}$/.test(name.slice(prefix.length)))
+    .map((name) => join(dirname(path), name));
+}
+
+/** Removes what calls that were cut off left beside `path` under `asideName(path, label)`. */
+export async function removeLeftovers(path: string, label: string): Promise<void> {
+  for (const left of await listAside(path, label)) await removeTree(left);
 }
 
 /**
@@ -51,6 +55,15 @@ export async function buildAside<T>(
     await removeTree(folder);
     throw error;
   }
+}
+
+/**
+ * Has all that was written below `folder` be on the disk, before a rename makes it count: else a power
+ * failure leaves whole folders of empty files. One call for the file system, since one for each file
+ * takes milliseconds each.
+ */
+export async function flushToDisk(folder: string): Promise<void> {
+  await runSystem("sync", ["-f", "--", folder], { timeoutMs: 10 * 60_000 });
 }
 
 /**

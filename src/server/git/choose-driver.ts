@@ -44,10 +44,11 @@ function anyDriver(chosen: FolderDriver, owner: Owner | null): FolderDriver {
   return {
     name: chosen.name,
     create: async (input) => {
-      await (await of(input)).remove(input);
+      await overlay.remove(input);
       return chosen.create(input);
     },
-    remove: async (places) => (await of(places)).remove(places),
+    // There may be layers beside a folder of plain files, too (`bringOver`).
+    remove: (places) => overlay.remove(places),
     open: async (places) => (await of(places)).open(places),
     giveTo: async (places, to) => (await of(places)).giveTo(places, to),
     measure: async (places) => (await of(places)).measure(places),

@@ -2,7 +2,14 @@
 import { lstat, mkdir, rename } from "node:fs/promises";
 import { dirname } from "node:path";
 import { assertOid } from "./bare-repository.js";
-import { asideName, buildAside, exists, removeLeftovers, removeTree } from "./build-aside.js";
+import {
+  asideName,
+  buildAside,
+  exists,
+  flushToDisk,
+  removeLeftovers,
+  removeTree,
+} from "./build-aside.js";
 import { measureTree } from "./disk-usage.js";
 import type { Owner } from "./folder-handle.js";
 import { giveFolder } from "./give-folder.js";
@@ -130,6 +137,8 @@ export const checkoutDriver = {
           config: CHECKOUT,
           timeoutMs: 10 * 60_000,
         });
+        // Files that are lost would look like what the agent did.
+        await flushToDisk(aside);
         old = await moveAway(folder);
         await rename(newIndex, indexFile);
       });

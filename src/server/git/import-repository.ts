@@ -2,7 +2,14 @@
 import { mkdir, readdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { initBare } from "./bare-repository.js";
-import { asideName, buildAside, exists, removeLeftovers, removeTree } from "./build-aside.js";
+import {
+  asideName,
+  buildAside,
+  exists,
+  flushToDisk,
+  removeLeftovers,
+  removeTree,
+} from "./build-aside.js";
 import { listRefs, updateRefs } from "./repository.js";
 import { git } from "./run.js";
 import {
@@ -50,6 +57,7 @@ export async function importRepository(
           "tags/*:refs/tags/*",
         ];
         await fetchRefs(remote, refspecs, options);
+        await flushToDisk(folder);
         return readHead(folder);
       });
     });

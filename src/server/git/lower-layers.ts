@@ -20,7 +20,7 @@ import {
 } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { assertOid } from "./bare-repository.js";
-import { buildAside, removeTree } from "./build-aside.js";
+import { buildAside, flushToDisk, removeTree } from "./build-aside.js";
 import { CHECKOUT, LAYERED } from "./folder.js";
 import type { Owner } from "./folder-handle.js";
 import { giveFolder } from "./give-folder.js";
@@ -166,11 +166,14 @@ async function makeLayer({ lowers, store, commit, user, owner }: LayerRequest): 
     const trees = sibling === null ? ["--reset", "-u"] : ["-m", "-u", sibling];
     if (sibling === null) await mkdir(files);
     await git(["read-tree", ...trees, commit], { ...options, config: [...CHECKOUT, ...LAYERED] });
-    if (owner === null) return;
-    await giveFolder(files, owner);
-    // All was written before: no file could have changed within the second that its time names.
-    const later = Math.floor(Date.now() / 1000) + 1;
-    await utimes(indexFile, later, later);
+    if (owner !== null) {
+      await giveFolder(files, owner);
+      // All was written before: no file could have changed within the second that its time names.
+      const later = Math.floor(Date.now() / 1000) + 1;
+      await utimes(indexFile, later, later);
+    }
+    // What is lost of a layer would look like a change by every agent that began on it.
+    await flushToDisk(aside);
   });
 }
 

@@ -11,7 +11,14 @@ import {
   writeFile,
 } from "node:fs/promises";
 import { basename, dirname, join, relative } from "node:path";
-import { asideName, buildAside, exists, removeLeftovers, removeTree } from "./build-aside.js";
+import {
+  asideName,
+  buildAside,
+  exists,
+  listAside,
+  removeLeftovers,
+  removeTree,
+} from "./build-aside.js";
 import { measureTree } from "./disk-usage.js";
 import {
   assertFolder,
@@ -24,10 +31,10 @@ import type { Owner } from "./folder-handle.js";
 import { giveFolder } from "./give-folder.js";
 import { commitOf, releaseLayer, takeLayer } from "./lower-layers.js";
 import {
+  isMountAlive,
   layerNames,
   MountError,
   mountOverlay,
-  mountState,
   overlayKinds,
   unmount,
   type OverlayKind,
@@ -61,7 +68,7 @@ export function overlayDriver(kind: OverlayKind, owner: Owner | null): FolderDri
           if (owner !== null) await lchown(upper, owner.uid, owner.gid);
           await mkdir(join(aside, layerNames.work));
           await symlink(relative(overlay, lower), join(aside, "lower"));
-          await writeFile(join(aside, "kind"), kind);
+          await writeFile(join(aside, "kind"), kind, { flush: true });
         });
         await mkdir(dirname(indexFile), { recursive: true });
         const newIndex = asideName(indexFile, "creating");
@@ -84,10 +91,8 @@ export function overlayDriver(kind: OverlayKind, owner: Owner | null): FolderDri
       const { folder, overlay, lowers } = places;
       await unmount(folder);
       await removeFolder(places);
-      const layer = await layerOf(overlay);
-      // First, while the link still says which one it is.
-      if (layer !== null) await releaseLayer(lowers, layer, basename(overlay));
-      await removeTree(overlay);
+      await removeLayers(overlay, lowers, basename(overlay));
+      await removeLayersAside(places);
       await removeLeftovers(overlay, "creating");
     },
 
@@ -119,11 +124,29 @@ async function layerOf(overlay: string): Promise<string | null> {
   return target === null ? null : basename(target);
 }
 
+/** Removes what an overlay is made of; `user` is under what name it uses its lower layer. */
+async function removeLayers(path: string, lowers: string, user: string): Promise<void> {
+  const layer = await layerOf(path);
+  // First, while the link still says which one it is.
+  if (layer !== null) await releaseLayer(lowers, layer, user);
+  await removeTree(path);
+}
+
+/** Removes layers that were renamed to be removed (`bringOver`), also by a call that was cut off. */
+export async function removeLayersAside({
+  overlay,
+  lowers,
+}: Pick<FolderPlaces, "overlay" | "lowers">): Promise<void> {
+  for (const path of await listAside(overlay, "removing")) {
+    await removeLayers(path, lowers, basename(overlay));
+  }
+}
+
 const mounting = new Map<string, Promise<void>>();
 
 /** Mounts what a restart of the machine, or somebody, has taken away. Throws a MountError. */
-async function restoreMount(overlay: string, folder: string): Promise<void> {
-  if ((await mountState(folder)) === "alive") return;
+export async function restoreMount(overlay: string, folder: string): Promise<void> {
+  if (await isMountAlive(folder)) return;
   const restoring = mounting.get(folder) ?? mountAgain(overlay, folder);
   mounting.set(folder, restoring);
   await restoring.finally(() => mounting.delete(folder));

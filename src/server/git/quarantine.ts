@@ -176,8 +176,16 @@ export class Quarantine {
     await rename(this.#at("pack", name), aside);
     await removeTree(this.#at("pack"));
     await mkdir(this.#at("pack"));
-    const input = createReadStream(aside);
-    await git(["unpack-objects", "-q"], { gitDir: this.path, input, timeoutMs: 10 * 60_000 });
+    await git(["unpack-objects", "-q"], {
+      gitDir: this.path,
+      input: createReadStream(aside),
+      timeoutMs: 10 * 60_000,
+      // As safe as the pack was, which git had flushed.
+      config: [
+        ["core.fsync", "committed,loose-object"],
+        ["core.fsyncMethod", "batch"],
+      ],
+    });
   }
 }
 

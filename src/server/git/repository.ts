@@ -2,7 +2,7 @@
  * A project's store: a bare repository that only the server writes. Everywhere `store` is the
  * absolute path of that repository.
  */
-import { exists, buildAside } from "./build-aside.js";
+import { exists, buildAside, flushToDisk } from "./build-aside.js";
 import { assertOid, assertRefName, initBare, isOid, isRefName } from "./bare-repository.js";
 import { looseObject, writeObject, type LooseObject } from "./loose-object.js";
 import { readObjects } from "./object-reader.js";
@@ -60,6 +60,7 @@ export async function createRepository(store: string, branch: string): Promise<{
     ];
     const args = ["fast-import", "--quiet", "--done", "--date-format=raw"];
     const { stdout } = await git(args, { gitDir: folder, input: commands.join("\n") });
+    await flushToDisk(folder);
     return { head: stdout.toString("latin1").trim() };
   });
 }

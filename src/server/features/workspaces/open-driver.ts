@@ -3,10 +3,12 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Logger } from "pino";
 import { ConfigError, type Config } from "../../config.js";
+import type { Queryable } from "../../db/connect.js";
+import { bringOver } from "../../git/bring-over.js";
 import { chooseDriver } from "../../git/choose-driver.js";
 import type { FolderDriver } from "../../git/folder.js";
 import { collectLayers } from "../../git/lower-layers.js";
-import { listMounts, unmount } from "../../git/mounts.js";
+import { isMountAlive, listMounts, unmountAll } from "../../git/mounts.js";
 import type { Storage } from "../../storage.js";
 import * as repository from "./repository.js";
 import { placesOf, workspaceLock, type WorkspaceDeps } from "./workspace.js";
@@ -33,29 +35,57 @@ export async function openDriver(
   return driver;
 }
 
+/** How many folders are mounted at a time while the server serves. */
+const AT_ONCE = 4;
+
 /**
- * Mounts what a restart of the machine has taken away, one by one while the server serves: whoever needs
- * a folder before its turn mounts it. `stop` ends it at the next one.
+ * Mounts what a restart of the machine has taken away, a few at a time while the server serves: whoever
+ * needs a folder before its turn mounts it. Where folders are written out here, and no other process
+ * serves them (`isAlone`), those that are overlays become such folders instead. `stop` ends it at the
+ * next ones.
  */
-export function restoreFolders(deps: WorkspaceDeps, log: Logger): { stop(): Promise<void> } {
+export function restoreFolders(
+  deps: WorkspaceDeps,
+  log: Logger,
+  isAlone: boolean,
+): { stop(): Promise<void> } {
   let isStopping = false;
+  const isBroughtOver = isAlone && deps.driver.name === "checkout";
+  const restoreOne = async (found: repository.PlacedRow): Promise<void> => {
+    const { org_id, agent_id } = found;
+    // Nothing is to be done, and nobody to be kept waiting: as after a crash.
+    if (!isBroughtOver && (await isMountAlive(placesOf(deps, found).folder))) return;
+    await deps.db.locks([workspaceLock(agent_id)], async () => {
+      const workspace = await deps.db.tenant(org_id, (tx) =>
+        repository.findWorkspace(tx, agent_id),
+      );
+      if (workspace?.status !== "active") return;
+      const places = placesOf(deps, workspace);
+      if (!isBroughtOver) return void (await places.open());
+      // What was begun since the start has the folder as it is; the next start brings it over.
+      const isInUse = (tx: Queryable) => repository.hasManagedRun(tx, agent_id);
+      if (await deps.db.tenant(org_id, isInUse)) return;
+      await bringOver(places);
+      await deps.db.tenant(org_id, (tx) =>
+        repository.updateWorkspace(tx, agent_id, { folder_driver: "checkout" }),
+      );
+    });
+  };
   const restore = async (): Promise<void> => {
     const overlays = await deps.db.withSystem("find folders to mount", (db) =>
       repository.listOverlays(db),
     );
-    for (const { org_id, agent_id } of overlays) {
-      if (isStopping) return;
-      try {
-        await deps.db.locks([workspaceLock(agent_id)], async () => {
-          const workspace = await deps.db.tenant(org_id, (tx) =>
-            repository.findWorkspace(tx, agent_id),
-          );
-          if (workspace?.status === "active") await placesOf(deps, workspace).open();
+    const waiting = overlays.values();
+    const restoreNext = async (): Promise<void> => {
+      for (const overlay of waiting) {
+        if (isStopping) return;
+        await restoreOne(overlay).catch((error: unknown) => {
+          log.error({ err: error, agent: overlay.agent_id }, "a folder could not be mounted");
         });
-      } catch (error) {
-        log.error({ err: error, agent: agent_id }, "a folder could not be mounted");
       }
-    }
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, restoreNext));
+    if (!isStopping) await removeUnusedLayers(deps, log);
   };
   const restoring = restore().catch((error: unknown) => {
     if (!isStopping) log.error({ err: error }, "folders were not mounted");
@@ -70,11 +100,9 @@ export function restoreFolders(deps: WorkspaceDeps, log: Logger): { stop(): Prom
 
 /** Unmounts all folders, so that the data folder can be moved or saved; the next start mounts them. */
 export async function releaseFolders({ storage }: WorkspaceDeps, log: Logger): Promise<void> {
-  for (const folder of await listMounts(storage.workspaces)) {
-    await unmount(folder).catch((error: unknown) => {
-      log.warn({ err: error, folder }, "a folder stays mounted");
-    });
-  }
+  await unmountAll(await listMounts(storage.workspaces), (folder, error) => {
+    log.warn({ err: error, folder }, "a folder stays mounted");
+  });
 }
 
 /** Removes the layers that a process which was cut off left without a user. */

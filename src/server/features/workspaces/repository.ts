@@ -252,11 +252,16 @@ export async function listUnfinished(db: Queryable) {
   return { acts, commits, merges: unfinishedMerges };
 }
 
+/** By what a workspace's places are found. */
+export type PlacedRow = Pick<WorkspaceRow, "org_id" | "project_id" | "agent_id" | "agent_name">;
+
 /** The workspaces whose folders are mounted, or should be. Needs system work. */
-export async function listOverlays(db: Queryable): Promise<{ org_id: string; agent_id: string }[]> {
+export async function listOverlays(db: Queryable): Promise<PlacedRow[]> {
+  const { org_id, project_id, agent_id, agent_name } = workspaceColumns;
   return db
-    .select({ org_id: workspaces.org_id, agent_id: workspaces.agent_id })
+    .select({ org_id, project_id, agent_id, agent_name })
     .from(workspaces)
+    .innerJoin(agents, eq(agents.id, workspaces.agent_id))
     .where(and(ne(workspaces.folder_driver, "checkout"), eq(workspaces.status, "active")));
 }
 

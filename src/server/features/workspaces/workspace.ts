@@ -17,7 +17,7 @@ import { MountError } from "../../git/mounts.js";
 import type { Storage } from "../../storage.js";
 import type { LeakGuard } from "../api-keys/service.js";
 import * as repository from "./repository.js";
-import type { WorkspaceRow } from "./repository.js";
+import type { PlacedRow, WorkspaceRow } from "./repository.js";
 
 /** What the verbs of a workspace work with. */
 export interface WorkspaceDeps {
@@ -59,7 +59,7 @@ export const hasFolder = ({ workspace_type }: Pick<WorkspaceRow, "workspace_type
   workspace_type !== "remote";
 
 /** Where a workspace's files and repository lie. */
-export function placesOf(deps: WorkspaceDeps, workspace: WorkspaceRow) {
+export function placesOf(deps: WorkspaceDeps, workspace: PlacedRow) {
   const { org_id, project_id, agent_id, agent_name } = workspace;
   const places: FolderPlaces = {
     store: deps.storage.repository(org_id, project_id),
@@ -208,7 +208,7 @@ export async function withFolderErrors<Result>(work: () => Promise<Result>): Pro
       throw new AppError(
         "folder_unavailable",
         `The folder cannot be mounted on this machine (${error.message}); nothing in it is lost. ` +
-          "Whoever runs the server makes mounting possible again.",
+          "Whoever runs the server starts it once with the right to mount and OMOI_FOLDER_DRIVER=checkout: then all folders become plain files.",
       );
     }
     if (error instanceof NestedRepositoryError) {
