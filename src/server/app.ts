@@ -73,6 +73,7 @@ import {
   removeUnusedLayers,
   restoreFolders,
 } from "./features/workspaces/open-driver.js";
+import { forgetMerging } from "./features/workspaces/merging.js";
 import { endRetentions } from "./features/workspaces/end-retention.js";
 import { previewHandlers, workspaceHandlers } from "./features/workspaces/routes.js";
 import { settleWorkspaces } from "./features/workspaces/service.js";
@@ -233,6 +234,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   const isAlone = config.databaseUrl === null;
   await unlockRepositories(storage, isAlone);
   await settleWorkspaces(workspaceDeps, log);
+  await forgetMerging(db, isAlone);
   const running = await openRuns({
     db,
     jobs,

@@ -258,16 +258,7 @@ export const workspaces = pgTable("workspaces", {
   head_commit: text(),
   head_tree: text(),
   status: text({
-    enum: [
-      "creating",
-      "active",
-      "merging",
-      "archiving",
-      "archived",
-      "restoring",
-      "expired",
-      "failed",
-    ],
+    enum: ["creating", "active", "archiving", "archived", "restoring", "expired", "failed"],
   }).notNull(),
   error: text(),
   archive_id: uuid(),
@@ -280,6 +271,13 @@ export const workspaces = pgTable("workspaces", {
   checkpoint_interval_minutes: integer().default(10),
   created_at: createdAt(),
   updated_at: createdAt(),
+});
+
+export const mergesUnderWay = pgTable("merges_under_way", {
+  id: uuid().primaryKey(),
+  org_id: uuid().notNull(),
+  agent_id: uuid().notNull(),
+  until: instant().notNull(),
 });
 
 export const checkpointLooks = pgTable("checkpoint_looks", {

@@ -36,6 +36,7 @@ const typeOfTable: Record<string, EventType> = {
   workspaces: "workspace",
   workspace_commits: "commit",
   merges: "merge",
+  merges_under_way: "workspace",
   radar_conflicts: "conflict",
   audit_events: "audit_event",
 };

@@ -4,6 +4,7 @@ import type { Queryable } from "../../db/connect.js";
 import { agents, workspaces } from "../../db/tables.js";
 import { countApart } from "../../git/branches.js";
 import type { OrgContext } from "../../http/mount.js";
+import { isMerging } from "./repository.js";
 import { branchRef, shownStatus, type WorkspaceDeps } from "./workspace.js";
 
 /** How many gits count at once. */
@@ -21,11 +22,15 @@ export async function listWorkspaces(
   const rows = await context.tx((tx) => selectWorkspaces(tx, projectId, after, limit));
   const items: WorkspaceItem[] = [];
   for (let from = 0; from < rows.length; from += atOnce) {
-    const some = rows.slice(from, from + atOnce).map(async ({ status, ...row }) => {
+    const some = rows.slice(from, from + atOnce).map(async ({ status, is_merging, ...row }) => {
       const base = branchRef(row.base_branch);
       const isThere = row.head_commit !== null && status !== "archived";
       const apart = isThere ? await countApart(store, branchRef(row.branch_name), base) : null;
-      return { ...row, status: shownStatus(status), unmerged_commits: apart?.ahead ?? null };
+      return {
+        ...row,
+        status: shownStatus({ status, is_merging }),
+        unmerged_commits: apart?.ahead ?? null,
+      };
     });
     items.push(...(await Promise.all(some)));
   }
@@ -41,6 +46,7 @@ async function selectWorkspaces(tx: Queryable, projectId: string, after: string,
       base_branch: workspaces.base_branch,
       workspace_type: workspaces.workspace_type,
       status: workspaces.status,
+      is_merging: isMerging,
       head_commit: workspaces.head_commit,
       created_at: workspaces.created_at,
       updated_at: workspaces.updated_at,

@@ -6,6 +6,7 @@ import { commitTree, RefMovedError, resolveCommit, resolveTree } from "../../git
 import type { OrgContext } from "../../http/mount.js";
 import { activeUnderLock, commitUnderLock } from "./commit-workspace.js";
 import { landMerge, whileBranchMoves } from "./land-merge.js";
+import { whileMerging } from "./merging.js";
 import { isMergeTarget, planMerge, type MergeInput, type MergePlan } from "./plan-merge.js";
 import { readConflicts } from "./read-conflicts.js";
 import {
@@ -46,10 +47,12 @@ export async function mergeWorkspace(
 ): Promise<Merge> {
   const target = await targetOf(deps, context, agentId, request);
   const keys = [workspaceLock(agentId), branchLock(target.projectId, target.branch)];
-  return deps.db.locks(keys, async () => {
-    const workspace = await saveFirst(deps, context, agentId);
-    return whileBranchMoves(() => mergeOnce(deps, context, workspace, target.branch, request));
-  });
+  return whileMerging(deps.db, { orgId: context.orgId, agentId }, () =>
+    deps.db.locks(keys, async () => {
+      const workspace = await saveFirst(deps, context, agentId);
+      return whileBranchMoves(() => mergeOnce(deps, context, workspace, target.branch, request));
+    }),
+  );
 }
 
 /** The merge as it would be, unsaved work included; changes nothing. */

@@ -17,6 +17,9 @@ import {
 
 const parents = alias(agents, "parent");
 
+/** Whether its branch is being merged, or waits for that. */
+export const isMerging = sql<boolean>`exists (select from merges_under_way m where m.agent_id = ${workspaces.agent_id} and m.until > now())`;
+
 const workspaceColumns = {
   agent_id: workspaces.agent_id,
   agent_name: agents.name,
@@ -31,6 +34,7 @@ const workspaceColumns = {
   head_commit: workspaces.head_commit,
   head_tree: workspaces.head_tree,
   status: workspaces.status,
+  is_merging: isMerging,
   error: workspaces.error,
   disk_bytes: workspaceDiskUsage.bytes,
   disk_measured_at: workspaceDiskUsage.measured_at,
@@ -71,7 +75,8 @@ export type WorkspaceRow = {
   head_commit: string | null;
   head_tree: string | null;
   /** As the API shows it; further: acts under way, and `expired` once its archive is gone. */
-  status: Workspace["status"] | "archiving" | "restoring" | "expired";
+  status: Exclude<Workspace["status"], "merging"> | "archiving" | "restoring" | "expired";
+  is_merging: boolean;
   error: string | null;
   /** What its folder took up when that was measured last. */
   disk_bytes: number | null;

@@ -99,7 +99,7 @@ export async function requireActive(tx: Queryable, agentId: string): Promise<Act
       "workspace_not_active",
       status === "creating"
         ? "The workspace is being made; try again in a moment."
-        : `The workspace is ${shownStatus(status)}; create or restore it first.`,
+        : `The workspace is ${shownStatus(workspace)}; create or restore it first.`,
     );
   }
   return { ...workspace, head_commit, head_tree, parent_commit };
@@ -108,7 +108,7 @@ export async function requireActive(tx: Queryable, agentId: string): Promise<Act
 /** How the folder was made and what it takes up, while there is one that was made whole. */
 function folderOf(row: WorkspaceRow): Pick<Workspace, "folder_driver" | "disk"> {
   const { status, folder_driver, disk_bytes, disk_measured_at } = row;
-  if (!hasFolder(row) || (status !== "active" && status !== "merging")) {
+  if (!hasFolder(row) || status !== "active") {
     return { folder_driver: null, disk: null };
   }
   const isMeasured = disk_bytes !== null && disk_measured_at !== null;
@@ -116,12 +116,17 @@ function folderOf(row: WorkspaceRow): Pick<Workspace, "folder_driver" | "disk"> 
   return { folder_driver, disk };
 }
 
-/** Acts under way are shown as what they lead to. */
-export function shownStatus(
-  status: Exclude<WorkspaceRow["status"], "expired">,
-): Workspace["status"] {
+/** Acts under way are shown as what they lead to, and merges as such. */
+export function shownStatus({
+  status,
+  is_merging,
+}: {
+  status: Exclude<WorkspaceRow["status"], "expired">;
+  is_merging: boolean;
+}): Workspace["status"] {
   if (status === "archiving") return "archived";
-  return status === "restoring" ? "creating" : status;
+  if (status === "restoring") return "creating";
+  return status === "active" && is_merging ? "merging" : status;
 }
 
 /** A workspace as the API shows it. @throws AppError 404 `workspace_missing`; 410 `workspace_expired` */
@@ -153,7 +158,7 @@ export async function readWorkspace(
     head_commit: row.head_commit,
     ahead: apart?.one ?? null,
     behind: apart?.other ?? null,
-    status: shownStatus(row.status),
+    status: shownStatus(row),
     error: row.error,
     ...folderOf(row),
     archived_at: row.archived_at,

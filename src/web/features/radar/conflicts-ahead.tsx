@@ -9,6 +9,7 @@ import { buttonClass } from "../../ui/button.js";
 import { Card } from "../../ui/card.js";
 import { countOf } from "../../ui/number.js";
 import { PlainText } from "../../ui/plain-text.js";
+import { isAtWork } from "../workspaces/workspace-status.js";
 import { QueryError } from "../shell/query-state.js";
 import { ForeseenList } from "./foreseen-list.js";
 import { workspaceRadarQuery } from "./queries.js";
@@ -17,7 +18,7 @@ import { SideName } from "./side-name.js";
 
 /** With whom an active workspace would conflict, and in what, before anybody merges. */
 export function ConflictsAhead({ workspace }: { workspace: Workspace }): ReactElement | null {
-  const isActive = workspace.status === "active";
+  const isActive = isAtWork(workspace);
   const radar = useQuery({ ...workspaceRadarQuery(workspace.agent_id), enabled: isActive });
   if (!isActive) return null;
   if (radar.isPending || radar.isError) {

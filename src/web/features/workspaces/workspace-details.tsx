@@ -12,7 +12,7 @@ import { CheckpointError } from "./checkpoint-error.js";
 import { BaseDistance } from "./base-distance.js";
 import { PendingChanges } from "./pending-changes.js";
 import { PushCommands } from "./push-commands.js";
-import { WorkspaceStatus } from "./workspace-status.js";
+import { isAtWork, WorkspaceStatus } from "./workspace-status.js";
 
 const code = "font-mono text-[13px]";
 
@@ -27,7 +27,7 @@ export function WorkspaceDetails({ workspace }: { workspace: Workspace }): React
         )}
         <CheckpointError error={workspace.checkpoint_error} />
         <WorkingDirectory path={workspace.working_directory} />
-        {workspace.workspace_type === "remote" && workspace.status === "active" && (
+        {workspace.workspace_type === "remote" && isAtWork(workspace) && (
           <PushCommands workspace={workspace} />
         )}
         <Details

@@ -10,6 +10,11 @@ const states: Record<Workspace["status"], readonly [Tone, string]> = {
   failed: ["bad", "Failed"],
 };
 
+/** Whether it can be worked in; one whose branch is merged just now can. */
+export function isAtWork({ status }: Pick<Workspace, "status">): boolean {
+  return status === "active" || status === "merging";
+}
+
 export function WorkspaceStatus({ status }: { status: Workspace["status"] }): ReactElement {
   const [tone, text] = states[status];
   return <StatusDot tone={tone}>{text}</StatusDot>;
