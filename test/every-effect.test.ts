@@ -1,8 +1,9 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import type { Workspace } from "#shared/api/workspaces.js";
 import { cloning, withKey } from "./clone.js";
+import { describeFolders } from "./folder-drivers.js";
 import { FragileServer, type When } from "./every-effect.js";
 
 /** An act that is cut off at each of its effects in turn, and what has to be true whenever that was. */
@@ -22,17 +23,22 @@ const fewestEffects = 4;
  */
 const whenOf = (effect: number): When => (effect % 2 === 1 ? "before" : "after");
 
-describe("a server that is killed at every effect of", { timeout: 300_000 }, () => {
+vi.setConfig({ testTimeout: 300_000 });
+
+/** Acts on the folders of workspaces are cut off with each way in which these can be made. */
+describeFolders("a server that is killed at every effect of", (driver) => {
   let server: FragileServer;
   let clones: Awaited<ReturnType<typeof cloning>>;
   beforeAll(async () => {
-    server = await FragileServer.open();
+    server = await FragileServer.open(driver);
     clones = await cloning();
   });
   afterAll(async () => {
     await clones.dispose();
     await server.close();
   });
+  // What is done in the store alone is the same with both.
+  const testOnce = driver === "checkout" ? test : test.skip;
 
   async function atEveryEffect<Subject>({ prepare, act, check }: Act<Subject>): Promise<void> {
     await server.stop();
@@ -85,7 +91,7 @@ describe("a server that is killed at every effect of", { timeout: 300_000 }, () 
       },
     }));
 
-  test("a merge with a conflict", () =>
+  testOnce("a merge with a conflict", () =>
     atEveryEffect({
       prepare: conflicting,
       act: (it, { agent_id }) => it.api.workspaces.createMerge({ params: { agent_id } }),
@@ -93,12 +99,15 @@ describe("a server that is killed at every effect of", { timeout: 300_000 }, () 
         const params = { agent_id };
         await it.api.workspaces.createMerge({ params });
         expect((await it.api.workspaces.createMerge({ params })).data.status).toBe("up_to_date");
+        // Not merging any more.
+        expect((await it.api.workspaces.get({ params })).data.status).toBe("active");
         expect(await it.merges(params)).toHaveLength(1);
         expect(await it.inStore("show", "main:shared.txt")).toBe(text);
       },
-    }));
+    }),
+  );
 
-  test("a revert", () =>
+  testOnce("a revert", () =>
     atEveryEffect({
       prepare: async (it) => {
         const workspace = await conflicting(it);
@@ -115,9 +124,10 @@ describe("a server that is killed at every effect of", { timeout: 300_000 }, () 
         const { data } = await it.api.workspaces.merge({ params });
         expect(data.reverted_by).toBe((await reverts())[0]?.id);
       },
-    }));
+    }),
+  );
 
-  test("putting back what lost", () =>
+  testOnce("putting back what lost", () =>
     atEveryEffect({
       prepare: async (it) => {
         const workspace = await conflicting(it);
@@ -136,7 +146,8 @@ describe("a server that is killed at every effect of", { timeout: 300_000 }, () 
         expect(await restored()).toHaveLength(1);
         expect(await it.inStore("show", "main:shared.txt")).toBe(lost);
       },
-    }));
+    }),
+  );
 
   test("a sync", () =>
     atEveryEffect({
@@ -159,7 +170,7 @@ describe("a server that is killed at every effect of", { timeout: 300_000 }, () 
       },
     }));
 
-  test("a push to a workspace's branch", () =>
+  testOnce("a push to a workspace's branch", () =>
     atEveryEffect({
       prepare: async (it) => {
         const workspace = await it.workspace();
@@ -187,7 +198,8 @@ describe("a server that is killed at every effect of", { timeout: 300_000 }, () 
         expect(text).toBe(`${branch_name}\n`);
         expect((await save(it, workspace)).created).toBe(false);
       },
-    }));
+    }),
+  );
 
   test("archiving", () =>
     atEveryEffect({

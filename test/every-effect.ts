@@ -10,6 +10,7 @@ import { storageIn } from "#server/storage.js";
 import { git } from "./git.js";
 import { clientOf, startBuiltServer, type ServerProcess } from "./server-process.js";
 import { removeDataFolder } from "./data-folder.js";
+import type { FolderDriverName } from "./folder-drivers.js";
 
 /** Whether the server is killed just before something that lasts, or as soon as it was started. */
 export type When = "before" | "after";
@@ -24,12 +25,16 @@ export class FragileServer {
   #server!: ServerProcess;
   #agents = 0;
 
-  private constructor(dataDir: string) {
+  readonly #driver: FolderDriverName;
+
+  private constructor(dataDir: string, driver: FolderDriverName) {
     this.dataDir = dataDir;
+    this.#driver = driver;
   }
 
-  static async open(): Promise<FragileServer> {
-    const it = new FragileServer(await mkdtemp(join(tmpdir(), "omoi-effects-")));
+  /** One that makes folders so. */
+  static async open(driver: FolderDriverName): Promise<FragileServer> {
+    const it = new FragileServer(await mkdtemp(join(tmpdir(), "omoi-effects-")), driver);
     await it.start(0, "before");
     const person = { email: "ann@example.com", password: "correct staple horse" };
     await it.api.auth.register({ body: person });
@@ -45,9 +50,7 @@ export class FragileServer {
   async start(killAt: number, when: When): Promise<void> {
     const env = {
       OMOI_DATA_DIR: this.dataDir,
-      // Overlays of all workspaces are mounted again at each start: with a start for each effect that
-      // would be what takes the time.
-      OMOI_FOLDER_DRIVER: "checkout",
+      OMOI_FOLDER_DRIVER: this.#driver,
       KILL_AT: String(killAt),
       KILL_WHEN: when,
     };
@@ -58,7 +61,8 @@ export class FragileServer {
 
   async stop(): Promise<void> {
     this.#server.process.kill("SIGTERM");
-    expect((await this.#server.ended).code).toBe(0);
+    const { code, stderr } = await this.#server.ended;
+    expect({ code, stderr }).toEqual({ code: 0, stderr: expect.any(String) });
   }
 
   async close(): Promise<void> {
@@ -73,7 +77,8 @@ export class FragileServer {
       await act();
     } catch (error) {
       if (error instanceof ApiError) throw error;
-      expect((await this.#server.ended).signal).toBe("SIGKILL");
+      const { signal, code, stderr } = await this.#server.ended;
+      expect({ signal, code, stderr }).toMatchObject({ signal: "SIGKILL" });
       return true;
     }
     // What comes after the answer is an effect as well.
@@ -152,14 +157,14 @@ export class FragileServer {
     expect(rows.losers.filter((ref) => !refs.has(ref))).toEqual([]);
     const kept = [...refs.keys()].filter((ref) => ref.startsWith("refs/keep/"));
     expect(kept.filter((ref) => !rows.mergeIds.includes(ref.split("/")[2] ?? ""))).toEqual([]);
+    const firstParents = await this.#firstParents();
     for (const workspace of rows.workspaces.filter(({ status }) => status === "active")) {
-      const own = await this.inStore(
-        "rev-list",
-        "--first-parent",
-        workspace.branch_name,
-        `^${workspace.parent_commit}`,
-      );
-      expect(own.split("\n").filter(Boolean)).toEqual(workspace.commits ?? []);
+      const own: string[] = [];
+      let at: string | undefined = workspace.head_commit;
+      for (; at !== undefined && at !== workspace.parent_commit; at = firstParents.get(at)) {
+        own.push(at);
+      }
+      expect([at, own]).toEqual([workspace.parent_commit, workspace.commits ?? []]);
     }
     expect(await filesNamed(this.dataDir, /\.lock$/)).toEqual([]);
   }
@@ -168,6 +173,14 @@ export class FragileServer {
   async nothingIsLeftBehind(): Promise<void> {
     const unfinished = /\.(?:creating|removing|next)-[0-9a-f]{12}$/;
     expect(await filesNamed(this.dataDir, unfinished)).toEqual([]);
+  }
+
+  /** The first parent of each commit, by one git: with one for each workspace that is what took the time. */
+  async #firstParents(): Promise<Map<string, string | undefined>> {
+    const log = await this.inStore("log", "--all", "--format=%H %P");
+    return new Map(
+      log.split("\n").map((line) => line.split(" ").slice(0, 2) as [string, string | undefined]),
+    );
   }
 
   async #rows() {
@@ -219,7 +232,7 @@ export class FragileServer {
 
 /** What is below the folders that a server works in. */
 async function filesNamed(dataDir: string, pattern: RegExp): Promise<string[]> {
-  const folders = ["repositories", "workspaces", "indexes"];
+  const folders = ["repositories", "workspaces", "indexes", "overlays"];
   const found = await Promise.all(
     folders.map((folder) => readdir(join(dataDir, folder), { recursive: true }).catch(() => [])),
   );
