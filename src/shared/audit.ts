@@ -31,6 +31,7 @@ export const auditActions = {
   "project.import_failed": "gave up an import",
   "project.updated": "changed a project",
   "project.upstream_fetched": "fetched from a project's upstream",
+  "project.upstream_fetch_cancelled": "cancelled a fetch from a project's upstream",
   "project.upstream_pushed": "pushed to a project's upstream",
   "project.credential_set": "set the credential for a project's upstream",
   "project.credential_removed": "removed the credential for a project's upstream",

@@ -42,6 +42,7 @@ export const errorCodes = {
   project_not_ready: [409, "The project is not ready"],
   no_upstream: [409, "The project has no upstream"],
   upstream_busy: [409, "The upstream is being used"],
+  nothing_to_cancel: [409, "Nothing is under way that could be cancelled"],
   workspace_exists: [409, "The agent already has a workspace"],
   workspace_missing: [404, "The agent has no workspace"],
   workspace_expired: [410, "The archived workspace is gone"],

@@ -177,6 +177,8 @@ export const projects = pgTable("projects", {
 
 /** What is under way with an upstream: a branch to push, at this commit; or a fetch. */
 export interface UpstreamAct {
+  /** Tells it from one that is begun after it was cancelled. */
+  id: string;
   origin: Origin;
   push: { branch: string; commit: string } | null;
 }

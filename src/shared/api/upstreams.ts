@@ -17,6 +17,15 @@ export const upstreams = {
     params,
     response: project,
   }),
+  cancelFetch: endpoint({
+    method: "DELETE",
+    path: "/api/v1/projects/{project_id}/fetch",
+    access: "project:write",
+    summary: "Cancel the fetch that is under way; what has not come yet is left for the next one",
+    status: 200,
+    params,
+    response: project,
+  }),
   push: endpoint({
     method: "POST",
     path: "/api/v1/projects/{project_id}/push",

@@ -9,11 +9,12 @@ import * as repository from "./repository.js";
 import { projectOf, readProject, type ProjectDeps } from "./project.js";
 import { createProject, updateProject } from "./service.js";
 import { removeCredential, setCredential, trustHostKey } from "./upstream-credential.js";
-import { startFetch, startPush } from "./use-upstream.js";
+import { cancelFetch, startFetch, startPush } from "./use-upstream.js";
 
 export function upstreamHandlers(deps: ProjectDeps): Handlers<typeof upstreams> {
   return {
     fetch: (context, { params }) => startFetch(deps, context, params.project_id),
+    cancelFetch: (context, { params }) => cancelFetch(deps, context, params.project_id),
     push: (context, { params, body }) => startPush(deps, context, params.project_id, body?.branch),
     setCredential: (context, { params, body }) =>
       setCredential(deps, context, params.project_id, body),

@@ -24,6 +24,22 @@ export async function updateUpstream(
   await tx.update(upstreams).set(changes).where(eq(upstreams.project_id, projectId));
 }
 
+/** As `updateUpstream`, while the act is under way; false where it was cancelled. */
+export async function updateAct(
+  tx: Queryable,
+  projectId: string,
+  act: UpstreamAct,
+  changes: Parameters<typeof updateUpstream>[2],
+): Promise<boolean> {
+  const isStill = sql`${upstreams.act} ->> 'id' = ${act.id}`;
+  const rows = await tx
+    .update(upstreams)
+    .set(changes)
+    .where(and(eq(upstreams.project_id, projectId), isStill))
+    .returning({ id: upstreams.project_id });
+  return rows.length > 0;
+}
+
 /** Notes that something is under way; false where something is already. */
 export async function beginAct(
   tx: Queryable,
@@ -34,6 +50,16 @@ export async function beginAct(
     .update(upstreams)
     .set({ status: act.push === null ? "fetching" : "pushing", progress: 0, error: null, act })
     .where(and(eq(upstreams.project_id, projectId), inArray(upstreams.status, ["idle", "failed"])))
+    .returning({ id: upstreams.project_id });
+  return rows.length > 0;
+}
+
+/** Ends the fetch that is under way, or waits to be; false where none does. */
+export async function endFetch(tx: Queryable, projectId: string): Promise<boolean> {
+  const rows = await tx
+    .update(upstreams)
+    .set({ status: "idle", progress: 0, error: null, act: null })
+    .where(and(eq(upstreams.project_id, projectId), eq(upstreams.status, "fetching")))
     .returning({ id: upstreams.project_id });
   return rows.length > 0;
 }

@@ -239,6 +239,7 @@ describe("the upstream of a project", () => {
     expect(empty.upstream).toBeNull();
     for (const call of [
       () => owner.api.upstreams.fetch({ params: at(empty) }),
+      () => owner.api.upstreams.cancelFetch({ params: at(empty) }),
       () => owner.api.upstreams.push({ params: at(empty) }),
       () => owner.api.upstreams.trustHostKey({ params: at(empty), body: { host_key: null } }),
       () => owner.api.upstreams.removeCredential({ params: at(empty) }),
@@ -250,6 +251,46 @@ describe("the upstream of a project", () => {
     ]) {
       await refusal(call(), 409, "no_upstream");
     }
+  });
+
+  test("a fetch is cancelled, in whatever process it goes on, and leaves nothing behind", async () => {
+    const project = await imported();
+    const tip = await inStore(app, project, "rev-parse", "main");
+    await commitSource(source, { "later.txt": "1\n" });
+    const other = await app.sibling();
+    for (const through of [app, other]) {
+      let reached = (): void => undefined;
+      const there = new Promise<void>((resolve) => (reached = resolve));
+      upstream.gate = async ({ method }) => {
+        if (method !== "POST") return;
+        reached();
+        await new Promise(() => undefined);
+      };
+      await owner.api.upstreams.fetch({ params: at(project) });
+      await there;
+      const api = through.client(owner.token);
+      const { status, data } = await api.upstreams.cancelFetch({ params: at(project) });
+      expect([status, data.upstream?.status, data.upstream?.error]).toEqual([200, "idle", null]);
+      await refusal(api.upstreams.cancelFetch({ params: at(project) }), 409, "nothing_to_cancel");
+      const folder = join(storeOf(app, project), "..");
+      await expect
+        .poll(async () => (await readdir(folder)).filter((name) => name.includes(".fetching-")), {
+          timeout: 20_000,
+        })
+        .toEqual([]);
+      expect(await inStore(app, project, "rev-parse", "main")).toBe(tip);
+    }
+    await other.close();
+    upstream.gate = async () => undefined;
+    const after = await fetched(project);
+    expect(after.upstream).toMatchObject({ status: "idle", last_fetch: { updated: ["main"] } });
+    const { data: events } = await owner.api.audit.list({ params: { org_id: orgId }, query: {} });
+    const told = events.filter(({ target }) => target.id === project.id);
+    expect(told.slice(0, 3).map(({ action }) => action)).toEqual([
+      "project.upstream_fetched",
+      "project.upstream_fetch_cancelled",
+      "project.upstream_fetch_cancelled",
+    ]);
   });
 
   test("an agent, which commits, may neither fetch nor push", async () => {

@@ -2,6 +2,7 @@
 import { sql } from "drizzle-orm";
 import type { Project } from "#shared/api/projects.js";
 import { originOf } from "../../db/audit.js";
+import { newId } from "../../db/columns.js";
 import type { UpstreamAct } from "../../db/tables.js";
 import { AppError, invalidField } from "../../errors.js";
 import { pushBranch } from "../../git/push-repository.js";
@@ -33,7 +34,7 @@ export async function startFetch(
       if (!(await repository.beginImportAgain(tx, id))) throw busy();
       return true;
     }
-    await begin(tx, id, { origin: originOf(context), push: null });
+    await begin(tx, id, { id: newId(), origin: originOf(context), push: null });
     return false;
   });
   await deps.jobs.send(isImport ? "import-project" : "use-upstream", ids);
@@ -61,9 +62,29 @@ export async function startPush(
   const commit = await resolveCommit(store, `refs/heads/${branch}`);
   if (commit === null) throw invalidField("branch", `names no branch: ${branch}`, "unknown_id");
   await context.tx(async (tx) => {
-    await begin(tx, id, { origin: originOf(context), push: { branch, commit } });
+    await begin(tx, id, { id: newId(), origin: originOf(context), push: { branch, commit } });
   });
   await deps.jobs.send("use-upstream", { org_id: context.orgId, project_id: id });
+  return readProject(deps, context, id);
+}
+
+/**
+ * Cancels the fetch that is under way, wherever it is; branches that it has moved already stay so, as they
+ * would after any fetch. A push is not cancelled: nobody could say what of it had arrived.
+ * @throws AppError 404; 409 `no_upstream`, `nothing_to_cancel`
+ */
+export async function cancelFetch(
+  deps: ProjectDeps,
+  context: OrgContext,
+  id: string,
+): Promise<Project> {
+  await context.change(async (tx, tell) => {
+    const { name } = await requireUpstream(tx, id);
+    if (!(await upstreams.endFetch(tx, id))) {
+      throw new AppError("nothing_to_cancel", "No fetch is under way; it may just have ended.");
+    }
+    tell({ action: "project.upstream_fetch_cancelled", target: { type: "project", id, name } });
+  });
   return readProject(deps, context, id);
 }
 
@@ -97,11 +118,18 @@ export async function runUpstream(
     if (act === null || project?.status !== "ready" || project.import_url === null) return;
     const url = project.import_url;
     const progress = progressWriter((percent) =>
-      deps.db.tenant(orgId, (tx) => upstreams.updateUpstream(tx, id, { progress: percent })),
+      deps.db.tenant(orgId, async (tx) => {
+        await upstreams.updateAct(tx, id, act, { progress: percent });
+      }),
     );
+    const cancelling = watchForCancelling(deps, ids, act);
     try {
       const access = await accessUpstream(deps, { ...ids, url });
-      const options = { ...access, signal, onProgress: progress.onProgress };
+      const options = {
+        ...access,
+        signal: AbortSignal.any([signal, cancelling.signal]),
+        onProgress: progress.onProgress,
+      };
       if (act.push === null) {
         const report = await fetchProject(deps, { ...ids, url }, project.upstream, options);
         await progress.settled();
@@ -116,13 +144,37 @@ export async function runUpstream(
       // Stopping: the next start takes it up again.
       if (signal.aborted) throw error;
       await progress.settled();
+      if (cancelling.signal.aborted) return;
       const what = act.push === null ? "fetch" : "push";
       const sentence = sentenceOf(deps, id, what, error);
       await deps.db.tenant(orgId, (tx) =>
-        upstreams.updateUpstream(tx, id, { status: "failed", error: sentence, act: null }),
+        upstreams.updateAct(tx, id, act, { status: "failed", error: sentence, act: null }),
       );
+    } finally {
+      cancelling.end();
     }
   });
+}
+
+/** A signal that is aborted when the act is not what the row says any more, by whatever process. */
+function watchForCancelling(
+  { db }: ProjectDeps,
+  { org_id, project_id: id }: { org_id: string; project_id: string },
+  act: UpstreamAct,
+): { signal: AbortSignal; end(): void } {
+  const controller = new AbortController();
+  const look = async (): Promise<void> => {
+    const now = await db.tenant(org_id, (tx) => upstreams.findAct(tx, id));
+    if (now?.id !== act.id) controller.abort();
+  };
+  // Null: something may have been missed.
+  const end = db.changes.subscribe((change) => {
+    if (change !== null && (change.table !== "upstreams" || change.id !== id)) return;
+    look().catch(() => {});
+  });
+  // It may have been before anybody listened.
+  look().catch(() => {});
+  return { signal: controller.signal, end };
 }
 
 /** What goes out was let in before. */
@@ -136,12 +188,13 @@ async function finishFetch(
   deps: ProjectDeps,
   { org_id, project_id: id }: { org_id: string; project_id: string },
   name: string,
-  { origin }: UpstreamAct,
+  act: UpstreamAct,
   report: Awaited<ReturnType<typeof fetchProject>>,
 ): Promise<void> {
-  await deps.db.change(org_id, origin, async (tx, tell) => {
+  await deps.db.change(org_id, act.origin, async (tx, tell) => {
     const fetched_at = sql`clock_timestamp()`;
-    await upstreams.updateUpstream(tx, id, { ...done, fetched_at, last_fetch: report });
+    const finished = { ...done, fetched_at, last_fetch: report };
+    if (!(await upstreams.updateAct(tx, id, act, finished))) return;
     if (!(await repository.findProject(tx, id))) return;
     const moved = [...report.created, ...report.updated];
     tell({

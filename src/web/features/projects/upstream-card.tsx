@@ -36,6 +36,12 @@ export function UpstreamCard({ project, upstream, refusal }: UpstreamCardProps):
     refresh: [projectsKey],
     toastErrors: true,
   });
+  const cancelling = useAction({
+    run: (_: undefined) => client.upstreams.cancelFetch({ params }),
+    refresh: [projectsKey],
+    say: () => "The fetch is cancelled",
+    toastErrors: true,
+  });
   const busy = isUnderWay(project) ? "Wait until what is under way has ended." : undefined;
   const mayWrite = refusal("project:write");
   const isImported = project.status === "ready";
@@ -68,7 +74,16 @@ export function UpstreamCard({ project, upstream, refusal }: UpstreamCardProps):
           </Alert>
         )}
         {upstream.status === "fetching" && (
-          <UnderWay label="Fetching" percent={upstream.progress} />
+          <UnderWay label="Fetching" percent={upstream.progress}>
+            <Button
+              size="sm"
+              pending={cancelling.pending}
+              disabledReason={mayWrite}
+              onClick={() => cancelling.submit(undefined)}
+            >
+              Cancel
+            </Button>
+          </UnderWay>
         )}
         {upstream.status === "pushing" && <UnderWay label="Pushing" percent={upstream.progress} />}
         <Details
@@ -104,13 +119,24 @@ export function UpstreamCard({ project, upstream, refusal }: UpstreamCardProps):
   );
 }
 
-function UnderWay({ label, percent }: { label: string; percent: number }): ReactElement {
+function UnderWay({
+  label,
+  percent,
+  children,
+}: {
+  label: string;
+  percent: number;
+  children?: ReactNode;
+}): ReactElement {
   return (
-    <div className="flex flex-col gap-1">
-      <span className="text-[13px] text-muted tabular-nums">
-        {label} {percent} %
-      </span>
-      <Progress label={label} percent={percent} />
+    <div className="flex flex-wrap items-end gap-x-4 gap-y-2">
+      <div className="flex min-w-48 flex-1 flex-col gap-1">
+        <span className="text-[13px] text-muted tabular-nums">
+          {label} {percent} %
+        </span>
+        <Progress label={label} percent={percent} />
+      </div>
+      {children}
     </div>
   );
 }
