@@ -404,9 +404,10 @@ export const workspaces = {
     method: "GET",
     path: "/api/v1/agents/{agent_id}/workspace/merges",
     access: "agent:workspace:read",
-    summary: "The workspace's merges, newest first",
+    summary: "The workspace's merges, newest first; all, or what was made from one of them",
     params: agentParams,
-    query: page,
+    /** The reverts and restores of this merge. */
+    query: page.extend({ of_merge: id.optional() }),
     response: z.array(merge),
   }),
   merge: endpoint({

@@ -33,9 +33,10 @@ function mergeOf(row: ShownRow): Merge & { id: string } {
   };
 }
 
+/** A workspace's merges, newest first; with `ofMerge`, those that undo that one or a part of it. */
 export async function listMerges(
   tx: Queryable,
-  agentId: string,
+  { agentId, ofMerge }: { agentId: string; ofMerge?: string | undefined },
   after: readonly string[] | null,
   limit: number,
 ): Promise<(Merge & { id: string })[]> {
@@ -46,6 +47,7 @@ export async function listMerges(
       and(
         eq(merges.agent_id, agentId),
         eq(merges.state, "done"),
+        ofMerge === undefined ? undefined : eq(merges.of_merge, ofMerge),
         after === null
           ? undefined
           : sql`(${merges.created_at}, ${merges.id}) < (${after[0]}::timestamptz, ${after[1]}::uuid)`,

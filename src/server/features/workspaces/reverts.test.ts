@@ -240,6 +240,12 @@ describe("restoring the other version", () => {
     const { status, data } = await restore(made, ["f"]);
     expect(status).toBe(201);
     expect(data).toMatchObject({ kind: "restore", of_merge: made.merge.id, status: "clean" });
+    // It is found from the merge, and nothing that came of others.
+    const { agent_id } = made.params;
+    const madeFrom = async (of_merge: string) =>
+      (await owner.api.workspaces.merges({ params: { agent_id }, query: { of_merge } })).data;
+    expect((await madeFrom(made.merge.id as string)).map(({ id }) => id)).toEqual([data.id]);
+    expect(await madeFrom(data.id as string)).toEqual([]);
     expect(await inStore(app, project, "log", "-1", "--format=%P|%s", "main")).toBe(
       `${before}|Restore the other version of f`,
     );

@@ -102,7 +102,8 @@ export function workspaceHandlers(
       const after = query.cursor === undefined ? null : decodeCursor(query.cursor, 2);
       const rows = await tx(async (db) => {
         await requireWorkspace(db, params.agent_id);
-        return merges.listMerges(db, params.agent_id, after, query.limit + 1);
+        const which = { agentId: params.agent_id, ofMerge: query.of_merge };
+        return merges.listMerges(db, which, after, query.limit + 1);
       });
       return pageOf(rows, query.limit, (last) => [last.created_at, last.id], request, reply);
     },

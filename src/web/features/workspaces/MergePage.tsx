@@ -17,7 +17,7 @@ import { QueryError } from "../shell/query-state.js";
 import { mergeRows } from "./conflicts-tab.js";
 import { useWorkspaceCrumbs } from "./crumbs.js";
 import { MergeLink } from "./merge-link.js";
-import { mergeQuery } from "./queries.js";
+import { mergeQuery, mergesOfQuery } from "./queries.js";
 import { actLabels } from "./resolution-labels.js";
 import { ResolutionList } from "./resolution-list.js";
 
@@ -27,6 +27,7 @@ export function MergePage(): ReactElement {
   const { agentId, mergeId } = route.useParams();
   const navigate = useNavigate();
   const merge = useQuery(mergeQuery(agentId, mergeId));
+  const madeFrom = useQuery(mergesOfQuery(agentId, mergeId));
   const { data: agent } = useQuery(agentQuery(agentId));
   const refusal = useRefusal(agent?.organization_id);
   const crumbs = [
@@ -75,7 +76,7 @@ export function MergePage(): ReactElement {
           rows={{
             ...(sha === null ? {} : { [actLabels[data.kind]]: <CommitId sha={sha} /> }),
             ...rows,
-            ...chainRows(agentId, data),
+            ...chainRows(agentId, data, madeFrom.data ?? []),
           }}
         />
       </Card>
@@ -106,8 +107,26 @@ function undoReason({ kind, reverted_by }: Merge): string | undefined {
 
 const ofLabels = { merge: "", sync: "", revert: "Reverts", restore: "Restores from" } as const;
 
-/** What it undoes, and what undid it. */
-function chainRows(agentId: string, { kind, of_merge, reverted_by }: Merge): Rows {
+/** What it undoes, what undid it, and all else that was made from it. */
+function chainRows(
+  agentId: string,
+  { kind, of_merge, reverted_by }: Merge,
+  madeFrom: readonly Merge[],
+): Rows {
+  const linksTo = (which: Merge["kind"]): Rows[string] | null => {
+    const ids = madeFrom.flatMap((one) =>
+      one.kind === which && one.id !== null && one.id !== reverted_by ? [one.id] : [],
+    );
+    if (ids.length === 0) return null;
+    return (
+      <span className="flex flex-col gap-1">
+        {ids.map((one) => (
+          <MergeLink key={one} agentId={agentId} mergeId={one} />
+        ))}
+      </span>
+    );
+  };
+  const [restores, reverts] = [linksTo("restore"), linksTo("revert")];
   return {
     ...(of_merge === null
       ? {}
@@ -115,5 +134,8 @@ function chainRows(agentId: string, { kind, of_merge, reverted_by }: Merge): Row
     ...(reverted_by === null
       ? {}
       : { "Reverted by": <MergeLink agentId={agentId} mergeId={reverted_by} /> }),
+    // Their own reverts took them back.
+    ...(reverts === null ? {} : { "Reverted before": reverts }),
+    ...(restores === null ? {} : { "Restored from it": restores }),
   };
 }

@@ -73,6 +73,19 @@ export const mergePagesQuery = (agentId: string) =>
     getNextPageParam: ({ next }) => next,
   });
 
+/** The reverts and restores that were made from a merge, the newest first: as many as a page shows. */
+export const mergesOfQuery = (agentId: string, mergeId: string) =>
+  queryOptions({
+    queryKey: [...workspacesKey, agentId, "merges-of", mergeId],
+    queryFn: async ({ signal }) =>
+      (
+        await client.workspaces.merges(
+          { params: { agent_id: agentId }, query: { of_merge: mergeId } },
+          { signal },
+        )
+      ).data,
+  });
+
 export const mergeQuery = (agentId: string, mergeId: string) =>
   queryOptions({
     queryKey: [...workspacesKey, agentId, "merge", mergeId],
