@@ -49,7 +49,7 @@ export function ConflictCard(props: ConflictCardProps): ReactElement {
       aria-label={`Conflict in ${paths.map(visible).join(", ")}`}
       className="min-w-0 scroll-mt-18 rounded-lg border border-line bg-surface shadow-raised"
     >
-      <header className="sticky top-14 z-10 flex flex-wrap items-start justify-between gap-x-4 gap-y-2 rounded-t-lg border-b border-line bg-surface px-4 py-2.5">
+      <header className="sticky top-14 z-10 flex flex-wrap items-center justify-between gap-x-4 gap-y-2 rounded-t-lg border-b border-line bg-surface px-4 py-2.5">
         <h3 className="flex min-w-0 flex-col font-mono text-[13px] font-semibold">
           {paths.map((path) => (
             <span key={path} className="leading-6 [&>button]:align-middle">

@@ -69,7 +69,10 @@ function BranchName({ branch }: { branch: Branch }): ReactElement {
       {branch.agent_id === null ? (
         name
       ) : (
-        <Link {...paths.workspace(branch.agent_id)} className="text-accent-ink hover:underline">
+        <Link
+          {...paths.workspace(branch.agent_id)}
+          className="inline-flex min-h-6 items-center text-accent-ink hover:underline"
+        >
           {name}
         </Link>
       )}

@@ -23,7 +23,9 @@ export function DiskUsageCard({ orgId }: { orgId: string }): ReactElement {
         <p className="text-muted">Nothing takes up the disk yet: there is no project.</p>
       ) : (
         <div className="flex flex-col gap-3">
-          <ProjectTable usage={usage.data} />
+          <div className="-mx-4 -mt-4">
+            <ProjectTable usage={usage.data} />
+          </div>
           <p className="text-muted">
             Shared files are those of a commit that several workspaces began with; each workspace
             adds what it changed. Measured <Time value={usage.data.measured_at} /> or later.
