@@ -43,6 +43,10 @@ export class FragileServer {
     const { data: org } = await it.api.organizations.create({ body: { name: "Effects" } });
     const body = { organization_id: org.id, name: "Site" };
     it.project = (await it.api.projects.create({ body })).data;
+    // However long it takes, nothing else is done with the workspaces meanwhile.
+    await it.#asOwner((database) =>
+      database.query("alter table workspaces alter checkpoint_interval_minutes set default null"),
+    );
     return it;
   }
 
@@ -183,16 +187,21 @@ export class FragileServer {
     );
   }
 
-  async #rows() {
-    const database = new pg.Client({
-      host: join(this.dataDir, "postgres"),
-      port: 5432,
-      user: "postgres",
-    });
+  async #asOwner<Result>(work: (database: pg.Client) => Promise<Result>): Promise<Result> {
+    const host = join(this.dataDir, "postgres");
+    const database = new pg.Client({ host, port: 5432, user: "postgres" });
     await database.connect();
-    const read = async <Row extends pg.QueryResultRow>(text: string): Promise<Row[]> =>
-      (await database.query<Row>(text)).rows;
     try {
+      return await work(database);
+    } finally {
+      await database.end();
+    }
+  }
+
+  #rows() {
+    return this.#asOwner(async (database) => {
+      const read = async <Row extends pg.QueryResultRow>(text: string): Promise<Row[]> =>
+        (await database.query<Row>(text)).rows;
       return {
         pending: await read(
           `select commit_sha from workspace_commits where state <> 'recorded'
@@ -224,9 +233,7 @@ export class FragileServer {
           )
         ).map(({ ref }) => ref),
       };
-    } finally {
-      await database.end();
-    }
+    });
   }
 }
 

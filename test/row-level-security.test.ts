@@ -36,7 +36,12 @@ describe("row-level security", () => {
         { timeout: 15_000, interval: 100 },
       );
       await owner.api.usage.disk({ params: { org_id: project.organization_id } });
-      // A push under way.
+      // A merge and a push under way.
+      await asOperator(
+        app,
+        `insert into merges_under_way (id, org_id, agent_id, until) values ($1, $2, $3, now())`,
+        [randomUUID(), project.organization_id, workspace.agent_id],
+      );
       await asOperator(
         app,
         `insert into pending_pushes (id, org_id, project_id, ref, new_sha, origin)

@@ -27,6 +27,7 @@ async function main(): Promise<void> {
     for (const close of closers.toReversed()) await close();
   };
 
+  let port = config.port;
   try {
     // While the database is opened: trying what holds here takes some tenths of a second.
     const opening = openSandbox(config);
@@ -44,7 +45,6 @@ async function main(): Promise<void> {
       opening,
     ]);
     if (sandbox.report.reason !== null) log.warn(sandbox.report.reason);
-    let port = config.port;
     const app = await buildApp({
       config,
       db,
@@ -59,7 +59,6 @@ async function main(): Promise<void> {
     await listen(app, config);
     const address = app.server.address();
     if (address !== null && typeof address === "object") port = address.port;
-    process.stdout.write(`Omoi is ready: ${publicUrlOf(config, port)}\n`);
   } catch (error) {
     await stop().catch(() => {});
     throw error;
@@ -82,6 +81,8 @@ async function main(): Promise<void> {
   };
   process.on("SIGTERM", () => end("SIGTERM"));
   process.on("SIGINT", () => end("SIGINT"));
+  // Whoever reads this may end it at once.
+  process.stdout.write(`Omoi is ready: ${publicUrlOf(config, port)}\n`);
 }
 
 function databaseAddress(
