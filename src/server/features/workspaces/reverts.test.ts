@@ -244,7 +244,7 @@ describe("restoring the other version", () => {
     const { agent_id } = made.params;
     const madeFrom = async (of_merge: string) =>
       (await owner.api.workspaces.merges({ params: { agent_id }, query: { of_merge } })).data;
-    expect((await madeFrom(made.merge.id as string)).map(({ id }) => id)).toEqual([data.id]);
+    expect((await madeFrom(made.merge.id)).map(({ id }) => id)).toEqual([data.id]);
     expect(await madeFrom(data.id as string)).toEqual([]);
     expect(await inStore(app, project, "log", "-1", "--format=%P|%s", "main")).toBe(
       `${before}|Restore the other version of f`,
