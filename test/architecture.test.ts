@@ -35,6 +35,7 @@ test.each([
   ["src/shared/api/b.ts", "node:fs"],
   ["src/web/features/agents/c.tsx", "#server/errors.js"],
   ["src/web/features/agents/d.tsx", "node:path"],
+  ["src/web/features/agents/o.tsx", "#shared/api/agents.js"],
   ["src/web/ui/e.tsx", "#shared/errors.js"],
   ["src/web/ui/f.tsx", "../features/agents/queries.js"],
   ["src/server/http/g.ts", "../../web/api.js"],
@@ -54,7 +55,7 @@ test.each([
   ["src/server/features/agents/m.ts", "#shared/api/agents.js"],
   ["src/server/features/agents/n.ts", "../../git/repository.js"],
   ["src/server/git/run.ts", "node:child_process"],
-  ["src/web/features/agents/o.tsx", "#shared/api/agents.js"],
+  ["src/web/features/agents/p.tsx", "#shared/permissions.js"],
 ])("in %s the import of %s is allowed", async (path, specifier) => {
   expect(await lint(path, specifier)).not.toContain("no-restricted-imports");
 });

@@ -1,6 +1,6 @@
 import type { z } from "zod";
 import calls from "virtual:calls";
-import { type Answer, ApiError, clientOf } from "#shared/api/call.js";
+import { type Answer, ApiError, clientOf } from "#shared/call.js";
 import type { Endpoint } from "#shared/api/endpoint.js";
 import type { FieldError } from "#shared/errors.js";
 import { type Call, rulesOf } from "./contract.js";

@@ -1,4 +1,4 @@
-import type { Answer } from "#shared/api/call.js";
+import type { Answer } from "#shared/call.js";
 
 const tags = new WeakMap<object, string>();
 

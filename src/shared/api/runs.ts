@@ -1,17 +1,10 @@
 import { z } from "zod";
+import { runStatuses } from "../run-statuses.js";
+import { variableNameRules } from "../variable-name.js";
 import { endpoint } from "./endpoint.js";
 import { boolean, id, page, timestamp } from "./fields.js";
 
-export const runStatus = z.enum([
-  "queued",
-  "running",
-  "succeeded",
-  "failed",
-  "stopped",
-  "timed_out",
-  "lost",
-  "quota_exceeded",
-]);
+const runStatus = z.enum(runStatuses);
 
 /** What a managed run may use at most; null: no limit of its own. */
 export const runLimits = z.strictObject({
@@ -82,11 +75,11 @@ const argument = z
   .refine((text) => !text.includes("\u0000"), "must not contain NUL");
 
 /** The name of a variable of a run's environment. */
-export const variableName = z
+const variableName = z
   .string()
-  .max(255, "must be at most 255 characters")
-  .regex(/^[A-Za-z_][A-Za-z0-9_]*$/, "must be a name of A-Z, a-z, 0-9 and _")
-  .regex(/^(?!OMOI_)/, "begins with OMOI_, which Omoi sets itself");
+  .max(...variableNameRules.length)
+  .regex(...variableNameRules.letters)
+  .regex(...variableNameRules.prefix);
 
 const env = z
   .record(

@@ -1,10 +1,10 @@
 import type { ReactElement, ReactNode } from "react";
 import { Button } from "./button.js";
 
-/** Grey bars where rows will be. */
+/** Grey bars where rows will be. What lies below them waits for them (styles.css). */
 export function Skeleton({ rows = 3 }: { rows?: number }): ReactElement {
   return (
-    <output className="flex flex-col gap-3">
+    <output data-loading="" className="flex flex-col gap-3">
       <span className="sr-only">Loading…</span>
       {Array.from({ length: rows }, (_, row) => (
         <div key={row} aria-hidden="true" className="h-20 animate-pulse rounded-lg bg-sunken" />

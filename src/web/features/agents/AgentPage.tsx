@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
 import type { ReactElement } from "react";
-import { runStatus } from "#shared/api/runs.js";
+import { runStatuses } from "#shared/run-statuses.js";
 import { useNewDialog } from "../../dialog-search.js";
 import { paths } from "../../paths.js";
 import { Button, buttonClass } from "../../ui/button.js";
@@ -108,7 +108,7 @@ export function AgentPage(): ReactElement {
               onChange={(value) => look({ sort: search.sort, ...runSearchOf({ run: value }) })}
               options={[
                 { value: "", label: "Any status" },
-                ...runStatus.options.map((value) => ({ value, label: statusName(value) })),
+                ...runStatuses.map((value) => ({ value, label: statusName(value) })),
               ]}
             />
           </div>

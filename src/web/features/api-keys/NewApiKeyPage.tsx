@@ -12,6 +12,7 @@ import { Form } from "../../ui/form.js";
 import { CrumbLink } from "../shell/crumb-link.js";
 import { Page } from "../../ui/page.js";
 import { RadioList } from "../../ui/radio.js";
+import { Skeleton } from "../../ui/states.js";
 import { SelectField } from "../../ui/select.js";
 import { useCurrentOrganization } from "../organizations/current.js";
 import { PermissionPicker } from "../organizations/permission-picker.js";
@@ -50,7 +51,7 @@ const blank: Values = {
 
 export function NewApiKeyPage(): ReactElement {
   const navigate = useNavigate();
-  const { organization: current, organizations } = useCurrentOrganization();
+  const { organization: current, organizations, isPending } = useCurrentOrganization();
   const organizationOf = (chosen: string): OrganizationItem | undefined =>
     organizations.find(({ id }) => id === chosen) ?? current;
   const form = useForm({
@@ -103,95 +104,99 @@ export function NewApiKeyPage(): ReactElement {
       description="A key acts as you or as an agent, within its scope, and never does more than you may."
     >
       <Card>
-        <Form label="Generate New API Key" {...form.props} className="gap-5">
-          <TextField label="Name" placeholder="CI/CD Integration" {...form.field("name")} />
-          <TextField label="Description" optional {...form.field("description")} />
-          <RadioList
-            legend="Scope"
-            value={scope}
-            onChange={(next) => form.set({ scope: next })}
-            options={[
-              {
-                value: "full",
-                label: "Full Access (*:*)",
-                hint: "All that you may do, in every organization.",
-              },
-              ...(organization === undefined
-                ? []
-                : [
-                    {
-                      value: "organization" as const,
-                      label: "Organization Scope",
-                      hint: "One organization, and of that as much as you choose.",
-                      children: (
-                        <div className="flex flex-col gap-4">
-                          <SelectField
-                            label="Organization"
-                            name="organization_id"
-                            value={organization.id}
-                            options={organizations.map(({ id, slug }) => ({
-                              value: id,
-                              label: slug,
-                            }))}
-                            onChange={(id) => form.set({ organization_id: id, agent_id: null })}
-                            error={form.errorOf("organization_id")}
-                          />
-                          <ActingAsField
-                            organizationId={organization.id}
-                            value={values.agent_id}
-                            onChange={(id) => form.set({ agent_id: id })}
-                            refusal={refusal}
-                            error={form.errorOf("agent_id")}
-                          />
-                          <PermissionPicker
-                            value={values.permissions}
-                            onChange={(permissions) => form.set({ permissions })}
-                            refusal={refusal}
-                            error={
-                              scopesError && values.permissions?.length === 0
-                                ? "choose at least one permission"
-                                : scopesError
-                            }
-                            all={{
-                              hint:
-                                values.agent_id === null
-                                  ? "Everything you may do in the organization, now and later."
-                                  : "Everything that the agent's role lets it do, now and later.",
-                            }}
-                          />
-                        </div>
-                      ),
-                    },
-                  ]),
-            ]}
-          />
-          <ExpirationField
-            value={values.expiration}
-            onChange={(expiration) => form.set({ expiration })}
-            error={form.errorOf("expires_at", "expires_in_days")}
-          />
-          <details>
-            <summary className="cursor-pointer text-[13px] font-medium">More</summary>
-            <div className="mt-4 flex flex-col gap-4">
-              <LimitsFields
-                value={values.limits}
-                onChange={(limits) => form.set({ limits })}
-                errors={{
-                  networks: form.errorOf("allowed_ips"),
-                  perMinute: form.errorOf("rate_limit_per_minute"),
-                }}
-              />
+        {isPending ? (
+          <Skeleton />
+        ) : (
+          <Form label="Generate New API Key" {...form.props} className="gap-5">
+            <TextField label="Name" placeholder="CI/CD Integration" {...form.field("name")} />
+            <TextField label="Description" optional {...form.field("description")} />
+            <RadioList
+              legend="Scope"
+              value={scope}
+              onChange={(next) => form.set({ scope: next })}
+              options={[
+                {
+                  value: "full",
+                  label: "Full Access (*:*)",
+                  hint: "All that you may do, in every organization.",
+                },
+                ...(organization === undefined
+                  ? []
+                  : [
+                      {
+                        value: "organization" as const,
+                        label: "Organization Scope",
+                        hint: "One organization, and of that as much as you choose.",
+                        children: (
+                          <div className="flex flex-col gap-4">
+                            <SelectField
+                              label="Organization"
+                              name="organization_id"
+                              value={organization.id}
+                              options={organizations.map(({ id, slug }) => ({
+                                value: id,
+                                label: slug,
+                              }))}
+                              onChange={(id) => form.set({ organization_id: id, agent_id: null })}
+                              error={form.errorOf("organization_id")}
+                            />
+                            <ActingAsField
+                              organizationId={organization.id}
+                              value={values.agent_id}
+                              onChange={(id) => form.set({ agent_id: id })}
+                              refusal={refusal}
+                              error={form.errorOf("agent_id")}
+                            />
+                            <PermissionPicker
+                              value={values.permissions}
+                              onChange={(permissions) => form.set({ permissions })}
+                              refusal={refusal}
+                              error={
+                                scopesError && values.permissions?.length === 0
+                                  ? "choose at least one permission"
+                                  : scopesError
+                              }
+                              all={{
+                                hint:
+                                  values.agent_id === null
+                                    ? "Everything you may do in the organization, now and later."
+                                    : "Everything that the agent's role lets it do, now and later.",
+                              }}
+                            />
+                          </div>
+                        ),
+                      },
+                    ]),
+              ]}
+            />
+            <ExpirationField
+              value={values.expiration}
+              onChange={(expiration) => form.set({ expiration })}
+              error={form.errorOf("expires_at", "expires_in_days")}
+            />
+            <details>
+              <summary className="cursor-pointer text-[13px] font-medium">More</summary>
+              <div className="mt-4 flex flex-col gap-4">
+                <LimitsFields
+                  value={values.limits}
+                  onChange={(limits) => form.set({ limits })}
+                  errors={{
+                    networks: form.errorOf("allowed_ips"),
+                    perMinute: form.errorOf("rate_limit_per_minute"),
+                  }}
+                />
+              </div>
+            </details>
+            <div className="flex justify-end gap-2">
+              <Link {...paths.apiKeys()} className={buttonClass()}>
+                Cancel
+              </Link>
+              <Button type="submit" variant="primary" pending={form.pending}>
+                Generate Key
+              </Button>
             </div>
-          </details>
-          <div className="flex justify-end gap-2">
-            <Link {...paths.apiKeys()} className={buttonClass()}>
-              Cancel
-            </Link>
-            <Button type="submit" variant="primary" pending={form.pending}>
-              Generate Key
-            </Button>
-          </div>
-        </Form>
+          </Form>
+        )}
       </Card>
     </Page>
   );

@@ -1,6 +1,6 @@
 import type { PublicKeyCredentialCreationOptionsJSON } from "@simplewebauthn/browser";
 import type { Passkey } from "#shared/api/passkeys.js";
-import type { Answer } from "#shared/api/call.js";
+import type { Answer } from "#shared/call.js";
 import { client, failure } from "../../api.js";
 
 /** Loaded when somebody uses a passkey. */

@@ -37,8 +37,8 @@ function PlainPatch({ patch }: { patch: string }): ReactElement {
   const text = visibleLines(patch.slice(patch.indexOf("@@ ")));
   return (
     <pre
-      className="overflow-hidden px-3 font-mono text-xs leading-5 break-all whitespace-pre-wrap text-muted [content-visibility:auto]"
-      style={{ containIntrinsicSize: `auto ${text.split("\n").length * 20}px` }}
+      className="overflow-hidden px-3 font-mono text-xs leading-[1.6] break-all whitespace-pre-wrap text-muted [content-visibility:auto]"
+      style={{ containIntrinsicSize: `auto ${text.split("\n").length * 19.2}px` }}
     >
       {text}
     </pre>

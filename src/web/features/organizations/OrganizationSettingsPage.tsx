@@ -3,7 +3,7 @@ import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import { type OrganizationTab, paths } from "../../paths.js";
 import { CrumbLink } from "../shell/crumb-link.js";
-import { Page } from "../../ui/page.js";
+import { Page, UnknownCrumb } from "../../ui/page.js";
 import { PlainText } from "../../ui/plain-text.js";
 import { Skeleton } from "../../ui/states.js";
 import { Tabs } from "../../ui/tabs.js";
@@ -34,6 +34,7 @@ export function OrganizationSettingsPage(): ReactElement {
           <CrumbLink key="organizations" {...paths.organizations()}>
             Organizations
           </CrumbLink>,
+          ...(details.isPending ? [<UnknownCrumb key="unknown" />] : []),
         ]}
       >
         {details.isPending ? (

@@ -6,6 +6,7 @@ import { Card } from "../../ui/card.js";
 import { TextField } from "../../ui/field.js";
 import { Form } from "../../ui/form.js";
 import { Meter } from "../../ui/meter.js";
+import { Skeleton } from "../../ui/states.js";
 import { DiskUsageCard } from "../usage/disk-usage-card.js";
 import { UsageHistory } from "../usage/usage-history.js";
 import { SettingsHint } from "./permission-hint.js";
@@ -39,6 +40,7 @@ export function ResourcesTab({ organization, refusal }: ResourcesTabProps): Reac
   });
   const reason = refusal("org:limits:write");
 
+  if (usage.isPending) return <Skeleton />;
   return (
     <div className="flex flex-col gap-4">
       <Card title="Limits">

@@ -1,5 +1,5 @@
 import { type ReactElement, useId } from "react";
-import { variableName } from "#shared/api/runs.js";
+import { variableNameRefusal } from "#shared/variable-name.js";
 import { Button, IconButton } from "../../ui/button.js";
 import { controlClass } from "../../ui/field.js";
 
@@ -20,8 +20,8 @@ export function nameErrors(rows: readonly EnvRow[]): Map<number, string> {
   for (const { key, name } of rows) {
     const trimmed = name.trim();
     if (trimmed === "") continue;
-    const judged = variableName.safeParse(trimmed);
-    if (!judged.success) errors.set(key, `It ${judged.error.issues[0]?.message}`);
+    const refusal = variableNameRefusal(trimmed);
+    if (refusal !== null) errors.set(key, `It ${refusal}`);
     else if (seen.has(trimmed)) errors.set(key, `${trimmed} is given above already`);
     seen.add(trimmed);
   }

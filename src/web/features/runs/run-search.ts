@@ -1,4 +1,5 @@
-import { type Run, runStatus } from "#shared/api/runs.js";
+import type { Run } from "#shared/api/runs.js";
+import { runStatuses } from "#shared/run-statuses.js";
 
 /** The part of an address that tells how an agent's runs are looked at. */
 export interface RunSearch {
@@ -9,9 +10,9 @@ export interface RunSearch {
 }
 
 export function runSearchOf(search: Record<string, unknown>): RunSearch {
-  const status = runStatus.safeParse(search["run"]);
+  const status = runStatuses.find((one) => one === search["run"]);
   return {
-    ...(status.success ? { run: status.data } : {}),
+    ...(status === undefined ? {} : { run: status }),
     ...(search["sort"] === "started" ? { sort: "started" } : {}),
   };
 }

@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
 import type { ReactElement } from "react";
-import { urlOf } from "#shared/api/call.js";
+import { urlOf } from "#shared/call.js";
 import type { Statement } from "#shared/api/usage.js";
 import { api } from "../../contract.js";
 import { paths } from "../../paths.js";

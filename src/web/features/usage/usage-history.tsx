@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { type ReactElement, type ReactNode, useState } from "react";
-import { urlOf } from "#shared/api/call.js";
+import { urlOf } from "#shared/call.js";
 import type { Organization } from "#shared/api/organizations.js";
 import type { DayUsage, Usage } from "#shared/api/usage.js";
 import { api } from "../../contract.js";

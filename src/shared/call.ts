@@ -1,6 +1,6 @@
-import type { Problem } from "../errors.js";
-import type { Endpoint, RequestOf, ResponseOf } from "./endpoint.js";
-import type { api } from "./index.js";
+import type { Problem } from "./errors.js";
+import type { Endpoint, RequestOf, ResponseOf } from "./api/endpoint.js";
+import type { api } from "./api/index.js";
 
 /** A refusal of the API, or (status 0) no answer at all. */
 export class ApiError extends Error {
