@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { piecesOf } from "./patch-pieces.js";
+import { heightOf, piecesOf } from "./patch-pieces.js";
 
 const header = "diff --git a/f b/f\n--- a/f\n+++ b/f\n";
 
@@ -41,4 +41,10 @@ test("short hunks share a piece until it is full", () => {
 
 test("headers alone are no piece", () => {
   expect(piecesOf("diff --git a/f b/g\nsimilarity index 100%\n")).toEqual([]);
+});
+
+test("the height is that of the rows, a change side by side being one of both", () => {
+  const patch = `${header}@@ -1,2 +1,3 @@\n a\n-b\n\\ No newline at end of file\n+c\n+d\n@@ -9 +9 @@\n-x\n`;
+  expect(heightOf(patch, "unified")).toBeCloseTo(2 * 28 + 5 * 19.2);
+  expect(heightOf(patch, "split")).toBeCloseTo(2 * 28 + 4 * 19.2);
 });

@@ -1,3 +1,4 @@
+import type { DiffMode } from "./diff-mode.js";
 /**
  * A patch in pieces of about `limit` lines, each a patch of its own with the file's headers and right
  * line numbers: so a page draws only what is near. A hunk that is longer is parted.
@@ -49,4 +50,30 @@ function* hunksOf(lines: readonly string[], limit: number): Generator<string[]> 
 
 function isContext(line: string): boolean {
   return !/^[-+\\]/.test(line);
+}
+
+/** Pixels of the viewer's rows: a line of 12 pixels times 1.6, and the header of a hunk. */
+const lineHeight = 19.2;
+const hunkHeight = 28;
+
+/** The height in pixels that the viewer will give a piece; side by side a change takes its longer side. */
+export function heightOf(piece: string, mode: DiffMode): number {
+  let height = 0;
+  let removed = 0;
+  let added = 0;
+  const endChange = (): void => {
+    height += (mode === "split" ? Math.max(removed, added) : removed + added) * lineHeight;
+    removed = added = 0;
+  };
+  for (const line of piece.slice(piece.indexOf("@@ ")).split("\n")) {
+    if (line.startsWith("-")) removed += 1;
+    else if (line.startsWith("+")) added += 1;
+    else if (!line.startsWith("\\")) {
+      endChange();
+      if (line.startsWith("@@ ")) height += hunkHeight;
+      else if (line.startsWith(" ")) height += lineHeight;
+    }
+  }
+  endChange();
+  return height;
 }

@@ -1,0 +1,194 @@
+/// <reference lib="dom" />
+import type { Browser, BrowserContext } from "playwright-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
+import { commitFiles, makeOrganization, makeProject, makeWorkspace } from "#test/factories.js";
+import { launchBrowser } from "./browser.js";
+import { openSlowPage, type SlowPage } from "./slow-visit.js";
+
+/** On a slow machine and a slow line the pages are light, stand still, and do what is clicked once. */
+let app: TestApp;
+let browser: Browser;
+let owner: TestPerson;
+let orgId: string;
+let session: Awaited<ReturnType<BrowserContext["storageState"]>>;
+/** Every kind of page. */
+let signedInPages: string[];
+let diffPages: string[];
+
+beforeAll(async () => {
+  app = await startTestApp();
+  owner = await app.person("Ada");
+  orgId = (await makeOrganization(owner)).id;
+  for (let nth = 1; nth <= 5; nth += 1) await makeOrganization(owner);
+  const project = await makeProject(owner, orgId);
+  const { agent, workspace } = await makeWorkspace(owner, project.id);
+  const code = { "shop.ts": "export const price = 1;\n", Dockerfile: "FROM scratch\n" };
+  await commitFiles(owner, workspace, code);
+  const changed = { ...code, "shop.ts": "export const price = 2; // more\n" };
+  const { commit_sha } = await commitFiles(owner, workspace, changed);
+  const body = { name: "CI", organization_id: orgId };
+  await owner.api.apiKeys.create({ body });
+  const agentPath = `/agents/${agent.id}`;
+  signedInPages = [
+    "/organizations",
+    `/organizations/${orgId}`,
+    `/organizations/${orgId}/settings`,
+    `/organizations/${orgId}/settings?tab=members`,
+    `/organizations/${orgId}/settings?tab=resources`,
+    `/organizations/${orgId}/settings?tab=audit`,
+    "/projects",
+    `/projects/${project.id}`,
+    "/agents",
+    agentPath,
+    `${agentPath}/workspace`,
+    "/settings/api-keys",
+    "/settings/api-keys/new",
+    "/settings/security",
+    "/settings/profile",
+    "/welcome",
+  ];
+  diffPages = [`${agentPath}/workspace/commits/${commit_sha}`, `${agentPath}/workspace/merge`];
+
+  browser = await launchBrowser();
+  const context = await browser.newContext();
+  const account = { email: owner.email, password: owner.password };
+  await context.request.post(`${app.url}/api/v1/auth/login`, { data: account });
+  session = await context.storageState();
+  await context.close();
+});
+afterAll(async () => {
+  await browser.close();
+  await app.close();
+});
+
+async function slowly(
+  isSignedIn: boolean,
+  work: (slow: SlowPage, context: BrowserContext) => Promise<void>,
+): Promise<void> {
+  const context = await browser.newContext({
+    viewport: { width: 1440, height: 900 },
+    ...(isSignedIn ? { storageState: session } : {}),
+  });
+  try {
+    await work(await openSlowPage(context), context);
+  } finally {
+    await context.close();
+  }
+}
+
+const limits = { bytes: 180 * 1024, shift: 0.001 };
+/** The viewer of diffs comes after all else, and is a few pixels taller than it was taken for. */
+const limitsOfDiffs = { bytes: 280 * 1024, shift: 0.005 };
+
+/** What is wrong with a first visit, until the page is quiet: too heavy, restless, noisy or unsafe. */
+async function faultsOf(
+  path: string,
+  isSignedIn: boolean,
+  { bytes, shift }: { bytes: number; shift: number } = limits,
+): Promise<string[]> {
+  const faults: string[] = [];
+  await slowly(isSignedIn, async ({ page, messages, scriptBytes, seen }) => {
+    await page.goto(app.url + path, { waitUntil: "networkidle" });
+    await page.getByRole("heading", { level: 1 }).waitFor();
+    await page.getByText("Loading…").first().waitFor({ state: "detached" });
+    const { cls, moved, violations } = await seen();
+    faults.push(...messages, ...violations);
+    if (cls >= shift) faults.push(...moved.map((one) => `moved ${one}`));
+    if (scriptBytes() > bytes) faults.push(`${scriptBytes()} bytes of scripts`);
+  });
+  return faults.map((fault) => `${path}: ${fault}`);
+}
+
+test("signed out, a first visit loads little and stands still", async () => {
+  const faults = [];
+  for (const path of ["/login", "/register", "/forgot-password"]) {
+    faults.push(...(await faultsOf(path, false)));
+  }
+  expect(faults).toEqual([]);
+});
+
+test("signed in, a first visit to any page loads little and stands still", async () => {
+  const faults = [];
+  for (const path of signedInPages) faults.push(...(await faultsOf(path, true)));
+  for (const path of diffPages) faults.push(...(await faultsOf(path, true, limitsOfDiffs)));
+  expect(faults).toEqual([]);
+});
+
+test("what is slow shows that it comes, and what is clicked twice is done once", async () => {
+  await slowly(true, async ({ page, messages, seen }, context) => {
+    const button = (name: string) => page.getByRole("button", { name, exact: true });
+    const field = (name: string) => page.getByLabel(name, { exact: true });
+    const twice = async (name: string): Promise<void> => {
+      await button(name).dblclick();
+    };
+
+    // The answer is held back: the page is there, and says that it loads.
+    let letThrough = (): void => {};
+    const held = new Promise<void>((resolve) => (letThrough = resolve));
+    await page.route(/\/projects\?/, async (route) => {
+      await held;
+      await route.continue();
+    });
+    await page.goto(`${app.url}/projects`);
+    await page.getByRole("heading", { level: 1, name: "Projects" }).waitFor();
+    await page.getByText("Loading…").first().waitFor({ state: "attached" });
+    letThrough();
+    await page.getByText("Loading…").first().waitFor({ state: "detached" });
+
+    await button("New Project").click();
+    await field("Name").fill("Twice");
+    await twice("Create Project");
+    await page.getByRole("heading", { level: 1, name: "Twice" }).waitFor();
+
+    await button("New Agent").click();
+    await field("Name").fill("twice-1");
+    await twice("Create Agent");
+    await page.getByRole("dialog").waitFor({ state: "hidden" });
+
+    await page.goto(`${app.url}/organizations/new`);
+    await field("Name").fill("Twice Limited");
+    await twice("Create Organization");
+    await page.getByRole("heading", { level: 1, name: "Twice Limited" }).waitFor();
+
+    await page.goto(`${app.url}/settings/api-keys/new`);
+    await field("Name").fill("Twice");
+    await twice("Generate Key");
+    await page.getByText(/^sk_live_\w{36}$/).waitFor();
+    const key = await page.getByText(/^sk_live_\w{36}$/).innerText();
+
+    // A menu, the palette and a dialog lock the page behind them.
+    await page.getByRole("button", { name: /^Profile of/ }).click();
+    await page.getByRole("menu").waitFor();
+    await page.keyboard.press("Escape");
+    await page.keyboard.press("Control+k");
+    await page.getByRole("combobox", { name: "Search and commands" }).waitFor();
+    await page.keyboard.press("Escape");
+
+    const { violations } = await seen();
+    expect({ messages, violations }).toEqual({ messages: [], violations: [] });
+    const organizations = (await owner.api.organizations.list({ query: {} })).data;
+    expect(organizations.filter(({ name }) => name === "Twice Limited")).toHaveLength(1);
+    const projects = (await owner.api.projects.list({ query: {} })).data;
+    expect(projects.filter(({ name }) => name === "Twice")).toHaveLength(1);
+    const agents = (await owner.api.agents.list({ query: {} })).data;
+    expect(agents.filter(({ name }) => name === "twice-1")).toHaveLength(1);
+    const keys = (await owner.api.apiKeys.list({ query: {} })).data;
+    expect(keys.filter(({ name }) => name === "Twice")).toHaveLength(1);
+
+    // What stays in the browser opens nothing: no key, no password, no session.
+    const stored = await page.evaluate(() =>
+      JSON.stringify([
+        Object.entries(localStorage),
+        Object.entries(sessionStorage),
+        document.cookie,
+      ]),
+    );
+    const secrets = (await context.cookies())
+      .filter(({ httpOnly }) => httpOnly)
+      .map(({ value }) => value);
+    expect(secrets.length).toBeGreaterThan(0);
+    for (const secret of [...secrets, key, owner.password]) expect(stored).not.toContain(secret);
+    expect(stored).not.toMatch(/sk_live_|eyJ/);
+  });
+});
