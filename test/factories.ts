@@ -3,7 +3,8 @@ import { dirname, join } from "node:path";
 import type { Agent } from "#shared/api/agents.js";
 import type { Organization } from "#shared/api/organizations.js";
 import type { Project } from "#shared/api/projects.js";
-import type { Merge, Workspace } from "#shared/api/workspaces.js";
+import type { Merge } from "#shared/api/merges.js";
+import type { Workspace } from "#shared/api/workspaces.js";
 import type { TestPerson as Person } from "./app.js";
 
 /** Who makes it: any server's client, signed in. */

@@ -1,7 +1,8 @@
 import type { Agent } from "#shared/api/agents.js";
 import type { ApiKey } from "#shared/api/api-keys.js";
 import type { Invitation } from "#shared/api/invitations.js";
-import type { Merge, Workspace } from "#shared/api/workspaces.js";
+import type { Merge } from "#shared/api/merges.js";
+import type { Workspace } from "#shared/api/workspaces.js";
 import type { Project } from "#shared/api/projects.js";
 import type { Run } from "#shared/api/runs.js";
 import type { TestPerson } from "./app.js";

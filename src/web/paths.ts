@@ -1,7 +1,7 @@
 import type { ListSearch } from "./list-search.js";
 
 /** Every link of the app is built here: `<Link {...paths.workspace(agentId)}>`. */
-import type { MergeStrategy } from "#shared/api/workspaces.js";
+import type { MergeStrategy } from "#shared/api/merges.js";
 
 export const organizationTabs = ["general", "resources", "members", "billing", "audit"] as const;
 export type OrganizationTab = (typeof organizationTabs)[number];

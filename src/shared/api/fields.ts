@@ -72,3 +72,9 @@ export const page = z.strictObject({
 export const boolean = z
   .enum(["true", "false"], 'must be "true" or "false"')
   .transform((v) => v === "true");
+
+/** What leads to an agent, and so to its workspace. */
+export const agentParams = z.strictObject({ agent_id: id });
+
+/** All 40 digits of a commit's id. */
+export const commitId = z.string().regex(/^[0-9a-f]{40}$/, "must be a full commit id");

@@ -1,7 +1,8 @@
 import { z } from "zod";
 import { endpoint } from "./endpoint.js";
 import { id, timestamp } from "./fields.js";
-import { commit, merge } from "./workspaces.js";
+import { commit } from "./commits.js";
+import { merge } from "./merges.js";
 
 const graphCommit = z.strictObject({
   sha: z.string(),

@@ -3,16 +3,9 @@ import { mergeStrategies } from "../workspace-choices.js";
 import { endpoint } from "./endpoint.js";
 import { id, timestamp } from "./fields.js";
 import { branch } from "./projects.js";
-import {
-  agentParams,
-  choice,
-  conflict,
-  diff,
-  mergeKinds,
-  mergeStrategy,
-  path,
-  undoStrategies,
-} from "./workspaces.js";
+import { diff } from "./diffs.js";
+import { agentParams } from "./fields.js";
+import { choice, conflict, mergeKinds, mergeStrategy, path, undoStrategies } from "./merges.js";
 
 const resolutions = z.array(choice, "must be a list").max(10_000).optional();
 const undoStrategy = z

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { AuditEvent } from "#shared/api/audit.js";
-import type { Merge } from "#shared/api/workspaces.js";
+import type { Merge } from "#shared/api/merges.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
 import {
   commitFiles,

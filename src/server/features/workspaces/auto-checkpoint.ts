@@ -1,6 +1,6 @@
 /** Checkpoints that nobody asks for: at intervals, and at the end of a run. */
 import type { Logger } from "pino";
-import type { Commit } from "#shared/api/workspaces.js";
+import type { Commit } from "#shared/api/commits.js";
 import { AppError } from "../../errors.js";
 import * as checkpoints from "./checkpoint-repository.js";
 import { activeUnderLock, commitUnderLock } from "./commit-workspace.js";

@@ -1,6 +1,6 @@
 /** The commits of workspaces: what was recorded, and what is about to be. */
 import { and, desc, eq, max, sql } from "drizzle-orm";
-import type { Commit } from "#shared/api/workspaces.js";
+import type { Commit } from "#shared/api/commits.js";
 import { newId } from "../../db/columns.js";
 import type { Queryable } from "../../db/connect.js";
 import { workspaceCommits, workspaces } from "../../db/tables.js";

@@ -1,4 +1,4 @@
-import type { Commit } from "#shared/api/workspaces.js";
+import type { Commit } from "#shared/api/commits.js";
 import { serverItself } from "../../db/audit.js";
 import { AppError } from "../../errors.js";
 import { diffStats } from "../../git/diff.js";

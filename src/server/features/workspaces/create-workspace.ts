@@ -1,4 +1,5 @@
-import type { MergeStrategy, Workspace } from "#shared/api/workspaces.js";
+import type { MergeStrategy } from "#shared/api/merges.js";
+import type { Workspace } from "#shared/api/workspaces.js";
 import { differences } from "../../db/audit.js";
 import { lockOrganization } from "../../db/tenant.js";
 import { AppError, invalidField, isNoSpace, notFound } from "../../errors.js";

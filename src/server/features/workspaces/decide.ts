@@ -1,4 +1,4 @@
-import type { Merge, MergeStrategy } from "#shared/api/workspaces.js";
+import type { Merge, MergeStrategy } from "#shared/api/merges.js";
 
 /** When a side last changed a group of paths: when the server received the newest such commit. */
 export interface SideTime {

@@ -1,5 +1,5 @@
 /** Moving a target branch to a commit that merges make, so that a crash neither loses nor repeats it. */
-import type { Merge } from "#shared/api/workspaces.js";
+import type { Merge } from "#shared/api/merges.js";
 import { originOf, serverItself, type Origin } from "../../db/audit.js";
 import { isAncestor, RefMovedError, resolveCommit, startRefUpdates } from "../../git/repository.js";
 import { settleCommit } from "./commit-workspace.js";

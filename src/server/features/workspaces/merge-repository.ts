@@ -1,6 +1,6 @@
 /** The merges of workspaces. */
 import { and, asc, desc, eq, gt, sql } from "drizzle-orm";
-import type { Merge, ProjectMerge } from "#shared/api/workspaces.js";
+import type { Merge, ProjectMerge } from "#shared/api/merges.js";
 import type { Queryable } from "../../db/connect.js";
 import { agents, merges } from "../../db/tables.js";
 import { receiveCommit } from "./received-repository.js";

@@ -1,4 +1,4 @@
-import type { Choice, Conflicts, Merge, MergeStrategy } from "#shared/api/workspaces.js";
+import type { Choice, Conflicts, Merge, MergeStrategy } from "#shared/api/merges.js";
 import type { Origin } from "../../db/audit.js";
 import { newId } from "../../db/columns.js";
 import { AppError, invalidField } from "../../errors.js";

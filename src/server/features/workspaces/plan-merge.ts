@@ -1,4 +1,4 @@
-import type { Choice, MergeStrategy } from "#shared/api/workspaces.js";
+import type { Choice, MergeStrategy } from "#shared/api/merges.js";
 import type { Database } from "../../db/connect.js";
 import { invalidField } from "../../errors.js";
 import {

@@ -1,5 +1,5 @@
 import type { Preview, PreviewRequest } from "#shared/api/previews.js";
-import type { Choice } from "#shared/api/workspaces.js";
+import type { Choice } from "#shared/api/merges.js";
 import { AppError } from "../../errors.js";
 import { diffFiles } from "../../git/diff.js";
 import type { OrgContext } from "../../http/mount.js";

@@ -1,4 +1,4 @@
-import type { Conflicts, FileVersion } from "#shared/api/workspaces.js";
+import type { Conflicts, FileVersion } from "#shared/api/merges.js";
 import { notFound } from "../../errors.js";
 import { computeMerge, conflictFiles, readTexts, type ConflictFile } from "../../git/merge.js";
 import type { OrgContext } from "../../http/mount.js";

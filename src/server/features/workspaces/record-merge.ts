@@ -1,4 +1,4 @@
-import type { Merge } from "#shared/api/workspaces.js";
+import type { Merge } from "#shared/api/merges.js";
 import type { AuditAction } from "#shared/audit.js";
 import type { Tell } from "../../db/audit.js";
 import type { Queryable } from "../../db/connect.js";

@@ -1,5 +1,6 @@
 import type { previews } from "#shared/api/previews.js";
-import type { Merge, workspaces } from "#shared/api/workspaces.js";
+import type { Merge } from "#shared/api/merges.js";
+import type { workspaces } from "#shared/api/workspaces.js";
 import { notFound } from "../../errors.js";
 import type { Handlers, OrgContext } from "../../http/mount.js";
 import { decodeCursor, decodeNameCursor, pageOf } from "../../http/pagination.js";

@@ -1,5 +1,7 @@
 import type { Logger } from "pino";
-import type { Diff, MergeStrategy, Workspace } from "#shared/api/workspaces.js";
+import type { Diff } from "#shared/api/diffs.js";
+import type { MergeStrategy } from "#shared/api/merges.js";
+import type { Workspace } from "#shared/api/workspaces.js";
 import { differences } from "../../db/audit.js";
 import type { Database, Queryable } from "../../db/connect.js";
 import { invalidField, notFound } from "../../errors.js";

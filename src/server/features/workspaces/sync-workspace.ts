@@ -1,4 +1,4 @@
-import type { Merge } from "#shared/api/workspaces.js";
+import type { Merge } from "#shared/api/merges.js";
 import { originOf } from "../../db/audit.js";
 import { newId } from "../../db/columns.js";
 import { AppError } from "../../errors.js";

@@ -2,7 +2,8 @@ import { chmod, readdir, readFile, rm, stat, symlink } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import type { Project } from "#shared/api/projects.js";
-import type { Merge, Workspace } from "#shared/api/workspaces.js";
+import type { Merge } from "#shared/api/merges.js";
+import type { Workspace } from "#shared/api/workspaces.js";
 import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
 import {
   commitFiles,

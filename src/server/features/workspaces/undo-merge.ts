@@ -1,5 +1,5 @@
 /** Undoing a merge, or what one of its conflicts lost, by a new commit on the target branch. */
-import type { Merge } from "#shared/api/workspaces.js";
+import type { Merge } from "#shared/api/merges.js";
 import { newId } from "../../db/columns.js";
 import { AppError, notFound } from "../../errors.js";
 import { applyDecisions, computeMerge, type Decision } from "../../git/merge.js";

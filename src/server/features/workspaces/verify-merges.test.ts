@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Project } from "#shared/api/projects.js";
-import type { Merge } from "#shared/api/workspaces.js";
+import type { Merge } from "#shared/api/merges.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
 import {
   commitFiles,

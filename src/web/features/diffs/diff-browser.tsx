@@ -1,5 +1,5 @@
 import { type ReactElement, useMemo, useState } from "react";
-import type { Diff, DiffFile } from "#shared/api/workspaces.js";
+import type { Diff, DiffFile } from "#shared/api/diffs.js";
 import { useRemembered } from "../../remembered.js";
 import { Alert } from "../../ui/alert.js";
 import { Button } from "../../ui/button.js";

@@ -1,5 +1,5 @@
 import type { ReactElement, ReactNode } from "react";
-import type { DiffFile } from "#shared/api/workspaces.js";
+import type { DiffFile } from "#shared/api/diffs.js";
 import { Alert } from "../../ui/alert.js";
 import { IconButton } from "../../ui/button.js";
 import { CopyIcon } from "../../ui/copy-button.js";

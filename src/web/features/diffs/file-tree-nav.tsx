@@ -1,5 +1,5 @@
 import { type ReactElement, useMemo } from "react";
-import type { DiffFile } from "#shared/api/workspaces.js";
+import type { DiffFile } from "#shared/api/diffs.js";
 import { PlainText } from "../../ui/plain-text.js";
 import { FileStatus, LineCounts } from "./file-status.js";
 import { fileTree, type FolderNode } from "./file-tree.js";

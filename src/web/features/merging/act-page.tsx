@@ -2,7 +2,7 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { type ReactElement, type ReactNode, useEffect, useRef } from "react";
 import type { Preview } from "#shared/api/previews.js";
-import type { MergeStrategy } from "#shared/api/workspaces.js";
+import type { MergeStrategy } from "#shared/api/merges.js";
 import { useAction } from "../../action.js";
 import { asApiError } from "../../api.js";
 import { useDebounced } from "../../debounced.js";

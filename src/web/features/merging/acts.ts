@@ -1,5 +1,5 @@
 import type { Preview, PreviewRequest } from "#shared/api/previews.js";
-import type { Choice, Merge, MergeStrategy } from "#shared/api/workspaces.js";
+import type { Choice, Merge, MergeStrategy } from "#shared/api/merges.js";
 import type { Permission } from "#shared/permissions.js";
 import { client } from "../../api.js";
 import { countOf } from "../../ui/number.js";

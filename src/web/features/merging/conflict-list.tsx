@@ -1,6 +1,6 @@
 import type { ReactElement } from "react";
 import type { Preview } from "#shared/api/previews.js";
-import type { Choice } from "#shared/api/workspaces.js";
+import type { Choice } from "#shared/api/merges.js";
 import { countOf } from "../../ui/number.js";
 import { PlainText, visible } from "../../ui/plain-text.js";
 import { Segments } from "../../ui/radio.js";

@@ -1,5 +1,5 @@
 import { keepPreviousData, queryOptions } from "@tanstack/react-query";
-import type { Choice, MergeStrategy } from "#shared/api/workspaces.js";
+import type { Choice, MergeStrategy } from "#shared/api/merges.js";
 import { client } from "../../api.js";
 import { workspacesKey } from "../workspaces/queries.js";
 import { type Act, previewRequest } from "./acts.js";

@@ -1,4 +1,4 @@
-import type { MergeStrategy } from "#shared/api/workspaces.js";
+import type { MergeStrategy } from "#shared/api/merges.js";
 import type { Act } from "./acts.js";
 
 /** What each strategy does with a conflict, in the words of a choice. */

@@ -1,4 +1,4 @@
-import type { Choice } from "#shared/api/workspaces.js";
+import type { Choice } from "#shared/api/merges.js";
 import { useRemembered } from "../../remembered.js";
 import type { Act } from "./acts.js";
 import {

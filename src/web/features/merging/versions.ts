@@ -1,4 +1,4 @@
-import type { FileVersion } from "#shared/api/workspaces.js";
+import type { FileVersion } from "#shared/api/merges.js";
 
 /** Two versions of what is one file, to be compared; null where a side has none. */
 export interface VersionPair {

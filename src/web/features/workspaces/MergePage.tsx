@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import type { ReactElement } from "react";
-import type { Merge } from "#shared/api/workspaces.js";
+import type { Merge } from "#shared/api/merges.js";
 import { paths } from "../../paths.js";
 import { Badge } from "../../ui/badge.js";
 import { Button } from "../../ui/button.js";

@@ -1,6 +1,7 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { type ReactElement, useState } from "react";
-import type { Commit, Workspace } from "#shared/api/workspaces.js";
+import type { Commit } from "#shared/api/commits.js";
+import type { Workspace } from "#shared/api/workspaces.js";
 import { recordedCommitTypes } from "#shared/workspace-choices.js";
 import { Button } from "../../ui/button.js";
 import { Segments } from "../../ui/radio.js";

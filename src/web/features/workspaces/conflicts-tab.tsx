@@ -1,7 +1,8 @@
 import { useInfiniteQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import type { ReactElement } from "react";
-import type { Merge, Workspace } from "#shared/api/workspaces.js";
+import type { Merge } from "#shared/api/merges.js";
+import type { Workspace } from "#shared/api/workspaces.js";
 import { paths } from "../../paths.js";
 import { Button, buttonClass } from "../../ui/button.js";
 import { Card, type Rows, Details } from "../../ui/card.js";

@@ -1,5 +1,6 @@
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
-import type { Commit, Workspace } from "#shared/api/workspaces.js";
+import type { Commit } from "#shared/api/commits.js";
+import type { Workspace } from "#shared/api/workspaces.js";
 import { client, nextCursor } from "../../api.js";
 
 export const workspacesKey = ["workspaces"] as const;

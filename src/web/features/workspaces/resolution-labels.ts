@@ -1,4 +1,4 @@
-import type { Merge } from "#shared/api/workspaces.js";
+import type { Merge } from "#shared/api/merges.js";
 import { visible } from "../../ui/plain-text.js";
 
 /** What moved the branch. */

@@ -1,5 +1,6 @@
 import { type ReactElement, useState } from "react";
-import type { MergeStrategy, Workspace } from "#shared/api/workspaces.js";
+import type { MergeStrategy } from "#shared/api/merges.js";
+import type { Workspace } from "#shared/api/workspaces.js";
 import { useAction } from "../../action.js";
 import { checked, client } from "../../api.js";
 import { api } from "../../contract.js";

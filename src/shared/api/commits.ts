@@ -1,0 +1,72 @@
+import { z } from "zod";
+import { commitTypes, recordedCommitTypes } from "../workspace-choices.js";
+import { diff } from "./diffs.js";
+import { endpoint } from "./endpoint.js";
+import { agentParams, commitId, page, timestamp } from "./fields.js";
+
+const commitFields = {
+  commit_sha: z.string(),
+  commit_type: z.enum(recordedCommitTypes),
+  iteration: z.number().int().nullable(),
+  files_changed: z.number().int(),
+  additions: z.number().int(),
+  deletions: z.number().int(),
+  message: z.string(),
+  created_at: timestamp,
+};
+export const commit = z.strictObject(commitFields);
+export type Commit = z.output<typeof commit>;
+
+/** A file that was not committed, and why: what is neither a file, a folder nor a link. */
+const skippedFile = z.strictObject({ path: z.string(), reason: z.string() });
+
+/** The calls of a workspace's commits. */
+export const commitCalls = {
+  createCommit: endpoint({
+    method: "POST",
+    path: "/api/v1/agents/{agent_id}/workspace/commits",
+    access: "agent:workspace:write",
+    summary: "Commit what is in the folder; nothing to commit answers 200 with the newest commit",
+    status: 201,
+    params: agentParams,
+    body: z.strictObject({
+      commit_type: z.enum(commitTypes, `must be one of ${commitTypes.join(", ")}`),
+      iteration: z.number("must be a number").int().min(1).max(1_000_000).optional(),
+      message: z.string("must be a text").min(1).max(8192, "must be at most 8 KiB").optional(),
+    }),
+    response: z.strictObject({
+      ...commitFields,
+      created: z.boolean(),
+      skipped: z.array(skippedFile),
+    }),
+  }),
+  commits: endpoint({
+    method: "GET",
+    path: "/api/v1/agents/{agent_id}/workspace/commits",
+    access: "agent:workspace:read",
+    summary: "The workspace's own commits, newest first; all, or those of one type",
+    params: agentParams,
+    query: page.extend({
+      commit_type: z
+        .enum(recordedCommitTypes, `must be one of ${recordedCommitTypes.join(", ")}`)
+        .optional(),
+    }),
+    response: z.array(commit),
+  }),
+  commit: endpoint({
+    method: "GET",
+    path: "/api/v1/agents/{agent_id}/workspace/commits/{sha}",
+    access: "agent:workspace:read",
+    summary: "One of the workspace's own commits",
+    params: agentParams.extend({ sha: commitId }),
+    response: commit,
+  }),
+  diff: endpoint({
+    method: "GET",
+    path: "/api/v1/agents/{agent_id}/workspace/commits/{sha}/diff",
+    access: "agent:workspace:read",
+    summary: "What a commit changed; raw with Accept: text/x-diff",
+    params: agentParams.extend({ sha: commitId }),
+    response: diff,
+  }),
+};

@@ -1,0 +1,223 @@
+import { z } from "zod";
+import { mergeStrategies } from "../workspace-choices.js";
+import { endpoint } from "./endpoint.js";
+import { agentParams, commitId, id, page, timestamp } from "./fields.js";
+import { branch } from "./projects.js";
+
+export const mergeStrategy = z.enum(
+  mergeStrategies,
+  `must be one of ${mergeStrategies.join(", ")}`,
+);
+export type MergeStrategy = z.output<typeof mergeStrategy>;
+
+const resolution = z.strictObject({
+  paths: z.array(z.string()),
+  kind: z.string(),
+  winner: z.enum(["source", "target", "merged"]),
+  /** Why it won, in one sentence. */
+  rule: z.string(),
+  source_time: timestamp.nullable(),
+  target_time: timestamp.nullable(),
+  loser_ref: z.string().nullable(),
+});
+
+/**
+ * What moved the target branch: a merge of the workspace, what undoes all or a part of one, or a sync,
+ * whose source is the base branch and whose target is the workspace's.
+ */
+export const mergeKinds = ["merge", "revert", "restore", "sync"] as const;
+
+const mergeFields = {
+  kind: z.enum(mergeKinds),
+  /** The merge that a revert undoes, or that a restore takes the other version from; else null. */
+  of_merge: id.nullable(),
+  source_branch: z.string(),
+  target_branch: z.string(),
+  status: z.enum(["clean", "conflict_resolved", "up_to_date"]),
+  resolution_strategy: mergeStrategy,
+  total_conflicts: z.number().int(),
+  conflicts_resolved: z.array(z.string()),
+  resolutions: z.array(resolution),
+  reverted_by: id.nullable(),
+  created_at: timestamp,
+};
+export const merge = z.strictObject({
+  id: id.nullable(),
+  merge_commit_sha: z.string().nullable(),
+  ...mergeFields,
+});
+export type Merge = z.output<typeof merge>;
+
+/** A merge in the list of its project, with whose workspace it is of; its resolutions are in the merge. */
+export const projectMerge = merge
+  .omit({ resolutions: true })
+  .extend({ id, agent_id: id, agent_name: z.string() });
+export type ProjectMerge = z.output<typeof projectMerge>;
+
+const version = z.strictObject({
+  path: z.string(),
+  /** Six octal digits, as git writes modes. */
+  mode: z.string(),
+  /** git's id of the content: the same id is the same content. A submodule's is its commit. */
+  oid: z.string(),
+  /** Of a symbolic link: what it points to. */
+  text: z.string().nullable(),
+  /** Why there is no text. */
+  omitted: z.enum(["binary", "big", "submodule"]).nullable(),
+});
+export type FileVersion = z.output<typeof version>;
+
+export const conflict = z.strictObject({
+  paths: z.array(z.string()),
+  kind: z.string(),
+  /** The files of each side; none where that side deleted them. */
+  source: z.array(version),
+  target: z.array(version),
+});
+export const conflicts = z.strictObject({
+  /** What was merged; before a merge, the source may be a commit that is kept nowhere. */
+  source_commit: z.string(),
+  target_commit: z.string(),
+  conflicts: z.array(conflict),
+});
+export type Conflicts = z.output<typeof conflicts>;
+
+export const path = z.string("must be a text").min(1, "must not be empty").max(4096, "is too long");
+
+/** One conflict's decision, under any of its paths: a side's version, or content in the place of both. */
+export const choice = z
+  .strictObject({
+    path,
+    take: z.enum(["source", "target"], 'must be "source" or "target"').optional(),
+    content: z.string("must be a text").optional(),
+  })
+  .refine(({ take, content }) => (take === undefined) !== (content === undefined), {
+    message: "must have either take or content",
+  });
+export type Choice = z.output<typeof choice>;
+
+const message = z.string("must be a text").min(1).max(8192, "must be at most 8 KiB").optional();
+
+/** What a decision was made on: where something else is there by now, the call is refused as stale. */
+const decided = {
+  resolutions: z.array(choice, "must be a list").max(10_000).optional(),
+  expected_source: commitId.optional(),
+  expected_target: commitId.optional(),
+};
+const mergeRequest = z.strictObject({
+  target_branch: branch.optional(),
+  strategy: mergeStrategy.optional(),
+  message,
+  ...decided,
+});
+
+export const undoStrategies = ["manual", "source_wins", "target_wins"] as const;
+const undoFields = {
+  strategy: z.enum(undoStrategies, `must be one of ${undoStrategies.join(", ")}`).optional(),
+  message,
+  ...decided,
+};
+const mergeParams = agentParams.extend({ merge_id: id });
+
+/** The calls of a workspace's merges. */
+export const mergeCalls = {
+  mergesOfProject: endpoint({
+    method: "GET",
+    path: "/api/v1/projects/{project_id}/merges",
+    access: "agent:workspace:read",
+    summary:
+      "List the merges, reverts, restores and syncs of the project's workspaces, newest first",
+    params: z.strictObject({ project_id: id }),
+    query: page,
+    response: z.array(projectMerge),
+  }),
+  previewMerge: endpoint({
+    method: "POST",
+    path: "/api/v1/agents/{agent_id}/workspace/merge-preview",
+    access: "agent:workspace:read",
+    summary: "The merge as it would be; changes nothing",
+    status: 200,
+    params: agentParams,
+    body: mergeRequest.omit({ message: true }).optional(),
+    response: merge,
+  }),
+  createMerge: endpoint({
+    method: "POST",
+    path: "/api/v1/agents/{agent_id}/workspace/merges",
+    access: "agent:workspace:merge",
+    summary: "Merge the workspace's branch into the target; 200 when there is nothing to merge",
+    status: 201,
+    params: agentParams,
+    body: mergeRequest.optional(),
+    response: merge,
+  }),
+  merges: endpoint({
+    method: "GET",
+    path: "/api/v1/agents/{agent_id}/workspace/merges",
+    access: "agent:workspace:read",
+    summary: "The workspace's merges, newest first; all, or what was made from one of them",
+    params: agentParams,
+    /** The reverts and restores of this merge. */
+    query: page.extend({ of_merge: id.optional() }),
+    response: z.array(merge),
+  }),
+  merge: endpoint({
+    method: "GET",
+    path: "/api/v1/agents/{agent_id}/workspace/merges/{merge_id}",
+    access: "agent:workspace:read",
+    summary: "One merge, with what was decided for each conflict",
+    params: mergeParams,
+    response: merge,
+  }),
+  mergeConflicts: endpoint({
+    method: "GET",
+    path: "/api/v1/agents/{agent_id}/workspace/merges/{merge_id}/conflicts",
+    access: "agent:workspace:read",
+    summary: "What conflicted in a merge, with both versions",
+    params: mergeParams,
+    response: conflicts,
+  }),
+  previewConflicts: endpoint({
+    method: "POST",
+    path: "/api/v1/agents/{agent_id}/workspace/merge-preview/conflicts",
+    access: "agent:workspace:read",
+    summary: "What would conflict, with both versions, to decide it; changes nothing",
+    status: 200,
+    params: agentParams,
+    body: z.strictObject({ target_branch: branch.optional() }).optional(),
+    response: conflicts,
+  }),
+  sync: endpoint({
+    method: "POST",
+    path: "/api/v1/agents/{agent_id}/workspace/sync",
+    access: "agent:workspace:write",
+    summary: "Merge the base branch (source) into the workspace (target); its folder follows",
+    status: 201,
+    params: agentParams,
+    body: mergeRequest.omit({ target_branch: true }).optional(),
+    response: merge,
+  }),
+  revertMerge: endpoint({
+    method: "POST",
+    path: "/api/v1/agents/{agent_id}/workspace/merges/{merge_id}/revert",
+    access: "agent:workspace:merge",
+    summary: "Undo a merge by a new commit, also when other merges came later",
+    status: 201,
+    params: mergeParams,
+    body: z.strictObject(undoFields).optional(),
+    response: merge,
+  }),
+  restoreVersion: endpoint({
+    method: "POST",
+    path: "/api/v1/agents/{agent_id}/workspace/merges/{merge_id}/restore",
+    access: "agent:workspace:merge",
+    summary: "Put the version that lost a conflict back by a new commit on the target branch",
+    status: 201,
+    params: mergeParams,
+    body: z.strictObject({
+      paths: z.array(path, "must be a list of paths").min(1, "must name a path").max(10_000),
+      ...undoFields,
+    }),
+    response: merge,
+  }),
+};
