@@ -4,7 +4,7 @@ import type { IncomingMessage } from "node:http";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
-import { cloning, withKey } from "#test/clone.js";
+import { cloning } from "#test/clone.js";
 import { commitFiles, makeOrganization, makeWorkspace, mergeIntoBase } from "#test/factories.js";
 import { commitSource, git, makeSource, newFolder } from "#test/git.js";
 import { startHttpsUpstream, upstreamCaFile, type HttpsUpstream } from "#test/upstream-servers.js";
@@ -162,10 +162,8 @@ test("where both sides went on, it says what to do, and that works", async () =>
   const { data: key } = await owner.api.apiKeys.create({ body: { name: "clone" } });
   const { data: project } = await owner.api.projects.get({ params: { project_id: projectId } });
   const clones = await cloning();
-  const clone = await clones.clone(
-    withKey(`${app.url}${new URL(project.clone_url).pathname}`, key.key as string),
-    key.key as string,
-  );
+  const url = `${app.url}${new URL(project.clone_url).pathname}`;
+  const clone = await clones.clone(url, key.key as string);
   for (const step of (command as string).split(" && ")) {
     await clone.git(...step.split(" ").slice(1));
   }
