@@ -502,24 +502,29 @@ describe("what is granted is what is let through", () => {
     };
   }
 
-  test.each(Object.keys(systemRoles) as SystemRole[])("to %s, on every call", async (role) => {
-    const { person, ids } = await enter(role);
-    const may = (permission: string): boolean => grants(systemRoles[role].permissions, permission);
-    const { wrong, lost, walked } = await walk(ask, {
-      token: person.token,
-      may,
-      isKey: false,
-      ids,
-    });
-    expect(wrong).toEqual([]);
-    expect(lost).toEqual([]);
-    const { text } = await send(app, "GET", "/api/v1/openapi.json");
-    const { paths } = JSON.parse(text) as { paths: Record<string, Record<string, unknown>> };
-    const documented = Object.entries(paths).flatMap(([path, methods]) =>
-      Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
-    );
-    expect(walked.toSorted()).toEqual(documented.toSorted());
-  });
+  test.each(Object.keys(systemRoles) as SystemRole[])(
+    "to %s, on every call",
+    async (role) => {
+      const { person, ids } = await enter(role);
+      const may = (permission: string): boolean =>
+        grants(systemRoles[role].permissions, permission);
+      const { wrong, lost, walked } = await walk(ask, {
+        token: person.token,
+        may,
+        isKey: false,
+        ids,
+      });
+      expect(wrong).toEqual([]);
+      expect(lost).toEqual([]);
+      const { text } = await send(app, "GET", "/api/v1/openapi.json");
+      const { paths } = JSON.parse(text) as { paths: Record<string, Record<string, unknown>> };
+      const documented = Object.entries(paths).flatMap(([path, methods]) =>
+        Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
+      );
+      expect(walked.toSorted()).toEqual(documented.toSorted());
+    },
+    120_000,
+  );
 
   test("to a narrow key of an owner, on every call", async () => {
     const { person, ids, slug } = await enter("owner");
