@@ -1,4 +1,4 @@
-import { type QueryKey, useQueryClient } from "@tanstack/react-query";
+import type { QueryKey } from "@tanstack/react-query";
 import { useState } from "react";
 import type { z } from "zod";
 import type { Endpoint } from "#shared/api/endpoint.js";
@@ -11,7 +11,8 @@ interface FormOptions<Values extends object, Body extends z.ZodType, Data> {
   /** The call whose rules the fields are held to, as one types and before anything is sent. */
   endpoint: Call<Endpoint & { body: Body }>;
   /**
-   * What is saved, or what a new thing starts with; fields carry the names of the body's. Where it
+   * What is saved, or what a new thing starts with; fields carry the names of the body's
+   * (`settings.retention_days` where they lie deeper). Where it
    * changes meanwhile (another tab, a colleague), fields left alone follow it.
    */
   saved: Values;
@@ -23,6 +24,8 @@ interface FormOptions<Values extends object, Body extends z.ZodType, Data> {
   ) => Promise<{ data: Data; status: number }>;
   /** The ETag of what is saved: a change made meanwhile is then told and not overwritten. */
   version?: string | undefined;
+  /** Reads again what is saved, where somebody else changed it meanwhile; see `editing`. */
+  reread?: () => Promise<{ saved: Values; version: string | undefined }>;
   /** Refusals that are about one field and do not name it: the field by the error's code. */
   fieldOf?: Partial<Record<string, keyof Values>>;
   /** Fields of the body whose errors the form shows by `errorOf`. */
@@ -94,7 +97,6 @@ export function useForm<Values extends object, Body extends z.ZodType, Data>(
   options: FormOptions<Values, Body, Data>,
 ): FormState<Values> {
   const { endpoint, saved, toBody, version, fieldOf = {} } = options;
-  const queries = useQueryClient();
   const names = Object.keys(saved) as (keyof Values & string)[];
   const [state, setState] = useState<State<Values>>({
     values: saved,
@@ -111,24 +113,25 @@ export function useForm<Values extends object, Body extends z.ZodType, Data>(
   const changed = new Set(names.filter((name) => !isSame(values[name], base[name])));
   const forget = useUnsaved((options.isGuarded ?? true) && changed.size > 0);
 
+  const send = async (
+    body: z.input<Body>,
+    headers: Record<string, string>,
+    tag = version,
+    tries = 5,
+  ): Promise<{ data: Data; status: number }> => {
+    try {
+      return await options.run(body, tag === undefined ? headers : { ...headers, "if-match": tag });
+    } catch (error) {
+      if (!(error instanceof ApiError) || error.code !== "stale" || !options.reread) throw error;
+      const now = await options.reread();
+      // What changed is nothing that stands in this form, such as when an agent last worked.
+      if (isSame(now.saved, base) && tries > 1) return send(body, headers, now.version, tries - 1);
+      // It is in the fields beside what was typed.
+      throw new ApiError({ ...error.problem, detail: staleText });
+    }
+  };
   const action = useAction({
-    run: async (body: z.input<Body>, headers) => {
-      try {
-        return await options.run(await checked(endpoint, body), {
-          ...headers,
-          ...(version === undefined ? {} : { "if-match": version }),
-        });
-      } catch (error) {
-        // What was saved meanwhile comes in beside what was typed.
-        if (error instanceof ApiError && error.code === "stale") {
-          await Promise.all(
-            (options.refresh ?? []).map((queryKey) => queries.invalidateQueries({ queryKey })),
-          );
-          throw new ApiError({ ...error.problem, detail: staleText });
-        }
-        throw error;
-      }
-    },
+    run: async (body: z.input<Body>, headers) => send(await checked(endpoint, body), headers),
     ...(options.refresh ? { refresh: options.refresh } : {}),
     say: (data) => {
       // Saved: what was typed since then is what is unsaved now.
@@ -211,7 +214,9 @@ export function useForm<Values extends object, Body extends z.ZodType, Data>(
       isShownAtField:
         error !== null &&
         (error.code in fieldOf ||
-          (error.problem.errors ?? []).some(({ loc }) => shown.has(String(loc[1])))),
+          (error.problem.errors ?? []).some(
+            ({ loc }) => shown.has(String(loc[1])) || shown.has(loc.slice(1).join(".")),
+          )),
     },
   };
 }

@@ -47,6 +47,14 @@ export const roles = {
     }),
     response: role,
   }),
+  get: endpoint({
+    method: "GET",
+    path: "/api/v1/organizations/{org_id}/roles/{role_id}",
+    access: "org:read",
+    summary: "Read a role, the ETag of which guards a change of it",
+    params: roleParams,
+    response: role,
+  }),
   update: endpoint({
     method: "PATCH",
     path: "/api/v1/organizations/{org_id}/roles/{role_id}",

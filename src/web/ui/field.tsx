@@ -63,19 +63,20 @@ export function Field({
   );
 }
 
-function SavedMeanwhile({
+/** What somebody else saved in a field, and the way to take it over. */
+export function SavedMeanwhile({
   id,
   label,
   theirs,
 }: {
-  id: string;
+  id?: string;
   label: string;
   theirs: NonNullable<Theirs>;
 }): ReactElement {
   return (
     <output id={id} className="block rounded-md bg-warn-soft px-2.5 py-1.5 text-[13px]">
       <span className="text-warn">Saved meanwhile by somebody else: </span>
-      {theirs.value === "" ? "(empty)" : <PlainText value={String(theirs.value)} />}{" "}
+      <PlainText value={textOf(theirs.value)} />{" "}
       <button
         type="button"
         aria-label={`Use what was saved as ${label}`}
@@ -86,6 +87,11 @@ function SavedMeanwhile({
       </button>
     </output>
   );
+}
+
+function textOf(value: unknown): string {
+  if (typeof value === "boolean") return value ? "on" : "off";
+  return (Array.isArray(value) ? value.join(", ") : String(value)) || "(empty)";
 }
 
 export const controlClass =
@@ -180,6 +186,7 @@ export function TextArea({
 interface CheckboxProps {
   label: ReactNode;
   hint?: ReactNode;
+  theirs?: Theirs;
   checked: boolean;
   onChange: (checked: boolean) => void;
   disabledReason?: string | undefined;
@@ -188,23 +195,29 @@ interface CheckboxProps {
 export function Checkbox({
   label,
   hint,
+  theirs,
   checked,
   onChange,
   disabledReason,
 }: CheckboxProps): ReactElement {
   return (
-    <label className="flex items-start gap-2.5">
-      <input
-        type="checkbox"
-        checked={checked}
-        onChange={(event) => onChange(event.target.checked)}
-        {...offBecause(disabledReason)}
-        className="mt-0.5 size-4 shrink-0 accent-accent"
-      />
-      <span className="min-w-0">
-        <span className="block">{label}</span>
-        {hint && <span className="block text-[13px] text-muted">{hint}</span>}
-      </span>
-    </label>
+    <div className="flex flex-col gap-1.5">
+      <label className="flex items-start gap-2.5">
+        <input
+          type="checkbox"
+          checked={checked}
+          onChange={(event) => onChange(event.target.checked)}
+          {...offBecause(disabledReason)}
+          className="mt-0.5 size-4 shrink-0 accent-accent"
+        />
+        <span className="min-w-0">
+          <span className="block">{label}</span>
+          {hint && <span className="block text-[13px] text-muted">{hint}</span>}
+        </span>
+      </label>
+      {theirs && (
+        <SavedMeanwhile label={typeof label === "string" ? label : "this"} theirs={theirs} />
+      )}
+    </div>
   );
 }

@@ -64,11 +64,15 @@ export function SelectField({
   hint,
   error,
   optional = false,
-  theirs: _shownByOption,
+  theirs,
   ...rest
 }: SelectFieldProps): ReactElement {
+  const named = theirs && {
+    ...theirs,
+    value: rest.options.find(({ value }) => value === theirs.value)?.label ?? theirs.value,
+  };
   return (
-    <Field label={label} hint={hint} error={error} optional={optional}>
+    <Field label={label} hint={hint} error={error} optional={optional} theirs={named}>
       {(control) => <Select {...rest} {...control} />}
     </Field>
   );

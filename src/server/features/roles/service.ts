@@ -51,6 +51,13 @@ export async function createRole(context: OrgContext, input: RoleInput): Promise
   );
 }
 
+/** @throws AppError 404 */
+export async function readRole(tx: Queryable, roleId: string): Promise<Role> {
+  const role = await repository.findRole(tx, roleId);
+  if (!role) throw notFound();
+  return role;
+}
+
 /**
  * Changes a custom role for all who hold it. Neither what it gave nor what it gives may be beyond
  * the caller.
@@ -127,8 +134,7 @@ const roleFields = ["name", "description", "permissions", "inherits_from"] as co
 const targetOf = ({ id, name }: Role) => ({ type: "role", id, name }) as const;
 
 async function customRole(tx: Queryable, roleId: string): Promise<Role> {
-  const role = await repository.findRole(tx, roleId);
-  if (!role) throw notFound();
+  const role = await readRole(tx, roleId);
   if (role.is_system) {
     throw new AppError(
       "system_role",

@@ -4,7 +4,8 @@ import type { User } from "#shared/api/auth.js";
 import { client } from "../../api.js";
 import { api } from "../../contract.js";
 import { useForm } from "../../form.js";
-import { versionOf } from "../../versions.js";
+import { queryClient } from "../../query-client.js";
+import { editing } from "../../versions.js";
 import { StatusDot } from "../../ui/badge.js";
 import { Button } from "../../ui/button.js";
 import { Card } from "../../ui/card.js";
@@ -38,12 +39,18 @@ export function ProfilePage(): ReactElement {
 function NameSection({ user }: { user: User }): ReactElement {
   const form = useForm({
     endpoint: api.auth.updateMe,
-    saved: { full_name: user.full_name ?? "", department: user.department ?? "" },
+    ...editing(
+      user,
+      () => queryClient.fetchQuery({ ...meQuery, staleTime: 0 }),
+      ({ full_name, department }) => ({
+        full_name: full_name ?? "",
+        department: department ?? "",
+      }),
+    ),
     toBody: (values, changed) => ({
       ...(changed.has("full_name") ? { full_name: values.full_name.trim() || null } : {}),
       ...(changed.has("department") ? { department: values.department.trim() || null } : {}),
     }),
-    version: versionOf(user),
     run: (body, headers) => client.auth.updateMe({ body }, { headers }),
     refresh: [meQuery.queryKey],
     say: () => "Profile saved",

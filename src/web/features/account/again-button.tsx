@@ -1,19 +1,24 @@
 import type { QueryKey } from "@tanstack/react-query";
 import { type ReactElement, useState } from "react";
+import type { api } from "../../contract.js";
 import { useAction } from "../../action.js";
 import { ApiError } from "../../api.js";
+import { useForm } from "../../form.js";
 import { Alert } from "../../ui/alert.js";
 import { Button } from "../../ui/button.js";
 import { Dialog, DialogActions } from "../../ui/dialog.js";
 import { TextField } from "../../ui/field.js";
 import { Form } from "../../ui/form.js";
 
+type Endpoint = typeof api.secondFactor.startTotp | typeof api.secondFactor.renewRecoveryCodes;
+
 interface AgainButtonProps<Data> {
+  endpoint: Endpoint;
   label: string;
   variant?: "primary" | "secondary";
   hasPassword: boolean;
   disabledReason?: string | undefined;
-  run: (password: { password?: string }) => Promise<{ data: Data; status: number }>;
+  run: (password: { password?: string | undefined }) => Promise<{ data: Data; status: number }>;
   refresh?: readonly QueryKey[];
   onDone: (data: Data) => void;
 }
@@ -24,30 +29,25 @@ export function AgainButton<Data>({
   variant = "secondary",
   hasPassword,
   disabledReason,
-  run,
-  refresh,
-  onDone,
+  ...call
 }: AgainButtonProps<Data>): ReactElement {
   const [isAsking, setAsking] = useState(false);
-  const [password, setPassword] = useState("");
-  const action = useAction<{ password?: string }, Data | null>({
-    run: async (given) => {
+  const action = useAction<Record<string, never>, Data | null>({
+    run: async () => {
       try {
-        return await run(given);
+        return await call.run({});
       } catch (error) {
         const isAsked = error instanceof ApiError && error.code === "reauthentication_required";
         if (!isAsked || !hasPassword) throw error;
         return { data: null, status: error.status };
       }
     },
-    ...(refresh && { refresh }),
+    ...(call.refresh && { refresh: call.refresh }),
     onDone: (data) => {
-      setAsking(data === null);
-      setPassword("");
-      if (data !== null) onDone(data);
+      if (data === null) setAsking(true);
+      else call.onDone(data);
     },
   });
-  const fieldError = action.error?.field("password");
   return (
     <>
       <Button
@@ -58,39 +58,53 @@ export function AgainButton<Data>({
       >
         {label}
       </Button>
-      {action.error && !isAsking && <Alert live>{action.error.message}</Alert>}
+      {action.error && <Alert live>{action.error.message}</Alert>}
       <Dialog
         isOpen={isAsking}
-        onClose={() => {
-          setAsking(false);
-          setPassword("");
-          action.reset();
-        }}
+        onClose={() => setAsking(false)}
         title="Is it you?"
         description="It is a while since you signed in. Your password shows that it is still you."
       >
-        <Form
-          label="Is it you?"
-          onSubmit={() => action.submit({ password })}
-          error={action.error}
-          isShownAtField={fieldError !== undefined}
-        >
-          <TextField
-            label="Password"
-            type="password"
-            name="password"
-            autoComplete="current-password"
-            value={password}
-            onChange={setPassword}
-            error={fieldError}
-          />
-          <DialogActions>
-            <Button type="submit" variant="primary" pending={action.pending}>
-              Continue
-            </Button>
-          </DialogActions>
-        </Form>
+        <PasswordAgain
+          {...call}
+          onDone={(data) => {
+            setAsking(false);
+            call.onDone(data);
+          }}
+        />
       </Dialog>
     </>
+  );
+}
+
+function PasswordAgain<Data>({
+  endpoint,
+  run,
+  refresh,
+  onDone,
+}: Pick<AgainButtonProps<Data>, "endpoint" | "run" | "refresh" | "onDone">): ReactElement {
+  const form = useForm({
+    endpoint,
+    saved: { password: "" },
+    toBody: (values) => values,
+    run: (body) => run(body ?? {}),
+    ...(refresh && { refresh }),
+    isGuarded: false,
+    onDone,
+  });
+  return (
+    <Form label="Is it you?" {...form.props}>
+      <TextField
+        label="Password"
+        type="password"
+        autoComplete="current-password"
+        {...form.field("password")}
+      />
+      <DialogActions>
+        <Button type="submit" variant="primary" pending={form.pending}>
+          Continue
+        </Button>
+      </DialogActions>
+    </Form>
   );
 }

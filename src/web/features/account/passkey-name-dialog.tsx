@@ -1,7 +1,6 @@
-import { type ReactElement, useState } from "react";
-import { useAction } from "../../action.js";
-import { checked } from "../../api.js";
+import type { ReactElement } from "react";
 import { api } from "../../contract.js";
+import { useForm } from "../../form.js";
 import { Button } from "../../ui/button.js";
 import { Dialog, DialogActions } from "../../ui/dialog.js";
 import { TextField } from "../../ui/field.js";
@@ -21,37 +20,33 @@ interface PasskeyNameDialogProps {
 
 /** Asks what a passkey is called. */
 export function PasskeyNameDialog(props: PasskeyNameDialogProps): ReactElement {
-  const [name, setName] = useState(props.start ?? "");
-  const save = useAction({
-    run: async () => props.run((await checked(api.passkeys.rename, { name })).name),
+  const { title, description, onClose } = props;
+  return (
+    <Dialog isOpen onClose={onClose} title={title} description={description}>
+      <PasskeyNameForm {...props} />
+    </Dialog>
+  );
+}
+
+function PasskeyNameForm(props: PasskeyNameDialogProps): ReactElement {
+  const form = useForm({
+    endpoint: api.passkeys.rename,
+    saved: { name: props.start ?? "" },
+    toBody: (values) => values,
+    run: ({ name }) => props.run(name),
     refresh: [passkeysQuery.queryKey],
     say: () => props.done,
     onDone: props.onClose,
   });
-  const nameError = save.error?.field("name");
   return (
-    <Dialog isOpen onClose={props.onClose} title={props.title} description={props.description}>
-      <Form
-        label={props.title}
-        onSubmit={() => save.submit(undefined)}
-        error={save.error}
-        isShownAtField={nameError !== undefined}
-      >
-        <TextField
-          label="Name"
-          name="name"
-          placeholder="My laptop"
-          value={name}
-          onChange={setName}
-          error={nameError}
-        />
-        <DialogActions>
-          <Button onClick={props.onClose}>Cancel</Button>
-          <Button type="submit" variant="primary" pending={save.pending}>
-            {props.action}
-          </Button>
-        </DialogActions>
-      </Form>
-    </Dialog>
+    <Form label={props.title} {...form.props}>
+      <TextField label="Name" placeholder="My laptop" {...form.field("name")} />
+      <DialogActions>
+        <Button onClick={props.onClose}>Cancel</Button>
+        <Button type="submit" variant="primary" pending={form.pending}>
+          {props.action}
+        </Button>
+      </DialogActions>
+    </Form>
   );
 }

@@ -1,5 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { type ReactElement, useState } from "react";
+import { api } from "../../contract.js";
 import { client } from "../../api.js";
 import { Badge } from "../../ui/badge.js";
 import { Button } from "../../ui/button.js";
@@ -63,6 +64,7 @@ export function SecondFactorSection(): ReactElement {
             shows. Whoever learns the password alone does not get in.
           </p>
           <AgainButton
+            endpoint={api.secondFactor.startTotp}
             label="Set Up"
             variant="primary"
             hasPassword={state.data.has_password}
@@ -108,6 +110,7 @@ function IsOn({
       />
       <div className="flex flex-wrap items-start gap-2">
         <AgainButton
+          endpoint={api.secondFactor.renewRecoveryCodes}
           label="New Recovery Codes"
           hasPassword={hasPassword}
           run={(password) => client.secondFactor.renewRecoveryCodes({ body: password })}

@@ -1,8 +1,8 @@
-import { type ReactElement, useMemo, useState } from "react";
+import { type ReactElement, useMemo } from "react";
 import { encode } from "uqr";
-import { useAction } from "../../action.js";
-import { checked, client } from "../../api.js";
 import { api } from "../../contract.js";
+import { client } from "../../api.js";
+import { useForm } from "../../form.js";
 import { Button } from "../../ui/button.js";
 import { CopyLine } from "../../ui/copy-button.js";
 import { TextField } from "../../ui/field.js";
@@ -19,17 +19,17 @@ export function TotpSetup({
   onCancel: () => void;
   onConfirmed: (recoveryCodes: string[] | null) => void;
 }): ReactElement {
-  const [code, setCode] = useState("");
-  const confirm = useAction({
-    run: async () =>
-      client.secondFactor.confirmTotp({
-        body: await checked(api.secondFactor.confirmTotp, { code }),
-      }),
+  const form = useForm({
+    endpoint: api.secondFactor.confirmTotp,
+    saved: { code: "" },
+    toBody: (values) => values,
+    run: (body) => client.secondFactor.confirmTotp({ body }),
+    fieldOf: { invalid_code: "code" },
+    isGuarded: false,
     refresh: [secondFactorQuery.queryKey],
     say: () => "Authenticator app switched on",
     onDone: ({ recovery_codes }) => onConfirmed(recovery_codes),
   });
-  const codeError = confirm.error?.field("code");
   return (
     <div className="flex flex-col gap-5">
       <p>
@@ -44,27 +44,19 @@ export function TotpSetup({
           <p className="text-[13px] text-muted">By time, six digits, SHA-1: what apps expect.</p>
         </div>
       </div>
-      <Form
-        label="First code"
-        onSubmit={() => confirm.submit(undefined)}
-        error={confirm.error}
-        isShownAtField={codeError !== undefined}
-      >
+      <Form label="First code" {...form.props}>
         <TextField
           label="Code that the app shows"
-          name="code"
           autoComplete="one-time-code"
           inputMode="numeric"
           placeholder="123456"
           // oxlint-disable-next-line jsx-a11y/no-autofocus -- the step after scanning
           autoFocus
-          value={code}
-          onChange={setCode}
-          error={codeError}
+          {...form.field("code")}
           className="max-w-40 font-mono"
         />
         <div className="flex flex-wrap gap-2">
-          <Button type="submit" variant="primary" pending={confirm.pending}>
+          <Button type="submit" variant="primary" pending={form.pending}>
             Switch On
           </Button>
           <Button onClick={onCancel}>Cancel</Button>

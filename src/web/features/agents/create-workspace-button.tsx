@@ -1,8 +1,9 @@
 import { useQuery } from "@tanstack/react-query";
 import { type ReactElement, useState } from "react";
 import type { SandboxState } from "#shared/api/sandbox.js";
-import { useAction } from "../../action.js";
+import { api } from "../../contract.js";
 import { client } from "../../api.js";
+import { useForm } from "../../form.js";
 import { Button } from "../../ui/button.js";
 import { Dialog, DialogActions } from "../../ui/dialog.js";
 import { Form } from "../../ui/form.js";
@@ -29,7 +30,7 @@ const types = [
     hint: "No folder here: the agent works on another machine, clones, and pushes its branch.",
   },
 ] as const;
-type WorkspaceType = (typeof types)[number]["value"];
+const initial: { workspace_type: (typeof types)[number]["value"] } = { workspace_type: "local" };
 
 function whyNoDocker(state: SandboxState | undefined): string | undefined {
   if (state?.docker.mode === "docker") return undefined;
@@ -107,36 +108,30 @@ function CreateWorkspaceForm({
   agentId: string;
   onClose: () => void;
 }): ReactElement {
-  const [type, setType] = useState<WorkspaceType>("local");
   const { data: sandbox } = useQuery(sandboxQuery);
-  const create = useAction({
-    run: (workspace_type: WorkspaceType, headers) =>
-      client.workspaces.create(
-        { params: { agent_id: agentId }, body: { workspace_type } },
-        { headers },
-      ),
+  const form = useForm({
+    endpoint: api.workspaces.create,
+    saved: initial,
+    toBody: (values) => values,
+    run: (body, headers) =>
+      client.workspaces.create({ params: { agent_id: agentId }, body }, { headers }),
     refresh: [agentsKey, workspacesKey, projectsKey],
     say: () => "Workspace created",
     onDone: onClose,
   });
   return (
-    <Form
-      label="Create workspace"
-      onSubmit={() => create.submit(type)}
-      error={create.error}
-      isShownAtField={false}
-    >
+    <Form label="Create workspace" {...form.props}>
       <RadioList
         legend="Where does the agent work?"
-        value={type}
-        onChange={setType}
+        value={form.values.workspace_type}
+        onChange={(workspace_type) => form.set({ workspace_type })}
         options={types.map((one) =>
           one.value === "docker" ? { ...one, disabledReason: whyNoDocker(sandbox) } : one,
         )}
       />
       <DialogActions>
         <Button onClick={onClose}>Cancel</Button>
-        <Button type="submit" variant="primary" pending={create.pending}>
+        <Button type="submit" variant="primary" pending={form.pending}>
           Create workspace
         </Button>
       </DialogActions>

@@ -7,6 +7,8 @@ import { client } from "../../api.js";
 import { api } from "../../contract.js";
 import { useForm } from "../../form.js";
 import { paths } from "../../paths.js";
+import { queryClient } from "../../query-client.js";
+import { editing } from "../../versions.js";
 import { Button } from "../../ui/button.js";
 import { Card, type Rows, Details } from "../../ui/card.js";
 import { CopyIcon } from "../../ui/copy-button.js";
@@ -113,11 +115,11 @@ function KeyFields({ apiKey: key }: { apiKey: ApiKey }): ReactElement {
 function Rename({ apiKey }: { apiKey: ApiKey }): ReactElement {
   const form = useForm({
     endpoint: api.apiKeys.update,
-    saved: {
-      name: apiKey.name,
-      description: apiKey.description ?? "",
-      limits: limitsOf(apiKey),
-    },
+    ...editing(
+      apiKey,
+      () => queryClient.fetchQuery({ ...apiKeyQuery(apiKey.id), staleTime: 0 }),
+      (key) => ({ name: key.name, description: key.description ?? "", limits: limitsOf(key) }),
+    ),
     toBody: (values, changed) => ({
       ...(changed.has("name") ? { name: values.name } : {}),
       ...(changed.has("description") ? { description: values.description.trim() || null } : {}),

@@ -1,4 +1,5 @@
 import { queryOptions } from "@tanstack/react-query";
+import { versioned } from "../../versions.js";
 import { client, everyPage } from "../../api.js";
 
 export const apiKeysKey = ["api-keys"] as const;
@@ -12,7 +13,8 @@ export const apiKeyQuery = (keyId: string) =>
   queryOptions({
     queryKey: [...apiKeysKey, keyId],
     queryFn: async ({ signal }) =>
-      (await client.apiKeys.get({ params: { key_id: keyId } }, { signal })).data,
+      versioned(await client.apiKeys.get({ params: { key_id: keyId } }, { signal })),
+    structuralSharing: false,
   });
 
 export const keyUsageQuery = (keyId: string) =>

@@ -1,7 +1,7 @@
 import { Link } from "@tanstack/react-router";
 import type { ReactElement } from "react";
-import { checked, client } from "../../api.js";
 import { api } from "../../contract.js";
+import { client } from "../../api.js";
 import { paths } from "../../paths.js";
 import { AuthLayout } from "./auth-layout.js";
 import { AskForLink } from "./ask-for-link.js";
@@ -24,11 +24,8 @@ export function ForgotPasswordPage(): ReactElement {
         label="Reset your password"
         action="Send the link"
         validity="It works once, within one hour."
-        ask={async (address) =>
-          client.auth.forgotPassword({
-            body: await checked(api.auth.forgotPassword, { email: address }),
-          })
-        }
+        endpoint={api.auth.forgotPassword}
+        ask={(body) => client.auth.forgotPassword({ body })}
       />
     </AuthLayout>
   );

@@ -1,9 +1,9 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
-import { type ReactElement, useState } from "react";
-import { useAction } from "../../action.js";
-import { checked, client } from "../../api.js";
+import type { ReactElement } from "react";
 import { api } from "../../contract.js";
+import { client } from "../../api.js";
+import { useForm } from "../../form.js";
 import { paths } from "../../paths.js";
 import { Alert } from "../../ui/alert.js";
 import { Button, buttonClass } from "../../ui/button.js";
@@ -20,12 +20,12 @@ export function ResetPasswordPage(): ReactElement {
   const token = useLinkToken(route.useSearch().token, page);
   const queries = useQueryClient();
   const navigate = useNavigate();
-  const [password, setPassword] = useState("");
-  const reset = useAction({
-    run: async () =>
-      client.auth.resetPassword({
-        body: await checked(api.auth.resetPassword, { token: token ?? "", new_password: password }),
-      }),
+  const form = useForm({
+    endpoint: api.auth.resetPassword,
+    saved: { new_password: "" },
+    toBody: ({ new_password }) => ({ token: token ?? "", new_password }),
+    run: (body) => client.auth.resetPassword({ body }),
+    isGuarded: false,
     onDone: () => {
       // Whoever was signed in here is so no longer.
       queries.clear();
@@ -33,8 +33,7 @@ export function ResetPasswordPage(): ReactElement {
       void navigate(paths.login());
     },
   });
-  const passwordError = reset.error?.field("new_password");
-  const isDead = token === undefined || reset.error?.code === "invalid_link";
+  const isDead = token === undefined || form.error?.code === "invalid_link";
 
   return (
     <AuthLayout
@@ -49,7 +48,7 @@ export function ResetPasswordPage(): ReactElement {
       {isDead ? (
         <div className="flex flex-col gap-4">
           <Alert live>
-            {reset.error?.message ??
+            {form.error?.message ??
               "Open this page by the link in the mail, or ask for a new link."}
           </Alert>
           <Link {...paths.forgotPassword()} className={buttonClass("primary")}>
@@ -57,14 +56,9 @@ export function ResetPasswordPage(): ReactElement {
           </Link>
         </div>
       ) : (
-        <Form
-          label="Choose a new password"
-          onSubmit={() => reset.submit(undefined)}
-          error={reset.error}
-          isShownAtField={passwordError !== undefined}
-        >
-          <NewPasswordField value={password} onChange={setPassword} error={passwordError} />
-          <Button type="submit" variant="primary" pending={reset.pending}>
+        <Form label="Choose a new password" {...form.props}>
+          <NewPasswordField {...form.field("new_password")} />
+          <Button type="submit" variant="primary" pending={form.pending}>
             Save password
           </Button>
         </Form>

@@ -1,9 +1,9 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { type ReactElement, useEffect, useRef, useState } from "react";
+import { api } from "../../contract.js";
 import { useAction } from "../../action.js";
 import { checked, client } from "../../api.js";
-import { api } from "../../contract.js";
 import { paths } from "../../paths.js";
 import { Alert } from "../../ui/alert.js";
 import { Button, buttonClass } from "../../ui/button.js";
@@ -67,11 +67,8 @@ export function VerifyEmailPage(): ReactElement {
           }
           action="Send a new link"
           validity="It works once, within 24 hours."
-          ask={async (address) =>
-            client.auth.resendVerification({
-              body: await checked(api.auth.resendVerification, { email: address }),
-            })
-          }
+          endpoint={api.auth.resendVerification}
+          ask={(body) => client.auth.resendVerification({ body })}
         />
       ) : (
         <div className="flex flex-col gap-4">

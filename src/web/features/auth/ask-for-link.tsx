@@ -1,7 +1,10 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { type ReactElement, type ReactNode, useEffect, useRef, useState } from "react";
+import type { z } from "zod";
 import type { User } from "#shared/api/auth.js";
-import { useAction } from "../../action.js";
+import type { Endpoint } from "#shared/api/endpoint.js";
+import type { Call } from "../../contract.js";
+import { useForm } from "../../form.js";
 import { Button } from "../../ui/button.js";
 import { TextField } from "../../ui/field.js";
 import { Form } from "../../ui/form.js";
@@ -14,21 +17,24 @@ interface AskForLinkProps {
   label: string;
   action: string;
   validity: string;
-  ask: (email: string) => Promise<{ data: undefined; status: number }>;
+  endpoint: Call<Endpoint & { body: z.ZodType<{ email: string }, { email: string }> }>;
+  ask: (body: { email: string }) => Promise<{ data: undefined; status: number }>;
 }
 
 /** Asks where to send a link; afterwards says what is to be done, and not whether there is an account. */
 export function AskForLink(props: AskForLinkProps): ReactElement {
   const queries = useQueryClient();
   // Who is signed in need not say it again.
-  const [email, setEmail] = useState(
-    () => queries.getQueryData<User>(meQuery.queryKey)?.email ?? "",
-  );
+  const me = queries.getQueryData<User>(meQuery.queryKey);
   const [sentTo, setSentTo] = useState<string | null>(null);
   const answer = useRef<HTMLDivElement>(null);
-  const send = useAction({
+  const form = useForm({
+    endpoint: props.endpoint,
+    saved: { email: me?.email ?? "" },
+    toBody: ({ email }) => ({ email: email.trim() }),
     run: props.ask,
-    onDone: () => setSentTo(email.trim()),
+    isGuarded: false,
+    onDone: () => setSentTo(form.values.email.trim()),
   });
   useEffect(() => {
     if (sentTo !== null) answer.current?.focus();
@@ -47,25 +53,16 @@ export function AskForLink(props: AskForLinkProps): ReactElement {
       </div>
     );
   }
-  const emailError = send.error?.field("email");
   return (
-    <Form
-      label={props.label}
-      onSubmit={() => send.submit(email.trim())}
-      error={send.error}
-      isShownAtField={emailError !== undefined}
-    >
+    <Form label={props.label} {...form.props}>
       {props.notice}
       <TextField
         label="E-mail address"
         type="email"
-        name="email"
         autoComplete="username"
-        value={email}
-        onChange={setEmail}
-        error={emailError}
+        {...form.field("email")}
       />
-      <Button type="submit" variant="primary" pending={send.pending}>
+      <Button type="submit" variant="primary" pending={form.pending}>
         {props.action}
       </Button>
     </Form>

@@ -1,8 +1,8 @@
 import { Link } from "@tanstack/react-router";
-import { type ReactElement, useState } from "react";
-import { useAction } from "../../action.js";
-import { ApiError, checked, client } from "../../api.js";
+import type { ReactElement } from "react";
 import { api } from "../../contract.js";
+import { ApiError, client } from "../../api.js";
+import { useForm } from "../../form.js";
 import { paths } from "../../paths.js";
 import { Button } from "../../ui/button.js";
 import { TextField } from "../../ui/field.js";
@@ -16,13 +16,12 @@ export function PasswordForm({
 }: {
   onDone: (outcome: PasswordOutcome) => void;
 }): ReactElement {
-  const [email, setEmail] = useState("");
-  const [password, setPassword] = useState("");
-
-  const signIn = useAction<undefined, PasswordOutcome>({
+  const form = useForm({
+    endpoint: api.auth.login,
+    saved: { email: "", password: "" },
+    toBody: ({ email, password }) => ({ email: email.trim(), password }),
     // The answer's tokens are for programs; the browser keeps the cookie and forgets them.
-    run: async () => {
-      const body = await checked(api.auth.login, { email: email.trim(), password });
+    run: async (body): Promise<{ data: PasswordOutcome; status: number }> => {
       try {
         const { status } = await client.auth.login({ body });
         return { data: null, status };
@@ -32,37 +31,25 @@ export function PasswordForm({
         return { data: { challenge, methods }, status: error.status };
       }
     },
+    isGuarded: false,
     onDone,
   });
-  const emailError = signIn.error?.field("email");
-  const passwordError = signIn.error?.field("password");
 
   return (
-    <Form
-      label="Sign in"
-      onSubmit={() => signIn.submit(undefined)}
-      error={signIn.error}
-      isShownAtField={Boolean(emailError ?? passwordError)}
-    >
+    <Form label="Sign in" {...form.props}>
       <TextField
         label="E-mail address"
         type="email"
-        name="email"
         autoComplete="username"
         // oxlint-disable-next-line jsx-a11y/no-autofocus -- signing in is all there is to do here
         autoFocus
-        value={email}
-        onChange={setEmail}
-        error={emailError}
+        {...form.field("email")}
       />
       <TextField
         label="Password"
         type="password"
-        name="password"
         autoComplete="current-password"
-        value={password}
-        onChange={setPassword}
-        error={passwordError}
+        {...form.field("password")}
       />
       <Link
         {...paths.forgotPassword()}
@@ -70,7 +57,7 @@ export function PasswordForm({
       >
         Forgot password?
       </Link>
-      <Button type="submit" variant="primary" pending={signIn.pending}>
+      <Button type="submit" variant="primary" pending={form.pending}>
         Sign in
       </Button>
     </Form>

@@ -1,7 +1,7 @@
 import { type ReactElement, useState } from "react";
-import { useAction } from "../../action.js";
-import { checked, client } from "../../api.js";
 import { api } from "../../contract.js";
+import { client } from "../../api.js";
+import { useForm } from "../../form.js";
 import { Button } from "../../ui/button.js";
 import { TextField } from "../../ui/field.js";
 import { Form } from "../../ui/form.js";
@@ -20,34 +20,28 @@ export function SecondStep({
   onExpired: (message?: string) => void;
 }): ReactElement {
   const [isRecovery, setRecovery] = useState(false);
-  const [code, setCode] = useState("");
-  const finish = useAction({
-    run: async () => {
-      const body = await checked(api.secondFactor.login, { challenge, code });
+  const form = useForm({
+    endpoint: api.secondFactor.login,
+    saved: { code: "" },
+    toBody: ({ code }) => ({ challenge, code }),
+    run: async (body) => {
       const { status } = await client.secondFactor.login({ body });
       return { data: undefined, status };
     },
+    fieldOf: { invalid_code: "code" },
+    isGuarded: false,
     onDone: onSignedIn,
   });
-  const { error } = finish;
-  const isWrong = error?.code === "invalid_code" || error?.field("code") !== undefined;
   const change = (): void => {
     setRecovery(!isRecovery);
-    setCode("");
-    finish.reset();
+    form.reset();
   };
   return (
     <div className="flex flex-col gap-4">
-      <Form
-        label="Second factor"
-        onSubmit={() => finish.submit(undefined)}
-        error={error}
-        isShownAtField={isWrong}
-      >
+      <Form label="Second factor" {...form.props}>
         <TextField
           key={isRecovery ? "recovery" : "app"}
           label={isRecovery ? "Recovery code" : "Code"}
-          name="code"
           autoComplete={isRecovery ? "off" : "one-time-code"}
           inputMode={isRecovery ? "text" : "numeric"}
           spellCheck={false}
@@ -60,17 +54,15 @@ export function SecondStep({
               ? "One of the codes that you kept when you set up the app. Each works once."
               : "The six digits that your authenticator app shows now."
           }
-          value={code}
-          onChange={setCode}
-          error={isWrong ? (error?.field("code") ?? error?.message) : undefined}
+          {...form.field("code")}
           className="font-mono"
         />
-        <Button type="submit" variant="primary" pending={finish.pending}>
+        <Button type="submit" variant="primary" pending={form.pending}>
           Continue
         </Button>
       </Form>
-      {error?.code === "challenge_expired" && (
-        <Button onClick={() => onExpired(error.message)}>Begin again</Button>
+      {form.error?.code === "challenge_expired" && (
+        <Button onClick={() => onExpired(form.error?.message)}>Begin again</Button>
       )}
       <div className="flex flex-wrap justify-between gap-2">
         {hasRecoveryCodes && (

@@ -23,7 +23,7 @@ export function BillingTab({ organization, refusal }: BillingTabProps): ReactEle
   const usage = useQuery(usageQuery(organization.id));
   const form = useOrganizationForm({
     organization,
-    saved: { billing_email: organization.billing_email ?? "" },
+    savedOf: ({ billing_email }) => ({ billing_email: billing_email ?? "" }),
     toBody: (values) => ({ billing_email: values.billing_email.trim() || null }),
     say: "Billing e-mail saved",
   });

@@ -21,12 +21,12 @@ export function GeneralTab({ organization, refusal }: TabProps): ReactElement {
   const [isSlugOpen, setSlugOpen] = useState(false);
   const form = useOrganizationForm({
     organization,
-    saved: {
-      name: organization.name,
-      slug: organization.slug,
-      description: organization.description ?? "",
-      billing_email: organization.billing_email ?? "",
-    },
+    savedOf: ({ name, slug: current, description, billing_email }) => ({
+      name,
+      slug: current,
+      description: description ?? "",
+      billing_email: billing_email ?? "",
+    }),
     toBody: (values, changed) => ({
       ...(changed.has("name") ? { name: values.name } : {}),
       ...(changed.has("slug") ? { slug: values.slug } : {}),

@@ -87,6 +87,15 @@ export const invitationsQuery = (orgId: string) =>
       ),
   });
 
+/** One role, with what guards a change of it. */
+export const roleQuery = (orgId: string, roleId: string) =>
+  queryOptions({
+    queryKey: [...organizationsKey, orgId, "roles", roleId],
+    queryFn: async ({ signal }) =>
+      versioned(await client.roles.get({ params: { org_id: orgId, role_id: roleId } }, { signal })),
+    structuralSharing: false,
+  });
+
 export const rolesQuery = (orgId: string) =>
   queryOptions({
     queryKey: [...organizationsKey, orgId, "roles"],

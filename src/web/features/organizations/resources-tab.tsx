@@ -24,10 +24,10 @@ export function ResourcesTab({ organization, refusal }: ResourcesTabProps): Reac
   const usage = useQuery(usageQuery(organization.id));
   const form = useOrganizationForm({
     organization,
-    saved: {
-      max_concurrent_agents: String(organization.max_concurrent_agents),
-      max_agent_runtime_hours: String(organization.max_agent_runtime_hours),
-    },
+    savedOf: ({ max_concurrent_agents, max_agent_runtime_hours }) => ({
+      max_concurrent_agents: String(max_concurrent_agents),
+      max_agent_runtime_hours: String(max_agent_runtime_hours),
+    }),
     toBody: (values, changed) => ({
       ...(changed.has("max_concurrent_agents")
         ? { max_concurrent_agents: numberFrom(values.max_concurrent_agents) }

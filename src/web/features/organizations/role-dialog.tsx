@@ -1,13 +1,16 @@
+import { useQuery } from "@tanstack/react-query";
 import type { ReactElement } from "react";
 import type { Role } from "#shared/api/roles.js";
 import { expand, grants, permissionNames } from "#shared/permissions.js";
 import { type ApiError, client } from "../../api.js";
 import { api } from "../../contract.js";
 import { useForm } from "../../form.js";
+import { queryClient } from "../../query-client.js";
+import { editing } from "../../versions.js";
 import { Alert } from "../../ui/alert.js";
 import { Button } from "../../ui/button.js";
 import { Dialog, DialogActions } from "../../ui/dialog.js";
-import { TextField } from "../../ui/field.js";
+import { SavedMeanwhile, TextField } from "../../ui/field.js";
 import { Form } from "../../ui/form.js";
 import { countOf } from "../../ui/number.js";
 import { PlainText, visible } from "../../ui/plain-text.js";
@@ -15,7 +18,7 @@ import { SelectField } from "../../ui/select.js";
 import { PermissionList } from "./permission-list.js";
 import { PermissionPicker } from "./permission-picker.js";
 import type { Refusal } from "./permissions.js";
-import { organizationsKey } from "./queries.js";
+import { organizationsKey, roleQuery } from "./queries.js";
 import { RoleImpact } from "./role-impact.js";
 
 interface RoleDialogProps {
@@ -67,6 +70,13 @@ function escalationOf(
   return isOwn ? { permissions: error.message } : { inheritsFrom: error.message };
 }
 
+const fieldsOf = (role: Role | null, roles: readonly Role[]) => ({
+  name: role?.name ?? "",
+  description: role?.description ?? "",
+  inherits_from: roles.find(({ name }) => name === role?.inherits_from)?.id ?? "",
+  permissions: (role?.permissions ?? []) as readonly string[],
+});
+
 function RoleForm({
   orgId,
   edited: role,
@@ -74,16 +84,19 @@ function RoleForm({
   refusal,
   onClose,
 }: Omit<RoleDialogProps, "isOpen">): ReactElement {
-  const held: readonly string[] = role?.permissions ?? [];
+  // An edit stands on a version of its own, so that it overwrites no colleague's.
+  const current = useQuery({ ...roleQuery(orgId, role?.id ?? ""), enabled: role !== null });
+  const basis = role === null ? null : (current.data ?? role);
   const form = useForm({
     // An update takes the same fields by the same rules.
     endpoint: api.roles.create,
-    saved: {
-      name: role?.name ?? "",
-      description: role?.description ?? "",
-      inherits_from: roles.find(({ name }) => name === role?.inherits_from)?.id ?? "",
-      permissions: held,
-    },
+    ...(role === null || basis === null
+      ? { saved: fieldsOf(null, roles) }
+      : editing(
+          basis,
+          () => queryClient.fetchQuery({ ...roleQuery(orgId, role.id), staleTime: 0 }),
+          (fresh) => fieldsOf(fresh, roles),
+        )),
     toBody: (values) => ({
       name: values.name,
       description: values.description.trim() || null,
@@ -101,6 +114,8 @@ function RoleForm({
     onDone: onClose,
   });
   const { permissions, inherits_from: inheritsFrom } = form.values;
+
+  const savedPermissions = form.field("permissions").theirs;
 
   const heirs = role === null ? [] : heirsOf(role, roles);
   const parent = roles.find(({ id }) => id === inheritsFrom);
@@ -146,6 +161,7 @@ function RoleForm({
         all={{ hint: "Everything, now and later, as an owner may.", disabledReason: allReason }}
         note={inheritedNote}
       />
+      {savedPermissions && <SavedMeanwhile label="Permissions" theirs={savedPermissions} />}
       <details className="rounded-md border border-line">
         <summary className="list-none px-3 py-2 font-medium before:mr-1.5 before:text-muted before:content-['▸'] in-open:before:content-['▾']">
           In sum it can do {sum.length} of {permissionNames.length}

@@ -2,14 +2,15 @@ import type { Organization } from "#shared/api/organizations.js";
 import { client } from "../../api.js";
 import { api } from "../../contract.js";
 import { type FormState, useForm } from "../../form.js";
-import { versionOf } from "../../versions.js";
-import { organizationsKey } from "./queries.js";
+import { queryClient } from "../../query-client.js";
+import { editing } from "../../versions.js";
+import { organizationQuery, organizationsKey } from "./queries.js";
 
 type Change = Parameters<typeof client.organizations.update>[0]["body"];
 
 interface Options<Values extends object> {
   organization: Organization;
-  saved: Values;
+  savedOf: (organization: Organization) => Values;
   /** The change from the fields; those left alone need no permission, so they are not sent. */
   toBody: (values: Values, changed: ReadonlySet<keyof Values>) => Change;
   say: string;
@@ -20,7 +21,7 @@ interface Options<Values extends object> {
 /** A form over some fields of an organization. */
 export function useOrganizationForm<Values extends object>({
   organization,
-  saved,
+  savedOf,
   toBody,
   say,
   fieldOf = {},
@@ -28,9 +29,12 @@ export function useOrganizationForm<Values extends object>({
 }: Options<Values>): FormState<Values> {
   return useForm({
     endpoint: api.organizations.update,
-    saved,
+    ...editing(
+      organization,
+      () => queryClient.fetchQuery({ ...organizationQuery(organization.id), staleTime: 0 }),
+      savedOf,
+    ),
     toBody,
-    version: versionOf(organization),
     run: (body, headers) =>
       client.organizations.update({ params: { org_id: organization.id }, body }, { headers }),
     fieldOf,

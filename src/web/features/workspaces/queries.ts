@@ -2,6 +2,7 @@ import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import type { Commit } from "#shared/api/commits.js";
 import type { Workspace } from "#shared/api/workspaces.js";
 import { client, nextCursor } from "../../api.js";
+import { versioned } from "../../versions.js";
 
 export const workspacesKey = ["workspaces"] as const;
 
@@ -12,7 +13,8 @@ export const workspaceQuery = (agentId: string) =>
   queryOptions({
     queryKey: [...workspacesKey, agentId, "details"],
     queryFn: async ({ signal }) =>
-      (await client.workspaces.get({ params: { agent_id: agentId } }, { signal })).data,
+      versioned(await client.workspaces.get({ params: { agent_id: agentId } }, { signal })),
+    structuralSharing: false,
     refetchInterval: ({ state }) => (state.data && passing.has(state.data.status) ? 1000 : 15_000),
   });
 

@@ -1,9 +1,11 @@
-import { type ReactElement, useState } from "react";
+import type { ReactElement } from "react";
+import { api } from "../../contract.js";
 import type { MergeStrategy } from "#shared/api/merges.js";
 import type { Workspace } from "#shared/api/workspaces.js";
-import { useAction } from "../../action.js";
-import { checked, client } from "../../api.js";
-import { api } from "../../contract.js";
+import { client } from "../../api.js";
+import { useForm } from "../../form.js";
+import { queryClient } from "../../query-client.js";
+import { editing } from "../../versions.js";
 import { Button } from "../../ui/button.js";
 import { Card } from "../../ui/card.js";
 import { Checkbox, TextField } from "../../ui/field.js";
@@ -11,7 +13,7 @@ import { Form } from "../../ui/form.js";
 import { SelectField } from "../../ui/select.js";
 import { PermissionHint } from "../organizations/permission-hint.js";
 import type { Refusal } from "../organizations/permissions.js";
-import { workspacesKey } from "./queries.js";
+import { workspaceQuery, workspacesKey } from "./queries.js";
 import { strategyOptions } from "../merging/strategies.js";
 
 interface SettingsTabProps {
@@ -19,83 +21,89 @@ interface SettingsTabProps {
   refusal: Refusal;
 }
 
-export function SettingsTab({ workspace, refusal }: SettingsTabProps): ReactElement {
-  const { settings } = workspace;
-  const [baseBranch, setBaseBranch] = useState(workspace.base_branch);
-  const [strategy, setStrategy] = useState<MergeStrategy>(settings.merge_strategy);
-  const [isAutoCheckpoint, setAutoCheckpoint] = useState(settings.auto_checkpoint);
-  const [minutes, setMinutes] = useState(String(settings.checkpoint_interval_minutes ?? ""));
-  const [retentionDays, setRetentionDays] = useState(String(settings.retention_days));
-  const reason = refusal("agent:workspace:write");
+/** The fields, by the names that the contract's errors give them. */
+const fieldsOf = ({ base_branch, settings }: Workspace) => ({
+  base_branch,
+  "settings.merge_strategy": settings.merge_strategy,
+  "settings.auto_checkpoint": settings.auto_checkpoint,
+  "settings.checkpoint_interval_minutes": String(settings.checkpoint_interval_minutes ?? ""),
+  "settings.retention_days": String(settings.retention_days),
+});
+type Fields = ReturnType<typeof fieldsOf>;
 
-  const save = useAction({
-    run: async (body: Parameters<typeof client.workspaces.update>[0]["body"]) =>
-      client.workspaces.update({
-        params: { agent_id: workspace.agent_id },
-        body: await checked(api.workspaces.update, body),
-      }),
+/** The settings that were changed; those left alone stay as somebody else may have set them. */
+function settingsOf(values: Fields, changed: ReadonlySet<keyof Fields>) {
+  const minutes = values["settings.checkpoint_interval_minutes"].trim();
+  const days = values["settings.retention_days"].trim();
+  return {
+    ...(changed.has("settings.merge_strategy")
+      ? { merge_strategy: values["settings.merge_strategy"] }
+      : {}),
+    ...(changed.has("settings.auto_checkpoint")
+      ? { auto_checkpoint: values["settings.auto_checkpoint"] }
+      : {}),
+    ...(changed.has("settings.checkpoint_interval_minutes")
+      ? { checkpoint_interval_minutes: minutes === "" ? null : Number(minutes) }
+      : {}),
+    // An empty field is not zero.
+    ...(changed.has("settings.retention_days")
+      ? { retention_days: days === "" ? Number.NaN : Number(days) }
+      : {}),
+  };
+}
+
+export function SettingsTab({ workspace, refusal }: SettingsTabProps): ReactElement {
+  const { agent_id } = workspace;
+  const reason = refusal("agent:workspace:write");
+  const form = useForm({
+    endpoint: api.workspaces.update,
+    ...editing(
+      workspace,
+      () => queryClient.fetchQuery({ ...workspaceQuery(agent_id), staleTime: 0 }),
+      fieldsOf,
+    ),
+    toBody: (values, changed) => ({
+      ...(changed.has("base_branch") ? { base_branch: values.base_branch.trim() } : {}),
+      settings: settingsOf(values, changed),
+    }),
+    run: (body, headers) => client.workspaces.update({ params: { agent_id }, body }, { headers }),
     refresh: [workspacesKey],
     say: () => "Settings saved",
   });
-  const baseError = save.error?.field("base_branch");
-  const minutesError = save.error?.field("settings.checkpoint_interval_minutes");
-  const retentionError = save.error?.field("settings.retention_days");
-  const handleSubmit = (): void => {
-    save.submit({
-      ...(baseBranch === workspace.base_branch ? {} : { base_branch: baseBranch.trim() }),
-      settings: {
-        merge_strategy: strategy,
-        auto_checkpoint: isAutoCheckpoint,
-        checkpoint_interval_minutes: minutes.trim() === "" ? null : Number(minutes),
-        // An empty field is not zero.
-        retention_days: retentionDays.trim() === "" ? Number.NaN : Number(retentionDays),
-      },
-    });
-  };
+  const strategy = form.field("settings.merge_strategy");
+  const isAutoCheckpoint = form.values["settings.auto_checkpoint"];
   return (
     <Card>
-      <Form
-        label="Workspace settings"
-        onSubmit={handleSubmit}
-        error={save.error}
-        isShownAtField={Boolean(baseError ?? minutesError ?? retentionError)}
-        className="max-w-xl"
-      >
+      <Form label="Workspace settings" {...form.props} className="max-w-xl">
         <PermissionHint reason={reason} />
         <TextField
           label="Base Branch"
-          name="base_branch"
-          value={baseBranch}
-          onChange={setBaseBranch}
-          error={baseError}
+          {...form.field("base_branch")}
           disabledReason={reason}
           className="font-mono text-[13px]"
           hint="Where the workspace merges to, and what it is compared with."
         />
         <SelectField
           label="Merge Strategy"
-          name="merge_strategy"
-          value={strategy}
+          {...strategy}
           options={strategyOptions}
-          onChange={(value) => setStrategy(value as MergeStrategy)}
+          onChange={(value) => strategy.onChange(value as MergeStrategy)}
           disabledReason={reason}
           hint="Who wins a file that both sides changed, where a merge names no other strategy."
         />
         <Checkbox
           label="Auto Checkpoint"
           checked={isAutoCheckpoint}
-          onChange={setAutoCheckpoint}
+          onChange={(value) => form.set({ "settings.auto_checkpoint": value })}
+          theirs={form.field("settings.auto_checkpoint").theirs}
           disabledReason={reason}
           hint="Commits unsaved work before a merge, at the end of a run, and at the interval below. When off, a merge with unsaved work is refused."
         />
         <TextField
           label="Checkpoint Interval (Minutes)"
-          name="checkpoint_interval_minutes"
           inputMode="numeric"
           optional
-          value={minutes}
-          onChange={setMinutes}
-          error={minutesError}
+          {...form.field("settings.checkpoint_interval_minutes")}
           disabledReason={
             reason ??
             (isAutoCheckpoint
@@ -106,16 +114,13 @@ export function SettingsTab({ workspace, refusal }: SettingsTabProps): ReactElem
         />
         <TextField
           label="Retention Days"
-          name="retention_days"
           inputMode="numeric"
-          value={retentionDays}
-          onChange={setRetentionDays}
-          error={retentionError}
+          {...form.field("settings.retention_days")}
           disabledReason={reason}
           hint="How long an archived workspace can be brought back."
         />
         <div>
-          <Button type="submit" variant="primary" pending={save.pending} disabledReason={reason}>
+          <Button type="submit" variant="primary" pending={form.pending} disabledReason={reason}>
             Save Changes
           </Button>
         </div>

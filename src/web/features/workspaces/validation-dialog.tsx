@@ -1,7 +1,7 @@
-import { type ReactElement, useState } from "react";
-import { useAction } from "../../action.js";
-import { checked, client } from "../../api.js";
+import type { ReactElement } from "react";
 import { api } from "../../contract.js";
+import { client } from "../../api.js";
+import { useForm } from "../../form.js";
 import { Button } from "../../ui/button.js";
 import { Dialog, DialogActions } from "../../ui/dialog.js";
 import { TextArea, TextField } from "../../ui/field.js";
@@ -34,58 +34,38 @@ export function ValidationDialog({
 }
 
 function ValidationForm({ onClose, agentId }: Omit<ValidationDialogProps, "isOpen">): ReactElement {
-  const [iteration, setIteration] = useState("");
-  const [message, setMessage] = useState("");
-  const commit = useAction({
-    run: async (body: Parameters<typeof client.workspaces.createCommit>[0]["body"], headers) =>
-      client.workspaces.createCommit(
-        { params: { agent_id: agentId }, body: await checked(api.workspaces.createCommit, body) },
-        { headers },
-      ),
+  const form = useForm({
+    endpoint: api.workspaces.createCommit,
+    saved: { iteration: "", message: "" },
+    toBody: ({ iteration, message }) => ({
+      commit_type: "validation" as const,
+      ...(iteration.trim() === "" ? {} : { iteration: Number(iteration) }),
+      ...(message.trim() === "" ? {} : { message }),
+    }),
+    run: (body, headers) =>
+      client.workspaces.createCommit({ params: { agent_id: agentId }, body }, { headers }),
     refresh: [workspacesKey, projectsKey],
     say: sayCommit,
     onDone: onClose,
   });
-  const errors = {
-    iteration: commit.error?.field("iteration"),
-    message: commit.error?.field("message"),
-  };
-  const handleSubmit = (): void => {
-    commit.submit({
-      commit_type: "validation",
-      ...(iteration.trim() === "" ? {} : { iteration: Number(iteration) }),
-      ...(message.trim() === "" ? {} : { message }),
-    });
-  };
   return (
-    <Form
-      label="Validation commit"
-      onSubmit={handleSubmit}
-      error={commit.error}
-      isShownAtField={Object.values(errors).some(Boolean)}
-    >
+    <Form label="Validation commit" {...form.props}>
       <TextField
         label="Iteration"
-        name="iteration"
         optional
         inputMode="numeric"
-        value={iteration}
-        onChange={setIteration}
-        error={errors.iteration}
         hint="Counts up by itself where left empty."
+        {...form.field("iteration")}
       />
       <TextArea
         label="Message"
-        name="message"
         optional
-        value={message}
-        onChange={setMessage}
-        error={errors.message}
         hint="Names the agent and the iteration where left empty."
+        {...form.field("message")}
       />
       <DialogActions>
         <Button onClick={onClose}>Cancel</Button>
-        <Button type="submit" variant="primary" pending={commit.pending}>
+        <Button type="submit" variant="primary" pending={form.pending}>
           Commit
         </Button>
       </DialogActions>
