@@ -29,7 +29,32 @@ export function listSearchOf(search: Search, ...prefixes: readonly string[]): Li
   return Object.assign({}, ...["", ...prefixes].map(read)) as ListSearch;
 }
 
-interface ListOptions<Row> {
+/** Changes some of what the address says; undefined takes it out. Back leads past it. */
+function useWriteSearch(): (change: Search) => void {
+  const navigate = useNavigate();
+  return (change) =>
+    void navigate({
+      to: ".",
+      search: ((before: Search) => ({ ...before, ...change })) as never,
+      replace: true,
+      resetScroll: false,
+    });
+}
+
+type Change<Filters> = { [Name in keyof Filters]?: Filters[Name] | undefined };
+
+/**
+ * What a list is narrowed by beside its search, which lives in the address, too.
+ * @param filtersOf Reads it from an address, as the page's route does.
+ */
+export function useFilters<Filters extends object>(
+  filtersOf: (search: Search) => Filters,
+): [filters: Filters, change: (change: Change<Filters>) => void] {
+  const search: Search = useSearch({ strict: false });
+  return [filtersOf(search), useWriteSearch()];
+}
+
+export interface ListOptions<Row> {
   sortings: readonly Sorting<Row>[];
   /** What the search looks into. */
   textOf: (row: Row) => string;
@@ -44,7 +69,7 @@ export function useListView<Row>(
   { pageSize = 25, prefix = "", ...options }: ListOptions<Row>,
 ): ListView<Row> {
   const search: Search = useSearch({ strict: false });
-  const navigate = useNavigate();
+  const writeSearch = useWriteSearch();
   const own = listSearchOf(search, prefix) as Search;
   const state: ListState = {
     q: (own[`${prefix}q`] as string | undefined) ?? "",
@@ -58,12 +83,7 @@ export function useListView<Row>(
         value === "" || value === 1 ? undefined : value,
       ]),
     );
-    void navigate({
-      to: ".",
-      search: ((before: Search) => ({ ...before, ...named })) as never,
-      replace: true,
-      resetScroll: false,
-    });
+    writeSearch(named);
   };
   const [q, type] = useTypedSearch(state.q, (typed) => write({ q: typed, page: 1 }));
   const { page, ...view } = viewOf(rows, { ...state, q }, { ...options, pageSize });

@@ -14,6 +14,16 @@ export interface AuditSearch {
   to?: string;
 }
 
+/** Whether invitations that are over are listed, too. */
+export interface InvitationSearch {
+  invitations_all?: boolean;
+}
+
+/** Which project's agents are listed. */
+export interface ProjectFilter {
+  project?: string;
+}
+
 /** How the list of organizations is looked at, and whether archived ones are in it. */
 export interface OrganizationSearch extends ListSearch {
   archived?: boolean;
@@ -67,7 +77,8 @@ export const paths = {
 
   projects: () => ({ to: "/projects", search: {} }) as const,
   newProject: () => ({ to: "/projects", search: { new: true } }) as const,
-  project: (projectId: string) => ({ to: "/projects/$projectId", params: { projectId } }) as const,
+  project: (projectId: string) =>
+    ({ to: "/projects/$projectId", params: { projectId }, search: {} }) as const,
 
   agents: () => ({ to: "/agents", search: {} }) as const,
   newAgent: () => ({ to: "/agents", search: { new: true } }) as const,

@@ -5,8 +5,23 @@ import {
   lazyRouteComponent,
   redirect,
 } from "@tanstack/react-router";
-import { type OidcError, oidcErrors } from "#shared/oidc-errors.js";
-import { mergeStrategies } from "#shared/workspace-choices.js";
+import {
+  agentSearchOf,
+  agentsSearchOf,
+  errorOf,
+  isId,
+  loginSearchOf,
+  mergeSearchOf,
+  organizationsSearchOf,
+  projectSearchOf,
+  projectsSearchOf,
+  redirectOf,
+  restoreSearchOf,
+  settingsSearchOf,
+  strategyOf,
+  tokenOf,
+  workspaceSearchOf,
+} from "./address-search.js";
 import {
   agentAhead,
   apiKeysAhead,
@@ -26,82 +41,17 @@ import { AppShell } from "./features/shell/app-shell.js";
 import { CrashPage } from "./features/shell/CrashPage.js";
 import { NotFoundPage } from "./features/shell/NotFoundPage.js";
 import { RootLayout } from "./features/shell/root-layout.js";
-import { type DialogSearch, dialogSearchOf } from "./dialog-search.js";
-import { type Work, workSearchOf } from "./features/agents/agent-work.js";
-import { type RunSearch, runSearchOf } from "./features/runs/run-search.js";
 import { type ListSearch, listSearchOf } from "./list-search.js";
-import {
-  type ActSearch,
-  type AuditSearch,
-  type MergeSearch,
-  type OrganizationSearch,
-  type OrganizationTab,
-  organizationTabs,
-  paths,
-  type RestoreSearch,
-  type WorkspaceTab,
-  workspaceTabs,
-} from "./paths.js";
+import { paths } from "./paths.js";
 import { pages } from "./pages.js";
 import { queryClient } from "./query-client.js";
-
-type Search = Record<string, unknown>;
-
-function oneOf<Name extends string>(names: readonly Name[], value: unknown): Name | undefined {
-  return names.find((name) => name === value);
-}
-
-/** `{ tab }` only where it names one: an address with a tab nobody knows shows the first. */
-function tabOf<Name extends string>(names: readonly Name[], search: Search): { tab?: Name } {
-  const tab = oneOf(names, search["tab"]);
-  return tab === undefined ? {} : { tab };
-}
-
-function strategyOf(search: Search): ActSearch {
-  const strategy = oneOf(mergeStrategies, search["strategy"]);
-  return strategy === undefined ? {} : { strategy };
-}
-
-function redirectOf(search: Search): { redirect?: string } {
-  return typeof search["redirect"] === "string" ? { redirect: search["redirect"] } : {};
-}
-
-function tokenOf(search: Search): { token?: string } {
-  return typeof search["token"] === "string" ? { token: search["token"] } : {};
-}
-
-const isId = (text: string): boolean => /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text);
-const isDay = (text: string): boolean =>
-  /^\d{4}-\d\d-\d\d$/.test(text) && !Number.isNaN(Date.parse(`${text}T00:00`));
-const auditFilters: Record<keyof AuditSearch, (text: string) => boolean> = {
-  action: () => true,
-  actor: isId,
-  from: isDay,
-  to: isDay,
-};
-
-/** The filters that an address gives; what could be none is left out. */
-function auditSearchOf(search: Search): AuditSearch {
-  return Object.fromEntries(
-    Object.entries(auditFilters).flatMap(([name, isValid]) => {
-      const value = search[name];
-      return typeof value === "string" && isValid(value) ? [[name, value]] : [];
-    }),
-  );
-}
-
-/** Why the identity provider's sign-in ended on this page. */
-function errorOf(search: Search): { error?: OidcError } {
-  const error = oneOf(Object.keys(oidcErrors) as OidcError[], search["error"]);
-  return error === undefined ? {} : { error };
-}
 
 const root = createRootRoute({ component: RootLayout });
 
 const login = createRoute({
   getParentRoute: () => root,
   path: "/login",
-  validateSearch: (search: Search) => ({ ...redirectOf(search), ...errorOf(search) }),
+  validateSearch: loginSearchOf,
   component: lazyRouteComponent(pages["/login"], "LoginPage"),
 });
 const register = createRoute({
@@ -182,10 +132,7 @@ const welcome = createRoute({
 const organizations = createRoute({
   getParentRoute: () => app,
   path: "/organizations",
-  validateSearch: (search: Search): OrganizationSearch => ({
-    ...(search["archived"] === true ? { archived: true } : {}),
-    ...listSearchOf(search),
-  }),
+  validateSearch: organizationsSearchOf,
   component: lazyRouteComponent(pages["/organizations"], "OrganizationsPage"),
 });
 const newOrganization = createRoute({
@@ -204,11 +151,7 @@ const organizationSettings = createRoute({
   getParentRoute: () => app,
   path: "/organizations/$orgId/settings",
   beforeLoad: (entering) => leadOnFromSlug(entering),
-  validateSearch: (search: Search): { tab?: OrganizationTab } & AuditSearch & ListSearch => ({
-    ...tabOf(organizationTabs, search),
-    ...auditSearchOf(search),
-    ...listSearchOf(search, "keys_", "roles_"),
-  }),
+  validateSearch: settingsSearchOf,
   loader: settingsAhead,
   component: lazyRouteComponent(
     pages["/organizations/$orgId/settings"],
@@ -224,37 +167,26 @@ const statement = createRoute({
 const projects = createRoute({
   getParentRoute: () => app,
   path: "/projects",
-  validateSearch: (search: Search): ListSearch & DialogSearch => ({
-    ...dialogSearchOf(search),
-    ...listSearchOf(search),
-  }),
+  validateSearch: projectsSearchOf,
   component: lazyRouteComponent(pages["/projects"], "ProjectsPage"),
 });
 const project = createRoute({
   getParentRoute: () => app,
   path: "/projects/$projectId",
+  validateSearch: projectSearchOf,
   loader: projectAhead,
   component: lazyRouteComponent(pages["/projects/$projectId"], "ProjectPage"),
 });
-type AgentsSearch = { project?: string; status?: Work } & ListSearch & DialogSearch;
 const agents = createRoute({
   getParentRoute: () => app,
   path: "/agents",
-  validateSearch: (search: Search): AgentsSearch => ({
-    ...dialogSearchOf(search),
-    ...workSearchOf(search),
-    ...(typeof search["project"] === "string" ? { project: search["project"] } : {}),
-    ...listSearchOf(search),
-  }),
+  validateSearch: agentsSearchOf,
   component: lazyRouteComponent(pages["/agents"], "AgentsPage"),
 });
 const agent = createRoute({
   getParentRoute: () => app,
   path: "/agents/$agentId",
-  validateSearch: (search: Search): DialogSearch & RunSearch => ({
-    ...dialogSearchOf(search),
-    ...runSearchOf(search),
-  }),
+  validateSearch: agentSearchOf,
   loader: agentAhead,
   component: lazyRouteComponent(pages["/agents/$agentId"], "AgentPage"),
 });
@@ -267,7 +199,7 @@ const run = createRoute({
 const workspace = createRoute({
   getParentRoute: () => app,
   path: "/agents/$agentId/workspace",
-  validateSearch: (search: Search): { tab?: WorkspaceTab } => tabOf(workspaceTabs, search),
+  validateSearch: workspaceSearchOf,
   loader: workspaceAhead,
   component: lazyRouteComponent(pages["/agents/$agentId/workspace"], "WorkspacePage"),
 });
@@ -286,10 +218,7 @@ const merge = createRoute({
 const newMerge = createRoute({
   getParentRoute: () => app,
   path: "/agents/$agentId/workspace/merge",
-  validateSearch: (search: Search): MergeSearch => ({
-    ...strategyOf(search),
-    ...(typeof search["target"] === "string" ? { target: search["target"] } : {}),
-  }),
+  validateSearch: mergeSearchOf,
   component: lazyRouteComponent(pages["/agents/$agentId/workspace/merge"], "NewMergePage"),
 });
 const sync = createRoute({
@@ -310,13 +239,7 @@ const revert = createRoute({
 const restore = createRoute({
   getParentRoute: () => app,
   path: "/agents/$agentId/workspace/merges/$mergeId/restore",
-  validateSearch: (search: Search): RestoreSearch => {
-    const { paths: chosen } = search;
-    return {
-      ...strategyOf(search),
-      ...(Array.isArray(chosen) ? { paths: chosen.map(String) } : {}),
-    };
-  },
+  validateSearch: restoreSearchOf,
   component: lazyRouteComponent(
     pages["/agents/$agentId/workspace/merges/$mergeId/restore"],
     "RestorePage",
@@ -336,7 +259,7 @@ const security = createRoute({
 const apiKeys = createRoute({
   getParentRoute: () => app,
   path: "/settings/api-keys",
-  validateSearch: (search: Search): ListSearch => listSearchOf(search),
+  validateSearch: (search): ListSearch => listSearchOf(search),
   loader: apiKeysAhead,
   component: lazyRouteComponent(pages["/settings/api-keys"], "ApiKeysPage"),
 });

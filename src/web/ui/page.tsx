@@ -38,9 +38,9 @@ export function Page(props: PageProps): ReactElement {
               {Children.toArray(crumbs).map((crumb) => (
                 <li
                   key={isValidElement(crumb) ? crumb.key : null}
-                  className="inline-flex min-w-0 items-center gap-1"
+                  className="inline-flex max-w-full min-w-0 items-center gap-1"
                 >
-                  {crumb}
+                  <span className="max-w-64 min-w-0 truncate">{crumb}</span>
                   <Icon name="chevronRight" className="!size-3" />
                 </li>
               ))}

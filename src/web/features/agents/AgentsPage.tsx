@@ -1,7 +1,8 @@
 import { useQuery } from "@tanstack/react-query";
-import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import { lazy, type ReactElement, Suspense } from "react";
+import { projectFilterOf } from "../../address-search.js";
 import { useNewDialog } from "../../dialog-search.js";
+import { useFilters } from "../../list-search.js";
 import { paths } from "../../paths.js";
 import { Button } from "../../ui/button.js";
 import { Card } from "../../ui/card.js";
@@ -18,8 +19,6 @@ import { UsageMeters } from "../organizations/usage.js";
 import { CrumbLink } from "../shell/crumb-link.js";
 import { AgentList } from "./agent-list.js";
 
-const route = getRouteApi("/app/agents");
-
 const NewAgentDialog = lazy(async () => ({
   default: (await import("./new-agent-dialog.js")).NewAgentDialog,
 }));
@@ -35,9 +34,7 @@ export function AgentsPage(): ReactElement {
 }
 
 function Agents({ orgId, orgName }: { orgId: string; orgName: string }): ReactElement {
-  const search = route.useSearch();
-  const { project: _project, page: _page, ...kept } = search;
-  const navigate = useNavigate();
+  const [search, change] = useFilters(projectFilterOf);
   const projects = useQuery(projectsQuery(orgId));
   const reason = useRefusal(orgId)("agent:write");
   const dialog = useNewDialog();
@@ -64,13 +61,7 @@ function Agents({ orgId, orgName }: { orgId: string; orgName: string }): ReactEl
             <Select
               aria-label="Filter by project"
               value={projectId ?? ""}
-              onChange={(value) =>
-                void navigate({
-                  ...paths.agents(),
-                  search: { ...kept, ...(value === "" ? {} : { project: value }) },
-                  replace: true,
-                })
-              }
+              onChange={(value) => change({ project: value || undefined })}
               options={[
                 { value: "", label: "All projects" },
                 ...(projects.data ?? []).map(({ id, name }) => ({

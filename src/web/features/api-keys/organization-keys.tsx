@@ -7,10 +7,10 @@ import { useListView } from "../../list-search.js";
 import { Button } from "../../ui/button.js";
 import { Card } from "../../ui/card.js";
 import { ConfirmDialog } from "../../ui/dialog.js";
-import { ListToolbar, NothingFound, Pager, type Sorting } from "../../ui/list-view.js";
+import { ListTable } from "../../ui/list-table.js";
+import type { Sorting } from "../../ui/list-view.js";
 import { PlainText, visible } from "../../ui/plain-text.js";
 import { Skeleton } from "../../ui/states.js";
-import { Table } from "../../ui/table.js";
 import { Time } from "../../ui/time.js";
 import type { Refusal } from "../organizations/permissions.js";
 import { QueryError } from "../shell/query-state.js";
@@ -51,14 +51,11 @@ export function OrganizationKeys({ orgId, refusal }: OrganizationKeysProps): Rea
         <p className="text-muted">No API key can act in this organization.</p>
       ) : (
         <div className="-m-4">
-          <div className="p-4 empty:hidden">
-            <ListToolbar view={view} noun="API key" placeholder="Name, owner or scope" />
-          </div>
-          {view.found === 0 && <NothingFound view={view} noun="API key" />}
-          <Table
+          <ListTable
             label="API keys that can act here"
+            noun="API key"
+            placeholder="Name, owner or scope"
             view={view}
-            rows={view.shown}
             rowKey={({ id }) => id}
             columns={[
               { name: "Key", sortKey: "name", renderCell: (key) => <KeyName apiKey={key} /> },
@@ -83,7 +80,6 @@ export function OrganizationKeys({ orgId, refusal }: OrganizationKeysProps): Rea
               },
             ]}
           />
-          <Pager view={view} label="Pages of API keys" />
         </div>
       )}
     </Card>

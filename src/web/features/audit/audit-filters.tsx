@@ -13,7 +13,7 @@ import { actionOf } from "./queries.js";
 interface AuditFiltersProps {
   orgId: string;
   search: AuditSearch;
-  onChange: (search: AuditSearch) => void;
+  onChange: (change: Partial<Record<keyof AuditSearch, string | undefined>>) => void;
   /** Those who are members no more are known by what they did. */
   events: readonly AuditEvent[];
 }
@@ -32,10 +32,8 @@ export function AuditFilters({ orgId, search, onChange, events }: AuditFiltersPr
   const { actor } = search;
   if (actor !== undefined && !people.has(actor)) people.set(actor, actor);
 
-  const change = (name: keyof AuditSearch, value: string): void => {
-    const { [name]: _, ...rest } = search;
-    onChange(value === "" ? rest : { ...rest, [name]: value });
-  };
+  const change = (name: keyof AuditSearch, value: string): void =>
+    onChange({ [name]: value || undefined });
   return (
     <search
       aria-label="Filter the audit log"
@@ -78,7 +76,9 @@ export function AuditFilters({ orgId, search, onChange, events }: AuditFiltersPr
       />
       <Button
         disabledReason={Object.keys(search).length === 0 ? "Nothing is filtered." : undefined}
-        onClick={() => onChange({})}
+        onClick={() =>
+          onChange({ action: undefined, actor: undefined, from: undefined, to: undefined })
+        }
       >
         Clear filters
       </Button>

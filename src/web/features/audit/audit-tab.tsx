@@ -1,7 +1,7 @@
 import { keepPreviousData, useInfiniteQuery } from "@tanstack/react-query";
-import { useNavigate } from "@tanstack/react-router";
 import type { ReactElement } from "react";
-import { type AuditSearch, paths } from "../../paths.js";
+import { auditSearchOf } from "../../address-search.js";
+import { useFilters } from "../../list-search.js";
 import { Alert } from "../../ui/alert.js";
 import { Button } from "../../ui/button.js";
 import { Card } from "../../ui/card.js";
@@ -15,7 +15,6 @@ import { eventPagesQuery } from "./queries.js";
 
 interface AuditTabProps {
   orgId: string;
-  search: AuditSearch;
   refusal: Refusal;
 }
 
@@ -29,8 +28,8 @@ export function AuditTab({ refusal, ...rest }: AuditTabProps): ReactElement {
   return <AuditLog {...rest} />;
 }
 
-function AuditLog({ orgId, search }: Omit<AuditTabProps, "refusal">): ReactElement {
-  const navigate = useNavigate();
+function AuditLog({ orgId }: Omit<AuditTabProps, "refusal">): ReactElement {
+  const [search, change] = useFilters(auditSearchOf);
   const log = useInfiniteQuery({
     ...eventPagesQuery(orgId, search),
     placeholderData: keepPreviousData,
@@ -44,14 +43,7 @@ function AuditLog({ orgId, search }: Omit<AuditTabProps, "refusal">): ReactEleme
         the one before it, so that an edit or a gap shows; whoever runs the server checks that with{" "}
         <code className="font-mono text-[13px]">npm run audit:verify</code>.
       </p>
-      <AuditFilters
-        orgId={orgId}
-        search={search}
-        events={events}
-        onChange={(next) =>
-          void navigate({ ...paths.organizationAudit(orgId, next), replace: true })
-        }
-      />
+      <AuditFilters orgId={orgId} search={search} events={events} onChange={change} />
       {log.isPending ? (
         <Skeleton />
       ) : log.isError && events.length === 0 ? (

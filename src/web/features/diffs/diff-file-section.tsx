@@ -38,7 +38,7 @@ export function DiffFileSection(props: DiffFileSectionProps): ReactElement {
           aria-expanded={isOpen}
           onClick={() => props.onOpen(!isOpen)}
         />
-        <h3 className="min-w-0 flex-1 font-mono text-[13px] leading-6 [&>button]:align-middle">
+        <h3 className="min-w-0 flex-[1_1_14rem] font-mono text-[13px] leading-6 [&>button]:align-middle">
           {file.old_path !== null && file.old_path !== file.path && (
             <>
               <PlainText value={file.old_path} className="text-muted" />{" "}

@@ -21,7 +21,7 @@ const route = getRouteApi("/app/organizations/$orgId/settings");
 
 export function OrganizationSettingsPage(): ReactElement {
   const { orgId } = route.useParams();
-  const { tab = "general", q: _q, sort: _sort, page: _page, ...search } = route.useSearch();
+  const { tab = "general" } = route.useSearch();
   const navigate = useNavigate();
   const details = useQuery(organizationQuery(orgId));
   const refusal = useRefusal(orgId);
@@ -107,7 +107,7 @@ export function OrganizationSettingsPage(): ReactElement {
           {
             value: "audit",
             label: "Audit",
-            content: <AuditTab orgId={organization.id} search={search} refusal={refusal} />,
+            content: <AuditTab orgId={organization.id} refusal={refusal} />,
           },
         ]}
       />

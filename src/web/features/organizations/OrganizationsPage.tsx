@@ -1,8 +1,9 @@
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
-import { getRouteApi, Link } from "@tanstack/react-router";
+import { Link } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import type { OrganizationItem } from "#shared/api/organizations.js";
-import { useListView } from "../../list-search.js";
+import { archivedOf } from "../../address-search.js";
+import { useFilters, useListView } from "../../list-search.js";
 import { paths } from "../../paths.js";
 import { Button, buttonClass } from "../../ui/button.js";
 import { deferMenu } from "../../ui/deferred-menu.js";
@@ -18,8 +19,6 @@ import { useCurrentOrganization } from "./current.js";
 import { OrganizationCard } from "./organization-card.js";
 import { allOrganizationsQuery, organizationsQuery } from "./queries.js";
 
-const route = getRouteApi("/app/organizations");
-
 const SwitchMenu = deferMenu(
   async () => (await import("../shell/organization-choices.js")).SwitchMenu,
 );
@@ -33,8 +32,7 @@ const sortings: readonly Sorting<OrganizationItem>[] = [
 ];
 
 export function OrganizationsPage(): ReactElement {
-  const { archived: isShowingArchived = false } = route.useSearch();
-  const navigate = route.useNavigate();
+  const [{ archived: isShowingArchived = false }, change] = useFilters(archivedOf);
   const { organization: current, organizations } = useCurrentOrganization();
   const list = useQuery({
     ...(isShowingArchived ? allOrganizationsQuery : organizationsQuery),
@@ -76,13 +74,7 @@ export function OrganizationsPage(): ReactElement {
         <Checkbox
           label="Show archived"
           checked={isShowingArchived}
-          onChange={(archived) =>
-            void navigate({
-              to: ".",
-              search: ({ archived: _was, ...rest }) => (archived ? { ...rest, archived } : rest),
-              replace: true,
-            })
-          }
+          onChange={(isOn) => change({ archived: isOn || undefined })}
         />
       </ListToolbar>
       {list.isPending ? (

@@ -21,19 +21,15 @@ export function GeneralTab({ organization, refusal }: TabProps): ReactElement {
   const [isSlugOpen, setSlugOpen] = useState(false);
   const form = useOrganizationForm({
     organization,
-    savedOf: ({ name, slug: current, description, billing_email }) => ({
+    savedOf: ({ name, slug: current, description }) => ({
       name,
       slug: current,
       description: description ?? "",
-      billing_email: billing_email ?? "",
     }),
     toBody: (values, changed) => ({
       ...(changed.has("name") ? { name: values.name } : {}),
       ...(changed.has("slug") ? { slug: values.slug } : {}),
       ...(changed.has("description") ? { description: values.description.trim() || null } : {}),
-      ...(changed.has("billing_email")
-        ? { billing_email: values.billing_email.trim() || null }
-        : {}),
     }),
     fieldOf: slugCodes,
     say: "Changes saved",
@@ -48,7 +44,6 @@ export function GeneralTab({ organization, refusal }: TabProps): ReactElement {
     refusal: form.error,
   });
   const writeReason = refusal("org:write");
-  const billingReason = refusal("org:billing:write");
 
   return (
     <div className="flex flex-col gap-4">
@@ -89,13 +84,6 @@ export function GeneralTab({ organization, refusal }: TabProps): ReactElement {
             {...form.field("description")}
             disabledReason={writeReason}
           />
-          <TextField
-            label="Billing e-mail"
-            type="email"
-            {...form.field("billing_email")}
-            disabledReason={billingReason}
-            hint={writeReason === undefined ? billingReason : undefined}
-          />
           <div>
             <p className="text-[13px] font-medium">Status</p>
             <p className="mt-1">
@@ -111,7 +99,7 @@ export function GeneralTab({ organization, refusal }: TabProps): ReactElement {
               type="submit"
               variant="primary"
               pending={form.pending}
-              disabledReason={billingReason === undefined ? undefined : writeReason}
+              disabledReason={writeReason}
             >
               Save Changes
             </Button>

@@ -1,14 +1,17 @@
 import { useQuery } from "@tanstack/react-query";
 import { type ReactElement, useState } from "react";
+import { invitationSearchOf } from "../../address-search.js";
 import type { Invitation } from "#shared/api/invitations.js";
 import type { Role } from "#shared/api/roles.js";
+import { useFilters, useListView } from "../../list-search.js";
 import { StatusDot, type Tone } from "../../ui/badge.js";
 import { Button } from "../../ui/button.js";
 import { Card } from "../../ui/card.js";
 import { Checkbox } from "../../ui/field.js";
+import { ListTable } from "../../ui/list-table.js";
+import type { Sorting } from "../../ui/list-view.js";
 import { PlainText } from "../../ui/plain-text.js";
 import { Skeleton } from "../../ui/states.js";
-import { Table } from "../../ui/table.js";
 import { Time } from "../../ui/time.js";
 import { QueryError } from "../shell/query-state.js";
 import { InvitationActions } from "./invitation-actions.js";
@@ -25,6 +28,15 @@ const statuses: Record<Invitation["status"], readonly [Tone, string]> = {
 
 const isOpen = ({ status }: Invitation): boolean => status === "pending" || status === "expired";
 
+const sortings: readonly Sorting<Invitation>[] = [
+  { key: "address", label: "Address", by: ({ email }) => email },
+  { key: "role", label: "Role", by: ({ role_name }) => role_name },
+  { key: "status", label: "Status", by: ({ status }) => status },
+  { key: "expires", label: "Expires", by: ({ expires_at }) => expires_at },
+];
+const textOf = ({ email, role_name, invited_by }: Invitation): string =>
+  `${email} ${role_name} ${invited_by?.name ?? ""}`;
+
 interface InvitationsSectionProps {
   orgId: string;
   roles: readonly Role[];
@@ -39,10 +51,11 @@ export function InvitationsSection({
 }: InvitationsSectionProps): ReactElement {
   const invitations = useQuery(invitationsQuery(orgId));
   const [isInviting, setInviting] = useState(false);
-  const [showsAll, setShowsAll] = useState(false);
+  const [{ invitations_all: showsAll = false }, change] = useFilters(invitationSearchOf);
   const writeReason = refusal("org:members:write");
   const all = invitations.data ?? [];
   const shown = showsAll ? all : all.filter(isOpen);
+  const view = useListView(shown, { sortings, textOf, prefix: "invitations_" });
   return (
     <Card
       title="Invitations"
@@ -69,26 +82,37 @@ export function InvitationsSection({
             what="The list of invitations"
           />
         ) : shown.length === 0 ? (
-          <p className="px-4 py-3 text-muted">Nobody is invited at the moment.</p>
+          <p className="px-4 py-3 text-muted">
+            Nobody is invited at the moment. Invite sends somebody a link to join by.
+          </p>
         ) : (
-          <Table
+          <ListTable
             label="Invitations"
-            rows={shown}
+            noun="invitation"
+            placeholder="Address or role"
+            view={view}
             rowKey={({ id }) => id}
             columns={[
               {
                 name: "Address",
+                sortKey: "address",
                 renderCell: (invitation) => <Address invitation={invitation} />,
               },
-              { name: "Role", renderCell: ({ role_name }) => <PlainText value={role_name} /> },
+              {
+                name: "Role",
+                sortKey: "role",
+                renderCell: ({ role_name }) => <PlainText value={role_name} />,
+              },
               {
                 name: "Status",
+                sortKey: "status",
                 renderCell: ({ status }) => (
                   <StatusDot tone={statuses[status][0]}>{statuses[status][1]}</StatusDot>
                 ),
               },
               {
                 name: "Expires",
+                sortKey: "expires",
                 renderCell: ({ expires_at }) => <Time value={expires_at} dateOnly />,
               },
               {
@@ -114,7 +138,11 @@ export function InvitationsSection({
         )}
         {!all.every(isOpen) && (
           <div className="border-t border-line px-4 py-3">
-            <Checkbox label="Show accepted and revoked" checked={showsAll} onChange={setShowsAll} />
+            <Checkbox
+              label="Show accepted and revoked"
+              checked={showsAll}
+              onChange={(isOn) => change({ invitations_all: isOn || undefined })}
+            />
           </div>
         )}
       </div>

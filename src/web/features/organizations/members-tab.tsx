@@ -11,11 +11,11 @@ import { paths } from "../../paths.js";
 import { Button } from "../../ui/button.js";
 import { Card } from "../../ui/card.js";
 import { ConfirmDialog } from "../../ui/dialog.js";
-import { ListToolbar, NothingFound, Pager, type Sorting } from "../../ui/list-view.js";
+import { ListTable } from "../../ui/list-table.js";
+import type { Sorting } from "../../ui/list-view.js";
 import { PlainText, visible } from "../../ui/plain-text.js";
 import { Select } from "../../ui/select.js";
 import { Skeleton } from "../../ui/states.js";
-import { Table } from "../../ui/table.js";
 import { Time } from "../../ui/time.js";
 import { OrganizationKeys } from "../api-keys/organization-keys.js";
 import { meQuery } from "../auth/queries.js";
@@ -59,14 +59,11 @@ export function MembersTab({ organization, refusal }: MembersTabProps): ReactEle
       <SettingsHint reason={writeReason} />
       <Card title="Members">
         <div className="-m-4">
-          <div className="p-4 empty:hidden">
-            <ListToolbar view={view} noun="member" placeholder="Name, address or role" />
-          </div>
-          {view.found === 0 && <NothingFound view={view} noun="member" />}
-          <Table
+          <ListTable
             label="Members"
+            noun="member"
+            placeholder="Name, address or role"
             view={view}
-            rows={view.shown}
             rowKey={(member) => member.id}
             columns={[
               {
@@ -105,7 +102,6 @@ export function MembersTab({ organization, refusal }: MembersTabProps): ReactEle
               },
             ]}
           />
-          <Pager view={view} label="Pages of members" />
         </div>
       </Card>
       <InvitationsSection orgId={orgId} roles={roles.data} refusal={refusal} />

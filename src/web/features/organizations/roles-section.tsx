@@ -1,17 +1,30 @@
 import { type ReactElement, useId, useState } from "react";
 import type { Role } from "#shared/api/roles.js";
 import { expand, permissionNames } from "#shared/permissions.js";
+import { useListView } from "../../list-search.js";
 import { Badge } from "../../ui/badge.js";
 import { Button } from "../../ui/button.js";
 import { Card } from "../../ui/card.js";
+import { ListTable } from "../../ui/list-table.js";
+import type { Sorting } from "../../ui/list-view.js";
 import { formatNumber } from "../../ui/number.js";
 import { PlainText, visible } from "../../ui/plain-text.js";
-import { Table } from "../../ui/table.js";
 import { DeleteRoleButton } from "./delete-role-button.js";
 import { PermissionList } from "./permission-list.js";
 import { SettingsHint } from "./permission-hint.js";
 import type { Refusal } from "./permissions.js";
 import { RoleDialog } from "./role-dialog.js";
+
+const sortings: readonly Sorting<Role>[] = [
+  { key: "name", label: "Role", by: ({ name }) => name },
+  { key: "members", label: "Members", by: ({ member_count }) => member_count },
+  {
+    key: "permissions",
+    label: "Can do",
+    by: ({ effective_permissions }) => expand(effective_permissions).length,
+  },
+];
+const textOf = ({ name, description }: Role): string => `${name} ${description ?? ""}`;
 
 interface RolesSectionProps {
   orgId: string;
@@ -24,6 +37,7 @@ export function RolesSection({ orgId, roles, refusal }: RolesSectionProps): Reac
   const id = useId();
   const [shown, setShown] = useState<ReadonlySet<string>>(new Set());
   const [isCreating, setCreating] = useState(false);
+  const view = useListView(roles, { sortings, textOf, prefix: "roles_" });
   const reason = refusal("org:roles:write");
   const toggle = (roleId: string): void => {
     const next = new Set(shown);
@@ -47,9 +61,11 @@ export function RolesSection({ orgId, roles, refusal }: RolesSectionProps): Reac
           </p>
           <SettingsHint reason={reason} />
         </div>
-        <Table
+        <ListTable
           label="Roles"
-          rows={roles}
+          noun="role"
+          placeholder="Name or description"
+          view={view}
           rowKey={(role) => role.id}
           renderDetails={(role) =>
             shown.has(role.id) ? (
@@ -61,6 +77,7 @@ export function RolesSection({ orgId, roles, refusal }: RolesSectionProps): Reac
           columns={[
             {
               name: "Role",
+              sortKey: "name",
               renderCell: (role) => (
                 <>
                   <span className="flex flex-wrap items-center gap-1.5">
@@ -84,9 +101,14 @@ export function RolesSection({ orgId, roles, refusal }: RolesSectionProps): Reac
                   <PlainText value={inherits_from} />
                 ),
             },
-            { name: "Members", renderCell: (role) => formatNumber(role.member_count) },
+            {
+              name: "Members",
+              sortKey: "members",
+              renderCell: (role) => formatNumber(role.member_count),
+            },
             {
               name: "Can do",
+              sortKey: "permissions",
               renderCell: (role) => {
                 const count = expand(role.effective_permissions).length;
                 const isShown = shown.has(role.id);

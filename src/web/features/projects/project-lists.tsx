@@ -3,15 +3,16 @@ import { Link } from "@tanstack/react-router";
 import type { ReactElement, ReactNode } from "react";
 import type { ProjectMerge } from "#shared/api/merges.js";
 import type { WorkspaceItem } from "#shared/api/workspaces.js";
+import { useListPages } from "../../list-pages.js";
 import { paths } from "../../paths.js";
 import { Badge } from "../../ui/badge.js";
-import { Button } from "../../ui/button.js";
 import { Card } from "../../ui/card.js";
 import { CommitId } from "../../ui/copy-button.js";
+import { ListTable } from "../../ui/list-table.js";
+import type { Sorting } from "../../ui/list-view.js";
 import { countOf, formatNumber } from "../../ui/number.js";
 import { PlainText } from "../../ui/plain-text.js";
 import { Skeleton } from "../../ui/states.js";
-import { Table } from "../../ui/table.js";
 import { Time } from "../../ui/time.js";
 import { QueryError } from "../shell/query-state.js";
 import { actLabels } from "../workspaces/resolution-labels.js";
@@ -20,32 +21,53 @@ import { projectMergePagesQuery, workspacePagesQuery } from "./queries.js";
 
 const mono = "font-mono text-[13px]";
 
+const workspaceSortings: readonly Sorting<WorkspaceItem>[] = [
+  { key: "agent", label: "Agent", by: ({ agent_name }) => agent_name },
+  { key: "status", label: "Status", by: ({ status }) => status },
+  { key: "unmerged", label: "Unmerged commits", by: ({ unmerged_commits }) => unmerged_commits },
+  { key: "updated", label: "Updated", by: ({ updated_at }) => updated_at },
+];
+const mergeSortings: readonly Sorting<ProjectMerge>[] = [
+  { key: "agent", label: "Agent", by: ({ agent_name }) => agent_name },
+  { key: "into", label: "Into", by: ({ target_branch }) => target_branch },
+  { key: "conflicts", label: "Conflicts", by: ({ total_conflicts }) => total_conflicts },
+  { key: "date", label: "Date", by: ({ created_at }) => created_at },
+];
+
 /** The workspaces of a project: where each agent stands. */
 export function ProjectWorkspaces({ projectId }: { projectId: string }): ReactElement {
   const workspaces = useInfiniteQuery(workspacePagesQuery(projectId));
-  const rows = workspaces.data?.pages.flatMap((page) => page.rows) ?? [];
+  const view = useListPages(workspaces, {
+    sortings: workspaceSortings,
+    textOf: ({ agent_name, status, base_branch }) => `${agent_name} ${status} ${base_branch}`,
+    prefix: "workspaces_",
+  });
   return (
     <Card title="Workspaces">
-      <Pages
+      <Pieces
         query={workspaces}
-        isEmpty={rows.length === 0}
-        empty="No agent has a workspace here yet."
+        isEmpty={view.total === 0}
+        empty="No agent has a workspace here yet. Create one beside an agent above."
       >
-        <Table
+        <ListTable
           label="Workspaces"
-          rows={rows}
+          noun="workspace"
+          placeholder="Agent, status or base branch"
+          view={view}
           rowKey={(workspace) => workspace.agent_id}
           columns={[
             {
               name: "Agent",
+              sortKey: "agent",
               renderCell: ({ agent_id, agent_name }) => (
                 <Link {...paths.workspace(agent_id)} className="text-accent-ink hover:underline">
-                  {agent_name}
+                  <PlainText value={agent_name} />
                 </Link>
               ),
             },
             {
               name: "Status",
+              sortKey: "status",
               renderCell: ({ status }) => <WorkspaceStatus status={status} />,
             },
             {
@@ -57,11 +79,20 @@ export function ProjectWorkspaces({ projectId }: { projectId: string }): ReactEl
               renderCell: ({ head_commit }) =>
                 head_commit === null ? "None" : <CommitId sha={head_commit} />,
             },
-            { name: "Unmerged commits", isNumber: true, renderCell: renderUnmerged },
-            { name: "Updated", renderCell: ({ updated_at }) => <Time value={updated_at} /> },
+            {
+              name: "Unmerged commits",
+              sortKey: "unmerged",
+              isNumber: true,
+              renderCell: renderUnmerged,
+            },
+            {
+              name: "Updated",
+              sortKey: "updated",
+              renderCell: ({ updated_at }) => <Time value={updated_at} />,
+            },
           ]}
         />
-      </Pages>
+      </Pieces>
     </Card>
   );
 }
@@ -74,39 +105,57 @@ function renderUnmerged({ unmerged_commits: count }: WorkspaceItem): ReactNode {
 /** What was merged into branches of a project, newest first. */
 export function ProjectMerges({ projectId }: { projectId: string }): ReactElement {
   const merges = useInfiniteQuery(projectMergePagesQuery(projectId));
-  const rows = merges.data?.pages.flatMap((page) => page.rows) ?? [];
+  const view = useListPages(merges, {
+    sortings: mergeSortings,
+    textOf: ({ agent_name, target_branch, merge_commit_sha, kind }) =>
+      `${actLabels[kind]} ${merge_commit_sha} ${agent_name} ${target_branch}`,
+    prefix: "merges_",
+  });
   return (
     <Card title="Merges">
-      <Pages query={merges} isEmpty={rows.length === 0} empty="Nothing was merged yet.">
-        <Table
+      <Pieces
+        query={merges}
+        isEmpty={view.total === 0}
+        empty="Nothing was merged yet. An agent's workspace is merged on its page."
+      >
+        <ListTable
           label="Merges"
-          rows={rows}
+          noun="merge"
+          placeholder="Commit, agent or branch"
+          view={view}
           rowKey={(merge) => merge.id}
           columns={[
             { name: "Merge", renderCell: renderMerge },
             {
               name: "Agent",
+              sortKey: "agent",
               renderCell: ({ agent_id, agent_name }) => (
                 <Link {...paths.workspace(agent_id)} className="text-accent-ink hover:underline">
-                  {agent_name}
+                  <PlainText value={agent_name} />
                 </Link>
               ),
             },
             {
               name: "Into",
+              sortKey: "into",
               renderCell: ({ target_branch }) => (
                 <PlainText value={target_branch} className={mono} />
               ),
             },
             {
               name: "Conflicts",
+              sortKey: "conflicts",
               renderCell: ({ total_conflicts: count }) =>
                 count === 0 ? <span className="text-muted">None</span> : countOf(count, "conflict"),
             },
-            { name: "Date", renderCell: ({ created_at }) => <Time value={created_at} /> },
+            {
+              name: "Date",
+              sortKey: "date",
+              renderCell: ({ created_at }) => <Time value={created_at} />,
+            },
           ]}
         />
-      </Pages>
+      </Pieces>
     </Card>
   );
 }
@@ -127,43 +176,18 @@ function renderMerge(merge: ProjectMerge): ReactNode {
   );
 }
 
-interface PagesProps {
-  query: Pick<
-    UseInfiniteQueryResult,
-    | "isPending"
-    | "isError"
-    | "error"
-    | "refetch"
-    | "hasNextPage"
-    | "isFetchingNextPage"
-    | "fetchNextPage"
-  >;
+interface PiecesProps {
+  query: Pick<UseInfiniteQueryResult, "isPending" | "isError" | "error" | "refetch">;
   isEmpty: boolean;
   empty: string;
   children: ReactNode;
 }
 
-/** A table whose rows come page by page. */
-function Pages({ query, isEmpty, empty, children }: PagesProps): ReactElement {
+/** A list that comes in pieces, before it is there and where it is not. */
+function Pieces({ query, isEmpty, empty, children }: PiecesProps): ReactElement {
   if (query.isPending) return <Skeleton />;
-  if (query.isError && isEmpty && query.error) {
+  if (query.isError && query.error) {
     return <QueryError error={query.error} onRetry={() => void query.refetch()} />;
   }
-  if (isEmpty) return <p className="text-muted">{empty}</p>;
-  return (
-    <div className="-m-4">
-      {children}
-      {query.hasNextPage && (
-        <div className="border-t border-line p-3 text-center">
-          <Button
-            size="sm"
-            pending={query.isFetchingNextPage}
-            onClick={() => void query.fetchNextPage()}
-          >
-            Show more
-          </Button>
-        </div>
-      )}
-    </div>
-  );
+  return isEmpty ? <p className="text-muted">{empty}</p> : <div className="-m-4">{children}</div>;
 }

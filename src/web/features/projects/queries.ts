@@ -53,7 +53,7 @@ export const workspacePagesQuery = (projectId: string) =>
     queryKey: [...projectsKey, projectId, "workspaces"],
     initialPageParam: undefined as string | undefined,
     queryFn: async ({ signal, pageParam }) => {
-      const query = { limit: 20, ...(pageParam === undefined ? {} : { cursor: pageParam }) };
+      const query = { limit: 100, ...(pageParam === undefined ? {} : { cursor: pageParam }) };
       const { data, headers } = await client.workspaces.ofProject(
         { params: { project_id: projectId }, query },
         { signal },
@@ -68,7 +68,7 @@ export const projectMergePagesQuery = (projectId: string) =>
     queryKey: [...projectsKey, projectId, "merges"],
     initialPageParam: undefined as string | undefined,
     queryFn: async ({ signal, pageParam }) => {
-      const query = { limit: 20, ...(pageParam === undefined ? {} : { cursor: pageParam }) };
+      const query = { limit: 100, ...(pageParam === undefined ? {} : { cursor: pageParam }) };
       const { data, headers } = await client.workspaces.mergesOfProject(
         { params: { project_id: projectId }, query },
         { signal },
