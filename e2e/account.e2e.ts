@@ -4,7 +4,7 @@ import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startTestApp, type TestApp } from "#test/app.js";
 import { mailsTo, tokenFor } from "#test/outbox.js";
-import { launchBrowser, screenshot, watchConsole } from "./browser.js";
+import { launchBrowser, newPage, screenshot, watchConsole } from "./browser.js";
 
 const email = "ada@example.com";
 const passwords = ["correct staple horse", "another staple horse", "a third staple horse"] as const;
@@ -17,8 +17,7 @@ let consoleMessages: string[];
 beforeAll(async () => {
   app = await startTestApp();
   browser = await launchBrowser();
-  page = await (await browser.newContext({ viewport: { width: 1440, height: 900 } })).newPage();
-  page.setDefaultTimeout(30_000);
+  page = await newPage(browser);
   consoleMessages = watchConsole(page);
 });
 afterAll(async () => {

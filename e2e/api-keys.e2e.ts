@@ -4,7 +4,7 @@ import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Organization } from "#shared/api/organizations.js";
 import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
-import { launchBrowser, screenshot, watchConsole } from "./browser.js";
+import { launchBrowser, signedInPage, screenshot, watchConsole } from "./browser.js";
 
 let app: TestApp;
 let browser: Browser;
@@ -18,14 +18,8 @@ beforeAll(async () => {
   ada = await app.person("Ada-Lovelace");
   organization = (await ada.api.organizations.create({ body: { name: "Acme Corp" } })).data;
   browser = await launchBrowser();
-  const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
-  page = await context.newPage();
+  page = await signedInPage(browser, app, ada);
   consoleMessages = watchConsole(page);
-  await page.goto(`${app.url}/login`);
-  await page.getByLabel("E-mail").fill(ada.email);
-  await page.getByLabel("Password", { exact: true }).fill(ada.password);
-  await page.getByRole("button", { name: "Sign in", exact: true }).click();
-  await page.waitForURL(/\/organizations$/);
 });
 afterAll(async () => {
   await browser.close();

@@ -1,6 +1,9 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { AxeBuilder } from "@axe-core/playwright";
 import { chromium, type Browser, type Page } from "playwright-core";
+import { expect } from "vitest";
+import type { TestApp, TestPerson } from "#test/app.js";
 
 /** Debian's Chromium, without what it would look up on the network. */
 export function launchBrowser(): Promise<Browser> {
@@ -16,6 +19,62 @@ export function launchBrowser(): Promise<Browser> {
       "--disable-sync",
     ],
   });
+}
+
+/** A page of a session of its own, on a wide screen. */
+export async function newPage(browser: Browser): Promise<Page> {
+  const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
+  const page = await context.newPage();
+  page.setDefaultTimeout(30_000);
+  return page;
+}
+
+/** The same of somebody who is signed in already; signing in by the page is for its own tests. */
+export async function signedInPage(
+  browser: Browser,
+  app: TestApp,
+  { email, password }: TestPerson,
+): Promise<Page> {
+  const page = await newPage(browser);
+  const answer = await page.request.post(`${app.url}/api/v1/auth/login`, {
+    data: { email, password },
+    headers: { origin: app.url },
+  });
+  expect(answer.status()).toBe(200);
+  return page;
+}
+
+const views = [
+  { width: 1440, height: 900, colorScheme: "light" },
+  { width: 390, height: 844, colorScheme: "dark" },
+] as const;
+
+/**
+ * Looks at the page as it is, wide and light, narrow and dark: keeps what a person would see, and axe
+ * finds nothing, nor does it scroll sideways.
+ */
+export async function look(page: Page, name: string, heading?: string): Promise<void> {
+  for (const { width, height, colorScheme } of views) {
+    await page.setViewportSize({ width, height });
+    await page.emulateMedia({ colorScheme });
+    if (heading !== undefined) {
+      const part = page.getByRole("heading", { name: heading, exact: true });
+      await part.first().scrollIntoViewIfNeeded();
+    }
+    await screenshot(page, `${name}-${width}-${colorScheme}`);
+    const { violations } = await new AxeBuilder({ page }).analyze();
+    const isTooWide = await page.evaluate("document.documentElement.scrollWidth > innerWidth");
+    expect({
+      name,
+      width,
+      isTooWide,
+      violations: violations.map(
+        ({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join("; ")}`,
+      ),
+    }).toEqual({ name, width, isTooWide: false, violations: [] });
+  }
+  await page.setViewportSize({ width: 1440, height: 900 });
+  await page.emulateMedia({ colorScheme: "light" });
 }
 
 const folder = join(import.meta.dirname, "..", process.env["OMOI_SCREENSHOTS"] ?? "test-results");

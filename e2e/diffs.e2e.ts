@@ -13,7 +13,7 @@ import {
   makeWorkspace,
   writeFiles,
 } from "#test/factories.js";
-import { launchBrowser, watchConsole } from "./browser.js";
+import { launchBrowser, signedInPage, watchConsole } from "./browser.js";
 
 /** A diff of many files, big ones and hostile ones among them, is read with ease. */
 let app: TestApp;
@@ -54,14 +54,7 @@ beforeAll(async () => {
   sha = (await commitFiles(owner, workspace, {})).commit_sha;
 
   browser = await launchBrowser();
-  const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
-  page = await context.newPage();
-  page.setDefaultTimeout(30_000);
-  await page.goto(`${app.url}/login`);
-  await page.getByLabel("E-mail address").fill(owner.email);
-  await page.getByLabel("Password", { exact: true }).fill(owner.password);
-  await page.getByRole("button", { name: "Sign in", exact: true }).click();
-  await page.waitForURL(/\/organizations$/);
+  page = await signedInPage(browser, app, owner);
   messages = watchConsole(page);
 });
 afterAll(async () => {

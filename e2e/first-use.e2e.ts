@@ -4,7 +4,7 @@ import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startTestApp, type TestApp } from "#test/app.js";
 import { expectAccessible } from "./accessible.js";
-import { launchBrowser, screenshot, watchConsole } from "./browser.js";
+import { launchBrowser, newPage, screenshot, watchConsole } from "./browser.js";
 
 let app: TestApp;
 let browser: Browser;
@@ -14,8 +14,7 @@ let consoleMessages: string[];
 beforeAll(async () => {
   app = await startTestApp();
   browser = await launchBrowser();
-  page = await (await browser.newContext({ viewport: { width: 1440, height: 900 } })).newPage();
-  page.setDefaultTimeout(30_000);
+  page = await newPage(browser);
   consoleMessages = watchConsole(page);
 });
 afterAll(async () => {

@@ -1,12 +1,12 @@
 /// <reference lib="dom" />
 import { AxeBuilder } from "@axe-core/playwright";
-import type { Browser, BrowserContext, Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Organization } from "#shared/api/organizations.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
 import { asOperator } from "#test/operator.js";
 import { mailsTo } from "#test/outbox.js";
-import { launchBrowser, screenshot, watchConsole } from "./browser.js";
+import { launchBrowser, newPage, signedInPage, screenshot, watchConsole } from "./browser.js";
 
 let app: TestApp;
 let browser: Browser;
@@ -22,26 +22,13 @@ beforeAll(async () => {
   organization = (await ada.api.organizations.create({ body: { name: "Acme Corp" } })).data;
   params = { org_id: organization.id };
   browser = await launchBrowser();
-  adas = await newPage();
+  adas = await signedInPage(browser, app, ada);
   adasMessages = watchConsole(adas);
-  await signIn(adas, ada.email, ada.password);
-  // That nobody was signed in is told by a 401, which browsers write to the console.
-  adasMessages.length = 0;
 });
 afterAll(async () => {
   await browser.close();
   await app.close();
 });
-
-/** A browser of its own, as another person has one. */
-async function newPage(): Promise<Page> {
-  const context: BrowserContext = await browser.newContext({
-    viewport: { width: 1440, height: 900 },
-  });
-  const page = await context.newPage();
-  page.setDefaultTimeout(30_000);
-  return page;
-}
 
 async function signIn(page: Page, email: string, password: string): Promise<void> {
   await page.goto(`${app.url}/login`);
@@ -123,7 +110,7 @@ test("the owner invites through the page; the invited person registers, joins an
     .waitFor();
   await button("Cancel").click();
 
-  const graces = await newPage();
+  const graces = await newPage(browser);
   const opened = await graces.goto(link);
   // What the link opens hands its address on to nobody.
   expect(opened?.headers()["referrer-policy"]).toBe("same-origin");
@@ -169,7 +156,7 @@ test("sent again, the old link leads nowhere; revoked, the new one says so", asy
   const link = (await dialog().getByTestId("invite-url").textContent()) ?? "";
   await button("Done").click();
 
-  const page = await newPage();
+  const page = await newPage(browser);
   await page.goto(first.invite_url as string);
   await page.getByRole("heading", { name: "This link leads nowhere" }).waitFor();
   await expectGood(page, "invitation-unknown");
@@ -190,7 +177,7 @@ test("sent again, the old link leads nowhere; revoked, the new one says so", asy
 test("an expired one says what to do", async () => {
   const sent = await invite("late@example.com");
   await asOperator(app, "update invitations set expires_at = now() where id = $1", [sent.id]);
-  const page = await newPage();
+  const page = await newPage(browser);
   await page.goto(sent.invite_url as string);
   await page.getByRole("heading", { name: "This invitation has expired" }).waitFor();
   await expectGood(page, "invitation-expired");
@@ -205,7 +192,7 @@ test("somebody else signs out first; the invited person signs in and accepts", a
   const token = join.invite_url?.split("/").at(-1) as string;
   await app.client().auth.register({ body: { ...barbara, invitation: token } });
 
-  const page = await newPage();
+  const page = await newPage(browser);
   await signIn(page, ada.email, ada.password);
   await page.goto(join.invite_url as string);
   await page.getByText(`You are signed in as ${ada.email}`).waitFor();
@@ -247,7 +234,7 @@ test("an admin is offered no role beyond his own, and says why", async () => {
   const boss = { email: "boss@example.com", role_id: await roleId("owner") };
   await ada.api.invitations.create({ params, body: boss });
 
-  const page = await newPage();
+  const page = await newPage(browser);
   await signIn(page, admin.email, admin.password);
   await page.goto(`${app.url}/organizations/${organization.id}/settings?tab=members`);
   const revoke = page.getByRole("button", { name: "Revoke the invitation of boss@example.com" });
@@ -267,7 +254,7 @@ test("where registration is closed, the page says who can make an account", asyn
     params: { org_id: org.id },
     body: { email: "new@example.com", role_id: await roleId("viewer") },
   });
-  const page = await newPage();
+  const page = await newPage(browser);
   await page.goto(data.invite_url as string);
   await page.getByText("Registration is closed on this server.").waitFor();
   expect(await page.getByRole("link", { name: "Create an account" }).count()).toBe(0);

@@ -1,11 +1,10 @@
-import { AxeBuilder } from "@axe-core/playwright";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Agent } from "#shared/api/agents.js";
 import type { Project } from "#shared/api/projects.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
 import { commitFiles, makeOrganization, makeProjectWith, makeWorkspace } from "#test/factories.js";
-import { launchBrowser, screenshot, watchConsole } from "./browser.js";
+import { launchBrowser, look, signedInPage, watchConsole } from "./browser.js";
 
 /** How things end, through the pages: a workspace is archived and restored, an agent and a project deleted. */
 let app: TestApp;
@@ -25,14 +24,7 @@ beforeAll(async () => {
   agent = made.agent;
   await commitFiles(owner, made.workspace, { "b.txt": "kept\n" });
   browser = await launchBrowser();
-  const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
-  page = await context.newPage();
-  page.setDefaultTimeout(30_000);
-  await page.goto(`${app.url}/login`);
-  await page.getByLabel("E-mail address").fill(owner.email);
-  await page.getByLabel("Password", { exact: true }).fill(owner.password);
-  await page.getByRole("button", { name: "Sign in", exact: true }).click();
-  await page.waitForURL(/\/organizations$/);
+  page = await signedInPage(browser, app, owner);
   messages = watchConsole(page);
 });
 afterAll(async () => {
@@ -42,34 +34,11 @@ afterAll(async () => {
 
 const button = (name: string) => page.getByRole("button", { name, exact: true });
 
-/** Looks at the page as it is, light and dark, wide and narrow: axe finds nothing. */
-async function look(name: string): Promise<void> {
-  for (const [width, height] of [
-    [1440, 900],
-    [390, 844],
-  ] as const) {
-    for (const colorScheme of ["light", "dark"] as const) {
-      await page.setViewportSize({ width, height });
-      await page.emulateMedia({ colorScheme });
-      await screenshot(page, `lifecycle-${name}-${width}-${colorScheme}`);
-      const { violations } = await new AxeBuilder({ page }).analyze();
-      expect([name, width, colorScheme, violations.map(({ id }) => id)]).toEqual([
-        name,
-        width,
-        colorScheme,
-        [],
-      ]);
-    }
-  }
-  await page.setViewportSize({ width: 1440, height: 900 });
-  await page.emulateMedia({ colorScheme: "light" });
-}
-
 async function confirm(opener: string, word: string, verb: string, name: string): Promise<void> {
   await button(opener).click();
   const dialog = page.getByRole("dialog");
   await dialog.waitFor();
-  await look(name);
+  await look(page, `lifecycle-${name}`);
   const does = dialog.getByRole("button", { name: verb, exact: true });
   expect(await does.getAttribute("aria-disabled")).toBe("true");
   await dialog.getByLabel(/^Type/).fill(word);
@@ -80,12 +49,12 @@ test("a workspace is archived, says until when, and comes back", async () => {
   await page.goto(`${app.url}/agents/${agent.id}/workspace?tab=settings`);
   await button("Archive Workspace…").waitFor();
   await button("Archive Workspace…").scrollIntoViewIfNeeded();
-  await look("workspace-settings");
+  await look(page, "workspace-settings");
   await confirm("Archive Workspace…", agent.name, "Archive", "archive-dialog");
   await page.getByText("This workspace is archived").waitFor();
   await page.getByRole("dialog").waitFor({ state: "detached" });
   await page.evaluate("scrollTo(0, 0)");
-  await look("workspace-archived");
+  await look(page, "workspace-archived");
   await button("Restore").click();
   await page.getByText("This workspace is archived").waitFor({ state: "detached" });
   const params = { agent_id: agent.id };
@@ -98,11 +67,11 @@ test("an agent is deleted and leaves the list; its page tells what became of it"
   await page.waitForURL(`${app.url}/projects/${project.id}`);
   await page.getByRole("table", { name: "Branches" }).waitFor();
   expect(await page.getByRole("link", { name: agent.name, exact: true }).count()).toBe(0);
-  await look("project");
+  await look(page, "project");
   await page.goto(`${app.url}/agents/${agent.id}/workspace`);
   await page.getByText("The agent is deleted: it works no more.").waitFor();
   expect(await button("Restore").getAttribute("aria-disabled")).toBe("true");
-  await look("agent-deleted");
+  await look(page, "agent-deleted");
 });
 
 test("a project is deleted and is gone", async () => {

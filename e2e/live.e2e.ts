@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
 import { commitFiles, makeOrganization, makeProject, makeWorkspace } from "#test/factories.js";
 import { systemRoleIds } from "#server/db/migrate.js";
-import { launchBrowser, watchConsole } from "./browser.js";
+import { launchBrowser, signedInPage, watchConsole } from "./browser.js";
 
 /** What others do shows on an open page, without a reload and well before anything is asked again. */
 let app: TestApp;
@@ -16,13 +16,7 @@ beforeAll(async () => {
   app = await startTestApp();
   owner = await app.person("Ada");
   browser = await launchBrowser();
-  page = await browser.newPage({ viewport: { width: 1440, height: 900 } });
-  page.setDefaultTimeout(30_000);
-  await page.goto(`${app.url}/login`);
-  await page.getByLabel("E-mail address").fill(owner.email);
-  await page.getByLabel("Password", { exact: true }).fill(owner.password);
-  await page.getByRole("button", { name: "Sign in", exact: true }).click();
-  await page.waitForURL(/\/organizations$/);
+  page = await signedInPage(browser, app, owner);
   messages = watchConsole(page);
 });
 afterAll(async () => {

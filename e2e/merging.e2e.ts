@@ -17,7 +17,7 @@ import {
   writeFiles,
 } from "#test/factories.js";
 import { inStore } from "#test/git.js";
-import { launchBrowser, screenshot, watchConsole } from "./browser.js";
+import { launchBrowser, signedInPage, screenshot, watchConsole } from "./browser.js";
 
 /** Conflicts by hand, and the ways back: merge, restore, revert and sync through the pages. */
 let app: TestApp;
@@ -65,25 +65,13 @@ beforeAll(async () => {
   });
   await rm(join(folderOf(second), "old.txt"));
   browser = await launchBrowser();
-  page = await signedIn(owner);
+  page = await signedInPage(browser, app, owner);
   messages = watchConsole(page);
 });
 afterAll(async () => {
   await browser.close();
   await app.close();
 });
-
-async function signedIn(person: TestPerson): Promise<Page> {
-  const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
-  const opened = await context.newPage();
-  opened.setDefaultTimeout(30_000);
-  await opened.goto(`${app.url}/login`);
-  await opened.getByLabel("E-mail address").fill(person.email);
-  await opened.getByLabel("Password", { exact: true }).fill(person.password);
-  await opened.getByRole("button", { name: "Sign in", exact: true }).click();
-  await opened.waitForURL(/\/organizations$/);
-  return opened;
-}
 
 const button = (name: string | RegExp, where: Page | Locator = page) =>
   where.getByRole("button", { name, exact: true });
@@ -272,7 +260,7 @@ test("a merge goes on where its page is left; what cannot be read can be tried a
 });
 
 test("who may only look sees all of it, with the reason why nothing can be done", async () => {
-  const other = await signedIn(viewer);
+  const other = await signedInPage(browser, app, viewer);
   await other.goto(`${app.url}/agents/${second.agent_id}/workspace`);
   for (const name of ["Merge into main", "Sync from main", "Checkpoint"]) {
     await expect

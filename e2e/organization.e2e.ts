@@ -4,7 +4,7 @@ import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Organization } from "#shared/api/organizations.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
-import { launchBrowser, screenshot, watchConsole } from "./browser.js";
+import { launchBrowser, signedInPage, screenshot, watchConsole } from "./browser.js";
 
 let app: TestApp;
 let browser: Browser;
@@ -27,16 +27,8 @@ beforeAll(async () => {
   await ada.api.projects.create({ body: { organization_id: organization.id, name: "Auth" } });
 
   browser = await launchBrowser();
-  page = await (await browser.newContext({ viewport: { width: 1440, height: 900 } })).newPage();
-  page.setDefaultTimeout(30_000);
+  page = await signedInPage(browser, app, ada);
   consoleMessages = watchConsole(page);
-  await page.goto(`${app.url}/login`);
-  await page.getByLabel("E-mail address").fill(ada.email);
-  await page.getByLabel("Password", { exact: true }).fill(ada.password);
-  await page.getByRole("button", { name: "Sign in", exact: true }).click();
-  await page.waitForURL(/\/organizations$/);
-  // That nobody was signed in is told by a 401, which browsers write to the console.
-  consoleMessages.length = 0;
 });
 afterAll(async () => {
   await browser.close();

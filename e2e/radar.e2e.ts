@@ -2,7 +2,6 @@ import { execFile } from "node:child_process";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { AxeBuilder } from "@axe-core/playwright";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Project } from "#shared/api/projects.js";
@@ -18,7 +17,7 @@ import {
 } from "#test/factories.js";
 import { git, inStore, storeOf } from "#test/git.js";
 import { asOperator } from "#test/operator.js";
-import { launchBrowser, screenshot, watchConsole } from "./browser.js";
+import { launchBrowser, look, signedInPage, screenshot, watchConsole } from "./browser.js";
 
 /** What would conflict, and how the project's lines of work run, on open pages. */
 let app: TestApp;
@@ -41,43 +40,13 @@ beforeAll(async () => {
   one = (await makeWorkspace(owner, project.id)).workspace;
   two = (await makeWorkspace(owner, project.id)).workspace;
   browser = await launchBrowser();
-  const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
-  page = await context.newPage();
-  page.setDefaultTimeout(30_000);
-  await page.goto(`${app.url}/login`);
-  await page.getByLabel("E-mail address").fill(owner.email);
-  await page.getByLabel("Password", { exact: true }).fill(owner.password);
-  await page.getByRole("button", { name: "Sign in", exact: true }).click();
-  await page.waitForURL(/\/organizations$/);
+  page = await signedInPage(browser, app, owner);
   messages = watchConsole(page);
 });
 afterAll(async () => {
   await browser.close();
   await app.close();
 });
-
-async function look(name: string, part: string): Promise<void> {
-  for (const [width, height] of [
-    [1440, 900],
-    [390, 844],
-  ] as const) {
-    for (const colorScheme of ["light", "dark"] as const) {
-      await page.setViewportSize({ width, height });
-      await page.emulateMedia({ colorScheme });
-      await page.getByRole("heading", { name: part, exact: true }).first().scrollIntoViewIfNeeded();
-      await screenshot(page, `${name}-${width}-${colorScheme}`);
-      const { violations } = await new AxeBuilder({ page }).analyze();
-      expect([name, width, colorScheme, violations.map(({ id }) => id)]).toEqual([
-        name,
-        width,
-        colorScheme,
-        [],
-      ]);
-    }
-  }
-  await page.setViewportSize({ width: 1440, height: 900 });
-  await page.emulateMedia({ colorScheme: "light" });
-}
 
 const card = (title: string) =>
   page.locator("section").filter({ has: page.getByRole("heading", { name: title, exact: true }) });
@@ -99,7 +68,7 @@ test("a conflict appears on an open workspace page, with whom and in what, and g
   await ahead.getByText("src/auth/oauth2_handler.py").waitFor();
   expect(await ahead.getByText(`${two.agent_name} would win`).count()).toBe(2);
   await ahead.getByText("As of the last commits").waitFor();
-  await look("workspace-conflicts-ahead", "Conflicts Ahead");
+  await look(page, "workspace-conflicts-ahead", "Conflicts Ahead");
   await ahead.getByRole("link", { name: two.agent_name, exact: true }).click();
   await page.waitForURL(`${app.url}/agents/${two.agent_id}/workspace`);
   await card("Conflicts Ahead").getByText("2 conflicts").waitFor();
@@ -117,7 +86,7 @@ test("the project page lists who conflicts with whom", async () => {
   const table = page.getByRole("table", { name: "Conflicts ahead" });
   await table.getByRole("row").nth(1).waitFor();
   await commitFiles(owner, three, { "new.py": "three\n", "src/app.py": "1\nzwei\n3\n" }, "final");
-  await look("project-conflicts-ahead", "Conflicts Ahead");
+  await look(page, "project-conflicts-ahead", "Conflicts Ahead");
   await table.getByRole("link", { name: two.agent_name, exact: true }).first().waitFor();
 });
 
@@ -128,7 +97,7 @@ test("the graph shows each commit as it is made, and leads to commits and merges
   const commit = await commitFiles(owner, one, { "later.py": "later\n" }, "manual");
   const row = graph.getByRole("link", { name: `[Agent ${one.agent_name}] Commit` });
   await row.waitFor();
-  await look("project-graph", "Commit Graph");
+  await look(page, "project-graph", "Commit Graph");
   const dots = await graph.locator("li").count();
   const shown = (await inStore(app, project, "rev-list", "--count", "--branches")).trim();
   expect(dots).toBe(Number(shown));
@@ -156,7 +125,7 @@ test("the checkpoint interval is set under Settings; why a checkpoint failed is 
   await asOperator(app, "update workspaces set created_at = now() - interval '1 hour'");
   await asOperator(app, "update checkpoint_looks set looked_at = now() - interval '1 hour'");
   await page.getByText("Auto Checkpoint failed").waitFor({ timeout: 40_000 });
-  await look("workspace-checkpoint-failed", "Workspace Details");
+  await look(page, "workspace-checkpoint-failed", "Workspace Details");
   await field.scrollIntoViewIfNeeded();
   await screenshot(page, "workspace-checkpoint-interval");
   await field.fill("");

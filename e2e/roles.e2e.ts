@@ -5,7 +5,7 @@ import { systemRoleIds } from "#server/db/migrate.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
 import { makeOrganization, makeProject, makeWorkspace, writeFiles } from "#test/factories.js";
 import { expectAccessible } from "./accessible.js";
-import { launchBrowser, watchConsole } from "./browser.js";
+import { launchBrowser, signedInPage, watchConsole } from "./browser.js";
 
 let app: TestApp;
 let browser: Browser;
@@ -42,18 +42,6 @@ afterAll(async () => {
   await app.close();
 });
 
-async function signedIn({ email, password }: TestPerson): Promise<Page> {
-  const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
-  const page = await context.newPage();
-  page.setDefaultTimeout(30_000);
-  await page.goto(`${app.url}/organizations`);
-  await page.getByLabel("E-mail address").fill(email);
-  await page.getByLabel("Password", { exact: true }).fill(password);
-  await page.getByRole("button", { name: "Sign in", exact: true }).click();
-  await page.waitForURL(/\/organizations$/);
-  return page;
-}
-
 /** What is off says why, and stays where the keyboard finds it. */
 const isOff = async (page: Page, name: string): Promise<boolean> =>
   (await page.getByRole("button", { name, exact: true }).first().getAttribute("aria-disabled")) ===
@@ -65,7 +53,7 @@ describe.each([
   { role: "viewer", mayManage: false, mayWork: false },
 ])("as $role", ({ role, mayManage, mayWork }) => {
   test("every page of the flows is there, and offers what the role may do", async () => {
-    const page = await signedIn(people[role] as TestPerson);
+    const page = await signedInPage(browser, app, people[role] as TestPerson);
     const messages = watchConsole(page);
     const open = async (path: string, heading: RegExp): Promise<void> => {
       await page.goto(app.url + path);
@@ -130,7 +118,7 @@ test("names and messages that agents and strangers wrote run nothing and hide no
     params: { agent_id: agent.id },
     body: { commit_type: "manual", message: hostile },
   });
-  const page = await signedIn(owner);
+  const page = await signedInPage(browser, app, owner);
   for (const path of [
     "/organizations",
     `/organizations/${org.id}`,
@@ -147,7 +135,7 @@ test("names and messages that agents and strangers wrote run nothing and hide no
 
 test("a changed role and a removed member are undone from what was said about it", async () => {
   const owner = people["owner"] as TestPerson;
-  const page = await signedIn(owner);
+  const page = await signedInPage(browser, app, owner);
   const roleOf = async (name: string): Promise<string | undefined> =>
     (await owner.api.members.list({ params: { org_id: orgId } })).data.find(
       ({ display_name }) => display_name === name,

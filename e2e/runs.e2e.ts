@@ -18,7 +18,7 @@ import {
   makeWorkspace,
 } from "#test/factories.js";
 import { expectAccessible } from "./accessible.js";
-import { launchBrowser, screenshot, watchConsole } from "./browser.js";
+import { launchBrowser, look, signedInPage, screenshot, watchConsole } from "./browser.js";
 
 /** Commands in a real sandbox, started, watched and stopped on the pages. */
 let app: TestApp;
@@ -40,7 +40,7 @@ beforeAll(async () => {
   agent = made.agent;
   folder = folderOf(made.workspace);
   browser = await launchBrowser();
-  page = await signedIn(app, owner);
+  page = await signedInPage(browser, app, owner);
   messages = watchConsole(page);
 });
 afterAll(async () => {
@@ -48,37 +48,9 @@ afterAll(async () => {
   await app.close();
 });
 
-async function signedIn({ url }: TestApp, person: TestPerson): Promise<Page> {
-  const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
-  const its = await context.newPage();
-  its.setDefaultTimeout(30_000);
-  await its.goto(`${url}/login`);
-  await its.getByLabel("E-mail address").fill(person.email);
-  await its.getByLabel("Password", { exact: true }).fill(person.password);
-  await its.getByRole("button", { name: "Sign in", exact: true }).click();
-  await its.waitForURL(/\/organizations$/);
-  return its;
-}
-
 async function run(agentId: string, command: string[], queue = false): Promise<Run> {
   const params = { agent_id: agentId };
   return (await owner.api.runs.create({ params, body: { command, queue } })).data;
-}
-
-async function look(name: string): Promise<void> {
-  for (const [width, height] of [
-    [1440, 900],
-    [390, 844],
-  ] as const) {
-    for (const colorScheme of ["light", "dark"] as const) {
-      await page.setViewportSize({ width, height });
-      await page.emulateMedia({ colorScheme });
-      await screenshot(page, `${name}-${width}-${colorScheme}`);
-      await expectAccessible(page, `${name} ${width} ${colorScheme}`);
-    }
-  }
-  await page.setViewportSize({ width: 1440, height: 900 });
-  await page.emulateMedia({ colorScheme: "light" });
 }
 
 test("a script is started, its log watched live and searched, and it is stopped", async () => {
@@ -108,7 +80,7 @@ test("a script is started, its log watched live and searched, and it is stopped"
   await page.getByLabel("Search the log").fill("oops");
   await page.getByLabel("Search the log").press("Enter");
   await output.locator("mark", { hasText: "oops" }).waitFor();
-  await look("run-page");
+  await look(page, "run-page");
   await page.getByRole("button", { name: "Stop Run" }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Stop Run" }).click();
   await page.getByText("Stopped by Ada.").waitFor();
@@ -125,7 +97,7 @@ test("a command that fails says so in the list of runs", async () => {
   await page.getByText("Its command ended with exit code 3.").waitFor();
   await page.goto(`${app.url}/agents/${agent.id}`);
   await page.getByRole("table", { name: "Runs" }).getByText("Failed").waitFor();
-  await look("agent-page");
+  await look(page, "agent-page");
   expect(messages).toEqual([]);
 });
 
@@ -187,7 +159,7 @@ test("the list of agents shows what runs and what waits as it changes, and is so
   await rowOf(second).getByText("Queued, place 1").waitFor();
   const third = await run(agent.id, ["echo", "later"], true);
   await table.getByText("Queued, place 2").waitFor();
-  await look("agents-running");
+  await look(page, "agents-running");
   // It ticks.
   const age = rowOf(first).getByText(/ s, since/);
   const before = await age.textContent();
@@ -278,7 +250,7 @@ test("a viewer sees everything, and why nothing can be started or stopped", asyn
   const bare = await makeAgent(owner, projectId);
   const { id } = await run(agent.id, ["sleep", "1000"]);
   await untilRun(owner, id, ({ status }) => status === "running");
-  const theirs = await signedIn(app, viewer);
+  const theirs = await signedInPage(browser, app, viewer);
   const isOff = async (name: string, permission: string): Promise<void> => {
     const button = theirs.getByRole("button", { name, exact: true }).first();
     await button.waitFor();
@@ -356,7 +328,7 @@ test("without an engine a docker workspace cannot be chosen, and the page says w
   const dialog = page.getByRole("dialog");
   await dialog.getByText("Not here: No Docker engine answers at").waitFor();
   expect(await dialog.getByRole("radio", { name: /^Docker/ }).isDisabled()).toBe(true);
-  await look("create-workspace");
+  await look(page, "create-workspace");
 });
 
 test("with an engine it can; and where the sandbox is off that is said before a command is run", async () => {
@@ -370,7 +342,7 @@ test("with an engine it can; and where the sandbox is off that is said before a 
   const project = await makeProject(person, (await makeOrganization(person)).id);
   const docker = await makeAgent(person, project.id);
   const local = (await makeWorkspace(person, project.id)).agent;
-  page = await signedIn(there, person);
+  page = await signedInPage(browser, there, person);
   await page.goto(`${there.url}/agents`);
   await page.getByRole("button", { name: "Create workspace" }).click();
   const dialog = page.getByRole("dialog");
@@ -389,7 +361,7 @@ test("with an engine it can; and where the sandbox is off that is said before a 
   await dialog.getByText("There is no sandbox (OMOI_SANDBOX is off)").waitFor();
   await dialog.getByText("The limits of memory and processes cannot be held here").waitFor();
   expect(await dialog.getByText("It reaches nothing outside its sandbox.").count()).toBe(0);
-  await look("run-command-off");
+  await look(page, "run-command-off");
   await dialog.getByRole("textbox", { name: "Command", exact: true }).fill("true");
   await dialog.getByRole("button", { name: "Run", exact: true }).click();
   await page.getByText("Its command ended by itself.").waitFor();

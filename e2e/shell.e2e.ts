@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
 import { makeOrganization, makeProject, makeWorkspace } from "#test/factories.js";
 import { expectAccessible } from "./accessible.js";
-import { launchBrowser, screenshot, watchConsole } from "./browser.js";
+import { launchBrowser, signedInPage, screenshot, watchConsole } from "./browser.js";
 
 let app: TestApp;
 let browser: Browser;
@@ -13,18 +13,6 @@ let owner: TestPerson;
 let orgId: string;
 let orgName: string;
 let consoleMessages: string[];
-
-async function signIn(person: TestPerson): Promise<Page> {
-  const context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
-  const signedIn = await context.newPage();
-  signedIn.setDefaultTimeout(30_000);
-  await signedIn.goto(`${app.url}/projects`);
-  await signedIn.getByLabel("E-mail address").fill(person.email);
-  await signedIn.getByLabel("Password", { exact: true }).fill(person.password);
-  await signedIn.getByRole("button", { name: "Sign in", exact: true }).click();
-  await signedIn.waitForURL(/\/projects/);
-  return signedIn;
-}
 
 beforeAll(async () => {
   app = await startTestApp();
@@ -37,7 +25,7 @@ beforeAll(async () => {
   for (const name of ["Atlas", "Borealis", "Cumulus", "Drift", "Ember", "Fjord"]) {
     await owner.api.projects.create({ body: { organization_id: orgId, name } });
   }
-  page = await signIn(owner);
+  page = await signedInPage(browser, app, owner);
   consoleMessages = watchConsole(page);
 });
 afterAll(async () => {
@@ -53,6 +41,7 @@ const dialog = () => page.getByRole("dialog");
 const firstProjects = () => page.getByRole("table", { name: "Projects" }).getByRole("row");
 
 test("the palette goes anywhere and does anything by the keyboard alone", async () => {
+  await page.goto(`${app.url}/projects`);
   await page.getByRole("heading", { level: 1, name: "Projects" }).waitFor();
   await page.keyboard.press("Control+k");
   await palette().waitFor();

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
 import { codeOf } from "#test/authenticator-app.js";
 import { IdentityProvider } from "#test/identity-provider.js";
-import { launchBrowser, screenshot, watchConsole } from "./browser.js";
+import { launchBrowser, newPage, screenshot, watchConsole } from "./browser.js";
 
 const idp = new IdentityProvider();
 let app: TestApp;
@@ -24,8 +24,7 @@ beforeAll(async () => {
   site = app.url.replace("127.0.0.1", "localhost");
   ada = await app.person("Ada-Lovelace");
   browser = await launchBrowser();
-  page = await (await browser.newContext({ viewport: { width: 1440, height: 900 } })).newPage();
-  page.setDefaultTimeout(30_000);
+  page = await newPage(browser);
   consoleMessages = watchConsole(page);
   const devtools = await page.context().newCDPSession(page);
   await devtools.send("WebAuthn.enable");
@@ -119,6 +118,7 @@ test("a passkey is added, renamed, and signs in", async () => {
   await dialog().getByRole("button", { name: "Continue" }).click();
   await dialog().getByRole("alert").getByText("on that device already").waitFor();
   await page.keyboard.press("Escape");
+  await button("Discard").click();
   await look("passkeys");
   expect(consoleMessages).toEqual([]);
 

@@ -2,23 +2,20 @@
 import { AxeBuilder } from "@axe-core/playwright";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Browser, BrowserContext, Page } from "playwright-core";
+import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startTestApp, type TestApp } from "#test/app.js";
-import { launchBrowser, screenshot, watchConsole } from "./browser.js";
+import { launchBrowser, newPage, screenshot, watchConsole } from "./browser.js";
 
 let app: TestApp;
 let browser: Browser;
-let context: BrowserContext;
 let page: Page;
 let consoleMessages: string[];
 
 beforeAll(async () => {
   app = await startTestApp();
   browser = await launchBrowser();
-  context = await browser.newContext({ viewport: { width: 1440, height: 900 } });
-  page = await context.newPage();
-  page.setDefaultTimeout(30_000);
+  page = await newPage(browser);
   consoleMessages = watchConsole(page);
 });
 afterAll(async () => {

@@ -7,7 +7,7 @@ import type { Agent } from "#shared/api/agents.js";
 import type { Organization } from "#shared/api/organizations.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
 import { addPastRuns, type PastRun } from "#test/past-runs.js";
-import { launchBrowser, screenshot, watchConsole } from "./browser.js";
+import { launchBrowser, signedInPage, screenshot, watchConsole } from "./browser.js";
 
 let app: TestApp;
 let browser: Browser;
@@ -62,26 +62,13 @@ beforeAll(async () => {
   await addPastRuns(app, organization.id, october(agents));
 
   browser = await launchBrowser();
-  page = await newPage(ada);
+  page = await signedInPage(browser, app, ada);
   consoleMessages = watchConsole(page);
 });
 afterAll(async () => {
   await browser.close();
   await app.close();
 });
-
-async function newPage(person: TestPerson): Promise<Page> {
-  const opened = await (
-    await browser.newContext({ viewport: { width: 1440, height: 900 } })
-  ).newPage();
-  opened.setDefaultTimeout(30_000);
-  await opened.goto(`${app.url}/login`);
-  await opened.getByLabel("E-mail address").fill(person.email);
-  await opened.getByLabel("Password", { exact: true }).fill(person.password);
-  await opened.getByRole("button", { name: "Sign in", exact: true }).click();
-  await opened.waitForURL(/\/organizations$/);
-  return opened;
-}
 
 const settings = (tab: string): string =>
   `${app.url}/organizations/${organization.id}/settings?tab=${tab}`;
@@ -251,7 +238,7 @@ test("a month that has no statement is not found, and an empty one says so", asy
 });
 
 test("who may not see statements is told why, and still sees the usage", async () => {
-  page = await newPage(grace);
+  page = await signedInPage(browser, app, grace);
   await page.goto(settings("billing"));
   await page.getByText("may not see billing details and statements (org:billing:read)").waitFor();
   expect(await page.getByRole("table", { name: "Statements" }).count()).toBe(0);

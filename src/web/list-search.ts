@@ -44,14 +44,18 @@ function useWriteSearch(): (change: Search) => void {
 type Change<Filters> = { [Name in keyof Filters]?: Filters[Name] | undefined };
 
 /**
- * What a list is narrowed by beside its search, which lives in the address, too.
+ * What a list is narrowed by beside its search, which lives in the address, too. With other rows it
+ * starts at its first page.
  * @param filtersOf Reads it from an address, as the page's route does.
+ * @param prefix That of the list.
  */
 export function useFilters<Filters extends object>(
   filtersOf: (search: Search) => Filters,
+  prefix = "",
 ): [filters: Filters, change: (change: Change<Filters>) => void] {
   const search: Search = useSearch({ strict: false });
-  return [filtersOf(search), useWriteSearch()];
+  const write = useWriteSearch();
+  return [filtersOf(search), (change) => write({ ...change, [`${prefix}page`]: undefined })];
 }
 
 export interface ListOptions<Row> {

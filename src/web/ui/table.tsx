@@ -24,7 +24,7 @@ export interface TableProps<Row> {
 }
 
 const cell =
-  "grid grid-cols-[7rem_minmax(0,1fr)] items-center gap-2 py-0.5 wide:table-cell wide:px-4 wide:py-2.5 wide:align-middle wide:wrap-break-word print:py-1!";
+  "grid grid-cols-[7rem_minmax(0,1fr)] items-baseline gap-2 py-0.5 wide:table-cell wide:px-4 wide:py-2.5 wide:align-middle wide:wrap-break-word print:py-1!";
 const figure = "tabular-nums wide:text-right";
 
 /** A table on wide screens and on paper; on a phone every row becomes a small card that names its cells. */

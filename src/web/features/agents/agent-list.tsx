@@ -1,8 +1,8 @@
 import { useQuery } from "@tanstack/react-query";
-import { Link, useNavigate, useSearch } from "@tanstack/react-router";
+import { Link } from "@tanstack/react-router";
 import type { ReactElement, ReactNode } from "react";
 import type { Agent } from "#shared/api/agents.js";
-import { useListView } from "../../list-search.js";
+import { useFilters, useListView } from "../../list-search.js";
 import { paths } from "../../paths.js";
 import { Button } from "../../ui/button.js";
 import { ListToolbar, NothingFound, Pager, type Sorting } from "../../ui/list-view.js";
@@ -163,17 +163,8 @@ export function AgentList({ filter, empty, withProject = false }: AgentListProps
 
 /** What the list is narrowed to; it lives in the address. */
 function useWorkFilter(): [Work | "", (work: Work | "") => void] {
-  const { status = "" } = workSearchOf(useSearch({ strict: false }));
-  const navigate = useNavigate();
-  const set = (work: Work | ""): void =>
-    void navigate({
-      to: ".",
-      search: (({ page: _page, status: _status, ...rest }: Record<string, unknown>) =>
-        work === "" ? rest : { ...rest, status: work }) as never,
-      replace: true,
-      resetScroll: false,
-    });
-  return [status, set];
+  const [{ status = "" }, change] = useFilters(workSearchOf);
+  return [status, (work) => change({ status: work || undefined })];
 }
 
 function AgentName({ agent }: { agent: Agent }): ReactElement {

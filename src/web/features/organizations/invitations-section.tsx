@@ -51,7 +51,10 @@ export function InvitationsSection({
 }: InvitationsSectionProps): ReactElement {
   const invitations = useQuery(invitationsQuery(orgId));
   const [isInviting, setInviting] = useState(false);
-  const [{ invitations_all: showsAll = false }, change] = useFilters(invitationSearchOf);
+  const [{ invitations_all: showsAll = false }, change] = useFilters(
+    invitationSearchOf,
+    "invitations_",
+  );
   const writeReason = refusal("org:members:write");
   const all = invitations.data ?? [];
   const shown = showsAll ? all : all.filter(isOpen);
