@@ -253,6 +253,8 @@ test("the editor says who gains and loses what, and the tab why one may do somet
 
   await page.getByLabel("Ask about a permission").selectOption("org:archive");
   await page.getByText("Your role owner has *:*.").waitFor();
+  // What was said about Grace-Hopper lies over the page and can be taken back for a while.
+  await page.getByText("Grace-Hopper is now lead").waitFor({ state: "hidden" });
   await expectAccessible();
   await screenshot(page, "my-permissions");
   await page.getByLabel("Role of Grace-Hopper").selectOption("viewer");

@@ -5,6 +5,8 @@ import type { Merge } from "#shared/api/merges.js";
 import { paths } from "../../paths.js";
 import { Checkbox } from "../../ui/field.js";
 import { PlainText } from "../../ui/plain-text.js";
+import { Skeleton } from "../../ui/states.js";
+import { QueryError } from "../shell/query-state.js";
 import { mergeQuery } from "../workspaces/queries.js";
 import { winnerLabel } from "../workspaces/resolution-labels.js";
 import { ActPage } from "./act-page.js";
@@ -18,7 +20,8 @@ export function RestorePage(): ReactElement {
   const search = route.useSearch();
   const navigate = useNavigate();
   const crumbs = useMergeCrumbs(agentId, mergeId);
-  const { data: merge } = useQuery(mergeQuery(agentId, mergeId));
+  const found = useQuery(mergeQuery(agentId, mergeId));
+  const merge = found.data;
   const chosen = search.paths ?? [];
   const go = (next: typeof search): void =>
     void navigate({ ...paths.restore(agentId, mergeId, { ...search, ...next }), replace: true });
@@ -40,12 +43,18 @@ export function RestorePage(): ReactElement {
       onStrategy={(strategy) => go({ strategy })}
       waiting={
         chosen.length === 0
-          ? "Choose above of which files the other version comes back."
+          ? merge
+            ? "Choose above of which files the other version comes back."
+            : "What the merge decided is read first."
           : undefined
       }
       choices={
-        merge && (
+        merge ? (
           <RestorableFiles merge={merge} chosen={chosen} onChange={(next) => go({ paths: next })} />
+        ) : found.isError ? (
+          <QueryError error={found.error} onRetry={() => void found.refetch()} what="The merge" />
+        ) : (
+          <Skeleton rows={1} />
         )
       }
     />

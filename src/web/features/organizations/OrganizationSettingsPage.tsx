@@ -29,7 +29,7 @@ export function OrganizationSettingsPage(): ReactElement {
   if (details.isPending || details.isError) {
     return (
       <Page
-        title="Organization settings"
+        title="Settings"
         crumbs={[
           <CrumbLink key="organizations" {...paths.organizations()}>
             Organizations
