@@ -124,8 +124,12 @@ export function useForm<Values extends object, Body extends z.ZodType, Data>(
     } catch (error) {
       if (!(error instanceof ApiError) || error.code !== "stale" || !options.reread) throw error;
       const now = await options.reread();
-      // What changed is nothing that stands in this form, such as when an agent last worked.
-      if (isSame(now.saved, base) && tries > 1) return send(body, headers, now.version, tries - 1);
+      // What changed is nothing that stands in this form, such as when an agent last worked, or it is
+      // what is typed: the answer to the try before was lost.
+      const isOurs = names.every(
+        (name) => isSame(now.saved[name], base[name]) || isSame(now.saved[name], values[name]),
+      );
+      if (isOurs && tries > 1) return send(body, headers, now.version, tries - 1);
       // It is in the fields beside what was typed.
       throw new ApiError({ ...error.problem, detail: staleText });
     }

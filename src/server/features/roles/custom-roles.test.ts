@@ -35,6 +35,22 @@ describe("custom roles", () => {
       body: { name, permissions, ...(inherits_from === undefined ? {} : { inherits_from }) },
     });
 
+  test("a role is read by whoever reads the organization, and its ETag guards a change", async () => {
+    const { data: role } = await create("guarded", ["org:read"]);
+    const one = { ...params, role_id: role.id };
+    const { data, headers } = await viewer.api.roles.get({ params: one });
+    expect(data).toEqual(role);
+    const seen = { headers: { "if-match": headers.get("etag") ?? "" } };
+    await owner.api.roles.update({ params: one, body: { description: "First" } }, seen);
+    await refusal(
+      owner.api.roles.update({ params: one, body: { description: "Second" } }, seen),
+      412,
+      "stale",
+    );
+    const none = { ...params, role_id: params.org_id };
+    await refusal(owner.api.roles.get({ params: none }), 404, "not_found");
+  });
+
   test("the seed's example, by the name of the role it inherits from", async () => {
     const { status, data } = await owner.api.roles.create({
       params,

@@ -1,0 +1,105 @@
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { Agent } from "#shared/api/agents.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
+import { writeFiles } from "#test/factories.js";
+import { launchBrowser, signedInPage, watchConsole } from "./browser.js";
+
+/** The whole way to a merge, without a mouse. */
+let app: TestApp;
+let browser: Browser;
+let page: Page;
+let owner: TestPerson;
+
+beforeAll(async () => {
+  app = await startTestApp();
+  browser = await launchBrowser();
+  owner = await app.person("Ada");
+  page = await signedInPage(browser, app, owner);
+});
+afterAll(async () => {
+  await browser.close();
+  await app.close();
+});
+
+/** What the focus is on, as a screen reader names it. */
+const focused = (): Promise<string> =>
+  page.evaluate(`(() => {
+    const on = document.activeElement;
+    const label = on?.labels?.[0]?.textContent;
+    return (on?.getAttribute("aria-label") ?? label ?? on?.textContent ?? "").trim();
+  })()`);
+
+/** Walks on by the Tab key until the focus is on it. */
+async function tabTo(name: string | RegExp): Promise<void> {
+  const passed: string[] = [];
+  for (let step = 0; step < 80; step += 1) {
+    const at = await focused();
+    if (typeof name === "string" ? at === name : name.test(at)) return;
+    passed.push(at);
+    await page.keyboard.press("Tab");
+  }
+  throw new Error(`the Tab key does not lead to ${String(name)}; it led to ${passed.join(" | ")}`);
+}
+
+async function press(name: string | RegExp): Promise<void> {
+  await tabTo(name);
+  await page.keyboard.press("Enter");
+}
+
+async function type(name: string | RegExp, text: string): Promise<void> {
+  await tabTo(name);
+  await page.keyboard.type(text);
+}
+
+const heading = (name: string | RegExp, level = 1): Promise<void> =>
+  page.getByRole("heading", { level, name }).waitFor();
+const dialog = (name: string | RegExp) => page.getByRole("dialog", { name });
+
+test("from a new organization to a merge, by the keyboard alone", async () => {
+  const messages = watchConsole(page);
+  await page.goto(`${app.url}/organizations`);
+  await page.getByText("You belong to no organization yet").waitFor();
+  await press("New Organization");
+  await heading("New Organization");
+  await type("Name", "Acme");
+  await page.keyboard.press("Enter");
+  await heading("Acme");
+
+  await press("Projects");
+  await heading("Projects");
+  await press("New Project");
+  await dialog("New Project").waitFor();
+  await type("Name", "Service");
+  await page.keyboard.press("Enter");
+  await heading("Service");
+
+  await press("New Agent");
+  await dialog("New Agent").waitFor();
+  await type("Name", "worker");
+  await page.keyboard.press("Enter");
+  await dialog("New Agent").waitFor({ state: "hidden" });
+  await page.getByRole("link", { name: "worker", exact: true }).first().waitFor();
+  await press("Create workspace");
+  await dialog(/Create workspace/).waitFor();
+  await press("Create workspace");
+  await dialog(/Create workspace/).waitFor({ state: "hidden" });
+  await press("Open workspace");
+  await heading("Agent: worker");
+
+  const [agent] = (await owner.api.agents.list({ query: {} })).data as [Agent];
+  const { data: workspace } = await owner.api.workspaces.get({ params: { agent_id: agent.id } });
+  await writeFiles(workspace, { "hello.md": "# Hello\n" });
+  await press("Checkpoint");
+  await page.getByText("[Agent worker] Checkpoint").first().waitFor();
+  await press("Merge into main");
+  await heading("Merge into main");
+  await page.getByText("hello.md").first().waitFor();
+  await press("Merge");
+  await heading(/^Merge [0-9a-f]{12}/);
+  const { data: merges } = await owner.api.workspaces.merges({ params: { agent_id: agent.id } });
+  expect(merges.map(({ status, target_branch }) => [status, target_branch])).toEqual([
+    ["clean", "main"],
+  ]);
+  expect(messages).toEqual([]);
+});

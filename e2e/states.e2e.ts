@@ -1,0 +1,330 @@
+import type { Browser, Locator, Page } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Workspace } from "#shared/api/workspaces.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
+import {
+  commitFiles,
+  makeOrganization,
+  makeProject,
+  makeWorkspace,
+  mergeIntoBase,
+  writeFiles,
+} from "#test/factories.js";
+import { expectAccessible } from "./accessible.js";
+import { launchBrowser, signedInPage } from "./browser.js";
+
+/** Pages when there is nothing, when the API refuses, when an answer is lost, and when two edit. */
+let app: TestApp;
+let browser: Browser;
+let page: Page;
+let owner: TestPerson;
+let orgId: string;
+let workspace: Workspace;
+let every: readonly string[];
+
+beforeAll(async () => {
+  app = await startTestApp();
+  browser = await launchBrowser();
+  owner = await app.person("Ada");
+  orgId = (await makeOrganization(owner)).id;
+  const project = await makeProject(owner, orgId);
+  ({ workspace } = await makeWorkspace(owner, project.id));
+  const commit = await commitFiles(owner, workspace, { "a.txt": "a\n" });
+  const merge = await mergeIntoBase(owner, workspace);
+  const { data: key } = await owner.api.apiKeys.create({ body: { name: "CI" } });
+  const agent = `/agents/${workspace.agent_id}`;
+  every = [
+    "/welcome",
+    `/organizations/${orgId}`,
+    `/organizations/${orgId}/settings?tab=members`,
+    `/organizations/${orgId}/statements/2026-01`,
+    "/projects",
+    `/projects/${project.id}`,
+    "/agents",
+    agent,
+    `${agent}/runs/${workspace.agent_id}`,
+    `${agent}/workspace`,
+    `${agent}/workspace/commits/${commit.commit_sha}`,
+    `${agent}/workspace/merge`,
+    `${agent}/workspace/merges/${merge.id}`,
+    `${agent}/workspace/merges/${merge.id}/restore`,
+    "/settings/security",
+    "/settings/api-keys",
+    `/settings/api-keys/${key.id}`,
+  ];
+  page = await signedInPage(browser, app, owner);
+});
+afterAll(async () => {
+  await browser.close();
+  await app.close();
+});
+
+const button = (name: string | RegExp, where: Page | Locator = page) =>
+  where.getByRole("button", { name, exact: true });
+const field = (name: string, where: Page | Locator = page) =>
+  where.getByLabel(name, { exact: true });
+
+/** Nothing is on its way any more. */
+async function settle(where: Page): Promise<void> {
+  await where.getByRole("heading", { level: 1 }).waitFor();
+  await where.waitForFunction("document.querySelector('.animate-pulse') === null");
+}
+
+async function expectGood(where: Page, what: string): Promise<void> {
+  await expectAccessible(where, what);
+  expect(
+    await where.evaluate("document.documentElement.scrollWidth > innerWidth"),
+    `${what} scrolls sideways`,
+  ).toBe(false);
+}
+
+test("an API that refuses is told on every page, which stays whole on a phone", async () => {
+  await page.setViewportSize({ width: 390, height: 844 });
+  // Who is signed in, and where, is known: the rest is refused.
+  const refused = /\/api\/v1\/(?!auth\/me$|organizations(\?|$))/;
+  await page.route(refused, (route) =>
+    route.fulfill({
+      status: 403,
+      contentType: "application/problem+json",
+      json: { code: "insufficient_permission", status: 403, detail: "You may not see this." },
+    }),
+  );
+  for (const path of every) {
+    await page.goto(app.url + path);
+    await settle(page);
+    await page.getByText("You may not see this.").first().waitFor();
+    await expectGood(page, `${path} refused`);
+  }
+  await page.unroute(refused);
+  await page.setViewportSize({ width: 1440, height: 900 });
+});
+
+test("where there is nothing yet, pages say what to do", async () => {
+  const newcomer = await app.person("Nora");
+  const hers = await signedInPage(browser, app, newcomer);
+  await hers.setViewportSize({ width: 390, height: 844 });
+  const look = async (path: string, text: RegExp): Promise<void> => {
+    await hers.goto(app.url + path);
+    await settle(hers);
+    await hers.getByRole("main").getByText(text).first().waitFor();
+    await expectGood(hers, `${path} with nothing`);
+  };
+  await look("/organizations", /Create the first one/);
+  await look("/projects", /organization/);
+  await look("/settings/api-keys", /key/i);
+  const { data: empty } = await newcomer.api.organizations.create({ body: { name: "Empty" } });
+  await look("/projects", /New Project/);
+  await look("/agents", /Create a project/);
+  await look(`/organizations/${empty.id}`, /No projects yet|no project/i);
+  await look(`/organizations/${empty.id}/settings?tab=members`, /Invite sends somebody a link/);
+  await look(
+    `/organizations/${empty.id}/settings?tab=audit&from=2020-01-01&to=2020-01-02`,
+    /No event fits/,
+  );
+  const project = await makeProject(newcomer, empty.id);
+  await look(`/projects/${project.id}`, /Nothing was merged yet/);
+  await hers.context().close();
+});
+
+interface LongForm {
+  what: string;
+  path: () => string;
+  /** What opens it. */
+  opener?: string;
+  fields: Record<string, string>;
+  submit: string;
+  /** Where it is sent. */
+  call: RegExp;
+  /** How many of what it makes there are; or what it sets. */
+  made: () => Promise<unknown>;
+  expected: unknown;
+}
+
+const params = () => ({ org_id: orgId });
+const ofAgent = () => ({ agent_id: workspace.agent_id });
+const forms: LongForm[] = [
+  {
+    what: "New Organization",
+    path: () => "/organizations/new",
+    fields: { Name: "Survivor", "Description (optional)": "Kept" },
+    submit: "Create Organization",
+    call: /\/organizations$/,
+    made: async () =>
+      (await owner.api.organizations.list()).data.filter(({ name }) => name === "Survivor").length,
+    expected: 1,
+  },
+  {
+    what: "New Agent",
+    path: () => "/agents?new=true",
+    fields: { Name: "survivor" },
+    submit: "Create Agent",
+    call: /\/agents$/,
+    made: async () =>
+      (await owner.api.agents.list({ query: { organization_id: orgId } })).data.filter(
+        ({ name }) => name === "survivor",
+      ).length,
+    expected: 1,
+  },
+  {
+    what: "New Role",
+    path: () => `/organizations/${orgId}/settings?tab=members`,
+    opener: "New Role",
+    fields: { Name: "survivor", "Description (optional)": "Kept" },
+    submit: "Create Role",
+    call: /\/roles$/,
+    made: async () =>
+      (await owner.api.roles.list({ params: params() })).data.filter(
+        ({ name }) => name === "survivor",
+      ).length,
+    expected: 1,
+  },
+  {
+    what: "an invitation",
+    path: () => `/organizations/${orgId}/settings?tab=members`,
+    opener: "Invite",
+    fields: { "E-mail address": "survivor@example.com" },
+    submit: "Send Invitation",
+    call: /\/invitations$/,
+    made: async () => (await owner.api.invitations.list({ params: params() })).data.length,
+    expected: 1,
+  },
+  {
+    what: "a key",
+    path: () => "/settings/api-keys/new",
+    fields: { Name: "survivor", "Description (optional)": "Kept" },
+    submit: "Generate Key",
+    call: /\/api-keys$/,
+    made: async () =>
+      (await owner.api.apiKeys.list()).data.filter(({ name }) => name === "survivor").length,
+    expected: 1,
+  },
+  {
+    what: "a validation commit",
+    path: () => `/agents/${workspace.agent_id}/workspace`,
+    opener: "Validation commit…",
+    fields: { "Iteration (optional)": "7", "Message (optional)": "Kept" },
+    submit: "Commit",
+    call: /\/commits$/,
+    made: async () =>
+      (await owner.api.workspaces.commits({ params: ofAgent() })).data.filter(
+        ({ iteration }) => iteration === 7,
+      ).length,
+    expected: 1,
+  },
+  {
+    what: "a workspace's settings",
+    path: () => `/agents/${workspace.agent_id}/workspace?tab=settings`,
+    fields: { "Retention Days": "45" },
+    submit: "Save Changes",
+    call: /\/workspace$/,
+    made: async () =>
+      (await owner.api.workspaces.get({ params: ofAgent() })).data.settings.retention_days,
+    expected: 45,
+  },
+];
+
+describe("an answer that is lost", () => {
+  test.each(forms)("$what keeps what was typed, and is done once", async (form) => {
+    if (form.what === "a validation commit") await writeFiles(workspace, { "b.txt": "b\n" });
+    await page.goto(app.url + form.path());
+    if (form.opener !== undefined) await button(form.opener).click();
+    const isInDialog = form.opener !== undefined || form.path().includes("new=true");
+    const where = isInDialog ? page.getByRole("dialog") : page.getByRole("main");
+    for (const [name, value] of Object.entries(form.fields)) {
+      await field(name, where).fill(value);
+    }
+    await expectAccessible(page, `${form.what}, filled in`);
+    // The server does it, and nobody hears of it.
+    await page.route(form.call, async (route) => {
+      if (route.request().method() === "GET") return route.continue();
+      await route.fetch();
+      return route.abort();
+    });
+    await button(form.submit, where).click();
+    await where.getByText("The server does not answer.").waitFor();
+    for (const [name, value] of Object.entries(form.fields)) {
+      expect(await field(name, where).inputValue()).toBe(value);
+    }
+    await page.unroute(form.call);
+    const answered = page.waitForResponse(
+      (response) =>
+        form.call.test(response.url()) && response.request().method() !== "GET" && response.ok(),
+    );
+    await button(form.submit, where).dblclick();
+    await answered;
+    expect(await form.made()).toEqual(form.expected);
+  });
+});
+
+describe("two tabs that edit the same thing", () => {
+  let other: Page;
+  beforeAll(async () => {
+    other = await page.context().newPage();
+    other.setDefaultTimeout(30_000);
+    // Without the event stream a tab learns of it only when it saves.
+    for (const tab of [page, other]) await tab.route("**/events", (route) => route.abort());
+  });
+
+  const cross = async (
+    open: (tab: Page) => Promise<Locator>,
+    name: string,
+    [byFirst, bySecond]: readonly [string, string],
+    submit: string,
+    said: RegExp,
+  ): Promise<void> => {
+    const first = await open(page);
+    const second = await open(other);
+    await field(name, first).fill(byFirst);
+    await field(name, second).fill(bySecond);
+    await button(submit, first).click();
+    await page.getByText(said).first().waitFor();
+    await button(submit, second).click();
+    await second.getByText(/Somebody saved changes while you edited/).waitFor();
+    await second.getByText(byFirst, { exact: true }).waitFor();
+    expect(await field(name, second).inputValue()).toBe(bySecond);
+    await expectAccessible(other, `${name}, changed meanwhile`);
+    // Seen, and decided: the next try is on what the first one saved.
+    await button(submit, second).click();
+    await other.getByText(said).first().waitFor();
+  };
+
+  test("a role", async () => {
+    const body = { name: "tester", description: "As it was", permissions: ["org:read"] };
+    await owner.api.roles.create({ params: params(), body });
+    await cross(
+      async (tab) => {
+        await tab.goto(`${app.url}/organizations/${orgId}/settings?tab=members`);
+        const read = tab.waitForResponse(/\/roles\/[^/]+$/);
+        await button("Edit tester", tab).click();
+        await read;
+        return tab.getByRole("dialog");
+      },
+      "Description (optional)",
+      ["By the first tab", "By the second tab"],
+      "Save Role",
+      /Role tester saved/,
+    );
+    const { data } = await owner.api.roles.list({ params: params() });
+    expect(data.find(({ name }) => name === "tester")).toMatchObject({
+      description: "By the second tab",
+      permissions: ["org:read"],
+    });
+  });
+
+  test("a workspace's settings, which a commit meanwhile does not disturb", async () => {
+    const open = async (tab: Page): Promise<Locator> => {
+      await tab.goto(`${app.url}/agents/${workspace.agent_id}/workspace?tab=settings`);
+      await field("Retention Days", tab).waitFor();
+      return tab.getByRole("tabpanel");
+    };
+    await cross(open, "Retention Days", ["50", "60"], "Save Changes", /Settings saved/);
+    await open(page);
+    await field("Retention Days").fill("70");
+    await commitFiles(owner, workspace, { "c.txt": "c\n" });
+    await button("Save Changes").click();
+    await page.getByText("Settings saved").waitFor();
+    const { data } = await owner.api.workspaces.get({ params: ofAgent() });
+    expect(data.settings.retention_days).toBe(70);
+    await other.close();
+  });
+});
