@@ -307,7 +307,8 @@ test("a test suite is watched while it runs, to its failing end", async () => {
     params,
     body: { command: ["sh", "test.sh"], env: { CI: "true" } },
   });
-  const watching = await signedIn(app, ada);
+  const watching = await signedInPage(browser, app, ada);
+  await watching.goto(app.url);
   await watching.getByRole("button", { name: "Hide this reminder" }).click();
   await watching.goto(`${app.url}/agents/${worker.id}/runs/${started.id}`);
   const output = watching.getByRole("region", { name: "Output" });
