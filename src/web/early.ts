@@ -11,9 +11,15 @@ export function askEarly(path: string): void {
   answers.set(path, answer);
 }
 
-/** The answer that was asked for early, once; undefined where none was. */
+/**
+ * The answer that was asked for early, once; undefined where none was. What was answered before
+ * something changed, such as who is signed in, is no answer any more.
+ */
 export function takeEarly(path: string, { method }: RequestInit): Promise<Response> | undefined {
-  if (method !== "GET") return undefined;
+  if (method !== "GET") {
+    answers.clear();
+    return undefined;
+  }
   const answer = answers.get(path);
   answers.delete(path);
   return answer;
