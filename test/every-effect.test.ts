@@ -18,10 +18,10 @@ interface Act<Subject> {
 const fewestEffects = 4;
 
 /**
- * Killed just before every other effect, and as soon as it was started at those between: with a restart
- * each, all of both would take as long as all other tests together.
+ * Killed just before an effect and as soon as it was started, in turn: with a restart each, all of both
+ * would take as long as all other tests together.
  */
-const whenOf = (effect: number): When => (effect % 2 === 1 ? "before" : "after");
+const whenOf = (round: number): When => (round % 2 === 1 ? "before" : "after");
 
 vi.setConfig({ testTimeout: 300_000 });
 
@@ -40,14 +40,17 @@ describeFolders("a server that is killed at every effect of", (driver) => {
   // What is done in the store alone is the same with both.
   const testOnce = driver === "checkout" ? test : test.skip;
 
-  async function atEveryEffect<Subject>({ prepare, act, check }: Act<Subject>): Promise<void> {
+  async function atEvery<Subject>(
+    { first, step }: { first: number; step: number },
+    { prepare, act, check }: Act<Subject>,
+  ): Promise<void> {
     await server.stop();
-    await server.start(1, whenOf(1));
-    for (let effect = 1; ; effect += 1) {
+    await server.start(first, whenOf(1));
+    for (let [effect, round] = [first, 1]; ; effect += step, round += 1) {
       const subject = await prepare(server);
       const isCutOff = await server.cutOff(() => act(server, subject));
       // It counts again when it is armed again: for the next round.
-      if (isCutOff) await server.start(effect + 1, whenOf(effect + 1));
+      if (isCutOff) await server.start(effect + step, whenOf(round + 1));
       await server.everythingAgrees();
       await check(server, subject);
       await server.everythingAgrees();
@@ -59,8 +62,13 @@ describeFolders("a server that is killed at every effect of", (driver) => {
     }
   }
 
+  const atEveryEffect = <Subject>(act: Act<Subject>) => atEvery({ first: 1, step: 1 }, act);
+  /** Of an act on folders: every other effect with the one driver, those between with the other. */
+  const atEveryEffectInTurn = <Subject>(act: Act<Subject>) =>
+    atEvery({ first: driver === "checkout" ? 1 : 2, step: 2 }, act);
+
   test("making a workspace", () =>
-    atEveryEffect({
+    atEveryEffectInTurn({
       prepare: (it) => it.agent(),
       act: (it, params) => it.api.workspaces.create({ params }),
       check: async (it, params) => {
@@ -75,7 +83,7 @@ describeFolders("a server that is killed at every effect of", (driver) => {
     }));
 
   test("a checkpoint", () =>
-    atEveryEffect({
+    atEveryEffectInTurn({
       prepare: async (it) => {
         const workspace = await it.workspace();
         await writeFile(join(folderOf(workspace), "a.txt"), "a\n");
@@ -150,7 +158,7 @@ describeFolders("a server that is killed at every effect of", (driver) => {
   );
 
   test("a sync", () =>
-    atEveryEffect({
+    atEveryEffectInTurn({
       prepare: async (it) => {
         const { agent_id, ...workspace } = await it.workspace();
         await conflicting(it).then((other) =>
@@ -202,7 +210,7 @@ describeFolders("a server that is killed at every effect of", (driver) => {
   );
 
   test("archiving", () =>
-    atEveryEffect({
+    atEveryEffectInTurn({
       prepare: async (it) => {
         const workspace = await it.workspace();
         await writeFile(join(folderOf(workspace), "a.txt"), "unsaved\n");
@@ -219,7 +227,7 @@ describeFolders("a server that is killed at every effect of", (driver) => {
     }));
 
   test("bringing back what was archived", () =>
-    atEveryEffect({
+    atEveryEffectInTurn({
       prepare: async (it) => {
         const workspace = await it.workspace();
         await writeFile(join(folderOf(workspace), "a.txt"), "kept\n");
