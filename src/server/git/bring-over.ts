@@ -1,8 +1,16 @@
 /** Overlays that become folders of plain files, where nothing is to be mounted any more. */
-import { rename } from "node:fs/promises";
-import { asideName, buildAside, flushToDisk } from "./build-aside.js";
+import { rename, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import {
+  asideName,
+  buildAside,
+  exists,
+  flushToDisk,
+  listAside,
+  removeTree,
+} from "./build-aside.js";
 import type { FolderPlaces } from "./folder.js";
-import { unmount } from "./mounts.js";
+import { isMountAlive, unmount } from "./mounts.js";
 import { isOverlay, removeLayersAside, restoreMount } from "./overlay.js";
 import { runSystem } from "./system-command.js";
 
@@ -13,20 +21,37 @@ const COPY_MS = 60 * 60_000;
  * is read as it is mounted, so that nothing of how the layers are kept has to be understood. May be
  * called again from any point at which it was cut off; a folder of plain files is left as it is.
  *
- * The overlay stays what counts until the copy is whole and on the disk. Throws a MountError where the
+ * The overlay stays what counts until the copy is whole and on the disk; a mark in it says that a copy is
+ * in place. Throws a MountError where the
  * folder cannot be mounted once more, or what the system says (no space): then it is as it was before.
  * No process of the agent may be alive, and nobody else may mount it.
  */
 export async function bringOver(places: FolderPlaces): Promise<void> {
   const { folder, overlay } = places;
   if (await isOverlay(places)) {
-    await restoreMount(overlay, folder);
-    await buildAside(folder, async (aside) => {
-      await runSystem("cp", ["-a", "--", `${folder}/.`, aside], { timeoutMs: COPY_MS });
-      await flushToDisk(aside);
+    const mark = join(overlay, "written-out");
+    // A copy that was not renamed yet lies beside the folder.
+    const hasCopy = (await exists(mark)) && (await listAside(folder, "creating")).length === 0;
+    const isMounted = await isMountAlive(folder);
+    if (!hasCopy || isMounted) {
       await unmount(folder);
-    });
+      await rm(mark, { force: true });
+      // Somebody mounted it over the copy: what was written since counts.
+      if (hasCopy) await removeTree(folder);
+      await writeOut(places, mark);
+    }
     await rename(overlay, asideName(overlay, "removing"));
   }
   await removeLayersAside(places);
+}
+
+/** Puts a copy of the mounted folder in its place; `mark` appears just before. */
+async function writeOut({ folder, overlay }: FolderPlaces, mark: string): Promise<void> {
+  await restoreMount(overlay, folder);
+  await buildAside(folder, async (aside) => {
+    await runSystem("cp", ["-a", "--", `${folder}/.`, aside], { timeoutMs: COPY_MS });
+    await flushToDisk(aside);
+    await unmount(folder);
+    await writeFile(mark, "", { flush: true });
+  });
 }

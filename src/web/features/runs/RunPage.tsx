@@ -113,7 +113,7 @@ function RunDetails({ run, readAt }: { run: Run; readAt: number }): ReactElement
 /** What is counted at a run's end, and not everywhere. */
 function measured(run: Run, figure: number | null, textOf: (figure: number) => string): string {
   if (figure !== null) return textOf(figure);
-  return run.ended_at === null ? "Not over" : "Not measured";
+  return run.ended_at === null ? "Told when it ends" : "Not measured";
 }
 
 function managedRows(run: Run, limits: Run["limits"]): Rows {
@@ -138,7 +138,7 @@ function managedRows(run: Run, limits: Run["limits"]): Rows {
     // Counted at its end.
     Output:
       run.ended_at === null
-        ? "Not over"
+        ? "Told when it ends"
         : bytesText(run.output.bytes) + (run.output.truncated ? " (cut at its limit)" : ""),
     Environment:
       run.env_names.length === 0 ? (
