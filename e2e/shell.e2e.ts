@@ -80,9 +80,9 @@ test("the palette goes anywhere and does anything by the keyboard alone", async 
   await palette().waitFor();
   await page.keyboard.press("Escape");
   await palette().waitFor({ state: "hidden" });
-  expect(
-    await button("Search and commands").evaluate((element) => element === document.activeElement),
-  ).toBe(true);
+  const isFocused = () =>
+    button("Search and commands").evaluate((element) => element === document.activeElement);
+  await expect.poll(isFocused).toBe(true);
 });
 
 test("a table is searched and sorted, and its address says how", async () => {

@@ -6,7 +6,10 @@ import { cloning, withKey } from "./clone.js";
 import { describeFolders } from "./folder-drivers.js";
 import { FragileServer, type When } from "./every-effect.js";
 
-/** An act that is cut off at each of its effects in turn, and what has to be true whenever that was. */
+/**
+ * An act that is cut off at its effects in turn, and what has to be true whenever that was: at every other
+ * effect, and with EVERY_EFFECT=all at each of them with each driver.
+ */
 interface Act<Subject> {
   prepare: (server: FragileServer) => Promise<Subject>;
   act: (server: FragileServer, subject: Subject) => Promise<unknown>;
@@ -17,10 +20,7 @@ interface Act<Subject> {
 /** Below this a counter that counts nothing would go unnoticed. */
 const fewestEffects = 4;
 
-/**
- * Killed just before an effect and as soon as it was started, in turn: with a restart each, all of both
- * would take as long as all other tests together.
- */
+/** Killed just before an effect and as soon as it was started, in turn. */
 const whenOf = (round: number): When => (round % 2 === 1 ? "before" : "after");
 
 vi.setConfig({ testTimeout: 300_000 });
@@ -62,10 +62,15 @@ describeFolders("a server that is killed at every effect of", (driver) => {
     }
   }
 
-  const atEveryEffect = <Subject>(act: Act<Subject>) => atEvery({ first: 1, step: 1 }, act);
-  /** Of an act on folders: every other effect with the one driver, those between with the other. */
+  // Each with its restart takes a second: all suites together are to take minutes. What is so just
+  // before an effect is mostly what is so after the one before it.
+  const thin = process.env["EVERY_EFFECT"] === "all" ? null : 2;
+  const atEveryEffect = <Subject>(act: Act<Subject>) => atEvery({ first: 1, step: thin ?? 1 }, act);
+  /** Of an act on folders: some effects with the one driver, those between with the other. */
   const atEveryEffectInTurn = <Subject>(act: Act<Subject>) =>
-    atEvery({ first: driver === "checkout" ? 1 : 2, step: 2 }, act);
+    thin === null
+      ? atEvery({ first: 1, step: 1 }, act)
+      : atEvery({ first: driver === "checkout" ? 1 : 3, step: 4 }, act);
 
   test("making a workspace", () =>
     atEveryEffectInTurn({
