@@ -1,7 +1,7 @@
-import { sql } from "drizzle-orm";
-import type { Queryable } from "./connect.js";
+import { prepared, type Queryable } from "./connect.js";
 
 /** Locks the organization's row until the transaction ends: quotas and owners are decided one after another. */
 export async function lockOrganization(tx: Queryable, orgId: string): Promise<void> {
-  await tx.execute(sql`select from organizations where id = ${orgId} for update`);
+  const text = "select from organizations where id = $1 for update";
+  await prepared(tx, "lock an organization", text, [orgId]);
 }

@@ -2,7 +2,7 @@ import { and, eq, sql } from "drizzle-orm";
 import type { Run } from "#shared/api/runs.js";
 import type { Queryable } from "../../db/connect.js";
 import { runs } from "../../db/tables.js";
-import { matching, queueOf, type Which } from "./repository.js";
+import { matching, queueOf, type startedBy, type Which } from "./repository.js";
 
 /** A server that does not say so for this long is dead, and its runs are lost. */
 export const serverLeaseSeconds = 15;
@@ -19,7 +19,9 @@ export interface ManagedRun {
   limits: NonNullable<Run["limits"]>;
 }
 
-type Asked = Pick<typeof runs.$inferInsert, "started_by" | "origin" | "env_names">;
+type Asked = Pick<typeof runs.$inferInsert, "origin" | "env_names"> & {
+  started_by: ReturnType<typeof startedBy>;
+};
 
 /** What a run holds that is under way here: the process, and the HMAC of its token. */
 interface Held {

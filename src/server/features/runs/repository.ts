@@ -3,6 +3,8 @@ import type { Run } from "#shared/api/runs.js";
 import { newId } from "../../db/columns.js";
 import { prepared, type Queryable } from "../../db/connect.js";
 import { agents, organizations, runs } from "../../db/tables.js";
+import type { OrgContext } from "../../http/mount.js";
+import { usageColumns, type UsageRow } from "../usage/service.js";
 
 /**
  * The order in which an organization's queue is served: a run of each agent in turn, the agent whose
@@ -89,39 +91,50 @@ export async function listRuns(
     .limit(limit);
 }
 
+/** Who starts a run: an agent by the name given, a person by what he is called at that moment. */
+export const startedBy = ({ actor: { userId, agent } }: Pick<OrgContext, "actor">) =>
+  sql<Run["started_by"]>`jsonb_build_object('type', ${agent ? "agent" : "user"}::text,
+    'id', ${agent?.id ?? userId}::text, 'name', coalesce(${agent?.name ?? null}::text,
+      (select coalesce(full_name, email) from users where id = ${userId}::uuid), 'somebody'))`;
+
 /** @throws a unique violation of `runs_one_per_agent` */
 export async function insertLeasedRun(
   tx: Queryable,
-  values: { org_id: string; agent_id: string } & Pick<typeof runs.$inferInsert, "started_by">,
-): Promise<string> {
-  const id = newId();
-  await tx.insert(runs).values({
-    id,
-    ...values,
-    kind: "leased",
-    status: "running",
-    last_heartbeat_at: sql`now()`,
-    lease_expires_at: lease,
-  });
-  return id;
+  values: { org_id: string; agent_id: string; started_by: ReturnType<typeof startedBy> },
+): Promise<Run> {
+  const [row] = await tx
+    .insert(runs)
+    .values({
+      id: newId(),
+      ...values,
+      kind: "leased",
+      status: "running",
+      last_heartbeat_at: sql`now()`,
+      lease_expires_at: lease,
+    })
+    .returning(runColumns)
+    .prepare("start a leased run")
+    .execute();
+  return row as Run;
 }
 
-/** An agent that is to run, and what may keep it from it. */
-export interface Candidate extends Record<string, unknown> {
+/** An agent that is to run, what may keep it from it, and what its organization uses. */
+export interface Candidate extends UsageRow {
   terminated: boolean;
   /** Its organization. */
   archived: boolean;
-  running: boolean;
+  busy: boolean;
   /** How many agents of the organization wait that could start at once. */
   waiting: number;
 }
 
 const candidateText = `
   select a.terminated_at is not null as terminated, o.archived_at is not null as archived,
-    exists (select from runs r where r.agent_id = a.id and r.status = 'running') as running,
+    exists (select from runs r where r.agent_id = a.id and r.status = 'running') as busy,
     (select count(distinct q.agent_id)::int from runs q where q.org_id = a.org_id
       and q.status = 'queued' and not exists
-        (select from runs r where r.agent_id = q.agent_id and r.status = 'running')) as waiting
+        (select from runs r where r.agent_id = q.agent_id and r.status = 'running')) as waiting,
+    o.max_concurrent_agents, o.max_agent_runtime_hours, ${usageColumns("o.id")}
   from agents a join organizations o on o.id = a.org_id where a.id = $1`;
 
 /** Undefined where there is no such agent. With the organization's row locked, it stays so. */

@@ -1,7 +1,7 @@
 import type { Queryable } from "../../db/connect.js";
 import { lockOrganization } from "../../db/tenant.js";
 import { AppError, notFound } from "../../errors.js";
-import { readUsage } from "../usage/service.js";
+import { usageOf } from "../usage/service.js";
 import * as repository from "./repository.js";
 
 /** Why a run cannot start now but may later; null where it can. */
@@ -29,11 +29,9 @@ export async function lookForPlace(
       "The organization is archived and can only be read; its owner can restore it.",
     );
   }
-  const usage = await readUsage(tx, orgId);
-  if (!usage) throw notFound();
-  const { concurrent_agents: places, runtime_hours: hours } = usage;
+  const { concurrent_agents: places, runtime_hours: hours } = usageOf(agent);
   if (hours.current >= hours.limit) throw quotaExceeded("max_agent_runtime_hours", hours);
-  if (agent.running) {
+  if (agent.busy) {
     return { error: runInProgress(), detail: "It waits for the end of the agent's present run." };
   }
   const waiting = queued ? 0 : agent.waiting;

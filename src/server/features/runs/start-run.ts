@@ -27,12 +27,11 @@ export async function startLeasedRun(context: OrgContext, agentId: string): Prom
     context.tx(async (tx) => {
       const wait = await lookForPlace(tx, context.orgId, agentId, false);
       if (wait) throw wait.error;
-      const id = await repository.insertLeasedRun(tx, {
+      return repository.insertLeasedRun(tx, {
         org_id: context.orgId,
         agent_id: agentId,
-        started_by: await starterOf(tx, context),
+        started_by: repository.startedBy(context),
       });
-      return (await repository.findRun(tx, id)) as Run;
     }),
   );
 }
@@ -79,7 +78,7 @@ export async function startManagedRun(
         tell({ action: "run.started", target: { type: "agent", id: agentId, name }, changes });
         const asked = {
           ...run,
-          started_by: await starterOf(tx, context),
+          started_by: repository.startedBy(context),
           origin: originOf(context),
           env_names: Object.keys(env).toSorted(),
         };
@@ -170,10 +169,4 @@ async function oneAtATime<Result>(work: () => Promise<Result>): Promise<Result> 
     if (brokenConstraint(error) === "runs_one_per_agent") throw runInProgress();
     throw error;
   }
-}
-
-async function starterOf(tx: Queryable, { actor }: OrgContext): Promise<Run["started_by"]> {
-  if (actor.agent) return { type: "agent", id: actor.agent.id, name: actor.agent.name };
-  const name = await repository.nameOfPerson(tx, actor.userId);
-  return { type: "user", id: actor.userId, name };
 }
