@@ -1,11 +1,12 @@
 /**
  * Lower layers: the files of one commit, made once, never changed again and shared by all overlays of
  * a project that began there. A layer is a folder `<commit>-<random>` with the files, an index of them
- * and a file for each user; it goes when the last user does.
+ * and a folder with a file for each user; it goes when the last user does.
  *
- * No lock is needed, in one process or several: a user is written by opening a file in the layer, and
- * who removes a layer renames it first. Of the two one is late: the user finds no layer, and takes
- * another, or the remover finds a user, and puts it back.
+ * No lock is needed, in one process or several: a user is written by making a file in the folder of
+ * users, and who removes a layer removes that folder first, which the system does only while it is
+ * empty. Of the two one is late: the user finds no such folder, and takes another layer, or the remover
+ * finds a user, and leaves all as it is.
  */
 import { randomBytes } from "node:crypto";
 import {
@@ -14,6 +15,7 @@ import {
   mkdir,
   readdir,
   rename,
+  rmdir,
   unlink,
   utimes,
   writeFile,
@@ -74,15 +76,7 @@ export async function takeLayer(request: LayerRequest): Promise<string> {
 
 /** Ends the use of a layer, and the layer with its last one. Not to be in use is no error. */
 export async function releaseLayer(lowers: string, name: string, user: string): Promise<void> {
-  for (let attempt = 1; ; attempt += 1) {
-    const done = await happened(unlink(join(lowers, name, "users", user)));
-    const isMoving = (await readdir(lowers).catch(() => [])).some((other) =>
-      other.startsWith(`${name}.removing-`),
-    );
-    if (done || !isMoving || attempt === 5) break;
-    // Whoever moves it away finds the user, and puts it back.
-    await new Promise((resolve) => setTimeout(resolve, 10 * attempt));
-  }
+  await happened(unlink(join(lowers, name, "users", user)));
   await removeUnused(lowers, name);
 }
 
@@ -91,8 +85,9 @@ export async function collectLayers(lowers: string): Promise<void> {
   for (const name of await readdir(lowers).catch(() => [])) {
     const path = join(lowers, name);
     if (LAYER.test(name)) await removeUnused(lowers, name);
-    else if (/\.removing-[0-9a-f]{12}$/.test(name)) await finishRemoval(path);
-    else if (await isForgotten(path)) await removeTree(path);
+    else if (/\.removing-[0-9a-f]{12}$/.test(name) || (await isForgotten(path))) {
+      await removeTree(path);
+    }
   }
 }
 
@@ -107,32 +102,31 @@ function noteUser(layer: string, user: string): Promise<boolean> {
 
 async function removeUnused(lowers: string, name: string): Promise<void> {
   const path = join(lowers, name);
-  if (await hasUsers(path)) return;
+  await forgetLinks(join(path, "users"));
+  if (!(await endUse(join(path, "users")))) return;
   const away = `${path}.removing-${randomBytes(6).toString("hex")}`;
-  if (await happened(rename(path, away))) await finishRemoval(away);
+  if (await happened(rename(path, away))) await removeTree(away);
 }
 
-/** Nobody can begin to use it any more: who did before is seen now. */
-async function finishRemoval(away: string): Promise<void> {
-  if (await hasUsers(away)) {
-    await happened(rename(away, away.replace(/\.removing-[0-9a-f]{12}$/, "")));
-  } else {
-    await removeTree(away);
-  }
-}
-
-async function hasUsers(layer: string): Promise<boolean> {
-  const users = join(layer, "users");
-  const names = await readdir(users).catch((error: unknown) => {
+/** Has nobody begin to use a layer any more; false where somebody does. */
+async function endUse(users: string): Promise<boolean> {
+  try {
+    await rmdir(users);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOTEMPTY" || code === "EEXIST") return false;
+    // Missing: a removal was cut off, or another one was quicker.
     ignoreMissing(error);
-    return [];
-  });
-  for (const name of names) {
-    // Whoever linked its files to make another layer was cut off.
-    const isLeft = name.startsWith("link-") && (await isForgotten(join(users, name)));
-    if (!isLeft) return true;
   }
-  return false;
+  return true;
+}
+
+/** Whoever linked the files of a layer to make another one, and was cut off, uses it no more. */
+async function forgetLinks(users: string): Promise<void> {
+  for (const name of await readdir(users).catch(() => [])) {
+    const path = join(users, name);
+    if (name.startsWith("link-") && (await isForgotten(path))) await happened(unlink(path));
+  }
 }
 
 async function isForgotten(path: string): Promise<boolean> {
