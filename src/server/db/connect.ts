@@ -77,7 +77,10 @@ export async function openDatabase(
   const pool = (options: string, max = 10): pg.Pool => {
     const made = new pg.Pool({ ...serving, options, max, idleTimeoutMillis: 60_000 });
     // A connection that breaks while idle is replaced by the pool; its error must not end the process.
-    made.on("error", (error) => log.warn({ err: error }, "an idle database connection broke"));
+    // While the pool ends, PostgreSQL may do so too: then there is nothing to tell.
+    made.on("error", (error) => {
+      if (!made.ending) log.warn({ err: error }, "an idle database connection broke");
+    });
     // Nor must one that breaks in use, between two queries: the next one on it fails.
     made.on("connect", (client) => client.on("error", () => {}));
     return made;
