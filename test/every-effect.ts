@@ -174,10 +174,14 @@ export class FragileServer {
     expect(await filesNamed(this.dataDir, /\.lock$/)).toEqual([]);
   }
 
-  /** What a call that was cut off had under way is removed by the next one. */
+  /**
+   * What a call that was cut off had under way is removed by the next one; but its mark in a layer whose
+   * files it linked, which is an empty file and nobody's after an hour.
+   */
   async nothingIsLeftBehind(): Promise<void> {
     const unfinished = /\.(?:creating|removing|next)-[0-9a-f]{12}$/;
-    expect(await filesNamed(this.dataDir, unfinished)).toEqual([]);
+    const left = await filesNamed(this.dataDir, unfinished);
+    expect(left.filter((path) => !/\/users\/link-[^/]+$/.test(path))).toEqual([]);
   }
 
   /** The first parent of each commit, by one git: with one for each workspace that is what took the time. */
