@@ -15,7 +15,9 @@ describe("batched look-ups", () => {
           error
             ? reject(error)
             : resolve(
-                new Map(keys.filter((key) => key !== "absent").map((key) => [key, `of ${key}`])),
+                new Map(
+                  keys.filter((key) => !key.startsWith("absent")).map((key) => [key, `of ${key}`]),
+                ),
               ),
         );
       });
@@ -51,6 +53,25 @@ describe("batched look-ups", () => {
     expect(asked).toEqual([["a"], ["a", "b"]]);
     waiting[1]?.();
     expect(await late).toEqual(["of a", "of b"]);
+  });
+
+  test("after many that are absent, those of several turns go together", async () => {
+    const { asked, waiting, nextLoad, find } = controlled();
+    const first = nextLoad();
+    const guesses = Promise.all(Array.from({ length: 9 }, (_, number) => find(`absent ${number}`)));
+    await first;
+    waiting[0]?.();
+    expect(new Set(await guesses)).toEqual(new Set([undefined]));
+    const second = nextLoad();
+    const later: Promise<string | undefined>[] = [];
+    for (const key of ["a", "b", "c"]) {
+      await new Promise((resolve) => setImmediate(resolve));
+      later.push(find(key));
+    }
+    await second;
+    waiting[1]?.();
+    expect(await Promise.all(later)).toEqual(["of a", "of b", "of c"]);
+    expect(asked.slice(1)).toEqual([["a", "b", "c"]]);
   });
 
   test("fail together, and the next ones work", async () => {

@@ -1,3 +1,8 @@
+/** More than this at once is many. */
+const some = 4;
+/** How long look-ups wait after one that found many keys missing. */
+const guessedMs = 5;
+
 /**
  * Joins concurrent look-ups into one query: a key asked for while a query is under way waits for the
  * next one, so that every answer was read after it was asked for (no cache, nothing stale), while any
@@ -18,9 +23,11 @@ export function batched<Value>(
     const batch = waiting;
     waiting = new Map();
     underWay = true;
+    let missing = 0;
     load([...batch.keys()])
       .then(
         (found) => {
+          missing = batch.size - found.size;
           for (const [key, waiters] of batch) {
             const value = found.get(key);
             for (const waiter of waiters) waiter.resolve(value);
@@ -32,13 +39,23 @@ export function batched<Value>(
       )
       .finally(() => {
         underWay = false;
-        if (waiting.size === 0) return;
-        scheduled = true;
-        // Many at once come back at once: those who are about to ask again go along.
-        const many = [...waiting.values()].reduce((sum, waiters) => sum + waiters.length, 0) > 4;
-        if (many) setTimeout(run, 1);
-        else setImmediate(run);
+        // Whoever tries many keys that do not exist must not keep the database from the others.
+        if (missing > some) after(guessedMs);
+        else if (waiting.size > 0) {
+          const asking = [...waiting.values()].reduce((sum, waiters) => sum + waiters.length, 0);
+          // Many at once come back at once: those who are about to ask again go along.
+          after(asking > some ? 1 : 0);
+        }
       });
+  };
+  const after = (ms: number): void => {
+    scheduled = true;
+    const next = (): void => {
+      if (waiting.size > 0) run();
+      else scheduled = false;
+    };
+    if (ms > 0) setTimeout(next, ms);
+    else setImmediate(next);
   };
 
   return (key) =>
@@ -47,8 +64,7 @@ export function batched<Value>(
       if (waiters) waiters.push({ resolve, reject });
       else waiting.set(key, [{ resolve, reject }]);
       if (underWay || scheduled) return;
-      scheduled = true;
       // What arrived in the same turn of the event loop goes along.
-      setImmediate(run);
+      after(0);
     });
 }

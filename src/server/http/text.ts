@@ -43,6 +43,8 @@ const uuidShape = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 /** Ids in small letters, as we give them out: they are compared and name locks (RFC 9562, section 4). */
 export function withPlainIds<Input>(input: Input): Input {
   if (typeof input !== "object" || input === null) return input;
+  // Most of what is sent names nothing.
+  if (!Object.keys(input).some((key) => key.endsWith("_id"))) return input;
   return Object.fromEntries(
     Object.entries(input).map(([key, value]) => [
       key,

@@ -88,8 +88,9 @@ const notKnown: Verification = {
 };
 
 function heldInAll(standings: Standing[]): readonly string[] {
-  const [first, ...others] = standings.map(permissionsOf);
-  return first?.filter((name) => others.every((held) => held.includes(name))) ?? [];
+  const [first = [], ...others] = standings.map(permissionsOf);
+  if (others.length === 0) return first;
+  return first.filter((name) => others.every((held) => held.includes(name)));
 }
 
 /** Whose key it is, and where it may act. */
