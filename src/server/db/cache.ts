@@ -13,8 +13,8 @@ interface CacheOptions<Value> {
   size?: number;
 }
 
-/** What a change is about: an organization, a person, a session or a key (its hash in hex). */
-export type Source = `${"organization" | "user" | "session" | "key"} ${string}`;
+/** What a change is about: an organization, its runs, a person, a session or a key (its hash in hex). */
+export type Source = `${"organization" | "runs of" | "user" | "session" | "key"} ${string}`;
 
 /**
  * Answers from memory what the database said, for as long as nothing of it has changed. It is as fresh
@@ -108,8 +108,10 @@ function sourcesOfChange({ table, orgId, id }: RowChange): Source[] | null {
     case "organizations":
     case "projects":
     case "agents":
-    case "runs":
       return [`organization ${orgId}`];
+    case "runs":
+      // They come and go all the time, and change nothing of who may do what.
+      return [`runs of ${orgId}`];
     case "roles":
       // A system role is everybody's.
       return orgId === null ? null : [`organization ${orgId}`];

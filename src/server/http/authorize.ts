@@ -9,7 +9,7 @@ import {
   type Permission,
 } from "#shared/permissions.js";
 import { cached } from "../db/cache.js";
-import type { Database } from "../db/connect.js";
+import { prepared, type Database } from "../db/connect.js";
 import { AppError, invalidField, notFound } from "../errors.js";
 import type { Actor, ActorKey } from "./authenticate.js";
 
@@ -34,31 +34,25 @@ type Key = "org_id" | "organization_id" | "project_id" | "agent_id" | "run_id";
 
 const uuidShape = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
-/** How each kind of id leads to its organization. */
-function organizationOf(key: Key, value: string) {
-  switch (key) {
-    case "org_id":
-      return uuidShape.test(value)
-        ? sql`${value}::uuid`
-        : sql`(select org_id from organization_slugs where slug = ${value})`;
-    case "organization_id":
-      return sql`${value}::uuid`;
-    case "project_id":
-      return sql`(select org_id from projects where id = ${value} and deleted_at is null)`;
-    case "agent_id":
-      return sql`(select p.org_id from agents a join projects p on p.id = a.project_id
-        where a.id = ${value} and p.deleted_at is null)`;
-    case "run_id":
-      return sql`(select p.org_id from runs r join agents a on a.id = r.agent_id
-        join projects p on p.id = a.project_id where r.id = ${value} and p.deleted_at is null)`;
-  }
-}
-
-/** The agent that an id names, by itself or by its run. */
-function namedAgent(key: Key, value: string) {
-  if (key === "agent_id") return sql`${value}::uuid`;
-  return key === "run_id" ? sql`(select agent_id from runs where id = ${value})` : sql`null::uuid`;
-}
+/** How each kind of id (`$2`) leads to its organization, and to the agent that it names, itself or by its run. */
+const meanings: Record<Key | "slug", { organization: string; agent?: string }> = {
+  slug: { organization: "(select org_id from organization_slugs where slug = $2)" },
+  org_id: { organization: "$2::uuid" },
+  organization_id: { organization: "$2::uuid" },
+  project_id: {
+    organization: "(select org_id from projects where id = $2::uuid and deleted_at is null)",
+  },
+  agent_id: {
+    organization: `(select p.org_id from agents a join projects p on p.id = a.project_id
+      where a.id = $2::uuid and p.deleted_at is null)`,
+    agent: "$2::uuid",
+  },
+  run_id: {
+    organization: `(select p.org_id from runs r join agents a on a.id = r.agent_id
+      join projects p on p.id = a.project_id where r.id = $2::uuid and p.deleted_at is null)`,
+    agent: "(select agent_id from runs where id = $2::uuid)",
+  },
+};
 
 /**
  * What the actor holds in the organization that an id leads to, or null where it is absent or the
@@ -118,21 +112,25 @@ function standingsIn(db: Database): ReturnType<typeof cached<StandingRow>> {
         Key,
         string,
       ];
-      const orgId = organizationOf(key, value);
       const agentId = /^agent\/(.+)/.exec(subject)?.[1];
-      const isMember =
-        agentId === undefined ? sql`m.user_id = ${subject}` : sql`m.agent_id = ${agentId}`;
-      const { rows } = await db.withSystem("find the organization of a request", (tx) =>
-        tx.execute<StandingRow>(sql`
-          select m.user_id, o.id as org_id, o.archived_at is not null as archived,
+      const member = agentId === undefined ? "user_id" : "agent_id";
+      const kind = key === "org_id" && !uuidShape.test(value) ? "slug" : key;
+      const { organization, agent = "null::uuid" } = meanings[kind];
+      const [row] = await db.withSystem("find the organization of a request", (tx) =>
+        prepared<StandingRow>(
+          tx,
+          `standing of a ${member} by ${kind}`,
+          `select m.user_id, o.id as org_id, o.archived_at is not null as archived,
             m.id as membership_id, r.name as role, role_sources(r.id) as sources,
-            ${namedAgent(key, value)} as named_agent
+            ${agent} as named_agent
           from organizations o
-          join memberships m on m.org_id = o.id and ${isMember}
+          join memberships m on m.org_id = o.id and m.${member} = $1::uuid
           join roles r on r.id = m.role_id
-          where o.id = ${orgId}`),
+          where o.id = ${organization}`,
+          [agentId ?? subject, value],
+        ),
       );
-      return rows[0];
+      return row;
     },
     sourcesOf: ({ user_id, org_id }) => [
       ...(user_id === null ? [] : [`user ${user_id}` as const]),

@@ -41,7 +41,7 @@ export function organizationHandlers(
     }),
     sourcesOf: ({ user_id, org_ids, owner_ids }) => [
       ...[user_id, ...owner_ids].map((id) => `user ${id}` as const),
-      ...org_ids.map((id) => `organization ${id}` as const),
+      ...org_ids.flatMap((id) => [`organization ${id}`, `runs of ${id}`] as const),
     ],
     until: ({ is_running, period_end }) => (is_running ? 0 : period_end.getTime()),
   });

@@ -38,7 +38,11 @@ export function createRunKeyring(db: Database, secret: string): RunKeyring {
       });
       return rows[0];
     },
-    sourcesOf: ({ org_id, user_id }) => [`organization ${org_id}`, `user ${user_id}`],
+    sourcesOf: ({ org_id, user_id }) => [
+      `runs of ${org_id}`,
+      `organization ${org_id}`,
+      `user ${user_id}`,
+    ],
     until: ({ lease_expires_at }) => lease_expires_at.getTime(),
   });
   return {
