@@ -1,9 +1,9 @@
 /// <reference lib="dom" />
-import { AxeBuilder } from "@axe-core/playwright";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startTestApp, type TestApp } from "#test/app.js";
 import { mailsTo, tokenFor } from "#test/outbox.js";
+import { expectAccessibleInBothSchemes, expectFits } from "./accessible.js";
 import { launchBrowser, newPage, screenshot, watchConsole } from "./browser.js";
 
 const email = "ada@example.com";
@@ -32,24 +32,10 @@ const heading = (name: string) => page.getByRole("heading", { name, exact: true 
 
 /** Nothing serious for people who use a keyboard, a screen reader or much contrast, at any size. */
 async function look(name: string): Promise<void> {
-  for (const colorScheme of ["dark", "light"] as const) {
-    await page.emulateMedia({ colorScheme });
-    // Colours that are still on their way are neither those of before nor those of after.
-    await page.waitForTimeout(300);
-    const { violations } = await new AxeBuilder({ page })
-      .withTags(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"])
-      .analyze();
-    expect(
-      violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join("; ")}`),
-      `${name}, ${colorScheme}`,
-    ).toEqual([]);
-    await screenshot(page, `${name}-${colorScheme}`);
-  }
+  await expectAccessibleInBothSchemes(page, name);
+  await screenshot(page, `${name}-light`);
   await page.setViewportSize({ width: 390, height: 844 });
-  const wider = await page.evaluate(
-    () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
-  );
-  expect(wider, `${name} scrolls sideways`).toBe(0);
+  await expectFits(page, name);
   await screenshot(page, `phone-${name}`);
   await page.setViewportSize({ width: 1440, height: 900 });
 }

@@ -1,9 +1,9 @@
 /// <reference lib="dom" />
-import { AxeBuilder } from "@axe-core/playwright";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Organization } from "#shared/api/organizations.js";
 import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
+import { expectAccessible } from "./accessible.js";
 import { launchBrowser, signedInPage, screenshot, watchConsole } from "./browser.js";
 
 let app: TestApp;
@@ -26,11 +26,6 @@ afterAll(async () => {
   await app.close();
 });
 
-async function expectAccessible(): Promise<void> {
-  const { violations } = await new AxeBuilder({ page }).analyze();
-  expect(violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)])).toEqual([]);
-}
-
 test("a key is made with networks and a limit, used, rotated and narrowed", async () => {
   await page.goto(`${app.url}/settings/api-keys/new`);
   await page.getByLabel("Name").fill("CI/CD Integration");
@@ -38,7 +33,7 @@ test("a key is made with networks and a limit, used, rotated and narrowed", asyn
   await page.getByLabel("Allowed addresses").fill("not a network");
   await page.getByLabel("Requests a minute").fill("600");
   await screenshot(page, "api-key-form");
-  await expectAccessible();
+  await expectAccessible(page);
   await page.getByRole("button", { name: "Generate Key" }).click();
   await page
     .getByText(/must be a network such as/)
@@ -47,7 +42,7 @@ test("a key is made with networks and a limit, used, rotated and narrowed", asyn
   await page.getByLabel("Allowed addresses").fill("127.0.0.1\n10.0.0.0/8");
   await page.getByRole("button", { name: "Generate Key" }).click();
   const secret = await page.getByTestId("secret").innerText();
-  await expectAccessible();
+  await expectAccessible(page);
 
   const api = app.client(secret);
   expect((await api.organizations.list()).data.map(({ id }) => id)).toEqual([organization.id]);
@@ -59,7 +54,7 @@ test("a key is made with networks and a limit, used, rotated and narrowed", asyn
   await page.getByRole("heading", { name: "Usage" }).waitFor();
   await page.getByText("10.0.0.0/8").first().waitFor();
   await screenshot(page, "api-key-details");
-  await expectAccessible();
+  await expectAccessible(page);
 
   await page.getByRole("button", { name: "Narrow Scope" }).click();
   await page.getByText("Scope narrowed").waitFor();
@@ -75,7 +70,7 @@ test("a key is made with networks and a limit, used, rotated and narrowed", asyn
   await page.getByRole("button", { name: "Rotate" }).click();
   const dialog = page.getByRole("dialog");
   await dialog.getByLabel("The old key").waitFor();
-  await expectAccessible();
+  await expectAccessible(page);
   await dialog.getByRole("button", { name: "Rotate Key" }).click();
   await expect.poll(() => page.getByTestId("secret").innerText()).not.toBe(secret);
   const rotated = await page.getByTestId("secret").innerText();
@@ -94,7 +89,7 @@ test("a key is made for an agent, and opens what the agent's role does", async (
   await page.goto(`${app.url}/settings/api-keys/new`);
   await page.getByLabel("Name").fill("Worker elsewhere");
   await page.getByLabel("Acts as").selectOption({ label: "The agent worker-1" });
-  await expectAccessible();
+  await expectAccessible(page);
   await screenshot(page, "api-key-form-agent");
   await page.getByRole("button", { name: "Generate Key" }).click();
   const api = app.client(await page.getByTestId("secret").innerText());
@@ -117,7 +112,7 @@ test("the organization's settings list the keys that can act there, and take the
   await page.goto(`${app.url}/organizations/${organization.id}/settings?tab=members`);
   const button = page.getByRole("button", { name: "Shut Out Everywhere" });
   await button.waitFor();
-  await expectAccessible();
+  await expectAccessible(page);
   await button.scrollIntoViewIfNeeded();
   await screenshot(page, "organization-api-keys");
   await button.click();
@@ -144,7 +139,7 @@ test("on a phone and in the dark all of it is there", async () => {
       () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
     );
     expect([name, overflow]).toEqual([name, 0]);
-    await expectAccessible();
+    await expectAccessible(page);
     await screenshot(page, `api-keys-phone-${name}`);
   }
   // What the form was refused for in the first test.

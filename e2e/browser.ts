@@ -1,9 +1,9 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { AxeBuilder } from "@axe-core/playwright";
 import { chromium, type Browser, type Page } from "playwright-core";
 import { expect } from "vitest";
 import type { TestApp, TestPerson } from "#test/app.js";
+import { expectAccessible, expectFits } from "./accessible.js";
 
 /** Debian's Chromium, without what it would look up on the network. */
 export function launchBrowser(): Promise<Browser> {
@@ -62,16 +62,8 @@ export async function look(page: Page, name: string, heading?: string): Promise<
       await part.first().scrollIntoViewIfNeeded();
     }
     await screenshot(page, `${name}-${width}-${colorScheme}`);
-    const { violations } = await new AxeBuilder({ page }).analyze();
-    const isTooWide = await page.evaluate("document.documentElement.scrollWidth > innerWidth");
-    expect({
-      name,
-      width,
-      isTooWide,
-      violations: violations.map(
-        ({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join("; ")}`,
-      ),
-    }).toEqual({ name, width, isTooWide: false, violations: [] });
+    await expectAccessible(page, `${name}, ${width}`);
+    await expectFits(page, `${name}, ${width}`);
   }
   await page.setViewportSize({ width: 1440, height: 900 });
   await page.emulateMedia({ colorScheme: "light" });

@@ -1,6 +1,5 @@
 import { chmod, rename, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { AxeBuilder } from "@axe-core/playwright";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Workspace } from "#shared/api/workspaces.js";
@@ -13,6 +12,7 @@ import {
   makeWorkspace,
   writeFiles,
 } from "#test/factories.js";
+import { expectAccessible } from "./accessible.js";
 import { launchBrowser, signedInPage, watchConsole } from "./browser.js";
 
 /** A diff of many files, big ones and hostile ones among them, is read with ease. */
@@ -155,7 +155,6 @@ test("on every screen it fits, and everybody can use it", async () => {
     // A few files of each sort are enough to judge.
     await page.getByLabel("Filter files by path").fill("r");
     await expect.poll(() => page.locator("section[id^=file-]").count()).toBe(4);
-    const { violations } = await new AxeBuilder({ page }).analyze();
-    expect(violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`)).toEqual([]);
+    await expectAccessible(page);
   }
 });

@@ -1,11 +1,11 @@
 /// <reference lib="dom" />
-import { AxeBuilder } from "@axe-core/playwright";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Organization } from "#shared/api/organizations.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
 import { asOperator } from "#test/operator.js";
 import { mailsTo } from "#test/outbox.js";
+import { expectAccessibleInBothSchemes, expectFits } from "./accessible.js";
 import { launchBrowser, newPage, signedInPage, screenshot, watchConsole } from "./browser.js";
 
 let app: TestApp;
@@ -40,25 +40,10 @@ async function signIn(page: Page, email: string, password: string): Promise<void
 
 /** Nothing serious for people who use a keyboard, a screen reader or much contrast, and nothing cut off on a phone. */
 async function expectGood(page: Page, name: string): Promise<void> {
-  for (const colorScheme of ["dark", "light"] as const) {
-    await page.emulateMedia({ colorScheme });
-    // Colours that are still on their way are neither those of before nor those of after.
-    await page.waitForTimeout(300);
-    const { violations } = await new AxeBuilder({ page })
-      .withTags(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"])
-      .analyze();
-    expect(
-      violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join("; ")}`),
-      `${name}, ${colorScheme}`,
-    ).toEqual([]);
-    if (colorScheme === "dark") await screenshot(page, `${name}-dark`);
-  }
+  await expectAccessibleInBothSchemes(page, name);
   await screenshot(page, name);
   await page.setViewportSize({ width: 390, height: 844 });
-  const wider = await page.evaluate(
-    () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
-  );
-  expect(wider, `${name} scrolls sideways`).toBe(0);
+  await expectFits(page, name);
   await screenshot(page, `phone-${name}`);
   await page.setViewportSize({ width: 1440, height: 900 });
 }

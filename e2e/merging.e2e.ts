@@ -1,6 +1,5 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { AxeBuilder } from "@axe-core/playwright";
 import type { Browser, Locator, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Project } from "#shared/api/projects.js";
@@ -17,6 +16,7 @@ import {
   writeFiles,
 } from "#test/factories.js";
 import { inStore } from "#test/git.js";
+import { expectAccessible } from "./accessible.js";
 import { launchBrowser, signedInPage, screenshot, watchConsole } from "./browser.js";
 
 /** Conflicts by hand, and the ways back: merge, restore, revert and sync through the pages. */
@@ -78,28 +78,19 @@ const button = (name: string | RegExp, where: Page | Locator = page) =>
 const conflict = (path: string) => page.getByRole("region", { name: `Conflict in ${path}` });
 const onMain = (path: string): Promise<string> => inStore(app, project, "show", `main:${path}`);
 
-async function expectAccessible(where = page): Promise<void> {
-  const { violations } = await new AxeBuilder({ page: where })
-    .withTags(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"])
-    .analyze();
-  expect(
-    violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join("; ")}`),
-  ).toEqual([]);
-}
-
 test("conflicts are decided by hand, one by one, and nothing is lost on the way", async () => {
   await page.goto(`${app.url}/agents/${second.agent_id}/workspace`);
   await button("Merge into main").click();
   await page.waitForURL(/\/workspace\/merge$/);
   await page.getByText("4 conflicts would be resolved as below").waitFor();
   await conflict("old.txt").getByText("newest_file_wins", { exact: false }).waitFor();
-  await expectAccessible();
+  await expectAccessible(page);
 
   await page.getByLabel("Strategy").selectOption("manual");
   await page.waitForURL(/strategy=manual/);
   await page.getByText("0 of 4 decided").waitFor();
   expect(await button("Merge").getAttribute("aria-disabled")).toBe("true");
-  await expectAccessible();
+  await expectAccessible(page);
   await screenshot(page, "merge-conflicts");
 
   // By keys: the third conflict, the right side; then the next that is open, the left side.
@@ -116,14 +107,14 @@ test("conflicts are decided by hand, one by one, and nothing is lost on the way"
   await page.getByText("2 of 4 decided").waitFor();
   await page.keyboard.press("?");
   await page.getByRole("dialog").getByText("Take the target's version (left)").waitFor();
-  await expectAccessible();
+  await expectAccessible(page);
   await page.keyboard.press("Escape");
 
   const crlf = conflict("crlf.txt");
   await crlf.getByRole("button", { name: "Edit the content" }).click();
   await crlf.getByLabel("Content of crlf.txt").fill("both\ntwo\n");
   await page.getByText("3 of 4 decided").waitFor();
-  await expectAccessible();
+  await expectAccessible(page);
 
   // A reload, and a way round another page, keep what was decided.
   await page.reload();
@@ -155,7 +146,7 @@ test("conflicts are decided by hand, one by one, and nothing is lost on the way"
 test("what lost comes back, the merge is undone and had back again", async () => {
   const merge = page.url();
   await conflict("src/auth/handler.ts").getByText("return target();").waitFor();
-  await expectAccessible();
+  await expectAccessible(page);
   await button("Restore the other version of src/auth/handler.ts").click();
   await page.waitForURL(/\/restore\?/);
   await page.getByText("No conflicts: 1 file would change on main.").waitFor();
@@ -163,7 +154,7 @@ test("what lost comes back, the merge is undone and had back again", async () =>
   await page.getByText("No conflicts: 2 files would change on main.").waitFor();
   await page.getByRole("checkbox", { name: /^src\/auth\/token\.ts/ }).uncheck();
   await page.getByText("No conflicts: 1 file would change on main.").waitFor();
-  await expectAccessible();
+  await expectAccessible(page);
   await button("Restore").click();
   await page.getByRole("heading", { level: 1, name: /^Restore [0-9a-f]{12}$/ }).waitFor();
   expect(await onMain("src/auth/handler.ts")).toContain("return target();");
@@ -181,7 +172,7 @@ test("what lost comes back, the merge is undone and had back again", async () =>
   await button("Revert this merge…").click();
   await page.waitForURL(/\/revert$/);
   await page.getByText("0 of 1 decided").waitFor();
-  await expectAccessible();
+  await expectAccessible(page);
   await button("Next to decide").click();
   await page.keyboard.press("t");
   await page.getByText("1 of 1 decided").waitFor();
@@ -208,7 +199,7 @@ test("a sync brings in what main has, with its conflicts", async () => {
   await page.getByText("1 conflict would be resolved as below.", { exact: false }).waitFor();
   await page.getByLabel("Strategy").selectOption("target_wins");
   await conflict("crlf.txt").getByText("target_wins", { exact: false }).waitFor();
-  await expectAccessible();
+  await expectAccessible(page);
   await button("Sync").click();
   await page.getByRole("heading", { level: 1, name: /^Sync [0-9a-f]{12}$/ }).waitFor();
   await page.goto(`${app.url}/agents/${second.agent_id}/workspace?tab=conflicts`);
@@ -227,7 +218,7 @@ test("a merge goes on where its page is left; what cannot be read can be tried a
   await page.route(previews, (route) => route.abort());
   await page.goto(`${app.url}/agents/${second.agent_id}/workspace/merge`);
   await page.getByText("The server does not answer.", { exact: false }).waitFor();
-  await expectAccessible();
+  await expectAccessible(page);
   await page.unroute(previews);
   // Where something happens meanwhile, the page looks again by itself and the button is gone.
   await button("Look again")

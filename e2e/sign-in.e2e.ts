@@ -1,10 +1,10 @@
 /// <reference lib="dom" />
-import { AxeBuilder } from "@axe-core/playwright";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
 import { codeOf } from "#test/authenticator-app.js";
 import { IdentityProvider } from "#test/identity-provider.js";
+import { expectAccessible, expectFits } from "./accessible.js";
 import { launchBrowser, newPage, screenshot, watchConsole } from "./browser.js";
 
 const idp = new IdentityProvider();
@@ -58,20 +58,8 @@ async function look(name: string): Promise<void> {
   ] as const) {
     await page.emulateMedia({ colorScheme });
     await page.setViewportSize({ width, height: 900 });
-    // Colours that are still on their way are neither those of before nor those of after.
-    await page.waitForTimeout(300);
-    const { violations } = await new AxeBuilder({ page })
-      .withTags(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"])
-      .analyze();
-    const found = violations.filter(({ impact }) => impact === "serious" || impact === "critical");
-    expect(
-      found.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join("; ")}`),
-      `${name}, ${colorScheme}`,
-    ).toEqual([]);
-    const wider = await page.evaluate(
-      () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
-    );
-    expect(wider, `${name} scrolls sideways at ${width}`).toBe(0);
+    await expectAccessible(page, `${name}, ${width}`);
+    await expectFits(page, `${name}, ${width}`);
     await screenshot(page, `${name}-${width}`);
   }
 }

@@ -1,10 +1,10 @@
 /// <reference lib="dom" />
-import { AxeBuilder } from "@axe-core/playwright";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { startTestApp, type TestApp } from "#test/app.js";
+import { expectAccessible } from "./accessible.js";
 import { launchBrowser, newPage, screenshot, watchConsole } from "./browser.js";
 
 let app: TestApp;
@@ -29,18 +29,6 @@ const go = (name: string): Promise<void> =>
   page.getByRole("navigation", { name: "Main" }).getByRole("link", { name, exact: true }).click();
 const dialog = () => page.getByRole("dialog");
 
-/** Nothing serious for people who use a keyboard, a screen reader or much contrast (WCAG 2.2 AA). */
-async function expectAccessible(): Promise<void> {
-  const { violations } = await new AxeBuilder({ page })
-    .withTags(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"])
-    .analyze();
-  expect(
-    violations
-      .filter(({ impact }) => impact === "serious" || impact === "critical")
-      .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join("; ")}`),
-  ).toEqual([]);
-}
-
 test("the whole story, through the pages alone", async () => {
   // A deep link leads to the sign-in and back.
   await page.goto(`${app.url}/settings/api-keys`);
@@ -49,7 +37,7 @@ test("the whole story, through the pages alone", async () => {
   await page.getByLabel("Full name").fill("Ada Lovelace");
   await page.getByLabel("E-mail address").fill("ada@example.com");
   await page.getByLabel("Password", { exact: true }).fill("correct staple horse");
-  await expectAccessible();
+  await expectAccessible(page);
   await button("Create account").click();
   await page.waitForURL(/\/settings\/api-keys$/);
   // That nobody was signed in is told by a 401, which browsers write to the console.
@@ -58,14 +46,14 @@ test("the whole story, through the pages alone", async () => {
   await page.goto(`${app.url}/`);
   await page.waitForURL(/\/organizations$/);
   await button("Hide this reminder").click();
-  await expectAccessible();
+  await expectAccessible(page);
 
   // An organization, as the seed's example has it.
   await link("New Organization").first().click();
   await page.getByLabel("Name", { exact: true }).fill("Acme Corp");
   expect(await page.getByLabel("Slug").inputValue()).toBe("acme-corp");
   await page.getByLabel("Description").fill("Engineering team at Acme");
-  await expectAccessible();
+  await expectAccessible(page);
   await button("Create Organization").click();
   await page.waitForURL(/\/organizations\/(?!new)[^/]+$/);
 
@@ -79,7 +67,7 @@ test("the whole story, through the pages alone", async () => {
   await page.getByLabel("Description").fill("Engineering at Acme");
   await button("Save Changes").click();
   await page.getByText(/saved/i).first().waitFor();
-  await expectAccessible();
+  await expectAccessible(page);
   await screenshot(page, "organization-settings");
 
   // A project and two agents, each with its own workspace.
@@ -142,14 +130,14 @@ test("the whole story, through the pages alone", async () => {
     .getByRole("button", { name: /^(Create|Commit|Validation)/ })
     .click();
   await page.getByText("[Agent worker-1] Iteration 1").waitFor();
-  await expectAccessible();
+  await expectAccessible(page);
   await screenshot(page, "workspace-commits");
 
   await link(/^View Diff/)
     .first()
     .click();
   await page.getByText("check(token)").first().waitFor();
-  await expectAccessible();
+  await expectAccessible(page);
   await screenshot(page, "commit-diff");
 
   await write("worker-2", "oauth2.py", "def refresh(token):\n    return renew(token)\n");
@@ -164,7 +152,7 @@ test("the whole story, through the pages alone", async () => {
   const conflict = page.getByRole("region", { name: "Conflict in oauth2.py" });
   await conflict.getByText(/newest_file_wins/).waitFor();
   await conflict.getByText("check(token)").waitFor();
-  await expectAccessible();
+  await expectAccessible(page);
   await screenshot(page, "merge-preview");
   await button("Merge").click();
   await page.waitForURL(/\/merges\//);
@@ -178,7 +166,7 @@ test("the whole story, through the pages alone", async () => {
     .getByText(/refs\/keep\//)
     .first()
     .waitFor();
-  await expectAccessible();
+  await expectAccessible(page);
   await screenshot(page, "merge-details");
 
   await openWorkspace("worker-1");
@@ -197,7 +185,7 @@ test("an API key is shown once, works, and is refused after Revoke", async () =>
   await page.goto(`${app.url}/settings/api-keys`);
   await link("Generate New API Key").first().click();
   await page.getByLabel("Name", { exact: true }).fill("CI/CD Integration");
-  await expectAccessible();
+  await expectAccessible(page);
   await screenshot(page, "new-api-key");
   await button("Generate Key").click();
   await page.getByRole("heading", { name: "API Key Created ✓" }).waitFor();
@@ -207,7 +195,7 @@ test("an API key is shown once, works, and is refused after Revoke", async () =>
       .first()
       .innerText()
   ).trim();
-  await expectAccessible();
+  await expectAccessible(page);
   const bearer = { authorization: `Bearer ${key}` };
   const answer = await fetch(`${app.url}/api/v1/projects`, { headers: bearer });
   expect(answer.status).toBe(200);

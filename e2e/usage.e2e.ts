@@ -1,12 +1,12 @@
 /// <reference lib="dom" />
 import { readFile } from "node:fs/promises";
-import { AxeBuilder } from "@axe-core/playwright";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Agent } from "#shared/api/agents.js";
 import type { Organization } from "#shared/api/organizations.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
 import { addPastRuns, type PastRun } from "#test/past-runs.js";
+import { expectAccessibleInBothSchemes, expectFits } from "./accessible.js";
 import { launchBrowser, signedInPage, screenshot, watchConsole } from "./browser.js";
 
 let app: TestApp;
@@ -73,28 +73,6 @@ afterAll(async () => {
 const settings = (tab: string): string =>
   `${app.url}/organizations/${organization.id}/settings?tab=${tab}`;
 
-/** Nothing serious for people who use a keyboard, a screen reader or much contrast (WCAG 2.2 AA). */
-async function expectAccessible(): Promise<void> {
-  for (const colorScheme of ["dark", "light"] as const) {
-    await page.emulateMedia({ colorScheme });
-    await page.waitForTimeout(300);
-    const { violations } = await new AxeBuilder({ page })
-      .withTags(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"])
-      .analyze();
-    expect(
-      violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join("; ")}`),
-      colorScheme,
-    ).toEqual([]);
-  }
-}
-
-async function expectFits(): Promise<void> {
-  const wider = await page.evaluate(
-    () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
-  );
-  expect(wider, "scrolls sideways").toBe(0);
-}
-
 /** The lines of the file that a link saves, and its name. */
 async function download(name: string): Promise<{ file: string; lines: string[] }> {
   const [saved] = await Promise.all([
@@ -111,7 +89,7 @@ const focused = (): Promise<string | null> =>
 test("the Resources tab shows a month's hours by day, project and agent", async () => {
   await page.goto(settings("resources"));
   await page.getByText(/^Nothing ran in/).waitFor();
-  await expectAccessible();
+  await expectAccessibleInBothSchemes(page);
   await screenshot(page, "usage-nothing-yet");
 
   await page.getByLabel("Month").selectOption("October 2025");
@@ -138,7 +116,7 @@ test("the Resources tab shows a month's hours by day, project and agent", async 
   await page.getByText("Wed, Oct 15", { exact: true }).waitFor();
   await chart.scrollIntoViewIfNeeded();
   await screenshot(page, "usage-resources");
-  await expectAccessible();
+  await expectAccessibleInBothSchemes(page);
   await page.emulateMedia({ colorScheme: "dark" });
   await bars.nth(14).hover();
   await screenshot(page, "usage-resources-dark");
@@ -158,7 +136,7 @@ test("the Resources tab shows a month's hours by day, project and agent", async 
   expect((await download("Download CSV of October 2025 by day")).lines).toHaveLength(32);
 
   await page.setViewportSize({ width: 390, height: 844 });
-  await expectFits();
+  await expectFits(page);
   await chart.scrollIntoViewIfNeeded();
   await screenshot(page, "phone-usage-resources");
   await projects.scrollIntoViewIfNeeded();
@@ -172,10 +150,10 @@ test("the Billing tab leads to a statement, which is read, saved and printed", a
   const list = page.getByRole("table", { name: "Statements" });
   await list.getByRole("row", { name: /October 2025 .*Closed/ }).waitFor();
   await list.getByRole("row", { name: /Open, so far/ }).waitFor();
-  await expectAccessible();
+  await expectAccessibleInBothSchemes(page);
   await screenshot(page, "billing");
   await page.setViewportSize({ width: 390, height: 844 });
-  await expectFits();
+  await expectFits(page);
   await list.scrollIntoViewIfNeeded();
   await screenshot(page, "phone-billing");
   await page.setViewportSize({ width: 1440, height: 900 });
@@ -184,7 +162,7 @@ test("the Billing tab leads to a statement, which is read, saved and printed", a
   await page.getByRole("heading", { name: "Statement for October 2025" }).waitFor();
   await page.getByText("billing@acme.example").waitFor();
   await page.getByText("2025-10-01 to 2025-10-31 (UTC)").waitFor();
-  await expectAccessible();
+  await expectAccessibleInBothSchemes(page);
   await screenshot(page, "statement");
   await page.emulateMedia({ colorScheme: "dark" });
   await screenshot(page, "statement-dark");
@@ -202,14 +180,14 @@ test("the Billing tab leads to a statement, which is read, saved and printed", a
       return [color, backgroundColor];
     }),
   ).toEqual(["rgb(0, 0, 0)", "rgb(255, 255, 255)"]);
-  await expectFits();
+  await expectFits(page);
   await screenshot(page, "statement-print");
   // A month of two projects fits two sheets: rows are rows, not the cards of a phone.
   const pdf = (await page.pdf({ preferCSSPageSize: true })).toString("latin1");
   expect(/\/Count (\d+)/.exec(pdf)?.[1]).toBe("2");
   await page.emulateMedia({ colorScheme: "light", media: "screen" });
   await page.setViewportSize({ width: 390, height: 844 });
-  await expectFits();
+  await expectFits(page);
   await screenshot(page, "phone-statement");
   await page.setViewportSize({ width: 1440, height: 900 });
 
@@ -231,7 +209,7 @@ test("the Billing tab leads to a statement, which is read, saved and printed", a
 test("a month that has no statement is not found, and an empty one says so", async () => {
   await page.goto(`${app.url}/organizations/${organization.id}/statements/2025-11`);
   await page.getByText("Nothing ran in November 2025").waitFor();
-  await expectAccessible();
+  await expectAccessibleInBothSchemes(page);
   await page.goto(`${app.url}/organizations/${organization.id}/statements/2019-01`);
   await page.getByText("The statement was not found").waitFor();
   expect(consoleMessages.every((message) => message.includes("404"))).toBe(true);
@@ -242,11 +220,11 @@ test("who may not see statements is told why, and still sees the usage", async (
   await page.goto(settings("billing"));
   await page.getByText("may not see billing details and statements (org:billing:read)").waitFor();
   expect(await page.getByRole("table", { name: "Statements" }).count()).toBe(0);
-  await expectAccessible();
+  await expectAccessibleInBothSchemes(page);
   await screenshot(page, "billing-viewer");
   await page.goto(`${app.url}/organizations/${organization.id}/statements/2025-10`);
   await page.getByText("You may not see this statement").waitFor();
-  await expectAccessible();
+  await expectAccessibleInBothSchemes(page);
   await screenshot(page, "statement-viewer");
   await page.goto(settings("resources"));
   await page.getByLabel("Month").selectOption("October 2025");
