@@ -1,6 +1,7 @@
 import { type ReactElement, useMemo, useState } from "react";
 import type { Diff, DiffFile } from "#shared/api/diffs.js";
 import { useRemembered } from "../../remembered.js";
+import { useStable } from "../../stable.js";
 import { Alert } from "../../ui/alert.js";
 import { Button } from "../../ui/button.js";
 import { controlClass } from "../../ui/field.js";
@@ -50,10 +51,12 @@ export function DiffBrowser({ diff, verb, viewedAs }: DiffBrowserProps): ReactEl
         else next.add(path);
       return next;
     });
-  const toggleViewed = (path: string, isViewed: boolean): void => {
+  const ticked = useMemo(() => new Set(viewed), [viewed]);
+  const openFile = useStable(({ path }: DiffFile, isOpen: boolean) => setOpen([path], isOpen));
+  const tickFile = useStable(({ path }: DiffFile, isViewed: boolean) => {
     setViewed(isViewed ? [...viewed, path] : viewed.filter((one) => one !== path));
     setOpen([path], !isViewed);
-  };
+  });
   const step = (by: 1 | -1): void => goTo(ids[currentOf(ids, by) ?? -1]);
   const current = (): DiffFile | undefined => {
     const focused = document.activeElement?.closest("section[id^=file-]")?.id;
@@ -130,9 +133,9 @@ export function DiffBrowser({ diff, verb, viewedAs }: DiffBrowserProps): ReactEl
               file={file}
               mode={mode}
               isOpen={!closed.has(file.path)}
-              onOpen={(isOpen) => setOpen([file.path], isOpen)}
-              isViewed={viewedAs === undefined ? undefined : viewed.includes(file.path)}
-              onViewed={(isViewed) => toggleViewed(file.path, isViewed)}
+              onOpen={openFile}
+              isViewed={viewedAs === undefined ? undefined : ticked.has(file.path)}
+              onViewed={tickFile}
             />
           ))}
         </div>

@@ -1,4 +1,4 @@
-import type { ReactElement, ReactNode } from "react";
+import { memo, type ReactElement, type ReactNode } from "react";
 import type { DiffFile } from "#shared/api/diffs.js";
 import { Alert } from "../../ui/alert.js";
 import { IconButton } from "../../ui/button.js";
@@ -7,6 +7,7 @@ import { PlainText, visible } from "../../ui/plain-text.js";
 import type { DiffMode } from "./diff-mode.js";
 import { FileStatus, LineCounts } from "./file-status.js";
 import { modeChange } from "./file-mode.js";
+import { WhenNear } from "./near.js";
 import { PatchView } from "./patch-view.js";
 
 interface DiffFileSectionProps {
@@ -14,14 +15,16 @@ interface DiffFileSectionProps {
   file: DiffFile;
   mode: DiffMode;
   isOpen: boolean;
-  onOpen: (isOpen: boolean) => void;
+  onOpen: (file: DiffFile, isOpen: boolean) => void;
   /** Whether it was ticked off; undefined where nobody keeps that. */
   isViewed: boolean | undefined;
-  onViewed: (isViewed: boolean) => void;
+  onViewed: (file: DiffFile, isViewed: boolean) => void;
 }
 
-/** One file of a diff, under a header that stays in sight. */
-export function DiffFileSection(props: DiffFileSectionProps): ReactElement {
+/** One file of a diff, under a header that stays in sight; far from it the header is its path alone. */
+export const DiffFileSection = memo(function DiffFileSection(
+  props: DiffFileSectionProps,
+): ReactElement {
   const { id, file, mode, isOpen } = props;
   const name = visible(file.path);
   return (
@@ -31,43 +34,55 @@ export function DiffFileSection(props: DiffFileSectionProps): ReactElement {
       aria-label={name}
       className="min-w-0 scroll-mt-18 overflow-clip rounded-lg border border-line bg-surface"
     >
-      <header className="sticky top-14 z-10 flex flex-wrap items-center gap-1 border-b border-line bg-surface py-1 pr-3 pl-1">
-        <IconButton
-          label={`${isOpen ? "Collapse" : "Expand"} ${name}`}
-          icon={isOpen ? "chevronDown" : "chevronRight"}
-          aria-expanded={isOpen}
-          onClick={() => props.onOpen(!isOpen)}
-        />
-        <h3 className="min-w-0 flex-[1_1_14rem] font-mono text-[13px] leading-6 [&>button]:align-middle">
-          {file.old_path !== null && file.old_path !== file.path && (
-            <>
-              <PlainText value={file.old_path} className="text-muted" />{" "}
-              <span aria-hidden="true">→</span>
-              <span className="sr-only">renamed to</span>{" "}
-            </>
-          )}
-          <PlainText value={file.path} /> <CopyIcon text={file.path} label={`Copy path ${name}`} />
-        </h3>
-        <span className="ml-auto flex items-center gap-3 pl-2">
-          {!file.binary && <LineCounts additions={file.additions} deletions={file.deletions} />}
-          <FileStatus status={file.status} />
-          {props.isViewed !== undefined && (
-            <label className="flex items-center gap-1.5 text-[13px] text-muted">
-              <input
-                type="checkbox"
-                checked={props.isViewed}
-                onChange={(event) => props.onViewed(event.target.checked)}
-                className="size-4 accent-accent"
-              />
-              Viewed<span className="sr-only"> {name}</span>
-            </label>
-          )}
-        </span>
+      <header className="sticky top-14 z-10 border-b border-line bg-surface py-1 pr-3 pl-1">
+        <WhenNear
+          className="flex min-h-8 flex-wrap items-center gap-1"
+          instead={
+            <h3 className="min-w-0 pl-9 font-mono text-[13px] leading-6">
+              <PlainText value={file.path} />
+            </h3>
+          }
+        >
+          <IconButton
+            label={`${isOpen ? "Collapse" : "Expand"} ${name}`}
+            icon={isOpen ? "chevronDown" : "chevronRight"}
+            aria-expanded={isOpen}
+            onClick={() => props.onOpen(file, !isOpen)}
+          />
+          <h3 className="flex min-w-0 flex-[1_1_14rem] items-center gap-1 font-mono text-[13px] leading-6">
+            <span className="min-w-0">
+              {file.old_path !== null && file.old_path !== file.path && (
+                <>
+                  <PlainText value={file.old_path} className="text-muted" />{" "}
+                  <span aria-hidden="true">→</span>
+                  <span className="sr-only">renamed to</span>{" "}
+                </>
+              )}
+              <PlainText value={file.path} />
+            </span>
+            <CopyIcon text={file.path} label={`Copy path ${name}`} />
+          </h3>
+          <span className="ml-auto flex items-center gap-3 pl-2">
+            {!file.binary && <LineCounts additions={file.additions} deletions={file.deletions} />}
+            <FileStatus status={file.status} />
+            {props.isViewed !== undefined && (
+              <label className="flex items-center gap-1.5 text-[13px] text-muted">
+                <input
+                  type="checkbox"
+                  checked={props.isViewed}
+                  onChange={(event) => props.onViewed(file, event.target.checked)}
+                  className="size-4 accent-accent"
+                />
+                Viewed<span className="sr-only"> {name}</span>
+              </label>
+            )}
+          </span>
+        </WhenNear>
       </header>
       {isOpen && <FileBody file={file} mode={mode} />}
     </section>
   );
-}
+});
 
 function FileBody({ file, mode }: { file: DiffFile; mode: DiffMode }): ReactElement {
   const note = noteOf(file);

@@ -2,7 +2,8 @@ import { DiffModeEnum, DiffView, disableCache } from "@git-diff-view/react";
 import "@git-diff-view/react/styles/diff-view-pure.css";
 import "./diff-viewer.css";
 import "./selection-style.js";
-import { type ReactElement, useMemo, useSyncExternalStore } from "react";
+import { type ReactElement, useMemo } from "react";
+import { useMedia } from "../../ui/media.js";
 import { visibleLines } from "../../ui/plain-text.js";
 import type { DiffMode } from "./diff-mode.js";
 
@@ -11,18 +12,6 @@ disableCache();
 
 /** Highlighting more than this would hold the page up. */
 const highlightedCharacters = 100_000;
-
-const darkQuery = matchMedia("(prefers-color-scheme: dark)");
-
-function useIsDark(): boolean {
-  return useSyncExternalStore(
-    (listener) => {
-      darkQuery.addEventListener("change", listener);
-      return () => darkQuery.removeEventListener("change", listener);
-    },
-    () => darkQuery.matches,
-  );
-}
 
 interface DiffViewerProps {
   path: string;
@@ -33,7 +22,7 @@ interface DiffViewerProps {
 
 /** The lines of a patch, with their language's colours; what is invisible in them is written out. */
 export function DiffViewer({ path, oldPath, patch, mode }: DiffViewerProps): ReactElement {
-  const isDark = useIsDark();
+  const isDark = useMedia("(prefers-color-scheme: dark)");
   const data = useMemo(
     () => ({
       oldFile: { fileName: oldPath },

@@ -1,65 +1,115 @@
-import { type ReactElement, useMemo } from "react";
+/* oxlint-disable jsx-a11y/prefer-tag-over-role, jsx-a11y/click-events-have-key-events, jsx-a11y/interactive-supports-focus -- a tree (WAI-ARIA APG) without tags of its own, of which only some rows are in the page; what is focusable comes from the list */
+import { type KeyboardEvent, type ReactElement, useMemo, useState } from "react";
 import type { DiffFile } from "#shared/api/diffs.js";
-import { PlainText } from "../../ui/plain-text.js";
+import { Icon } from "../../ui/icons.js";
+import { useLongList } from "../../ui/long-list.js";
+import { PlainText, visible } from "../../ui/plain-text.js";
 import { FileStatus, LineCounts } from "./file-status.js";
-import { fileTree, type FolderNode } from "./file-tree.js";
+import { fileTree, rowsOf, type TreeRow } from "./file-tree.js";
 
 interface FileTreeNavProps {
   files: readonly DiffFile[];
   onChoose: (file: DiffFile) => void;
 }
 
+/** A tap's height. */
+const rowHeight = 28;
+
 /** The files of a diff by their folders; each leads to its section. */
 export function FileTreeNav({ files, onChoose }: FileTreeNavProps): ReactElement {
-  const tree = useMemo(() => fileTree(files), [files]);
   return (
-    <nav
-      aria-label="Files"
-      className="max-h-64 overflow-y-auto rounded-lg border border-line bg-surface p-1.5 xl:max-h-[calc(100dvh-12rem)]"
-    >
+    <nav aria-label="Files" className="rounded-lg border border-line bg-surface p-1.5">
       {files.length === 0 ? (
         <p className="px-2 py-1 text-muted">No file's path holds that.</p>
       ) : (
-        <Folder folder={tree} onChoose={onChoose} />
+        <Tree files={files} onChoose={onChoose} />
       )}
     </nav>
   );
 }
 
-const row = "flex w-full items-start gap-2 rounded-md px-2 py-1 text-left hover:bg-sunken";
-
-function Folder({
-  folder,
-  onChoose,
-}: {
-  folder: FolderNode<DiffFile>;
-  onChoose: FileTreeNavProps["onChoose"];
-}): ReactElement {
+function Tree({ files, onChoose }: FileTreeNavProps): ReactElement {
+  const [closed, setClosed] = useState<ReadonlySet<string>>(new Set());
+  const tree = useMemo(() => fileTree(files), [files]);
+  const rows = useMemo(() => rowsOf(tree, closed), [tree, closed]);
+  const keys = useMemo(() => rows.map(({ key }) => key), [rows]);
+  const list = useLongList(keys, rowHeight);
+  const toggle = (key: string): void => {
+    const next = new Set(closed);
+    if (!next.delete(key)) next.add(key);
+    setClosed(next);
+  };
+  const choose = ({ key, file }: TreeRow<DiffFile>): void => {
+    if (file) onChoose(file);
+    else toggle(key);
+  };
+  const handleKeyDown = (event: KeyboardEvent, at: number): void => {
+    const { key } = event;
+    const row = rows[at];
+    if (row === undefined) return;
+    const isToggled =
+      (key === "ArrowRight" && row.isOpen === false) || (key === "ArrowLeft" && row.isOpen);
+    if (key === "Enter" || key === " " || isToggled) choose(row);
+    else if (key === "ArrowRight" && row.isOpen) list.go(at + 1);
+    else if (key === "ArrowLeft" && row.level > 1) {
+      list.go(rows.findLastIndex(({ level }, before) => before < at && level < row.level));
+    } else return;
+    event.preventDefault();
+  };
   return (
-    <ul>
-      {folder.folders.map((inner) => (
-        <li key={inner.path}>
-          <details open>
-            <summary
-              className={`${row} text-muted before:w-3 before:shrink-0 before:text-center before:text-[10px] before:leading-5 before:content-['▸'] in-open:before:content-['▾']`}
-            >
-              <PlainText value={inner.name} className="min-w-0 font-mono text-xs leading-5" />
-            </summary>
-            <div className="ml-3.5 border-l border-line pl-1">
-              <Folder folder={inner} onChoose={onChoose} />
-            </div>
-          </details>
-        </li>
-      ))}
-      {folder.files.map(({ name, file }) => (
-        <li key={file.path}>
-          <button type="button" className={row} onClick={() => onChoose(file)}>
-            <FileStatus status={file.status} isShort />
-            <PlainText value={name} className="min-w-0 flex-1 font-mono text-xs leading-5" />
-            {!file.binary && <LineCounts additions={file.additions} deletions={file.deletions} />}
-          </button>
-        </li>
-      ))}
-    </ul>
+    <div
+      role="tree"
+      aria-label="Files by folder"
+      tabIndex={-1}
+      {...list.scroller}
+      className="max-h-64 overflow-y-auto xl:max-h-[calc(100dvh-12rem)]"
+    >
+      <div {...list.inner}>
+        {list.drawn.map((at) => {
+          const row = rows[at];
+          return (
+            row && (
+              <div
+                key={row.key}
+                role="treeitem"
+                aria-selected={false}
+                aria-level={row.level}
+                aria-setsize={row.siblings}
+                aria-posinset={row.place}
+                aria-expanded={row.isOpen}
+                title={visible(row.name)}
+                {...list.rowProps(at)}
+                onClick={() => choose(row)}
+                onKeyDown={(event) => handleKeyDown(event, at)}
+                className="absolute inset-x-0 cursor-pointer rounded-md -outline-offset-2 hover:bg-sunken"
+              >
+                <TreeItem row={row} />
+              </div>
+            )
+          );
+        })}
+      </div>
+    </div>
+  );
+}
+
+function TreeItem({ row }: { row: TreeRow<DiffFile> }): ReactElement {
+  const { file, name, level, isOpen } = row;
+  return (
+    <span
+      className="flex h-full items-center gap-2 pr-2"
+      // What lies deep keeps some room for its name.
+      style={{ paddingLeft: 8 + Math.min(level - 1, 8) * 14 }}
+    >
+      {file === undefined ? (
+        <Icon name={isOpen ? "chevronDown" : "chevronRight"} className="!size-3 text-muted" />
+      ) : (
+        <FileStatus status={file.status} isShort />
+      )}
+      <span className={`min-w-0 flex-1 truncate ${file ? "" : "text-muted"}`}>
+        <PlainText value={name} className="font-mono text-xs" />
+      </span>
+      {file && !file.binary && <LineCounts additions={file.additions} deletions={file.deletions} />}
+    </span>
   );
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { type FolderNode, fileTree } from "./file-tree.js";
+import { type FolderNode, fileTree, rowsOf } from "./file-tree.js";
 
 /** As an indented list. */
 function drawn({ folders, files }: FolderNode<{ path: string }>, indent = ""): string[] {
@@ -34,4 +34,22 @@ test("names that only look alike are apart, and odd ones are harmless", () => {
     "  c = a b/c",
   ]);
   expect(treeOf()).toEqual([]);
+});
+
+test("the lines of a tree tell their place among those beside them, and closed folders hide theirs", () => {
+  const tree = fileTree(["a/x.ts", "a/y.ts", "b/c/z.ts", "top.ts"].map((path) => ({ path })));
+  const told = (...closed: string[]): string[] =>
+    rowsOf(tree, new Set(closed)).map(
+      ({ key, level, place, siblings, isOpen }) =>
+        `${key} ${level} ${place}/${siblings}${isOpen === undefined ? "" : isOpen ? " open" : " closed"}`,
+    );
+  expect(told()).toEqual([
+    "a/ 1 1/3 open",
+    "a/x.ts 2 1/2",
+    "a/y.ts 2 2/2",
+    "b/c/ 1 2/3 open",
+    "b/c/z.ts 2 1/1",
+    "top.ts 1 3/3",
+  ]);
+  expect(told("a/", "b/c/")).toEqual(["a/ 1 1/3 closed", "b/c/ 1 2/3 closed", "top.ts 1 3/3"]);
 });

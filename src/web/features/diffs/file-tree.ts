@@ -41,3 +41,46 @@ function joined<File>(folder: FolderNode<File>): FolderNode<File> {
   folders.sort((a, b) => (a.name < b.name ? -1 : 1));
   return { ...folder, folders };
 }
+
+/** A line of a tree as it is shown. */
+export interface TreeRow<File> {
+  /** Tells it apart from all others. */
+  key: string;
+  name: string;
+  /** From 1. */
+  level: number;
+  /** Its place among those beside it, from 1, and how many these are. */
+  place: number;
+  siblings: number;
+  /** Of a file only. */
+  file?: File;
+  /** Of a folder only. */
+  isOpen?: boolean;
+}
+
+/** The lines of a tree from above to below, without what is in the folders whose keys are `closed`. */
+export function rowsOf<File extends { path: string }>(
+  folder: FolderNode<File>,
+  closed: ReadonlySet<string>,
+  level = 1,
+): TreeRow<File>[] {
+  const siblings = folder.folders.length + folder.files.length;
+  return [
+    ...folder.folders.flatMap((inner, index) => {
+      const key = `${inner.path}/`;
+      const isOpen = !closed.has(key);
+      return [
+        { key, name: inner.name, level, place: index + 1, siblings, isOpen },
+        ...(isOpen ? rowsOf(inner, closed, level + 1) : []),
+      ];
+    }),
+    ...folder.files.map(({ name, file }, index) => ({
+      key: file.path,
+      name,
+      level,
+      place: folder.folders.length + index + 1,
+      siblings,
+      file,
+    })),
+  ];
+}

@@ -7,9 +7,11 @@ import { type ReactElement, type ReactNode, useEffect, useRef, useState } from "
 export function WhenNear({
   instead,
   children,
+  className,
 }: {
   instead: ReactNode;
   children: ReactNode;
+  className?: string;
 }): ReactElement {
   const place = useRef<HTMLDivElement>(null);
   const [isNear, setNear] = useState(false);
@@ -24,5 +26,9 @@ export function WhenNear({
     observer.observe(place.current);
     return () => observer.disconnect();
   }, [isNear]);
-  return <div ref={place}>{isNear ? children : instead}</div>;
+  return (
+    <div ref={place} className={className}>
+      {isNear ? children : instead}
+    </div>
+  );
 }

@@ -1,14 +1,18 @@
+/* oxlint-disable jsx-a11y/prefer-tag-over-role -- a table of which only some rows are in the page is a grid that tells how many there are */
 import { useQuery } from "@tanstack/react-query";
-import { type ReactElement, useMemo, useState } from "react";
+import { type KeyboardEvent, type ReactElement, useMemo, useState } from "react";
 import type { ProjectGraph } from "#shared/api/graph.js";
 import type { Project } from "#shared/api/projects.js";
 import { Button } from "../../ui/button.js";
 import { Card } from "../../ui/card.js";
+import { useLongList } from "../../ui/long-list.js";
+import { useMedia } from "../../ui/media.js";
 import { formatNumber } from "../../ui/number.js";
 import { Skeleton } from "../../ui/states.js";
 import type { Refusal } from "../organizations/permissions.js";
 import { QueryError } from "../shell/query-state.js";
 import { CommitDot, dotLabels, type DotKind } from "./commit-dot.js";
+import { sizeOf } from "./graph-lines.js";
 import { GraphCommitRow } from "./graph-row.js";
 import { layOut } from "./lanes.js";
 import { graphQuery } from "./queries.js";
@@ -58,6 +62,7 @@ export function CommitGraph({ project, refusal }: CommitGraphProps): ReactElemen
 
 function Picture({ graph, canOpen }: { graph: ProjectGraph; canOpen: boolean }): ReactElement {
   const { commits, branches } = graph;
+  const isNarrow = useMedia("(width < 48rem)");
   const layout = useMemo(
     () => layOut(commits, branches.find(({ is_default }) => is_default)?.commit_sha),
     [commits, branches],
@@ -69,32 +74,58 @@ function Picture({ graph, canOpen }: { graph: ProjectGraph; canOpen: boolean }):
     }
     return ending;
   }, [branches]);
+  const size = useMemo(() => sizeOf(layout.width, isNarrow), [layout.width, isNarrow]);
+  const shas = useMemo(() => commits.map(({ sha }) => sha), [commits]);
+  const list = useLongList(shas, size.height);
   return (
-    <section
+    <div
+      role="grid"
       aria-label="Commits, newest first"
-      // eslint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- the keyboard scrolls it
-      tabIndex={0}
-      className="max-h-[32rem] overflow-auto py-1 -outline-offset-2"
+      aria-rowcount={graph.has_older ? -1 : commits.length}
+      tabIndex={-1}
+      {...list.scroller}
+      className="max-h-[36rem] overflow-auto -outline-offset-2"
     >
-      <ol className="min-w-max md:min-w-0">
-        {commits.map((commit, at) => {
-          const row = layout.rows[at];
+      <div
+        {...list.inner}
+        style={{ ...list.inner.style, minWidth: size.width + leastText }}
+        role="rowgroup"
+      >
+        {list.drawn.map((at) => {
+          const [commit, row] = [commits[at], layout.rows[at]];
           return (
+            commit &&
             row && (
-              <GraphCommitRow
+              <div
                 key={commit.sha}
-                commit={commit}
-                row={row}
-                lanes={layout.width}
-                branches={endingAt.get(commit.sha)}
-                canOpen={canOpen}
-              />
+                role="row"
+                aria-rowindex={at + 1}
+                {...list.rowProps(at)}
+                onKeyDown={openByEnter}
+                className="absolute inset-x-0 -outline-offset-2 focus-within:bg-sunken hover:bg-sunken"
+              >
+                <GraphCommitRow
+                  commit={commit}
+                  row={row}
+                  size={size}
+                  branches={endingAt.get(commit.sha)}
+                  canOpen={canOpen}
+                />
+              </div>
             )
           );
         })}
-      </ol>
-    </section>
+      </div>
+    </div>
   );
+}
+
+/** What a commit says beside its part of the picture has at least so many pixels. */
+const leastText = 200;
+
+/** The row has the focus, so that all of it is read out; its link is what it leads to. */
+function openByEnter({ key, target, currentTarget }: KeyboardEvent): void {
+  if (key === "Enter" && target === currentTarget) currentTarget.querySelector("a")?.click();
 }
 
 /** Which mark is which type. */

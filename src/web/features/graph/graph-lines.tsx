@@ -2,9 +2,24 @@ import type { ReactElement } from "react";
 import { CommitDot, type DotKind } from "./commit-dot.js";
 import type { GraphRow } from "./lanes.js";
 
-export const rowHeight = 32;
-const laneWidth = 16;
-const middle = rowHeight / 2;
+/** How big a row's part of the picture is, in pixels. */
+export interface GraphSize {
+  /** Of a row. */
+  height: number;
+  /** Of all columns together. */
+  width: number;
+  laneWidth: number;
+}
+
+/** Columns stand closer where there are many, so that the words beside them keep their place. */
+export function sizeOf(lanes: number, isNarrow: boolean): GraphSize {
+  const room = isNarrow ? 96 : 224;
+  const laneWidth = Math.min(16, Math.max(5, Math.floor(room / lanes)));
+  return { height: isNarrow ? 52 : 32, width: lanes * laneWidth + margin * 2, laneWidth };
+}
+
+/** So much is drawn beyond the middle of a column at most. */
+const margin = 5;
 
 const colors = [
   "text-lane-1",
@@ -16,12 +31,8 @@ const colors = [
 ] as const;
 const colorOf = (lane: number): string => colors[lane % colors.length] ?? colors[0];
 
-const xOf = (lane: number): number => lane * laneWidth + laneWidth / 2 + 2;
-export const widthOf = (lanes: number): number => lanes * laneWidth + 4;
-
-/** A line from one column to another, over a half of the row. */
-function curve(from: number, to: number, top: number, bottom: number): string {
-  const [x1, x2] = [xOf(from), xOf(to)];
+/** A line from one place to another, over a half of the row. */
+function curve(x1: number, x2: number, top: number, bottom: number): string {
   if (x1 === x2) return `M${x1} ${top}V${bottom}`;
   const half = (top + bottom) / 2;
   return `M${x1} ${top}C${x1} ${half} ${x2} ${half} ${x2} ${bottom}`;
@@ -30,30 +41,44 @@ function curve(from: number, to: number, top: number, bottom: number): string {
 interface GraphLinesProps {
   row: GraphRow;
   kind: DotKind;
-  lanes: number;
+  size: GraphSize;
 }
 
 /** A row's part of the picture; what it says is written beside it. */
-export function GraphLines({ row, kind, lanes }: GraphLinesProps): ReactElement {
+export function GraphLines({ row, kind, size }: GraphLinesProps): ReactElement {
   const { lane, into, out, passing } = row;
-  const width = widthOf(lanes);
+  const { width, height, laneWidth } = size;
+  const middle = height / 2;
+  const xOf = (at: number): number => at * laneWidth + laneWidth / 2 + margin;
   return (
     <svg
       aria-hidden="true"
       width={width}
-      height={rowHeight}
-      viewBox={`0 0 ${width} ${rowHeight}`}
+      height={height}
+      viewBox={`0 0 ${width} ${height}`}
       className="block shrink-0"
     >
       <g fill="none" stroke="currentColor" strokeWidth="2">
         {passing.map((at) => (
-          <path key={`passing ${at}`} d={curve(at, at, 0, rowHeight)} className={colorOf(at)} />
+          <path
+            key={`passing ${at}`}
+            d={curve(xOf(at), xOf(at), 0, height)}
+            className={colorOf(at)}
+          />
         ))}
         {into.map((at) => (
-          <path key={`into ${at}`} d={curve(at, lane, 0, middle)} className={colorOf(at)} />
+          <path
+            key={`into ${at}`}
+            d={curve(xOf(at), xOf(lane), 0, middle)}
+            className={colorOf(at)}
+          />
         ))}
         {out.map((at) => (
-          <path key={`out ${at}`} d={curve(lane, at, middle, rowHeight)} className={colorOf(at)} />
+          <path
+            key={`out ${at}`}
+            d={curve(xOf(lane), xOf(at), middle, height)}
+            className={colorOf(at)}
+          />
         ))}
       </g>
       <g className={colorOf(lane)}>

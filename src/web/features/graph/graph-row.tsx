@@ -1,19 +1,21 @@
+/* oxlint-disable jsx-a11y/prefer-tag-over-role -- cells of a grid (commit-graph.tsx) */
 import { Link } from "@tanstack/react-router";
 import { memo, type ReactElement } from "react";
 import type { GraphCommit, ProjectGraph } from "#shared/api/graph.js";
 import { paths } from "../../paths.js";
 import { Badge } from "../../ui/badge.js";
+import { formatNumber } from "../../ui/number.js";
 import { PlainText, visible } from "../../ui/plain-text.js";
 import { Time } from "../../ui/time.js";
 import { actLabels } from "../workspaces/resolution-labels.js";
 import { dotKind, dotLabels } from "./commit-dot.js";
-import { GraphLines } from "./graph-lines.js";
+import { type GraphSize, GraphLines } from "./graph-lines.js";
 import type { GraphRow } from "./lanes.js";
 
 interface GraphRowProps {
   commit: GraphCommit;
   row: GraphRow;
-  lanes: number;
+  size: GraphSize;
   /** Those that end here. */
   branches: ProjectGraph["branches"] | undefined;
   /** Whether the viewer may open workspaces' commits and merges. */
@@ -30,7 +32,7 @@ function pageOf({ sha, agent_id, merge }: GraphCommit) {
 export const GraphCommitRow = memo(function GraphCommitRow({
   commit,
   row,
-  lanes,
+  size,
   branches,
   canOpen,
 }: GraphRowProps): ReactElement {
@@ -39,38 +41,73 @@ export const GraphCommitRow = memo(function GraphCommitRow({
   const subject = commit.subject === "" ? "(no message)" : commit.subject;
   const type = commit.merge === null ? dotLabels[kind] : actLabels[commit.merge.kind];
   return (
-    <li
+    <div
       title={`${visible(subject)}\n${type} by ${visible(commit.author_name)}\n${commit.sha}`}
-      className="relative flex h-8 items-center gap-3 px-2 pr-4 [content-visibility:auto] [contain-intrinsic-size:auto_2rem] focus-within:bg-sunken hover:bg-sunken"
+      className="flex h-full items-center gap-3 pr-4 pl-2"
     >
-      <GraphLines row={row} kind={kind} lanes={lanes} />
-      <span className="flex min-w-60 flex-1 items-center gap-2 overflow-hidden whitespace-nowrap">
-        {branches?.map(({ name, is_default }) => (
-          <Badge key={name} tone={is_default ? "accent" : "neutral"}>
-            <PlainText value={name} />
-          </Badge>
-        ))}
-        {page === null ? (
-          <span className="truncate">
-            <PlainText value={subject} />
+      <GraphLines row={row} kind={kind} size={size} />
+      <div className="flex min-w-0 flex-1 flex-col gap-x-3 md:flex-row md:items-center">
+        <span
+          role="gridcell"
+          className="flex min-w-0 flex-1 items-center gap-2 overflow-hidden whitespace-nowrap"
+        >
+          {branches && <BranchNames branches={branches} />}
+          {page === null ? (
+            <span className="truncate">
+              <PlainText value={subject} />
+            </span>
+          ) : (
+            <Link
+              {...page}
+              tabIndex={-1}
+              // The whole row is the link, the dot too.
+              className="truncate -outline-offset-2 after:absolute after:inset-0 hover:underline"
+            >
+              <PlainText value={subject} />
+            </Link>
+          )}
+        </span>
+        <span className="flex min-w-0 gap-x-2 text-[13px] whitespace-nowrap text-muted md:gap-x-3">
+          <span role="gridcell" className="shrink-0 md:w-24">
+            {type}
           </span>
-        ) : (
-          <Link
-            {...page}
-            // The whole row is the link, the dot too.
-            className="truncate -outline-offset-2 after:absolute after:inset-0 hover:underline focus-visible:outline-none focus-visible:after:outline-2 focus-visible:after:-outline-offset-2 focus-visible:after:outline-accent-ink"
-          >
-            <PlainText value={subject} />
-          </Link>
-        )}
-      </span>
-      <span className="w-24 shrink-0 text-[13px] text-muted">{type}</span>
-      <span className="w-32 shrink-0 truncate text-[13px] text-muted">
-        <PlainText value={commit.author_name} />
-      </span>
-      <span className="w-32 shrink-0 text-[13px] text-muted">
-        <Time value={commit.at} />
-      </span>
-    </li>
+          <span role="gridcell" className="min-w-0 truncate md:w-32 md:shrink-0">
+            <PlainText value={commit.author_name} />
+          </span>
+          <span role="gridcell" className="ml-auto shrink-0 md:w-32">
+            <Time value={commit.at} />
+          </span>
+        </span>
+      </div>
+    </div>
   );
 });
+
+const namedAtMost = 2;
+
+/** The names of branches; of many at one commit the first, and how many more. */
+function BranchNames({ branches }: { branches: ProjectGraph["branches"] }): ReactElement {
+  const more = branches.slice(namedAtMost);
+  return (
+    <>
+      {branches.slice(0, namedAtMost).map(({ name, is_default }) => (
+        <Badge key={name} tone={is_default ? "accent" : "neutral"}>
+          <span className="max-w-24 truncate md:max-w-48">
+            <PlainText value={name} />
+          </span>
+        </Badge>
+      ))}
+      {more.length > 0 && (
+        <span title={more.map(({ name }) => visible(name)).join("\n")}>
+          <Badge>
+            +{formatNumber(more.length)}
+            <span className="sr-only">
+              {" "}
+              more: {more.map(({ name }) => visible(name)).join(", ")}
+            </span>
+          </Badge>
+        </span>
+      )}
+    </>
+  );
+}

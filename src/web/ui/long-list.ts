@@ -1,0 +1,132 @@
+import { type KeyboardEvent, useEffect, useLayoutEffect, useRef, useState } from "react";
+import { flushSync } from "react-dom";
+
+/** How many rows are drawn beyond both ends of what is in sight. */
+const around = 16;
+
+interface LongList {
+  /** For the element that scrolls and is the list. */
+  scroller: {
+    ref: React.RefObject<HTMLDivElement | null>;
+    onScroll: () => void;
+    onFocus: (event: { target: Element }) => void;
+    onKeyDown: (event: KeyboardEvent) => void;
+  };
+  /** For the element in it, as high as all rows, that those drawn lie in. */
+  inner: { className: string; style: { height: number } };
+  /** The places of the rows to draw. */
+  drawn: readonly number[];
+  /** For the element of a row, which is of the list's width. */
+  rowProps: (at: number) => {
+    "data-row": number;
+    tabIndex: 0 | -1;
+    style: { top: number; height: number };
+  };
+  /** Leads the focus to a row. */
+  go: (at: number) => void;
+}
+
+/**
+ * A list of which only the rows in sight are in the page, however long it is. One stop for the Tab key,
+ * where one looks or was last; arrow keys, Page Up and Down, Home and End lead to every row. Where rows
+ * come or go above, what one looks at stays where it is.
+ * @param keys What tells the rows apart, in order.
+ * @param rowHeight In pixels; all rows are of one height.
+ */
+export function useLongList(keys: readonly string[], rowHeight: number): LongList {
+  const ref = useRef<HTMLDivElement>(null);
+  const [{ top, fitting }, setSight] = useState({ top: 0, fitting: 24 });
+  const [active, setActive] = useState<string>();
+  const last = keys.length - 1;
+  const found = active === undefined ? -1 : keys.indexOf(active);
+  const current = found === -1 ? Math.min(top, last) : found;
+
+  const look = (): void => {
+    const list = ref.current;
+    if (list === null) return;
+    const sight = {
+      top: Math.max(0, Math.floor(list.scrollTop / rowHeight)),
+      fitting: Math.ceil(list.clientHeight / rowHeight),
+    };
+    setSight((before) =>
+      before.top === sight.top && before.fitting === sight.fitting ? before : sight,
+    );
+    const isSeen = current >= sight.top && current < sight.top + sight.fitting;
+    if (!isSeen && !list.contains(document.activeElement)) setActive(undefined);
+  };
+  const latest = useRef(look);
+  useLayoutEffect(() => {
+    latest.current = look;
+  });
+  useEffect(() => {
+    if (ref.current === null) return;
+    const observer = new ResizeObserver(() => latest.current());
+    observer.observe(ref.current);
+    return () => observer.disconnect();
+  }, []);
+
+  const before = useRef(keys);
+  useLayoutEffect(() => {
+    const list = ref.current;
+    const key = before.current[Math.floor((list?.scrollTop ?? 0) / rowHeight)];
+    if (list && list.scrollTop > 0 && key !== undefined && before.current !== keys) {
+      const at = keys.indexOf(key);
+      if (at !== -1) list.scrollTop += (at - before.current.indexOf(key)) * rowHeight;
+    }
+    before.current = keys;
+  }, [keys, rowHeight]);
+
+  const go = (at: number): void => {
+    // The row has to be there before it can have the focus.
+    flushSync(() => setActive(keys[at]));
+    const row = ref.current?.querySelector<HTMLElement>(`[data-row="${at}"]`);
+    row?.focus({ preventScroll: true });
+    row?.scrollIntoView({ block: "nearest" });
+  };
+  const handleKeyDown = (event: KeyboardEvent): void => {
+    if (event.altKey || event.ctrlKey || event.metaKey || event.defaultPrevented) return;
+    const page = Math.max(1, fitting - 2);
+    const targets: Record<string, number> = {
+      ArrowDown: current + 1,
+      ArrowUp: current - 1,
+      PageDown: current + page,
+      PageUp: current - page,
+      Home: 0,
+      End: last,
+    };
+    const target = targets[event.key];
+    if (target === undefined || last < 0) return;
+    event.preventDefault();
+    go(Math.min(Math.max(target, 0), last));
+  };
+
+  const from = Math.max(0, top - around);
+  const to = Math.min(last, top + fitting + around);
+  const inSight = Array.from({ length: Math.max(0, to - from + 1) }, (_, index) => from + index);
+  return {
+    scroller: {
+      ref,
+      onScroll: look,
+      onFocus: ({ target }) => {
+        const row = target.closest<HTMLElement>("[data-row]");
+        if (row) setActive(keys[Number(row.dataset["row"])]);
+      },
+      onKeyDown: handleKeyDown,
+    },
+    inner: { className: "relative", style: { height: keys.length * rowHeight } },
+    drawn:
+      current < 0
+        ? []
+        : current < from
+          ? [current, ...inSight]
+          : current > to
+            ? [...inSight, current]
+            : inSight,
+    rowProps: (at) => ({
+      "data-row": at,
+      tabIndex: at === current ? 0 : -1,
+      style: { top: at * rowHeight, height: rowHeight },
+    }),
+    go,
+  };
+}
