@@ -1,4 +1,4 @@
-import type { ReactElement, ReactNode } from "react";
+import { type ReactElement, type ReactNode, useRef } from "react";
 import { Button } from "./button.js";
 import { controlClass } from "./field.js";
 import { Icon } from "./icons.js";
@@ -157,28 +157,66 @@ export function Pager<Row>({
   label: string;
 }): ReactElement | null {
   const { page } = view.state;
-  if (view.pages === 1) return null;
-  const go = (to: number): void => view.change({ page: to });
+  return (
+    <PageSteps
+      label={label}
+      page={page}
+      pages={view.pages}
+      hasNext={page < view.pages}
+      onGo={(by) => view.change({ page: page + by })}
+    />
+  );
+}
+
+interface PageStepsProps {
+  label: string;
+  /** From 1. */
+  page: number;
+  /** How many there are, where that is known. */
+  pages?: number;
+  hasNext: boolean;
+  /** On its way to another page. */
+  isMoving?: boolean;
+  onGo: (by: 1 | -1) => void;
+}
+
+/** What the page's own header covers, and some room. */
+const headerHeight = 72;
+
+/** The steps to the pages before and after, below their list; nothing where there are no others. */
+export function PageSteps(props: PageStepsProps): ReactElement | null {
+  const { label, page, pages, hasNext, isMoving = false, onGo } = props;
+  const nav = useRef<HTMLElement>(null);
+  if (page === 1 && !hasNext) return null;
+  const go = (by: 1 | -1): void => {
+    onGo(by);
+    // The other page is read from its beginning.
+    const top = nav.current?.parentElement?.getBoundingClientRect().top ?? 0;
+    if (top < headerHeight) window.scrollBy({ top: top - headerHeight });
+  };
   return (
     <nav
+      ref={nav}
       aria-label={label}
       className="flex items-center justify-between gap-3 px-4 py-2.5 print:hidden"
     >
       <Button
         size="sm"
         disabledReason={page === 1 ? "This is the first page" : undefined}
-        onClick={() => go(page - 1)}
+        onClick={() => go(-1)}
       >
         <Icon name="chevronRight" className="rotate-180" />
         Previous
       </Button>
       <output className="text-[13px] text-muted">
-        Page {formatNumber(page)} of {formatNumber(view.pages)}
+        Page {formatNumber(page)}
+        {pages !== undefined && ` of ${formatNumber(pages)}`}
       </output>
       <Button
         size="sm"
-        disabledReason={page === view.pages ? "This is the last page" : undefined}
-        onClick={() => go(page + 1)}
+        pending={isMoving}
+        disabledReason={hasNext ? undefined : "This is the last page"}
+        onClick={() => go(1)}
       >
         Next
         <Icon name="chevronRight" />

@@ -1,17 +1,17 @@
-import { keepPreviousData, useInfiniteQuery } from "@tanstack/react-query";
 import type { ReactElement } from "react";
 import { auditSearchOf } from "../../address-search.js";
+import { useCursorPages } from "../../cursor-pages.js";
 import { useFilters } from "../../list-search.js";
 import { Alert } from "../../ui/alert.js";
-import { Button } from "../../ui/button.js";
 import { Card } from "../../ui/card.js";
+import { PageSteps } from "../../ui/list-view.js";
 import { countOf } from "../../ui/number.js";
 import { Skeleton } from "../../ui/states.js";
 import { checking, type Refusal } from "../organizations/permissions.js";
 import { QueryError } from "../shell/query-state.js";
 import { AuditFilters } from "./audit-filters.js";
 import { EventTable } from "./event-table.js";
-import { eventPagesQuery } from "./queries.js";
+import { eventList } from "./queries.js";
 
 interface AuditTabProps {
   orgId: string;
@@ -30,11 +30,7 @@ export function AuditTab({ refusal, ...rest }: AuditTabProps): ReactElement {
 
 function AuditLog({ orgId }: Omit<AuditTabProps, "refusal">): ReactElement {
   const [search, change] = useFilters(auditSearchOf);
-  const log = useInfiniteQuery({
-    ...eventPagesQuery(orgId, search),
-    placeholderData: keepPreviousData,
-  });
-  const events = log.data?.pages.flatMap((page) => page.rows) ?? [];
+  const { query: log, rows: events, place } = useCursorPages(eventList(orgId, search));
   const isFiltered = Object.keys(search).length > 0;
   return (
     <div className="flex flex-col gap-4">
@@ -58,20 +54,14 @@ function AuditLog({ orgId }: Omit<AuditTabProps, "refusal">): ReactElement {
             ) : (
               <EventTable events={events} />
             )}
+            <PageSteps label="Pages of events" {...place} />
           </div>
         </Card>
       )}
-      <div className="flex flex-wrap items-center justify-between gap-3">
-        <output className="text-[13px] text-muted">
-          {log.data !== undefined &&
-            `${countOf(events.length, "event")}${log.hasNextPage ? ", and older ones" : ""}`}
-        </output>
-        {log.hasNextPage && (
-          <Button pending={log.isFetchingNextPage} onClick={() => void log.fetchNextPage()}>
-            Load more
-          </Button>
-        )}
-      </div>
+      <output className="text-[13px] text-muted">
+        {log.data !== undefined &&
+          `${countOf(events.length, "event")}${place.page > 1 || place.hasNext ? " on this page" : ""}`}
+      </output>
     </div>
   );
 }

@@ -1,6 +1,8 @@
-import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
+import { queryOptions } from "@tanstack/react-query";
+import type { AuditEvent } from "#shared/api/audit.js";
 import { type AuditAction, auditActionNames } from "#shared/audit.js";
-import { client, nextCursor } from "../../api.js";
+import { client } from "../../api.js";
+import type { CursorList } from "../../cursor-pages.js";
 import type { AuditSearch } from "../../paths.js";
 import { organizationsKey } from "../organizations/queries.js";
 
@@ -18,28 +20,21 @@ export function actionOf({ action }: AuditSearch): AuditAction | undefined {
   return auditActionNames.find((name) => name === action);
 }
 
-export const eventPagesQuery = (orgId: string, search: AuditSearch) =>
-  infiniteQueryOptions({
-    queryKey: [...auditKey(orgId), "pages", search],
-    initialPageParam: undefined as string | undefined,
-    queryFn: async ({ signal, pageParam }) => {
-      const { actor, from, to } = search;
-      const query = {
-        limit: 50,
-        action: actionOf(search),
-        actor_id: actor,
-        since: from === undefined ? undefined : startOfDay(from),
-        until: to === undefined ? undefined : startOfDay(to, 1),
-        cursor: pageParam,
-      };
-      const { data, headers } = await client.audit.list(
-        { params: { org_id: orgId }, query },
-        { signal },
-      );
-      return { rows: data, next: nextCursor(headers) };
-    },
-    getNextPageParam: ({ next }) => next,
-  });
+export const eventList = (orgId: string, search: AuditSearch): CursorList<AuditEvent> => ({
+  queryKey: [...auditKey(orgId), "pages", search],
+  read: (cursor, signal) => {
+    const { actor, from, to } = search;
+    const query = {
+      limit: 50,
+      action: actionOf(search),
+      actor_id: actor,
+      since: from === undefined ? undefined : startOfDay(from),
+      until: to === undefined ? undefined : startOfDay(to, 1),
+      cursor,
+    };
+    return client.audit.list({ params: { org_id: orgId }, query }, { signal });
+  },
+});
 
 export const recentEventsQuery = (orgId: string) =>
   queryOptions({

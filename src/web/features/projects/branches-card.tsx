@@ -1,18 +1,18 @@
-import { useInfiniteQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import type { Branch, Project } from "#shared/api/projects.js";
+import { useCursorPages } from "../../cursor-pages.js";
 import { paths } from "../../paths.js";
 import { Badge } from "../../ui/badge.js";
-import { Button } from "../../ui/button.js";
 import { Card } from "../../ui/card.js";
 import { CommitId } from "../../ui/copy-button.js";
+import { PageSteps } from "../../ui/list-view.js";
 import { PlainText } from "../../ui/plain-text.js";
 import { Skeleton } from "../../ui/states.js";
 import { Table } from "../../ui/table.js";
 import { Time } from "../../ui/time.js";
 import { QueryError } from "../shell/query-state.js";
-import { branchPagesQuery } from "./queries.js";
+import { branchList } from "./queries.js";
 
 /** The project's branches, each with the commit at its end. */
 export function BranchesCard({ project }: { project: Project }): ReactElement {
@@ -24,8 +24,7 @@ export function BranchesCard({ project }: { project: Project }): ReactElement {
 }
 
 function BranchList({ projectId, isReady }: { projectId: string; isReady: boolean }): ReactElement {
-  const branches = useInfiniteQuery({ ...branchPagesQuery(projectId), enabled: isReady });
-  const rows = branches.data?.pages.flatMap((page) => page.rows) ?? [];
+  const { query: branches, rows, place } = useCursorPages(branchList(projectId), isReady);
   if (!isReady) return <p className="text-muted">They are here once the project is ready.</p>;
   if (branches.isPending) return <Skeleton />;
   if (branches.isError && rows.length === 0) {
@@ -47,17 +46,7 @@ function BranchList({ projectId, isReady }: { projectId: string; isReady: boolea
           { name: "Committed", renderCell: (branch) => <Time value={branch.committed_at} /> },
         ]}
       />
-      {branches.hasNextPage && (
-        <div className="border-t border-line p-3 text-center">
-          <Button
-            size="sm"
-            pending={branches.isFetchingNextPage}
-            onClick={() => void branches.fetchNextPage()}
-          >
-            Show more
-          </Button>
-        </div>
-      )}
+      <PageSteps label="Pages of branches" {...place} />
     </div>
   );
 }

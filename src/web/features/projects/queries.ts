@@ -1,6 +1,7 @@
 import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
-import type { Project } from "#shared/api/projects.js";
+import type { Branch, Project } from "#shared/api/projects.js";
 import { client, everyPage, nextCursor } from "../../api.js";
+import type { CursorList } from "../../cursor-pages.js";
 
 export const projectsKey = ["projects"] as const;
 
@@ -32,21 +33,15 @@ export const projectQuery = (projectId: string) =>
     refetchInterval: ({ state }) => pollInterval(state.data ? [state.data] : []),
   });
 
-export const branchPagesQuery = (projectId: string) =>
-  infiniteQueryOptions({
-    queryKey: [...projectsKey, projectId, "branches"],
-    initialPageParam: undefined as string | undefined,
-    queryFn: async ({ signal, pageParam }) => {
-      const query = { limit: 20, ...(pageParam === undefined ? {} : { cursor: pageParam }) };
-      const { data, headers } = await client.projects.branches(
-        { params: { project_id: projectId }, query },
-        { signal },
-      );
-      return { rows: data, next: nextCursor(headers) };
-    },
-    getNextPageParam: ({ next }) => next,
-    refetchInterval: 15_000,
-  });
+export const branchList = (projectId: string): CursorList<Branch> => ({
+  queryKey: [...projectsKey, projectId, "branches"],
+  read: (cursor, signal) =>
+    client.projects.branches(
+      { params: { project_id: projectId }, query: { limit: 20, cursor } },
+      { signal },
+    ),
+  refetchInterval: 15_000,
+});
 
 export const workspacePagesQuery = (projectId: string) =>
   infiniteQueryOptions({

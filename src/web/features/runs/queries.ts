@@ -1,5 +1,7 @@
-import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
-import { client, nextCursor } from "../../api.js";
+import { queryOptions } from "@tanstack/react-query";
+import type { Run } from "#shared/api/runs.js";
+import { client } from "../../api.js";
+import type { CursorList } from "../../cursor-pages.js";
 import { agentsKey } from "../agents/queries.js";
 import type { RunSearch } from "./run-search.js";
 
@@ -11,28 +13,15 @@ export const runQuery = (runId: string) =>
       (await client.runs.get({ params: { run_id: runId } }, { signal })).data,
   });
 
-/** An agent's runs, page after page. */
-export const runPagesQuery = (agentId: string, { run, sort }: RunSearch) =>
-  infiniteQueryOptions({
-    queryKey: [...agentsKey, agentId, "runs", run, sort],
-    initialPageParam: undefined as string | undefined,
-    queryFn: async ({ signal, pageParam }) => {
-      const { data, headers } = await client.runs.list(
-        {
-          params: { agent_id: agentId },
-          query: {
-            limit: 25,
-            ...(run === undefined ? {} : { status: run }),
-            ...(sort === undefined ? {} : { order: "oldest" as const }),
-            ...(pageParam === undefined ? {} : { cursor: pageParam }),
-          },
-        },
-        { signal },
-      );
-      return { rows: data, next: nextCursor(headers) };
-    },
-    getNextPageParam: ({ next }) => next,
-  });
+/** An agent's runs, page by page. */
+export const runList = (agentId: string, { run, sort }: RunSearch): CursorList<Run> => ({
+  queryKey: [...agentsKey, agentId, "runs", run, sort],
+  read: (cursor, signal) => {
+    const order = sort === undefined ? undefined : ("oldest" as const);
+    const query = { limit: 25, status: run, order, cursor };
+    return client.runs.list({ params: { agent_id: agentId }, query }, { signal });
+  },
+});
 
 /** What commands are held to; changes only when the server starts anew. */
 export const sandboxQuery = queryOptions({

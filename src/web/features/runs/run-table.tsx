@@ -1,8 +1,9 @@
-import { keepPreviousData, useInfiniteQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import type { ReactElement } from "react";
+import { useCursorPages } from "../../cursor-pages.js";
 import { paths } from "../../paths.js";
 import { Button } from "../../ui/button.js";
+import { PageSteps } from "../../ui/list-view.js";
 import { PlainText, visible } from "../../ui/plain-text.js";
 import { Skeleton } from "../../ui/states.js";
 import { Table } from "../../ui/table.js";
@@ -10,7 +11,7 @@ import { Time } from "../../ui/time.js";
 import { QueryError } from "../shell/query-state.js";
 import { lineOf } from "./command-line.js";
 import { durationText } from "./figures.js";
-import { runPagesQuery } from "./queries.js";
+import { runList } from "./queries.js";
 import { RunDuration } from "./run-duration.js";
 import type { RunSearch } from "./run-search.js";
 import { RunStatus } from "./run-status.js";
@@ -23,15 +24,11 @@ interface RunTableProps {
 
 /** An agent's runs, the newest first unless asked otherwise. */
 export function RunTable({ agentId, search, onSearch }: RunTableProps): ReactElement {
-  const runs = useInfiniteQuery({
-    ...runPagesQuery(agentId, search),
-    placeholderData: keepPreviousData,
-  });
+  const { query: runs, rows, place } = useCursorPages(runList(agentId, search));
   if (runs.isPending) return <Skeleton />;
   if (runs.isError && !runs.data) {
     return <QueryError error={runs.error} onRetry={() => void runs.refetch()} what="The runs" />;
   }
-  const rows = runs.data?.pages.flatMap((page) => page.rows) ?? [];
   if (rows.length === 0) {
     return search.run === undefined ? (
       <p className="text-muted">No runs yet. Start one with Run a Command.</p>
@@ -108,13 +105,7 @@ export function RunTable({ agentId, search, onSearch }: RunTableProps): ReactEle
           },
         ]}
       />
-      {runs.hasNextPage && (
-        <div className="p-4">
-          <Button pending={runs.isFetchingNextPage} onClick={() => void runs.fetchNextPage()}>
-            Show older
-          </Button>
-        </div>
-      )}
+      <PageSteps label="Pages of runs" {...place} />
     </div>
   );
 }

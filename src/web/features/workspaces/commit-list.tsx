@@ -1,14 +1,14 @@
-import { useInfiniteQuery } from "@tanstack/react-query";
 import { type ReactElement, useState } from "react";
 import type { Commit } from "#shared/api/commits.js";
 import type { Workspace } from "#shared/api/workspaces.js";
 import { recordedCommitTypes } from "#shared/workspace-choices.js";
-import { Button } from "../../ui/button.js";
+import { useCursorPages } from "../../cursor-pages.js";
+import { PageSteps } from "../../ui/list-view.js";
 import { Segments } from "../../ui/radio.js";
 import { EmptyState, Skeleton } from "../../ui/states.js";
 import { QueryError } from "../shell/query-state.js";
 import { CommitCard } from "./commit-card.js";
-import { commitPagesQuery } from "./queries.js";
+import { commitList } from "./queries.js";
 
 type Filter = Commit["commit_type"] | "all";
 
@@ -17,7 +17,7 @@ const filters = (["all", ...recordedCommitTypes] as const).map((value) => ({
   label: value.charAt(0).toUpperCase() + value.slice(1),
 }));
 
-/** A workspace's commits, newest first, page after page; all, or those of one type. */
+/** A workspace's commits, newest first, page by page; all, or those of one type. */
 export function CommitList({ workspace }: { workspace: Workspace }): ReactElement {
   const [filter, setFilter] = useState<Filter>("all");
   return (
@@ -39,8 +39,7 @@ export function CommitList({ workspace }: { workspace: Workspace }): ReactElemen
 function Commits({ workspace, filter }: { workspace: Workspace; filter: Filter }): ReactElement {
   const { agent_id: agentId, workspace_type } = workspace;
   const type = filter === "all" ? undefined : filter;
-  const commits = useInfiniteQuery(commitPagesQuery(agentId, type));
-  const rows = commits.data?.pages.flatMap((page) => page.rows) ?? [];
+  const { query: commits, rows, place } = useCursorPages(commitList(agentId, type));
   if (commits.isPending) return <Skeleton />;
   if (commits.isError && rows.length === 0) {
     return <QueryError error={commits.error} onRetry={() => void commits.refetch()} />;
@@ -66,13 +65,7 @@ function Commits({ workspace, filter }: { workspace: Workspace; filter: Filter }
       {rows.map((commit) => (
         <CommitCard key={commit.commit_sha} agentId={agentId} commit={commit} />
       ))}
-      {commits.hasNextPage && (
-        <div className="text-center">
-          <Button pending={commits.isFetchingNextPage} onClick={() => void commits.fetchNextPage()}>
-            Show more
-          </Button>
-        </div>
-      )}
+      <PageSteps label="Pages of commits" {...place} />
     </>
   );
 }

@@ -1,25 +1,25 @@
-import { useInfiniteQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import type { Merge } from "#shared/api/merges.js";
 import type { Workspace } from "#shared/api/workspaces.js";
+import { useCursorPages } from "../../cursor-pages.js";
 import { paths } from "../../paths.js";
-import { Button, buttonClass } from "../../ui/button.js";
+import { buttonClass } from "../../ui/button.js";
 import { Card, type Rows, Details } from "../../ui/card.js";
 import { CommitId } from "../../ui/copy-button.js";
+import { PageSteps } from "../../ui/list-view.js";
 import { formatNumber } from "../../ui/number.js";
 import { PlainText } from "../../ui/plain-text.js";
 import { EmptyState, Skeleton } from "../../ui/states.js";
 import { Time } from "../../ui/time.js";
 import { QueryError } from "../shell/query-state.js";
-import { mergePagesQuery } from "./queries.js";
+import { mergeList } from "./queries.js";
 import { actLabels } from "./resolution-labels.js";
 
 const code = "font-mono text-[13px]";
 
 export function ConflictsTab({ workspace }: { workspace: Workspace }): ReactElement {
-  const merges = useInfiniteQuery(mergePagesQuery(workspace.agent_id));
-  const rows = merges.data?.pages.flatMap((page) => page.rows) ?? [];
+  const { query: merges, rows, place } = useCursorPages(mergeList(workspace.agent_id));
   return (
     <div className="flex flex-col gap-4">
       <p>
@@ -42,18 +42,15 @@ export function ConflictsTab({ workspace }: { workspace: Workspace }): ReactElem
           {rows.map((merge) => (
             <MergeCard key={merge.id} agentId={workspace.agent_id} merge={merge} />
           ))}
-        </div>
-      )}
-      {merges.hasNextPage && (
-        <div className="text-center">
-          <Button pending={merges.isFetchingNextPage} onClick={() => void merges.fetchNextPage()}>
-            Show more
-          </Button>
+          <PageSteps label="Pages of merges" {...place} />
         </div>
       )}
     </div>
   );
 }
+
+/** Its page shows each of them below. */
+const namedAtMost = 10;
 
 /** A merge's fields, in its card and on its page. */
 export function mergeRows(merge: Merge): Rows {
@@ -67,11 +64,16 @@ export function mergeRows(merge: Merge): Rows {
       : {
           Files: (
             <ul className="list-disc pl-4 marker:text-muted">
-              {merge.conflicts_resolved.map((path) => (
+              {merge.conflicts_resolved.slice(0, namedAtMost).map((path) => (
                 <li key={path}>
                   <PlainText value={path} className={code} />
                 </li>
               ))}
+              {merge.conflicts_resolved.length > namedAtMost && (
+                <li className="text-muted">
+                  and {formatNumber(merge.conflicts_resolved.length - namedAtMost)} more
+                </li>
+              )}
             </ul>
           ),
         }),

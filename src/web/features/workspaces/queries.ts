@@ -1,10 +1,14 @@
-import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
+import { queryOptions } from "@tanstack/react-query";
 import type { Commit } from "#shared/api/commits.js";
+import type { Merge } from "#shared/api/merges.js";
 import type { Workspace } from "#shared/api/workspaces.js";
-import { client, nextCursor } from "../../api.js";
+import { client } from "../../api.js";
+import type { CursorList } from "../../cursor-pages.js";
 import { versioned } from "../../versions.js";
 
 export const workspacesKey = ["workspaces"] as const;
+
+const cardsOfPage = 25;
 
 /** States that pass by themselves within seconds. */
 const passing: ReadonlySet<Workspace["status"]> = new Set(["creating", "merging"]);
@@ -26,23 +30,17 @@ export const changesQuery = (agentId: string) =>
     refetchInterval: 15_000,
   });
 
-export const commitPagesQuery = (agentId: string, type?: Commit["commit_type"]) =>
-  infiniteQueryOptions({
-    queryKey: [...workspacesKey, agentId, "commits", type],
-    initialPageParam: undefined as string | undefined,
-    queryFn: async ({ signal, pageParam }) => {
-      const query = {
-        ...(type === undefined ? {} : { commit_type: type }),
-        ...(pageParam === undefined ? {} : { cursor: pageParam }),
-      };
-      const { data, headers } = await client.workspaces.commits(
-        { params: { agent_id: agentId }, query },
-        { signal },
-      );
-      return { rows: data, next: nextCursor(headers) };
-    },
-    getNextPageParam: ({ next }) => next,
-  });
+export const commitList = (
+  agentId: string,
+  type: Commit["commit_type"] | undefined,
+): CursorList<Commit> => ({
+  queryKey: [...workspacesKey, agentId, "commits", type],
+  read: (cursor, signal) =>
+    client.workspaces.commits(
+      { params: { agent_id: agentId }, query: { limit: cardsOfPage, commit_type: type, cursor } },
+      { signal },
+    ),
+});
 
 /** A commit never changes. */
 export const commitQuery = (agentId: string, sha: string) =>
@@ -61,20 +59,14 @@ export const diffQuery = (agentId: string, sha: string) =>
     staleTime: Number.POSITIVE_INFINITY,
   });
 
-export const mergePagesQuery = (agentId: string) =>
-  infiniteQueryOptions({
-    queryKey: [...workspacesKey, agentId, "merges"],
-    initialPageParam: undefined as string | undefined,
-    queryFn: async ({ signal, pageParam }) => {
-      const query = pageParam === undefined ? {} : { cursor: pageParam };
-      const { data, headers } = await client.workspaces.merges(
-        { params: { agent_id: agentId }, query },
-        { signal },
-      );
-      return { rows: data, next: nextCursor(headers) };
-    },
-    getNextPageParam: ({ next }) => next,
-  });
+export const mergeList = (agentId: string): CursorList<Merge> => ({
+  queryKey: [...workspacesKey, agentId, "merges"],
+  read: (cursor, signal) =>
+    client.workspaces.merges(
+      { params: { agent_id: agentId }, query: { limit: cardsOfPage, cursor } },
+      { signal },
+    ),
+});
 
 /** The reverts and restores that were made from a merge, the newest first: as many as a page shows. */
 export const mergesOfQuery = (agentId: string, mergeId: string) =>
