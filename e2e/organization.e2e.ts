@@ -260,19 +260,12 @@ test("the audit log is read, filtered by the address, and shown on the overview"
   await newest.getByText("Ada-Lovelace").waitFor();
   await newest.getByText("changed the organization").waitFor();
   await newest.getByText(/description: Draft 54.*Draft 55/).waitFor();
-  await page.getByText("50 events, and older ones").waitFor();
-  // A click while the newest events are read again is not heard.
-  await expect
-    .poll(
-      async () => {
-        await button("Load more")
-          .click({ timeout: 2000 })
-          .catch(() => undefined);
-        return log.getByText("created the organization").isVisible();
-      },
-      { timeout: 30_000 },
-    )
-    .toBe(true);
+  await page.getByText("Page 1", { exact: true }).waitFor();
+  await button("Next").click();
+  await page.getByText("Page 2", { exact: true }).waitFor();
+  await log.getByText("created the organization").waitFor();
+  await button("Previous").click();
+  await newest.getByText("changed the organization").waitFor();
   await button(/^Details of event \d+$/)
     .first()
     .click();
@@ -457,7 +450,8 @@ test("two hundred organizations are searched, and every page follows the one swi
   await page.getByText(/^Page 1 of \d+$/).waitFor();
 
   await button("Switch Organization").click();
-  await page.getByRole("menuitemradio", { name: /^Team 204/ }).click();
+  await page.getByRole("combobox", { name: "Switch organization" }).fill("Team 204");
+  await page.getByRole("option", { name: /^Team 204/ }).click();
   await page.getByText("Switched to Team 204").waitFor();
   const main = page.getByRole("main");
   for (const [link, text] of [

@@ -10,7 +10,7 @@ import {
 } from "react";
 
 type Trigger = ReactElement<ComponentProps<"button">>;
-type MenuComponent = ComponentType<{ trigger: ReactElement }>;
+type MenuComponent = ComponentType<{ trigger: Trigger }>;
 
 /**
  * A menu whose code (a tenth of a page's) is fetched when somebody reaches for it: on hovering or
@@ -24,7 +24,7 @@ export function deferMenu(load: () => Promise<MenuComponent>): ComponentType<{ t
   return function DeferredMenu({ trigger }: { trigger: Trigger }): ReactElement {
     const [isWanted, setWanted] = useState(false);
     const closed = cloneElement(trigger, {
-      "aria-haspopup": "menu",
+      "aria-haspopup": trigger.props["aria-haspopup"] ?? "menu",
       "aria-expanded": false,
       onPointerEnter: preload,
       onFocus: preload,

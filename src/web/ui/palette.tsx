@@ -4,7 +4,7 @@ import { type KeyboardEvent, type ReactElement, useEffect, useId, useRef, useSta
 import { overlay, useReturnFocus } from "./dialog-frame.js";
 import { fuzzyScore } from "./fuzzy.js";
 import { Icon, type IconName, Spinner } from "./icons.js";
-import { countOf } from "./number.js";
+import { countOf, formatNumber } from "./number.js";
 import { PlainText } from "./plain-text.js";
 
 export interface PaletteItem {
@@ -31,8 +31,11 @@ interface PaletteProps {
 
 const shownAtMost = 40;
 
-/** The best items, those of a group together, the groups by their best. */
-function rank(items: readonly PaletteItem[], typed: string): PaletteItem[] {
+/** The best items, those of a group together, the groups by their best; and how many fit in all. */
+function rank(
+  items: readonly PaletteItem[],
+  typed: string,
+): { found: readonly PaletteItem[]; total: number } {
   const scored = items.flatMap((item) => {
     const byLabel = fuzzyScore(item.label, typed);
     const words = `${item.hint ?? ""} ${item.keywords ?? ""}`.toLowerCase();
@@ -47,7 +50,8 @@ function rank(items: readonly PaletteItem[], typed: string): PaletteItem[] {
     .slice(0, shownAtMost)
     .map(({ item }) => item);
   const groups = [...new Set(best.map(({ group }) => group))];
-  return groups.flatMap((group) => best.filter((item) => item.group === group));
+  const found = groups.flatMap((group) => best.filter((item) => item.group === group));
+  return { found, total: scored.length };
 }
 
 /** A dialog to type into that goes to what is found, or does it. */
@@ -63,7 +67,7 @@ export function Palette({
   const [activeAt, setActive] = useState(0);
   const returnFocus = useReturnFocus();
   const list = useRef<HTMLDivElement>(null);
-  const found = rank(items, typed);
+  const { found, total } = rank(items, typed);
   const active = found[Math.min(activeAt, found.length - 1)];
   const optionId = (item: PaletteItem): string => `${id}-${item.id}`;
   const activeId = active && optionId(active);
@@ -176,7 +180,18 @@ export function Palette({
                   {isLoading ? "Looking…" : "Nothing fits. Try a name, or a word such as “key”."}
                 </p>
               )}
-              <output className="sr-only">{countOf(found.length, "result")}</output>
+              {total > found.length && (
+                <p
+                  aria-hidden="true"
+                  className="border-t border-line px-4 py-2 text-[13px] text-muted"
+                >
+                  {formatNumber(total - found.length)} more: type to find them.
+                </p>
+              )}
+              <output className="sr-only">
+                {countOf(total, "result")}
+                {total > found.length && `, of which ${found.length} are listed`}
+              </output>
             </Radix.Content>
           </div>
         </div>

@@ -15,7 +15,7 @@ import { PlainText } from "../../ui/plain-text.js";
 import { EmptyState, Skeleton } from "../../ui/states.js";
 import { meQuery } from "../auth/queries.js";
 import { QueryError } from "../shell/query-state.js";
-import { useCurrentOrganization } from "./current.js";
+import { areSearched, useCurrentOrganization } from "./current.js";
 import { OrganizationCard } from "./organization-card.js";
 import { allOrganizationsQuery, organizationsQuery } from "./queries.js";
 
@@ -58,7 +58,16 @@ export function OrganizationsPage(): ReactElement {
         <>
           {newOrganization}
           {(list.isPending || organizations.length > 0) && (
-            <SwitchMenu trigger={<Button icon="switch">Switch Organization</Button>} />
+            <SwitchMenu
+              trigger={
+                <Button
+                  icon="switch"
+                  aria-haspopup={areSearched(organizations) ? "dialog" : "menu"}
+                >
+                  Switch Organization
+                </Button>
+              }
+            />
           )}
         </>
       }

@@ -22,6 +22,9 @@ export function switchOrganization(orgId: string): void {
   for (const listener of listeners) listener();
 }
 
+/** Whether there are too many to choose one from a menu: then one is searched for. */
+export const areSearched = ({ length }: readonly OrganizationItem[]): boolean => length > 12;
+
 interface Current {
   /** Undefined while loading, and where the viewer belongs to none. */
   organization: OrganizationItem | undefined;

@@ -2,19 +2,20 @@ import type { ReactElement } from "react";
 import { deferMenu } from "../../ui/deferred-menu.js";
 import { Icon } from "../../ui/icons.js";
 import { initialOf, PlainText, visible } from "../../ui/plain-text.js";
-import { useCurrentOrganization } from "../organizations/current.js";
+import { areSearched, useCurrentOrganization } from "../organizations/current.js";
 
 const HeaderMenu = deferMenu(async () => (await import("./organization-choices.js")).HeaderMenu);
 
 /** The current organization in the header, and the way to another. */
 export function OrganizationMenu(): ReactElement | null {
-  const { organization } = useCurrentOrganization();
+  const { organization, organizations } = useCurrentOrganization();
   if (organization === undefined) return null;
   return (
     <HeaderMenu
       trigger={
         <button
           type="button"
+          aria-haspopup={areSearched(organizations) ? "dialog" : "menu"}
           aria-label={`Current organization: ${visible(organization.name)}`}
           className="inline-flex h-8 min-w-0 items-center gap-2 rounded-md px-2 font-medium hover:bg-sunken"
         >
