@@ -140,9 +140,10 @@ export function mergeSearchOf(search: Search): MergeSearch {
 }
 
 export function restoreSearchOf(search: Search): RestoreSearch {
-  const { paths: chosen } = search;
+  const { paths: chosen, but } = search;
   return {
     ...strategyOf(search),
     ...(Array.isArray(chosen) ? { paths: chosen.map(String) } : {}),
+    ...(Array.isArray(but) ? { but: but.map(String) } : {}),
   };
 }

@@ -39,8 +39,10 @@ export interface ActSearch {
 export interface MergeSearch extends ActSearch {
   target?: string;
 }
+/** The files that are chosen, or all `but` those: whichever is shorter in an address. */
 export interface RestoreSearch extends ActSearch {
   paths?: string[];
+  but?: string[];
 }
 
 export const paths = {

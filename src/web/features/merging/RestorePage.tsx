@@ -2,8 +2,10 @@ import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import type { Merge } from "#shared/api/merges.js";
-import { paths } from "../../paths.js";
+import { paths, type RestoreSearch } from "../../paths.js";
+import { Button } from "../../ui/button.js";
 import { Checkbox } from "../../ui/field.js";
+import { countOf, formatNumber } from "../../ui/number.js";
 import { PlainText } from "../../ui/plain-text.js";
 import { Skeleton } from "../../ui/states.js";
 import { QueryError } from "../shell/query-state.js";
@@ -22,9 +24,17 @@ export function RestorePage(): ReactElement {
   const crumbs = useMergeCrumbs(agentId, mergeId);
   const found = useQuery(mergeQuery(agentId, mergeId));
   const merge = found.data;
-  const chosen = search.paths ?? [];
-  const go = (next: typeof search): void =>
-    void navigate({ ...paths.restore(agentId, mergeId, { ...search, ...next }), replace: true });
+  const all = merge?.resolutions.flatMap(restorableAs) ?? [];
+  const { but } = search;
+  const chosen = but ? all.filter((path) => !but.includes(path)) : (search.paths ?? []);
+  const go = (next: RestoreSearch): void =>
+    void navigate({ ...paths.restore(agentId, mergeId, next), replace: true, resetScroll: false });
+  const choose = (next: readonly string[]): void => {
+    const rest = all.filter((path) => !next.includes(path));
+    const { strategy } = search;
+    const files = next.length > rest.length ? { but: rest } : { paths: [...next] };
+    go({ ...files, ...(strategy === undefined ? {} : { strategy }) });
+  };
   return (
     <ActPage
       agentId={agentId}
@@ -40,7 +50,7 @@ export function RestorePage(): ReactElement {
       }
       crumbs={crumbs}
       strategy={search.strategy}
-      onStrategy={(strategy) => go({ strategy })}
+      onStrategy={(strategy) => go({ ...search, strategy })}
       waiting={
         chosen.length === 0
           ? merge
@@ -50,7 +60,7 @@ export function RestorePage(): ReactElement {
       }
       choices={
         merge ? (
-          <RestorableFiles merge={merge} chosen={chosen} onChange={(next) => go({ paths: next })} />
+          <RestorableFiles merge={merge} chosen={chosen} onChange={choose} />
         ) : found.isError ? (
           <QueryError error={found.error} onRetry={() => void found.refetch()} what="The merge" />
         ) : (
@@ -61,7 +71,12 @@ export function RestorePage(): ReactElement {
   );
 }
 
-/** Conflicts that a side won: each is named by its first path. */
+/** A conflict that a side won, named by its first path; nothing where the content of both was taken. */
+function restorableAs({ winner, paths: [path] }: Merge["resolutions"][number]): string | [] {
+  return winner === "merged" || path === undefined ? [] : path;
+}
+
+/** What can come back. */
 function RestorableFiles({
   merge,
   chosen,
@@ -69,12 +84,25 @@ function RestorableFiles({
 }: {
   merge: Merge;
   chosen: readonly string[];
-  onChange: (paths: string[]) => void;
+  onChange: (paths: readonly string[]) => void;
 }): ReactElement {
   const restorable = merge.resolutions.filter(({ winner }) => winner !== "merged");
   return (
     <fieldset className="flex min-w-0 flex-col gap-2">
       <legend className="mb-1.5 text-[13px] font-medium">Files</legend>
+      {restorable.length > 1 && (
+        <div className="flex flex-wrap items-center gap-2">
+          <Button size="sm" onClick={() => onChange(restorable.flatMap(restorableAs))}>
+            Choose all
+          </Button>
+          <Button size="sm" onClick={() => onChange([])}>
+            Choose none
+          </Button>
+          <output className="text-[13px] text-muted">
+            {formatNumber(chosen.length)} of {countOf(restorable.length, "file")}
+          </output>
+        </div>
+      )}
       <div className="flex max-h-72 flex-col gap-2 overflow-y-auto p-0.5">
         {restorable.map(({ paths: files, winner }) => {
           const isChosen = files.some((path) => chosen.includes(path));

@@ -80,7 +80,7 @@ export function ActPage(props: ActPageProps): ReactElement {
             value={strategy ?? preview.data?.strategy ?? ""}
             options={
               strategy === undefined && preview.data === undefined
-                ? [{ value: "", label: "…" }]
+                ? [{ value: "", label: "As the workspace is set" }, ...strategyOptionsOf[act.act]]
                 : strategyOptionsOf[act.act]
             }
             onChange={(value) => props.onStrategy(value as MergeStrategy)}

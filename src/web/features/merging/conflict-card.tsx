@@ -52,8 +52,8 @@ export function ConflictCard(props: ConflictCardProps): ReactElement {
       <header className="sticky top-14 z-10 flex flex-wrap items-center justify-between gap-x-4 gap-y-2 rounded-t-lg border-b border-line bg-surface px-4 py-2.5">
         <h3 className="flex min-w-0 flex-col font-mono text-[13px] font-semibold">
           {paths.map((path) => (
-            <span key={path} className="leading-6 [&>button]:align-middle">
-              <PlainText value={path} />{" "}
+            <span key={path} className="flex items-center gap-1 leading-6">
+              <PlainText value={path} className="min-w-0" />
               <CopyIcon text={path} label={`Copy path ${visible(path)}`} />
             </span>
           ))}

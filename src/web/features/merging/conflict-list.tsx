@@ -1,11 +1,12 @@
-import type { ReactElement } from "react";
+import { memo, type ReactElement, useMemo } from "react";
 import type { Preview } from "#shared/api/previews.js";
 import type { Choice } from "#shared/api/merges.js";
+import { useStable } from "../../stable.js";
 import { countOf } from "../../ui/number.js";
 import { PlainText, visible } from "../../ui/plain-text.js";
 import { Segments } from "../../ui/radio.js";
 import { useShortcuts } from "../../ui/shortcuts.js";
-import { diffModes, useDiffMode } from "../diffs/diff-mode.js";
+import { type DiffMode, diffModes, useDiffMode } from "../diffs/diff-mode.js";
 import { currentOf, goTo } from "../diffs/sections.js";
 import { sidesOf } from "../workspaces/resolution-labels.js";
 import { ConflictCard, outcomeOf, type Side } from "./conflict-card.js";
@@ -66,7 +67,8 @@ export function ConflictList({
         ]
       : []),
   ]);
-  const sides = sidesOf(preview);
+  const sides = useMemo(() => sidesOf(preview), [preview]);
+  const decide = useStable(onDecide);
   return (
     <section aria-labelledby="conflicts" className="flex flex-col gap-3">
       <div className="flex flex-wrap items-center justify-between gap-3">
@@ -81,43 +83,68 @@ export function ConflictList({
           options={diffModes}
         />
       </div>
-      {conflicts.map((conflict, index) => {
-        const choice = choiceOf(conflict);
-        return (
-          <ConflictCard
-            key={signatureOf(conflict)}
-            id={ids[index] as string}
-            paths={conflict.paths}
-            kind={conflict.kind}
-            outcome={isManual ? outcomeOf(choice) : (conflict.decision?.winner ?? null)}
-            sides={{
-              source: { ...sides.source, time: conflict.source_time },
-              target: { ...sides.target, time: conflict.target_time },
-            }}
-            versions={conflict}
-            mode={mode}
-          >
-            {isManual ? (
-              <DecideConflict
-                conflict={conflict}
-                choice={choice}
-                onDecide={(next) => onDecide(conflict, next)}
-                names={{ source: nameOf(sides.source), target: nameOf(sides.target) }}
-                reason={reason}
-              />
-            ) : (
-              conflict.decision && (
-                <p>
-                  <PlainText value={conflict.decision.rule} />
-                </p>
-              )
-            )}
-          </ConflictCard>
-        );
-      })}
+      {conflicts.map((conflict, index) => (
+        <OneConflict
+          key={signatureOf(conflict)}
+          id={ids[index] as string}
+          conflict={conflict}
+          sides={sides}
+          isManual={isManual}
+          choice={choiceOf(conflict)}
+          onDecide={decide}
+          reason={reason}
+          mode={mode}
+        />
+      ))}
     </section>
   );
 }
+
+interface OneConflictProps {
+  id: string;
+  conflict: Conflict;
+  sides: ReturnType<typeof sidesOf>;
+  isManual: boolean;
+  choice: Choice | undefined;
+  onDecide: (conflict: Conflict, choice: Choice) => void;
+  reason: string | undefined;
+  mode: DiffMode;
+}
+
+/** Drawn anew only where it is the one that is decided: there may be hundreds, and one types into it. */
+const OneConflict = memo(function OneConflict(props: OneConflictProps): ReactElement {
+  const { conflict, sides, isManual, choice, reason } = props;
+  return (
+    <ConflictCard
+      id={props.id}
+      paths={conflict.paths}
+      kind={conflict.kind}
+      outcome={isManual ? outcomeOf(choice) : (conflict.decision?.winner ?? null)}
+      sides={{
+        source: { ...sides.source, time: conflict.source_time },
+        target: { ...sides.target, time: conflict.target_time },
+      }}
+      versions={conflict}
+      mode={props.mode}
+    >
+      {isManual ? (
+        <DecideConflict
+          conflict={conflict}
+          choice={choice}
+          onDecide={(next) => props.onDecide(conflict, next)}
+          names={{ source: nameOf(sides.source), target: nameOf(sides.target) }}
+          reason={reason}
+        />
+      ) : (
+        conflict.decision && (
+          <p>
+            <PlainText value={conflict.decision.rule} />
+          </p>
+        )
+      )}
+    </ConflictCard>
+  );
+});
 
 /** What a button calls a side. */
 function nameOf({ role, branch }: { role: string; branch: string }): string {

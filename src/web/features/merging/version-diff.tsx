@@ -60,7 +60,8 @@ function Pair({ pair, mode }: { pair: VersionPair; mode: DiffMode }): ReactEleme
           <VersionLine version={source} />
         </div>
       )}
-      <WhenNear instead={<Skeleton rows={1} />}>
+      {/* Not something that loads: what lies below would wait for it. */}
+      <WhenNear instead={<div className="h-24" />}>
         <TextDiff
           path={path}
           before={target?.text ?? null}

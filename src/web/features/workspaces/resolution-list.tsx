@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import type { Merge } from "#shared/api/merges.js";
-import { paths } from "../../paths.js";
+import { paths, type RestoreSearch } from "../../paths.js";
 import { Button } from "../../ui/button.js";
 import { CopyLine } from "../../ui/copy-button.js";
 import { countOf } from "../../ui/number.js";
@@ -46,10 +46,8 @@ export function ResolutionList(props: ResolutionListProps): ReactElement {
     conflicts.data?.conflicts.map((conflict) => [conflict.paths.join("\n"), conflict]),
   );
   const restorable = merge.resolutions.filter(({ winner }) => winner !== "merged");
-  const restore = (chosen: readonly Resolution[]): void =>
-    void navigate(
-      paths.restore(agentId, mergeId, { paths: chosen.flatMap(({ paths: [path] }) => path ?? []) }),
-    );
+  const restore = (search: RestoreSearch): void =>
+    void navigate(paths.restore(agentId, mergeId, search));
   return (
     <section aria-labelledby="decisions" className="flex flex-col gap-3">
       <div className="flex flex-wrap items-center justify-between gap-3">
@@ -58,7 +56,7 @@ export function ResolutionList(props: ResolutionListProps): ReactElement {
         </h2>
         <div className="flex flex-wrap items-center gap-2">
           {restorable.length > 1 && (
-            <Button size="sm" disabledReason={reason} onClick={() => restore(restorable)}>
+            <Button size="sm" disabledReason={reason} onClick={() => restore({ but: [] })}>
               Restore several…
             </Button>
           )}
@@ -98,7 +96,7 @@ export function ResolutionList(props: ResolutionListProps): ReactElement {
                 size="sm"
                 disabledReason={reason}
                 aria-label={`Restore the other version of ${resolution.paths.map(visible).join(", ")}`}
-                onClick={() => restore([resolution])}
+                onClick={() => restore({ paths: resolution.paths.slice(0, 1) })}
               >
                 Restore the other version…
               </Button>
