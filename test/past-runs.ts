@@ -1,4 +1,4 @@
-import { randomUUID } from "node:crypto";
+import { v7 } from "uuid";
 import type { TestApp } from "./app.js";
 import { asOperator } from "./operator.js";
 
@@ -29,7 +29,8 @@ export async function addPastRuns(
        as run (id, agent_id, status, started_at, ended_at)`,
     [
       orgId,
-      runs.map(() => randomUUID()),
+      // As ids are: in the order of time.
+      runs.map(({ from }) => v7({ msecs: Date.parse(from) })),
       runs.map(({ agentId }) => agentId),
       runs.map(({ to, status }) => (to === null ? "running" : (status ?? "stopped"))),
       runs.map(({ from }) => from),

@@ -219,6 +219,10 @@ function Projects({ orgId, isActive }: { orgId: string; isActive: boolean }): Re
 function Members({ orgId }: { orgId: string }): ReactElement {
   const members = useQuery(membersQuery(orgId));
   const { data: me } = useQuery(meQuery);
+  // People first: of agents there may be many more.
+  const inOrder = members.data?.toSorted(
+    (one, other) => Number(one.agent_id !== null) - Number(other.agent_id !== null),
+  );
   return (
     <Card title="Members">
       {members.isPending ? (
@@ -227,7 +231,7 @@ function Members({ orgId }: { orgId: string }): ReactElement {
         <QueryError error={members.error} onRetry={() => void members.refetch()} />
       ) : (
         <ul className="-my-2 divide-y divide-line">
-          {members.data.slice(0, shownAtMost).map((member) => (
+          {inOrder?.slice(0, shownAtMost).map((member) => (
             <li key={member.id} className="flex items-center justify-between gap-4 py-2">
               <MemberName
                 member={member}

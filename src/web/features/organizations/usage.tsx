@@ -40,8 +40,8 @@ export function UsageMeters({ usage }: { usage: Usage }): ReactElement {
     { label: "Runtime hours", text: hoursText(usage), ...usage.runtime_hours },
   ];
   return (
-    <div className="flex flex-col gap-4">
-      <div className="grid gap-x-8 gap-y-4 sm:grid-cols-2">
+    <div className="@container flex flex-col gap-4">
+      <div className="grid gap-x-8 gap-y-4 @xl:grid-cols-2">
         {rows.map((row) => (
           <div key={row.label} className="flex flex-col gap-1.5">
             <div className="flex items-baseline justify-between gap-2">

@@ -8,8 +8,8 @@ const states: Record<Run["status"], readonly [tone: Tone, name: string]> = {
   succeeded: ["good", "Succeeded"],
   failed: ["bad", "Failed"],
   stopped: ["neutral", "Stopped"],
-  timed_out: ["bad", "Timed out"],
-  lost: ["bad", "Lost"],
+  timed_out: ["warn", "Timed out"],
+  lost: ["warn", "Lost"],
   quota_exceeded: ["warn", "Quota exceeded"],
 };
 

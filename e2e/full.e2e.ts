@@ -1,0 +1,186 @@
+/// <reference lib="dom" />
+import type { Browser, Locator, Page } from "playwright-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { GraphCommit } from "#shared/api/graph.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
+import { expectAccessible } from "./accessible.js";
+import { launchBrowser, signedInPage, watchConsole } from "./browser.js";
+import { fill, type FullData } from "./full-data.js";
+
+/** Where there is very much, pages hold what is looked at, and all of it is reached without a mouse. */
+let app: TestApp;
+let browser: Browser;
+let page: Page;
+let owner: TestPerson;
+let full: FullData;
+let messages: string[];
+
+beforeAll(async () => {
+  app = await startTestApp();
+  owner = await app.person("Ada");
+  full = await fill(app, owner);
+  browser = await launchBrowser();
+  page = await signedInPage(browser, app, owner);
+  messages = watchConsole(page);
+});
+afterAll(async () => {
+  await browser.close();
+  await app.close();
+});
+
+const button = (name: string | RegExp) => page.getByRole("button", { name, exact: true });
+const workspacePath = (): string => `${app.url}/agents/${full.busy.agent.id}/workspace`;
+/** How much of the page an element is. */
+const sizeOf = (part: Locator): Promise<number> => part.locator("*").count();
+
+test("of two thousand commits those in sight are in the page, and keys lead to each", async () => {
+  await page.goto(`${app.url}/projects/${full.project.id}`);
+  const graph = page.getByRole("grid", { name: "Commits, newest first" });
+  const row = (place: number) => graph.locator(`[role=row][aria-rowindex="${place}"]`);
+  await row(1).waitFor();
+  const params = { project_id: full.project.id };
+  const newest = async (limit: number) =>
+    (await owner.api.graph.get({ params, query: { limit } })).data.commits;
+  const subjectOf = (commit: GraphCommit | undefined): string => commit?.subject ?? "no commit";
+  const focused = graph.locator(":focus");
+  const older = button("Show older");
+  for (const limit of [50, 150, 450, 1350, 2000]) {
+    // As soon as they are there.
+    await expect
+      .poll(async () => {
+        await graph.getByRole("row").first().focus();
+        await page.keyboard.press("End");
+        return focused.getAttribute("aria-rowindex");
+      })
+      .toBe(String(limit));
+    expect(await focused.innerText()).toContain(subjectOf((await newest(limit)).at(-1)));
+    expect(await graph.getByRole("row").count()).toBeLessThan(80);
+    if (limit === 2000) break;
+    // The whole graph is one stop.
+    await page.keyboard.press("Tab");
+    expect(await older.evaluate((one) => one === document.activeElement)).toBe(true);
+    await page.keyboard.press("Enter");
+  }
+  await page.getByText("The newest 2,000 commits").waitFor();
+  expect(await sizeOf(graph)).toBeLessThan(4000);
+  await page.keyboard.press("Home");
+  await expect.poll(() => row(1).evaluate((one) => one === document.activeElement)).toBe(true);
+  // What has the focus stays, however far one scrolls away.
+  await graph.evaluate((one) => one.scrollTo({ top: 20_000 }));
+  await row(640).waitFor();
+  await page.keyboard.press("ArrowDown");
+  await expect.poll(() => row(2).evaluate((one) => one === document.activeElement)).toBe(true);
+  await expectAccessible(page, "the project of 2 000 commits");
+  const commits = await newest(2000);
+  await page.keyboard.press("Enter");
+  await page.waitForURL(new RegExp(`/commits/${commits[1]?.sha}$`));
+  expect(messages).toEqual([]);
+});
+
+test("two hundred organizations are searched where one switches", async () => {
+  await page.goto(`${app.url}/organizations`);
+  const switcher = button(/^Current organization/);
+  await switcher.focus();
+  await page.keyboard.press("Enter");
+  const search = page.getByRole("combobox", { name: "Switch organization" });
+  await search.waitFor();
+  await page.getByText("162 more: type to find them.").waitFor();
+  await expectAccessible(page, "the search for an organization");
+  await page.keyboard.type("division 200");
+  await page.getByRole("option", { name: /^Division 200/ }).waitFor();
+  await page.keyboard.press("Enter");
+  await page.getByText("Switched to Division 200").waitFor();
+  await button("Current organization: Division 200").waitFor();
+  expect(await switcher.evaluate((one) => one === document.activeElement)).toBe(true);
+  await page.keyboard.press("Enter");
+  await page.keyboard.type("division 1");
+  await page.getByRole("option", { name: /^Division 1 / }).click();
+  await button("Current organization: Division 1").waitFor();
+  expect(messages).toEqual([]);
+});
+
+test("a long audit log is read page by page", async () => {
+  const orgId = full.organizations[0]?.id as string;
+  await page.goto(`${app.url}/organizations/${orgId}/settings?tab=audit`);
+  const rows = page.getByRole("table", { name: "Audit log" }).getByRole("row");
+  await page.getByText("Page 1", { exact: true }).waitFor();
+  const seen: string[] = [];
+  for (let number = 1; ; number += 1) {
+    await page.getByText(`Page ${number}`, { exact: true }).waitFor();
+    // Until then what is shown is the page before.
+    await expect.poll(() => button("Next").getAttribute("aria-busy")).not.toBe("true");
+    const details = button(/^Details of event \d+$/);
+    expect(await rows.count()).toBeLessThanOrEqual(51);
+    for (const one of await details.all()) seen.push((await one.getAttribute("aria-label")) ?? "");
+    if ((await button("Next").getAttribute("aria-disabled")) === "true") break;
+    await button("Next").click();
+  }
+  const total = Number(seen[0]?.replaceAll(/\D/g, ""));
+  expect(total).toBeGreaterThan(150);
+  expect(seen).toEqual(
+    Array.from({ length: total }, (_, index) => `Details of event ${total - index}`),
+  );
+  await expectAccessible(page, "the last page of the audit log");
+  expect(messages).toEqual([]);
+});
+
+test("a diff of two thousand files has a tree of one stop, and leads to the last", async () => {
+  const { agent } = full.busy;
+  const params = { agent_id: agent.id };
+  const { data: commits } = await owner.api.workspaces.commits({ params, query: { limit: 1 } });
+  await page.goto(`${workspacePath()}/commits/${commits[0]?.commit_sha}`);
+  await page.getByRole("heading", { name: /^2,000 files changed/ }).waitFor();
+  const tree = page.getByRole("tree", { name: "Files by folder" });
+  const items = tree.getByRole("treeitem");
+  await items.first().focus();
+  await page.keyboard.press("ArrowLeft");
+  await page.keyboard.press("ArrowRight");
+  await page.keyboard.press("End");
+  const focused = tree.locator(":focus");
+  const name = (await focused.getAttribute("title")) as string;
+  expect(await items.count()).toBeLessThan(120);
+  await page.keyboard.press("Enter");
+  const section = page.locator("section[id^=file-]:focus");
+  await expect.poll(() => section.getAttribute("aria-label")).toContain(name);
+  await button(new RegExp(`^Collapse .*${name.replaceAll(".", "\\.")}$`)).waitFor();
+  await page.getByLabel("Filter files by path").fill(name);
+  await expect.poll(() => items.count()).toBeLessThan(10);
+  await expectAccessible(page, "a diff of 2 000 files, filtered");
+  expect(messages).toEqual([]);
+});
+
+test("five hundred conflicts are decided one by one", async () => {
+  await page.goto(`${app.url}/agents/${full.torn.agent.id}/workspace/merge?strategy=manual`);
+  await page.getByText("0 of 500 decided").waitFor();
+  await button("Next to decide").click();
+  await page.keyboard.press("t");
+  await page.getByText("1 of 500 decided").waitFor();
+  await page.keyboard.press("u");
+  await page.keyboard.press("s");
+  await page.getByText("2 of 500 decided").waitFor();
+  await page.keyboard.press("j");
+  await page.keyboard.press("e");
+  await page.keyboard.type("// by hand");
+  await page.getByText("3 of 500 decided").waitFor();
+  expect(await page.locator("section[id^=conflict-]").count()).toBe(500);
+  expect(messages).toEqual([]);
+});
+
+test("five hundred runs are in pages, and in a picture of one stop", async () => {
+  await page.goto(`${app.url}/agents/${full.busy.agent.id}`);
+  const table = page.getByRole("table", { name: "Runs" });
+  await table.getByRole("row").nth(25).waitFor();
+  expect(await table.getByRole("row").count()).toBe(26);
+  const picture = page.getByRole("group", { name: "Timeline" });
+  const bars = picture.locator("[data-bar]");
+  await expect.poll(() => bars.count()).toBe(500);
+  await bars.first().focus();
+  await page.keyboard.press("End");
+  expect(await bars.last().evaluate((one) => one === document.activeElement)).toBe(true);
+  await button("Next").click();
+  await page.getByText("Page 2", { exact: true }).waitFor();
+  await page.getByText("Hour", { exact: true }).click();
+  await expect.poll(() => bars.count()).toBeLessThan(40);
+  await expectAccessible(page, "an agent of 500 runs");
+  expect(messages).toEqual([]);
+});
