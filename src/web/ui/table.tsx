@@ -24,7 +24,7 @@ export interface TableProps<Row> {
 }
 
 const cell =
-  "grid grid-cols-[7rem_minmax(0,1fr)] items-baseline gap-2 py-0.5 wide:table-cell wide:px-4 wide:py-2.5 wide:align-middle wide:wrap-break-word print:py-1!";
+  "grid grid-cols-[7rem_minmax(0,1fr)] items-baseline gap-2 py-0.5 wide:table-cell wide:min-w-20 wide:px-3 wide:py-2.5 wide:align-middle wide:wrap-break-word wide:first:pl-4 wide:last:pr-4 xl:px-4 print:py-1!";
 const figure = "tabular-nums wide:text-right";
 
 /** A table on wide screens and on paper; on a phone every row becomes a small card that names its cells. */
@@ -47,7 +47,7 @@ export function Table<Row>({
               {...(view && column.sortKey !== undefined
                 ? { "aria-sort": orderOf(view.state.sort, column.sortKey) }
                 : {})}
-              className={`px-4 py-2 text-[13px] font-medium text-muted ${column.isNumber ? "text-right" : "text-left"}`}
+              className={`px-3 py-2 text-[13px] font-medium wrap-normal text-muted first:pl-4 last:pr-4 xl:px-4 ${column.isNumber ? "text-right" : "text-left"}`}
             >
               {view && column.sortKey !== undefined ? (
                 <SortButton name={column.name} sortKey={column.sortKey} view={view} />

@@ -21,8 +21,13 @@ export function Tabs<Name extends string>({
   const list = useRef<HTMLDivElement>(null);
   // On a phone the chosen tab may be beyond the edge.
   useEffect(() => {
-    const chosen = list.current?.querySelector(`[data-tab=${value}]`);
-    chosen?.scrollIntoView({ block: "nearest", inline: "nearest" });
+    const chosen = list.current?.querySelector<HTMLElement>(`[data-tab=${value}]`);
+    if (!list.current || !chosen) return;
+    // Only along the tabs: the page itself stays where it is.
+    const { left, right } = list.current.getBoundingClientRect();
+    const at = chosen.getBoundingClientRect();
+    if (at.left < left) list.current.scrollBy({ left: at.left - left });
+    else if (at.right > right) list.current.scrollBy({ left: at.right - right });
   }, [value]);
   return (
     <Radix.Root
@@ -40,7 +45,7 @@ export function Tabs<Name extends string>({
             key={tab.value}
             value={tab.value}
             data-tab={tab.value}
-            className="-mb-px rounded-t-md border-b-2 border-transparent px-3 py-2 font-medium whitespace-nowrap text-muted -outline-offset-2 hover:text-ink data-[state=active]:border-accent-ink data-[state=active]:text-ink"
+            className="-mb-px rounded-t-md border-b-2 border-transparent px-2 py-2 sm:px-3 font-medium whitespace-nowrap text-muted -outline-offset-2 hover:text-ink data-[state=active]:border-accent-ink data-[state=active]:text-ink"
           >
             {tab.label}
           </Radix.Trigger>

@@ -37,6 +37,8 @@ const fills: Record<Tone, string> = {
   bad: "bg-bad",
   accent: "bg-accent",
 };
+/** Where bars are too close to be told apart, what went wrong is seen. */
+const over: Partial<Record<Tone, string>> = { warn: "z-1", bad: "z-2" };
 const tickCount = 4;
 
 /** Bars over time, a lane for each thing. One stop for the Tab key; arrow keys go from bar to bar. */
@@ -100,7 +102,7 @@ export function Timeline({ label, from, to, lanes, tickOf, legend }: TimelinePro
                     onBlur={() => setShown(null)}
                     onPointerEnter={() => setShown(bar.key)}
                     onPointerLeave={() => setShown(null)}
-                    className="absolute inset-y-0 flex min-w-1 items-center focus-visible:z-10"
+                    className={`absolute inset-y-0 flex min-w-1 items-center ${shown === bar.key ? "z-20" : (over[bar.tone] ?? "")}`}
                     // What has only just begun is seen, too.
                     style={{ left: `min(${left}%, 100% - 4px)`, width: `${right - left}%` }}
                   >

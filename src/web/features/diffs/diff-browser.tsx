@@ -125,7 +125,7 @@ export function DiffBrowser({ diff, verb, viewedAs }: DiffBrowserProps): ReactEl
           />
           <FileTreeNav files={files} onChoose={(file) => goTo(idOf(file))} />
         </div>
-        <div className="flex min-w-0 flex-col gap-4">
+        <div data-long="" className="flex min-w-0 flex-col gap-4">
           {files.map((file) => (
             <DiffFileSection
               key={file.path}

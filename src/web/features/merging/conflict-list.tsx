@@ -70,7 +70,7 @@ export function ConflictList({
   const sides = useMemo(() => sidesOf(preview), [preview]);
   const decide = useStable(onDecide);
   return (
-    <section aria-labelledby="conflicts" className="flex flex-col gap-3">
+    <section data-long="" aria-labelledby="conflicts" className="flex flex-col gap-3">
       <div className="flex flex-wrap items-center justify-between gap-3">
         <h2 id="conflicts" className="text-base font-semibold">
           {countOf(conflicts.length, "conflict")}

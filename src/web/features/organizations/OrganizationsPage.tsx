@@ -114,7 +114,7 @@ export function OrganizationsPage(): ReactElement {
           {isShowingArchived ? "." : "; archived ones are not shown."}
         </EmptyState>
       ) : (
-        <div className="grid items-start gap-4 xl:grid-cols-2">
+        <div className="grid items-start gap-4 lg:grid-cols-2">
           {view.shown.map((organization) => (
             <OrganizationCard
               key={organization.id}

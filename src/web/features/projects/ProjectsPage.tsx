@@ -180,7 +180,7 @@ function ProjectTable({ view }: { view: ListView<Project> }): ReactElement {
         {
           name: "Clone",
           renderCell: ({ name, clone_url }) => (
-            <div className="wide:text-right">
+            <div className="-ml-1.5 wide:ml-0 wide:text-right">
               <CopyIcon text={clone_url} label={`Copy clone address of ${visible(name)}`} />
             </div>
           ),

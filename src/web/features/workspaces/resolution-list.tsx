@@ -49,7 +49,7 @@ export function ResolutionList(props: ResolutionListProps): ReactElement {
   const restore = (search: RestoreSearch): void =>
     void navigate(paths.restore(agentId, mergeId, search));
   return (
-    <section aria-labelledby="decisions" className="flex flex-col gap-3">
+    <section data-long="" aria-labelledby="decisions" className="flex flex-col gap-3">
       <div className="flex flex-wrap items-center justify-between gap-3">
         <h2 id="decisions" className="text-base font-semibold">
           What was decided for {countOf(merge.resolutions.length, "conflict")}
