@@ -24,8 +24,10 @@ export interface TableProps<Row> {
 }
 
 const cell =
-  "grid grid-cols-[7rem_minmax(0,1fr)] items-baseline gap-2 py-0.5 wide:table-cell wide:min-w-20 wide:px-3 wide:py-2.5 wide:align-middle wide:wrap-break-word wide:first:pl-4 wide:last:pr-4 xl:px-4 print:py-1!";
-const figure = "tabular-nums wide:text-right";
+  "grid grid-cols-[7rem_minmax(0,1fr)] items-baseline gap-2 py-0.5 wide:table-cell wide:px-3 wide:py-2.5 wide:align-middle wide:wrap-break-word wide:first:pl-4 wide:last:pr-4 xl:px-4 print:py-1!";
+const figure = "tabular-nums wide:text-right wide:whitespace-nowrap";
+/** A name breaks anywhere rather than widens the table; a word of usual length does not. */
+const words = "wide:min-w-20 lg:min-w-24";
 
 /** A table on wide screens and on paper; on a phone every row becomes a small card that names its cells. */
 export function Table<Row>({
@@ -65,7 +67,7 @@ export function Table<Row>({
             <Fragment key={rowKey(row)}>
               <tr className="block px-4 py-3 wide:table-row wide:p-0">
                 {columns.map((column) => (
-                  <td key={column.name} className={`${cell} ${column.isNumber ? figure : ""}`}>
+                  <td key={column.name} className={`${cell} ${column.isNumber ? figure : words}`}>
                     <span aria-hidden="true" className="text-[13px] text-muted wide:hidden">
                       {column.hideName ? "" : column.name}
                     </span>

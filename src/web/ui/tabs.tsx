@@ -38,7 +38,7 @@ export function Tabs<Name extends string>({
       <Radix.List
         ref={list}
         aria-label={label}
-        className="flex gap-1 overflow-x-auto border-b border-line"
+        className="flex overflow-x-auto border-b border-line sm:gap-1"
       >
         {tabs.map((tab) => (
           <Radix.Trigger

@@ -39,6 +39,8 @@ const fills: Record<Tone, string> = {
 };
 /** Where bars are too close to be told apart, what went wrong is seen. */
 const over: Partial<Record<Tone, string>> = { warn: "z-1", bad: "z-2" };
+/** So many bars in a lane would cover each other if each of them were easy to see. */
+const dense = 100;
 const tickCount = 4;
 
 /** Bars over time, a lane for each thing. One stop for the Tab key; arrow keys go from bar to bar. */
@@ -87,6 +89,7 @@ export function Timeline({ label, from, to, lanes, tickOf, legend }: TimelinePro
                 />
               ))}
               {lane.bars.map((bar) => {
+                const least = lane.bars.length > dense ? "min-w-px" : "min-w-1 rounded-sm";
                 const [left, right] = [shareOf(bar.from), shareOf(bar.to)];
                 return (
                   <span
@@ -102,14 +105,11 @@ export function Timeline({ label, from, to, lanes, tickOf, legend }: TimelinePro
                     onBlur={() => setShown(null)}
                     onPointerEnter={() => setShown(bar.key)}
                     onPointerLeave={() => setShown(null)}
-                    className={`absolute inset-y-0 flex min-w-1 items-center ${shown === bar.key ? "z-20" : (over[bar.tone] ?? "")}`}
+                    className={`absolute inset-y-0 flex items-center ${least} ${shown === bar.key ? "z-20" : (over[bar.tone] ?? "")}`}
                     // What has only just begun is seen, too.
                     style={{ left: `min(${left}%, 100% - 4px)`, width: `${right - left}%` }}
                   >
-                    <span
-                      aria-hidden="true"
-                      className={`h-4 w-full min-w-1 rounded-sm ${fills[bar.tone]}`}
-                    />
+                    <span aria-hidden="true" className={`h-4 w-full ${least} ${fills[bar.tone]}`} />
                     {shown === bar.key && (
                       <span
                         aria-hidden="true"

@@ -62,7 +62,8 @@ export function CommitGraph({ project, refusal }: CommitGraphProps): ReactElemen
 
 function Picture({ graph, canOpen }: { graph: ProjectGraph; canOpen: boolean }): ReactElement {
   const { commits, branches } = graph;
-  const isNarrow = useMedia("(width < 48rem)");
+  const isPhone = useMedia("(width < 48rem)");
+  const isNarrow = useMedia("(width < 80rem)");
   const layout = useMemo(
     () => layOut(commits, branches.find(({ is_default }) => is_default)?.commit_sha),
     [commits, branches],
@@ -74,7 +75,10 @@ function Picture({ graph, canOpen }: { graph: ProjectGraph; canOpen: boolean }):
     }
     return ending;
   }, [branches]);
-  const size = useMemo(() => sizeOf(layout.width, isNarrow), [layout.width, isNarrow]);
+  const size = useMemo(
+    () => sizeOf(layout.width, isPhone ? 96 : 224, isNarrow ? 2 : 1),
+    [layout.width, isPhone, isNarrow],
+  );
   const shas = useMemo(() => commits.map(({ sha }) => sha), [commits]);
   const list = useLongList(shas, size.height);
   return (

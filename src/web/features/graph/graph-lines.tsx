@@ -11,11 +11,14 @@ export interface GraphSize {
   laneWidth: number;
 }
 
-/** Columns stand closer where there are many, so that the words beside them keep their place. */
-export function sizeOf(lanes: number, isNarrow: boolean): GraphSize {
-  const room = isNarrow ? 96 : 224;
+/**
+ * Columns stand closer where there are many, so that the words beside them keep their place.
+ * @param room For all columns, in pixels, as long as they can be told apart.
+ * @param lines Of words in a row.
+ */
+export function sizeOf(lanes: number, room: number, lines: 1 | 2): GraphSize {
   const laneWidth = Math.min(16, Math.max(5, Math.floor(room / lanes)));
-  return { height: isNarrow ? 52 : 32, width: lanes * laneWidth + margin * 2, laneWidth };
+  return { height: lines === 2 ? 52 : 32, width: lanes * laneWidth + margin * 2, laneWidth };
 }
 
 /** So much is drawn beyond the middle of a column at most. */

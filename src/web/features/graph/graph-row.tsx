@@ -46,7 +46,7 @@ export const GraphCommitRow = memo(function GraphCommitRow({
       className="flex h-full items-center gap-3 pr-4 pl-2"
     >
       <GraphLines row={row} kind={kind} size={size} />
-      <div className="flex min-w-0 flex-1 flex-col gap-x-3 md:flex-row md:items-center">
+      <div className="flex min-w-0 flex-1 flex-col gap-x-3 xl:flex-row xl:items-center">
         <span
           role="gridcell"
           className="flex min-w-0 flex-1 items-center gap-2 overflow-hidden whitespace-nowrap"
@@ -67,14 +67,14 @@ export const GraphCommitRow = memo(function GraphCommitRow({
             </Link>
           )}
         </span>
-        <span className="flex min-w-0 gap-x-2 text-[13px] whitespace-nowrap text-muted md:gap-x-3">
-          <span role="gridcell" className="shrink-0 md:w-24">
+        <span className="flex min-w-0 gap-x-2 text-[13px] whitespace-nowrap text-muted xl:gap-x-3">
+          <span role="gridcell" className="sr-only sm:not-sr-only sm:shrink-0 xl:w-24">
             {type}
           </span>
-          <span role="gridcell" className="min-w-0 truncate md:w-32 md:shrink-0">
+          <span role="gridcell" className="min-w-0 truncate xl:w-32 xl:shrink-0">
             <PlainText value={commit.author_name} />
           </span>
-          <span role="gridcell" className="ml-auto shrink-0 md:w-32">
+          <span role="gridcell" className="ml-auto shrink-0 xl:w-32">
             <Time value={commit.at} />
           </span>
         </span>
@@ -92,7 +92,7 @@ function BranchNames({ branches }: { branches: ProjectGraph["branches"] }): Reac
     <>
       {branches.slice(0, namedAtMost).map(({ name, is_default }) => (
         <Badge key={name} tone={is_default ? "accent" : "neutral"}>
-          <span className="max-w-24 truncate md:max-w-48">
+          <span className="max-w-24 truncate sm:max-w-48">
             <PlainText value={name} />
           </span>
         </Badge>

@@ -1,6 +1,6 @@
 import type { ReactElement } from "react";
 import type { Workspace } from "#shared/api/workspaces.js";
-import { countOf } from "../../ui/number.js";
+import { countOf, formatNumber } from "../../ui/number.js";
 import { PlainText } from "../../ui/plain-text.js";
 
 /** "3 commits ahead of main, 2 behind"; "Not known" where one of the two is not there. */
@@ -14,7 +14,7 @@ export function BaseDistance({ workspace }: { workspace: Workspace }): ReactElem
       {ahead > 0 && `${countOf(ahead, "commit")} ahead of `}
       {ahead > 0 && base}
       {ahead > 0 && behind > 0 && ", "}
-      {behind > 0 && `${ahead > 0 ? behind : countOf(behind, "commit")} behind`}
+      {behind > 0 && `${ahead > 0 ? formatNumber(behind) : countOf(behind, "commit")} behind`}
       {behind > 0 && ahead === 0 && <> {base}</>}
     </span>
   );
