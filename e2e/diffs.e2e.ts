@@ -99,7 +99,9 @@ test("ten thousand lines are there to be found, and drawn only where one looks",
 
 test("files are found by their tree, a filter and keys, collapsed, and ticked off", async () => {
   await open();
-  await page.getByRole("navigation", { name: "Files" }).getByText("b.ts").click();
+  const tree = page.getByRole("tree", { name: "Files by folder" });
+  await tree.getByText("many", { exact: true }).click();
+  await tree.getByText("b.ts", { exact: true }).click();
   const focused = (path: string) =>
     expect
       .poll(() => section(path).evaluate((one) => one.contains(one.ownerDocument.activeElement)))
@@ -121,6 +123,7 @@ test("files are found by their tree, a filter and keys, collapsed, and ticked of
   await page.getByText("Unified", { exact: true }).click();
   await page.reload();
   await page.getByText("1 viewed").waitFor();
+  await section("src/a.ts").scrollIntoViewIfNeeded();
   await button("Expand src/a.ts").waitFor();
   expect(await page.getByRole("radio", { name: "Unified" }).isChecked()).toBe(true);
 
