@@ -184,3 +184,39 @@ test("five hundred runs are in pages, and in a picture of one stop", async () =>
   await expectAccessible(page, "an agent of 500 runs");
   expect(messages).toEqual([]);
 });
+
+test("where the window is narrow pages begin at their top, and tables stay within their cards", async () => {
+  const orgId = full.organizations[0]?.id as string;
+  for (const width of [1024, 768, 390]) {
+    await page.setViewportSize({ width, height: 800 });
+    for (const path of [
+      `/organizations/${orgId}/settings?tab=audit`,
+      `/agents/${full.busy.agent.id}`,
+      `/agents/${full.busy.agent.id}/workspace`,
+      `/projects/${full.project.id}`,
+    ]) {
+      await page.goto(app.url + path);
+      await page.getByRole("heading", { level: 1 }).waitFor();
+      await page.getByText("Loading…").first().waitFor({ state: "detached" });
+      const faults = await page.evaluate(() => {
+        const rightOf = (one: Element | null) => one?.getBoundingClientRect().right ?? 0;
+        const wide = [...document.querySelectorAll("table")].filter(
+          (table) => rightOf(table) > rightOf(table.closest("section")) + 1,
+        );
+        return {
+          scrolled: window.scrollY,
+          tooWide: document.documentElement.scrollWidth > window.innerWidth,
+          tables: wide.map((table) => table.getAttribute("aria-label")),
+        };
+      });
+      expect({ width, path, ...faults }).toEqual({
+        width,
+        path,
+        scrolled: 0,
+        tooWide: false,
+        tables: [],
+      });
+    }
+  }
+  expect(messages).toEqual([]);
+});

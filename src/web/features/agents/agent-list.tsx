@@ -169,7 +169,7 @@ function useWorkFilter(): [Work | "", (work: Work | "") => void] {
 
 function AgentName({ agent }: { agent: Agent }): ReactElement {
   return (
-    <div className="min-w-0">
+    <div className="min-w-0 wide:min-w-20">
       <Link {...paths.agent(agent.id)} className="font-medium text-accent-ink hover:underline">
         <PlainText value={agent.name} />
       </Link>
@@ -190,7 +190,10 @@ function ProjectName({
   name: string | undefined;
 }): ReactElement {
   return (
-    <Link {...paths.project(projectId)} className="text-accent-ink hover:underline">
+    <Link
+      {...paths.project(projectId)}
+      className="text-accent-ink hover:underline wide:inline-block wide:min-w-20"
+    >
       {name === undefined ? "…" : <PlainText value={name} />}
     </Link>
   );
