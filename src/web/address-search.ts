@@ -1,6 +1,6 @@
 /** What each page reads from its address. What could be nothing it knows is left out. */
 import { type OidcError, oidcErrors } from "#shared/oidc-errors.js";
-import { mergeStrategies } from "#shared/workspace-choices.js";
+import { mergeStrategies, recordedCommitTypes } from "#shared/workspace-choices.js";
 import { type DialogSearch, dialogSearchOf } from "./dialog-search.js";
 import { type Work, workSearchOf } from "./features/agents/agent-work.js";
 import { type RunSearch, runSearchOf } from "./features/runs/run-search.js";
@@ -8,6 +8,7 @@ import { type ListSearch, listSearchOf } from "./list-search.js";
 import {
   type ActSearch,
   type AuditSearch,
+  type CommitSearch,
   type InvitationSearch,
   type MergeSearch,
   type OrganizationSearch,
@@ -97,7 +98,7 @@ export function settingsSearchOf(
     ...tabOf(organizationTabs, search),
     ...auditSearchOf(search),
     ...invitationSearchOf(search),
-    ...listSearchOf(search, "invitations_", "keys_", "roles_"),
+    ...listSearchOf(search, "invitations_", "keys_", "roles_", "disk_"),
   };
 }
 
@@ -128,8 +129,14 @@ export function agentSearchOf(search: Search): DialogSearch & RunSearch {
   return { ...dialogSearchOf(search), ...runSearchOf(search) };
 }
 
-export function workspaceSearchOf(search: Search): { tab?: WorkspaceTab } {
-  return tabOf(workspaceTabs, search);
+/** The type that a workspace's commits are narrowed to. */
+export function commitSearchOf(search: Search): CommitSearch {
+  const type = oneOf(recordedCommitTypes, search["type"]);
+  return type === undefined ? {} : { type };
+}
+
+export function workspaceSearchOf(search: Search): { tab?: WorkspaceTab } & CommitSearch {
+  return { ...tabOf(workspaceTabs, search), ...commitSearchOf(search) };
 }
 
 export function mergeSearchOf(search: Search): MergeSearch {

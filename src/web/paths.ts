@@ -1,3 +1,4 @@
+import type { recordedCommitTypes } from "#shared/workspace-choices.js";
 import type { ListSearch } from "./list-search.js";
 
 /** Every link of the app is built here: `<Link {...paths.workspace(agentId)}>`. */
@@ -27,6 +28,11 @@ export interface ProjectFilter {
 /** How the list of organizations is looked at, and whether archived ones are in it. */
 export interface OrganizationSearch extends ListSearch {
   archived?: boolean;
+}
+
+/** The type that a workspace's commits are narrowed to. */
+export interface CommitSearch {
+  type?: (typeof recordedCommitTypes)[number];
 }
 
 export const workspaceTabs = ["commits", "conflicts", "settings"] as const;

@@ -1,11 +1,13 @@
 import { useQuery } from "@tanstack/react-query";
 import type { ReactElement } from "react";
 import type { DiskUsage } from "#shared/api/usage.js";
+import { useListView } from "../../list-search.js";
 import { Card } from "../../ui/card.js";
+import { ListTable } from "../../ui/list-table.js";
+import type { Sorting } from "../../ui/list-view.js";
 import { formatBytes } from "../../ui/number.js";
 import { PlainText } from "../../ui/plain-text.js";
 import { Skeleton } from "../../ui/states.js";
-import { Table } from "../../ui/table.js";
 import { Time } from "../../ui/time.js";
 import { QueryError } from "../shell/query-state.js";
 import { diskUsageQuery } from "./queries.js";
@@ -37,32 +39,49 @@ export function DiskUsageCard({ orgId }: { orgId: string }): ReactElement {
 }
 
 type Figure = "workspaces_bytes" | "layers_bytes" | "repositories_bytes";
+type Row = DiskUsage["projects"][number];
+
+const sumOf = (row: Record<Figure, number>): number =>
+  row.workspaces_bytes + row.layers_bytes + row.repositories_bytes;
+
+const sortings: readonly Sorting<Row>[] = [
+  { key: "project", label: "Project", by: ({ project_name }) => project_name },
+  { key: "workspaces", label: "Workspaces", by: ({ workspaces_bytes }) => workspaces_bytes },
+  { key: "shared", label: "Shared files", by: ({ layers_bytes }) => layers_bytes },
+  { key: "repository", label: "Repository", by: ({ repositories_bytes }) => repositories_bytes },
+  { key: "together", label: "Together", by: sumOf },
+];
+const textOf = ({ project_name }: Row): string => project_name;
 
 function ProjectTable({ usage }: { usage: DiskUsage }): ReactElement {
-  const column = (name: string, key: Figure) => ({
+  const view = useListView(usage.projects, { sortings, textOf, prefix: "disk_" });
+  const column = (name: string, sortKey: string, key: Figure) => ({
     name,
+    sortKey,
     isNumber: true,
-    renderCell: (row: Record<Figure, number>) => formatBytes(row[key]),
+    renderCell: (row: Row) => formatBytes(row[key]),
     total: formatBytes(usage[key]),
   });
-  const sumOf = (row: Record<Figure, number>): number =>
-    row.workspaces_bytes + row.layers_bytes + row.repositories_bytes;
   return (
-    <Table
+    <ListTable
       label="Disk use by project"
-      rows={usage.projects}
+      noun="project"
+      placeholder="Project"
+      view={view}
       rowKey={(row) => row.project_id}
       columns={[
         {
           name: "Project",
+          sortKey: "project",
           renderCell: (row) => <PlainText value={row.project_name} />,
           total: "Total",
         },
-        column("Workspaces", "workspaces_bytes"),
-        column("Shared files", "layers_bytes"),
-        column("Repository", "repositories_bytes"),
+        column("Workspaces", "workspaces", "workspaces_bytes"),
+        column("Shared files", "shared", "layers_bytes"),
+        column("Repository", "repository", "repositories_bytes"),
         {
           name: "Together",
+          sortKey: "together",
           isNumber: true,
           renderCell: (row) => formatBytes(sumOf(row)),
           total: formatBytes(sumOf(usage)),

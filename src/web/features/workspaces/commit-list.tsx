@@ -1,16 +1,16 @@
-import { type ReactElement, useState } from "react";
+import type { ReactElement } from "react";
 import type { Commit } from "#shared/api/commits.js";
 import type { Workspace } from "#shared/api/workspaces.js";
 import { recordedCommitTypes } from "#shared/workspace-choices.js";
+import { commitSearchOf } from "../../address-search.js";
 import { useCursorPages } from "../../cursor-pages.js";
+import { useFilters } from "../../list-search.js";
 import { PageSteps } from "../../ui/list-view.js";
 import { Segments } from "../../ui/radio.js";
 import { EmptyState, Skeleton } from "../../ui/states.js";
 import { QueryError } from "../shell/query-state.js";
 import { CommitCard } from "./commit-card.js";
 import { commitList } from "./queries.js";
-
-type Filter = Commit["commit_type"] | "all";
 
 const filters = (["all", ...recordedCommitTypes] as const).map((value) => ({
   value,
@@ -19,26 +19,31 @@ const filters = (["all", ...recordedCommitTypes] as const).map((value) => ({
 
 /** A workspace's commits, newest first, page by page; all, or those of one type. */
 export function CommitList({ workspace }: { workspace: Workspace }): ReactElement {
-  const [filter, setFilter] = useState<Filter>("all");
+  const [{ type }, change] = useFilters(commitSearchOf);
   return (
     <div className="flex flex-col gap-3">
-      {(workspace.counts.commits > 0 || filter !== "all") && (
+      {(workspace.counts.commits > 0 || type !== undefined) && (
         <Segments
           legend="Type of commits"
           hideLegend
-          value={filter}
-          onChange={setFilter}
+          value={type ?? "all"}
+          onChange={(next) => change({ type: next === "all" ? undefined : next })}
           options={filters}
         />
       )}
-      <Commits workspace={workspace} filter={filter} />
+      <Commits workspace={workspace} type={type} />
     </div>
   );
 }
 
-function Commits({ workspace, filter }: { workspace: Workspace; filter: Filter }): ReactElement {
+function Commits({
+  workspace,
+  type,
+}: {
+  workspace: Workspace;
+  type: Commit["commit_type"] | undefined;
+}): ReactElement {
   const { agent_id: agentId, workspace_type } = workspace;
-  const type = filter === "all" ? undefined : filter;
   const { query: commits, rows, place } = useCursorPages(commitList(agentId, type));
   if (commits.isPending) return <Skeleton />;
   if (commits.isError && rows.length === 0) {
