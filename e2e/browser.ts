@@ -44,9 +44,10 @@ export async function signedInPage(
   return page;
 }
 
+/** The narrow one is what is left of a wide one at a zoom of 400 % (WCAG 2.2, 1.4.10). */
 const views = [
   { width: 1440, height: 900, colorScheme: "light" },
-  { width: 390, height: 844, colorScheme: "dark" },
+  { width: 320, height: 844, colorScheme: "dark" },
 ] as const;
 
 /**

@@ -3,16 +3,10 @@ import type { Browser, Locator, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Workspace } from "#shared/api/workspaces.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
-import {
-  commitFiles,
-  makeOrganization,
-  makeProject,
-  makeWorkspace,
-  mergeIntoBase,
-  writeFiles,
-} from "#test/factories.js";
+import { commitFiles, makeProject, writeFiles } from "#test/factories.js";
 import { expectAccessible } from "./accessible.js";
 import { launchBrowser, signedInPage } from "./browser.js";
+import { makeEveryPage } from "./every-page.js";
 
 /** Pages when there is nothing, when the API refuses, when an answer is lost, and when two edit. */
 let app: TestApp;
@@ -27,32 +21,16 @@ beforeAll(async () => {
   app = await startTestApp();
   browser = await launchBrowser();
   owner = await app.person("Ada");
-  orgId = (await makeOrganization(owner)).id;
-  const project = await makeProject(owner, orgId);
-  ({ workspace } = await makeWorkspace(owner, project.id));
-  const commit = await commitFiles(owner, workspace, { "a.txt": "a\n" });
-  const merge = await mergeIntoBase(owner, workspace);
-  const { data: key } = await owner.api.apiKeys.create({ body: { name: "CI" } });
-  const agent = `/agents/${workspace.agent_id}`;
-  every = [
-    "/welcome",
-    `/organizations/${orgId}`,
-    `/organizations/${orgId}/settings?tab=members`,
-    `/organizations/${orgId}/statements/2026-01`,
-    "/projects",
-    `/projects/${project.id}`,
-    "/agents",
-    agent,
-    `${agent}/runs/${workspace.agent_id}`,
-    `${agent}/workspace`,
-    `${agent}/workspace/commits/${commit.commit_sha}`,
-    `${agent}/workspace/merge`,
-    `${agent}/workspace/merges/${merge.id}`,
-    `${agent}/workspace/merges/${merge.id}/restore`,
-    "/settings/security",
-    "/settings/api-keys",
-    `/settings/api-keys/${key.id}`,
-  ];
+  const made = await makeEveryPage(owner);
+  ({ workspace } = made);
+  orgId = made.organization.id;
+  // One tab of each page, and of those that show something that can be refused.
+  const pathOf = (path: string): string => path.replace(/\?.*/, "");
+  const ofOnesOwn = /^\/organizations(\/new)?$|\/profile$|\/api-keys\/new$/;
+  every = made.paths.filter(
+    (path, at, all) =>
+      !ofOnesOwn.test(path) && all.findIndex((one) => pathOf(one) === pathOf(path)) === at,
+  );
   page = await signedInPage(browser, app, owner);
 });
 afterAll(async () => {
@@ -80,7 +58,7 @@ async function expectGood(where: Page, what: string): Promise<void> {
 }
 
 test("an API that refuses is told on every page, which stays whole on a phone", async () => {
-  await page.setViewportSize({ width: 390, height: 844 });
+  await page.setViewportSize({ width: 320, height: 844 });
   // Who is signed in, and where, is known: the rest is refused.
   const refused = /\/api\/v1\/(?!auth\/me$|organizations(\?|$))/;
   await page.route(refused, (route) =>
@@ -103,7 +81,7 @@ test("an API that refuses is told on every page, which stays whole on a phone", 
 test("where there is nothing yet, pages say what to do", async () => {
   const newcomer = await app.person("Nora");
   const hers = await signedInPage(browser, app, newcomer);
-  await hers.setViewportSize({ width: 390, height: 844 });
+  await hers.setViewportSize({ width: 320, height: 844 });
   const look = async (path: string, text: RegExp): Promise<void> => {
     await hers.goto(app.url + path);
     await settle(hers);
@@ -114,7 +92,7 @@ test("where there is nothing yet, pages say what to do", async () => {
   await look("/projects", /organization/);
   await look("/settings/api-keys", /key/i);
   const { data: empty } = await newcomer.api.organizations.create({ body: { name: "Empty" } });
-  await look("/projects", /New Project/);
+  await look("/projects", /New project/);
   await look("/agents", /Create a project/);
   await look(`/organizations/${empty.id}`, /None yet. Switch to this organization/);
   await look(`/organizations/${empty.id}/settings?tab=members`, /Invite sends somebody a link/);
@@ -145,10 +123,10 @@ const params = () => ({ org_id: orgId });
 const ofAgent = () => ({ agent_id: workspace.agent_id });
 const forms: LongForm[] = [
   {
-    what: "New Agent",
+    what: "New agent",
     path: () => "/agents?new=true",
     fields: { Name: "survivor" },
-    submit: "Create Agent",
+    submit: "Create agent",
     call: /\/agents$/,
     made: async () =>
       (await owner.api.agents.list({ query: { organization_id: orgId } })).data.filter(
@@ -157,11 +135,11 @@ const forms: LongForm[] = [
     expected: 1,
   },
   {
-    what: "New Role",
+    what: "New role",
     path: () => `/organizations/${orgId}/settings?tab=members`,
-    opener: "New Role",
+    opener: "New role",
     fields: { Name: "survivor", "Description (optional)": "Kept" },
-    submit: "Create Role",
+    submit: "Create role",
     call: /\/roles$/,
     made: async () =>
       (await owner.api.roles.list({ params: params() })).data.filter(
@@ -174,7 +152,7 @@ const forms: LongForm[] = [
     path: () => `/organizations/${orgId}/settings?tab=members`,
     opener: "Invite",
     fields: { "E-mail address": "survivor@example.com" },
-    submit: "Send Invitation",
+    submit: "Send invitation",
     call: /\/invitations$/,
     made: async () => (await owner.api.invitations.list({ params: params() })).data.length,
     expected: 1,
@@ -205,7 +183,7 @@ const forms: LongForm[] = [
   {
     what: "a workspace's settings",
     path: () => `/agents/${workspace.agent_id}/workspace?tab=settings`,
-    fields: { "Retention Days": "45" },
+    fields: { "Retention days": "45" },
     submit: "Save Changes",
     call: /\/workspace$/,
     made: async () =>
@@ -217,7 +195,7 @@ const forms: LongForm[] = [
     what: "New Organization",
     path: () => "/organizations/new",
     fields: { Name: "Survivor", "Description (optional)": "Kept" },
-    submit: "Create Organization",
+    submit: "Create organization",
     call: /\/organizations$/,
     made: async () =>
       (await owner.api.organizations.list()).data.filter(({ name }) => name === "Survivor").length,
@@ -303,7 +281,7 @@ describe("two tabs that edit the same thing", () => {
       },
       "Description (optional)",
       ["By the first tab", "By the second tab"],
-      "Save Role",
+      "Save role",
       /Role tester saved/,
     );
     const { data } = await owner.api.roles.list({ params: params() });
@@ -316,12 +294,12 @@ describe("two tabs that edit the same thing", () => {
   test("a workspace's settings, which a commit meanwhile does not disturb", async () => {
     const open = async (tab: Page): Promise<Locator> => {
       await tab.goto(`${app.url}/agents/${workspace.agent_id}/workspace?tab=settings`);
-      await field("Retention Days", tab).waitFor();
+      await field("Retention days", tab).waitFor();
       return tab.getByRole("tabpanel");
     };
-    await cross(open, "Retention Days", ["50", "60"], "Save Changes", /Settings saved/);
+    await cross(open, "Retention days", ["50", "60"], "Save Changes", /Settings saved/);
     await open(page);
-    await field("Retention Days").fill("70");
+    await field("Retention days").fill("70");
     await commitFiles(owner, workspace, { "c.txt": "c\n" });
     await button("Save Changes").click();
     await page.getByText("Settings saved").waitFor();

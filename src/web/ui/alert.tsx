@@ -19,7 +19,7 @@ export function Alert({ tone = "bad", live = false, children }: AlertProps): Rea
   return (
     <div
       {...(live ? { role: "alert" } : {})}
-      className={`flex items-start gap-2.5 rounded-md px-3 py-2 ${tones[tone]}`}
+      className={`flex items-start gap-2.5 rounded-md px-3 py-2 forced-colors:border ${tones[tone]}`}
     >
       <span className="mt-0.5">
         <Icon name={tone === "info" ? "info" : tone === "good" ? "check" : "warning"} />

@@ -14,7 +14,7 @@ const sizes: Record<Size, string> = { sm: "h-8 px-2.5 text-[13px]", md: "h-9 px-
 
 /** The looks of a button, for links that act as one. */
 export function buttonClass(variant: Variant = "secondary", size: Size = "md"): string {
-  return `inline-flex items-center justify-center gap-1.5 rounded-md font-medium whitespace-nowrap select-none transition-colors aria-disabled:opacity-55 ${sizes[size]} ${variants[variant]}`;
+  return `inline-flex items-center justify-center gap-1.5 rounded-md font-medium whitespace-nowrap select-none transition-colors forced-colors:border aria-disabled:opacity-55 ${sizes[size]} ${variants[variant]}`;
 }
 
 interface ButtonProps extends ComponentProps<"button"> {

@@ -41,7 +41,7 @@ export function CodeEditor({ label, value, onChange, hint }: CodeEditorProps): R
           autoCapitalize="off"
           rows={Math.min(Math.max(count + 1, 6), 24)}
           aria-describedby={hint === undefined ? undefined : `${id}-hint`}
-          className="min-w-0 resize-none bg-transparent px-2.5 py-2 font-mono text-xs leading-5 outline-none [tab-size:4]"
+          className="min-w-0 resize-none bg-transparent px-2.5 py-2 font-mono text-xs leading-5 outline-hidden [tab-size:4]"
         />
       </div>
       {hint !== undefined && (

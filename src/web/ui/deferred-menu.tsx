@@ -5,6 +5,7 @@ import {
   type KeyboardEvent,
   lazy,
   type ReactElement,
+  startTransition,
   Suspense,
   useState,
 } from "react";
@@ -23,21 +24,20 @@ export function deferMenu(load: () => Promise<MenuComponent>): ComponentType<{ t
 
   return function DeferredMenu({ trigger }: { trigger: Trigger }): ReactElement {
     const [isWanted, setWanted] = useState(false);
+    // In a transition the trigger stays, and keeps the focus, until the code is there.
+    const open = (): void => startTransition(() => setWanted(true));
     const closed = cloneElement(trigger, {
       "aria-haspopup": trigger.props["aria-haspopup"] ?? "menu",
       "aria-expanded": false,
       onPointerEnter: preload,
       onFocus: preload,
-      onClick: () => setWanted(true),
+      onClick: open,
       onKeyDown: (event: KeyboardEvent) => {
-        if (event.key === "ArrowDown") setWanted(true);
+        if (event.key === "ArrowDown") open();
       },
     });
-    if (!isWanted) return closed;
     return (
-      <Suspense fallback={closed}>
-        <Loaded trigger={trigger} />
-      </Suspense>
+      <Suspense fallback={closed}>{isWanted ? <Loaded trigger={trigger} /> : closed}</Suspense>
     );
   };
 }

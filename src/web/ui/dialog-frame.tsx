@@ -1,6 +1,7 @@
 import { Dialog as Radix } from "radix-ui";
-import { type ReactElement, type ReactNode, useRef } from "react";
+import { type ComponentProps, type ReactElement, type ReactNode, useRef } from "react";
 import { IconButton } from "./button.js";
+import { rememberFocus } from "./focus.js";
 
 export interface FrameProps {
   onClose: () => void;
@@ -23,16 +24,17 @@ const fields = "input:not([type=hidden], [hidden]), select, textarea";
 
 /**
  * Where the focus goes: to the first field, since that is what a dialog with one is for. And where it
- * goes back to: Radix knows it only for dialogs opened by a trigger of its own.
+ * goes back to: Radix knows it only for dialogs opened by a trigger of its own. What is said meanwhile
+ * (toast.tsx) lies outside, and a click on it is no click beside the dialog.
  */
-export function useReturnFocus(): {
-  onOpenAutoFocus: (event: Event) => void;
-  onCloseAutoFocus: (event: Event) => void;
-} {
-  const opener = useRef<Element | null>(null);
+export function useModal(): Pick<
+  ComponentProps<typeof Radix.Content>,
+  "onOpenAutoFocus" | "onCloseAutoFocus" | "onInteractOutside"
+> {
+  const giveBack = useRef<() => void>(undefined);
   return {
     onOpenAutoFocus: (event) => {
-      opener.current = document.activeElement;
+      giveBack.current = rememberFocus(document.activeElement);
       const field =
         event.target instanceof HTMLElement && event.target.querySelector<HTMLElement>(fields);
       if (!field) return;
@@ -41,12 +43,11 @@ export function useReturnFocus(): {
     },
     onCloseAutoFocus: (event) => {
       event.preventDefault();
-      if (opener.current instanceof HTMLElement && opener.current.isConnected) {
-        opener.current.focus();
-      } else {
-        // What opened it is gone with what was removed: then it is the page's content.
-        document.querySelector("main")?.focus({ preventScroll: true });
-      }
+      giveBack.current?.();
+    },
+    onInteractOutside: (event) => {
+      const { target } = event;
+      if (target instanceof Element && target.closest("[aria-live]")) event.preventDefault();
     },
   };
 }
@@ -59,14 +60,14 @@ export function DialogFrame({
   width = "normal",
   children,
 }: FrameProps): ReactElement {
-  const returnFocus = useReturnFocus();
+  const modal = useModal();
   return (
     <Radix.Root open onOpenChange={(open) => !open && onClose()}>
       <Radix.Portal>
         <div className={overlay}>
           <div className="grid min-h-[calc(100%+1px)] items-start justify-items-center p-4 sm:pt-[10vh]">
             <Radix.Content
-              {...returnFocus}
+              {...modal}
               {...(description ? {} : { "aria-describedby": undefined })}
               className={`pointer-events-auto w-full rounded-xl border border-line bg-surface shadow-floating ${widths[width]}`}
             >
@@ -98,13 +99,13 @@ export function Sheet({
   title,
   children,
 }: Omit<FrameProps, "description" | "width">): ReactElement {
-  const returnFocus = useReturnFocus();
+  const modal = useModal();
   return (
     <Radix.Root open onOpenChange={(open) => !open && onClose()}>
       <Radix.Portal>
         <div className={overlay}>
           <Radix.Content
-            {...returnFocus}
+            {...modal}
             aria-describedby={undefined}
             className="pointer-events-auto sticky top-0 flex h-full w-72 max-w-[85vw] flex-col gap-4 border-r border-line bg-surface p-4 shadow-floating"
           >

@@ -202,7 +202,7 @@ export function Checkbox({
 }: CheckboxProps): ReactElement {
   return (
     <div className="flex flex-col gap-1.5">
-      <label className="flex items-start gap-2.5">
+      <label className="flex min-h-6 items-start gap-2.5">
         <input
           type="checkbox"
           checked={checked}

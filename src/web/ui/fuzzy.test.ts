@@ -9,8 +9,8 @@ const best = (typed: string, ...texts: string[]): string | undefined =>
 
 describe("fuzzy search", () => {
   test("finds by the beginnings of words, by a run, and by letters in order", () => {
-    expect(best("na", "Manage", "New Agent")).toBe("Manage");
-    expect(best("nag", "Signing away", "New Agent")).toBe("New Agent");
+    expect(best("na", "Manage", "New agent")).toBe("Manage");
+    expect(best("nag", "Signing away", "New agent")).toBe("New agent");
     expect(best("wrk2", "worker-1", "worker-2")).toBe("worker-2");
     expect(best("auth ser", "Auth Service", "Author search")).toBe("Auth Service");
   });

@@ -1,6 +1,6 @@
 /**
  * How well a text answers to what was typed: every typed character has to occur, in order. Beginnings
- * of words and runs count more, so that "nag" finds "New Agent" before "Manage".
+ * of words and runs count more, so that "nag" finds "New agent" before "Manage".
  * @returns 0 where it does not answer at all.
  */
 export function fuzzyScore(text: string, typed: string): number {

@@ -33,7 +33,7 @@ export function Menu({ trigger, label, align = "start", children }: MenuProps): 
 }
 
 const itemClass =
-  "flex items-center gap-2 rounded-md px-2.5 py-1.5 outline-none select-none cursor-pointer data-highlighted:bg-sunken";
+  "flex items-center gap-2 rounded-md px-2.5 py-1.5 outline-hidden select-none cursor-pointer data-highlighted:bg-sunken";
 
 export function MenuItem({
   icon,

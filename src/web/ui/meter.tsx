@@ -22,7 +22,10 @@ export function Meter({ label, current, limit, text }: MeterProps): ReactElement
       aria-valuetext={text}
       className="h-1.5 w-full overflow-hidden rounded-full bg-sunken"
     >
-      <div className={`h-full rounded-full ${colour}`} style={{ width: `${share * 100}%` }} />
+      <div
+        className={`h-full forced-color-adjust-none rounded-full ${colour}`}
+        style={{ width: `${share * 100}%` }}
+      />
     </div>
   );
 }
@@ -39,7 +42,7 @@ export function Progress({ label, percent }: { label: string; percent: number })
       className="h-1.5 w-full overflow-hidden rounded-full bg-sunken"
     >
       <div
-        className="h-full rounded-full bg-accent transition-[width]"
+        className="h-full forced-color-adjust-none rounded-full bg-accent transition-[width]"
         style={{ width: `${percent}%` }}
       />
     </div>

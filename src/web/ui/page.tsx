@@ -1,4 +1,12 @@
-import { Children, isValidElement, type ReactElement, type ReactNode } from "react";
+import {
+  Children,
+  isValidElement,
+  type ReactElement,
+  type ReactNode,
+  useEffect,
+  useRef,
+} from "react";
+import { focusPage } from "./focus.js";
 import { Icon } from "./icons.js";
 import { PlainText, visible } from "./plain-text.js";
 
@@ -28,6 +36,17 @@ export function UnknownCrumb(): ReactElement {
 /** A page's frame: document title, breadcrumbs, heading, what can be done, and the content. */
 export function Page(props: PageProps): ReactElement {
   const { title, crumbs = [], width = "normal" } = props;
+  const heading = useRef<HTMLHeadingElement>(null);
+  // Whoever came here before the page, or its name, was there hears it now.
+  const heard = useRef<string>(undefined);
+  useEffect(() => {
+    if (heard.current === title) return;
+    heard.current = title;
+    const { activeElement } = document;
+    if (activeElement === heading.current) heading.current?.blur();
+    else if (activeElement?.tagName !== "MAIN") return;
+    focusPage();
+  }, [title]);
   return (
     <div className={`mx-auto flex w-full flex-col gap-5 ${widths[width]}`}>
       <title>{`${visible(props.documentTitle ?? title)} · Omoi`}</title>
@@ -38,7 +57,7 @@ export function Page(props: PageProps): ReactElement {
               {Children.toArray(crumbs).map((crumb) => (
                 <li
                   key={isValidElement(crumb) ? crumb.key : null}
-                  className="inline-flex max-w-full min-w-0 items-center gap-1"
+                  className="inline-flex min-h-6 max-w-full min-w-0 items-center gap-1"
                 >
                   <span className="max-w-64 min-w-0 truncate">{crumb}</span>
                   <Icon name="chevronRight" className="!size-3" />
@@ -52,7 +71,7 @@ export function Page(props: PageProps): ReactElement {
         )}
         <div className="flex flex-wrap items-start justify-between gap-x-6 gap-y-3">
           <div className="min-w-0">
-            <h1 className="text-xl leading-8 font-semibold tracking-tight">
+            <h1 ref={heading} className="text-xl leading-8 font-semibold tracking-tight">
               <PlainText value={title} />
             </h1>
             {props.description && <div className="text-muted">{props.description}</div>}

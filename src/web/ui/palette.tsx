@@ -1,7 +1,7 @@
 /* oxlint-disable jsx-a11y/prefer-tag-over-role, jsx-a11y/click-events-have-key-events, jsx-a11y/interactive-supports-focus -- the combobox pattern (WAI-ARIA APG): the input keeps the focus and names the active option, which the browser's own elements cannot do */
 import { Dialog as Radix } from "radix-ui";
 import { type KeyboardEvent, type ReactElement, useEffect, useId, useRef, useState } from "react";
-import { overlay, useReturnFocus } from "./dialog-frame.js";
+import { overlay, useModal } from "./dialog-frame.js";
 import { fuzzyScore } from "./fuzzy.js";
 import { Icon, type IconName, Spinner } from "./icons.js";
 import { countOf, formatNumber } from "./number.js";
@@ -65,7 +65,7 @@ export function Palette({
   const id = useId();
   const [typed, setTyped] = useState("");
   const [activeAt, setActive] = useState(0);
-  const returnFocus = useReturnFocus();
+  const modal = useModal();
   const list = useRef<HTMLDivElement>(null);
   const { found, total } = rank(items, typed);
   const active = found[Math.min(activeAt, found.length - 1)];
@@ -102,7 +102,7 @@ export function Palette({
         <div className={overlay}>
           <div className="grid min-h-[calc(100%+1px)] items-start justify-items-center p-4 sm:pt-[12vh]">
             <Radix.Content
-              {...returnFocus}
+              {...modal}
               aria-describedby={undefined}
               className="pointer-events-auto w-full max-w-xl overflow-hidden rounded-xl border border-line bg-surface shadow-floating"
             >
@@ -125,10 +125,10 @@ export function Palette({
                     setActive(0);
                   }}
                   onKeyDown={handleKeyDown}
-                  className="h-12 min-w-0 flex-1 bg-transparent text-base text-ink outline-none placeholder:text-muted"
+                  className="h-12 min-w-0 flex-1 bg-transparent text-base text-ink outline-hidden placeholder:text-muted"
                 />
                 {isLoading && <Spinner />}
-                <Radix.Close className="rounded border border-line px-1.5 py-0.5 text-xs text-muted hover:text-ink">
+                <Radix.Close className="min-h-6 rounded border border-line px-1.5 text-xs text-muted hover:text-ink">
                   <span aria-hidden="true">Esc</span>
                   <span className="sr-only">Close</span>
                 </Radix.Close>

@@ -1,15 +1,16 @@
-import type { ReactElement, ReactNode } from "react";
+import { type ReactElement, type ReactNode, useEffect } from "react";
 import { Button } from "./button.js";
+import { tell } from "./toast.js";
 
 /** Grey bars where rows will be. What lies below them waits for them (styles.css). */
 export function Skeleton({ rows = 3 }: { rows?: number }): ReactElement {
   return (
-    <output data-loading="" className="flex flex-col gap-3">
+    <div data-loading="" className="flex flex-col gap-3">
       <span className="sr-only">Loading…</span>
       {Array.from({ length: rows }, (_, row) => (
         <div key={row} aria-hidden="true" className="h-20 animate-pulse rounded-lg bg-sunken" />
       ))}
-    </output>
+    </div>
   );
 }
 
@@ -40,11 +41,9 @@ export function ErrorState({
   detail: string;
   onRetry: () => void;
 }): ReactElement {
+  useEffect(() => tell(`${title}. ${detail}`), [title, detail]);
   return (
-    <div
-      role="alert"
-      className="flex flex-col items-center gap-2 rounded-lg border border-line bg-surface px-6 py-10 text-center"
-    >
+    <div className="flex flex-col items-center gap-2 rounded-lg border border-line bg-surface px-6 py-10 text-center">
       <h2 className="text-base font-semibold">{title}</h2>
       <p className="max-w-md text-muted">{detail}</p>
       <Button icon="retry" className="mt-2" onClick={onRetry}>

@@ -24,7 +24,7 @@ export interface TableProps<Row> {
 }
 
 const cell =
-  "grid grid-cols-[7rem_minmax(0,1fr)] items-baseline gap-2 py-0.5 wide:table-cell wide:px-2 wide:py-2.5 wide:align-middle wide:wrap-break-word wide:first:pl-4 wide:last:pr-4 lg:px-3 xl:px-4 print:py-1!";
+  "grid grid-cols-[5rem_minmax(0,1fr)] min-[24rem]:grid-cols-[7rem_minmax(0,1fr)] items-baseline gap-2 py-0.5 wide:table-cell wide:px-2 wide:py-2.5 wide:align-middle wide:wrap-break-word wide:first:pl-4 wide:last:pr-4 lg:px-3 xl:px-4 print:py-1!";
 const figure = "tabular-nums wide:text-right wide:whitespace-nowrap";
 /** A name breaks anywhere rather than widens the table; a word of usual length does not. */
 const words = "wide:min-w-16 lg:min-w-20";
@@ -52,7 +52,11 @@ export function Table<Row>({
               className={`px-2 py-2 text-[13px] font-medium wrap-normal text-muted first:pl-4 last:pr-4 lg:px-3 xl:px-4 ${column.isNumber ? "text-right" : "text-left"}`}
             >
               {view && column.sortKey !== undefined ? (
-                <SortButton name={column.name} sortKey={column.sortKey} view={view} />
+                <>
+                  {/* On a phone the headings are not seen, and the list's own choice sorts. */}
+                  <span className="wide:hidden">{column.name}</span>
+                  <SortButton name={column.name} sortKey={column.sortKey} view={view} />
+                </>
               ) : (
                 <span className={column.hideName ? "sr-only" : ""}>{column.name}</span>
               )}
@@ -141,7 +145,7 @@ function SortButton<Row>({
     <button
       type="button"
       onClick={() => view.change({ sort: nextOrder[order](sortKey), page: 1 })}
-      className="group -mx-1.5 inline-flex min-h-6 items-center gap-1 rounded px-1.5 hover:text-ink"
+      className="group -mx-1.5 hidden min-h-6 items-center gap-1 rounded px-1.5 wide:inline-flex hover:text-ink"
     >
       {name}
       <Icon

@@ -25,7 +25,7 @@ export function Time({ value, dateOnly = false, withSeconds = false }: TimeProps
   const date = new Date(value);
   const time = (withSeconds ? seconds : clock).format(date);
   return (
-    <time dateTime={value} title={value} className="whitespace-nowrap">
+    <time dateTime={value} title={value} className="sm:whitespace-nowrap">
       {dateOnly ? day.format(date) : `${day.format(date)} ${time}`}
     </time>
   );

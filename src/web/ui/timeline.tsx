@@ -109,7 +109,10 @@ export function Timeline({ label, from, to, lanes, tickOf, legend }: TimelinePro
                     // What has only just begun is seen, too.
                     style={{ left: `min(${left}%, 100% - 4px)`, width: `${right - left}%` }}
                   >
-                    <span aria-hidden="true" className={`h-4 w-full ${least} ${fills[bar.tone]}`} />
+                    <span
+                      aria-hidden="true"
+                      className={`h-4 w-full forced-color-adjust-none ${least} ${fills[bar.tone]}`}
+                    />
                     {shown === bar.key && (
                       <span
                         aria-hidden="true"
@@ -137,7 +140,10 @@ export function Timeline({ label, from, to, lanes, tickOf, legend }: TimelinePro
       <ul aria-label="Colours" className="flex flex-wrap gap-x-4 gap-y-1 text-[13px] text-muted">
         {legend.map(({ tone, text }) => (
           <li key={text} className="inline-flex items-center gap-1.5">
-            <span aria-hidden="true" className={`size-2.5 rounded-sm ${fills[tone]}`} />
+            <span
+              aria-hidden="true"
+              className={`size-2.5 forced-color-adjust-none rounded-sm ${fills[tone]}`}
+            />
             {text}
           </li>
         ))}

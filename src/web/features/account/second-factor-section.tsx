@@ -14,12 +14,6 @@ import { secondFactorQuery } from "./sign-in-queries.js";
 import { SwitchOffDialog } from "./switch-off-dialog.js";
 import { TotpSetup } from "./totp-setup.js";
 
-/** Closes a step; what had the focus goes with it, so the page has it. */
-function leave(close: () => void): void {
-  close();
-  document.querySelector("main")?.focus({ preventScroll: true });
-}
-
 /** The authenticator app: set up, its recovery codes, and the end of it. */
 export function SecondFactorSection(): ReactElement {
   const state = useQuery(secondFactorQuery);
@@ -40,11 +34,11 @@ export function SecondFactorSection(): ReactElement {
       ) : state.isError ? (
         <QueryError error={state.error} onRetry={() => void state.refetch()} />
       ) : codes ? (
-        <RecoveryCodes codes={codes} onDone={() => leave(() => setCodes(null))} />
+        <RecoveryCodes codes={codes} onDone={() => setCodes(null)} />
       ) : setup ? (
         <TotpSetup
           setup={setup}
-          onCancel={() => leave(() => setSetup(null))}
+          onCancel={() => setSetup(null)}
           onConfirmed={(fresh) => {
             setSetup(null);
             setCodes(fresh);
@@ -65,7 +59,7 @@ export function SecondFactorSection(): ReactElement {
           </p>
           <AgainButton
             endpoint={api.secondFactor.startTotp}
-            label="Set Up"
+            label="Set up"
             variant="primary"
             hasPassword={state.data.has_password}
             disabledReason={
@@ -111,13 +105,13 @@ function IsOn({
       <div className="flex flex-wrap items-start gap-2">
         <AgainButton
           endpoint={api.secondFactor.renewRecoveryCodes}
-          label="New Recovery Codes"
+          label="New recovery codes"
           hasPassword={hasPassword}
           run={(password) => client.secondFactor.renewRecoveryCodes({ body: password })}
           refresh={[secondFactorQuery.queryKey]}
           onDone={({ recovery_codes }) => onCodes(recovery_codes)}
         />
-        <Button onClick={() => setAsking(true)}>Switch Off</Button>
+        <Button onClick={() => setAsking(true)}>Switch off</Button>
       </div>
       <SwitchOffDialog
         isOpen={isAsking}

@@ -45,8 +45,6 @@ function SessionItem({ session }: { session: Session }): ReactElement {
     run: () => client.auth.endSession({ params: { session_id: session.id } }),
     refresh: [sessionsQuery.queryKey],
     say: () => `Signed out of ${visible(device)}`,
-    // The button goes with its row.
-    onDone: () => document.querySelector("main")?.focus({ preventScroll: true }),
     toastErrors: true,
   });
   return (

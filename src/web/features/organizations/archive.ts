@@ -23,13 +23,12 @@ export function useArchive({ organization, onDone }: Options): Action<undefined>
   });
 }
 
-export function useRestore({ organization, onDone }: Options): Action<undefined> {
+export function useRestore({ organization }: Pick<Options, "organization">): Action<undefined> {
   return useAction({
     run: (_input: undefined, headers) =>
       client.organizations.restore({ params: { org_id: organization.id } }, { headers }),
     refresh: [everything],
     say: () => `${visible(organization.name)} is restored`,
-    onDone,
     toastErrors: true,
   });
 }

@@ -13,11 +13,7 @@ export function ArchivedBanner({
   organization: Organization;
 }): ReactElement | null {
   const refusal = useRefusal(organization.id);
-  const restore = useRestore({
-    organization,
-    // The button goes with the banner.
-    onDone: () => document.querySelector("main")?.focus({ preventScroll: true }),
-  });
+  const restore = useRestore({ organization });
   if (organization.archived_at === null) return null;
   const mayRestore = refusal("org:archive") === undefined;
   return (

@@ -12,6 +12,7 @@ import { Page, UnknownCrumb } from "../../ui/page.js";
 import { PlainText } from "../../ui/plain-text.js";
 import { Skeleton } from "../../ui/states.js";
 import { Time } from "../../ui/time.js";
+import { useTold } from "../../ui/toast.js";
 import { AgentList } from "../agents/agent-list.js";
 import { NewAgentDialog } from "../agents/new-agent-dialog.js";
 import { CommitGraph } from "../graph/commit-graph.js";
@@ -40,6 +41,9 @@ export function ProjectPage(): ReactElement {
   const refusal = useRefusal(orgId);
   const agentReason = refusal("agent:write");
   const [isAdding, setAdding] = useState(false);
+  const status = details.data?.status;
+  const ends = { importing: undefined, ready: "The import is done", failed: "The import failed" };
+  useTold(projectId, status, status && ends[status]);
 
   if (details.isPending || details.isError) {
     return (
@@ -66,7 +70,7 @@ export function ProjectPage(): ReactElement {
   const project = details.data;
   const addAgent = (
     <Button icon="plus" disabledReason={agentReason} onClick={() => setAdding(true)}>
-      New Agent
+      New agent
     </Button>
   );
   return (

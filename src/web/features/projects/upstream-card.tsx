@@ -11,6 +11,7 @@ import { Progress } from "../../ui/meter.js";
 import { countOf, formatNumber } from "../../ui/number.js";
 import { PlainText, visible } from "../../ui/plain-text.js";
 import { Time } from "../../ui/time.js";
+import { useTold } from "../../ui/toast.js";
 import type { Refusal } from "../organizations/permissions.js";
 import { CredentialDialog } from "./credential-dialog.js";
 import { isSsh } from "./credential-fields.js";
@@ -42,6 +43,9 @@ export function UpstreamCard({ project, upstream, refusal }: UpstreamCardProps):
     say: () => "The fetch is cancelled",
     toastErrors: true,
   });
+  const isOver = !["fetching", "pushing"].includes(upstream.status);
+  const end = upstream.error === null ? "is done" : "failed";
+  useTold(project.id, upstream.status, isOver ? `The exchange with upstream ${end}` : undefined);
   const busy = isUnderWay(project) ? "Wait until what is under way has ended." : undefined;
   const mayWrite = refusal("project:write");
   const isImported = project.status === "ready";
@@ -52,7 +56,7 @@ export function UpstreamCard({ project, upstream, refusal }: UpstreamCardProps):
         disabledReason={mayWrite ?? busy}
         onClick={() => fetching.submit(undefined)}
       >
-        {isImported ? "Fetch" : "Import Again"}
+        {isImported ? "Fetch" : "Import again"}
       </Button>
       {isImported && (
         <Button
@@ -69,7 +73,7 @@ export function UpstreamCard({ project, upstream, refusal }: UpstreamCardProps):
     <Card title="Upstream" actions={actions}>
       <div className="flex flex-col gap-4">
         {upstream.error !== null && (
-          <Alert live>
+          <Alert>
             <PlainText value={upstream.error} multiline />
           </Alert>
         )}
@@ -173,7 +177,7 @@ function Credential({ project, upstream, reason }: PartProps): ReactElement {
       <span className="min-w-0">{credential === null ? "None" : describe(credential)}</span>
       <span className="flex gap-2">
         <Button size="sm" disabledReason={reason} onClick={() => setOpen("set")}>
-          {credential === null ? "Set Credential" : "Replace"}
+          {credential === null ? "Set credential" : "Replace"}
         </Button>
         {credential !== null && (
           <Button size="sm" disabledReason={reason} onClick={() => setOpen("remove")}>
@@ -192,7 +196,7 @@ function Credential({ project, upstream, reason }: PartProps): ReactElement {
         isOpen={open === "remove"}
         onClose={close}
         title="Remove the credential?"
-        action="Remove Credential"
+        action="Remove credential"
         pending={remove.pending}
         error={remove.error}
         onConfirm={() => remove.submit(undefined)}
@@ -240,13 +244,13 @@ function HostKey({ project, upstream, reason }: PartProps): ReactElement {
     <div className="flex flex-wrap items-center gap-x-3 gap-y-2">
       <code className="min-w-0 font-mono text-[13px] break-all">{upstream.host_key}</code>
       <Button size="sm" disabledReason={reason} onClick={() => setOpen(true)}>
-        Trust Another
+        Trust another
       </Button>
       <ConfirmDialog
         isOpen={isOpen}
         onClose={() => setOpen(false)}
         title="Trust another host key?"
-        action="Trust the Next One"
+        action="Trust the next one"
         pending={forget.pending}
         error={forget.error}
         onConfirm={() => forget.submit(undefined)}

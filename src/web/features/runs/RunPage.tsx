@@ -10,6 +10,7 @@ import { Page } from "../../ui/page.js";
 import { PlainText, visibleLines } from "../../ui/plain-text.js";
 import { Skeleton } from "../../ui/states.js";
 import { Time } from "../../ui/time.js";
+import { useTold } from "../../ui/toast.js";
 import { agentQuery } from "../agents/queries.js";
 import { useRefusal } from "../organizations/permissions.js";
 import { CrumbLink } from "../shell/crumb-link.js";
@@ -20,7 +21,7 @@ import { bytesText, durationText } from "./figures.js";
 import { LogView } from "./log-view.js";
 import { runQuery } from "./queries.js";
 import { RunDuration } from "./run-duration.js";
-import { RunStatus } from "./run-status.js";
+import { RunStatus, statusName } from "./run-status.js";
 import { StopRunButton } from "./stop-run-button.js";
 
 const route = getRouteApi("/app/agents/$agentId/runs/$runId");
@@ -30,6 +31,7 @@ export function RunPage(): ReactElement {
   const run = useQuery(runQuery(runId));
   const { data: agent } = useQuery(agentQuery(agentId));
   const refusal = useRefusal(agent?.organization_id);
+  useTold(runId, run.data?.status, run.data && sayState(run.data));
   const crumbs: ReactNode[] = [
     ...useWorkspaceCrumbs(agentId),
     <CrumbLink key="agent" {...paths.agent(agentId)}>
@@ -63,10 +65,16 @@ export function RunPage(): ReactElement {
   );
 }
 
+/** What is told of a run that begins, or ends, while somebody looks at it. */
+function sayState({ status, ended_at }: Run): string {
+  const name = statusName(status).toLowerCase();
+  return ended_at === null ? `The run is ${name}` : `The run ended: ${name}`;
+}
+
 function RunDetails({ run, readAt }: { run: Run; readAt: number }): ReactElement {
   const { command, checkpoint, limits } = run;
   return (
-    <Card title="Run Details">
+    <Card title="Run details">
       <div className="flex flex-col gap-4">
         {run.detail !== null && (
           <Alert tone={run.status === "failed" ? "bad" : "info"}>
@@ -87,7 +95,7 @@ function RunDetails({ run, readAt }: { run: Run; readAt: number }): ReactElement
         <Details
           columns={2}
           rows={{
-            "Started By":
+            "Started by":
               run.started_by === null ? "Unknown" : <PlainText value={run.started_by.name} />,
             Created: <Time value={run.created_at} withSeconds />,
             Started:
@@ -101,7 +109,7 @@ function RunDetails({ run, readAt }: { run: Run; readAt: number }): ReactElement
               ) : (
                 durationText(run.runtime_seconds)
               ),
-            "Exit Code": run.exit_code ?? "None",
+            "Exit code": run.exit_code ?? "None",
             ...(run.kind === "managed" ? managedRows(run, limits) : { Kind: "Leased, elsewhere" }),
           }}
         />
@@ -131,10 +139,10 @@ function managedRows(run: Run, limits: Run["limits"]): Rows {
       "None"
     ),
     Network: run.network === "full" ? "Full" : "None",
-    "Time Limit": run.timeout_seconds === null ? "None" : durationText(run.timeout_seconds),
-    "Peak Memory": measured(run, run.peak_memory_bytes, (bytes) => bytesText(bytes) + of),
-    "CPU Time": measured(run, run.cpu_seconds, durationText),
-    ...(limits?.cpus == null ? {} : { "CPU Limit": `${limits.cpus} cores` }),
+    "Time limit": run.timeout_seconds === null ? "None" : durationText(run.timeout_seconds),
+    "Peak memory": measured(run, run.peak_memory_bytes, (bytes) => bytesText(bytes) + of),
+    "CPU time": measured(run, run.cpu_seconds, durationText),
+    ...(limits?.cpus == null ? {} : { "CPU limit": `${limits.cpus} cores` }),
     // Counted at its end.
     Output:
       run.ended_at === null

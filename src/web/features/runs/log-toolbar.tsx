@@ -42,7 +42,13 @@ export function LogToolbar(props: LogToolbarProps): ReactElement {
           onClick={() => onGo(-1)}
         />
         <IconButton label="Next line found" icon="chevronDown" onClick={() => onGo(1)} />
-        <output className="text-[13px] whitespace-nowrap text-muted">{found}</output>
+        <output
+          // While the log comes, the count grows with it.
+          aria-live={run.ended_at === null ? "off" : "polite"}
+          className="text-[13px] whitespace-nowrap text-muted"
+        >
+          {found}
+        </output>
       </search>
       {switches.map(({ label, isOn, onChange }) => (
         <button

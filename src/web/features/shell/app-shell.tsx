@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { Link, Outlet, useRouterState } from "@tanstack/react-router";
+import { Link, Outlet } from "@tanstack/react-router";
 import {
   lazy,
   type ReactElement,
@@ -29,7 +29,7 @@ const PhoneMenu = lazy(async () => ({ default: (await import("./phone-menu.js"))
 
 /** Sidebar, header and the page; below 1024 pixels the sidebar is a menu. */
 export function AppShell({ children }: { children?: ReactNode }): ReactElement {
-  const main = useFocusOnNavigation();
+  const main = useRef<HTMLElement>(null);
   const [isMenuOpen, setMenuOpen] = useState(false);
   const [isPaletteOpen, setPaletteOpen] = useState(false);
   usePaletteShortcut(() => setPaletteOpen((isOpen) => !isOpen));
@@ -155,26 +155,6 @@ function Reminder(): ReactElement | null {
   const handleDismiss = (): void => {
     sessionStorage.setItem(hiddenKey, "1");
     setHidden(true);
-    // The button goes with the reminder.
-    document.querySelector("main")?.focus({ preventScroll: true });
   };
   return <VerifyReminder user={me} onDismiss={handleDismiss} />;
-}
-
-/**
- * Moves the focus to the page's content when the page changes, as a browser does when it loads one;
- * not when only the query changes, nor where the page has put it already.
- */
-function useFocusOnNavigation(): React.RefObject<HTMLElement | null> {
-  const main = useRef<HTMLElement>(null);
-  const pathname = useRouterState({ select: (state) => state.resolvedLocation?.pathname });
-  const shown = useRef(pathname);
-  useEffect(() => {
-    if (shown.current !== undefined && shown.current !== pathname) {
-      const isInside = main.current?.contains(document.activeElement) ?? false;
-      if (!isInside) main.current?.focus({ preventScroll: true });
-    }
-    shown.current = pathname;
-  }, [pathname]);
-  return main;
 }

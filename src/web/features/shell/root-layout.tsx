@@ -1,9 +1,12 @@
-import { Outlet } from "@tanstack/react-router";
-import type { ReactElement } from "react";
+import { Outlet, useRouterState } from "@tanstack/react-router";
+import { type ReactElement, useEffect, useRef } from "react";
+import { focusPage, keepFocus } from "../../ui/focus.js";
 import { Toasts } from "../../ui/toast.js";
 import { LeaveGuard } from "./leave-guard.js";
 
 export function RootLayout(): ReactElement {
+  useFocusOnNavigation();
+  useEffect(keepFocus, []);
   return (
     <>
       <Outlet />
@@ -11,4 +14,20 @@ export function RootLayout(): ReactElement {
       <LeaveGuard />
     </>
   );
+}
+
+/**
+ * Moves the focus to the page's heading when the page changes, so that it is read out; not when only
+ * the query changes, nor where the page has put it into a field or a dialog.
+ */
+function useFocusOnNavigation(): void {
+  const pathname = useRouterState({ select: (state) => state.resolvedLocation?.pathname });
+  const shown = useRef(pathname);
+  useEffect(() => {
+    const isOther = shown.current !== undefined && shown.current !== pathname;
+    shown.current = pathname;
+    if (!isOther) return;
+    const isPlaced = document.activeElement?.closest("main :is(input, textarea), [role=dialog]");
+    if (!isPlaced) focusPage();
+  }, [pathname]);
 }
