@@ -34,7 +34,7 @@ const heading = (name: string) => page.getByRole("heading", { name, exact: true 
 async function look(name: string): Promise<void> {
   await expectAccessibleInBothSchemes(page, name);
   await screenshot(page, `${name}-light`);
-  await page.setViewportSize({ width: 390, height: 844 });
+  await page.setViewportSize({ width: 320, height: 844 });
   await expectFits(page, name);
   await screenshot(page, `phone-${name}`);
   await page.setViewportSize({ width: 1440, height: 900 });
@@ -80,7 +80,7 @@ test("an account from its registration to its second password", async () => {
   await page.getByText("Not confirmed").waitFor();
   await field("Full name (optional)").fill("Ada Lovelace");
   await field("Department (optional)").fill("Engines");
-  await button("Save Profile").click();
+  await button("Save profile").click();
   await page.getByText("Profile saved").waitFor();
   await button("Profile of Ada Lovelace").waitFor();
   await look("profile");
@@ -164,7 +164,7 @@ test("the password is changed, and sessions elsewhere are ended", async () => {
 
   await field("Current password").fill("not the password");
   await field("New password").fill(passwords[2]);
-  await button("Change Password").click();
+  await button("Change password").click();
   await page.getByText("Is not your password").waitFor();
   expect(
     await field("Current password").evaluate((input) => input === document.activeElement),
@@ -172,7 +172,7 @@ test("the password is changed, and sessions elsewhere are ended", async () => {
   await look("security");
   expectQuietConsole("422");
   await field("Current password").fill(passwords[1]);
-  await button("Change Password").click();
+  await button("Change password").click();
   await page.getByText("Password changed").waitFor();
   await sessions.nth(1).waitFor({ state: "detached" });
   await expect(first.auth.me()).rejects.toMatchObject({ status: 401 });
@@ -190,7 +190,7 @@ test("the password is changed, and sessions elsewhere are ended", async () => {
   await button("Sign out of node").first().click();
   await page.getByText("Signed out of node").waitFor();
   await sessions.nth(2).waitFor({ state: "detached" });
-  await expect.poll(() => page.evaluate(() => document.activeElement?.tagName)).toBe("MAIN");
+  await expect.poll(focused).toBe("Sign out");
 
   await button("Sign out everywhere else").click();
   await page.getByRole("dialog").getByText("1 other session ends at once").waitFor();

@@ -56,7 +56,7 @@ test("a key is made with networks and a limit, used, rotated and narrowed", asyn
   await screenshot(page, "api-key-details");
   await expectAccessible(page);
 
-  await page.getByRole("button", { name: "Narrow Scope" }).click();
+  await page.getByRole("button", { name: "Narrow scope" }).click();
   await page.getByText("Scope narrowed").waitFor();
   const { data: keys } = await ada.api.apiKeys.list();
   expect(keys[0]?.scopes).toEqual([`org:${organization.slug}:org:read`]);
@@ -71,7 +71,7 @@ test("a key is made with networks and a limit, used, rotated and narrowed", asyn
   const dialog = page.getByRole("dialog");
   await dialog.getByLabel("The old key").waitFor();
   await expectAccessible(page);
-  await dialog.getByRole("button", { name: "Rotate Key" }).click();
+  await dialog.getByRole("button", { name: "Rotate key" }).click();
   await expect.poll(() => page.getByTestId("secret").innerText()).not.toBe(secret);
   const rotated = await page.getByTestId("secret").innerText();
   for (const key of [secret, rotated]) {
@@ -110,13 +110,13 @@ test("a key is made for an agent, and opens what the agent's role does", async (
 test("the organization's settings list the keys that can act there, and take them away", async () => {
   const { data: full } = await ada.api.apiKeys.create({ body: { name: "Everywhere" } });
   await page.goto(`${app.url}/organizations/${organization.id}/settings?tab=members`);
-  const button = page.getByRole("button", { name: "Shut Out Everywhere" });
+  const button = page.getByRole("button", { name: "Shut out Everywhere" });
   await button.waitFor();
   await expectAccessible(page);
   await button.scrollIntoViewIfNeeded();
   await screenshot(page, "organization-api-keys");
   await button.click();
-  await page.getByRole("dialog").getByRole("button", { name: "Shut Out" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Shut out" }).click();
   await page.getByText("Key shut out").waitFor();
   await button.waitFor({ state: "detached" });
   const params = { org_id: organization.id };
@@ -124,7 +124,7 @@ test("the organization's settings list the keys that can act there, and take the
 });
 
 test("on a phone and in the dark all of it is there", async () => {
-  await page.setViewportSize({ width: 390, height: 844 });
+  await page.setViewportSize({ width: 320, height: 844 });
   await page.emulateMedia({ colorScheme: "dark" });
   const { data: keys } = await ada.api.apiKeys.list();
   for (const [name, path] of [

@@ -143,7 +143,7 @@ test("files are found by their tree, a filter and keys, collapsed, and ticked of
 
 test("on every screen it fits, and everybody can use it", async () => {
   for (const [width, height, colorScheme] of [
-    [390, 844, "dark"],
+    [320, 844, "dark"],
     [1024, 768, "light"],
     [1440, 900, "dark"],
   ] as const) {

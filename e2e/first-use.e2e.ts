@@ -43,21 +43,21 @@ test("from a first visit to a commit and a key, each step real, skippable and re
   await expectAccessible(page, "the first step");
   await screenshot(page, "welcome");
 
-  await button("Create Organization").click();
+  await button("Create organization").click();
   await page.getByText("Must not be empty").waitFor();
   await field("Organization name").fill("Acme Corp");
   await page.getByText("Must not be empty").waitFor({ state: "hidden" });
-  await button("Create Organization").click();
+  await button("Create organization").click();
 
   await current().getByRole("heading", { name: "Add a project" }).waitFor();
   await field("Name").fill("Auth Service");
-  await button("Create Project").click();
+  await button("Create project").click();
 
   // Whoever leaves goes on where it is.
   await current().getByRole("heading", { name: "Give an agent its workspace" }).waitFor();
   await page.goto(`${app.url}/organizations`);
   await page.getByRole("link", { name: "Getting started" }).click();
-  await button("Create Agent and Workspace").click();
+  await button("Create agent and workspace").click();
 
   await current().getByRole("heading", { name: "Make a first commit" }).waitFor();
   const command = current().getByText(/^echo /);

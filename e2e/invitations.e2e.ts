@@ -42,7 +42,7 @@ async function signIn(page: Page, email: string, password: string): Promise<void
 async function expectGood(page: Page, name: string): Promise<void> {
   await expectAccessibleInBothSchemes(page, name);
   await screenshot(page, name);
-  await page.setViewportSize({ width: 390, height: 844 });
+  await page.setViewportSize({ width: 320, height: 844 });
   await expectFits(page, name);
   await screenshot(page, `phone-${name}`);
   await page.setViewportSize({ width: 1440, height: 900 });
@@ -65,17 +65,17 @@ test("the owner invites through the page; the invited person registers, joins an
   await adas.getByText("Nobody is invited at the moment.").waitFor();
   await button("Invite").click();
   await dialog().getByLabel("E-mail address").fill("grace");
-  await button("Send Invitation").click();
+  await button("Send invitation").click();
   await dialog().getByText("Must be an e-mail address").waitFor();
   await dialog().getByLabel("E-mail address").fill("Grace@Example.com");
   expect(await dialog().getByLabel("Role").inputValue()).toBe(await roleId("member"));
   await expectGood(adas, "invite");
-  await button("Send Invitation").click();
+  await button("Send invitation").click();
   await dialog().getByText("Invitation sent").waitFor();
   const link = (await dialog().getByTestId("invite-url").textContent()) ?? "";
   expect(link).toMatch(new RegExp(`^${app.url}/invitations/[\\w-]{43}$`));
   await expectGood(adas, "invitation-link");
-  await button("Copy Link").click();
+  await button("Copy link").click();
   await adas.getByText("Link copied").waitFor();
   await button("Done").click();
   await row("grace@example.com").getByText("Pending").waitFor();
@@ -89,7 +89,7 @@ test("the owner invites through the page; the invited person registers, joins an
 
   await button("Invite").click();
   await dialog().getByLabel("E-mail address").fill("grace@example.com");
-  await button("Send Invitation").click();
+  await button("Send invitation").click();
   await dialog()
     .getByText(/has an open invitation; send it again, or revoke it/)
     .waitFor();
@@ -153,7 +153,7 @@ test("sent again, the old link leads nowhere; revoked, the new one says so", asy
   await adas.getByText("The invitation of linus@example.com is revoked").waitFor();
   await row("linus@example.com").waitFor({ state: "hidden" });
   await page.goto(link);
-  await page.getByRole("heading", { name: "This invitation was withdrawn" }).waitFor();
+  await page.getByRole("heading", { name: "This invitation was revoked" }).waitFor();
   await expectGood(page, "invitation-revoked");
   await page.context().close();
   expect(adasMessages).toEqual([]);

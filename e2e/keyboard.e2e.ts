@@ -68,17 +68,17 @@ test("from a new organization to a merge, by the keyboard alone", async () => {
 
   await press("Projects");
   await heading("Projects");
-  await press("New Project");
-  await dialog("New Project").waitFor();
+  await press("New project");
+  await dialog("New project").waitFor();
   await type("Name", "Service");
   await page.keyboard.press("Enter");
   await heading("Service");
 
-  await press("New Agent");
-  await dialog("New Agent").waitFor();
+  await press("New agent");
+  await dialog("New agent").waitFor();
   await type("Name", "worker");
   await page.keyboard.press("Enter");
-  await dialog("New Agent").waitFor({ state: "hidden" });
+  await dialog("New agent").waitFor({ state: "hidden" });
   await page.getByRole("link", { name: "worker", exact: true }).first().waitFor();
   await press("Create workspace");
   await dialog(/Create workspace/).waitFor();

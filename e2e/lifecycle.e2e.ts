@@ -47,10 +47,10 @@ async function confirm(opener: string, word: string, verb: string, name: string)
 
 test("a workspace is archived, says until when, and comes back", async () => {
   await page.goto(`${app.url}/agents/${agent.id}/workspace?tab=settings`);
-  await button("Archive Workspace…").waitFor();
-  await button("Archive Workspace…").scrollIntoViewIfNeeded();
+  await button("Archive workspace…").waitFor();
+  await button("Archive workspace…").scrollIntoViewIfNeeded();
   await look(page, "workspace-settings");
-  await confirm("Archive Workspace…", agent.name, "Archive", "archive-dialog");
+  await confirm("Archive workspace…", agent.name, "Archive", "archive-dialog");
   await page.getByText("This workspace is archived").waitFor();
   await page.getByRole("dialog").waitFor({ state: "detached" });
   await page.evaluate("scrollTo(0, 0)");
@@ -61,23 +61,23 @@ test("a workspace is archived, says until when, and comes back", async () => {
   expect((await owner.api.workspaces.get({ params })).data.status).toBe("active");
 });
 
-test("an agent is deleted and leaves the list; its page tells what became of it", async () => {
+test("an agent is terminated and leaves the list; its page tells what became of it", async () => {
   await page.goto(`${app.url}/agents/${agent.id}/workspace?tab=settings`);
-  await confirm("Delete Agent…", agent.name, "Delete", "delete-agent-dialog");
+  await confirm("Terminate agent…", agent.name, "Terminate", "terminate-agent-dialog");
   await page.waitForURL(`${app.url}/projects/${project.id}`);
   await page.getByRole("table", { name: "Branches" }).waitFor();
   expect(await page.getByRole("link", { name: agent.name, exact: true }).count()).toBe(0);
   await look(page, "project");
   await page.goto(`${app.url}/agents/${agent.id}/workspace`);
-  await page.getByText("The agent is deleted: it works no more.").waitFor();
+  await page.getByText("The agent is terminated: it works no more.").waitFor();
   expect(await button("Restore").getAttribute("aria-disabled")).toBe("true");
-  await look(page, "agent-deleted");
+  await look(page, "agent-terminated");
 });
 
 test("a project is deleted and is gone", async () => {
   await page.goto(`${app.url}/projects/${project.id}`);
-  await button("Delete Project…").scrollIntoViewIfNeeded();
-  await confirm("Delete Project…", project.slug, "Delete", "delete-project-dialog");
+  await button("Delete project…").scrollIntoViewIfNeeded();
+  await confirm("Delete project…", project.slug, "Delete", "delete-project-dialog");
   await page.waitForURL(`${app.url}/projects`);
   await page.getByRole("heading", { name: "Projects", exact: true }).waitFor();
   expect(await page.getByRole("link", { name: project.name }).count()).toBe(0);

@@ -50,7 +50,7 @@ const card = (title: string) =>
 
 test("a conflict appears on an open workspace page, with whom and in what, and goes", async () => {
   await page.goto(`${app.url}/agents/${one.agent_id}/workspace`);
-  const ahead = card("Conflicts Ahead");
+  const ahead = card("Conflicts ahead");
   await ahead.getByText("None with").waitFor();
   await commitFiles(owner, one, {
     "src/auth/oauth2_handler.py": "a\nB\nc\n",
@@ -65,13 +65,13 @@ test("a conflict appears on an open workspace page, with whom and in what, and g
   await ahead.getByText("src/auth/oauth2_handler.py").waitFor();
   expect(await ahead.getByText(`${two.agent_name} would win`).count()).toBe(2);
   await ahead.getByText("As of the last commits").waitFor();
-  await look(page, "workspace-conflicts-ahead", "Conflicts Ahead");
+  await look(page, "workspace-conflicts-ahead", "Conflicts ahead");
   await ahead.getByRole("link", { name: two.agent_name, exact: true }).click();
   await page.waitForURL(`${app.url}/agents/${two.agent_id}/workspace`);
-  await card("Conflicts Ahead").getByText("2 conflicts").waitFor();
+  await card("Conflicts ahead").getByText("2 conflicts").waitFor();
   await mergeIntoBase(owner, one);
-  await card("Conflicts Ahead").getByText("the base branch").waitFor();
-  await card("Conflicts Ahead").getByRole("link", { name: "Preview Merge" }).click();
+  await card("Conflicts ahead").getByText("the base branch").waitFor();
+  await card("Conflicts ahead").getByRole("link", { name: "Preview merge" }).click();
   await page.waitForURL(new RegExp(`/agents/${two.agent_id}/workspace/merge$`));
   await page.getByText("src/auth/oauth2_handler.py").first().waitFor();
 });
@@ -83,7 +83,7 @@ test("the project page lists who conflicts with whom", async () => {
   const table = page.getByRole("table", { name: "Conflicts ahead" });
   await table.getByRole("row").nth(1).waitFor();
   await commitFiles(owner, three, { "new.py": "three\n", "src/app.py": "1\nzwei\n3\n" }, "final");
-  await look(page, "project-conflicts-ahead", "Conflicts Ahead");
+  await look(page, "project-conflicts-ahead", "Conflicts ahead");
   await table.getByRole("link", { name: two.agent_name, exact: true }).first().waitFor();
 });
 
@@ -94,7 +94,7 @@ test("the graph shows each commit as it is made, and leads to commits and merges
   const commit = await commitFiles(owner, one, { "later.py": "later\n" }, "manual");
   const row = graph.getByRole("link", { name: `[Agent ${one.agent_name}] Commit` });
   await row.waitFor();
-  await look(page, "project-graph", "Commit Graph");
+  await look(page, "project-graph", "Commit graph");
   const dots = await graph.getByRole("row").count();
   const shown = (await inStore(app, project, "rev-list", "--count", "--branches")).trim();
   expect(dots).toBe(Number(shown));
@@ -123,7 +123,7 @@ test("the checkpoint interval is set under Settings; why a checkpoint failed is 
   await git(["init", "--quiet", join(folderOf(two), "lib")]);
   await asOperator(app, "update workspaces set created_at = now() - interval '1 hour'");
   await asOperator(app, "update checkpoint_looks set looked_at = now() - interval '1 hour'");
-  await page.getByText("Auto Checkpoint failed").waitFor({ timeout: 40_000 });
+  await page.getByText("Auto checkpoint failed").waitFor({ timeout: 40_000 });
   await look(page, "workspace-checkpoint-failed", "Workspace Details");
   await field.scrollIntoViewIfNeeded();
   await screenshot(page, "workspace-checkpoint-interval");

@@ -78,10 +78,10 @@ describe.each([
     expect(await isOff(page, "Invite")).toBe(!mayManage);
 
     await open("/projects", /Projects/);
-    expect(await isOff(page, "New Project")).toBe(!mayWork);
+    expect(await isOff(page, "New project")).toBe(!mayWork);
     await open(`/projects/${projectId}`, /^project-/);
     await open("/agents", /Agents/);
-    expect(await isOff(page, "New Agent")).toBe(!mayWork);
+    expect(await isOff(page, "New agent")).toBe(!mayWork);
     await open(`/agents/${agentId}/workspace`, /Agent: worker-/);
     expect(await isOff(page, "Checkpoint")).toBe(!mayWork);
     await open("/settings/api-keys", /API Key Management/);
@@ -90,7 +90,7 @@ describe.each([
     // An address that opens a dialog opens none to who may not use it.
     await page.goto(`${app.url}/projects?new=true`);
     await page.getByRole("heading", { level: 1, name: "Projects" }).waitFor();
-    const dialog = page.getByRole("dialog", { name: "New Project" });
+    const dialog = page.getByRole("dialog", { name: "New project" });
     if (mayWork) await dialog.waitFor();
     else expect(await dialog.count()).toBe(0);
     await page.keyboard.press("Escape");
@@ -98,7 +98,7 @@ describe.each([
     await page.keyboard.press("Control+k");
     await page.getByRole("combobox").fill("new");
     await page.getByRole("option", { name: /New Organization/ }).waitFor();
-    expect(await page.getByRole("option", { name: /New Project/ }).count()).toBe(mayWork ? 1 : 0);
+    expect(await page.getByRole("option", { name: /New project/ }).count()).toBe(mayWork ? 1 : 0);
     expect(messages).toEqual([]);
     await page.context().close();
   });

@@ -55,7 +55,7 @@ async function run(agentId: string, command: string[], queue = false): Promise<R
 
 test("a script is started, its log watched live and searched, and it is stopped", async () => {
   await page.goto(`${app.url}/agents/${agent.id}`);
-  await page.getByRole("button", { name: "Run a Command" }).click();
+  await page.getByRole("button", { name: "Run a command" }).click();
   const dialog = page.getByRole("dialog");
   await dialog.getByRole("textbox", { name: "Command" }).fill("echo 'a b' | wc");
   await dialog.getByText("needs a shell").waitFor();
@@ -81,15 +81,15 @@ test("a script is started, its log watched live and searched, and it is stopped"
   await page.getByLabel("Search the log").press("Enter");
   await output.locator("mark", { hasText: "oops" }).waitFor();
   await look(page, "run-page");
-  await page.getByRole("button", { name: "Stop Run" }).click();
-  await page.getByRole("dialog").getByRole("button", { name: "Stop Run" }).click();
+  await page.getByRole("button", { name: "Stop run" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Stop run" }).click();
   await page.getByText("Stopped by Ada.").waitFor();
   await page.getByText("Complete", { exact: true }).waitFor();
 });
 
 test("a command that fails says so in the list of runs", async () => {
   await page.goto(`${app.url}/agents/${agent.id}`);
-  await page.getByRole("button", { name: "Run a Command" }).click();
+  await page.getByRole("button", { name: "Run a command" }).click();
   const dialog = page.getByRole("dialog");
   await dialog.getByRole("textbox", { name: "Command" }).fill("sh -c 'exit 3'");
   await dialog.getByTestId("parsed").getByText('["sh","-c","exit 3"]').waitFor();
@@ -177,13 +177,13 @@ test("the list of agents shows what runs and what waits as it changes, and is so
   await table.getByText("Queued, place 2").waitFor();
   expect(await names()).toHaveLength(3);
 
-  // Cancelled on its page, where its place is told.
+  // Stopped on its page, where its place is told.
   await table.getByRole("link", { name: "echo 'at last'" }).click();
   await page.getByText("Queued, place 1").waitFor();
   await page.getByText("It waits for one of the organization's 1 places.").waitFor();
-  await page.getByRole("button", { name: "Cancel Run" }).click();
-  await page.getByRole("dialog").getByRole("button", { name: "Cancel Run" }).click();
-  await page.getByText("Cancelled by Ada while it waited.").waitFor();
+  await page.getByRole("button", { name: "Stop run" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Stop run" }).click();
+  await page.getByText("Stopped by Ada while it waited.").waitFor();
   expect((await untilEnded(owner, waiting.id)).started_at).toBeNull();
   await page.goto(`${app.url}/agents?status=queued`);
   await table.getByText("Queued, place 1").waitFor();
@@ -261,17 +261,17 @@ test("a viewer sees everything, and why nothing can be started or stopped", asyn
   };
   await theirs.goto(`${app.url}/agents`);
   await theirs.getByRole("link", { name: "sleep 1000" }).waitFor();
-  await isOff("New Agent", "agent:write");
+  await isOff("New agent", "agent:write");
   await theirs.getByText(bare.name, { exact: true }).waitFor();
   await isOff("Create workspace", "agent:workspace:write");
   await theirs.goto(`${app.url}/agents/${agent.id}`);
-  await isOff("Run a Command", "agent:run");
-  await isOff("Stop Run", "agent:run");
+  await isOff("Run a command", "agent:run");
+  await isOff("Stop run", "agent:run");
   await theirs.getByText(/Your role \(viewer\) may not .*agent:run/).waitFor();
   await theirs.goto(`${app.url}/agents/${agent.id}?new=true`);
-  await isOff("Run a Command", "agent:run");
+  await isOff("Run a command", "agent:run");
   await theirs.goto(`${app.url}/agents/${agent.id}/runs/${id}`);
-  await isOff("Stop Run", "agent:run");
+  await isOff("Stop run", "agent:run");
   await expectAccessible(theirs, "a run that a viewer sees");
   await theirs.context().close();
   await owner.api.runs.stop({ params: { run_id: id } });

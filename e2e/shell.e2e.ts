@@ -70,7 +70,7 @@ test("the palette goes anywhere and does anything by the keyboard alone", async 
   await page.keyboard.press("Control+k");
   await palette().fill("new pro");
   await page.keyboard.press("Enter");
-  await dialog().getByRole("heading", { name: "New Project" }).waitFor();
+  await dialog().getByRole("heading", { name: "New project" }).waitFor();
   expect(page.url()).toMatch(/\/projects\?new=true$/);
   await page.goBack();
   await page.waitForURL(/tab=members/);
@@ -111,7 +111,7 @@ test("a table is searched and sorted, and its address says how", async () => {
 
 test("what was typed is asked about before it is lost, by any way out", async () => {
   await page.goto(`${app.url}/projects`);
-  await button("New Project").click();
+  await button("New project").click();
   expect(await field("Name").evaluate((input) => input === document.activeElement)).toBe(true);
   await field("Name").fill("Half typed");
   await page.keyboard.press("Escape");
@@ -180,12 +180,12 @@ test("an API that fails midway is told, nothing typed is lost, and the next try 
     await route.fetch();
     return route.abort();
   });
-  await button("Create Project").click();
+  await button("Create project").click();
   await dialog().getByText("The server does not answer.").waitFor();
   await expectAccessible(page, "a form without an answer");
   expect(await field("Name").inputValue()).toBe("Survivor");
   await page.unroute("**/api/v1/projects");
-  await button("Create Project").dblclick();
+  await button("Create project").dblclick();
   await page.getByRole("heading", { level: 1, name: "Survivor" }).waitFor();
   const { data } = await owner.api.projects.list({ query: { organization_id: orgId } });
   expect(data.filter(({ name }) => name === "Survivor")).toHaveLength(1);

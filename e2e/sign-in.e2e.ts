@@ -53,7 +53,7 @@ const codeField = () => page.getByLabel("Code", { exact: true });
 /** Nothing serious for people who use a keyboard, a screen reader or much contrast (WCAG 2.2 AA). */
 async function look(name: string): Promise<void> {
   for (const [colorScheme, width] of [
-    ["dark", 390],
+    ["dark", 320],
     ["light", 1440],
   ] as const) {
     await page.emulateMedia({ colorScheme });
@@ -85,7 +85,7 @@ test("a passkey is added, renamed, and signs in", async () => {
   consoleMessages.length = 0;
   await page.getByText("You have no passkeys yet.").waitFor();
   await look("security");
-  await button("Add Passkey").click();
+  await button("Add passkey").click();
   await dialog().getByRole("button", { name: "Continue" }).click();
   await dialog().getByText("Must not be empty").waitFor();
   await dialog().getByRole("textbox").fill("My laptop");
@@ -101,7 +101,7 @@ test("a passkey is added, renamed, and signs in", async () => {
   await dialog().waitFor({ state: "hidden" });
 
   // The device knows that it has one for this account.
-  await button("Add Passkey").click();
+  await button("Add passkey").click();
   await dialog().getByRole("textbox").fill("Again");
   await dialog().getByRole("button", { name: "Continue" }).click();
   await dialog().getByRole("alert").getByText("on that device already").waitFor();
@@ -119,7 +119,7 @@ test("a passkey is added, renamed, and signs in", async () => {
 });
 
 test("an authenticator app is set up, and its code finishes a sign-in", async () => {
-  await button("Set Up").click();
+  await button("Set up").click();
   const svg = page.getByRole("img", { name: "QR code of the secret" });
   await svg.waitFor();
   expect(await codeOfApp().evaluate((input) => input === document.activeElement)).toBe(true);
@@ -127,7 +127,7 @@ test("an authenticator app is set up, and its code finishes a sign-in", async ()
   expect(await codeOfApp().getAttribute("inputmode")).toBe("numeric");
   await look("totp-setup");
   await codeOfApp().fill("000000");
-  await button("Switch On").click();
+  await button("Switch on").click();
   await page.getByText("Is not right, or was used before").waitFor();
   secret = (
     (await page.getByText(/^[A-Z2-7]{4}( [A-Z2-7]{4}){7}$/).textContent()) ?? ""
@@ -145,7 +145,7 @@ test("an authenticator app is set up, and its code finishes a sign-in", async ()
   const downloading = page.waitForEvent("download");
   await button("Download").click();
   expect((await downloading).suggestedFilename()).toBe("omoi-recovery-codes.txt");
-  await button("I Have Saved Them").click();
+  await button("I have saved them").click();
   await page.getByText("10 of 10 left").waitFor();
   await look("totp-on");
 
@@ -175,18 +175,18 @@ test("a recovery code signs in, once, and then the app is switched off", async (
   await security();
   await page.getByText("9 of 10 left").waitFor();
 
-  await button("New Recovery Codes").click();
+  await button("New recovery codes").click();
   await page.getByRole("list", { name: "Recovery codes" }).waitFor();
-  await button("I Have Saved Them").click();
+  await button("I have saved them").click();
   await page.getByText("10 of 10 left").waitFor();
-  await button("Switch Off").click();
+  await button("Switch off").click();
   await dialog().getByLabel("Password").fill("not the password");
   await look("switch-off");
-  await dialog().getByRole("button", { name: "Switch Off" }).click();
+  await dialog().getByRole("button", { name: "Switch off" }).click();
   await dialog().getByText("Is not your password").waitFor();
   await dialog().getByLabel("Password").fill(ada.password);
-  await dialog().getByRole("button", { name: "Switch Off" }).click();
-  await button("Set Up").waitFor();
+  await dialog().getByRole("button", { name: "Switch off" }).click();
+  await button("Set up").waitFor();
 });
 
 test("at a bare address the pages say why there are no passkeys, and the provider signs in", async () => {

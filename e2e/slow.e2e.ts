@@ -146,19 +146,19 @@ test("what is slow shows that it comes, and what is clicked twice is done once",
     letThrough();
     await page.getByText("Loading…").first().waitFor({ state: "detached" });
 
-    await button("New Project").click();
+    await button("New project").click();
     await field("Name").fill("Twice");
-    await twice("Create Project");
+    await twice("Create project");
     await page.getByRole("heading", { level: 1, name: "Twice" }).waitFor();
 
-    await button("New Agent").click();
+    await button("New agent").click();
     await field("Name").fill("twice-1");
-    await twice("Create Agent");
+    await twice("Create agent");
     await page.getByRole("dialog").waitFor({ state: "hidden" });
 
     await page.goto(`${app.url}/organizations/new`);
     await field("Name").fill("Twice Limited");
-    await twice("Create Organization");
+    await twice("Create organization");
     await page.getByRole("heading", { level: 1, name: "Twice Limited" }).waitFor();
 
     await page.goto(`${app.url}/settings/api-keys/new`);

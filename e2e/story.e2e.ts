@@ -54,7 +54,7 @@ test("the whole story, through the pages alone", async () => {
   expect(await page.getByLabel("Slug").inputValue()).toBe("acme-corp");
   await page.getByLabel("Description").fill("Engineering team at Acme");
   await expectAccessible(page);
-  await button("Create Organization").click();
+  await button("Create organization").click();
   await page.waitForURL(/\/organizations\/(?!new)[^/]+$/);
 
   await page.goto(`${app.url}/organizations`);
@@ -72,7 +72,7 @@ test("the whole story, through the pages alone", async () => {
 
   // A project and two agents, each with its own workspace.
   await go("Projects");
-  await button("New Project").first().click();
+  await button("New project").first().click();
   await dialog().getByLabel("Name", { exact: true }).fill("Auth Service");
   await dialog()
     .getByRole("button", { name: /^Create/ })
@@ -84,9 +84,9 @@ test("the whole story, through the pages alone", async () => {
   const folders: Record<string, string> = {};
   for (const name of ["worker-1", "worker-2"]) {
     await go("Agents");
-    await button("New Agent").first().click();
+    await button("New agent").first().click();
     await dialog().getByLabel("Name", { exact: true }).fill(name);
-    await button("Create Agent").click();
+    await button("Create agent").click();
     await dialog().waitFor({ state: "hidden" });
     const row = page.getByRole("row", { name: new RegExp(name) });
     await row.getByRole("button", { name: /Create workspace/i }).click();
@@ -219,7 +219,7 @@ test("an API key is shown once, works, and is refused after Revoke", async () =>
 });
 
 test("on a phone the pages fit and the menu works", async () => {
-  await page.setViewportSize({ width: 390, height: 844 });
+  await page.setViewportSize({ width: 320, height: 844 });
   for (const path of ["/organizations", "/projects", "/agents", "/settings/api-keys"]) {
     await page.goto(app.url + path);
     await page.getByRole("heading", { level: 1 }).waitFor();

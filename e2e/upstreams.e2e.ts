@@ -65,7 +65,7 @@ async function look(name: string): Promise<void> {
   for (const [width, height] of [
     [1440, 900],
     [1024, 768],
-    [390, 844],
+    [320, 844],
   ] as const) {
     for (const colorScheme of ["light", "dark"] as const) {
       await page.setViewportSize({ width, height });
@@ -101,7 +101,7 @@ test("a private repository is imported with a login, also after a wrong one", as
   await dialog.getByLabel("It is private").check();
   await dialog.getByLabel("Access token").fill("one-that-has-expired");
   await dialog.getByLabel("User name").fill("ada");
-  await dialog.getByRole("button", { name: "Create Project" }).click();
+  await dialog.getByRole("button", { name: "Create project" }).click();
   await page.getByRole("link", { name: "Site", exact: true }).first().click();
   await page.waitForURL(/\/projects\/[^/?]+$/);
   projectId = new URL(page.url()).pathname.split("/").at(-1) as string;
@@ -114,9 +114,9 @@ test("a private repository is imported with a login, also after a wrong one", as
   await button("Replace").click();
   await dialog.getByLabel("Access token").fill(token);
   await dialog.getByLabel("User name").fill("ada");
-  await dialog.getByRole("button", { name: "Save Credential" }).click();
+  await dialog.getByRole("button", { name: "Save credential" }).click();
   await dialog.waitFor({ state: "hidden" });
-  await button("Import Again").click();
+  await button("Import again").click();
   await card().getByText("The same on both sides").waitFor();
   await card().getByText("…9Zq1").waitFor();
   expect(await page.content()).not.toContain(token);

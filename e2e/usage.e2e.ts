@@ -135,7 +135,7 @@ test("the Resources tab shows a month's hours by day, project and agent", async 
   await projects.getByRole("row", { name: `Total 3 70 ${total.toFixed(4)}` }).waitFor();
   expect((await download("Download CSV of October 2025 by day")).lines).toHaveLength(32);
 
-  await page.setViewportSize({ width: 390, height: 844 });
+  await page.setViewportSize({ width: 320, height: 844 });
   await expectFits(page);
   await chart.scrollIntoViewIfNeeded();
   await screenshot(page, "phone-usage-resources");
@@ -152,7 +152,7 @@ test("the Billing tab leads to a statement, which is read, saved and printed", a
   await list.getByRole("row", { name: /Open, so far/ }).waitFor();
   await expectAccessibleInBothSchemes(page);
   await screenshot(page, "billing");
-  await page.setViewportSize({ width: 390, height: 844 });
+  await page.setViewportSize({ width: 320, height: 844 });
   await expectFits(page);
   await list.scrollIntoViewIfNeeded();
   await screenshot(page, "phone-billing");
@@ -186,7 +186,7 @@ test("the Billing tab leads to a statement, which is read, saved and printed", a
   const pdf = (await page.pdf({ preferCSSPageSize: true })).toString("latin1");
   expect(/\/Count (\d+)/.exec(pdf)?.[1]).toBe("2");
   await page.emulateMedia({ colorScheme: "light", media: "screen" });
-  await page.setViewportSize({ width: 390, height: 844 });
+  await page.setViewportSize({ width: 320, height: 844 });
   await expectFits(page);
   await screenshot(page, "phone-statement");
   await page.setViewportSize({ width: 1440, height: 900 });

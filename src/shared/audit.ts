@@ -40,7 +40,7 @@ export const auditActions = {
   "project.pushed": "pushed to a project",
   "agent.created": "created an agent",
   "agent.updated": "changed an agent",
-  "agent.deleted": "deleted an agent",
+  "agent.deleted": "terminated an agent",
   "run.started": "had an agent run a command",
   "run.stopped": "stopped a run",
   "workspace.created": "created a workspace",

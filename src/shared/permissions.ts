@@ -22,7 +22,7 @@ export const permissions = {
   "project:git:write": "Push with git",
   "agent:read": "See agents and their runs",
   "agent:write": "Create and change agents",
-  "agent:delete": "Delete agents",
+  "agent:delete": "Terminate agents",
   "agent:run": "Start and stop runs",
   "agent:workspace:read": "See workspaces, commits and merges",
   "agent:workspace:write": "Create workspaces and commit in them",

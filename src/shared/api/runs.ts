@@ -221,7 +221,7 @@ export const runs = {
     method: "POST",
     path: "/api/v1/runs/{run_id}/stop",
     access: "agent:run",
-    summary: "End a run; answered when a managed one has ended, or after its grace",
+    summary: "Stop a run; answered when a managed one has ended, or after its grace",
     status: 200,
     params: runParams,
     body: z

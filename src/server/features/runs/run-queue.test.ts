@@ -158,7 +158,7 @@ describe("limits and the queue", () => {
       status: "stopped",
       started_at: null,
       queue_position: null,
-      detail: "Cancelled by Ada while it waited.",
+      detail: "Stopped by Ada while it waited.",
     });
     expect(await positions([third])).toEqual([1]);
     await owner.api.runs.stop({ params: { run_id: running.id } });

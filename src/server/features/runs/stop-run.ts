@@ -27,7 +27,7 @@ export async function stopRun(
     const { agent, userId } = context.actor;
     const who = agent?.name ?? (await repository.nameOfPerson(tx, userId));
     await repository.endLeasedRuns(tx, { id: runId }, status, `Ended by ${who}.`);
-    await managed.endQueued(tx, { id: runId }, "stopped", `Cancelled by ${who} while it waited.`);
+    await managed.endQueued(tx, { id: runId }, "stopped", `Stopped by ${who} while it waited.`);
     await managed.askToStop(tx, { id: runId }, status, `Stopped by ${who}.`);
     if (run.kind !== "managed") return false;
     if (!run.stop_requested) {

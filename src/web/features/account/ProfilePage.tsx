@@ -67,7 +67,7 @@ function NameSection({ user }: { user: User }): ReactElement {
         />
         <div>
           <Button type="submit" variant="primary" pending={form.pending}>
-            Save Profile
+            Save profile
           </Button>
         </div>
       </Form>

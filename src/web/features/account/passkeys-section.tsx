@@ -28,7 +28,7 @@ export function PasskeysSection(): ReactElement {
       title="Passkeys"
       actions={
         <Button size="sm" icon="plus" disabledReason={problem} onClick={() => setAdding(true)}>
-          Add Passkey
+          Add passkey
         </Button>
       }
     >

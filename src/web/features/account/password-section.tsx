@@ -65,7 +65,7 @@ function ChangePassword(): ReactElement {
         <p className="text-[13px] text-muted">You will be signed out everywhere but here.</p>
         <div>
           <Button type="submit" variant="primary" pending={form.pending}>
-            Change Password
+            Change password
           </Button>
         </div>
       </Form>

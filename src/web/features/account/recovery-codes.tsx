@@ -42,12 +42,12 @@ export function RecoveryCodes({
         ))}
       </ul>
       <div className="flex flex-wrap gap-2">
-        <CopyButton label="Copy Codes" text={codes.join("\n")} done="Recovery codes copied" />
+        <CopyButton label="Copy codes" text={codes.join("\n")} done="Recovery codes copied" />
         <Button icon="download" onClick={() => download(codes)}>
           Download
         </Button>
         <Button variant="primary" onClick={onDone}>
-          I Have Saved Them
+          I have saved them
         </Button>
       </div>
     </div>

@@ -74,7 +74,7 @@ function SwitchOffForm({
         )}
         <Button onClick={onClose}>Cancel</Button>
         <Button type="submit" variant="danger" pending={form.pending}>
-          Switch Off
+          Switch off
         </Button>
       </DialogActions>
     </Form>

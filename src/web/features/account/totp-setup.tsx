@@ -57,7 +57,7 @@ export function TotpSetup({
         />
         <div className="flex flex-wrap gap-2">
           <Button type="submit" variant="primary" pending={form.pending}>
-            Switch On
+            Switch on
           </Button>
           <Button onClick={onCancel}>Cancel</Button>
         </div>

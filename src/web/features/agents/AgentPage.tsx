@@ -58,7 +58,7 @@ export function AgentPage(): ReactElement {
   const reason =
     forbidden ??
     (data.status === "terminated"
-      ? "The agent is deleted: it works no more."
+      ? "The agent is terminated: it works no more."
       : data.workspace_branch === null
         ? "Create a workspace first: commands run there."
         : data.workspace_type === "remote"
@@ -87,7 +87,7 @@ export function AgentPage(): ReactElement {
           {current && <StopRunButton key={current.id} run={current} disabledReason={forbidden} />}
           {queued && <StopRunButton key={queued.id} run={queued} disabledReason={forbidden} />}
           <Button variant="primary" disabledReason={reason} onClick={dialog.open}>
-            Run a Command
+            Run a command
           </Button>
         </>
       }

@@ -79,7 +79,7 @@ function Agents({ orgId, orgName }: { orgId: string; orgName: string }): ReactEl
             }
             onClick={dialog.open}
           >
-            New Agent
+            New agent
           </Button>
         </>
       }
@@ -99,7 +99,7 @@ function Agents({ orgId, orgName }: { orgId: string; orgName: string }): ReactEl
               <p>
                 {hasNoProject
                   ? "Create a project under Projects, then the agents that work on it."
-                  : "Create one with New Agent, then give it a workspace."}
+                  : "Create one with New agent, then give it a workspace."}
               </p>
             </div>
           }

@@ -31,7 +31,7 @@ export function NewAgentDialog({
     <Dialog
       isOpen={isOpen}
       onClose={onClose}
-      title="New Agent"
+      title="New agent"
       description="An agent works on one project, in a workspace of its own."
     >
       <NewAgentForm onClose={onClose} orgId={orgId} projectId={projectId} />
@@ -65,7 +65,7 @@ function NewAgentForm({
   const parents = useQuery({ ...projectAgentsQuery(project), enabled: project !== "" });
 
   return (
-    <Form label="New Agent" {...form.props}>
+    <Form label="New agent" {...form.props}>
       <SelectField
         label="Project"
         {...form.field("project_id")}
@@ -103,7 +103,7 @@ function NewAgentForm({
       <DialogActions>
         <Button onClick={onClose}>Cancel</Button>
         <Button type="submit" variant="primary" pending={form.pending}>
-          Create Agent
+          Create agent
         </Button>
       </DialogActions>
     </Form>

@@ -37,7 +37,7 @@ export function KeyDetails({ keyId }: { keyId: string }): ReactElement {
   ];
   if (key.isPending || key.isError) {
     return (
-      <Page title="API Key" width="narrow" crumbs={crumbs}>
+      <Page title="API key" width="narrow" crumbs={crumbs}>
         {key.isPending ? (
           <Skeleton />
         ) : (
@@ -92,22 +92,22 @@ function KeyFields({ apiKey: key }: { apiKey: ApiKey }): ReactElement {
     ),
     Created: <Time value={key.created_at} />,
     "Last Used": time(key.last_used_at),
-    "Last Used From": key.last_used_ip ?? "Nowhere yet",
+    "Last used from": key.last_used_ip ?? "Nowhere yet",
     Expires: time(key.expires_at),
     ...(key.revoked_at === null ? {} : { Revoked: <Time value={key.revoked_at} /> }),
     ...(key.replaced_by === null
       ? {}
       : {
-          "Replaced By": (
+          "Replaced by": (
             <Link {...paths.apiKey(key.replaced_by)} className="text-accent-ink hover:underline">
               {key.replaced_by}
             </Link>
           ),
         }),
-    "Allowed Addresses": key.allowed_ips === null ? "All" : key.allowed_ips.join(", "),
-    "Requests a Minute": key.rate_limit_per_minute?.toLocaleString() ?? "Not limited",
-    ...(key.shut_out_of.length === 0 ? {} : { "Shut Out Of": key.shut_out_of.join(", ") }),
-    "Acts As": key.agent_id === null ? "You" : <AgentLink agentId={key.agent_id} />,
+    "Allowed addresses": key.allowed_ips === null ? "All" : key.allowed_ips.join(", "),
+    "Requests a minute": key.rate_limit_per_minute?.toLocaleString() ?? "Not limited",
+    ...(key.shut_out_of.length === 0 ? {} : { "Shut out of": key.shut_out_of.join(", ") }),
+    "Acts as": key.agent_id === null ? "You" : <AgentLink agentId={key.agent_id} />,
   };
   return <Details rows={rows} />;
 }

@@ -100,7 +100,7 @@ function NarrowOffer({ apiKey, scopes }: { apiKey: ApiKey; scopes: string[] }): 
       title="A smaller scope is enough"
       footer={
         <Button variant="primary" pending={narrow.pending} onClick={() => narrow.submit(scopes)}>
-          Narrow Scope
+          Narrow scope
         </Button>
       }
     >

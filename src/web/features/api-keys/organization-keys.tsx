@@ -19,7 +19,7 @@ import { apiKeysKey, organizationKeysQuery } from "./queries.js";
 
 const sortings: readonly Sorting<OrganizationKey>[] = [
   { key: "name", label: "Key", by: ({ name }) => name },
-  { key: "used", label: "Last used", by: ({ last_used_at }) => last_used_at },
+  { key: "used", label: "Last Used", by: ({ last_used_at }) => last_used_at },
   { key: "status", label: "Status", by: ({ status }) => status },
 ];
 const textOf = ({ name, key_hint, scopes, owner, agent_name }: OrganizationKey): string =>
@@ -61,7 +61,7 @@ export function OrganizationKeys({ orgId, refusal }: OrganizationKeysProps): Rea
               { name: "Key", sortKey: "name", renderCell: (key) => <KeyName apiKey={key} /> },
               { name: "Scope", renderCell: ({ scopes }) => <Scopes scopes={scopes} /> },
               {
-                name: "Last used",
+                name: "Last Used",
                 sortKey: "used",
                 renderCell: ({ last_used_at }) =>
                   last_used_at === null ? "Never" : <Time value={last_used_at} />,
@@ -108,7 +108,7 @@ interface TakeAwayProps {
 /** Revokes a key of this organization alone; shuts any other out. */
 function TakeAway({ orgId, apiKey, reason }: TakeAwayProps): ReactElement {
   const [isAsking, setAsking] = useState(false);
-  const action = apiKey.is_only_here ? "Revoke" : "Shut Out";
+  const action = apiKey.is_only_here ? "Revoke" : "Shut out";
   const take = useAction({
     run: () => client.apiKeys.shutOut({ params: { org_id: orgId, key_id: apiKey.id } }),
     refresh: [apiKeysKey],

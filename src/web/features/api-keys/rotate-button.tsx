@@ -73,7 +73,7 @@ export function RotateButton({ apiKey }: { apiKey: ApiKey }): ReactElement {
               pending={rotate.pending}
               onClick={() => rotate.submit(Number(grace))}
             >
-              Rotate Key
+              Rotate key
             </Button>
           </DialogActions>
         </div>

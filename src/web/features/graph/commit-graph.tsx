@@ -33,7 +33,7 @@ export function CommitGraph({ project, refusal }: CommitGraphProps): ReactElemen
   if (!isReady) return null;
   const older = Math.min(limit * 3, most);
   return (
-    <Card title="Commit Graph" actions={<Legend />}>
+    <Card title="Commit graph" actions={<Legend />}>
       {graph.isPending ? (
         <Skeleton />
       ) : graph.isError && graph.data === undefined ? (

@@ -175,7 +175,7 @@ function Over({ offer, inviter, signedInAs }: OverProps): ReactElement {
       );
     default:
       return (
-        <Frame title="This invitation was withdrawn" lead="It can no longer be accepted.">
+        <Frame title="This invitation was revoked" lead="It can no longer be accepted.">
           <p>
             Ask {inviter} if you should still join {organization}; a new invitation comes with a new
             link.

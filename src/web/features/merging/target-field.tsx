@@ -26,7 +26,7 @@ export function TargetField({ projectId, value, onChange, error }: TargetFieldPr
       }}
     >
       <TextField
-        label="Target branch"
+        label="Target Branch"
         list={list}
         value={typed}
         onChange={(next) => {

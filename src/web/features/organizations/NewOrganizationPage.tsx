@@ -116,7 +116,7 @@ export function NewOrganizationPage(): ReactElement {
               Cancel
             </Link>
             <Button type="submit" variant="primary" pending={form.pending}>
-              Create Organization
+              Create organization
             </Button>
           </div>
         </Form>

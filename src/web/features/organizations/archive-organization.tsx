@@ -15,7 +15,7 @@ export function ArchiveOrganization({ organization, refusal }: ArchiveProps): Re
   const archive = useArchive({ organization, onDone: () => setOpen(false) });
   return (
     <TypedConfirmation
-      label="Archive Organization"
+      label="Archive organization"
       reason={organization.is_active ? refusal("org:archive") : archivedReason}
       title={`Archive ${visible(organization.name)}?`}
       consequences={[

@@ -47,7 +47,7 @@ export function BillingTab({ organization, refusal }: BillingTabProps): ReactEle
           </div>
         </Form>
       </Card>
-      <Card title="Current usage">
+      <Card title="Current Usage">
         {usage.isPending ? (
           <Skeleton rows={1} />
         ) : usage.isError ? (

@@ -42,7 +42,7 @@ export function InvitationLink({
       )}
       <DialogActions>
         {invite_url !== null && (
-          <CopyButton label="Copy Link" text={invite_url} done="Link copied" />
+          <CopyButton label="Copy link" text={invite_url} done="Link copied" />
         )}
         <Button variant="primary" onClick={onClose}>
           Done

@@ -90,7 +90,7 @@ function InviteForm({ orgId, roles, refusal, onSent, onClose }: InviteFormProps)
       <DialogActions>
         <Button onClick={onClose}>Cancel</Button>
         <Button type="submit" variant="primary" pending={form.pending}>
-          Send Invitation
+          Send invitation
         </Button>
       </DialogActions>
     </Form>

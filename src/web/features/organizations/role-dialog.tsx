@@ -38,7 +38,7 @@ export function RoleDialog({ isOpen, ...rest }: RoleDialogProps): ReactElement {
       isOpen={isOpen}
       onClose={onClose}
       width="wide"
-      title={role === null ? "New Role" : `Edit role ${visible(role.name)}`}
+      title={role === null ? "New role" : `Edit role ${visible(role.name)}`}
       description="What it inherits and what is chosen here add up."
     >
       <RoleForm {...rest} />
@@ -130,7 +130,7 @@ function RoleForm({
 
   return (
     <Form
-      label={role === null ? "New Role" : "Edit role"}
+      label={role === null ? "New role" : "Edit role"}
       {...form.props}
       isShownAtField={form.props.isShownAtField || form.error?.code === "privilege_escalation"}
     >
@@ -182,7 +182,7 @@ function RoleForm({
       <DialogActions>
         <Button onClick={onClose}>Cancel</Button>
         <Button type="submit" variant="primary" pending={form.pending}>
-          {role === null ? "Create Role" : "Save Role"}
+          {role === null ? "Create role" : "Save role"}
         </Button>
       </DialogActions>
     </Form>

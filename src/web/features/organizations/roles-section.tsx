@@ -49,7 +49,7 @@ export function RolesSection({ orgId, roles, refusal }: RolesSectionProps): Reac
       title="Roles"
       actions={
         <Button size="sm" icon="plus" disabledReason={reason} onClick={() => setCreating(true)}>
-          New Role
+          New role
         </Button>
       }
     >

@@ -63,7 +63,7 @@ function ProjectList({ orgId, orgName }: { orgId: string; orgName: string }): Re
 
   const newProject = (
     <Button variant="primary" icon="plus" disabledReason={writeReason} onClick={dialog.open}>
-      New Project
+      New project
     </Button>
   );
   return (

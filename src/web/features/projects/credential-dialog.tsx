@@ -27,7 +27,7 @@ export function CredentialDialog({
     <Dialog
       isOpen={isOpen}
       onClose={onClose}
-      title={isReplacing ? "Replace Credential" : "Set Credential"}
+      title={isReplacing ? "Replace credential" : "Set credential"}
       description="What the upstream is shown to let this server in."
     >
       <CredentialForm projectId={projectId} url={url} onClose={onClose} />
@@ -65,7 +65,7 @@ function CredentialForm({
       <DialogActions>
         <Button onClick={onClose}>Cancel</Button>
         <Button type="submit" variant="primary" pending={form.pending}>
-          Save Credential
+          Save credential
         </Button>
       </DialogActions>
     </Form>

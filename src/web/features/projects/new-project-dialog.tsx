@@ -34,7 +34,7 @@ export function NewProjectDialog({ isOpen, onClose, orgId }: NewProjectDialogPro
     <Dialog
       isOpen={isOpen}
       onClose={onClose}
-      title="New Project"
+      title="New project"
       description="A git repository that agents work on."
     >
       <NewProjectForm
@@ -123,7 +123,7 @@ export function NewProjectForm({ orgId, onCancel, onCreated }: NewProjectFormPro
   const setSlug = (slug: string): void => form.set({ slug });
 
   return (
-    <Form label="New Project" {...form.props}>
+    <Form label="New project" {...form.props}>
       <TextField label="Name" {...form.field("name")} />
       <TextField
         label="Slug"
@@ -184,7 +184,7 @@ export function NewProjectForm({ orgId, onCancel, onCreated }: NewProjectFormPro
       <DialogActions>
         {onCancel && <Button onClick={onCancel}>Cancel</Button>}
         <Button type="submit" variant="primary" pending={form.pending}>
-          Create Project
+          Create project
         </Button>
       </DialogActions>
     </Form>

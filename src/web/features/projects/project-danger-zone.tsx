@@ -33,10 +33,10 @@ export function ProjectDangerZone({ project, refusal }: ProjectDangerZoneProps):
     <Card title="Danger zone" tone="bad">
       <DangerSection
         title="Delete project"
-        description="Removes the repository with every commit. It cannot be brought back."
+        description="Removes the repository with every commit. It cannot be restored."
       >
         <TypedConfirmation
-          label="Delete Project"
+          label="Delete project"
           title={`Delete ${visible(project.name)}?`}
           reason={refusal("project:delete")}
           consequences={[

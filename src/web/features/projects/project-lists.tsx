@@ -71,7 +71,7 @@ export function ProjectWorkspaces({ projectId }: { projectId: string }): ReactEl
               renderCell: ({ status }) => <WorkspaceStatus status={status} />,
             },
             {
-              name: "Base branch",
+              name: "Base Branch",
               renderCell: ({ base_branch }) => <PlainText value={base_branch} className={mono} />,
             },
             {

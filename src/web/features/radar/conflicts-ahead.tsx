@@ -23,7 +23,7 @@ export function ConflictsAhead({ workspace }: { workspace: Workspace }): ReactEl
   if (!isActive) return null;
   if (radar.isPending || radar.isError) {
     return (
-      <Card title="Conflicts Ahead">
+      <Card title="Conflicts ahead">
         {radar.isPending ? (
           <p className="text-muted">Looking…</p>
         ) : (
@@ -34,7 +34,7 @@ export function ConflictsAhead({ workspace }: { workspace: Workspace }): ReactEl
   }
   const { pairs, workspaces } = radar.data;
   return (
-    <Card title="Conflicts Ahead" actions={<RadarState radar={radar.data} />}>
+    <Card title="Conflicts ahead" actions={<RadarState radar={radar.data} />}>
       {pairs.length === 0 ? (
         <p className="text-muted">
           None with <PlainText value={workspace.base_branch} className="font-mono text-[13px]" />
@@ -74,7 +74,7 @@ function PairItem({ pair, agentId }: { pair: RadarPair; agentId: string }): Reac
         </p>
         {isBase && (
           <Link {...paths.newMerge(agentId)} className={buttonClass("secondary", "sm")}>
-            Preview Merge
+            Preview merge
           </Link>
         )}
       </div>

@@ -20,7 +20,7 @@ export function ProjectRadar({ projectId }: { projectId: string }): ReactElement
   const [limit, setLimit] = useState(page);
   if (radar.isPending || radar.isError) {
     return (
-      <Card title="Conflicts Ahead">
+      <Card title="Conflicts ahead">
         {radar.isPending ? (
           <Skeleton rows={1} />
         ) : (
@@ -33,7 +33,7 @@ export function ProjectRadar({ projectId }: { projectId: string }): ReactElement
   if (workspaces === 0) return null;
   const left = pairs.length - limit;
   return (
-    <Card title="Conflicts Ahead" actions={<RadarState radar={radar.data} />}>
+    <Card title="Conflicts ahead" actions={<RadarState radar={radar.data} />}>
       {pairs.length === 0 ? (
         <p className="text-muted">
           None between {countOf(workspaces, "active workspace")} and their base branches.

@@ -57,7 +57,7 @@ export function RunCommandDialog(props: RunCommandDialogProps): ReactElement {
     <Dialog
       isOpen={props.isOpen}
       onClose={props.onClose}
-      title="Run a Command"
+      title="Run a command"
       description={places[props.isolation?.mode ?? "unavailable"]}
       width="wide"
     >
@@ -103,7 +103,7 @@ function RunCommandForm({
   const parsed = wordsOf(values.line);
   const lineError = "error" in parsed ? parsed.error : form.errorOf("command");
   return (
-    <Form label="Run a Command" {...form.props}>
+    <Form label="Run a command" {...form.props}>
       {isolation && <SandboxNotice isolation={isolation} />}
       <Segments
         legend="What to run"

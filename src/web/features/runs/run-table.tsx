@@ -31,7 +31,7 @@ export function RunTable({ agentId, search, onSearch }: RunTableProps): ReactEle
   }
   if (rows.length === 0) {
     return search.run === undefined ? (
-      <p className="text-muted">No runs yet. Start one with Run a Command.</p>
+      <p className="text-muted">No runs yet. Start one with Run a command.</p>
     ) : (
       <div className="flex flex-col items-center gap-3 py-6 text-center">
         <p className="text-muted">No run of this agent is in this list.</p>

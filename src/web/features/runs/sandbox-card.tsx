@@ -27,7 +27,7 @@ interface SandboxCardProps {
 export function SandboxCard({ workspaceType }: SandboxCardProps): ReactElement {
   const sandbox = useQuery(sandboxQuery);
   return (
-    <Card title="Sandbox and Limits">
+    <Card title="Sandbox and limits">
       {sandbox.isPending ? (
         <Skeleton rows={1} />
       ) : sandbox.isError ? (
@@ -64,7 +64,7 @@ function State({
         columns={2}
         rows={{
           Sandbox: modes[isolation.mode],
-          "System Calls": isolation.seccomp ? "Filtered" : "Not filtered",
+          "System calls": isolation.seccomp ? "Filtered" : "Not filtered",
           Network: isolation.network ? "None, unless a run asks for it" : "The machine's own",
           Memory: held(bytesText(limits.memory_bytes), enforcement.memory),
           Processes: held(String(limits.processes), enforcement.processes),
@@ -74,7 +74,7 @@ function State({
             enforcement.disk,
           ),
           Output: held(bytesText(limits.output_bytes), enforcement.output),
-          "Time Limit": durationText(timeoutSeconds),
+          "Time limit": durationText(timeoutSeconds),
         }}
       />
     </div>

@@ -25,20 +25,19 @@ export function StopRunButton({ run, disabledReason }: StopRunButtonProps): Reac
     stop.reset();
     setAsking(false);
   };
-  const action = isQueued ? "Cancel Run" : "Stop Run";
   return (
     <>
       <Button
         disabledReason={disabledReason ?? (run.stop_requested ? "It is being stopped" : undefined)}
         onClick={() => setAsking(true)}
       >
-        {action}
+        Stop run
       </Button>
       <ConfirmDialog
         isOpen={isAsking}
         onClose={close}
-        title={isQueued ? "Cancel this run?" : "Stop this run?"}
-        action={action}
+        title="Stop this run?"
+        action="Stop run"
         pending={stop.pending}
         error={stop.error}
         onConfirm={() => stop.submit(undefined)}

@@ -46,10 +46,10 @@ export function CommandPalette({ onClose }: { onClose: () => void }): ReactEleme
 
   const actions: PaletteItem[] = [
     ...(may("project:write")
-      ? [action("New Project", "import repository git", goTo(paths.newProject()))]
+      ? [action("New project", "import repository git", goTo(paths.newProject()))]
       : []),
     ...(may("agent:write") && projects.data?.length
-      ? [action("New Agent", "create worker", goTo(paths.newAgent()))]
+      ? [action("New agent", "create worker", goTo(paths.newAgent()))]
       : []),
     action("Generate New API Key", "create token secret", goTo(paths.newApiKey())),
     ...(may("org:members:write")
@@ -125,7 +125,7 @@ export function CommandPalette({ onClose }: { onClose: () => void }): ReactEleme
     })),
     ...(keys.data ?? []).map((item) => ({
       id: `key-${item.id}`,
-      group: "API keys",
+      group: "API Keys",
       icon: "key" as const,
       label: item.name,
       hint: item.key_hint,
@@ -135,7 +135,7 @@ export function CommandPalette({ onClose }: { onClose: () => void }): ReactEleme
       .filter(({ id }) => id !== orgId)
       .map((item) => ({
         id: `switch-${item.id}`,
-        group: "Switch organization",
+        group: "Switch Organization",
         icon: "switch" as const,
         label: `Switch to ${item.name}`,
         hint: item.slug,

@@ -34,7 +34,7 @@ function Choices(): ReactElement {
   const { organization, organizations, choose } = useChoice();
   return (
     <>
-      <MenuHeading>Switch organization</MenuHeading>
+      <MenuHeading>Switch Organization</MenuHeading>
       <MenuChoices
         value={organization?.id}
         onChange={choose}

@@ -22,7 +22,7 @@ export function QueryError({
         title={`${what} was not found`}
         action={
           <Link {...paths.organizations()} className={buttonClass()}>
-            Back to Organizations
+            Back to organizations
           </Link>
         }
       >

@@ -81,7 +81,7 @@ export function AgentStep({ orgId, project, agent, onDone }: AgentStepProps): Re
       />
       <div>
         <Button type="submit" variant="primary" pending={form.pending}>
-          Create Agent and Workspace
+          Create agent and workspace
         </Button>
       </div>
     </Form>

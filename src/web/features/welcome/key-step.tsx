@@ -41,7 +41,7 @@ export function KeyStep({ organization, onKeep }: KeyStepProps): ReactElement {
         <Alert tone="warn" live>
           Copy this key now. You won't be able to see it again!
         </Alert>
-        <CopyLine text={secret} label="Copy key" />
+        <CopyLine text={secret} label="Copy Key" />
         <p className="text-[13px] font-medium">Try it</p>
         <CopyLine text={example} label="Copy usage example" />
         <div>

@@ -44,7 +44,7 @@ export function OrganizationStep({ onDone }: { onDone: () => void }): ReactEleme
       />
       <div>
         <Button type="submit" variant="primary" pending={form.pending}>
-          Create Organization
+          Create organization
         </Button>
       </div>
     </Form>

@@ -93,7 +93,7 @@ function WorkspaceOf({ agent, onCreate }: { agent: Agent; onCreate: () => void }
     if (code === "workspace_missing" || code === "workspace_expired") {
       const reason =
         refusal("agent:workspace:write") ??
-        (agent.status === "terminated" ? "The agent is deleted: it works no more." : undefined);
+        (agent.status === "terminated" ? "The agent is terminated: it works no more." : undefined);
       return (
         <>
           <EmptyState

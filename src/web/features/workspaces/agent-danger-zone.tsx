@@ -36,10 +36,10 @@ export function AgentDangerZone({ agent, workspace, refusal }: AgentDangerZonePr
           </DangerSection>
         )}
         <DangerSection
-          title="Delete agent"
+          title="Terminate agent"
           description="Ends the agent. Its commits, runs and usage stay."
         >
-          <DeleteAgent agent={agent} refusal={refusal} />
+          <TerminateAgent agent={agent} refusal={refusal} />
         </DangerSection>
       </div>
     </Card>
@@ -66,7 +66,7 @@ function ArchiveWorkspace({
   const days = workspace.settings.retention_days;
   return (
     <TypedConfirmation
-      label="Archive Workspace"
+      label="Archive workspace"
       title={`Archive the workspace of ${agent.name}?`}
       reason={refusal("agent:workspace:write") ?? archiveReason(agent, workspace)}
       consequences={[
@@ -92,20 +92,20 @@ function archiveReason(agent: Agent, workspace: Workspace): string | undefined {
   return agent.status === "running" ? "The agent is running; stop its run first." : undefined;
 }
 
-function DeleteAgent({ agent, refusal }: { agent: Agent; refusal: Refusal }): ReactElement {
+function TerminateAgent({ agent, refusal }: { agent: Agent; refusal: Refusal }): ReactElement {
   const [isOpen, setOpen] = useState(false);
   const navigate = useNavigate();
-  const remove = useAction({
+  const terminate = useAction({
     run: (_: undefined, headers) =>
       client.agents.delete({ params: { agent_id: agent.id } }, { headers }),
     refresh: [agentsKey, workspacesKey, projectsKey, organizationsKey],
-    say: () => `${agent.name} is deleted`,
+    say: () => `${agent.name} is terminated`,
     onDone: () => void navigate(paths.project(agent.project_id)),
   });
   return (
     <TypedConfirmation
-      label="Delete Agent"
-      title={`Delete ${agent.name}?`}
+      label="Terminate agent"
+      title={`Terminate ${agent.name}?`}
       reason={
         refusal("agent:delete") ??
         (agent.status === "terminated" ? "The agent is terminated already." : undefined)
@@ -114,16 +114,16 @@ function DeleteAgent({ agent, refusal }: { agent: Agent; refusal: Refusal }): Re
         "Its run is stopped, and its API keys stop working.",
         "Its workspace is archived: commits are kept, the folder is removed. What .gitignore leaves out is not kept.",
         "It leaves the organization's members. Its runs still count in the usage.",
-        "The agent cannot be brought back; its name is free for another one.",
+        "The agent cannot be restored; its name is free for another one.",
       ]}
       word={agent.name}
       wordName="agent's name"
-      verb="Delete"
-      pending={remove.pending}
-      error={remove.error}
+      verb="Terminate"
+      pending={terminate.pending}
+      error={terminate.error}
       isOpen={isOpen}
       onOpenChange={setOpen}
-      onConfirm={() => remove.submit(undefined)}
+      onConfirm={() => terminate.submit(undefined)}
     />
   );
 }

@@ -29,8 +29,6 @@ export function ArchivedNotice({
     refresh: [agentsKey, workspacesKey, projectsKey],
     say: () => `The workspace of ${agent.name} is restored`,
     toastErrors: true,
-    // The button goes with the notice.
-    onDone: () => document.querySelector("main")?.focus({ preventScroll: true }),
   });
   const [openedAt] = useState(() => Date.now());
   const { archived_at: since, retention_ends_at: ends } = workspace;
@@ -38,7 +36,7 @@ export function ArchivedNotice({
   const isOver = Date.parse(ends) <= openedAt;
   const reason =
     refusal("agent:workspace:write") ??
-    (agent.status === "terminated" ? "The agent is deleted: it works no more." : undefined);
+    (agent.status === "terminated" ? "The agent is terminated: it works no more." : undefined);
   return (
     <Alert tone="warn">
       <div className="flex flex-wrap items-center justify-between gap-x-6 gap-y-2">

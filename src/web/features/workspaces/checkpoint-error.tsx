@@ -13,7 +13,7 @@ export function CheckpointError({
   if (error === null) return null;
   return (
     <Alert tone="warn">
-      <strong className="font-semibold">Auto Checkpoint failed</strong>, <Time value={error.at} />:{" "}
+      <strong className="font-semibold">Auto checkpoint failed</strong>, <Time value={error.at} />:{" "}
       <PlainText value={error.detail} /> What is unsaved is still in the folder.
     </Alert>
   );

@@ -84,7 +84,7 @@ export function SettingsTab({ workspace, refusal }: SettingsTabProps): ReactElem
           hint="Where the workspace merges to, and what it is compared with."
         />
         <SelectField
-          label="Merge Strategy"
+          label="Merge strategy"
           {...strategy}
           options={strategyOptions}
           onChange={(value) => strategy.onChange(value as MergeStrategy)}
@@ -92,7 +92,7 @@ export function SettingsTab({ workspace, refusal }: SettingsTabProps): ReactElem
           hint="Who wins a file that both sides changed, where a merge names no other strategy."
         />
         <Checkbox
-          label="Auto Checkpoint"
+          label="Auto checkpoint"
           checked={isAutoCheckpoint}
           onChange={(value) => form.set({ "settings.auto_checkpoint": value })}
           theirs={form.field("settings.auto_checkpoint").theirs}
@@ -100,7 +100,7 @@ export function SettingsTab({ workspace, refusal }: SettingsTabProps): ReactElem
           hint="Commits unsaved work before a merge, at the end of a run, and at the interval below. When off, a merge with unsaved work is refused."
         />
         <TextField
-          label="Checkpoint Interval (Minutes)"
+          label="Checkpoint interval (minutes)"
           inputMode="numeric"
           optional
           {...form.field("settings.checkpoint_interval_minutes")}
@@ -108,16 +108,16 @@ export function SettingsTab({ workspace, refusal }: SettingsTabProps): ReactElem
             reason ??
             (isAutoCheckpoint
               ? undefined
-              : "Auto Checkpoint is off: switch it on to have an interval.")
+              : "Auto checkpoint is off: switch it on to have an interval.")
           }
           hint="How often unsaved work is committed by itself, 1 to 1440. Empty: never."
         />
         <TextField
-          label="Retention Days"
+          label="Retention days"
           inputMode="numeric"
           {...form.field("settings.retention_days")}
           disabledReason={reason}
-          hint="How long an archived workspace can be brought back."
+          hint="How long an archived workspace can be restored."
         />
         <div>
           <Button type="submit" variant="primary" pending={form.pending} disabledReason={reason}>

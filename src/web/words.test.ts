@@ -1,0 +1,87 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+
+/** Labels that were fixed before there were pages, spelt as they were. All others are sentence case. */
+const fixed = [
+  "API Key Created",
+  "API Key Management",
+  "API Keys",
+  "Base Branch",
+  "Conflicts Resolved",
+  "Copy Key",
+  "Current Usage",
+  "Download Key",
+  "Files Changed",
+  "Full Access",
+  "Generate Key",
+  "Generate New API Key",
+  "Git Branch",
+  "Invite Member",
+  "Last Used",
+  "Max Concurrent Agents",
+  "Max Runtime Hours",
+  "Merge Conflicts",
+  "New Organization",
+  "Organization Scope",
+  "Parent Agent",
+  "Parent Commit",
+  "Resource Usage",
+  "Save Changes",
+  "Source Branch",
+  "Switch Organization",
+  "Target Branch",
+  "Total Commits",
+  "Total Conflicts Resolved",
+  "Update Limits",
+  "Usage Example",
+  "View Details",
+  "View Diff",
+  "Working Directory",
+  "Workspace Details",
+  "Workspace Type",
+].toSorted((left, right) => right.length - left.length);
+
+/** What has its capital everywhere, and examples. */
+const names =
+  /\b(Acme Corp|Bearer|Docker|Firefox|Integration|Internet|Linux|Meta|Omoi|Sort by Name|Windows)\b/g;
+
+/** The short texts of a source: labels, buttons, headings, options. */
+function labelsOf(source: string): string[] {
+  const quoted = [...source.matchAll(/"([A-Z][^"\n]*)"|`([A-Z][^`\n]*)`/g)];
+  const between = [...source.matchAll(/>([A-Z][^<>{}\n]*)</g)];
+  const lines = [...source.matchAll(/^\s+([A-Z][A-Za-z()&' ]*…?)$/gm)];
+  return (
+    [...quoted, ...between, ...lines]
+      .map(([, one, other]) => (one ?? other ?? "").replaceAll(/\$\{[^}]*\}/g, "x"))
+      // A piece of a sentence ends in a space.
+      .filter((text) => !/[.,;?!]| $/.test(text) && text.split(" ").length <= 6)
+  );
+}
+
+function isRight(label: string): boolean {
+  const isFixed = fixed.includes(label);
+  const isLike = fixed.some((one) => one.toLowerCase() === label.toLowerCase());
+  if (isLike) return isFixed;
+  let rest = label.replaceAll(names, "x");
+  for (const one of fixed) rest = rest.replaceAll(one, "X");
+  return !/ [A-Z][a-z]/.test(rest);
+}
+
+test("labels are sentence case, and those that are fixed are spelt so everywhere", () => {
+  const all = readdirSync(import.meta.dirname, { recursive: true, encoding: "utf8" });
+  const files = all.filter((file) => file.endsWith(".tsx"));
+  expect(files.length).toBeGreaterThan(100);
+  const wrong = files.flatMap((file) =>
+    labelsOf(readFileSync(join(import.meta.dirname, file), "utf8"))
+      .filter((label) => !isRight(label))
+      .map((label) => `${file}: ${label}`),
+  );
+  expect(wrong).toEqual([]);
+  expect(["New agent", "New agent", "Base Branch", "Base branch"].map(isRight)).toEqual([
+    false,
+    true,
+    true,
+    false,
+  ]);
+});
