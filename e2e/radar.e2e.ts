@@ -112,7 +112,7 @@ test("the checkpoint interval is set under Settings; why a checkpoint failed is 
   const params = { agent_id: two.agent_id };
   const settings = async () => (await owner.api.workspaces.get({ params })).data.settings;
   await page.goto(`${app.url}/agents/${two.agent_id}/workspace?tab=settings`);
-  const field = page.getByLabel(/^Checkpoint Interval/);
+  const field = page.getByLabel(/^Checkpoint interval/);
   const save = page.getByRole("button", { name: "Save Changes", exact: true });
   await field.fill("0");
   await save.click();

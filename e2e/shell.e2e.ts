@@ -195,7 +195,7 @@ test("an API that fails midway is told, nothing typed is lost, and the next try 
     route.fulfill({ status: 503, body: "{}", contentType: "application/json" }),
   );
   await page.goto(`${app.url}/projects`);
-  await page.getByRole("alert").waitFor();
+  await page.getByRole("heading", { name: "This could not be loaded" }).waitFor();
   await expectAccessible(page, "a page that cannot load");
   await page.unroute("**/api/v1/projects?*");
   await button("Retry").click();

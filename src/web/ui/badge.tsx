@@ -37,7 +37,7 @@ const dots: Record<Tone, string> = {
 /** "● Active": the state is the word, the dot only repeats it. */
 export function StatusDot({ tone, children }: { tone: Tone; children: ReactNode }): ReactElement {
   return (
-    <span className="inline-flex items-center gap-1.5 align-bottom whitespace-nowrap">
+    <span className="inline-flex items-center gap-1.5 align-bottom sm:whitespace-nowrap">
       <span aria-hidden="true" className={`text-[10px] leading-none ${dots[tone]}`}>
         ●
       </span>

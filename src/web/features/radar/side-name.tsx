@@ -12,7 +12,7 @@ export function SideName({ side }: { side: RadarSide }): ReactElement {
   return (
     <Link
       {...paths.workspace(side.agent_id)}
-      className="font-medium text-accent-ink hover:underline"
+      className="inline-flex min-h-6 items-center font-medium text-accent-ink hover:underline"
     >
       <PlainText value={side.agent_name ?? side.branch_name} />
     </Link>
