@@ -1,8 +1,8 @@
 /// <reference lib="dom" />
-import { AxeBuilder } from "@axe-core/playwright";
 import type { Browser, Locator, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
+import { expectAccessible, expectFits } from "./accessible.js";
 import { launchBrowser, signedInPage } from "./browser.js";
 import { makeEveryPage } from "./every-page.js";
 
@@ -293,13 +293,9 @@ function contrast(one: string, other: string): number {
 // The width of a phone in the other tests, too; these are the pages that those do not look at there.
 test("at 320 pixels, as with a zoom of 400 %, pages do not scroll sideways and targets are large", async () => {
   await page.setViewportSize({ width: 320, height: 640 });
-  const found: unknown[] = [];
   for (const path of made.paths.filter((one) => /workspace|welcome|new|audit/.test(one))) {
     await open(path);
-    const width = await page.evaluate(() => document.documentElement.scrollWidth);
-    const { violations } = await new AxeBuilder({ page }).withRules(["target-size"]).analyze();
-    const small = violations.flatMap(({ nodes }) => nodes.map(({ html }) => html));
-    if (width > 320 || small.length > 0) found.push({ path, width, small });
+    await expectFits(page);
+    await expectAccessible(page);
   }
-  expect(found).toEqual([]);
 });
