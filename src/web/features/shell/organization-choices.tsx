@@ -74,13 +74,13 @@ function OrganizationSearch({
       })}
       {isOpen && (
         <Palette
-          label="Switch organization"
+          label="Switch Organization"
           placeholder="Name or slug of an organization"
           items={[
             ...more,
             ...organizations.map(({ id, name, slug }) => ({
               id,
-              group: "Switch organization",
+              group: "Switch Organization",
               icon: id === organization?.id ? ("check" as const) : ("building" as const),
               label: name,
               hint: id === organization?.id ? `${slug} · current` : slug,
