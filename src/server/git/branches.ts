@@ -46,6 +46,32 @@ export async function countApart(
   return { ahead: ahead ?? 0, behind: behind ?? 0 };
 }
 
+/**
+ * How many commits each of some references has that a base lacks, by their names, all in one walk; those
+ * that are missing, or all where the base is, are left out.
+ */
+export async function countAhead(
+  store: string,
+  base: string,
+  refs: readonly string[],
+): Promise<ReadonlyMap<string, number>> {
+  [base, ...refs].forEach(assertRefName);
+  if (refs.length === 0) return new Map();
+  const format = `--format=%(ahead-behind:${base}) %(refname)`;
+  const { exitCode, stdout } = await git(["for-each-ref", format, "--", ...refs], {
+    gitDir: store,
+    okExitCodes: [0, 128],
+  });
+  if (exitCode !== 0) return new Map();
+  const lines = stdout.toString("latin1").split("\n").filter(Boolean);
+  return new Map(
+    lines.map((line) => {
+      const [ahead = "", , ref = ""] = line.split(" ");
+      return [ref, Number(ahead)];
+    }),
+  );
+}
+
 /** Commits that upstream has and no branch or tag of the store's own, parents before children. */
 export async function incomingCommits(store: string): Promise<string[]> {
   const args = ["rev-list", "--topo-order", "--reverse", "--glob=refs/upstream/"];

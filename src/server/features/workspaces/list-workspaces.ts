@@ -2,13 +2,10 @@ import { and, asc, eq, gt, ne } from "drizzle-orm";
 import type { WorkspaceItem } from "#shared/api/workspaces.js";
 import type { Queryable } from "../../db/connect.js";
 import { agents, workspaces } from "../../db/tables.js";
-import { countApart } from "../../git/branches.js";
+import { countAhead } from "../../git/branches.js";
 import type { OrgContext } from "../../http/mount.js";
 import { isMerging } from "./repository.js";
 import { branchRef, shownStatus, type WorkspaceDeps } from "./workspace.js";
-
-/** How many gits count at once. */
-const atOnce = 4;
 
 /** A project's workspaces after a name of an agent, by name, each with how much is not merged yet. */
 export async function listWorkspaces(
@@ -20,21 +17,27 @@ export async function listWorkspaces(
 ): Promise<WorkspaceItem[]> {
   const store = deps.storage.repository(context.orgId, projectId);
   const rows = await context.tx((tx) => selectWorkspaces(tx, projectId, after, limit));
-  const items: WorkspaceItem[] = [];
-  for (let from = 0; from < rows.length; from += atOnce) {
-    const some = rows.slice(from, from + atOnce).map(async ({ status, is_merging, ...row }) => {
-      const base = branchRef(row.base_branch);
-      const isThere = row.head_commit !== null && status !== "archived";
-      const apart = isThere ? await countApart(store, branchRef(row.branch_name), base) : null;
-      return {
-        ...row,
-        status: shownStatus({ status, is_merging }),
-        unmerged_commits: apart?.ahead ?? null,
-      };
-    });
-    items.push(...(await Promise.all(some)));
+  const isThere = ({ head_commit, status }: (typeof rows)[number]): boolean =>
+    head_commit !== null && status !== "archived";
+  const byBase = new Map<string, string[]>();
+  for (const row of rows.filter(isThere)) {
+    const refs = byBase.get(row.base_branch) ?? [];
+    byBase.set(row.base_branch, refs);
+    refs.push(branchRef(row.branch_name));
   }
-  return items;
+  const ahead = new Map<string, number>();
+  for (const [base, refs] of byBase) {
+    const counted = await countAhead(store, branchRef(base), refs);
+    for (const [ref, count] of counted) ahead.set(ref, count);
+  }
+  return rows.map((row) => {
+    const { status, is_merging, ...shown } = row;
+    return {
+      ...shown,
+      status: shownStatus({ status, is_merging }),
+      unmerged_commits: isThere(row) ? (ahead.get(branchRef(row.branch_name)) ?? null) : null,
+    };
+  });
 }
 
 async function selectWorkspaces(tx: Queryable, projectId: string, after: string, limit: number) {
