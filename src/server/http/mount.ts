@@ -278,9 +278,11 @@ function parse(endpoint: Endpoint, part: "query" | "body", value: unknown): unkn
     return undefined;
   }
   refuseUnstorable(part, value);
-  const parsed = schema.safeParse(value, { reportInput: true });
-  if (!parsed.success) throw validationError(part, parsed.error);
-  return withPlainIds(parsed.data);
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return withPlainIds(parsed.data);
+  // To tell what is missing from what is wrong takes the input, which makes reading it ten times as slow.
+  const { error = parsed.error } = schema.safeParse(value, { reportInput: true });
+  throw validationError(part, error);
 }
 
 /** Who calls, before anything of the request is looked at: without a credential all is 401. */
