@@ -78,7 +78,7 @@ test("labels are sentence case, and those that are fixed are spelt so everywhere
       .map((label) => `${file}: ${label}`),
   );
   expect(wrong).toEqual([]);
-  expect(["New agent", "New agent", "Base Branch", "Base branch"].map(isRight)).toEqual([
+  expect(["New Agent", "New agent", "Base Branch", "Base branch"].map(isRight)).toEqual([
     false,
     true,
     true,
