@@ -4,7 +4,8 @@ import { checkoutDriver, type FolderDriver, type FolderPlaces } from "#server/gi
 import { snapshotFolder } from "#server/git/ingest.js";
 import { overlayDriver } from "#server/git/overlay.js";
 import { probeOverlay } from "#server/git/probe-overlay.js";
-import { commitTree, OMOI, resolveTree, updateRef } from "#server/git/repository.js";
+import { commitTree, OMOI, resolveTree } from "#server/git/repository.js";
+import { startRefUpdates, updateRef, type RefUpdates } from "#server/git/refs.js";
 import {
   command,
   interleave,
@@ -244,12 +245,15 @@ async function saverOf(
   let head = commit;
   let parentTree = await resolveTree(store, commit);
   return async () => {
-    const input = { ...places, open: () => driver.open(places), parentTree };
+    // As the product does: what moves the branch is begun when there is something to commit.
+    let updates: RefUpdates | undefined;
+    const begin = (): RefUpdates => (updates ??= startRefUpdates(store));
+    const input = { ...places, open: () => driver.open(places), parentTree, onChanges: begin };
     const { tree, changed } = await snapshotFolder(input);
     if (!changed) throw new Error("nothing was found to commit");
     const next = { tree, parents: [head], message: "Seven files", author: OMOI, date: new Date() };
     const sha = await commitTree(store, next);
-    await updateRef(store, ref, sha, head);
+    await begin().finish([{ ref, newSha: sha, expectedOld: head }]);
     [head, parentTree] = [sha, tree];
   };
 }

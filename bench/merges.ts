@@ -1,7 +1,8 @@
 import { join } from "node:path";
 import { cp, readFile, writeFile } from "node:fs/promises";
 import { applyDecisions, computeMerge, touchingCommits, type Decision } from "#server/git/merge.js";
-import { commitTree, OMOI, resolveCommit, startRefUpdates } from "#server/git/repository.js";
+import { commitTree, OMOI, resolveCommit } from "#server/git/repository.js";
+import { startRefUpdates } from "#server/git/refs.js";
 import { command, interleave, median, ms, spread, times, type Benchmark } from "./harness.js";
 import { makeRepository, repositoryPaths } from "./repository.js";
 

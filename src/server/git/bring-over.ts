@@ -1,14 +1,7 @@
 /** Overlays that become folders of plain files, where nothing is to be mounted any more. */
 import { rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import {
-  asideName,
-  buildAside,
-  exists,
-  flushToDisk,
-  listAside,
-  removeTree,
-} from "./build-aside.js";
+import { asideName, buildAside, exists, flushToDisk, removeTree } from "./build-aside.js";
 import type { FolderPlaces } from "./folder.js";
 import { isMountAlive, unmount } from "./mounts.js";
 import { isOverlay, removeLayersAside, restoreMount } from "./overlay.js";
@@ -27,11 +20,11 @@ const COPY_MS = 60 * 60_000;
  * No process of the agent may be alive, and nobody else may mount it.
  */
 export async function bringOver(places: FolderPlaces): Promise<void> {
-  const { folder, overlay } = places;
+  const { folder, overlay, indexFile } = places;
   if (await isOverlay(places)) {
     const mark = join(overlay, "written-out");
     // A copy that was not renamed yet lies beside the folder.
-    const hasCopy = (await exists(mark)) && (await listAside(folder, "creating")).length === 0;
+    const hasCopy = (await exists(mark)) && !(await exists(asideName(folder, "creating")));
     const isMounted = await isMountAlive(folder);
     if (!hasCopy || isMounted) {
       await unmount(folder);
@@ -40,6 +33,9 @@ export async function bringOver(places: FolderPlaces): Promise<void> {
       if (hasCopy) await removeTree(folder);
       await writeOut(places, mark);
     }
+    // It would be missing what was committed meanwhile (ingest.ts makes another).
+    await removeTree(indexFile);
+    await removeLayersAside(places);
     await rename(overlay, asideName(overlay, "removing"));
   }
   await removeLayersAside(places);

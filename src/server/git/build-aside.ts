@@ -1,7 +1,7 @@
 /** Folders that appear whole or not at all, and folders that disappear whatever is in them. */
 import { randomBytes } from "node:crypto";
 import { chmod, lstat, mkdir, readdir, rename, rm, rmdir, unlink } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { dirname } from "node:path";
 import { runSystem } from "./system-command.js";
 
 const SLASH = Buffer.from("/");
@@ -14,23 +14,17 @@ export async function exists(path: string): Promise<boolean> {
   );
 }
 
-/** A free name beside `path`: `<path>.<label>-<random>`. */
+/**
+ * Where something stands beside `path` while it is made or removed. One name for each, so that what a call
+ * that was cut off left is found without reading the folder, which may hold thousands.
+ */
 export function asideName(path: string, label: string): string {
-  return `${path}.${label}-${randomBytes(6).toString("hex")}`;
+  return `${path}.${label}`;
 }
 
-/** What is there beside `path` under `asideName(path, label)`. */
-export async function listAside(path: string, label: string): Promise<string[]> {
-  const prefix = `${basename(path)}.${label}-`;
-  const names = await readdir(dirname(path)).catch(() => [] as string[]);
-  return names
-    .filter((name) => name.startsWith(prefix) && /^[0-9a-f]{12}$/.test(name.slice(prefix.length)))
-    .map((name) => join(dirname(path), name));
-}
-
-/** Removes what calls that were cut off left beside `path` under `asideName(path, label)`. */
+/** Removes what a call that was cut off left beside `path` under `asideName(path, label)`. */
 export async function removeLeftovers(path: string, label: string): Promise<void> {
-  for (const left of await listAside(path, label)) await removeTree(left);
+  await removeTree(asideName(path, label));
 }
 
 /**

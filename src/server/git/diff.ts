@@ -32,6 +32,9 @@ const CONFIG = [["core.bigFileThreshold", String(BIG_FILE_BYTES)]] as const;
 const COMPARE_HOW = ["-M", "-l500", "--no-ext-diff", "--no-textconv", "--no-color"];
 const COMPARE = ["diff-tree", "-r", ...COMPARE_HOW];
 
+/** How git counts what differs. */
+export const COUNTING = { args: [...COMPARE, "--shortstat"], config: CONFIG } as const;
+
 /** Two commits or trees, by object id or full reference name; null is the empty tree. */
 function treeish(name: string | null): string {
   const found = name ?? EMPTY_TREE;
@@ -45,7 +48,7 @@ export async function diffStats(
   from: string | null,
   to: string,
 ): Promise<DiffStats> {
-  const args = [...COMPARE, "--shortstat", "--end-of-options", treeish(from), treeish(to)];
+  const args = [...COUNTING.args, "--end-of-options", treeish(from), treeish(to)];
   return statsOf((await git(args, { gitDir: store, config: CONFIG })).stdout.toString("latin1"));
 }
 
@@ -93,7 +96,8 @@ export async function commitsOnLine(
   return commits.toReversed();
 }
 
-function statsOf(text: string): DiffStats {
+/** What is counted from what `COUNTING` has git write. */
+export function statsOf(text: string): DiffStats {
   const count = (pattern: RegExp): number => Number(pattern.exec(text)?.[1] ?? 0);
   return {
     files_changed: count(/(\d+) files? changed/),

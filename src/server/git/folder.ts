@@ -174,6 +174,7 @@ export async function removeFolder({ folder, indexFile }: Omit<Checkout, "store"
 async function moveAway(folder: string): Promise<string | null> {
   if (!(await exists(folder))) return null;
   const away = asideName(folder, "removing");
+  await removeTree(away);
   await rename(folder, away);
   return away;
 }
@@ -221,6 +222,8 @@ export async function syncFolder(input: {
       return refused[1] ?? "";
     }
   };
+  // Of layers it is what it was when the folder was last moved, or made.
+  if (layers !== null) await git(["read-tree", "--reset", fromCommit], options);
   if ((await move()) === null) return;
   // A file that was only touched looks changed until its content has been compared.
   await git(["update-index", "-q", "--refresh"], { ...options, okExitCodes: [0, 1] });

@@ -10,7 +10,7 @@ import {
   removeLeftovers,
   removeTree,
 } from "./build-aside.js";
-import { listRefs, updateRefs } from "./repository.js";
+import { listRefs, updateRefs } from "./refs.js";
 import { git } from "./run.js";
 import {
   progressReader,

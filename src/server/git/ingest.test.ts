@@ -88,6 +88,12 @@ async function refused(expected: new (...args: never[]) => Error): Promise<Error
 }
 
 /** A git of the agent: with its own environment, as in its sandbox. */
+/** By this process and those that it waited for; 0 where the system does not tell. */
+async function bytesRead(): Promise<number> {
+  const io = await readFile("/proc/self/io", "utf8").catch(() => "");
+  return Number(/^rchar: (\d+)/.exec(io)?.[1] ?? 0);
+}
+
 async function agentGit(cwd: string, ...args: string[]): Promise<void> {
   const env = {
     PATH: process.env["PATH"] ?? "",
@@ -251,10 +257,10 @@ describe("snapshotFolder", () => {
       const file = await open(join(folder, path), "w");
       await file.truncate(3 * 1024 ** 3);
       await file.close();
-      const begun = performance.now();
+      const before = await bytesRead();
       const error = await refused(FileTooLargeError);
       expect(error).toMatchObject({ path, size: 3 * 1024 ** 3 });
-      expect(performance.now() - begun).toBeLessThan(1500);
+      expect((await bytesRead()) - before).toBeLessThan(1024 ** 3);
       await unlink(join(folder, path));
     }
     await put("small", "x".repeat(11));
@@ -584,10 +590,10 @@ describe("syncFolder", () => {
 describe("checkoutDriver", () => {
   it("replaces what a creation that was cut off left, and leaves nothing behind", async () => {
     const commit = await commitFiles(store, [], { a: "a", x: { mode: "100755", data: "x" } });
-    await mkdir(`${folder}.creating-0123456789ab/half`, { recursive: true });
+    await mkdir(`${folder}.creating/half`, { recursive: true });
     await put("stale", "stale");
     await mkdir(dirname(indexFile));
-    await writeFile(`${indexFile}.creating-0123456789ab`, "half");
+    await writeFile(`${indexFile}.creating`, "half");
     await checkoutDriver.create({ store, commit, folder, indexFile });
     expect((await readdir(folder)).sort()).toEqual(["a", "x"]);
     expect((await stat(join(folder, "x"))).mode & 0o111).toBe(0o111);

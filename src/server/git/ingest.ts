@@ -5,16 +5,16 @@
  */
 import { copyFile, link, rename } from "node:fs/promises";
 import { PassThrough } from "node:stream";
-import { asideName, removeLeftovers, removeTree } from "./build-aside.js";
+import { asideName, exists, removeLeftovers, removeTree } from "./build-aside.js";
 import { diffIndex, type DiffStats } from "./diff.js";
 import { assertFolder, type Layers } from "./folder.js";
+import { snapshotLayers } from "./layered-snapshot.js";
 import { FileTooLargeError, MAX_FILE_BYTES, NestedRepositoryError } from "./path-errors.js";
 import { fileIds, repairIndex } from "./repair-index.js";
 import { git, GitError, type GitOptions } from "./run.js";
 import { displayPath, SafeFolder, type Found } from "./safe-folder.js";
 import { scanEntries } from "./scan-objects.js";
 import type { TokenScan } from "./token-scan.js";
-import { findTouched } from "./touched-paths.js";
 import { inputOf, takePaths, updateIndex, writeTree, type IndexOptions } from "./update-index.js";
 
 export { FolderMissingError, syncFolder, UnsavedChangesError } from "./folder.js";
@@ -64,10 +64,10 @@ const SCAN_MS = 5 * 60_000;
 const ATTEMPTS = 3;
 
 /**
- * Writes what is in the folder as a tree into the store and brings the index up to it. What
+ * Writes what is in the folder as a tree into the store and brings a checkout's index up to it. What
  * `.gitignore` names is left out; symbolic links are stored as links and never followed; bytes are
- * stored as they are. Without changes this costs three processes and writes nothing. One call at a
- * time for one folder.
+ * stored as they are. Without changes nothing is written. One call at a time for one folder. Of a folder
+ * with layers the index is left as it is: `syncFolder` brings it up to what it needs.
  *
  * Throws FolderMissingError, NestedRepositoryError, FileTooLargeError, UnsafePathError or a
  * GitError; the index is then as it was before.
@@ -98,12 +98,16 @@ async function snapshotOnce(input: SnapshotInput): Promise<Snapshot> {
     ...(signal === undefined ? {} : { signal }),
   };
   const current = { ...options, indexFile };
+  if (input.parentTree !== undefined && !(await exists(indexFile))) {
+    await git(["read-tree", input.parentTree], current);
+  }
   const parentTree = input.parentTree ?? (await writeTree(current));
+  if (layers !== null) {
+    await removeLeftovers(indexFile, "next");
+    return snapshotLayers({ ...input, parentTree }, layers, options);
+  }
   // The first scan ends well before the second: git begins to take what it found.
-  const scans: Promise<Scan>[] =
-    layers === null
-      ? [findDiffering(current), findUntracked(current)]
-      : [scanLayers(folder, layers, current)];
+  const scans: Promise<Scan>[] = [findDiffering(current), findUntracked(current)];
   for (const scan of scans) scan.catch(() => undefined);
   if (!(await findsAnything(scans))) {
     const [tree, found] = [await writeTree(current), await Promise.all(scans)];
@@ -131,8 +135,7 @@ async function snapshotOnce(input: SnapshotInput): Promise<Snapshot> {
 
 async function findsAnything(scans: readonly Promise<Scan>[]): Promise<boolean> {
   for (const scan of scans) {
-    const { paths, gone } = await scan;
-    if (paths.length > 0 || (gone?.length ?? 0) > 0) return true;
+    if ((await scan).paths.length > 0) return true;
   }
   return false;
 }
@@ -213,17 +216,6 @@ async function givePaths(
 interface Scan {
   paths: string[];
   skipped: SkippedPath[];
-  /** Of layers: what the index may have and the folder has not. */
-  gone?: string[];
-  /** Of layers: the places of submodules. */
-  submodules?: ReadonlySet<string>;
-}
-
-/** The paths at which an overlay's folder and the index may differ. */
-async function scanLayers(folder: string, layers: Layers, options: GitOptions): Promise<Scan> {
-  const { unreadable, ...touched } = await findTouched(folder, layers, options);
-  const skipped = unreadable.map((path) => displayPath(path));
-  return { ...touched, skipped: skipped.map((path) => ({ path, reason: "unreadable" })) };
 }
 
 /** The tracked paths where folder and index differ. Reads no file's content. */
@@ -257,18 +249,15 @@ async function findUntracked(options: GitOptions): Promise<Scan> {
 /** Looks at each path without following anything: what git may take, and what is to be dropped. */
 async function inspect(
   safe: SafeFolder,
-  { paths, gone, submodules }: Scan,
+  { paths }: Scan,
   maxFileBytes: number,
 ): Promise<{ take: string[]; drop: string[]; skipped: SkippedPath[] }> {
   const take: string[] = [];
-  const drop = [...(gone ?? [])];
+  const drop: string[] = [];
   const skipped: SkippedPath[] = [];
   for (const path of paths) {
     const found: Found = await safe.find(path);
-    if (gone !== undefined && (found.kind === "gone" || found.kind === "folder")) {
-      // Layers tell of more than the index has: git would miss it there.
-      if (found.kind === "gone" || submodules?.has(path) !== true) drop.push(path);
-    } else if (found.kind === "gone" || found.kind === "folder" || found.kind === "link") {
+    if (found.kind === "gone" || found.kind === "folder" || found.kind === "link") {
       // git refuses to look behind a link, also to see that nothing is there any more.
       (found.kind === "gone" && found.behindLink ? drop : take).push(path);
     } else if (found.kind !== "file") {

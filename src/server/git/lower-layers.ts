@@ -84,8 +84,10 @@ export async function releaseLayer(lowers: string, name: string, user: string): 
 export async function collectLayers(lowers: string): Promise<void> {
   for (const name of await readdir(lowers).catch(() => [])) {
     const path = join(lowers, name);
-    if (LAYER.test(name)) await removeUnused(lowers, name);
-    else if (/\.removing-[0-9a-f]{12}$/.test(name) || (await isForgotten(path))) {
+    if (LAYER.test(name)) {
+      await forgetLinks(join(path, "users"));
+      await removeUnused(lowers, name);
+    } else if (/\.removing-[0-9a-f]{12}$/.test(name) || (await isForgotten(path))) {
       await removeTree(path);
     }
   }
@@ -102,7 +104,6 @@ function noteUser(layer: string, user: string): Promise<boolean> {
 
 async function removeUnused(lowers: string, name: string): Promise<void> {
   const path = join(lowers, name);
-  await forgetLinks(join(path, "users"));
   if (!(await endUse(join(path, "users")))) return;
   const away = `${path}.removing-${randomBytes(6).toString("hex")}`;
   if (await happened(rename(path, away))) await removeTree(away);

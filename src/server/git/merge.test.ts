@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { rounds } from "#test/thorough.js";
 import { applyDecisions, computeMerge, UnrelatedHistoriesError, type Decision } from "./merge.js";
 import { listTree } from "./tree-reader.js";
 import { commitFiles, readFiles, testStore, type Entry, type Files } from "./test-store.js";
@@ -533,7 +534,7 @@ describe("applyDecisions", () => {
     expect(trees.size).toBe(1);
   });
 
-  it("decides all kinds in one merge, a thousand times alike", async () => {
+  it("decides all kinds in one merge, however often alike", async () => {
     // Each case in a folder of its own, its lines marked: no case is taken for another's rename.
     const mark = (index: number, text: string) => text.replaceAll(/^(?=.)/gm, `${index}${index}: `);
     const marked = (index: number, entry: Entry): Entry => {
@@ -567,7 +568,7 @@ describe("applyDecisions", () => {
       expect(computed).toEqual(merge);
       trees.add((await applyDecisions(store, computed, decisions, LABELS)).tree);
     };
-    for (let round = 0; round < 1000; round += 4) {
+    for (let round = 0; round < rounds({ thorough: 1000, else: 100 }); round += 4) {
       await Promise.all([again(), again(), again(), again()]);
     }
     expect(trees.size).toBe(1);

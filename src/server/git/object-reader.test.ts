@@ -1,7 +1,8 @@
 import { readdir, readFile, rm } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readObjects } from "./object-reader.js";
-import { updateRef, writeBlob } from "./repository.js";
+import { writeBlob } from "./repository.js";
+import { updateRef } from "./refs.js";
 import { GitError } from "./run.js";
 import { commitFiles, testStore } from "./test-store.js";
 
@@ -89,7 +90,7 @@ describe("readObjects", () => {
     await commitFiles(other.store, [], { a: "1" });
     await readObjects(other.store, ["HEAD"], "info");
     await rm(other.store, { recursive: true });
-    await expect.poll(() => readersOf(other.store), { timeout: 20_000 }).toEqual([]);
+    await expect.poll(() => readersOf(other.store)).toEqual([]);
     await other.dispose();
   });
 
@@ -102,7 +103,7 @@ describe("readObjects", () => {
       );
       return counts.reduce((sum, count) => sum + count, 0);
     };
-    await expect.poll(left, { timeout: 20_000 }).toBeLessThanOrEqual(16);
+    await expect.poll(left).toBeLessThanOrEqual(16);
     await Promise.all(stores.map((one) => one.dispose()));
   });
 });

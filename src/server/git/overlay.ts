@@ -11,14 +11,7 @@ import {
   writeFile,
 } from "node:fs/promises";
 import { basename, dirname, join, relative } from "node:path";
-import {
-  asideName,
-  buildAside,
-  exists,
-  listAside,
-  removeLeftovers,
-  removeTree,
-} from "./build-aside.js";
+import { asideName, buildAside, exists, removeLeftovers, removeTree } from "./build-aside.js";
 import { measureTree } from "./disk-usage.js";
 import {
   assertFolder,
@@ -137,9 +130,7 @@ export async function removeLayersAside({
   overlay,
   lowers,
 }: Pick<FolderPlaces, "overlay" | "lowers">): Promise<void> {
-  for (const path of await listAside(overlay, "removing")) {
-    await removeLayers(path, lowers, basename(overlay));
-  }
+  await removeLayers(asideName(overlay, "removing"), lowers, basename(overlay));
 }
 
 const mounting = new Map<string, Promise<void>>();

@@ -2,7 +2,7 @@
 import { progressReader, withUpstream, type UpstreamOptions } from "./upstream-connection.js";
 import { assertOid, assertRefName } from "./bare-repository.js";
 import { UpstreamError, upstreamError } from "./upstream-error.js";
-import { listRefs, updateRefs } from "./repository.js";
+import { listRefs, updateRefs } from "./refs.js";
 
 /**
  * Moves the upstream's branch forward to `commit`, or makes it; never anything but forward. One that is

@@ -5,6 +5,7 @@ import { asideName, exists, removeLeftovers, removeTree } from "./build-aside.js
 export async function removeRepository(store: string): Promise<void> {
   if (await exists(store)) {
     const aside = asideName(store, "removing");
+    await removeTree(aside);
     await rename(store, aside);
     await removeTree(aside);
   }

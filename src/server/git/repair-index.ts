@@ -2,11 +2,11 @@
  * Checking what git took from a folder in which somebody may be writing. git opens files by their
  * path: whoever swaps a folder for a symbolic link at the right moment makes it read elsewhere.
  */
-import { pipeline } from "node:stream/promises";
 import type { IndexEntry } from "./diff.js";
 import { NestedRepositoryError } from "./path-errors.js";
-import { git, spawnGit, ZERO_OID, type GitOptions } from "./run.js";
+import { git, ZERO_OID, type GitOptions } from "./run.js";
 import { displayPath, type SafeFolder } from "./safe-folder.js";
+import { storeFile } from "./store-file.js";
 import type { TokenScan } from "./token-scan.js";
 import { updateIndex } from "./update-index.js";
 
@@ -65,27 +65,7 @@ async function takeSafely(
     const { stdout } = await git(["hash-object", "-w", "--stdin"], { ...options, input: text });
     return `120000 ${stdout.toString("latin1").trim()}`;
   }
-  const handle = await safe.openFile(path);
-  if (handle === null) return `0 ${ZERO_OID}`;
-  try {
-    const { size, mode } = await handle.stat();
-    const child = spawnGit(["hash-object", "-w", "--stdin"], { ...options, stdin: "pipe" });
-    const stored = child.stdout.toArray();
-    if (child.stdin === null) throw new Error("git was started without an input");
-    // The file may be growing at this moment: no more than its size now.
-    const content = handle.createReadStream({
-      autoClose: false,
-      start: 0,
-      end: Math.max(0, size - 1),
-    });
-    content.on("data", (piece) => read?.(piece as Buffer));
-    await pipeline(content, child.stdin);
-    await child.done;
-    const oid = Buffer.concat((await stored) as Buffer[])
-      .toString("latin1")
-      .trim();
-    return `${(mode & 0o100) !== 0 ? "100755" : "100644"} ${oid}`;
-  } finally {
-    await handle.close();
-  }
+  const stored = await storeFile(safe, options, path, read);
+  if (stored === null) return `0 ${ZERO_OID}`;
+  return `${stored.isExecutable ? "100755" : "100644"} ${stored.oid}`;
 }

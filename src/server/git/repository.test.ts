@@ -11,16 +11,18 @@ import {
   commitsBetween,
   commitTree,
   createRepository,
-  deleteRef,
   isAncestor,
-  listRefs,
-  RefMovedError,
   resolveCommit,
   resolveTree,
+} from "./repository.js";
+import {
+  deleteRef,
+  listRefs,
+  RefMovedError,
   startRefUpdates,
   updateRef,
   updateRefs,
-} from "./repository.js";
+} from "./refs.js";
 import { fetchRepository, importRepository } from "./import-repository.js";
 import { EMPTY_TREE, git } from "./run.js";
 import { removeStaleLocks } from "./stale-locks.js";
@@ -48,7 +50,7 @@ async function config(path: string, key: string): Promise<string> {
 describe("createRepository", () => {
   it("makes a whole store with one empty commit and nothing that could run", async () => {
     const path = join(root, "new", "p.git");
-    await mkdir(join(root, "new", "p.git.creating-0123456789ab", "objects"), { recursive: true });
+    await mkdir(join(root, "new", "p.git.creating", "objects"), { recursive: true });
     const { head } = await createRepository(path, "trunk/x");
     expect(await readdir(join(root, "new"))).toEqual(["p.git"]);
     expect(await readFile(join(path, "HEAD"), "utf8")).toBe("ref: refs/heads/trunk/x\n");

@@ -6,7 +6,7 @@ import { exists, buildAside, flushToDisk } from "./build-aside.js";
 import { assertOid, assertRefName, initBare, isOid, isRefName } from "./bare-repository.js";
 import { looseObject, writeObject, type LooseObject } from "./loose-object.js";
 import { readObjects } from "./object-reader.js";
-import { git, GitError, spawnGit, ZERO_OID } from "./run.js";
+import { git, GitError } from "./run.js";
 
 /** Name and address of an author or committer. */
 export interface Person {
@@ -16,24 +16,6 @@ export interface Person {
 
 /** Who the server commits as. */
 export const OMOI: Person = { name: "Omoi", email: "omoi@localhost" };
-
-/** A reference was not where the caller had seen it; nothing was changed. */
-export class RefMovedError extends Error {
-  override readonly name = "RefMovedError";
-  readonly ref: string;
-
-  constructor(ref: string) {
-    super(`${ref} moved meanwhile`);
-    this.ref = ref;
-  }
-}
-
-/** What is moved at one reference: `null` stands for "does not exist". */
-export interface RefUpdate {
-  ref: string;
-  newSha: string | null;
-  expectedOld: string | null;
-}
 
 /**
  * Makes the store with one empty root commit "Initial commit" on `branch` (a short name), HEAD on
@@ -90,96 +72,6 @@ export async function resolveObject(store: string, ref: string): Promise<string 
   return result.exitCode === 0 && isOid(oid) ? oid : null;
 }
 
-/**
- * Moves `ref` from `expectedOld` to `newSha`, atomically; `expectedOld: null` means that it must
- * not exist yet. Throws a RefMovedError where it is elsewhere, a GitError for anything else.
- */
-export async function updateRef(
-  store: string,
-  ref: string,
-  newSha: string,
-  expectedOld: string | null,
-): Promise<void> {
-  await updateRefs(store, [{ ref, newSha, expectedOld }]);
-}
-
-/** Removes `ref` if it is at `expectedOld`; throws a RefMovedError where it is not. */
-export async function deleteRef(store: string, ref: string, expectedOld: string): Promise<void> {
-  await updateRefs(store, [{ ref, newSha: null, expectedOld }]);
-}
-
-/**
- * Moves several references in one transaction: all or none. Throws a RefMovedError (naming the
- * first one that git complained of) where any is not at its `expectedOld`.
- */
-export async function updateRefs(store: string, updates: readonly RefUpdate[]): Promise<void> {
-  await startRefUpdates(store).finish(updates);
-}
-
-/** A transaction of references that waits for what it is to do; it holds no lock before `finish`. */
-export interface RefUpdates {
-  /** As `updateRefs`. */
-  finish(updates: readonly RefUpdate[]): Promise<void>;
-  /** Ends it without any update; harmless after `finish`. */
-  cancel(): void;
-}
-
-/** Begins `updateRefs` ahead of time: starting git takes longer than moving a reference. */
-export function startRefUpdates(store: string): RefUpdates {
-  // It may wait for long: the time limit is that of its work.
-  const child = spawnGit(["update-ref", "--no-deref", "--stdin", "-z"], {
-    gitDir: store,
-    stdin: "pipe",
-    timeoutMs: 0,
-  });
-  child.stdout.resume();
-  return {
-    cancel: () => child.kill(),
-    finish: async (updates) => {
-      let late = false;
-      const timer = setTimeout(() => {
-        late = true;
-        child.kill();
-      }, UPDATE_MS);
-      try {
-        child.stdin?.end(refCommands(updates));
-        await child.done;
-      } catch (error) {
-        child.kill();
-        if (!(error instanceof GitError)) throw error;
-        if (late) throw new GitError("timeout", error.exitCode, error.stderr, error.args);
-        if (error.reason === "exit" && MOVED.test(error.stderr)) {
-          const named = updates.find(({ ref }) => error.stderr.includes(`'${ref}'`)) ?? updates[0];
-          throw new RefMovedError(named?.ref ?? "");
-        }
-        throw error;
-      } finally {
-        clearTimeout(timer);
-      }
-    },
-  };
-}
-
-const UPDATE_MS = 60_000;
-
-function refCommands(updates: readonly RefUpdate[]): string {
-  for (const { ref, newSha, expectedOld } of updates) {
-    assertRefName(ref);
-    if (newSha !== null) assertOid(newSha);
-    if (expectedOld !== null) assertOid(expectedOld);
-  }
-  return updates
-    .map(({ ref, newSha, expectedOld }) =>
-      newSha === null
-        ? `delete ${ref}\0${expectedOld ?? ZERO_OID}\0`
-        : `update ${ref}\0${newSha}\0${expectedOld ?? ZERO_OID}\0`,
-    )
-    .join("");
-}
-
-const MOVED =
-  /is at [0-9a-f]{40} but expected|reference already exists|unable to resolve reference|reference is missing/;
-
 /** Whether `ancestor` is `descendant` or reachable from it; throws where either is no commit. */
 export async function isAncestor(
   store: string,
@@ -190,18 +82,6 @@ export async function isAncestor(
   assertOid(descendant);
   const args = ["merge-base", "--is-ancestor", ancestor, descendant];
   return (await git(args, { gitDir: store, okExitCodes: [0, 1] })).exitCode === 0;
-}
-
-/** References under `prefix` (`refs/heads/`, or one whole name) with their objects, by name. */
-export async function listRefs(
-  store: string,
-  prefix: string,
-): Promise<{ ref: string; sha: string }[]> {
-  if (!/^refs\/[^\u0000-\u0020*?[\\]*$/.test(prefix)) throw new TypeError("not a ref prefix");
-  const args = ["for-each-ref", "--format=%(objectname) %(refname)", "--", prefix];
-  const { stdout } = await git(args, { gitDir: store });
-  const lines = stdout.toString("utf8").split("\n").filter(Boolean);
-  return lines.map((line) => ({ sha: line.slice(0, 40), ref: line.slice(41) }));
 }
 
 /** A branch that holds the commit, or null where none does; throws where it is no commit. */

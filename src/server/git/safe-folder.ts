@@ -105,31 +105,40 @@ export class SafeFolder {
     link: boolean,
     read?: (piece: Buffer) => void,
   ): Promise<string | null> {
-    const whole = link ? await this.readLink(path) : await this.#readSmall(path);
-    if (whole !== null) {
+    const whole = link ? await this.readLink(path) : (await this.readSmall(path))?.bytes;
+    if (whole) {
       read?.(whole);
       return blobHash(whole.length).update(whole).digest("hex");
     }
-    if (link) return null;
+    return link ? null : ((await this.fileId(path, read))?.oid ?? null);
+  }
+
+  /** As `blobId`, of a file of any size, and whether its owner may execute it. */
+  async fileId(
+    path: string,
+    read?: (piece: Buffer) => void,
+  ): Promise<{ oid: string; isExecutable: boolean } | null> {
     const handle = await this.openFile(path);
     if (handle === null) return null;
     try {
-      const { size } = await handle.stat();
+      const { size, mode } = await handle.stat();
       const hash = blobHash(size);
-      if (size === 0) return hash.digest("hex");
       const stream = handle.createReadStream({ autoClose: false, start: 0, end: size - 1 });
-      for await (const chunk of stream) {
+      for await (const chunk of size === 0 ? [] : stream) {
         read?.(chunk as Buffer);
         hash.update(chunk as Buffer);
       }
-      return hash.digest("hex");
+      return { oid: hash.digest("hex"), isExecutable: (mode & 0o100) !== 0 };
     } finally {
       await handle.close();
     }
   }
 
-  /** The regular file at `path`, read at once; null where it is too large for that, or none. */
-  async #readSmall(path: string): Promise<Buffer | null> {
+  /**
+   * The regular file at `path`, read at once, and whether its owner may execute it; null where it is too
+   * large for that, or none.
+   */
+  async readSmall(path: string): Promise<{ bytes: Buffer; isExecutable: boolean } | null> {
     const place = await this.#locate(path);
     if (!Buffer.isBuffer(place)) return null;
     let fd: number;
@@ -142,7 +151,8 @@ export class SafeFolder {
       const stats = fstatSync(fd);
       if (!stats.isFile() || stats.size > ONE_PIECE) return null;
       const buffer = Buffer.allocUnsafe(stats.size);
-      return buffer.subarray(0, readSync(fd, buffer, 0, stats.size, 0));
+      const bytes = buffer.subarray(0, readSync(fd, buffer, 0, stats.size, 0));
+      return { bytes, isExecutable: (stats.mode & 0o100) !== 0 };
     } finally {
       closeSync(fd);
     }

@@ -8,7 +8,7 @@ import { pipeline } from "node:stream/promises";
 import { promisify } from "node:util";
 import { createGunzip } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { updateRef } from "./repository.js";
+import { updateRef } from "./refs.js";
 import {
   advertiseRefs,
   protocolFor,

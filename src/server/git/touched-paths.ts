@@ -13,14 +13,15 @@ import { FolderHandle, pauses } from "./folder-handle.js";
 import type { Layers } from "./folder.js";
 import { askIgnored, type Ignored } from "./ignored.js";
 import { NestedRepositoryError } from "./path-errors.js";
-import { git, type GitOptions } from "./run.js";
+import type { GitOptions } from "./run.js";
 import { displayPath } from "./safe-folder.js";
+import { folderOf, withAncestors, type TreeEntry } from "./tree-reader.js";
 
 /** What is to be looked at. Paths are bytes in latin1. */
 export interface Touched {
-  /** Where folder and index may differ. */
+  /** Where folder and tree may differ. */
   paths: string[];
-  /** What the index may have and the folder has not. */
+  /** What the tree may have and the folder has not. */
   gone: string[];
   /** The places of other repositories' commits, for which a folder stands. */
   submodules: ReadonlySet<string>;
@@ -29,24 +30,29 @@ export interface Touched {
 }
 
 /**
- * The paths at which folder and index may differ: what the upper layer has, and where the index
- * differs from the lower layer. What `.gitignore` names and the index does not have is left out.
+ * The paths at which the folder and a tree, its parent's, may differ: what the upper layer has, and
+ * `sinceLayer`, where the tree differs from the lower layer. What `.gitignore` names and the tree does not
+ * have is left out. `options` are those with which git is asked for that.
  * Throws a NestedRepositoryError for a repository in a folder that is not ignored, and a GitError.
  */
 export async function findTouched(
   folder: string,
   layers: Layers,
+  sinceLayer: Promise<ReadonlyMap<string, TreeEntry | null>>,
   options: GitOptions,
 ): Promise<Touched> {
-  const walk = new Walk(await modesInIndex(layers.commit, options), () => askIgnored(options));
   const merged = FolderHandle.open(folder);
   const upper = FolderHandle.open(layers.upper);
   const lower = FolderHandle.open(layers.lower);
+  // Starting git takes as long as all else, and goes on beside it.
+  let ignored = upper.list().length === 0 ? null : askIgnored(options);
   try {
+    const modes = Array.from(await sinceLayer, ([path, to]) => [path, to?.mode ?? GONE] as const);
+    const walk = new Walk(new Map(modes), () => (ignored ??= askIgnored(options)));
     await walk.look("", merged, { upper, lower, isSame: true });
     return walk.result();
   } finally {
-    await walk.close();
+    await ignored?.close();
     for (const handle of [merged, upper, lower]) handle.close();
   }
 }
@@ -54,15 +60,22 @@ export async function findTouched(
 const GONE = "000000";
 const GITLINK = "160000";
 
-/** The modes in the index of the paths at which it differs from the commit; `GONE` where it has none. */
-async function modesInIndex(commit: string, options: GitOptions): Promise<Map<string, string>> {
-  const args = ["diff-index", "--cached", "-z", "--raw", "--no-renames", commit, "--"];
-  const fields = (await git(args, options)).stdout.toString("latin1").split("\0");
-  const modes = new Map<string, string>();
-  for (let at = 0; at + 1 < fields.length; at += 2) {
-    modes.set(fields[at + 1] ?? "", (fields[at] ?? "").split(" ")[1] ?? "");
+/** What is in a folder under a name. */
+type Entry = Pick<Dirent, "name" | "isDirectory">;
+
+/** What a folder has, by its name: all of it, or of some names. */
+function entriesOf(
+  folder: FolderHandle | null,
+  names: ReadonlySet<string> | null,
+): Map<string, Entry> {
+  const entries = new Map<string, Entry>();
+  if (folder === null) return entries;
+  if (names === null) for (const entry of folder.list()) entries.set(entry.name, entry);
+  for (const name of names ?? []) {
+    const stats = folder.find(name);
+    if (stats !== null) entries.set(name, { name, isDirectory: () => stats.isDirectory() });
   }
-  return modes;
+  return entries;
 }
 
 /** What the layers have at the place of a folder. */
@@ -75,12 +88,13 @@ interface Below {
 
 class Walk {
   readonly #modes: ReadonlyMap<string, string>;
-  /** The folders on the way to what the index has and the lower layer has not. */
+  /** The folders on the way to what the tree has and the lower layer has not. */
   readonly #tracked = new Set<string>();
-  /** As `#tracked`, further to what the lower layer has and the index has not. */
+  /** As `#tracked`, further to what the lower layer has and the tree has not. */
   readonly #differing = new Set<string>();
+  /** The names in each folder (with its slash) of `#modes` and of the folders on the way there. */
+  readonly #inFolder = new Map<string, Set<string>>();
   readonly #ask: () => Ignored;
-  #ignored: Ignored | null = null;
   readonly #pause = pauses();
   readonly #paths: string[] = [];
   readonly #gone: string[] = [];
@@ -90,6 +104,11 @@ class Walk {
     this.#modes = modes;
     this.#ask = ask;
     for (const [path, mode] of modes) {
+      for (const one of withAncestors(path)) {
+        const folder = folderOf(one);
+        const names = this.#inFolder.get(folder) ?? new Set<string>();
+        this.#inFolder.set(folder, names.add(one.slice(folder.length)));
+      }
       for (let at = path.indexOf("/"); at > 0; at = path.indexOf("/", at + 1)) {
         this.#differing.add(path.slice(0, at));
         if (mode !== GONE) this.#tracked.add(path.slice(0, at));
@@ -101,8 +120,7 @@ class Walk {
   async look(prefix: string, merged: FolderHandle, below: Below): Promise<void> {
     const { upper, lower, isSame } = below;
     const own = new Set((upper?.list() ?? []).map(({ name }) => name));
-    const before = new Map((lower?.list() ?? []).map((entry) => [entry.name, entry]));
-    const now = new Map(merged.list().map((entry) => [entry.name, entry]));
+    const [before, now] = this.#looked(prefix, merged, lower, isSame ? own : null);
     for (const [name, entry] of before) {
       const isFolder = entry.isDirectory();
       if (now.get(name)?.isDirectory() === isFolder) continue;
@@ -129,13 +147,28 @@ class Walk {
     }
   }
 
+  /**
+   * What the lower layer and the folder have, as far as the two may differ. Where that is what `own`, the
+   * upper layer, has, the rest is not read: a folder of an overlay takes long to list.
+   */
+  #looked(
+    prefix: string,
+    merged: FolderHandle,
+    lower: FolderHandle | null,
+    own: ReadonlySet<string> | null,
+  ): [before: Map<string, Entry>, now: Map<string, Entry>] {
+    const isMarked = own === null || [...own].some((name) => name.startsWith(".wh."));
+    const names = isMarked ? null : new Set([...own, ...(this.#inFolder.get(prefix) ?? [])]);
+    return [entriesOf(lower, names), entriesOf(merged, names)];
+  }
+
   /** What is tracked, or at least not ignored. */
   async #wanted(
     prefix: string,
-    entries: readonly Dirent[],
-    before: ReadonlyMap<string, Dirent>,
-  ): Promise<Dirent[]> {
-    const isTracked = (entry: Dirent): boolean => {
+    entries: readonly Entry[],
+    before: ReadonlyMap<string, Entry>,
+  ): Promise<Entry[]> {
+    const isTracked = (entry: Entry): boolean => {
       const path = prefix + entry.name;
       const isFolder = entry.isDirectory();
       const isBelow = before.get(entry.name)?.isDirectory() === isFolder;
@@ -146,8 +179,7 @@ class Walk {
     const all = entries.filter(({ name }) => name !== ".git");
     const unknown = all.filter((entry) => !isTracked(entry)).map(({ name }) => prefix + name);
     if (unknown.length === 0) return all;
-    this.#ignored ??= this.#ask();
-    const ignored = await this.#ignored.among(unknown);
+    const ignored = await this.#ask().among(unknown);
     return all.filter(({ name }) => !ignored.has(prefix + name));
   }
 
@@ -193,16 +225,10 @@ class Walk {
   }
 
   result(): Touched {
-    const inIndex = [...this.#modes].filter(([, mode]) => mode !== GONE);
-    const submodules = new Set(
-      inIndex.filter(([, mode]) => mode === GITLINK).map(([path]) => path),
-    );
-    // Where the index has something of its own, the folder is asked whatever the layers say.
-    const paths = new Set([...this.#paths, ...inIndex.map(([path]) => path)]);
+    const inTree = [...this.#modes].filter(([, mode]) => mode !== GONE);
+    const submodules = new Set(inTree.filter(([, mode]) => mode === GITLINK).map(([path]) => path));
+    // Where the tree has something of its own, the folder is asked whatever the layers say.
+    const paths = new Set([...this.#paths, ...inTree.map(([path]) => path)]);
     return { paths: [...paths], gone: this.#gone, submodules, unreadable: this.#unreadable };
-  }
-
-  async close(): Promise<void> {
-    await this.#ignored?.close();
   }
 }

@@ -25,10 +25,30 @@ export function withAncestors(path: string): string[] {
   return paths;
 }
 
+/**
+ * The trees that were read last, by their ids, which say what is in them: of two checkpoints almost all
+ * are the same. Only what a tree of the store names is looked for.
+ */
+const recent = new Map<string, ReadonlyMap<string, TreeEntry>>();
+/** How many entries they have in all at most. */
+const RECENT_ENTRIES = 100_000;
+let recentEntries = 0;
+
+function keepRecent(oid: string, entries: ReadonlyMap<string, TreeEntry>): void {
+  if (recent.has(oid)) return;
+  recent.set(oid, entries);
+  recentEntries += entries.size;
+  for (const [oldest, { size }] of recent) {
+    if (recentEntries <= RECENT_ENTRIES) break;
+    recent.delete(oldest);
+    recentEntries -= size;
+  }
+}
+
 /** Folders of some trees, each read once. Paths are bytes in latin1 strings. */
 export class TreeReader {
   readonly #store: string;
-  readonly #folders = new Map<string, Map<string, TreeEntry>>();
+  readonly #folders = new Map<string, ReadonlyMap<string, TreeEntry>>();
 
   constructor(store: string) {
     this.#store = store;
@@ -39,16 +59,73 @@ export class TreeReader {
    * before. Throws a GitError.
    */
   async load(requests: readonly { tree: string; paths: Iterable<string> }[]): Promise<void> {
-    const names = requests.flatMap(({ tree, paths }) =>
-      [...new Set([...paths].map(folderOf))].map((folder) => `${tree}:${folder}`),
-    );
-    const wanted = [...new Set(names)].filter((name) => !this.#folders.has(name));
-    const found = await readObjects(this.#store, wanted, "contents");
-    for (const [at, name] of wanted.entries()) {
-      const object = found[at];
-      const isFolder = object?.type === "tree" && object.content !== null;
-      this.#folders.set(name, isFolder ? parseTree(object.content as Buffer) : new Map());
+    const levels: Map<string, { tree: string; folder: string }>[] = [];
+    for (const { tree, paths } of requests) {
+      for (const path of paths) {
+        const parts = folderOf(path).split("/").slice(0, -1);
+        for (let depth = 0; depth <= parts.length; depth += 1) {
+          const folder = parts
+            .slice(0, depth)
+            .map((part) => `${part}/`)
+            .join("");
+          const name = `${tree}:${folder}`;
+          if (!this.#folders.has(name)) (levels[depth] ??= new Map()).set(name, { tree, folder });
+        }
+      }
     }
+    // From the top down by their ids: git would look for each by its path from the top.
+    for (const level of levels) if (level) await this.#loadLevel(level);
+  }
+
+  async #loadLevel(wanted: ReadonlyMap<string, { tree: string; folder: string }>): Promise<void> {
+    const ids = new Map<string, string>();
+    for (const [name, { tree, folder }] of wanted) {
+      const entry = folder === "" ? null : this.find(tree, folder.slice(0, -1));
+      if (folder === "") ids.set(name, `${tree}^{tree}`);
+      else if (entry?.mode === FOLDER) ids.set(name, entry.oid);
+    }
+    const byId = new Map<string, ReadonlyMap<string, TreeEntry>>();
+    for (const id of ids.values()) {
+      const known = recent.get(id);
+      if (known) byId.set(id, known);
+    }
+    const asked = [...new Set(ids.values())].filter((id) => !byId.has(id));
+    const found = await readObjects(this.#store, asked, "contents");
+    for (const [at, id] of asked.entries()) {
+      const object = found[at];
+      if (object?.type !== "tree") continue;
+      const entries = parseTree(object.content ?? Buffer.alloc(0));
+      byId.set(id, entries);
+      keepRecent(object.oid, entries);
+    }
+    for (const name of wanted.keys()) {
+      this.#folders.set(name, byId.get(ids.get(name) ?? "") ?? new Map());
+    }
+  }
+
+  /**
+   * The paths of files, links and gitlinks at which two trees (or commits) differ, and what `to` has
+   * there; null for nothing. Reads the folders that differ. Throws a GitError.
+   */
+  async differing(from: string, to: string): Promise<Map<string, TreeEntry | null>> {
+    const differing = new Map<string, TreeEntry | null>();
+    for (let level = [""]; level.length > 0;) {
+      await this.load([from, to].map((tree) => ({ tree, paths: level })));
+      const below: string[] = [];
+      for (const folder of level) {
+        const [before, after] = [this.folder(from, folder), this.folder(to, folder)];
+        for (const name of new Set([...before.keys(), ...after.keys()])) {
+          const [one, other] = [before.get(name), after.get(name)];
+          if (one?.oid === other?.oid && one?.mode === other?.mode) continue;
+          if (one?.mode === FOLDER || other?.mode === FOLDER) below.push(`${folder}${name}/`);
+          const isFile = other !== undefined && other.mode !== FOLDER;
+          const wasFile = one !== undefined && one.mode !== FOLDER;
+          if (isFile || wasFile) differing.set(folder + name, isFile ? other : null);
+        }
+      }
+      level = below;
+    }
+    return differing;
   }
 
   /** The entries of a folder (its path with the slash, empty for the top); empty if not there. */

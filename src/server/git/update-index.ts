@@ -1,5 +1,6 @@
 /** Changing an index by plumbing. */
 import type { Readable } from "node:stream";
+import { removeTree } from "./build-aside.js";
 import { diffIndex } from "./diff.js";
 import { UnsafePathError } from "./path-errors.js";
 import { git, type GitOptions } from "./run.js";
@@ -18,6 +19,33 @@ export async function updateIndex(
   const input = inputOf(records);
   const { stderr } = await git(["update-index", "-z", ...flags], { ...options, input });
   requireAccepted(stderr);
+}
+
+/**
+ * Throws an UnsafePathError where one of the entries is none that git takes into an index, such as one
+ * below `.git`, however that is spelled. `options.indexFile` is a place for an index that is not there.
+ */
+export async function assertAcceptable(
+  options: IndexOptions,
+  entries: readonly { path: string; mode: string; oid: string }[],
+): Promise<void> {
+  const doubtful = entries.filter(({ path }) => mayBeRefused(path));
+  if (doubtful.length === 0) return;
+  const records = doubtful.map(({ path, mode, oid }) => `${mode} ${oid}\t${path}`);
+  try {
+    await updateIndex(options, ["--add", "--replace", "--index-info"], records);
+  } finally {
+    await removeTree(options.indexFile);
+    await removeTree(`${options.indexFile}.lock`);
+  }
+}
+
+/**
+ * git refuses names that some system takes for `.git` or, of links, for `.gitmodules`: in any case, with
+ * characters that are not seen, or as a short name with a tilde. No others of what a folder can hold.
+ */
+function mayBeRefused(path: string): boolean {
+  return /git|~/i.test(path.replaceAll(/[^\0-\x7f]/g, ""));
 }
 
 /** The tree of an index, written into the store. Throws a GitError. */

@@ -13,7 +13,8 @@ import {
 import { initBare } from "./bare-repository.js";
 import { fetchRepository, importRepository } from "./import-repository.js";
 import { pushBranch } from "./push-repository.js";
-import { deleteRef, isAncestor, listRefs, resolveCommit, updateRef } from "./repository.js";
+import { isAncestor, resolveCommit } from "./repository.js";
+import { deleteRef, listRefs, updateRef } from "./refs.js";
 import { fingerprintOf, generateSshKey, readHostKey, readPrivateKey } from "./ssh-key.js";
 import { commitFiles, readFiles, testStore } from "./test-store.js";
 import type { UpstreamOptions } from "./upstream-connection.js";

@@ -1,7 +1,8 @@
 import { and, asc, eq, isNotNull, isNull, sql } from "drizzle-orm";
 import type { Agent } from "#shared/api/agents.js";
 import type { Queryable } from "../../db/connect.js";
-import { agents, projects, workspaces } from "../../db/tables.js";
+import { agents, projects } from "../../db/tables.js";
+import { workspaces } from "../../db/workspace-tables.js";
 
 const status = sql<Agent["status"]>`case when ${agents.terminated_at} is not null then 'terminated'
   when exists (select from runs r where r.agent_id = ${agents.id} and r.status = 'running') then 'running'

@@ -2,7 +2,7 @@ import { sql } from "drizzle-orm";
 import type { DiskUsage } from "#shared/api/usage.js";
 import { isoInstant } from "../../db/columns.js";
 import type { Queryable } from "../../db/connect.js";
-import { repositoryDiskUsage, workspaceDiskUsage } from "../../db/tables.js";
+import { repositoryDiskUsage, workspaceDiskUsage } from "../../db/workspace-tables.js";
 
 /** What is to be measured: a workspace's folder, or a project's repository. */
 export interface Due {

@@ -2,7 +2,7 @@ import { request as httpRequest } from "node:http";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Organization } from "#shared/api/organizations.js";
 import type { Project } from "#shared/api/projects.js";
 import { systemRoleIds } from "../../db/migrate.js";
@@ -53,9 +53,8 @@ describe("a push that is refused", () => {
     (await asOperator(app, "select commit_sha from received_commits order by 1")).length,
   ];
   const atRest = async () => {
-    await vi.waitFor(async () =>
-      expect(await readdir(join(storeOf(app, project), "incoming")).catch(() => [])).toEqual([]),
-    );
+    const incoming = join(storeOf(app, project), "incoming");
+    await expect.poll(() => readdir(incoming).catch(() => [])).toEqual([]);
     expect(await asOperator(app, "select from pending_pushes")).toEqual([]);
   };
   /** A new branch with a commit of that tree; expects that nothing of it is taken. */
@@ -243,7 +242,7 @@ describe("a push that is refused", () => {
       client.on("error", () => undefined);
       client.write(body.subarray(0, Math.floor(body.length * share)));
       if (share > 0.9) {
-        await vi.waitFor(async () => expect(await readdir(incoming)).toHaveLength(1));
+        await expect.poll(() => readdir(incoming)).toHaveLength(1);
       }
       client.destroy();
       await atRest();

@@ -9,7 +9,7 @@ import {
   type PushReport,
   type PushRequest,
 } from "../../git/receive-pack.js";
-import { listRefs } from "../../git/repository.js";
+import { listRefs } from "../../git/refs.js";
 import { scanReachable } from "../../git/scan-objects.js";
 import { TokenScan } from "../../git/token-scan.js";
 import type { Actor } from "../../http/authenticate.js";

@@ -14,7 +14,7 @@ import {
   pushReport,
   readPushRequest,
 } from "../../git/receive-pack.js";
-import { listRefs } from "../../git/repository.js";
+import { listRefs } from "../../git/refs.js";
 import {
   ADVERTISEMENT_TYPE,
   RESULT_TYPE,
@@ -23,7 +23,7 @@ import {
   type UploadPackReply,
 } from "../../git/smart-http.js";
 import { GitError } from "../../git/run.js";
-import { refuseArchived } from "../../http/authorize.js";
+import { refuseArchived } from "../../http/standing.js";
 import { sendProblem } from "../../http/problem.js";
 import type { WorkspaceDeps } from "../workspaces/service.js";
 import { addressOf, type Address, type AddressDeps, type GitParams } from "./address.js";

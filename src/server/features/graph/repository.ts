@@ -1,6 +1,7 @@
 import { and, desc, eq, notInArray, sql } from "drizzle-orm";
 import type { Queryable } from "../../db/connect.js";
-import { agents, merges, projects, workspaceCommits, workspaces } from "../../db/tables.js";
+import { agents, projects } from "../../db/tables.js";
+import { merges, workspaceCommits, workspaces } from "../../db/workspace-tables.js";
 
 /** What of a project its graph needs. */
 export async function findProject(tx: Queryable, id: string) {

@@ -1,6 +1,6 @@
 import { lstat, readdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Organization } from "#shared/api/organizations.js";
 import type { Project } from "#shared/api/projects.js";
 import type { Workspace } from "#shared/api/workspaces.js";
@@ -43,17 +43,13 @@ describe("deleting a project", () => {
       () => false,
     );
   const removed = () =>
-    vi.waitFor(
-      async () => {
-        const rows = await asOperator(
-          app,
-          "select from projects where id = $1 and removed_at is not null",
-          [project.id],
-        );
-        expect(rows).toHaveLength(1);
-      },
-      { timeout: 15_000, interval: 50 },
-    );
+    expect
+      .poll(() =>
+        asOperator(app, "select from projects where id = $1 and removed_at is not null", [
+          project.id,
+        ]),
+      )
+      .toHaveLength(1);
   const usage = async () =>
     (
       await owner.api.usage.get({

@@ -2,13 +2,8 @@
 import type { FetchReport } from "#shared/api/projects.js";
 import { countApart, incomingCommits } from "../../git/branches.js";
 import { fetchRepository } from "../../git/import-repository.js";
-import {
-  isAncestor,
-  listRefs,
-  RefMovedError,
-  resolveCommit,
-  updateRef,
-} from "../../git/repository.js";
+import { isAncestor, resolveCommit } from "../../git/repository.js";
+import { listRefs, RefMovedError, updateRef } from "../../git/refs.js";
 import { GitError } from "../../git/run.js";
 import type { UpstreamOptions } from "../../git/upstream-connection.js";
 import { branchLock, receiveCommits } from "../workspaces/service.js";

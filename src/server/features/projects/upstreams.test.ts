@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { eq } from "drizzle-orm";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Project } from "#shared/api/projects.js";
-import { receivedCommits } from "#server/db/tables.js";
+import { receivedCommits } from "#server/db/workspace-tables.js";
 import { fingerprintOf, generateSshKey } from "#server/git/ssh-key.js";
 import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
 import { makeOrganization, makeWorkspace } from "#test/factories.js";
@@ -274,9 +274,7 @@ describe("the upstream of a project", () => {
       await refusal(api.upstreams.cancelFetch({ params: at(project) }), 409, "nothing_to_cancel");
       const folder = join(storeOf(app, project), "..");
       await expect
-        .poll(async () => (await readdir(folder)).filter((name) => name.includes(".fetching-")), {
-          timeout: 20_000,
-        })
+        .poll(async () => (await readdir(folder)).filter((name) => name.includes(".fetching-")))
         .toEqual([]);
       expect(await inStore(app, project, "rev-parse", "main")).toBe(tip);
     }

@@ -8,7 +8,7 @@ import { AppError, invalidField } from "../../errors.js";
 import { pushBranch } from "../../git/push-repository.js";
 import { resolveCommit } from "../../git/repository.js";
 import type { UpstreamOptions } from "../../git/upstream-connection.js";
-import { requirePermission } from "../../http/authorize.js";
+import { requirePermission } from "../../http/standing.js";
 import type { OrgContext } from "../../http/mount.js";
 import { fetchProject } from "./fetch-project.js";
 import { storeLock } from "./import-project.js";

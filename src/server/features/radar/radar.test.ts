@@ -52,7 +52,7 @@ describe("the conflict radar", () => {
     (await owner.api.radar.project({ params: { project_id: project.id } })).data;
   /** What is seen once all that happened has been looked at. */
   const settled = async (read: () => Promise<Radar>): Promise<Radar> => {
-    await expect.poll(async () => (await read()).is_current, { timeout: 15_000 }).toBe(true);
+    await expect.poll(async () => (await read()).is_current).toBe(true);
     return read();
   };
   const withWhom = ({ pairs }: Radar) =>
@@ -313,11 +313,11 @@ describe("the conflict radar", () => {
     const both = [one.agent_id, two.agent_id].toSorted();
     await commitFiles(owner, one, { "shared.txt": "one\nTWO\nthree\n" });
     await commitFiles(owner, two, { "shared.txt": "one\nzwei\nthree\n" });
-    await expect.poll(() => told().toSorted(), { timeout: 15_000 }).toEqual(both);
+    await expect.poll(() => told().toSorted()).toEqual(both);
     await commitFiles(owner, two, { "other.txt": "nobody else's\n" });
     await settled(all);
     await commitFiles(owner, two, { "shared.txt": base["shared.txt"] });
-    await expect.poll(() => told().slice(2).toSorted(), { timeout: 15_000 }).toEqual(both);
+    await expect.poll(() => told().slice(2).toSorted()).toEqual(both);
     stop.abort();
   });
 });

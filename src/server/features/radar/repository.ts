@@ -1,12 +1,12 @@
 import { and, eq, sql } from "drizzle-orm";
 import type { Queryable } from "../../db/connect.js";
+import { agents } from "../../db/tables.js";
 import {
-  agents,
   radarPairs,
   radarScans,
   workspaces,
   type StoredConflict,
-} from "../../db/tables.js";
+} from "../../db/workspace-tables.js";
 
 /** A workspace as it was looked at. */
 export interface Scan {

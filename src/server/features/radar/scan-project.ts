@@ -1,7 +1,7 @@
 /** Looking for what would conflict between the workspaces of a project, before anybody merges. */
 import { setImmediate as immediate } from "node:timers/promises";
 import type { Database } from "../../db/connect.js";
-import type { StoredConflict } from "../../db/tables.js";
+import type { StoredConflict } from "../../db/workspace-tables.js";
 import {
   isAbout,
   mayConflict,

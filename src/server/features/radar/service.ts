@@ -1,7 +1,7 @@
 import type { Logger } from "pino";
 import type { Radar, RadarPair, RadarSide } from "#shared/api/radar.js";
 import type { Queryable } from "../../db/connect.js";
-import type { StoredConflict } from "../../db/tables.js";
+import type { StoredConflict } from "../../db/workspace-tables.js";
 import { resolveCommit } from "../../git/repository.js";
 import type { OrgContext } from "../../http/mount.js";
 import type { Jobs } from "../../jobs/queue.js";

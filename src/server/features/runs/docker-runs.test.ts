@@ -31,7 +31,7 @@ afterAll(async () => {
 const ended = async (runId: string): Promise<{ status: string; exit_code: number | null }> => {
   const read = async (): Promise<string> =>
     (await owner.api.runs.get({ params: { run_id: runId } })).data.status;
-  await expect.poll(read, { timeout: 10_000 }).not.toBe("running");
+  await expect.poll(read).not.toBe("running");
   return (await owner.api.runs.get({ params: { run_id: runId } })).data;
 };
 

@@ -259,7 +259,7 @@ describe("limits and the queue", () => {
       (await owner.api.audit.list({ params: { org_id: org.id }, query: {} })).data.filter(
         ({ action }) => action === "organization.hours_low",
       );
-    await expect.poll(told, { timeout: 20_000 }).toHaveLength(1);
+    await expect.poll(told).toHaveLength(1);
     expect((await get(running)).status).toBe("running");
     await asOperator(app, "update runs set started_at = now() - interval '6 hours' where id = $1", [
       running.id,

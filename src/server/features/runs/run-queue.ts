@@ -1,5 +1,6 @@
 import type { Actor } from "../../http/authenticate.js";
-import { allows, standingOf } from "../../http/authorize.js";
+import { standingOf } from "../../http/authorize.js";
+import { allows } from "../../http/standing.js";
 import { brokenConstraint } from "../../db/connect.js";
 import { AppError } from "../../errors.js";
 import { unseal } from "../../seal.js";

@@ -2,7 +2,8 @@
 import { and, eq, sql } from "drizzle-orm";
 import { newId } from "../../db/columns.js";
 import type { Queryable } from "../../db/connect.js";
-import { agents, archives, runs, workspaces } from "../../db/tables.js";
+import { agents, runs } from "../../db/tables.js";
+import { archives, workspaces } from "../../db/workspace-tables.js";
 
 export interface Archive {
   id: string;

@@ -73,7 +73,7 @@ describe("checkpoints that nobody asks for", () => {
     await writeFiles(workspace, { "a.txt": "unsaved\n" });
     await age(2);
     // The server looks every few seconds; nothing else is asked of it here.
-    await expect.poll(commits, { timeout: 15_000, interval: 200 }).toHaveLength(1);
+    await expect.poll(commits, { interval: 200 }).toHaveLength(1);
     expect((await commits())[0]).toMatchObject({
       commit_type: "checkpoint",
       message: `[Agent ${agent.name}] Checkpoint`,

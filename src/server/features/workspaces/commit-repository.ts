@@ -3,7 +3,7 @@ import { and, desc, eq, max, sql } from "drizzle-orm";
 import type { Commit } from "#shared/api/commits.js";
 import { newId } from "../../db/columns.js";
 import type { Queryable } from "../../db/connect.js";
-import { workspaceCommits, workspaces } from "../../db/tables.js";
+import { workspaceCommits, workspaces } from "../../db/workspace-tables.js";
 import { receiving } from "./received-repository.js";
 
 const commitColumns = {

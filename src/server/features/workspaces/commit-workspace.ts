@@ -5,13 +5,8 @@ import { diffStats } from "../../git/diff.js";
 import type { SkippedPath } from "../../git/ingest.js";
 import { writeObject } from "../../git/loose-object.js";
 import { TokenScan, type FoundToken } from "../../git/token-scan.js";
-import {
-  commitObject,
-  isAncestor,
-  resolveCommit,
-  startRefUpdates,
-  type RefUpdates,
-} from "../../git/repository.js";
+import { commitObject, isAncestor, resolveCommit } from "../../git/repository.js";
+import { startRefUpdates, type RefUpdates } from "../../git/refs.js";
 import type { OrgContext } from "../../http/mount.js";
 import { clearCheckpointError } from "./checkpoint-repository.js";
 import * as commits from "./commit-repository.js";

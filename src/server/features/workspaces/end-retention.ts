@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
-import { branchHolding, deleteRef, resolveCommit } from "../../git/repository.js";
+import { branchHolding, resolveCommit } from "../../git/repository.js";
+import { deleteRef } from "../../git/refs.js";
 import * as archives from "./archive-repository.js";
 import { archiveRef } from "./archive-workspace.js";
 import * as repository from "./repository.js";

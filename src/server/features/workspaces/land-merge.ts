@@ -1,7 +1,8 @@
 /** Moving a target branch to a commit that merges make, so that a crash neither loses nor repeats it. */
 import type { Merge } from "#shared/api/merges.js";
 import { originOf, serverItself, type Origin } from "../../db/audit.js";
-import { isAncestor, RefMovedError, resolveCommit, startRefUpdates } from "../../git/repository.js";
+import { isAncestor, resolveCommit } from "../../git/repository.js";
+import { RefMovedError, startRefUpdates } from "../../git/refs.js";
 import { settleCommit } from "./commit-workspace.js";
 import * as merges from "./merge-repository.js";
 import type { NewMerge } from "./merge-repository.js";

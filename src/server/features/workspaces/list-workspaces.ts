@@ -1,7 +1,8 @@
 import { and, asc, eq, gt, ne } from "drizzle-orm";
 import type { WorkspaceItem } from "#shared/api/workspaces.js";
 import type { Queryable } from "../../db/connect.js";
-import { agents, workspaces } from "../../db/tables.js";
+import { agents } from "../../db/tables.js";
+import { workspaces } from "../../db/workspace-tables.js";
 import { countAhead } from "../../git/branches.js";
 import type { OrgContext } from "../../http/mount.js";
 import { isMerging } from "./repository.js";

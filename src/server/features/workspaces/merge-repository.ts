@@ -2,7 +2,8 @@
 import { and, asc, desc, eq, gt, sql } from "drizzle-orm";
 import type { Merge, ProjectMerge } from "#shared/api/merges.js";
 import type { Queryable } from "../../db/connect.js";
-import { agents, merges } from "../../db/tables.js";
+import { agents } from "../../db/tables.js";
+import { merges } from "../../db/workspace-tables.js";
 import { receiveCommit } from "./received-repository.js";
 
 const mergeColumns = {

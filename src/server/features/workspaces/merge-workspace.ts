@@ -2,7 +2,8 @@ import type { Choice, Conflicts, Merge, MergeStrategy } from "#shared/api/merges
 import type { Origin } from "../../db/audit.js";
 import { newId } from "../../db/columns.js";
 import { AppError, invalidField } from "../../errors.js";
-import { commitTree, RefMovedError, resolveCommit, resolveTree } from "../../git/repository.js";
+import { commitTree, resolveCommit, resolveTree } from "../../git/repository.js";
+import { RefMovedError } from "../../git/refs.js";
 import type { OrgContext } from "../../http/mount.js";
 import { activeUnderLock, commitUnderLock } from "./commit-workspace.js";
 import { landMerge, whileBranchMoves } from "./land-merge.js";

@@ -41,7 +41,7 @@ describe("a workspace whose branch is merged", () => {
     let merging: Promise<{ status: number }> | undefined;
     await app.db.locks([branchLock(it.project_id, "main")], async () => {
       merging = owner.api.workspaces.createMerge({ params: it.params });
-      await expect.poll(() => statuses(it), { timeout: 20_000 }).toEqual(["merging", "merging"]);
+      await expect.poll(() => statuses(it)).toEqual(["merging", "merging"]);
       // Nothing else is refused because of it.
       const { data: changes } = await owner.api.workspaces.changes({ params: it.params });
       expect(changes.files.map(({ path }) => path)).toEqual(["a.txt"]);
@@ -49,7 +49,7 @@ describe("a workspace whose branch is merged", () => {
     expect((await merging)?.status).toBe(201);
     expect(await statuses(it)).toEqual(["active", "active"]);
     const told = () => heard.filter(({ table }) => table === "merges_under_way").length;
-    await expect.poll(told, { timeout: 20_000 }).toBe(2);
+    await expect.poll(told).toBe(2);
     unsubscribe();
   });
 
@@ -69,7 +69,7 @@ describe("a workspace whose branch is merged", () => {
           body: { expected_source: "0".repeat(40) },
         }),
       );
-      await expect.poll(() => rowsOf(it), { timeout: 20_000 }).toBe(3);
+      await expect.poll(() => rowsOf(it)).toBe(3);
       expect(await statuses(it)).toEqual(["merging", "merging"]);
     });
     const ends = await Promise.allSettled(requests);

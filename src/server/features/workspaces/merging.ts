@@ -2,7 +2,7 @@
 import { eq, sql } from "drizzle-orm";
 import { newId } from "../../db/columns.js";
 import type { Database } from "../../db/connect.js";
-import { mergesUnderWay } from "../../db/tables.js";
+import { mergesUnderWay } from "../../db/workspace-tables.js";
 
 /** How long what a process said holds, and how often it says it again. */
 const LEASE_SECONDS = 60;

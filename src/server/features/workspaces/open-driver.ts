@@ -2,7 +2,8 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Logger } from "pino";
-import { ConfigError, type Config } from "../../config.js";
+import { ConfigError } from "../../config-values.js";
+import { type Config } from "../../config.js";
 import type { Queryable } from "../../db/connect.js";
 import { bringOver } from "../../git/bring-over.js";
 import { chooseDriver } from "../../git/choose-driver.js";

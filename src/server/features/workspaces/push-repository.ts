@@ -3,14 +3,13 @@ import { and, asc, eq, inArray, isNull, sql } from "drizzle-orm";
 import type { Origin } from "../../db/audit.js";
 import { newId } from "../../db/columns.js";
 import type { Queryable } from "../../db/connect.js";
+import { organizations, projects } from "../../db/tables.js";
 import {
-  organizations,
   pendingPushes,
-  projects,
   receivedCommits,
   workspaceCommits,
   workspaces,
-} from "../../db/tables.js";
+} from "../../db/workspace-tables.js";
 import type { LineCommit } from "../../git/diff.js";
 
 /** One reference of a push on its way. */

@@ -1,7 +1,8 @@
 /** When the server first received commits. */
 import { and, eq, sql } from "drizzle-orm";
 import type { Queryable } from "../../db/connect.js";
-import { projects, receivedCommits } from "../../db/tables.js";
+import { projects } from "../../db/tables.js";
+import { receivedCommits } from "../../db/workspace-tables.js";
 
 /** Notes when the server first received a commit; a later time changes nothing. */
 export async function receiveCommit(

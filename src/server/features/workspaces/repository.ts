@@ -5,16 +5,15 @@ import type { Workspace } from "#shared/api/workspaces.js";
 import type { ErrorCode } from "#shared/errors.js";
 import type { Queryable } from "../../db/connect.js";
 import type { FolderKind } from "../../git/folder.js";
+import { agents, projects } from "../../db/tables.js";
 import {
-  agents,
   archives,
   checkpointLooks,
   merges,
-  projects,
   workspaceCommits,
   workspaceDiskUsage,
   workspaces,
-} from "../../db/tables.js";
+} from "../../db/workspace-tables.js";
 
 const parents = alias(agents, "parent");
 

@@ -23,7 +23,7 @@ async function verify(app: TestApp): Promise<{ code: number; out: string }> {
     OMOI_DATABASE_URL: databaseUrlOf(app),
     OMOI_DATA_DIR: app.dataDir,
   };
-  const args = ["--import", "tsx", "src/server/verify-merges.ts"];
+  const args = ["dist/server/verify-merges.js"];
   const child = spawn(process.execPath, args, { env });
   const [out, err, [code]] = await Promise.all([
     text(child.stdout),

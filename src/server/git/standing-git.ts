@@ -1,0 +1,165 @@
+/** Gits that stay, so that a question does not have to start one. */
+import { GitError, spawnGit, type GitOptions, type GitProcess } from "./run.js";
+
+/** How long a git waits for another question, in milliseconds. */
+const IDLE_MS = 2000;
+/** How long questions may take together. */
+const ANSWER_MS = 60_000;
+/** How many repositories have one at a time; the one that was asked longest ago ends first. */
+const MOST = 16;
+
+/** How a git is asked and what it says. */
+export interface Dialogue<Question, Answer> {
+  args: readonly string[];
+  config?: GitOptions["config"];
+  /** What is written to ask. */
+  write(question: Question): Buffer;
+  /**
+   * Reads what was said to a question from `at` on: where it went on reading to, with the answer when
+   * this was all of it; `needs` where nothing can be read before there are so many bytes from `at`.
+   */
+  read(
+    bytes: Buffer,
+    at: number,
+    question: Question,
+  ): { next: number; answer?: Answer } | { needs: number };
+}
+
+/**
+ * One git for each repository, as long as it is asked. Questions are answered in their order; what was
+ * stored before one was asked is seen.
+ */
+export class StandingGits<Question, Answer> {
+  readonly #dialogue: Dialogue<Question, Answer>;
+  readonly #standing = new Map<string, StandingGit<Question, Answer>>();
+
+  constructor(dialogue: Dialogue<Question, Answer>) {
+    this.#dialogue = dialogue;
+  }
+
+  /** Throws a GitError. */
+  ask(store: string, question: Question): Promise<Answer> {
+    return this.#at(store).ask(question);
+  }
+
+  /** Has the next question find a git that is there: to be called while there is other work to do. */
+  expect(store: string): void {
+    this.#at(store);
+  }
+
+  #at(store: string): StandingGit<Question, Answer> {
+    let git = this.#standing.get(store);
+    this.#standing.delete(store);
+    if (git?.isOver !== false) git = new StandingGit(store, this.#dialogue);
+    this.#standing.set(store, git);
+    for (const [other, one] of this.#standing) {
+      if (this.#standing.size <= MOST) break;
+      this.#standing.delete(other);
+      one.endWhenIdle();
+    }
+    return git;
+  }
+}
+
+interface Asked<Question, Answer> {
+  question: Question;
+  resolve: (answer: Answer) => void;
+  reject: (error: unknown) => void;
+}
+
+class StandingGit<Question, Answer> {
+  readonly #dialogue: Dialogue<Question, Answer>;
+  readonly #git: GitProcess;
+  #asked: Asked<Question, Answer>[] = [];
+  #chunks: Buffer[] = [];
+  #size = 0;
+  /** How many bytes are needed before there is anything new to read. */
+  #needed = 1;
+  #timer: NodeJS.Timeout | undefined;
+  #ends = false;
+  isOver = false;
+
+  constructor(store: string, dialogue: Dialogue<Question, Answer>) {
+    this.#dialogue = dialogue;
+    const { args, config } = dialogue;
+    this.#git = spawnGit(args, {
+      gitDir: store,
+      ...(config && { config }),
+      stdin: "pipe",
+      timeoutMs: 0,
+    });
+    this.#git.stdout.on("data", (chunk: Buffer) => this.#take(chunk));
+    this.#git.done.then(
+      () => this.#fail(new GitError("exit", 0, "ended while it was asked", args)),
+      (error: unknown) => this.#fail(error),
+    );
+    this.#watch();
+  }
+
+  ask(question: Question): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      this.#asked.push({ question, resolve, reject });
+      if (this.#asked.length === 1) this.#watch();
+      this.#git.stdin?.write(this.#dialogue.write(question));
+    });
+  }
+
+  endWhenIdle(): void {
+    this.#ends = true;
+    if (this.#asked.length === 0) this.#end();
+  }
+
+  #watch(): void {
+    clearTimeout(this.#timer);
+    if (this.#asked.length === 0) {
+      this.#timer = setTimeout(() => this.#end(), IDLE_MS);
+    } else {
+      const late = () => this.#fail(new GitError("timeout", null, "", this.#dialogue.args));
+      this.#timer = setTimeout(late, ANSWER_MS);
+    }
+  }
+
+  #end(): void {
+    this.isOver = true;
+    this.#git.stdin?.end();
+  }
+
+  #fail(error: unknown): void {
+    clearTimeout(this.#timer);
+    this.isOver = true;
+    this.#git.kill();
+    const asked = this.#asked;
+    this.#asked = [];
+    for (const { reject } of asked) reject(error);
+  }
+
+  #take(chunk: Buffer): void {
+    this.#chunks.push(chunk);
+    this.#size += chunk.length;
+    if (this.#size < this.#needed) return;
+    const bytes = this.#chunks.length === 1 ? chunk : Buffer.concat(this.#chunks, this.#size);
+    const at = this.#read(bytes);
+    this.#chunks = at < bytes.length ? [bytes.subarray(at)] : [];
+    this.#size = bytes.length - at;
+    if (this.#asked.length === 0 && this.#ends) this.#end();
+    else this.#watch();
+  }
+
+  /** Answers what can be answered, and gives how far it read. */
+  #read(bytes: Buffer): number {
+    let at = 0;
+    this.#needed = 1;
+    for (let [first] = this.#asked; first && at < bytes.length; [first] = this.#asked) {
+      const read = this.#dialogue.read(bytes, at, first.question);
+      if ("needs" in read) {
+        this.#needed = read.needs;
+        break;
+      }
+      at = read.next;
+      if (read.answer === undefined) continue;
+      this.#asked.shift();
+      first.resolve(read.answer);
+    }
+    return at;
+  }
+}
