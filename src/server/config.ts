@@ -1,9 +1,20 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync, accessSync, constants } from "node:fs";
-import { randomBytes } from "node:crypto";
 import { isIP } from "node:net";
-import { dirname, isAbsolute, join, resolve } from "node:path";
+import { resolve } from "node:path";
 import type { RunLimits } from "#shared/api/runs.js";
-import { normalNetwork } from "./http/network.js";
+import {
+  ConfigError,
+  type Environment,
+  folders,
+  networks,
+  type OidcSettings,
+  oidcSettings,
+  oneOf,
+  postgresUrl,
+  readableFile,
+  webAddress,
+  wholeNumber,
+} from "./config-values.js";
+import { makeDataDir, readSecret } from "./data-folder.js";
 import { senderOf, smtpServerOf, type Sender, type SmtpServer } from "./mail/settings.js";
 
 /** What the operator may set. The only reader of `process.env`; each variable is documented here. */
@@ -95,20 +106,6 @@ export interface Config {
   /** OMOI_LOG_LEVEL */
   logLevel: "debug" | "info" | "warn" | "error" | "silent";
 }
-
-export interface OidcSettings {
-  issuer: string;
-  clientId: string;
-  clientSecret: string;
-  name: string;
-}
-
-/** A start that cannot succeed: one line that names the variable and the cure. */
-export class ConfigError extends Error {
-  override readonly name = "ConfigError";
-}
-
-type Environment = Record<string, string | undefined>;
 
 const known = new Set([
   "OMOI_HOST",
@@ -218,80 +215,6 @@ export function readConfig(env: Environment = process.env): Config {
   return { ...config, secret: readSecret(env, dataDir) };
 }
 
-function makeDataDir(dataDir: string): void {
-  try {
-    // Traversable, not readable: an embedded PostgreSQL of another uid lives below it.
-    makeFolder(dataDir, 0o711);
-    accessSync(dataDir, constants.W_OK | constants.X_OK);
-  } catch (error) {
-    const why = (error as NodeJS.ErrnoException).code ?? String(error);
-    throw new ConfigError(
-      `The data folder ${dataDir} cannot be written (${why}); make it writable, or set OMOI_DATA_DIR to another folder`,
-    );
-  }
-}
-
-/** As mkdir -p. Node's own, with `recursive`, never returns where a file system such as /proc refuses. */
-function makeFolder(path: string, mode: number): void {
-  if (existsSync(path)) return;
-  if (dirname(path) !== path) makeFolder(dirname(path), 0o755);
-  try {
-    mkdirSync(path, { mode });
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-  }
-}
-
-function readSecret(env: Environment, dataDir: string): string {
-  const given = env["OMOI_SECRET"];
-  if (given !== undefined && given !== "") {
-    if (given.length < 32) {
-      throw new ConfigError(
-        "OMOI_SECRET must be at least 32 characters; make one with: openssl rand -hex 32",
-      );
-    }
-    return given;
-  }
-  const file = join(dataDir, "secret");
-  try {
-    if (!existsSync(file)) {
-      // "wx": of two first starts at once, one makes it and both read it.
-      writeFileSync(file, `${randomBytes(32).toString("hex")}\n`, { mode: 0o600, flag: "wx" });
-    }
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== "EEXIST") {
-      throw new ConfigError(
-        `The secret file ${file} cannot be made; set OMOI_SECRET, or OMOI_DATA_DIR to another folder`,
-      );
-    }
-  }
-  const secret = readFileSync(file, "utf8").trim();
-  if (secret.length < 32) {
-    throw new ConfigError(
-      `The secret file ${file} is damaged; restore it from a backup, or set OMOI_SECRET`,
-    );
-  }
-  return secret;
-}
-
-function wholeNumber(
-  env: Environment,
-  variable: string,
-  fallback: number,
-  min: number,
-  max: number,
-): number {
-  const text = env[variable];
-  if (text === undefined || text === "") return fallback;
-  const value = Number(text);
-  if (!/^\d+$/.test(text) || value < min || value > max) {
-    throw new ConfigError(
-      `${variable} must be a whole number from ${min} to ${max}, not "${text}"`,
-    );
-  }
-  return value;
-}
-
 function runLimits(env: Environment): Config["runLimits"] {
   const mib = 1024 * 1024;
   const disk = wholeNumber(env, "OMOI_RUN_DISK_MIB", 10 * 1024, 0, 1024 * 1024);
@@ -308,123 +231,6 @@ function runLimits(env: Environment): Config["runLimits"] {
     disk_bytes: disk === 0 ? null : disk * mib,
     output_bytes: wholeNumber(env, "OMOI_RUN_OUTPUT_MIB", 64, 1, 1024 * 1024) * mib,
   };
-}
-
-function oneOf<const Value extends string>(
-  env: Environment,
-  variable: string,
-  values: readonly Value[],
-  fallback: NoInfer<Value>,
-): Value {
-  const text = env[variable];
-  if (text === undefined || text === "") return fallback;
-  const value = values.find((candidate) => candidate === text);
-  if (value === undefined) {
-    throw new ConfigError(`${variable} must be one of ${values.join(", ")}, not "${text}"`);
-  }
-  return value;
-}
-
-function webAddress(env: Environment, variable: string): string | null {
-  const text = env[variable];
-  if (text === undefined || text === "") return null;
-  const url = URL.canParse(text) ? new URL(text) : null;
-  if (
-    !url ||
-    !["http:", "https:"].includes(url.protocol) ||
-    url.search ||
-    url.hash ||
-    url.username
-  ) {
-    throw new ConfigError(
-      `${variable} must be an http(s) address such as https://omoi.example.com, not "${text}"`,
-    );
-  }
-  return url.href.replace(/\/+$/, "");
-}
-
-function oidcSettings(env: Environment): OidcSettings | null {
-  const isSet = webAddress(env, "OMOI_OIDC_ISSUER") !== null;
-  const given = ["OMOI_OIDC_CLIENT_ID", "OMOI_OIDC_CLIENT_SECRET", "OMOI_OIDC_NAME"].find(
-    (variable) => env[variable],
-  );
-  if (!isSet) {
-    if (given === undefined) return null;
-    throw new ConfigError(`${given} needs OMOI_OIDC_ISSUER; set it too, or remove ${given}`);
-  }
-  // With its slash at the end, where it has one: providers differ by it.
-  const { href: issuer, protocol, hostname } = new URL(env["OMOI_OIDC_ISSUER"] as string);
-  const isLoopback = /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
-  if (protocol === "http:" && !isLoopback) {
-    throw new ConfigError(
-      `OMOI_OIDC_ISSUER must begin with https:// (http:// only on this machine), not "${issuer}"`,
-    );
-  }
-  const required = (variable: string): string => {
-    const text = env[variable];
-    if (text) return text;
-    throw new ConfigError(`OMOI_OIDC_ISSUER needs ${variable}; the identity provider gave it`);
-  };
-  const name = env["OMOI_OIDC_NAME"]?.trim() || hostname;
-  // oxlint-disable-next-line no-control-regex -- what a button cannot show
-  if (name.length > 40 || /[\u0000-\u001f\u007f]/.test(name)) {
-    throw new ConfigError("OMOI_OIDC_NAME must be at most 40 visible characters");
-  }
-  return {
-    issuer,
-    clientId: required("OMOI_OIDC_CLIENT_ID"),
-    clientSecret: required("OMOI_OIDC_CLIENT_SECRET"),
-    name,
-  };
-}
-
-function postgresUrl(env: Environment, variable: string): string | null {
-  const text = env[variable];
-  if (text === undefined || text === "") return null;
-  if (!/^postgres(ql)?:\/\//.test(text) || !URL.canParse(text)) {
-    throw new ConfigError(
-      `${variable} must be an address such as postgres://user:password@host:5432/omoi`,
-    );
-  }
-  return text;
-}
-
-function folders(env: Environment, variable: string): string[] {
-  const list = (env[variable] ?? "").split(":").filter((entry) => entry !== "");
-  for (const folder of list) {
-    if (!isAbsolute(folder)) {
-      throw new ConfigError(
-        `${variable} must list absolute folders separated by ":", not "${folder}"`,
-      );
-    }
-  }
-  return list;
-}
-
-function readableFile(env: Environment, variable: string): string | null {
-  const path = env[variable];
-  if (path === undefined || path === "") return null;
-  try {
-    if (isAbsolute(path)) accessSync(path, constants.R_OK);
-  } catch {
-    throw new ConfigError(`${variable} names a file that cannot be read: ${path}`);
-  }
-  if (!isAbsolute(path))
-    throw new ConfigError(`${variable} must be an absolute path, not "${path}"`);
-  return path;
-}
-
-function networks(env: Environment, variable: string): string[] {
-  const list = (env[variable] ?? "").split(",").filter((entry) => entry.trim() !== "");
-  return list.map((entry) => {
-    const network = normalNetwork(entry.trim());
-    if (network === null) {
-      throw new ConfigError(
-        `${variable} must list networks separated by ",", such as 10.0.0.0/8,::1, not "${entry}"`,
-      );
-    }
-    return network;
-  });
 }
 
 function keyPrefix(env: Environment): string {

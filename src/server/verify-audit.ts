@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { z } from "zod";
-import { ConfigError, readConfig } from "./config.js";
+import { ConfigError } from "./config-values.js";
+import { readConfig } from "./config.js";
 import { verifyChains, type ChainHead } from "./features/audit/service.js";
 import { exitWith, visitDatabase } from "./visit-database.js";
 

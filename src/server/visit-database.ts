@@ -2,7 +2,8 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { drizzle } from "drizzle-orm/node-postgres";
 import pg from "pg";
-import { ConfigError, type Config } from "./config.js";
+import { ConfigError } from "./config-values.js";
+import { type Config } from "./config.js";
 import { addressFromUrl, type Queryable } from "./db/connect.js";
 import { EmbeddedPostgresError, visitEmbeddedPostgres } from "./db/embedded.js";
 

@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { batched } from "./batch.js";
 
 describe("batched look-ups", () => {
@@ -56,6 +56,8 @@ describe("batched look-ups", () => {
   });
 
   test("after many that are absent, those of several turns go together", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout"] });
+    onTestFinished(() => void vi.useRealTimers());
     const { asked, waiting, nextLoad, find } = controlled();
     const first = nextLoad();
     const guesses = Promise.all(Array.from({ length: 9 }, (_, number) => find(`absent ${number}`)));
@@ -68,6 +70,7 @@ describe("batched look-ups", () => {
       await new Promise((resolve) => setImmediate(resolve));
       later.push(find(key));
     }
+    vi.runOnlyPendingTimers();
     await second;
     waiting[1]?.();
     expect(await Promise.all(later)).toEqual(["of a", "of b", "of c"]);

@@ -1,3 +1,4 @@
+import { sql } from "drizzle-orm";
 import { customType } from "drizzle-orm/pg-core";
 import { v7 } from "uuid";
 
@@ -16,3 +17,9 @@ export function isoInstant(value: string | Date): string {
 }
 
 export const bytes = customType<{ data: Buffer }>({ dataType: () => "bytea" });
+
+/** When a row was made, by the database. */
+export const createdAt = () =>
+  instant()
+    .notNull()
+    .default(sql`now()`);

@@ -4,7 +4,7 @@ import type { NodePgQueryResultHKT } from "drizzle-orm/node-postgres";
 import type { PgDatabase } from "drizzle-orm/pg-core";
 import pg from "pg";
 import type { Logger } from "pino";
-import { ConfigError } from "../config.js";
+import { ConfigError } from "../config-values.js";
 import { appendEvents, type Change, type Origin, type Tell } from "./audit.js";
 import { listenForChanges, type ChangeFeed } from "./changes.js";
 import { locksOn, tryLockOn, type Locks, type TryLock } from "./locks.js";

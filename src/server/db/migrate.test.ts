@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startTestApp, type TestApp } from "#test/app.js";
 import { asOperator } from "#test/operator.js";
-import { ConfigError } from "../config.js";
+import { ConfigError } from "../config-values.js";
 
 describe("migrations", () => {
   let app: TestApp;

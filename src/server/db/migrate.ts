@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type pg from "pg";
 import type { Logger } from "pino";
 import { systemRoles, type SystemRole } from "#shared/permissions.js";
-import { ConfigError } from "../config.js";
+import { ConfigError } from "../config-values.js";
 import { prepareQueues } from "../jobs/queue.js";
 
 const folder = join(import.meta.dirname, "migrations");

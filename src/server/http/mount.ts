@@ -4,20 +4,15 @@ import type { Endpoint, ParsedRequestOf, ResponseOf } from "#shared/api/endpoint
 import type { Permission } from "#shared/permissions.js";
 import type { Tell } from "../db/audit.js";
 import type { Database, Queryable } from "../db/connect.js";
-import { AppError, notFound } from "../errors.js";
+import { AppError } from "../errors.js";
 import { authenticate, type Actor, type ActorKey, type Credentials } from "./authenticate.js";
-import {
-  refuseArchived,
-  requirePermission,
-  standingOfBody,
-  standingOfPath,
-  type Standing,
-} from "./authorize.js";
+import { standingOfBody, standingOfPath } from "./authorize.js";
+import { refuseArchived, requirePermission, type Standing } from "./standing.js";
 import { requireMatch, withEntityTag } from "./conditional.js";
 import { once } from "./idempotency.js";
 import { endWhenStopping } from "./drain.js";
-import { validationError } from "./problem.js";
-import { isStorable, refuseUnstorable, withPlainIds } from "./text.js";
+import { parse, parseParams } from "./parse-request.js";
+import { textOf } from "./prepared-json.js";
 
 export interface PublicContext {
   readonly requestId: string;
@@ -235,54 +230,9 @@ function withoutSecret(data: unknown): unknown {
   return "secret" in data && "uri" in data ? { ...data, secret: null, uri: null } : data;
 }
 
-const preparedTexts = new WeakMap<object, string>();
-
-/** The JSON of an answer that is written already, or that cannot change any more and is written once. */
-function textOf(data: object): string | undefined {
-  const known = preparedTexts.get(data);
-  if (known !== undefined || !Object.isFrozen(data)) return known;
-  const text = JSON.stringify(data);
-  preparedTexts.set(data, text);
-  return text;
-}
-
-/** A list whose JSON is written already: it is sent as it is. */
-export function preparedJson<Item>(text: string): Item[] {
-  const answer: Item[] = [];
-  preparedTexts.set(answer, text);
-  return answer;
-}
-
 /** Streams are not checked. */
 function isPlain(data: unknown): boolean {
   return Array.isArray(data) || Object.getPrototypeOf(data) === Object.prototype;
-}
-
-function parseParams(endpoint: Endpoint, request: FastifyRequest): unknown {
-  if (!endpoint.params) return undefined;
-  const parsed = endpoint.params.safeParse(request.params);
-  // An id of the wrong shape is one that does not exist.
-  if (!parsed.success || !Object.values(parsed.data).every((value) => isStorable(String(value)))) {
-    throw notFound();
-  }
-  return withPlainIds(parsed.data);
-}
-
-function parse(endpoint: Endpoint, part: "query" | "body", value: unknown): unknown {
-  const schema = endpoint[part];
-  if (!schema) {
-    // A JSON content type on an empty body is accepted; a body where none belongs is not.
-    if (part === "body" && value !== undefined && Object.keys(value as object).length > 0) {
-      throw new AppError("bad_request", "This call takes no body; send none.");
-    }
-    return undefined;
-  }
-  refuseUnstorable(part, value);
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return withPlainIds(parsed.data);
-  // To tell what is missing from what is wrong takes the input, which makes reading it ten times as slow.
-  const { error = parsed.error } = schema.safeParse(value, { reportInput: true });
-  throw validationError(part, error);
 }
 
 /** Who calls, before anything of the request is looked at: without a credential all is 401. */

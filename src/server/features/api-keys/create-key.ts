@@ -3,14 +3,13 @@ import { newId } from "../../db/columns.js";
 import type { Database, Queryable } from "../../db/connect.js";
 import { AppError, invalidField } from "../../errors.js";
 import type { Actor } from "../../http/authenticate.js";
+import { requirePerson, standingOf } from "../../http/authorize.js";
 import {
   patternsWithin,
   permissionsBeyond,
   refuseArchived,
   requirePermission,
-  requirePerson,
-  standingOf,
-} from "../../http/authorize.js";
+} from "../../http/standing.js";
 import type { ActorContext } from "../../http/mount.js";
 import { isWithin, normalNetwork } from "../../http/network.js";
 import { generateKey, hashKey, hintOf } from "./key.js";

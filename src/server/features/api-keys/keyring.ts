@@ -8,7 +8,7 @@ import { invalidToken, type Actor, type ActorKey } from "../../http/authenticate
 import { isWithin } from "../../http/network.js";
 import { countHit } from "../auth/service.js";
 import { hashKey, isWellFormed } from "./key.js";
-import { findUsableKeys, organizationsOfPeople, type UsableKey } from "./repository.js";
+import { findUsableKeys, organizationsOfPeople, type UsableKey } from "./keyring-repository.js";
 import { createUsageCounter } from "./usage-counter.js";
 import { addTallies } from "./usage-repository.js";
 

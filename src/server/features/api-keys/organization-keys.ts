@@ -2,6 +2,7 @@ import type { OrganizationKey } from "#shared/api/api-keys.js";
 import type { Database } from "../../db/connect.js";
 import { notFound } from "../../errors.js";
 import type { OrgContext } from "../../http/mount.js";
+import { listActingKeys, lockActingKey } from "./acting-keys-repository.js";
 import * as repository from "./repository.js";
 import { organizationOf } from "./scopes.js";
 import { shown, tellOfKey } from "./show-key.js";
@@ -14,7 +15,7 @@ export async function listOrganizationKeys(
   limit: number,
 ): Promise<OrganizationKey[]> {
   const found = await db.withSystem("list the keys that can act in an organization", (tx) =>
-    repository.listActingKeys(tx, orgId, after, limit),
+    listActingKeys(tx, orgId, after, limit),
   );
   const keys = await shown(
     db,
@@ -49,7 +50,7 @@ export async function takeFromOrganization(
 ): Promise<void> {
   const { orgId } = context;
   await db.systemChange(context, async (tx, tell) => {
-    const key = await repository.lockActingKey(tx, orgId, keyId);
+    const key = await lockActingKey(tx, orgId, keyId);
     if (!key) throw notFound();
     if (key.organization_id === orgId) {
       await repository.revokeKey(tx, keyId);

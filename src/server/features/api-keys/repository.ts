@@ -1,17 +1,11 @@
 import { and, desc, eq, inArray, isNull, sql } from "drizzle-orm";
-import type pg from "pg";
-import type { ApiKey, OrganizationKey } from "#shared/api/api-keys.js";
+import type { ApiKey } from "#shared/api/api-keys.js";
 import type { Queryable } from "../../db/connect.js";
-import {
-  agents,
-  apiKeys,
-  memberships,
-  organizations,
-  organizationSlugs,
-  users,
-} from "../../db/tables.js";
+import { apiKeys, organizations, organizationSlugs } from "../../db/tables.js";
+import { users } from "../../db/identity-tables.js";
 
-const keyColumns = {
+/** What is read of a key. */
+export const keyColumns = {
   id: apiKeys.id,
   user_id: apiKeys.user_id,
   name: apiKeys.name,
@@ -186,23 +180,6 @@ export async function organizationsOfKey(tx: Queryable, keyId: string): Promise<
   return rows.map((row) => row.org_id);
 }
 
-/** The organizations of people, archived ones too, by the person's id; nobody's are left out. */
-export async function organizationsOfPeople(
-  pool: pg.Pool,
-  userIds: string[],
-): Promise<ReadonlyMap<string, { id: string; archived: boolean }[]>> {
-  const { rows } = await pool.query<{ user_id: string; id: string; archived: boolean }>({
-    name: "organizations of people",
-    text: `
-      select m.user_id, o.id, o.archived_at is not null as archived
-      from memberships m join organizations o on o.id = m.org_id where m.user_id = any($1::uuid[])`,
-    values: [userIds],
-  });
-  const found = new Map(userIds.map((id) => [id, [] as { id: string; archived: boolean }[]]));
-  for (const { user_id, id, archived } of rows) found.get(user_id)?.push({ id, archived });
-  return found;
-}
-
 /** The current slugs of organizations. */
 export async function slugsOf(tx: Queryable, orgIds: string[]): Promise<Map<string, string>> {
   if (orgIds.length === 0) return new Map();
@@ -229,61 +206,6 @@ export async function memberOrganizations(
         and exists (select from memberships m where m.org_id = ${organizations.id} and m.user_id = ${userId})`,
     );
   return new Map(rows.map((row) => [row.slug, row.id]));
-}
-
-/** A key that can act in an organization, and who is behind it. */
-export interface ActingKey {
-  key: StoredKey;
-  owner: OrganizationKey["owner"];
-  agent_name: string | null;
-}
-
-/** Whether a key can act in an organization at this moment: its owner is in it, and it is not shut out. */
-const actsIn = (orgId: string) => sql`
-  ${apiKeys.revoked_at} is null and (${apiKeys.expires_at} is null or ${apiKeys.expires_at} > now())
-  and ${users.is_active} and ${agents.terminated_at} is null
-  and ${orgId}::uuid <> all(${apiKeys.shut_out_of})
-  and exists (select from unnest(${apiKeys.scopes}) scope
-    where scope = '*:*' or starts_with(scope, ${`org:${orgId}:`}))`;
-
-function selectActing(tx: Queryable, orgId: string) {
-  return tx
-    .select({
-      key: keyColumns,
-      owner: { id: users.id, email: users.email, full_name: users.full_name },
-      agent_name: agents.name,
-    })
-    .from(apiKeys)
-    .innerJoin(users, eq(users.id, apiKeys.user_id))
-    .innerJoin(
-      memberships,
-      and(eq(memberships.user_id, apiKeys.user_id), eq(memberships.org_id, orgId)),
-    )
-    .leftJoin(agents, eq(agents.id, apiKeys.agent_id));
-}
-
-export async function listActingKeys(
-  tx: Queryable,
-  orgId: string,
-  after: string | null,
-  limit: number,
-): Promise<ActingKey[]> {
-  return selectActing(tx, orgId)
-    .where(and(actsIn(orgId), after === null ? undefined : sql`${apiKeys.id} < ${after}`))
-    .orderBy(desc(apiKeys.id))
-    .limit(limit);
-}
-
-/** One of them, which nobody else changes until the transaction ends. */
-export async function lockActingKey(
-  tx: Queryable,
-  orgId: string,
-  keyId: string,
-): Promise<StoredKey | undefined> {
-  const [row] = await selectActing(tx, orgId)
-    .where(and(actsIn(orgId), eq(apiKeys.id, keyId)))
-    .for("update", { of: apiKeys });
-  return row?.key;
 }
 
 /** A key that ends soon, and whose it is. */
@@ -342,44 +264,4 @@ export async function patternsOfAgent(
     join memberships m on m.org_id = a.org_id and m.agent_id = a.id
     where a.id = ${agentId} and a.terminated_at is null`);
   return rows[0]?.patterns;
-}
-
-/** What a request needs to know of a key that works. */
-export interface UsableKey {
-  /** Of the key, in hex. */
-  hash: string;
-  id: string;
-  user_id: string;
-  agent_id: string | null;
-  agent_name: string | null;
-  scopes: string[];
-  /** The one organization that its scopes name; null where they name several, or none. */
-  org_id: string | null;
-  shut_out_of: string[];
-  allowed_ips: string[] | null;
-  rate_limit_per_minute: number | null;
-  expires_at: Date | null;
-}
-
-/** The keys among the hashes (in hex) that work now: neither revoked nor expired, of people and agents who are active. */
-export async function findUsableKeys(
-  pool: pg.Pool,
-  hashes: string[],
-): Promise<ReadonlyMap<string, UsableKey>> {
-  const { rows } = await pool.query<UsableKey>({
-    name: "find usable keys",
-    text: `
-      select encode(k.key_hash, 'hex') as hash, k.id, k.user_id, k.agent_id, a.name as agent_name,
-        k.scopes, k.org_id, k.shut_out_of::text[] as shut_out_of, k.allowed_ips,
-        k.rate_limit_per_minute, k.expires_at
-      from api_keys k join users u on u.id = k.user_id left join agents a on a.id = k.agent_id
-      where k.key_hash = any($1::bytea[])
-        and k.revoked_at is null and (k.expires_at is null or k.expires_at > now()) and u.is_active
-        and a.terminated_at is null
-        -- a key for one organization alone ends with it
-        and not exists (select from organizations o where o.id = k.org_id and o.archived_at is not null)`,
-    // Decoded here: behind row-level security no index serves what a function of the database makes.
-    values: [hashes.map((hash) => Buffer.from(hash, "hex"))],
-  });
-  return new Map(rows.map((row) => [row.hash, row]));
 }

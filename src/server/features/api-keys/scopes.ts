@@ -2,7 +2,7 @@ import { expand, grants, isKnownPattern, matches } from "#shared/permissions.js"
 import type { Database } from "../../db/connect.js";
 import { AppError, invalidField } from "../../errors.js";
 import type { Actor } from "../../http/authenticate.js";
-import { scopesIn } from "../../http/authorize.js";
+import { scopesIn } from "../../http/standing.js";
 import * as repository from "./repository.js";
 
 /*

@@ -2,13 +2,8 @@ import type { Verification } from "#shared/api/api-keys.js";
 import { permissionNames, type Permission } from "#shared/permissions.js";
 import { AppError, invalidField } from "../../errors.js";
 import type { Actor } from "../../http/authenticate.js";
-import {
-  allows,
-  permissionsOf,
-  requirePermission,
-  standingOf,
-  type Standing,
-} from "../../http/authorize.js";
+import { standingOf } from "../../http/authorize.js";
+import { allows, permissionsOf, requirePermission, type Standing } from "../../http/standing.js";
 import type { ActorContext } from "../../http/mount.js";
 import { hashKey, isWellFormed } from "./key.js";
 import type { KeyDeps } from "./own-key.js";

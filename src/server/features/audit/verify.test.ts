@@ -15,17 +15,13 @@ const unguarded = (app: TestApp, statement: string, values: unknown[] = []) =>
   );
 
 async function verify(app: TestApp, ...args: string[]): Promise<{ code: number; out: string }> {
-  const child = spawn(
-    process.execPath,
-    ["--import", "tsx", "src/server/verify-audit.ts", ...args],
-    {
-      env: {
-        PATH: process.env["PATH"],
-        OMOI_DATABASE_URL: databaseUrlOf(app),
-        OMOI_DATA_DIR: app.dataDir,
-      },
+  const child = spawn(process.execPath, ["dist/server/verify-audit.js", ...args], {
+    env: {
+      PATH: process.env["PATH"],
+      OMOI_DATABASE_URL: databaseUrlOf(app),
+      OMOI_DATA_DIR: app.dataDir,
     },
-  );
+  });
   const [out, err, [code]] = await Promise.all([
     text(child.stdout),
     text(child.stderr),

@@ -1,7 +1,7 @@
 import { createHmac, randomBytes } from "node:crypto";
 import { and, eq, gt, lt, sql } from "drizzle-orm";
 import type { Queryable } from "../../db/connect.js";
-import { emailTokens, users } from "../../db/tables.js";
+import { emailTokens, users } from "../../db/identity-tables.js";
 import { AppError } from "../../errors.js";
 
 /** What a link in a mail is good for. */

@@ -1,6 +1,6 @@
 import { lt, sql } from "drizzle-orm";
 import type { Queryable } from "../../db/connect.js";
-import { rateLimits } from "../../db/tables.js";
+import { rateLimits } from "../../db/identity-tables.js";
 
 /** Counts one hit in the window that now falls in; gives the count and the seconds until the next window. */
 export async function countHit(

@@ -1,6 +1,6 @@
 import type { Configuration } from "openid-client";
 import type { OidcError } from "#shared/oidc-errors.js";
-import type { OidcSettings } from "../../config.js";
+import type { OidcSettings } from "../../config-values.js";
 
 /** Loaded where an identity provider is set up, and then when it is first used. */
 const openid = () => import("openid-client");

@@ -1,7 +1,7 @@
 import { and, asc, eq, ne, sql } from "drizzle-orm";
 import { newId } from "../../db/columns.js";
 import type { Queryable } from "../../db/connect.js";
-import { accounts, users } from "../../db/tables.js";
+import { accounts, users } from "../../db/identity-tables.js";
 
 export async function findByIdentity(
   tx: Queryable,

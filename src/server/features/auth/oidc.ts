@@ -1,7 +1,7 @@
 import type { Logger } from "pino";
 import { email as emailSchema } from "#shared/api/fields.js";
 import { sitePath } from "#shared/site-path.js";
-import type { OidcSettings } from "../../config.js";
+import type { OidcSettings } from "../../config-values.js";
 import { brokenConstraint, type Database, type Queryable } from "../../db/connect.js";
 import { AppError, notFound } from "../../errors.js";
 import type { Actor } from "../../http/authenticate.js";

@@ -1,7 +1,7 @@
 import { and, asc, eq, or, sql } from "drizzle-orm";
 import { newId } from "../../db/columns.js";
 import type { Queryable } from "../../db/connect.js";
-import { passkeys, users } from "../../db/tables.js";
+import { passkeys, users } from "../../db/identity-tables.js";
 
 const passkeyColumns = {
   id: passkeys.id,

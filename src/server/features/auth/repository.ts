@@ -1,7 +1,7 @@
 import { and, eq, sql } from "drizzle-orm";
 import type { User } from "#shared/api/auth.js";
 import type { Queryable } from "../../db/connect.js";
-import { accounts, users } from "../../db/tables.js";
+import { accounts, users } from "../../db/identity-tables.js";
 import { newId } from "../../db/columns.js";
 
 const userColumns = {

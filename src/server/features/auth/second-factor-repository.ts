@@ -7,7 +7,7 @@ import {
   totpSecrets,
   usedChallenges,
   users,
-} from "../../db/tables.js";
+} from "../../db/identity-tables.js";
 
 /** Claims a challenge; false where it was answered before. */
 export async function claimChallenge(

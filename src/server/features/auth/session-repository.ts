@@ -1,6 +1,6 @@
 import { and, desc, eq, gt, isNull, ne, sql } from "drizzle-orm";
 import type { Queryable } from "../../db/connect.js";
-import { sessions, users } from "../../db/tables.js";
+import { sessions, users } from "../../db/identity-tables.js";
 import { newId } from "../../db/columns.js";
 
 export interface SessionOrigin {

@@ -1,6 +1,6 @@
 import { and, count, eq, isNotNull, ne, or, sql } from "drizzle-orm";
 import type { Queryable } from "../../db/connect.js";
-import { accounts, passkeys, users } from "../../db/tables.js";
+import { accounts, passkeys, users } from "../../db/identity-tables.js";
 
 /**
  * How many ways to sign in a person has. Holds the person's row until the transaction ends, so that

@@ -81,7 +81,7 @@ describe("inviting", () => {
     const sent = await invite(person.email, "admin");
     const mails = async () =>
       (await mailsTo(app, person.email)).filter(({ text }) => text.includes("/invitations/"));
-    await expect.poll(async () => (await mails()).length, { timeout: 10_000 }).toBe(1);
+    await expect.poll(async () => (await mails()).length).toBe(1);
     const [mail] = await mails();
     expect(mail?.text).toContain(`“owner” invites you to join the organization “${org.name}”`);
     expect(mail?.text).toContain("with the role “admin”");

@@ -1,7 +1,8 @@
 import { and, desc, eq, isNull, lt, lte, sql } from "drizzle-orm";
 import type { Invitation } from "#shared/api/invitations.js";
 import type { Queryable } from "../../db/connect.js";
-import { invitations, memberships, organizations, roles, users } from "../../db/tables.js";
+import { invitations, memberships, organizations, roles } from "../../db/tables.js";
+import { users } from "../../db/identity-tables.js";
 
 const status = sql<Invitation["status"]>`case
   when ${invitations.accepted_at} is not null then 'accepted'

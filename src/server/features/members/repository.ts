@@ -3,7 +3,8 @@ import type { Member } from "#shared/api/members.js";
 import { newId } from "../../db/columns.js";
 import type { Queryable } from "../../db/connect.js";
 import { systemRoleIds } from "../../db/migrate.js";
-import { agents, memberships, organizations, roles, users } from "../../db/tables.js";
+import { agents, memberships, organizations, roles } from "../../db/tables.js";
+import { users } from "../../db/identity-tables.js";
 
 const memberColumns = {
   id: memberships.id,

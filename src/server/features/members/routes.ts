@@ -2,7 +2,8 @@ import type { Member, members } from "#shared/api/members.js";
 import { cached } from "../../db/cache.js";
 import type { Database } from "../../db/connect.js";
 import { standingOfPath } from "../../http/authorize.js";
-import { preparedJson, type Handlers } from "../../http/mount.js";
+import type { Handlers } from "../../http/mount.js";
+import { preparedJson } from "../../http/prepared-json.js";
 import { listMembers } from "./repository.js";
 import { addMember, changeRole, removeMember } from "./service.js";
 

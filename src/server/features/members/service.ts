@@ -9,7 +9,7 @@ import {
   refuseArchived,
   requirePermission,
   type Standing,
-} from "../../http/authorize.js";
+} from "../../http/standing.js";
 import type { ActorContext, OrgContext } from "../../http/mount.js";
 import { userExists } from "../auth/service.js";
 import { lockOrganization } from "../../db/tenant.js";

@@ -4,15 +4,10 @@ import { batched } from "../../db/batch.js";
 import { cached } from "../../db/cache.js";
 import type { Database } from "../../db/connect.js";
 import { notFound } from "../../errors.js";
-import {
-  allows,
-  explain,
-  organizationsWith,
-  requireFullAccess,
-  rolePatterns,
-  scopesIn,
-} from "../../http/authorize.js";
-import { preparedJson, type Handlers } from "../../http/mount.js";
+import { organizationsWith, requireFullAccess } from "../../http/authorize.js";
+import { allows, explain, rolePatterns, scopesIn } from "../../http/standing.js";
+import type { Handlers } from "../../http/mount.js";
+import { preparedJson } from "../../http/prepared-json.js";
 import { decodeCursor, pageOf } from "../../http/pagination.js";
 import * as repository from "./repository.js";
 import {

@@ -7,7 +7,7 @@ import { newId } from "../../db/columns.js";
 import { brokenConstraint, type Database } from "../../db/connect.js";
 import { lockOrganization } from "../../db/tenant.js";
 import { AppError, invalidField, notFound } from "../../errors.js";
-import { requirePermission } from "../../http/authorize.js";
+import { requirePermission } from "../../http/standing.js";
 import type { ActorContext, OrgContext } from "../../http/mount.js";
 import { limitHits } from "../auth/service.js";
 import { addOwner, handOver } from "../members/service.js";

@@ -5,7 +5,7 @@ import { newId } from "../../db/columns.js";
 import { brokenConstraint, type Queryable } from "../../db/connect.js";
 import { lockOrganization } from "../../db/tenant.js";
 import { AppError, invalidField, notFound } from "../../errors.js";
-import { permissionsBeyond, type Standing } from "../../http/authorize.js";
+import { permissionsBeyond, type Standing } from "../../http/standing.js";
 import type { OrgContext } from "../../http/mount.js";
 import * as repository from "./repository.js";
 

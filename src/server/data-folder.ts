@@ -1,0 +1,62 @@
+import { accessSync, constants, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { randomBytes } from "node:crypto";
+import { dirname, join } from "node:path";
+import { ConfigError, type Environment } from "./config-values.js";
+
+/** Makes the data folder where it is not there. @throws ConfigError where it cannot be written */
+export function makeDataDir(dataDir: string): void {
+  try {
+    // Traversable, not readable: an embedded PostgreSQL of another uid lives below it.
+    makeFolder(dataDir, 0o711);
+    accessSync(dataDir, constants.W_OK | constants.X_OK);
+  } catch (error) {
+    const why = (error as NodeJS.ErrnoException).code ?? String(error);
+    throw new ConfigError(
+      `The data folder ${dataDir} cannot be written (${why}); make it writable, or set OMOI_DATA_DIR to another folder`,
+    );
+  }
+}
+
+/** As mkdir -p. Node's own, with `recursive`, never returns where a file system such as /proc refuses. */
+function makeFolder(path: string, mode: number): void {
+  if (existsSync(path)) return;
+  if (dirname(path) !== path) makeFolder(dirname(path), 0o755);
+  try {
+    mkdirSync(path, { mode });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+  }
+}
+
+/** OMOI_SECRET, or what the data folder's file `secret` holds, which is made where it is not there. @throws ConfigError */
+export function readSecret(env: Environment, dataDir: string): string {
+  const given = env["OMOI_SECRET"];
+  if (given !== undefined && given !== "") {
+    if (given.length < 32) {
+      throw new ConfigError(
+        "OMOI_SECRET must be at least 32 characters; make one with: openssl rand -hex 32",
+      );
+    }
+    return given;
+  }
+  const file = join(dataDir, "secret");
+  try {
+    if (!existsSync(file)) {
+      // "wx": of two first starts at once, one makes it and both read it.
+      writeFileSync(file, `${randomBytes(32).toString("hex")}\n`, { mode: 0o600, flag: "wx" });
+    }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") {
+      throw new ConfigError(
+        `The secret file ${file} cannot be made; set OMOI_SECRET, or OMOI_DATA_DIR to another folder`,
+      );
+    }
+  }
+  const secret = readFileSync(file, "utf8").trim();
+  if (secret.length < 32) {
+    throw new ConfigError(
+      `The secret file ${file} is damaged; restore it from a backup, or set OMOI_SECRET`,
+    );
+  }
+  return secret;
+}
