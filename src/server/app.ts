@@ -23,6 +23,7 @@ import { secondFactor } from "#shared/api/second-factor.js";
 import { upstreams } from "#shared/api/upstreams.js";
 import { usage } from "#shared/api/usage.js";
 import { workspaces } from "#shared/api/workspaces.js";
+import { closeAll } from "./close-all.js";
 import type { Config } from "./config.js";
 import type { Database } from "./db/connect.js";
 import { settleTerminations } from "./features/agents/delete-agent.js";
@@ -285,7 +286,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   });
   mountHealth(app, db, { sandbox: deps.sandbox.report, folder_driver: driver.name });
   mountDocs(app, deps.publicUrl);
-  await mountStatic(app, deps.webDir);
+  await mountStatic(app, deps.webDir, () => streams.position());
 
   await settleTerminations(workspaceDeps, log);
   await resumeProjects(projectDeps);
@@ -329,16 +330,18 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   app.addHook("onClose", async () => {
     clearInterval(forgetting);
     clearInterval(warning);
-    await running.close();
-    await docker.close();
-    radarWatch.stop();
-    await checkpoints.stop();
-    await jobs.stop(5000);
-    await keyring.close();
-    await mounting.stop();
-    await measuring.stop();
-    // Where other processes serve the data folder, they serve the folders too.
-    if (config.databaseUrl === null) await releaseFolders(workspaceDeps, log);
+    await closeAll([
+      () => running.close(),
+      () => docker.close(),
+      () => radarWatch.stop(),
+      () => checkpoints.stop(),
+      () => jobs.stop(5000),
+      () => keyring.close(),
+      () => mounting.stop(),
+      () => measuring.stop(),
+      // Where other processes serve the data folder, they serve the folders too.
+      () => config.databaseUrl === null && releaseFolders(workspaceDeps, log),
+    ]);
   });
   return app;
 }

@@ -1,7 +1,9 @@
 import { join } from "node:path";
 import { pino } from "pino";
 import { buildApp } from "./app.js";
-import { ConfigError, publicUrlOf, readConfig, type Config } from "./config.js";
+import { closeAll } from "./close-all.js";
+import { ConfigError } from "./config-values.js";
+import { publicUrlOf, readConfig, type Config } from "./config.js";
 import { addressFromUrl, openDatabase, type DatabaseAddress } from "./db/connect.js";
 import { EmbeddedPostgresError, startEmbeddedPostgres } from "./db/embedded.js";
 import { GitError, gitVersion } from "./git/run.js";
@@ -23,9 +25,7 @@ async function main(): Promise<void> {
         })
       : null;
   const closers: (() => Promise<unknown>)[] = embedded ? [() => embedded.stop()] : [];
-  const stop = async (): Promise<void> => {
-    for (const close of closers.toReversed()) await close();
-  };
+  const stop = (): Promise<void> => closeAll(closers.toReversed());
 
   let port = config.port;
   try {

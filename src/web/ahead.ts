@@ -1,3 +1,4 @@
+import { cursorPageQuery } from "./cursor-pages.js";
 import { agentQuery, agentsQuery } from "./features/agents/queries.js";
 import { apiKeysQuery } from "./features/api-keys/queries.js";
 import {
@@ -7,7 +8,7 @@ import {
   usageQuery,
 } from "./features/organizations/queries.js";
 import { projectQuery, projectsQuery } from "./features/projects/queries.js";
-import { runQuery, sandboxQuery } from "./features/runs/queries.js";
+import { runList, runQuery, sandboxQuery } from "./features/runs/queries.js";
 import { commitQuery, mergeQuery, workspaceQuery } from "./features/workspaces/queries.js";
 import { queryClient } from "./query-client.js";
 
@@ -17,15 +18,24 @@ interface Entering<Params> {
   params: Params;
 }
 
+/** How long the first page waits for what it shows, which came along with it (early.ts). */
+const patienceMs = 300;
+let isFirst = true;
+
 /**
- * A loader that asks for what a page will show while its code is on its way or being drawn, and waits
- * for nothing. A failure is the page's to tell. Not where somebody only hovers over a link.
+ * A loader that asks for what a page will show while its code is on its way or being drawn. Only the
+ * first page waits for the answers, so as to be drawn once and not twice, and not for long. A failure is
+ * the page's to tell. Not where somebody only hovers over a link.
  */
 function ahead<Params>(
   ask: (params: Params, queries: typeof queryClient) => readonly Promise<void>[],
-): (entering: Entering<Params>) => void {
+): (entering: Entering<Params>) => Promise<unknown> | undefined {
   return ({ cause, params }) => {
-    if (cause === "enter") void Promise.all(ask(params, queryClient));
+    if (cause !== "enter") return undefined;
+    const answered = Promise.all(ask(params, queryClient));
+    if (!isFirst) return undefined;
+    isFirst = false;
+    return Promise.race([answered, new Promise((resolve) => setTimeout(resolve, patienceMs))]);
   };
 }
 
@@ -50,6 +60,7 @@ export const projectAhead = ahead(({ projectId }: { projectId: string }, queries
 export const agentAhead = ahead(({ agentId }: { agentId: string }, queries) => [
   queries.prefetchQuery(agentQuery(agentId)),
   queries.prefetchQuery(sandboxQuery),
+  queries.prefetchQuery(cursorPageQuery(runList(agentId, {}))),
 ]);
 
 export const runAhead = ahead(({ agentId, runId }: { agentId: string; runId: string }, queries) => [

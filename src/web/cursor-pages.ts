@@ -1,4 +1,4 @@
-import { type QueryKey, useQuery, type UseQueryResult } from "@tanstack/react-query";
+import { queryOptions, type QueryKey, useQuery, type UseQueryResult } from "@tanstack/react-query";
 import { useState } from "react";
 import type { Answer } from "#shared/call.js";
 import { nextCursor } from "./api.js";
@@ -20,6 +20,16 @@ export interface CursorPlace {
   onGo: (by: 1 | -1) => void;
 }
 
+/** A page of such a list; for `useCursorPages`, and to ask for the first one ahead. */
+export const cursorPageQuery = <Row>(list: CursorList<Row>, cursor?: string) =>
+  queryOptions({
+    queryKey: [...list.queryKey, cursor ?? null],
+    queryFn: async ({ signal }) => {
+      const { data, headers } = await list.read(cursor, signal);
+      return { rows: data, next: nextCursor(headers) };
+    },
+  });
+
 /** So many parts of a key tell what a list is of; the rest tells how it is looked at. */
 const subject = 3;
 
@@ -38,11 +48,7 @@ export function useCursorPages<Row>(
   const cursors = way.of === of ? way.cursors : [];
   const cursor = cursors.at(-1);
   const query = useQuery({
-    queryKey: [...list.queryKey, cursor ?? null],
-    queryFn: async ({ signal }) => {
-      const { data, headers } = await list.read(cursor, signal);
-      return { rows: data, next: nextCursor(headers) };
-    },
+    ...cursorPageQuery(list, cursor),
     placeholderData: (shown, before) =>
       list.queryKey.slice(0, subject).every((part, at) => part === before?.queryKey[at])
         ? shown

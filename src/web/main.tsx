@@ -9,23 +9,29 @@ import { paths } from "./paths.js";
 import { queryClient } from "./query-client.js";
 import { router } from "./routes.js";
 
-onSignedOut(() => {
-  forgetSignIn();
-  // Nobody was signed in yet: the route says so itself, and where to go (routes.tsx).
-  if (queryClient.getQueryData(meQuery.queryKey) === undefined) return;
-  const { href } = router.state.location;
-  // Nothing of the last session stays readable.
-  queryClient.clear();
-  void router.navigate({ ...paths.login(href), replace: true, ignoreBlocker: true });
-});
+/**
+ * Shows the app. Not by being imported: pages may come sooner than what was sent along with them
+ * (early.ts), and their code imports this file's chunk.
+ */
+export function startApp(): void {
+  onSignedOut(() => {
+    forgetSignIn();
+    // Nobody was signed in yet: the route says so itself, and where to go (routes.tsx).
+    if (queryClient.getQueryData(meQuery.queryKey) === undefined) return;
+    const { href } = router.state.location;
+    // Nothing of the last session stays readable.
+    queryClient.clear();
+    void router.navigate({ ...paths.login(href), replace: true, ignoreBlocker: true });
+  });
 
-const element = document.getElementById("root");
-if (element === null) throw new Error("index.html has no #root");
+  const element = document.getElementById("root");
+  if (element === null) throw new Error("index.html has no #root");
 
-createRoot(element).render(
-  <StrictMode>
-    <QueryClientProvider client={queryClient}>
-      <RouterProvider router={router} />
-    </QueryClientProvider>
-  </StrictMode>,
-);
+  createRoot(element).render(
+    <StrictMode>
+      <QueryClientProvider client={queryClient}>
+        <RouterProvider router={router} />
+      </QueryClientProvider>
+    </StrictMode>,
+  );
+}

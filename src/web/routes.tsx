@@ -113,6 +113,7 @@ async function leadOnFromSlug({
   // Where there is none, the page says so.
   const found = await queryClient.fetchQuery(organizationQuery(params.orgId)).catch(() => null);
   if (found === null) return;
+  queryClient.setQueryData(organizationQuery(found.id).queryKey, found);
   const href = location.href.replace(/^(\/organizations\/)[^/?#]+/, `$1${found.id}`);
   redirect({ href, replace: true, throw: true });
 }

@@ -1,17 +1,23 @@
 /*
- * What a page begins with. Its own code, who is signed in and the organizations, which every page shows,
- * are all asked for at once, while the rest of the app is still on its way.
+ * What a page begins with: its own code is fetched while the rest of the app is on its way. What it shows
+ * first came along with it (early.ts).
  */
 import "./styles.css";
-import { askEarly } from "./early.js";
+import { pageAt } from "#shared/page-address.js";
 import { mayBeSignedIn } from "./features/auth/signed-in.js";
-import { pageAt } from "./pages.js";
+import { pages } from "./pages.js";
 
-const { load, isPublic } = pageAt(location.pathname, mayBeSignedIn());
-if (!isPublic) {
-  askEarly("/api/v1/auth/me");
-  askEarly("/api/v1/organizations?limit=200");
-}
+const { pattern } = pageAt(location.pathname, mayBeSignedIn());
 // A failure is told by the router, which asks for the same.
-load?.().catch(() => {});
-void import("./main.js");
+if (pattern) pages[pattern]().catch(() => {});
+void Promise.all([import("./main.js"), domReady()]).then(([{ startApp }]) => {
+  startApp();
+});
+
+/** This runs beside the reading of the page (vite.config.ts); the app wants its `#root` and its answers. */
+async function domReady(): Promise<void> {
+  if (document.readyState !== "loading") return;
+  await new Promise((resolve) => {
+    document.addEventListener("DOMContentLoaded", resolve, { once: true });
+  });
+}

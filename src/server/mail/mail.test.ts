@@ -95,7 +95,7 @@ describe("mail by SMTP", () => {
     const sibling = await app.sibling();
     const people = Array.from({ length: 20 }, (_, number) => `p${number}@example.com`);
     await Promise.all(people.map((to) => send(letter(to))));
-    await expect.poll(() => queued(app), { timeout: 20_000 }).toEqual([]);
+    await expect.poll(() => queued(app)).toEqual([]);
     await sibling.close();
     const got = server.mails.flatMap(({ to }) => to).filter((to) => people.includes(to));
     expect(got.toSorted()).toEqual(people.toSorted());
@@ -177,7 +177,7 @@ describe("mail without a mail server", () => {
     const sibling = await app.sibling();
     const { jobs, send } = await queueing(app);
     await Promise.all(Array.from({ length: 10 }, (_, i) => send(letter(`p${i}@example.com`))));
-    await expect.poll(() => queued(app), { timeout: 20_000 }).toEqual([]);
+    await expect.poll(() => queued(app)).toEqual([]);
     await jobs.stop(1000);
     await sibling.close();
     expect((await readdir(folder)).filter((name) => name.endsWith(".eml"))).toHaveLength(10);

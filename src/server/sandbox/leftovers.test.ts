@@ -40,7 +40,7 @@ async function startServer(
   child.stdout.setEncoding("utf8").on("data", (text: string) => {
     said += text;
   });
-  await expect.poll(() => said, { timeout: 20_000 }).toContain("open\n");
+  await expect.poll(() => said).toContain("open\n");
   return { child, said: () => said };
 }
 
@@ -73,7 +73,10 @@ test("200 short runs leave no process, mount, control group, descriptor or file"
     }
   };
   await Promise.all(Array.from({ length: 8 }, one));
-  await expect.poll(measure).toEqual(before);
+  // What earlier tests had open may be closed meanwhile.
+  const { descriptors, ...all } = before;
+  await expect.poll(measure).toMatchObject(all);
+  await expect.poll(() => measure()["descriptors"]).toBeLessThanOrEqual(descriptors as number);
   expect(before["processes"]).toBe(0);
   expect(readdirSync(join(state, readdirSync(state)[0] as string)).length).toBeLessThan(50);
 }, 120_000);
@@ -83,11 +86,11 @@ test("with a server that is killed all its runs end, and the next start removes 
   const mark = `killed-${randomUUID()}`;
   const server = await startServer(dataDir, mark, 3);
   const { child } = server;
-  await expect.poll(() => server.said().split("started").length, { timeout: 20_000 }).toBe(4);
+  await expect.poll(() => server.said().split("started").length).toBe(4);
   await expect.poll(() => processesWith(`sleep-${mark}`).length).toBeGreaterThan(5);
   if (sandbox.report.limits.memory.by !== "a watch") expect(groupsOf(child.pid)).not.toEqual([]);
   await kill(child);
-  await expect.poll(() => processesWith(mark), { timeout: 10_000 }).toEqual([]);
+  await expect.poll(() => processesWith(mark)).toEqual([]);
   const next = await openTestSandbox({ dataDir });
   await next.cleanUp();
   expect(groupsOf(child.pid)).toEqual([]);
@@ -103,13 +106,10 @@ test("with a server that is killed while it starts runs, too", async () => {
     await sleep(delayMs);
     await kill(child);
     await expect
-      .poll(
-        async () => {
-          await sandbox.cleanUp();
-          return [...processesWith(mark), ...groupsOf(child.pid)];
-        },
-        { timeout: 10_000 },
-      )
+      .poll(async () => {
+        await sandbox.cleanUp();
+        return [...processesWith(mark), ...groupsOf(child.pid)];
+      })
       .toEqual([]);
   }
   rmSync(dataDir, { recursive: true, force: true });

@@ -4,7 +4,7 @@
  */
 import { existsSync, lstatSync, readlinkSync, realpathSync } from "node:fs";
 import { basename, dirname, join, sep } from "node:path";
-import { ConfigError } from "../config.js";
+import { ConfigError } from "../config-values.js";
 
 export interface SystemView {
   /** bubblewrap's arguments. */

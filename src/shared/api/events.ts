@@ -39,5 +39,12 @@ export const events = {
       "Server-Sent Events of what changes in the organization: `change` with {type, id}; `reset` where some were missed",
     status: 200,
     params: z.strictObject({ org_id: z.string().min(1).max(63) }),
+    query: z.strictObject({
+      last_event_id: z
+        .string()
+        .max(100)
+        .optional()
+        .describe("As the header Last-Event-ID, which a page cannot set: goes on after this event"),
+    }),
   }),
 };

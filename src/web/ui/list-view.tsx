@@ -1,9 +1,10 @@
-import { type ReactElement, type ReactNode, useRef } from "react";
+import { type ReactElement, type ReactNode, useId, useRef } from "react";
+import { once } from "../once.js";
 import { Button } from "./button.js";
-import { controlClass } from "./field.js";
 import { Icon } from "./icons.js";
 import { countOf, formatNumber } from "./number.js";
 import { SearchField } from "./search-field.js";
+import { Select } from "./select.js";
 
 /** How a list is looked at; it lives in the address. */
 export interface ListState {
@@ -36,11 +37,11 @@ export interface ListView<Row> {
   pages: number;
 }
 
-const collator = new Intl.Collator("en", { numeric: true, sensitivity: "base" });
+const collator = once(() => new Intl.Collator("en", { numeric: true, sensitivity: "base" }));
 
 function compare(left: string | number | null, right: string | number | null): number {
   if (typeof left === "number" && typeof right === "number") return left - right;
-  return collator.compare(String(left), String(right));
+  return collator().compare(String(left), String(right));
 }
 
 /** Narrows, sorts and cuts rows. A page beyond the last one is the last one. */
@@ -104,6 +105,7 @@ export function ListToolbar<Row>({
   children,
 }: ToolbarProps<Row>): ReactElement | null {
   const { state, change, sortings } = view;
+  const sortId = useId();
   const isShort = !isAlways && view.total <= 5 && state.q === "";
   if (isShort && !children) return null;
   const plural = `${noun}s`;
@@ -119,26 +121,23 @@ export function ListToolbar<Row>({
         />
       )}
       {!isShort && sortings.length > 0 && (
-        <label
+        <div
           className={`flex items-center gap-2 text-[13px] whitespace-nowrap text-muted ${isOfCards ? "" : "wide:hidden"}`}
         >
-          Sort by
-          <select
+          <label htmlFor={sortId}>Sort by</label>
+          <Select
+            id={sortId}
             value={state.sort}
-            onChange={(event) => change({ sort: event.target.value, page: 1 })}
-            className={`${controlClass} h-9 w-auto`}
-          >
-            <option value="">Usual order</option>
-            {sortings.flatMap(({ key, label }) => [
-              <option key={key} value={key}>
-                {label}, ascending
-              </option>,
-              <option key={`-${key}`} value={`-${key}`}>
-                {label}, descending
-              </option>,
-            ])}
-          </select>
-        </label>
+            onChange={(sort) => change({ sort, page: 1 })}
+            options={[
+              { value: "", label: "Usual order" },
+              ...sortings.flatMap(({ key, label }) => [
+                { value: key, label: `${label}, ascending` },
+                { value: `-${key}`, label: `${label}, descending` },
+              ]),
+            ]}
+          />
+        </div>
       )}
       {children}
       <output className="text-[13px] text-muted sm:ml-auto">

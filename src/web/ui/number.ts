@@ -1,9 +1,24 @@
-const tenths = new Intl.NumberFormat("en-US", { maximumFractionDigits: 1 });
-const twoDigits = new Intl.NumberFormat("en-US", { maximumSignificantDigits: 2 });
+/*
+ * Numbers and times are written as `Intl` writes them in "en-US", without it: its first format of a page
+ * takes as long to make as a small page to draw.
+ */
+
+/** "1234567.50" as "1,234,567.5" */
+function grouped(digits: string): string {
+  const [whole = "", decimals] = digits.split(".");
+  const groups = whole.replaceAll(/\d(?=(?:\d{3})+$)/g, "$&,");
+  return decimals === undefined ? groups : `${groups}.${decimals}`;
+}
+
+function withoutZeros(digits: string): string {
+  return digits.replace(/\.?0+$/, "");
+}
 
 /** One decimal; below one two significant digits, so that a little is never shown as nothing. */
 export function formatNumber(value: number): string {
-  return value !== 0 && Math.abs(value) < 1 ? twoDigits.format(value) : tenths.format(value);
+  if (value === 0 || Math.abs(value) >= 1) return grouped(withoutZeros(value.toFixed(1)));
+  const decimals = Math.min(100, 1 - Math.floor(Math.log10(Math.abs(value))));
+  return withoutZeros(Number(value.toPrecision(2)).toFixed(decimals));
 }
 
 /** "1 file", "2 files". */
@@ -11,14 +26,9 @@ export function countOf(count: number, one: string, many = `${one}s`): string {
   return `${formatNumber(count)} ${count === 1 ? one : many}`;
 }
 
-const fourDecimals = new Intl.NumberFormat("en-US", {
-  minimumFractionDigits: 4,
-  maximumFractionDigits: 4,
-});
-
 /** All four decimals that hours are counted with, for figures that are added up. */
 export function formatHours(value: number): string {
-  return fourDecimals.format(value);
+  return grouped(value.toFixed(4));
 }
 
 const units = ["bytes", "KiB", "MiB", "GiB", "TiB"];

@@ -1,4 +1,5 @@
 import { Fragment, type ReactElement } from "react";
+import { once } from "../once.js";
 
 /*
  * What agents and imported repositories wrote is shown as it is, and what would be invisible or would
@@ -28,13 +29,15 @@ export function visibleLines(text: string): string {
   );
 }
 
-/** Made when it is needed: it takes as long as a small page. */
-let segmenter: Intl.Segmenter | undefined;
+/** It takes as long to make as a small page. */
+const segmenter = once(() => new Intl.Segmenter());
+/** Where the first character is one that nothing joins. */
+const beginsPlainly = /^[ -~](?:[ -~]|$)/;
 
 /** The first character as people count them, for a name's tile. */
 export function initialOf(name: string): string {
-  segmenter ??= new Intl.Segmenter();
-  for (const { segment } of segmenter.segment(visible(name))) return segment;
+  if (beginsPlainly.test(name)) return name[0] as string;
+  for (const { segment } of segmenter().segment(visible(name))) return segment;
   return "";
 }
 

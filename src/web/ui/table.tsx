@@ -24,10 +24,10 @@ export interface TableProps<Row> {
 }
 
 const cell =
-  "grid grid-cols-[5rem_minmax(0,1fr)] min-[24rem]:grid-cols-[7rem_minmax(0,1fr)] items-baseline gap-2 py-0.5 wide:table-cell wide:px-2 wide:py-2.5 wide:align-middle wide:wrap-break-word wide:first:pl-4 wide:last:pr-4 lg:px-3 xl:px-4 print:py-1!";
+  "grid grid-cols-[5rem_minmax(0,1fr)] min-[24rem]:grid-cols-[7rem_minmax(0,1fr)] items-baseline gap-2 py-0.5 wide:table-cell wide:px-2 wide:py-2.5 wide:align-middle wide:wrap-break-word wide:first:pl-4 wide:last:pr-4 print:py-1!";
 const figure = "tabular-nums wide:text-right wide:whitespace-nowrap";
 /** A name breaks anywhere rather than widens the table; a word of usual length does not. */
-const words = "wide:min-w-16 lg:min-w-20";
+const words = "wide:min-w-16";
 
 /** A table on wide screens and on paper; on a phone every row becomes a small card that names its cells. */
 export function Table<Row>({
@@ -49,7 +49,7 @@ export function Table<Row>({
               {...(view && column.sortKey !== undefined
                 ? { "aria-sort": orderOf(view.state.sort, column.sortKey) }
                 : {})}
-              className={`px-2 py-2 text-[13px] font-medium wrap-normal text-muted first:pl-4 last:pr-4 lg:px-3 xl:px-4 ${column.isNumber ? "text-right" : "text-left"}`}
+              className={`px-2 py-2 text-[13px] font-medium wrap-normal text-muted first:pl-4 last:pr-4 ${column.isNumber ? "text-right" : "text-left"}`}
             >
               {view && column.sortKey !== undefined ? (
                 <>

@@ -1,5 +1,6 @@
 import { Tabs as Radix } from "radix-ui";
 import { type ReactElement, type ReactNode, useEffect, useRef } from "react";
+import { afterPaint } from "./later.js";
 
 interface TabsProps<Name extends string> {
   label: string;
@@ -20,15 +21,7 @@ export function Tabs<Name extends string>({
 }: TabsProps<Name>): ReactElement {
   const list = useRef<HTMLDivElement>(null);
   // On a phone the chosen tab may be beyond the edge.
-  useEffect(() => {
-    const chosen = list.current?.querySelector<HTMLElement>(`[data-tab=${value}]`);
-    if (!list.current || !chosen) return;
-    // Only along the tabs: the page itself stays where it is.
-    const { left, right } = list.current.getBoundingClientRect();
-    const at = chosen.getBoundingClientRect();
-    if (at.left < left) list.current.scrollBy({ left: at.left - left });
-    else if (at.right > right) list.current.scrollBy({ left: at.right - right });
-  }, [value]);
+  useEffect(() => afterPaint(() => list.current && showTab(list.current, value)), [value]);
   return (
     <Radix.Root
       activationMode="manual"
@@ -58,4 +51,14 @@ export function Tabs<Name extends string>({
       ))}
     </Radix.Root>
   );
+}
+
+/** Scrolls along the tabs only: the page itself stays where it is. */
+function showTab(list: HTMLElement, name: string): void {
+  const chosen = list.querySelector(`[data-tab=${name}]`);
+  if (!chosen) return;
+  const { left, right } = list.getBoundingClientRect();
+  const at = chosen.getBoundingClientRect();
+  if (at.left < left) list.scrollBy({ left: at.left - left });
+  else if (at.right > right) list.scrollBy({ left: at.right - right });
 }

@@ -1,32 +1,38 @@
 import type { ReactElement } from "react";
 
-const day = new Intl.DateTimeFormat("en-US", { month: "short", day: "numeric", year: "numeric" });
-const seconds = new Intl.DateTimeFormat("en-US", {
-  hour: "2-digit",
-  minute: "2-digit",
-  second: "2-digit",
-  hourCycle: "h23",
-});
-const clock = new Intl.DateTimeFormat("en-US", {
-  hour: "2-digit",
-  minute: "2-digit",
-  hourCycle: "h23",
-});
+const months = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split(" ");
+const twoDigits = (value: number): string => String(value).padStart(2, "0");
+
+/** "Oct 30, 2025", in the viewer's zone. */
+function dayOf(date: Date): string {
+  return `${months[date.getMonth()]} ${date.getDate()}, ${date.getFullYear()}`;
+}
+
+function clockOf(date: Date, withSeconds: boolean): string {
+  const parts = [date.getHours(), date.getMinutes(), ...(withSeconds ? [date.getSeconds()] : [])];
+  return parts.map(twoDigits).join(":");
+}
 
 interface TimeProps {
   value: string;
   dateOnly?: boolean;
   /** Where two times are compared. */
   withSeconds?: boolean;
+  /** Within a sentence, where the line may end before the hour. */
+  wraps?: boolean;
 }
 
 /** "Oct 30, 2025 12:30" in the viewer's zone; the full RFC 3339 time on hovering. */
-export function Time({ value, dateOnly = false, withSeconds = false }: TimeProps): ReactElement {
+export function Time({
+  value,
+  dateOnly = false,
+  withSeconds = false,
+  wraps = false,
+}: TimeProps): ReactElement {
   const date = new Date(value);
-  const time = (withSeconds ? seconds : clock).format(date);
   return (
-    <time dateTime={value} title={value} className="sm:whitespace-nowrap">
-      {dateOnly ? day.format(date) : `${day.format(date)} ${time}`}
+    <time dateTime={value} title={value} className={wraps ? "" : "sm:whitespace-nowrap"}>
+      {dateOnly ? dayOf(date) : `${dayOf(date)} ${clockOf(date, withSeconds)}`}
     </time>
   );
 }

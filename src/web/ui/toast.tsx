@@ -71,6 +71,19 @@ export function useTold(of: string, state: string | undefined, text: string | un
   }, [of, state, text]);
 }
 
+/** Leads to the newest one: its buttons stand after all of the page. */
+const key = "F8";
+
+function focusNewest(event: KeyboardEvent): void {
+  if (event.key !== key || event.altKey || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  // A dialog keeps the focus within itself.
+  if (document.querySelector("[role=dialog]")) return;
+  const button = document.querySelector<HTMLElement>("[data-toast]:last-of-type button");
+  if (button === null) return;
+  event.preventDefault();
+  button.focus();
+}
+
 /**
  * The live region; once, at the root, and always there so that it is announced. What is added is read,
  * not what stands there already.
@@ -84,6 +97,11 @@ export function Toasts(): ReactElement {
     },
     () => toasts,
   );
+  useEffect(() => {
+    document.addEventListener("keydown", focusNewest);
+    return () => document.removeEventListener("keydown", focusNewest);
+  }, []);
+  const newest = shown.findLast(({ tone }) => tone !== "told");
   const handleFocus = ({ currentTarget, relatedTarget }: FocusEvent): void => {
     if (!currentTarget.contains(relatedTarget)) goBack.current = rememberFocus(relatedTarget);
   };
@@ -94,12 +112,13 @@ export function Toasts(): ReactElement {
     if (isFocused) goBack.current?.();
   };
   return (
-    // oxlint-disable-next-line jsx-a11y/no-noninteractive-element-interactions -- the focus of its buttons, which bubbles
+    // oxlint-disable-next-line jsx-a11y/no-noninteractive-element-interactions -- what bubbles from its buttons
     <output
       aria-live="polite"
       aria-atomic="false"
       aria-relevant="additions"
       onFocus={handleFocus}
+      onKeyDown={({ key: pressed }) => pressed === "Escape" && goBack.current?.()}
       className="pointer-events-none fixed inset-x-4 print:hidden bottom-4 z-50 flex flex-col items-center gap-2 sm:left-auto sm:items-end"
     >
       {shown.map((toast) =>
@@ -126,8 +145,18 @@ export function Toasts(): ReactElement {
                   toast.undo?.();
                   close(toast.id);
                 }}
+                {...(toast === newest && { "aria-keyshortcuts": key })}
               >
                 Undo
+                {toast === newest && (
+                  <kbd
+                    aria-hidden
+                    title={`${key} leads here`}
+                    className="hidden rounded border border-line px-1.5 font-mono text-xs leading-4.5 sm:inline"
+                  >
+                    {key}
+                  </kbd>
+                )}
               </Button>
             )}
             <IconButton label="Dismiss" icon="close" onClick={() => close(toast.id)} />

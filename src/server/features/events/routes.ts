@@ -1,7 +1,8 @@
 import { eventTypes, type events } from "#shared/api/events.js";
 import type { Database } from "../../db/connect.js";
 import { authenticate, type Credentials } from "../../http/authenticate.js";
-import { allows, standingOf } from "../../http/authorize.js";
+import { standingOf } from "../../http/authorize.js";
+import { allows } from "../../http/standing.js";
 import type { Handlers } from "../../http/mount.js";
 import type { EventStreams, Listener } from "./service.js";
 
@@ -12,7 +13,7 @@ export function eventHandlers(
   publicUrl: () => string,
 ): Handlers<typeof events> {
   return {
-    stream: async ({ actor, orgId, request, reply }) => {
+    stream: async ({ actor, orgId, request, reply }, { query }) => {
       // A HEAD asks for the headers alone.
       if (request.method === "HEAD") return undefined;
       const allowed: Listener["allowed"] = async () => {
@@ -26,7 +27,8 @@ export function eventHandlers(
           return true;
         };
       };
-      const lastEventId = request.headers["last-event-id"];
+      // Of a browser that takes up a lost stream by itself, the header is the later one.
+      const lastEventId = request.headers["last-event-id"] ?? query.last_event_id;
       const stream = streams.open({
         orgId,
         caller: actor.agent?.id ?? actor.userId,

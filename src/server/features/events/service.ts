@@ -11,13 +11,15 @@ export interface Listener {
   caller: string;
   /** What the caller may see now; null where the credential or the membership is gone. */
   allowed: () => Promise<((type: EventType) => boolean) | null>;
-  /** `Last-Event-ID` of a stream that is taken up again. */
+  /** `Last-Event-ID` of a stream that is taken up again, or that goes on after what a page was told. */
   lastEventId: string | null;
 }
 
 export interface EventStreams {
   /** @throws AppError 429 where the caller has too many open */
   open(listener: Listener): Readable;
+  /** The id of the newest event: a stream that goes on after it misses nothing from now on. */
+  position(): string;
   /** Ends all streams; clients come back by themselves. */
   close(): void;
 }
@@ -86,7 +88,9 @@ export function createEventStreams(changes: ChangeFeed): EventStreams {
     }
   });
 
+  const position = (): string => `${process}-${number}`;
   return {
+    position,
     open: ({ orgId, caller, allowed, lastEventId }) => {
       if ([...open].filter((stream) => stream.caller === caller).length >= streamsOfCaller) {
         throw new AppError(
@@ -111,7 +115,7 @@ export function createEventStreams(changes: ChangeFeed): EventStreams {
       };
       const tell = (event: Numbered | null): void =>
         write((sees) => {
-          if (event === null) return `event: reset\nid: ${process}-${number}\ndata: null\n\n`;
+          if (event === null) return `event: reset\nid: ${position()}\ndata: null\n\n`;
           const { type, id } = event;
           if (!sees(type)) return "";
           return `event: change\nid: ${process}-${event.number}\ndata: ${JSON.stringify({ type, id })}\n\n`;
@@ -127,7 +131,7 @@ export function createEventStreams(changes: ChangeFeed): EventStreams {
         open.delete(stream);
       });
       // Sent at once, so that the client knows that it listens, and from where.
-      output.write(`retry: 2000\nid: ${process}-${number}\n\n`);
+      output.write(`retry: 2000\nid: ${position()}\n\n`);
       const from = positionOf(lastEventId, process);
       if (lastEventId !== null && (from === null || from < since)) tell(null);
       else if (from !== null) {

@@ -116,8 +116,8 @@ export function AgentPage(): ReactElement {
       >
         <RunTable agentId={agentId} search={search} onSearch={look} />
       </Card>
-      <RunTimeline title="Timeline" orgId={data.organization_id} agentId={agentId} />
       <SandboxCard workspaceType={data.workspace_type} />
+      <RunTimeline title="Timeline" orgId={data.organization_id} agentId={agentId} />
       <RunCommandDialog
         isOpen={dialog.isOpen && reason === undefined}
         onClose={dialog.close}

@@ -169,7 +169,7 @@ function useWorkFilter(): [Work | "", (work: Work | "") => void] {
 
 function AgentName({ agent }: { agent: Agent }): ReactElement {
   return (
-    <div className="min-w-0 wide:min-w-20">
+    <div className="min-w-0 wide:min-w-20 wide:xl:min-w-40">
       <Link {...paths.agent(agent.id)} className="font-medium text-accent-ink hover:underline">
         <PlainText value={agent.name} />
       </Link>

@@ -26,7 +26,7 @@ export function AgentRuns({ agent, readAt }: AgentRunsProps): ReactElement {
           <div className="text-[13px] text-muted">
             {current.stop_requested ? "Stopping, " : ""}
             <RunDuration seconds={current.runtime_seconds} readAt={readAt} />, since{" "}
-            <Time value={current.started_at} />
+            <Time value={current.started_at} wraps />
           </div>
         </div>
       )}
@@ -34,7 +34,7 @@ export function AgentRuns({ agent, readAt }: AgentRunsProps): ReactElement {
         <div className="min-w-0">
           <CommandLink agentId={agent.id} runId={queued.id} command={queued.command} />
           <div className="text-[13px]">
-            <StatusDot tone="accent">Queued, place {queued.queue_position}</StatusDot>
+            <StatusDot tone="accent">Queued,</StatusDot> place {queued.queue_position}
           </div>
         </div>
       )}

@@ -6,6 +6,7 @@ import { Alert } from "../../ui/alert.js";
 import { Button } from "../../ui/button.js";
 import { Card, Details } from "../../ui/card.js";
 import { CopyLine } from "../../ui/copy-button.js";
+import { Later } from "../../ui/later.js";
 import { formatNumber } from "../../ui/number.js";
 import { CrumbLink } from "../shell/crumb-link.js";
 import { Page, UnknownCrumb } from "../../ui/page.js";
@@ -138,12 +139,14 @@ export function ProjectPage(): ReactElement {
           empty="No agent works on this project yet."
         />
       </Card>
-      <CommitGraph project={project} refusal={refusal} />
-      <ProjectRadar projectId={project.id} />
-      <BranchesCard project={project} />
-      <ProjectWorkspaces projectId={project.id} />
-      <ProjectMerges projectId={project.id} />
-      <ProjectDangerZone project={project} refusal={refusal} />
+      <Later>
+        <CommitGraph project={project} refusal={refusal} />
+        <ProjectRadar projectId={project.id} />
+        <BranchesCard project={project} />
+        <ProjectWorkspaces projectId={project.id} />
+        <ProjectMerges projectId={project.id} />
+        <ProjectDangerZone project={project} refusal={refusal} />
+      </Later>
       <NewAgentDialog
         isOpen={isAdding}
         onClose={() => setAdding(false)}

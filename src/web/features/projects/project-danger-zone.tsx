@@ -12,7 +12,7 @@ import { TypedConfirmation } from "../../ui/typed-confirmation.js";
 import { agentsKey } from "../agents/queries.js";
 import { organizationsKey } from "../organizations/queries.js";
 import type { Refusal } from "../organizations/permissions.js";
-import { projectsKey } from "./queries.js";
+import { beingDeleted, projectsKey } from "./queries.js";
 
 interface ProjectDangerZoneProps {
   project: Project;
@@ -23,8 +23,15 @@ export function ProjectDangerZone({ project, refusal }: ProjectDangerZoneProps):
   const [isOpen, setOpen] = useState(false);
   const navigate = useNavigate();
   const remove = useAction({
-    run: (_: undefined, headers) =>
-      client.projects.delete({ params: { project_id: project.id } }, { headers }),
+    run: async (_: undefined, headers) => {
+      beingDeleted.add(project.id);
+      try {
+        return await client.projects.delete({ params: { project_id: project.id } }, { headers });
+      } catch (error) {
+        beingDeleted.delete(project.id);
+        throw error;
+      }
+    },
     refresh: [[...projectsKey, "list"], agentsKey, organizationsKey],
     say: () => `${visible(project.name)} is deleted`,
     onDone: () => void navigate(paths.projects()),

@@ -5,6 +5,12 @@ import type { CursorList } from "../../cursor-pages.js";
 
 export const projectsKey = ["projects"] as const;
 
+/**
+ * The projects that the viewer deletes, from when he says so: their page stays as it is until he is led
+ * away from it, though it hears before that they are gone.
+ */
+export const beingDeleted = new Set<unknown>();
+
 /** Whether something comes in or goes out now. */
 export function isUnderWay({ status, upstream }: Project): boolean {
   return status === "importing" || ["fetching", "pushing"].includes(upstream?.status ?? "idle");

@@ -1,5 +1,6 @@
 import type { Agent } from "#shared/api/agents.js";
 import type { SandboxState } from "#shared/api/sandbox.js";
+import { once } from "../../once.js";
 
 /** What commands of one kind of workspace are held to, and by what. */
 export type Isolation = Omit<SandboxState["docker"], "mode"> & {
@@ -11,7 +12,7 @@ export function isolationOf(state: SandboxState, type: Agent["workspace_type"]):
   return type === "docker" ? { ...state.docker, limits: state.limits } : state;
 }
 
-const list = new Intl.ListFormat("en", { type: "conjunction" });
+const list = once(() => new Intl.ListFormat("en", { type: "conjunction" }));
 
 /** The limits that are set and cannot be held on this machine, such as "memory and CPU"; else empty. */
 export function unheldLimits({ mode, enforcement, limits }: Isolation): string {
@@ -26,7 +27,7 @@ export function unheldLimits({ mode, enforcement, limits }: Isolation): string {
   const names = (Object.keys(set) as (keyof typeof set)[]).filter(
     (name) => set[name] && !isHeld[name].enforced,
   );
-  return list.format(names);
+  return list().format(names);
 }
 
 /** Why no command can be run; undefined where one can. */

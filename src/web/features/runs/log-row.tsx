@@ -1,14 +1,18 @@
 import type { ReactElement, ReactNode } from "react";
+import { once } from "../../once.js";
 import { cleanLine, segmentsOf, type Segment } from "./ansi.js";
 import type { LogLine } from "./log-lines.js";
 
-const clock = new Intl.DateTimeFormat("en-US", {
-  hour: "2-digit",
-  minute: "2-digit",
-  second: "2-digit",
-  fractionalSecondDigits: 3,
-  hourCycle: "h23",
-});
+const clock = once(
+  () =>
+    new Intl.DateTimeFormat("en-US", {
+      hour: "2-digit",
+      minute: "2-digit",
+      second: "2-digit",
+      fractionalSecondDigits: 3,
+      hourCycle: "h23",
+    }),
+);
 
 const marks: Record<LogLine["stream"], readonly [label: string, look: string]> = {
   stdout: ["", "border-transparent"],
@@ -38,7 +42,7 @@ export function LogRow(props: LogRowProps): ReactElement {
       </span>
       {withTime && (
         <time dateTime={line.at} className="shrink-0 pr-3 text-log-muted select-none">
-          {clock.format(new Date(line.at))}
+          {clock().format(new Date(line.at))}
         </time>
       )}
       <span

@@ -2,9 +2,10 @@ import { type QueryClient, type QueryKey, useQueryClient } from "@tanstack/react
 import { useEffect } from "react";
 import type { OrganizationEvent } from "#shared/api/events.js";
 import { agentsKey } from "../agents/queries.js";
+import { eventBeforePage } from "../../early.js";
 import { useCurrentOrganization } from "../organizations/current.js";
 import { organizationsKey } from "../organizations/queries.js";
-import { projectsKey } from "../projects/queries.js";
+import { beingDeleted, projectsKey } from "../projects/queries.js";
 import { workspacesKey } from "../workspaces/queries.js";
 
 /** Many changes at once are one look. */
@@ -35,6 +36,12 @@ function hearWhileSeen(orgId: string, queries: QueryClient): () => void {
         void queries.invalidateQueries({
           queryKey,
           predicate: (query) => !isFixed(query.queryKey),
+          refetchType: "none",
+        });
+        void queries.refetchQueries({
+          queryKey,
+          type: "active",
+          predicate: (query) => !isFixed(query.queryKey) && !isBeingDeleted(query.queryKey),
         });
       }
       waiting.clear();
@@ -44,29 +51,39 @@ function hearWhileSeen(orgId: string, queries: QueryClient): () => void {
   let stream: EventSource | undefined;
   const open = (): void => {
     if (document.visibilityState === "hidden" || stream) return;
-    stream = new EventSource(`/api/v1/organizations/${orgId}/events`);
-    // What happened between the reading of what is shown and this moment was not heard. A stream that is
-    // lost is taken up by the browser where it was left.
-    stream.addEventListener("open", () => refresh(allKeys), { once: true });
+    // All that is shown was read after the page began: whatever happened since then is told, or that it
+    // was too much. A stream that is lost is taken up by the browser where it was left.
+    const since = eventBeforePage();
+    const from = since === undefined ? "" : `?last_event_id=${since}`;
+    stream = new EventSource(`/api/v1/organizations/${orgId}/events${from}`);
+    // What happened between the reading of what is shown and this moment was not heard.
+    if (since === undefined)
+      stream.addEventListener("open", () => refresh(allKeys), { once: true });
     stream.addEventListener("change", ({ data }: MessageEvent<string>) => {
       refresh(keysOf(orgId, JSON.parse(data) as OrganizationEvent));
     });
     stream.addEventListener("reset", () => refresh(allKeys));
+  };
+  // Whoever listens again hears again of what was waiting.
+  const stop = (): void => {
+    stream?.close();
+    stream = undefined;
+    clearTimeout(timer);
+    timer = undefined;
+    waiting.clear();
   };
   const handleVisibility = (): void => {
     if (document.visibilityState === "visible") {
       open();
       return;
     }
-    stream?.close();
-    stream = undefined;
+    stop();
   };
   open();
   document.addEventListener("visibilitychange", handleVisibility);
   return () => {
     document.removeEventListener("visibilitychange", handleVisibility);
-    stream?.close();
-    clearTimeout(timer);
+    stop();
   };
 }
 
@@ -77,6 +94,11 @@ const fixed: ReadonlySet<unknown> = new Set(["commit", "diff", "merge-conflicts"
 
 function isFixed([kind, , what]: QueryKey): boolean {
   return kind === workspacesKey[0] && fixed.has(what);
+}
+
+/** What is shown of it is out of date all the same, for whoever comes back to it. */
+function isBeingDeleted(key: QueryKey): boolean {
+  return key[0] === projectsKey[0] && key.some((part) => beingDeleted.has(part));
 }
 
 /** The queries that show what an event is about. */

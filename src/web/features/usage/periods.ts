@@ -1,21 +1,28 @@
 /** Months as the API names them (`2026-10`), and as people read them; all in UTC, as usage is counted. */
 
-const month = new Intl.DateTimeFormat("en-US", { month: "long", year: "numeric", timeZone: "UTC" });
-const day = new Intl.DateTimeFormat("en-US", {
-  weekday: "short",
-  month: "short",
-  day: "numeric",
-  timeZone: "UTC",
-});
+import { once } from "../../once.js";
+
+const month = once(
+  () => new Intl.DateTimeFormat("en-US", { month: "long", year: "numeric", timeZone: "UTC" }),
+);
+const day = once(
+  () =>
+    new Intl.DateTimeFormat("en-US", {
+      weekday: "short",
+      month: "short",
+      day: "numeric",
+      timeZone: "UTC",
+    }),
+);
 
 /** "October 2026" */
 export function monthName(period: string): string {
-  return month.format(new Date(`${period}-01T00:00:00Z`));
+  return month().format(new Date(`${period}-01T00:00:00Z`));
 }
 
 /** "Fri, Oct 30" */
 export function dayName(date: string): string {
-  return day.format(new Date(`${date}T00:00:00Z`));
+  return day().format(new Date(`${date}T00:00:00Z`));
 }
 
 export function periodOf(instant: string | Date): string {

@@ -2,6 +2,7 @@ import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { type ReactElement, useState } from "react";
 import type { TimedRun } from "#shared/api/runs.js";
+import { once } from "../../once.js";
 import { paths } from "../../paths.js";
 import type { Tone } from "../../ui/badge.js";
 import { Card } from "../../ui/card.js";
@@ -41,12 +42,10 @@ type Range = keyof typeof ranges;
 export const defaultHours = 24;
 const hourMs = 3_600_000;
 
-const clock = new Intl.DateTimeFormat("en-US", {
-  hour: "2-digit",
-  minute: "2-digit",
-  hourCycle: "h23",
-});
-const day = new Intl.DateTimeFormat("en-US", { month: "short", day: "numeric" });
+const clock = once(
+  () => new Intl.DateTimeFormat("en-US", { hour: "2-digit", minute: "2-digit", hourCycle: "h23" }),
+);
+const day = once(() => new Intl.DateTimeFormat("en-US", { month: "short", day: "numeric" }));
 
 /** "42 s", "3 min", "1 h 20 min". */
 function lengthOf(milliseconds: number): string {
@@ -78,7 +77,7 @@ function lanesOf(runs: readonly TimedRun[], now: number): Lane[] {
           from,
           to,
           tone,
-          text: `${text}, ${lengthOf(to - from)}, from ${day.format(from)} ${clock.format(from)}`,
+          text: `${text}, ${lengthOf(to - from)}, from ${day().format(from)} ${clock().format(from)}`,
         };
       }),
     }))
@@ -134,7 +133,7 @@ export function RunTimeline({ orgId, agentId, title = "Runs" }: RunTimelineProps
             from={to - hours * hourMs}
             to={to}
             lanes={lanesOf(runs.data.rows, to)}
-            tickOf={(time) => (hours > 24 ? day : clock).format(time)}
+            tickOf={(time) => (hours > 24 ? day : clock)().format(time)}
             legend={legend}
           />
           {runs.data.isCut && (

@@ -7,6 +7,7 @@ import { asApiError } from "../../api.js";
 import { paths, type WorkspaceTab } from "../../paths.js";
 import { CrumbLink } from "../shell/crumb-link.js";
 import { Button, buttonClass } from "../../ui/button.js";
+import { Later } from "../../ui/later.js";
 import { Page } from "../../ui/page.js";
 import { EmptyState, Skeleton } from "../../ui/states.js";
 import { Tabs } from "../../ui/tabs.js";
@@ -131,35 +132,37 @@ function WorkspaceOf({ agent, onCreate }: { agent: Agent; onCreate: () => void }
     <>
       <ArchivedNotice agent={agent} workspace={data} refusal={refusal} />
       <WorkspaceDetails workspace={data} />
-      <ConflictsAhead workspace={data} />
-      <Tabs<WorkspaceTab>
-        label="Workspace"
-        value={tab}
-        onChange={(next) => void navigate({ ...paths.workspace(agent.id, next), replace: true })}
-        tabs={[
-          {
-            value: "commits",
-            label: "Commits",
-            content: <CommitsTab workspace={data} refusal={refusal} />,
-          },
-          {
-            value: "conflicts",
-            label: "Merge Conflicts",
-            content: <ConflictsTab workspace={data} />,
-          },
-          {
-            value: "settings",
-            label: "Settings",
-            // A form starts from what was saved; the id remounts it for another agent.
-            content: (
-              <div className="flex flex-col gap-4">
-                <SettingsTab key={agent.id} workspace={data} refusal={refusal} />
-                <AgentDangerZone agent={agent} workspace={data} refusal={refusal} />
-              </div>
-            ),
-          },
-        ]}
-      />
+      <Later>
+        <ConflictsAhead workspace={data} />
+        <Tabs<WorkspaceTab>
+          label="Workspace"
+          value={tab}
+          onChange={(next) => void navigate({ ...paths.workspace(agent.id, next), replace: true })}
+          tabs={[
+            {
+              value: "commits",
+              label: "Commits",
+              content: <CommitsTab workspace={data} refusal={refusal} />,
+            },
+            {
+              value: "conflicts",
+              label: "Merge Conflicts",
+              content: <ConflictsTab workspace={data} />,
+            },
+            {
+              value: "settings",
+              label: "Settings",
+              // A form starts from what was saved; the id remounts it for another agent.
+              content: (
+                <div className="flex flex-col gap-4">
+                  <SettingsTab key={agent.id} workspace={data} refusal={refusal} />
+                  <AgentDangerZone agent={agent} workspace={data} refusal={refusal} />
+                </div>
+              ),
+            },
+          ]}
+        />
+      </Later>
     </>
   );
 }

@@ -1,0 +1,29 @@
+import fc from "fast-check";
+import { createElement } from "react";
+import { renderToStaticMarkup } from "react-dom/server";
+import { expect, test } from "vitest";
+import { Time } from "./time.js";
+
+const day = new Intl.DateTimeFormat("en-US", { month: "short", day: "numeric", year: "numeric" });
+const clock = new Intl.DateTimeFormat("en-US", {
+  hour: "2-digit",
+  minute: "2-digit",
+  second: "2-digit",
+  hourCycle: "h23",
+});
+
+test("times are written as Intl writes them", () => {
+  const min = new Date("1970-01-02");
+  const times = fc.date({ min, max: new Date("9999-12-30"), noInvalidDate: true });
+  const textOf = (props: Parameters<typeof Time>[0]): string =>
+    renderToStaticMarkup(createElement(Time, props)).replaceAll(/<[^>]*>/g, "");
+  fc.assert(
+    fc.property(times, (date) => {
+      const value = date.toISOString();
+      const [onDay, time] = [day.format(date), clock.format(date)];
+      expect(textOf({ value, dateOnly: true })).toBe(onDay);
+      expect(textOf({ value, withSeconds: true })).toBe(`${onDay} ${time}`);
+      expect(textOf({ value })).toBe(`${onDay} ${time.slice(0, 5)}`);
+    }),
+  );
+});
