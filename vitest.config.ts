@@ -4,7 +4,11 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     hookTimeout: 60_000,
+    // What is waited for comes late where other tests are at work.
+    expect: { poll: { timeout: 20_000 } },
     pool: "forks",
+    // Files share what they import; each has an application and a database of its own all the same.
+    isolate: false,
     maxWorkers: 2,
     projects: [
       {

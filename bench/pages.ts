@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { chromium, type Browser } from "playwright-core";
 import type { Client } from "#shared/api/client.js";
 // @ts-expect-error -- a script for a bare Node, without types
-import { findChromium as find } from "../scripts/chromium.mjs";
+import { chromiumFlags, findChromium as find } from "../scripts/chromium.mjs";
 import { median, ms, type Benchmark, type Row } from "./harness.js";
 import { type Session, type Visit, visit } from "./page-visit.js";
 import { account, withServer } from "./server.js";
@@ -29,7 +29,7 @@ export const pages: Benchmark = {
     const executablePath = findChromium();
     if (executablePath === null) return [notMeasured];
     return withServer({ dataDir: `${folder}/data` }, async ({ url }, api) => {
-      const browser = await chromium.launch({ executablePath, args: ["--no-sandbox"] });
+      const browser = await chromium.launch({ executablePath, args: chromiumFlags as string[] });
       try {
         const visited = await pagesOf(api);
         const session = await sessionOf(browser, url);

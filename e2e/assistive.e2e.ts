@@ -3,7 +3,7 @@ import type { Browser, Locator, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
 import { expectAccessible, expectFits } from "./accessible.js";
-import { launchBrowser, signedInPage } from "./browser.js";
+import { dropFirstAnswers, launchBrowser, signedInPage } from "./browser.js";
 import { makeEveryPage } from "./every-page.js";
 
 /** What those rely on who see little, hear the page, use no mouse or cannot bear motion. */
@@ -57,7 +57,7 @@ const hasFocus = (locator: Locator): Promise<boolean> =>
 const holdsFocus = (locator: Locator): Promise<boolean> =>
   locator.evaluate((element) => element.contains(document.activeElement));
 const untilFocused = (locator: Locator): Promise<void> =>
-  expect.poll(() => hasFocus(locator), { timeout: 10_000 }).toBe(true);
+  expect.poll(() => hasFocus(locator)).toBe(true);
 
 async function open(path: string, heading?: string | RegExp): Promise<void> {
   await page.goto(app.url + path);
@@ -177,6 +177,7 @@ describe("what happens is told, once", () => {
 
   test("an import that ends", async () => {
     let isOver = false;
+    await dropFirstAnswers(page);
     await page.route(`**/api/v1/projects/${made.project.id}`, async (route) => {
       const response = await route.fetch();
       const project = await response.json();
@@ -186,8 +187,9 @@ describe("what happens is told, once", () => {
     await open(`/projects/${made.project.id}`);
     await page.getByRole("progressbar", { name: "Import" }).waitFor();
     isOver = true;
-    await expect.poll(() => told(), { timeout: 10_000 }).toEqual(["The import is done"]);
+    await expect.poll(() => told()).toEqual(["The import is done"]);
     await page.unroute(`**/api/v1/projects/${made.project.id}`);
+    await page.unroute("**");
   });
 
   test("why several parts of a page are missing", async () => {

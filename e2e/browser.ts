@@ -1,23 +1,19 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { chromium, type Browser, type Page } from "playwright-core";
+import { setTimeout as sleep } from "node:timers/promises";
+import { chromium, type Browser, type CDPSession, type Page } from "playwright-core";
 import { expect } from "vitest";
+import { firstAnswersId } from "#shared/first-answers.js";
 import type { TestApp, TestPerson } from "#test/app.js";
+// @ts-expect-error -- a script for a bare Node, without types
+import { chromiumFlags } from "../scripts/chromium.mjs";
 import { expectAccessible, expectFits } from "./accessible.js";
 
 /** Debian's Chromium, without what it would look up on the network. */
 export function launchBrowser(): Promise<Browser> {
   return chromium.launch({
     executablePath: process.env["OMOI_CHROMIUM"] ?? "/usr/bin/chromium",
-    args: [
-      "--no-sandbox",
-      "--disable-gpu",
-      "--disable-quic",
-      "--no-first-run",
-      "--disable-background-networking",
-      "--disable-component-update",
-      "--disable-sync",
-    ],
+    args: chromiumFlags as string[],
   });
 }
 
@@ -42,6 +38,20 @@ export async function signedInPage(
   });
   expect(answer.status()).toBe(200);
   return page;
+}
+
+/**
+ * Has pages come without the API's first answers, so that they ask for them: for tests in which the API
+ * answers something else than it does.
+ */
+export async function dropFirstAnswers(page: Page): Promise<void> {
+  const block = new RegExp(`(<script [^>]*id="${firstAnswersId}">)[^<]*`);
+  await page.route("**", async (route) => {
+    if (route.request().resourceType() !== "document") return route.fallback();
+    const response = await route.fetch();
+    const body = (await response.text()).replace(block, "$1[]");
+    return route.fulfill({ response, body });
+  });
 }
 
 /** The narrow one is what is left of a wide one at a zoom of 400 % (WCAG 2.2, 1.4.10). */
@@ -100,4 +110,21 @@ export function watchConsole(page: Page): string[] {
   });
   page.on("pageerror", (error) => messages.push(String(error)));
   return messages;
+}
+
+const quietMs = 500;
+
+/**
+ * @param devtools with `Network` enabled
+ * @returns what settles when for half a second no request was begun, answered or ended. What Playwright
+ * calls idle counts requests, and stays for ever where the end of one is not told.
+ */
+export function watchQuiet(devtools: CDPSession): () => Promise<void> {
+  let last = Date.now();
+  for (const event of ["requestWillBeSent", "responseReceived", "loadingFinished"] as const) {
+    devtools.on(`Network.${event}`, () => (last = Date.now()));
+  }
+  return async () => {
+    for (let left = 1; left > 0; left = last + quietMs - Date.now()) await sleep(left);
+  };
 }

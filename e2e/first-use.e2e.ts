@@ -30,6 +30,8 @@ test("from a first visit to a commit and a key, each step real, skippable and re
   await page.goto(`${app.url}/`);
   await page.waitForURL(/\/login/);
   await page.getByRole("link", { name: "Create an account" }).click();
+  // Both pages have a field for the e-mail address; this one's button says that it has come.
+  await button("Create account").waitFor();
   await field("E-mail address").fill("ada@example");
   // A field is judged as it is left, and from then on as one types.
   await field("Password").focus();

@@ -77,10 +77,27 @@ test("an agent is terminated and leaves the list; its page tells what became of 
 test("a project is deleted and is gone", async () => {
   await page.goto(`${app.url}/projects/${project.id}`);
   await button("Delete project…").scrollIntoViewIfNeeded();
+  // The page hears that the project is gone before its own request is answered.
+  let answer = (): void => {};
+  const heard = new Promise<void>((resolve) => {
+    answer = resolve;
+  });
+  await page.route(`**/api/v1/projects/${project.id}`, async (route) => {
+    if (route.request().method() !== "DELETE") return route.continue();
+    const response = await route.fetch();
+    await heard;
+    return route.fulfill({ response });
+  });
   await confirm("Delete project…", project.slug, "Delete", "delete-project-dialog");
+  await page.waitForResponse(/\/organizations\?/);
+  expect(await page.getByRole("dialog").isVisible()).toBe(true);
+  answer();
   await page.waitForURL(`${app.url}/projects`);
   await page.getByRole("heading", { name: "Projects", exact: true }).waitFor();
   expect(await page.getByRole("link", { name: project.name }).count()).toBe(0);
   // The list of changes that is read anew just as its workspace is archived is refused, and dropped.
   expect(messages.filter((text) => !text.includes("409 (Conflict)"))).toEqual([]);
+  // Nor does whoever goes back see it any more.
+  await page.goBack();
+  await page.getByText("The project was not found").waitFor();
 });

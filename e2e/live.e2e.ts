@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
 import { commitFiles, makeOrganization, makeProject, makeWorkspace } from "#test/factories.js";
 import { systemRoleIds } from "#server/db/migrate.js";
-import { launchBrowser, signedInPage, watchConsole } from "./browser.js";
+import { launchBrowser, signedInPage, watchConsole, watchQuiet } from "./browser.js";
 
 /** What others do shows on an open page, without a reload and well before anything is asked again. */
 let app: TestApp;
@@ -26,7 +26,7 @@ afterAll(async () => {
 
 /** Opens a page and waits until it listens. */
 async function open(where: Page, path: string): Promise<void> {
-  const listening = where.waitForResponse((response) => response.url().endsWith("/events"));
+  const listening = where.waitForResponse((response) => response.url().includes("/events?"));
   await where.goto(app.url + path);
   await listening;
 }
@@ -57,11 +57,16 @@ test("projects, members, agents and commits of others appear by themselves", asy
 
 test("what was missed while the page was hidden or the server away is there afterwards", async () => {
   const org = (await owner.api.organizations.list()).data[0]?.id as string;
-  await page.goto(`${app.url}/projects`);
+  const devtools = await page.context().newCDPSession(page);
+  await devtools.send("Network.enable");
+  const quiet = watchQuiet(devtools);
+  await open(page, "/projects");
   await page
     .getByRole("link", { name: /^project-/ })
     .first()
     .waitFor();
+  // All that is read anew once the page listens has come.
+  await quiet();
   const seen = (state: string): Promise<void> =>
     page.evaluate((value) => {
       Object.defineProperty(document, "visibilityState", { configurable: true, value });
@@ -79,7 +84,7 @@ test("what changed before the stream was open is there once it is", async () => 
   const org = (await owner.api.organizations.list()).data[0]?.id as string;
   let letThrough = (): void => {};
   const held = new Promise<void>((resolve) => (letThrough = resolve));
-  await page.route(/\/events$/, async (request) => {
+  await page.route("**/events*", async (request) => {
     await held;
     await request.continue();
   });
@@ -92,5 +97,5 @@ test("what changed before the stream was open is there once it is", async () => 
   expect(await page.getByRole("link", { name: project.name }).count()).toBe(0);
   letThrough();
   await page.getByRole("link", { name: project.name }).waitFor();
-  await page.unroute(/\/events$/);
+  await page.unroute("**/events*");
 });

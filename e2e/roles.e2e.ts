@@ -153,7 +153,18 @@ test("a changed role and a removed member are undone from what was said about it
   await page.getByRole("dialog").getByRole("button", { name: "Remove" }).click();
   await page.getByText("viewer was removed").waitFor();
   expect(await roleOf("viewer")).toBeUndefined();
-  await page.getByRole("button", { name: "Undo" }).click();
+  // The button stands after all of the page, and a key leads to it and back.
+  await page.getByRole("dialog").waitFor({ state: "hidden" });
+  const before = page.locator("select:focus");
+  await before.waitFor();
+  await page.keyboard.press("F8");
+  const undo = page.getByRole("button", { name: "Undo" }).and(page.locator(":focus"));
+  await undo.waitFor();
+  await page.keyboard.press("Escape");
+  await before.waitFor();
+  await page.keyboard.press("F8");
+  await undo.waitFor();
+  await page.keyboard.press("Enter");
   await page.getByRole("button", { name: "Remove viewer" }).waitFor();
   expect(await roleOf("viewer")).toBe("viewer");
   await page.context().close();

@@ -143,7 +143,7 @@ test("the list of agents shows what runs and what waits as it changes, and is so
     params: { org_id: orgId },
     body: { max_concurrent_agents: 1 },
   });
-  const listening = page.waitForResponse((response) => response.url().endsWith("/events"));
+  const listening = page.waitForResponse((response) => response.url().includes("/events?"));
   await page.goto(`${app.url}/agents`);
   await listening;
   const table = page.getByRole("table", { name: "Agents" });

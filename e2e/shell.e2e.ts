@@ -141,7 +141,7 @@ test("two tabs that edit the same thing: the second is told, and nothing typed i
   other.setDefaultTimeout(30_000);
   for (const tab of [page, other]) {
     // Without the event stream a tab learns of it only when it saves.
-    await tab.route("**/events", (route) => route.abort());
+    await tab.route("**/events*", (route) => route.abort());
     await tab.goto(`${app.url}/organizations/${orgId}/settings`);
     await tab.getByLabel("Description", { exact: true }).waitFor();
   }
@@ -167,7 +167,7 @@ test("two tabs that edit the same thing: the second is told, and nothing typed i
   expect(data).toMatchObject({ name: "Renamed", description: "By the first tab" });
   await owner.api.organizations.update({ params: { org_id: orgId }, body: { name: orgName } });
   await other.close();
-  await page.unroute("**/events");
+  await page.unroute("**/events*");
   consoleMessages.length = 0;
 });
 

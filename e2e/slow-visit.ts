@@ -1,5 +1,5 @@
 import type { BrowserContext, CDPSession, Page } from "playwright-core";
-import { watchConsole } from "./browser.js";
+import { watchConsole, watchQuiet } from "./browser.js";
 
 /** What a page must not do, gathered from its first moment on. */
 interface Seen {
@@ -17,6 +17,8 @@ export interface SlowPage {
   messages: string[];
   /** Bytes of scripts that came over the network so far, headers included. */
   scriptBytes: () => number;
+  /** Settles when for half a second no request was begun, answered or ended. */
+  quiet: () => Promise<void>;
   seen: () => Promise<Seen>;
 }
 
@@ -42,9 +44,10 @@ export async function openSlowPage(context: BrowserContext): Promise<SlowPage> {
   devtools.on("Network.loadingFinished", ({ requestId, encodedDataLength }) => {
     if (scripts.has(requestId)) bytes += encodedDataLength;
   });
+  const quiet = watchQuiet(devtools);
   await page.addInitScript(watch);
   const seen = (): Promise<Seen> => page.evaluate<Seen>("seenSoFar()");
-  return { page, devtools, messages, scriptBytes: () => bytes, seen };
+  return { page, devtools, messages, scriptBytes: () => bytes, quiet, seen };
 }
 
 /** A text, so that nothing of the browser's types is needed here. */

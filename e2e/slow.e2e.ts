@@ -88,10 +88,11 @@ async function faultsOf(
   { bytes, shift }: { bytes: number; shift: number } = limits,
 ): Promise<string[]> {
   const faults: string[] = [];
-  await slowly(isSignedIn, async ({ page, messages, scriptBytes, seen }) => {
-    await page.goto(app.url + path, { waitUntil: "networkidle" });
+  await slowly(isSignedIn, async ({ page, messages, scriptBytes, quiet, seen }) => {
+    await page.goto(app.url + path);
     await page.getByRole("heading", { level: 1 }).waitFor();
     await page.getByText("Loading…").first().waitFor({ state: "detached" });
+    await quiet();
     const { cls, moved, violations } = await seen();
     faults.push(...messages, ...violations);
     if (cls >= shift) faults.push(...moved.map((one) => `moved ${one}`));

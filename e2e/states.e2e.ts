@@ -5,7 +5,7 @@ import type { Workspace } from "#shared/api/workspaces.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
 import { commitFiles, makeProject, writeFiles } from "#test/factories.js";
 import { expectAccessible } from "./accessible.js";
-import { launchBrowser, signedInPage } from "./browser.js";
+import { dropFirstAnswers, launchBrowser, signedInPage } from "./browser.js";
 import { makeEveryPage } from "./every-page.js";
 
 /** Pages when there is nothing, when the API refuses, when an answer is lost, and when two edit. */
@@ -58,10 +58,12 @@ async function expectGood(where: Page, what: string): Promise<void> {
 }
 
 test("an API that refuses is told on every page, which stays whole on a phone", async () => {
-  await page.setViewportSize({ width: 320, height: 844 });
+  const refusing = await signedInPage(browser, app, owner);
+  await refusing.setViewportSize({ width: 320, height: 844 });
+  await dropFirstAnswers(refusing);
   // Who is signed in, and where, is known: the rest is refused.
   const refused = /\/api\/v1\/(?!auth\/me$|organizations(\?|$))/;
-  await page.route(refused, (route) =>
+  await refusing.route(refused, (route) =>
     route.fulfill({
       status: 403,
       contentType: "application/problem+json",
@@ -69,13 +71,12 @@ test("an API that refuses is told on every page, which stays whole on a phone", 
     }),
   );
   for (const path of every) {
-    await page.goto(app.url + path);
-    await settle(page);
-    await page.getByText("You may not see this.").first().waitFor();
-    await expectGood(page, `${path} refused`);
+    await refusing.goto(app.url + path);
+    await settle(refusing);
+    await refusing.getByText("You may not see this.").first().waitFor();
+    await expectGood(refusing, `${path} refused`);
   }
-  await page.unroute(refused);
-  await page.setViewportSize({ width: 1440, height: 900 });
+  await refusing.context().close();
 });
 
 test("where there is nothing yet, pages say what to do", async () => {
@@ -226,12 +227,13 @@ describe("an answer that is lost", () => {
       expect(await field(name, where).inputValue()).toBe(value);
     }
     await page.unroute(form.call);
-    const answered = page.waitForResponse(
-      (response) =>
-        form.call.test(response.url()) && response.request().method() !== "GET" && response.ok(),
-    );
-    await button(form.submit, where).dblclick();
-    await answered;
+    await Promise.all([
+      page.waitForResponse(
+        (response) =>
+          form.call.test(response.url()) && response.request().method() !== "GET" && response.ok(),
+      ),
+      button(form.submit, where).dblclick(),
+    ]);
     expect(await form.made()).toEqual(form.expected);
   });
 });
@@ -242,7 +244,7 @@ describe("two tabs that edit the same thing", () => {
     other = await page.context().newPage();
     other.setDefaultTimeout(30_000);
     // Without the event stream a tab learns of it only when it saves.
-    for (const tab of [page, other]) await tab.route("**/events", (route) => route.abort());
+    for (const tab of [page, other]) await tab.route("**/events*", (route) => route.abort());
   });
 
   const cross = async (
@@ -274,9 +276,10 @@ describe("two tabs that edit the same thing", () => {
     await cross(
       async (tab) => {
         await tab.goto(`${app.url}/organizations/${orgId}/settings?tab=members`);
-        const read = tab.waitForResponse(/\/roles\/[^/]+$/);
-        await button("Edit tester", tab).click();
-        await read;
+        await Promise.all([
+          tab.waitForResponse(/\/roles\/[^/]+$/),
+          button("Edit tester", tab).click(),
+        ]);
         return tab.getByRole("dialog");
       },
       "Description (optional)",

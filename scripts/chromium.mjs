@@ -12,6 +12,17 @@ const candidates = [
   "/Applications/Chromium.app/Contents/MacOS/Chromium",
 ];
 
+/** How it is started: without a graphics card, and without what it would look up on the network. */
+export const chromiumFlags = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+];
+
 /** A Chromium of this machine; on Debian and its kin it is installed where there is none. */
 export function findChromium() {
   const found = candidates.find((path) => path && existsSync(path));

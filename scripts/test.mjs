@@ -5,7 +5,8 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, relative } from "node:path";
+import { stripVTControlCharacters } from "node:util";
 import { findChromium } from "./chromium.mjs";
 import { installOnDebian } from "./debian.mjs";
 import { ensureBuilt, ensureInstalled, requireNode, root } from "./prepare.mjs";
@@ -19,6 +20,8 @@ const folder = mkdtempSync(join(tmpdir(), "omoi-report-"));
 let passed = 0;
 let failed = 0;
 let skipped = 0;
+/** What failed, said once more at the end, where it is not a thousand lines up. */
+const failures = [];
 
 if (!existsSync("/usr/bin/bwrap")) installOnDebian("bubblewrap", "the tests of commands");
 suite("api", {});
@@ -27,6 +30,7 @@ if (chromium === null) failed += 1;
 else suite("browser", { OMOI_CHROMIUM: chromium });
 
 rmSync(folder, { recursive: true, force: true });
+for (const failure of failures) process.stdout.write(`failed: ${failure}\n`);
 process.stdout.write(
   `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}\n`,
 );
@@ -49,7 +53,7 @@ function suite(project, env) {
     ],
     { cwd: root, stdio: "inherit", env: { ...process.env, ...env } },
   );
-  let counts = { numPassedTests: 0, numFailedTests: 0, numPendingTests: 0 };
+  let counts = { numPassedTests: 0, numPendingTests: 0, testResults: [] };
   try {
     counts = JSON.parse(readFileSync(report, "utf8"));
   } catch {
@@ -57,6 +61,19 @@ function suite(project, env) {
   }
   passed += counts.numPassedTests;
   skipped += counts.numPendingTests;
-  // A suite that failed outside a test has failed all the same.
-  failed += status === 0 ? counts.numFailedTests : Math.max(1, counts.numFailedTests);
+  const before = failures.length;
+  for (const { name, status: outcome, message, assertionResults } of counts.testResults) {
+    const file = relative(root, name);
+    const tests = assertionResults.filter((result) => result.status === "failed");
+    for (const { fullName, failureMessages } of tests) {
+      failures.push(`${file}: ${fullName}: ${firstLine(failureMessages[0])}`);
+    }
+    if (outcome === "failed" && tests.length === 0) failures.push(`${file}: ${firstLine(message)}`);
+  }
+  // A suite that failed outside of all files has failed all the same.
+  failed += status === 0 ? 0 : Math.max(1, failures.length - before);
+}
+
+function firstLine(text = "") {
+  return stripVTControlCharacters(text).split("\n", 1)[0];
 }

@@ -5,10 +5,11 @@ import type { Workspace } from "#shared/api/workspaces.js";
 import { cloning, withKey } from "./clone.js";
 import { describeFolders } from "./folder-drivers.js";
 import { FragileServer, type When } from "./every-effect.js";
+import { isThorough } from "./thorough.js";
 
 /**
- * An act that is cut off at its effects in turn, and what has to be true whenever that was: at every other
- * effect, and with EVERY_EFFECT=all at each of them with each driver.
+ * An act that is cut off at its effects in turn, and what has to be true whenever that was: at every eighth
+ * effect, and with THOROUGH=1 at each of them with each driver.
  */
 interface Act<Subject> {
   prepare: (server: FragileServer) => Promise<Subject>;
@@ -62,15 +63,14 @@ describeFolders("a server that is killed at every effect of", (driver) => {
     }
   }
 
-  // Each with its restart takes a second: all suites together are to take minutes. What is so just
-  // before an effect is mostly what is so after the one before it.
-  const thin = process.env["EVERY_EFFECT"] === "all" ? null : 2;
-  const atEveryEffect = <Subject>(act: Act<Subject>) => atEvery({ first: 1, step: thin ?? 1 }, act);
+  // Each with its restart takes a second: all suites together are to take minutes.
+  const atEveryEffect = <Subject>(act: Act<Subject>) =>
+    atEvery({ first: 1, step: isThorough ? 1 : 8 }, act);
   /** Of an act on folders: some effects with the one driver, those between with the other. */
   const atEveryEffectInTurn = <Subject>(act: Act<Subject>) =>
-    thin === null
+    isThorough
       ? atEvery({ first: 1, step: 1 }, act)
-      : atEvery({ first: driver === "checkout" ? 1 : 3, step: 4 }, act);
+      : atEvery({ first: driver === "checkout" ? 1 : 9, step: 16 }, act);
 
   test("making a workspace", () =>
     atEveryEffectInTurn({

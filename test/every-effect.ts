@@ -9,7 +9,7 @@ import type { Merge } from "#shared/api/merges.js";
 import type { Workspace } from "#shared/api/workspaces.js";
 import { storageIn } from "#server/storage.js";
 import { git } from "./git.js";
-import { clientOf, startBuiltServer, type ServerProcess } from "./server-process.js";
+import { clientOf, startServer, type ServerProcess } from "./server-process.js";
 import { removeDataFolder } from "./data-folder.js";
 import type { FolderDriverName } from "./folder-drivers.js";
 
@@ -59,7 +59,7 @@ export class FragileServer {
       KILL_AT: String(killAt),
       KILL_WHEN: when,
     };
-    this.#server = startBuiltServer(env, ["--import", "./test/kill-at-effect.mjs"]);
+    this.#server = startServer(env, ["--import", "./test/kill-at-effect.mjs"]);
     this.url = await this.#server.ready;
     this.api = clientOf(this.url, this.token);
   }

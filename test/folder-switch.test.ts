@@ -10,7 +10,8 @@ import { listMounts } from "#server/git/mounts.js";
 import { probeOverlay } from "#server/git/probe-overlay.js";
 import { removeDataFolder } from "./data-folder.js";
 import { folderOf } from "./factories.js";
-import { clientOf, startBuiltServer, type ServerProcess } from "./server-process.js";
+import { clientOf, postgresOf, startServer, type ServerProcess } from "./server-process.js";
+import { isThorough } from "./thorough.js";
 
 const run = promisify(execFile);
 const missing = await probeOverlay("overlay");
@@ -42,7 +43,7 @@ describe.skipIf(missing !== null)(
     ): Promise<void> {
       const settings = { OMOI_DATA_DIR: dataDir, OMOI_FOLDER_DRIVER: driver, ...env };
       const kill = ["--import", "./test/kill-at-effect.mjs"];
-      server = startBuiltServer(settings, "KILL_AT" in env ? kill : [], through);
+      server = startServer(settings, "KILL_AT" in env ? kill : [], through);
       api = clientOf(await server.ready, token);
     }
 
@@ -112,6 +113,14 @@ describe.skipIf(missing !== null)(
       await expect.poll(() => listMounts(dataDir), { timeout: 60_000 }).toEqual([]);
     }
 
+    test("are released as the server ends, also where its database died before", async () => {
+      expect(await listMounts(dataDir)).not.toEqual([]);
+      process.kill((await postgresOf(dataDir)) as number, "SIGQUIT");
+      await expect.poll(() => postgresOf(dataDir)).toBeNull();
+      await stop();
+      expect(await listMounts(dataDir)).toEqual([]);
+    });
+
     test("are written out with all that is in them, where nothing is to be mounted, and stay so", async () => {
       const before = { content: await content(), changes: await changes() };
       expect(before.changes.files.map(({ path }) => path)).toContain("renamed/in/file");
@@ -142,7 +151,7 @@ describe.skipIf(missing !== null)(
     test("are written out whenever the server is killed meanwhile", async () => {
       const before = { content: await content(), changes: await changes() };
       await stop();
-      for (let effect = 1; ; effect += 1) {
+      for (let effect = 1; ; effect += isThorough ? 1 : 3) {
         const when = effect % 2 === 1 ? "before" : "after";
         const env = { KILL_AT: String(effect), KILL_WHEN: when, KILL_FROM: "cp" };
         await start("checkout", { env });

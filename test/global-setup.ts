@@ -36,6 +36,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
           synchronous_commit: "off",
           full_page_writes: "off",
           max_connections: "300",
+          autovacuum: "off",
         },
       });
   const admin: pg.ClientConfig = url

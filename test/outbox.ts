@@ -33,7 +33,7 @@ export async function tokenFor(
     (await mailsTo(app, to)).flatMap(
       ({ text }) => new RegExp(`^${app.url}/${page}\\?token=(\\S+)$`, "m").exec(text)?.[1] ?? [],
     );
-  await expect.poll(async () => (await links()).length, { timeout: 10_000 }).toBe(count);
+  await expect.poll(async () => (await links()).length).toBe(count);
   return (await links()).at(-1) as string;
 }
 
@@ -43,5 +43,5 @@ export async function mailIsQuiet(app: TestApp): Promise<void> {
   const waiting = async (): Promise<number> =>
     (await systemPool.query("select from pgboss.job where name in ('send-link', 'send-mail')"))
       .rowCount ?? 0;
-  await expect.poll(waiting, { timeout: 10_000 }).toBe(0);
+  await expect.poll(waiting).toBe(0);
 }

@@ -3,11 +3,12 @@ import type { Client } from "#shared/api/client.js";
 import { refusal, startTestApp, type TestApp, type TestPerson } from "./app.js";
 import { asOperator, databaseUrlOf } from "./operator.js";
 import { clientOf, startServer, type ServerProcess } from "./server-process.js";
+import { rounds } from "./thorough.js";
 
-const rounds = 1000;
+const times = rounds({ thorough: 1000, else: 60 });
 /** Every so many rounds the listening connections are cut off, and a process is killed and replaced. */
-const deafEvery = 50;
-const killEvery = 250;
+const deafEvery = times / 20;
+const killEvery = times / 4;
 
 describe("three server processes on one PostgreSQL", () => {
   /** Gives the database and the person who signs in; it is not among those who are asked. */
@@ -38,7 +39,7 @@ describe("three server processes on one PostgreSQL", () => {
   const clients = (token: string): Client[] => servers.map(({ url }) => clientOf(url, token));
 
   test("no process accepts a key after its revocation was answered", async () => {
-    for (let round = 1; round <= rounds; round += 1) {
+    for (let round = 1; round <= times; round += 1) {
       const by = clients(owner.token)[round % 3] as Client;
       const { data } = await by.apiKeys.create({ body: { name: "short-lived" } });
       const holders = clients(data.key as string);

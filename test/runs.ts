@@ -35,7 +35,12 @@ export async function followLog(
   app: Pick<TestApp, "url">,
   person: Pick<TestPerson, "token">,
   runId: string,
-  options: { lastEventId?: string; stop?: (events: Followed["events"]) => boolean } = {},
+  options: {
+    lastEventId?: string;
+    stop?: (events: Followed["events"]) => boolean;
+    /** Called when the server lets it follow. */
+    onOpen?: () => void;
+  } = {},
 ): Promise<Followed> {
   const aborter = new AbortController();
   const response = await fetch(`${app.url}/api/v1/runs/${runId}/logs`, {
@@ -47,6 +52,7 @@ export async function followLog(
     signal: aborter.signal,
   });
   if (response.status !== 200 || !response.body) throw new Error(`logs: ${response.status}`);
+  options.onOpen?.();
   const events: Followed["events"] = [];
   let end: Run | null = null;
   let rest = "";

@@ -25,35 +25,19 @@ export interface ServerProcess {
   stderr(): string;
 }
 
-/** Starts the real server from its sources, with nothing of this machine's settings but the PATH. */
-export function startServer(env: Record<string, string>): ServerProcess {
-  return startNode(["--import", "tsx", "src/server/main.ts"], env);
-}
-
 /**
- * As `startServer`, what was built of it: it starts sooner. `options` are further ones of Node, `through`
- * a program that starts it, with its arguments.
+ * Starts the real server, as it was built, with nothing of this machine's settings but the PATH. `options`
+ * are further ones of Node, `through` a program that starts it, with its arguments.
  */
-export function startBuiltServer(
+export function startServer(
   env: Record<string, string>,
   options: readonly string[] = [],
   through: readonly string[] = [],
 ): ServerProcess {
-  return startNode([...options, "dist/server/main.js"], env, through);
-}
-
-function startNode(
-  args: readonly string[],
-  env: Record<string, string>,
-  through: readonly string[] = [],
-): ServerProcess {
-  const [program = process.execPath, ...further] = [
-    ...through,
-    process.execPath,
-    "--title=folders-under-test",
-    ...args,
-  ];
-  const child = spawn(program, further, {
+  const args = ["--title=folders-under-test", ...options, "dist/server/main.js"];
+  const [program = process.execPath, ...further] = through;
+  const all = through.length === 0 ? args : [...further, process.execPath, ...args];
+  const child = spawn(program, all, {
     cwd: root,
     env: { PATH: process.env["PATH"], OMOI_PORT: "0", OMOI_LOG_LEVEL: "warn", ...env },
     stdio: ["ignore", "pipe", "pipe"],
