@@ -1,15 +1,22 @@
 import { cursorPageQuery } from "./cursor-pages.js";
-import { agentQuery, agentsQuery } from "./features/agents/queries.js";
+import { agentQuery, agentsQuery, hasBranch } from "./features/agents/queries.js";
 import { apiKeysQuery } from "./features/api-keys/queries.js";
+import { currentOf } from "./features/organizations/current.js";
 import {
   membersQuery,
   organizationQuery,
+  organizationsQuery,
   permissionsQuery,
   usageQuery,
 } from "./features/organizations/queries.js";
 import { projectQuery, projectsQuery } from "./features/projects/queries.js";
 import { runList, runQuery, sandboxQuery } from "./features/runs/queries.js";
-import { commitQuery, mergeQuery, workspaceQuery } from "./features/workspaces/queries.js";
+import {
+  commitQuery,
+  diffQuery,
+  mergeQuery,
+  workspaceQuery,
+} from "./features/workspaces/queries.js";
 import { queryClient } from "./query-client.js";
 
 /** What the router tells a route's loader. */
@@ -38,6 +45,38 @@ function ahead<Params>(
     return Promise.race([answered, new Promise((resolve) => setTimeout(resolve, patienceMs))]);
   };
 }
+
+/** Asks for what begins from the organization switched to. */
+async function ofCurrent(
+  queries: typeof queryClient,
+  ask: (orgId: string) => readonly Promise<unknown>[],
+): Promise<void> {
+  await queries.prefetchQuery(organizationsQuery);
+  const current = currentOf(queries.getQueryData(organizationsQuery.queryKey) ?? []);
+  if (current !== undefined) await Promise.all(ask(current.id));
+}
+
+export const welcomeAhead = ahead((_params, queries) => [
+  queries.prefetchQuery(apiKeysQuery),
+  ofCurrent(queries, (organization_id) => {
+    const agents = agentsQuery({ organization_id });
+    const workspaceAsked = async (): Promise<void> => {
+      await queries.prefetchQuery(agents);
+      const agent = queries.getQueryData(agents.queryKey)?.find(hasBranch);
+      if (agent !== undefined) await queries.prefetchQuery(workspaceQuery(agent.id));
+    };
+    return [queries.prefetchQuery(projectsQuery(organization_id)), workspaceAsked()];
+  }),
+]);
+
+export const agentsAhead = ahead((_params, queries) => [
+  ofCurrent(queries, (orgId) => [
+    queries.prefetchQuery(agentsQuery({ organization_id: orgId })),
+    queries.prefetchQuery(projectsQuery(orgId)),
+    queries.prefetchQuery(usageQuery(orgId)),
+    queries.prefetchQuery(permissionsQuery(orgId)),
+  ]),
+]);
 
 export const organizationAhead = ahead(({ orgId }: { orgId: string }, queries) => [
   queries.prefetchQuery(organizationQuery(orgId)),
@@ -76,6 +115,7 @@ export const workspaceAhead = ahead(({ agentId }: { agentId: string }, queries) 
 export const commitAhead = ahead(({ agentId, sha }: { agentId: string; sha: string }, queries) => [
   queries.prefetchQuery(agentQuery(agentId)),
   queries.prefetchQuery(commitQuery(agentId, sha)),
+  queries.prefetchQuery(diffQuery(agentId, sha)),
 ]);
 
 export const mergeAhead = ahead(

@@ -24,6 +24,7 @@ import {
 } from "./address-search.js";
 import {
   agentAhead,
+  agentsAhead,
   apiKeysAhead,
   commitAhead,
   mergeAhead,
@@ -31,6 +32,7 @@ import {
   projectAhead,
   runAhead,
   settingsAhead,
+  welcomeAhead,
   workspaceAhead,
 } from "./ahead.js";
 import { ApiError } from "./api.js";
@@ -128,6 +130,7 @@ const home = createRoute({
 const welcome = createRoute({
   getParentRoute: () => app,
   path: "/welcome",
+  loader: welcomeAhead,
   component: lazyRouteComponent(pages["/welcome"], "WelcomePage"),
 });
 const organizations = createRoute({
@@ -182,6 +185,7 @@ const agents = createRoute({
   getParentRoute: () => app,
   path: "/agents",
   validateSearch: agentsSearchOf,
+  loader: agentsAhead,
   component: lazyRouteComponent(pages["/agents"], "AgentsPage"),
 });
 const agent = createRoute({

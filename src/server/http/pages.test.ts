@@ -2,7 +2,13 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type FirstAnswer, firstAnswersId } from "#shared/first-answers.js";
 import { publicPatterns, signedInPatterns } from "#shared/page-address.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
-import { makeAgent, makeOrganization, makeProject } from "#test/factories.js";
+import {
+  commitFiles,
+  makeAgent,
+  makeOrganization,
+  makeProject,
+  makeWorkspace,
+} from "#test/factories.js";
 import { send } from "#test/raw.js";
 
 describe("pages", () => {
@@ -62,6 +68,38 @@ describe("pages", () => {
       expect(JSON.parse(answer.body)).toEqual(JSON.parse(asked.text));
       expect(answer.headers["etag"]).toBe(asked.headers.get("etag") ?? undefined);
     }
+  });
+
+  test("go on from what they learned, one step after the other", async () => {
+    const newcomer = await app.person("newcomer");
+    const org = await makeOrganization(newcomer);
+    const project = await makeProject(newcomer, org.id);
+    await makeAgent(newcomer, project.id);
+    const { agent } = await makeWorkspace(newcomer, project.id);
+    const { paths } = await open("/welcome", await cookieOf(newcomer));
+    expect(paths?.slice(2)).toEqual([
+      "/api/v1/auth/api-keys?limit=200",
+      `/api/v1/projects?limit=200&organization_id=${org.id}`,
+      `/api/v1/agents?limit=200&organization_id=${org.id}`,
+      `/api/v1/agents/${agent.id}/workspace`,
+    ]);
+  });
+
+  test("of a commit carry its diff, unless it is long", async () => {
+    const org = await makeOrganization(owner);
+    const project = await makeProject(owner, org.id);
+    const { agent, workspace } = await makeWorkspace(owner, project.id);
+    const carriesDiff = async (lines: number): Promise<boolean | undefined> => {
+      const { commit_sha: sha } = await commitFiles(owner, workspace, {
+        [`${lines}.txt`]: "a\n".repeat(lines),
+      });
+      const path = `/agents/${agent.id}/workspace/commits/${sha}`;
+      const { paths } = await open(path, cookie);
+      expect(paths).toContain(`/api/v1${path}`);
+      return paths?.includes(`/api/v1${path}/diff`);
+    };
+    expect(await carriesDiff(1000)).toBe(true);
+    expect(await carriesDiff(1001)).toBe(false);
   });
 
   test("name the event from which to hear of what their answers lack", async () => {

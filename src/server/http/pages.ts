@@ -92,21 +92,23 @@ async function answersTo(
   request: FastifyRequest,
   { pattern, variables }: ReturnType<typeof pageAt>,
 ): Promise<FirstAnswer[]> {
-  const asked = firstAsked[pattern as keyof typeof firstAsked];
+  const [first = [], ...steps] = firstAsked[pattern as keyof typeof firstAsked] ?? [];
   const known = new Map(variables);
   const until = Date.now() + patienceMs;
   const askAll = async (asks: readonly string[]): Promise<FirstAnswer[]> => {
     const paths = asks
       .map((ask) => ask.replaceAll(/\$\w+/g, (name) => known.get(name) ?? name))
       .filter((path) => !path.includes("$"));
-    const answers = await Promise.all(paths.map((path) => askOne(app, request, path, until)));
-    return answers.filter((answer) => answer !== undefined);
+    const asked = await Promise.all(paths.map((path) => askOne(app, request, path, until)));
+    const answers = asked.filter((answer) => answer !== undefined);
+    for (const answer of answers) learn(known, answer);
+    return answers;
   };
   const me = await askOne(app, request, "/auth/me", until);
   if (me === undefined) return [];
-  const first = await askAll(["/organizations?limit=200", ...(asked?.first ?? [])]);
-  for (const answer of first) learn(known, answer);
-  return [me, ...first, ...(await askAll(asked?.next ?? []))];
+  const answers = [me, ...(await askAll(["/organizations?limit=200", ...first]))];
+  for (const step of steps) answers.push(...(await askAll(step)));
+  return answers;
 }
 
 /** The API's answer; undefined where it refuses or takes too long, which is for the page to tell. */
@@ -139,22 +141,33 @@ async function askOne(
   return { path: url, headers: Object.fromEntries(headers), body: answer.body };
 }
 
-interface Named {
+/** A commit that changes more lines has a diff that would hold the page up. */
+const shortDiff = 1000;
+
+/** What of an answer tells with which ids the page will go on. */
+interface Known {
   id?: string;
   organization_id?: string;
   project_id?: string;
+  workspace_branch?: string | null;
+  commit_sha?: string;
+  additions?: number;
+  deletions?: number;
 }
 
-/** Takes from an answer the ids with which the page will go on. */
 function learn(known: Map<string, string>, { path, body }: FirstAnswer): void {
-  const learned = JSON.parse(body) as Named | Named[];
+  const learned = JSON.parse(body) as Known | Known[];
   const set = (name: string, value: string | undefined): void => {
     if (value !== undefined) known.set(name, value);
   };
   if (Array.isArray(learned)) {
     if (path.startsWith("/api/v1/organizations?")) set("$firstOrgId", learned[0]?.id);
+    if (path.startsWith("/api/v1/agents?"))
+      set("$firstAgentId", learned.find(({ workspace_branch }) => workspace_branch)?.id);
     return;
   }
   set("$orgId", path.startsWith("/api/v1/organizations/") ? learned.id : learned.organization_id);
   set("$projectId", learned.project_id);
+  const { additions = 0, deletions = 0 } = learned;
+  if (additions + deletions <= shortDiff) set("$shortSha", learned.commit_sha);
 }

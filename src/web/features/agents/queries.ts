@@ -1,4 +1,5 @@
 import { queryOptions } from "@tanstack/react-query";
+import type { Agent } from "#shared/api/agents.js";
 import { client, everyPage } from "../../api.js";
 
 export const agentsKey = ["agents"] as const;
@@ -16,6 +17,9 @@ export const agentsQuery = (filter: AgentFilter) =>
     queryFn: ({ signal }) =>
       everyPage((query) => client.agents.list({ query: { ...query, ...filter } }, { signal })),
   });
+
+/** Whether an agent has a workspace. */
+export const hasBranch = ({ workspace_branch }: Agent): boolean => workspace_branch !== null;
 
 /** All of a project's, to choose a parent from. */
 export const projectAgentsQuery = (projectId: string) =>

@@ -34,12 +34,21 @@ interface Current {
   retry: () => void;
 }
 
+const chosenId = (): string | null => localStorage.getItem(storageKey);
+
 /** The organization switched to; the first one where nothing was chosen, or the choice is gone. */
+export function currentOf(
+  organizations: readonly OrganizationItem[],
+  chosen = chosenId(),
+): OrganizationItem | undefined {
+  return organizations.find(({ id }) => id === chosen) ?? organizations[0];
+}
+
 export function useCurrentOrganization(): Current {
-  const chosen = useSyncExternalStore(subscribe, () => localStorage.getItem(storageKey));
+  const chosen = useSyncExternalStore(subscribe, chosenId);
   const { data = [], isPending, error, refetch } = useQuery(organizationsQuery);
   return {
-    organization: data.find((organization) => organization.id === chosen) ?? data[0],
+    organization: currentOf(data, chosen),
     organizations: data,
     isPending,
     error: data.length > 0 ? null : error,

@@ -6,7 +6,7 @@ import type { Project } from "#shared/api/projects.js";
 import type { Workspace } from "#shared/api/workspaces.js";
 import { useAction } from "../../action.js";
 import { client } from "../../api.js";
-import { agentsQuery } from "../agents/queries.js";
+import { agentsQuery, hasBranch } from "../agents/queries.js";
 import { apiKeysQuery } from "../api-keys/queries.js";
 import { meQuery } from "../auth/queries.js";
 import { useCurrentOrganization } from "../organizations/current.js";
@@ -42,9 +42,8 @@ export function useProgress(): Progress {
   const projects = useQuery({ ...projectsQuery(orgId), enabled });
   const agents = useQuery({ ...agentsQuery({ organization_id: orgId }), enabled });
   const keys = useQuery(apiKeysQuery);
-  const agent =
-    agents.data?.find(({ workspace_branch }) => workspace_branch !== null) ?? agents.data?.[0];
-  const hasWorkspace = agent !== undefined && agent.workspace_branch !== null;
+  const agent = agents.data?.find(hasBranch) ?? agents.data?.[0];
+  const hasWorkspace = agent !== undefined && hasBranch(agent);
   const workspace = useQuery({ ...workspaceQuery(agent?.id ?? ""), enabled: hasWorkspace });
   const project =
     projects.data?.find(({ id }) => id === agent?.project_id) ??
