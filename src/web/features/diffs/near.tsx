@@ -1,4 +1,29 @@
-import { type ReactElement, type ReactNode, useEffect, useRef, useState } from "react";
+import {
+  type ReactElement,
+  type ReactNode,
+  type RefObject,
+  useEffect,
+  useRef,
+  useState,
+} from "react";
+
+/** Whether an element has come near the screen; it stays so. */
+export function useNear<Of extends Element>(): [place: RefObject<Of | null>, isNear: boolean] {
+  const place = useRef<Of>(null);
+  const [isNear, setNear] = useState(false);
+  useEffect(() => {
+    if (place.current === null || isNear) return;
+    const observer = new IntersectionObserver(
+      (entries) => {
+        if (entries.some((entry) => entry.isIntersecting)) setNear(true);
+      },
+      { rootMargin: "800px" },
+    );
+    observer.observe(place.current);
+    return () => observer.disconnect();
+  }, [isNear]);
+  return [place, isNear];
+}
 
 /**
  * Draws its children once they come near the screen, and `instead` until then: a page of many files
@@ -13,19 +38,7 @@ export function WhenNear({
   children: ReactNode;
   className?: string;
 }): ReactElement {
-  const place = useRef<HTMLDivElement>(null);
-  const [isNear, setNear] = useState(false);
-  useEffect(() => {
-    if (place.current === null || isNear) return;
-    const observer = new IntersectionObserver(
-      (entries) => {
-        if (entries.some((entry) => entry.isIntersecting)) setNear(true);
-      },
-      { rootMargin: "800px" },
-    );
-    observer.observe(place.current);
-    return () => observer.disconnect();
-  }, [isNear]);
+  const [place, isNear] = useNear<HTMLDivElement>();
   return (
     <div ref={place} className={className}>
       {isNear ? children : instead}

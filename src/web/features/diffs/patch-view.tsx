@@ -1,11 +1,9 @@
-import { lazy, type ReactElement, Suspense, useMemo } from "react";
+import { type ReactElement, startTransition, useEffect, useMemo, useState } from "react";
 import { visibleLines } from "../../ui/plain-text.js";
 import type { DiffMode } from "./diff-mode.js";
-import { WhenNear } from "./near.js";
+import type { DiffViewer } from "./diff-viewer.js";
+import { useNear } from "./near.js";
 import { heightOf, piecesOf } from "./patch-pieces.js";
-
-/** The viewer and its grammars are by far the biggest part of the app: loaded only where a diff is. */
-const DiffViewer = lazy(async () => ({ default: (await import("./diff-viewer.js")).DiffViewer }));
 
 interface PatchViewProps {
   /** What the language is told from. */
@@ -16,20 +14,58 @@ interface PatchViewProps {
 }
 
 /** A patch, a piece at a time as it comes near; until then, as plain text. */
-export function PatchView({ path, oldPath, patch, mode }: PatchViewProps): ReactElement {
+export function PatchView(props: PatchViewProps): ReactElement {
+  const { patch } = props;
   const pieces = useMemo(() => piecesOf(patch), [patch]);
   return (
     <>
       {pieces.map((piece, index) => (
         // oxlint-disable-next-line react/no-array-index-key -- the pieces of one patch never move
-        <WhenNear key={index} instead={<PlainPatch patch={piece} mode={mode} />}>
-          <Suspense fallback={<PlainPatch patch={piece} mode={mode} />}>
-            <DiffViewer path={path} oldPath={oldPath ?? path} patch={piece} mode={mode} />
-          </Suspense>
-        </WhenNear>
+        <Piece key={index} {...props} patch={piece} />
       ))}
     </>
   );
+}
+
+function Piece({ path, oldPath, patch, mode }: PatchViewProps): ReactElement {
+  const [place, isNear] = useNear<HTMLDivElement>();
+  const Viewer = useViewer(isNear);
+  return (
+    <div ref={place}>
+      {Viewer === undefined ? (
+        <PlainPatch patch={patch} mode={mode} />
+      ) : (
+        <Viewer path={path} oldPath={oldPath ?? path} patch={patch} mode={mode} />
+      )}
+    </div>
+  );
+}
+
+let loaded: typeof DiffViewer | undefined;
+
+/**
+ * The viewer and its grammars, by far the biggest part of the app: loaded only once a diff is near. Not by
+ * `lazy`, which would draw the plain text anew while it waits, and a failure of which would leave none.
+ */
+function useViewer(isWanted: boolean): typeof DiffViewer | undefined {
+  const [viewer, setViewer] = useState<typeof DiffViewer>();
+  useEffect(() => {
+    if (!isWanted) return undefined;
+    let isGone = false;
+    const show = (): void => {
+      if (!isGone) startTransition(() => setViewer(() => loaded));
+    };
+    const load = async (): Promise<void> => {
+      loaded ??= (await import("./diff-viewer.js")).DiffViewer;
+      show();
+    };
+    // The plain text says all that the viewer would.
+    load().catch(() => {});
+    return () => {
+      isGone = true;
+    };
+  }, [isWanted]);
+  return viewer;
 }
 
 /** Of the viewer's height, where no line is so long that it wraps, and cheap: drawn only where it is seen. */
