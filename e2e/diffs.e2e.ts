@@ -90,7 +90,7 @@ test("ten thousand lines are there to be found, and drawn only where one looks",
   await open();
   const long = section("long.txt");
   // All that the answer holds is text on the page, for its search; few of it is a table.
-  expect(await long.getByText("line 9999", { exact: false }).count()).toBeGreaterThan(0);
+  await long.getByText("line 9999", { exact: false }).first().waitFor({ state: "attached" });
   await long.scrollIntoViewIfNeeded();
   await long.locator("table").first().waitFor();
   expect(await long.locator("tr").count()).toBeLessThan(4000);

@@ -42,8 +42,10 @@ async function tabTo(name: string | RegExp): Promise<void> {
   throw new Error(`the Tab key does not lead to ${String(name)}; it led to ${passed.join(" | ")}`);
 }
 
+/** Like a person who looks first: what cannot be pressed yet, says so. */
 async function press(name: string | RegExp): Promise<void> {
   await tabTo(name);
+  await expect.poll(() => page.locator(":focus").getAttribute("aria-disabled")).not.toBe("true");
   await page.keyboard.press("Enter");
 }
 

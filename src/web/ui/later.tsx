@@ -17,10 +17,10 @@ const [visit] = performance.getEntriesByType("navigation") as PerformanceNavigat
 let isDrawn = visit?.type !== "navigate";
 
 /**
- * The lower part of a long page. The first time in a visit it is drawn after the upper part, which is
- * seen sooner for it; nothing may follow below that would be pushed down.
+ * Whether it is time for the lower part of a long page, and what makes it so at once. The first time in a
+ * visit that is after the upper part was drawn, which is seen sooner for it.
  */
-export function Later({ children }: { children: ReactNode }): ReactElement | null {
+export function useLater(): [isTime: boolean, hurry: () => void] {
   const [isTime, setTime] = useState(isDrawn);
   useEffect(() => {
     if (isTime) return undefined;
@@ -29,5 +29,11 @@ export function Later({ children }: { children: ReactNode }): ReactElement | nul
       startTransition(() => setTime(true));
     });
   }, [isTime]);
+  return [isTime, () => setTime(true)];
+}
+
+/** The lower part of a long page; nothing may follow below that would be pushed down. */
+export function Later({ children }: { children: ReactNode }): ReactElement | null {
+  const [isTime] = useLater();
   return isTime ? <>{children}</> : null;
 }

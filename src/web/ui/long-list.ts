@@ -68,8 +68,10 @@ export function useLongList(keys: readonly string[], rowHeight: number): LongLis
   const before = useRef(keys);
   useLayoutEffect(() => {
     const list = ref.current;
-    const key = before.current[Math.floor((list?.scrollTop ?? 0) / rowHeight)];
-    if (list && list.scrollTop > 0 && key !== undefined && before.current !== keys) {
+    // Not asked of a list that is new, which would have the page laid out at once.
+    if (list === null || before.current === keys) return;
+    const key = before.current[Math.floor(list.scrollTop / rowHeight)];
+    if (list.scrollTop > 0 && key !== undefined) {
       const at = keys.indexOf(key);
       if (at !== -1) list.scrollTop += (at - before.current.indexOf(key)) * rowHeight;
     }

@@ -1,4 +1,5 @@
 import { type ReactElement, useMemo, useState } from "react";
+import { flushSync } from "react-dom";
 import type { Diff, DiffFile } from "#shared/api/diffs.js";
 import { useRemembered } from "../../remembered.js";
 import { useStable } from "../../stable.js";
@@ -6,6 +7,7 @@ import { Alert } from "../../ui/alert.js";
 import { Button } from "../../ui/button.js";
 import { controlClass } from "../../ui/field.js";
 import { countOf } from "../../ui/number.js";
+import { useLater } from "../../ui/later.js";
 import { Segments } from "../../ui/radio.js";
 import { ShortcutHelp, useShortcuts } from "../../ui/shortcuts.js";
 import { DiffFileSection } from "./diff-file-section.js";
@@ -57,7 +59,13 @@ export function DiffBrowser({ diff, verb, viewedAs }: DiffBrowserProps): ReactEl
     setViewed(isViewed ? [...viewed, path] : viewed.filter((one) => one !== path));
     setOpen([path], !isViewed);
   });
-  const step = (by: 1 | -1): void => goTo(ids[currentOf(ids, by) ?? -1]);
+  const [isTime, hurry] = useLater();
+  const lead = (to: () => string | undefined): void => {
+    // Whoever is quick may want what is not there yet.
+    flushSync(hurry);
+    goTo(to());
+  };
+  const step = (by: 1 | -1): void => lead(() => ids[currentOf(ids, by) ?? -1]);
   const current = (): DiffFile | undefined => {
     const focused = document.activeElement?.closest("section[id^=file-]")?.id;
     return files[ids.indexOf(focused ?? "")];
@@ -74,6 +82,18 @@ export function DiffBrowser({ diff, verb, viewedAs }: DiffBrowserProps): ReactEl
       },
     },
   ]);
+  const section = (file: DiffFile): ReactElement => (
+    <DiffFileSection
+      key={file.path}
+      id={idOf(file)}
+      file={file}
+      mode={mode}
+      isOpen={!closed.has(file.path)}
+      onOpen={openFile}
+      isViewed={viewedAs === undefined ? undefined : ticked.has(file.path)}
+      onViewed={tickFile}
+    />
+  );
   const isAllClosed = files.every((file) => closed.has(file.path));
   const listed = diff.files.length;
   return (
@@ -123,23 +143,28 @@ export function DiffBrowser({ diff, verb, viewedAs }: DiffBrowserProps): ReactEl
             onChange={(event) => setFilter(event.target.value)}
             className={`${controlClass} h-9`}
           />
-          <FileTreeNav files={files} onChoose={(file) => goTo(idOf(file))} />
+          <FileTreeNav files={files} onChoose={(file) => lead(() => idOf(file))} />
         </div>
         <div data-long="" className="flex min-w-0 flex-col gap-4">
-          {files.map((file) => (
-            <DiffFileSection
-              key={file.path}
-              id={idOf(file)}
-              file={file}
-              mode={mode}
-              isOpen={!closed.has(file.path)}
-              onOpen={openFile}
-              isViewed={viewedAs === undefined ? undefined : ticked.has(file.path)}
-              onViewed={tickFile}
-            />
-          ))}
+          {(isTime ? files : fillingScreen(files, closed)).map(section)}
         </div>
       </div>
     </>
   );
+}
+
+/** What a file takes at least, in pixels: its header and the gap; and a line of it. */
+const headerHeight = 58;
+const lineHeight = 19;
+
+/** As many of the files, from the first, as fill the screen. */
+function fillingScreen(files: readonly DiffFile[], closed: ReadonlySet<string>): DiffFile[] {
+  let height = 0;
+  return files.filter(({ path, additions, deletions }) => {
+    const isShown = height < innerHeight;
+    // Side by side, what was removed lies beside what was added.
+    height +=
+      headerHeight + (closed.has(path) ? 0 : Math.max(additions ?? 0, deletions ?? 0) * lineHeight);
+    return isShown;
+  });
 }
