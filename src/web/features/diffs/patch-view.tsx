@@ -27,37 +27,34 @@ export function PatchView(props: PatchViewProps): ReactElement {
   );
 }
 
+let Viewer: typeof DiffViewer | undefined;
+
 function Piece({ path, oldPath, patch, mode }: PatchViewProps): ReactElement {
   const [place, isNear] = useNear<HTMLDivElement>();
-  const Viewer = useViewer(isNear);
+  const isLoaded = useLoadedViewer(isNear);
   return (
     <div ref={place}>
-      {Viewer === undefined ? (
-        <PlainPatch patch={patch} mode={mode} />
-      ) : (
+      {isLoaded && Viewer ? (
         <Viewer path={path} oldPath={oldPath ?? path} patch={patch} mode={mode} />
+      ) : (
+        <PlainPatch patch={patch} mode={mode} />
       )}
     </div>
   );
 }
 
-let loaded: typeof DiffViewer | undefined;
-
 /**
- * The viewer and its grammars, by far the biggest part of the app: loaded only once a diff is near. Not by
+ * Loads the viewer and its grammars, by far the biggest part of the app, once a diff is near. Not by
  * `lazy`, which would draw the plain text anew while it waits, and a failure of which would leave none.
  */
-function useViewer(isWanted: boolean): typeof DiffViewer | undefined {
-  const [viewer, setViewer] = useState<typeof DiffViewer>();
+function useLoadedViewer(isWanted: boolean): boolean {
+  const [isLoaded, setLoaded] = useState(false);
   useEffect(() => {
     if (!isWanted) return undefined;
     let isGone = false;
-    const show = (): void => {
-      if (!isGone) startTransition(() => setViewer(() => loaded));
-    };
     const load = async (): Promise<void> => {
-      loaded ??= (await import("./diff-viewer.js")).DiffViewer;
-      show();
+      Viewer ??= (await import("./diff-viewer.js")).DiffViewer;
+      if (!isGone) startTransition(() => setLoaded(true));
     };
     // The plain text says all that the viewer would.
     load().catch(() => {});
@@ -65,7 +62,7 @@ function useViewer(isWanted: boolean): typeof DiffViewer | undefined {
       isGone = true;
     };
   }, [isWanted]);
-  return viewer;
+  return isLoaded;
 }
 
 /** Of the viewer's height, where no line is so long that it wraps, and cheap: drawn only where it is seen. */
