@@ -1,6 +1,7 @@
 import { mkdtemp, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Client } from "#shared/api/client.js";
 import type { Run } from "#shared/api/runs.js";
@@ -66,6 +67,17 @@ test("SIGTERM ends what runs, also what does not listen, and whoever follows it 
   const stopped = await afterRestart(run);
   expect(stopped).toMatchObject({ status: "stopped", detail: "The server was stopped." });
   expect(stopped.checkpoint?.error).toBeNull();
+});
+
+test("a signal that comes more than once is one; another one later forces the end", async () => {
+  const { server, url, api } = await start({ OMOI_SHUTDOWN_RUNS: "drain" });
+  const { run } = await runIn(api, "touch up; sleep 600");
+  for (const signal of ["SIGTERM", "SIGINT"] as const) server.process.kill(signal);
+  await sleep(3000);
+  expect((await fetch(`${url}/healthz`)).status).toBe(200);
+  server.process.kill("SIGTERM");
+  expect((await server.ended).code).toBe(1);
+  expect((await afterRestart(run)).status).not.toBe("running");
 });
 
 test("with OMOI_SHUTDOWN_RUNS=drain the server serves on until they have ended", async () => {

@@ -12,6 +12,12 @@ import { openSandbox } from "./sandbox/open-sandbox.js";
 /** How long an orderly end may take before it is forced. */
 const stopMs = 10_000;
 
+/**
+ * How long further signals mean the one that began the stop: a terminal or systemd sends it to every
+ * process, and a parent such as npm hands its own on.
+ */
+const sameSignalMs = 2000;
+
 async function main(): Promise<void> {
   const config = readConfig();
   const log = pino({ level: config.logLevel }, pino.destination(2));
@@ -64,10 +70,13 @@ async function main(): Promise<void> {
     throw error;
   }
 
-  let stopping = false;
+  let stoppingSince: number | undefined;
   const end = (signal: string): void => {
-    if (stopping) process.exit(1);
-    stopping = true;
+    if (stoppingSince !== undefined) {
+      if (performance.now() - stoppingSince > sameSignalMs) process.exit(1);
+      return;
+    }
+    stoppingSince = performance.now();
     log.info({ signal }, "stopping");
     // Who waits for runs to end by themselves waits for as long as they take; another signal forces it.
     if (config.shutdownRuns === "stop") setTimeout(() => process.exit(1), stopMs).unref();
