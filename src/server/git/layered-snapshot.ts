@@ -16,6 +16,7 @@ import { findTouched, type Touched } from "./touched-paths.js";
 import { TreeReader, type TreeEntry } from "./tree-reader.js";
 import { assertAcceptable } from "./update-index.js";
 
+const GITLINK = "160000";
 /** How many objects are being written at a time. */
 const WRITERS = 16;
 
@@ -27,15 +28,14 @@ export async function snapshotLayers(
 ): Promise<Snapshot> {
   const { store, folder, parentTree } = input;
   const trees = new TreeReader(store);
-  const sinceLayer = trees.differing(layers.commit, parentTree);
-  sinceLayer.catch(() => undefined);
-  const touched = await findTouched(folder, layers, sinceLayer, options);
-  const all = [...touched.paths, ...touched.gone];
-  await trees.load([{ tree: parentTree, paths: all }]);
+  const sinceLayer = await trees.differing(layers.commit, parentTree);
   const safe = await SafeFolder.open(folder);
   const change = new Change(input, safe, trees, options);
   try {
-    await change.take(touched);
+    for await (const touched of findTouched(folder, layers, sinceLayer, options)) {
+      await trees.load([{ tree: parentTree, paths: [...touched.paths, ...touched.gone] }]);
+      await change.take(touched);
+    }
     await change.written();
     return await treeOf(input, change, trees, options);
   } finally {
@@ -86,14 +86,14 @@ class Change {
     this.#options = options;
   }
 
-  async take({ paths, gone, submodules, unreadable }: Touched): Promise<void> {
+  async take({ paths, gone, unreadable }: Touched): Promise<void> {
     for (const path of unreadable) this.#skip(path, "unreadable");
     for (const path of gone) this.#edit(path, null);
     for (const path of paths) {
       const found = await this.#safe.find(path);
       if (found.kind === "gone" || found.kind === "folder") {
-        // The layers tell of more than there was.
-        if (found.kind === "gone" || !submodules.has(path)) this.#edit(path, null);
+        // The layers tell of more than there was; a folder stands for another repository's commit.
+        if (found.kind === "gone" || !this.#isSubmodule(path)) this.#edit(path, null);
       } else if (found.kind === "file" || found.kind === "link") {
         await this.#takeContent(path, found.kind, found.stats.size);
       } else {
@@ -155,6 +155,10 @@ class Change {
   /** Whether the parent has that content there, which then need not be written once more. */
   #isBefore(path: string, oid: string): boolean {
     return this.#trees.findFile(this.#input.parentTree, path)?.oid === oid;
+  }
+
+  #isSubmodule(path: string): boolean {
+    return this.#trees.findFile(this.#input.parentTree, path)?.mode === GITLINK;
   }
 
   /** Waits until there is room for another writer. */

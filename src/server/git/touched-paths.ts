@@ -20,39 +20,48 @@ import { folderOf, withAncestors, type TreeEntry } from "./tree-reader.js";
 /** What is to be looked at. Paths are bytes in latin1. */
 export interface Touched {
   /** Where folder and tree may differ. */
-  paths: string[];
+  paths: Iterable<string>;
   /** What the tree may have and the folder has not. */
-  gone: string[];
-  /** The places of other repositories' commits, for which a folder stands. */
-  submodules: ReadonlySet<string>;
+  gone: readonly string[];
   /** Folders that the server may not read. */
-  unreadable: string[];
+  unreadable: readonly string[];
 }
 
 /**
  * The paths at which the folder and a tree, its parent's, may differ: what the upper layer has, and
- * `sinceLayer`, where the tree differs from the lower layer. What `.gitignore` names and the tree does not
- * have is left out. `options` are those with which git is asked for that.
+ * where the tree differs from the lower layer (`sinceLayer`). What `.gitignore` names and the tree does
+ * not have is left out. What is known without asking git for that comes first; git is at work on the rest
+ * while the caller is on what came. `options` are those with which git is asked.
  * Throws a NestedRepositoryError for a repository in a folder that is not ignored, and a GitError.
  */
-export async function findTouched(
+export async function* findTouched(
   folder: string,
   layers: Layers,
-  sinceLayer: Promise<ReadonlyMap<string, TreeEntry | null>>,
+  sinceLayer: ReadonlyMap<string, TreeEntry | null>,
   options: GitOptions,
-): Promise<Touched> {
+): AsyncGenerator<Touched, undefined> {
   const merged = FolderHandle.open(folder);
   const upper = FolderHandle.open(layers.upper);
   const lower = FolderHandle.open(layers.lower);
-  // Starting git takes as long as all else, and goes on beside it.
-  let ignored = upper.list().length === 0 ? null : askIgnored(options);
+  let git: Ignored | undefined;
   try {
-    const modes = Array.from(await sinceLayer, ([path, to]) => [path, to?.mode ?? GONE] as const);
-    const walk = new Walk(new Map(modes), () => (ignored ??= askIgnored(options)));
+    const walk = new Walk(
+      new Map(Array.from(sinceLayer, ([path, to]) => [path, to?.mode ?? GONE] as const)),
+    );
     await walk.look("", merged, { upper, lower, isSame: true });
-    return walk.result();
+    for (;;) {
+      const unknown = walk.takeUnknown();
+      const asked =
+        unknown.size > 0 ? (git ??= askIgnored(options)).among([...unknown.keys()]) : null;
+      asked?.catch(() => undefined);
+      yield walk.takeFound();
+      if (asked === null) return undefined;
+      const ignored = await asked;
+      for (const [path, entry] of unknown)
+        if (!ignored.has(path)) await walk.take(path, entry, merged);
+    }
   } finally {
-    await ignored?.close();
+    await git?.close();
     for (const handle of [merged, upper, lower]) handle.close();
   }
 }
@@ -63,10 +72,10 @@ const GITLINK = "160000";
 /** What is in a folder under a name. */
 type Entry = Pick<Dirent, "name" | "isDirectory">;
 
-/** What a folder has, by its name: all of it, or of some names. */
+/** What a folder has of some names, or all of it. */
 function entriesOf(
   folder: FolderHandle | null,
-  names: ReadonlySet<string> | null,
+  names: Iterable<string> | null,
 ): Map<string, Entry> {
   const entries = new Map<string, Entry>();
   if (folder === null) return entries;
@@ -94,16 +103,19 @@ class Walk {
   readonly #differing = new Set<string>();
   /** The names in each folder (with its slash) of `#modes` and of the folders on the way there. */
   readonly #inFolder = new Map<string, Set<string>>();
-  readonly #ask: () => Ignored;
   readonly #pause = pauses();
-  readonly #paths: string[] = [];
-  readonly #gone: string[] = [];
-  readonly #unreadable: string[] = [];
+  #paths = new Set<string>();
+  #gone: string[] = [];
+  #unreadable: string[] = [];
+  /** What git has to be asked about: neither tracked nor in the lower layer. */
+  #unknown = new Map<string, Entry>();
 
-  constructor(modes: ReadonlyMap<string, string>, ask: () => Ignored) {
+  /** Of each path at which the tree differs from the lower layer, the mode that it has in the tree. */
+  constructor(modes: ReadonlyMap<string, string>) {
     this.#modes = modes;
-    this.#ask = ask;
     for (const [path, mode] of modes) {
+      // Where the tree has something of its own, the folder is asked whatever the layers say.
+      if (mode !== GONE) this.#paths.add(path);
       for (const one of withAncestors(path)) {
         const folder = folderOf(one);
         const names = this.#inFolder.get(folder) ?? new Set<string>();
@@ -116,11 +128,48 @@ class Walk {
     }
   }
 
+  /** What was found since it was last asked. */
+  takeFound(): Touched {
+    const found = { paths: this.#paths, gone: this.#gone, unreadable: this.#unreadable };
+    this.#paths = new Set();
+    this.#gone = [];
+    this.#unreadable = [];
+    return found;
+  }
+
+  /** What came up since it was last asked of which only git knows whether it is left out, by its path. */
+  takeUnknown(): ReadonlyMap<string, Entry> {
+    const unknown = this.#unknown;
+    this.#unknown = new Map();
+    return unknown;
+  }
+
+  /** Takes what is not left out. The lower layer has nothing of it: it is taken whole. */
+  async take(path: string, entry: Entry, root: FolderHandle): Promise<void> {
+    if (!entry.isDirectory()) {
+      this.#paths.add(path);
+      return;
+    }
+    const opened: FolderHandle[] = [];
+    await this.#ifReadable(path, opened, async () => {
+      for (const name of path.split("/")) {
+        const child = (opened.at(-1) ?? root).openChild(name);
+        if (child === null) return;
+        opened.push(child);
+      }
+      const folder = opened.at(-1) as FolderHandle;
+      await this.look(`${path}/`, folder, { upper: null, lower: null, isSame: false });
+    });
+  }
+
   /** Looks at a folder and below. */
   async look(prefix: string, merged: FolderHandle, below: Below): Promise<void> {
     const { upper, lower, isSame } = below;
-    const own = new Set((upper?.list() ?? []).map(({ name }) => name));
+    const own = new Map((upper?.list() ?? []).map((entry) => [entry.name, entry]));
     const [before, now] = this.#looked(prefix, merged, lower, isSame ? own : null);
+    // git makes an empty folder where another repository's commit stands, and nowhere else.
+    const isEmptyBelow = before.size === 0 && lower?.list().length === 0;
+    if (isEmptyBelow && prefix !== "" && !this.#modes.has(prefix.slice(0, -1))) return;
     for (const [name, entry] of before) {
       const isFolder = entry.isDirectory();
       if (now.get(name)?.isDirectory() === isFolder) continue;
@@ -139,10 +188,12 @@ class Walk {
     if (isRepository && prefix !== "") {
       throw new NestedRepositoryError(displayPath(prefix.slice(0, -1)));
     }
-    for (const entry of await this.#wanted(prefix, touched, before)) {
+    for (const entry of touched) {
+      if (entry.name === ".git") continue;
       await this.#pause();
       const path = prefix + entry.name;
-      if (!entry.isDirectory()) this.#paths.push(path);
+      if (!this.#isTracked(path, entry, before)) this.#unknown.set(path, entry);
+      else if (!entry.isDirectory()) this.#paths.add(path);
       else await this.#enter(path, entry.name, merged, below);
     }
   }
@@ -155,57 +206,68 @@ class Walk {
     prefix: string,
     merged: FolderHandle,
     lower: FolderHandle | null,
-    own: ReadonlySet<string> | null,
+    own: ReadonlyMap<string, Dirent> | null,
   ): [before: Map<string, Entry>, now: Map<string, Entry>] {
-    const isMarked = own === null || [...own].some((name) => name.startsWith(".wh."));
-    const names = isMarked ? null : new Set([...own, ...(this.#inFolder.get(prefix) ?? [])]);
-    return [entriesOf(lower, names), entriesOf(merged, names)];
+    const isMarked = own === null || [...own.keys()].some((name) => name.startsWith(".wh."));
+    if (isMarked) return [entriesOf(lower, null), entriesOf(merged, null)];
+    const others = [...(this.#inFolder.get(prefix) ?? [])].filter((name) => !own.has(name));
+    // What the upper layer has the folder shows, but for the marks of what is gone.
+    const [shown, marks] = [new Map<string, Entry>(), new Set(others)];
+    for (const [name, entry] of own) {
+      if (entry.isCharacterDevice()) marks.add(name);
+      else shown.set(name, entry);
+    }
+    for (const [name, entry] of entriesOf(merged, marks)) shown.set(name, entry);
+    // Where a file stands that the tree has, nothing of below is in the tree.
+    const asked = [...own.keys(), ...others].filter((name) => {
+      const mode = this.#modes.get(prefix + name) ?? GONE;
+      return mode === GONE || shown.get(name)?.isDirectory() !== false;
+    });
+    const before = entriesOf(lower, asked);
+    return [before, shown];
   }
 
-  /** What is tracked, or at least not ignored. */
-  async #wanted(
-    prefix: string,
-    entries: readonly Entry[],
-    before: ReadonlyMap<string, Entry>,
-  ): Promise<Entry[]> {
-    const isTracked = (entry: Entry): boolean => {
-      const path = prefix + entry.name;
-      const isFolder = entry.isDirectory();
-      const isBelow = before.get(entry.name)?.isDirectory() === isFolder;
-      if (isFolder) return isBelow || this.#tracked.has(path) || this.#modes.get(path) === GITLINK;
-      const mode = this.#modes.get(path);
-      return mode === undefined ? isBelow : mode !== GONE;
-    };
-    const all = entries.filter(({ name }) => name !== ".git");
-    const unknown = all.filter((entry) => !isTracked(entry)).map(({ name }) => prefix + name);
-    if (unknown.length === 0) return all;
-    const ignored = await this.#ask().among(unknown);
-    return all.filter(({ name }) => !ignored.has(prefix + name));
+  /** Whether git need not be asked, which asks about nothing that is tracked. */
+  #isTracked(path: string, entry: Entry, before: ReadonlyMap<string, Entry>): boolean {
+    const isFolder = entry.isDirectory();
+    const isBelow = before.get(entry.name)?.isDirectory() === isFolder;
+    const mode = this.#modes.get(path);
+    if (isFolder) return isBelow || this.#tracked.has(path) || mode === GITLINK;
+    return mode === undefined ? isBelow : mode !== GONE;
   }
 
   async #enter(path: string, name: string, parent: FolderHandle, around: Below): Promise<void> {
-    const lower = around.lower?.openChild(name) ?? null;
-    const upper = around.upper?.openChild(name) ?? null;
-    let merged: FolderHandle | null = null;
-    try {
-      if (this.#isSubmodule(path, lower)) return;
-      merged = parent.openChild(name);
+    if (this.#modes.get(path) === GITLINK) return;
+    const opened: FolderHandle[] = [];
+    await this.#ifReadable(path, opened, async () => {
+      const open = (folder: FolderHandle | null): FolderHandle | null => {
+        const child = folder?.openChild(name) ?? null;
+        if (child !== null) opened.push(child);
+        return child;
+      };
+      const [lower, upper] = [open(around.lower), open(around.upper)];
+      const merged = open(parent);
       if (merged === null) return;
       // Not below one that is taken whole: what stands there may be of another place.
       const isSame = around.isSame && lower?.stats().ino === merged.stats().ino;
       await this.look(`${path}/`, merged, { upper, lower, isSame });
+    });
+  }
+
+  /** Goes into a folder, unless the server may not read it; closes what was opened for that. */
+  async #ifReadable(
+    path: string,
+    opened: readonly FolderHandle[],
+    enter: () => Promise<void>,
+  ): Promise<void> {
+    try {
+      await enter();
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== "EACCES") throw error;
       this.#unreadable.push(path);
     } finally {
-      for (const handle of [lower, upper, merged]) handle?.close();
+      for (const handle of opened) handle.close();
     }
-  }
-
-  /** Where another repository's commit stands git makes an empty folder, and nowhere else. */
-  #isSubmodule(path: string, lower: FolderHandle | null): boolean {
-    const mode = this.#modes.get(path);
-    return mode === undefined ? lower !== null && lower.list().length === 0 : mode === GITLINK;
   }
 
   /** What the lower layer has and the folder has not. */
@@ -222,13 +284,5 @@ class Walk {
     } finally {
       folder?.close();
     }
-  }
-
-  result(): Touched {
-    const inTree = [...this.#modes].filter(([, mode]) => mode !== GONE);
-    const submodules = new Set(inTree.filter(([, mode]) => mode === GITLINK).map(([path]) => path));
-    // Where the tree has something of its own, the folder is asked whatever the layers say.
-    const paths = new Set([...this.#paths, ...inTree.map(([path]) => path)]);
-    return { paths: [...paths], gone: this.#gone, submodules, unreadable: this.#unreadable };
   }
 }
