@@ -40,16 +40,34 @@ export async function unmount(folder: string): Promise<void> {
   for (let attempt = 1; await isMounted(folder); attempt += 1) {
     const isLazy = attempt > 3;
     try {
-      if (process.getuid?.() === 0) {
-        await system("umount", [...(isLazy ? ["-l"] : []), "--", folder]);
-      } else {
+      if (process.getuid?.() !== 0) {
         await system("fusermount3", ["-u", ...(isLazy ? ["-z"] : []), "--", folder]);
+      } else if (attempt > 1 || !(await callUmount(folder))) {
+        await system("umount", [...(isLazy ? ["-l"] : []), "--", folder]);
       }
     } catch (error) {
       if (attempt > 5) throw error;
       await new Promise((resolve) => setTimeout(resolve, 30 * attempt));
     }
   }
+}
+
+/** The number of umount2(2), by the machine's kind. */
+const UMOUNT2: Partial<Record<string, number>> = { x64: 166, arm64: 39 };
+const CALL = "exit(syscall(0 + shift, shift, 8) == 0 ? 0 : 1)";
+
+/**
+ * Unmounts by the system's own call, following no link at the end (UMOUNT_NOFOLLOW); answers whether it
+ * did. umount(8) first reads through all that is mounted, which with a thousand folders takes longer than
+ * all else. Where there is no perl, that is how it is done.
+ */
+async function callUmount(folder: string): Promise<boolean> {
+  const number = UMOUNT2[process.arch];
+  if (number === undefined) return false;
+  return system("perl", ["-e", CALL, "--", String(number), folder]).then(
+    () => true,
+    () => false,
+  );
 }
 
 /**
