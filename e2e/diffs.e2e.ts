@@ -97,6 +97,22 @@ test("ten thousand lines are there to be found, and drawn only where one looks",
   expect(messages).toEqual([]);
 });
 
+test("where the viewer cannot be loaded, the lines are there all the same", async () => {
+  const cut = await signedInPage(browser, app, owner);
+  const viewer = "**/diff-viewer-*.js";
+  await cut.route(viewer, (route) => route.abort());
+  const failed = cut.waitForEvent("requestfailed", (request) =>
+    request.url().includes("diff-viewer-"),
+  );
+  await cut.goto(`${app.url}/agents/${workspace.agent_id}/workspace/commits/${sha}`);
+  await failed;
+  const first = cut.getByRole("region", { name: "src/a.ts", exact: true });
+  await first.getByText("+const a = 2;", { exact: false }).waitFor({ state: "attached" });
+  expect(await cut.locator("table").count()).toBe(0);
+  await cut.getByRole("heading", { name: /^188 files changed/ }).waitFor();
+  await cut.context().close();
+});
+
 test("files are found by their tree, a filter and keys, collapsed, and ticked off", async () => {
   await open();
   const tree = page.getByRole("tree", { name: "Files by folder" });
