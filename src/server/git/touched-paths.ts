@@ -167,9 +167,7 @@ class Walk {
     const { upper, lower, isSame } = below;
     const own = new Map((upper?.list() ?? []).map((entry) => [entry.name, entry]));
     const [before, now] = this.#looked(prefix, merged, lower, isSame ? own : null);
-    // git makes an empty folder where another repository's commit stands, and nowhere else.
-    const isEmptyBelow = before.size === 0 && lower?.list().length === 0;
-    if (isEmptyBelow && prefix !== "" && !this.#modes.has(prefix.slice(0, -1))) return;
+    if (before.size === 0 && this.#isSubmodule(prefix.slice(0, -1), lower)) return;
     for (const [name, entry] of before) {
       const isFolder = entry.isDirectory();
       if (now.get(name)?.isDirectory() === isFolder) continue;
@@ -234,6 +232,12 @@ class Walk {
     const mode = this.#modes.get(path);
     if (isFolder) return isBelow || this.#tracked.has(path) || mode === GITLINK;
     return mode === undefined ? isBelow : mode !== GONE;
+  }
+
+  /** git makes an empty folder where another repository's commit stands, and nowhere else. */
+  #isSubmodule(path: string, lower: FolderHandle | null): boolean {
+    if (path === "" || this.#modes.has(path) || this.#tracked.has(path)) return false;
+    return lower !== null && lower.list().length === 0;
   }
 
   async #enter(path: string, name: string, parent: FolderHandle, around: Below): Promise<void> {
