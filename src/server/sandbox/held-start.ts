@@ -33,9 +33,9 @@ export interface Plan {
 
 /** @throws SandboxRefusal where the sandbox could not be made; nothing is left of it. */
 export async function startHeld(input: SandboxInput, plan: Plan): Promise<SandboxedProcess> {
+  const group = plan.groups?.create(input.id, input.limits) ?? null;
   const output = [await plan.pipes.take(), await plan.pipes.take()] as const;
   const [{ reader: stdout }, { reader: stderr }] = output;
-  const group = plan.groups?.create(input.id, input.limits) ?? null;
   const child = launch(plan.argv, {
     env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", LC_ALL: "C" },
     stdio: ["ignore", output[0].writer, output[1].writer, "pipe", "pipe", "pipe", ...plan.files],

@@ -28,8 +28,8 @@ export function openUnconfined(
     uid,
     seccomp: false,
     async start(input) {
-      const output = [await pipes.take(), await pipes.take()] as const;
       const group = groups?.create(input.id, input.limits) ?? null;
+      const output = [await pipes.take(), await pipes.take()] as const;
       const starter = prlimit === null ? [] : [prlimit, "--core=0", "--"];
       const child = launch([...starter, ...input.command], {
         cwd: input.folder,
