@@ -1,0 +1,34 @@
+import { setTimeout as pause } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { makeInnocent, startServerUnderAttack } from "./innocent.js";
+import type { Innocent, ServerUnderAttack } from "./innocent.js";
+
+describe("an innocent organization beside an attack", () => {
+  let server: ServerUnderAttack;
+  let innocent: Innocent;
+
+  beforeAll(async () => {
+    server = await startServerUnderAttack();
+    innocent = await makeInnocent(server);
+  });
+  afterAll(() => server.close());
+
+  test("passes where nothing happens, and gives the attack's result", async () => {
+    expect(await innocent.during(() => pause(500, "nothing"))).toBe("nothing");
+  });
+
+  test("fails where the server stands still", async () => {
+    const standStill = async (): Promise<void> => {
+      process.kill(server.pid, "SIGSTOP");
+      await pause(5000);
+      process.kill(server.pid, "SIGCONT");
+    };
+    const outcome = innocent.during(standStill, { kinds: ["read"], slowdown: 2 });
+    await expect(outcome).rejects.toThrow("latencies of the innocent organization");
+  });
+
+  test("fails with the attack", async () => {
+    const outcome = innocent.during(() => Promise.reject(new Error("failed")), { kinds: ["read"] });
+    await expect(outcome).rejects.toThrow("failed");
+  });
+});
