@@ -101,6 +101,45 @@ describe("freshness over several server processes", () => {
     expect(await names()).toEqual([ownRow, ["renamed", null, "agent_executor"]]);
   });
 
+  test("a list that left an organization out shows it again", async () => {
+    const { id } = await makeOrganization(owner);
+    const params = { org_id: id };
+    const listed = async () =>
+      (await onBoth((api) => api.organizations.list())).some((item) => item.id === id);
+    expect(await listed()).toBe(true);
+    await owner.api.organizations.archive({ params });
+    expect(await listed()).toBe(false);
+    await owner.api.organizations.restore({ params });
+    expect(await listed()).toBe(true);
+
+    const blind = { name: "blind", permissions: ["project:read"] };
+    const { data: role } = await owner.api.roles.create({ params, body: blind });
+    const heir = await here.person("heir");
+    const heirs = { user_id: heir.id, role_id: systemRoleIds.owner };
+    await owner.api.members.add({ params, body: heirs });
+    const { data: members } = await owner.api.members.list({ params });
+    const own = members.find(({ user_id }) => user_id === owner.id)?.id as string;
+    const ownParams = { params: { ...params, member_id: own } };
+    await heir.api.members.update({ ...ownParams, body: { role_id: role.id } });
+    expect(await listed()).toBe(false);
+    const permissions = ["org:read"];
+    const roleParams = { ...params, role_id: role.id };
+    await heir.api.roles.update({ params: roleParams, body: { permissions } });
+    expect(await listed()).toBe(true);
+  });
+
+  test("a slug that an operator gave to another organization", async () => {
+    const [one, two] = [await makeOrganization(owner), await makeOrganization(owner)];
+    const slug = `${one.slug}-before`;
+    const named = async () =>
+      (await onBoth((api) => api.organizations.get({ params: { org_id: slug } }))).id;
+    await asOperator(here, "insert into organization_slugs values ($1, $2)", [slug, one.id]);
+    expect(await named()).toBe(one.id);
+    const move = "update organization_slugs set org_id = $2 where slug = $1";
+    await asOperator(here, move, [slug, two.id]);
+    expect(await named()).toBe(two.id);
+  });
+
   test("a long list of members is read each time", async () => {
     const org = await makeOrganization(owner);
     const params = { org_id: org.id };

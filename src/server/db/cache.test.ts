@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { cached, type Source } from "./cache.js";
+import { cached, type Sourced } from "./cache.js";
 import type { ChangeFeed, RowChange } from "./changes.js";
 
 /** A feed whose changes are told by the test. */
@@ -27,20 +27,23 @@ function feedOf() {
 }
 
 /** A database of versions, read in two steps: the row is seen when the reading begins. */
-function rowsOf(feed: ChangeFeed, until?: (value: { version: number }) => number) {
+function rowsOf(feed: ChangeFeed, until?: () => number) {
   const versions = new Map<string, number>();
   const underWay: (() => void)[] = [];
   let readings = 0;
+  const answerOf = (id: string, version: number): Sourced<{ id: string; version: number }> => ({
+    value: { id, version },
+    sources: id.startsWith("undeclared") ? null : [`user ${id}`],
+    until: until?.(),
+  });
   const get = cached<{ id: string; version: number }>({
     changes: feed,
     load: (id) => {
       readings += 1;
       const version = versions.get(id);
-      const value = version === undefined ? undefined : { id, version };
-      return new Promise((resolve) => underWay.push(() => resolve(value)));
+      const answer = version === undefined ? undefined : answerOf(id, version);
+      return new Promise((resolve) => underWay.push(() => resolve(answer)));
     },
-    sourcesOf: ({ id }): Source[] => [`user ${id}`],
-    ...(until ? { until } : {}),
     size: 3,
   });
   const arrive = async (): Promise<void> => {
@@ -86,6 +89,15 @@ describe("cached", () => {
     expect(await read("a")).toBeUndefined();
     versions.set("a", 1);
     expect(await read("a")).toBe(1);
+  });
+
+  test("does not keep an answer that cannot declare its sources", async () => {
+    const { feed } = feedOf();
+    const { versions, read } = rowsOf(feed);
+    versions.set("undeclared", 1);
+    expect(await read("undeclared")).toBe(1);
+    versions.set("undeclared", 2);
+    expect(await read("undeclared")).toBe(2);
   });
 
   test("keeps nothing while changes cannot be heard, and nothing from before", async () => {

@@ -1,31 +1,40 @@
 import type { ChangeFeed, RowChange } from "./changes.js";
 
+/** A subject of changes: an organization, its runs, a person, a session or a key (its hash in hex). */
+export type Source = `${"organization" | "runs of" | "user" | "session" | "key"} ${string}`;
+
+/** An answer, together with everything that decided it. */
+export interface Sourced<Value> {
+  value: Value;
+  /**
+   * The subjects of all rows that decided the value. Rows that the value leaves out belong here too: an
+   * archived organization is not in a list because it is archived, and restoring it changes the list.
+   * Null where they cannot be declared: such a value is never kept.
+   */
+  sources: readonly Source[] | null;
+  /** Until when the value holds, in milliseconds since 1970. */
+  until?: number | undefined;
+}
+
 /** How one kind of answer is kept in memory. */
 interface CacheOptions<Value> {
   changes: ChangeFeed;
-  /** Reads it from the database; undefined is not kept. */
-  load: (key: string) => Promise<Value | undefined>;
-  /** What a value was made from: a change of any of it makes the value stale. */
-  sourcesOf: (value: Value) => readonly Source[];
-  /** Until when the value holds, in milliseconds since 1970; what is past is not kept. */
-  until?: (value: Value) => number;
-  /** How many are kept; the oldest go first. */
+  /** Reads an answer from the database; undefined, which declares no source, is not kept. */
+  load: (key: string) => Promise<Sourced<Value> | undefined>;
+  /** How many answers are kept; the oldest go first. */
   size?: number;
 }
 
-/** What a change is about: an organization, its runs, a person, a session or a key (its hash in hex). */
-export type Source = `${"organization" | "runs of" | "user" | "session" | "key"} ${string}`;
-
 /**
- * Answers from memory what the database said, for as long as nothing of it has changed. It is as fresh
- * as the database: a change is heard of before the call that made it is answered (`settled`), an answer
- * that was under way while its source changed is given to who asked and not kept, and while changes
- * cannot be heard everything is read from the database.
+ * Answers from memory what the database said, for as long as none of its sources has changed. It is as
+ * fresh as the database: a change is heard of before the call that made it is answered (`settled`), an
+ * answer that was under way while its source changed is given to its caller and not kept, and while
+ * changes cannot be heard everything is read from the database.
  */
 export function cached<Value>(
   options: CacheOptions<Value>,
 ): (key: string) => Value | Promise<Value | undefined> {
-  const { changes, load, sourcesOf, until, size = 10_000 } = options;
+  const { changes, load, size = 10_000 } = options;
   const kept = new Map<string, { value: Value; until: number; sources: readonly Source[] }>();
   const keysOf = new Map<Source, Set<string>>();
   /** Counts changes; those since the oldest reading under way are remembered by their source. */
@@ -58,10 +67,9 @@ export function cached<Value>(
       for (const key of keysOf.get(source) ?? []) forget(key);
     }
   });
-  const keep = (key: string, value: Value, since: number): void => {
-    const end = until?.(value) ?? Number.POSITIVE_INFINITY;
-    if (!changes.hears || lostAt > since || end <= Date.now()) return;
-    const sources = sourcesOf(value);
+  const keep = (key: string, { value, sources, until }: Sourced<Value>, since: number): void => {
+    const end = until ?? Number.POSITIVE_INFINITY;
+    if (sources === null || !changes.hears || lostAt > since || end <= Date.now()) return;
     if (sources.some((source) => (changedAt.get(source) ?? 0) > since)) return;
     forget(key);
     kept.set(key, { value, until: end, sources });
@@ -77,9 +85,9 @@ export function cached<Value>(
     const since = clock;
     readings += 1;
     try {
-      const value = await load(key);
-      if (value !== undefined) keep(key, value, since);
-      return value;
+      const answer = await load(key);
+      if (answer) keep(key, answer, since);
+      return answer?.value;
     } finally {
       readings -= 1;
       if (readings === 0) changedAt.clear();
@@ -93,7 +101,7 @@ export function cached<Value>(
   };
 }
 
-/** What a row's change makes stale; null: everything. */
+/** The sources that a row's change concerns; null: all of them. */
 function sourcesOfChange({ table, orgId, id }: RowChange): Source[] | null {
   switch (table) {
     case "sessions":
@@ -106,6 +114,7 @@ function sourcesOfChange({ table, orgId, id }: RowChange): Source[] | null {
     case "memberships":
       return [`organization ${orgId}`, ...(id === null ? [] : [`user ${id}` as const])];
     case "organizations":
+    case "organization_slugs":
     case "projects":
     case "agents":
       return [`organization ${orgId}`];

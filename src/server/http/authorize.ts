@@ -106,12 +106,17 @@ function standingsIn(db: Database): ReturnType<typeof cached<StandingRow>> {
           [agentId ?? subject, value],
         ),
       );
-      return row;
+      if (!row) return undefined;
+      const { user_id, org_id } = row;
+      return {
+        value: row,
+        sources: [
+          ...(user_id === null ? [] : [`user ${user_id}` as const]),
+          `organization ${org_id}`,
+          ...(kind === "run_id" ? [`runs of ${org_id}` as const] : []),
+        ],
+      };
     },
-    sourcesOf: ({ user_id, org_id }) => [
-      ...(user_id === null ? [] : [`user ${user_id}` as const]),
-      `organization ${org_id}`,
-    ],
   });
   standings.set(db, made);
   return made;

@@ -1,7 +1,7 @@
 import { hash } from "node:crypto";
 import type { Logger } from "pino";
 import { batched } from "../../db/batch.js";
-import { cached } from "../../db/cache.js";
+import { cached, type Sourced } from "../../db/cache.js";
 import type { Database } from "../../db/connect.js";
 import { AppError } from "../../errors.js";
 import { invalidToken, type Actor, type ActorKey } from "../../http/authenticate.js";
@@ -55,37 +55,36 @@ export function createKeyring(
       },
     },
   });
+  const sourced = (key: UsableKey): Sourced<KnownKey> => ({
+    value: withActor(key),
+    sources: [
+      `key ${key.hash}`,
+      `user ${key.user_id}`,
+      // A key for one organization alone ends with it, an agent's key with the agent.
+      ...(key.org_id === null ? [] : [`organization ${key.org_id}` as const]),
+    ],
+    until: key.expires_at?.getTime(),
+  });
   const usable = cached<KnownKey>({
     changes: db.changes,
     load: batched(async (hashes) => {
       const found = await findUsableKeys(db.systemPool, hashes);
-      return new Map([...found].map(([stored, key]) => [stored, withActor(key)]));
+      return new Map([...found].map(([stored, key]) => [stored, sourced(key)]));
     }),
-    sourcesOf: ({ hash: stored, user_id, org_id }) => [
-      `key ${stored}`,
-      `user ${user_id}`,
-      // A key for one organization alone ends with it, an agent's key with the agent.
-      ...(org_id === null ? [] : [`organization ${org_id}` as const]),
-    ],
-    until: ({ expires_at }) => expires_at?.getTime() ?? Number.POSITIVE_INFINITY,
   });
 
-  const organizations = cached<{ userId: string; active: string[]; all: string[] }>({
+  const organizations = cached<string[]>({
     changes: db.changes,
     load: batched(async (userIds) => {
       const found = await organizationsOfPeople(db.systemPool, userIds);
       return new Map(
-        [...found].map(([userId, of]) => {
-          const active = of.filter(({ archived }) => !archived).map(({ id }) => id);
-          return [userId, { userId, active, all: of.map(({ id }) => id) }];
+        [...found].map(([userId, all]) => {
+          const value = all.filter(({ archived }) => !archived).map(({ id }) => id);
+          const sources = all.map(({ id }) => `organization ${id}` as const);
+          return [userId, { value, sources: [`user ${userId}` as const, ...sources] }];
         }),
       );
     }),
-    // Archived ones may be restored.
-    sourcesOf: ({ userId, all }) => [
-      `user ${userId}`,
-      ...all.map((orgId) => `organization ${orgId}` as const),
-    ],
   });
 
   /** The stored hash of a key that worked before, by a digest that is quicker to make. */
@@ -123,7 +122,7 @@ export function createKeyring(
       const found = await lookUp(key);
       return found && { actor: found.actor, allows: (ip) => allows(found, ip) };
     },
-    organizationsOf: async (userId) => (await organizations(userId))?.active ?? [],
+    organizationsOf: async (userId) => (await organizations(userId)) ?? [],
     seen: (keyId, ip) => counter.seen(keyId, ip),
     takeTurn: async ({ id, perMinute }) => {
       if (perMinute === null) return {};

@@ -33,9 +33,8 @@ export function authHandlers(
     changes: db.changes,
     load: async (userId) => {
       const user = await db.withSystem("who am I", (tx) => repository.findUser(tx, userId));
-      return user && Object.freeze(user);
+      return user && { value: Object.freeze(user), sources: [`user ${userId}` as const] };
     },
-    sourcesOf: ({ id }) => [`user ${id}`],
   });
   const me = async (userId: string) => {
     const user = await profile(userId);

@@ -60,11 +60,17 @@ export function createAuthService(
   );
   const liveSession = cached({
     changes: db.changes,
-    load: readSession,
-    sourcesOf: ({ id, user_id }) => [`session ${id}`, `user ${user_id}`],
-    // Looked at again in time to be marked as used, which puts its end off.
-    until: ({ idle, expires_at }) =>
-      idle ? 0 : Math.min(expires_at.getTime(), Date.now() + keptSessionMs),
+    load: async (sessionId) => {
+      const session = await readSession(sessionId);
+      return (
+        session && {
+          value: session,
+          // An idle one is read again until it is marked as used, which puts its end off.
+          sources: session.idle ? null : [`session ${session.id}`, `user ${session.user_id}`],
+          until: Math.min(session.expires_at.getTime(), Date.now() + keptSessionMs),
+        }
+      );
+    },
   });
   // Checked where no account is, so that an unknown address takes as long as a wrong password.
   const nobody = hash("a password that nobody has");

@@ -10,33 +10,27 @@ import { addMember, changeRole, removeMember } from "./service.js";
 /** Longer lists are read each time: one of them would take the place of hundreds. */
 const longestKept = 500;
 
-interface MemberList {
-  orgId: string;
-  items: Member[];
-  userIds: string[];
-  length: number;
-}
-
 export function memberHandlers(db: Database): Handlers<typeof members> {
-  const lists = cached<MemberList>({
+  const lists = cached<Member[]>({
     changes: db.changes,
     load: async (orgId) => {
       const list = await db.tenant(orgId, listMembers);
       const userIds = list.flatMap(({ user_id }) => user_id ?? []);
-      return { orgId, items: preparedJson(JSON.stringify(list)), userIds, length: list.length };
+      return {
+        value: preparedJson<Member>(JSON.stringify(list)),
+        // Roles and agents are the organization's; people have their names from outside of it.
+        sources:
+          list.length > longestKept
+            ? null
+            : [`organization ${orgId}`, ...userIds.map((id) => `user ${id}` as const)],
+      };
     },
-    // Roles and agents are the organization's; people have their names from outside of it.
-    sourcesOf: ({ orgId, userIds }) => [
-      `organization ${orgId}`,
-      ...userIds.map((id) => `user ${id}` as const),
-    ],
-    until: ({ length }) => (length > longestKept ? 0 : Number.POSITIVE_INFINITY),
     size: 1000,
   });
 
   return {
     add: (context, { body }) => addMember(context, db, body),
-    list: async ({ orgId }) => (await lists(orgId))?.items ?? [],
+    list: async ({ orgId }) => (await lists(orgId)) ?? [],
     update: (context, { params, body }) => changeRole(context, params.member_id, body.role_id),
     remove: async (context, { params }) => {
       const standing = await standingOfPath(db, context.actor, "org_id", params.org_id);

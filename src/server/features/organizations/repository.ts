@@ -203,21 +203,24 @@ function instantText(expression: string): string {
   return `to_char(${expression} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
 }
 
-/** Somebody's list of organizations, as it is sent. */
+/** A person's list of organizations, as it is sent. */
 export interface ListText {
   user_id: string;
   text: string;
-  /** The organizations in it. */
+  /** The organizations in it, and their owners. */
   org_ids: string[];
   owner_ids: string[];
+  /** The person's organizations, those too that the list leaves out. */
+  member_of: string[];
   /** Whether an agent runs in any of them: its hours grow as time goes by. */
   is_running: boolean;
   period_end: Date;
 }
 
 /**
- * The lists of many people as JSON texts, in one prepared query: of each the organizations that are
- * not archived and where the role has one of the patterns, in the order of creation.
+ * The lists of many people as JSON texts, in one prepared query. A list holds the organizations that are
+ * not archived and where the role has one of the patterns, in the order of creation. People without any
+ * organization are left out.
  */
 export async function listOrganizationTexts(
   pool: pg.Pool,
@@ -227,16 +230,21 @@ export async function listOrganizationTexts(
   const { rows } = await pool.query<ListText>({
     name: "list organizations as texts",
     text: `
-      select m.user_id, '[' || string_agg((${itemJson}), ',' order by o.id) || ']' as text,
-        array_agg(o.id) as org_ids, array_agg(o.owner_id) as owner_ids,
-        exists (select from runs where org_id = any(array_agg(o.id)) and status = 'running') as is_running,
-        ${periodEnd} as period_end
+      select m.user_id, array_agg(o.id) as member_of, ${periodEnd} as period_end,
+        '[' || coalesce(string_agg((${itemJson}), ',' order by o.id) filter (where is_listed), '') || ']'
+          as text,
+        coalesce(array_agg(o.id) filter (where is_listed), '{}') as org_ids,
+        coalesce(array_agg(o.owner_id) filter (where is_listed), '{}') as owner_ids,
+        exists (select from runs where status = 'running'
+          and org_id = any(array_agg(o.id) filter (where is_listed))) as is_running
       from memberships m
-      join organizations o on o.id = m.org_id and o.archived_at is null
+      join organizations o on o.id = m.org_id
       join roles r on r.id = m.role_id
       join users u on u.id = o.owner_id
-      where m.user_id = any($1::uuid[]) and
+      cross join lateral (select o.archived_at is null and
         case when r.inherits_from is null then r.permissions else role_patterns(r.id) end && $2::text[]
+          as is_listed) l
+      where m.user_id = any($1::uuid[])
       group by m.user_id`,
     values: [userIds, patterns],
   });

@@ -1,7 +1,7 @@
 import type { Organization, OrganizationItem, organizations } from "#shared/api/organizations.js";
 import { grants, patternsCovering, permissionNames } from "#shared/permissions.js";
 import { batched } from "../../db/batch.js";
-import { cached } from "../../db/cache.js";
+import { cached, type Sourced } from "../../db/cache.js";
 import type { Database } from "../../db/connect.js";
 import { notFound } from "../../errors.js";
 import { organizationsWith, requireFullAccess } from "../../http/authorize.js";
@@ -26,28 +26,20 @@ export function organizationHandlers(
 ): Handlers<typeof organizations> {
   const readable = patternsCovering("org:read");
   // What a session or a key of full access gets without further wishes: the common answer.
-  const usualList = cached<repository.ListText & { items: OrganizationItem[] }>({
+  const usualList = cached<UsualList>({
     changes: db.changes,
     load: batched(async (userIds) => {
       const lists = await repository.listOrganizationTexts(db.systemPool, userIds, readable);
-      return new Map(
-        [...lists].map(([userId, list]) => [userId, { ...list, items: preparedJson(list.text) }]),
-      );
+      return new Map([...lists].map(([userId, list]) => [userId, sourcedList(list)]));
     }),
-    sourcesOf: ({ user_id, org_ids, owner_ids }) => [
-      ...[user_id, ...owner_ids].map((id) => `user ${id}` as const),
-      ...org_ids.flatMap((id) => [`organization ${id}`, `runs of ${id}`] as const),
-    ],
-    until: ({ is_running, period_end }) => (is_running ? 0 : period_end.getTime()),
   });
 
   const one = cached<Organization>({
     changes: db.changes,
     load: async (orgId) => {
       const found = await db.tenant(orgId, (tx) => repository.findOrganization(tx, orgId));
-      return found && Object.freeze(found);
+      return found && { value: Object.freeze(found), sources: [`organization ${orgId}` as const] };
     },
-    sourcesOf: ({ id }) => [`organization ${id}`],
   });
 
   return {
@@ -63,7 +55,7 @@ export function organizationHandlers(
       if (fullAccess && query.cursor === undefined && query.include_archived !== true) {
         const usual = await usualList(actor.userId);
         if (!usual) return [];
-        if (usual.org_ids.length <= query.limit) return usual.items;
+        if (usual.length <= query.limit) return usual.items;
       }
       const subject = actor.agent?.id ?? actor.userId;
       const lists = await repository.listOrganizations(db.systemPool, [subject]);
@@ -107,5 +99,27 @@ export function organizationHandlers(
             effective_permissions: permissionNames.filter((name) => allows(standing, name)),
           }
         : explain(standing, query.check),
+  };
+}
+
+/** A list whose JSON is written already, with the number of its items. */
+interface UsualList {
+  items: OrganizationItem[];
+  length: number;
+}
+
+function sourcedList(list: repository.ListText): Sourced<UsualList> {
+  return {
+    value: { items: preparedJson(list.text), length: list.org_ids.length },
+    // The hours of an agent that runs grow as time goes by.
+    sources: list.is_running
+      ? null
+      : [
+          ...[list.user_id, ...list.owner_ids].map((id) => `user ${id}` as const),
+          // Restoring one, or changing a role there, may add it to the list.
+          ...list.member_of.map((id) => `organization ${id}` as const),
+          ...list.org_ids.map((id) => `runs of ${id}` as const),
+        ],
+    until: list.period_end.getTime(),
   };
 }

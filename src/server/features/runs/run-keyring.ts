@@ -36,14 +36,15 @@ export function createRunKeyring(db: Database, secret: string): RunKeyring {
             and u.is_active`,
         values: [Buffer.from(stored, "hex")],
       });
-      return rows[0];
+      const [run] = rows;
+      return (
+        run && {
+          value: run,
+          sources: [`runs of ${run.org_id}`, `organization ${run.org_id}`, `user ${run.user_id}`],
+          until: run.lease_expires_at.getTime(),
+        }
+      );
     },
-    sourcesOf: ({ org_id, user_id }) => [
-      `runs of ${org_id}`,
-      `organization ${org_id}`,
-      `user ${user_id}`,
-    ],
-    until: ({ lease_expires_at }) => lease_expires_at.getTime(),
   });
   return {
     isToken: (text) => text.startsWith(runTokenPrefix),
