@@ -22,7 +22,10 @@ export async function mailsTo(app: TestApp, to: string): Promise<OutboxMail[]> {
   return mails.filter((mail) => mail.to === to);
 }
 
-/** The token of the newest link to a page that an address was sent, once `count` of them have come. */
+/**
+ * The token of the newest link to a page that an address was sent, once `count` of them have come. Any
+ * sibling may have sent it, with its own address.
+ */
 export async function tokenFor(
   app: TestApp,
   to: string,
@@ -31,7 +34,8 @@ export async function tokenFor(
 ): Promise<string> {
   const links = async (): Promise<string[]> =>
     (await mailsTo(app, to)).flatMap(
-      ({ text }) => new RegExp(`^${app.url}/${page}\\?token=(\\S+)$`, "m").exec(text)?.[1] ?? [],
+      ({ text }) =>
+        new RegExp(`^https?://[^/]+/${page}\\?token=(\\S+)$`, "m").exec(text)?.[1] ?? [],
     );
   await expect.poll(async () => (await links()).length).toBe(count);
   return (await links()).at(-1) as string;

@@ -18,6 +18,7 @@ export const errorCodes = {
   insufficient_permission: [403, "This needs a permission you do not have"],
   privilege_escalation: [403, "This would grant more than you hold"],
   cross_origin: [403, "The request came from another site"],
+  email_unverified: [403, "The e-mail address is not confirmed"],
   ip_not_allowed: [403, "The key may not be used from this address"],
   reauthentication_required: [403, "Show again that it is you"],
   session_required: [403, "This needs a session"],

@@ -23,6 +23,8 @@ export const users = pgTable("users", {
   attributes: jsonb().$type<Json>().notNull().default({}),
   is_active: boolean().notNull().default(true),
   is_verified: boolean().notNull().default(false),
+  /** The address is verified, but whoever chose the password may be another person. */
+  password_unproven: boolean().notNull().default(false),
   is_super_admin: boolean().notNull().default(false),
   created_at: createdAt(),
   updated_at: createdAt(),

@@ -1,17 +1,17 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { clientOf } from "./session.js";
+import type { Person } from "./session.js";
 
 /** Confirms an address as its owner would: by the link in the mail, which lies in the outbox. */
-export async function confirmAddress(origin: string, outbox: string, email: string): Promise<void> {
+export async function confirmAddress(outbox: string, { api, email }: Person): Promise<void> {
   for (let tries = 0; tries < 100; tries += 1) {
     for (const name of await readdir(outbox).catch(() => [])) {
       if (!name.endsWith(".eml")) continue;
       const mail = await readFile(join(outbox, name), "utf8");
       const token = /\/verify-email\?token=(\S+)$/m.exec(mail)?.[1];
       if (token === undefined || !mail.includes(`\nTo: ${email}\n`)) continue;
-      await clientOf(origin).auth.verifyEmail({ body: { token } });
+      await api.auth.verifyEmail({ body: { token } });
       return;
     }
     await sleep(100);

@@ -89,19 +89,23 @@ export async function authenticate(
 
 /** A cookie travels with other sites' requests too: what changes state must name our own origin. */
 export function refuseCrossOrigin(request: FastifyRequest, publicUrl: string): void {
-  if (request.method === "GET" || request.method === "HEAD") return;
+  if (isOwnOrigin(request, publicUrl)) return;
+  throw new AppError(
+    "cross_origin",
+    "A request with the session cookie must come from this site's own pages; use a bearer token elsewhere.",
+  );
+}
+
+/** Whether a request reads only, or comes from this site's own pages. */
+export function isOwnOrigin(request: FastifyRequest, publicUrl: string): boolean {
+  if (request.method === "GET" || request.method === "HEAD") return true;
   const origin = request.headers.origin;
   const own = new Set([
     new URL(publicUrl).origin,
     `http://${request.host}`,
     `https://${request.host}`,
   ]);
-  const sameOrigin =
-    origin === undefined ? request.headers["sec-fetch-site"] === "same-origin" : own.has(origin);
-  if (!sameOrigin) {
-    throw new AppError(
-      "cross_origin",
-      "A request with the session cookie must come from this site's own pages; use a bearer token elsewhere.",
-    );
-  }
+  return origin === undefined
+    ? request.headers["sec-fetch-site"] === "same-origin"
+    : own.has(origin);
 }

@@ -12,7 +12,7 @@ export function verifyEmail(link: string): Letter {
   return letter("Confirm your e-mail address", [
     "Please confirm that this is your e-mail address for Omoi:",
     link,
-    "The link works once, within 24 hours.",
+    "The link works once, within 24 hours. Open it where you are signed in to Omoi. Opened elsewhere, it ends every session, API key, passkey and second factor of the account.",
     "If you did not sign up for Omoi, ignore this mail.",
   ]);
 }
@@ -31,6 +31,15 @@ export function passwordChanged(forgotLink: string): Letter {
   return letter("Your password was changed", [
     "The password of your Omoi account was just changed. Other places where you were signed in have been signed out.",
     "If it was not you, choose a new password now:",
+    forgotLink,
+  ]);
+}
+
+/** The same for an account whose address was not confirmed before: another person may have made it. */
+export function accountClaimed(forgotLink: string): Letter {
+  return letter("Your password was changed", [
+    "The password of your Omoi account was just changed. The e-mail address had not been confirmed before, so every session, API key, passkey, linked identity and second factor of the account was removed.",
+    "Sign in with the new password and set up again what you use. If it was not you, choose a new password now:",
     forgotLink,
   ]);
 }

@@ -145,7 +145,9 @@ export const auth = {
     method: "POST",
     path: "/api/v1/auth/verify-email",
     access: "public",
-    summary: "Confirm an address with the token of the link that was mailed to it",
+    revokes: true,
+    summary:
+      "Confirm an address with the token of the link that was mailed to it; without a session of the account every session, key and second factor ends",
     body: z.strictObject({ token }),
   }),
   resendVerification: endpoint({
@@ -167,7 +169,8 @@ export const auth = {
     path: "/api/v1/auth/reset-password",
     access: "public",
     revokes: true,
-    summary: "Choose a new password with the token of the link; every session ends",
+    summary:
+      "Choose a new password with the token of the link; every session ends, and of an account whose address was not confirmed every key and second factor, too",
     body: z.strictObject({ token, new_password: password }),
   }),
   changePassword: endpoint({

@@ -12,6 +12,7 @@ import {
 } from "../../http/standing.js";
 import type { ActorContext } from "../../http/mount.js";
 import { isWithin, normalNetwork } from "../../http/network.js";
+import { holdCredential } from "../auth/service.js";
 import { generateKey, hashKey, hintOf } from "./key.js";
 import * as repository from "./repository.js";
 import {
@@ -76,6 +77,7 @@ export async function createKey(
   if (agentId !== null) await requireMakerOfAgentKeys(db, actor, agentId, scopes);
   const made = newKeyText(deps);
   const stored = await db.systemChange(context, async (tx, tell) => {
+    await holdCredential(tx, actor);
     const inserted = await repository.insertKey(tx, {
       ...made.values,
       ...rights,
@@ -114,6 +116,7 @@ export async function rotateKey(
   const maker = await makerOf(db, actor);
   const made = newKeyText(deps);
   const stored = await db.systemChange(context, async (tx, tell) => {
+    await holdCredential(tx, actor);
     // As it stands now: it may have been narrowed, shut out or rotated since it was read.
     const old = await lockActive(tx, keyId);
     if (old.replaced_by !== null) throw notActive("has been rotated already; rotate the new one");

@@ -143,6 +143,18 @@ export async function revokeKey(tx: Queryable, keyId: string): Promise<StoredKey
   return row;
 }
 
+/** Revokes the keys of a person that have neither ended nor been revoked. */
+export async function revokeKeysOf(tx: Queryable, userId: string): Promise<StoredKey[]> {
+  return tx
+    .update(apiKeys)
+    .set({ revoked_at: sql`now()` })
+    .where(
+      sql`${apiKeys.user_id} = ${userId} and ${apiKeys.revoked_at} is null
+        and (${apiKeys.expires_at} is null or ${apiKeys.expires_at} > now())`,
+    )
+    .returning(keyColumns);
+}
+
 /** Puts another key in a key's place, which works for so many seconds longer and not beyond its own end. */
 export async function replaceKey(
   tx: Queryable,

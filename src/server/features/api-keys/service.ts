@@ -1,5 +1,6 @@
 import type { ApiKey } from "#shared/api/api-keys.js";
-import type { Database } from "../../db/connect.js";
+import type { Change } from "../../db/audit.js";
+import type { Database, Queryable } from "../../db/connect.js";
 import { AppError } from "../../errors.js";
 import type { Actor } from "../../http/authenticate.js";
 import { requirePerson } from "../../http/authorize.js";
@@ -134,6 +135,17 @@ export async function revokeKey(db: Database, context: ActorContext, keyId: stri
     if (!key) return;
     await tellOfKey(tx, tell, { action: "api_key.revoked", key, before: key, after: null });
   });
+}
+
+/** Revokes every key of a person, agents' keys that the person made as well. */
+export async function revokeKeysOf(
+  tx: Queryable,
+  tell: (orgId: string, change: Change) => void,
+  userId: string,
+): Promise<void> {
+  for (const key of await repository.revokeKeysOf(tx, userId)) {
+    await tellOfKey(tx, tell, { action: "api_key.revoked", key, before: key, after: null });
+  }
 }
 
 /** What a key that works still may do, for what was asked through it earlier; null where it does not work. */

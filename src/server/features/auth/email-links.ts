@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
 import type { Database } from "../../db/connect.js";
+import type { Actor } from "../../http/authenticate.js";
 import type { JobData, Jobs } from "../../jobs/queue.js";
 import { resetPassword, verifyEmail } from "../../mail/letters.js";
 import type { Mailer } from "../../mail/mailer.js";
@@ -9,10 +10,10 @@ import {
   findToken,
   invalidLink,
   issueToken,
-  markVerified,
   useToken,
   type Purpose,
 } from "./email-tokens.js";
+import { actingPerson, claimAccount } from "./claim-account.js";
 import { limitFailures, limitHits } from "./limits.js";
 import * as limitRepository from "./limit-repository.js";
 
@@ -87,17 +88,24 @@ export async function requireLink(
   });
 }
 
-/** @throws AppError 400 `invalid_link`; 429 */
+/**
+ * Verifies an address by a link. Opened without a session of the account, it ends every credential of
+ * the account but its password (`claimAccount`).
+ * @param signedInAs the actor of the session that the link was opened in
+ * @throws AppError 400 `invalid_link`; 429
+ */
 export async function verifyAddress(
   deps: Pick<EmailLinkDeps, "db" | "secret">,
   token: string,
-  ip: string,
+  { ip, requestId, signedInAs }: { ip: string; requestId: string; signedInAs: Actor | null },
 ): Promise<void> {
-  await requireLink(deps, "verify", token, ip);
-  await deps.db.withSystemTx("verify an address", async (tx) => {
+  const { user_id: userId } = await requireLink(deps, "verify", token, ip);
+  const origin = { actor: actingPerson(userId), ip, requestId };
+  await deps.db.systemChange(origin, async (tx, tell) => {
     const used = await useToken(tx, deps.secret, "verify", token);
     if (!used) throw invalidLink();
-    await markVerified(tx, used.user_id);
+    const isOwn = signedInAs?.userId === userId;
+    await claimAccount(tx, tell, userId, isOwn ? "session" : "link");
   });
 }
 

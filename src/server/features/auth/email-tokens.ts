@@ -108,13 +108,6 @@ export async function findAddressee(
   return user;
 }
 
-export async function markVerified(tx: Queryable, userId: string): Promise<void> {
-  await tx
-    .update(users)
-    .set({ is_verified: true, updated_at: sql`now()` })
-    .where(eq(users.id, userId));
-}
-
 /** A link that is used, expired, replaced or made up; the answer does not say which. */
 export function invalidLink(): AppError {
   return new AppError(

@@ -22,9 +22,10 @@ export async function findByEmail(tx: Queryable, email: string) {
     user_id: string;
     is_active: boolean;
     is_verified: boolean;
+    password_unproven: boolean;
     has_second_factor: boolean;
   }>(sql`
-    select id as user_id, is_active, is_verified,
+    select id as user_id, is_active, is_verified, password_unproven,
       exists (select from totp_secrets where user_id = users.id and confirmed_at is not null)
         as has_second_factor
     from users where email = ${email}`);
@@ -90,4 +91,32 @@ export async function deleteIdentity(
     )
     .returning({ issuer: accounts.provider_id });
   return deleted?.issuer ?? null;
+}
+
+/** Takes all of a person's identities away. */
+export async function deleteIdentities(tx: Queryable, userId: string): Promise<void> {
+  await tx
+    .delete(accounts)
+    .where(and(eq(accounts.user_id, userId), ne(accounts.provider_id, "password")));
+}
+
+/** Whether an identity is a person's; until the transaction ends, nobody takes it away. */
+export async function holdIdentity(
+  tx: Queryable,
+  userId: string,
+  issuer: string,
+  subject: string,
+): Promise<boolean> {
+  const rows = await tx
+    .select({ id: accounts.id })
+    .from(accounts)
+    .where(
+      and(
+        eq(accounts.user_id, userId),
+        eq(accounts.provider_id, issuer),
+        eq(accounts.account_id, subject),
+      ),
+    )
+    .for("share");
+  return rows.length === 1;
 }

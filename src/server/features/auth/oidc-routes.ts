@@ -1,11 +1,10 @@
-import type { FastifyReply, FastifyRequest } from "fastify";
+import type { FastifyReply } from "fastify";
 import type { oidc } from "#shared/api/oidc.js";
-import { sessionCookie } from "../../http/authenticate.js";
 import { requireFullAccess } from "../../http/authorize.js";
 import type { Handlers } from "../../http/mount.js";
 import { attemptSeconds, type createOidcService, type Step } from "./oidc.js";
 import type { AuthService } from "./service.js";
-import { answerSignedIn, cookieOptions, originOf } from "./session-cookie.js";
+import { answerSignedIn, cookieOptions, originOf, signedInActor } from "./session-cookie.js";
 
 const attemptCookie = "omoi_oidc";
 
@@ -25,15 +24,6 @@ export function oidcHandlers(
     if (step.signedIn) answerSignedIn(reply, step.signedIn, publicUrl());
     return undefined;
   };
-  /** Whoever is signed in here; null for nobody. */
-  const signedInAs = async (request: FastifyRequest): Promise<string | null> => {
-    const cookie = request.cookies[sessionCookie];
-    if (!cookie) return null;
-    return auth.actorOf("cookie", cookie).then(
-      ({ userId }) => userId,
-      () => null,
-    );
-  };
 
   return {
     start: async ({ reply }, { query }) =>
@@ -45,7 +35,12 @@ export function oidcHandlers(
       const cookie = request.cookies[attemptCookie];
       return go(
         reply,
-        await service.finish(called, cookie, await signedInAs(request), originOf(request)),
+        await service.finish(
+          called,
+          cookie,
+          await signedInActor(request, auth, publicUrl()),
+          originOf(request),
+        ),
       );
     },
     identities: async ({ actor }) => {

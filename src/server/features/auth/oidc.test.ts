@@ -5,6 +5,7 @@ import { systemRoleIds } from "#server/db/migrate.js";
 import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
 import { CookieJar, IdentityProvider } from "#test/identity-provider.js";
 import { asOperator } from "#test/operator.js";
+import { tokenFor } from "#test/outbox.js";
 import { problemOf, send } from "#test/raw.js";
 
 const startPath = "/api/v1/auth/oidc/start";
@@ -46,8 +47,8 @@ describe("signing in through an identity provider", () => {
     const answer = await send(at, "GET", "/api/v1/auth/me", { headers: { cookie: header } });
     return JSON.parse(answer.text) as Awaited<ReturnType<TestPerson["api"]["auth"]["me"]>>["data"];
   };
-  const verify = (id: string) =>
-    asOperator(app, "update users set is_verified = true where id = $1", [id]);
+  const verify = (id: string, at = app) =>
+    asOperator(at, "update users set is_verified = true where id = $1", [id]);
   const countPeople = async () =>
     (await asOperator<{ count: number }>(app, "select count(*)::int as count from users"))[0];
   const failed = (code: OidcError) => ({
@@ -304,6 +305,7 @@ describe("signing in through an identity provider", () => {
       location: "/login?error=oidc_unavailable&redirect=%2Fprojects",
     });
     const person = await at.person();
+    await verify(person.id, at);
     await refusal(person.api.oidc.link(), 503, "unavailable");
     const again = new IdentityProvider();
     await again.start(Number(port));
@@ -335,6 +337,7 @@ describe("signing in through an identity provider", () => {
 
     test("adds an identity to one's account, which then signs in", async () => {
       const person = await app.person();
+      await verify(person.id);
       const jar = await cookieOf(person);
       // Not even an address is needed: who is signed in on both sides says it.
       idp.person = { sub: randomUUID() };
@@ -351,10 +354,32 @@ describe("signing in through an identity provider", () => {
       expect(await signIn()).toMatchObject(failed("oidc_email_unverified"));
     });
 
+    test("is not begun and not ended by an account whose address is not verified", async () => {
+      const person = await app.person();
+      const jar = await cookieOf(person);
+      await refusal(person.api.oidc.link(), 403, "email_unverified");
+      await verify(person.id);
+      idp.person = { sub: randomUUID() };
+      const back = await beginLink(jar);
+      await asOperator(app, "update users set is_verified = false where id = $1", [person.id]);
+      expect((await jar.get(back)).location).toBe("/settings/security?error=email_unverified");
+      expect((await person.api.oidc.identities()).data).toEqual([]);
+    });
+
+    test("does not happen by an address alone while the password may be another person's", async () => {
+      const victim = await app.person();
+      const token = await tokenFor(app, victim.email, "verify-email");
+      await app.client().auth.verifyEmail({ body: { token } });
+      idp.person = { sub: randomUUID(), email: victim.email, email_verified: true };
+      expect(await signIn()).toMatchObject(failed("oidc_not_linked"));
+    });
+
     test("does not take an identity from another account", async () => {
       idp.person = newPerson();
       await signIn();
-      const jar = await cookieOf(await app.person());
+      const person = await app.person();
+      await verify(person.id);
+      const jar = await cookieOf(person);
       expect((await jar.get(await beginLink(jar))).location).toBe(
         "/settings/security?error=oidc_linked_elsewhere",
       );
@@ -362,6 +387,7 @@ describe("signing in through an identity provider", () => {
 
     test("ends where it began: another session gets nothing", async () => {
       const [ann, bob] = [await app.person(), await app.person()];
+      for (const { id } of [ann, bob]) await verify(id);
       idp.person = { sub: randomUUID() };
       const jar = await cookieOf(ann);
       const back = await beginLink(jar);

@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
 import { email as emailSchema } from "#shared/api/fields.js";
+import { oidcErrors } from "#shared/oidc-errors.js";
 import { sitePath } from "#shared/site-path.js";
 import type { OidcSettings } from "../../config-values.js";
 import { brokenConstraint, type Database, type Queryable } from "../../db/connect.js";
@@ -11,6 +12,9 @@ import { lastSignInMethod } from "./passkeys.js";
 import { requireSession } from "./reauthenticate.js";
 import type { SessionOrigin } from "./session-repository.js";
 import { seal, unseal } from "../../seal.js";
+import { isClaimed } from "./claim-account.js";
+import { holdCredential } from "./person-lock.js";
+import { findUser } from "./repository.js";
 import { lockSignInMethods } from "./sign-in-methods.js";
 import type { SignedIn, StartSession } from "./sign-in.js";
 
@@ -95,11 +99,14 @@ export function createOidcService(deps: OidcDeps) {
     return token !== undefined && email !== null && deps.isInvited(token, email);
   };
 
-  const link = async (issuer: string, identity: Identity, userId: string): Promise<void> => {
+  const link = async (issuer: string, identity: Identity, actor: Actor): Promise<void> => {
+    const { userId } = actor;
     try {
-      await db.withSystem("link an identity", (tx) =>
-        repository.insertIdentity(tx, userId, issuer, identity.subject),
-      );
+      await db.withSystemTx("link an identity", async (tx) => {
+        await holdCredential(tx, actor);
+        if (!(await findUser(tx, userId))?.is_verified) throw new OidcFailure("email_unverified");
+        await repository.insertIdentity(tx, userId, issuer, identity.subject);
+      });
     } catch (error) {
       if (brokenConstraint(error) !== "accounts_provider_key") throw error;
       const owner = await db.withSystem("whose identity it is", (tx) =>
@@ -124,6 +131,13 @@ export function createOidcService(deps: OidcDeps) {
     /** As `start`, to link an identity to the actor's account. */
     startLink: async (actor: Actor, redirectUri: string, redirect: string | undefined) => {
       requireSession(actor);
+      configured();
+      const person = await db.withSystem("see whether an address is verified", (tx) =>
+        findUser(tx, actor.userId),
+      );
+      if (!person?.is_verified) {
+        throw new AppError("email_unverified", oidcErrors.email_unverified);
+      }
       try {
         return await begin(redirectUri, redirect, actor.userId);
       } catch (error) {
@@ -139,12 +153,12 @@ export function createOidcService(deps: OidcDeps) {
     /**
      * Back from the provider.
      * @param callbackUrl the address called, at the public origin
-     * @param signedInAs whoever the session's cookie belongs to, for linking
+     * @param signedInAs the actor of the session's cookie, for linking
      */
     finish: async (
       callbackUrl: URL,
       cookie: string | undefined,
-      signedInAs: string | null,
+      signedInAs: Actor | null,
       origin: SessionOrigin,
     ): Promise<Step> => {
       const { settings, provider } = configured();
@@ -154,13 +168,19 @@ export function createOidcService(deps: OidcDeps) {
         const identity = await provider.finish(callbackUrl, kept);
         if (kept.linkTo !== null) {
           // Who began to link must still be who is signed in here.
-          if (signedInAs !== kept.linkTo) throw new OidcFailure("oidc_expired");
-          await link(settings.issuer, identity, kept.linkTo);
+          if (signedInAs?.userId !== kept.linkTo) throw new OidcFailure("oidc_expired");
+          await link(settings.issuer, identity, signedInAs);
           return { location: kept.redirect };
         }
         const mayJoin = await mayRegister(identity, kept.redirect);
         const userId = await onceMore(() => accountOf(settings.issuer, identity, mayJoin));
-        return { location: kept.redirect, signedIn: await deps.startSession(userId, origin) };
+        const signedIn = await deps.startSession(userId, origin, async (tx) => {
+          const { issuer } = settings;
+          if (!(await repository.holdIdentity(tx, userId, issuer, identity.subject))) {
+            throw new OidcFailure("oidc_failed");
+          }
+        });
+        return { location: kept.redirect, signedIn };
       } catch (error) {
         if (!(error instanceof OidcFailure)) throw error;
         warn(error);
@@ -190,8 +210,8 @@ export function createOidcService(deps: OidcDeps) {
 
 /**
  * The account for an identity that is new here. Only an address that both sides have verified leads to
- * an account that exists, and never past its second factor: else whoever gets hold of an address
- * would get the account.
+ * an account that exists and that its owner holds, and never past its second factor: else whoever
+ * gets hold of an address would get the account.
  */
 async function linkOrRegister(
   tx: Queryable,
@@ -203,7 +223,7 @@ async function linkOrRegister(
   if (!identity.emailVerified || !address.success) throw new OidcFailure("oidc_email_unverified");
   const existing = await repository.findByEmail(tx, address.data);
   if (existing) {
-    if (!existing.is_verified || existing.has_second_factor) {
+    if (!isClaimed(existing) || existing.has_second_factor) {
       throw new OidcFailure("oidc_not_linked");
     }
     if (!existing.is_active) throw new OidcFailure("account_inactive");

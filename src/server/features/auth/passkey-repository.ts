@@ -68,6 +68,10 @@ export async function deletePasskey(
   return deleted.length === 1;
 }
 
+export async function deletePasskeys(tx: Queryable, userId: string): Promise<void> {
+  await tx.delete(passkeys).where(eq(passkeys.user_id, userId));
+}
+
 /** The passkey behind a credential's id, of a person who may sign in. */
 export async function findCredential(tx: Queryable, credentialId: string) {
   const [found] = await tx

@@ -10,6 +10,7 @@ import {
   type ChallengePurpose,
 } from "./challenges.js";
 import * as repository from "./passkey-repository.js";
+import { holdCredential } from "./person-lock.js";
 import { requireSession } from "./reauthenticate.js";
 import type { RelyingParty } from "./relying-party.js";
 import type { SessionOrigin } from "./session-repository.js";
@@ -98,6 +99,7 @@ export function createPasskeyService(
       const { credential, credentialBackedUp } = registrationInfo;
       try {
         return await db.withSystemTx("register a passkey", async (tx) => {
+          await holdCredential(tx, actor);
           if (!(await claimChallenge(tx, challenge))) {
             throw invalidField("response", "was sent before; begin again", "challenge_expired");
           }

@@ -1,41 +1,43 @@
 import { hash, verify } from "@node-rs/argon2";
 import { invalidField } from "../../errors.js";
-import { passwordChanged } from "../../mail/letters.js";
+import { accountClaimed, passwordChanged } from "../../mail/letters.js";
+import { actingPerson, claimAccount } from "./claim-account.js";
 import { requireLink, type EmailLinkDeps } from "./email-links.js";
-import { deleteTokens, invalidLink, markVerified, useToken } from "./email-tokens.js";
+import { deleteTokens, invalidLink, useToken } from "./email-tokens.js";
 import { limitLogin } from "./limits.js";
 import { refuseGuessable } from "./password-rules.js";
 import * as repository from "./repository.js";
 import * as sessionRepository from "./session-repository.js";
-import { removeUnproven } from "./sign-in-methods.js";
 
 type PasswordDeps = Pick<EmailLinkDeps, "db" | "secret" | "mailer" | "publicUrl">;
 
 /**
- * Sets a password, a new or the first one, by a link from a mail, which proves the address, too. Every session ends. The
- * second factor stays: a mailbox is not enough to get past it.
+ * Sets a password, a new or the first one, by a link from a mail, which proves the address, too. Every
+ * session ends. Keys, passkeys and the second factor stay, since a mailbox is not enough to get past
+ * them, unless the owner of the address had not taken the account over yet (`claimAccount`).
  * @throws AppError 400 `invalid_link`; 422 for the new password; 429
  */
 export async function resetPassword(
   deps: PasswordDeps,
   input: { token: string; new_password: string },
-  ip: string,
+  { ip, requestId }: { ip: string; requestId: string },
 ): Promise<void> {
   const { db, secret } = deps;
-  const { email } = await requireLink(deps, "reset", input.token, ip);
+  const { email, user_id: userId } = await requireLink(deps, "reset", input.token, ip);
   // Before the link is used up: a password that is refused leaves it for another try.
   refuseGuessable(input.new_password, email, "new_password");
   const passwordHash = await hash(input.new_password);
-  await db.withSystemTx("reset a password", async (tx) => {
+  const origin = { actor: actingPerson(userId), ip, requestId };
+  const wasClaimed = await db.systemChange(origin, async (tx, tell) => {
     const used = await useToken(tx, secret, "reset", input.token);
     if (!used) throw invalidLink();
-    await repository.setPassword(tx, used.user_id, passwordHash);
-    await removeUnproven(tx, used.user_id);
-    await markVerified(tx, used.user_id);
-    await sessionRepository.revokeSessions(tx, used.user_id, null);
-    await deleteTokens(tx, used.user_id);
+    const revoked = await claimAccount(tx, tell, userId, "password");
+    await repository.setPassword(tx, userId, passwordHash);
+    await sessionRepository.revokeSessions(tx, userId, null);
+    await deleteTokens(tx, userId);
+    return !revoked;
   });
-  await tellChanged(deps, email);
+  await tellChanged(deps, email, wasClaimed ? passwordChanged : accountClaimed);
 }
 
 /**
@@ -70,13 +72,17 @@ export async function changePassword(
     await sessionRepository.revokeSessions(tx, userId, sessionId);
     await deleteTokens(tx, userId, "reset");
   });
-  await tellChanged(deps, email);
+  await tellChanged(deps, email, passwordChanged);
 }
 
 function wrongPassword(): ReturnType<typeof invalidField> {
   return invalidField("current_password", "is not your password", "wrong_password");
 }
 
-async function tellChanged({ mailer, publicUrl }: PasswordDeps, email: string): Promise<void> {
-  await mailer.send({ to: email, ...passwordChanged(`${publicUrl()}/forgot-password`) });
+async function tellChanged(
+  { mailer, publicUrl }: PasswordDeps,
+  email: string,
+  letter: typeof passwordChanged,
+): Promise<void> {
+  await mailer.send({ to: email, ...letter(`${publicUrl()}/forgot-password`) });
 }

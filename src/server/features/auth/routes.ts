@@ -17,7 +17,7 @@ import { changePassword, resetPassword } from "./passwords.js";
 import * as repository from "./repository.js";
 import * as sessionRepository from "./session-repository.js";
 import type { AuthService } from "./service.js";
-import { answerSignedIn, clearSessionCookies, originOf } from "./session-cookie.js";
+import { answerSignedIn, clearSessionCookies, originOf, signedInActor } from "./session-cookie.js";
 import type { SignedIn } from "./sign-in.js";
 
 export function authHandlers(
@@ -101,11 +101,15 @@ export function authHandlers(
       );
       return undefined;
     },
-    verifyEmail: ({ ip }, { body }) => verifyAddress(links, body.token, ip).then(nothing),
+    verifyEmail: async ({ request, ip, requestId }, { body }) => {
+      const signedInAs = await signedInActor(request, service, publicUrl());
+      await verifyAddress(links, body.token, { ip, requestId, signedInAs });
+      return undefined;
+    },
     resendVerification: ({ ip }, { body }) =>
       askForLink(links, "verify", body.email, ip).then(nothing),
     forgotPassword: ({ ip }, { body }) => askForLink(links, "reset", body.email, ip).then(nothing),
-    resetPassword: ({ ip }, { body }) => resetPassword(links, body, ip).then(nothing),
+    resetPassword: (context, { body }) => resetPassword(links, body, context).then(nothing),
     changePassword: async ({ actor, ip }, { body }) => {
       if (!actor.session) {
         throw new AppError(

@@ -6,6 +6,7 @@ import { AppError, invalidField } from "../../errors.js";
 import type { Actor } from "../../http/authenticate.js";
 import { bindingOf, readChallenge, signChallenge } from "./challenges.js";
 import { limitFailures } from "./limits.js";
+import { holdCredential } from "./person-lock.js";
 import { reauthenticate, requirePassword, requireSession } from "./reauthenticate.js";
 import { userExists } from "./repository.js";
 import type { SessionOrigin } from "./session-repository.js";
@@ -121,6 +122,7 @@ export function createSecondFactorService(
         if (step === null) throw wrongCode();
         const { codes, hashes } = freshCodes(userId);
         await systemTx(async (tx) => {
+          await holdCredential(tx, actor);
           if (!(await repository.confirmTotp(tx, userId, totp.sealed_secret, step))) {
             throw nothingToConfirm();
           }

@@ -7,6 +7,7 @@ import { AppError } from "../../errors.js";
 import { invalidToken, type Actor } from "../../http/authenticate.js";
 import type { Jobs } from "../../jobs/queue.js";
 import { limitHits, limitLogin } from "./limits.js";
+import { lockPerson } from "./person-lock.js";
 import { refuseGuessable } from "./password-rules.js";
 import * as limitRepository from "./limit-repository.js";
 import * as repository from "./repository.js";
@@ -17,6 +18,7 @@ import type { SignedIn, StartSession } from "./sign-in.js";
 import { signToken, verifyToken, type TokenKind } from "./tokens.js";
 
 export { limitHits, limitHitsWithin } from "./limits.js";
+export { holdCredential } from "./person-lock.js";
 export { countHit } from "./limit-repository.js";
 
 const accessSeconds = 15 * 60;
@@ -92,6 +94,7 @@ export function createAuthService(
   const sessionEnd = (): string => new Date(Date.now() + sessionSeconds * 1000).toISOString();
   const startSession: StartSession = async (userId, origin, claim) => {
     const sessionId = await db.withSystemTx("start a session", async (tx) => {
+      await lockPerson(tx, userId);
       await claim?.(tx);
       return sessionRepository.insertSession(tx, userId, origin, sessionEnd());
     });

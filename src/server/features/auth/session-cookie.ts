@@ -1,6 +1,7 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { signedInMarker } from "#shared/signed-in-marker.js";
-import { sessionCookie } from "../../http/authenticate.js";
+import { isOwnOrigin, sessionCookie, type Actor } from "../../http/authenticate.js";
+import type { AuthService } from "./service.js";
 import type { SessionOrigin } from "./session-repository.js";
 import type { SignedIn } from "./sign-in.js";
 
@@ -44,4 +45,21 @@ export function clearSessionCookies(reply: FastifyReply, publicUrl: string): voi
 /** Where a sign-in comes from, for the list of sessions. */
 export function originOf(request: FastifyRequest): SessionOrigin {
   return { ip: request.ip, user_agent: request.headers["user-agent"]?.slice(0, 500) ?? null };
+}
+
+/**
+ * The actor of the session that a request to a public endpoint carries, by access token or cookie; null
+ * without one. A cookie that comes from another site's page does not count.
+ * @throws AppError 401 for an access token that does not work
+ */
+export async function signedInActor(
+  request: FastifyRequest,
+  auth: Pick<AuthService, "actorOf">,
+  publicUrl: string,
+): Promise<Actor | null> {
+  const token = /^Bearer (oat_\S+)$/i.exec(request.headers.authorization ?? "")?.[1];
+  if (token !== undefined) return auth.actorOf("access", token);
+  const cookie = request.cookies[sessionCookie];
+  if (!cookie || !isOwnOrigin(request, publicUrl)) return null;
+  return auth.actorOf("cookie", cookie).catch(() => null);
 }

@@ -1,4 +1,4 @@
-import { and, count, eq, isNotNull, ne, or, sql } from "drizzle-orm";
+import { and, count, eq, isNotNull, or } from "drizzle-orm";
 import type { Queryable } from "../../db/connect.js";
 import { accounts, passkeys, users } from "../../db/identity-tables.js";
 
@@ -28,16 +28,4 @@ export async function lockSignInMethods(
     .from(passkeys)
     .where(eq(passkeys.user_id, userId));
   return (proofs?.count ?? 0) + (keys?.count ?? 0);
-}
-
-/**
- * Takes the passkeys and identities from an account whose address nobody has proved yet: somebody may
- * have registered another one's address, and would come back in after its owner has reset the password.
- */
-export async function removeUnproven(tx: Queryable, userId: string): Promise<void> {
-  const isUnproven = sql`exists (select from users where id = ${userId} and not is_verified)`;
-  await tx.delete(passkeys).where(and(eq(passkeys.user_id, userId), isUnproven));
-  await tx
-    .delete(accounts)
-    .where(and(eq(accounts.user_id, userId), ne(accounts.provider_id, "password"), isUnproven));
 }

@@ -1,4 +1,4 @@
-import { useQueryClient } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { type ReactElement, useEffect, useRef, useState } from "react";
 import { api } from "../../contract.js";
@@ -11,6 +11,7 @@ import { AskForLink } from "./ask-for-link.js";
 import { AuthLayout } from "./auth-layout.js";
 import { useLinkToken } from "./link-token.js";
 import { meQuery } from "./queries.js";
+import { mayBeSignedIn } from "./signed-in.js";
 
 const route = getRouteApi("/verify-email");
 const page = paths.verifyEmail();
@@ -19,17 +20,22 @@ const page = paths.verifyEmail();
 export function VerifyEmailPage(): ReactElement {
   const token = useLinkToken(route.useSearch().token, page);
   const queries = useQueryClient();
-  const [isDone, setDone] = useState(false);
+  const me = useQuery({ ...meQuery, enabled: mayBeSignedIn() });
+  const [outcome, setOutcome] = useState<"kept" | "revoked" | null>(null);
+  const isDone = outcome !== null;
   const done = useRef<HTMLDivElement>(null);
   const verify = useAction({
-    run: async () =>
-      client.auth.verifyEmail({
-        body: await checked(api.auth.verifyEmail, { token: token ?? "" }),
-      }),
-    onDone: () => {
-      // Who is signed in here, if anybody, is asked for afresh.
+    run: async () => {
+      const body = await checked(api.auth.verifyEmail, { token: token ?? "" });
+      const answer = await client.auth.verifyEmail({ body });
+      // The link may be another account's: then this session says nothing of it.
+      const after = me.data ? await client.auth.me().catch(() => null) : null;
+      const isOwn = me.data?.is_verified === false && after?.data.is_verified === true;
+      return { ...answer, data: isOwn };
+    },
+    onDone: (isOwn) => {
       queries.removeQueries({ queryKey: meQuery.queryKey });
-      setDone(true);
+      setOutcome(isOwn ? "kept" : "revoked");
     },
   });
   useEffect(() => {
@@ -52,6 +58,7 @@ export function VerifyEmailPage(): ReactElement {
       {isDone ? (
         <div ref={done} tabIndex={-1} className="flex flex-col gap-4 outline-none">
           <Alert tone="good">Your e-mail address is confirmed.</Alert>
+          {outcome === "revoked" && <Revoked />}
           <Link {...paths.organizations()} className={buttonClass("primary")}>
             Continue
           </Link>
@@ -70,19 +77,54 @@ export function VerifyEmailPage(): ReactElement {
           endpoint={api.auth.resendVerification}
           ask={(body) => client.auth.resendVerification({ body })}
         />
-      ) : (
+      ) : me.isLoading ? null : (
         <div className="flex flex-col gap-4">
           {verify.error && <Alert live>{verify.error.message}</Alert>}
-          <p>One click, and it is done.</p>
-          <Button
-            variant="primary"
-            pending={verify.pending}
-            onClick={() => verify.submit(undefined)}
-          >
-            Confirm e-mail address
-          </Button>
+          {me.data === undefined ? (
+            <>
+              <p>
+                You are not signed in here. Sign in first to keep your sessions, API keys, passkeys
+                and second factor. Confirming without signing in ends them all.
+              </p>
+              <Link
+                {...paths.login(`/verify-email?token=${encodeURIComponent(token)}`)}
+                className={buttonClass("primary")}
+              >
+                Sign in first
+              </Link>
+              <Button pending={verify.pending} onClick={() => verify.submit(undefined)}>
+                Confirm without signing in
+              </Button>
+            </>
+          ) : (
+            <>
+              <p>One click, and it is done.</p>
+              <Button
+                variant="primary"
+                pending={verify.pending}
+                onClick={() => verify.submit(undefined)}
+              >
+                Confirm e-mail address
+              </Button>
+            </>
+          )}
         </div>
       )}
     </AuthLayout>
+  );
+}
+
+/** What a link that was not opened in a session of its account has done to it. */
+function Revoked(): ReactElement {
+  return (
+    <p>
+      The link was not opened in a session of the account. Every session, API key, passkey, linked
+      identity and second factor that the account had was removed. If you did not choose its
+      password yourself,{" "}
+      <Link {...paths.forgotPassword()} className="font-medium text-accent-ink underline">
+        choose a new one
+      </Link>{" "}
+      now.
+    </p>
   );
 }
