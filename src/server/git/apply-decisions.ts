@@ -44,7 +44,7 @@ export async function applyDecisions(
   await trees.load([
     { tree: merge.target, paths: names },
     { tree: merge.source, paths: names },
-    { tree: merge.tree, paths: [...names.flatMap(withAncestors), ""] },
+    { tree: merge.tree, paths: [...names, ""] },
   ]);
   const plan = new Plan(store, merge, trees, labels);
   const losers: Loser[] = [];

@@ -1,9 +1,11 @@
-/** What folders take up on the disk. */
-import { FolderHandle, pauses } from "./folder-handle.js";
+/** The disk space of folders. */
+import { FolderCursor, FolderHandle, pauses } from "./folder-handle.js";
 
 /**
- * The bytes on the disk of a folder and all below it, nothing being followed; a file of several names
- * counts once. 0 where there is no such folder. What vanishes meanwhile does not count.
+ * Returns the bytes on the disk of a folder and all below it, however deep. Symbolic links are not
+ * followed, a file with several names counts once, and files that vanish meanwhile do not count. A missing
+ * folder has 0 bytes.
+ * @throws FolderMovedError where a folder was moved while it was measured; measure again
  */
 export async function measureTree(path: string): Promise<number> {
   let root: FolderHandle;
@@ -13,38 +15,41 @@ export async function measureTree(path: string): Promise<number> {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return 0;
     throw error;
   }
-  const seen = new Set<string>();
-  const pause = pauses();
-  const measure = async (folder: FolderHandle): Promise<number> => {
-    let bytes = folder.stats().blocks * BLOCK;
-    for (const { name } of folder.list()) {
-      await pause();
-      const stats = folder.find(name);
-      if (stats === null) continue;
-      if (stats.isDirectory()) {
-        bytes += await measureChild(folder, name);
-      } else if (stats.nlink === 1 || !seen.has(`${stats.dev} ${stats.ino}`)) {
-        if (stats.nlink > 1) seen.add(`${stats.dev} ${stats.ino}`);
-        bytes += stats.blocks * BLOCK;
-      }
-    }
-    return bytes;
-  };
-  const measureChild = async (folder: FolderHandle, name: string): Promise<number> => {
-    const child = folder.openChild(name);
-    if (child === null) return 0;
-    try {
-      return await measure(child);
-    } finally {
-      child.close();
-    }
-  };
+  const at = new FolderCursor(root);
   try {
-    return await measure(root);
+    return await measureBelow(at);
   } finally {
-    root.close();
+    at.close();
   }
 }
 
 /** The unit of `st_blocks`, whatever the file system's own blocks are (stat(2)). */
 const BLOCK = 512;
+
+async function measureBelow(at: FolderCursor): Promise<number> {
+  const pause = pauses();
+  const seen = new Set<string>();
+  let blocks = at.folder.stats().blocks;
+  // The names that are still to be looked at, of the folder and of those it is in.
+  const levels = [at.names()];
+  for (;;) {
+    const name = levels.at(-1)?.pop();
+    if (name === undefined) {
+      levels.pop();
+      if (levels.length === 0) return blocks * BLOCK;
+      at.leave();
+      continue;
+    }
+    await pause();
+    const stats = at.folder.find(name);
+    if (stats === null) continue;
+    if (stats.isDirectory()) {
+      if (!at.enter(name)) continue;
+      blocks += at.folder.stats().blocks;
+      levels.push(at.names());
+    } else if (stats.nlink === 1 || !seen.has(`${stats.dev} ${stats.ino}`)) {
+      if (stats.nlink > 1) seen.add(`${stats.dev} ${stats.ino}`);
+      blocks += stats.blocks;
+    }
+  }
+}

@@ -78,6 +78,64 @@ export class FolderHandle {
   }
 }
 
+/**
+ * A position in a tree of folders, which holds one handle however deep it is. The way up is `..`, which
+ * must be the folder that the way down came from.
+ */
+export class FolderCursor {
+  #at: FolderHandle;
+  readonly #above: Pick<Stats, "dev" | "ino">[] = [];
+
+  constructor(root: FolderHandle) {
+    this.#at = root;
+  }
+
+  /** The folder at the position. */
+  get folder(): FolderHandle {
+    return this.#at;
+  }
+
+  /** The names in the folder, in no order. */
+  names(): string[] {
+    return this.#at.list().map(({ name }) => name);
+  }
+
+  /** Moves into the folder `name`; false, and no move, where it is none. */
+  enter(name: string): boolean {
+    const child = this.#at.openChild(name);
+    if (child === null) return false;
+    this.#above.push(this.#at.stats());
+    this.close();
+    this.#at = child;
+    return true;
+  }
+
+  /** Moves back up. @throws FolderMovedError */
+  leave(): void {
+    const parent = this.#at.openChild("..");
+    const [from, to] = [this.#above.pop(), parent?.stats()];
+    if (parent === null || from?.dev !== to?.dev || from?.ino !== to?.ino) {
+      parent?.close();
+      throw new FolderMovedError();
+    }
+    this.close();
+    this.#at = parent;
+  }
+
+  close(): void {
+    this.#at.close();
+  }
+}
+
+/** A folder was moved while it was walked through. */
+export class FolderMovedError extends Error {
+  override readonly name = "FolderMovedError";
+
+  constructor() {
+    super("a folder was moved while it was read");
+  }
+}
+
 /** Whose files are: numbers of the system. */
 export interface Owner {
   uid: number;

@@ -1,7 +1,18 @@
-import { chmod, link, lstat, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import {
+  chmod,
+  link,
+  lstat,
+  mkdir,
+  mkdtemp,
+  readdir,
+  rm,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { measureTree } from "./disk-usage.js";
 import { giveFolder } from "./give-folder.js";
 
 const owner = { uid: 60_861, gid: 60_861 };
@@ -57,6 +68,24 @@ describe.skipIf(process.getuid?.() !== 0)("giving a folder to somebody", () => {
     for (const path of ["kept", "kept/changed", "new", "new/file"]) {
       expect(await ownerOf(`whole/${path}`), path).toEqual([owner.uid, owner.gid]);
     }
+  });
+
+  test("copes with more folders in one another than it may open at once", async () => {
+    const folders = 600;
+    await mkdir(join(root, `deep/${"d/".repeat(folders)}`), { recursive: true });
+    await writeFile(join(root, `deep/${"d/".repeat(folders)}file`), Buffer.alloc(1 << 20));
+    const descriptors = async () => (await readdir("/proc/self/fd")).length;
+    const before = await descriptors();
+    let most = 0;
+    const watch = setInterval(
+      () => void descriptors().then((now) => (most = Math.max(most, now))),
+      1,
+    );
+    await giveFolder(join(root, "deep"), owner);
+    expect(await measureTree(join(root, "deep"))).toBeGreaterThan(1 << 20);
+    clearInterval(watch);
+    expect(await ownerOf(`deep/${"d/".repeat(folders)}file`)).toEqual([owner.uid, owner.gid]);
+    expect(most - before).toBeLessThan(100);
   });
 
   test("refuses a link in the folder's place", async () => {

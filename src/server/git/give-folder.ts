@@ -1,6 +1,6 @@
 /** Giving folders to whom agents' commands run as. */
 import { chown } from "node:fs/promises";
-import { FolderHandle, pauses, type Owner } from "./folder-handle.js";
+import { FolderCursor, FolderHandle, pauses, type Owner } from "./folder-handle.js";
 
 /**
  * Gives the folder and all in it to `owner`, links themselves and not what they name; what is his
@@ -12,38 +12,42 @@ import { FolderHandle, pauses, type Owner } from "./folder-handle.js";
  */
 export async function giveFolder(folder: string, owner: Owner, changed?: string): Promise<void> {
   const root = FolderHandle.open(folder);
-  const upper = changed === undefined ? null : FolderHandle.open(changed);
+  const at = new FolderCursor(root);
+  const changedAt = changed === undefined ? null : new FolderCursor(FolderHandle.open(changed));
   try {
     const { uid, gid } = root.stats();
     if (uid !== owner.uid || gid !== owner.gid) await chown(folder, owner.uid, owner.gid);
-    await giveBelow(root, owner, upper, pauses());
+    await giveBelow(at, owner, changedAt);
   } finally {
-    root.close();
-    upper?.close();
+    at.close();
+    changedAt?.close();
   }
 }
 
 async function giveBelow(
-  folder: FolderHandle,
+  at: FolderCursor,
   owner: Owner,
-  changed: FolderHandle | null,
-  pause: () => Promise<void>,
+  changed: FolderCursor | null,
 ): Promise<void> {
-  for (const entry of folder.list()) {
-    await pause();
-    if (changed !== null && changed.find(entry.name) === null) continue;
-    const stats = folder.find(entry.name);
-    if (stats === null) continue;
-    if (stats.uid !== owner.uid || stats.gid !== owner.gid) folder.give(entry.name, owner);
-    if (!stats.isDirectory()) continue;
-    const child = folder.openChild(entry.name);
-    if (child === null) continue;
-    const upper = changed?.openChild(entry.name) ?? null;
-    try {
-      if (changed === null || upper !== null) await giveBelow(child, owner, upper, pause);
-    } finally {
-      child.close();
-      upper?.close();
+  const pause = pauses();
+  // The names that are still to be looked at, of the folder and of those it is in.
+  const levels = [at.names()];
+  for (;;) {
+    const name = levels.at(-1)?.pop();
+    if (name === undefined) {
+      levels.pop();
+      if (levels.length === 0) return;
+      at.leave();
+      changed?.leave();
+      continue;
     }
+    await pause();
+    if (changed !== null && changed.folder.find(name) === null) continue;
+    const stats = at.folder.find(name);
+    if (stats === null) continue;
+    if (stats.uid !== owner.uid || stats.gid !== owner.gid) at.folder.give(name, owner);
+    if (!stats.isDirectory() || changed?.enter(name) === false) continue;
+    if (at.enter(name)) levels.push(at.names());
+    else changed?.leave();
   }
 }

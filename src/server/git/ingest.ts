@@ -69,8 +69,7 @@ const ATTEMPTS = 3;
  * stored as they are. Without changes nothing is written. One call at a time for one folder. Of a folder
  * with layers the index is left as it is: `syncFolder` brings it up to what it needs.
  *
- * Throws FolderMissingError, NestedRepositoryError, FileTooLargeError, UnsafePathError or a
- * GitError; the index is then as it was before.
+ * Throws FolderMissingError, a PathError or a GitError; the index is then as it was before.
  */
 export async function snapshotFolder(input: SnapshotInput): Promise<Snapshot> {
   for (let attempt = 1; ; attempt += 1) {

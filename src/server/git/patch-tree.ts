@@ -1,7 +1,7 @@
 /** Writing a tree that differs from another in a few paths: only their folders are touched. */
 import { looseObject, writeObject, type LooseObject } from "./loose-object.js";
 import { displayPath } from "./safe-folder.js";
-import { FOLDER, folderOf, withAncestors, type TreeEntry, type TreeReader } from "./tree-reader.js";
+import { FOLDER, folderOf, type TreeEntry, type TreeReader } from "./tree-reader.js";
 
 /** What changes: path (bytes in latin1) → new entry, or null to remove a file. */
 export type Edits = ReadonlyMap<string, TreeEntry | null>;
@@ -29,20 +29,21 @@ export async function patchTree(
   edits: Edits,
   trees: TreeReader,
 ): Promise<string> {
-  const paths = [...edits.keys()].flatMap(withAncestors);
-  await trees.load([{ tree, paths: [...paths, ""] }]);
+  await trees.load([{ tree, paths: [...edits.keys(), ""] }]);
   const byFolder = new Map<string, Map<string, TreeEntry | null>>();
   const subfolders = new Map<string, Set<string>>();
   for (const [path, entry] of edits) {
-    const folder = folderOf(path);
+    let folder = folderOf(path);
     const inside = byFolder.get(folder) ?? new Map<string, TreeEntry | null>();
     byFolder.set(folder, inside.set(path.slice(folder.length), entry));
-    for (const ancestor of withAncestors(path).slice(1)) {
-      const parent = folderOf(ancestor);
-      subfolders.set(
-        parent,
-        (subfolders.get(parent) ?? new Set()).add(ancestor.slice(parent.length)),
-      );
+    while (folder !== "") {
+      const parent = folderOf(folder.slice(0, -1));
+      const name = folder.slice(parent.length, -1);
+      const siblings = subfolders.get(parent) ?? new Set<string>();
+      // Folders above one that is known were entered with it.
+      if (siblings.has(name)) break;
+      subfolders.set(parent, siblings.add(name));
+      folder = parent;
     }
   }
 

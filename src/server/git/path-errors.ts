@@ -3,6 +3,18 @@
 /** Bytes of a file that are accepted at most. */
 export const MAX_FILE_BYTES = 100 * 1024 * 1024;
 
+/**
+ * Names in a path at most, the file's own included. A walk holds up to four descriptors for each folder on
+ * its way, of which a process has thousands at best. Repositories of people stay below 50.
+ */
+export const MAX_PATH_DEPTH = 128;
+
+/**
+ * Bytes of a path at most. Linux takes 4 096 bytes in one call (PATH_MAX), of which 1 KiB is left to the
+ * place where a folder lies.
+ */
+export const MAX_PATH_BYTES = 3072;
+
 /** A problem with one path of a folder; nothing was saved and the index is as before. */
 export abstract class PathError extends Error {
   /** The path, for people. */
@@ -32,6 +44,26 @@ export class FileTooLargeError extends PathError {
     super(`a file of ${size} bytes is too large`, path);
     this.size = size;
   }
+}
+
+/** A path has too many folders or bytes to be read, checked out or merged at a bounded cost. */
+export class PathTooLongError extends PathError {
+  override readonly name = "PathTooLongError";
+
+  constructor(path: string) {
+    super("the path is too deep or too long", path);
+  }
+}
+
+/**
+ * Checks a path of bytes in latin1 against MAX_PATH_DEPTH and MAX_PATH_BYTES.
+ * @throws PathTooLongError
+ */
+export function assertPathBounds(path: string): void {
+  let depth = 1;
+  for (let at = path.indexOf("/"); at >= 0; at = path.indexOf("/", at + 1)) depth += 1;
+  if (depth <= MAX_PATH_DEPTH && path.length <= MAX_PATH_BYTES) return;
+  throw new PathTooLongError(Buffer.from(path, "latin1").toString("utf8"));
 }
 
 /** git refuses this name because it could stand for `.git` somewhere. */

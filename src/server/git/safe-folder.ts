@@ -17,6 +17,7 @@ import {
   type Stats,
 } from "node:fs";
 import { open, readlink, type FileHandle } from "node:fs/promises";
+import { assertPathBounds } from "./path-errors.js";
 
 /** What is at a path: `gone` where there is nothing, or where a parent is no real folder. */
 export type Found =
@@ -165,8 +166,12 @@ export class SafeFolder {
     return readlink(place, { encoding: "buffer" }).catch(() => null);
   }
 
-  /** The path by which the parent's open handle reaches the last part; `gone` where it cannot. */
+  /**
+   * The path by which the parent's open handle reaches the last part; `gone` where it cannot.
+   * @throws PathTooLongError
+   */
   async #locate(path: string): Promise<Buffer | Found> {
+    assertPathBounds(path);
     this.#looked += 1;
     if (this.#looked % TURN === 0) await new Promise((resolve) => setImmediate(resolve));
     const parts = path.split("/");

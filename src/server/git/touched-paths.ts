@@ -12,10 +12,10 @@ import type { Dirent } from "node:fs";
 import { FolderHandle, pauses } from "./folder-handle.js";
 import type { Layers } from "./folder.js";
 import { askIgnored, type Ignored } from "./ignored.js";
-import { NestedRepositoryError } from "./path-errors.js";
+import { assertPathBounds, NestedRepositoryError } from "./path-errors.js";
 import type { GitOptions } from "./run.js";
 import { displayPath } from "./safe-folder.js";
-import { folderOf, withAncestors, type TreeEntry } from "./tree-reader.js";
+import { folderOf, type TreeEntry } from "./tree-reader.js";
 
 /** What is to be looked at. Paths are bytes in latin1. */
 export interface Touched {
@@ -32,7 +32,8 @@ export interface Touched {
  * where the tree differs from the lower layer (`sinceLayer`). What `.gitignore` names and the tree does
  * not have is left out. What is known without asking git for that comes first; git is at work on the rest
  * while the caller is on what came. `options` are those with which git is asked.
- * Throws a NestedRepositoryError for a repository in a folder that is not ignored, and a GitError.
+ * Throws a NestedRepositoryError for a repository in a folder that is not ignored, a PathTooLongError for
+ * a folder that is too deep, and a GitError.
  */
 export async function* findTouched(
   folder: string,
@@ -116,14 +117,19 @@ class Walk {
     for (const [path, mode] of modes) {
       // Where the tree has something of its own, the folder is asked whatever the layers say.
       if (mode !== GONE) this.#paths.add(path);
-      for (const one of withAncestors(path)) {
+      let one = path;
+      for (;;) {
         const folder = folderOf(one);
-        const names = this.#inFolder.get(folder) ?? new Set<string>();
-        this.#inFolder.set(folder, names.add(one.slice(folder.length)));
-      }
-      for (let at = path.indexOf("/"); at > 0; at = path.indexOf("/", at + 1)) {
-        this.#differing.add(path.slice(0, at));
-        if (mode !== GONE) this.#tracked.add(path.slice(0, at));
+        const names = this.#inFolder.get(folder);
+        if (names) names.add(one.slice(folder.length));
+        else this.#inFolder.set(folder, new Set([one.slice(folder.length)]));
+        if (folder === "") break;
+        one = folder.slice(0, -1);
+        // Folders above one that is known were entered with it.
+        const marks = mode === GONE ? this.#differing : this.#tracked;
+        if (marks.has(one)) break;
+        marks.add(one);
+        this.#differing.add(one);
       }
     }
   }
@@ -150,9 +156,11 @@ class Walk {
       this.#paths.add(path);
       return;
     }
+    assertPathBounds(path);
     const opened: FolderHandle[] = [];
     await this.#ifReadable(path, opened, async () => {
       for (const name of path.split("/")) {
+        await this.#pause();
         const child = (opened.at(-1) ?? root).openChild(name);
         if (child === null) return;
         opened.push(child);
@@ -242,6 +250,7 @@ class Walk {
 
   async #enter(path: string, name: string, parent: FolderHandle, around: Below): Promise<void> {
     if (this.#modes.get(path) === GITLINK) return;
+    assertPathBounds(path);
     const opened: FolderHandle[] = [];
     await this.#ifReadable(path, opened, async () => {
       const open = (folder: FolderHandle | null): FolderHandle | null => {

@@ -45,6 +45,13 @@ function keepRecent(oid: string, entries: ReadonlyMap<string, TreeEntry>): void 
   }
 }
 
+/** How many folders are on the way to a folder, itself included. */
+function depthOf(folder: string): number {
+  let depth = 0;
+  for (let at = folder.indexOf("/"); at >= 0; at = folder.indexOf("/", at + 1)) depth += 1;
+  return depth;
+}
+
 /** Folders of some trees, each read once. Paths are bytes in latin1 strings. */
 export class TreeReader {
   readonly #store: string;
@@ -62,14 +69,13 @@ export class TreeReader {
     const levels: Map<string, { tree: string; folder: string }>[] = [];
     for (const { tree, paths } of requests) {
       for (const path of paths) {
-        const parts = folderOf(path).split("/").slice(0, -1);
-        for (let depth = 0; depth <= parts.length; depth += 1) {
-          const folder = parts
-            .slice(0, depth)
-            .map((part) => `${part}/`)
-            .join("");
+        // From the bottom up to a folder that is known: all above it are.
+        for (let folder = folderOf(path); ; folder = folderOf(folder.slice(0, -1))) {
           const name = `${tree}:${folder}`;
-          if (!this.#folders.has(name)) (levels[depth] ??= new Map()).set(name, { tree, folder });
+          const level = (levels[depthOf(folder)] ??= new Map());
+          if (this.#folders.has(name) || level.has(name)) break;
+          level.set(name, { tree, folder });
+          if (folder === "") break;
         }
       }
     }

@@ -1,9 +1,10 @@
 import { execFileSync } from "node:child_process";
-import { mkdir, open, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { lstat, mkdir, open, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import type { Workspace } from "#shared/api/workspaces.js";
 import type { Project } from "#shared/api/projects.js";
+import { MAX_PATH_BYTES, MAX_PATH_DEPTH } from "../../git/path-errors.js";
 import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
 import {
   commitFiles,
@@ -107,6 +108,64 @@ describeFolders("a folder that an agent made dangerous", (driver) => {
     }
     expect(await inStore(app, project, "rev-parse", workspace.branch_name)).toBe(before);
     expect((await commit()).data.created).toBe(false);
+  });
+
+  /** Folders in one another, made from within since no path could name the innermost, and a file. */
+  const makeDeep = (top: string, folders: number): void => {
+    const script = `for (let at = 0; at < ${folders}; at += 1) {
+      fs.mkdirSync("d");
+      process.chdir("d");
+    }
+    fs.writeFileSync("file", "");`;
+    execFileSync(process.execPath, ["-e", script], { cwd: inside(top) });
+  };
+  const isThere = (path: string): Promise<boolean> =>
+    lstat(path).then(
+      () => true,
+      () => false,
+    );
+
+  test("a path of as many folders and bytes as are allowed is taken, one more is refused by name", async () => {
+    const deepest = `${"d/".repeat(MAX_PATH_DEPTH - 1)}file`;
+    const longest = `${"n".repeat(254)}/`.repeat(12) + "n".repeat(MAX_PATH_BYTES - 12 * 255);
+    await writeFiles(workspace, { [deepest]: "", [longest]: "" });
+    expect((await commit()).data.files_changed).toBe(2);
+    for (const path of [`d/${deepest}`, `${longest}n`]) {
+      await writeFiles(workspace, { [path]: "" });
+      const problem = await refusal(commit(), 422, "unsafe_path");
+      expect(problem["path"]).toBe(path.slice(0, (problem["path"] as string).length));
+      expect(problem.detail).toContain("128 levels or longer than 3072 bytes");
+      await rm(inside(path));
+      if (path.startsWith("d/"))
+        await rm(inside(path.slice(0, -"/file".length)), { recursive: true });
+      await writeFiles(workspace, { [deepest]: "" });
+      expect((await commit()).data.created).toBe(false);
+    }
+  });
+
+  test("2 000 folders in one another are refused by name, and can be ignored, archived and removed", async () => {
+    makeDeep(".", 2000);
+    const problem = await refusal(commit(), 422, "unsafe_path");
+    expect(problem["path"]).toMatch(/^d(?:\/d){127,}/);
+    const params = { agent_id: workspace.agent_id };
+    await refusal(owner.api.workspaces.archive({ params }), 422, "unsafe_path");
+    await refusal(owner.api.agents.delete({ params }), 422, "unsafe_path");
+    await writeFiles(workspace, { ".gitignore": "/d/\n" });
+    expect((await commit()).data.files_changed).toBe(1);
+    await owner.api.workspaces.archive({ params });
+    expect(await isThere(folderOf(workspace))).toBe(false);
+
+    const { workspace: other } = await makeWorkspace(owner, project.id);
+    workspace = other;
+    makeDeep(".", 300);
+    await writeFiles(workspace, { ".gitignore": "/d/\n" });
+    await owner.api.agents.delete({ params: { agent_id: workspace.agent_id } });
+    await expect.poll(() => isThere(folderOf(workspace))).toBe(false);
+
+    ({ workspace } = await makeWorkspace(owner, project.id));
+    makeDeep(".", 2050);
+    await owner.api.projects.delete({ params: { project_id: project.id } });
+    await expect.poll(() => isThere(folderOf(workspace)), { timeout: 30_000 }).toBe(false);
   });
 
   test("settings, hooks and filters of the agent's own run nothing on the server", async () => {

@@ -10,7 +10,13 @@ import {
   type Snapshot,
   type SnapshotInput,
 } from "../../git/ingest.js";
-import { FileTooLargeError, NestedRepositoryError } from "../../git/path-errors.js";
+import {
+  FileTooLargeError,
+  MAX_PATH_BYTES,
+  MAX_PATH_DEPTH,
+  NestedRepositoryError,
+  PathTooLongError,
+} from "../../git/path-errors.js";
 import { countApart } from "../../git/repository.js";
 import type { OrgContext } from "../../http/mount.js";
 import { MountError } from "../../git/mounts.js";
@@ -227,6 +233,13 @@ export async function withFolderErrors<Result>(work: () => Promise<Result>): Pro
       throw new AppError(
         "file_too_large",
         `${JSON.stringify(error.path)} is larger than 100 MiB; remove it or add it to .gitignore.`,
+        { path: error.path },
+      );
+    }
+    if (error instanceof PathTooLongError) {
+      throw new AppError(
+        "unsafe_path",
+        `${JSON.stringify(error.path)} is deeper than ${MAX_PATH_DEPTH} levels or longer than ${MAX_PATH_BYTES} bytes; remove it or add it to .gitignore.`,
         { path: error.path },
       );
     }
