@@ -67,9 +67,11 @@ export async function startTestApp(
 export async function makeDatabase(): Promise<{ owner: pg.ClientConfig; secret: string }> {
   const cluster = inject("cluster");
   const database = `${cluster.template}_${randomBytes(6).toString("hex")}`;
-  const admin = new pg.Client({ ...cluster.owner, database: "postgres" });
+  const admin = new pg.Client({ ...cluster.admin, database: "postgres" });
   await admin.connect();
-  await admin.query(`create database ${database} template ${cluster.template}`);
+  await admin.query(
+    `create database ${database} template ${cluster.template} owner ${cluster.template}`,
+  );
   await admin.end();
   return { owner: { ...cluster.owner, database }, secret: cluster.secret };
 }

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -9,6 +10,12 @@ import { startEmbeddedPostgres } from "#server/db/embedded.js";
 
 /** How the tests reach the cluster of this run; each file copies the template. */
 export interface TestCluster {
+  /** A role that creates databases, and a superuser on the cluster that the tests start. */
+  admin: pg.ClientConfig;
+  /**
+   * The role that owns each database: `LOGIN CREATEROLE` and nothing more, as an installation's is, so
+   * that row-level security binds it.
+   */
   owner: pg.ClientConfig;
   template: string;
   secret: string;
@@ -52,15 +59,17 @@ export default async function setup(project: TestProject): Promise<() => Promise
 
   const client = new pg.Client(admin);
   await client.connect();
-  await client.query(`create database ${template}`);
-  const owner = withoutDatabase(client);
+  const password = randomBytes(16).toString("hex");
+  await client.query(`create role ${template} login createrole password '${password}'`);
+  await client.query(`create database ${template} owner ${template}`);
+  const owner = { ...withoutDatabase(client), user: template, password };
   const db = await openDatabase(
     { owner: { ...owner, database: template }, app: null },
     secret,
     pino({ level: "silent" }),
   );
   await db.close();
-  project.provide("cluster", { owner, template, secret });
+  project.provide("cluster", { admin: withoutDatabase(client), owner, template, secret });
 
   return async () => {
     const { rows } = await client.query<{ datname: string }>(
@@ -70,6 +79,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     for (const { datname } of rows) {
       await client.query(`drop database if exists ${datname} with (force)`);
     }
+    await client.query(`drop role ${template}`);
     await client.end();
     await embedded?.stop();
     await rm(folder, { recursive: true, force: true });

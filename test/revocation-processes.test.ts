@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Client } from "#shared/api/client.js";
 import { refusal, startTestApp, type TestApp, type TestPerson } from "./app.js";
-import { asOperator, databaseUrlOf } from "./operator.js";
+import { asAdmin } from "./admin.js";
+import { databaseUrlOf } from "./operator.js";
 import { clientOf, startServer, type ServerProcess } from "./server-process.js";
 import { rounds } from "./thorough.js";
 
@@ -54,7 +55,7 @@ describe("three server processes on one PostgreSQL", () => {
   }, 300_000);
 
   async function deafen(): Promise<void> {
-    await asOperator(
+    await asAdmin(
       app,
       "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'omoi changes' and datname = current_database()",
     );

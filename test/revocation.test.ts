@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { systemRoleIds } from "#server/db/migrate.js";
 import { refusal, startTestApp, type TestApp, type TestPerson } from "./app.js";
 import { makeOrganization, makeProject } from "./factories.js";
+import { asAdmin } from "./admin.js";
 import { asOperator } from "./operator.js";
 
 /**
@@ -32,7 +33,7 @@ describe("revocation over several server processes", () => {
       const clients = processes.map((process) => process.client(key.key as string));
       await Promise.all(clients.map((client) => client.organizations.list()));
       if (round % 40 === 20) {
-        await asOperator(
+        await asAdmin(
           here,
           "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'omoi changes' limit 1",
         );
@@ -131,7 +132,7 @@ describe("revocation over several server processes", () => {
     const elsewhere = there.client(key.key as string);
     await elsewhere.organizations.list();
     const deafen = () =>
-      asOperator(
+      asAdmin(
         here,
         "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'omoi changes'",
       );

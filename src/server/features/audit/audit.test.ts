@@ -270,7 +270,7 @@ describe("the audit log", () => {
       "update audit_events set action = 'role.created'",
       "delete from audit_events",
       "truncate audit_events",
-      "alter table audit_events disable trigger all",
+      "alter table audit_events disable trigger user",
     ]) {
       expect(await outcome(app.db.systemPool.query(statement))).toBe("42501");
       expect(await outcome(app.db.tenant(id, (tx) => tx.execute(sql.raw(statement))))).toBe(
