@@ -21,6 +21,7 @@ export const errorCodes = {
   email_unverified: [403, "The e-mail address is not confirmed"],
   ip_not_allowed: [403, "The key may not be used from this address"],
   reauthentication_required: [403, "Show again that it is you"],
+  run_token_starts_no_runs: [403, "A run does not start runs"],
   session_required: [403, "This needs a session"],
   registration_closed: [403, "Registration is closed"],
   invitation_for_another: [403, "The invitation is for another address"],

@@ -10,7 +10,7 @@ import { requirePermission, type Standing } from "../../http/standing.js";
 import { isStorable } from "../../http/text.js";
 import type { Storage } from "../../storage.js";
 import { findProjectByAddress } from "../projects/service.js";
-import { branchesOfAgent } from "../workspaces/service.js";
+import { branchRef, visibleBranches } from "../workspaces/service.js";
 
 export interface AddressDeps {
   db: Database;
@@ -59,14 +59,19 @@ export async function addressOf(
     standing,
     projectId: project.id,
     store: deps.storage.repository(project.organization_id, project.id),
-    visible: actor.agent ? await visibleTo(deps.db, actor.agent.id, project.default_branch) : null,
+    visible: await visibleRefs(deps.db, actor, project),
   };
 }
 
-/** An agent sees the base branch, its own and its parent's. */
-async function visibleTo(db: Database, agentId: string, defaultBranch: string): Promise<string[]> {
-  const branches = await branchesOfAgent(db, agentId);
-  return [...new Set([defaultBranch, ...branches].map((name) => `refs/heads/${name}`))];
+async function visibleRefs(
+  db: Database,
+  actor: Actor,
+  project: { id: string; organization_id: string },
+): Promise<string[] | null> {
+  const branches = await db.tenant(project.organization_id, (tx) =>
+    visibleBranches(tx, actor, project.id),
+  );
+  return branches && Array.from(branches, branchRef);
 }
 
 /** git sends no credential at first and asks its user when it is challenged (RFC 7617). */

@@ -5,7 +5,7 @@ import { listBranches } from "../../git/branches.js";
 import { readHistory } from "../../git/history.js";
 import type { OrgContext } from "../../http/mount.js";
 import type { Storage } from "../../storage.js";
-import { branchesOfAgent, importedAt, receivedTimes } from "../workspaces/service.js";
+import { importedAt, receivedTimes, visibleBranches } from "../workspaces/service.js";
 import { branchesOfCommits, newestFirst } from "./order.js";
 import * as repository from "./repository.js";
 
@@ -27,16 +27,15 @@ export async function readGraph(
   projectId: string,
   limit: number,
 ): Promise<ProjectGraph> {
-  const { project, workspaces } = await context.tx(async (tx) => ({
+  const { project, workspaces, visible } = await context.tx(async (tx) => ({
     project: await repository.findProject(tx, projectId),
     workspaces: await repository.listWorkspaces(tx, projectId, maxWorkspaces),
+    visible: await visibleBranches(tx, context.actor, projectId),
   }));
   if (!project) throw notFound();
   if (project.status !== "ready") return { branches: [], commits: [], has_older: false };
   const store = deps.storage.repository(context.orgId, projectId);
   const tips = new Map((await listBranches(store)).map(({ name, sha }) => [name, sha]));
-  const { agent } = context.actor;
-  const visible = agent ? new Set(await branchesOfAgent(deps.db, agent.id)) : null;
   const owners = new Map(workspaces.map((workspace) => [workspace.branch_name, workspace]));
   const names = new Set([
     project.default_branch,
@@ -46,7 +45,7 @@ export async function readGraph(
   const branches = [...names].flatMap((name) => {
     const commit_sha = tips.get(name);
     const is_default = name === project.default_branch;
-    if (commit_sha === undefined || !(is_default || (visible?.has(name) ?? true))) return [];
+    if (commit_sha === undefined || visible?.has(name) === false) return [];
     const { agent_id = null, agent_name = null } = owners.get(name) ?? {};
     return [{ name, commit_sha, is_default, agent_id, agent_name }];
   });

@@ -2,11 +2,11 @@ import type { Branch } from "#shared/api/projects.js";
 import { notFound } from "../../errors.js";
 import { listBranches } from "../../git/branches.js";
 import type { OrgContext } from "../../http/mount.js";
-import { agentsOfBranches } from "../workspaces/service.js";
+import { agentsOfBranches, visibleBranches } from "../workspaces/service.js";
 import * as repository from "./repository.js";
 import type { ProjectDeps } from "./project.js";
 
-/** The project's branches after a name, by name; none while it is being imported. */
+/** The project's branches that the caller may read, after a name, by name; none while it is being imported. */
 export async function readBranches(
   deps: ProjectDeps,
   context: OrgContext,
@@ -14,15 +14,16 @@ export async function readBranches(
   after: string,
   limit: number,
 ): Promise<Branch[]> {
-  const { project, agents } = await context.tx(async (tx) => ({
+  const { project, agents, visible } = await context.tx(async (tx) => ({
     project: await repository.findProject(tx, id),
     agents: await agentsOfBranches(tx, id),
+    visible: await visibleBranches(tx, context.actor, id),
   }));
   if (!project) throw notFound();
   if (project.status !== "ready") return [];
   const branches = await listBranches(deps.storage.repository(context.orgId, id));
   return branches
-    .filter(({ name }) => name > after)
+    .filter(({ name }) => name > after && (visible?.has(name) ?? true))
     .sort((one, other) => (one.name < other.name ? -1 : 1))
     .slice(0, limit)
     .map(({ name, sha, date, subject }) => ({

@@ -377,6 +377,15 @@ describe("managed runs", () => {
         "insufficient_permission",
       );
       await refusal(api.apiKeys.list(), 403, "insufficient_permission");
+      // Its successor would go on when it is stopped.
+      for (const next of [
+        { command: ["true"], queue: true },
+        { command: ["true"] },
+        { external: true },
+      ]) {
+        const start = api.runs.create({ params, body: next as never });
+        await refusal(start, 403, "run_token_starts_no_runs");
+      }
       expect((await owner.api.apiKeys.list()).data).toEqual([]);
       await rm(file);
       await writeFile(join(folderOf(workspace), "go"), "");

@@ -20,9 +20,10 @@ const longestQueue = 1000;
 
 /**
  * Starts a leased run.
- * @throws AppError 404; 409 `quota_exceeded`, `run_in_progress`
+ * @throws AppError 403 `run_token_starts_no_runs`; 404; 409 `quota_exceeded`, `run_in_progress`
  */
 export async function startLeasedRun(context: OrgContext, agentId: string): Promise<Run> {
+  refuseRunToken(context);
   return oneAtATime(() =>
     context.tx(async (tx) => {
       const wait = await lookForPlace(tx, context.orgId, agentId, false);
@@ -40,7 +41,7 @@ export async function startLeasedRun(context: OrgContext, agentId: string): Prom
  * Starts a command in the agent's workspace, or has it wait in the queue where that is wanted. It is
  * reserved first, within the limits, then started, and from then on recorded by its supervisor. The
  * workspace's lock is held meanwhile: nothing writes to its folder that began before.
- * @throws AppError 404 `workspace_missing`; 409 `workspace_not_active`, `quota_exceeded`,
+ * @throws AppError 403 `run_token_starts_no_runs`; 404 `workspace_missing`; 409 `workspace_not_active`, `quota_exceeded`,
  *   `run_in_progress`, `sandbox_unavailable`
  */
 export async function startManagedRun(
@@ -50,6 +51,7 @@ export async function startManagedRun(
   wanted: NewRun & { command: string[] },
 ): Promise<Run> {
   const { supervisor, settings, workspaces } = deps;
+  refuseRunToken(context);
   refuseWithoutSandbox(deps);
   const { orgId } = context;
   const id = newId();
@@ -97,6 +99,15 @@ export async function startManagedRun(
     }),
   );
   return (await context.tx((tx) => repository.findRun(tx, id))) as Run;
+}
+
+/** A run that started its own successor could not be ended by the person who started it. */
+function refuseRunToken({ actor }: OrgContext): void {
+  if (!actor.key?.ofRun) return;
+  throw new AppError(
+    "run_token_starts_no_runs",
+    "The token of a run starts and queues no runs; use an API key, or have a person start it.",
+  );
 }
 
 /** Whether there is anything here that runs commands. */

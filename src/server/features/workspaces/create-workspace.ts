@@ -2,7 +2,7 @@ import type { MergeStrategy } from "#shared/api/merges.js";
 import type { Workspace } from "#shared/api/workspaces.js";
 import { differences } from "../../db/audit.js";
 import { lockOrganization } from "../../db/tenant.js";
-import { AppError, invalidField, isNoSpace, notFound } from "../../errors.js";
+import { AppError, isNoSpace, notFound } from "../../errors.js";
 import type { DockerSandbox } from "../../sandbox/docker.js";
 import { resolveCommit, resolveTree } from "../../git/repository.js";
 import { RefMovedError, updateRef } from "../../git/refs.js";
@@ -10,8 +10,8 @@ import type { OrgContext } from "../../http/mount.js";
 import { isAlive } from "./archive-repository.js";
 import { agentTerminated } from "./archive-workspace.js";
 import { activeUnderLock, commitUnderLock } from "./commit-workspace.js";
-import { isMergeTarget } from "./plan-merge.js";
 import * as repository from "./repository.js";
+import { requireMergeTarget, visibleBranches } from "./visible-branches.js";
 import {
   auditedFields,
   auditTarget,
@@ -42,8 +42,11 @@ export async function createWorkspace(
   },
   docker: DockerSandbox["report"],
 ): Promise<Workspace> {
-  const agent = await context.tx((tx) => repository.findAgentForWorkspace(tx, agentId));
-  if (!agent) throw notFound();
+  const { agent, visible } = await context.tx(async (tx) => {
+    const found = await repository.findAgentForWorkspace(tx, agentId);
+    if (!found) throw notFound();
+    return { agent: found, visible: await visibleBranches(tx, context.actor, found.project_id) };
+  });
   if (agent.project_status !== "ready") {
     throw new AppError(
       "project_not_ready",
@@ -58,9 +61,7 @@ export async function createWorkspace(
   }
   const baseBranch = input.base_branch ?? agent.default_branch;
   const store = deps.storage.repository(context.orgId, agent.project_id);
-  if (!isMergeTarget(baseBranch) || !(await resolveCommit(store, branchRef(baseBranch)))) {
-    throw invalidField("base_branch", `names no branch to merge into: ${baseBranch}`, "unknown_id");
-  }
+  await requireMergeTarget("base_branch", baseBranch, store, visible);
   await context.change(async (tx, tell) => {
     // An agent is terminated with the same lock held.
     await lockOrganization(tx, context.orgId);

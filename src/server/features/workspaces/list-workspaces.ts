@@ -1,4 +1,4 @@
-import { and, asc, eq, gt, ne } from "drizzle-orm";
+import { and, asc, eq, gt, inArray, ne } from "drizzle-orm";
 import type { WorkspaceItem } from "#shared/api/workspaces.js";
 import type { Queryable } from "../../db/connect.js";
 import { agents } from "../../db/tables.js";
@@ -6,9 +6,13 @@ import { workspaces } from "../../db/workspace-tables.js";
 import { countAhead } from "../../git/branches.js";
 import type { OrgContext } from "../../http/mount.js";
 import { isMerging } from "./repository.js";
+import { visibleBranches } from "./visible-branches.js";
 import { branchRef, shownStatus, type WorkspaceDeps } from "./workspace.js";
 
-/** A project's workspaces after a name of an agent, by name, each with how much is not merged yet. */
+/**
+ * A project's workspaces after a name of an agent, by name, each with how much is not merged yet; an
+ * agent sees those whose branch it may read.
+ */
 export async function listWorkspaces(
   deps: WorkspaceDeps,
   context: OrgContext,
@@ -17,7 +21,10 @@ export async function listWorkspaces(
   limit: number,
 ): Promise<WorkspaceItem[]> {
   const store = deps.storage.repository(context.orgId, projectId);
-  const rows = await context.tx((tx) => selectWorkspaces(tx, projectId, after, limit));
+  const rows = await context.tx(async (tx) => {
+    const visible = await visibleBranches(tx, context.actor, projectId);
+    return selectWorkspaces(tx, { projectId, visible, after, limit });
+  });
   const isThere = ({ head_commit, status }: (typeof rows)[number]): boolean =>
     head_commit !== null && status !== "archived";
   const byBase = new Map<string, string[]>();
@@ -41,7 +48,15 @@ export async function listWorkspaces(
   });
 }
 
-async function selectWorkspaces(tx: Queryable, projectId: string, after: string, limit: number) {
+interface Page {
+  projectId: string;
+  /** The branches whose workspaces are listed; null for all. */
+  visible: ReadonlySet<string> | null;
+  after: string;
+  limit: number;
+}
+
+async function selectWorkspaces(tx: Queryable, { projectId, visible, after, limit }: Page) {
   const rows = await tx
     .select({
       agent_id: workspaces.agent_id,
@@ -63,6 +78,7 @@ async function selectWorkspaces(tx: Queryable, projectId: string, after: string,
         ne(workspaces.status, "expired"),
         eq(agents.name_released, false),
         gt(agents.name, after),
+        visible === null ? undefined : inArray(workspaces.branch_name, [...visible]),
       ),
     )
     .orderBy(asc(agents.name))

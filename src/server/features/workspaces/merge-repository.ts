@@ -1,5 +1,5 @@
 /** The merges of workspaces. */
-import { and, asc, desc, eq, gt, sql } from "drizzle-orm";
+import { and, asc, desc, eq, gt, inArray, sql } from "drizzle-orm";
 import type { Merge, ProjectMerge } from "#shared/api/merges.js";
 import type { Queryable } from "../../db/connect.js";
 import { agents } from "../../db/tables.js";
@@ -34,10 +34,21 @@ function mergeOf(row: ShownRow): Merge & { id: string } {
   };
 }
 
+interface MergesOfAgent {
+  agentId: string;
+  ofMerge?: string | undefined;
+  visible: ReadonlySet<string> | null;
+}
+
+/** Into one of the branches that the caller may read; null for all. */
+function into(visible: ReadonlySet<string> | null) {
+  return visible === null ? undefined : inArray(merges.target_branch, [...visible]);
+}
+
 /** A workspace's merges, newest first; with `ofMerge`, those that undo that one or a part of it. */
 export async function listMerges(
   tx: Queryable,
-  { agentId, ofMerge }: { agentId: string; ofMerge?: string | undefined },
+  { agentId, ofMerge, visible }: MergesOfAgent,
   after: readonly string[] | null,
   limit: number,
 ): Promise<(Merge & { id: string })[]> {
@@ -49,6 +60,7 @@ export async function listMerges(
         eq(merges.agent_id, agentId),
         eq(merges.state, "done"),
         ofMerge === undefined ? undefined : eq(merges.of_merge, ofMerge),
+        into(visible),
         after === null
           ? undefined
           : sql`(${merges.created_at}, ${merges.id}) < (${after[0]}::timestamptz, ${after[1]}::uuid)`,
@@ -63,6 +75,7 @@ export async function listMerges(
 export async function listMergesOfProject(
   tx: Queryable,
   projectId: string,
+  visible: ReadonlySet<string> | null,
   after: readonly string[] | null,
   limit: number,
 ): Promise<ProjectMerge[]> {
@@ -74,6 +87,7 @@ export async function listMergesOfProject(
       and(
         eq(merges.project_id, projectId),
         eq(merges.state, "done"),
+        into(visible),
         after === null
           ? undefined
           : sql`(${merges.created_at}, ${merges.id}) < (${after[0]}::timestamptz, ${after[1]}::uuid)`,

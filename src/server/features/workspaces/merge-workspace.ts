@@ -8,8 +8,9 @@ import type { OrgContext } from "../../http/mount.js";
 import { activeUnderLock, commitUnderLock } from "./commit-workspace.js";
 import { landMerge, whileBranchMoves } from "./land-merge.js";
 import { whileMerging } from "./merging.js";
-import { isMergeTarget, planMerge, type MergeInput, type MergePlan } from "./plan-merge.js";
+import { planMerge, type MergeInput, type MergePlan } from "./plan-merge.js";
 import { readConflicts } from "./read-conflicts.js";
+import { requireMergeTarget, visibleBranches } from "./visible-branches.js";
 import {
   branchLock,
   branchRef,
@@ -122,12 +123,15 @@ async function targetOf(
   agentId: string,
   request: MergeRequest,
 ): Promise<{ projectId: string; branch: string }> {
-  const workspace = await context.tx((tx) => requireActive(tx, agentId));
+  const { workspace, visible } = await context.tx(async (tx) => {
+    const active = await requireActive(tx, agentId);
+    return {
+      workspace: active,
+      visible: await visibleBranches(tx, context.actor, active.project_id),
+    };
+  });
   const branch = request.target_branch ?? workspace.base_branch;
-  const { store } = placesOf(deps, workspace);
-  if (!isMergeTarget(branch) || (await resolveCommit(store, branchRef(branch))) === null) {
-    throw invalidField("target_branch", `names no branch to merge into: ${branch}`, "unknown_id");
-  }
+  await requireMergeTarget("target_branch", branch, placesOf(deps, workspace).store, visible);
   return { projectId: workspace.project_id, branch };
 }
 

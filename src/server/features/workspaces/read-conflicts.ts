@@ -4,6 +4,7 @@ import { computeMerge, conflictFiles, readTexts, type ConflictFile } from "../..
 import type { OrgContext } from "../../http/mount.js";
 import * as merges from "./merge-repository.js";
 import type { MergeInput } from "./plan-merge.js";
+import { isVisible } from "./visible-branches.js";
 import type { WorkspaceDeps } from "./workspace.js";
 
 /** What conflicted in a merge that was made, with both versions. @throws AppError 404 */
@@ -13,8 +14,11 @@ export async function readMergeConflicts(
   agentId: string,
   mergeId: string,
 ): Promise<Conflicts> {
-  const merge = await context.tx((tx) => merges.findRecorded(tx, agentId, mergeId));
-  if (!merge) throw notFound();
+  const merge = await context.tx(async (tx) => {
+    const found = await merges.findRecorded(tx, agentId, mergeId);
+    if (!found || !(await isVisible(tx, context.actor, found))) throw notFound();
+    return found;
+  });
   const { org_id, project_id } = merge;
   return readConflicts(deps, {
     org_id,

@@ -141,12 +141,19 @@ export async function countActs(
   return row ?? { commits: 0, merges: 0, conflicts_resolved: 0 };
 }
 
-/** An agent's own branch, its base and its parent's. Needs system work. */
-export async function listBranchesOfAgent(tx: Queryable, agentId: string): Promise<string[]> {
+/** A project's default branch and, where it is the agent's, the agent's own branch, its base and its parent's. */
+export async function listBranchesOfAgent(
+  tx: Queryable,
+  agentId: string,
+  projectId: string,
+): Promise<string[]> {
   const { rows } = await tx.execute<{ branches: string[] }>(sql`
-    select array_remove(array[w.branch_name, w.base_branch, p.branch_name], null) as branches
-    from workspaces w left join workspaces p on p.agent_id = w.parent_agent_id
-    where w.agent_id = ${agentId}`);
+    select array_remove(array[p.default_branch, w.branch_name, w.base_branch, parent.branch_name], null)
+      as branches
+    from projects p
+    left join workspaces w on w.agent_id = ${agentId} and w.project_id = p.id
+    left join workspaces parent on parent.agent_id = w.parent_agent_id
+    where p.id = ${projectId}`);
   return rows[0]?.branches ?? [];
 }
 

@@ -17,6 +17,7 @@ import { readMergeConflicts } from "./read-conflicts.js";
 import { readChanges, readDiff, readRawDiff, updateWorkspace } from "./service.js";
 import { syncWorkspace } from "./sync-workspace.js";
 import { restoreVersion, revertMerge } from "./undo-merge.js";
+import { isVisible, visibleBranches } from "./visible-branches.js";
 import type { DockerSandbox } from "../../sandbox/docker.js";
 import { readWorkspace, requireWorkspace, type WorkspaceDeps } from "./workspace.js";
 
@@ -38,11 +39,12 @@ export function workspaceHandlers(
       const { request, reply } = context;
       return pageOf(rows, query.limit, (last) => [last.agent_name], request, reply);
     },
-    mergesOfProject: async ({ tx, request, reply }, { params, query }) => {
+    mergesOfProject: async ({ actor, tx, request, reply }, { params, query }) => {
       const after = query.cursor === undefined ? null : decodeCursor(query.cursor, 2);
-      const rows = await tx((db) =>
-        merges.listMergesOfProject(db, params.project_id, after, query.limit + 1),
-      );
+      const rows = await tx(async (db) => {
+        const visible = await visibleBranches(db, actor, params.project_id);
+        return merges.listMergesOfProject(db, params.project_id, visible, after, query.limit + 1);
+      });
       return pageOf(rows, query.limit, (last) => [last.created_at, last.id], request, reply);
     },
     create: (context, { params, body }) =>
@@ -99,20 +101,23 @@ export function workspaceHandlers(
     createMerge: async (context, { params, body }) => {
       return made(context, await mergeWorkspace(deps, context, params.agent_id, body ?? {}));
     },
-    merges: async ({ tx, request, reply }, { params, query }) => {
+    merges: async ({ actor, tx, request, reply }, { params, query }) => {
       const after = query.cursor === undefined ? null : decodeCursor(query.cursor, 2);
       const rows = await tx(async (db) => {
-        await requireWorkspace(db, params.agent_id);
-        const which = { agentId: params.agent_id, ofMerge: query.of_merge };
+        const { project_id } = await requireWorkspace(db, params.agent_id);
+        const visible = await visibleBranches(db, actor, project_id);
+        const which = { agentId: params.agent_id, ofMerge: query.of_merge, visible };
         return merges.listMerges(db, which, after, query.limit + 1);
       });
       return pageOf(rows, query.limit, (last) => [last.created_at, last.id], request, reply);
     },
-    merge: async ({ tx }, { params }) => {
-      const merge = await tx((db) => merges.findMerge(db, params.agent_id, params.merge_id));
-      if (!merge) throw notFound();
-      return merge;
-    },
+    merge: ({ actor, tx }, { params }) =>
+      tx(async (db) => {
+        const { agent_id, merge_id } = params;
+        const recorded = await merges.findRecorded(db, agent_id, merge_id);
+        if (!recorded || !(await isVisible(db, actor, recorded))) throw notFound();
+        return (await merges.findMerge(db, agent_id, merge_id)) as Merge;
+      }),
     mergeConflicts: (context, { params }) =>
       readMergeConflicts(deps, context, params.agent_id, params.merge_id),
     previewConflicts: (context, { params, body }) =>

@@ -4,7 +4,7 @@ import type { MergeStrategy } from "#shared/api/merges.js";
 import type { Workspace } from "#shared/api/workspaces.js";
 import { differences } from "../../db/audit.js";
 import type { Database, Queryable } from "../../db/connect.js";
-import { invalidField, notFound } from "../../errors.js";
+import { notFound } from "../../errors.js";
 import { diffFiles, rawDiff } from "../../git/diff.js";
 import { mergeBase, resolveCommit } from "../../git/repository.js";
 import type { OrgContext } from "../../http/mount.js";
@@ -13,10 +13,10 @@ import { activeUnderLock, settleCommit } from "./commit-workspace.js";
 import { finishWorkspace } from "./create-workspace.js";
 import { settlePush } from "./finish-push.js";
 import { settleMerge } from "./land-merge.js";
-import { isMergeTarget } from "./plan-merge.js";
 import * as commits from "./commit-repository.js";
 import * as pushes from "./push-repository.js";
 import * as repository from "./repository.js";
+import { requireMergeTarget, visibleBranches } from "./visible-branches.js";
 import {
   auditedFields,
   auditTarget,
@@ -37,14 +37,8 @@ export { foreseeConflicts } from "./plan-merge.js";
 export { landPush, type PushedRef } from "./land-push.js";
 export { agentsOfBranches } from "./repository.js";
 export { importedAt, receiveCommits, receivedTimes } from "./received-repository.js";
+export { visibleBranches } from "./visible-branches.js";
 export { branchLock, branchRef, type WorkspaceDeps } from "./workspace.js";
-
-/** The branches that an agent works with: its own, its base and its parent's; none without a workspace. */
-export function branchesOfAgent(db: Database, agentId: string): Promise<string[]> {
-  return db.withSystem("find the branches that an agent may see", (tx) =>
-    repository.listBranchesOfAgent(tx, agentId),
-  );
-}
 
 /** The project that an agent's workspace is of. @throws AppError 404 `workspace_missing`; 410 */
 export async function projectOfWorkspace(tx: Queryable, agentId: string): Promise<string> {
@@ -78,17 +72,17 @@ export async function updateWorkspace(
       | undefined;
   },
 ): Promise<Workspace> {
-  const workspace = await context.tx((tx) => requireWorkspace(tx, agentId));
   const { base_branch, settings } = body;
+  const { workspace, visible } = await context.tx(async (tx) => {
+    const found = await requireWorkspace(tx, agentId);
+    return {
+      workspace: found,
+      visible: await visibleBranches(tx, context.actor, found.project_id),
+    };
+  });
   if (base_branch !== undefined) {
     const { store } = placesOf(deps, workspace);
-    if (!isMergeTarget(base_branch) || !(await resolveCommit(store, branchRef(base_branch)))) {
-      throw invalidField(
-        "base_branch",
-        `names no branch to merge into: ${base_branch}`,
-        "unknown_id",
-      );
-    }
+    await requireMergeTarget("base_branch", base_branch, store, visible);
   }
   const changes = Object.fromEntries(
     Object.entries({ base_branch, ...settings }).filter(([, value]) => value !== undefined),

@@ -10,6 +10,7 @@ import * as merges from "./merge-repository.js";
 import type { RecordedMerge } from "./merge-repository.js";
 import { howToDecide, mergeOf, requireAsSeen, type DecidedRequest } from "./merge-workspace.js";
 import { keepRef, planMerge, type MergeInput } from "./plan-merge.js";
+import { isVisible } from "./visible-branches.js";
 import { branchLock, branchRef, requireWorkspace, type WorkspaceDeps } from "./workspace.js";
 
 export interface UndoRequest extends DecidedRequest {
@@ -114,7 +115,7 @@ async function readUndone(
 ): Promise<{ merge: RecordedMerge; author: Author }> {
   return context.tx(async (tx) => {
     const merge = await merges.findRecorded(tx, agentId, mergeId);
-    if (!merge) throw notFound();
+    if (!merge || !(await isVisible(tx, context.actor, merge))) throw notFound();
     if (merge.kind === "sync") {
       throw new AppError(
         "sync_not_revertible",
