@@ -44,7 +44,13 @@ export const sandbox: Benchmark = {
               command: ["true"],
               env: {},
               network: "none",
-              limits: { memoryBytes: 1 << 30, processes: 64, cpus: null, diskBytes: null },
+              limits: {
+                memoryBytes: 1 << 30,
+                processes: 64,
+                cpus: null,
+                diskBytes: null,
+                diskFiles: null,
+              },
               onOutput: () => undefined,
             });
             const { exitCode } = await started.done;

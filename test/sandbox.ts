@@ -66,6 +66,7 @@ export async function openTestSandbox(
         processes: 128,
         cpus: null,
         diskBytes: null,
+        diskFiles: null,
         ...options.limits,
       },
     });

@@ -95,6 +95,8 @@ export interface Config {
    * processors, where that can be held.
    */
   runLimits: Omit<RunLimits, "cpus"> & { cpus: number | null | "as held" };
+  /** OMOI_RUN_FILES: files and folders that a run's workspace may hold; null: as the disk allows. */
+  runFiles: number | null;
   /** OMOI_RUN_TIMEOUT_SECONDS: of a run that names none. */
   runTimeoutSeconds: number;
   /** OMOI_RUN_STOP_GRACE_SECONDS: between the TERM and the KILL of a run that is stopped. */
@@ -144,6 +146,7 @@ const known = new Set([
   "OMOI_RUN_CPUS",
   "OMOI_RUN_DISK_MIB",
   "OMOI_RUN_OUTPUT_MIB",
+  "OMOI_RUN_FILES",
   "OMOI_RUN_TIMEOUT_SECONDS",
   "OMOI_RUN_STOP_GRACE_SECONDS",
   "OMOI_RUN_LOG_DAYS",
@@ -202,6 +205,7 @@ export function readConfig(env: Environment = process.env): Config {
     smtp: smtpServer(env),
     mailFrom: sender(env),
     runLimits: runLimits(env),
+    runFiles: wholeNumber(env, "OMOI_RUN_FILES", 1_000_000, 0, 1_000_000_000) || null,
     runTimeoutSeconds: wholeNumber(env, "OMOI_RUN_TIMEOUT_SECONDS", 6 * 3600, 1, 14 * 86_400),
     runStopGraceSeconds: wholeNumber(env, "OMOI_RUN_STOP_GRACE_SECONDS", 10, 0, 300),
     runLogDays: wholeNumber(env, "OMOI_RUN_LOG_DAYS", 30, 1, 3650),

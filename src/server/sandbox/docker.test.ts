@@ -34,7 +34,7 @@ function inputOf(said: string[] = []): SandboxInput {
     command: ["npm", "test", "--", "a b"],
     env: { GREETING: "hello", HOME: "/tmp" },
     network: "none",
-    limits: { memoryBytes: 1 << 30, processes: 100, cpus: 1.5, diskBytes: null },
+    limits: { memoryBytes: 1 << 30, processes: 100, cpus: 1.5, diskBytes: null, diskFiles: null },
     onOutput: (stream, chunk) => {
       said.push(`${stream}: ${chunk.toString("utf8")}`);
     },

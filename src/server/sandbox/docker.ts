@@ -4,7 +4,7 @@ import type { Readings } from "./run-group.js";
 import { assertHolds, assertInput } from "./input.js";
 import { dockerApi, DockerError, type DockerApi } from "./docker-api.js";
 import { follow } from "./follow.js";
-import { isAlive, nameFor, ownerOf, readProcess } from "./processes.js";
+import { descendantsOf, isAlive, nameFor, ownerOf, readProcess } from "./processes.js";
 import {
   SandboxRefusal,
   WORKSPACE,
@@ -178,6 +178,7 @@ async function startContainer(
       pid,
       ended,
       terminate: () => signal("SIGTERM"),
+      pids: () => [pid, ...descendantsOf(pid).map((process) => process.pid)],
       killAll: () => signal("SIGKILL"),
       // The engine tells of the end when the container's last process is gone.
       gone: async () => undefined,

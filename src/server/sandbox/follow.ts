@@ -3,7 +3,8 @@ import { constants } from "node:os";
 import type { Readable } from "node:stream";
 import type { Readings } from "./run-group.js";
 import type { SandboxedProcess, SandboxExit, SandboxInput } from "./sandbox.js";
-import { watchDisk, type ProcessWatch } from "./watch.js";
+import { watchDisk } from "./watch-disk.js";
+import type { ProcessWatch } from "./watch.js";
 
 /** A command that runs, however it was started. */
 export interface Started {
@@ -13,6 +14,8 @@ export interface Started {
   ended: Promise<number | null>;
   /** Asks every process of the run to end. */
   terminate(): void;
+  /** Every process of the run, as this process numbers them. */
+  pids(): number[];
   /** Kills every process of the run. */
   killAll(): void;
   /** Settles when no process of it is left. */
@@ -31,23 +34,33 @@ const DETAILS = {
   memory: "It used all the memory that a run may use.",
   processes: "It started more processes than a run may have.",
   disk: "Its workspace held more than it may hold.",
+  files: "Its workspace held more files than it may hold.",
 } as const;
 
 /** Reads a run's output, holds it to what must be watched, stops it, and tells how it ended. */
 export function follow(input: SandboxInput, started: Started): SandboxedProcess {
   const { ended } = started;
   let isStopping = false;
-  let over: "memory" | "disk" | null = null;
+  let over: keyof typeof DETAILS | null = null;
   let failure: Error | null = null;
   let firstError = "";
 
-  const end = (limit: "memory" | "disk"): void => {
+  const end = (limit: "memory" | "disk" | "files"): void => {
     over ??= limit;
     started.killAll();
   };
   const processes = started.watch?.(() => end("memory")) ?? null;
-  const { diskBytes } = input.limits;
-  const disk = diskBytes === null ? null : watchDisk(input.folder, diskBytes, () => end("disk"));
+  const { diskBytes, diskFiles } = input.limits;
+  const diskLimits = { bytes: diskBytes, files: diskFiles };
+  const disk =
+    diskBytes === null && diskFiles === null
+      ? null
+      : watchDisk(
+          input.folder,
+          diskLimits,
+          () => started.pids(),
+          (what) => end(what === "bytes" ? "disk" : "files"),
+        );
 
   const pump = async (stream: "stdout" | "stderr"): Promise<void> => {
     const source = started[stream];

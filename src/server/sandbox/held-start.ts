@@ -81,6 +81,7 @@ export async function startHeld(input: SandboxInput, plan: Plan): Promise<Sandbo
     terminate: () => {
       for (const { pid } of descendantsOf(init.pid)) signal(pid, "SIGTERM");
     },
+    pids: () => group?.pids() ?? [init, ...descendantsOf(init.pid)].map(({ pid }) => pid),
     // The first process of a PID namespace takes all others with it.
     killAll: () => kill(init),
     gone: async () => {

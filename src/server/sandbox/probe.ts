@@ -15,13 +15,14 @@ import {
   type SandboxLimits,
   type SandboxReport,
 } from "./sandbox.js";
-import { sizeOf } from "./watch.js";
+import { measureFolder } from "./watch-disk.js";
 
 const PLENTY: SandboxLimits = {
   memoryBytes: 256 << 20,
   processes: 64,
   cpus: null,
   diskBytes: null,
+  diskFiles: null,
 };
 
 const WATCH = "a watch";
@@ -79,7 +80,7 @@ export async function probe(
       attempt(["sh", "-c", "for i in 1 2 3 4 5 6 7 8; do sleep 60 & done"], { processes: 6 }),
       isThrottled(start, groups),
     ]);
-    const written = await sizeOf(folder);
+    const written = await measureFolder(folder);
     const works = plain.exit.reason === "exited" && plain.exit.exitCode === 0;
     if (!works) throw new SandboxRefusal(plain.exit.detail ?? plain.output);
     const interfaces = plain.output.split("\n").filter((line) => line.includes(":"));

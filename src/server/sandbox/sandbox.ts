@@ -16,6 +16,8 @@ export interface SandboxLimits {
   cpus: number | null;
   /** What its workspace may hold in all, the repository's files included; null: as the disk allows. */
   diskBytes: number | null;
+  /** Files and folders that its workspace may hold in all; null: as the disk allows. */
+  diskFiles: number | null;
   /** Open files of one process; 65 536 by default. */
   openFiles?: number;
 }
@@ -48,10 +50,10 @@ export interface SandboxExit {
   /** The signal that the exit code tells of. */
   signal: string | null;
   /**
-   * `memory`, `processes` and `disk`: it failed after that limit was reached. `start_failed`: there is no
+   * `memory`, `processes`, `disk` and `files`: it failed after that limit was reached. `start_failed`: there is no
    * such program, or the sandbox could not be made.
    */
-  reason: "exited" | "stopped" | "memory" | "processes" | "disk" | "start_failed";
+  reason: "exited" | "stopped" | "memory" | "processes" | "disk" | "files" | "start_failed";
   /** One sentence for a person; null where there is nothing to add to the reason. */
   detail: string | null;
   /** Seconds of processor time of all its processes; null where nothing counts them. */

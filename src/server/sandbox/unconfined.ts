@@ -75,6 +75,7 @@ export function openUnconfined(
         terminate: () => {
           for (const member of members()) signal(member, "SIGTERM");
         },
+        pids: members,
         killAll,
         gone: async () => {
           signal(-pid, "SIGKILL");

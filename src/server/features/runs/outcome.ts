@@ -33,6 +33,8 @@ function endingOf(limits: ManagedRun["limits"], exit: SandboxExit): Ending {
       return failed(`It had more than its ${limits.processes} processes.`);
     case "disk":
       return failed(`Its workspace grew beyond its ${sizeOf(limits.disk_bytes ?? 0)}.`);
+    case "files":
+      return failed("Its workspace held more files and folders than the server's limit.");
     case "start_failed":
       return failed(
         exit.detail ?? "It could not be started; whoever runs the server finds why in its log.",

@@ -13,7 +13,13 @@ import type { Supervisor } from "./supervisor.js";
 /** What the operator sets for managed runs. */
 export type RunSettings = Pick<
   Config,
-  "runLimits" | "runTimeoutSeconds" | "runStopGraceSeconds" | "runLogDays" | "secret" | "keyPrefix"
+  | "runLimits"
+  | "runFiles"
+  | "runTimeoutSeconds"
+  | "runStopGraceSeconds"
+  | "runLogDays"
+  | "secret"
+  | "keyPrefix"
 >;
 
 /** What starts, runs and shows managed runs. */

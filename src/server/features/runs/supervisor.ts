@@ -232,6 +232,7 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
           processes: run.limits.processes,
           cpus: run.limits.cpus,
           diskBytes: run.limits.disk_bytes,
+          diskFiles: settings.runFiles,
         },
         onOutput: (stream, chunk) => written.write(stream, chunk),
       });
