@@ -90,7 +90,7 @@ export async function createKey(
       shut_out_of: [...(actor.key?.shutOutOf ?? [])],
     });
     const event = { action: "api_key.created", key: inserted, before: null } as const;
-    await tellOfKey(tx, tell, { ...event, after: inserted });
+    tellOfKey(tell, { ...event, after: inserted });
     return inserted;
   });
   return { ...(await shownOne(db, stored)), key: made.key };
@@ -135,7 +135,7 @@ export async function rotateKey(
       shut_out_of: old.shut_out_of,
     });
     await repository.replaceKey(tx, keyId, inserted.id, graceSeconds);
-    await tellOfKey(tx, tell, {
+    tellOfKey(tell, {
       action: "api_key.rotated",
       key: old,
       before: old,

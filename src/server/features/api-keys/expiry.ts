@@ -13,7 +13,7 @@ export async function warnOfExpiry(deps: Omit<KeyDeps, "keyring">): Promise<void
     const ending = await deps.db.systemChange(serverItself, async (tx, tell) => {
       const taken = await repository.takeEndingKeys(tx, batch);
       for (const { key } of taken) {
-        await tellOfKey(tx, tell, { action: "api_key.expiring", key, before: key, after: key });
+        tellOfKey(tell, { action: "api_key.expiring", key, before: key, after: key });
       }
       return taken;
     });

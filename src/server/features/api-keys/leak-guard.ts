@@ -59,7 +59,7 @@ async function tellOwner(
   const email = await db.systemChange(origin, async (tx, tell) => {
     const { hits } = await countHit(tx, `exposed key ${key.id}`, toldEvery);
     if (hits > 1) return undefined;
-    await tellOfKey(tx, tell, { action: "api_key.exposed", key, before: key, after: key });
+    tellOfKey(tell, { action: "api_key.exposed", key, before: key, after: key });
     return repository.addressOf(tx, key.user_id);
   });
   if (email === undefined) return;

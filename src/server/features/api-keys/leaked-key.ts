@@ -27,7 +27,7 @@ export async function revokeLeaked(
     const known = await repository.findKeyByHash(tx, hash);
     const key = known && (await repository.revokeKey(tx, known.id));
     if (!key) return undefined;
-    await tellOfKey(tx, tell, { action: "api_key.leaked", key, before: key, after: null });
+    tellOfKey(tell, { action: "api_key.leaked", key, before: key, after: null });
     return { key, email: await repository.addressOf(tx, key.user_id) };
   });
   if (!found) return;

@@ -54,7 +54,7 @@ export async function takeFromOrganization(
     if (!key) throw notFound();
     if (key.organization_id === orgId) {
       await repository.revokeKey(tx, keyId);
-      await tellOfKey(tx, tell, { action: "api_key.revoked", key, before: key, after: null });
+      tellOfKey(tell, { action: "api_key.revoked", key, before: key, after: null });
       return;
     }
     await repository.shutOut(tx, keyId, orgId);

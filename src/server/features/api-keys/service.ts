@@ -73,7 +73,7 @@ export async function updateKey(
     const old = (await repository.lockKey(tx, keyId)) ?? before;
     if (isWider(old, { ...old, ...changes })) refuseWiderUse(maker, { ...old, ...changes });
     const changed = (await repository.updateKey(tx, keyId, changes)) ?? old;
-    await tellOfKey(tx, tell, {
+    tellOfKey(tell, {
       action: "api_key.updated",
       key: changed,
       before: old,
@@ -120,8 +120,8 @@ export async function narrowKey(
     const changes = { scopes, org_id: onlyOrganization(scopes) };
     const narrowed = (await repository.updateKey(tx, keyId, changes)) ?? old;
     const event = { action: "api_key.updated", before: old, after: narrowed } as const;
-    // Where it could act until now is told, too.
-    await tellOfKey(tx, tell, { ...event, key: old });
+    // Organizations that it loses are told, too.
+    tellOfKey(tell, { ...event, key: old });
     return narrowed;
   });
   return shownOne(db, after);
@@ -133,7 +133,7 @@ export async function revokeKey(db: Database, context: ActorContext, keyId: stri
   await db.systemChange(context, async (tx, tell) => {
     const key = await repository.revokeKey(tx, keyId);
     if (!key) return;
-    await tellOfKey(tx, tell, { action: "api_key.revoked", key, before: key, after: null });
+    tellOfKey(tell, { action: "api_key.revoked", key, before: key, after: null });
   });
 }
 

@@ -1,6 +1,6 @@
 import type { ApiKey } from "#shared/api/api-keys.js";
 import { differences, type Change } from "../../db/audit.js";
-import type { Database, Queryable } from "../../db/connect.js";
+import type { Database } from "../../db/connect.js";
 import { organizationOf, organizationsIn, shownScope } from "./scopes.js";
 import * as repository from "./repository.js";
 
@@ -43,16 +43,16 @@ const toldFields = [
   "expires_at",
 ] as const;
 
-/** Tells every organization where a key can act of what happened to it. */
-export async function tellOfKey(
-  tx: Queryable,
+/**
+ * Tells each organization that a key's scopes name of what happened to the key. A key of full access is
+ * its owner's alone: organizations are not told of it, so that its cost does not grow with their number
+ * and its name stays private. Their logs name it in each event that it causes.
+ */
+export function tellOfKey(
   tell: (orgId: string, change: Change) => void,
   { action, key, before, after }: KeyEvent,
-): Promise<void> {
-  const orgIds = key.scopes.includes("*:*")
-    ? await repository.organizationsOfKey(tx, key.id)
-    : organizationsIn(key.scopes);
-  for (const orgId of orgIds) {
+): void {
+  for (const orgId of organizationsIn([before, after].flatMap((stored) => stored?.scopes ?? []))) {
     // Of a key for several organizations each is told of its own part.
     const within = (stored: repository.StoredKey | null) =>
       stored && {

@@ -165,7 +165,7 @@ describe("the audit log", () => {
     ]);
   });
 
-  test("tells each organization of a key that can act in it, and no other", async () => {
+  test("tells each organization of a key whose scopes name it, and no other", async () => {
     const person = await app.person("several");
     const [one, two] = [await makeOrganization(person), await makeOrganization(person)];
     const { data: full } = await person.api.apiKeys.create({ body: { name: "full" } });
@@ -177,17 +177,22 @@ describe("the audit log", () => {
         target.name,
         changes["scopes"]?.to,
       ]);
-    expect(await keysOf(one.id)).toEqual([
-      ["both", ["project:read"]],
-      ["full", ["*:*"]],
-    ]);
-    expect(await keysOf(two.id)).toEqual([
-      ["both", ["*"]],
-      ["full", ["*:*"]],
-    ]);
+    expect(await keysOf(one.id)).toEqual([["both", ["project:read"]]]);
+    expect(await keysOf(two.id)).toEqual([["both", ["*"]]]);
     const other = await makeOrganization(owner);
-    expect(await keysOf(one.id)).toHaveLength(2);
-    expect(await eventsOf(owner, other.id, { target_id: full.id })).toEqual([]);
+    expect(await eventsOf(owner, other.id)).toHaveLength(1);
+
+    // Reduced to an organization, a key of full access becomes that organization's concern.
+    expect(await eventsOf(person, one.id, { target_id: full.id })).toEqual([]);
+    const scopes = [`org:${one.slug}:project:read`];
+    await person.api.apiKeys.narrow({ params: { key_id: full.id }, body: { scopes } });
+    const [narrowed, ...others] = await eventsOf(person, one.id, { target_id: full.id });
+    expect(narrowed).toMatchObject({
+      action: "api_key.updated",
+      changes: { scopes: { from: ["*:*"], to: ["project:read"] } },
+    });
+    expect(others).toEqual([]);
+    expect(await eventsOf(person, two.id, { target_id: full.id })).toEqual([]);
   });
 
   test("filters by action, actor, target and time, page by page", async () => {
