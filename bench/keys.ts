@@ -5,6 +5,7 @@ import { generateKey, hashKey } from "#server/features/api-keys/key.js";
 import { startBareServer } from "./bare-route.js";
 import { startBetterAuth } from "./better-auth.js";
 import { interleave, median, spread, timed, times, type Benchmark, type Row } from "./harness.js";
+import { keyCreation } from "./key-creation.js";
 import { load } from "./load.js";
 import { memoryOf } from "./memory.js";
 import { asOwner, withPostgres, type SharedPostgres } from "./postgres.js";
@@ -35,7 +36,8 @@ export const keys: Benchmark = {
     `requests in turn on a database of ${many} keys of 10 000 people and on one of ${few}; from the database: ` +
     "each by another key, both servers made to forget all they know before it. Wrong keys: medians of " +
     `${floodRequests} single requests of a right key alone, and while another process sends ${wrongPerSecond} wrong ` +
-    `keys a second, half of them with a right checksum, ${floodRounds} rounds in turn.`,
+    `keys a second, half of them with a right checksum, ${floodRounds} rounds in turn. Key creation: medians of ` +
+    "single requests by two people in turn.",
   run: (folder, log) =>
     withPostgres(folder, async (postgres) => [
       ...(await requestAndVerify(folder, postgres, log)),
@@ -61,6 +63,7 @@ async function requestAndVerify(
     return [
       ...(await request(server, own.key as string, log)),
       ...(await verify(server, api, own.key as string, makeDatabase, log)),
+      await keyCreation(server, databaseUrl, log),
       await wrongKeys(server, own.key as string, log),
     ];
   });

@@ -144,7 +144,7 @@ export async function revokeKeysOf(
   userId: string,
 ): Promise<void> {
   for (const key of await repository.revokeKeysOf(tx, userId)) {
-    await tellOfKey(tx, tell, { action: "api_key.revoked", key, before: key, after: null });
+    tellOfKey(tell, { action: "api_key.revoked", key, before: key, after: null });
   }
 }
 
