@@ -25,6 +25,7 @@ export const sandbox: Benchmark = {
       dataDir,
       sandbox: "required",
       agentUid,
+      networkUid: 60_860,
       sandboxReadOnly: [],
     });
     const row = { what: "`true` in a sandbox", target: `at most ${targetMs} ms more` };

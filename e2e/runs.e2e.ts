@@ -335,7 +335,13 @@ test("without an engine a docker workspace cannot be chosen, and the page says w
 test("with an engine it can; and where the sandbox is off that is said before a command is run", async () => {
   const dataDir = await mkdtemp(join(tmpdir(), "omoi-sandbox-"));
   const engine = await startEngine(join(dataDir, "docker.sock"));
-  const settings = { dataDir, sandbox: "off", agentUid: 60_861, sandboxReadOnly: [] } as const;
+  const settings = {
+    dataDir,
+    sandbox: "off",
+    agentUid: 60_861,
+    networkUid: 60_860,
+    sandboxReadOnly: [],
+  } as const;
   const sandbox = await openSandbox(settings, false);
   const env = { OMOI_SANDBOX: "off", OMOI_DOCKER_SOCKET: engine.socket };
   const there = await startTestApp(env, sandbox);

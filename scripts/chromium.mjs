@@ -27,7 +27,7 @@ export const chromiumFlags = [
 export function findChromium() {
   const found = candidates.find((path) => path && existsSync(path));
   if (found) return found;
-  installOnDebian("chromium", "the browser test");
+  installOnDebian(["chromium"], "the browser test");
   const installed = candidates.find((path) => path && existsSync(path));
   if (installed) return installed;
   process.stderr.write(

@@ -1,12 +1,12 @@
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 
-/** Installs a package on Debian and its kin, as root or by sudo without a password; elsewhere does nothing. */
-export function installOnDebian(name, why) {
+/** Installs packages on Debian and its kin, as root or by sudo without a password; elsewhere does nothing. */
+export function installOnDebian(names, why) {
   if (!existsSync("/usr/bin/apt-get")) return;
   const sudo = process.getuid?.() === 0 ? [] : ["sudo", "-n"];
-  process.stderr.write(`Installing ${name} for ${why} (once)…\n`);
-  for (const args of [["update"], ["install", "-y", "--no-install-recommends", name]]) {
+  process.stderr.write(`Installing ${names.join(", ")} for ${why} (once)…\n`);
+  for (const args of [["update"], ["install", "-y", "--no-install-recommends", ...names]]) {
     const [command, ...rest] = [...sudo, "apt-get", ...args];
     spawnSync(command, rest, {
       stdio: ["ignore", "ignore", "inherit"],

@@ -23,7 +23,9 @@ let skipped = 0;
 /** What failed, said once more at the end, where it is not a thousand lines up. */
 const failures = [];
 
-if (!existsSync("/usr/bin/bwrap")) installOnDebian("bubblewrap", "the tests of commands");
+const needed = { bubblewrap: "/usr/bin/bwrap", passt: "/usr/bin/pasta", iproute2: "/sbin/ip" };
+const missing = Object.keys(needed).filter((name) => !existsSync(needed[name]));
+if (missing.length > 0) installOnDebian(missing, "the tests of commands");
 suite("api", {});
 const chromium = findChromium();
 if (chromium === null) failed += 1;

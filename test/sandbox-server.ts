@@ -1,12 +1,13 @@
 /** A server that does nothing but run commands, for tests that kill it. */
 import { openTestSandbox } from "./sandbox.js";
 
-const [dataDir, mark, runs] = process.argv.slice(2) as [string, string, string];
+const [dataDir, mark, runs, port] = process.argv.slice(2) as [string, string, string, string?];
+const network = port === undefined ? {} : ({ network: "full", callbackPort: +port } as const);
 const sandbox = await openTestSandbox({ dataDir });
 process.stdout.write("open\n");
 const script = `
   (setsid sh -c 'trap "" TERM HUP INT; : sleep-${mark}; while :; do sleep 1; done' &)
   : sleep-${mark}; while :; do sleep 1; done`;
 for (let run = 0; run < Number(runs); run += 1) {
-  void sandbox.start(["sh", "-c", script]).then(() => process.stdout.write("started\n"));
+  void sandbox.start(["sh", "-c", script], network).then(() => process.stdout.write("started\n"));
 }

@@ -40,7 +40,14 @@ export async function openTestSandbox(
 ): Promise<TestSandbox> {
   const dataDir = settings.dataDir ?? mkdtempSync(join(tmpdir(), "omoi-sandbox-"));
   const sandbox = await openSandbox(
-    { dataDir, sandbox: "required", agentUid, sandboxReadOnly: [], ...settings },
+    {
+      dataDir,
+      sandbox: "required",
+      agentUid,
+      networkUid: 60_860,
+      sandboxReadOnly: [],
+      ...settings,
+    },
     withGroups,
   );
   const workspace = (): string => {

@@ -82,10 +82,12 @@ import type { WorkspaceDeps } from "./features/workspaces/workspace.js";
 import { rememberChangedPaths } from "./git/changed-paths.js";
 import { answerTogether } from "./http/answer-together.js";
 import type { Credentials } from "./http/authenticate.js";
+import { isRunAddress, openCallbackListener } from "./http/callback-listener.js";
 import { mountDocs } from "./http/docs.js";
 import { dropUnusedConnections } from "./http/drain.js";
 import { deleteOldAnswers } from "./http/idempotency.js";
 import { mount, type MountOptions } from "./http/mount.js";
+import { isWithin } from "./http/network.js";
 import { sendProblem } from "./http/problem.js";
 import { mountStatic } from "./http/static.js";
 import { startJobs } from "./jobs/queue.js";
@@ -132,7 +134,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     genReqId: () => randomUUID(),
     requestIdHeader: false,
     bodyLimit: 1024 * 1024,
-    trustProxy: config.trustedProxies.length > 0 ? config.trustedProxies : false,
+    trustProxy: config.trustedProxies.length > 0 ? isTrusted(config.trustedProxies) : false,
     routerOptions: { maxParamLength: 200 },
     forceCloseConnections: "idle",
     frameworkErrors: sendProblem,
@@ -246,6 +248,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     mailer,
     settings: config,
     publicUrl: deps.publicUrl,
+    openCallback: (runId) => openCallbackListener(app.server, runId),
     alone: isAlone,
     log,
   });
@@ -344,6 +347,11 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     ]);
   });
   return app;
+}
+
+/** Whose word about their clients is believed: proxies', and that of a run never. */
+function isTrusted(proxies: readonly string[]): (address: string) => boolean {
+  return (address) => !isRunAddress(address) && proxies.some((proxy) => isWithin(address, proxy));
 }
 
 /** The page's own scripts and styles only; nobody may frame it (OWASP secure headers). */

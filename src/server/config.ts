@@ -54,6 +54,8 @@ export interface Config {
    * the server runs as root.
    */
   agentUid: number;
+  /** OMOI_NETWORK_UID: whom the programs run as that connect runs with network, where the server is root. */
+  networkUid: number;
   /** OMOI_SANDBOX: `required` refuses a command that cannot be confined; `off` runs it all the same. */
   sandbox: "required" | "off";
   /** OMOI_DOCKER_SOCKET: where a Docker engine listens that runs the commands of docker workspaces. */
@@ -126,6 +128,7 @@ const known = new Set([
   "OMOI_IMPORT_ROOTS",
   "OMOI_IMPORT_PRIVATE_HOSTS",
   "OMOI_AGENT_UID",
+  "OMOI_NETWORK_UID",
   "OMOI_SANDBOX",
   "OMOI_SANDBOX_READONLY",
   "OMOI_DOCKER_SOCKET",
@@ -189,6 +192,7 @@ export function readConfig(env: Environment = process.env): Config {
     importPrivateHosts:
       oneOf(env, "OMOI_IMPORT_PRIVATE_HOSTS", ["true", "false"], "false") === "true",
     agentUid: wholeNumber(env, "OMOI_AGENT_UID", 60_861, 1, 2 ** 31 - 2),
+    networkUid: wholeNumber(env, "OMOI_NETWORK_UID", 60_860, 1, 2 ** 31 - 2),
     sandbox: oneOf(env, "OMOI_SANDBOX", ["required", "off"], "required"),
     dockerSocket: env["OMOI_DOCKER_SOCKET"] || "/var/run/docker.sock",
     dockerImage: env["OMOI_DOCKER_IMAGE"] || "node:20",

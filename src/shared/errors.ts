@@ -62,6 +62,7 @@ export const errorCodes = {
   run_in_progress: [409, "The agent is already running"],
   docker_unavailable: [422, "Docker workspaces cannot be run here"],
   sandbox_unavailable: [409, "Commands cannot be run in isolation here"],
+  network_not_isolated: [409, "The command cannot have a network of its own here"],
   queue_full: [409, "The queue is full"],
   run_managed: [409, "The run is managed"],
   run_ended: [409, "The run has ended"],

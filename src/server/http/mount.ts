@@ -8,6 +8,7 @@ import { AppError } from "../errors.js";
 import { authenticate, type Actor, type ActorKey, type Credentials } from "./authenticate.js";
 import { standingOfBody, standingOfPath } from "./authorize.js";
 import { refuseArchived, requirePermission, type Standing } from "./standing.js";
+import { isRunAddress } from "./callback-listener.js";
 import { requireMatch, withEntityTag } from "./conditional.js";
 import { once } from "./idempotency.js";
 import { endWhenStopping } from "./drain.js";
@@ -243,10 +244,22 @@ async function callerOf(
   options: MountOptions,
 ): Promise<PublicContext> {
   const { id: requestId, ip, log } = request;
-  if (endpoint.access === "public") return { requestId, ip, log: log as Logger, request, reply };
+  if (endpoint.access === "public") {
+    refuseRuns(endpoint, ip);
+    return { requestId, ip, log: log as Logger, request, reply };
+  }
   const actor = await authenticate(request, options.credentials, options.publicUrl);
   const caller: ActorContext = { requestId, ip, log: log as Logger, request, reply, actor };
   return caller;
+}
+
+/** A run acts by its token alone: it neither makes accounts nor signs in. @throws AppError 403 */
+function refuseRuns({ safe }: Endpoint, ip: string): void {
+  if (safe || !isRunAddress(ip)) return;
+  throw new AppError(
+    "insufficient_permission",
+    "A run cannot make accounts or sign in; call with the token in OMOI_TOKEN.",
+  );
 }
 
 /** Where the organization of a call is named; null where no permission in one is needed. */

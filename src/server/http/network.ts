@@ -22,6 +22,11 @@ export function isWithin(narrow: string, wide: string): boolean {
   return outer.bytes.every((byte, place) => byte === cut[place]);
 }
 
+/** Whether two networks have an address in common. */
+export function overlaps(one: string, other: string): boolean {
+  return isWithin(one, other) || isWithin(other, one);
+}
+
 /** `10.0.0.0/8`, `2001:db8::/32`, or one address. An IPv4 address within IPv6 is the IPv4 address. */
 function parseNetwork(text: string): Network | null {
   const [, address = "", length] = /^([0-9A-Fa-f.:]+)(?:\/(\d{1,3}))?$/.exec(text) ?? [];

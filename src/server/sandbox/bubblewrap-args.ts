@@ -38,6 +38,7 @@ export function bubblewrapArgs(sandbox: {
   return [
     // Namespaces of its own, in which it has no capabilities, and none within them.
     ["--unshare-all", "--unshare-user", "--disable-userns"],
+    // That of the run, in which bubblewrap itself was started.
     network === "full" ? ["--share-net"] : [],
     ["--uid", String(uid), "--gid", String(uid), "--hostname", "omoi"],
     ["--die-with-parent", "--new-session"],
@@ -47,7 +48,6 @@ export function bubblewrapArgs(sandbox: {
     ["--dir", "/var", "--symlink", "../tmp", "/var/tmp", "--symlink", "../run", "/var/run"],
     // What of the machine it sees; a folder of tools may lie below one of those above.
     etc.flatMap((name) => ["--perms", "0444", "--file", descriptor(name), `/etc/${name}`]),
-    network === "full" ? ["--ro-bind-try", "/etc/resolv.conf", "/etc/resolv.conf"] : [],
     view.args,
     ["--bind", source, WORKSPACE, "--chdir", WORKSPACE],
     // The rest of what bubblewrap made for it lies in memory, too: nothing can be put there.

@@ -4,10 +4,18 @@ import { join } from "node:path";
 import { bubblewrapArgs, memoryFolders, ownEnvironment } from "./bubblewrap-args.js";
 import type { ControlGroups } from "./cgroups.js";
 import { startHeld } from "./held-start.js";
+import { findNetworks, type Networks, type RunNetwork } from "./network.js";
 import { openOutputPipes } from "./output-pipes.js";
 import { FILTER, handFiles } from "./own-files.js";
 import { findProgram, installCommand } from "./programs.js";
-import type { Missing, Runner, SandboxLimits, SandboxSettings } from "./sandbox.js";
+import {
+  SandboxRefusal,
+  type Missing,
+  type Runner,
+  type SandboxInput,
+  type SandboxLimits,
+  type SandboxSettings,
+} from "./sandbox.js";
 import { lookAtSystem } from "./system-view.js";
 
 /**
@@ -41,22 +49,33 @@ export function openBubblewrap(
   const view = lookAtSystem(settings.sandboxReadOnly, hidden);
   const files = handFiles(folder, settings.agentUid, view.files);
   const rlimits = resourceLimits(groups);
+  const networks = findNetworks(settings.networkUid);
 
   return {
     mode: "bubblewrap",
     uid,
-    seccomp: files.names.includes(FILTER),
+    seccomp: files.none.names.includes(FILTER),
     async start(input) {
-      const { network, limits, command, env } = input;
-      const opened = files.open();
+      const { limits, command, env } = input;
+      const network = await openNetwork(networks, input);
+      const handed = files[input.network];
+      const opened = handed.open();
       const source = dropRights === null ? input.folder : BOUND;
       const inMemory = memoryFolders(limits.memoryBytes);
-      const sandbox = { source, uid: settings.agentUid, network, view, files, inMemory };
+      const sandbox = {
+        source,
+        uid: settings.agentUid,
+        network: input.network,
+        view,
+        files: handed,
+        inMemory,
+      };
       try {
         return await startHeld(input, {
           groups,
           pipes,
           argv: [
+            ...(network?.enter ?? []),
             ...(dropRights?.(input.folder) ?? []),
             bwrap,
             ...bubblewrapArgs(sandbox),
@@ -72,12 +91,26 @@ export function openBubblewrap(
           environment: { ...ownEnvironment(view), ...env },
           files: opened,
           inMemory,
+          network,
         });
+      } catch (error) {
+        await network?.close();
+        throw error;
       } finally {
         for (const descriptor of opened) closeSync(descriptor);
       }
     },
   };
+}
+
+/** @throws SandboxRefusal where this machine has nothing to make one with */
+async function openNetwork(
+  networks: Networks | Missing,
+  { network, callbackPort }: SandboxInput,
+): Promise<RunNetwork | null> {
+  if (network === "none") return null;
+  if ("missing" in networks) throw new SandboxRefusal(networks.missing, networks.install);
+  return networks.open(callbackPort);
 }
 
 function lacks(program: string): Missing {

@@ -93,6 +93,7 @@ async function look(
     uid: null,
     seccomp: false,
     network: false,
+    fullNetwork: { isolated: false, reason, install },
     limits: { memory: none, processes: none, cpu: none, output: none, disk: none },
   });
   let info: EngineInfo;
@@ -118,6 +119,7 @@ async function look(
     uid,
     seccomp: (info.SecurityOptions ?? []).some((option) => option.startsWith("name=seccomp")),
     network: true,
+    fullNetwork: { isolated: true, reason: null, install: null },
     limits: {
       memory: held(true),
       processes: held(true),

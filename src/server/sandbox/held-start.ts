@@ -7,6 +7,7 @@ import { writeFileSync } from "node:fs";
 import type { ControlGroups } from "./cgroups.js";
 import { follow, lastLine } from "./follow.js";
 import { launch } from "./launch.js";
+import { namespaceOf, type RunNetwork } from "./network.js";
 import { closeWriters, type OutputPipes } from "./output-pipes.js";
 import { descendantsOf, isAlive, readProcess, signal, type ProcessIdentity } from "./processes.js";
 import { SandboxRefusal, type SandboxedProcess, type SandboxInput } from "./sandbox.js";
@@ -29,11 +30,16 @@ export interface Plan {
   files: readonly number[];
   /** Where the sandbox has files in memory. */
   inMemory: readonly MemoryFolder[];
+  /** That it was started in; taken down with the run. Null: it has none. */
+  network: RunNetwork | null;
 }
 
-/** @throws SandboxRefusal where the sandbox could not be made; nothing is left of it. */
+/** @throws SandboxRefusal where the sandbox could not be made; nothing is left of it but its network. */
 export async function startHeld(input: SandboxInput, plan: Plan): Promise<SandboxedProcess> {
-  const group = plan.groups?.create(input.id, input.limits) ?? null;
+  const { network } = plan;
+  // What its network costs is the run's, too.
+  const processes = input.limits.processes + (network?.pids.length ?? 0);
+  const group = plan.groups?.create(input.id, { ...input.limits, processes }) ?? null;
   const output = [await plan.pipes.take(), await plan.pipes.take()] as const;
   const [{ reader: stdout }, { reader: stderr }] = output;
   const child = launch(plan.argv, {
@@ -65,8 +71,11 @@ export async function startHeld(input: SandboxInput, plan: Plan): Promise<Sandbo
     );
   };
   if (init === null) return giveUp("The sandbox could not be made: it ended at once");
+  if (network !== null && namespaceOf(init.pid) !== network.namespace) {
+    return giveUp("The run is not in its own network");
+  }
   try {
-    await group?.add(init.pid);
+    for (const pid of [...(network?.pids ?? []), init.pid]) await group?.add(pid);
     yieldToServer(init.pid);
   } catch (error) {
     return giveUp(`The run could not be put under its limits: ${(error as Error).message}`);
@@ -93,7 +102,10 @@ export async function startHeld(input: SandboxInput, plan: Plan): Promise<Sandbo
     stdout,
     stderr,
     readings: () => group?.readings() ?? null,
-    release: async () => group?.remove(),
+    release: async () => {
+      await network?.close();
+      await group?.remove();
+    },
     watch: isCounted
       ? null
       : (onOver) => watchProcesses(init.pid, memoryBytes, plan.inMemory, onOver),

@@ -24,6 +24,9 @@ export function assertInput({ id, command, env, folder }: SandboxInput): void {
 /** What of a report says what can be held. */
 type Held = Pick<SandboxReport, "limits" | "network">;
 
+/** Whether a run with network has one of its own. */
+type Isolation = Pick<SandboxReport, "fullNetwork">;
+
 /** What is asked of a sandbox. */
 type Asked = Pick<SandboxInput, "network"> & { limits: Pick<SandboxLimits, "cpus" | "diskBytes"> };
 
@@ -45,8 +48,18 @@ export function whyNotHeld(held: Held, { network, limits }: Asked): string | nul
   return null;
 }
 
+/** Why a command cannot have the network that it asks for, as a sentence; null where it can. */
+export function whyNotIsolated(
+  { fullNetwork }: Isolation,
+  { network }: Pick<Asked, "network">,
+): string | null {
+  if (network === "none" || fullNetwork.isolated) return null;
+  const cure = fullNetwork.install === null ? "" : `; install it: ${fullNetwork.install}`;
+  return `${fullNetwork.reason}${cure}.`;
+}
+
 /** @throws SandboxRefusal for what cannot be held */
-export function assertHolds(held: Held, asked: Asked): void {
-  const reason = whyNotHeld(held, asked);
+export function assertHolds(held: Held & Isolation, asked: Asked): void {
+  const reason = whyNotHeld(held, asked) ?? whyNotIsolated(held, asked);
   if (reason !== null) throw new SandboxRefusal(reason);
 }

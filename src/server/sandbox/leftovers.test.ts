@@ -26,14 +26,19 @@ function groupsOf(pid: number | undefined): string[] {
   return found.toString("utf8").split("\n").filter(Boolean);
 }
 
-/** A process that opens a sandbox on `dataDir` and starts runs which carry `mark`. */
+/**
+ * A process that opens a sandbox on `dataDir` and starts runs which carry `mark`.
+ * @param port that they reach of the machine; without one they have no network
+ */
 async function startServer(
   dataDir: string,
   mark: string,
   runs: number,
+  port?: number,
 ): Promise<{ child: ChildProcess; said(): string }> {
   const file = join(import.meta.dirname, "../../../test/sandbox-server.ts");
-  const child = spawn(process.execPath, ["--import", "tsx", file, dataDir, mark, String(runs)], {
+  const words = [dataDir, mark, String(runs), ...(port === undefined ? [] : [String(port)])];
+  const child = spawn(process.execPath, ["--import", "tsx", file, ...words], {
     stdio: ["ignore", "pipe", "inherit"],
   });
   let said = "";
@@ -114,6 +119,20 @@ test("with a server that is killed while it starts runs, too", async () => {
   }
   rmSync(dataDir, { recursive: true, force: true });
 }, 120_000);
+
+test("with a server that is killed the networks of its runs end", async () => {
+  const port = 20_000 + (process.pid % 10_000);
+  const programs = (): number[] => processesWith(`--tcp-ns\0${port}\0`);
+  for (const wanted of [3, 0]) {
+    const dataDir = mkdtempSync(join(tmpdir(), "omoi-killed-"));
+    const mark = `network-${randomUUID()}`;
+    const server = await startServer(dataDir, mark, 3, port);
+    await expect.poll(() => server.said().split("started").length).toBeGreaterThan(wanted);
+    await kill(server.child);
+    await expect.poll(() => [...programs(), ...processesWith(mark)]).toEqual([]);
+    rmSync(dataDir, { recursive: true, force: true });
+  }
+}, 60_000);
 
 test("the runs of a server that lives are left alone", async () => {
   const mark = `alive-${randomUUID()}`;

@@ -76,6 +76,7 @@ export function unavailable(reason: string, install: string | null = null): Sand
     uid: null,
     seccomp: false,
     network: false,
+    fullNetwork: { isolated: false, reason, install },
     limits: { memory: none, processes: none, cpu: none, output: none, disk: none },
   };
   return {

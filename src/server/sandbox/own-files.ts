@@ -1,5 +1,6 @@
 import { openSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { resolverConfiguration } from "./resolver.js";
 import { seccompFilter } from "./seccomp.js";
 
 /** Files that a sandbox gets from the server by descriptor. */
@@ -10,18 +11,22 @@ export interface HandedFiles {
   open(): number[];
 }
 
+/** The files of sandboxes without a network, and of those with one. */
+export type FilesByNetwork = Readonly<Record<"none" | "full", HandedFiles>>;
+
 /** The user's name and home inside. */
 export const USER = "agent";
 export const HOME = "/home/agent";
 
 export const FILTER = "seccomp.bpf";
+const RESOLVER = "resolv.conf";
 
 /**
  * Writes those that are a sandbox's own.
  * @param folder where they are written
  * @param copied names of the machine's files in /etc that go with them
  */
-export function handFiles(folder: string, uid: number, copied: readonly string[]): HandedFiles {
+export function handFiles(folder: string, uid: number, copied: readonly string[]): FilesByNetwork {
   const nologin = "/usr/sbin/nologin";
   const own = new Map<string, string | Buffer>([
     [
@@ -40,8 +45,17 @@ export function handFiles(folder: string, uid: number, copied: readonly string[]
     paths.set(name, join(folder, name));
     writeFileSync(join(folder, name), content);
   }
+  const resolver = join(folder, RESOLVER);
+  const open = (all: Iterable<string>): number[] => [...all].map((path) => openSync(path, "r"));
   return {
-    names: [...paths.keys()],
-    open: () => [...paths.values()].map((path) => openSync(path, "r")),
+    none: { names: [...paths.keys()], open: () => open(paths.values()) },
+    full: {
+      names: [...paths.keys(), RESOLVER],
+      open() {
+        // Anew each time: the machine may have another resolver by now.
+        writeFileSync(resolver, resolverConfiguration());
+        return open([...paths.values(), resolver]);
+      },
+    },
   };
 }

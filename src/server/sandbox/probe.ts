@@ -32,6 +32,7 @@ type Start = (
   command: readonly string[],
   limits?: Partial<SandboxLimits>,
   onOutput?: SandboxInput["onOutput"],
+  network?: SandboxInput["network"],
 ) => Promise<SandboxedProcess>;
 
 /** All at once; a few hundred milliseconds. */
@@ -42,13 +43,13 @@ export async function probe(
 ): Promise<SandboxReport> {
   const folder = mkdtempSync(join(parent, "probe-"));
   if (process.getuid?.() === 0) chownSync(folder, runner.uid, runner.uid);
-  const start: Start = (command, limits = {}, onOutput = () => undefined) =>
+  const start: Start = (command, limits = {}, onOutput = () => undefined, network = "none") =>
     runner.start({
       id: `probe-${randomUUID()}`,
       folder,
       command,
       env: {},
-      network: "none",
+      network,
       limits: { ...PLENTY, ...limits },
       onOutput,
     });
@@ -69,7 +70,7 @@ export async function probe(
   });
 
   try {
-    const [plain, memory, processes, throttled] = await Promise.all([
+    const [plain, memory, processes, throttled, fullNetwork] = await Promise.all([
       // The interfaces that it sees: its own loopback and nothing else. And 1 MiB for the watch.
       attempt(["sh", "-c", "cat /proc/net/dev; head -c 1048576 /dev/zero > file"]),
       // Held for as long as a watch may need to see it, on the busiest machine.
@@ -79,6 +80,7 @@ export async function probe(
       // Its end is that of those it started: none has ended before the last one is there.
       attempt(["sh", "-c", "for i in 1 2 3 4 5 6 7 8; do sleep 60 & done"], { processes: 6 }),
       isThrottled(start, groups),
+      tryNetwork(runner, start),
     ]);
     const written = await measureFolder(folder);
     const works = plain.exit.reason === "exited" && plain.exit.exitCode === 0;
@@ -91,6 +93,7 @@ export async function probe(
       uid: runner.uid,
       seccomp: runner.seccomp,
       network: runner.mode === "bubblewrap" && interfaces.length === 1,
+      fullNetwork,
       limits: {
         memory: holds(memory.exit.reason === "memory", by("memory", WATCH)),
         processes: holds(processes.exit.exitCode !== 0, by("pids", RLIMITS)),
@@ -112,10 +115,27 @@ export async function probe(
       uid: null,
       seccomp: false,
       network: false,
+      fullNetwork: { isolated: false, reason: error.message, install: null },
       limits: { memory: none, processes: none, cpu: none, output: none, disk: none },
     };
   } finally {
     rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Whether a run with network gets one of its own. */
+async function tryNetwork(runner: Runner, start: Start): Promise<SandboxReport["fullNetwork"]> {
+  if (runner.mode === "off") {
+    return { isolated: false, reason: "Commands run without a sandbox", install: null };
+  }
+  try {
+    const started = await start(["true"], {}, undefined, "full");
+    const { exitCode } = await started.done;
+    const reason = exitCode === 0 ? null : "A command with a network of its own did not run";
+    return { isolated: exitCode === 0, reason, install: null };
+  } catch (error) {
+    if (!(error instanceof SandboxRefusal)) throw error;
+    return { isolated: false, reason: error.message, install: error.install };
   }
 }
 

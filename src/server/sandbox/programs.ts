@@ -15,11 +15,17 @@ const FOLDERS = [
 
 /** The absolute path of a program, real; null where there is none. */
 export function findProgram(name: string): string | null {
+  const path = programPath(name);
+  return path === null ? null : realpathSync(path);
+}
+
+/** As `findProgram`, under its own name: some programs act by the name that they are called by. */
+export function programPath(name: string): string | null {
   for (const folder of FOLDERS) {
     try {
       const path = join(folder, name);
       accessSync(path, constants.X_OK);
-      return realpathSync(path);
+      return path;
     } catch {
       // Not here.
     }

@@ -34,8 +34,10 @@ export interface SandboxInput {
   command: readonly string[];
   /** Added to PATH, HOME, USER, LANG and the like, which the sandbox makes. */
   env: Readonly<Record<string, string>>;
-  /** `none`: not even loopback of the machine; `full`: the machine's own network. */
+  /** `none`: nothing but its own loopback; `full`: a network of its own, with a way to the outside. */
   network: "none" | "full";
+  /** The one port of the machine's 127.0.0.1 that `full` reaches, at the run's own. */
+  callbackPort?: number | undefined;
   limits: SandboxLimits;
   /**
    * Called with each piece of output in order. While it has not resolved, nothing more is read, and
@@ -96,12 +98,22 @@ export interface SandboxReport {
   seccomp: boolean;
   /** Whether a run without network has none. */
   network: boolean;
+  /** Whether a run with network has one of its own; if not, why, and what installs what is missing. */
+  fullNetwork: { isolated: boolean; reason: string | null; install: string | null };
   limits: Record<LimitName, LimitReport>;
 }
 
 /** A run that was not started: the machine cannot hold it to what was asked. Nothing was left behind. */
 export class SandboxRefusal extends Error {
   override readonly name = "SandboxRefusal";
+
+  /** The command that installs what is missing. */
+  readonly install: string | null;
+
+  constructor(message: string, install: string | null = null) {
+    super(message);
+    this.install = install;
+  }
 }
 
 export interface Sandbox {
@@ -118,6 +130,8 @@ export interface SandboxSettings {
   dataDir: string;
   sandbox: "required" | "off";
   agentUid: number;
+  /** Whom the programs run as that keep up the networks of runs, where the server is root. */
+  networkUid: number;
   sandboxReadOnly: readonly string[];
 }
 

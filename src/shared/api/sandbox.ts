@@ -18,6 +18,12 @@ const isolation = {
   seccomp: z.boolean(),
   /** Whether a run without network has none. */
   network: z.boolean(),
+  /** Whether a run with network has one of its own; if not, why, and the command that installs what is missing. */
+  full_network: z.strictObject({
+    isolated: z.boolean(),
+    reason: z.string().nullable(),
+    install: z.string().nullable(),
+  }),
   enforcement: z.strictObject({
     memory: held,
     processes: held,

@@ -445,6 +445,7 @@ describe("managed runs", () => {
       dataDir,
       sandbox: "required",
       agentUid: 60_861,
+      networkUid: 60_860,
       sandboxReadOnly: [],
     } as const;
     const sandbox = await openSandbox(settings, false);
@@ -469,7 +470,13 @@ describe("managed runs", () => {
 
   test("without a sandbox, where it is off, a run says that it has the network", async () => {
     const dataDir = await mkdtemp(join(tmpdir(), "omoi-sandbox-"));
-    const settings = { dataDir, sandbox: "off", agentUid: 60_861, sandboxReadOnly: [] } as const;
+    const settings = {
+      dataDir,
+      sandbox: "off",
+      agentUid: 60_861,
+      networkUid: 60_860,
+      sandboxReadOnly: [],
+    } as const;
     const sandbox = await openSandbox(settings);
     const there = await startTestApp({ OMOI_SANDBOX: "off" }, sandbox);
     const person = await there.person("owner");

@@ -6,6 +6,7 @@ import { newId } from "../../db/columns.js";
 import type { Database } from "../../db/connect.js";
 import type { Jobs } from "../../jobs/queue.js";
 import type { Mailer } from "../../mail/mailer.js";
+import type { CallbackListener } from "../../http/callback-listener.js";
 import type { DockerSandbox } from "../../sandbox/docker.js";
 import type { Sandbox } from "../../sandbox/sandbox.js";
 import type { Storage } from "../../storage.js";
@@ -35,6 +36,7 @@ export interface OpenRuns {
   mailer: Mailer;
   settings: RunSettings;
   publicUrl: () => string;
+  openCallback: (runId: string) => Promise<CallbackListener>;
   /** Whether no other process serves this database: what others left is then lost at once. */
   alone: boolean;
   log: Logger;

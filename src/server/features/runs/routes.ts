@@ -7,6 +7,7 @@ import { allows } from "../../http/standing.js";
 import type { Handlers } from "../../http/mount.js";
 import { decodeCursor, pageOf } from "../../http/pagination.js";
 import type { SandboxReport } from "../../sandbox/sandbox.js";
+import { fullNetworkOf } from "./full-network.js";
 import * as repository from "./repository.js";
 import { heartbeat } from "./service.js";
 import type { RunDeps } from "./settings.js";
@@ -97,8 +98,8 @@ export function sandboxHandlers(deps: RunDeps): Handlers<typeof sandbox> {
 
 function stateOf({ sandbox, docker, settings, limits }: RunDeps): SandboxState {
   return {
-    ...isolationOf(sandbox.report),
-    docker: isolationOf(docker.report),
+    ...isolationOf(sandbox.report, settings),
+    docker: isolationOf(docker.report, settings),
     limits,
     default_timeout_seconds: settings.runTimeoutSeconds,
     stop_grace_seconds: settings.runStopGraceSeconds,
@@ -109,7 +110,16 @@ function stateOf({ sandbox, docker, settings, limits }: RunDeps): SandboxState {
 /** What is told of a report: not whom commands run as. */
 function isolationOf<Mode extends string>(
   report: Omit<SandboxReport, "mode"> & { mode: Mode },
+  settings: RunDeps["settings"],
 ): Omit<SandboxState["docker"], "mode"> & { mode: Mode } {
   const { mode, reason, install, seccomp, network, limits } = report;
-  return { mode, reason, install, seccomp, network, enforcement: limits };
+  return {
+    mode,
+    reason,
+    install,
+    seccomp,
+    network,
+    full_network: fullNetworkOf(report, settings),
+    enforcement: limits,
+  };
 }

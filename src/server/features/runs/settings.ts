@@ -20,6 +20,7 @@ export type RunSettings = Pick<
   | "runLogDays"
   | "secret"
   | "keyPrefix"
+  | "trustedProxies"
 >;
 
 /** What starts, runs and shows managed runs. */

@@ -5,13 +5,15 @@ import { brokenConstraint, type Queryable } from "../../db/connect.js";
 import { AppError } from "../../errors.js";
 import type { OrgContext } from "../../http/mount.js";
 import { seal } from "../../seal.js";
-import { whyNotHeld } from "../../sandbox/input.js";
-import type { Sandbox, SandboxReport } from "../../sandbox/sandbox.js";
+import { whyNotHeld, whyNotIsolated } from "../../sandbox/input.js";
+import type { SandboxReport } from "../../sandbox/sandbox.js";
 import { withWorkspaceToRun, type RunPlace } from "../workspaces/service.js";
+import { fullNetworkOf } from "./full-network.js";
 import * as managed from "./managed-repository.js";
 import * as repository from "./repository.js";
 import { lookForPlace, runInProgress } from "./reserve-run.js";
 import type { RunDeps } from "./settings.js";
+import type { Launch } from "./supervisor.js";
 
 /** What the environment of a run that waits is sealed for. */
 export const environmentPurpose = "run environment";
@@ -41,8 +43,8 @@ export async function startLeasedRun(context: OrgContext, agentId: string): Prom
  * Starts a command in the agent's workspace, or has it wait in the queue where that is wanted. It is
  * reserved first, within the limits, then started, and from then on recorded by its supervisor. The
  * workspace's lock is held meanwhile: nothing writes to its folder that began before.
- * @throws AppError 403 `run_token_starts_no_runs`; 404 `workspace_missing`; 409 `workspace_not_active`, `quota_exceeded`,
- *   `run_in_progress`, `sandbox_unavailable`
+ * @throws AppError 403 `run_token_starts_no_runs`; 404 `workspace_missing`; 409 `workspace_not_active`,
+ *   `quota_exceeded`, `run_in_progress`, `sandbox_unavailable`, `network_not_isolated`
  */
 export async function startManagedRun(
   deps: RunDeps,
@@ -122,13 +124,14 @@ export function uidOf({ sandbox, docker }: RunDeps): number | null {
 
 /** What runs a command, and what it is held to there. */
 interface Holding extends Pick<managed.ManagedRun, "limits" | "network"> {
-  sandbox: Pick<Sandbox, "start">;
+  sandbox: Launch["sandbox"];
 }
 
 /**
  * What runs the commands of a workspace. Without a sandbox, where the operator wants it so, the machine's
  * network is there whatever was asked for, and the run says so.
- * @throws AppError 409 `sandbox_unavailable`, 422 `docker_unavailable`, also where it cannot hold them
+ * @throws AppError 409 `sandbox_unavailable`, 422 `docker_unavailable`, also where it cannot hold them;
+ *   409 `network_not_isolated`
  */
 export function sandboxFor(
   deps: RunDeps,
@@ -144,6 +147,11 @@ export function sandboxFor(
   const asked = { network, limits: { cpus: limits.cpus, diskBytes: limits.disk_bytes } };
   const unheld = whyNotHeld(report, asked);
   if (unheld !== null) throw new AppError(code, unheld);
+  const fullNetwork = fullNetworkOf(report, deps.settings);
+  const shared = whyNotIsolated({ fullNetwork }, { network });
+  if (shared !== null) {
+    throw new AppError("network_not_isolated", shared, { install: fullNetwork.install });
+  }
   return { sandbox, limits, network };
 }
 

@@ -2,6 +2,8 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "pino";
 import type { Run } from "#shared/api/runs.js";
 import type { Database } from "../../db/connect.js";
+import type { CallbackListener } from "../../http/callback-listener.js";
+import type { DockerSandbox } from "../../sandbox/docker.js";
 import {
   SandboxRefusal,
   type Sandbox,
@@ -26,7 +28,7 @@ export interface Launch {
   env: Record<string, string>;
   token: string;
   /** What runs it. */
-  sandbox: Pick<Sandbox, "start">;
+  sandbox: Pick<Sandbox | DockerSandbox, "start" | "report">;
 }
 
 /**
@@ -51,6 +53,8 @@ export interface SupervisorDeps {
   workspaces: WorkspaceDeps;
   settings: RunSettings;
   publicUrl: () => string;
+  /** Opens the way by which a run whose network is isolated reaches this server. */
+  openCallback(runId: string): Promise<CallbackListener>;
   /** Is called when a log has grown. */
   written: (runId: string) => void;
   /** Is called when a run has ended: there may be a place for another. */
@@ -207,7 +211,10 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
     };
     live.set(run.id, one);
     let exit: Promise<SandboxExit>;
+    let callback: CallbackListener | null = null;
     try {
+      const isIsolated = run.network === "full" && sandbox.report.mode === "bubblewrap";
+      callback = isIsolated ? await deps.openCallback(run.id) : null;
       const written = await openLog({
         path: deps.storage.runLog(run.org_id, projectId, run.id),
         masker: createMasker([...Object.values(env), token], settings.keyPrefix),
@@ -221,12 +228,13 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
         command: run.command,
         env: {
           ...env,
-          OMOI_URL: deps.publicUrl(),
+          OMOI_URL: callback ? `http://127.0.0.1:${callback.port}` : deps.publicUrl(),
           OMOI_TOKEN: token,
           OMOI_RUN_ID: run.id,
           OMOI_AGENT_ID: run.agent_id,
         },
         network: run.network,
+        callbackPort: callback?.port,
         limits: {
           memoryBytes: run.limits.memory_bytes,
           processes: run.limits.processes,
@@ -256,7 +264,10 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
           "Its output could not be taken; whoever runs the server finds why in its log.",
         );
       })
-      .then((ended) => finish(one, ended))
+      .then((ended) => {
+        callback?.close();
+        return finish(one, ended);
+      })
       .catch((error: unknown) => {
         live.delete(run.id);
         log.error({ err: error, run: run.id }, "the end of a run could not be recorded");

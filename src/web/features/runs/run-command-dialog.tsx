@@ -164,7 +164,11 @@ function RunCommandForm({
             {
               value: "full",
               label: "Full",
-              hint: "It reaches whatever this server reaches, such as package registries and models.",
+              hint: "It reaches other machines, such as package registries and models, and this server.",
+              disabledReason:
+                isolation?.full_network.isolated === false
+                  ? `${isolation.full_network.reason}.`
+                  : undefined,
             },
           ]}
         />

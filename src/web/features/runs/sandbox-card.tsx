@@ -42,6 +42,12 @@ export function SandboxCard({ workspaceType }: SandboxCardProps): ReactElement {
   );
 }
 
+function networkOf({ mode, network, full_network }: Isolation): string {
+  if (!network) return "The machine's own";
+  if (full_network.isolated) return "None, unless a run asks for it";
+  return mode === "unavailable" ? "None" : `None. ${full_network.reason}.`;
+}
+
 function State({
   isolation,
   timeoutSeconds,
@@ -50,6 +56,7 @@ function State({
   timeoutSeconds: number;
 }): ReactElement {
   const { limits, enforcement } = isolation;
+  const install = isolation.install ?? isolation.full_network.install;
   const held = (text: string, { enforced, by }: SandboxState["enforcement"]["memory"]): string =>
     enforced ? `${text}${by === null ? "" : ` (${by})`}` : "Not held here";
   return (
@@ -57,15 +64,13 @@ function State({
       {isolation.reason !== null && (
         <Alert tone={isolation.mode === "bubblewrap" ? "info" : "warn"}>{isolation.reason}.</Alert>
       )}
-      {isolation.install !== null && (
-        <CopyLine text={isolation.install} label="Copy the command that installs it" />
-      )}
+      {install !== null && <CopyLine text={install} label="Copy the command that installs it" />}
       <Details
         columns={2}
         rows={{
           Sandbox: modes[isolation.mode],
           "System calls": isolation.seccomp ? "Filtered" : "Not filtered",
-          Network: isolation.network ? "None, unless a run asks for it" : "The machine's own",
+          Network: networkOf(isolation),
           Memory: held(bytesText(limits.memory_bytes), enforcement.memory),
           Processes: held(String(limits.processes), enforcement.processes),
           CPU: held(limits.cpus === null ? "No limit" : `${limits.cpus} cores`, enforcement.cpu),

@@ -1,0 +1,153 @@
+/** What managed runs with the network reach of the server, and where they are refused one. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Run } from "#shared/api/runs.js";
+import { openSandbox } from "#server/sandbox/open-sandbox.js";
+import type { Sandbox } from "#server/sandbox/sandbox.js";
+import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
+import { makeOrganization, makeProject, makeWorkspace } from "#test/factories.js";
+import { untilEnded } from "#test/runs.js";
+
+/** Asks the server as a run does; prints each answer's status and text as JSON, one a line. */
+const ask = (calls: readonly (readonly [path: string, init?: object])[]): string[] => [
+  "node",
+  "-e",
+  `(async () => {
+    for (const [path, init = {}] of ${JSON.stringify(calls)}) {
+      const url = path.startsWith("/") ? process.env.OMOI_URL + path : path;
+      const authorization = "Bearer " + (process.env.KEY ?? process.env.OMOI_TOKEN);
+      const headers = { authorization, "content-type": "application/json", ...init.headers };
+      const answer = await fetch(url, { ...init, headers })
+        .then(async (got) => ({ status: got.status, text: await got.text() }))
+        .catch((error) => ({ status: 0, text: String(error.cause?.code ?? error) }));
+      console.log(JSON.stringify(answer));
+    }
+  })()`,
+];
+
+describe("a run with the network", () => {
+  let app: TestApp;
+  let owner: TestPerson;
+  let agentId: string;
+
+  beforeAll(async () => {
+    // It covers the addresses that runs have: not even then is a run believed.
+    app = await startTestApp({ OMOI_TRUSTED_PROXIES: "3fff::/16" }, "real");
+    owner = await app.person("owner");
+    const { id } = await makeOrganization(owner);
+    const project = await makeProject(owner, id);
+    agentId = (await makeWorkspace(owner, project.id)).agent.id;
+  });
+  afterAll(() => app.close());
+
+  const asked = async (
+    calls: Parameters<typeof ask>[0],
+    env: Record<string, string> = {},
+  ): Promise<{ run: Run; answers: { status: number; text: string }[] }> => {
+    const { data: run } = await owner.api.runs.create({
+      params: { agent_id: agentId },
+      body: { command: ask(calls), network: "full", env },
+    });
+    await untilEnded(owner, run.id);
+    const response = await fetch(`${app.url}/api/v1/runs/${run.id}/logs`, {
+      headers: { authorization: `Bearer ${owner.token}` },
+    });
+    const lines = (await response.text()).trim().split("\n");
+    return { run, answers: lines.map((line) => JSON.parse(line) as never) };
+  };
+
+  test("reaches the server at OMOI_URL by its token, and nowhere else", async () => {
+    const { run, answers } = await asked([
+      [`/api/v1/agents/${agentId}`],
+      ["/healthz"],
+      [`${app.url}/healthz`],
+    ]);
+    expect(run.network).toBe("full");
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 0]);
+    expect(answers[0]?.text).toContain(agentId);
+    expect(answers[2]?.text).toBe("ECONNREFUSED");
+  });
+
+  test("makes no account and does not sign in", async () => {
+    const { email, password } = owner;
+    const body = JSON.stringify({ email, password });
+    const { answers } = await asked([
+      ["/api/v1/auth/register", { method: "POST", body }],
+      ["/api/v1/auth/login", { method: "POST", body }],
+      ["/api/v1/auth/methods"],
+    ]);
+    expect(answers.map(({ status }) => status)).toEqual([403, 403, 200]);
+    expect(answers[0]?.text).toContain("insufficient_permission");
+  });
+
+  test("passes for no other address by what a proxy would say", async () => {
+    const { data } = await owner.api.apiKeys.create({
+      body: { name: "bound", allowed_ips: ["10.0.0.0/8", "127.0.0.0/8"] },
+    });
+    const me = "/api/v1/auth/me";
+    const { answers } = await asked(
+      [
+        [me, { headers: { "x-forwarded-for": "10.0.0.1" } }],
+        [me, { headers: { forwarded: "for=10.0.0.1" } }],
+        [me],
+      ],
+      { KEY: data.key as string },
+    );
+    for (const { status, text } of answers) {
+      expect(status).toBe(403);
+      expect(text).toContain("ip_not_allowed");
+    }
+  });
+});
+
+describe("the network is refused", () => {
+  let sandbox: Sandbox;
+  let dataDir: string;
+  beforeAll(async () => {
+    dataDir = await mkdtemp(join(tmpdir(), "omoi-sandbox-"));
+    const uids = { agentUid: 60_861, networkUid: 60_860 };
+    sandbox = await openSandbox({ dataDir, sandbox: "required", sandboxReadOnly: [], ...uids });
+  });
+  afterAll(async () => {
+    await sandbox.close();
+    await rm(dataDir, { recursive: true });
+  });
+
+  const refused = async (app: TestApp): Promise<string> => {
+    const person = await app.person("owner");
+    const { id } = await makeOrganization(person);
+    const { agent } = await makeWorkspace(person, (await makeProject(person, id)).id);
+    const start = (network: "none" | "full") =>
+      person.api.runs.create({
+        params: { agent_id: agent.id },
+        body: { command: ["true"], network },
+      });
+    const { detail } = await refusal(start("full"), 409, "network_not_isolated");
+    const { data: run } = await start("none");
+    expect((await untilEnded(person, run.id)).status).toBe("succeeded");
+    return detail;
+  };
+
+  test("where a proxy on the machine's loopback is believed", async () => {
+    for (const trusted of ["10.0.0.0/8,127.0.0.1", "::/0"]) {
+      const app = await startTestApp({ OMOI_TRUSTED_PROXIES: trusted }, sandbox);
+      expect(await refused(app)).toContain("OMOI_TRUSTED_PROXIES");
+      await app.close();
+    }
+  });
+
+  test("where nothing isolates it, with the cure; /readyz and the sandbox's state say so", async () => {
+    const reason = "Runs with a network need the program pasta, which is not installed";
+    const fullNetwork = { isolated: false, reason, install: "apt-get install passt" };
+    const report = { ...sandbox.report, fullNetwork };
+    const app = await startTestApp({}, { ...sandbox, report });
+    expect(await refused(app)).toBe(`${reason}; install it: apt-get install passt.`);
+    const person = await app.person();
+    expect((await person.api.sandbox.get()).data.full_network).toEqual(fullNetwork);
+    const ready = (await (await fetch(`${app.url}/readyz`)).json()) as object;
+    expect(ready).toMatchObject({ status: "ready", sandbox: { fullNetwork } });
+    await app.close();
+  });
+});
