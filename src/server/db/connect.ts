@@ -278,3 +278,15 @@ export function brokenConstraint(error: unknown): string | null {
   }
   return null;
 }
+
+/** Whether PostgreSQL refused a query or could not be reached. */
+export function isDatabaseError(error: unknown): boolean {
+  for (let cause = error; cause instanceof Error; cause = cause.cause as Error) {
+    const { code } = cause as { code?: unknown };
+    if (cause instanceof pg.DatabaseError || code === "ECONNREFUSED" || code === "ECONNRESET") {
+      return true;
+    }
+    if (cause.message.startsWith("Connection terminated")) return true;
+  }
+  return false;
+}

@@ -37,6 +37,8 @@ const DETAILS = {
   files: "Its workspace held more files than it may hold.",
 } as const;
 
+const KILL_AGAIN_MS = 100;
+
 /** Reads a run's output, holds it to what must be watched, stops it, and tells how it ended. */
 export function follow(input: SandboxInput, started: Started): SandboxedProcess {
   const { ended } = started;
@@ -122,7 +124,16 @@ export function follow(input: SandboxInput, started: Started): SandboxedProcess 
       if (graceMs <= 0) started.killAll();
       if (graceMs <= 0 || !isFirst) return;
       started.terminate();
-      const timer = setTimeout(() => started.killAll(), graceMs);
+      let timer: NodeJS.Timeout;
+      const kill = (): void => {
+        try {
+          started.killAll();
+        } catch {
+          // Without free descriptors the processes cannot be listed now.
+          timer = setTimeout(kill, KILL_AGAIN_MS);
+        }
+      };
+      timer = setTimeout(kill, graceMs);
       void ended.then(() => clearTimeout(timer));
     },
     readings: () => started.readings(),

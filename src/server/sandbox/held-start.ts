@@ -144,10 +144,11 @@ function readReports(status: Readable): {
   });
   let rest = "";
   status.setEncoding("utf8");
+  status.on("error", () => tellCode(null));
   status.on("data", (text: string) => {
     rest += text;
     for (let end = rest.indexOf("\n"); end >= 0; end = rest.indexOf("\n")) {
-      const report = JSON.parse(rest.slice(0, end)) as Record<string, number | undefined>;
+      const report = reportOf(rest.slice(0, end));
       rest = rest.slice(end + 1);
       if (report["child-pid"] !== undefined) tellPid(report["child-pid"]);
       if (report["exit-code"] !== undefined) tellCode(report["exit-code"]);
@@ -155,4 +156,13 @@ function readReports(status: Readable): {
   });
   status.on("close", () => tellCode(null));
   return { childPid, exitCode };
+}
+
+/** A line that is no report tells nothing. */
+function reportOf(line: string): Record<string, number | undefined> {
+  try {
+    return JSON.parse(line) as Record<string, number | undefined>;
+  } catch {
+    return {};
+  }
 }

@@ -2,7 +2,7 @@ import { mkdir, open } from "node:fs/promises";
 import { dirname } from "node:path";
 import { StringDecoder } from "node:string_decoder";
 import type { LogEntry } from "#shared/api/runs.js";
-import type { Masker } from "./mask-secrets.js";
+import type { MaskedStream, Masker } from "./mask-secrets.js";
 
 /**
  * A run's log: a file with a line of JSON for each `LogEntry`, which is the data of its event. Where an
@@ -29,6 +29,7 @@ const longestPart = 16 * 1024;
 /** One of the two streams: what of it is not in the file yet. */
 interface Pending {
   decoder: StringDecoder;
+  masked: MaskedStream;
   text: string;
   timer: NodeJS.Timeout | null;
 }
@@ -37,14 +38,16 @@ interface Pending {
  * Opens the log of a new run.
  * @param maxBytes of output that are kept; the rest is left out, and said so once
  * @param written is called when there is more to read
+ * @param failed is called when output that waited could not be taken
  */
 export async function openLog(input: {
   path: string;
   masker: Masker;
   maxBytes: number;
   written: () => void;
+  failed: (error: unknown) => void;
 }): Promise<LogWriter> {
-  const { path, masker, maxBytes, written } = input;
+  const { path, masker, maxBytes, written, failed } = input;
   await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   const file = await open(path, "a", 0o600);
   let bytes = 0;
@@ -96,17 +99,18 @@ export async function openLog(input: {
     return put({ stream: "system", at: now(), text: mark });
   };
 
-  const pending: Record<"stdout" | "stderr", Pending> = {
-    stdout: { decoder: new StringDecoder("utf8"), text: "", timer: null },
-    stderr: { decoder: new StringDecoder("utf8"), text: "", timer: null },
-  };
+  const begin = (): Pending => ({
+    decoder: new StringDecoder("utf8"),
+    masked: masker.open(),
+    text: "",
+    timer: null,
+  });
+  const pending: Record<"stdout" | "stderr", Pending> = { stdout: begin(), stderr: begin() };
   /** Writes what of a stream has come, but for what may be the beginning of a secret. */
-  const emitPart = (stream: "stdout" | "stderr"): Promise<void> => {
-    const part = pending[stream];
-    const safe = masker.safeLength(part.text);
-    const text = masker.mask(part.text.slice(0, safe));
-    part.text = part.text.slice(safe);
-    return keep(stream, text);
+  const emitPart = async (stream: "stdout" | "stderr"): Promise<void> => {
+    const { masked, text } = pending[stream];
+    pending[stream].text = "";
+    await keep(stream, masked.write(text));
   };
   const emitLines = (stream: "stdout" | "stderr"): Promise<void> => {
     const part = pending[stream];
@@ -114,25 +118,25 @@ export async function openLog(input: {
     const end = Math.max(part.text.lastIndexOf("\n"), part.text.lastIndexOf("\r")) + 1;
     let done = Promise.resolve();
     if (end > 0) {
-      done = keep(stream, masker.mask(part.text.slice(0, end)));
+      done = keep(stream, part.masked.write(part.text.slice(0, end)));
       part.text = part.text.slice(end);
     }
     if (part.text.length > longestPart) done = emitPart(stream);
     if (part.text !== "") {
       part.timer ??= setTimeout(() => {
         part.timer = null;
-        void emitPart(stream);
+        emitPart(stream).catch(failed);
       }, patienceMs).unref();
     }
     return done;
   };
 
   return {
-    write: (stream, chunk) => {
+    write: async (stream, chunk) => {
       bytes += chunk.length;
-      if (truncated) return Promise.resolve();
+      if (truncated) return;
       pending[stream].text += pending[stream].decoder.write(chunk);
-      return emitLines(stream);
+      await emitLines(stream);
     },
     say: (text) => put({ stream: "system", at: now(), text: masker.mask(`${text}\n`) }),
     get bytes() {
@@ -145,7 +149,7 @@ export async function openLog(input: {
       for (const stream of ["stdout", "stderr"] as const) {
         const part = pending[stream];
         if (part.timer) clearTimeout(part.timer);
-        await keep(stream, masker.mask(part.text + part.decoder.end()));
+        await keep(stream, part.masked.write(part.text + part.decoder.end()) + part.masked.end());
         part.text = "";
       }
       await writing;

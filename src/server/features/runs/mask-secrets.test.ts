@@ -1,11 +1,12 @@
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { LogEntry } from "#shared/api/runs.js";
 import { lastLines, logText, openLogReader } from "./log-reader.js";
 import { openLog } from "./log-writer.js";
-import { createMasker } from "./mask-secrets.js";
+import { createMasker, UnmaskableError } from "./mask-secrets.js";
 
 const keyLike = `sk_live_${"Ab3".repeat(12)}`;
 
@@ -28,12 +29,57 @@ describe("secrets in output", () => {
   test.each([
     ["so far hunter2h", "so far "],
     ["so far hunter2hunter2", "so far "],
-    ["so far hunter2hunter2, hunter3", "so far hunter2hunter2, hunter3"],
+    ["so far hunter2hunter2, hunter3", "so far ***, hunter3"],
     ["so far sk_liv", "so far "],
     ["so far sk_live_abc", "so far "],
+    ["so far desk_live_abc", "so far desk_live_abc"],
     ["so far 45%", "so far 45%"],
-  ])("of %j what is surely none is %j", (text, safe) => {
-    expect(text.slice(0, masker.safeLength(text))).toBe(safe);
+  ])("of %j the text %j may be shown before more comes", (text, shown) => {
+    const stream = masker.open();
+    expect(stream.write(text)).toBe(shown);
+    expect(shown + stream.end()).toBe(masker.mask(text));
+  });
+
+  test("overlapping secrets are hidden as one, wherever the text is cut", () => {
+    const overlapping = createMasker(["abcdefgh", "efghijkl", "ijklmnop"], "sk_live_");
+    const text = "-abcdefghijklmnop-abcdefgh-abcdefghabcdefgh-";
+    expect(overlapping.mask(text)).toBe("-***-***-******-");
+    for (let cut = 0; cut <= text.length; cut += 1) {
+      const stream = overlapping.open();
+      const pieces = [stream.write(text.slice(0, cut)), stream.write(text.slice(cut))];
+      expect(pieces.join("") + stream.end()).toBe(overlapping.mask(text));
+    }
+  });
+
+  test("pieces of any size give what the whole text gives", () => {
+    const piece = fc.stringMatching(/^[abx\n-]{0,12}$|^sk_live_[A-Za-z0-9]{1,40}$/);
+    const secret = fc.stringMatching(/^[ab\n]{6,14}$/);
+    fc.assert(
+      fc.property(fc.array(secret, { maxLength: 4 }), fc.array(piece), (secrets, pieces) => {
+        const any = createMasker(secrets, "sk_live_");
+        const stream = any.open();
+        const streamed = pieces.map((text) => stream.write(text)).join("") + stream.end();
+        expect(streamed).toBe(any.mask(pieces.join("")));
+        const literals = secrets.flatMap((value) => value.split("\n"));
+        const shown = literals.filter((text) => text.length >= 6 && streamed.includes(text));
+        expect(shown).toEqual([]);
+      }),
+    );
+  });
+
+  test("a value of 31 000 characters is hidden, and takes time linear in the output", () => {
+    const long = createMasker([`${"a".repeat(31_000)}b`], "sk_live_");
+    const stream = long.open();
+    const piece = "a".repeat(16_384);
+    let shown = "";
+    for (let count = 0; count < 64; count += 1) shown += stream.write(piece);
+    shown += stream.write("b") + stream.end();
+    expect(shown === `${"a".repeat(64 * piece.length - 31_000)}***`).toBe(true);
+  });
+
+  test("values that are too large to be hidden are refused", () => {
+    const large = Array.from({ length: 40 }, (_, index) => `${index}${"é".repeat(6000)}`);
+    expect(() => createMasker(large, "sk_live_")).toThrow(UnmaskableError);
   });
 });
 
@@ -45,10 +91,13 @@ describe("a log", () => {
   afterAll(() => rm(folder, { recursive: true }));
 
   let made = 0;
+  const failed = (error: unknown): never => {
+    throw error;
+  };
   const open = async (maxBytes = 1e6, secrets: string[] = []) => {
     const path = join(folder, "of-org", `${(made += 1)}.log`);
     const masker = createMasker(secrets, "sk_live_");
-    const log = await openLog({ path, masker, maxBytes, written: () => {} });
+    const log = await openLog({ path, masker, maxBytes, written: () => {}, failed });
     const entries = async () =>
       (await readFile(path, "utf8"))
         .split("\n")

@@ -1,14 +1,17 @@
 /**
- * What takes secrets out of a run's output before it is written. A value is known by its text; a key of
- * a well-known service, or of this installation, by its shape. It guards against a slip, not against a
- * command that means to tell: that can always write a secret in another form.
+ * Takes secrets out of a run's output before it is written. A value is recognized by its text; a key of a
+ * well-known service, or of this installation, by its shape. This guards against a slip, not against a
+ * command that means to leak: that can always write a secret in another form.
  */
+import { matchLiterals, type LiteralMatcher } from "./literal-matcher.js";
 
 const mask = "***";
 /** Shorter values are words that would be masked all over. */
 const shortest = 6;
-/** So much of a token that has no end yet is held back. */
+/** How much of a token without an end is held back, in UTF-16 code units. */
 const longestToken = 1024;
+/** UTF-16 code units of all forms of all values: each costs 15 bytes while the run lasts. */
+const mostUnits = 1024 * 1024;
 
 /** Shapes of keys, each by how it begins and what follows. */
 const shapes: readonly [prefix: string, rest: string][] = [
@@ -34,84 +37,169 @@ const shapes: readonly [prefix: string, rest: string][] = [
 ];
 
 export interface Masker {
-  /** The text without secrets. Of whole lines nothing is missed. */
+  /** Returns a text that is complete without its secrets. */
   mask(text: string): string;
-  /** From where on a text that goes on may be the beginning of a secret; its length where it is not. */
-  safeLength(text: string): number;
+  /** Masks a text that comes in pieces. */
+  open(): MaskedStream;
 }
 
-/** @param keyPrefix what this installation's keys begin with */
-export function createMasker(values: readonly string[], keyPrefix: string): Masker {
-  const literals = [...new Set(values.flatMap(formsOf))].toSorted(
-    (one, other) => other.length - one.length,
-  );
-  const known: readonly [string, string][] = [[keyPrefix, "[A-Za-z0-9]{16,}"], ...shapes];
-  const pattern = new RegExp(
-    [
-      ...literals.map(escaped),
-      ...known.map(([prefix, rest]) => `(?<![A-Za-z0-9])${escaped(prefix)}${rest}`),
-    ].join("|"),
-    "g",
-  );
-  const begins = known.map(([prefix]) => prefix);
+export interface MaskedStream {
+  /** Takes the next piece; returns the masked text that no later piece can change. */
+  write(piece: string): string;
+  /** Returns the rest, masked. */
+  end(): string;
+}
 
+/** The values are too large to be recognized in the output; the message says what to do. */
+export class UnmaskableError extends Error {
+  override readonly name = "UnmaskableError";
+}
+
+/**
+ * Prepares a masker; time and memory are linear in the values.
+ * @param keyPrefix the first characters of this installation's keys
+ * @throws UnmaskableError
+ */
+export function createMasker(values: readonly string[], keyPrefix: string): Masker {
+  const literals = [...new Set(values.flatMap(formsOf))];
+  const units = literals.reduce((sum, literal) => sum + literal.length, 0);
+  if (units > mostUnits) {
+    throw new UnmaskableError(
+      `values and their encoded forms have ${units} characters, at most ${mostUnits} can be masked in the output; pass large values in a file`,
+    );
+  }
+  // Built for the first output: most refused starts are refused for other reasons.
+  let matcher: LiteralMatcher | undefined;
+  const known: readonly [string, string][] = [[keyPrefix, "[A-Za-z0-9]{16,}"], ...shapes];
+  const tokens: TokenShapes = {
+    prefixes: known.map(([prefix]) => prefix),
+    pattern: new RegExp(
+      `(?<![A-Za-z0-9])(?:${known.map(([prefix, rest]) => escaped(prefix) + rest).join("|")})`,
+      "g",
+    ),
+  };
+  const open = (): MaskedStream => openStream((matcher ??= matchLiterals(literals)), tokens);
   return {
-    mask: (text) => text.replace(pattern, mask),
-    safeLength: (text) => {
-      let safe = Math.min(beforeLiteral(text, literals), beforeToken(text, begins));
-      // A secret that is whole is not cut where another like it may begin within it.
-      for (const { 0: found, index } of text.matchAll(pattern)) {
-        if (index < safe && index + found.length > safe) safe = index;
-      }
-      return safe;
+    mask: (text) => {
+      const stream = open();
+      return stream.write(text) + stream.end();
     },
+    open,
   };
 }
 
-/** A value's lines, and the forms in which programs print it. */
+/** Returns a value's lines and the forms in which programs print it. */
 function formsOf(value: string): string[] {
   const whole = value.trim();
+  if (whole.length < shortest) return [];
   const lines = whole.split(/\r\n|\r|\n/).map((line) => line.trim());
   const encoded = [
     Buffer.from(value).toString("base64"),
     Buffer.from(whole).toString("base64"),
-    whole.replaceAll(/[^A-Za-z0-9_.!~*'()-]/gu, percent),
+    // By way of bytes, since encodeURIComponent refuses half of a character.
+    encodeURIComponent(Buffer.from(whole).toString()),
     JSON.stringify(whole).slice(1, -1),
   ];
-  return whole.length < shortest
-    ? []
-    : [...lines, ...encoded].filter((text) => text.length >= shortest);
+  return [...lines, ...encoded].filter((text) => text.length >= shortest);
 }
-
-/** As encodeURIComponent, which refuses half of a character. */
-const percent = (text: string): string =>
-  [...Buffer.from(text)]
-    .map((byte) => `%${byte.toString(16).toUpperCase().padStart(2, "0")}`)
-    .join("");
 
 const escaped = (text: string): string => text.replaceAll(/[.*+?^${}()|[\]\\/-]/g, "\\$&");
 
-/** Where the first end of the text begins that a literal begins with. */
-function beforeLiteral(text: string, literals: readonly string[]): number {
-  let safe = text.length;
-  for (const literal of literals) {
-    const first = literal.charAt(0);
-    let at = text.indexOf(first, Math.max(0, text.length - literal.length + 1));
-    while (at !== -1 && at < safe) {
-      if (literal.startsWith(text.slice(at))) safe = at;
-      at = text.indexOf(first, at + 1);
-    }
-  }
-  return safe;
+/** Places of secrets in the text that a stream holds; a start of -1 has its mask written already. */
+interface Range {
+  start: number;
+  end: number;
 }
 
-/** Where a token begins that the text ends with and that has a key's beginning. */
-function beforeToken(text: string, begins: readonly string[]): number {
-  const start = Math.max(0, text.length - longestToken);
-  const run = /[A-Za-z0-9_-]*$/.exec(text.slice(start))?.[0] ?? "";
-  for (let at = text.length - run.length; at < text.length; at += 1) {
+interface TokenShapes {
+  prefixes: readonly string[];
+  pattern: RegExp;
+}
+
+function openStream(literals: LiteralMatcher, tokens: TokenShapes): MaskedStream {
+  /** The last unit that was given out, where there is one, and all that was not. */
+  let text = "";
+  let given = 0;
+  let state = 0;
+  let ranges: Range[] = [];
+  /** Tokens before this place were found. */
+  let searched = 0;
+
+  const findLiterals = (from: number): void => {
+    for (let at = from; at < text.length; at += 1) {
+      state = literals.next(state, text.charCodeAt(at));
+      const length = literals.matched(state);
+      if (length > 0) ranges.push({ start: at + 1 - length, end: at + 1 });
+    }
+  };
+  const findTokens = (until: number): void => {
+    tokens.pattern.lastIndex = searched;
+    for (;;) {
+      const found = tokens.pattern.exec(text);
+      if (!found || found.index >= until) break;
+      ranges.push({ start: found.index, end: found.index + found[0].length });
+    }
+    searched = until;
+  };
+  /** Gives out the text before a place, which nothing that is found later reaches. */
+  const give = (until: number): string => {
+    let masked = "";
+    let at = given;
+    // One unit stays: a token does not begin within a word.
+    const forgotten = Math.max(0, until - 1);
+    const kept: Range[] = [];
+    for (const { start, end } of merged(ranges)) {
+      if (start < until) {
+        if (start >= 0) masked += text.slice(at, start) + mask;
+        at = Math.min(end, until);
+      }
+      const from = start < until ? -1 : start - forgotten;
+      if (end > until) kept.push({ start: from, end: end - forgotten });
+    }
+    masked += text.slice(at, until);
+    text = text.slice(forgotten);
+    given = until - forgotten;
+    searched = Math.max(given, searched - forgotten);
+    ranges = kept;
+    return masked;
+  };
+
+  return {
+    write: (piece) => {
+      const from = text.length;
+      text += piece;
+      findLiterals(from);
+      const token = beforeToken(text, given, tokens.prefixes);
+      findTokens(token);
+      return give(Math.max(given, Math.min(token, text.length - literals.depth(state))));
+    },
+    end: () => {
+      findTokens(text.length);
+      return give(text.length);
+    },
+  };
+}
+
+/** Joins ranges that overlap; in order. */
+function merged(ranges: readonly Range[]): Range[] {
+  const joined: Range[] = [];
+  for (const range of ranges.toSorted((one, other) => one.start - other.start)) {
+    const last = joined.at(-1);
+    if (last && range.start < last.end) last.end = Math.max(last.end, range.end);
+    else joined.push({ ...range });
+  }
+  return joined;
+}
+
+/** Returns the place of the first token that the text, from a place on, ends within. */
+function beforeToken(text: string, from: number, prefixes: readonly string[]): number {
+  const earliest = Math.max(from, text.length - longestToken);
+  let start = text.length;
+  while (start > earliest && /[A-Za-z0-9_-]/.test(text.charAt(start - 1))) start -= 1;
+  for (let at = start; at < text.length; at += 1) {
+    if (at > 0 && /[A-Za-z0-9]/.test(text.charAt(at - 1))) continue;
     const rest = text.slice(at);
-    if (begins.some((prefix) => prefix.startsWith(rest) || rest.startsWith(prefix))) return at;
+    if (prefixes.some((prefix) => prefix.startsWith(rest) || rest.startsWith(prefix))) return at;
   }
   return text.length;
 }

@@ -1,7 +1,8 @@
 import type { Actor } from "../../http/authenticate.js";
 import { standingOf } from "../../http/authorize.js";
 import { allows } from "../../http/standing.js";
-import { brokenConstraint } from "../../db/connect.js";
+import type { Run } from "#shared/api/runs.js";
+import { brokenConstraint, isDatabaseError } from "../../db/connect.js";
 import { AppError } from "../../errors.js";
 import { unseal } from "../../seal.js";
 import { scopesOfKey } from "../api-keys/service.js";
@@ -10,7 +11,7 @@ import * as managed from "./managed-repository.js";
 import type { QueuedRun } from "./managed-repository.js";
 import { lookForPlace } from "./reserve-run.js";
 import type { RunDeps } from "./settings.js";
-import { environmentPurpose, runsCommands, sandboxFor, uidOf } from "./start-run.js";
+import { environmentPurpose, maskerFor, runsCommands, sandboxFor, uidOf } from "./start-run.js";
 
 /**
  * Starts what waits in an organization's queue for as long as there are places; run by the job queue, in
@@ -28,14 +29,27 @@ export async function startQueuedRuns(
     } catch (error) {
       // Another process was quicker with a run of this agent.
       if (brokenConstraint(error) === "runs_one_per_agent") continue;
-      if (!(error instanceof AppError) || error.code === "workspace_busy") throw error;
-      // What would have been refused at its start is so now.
-      const status = error.code === "quota_exceeded" ? "quota_exceeded" : "failed";
-      await deps.db.tenant(orgId, (tx) =>
-        managed.endQueued(tx, { id: next.id }, status, error.message),
-      );
+      if (isPassing(error)) throw error;
+      const { status, detail } = refusalOf(error);
+      if (!(error instanceof AppError)) {
+        deps.log.error({ err: error, run: next.id }, "a queued run could not be started");
+      }
+      await deps.db.tenant(orgId, (tx) => managed.endQueued(tx, { id: next.id }, status, detail));
     }
   }
+}
+
+/** Whether the next attempt may succeed; other errors would keep the queue from going on for good. */
+function isPassing(error: unknown): boolean {
+  return error instanceof AppError ? error.code === "workspace_busy" : isDatabaseError(error);
+}
+
+function refusalOf(error: unknown): Pick<Run, "status"> & { detail: string } {
+  if (!(error instanceof AppError)) {
+    return { status: "failed", detail: "It could not be started; the server's log says why." };
+  }
+  const status = error.code === "quota_exceeded" ? "quota_exceeded" : "failed";
+  return { status, detail: error.message };
 }
 
 /** False where there is no place for it. @throws AppError where it may not start any more */
@@ -52,6 +66,7 @@ async function startQueuedRun(deps: RunDeps, queued: QueuedRun): Promise<boolean
   }
   const env = JSON.parse(plain.toString()) as Record<string, string>;
   const { token, hash } = supervisor.newToken();
+  const masker = maskerFor(deps, env, token);
   return withWorkspaceToRun(
     deps.workspaces,
     asked.org_id,
@@ -68,7 +83,7 @@ async function startQueuedRun(deps: RunDeps, queued: QueuedRun): Promise<boolean
         return (await managed.startQueued(tx, run, by)) ? "claimed" : "gone";
       });
       if (claim === "claimed")
-        await supervisor.launch({ run, projectId, folder, env, token, sandbox });
+        await supervisor.launch({ run, projectId, folder, env, token, masker, sandbox });
       return claim !== "no place";
     },
   );

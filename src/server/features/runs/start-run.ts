@@ -2,7 +2,7 @@ import type { NewRun, Run } from "#shared/api/runs.js";
 import { originOf } from "../../db/audit.js";
 import { newId } from "../../db/columns.js";
 import { brokenConstraint, type Queryable } from "../../db/connect.js";
-import { AppError } from "../../errors.js";
+import { AppError, invalidField } from "../../errors.js";
 import type { OrgContext } from "../../http/mount.js";
 import { seal } from "../../seal.js";
 import { whyNotHeld, whyNotIsolated } from "../../sandbox/input.js";
@@ -10,6 +10,7 @@ import type { SandboxReport } from "../../sandbox/sandbox.js";
 import { withWorkspaceToRun, type RunPlace } from "../workspaces/service.js";
 import { fullNetworkOf } from "./full-network.js";
 import * as managed from "./managed-repository.js";
+import { createMasker, UnmaskableError, type Masker } from "./mask-secrets.js";
 import * as repository from "./repository.js";
 import { lookForPlace, runInProgress } from "./reserve-run.js";
 import type { RunDeps } from "./settings.js";
@@ -44,7 +45,8 @@ export async function startLeasedRun(context: OrgContext, agentId: string): Prom
  * reserved first, within the limits, then started, and from then on recorded by its supervisor. The
  * workspace's lock is held meanwhile: nothing writes to its folder that began before.
  * @throws AppError 403 `run_token_starts_no_runs`; 404 `workspace_missing`; 409 `workspace_not_active`,
- *   `quota_exceeded`, `run_in_progress`, `sandbox_unavailable`, `network_not_isolated`
+ *   `quota_exceeded`, `run_in_progress`, `sandbox_unavailable`, `network_not_isolated`;
+ *   422 for an environment that is too large to be masked
  */
 export async function startManagedRun(
   deps: RunDeps,
@@ -59,6 +61,7 @@ export async function startManagedRun(
   const id = newId();
   const env = wanted.env ?? {};
   const { token, hash } = supervisor.newToken();
+  const masker = maskerFor(deps, env, token);
   await oneAtATime(() =>
     withWorkspaceToRun(workspaces, orgId, agentId, uidOf(deps), async (place) => {
       const { folder, projectId, name } = place;
@@ -97,7 +100,7 @@ export async function startManagedRun(
         await managed.insertQueued(tx, { ...asked, sealed_env, detail: wait.detail });
         return false;
       });
-      if (starts) await supervisor.launch({ run, projectId, folder, env, token, sandbox });
+      if (starts) await supervisor.launch({ run, projectId, folder, env, token, masker, sandbox });
     }),
   );
   return (await context.tx((tx) => repository.findRun(tx, id))) as Run;
@@ -110,6 +113,23 @@ function refuseRunToken({ actor }: OrgContext): void {
     "run_token_starts_no_runs",
     "The token of a run starts and queues no runs; use an API key, or have a person start it.",
   );
+}
+
+/**
+ * Returns what hides a run's variables and token in its output.
+ * @throws AppError 422 for an environment that is too large to be hidden
+ */
+export function maskerFor(
+  { settings }: RunDeps,
+  env: Readonly<Record<string, string>>,
+  token: string,
+): Masker {
+  try {
+    return createMasker([...Object.values(env), token], settings.keyPrefix);
+  } catch (error) {
+    if (error instanceof UnmaskableError) throw invalidField("env", error.message, "too_large");
+    throw error;
+  }
 }
 
 /** Whether there is anything here that runs commands. */

@@ -14,7 +14,7 @@ import type { Storage } from "../../storage.js";
 import { checkpointAfterRun, type WorkspaceDeps } from "../workspaces/service.js";
 import { outcomeOf, type Ending } from "./outcome.js";
 import { openLog, type LogWriter } from "./log-writer.js";
-import { createMasker } from "./mask-secrets.js";
+import type { Masker } from "./mask-secrets.js";
 import * as managed from "./managed-repository.js";
 import type { ManagedRun } from "./managed-repository.js";
 import { newRunToken, type RunToken } from "./run-token.js";
@@ -27,6 +27,8 @@ export interface Launch {
   folder: string;
   env: Record<string, string>;
   token: string;
+  /** Takes the values of `env` and the token out of the output. */
+  masker: Masker;
   /** What runs it. */
   sandbox: Pick<Sandbox | DockerSandbox, "start" | "report">;
 }
@@ -70,6 +72,8 @@ const shutdownMs = 6000;
 /** A run that reached a limit of time or hours has had it. */
 const shortGraceMs = 2000;
 
+const outputLost = "Its output could not be taken; the server's log says why.";
+
 interface LiveRun {
   run: ManagedRun;
   agentId: string;
@@ -93,7 +97,15 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
     if (one.ending) return;
     one.ending = ending;
     one.graceMs = graceMs;
-    one.process?.stop(graceMs);
+    stopProcess(one);
+  };
+  /** Timers and the change feed stop runs: an error of one run must not leave them. */
+  const stopProcess = ({ run, process, graceMs }: LiveRun): void => {
+    try {
+      process?.stop(graceMs);
+    } catch (error) {
+      log.error({ err: error, run: run.id }, "a run could not be stopped");
+    }
   };
   const graceOf = (status: Run["status"]): number =>
     status === "quota_exceeded" ? shortGraceMs : settings.runStopGraceSeconds * 1000;
@@ -141,12 +153,14 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
       beatAgain = true;
       return;
     }
-    beating = beatOnce().finally(() => {
-      beating = null;
-      if (!beatAgain) return;
-      beatAgain = false;
-      beat();
-    });
+    beating = beatOnce()
+      .catch((error: unknown) => log.error({ err: error }, "runs were not looked at"))
+      .finally(() => {
+        beating = null;
+        if (!beatAgain) return;
+        beatAgain = false;
+        beat();
+      });
   };
   const timer = setInterval(beat, beatMs);
   timer.unref();
@@ -172,7 +186,9 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
   const finish = async (one: LiveRun, exit: SandboxExit): Promise<void> => {
     const { run } = one;
     if (one.timer) clearTimeout(one.timer);
-    await one.log?.close();
+    await one.log?.close().catch((error: unknown) => {
+      log.error({ err: error, run: run.id }, "a run's log could not be closed");
+    });
     const tenant = <Result>(work: Parameters<typeof db.tenant<Result>>[1]) =>
       db.tenant(run.org_id, work);
     const noted = await record("the end of a run", () =>
@@ -198,7 +214,7 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
   };
 
   const launch = async (asked: Launch): Promise<void> => {
-    const { run, projectId, folder, env, token, sandbox } = asked;
+    const { run, projectId, folder, env, token, masker, sandbox } = asked;
     const one: LiveRun = {
       run,
       agentId: run.agent_id,
@@ -217,9 +233,13 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
       callback = isIsolated ? await deps.openCallback(run.id) : null;
       const written = await openLog({
         path: deps.storage.runLog(run.org_id, projectId, run.id),
-        masker: createMasker([...Object.values(env), token], settings.keyPrefix),
+        masker,
         maxBytes: run.limits.output_bytes,
         written: () => deps.written(run.id),
+        failed: (error) => {
+          log.error({ err: error, run: run.id }, "a run's output could not be taken");
+          end(one, { status: "failed", detail: outputLost }, 0);
+        },
       });
       one.log = written;
       one.process = await sandbox.start({
@@ -251,7 +271,7 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
         end(one, { status: "timed_out", detail }, shortGraceMs);
       }, seconds * 1000).unref();
       // Whoever asked for its end while it was being started has not been heard by it.
-      if (one.ending) one.process.stop(one.graceMs);
+      if (one.ending) stopProcess(one);
     } catch (error) {
       const isRefused = error instanceof SandboxRefusal;
       if (!isRefused) log.error({ err: error, run: run.id }, "a run could not be started");
@@ -260,9 +280,7 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
     one.done = exit
       .catch((error: unknown) => {
         log.error({ err: error, run: run.id }, "a run's output could not be taken");
-        return notStarted(
-          "Its output could not be taken; whoever runs the server finds why in its log.",
-        );
+        return notStarted(outputLost);
       })
       .then((ended) => {
         callback?.close();

@@ -1,0 +1,84 @@
+/**
+ * Searches text for many literals at once (Aho and Corasick, 1975): the time is linear in the text,
+ * whatever the literals are and however much of them the text repeats. Units are UTF-16 code units.
+ */
+export interface LiteralMatcher {
+  /** The state after reading `code` in `state`; the first state is 0. */
+  next(state: number, code: number): number;
+  /** The length of the longest literal that ends here; 0 where none does. */
+  matched(state: number): number;
+  /** The length of the longest suffix of the text that a literal begins with. */
+  depth(state: number): number;
+}
+
+const NONE = -1;
+
+/** Builds the automaton in time linear in the length of all literals, which are not empty. */
+export function matchLiterals(literals: readonly string[]): LiteralMatcher {
+  const size = 1 + literals.reduce((sum, literal) => sum + literal.length, 0);
+  /** Most states have one way on, which needs no map. */
+  const firstCode = new Uint16Array(size);
+  const firstChild = new Int32Array(size).fill(NONE);
+  const otherChildren = new Map<number, number>();
+  const hasOthers = new Uint8Array(size);
+  const fallback = new Int32Array(size);
+  const longest = new Int32Array(size);
+  /** The first state of each depth: states are made in the order of their depth. */
+  const firstOfDepth = [0];
+
+  const childOf = (state: number, code: number): number => {
+    if (firstChild[state] === NONE) return NONE;
+    if (firstCode[state] === code) return firstChild[state] as number;
+    return hasOthers[state] === 0 ? NONE : (otherChildren.get(state * 0x1_00_00 + code) ?? NONE);
+  };
+  const next = (from: number, code: number): number => {
+    for (let state = from; ; state = fallback[state] as number) {
+      const child = childOf(state, code);
+      if (child !== NONE) return child;
+      if (state === 0) return 0;
+    }
+  };
+
+  let made = 1;
+  const add = (parent: number, code: number): number => {
+    const state = made;
+    made += 1;
+    fallback[state] = parent === 0 ? 0 : next(fallback[parent] as number, code);
+    longest[state] = longest[fallback[state]] as number;
+    if (firstChild[parent] === NONE) {
+      firstCode[parent] = code;
+      firstChild[parent] = state;
+    } else {
+      hasOthers[parent] = 1;
+      otherChildren.set(parent * 0x1_00_00 + code, state);
+    }
+    return state;
+  };
+
+  // One depth after the other: a state's fallback is less deep, and complete when it is asked for.
+  let growing = literals.map((literal) => ({ literal, state: 0 }));
+  for (let depth = 1; growing.length > 0; depth += 1) {
+    firstOfDepth.push(made);
+    for (const one of growing) {
+      const code = one.literal.charCodeAt(depth - 1);
+      const known = childOf(one.state, code);
+      one.state = known === NONE ? add(one.state, code) : known;
+      if (one.literal.length === depth) longest[one.state] = depth;
+    }
+    growing = growing.filter(({ literal }) => literal.length > depth);
+  }
+
+  return {
+    next,
+    matched: (state) => longest[state] as number,
+    depth: (state) => {
+      let [low, high] = [0, firstOfDepth.length];
+      while (high - low > 1) {
+        const middle = (low + high) >> 1;
+        if ((firstOfDepth[middle] as number) <= state) low = middle;
+        else high = middle;
+      }
+      return low;
+    },
+  };
+}

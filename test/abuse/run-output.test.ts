@@ -1,0 +1,67 @@
+/** Attacks by what a run is given and what it writes. */
+import { randomBytes } from "node:crypto";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { refusal, type TestPerson } from "../app.js";
+import { makeOrganization, makeProject, makeWorkspace } from "../factories.js";
+import { shell, untilEnded } from "../runs.js";
+import { makeInnocent, startServerUnderAttack } from "./innocent.js";
+import type { Innocent, ServerUnderAttack } from "./innocent.js";
+
+describe("the output of a hostile run", () => {
+  let server: ServerUnderAttack;
+  let innocent: Innocent;
+  let attacker: TestPerson;
+  let projectId: string;
+  beforeAll(async () => {
+    server = await startServerUnderAttack();
+    innocent = await makeInnocent(server);
+    attacker = await server.person("attacker");
+    projectId = (await makeProject(attacker, (await makeOrganization(attacker)).id)).id;
+  });
+  afterAll(() => server.close());
+
+  const textOf = async (runId: string): Promise<string> => {
+    const response = await fetch(`${server.url}/api/v1/runs/${runId}/logs`, {
+      headers: { authorization: `Bearer ${attacker.token}` },
+    });
+    expect(response.status).toBe(200);
+    return response.text();
+  };
+
+  test("a variable of 31 000 characters is hidden, also of a run that waited", async () => {
+    const secret = randomBytes(15_500).toString("hex");
+    const { agent } = await makeWorkspace(attacker, projectId);
+    const params = { agent_id: agent.id };
+    // Without a line break, and then nothing more: a timer writes it.
+    const command = shell('printf "it is %s." "$SECRET"; sleep 0.3');
+    const body = { command, env: { SECRET: secret }, queue: true };
+    await innocent.during(async () => {
+      const first = (await attacker.api.runs.create({ params, body })).data;
+      const queued = (await attacker.api.runs.create({ params, body })).data;
+      expect(queued.status).toBe("queued");
+      for (const { id } of [first, queued]) {
+        expect((await untilEnded(attacker, id)).status).toBe("succeeded");
+        expect((await textOf(id)) === "it is ***.").toBe(true);
+      }
+    });
+    expect(server.log()).not.toContain(secret.slice(0, 32));
+  });
+
+  test("an environment that is too large to be hidden is refused, and no run is made", async () => {
+    const { agent } = await makeWorkspace(attacker, projectId);
+    const params = { agent_id: agent.id };
+    const env = Object.fromEntries(
+      Array.from({ length: 8 }, (_, index) => [`VALUE_${index}`, `${index}${"é".repeat(30_000)}`]),
+    );
+    const command = shell("true");
+    const problem = await innocent.during(() =>
+      refusal(
+        attacker.api.runs.create({ params, body: { command, env } }),
+        422,
+        "validation_failed",
+      ),
+    );
+    expect(problem.errors).toMatchObject([{ loc: ["body", "env"], type: "too_large" }]);
+    expect((await attacker.api.runs.list({ params })).data).toEqual([]);
+  });
+});
