@@ -7,7 +7,7 @@ import type { Logger } from "pino";
 import { ConfigError } from "../config-values.js";
 import { appendEvents, type Change, type Origin, type Tell } from "./audit.js";
 import { listenForChanges, type ChangeFeed } from "./changes.js";
-import { locksOn, tryLockOn, type Locks, type TryLock } from "./locks.js";
+import { lockConnections, locksOn, tryLockOn, type Locks, type TryLock } from "./locks.js";
 import { migrate } from "./migrate.js";
 
 /** A handle to run queries on: a transaction, or the pool itself. */
@@ -89,7 +89,7 @@ export async function openDatabase(
   // Prepared look-ups of many at once are planned once: a plan for just these ids is never better, and
   // PostgreSQL would make one each time, for it expects more ids than come.
   const systemPool = pool("-c timezone=UTC -c app.system=on -c plan_cache_mode=force_generic_plan");
-  const lockPool = pool("-c timezone=UTC", 20);
+  const lockPool = pool("-c timezone=UTC", lockConnections);
   await refusePrivileged(systemPool, String(serving.user));
   const systemDb = drizzle(systemPool) as Queryable;
   const changes = await listenForChanges(serving, systemPool, log);

@@ -208,7 +208,7 @@ async function changedOnce(
   const ifMatch = request.headers["if-match"];
   if (endpoint.method === "PATCH" && ifMatch !== undefined) {
     // One after the other, so that of two changes of the same state one is refused.
-    return options.db.locks([`change ${request.url}`], async () => {
+    return options.db.locks(ownerOf(context), [`change ${request.url}`], async () => {
       // What another process has just changed must not be answered from the memory of this one.
       await options.db.changes.caughtUp();
       const current = await read();
@@ -220,6 +220,11 @@ async function changedOnce(
     return once(options, (context as ActorContext).actor, request, reply, act, withoutSecret);
   }
   return act();
+}
+
+/** Whose turn a change takes: the organization's, or the person's where it belongs to none. */
+function ownerOf(context: Partial<OrgContext>): string {
+  return context.orgId ?? context.actor?.userId ?? "";
 }
 
 /** What of an answer may be kept: what is shown once is never shown again. */

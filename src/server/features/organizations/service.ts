@@ -52,7 +52,7 @@ export async function createOrganization(
   }
   const base = slugBase(input.name);
   // One after another, so that each sees the slugs derived before it.
-  return db.locks([`slug ${base}`], async () => {
+  return db.locks(context.actor.userId, [`slug ${base}`], async () => {
     for (let attempt = 0; ; attempt += 1) {
       try {
         return await insert(db, context, await freeSlug(db, base), input, ceilings);

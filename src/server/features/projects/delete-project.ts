@@ -58,7 +58,7 @@ export async function runRemoval(
 ): Promise<void> {
   await removeFolders(deps, orgId, id);
   // An import that is under way ends first.
-  await deps.db.locks([storeLock(id)], async () => {
+  await deps.db.locks(orgId, [storeLock(id)], async () => {
     await removeRepository(deps.storage.repository(orgId, id));
     await rm(deps.storage.runLogs(orgId, id), { recursive: true, force: true });
     await deps.db.tenant(orgId, (tx) => repository.markRemoved(tx, id));

@@ -40,7 +40,7 @@ export async function fetchProject(
   const upstream = await listRefs(store, heads);
   for (const { ref, sha } of upstream) {
     const branch = ref.slice(heads.length);
-    const outcome = await deps.db.locks([branchLock(id, branch)], () =>
+    const outcome = await deps.db.locks(orgId, [branchLock(id, branch)], () =>
       takeBranch(store, branch, sha),
     );
     if (outcome === "created" || outcome === "updated") report[outcome].push(branch);

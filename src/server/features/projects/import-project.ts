@@ -17,7 +17,7 @@ export async function runImport(
   signal: AbortSignal,
 ): Promise<void> {
   const { org_id: orgId, project_id: id } = ids;
-  await deps.db.locks([storeLock(id)], async () => {
+  await deps.db.locks(orgId, [storeLock(id)], async () => {
     const project = await deps.db.tenant(orgId, (tx) => repository.findProject(tx, id));
     if (project?.status !== "importing" || project.import_url === null) return;
     const target = { type: "project", id, name: project.name } as const;

@@ -110,7 +110,7 @@ export async function runUpstream(
   signal: AbortSignal,
 ): Promise<void> {
   const { org_id: orgId, project_id: id } = ids;
-  await deps.db.locks([storeLock(id)], async () => {
+  await deps.db.locks(orgId, [storeLock(id)], async () => {
     const { project, act } = await deps.db.tenant(orgId, async (tx) => ({
       project: await repository.findProject(tx, id),
       act: await upstreams.findAct(tx, id),

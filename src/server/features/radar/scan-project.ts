@@ -43,7 +43,7 @@ export function scanProject(
   project: ScanTarget,
   signal: AbortSignal,
 ): Promise<void> {
-  return deps.db.locks([`radar ${project.project_id}`], async () => {
+  return deps.db.locks(project.org_id, [`radar ${project.project_id}`], async () => {
     const { org_id, project_id } = project;
     const [lines, keys] = await deps.db.tenant(org_id, async (tx) => [
       await repository.listLines(tx, project_id),

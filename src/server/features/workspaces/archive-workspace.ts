@@ -38,7 +38,7 @@ export async function archiveWorkspace(
   agentId: string,
 ): Promise<void> {
   await endCommands(deps, context, agentId);
-  await deps.db.locks([workspaceLock(agentId)], async () => {
+  await deps.db.locks(context.orgId, [workspaceLock(agentId)], async () => {
     const found = await context.tx((tx) => requireWorkspace(tx, agentId));
     if (found.status === "archived") return;
     if (found.status === "archiving") return finishUnderLock(deps, context.orgId, agentId);
@@ -109,7 +109,7 @@ export async function saveWorkspace(
   orgId: string,
   agentId: string,
 ): Promise<void> {
-  await deps.db.locks([workspaceLock(agentId)], async () => {
+  await deps.db.locks(orgId, [workspaceLock(agentId)], async () => {
     const workspace = await deps.db.tenant(orgId, (tx) => repository.findWorkspace(tx, agentId));
     if (workspace?.status === "active") await saveUnderLock(deps, orgId, agentId);
   });
@@ -123,7 +123,7 @@ export async function archiveForGood(
   origin: Origin,
 ): Promise<void> {
   await finishRestoring(deps, orgId, agentId);
-  await deps.db.locks([workspaceLock(agentId)], async () => {
+  await deps.db.locks(orgId, [workspaceLock(agentId)], async () => {
     const workspace = await deps.db.tenant(orgId, (tx) => repository.findWorkspace(tx, agentId));
     if (!workspace) return;
     if (workspace.status === "archiving") return finishUnderLock(deps, orgId, agentId);
@@ -154,7 +154,7 @@ export async function finishArchiving(
   orgId: string,
   agentId: string,
 ): Promise<void> {
-  await deps.db.locks([workspaceLock(agentId)], () => finishUnderLock(deps, orgId, agentId));
+  await deps.db.locks(orgId, [workspaceLock(agentId)], () => finishUnderLock(deps, orgId, agentId));
 }
 
 async function finishUnderLock(deps: WorkspaceDeps, orgId: string, agentId: string): Promise<void> {
@@ -236,7 +236,7 @@ export async function finishRestoring(
   agentId: string,
   origin: Origin = serverItself,
 ): Promise<void> {
-  await deps.db.locks([workspaceLock(agentId)], async () => {
+  await deps.db.locks(orgId, [workspaceLock(agentId)], async () => {
     const found = await findWithArchive(deps, orgId, agentId);
     if (found?.workspace.status !== "restoring") return;
     const { workspace, archive } = found;

@@ -28,7 +28,9 @@ export function checkpointAtEndOfRun(
   orgId: string,
   agentId: string,
 ): Promise<Checkpoint> {
-  return deps.db.locks([workspaceLock(agentId)], () => checkpointUnderLock(deps, orgId, agentId));
+  return deps.db.locks(orgId, [workspaceLock(agentId)], () =>
+    checkpointUnderLock(deps, orgId, agentId),
+  );
 }
 
 async function checkpointUnderLock(

@@ -49,7 +49,7 @@ export function commitWorkspace(
   agentId: string,
   request: CommitRequest,
 ): Promise<CommitResult> {
-  return deps.db.locks([workspaceLock(agentId)], async () => {
+  return deps.db.locks(context.orgId, [workspaceLock(agentId)], async () => {
     const workspace = await activeUnderLock(deps, context.orgId, agentId);
     if (hasFolder(workspace)) return commitUnderLock(deps, workspace, request);
     throw new AppError(
@@ -224,7 +224,7 @@ export async function settleCommit(
   agentId: string,
   sha: string,
 ): Promise<void> {
-  await deps.db.locks([workspaceLock(agentId)], async () => {
+  await deps.db.locks(orgId, [workspaceLock(agentId)], async () => {
     const workspace = await deps.db.tenant(orgId, (tx) => repository.findWorkspace(tx, agentId));
     // Another process may have settled it while this one waited.
     if (workspace?.pending_commits.includes(sha)) await settleUnderLock(deps, workspace, sha);

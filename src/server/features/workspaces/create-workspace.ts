@@ -103,7 +103,7 @@ export async function finishWorkspace(
   const reserved = await db.tenant(orgId, (tx) => repository.findWorkspace(tx, agentId));
   const parentId = reserved?.parent_agent_id ?? null;
   const keys = [agentId, ...(parentId === null ? [] : [parentId])].map(workspaceLock);
-  await db.locks(keys, async () => {
+  await db.locks(orgId, keys, async () => {
     const workspace = await db.tenant(orgId, (tx) => repository.findWorkspace(tx, agentId));
     if (workspace?.status !== "creating") return;
     try {

@@ -17,7 +17,9 @@ export async function endRetentions(deps: WorkspaceDeps, log: Logger): Promise<v
   );
   for (const archive of ended) {
     try {
-      await deps.db.locks([workspaceLock(archive.agent_id)], () => letGo(deps, archive));
+      await deps.db.locks(archive.org_id, [workspaceLock(archive.agent_id)], () =>
+        letGo(deps, archive),
+      );
     } catch (error) {
       log.error({ err: error, archive: archive.id }, "an archive whose time is over was kept");
     }

@@ -78,7 +78,7 @@ export async function settlePush(deps: WorkspaceDeps, orgId: string, id: string)
   const read = () => deps.db.tenant(orgId, (tx) => pushes.findPendingPush(tx, id));
   const found = await read();
   if (!found) return;
-  await deps.db.locks([lockOf(found)], async () => {
+  await deps.db.locks(orgId, [lockOf(found)], async () => {
     // Another process may have settled it while this one waited.
     const push = await read();
     if (push) await settlePushUnderLock(deps, push);

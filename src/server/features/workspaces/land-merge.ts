@@ -76,7 +76,7 @@ export async function settleMerge(
     return settleCommit(deps, orgId, found.agent_id, found.merge_commit);
   }
   const keys = [workspaceLock(found.agent_id), branchLock(found.project_id, found.target_branch)];
-  await db.locks(keys, async () => {
+  await db.locks(orgId, keys, async () => {
     const merge = await db.tenant(orgId, (tx) => merges.findPendingMerge(tx, mergeId));
     if (!merge) return;
     const store = deps.storage.repository(orgId, merge.project_id);

@@ -60,7 +60,7 @@ export async function landPush(deps: WorkspaceDeps, push: Push): Promise<Map<str
     origin: originOf(push.origin),
     line: [],
   }));
-  await deps.db.locks(journal.map(lockOf), async () => {
+  await deps.db.locks(push.orgId, journal.map(lockOf), async () => {
     for (const entry of journal) {
       const refusal = await refusalNow(deps, push, entry);
       if (refusal !== null) refusals.set(entry.ref, refusal);

@@ -50,7 +50,7 @@ export async function mergeWorkspace(
   const target = await targetOf(deps, context, agentId, request);
   const keys = [workspaceLock(agentId), branchLock(target.projectId, target.branch)];
   return whileMerging(deps.db, { orgId: context.orgId, agentId }, () =>
-    deps.db.locks(keys, async () => {
+    deps.db.locks(context.orgId, keys, async () => {
       const workspace = await saveFirst(deps, context, agentId);
       return whileBranchMoves(() => mergeOnce(deps, context, workspace, target.branch, request));
     }),
@@ -88,7 +88,7 @@ export async function withMerge<Result>(
   work: (input: MergeInput) => Promise<Result>,
 ): Promise<Result> {
   const target = await targetOf(deps, context, agentId, request);
-  return deps.db.locks([workspaceLock(agentId)], async () => {
+  return deps.db.locks(context.orgId, [workspaceLock(agentId)], async () => {
     const workspace = await activeUnderLock(deps, context.orgId, agentId);
     const { store } = placesOf(deps, workspace);
     const { commit, unsaved } = await headWithUnsaved(deps, workspace);

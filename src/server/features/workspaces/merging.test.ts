@@ -39,7 +39,7 @@ describe("a workspace whose branch is merged", () => {
     const heard: RowChange[] = [];
     const unsubscribe = app.db.changes.subscribe((change) => change && heard.push(change));
     let merging: Promise<{ status: number }> | undefined;
-    await app.db.locks([branchLock(it.project_id, "main")], async () => {
+    await app.db.locks(orgId, [branchLock(it.project_id, "main")], async () => {
       merging = owner.api.workspaces.createMerge({ params: it.params });
       await expect.poll(() => statuses(it)).toEqual(["merging", "merging"]);
       // Nothing else is refused because of it.
@@ -60,7 +60,7 @@ describe("a workspace whose branch is merged", () => {
       body: { settings: { auto_checkpoint: false } },
     });
     const requests: Promise<unknown>[] = [];
-    await app.db.locks([workspaceLock(it.params.agent_id)], async () => {
+    await app.db.locks(orgId, [workspaceLock(it.params.agent_id)], async () => {
       requests.push(
         owner.api.workspaces.createMerge({ params: it.params }),
         owner.api.workspaces.sync({ params: it.params }),

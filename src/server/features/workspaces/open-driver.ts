@@ -56,7 +56,7 @@ export function restoreFolders(
     const { org_id, agent_id } = found;
     // Nothing is to be done, and nobody to be kept waiting: as after a crash.
     if (!isBroughtOver && (await isMountAlive(placesOf(deps, found).folder))) return;
-    await deps.db.locks([workspaceLock(agent_id)], async () => {
+    await deps.db.locks(org_id, [workspaceLock(agent_id)], async () => {
       const workspace = await deps.db.tenant(org_id, (tx) =>
         repository.findWorkspace(tx, agent_id),
       );

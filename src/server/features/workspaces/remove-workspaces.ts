@@ -12,7 +12,7 @@ export async function removeWorkspacesOf(
     repository.listWorkspacesToRemove(tx, projectId),
   );
   for (const agentId of agentIds) {
-    await deps.db.locks([workspaceLock(agentId)], async () => {
+    await deps.db.locks(orgId, [workspaceLock(agentId)], async () => {
       const workspace = await deps.db.tenant(orgId, (tx) => repository.findWorkspace(tx, agentId));
       if (!workspace || workspace.status === "expired") return;
       // An archived one has no folder, and the place may be that of another agent of this name.

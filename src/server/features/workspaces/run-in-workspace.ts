@@ -34,7 +34,7 @@ export function withWorkspaceToRun<Result>(
   uid: number | null,
   work: (place: RunPlace) => Promise<Result>,
 ): Promise<Result> {
-  return deps.db.locks([workspaceLock(agentId)], async () => {
+  return deps.db.locks(orgId, [workspaceLock(agentId)], async () => {
     const workspace = await activeUnderLock(deps, orgId, agentId);
     if (!hasFolder(workspace)) {
       throw new AppError(

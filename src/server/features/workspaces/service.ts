@@ -105,7 +105,7 @@ export function readChanges(
   context: OrgContext,
   agentId: string,
 ): Promise<Diff> {
-  return deps.db.locks([workspaceLock(agentId)], async () => {
+  return deps.db.locks(context.orgId, [workspaceLock(agentId)], async () => {
     const workspace = await activeUnderLock(deps, context.orgId, agentId);
     const places = placesOf(deps, workspace);
     const snapshot = await snapshotOf(deps, workspace);

@@ -121,7 +121,7 @@ describe("what a killed process left in between", () => {
       ]);
     await setState("pending");
     let starting: Promise<TestApp> | undefined;
-    await app.db.locks([workspaceLock(workspace.agent_id)], async () => {
+    await app.db.locks(orgId, [workspaceLock(workspace.agent_id)], async () => {
       starting = app.sibling();
       const waiting = "select from pg_locks where locktype = 'advisory' and not granted";
       while ((await asOperator(app, waiting)).length === 0);

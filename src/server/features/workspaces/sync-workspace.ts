@@ -74,7 +74,7 @@ function whileNothingRuns<Result>(
   agentId: string,
   work: () => Promise<Result>,
 ): Promise<Result> {
-  return deps.db.locks([workspaceLock(agentId)], async () => {
+  return deps.db.locks(context.orgId, [workspaceLock(agentId)], async () => {
     // Files are written by their paths: what runs there could put a link in the way.
     if (await context.tx((tx) => repository.hasManagedRun(tx, agentId))) {
       throw new AppError("run_in_progress", "A command runs in the workspace; stop it, or wait.");

@@ -80,7 +80,7 @@ async function undo(
   undoing: Undoing,
 ): Promise<Merge> {
   const { project_id, target_branch } = (await readUndone(context, agentId, mergeId)).merge;
-  return deps.db.locks([branchLock(project_id, target_branch)], async () => {
+  return deps.db.locks(context.orgId, [branchLock(project_id, target_branch)], async () => {
     const { merge, author } = await readUndone(context, agentId, mergeId);
     refuseReverted(merge);
     const source = await undoing.wanted(storeOf(deps, merge), merge, author);
