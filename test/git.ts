@@ -45,13 +45,16 @@ export async function git(
 }
 
 /** The bare repository of a project, as it lies on the server's disk. */
-export function storeOf(app: TestApp, project: Pick<Project, "id" | "organization_id">): string {
+export function storeOf(
+  app: Pick<TestApp, "dataDir">,
+  project: Pick<Project, "id" | "organization_id">,
+): string {
   return storageIn(app.dataDir).repository(project.organization_id, project.id);
 }
 
 /** Asks the project's store itself, past the API. */
 export function inStore(
-  app: TestApp,
+  app: Pick<TestApp, "dataDir">,
   project: Pick<Project, "id" | "organization_id">,
   ...args: string[]
 ): Promise<string> {

@@ -77,6 +77,7 @@ export const errorCodes = {
   slug_reserved: [422, "The slug is reserved"],
   nested_repository: [422, "A repository inside the workspace"],
   file_too_large: [422, "A file is too large"],
+  tree_too_large: [422, "A commit would be too large"],
   unsafe_path: [422, "A path that git refuses"],
   leaked_key: [422, "A file holds an API key that works"],
   rate_limited: [429, "Too many requests"],

@@ -10,15 +10,16 @@ import {
   removeLeftovers,
   removeTree,
 } from "./build-aside.js";
-import { listRefs, updateRefs } from "./refs.js";
+import { listRefs, MAX_REFS, updateRefs } from "./refs.js";
 import { git } from "./run.js";
+import { assertTreesWithin, TreeLimitError } from "./tree-limits.js";
 import {
   progressReader,
   withUpstream,
   type UpstreamGit,
   type UpstreamOptions,
 } from "./upstream-connection.js";
-import { upstreamError, withUpstreamErrors } from "./upstream-error.js";
+import { treeTooLarge, upstreamError, withUpstreamErrors } from "./upstream-error.js";
 
 /** The commit of HEAD and the short name of its branch. */
 export interface ImportResult {
@@ -57,6 +58,7 @@ export async function importRepository(
           "tags/*:refs/tags/*",
         ];
         await fetchRefs(remote, refspecs, options);
+        await inspectRefs(folder, "refs/");
         await flushToDisk(folder);
         return readHead(folder);
       });
@@ -88,6 +90,7 @@ export async function fetchRepository(
         const refspecs = [`heads/*:${UPSTREAM}heads/*`, `tags/*:${UPSTREAM}tags/*`];
         await fetchRefs(remote, refspecs, options);
       });
+      await inspectRefs(folder, UPSTREAM);
       await takeOver(store, folder);
       return await noteUpstream(store, before, await listRefs(folder, UPSTREAM));
     } finally {
@@ -109,8 +112,19 @@ async function fetchRefs(
   onProgress?.(100);
 }
 
-/** How many branches and tags an upstream may have: each is a file here. */
-const MAX_REFS = 50_000;
+/**
+ * Makes sure that no branch or tag is too large to be checked out. Commits below them are not looked at:
+ * git's own limits end what reads them.
+ * @throws UpstreamError `tree_too_large`
+ */
+async function inspectRefs(store: string, prefix: string): Promise<void> {
+  const tips = new Set((await listRefs(store, prefix)).map(({ sha }) => sha));
+  try {
+    await assertTreesWithin(store, [...tips]);
+  } catch (error) {
+    throw error instanceof TreeLimitError ? treeTooLarge(error) : error;
+  }
+}
 
 async function readDefaultBranch(remote: UpstreamGit): Promise<string> {
   const patterns = ["HEAD", "refs/heads/*", "refs/tags/*"];

@@ -5,6 +5,7 @@ import { assertOid } from "./bare-repository.js";
 import { MAX_FILE_BYTES } from "./path-errors.js";
 import { PackRefusedError, type Quarantine } from "./quarantine.js";
 import { git, GitError, spawnGit } from "./run.js";
+import { assertTreesWithin, TreeLimitError } from "./tree-limits.js";
 
 const INSPECT_MS = 10 * 60_000;
 
@@ -31,7 +32,7 @@ export async function inspectPush(quarantine: Quarantine, inspection: Inspection
   for (const oid of [...tips, ...known]) assertOid(oid);
   const sent = isNarrow ? await quarantine.objectIds() : null;
   const unsent = new Set<string>();
-  const options = { gitDir: quarantine.path, timeoutMs: INSPECT_MS, signal };
+  const options = { gitDir: quarantine.path, timeoutMs: INSPECT_MS, signal, background: true };
   const input = [...tips, ...known.map((oid) => `^${oid}`), ""].join("\n");
   const listing = spawnGit(["rev-list", "--objects", "--stdin"], { ...options, input });
   const format = "--batch-check=%(objectname) %(objecttype) %(objectsize) %(rest)";
@@ -85,6 +86,22 @@ async function areReached(
     return false;
   } finally {
     child.kill();
+  }
+}
+
+/**
+ * Makes sure that no tree of the commits is too large to be checked out, compared or merged.
+ * @throws PackRefusedError
+ */
+export async function inspectTrees(
+  quarantine: Quarantine,
+  commits: readonly string[],
+): Promise<void> {
+  try {
+    await assertTreesWithin(quarantine.path, commits);
+  } catch (error) {
+    if (!(error instanceof TreeLimitError)) throw error;
+    throw new PackRefusedError(`${error.message}; split it into smaller commits or projects`);
   }
 }
 

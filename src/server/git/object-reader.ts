@@ -5,6 +5,8 @@ import { StandingGits } from "./standing-git.js";
 export interface FoundObject {
   oid: string;
   type: string;
+  /** Bytes of its content. */
+  size: number;
   /** Null where only its kind was asked for. */
   content: Buffer | null;
 }
@@ -35,9 +37,14 @@ const readers = new StandingGits<Question, (FoundObject | null)[]>({
       next += Number(size) + 1;
       if (next > bytes.length) return { needs: next - at };
       // A copy, so that what is kept of it does not keep all that came with it.
-      found.push({ oid, type, content: Buffer.from(bytes.subarray(end + 1, next - 1)) });
+      found.push({
+        oid,
+        type,
+        size: Number(size),
+        content: Buffer.from(bytes.subarray(end + 1, next - 1)),
+      });
     } else {
-      found.push({ oid, type, content: null });
+      found.push({ oid, type, size: Number(size), content: null });
     }
     return found.length === names.length ? { next, answer: found } : { next };
   },

@@ -27,6 +27,8 @@ export interface ReceiveOptions {
 const FOLDER = "incoming";
 /** Below this many objects they are stored one by one, so that packs do not pile up (as git does). */
 const UNPACK_LIMIT = 100;
+/** Objects of one push: what whoever reads less than all brings is held by its ids. Imports have no limit. */
+const MAX_OBJECTS = 1_000_000;
 /** One object may not take more memory than this, however small its delta is. */
 const ALLOC_LIMIT = "512m";
 
@@ -68,6 +70,7 @@ export class Quarantine {
       stdin: "pipe",
       timeoutMs: 0,
       signal: options.signal,
+      background: true,
       env: { GIT_ALLOC_LIMIT: ALLOC_LIMIT },
       // Large files are streamed, not held in memory.
       config: [["core.bigFileThreshold", "16m"]],
@@ -84,8 +87,11 @@ export class Quarantine {
         isOver = true;
         wake();
       });
+    const header = new PackHeader();
     try {
       for await (const chunk of pack) {
+        header.read(chunk);
+        if (header.objects > MAX_OBJECTS) child.kill();
         if (isOver || stdin.write(chunk)) continue;
         await new Promise<void>((resolve) => {
           wake = resolve;
@@ -98,6 +104,11 @@ export class Quarantine {
     } catch (error) {
       child.kill();
       await over;
+      if (header.objects > MAX_OBJECTS) {
+        throw new PackRefusedError(
+          `it holds more than ${MAX_OBJECTS} objects; push fewer commits at once, or import the repository`,
+        );
+      }
       if (!(error instanceof GitError) || error.reason !== "exit") throw error;
       throw refusalOf(error, options.maxBytes) ?? error;
     }
@@ -189,6 +200,18 @@ export class Quarantine {
   }
 }
 
+/** Reads the number of objects that a pack claims: "PACK", the version, the count (gitformat-pack(5)). */
+class PackHeader {
+  objects = 0;
+  #bytes = Buffer.alloc(0);
+
+  read(chunk: Buffer): void {
+    if (this.#bytes.length >= 12) return;
+    this.#bytes = Buffer.concat([this.#bytes, chunk.subarray(0, 12)]);
+    if (this.#bytes.length >= 12) this.objects = this.#bytes.readUInt32BE(8);
+  }
+}
+
 /** What is there already is the same object. */
 async function moveInto(from: string, to: string): Promise<void> {
   if (!(await exists(to))) await rename(from, to);
@@ -218,7 +241,7 @@ function refusalOf({ stderr }: GitError, maxBytes: number): PackRefusedError | n
       `it is larger than ${Math.floor(maxBytes / 1024 / 1024)} MiB; push less at once, or have OMOI_MAX_PUSH_MIB raised`,
     );
   }
-  if (stderr.includes("attempting to allocate")) {
+  if (/attempting to allocate|Out of memory/i.test(stderr)) {
     return new PackRefusedError("it is too large, or one of its objects is");
   }
   const fault = /(?:object )?([0-9a-f]{40}): (\w+: [^\n]*)/.exec(stderr);
@@ -234,4 +257,4 @@ function refusalOf({ stderr }: GitError, maxBytes: number): PackRefusedError | n
 }
 
 const OF_THE_SERVER =
-  /No space left|Disk quota|Out of memory|Permission denied|Read-only|Too many open files|(?:unable to|cannot) (?:write|create|open|fsync|rename|store)/i;
+  /No space left|Disk quota|Permission denied|Read-only|Too many open files|(?:unable to|cannot) (?:write|create|open|fsync|rename|store)/i;

@@ -110,6 +110,9 @@ function refCommands(updates: readonly RefUpdate[]): string {
 const MOVED =
   /is at [0-9a-f]{40} but expected|reference already exists|unable to resolve reference|reference is missing/;
 
+/** Branches and tags of one repository at most: git reads all of them for each clone and push. */
+export const MAX_REFS = 50_000;
+
 /** References under `prefix` (`refs/heads/`, or one whole name) with their objects, by name. */
 export async function listRefs(
   store: string,

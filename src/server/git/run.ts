@@ -4,6 +4,7 @@
  * could change is fixed here.
  */
 import { spawn, type ChildProcess } from "node:child_process";
+import { setPriority } from "node:os";
 import { type Duplex, Readable, type Writable } from "node:stream";
 import { environment } from "./environment.js";
 
@@ -46,8 +47,10 @@ export interface GitOptions {
    * argument, environment or file. Closed when git ends.
    */
   descriptors?: (third: Duplex, fourth: Duplex) => void;
-  /** The largest file that git may write, in bytes; the system ends it above that. */
+  /** The largest file that git may write, in bytes (64 GiB by default); the system ends it above that. */
   maxFileBytes?: number;
+  /** Whether it gives way to the server's other work: for what a client or an upstream can make long. */
+  background?: boolean;
   /** Aborting kills the process group. */
   signal?: AbortSignal;
   /** Exit codes that are no error; `[0]` by default. */
@@ -107,8 +110,7 @@ export function spawnGit(
   options: GitOptions & { stdin?: "pipe" } = {},
 ): GitProcess {
   const piped = options.stdin === "pipe" || options.input !== undefined;
-  const [command, commandArgs] = commandOf(args, options.maxFileBytes);
-  const child = spawn(command, commandArgs, {
+  const child = spawn("/bin/sh", limited(args, options.maxFileBytes ?? MAX_FILE_BYTES), {
     cwd: options.cwd ?? "/",
     env: environment(options),
     stdio: [
@@ -119,6 +121,7 @@ export function spawnGit(
     ],
     detached: true,
   });
+  if (options.background) giveWay(child.pid);
   const { stdin, stdout, stderr } = child;
   if (stdout === null || stderr === null) throw new Error("git was started without pipes");
   if (options.descriptors) openDescriptors(child, options.descriptors);
@@ -164,6 +167,7 @@ export function spawnGit(
       ended = true;
       clearTimeout(timer);
       options.signal?.removeEventListener("abort", onAbort);
+      if (code === NOT_FOUND) failure ??= "not_found";
       if (failure !== null) reject(new GitError(failure, code, stderrText, args));
       else if (code !== null && (options.okExitCodes ?? [0]).includes(code))
         resolve({ exitCode: code, stderr: stderrText });
@@ -187,16 +191,41 @@ export function spawnGit(
 
 /** What the size of a file is limited in, in bytes (POSIX, ulimit). */
 export const BLOCK = 512;
+/**
+ * Memory that one git process may write to: objects, trees and an index. A tree within TREE_LIMITS needs
+ * less than half. Packs are mapped for reading and do not count (RLIMIT_DATA).
+ */
+const MAX_MEMORY_BYTES = 2 * 2 ** 30;
+/** The largest file: a last resort, since imports and pushes have lower limits of their own. */
+const MAX_FILE_BYTES = 64 * 2 ** 30;
+/** Open files of one git process, which closes packs to stay below. */
+const MAX_DESCRIPTORS = 1024;
+/** The niceness of what gives way: as that of agents' commands. */
+const BACKGROUND_NICENESS = 5;
 
-/** git, where need be with a limit that only a shell can set. */
-function commandOf(
-  args: readonly string[],
-  maxFileBytes: number | undefined,
-): [command: string, args: readonly string[]] {
-  if (maxFileBytes === undefined) return ["git", args];
-  const blocks = String(Math.max(1, Math.floor(maxFileBytes / BLOCK)));
-  const script = 'ulimit -c 0; ulimit -f "$1" || exit 1; shift; exec git "$@"';
-  return ["/bin/sh", ["-c", script, "sh", blocks, ...args]];
+/**
+ * Sets limits that all processes git starts inherit; a core file would be as large as the memory. One that
+ * cannot be set is stricter already.
+ */
+const LIMITS =
+  '{ ulimit -c 0; ulimit -S -n "$1"; ulimit -d "$2"; ulimit -f "$3"; } 2>/dev/null; shift 3; exec git "$@"';
+/** How a shell ends that does not find the program. */
+const NOT_FOUND = 127;
+
+/** The arguments of a shell, which alone can set limits of the process that git becomes. */
+function limited(args: readonly string[], maxFileBytes: number): string[] {
+  const blocks = Math.max(1, Math.floor(maxFileBytes / BLOCK));
+  const limits = [MAX_DESCRIPTORS, MAX_MEMORY_BYTES / 1024, blocks].map(String);
+  return ["-c", LIMITS, "sh", ...limits, ...args];
+}
+
+function giveWay(pid: number | undefined): void {
+  if (pid === undefined) return;
+  try {
+    setPriority(pid, BACKGROUND_NICENESS);
+  } catch {
+    // It has ended, or is nicer already.
+  }
 }
 
 function openDescriptors(child: ChildProcess, use: NonNullable<GitOptions["descriptors"]>): void {

@@ -23,6 +23,8 @@ export interface UploadPackReply {
 }
 
 const UPLOAD_MS = 60 * 60_000;
+/** A clone writes no file that counts. */
+const UPLOAD_FILE_BYTES = 1024 * 1024;
 /** How long git waits for a client that sends nothing, in seconds. */
 const IDLE_SECONDS = 120;
 
@@ -54,6 +56,8 @@ function serve(
     // A partial clone asks for single objects later, which only version 2 allows.
     ["uploadpack.allowFilter", String(version?.startsWith("version=2") ?? false)],
     ["pack.threads", "1"],
+    // Trees that repeat themselves make deltas long to search for.
+    ["pack.windowMemory", "256m"],
   ];
   for (const prefix of hiddenRefs) {
     const name = prefix.replace(/\/$/, "");
@@ -64,6 +68,8 @@ function serve(
   const args = ["upload-pack", "--strict", `--timeout=${IDLE_SECONDS}`, "--stateless-rpc"];
   return spawnGit([...args, ...flags, store], {
     timeoutMs: UPLOAD_MS,
+    maxFileBytes: UPLOAD_FILE_BYTES,
+    background: true,
     ...extra,
     config,
     ...(version === undefined ? {} : { env: { GIT_PROTOCOL: version } }),

@@ -64,6 +64,7 @@ export async function withUpstream<T>(
     gitDir: store,
     protocols: [target.protocol],
     timeoutMs: 0,
+    background: true,
     maxOutputBytes: 64 * 1024 * 1024,
     signal,
     ...(options.maxBytes === undefined ? {} : { maxFileBytes: options.maxBytes }),

@@ -1,5 +1,6 @@
 /** What a person is told about an import, a fetch or a push that did not work. */
 import { GitError } from "./run.js";
+import type { TreeLimitError } from "./tree-limits.js";
 
 /** Why an upstream could not be read or written. */
 export type UpstreamFailure = keyof typeof SENTENCES;
@@ -42,6 +43,7 @@ const SENTENCES = {
   aborted: "The transfer was stopped.",
   too_large:
     "The repository is larger than this server takes in; whoever runs it can raise OMOI_MAX_IMPORT_BYTES.",
+  tree_too_large: "A branch or tag of the repository is too large to be checked out here.",
   empty: "The repository has no branch with a commit: push one, then import it again.",
   refused: "The repository holds damaged or unsafe objects, which git refused to import.",
   not_fast_forward:
@@ -81,6 +83,14 @@ const PATTERNS: readonly (readonly [RegExp, UpstreamFailure])[] = [
 /** The UpstreamError with the sentence of `reason`. */
 export function upstreamError(reason: UpstreamFailure): UpstreamError {
   return new UpstreamError(reason, SENTENCES[reason]);
+}
+
+/** The UpstreamError for a branch or tag that is too large; its message names the limit. */
+export function treeTooLarge({ message }: TreeLimitError): UpstreamError {
+  return new UpstreamError(
+    "tree_too_large",
+    `${SENTENCES.tree_too_large.slice(0, -1)}: ${message}.`,
+  );
 }
 
 /** Runs `work`; a GitError that it throws becomes an UpstreamError, anything else passes. */

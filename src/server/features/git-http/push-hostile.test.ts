@@ -157,6 +157,40 @@ describe("a push that is refused", () => {
     await refused([big, inner, outer, ofBig], ofBig, '"data/big.bin" is larger than 100 MiB');
   });
 
+  test("because of a few objects that expand to more than can be checked out", async () => {
+    const blob = forge.object("blob", "bomb\n");
+    const ten = (mode: string, oid: string): string =>
+      forge.tree(Array.from({ length: 10 }, (_none, at) => [mode, `n${at}`, oid] as const));
+    const oids = [blob, ten("100644", blob)];
+    for (let level = 0; level < 9; level += 1) oids.push(ten("40000", oids.at(-1) as string));
+    const bomb = forge.commit(oids.at(-1) as string);
+    await refused([...oids, bomb], bomb, /holds more than \d+ (?:files and )?folders/);
+    // Also below a commit that is harmless by itself.
+    const empty = forge.tree([]);
+    const tip = forge.commit(empty, [bomb]);
+    await refused([...oids, empty, bomb, tip], tip, "split it into smaller commits");
+
+    let deep = forge.tree([["100644", "file", blob]]);
+    const chain = [blob, deep];
+    for (let level = 1; level < 129; level += 1) {
+      deep = forge.tree([["40000", "d", deep]]);
+      chain.push(deep);
+    }
+    const ofDeep = forge.commit(deep);
+    await refused([...chain, ofDeep], ofDeep, "deeper than 128 levels");
+  });
+
+  test("because it claims more objects than a push may bring", async () => {
+    const blob = forge.object("blob", "claimed\n");
+    const pack = forge.pack([blob]);
+    pack.writeUInt32BE(1_000_001, 8);
+    const before = await state();
+    const { text } = await post(pushBody([[zeroOid, main, "refs/heads/many"]], pack));
+    expect(text).toContain("more than 1000000 objects");
+    expect(await state()).toEqual(before);
+    await atRest();
+  });
+
   test("because it is no push at all: 400", async () => {
     const line = (text: string) => `${(text.length + 4).toString(16).padStart(4, "0")}${text}`;
     for (const body of [

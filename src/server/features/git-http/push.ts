@@ -1,7 +1,7 @@
 /** A push from its first byte to its answer. */
 import type { Logger } from "pino";
 import { AppError } from "../../errors.js";
-import { inspectPush, newCommits } from "../../git/inspect-push.js";
+import { inspectPush, inspectTrees, newCommits } from "../../git/inspect-push.js";
 import { PackRefusedError, Quarantine } from "../../git/quarantine.js";
 import {
   MAX_COMMANDS,
@@ -9,7 +9,7 @@ import {
   type PushReport,
   type PushRequest,
 } from "../../git/receive-pack.js";
-import { listRefs } from "../../git/refs.js";
+import { listRefs, MAX_REFS } from "../../git/refs.js";
 import { scanReachable } from "../../git/scan-objects.js";
 import { TokenScan } from "../../git/token-scan.js";
 import type { Actor } from "../../http/authenticate.js";
@@ -130,6 +130,7 @@ async function landReceived(
 ): Promise<void> {
   const { orgId, projectId, store, actor, ip, requestId, visible, signal } = context;
   const refs = await listRefs(store, "refs/");
+  refuseTooMany(refs, wanted);
   const objectsOf = (isShown: (ref: string) => boolean): string[] => [
     ...new Set(refs.filter(({ ref }) => isShown(ref)).map(({ sha }) => sha)),
   ];
@@ -152,6 +153,7 @@ async function landReceived(
     moving.map(({ to }) => to),
     all,
   );
+  await inspectTrees(quarantine, commits);
   const landed = await landPush(deps, {
     orgId,
     projectId,
@@ -162,6 +164,16 @@ async function landReceived(
     quarantine,
   });
   for (const [ref, refusal] of landed) refusals.set(ref, refusal);
+}
+
+/** @throws PackRefusedError where the repository would get more branches and tags than it may have */
+function refuseTooMany(refs: readonly { ref: string }[], wanted: readonly PushedRef[]): void {
+  const isPublic = ({ ref }: { ref: string }): boolean => /^refs\/(?:heads|tags)\//.test(ref);
+  const added = wanted.filter(({ from }) => from === null).length;
+  if (added === 0 || refs.filter(isPublic).length + added <= MAX_REFS) return;
+  throw new PackRefusedError(
+    `the repository may have ${MAX_REFS} branches and tags; delete some, or push fewer`,
+  );
 }
 
 /** @throws PackRefusedError where a file or message that is new holds an API key that works */

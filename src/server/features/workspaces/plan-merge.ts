@@ -1,6 +1,6 @@
 import type { Choice, MergeStrategy } from "#shared/api/merges.js";
 import type { Database } from "../../db/connect.js";
-import { invalidField } from "../../errors.js";
+import { AppError, invalidField } from "../../errors.js";
 import {
   applyDecisions,
   computeMerge,
@@ -11,6 +11,7 @@ import {
   type Decision,
 } from "../../git/merge.js";
 import { resolveTree } from "../../git/repository.js";
+import { assertTreesWithin, TreeLimitError } from "../../git/tree-limits.js";
 import type { Storage } from "../../storage.js";
 import { decide, latest, type Resolution, type SideTime } from "./decide.js";
 import { decideManually, invalidChoice } from "./decide-manually.js";
@@ -64,6 +65,7 @@ export async function planMerge(deps: PlanDeps, input: MergeInput): Promise<Merg
   const { strategy, branches } = input;
   const isManual = strategy === "manual";
   if (computed.upToDate || (computed.conflicts.length === 0 && !isManual)) {
+    await refuseTooLarge(store, computed.tree);
     const upToDate = computed.upToDate || (await changesNothing(store, input, computed.tree));
     return { upToDate, tree: computed.tree, resolutions: [], decisions: null, keep: [] };
   }
@@ -76,6 +78,7 @@ export async function planMerge(deps: PlanDeps, input: MergeInput): Promise<Merg
       : decide(strategy, sides, branches, input.workspace);
   });
   const applied = await applyChecked(store, computed, decisions, input);
+  await refuseTooLarge(store, applied.tree);
   const resolutions = computed.conflicts.map((conflict, index): Resolution => {
     const { take, rule } = decisions[index] as (typeof decisions)[number];
     const loser = take === "source" ? "target" : "source";
@@ -131,6 +134,19 @@ export async function foreseeConflicts(
       target_time: sides.target?.at ?? null,
     };
   });
+}
+
+/** @throws AppError 422 `tree_too_large` */
+async function refuseTooLarge(store: string, tree: string): Promise<void> {
+  try {
+    await assertTreesWithin(store, [tree]);
+  } catch (error) {
+    if (!(error instanceof TreeLimitError)) throw error;
+    throw new AppError(
+      "tree_too_large",
+      `The merge was not made: ${error.message}. Remove files from one of the branches first.`,
+    );
+  }
 }
 
 async function computeRelated(store: string, input: MergeInput): Promise<ComputedMerge> {
