@@ -2,7 +2,7 @@
 import { Readable } from "node:stream";
 import { isOid, isRefName } from "./bare-repository.js";
 import { DiffReader, type FileDiff } from "./diff-reader.js";
-import { EMPTY_TREE, git, spawnGit, type GitOptions, type GitProcess } from "./run.js";
+import { EMPTY_TREE, git, spawnGit, type GitProcess } from "./run.js";
 
 export type { FileDiff } from "./diff-reader.js";
 
@@ -104,42 +104,6 @@ export function statsOf(text: string): DiffStats {
     additions: count(/(\d+) insertions?\(/),
     deletions: count(/(\d+) deletions?\(/),
   };
-}
-
-/** What an index holds at a path where a tree has something else: bytes in latin1, six octal digits. */
-export interface IndexEntry {
-  path: string;
-  mode: string;
-  oid: string;
-}
-
-/**
- * What differs between a tree and an index, counted as `diffStats` does; what was removed is counted
- * but not listed. One process, which looks at no folder and writes nothing. Throws a GitError.
- */
-export async function diffIndex(
-  options: GitOptions & { gitDir: string; indexFile: string },
-  tree: string,
-): Promise<{ entries: IndexEntry[]; stats: DiffStats }> {
-  const formats = ["-z", "--raw", "--no-abbrev", "--shortstat"];
-  const args = ["diff-index", "--cached", "--ignore-submodules=none", ...COMPARE_HOW, ...formats];
-  const { workTree: _none, ...rest } = options;
-  const { stdout } = await git([...args, "--end-of-options", treeish(tree)], {
-    ...rest,
-    config: [...(options.config ?? []), ...CONFIG],
-  });
-  const fields = stdout.toString("latin1").split("\0");
-  const entries: IndexEntry[] = [];
-  let at = 0;
-  for (let field = fields[at]; field?.startsWith(":"); field = fields[at]) {
-    const [, mode = "", , oid = "", status = ""] = field.split(" ");
-    // A rename names its old path first.
-    at += status.startsWith("R") ? 2 : 1;
-    const path = fields[at] ?? "";
-    at += 1;
-    if (mode !== "000000") entries.push({ path, mode, oid });
-  }
-  return { entries, stats: statsOf(fields.slice(at).join("\0")) };
 }
 
 /**

@@ -4,18 +4,20 @@
  * a filter or a setting in it (`git add` would: it runs inside nested repositories).
  */
 import { copyFile, link, rename } from "node:fs/promises";
-import { PassThrough } from "node:stream";
 import { asideName, exists, removeLeftovers, removeTree } from "./build-aside.js";
-import { diffIndex, type DiffStats } from "./diff.js";
+import type { DiffStats } from "./diff.js";
+import { countDiff } from "./diff-counter.js";
+import { FolderChange } from "./folder-change.js";
 import { assertFolder, type Layers } from "./folder.js";
 import { snapshotLayers } from "./layered-snapshot.js";
-import { FileTooLargeError, MAX_FILE_BYTES, NestedRepositoryError } from "./path-errors.js";
-import { fileIds, repairIndex } from "./repair-index.js";
-import { git, GitError, type GitOptions } from "./run.js";
-import { displayPath, SafeFolder, type Found } from "./safe-folder.js";
+import type { Edits } from "./patch-tree.js";
+import { NestedRepositoryError } from "./path-errors.js";
+import { git, GitError, ZERO_OID, type GitOptions } from "./run.js";
+import { displayPath } from "./safe-folder.js";
 import { scanEntries } from "./scan-objects.js";
 import type { TokenScan } from "./token-scan.js";
-import { inputOf, takePaths, updateIndex, writeTree, type IndexOptions } from "./update-index.js";
+import { TreeReader } from "./tree-reader.js";
+import { updateIndex, writeTree } from "./update-index.js";
 
 export { FolderMissingError, syncFolder, UnsavedChangesError } from "./folder.js";
 export {
@@ -105,26 +107,64 @@ async function snapshotOnce(input: SnapshotInput): Promise<Snapshot> {
     await removeLeftovers(indexFile, "next");
     return snapshotLayers({ ...input, parentTree }, layers, options);
   }
-  // The first scan ends well before the second: git begins to take what it found.
-  const scans: Promise<Scan>[] = [findDiffering(current), findUntracked(current)];
-  for (const scan of scans) scan.catch(() => undefined);
-  if (!(await findsAnything(scans))) {
-    const [tree, found] = [await writeTree(current), await Promise.all(scans)];
-    // An earlier snapshot took what differs, and nobody may have looked through it.
-    if (input.scan && tree !== parentTree) {
-      await scanEntries(current, (await diffIndex(current, parentTree)).entries, input.scan);
-    }
-    return { tree, changed: tree !== parentTree, skipped: found.flatMap(({ skipped }) => skipped) };
+  return snapshotCheckout({ ...input, parentTree }, options);
+}
+
+/**
+ * Of a checkout, whose index says where to look. It may be ahead of the parent's tree: an earlier snapshot
+ * brought it up to what was never committed.
+ */
+async function snapshotCheckout(
+  input: SnapshotInput & { parentTree: string },
+  options: GitOptions & { gitDir: string },
+): Promise<Snapshot> {
+  const { store, indexFile, parentTree } = input;
+  const current = { ...options, indexFile };
+  const [differing, untracked, indexTree] = await allOf([
+    findDiffering(current),
+    findUntracked(current),
+    writeTree(current),
+  ]);
+  const trees = new TreeReader(store);
+  const change = await FolderChange.open(input, indexTree, trees, options);
+  try {
+    const { skipped } = change;
+    skipped.push(...untracked.skipped);
+    await change.take({ paths: [...differing, ...untracked.paths], gone: [], unreadable: [] });
+    const tree = await change.writeTree();
+    await advanceIndex(indexFile, change.edits, options);
+    // Nobody may have looked through what an earlier snapshot took.
+    if (input.scan && indexTree !== parentTree) await scanDifference(input, trees, tree, options);
+    if (tree === parentTree) return { tree, changed: false, skipped };
+    return { tree, changed: true, stats: await countDiff(store, parentTree, tree), skipped };
+  } finally {
+    await change.close();
   }
+}
+
+/** As `Promise.all`, but nothing is at work any more when it fails. */
+async function allOf<Values extends readonly unknown[]>(
+  work: readonly [...{ [At in keyof Values]: Promise<Values[At]> }],
+): Promise<Values> {
+  await Promise.allSettled(work);
+  return (await Promise.all(work)) as unknown as Values;
+}
+
+/** Brings an index up to the edits, in a copy that takes its place. Throws a GitError. */
+async function advanceIndex(indexFile: string, edits: Edits, options: GitOptions): Promise<void> {
+  if (edits.size === 0) return;
   const copy = asideName(indexFile, "next");
+  const records = [...edits].map(
+    ([path, entry]) => `${entry?.mode ?? "0"} ${entry?.oid ?? ZERO_OID}\t${path}`,
+  );
   try {
     await removeLeftovers(indexFile, "next");
     await link(indexFile, copy).catch(() => copyFile(indexFile, copy));
-    const snapshot = await takeChanges(input, scans, { ...options, indexFile: copy }, parentTree);
+    const next = { ...options, indexFile: copy };
+    await updateIndex(next, ["--add", "--replace", "--index-info"], records);
+    // Notes the files' times, so that the next snapshot need not read them; git stores nothing here.
+    await git(["update-index", "-q", "--refresh"], { ...next, okExitCodes: [0, 1] });
     await rename(copy, indexFile);
-    // Where git changed nothing the two are one file, which a rename leaves under both names.
-    await removeTree(copy);
-    return snapshot;
   } catch (error) {
     await removeTree(copy);
     await removeTree(`${copy}.lock`);
@@ -132,93 +172,22 @@ async function snapshotOnce(input: SnapshotInput): Promise<Snapshot> {
   }
 }
 
-async function findsAnything(scans: readonly Promise<Scan>[]): Promise<boolean> {
-  for (const scan of scans) {
-    if ((await scan).paths.length > 0) return true;
-  }
-  return false;
+/** Looks through all files at which a tree differs from the parent's. */
+async function scanDifference(
+  { parentTree, scan }: SnapshotInput & { parentTree: string },
+  trees: TreeReader,
+  tree: string,
+  options: GitOptions,
+): Promise<void> {
+  const differing = await trees.differing(parentTree, tree);
+  const entries = [...differing].flatMap(([path, entry]) =>
+    entry === null ? [] : [{ path, ...entry }],
+  );
+  if (scan) await scanEntries(options, entries, scan);
 }
 
-/** Brings an index up to what the scans find, and says how its tree differs from the parent's. */
-async function takeChanges(
-  input: SnapshotInput,
-  scans: readonly Promise<Scan>[],
-  options: IndexOptions,
-  parentTree: string,
-): Promise<Snapshot> {
-  const safe = await SafeFolder.open(input.folder);
-  try {
-    const taking = new PassThrough().on("error", () => undefined);
-    // All are awaited whatever becomes of one: nothing may be at work when the index goes.
-    const giving = givePaths(input, safe, scans, taking);
-    const [given, taken, told] = await Promise.allSettled([
-      giving,
-      takePaths(options, taking, parentTree),
-      giving.then(() => input.onChanges?.()),
-    ]);
-    const { paths, drop, skipped, ids } = valueOf(given);
-    valueOf(told);
-    let { tree, difference } = valueOf(taken);
-    if (drop.length > 0) {
-      await updateIndex(options, ["--force-remove", "--stdin"], drop);
-      ({ tree, difference } = await takePaths(options, inputOf([]), parentTree));
-    }
-    const { entries } = difference;
-    const repaired = await repairIndex(safe, options, entries, paths, ids, input.scan);
-    if (input.scan) {
-      const seen = new Set(paths);
-      const unseen = entries.filter(({ path }) => !seen.has(path));
-      await scanEntries(options, unseen, input.scan);
-    }
-    if (repaired) tree = await writeTree(options);
-    const counted = repaired ? {} : { stats: difference.stats };
-    return { tree, changed: tree !== parentTree, skipped, ...counted };
-  } finally {
-    await safe.close();
-  }
-}
-
-function valueOf<Value>(settled: PromiseSettledResult<Value>): Value {
-  if (settled.status === "rejected") throw settled.reason;
-  return settled.value;
-}
-
-/** Writes to `taking` what of the scans git may take, then reads the ids of the files while git works. */
-async function givePaths(
-  { scan: tokens, maxFileBytes = MAX_FILE_BYTES }: SnapshotInput,
-  safe: SafeFolder,
-  scans: readonly Promise<Scan>[],
-  taking: PassThrough,
-): Promise<Scan & { drop: string[]; ids: Map<string, string | null> }> {
-  const all = { paths: [] as string[], drop: [] as string[], skipped: [] as SkippedPath[] };
-  const taken: string[] = [];
-  try {
-    for (const scan of scans) {
-      const found = await scan;
-      const { paths, skipped } = found;
-      const plan = await inspect(safe, found, maxFileBytes);
-      taking.write(inputOf(plan.take));
-      taken.push(...plan.take);
-      all.paths.push(...paths);
-      all.drop.push(...plan.drop);
-      all.skipped.push(...skipped, ...plan.skipped);
-    }
-    taking.end();
-  } catch (error) {
-    taking.destroy(error as Error);
-    throw error;
-  }
-  return { ...all, ids: await fileIds(safe, taken, tokens) };
-}
-
-/** Where folder and index differ: paths are bytes in latin1, sorted. */
-interface Scan {
-  paths: string[];
-  skipped: SkippedPath[];
-}
-
-/** The tracked paths where folder and index differ. Reads no file's content. */
-async function findDiffering(options: GitOptions): Promise<Scan> {
+/** The tracked paths (bytes in latin1) where folder and index differ. Reads no file's content. */
+async function findDiffering(options: GitOptions): Promise<string[]> {
   const args = ["diff-files", "-z", "--raw", "--ignore-submodules=dirty"];
   // Its threads would take the processor from the longer search for what is untracked.
   const config = [["core.preloadIndex", "false"]] as const;
@@ -230,11 +199,13 @@ async function findDiffering(options: GitOptions): Promise<Scan> {
     if (after !== "160000") paths.push(path);
     else if (before !== ":160000") throw new NestedRepositoryError(displayPath(path));
   }
-  return { paths, skipped: [] };
+  return paths;
 }
 
 /** The paths that the index does not have and that are not ignored. */
-async function findUntracked(options: GitOptions): Promise<Scan> {
+async function findUntracked(
+  options: GitOptions,
+): Promise<{ paths: string[]; skipped: SkippedPath[] }> {
   const args = ["ls-files", "-z", "--others", "--exclude-standard"];
   const { stdout, stderr } = await git(args, options);
   const paths = stdout.toString("latin1").split("\0").slice(0, -1);
@@ -243,32 +214,4 @@ async function findUntracked(options: GitOptions): Promise<Scan> {
   const closed = stderr.matchAll(/^warning: could not open directory '(.*?)\/?': /gm);
   const skipped = [...closed].map(([, path = ""]) => ({ path, reason: "unreadable" as const }));
   return { paths, skipped };
-}
-
-/** Looks at each path without following anything: what git may take, and what is to be dropped. */
-async function inspect(
-  safe: SafeFolder,
-  { paths }: Scan,
-  maxFileBytes: number,
-): Promise<{ take: string[]; drop: string[]; skipped: SkippedPath[] }> {
-  const take: string[] = [];
-  const drop: string[] = [];
-  const skipped: SkippedPath[] = [];
-  for (const path of paths) {
-    const found: Found = await safe.find(path);
-    if (found.kind === "gone" || found.kind === "folder" || found.kind === "link") {
-      // git refuses to look behind a link, also to see that nothing is there any more.
-      (found.kind === "gone" && found.behindLink ? drop : take).push(path);
-    } else if (found.kind !== "file") {
-      drop.push(path);
-      skipped.push({ path: displayPath(path), reason: found.kind });
-    } else if (found.stats.size > maxFileBytes) {
-      throw new FileTooLargeError(displayPath(path), found.stats.size);
-    } else if (await safe.isReadable(path)) {
-      take.push(path);
-    } else {
-      skipped.push({ path: displayPath(path), reason: "unreadable" });
-    }
-  }
-  return { take, drop, skipped };
 }

@@ -46,6 +46,15 @@ export class FileTooLargeError extends PathError {
   }
 }
 
+/** A folder holds more new files or bytes than a commit may; `path` is the first that is too much. */
+export class FolderTooLargeError extends PathError {
+  override readonly name = "FolderTooLargeError";
+
+  constructor(path: string) {
+    super("the folder holds too much to be saved at once", path);
+  }
+}
+
 /** A path has too many folders or bytes to be read, checked out or merged at a bounded cost. */
 export class PathTooLongError extends PathError {
   override readonly name = "PathTooLongError";

@@ -6,7 +6,6 @@
  */
 import { createHash } from "node:crypto";
 import {
-  accessSync,
   closeSync,
   constants,
   existsSync,
@@ -24,7 +23,7 @@ export type Found =
   | { kind: "gone"; behindLink: boolean }
   | { kind: "file" | "link" | "folder" | "fifo" | "socket" | "device"; stats: Stats };
 
-const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, R_OK } = constants;
+const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK } = constants;
 /** Where it is missing (not Linux), plain paths are used, and swapped parents are not noticed. */
 const BY_HANDLE = existsSync("/proc/self/fd");
 
@@ -75,18 +74,6 @@ export class SafeFolder {
     }
   }
 
-  /** Whether the server may read the file at `path`. */
-  async isReadable(path: string): Promise<boolean> {
-    const place = await this.#locate(path);
-    if (!Buffer.isBuffer(place)) return false;
-    try {
-      accessSync(place, R_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  }
-
   /** Opens the regular file at `path`, or answers null where there is none that can be read. */
   async openFile(path: string): Promise<FileHandle | null> {
     const place = await this.#locate(path);
@@ -97,28 +84,8 @@ export class SafeFolder {
     return null;
   }
 
-  /**
-   * The id that git gives to what is at `path`: of a file's bytes or a link's text. Null where
-   * neither is there. `link` tells which of the two it must be; `read` is given the bytes, in pieces.
-   */
-  async blobId(
-    path: string,
-    link: boolean,
-    read?: (piece: Buffer) => void,
-  ): Promise<string | null> {
-    const whole = link ? await this.readLink(path) : (await this.readSmall(path))?.bytes;
-    if (whole) {
-      read?.(whole);
-      return blobHash(whole.length).update(whole).digest("hex");
-    }
-    return link ? null : ((await this.fileId(path, read))?.oid ?? null);
-  }
-
-  /** As `blobId`, of a file of any size, and whether its owner may execute it. */
-  async fileId(
-    path: string,
-    read?: (piece: Buffer) => void,
-  ): Promise<{ oid: string; isExecutable: boolean } | null> {
+  /** The id that git gives to a file of any size, and whether its owner may execute it; null without one. */
+  async fileId(path: string): Promise<{ oid: string; isExecutable: boolean } | null> {
     const handle = await this.openFile(path);
     if (handle === null) return null;
     try {
@@ -126,7 +93,6 @@ export class SafeFolder {
       const hash = blobHash(size);
       const stream = handle.createReadStream({ autoClose: false, start: 0, end: size - 1 });
       for await (const chunk of size === 0 ? [] : stream) {
-        read?.(chunk as Buffer);
         hash.update(chunk as Buffer);
       }
       return { oid: hash.digest("hex"), isExecutable: (mode & 0o100) !== 0 };

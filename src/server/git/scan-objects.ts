@@ -2,7 +2,6 @@
 import { pipeline } from "node:stream/promises";
 import { Readable } from "node:stream";
 import { assertOid } from "./bare-repository.js";
-import type { IndexEntry } from "./diff.js";
 import { spawnGit, type GitOptions } from "./run.js";
 import { displayPath } from "./safe-folder.js";
 import type { TokenScan } from "./token-scan.js";
@@ -10,10 +9,17 @@ import type { TokenScan } from "./token-scan.js";
 const SCAN_MS = 10 * 60_000;
 const FORMAT = "%(objectname) %(objecttype) %(objectsize) %(rest)";
 
-/** Looks through the contents of an index's entries, but for submodules, which have none. */
+/** A file at its path: bytes in latin1, six octal digits. */
+interface FileEntry {
+  path: string;
+  mode: string;
+  oid: string;
+}
+
+/** Looks through the contents of files, but for submodules, which have none. */
 export async function scanEntries(
   options: GitOptions,
-  entries: readonly IndexEntry[],
+  entries: readonly FileEntry[],
   scan: TokenScan,
 ): Promise<void> {
   const files = entries.filter(({ oid, mode }) => mode !== "160000" && !/^0+$/.test(oid));

@@ -11,21 +11,12 @@
 import type { Dirent } from "node:fs";
 import { FolderHandle, pauses } from "./folder-handle.js";
 import type { Layers } from "./folder.js";
+import type { Touched } from "./folder-change.js";
 import { askIgnored, type Ignored } from "./ignored.js";
 import { assertPathBounds, NestedRepositoryError } from "./path-errors.js";
 import type { GitOptions } from "./run.js";
 import { displayPath } from "./safe-folder.js";
 import { folderOf, type TreeEntry } from "./tree-reader.js";
-
-/** What is to be looked at. Paths are bytes in latin1. */
-export interface Touched {
-  /** Where folder and tree may differ. */
-  paths: Iterable<string>;
-  /** What the tree may have and the folder has not. */
-  gone: readonly string[];
-  /** Folders that the server may not read. */
-  unreadable: readonly string[];
-}
 
 /**
  * The paths at which the folder and a tree, its parent's, may differ: what the upper layer has, and

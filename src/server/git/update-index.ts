@@ -1,7 +1,5 @@
 /** Changing an index by plumbing. */
-import type { Readable } from "node:stream";
 import { removeTree } from "./build-aside.js";
-import { diffIndex } from "./diff.js";
 import { UnsafePathError } from "./path-errors.js";
 import { git, type GitOptions } from "./run.js";
 
@@ -54,32 +52,10 @@ export async function writeTree(options: GitOptions): Promise<string> {
 }
 
 /** How git is run on one index of one store. */
-export type IndexOptions = GitOptions & { gitDir: string; indexFile: string };
-
-/**
- * Brings the index up to the folder at the paths that come as `input` (see `inputOf`), writes its tree
- * into the store and compares it with `parentTree`. git takes each path as it comes, and holds the lock
- * of the index meanwhile. Nothing is at work any more when it ends. Throws as `updateIndex` does.
- */
-export async function takePaths(
-  options: IndexOptions,
-  input: Uint8Array | Readable,
-  parentTree: string,
-): Promise<{ tree: string; difference: Awaited<ReturnType<typeof diffIndex>> }> {
-  const args = ["update-index", "-z", "--add", "--replace", "--remove", "--stdin"];
-  const { stderr } = await git(args, { ...options, input });
-  requireAccepted(stderr);
-  const [written, compared] = await Promise.allSettled([
-    writeTree(options),
-    diffIndex(options, parentTree),
-  ]);
-  if (written.status === "rejected") throw written.reason;
-  if (compared.status === "rejected") throw compared.reason;
-  return { tree: written.value, difference: compared.value };
-}
+type IndexOptions = GitOptions & { gitDir: string; indexFile: string };
 
 /** Records as `update-index -z` reads them. */
-export function inputOf(records: readonly string[]): Buffer {
+function inputOf(records: readonly string[]): Buffer {
   return Buffer.from(records.map((record) => `${record}\0`).join(""), "latin1");
 }
 

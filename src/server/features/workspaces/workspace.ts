@@ -12,6 +12,7 @@ import {
 } from "../../git/ingest.js";
 import {
   FileTooLargeError,
+  FolderTooLargeError,
   MAX_PATH_BYTES,
   MAX_PATH_DEPTH,
   NestedRepositoryError,
@@ -240,6 +241,13 @@ export async function withFolderErrors<Result>(work: () => Promise<Result>): Pro
       throw new AppError(
         "unsafe_path",
         `${JSON.stringify(error.path)} is deeper than ${MAX_PATH_DEPTH} levels or longer than ${MAX_PATH_BYTES} bytes; remove it or add it to .gitignore.`,
+        { path: error.path },
+      );
+    }
+    if (error instanceof FolderTooLargeError) {
+      throw new AppError(
+        "tree_too_large",
+        `The folder holds more than one commit may, for example ${JSON.stringify(error.path)}; remove files or add them to .gitignore.`,
         { path: error.path },
       );
     }
