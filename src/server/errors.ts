@@ -37,8 +37,8 @@ export function isNoSpace(error: unknown): boolean {
   return cause instanceof Error && isNoSpace(cause);
 }
 
-/** git says "unable to write file" without the reason, where a file could be opened but not filled. */
-const FULL = /No space left on device|Disk quota exceeded|unable to write file/;
+/** git says "unable to write file" or "Out of diskspace" without the reason, where a file could be opened but not filled. */
+const FULL = /No space left on device|Disk quota exceeded|Out of diskspace|unable to write file/;
 
 export function noSpace(): AppError {
   return new AppError(

@@ -11,7 +11,7 @@ import { FolderChange } from "./folder-change.js";
 import { assertFolder, type Layers } from "./folder.js";
 import { snapshotLayers } from "./layered-snapshot.js";
 import type { Edits } from "./patch-tree.js";
-import { NestedRepositoryError } from "./path-errors.js";
+import { NestedRepositoryError, PathTooLongError } from "./path-errors.js";
 import { git, GitError, ZERO_OID, type GitOptions } from "./run.js";
 import { displayPath } from "./safe-folder.js";
 import { scanEntries } from "./scan-objects.js";
@@ -202,7 +202,10 @@ async function findDiffering(options: GitOptions): Promise<string[]> {
   return paths;
 }
 
-/** The paths that the index does not have and that are not ignored. */
+/**
+ * The paths that the index does not have and that are not ignored. git holds a descriptor for each folder on
+ * its way: where those or the bytes of a path are used up, the folder is too deep.
+ */
 async function findUntracked(
   options: GitOptions,
 ): Promise<{ paths: string[]; skipped: SkippedPath[] }> {
@@ -211,6 +214,9 @@ async function findUntracked(
   const paths = stdout.toString("latin1").split("\0").slice(0, -1);
   const nested = paths.find((path) => path.endsWith("/"));
   if (nested !== undefined) throw new NestedRepositoryError(displayPath(nested.slice(0, -1)));
+  const deep = /^warning: could not open directory '(.*?)\/?': (?:Too many open|File name too)/m;
+  const [, deepest] = deep.exec(stderr) ?? [];
+  if (deepest !== undefined) throw new PathTooLongError(deepest);
   const closed = stderr.matchAll(/^warning: could not open directory '(.*?)\/?': /gm);
   const skipped = [...closed].map(([, path = ""]) => ({ path, reason: "unreadable" as const }));
   return { paths, skipped };

@@ -257,4 +257,4 @@ function refusalOf({ stderr }: GitError, maxBytes: number): PackRefusedError | n
 }
 
 const OF_THE_SERVER =
-  /No space left|Disk quota|Permission denied|Read-only|Too many open files|(?:unable to|cannot) (?:write|create|open|fsync|rename|store)/i;
+  /No space left|Out of diskspace|Disk quota|Permission denied|Read-only|Too many open files|(?:unable to|cannot) (?:write|create|open|fsync|rename|store)/i;
