@@ -7,7 +7,7 @@ import { exitWith, visitDatabase } from "./visit-database.js";
 
 /**
  * `npm run audit:verify`: walks along every organization's audit log, whether the server runs or not,
- * and names the first event that is not as it was written. `--json` prints where each log ends, for
+ * and names the events that are not as they were written. `--json` prints where each log ends, for
  * keeping elsewhere; `--against <file>` holds the logs against such an output, which shows that
  * nothing was cut off at their ends.
  */
@@ -17,14 +17,16 @@ async function main(args: string[]): Promise<boolean> {
   const earlier = args.includes("--against") ? readHeads(file) : [];
   const reports = await visitDatabase(readConfig(), (db) => verifyChains(db, earlier));
   if (json) process.stdout.write(`${JSON.stringify(reports, null, 2)}\n`);
-  for (const { slug, events, head, broken } of json ? [] : reports) {
+  for (const { slug, events, head, faults } of json ? [] : reports) {
+    for (const { sequence, reason } of faults) {
+      process.stdout.write(`${slug}: BROKEN at sequence ${sequence}: ${reason}\n`);
+    }
+    if (faults.length > 0) continue;
     process.stdout.write(
-      broken
-        ? `${slug}: BROKEN at sequence ${broken.sequence}: ${broken.reason}\n`
-        : `${slug}: ${events} ${events === 1 ? "event" : "events"}, intact; the last is ${head}\n`,
+      `${slug}: ${events} ${events === 1 ? "event" : "events"}, intact; the last is ${head}\n`,
     );
   }
-  return reports.every(({ broken }) => broken === null);
+  return reports.every(({ faults }) => faults.length === 0);
 }
 
 const heads = z.array(z.object({ orgId: z.uuid(), events: z.number(), head: z.string() }));

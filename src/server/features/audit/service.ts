@@ -11,8 +11,8 @@ export interface ChainReport {
   events: number;
   /** The hash of the last event: note it elsewhere to see later that nothing was cut off at the end. */
   head: string;
-  /** The first sequence that is not as it was written, and why; null where all is. */
-  broken: { sequence: number; reason: string } | null;
+  /** The sequences that are not as they were written, and why. */
+  faults: { sequence: number; reason: string }[];
 }
 
 const step = 1000;
@@ -44,7 +44,7 @@ export async function verifyChains(
       slug: orgId,
       events: 0,
       head: noHash,
-      broken: { sequence: 1, reason: "the organization is missing" },
+      faults: [{ sequence: 1, reason: "the organization is missing" }],
     })),
   ];
 }
@@ -57,6 +57,7 @@ async function verifyChain(
 ): Promise<ChainReport> {
   let sequence = 0;
   let head = noHash;
+  const faults: ChainReport["faults"] = [];
   for (;;) {
     const events = await readChain(db, orgId, sequence, step);
     for (const { hash, ...event } of events) {
@@ -71,15 +72,15 @@ async function verifyChain(
               : event.sequence === known?.events && hash !== known.head
                 ? "it is not the event that was there before"
                 : null;
-      if (reason !== null) {
-        return { orgId, slug, events: sequence, head, broken: { sequence: expected, reason } };
-      }
+      if (reason !== null) faults.push({ sequence: expected, reason });
+      // What follows is held against the hash that is stored here, so that each fault is told once.
       sequence = event.sequence;
       head = hash;
     }
     if (events.length === step) continue;
-    const cutOff = sequence < (known?.events ?? 0);
-    const broken = cutOff ? { sequence: sequence + 1, reason: "the event is missing" } : null;
-    return { orgId, slug, events: sequence, head, broken };
+    if (sequence < (known?.events ?? 0)) {
+      faults.push({ sequence: sequence + 1, reason: "the event is missing" });
+    }
+    return { orgId, slug, events: sequence, head, faults };
   }
 }

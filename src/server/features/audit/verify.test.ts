@@ -82,6 +82,16 @@ describe("npm run audit:verify", () => {
     expect(code).toBe(1);
   });
 
+  test("goes on after a fault and names the others", async () => {
+    const edit = `update audit_events set target = jsonb_set(target, '{name}', '"x"')`;
+    await unguarded(app, `${edit} where org_id = $1 and sequence in (2, 4)`, [org.id]);
+    const { out } = await verify(app);
+    expect(out.match(/BROKEN at sequence \d/g)).toEqual([
+      "BROKEN at sequence 2",
+      "BROKEN at sequence 4",
+    ]);
+  });
+
   test("sees a log that was cut off or written anew by what was noted before", async () => {
     const file = join(app.dataDir, "heads.json");
     await writeFile(file, (await verify(app, "--json")).out);

@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
+import { rm } from "node:fs/promises";
 import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Project } from "#shared/api/projects.js";
@@ -105,7 +106,11 @@ describe("npm run merges:verify", () => {
     );
     await asOperator(app, `update merges set ${change} where id = $1`, [id]);
     expect(await reports()).toMatchObject([
-      { slug: org.slug, broken: { id, reason: expect.stringContaining(reason) as string } },
+      {
+        slug: org.slug,
+        merges: 12,
+        faults: [{ id, reason: expect.stringContaining(reason) as string }],
+      },
     ]);
     await asOperator(
       app,
@@ -114,7 +119,7 @@ describe("npm run merges:verify", () => {
        from jsonb_populate_record(null::merges, $2) b where m.id = $1`,
       [id, JSON.stringify(before?.row)],
     );
-    expect(await reports()).toMatchObject([{ merges: 12, broken: null }]);
+    expect(await reports()).toMatchObject([{ merges: 12, faults: [] }]);
   });
 
   test("sees that the times which decided were changed", async () => {
@@ -128,5 +133,35 @@ describe("npm run merges:verify", () => {
     await asOperator(app, later, [side]);
     const { code, out } = await verify(app);
     expect([code, out]).toEqual([1, `${org.slug}: BROKEN at merge ${made.newest.id}: ${other}\n`]);
+    // A second fault is told beside the first one.
+    const [fault] = (await reports())[0]?.faults ?? [];
+    await asOperator(app, "update merges set source_commit = repeat('a', 40) where id = $1", [
+      made.restore.id,
+    ]);
+    const ids = (await reports())[0]?.faults.map(({ id }) => id);
+    expect(ids?.toSorted()).toEqual([fault?.id, made.restore.id].toSorted());
+  });
+
+  test("skips the merges of a deleted project and verifies all others", async () => {
+    const other = await app.person("other");
+    const theirs = await makeOrganization(other);
+    const [gone, kept] = [
+      await makeProjectWith(other, theirs.id, { f: "1\n" }),
+      await makeProjectWith(other, theirs.id, { f: "2\n" }),
+    ];
+    const { workspace } = await makeWorkspace(other, kept.id);
+    await commitFiles(other, workspace, { g: "3\n" });
+    await mergeIntoBase(other, workspace);
+    await other.api.projects.delete({ params: { project_id: gone.id } });
+    const [before] = (await reports()).filter(({ slug }) => slug === theirs.slug);
+    expect(before).toEqual({ slug: theirs.slug, merges: 2, skipped: 1, faults: [] });
+    expect((await verify(app)).out).toContain(
+      `${theirs.slug}: 2 merges, each as computed again; 1 of deleted projects skipped\n`,
+    );
+    // A repository that is missing without a deletion is a fault of each of its merges.
+    await rm(storageIn(app.dataDir).repository(theirs.id, kept.id), { recursive: true });
+    const [after] = (await reports()).filter(({ slug }) => slug === theirs.slug);
+    expect(after?.faults).toHaveLength(2);
+    expect(await reports()).toHaveLength(2);
   });
 });

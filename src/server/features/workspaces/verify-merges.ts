@@ -1,8 +1,6 @@
 import { sql } from "drizzle-orm";
 import type { Queryable } from "../../db/connect.js";
-import { AppError } from "../../errors.js";
 import { commitParents, resolveCommit, resolveTree } from "../../git/repository.js";
-import { GitError } from "../../git/run.js";
 import type { Storage } from "../../storage.js";
 import { listRecorded, type RecordedMerge } from "./merge-repository.js";
 import { planMerge, type PlanDeps } from "./plan-merge.js";
@@ -11,9 +9,12 @@ import { inputOf } from "./undo-merge.js";
 /** What computing an organization's merges again has shown. */
 export interface MergesReport {
   slug: string;
+  /** How many were computed again, those with a fault included. */
   merges: number;
-  /** The first that gives something else, and why; null where all are as they were. */
-  broken: { id: string; reason: string } | null;
+  /** How many belong to deleted projects, whose repositories are gone. */
+  skipped: number;
+  /** The merges that give something else, and why. */
+  faults: { id: string; reason: string }[];
 }
 
 const step = 200;
@@ -37,17 +38,30 @@ async function verifyAll(
   deps: PlanDeps,
   orgId: string,
 ): Promise<Omit<MergesReport, "slug">> {
-  let verified = 0;
+  const report: Omit<MergesReport, "slug"> = { merges: 0, skipped: 0, faults: [] };
   for (let after: string | null = null; ;) {
     const merges: RecordedMerge[] = await listRecorded(db, orgId, after, step);
+    const deleted = await listDeletedProjects(db, orgId);
     for (const merge of merges) {
-      const reason = await findFault(deps, merge);
-      if (reason !== null) return { merges: verified, broken: { id: merge.id, reason } };
-      verified += 1;
       after = merge.id;
+      const reason = deleted.has(merge.project_id) ? null : await findFault(deps, merge);
+      // A project may be deleted while its merges are computed.
+      const isGone =
+        deleted.has(merge.project_id) ||
+        (reason !== null && (await listDeletedProjects(db, orgId)).has(merge.project_id));
+      if (isGone) report.skipped += 1;
+      else report.merges += 1;
+      if (!isGone && reason !== null) report.faults.push({ id: merge.id, reason });
     }
-    if (merges.length < step) return { merges: verified, broken: null };
+    if (merges.length < step) return report;
   }
+}
+
+async function listDeletedProjects(db: Queryable, orgId: string): Promise<ReadonlySet<string>> {
+  const { rows } = await db.execute<{ id: string }>(
+    sql`select id from projects where org_id = ${orgId} and deleted_at is not null`,
+  );
+  return new Set(rows.map(({ id }) => id));
 }
 
 /** Why a merge is not what it is computed from; null where it is. */
@@ -66,7 +80,7 @@ async function findFault(deps: PlanDeps, merge: RecordedMerge): Promise<string |
       ? null
       : "computed again, it gives other files";
   } catch (error) {
-    if (!(error instanceof GitError || error instanceof AppError)) throw error;
-    return `it cannot be computed again (${error.message})`;
+    // Whatever is wrong with this merge, the others are still verified.
+    return `it cannot be computed again (${error instanceof Error ? error.message : String(error)})`;
   }
 }
