@@ -1,7 +1,7 @@
 import { BlockList, isIPv4 } from "node:net";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { isWithin, normalNetwork } from "./network.js";
+import { callerNetwork, isWithin, normalNetwork } from "./network.js";
 
 describe("networks", () => {
   test.each([
@@ -65,6 +65,18 @@ describe("networks", () => {
         }
       }),
     );
+  });
+
+  test.each([
+    ["10.1.2.3", "10.1.2.3"],
+    ["::ffff:10.1.2.3", "10.1.2.3"],
+    ["2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"],
+    ["2001:db8:1:2:ffff::", "2001:db8:1:2::/64"],
+    ["2001:db8:1:3::1", "2001:db8:1:3::/64"],
+    ["::1", "::/64"],
+    ["unknown", "unknown"],
+  ])("%s counts as %s", (address, network) => {
+    expect(callerNetwork(address)).toBe(network);
   });
 
   test("a network lies within itself and wider ones, not within narrower ones or the other family", () => {

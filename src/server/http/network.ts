@@ -27,6 +27,15 @@ export function overlaps(one: string, other: string): boolean {
   return isWithin(one, other) || isWithin(other, one);
 }
 
+/**
+ * The network that counts as one caller, for limits by address: an IPv4 address, or the /64 of an IPv6
+ * address, which one customer has whole.
+ */
+export function callerNetwork(address: string): string {
+  const [ip = address] = (normalNetwork(address) ?? address).split("/");
+  return isIP(ip) === 6 ? (normalNetwork(`${ip}/64`) ?? ip) : ip;
+}
+
 /** `10.0.0.0/8`, `2001:db8::/32`, or one address. An IPv4 address within IPv6 is the IPv4 address. */
 function parseNetwork(text: string): Network | null {
   const [, address = "", length] = /^([0-9A-Fa-f.:]+)(?:\/(\d{1,3}))?$/.exec(text) ?? [];

@@ -1,5 +1,6 @@
 import { leakedKeyRevoked } from "../../mail/letters.js";
 import type { PublicContext } from "../../http/mount.js";
+import { callerNetwork } from "../../http/network.js";
 import { limitHits } from "../auth/service.js";
 import { hashKey, isWellFormed } from "./key.js";
 import type { KeyDeps } from "./own-key.js";
@@ -20,7 +21,7 @@ export async function revokeLeaked(
   text: string,
 ): Promise<void> {
   const { db, settings, mailer } = deps;
-  await limitHits(db, `leaked keys ${ip}`, reportLimit);
+  await limitHits(db, `leaked keys ${callerNetwork(ip)}`, reportLimit);
   if (!isWellFormed(settings.keyPrefix, text)) return;
   const hash = hashKey(settings.secret, text);
   const found = await db.systemChange({ actor: null, ip, requestId }, async (tx, tell) => {

@@ -1,6 +1,7 @@
 import type { Logger } from "pino";
 import type { Database } from "../../db/connect.js";
 import type { Actor } from "../../http/authenticate.js";
+import { callerNetwork } from "../../http/network.js";
 import type { JobData, Jobs } from "../../jobs/queue.js";
 import { resetPassword, verifyEmail } from "../../mail/letters.js";
 import type { Mailer } from "../../mail/mailer.js";
@@ -43,8 +44,8 @@ export async function askForLink(
   ip: string,
 ): Promise<void> {
   // By where it is asked from, too: nobody elsewhere can use up somebody's tries.
-  await limitHits(db, `${purpose} links ${ip}`, askAddressLimit);
-  await limitHits(db, `${purpose} link ${ip} ${email}`, askLimit);
+  await limitHits(db, `${purpose} links ${callerNetwork(ip)}`, askAddressLimit);
+  await limitHits(db, `${purpose} link ${callerNetwork(ip)} ${email}`, askLimit);
   await jobs.send("send-link", { purpose, email });
 }
 
@@ -79,7 +80,7 @@ export async function requireLink(
   token: string,
   ip: string,
 ): Promise<{ user_id: string; email: string }> {
-  return limitFailures(db, `open links ${ip}`, useLimit, async () => {
+  return limitFailures(db, `open links ${callerNetwork(ip)}`, useLimit, async () => {
     const found = await db.withSystem("look at a link", (tx) =>
       findToken(tx, secret, purpose, token),
     );

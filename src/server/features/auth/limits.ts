@@ -1,5 +1,6 @@
 import type { Database, Queryable } from "../../db/connect.js";
 import { AppError } from "../../errors.js";
+import { callerNetwork } from "../../http/network.js";
 import * as limitRepository from "./limit-repository.js";
 import * as sessionRepository from "./session-repository.js";
 
@@ -32,10 +33,14 @@ export async function limitFailures<Result>(
 ): Promise<Result> {
   await limitHits(db, bucket, limit);
   const result = await attempt();
-  await db.withSystem("take a success off the count", (tx) =>
-    limitRepository.uncountHit(tx, bucket, limit.seconds),
-  );
+  await takeOff(db, bucket, limit);
   return result;
+}
+
+function takeOff(db: Database, bucket: string, { seconds }: Limit): Promise<void> {
+  return db.withSystem("take a success off the count", (tx) =>
+    limitRepository.uncountHit(tx, bucket, seconds),
+  );
 }
 
 export function tooMany(limit: Limit, reset: number): AppError {
@@ -50,11 +55,15 @@ export function tooMany(limit: Limit, reset: number): AppError {
 
 const loginLimit = { hits: 10, seconds: 15 * 60 };
 const sprayLimit = { hits: 100, seconds: 15 * 60 };
+/** So many wrong passwords for one account, from wherever, slow down those who were never signed in to it. */
+const slowAfter = { hits: 50, seconds: 15 * 60 };
+const slowLimit = { hits: 10, seconds: 60 };
 
 /**
- * Checks a password only so often: ten failures for one account from one address, and a hundred from
- * one address over all accounts. Neither shuts anybody out elsewhere, and the second nobody who has
- * been signed in from that address: many people may share one.
+ * Checks a password only so often: ten failures for one account from one network (`callerNetwork`), and
+ * a hundred from one network over all accounts. An account that is guessed at from many networks takes
+ * ten passwords a minute from those where its owner was never signed in. Networks where the owner was
+ * signed in are held to the first limit alone: many people may share one.
  * @throws AppError 429
  */
 export async function limitLogin<Result>(
@@ -63,10 +72,28 @@ export async function limitLogin<Result>(
   ip: string,
   attempt: () => Promise<Result>,
 ): Promise<Result> {
-  const isKnown = await db.withSystem("see whether one was signed in from there", (tx) =>
-    sessionRepository.hasSessionFrom(tx, email, ip),
+  const network = callerNetwork(ip);
+  const addresses = await db.withSystem("see where a person was signed in", (tx) =>
+    sessionRepository.listAddresses(tx, email),
   );
-  const forAccount = (): Promise<Result> =>
-    limitFailures(db, `login ${ip} ${email}`, loginLimit, attempt);
-  return isKnown ? forAccount() : limitFailures(db, `logins ${ip}`, sprayLimit, forAccount);
+  const isKnown = addresses.some((address) => callerNetwork(address) === network);
+  const fromHere = (): Promise<Result> =>
+    limitFailures(db, `login ${network} ${email}`, loginLimit, attempt);
+  if (isKnown) return fromHere();
+  return limitFailures(db, `logins ${network}`, sprayLimit, () => slowDown(db, email, fromHere));
+}
+
+async function slowDown<Result>(
+  db: Database,
+  email: string,
+  attempt: () => Promise<Result>,
+): Promise<Result> {
+  const bucket = `login of ${email}`;
+  const { hits } = await db.withSystem("count the logins of an account", (tx) =>
+    limitRepository.countHit(tx, bucket, slowAfter.seconds),
+  );
+  if (hits > slowAfter.hits) await limitHits(db, `slow ${bucket}`, slowLimit);
+  const result = await attempt();
+  await takeOff(db, bucket, slowAfter);
+  return result;
 }

@@ -94,15 +94,16 @@ export async function revokeSession(
   return revoked.length === 1;
 }
 
-/** Whether the person with an e-mail address has been signed in from an address of the network. */
-export async function hasSessionFrom(tx: Queryable, email: string, ip: string): Promise<boolean> {
+/** The addresses that the person with an email address was signed in from, at most the newest thousand. */
+export async function listAddresses(tx: Queryable, email: string): Promise<string[]> {
   const rows = await tx
-    .select({ id: sessions.id })
+    .select({ ip: sessions.ip })
     .from(sessions)
     .innerJoin(users, eq(users.id, sessions.user_id))
-    .where(and(eq(users.email, email), eq(sessions.ip, ip)))
-    .limit(1);
-  return rows.length === 1;
+    .where(eq(users.email, email))
+    .orderBy(desc(sessions.created_at))
+    .limit(1000);
+  return [...new Set(rows.flatMap(({ ip }) => ip ?? []))];
 }
 
 /** Ends all sessions of a person, or all but one. */
