@@ -23,13 +23,17 @@ export interface ImportSource {
   addresses: string[];
 }
 
-/** Ranges that are not public (RFC 6890 and its registry): an import must not become a way to look inside. */
+/**
+ * Ranges that are not public (RFC 6890 and its registry, and the metadata service of Azure): an import
+ * must not become a way to look inside.
+ */
 const notPublic = new BlockList();
 for (const [network, bits] of [
   ["0.0.0.0", 8],
   ["10.0.0.0", 8],
   ["100.64.0.0", 10],
   ["127.0.0.0", 8],
+  ["168.63.129.16", 32],
   ["169.254.0.0", 16],
   ["172.16.0.0", 12],
   ["192.0.0.0", 24],
@@ -45,25 +49,24 @@ for (const [network, bits] of [
   notPublic.addSubnet(network, bits, "ipv4");
 }
 for (const [network, bits] of [
-  // IPv4 in older IPv6 clothes: compatible, translated, 6to4, Teredo.
-  ["::", 96],
-  ["64:ff9b::", 96],
-  ["64:ff9b:1::", 48],
-  ["2002::", 16],
+  // Protocol assignments, among them Teredo and ORCHID.
   ["2001::", 23],
-  ["100::", 64],
-  ["fc00::", 7],
-  ["fe80::", 10],
-  ["fec0::", 10],
-  ["ff00::", 8],
   ["2001:db8::", 32],
+  // 6to4, which holds an IPv4 address.
+  ["2002::", 16],
+  ["3fff::", 20],
 ] as const) {
   notPublic.addSubnet(network, bits, "ipv6");
 }
 
+/** All that IPv6 routes publicly (RFC 4291): everything else is local, reserved or translates IPv4. */
+const globalUnicast = new BlockList();
+globalUnicast.addSubnet("2000::", 3, "ipv6");
+
+/** Whether an address can be reached by anybody, so that reaching it tells nothing of this network. */
 function isPublic(address: string): boolean {
-  // An IPv4 address in IPv6 clothes is judged as what it is; BlockList does so by itself.
-  return !notPublic.check(address, isIP(address) === 6 ? "ipv6" : "ipv4");
+  if (isIP(address) === 4) return !notPublic.check(address, "ipv4");
+  return globalUnicast.check(address, "ipv6") && !notPublic.check(address, "ipv6");
 }
 
 /**

@@ -177,6 +177,14 @@ describe("imports", () => {
     "https://[64:ff9b:1::7f00:1]/a.git",
     "https://[2002:7f00:1::]/a.git",
     "https://[2001::1]/a.git",
+    "https://[::ffff:8.8.8.8]/a.git",
+    "https://[64:ff9b::808:808]/a.git",
+    "https://[3fff::1]/a.git",
+    "https://[5f00::1]/a.git",
+    "https://[2001:db8::1]/a.git",
+    "https://[100::1]/a.git",
+    "https://[ff02::1]/a.git",
+    "https://168.63.129.16/a.git",
   ])("%s is no public address", async (url) => {
     await refusedFor(url);
   });
