@@ -1,5 +1,6 @@
 import type { FastifyRequest } from "fastify";
 import { AppError } from "../errors.js";
+import { isWithin, normalNetwork } from "./network.js";
 
 /** Who makes a request, and through which credential. */
 export interface Actor {
@@ -99,13 +100,28 @@ export function refuseCrossOrigin(request: FastifyRequest, publicUrl: string): v
 /** Whether a request reads only, or comes from this site's own pages. */
 export function isOwnOrigin(request: FastifyRequest, publicUrl: string): boolean {
   if (request.method === "GET" || request.method === "HEAD") return true;
-  const origin = request.headers.origin;
-  const own = new Set([
-    new URL(publicUrl).origin,
-    `http://${request.host}`,
-    `https://${request.host}`,
-  ]);
+  const { origin } = request.headers;
+  if (origin === new URL(publicUrl).origin) return true;
+  if (!isOwnHost(request, publicUrl)) return false;
   return origin === undefined
     ? request.headers["sec-fetch-site"] === "same-origin"
-    : own.has(origin);
+    : [`http://${request.host}`, `https://${request.host}`].includes(origin);
+}
+
+/**
+ * Whether the host that a request names is this server's: that of the public address, a loopback name,
+ * or the address that the connection came in on. Any other name may be another site's, which it points
+ * here to have its pages taken for ours (DNS rebinding).
+ */
+function isOwnHost({ host, socket }: FastifyRequest, publicUrl: string): boolean {
+  if (host === new URL(publicUrl).host) return true;
+  if (!URL.canParse(`http://${host}`)) return false;
+  const name = new URL(`http://${host}`).hostname.replaceAll(/[[\]]/g, "");
+  const address = normalNetwork(name);
+  if (address === null) return name === "localhost";
+  return (
+    isWithin(address, "127.0.0.0/8") ||
+    isWithin(address, "::1") ||
+    address === normalNetwork(socket.localAddress ?? "")
+  );
 }

@@ -1,3 +1,4 @@
+import { request } from "node:http";
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
@@ -202,6 +203,32 @@ describe("the session cookie", () => {
     });
     expect(read.status).toBe(200);
     expect(read.headers.get("access-control-allow-origin")).toBeNull();
+  });
+
+  test("takes the pages of a name that another site points here for foreign", async () => {
+    const { port } = new URL(app.url);
+    const patchAt = (host: string, said: Record<string, string>) =>
+      new Promise<number | undefined>((resolve, reject) => {
+        const headers = { host, cookie, "content-type": "application/json", ...said };
+        const sent = request(app.url + me, { method: "PATCH", headers }, (answer) => {
+          answer.resume();
+          resolve(answer.statusCode);
+        });
+        sent.on("error", reject).end("{}");
+      });
+    for (const host of [
+      `evil.example:${port}`,
+      `10.9.8.7:${port}`,
+      `localhost.evil.example:${port}`,
+    ]) {
+      expect(await patchAt(host, { origin: `http://${host}` })).toBe(403);
+      expect(await patchAt(host, { "sec-fetch-site": "same-origin" })).toBe(403);
+    }
+    // Of one's own machine, also through a development server or a tunnel at another port.
+    for (const host of [`localhost:${port}`, `127.0.0.1:${port}`, "localhost:5173", "[::1]:9000"]) {
+      expect(await patchAt(host, { origin: `http://${host}` })).toBe(200);
+      expect(await patchAt(host, { origin: "http://evil.example" })).toBe(403);
+    }
   });
 
   test("refreshes only for our own pages, and works on after it", async () => {
