@@ -287,7 +287,12 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     workspaces: workspaceDeps,
     maxPushBytes: config.maxPushMib * 1024 * 1024,
   });
-  mountHealth(app, db, { sandbox: deps.sandbox.report, folder_driver: driver.name });
+  mountHealth(app, {
+    db,
+    credentials,
+    publicUrl: deps.publicUrl,
+    machine: { sandbox: deps.sandbox.report, folder_driver: driver.name },
+  });
   mountDocs(app, deps.publicUrl);
   await mountStatic(app, deps.webDir, () => streams.position());
 

@@ -2,6 +2,7 @@ import { connect } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
 import { makeOrganization } from "#test/factories.js";
+import { asOperator } from "#test/operator.js";
 import { problemOf, send } from "#test/raw.js";
 import { systemRoleIds } from "../db/migrate.js";
 
@@ -177,6 +178,21 @@ describe("requests", () => {
         folder_driver: expect.stringMatching(/^(?:overlay|fuse-overlayfs|checkout)$/),
       },
     ]);
+  });
+
+  test("strangers are told whether it is ready and nothing else", async () => {
+    const from = (headers: Record<string, string>, token?: string) =>
+      send(app, "GET", "/readyz", { headers, ...(token === undefined ? {} : { token }) });
+    const [first, other] = [await app.person("first"), await app.person("other")];
+    await asOperator(app, "update users set is_super_admin = (id = $1)", [first.id]);
+    // Through a proxy on this machine, trusted or not.
+    for (const headers of [{ "x-forwarded-for": "203.0.113.9" }, { forwarded: "for=127.0.0.1" }]) {
+      for (const token of [undefined, other.token, "nonsense"]) {
+        const { status, text } = await from(headers, token);
+        expect([status, text]).toEqual([200, '{"status":"ready"}']);
+      }
+      expect((await from(headers, first.token)).text).toContain('"sandbox"');
+    }
   });
 
   test("the document describes every call, and its page lists them", async () => {

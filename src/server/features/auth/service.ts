@@ -5,6 +5,7 @@ import { cached } from "../../db/cache.js";
 import { brokenConstraint, type Database } from "../../db/connect.js";
 import { AppError } from "../../errors.js";
 import { invalidToken, type Actor } from "../../http/authenticate.js";
+import { callerNetwork } from "../../http/network.js";
 import type { Jobs } from "../../jobs/queue.js";
 import { limitHits, limitLogin } from "./limits.js";
 import { lockPerson } from "./person-lock.js";
@@ -103,7 +104,7 @@ export function createAuthService(
 
   return {
     register: async ({ email, password, full_name, invitation, ip }) => {
-      await limitHits(db, `sign-up ${ip}`, signUpLimit);
+      await limitHits(db, `sign-up ${callerNetwork(ip)}`, signUpLimit);
       const { registration } = settings;
       const onlyFirst =
         registration === "closed" ||
@@ -182,6 +183,14 @@ export function createAuthService(
       return { userId: session.user_id, agent: null, session: { id: session.id }, key: null };
     },
   };
+}
+
+/** Whether a person is a super admin of the installation. */
+export async function isSuperAdmin(db: Database, userId: string): Promise<boolean> {
+  const user = await db.withSystem("see whether a person is a super admin", (tx) =>
+    repository.findUser(tx, userId),
+  );
+  return user?.is_super_admin ?? false;
 }
 
 /** Whether an id is that of a person who may sign in. */
