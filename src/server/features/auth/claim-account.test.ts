@@ -87,6 +87,7 @@ describe("an account that another person registered", () => {
   test("a reset of its password revokes all that opened it, and says so", async () => {
     const person = await prepared();
     const org = await makeOrganization(person);
+    await person.api.apiKeys.create({ body: { name: "scoped", organization_id: org.id } });
     await resetBy(person);
     await expectShut(person);
     const owner = await login(person.email, newPassword);
@@ -100,7 +101,7 @@ describe("an account that another person registered", () => {
     expect(data[0]).toMatchObject({
       action: "api_key.revoked",
       actor: { type: "user", id: person.id },
-      target: { name: "back door" },
+      target: { name: "scoped" },
     });
     await mailIsQuiet(app);
     const mails = await mailsTo(app, person.email);
