@@ -28,6 +28,7 @@ export const errorCodes = {
   not_found: [404, "Not found"],
   second_factor_on: [409, "The second factor is on already"],
   second_factor_off: [409, "The second factor is off"],
+  second_factor_unreadable: [409, "The second factor cannot be read"],
   passkeys_unavailable: [409, "Passkeys do not work at this address"],
   passkey_exists: [409, "The passkey is registered already"],
   last_sign_in_method: [409, "The last way to sign in"],

@@ -45,7 +45,7 @@ export async function openPages(
 ): Promise<(request: FastifyRequest) => { isPersonal: boolean; parts: AsyncIterable<string> }> {
   const file = await readPageFile(folder);
   return (request) => {
-    const { pathname } = new URL(request.url, "http://localhost");
+    const pathname = request.url.split("?", 1)[0] as string;
     const mayBeSignedIn = request.cookies[signedInMarker] !== undefined;
     const page = pageAt(pathname, mayBeSignedIn);
     const scripts = (page.pattern && file.scripts[page.pattern]) ?? [];

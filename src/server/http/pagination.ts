@@ -1,88 +1,94 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { id, timestamp } from "#shared/api/fields.js";
+import { z } from "zod";
+import type { Endpoint } from "#shared/api/endpoint.js";
+import { id, instant } from "#shared/api/fields.js";
 import { AppError } from "../errors.js";
+import { isStorable } from "./text.js";
+
+/** What the rows of a list are in order of: the last one's is where the next page begins. */
+export type Key = readonly (string | number)[];
+
+/** The keys of lists: a row's id; its time and its id; its name; its number. */
+export const byId = z.tuple([id]);
+export const byTime = z.tuple([instant, id]);
+export const byName = z.tuple([z.string().min(1).refine(isStorable)]);
+export const byNumber = z.tuple([z.int().min(0)]);
+
+interface PageQuery {
+  limit: number;
+  cursor?: string | undefined;
+}
+
+interface PageContext {
+  readonly request: FastifyRequest;
+  readonly reply: FastifyReply;
+}
+
+interface PageReader<RowKey extends Key, Row> {
+  /** Reads at most `limit` rows after a key; from the beginning where it is null. */
+  read: (after: RowKey | null, limit: number) => readonly Row[] | Promise<readonly Row[]>;
+  keyOf: (row: Row) => RowKey;
+}
+
+/**
+ * Answers one list page by page, and names the next page in the `Link` header (RFC 8288). A cursor is
+ * opaque to clients; it holds the list's path and the key of the last row, so that no other list takes
+ * it.
+ * @param key of the list's rows; all that is in a cursor has been checked by it
+ */
+export function pagesOf<RowKey extends Key>(
+  { path }: Pick<Endpoint, "path">,
+  key: z.ZodType<RowKey>,
+) {
+  const cursors = z.tuple([z.literal(path), key]);
+  const keyIn = (cursor: string): RowKey => {
+    const parsed = cursors.safeParse(jsonIn(cursor));
+    if (parsed.success) return parsed.data[1];
+    throw invalidCursor();
+  };
+  /** @throws AppError 422 where the cursor is not one of this list */
+  return async <Row>(
+    { request, reply }: PageContext,
+    { limit, cursor }: PageQuery,
+    { read, keyOf }: PageReader<RowKey, Row>,
+  ): Promise<Row[]> => {
+    // One row more tells whether there is a next page.
+    const rows = await read(cursor === undefined ? null : keyIn(cursor), limit + 1);
+    const page = rows.slice(0, limit);
+    if (rows.length > limit) {
+      const last = JSON.stringify([path, keyOf(page.at(-1) as Row)]);
+      const [address, search] = request.url.split("?", 2);
+      const query = new URLSearchParams(search);
+      query.set("cursor", Buffer.from(last).toString("base64url"));
+      reply.header("link", `<${address}?${query}>; rel="next"`);
+    }
+    return page;
+  };
+}
+
+/**
+ * Reads a page of a list that is whole in memory.
+ * @param isAfter whether a row comes after the key
+ */
+export function fromMemory<RowKey extends Key, Row>(
+  rows: readonly Row[],
+  isAfter: (row: Row, key: RowKey) => boolean,
+): PageReader<RowKey, Row>["read"] {
+  return (after, limit) =>
+    (after === null ? rows : rows.filter((row) => isAfter(row, after))).slice(0, limit);
+}
+
+function jsonIn(cursor: string): unknown {
+  try {
+    return JSON.parse(Buffer.from(cursor, "base64url").toString("utf8"));
+  } catch {
+    return undefined;
+  }
+}
 
 function invalidCursor(): AppError {
-  return new AppError(
-    "validation_failed",
-    "cursor: take it from the Link header of the page before.",
-    {
-      errors: [{ loc: ["query", "cursor"], msg: "is not a cursor of this list", type: "invalid" }],
-    },
-  );
-}
-
-/** A page's end: what the next page starts after. Opaque to clients. */
-export function encodeCursor(parts: readonly string[]): string {
-  return Buffer.from(JSON.stringify(parts)).toString("base64url");
-}
-
-/**
- * The parts of a cursor: the last row's id, or its time and its id.
- * @throws AppError 422 where it is not a cursor of ours with so many parts
- */
-export function decodeCursor(cursor: string, parts: 1 | 2): string[] {
-  try {
-    const decoded: unknown = JSON.parse(Buffer.from(cursor, "base64url").toString("utf8"));
-    if (
-      Array.isArray(decoded) &&
-      decoded.length === parts &&
-      id.safeParse(decoded.at(-1)).success &&
-      (parts === 1 || timestamp.safeParse(decoded[0]).success)
-    ) {
-      return decoded;
-    }
-  } catch {
-    // not ours: said below
-  }
-  throw invalidCursor();
-}
-
-/**
- * The number of a cursor of a list that is numbered.
- * @throws AppError 422
- */
-export function decodeNumberCursor(cursor: string): number {
-  try {
-    const decoded: unknown = JSON.parse(Buffer.from(cursor, "base64url").toString("utf8"));
-    const [text] = Array.isArray(decoded) && decoded.length === 1 ? decoded : [];
-    if (typeof text === "string" && /^[1-9]\d{0,14}$/.test(text)) return Number(text);
-  } catch {
-    // not ours: said below
-  }
-  throw invalidCursor();
-}
-
-/**
- * The name of a cursor of a list that goes by name.
- * @throws AppError 422
- */
-export function decodeNameCursor(cursor: string): string {
-  try {
-    const decoded: unknown = JSON.parse(Buffer.from(cursor, "base64url").toString("utf8"));
-    const [name] = Array.isArray(decoded) && decoded.length === 1 ? decoded : [];
-    if (typeof name === "string" && name !== "") return name;
-  } catch {
-    // not ours: said below
-  }
-  throw invalidCursor();
-}
-
-/**
- * Cuts a list that was read with one row more than asked for, and names the next page in the `Link`
- * header (RFC 8288).
- */
-export function pageOf<Row>(
-  rows: Row[],
-  limit: number,
-  cursorOf: (last: Row) => readonly string[],
-  request: FastifyRequest,
-  reply: FastifyReply,
-): Row[] {
-  if (rows.length <= limit) return rows;
-  const page = rows.slice(0, limit);
-  const url = new URL(request.url, "http://local");
-  url.searchParams.set("cursor", encodeCursor(cursorOf(page.at(-1) as Row)));
-  reply.header("link", `<${url.pathname}${url.search}>; rel="next"`);
-  return page;
+  const msg = "is no cursor of this list; take it from the Link header of the page before";
+  return new AppError("validation_failed", `cursor ${msg}.`, {
+    errors: [{ loc: ["query", "cursor"], msg, type: "invalid" }],
+  });
 }

@@ -41,9 +41,9 @@ export const agent = z.strictObject({
 export type Agent = z.output<typeof agent>;
 
 const agentName = z
-  .string("must be a text")
-  .min(1, "must not be empty")
-  .max(64, "must be at most 64 characters")
+  .string()
+  .min(1)
+  .max(64)
   .regex(
     /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/,
     "use a-z, 0-9 and hyphens, with a letter or digit at both ends",

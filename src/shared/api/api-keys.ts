@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { endpoint } from "./endpoint.js";
-import { description, id, name, page, timestamp } from "./fields.js";
+import { description, id, instant, name, page, timestamp } from "./fields.js";
 
 const apiKeyFields = {
   id,
@@ -91,16 +91,12 @@ const orgParams = z.strictObject({ org_id: z.string().min(1).max(63) });
 const orgKeyParams = orgParams.extend({ key_id: id });
 
 const allowedIps = z
-  .array(z.string("must be a text").max(64, "must be at most 64 characters"))
+  .array(z.string().max(64))
   .min(1, "name at least one network, or give null to allow all")
   .max(50, "at most 50 networks");
-const rateLimitPerMinute = z
-  .number("must be a number")
-  .int("must be a whole number")
-  .min(1, "must be at least 1")
-  .max(1_000_000, "must be at most 1 000 000");
+const rateLimitPerMinute = z.number().int().min(1).max(1_000_000);
 /** A key's text, whatever was sent in its place: how it is wrong is not told. */
-const keyText = z.string("must be a text").min(1, "must not be empty").max(1024);
+const keyText = z.string().min(1).max(1024);
 
 export const apiKeys = {
   create: endpoint({
@@ -114,18 +110,13 @@ export const apiKeys = {
         name,
         description: description.nullish(),
         scopes: z
-          .array(z.string("must be a text").max(200))
+          .array(z.string().max(200))
           .min(1, "name at least one scope")
           .max(100, "at most 100 scopes")
           .optional(),
         organization_id: id.nullish(),
-        expires_in_days: z
-          .number("must be a number")
-          .int("must be a whole number")
-          .min(1, "must be at least 1")
-          .max(3650, "must be at most 3650")
-          .nullish(),
-        expires_at: z.iso.datetime({ offset: true, message: "must be an RFC 3339 time" }).nullish(),
+        expires_in_days: z.number().int().min(1).max(3650).nullish(),
+        expires_at: instant.nullish(),
         agent_id: id.nullish(),
         allowed_ips: allowedIps.nullish(),
         rate_limit_per_minute: rateLimitPerMinute.nullish(),
@@ -185,12 +176,7 @@ export const apiKeys = {
     params: keyParams,
     body: z
       .strictObject({
-        grace_period_seconds: z
-          .number("must be a number")
-          .int("must be a whole number")
-          .min(0, "must be at least 0")
-          .max(86_400, "must be at most 86 400")
-          .default(0),
+        grace_period_seconds: z.number().int().min(0).max(86_400).default(0),
       })
       .optional(),
     response: apiKeyWithSecret,
@@ -202,7 +188,7 @@ export const apiKeys = {
     summary: "Requests by day, endpoint and status; which permissions were used, and fewer scopes",
     params: keyParams,
     query: z.strictObject({
-      days: z.coerce.number("must be a number").int().min(1).max(90).default(30),
+      days: z.coerce.number().int().min(1).max(90).default(30),
     }),
     response: keyUsage,
   }),
@@ -216,7 +202,7 @@ export const apiKeys = {
     params: keyParams,
     body: z.strictObject({
       scopes: z
-        .array(z.string("must be a text").max(200))
+        .array(z.string().max(200))
         .min(1, "name at least one scope")
         .max(500, "at most 500 scopes"),
     }),
@@ -232,7 +218,7 @@ export const apiKeys = {
     status: 200,
     body: z.strictObject({
       key: keyText,
-      permission: z.string("must be a text").max(100).optional(),
+      permission: z.string().max(100).optional(),
       organization_id: id.optional(),
       ip: z.union([z.ipv4(), z.ipv6()], "must be an IP address").optional(),
     }),

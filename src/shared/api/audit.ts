@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { auditActionNames } from "../audit.js";
 import { endpoint } from "./endpoint.js";
-import { id, timestamp } from "./fields.js";
+import { id, instant, page, timestamp } from "./fields.js";
 
 const change = z.strictObject({ from: z.json(), to: z.json() });
 
@@ -50,15 +50,13 @@ export const audit = {
     access: "org:audit:read",
     summary: "What was changed, by whom, newest first; each event hashes the one before it",
     params: z.strictObject({ org_id: z.string().min(1).max(63) }),
-    query: z.strictObject({
+    query: page.extend({
       action: z.enum(auditActionNames, "is no action of the audit log").optional(),
       actor_id: id.optional(),
       target_type: auditEvent.shape.target.shape.type.optional(),
       target_id: id.optional(),
-      since: z.iso.datetime({ offset: true, message: "must be an RFC 3339 time" }).optional(),
-      until: z.iso.datetime({ offset: true, message: "must be an RFC 3339 time" }).optional(),
-      limit: z.coerce.number("must be a number").int().min(1).max(200).default(100),
-      cursor: z.string().max(512).optional(),
+      since: instant.optional(),
+      until: instant.optional(),
     }),
     response: z.array(auditEvent),
   }),

@@ -17,13 +17,10 @@ export const user = z.strictObject({
 });
 export type User = z.output<typeof user>;
 
-export const password = z
-  .string("must be a text")
-  .min(8, "must be at least 8 characters")
-  .max(128, "must be at most 128 characters");
+export const password = z.string().min(8).max(128);
 
 /** What a link in a mail carries. */
-const token = z.string("must be a text").min(1, "must not be empty").max(256);
+const token = z.string().min(1).max(256);
 
 export const tokens = z.strictObject({
   access_token: z.string(),
@@ -66,7 +63,7 @@ export const auth = {
     path: "/api/v1/auth/login",
     access: "public",
     summary: "Sign in with e-mail and password",
-    body: z.strictObject({ email, password: z.string("must be a text").max(1024) }),
+    body: z.strictObject({ email, password: z.string().max(1024) }),
     response: tokens,
   }),
   methods: endpoint({
@@ -180,7 +177,7 @@ export const auth = {
     revokes: true,
     summary: "Change one's own password; every other session ends",
     body: z.strictObject({
-      current_password: z.string("must be a text").max(1024),
+      current_password: z.string().max(1024),
       new_password: password,
     }),
   }),

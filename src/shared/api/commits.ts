@@ -30,9 +30,9 @@ export const commitCalls = {
     status: 201,
     params: agentParams,
     body: z.strictObject({
-      commit_type: z.enum(commitTypes, `must be one of ${commitTypes.join(", ")}`),
-      iteration: z.number("must be a number").int().min(1).max(1_000_000).optional(),
-      message: z.string("must be a text").min(1).max(8192, "must be at most 8 KiB").optional(),
+      commit_type: z.enum(commitTypes),
+      iteration: z.number().int().min(1).max(1_000_000).optional(),
+      message: z.string().min(1).max(8192, "must be at most 8 KiB").optional(),
     }),
     response: z.strictObject({
       ...commitFields,
@@ -47,9 +47,7 @@ export const commitCalls = {
     summary: "The workspace's own commits, newest first; all, or those of one type",
     params: agentParams,
     query: page.extend({
-      commit_type: z
-        .enum(recordedCommitTypes, `must be one of ${recordedCommitTypes.join(", ")}`)
-        .optional(),
+      commit_type: z.enum(recordedCommitTypes).optional(),
     }),
     response: z.array(commit),
   }),

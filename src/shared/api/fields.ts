@@ -1,4 +1,5 @@
 import { z } from "zod";
+import "./messages.js";
 
 /** Field rules that several calls share (contract, *Conventions*). */
 
@@ -6,20 +7,29 @@ import { z } from "zod";
 const noNul = (text: string): boolean => !text.includes("\u0000");
 
 export const id = z.uuid("must be a UUID");
+/** A time in an answer: UTC, in milliseconds. */
 export const timestamp = z.iso.datetime({ precision: 3 });
-export const name = z
-  .string("must be a text")
-  .trim()
-  .min(1, "must not be empty")
-  .max(255, "must be at most 255 characters")
-  .refine(noNul, "must not contain NUL");
-export const description = z
-  .string("must be a text")
-  .max(2000, "must be at most 2 000 characters")
-  .refine(noNul, "must not contain NUL");
+
+const notATime = "must be an RFC 3339 time between the years 1 and 9999";
+
+/**
+ * A time in a request, with any offset. It is read as the same time in UTC and in milliseconds, which
+ * the database can hold.
+ */
+export const instant = z.iso
+  .datetime({ offset: true, message: notATime })
+  .transform((text, context) => {
+    const time = new Date(text);
+    const utc = Number.isNaN(time.getTime()) ? "" : time.toISOString();
+    if (/^(?!0000)\d{4}-/.test(utc)) return utc;
+    context.issues.push({ code: "custom", message: notATime, input: text });
+    return z.NEVER;
+  });
+export const name = z.string().trim().min(1).max(255).refine(noNul, "must not contain NUL");
+export const description = z.string().max(2000).refine(noNul, "must not contain NUL");
 export const email = z
   .email("must be an e-mail address")
-  .max(254, "must be at most 254 characters")
+  .max(254)
   .transform((value) => value.toLowerCase());
 
 /** Words that are paths of the web app or the API, or would read as if they were. */
@@ -41,9 +51,9 @@ export function reservedReason(slug: string): string | null {
 }
 
 export const slug = z
-  .string("must be a text")
-  .min(2, "must be at least 2 characters")
-  .max(63, "must be at most 63 characters")
+  .string()
+  .min(2)
+  .max(63)
   .regex(
     /^[a-z0-9]+(-[a-z0-9]+)*$/,
     "use a-z, 0-9 and single hyphens, with a letter or digit at both ends",
@@ -52,7 +62,7 @@ export const slug = z
 /** A JSON object whose text is at most `bytes` long. */
 export const jsonObject = (bytes: number) =>
   z
-    .record(z.string(), z.json(), "must be a JSON object")
+    .record(z.string(), z.json())
     // NUL is written as an escape, which an even number of backslashes before it does not undo.
     .refine(
       (value) => !/(?<!\\)(?:\\\\)*\\u0000/.test(JSON.stringify(value)),
@@ -65,13 +75,12 @@ export const jsonObject = (bytes: number) =>
 
 /** A page of a list: `limit` rows after `cursor` (contract, *Lists*). */
 export const page = z.strictObject({
-  limit: z.coerce.number("must be a number").int().min(1).max(200).default(100),
-  cursor: z.string().max(512).optional(),
+  limit: z.coerce.number().int().min(1).max(200).default(100),
+  // A branch's name may have 4 096 bytes, and a cursor holds it encoded.
+  cursor: z.string().max(8192).optional(),
 });
 
-export const boolean = z
-  .enum(["true", "false"], 'must be "true" or "false"')
-  .transform((v) => v === "true");
+export const boolean = z.enum(["true", "false"]).transform((v) => v === "true");
 
 /** What leads to an agent, and so to its workspace. */
 export const agentParams = z.strictObject({ agent_id: id });

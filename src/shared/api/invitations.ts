@@ -38,9 +38,7 @@ export type InvitationOffer = z.output<typeof invitationOffer>;
 const orgParams = z.strictObject({ org_id: z.string().min(1).max(63) });
 const invitationParams = orgParams.extend({ invitation_id: id });
 /** 32 random bytes in base64url. */
-export const invitationToken = z
-  .string("must be a text")
-  .regex(/^[\w-]{43}$/, "is no invitation's token");
+export const invitationToken = z.string().regex(/^[\w-]{43}$/, "is no invitation's token");
 const tokenParams = z.strictObject({ token: invitationToken });
 
 export const invitations = {

@@ -82,25 +82,25 @@ export const conflicts = z.strictObject({
 });
 export type Conflicts = z.output<typeof conflicts>;
 
-export const path = z.string("must be a text").min(1, "must not be empty").max(4096, "is too long");
+export const path = z.string().min(1).max(4096, "is too long");
 
 /** One conflict's decision, under any of its paths: a side's version, or content in the place of both. */
 export const choice = z
   .strictObject({
     path,
-    take: z.enum(["source", "target"], 'must be "source" or "target"').optional(),
-    content: z.string("must be a text").optional(),
+    take: z.enum(["source", "target"]).optional(),
+    content: z.string().optional(),
   })
   .refine(({ take, content }) => (take === undefined) !== (content === undefined), {
     message: "must have either take or content",
   });
 export type Choice = z.output<typeof choice>;
 
-const message = z.string("must be a text").min(1).max(8192, "must be at most 8 KiB").optional();
+const message = z.string().min(1).max(8192, "must be at most 8 KiB").optional();
 
 /** What a decision was made on: where something else is there by now, the call is refused as stale. */
 const decided = {
-  resolutions: z.array(choice, "must be a list").max(10_000).optional(),
+  resolutions: z.array(choice).max(10_000).optional(),
   expected_source: commitId.optional(),
   expected_target: commitId.optional(),
 };
@@ -113,7 +113,7 @@ const mergeRequest = z.strictObject({
 
 export const undoStrategies = ["manual", "source_wins", "target_wins"] as const;
 const undoFields = {
-  strategy: z.enum(undoStrategies, `must be one of ${undoStrategies.join(", ")}`).optional(),
+  strategy: z.enum(undoStrategies).optional(),
   message,
   ...decided,
 };

@@ -76,15 +76,8 @@ export const slugAvailability = z.strictObject({
 });
 export type SlugAvailability = z.output<typeof slugAvailability>;
 
-const maxConcurrentAgents = z
-  .number("must be a number")
-  .int("must be a whole number")
-  .min(1, "must be at least 1")
-  .max(10_000, "must be at most 10 000");
-const maxRuntimeHours = z
-  .number("must be a number")
-  .min(0, "must not be negative")
-  .max(1_000_000, "must be at most 1 000 000");
+const maxConcurrentAgents = z.number().int().min(1).max(10_000);
+const maxRuntimeHours = z.number().min(0, "must not be negative").max(1_000_000);
 
 const orgParams = z.strictObject({ org_id: z.string().min(1).max(63) });
 
@@ -120,7 +113,7 @@ export const organizations = {
     access: "signed-in",
     summary: "Whether an organization could take a slug, and a free one where it could not",
     query: z.strictObject({
-      slug: z.string("must be a text").min(1, "must not be empty").max(255),
+      slug: z.string().min(1).max(255),
       /** The organization that would take it: the slugs it ever had are its own. */
       organization_id: id.optional(),
     }),

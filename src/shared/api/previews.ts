@@ -7,10 +7,8 @@ import { diff } from "./diffs.js";
 import { agentParams } from "./fields.js";
 import { choice, conflict, mergeKinds, mergeStrategy, path, undoStrategies } from "./merges.js";
 
-const resolutions = z.array(choice, "must be a list").max(10_000).optional();
-const undoStrategy = z
-  .enum(undoStrategies, `must be one of ${undoStrategies.join(", ")}`)
-  .optional();
+const resolutions = z.array(choice).max(10_000).optional();
+const undoStrategy = z.enum(undoStrategies).optional();
 
 /** What is to be looked at: as the call that does it takes it, with its name in `act`. */
 export const previewRequest = z.discriminatedUnion(

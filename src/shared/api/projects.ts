@@ -70,9 +70,9 @@ export type Project = z.output<typeof project>;
 
 /** A branch name that git accepts and that reads as one (git-check-ref-format(1), plus plain ASCII). */
 export const branch = z
-  .string("must be a text")
-  .min(1, "must not be empty")
-  .max(200, "must be at most 200 characters")
+  .string()
+  .min(1)
+  .max(200)
   .regex(/^[A-Za-z0-9_](?:[A-Za-z0-9._/-]*[A-Za-z0-9_-])?$/, "must be a branch name, such as main")
   .refine(
     (value) => !/\.\.|\/\/|\/\.|\.\/|\.lock(?:$|\/)|@\{/.test(value) && value !== "HEAD",
@@ -115,10 +115,7 @@ export const projects = {
       slug: slug.optional(),
       description: description.nullish(),
       default_branch: branch.optional(),
-      import_url: z
-        .string("must be a text")
-        .max(2000, "must be at most 2 000 characters")
-        .nullish(),
+      import_url: z.string().max(2000).nullish(),
       /** For a private repository; for `ssh://` the server makes a key where none is given. */
       credential: credentialInput.optional(),
       /** The host key to expect of an `ssh://` upstream; without it the first that is seen is trusted. */

@@ -22,7 +22,7 @@ const orgParams = z.strictObject({ org_id: z.string().min(1).max(63) });
 const roleParams = orgParams.extend({ role_id: id });
 
 const pattern = z
-  .string("must be a text")
+  .string()
   .max(100)
   .refine(isKnownPattern, "is not a known permission or pattern; see GET /api/v1/permissions");
 const patterns = z

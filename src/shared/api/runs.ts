@@ -2,7 +2,7 @@ import { z } from "zod";
 import { runStatuses } from "../run-statuses.js";
 import { variableNameRules } from "../variable-name.js";
 import { endpoint } from "./endpoint.js";
-import { boolean, id, page, timestamp } from "./fields.js";
+import { boolean, id, instant, page, timestamp } from "./fields.js";
 
 const runStatus = z.enum(runStatuses);
 
@@ -70,7 +70,7 @@ export const logEntry = z.strictObject({
 export type LogEntry = z.output<typeof logEntry>;
 
 const argument = z
-  .string("must be a text")
+  .string()
   .max(128 * 1024, "must be at most 128 KiB")
   .refine((text) => !text.includes("\u0000"), "must not contain NUL");
 
@@ -85,7 +85,7 @@ const env = z
   .record(
     variableName,
     z
-      .string("must be a text")
+      .string()
       .max(32 * 1024, "must be at most 32 KiB")
       .refine((text) => !text.includes("\u0000"), "must not contain NUL"),
     "must be an object of texts",
@@ -108,14 +108,14 @@ export const newRun = z
       .optional(),
     env: env.optional(),
     timeout_seconds: z
-      .number("must be a number")
-      .int("must be a whole number")
-      .min(1, "must be at least 1")
+      .number()
+      .int()
+      .min(1)
       .max(14 * 86_400, "must be at most 14 days")
       .optional(),
-    network: z.enum(["none", "full"], 'must be "none" or "full"').optional(),
+    network: z.enum(["none", "full"]).optional(),
     /** Waits for a free place instead of being refused. */
-    queue: z.boolean("must be true or false").optional(),
+    queue: z.boolean().optional(),
   })
   .check(({ value, issues }) => {
     const refuse = (field: string, message: string): void => {
@@ -140,8 +140,6 @@ export const timedRun = run
   .extend({ agent_name: z.string(), started_at: timestamp });
 export type TimedRun = z.output<typeof timedRun>;
 
-const instant = z.iso.datetime({ offset: true, message: "must be an RFC 3339 time" });
-
 const agentParams = z.strictObject({ agent_id: id });
 const runParams = z.strictObject({ run_id: id });
 
@@ -165,7 +163,7 @@ export const runs = {
     params: agentParams,
     query: page.extend({
       status: runStatus.optional(),
-      order: z.enum(["newest", "oldest"], 'must be "newest" or "oldest"').optional(),
+      order: z.enum(["newest", "oldest"]).optional(),
     }),
     response: z.array(run),
   }),
@@ -200,11 +198,11 @@ export const runs = {
     params: runParams,
     query: z.strictObject({
       /** Of one of the two alone. */
-      stream: z.enum(["stdout", "stderr"], 'must be "stdout" or "stderr"').optional(),
+      stream: z.enum(["stdout", "stderr"]).optional(),
       /** Each line with its time. */
       times: boolean.default(false),
       /** The last so many lines alone. */
-      tail: z.coerce.number("must be a number").int().min(1).max(100_000).optional(),
+      tail: z.coerce.number().int().min(1).max(100_000).optional(),
       /** As a file to save. */
       download: boolean.default(false),
     }),

@@ -4,12 +4,8 @@ import { endpoint } from "./endpoint.js";
 import { timestamp } from "./fields.js";
 
 /** Of an authenticator app (six digits) or a recovery code. */
-const code = z
-  .string("must be a text")
-  .trim()
-  .min(1, "must not be empty")
-  .max(64, "must be at most 64 characters");
-const currentPassword = z.string("must be a text").max(1024);
+const code = z.string().trim().min(1).max(64);
+const currentPassword = z.string().max(1024);
 
 /** Shown once, each good for one sign-in; null where an earlier answer is replayed. */
 const recoveryCodes = z.strictObject({ recovery_codes: z.array(z.string()).nullable() });
@@ -68,7 +64,7 @@ export const secondFactor = {
     path: "/api/v1/auth/login/second-factor",
     access: "public",
     summary: "Finish a sign-in that a login answered with second_factor_required",
-    body: z.strictObject({ challenge: z.string("must be a text").max(512), code }),
+    body: z.strictObject({ challenge: z.string().max(512), code }),
     response: tokens,
   }),
 };

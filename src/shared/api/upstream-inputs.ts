@@ -1,7 +1,7 @@
 import { z } from "zod";
 
 const token = z
-  .string("must be a text")
+  .string()
   .regex(/^[\x21-\x7e]{1,4096}$/, "must be 1–4 096 visible ASCII characters without spaces");
 
 /** What a private upstream is shown to be let in; answered to nobody. */
@@ -12,7 +12,7 @@ export const credentialInput = z.discriminatedUnion(
       kind: z.literal("https_token"),
       /** Most hosts do not look at it where the password is a token. */
       username: z
-        .string("must be a text")
+        .string()
         .regex(/^[^\u0000-\u001f\u007f]{1,255}$/, "must be 1–255 characters on one line")
         .optional(),
       token,
@@ -20,11 +20,7 @@ export const credentialInput = z.discriminatedUnion(
     z.strictObject({
       kind: z.literal("ssh_key"),
       /** Without it the server makes an Ed25519 key, and shows its public half. */
-      private_key: z
-        .string("must be a text")
-        .min(1, "must not be empty")
-        .max(16_384, "must be at most 16 384 characters")
-        .optional(),
+      private_key: z.string().min(1).max(16_384).optional(),
     }),
   ],
   'must have a kind: "https_token" or "ssh_key"',
@@ -32,7 +28,4 @@ export const credentialInput = z.discriminatedUnion(
 export type CredentialInput = z.output<typeof credentialInput>;
 
 /** A host's key to trust: `SHA256:…`, or a line as ssh-keyscan prints it. */
-export const hostKeyInput = z
-  .string("must be a text")
-  .min(1, "must not be empty")
-  .max(4096, "must be at most 4 096 characters");
+export const hostKeyInput = z.string().min(1).max(4096);

@@ -85,7 +85,7 @@ export const statement = statementItem.extend({
 export type Statement = z.output<typeof statement>;
 
 /** For a link in a page, which cannot set `Accept`. */
-const format = z.enum(["json", "csv"], 'must be "json" or "csv"').optional();
+const format = z.enum(["json", "csv"]).optional();
 
 const orgParams = z.strictObject({ org_id: z.string().min(1).max(63) });
 
@@ -98,7 +98,7 @@ export const usage = {
       "Usage of a UTC calendar month against today's limits, with rows that add up to it; CSV with Accept: text/csv",
     params: orgParams,
     query: z.strictObject({
-      by: z.enum(["agent", "project", "day"], 'must be "agent", "project" or "day"').optional(),
+      by: z.enum(["agent", "project", "day"]).optional(),
       period: period.optional(),
       format,
     }),

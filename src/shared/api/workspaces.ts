@@ -98,9 +98,7 @@ export const workspaces = {
     params: agentParams,
     body: z
       .strictObject({
-        workspace_type: z
-          .enum(["local", "docker", "remote"], 'must be "local", "docker" or "remote"')
-          .optional(),
+        workspace_type: z.enum(["local", "docker", "remote"]).optional(),
         base_branch: branch.optional(),
         merge_strategy: mergeStrategy.optional(),
       })
@@ -126,7 +124,7 @@ export const workspaces = {
       settings: z
         .strictObject({
           merge_strategy: mergeStrategy.optional(),
-          auto_checkpoint: z.boolean("must be true or false").optional(),
+          auto_checkpoint: z.boolean().optional(),
           checkpoint_interval_minutes: z
             .number("must be a number of minutes, or null")
             .int("must be whole minutes")
@@ -134,7 +132,7 @@ export const workspaces = {
             .max(1440, "must be at most 1440 minutes, which is a day")
             .nullable()
             .optional(),
-          retention_days: z.number("must be a number").int().min(1).max(3650).optional(),
+          retention_days: z.number().int().min(1).max(3650).optional(),
         })
         .optional(),
     }),

@@ -65,7 +65,7 @@ export async function listAgents(
     project_id?: string | undefined;
     status?: Agent["status"] | undefined;
     only?: string | undefined;
-    after: string;
+    after: string | null;
   },
   limit: number,
 ): Promise<AgentRow[]> {
@@ -79,7 +79,7 @@ export async function listAgents(
           : sql`${status} = ${filter.status}`,
         ofLivingProject,
         filter.only === undefined ? undefined : eq(agents.id, filter.only),
-        filter.after === "" ? undefined : sql`${agents.id} > ${filter.after}`,
+        filter.after === null ? undefined : sql`${agents.id} > ${filter.after}`,
       ),
     )
     .orderBy(asc(agents.id))

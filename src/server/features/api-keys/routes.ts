@@ -1,7 +1,7 @@
 import type { FastifyReply } from "fastify";
-import type { apiKeys } from "#shared/api/api-keys.js";
+import { apiKeys } from "#shared/api/api-keys.js";
 import type { Handlers } from "../../http/mount.js";
-import { decodeCursor, pageOf } from "../../http/pagination.js";
+import { byId, pagesOf } from "../../http/pagination.js";
 import { createKey, rotateKey } from "./create-key.js";
 import { revokeLeaked } from "./leaked-key.js";
 import { listOrganizationKeys, takeFromOrganization } from "./organization-keys.js";
@@ -12,15 +12,18 @@ import { verifyKey } from "./verify-key.js";
 
 export function apiKeyHandlers(deps: KeyDeps): Handlers<typeof apiKeys> {
   const { db } = deps;
+  const pages = pagesOf(apiKeys.list, byId);
+  const organizationPages = pagesOf(apiKeys.listOfOrganization, byId);
   return {
     create: (context, { body }) => {
       keepNowhere(context.reply);
       return createKey(deps, context, body);
     },
-    list: async ({ actor, request, reply }, { query }) => {
-      const keys = await listKeys(db, actor, afterOf(query.cursor), query.limit + 1);
-      return pageOf(keys, query.limit, (last) => [last.id], request, reply);
-    },
+    list: (context, { query }) =>
+      pages(context, query, {
+        read: (after, limit) => listKeys(db, context.actor, after?.[0] ?? null, limit),
+        keyOf: ({ id }) => [id],
+      }),
     get: ({ actor }, { params }) => readKey(db, actor, params.key_id),
     update: (context, { params, body }) => updateKey(db, context, params.key_id, body),
     revoke: async (context, { params }) => {
@@ -41,11 +44,11 @@ export function apiKeyHandlers(deps: KeyDeps): Handlers<typeof apiKeys> {
       await revokeLeaked(deps, context, body.key);
       return undefined;
     },
-    listOfOrganization: async ({ orgId, request, reply }, { query }) => {
-      const after = afterOf(query.cursor);
-      const keys = await listOrganizationKeys(db, orgId, after, query.limit + 1);
-      return pageOf(keys, query.limit, (last) => [last.id], request, reply);
-    },
+    listOfOrganization: (context, { query }) =>
+      organizationPages(context, query, {
+        read: (after, limit) => listOrganizationKeys(db, context.orgId, after?.[0] ?? null, limit),
+        keyOf: ({ id }) => [id],
+      }),
     shutOut: async (context, { params }) => {
       await takeFromOrganization(db, context, params.key_id);
       return undefined;
@@ -55,8 +58,4 @@ export function apiKeyHandlers(deps: KeyDeps): Handlers<typeof apiKeys> {
 
 function keepNowhere(reply: FastifyReply): void {
   reply.header("cache-control", "no-store");
-}
-
-function afterOf(cursor: string | undefined): string | null {
-  return cursor === undefined ? null : (decodeCursor(cursor, 1)[0] as string);
 }

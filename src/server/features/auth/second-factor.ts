@@ -16,9 +16,9 @@ import type { SignedIn, StartSession } from "./sign-in.js";
 import {
   describeTotp,
   hashRecoveryCode,
+  isTotpCode,
   newRecoveryCodes,
   newTotpSecret,
-  plainCode,
   stepOfCode,
 } from "./totp.js";
 
@@ -62,10 +62,9 @@ export function createSecondFactorService(
 
   const stepOf = (userId: string, sealed: Buffer, code: string): number | null => {
     const bytes = unseal(secret, sealedFor, userId, sealed);
-    if (!bytes) throw new Error("a TOTP secret does not open: it was sealed by another secret");
-    return stepOfCode(bytes, plainCode(code), Date.now());
+    if (!bytes) throw unreadable();
+    return stepOfCode(bytes, code, Date.now());
   };
-  const isTotpCode = (code: string): boolean => /^\d{6}$/.test(plainCode(code));
 
   /** Uses up a code of either kind, once under any number of tries at the same time. */
   const claimCode = async (tx: Queryable, userId: string, code: string): Promise<boolean> => {
@@ -180,6 +179,14 @@ export function createSecondFactorService(
       );
     },
   };
+}
+
+/** The installation's secret is not the one under which the authenticator app was set up. */
+function unreadable(): AppError {
+  return new AppError(
+    "second_factor_unreadable",
+    "Your authenticator app was set up under another secret of this server (OMOI_SECRET), so that no code can be checked; ask the operator to restore that secret.",
+  );
 }
 
 function wrongCode(): AppError {

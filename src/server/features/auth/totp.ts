@@ -20,10 +20,22 @@ export function describeTotp(
   return { secret: secret.base32, uri };
 }
 
+/** Whether a text has the form of an authenticator app's code: six ASCII digits. */
+export function isTotpCode(code: string): boolean {
+  return /^\d{6}$/.test(plainCode(code));
+}
+
 /** The time step whose code this is, at most one away from now; null where it is none. */
 export function stepOfCode(bytes: Uint8Array, code: string, now: number): number | null {
+  if (!isTotpCode(code)) return null;
   const secret = secretOf(bytes);
-  const delta = TOTP.validate({ ...settings, token: code, secret, timestamp: now, window: 1 });
+  const delta = TOTP.validate({
+    ...settings,
+    token: plainCode(code),
+    secret,
+    timestamp: now,
+    window: 1,
+  });
   return delta === null ? null : TOTP.counter({ period: settings.period, timestamp: now }) + delta;
 }
 
@@ -54,6 +66,6 @@ export function hashRecoveryCode(secret: string, userId: string, code: string): 
 }
 
 /** A code as it was meant: people write it in capitals and with spaces or hyphens. */
-export function plainCode(code: string): string {
+function plainCode(code: string): string {
   return code.toLowerCase().replaceAll(/[\s-]/g, "");
 }

@@ -1,20 +1,21 @@
-import type { invitations } from "#shared/api/invitations.js";
+import { invitations } from "#shared/api/invitations.js";
 import type { Handlers } from "../../http/mount.js";
-import { decodeCursor, pageOf } from "../../http/pagination.js";
+import { byId, pagesOf } from "../../http/pagination.js";
 import { listInvitations } from "./repository.js";
 import { accept, invite, offerOf, resend, revoke, type InvitationDeps } from "./service.js";
 
 export function invitationHandlers(deps: InvitationDeps): Handlers<typeof invitations> {
+  const pages = pagesOf(invitations.list, byId);
   return {
     create: (context, { body }) => {
       context.reply.header("cache-control", "no-store");
       return invite(deps, context, body);
     },
-    list: async ({ tx, request, reply }, { query: { limit, cursor } }) => {
-      const before = cursor === undefined ? null : (decodeCursor(cursor, 1)[0] as string);
-      const rows = await tx((db) => listInvitations(db, before, limit + 1));
-      return pageOf(rows, limit, (last) => [last.id], request, reply);
-    },
+    list: (context, { query }) =>
+      pages(context, query, {
+        read: (after, limit) => context.tx((db) => listInvitations(db, after?.[0] ?? null, limit)),
+        keyOf: ({ id }) => [id],
+      }),
     revoke: async (context, { params }) => {
       await revoke(context, params.invitation_id);
       return undefined;

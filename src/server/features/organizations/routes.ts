@@ -1,4 +1,8 @@
-import type { Organization, OrganizationItem, organizations } from "#shared/api/organizations.js";
+import {
+  type Organization,
+  type OrganizationItem,
+  organizations,
+} from "#shared/api/organizations.js";
 import { grants, patternsCovering, permissionNames } from "#shared/permissions.js";
 import { batched } from "../../db/batch.js";
 import { cached, type Sourced } from "../../db/cache.js";
@@ -8,7 +12,7 @@ import { organizationsWith, requireFullAccess } from "../../http/authorize.js";
 import { allows, explain, rolePatterns, scopesIn } from "../../http/standing.js";
 import type { Handlers } from "../../http/mount.js";
 import { preparedJson } from "../../http/prepared-json.js";
-import { decodeCursor, pageOf } from "../../http/pagination.js";
+import { byId, fromMemory, pagesOf } from "../../http/pagination.js";
 import * as repository from "./repository.js";
 import {
   archiveOrganization,
@@ -42,12 +46,14 @@ export function organizationHandlers(
     },
   });
 
+  const pages = pagesOf(organizations.list, byId);
   return {
     create: async (context, { body }) => {
       requireFullAccess(context.actor);
       return createOrganization(db, context, body, ceilings);
     },
-    list: async ({ actor, request, reply }, { query }) => {
+    list: async (context, { query }) => {
+      const { actor } = context;
       actor.key?.used(null, "org:read");
       const fullAccess =
         !actor.key ||
@@ -60,18 +66,19 @@ export function organizationHandlers(
       const subject = actor.agent?.id ?? actor.userId;
       const lists = await repository.listOrganizations(db.systemPool, [subject]);
       const ofAgent = actor.agent && (await organizationsWith(db, actor, "org:read", undefined));
-      const after = query.cursor === undefined ? "" : (decodeCursor(query.cursor, 1)[0] as string);
       const items = (lists.get(subject) ?? [])
         .filter(
           ({ item, archived, patterns }) =>
             (query.include_archived === true || !archived) &&
             grants(patterns, "org:read") &&
             grants(scopesIn(actor, item.id), "org:read") &&
-            (!ofAgent || ofAgent.includes(item.id)) &&
-            item.id > after,
+            (!ofAgent || ofAgent.includes(item.id)),
         )
         .map(({ item }) => item);
-      return pageOf(items, query.limit, (last) => [last.id], request, reply);
+      return pages(context, query, {
+        read: fromMemory(items, ({ id }, [after]) => id > after),
+        keyOf: ({ id }) => [id],
+      });
     },
     slugAvailability: async ({ actor }, { query: { slug, organization_id } }) => {
       // Whoever may not take a slug has no need to know which are free.

@@ -110,14 +110,14 @@ export async function findProjectBySlugs(
 export async function listProjects(
   db: Queryable,
   orgIds: string[],
-  after: string,
+  after: string | null,
   limit: number,
 ): Promise<ProjectRow[]> {
   return selectProjects(db)
     .where(
       and(
         sql`${projects.org_id} = any(${sql.param(orgIds)}::uuid[])`,
-        after === "" ? undefined : sql`${projects.id} > ${after}`,
+        after === null ? undefined : sql`${projects.id} > ${after}`,
         isThere,
       ),
     )

@@ -1,8 +1,8 @@
-import type { projects } from "#shared/api/projects.js";
+import { projects } from "#shared/api/projects.js";
 import type { upstreams } from "#shared/api/upstreams.js";
 import { organizationsWith } from "../../http/authorize.js";
 import type { Handlers } from "../../http/mount.js";
-import { decodeCursor, decodeNameCursor, pageOf } from "../../http/pagination.js";
+import { byId, byName, pagesOf } from "../../http/pagination.js";
 import { deleteProject } from "./delete-project.js";
 import { readBranches } from "./list-branches.js";
 import * as repository from "./repository.js";
@@ -28,14 +28,19 @@ export function upstreamHandlers(deps: ProjectDeps): Handlers<typeof upstreams> 
 }
 
 export function projectHandlers(deps: ProjectDeps): Handlers<typeof projects> {
+  const pages = pagesOf(projects.list, byId);
+  const branchPages = pagesOf(projects.branches, byName);
   return {
-    list: async ({ actor, request, reply }, { query }) => {
+    list: async (context, { query }) => {
+      const { actor } = context;
       const orgIds = await organizationsWith(deps.db, actor, "project:read", query.organization_id);
-      const after = query.cursor === undefined ? "" : (decodeCursor(query.cursor, 1)[0] as string);
-      const rows = await deps.db.withSystem("list projects", (db) =>
-        repository.listProjects(db, orgIds, after, query.limit + 1),
-      );
-      const page = pageOf(rows, query.limit, (last) => [last.id], request, reply);
+      const page = await pages(context, query, {
+        read: (after, limit) =>
+          deps.db.withSystem("list projects", (db) =>
+            repository.listProjects(db, orgIds, after?.[0] ?? null, limit),
+          ),
+        keyOf: ({ id }) => [id],
+      });
       return page.map((row) => projectOf(row, deps.publicUrl()));
     },
     create: (context, { body }) => createProject(deps, context, body),
@@ -45,13 +50,12 @@ export function projectHandlers(deps: ProjectDeps): Handlers<typeof projects> {
         ...(body.name === undefined ? {} : { name: body.name }),
         ...(body.description === undefined ? {} : { description: body.description }),
       }),
-    branches: async (context, { params, query }) => {
-      const after = query.cursor === undefined ? "" : decodeNameCursor(query.cursor);
-      const { project_id } = params;
-      const rows = await readBranches(deps, context, project_id, after, query.limit + 1);
-      const { request, reply } = context;
-      return pageOf(rows, query.limit, (last) => [last.name], request, reply);
-    },
+    branches: (context, { params, query }) =>
+      branchPages(context, query, {
+        read: (after, limit) =>
+          readBranches(deps, context, params.project_id, after?.[0] ?? "", limit),
+        keyOf: ({ name }) => [name],
+      }),
     delete: async (context, { params }) => {
       await deleteProject(deps, context, params.project_id);
       return undefined;

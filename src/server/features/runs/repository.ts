@@ -64,14 +64,14 @@ export async function findRun(tx: Queryable, id: string): Promise<Run | undefine
   return row;
 }
 
-/** @param filter `after` is the id of the last run of the page before; empty: from the first */
+/** @param filter `after` is the id of the last run of the page before; null: from the first */
 export async function listRuns(
   tx: Queryable,
   agentId: string,
   filter: {
     status?: Run["status"] | undefined;
     order?: "newest" | "oldest" | undefined;
-    after: string;
+    after: string | null;
   },
   limit: number,
 ): Promise<Run[]> {
@@ -84,7 +84,7 @@ export async function listRuns(
       and(
         eq(runs.agent_id, agentId),
         filter.status === undefined ? undefined : eq(runs.status, filter.status),
-        filter.after === "" ? undefined : behind,
+        filter.after === null ? undefined : behind,
       ),
     )
     .orderBy((isOldest ? asc : desc)(runs.id))

@@ -1,11 +1,11 @@
-import type { NewRun, runs } from "#shared/api/runs.js";
+import { type NewRun, runs } from "#shared/api/runs.js";
 import type { sandbox, SandboxState } from "#shared/api/sandbox.js";
 import { notFound } from "../../errors.js";
 import { authenticate, type Credentials } from "../../http/authenticate.js";
 import { standingOf } from "../../http/authorize.js";
 import { allows } from "../../http/standing.js";
 import type { Handlers } from "../../http/mount.js";
-import { decodeCursor, pageOf } from "../../http/pagination.js";
+import { byId, pagesOf } from "../../http/pagination.js";
 import type { SandboxReport } from "../../sandbox/sandbox.js";
 import { fullNetworkOf } from "./full-network.js";
 import * as repository from "./repository.js";
@@ -22,25 +22,38 @@ export function runHandlers(
   publicUrl: () => string,
 ): Handlers<typeof runs> {
   const { db, storage, streams } = deps;
+  const pages = pagesOf(runs.list, byId);
+  const timelinePages = pagesOf(runs.timeline, byId);
   return {
     create: (context, { params, body }) =>
       isCommand(body)
         ? startManagedRun(deps, context, params.agent_id, body)
         : startLeasedRun(context, params.agent_id),
-    list: async ({ tx, request, reply }, { params, query }) => {
-      const after = query.cursor === undefined ? "" : (decodeCursor(query.cursor, 1)[0] as string);
-      const rows = await tx((db) =>
-        repository.listRuns(db, params.agent_id, { ...query, after }, query.limit + 1),
-      );
-      return pageOf(rows, query.limit, (last) => [last.id], request, reply);
-    },
-    timeline: async ({ actor, orgId, tx, request, reply }, { query }) => {
-      const after = query.cursor === undefined ? "" : (decodeCursor(query.cursor, 1)[0] as string);
+    list: (context, { params, query }) =>
+      pages(context, query, {
+        read: (after, limit) =>
+          context.tx((db) =>
+            repository.listRuns(
+              db,
+              params.agent_id,
+              { ...query, after: after?.[0] ?? null },
+              limit,
+            ),
+          ),
+        keyOf: ({ id }) => [id],
+      }),
+    timeline: (context, { query }) => {
+      const { actor, orgId, tx } = context;
       // Of the agents an agent sees itself alone.
       const agentIds = [query.agent_id, actor.agent?.id].filter((one) => one !== undefined);
-      const filter = { agentIds, since: query.since, until: query.until, after };
-      const rows = await tx((db) => listTimeline(db, orgId, filter, query.limit + 1));
-      return pageOf(rows, query.limit, (last) => [last.id], request, reply);
+      const { since, until } = query;
+      return timelinePages(context, query, {
+        read: (after, limit) =>
+          tx((db) =>
+            listTimeline(db, orgId, { agentIds, since, until, after: after?.[0] ?? null }, limit),
+          ),
+        keyOf: ({ id }) => [id],
+      });
     },
     get: async ({ tx }, { params }) => {
       const run = await tx((db) => repository.findRun(db, params.run_id));

@@ -9,8 +9,8 @@ interface Filter {
   /** RFC 3339 times; what ended before the first or began after the second is left out. */
   since: string | undefined;
   until: string | undefined;
-  /** The id of the last run of the page before; empty: from the newest. */
-  after: string;
+  /** The id of the last run of the page before; null: from the newest. */
+  after: string | null;
 }
 
 /** Runs that have begun, newest first; one that was only ever queued took no time. */
@@ -41,7 +41,7 @@ export async function listTimeline(
           ? undefined
           : sql`coalesce(${runs.ended_at}, 'infinity') >= ${since}::timestamptz`,
         until === undefined ? undefined : sql`${runs.started_at} <= ${until}::timestamptz`,
-        after === "" ? undefined : sql`${runs.id} < ${after}`,
+        after === null ? undefined : sql`${runs.id} < ${after}`,
       ),
     )
     .orderBy(desc(runs.id))

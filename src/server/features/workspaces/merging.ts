@@ -3,12 +3,16 @@ import { eq, sql } from "drizzle-orm";
 import { newId } from "../../db/columns.js";
 import type { Database } from "../../db/connect.js";
 import { mergesUnderWay } from "../../db/workspace-tables.js";
+import { requireWorkspace } from "./workspace.js";
 
 /** How long what a process said holds, and how often it says it again. */
 const LEASE_SECONDS = 60;
 const RENEWAL_MS = 20_000;
 
-/** Does the work of a merge, waiting for its turn included, and shows the workspace as `merging` meanwhile. */
+/**
+ * Does the work of a merge, waiting for its turn included, and shows the workspace as `merging` meanwhile.
+ * @throws AppError 404 `workspace_missing`, 410 `workspace_expired`
+ */
 export async function whileMerging<Result>(
   db: Database,
   { orgId, agentId }: { orgId: string; agentId: string },
@@ -17,6 +21,7 @@ export async function whileMerging<Result>(
   const id = newId();
   const until = sql`now() + make_interval(secs => ${LEASE_SECONDS})`;
   await db.tenant(orgId, async (tx) => {
+    await requireWorkspace(tx, agentId);
     // It is of no use after a crash: nobody waits for the disk.
     await tx.execute(sql`set local synchronous_commit = off`);
     await tx.insert(mergesUnderWay).values({ id, org_id: orgId, agent_id: agentId, until });

@@ -1,9 +1,9 @@
 import type { previews } from "#shared/api/previews.js";
 import type { Merge } from "#shared/api/merges.js";
-import type { workspaces } from "#shared/api/workspaces.js";
+import { workspaces } from "#shared/api/workspaces.js";
 import { notFound } from "../../errors.js";
 import type { Handlers, OrgContext } from "../../http/mount.js";
-import { decodeCursor, decodeNameCursor, pageOf } from "../../http/pagination.js";
+import { byName, byTime, pagesOf } from "../../http/pagination.js";
 import { refreshWorkspace } from "../disk-usage/service.js";
 import { archiveWorkspace, restoreWorkspace } from "./archive-workspace.js";
 import * as commits from "./commit-repository.js";
@@ -31,22 +31,26 @@ export function workspaceHandlers(
   deps: WorkspaceDeps,
   docker: DockerSandbox["report"],
 ): Handlers<typeof workspaces> {
+  const pages = pagesOf(workspaces.ofProject, byName);
+  const projectMergePages = pagesOf(workspaces.mergesOfProject, byTime);
+  const commitPages = pagesOf(workspaces.commits, byTime);
+  const mergePages = pagesOf(workspaces.merges, byTime);
   return {
-    ofProject: async (context, { params, query }) => {
-      const after = query.cursor === undefined ? "" : decodeNameCursor(query.cursor);
-      const { project_id } = params;
-      const rows = await listWorkspaces(deps, context, project_id, after, query.limit + 1);
-      const { request, reply } = context;
-      return pageOf(rows, query.limit, (last) => [last.agent_name], request, reply);
-    },
-    mergesOfProject: async ({ actor, tx, request, reply }, { params, query }) => {
-      const after = query.cursor === undefined ? null : decodeCursor(query.cursor, 2);
-      const rows = await tx(async (db) => {
-        const visible = await visibleBranches(db, actor, params.project_id);
-        return merges.listMergesOfProject(db, params.project_id, visible, after, query.limit + 1);
-      });
-      return pageOf(rows, query.limit, (last) => [last.created_at, last.id], request, reply);
-    },
+    ofProject: (context, { params, query }) =>
+      pages(context, query, {
+        read: (after, limit) =>
+          listWorkspaces(deps, context, params.project_id, after?.[0] ?? "", limit),
+        keyOf: ({ agent_name }) => [agent_name],
+      }),
+    mergesOfProject: (context, { params, query }) =>
+      projectMergePages(context, query, {
+        read: (after, limit) =>
+          context.tx(async (db) => {
+            const visible = await visibleBranches(db, context.actor, params.project_id);
+            return merges.listMergesOfProject(db, params.project_id, visible, after, limit);
+          }),
+        keyOf: ({ created_at, id }) => [created_at, id],
+      }),
     create: (context, { params, body }) =>
       createWorkspace(deps, context, params.agent_id, body ?? {}, docker),
     get: async (context, { params }) => {
@@ -70,17 +74,17 @@ export function workspaceHandlers(
       context.reply.code(result.created ? 201 : 200);
       return { ...result.commit, created: result.created, skipped: result.skipped };
     },
-    commits: async ({ tx, request, reply }, { params, query }) => {
-      const after = query.cursor === undefined ? null : decodeCursor(query.cursor, 2);
-      const rows = await tx(async (db) => {
-        await requireWorkspace(db, params.agent_id);
-        const { commit_type, limit } = query;
-        return commits.listCommits(db, params.agent_id, { after, limit: limit + 1, commit_type });
+    commits: async (context, { params, query }) => {
+      const { commit_type } = query;
+      const page = await commitPages(context, query, {
+        read: (after, limit) =>
+          context.tx(async (db) => {
+            await requireWorkspace(db, params.agent_id);
+            return commits.listCommits(db, params.agent_id, { after, limit, commit_type });
+          }),
+        keyOf: ({ created_at, id }) => [created_at, id],
       });
-      const cursorOf = (last: (typeof rows)[number]) => [last.created_at, last.id];
-      return pageOf(rows, query.limit, cursorOf, request, reply).map(
-        ({ id: _id, ...commit }) => commit,
-      );
+      return page.map(({ id: _id, ...commit }) => commit);
     },
     commit: async ({ tx }, { params }) => {
       const found = await tx((db) => commits.findCommit(db, params.agent_id, params.sha));
@@ -101,16 +105,17 @@ export function workspaceHandlers(
     createMerge: async (context, { params, body }) => {
       return made(context, await mergeWorkspace(deps, context, params.agent_id, body ?? {}));
     },
-    merges: async ({ actor, tx, request, reply }, { params, query }) => {
-      const after = query.cursor === undefined ? null : decodeCursor(query.cursor, 2);
-      const rows = await tx(async (db) => {
-        const { project_id } = await requireWorkspace(db, params.agent_id);
-        const visible = await visibleBranches(db, actor, project_id);
-        const which = { agentId: params.agent_id, ofMerge: query.of_merge, visible };
-        return merges.listMerges(db, which, after, query.limit + 1);
-      });
-      return pageOf(rows, query.limit, (last) => [last.created_at, last.id], request, reply);
-    },
+    merges: (context, { params, query }) =>
+      mergePages(context, query, {
+        read: (after, limit) =>
+          context.tx(async (db) => {
+            const { project_id } = await requireWorkspace(db, params.agent_id);
+            const visible = await visibleBranches(db, context.actor, project_id);
+            const which = { agentId: params.agent_id, ofMerge: query.of_merge, visible };
+            return merges.listMerges(db, which, after, limit);
+          }),
+        keyOf: ({ created_at, id }) => [created_at, id],
+      }),
     merge: ({ actor, tx }, { params }) =>
       tx(async (db) => {
         const { agent_id, merge_id } = params;
