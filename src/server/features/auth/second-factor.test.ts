@@ -5,6 +5,7 @@ import { codeOf } from "#test/authenticator-app.js";
 import { asOperator } from "#test/operator.js";
 import { tokenFor } from "#test/outbox.js";
 import { fieldsOf, problemOf, send } from "#test/raw.js";
+import { seal } from "../../seal.js";
 
 describe("the second factor", () => {
   let app: TestApp;
@@ -66,6 +67,34 @@ describe("the second factor", () => {
     await refusal(api.secondFactor.startTotp(), 409, "second_factor_on");
     const again = api.secondFactor.confirmTotp({ body: { code: codeOf(secret, 1) } });
     await refusal(again, 409, "second_factor_off");
+  });
+
+  test("digits of another script are a wrong code", async () => {
+    const { api } = await app.person();
+    await api.secondFactor.startTotp();
+    const confirmed = api.secondFactor.confirmTotp({ body: { code: "١٢٣٤٥٦" } });
+    expect(fieldsOf(await refusal(confirmed, 422, "validation_failed"))).toEqual(["body.code"]);
+  });
+
+  test("an app that was set up under another secret of the server is told so, and not let in", async () => {
+    const person = await withTotp();
+    const foreign = seal(
+      "another installation's secret",
+      "totp secret",
+      person.id,
+      Buffer.alloc(20),
+    );
+    await asOperator(app, "update totp_secrets set sealed_secret = $2 where user_id = $1", [
+      person.id,
+      foreign,
+    ]);
+    const refused = second(await challengeFor(person), codeOf(person.secret, 1));
+    const { detail } = await refusal(refused, 409, "second_factor_unreadable");
+    expect(detail).toContain("OMOI_SECRET");
+    const removed = person.api.secondFactor.removeTotp({
+      body: { code: codeOf(person.secret, 1) },
+    });
+    await refusal(removed, 409, "second_factor_unreadable");
   });
 
   test("a setup that begins again forgets the secret of before", async () => {

@@ -29,6 +29,13 @@ test.each([
   expect(stepOfCode(bytes, code, (seconds - 60) * 1000)).toBeNull();
 });
 
+test.each(["١٢٣٤٥٦", "１２３４５６", "12345", "1234567", "abcdef", "", "\u{1d7ce}23456"])(
+  "%j is no code, whatever digits it is made of",
+  (code) => {
+    expect(stepOfCode(newTotpSecret(), code, Date.now())).toBeNull();
+  },
+);
+
 test("an app that knows only the text of the secret shows the code", () => {
   const bytes = newTotpSecret();
   const described = describeTotp(bytes, "ann@example.com", "Omoi (localhost)");
