@@ -41,7 +41,7 @@ const isFinal = ({ method, path }: Operation): boolean =>
 describe("fuzzed requests", () => {
   let app: TestApp;
   beforeAll(async () => {
-    app = await startTestApp({ OMOI_LOG_LEVEL: process.env["FUZZ_LOG"] ?? "silent" });
+    app = await startTestApp({ OMOI_LOG_LEVEL: "error" });
   });
   afterAll(() => app.close());
 
