@@ -194,6 +194,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     credentials,
     publicUrl: deps.publicUrl,
     checkResponses: deps.checkResponses,
+    items: new Map(),
   };
   const emailLinks: EmailLinkDeps = {
     db,

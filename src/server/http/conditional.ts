@@ -1,5 +1,7 @@
 import { createHash } from "node:crypto";
 import type { FastifyReply, FastifyRequest } from "fastify";
+import { z } from "zod";
+import type { Endpoint } from "#shared/api/endpoint.js";
 import { AppError } from "../errors.js";
 
 /** Tags of what cannot change any more, such as an answer that is kept in memory. */
@@ -27,6 +29,35 @@ export function withEntityTag(
   if (known === undefined || !tagsOf(known).includes(tag)) return data;
   reply.code(304);
   return undefined;
+}
+
+/** Reads an item as the caller would by its GET, with the permission that this needs. */
+export type ReadItem<Context> = (caller: Context, params: unknown) => Promise<unknown>;
+
+/** Whether a GET answers one item, which has an ETag: no list, stream or redirection. */
+export function isItem({ response }: Endpoint): boolean {
+  return response !== null && !(response instanceof z.ZodArray);
+}
+
+/**
+ * The item that a change is about: that of the GET of the same path, or of the nearest path above of
+ * which it changes a fixed part, such as `/upstream/credential` of a project.
+ */
+export function itemOf<Context>(
+  path: string,
+  items: ReadonlyMap<string, ReadItem<Context>>,
+): { path: string; read: ReadItem<Context> } | undefined {
+  for (let above = path; ; above = above.slice(0, above.lastIndexOf("/"))) {
+    const read = items.get(above);
+    if (read) return { path: above, read };
+    // An item of a collection is no part of what the collection belongs to.
+    if (above === "" || above.endsWith("}")) return undefined;
+  }
+}
+
+/** @returns AppError 412: nothing has the ETag that the caller sent */
+export function noEntityTag(): AppError {
+  return new AppError("stale", "This call changes nothing that has an ETag; leave If-Match out.");
 }
 
 /**

@@ -1,6 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
-import { makeOrganization } from "#test/factories.js";
+import type { Endpoint } from "#shared/api/endpoint.js";
+import { api } from "#shared/api/index.js";
+import { makeOrganization, makeProject } from "#test/factories.js";
+import { systemRoleIds } from "../db/migrate.js";
+import { isItem, itemOf } from "./conditional.js";
 
 describe("conventions", () => {
   let app: TestApp;
@@ -93,6 +97,76 @@ describe("conventions", () => {
     await refusal(rename("Third"), 412, "stale");
     const again = await owner.api.organizations.get({ params });
     expect(again.headers.get("etag")).not.toBe(seen.headers.get("etag"));
+  });
+
+  test("If-Match guards members and roles, their changes and their removal", async () => {
+    const org = await makeOrganization(owner);
+    const person = await app.person("guarded");
+    const { data: role } = await owner.api.roles.create({
+      params: { org_id: org.id },
+      body: { name: "guarded", permissions: ["project:read"] },
+    });
+    const { data: member } = await owner.api.members.add({
+      params: { org_id: org.id },
+      body: { user_id: person.id, role_id: systemRoleIds.viewer },
+    });
+    const memberAt = { params: { org_id: org.id, member_id: member.id } };
+    const roleAt = { params: { org_id: org.id, role_id: role.id } };
+    const tagOf = async (call: Promise<{ headers: Headers }>) => ({
+      headers: { "if-match": (await call).headers.get("etag") ?? "" },
+    });
+    const seenMember = await tagOf(owner.api.members.get(memberAt));
+    const seenRole = await tagOf(owner.api.roles.get(roleAt));
+    const toMember = { ...memberAt, body: { role_id: systemRoleIds.member } };
+    const toRole = { ...roleAt, body: { description: "Changed" } };
+
+    expect((await owner.api.members.update(toMember, seenMember)).status).toBe(200);
+    await refusal(owner.api.members.update(toMember, seenMember), 412, "stale");
+    await refusal(owner.api.members.remove(memberAt, seenMember), 412, "stale");
+    expect((await owner.api.roles.update(toRole, seenRole)).status).toBe(200);
+    await refusal(owner.api.roles.remove(roleAt, seenRole), 412, "stale");
+
+    const now = [
+      await tagOf(owner.api.members.get(memberAt)),
+      await tagOf(owner.api.roles.get(roleAt)),
+    ] as const;
+    expect((await owner.api.members.remove(memberAt, now[0])).status).toBe(204);
+    expect((await owner.api.roles.remove(roleAt, now[1])).status).toBe(204);
+    await refusal(owner.api.members.remove(memberAt, now[0]), 404, "not_found");
+  });
+
+  test("If-Match of a part of an item is held against the item", async () => {
+    const org = await makeOrganization(owner);
+    const project = await makeProject(owner, org.id);
+    const at = { params: { project_id: project.id } };
+    const stale = { headers: { "if-match": '"not this one"' } };
+    const body = { kind: "https_token", token: "x" } as const;
+    await refusal(owner.api.upstreams.setCredential({ ...at, body }, stale), 412, "stale");
+    await refusal(owner.api.upstreams.cancelFetch(at, stale), 412, "stale");
+    const { headers } = await owner.api.projects.get(at);
+    const seen = { headers: { "if-match": headers.get("etag") ?? "" } };
+    await refusal(owner.api.upstreams.setCredential({ ...at, body }, seen), 409, "no_upstream");
+    // Nothing has an ETag that a call on all sessions could be held against.
+    await refusal(owner.api.auth.endOtherSessions({}, stale), 412, "stale");
+  });
+
+  test("every PATCH, PUT and DELETE has an item that If-Match is held against", () => {
+    const endpoints = Object.values(api).flatMap((resource) =>
+      Object.values(resource as Record<string, Endpoint>),
+    );
+    const items = new Map(
+      endpoints
+        .filter((endpoint) => endpoint.method === "GET" && isItem(endpoint))
+        .map(({ path }) => [path, async () => undefined]),
+    );
+    const without = endpoints.filter(
+      ({ method, path }) =>
+        ["PATCH", "PUT", "DELETE"].includes(method) && itemOf(path, items) === undefined,
+    );
+    expect(without.map(({ method, path }) => `${method} ${path}`)).toEqual([
+      "DELETE /api/v1/auth/sessions",
+      "DELETE /api/v1/organizations/{org_id}/api-keys/{key_id}",
+    ]);
   });
 
   test("If-None-Match answers 304 while nothing has changed", async () => {

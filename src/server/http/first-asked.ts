@@ -21,7 +21,7 @@ export const firstAsked: Partial<Record<SignedInPattern, readonly (readonly stri
     [
       "/organizations/$orgId/usage",
       "/projects?limit=200&organization_id=$orgId",
-      "/organizations/$orgId/members",
+      "/organizations/$orgId/members?limit=200",
       "/organizations/$orgId/permissions",
     ],
   ],

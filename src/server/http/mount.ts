@@ -9,7 +9,14 @@ import { authenticate, type Actor, type ActorKey, type Credentials } from "./aut
 import { standingOfBody, standingOfPath } from "./authorize.js";
 import { refuseArchived, requirePermission, type Standing } from "./standing.js";
 import { isRunAddress } from "./callback-listener.js";
-import { requireMatch, withEntityTag } from "./conditional.js";
+import {
+  isItem,
+  itemOf,
+  noEntityTag,
+  requireMatch,
+  withEntityTag,
+  type ReadItem,
+} from "./conditional.js";
 import { once } from "./idempotency.js";
 import { endWhenStopping } from "./drain.js";
 import { parse, parseParams } from "./parse-request.js";
@@ -64,6 +71,8 @@ export interface MountOptions {
   publicUrl: () => string;
   /** Whether answers are checked against their schema: in every test, not in production. */
   checkResponses: boolean;
+  /** The GETs of single items by their paths, as `mount` finds them: what If-Match is held against. */
+  items: Map<string, ReadItem<PublicContext>>;
 }
 
 type Parts = { params: unknown; query: unknown; body: unknown };
@@ -84,10 +93,18 @@ export function mount<Resource extends Record<string, Endpoint>>(
     ) => Promise<unknown>;
     // Most requests have no query: its defaults are worked out once.
     const noQuery = endpoint.query?.safeParse({}) ?? { success: true, data: undefined };
-    const read = readerOf(resource, endpoint, handlers);
     if (endpoint.access === undefined) throw new Error(`${endpoint.path} declares no access`);
     const tenancy = tenancyOf(endpoint);
     const isRead = endpoint.method === "GET";
+    if (isRead && isItem(endpoint)) {
+      options.items.set(endpoint.path, async (caller, params) => {
+        const context =
+          tenancy?.place === "params"
+            ? await contextOf(endpoint, tenancy.key, params, caller, options)
+            : caller;
+        return handle(context, { params, query: noQuery.data, body: undefined });
+      });
+    }
     const label = `${endpoint.method} ${endpoint.path}`;
     const answerTo = async (caller: PublicContext): Promise<unknown> => {
       const { request, reply } = caller;
@@ -116,9 +133,7 @@ export function mount<Resource extends Record<string, Endpoint>>(
           else if (!endpoint.safe) await changes.caughtUp();
         }
       };
-      return isRead
-        ? tagged(full, await act())
-        : changedOnce(full, endpoint, act, async () => read?.(full, params), options);
+      return isRead ? tagged(full, await act()) : changedOnce(full, endpoint, params, act, options);
     };
     const serve = async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
       const caller = await callerOf(endpoint, request, reply, options);
@@ -170,26 +185,6 @@ async function counted(
   }
 }
 
-type Reader = (context: PublicContext, params: unknown) => Promise<unknown>;
-
-/** The GET of the same path, for a call that changes it: what If-Match is held against. */
-function readerOf<Resource extends Record<string, Endpoint>>(
-  resource: Resource,
-  { method, path }: Endpoint,
-  handlers: Handlers<Resource>,
-): Reader | undefined {
-  if (method !== "PATCH") return undefined;
-  const found = Object.entries(resource).find(
-    ([, other]) => other.method === "GET" && other.path === path,
-  );
-  if (!found) return undefined;
-  const handle = handlers[found[0] as keyof Resource] as unknown as (
-    context: PublicContext,
-    request: Parts,
-  ) => Promise<unknown>;
-  return (context, params) => handle(context, { params, query: undefined, body: undefined });
-}
-
 /** What a GET answers, named by its ETag where it is one thing and no list. */
 function tagged({ request, reply }: PublicContext, data: unknown): unknown {
   const isObject = data !== undefined && Object.getPrototypeOf(data) === Object.prototype;
@@ -200,19 +195,21 @@ function tagged({ request, reply }: PublicContext, data: unknown): unknown {
 async function changedOnce(
   context: PublicContext,
   endpoint: Endpoint,
+  params: unknown,
   act: () => Promise<unknown>,
-  read: () => Promise<unknown>,
   options: MountOptions,
 ): Promise<unknown> {
   const { request, reply } = context;
   const ifMatch = request.headers["if-match"];
-  if (endpoint.method === "PATCH" && ifMatch !== undefined) {
+  if (endpoint.method !== "POST" && ifMatch !== undefined) {
+    const item = itemOf(endpoint.path, options.items);
+    if (item === undefined) throw noEntityTag();
     // One after the other, so that of two changes of the same state one is refused.
-    return options.db.locks(ownerOf(context), [`change ${request.url}`], async () => {
+    const change = `change ${item.path} ${nameOf(context, params)}`;
+    return options.db.locks(ownerOf(context), [change], async () => {
       // What another process has just changed must not be answered from the memory of this one.
       await options.db.changes.caughtUp();
-      const current = await read();
-      if (current !== undefined) requireMatch(ifMatch, current);
+      requireMatch(ifMatch, await item.read(context, params));
       return act();
     });
   }
@@ -225,6 +222,15 @@ async function changedOnce(
 /** Whose turn a change takes: the organization's, or the person's where it belongs to none. */
 function ownerOf(context: Partial<OrgContext>): string {
   return context.orgId ?? context.actor?.userId ?? "";
+}
+
+/** What tells one item from others of its path: its ids, or whose it is where the path has none. */
+function nameOf(context: PublicContext, params: unknown): string {
+  const { org_id, ...ids } = (params ?? {}) as Record<string, string>;
+  const named = Object.values(ids);
+  if (named.length > 0) return named.join(" ");
+  const { orgId, actor } = context as Partial<OrgContext>;
+  return orgId ?? org_id ?? actor?.userId ?? "";
 }
 
 /** What of an answer may be kept: what is shown once is never shown again. */

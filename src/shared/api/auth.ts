@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { endpoint } from "./endpoint.js";
-import { email, id, jsonObject, name, timestamp } from "./fields.js";
+import { email, id, jsonObject, name, page, timestamp } from "./fields.js";
 import { invitationToken } from "./invitations.js";
 
 export const user = z.strictObject({
@@ -41,6 +41,8 @@ const session = z.strictObject({
   current: z.boolean(),
 });
 export type Session = z.output<typeof session>;
+
+const sessionParams = z.strictObject({ session_id: id });
 
 export const auth = {
   register: endpoint({
@@ -120,8 +122,17 @@ export const auth = {
     method: "GET",
     path: "/api/v1/auth/sessions",
     access: "signed-in",
-    summary: "Where I am signed in",
+    summary: "Where I am signed in, the latest sign-in first",
+    query: page,
     response: z.array(session),
+  }),
+  session: endpoint({
+    method: "GET",
+    path: "/api/v1/auth/sessions/{session_id}",
+    access: "signed-in",
+    summary: "Read one of one's own sessions, the ETag of which guards its end",
+    params: sessionParams,
+    response: session,
   }),
   endSession: endpoint({
     method: "DELETE",
@@ -129,7 +140,7 @@ export const auth = {
     access: "signed-in",
     revokes: true,
     summary: "End one of one's own sessions",
-    params: z.strictObject({ session_id: id }),
+    params: sessionParams,
   }),
   endOtherSessions: endpoint({
     method: "DELETE",

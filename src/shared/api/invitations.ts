@@ -61,6 +61,14 @@ export const invitations = {
     query: page,
     response: z.array(invitation),
   }),
+  read: endpoint({
+    method: "GET",
+    path: "/api/v1/organizations/{org_id}/invitations/{invitation_id}",
+    access: "org:members:read",
+    summary: "Read an invitation, the ETag of which guards its revocation",
+    params: invitationParams,
+    response: invitation,
+  }),
   revoke: endpoint({
     method: "DELETE",
     path: "/api/v1/organizations/{org_id}/invitations/{invitation_id}",

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { endpoint } from "./endpoint.js";
-import { id, timestamp } from "./fields.js";
+import { id, page, timestamp } from "./fields.js";
 
 export const member = z.strictObject({
   id,
@@ -41,7 +41,16 @@ export const members = {
     access: "org:members:read",
     summary: "List organization members",
     params: orgParams,
+    query: page,
     response: z.array(member),
+  }),
+  get: endpoint({
+    method: "GET",
+    path: "/api/v1/organizations/{org_id}/members/{member_id}",
+    access: "org:members:read",
+    summary: "Read a member, the ETag of which guards a change of it",
+    params: memberParams,
+    response: member,
   }),
   update: endpoint({
     method: "PATCH",

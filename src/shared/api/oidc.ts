@@ -1,10 +1,12 @@
 import { z } from "zod";
 import { endpoint } from "./endpoint.js";
-import { id, timestamp } from "./fields.js";
+import { id, page, timestamp } from "./fields.js";
 
 const redirect = z.string().max(2048).optional();
 
 const identity = z.strictObject({ id, issuer: z.string(), created_at: timestamp });
+
+const identityParams = z.strictObject({ identity_id: id });
 
 export const oidc = {
   start: endpoint({
@@ -29,7 +31,16 @@ export const oidc = {
     path: "/api/v1/auth/oidc/identities",
     access: "signed-in",
     summary: "The identities that one can sign in by",
+    query: page,
     response: z.array(identity),
+  }),
+  identity: endpoint({
+    method: "GET",
+    path: "/api/v1/auth/oidc/identities/{identity_id}",
+    access: "signed-in",
+    summary: "Read an identity, the ETag of which guards its removal",
+    params: identityParams,
+    response: identity,
   }),
   link: endpoint({
     method: "POST",
@@ -44,6 +55,6 @@ export const oidc = {
     path: "/api/v1/auth/oidc/identities/{identity_id}",
     access: "signed-in",
     summary: "Unlink an identity; the last way to sign in stays",
-    params: z.strictObject({ identity_id: id }),
+    params: identityParams,
   }),
 };

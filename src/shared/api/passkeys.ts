@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { tokens } from "./auth.js";
 import { endpoint } from "./endpoint.js";
-import { id, name, timestamp } from "./fields.js";
+import { id, name, page, timestamp } from "./fields.js";
 
 const passkey = z.strictObject({
   id,
@@ -50,7 +50,16 @@ export const passkeys = {
     path: "/api/v1/auth/passkeys",
     access: "signed-in",
     summary: "One's own passkeys",
+    query: page,
     response: z.array(passkey),
+  }),
+  get: endpoint({
+    method: "GET",
+    path: "/api/v1/auth/passkeys/{passkey_id}",
+    access: "signed-in",
+    summary: "Read a passkey, the ETag of which guards a change of it",
+    params,
+    response: passkey,
   }),
   options: endpoint({
     method: "POST",

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { endpoint } from "./endpoint.js";
 import { isKnownPattern } from "../permissions.js";
-import { boolean, description, id, name, timestamp } from "./fields.js";
+import { boolean, description, id, name, page, timestamp } from "./fields.js";
 
 export const role = z.strictObject({
   id,
@@ -84,7 +84,7 @@ export const roles = {
     access: "org:read",
     summary: "List roles available in the organization",
     params: orgParams,
-    query: z.strictObject({ include_system: boolean.default(true) }),
+    query: page.extend({ include_system: boolean.default(true) }),
     response: z.array(role),
   }),
   permissions: endpoint({
@@ -92,6 +92,7 @@ export const roles = {
     path: "/api/v1/permissions",
     access: "signed-in",
     summary: "The registry of permissions",
+    query: page,
     response: z.array(z.strictObject({ name: z.string(), description: z.string() })),
   }),
 };

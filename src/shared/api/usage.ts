@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { endpoint } from "./endpoint.js";
-import { id, timestamp } from "./fields.js";
+import { id, page, timestamp } from "./fields.js";
 
 const figure = z.strictObject({ current: z.number(), limit: z.number() });
 
@@ -121,7 +121,7 @@ export const usage = {
     summary:
       "The months with runs in them and the current one, newest first; CSV with Accept: text/csv",
     params: orgParams,
-    query: z.strictObject({ format }),
+    query: page.extend({ format }),
     response: z.array(statementItem),
   }),
   statement: endpoint({

@@ -1,4 +1,4 @@
-import { and, asc, eq, ne, sql } from "drizzle-orm";
+import { and, asc, eq, gt, ne, type SQL, sql } from "drizzle-orm";
 import { newId } from "../../db/columns.js";
 import type { Queryable } from "../../db/connect.js";
 import { accounts, users } from "../../db/identity-tables.js";
@@ -66,12 +66,29 @@ export async function insertVerifiedUser(
   return id;
 }
 
-export async function listIdentities(tx: Queryable, userId: string) {
+function selectIdentities(tx: Queryable, userId: string, which: SQL | undefined) {
   return tx
     .select({ id: accounts.id, issuer: accounts.provider_id, created_at: accounts.created_at })
     .from(accounts)
-    .where(and(eq(accounts.user_id, userId), ne(accounts.provider_id, "password")))
-    .orderBy(asc(accounts.created_at), asc(accounts.id));
+    .where(and(eq(accounts.user_id, userId), ne(accounts.provider_id, "password"), which));
+}
+
+/** An identity that a person can sign in by. */
+export async function findIdentity(tx: Queryable, userId: string, identityId: string) {
+  const [found] = await selectIdentities(tx, userId, eq(accounts.id, identityId));
+  return found;
+}
+
+/** The identities that a person can sign in by, the oldest first, after the id of one. */
+export async function listIdentities(
+  tx: Queryable,
+  userId: string,
+  after: string | null,
+  limit: number,
+) {
+  return selectIdentities(tx, userId, after === null ? undefined : gt(accounts.id, after))
+    .orderBy(asc(accounts.id))
+    .limit(limit);
 }
 
 /** Takes an identity away; gives its issuer, or null where the person has none of that id. */

@@ -1,7 +1,8 @@
 import type { FastifyReply } from "fastify";
-import type { oidc } from "#shared/api/oidc.js";
+import { oidc } from "#shared/api/oidc.js";
 import { requireFullAccess } from "../../http/authorize.js";
 import type { Handlers } from "../../http/mount.js";
+import { byId, pagesOf } from "../../http/pagination.js";
 import { attemptSeconds, type createOidcService, type Step } from "./oidc.js";
 import type { AuthService } from "./service.js";
 import { answerSignedIn, cookieOptions, originOf, signedInActor } from "./session-cookie.js";
@@ -25,6 +26,7 @@ export function oidcHandlers(
     return undefined;
   };
 
+  const pages = pagesOf(oidc.identities, byId);
   return {
     start: async ({ reply }, { query }) =>
       go(reply, await service.start(redirectUri(), query.redirect)),
@@ -43,9 +45,17 @@ export function oidcHandlers(
         ),
       );
     },
-    identities: async ({ actor }) => {
+    identities: async (context, { query }) => {
+      const { actor } = context;
       requireFullAccess(actor);
-      return service.identities(actor.userId);
+      return pages(context, query, {
+        read: (after, limit) => service.identities(actor.userId, after?.[0] ?? null, limit),
+        keyOf: ({ id }) => [id],
+      });
+    },
+    identity: async ({ actor }, { params }) => {
+      requireFullAccess(actor);
+      return service.identity(actor.userId, params.identity_id);
     },
     link: async ({ actor, reply }, { body }) => {
       const { location, cookie } = await service.startLink(actor, redirectUri(), body?.redirect);

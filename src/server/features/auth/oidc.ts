@@ -192,8 +192,19 @@ export function createOidcService(deps: OidcDeps) {
       }
     },
 
-    identities: (userId: string) =>
-      db.withSystem("list one's identities", (tx) => repository.listIdentities(tx, userId)),
+    identities: (userId: string, after: string | null, limit: number) =>
+      db.withSystem("list one's identities", (tx) =>
+        repository.listIdentities(tx, userId, after, limit),
+      ),
+
+    /** @throws AppError 404 */
+    identity: async (userId: string, identityId: string) => {
+      const found = await db.withSystem("read one's identity", (tx) =>
+        repository.findIdentity(tx, userId, identityId),
+      );
+      if (!found) throw notFound();
+      return found;
+    },
 
     unlink: async (actor: Actor, identityId: string): Promise<void> => {
       requireSession(actor);

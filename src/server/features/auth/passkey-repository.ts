@@ -1,4 +1,4 @@
-import { and, asc, eq, or, sql } from "drizzle-orm";
+import { and, asc, eq, gt, or, sql } from "drizzle-orm";
 import { newId } from "../../db/columns.js";
 import type { Queryable } from "../../db/connect.js";
 import { passkeys, users } from "../../db/identity-tables.js";
@@ -11,12 +11,27 @@ const passkeyColumns = {
   last_used_at: passkeys.last_used_at,
 };
 
-export async function listPasskeys(tx: Queryable, userId: string) {
+/** A person's passkeys, the oldest first, after the id of one. */
+export async function listPasskeys(
+  tx: Queryable,
+  userId: string,
+  after: string | null,
+  limit: number,
+) {
   return tx
     .select(passkeyColumns)
     .from(passkeys)
-    .where(eq(passkeys.user_id, userId))
-    .orderBy(asc(passkeys.created_at), asc(passkeys.id));
+    .where(and(eq(passkeys.user_id, userId), after === null ? undefined : gt(passkeys.id, after)))
+    .orderBy(asc(passkeys.id))
+    .limit(limit);
+}
+
+export async function findPasskey(tx: Queryable, userId: string, passkeyId: string) {
+  const [found] = await tx
+    .select(passkeyColumns)
+    .from(passkeys)
+    .where(and(eq(passkeys.id, passkeyId), eq(passkeys.user_id, userId)));
+  return found;
 }
 
 /** What an authenticator is told so that it does not make a second passkey. */

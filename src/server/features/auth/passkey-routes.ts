@@ -1,9 +1,10 @@
 import type { FastifyRequest } from "fastify";
 import type { ResponseOf } from "#shared/api/endpoint.js";
-import type { passkeys } from "#shared/api/passkeys.js";
+import { passkeys } from "#shared/api/passkeys.js";
 import { AppError } from "../../errors.js";
 import { requireFullAccess } from "../../http/authorize.js";
 import type { Handlers } from "../../http/mount.js";
+import { byId, pagesOf } from "../../http/pagination.js";
 import type { createPasskeyService } from "./passkeys.js";
 import { relyingPartyOf, type RelyingParty } from "./relying-party.js";
 import { answerSignedIn, originOf } from "./session-cookie.js";
@@ -25,10 +26,19 @@ export function passkeyHandlers(
     return party;
   };
 
+  const pages = pagesOf(passkeys.list, byId);
   return {
-    list: async ({ actor }) => {
+    list: async (context, { query }) => {
+      const { actor } = context;
       requireFullAccess(actor);
-      return service.list(actor.userId);
+      return pages(context, query, {
+        read: (after, limit) => service.list(actor.userId, after?.[0] ?? null, limit),
+        keyOf: ({ id }) => [id],
+      });
+    },
+    get: async ({ actor }, { params }) => {
+      requireFullAccess(actor);
+      return service.read(actor.userId, params.passkey_id);
     },
     options: async ({ actor, request }) => asJson(await service.options(actor, partyOf(request))),
     create: ({ actor, request }, { body }) =>

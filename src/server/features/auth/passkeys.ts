@@ -51,8 +51,15 @@ export function createPasskeyService(
   };
 
   return {
-    list: (userId: string): Promise<Passkey[]> =>
-      system((tx) => repository.listPasskeys(tx, userId)),
+    list: (userId: string, after: string | null, limit: number): Promise<Passkey[]> =>
+      system((tx) => repository.listPasskeys(tx, userId, after, limit)),
+
+    /** @throws AppError 404 */
+    read: async (userId: string, passkeyId: string): Promise<Passkey> => {
+      const found = await system((tx) => repository.findPasskey(tx, userId, passkeyId));
+      if (!found) throw notFound();
+      return found;
+    },
 
     options: async (actor: Actor, party: RelyingParty) => {
       requireSession(actor);

@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
-import type { auth } from "#shared/api/auth.js";
+import { auth } from "#shared/api/auth.js";
 import type { ResponseOf } from "#shared/api/endpoint.js";
 import { cached } from "../../db/cache.js";
 import type { Database } from "../../db/connect.js";
@@ -12,6 +12,7 @@ import {
 } from "../../http/authenticate.js";
 import { requireFullAccess, requirePerson } from "../../http/authorize.js";
 import type { Handlers } from "../../http/mount.js";
+import { byId, pagesOf } from "../../http/pagination.js";
 import { askForLink, verifyAddress, type EmailLinkDeps } from "./email-links.js";
 import { changePassword, resetPassword } from "./passwords.js";
 import * as repository from "./repository.js";
@@ -42,6 +43,7 @@ export function authHandlers(
     return user;
   };
 
+  const sessionPages = pagesOf(auth.sessions, byId);
   return {
     register: ({ ip }, { body }) => service.register({ ...body, ip }),
     login: async ({ request, reply }, { body }) =>
@@ -82,12 +84,25 @@ export function authHandlers(
       if (!user) throw invalidToken();
       return user;
     },
-    sessions: async ({ actor }) => {
+    sessions: async (context, { query }) => {
+      const { actor } = context;
       requireFullAccess(actor);
-      const sessions = await db.withSystem("list one's sessions", (tx) =>
-        sessionRepository.listSessions(tx, actor.userId),
-      );
+      const sessions = await sessionPages(context, query, {
+        read: (after, limit) =>
+          db.withSystem("list one's sessions", (tx) =>
+            sessionRepository.listSessions(tx, actor.userId, after?.[0] ?? null, limit),
+          ),
+        keyOf: ({ id }) => [id],
+      });
       return sessions.map((session) => ({ ...session, current: session.id === actor.session?.id }));
+    },
+    session: async ({ actor }, { params }) => {
+      requireFullAccess(actor);
+      const session = await db.withSystem("read one's session", (tx) =>
+        sessionRepository.findSession(tx, actor.userId, params.session_id),
+      );
+      if (!session) throw notFound();
+      return { ...session, current: session.id === actor.session?.id };
     },
     endSession: async ({ actor }, { params }) => {
       requireFullAccess(actor);

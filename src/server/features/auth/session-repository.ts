@@ -1,4 +1,4 @@
-import { and, desc, eq, gt, isNull, ne, sql } from "drizzle-orm";
+import { and, desc, eq, gt, isNull, lt, ne, type SQL, sql } from "drizzle-orm";
 import type { Queryable } from "../../db/connect.js";
 import { sessions, users } from "../../db/identity-tables.js";
 import { newId } from "../../db/columns.js";
@@ -124,7 +124,7 @@ export async function revokeSessions(
     );
 }
 
-export async function listSessions(tx: Queryable, userId: string) {
+function selectSessions(tx: Queryable, userId: string, which: SQL | undefined) {
   return tx
     .select({
       id: sessions.id,
@@ -140,7 +140,25 @@ export async function listSessions(tx: Queryable, userId: string) {
         eq(sessions.user_id, userId),
         isNull(sessions.revoked_at),
         gt(sessions.expires_at, sql`now()`),
+        which,
       ),
-    )
-    .orderBy(desc(sessions.last_used_at));
+    );
+}
+
+/** A live session of a person. */
+export async function findSession(tx: Queryable, userId: string, sessionId: string) {
+  const [found] = await selectSessions(tx, userId, eq(sessions.id, sessionId));
+  return found;
+}
+
+/** A person's live sessions, the latest sign-in first, after the id of one. */
+export async function listSessions(
+  tx: Queryable,
+  userId: string,
+  after: string | null,
+  limit: number,
+) {
+  return selectSessions(tx, userId, after === null ? undefined : lt(sessions.id, after))
+    .orderBy(desc(sessions.id))
+    .limit(limit);
 }

@@ -1,7 +1,8 @@
 import { invitations } from "#shared/api/invitations.js";
+import { notFound } from "../../errors.js";
 import type { Handlers } from "../../http/mount.js";
 import { byId, pagesOf } from "../../http/pagination.js";
-import { listInvitations } from "./repository.js";
+import { findInvitation, listInvitations } from "./repository.js";
 import { accept, invite, offerOf, resend, revoke, type InvitationDeps } from "./service.js";
 
 export function invitationHandlers(deps: InvitationDeps): Handlers<typeof invitations> {
@@ -16,6 +17,11 @@ export function invitationHandlers(deps: InvitationDeps): Handlers<typeof invita
         read: (after, limit) => context.tx((db) => listInvitations(db, after?.[0] ?? null, limit)),
         keyOf: ({ id }) => [id],
       }),
+    read: async ({ tx }, { params }) => {
+      const invitation = await tx((db) => findInvitation(db, params.invitation_id));
+      if (!invitation) throw notFound();
+      return invitation;
+    },
     revoke: async (context, { params }) => {
       await revoke(context, params.invitation_id);
       return undefined;

@@ -28,8 +28,20 @@ function selectMembers(tx: Queryable) {
     .leftJoin(agents, eq(agents.id, memberships.agent_id));
 }
 
-export function listMembers(tx: Queryable): Promise<Member[]> {
-  return selectMembers(tx).orderBy(asc(memberships.joined_at), asc(memberships.id));
+/** Members in the order in which they joined, after the time and the id of one. */
+export function listMembers(
+  tx: Queryable,
+  after: readonly [joinedAt: string, id: string] | null,
+  limit: number,
+): Promise<Member[]> {
+  return selectMembers(tx)
+    .where(
+      after === null
+        ? undefined
+        : sql`(${memberships.joined_at}, ${memberships.id}) > (${after[0]}::timestamptz, ${after[1]}::uuid)`,
+    )
+    .orderBy(asc(memberships.joined_at), asc(memberships.id))
+    .limit(limit);
 }
 
 export async function findMember(tx: Queryable, memberId: string): Promise<Member | undefined> {

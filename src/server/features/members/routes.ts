@@ -1,23 +1,30 @@
-import type { Member, members } from "#shared/api/members.js";
+import { type Member, members } from "#shared/api/members.js";
 import { cached } from "../../db/cache.js";
 import type { Database } from "../../db/connect.js";
+import { notFound } from "../../errors.js";
 import { standingOfPath } from "../../http/authorize.js";
 import type { Handlers } from "../../http/mount.js";
+import { byTime, pagesOf } from "../../http/pagination.js";
 import { preparedJson } from "../../http/prepared-json.js";
-import { listMembers } from "./repository.js";
+import { findMember, listMembers } from "./repository.js";
 import { addMember, changeRole, removeMember } from "./service.js";
 
-/** Longer lists are read each time: one of them would take the place of hundreds. */
-const longestKept = 500;
+/** The longest page. Longer lists are read page by page from the database. */
+const longestKept = 200;
+
+interface WholeList {
+  items: Member[];
+  length: number;
+}
 
 export function memberHandlers(db: Database): Handlers<typeof members> {
-  const lists = cached<Member[]>({
+  const lists = cached<WholeList>({
     changes: db.changes,
     load: async (orgId) => {
-      const list = await db.tenant(orgId, listMembers);
+      const list = await db.tenant(orgId, (tx) => listMembers(tx, null, longestKept + 1));
       const userIds = list.flatMap(({ user_id }) => user_id ?? []);
       return {
-        value: preparedJson<Member>(JSON.stringify(list)),
+        value: { items: preparedJson<Member>(JSON.stringify(list)), length: list.length },
         // Roles and agents are the organization's; people have their names from outside of it.
         sources:
           list.length > longestKept
@@ -27,10 +34,25 @@ export function memberHandlers(db: Database): Handlers<typeof members> {
     },
     size: 1000,
   });
+  const pages = pagesOf(members.list, byTime);
 
   return {
     add: (context, { body }) => addMember(context, db, body),
-    list: async ({ orgId }) => (await lists(orgId)) ?? [],
+    list: async (context, { query }) => {
+      if (query.cursor === undefined) {
+        const whole = await lists(context.orgId);
+        if (whole && whole.length <= query.limit) return whole.items;
+      }
+      return pages(context, query, {
+        read: (after, limit) => context.tx((tx) => listMembers(tx, after, limit)),
+        keyOf: ({ joined_at, id }) => [joined_at, id],
+      });
+    },
+    get: async ({ tx }, { params }) => {
+      const member = await tx((db) => findMember(db, params.member_id));
+      if (!member) throw notFound();
+      return member;
+    },
     update: (context, { params, body }) => changeRole(context, params.member_id, body.role_id),
     remove: async (context, { params }) => {
       const standing = await standingOfPath(db, context.actor, "org_id", params.org_id);

@@ -1,4 +1,4 @@
-import { asc, eq, isNotNull, sql } from "drizzle-orm";
+import { and, asc, eq, gt, isNotNull, sql } from "drizzle-orm";
 import { alias } from "drizzle-orm/pg-core";
 import type { Role } from "#shared/api/roles.js";
 import type { Queryable } from "../../db/connect.js";
@@ -20,14 +20,25 @@ const roleColumns = {
   created_at: roles.created_at,
 };
 
-/** The system roles and the organization's own, system roles first. */
-export function listRoles(tx: Queryable, includeSystem: boolean): Promise<Role[]> {
+/** The system roles, whose ids are the lowest, then the organization's own; after an id. */
+export function listRoles(
+  tx: Queryable,
+  includeSystem: boolean,
+  after: string | null,
+  limit: number,
+): Promise<Role[]> {
   return tx
     .select(roleColumns)
     .from(roles)
     .leftJoin(parents, eq(parents.id, roles.inherits_from))
-    .where(includeSystem ? undefined : isNotNull(roles.org_id))
-    .orderBy(sql`${roles.org_id} is not null`, asc(roles.id));
+    .where(
+      and(
+        includeSystem ? undefined : isNotNull(roles.org_id),
+        after === null ? undefined : gt(roles.id, after),
+      ),
+    )
+    .orderBy(asc(roles.id))
+    .limit(limit);
 }
 
 export async function findRole(tx: Queryable, roleId: string): Promise<Role | undefined> {

@@ -1,6 +1,8 @@
-import type { usage } from "#shared/api/usage.js";
+import { z } from "zod";
+import { period, usage } from "#shared/api/usage.js";
 import { sendCsv, wantsCsv } from "../../http/csv.js";
 import type { Handlers } from "../../http/mount.js";
+import { fromMemory, pagesOf } from "../../http/pagination.js";
 import { readDiskUsage } from "../disk-usage/service.js";
 import type { WorkspaceDeps } from "../workspaces/service.js";
 import { statementsTable, statementTable, usageTable } from "./tables.js";
@@ -8,6 +10,7 @@ import { listStatements, readStatement, readUsage, reportUsage } from "./service
 import { notFound } from "../../errors.js";
 
 export function usageHandlers(workspaces: WorkspaceDeps): Handlers<typeof usage> {
+  const statementPages = pagesOf(usage.statements, z.tuple([period]));
   return {
     disk: (context) => readDiskUsage(workspaces, context),
     get: async (context, { query: { by, period, format } }) => {
@@ -31,7 +34,12 @@ export function usageHandlers(workspaces: WorkspaceDeps): Handlers<typeof usage>
       const { request, reply } = context;
       reply.header("vary", "Accept");
       const { slug, items } = await listStatements(context);
-      if (!wantsCsv(request, query.format)) return items;
+      if (!wantsCsv(request, query.format)) {
+        return statementPages(context, query, {
+          read: fromMemory(items, (item, [after]) => item.period < after),
+          keyOf: (item) => [item.period],
+        });
+      }
       const { columns, rows } = statementsTable(items);
       return sendCsv(reply, `statements-${slug}`, columns, rows);
     },

@@ -1,7 +1,7 @@
 import { queryOptions } from "@tanstack/react-query";
-import { client } from "../../api.js";
+import { client, everyPage } from "../../api.js";
 
 export const sessionsQuery = queryOptions({
   queryKey: ["sessions"],
-  queryFn: async ({ signal }) => (await client.auth.sessions(undefined, { signal })).data,
+  queryFn: ({ signal }) => everyPage((query) => client.auth.sessions({ query }, { signal })),
 });

@@ -27,9 +27,13 @@ export function SessionsSection(): ReactElement {
         <QueryError error={sessions.error} onRetry={() => void sessions.refetch()} />
       ) : (
         <ul aria-label="Sessions" className="-my-4 divide-y divide-line">
-          {/* Where one is comes first. */}
+          {/* This device comes first, then the others by their last use. */}
           {sessions.data
-            .toSorted((a, b) => Number(b.current) - Number(a.current))
+            .toSorted(
+              (a, b) =>
+                Number(b.current) - Number(a.current) ||
+                b.last_used_at.localeCompare(a.last_used_at),
+            )
             .map((session) => (
               <SessionItem key={session.id} session={session} />
             ))}

@@ -1,5 +1,5 @@
 import { queryOptions } from "@tanstack/react-query";
-import { client } from "../../api.js";
+import { client, everyPage } from "../../api.js";
 
 export const secondFactorQuery = queryOptions({
   queryKey: ["second factor"],
@@ -8,10 +8,10 @@ export const secondFactorQuery = queryOptions({
 
 export const passkeysQuery = queryOptions({
   queryKey: ["passkeys"],
-  queryFn: async ({ signal }) => (await client.passkeys.list(undefined, { signal })).data,
+  queryFn: ({ signal }) => everyPage((query) => client.passkeys.list({ query }, { signal })),
 });
 
 export const identitiesQuery = queryOptions({
   queryKey: ["identities"],
-  queryFn: async ({ signal }) => (await client.oidc.identities(undefined, { signal })).data,
+  queryFn: ({ signal }) => everyPage((query) => client.oidc.identities({ query }, { signal })),
 });

@@ -74,8 +74,8 @@ export const slugAvailabilityQuery = (slug: string, orgId: string | null) =>
 export const membersQuery = (orgId: string) =>
   queryOptions({
     queryKey: [...organizationsKey, orgId, "members"],
-    queryFn: async ({ signal }) =>
-      (await client.members.list({ params: { org_id: orgId } }, { signal })).data,
+    queryFn: ({ signal }) =>
+      everyPage((query) => client.members.list({ params: { org_id: orgId }, query }, { signal })),
   });
 
 export const invitationsQuery = (orgId: string) =>
@@ -99,6 +99,6 @@ export const roleQuery = (orgId: string, roleId: string) =>
 export const rolesQuery = (orgId: string) =>
   queryOptions({
     queryKey: [...organizationsKey, orgId, "roles"],
-    queryFn: async ({ signal }) =>
-      (await client.roles.list({ params: { org_id: orgId }, query: {} }, { signal })).data,
+    queryFn: ({ signal }) =>
+      everyPage((query) => client.roles.list({ params: { org_id: orgId }, query }, { signal })),
   });

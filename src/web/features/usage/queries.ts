@@ -1,6 +1,6 @@
 import { queryOptions } from "@tanstack/react-query";
 import type { TimedRun } from "#shared/api/runs.js";
-import { client, nextCursor } from "../../api.js";
+import { client, everyPage, nextCursor } from "../../api.js";
 import { agentsKey } from "../agents/queries.js";
 import { organizationsKey } from "../organizations/queries.js";
 
@@ -50,8 +50,10 @@ export const projectUsageQuery = (orgId: string, period: string) =>
 export const statementsQuery = (orgId: string) =>
   queryOptions({
     queryKey: [...organizationsKey, orgId, "statements"],
-    queryFn: async ({ signal }) =>
-      (await client.usage.statements({ params: { org_id: orgId }, query: {} }, { signal })).data,
+    queryFn: ({ signal }) =>
+      everyPage((query) =>
+        client.usage.statements({ params: { org_id: orgId }, query }, { signal }),
+      ),
   });
 
 export const statementQuery = (orgId: string, period: string) =>

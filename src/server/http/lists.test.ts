@@ -1,0 +1,187 @@
+import { randomUUID } from "node:crypto";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { z } from "zod";
+import type { Endpoint } from "#shared/api/endpoint.js";
+import { api } from "#shared/api/index.js";
+import { urlOf } from "#shared/call.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
+import { commitFiles, makeOrganization, makeWorkspace, mergeIntoBase } from "#test/factories.js";
+import { asOperator } from "#test/operator.js";
+import { nextCursor } from "#test/pages.js";
+import { addPastRuns } from "#test/past-runs.js";
+import { fieldsOf, problemOf, send } from "#test/raw.js";
+import { fillOrganization } from "#test/two-organizations.js";
+
+const endpoints = Object.values(api).flatMap((resource) =>
+  Object.values(resource as Record<string, Endpoint>),
+);
+const lists = endpoints.filter(({ response }) => response instanceof z.ZodArray);
+
+const encode = (parts: unknown): string => Buffer.from(JSON.stringify(parts)).toString("base64url");
+
+describe("lists", () => {
+  let app: TestApp;
+  let owner: TestPerson;
+  let ids: Record<string, string>;
+
+  beforeAll(async () => {
+    app = await startTestApp();
+    owner = await app.person("owner");
+    const full = await fillOrganization(owner);
+    ids = { org_id: full.id, project_id: full.project.id, agent_id: full.agent.id };
+    await addSecondOfEverything(full);
+  }, 60_000);
+  afterAll(() => app.close());
+
+  async function addSecondOfEverything(full: Awaited<ReturnType<typeof fillOrganization>>) {
+    const { email, password, api: client } = owner;
+    const params = { org_id: full.id };
+    await app.client().auth.login({ body: { email, password } });
+    await makeOrganization(owner);
+    await client.projects.create({ body: { organization_id: full.id, name: "Second" } });
+    await client.apiKeys.create({ body: { name: "second", organization_id: full.id } });
+    await client.invitations.create({
+      params,
+      body: { email: "second@example.com", role_id: full.roleId },
+    });
+    await makeWorkspace(owner, full.project.id);
+    await commitFiles(owner, full.workspace, { "second.txt": "second" });
+    await mergeIntoBase(owner, full.workspace);
+    await client.runs.stop({ params: { run_id: full.run.id } });
+    await addPastRuns(app, full.id, [
+      { agentId: full.agent.id, from: "2026-01-10T00:00:00Z", to: "2026-01-10T01:00:00Z" },
+      { agentId: full.agent.id, from: "2026-02-10T00:00:00Z", to: "2026-02-10T01:00:00Z" },
+    ]);
+    for (let count = 0; count < 2; count += 1) {
+      await asOperator(
+        app,
+        `insert into passkeys (id, user_id, name, credential_id, public_key, counter, transports, backed_up)
+         values ($1, $2, 'a passkey', gen_random_uuid()::text, '', 0, '{}', false)`,
+        [randomUUID(), owner.id],
+      );
+      await asOperator(
+        app,
+        `insert into accounts (id, user_id, provider_id, account_id)
+         values ($1, $2, gen_random_uuid()::text, gen_random_uuid()::text)`,
+        [randomUUID(), owner.id],
+      );
+    }
+  }
+
+  const read = async (list: Endpoint, query: Record<string, string>) => {
+    const answer = await send(app, "GET", urlOf(list, { params: ids, query }), {
+      token: owner.token,
+    });
+    return { ...answer, rows: () => JSON.parse(answer.text) as unknown[] };
+  };
+
+  test("all take a limit and a cursor", () => {
+    const unpaged = lists.filter(
+      ({ query }) => !query || !["limit", "cursor"].every((name) => name in query.shape),
+    );
+    expect(unpaged.map(({ path }) => path)).toEqual([]);
+    expect(lists.length).toBeGreaterThan(19);
+  });
+
+  test.each(lists)("$path is the same in pages of one as whole", async (list) => {
+    const whole = (await read(list, { limit: "200" })).rows();
+    expect(whole.length).toBeGreaterThan(1);
+    const paged: unknown[] = [];
+    let cursor: string | undefined;
+    do {
+      const page = await read(list, { limit: "1", ...(cursor === undefined ? {} : { cursor }) });
+      expect(page.rows()).toHaveLength(1);
+      paged.push(...page.rows());
+      cursor = nextCursor(page.headers);
+    } while (cursor !== undefined);
+    expect(paged).toEqual(whole);
+  });
+
+  test.each(lists)("$path takes no cursor but its own", async (list) => {
+    const cursors = [];
+    for (const other of lists.filter(({ path }) => path !== list.path)) {
+      cursors.push(nextCursor((await read(other, { limit: "1" })).headers) as string);
+    }
+    const keys = [
+      ["0000-01-01T00:00:00.000Z", randomUUID()],
+      ["2026-11-26T15:00:00.000+99:99", randomUUID()],
+      ["a\u0000b"],
+      ["\ud800"],
+      [""],
+      [],
+      [-1],
+      [1e300],
+      [null],
+      [{}],
+      [randomUUID(), randomUUID(), randomUUID()],
+      "text",
+      null,
+    ];
+    cursors.push("x", "", "bm90IGpzb24", encode(null), encode([list.path]));
+    cursors.push(...keys.flatMap((key) => [encode(key), encode([list.path, key])]));
+    for (const cursor of cursors) {
+      const answer = await read(list, { cursor });
+      const text = `${answer.status} for ${Buffer.from(cursor, "base64url").toString()}`;
+      expect(text).toMatch(/^422 /);
+      expect(fieldsOf(problemOf(answer))).toEqual(["query.cursor"]);
+    }
+  });
+
+  test.each(["0", "201", "-1", "1.5", "ten", "", "1e1000"])(
+    "a limit of %j is 422 that says what to enter",
+    async (limit) => {
+      const answer = await read(api.members.list, { limit });
+      expect(problemOf(answer)).toMatchObject({
+        status: 422,
+        errors: [{ loc: ["query", "limit"], msg: expect.stringMatching(/^must be /) as string }],
+      });
+    },
+  );
+
+  test.each([
+    ["2026-11-26T15:00:00+23:59", 200],
+    ["9999-12-31T23:59:59Z", 200],
+    ["0001-01-01T00:00:00Z", 200],
+    ["0001-01-01T00:00:00+23:59", 422],
+    ["0000-01-01T00:00:00Z", 422],
+    ["9999-12-31T23:59:59-23:59", 422],
+    ["2026-02-30T00:00:00Z", 422],
+    ["yesterday", 422],
+  ])("a time of %s is %i wherever a list takes one", async (time, status) => {
+    for (const list of [api.audit.list, api.runs.timeline]) {
+      for (const name of ["since", "until"]) {
+        const answer = await read(list, { [name]: time });
+        expect([name, answer.status]).toEqual([name, status]);
+        if (status === 422) expect(fieldsOf(problemOf(answer))).toEqual([`query.${name}`]);
+      }
+    }
+  });
+
+  test("1 200 members are read whole, page after page", async () => {
+    const { id } = await makeOrganization(owner);
+    await asOperator(
+      app,
+      `with added as (
+         insert into users (id, email, full_name)
+         select gen_random_uuid(), 'crowd-' || n || '@example.com', 'Crowd ' || n
+         from generate_series(1, 1199) n returning id
+       )
+       insert into memberships (id, org_id, user_id, role_id)
+       select gen_random_uuid(), $1, id, '00000000-0000-7000-8000-000000000004' from added`,
+      [id],
+    );
+    const seen = new Set<string>();
+    let pages = 0;
+    let cursor: string | undefined;
+    do {
+      const query = { limit: 200, ...(cursor === undefined ? {} : { cursor }) };
+      const { data, headers } = await owner.api.members.list({ params: { org_id: id }, query });
+      for (const member of data) seen.add(member.id);
+      cursor = nextCursor(headers);
+      pages += 1;
+    } while (cursor !== undefined);
+    expect([seen.size, pages]).toEqual([1200, 6]);
+    const first = await owner.api.members.list({ params: { org_id: id } });
+    expect(first.data).toHaveLength(100);
+  });
+});
