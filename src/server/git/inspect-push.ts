@@ -3,7 +3,7 @@ import { createInterface } from "node:readline";
 import { pipeline } from "node:stream/promises";
 import { assertOid } from "./bare-repository.js";
 import { MAX_FILE_BYTES } from "./path-errors.js";
-import { PackRefusedError, type Quarantine } from "./quarantine.js";
+import { notWhole, PackRefusedError, type Quarantine } from "./quarantine.js";
 import { git, GitError, spawnGit } from "./run.js";
 import { assertTreesWithin, TreeLimitError } from "./tree-limits.js";
 
@@ -62,12 +62,6 @@ export async function inspectPush(quarantine: Quarantine, inspection: Inspection
     looking.kill();
   }
   if (unsent.size > 0 && !(await areReached(unsent, known, options))) throw notWhole();
-}
-
-function notWhole(): PackRefusedError {
-  return new PackRefusedError(
-    "it names objects that it does not bring and that you cannot read here; fetch, and push again (of a shallow clone: git fetch --unshallow)",
-  );
 }
 
 /** Whether the known objects reach all of the ids; those are used up. */

@@ -18,8 +18,12 @@ export class PackRefusedError extends Error {
 
 /** How a pack is received. */
 export interface ReceiveOptions {
-  /** Whether deltas may stand on objects that the store alone has: never for who does not see them all. */
-  thin: boolean;
+  /**
+   * Whether the pack is checked without the store's objects, for who does not see them all: deltas stand on
+   * nothing else, and no answer tells an object that is hidden from one that does not exist. What the pack
+   * leaves out shows in `inspectPush`.
+   */
+  isAlone: boolean;
   maxBytes: number;
   signal: AbortSignal;
 }
@@ -29,6 +33,8 @@ const FOLDER = "incoming";
 const UNPACK_LIMIT = 100;
 /** Objects of one push: what whoever reads less than all brings is held by its ids. Imports have no limit. */
 const MAX_OBJECTS = 1_000_000;
+/** Faults of objects that name others which the pack need not bring. */
+const FAULTS_ALONE = ["gitmodulesMissing", "gitattributesMissing"];
 /** One object may not take more memory than this, however small its delta is. */
 const ALLOC_LIMIT = "512m";
 
@@ -52,20 +58,26 @@ export class Quarantine {
     await mkdir(join(path, "refs"));
     await writeFile(join(path, "HEAD"), "ref: refs/heads/none\n");
     await writeFile(join(path, "config"), "[core]\n\trepositoryformatversion = 0\n\tbare = true\n");
-    await writeFile(join(path, "objects/info/alternates"), "../../../objects\n");
     return quarantine;
   }
 
+  async #borrow(): Promise<void> {
+    await writeFile(this.#at("info/alternates"), "../../../objects\n");
+  }
+
   /**
-   * Receives a pack, whose every object is checked by fsck and has all that it names. Reads to the end
-   * of the pack also where it is refused, so that the client hears why.
+   * Receives a pack, whose every object is checked by fsck and, unless it is checked alone, has all that it
+   * names. Reads to the end of the pack also where it is refused, so that the client hears why.
    * @throws PackRefusedError; a GitError where git cannot do its work
    */
   async receive(pack: AsyncGenerator<Buffer>, options: ReceiveOptions): Promise<void> {
-    const faults = HARMLESS_FAULTS.map((fault) => `${fault}=ignore`).join(",");
-    const args = ["index-pack", "--stdin", "--threads=1", `--strict=${faults}`];
-    const limits = [`--max-input-size=${options.maxBytes}`];
-    const child = spawnGit([...args, ...limits, ...(options.thin ? ["--fix-thin"] : [])], {
+    const { isAlone } = options;
+    const ignored = [...HARMLESS_FAULTS, ...(isAlone ? FAULTS_ALONE : [])];
+    const faults = ignored.map((fault) => `${fault}=ignore`).join(",");
+    const check = isAlone ? [`--fsck-objects=${faults}`] : [`--strict=${faults}`, "--fix-thin"];
+    const args = ["index-pack", "--stdin", "--threads=1", `--max-input-size=${options.maxBytes}`];
+    if (!isAlone) await this.#borrow();
+    const child = spawnGit([...args, ...check], {
       gitDir: this.path,
       stdin: "pipe",
       timeoutMs: 0,
@@ -101,6 +113,7 @@ export class Quarantine {
       stdin.end();
       await child.done;
       this.#objects = await this.#countObjects();
+      if (isAlone) await this.#borrow();
     } catch (error) {
       child.kill();
       await over;
@@ -233,6 +246,13 @@ export async function removeQuarantines(store: string, olderThanMs: number): Pro
   return removed;
 }
 
+/** One answer for objects that do not exist and for those that are hidden from whoever pushes. */
+export function notWhole(): PackRefusedError {
+  return new PackRefusedError(
+    "it is not whole: it names objects that it does not bring and that you cannot read here; fetch, and push again (of a shallow clone: git fetch --unshallow)",
+  );
+}
+
 /** What git's complaint means to whoever pushed; null where it is of the server. */
 function refusalOf({ stderr }: GitError, maxBytes: number): PackRefusedError | null {
   if (OF_THE_SERVER.test(stderr)) return null;
@@ -249,9 +269,7 @@ function refusalOf({ stderr }: GitError, maxBytes: number): PackRefusedError | n
     return new PackRefusedError(`git refuses the object ${fault[1]}: ${fault[2]}`);
   }
   if (/unresolved delta|did not receive expected|of expected type missing/.test(stderr)) {
-    return new PackRefusedError(
-      "it is not whole: objects that it names are neither in it nor here; of a shallow clone, run git fetch --unshallow and push again",
-    );
+    return notWhole();
   }
   return new PackRefusedError("it is damaged; push again");
 }

@@ -141,13 +141,60 @@ describe("a push with an agent's key", () => {
       const text = await post(head, commit, pack);
       expect([what, text]).toEqual([
         what,
-        expect.stringMatching(/unpack (?:it is not whole|it names)/),
+        expect.stringContaining("unpack it is not whole: it names objects"),
       ]);
     }
     expect(await inStore(app, project, "for-each-ref")).toBe(before);
     // The same from a person, who reads it all, is taken.
     expect(await inStore(app, project, "cat-file", "-t", secret.blob)).toBe("blob");
   });
+
+  test("hears the same of an object that is hidden and of one that does not exist", async () => {
+    const head = await tip(own.branch_name);
+    const missing = { commit: "1".repeat(40), tree: "2".repeat(40), blob: "3".repeat(40) };
+    const empty = forge.tree([]);
+    /** Each attempt for objects that are hidden, or missing: what is sent, and what is asked for. */
+    const attempts = (of: typeof secret): Record<string, [string, string, Buffer]> => {
+      const sent = (commit: string, ...more: string[]): [string, string, Buffer] => [
+        head,
+        commit,
+        forge.pack([commit, empty, ...more]),
+      ];
+      const withEntry = (mode: string, name: string, oid: string): [string, string, Buffer] => {
+        const tree = forge.tree([[mode, name, oid]]);
+        return sent(forge.commit(tree, [head]), tree);
+      };
+      const plain = forge.commit(empty, [head]);
+      return {
+        "a tip": [head, of.commit, forge.pack([])],
+        "a tip that is a file": [head, of.blob, forge.pack([])],
+        "where it comes from": [of.commit, plain, forge.pack([plain, empty])],
+        "a parent": sent(forge.commit(empty, [head, of.commit])),
+        "a parent that is a tree": sent(forge.commit(empty, [head, of.tree])),
+        "a tree": sent(forge.commit(of.tree, [head])),
+        "a tree that is a file": sent(forge.commit(of.blob, [head])),
+        "a file": withEntry("100644", "stolen.txt", of.blob),
+        "a file that is a tree": withEntry("100644", "stolen.txt", of.tree),
+        "a folder that is a file": withEntry("40000", "stolen", of.blob),
+        "a file of submodules": withEntry("100644", ".gitmodules", of.blob),
+        "a file of submodules that is a tree": withEntry("100644", ".gitmodules", of.tree),
+        "a file of attributes that is a tree": withEntry("100644", ".gitattributes", of.tree),
+        "a delta's base": [head, plain, deltaPack(of.blob, "the other's secret\n".length)],
+      };
+    };
+    const before = await inStore(app, project, "for-each-ref");
+    const [hidden, unknown] = [attempts(secret), attempts(missing)];
+    for (const what of Object.keys(hidden)) {
+      const [answer, other] = [await post(...at(hidden, what)), await post(...at(unknown, what))];
+      expect([what, answer]).toEqual([what, other]);
+      expect([what, answer]).toEqual([what, expect.stringContaining("ng refs/heads/")]);
+    }
+    expect(await inStore(app, project, "for-each-ref")).toBe(before);
+  });
+
+  function at<Value>(of: Record<string, Value>, name: string): Value {
+    return of[name] as Value;
+  }
 
   test("brings back what its own history had, without sending it again", async () => {
     const first = await clone.git("rev-parse", "HEAD");

@@ -47,20 +47,23 @@ function isPlainName(name: string): boolean {
 
 /**
  * What the objects of a push say against moving references, by name; the others may move.
- * @param repository with the pushed objects
+ * @param repository with the pushed objects; @param refs the references as they are
  */
 export async function objectionsTo(
   repository: string,
   wanted: readonly PushedRef[],
+  refs: readonly { ref: string; sha: string }[],
 ): Promise<Map<string, string>> {
+  const now = new Map(refs.map(({ ref, sha }) => [ref, sha]));
   const objections = new Map<string, string>();
-  const ends = wanted.flatMap(({ from, to }) => (from === null ? [to] : [from, to]));
-  const { commits, tags } = await commitsAmong(repository, ends);
+  const tips = wanted.map(({ to }) => to);
+  const { commits, tags } = await commitsAmong(repository, tips);
   for (const { ref, from, to } of wanted) {
     const isTag = ref.startsWith("refs/tags/");
     if (!commits.has(to) && !(isTag && tags.has(to))) {
       objections.set(ref, isTag ? "a tag has to name a commit" : "a branch has to end in a commit");
-    } else if (from !== null && !commits.has(from)) {
+    } else if (from !== null && now.get(ref) !== from) {
+      // Nothing is said of another commit, which may be hidden from whoever pushes.
       objections.set(ref, "it moved meanwhile; fetch, merge or rebase, and push again");
     } else if (from !== null && !(await isAncestor(repository, from, to))) {
       objections.set(

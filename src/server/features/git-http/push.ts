@@ -69,7 +69,7 @@ export async function receivePush(
     try {
       const isNarrow = context.visible !== null;
       const { maxBytes, signal } = context;
-      await quarantine.receive(request.pack, { thin: !isNarrow, maxBytes, signal });
+      await quarantine.receive(request.pack, { isAlone: isNarrow, maxBytes, signal });
       await landReceived(deps, context, request, wanted, quarantine, refusals);
       return answer(null);
     } finally {
@@ -141,7 +141,7 @@ async function landReceived(
     isNarrow: visible !== null,
     signal,
   });
-  for (const [ref, refusal] of await objectionsTo(quarantine.path, wanted)) {
+  for (const [ref, refusal] of await objectionsTo(quarantine.path, wanted, refs)) {
     refusals.set(ref, refusal);
   }
   await refuseLeaks(deps, context, wanted, all, quarantine);
