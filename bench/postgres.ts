@@ -13,7 +13,10 @@ export async function withPostgres<Result>(
   folder: string,
   work: (postgres: SharedPostgres) => Promise<Result>,
 ): Promise<Result> {
-  const embedded = await startEmbeddedPostgres({ dataDir: join(folder, "postgres") });
+  const embedded = await startEmbeddedPostgres({
+    dataDir: join(folder, "postgres"),
+    uid: 60_859,
+  });
   const address = (database: string): string => {
     const url = new URL(`postgres://localhost/${database}`);
     url.username = embedded.user;

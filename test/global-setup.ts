@@ -38,6 +38,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
     ? null
     : await startEmbeddedPostgres({
         dataDir: join(folder, "postgres"),
+        uid: 60_859,
         settings: {
           fsync: "off",
           synchronous_commit: "off",

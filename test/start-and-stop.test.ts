@@ -52,6 +52,7 @@ describe("the server as a process", () => {
     [{ OMOI_HOST: "no host" }, "OMOI_HOST"],
     [{ OMOI_PUBLIC_URL: "omoi.example.com" }, "OMOI_PUBLIC_URL"],
     [{ OMOI_SECRET: "short" }, "OMOI_SECRET"],
+    [{ OMOI_AGENT_UID: "60859" }, "OMOI_AGENT_UID"],
     [{ OMOI_REGISTRATION: "ajar" }, "OMOI_REGISTRATION"],
     [{ OMOI_INVITATION_DAYS: "0" }, "OMOI_INVITATION_DAYS"],
     [{ OMOI_INVITATION_DAYS: "91" }, "OMOI_INVITATION_DAYS"],

@@ -28,6 +28,8 @@ export interface Config {
   dataDir: string;
   /** OMOI_DATABASE_URL: a PostgreSQL 15 or newer; null runs the embedded one. Its role owns the database. */
   databaseUrl: string | null;
+  /** OMOI_DATABASE_UID: whom the embedded one runs as, where the server runs as root. */
+  databaseUid: number;
   /** OMOI_DATABASE_APP_URL: the unprivileged role to serve as, where the first may not create roles. */
   databaseAppUrl: string | null;
   /** OMOI_SECRET, or the file `secret` in the data folder: signs sessions, keys the hashes of API keys. */
@@ -118,6 +120,7 @@ const known = new Set([
   "OMOI_DATA_DIR",
   "OMOI_DATABASE_URL",
   "OMOI_DATABASE_APP_URL",
+  "OMOI_DATABASE_UID",
   "OMOI_SECRET",
   "OMOI_REGISTRATION",
   "OMOI_INVITATION_DAYS",
@@ -185,6 +188,7 @@ export function readConfig(env: Environment = process.env): Config {
     dataDir,
     databaseUrl: postgresUrl(env, "OMOI_DATABASE_URL"),
     databaseAppUrl: postgresUrl(env, "OMOI_DATABASE_APP_URL"),
+    databaseUid: wholeNumber(env, "OMOI_DATABASE_UID", 60_859, 1, 2 ** 31 - 2),
     registration: oneOf(env, "OMOI_REGISTRATION", ["open", "invite", "closed"], "open"),
     invitationDays: wholeNumber(env, "OMOI_INVITATION_DAYS", 7, 1, 90),
     oidc: oidcSettings(env),
@@ -218,6 +222,12 @@ export function readConfig(env: Environment = process.env): Config {
   };
   if (config.databaseAppUrl !== null && config.databaseUrl === null) {
     throw new ConfigError("OMOI_DATABASE_APP_URL needs OMOI_DATABASE_URL; set both or neither");
+  }
+  const { databaseUid, networkUid, agentUid } = config;
+  if (new Set([databaseUid, networkUid, agentUid]).size < 3) {
+    throw new ConfigError(
+      "OMOI_DATABASE_UID, OMOI_NETWORK_UID and OMOI_AGENT_UID must be three users; a run must be none of the others",
+    );
   }
   makeDataDir(dataDir);
   return { ...config, secret: readSecret(env, dataDir) };

@@ -27,6 +27,7 @@ async function main(): Promise<void> {
     config.databaseUrl === null
       ? await startEmbeddedPostgres({
           dataDir: join(config.dataDir, "postgres"),
+          uid: config.databaseUid,
           onProgress: (line) => process.stderr.write(`${line}\n`),
         })
       : null;
@@ -100,7 +101,7 @@ function databaseAddress(
 ): DatabaseAddress {
   if (embedded) {
     const { host, port, user, database } = embedded;
-    return { owner: { host, port, user, database }, app: null };
+    return { owner: { host, port, user, database }, app: null, isOwn: true };
   }
   return {
     owner: addressFromUrl(config.databaseUrl as string),

@@ -21,7 +21,10 @@ export async function visitDatabase<Result>(
       `There is no database in ${config.dataDir}; set OMOI_DATA_DIR to its folder`,
     );
   }
-  const embedded = config.databaseUrl === null ? await visitEmbeddedPostgres({ dataDir }) : null;
+  const embedded =
+    config.databaseUrl === null
+      ? await visitEmbeddedPostgres({ dataDir, uid: config.databaseUid })
+      : null;
   const client = new pg.Client({
     ...(embedded
       ? {

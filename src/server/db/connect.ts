@@ -50,6 +50,8 @@ export interface DatabaseAddress {
   owner: pg.ClientConfig;
   /** The unprivileged role to serve as; null makes `omoi_app`. */
   app: pg.ClientConfig | null;
+  /** Whether the whole PostgreSQL is this installation's: then its roles follow its secret. */
+  isOwn?: boolean;
 }
 
 const appRole = "omoi_app";
@@ -68,7 +70,7 @@ export async function openDatabase(
   const owner = await connectOwner(address.owner);
   let serving: pg.ClientConfig;
   try {
-    serving = address.app ?? (await ensureAppRole(owner, address.owner, secret));
+    serving = address.app ?? (await ensureAppRole(owner, address, secret));
     await migrate(owner, String(serving.user), log);
   } finally {
     await owner.end();
@@ -198,7 +200,7 @@ async function connectOwner(config: pg.ClientConfig): Promise<pg.Client> {
 /** Makes the role that serves, if it is missing; its password follows from the secret. */
 async function ensureAppRole(
   owner: pg.Client,
-  address: pg.ClientConfig,
+  { owner: address, isOwn = false }: DatabaseAddress,
   secret: string,
 ): Promise<pg.ClientConfig> {
   const password = createHmac("sha256", secret).update("postgresql role omoi_app").digest("hex");
@@ -215,6 +217,7 @@ async function ensureAppRole(
     }
     // 42710: it exists; 23505: two first starts at once
     if (code !== "42710" && code !== "23505") throw error;
+    if (isOwn) await owner.query(`alter role ${appRole} password '${password}'`);
   }
   const serving: pg.ClientConfig = {
     host: owner.host,

@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import type { Stats } from "node:fs";
 import * as fs from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
+import { nameOf } from "./embedded-access.js";
 import {
   canReach,
   EmbeddedPostgresError,
@@ -20,26 +21,27 @@ export interface Cluster {
   readonly account: ServerAccount | undefined;
 }
 
-/** `nobody` nearly everywhere; it need not be in /etc/passwd. */
-const UNPRIVILEGED = 65534;
+/** `nobody` nearly everywhere: under it clusters of version 0.1 were made by root. */
+const NOBODY = 65534;
 const CURE = "give this user access to it, or set OMOI_DATA_DIR to another folder";
 /** Temporary folders of initializations under way in this very process. */
 const initializing = new Set<string>();
 
 /**
- * Takes the folder of a cluster. Gives it ready to be served: made by initdb when missing or empty,
- * with owner and mode as PostgreSQL demands. Throws EmbeddedPostgresError when the folder holds
+ * Takes the folder of a cluster and the uid for a new one, where this process is root. Gives it made
+ * by initdb when missing or empty; `claimFolder` then makes it ready to be served. Throws EmbeddedPostgresError when the folder holds
  * something else, another major version, or cannot be used by this user.
  */
 export async function prepareCluster(options: {
   dataDir: string;
+  uid: number;
   durable: boolean;
   onProgress: (line: string) => void;
 }): Promise<Cluster> {
   const { durable, onProgress } = options;
   const dataDir = await settleFolder(resolve(options.dataDir));
   const state = await inspectFolder(dataDir);
-  const account = accountFor(state.stats);
+  const account = accountFor(state.stats, options.uid);
   const binaries = await findBinaries(account, onProgress);
   const cluster = { dataDir, binaries, account };
   if (state.version === undefined) {
@@ -52,7 +54,6 @@ export async function prepareCluster(options: {
         `${binaries.major}; dump it with its own version and restore, or set OMOI_DATA_DIR`,
     );
   }
-  await claimFolder(cluster);
   return cluster;
 }
 
@@ -92,11 +93,13 @@ function unusable(path: string, cause: unknown): EmbeddedPostgresError {
   return new EmbeddedPostgresError(`cannot use ${path} (${reason}); ${CURE}`, { cause });
 }
 
-function accountFor(stats: Stats | undefined): ServerAccount | undefined {
+function accountFor(stats: Stats | undefined, uid: number): ServerAccount | undefined {
   if (process.getuid?.() !== 0) return undefined;
   // A cluster of an ordinary user stays that user's, so that it can be served without root again.
-  if (stats !== undefined && stats.uid !== 0) return { uid: stats.uid, gid: stats.gid };
-  return { uid: UNPRIVILEGED, gid: UNPRIVILEGED };
+  if (stats !== undefined && stats.uid !== 0 && stats.uid !== NOBODY) {
+    return { uid: stats.uid, gid: stats.gid };
+  }
+  return { uid, gid: uid };
 }
 
 /**
@@ -143,12 +146,16 @@ export function spawnFailure(cause: unknown): EmbeddedPostgresError {
 /** Works beside the final folder and renames, so that a killed initdb leaves nothing half done. */
 async function initialize(cluster: Cluster, durable: boolean): Promise<void> {
   const { dataDir, account } = cluster;
+  // initdb asks for the name of its user; one of Omoi's alone has none, and is given the result.
+  const isNamed = account === undefined || (await nameOf(account.uid)) !== undefined;
+  const maker = isNamed ? account : { uid: NOBODY, gid: NOBODY };
   const building = `${dataDir}.initializing-${process.pid}-${randomBytes(4).toString("hex")}`;
   initializing.add(building);
   try {
     await fs.mkdir(building, { mode: 0o700 });
-    if (account !== undefined) await fs.chown(building, account.uid, account.gid);
-    await runInitdb(cluster, building, durable);
+    if (maker !== undefined) await fs.chown(building, maker.uid, maker.gid);
+    await runInitdb({ ...cluster, account: maker }, building, durable);
+    if (account !== undefined && !isNamed) await chownTree(building, account);
     await fs.rename(building, dataDir).catch((error: unknown) => {
       // A process that started at the same moment was faster: use its cluster.
       if (!["ENOTEMPTY", "EEXIST"].includes(errorCode(error) ?? "")) throw error;
@@ -175,9 +182,8 @@ async function runInitdb(cluster: Cluster, folder: string, durable: boolean): Pr
       "--locale=C",
       "--locale-provider=builtin",
       "--builtin-locale=C.UTF-8",
-      // Whoever can enter the folder of the socket (mode 0700) is the owner already.
-      "--auth-local=trust",
-      "--auth-host=reject",
+      // Until `writeAccess` says who may connect.
+      "--auth=reject",
       ...(durable ? [] : ["--no-sync"]),
     ],
     { ...options, stdio: ["ignore", "ignore", "pipe"] },
@@ -222,16 +228,13 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-/** Sets the owner and mode that PostgreSQL insists on and that guard its socket. */
-async function claimFolder({ dataDir, account }: Cluster): Promise<void> {
+/** Sets the owner and mode that PostgreSQL insists on and that guard its socket; nothing may serve it. */
+export async function claimFolder({ dataDir, account }: Cluster): Promise<void> {
   try {
     const { uid, mode } = await fs.stat(dataDir);
     if (account !== undefined && uid !== account.uid) {
-      // A cluster owned by root: a backup that root restored.
-      await fs.chown(dataDir, account.uid, account.gid);
-      for (const entry of await fs.readdir(dataDir, { recursive: true, withFileTypes: true })) {
-        await fs.lchown(join(entry.parentPath, entry.name), account.uid, account.gid);
-      }
+      // One of root, such as a backup that root restored, or of version 0.1.
+      await chownTree(dataDir, account);
     }
     if ((mode & 0o077) !== 0) await fs.chmod(dataDir, 0o700);
     await fs.access(dataDir, fs.constants.W_OK);
@@ -241,4 +244,12 @@ async function claimFolder({ dataDir, account }: Cluster): Promise<void> {
   } catch (cause) {
     throw unusable(dataDir, cause);
   }
+}
+
+/** The folder itself comes last: where this was interrupted, the next start does it again. */
+async function chownTree(folder: string, { uid, gid }: ServerAccount): Promise<void> {
+  for (const entry of await fs.readdir(folder, { recursive: true, withFileTypes: true })) {
+    await fs.lchown(join(entry.parentPath, entry.name), uid, gid);
+  }
+  await fs.chown(folder, uid, gid);
 }

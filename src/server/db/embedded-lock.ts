@@ -3,6 +3,7 @@ import * as fs from "node:fs/promises";
 import { createServer } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
+import { SUPERUSER } from "./embedded-access.js";
 import { EmbeddedPostgresError, errorCode } from "./embedded-binaries.js";
 import { SOCKET_PORT } from "./embedded-postmaster.js";
 
@@ -43,7 +44,7 @@ export async function connect(host: string): Promise<pg.Client | Error> {
   const client = new pg.Client({
     host,
     port: SOCKET_PORT,
-    user: "postgres",
+    user: SUPERUSER,
     database: "postgres",
     ssl: false,
     connectionTimeoutMillis: 5_000,

@@ -23,6 +23,7 @@ const SETTINGS: Readonly<Record<string, string>> = {
   listen_addresses: "",
   // Relative to the data folder: never too long, reachable whenever the data is, mode 0700.
   unix_socket_directories: ".",
+  unix_socket_permissions: "0700",
   port: String(SOCKET_PORT),
   max_connections: "100",
   shared_buffers: "64MB",

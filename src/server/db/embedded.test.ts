@@ -18,6 +18,10 @@ const REPOSITORY = fileURLToPath(new URL("../../..", import.meta.url));
 const MODULE = pathToFileURL(join(REPOSITORY, "dist/server/db/embedded.js")).href;
 const IS_ROOT = process.getuid?.() === 0;
 const settings = { fsync: "off" };
+/** Of no user of this machine. */
+const uid = 60_859;
+/** Whom version 0.1 of Omoi ran it as. */
+const nobody = { uid: 65_534, gid: 65_534 };
 
 const folders: string[] = [];
 const dataDirs: string[] = [];
@@ -47,7 +51,7 @@ async function newDataDir(mode = 0o755): Promise<string> {
 }
 
 async function start(dataDir: string): Promise<EmbeddedPostgres> {
-  return startEmbeddedPostgres({ dataDir, settings });
+  return startEmbeddedPostgres({ dataDir, uid, settings });
 }
 
 async function refusal(dataDir: string): Promise<string> {
@@ -58,6 +62,26 @@ async function refusal(dataDir: string): Promise<string> {
   expect(error).toBeInstanceOf(EmbeddedPostgresError);
   expect((error as Error).message).not.toContain("\n");
   return (error as Error).message;
+}
+
+/** Has another user connect; answers "in" or why not. */
+async function connectAs(
+  server: EmbeddedPostgres,
+  account: { uid?: number; gid?: number },
+  role: { user: string; password?: string },
+): Promise<string> {
+  const { host, port, database } = server;
+  const script = `
+    const pg = (await import("pg")).default;
+    const client = new pg.Client(${JSON.stringify({ host, port, database, ...role })});
+    await client.connect().then(() => console.log("in"), (error) => console.log(error.message));
+    process.exit();`;
+  const child = spawn(process.execPath, ["--input-type=module", "-e", script], {
+    cwd: REPOSITORY,
+    ...account,
+  });
+  const [line] = (await once(createInterface({ input: child.stdout }), "line")) as [string];
+  return line;
 }
 
 async function query(server: EmbeddedPostgres, text: string): Promise<Record<string, unknown>[]> {
@@ -91,7 +115,7 @@ interface Omoi {
 function spawnOmoi(dataDir: string, account: { uid?: number; gid?: number } = {}): Omoi {
   const script = `
     const { startEmbeddedPostgres } = await import(${JSON.stringify(MODULE)});
-    const options = ${JSON.stringify({ dataDir, settings })};
+    const options = ${JSON.stringify({ dataDir, uid, settings })};
     await startEmbeddedPostgres(options).then(
       () => console.log("ready"),
       (error) => console.log(error.message),
@@ -133,7 +157,7 @@ test("keeps the data from one start to the next", async () => {
 
 test("listens on a private socket only, keeps data durable, and logs to a file", async () => {
   const dataDir = await newDataDir();
-  const server = await startEmbeddedPostgres({ dataDir });
+  const server = await startEmbeddedPostgres({ dataDir, uid });
   const rows = await query(
     server,
     `select current_setting('listen_addresses') as listen, current_setting('fsync') as fsync,
@@ -160,8 +184,8 @@ test.skipIf(process.platform !== "linux")("is small when idle", async () => {
   const pids = [pid, ...(await childrenOf(pid))];
   const files = pids.map((each) => `/proc/${each}/smaps_rollup`);
   // Read as the server's user: root in a container may not.
-  const { uid, gid } = await fs.stat(dataDir);
-  const options = { encoding: "utf8", ...(IS_ROOT ? { uid, gid } : {}) } as const;
+  const { uid: owner, gid } = await fs.stat(dataDir);
+  const options = { encoding: "utf8", ...(IS_ROOT ? { uid: owner, gid } : {}) } as const;
   const memory = spawnSync("cat", files, options).stdout;
   let kilobytes = 0;
   for (const [, pss] of memory.matchAll(/^Pss:\s+(\d+)/gm)) kilobytes += Number(pss);
@@ -181,6 +205,7 @@ test("adopts the server of a killed process, and stops it", async () => {
   const progress: string[] = [];
   const server = await startEmbeddedPostgres({
     dataDir,
+    uid,
     settings,
     onProgress: (line) => progress.push(line),
   });
@@ -404,6 +429,64 @@ test("starts in an empty folder that exists, whatever its mode", async () => {
   expect((await fs.stat(dataDir)).mode & 0o777).toBe(0o700);
 });
 
+test("lets in its own user as the superuser and a role by its password, nobody else", async () => {
+  const dataDir = await newDataDir();
+  const open = { ...settings, unix_socket_permissions: "0777" };
+  const server = await startEmbeddedPostgres({ dataDir, uid, settings: open });
+  await query(server, "create role app login password 'of the role'");
+  const superuser = { user: "postgres" };
+  expect(await connectAs(server, {}, superuser)).toBe("in");
+  expect(await connectAs(server, {}, { user: "app", password: "of the role" })).toBe("in");
+  expect(await connectAs(server, {}, { user: "app", password: "a guess" })).toMatch(
+    /password authentication failed/,
+  );
+  if (IS_ROOT) {
+    expect((await fs.stat(dataDir)).uid).toBe(uid);
+    // Even where the folder let them in, which it does not.
+    expect(await connectAs(server, nobody, superuser)).toMatch(/EACCES/);
+    await fs.chmod(dataDir, 0o755);
+    for (const account of [nobody, { uid: 60_861, gid: 60_861 }]) {
+      const message = await connectAs(server, account, superuser);
+      expect(message).toMatch(/peer authentication failed/i);
+    }
+  }
+  await server.stop();
+});
+
+test.skipIf(!IS_ROOT)(
+  "takes over a cluster that served as nobody, and one left running so (needs root)",
+  async () => {
+    for (const isRunning of [false, true]) {
+      const dataDir = await newDataDir();
+      const before = await startEmbeddedPostgres({ dataDir, uid: nobody.uid, settings });
+      await query(before, "create table kept as select 1 as one");
+      expect((await fs.stat(dataDir)).uid).toBe(nobody.uid);
+      await before.stop();
+      await fs.writeFile(join(dataDir, "pg_hba.conf"), "local all all trust\n");
+      if (isRunning) {
+        const script = `exec "$0" -D . -c omoi.data_dir=$1 -c listen_addresses= -c unix_socket_directories=.`;
+        const program = join((await findBinaries(undefined)).native, "bin/postgres");
+        const left = spawn("sh", ["-c", script, program, dataDir], { ...nobody, cwd: dataDir });
+        children.push(left);
+        await expect.poll(() => fs.readdir(dataDir)).toContain(".s.PGSQL.5432");
+        await expect.poll(() => connectAs(before, {}, { user: "postgres" })).toBe("in");
+      }
+      const server = await start(dataDir);
+      expect(await query(server, "select one from kept")).toEqual([{ one: 1 }]);
+      const owners = await Promise.all(
+        (await fs.readdir(dataDir, { recursive: true })).map(
+          async (name) => (await fs.lstat(join(dataDir, name)).catch(() => undefined))?.uid,
+        ),
+      );
+      expect(new Set(owners.filter((owner) => owner !== undefined))).toEqual(new Set([uid]));
+      const status = await fs.readFile(`/proc/${await findPostmaster(dataDir)}/status`, "utf8");
+      expect(status).toMatch(new RegExp(`^Uid:\\t${uid}\\t`, "m"));
+      expect(await fs.readFile(join(dataDir, "pg_hba.conf"), "utf8")).not.toContain("trust");
+      await server.stop();
+    }
+  },
+);
+
 test.skipIf(!IS_ROOT)(
   "serves a cluster that root restored from a backup (needs root)",
   async () => {
@@ -452,7 +535,7 @@ test.skipIf(!IS_ROOT)("tells what to do when the user has no name (needs root)",
 
 test("tells the last line of the log when the server does not start", async () => {
   const dataDir = await newDataDir();
-  const started = startEmbeddedPostgres({ dataDir, settings: { ...settings, no_such: "1" } });
+  const started = startEmbeddedPostgres({ dataDir, uid, settings: { ...settings, no_such: "1" } });
   await expect(started).rejects.toThrow(
     /did not start \(1\): FATAL:.*unrecognized configuration parameter "no_such"; see .*server\.log/,
   );

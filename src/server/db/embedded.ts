@@ -4,7 +4,8 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { EmbeddedPostgresError, errorCode } from "./embedded-binaries.js";
-import { type Cluster, prepareCluster } from "./embedded-cluster.js";
+import { SUPERUSER, writeAccess } from "./embedded-access.js";
+import { claimFolder, type Cluster, prepareCluster } from "./embedded-cluster.js";
 import { connect, keepLock, lock, type Locked, takeTurn } from "./embedded-lock.js";
 import {
   findPostmaster,
@@ -32,6 +33,8 @@ export interface EmbeddedPostgres {
 export interface EmbeddedPostgresOptions {
   /** The folder of the cluster; created when missing. */
   dataDir: string;
+  /** The user that a cluster made by root is served under. */
+  uid: number;
   onProgress?: (line: string) => void;
   /** Further settings of the server, e.g. `{ fsync: "off" }` for tests. */
   settings?: Record<string, string>;
@@ -50,12 +53,15 @@ const LOG_CHECK_MS = 60_000;
 export async function startEmbeddedPostgres(
   options: EmbeddedPostgresOptions,
 ): Promise<EmbeddedPostgres> {
-  const { settings = {}, onProgress = () => {} } = options;
+  const { settings = {}, uid, onProgress = () => {} } = options;
   const durable = settings["fsync"] !== "off";
-  const cluster = await prepareCluster({ dataDir: options.dataDir, durable, onProgress });
+  const cluster = await prepareCluster({ dataDir: options.dataDir, uid, durable, onProgress });
   const { dataDir } = cluster;
   const socket = await socketFolder(dataDir);
   try {
+    await endForeign(cluster, socket.host);
+    await claimFolder(cluster);
+    await writeAccess(cluster);
     const { client, pid } = await startAndLock(cluster, socket.host, settings, onProgress);
     const releaseLock = keepLock(client, socket.host, onProgress);
     const logCheck = setInterval(() => void limitLog(dataDir).catch(() => {}), LOG_CHECK_MS);
@@ -75,7 +81,7 @@ export async function startEmbeddedPostgres(
     return {
       host: socket.host,
       port: SOCKET_PORT,
-      user: "postgres",
+      user: SUPERUSER,
       database: "postgres",
       stop: () => (stopped ??= stop()),
     };
@@ -102,10 +108,26 @@ export async function visitEmbeddedPostgres(
   return {
     host: socket.host,
     port: SOCKET_PORT,
-    user: "postgres",
+    user: SUPERUSER,
     database: "postgres",
     stop: () => socket.remove(),
   };
+}
+
+/**
+ * Ends a PostgreSQL that was left running under another user than the cluster is to have, such as one of
+ * version 0.1. Throws EmbeddedPostgresError when another Omoi process uses it.
+ */
+async function endForeign({ dataDir, account }: Cluster, host: string): Promise<void> {
+  const pid = await findPostmaster(dataDir);
+  if (pid === undefined || account === undefined) return;
+  const status = await fs.readFile(`/proc/${pid}/status`, "utf8").catch(() => "");
+  const owner = /^Uid:\s+(\d+)/m.exec(status)?.[1];
+  if (owner === undefined || owner === String(account.uid)) return;
+  const client = await connect(host);
+  const locked = client instanceof pg.Client ? await lock(client, dataDir, pid) : undefined;
+  await stopPostmaster(pid, dataDir);
+  await locked?.client.end().catch(() => {});
 }
 
 /** The folder itself, or a short link to it when the path of the socket would be too long. */
@@ -147,7 +169,11 @@ async function startAndLock(
         const pid = await findPostmaster(dataDir);
         const locked = await lock(attempt, dataDir, pid);
         if (locked !== undefined) {
-          if (spawned === undefined) onProgress(`Using the PostgreSQL left running (pid ${pid})`);
+          if (spawned === undefined) {
+            onProgress(`Using the PostgreSQL left running (pid ${pid})`);
+            // An older version may have started it, which let others in.
+            await attempt.query("select pg_reload_conf()");
+          }
           return locked;
         }
       } else {

@@ -1,0 +1,57 @@
+/** Who may connect to the embedded PostgreSQL, and as which role. */
+import { randomBytes } from "node:crypto";
+import * as fs from "node:fs/promises";
+import { userInfo } from "node:os";
+import { join } from "node:path";
+import { EmbeddedPostgresError } from "./embedded-binaries.js";
+import type { Cluster } from "./embedded-cluster.js";
+
+/** Its superuser, whom the operating system's word alone lets in. */
+export const SUPERUSER = "postgres";
+
+/**
+ * Writes who may connect: this process's user and the owner of the cluster become the superuser, as the
+ * operating system says who they are (peer). Every other role needs its password.
+ * @throws EmbeddedPostgresError where this process's user has no name
+ */
+export async function writeAccess({ dataDir, account }: Cluster): Promise<void> {
+  const names = new Set([ownName(), account && (await nameOf(account.uid))]);
+  const map = [...names].filter((name) => name !== undefined);
+  const files = {
+    "pg_ident.conf": map.map((name) => `omoi ${quoted(name)} ${SUPERUSER}`),
+    "pg_hba.conf": [`local all ${SUPERUSER} peer map=omoi`, "local all all scram-sha-256"],
+  };
+  for (const [name, lines] of Object.entries(files)) {
+    const path = join(dataDir, name);
+    const text = ["# Written by Omoi at each start.", ...lines, ""].join("\n");
+    if ((await fs.readFile(path, "utf8").catch(() => "")) === text) continue;
+    // Beside it and renamed: PostgreSQL never reads half of it, and no link is followed.
+    const building = `${path}.${randomBytes(6).toString("hex")}`;
+    await fs.writeFile(building, text, { mode: 0o600, flag: "wx" });
+    if (account !== undefined) await fs.chown(building, account.uid, account.gid);
+    await fs.rename(building, path);
+  }
+}
+
+function ownName(): string {
+  try {
+    return userInfo().username;
+  } catch (cause) {
+    throw new EmbeddedPostgresError(
+      `the embedded PostgreSQL knows users by name, and uid ${process.getuid?.()} has none; ` +
+        "add this user to /etc/passwd, run Omoi as another, or set OMOI_DATABASE_URL",
+      { cause },
+    );
+  }
+}
+
+/** The name of a user in /etc/passwd; undefined where it has none there. */
+export async function nameOf(uid: number): Promise<string | undefined> {
+  const users = await fs.readFile("/etc/passwd", "utf8").catch(() => "");
+  const fields = users.split("\n").map((line) => line.split(":"));
+  return fields.find(([, , id]) => id === String(uid))?.[0];
+}
+
+function quoted(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`;
+}
