@@ -41,6 +41,7 @@ export const sandbox: Benchmark = {
           timed(async () => {
             const started = await opened.start({
               id: randomUUID(),
+              uid: null,
               folder: workspace,
               command: ["true"],
               env: {},

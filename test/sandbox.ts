@@ -61,6 +61,7 @@ export async function openTestSandbox(
     const started = await sandbox.start({
       id: randomUUID(),
       folder: options.folder ?? workspace(),
+      uid: null,
       command,
       env: {},
       network: "none",

@@ -96,6 +96,7 @@ import { createMailer } from "./mail/mailer.js";
 import { defaultSender } from "./mail/settings.js";
 import { openDocker } from "./sandbox/docker.js";
 import type { Sandbox } from "./sandbox/sandbox.js";
+import { isUsable } from "./sandbox/uid-range.js";
 import { storageIn } from "./storage.js";
 
 export interface AppDeps {
@@ -205,7 +206,11 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     log,
   };
   const driver = await openDriver(config, storage, log);
-  const workspaceDeps: WorkspaceDeps = { db, storage, driver, leaks: createLeakGuard(keyDeps) };
+  const { sandboxUids } = config;
+  const runUids = sandboxUids !== null && isUsable(sandboxUids) ? sandboxUids : null;
+  log.info({ uids: runUids }, runUids === null ? "runs share a uid" : "each workspace has a uid");
+  const leaks = createLeakGuard(keyDeps);
+  const workspaceDeps: WorkspaceDeps = { db, storage, driver, runUids, leaks };
   const projectDeps: ProjectDeps = {
     db,
     jobs,

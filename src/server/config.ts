@@ -16,6 +16,7 @@ import {
 } from "./config-values.js";
 import { makeDataDir, readSecret } from "./data-folder.js";
 import { senderOf, smtpServerOf, type Sender, type SmtpServer } from "./mail/settings.js";
+import type { UidRange } from "./sandbox/uid-range.js";
 
 /** What the operator may set. The only reader of `process.env`; each variable is documented here. */
 export interface Config {
@@ -58,6 +59,11 @@ export interface Config {
   agentUid: number;
   /** OMOI_NETWORK_UID: whom the programs run as that connect runs with network, where the server is root. */
   networkUid: number;
+  /**
+   * OMOI_SANDBOX_UIDS: the uids of runs, one for each workspace, where the server runs as root; null
+   * (`shared`): all have OMOI_AGENT_UID.
+   */
+  sandboxUids: UidRange | null;
   /** OMOI_SANDBOX: `required` refuses a command that cannot be confined; `off` runs it all the same. */
   sandbox: "required" | "off";
   /** OMOI_DOCKER_SOCKET: where a Docker engine listens that runs the commands of docker workspaces. */
@@ -133,6 +139,7 @@ const known = new Set([
   "OMOI_AGENT_UID",
   "OMOI_NETWORK_UID",
   "OMOI_SANDBOX",
+  "OMOI_SANDBOX_UIDS",
   "OMOI_SANDBOX_READONLY",
   "OMOI_DOCKER_SOCKET",
   "OMOI_DOCKER_IMAGE",
@@ -197,6 +204,7 @@ export function readConfig(env: Environment = process.env): Config {
       oneOf(env, "OMOI_IMPORT_PRIVATE_HOSTS", ["true", "false"], "false") === "true",
     agentUid: wholeNumber(env, "OMOI_AGENT_UID", 60_861, 1, 2 ** 31 - 2),
     networkUid: wholeNumber(env, "OMOI_NETWORK_UID", 60_860, 1, 2 ** 31 - 2),
+    sandboxUids: sandboxUids(env),
     sandbox: oneOf(env, "OMOI_SANDBOX", ["required", "off"], "required"),
     dockerSocket: env["OMOI_DOCKER_SOCKET"] || "/var/run/docker.sock",
     dockerImage: env["OMOI_DOCKER_IMAGE"] || "node:20",
@@ -231,6 +239,23 @@ export function readConfig(env: Environment = process.env): Config {
   }
   makeDataDir(dataDir);
   return { ...config, secret: readSecret(env, dataDir) };
+}
+
+/** The default range is used by no distribution, container manager or systemd (systemd.io/UIDS-GIDS). */
+const defaultUids = "1900000000-1900065535";
+
+function sandboxUids(env: Environment): UidRange | null {
+  const text = env["OMOI_SANDBOX_UIDS"] || defaultUids;
+  if (text === "shared") return null;
+  const [first = 0, last = 0] = (/^(\d{1,10})-(\d{1,10})$/.exec(text)?.slice(1) ?? []).map(Number);
+  const agentUid = Number(env["OMOI_AGENT_UID"] || 0);
+  const hasAgents = first <= agentUid && agentUid <= last;
+  if (first < 1000 || last <= first || last > 2 ** 31 - 2 || hasAgents) {
+    throw new ConfigError(
+      `OMOI_SANDBOX_UIDS must be a range of uids such as ${defaultUids}, from 1000 to ${2 ** 31 - 2} and without OMOI_AGENT_UID, or "shared", not "${text}"`,
+    );
+  }
+  return { first, last };
 }
 
 function runLimits(env: Environment): Config["runLimits"] {

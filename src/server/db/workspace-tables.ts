@@ -38,6 +38,7 @@ export const workspaces = pgTable("workspaces", {
   folder_driver: text({ enum: ["overlay", "fuse-overlayfs", "checkout"] })
     .notNull()
     .default("checkout"),
+  run_uid: integer(),
   merge_strategy: text().$type<MergeStrategy>().notNull().default("newest_file_wins"),
   auto_checkpoint: boolean().notNull().default(true),
   retention_days: integer().notNull().default(30),

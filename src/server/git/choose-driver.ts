@@ -27,7 +27,12 @@ export async function chooseDriver(
     await mkdir(overlays, { recursive: true, mode: 0o700 });
     for (const kind of overlayKinds) {
       const reason = await probeOverlay(kind, overlays);
-      if (reason === null) return { driver: anyDriver(overlayDriver(kind, owner), owner), refused };
+      if (reason === null) {
+        const mapsOwners =
+          owner !== null &&
+          (await probeOverlay(kind, overlays, [owner.uid, owner.uid + 1])) === null;
+        return { driver: anyDriver(overlayDriver(kind, owner), owner, mapsOwners), refused };
+      }
       refused.push({ kind, reason });
     }
     if (wanted === "overlay") return { driver: null, refused };
@@ -36,9 +41,9 @@ export async function chooseDriver(
 }
 
 /** Makes folders as `chosen` does, and serves each as what it is. */
-function anyDriver(chosen: FolderDriver, owner: Owner | null): FolderDriver {
+function anyDriver(chosen: FolderDriver, owner: Owner | null, mapsOwners = false): FolderDriver {
   // By what an overlay is mounted is noted with it.
-  const overlay = overlayDriver("overlay", owner);
+  const overlay = overlayDriver("overlay", owner, mapsOwners);
   const of = async (places: FolderPlaces): Promise<FolderDriver> =>
     (await isOverlay(places)) ? overlay : checkoutDriver;
   return {
@@ -51,6 +56,7 @@ function anyDriver(chosen: FolderDriver, owner: Owner | null): FolderDriver {
     remove: (places) => overlay.remove(places),
     open: async (places) => (await of(places)).open(places),
     giveTo: async (places, to) => (await of(places)).giveTo(places, to),
+    canChangeOwner: async (places) => (await of(places)).canChangeOwner(places),
     measure: async (places) => (await of(places)).measure(places),
   };
 }

@@ -70,6 +70,8 @@ export interface FolderDriver {
    * agent may be alive.
    */
   giveTo(places: FolderPlaces, owner: Owner): Promise<void>;
+  /** Whether `giveTo` may give this folder to a user that the files below it do not belong to. */
+  canChangeOwner(places: FolderPlaces): Promise<boolean>;
   /** The bytes on the disk that the folder alone takes up; 0 where there is none. */
   measure(places: FolderPlaces): Promise<number>;
 }
@@ -154,6 +156,8 @@ export const checkoutDriver = {
   open: async () => null,
 
   giveTo: ({ folder }: Checkout, owner: Owner) => giveFolder(folder, owner),
+
+  canChangeOwner: async () => true,
 
   measure: ({ folder }: Checkout) => measureTree(folder),
 } as const satisfies FolderDriver;

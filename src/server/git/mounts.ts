@@ -1,6 +1,6 @@
 /** Mounting overlays: a shared lower layer that never changes, and an upper one that takes the changes. */
 import { lstat, readFile, realpath } from "node:fs/promises";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
 import { runSystem } from "./system-command.js";
 
 /** By the kernel, which root may have; or by a process for each folder, where only that works. */
@@ -17,20 +17,40 @@ export const layerNames = { lower: "lower/files", upper: "upper", work: "work" }
 
 /**
  * Mounts the layers below `home` at `folder`. Their names are told relative to `home`, so that no
- * character of the data folder's path can be taken for an option. Throws a MountError.
+ * character of the data folder's path can be taken for an option. Where the upper layer has another owner
+ * than the lower one, the kernel shows the files of both as those of the upper layer's. Throws a
+ * MountError.
  */
 export async function mountOverlay(kind: OverlayKind, home: string, folder: string): Promise<void> {
   const { lower, upper, work } = layerNames;
   const layers = `lowerdir=${lower},upperdir=${upper},workdir=${work}`;
   if (kind === "overlay") {
+    const [below, above] = await Promise.all([lstat(join(home, lower)), lstat(join(home, upper))]);
+    const isMapped = below.uid !== above.uid || below.gid !== above.gid;
     // Folders can be renamed, and what is in the upper layer is whole: no file's data stays below.
-    const options = `${layers},redirect_dir=on,index=off,metacopy=off,nosuid,nodev`;
-    await system("mount", ["-t", "overlay", "omoi", "-o", options, "--", folder], home);
+    const options =
+      `lowerdir=${isMapped ? MAPPED : lower},upperdir=${upper},workdir=${work},` +
+      "redirect_dir=on,index=off,metacopy=off,nosuid,nodev";
+    const mount = ["-t", "overlay", "omoi", "-o", options, "--", folder];
+    if (!isMapped) return system("mount", mount, home);
+    const mapping = [`${below.uid}:${above.uid}:1`, `${below.gid}:${above.gid}:1`];
+    await system("sh", ["-c", MOUNT_MAPPED, "sh", ...mapping, ...mount], home);
   } else {
     const others = process.getuid?.() === 0 ? ",allow_other" : "";
     await system("fuse-overlayfs", ["-o", `${layers},nosuid,nodev${others}`, folder], home);
   }
 }
+
+/** Where the lower layer is mounted with other owners (mount_setattr(2)) until the overlay is there. */
+const MAPPED = "mapped";
+const MOUNT_MAPPED = `
+  mkdir -p ${MAPPED} && umount ${MAPPED} 2>/dev/null
+  mount --bind --map-users "$1" --map-groups "$2" ${layerNames.lower} ${MAPPED} || exit
+  shift 2
+  mount "$@"
+  status=$?
+  umount ${MAPPED}
+  exit $status`;
 
 /**
  * Takes away what is mounted at `folder`; nothing there is no error. What is still in use disappears

@@ -3,6 +3,7 @@ import {
   copyFile,
   link,
   lchown,
+  lstat,
   mkdir,
   readFile,
   readlink,
@@ -41,9 +42,14 @@ export function isOverlay({ overlay }: Pick<FolderPlaces, "overlay">): Promise<b
 /**
  * The driver of overlays. What belongs to a folder lies in `places.overlay`, which the agent never
  * sees: its upper layer, what the file system needs to work, a link to the lower layer, and by what it
- * is mounted. `owner` is whose the files are; null leaves them to the server.
+ * is mounted. `owner` is whose the files are; null leaves them to the server. With `mapsOwners` the
+ * system shows a lower layer's files as those of another owner.
  */
-export function overlayDriver(kind: OverlayKind, owner: Owner | null): FolderDriver {
+export function overlayDriver(
+  kind: OverlayKind,
+  owner: Owner | null,
+  mapsOwners = false,
+): FolderDriver {
   const driver: FolderDriver = {
     name: kind,
 
@@ -102,9 +108,17 @@ export function overlayDriver(kind: OverlayKind, owner: Owner | null): FolderDri
     },
 
     async giveTo(places, to) {
-      const layers = (await driver.open(places)) as Layers;
-      await giveFolder(places.folder, to, layers.upper);
+      const { upper } = (await driver.open(places)) as Layers;
+      const { uid, gid } = await lstat(upper);
+      if (uid !== to.uid || gid !== to.gid) {
+        await unmount(places.folder);
+        await lchown(upper, to.uid, to.gid);
+        await restoreMount(places.overlay, places.folder);
+      }
+      await giveFolder(places.folder, to, upper);
     },
+
+    canChangeOwner: async ({ overlay }) => mapsOwners && (await kindOf(overlay)) === "overlay",
 
     measure: ({ overlay }) => measureTree(join(overlay, layerNames.upper)),
   };
@@ -133,6 +147,14 @@ export async function removeLayersAside({
   await removeLayers(asideName(overlay, "removing"), lowers, basename(overlay));
 }
 
+/** By what an overlay was mounted first. Throws a MountError. */
+async function kindOf(overlay: string): Promise<OverlayKind> {
+  const text = await readFile(join(overlay, "kind"), "utf8");
+  const kind = overlayKinds.find((known) => known === text);
+  if (kind === undefined) throw new MountError(`an overlay of an unknown kind: ${text}`);
+  return kind;
+}
+
 const mounting = new Map<string, Promise<void>>();
 
 /** Mounts what a restart of the machine, or somebody, has taken away. Throws a MountError. */
@@ -145,9 +167,7 @@ export async function restoreMount(overlay: string, folder: string): Promise<voi
 
 async function mountAgain(overlay: string, folder: string): Promise<void> {
   await unmount(folder);
-  const text = await readFile(join(overlay, "kind"), "utf8");
-  const kind = overlayKinds.find((known) => known === text);
-  if (kind === undefined) throw new MountError(`an overlay of an unknown kind: ${text}`);
+  const kind = await kindOf(overlay);
   await mkdir(folder, { recursive: true }).catch(() => {});
   await assertFolder(folder);
   await mountOverlay(kind, overlay, folder);

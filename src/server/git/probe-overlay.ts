@@ -1,19 +1,25 @@
 /** Finding out by trying whether overlays work on a file system, for whom the server runs as. */
-import { lstat, mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { lchown, lstat, mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { removeTree } from "./build-aside.js";
+import { giveFolder } from "./give-folder.js";
 import { layerNames, mountOverlay, unmount, type OverlayKind } from "./mounts.js";
 
 /**
  * Mounts an overlay in `folder` (the temporary one without it), does there what agents do, and
  * unmounts it. Answers null where all of it works, else what did not.
+ * @param uids different owners of the lower and the upper layer, where that is to work, too
  */
-export async function probeOverlay(kind: OverlayKind, folder = tmpdir()): Promise<string | null> {
+export async function probeOverlay(
+  kind: OverlayKind,
+  folder = tmpdir(),
+  uids?: readonly [lower: number, upper: number],
+): Promise<string | null> {
   let root: string | null = null;
   try {
     root = await mkdtemp(join(folder, "probe-"));
-    return await tryIn(kind, root);
+    return await tryIn(kind, root, uids);
   } catch (error) {
     return (error as Error).message;
   } finally {
@@ -21,7 +27,11 @@ export async function probeOverlay(kind: OverlayKind, folder = tmpdir()): Promis
   }
 }
 
-async function tryIn(kind: OverlayKind, home: string): Promise<string | null> {
+async function tryIn(
+  kind: OverlayKind,
+  home: string,
+  uids: readonly [number, number] | undefined,
+): Promise<string | null> {
   const merged = join(home, "merged");
   const below = join(home, layerNames.lower);
   for (const place of [merged, join(below, "folder/inner"), join(home, layerNames.upper)]) {
@@ -30,8 +40,14 @@ async function tryIn(kind: OverlayKind, home: string): Promise<string | null> {
   await mkdir(join(home, layerNames.work));
   await writeFile(join(below, "folder/inner/file"), "below");
   await writeFile(join(below, "deleted"), "");
+  if (uids !== undefined) {
+    await giveFolder(below, { uid: uids[0], gid: uids[0] });
+    await lchown(join(home, layerNames.upper), uids[1], uids[1]);
+  }
   await mountOverlay(kind, home, merged);
   try {
+    const { uid } = await lstat(join(merged, "folder/inner/file"));
+    if (uids !== undefined && uid !== uids[1]) return "owners are not mapped";
     await writeFile(join(merged, "folder/inner/file"), "above");
     await rm(join(merged, "deleted"));
     await rename(join(merged, "folder"), join(merged, "renamed"));

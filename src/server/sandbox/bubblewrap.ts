@@ -39,11 +39,11 @@ export function openBubblewrap(
   const prlimit = findProgram("prlimit");
   if (prlimit === null) return lacks("prlimit");
   const isRoot = process.getuid?.() === 0;
-  const uid = isRoot ? settings.agentUid : (process.getuid?.() as number);
-  const dropRights = isRoot ? findRightsDropper(uid) : null;
+  const sharedUid = isRoot ? settings.agentUid : (process.getuid?.() as number);
+  const dropRights = isRoot ? findRightsDropper() : null;
   if (dropRights !== null && "missing" in dropRights) return dropRights;
 
-  const pipes = openOutputPipes(folder, uid);
+  const pipes = openOutputPipes(folder);
   // The server's own folders, where they lie below a folder of tools.
   const hidden = [settings.dataDir, join(import.meta.dirname, "../../.."), process.cwd()];
   const view = lookAtSystem(settings.sandboxReadOnly, hidden);
@@ -53,10 +53,11 @@ export function openBubblewrap(
 
   return {
     mode: "bubblewrap",
-    uid,
+    uid: sharedUid,
     seccomp: files.none.names.includes(FILTER),
     async start(input) {
       const { limits, command, env } = input;
+      const uid = input.uid ?? sharedUid;
       const network = await openNetwork(networks, input);
       const handed = files[input.network];
       const opened = handed.open();
@@ -74,9 +75,10 @@ export function openBubblewrap(
         return await startHeld(input, {
           groups,
           pipes,
+          uid,
           argv: [
             ...(network?.enter ?? []),
-            ...(dropRights?.(input.folder) ?? []),
+            ...(dropRights?.(input.folder, uid) ?? []),
             bwrap,
             ...bubblewrapArgs(sandbox),
             // Without effect, but for being found there.
@@ -127,8 +129,8 @@ function lacks(program: string): Missing {
  */
 const BOUND = "/sys";
 
-/** The programs by which a root server becomes the agent's user, before bubblewrap itself starts. */
-function findRightsDropper(uid: number): ((folder: string) => string[]) | Missing {
+/** The programs by which a root server becomes the run's user, before bubblewrap itself starts. */
+function findRightsDropper(): ((folder: string, uid: number) => string[]) | Missing {
   const found = new Map<string, string>();
   for (const name of ["unshare", "sh", "mount", "setpriv"]) {
     const path = findProgram(name);
@@ -137,14 +139,18 @@ function findRightsDropper(uid: number): ((folder: string) => string[]) | Missin
   }
   const program = (name: string): string => found.get(name) as string;
   const script = `${program("mount")} --bind -- "$1" ${BOUND} && shift && exec "$@"`;
-  const ids = [`--reuid=${uid}`, `--regid=${uid}`, "--clear-groups"];
   const rights = ["--inh-caps=-all", "--bounding-set=-all", "--no-new-privs"];
-  return (folder) =>
+  return (folder, uid) =>
     [
       // Mounts that the server takes away are not held by runs, where the system shares them.
       [program("unshare"), "--mount", "--propagation", "slave", "--"],
       [program("sh"), "-c", script, "sh", folder],
-      [program("setpriv"), ...ids, ...rights, "--"],
+      [
+        program("setpriv"),
+        ...[`--reuid=${uid}`, `--regid=${uid}`, "--clear-groups"],
+        ...rights,
+        "--",
+      ],
     ].flat();
 }
 

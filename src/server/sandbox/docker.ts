@@ -46,7 +46,12 @@ export async function openDocker(settings: DockerSettings): Promise<DockerSandbo
       assertInput(input);
       if (report.mode === "unavailable") throw new SandboxRefusal(`${report.reason}.`);
       assertHolds(report, input);
-      const started = await startContainer(api, { input, name, uid, image: settings.dockerImage });
+      const started = await startContainer(api, {
+        input,
+        name,
+        uid: input.uid ?? uid,
+        image: settings.dockerImage,
+      });
       running.add(started);
       const forget = (): unknown => running.delete(started);
       started.done.then(forget, forget);

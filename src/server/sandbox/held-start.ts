@@ -23,6 +23,8 @@ export const FILES = 6;
 export interface Plan {
   groups: ControlGroups | null;
   pipes: OutputPipes;
+  /** The user that the command runs as. */
+  uid: number;
   argv: readonly string[];
   /** The command's whole environment; the programs around it get none of it. */
   environment: Record<string, string>;
@@ -40,7 +42,7 @@ export async function startHeld(input: SandboxInput, plan: Plan): Promise<Sandbo
   // What its network costs is the run's, too.
   const processes = input.limits.processes + (network?.pids.length ?? 0);
   const group = plan.groups?.create(input.id, { ...input.limits, processes }) ?? null;
-  const output = [await plan.pipes.take(), await plan.pipes.take()] as const;
+  const output = [await plan.pipes.take(plan.uid), await plan.pipes.take(plan.uid)] as const;
   const [{ reader: stdout }, { reader: stderr }] = output;
   const child = launch(plan.argv, {
     env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", LC_ALL: "C" },

@@ -18,14 +18,12 @@ export interface OutputPipe {
 const BATCH = 32;
 
 export interface OutputPipes {
-  take(): Promise<OutputPipe>;
+  /** @param uid of the user that writes to it, and may open it again */
+  take(uid: number): Promise<OutputPipe>;
 }
 
-/**
- * @param folder where they have names until they are open
- * @param uid who writes to them, and may open them again
- */
-export function openOutputPipes(folder: string, uid: number): OutputPipes {
+/** @param folder where they have names until they are open */
+export function openOutputPipes(folder: string): OutputPipes {
   const ready: string[] = [];
   let made = 0;
   let making: Promise<void> | null = null;
@@ -39,7 +37,7 @@ export function openOutputPipes(folder: string, uid: number): OutputPipes {
     ready.push(...paths);
   };
   return {
-    async take() {
+    async take(uid) {
       while (ready.length === 0) {
         making ??= make().finally(() => {
           making = null;

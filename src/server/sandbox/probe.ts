@@ -47,6 +47,7 @@ export async function probe(
     runner.start({
       id: `probe-${randomUUID()}`,
       folder,
+      uid: null,
       command,
       env: {},
       network,

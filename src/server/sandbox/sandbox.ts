@@ -27,9 +27,14 @@ export interface SandboxInput {
   id: string;
   /**
    * The workspace's absolute path. The command sees it, read-write, as `WORKSPACE` and starts in it; it
-   * belongs to the report's `uid` already (`FolderDriver.giveTo`).
+   * belongs to the run's uid already (`FolderDriver.giveTo`).
    */
   folder: string;
+  /**
+   * The user, and group, that the command runs as, as the machine numbers it; null: the report's. The
+   * kernel counts descriptors in flight, inotify instances, pipes and the like for each.
+   */
+  uid: number | null;
   /** The program and its arguments; never a line for a shell. */
   command: readonly string[];
   /** Added to PATH, HOME, USER, LANG and the like, which the sandbox makes. */
@@ -92,7 +97,7 @@ export interface SandboxReport {
   reason: string | null;
   /** The command that installs what is missing. */
   install: string | null;
-  /** The user, and group, that commands run as and workspaces belong to, as the machine numbers it. */
+  /** The user, and group, of runs that name none, as the machine numbers it. */
   uid: number | null;
   /** Whether system calls are filtered. */
   seccomp: boolean;

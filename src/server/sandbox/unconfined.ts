@@ -19,17 +19,18 @@ export function openUnconfined(
   folder: string,
 ): Runner {
   const isRoot = process.getuid?.() === 0;
-  const uid = isRoot ? settings.agentUid : (process.getuid?.() as number);
-  const pipes = openOutputPipes(folder, uid);
+  const sharedUid = isRoot ? settings.agentUid : (process.getuid?.() as number);
+  const pipes = openOutputPipes(folder);
   const { path } = lookAtSystem(settings.sandboxReadOnly, []);
   const prlimit = findProgram("prlimit");
   return {
     mode: "off",
-    uid,
+    uid: sharedUid,
     seccomp: false,
     async start(input) {
+      const uid = input.uid ?? sharedUid;
       const group = groups?.create(input.id, input.limits) ?? null;
-      const output = [await pipes.take(), await pipes.take()] as const;
+      const output = [await pipes.take(uid), await pipes.take(uid)] as const;
       const starter = prlimit === null ? [] : [prlimit, "--core=0", "--"];
       const child = launch([...starter, ...input.command], {
         cwd: input.folder,

@@ -73,7 +73,7 @@ async function startQueuedRun(deps: RunDeps, queued: QueuedRun): Promise<boolean
     asked.agent_id,
     uidOf(deps),
     async (place) => {
-      const { folder, projectId } = place;
+      const { folder, projectId, uid } = place;
       // The limits of when it was asked for may be another machine's, or of before a restart.
       const { sandbox, ...held } = sandboxFor(deps, place, asked.network);
       const run = { ...asked, ...held };
@@ -83,7 +83,7 @@ async function startQueuedRun(deps: RunDeps, queued: QueuedRun): Promise<boolean
         return (await managed.startQueued(tx, run, by)) ? "claimed" : "gone";
       });
       if (claim === "claimed")
-        await supervisor.launch({ run, projectId, folder, env, token, masker, sandbox });
+        await supervisor.launch({ run, projectId, folder, uid, env, token, masker, sandbox });
       return claim !== "no place";
     },
   );

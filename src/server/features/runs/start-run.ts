@@ -64,7 +64,7 @@ export async function startManagedRun(
   const masker = maskerFor(deps, env, token);
   await oneAtATime(() =>
     withWorkspaceToRun(workspaces, orgId, agentId, uidOf(deps), async (place) => {
-      const { folder, projectId, name } = place;
+      const { folder, projectId, name, uid } = place;
       const network = wanted.network ?? "none";
       const { sandbox, ...held } = sandboxFor(deps, place, network);
       const run: managed.ManagedRun = {
@@ -100,7 +100,8 @@ export async function startManagedRun(
         await managed.insertQueued(tx, { ...asked, sealed_env, detail: wait.detail });
         return false;
       });
-      if (starts) await supervisor.launch({ run, projectId, folder, env, token, masker, sandbox });
+      if (starts)
+        await supervisor.launch({ run, projectId, folder, uid, env, token, masker, sandbox });
     }),
   );
   return (await context.tx((tx) => repository.findRun(tx, id))) as Run;
@@ -137,7 +138,7 @@ export function runsCommands({ sandbox, docker }: RunDeps): boolean {
   return sandbox.report.mode !== "unavailable" || docker.report.mode !== "unavailable";
 }
 
-/** Whom folders are given to before a command runs; the same for each kind of workspace. */
+/** The uid of runs in workspaces without a uid of their own; the same for each kind of workspace. */
 export function uidOf({ sandbox, docker }: RunDeps): number | null {
   return sandbox.report.uid ?? docker.report.uid;
 }

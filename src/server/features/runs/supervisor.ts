@@ -25,6 +25,8 @@ export interface Launch {
   run: ManagedRun;
   projectId: string;
   folder: string;
+  /** The user that it runs as; null: the sandbox decides. */
+  uid: number | null;
   env: Record<string, string>;
   token: string;
   /** Takes the values of `env` and the token out of the output. */
@@ -214,7 +216,7 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
   };
 
   const launch = async (asked: Launch): Promise<void> => {
-    const { run, projectId, folder, env, token, masker, sandbox } = asked;
+    const { run, projectId, folder, uid, env, token, masker, sandbox } = asked;
     const one: LiveRun = {
       run,
       agentId: run.agent_id,
@@ -245,6 +247,7 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
       one.process = await sandbox.start({
         id: run.id,
         folder,
+        uid,
         command: run.command,
         env: {
           ...env,

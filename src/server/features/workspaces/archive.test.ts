@@ -67,6 +67,7 @@ describeFolders("archived workspaces", (driver) => {
         db: one.db,
         storage: storageIn(app.dataDir),
         driver: checkoutDriver,
+        runUids: null,
         leaks: noLeaks,
       },
       pino({ level: "silent" }),

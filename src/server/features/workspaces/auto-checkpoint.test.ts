@@ -49,6 +49,7 @@ describe("checkpoints that nobody asks for", () => {
     db: of.db,
     storage: storageIn(of.dataDir),
     driver,
+    runUids: null,
     leaks: noLeaks,
   });
   const commits = async () => (await owner.api.workspaces.commits({ params })).data;

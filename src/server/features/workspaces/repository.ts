@@ -5,6 +5,7 @@ import type { Workspace } from "#shared/api/workspaces.js";
 import type { ErrorCode } from "#shared/errors.js";
 import type { Queryable } from "../../db/connect.js";
 import type { FolderKind } from "../../git/folder.js";
+import type { UidRange } from "../../sandbox/uid-range.js";
 import { agents, projects } from "../../db/tables.js";
 import {
   archives,
@@ -231,10 +232,33 @@ export async function updateWorkspace(
     >
   >,
 ): Promise<void> {
+  const hasNoFolder = changes.status === "archived" || changes.status === "expired";
   await tx
     .update(workspaces)
-    .set({ ...changes, updated_at: sql`now()` })
+    .set({ ...changes, ...(hasNoFolder ? { run_uid: null } : {}), updated_at: sql`now()` })
     .where(eq(workspaces.agent_id, agentId));
+}
+
+/**
+ * Returns the workspace's own uid in the range, and assigns a free one where it has none; null where
+ * the range is used up. Needs system work: no two workspaces of the installation share a uid.
+ */
+export async function assignRunUid(
+  db: Queryable,
+  agentId: string,
+  { first, last }: UidRange,
+): Promise<number | null> {
+  const isFree = sql`not exists (select from workspaces w where w.run_uid = c.uid)`;
+  // A few random tries find one at once, unless the range is nearly used up.
+  const { rows } = await db.execute<{ run_uid: number | null }>(sql`
+    update workspaces set run_uid = case when run_uid between ${first} and ${last} then run_uid else coalesce(
+      (select c.uid from
+        (select ${first}::int + floor(random() * ${last - first + 1})::int as uid from generate_series(1, 8)) c
+        where ${isFree} limit 1),
+      (select c.uid from generate_series(${first}::int, ${last}::int) c (uid) where ${isFree} limit 1))
+    end
+    where agent_id = ${agentId} returning run_uid`);
+  return rows[0]?.run_uid ?? null;
 }
 
 /** What was cut off: workspaces being made, archived or restored, commits and merges. Needs system work. */

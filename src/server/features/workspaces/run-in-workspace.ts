@@ -1,8 +1,9 @@
 import type { Logger } from "pino";
 import { AppError } from "../../errors.js";
-import { assertFolder } from "../../git/folder.js";
+import { assertFolder, type FolderPlaces } from "../../git/folder.js";
 import { checkpointAtEndOfRun } from "./auto-checkpoint.js";
 import { activeUnderLock } from "./commit-workspace.js";
+import * as repository from "./repository.js";
 import {
   hasFolder,
   placesOf,
@@ -19,11 +20,13 @@ export interface RunPlace {
   name: string;
   /** Whether it runs in a container there. */
   isDocker: boolean;
+  /** The user, and group, that it runs as; null: the sandbox decides. */
+  uid: number | null;
 }
 
 /**
- * Has work start a command in an agent's workspace, whose folder is then that of `uid`, whom commands
- * run as. Its lock is held until then: what writes to the folder by its paths is done, and what comes
+ * Has work start a command in an agent's workspace, whose folder then belongs to the workspace's own uid,
+ * or to `sharedUid`, where workspaces have none of their own. Its lock is held until then: what writes to the folder by its paths is done, and what comes
  * later sees the run.
  * @throws AppError 404 `workspace_missing`; 409 `workspace_not_active`, `workspace_busy`; 410
  */
@@ -31,7 +34,7 @@ export function withWorkspaceToRun<Result>(
   deps: WorkspaceDeps,
   orgId: string,
   agentId: string,
-  uid: number | null,
+  sharedUid: number | null,
   work: (place: RunPlace) => Promise<Result>,
 ): Promise<Result> {
   return deps.db.locks(orgId, [workspaceLock(agentId)], async () => {
@@ -47,12 +50,25 @@ export function withWorkspaceToRun<Result>(
       await places.open();
       await assertFolder(places.folder);
     });
+    const uid = sharedUid === null ? null : ((await ownUid(deps, agentId, places)) ?? sharedUid);
     if (uid !== null && uid !== process.getuid?.()) {
       await deps.driver.giveTo(places, { uid, gid: uid });
     }
     const { project_id: projectId, agent_name: name, workspace_type: type } = workspace;
-    return work({ folder: places.folder, projectId, name, isDocker: type === "docker" });
+    return work({ folder: places.folder, projectId, name, isDocker: type === "docker", uid });
   });
+}
+
+/** The uid that no other workspace has; null where uids are shared. */
+async function ownUid(
+  { db, driver, runUids }: WorkspaceDeps,
+  agentId: string,
+  places: FolderPlaces,
+): Promise<number | null> {
+  if (runUids === null || !(await driver.canChangeOwner(places))) return null;
+  return db.withSystem("assign a uid to a workspace", (tx) =>
+    repository.assignRunUid(tx, agentId, runUids),
+  );
 }
 
 /** What became of the checkpoint at the end of a run. */

@@ -21,6 +21,7 @@ import {
 import { countApart } from "../../git/repository.js";
 import type { OrgContext } from "../../http/mount.js";
 import { MountError } from "../../git/mounts.js";
+import type { UidRange } from "../../sandbox/uid-range.js";
 import type { Storage } from "../../storage.js";
 import type { LeakGuard } from "../api-keys/service.js";
 import * as repository from "./repository.js";
@@ -31,6 +32,8 @@ export interface WorkspaceDeps {
   db: Database;
   storage: Storage;
   driver: FolderDriver;
+  /** The uids of runs, each workspace's its own; null: all runs share the agents' uid. */
+  runUids: UidRange | null;
   /** Keeps API keys that work out of the commits. */
   leaks: LeakGuard;
 }
