@@ -5,6 +5,7 @@
  */
 import { asideName } from "./build-aside.js";
 import { expectCount } from "./diff-counter.js";
+import { assertDotGitFile } from "./dot-git-files.js";
 import type { Snapshot, SnapshotInput } from "./ingest.js";
 import { looseObject, writeObject } from "./loose-object.js";
 import { FileTooLargeError, FolderTooLargeError, MAX_FILE_BYTES } from "./path-errors.js";
@@ -80,6 +81,7 @@ export class FolderChange {
     for (const path of gone) this.#edit(path, null);
     for (const path of paths) {
       const found = await this.#safe.find(path);
+      assertDotGitFile(path, () => (found.kind === "gone" ? null : found.stats));
       if (found.kind === "gone" || found.kind === "folder") {
         // The layers tell of more than there was; a folder stands for another repository's commit.
         if (found.kind === "gone" || !this.#isSubmodule(path)) this.#edit(path, null);

@@ -11,6 +11,7 @@ import {
   removeTree,
 } from "./build-aside.js";
 import { measureTree } from "./disk-usage.js";
+import { guardDotGitFiles } from "./dot-git-files.js";
 import type { Owner } from "./folder-handle.js";
 import { giveFolder } from "./give-folder.js";
 import { git, GitError } from "./run.js";
@@ -183,11 +184,20 @@ async function moveAway(folder: string): Promise<string | null> {
   return away;
 }
 
+/** How a folder is moved from one commit to another. */
+interface Move {
+  fromCommit: string;
+  toCommit: string;
+  force?: boolean;
+  /** As the driver's `open`; not needed for a checkout. */
+  open?: () => Promise<Layers | null>;
+}
+
 /**
  * Moves a folder from one commit to another: files that differ between the two are rewritten,
  * others, changed or untracked, are left alone. Throws an UnsavedChangesError, having changed
  * nothing, where unsaved work would be lost (what `.gitignore` names is not work), and a
- * FolderMissingError.
+ * FolderMissingError or a DotGitFileError.
  *
  * With `force` every tracked file is made that of `toCommit`, unsaved work included: to finish a
  * move that was cut off.
@@ -195,26 +205,25 @@ async function moveAway(folder: string): Promise<string | null> {
  * git writes through the folder's path here: no process of the agent may be alive, since it could
  * put a symbolic link in the place of a folder between git's look and its write.
  */
-export async function syncFolder(input: {
-  store: string;
-  folder: string;
-  indexFile: string;
-  fromCommit: string;
-  toCommit: string;
-  force?: boolean;
-  /** As the driver's `open`; not needed for a checkout. */
-  open?: () => Promise<Layers | null>;
-}): Promise<void> {
-  const { store, folder, indexFile, fromCommit, toCommit, force = false } = input;
-  assertOid(fromCommit);
-  assertOid(toCommit);
+export async function syncFolder(input: Checkout & Move): Promise<void> {
+  assertOid(input.fromCommit);
+  assertOid(input.toCommit);
   const layers = (await input.open?.()) ?? null;
-  await assertFolder(folder);
+  await assertFolder(input.folder);
+  await guardDotGitFiles(input.folder, undefined, (signal) => moveFolder(input, layers, signal));
+}
+
+async function moveFolder(
+  { store, folder, indexFile, fromCommit, toCommit, force = false }: Checkout & Move,
+  layers: Layers | null,
+  signal: AbortSignal,
+): Promise<void> {
   const args = force
     ? ["read-tree", "--reset", "-u", toCommit]
     : ["read-tree", "-m", "-u", fromCommit, toCommit];
   const config = layers === null ? CHECKOUT : [...CHECKOUT, ...LAYERED];
-  const options = { gitDir: store, workTree: folder, indexFile, config, timeoutMs: 10 * 60_000 };
+  const timeoutMs = 10 * 60_000;
+  const options = { gitDir: store, workTree: folder, indexFile, config, timeoutMs, signal };
   const move = async (): Promise<string | null> => {
     try {
       await git(args, options);

@@ -7,6 +7,7 @@ import { copyFile, link, rename } from "node:fs/promises";
 import { asideName, exists, removeLeftovers, removeTree } from "./build-aside.js";
 import type { DiffStats } from "./diff.js";
 import { countDiff } from "./diff-counter.js";
+import { guardDotGitFiles } from "./dot-git-files.js";
 import { FolderChange } from "./folder-change.js";
 import { assertFolder, type Layers } from "./folder.js";
 import { snapshotLayers } from "./layered-snapshot.js";
@@ -76,7 +77,9 @@ const ATTEMPTS = 3;
 export async function snapshotFolder(input: SnapshotInput): Promise<Snapshot> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await snapshotOnce(input);
+      return await guardDotGitFiles(input.folder, input.signal, (signal) =>
+        snapshotOnce({ ...input, signal }),
+      );
     } catch (error) {
       // Files that come and go under git's hands make it stop: look again.
       const again = error instanceof GitError && error.reason === "exit" && attempt < ATTEMPTS;

@@ -75,6 +75,18 @@ export function assertPathBounds(path: string): void {
   throw new PathTooLongError(Buffer.from(path, "latin1").toString("utf8"));
 }
 
+/** Bytes of a `.gitignore` or `.gitattributes` at most: git holds their lines in memory. */
+export const MAX_DOT_GIT_BYTES = 1024 * 1024;
+
+/** A `.gitignore` or `.gitattributes` is no regular file, or larger than MAX_DOT_GIT_BYTES. */
+export class DotGitFileError extends PathError {
+  override readonly name = "DotGitFileError";
+
+  constructor(path: string) {
+    super("git must not read this file", path);
+  }
+}
+
 /** git refuses this name because it could stand for `.git` somewhere. */
 export class UnsafePathError extends PathError {
   override readonly name = "UnsafePathError";

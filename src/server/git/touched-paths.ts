@@ -9,6 +9,7 @@
  * taken whole. Should a file system number inodes otherwise, this costs more, and nothing is missed.
  */
 import type { Dirent } from "node:fs";
+import { assertDotGitFile } from "./dot-git-files.js";
 import { FolderHandle, pauses } from "./folder-handle.js";
 import type { Layers } from "./folder.js";
 import type { Touched } from "./folder-change.js";
@@ -24,7 +25,7 @@ import { folderOf, type TreeEntry } from "./tree-reader.js";
  * not have is left out. What is known without asking git for that comes first; git is at work on the rest
  * while the caller is on what came. `options` are those with which git is asked.
  * Throws a NestedRepositoryError for a repository in a folder that is not ignored, a PathTooLongError for
- * a folder that is too deep, and a GitError.
+ * a folder that is too deep, a DotGitFileError, and a GitError.
  */
 export async function* findTouched(
   folder: string,
@@ -185,6 +186,8 @@ class Walk {
     if (isRepository && prefix !== "") {
       throw new NestedRepositoryError(displayPath(prefix.slice(0, -1)));
     }
+    // Before git is asked about anything here, for which it reads them.
+    for (const { name } of touched) assertDotGitFile(prefix + name, () => merged.find(name));
     for (const entry of touched) {
       if (entry.name === ".git") continue;
       await this.#pause();

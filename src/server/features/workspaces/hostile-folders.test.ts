@@ -210,6 +210,39 @@ describeFolders("a folder that an agent made dangerous", (driver) => {
     expect((await tracked()).split("\t").slice(1)).toEqual(["a.txt"]);
   });
 
+  test.each([".gitignore", "sub/.gitattributes"])(
+    "%s as a pipe, a folder or a huge file is refused by name, and holds up nothing",
+    async (path) => {
+      await commitFiles(owner, workspace, { "a.txt": "a\n", "sub/b.txt": "b\n" });
+      await writeFiles(workspace, { "c.txt": "c\n", "sub/new/d.txt": "d\n" });
+      const agent = { agent_id: workspace.agent_id };
+      const refused = async (): Promise<void> => {
+        for (const call of [
+          commit,
+          () => owner.api.workspaces.changes({ params: agent }),
+          () => owner.api.workspaces.createMerge({ params: agent }),
+        ]) {
+          const problem = await refusal(call(), 422, "unsafe_path");
+          expect(problem["path"]).toBe(path);
+          expect(problem.detail).toContain("remove it");
+        }
+        await rm(inside(path), { recursive: true });
+      };
+      execFileSync("mkfifo", [inside(path)]);
+      // Of a checkout git reads no attributes, and lists no pipes.
+      if (driver === "overlay" || path === ".gitignore") await refused();
+      else await rm(inside(path));
+      await mkdir(inside(path));
+      await writeFile(join(inside(path), "e.txt"), "e\n");
+      if (driver === "overlay") await refused();
+      else await rm(inside(path), { recursive: true });
+      await writeFile(inside(path), "#".repeat(1024 * 1024 + 1));
+      await refused();
+      await writeFile(inside(path), "#".repeat(1024 * 1024));
+      expect((await commit()).data.files_changed).toBe(3);
+    },
+  );
+
   test("a folder that is gone, or a link in its place, is 409 and changes no branch", async () => {
     await commitFiles(owner, workspace, { "a.txt": "a\n" });
     const before = await inStore(app, project, "rev-parse", workspace.branch_name);

@@ -11,8 +11,10 @@ import {
   type SnapshotInput,
 } from "../../git/ingest.js";
 import {
+  DotGitFileError,
   FileTooLargeError,
   FolderTooLargeError,
+  MAX_DOT_GIT_BYTES,
   MAX_PATH_BYTES,
   MAX_PATH_DEPTH,
   NestedRepositoryError,
@@ -251,6 +253,13 @@ export async function withFolderErrors<Result>(work: () => Promise<Result>): Pro
       throw new AppError(
         "tree_too_large",
         `The folder holds more than one commit may, for example ${JSON.stringify(error.path)}; remove files or add them to .gitignore.`,
+        { path: error.path },
+      );
+    }
+    if (error instanceof DotGitFileError) {
+      throw new AppError(
+        "unsafe_path",
+        `${JSON.stringify(error.path)} is no regular file of at most ${MAX_DOT_GIT_BYTES / 1024} KiB, so that git cannot read it; remove it.`,
         { path: error.path },
       );
     }

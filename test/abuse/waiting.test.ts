@@ -1,0 +1,77 @@
+/** Attacks by which one organization has many callers wait. */
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { ApiError } from "#shared/call.js";
+import type { TestPerson } from "../app.js";
+import { makeOrganization, makeProject, makeWorkspace } from "../factories.js";
+import { shell, untilEnded } from "../runs.js";
+import { rounds } from "../thorough.js";
+import { makeInnocent, startServerUnderAttack } from "./innocent.js";
+import type { Innocent, ServerUnderAttack } from "./innocent.js";
+
+describe("an organization that has many callers wait", () => {
+  let server: ServerUnderAttack;
+  let innocent: Innocent;
+  let attacker: TestPerson;
+  let projectId: string;
+  beforeAll(async () => {
+    server = await startServerUnderAttack();
+    innocent = await makeInnocent(server);
+    attacker = await server.person("attacker");
+    projectId = (await makeProject(attacker, (await makeOrganization(attacker)).id)).id;
+  });
+  afterAll(() => server.close());
+
+  /** A workspace in which a command of the agent has run. */
+  const workspaceAfter = async (script: string) => {
+    const made = await makeWorkspace(attacker, projectId);
+    await attacker.api.workspaces.update({
+      params: { agent_id: made.agent.id },
+      body: { settings: { auto_checkpoint: false } },
+    });
+    const body = { command: shell(script) };
+    const { data } = await attacker.api.runs.create({ params: { agent_id: made.agent.id }, body });
+    expect((await untilEnded(attacker, data.id)).status).toBe("succeeded");
+    return made;
+  };
+  /** The codes that calls were refused with; fails where one failed otherwise. */
+  const codesOf = async (calls: Promise<unknown>[]): Promise<(string | null)[]> =>
+    Promise.all(
+      calls.map((call) =>
+        call.then(
+          () => null,
+          (error: unknown) => {
+            if (error instanceof ApiError) return error.problem.code;
+            throw error;
+          },
+        ),
+      ),
+    );
+
+  test("a pipe in the place of .gitignore holds up nobody's runs", async () => {
+    const { agent } = await workspaceAfter("mkfifo .gitignore; echo text > file");
+    const params = { agent_id: agent.id };
+    const codes = await innocent.during(async () =>
+      codesOf(
+        Array.from({ length: rounds({ thorough: 300, else: 60 }) }, () =>
+          attacker.api.workspaces.changes({ params }),
+        ),
+      ),
+    );
+    expect(codes).toContain("unsafe_path");
+    expect(codes.filter((code) => code !== "unsafe_path" && code !== "workspace_busy")).toEqual([]);
+  });
+
+  test("many checkpoints of one large workspace hold up nobody's commits", async () => {
+    const { workspace } = await workspaceAfter(
+      "for i in $(seq 1 60); do mkdir d$i; for j in $(seq 1 50); do echo $i $j > d$i/$j; done; done",
+    );
+    const params = { agent_id: workspace.agent_id };
+    const codes = await innocent.during(async () => {
+      const calls = Array.from({ length: rounds({ thorough: 200, else: 25 }) }, () =>
+        attacker.api.workspaces.createCommit({ params, body: { commit_type: "checkpoint" } }),
+      );
+      return codesOf(calls);
+    });
+    expect(new Set(codes)).toEqual(new Set([null]));
+  });
+});
