@@ -47,6 +47,12 @@ export class PktLineReader {
     return this.#take(length - 4);
   }
 
+  /** Whether nothing comes any more. */
+  async isAtEnd(): Promise<boolean> {
+    while (this.#buffer.length === 0) if (!(await this.#more())) return true;
+    return false;
+  }
+
   /** What comes after the frames. */
   async *rest(): AsyncGenerator<Buffer> {
     do {

@@ -3,6 +3,7 @@ import type { Agent } from "#shared/api/agents.js";
 import type { Organization } from "#shared/api/organizations.js";
 import type { Project } from "#shared/api/projects.js";
 import type { Workspace } from "#shared/api/workspaces.js";
+import { pktLine } from "../../git/pkt-line.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
 import { cloning, type Clone } from "#test/clone.js";
 import {
@@ -190,6 +191,56 @@ describe("a push with an agent's key", () => {
       expect([what, answer]).toEqual([what, expect.stringContaining("ng refs/heads/")]);
     }
     expect(await inStore(app, project, "for-each-ref")).toBe(before);
+  });
+
+  test("hears the same of both when it fetches", async () => {
+    const ask = async (...lines: string[]): Promise<[number, string]> => {
+      const frames = lines.map((line) => (line === "" ? "0000" : pktLine(`${line}\n`).toString()));
+      const response = await fetch(`${project.clone_url}/git-upload-pack`, {
+        method: "POST",
+        headers: {
+          authorization: `Bearer ${key}`,
+          "content-type": "application/x-git-upload-pack-request",
+        },
+        body: frames.join(""),
+      });
+      let text = "";
+      try {
+        for await (const chunk of response.body ?? [])
+          text += Buffer.from(chunk).toString("latin1");
+      } catch {
+        // git ended with an error after it had said why.
+        text += "…";
+      }
+      return [response.status, text.replace(/"request_id":"[^"]*"/, "")];
+    };
+    const head = await tip(own.branch_name);
+    const base = await tip("main");
+    for (const [hidden, unknown] of [
+      [secret.commit, "1".repeat(40)],
+      [secret.tree, "1".repeat(40)],
+      [secret.blob, "1".repeat(40)],
+    ] as const) {
+      const answers = async (id: string) => [
+        await ask(`want ${id}`, "", "done"),
+        await ask(`want ${head}`, "", `have ${id}`, ""),
+        await ask(`want ${head} multi_ack_detailed`, "", `have ${base}`, `have ${id}`, ""),
+        await ask(`want ${head} shallow`, `shallow ${id}`, "deepen 1", ""),
+        await ask(`want ${head} deepen-not`, `deepen-not ${id}`, ""),
+        await ask(`want ${head} deepen-not`, `deepen-not refs/heads/${other.branch_name}`, ""),
+      ];
+      expect(await ask(`want ${hidden}`, "", "done")).toEqual([
+        200,
+        expect.stringContaining(`ERR upload-pack: not our ref ${hidden}`),
+      ]);
+      const text = JSON.stringify(await answers(hidden)).replaceAll(hidden, unknown);
+      expect(text).toBe(JSON.stringify(await answers(unknown)));
+    }
+    // What it can read is common ground still.
+    const [, common] = await ask(`want ${head}`, "", `have ${base}`, "");
+    expect(common).toContain(`ACK ${base}`);
+    const [status] = await ask(`want ${head} deepen-not`, "deepen-not refs/heads/none", "");
+    expect(status).toBe(400);
   });
 
   function at<Value>(of: Record<string, Value>, name: string): Value {

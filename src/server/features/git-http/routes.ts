@@ -23,6 +23,7 @@ import {
   type UploadPackReply,
 } from "../../git/smart-http.js";
 import { GitError } from "../../git/run.js";
+import { NotOurRefError, visibleRequest } from "../../git/visible-request.js";
 import { refuseArchived } from "../../http/standing.js";
 import { sendProblem } from "../../http/problem.js";
 import type { WorkspaceDeps } from "../workspaces/service.js";
@@ -108,11 +109,13 @@ export function mountGitHttp(app: FastifyInstance, deps: GitHttpDeps): void {
       "/git/:org/:project/git-upload-pack",
       async (request, reply) => {
         const { store, visible } = await addressOf(deps, request, "project:git:read");
+        const body = await shownBody(store, bodyOf(request), visible);
+        if (Buffer.isBuffer(body)) return uncached(reply, RESULT_TYPE).send(body);
         return send(
           request,
           reply,
           RESULT_TYPE,
-          uploadPack(store, bodyOf(request), protocolOf(request), hiddenFrom(visible)),
+          uploadPack(store, body, protocolOf(request), hiddenFrom(visible)),
         );
       },
     );
@@ -214,6 +217,23 @@ function bodyOf(request: FastifyRequest): Readable {
   const plain = createGunzip();
   body.on("error", (error) => plain.destroy(error)).on("aborted", () => plain.destroy());
   return body.pipe(plain);
+}
+
+/** The body of a fetch, without what it says of objects that are not shown to its client; or an answer. */
+async function shownBody(
+  store: string,
+  body: Readable,
+  visible: readonly string[] | null,
+): Promise<Readable | Buffer> {
+  if (visible === null) return body;
+  const shown = (await listRefs(store, "refs/")).filter(({ ref }) => visible.includes(ref));
+  const tips = new Set(shown.map(({ sha }) => sha));
+  try {
+    return Readable.from([await visibleRequest(store, body, [...tips])]);
+  } catch (error) {
+    if (error instanceof NotOurRefError) return error.answer;
+    throw error;
+  }
 }
 
 /** What of a store is not shown, for `advertiseRefs`. */
