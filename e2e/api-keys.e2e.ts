@@ -107,11 +107,15 @@ test("a key is made for an agent, and opens what the agent's role does", async (
   await page.getByRole("link", { name: "worker-1" }).waitFor();
 });
 
-test("the organization's settings list the keys that can act there, and take them away", async () => {
-  const { data: full } = await ada.api.apiKeys.create({ body: { name: "Everywhere" } });
+test("the organization's settings list the keys that are scoped to it, and take them away", async () => {
+  const { data: second } = await ada.api.organizations.create({ body: { name: "Second" } });
+  const scopes = [organization, second].map(({ slug }) => `org:${slug}:*`);
+  const { data: both } = await ada.api.apiKeys.create({ body: { name: "Everywhere", scopes } });
+  const { data: full } = await ada.api.apiKeys.create({ body: { name: "Private" } });
   await page.goto(`${app.url}/organizations/${organization.id}/settings?tab=members`);
   const button = page.getByRole("button", { name: "Shut out Everywhere" });
   await button.waitFor();
+  expect(await page.getByText(full.key_hint).count()).toBe(0);
   await expectAccessible(page);
   await button.scrollIntoViewIfNeeded();
   await screenshot(page, "organization-api-keys");
@@ -120,7 +124,7 @@ test("the organization's settings list the keys that can act there, and take the
   await page.getByText("Key shut out").waitFor();
   await button.waitFor({ state: "detached" });
   const params = { org_id: organization.id };
-  await refusal(app.client(full.key as string).organizations.get({ params }), 404, "not_found");
+  await refusal(app.client(both.key as string).organizations.get({ params }), 404, "not_found");
 });
 
 test("on a phone and in the dark all of it is there", async () => {

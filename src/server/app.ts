@@ -265,7 +265,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   mount(app, passkeys, passkeyHandlers(passkeyService, deps.publicUrl), options);
   mount(app, oidc, oidcHandlers(oidcService, authService, deps.publicUrl), options);
   mount(app, organizations, organizationHandlers(db, config), options);
-  mount(app, members, memberHandlers(db), options);
+  mount(app, members, memberHandlers({ db, mailer, publicUrl: deps.publicUrl }), options);
   mount(
     app,
     invitations,

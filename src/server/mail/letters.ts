@@ -61,6 +61,22 @@ export function invitation(input: {
   ]);
 }
 
+/** Tells a person who was made a member by another one, without having been asked. */
+export function addedToOrganization(input: {
+  inviter: string;
+  organization: string;
+  role: string;
+  link: string;
+}): Letter {
+  const organization = inert(input.organization);
+  return letter(`You were added to ${organization}`, [
+    `${inert(input.inviter)} added you to the organization ${organization} on Omoi, with the role ${inert(input.role)}.`,
+    "See the organization:",
+    input.link,
+    "To leave it, open its members and choose Leave beside your name. Its members see your name, your e-mail address and the API keys that you scope to it.",
+  ]);
+}
+
 /** Tells the owner of an API key; the key itself is in no mail. */
 export function leakedKeyRevoked(input: { name: string; hint: string; link: string }): Letter {
   return letter("An API key of yours was revoked", [

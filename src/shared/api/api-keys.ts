@@ -235,7 +235,8 @@ export const apiKeys = {
     method: "GET",
     path: "/api/v1/organizations/{org_id}/api-keys",
     access: "org:apikeys:read",
-    summary: "The keys that can act in the organization",
+    summary:
+      "The keys that are scoped to the organization and can act in it; members' keys of full access are not listed",
     params: orgParams,
     query: page,
     response: z.array(organizationKey),

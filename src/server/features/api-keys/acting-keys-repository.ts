@@ -5,7 +5,7 @@ import { agents, apiKeys, memberships } from "../../db/tables.js";
 import { users } from "../../db/identity-tables.js";
 import { keyColumns, type StoredKey } from "./repository.js";
 
-/** A key that can act in an organization, and who is behind it. */
+/** A key whose scopes name an organization, and who is behind it. */
 export interface ActingKey {
   key: StoredKey;
   owner: OrganizationKey["owner"];
@@ -17,8 +17,13 @@ const actsIn = (orgId: string) => sql`
   ${apiKeys.revoked_at} is null and (${apiKeys.expires_at} is null or ${apiKeys.expires_at} > now())
   and ${users.is_active} and ${agents.terminated_at} is null
   and ${orgId}::uuid <> all(${apiKeys.shut_out_of})
-  and exists (select from unnest(${apiKeys.scopes}) scope
-    where scope = '*:*' or starts_with(scope, ${`org:${orgId}:`}))`;
+  and (${apiKeys.scopes} @> array['*:*'] or ${isScopedTo(orgId)})`;
+
+/** Whether a key's scopes name an organization; those of full access name none and are their owner's alone. */
+function isScopedTo(orgId: string) {
+  return sql`exists (select from unnest(${apiKeys.scopes}) scope
+    where starts_with(scope, ${`org:${orgId}:`}))`;
+}
 
 function selectActing(tx: Queryable, orgId: string) {
   return tx
@@ -43,7 +48,13 @@ export async function listActingKeys(
   limit: number,
 ): Promise<ActingKey[]> {
   return selectActing(tx, orgId)
-    .where(and(actsIn(orgId), after === null ? undefined : sql`${apiKeys.id} < ${after}`))
+    .where(
+      and(
+        actsIn(orgId),
+        isScopedTo(orgId),
+        after === null ? undefined : sql`${apiKeys.id} < ${after}`,
+      ),
+    )
     .orderBy(desc(apiKeys.id))
     .limit(limit);
 }

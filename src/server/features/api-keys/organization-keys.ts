@@ -7,7 +7,10 @@ import * as repository from "./repository.js";
 import { organizationOf } from "./scopes.js";
 import { shown, tellOfKey } from "./show-key.js";
 
-/** The keys that can act in the organization, the newest first. */
+/**
+ * The keys that are scoped to the organization and can act in it, the newest first. Keys of full access
+ * are their owners' alone: anybody can be made a member by their id, and tells nothing of their keys by that.
+ */
 export async function listOrganizationKeys(
   db: Database,
   orgId: string,
@@ -35,7 +38,7 @@ function asSeenIn(orgId: string, key: repository.StoredKey): repository.StoredKe
   return {
     ...key,
     description: null,
-    scopes: key.scopes.filter((scope) => [null, orgId].includes(organizationOf(scope))),
+    scopes: key.scopes.filter((scope) => organizationOf(scope) === orgId),
     shut_out_of: [],
     last_used_ip: null,
     allowed_ips: null,
@@ -60,8 +63,13 @@ export async function takeFromOrganization(
     await repository.shutOut(tx, keyId, orgId);
     tell(orgId, {
       action: "api_key.shut_out",
-      target: { type: "api_key", id: key.id, name: key.name },
+      target: { type: "api_key", id: key.id, name: isFullAccess(key) ? "full access" : key.name },
       changes: {},
     });
   });
+}
+
+/** The name of such a key is its owner's business. */
+function isFullAccess({ scopes }: repository.StoredKey): boolean {
+  return scopes.includes("*:*");
 }

@@ -317,12 +317,70 @@ describe("accepting", () => {
     expect((await actions()).slice(0, 2)).toEqual(["invitation.accepted", "member.added"]);
   });
 
-  test("stands when whoever invited has left: it is the organization's", async () => {
-    const admin = await app.person("admin");
-    const { data: membership } = await addMember(admin, "admin");
-    const sent = await invite(person.email, "member", admin);
-    await owner.api.members.remove({ params: { ...params, member_id: membership.id } });
-    expect((await accept(person, tokenOf(sent))).data.role_name).toBe("member");
+  test("is revoked when its maker is removed, leaves, or could not make it any more", async () => {
+    const ends = {
+      removed: (member_id: string) =>
+        owner.api.members.remove({ params: { ...params, member_id } }),
+      left: (member_id: string, admin: TestPerson) =>
+        admin.api.members.remove({ params: { ...params, member_id } }),
+      demoted: (member_id: string) =>
+        owner.api.members.update({
+          params: { ...params, member_id },
+          body: { role_id: systemRoleIds.viewer },
+        }),
+    };
+    for (const end of Object.values(ends)) {
+      const admin = await app.person("admin");
+      const { data: membership } = await addMember(admin, "admin");
+      const sent = await invite(person.email, "member", admin);
+      const kept = await invite("kept@example.com");
+      await end(membership.id, admin);
+      expect((await offer(tokenOf(sent))).status).toBe("revoked");
+      const refused = await refusal(accept(person, tokenOf(sent)), 409, "invitation_not_pending");
+      expect(refused["invitation_status"]).toBe("revoked");
+      expect((await list()).find(({ id }) => id === sent.id)?.status).toBe("revoked");
+      expect((await actions())[0]).toBe("invitation.revoked");
+      // The invitations of other members stand.
+      expect((await offer(tokenOf(kept))).status).toBe("pending");
+      await owner.api.invitations.revoke(at(kept));
+    }
+  });
+
+  test("is kept by a maker whose new role could still make it, and lost by a transfer beyond that", async () => {
+    const heir = await app.person("heir");
+    await addMember(heir, "admin");
+    const [admins, owners] = [
+      await invite(person.email, "admin"),
+      await invite("boss@example.com", "owner"),
+    ];
+    await owner.api.organizations.transfer({ params, body: { user_id: heir.id } });
+    expect((await offer(tokenOf(owners))).status).toBe("revoked");
+    expect((await accept(person, tokenOf(admins))).data.role_name).toBe("admin");
+  });
+
+  test("is judged again when it is accepted: its maker's role may give less by then", async () => {
+    const { data: role } = await owner.api.roles.create({
+      params,
+      body: { name: "host", permissions: ["org:*", "project:*"] },
+    });
+    const host = await app.person("host");
+    await owner.api.members.add({ params, body: { user_id: host.id, role_id: role.id } });
+    const sent = await invite(person.email, "agent_executor", owner);
+    const weak = await host.api.invitations.create({
+      params,
+      body: { email: "weak@example.com", role_id: role.id },
+    });
+    await owner.api.roles.update({
+      params: { ...params, role_id: role.id },
+      body: { permissions: ["org:read"] },
+    });
+    expect((await offer(tokenOf(weak.data))).status).toBe("revoked");
+    expect((await accept(person, tokenOf(sent))).status).toBe(200);
+    // Who made it may have been switched off, too.
+    const last = await invite("last@example.com");
+    await asOperator(app, "update users set is_active = false where id = $1", [owner.id]);
+    expect((await offer(tokenOf(last))).status).toBe("revoked");
+    await asOperator(app, "update users set is_active = true where id = $1", [owner.id]);
   });
 
   test("is refused while the organization is archived, and so is inviting", async () => {

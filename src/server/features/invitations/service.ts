@@ -11,7 +11,7 @@ import type { ActorContext, OrgContext } from "../../http/mount.js";
 import { invitation as invitationLetter } from "../../mail/letters.js";
 import type { Mailer } from "../../mail/mailer.js";
 import { limitHitsWithin } from "../auth/service.js";
-import { joinAsInvited, refuseRoleBeyond } from "../members/service.js";
+import { isStillOffered, joinAsInvited, refuseRoleBeyond } from "../members/service.js";
 import * as repository from "./repository.js";
 import { generateToken, hashToken } from "./token.js";
 
@@ -97,7 +97,9 @@ export async function resend(
     await refuseRoleBeyond(tx, context.standing, before.role_id);
     await refuseMember(tx, before.email);
     await limitMail(tx, context.orgId, before.email);
-    await repository.updateInvitation(tx, invitationId, linkOf(deps, token));
+    // From now on it holds by the permissions of the person who sent it again.
+    const invited_by = context.actor.userId;
+    await repository.updateInvitation(tx, invitationId, { ...linkOf(deps, token), invited_by });
     const invitation = await findOrRefuse(tx, invitationId);
     tell({
       action: "invitation.resent",
@@ -136,8 +138,8 @@ export async function offerOf(
   token: string,
 ): Promise<InvitationOffer> {
   const hash = hashToken(settings.secret, token);
-  const found = await db.withSystem("show an invitation to whoever holds its link", (tx) =>
-    repository.findByToken(tx, hash),
+  const found = await db.withSystem("show an invitation to the holder of its link", (tx) =>
+    findOffer(tx, hash),
   );
   if (!found) throw notFound();
   const { role_name, invited_by, email, status, expires_at } = found.invitation;
@@ -153,9 +155,9 @@ export async function offerOf(
 }
 
 /**
- * Joins the organization, once, as the person with the invited address. The invitation is the
- * organization's: it stands when whoever made it has left or holds less by now. A person who is a
- * member already stays as he is, and the invitation is used up.
+ * Joins the organization, once, as the person with the invited address, while the maker of the
+ * invitation could still make it. A person who is a member already stays so, and the invitation is
+ * used up.
  * @throws AppError 403 `invitation_for_another`; 404; 409 `invitation_not_pending`, `organization_archived`
  */
 export async function accept(
@@ -174,7 +176,7 @@ export async function accept(
   return db.change(orgId, context, async (tx, tell) => {
     await lockOrganization(tx, orgId);
     // Read again, now that it stands still: it may have been sent again, revoked or accepted.
-    const found = await repository.findByToken(tx, hash);
+    const found = await findOffer(tx, hash);
     if (!found) throw notFound();
     const { invitation, archived } = found;
     if (invitation.email !== address) {
@@ -209,7 +211,7 @@ export async function isInvited(
   email: string,
 ): Promise<boolean> {
   const found = await db.withSystem("check the invitation of a registration", (tx) =>
-    repository.findByToken(tx, hashToken(secret, token)),
+    findOffer(tx, hashToken(secret, token)),
   );
   return found?.invitation.status === "pending" && found.invitation.email === email;
 }
@@ -239,6 +241,14 @@ async function send(
   });
   await mailer.send({ to: invitation.email, ...letter });
   return { ...invitation, invite_url };
+}
+
+/** An invitation by the HMAC of its token; one whose maker could not make it any more is revoked. */
+async function findOffer(tx: Queryable, tokenHash: Buffer) {
+  const found = await repository.findByToken(tx, tokenHash);
+  if (found?.invitation.status !== "pending") return found;
+  if (await isStillOffered(tx, found.invitation.id)) return found;
+  return { ...found, invitation: { ...found.invitation, status: "revoked" as const } };
 }
 
 async function findOrRefuse(tx: Queryable, invitationId: string): Promise<Invitation> {

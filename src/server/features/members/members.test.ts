@@ -5,6 +5,7 @@ import type { Organization } from "#shared/api/organizations.js";
 import { systemRoleIds } from "../../db/migrate.js";
 import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
 import { makeAgent, makeOrganization, makeProject } from "#test/factories.js";
+import { mailIsQuiet, mailsTo } from "#test/outbox.js";
 import { fieldsOf } from "#test/raw.js";
 
 describe("members", () => {
@@ -72,6 +73,17 @@ describe("members", () => {
     await refusal(owner.api.members.remove({ params: params(member) }), 404, "not_found");
     await refusal(owner.api.members.update({ params: params(member), body }), 404, "not_found");
     expect((await add(person, "member")).id).not.toBe(member.id);
+  });
+
+  test("a person who is added is told by mail and can leave", async () => {
+    const member = await add(person, "viewer");
+    await mailIsQuiet(app);
+    const link = `${app.url}/organizations/${org.id}`;
+    const told = (await mailsTo(app, person.email)).filter(({ text }) => text.includes(link));
+    expect(told.map(({ text }) => text.includes("choose Leave"))).toEqual([true]);
+    expect((await person.api.organizations.list()).data.map(({ id }) => id)).toContain(org.id);
+    expect((await person.api.members.remove({ params: params(member) })).status).toBe(204);
+    expect((await person.api.organizations.list()).data.map(({ id }) => id)).not.toContain(org.id);
   });
 
   test("an agent is a member from its making, and cannot be added twice", async () => {

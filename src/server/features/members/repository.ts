@@ -49,6 +49,18 @@ export async function findMember(tx: Queryable, memberId: string): Promise<Membe
   return member;
 }
 
+/** The names that a person who was added is told: of the organization, and of the person who added them. */
+export async function readAddition(
+  tx: Queryable,
+  orgId: string,
+  addedBy: string,
+): Promise<{ organization: string; inviter: string }> {
+  const { rows } = await tx.execute<{ organization: string; inviter: string }>(sql`
+    select o.name as organization, coalesce(u.full_name, u.email) as inviter
+    from organizations o, users u where o.id = ${orgId} and u.id = ${addedBy}`);
+  return rows[0] ?? { organization: "", inviter: "" };
+}
+
 /** @throws a unique violation of `memberships_user_key` or `memberships_agent_key` */
 export async function insertMembership(
   tx: Queryable,

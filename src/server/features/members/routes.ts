@@ -1,13 +1,12 @@
 import { type Member, members } from "#shared/api/members.js";
 import { cached } from "../../db/cache.js";
-import type { Database } from "../../db/connect.js";
 import { notFound } from "../../errors.js";
 import { standingOfPath } from "../../http/authorize.js";
 import type { Handlers } from "../../http/mount.js";
 import { byTime, pagesOf } from "../../http/pagination.js";
 import { preparedJson } from "../../http/prepared-json.js";
 import { findMember, listMembers } from "./repository.js";
-import { addMember, changeRole, removeMember } from "./service.js";
+import { addMember, changeRole, removeMember, type MemberDeps } from "./service.js";
 
 /** The longest page. Longer lists are read page by page from the database. */
 const longestKept = 200;
@@ -17,7 +16,8 @@ interface WholeList {
   length: number;
 }
 
-export function memberHandlers(db: Database): Handlers<typeof members> {
+export function memberHandlers(deps: MemberDeps): Handlers<typeof members> {
+  const { db } = deps;
   const lists = cached<WholeList>({
     changes: db.changes,
     load: async (orgId) => {
@@ -37,7 +37,7 @@ export function memberHandlers(db: Database): Handlers<typeof members> {
   const pages = pagesOf(members.list, byTime);
 
   return {
-    add: (context, { body }) => addMember(context, db, body),
+    add: (context, { body }) => addMember(deps, context, body),
     list: async (context, { query }) => {
       if (query.cursor === undefined) {
         const whole = await lists(context.orgId);

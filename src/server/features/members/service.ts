@@ -11,18 +11,29 @@ import {
   type Standing,
 } from "../../http/standing.js";
 import type { ActorContext, OrgContext } from "../../http/mount.js";
+import { addedToOrganization } from "../../mail/letters.js";
+import type { Mailer } from "../../mail/mailer.js";
 import { userExists } from "../auth/service.js";
 import { lockOrganization } from "../../db/tenant.js";
 import { findRole } from "../roles/service.js";
+import { revokeLapsedInvitations } from "./open-invitations.js";
 import * as repository from "./repository.js";
 
+export { isStillOffered } from "./open-invitations.js";
+
+export interface MemberDeps {
+  db: Database;
+  mailer: Mailer;
+  publicUrl: () => string;
+}
+
 /**
- * Adds a person or an agent.
+ * Adds a person or an agent. A person is told by mail, and can leave.
  * @throws AppError 403 `privilege_escalation`; 409 `already_member`; 422 for an unknown id
  */
 export async function addMember(
+  { db, mailer, publicUrl }: MemberDeps,
   context: OrgContext,
-  db: Database,
   body: { user_id?: string | undefined; agent_id?: string | undefined; role_id: string },
 ): Promise<Member> {
   const { user_id, agent_id, role_id } = body;
@@ -30,7 +41,7 @@ export async function addMember(
     throw invalidField("user_id", "names no person here", "unknown_id");
   }
   try {
-    return await context.change(async (tx, tell) => {
+    const { member, added } = await context.change(async (tx, tell) => {
       // Whoever accepts an invitation at this moment would wait for this row, and this for his lock.
       await lockOrganization(tx, context.orgId);
       await refuseRoleBeyond(tx, context.standing, role_id);
@@ -44,8 +55,18 @@ export async function addMember(
         role_id,
         invited_by: context.actor.userId,
       });
-      return tellOfAdded(tx, tell, id);
+      const member = await tellOfAdded(tx, tell, id);
+      return {
+        member,
+        added: await repository.readAddition(tx, context.orgId, context.actor.userId),
+      };
     });
+    if (member.email !== null) {
+      const link = `${publicUrl()}/organizations/${context.orgId}`;
+      const letter = addedToOrganization({ ...added, role: member.role_name, link });
+      await mailer.send({ to: member.email, ...letter });
+    }
+    return member;
   } catch (error) {
     const constraint = brokenConstraint(error) ?? "";
     if (constraint === "memberships_role_id_fkey") {
@@ -93,12 +114,13 @@ export async function addOwner(tx: Queryable, orgId: string, userId: string): Pr
  * Makes one person an owner and the former owner an admin, with the organization's row locked.
  * @throws AppError 422 naming `user_id` where it is no member's
  */
-export async function handOver(tx: Queryable, from: string, to: string): Promise<void> {
+export async function handOver(tx: Queryable, tell: Tell, from: string, to: string): Promise<void> {
   const heir = await repository.findMemberOfUser(tx, to);
   if (!heir) throw invalidField("user_id", "names no member of this organization", "unknown_id");
   await repository.updateMemberRole(tx, heir, systemRoleIds.owner);
   const former = await repository.findMemberOfUser(tx, from);
   if (former) await repository.updateMemberRole(tx, former, systemRoleIds.admin);
+  await revokeLapsedInvitations(tx, tell, from);
 }
 
 /** Makes a new agent a member as `agent_executor`, in the transaction that makes it. */
@@ -137,6 +159,7 @@ export async function changeRole(
     const changes = differences(member, changed, ["role_name"]);
     if (roleId !== member.role_id) {
       tell({ action: "member.role_changed", target: targetOf(changed), changes });
+      await revokeLapsedInvitations(tx, tell, member.user_id);
     }
     return changed;
   });
@@ -167,6 +190,7 @@ export async function removeMember(
       target: targetOf(member),
       changes: differences(member, null, ["user_id", "agent_id", "role_name"]),
     });
+    await revokeLapsedInvitations(tx, tell, member.user_id);
   });
 }
 

@@ -165,7 +165,7 @@ export async function transferOrganization(
     if (organization.owner_id === userId) {
       throw invalidField("user_id", "is the owner already; name another member", "already_owner");
     }
-    await handOver(tx, organization.owner_id, userId);
+    await handOver(tx, tell, organization.owner_id, userId);
     const changed = await repository.updateOrganization(tx, context.orgId, { owner_id: userId });
     if (!changed) throw notFound();
     tell({

@@ -30,13 +30,13 @@ interface OrganizationKeysProps {
   refusal: Refusal;
 }
 
-/** The keys that can act in the organization, whoever they belong to. */
+/** The keys that are scoped to the organization, whoever they belong to. */
 export function OrganizationKeys({ orgId, refusal }: OrganizationKeysProps): ReactElement {
   const readReason = refusal("org:apikeys:read");
   const keys = useQuery({ ...organizationKeysQuery(orgId), enabled: readReason === undefined });
   const view = useListView(keys.data ?? [], { sortings, textOf, prefix: "keys_" });
   return (
-    <Card title="API keys that can act here">
+    <Card title="API keys of this organization">
       {readReason !== undefined ? (
         <p className="text-muted">{readReason}</p>
       ) : keys.isPending ? (
@@ -48,11 +48,11 @@ export function OrganizationKeys({ orgId, refusal }: OrganizationKeysProps): Rea
           what="The list of API keys"
         />
       ) : keys.data.length === 0 ? (
-        <p className="text-muted">No API key can act in this organization.</p>
+        <p className="text-muted">No API key is scoped to this organization.</p>
       ) : (
         <div className="-m-4">
           <ListTable
-            label="API keys that can act here"
+            label="API keys of this organization"
             noun="API key"
             placeholder="Name, owner or scope"
             view={view}
