@@ -203,3 +203,19 @@ test("the password is changed, and sessions elsewhere are ended", async () => {
   await sessions.filter({ hasText: "This device" }).waitFor();
   expectQuietConsole();
 });
+
+test("a link that is opened where its account is not signed in says what it ends", async () => {
+  const person = await app.person();
+  const token = await tokenFor(app, person.email, "verify-email");
+  const other = await newPage(browser);
+  await other.goto(`${app.url}/verify-email?token=${token}`);
+  await other.getByText("You are not signed in here.").waitFor();
+  const signIn = other.getByRole("link", { name: "Sign in first" });
+  expect(await signIn.getAttribute("href")).toContain(encodeURIComponent("/verify-email?token="));
+  await expectAccessibleInBothSchemes(other, "verify-email-elsewhere");
+  await other.getByRole("button", { name: "Confirm without signing in" }).click();
+  await other.getByText("Every session, API key, passkey").waitFor();
+  await expectAccessibleInBothSchemes(other, "verified-elsewhere");
+  await expect(person.api.auth.me()).rejects.toMatchObject({ status: 401 });
+  await other.close();
+});

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
 import { codeOf } from "#test/authenticator-app.js";
 import { IdentityProvider } from "#test/identity-provider.js";
+import { asOperator } from "#test/operator.js";
 import { expectAccessible, expectFits } from "./accessible.js";
 import { launchBrowser, newPage, screenshot, watchConsole } from "./browser.js";
 
@@ -214,6 +215,8 @@ test("at a bare address the pages say why there are no passkeys, and the provide
 test("a person with a password links the provider, and unlinks it", async () => {
   await signOut();
   idp.person = { sub: "ada" };
+  // Only an account whose address is confirmed is linked.
+  await asOperator(app, "update users set is_verified = true where id = $1", [ada.id]);
   await page.goto(`${app.url}/login?redirect=/settings/security`);
   await page.getByLabel("E-mail address").fill(ada.email);
   await page.getByLabel("Password", { exact: true }).fill(ada.password);
