@@ -1,4 +1,14 @@
-import { accessSync, constants, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import {
+  accessSync,
+  chmodSync,
+  constants,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  writeFileSync,
+} from "node:fs";
 import { randomBytes } from "node:crypto";
 import { dirname, join } from "node:path";
 import { ConfigError, type Environment } from "./config-values.js";
@@ -14,6 +24,40 @@ export function makeDataDir(dataDir: string): void {
     throw new ConfigError(
       `The data folder ${dataDir} cannot be written (${why}); make it writable, or set OMOI_DATA_DIR to another folder`,
     );
+  }
+}
+
+/** What other users may not do with files that the server makes. */
+const PRIVATE = 0o077;
+/** The same, but for passing through folders on the way to a file of their own. */
+const TRAVERSABLE = 0o066;
+
+/**
+ * Keeps other users of the machine out of the data folder: of what is there and, by this process's umask,
+ * of what will be. An earlier version made folders that everybody could read. What lies below a folder
+ * that nobody else may enter is out of reach, whatever its own mode.
+ * @param hasForeignCommands whether commands of another user reach their workspaces by their paths
+ */
+export function closeDataDir(dataDir: string, hasForeignCommands: boolean): void {
+  process.umask(hasForeignCommands ? TRAVERSABLE : PRIVATE);
+  // An embedded PostgreSQL of another uid lives below it.
+  restrict(dataDir, process.getuid?.() === 0 ? TRAVERSABLE : PRIVATE);
+  for (const name of readdirSync(dataDir)) restrict(join(dataDir, name), PRIVATE);
+  if (!hasForeignCommands) return;
+  const workspaces = join(dataDir, "workspaces");
+  if (!existsSync(workspaces)) return;
+  for (const folder of [workspaces, ...readdirSync(workspaces).map((id) => join(workspaces, id))]) {
+    chmodSync(folder, 0o711);
+  }
+}
+
+function restrict(path: string, forbidden: number): void {
+  try {
+    const stats = lstatSync(path);
+    const isOpen = !stats.isSymbolicLink() && (stats.mode & forbidden) !== 0;
+    if (isOpen) chmodSync(path, stats.mode & 0o7777 & ~forbidden);
+  } catch {
+    // It is gone, or it is not the server's, as a file system's own folders are.
   }
 }
 

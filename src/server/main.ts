@@ -4,6 +4,7 @@ import { buildApp } from "./app.js";
 import { closeAll } from "./close-all.js";
 import { ConfigError } from "./config-values.js";
 import { publicUrlOf, readConfig, type Config } from "./config.js";
+import { closeDataDir } from "./data-folder.js";
 import { addressFromUrl, openDatabase, type DatabaseAddress } from "./db/connect.js";
 import { EmbeddedPostgresError, startEmbeddedPostgres } from "./db/embedded.js";
 import { GitError, gitVersion } from "./git/run.js";
@@ -20,6 +21,7 @@ const sameSignalMs = 2000;
 
 async function main(): Promise<void> {
   const config = readConfig();
+  closeDataDir(config.dataDir, config.sandbox === "off" && process.getuid?.() === 0);
   const log = pino({ level: config.logLevel }, pino.destination(2));
   await requireGit();
 

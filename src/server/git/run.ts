@@ -110,7 +110,7 @@ export function spawnGit(
   options: GitOptions & { stdin?: "pipe" } = {},
 ): GitProcess {
   const piped = options.stdin === "pipe" || options.input !== undefined;
-  const child = spawn("/bin/sh", limited(args, options.maxFileBytes ?? MAX_FILE_BYTES), {
+  const child = spawn("/bin/sh", limited(args, options), {
     cwd: options.cwd ?? "/",
     env: environment(options),
     stdio: [
@@ -209,14 +209,18 @@ const BACKGROUND_NICENESS = 5;
  */
 const LIMITS =
   '{ ulimit -c 0; ulimit -S -n "$1"; ulimit -d "$2"; ulimit -f "$3"; } 2>/dev/null; shift 3; exec git "$@"';
+/** Files of an agent's folder have the modes of any checkout; nobody else gets to that folder. */
+const COMMON_UMASK = "umask 022";
 /** How a shell ends that does not find the program. */
 const NOT_FOUND = 127;
 
 /** The arguments of a shell, which alone can set limits of the process that git becomes. */
-function limited(args: readonly string[], maxFileBytes: number): string[] {
+function limited(args: readonly string[], options: GitOptions): string[] {
+  const { workTree, maxFileBytes = MAX_FILE_BYTES } = options;
   const blocks = Math.max(1, Math.floor(maxFileBytes / BLOCK));
   const limits = [MAX_DESCRIPTORS, MAX_MEMORY_BYTES / 1024, blocks].map(String);
-  return ["-c", LIMITS, "sh", ...limits, ...args];
+  const script = workTree === undefined ? LIMITS : `${COMMON_UMASK}; ${LIMITS}`;
+  return ["-c", script, "sh", ...limits, ...args];
 }
 
 function giveWay(pid: number | undefined): void {

@@ -15,13 +15,17 @@ export function launch(
   },
 ): ChildProcess {
   const [program, ...args] = argv;
-  return spawn(program as string, args, {
-    cwd: "/",
-    ...options,
-    stdio: withoutInherited(options.stdio),
-    detached: true,
-  });
+  const stdio = withoutInherited(options.stdio);
+  // A process keeps the umask of its start: a command has the usual one, whatever the server's is.
+  const own = process.umask(COMMON_UMASK);
+  try {
+    return spawn(program as string, args, { cwd: "/", ...options, stdio, detached: true });
+  } finally {
+    process.umask(own);
+  }
 }
+
+const COMMON_UMASK = 0o022;
 
 /**
  * Descriptors that whoever started the server left open in it would be handed on: Node marks only
