@@ -50,6 +50,11 @@ const readers = new StandingGits<Question, (FoundObject | null)[]>({
   },
 });
 
+/** Ends the git that answers for a repository: to be called before that is removed. */
+export function endReader(store: string): Promise<void> {
+  return readers.end(store);
+}
+
 /**
  * Finds objects by their names as git understands them (`<commit>:folder/`, `refs/heads/main^{commit}`),
  * in their order; null for those that are not there. Names are bytes in latin1 strings, without NUL. One

@@ -9,6 +9,7 @@ import { createReadStream } from "node:fs";
 import { join } from "node:path";
 import { HARMLESS_FAULTS } from "./bare-repository.js";
 import { exists, removeTree } from "./build-aside.js";
+import { endReader } from "./object-reader.js";
 import { git, GitError, spawnGit } from "./run.js";
 
 /** A push's objects are not taken; the message is for whoever pushed. */
@@ -50,14 +51,21 @@ export class Quarantine {
     this.path = join(store, FOLDER, randomUUID());
   }
 
+  /** Makes an empty one; throws what the system says (no space), and then leaves nothing. */
   static async open(store: string): Promise<Quarantine> {
     const quarantine = new Quarantine(store);
     const { path } = quarantine;
-    await mkdir(join(path, "objects/info"), { recursive: true });
-    await mkdir(join(path, "objects/pack"));
-    await mkdir(join(path, "refs"));
-    await writeFile(join(path, "HEAD"), "ref: refs/heads/none\n");
-    await writeFile(join(path, "config"), "[core]\n\trepositoryformatversion = 0\n\tbare = true\n");
+    try {
+      await mkdir(join(path, "objects/info"), { recursive: true });
+      await mkdir(join(path, "objects/pack"));
+      await mkdir(join(path, "refs"));
+      await writeFile(join(path, "HEAD"), "ref: refs/heads/none\n");
+      const config = "[core]\n\trepositoryformatversion = 0\n\tbare = true\n";
+      await writeFile(join(path, "config"), config);
+    } catch (error) {
+      await quarantine.discard();
+      throw error;
+    }
     return quarantine;
   }
 
@@ -167,6 +175,7 @@ export class Quarantine {
   }
 
   async discard(): Promise<void> {
+    await endReader(this.path);
     await removeTree(this.path);
   }
 

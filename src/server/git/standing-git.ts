@@ -47,6 +47,13 @@ export class StandingGits<Question, Answer> {
     this.#at(store);
   }
 
+  /** Ends the git of a repository that is about to be removed, whose files it holds open. */
+  async end(store: string): Promise<void> {
+    const git = this.#standing.get(store);
+    this.#standing.delete(store);
+    await git?.stop();
+  }
+
   #at(store: string): StandingGit<Question, Answer> {
     let git = this.#standing.get(store);
     this.#standing.delete(store);
@@ -107,6 +114,12 @@ class StandingGit<Question, Answer> {
   endWhenIdle(): void {
     this.#ends = true;
     if (this.#asked.length === 0) this.#end();
+  }
+
+  /** Ends at once; questions that are open fail. */
+  async stop(): Promise<void> {
+    this.#fail(new GitError("aborted", null, "", this.#dialogue.args));
+    await this.#git.done.catch(() => undefined);
   }
 
   #watch(): void {

@@ -1,6 +1,6 @@
 /** A push from its first byte to its answer. */
 import type { Logger } from "pino";
-import { AppError } from "../../errors.js";
+import { AppError, isNoSpace, noSpace } from "../../errors.js";
 import { inspectPush, inspectTrees, newCommits } from "../../git/inspect-push.js";
 import { PackRefusedError, Quarantine } from "../../git/quarantine.js";
 import {
@@ -61,8 +61,7 @@ export async function receivePush(
     const isRefused = request.atomic && refusals.size > 0;
     if (wanted.length === 0 || isRefused) {
       refuseRest(refusals, commands);
-      // The client listens when it has sent all.
-      for await (const _chunk of request.pack);
+      await readToEnd(request.pack);
       return answer(null);
     }
     const quarantine = await Quarantine.open(context.store);
@@ -76,12 +75,19 @@ export async function receivePush(
       await quarantine.discard();
     }
   } catch (error) {
+    await readToEnd(request.pack);
     context.signal.throwIfAborted();
+    if (isNoSpace(error)) return answer(noSpace().message);
     if (error instanceof PackRefusedError) return answer(error.message);
     if (error instanceof AppError) return answer(error.message);
     context.log.error({ err: error }, "a push failed");
     return answer(serverFailed);
   }
+}
+
+/** The client listens when it has sent all; until then its connection would stay open, also for a stop. */
+async function readToEnd(pack: AsyncGenerator<Buffer>): Promise<void> {
+  for await (const _chunk of pack);
 }
 
 function refuseRest(refusals: Map<string, string>, commands: readonly PushCommand[]): void {

@@ -1,6 +1,6 @@
 import { execFileSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { mkdtemp, open, readFile, rm, statfs } from "node:fs/promises";
+import { mkdtemp, open, readdir, readFile, rm, statfs } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -16,9 +16,11 @@ import {
   makeWorkspace,
   writeFiles,
 } from "#test/factories.js";
+import { keyOf } from "#test/clone.js";
 import { removeDataFolder } from "#test/data-folder.js";
 import { describeFolders } from "#test/folder-drivers.js";
 import { git, inStore, storeOf } from "#test/git.js";
+import { openForge, pushBody, zeroOid } from "#test/packs.js";
 
 const MiB = 1024 * 1024;
 
@@ -109,6 +111,45 @@ describe.skipIf(reason !== null)(`a disk that is full ${reason ?? ""}`, () => {
       expect((await commit()).data).toMatchObject({ created: true, files_changed: 1 });
       expect(await inStore(app, project, "show", `${workspace.branch_name}:b.txt`)).toBe(content);
       await git(["--git-dir", storeOf(app, project), "fsck", "--strict", "--no-dangling"]);
+    });
+
+    test("a push that does not fit is refused, leaves nothing and does not delay the stop", async () => {
+      const forge = openForge();
+      const blob = forge.object("blob", randomBytes(8 * MiB));
+      const tree = forge.tree([["100644", "big.bin", blob]]);
+      const commit = forge.commit(tree);
+      const body = pushBody(
+        [[zeroOid, commit, "refs/heads/big"]],
+        forge.pack([blob, tree, commit]),
+      );
+      forge.dispose();
+      const key = await keyOf(owner);
+      const push = async (): Promise<string> => {
+        const headers = {
+          authorization: `Bearer ${key}`,
+          "content-type": "application/x-git-receive-pack-request",
+        };
+        const url = `${project.clone_url}/git-receive-pack`;
+        const sent = { method: "POST", headers, body: Buffer.from(body) };
+        return (await fetch(url, sent)).text();
+      };
+      const before = await inStore(
+        app,
+        project,
+        "cat-file",
+        "--batch-all-objects",
+        "--batch-check",
+      );
+      for (const left of [2 * MiB, 0]) {
+        const free = await fill(left);
+        expect(await push()).toContain("disk is full");
+        expect(await readdir(join(storeOf(app, project), "incoming"))).toEqual([]);
+        await free();
+      }
+      const after = await inStore(app, project, "cat-file", "--batch-all-objects", "--batch-check");
+      expect(after).toBe(before);
+      expect(await inStore(app, project, "for-each-ref", "refs/heads/big")).toBe("");
+      expect(await push()).toContain("ok refs/heads/big");
     });
 
     test("a workspace that could not be made leaves nothing, and can be made again", async () => {
