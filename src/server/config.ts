@@ -23,7 +23,7 @@ export interface Config {
   /** OMOI_HOST, OMOI_PORT: where it listens. Port 0 takes a free one. */
   host: string;
   port: number;
-  /** OMOI_PUBLIC_URL: what links, the git remote and examples show; no slash at the end. Null: from the address it listens on. */
+  /** OMOI_PUBLIC_URL: what links, the git remote and examples show, and whose pages may make changes; no slash at the end. Null: from the address it listens on. */
   publicUrl: string | null;
   /** OMOI_DATA_DIR: absolute. The embedded database, repositories, workspaces, the secret file. */
   dataDir: string;
