@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { refusal, type TestPerson } from "../app.js";
 import { makeOrganization, makeProject, makeWorkspace } from "../factories.js";
 import { shell, untilEnded } from "../runs.js";
+import { rounds } from "../thorough.js";
 import { makeInnocent, startServerUnderAttack } from "./innocent.js";
 import type { Innocent, ServerUnderAttack } from "./innocent.js";
 
@@ -13,7 +14,7 @@ describe("the output of a hostile run", () => {
   let attacker: TestPerson;
   let projectId: string;
   beforeAll(async () => {
-    server = await startServerUnderAttack();
+    server = await startServerUnderAttack({}, ["--max-old-space-size=200"]);
     innocent = await makeInnocent(server);
     attacker = await server.person("attacker");
     projectId = (await makeProject(attacker, (await makeOrganization(attacker)).id)).id;
@@ -45,7 +46,7 @@ describe("the output of a hostile run", () => {
       }
     });
     expect(server.log()).not.toContain(secret.slice(0, 32));
-  });
+  }, 120_000);
 
   test("an environment that is too large to be hidden is refused, and no run is made", async () => {
     const { agent } = await makeWorkspace(attacker, projectId);
@@ -63,5 +64,34 @@ describe("the output of a hostile run", () => {
     );
     expect(problem.errors).toMatchObject([{ loc: ["body", "env"], type: "too_large" }]);
     expect((await attacker.api.runs.list({ params })).data).toEqual([]);
-  });
+  }, 120_000);
+
+  test("many readers of a large log without line breaks do not fill the memory", async () => {
+    const { agent } = await makeWorkspace(attacker, projectId);
+    const params = { agent_id: agent.id };
+    const mebibytes = rounds({ thorough: 63, else: 8 });
+    const command = shell(`head -c ${mebibytes}M /dev/zero | tr "\\0" x`);
+    const { data } = await attacker.api.runs.create({ params, body: { command } });
+    expect((await untilEnded(attacker, data.id)).status).toBe("succeeded");
+    const headers = { authorization: `Bearer ${attacker.token}` };
+    const url = `${server.url}/api/v1/runs/${data.id}/logs`;
+    const statuses = await innocent.during(async () => {
+      const stop = new AbortController();
+      // Nobody takes the text: the server has to wait with the rest.
+      const open = Array.from({ length: 100 }, (_, index) =>
+        fetch(`${url}?${index % 2 === 0 ? "tail=1" : "times=true"}`, {
+          headers,
+          signal: stop.signal,
+        }),
+      );
+      const answers = (await Promise.all(open)).map(({ status }) => status);
+      const refused = await fetch(url, { headers });
+      await refused.body?.cancel();
+      expect([refused.status, refused.headers.get("retry-after")]).toEqual([429, "5"]);
+      stop.abort();
+      return answers;
+    });
+    expect(new Set(statuses)).toEqual(new Set([200]));
+    expect((await textOf(data.id)).length).toBeGreaterThan(mebibytes * 1000 * 1000);
+  }, 240_000);
 });

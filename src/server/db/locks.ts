@@ -1,6 +1,6 @@
 import type pg from "pg";
 import { AppError } from "../errors.js";
-import { fairSlots, type FairSlots } from "./fair-slots.js";
+import { fairSlots, type FairSlots } from "../fair-slots.js";
 import { keyQueue } from "./key-queue.js";
 
 /**

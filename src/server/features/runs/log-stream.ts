@@ -1,15 +1,14 @@
 import { Readable } from "node:stream";
 import type { Run } from "#shared/api/runs.js";
 import type { ChangeFeed } from "../../db/changes.js";
-import { AppError } from "../../errors.js";
+import type { LogAccess, LogCaller } from "./log-access.js";
 import { openLogReader, type LogReader } from "./log-reader.js";
 
 /** Who follows a log, and from where. */
 export interface Follower {
   run: Run;
   path: string;
-  /** Tells streams of one caller apart from those of others. */
-  caller: string;
+  reader: LogCaller;
   /** The run as it is now; null where the caller may not see it any more. */
   look: () => Promise<Run | null>;
   /** `Last-Event-ID` of a stream that is taken up again. */
@@ -17,7 +16,7 @@ export interface Follower {
 }
 
 export interface LogStreams {
-  /** @throws AppError 429 where the caller has too many open */
+  /** @throws AppError 429, 503 where too many logs are open */
   open(follower: Follower): Readable;
   /** Tells the followers here that a log has grown. */
   written(runId: string): void;
@@ -32,13 +31,11 @@ interface Nap {
 }
 
 interface OpenStream {
-  caller: string;
   runId: string;
   agentId: string;
   nap: Nap;
 }
 
-const streamsOfCaller = 100;
 const aliveMs = 15_000;
 /** How often the file is looked at that another process may write. */
 const lookMs = 200;
@@ -49,7 +46,7 @@ const askMs = 2000;
  * Streams of Server-Sent Events (WHATWG HTML, section 9.2), read from the log's file as fast as the
  * client takes them: nobody who is slow holds up the run, or loses a line.
  */
-export function createLogStreams(changes: ChangeFeed): LogStreams {
+export function createLogStreams(changes: ChangeFeed, access: LogAccess): LogStreams {
   const open = new Set<OpenStream>();
   let closed = false;
   const unsubscribe = changes.subscribe((change) => {
@@ -79,7 +76,7 @@ export function createLogStreams(changes: ChangeFeed): LogStreams {
         if (!run) return;
         // Asked before the file is read: what is there then is all there will be.
         const isOver = run.ended_at !== null;
-        reader ??= await openLogReader(path);
+        reader ??= await openLogReader(path, access.inTurn(follower.reader.orgId));
         if (reader) {
           offset ??= await positionOf(reader, lastEventId);
           for (;;) {
@@ -111,19 +108,14 @@ export function createLogStreams(changes: ChangeFeed): LogStreams {
 
   return {
     open: (follower) => {
-      const { caller, run } = follower;
-      if ([...open].filter((one) => one.caller === caller).length >= streamsOfCaller) {
-        throw new AppError(
-          "rate_limited",
-          `At most ${streamsOfCaller} logs at once; close one of the others.`,
-          { headers: { "retry-after": "5" } },
-        );
-      }
+      const { run } = follower;
+      const leave = access.enter(follower.reader);
       const nap = createNap();
-      const entry: OpenStream = { caller, runId: run.id, agentId: run.agent_id, nap };
+      const entry: OpenStream = { runId: run.id, agentId: run.agent_id, nap };
       const stream = Readable.from(eventsOf(follower, nap), { objectMode: false });
       open.add(entry);
       stream.once("close", () => {
+        leave();
         open.delete(entry);
         nap.end(true);
       });

@@ -12,7 +12,7 @@ import type { MaskedStream, Masker } from "./mask-secrets.js";
 export interface LogWriter {
   /** Settles when it is in the file: whoever writes faster than the disk waits. */
   write(stream: "stdout" | "stderr", chunk: Buffer): Promise<void>;
-  /** Adds a line of Omoi's own, whatever the size. */
+  /** Adds a line of Omoi's own, whatever the size of the log. */
   say(text: string): Promise<void>;
   /** What was written so far, kept or not. */
   readonly bytes: number;
@@ -23,7 +23,7 @@ export interface LogWriter {
 
 /** How long a line that has no end yet waits for one. */
 const patienceMs = 100;
-/** A longer one is written in parts. */
+/** A longer one is written in parts; in UTF-16 code units, as is the text of an entry at most. */
 const longestPart = 16 * 1024;
 
 /** One of the two streams: what of it is not in the file yet. */
@@ -36,7 +36,7 @@ interface Pending {
 
 /**
  * Opens the log of a new run.
- * @param maxBytes of output that are kept; the rest is left out, and said so once
+ * @param maxBytes of the file that output takes; the rest is left out, and said so once
  * @param written is called when there is more to read
  * @param failed is called when output that waited could not be taken
  */
@@ -53,6 +53,8 @@ export async function openLog(input: {
   let bytes = 0;
   let kept = 0;
   let truncated = false;
+  /** Whether the log says that it is not whole. */
+  let isSaid = false;
   let failure: unknown;
   /** One write after the other; what comes meanwhile is written together. */
   let lines: string[] = [];
@@ -73,30 +75,36 @@ export async function openLog(input: {
     lines = [];
     writing = null;
   };
-  const put = (entry: LogEntry): Promise<void> => {
-    lines.push(`${JSON.stringify(entry)}\n`);
+  const put = (line: string): Promise<void> => {
+    lines.push(line);
     return (writing ??= flush());
   };
-  const now = (): string => new Date().toISOString();
+  /** Adds what Omoi says. */
+  const say = (text: string): Promise<void> =>
+    put(
+      partsOf(text)
+        .map((part) => lineOf("system", part))
+        .join(""),
+    );
 
-  const keep = (stream: "stdout" | "stderr", text: string): Promise<void> => {
-    if (text === "" || truncated) return Promise.resolve();
-    const size = Buffer.byteLength(text);
-    if (kept + size <= maxBytes) {
-      kept += size;
-      return put({ stream, at: now(), text });
+  const keep = async (stream: "stdout" | "stderr", text: string): Promise<void> => {
+    let taken = "";
+    for (const part of partsOf(text)) {
+      if (truncated) break;
+      const line = lineOf(stream, part);
+      const fits = kept + Buffer.byteLength(line) <= maxBytes;
+      const shown = fits ? line : lineWithin(stream, part, maxBytes - kept);
+      kept += Buffer.byteLength(shown);
+      taken += shown;
+      truncated = !fits;
     }
-    truncated = true;
-    const head = Buffer.from(text)
-      .subarray(0, maxBytes - kept)
-      .toString("utf8");
-    kept = maxBytes;
-    // A character that the cut went through is left out.
-    const whole = head.replace(/\uFFFD$/, "");
-    const mib = Math.round((maxBytes / 1024 / 1024) * 1000) / 1000;
-    const mark = `\n[The output beyond ${mib} MiB is not kept; the run goes on.]\n`;
-    void put({ stream, at: now(), text: whole });
-    return put({ stream: "system", at: now(), text: mark });
+    if (taken !== "") void put(taken);
+    if (truncated && !isSaid) {
+      isSaid = true;
+      const mib = Math.round((maxBytes / 1024 / 1024) * 1000) / 1000;
+      void say(`\n[The output beyond ${mib} MiB of log is not kept; the run goes on.]\n`);
+    }
+    await writing;
   };
 
   const begin = (): Pending => ({
@@ -138,7 +146,7 @@ export async function openLog(input: {
       pending[stream].text += pending[stream].decoder.write(chunk);
       await emitLines(stream);
     },
-    say: (text) => put({ stream: "system", at: now(), text: masker.mask(`${text}\n`) }),
+    say: (text) => say(masker.mask(`${text}\n`)),
     get bytes() {
       return bytes;
     },
@@ -157,4 +165,41 @@ export async function openLog(input: {
       written();
     },
   };
+}
+
+function lineOf(stream: LogEntry["stream"], text: string): string {
+  const entry: LogEntry = { stream, at: new Date().toISOString(), text };
+  return `${JSON.stringify(entry)}\n`;
+}
+
+/** Returns the line of as much of a text as fits in some bytes; an empty one where nothing does. */
+function lineWithin(stream: LogEntry["stream"], text: string, maxBytes: number): string {
+  let [low, high] = [0, text.length];
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    if (Buffer.byteLength(lineOf(stream, text.slice(0, middle))) <= maxBytes) low = middle;
+    else high = middle - 1;
+  }
+  const end = endOfCharacter(text, low);
+  return end === 0 ? "" : lineOf(stream, text.slice(0, end));
+}
+
+/** Splits a text into parts of bounded length, after a line break where one is there. */
+function partsOf(text: string): string[] {
+  const parts: string[] = [];
+  for (let at = 0; at < text.length;) {
+    const most = Math.min(text.length, at + longestPart);
+    const line = most < text.length ? text.lastIndexOf("\n", most - 1) + 1 : most;
+    const end = line > at ? line : endOfCharacter(text, most);
+    parts.push(text.slice(at, end));
+    at = end;
+  }
+  return parts;
+}
+
+/** Moves a place that is within a surrogate pair to before it. */
+function endOfCharacter(text: string, place: number): number {
+  return /^[\uD800-\uDBFF][\uDC00-\uDFFF]/.test(text.slice(place - 1, place + 1))
+    ? place - 1
+    : place;
 }

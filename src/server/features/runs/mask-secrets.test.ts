@@ -1,10 +1,10 @@
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { LogEntry } from "#shared/api/runs.js";
-import { lastLines, logText, openLogReader } from "./log-reader.js";
+import { lastLines, logText, openLogReader, type LogText } from "./log-reader.js";
 import { openLog } from "./log-writer.js";
 import { createMasker, UnmaskableError } from "./mask-secrets.js";
 
@@ -150,8 +150,9 @@ describe("a log", () => {
   });
 
   test("ends at its cap with a mark, and goes on counting", async () => {
-    const { log, entries } = await open(10);
-    await log.write("stdout", Buffer.from("12345678ä0"));
+    const line = JSON.stringify({ stream: "stdout", at: new Date().toISOString(), text: "" });
+    const { log, entries } = await open(line.length + 1 + 11);
+    await log.write("stdout", Buffer.from("12345678ä\u{1f600}0"));
     await log.write("stdout", Buffer.from("more\n"));
     await log.write("stderr", Buffer.from("more\n"));
     await log.close();
@@ -159,16 +160,42 @@ describe("a log", () => {
     expect(found.map(({ stream }) => stream)).toEqual(["stdout", "system"]);
     expect(found[0]?.text).toBe("12345678ä");
     expect(found[1]?.text).toContain("is not kept");
-    expect([log.bytes, log.truncated]).toEqual([21, true]);
+    expect([log.bytes, log.truncated]).toEqual([25, true]);
+  });
+
+  test.each([
+    ["a line break after each letter", () => Buffer.from("a\n"), 10_000],
+    ["control characters", () => Buffer.alloc(4096, 1), 40],
+  ])("of %s is as large as its cap at most", async (_name, piece, count) => {
+    const maxBytes = 100_000;
+    const { path, log, entries } = await open(maxBytes);
+    for (let at = 0; at < count; at += 1) await log.write("stdout", piece());
+    await log.close();
+    const marks = (await entries()).filter(({ stream }) => stream === "system");
+    expect(marks).toHaveLength(1);
+    const { size } = await stat(path);
+    expect(size - JSON.stringify(marks[0]).length - 1).toBeLessThanOrEqual(maxBytes);
+    expect(size).toBeGreaterThan(maxBytes - 200);
+  });
+
+  test("without line breaks has entries of bounded length, and no character is cut", async () => {
+    const { log, entries } = await open(1e7);
+    const text = "\u{1f600}".repeat(100_000);
+    await log.write("stdout", Buffer.from(`x${text}`));
+    await log.close();
+    const texts = (await entries()).map((entry) => entry.text);
+    expect(Math.max(...texts.map(({ length }) => length))).toBeLessThanOrEqual(16 * 1024);
+    expect(texts.join("") === `x${text}`).toBe(true);
+    expect(texts.every((part) => Buffer.from(part).toString() === part)).toBe(true);
   });
 
   test("is read as text, with times, by stream and from its end", async () => {
-    const { path, log } = await open();
+    const { path, log } = await open(1e7);
     for (let line = 0; line < 20_000; line += 1) {
       void log.write(line % 10 === 0 ? "stderr" : "stdout", Buffer.from(`line ${line}\n`));
     }
     await log.close();
-    const reader = await openLogReader(path);
+    const reader = await openLogReader(path, (work) => work());
     if (!reader) throw new Error("no log");
     const all = async (stream?: "stdout" | "stderr", times = false) => {
       let text = "";
@@ -183,10 +210,36 @@ describe("a log", () => {
       expect(line).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (stdout|stderr) line \d+$/);
     }
     const plain = { stream: undefined, times: false };
-    expect(await lastLines(reader, plain, 2)).toBe("line 19998\nline 19999\n");
-    expect((await lastLines(reader, plain, 15_000)).split("\n")).toHaveLength(15_001);
-    expect((await lastLines(reader, plain, 50_000)).split("\n")).toHaveLength(20_001);
-    expect(await lastLines(reader, { ...plain, stream: "stderr" }, 1)).toBe("line 19990\n");
+    const tail = async (count: number, options: LogText = plain) => {
+      let text = "";
+      const span = await lastLines(reader, options, count);
+      for await (const piece of logText(reader, options, span)) text += piece;
+      return text;
+    };
+    expect(await tail(2)).toBe("line 19998\nline 19999\n");
+    expect((await tail(15_000)).split("\n")).toHaveLength(15_001);
+    expect((await tail(50_000)).split("\n")).toHaveLength(20_001);
+    expect(await tail(1, { ...plain, stream: "stderr" })).toBe("line 19990\n");
+    expect(await tail(1, { ...plain, times: true })).toMatch(/^\S+Z stdout line 19999\n$/);
+    await reader.close();
+  });
+
+  test.each([
+    [1, "c"],
+    [2, "b".repeat(300_000) + "\nc"],
+    [3, `\n${"b".repeat(300_000)}\nc`],
+    [9, `${"a".repeat(300_000)}\n\n${"b".repeat(300_000)}\nc`],
+  ])("is read from its end where lines are longer than a piece: %i", async (count, expected) => {
+    const { path, log } = await open(1e7);
+    const text = `${"a".repeat(300_000)}\n\n${"b".repeat(300_000)}\nc`;
+    await log.write("stdout", Buffer.from(text));
+    await log.close();
+    const reader = await openLogReader(path, (work) => work());
+    if (!reader) throw new Error("no log");
+    let shown = "";
+    const span = await lastLines(reader, {}, count);
+    for await (const piece of logText(reader, { times: false }, span)) shown += piece;
+    expect(shown === expected).toBe(true);
     await reader.close();
   });
 });

@@ -11,6 +11,7 @@ import type { DockerSandbox } from "../../sandbox/docker.js";
 import type { Sandbox } from "../../sandbox/sandbox.js";
 import type { Storage } from "../../storage.js";
 import type { WorkspaceDeps } from "../workspaces/service.js";
+import { createLogAccess } from "./log-access.js";
 import { createLogStreams } from "./log-stream.js";
 import * as managed from "./managed-repository.js";
 import { startQueuedRuns } from "./run-queue.js";
@@ -46,7 +47,8 @@ export interface OpenRuns {
 export async function openRuns(input: OpenRuns): Promise<Runs> {
   const { db, jobs, sandbox, settings, alone } = input;
   const serverId = newId();
-  const streams = createLogStreams(db.changes);
+  const logAccess = createLogAccess();
+  const streams = createLogStreams(db.changes, logAccess);
   const supervisor = createSupervisor({
     ...input,
     serverId,
@@ -56,7 +58,13 @@ export async function openRuns(input: OpenRuns): Promise<Runs> {
       if (waiting > 0) await jobs.send("start-queued-runs", { org_id: orgId });
     },
   });
-  const deps: RunDeps = { ...input, supervisor, streams, limits: limitsIn(settings, sandbox) };
+  const deps: RunDeps = {
+    ...input,
+    supervisor,
+    streams,
+    logAccess,
+    limits: limitsIn(settings, sandbox),
+  };
   await Promise.all([sandbox.cleanUp(), input.docker.cleanUp()]);
   await endLost(input, alone ? serverId : null);
   await jobs.work("start-queued-runs", (data) => startQueuedRuns(deps, data));

@@ -21,7 +21,7 @@ export function runHandlers(
   credentials: Credentials,
   publicUrl: () => string,
 ): Handlers<typeof runs> {
-  const { db, storage, streams } = deps;
+  const { db, storage, streams, logAccess } = deps;
   const pages = pagesOf(runs.list, byId);
   const timelinePages = pagesOf(runs.timeline, byId);
   return {
@@ -67,14 +67,16 @@ export function runHandlers(
       });
       if (!found) throw notFound();
       const path = storage.runLog(orgId, found.projectId, run_id);
+      const reader = { orgId, caller: actor.agent?.id ?? actor.userId };
       reply.header("cache-control", "no-store");
       if (!request.headers.accept?.includes("text/event-stream")) {
+        const text = showLog(logAccess, { path, reader, query });
         reply.type("text/plain; charset=utf-8");
         if (query.download) {
           reply.header("content-disposition", `attachment; filename="run-${run_id}.log"`);
         }
         // A text in place of a body of the schema.
-        return (await showLog(path, query)) as never;
+        return text as never;
       }
       reply.header("x-accel-buffering", "no").type("text/event-stream; charset=utf-8");
       // The connection ends with the stream: kept alive, it would hold up a server that stops.
@@ -85,7 +87,7 @@ export function runHandlers(
       return streams.open({
         run: found.run,
         path,
-        caller: actor.agent?.id ?? actor.userId,
+        reader,
         lastEventId: typeof lastEventId === "string" ? lastEventId : null,
         look: async () => {
           const now = await authenticate(request, credentials, publicUrl).catch(() => null);

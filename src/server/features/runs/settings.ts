@@ -7,6 +7,7 @@ import type { DockerSandbox } from "../../sandbox/docker.js";
 import type { Sandbox } from "../../sandbox/sandbox.js";
 import type { Storage } from "../../storage.js";
 import type { WorkspaceDeps } from "../workspaces/service.js";
+import type { LogAccess } from "./log-access.js";
 import type { LogStreams } from "./log-stream.js";
 import type { Supervisor } from "./supervisor.js";
 
@@ -34,6 +35,7 @@ export interface RunDeps {
   docker: DockerSandbox;
   supervisor: Supervisor;
   streams: LogStreams;
+  logAccess: LogAccess;
   settings: RunSettings;
   /** In force on this machine. */
   limits: RunLimits;

@@ -1,28 +1,30 @@
 import { Readable } from "node:stream";
-import { openLogReader, lastLines, logText, type LogText } from "./log-reader.js";
+import type { LogAccess, LogCaller } from "./log-access.js";
+import { lastLines, logText, openLogReader, type LogText } from "./log-reader.js";
 
 /** What of a log is asked for as text. */
 export interface LogQuery extends LogText {
   tail?: number | undefined;
 }
 
-/** A run's log as text, as far as it is written. */
-export async function showLog(path: string, query: LogQuery): Promise<Readable | string> {
-  const reader = await openLogReader(path);
-  if (!reader) return "";
-  if (query.tail !== undefined) {
+/**
+ * Opens a run's log as text, as far as it is written; it is read as fast as it is taken.
+ * @throws AppError 429, 503 where too many logs are open
+ */
+export function showLog(
+  access: LogAccess,
+  { path, reader, query }: { path: string; reader: LogCaller; query: LogQuery },
+): Readable {
+  const leave = access.enter(reader);
+  async function* pieces(): AsyncGenerator<string> {
+    const log = await openLogReader(path, access.inTurn(reader.orgId));
+    if (!log) return;
     try {
-      return await lastLines(reader, query, query.tail);
+      const span = query.tail === undefined ? undefined : await lastLines(log, query, query.tail);
+      yield* logText(log, query, span);
     } finally {
-      await reader.close();
+      await log.close();
     }
   }
-  async function* pieces(open: NonNullable<typeof reader>): AsyncGenerator<string> {
-    try {
-      yield* logText(open, query);
-    } finally {
-      await open.close();
-    }
-  }
-  return Readable.from(pieces(reader), { objectMode: false });
+  return Readable.from(pieces(), { objectMode: false }).once("close", leave);
 }
