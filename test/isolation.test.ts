@@ -366,13 +366,16 @@ const alsoNeeds: Record<string, string> = {
 const ofThePerson = new Set([
   "auth.updateMe",
   "auth.sessions",
+  "auth.session",
   "auth.endSession",
   "auth.endOtherSessions",
   "invitations.accept",
   "organizations.create",
   "organizations.slugAvailability",
   "oidc.identities",
+  "oidc.identity",
   "passkeys.list",
+  "passkeys.get",
   "secondFactor.get",
 ]);
 /** How a person signs in: no key changes it, whatever it may do. */

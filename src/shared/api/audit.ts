@@ -1,9 +1,9 @@
 import { z } from "zod";
 import { auditActionNames } from "../audit.js";
 import { endpoint } from "./endpoint.js";
-import { id, instant, page, timestamp } from "./fields.js";
+import { id, instant, jsonValue, page, timestamp } from "./fields.js";
 
-const change = z.strictObject({ from: z.json(), to: z.json() });
+const change = z.strictObject({ from: jsonValue, to: jsonValue });
 
 export const auditEvent = z.strictObject({
   id,

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { endpoint } from "./endpoint.js";
-import { email, id, jsonObject, name, page, timestamp } from "./fields.js";
+import { email, id, jsonObject, jsonValue, name, page, timestamp } from "./fields.js";
 import { invitationToken } from "./invitations.js";
 
 export const user = z.strictObject({
@@ -8,7 +8,7 @@ export const user = z.strictObject({
   email: z.string(),
   full_name: z.string().nullable(),
   department: z.string().nullable(),
-  attributes: z.record(z.string(), z.json()),
+  attributes: z.record(z.string(), jsonValue),
   is_active: z.boolean(),
   is_verified: z.boolean(),
   is_super_admin: z.boolean(),

@@ -59,10 +59,13 @@ export const slug = z
     "use a-z, 0-9 and single hyphens, with a letter or digit at both ends",
   );
 
+/** Any JSON, of which nothing more is known; what was parsed as JSON is nothing else. */
+export const jsonValue = z.custom<z.core.util.JSONType>();
+
 /** A JSON object whose text is at most `bytes` long. */
 export const jsonObject = (bytes: number) =>
   z
-    .record(z.string(), z.json())
+    .record(z.string(), jsonValue)
     // NUL is written as an escape, which an even number of backslashes before it does not undo.
     .refine(
       (value) => !/(?<!\\)(?:\\\\)*\\u0000/.test(JSON.stringify(value)),

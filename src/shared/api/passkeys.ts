@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { tokens } from "./auth.js";
 import { endpoint } from "./endpoint.js";
-import { id, name, page, timestamp } from "./fields.js";
+import { id, jsonValue, name, page, timestamp } from "./fields.js";
 
 const passkey = z.strictObject({
   id,
@@ -14,7 +14,7 @@ const passkey = z.strictObject({
 export type Passkey = z.output<typeof passkey>;
 
 /** What the browser's WebAuthn calls take, as JSON (WebAuthn level 3, section 5.4 and 5.5). */
-const options = z.record(z.string(), z.json());
+const options = z.record(z.string(), jsonValue);
 
 // Browsers add members of their own: what is not read here is left out, not refused.
 const base64url = z.string().max(16_384);
