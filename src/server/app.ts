@@ -83,6 +83,7 @@ import { rememberChangedPaths } from "./git/changed-paths.js";
 import { answerTogether } from "./http/answer-together.js";
 import type { Credentials } from "./http/authenticate.js";
 import { isRunAddress, openCallbackListener } from "./http/callback-listener.js";
+import { headerTimeout, limitConnections } from "./http/connection-limits.js";
 import { mountDocs } from "./http/docs.js";
 import { dropUnusedConnections } from "./http/drain.js";
 import { deleteOldAnswers } from "./http/idempotency.js";
@@ -136,7 +137,8 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     requestIdHeader: false,
     bodyLimit: 1024 * 1024,
     trustProxy: config.trustedProxies.length > 0 ? isTrusted(config.trustedProxies) : false,
-    routerOptions: { maxParamLength: 200 },
+    routerOptions: { maxParamLength: 200, ignoreTrailingSlash: true },
+    http: headerTimeout({ requestSeconds: config.requestTimeoutSeconds }),
     forceCloseConnections: "idle",
     frameworkErrors: sendProblem,
   });
@@ -145,6 +147,11 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     reply.header("x-request-id", request.id);
     reply.headers(request.url.startsWith("/api/v1/") ? dataHeaders : pageHeaders);
     done();
+  });
+  limitConnections(app, {
+    requestSeconds: config.requestTimeoutSeconds,
+    perAddress: config.maxConnectionsPerAddress,
+    trustedProxies: config.trustedProxies,
   });
   const parseJson = app.getDefaultJsonParser("error", "error");
   app.removeContentTypeParser("application/json");

@@ -95,6 +95,10 @@ export interface Config {
    * like are believed from them alone.
    */
   trustedProxies: string[];
+  /** OMOI_REQUEST_TIMEOUT_SECONDS: how long a request's headers may take to arrive, and its body. */
+  requestTimeoutSeconds: number;
+  /** OMOI_MAX_CONNECTIONS_PER_ADDRESS: how many connections one address may have open; 0: any number. */
+  maxConnectionsPerAddress: number;
   /** OMOI_SMTP_URL: the mail server, with its credentials; null writes mail to the folder `outbox`. */
   smtp: SmtpServer | null;
   /** OMOI_MAIL_FROM: who mail comes from; null: `Omoi <omoi@host>`, by the public address. */
@@ -152,6 +156,8 @@ const known = new Set([
   "OMOI_MAX_RUNTIME_HOURS",
   "OMOI_MAX_PUSH_MIB",
   "OMOI_TRUSTED_PROXIES",
+  "OMOI_REQUEST_TIMEOUT_SECONDS",
+  "OMOI_MAX_CONNECTIONS_PER_ADDRESS",
   "OMOI_SMTP_URL",
   "OMOI_MAIL_FROM",
   "OMOI_RUN_MEMORY_MIB",
@@ -218,6 +224,14 @@ export function readConfig(env: Environment = process.env): Config {
     maxRuntimeHours: wholeNumber(env, "OMOI_MAX_RUNTIME_HOURS", 1_000_000, 0, 1_000_000),
     maxPushMib: wholeNumber(env, "OMOI_MAX_PUSH_MIB", 2048, 1, 1_048_576),
     trustedProxies: networks(env, "OMOI_TRUSTED_PROXIES"),
+    requestTimeoutSeconds: wholeNumber(env, "OMOI_REQUEST_TIMEOUT_SECONDS", 60, 1, 3600),
+    maxConnectionsPerAddress: wholeNumber(
+      env,
+      "OMOI_MAX_CONNECTIONS_PER_ADDRESS",
+      1000,
+      0,
+      100_000,
+    ),
     smtp: smtpServer(env),
     mailFrom: sender(env),
     runLimits: runLimits(env),

@@ -26,6 +26,8 @@ export const errorCodes = {
   registration_closed: [403, "Registration is closed"],
   invitation_for_another: [403, "The invitation is for another address"],
   not_found: [404, "Not found"],
+  method_not_allowed: [405, "The address takes other methods"],
+  request_timeout: [408, "The request took too long to arrive"],
   second_factor_on: [409, "The second factor is on already"],
   second_factor_off: [409, "The second factor is off"],
   second_factor_unreadable: [409, "The second factor cannot be read"],

@@ -49,6 +49,12 @@ interface FirstPage {
   isPublic: boolean;
 }
 
+/** Whether there is a page at an address, for whoever may see it. */
+export function isPageAddress(pathname: string): boolean {
+  const path = pathname.length > 1 ? pathname.replace(/\/$/, "") : pathname;
+  return path === "/" || [...publicPatterns, ...signedInPatterns].some((one) => fits(one, path));
+}
+
 /** Which page an address shows; whoever is not signed in is sent to sign in. */
 export function pageAt(pathname: string, mayBeSignedIn: boolean): FirstPage {
   const open = publicPatterns.find((pattern) => fits(pattern, pathname));

@@ -9,7 +9,7 @@ import {
   makeProject,
   makeWorkspace,
 } from "#test/factories.js";
-import { send } from "#test/raw.js";
+import { problemOf, send } from "#test/raw.js";
 
 describe("pages", () => {
   let app: TestApp;
@@ -34,12 +34,9 @@ describe("pages", () => {
   }
 
   async function open(path: string, sent?: string) {
-    const page = await send(
-      app,
-      "GET",
-      path,
-      sent === undefined ? {} : { headers: { cookie: sent } },
-    );
+    const page = await send(app, "GET", path, {
+      headers: { accept: "text/html", ...(sent === undefined ? {} : { cookie: sent }) },
+    });
     const [, json] = new RegExp(`id="${firstAnswersId}">([^<]*)</script>`).exec(page.text) ?? [];
     const answers = json === undefined ? undefined : (JSON.parse(json) as FirstAnswer[]);
     const since = / data-since="([^"]+)"/.exec(page.text)?.[1];
@@ -158,6 +155,31 @@ describe("pages", () => {
     expect(text).not.toContain("alert(1)</script>");
     const details = answers?.find(({ path }) => path.endsWith(org.id));
     expect(JSON.parse(details?.body ?? "{}")).toMatchObject({ name });
+  });
+
+  test("are at their own addresses alone; every other address is 404", async () => {
+    for (const path of ["/", "/login", "/organizations/x/", "/projects/x?tab=merges"]) {
+      const { status, headers } = await send(app, "GET", path);
+      expect([path, status, headers.get("content-type")]).toEqual([
+        path,
+        200,
+        "text/html; charset=utf-8",
+      ]);
+    }
+    const nowhere = ["/metrics", "/openapi.json", "/version", "/git", "/api", "/.well-known/x"];
+    for (const path of [...nowhere, "/favicon.png", "/assets/none.js", "/nowhere", "//", "/a//b"]) {
+      expect([path, problemOf(await send(app, "GET", path)).code]).toEqual([path, "not_found"]);
+    }
+    // A browser is shown the app, which says that there is nothing; not where an API or a file would be.
+    const browser = { headers: { accept: "text/html,application/xhtml+xml" } };
+    const shown = await send(app, "GET", "/nowhere", browser);
+    expect([shown.status, shown.headers.get("content-type")]).toEqual([
+      404,
+      "text/html; charset=utf-8",
+    ]);
+    for (const path of nowhere) {
+      expect([path, problemOf(await send(app, "GET", path, browser)).status]).toEqual([path, 404]);
+    }
   });
 
   test("link to the scripts of the page that is meant", async () => {

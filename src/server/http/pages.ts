@@ -5,6 +5,7 @@ import { type FirstAnswer, firstAnswersId } from "#shared/first-answers.js";
 import { pageAt } from "#shared/page-address.js";
 import { signedInMarker } from "#shared/signed-in-marker.js";
 import { firstAsked } from "./first-asked.js";
+import { pathOf } from "./unknown-path.js";
 
 /** How long a page's end waits for an answer; what comes later the page asks for itself. */
 const patienceMs = 500;
@@ -45,7 +46,7 @@ export async function openPages(
 ): Promise<(request: FastifyRequest) => { isPersonal: boolean; parts: AsyncIterable<string> }> {
   const file = await readPageFile(folder);
   return (request) => {
-    const pathname = request.url.split("?", 1)[0] as string;
+    const pathname = pathOf(request);
     const mayBeSignedIn = request.cookies[signedInMarker] !== undefined;
     const page = pageAt(pathname, mayBeSignedIn);
     const scripts = (page.pattern && file.scripts[page.pattern]) ?? [];

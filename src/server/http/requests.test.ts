@@ -112,6 +112,28 @@ describe("requests", () => {
     }
   });
 
+  test("a method that an address does not take is 405, with those that it takes", async () => {
+    for (const [method, path, allow] of [
+      ["DELETE", "/api/v1/organizations", "GET, HEAD, POST"],
+      ["PUT", `/api/v1/projects/${crypto.randomUUID()}`, "DELETE, GET, HEAD, PATCH"],
+      ["GET", "/api/v1/auth/login", "POST"],
+      ["POST", "/api/v1/permissions/", "GET, HEAD"],
+    ] as const) {
+      const answer = await send(app, method, path, { token: owner.token });
+      const problem = problemOf(answer);
+      expect([path, problem.status, problem.code]).toEqual([path, 405, "method_not_allowed"]);
+      expect(answer.headers.get("allow")).toBe(allow);
+    }
+  });
+
+  test("a slash at the end leads to the same", async () => {
+    const { id } = await makeOrganization(owner);
+    const answer = await send(app, "GET", `/api/v1/organizations/${id}/?x=`, {
+      token: owner.token,
+    });
+    expect(answer.status).toBe(200);
+  });
+
   test("the id of a request is the server's own and never the client's", async () => {
     const headers = { "x-request-id": "mine", "request-id": "mine" };
     const first = await send(app, "GET", "/healthz", { headers });

@@ -3,12 +3,14 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import fastifyStatic from "@fastify/static";
 import type { FastifyInstance } from "fastify";
-import { notFound } from "../errors.js";
+import { isPageAddress } from "#shared/page-address.js";
 import { openPages } from "./pages.js";
+import { pathOf, unknownPath } from "./unknown-path.js";
 
 /**
- * Serves the built web app: its files, which carry a hash in their names, and its page (pages.ts) for
- * every other address that is not the API's.
+ * Serves the built web app: its files, which carry a hash in their names, and its page (pages.ts) at the
+ * addresses of pages. At any other address a browser gets the page with 404, which says so, and everything
+ * else a problem.
  */
 export async function mountStatic(
   app: FastifyInstance,
@@ -32,14 +34,24 @@ export async function mountStatic(
     });
     const pageFor = await openPages(app, folder, position);
     app.get("/*", async (request, reply) => {
-      if (/^\/(api|git|assets)\//.test(request.url)) throw notFound();
+      const path = pathOf(request);
+      const isPage = isPageAddress(path);
+      if (!isPage && (isNoPage(path) || !request.headers.accept?.includes("text/html"))) {
+        throw unknownPath(request);
+      }
+      if (!isPage) reply.code(404);
       const { isPersonal, parts } = pageFor(request);
       // What is in it is nobody else's, and gone when its reader has signed out.
       reply.header("cache-control", isPersonal ? "no-store" : "no-cache");
       return reply.type("text/html; charset=utf-8").send(Readable.from(parts));
     });
   }
-  app.setNotFoundHandler(() => {
-    throw notFound();
+  app.setNotFoundHandler((request) => {
+    throw unknownPath(request);
   });
+}
+
+/** Whether an address is the API's, git's, an operator's or a file's, where no page could ever be. */
+function isNoPage(path: string): boolean {
+  return /^\/(?:api|git|assets|metrics|version|\.well-known)(?:\/|$)|\.[^/]*$/.test(path);
 }

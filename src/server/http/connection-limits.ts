@@ -1,0 +1,74 @@
+import type { Socket } from "node:net";
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import { AppError } from "../errors.js";
+import { callerNetwork, isWithin } from "./network.js";
+
+interface Limits {
+  /** How long the headers of a request may take to arrive, and its body after them. */
+  requestSeconds: number;
+  /** How many connections one address may have open; 0: any number. */
+  perAddress: number;
+  /** Networks of proxies, whose connections are those of many callers. */
+  trustedProxies: readonly string[];
+}
+
+/** Options of Node's server: it answers 408 itself where headers do not arrive. */
+export function headerTimeout({ requestSeconds }: Pick<Limits, "requestSeconds">) {
+  const headersTimeout = requestSeconds * 1000;
+  return { headersTimeout, connectionsCheckingInterval: Math.min(headersTimeout / 2, 5000) };
+}
+
+/**
+ * Ends requests whose body does not arrive in time with 408, and closes connections beyond the number
+ * that one address may have. Packs of git are limited by their progress instead.
+ */
+export function limitConnections(app: FastifyInstance, limits: Limits): void {
+  app.addHook("onRequest", (request, _reply, done) => {
+    if (hasBody(request) && !request.url.startsWith("/git/")) limitBody(request, limits);
+    done();
+  });
+  if (limits.perAddress > 0) limitPerAddress(app, limits);
+}
+
+function hasBody({ headers }: FastifyRequest): boolean {
+  return headers["transfer-encoding"] !== undefined || Number(headers["content-length"] ?? 0) > 0;
+}
+
+function limitBody({ raw }: FastifyRequest, { requestSeconds }: Limits): void {
+  const timer = setTimeout(() => {
+    if (raw.complete) return;
+    // Whoever reads the body answers with the error; where nobody does, the answer was sent.
+    if (raw.listenerCount("error") > 0) raw.emit("error", tooSlow(requestSeconds));
+    else raw.socket.destroy();
+  }, requestSeconds * 1000).unref();
+  raw.once("close", () => clearTimeout(timer));
+}
+
+function tooSlow(seconds: number): AppError {
+  return new AppError(
+    "request_timeout",
+    `The request's body did not arrive within ${seconds} s; send it again, and faster.`,
+    { headers: { connection: "close" } },
+  );
+}
+
+const refusal =
+  "HTTP/1.1 429 Too Many Requests\r\nretry-after: 10\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+
+function limitPerAddress(app: FastifyInstance, { perAddress, trustedProxies }: Limits): void {
+  const open = new Map<string, number>();
+  app.server.on("connection", (socket: Socket) => {
+    const { remoteAddress } = socket;
+    if (remoteAddress === undefined) return;
+    if (trustedProxies.some((network) => isWithin(remoteAddress, network))) return;
+    const caller = callerNetwork(remoteAddress);
+    const count = (open.get(caller) ?? 0) + 1;
+    open.set(caller, count);
+    socket.once("close", () => {
+      const left = (open.get(caller) ?? 1) - 1;
+      if (left === 0) open.delete(caller);
+      else open.set(caller, left);
+    });
+    if (count > perAddress) socket.end(refusal, () => socket.destroy());
+  });
+}
