@@ -51,8 +51,10 @@ interface FirstPage {
 
 /** Whether there is a page at an address, for whoever may see it. */
 export function isPageAddress(pathname: string): boolean {
-  const path = pathname.length > 1 ? pathname.replace(/\/$/, "") : pathname;
-  return path === "/" || [...publicPatterns, ...signedInPatterns].some((one) => fits(one, path));
+  const path = pathname.replace(/\/$/, "");
+  return (
+    pathname === "/" || [...publicPatterns, ...signedInPatterns].some((one) => fits(one, path))
+  );
 }
 
 /** Which page an address shows; whoever is not signed in is sent to sign in. */

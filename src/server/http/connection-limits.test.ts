@@ -1,24 +1,7 @@
-import { connect, type Socket } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startTestApp, type TestApp } from "#test/app.js";
+import { openConnection, slowBody } from "#test/raw-connection.js";
 import { send } from "#test/raw.js";
-
-/** A connection, and all that the server said on it until it ended. */
-function open(app: TestApp, text: string): { socket: Socket; answer: Promise<string> } {
-  const { hostname, port } = new URL(app.url);
-  const socket = connect(Number(port), hostname);
-  socket.setEncoding("utf8").write(text);
-  const answer = new Promise<string>((resolve) => {
-    let said = "";
-    socket.on("data", (piece: string) => (said += piece));
-    socket.on("error", () => {});
-    socket.on("close", () => resolve(said));
-  });
-  return { socket, answer };
-}
-
-const slowBody =
-  'POST /api/v1/auth/login HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{"email';
 
 describe("requests that do not arrive", () => {
   let app: TestApp;
@@ -28,7 +11,7 @@ describe("requests that do not arrive", () => {
   afterAll(() => app.close());
 
   test("300 bodies that come slowly are 408, and others are served meanwhile", async () => {
-    const slow = Array.from({ length: 300 }, () => open(app, slowBody));
+    const slow = Array.from({ length: 300 }, () => openConnection(app, slowBody));
     const dripping = setInterval(() => slow.forEach(({ socket }) => socket.write(" ")), 300);
     expect((await send(app, "GET", "/healthz")).status).toBe(200);
     const answers = await Promise.all(slow.map(({ answer }) => answer));
@@ -41,26 +24,29 @@ describe("requests that do not arrive", () => {
   });
 
   test("headers that come slowly are 408", async () => {
-    const { answer } = open(app, "GET /healthz HTTP/1.1\r\nhost: x\r\n");
+    const { answer } = openConnection(app, "GET /healthz HTTP/1.1\r\nhost: x\r\n");
     expect(await answer).toMatch(/^HTTP\/1\.1 408 /);
   });
 
   test("a body that nobody reads ends the connection", async () => {
-    const { answer } = open(app, "GET /healthz HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n");
+    const { answer } = openConnection(
+      app,
+      "GET /healthz HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n",
+    );
     expect(await answer).toMatch(/^HTTP\/1\.1 200 /);
   });
 
   test("a body in time is served on a connection that goes on", async () => {
     const body = '{"email":"nobody@example.com","password":"x"}';
     const head = `POST /api/v1/auth/login HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n`;
-    const { socket, answer } = open(app, `${head}\r\n${body}`);
+    const { socket, answer } = openConnection(app, `${head}\r\n${body}`);
     await new Promise((resolve) => setTimeout(resolve, 1500));
     socket.write(`${head}connection: close\r\n\r\n${body}`);
     expect((await answer).match(/HTTP\/1\.1 401 /g)).toHaveLength(2);
   });
 
   test("a push of git may take longer", async () => {
-    const { socket, answer } = open(
+    const { socket, answer } = openConnection(
       app,
       "POST /git/none/none.git/git-receive-pack HTTP/1.1\r\nhost: x\r\ncontent-type: application/x-git-receive-pack-request\r\ncontent-length: 100\r\n\r\n0",
     );
@@ -78,16 +64,16 @@ describe("connections of one address", () => {
   afterAll(() => app.close());
 
   test("beyond the limit are refused until others have ended", async () => {
-    const held = Array.from({ length: 5 }, () => open(app, ""));
+    const held = Array.from({ length: 5 }, () => openConnection(app, ""));
     await Promise.all(
       held.map(({ socket }) => new Promise((resolve) => socket.once("connect", resolve))),
     );
-    const refused = open(app, "");
+    const refused = openConnection(app, "");
     expect(await refused.answer).toMatch(/^HTTP\/1\.1 429 .*retry-after: 10/s);
     held[0]?.socket.destroy();
     await expect
       .poll(async () => {
-        const { answer } = open(
+        const { answer } = openConnection(
           app,
           "GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n",
         );
