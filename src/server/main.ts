@@ -54,6 +54,8 @@ async function main(): Promise<void> {
       opening,
     ]);
     if (sandbox.report.reason !== null) log.warn(sandbox.report.reason);
+    const { mode, fullNetwork } = sandbox.report;
+    if (mode === "bubblewrap" && fullNetwork.reason !== null) log.warn(fullNetwork.reason);
     const app = await buildApp({
       config,
       db,
