@@ -47,6 +47,11 @@ export function noSpace(): AppError {
   );
 }
 
+/** Not possible for the time being, through no fault of the request, which may be sent again. */
+export function unavailable(detail: string): AppError {
+  return new AppError("unavailable", detail, { headers: { "retry-after": "2" } });
+}
+
 /** Absent or not visible: one answer for both, so that it tells nothing (contract, 404). */
 export function notFound(): AppError {
   return new AppError("not_found", "There is nothing here that you can see; check the address.");

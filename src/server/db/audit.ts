@@ -114,11 +114,16 @@ interface Head {
   name: string;
 }
 
-/** Locks the chain until the transaction ends, then reads its end: a statement of its own, to see what came before. */
+/**
+ * Locks the chain until the transaction ends, then reads its end: a statement of its own, to see what came
+ * before. An event refers to its organization, whose row is held first: a change of the slug, which waits
+ * for the chain with the row in its hands, would else wait for this transaction and this one for it.
+ */
 async function headOf(client: pg.ClientBase, orgId: string, origin: Origin): Promise<Head> {
   await client.query({
     name: "lock an audit chain",
-    text: "select pg_advisory_xact_lock(hashtextextended('audit ' || $1, 0))",
+    text: `with held as materialized (select id from organizations where id = $1::uuid for key share)
+      select pg_advisory_xact_lock(hashtextextended('audit ' || $1::text, 0)) from held`,
     values: [orgId],
   });
   const { rows } = await client.query<{

@@ -1,24 +1,35 @@
 import { createHmac } from "node:crypto";
 import { drizzle } from "drizzle-orm/node-postgres";
-import type { NodePgQueryResultHKT } from "drizzle-orm/node-postgres";
-import type { PgDatabase } from "drizzle-orm/pg-core";
 import pg from "pg";
 import type { Logger } from "pino";
 import { ConfigError } from "../config-values.js";
 import { appendEvents, type Change, type Origin, type Tell } from "./audit.js";
 import { listenForChanges, type ChangeFeed } from "./changes.js";
+import { fairSlots } from "../fair-slots.js";
 import { lockConnections, locksOn, tryLockOn, type Locks, type TryLock } from "./locks.js";
 import { migrate } from "./migrate.js";
+import type { Queryable } from "./queryable.js";
+import { beginFor, type OrganizationLock } from "./tenant.js";
+import { inTransaction } from "./transaction.js";
 
-/** A handle to run queries on: a transaction, or the pool itself. */
-export type Queryable = PgDatabase<NodePgQueryResultHKT>;
+export { prepared, type Queryable } from "./queryable.js";
 
 export interface Database {
-  /** A transaction of one organization: row-level security shows its rows and no others. */
-  tenant<Result>(orgId: string, work: (tx: Queryable) => Promise<Result>): Promise<Result>;
   /**
-   * As `tenant`, for a change: what is told with `tell` is written to the organization's audit log in
-   * the same transaction, just before it ends.
+   * A transaction of one organization: row-level security shows its rows and no others. As every
+   * transaction here, it runs again after a deadlock: the work has no effects outside of it.
+   */
+  tenant<Result>(orgId: string, work: (tx: Queryable) => Promise<Result>): Promise<Result>;
+  /** As `tenant`, for reading alone. */
+  read<Result>(orgId: string, work: (tx: Queryable) => Promise<Result>): Promise<Result>;
+  /**
+   * As `tenant`, while nothing changes that writes are decided by: for a write that no other decision
+   * depends on. Writes run beside each other.
+   */
+  write<Result>(orgId: string, work: (tx: Queryable) => Promise<Result>): Promise<Result>;
+  /**
+   * As `tenant`, for a change, one after another in an organization. What is told with `tell` is written
+   * to the organization's audit log in the same transaction, just before it ends.
    */
   change<Result>(
     orgId: string,
@@ -55,7 +66,12 @@ export interface DatabaseAddress {
 }
 
 const appRole = "omoi_app";
-const uuidShape = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+/** Connections of each pool. */
+const POOL_SIZE = 10;
+/** Of them, how many hold or wait for the lock of one organization: the others serve other organizations. */
+const LOCKED_PER_ORGANIZATION = 4;
+/** How long a request waits for a connection. */
+const CONNECT_TIMEOUT_MS = 30_000;
 
 /**
  * Migrates as the owner, then connects as the role that owns nothing.
@@ -76,8 +92,14 @@ export async function openDatabase(
     await owner.end();
   }
 
-  const pool = (options: string, max = 10): pg.Pool => {
-    const made = new pg.Pool({ ...serving, options, max, idleTimeoutMillis: 60_000 });
+  const pool = (options: string, max = POOL_SIZE): pg.Pool => {
+    const made = new pg.Pool({
+      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+      ...serving,
+      options,
+      max,
+      idleTimeoutMillis: 60_000,
+    });
     // A connection that breaks while idle is replaced by the pool; its error must not end the process.
     // While the pool ends, PostgreSQL may do so too: then there is nothing to tell.
     made.on("error", (error) => {
@@ -95,22 +117,39 @@ export async function openDatabase(
   await refusePrivileged(systemPool, String(serving.user));
   const systemDb = drizzle(systemPool) as Queryable;
   const changes = await listenForChanges(serving, systemPool, log);
+  const slots = fairSlots({ slots: POOL_SIZE, perOwner: LOCKED_PER_ORGANIZATION });
+  /** A transaction that takes the organization's lock; until it is its turn, it has no connection. */
+  const whileLocked = async <Result>(
+    orgId: string,
+    lock: OrganizationLock,
+    work: (tx: Queryable, client: pg.PoolClient) => Promise<Result>,
+  ): Promise<Result> => {
+    const begin = beginFor(orgId, lock);
+    const free = await slots.take(orgId);
+    try {
+      return await inTransaction(tenantPool, begin, work);
+    } finally {
+      free();
+    }
+  };
 
   return {
     systemPool,
     changes,
     locks: locksOn(lockPool),
     tryLock: tryLockOn(lockPool),
-    tenant: (orgId, work) => inTransaction(tenantPool, beginFor(orgId), (tx) => work(tx)),
+    tenant: (orgId, work) => inTransaction(tenantPool, beginFor(orgId, "none"), work),
+    read: (orgId, work) => inTransaction(tenantPool, beginFor(orgId, "read only"), work),
+    write: (orgId, work) => whileLocked(orgId, "shared", work),
     change: (orgId, origin, work) =>
-      inTransaction(tenantPool, beginFor(orgId), async (tx, client) => {
+      whileLocked(orgId, "exclusive", async (tx, client) => {
         const events: Change[] = [];
         const result = await work(tx, (event) => events.push(event));
         await appendEvents(client, orgId, origin, events);
         return result;
       }),
     withSystem: (_reason, work) => work(systemDb),
-    withSystemTx: (_reason, work) => inTransaction(systemPool, "begin", (tx) => work(tx)),
+    withSystemTx: (_reason, work) => inTransaction(systemPool, "begin", work),
     systemChange: (origin, work) =>
       inTransaction(systemPool, "begin", async (tx, client) => {
         const events = new Map<string, Change[]>();
@@ -128,47 +167,6 @@ export async function openDatabase(
       await Promise.all([tenantPool.end(), systemPool.end(), lockPool.end()]);
     },
   };
-}
-
-function beginFor(orgId: string): string {
-  if (!uuidShape.test(orgId)) throw new Error("an organization's id must be a UUID");
-  return `begin; select set_config('app.org_id', '${orgId}', true)`;
-}
-
-async function inTransaction<Result>(
-  pool: pg.Pool,
-  begin: string,
-  work: (tx: Queryable, client: pg.PoolClient) => Promise<Result>,
-): Promise<Result> {
-  const client = await pool.connect();
-  let broken: Error | undefined;
-  try {
-    await client.query(begin);
-    const result = await work(drizzle(client) as Queryable, client);
-    await client.query("commit");
-    return result;
-  } catch (error) {
-    await client.query("rollback").catch((failure: unknown) => {
-      broken = failure as Error;
-    });
-    throw error;
-  } finally {
-    client.release(broken);
-  }
-}
-
-/**
- * Runs a query that each connection plans once, by its name: for those that decide something while others
- * wait. @param text with `$1`, `$2`, … for the values
- */
-export async function prepared<Row extends pg.QueryResultRow>(
-  tx: Queryable,
-  name: string,
-  text: string,
-  values: unknown[],
-): Promise<Row[]> {
-  const { $client } = tx as Queryable & { $client: pg.Pool | pg.PoolClient };
-  return (await $client.query<Row>({ name, text, values })).rows;
 }
 
 async function connectOwner(config: pg.ClientConfig): Promise<pg.Client> {
@@ -280,16 +278,4 @@ export function brokenConstraint(error: unknown): string | null {
     if ((code === "23505" || code === "23503" || code === "23514") && constraint) return constraint;
   }
   return null;
-}
-
-/** Whether PostgreSQL refused a query or could not be reached. */
-export function isDatabaseError(error: unknown): boolean {
-  for (let cause = error; cause instanceof Error; cause = cause.cause as Error) {
-    const { code } = cause as { code?: unknown };
-    if (cause instanceof pg.DatabaseError || code === "ECONNREFUSED" || code === "ECONNRESET") {
-      return true;
-    }
-    if (cause.message.startsWith("Connection terminated")) return true;
-  }
-  return false;
 }

@@ -43,34 +43,44 @@ export async function standingOf(
   const subject = actor.agent ? `agent/${actor.agent.id}` : actor.userId;
   const row = await standingsIn(db)(`${subject} ${key} ${value}`);
   if (!row) return null;
-  let scopes = scopesIn(actor, row.org_id);
-  if (actor.agent) {
-    // Another agent is not there for it.
-    if (row.named_agent !== null && row.named_agent !== actor.agent.id) return null;
-    const maker = await standingOf(db, { ...actor, agent: null }, key, value);
-    scopes = maker ? heldPatterns(maker) : [];
-  }
-  if (scopes.length === 0) return null;
-  return {
-    orgId: row.org_id,
-    archived: row.archived,
-    membershipId: row.membership_id,
-    role: row.role,
-    sources: row.sources,
-    scopes,
-    used: (permission) => actor.key?.used(row.org_id, permission),
-  };
+  if (!actor.agent) return standingFrom(actor, row, row);
+  // Another agent is not there for it.
+  if (row.named_agent !== null && row.named_agent !== actor.agent.id) return null;
+  const maker = await standingsIn(db)(`${actor.userId} ${key} ${value}`);
+  return standingFrom(actor, row, maker);
 }
 
-interface StandingRow extends Record<string, unknown> {
-  user_id: string | null;
-  /** The agent that the id names, by itself or by its run. */
-  named_agent: string | null;
+/** A membership, with what its role gives. */
+export interface MembershipRow extends Record<string, unknown> {
   org_id: string;
   archived: boolean;
   membership_id: string;
   role: string;
   sources: Standing["sources"];
+}
+
+/**
+ * What an actor holds by a membership, as far as the credential lets it through; null where that is
+ * nothing. An agent's credential lets through what its maker's own membership gives.
+ */
+export function standingFrom(
+  actor: Actor,
+  own: MembershipRow | undefined,
+  maker: MembershipRow | undefined,
+): Standing | null {
+  if (!own) return null;
+  const { org_id: orgId, archived, membership_id: membershipId, role, sources } = own;
+  let scopes = scopesIn(actor, orgId);
+  if (actor.agent) scopes = maker ? heldPatterns({ sources: maker.sources, scopes }) : [];
+  if (scopes.length === 0) return null;
+  const used = (permission: string): void => actor.key?.used(orgId, permission);
+  return { orgId, archived, membershipId, role, sources, scopes, used };
+}
+
+interface StandingRow extends MembershipRow {
+  user_id: string | null;
+  /** The agent that the id names, by itself or by its run. */
+  named_agent: string | null;
 }
 
 const standings = new WeakMap<Database, ReturnType<typeof cached<StandingRow>>>();
@@ -142,10 +152,12 @@ export async function standingOfBody(
   value: string,
 ): Promise<Standing> {
   const standing = await standingOf(db, actor, key, value);
-  if (!standing) {
-    throw invalidField(key, `names no ${key.replace("_id", "")} that you can see`, "unknown_id");
-  }
+  if (!standing) throw unknownInBody(key);
   return standing;
+}
+
+export function unknownInBody(key: "organization_id" | "project_id"): AppError {
+  return invalidField(key, `names no ${key.replace("_id", "")} that you can see`, "unknown_id");
 }
 
 /**

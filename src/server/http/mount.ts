@@ -2,11 +2,11 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Logger } from "pino";
 import type { Endpoint, ParsedRequestOf, ResponseOf } from "#shared/api/endpoint.js";
 import type { Permission } from "#shared/permissions.js";
-import type { Tell } from "../db/audit.js";
 import type { Database, Queryable } from "../db/connect.js";
-import { AppError } from "../errors.js";
+import { AppError, notFound } from "../errors.js";
 import { authenticate, type Actor, type ActorKey, type Credentials } from "./authenticate.js";
-import { standingOfBody, standingOfPath } from "./authorize.js";
+import { standingOfBody, standingOfPath, unknownInBody } from "./authorize.js";
+import { judgedWrites, type JudgedWrites } from "./current-access.js";
 import { refuseArchived, requirePermission, type Standing } from "./standing.js";
 import { isRunAddress } from "./callback-listener.js";
 import {
@@ -34,15 +34,12 @@ export interface ActorContext extends PublicContext {
   readonly actor: Actor;
 }
 
-export interface OrgContext extends ActorContext {
+export interface OrgContext extends ActorContext, JudgedWrites {
   readonly orgId: string;
+  /** As the request found it: what is decided inside a change is decided by the access given to it. */
   readonly standing: Standing;
-  /** A transaction that sees this organization's rows alone. */
+  /** A transaction that reads this organization's rows alone. */
   readonly tx: <Result>(work: (tx: Queryable) => Promise<Result>) => Promise<Result>;
-  /** The same for a change, which tells the audit log of what it does. */
-  readonly change: <Result>(
-    work: (tx: Queryable, tell: Tell) => Promise<Result>,
-  ) => Promise<Result>;
 }
 
 type ContextOf<E extends Endpoint> = E["access"] extends "public"
@@ -291,7 +288,7 @@ async function contextOf(
   const value = (params as Record<string, string>)[key] as string;
   const { actor } = caller as ActorContext;
   const standing = await standingOfPath(options.db, actor, key as "org_id", value);
-  return orgContext(caller as ActorContext, standing, endpoint, options);
+  return orgContext(caller as ActorContext, standing, endpoint, notFound, options);
 }
 
 async function withBodyTenant(
@@ -303,25 +300,28 @@ async function withBodyTenant(
 ): Promise<PublicContext> {
   const { actor } = context as ActorContext;
   const value = (body as Record<string, string>)[key] as string;
-  const standing = await standingOfBody(options.db, actor, key as "project_id", value);
-  return orgContext(context as ActorContext, standing, endpoint, options);
+  const field = key as "organization_id" | "project_id";
+  const standing = await standingOfBody(options.db, actor, field, value);
+  const absent = (): AppError => unknownInBody(field);
+  return orgContext(context as ActorContext, standing, endpoint, absent, options);
 }
 
 function orgContext(
   context: ActorContext,
   standing: Standing,
-  endpoint: Endpoint,
-  options: MountOptions,
+  { access, whenArchived }: Endpoint,
+  absent: () => AppError,
+  { db }: MountOptions,
 ): OrgContext {
-  requirePermission(standing, endpoint.access as Permission);
-  if (!endpoint.whenArchived) refuseArchived(standing);
+  const permission = access as Permission;
+  const { orgId } = standing;
+  requirePermission(standing, permission);
+  if (!whenArchived) refuseArchived(standing);
   return Object.freeze({
     ...context,
-    orgId: standing.orgId,
+    orgId,
     standing,
-    tx: <Result>(work: (tx: Queryable) => Promise<Result>) =>
-      options.db.tenant(standing.orgId, work),
-    change: <Result>(work: (tx: Queryable, tell: Tell) => Promise<Result>) =>
-      options.db.change(standing.orgId, context, work),
+    tx: <Result>(work: (tx: Queryable) => Promise<Result>) => db.read(orgId, work),
+    ...judgedWrites(db, { ...context, orgId, permission, whenArchived, absent }),
   });
 }

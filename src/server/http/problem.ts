@@ -1,14 +1,14 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
 import type { z } from "zod";
 import { errorCodes, type FieldError, type Problem } from "#shared/errors.js";
-import { AppError, isNoSpace, noSpace } from "../errors.js";
+import { isDatabaseUnavailable } from "../db/failures.js";
+import { AppError, isNoSpace, noSpace, unavailable } from "../errors.js";
 import { endWhenStopping } from "./drain.js";
 
 /** Sends an error as `application/problem+json` (RFC 9457): the one place that does. */
 export function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
   const known = toAppError(error);
-  if (known.code === "internal" || known.code === "no_space")
-    request.log.error({ err: error }, "a request failed");
+  if (known !== error && known.status >= 500) request.log.error({ err: error }, "a request failed");
   endWhenStopping(request, reply);
   const { headers, ...members } = known.extra;
   const [status, title] = errorCodes[known.code];
@@ -33,6 +33,9 @@ export function sendProblem(error: unknown, request: FastifyRequest, reply: Fast
 function toAppError(error: unknown): AppError {
   if (error instanceof AppError) return error;
   if (isNoSpace(error)) return noSpace();
+  if (isDatabaseUnavailable(error)) {
+    return unavailable("The database cannot be reached; try again in a moment.");
+  }
   const { code, statusCode } = error as Partial<FastifyError>;
   switch (code) {
     case "FST_ERR_CTP_BODY_TOO_LARGE":

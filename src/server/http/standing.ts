@@ -105,11 +105,14 @@ export function rolePatterns({ sources }: Pick<Held, "sources">): string[] {
  * @throws AppError 403 `insufficient_permission`, naming the permission.
  */
 export function requirePermission(standing: Standing, permission: Permission): void {
+  refuseLacking(standing, permission);
+  standing.used(permission);
+}
+
+/** As `requirePermission`, for a permission whose use is counted already. @throws AppError 403 */
+export function refuseLacking(standing: Standing, permission: Permission): void {
   const { allowed, refused_by } = explain(standing, permission);
-  if (allowed) {
-    standing.used(permission);
-    return;
-  }
+  if (allowed) return;
   throw new AppError(
     "insufficient_permission",
     refused_by === "credential"

@@ -1,6 +1,5 @@
 import type { Logger } from "pino";
 import { serverItself, type Origin } from "../../db/audit.js";
-import { lockOrganization } from "../../db/tenant.js";
 import { notFound } from "../../errors.js";
 import type { OrgContext } from "../../http/mount.js";
 import { removeAgentMember } from "../members/service.js";
@@ -23,12 +22,10 @@ export async function deleteAgent(
   if (!agent) throw notFound();
   // What would refuse to be saved refuses while nothing has changed yet.
   if (agent.status !== "terminated") await saveWorkspace(deps, context.orgId, id);
-  await context.change(async (tx, tell) => {
-    // A run starts with the same lock held: none begins after this one is stopped.
-    await lockOrganization(tx, context.orgId);
+  await context.change(async (tx, tell, access) => {
     if (!(await repository.terminateAgent(tx, id))) return;
     await endRuns(tx, { agentId: id }, "The agent was terminated.");
-    await removeAgentMember(tx, context.orgId, context.standing, id);
+    await removeAgentMember(tx, context.orgId, access, id);
     tell({ action: "agent.deleted", target: targetOf(agent) });
   });
   await finishTermination(deps, context.orgId, id, context);

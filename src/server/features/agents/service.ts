@@ -2,7 +2,6 @@ import type { Agent } from "#shared/api/agents.js";
 import { differences } from "../../db/audit.js";
 import { newId } from "../../db/columns.js";
 import { brokenConstraint, type Queryable } from "../../db/connect.js";
-import { lockOrganization } from "../../db/tenant.js";
 import { AppError, invalidField, notFound } from "../../errors.js";
 import type { OrgContext } from "../../http/mount.js";
 import { addAgentMember } from "../members/service.js";
@@ -26,7 +25,6 @@ export async function createAgent(
   const parentId = input.parent_agent_id ?? null;
   try {
     return await context.change(async (tx, tell) => {
-      await lockOrganization(tx, context.orgId);
       if (!(await repository.isLivingProject(tx, input.project_id))) {
         throw invalidField("project_id", "names no project that you can see", "unknown_id");
       }

@@ -1,9 +1,11 @@
 import type { ApiKey } from "#shared/api/api-keys.js";
 import { newId } from "../../db/columns.js";
 import type { Database, Queryable } from "../../db/connect.js";
+import { lockOrganizations } from "../../db/tenant.js";
 import { AppError, invalidField } from "../../errors.js";
 import type { Actor } from "../../http/authenticate.js";
 import { requirePerson, standingOf } from "../../http/authorize.js";
+import { readAccess } from "../../http/current-access.js";
 import {
   patternsWithin,
   permissionsBeyond,
@@ -21,6 +23,7 @@ import {
   invalidScope,
   onlyOrganization,
   organizationOf,
+  organizationsIn,
   patternsIn,
   resolveScopes,
   scopesWithin,
@@ -73,11 +76,12 @@ export async function createKey(
     allowed_ips: networksOf(input.allowed_ips ?? null),
     rate_limit_per_minute: input.rate_limit_per_minute ?? null,
   };
-  refuseBeyond(actor, await makerOf(db, actor), rights);
-  if (agentId !== null) await requireMakerOfAgentKeys(db, actor, agentId, scopes);
   const made = newKeyText(deps);
   const stored = await db.systemChange(context, async (tx, tell) => {
-    await holdCredential(tx, actor);
+    await lockOrganizations(tx, organizationsIn(scopes));
+    refuseBeyond(actor, await holdMaker(tx, actor), rights);
+    await refuseLeft(tx, actor, scopes);
+    if (agentId !== null) await requireMakerOfAgentKeys(tx, actor, agentId, scopes);
     const inserted = await repository.insertKey(tx, {
       ...made.values,
       ...rights,
@@ -110,15 +114,13 @@ export async function rotateKey(
   const { db } = deps;
   const { actor } = context;
   const seen = await ownKey(db, actor, keyId);
-  if (seen.agent_id !== null) {
-    await requireMakerOfAgentKeys(db, actor, seen.agent_id, seen.scopes);
-  }
-  const maker = await makerOf(db, actor);
   const made = newKeyText(deps);
   const stored = await db.systemChange(context, async (tx, tell) => {
-    await holdCredential(tx, actor);
+    await lockOrganizations(tx, organizationsIn(seen.scopes));
+    const maker = await holdMaker(tx, actor);
     // As it stands now: it may have been narrowed, shut out or rotated since it was read.
     const old = await lockActive(tx, keyId);
+    if (old.agent_id !== null) await requireMakerOfAgentKeys(tx, actor, old.agent_id, old.scopes);
     if (old.replaced_by !== null) throw notActive("has been rotated already; rotate the new one");
     refuseBeyond(actor, maker, old);
     const inserted = await repository.insertKey(tx, {
@@ -165,13 +167,25 @@ function notActive(why: string): AppError {
   return new AppError("key_not_active", `The key ${why}.`);
 }
 
-/** The key that makes others, where it is one. */
-export async function makerOf(db: Database, actor: Actor): Promise<Rights | undefined> {
-  const { key } = actor;
-  if (!key) return undefined;
-  return db.withSystem("look at the key that makes keys", (tx) =>
-    repository.findKey(tx, actor.userId, key.id),
-  );
+/**
+ * Holds the credential that changes keys until the transaction ends, and answers the key, where it is one.
+ * @throws AppError 401 where it was revoked
+ */
+export async function holdMaker(tx: Queryable, actor: Actor): Promise<Rights | undefined> {
+  await holdCredential(tx, actor);
+  const { userId, key } = actor;
+  return key ? repository.findKey(tx, userId, key.id) : undefined;
+}
+
+/** The person must still be in the organizations of a key, whose locks are held. @throws AppError 422 */
+async function refuseLeft(tx: Queryable, { userId }: Actor, scopes: string[]): Promise<void> {
+  const named = organizationsIn(scopes);
+  const joined = await repository.activeMemberships(tx, userId, named);
+  const index = scopes.findIndex((scope) => {
+    const orgId = organizationOf(scope);
+    return orgId !== null && !joined.has(orgId);
+  });
+  if (index !== -1) throw invalidScope(index, "names an organization that you are not in any more");
 }
 
 /** A key makes no key that reaches further, lives longer or works from elsewhere than itself. */
@@ -259,16 +273,17 @@ async function organizationOfAgent(db: Database, actor: Actor, agentId: string):
 
 /**
  * Who may let somebody act as an agent: whoever may change agents there, and holds all that the key
- * would let the agent do.
+ * would let the agent do. The lock of the agent's organization is held.
  * @throws AppError 403; 409 `organization_archived`; 422
  */
 async function requireMakerOfAgentKeys(
-  db: Database,
+  tx: Queryable,
   actor: Actor,
   agentId: string,
   scopes: string[],
 ): Promise<void> {
-  const maker = await standingOf(db, actor, "agent_id", agentId);
+  const orgId = await repository.organizationOfAgent(tx, agentId);
+  const maker = orgId === undefined ? null : await readAccess(tx, actor, orgId);
   if (!maker) throw invalidField("agent_id", "names no agent that you can see", "unknown_id");
   const elsewhere = scopes.findIndex((scope) => organizationOf(scope) !== maker.orgId);
   if (elsewhere !== -1) {
@@ -276,9 +291,7 @@ async function requireMakerOfAgentKeys(
   }
   requirePermission(maker, "agent:write");
   refuseArchived(maker);
-  const patterns = await db.withSystem("look at the agent of a key", (tx) =>
-    repository.patternsOfAgent(tx, agentId),
-  );
+  const patterns = await repository.patternsOfAgent(tx, agentId);
   if (!patterns) throw invalidField("agent_id", "names an agent that has ended", "terminated");
   const given = patternsWithin(patterns, patternsIn(scopes, maker.orgId));
   const beyond = permissionsBeyond(maker, given);

@@ -1,5 +1,6 @@
 import type { OrganizationKey } from "#shared/api/api-keys.js";
 import type { Database } from "../../db/connect.js";
+import { lockOrganizations } from "../../db/tenant.js";
 import { notFound } from "../../errors.js";
 import type { OrgContext } from "../../http/mount.js";
 import { listActingKeys, lockActingKey } from "./acting-keys-repository.js";
@@ -53,6 +54,8 @@ export async function takeFromOrganization(
 ): Promise<void> {
   const { orgId } = context;
   await db.systemChange(context, async (tx, tell) => {
+    await lockOrganizations(tx, [orgId]);
+    await context.judge(tx);
     const key = await lockActingKey(tx, orgId, keyId);
     if (!key) throw notFound();
     if (key.organization_id === orgId) {

@@ -1,7 +1,7 @@
 import { and, desc, eq, inArray, isNull, sql } from "drizzle-orm";
 import type { ApiKey } from "#shared/api/api-keys.js";
 import type { Queryable } from "../../db/connect.js";
-import { apiKeys, organizations, organizationSlugs } from "../../db/tables.js";
+import { agents, apiKeys, organizations, organizationSlugs } from "../../db/tables.js";
 import { users } from "../../db/identity-tables.js";
 
 /** What is read of a key. */
@@ -81,21 +81,6 @@ export async function findKey(
     .select(keyColumns)
     .from(apiKeys)
     .where(and(eq(apiKeys.id, keyId), eq(apiKeys.user_id, userId)));
-  return row;
-}
-
-/** A key of whomever that is neither revoked nor expired. */
-export async function findUsableKey(
-  tx: Queryable,
-  keyId: string,
-): Promise<Pick<StoredKey, "scopes" | "shut_out_of"> | undefined> {
-  const [row] = await tx
-    .select({ scopes: apiKeys.scopes, shut_out_of: apiKeys.shut_out_of })
-    .from(apiKeys)
-    .where(
-      sql`${apiKeys.id} = ${keyId} and ${apiKeys.revoked_at} is null
-        and (${apiKeys.expires_at} is null or ${apiKeys.expires_at} > now())`,
-    );
   return row;
 }
 
@@ -220,6 +205,20 @@ export async function memberOrganizations(
   return new Map(rows.map((row) => [row.slug, row.id]));
 }
 
+/** Of the organizations those, not archived, that the person is a member of. */
+export async function activeMemberships(
+  tx: Queryable,
+  userId: string,
+  orgIds: string[],
+): Promise<Set<string>> {
+  if (orgIds.length === 0) return new Set();
+  const { rows } = await tx.execute<{ org_id: string }>(sql`
+    select m.org_id from memberships m
+    join organizations o on o.id = m.org_id and o.archived_at is null
+    where m.user_id = ${userId} and m.org_id = any(${sql.param(orgIds)}::uuid[])`);
+  return new Set(rows.map(({ org_id }) => org_id));
+}
+
 /** A key that ends soon, and whose it is. */
 export interface EndingKey {
   key: StoredKey;
@@ -264,6 +263,17 @@ export async function takeEndingKeys(tx: Queryable, limit: number): Promise<Endi
 export async function addressOf(tx: Queryable, userId: string): Promise<string | undefined> {
   const [row] = await tx.select({ email: users.email }).from(users).where(eq(users.id, userId));
   return row?.email;
+}
+
+export async function organizationOfAgent(
+  tx: Queryable,
+  agentId: string,
+): Promise<string | undefined> {
+  const [row] = await tx
+    .select({ org_id: agents.org_id })
+    .from(agents)
+    .where(eq(agents.id, agentId));
+  return row?.org_id;
 }
 
 /** The patterns that an agent's role gives it; undefined where it has ended, or is no member any more. */

@@ -1,17 +1,19 @@
 import type { ApiKey } from "#shared/api/api-keys.js";
 import type { Change } from "../../db/audit.js";
 import type { Database, Queryable } from "../../db/connect.js";
+import { lockOrganizations } from "../../db/tenant.js";
 import { AppError } from "../../errors.js";
 import type { Actor } from "../../http/authenticate.js";
 import { requirePerson } from "../../http/authorize.js";
 import type { ActorContext } from "../../http/mount.js";
-import { lockActive, makerOf, networksOf, networksWithin, refuseWiderUse } from "./create-key.js";
+import { lockActive, holdMaker, networksOf, networksWithin, refuseWiderUse } from "./create-key.js";
 import { ownKey } from "./own-key.js";
 import * as repository from "./repository.js";
 import {
   areWithin,
   countManaging,
   onlyOrganization,
+  organizationsIn,
   resolveScopes,
   scopesWithin,
 } from "./scopes.js";
@@ -68,8 +70,9 @@ export async function updateKey(
     ...(rate_limit_per_minute === undefined ? {} : { rate_limit_per_minute }),
   };
   if (Object.keys(changes).length === 0) return shownOne(db, before);
-  const maker = await makerOf(db, actor);
   const after = await db.systemChange(context, async (tx, tell) => {
+    await lockOrganizations(tx, organizationsIn(before.scopes));
+    const maker = await holdMaker(tx, actor);
     const old = (await repository.lockKey(tx, keyId)) ?? before;
     if (isWider(old, { ...old, ...changes })) refuseWiderUse(maker, { ...old, ...changes });
     const changed = (await repository.updateKey(tx, keyId, changes)) ?? old;
@@ -107,9 +110,11 @@ export async function narrowKey(
   wanted: string[],
 ): Promise<ApiKey> {
   const { actor } = context;
-  await ownKey(db, actor, keyId);
+  const seen = await ownKey(db, actor, keyId);
   const scopes = await resolveScopes(db, actor, { scopes: wanted });
   const after = await db.systemChange(context, async (tx, tell) => {
+    await lockOrganizations(tx, organizationsIn(seen.scopes));
+    await holdMaker(tx, actor);
     const old = await lockActive(tx, keyId);
     if (!areWithin(old.scopes, scopes)) {
       throw new AppError(
@@ -129,8 +134,9 @@ export async function narrowKey(
 
 /** Revokes a key; once more changes nothing. @throws AppError 404 */
 export async function revokeKey(db: Database, context: ActorContext, keyId: string): Promise<void> {
-  await ownKey(db, context.actor, keyId);
+  const seen = await ownKey(db, context.actor, keyId);
   await db.systemChange(context, async (tx, tell) => {
+    await lockOrganizations(tx, organizationsIn(seen.scopes));
     const key = await repository.revokeKey(tx, keyId);
     if (!key) return;
     tellOfKey(tell, { action: "api_key.revoked", key, before: key, after: null });
@@ -146,15 +152,4 @@ export async function revokeKeysOf(
   for (const key of await repository.revokeKeysOf(tx, userId)) {
     tellOfKey(tell, { action: "api_key.revoked", key, before: key, after: null });
   }
-}
-
-/** What a key that works still may do, for what was asked through it earlier; null where it does not work. */
-export async function scopesOfKey(db: Database, keyId: string): Promise<Actor["key"]> {
-  const key = await db.withSystem("look at a key that was used earlier", (tx) =>
-    repository.findUsableKey(tx, keyId),
-  );
-  if (!key) return null;
-  const { scopes, shut_out_of: shutOutOf } = key;
-  const uncounted = { perMinute: null, used: () => {}, answered: () => {} };
-  return { id: keyId, scopes, shutOutOf, ...uncounted };
 }

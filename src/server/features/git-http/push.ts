@@ -1,6 +1,6 @@
 /** A push from its first byte to its answer. */
 import type { Logger } from "pino";
-import { AppError, isNoSpace, noSpace } from "../../errors.js";
+import { AppError, isNoSpace, noSpace, notFound } from "../../errors.js";
 import { inspectPush, inspectTrees, newCommits } from "../../git/inspect-push.js";
 import { PackRefusedError, Quarantine } from "../../git/quarantine.js";
 import {
@@ -13,6 +13,7 @@ import { listRefs, MAX_REFS } from "../../git/refs.js";
 import { scanReachable } from "../../git/scan-objects.js";
 import { TokenScan } from "../../git/token-scan.js";
 import type { Actor } from "../../http/authenticate.js";
+import { judgedWrites, type JudgedWrites } from "../../http/current-access.js";
 import {
   agentOfBranch,
   landPush,
@@ -164,6 +165,7 @@ async function landReceived(
     orgId,
     projectId,
     origin: { actor, ip, requestId },
+    write: writesOf(deps, context).write,
     refs: moving.filter(({ from, to }) => from !== to),
     commits,
     atomic: request.atomic,
@@ -180,6 +182,22 @@ function refuseTooMany(refs: readonly { ref: string }[], wanted: readonly Pushed
   throw new PackRefusedError(
     `the repository may have ${MAX_REFS} branches and tags; delete some, or push fewer`,
   );
+}
+
+/** The push's own transactions, each judged as the request was at its start. */
+function writesOf(
+  { db }: WorkspaceDeps,
+  { orgId, actor, ip, requestId }: PushContext,
+): JudgedWrites {
+  return judgedWrites(db, {
+    actor,
+    ip,
+    requestId,
+    orgId,
+    permission: "project:git:write",
+    whenArchived: false,
+    absent: notFound,
+  });
 }
 
 /** @throws PackRefusedError where a file or message that is new holds an API key that works */

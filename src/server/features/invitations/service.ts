@@ -3,7 +3,6 @@ import type { Member } from "#shared/api/members.js";
 import { differences } from "../../db/audit.js";
 import { newId } from "../../db/columns.js";
 import type { Database, Queryable } from "../../db/connect.js";
-import { lockOrganization } from "../../db/tenant.js";
 import { AppError, notFound } from "../../errors.js";
 import { requireFullAccess } from "../../http/authorize.js";
 import { refuseArchived } from "../../http/standing.js";
@@ -40,9 +39,8 @@ export async function invite(
   { email, role_id }: { email: string; role_id: string },
 ): Promise<SentInvitation> {
   const token = generateToken();
-  const made = await context.change(async (tx, tell) => {
-    await lockOrganization(tx, context.orgId);
-    const role = await refuseRoleBeyond(tx, context.standing, role_id);
+  const made = await context.change(async (tx, tell, access) => {
+    const role = await refuseRoleBeyond(tx, access, role_id);
     await refuseMember(tx, email);
     await repository.deleteExpired(tx, email);
     if (await repository.findOpenInvitation(tx, email)) {
@@ -83,8 +81,7 @@ export async function resend(
   invitationId: string,
 ): Promise<SentInvitation> {
   const token = generateToken();
-  const made = await context.change(async (tx, tell) => {
-    await lockOrganization(tx, context.orgId);
+  const made = await context.change(async (tx, tell, access) => {
     const before = await findOrRefuse(tx, invitationId);
     if (before.status === "accepted" || before.status === "revoked") throw notPending(before);
     if (before.role_id === null) {
@@ -94,7 +91,7 @@ export async function resend(
         { invitation_status: before.status },
       );
     }
-    await refuseRoleBeyond(tx, context.standing, before.role_id);
+    await refuseRoleBeyond(tx, access, before.role_id);
     await refuseMember(tx, before.email);
     await limitMail(tx, context.orgId, before.email);
     // From now on it holds by the permissions of the person who sent it again.
@@ -116,13 +113,12 @@ export async function resend(
  * @throws AppError 403 `privilege_escalation`; 404; 409 `invitation_not_pending` where it was accepted
  */
 export async function revoke(context: OrgContext, invitationId: string): Promise<void> {
-  await context.change(async (tx, tell) => {
-    await lockOrganization(tx, context.orgId);
+  await context.change(async (tx, tell, access) => {
     const invitation = await findOrRefuse(tx, invitationId);
     if (invitation.status === "revoked") return;
     if (invitation.status === "accepted") throw notPending(invitation);
     const { role_id } = invitation;
-    if (role_id !== null) await refuseRoleBeyond(tx, context.standing, role_id);
+    if (role_id !== null) await refuseRoleBeyond(tx, access, role_id);
     await repository.endInvitation(tx, invitationId, "revoked_at");
     tell({
       action: "invitation.revoked",
@@ -174,7 +170,6 @@ export async function accept(
   }));
   if (orgId === undefined) throw notFound();
   return db.change(orgId, context, async (tx, tell) => {
-    await lockOrganization(tx, orgId);
     // Read again, now that it stands still: it may have been sent again, revoked or accepted.
     const found = await findOffer(tx, hash);
     if (!found) throw notFound();

@@ -56,7 +56,7 @@ export function memberHandlers(deps: MemberDeps): Handlers<typeof members> {
     update: (context, { params, body }) => changeRole(context, params.member_id, body.role_id),
     remove: async (context, { params }) => {
       const standing = await standingOfPath(db, context.actor, "org_id", params.org_id);
-      await removeMember(context, standing, db, params.member_id);
+      await removeMember(context, db, standing.orgId, params.member_id);
       return undefined;
     },
   };

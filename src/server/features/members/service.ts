@@ -4,17 +4,12 @@ import { differences, type Tell } from "../../db/audit.js";
 import { brokenConstraint, type Database, type Queryable } from "../../db/connect.js";
 import { systemRoleIds } from "../../db/migrate.js";
 import { AppError, invalidField, notFound } from "../../errors.js";
-import {
-  permissionsBeyond,
-  refuseArchived,
-  requirePermission,
-  type Standing,
-} from "../../http/standing.js";
+import { judgedWrites } from "../../http/current-access.js";
+import { permissionsBeyond, requirePermission, type Standing } from "../../http/standing.js";
 import type { ActorContext, OrgContext } from "../../http/mount.js";
 import { addedToOrganization } from "../../mail/letters.js";
 import type { Mailer } from "../../mail/mailer.js";
 import { userExists } from "../auth/service.js";
-import { lockOrganization } from "../../db/tenant.js";
 import { findRole } from "../roles/service.js";
 import { revokeLapsedInvitations } from "./open-invitations.js";
 import * as repository from "./repository.js";
@@ -41,10 +36,8 @@ export async function addMember(
     throw invalidField("user_id", "names no person here", "unknown_id");
   }
   try {
-    const { member, added } = await context.change(async (tx, tell) => {
-      // Whoever accepts an invitation at this moment would wait for this row, and this for his lock.
-      await lockOrganization(tx, context.orgId);
-      await refuseRoleBeyond(tx, context.standing, role_id);
+    const { member, added } = await context.change(async (tx, tell, access) => {
+      await refuseRoleBeyond(tx, access, role_id);
       if (agent_id !== undefined && !(await repository.isLivingAgent(tx, agent_id))) {
         throw invalidField("agent_id", "names no agent of this organization", "unknown_id");
       }
@@ -78,8 +71,8 @@ export async function addMember(
 }
 
 /**
- * Makes a person a member as an invitation says, with the organization's row locked. One who is a
- * member already stays as he is.
+ * Makes a person a member as an invitation says, in a change of the organization. A member already stays
+ * as they are.
  */
 export async function joinAsInvited(
   tx: Queryable,
@@ -111,7 +104,7 @@ export async function addOwner(tx: Queryable, orgId: string, userId: string): Pr
 }
 
 /**
- * Makes one person an owner and the former owner an admin, with the organization's row locked.
+ * Makes one person an owner and the former owner an admin, in a change of the organization.
  * @throws AppError 422 naming `user_id` where it is no member's
  */
 export async function handOver(tx: Queryable, tell: Tell, from: string, to: string): Promise<void> {
@@ -147,12 +140,11 @@ export async function changeRole(
   memberId: string,
   roleId: string,
 ): Promise<Member> {
-  return context.change(async (tx, tell) => {
-    await lockOrganization(tx, context.orgId);
+  return context.change(async (tx, tell, access) => {
     const member = await repository.findMember(tx, memberId);
     if (!member) throw notFound();
-    await refuseMemberBeyond(tx, context.standing, member);
-    await refuseRoleBeyond(tx, context.standing, roleId);
+    await refuseMemberBeyond(tx, access, member);
+    await refuseRoleBeyond(tx, access, roleId);
     if (roleId !== member.role_id) await keepAnOwner(tx, context.orgId, member);
     await repository.updateMemberRole(tx, memberId, roleId);
     const changed = (await repository.findMember(tx, memberId)) as Member;
@@ -171,19 +163,18 @@ export async function changeRole(
  */
 export async function removeMember(
   context: ActorContext,
-  standing: Standing,
   db: Database,
+  orgId: string,
   memberId: string,
 ): Promise<void> {
-  const leaving = standing.membershipId === memberId;
-  if (!leaving) requirePermission(standing, "org:members:delete");
-  refuseArchived(standing);
-  await db.change(standing.orgId, context, async (tx, tell) => {
-    await lockOrganization(tx, standing.orgId);
+  const demand = { ...context, orgId, permission: null, whenArchived: false, absent: notFound };
+  await judgedWrites(db, demand).change(async (tx, tell, access) => {
+    const leaving = access.membershipId === memberId;
+    if (!leaving) requirePermission(access, "org:members:delete");
     const member = await repository.findMember(tx, memberId);
     if (!member) throw notFound();
-    if (!leaving) await refuseMemberBeyond(tx, standing, member);
-    await keepAnOwner(tx, standing.orgId, member);
+    if (!leaving) await refuseMemberBeyond(tx, access, member);
+    await keepAnOwner(tx, orgId, member);
     await repository.deleteMembership(tx, memberId);
     tell({
       action: leaving ? "member.left" : "member.removed",
@@ -217,7 +208,7 @@ export async function removeMembersOfProject(tx: Queryable, projectId: string): 
 const targetOf = ({ id, display_name }: Member) =>
   ({ type: "member", id, name: display_name }) as const;
 
-/** With the organization's row locked: whoever stops being an owner leaves another one behind. */
+/** In a change of the organization: its last owner stays one. @throws AppError 409 `last_owner` */
 async function keepAnOwner(tx: Queryable, orgId: string, member: Member): Promise<void> {
   if (member.role_id !== systemRoleIds.owner) return;
   const owners = await repository.listOwners(tx);

@@ -5,9 +5,8 @@ import type { Permission } from "#shared/permissions.js";
 import { differences, type Tell } from "../../db/audit.js";
 import { newId } from "../../db/columns.js";
 import { brokenConstraint, type Database } from "../../db/connect.js";
-import { lockOrganization } from "../../db/tenant.js";
 import { AppError, invalidField, notFound } from "../../errors.js";
-import { requirePermission } from "../../http/standing.js";
+import { refuseLacking, requirePermission } from "../../http/standing.js";
 import type { ActorContext, OrgContext } from "../../http/mount.js";
 import { limitHits } from "../auth/service.js";
 import { addOwner, handOver } from "../members/service.js";
@@ -126,7 +125,6 @@ export async function checkSlug(
 /** Archives the organization: what runs is stopped, what is there can be read, nothing can be changed. */
 export async function archiveOrganization(context: OrgContext, db: Database): Promise<void> {
   await context.change(async (tx, tell) => {
-    await lockOrganization(tx, context.orgId);
     await endRuns(tx, {}, "The organization was archived.");
     const organization = await repository.setArchived(tx, context.orgId, true);
     if (!organization) throw notFound();
@@ -138,7 +136,6 @@ export async function archiveOrganization(context: OrgContext, db: Database): Pr
 /** Undoes the archiving; one that is not archived is answered as it is. */
 export async function restoreOrganization(context: OrgContext): Promise<Organization> {
   return context.change(async (tx, tell) => {
-    await lockOrganization(tx, context.orgId);
     const before = await repository.findOrganization(tx, context.orgId);
     const organization = await repository.setArchived(tx, context.orgId, false);
     if (!organization) throw notFound();
@@ -159,7 +156,6 @@ export async function transferOrganization(
   userId: string,
 ): Promise<Organization> {
   return context.change(async (tx, tell) => {
-    await lockOrganization(tx, context.orgId);
     const organization = await repository.findOrganization(tx, context.orgId);
     if (!organization) throw notFound();
     if (organization.owner_id === userId) {
@@ -204,14 +200,15 @@ export async function updateOrganization(
   const changes = Object.fromEntries(
     Object.entries(body).filter(([, value]) => value !== undefined),
   ) as { [Field in keyof OrganizationChanges]: NonNullable<OrganizationChanges[Field]> };
-  for (const field of Object.keys(changes) as (keyof typeof fieldPermissions)[]) {
-    requirePermission(context.standing, fieldPermissions[field]);
-  }
+  const needed = (Object.keys(changes) as (keyof typeof fieldPermissions)[]).map(
+    (field) => fieldPermissions[field],
+  );
+  for (const permission of needed) requirePermission(context.standing, permission);
   refuseOverCeiling(changes, ceilings);
   const { slug } = changes;
   if (slug !== undefined) refuseReserved(slug);
-  const organization = await context.change(async (tx, tell) => {
-    await lockOrganization(tx, context.orgId);
+  const organization = await context.change(async (tx, tell, access) => {
+    for (const permission of needed) refuseLacking(access, permission);
     const before = await repository.findOrganization(tx, context.orgId);
     // The slug's row of another organization is not visible here: no row of ours means it is taken.
     if (slug !== undefined && !(await repository.claimSlug(tx, context.orgId, slug)))

@@ -1,5 +1,4 @@
 import { rm } from "node:fs/promises";
-import { lockOrganization } from "../../db/tenant.js";
 import { AppError, notFound } from "../../errors.js";
 import { removeRepository } from "../../git/remove-repository.js";
 import type { OrgContext } from "../../http/mount.js";
@@ -22,8 +21,6 @@ export async function deleteProject(
   id: string,
 ): Promise<void> {
   await context.change(async (tx, tell) => {
-    // A run starts with the same lock held: of the two one sees the other.
-    await lockOrganization(tx, context.orgId);
     const project = await repository.findProject(tx, id);
     if (!project) throw notFound();
     const running = await repository.countRunningElsewhere(tx, id);

@@ -7,7 +7,6 @@ import type { CredentialInput } from "#shared/api/upstream-inputs.js";
 import { differences } from "../../db/audit.js";
 import { newId } from "../../db/columns.js";
 import { brokenConstraint, type Database, type Queryable } from "../../db/connect.js";
-import { lockOrganization } from "../../db/tenant.js";
 import { AppError, invalidField, notFound } from "../../errors.js";
 import { removeQuarantines } from "../../git/quarantine.js";
 import { createRepository } from "../../git/repository.js";
@@ -53,8 +52,6 @@ export async function createProject(
   for (let attempt = 0; ; attempt += 1) {
     try {
       await context.change(async (tx, tell) => {
-        // One after another, so that each sees the slugs derived before it.
-        if (input.slug === undefined) await lockOrganization(tx, context.orgId);
         const slug = input.slug ?? (await freeSlug(tx, base));
         await repository.insertProject(tx, {
           id,

@@ -8,7 +8,7 @@ import { AppError, invalidField } from "../../errors.js";
 import { pushBranch } from "../../git/push-repository.js";
 import { resolveCommit } from "../../git/repository.js";
 import type { UpstreamOptions } from "../../git/upstream-connection.js";
-import { requirePermission } from "../../http/standing.js";
+import { refuseLacking, requirePermission } from "../../http/standing.js";
 import type { OrgContext } from "../../http/mount.js";
 import { fetchProject } from "./fetch-project.js";
 import { storeLock } from "./import-project.js";
@@ -27,7 +27,7 @@ export async function startFetch(
   id: string,
 ): Promise<Project> {
   const ids = { org_id: context.orgId, project_id: id };
-  const isImport = await context.tx(async (tx) => {
+  const isImport = await context.change(async (tx) => {
     const { status } = await requireUpstream(tx, id);
     if (status === "importing") throw busy();
     if (status === "failed") {
@@ -61,7 +61,8 @@ export async function startPush(
   const store = deps.storage.repository(context.orgId, id);
   const commit = await resolveCommit(store, `refs/heads/${branch}`);
   if (commit === null) throw invalidField("branch", `names no branch: ${branch}`, "unknown_id");
-  await context.tx(async (tx) => {
+  await context.change(async (tx, _tell, access) => {
+    refuseLacking(access, "project:git:write");
     await begin(tx, id, { id: newId(), origin: originOf(context), push: { branch, commit } });
   });
   await deps.jobs.send("use-upstream", { org_id: context.orgId, project_id: id });

@@ -3,7 +3,6 @@ import { systemRoles } from "#shared/permissions.js";
 import { differences } from "../../db/audit.js";
 import { newId } from "../../db/columns.js";
 import { brokenConstraint, type Queryable } from "../../db/connect.js";
-import { lockOrganization } from "../../db/tenant.js";
 import { AppError, invalidField, notFound } from "../../errors.js";
 import { permissionsBeyond, type Standing } from "../../http/standing.js";
 import type { OrgContext } from "../../http/mount.js";
@@ -30,7 +29,7 @@ export async function createRole(context: OrgContext, input: RoleInput): Promise
   refuseSystemName(input.name);
   const id = newId();
   return withNameErrors(input.name, () =>
-    context.change(async (tx, tell) => {
+    context.change(async (tx, tell, access) => {
       const parentId = await parentOf(tx, input.inherits_from);
       await repository.insertRole(tx, {
         id,
@@ -40,7 +39,7 @@ export async function createRole(context: OrgContext, input: RoleInput): Promise
         permissions: input.permissions,
         inherits_from: parentId,
       });
-      const role = await refuseBeyond(tx, context.standing, id);
+      const role = await refuseBeyond(tx, access, id);
       tell({
         action: "role.created",
         target: targetOf(role),
@@ -70,11 +69,9 @@ export async function updateRole(
 ): Promise<Role> {
   if (input.name !== undefined) refuseSystemName(input.name);
   return withNameErrors(input.name ?? "", () =>
-    context.change(async (tx, tell) => {
-      // Two changes that each are no cycle could make one together.
-      await lockOrganization(tx, context.orgId);
+    context.change(async (tx, tell, access) => {
       await customRole(tx, roleId);
-      const before = await refuseBeyond(tx, context.standing, roleId);
+      const before = await refuseBeyond(tx, access, roleId);
       const { name, description, permissions, inherits_from } = input;
       const changes: Parameters<typeof repository.updateRole>[2] = {};
       if (name !== undefined) changes.name = name;
@@ -88,7 +85,7 @@ export async function updateRole(
         changes.inherits_from = parentId;
       }
       if (Object.keys(changes).length > 0) await repository.updateRole(tx, roleId, changes);
-      const after = await refuseBeyond(tx, context.standing, roleId);
+      const after = await refuseBeyond(tx, access, roleId);
       const changed = differences(before, after, roleFields);
       if (Object.keys(changed).length > 0) {
         tell({ action: "role.updated", target: targetOf(after), changes: changed });
@@ -103,10 +100,9 @@ export async function updateRole(
  * @throws AppError 400 `system_role`; 403; 404; 409 `role_in_use`, naming who holds it
  */
 export async function deleteRole(context: OrgContext, roleId: string): Promise<void> {
-  await context.change(async (tx, tell) => {
-    await lockOrganization(tx, context.orgId);
+  await context.change(async (tx, tell, access) => {
     const role = await customRole(tx, roleId);
-    await refuseBeyond(tx, context.standing, roleId);
+    await refuseBeyond(tx, access, roleId);
     const holders = await repository.roleHolders(tx, roleId);
     const named = [
       ...holders.members,

@@ -1,5 +1,4 @@
 import type { Queryable } from "../../db/connect.js";
-import { lockOrganization } from "../../db/tenant.js";
 import { AppError, notFound } from "../../errors.js";
 import { usageOf } from "../usage/service.js";
 import * as repository from "./repository.js";
@@ -8,19 +7,13 @@ import * as repository from "./repository.js";
 export type Wait = { error: AppError; detail: string } | null;
 
 /**
- * Locks the organization's row and looks whether a run of the agent may start: exact under any number
- * of simultaneous starts and server processes, since whoever inserts has looked under the same lock.
+ * Looks whether a run of the agent may start, in a change of the organization: exact under any number of
+ * simultaneous starts and server processes, since every start looks under the same lock.
  * Those who wait come first: each of them counts as if it ran.
  * @param queued whether it is one that waited
  * @throws AppError 404; 409 `organization_archived`, `quota_exceeded` where the hours are used up
  */
-export async function lookForPlace(
-  tx: Queryable,
-  orgId: string,
-  agentId: string,
-  queued: boolean,
-): Promise<Wait> {
-  await lockOrganization(tx, orgId);
+export async function lookForPlace(tx: Queryable, agentId: string, queued: boolean): Promise<Wait> {
   const agent = await repository.findCandidate(tx, agentId);
   if (!agent || agent.terminated) throw notFound();
   if (agent.archived) {

@@ -1,11 +1,12 @@
+import { serverItself, type Origin } from "../../db/audit.js";
+import { brokenConstraint, type Queryable } from "../../db/connect.js";
+import { isDatabaseError } from "../../db/failures.js";
 import type { Actor } from "../../http/authenticate.js";
-import { standingOf } from "../../http/authorize.js";
+import { readAccess } from "../../http/current-access.js";
 import { allows } from "../../http/standing.js";
 import type { Run } from "#shared/api/runs.js";
-import { brokenConstraint, isDatabaseError } from "../../db/connect.js";
 import { AppError } from "../../errors.js";
 import { unseal } from "../../seal.js";
-import { scopesOfKey } from "../api-keys/service.js";
 import { withWorkspaceToRun } from "../workspaces/service.js";
 import * as managed from "./managed-repository.js";
 import type { QueuedRun } from "./managed-repository.js";
@@ -56,7 +57,6 @@ function refusalOf(error: unknown): Pick<Run, "status"> & { detail: string } {
 async function startQueuedRun(deps: RunDeps, queued: QueuedRun): Promise<boolean> {
   const { db, supervisor, settings } = deps;
   const { origin, sealed_env, ...asked } = queued;
-  await refuseLostPermission(deps, queued);
   const plain = sealed_env && unseal(settings.secret, environmentPurpose, asked.id, sealed_env);
   if (!plain) {
     throw new AppError(
@@ -77,8 +77,9 @@ async function startQueuedRun(deps: RunDeps, queued: QueuedRun): Promise<boolean
       // The limits of when it was asked for may be another machine's, or of before a restart.
       const { sandbox, ...held } = sandboxFor(deps, place, asked.network);
       const run = { ...asked, ...held };
-      const claim = await db.tenant(run.org_id, async (tx) => {
-        if (await lookForPlace(tx, run.org_id, run.agent_id, true)) return "no place";
+      const claim = await db.change(run.org_id, serverItself, async (tx) => {
+        await refuseLostPermission(tx, queued);
+        if (await lookForPlace(tx, run.agent_id, true)) return "no place";
         const by = { server_id: supervisor.serverId, token_hash: hash };
         return (await managed.startQueued(tx, run, by)) ? "claimed" : "gone";
       });
@@ -89,20 +90,30 @@ async function startQueuedRun(deps: RunDeps, queued: QueuedRun): Promise<boolean
   );
 }
 
-/** Whoever asked for it must still be allowed to. @throws AppError 403 */
-async function refuseLostPermission(
-  { db }: RunDeps,
-  { origin, agent_id }: QueuedRun,
-): Promise<void> {
-  const asked = origin?.actor;
-  const key = asked?.key ? await scopesOfKey(db, asked.key.id) : null;
-  const isKeyLost = asked?.key != null && key === null;
-  const actor: Actor | null =
-    !asked || isKeyLost ? null : { userId: asked.userId, agent: asked.agent, session: null, key };
-  const standing = actor && (await standingOf(db, actor, "agent_id", agent_id));
-  if (standing && allows(standing, "agent:run")) return;
+/** The caller who asked for the run must still hold the permission, by a credential in force. @throws AppError 403 */
+async function refuseLostPermission(tx: Queryable, { origin, org_id }: QueuedRun): Promise<void> {
+  const actor = origin?.actor ? actorAgain(origin.actor) : null;
+  const access = actor && (await readAccess(tx, actor, org_id).catch(nullIfRefused));
+  if (access && allows(access, "agent:run")) return;
   throw new AppError(
     "insufficient_permission",
     "Whoever asked for it may not start runs of this agent any more.",
   );
+}
+
+/** The caller of an earlier request; scopes are read anew where access is judged. */
+function actorAgain({ userId, agent, key }: NonNullable<Origin["actor"]>): Actor {
+  const unknown = {
+    scopes: [],
+    shutOutOf: [],
+    perMinute: null,
+    used: () => {},
+    answered: () => {},
+  };
+  return { userId, agent, session: null, key: key && { id: key.id, ...unknown } };
+}
+
+function nullIfRefused(error: unknown): null {
+  if (error instanceof AppError) return null;
+  throw error;
 }

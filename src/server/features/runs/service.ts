@@ -8,7 +8,7 @@ export { endManagedRuns, endRuns, waitForEnd } from "./stop-run.js";
 
 /** Extends the lease of a leased run. @throws AppError 409 `run_ended`, `run_managed` */
 export async function heartbeat(context: OrgContext, runId: string): Promise<Run> {
-  return context.tx(async (tx) => {
+  return context.write(async (tx) => {
     const extended = await repository.extendLease(tx, runId);
     const run = await repository.findRun(tx, runId);
     if (!run) throw notFound();

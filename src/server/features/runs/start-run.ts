@@ -28,8 +28,8 @@ const longestQueue = 1000;
 export async function startLeasedRun(context: OrgContext, agentId: string): Promise<Run> {
   refuseRunToken(context);
   return oneAtATime(() =>
-    context.tx(async (tx) => {
-      const wait = await lookForPlace(tx, context.orgId, agentId, false);
+    context.change(async (tx) => {
+      const wait = await lookForPlace(tx, agentId, false);
       if (wait) throw wait.error;
       return repository.insertLeasedRun(tx, {
         org_id: context.orgId,
@@ -76,7 +76,7 @@ export async function startManagedRun(
         ...held,
       };
       const starts = await context.change(async (tx, tell) => {
-        const wait = await lookForPlace(tx, orgId, agentId, false);
+        const wait = await lookForPlace(tx, agentId, false);
         if (wait && wanted.queue !== true) throw wait.error;
         const changes = {
           run_id: { from: null, to: id },

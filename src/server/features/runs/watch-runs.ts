@@ -1,7 +1,6 @@
 import type { Logger } from "pino";
 import { serverItself } from "../../db/audit.js";
 import type { Database } from "../../db/connect.js";
-import { lockOrganization } from "../../db/tenant.js";
 import { hoursLow } from "../../mail/letters.js";
 import type { Mailer } from "../../mail/mailer.js";
 import type { Jobs } from "../../jobs/queue.js";
@@ -80,7 +79,6 @@ async function watchHours(deps: WatchDeps, orgId: string): Promise<void> {
   const { current, limit } = usage.runtime_hours;
   if (current < limit * warnFrom) return;
   const told = await db.change(orgId, serverItself, async (tx, tell) => {
-    await lockOrganization(tx, orgId);
     const warned = await repository.takeHoursWarning(tx, orgId, limit, usage.period_start);
     if (warned) {
       tell({

@@ -1,5 +1,5 @@
-import { serverItself, type Origin } from "../../db/audit.js";
-import { lockOrganization } from "../../db/tenant.js";
+import { serverItself, type Origin, type Tell } from "../../db/audit.js";
+import type { Queryable } from "../../db/connect.js";
 import { AppError, isNoSpace } from "../../errors.js";
 import { FolderMissingError, assertFolder } from "../../git/folder.js";
 import { resolveCommit } from "../../git/repository.js";
@@ -39,12 +39,18 @@ export async function archiveWorkspace(
 ): Promise<void> {
   await endCommands(deps, context, agentId);
   await deps.db.locks(context.orgId, [workspaceLock(agentId)], async () => {
-    const found = await context.tx((tx) => requireWorkspace(tx, agentId));
+    // Judged anew: a command took its time to end, or somebody to leave the workspace.
+    const found = await context.write((tx) => requireWorkspace(tx, agentId));
     if (found.status === "archived") return;
     if (found.status === "archiving") return finishUnderLock(deps, context.orgId, agentId);
     if (found.status === "failed") return discardUnderLock(deps, found);
     await context.tx((tx) => refuseRunning(tx, agentId));
-    await archiveUnderLock(deps, context, context.orgId, agentId, refuseRunning);
+    await archiveUnderLock(deps, context.orgId, agentId, async (record) => {
+      await context.change(async (tx, tell) => {
+        await refuseRunning(tx, agentId);
+        await record(tx, tell);
+      });
+    });
   });
 }
 
@@ -54,7 +60,7 @@ async function endCommands(
   context: OrgContext,
   agentId: string,
 ): Promise<void> {
-  await context.tx(async (tx) => {
+  await context.change(async (tx) => {
     const { status } = await requireWorkspace(tx, agentId);
     if (status === "active") await endManagedRuns(tx, { agentId }, "Its workspace was archived.");
   });
@@ -69,20 +75,16 @@ async function refuseRunning(
   throw new AppError("agent_running", "The agent is at work in it; stop its run first.");
 }
 
-/** Archives an active workspace, by whoever holds its lock; `check` may refuse at the last moment. */
+/** Archives an active workspace, by whoever holds its lock; `change` may refuse at the last moment. */
 async function archiveUnderLock(
   deps: WorkspaceDeps,
-  origin: Origin,
   orgId: string,
   agentId: string,
-  check?: typeof refuseRunning,
+  change: (work: (tx: Queryable, tell: Tell) => Promise<void>) => Promise<void>,
 ): Promise<void> {
   await saveUnderLock(deps, orgId, agentId);
   const workspace = await activeUnderLock(deps, orgId, agentId);
-  await deps.db.change(orgId, origin, async (tx, tell) => {
-    // A run starts with the same lock held: of the two one sees the other.
-    await lockOrganization(tx, orgId);
-    await check?.(tx, agentId);
+  await change(async (tx, tell) => {
     await archives.beginArchiving(tx, workspace);
     tell({ action: "workspace.archived", target: targetOf(workspace) });
   });
@@ -129,7 +131,8 @@ export async function archiveForGood(
     if (workspace.status === "archiving") return finishUnderLock(deps, orgId, agentId);
     // Nobody makes it now, since who does holds the lock.
     if (["creating", "failed"].includes(workspace.status)) return discardUnderLock(deps, workspace);
-    if (workspace.status === "active") await archiveUnderLock(deps, origin, orgId, agentId);
+    if (workspace.status !== "active") return;
+    await archiveUnderLock(deps, orgId, agentId, (work) => deps.db.change(orgId, origin, work));
   });
 }
 
@@ -207,8 +210,7 @@ export async function restoreWorkspace(
   context: OrgContext,
   agentId: string,
 ): Promise<void> {
-  await context.tx(async (tx) => {
-    await lockOrganization(tx, context.orgId);
+  await context.change(async (tx) => {
     if (!(await archives.isAlive(tx, agentId))) throw agentTerminated();
     const { status } = await requireWorkspace(tx, agentId);
     if (await archives.beginRestoring(tx, agentId)) return;

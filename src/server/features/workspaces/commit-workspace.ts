@@ -1,5 +1,6 @@
 import type { Commit } from "#shared/api/commits.js";
 import { serverItself } from "../../db/audit.js";
+import type { Queryable } from "../../db/connect.js";
 import { AppError } from "../../errors.js";
 import { diffStats } from "../../git/diff.js";
 import type { SkippedPath } from "../../git/ingest.js";
@@ -7,6 +8,7 @@ import { writeObject } from "../../git/loose-object.js";
 import { TokenScan, type FoundToken } from "../../git/token-scan.js";
 import { commitObject, isAncestor, resolveCommit } from "../../git/repository.js";
 import { startRefUpdates, type RefUpdates } from "../../git/refs.js";
+import type { JudgedWrites } from "../../http/current-access.js";
 import type { OrgContext } from "../../http/mount.js";
 import { clearCheckpointError } from "./checkpoint-repository.js";
 import * as commits from "./commit-repository.js";
@@ -51,7 +53,7 @@ export function commitWorkspace(
 ): Promise<CommitResult> {
   return deps.db.locks(context.orgId, [workspaceLock(agentId)], async () => {
     const workspace = await activeUnderLock(deps, context.orgId, agentId);
-    if (hasFolder(workspace)) return commitUnderLock(deps, workspace, request);
+    if (hasFolder(workspace)) return commitUnderLock(deps, workspace, request, context.write);
     throw new AppError(
       "workspace_remote",
       `The workspace has no folder here; push to its branch ${workspace.branch_name} instead.`,
@@ -63,17 +65,19 @@ export function commitWorkspace(
  * As `commitWorkspace`, by whoever holds the workspace's lock. The row is written as pending, the
  * branch moves by compare-and-swap, the row is recorded: a restart settles what is in between by
  * whether the branch holds the commit.
+ * @param write judges the caller anew when the row is written; without it the server commits by itself
  */
 export async function commitUnderLock(
   deps: WorkspaceDeps,
   workspace: ActiveWorkspace,
   request: CommitRequest,
+  write: JudgedWrites["write"] | null = null,
 ): Promise<CommitResult> {
   const { store } = placesOf(deps, workspace);
   const started: { updates?: RefUpdates } = {};
   const begin = (): RefUpdates => (started.updates ??= startRefUpdates(store));
   try {
-    const result = await commitThrough(deps, workspace, request, begin);
+    const result = await commitThrough(deps, workspace, request, begin, write);
     if (workspace.checkpoint_error !== null) {
       const { org_id, agent_id } = workspace;
       await deps.db.tenant(org_id, (tx) => clearCheckpointError(tx, agent_id));
@@ -90,6 +94,7 @@ async function commitThrough(
   workspace: ActiveWorkspace,
   request: CommitRequest,
   begin: () => RefUpdates,
+  write: JudgedWrites["write"] | null,
 ): Promise<CommitResult> {
   const { db } = deps;
   const { org_id: orgId, agent_id: agentId, head_commit: head, agent_name: name } = workspace;
@@ -132,7 +137,8 @@ async function commitThrough(
   };
   const writing = writeObject(places.store, object);
   writing.catch(() => undefined);
-  await db.tenant(orgId, (tx) => commits.insertPendingCommit(tx, pending));
+  const reserve = (tx: Queryable): Promise<void> => commits.insertPendingCommit(tx, pending);
+  await (write ? write(reserve) : db.tenant(orgId, reserve));
   try {
     await writing;
     const ref = branchRef(workspace.branch_name);

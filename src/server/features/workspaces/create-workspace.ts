@@ -1,7 +1,6 @@
 import type { MergeStrategy } from "#shared/api/merges.js";
 import type { Workspace } from "#shared/api/workspaces.js";
 import { differences } from "../../db/audit.js";
-import { lockOrganization } from "../../db/tenant.js";
 import { AppError, isNoSpace, notFound } from "../../errors.js";
 import type { DockerSandbox } from "../../sandbox/docker.js";
 import { resolveCommit, resolveTree } from "../../git/repository.js";
@@ -63,8 +62,6 @@ export async function createWorkspace(
   const store = deps.storage.repository(context.orgId, agent.project_id);
   await requireMergeTarget("base_branch", baseBranch, store, visible);
   await context.change(async (tx, tell) => {
-    // An agent is terminated with the same lock held.
-    await lockOrganization(tx, context.orgId);
     if (!(await isAlive(tx, agentId))) throw agentTerminated();
     const reserved = await repository.reserveWorkspace(tx, {
       agent_id: agentId,

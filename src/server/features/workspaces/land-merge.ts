@@ -1,8 +1,9 @@
 /** Moving a target branch to a commit that merges make, so that a crash neither loses nor repeats it. */
 import type { Merge } from "#shared/api/merges.js";
-import { originOf, serverItself, type Origin } from "../../db/audit.js";
+import { originOf, serverItself } from "../../db/audit.js";
 import { isAncestor, resolveCommit } from "../../git/repository.js";
 import { RefMovedError, startRefUpdates } from "../../git/refs.js";
+import type { OrgContext } from "../../http/mount.js";
 import { settleCommit } from "./commit-workspace.js";
 import * as merges from "./merge-repository.js";
 import type { NewMerge } from "./merge-repository.js";
@@ -11,13 +12,13 @@ import { branchLock, branchRef, workspaceLock, type WorkspaceDeps } from "./work
 
 /**
  * Moves the target branch to the merge's commit. The row is written as pending before the branch
- * moves and done after, with the event that tells of it; the branch moves once, atomically, from the
- * commit that the merge was computed on.
+ * moves, by a caller who may still merge then, and done after, with the event that tells of it; the
+ * branch moves once, atomically, from the commit that the merge was computed on.
  * @throws RefMovedError where the branch is elsewhere; then nothing was done
  */
 export async function landMerge(
   deps: WorkspaceDeps,
-  origin: Origin,
+  context: OrgContext,
   merge: Omit<NewMerge, "origin">,
   keep: readonly { ref: string; sha: string }[],
 ): Promise<Merge> {
@@ -25,8 +26,8 @@ export async function landMerge(
   const { id, org_id, project_id } = merge;
   const updates = startRefUpdates(deps.storage.repository(org_id, project_id));
   try {
-    await db.tenant(org_id, (tx) =>
-      merges.insertPendingMerge(tx, { ...merge, origin: originOf(origin) }),
+    await context.write((tx) =>
+      merges.insertPendingMerge(tx, { ...merge, origin: originOf(context) }),
     );
   } catch (error) {
     updates.cancel();
@@ -45,7 +46,7 @@ export async function landMerge(
     await db.tenant(org_id, (tx) => merges.deletePendingMerge(tx, id));
     throw error;
   }
-  return db.change(org_id, origin, (tx, tell) => recordMerge(tx, tell, merge));
+  return db.change(org_id, context, (tx, tell) => recordMerge(tx, tell, merge));
 }
 
 /** What other processes may do to a branch between the plan and the move, before it is given up. */

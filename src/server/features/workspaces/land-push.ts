@@ -1,13 +1,13 @@
 /** Taking a push: each reference moves once, from where the client saw it, and what follows is recorded. */
 import { originOf, type Origin } from "../../db/audit.js";
 import { newId } from "../../db/columns.js";
-import { lockOrganization } from "../../db/tenant.js";
-import { AppError } from "../../errors.js";
+import { AppError, notFound } from "../../errors.js";
 import { commitsOnLine, type LineCommit } from "../../git/diff.js";
 import type { Quarantine } from "../../git/quarantine.js";
 import { resolveObject } from "../../git/repository.js";
 import { RefMovedError, updateRefs } from "../../git/refs.js";
 import { GitError } from "../../git/run.js";
+import type { JudgedWrites } from "../../http/current-access.js";
 import { activeUnderLock } from "./commit-workspace.js";
 import { finishPushes, forgetPushes, lockOf, settlePushUnderLock } from "./finish-push.js";
 import * as pushes from "./push-repository.js";
@@ -28,6 +28,8 @@ export interface Push {
   orgId: string;
   projectId: string;
   origin: Origin;
+  /** Judges the caller anew when the push begins. */
+  write: JudgedWrites["write"];
   refs: readonly PushedRef[];
   /** The commits that the store did not have, parents first. */
   commits: readonly string[];
@@ -125,18 +127,14 @@ async function refusalNow(
   }
 }
 
-/** Writes what is about to happen, then moves the objects in. @throws AppError 404, 409 */
+/** Writes what is about to happen, then moves the objects in. @throws AppError 401, 403, 404, 409 */
 async function begin(
   deps: WorkspaceDeps,
-  { orgId, projectId, commits, quarantine }: Push,
+  { orgId, projectId, write, commits, quarantine }: Push,
   accepted: readonly (PendingPush & { line: LineCommit[] })[],
 ): Promise<void> {
-  await deps.db.tenant(orgId, async (tx) => {
-    // Organizations are archived and projects deleted with the same lock held.
-    await lockOrganization(tx, orgId);
-    if (!(await pushes.isWritable(tx, projectId))) {
-      throw new AppError("organization_archived", "The project was deleted or archived meanwhile.");
-    }
+  await write(async (tx) => {
+    if (!(await pushes.isLivingProject(tx, projectId))) throw notFound();
     await pushes.insertPendingPushes(
       tx,
       accepted.map(({ line: _line, ...entry }) => entry),

@@ -1,5 +1,4 @@
 import type { Choice, Conflicts, Merge, MergeStrategy } from "#shared/api/merges.js";
-import type { Origin } from "../../db/audit.js";
 import { newId } from "../../db/columns.js";
 import { AppError, invalidField } from "../../errors.js";
 import { commitTree, resolveCommit, resolveTree } from "../../git/repository.js";
@@ -143,7 +142,8 @@ export async function saveFirst(
 ): Promise<ActiveWorkspace> {
   const workspace = await activeUnderLock(deps, context.orgId, agentId);
   if (workspace.auto_checkpoint) {
-    const { created } = await commitUnderLock(deps, workspace, { commit_type: "checkpoint" });
+    const checkpoint = { commit_type: "checkpoint" } as const;
+    const { created } = await commitUnderLock(deps, workspace, checkpoint, context.write);
     return created ? context.tx((tx) => requireActive(tx, agentId)) : workspace;
   }
   if ((await snapshotOf(deps, workspace)).changed) {
@@ -157,7 +157,7 @@ export async function saveFirst(
 
 async function mergeOnce(
   deps: WorkspaceDeps,
-  origin: Origin,
+  context: OrgContext,
   workspace: ActiveWorkspace,
   targetBranch: string,
   request: MergeRequest,
@@ -179,7 +179,7 @@ async function mergeOnce(
   });
   return landMerge(
     deps,
-    origin,
+    context,
     {
       id,
       kind: "merge",

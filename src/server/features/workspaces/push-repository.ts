@@ -3,7 +3,7 @@ import { and, asc, eq, inArray, isNull, sql } from "drizzle-orm";
 import type { Origin } from "../../db/audit.js";
 import { newId } from "../../db/columns.js";
 import type { Queryable } from "../../db/connect.js";
-import { organizations, projects } from "../../db/tables.js";
+import { projects } from "../../db/tables.js";
 import {
   pendingPushes,
   receivedCommits,
@@ -36,19 +36,12 @@ const columns = {
   origin: pendingPushes.origin,
 };
 
-/** Whether the project is there and may be written to; with the organization's row locked, it stays so. */
-export async function isWritable(tx: Queryable, projectId: string): Promise<boolean> {
+/** Whether a project is not deleted. With the organization's lock held, it stays so. */
+export async function isLivingProject(tx: Queryable, projectId: string): Promise<boolean> {
   const rows = await tx
     .select({ id: projects.id })
     .from(projects)
-    .innerJoin(organizations, eq(organizations.id, projects.org_id))
-    .where(
-      and(
-        eq(projects.id, projectId),
-        isNull(projects.deleted_at),
-        isNull(organizations.archived_at),
-      ),
-    );
+    .where(and(eq(projects.id, projectId), isNull(projects.deleted_at)));
   return rows.length === 1;
 }
 

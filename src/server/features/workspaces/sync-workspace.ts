@@ -168,7 +168,7 @@ async function landSync(
     message,
     ...(await diffStats(store, target, plan.tree)),
   };
-  await db.tenant(org_id, async (tx) => {
+  await context.write(async (tx) => {
     await commits.insertPendingCommit(tx, commit);
     await merges.insertPendingMerge(tx, sync);
   });

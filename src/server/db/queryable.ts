@@ -1,0 +1,20 @@
+import type { NodePgQueryResultHKT } from "drizzle-orm/node-postgres";
+import type { PgDatabase } from "drizzle-orm/pg-core";
+import type pg from "pg";
+
+/** A handle to run queries on: a transaction, or the pool itself. */
+export type Queryable = PgDatabase<NodePgQueryResultHKT>;
+
+/**
+ * Runs a query that each connection plans once, by its name: for those that decide something while others
+ * wait. @param text with `$1`, `$2`, … for the values
+ */
+export async function prepared<Row extends pg.QueryResultRow>(
+  tx: Queryable,
+  name: string,
+  text: string,
+  values: unknown[],
+): Promise<Row[]> {
+  const { $client } = tx as Queryable & { $client: pg.Pool | pg.PoolClient };
+  return (await $client.query<Row>({ name, text, values })).rows;
+}
