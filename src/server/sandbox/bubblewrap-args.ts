@@ -3,19 +3,6 @@ import { ENVIRONMENT, FILES, HOLD, STATUS } from "./held-start.js";
 import { FILTER, HOME, USER, type HandedFiles } from "./own-files.js";
 import { WORKSPACE } from "./sandbox.js";
 import type { SystemView } from "./system-view.js";
-import type { MemoryFolder } from "./watch.js";
-
-/** Folders in memory, each with its share of the run's memory: together they cannot take it all. */
-export function memoryFolders(memoryBytes: number): (MemoryFolder & { mode: string })[] {
-  const share = (part: number): number =>
-    4096 * Math.max(16, Math.floor((memoryBytes * part) / 4096));
-  return [
-    { path: "/tmp", mode: "1777", size: share(1 / 2) },
-    { path: HOME, mode: "0700", size: share(1 / 4) },
-    { path: "/dev/shm", mode: "1777", size: share(1 / 8) },
-    { path: "/run", mode: "0755", size: share(1 / 16) },
-  ];
-}
 
 /**
  * @param source the workspace's path, where the one who runs bubblewrap can reach it
@@ -25,16 +12,14 @@ export function bubblewrapArgs(sandbox: {
   source: string;
   uid: number;
   network: "none" | "full";
-  inMemory: ReturnType<typeof memoryFolders>;
+  /** Arguments for the folders in memory and the terminals. */
+  mounts: readonly string[];
   view: SystemView;
   files: HandedFiles;
 }): string[] {
   const { source, uid, network, view, files } = sandbox;
   const descriptor = (name: string): string => String(FILES + files.names.indexOf(name));
   const etc = files.names.filter((name) => name !== FILTER);
-  const inMemory = sandbox.inMemory.flatMap(({ path, mode, size }) => {
-    return ["--perms", mode, "--size", String(size), "--tmpfs", path];
-  });
   return [
     // Namespaces of its own, in which it has no capabilities, and none within them.
     ["--unshare-all", "--unshare-user", "--disable-userns"],
@@ -44,7 +29,7 @@ export function bubblewrapArgs(sandbox: {
     ["--die-with-parent", "--new-session"],
     // What is its own.
     ["--proc", "/proc", "--dev", "/dev"],
-    inMemory,
+    sandbox.mounts,
     ["--dir", "/var", "--symlink", "../tmp", "/var/tmp", "--symlink", "../run", "/var/run"],
     // What of the machine it sees; a folder of tools may lie below one of those above.
     etc.flatMap((name) => ["--perms", "0444", "--file", descriptor(name), `/etc/${name}`]),

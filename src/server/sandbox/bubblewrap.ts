@@ -1,12 +1,13 @@
 /** Commands in a sandbox made by bubblewrap. */
 import { closeSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { bubblewrapArgs, memoryFolders, ownEnvironment } from "./bubblewrap-args.js";
+import { bubblewrapArgs, ownEnvironment } from "./bubblewrap-args.js";
 import type { ControlGroups } from "./cgroups.js";
 import { startHeld } from "./held-start.js";
 import { findNetworks, type Networks, type RunNetwork } from "./network.js";
 import { openOutputPipes } from "./output-pipes.js";
 import { FILTER, handFiles } from "./own-files.js";
+import { findMounter, memoryFolders } from "./run-mounts.js";
 import { findProgram, installCommand } from "./programs.js";
 import {
   SandboxRefusal,
@@ -40,15 +41,15 @@ export function openBubblewrap(
   if (prlimit === null) return lacks("prlimit");
   const isRoot = process.getuid?.() === 0;
   const sharedUid = isRoot ? settings.agentUid : (process.getuid?.() as number);
-  const dropRights = isRoot ? findRightsDropper() : null;
-  if (dropRights !== null && "missing" in dropRights) return dropRights;
+  const mountFor = findMounter(folder);
+  if ("missing" in mountFor) return mountFor;
 
   const pipes = openOutputPipes(folder);
   // The server's own folders, where they lie below a folder of tools.
   const hidden = [settings.dataDir, join(import.meta.dirname, "../../.."), process.cwd()];
   const view = lookAtSystem(settings.sandboxReadOnly, hidden);
   const files = handFiles(folder, settings.agentUid, view.files);
-  const rlimits = resourceLimits(groups);
+  const rlimits = resourceLimits(groups, isRoot);
   const networks = findNetworks(settings.networkUid);
 
   return {
@@ -61,15 +62,15 @@ export function openBubblewrap(
       const network = await openNetwork(networks, input);
       const handed = files[input.network];
       const opened = handed.open();
-      const source = dropRights === null ? input.folder : BOUND;
       const inMemory = memoryFolders(limits.memoryBytes);
+      const mounts = await mountFor(input, uid, inMemory);
       const sandbox = {
-        source,
+        source: mounts.source,
         uid: settings.agentUid,
         network: input.network,
         view,
         files: handed,
-        inMemory,
+        mounts: mounts.args,
       };
       try {
         return await startHeld(input, {
@@ -78,7 +79,7 @@ export function openBubblewrap(
           uid,
           argv: [
             ...(network?.enter ?? []),
-            ...(dropRights?.(input.folder, uid) ?? []),
+            ...mounts.argv,
             bwrap,
             ...bubblewrapArgs(sandbox),
             // Without effect, but for being found there.
@@ -99,6 +100,7 @@ export function openBubblewrap(
         await network?.close();
         throw error;
       } finally {
+        mounts.close();
         for (const descriptor of opened) closeSync(descriptor);
       }
     },
@@ -122,45 +124,18 @@ function lacks(program: string): Missing {
   };
 }
 
-/**
- * Where a root server's workspace is bound, in a mount namespace of the run alone: the data folder is
- * root's, and bubblewrap, which has none of root's rights, could not reach into it. Any folder does
- * that every machine has and no sandbox shows.
- */
-const BOUND = "/sys";
-
-/** The programs by which a root server becomes the run's user, before bubblewrap itself starts. */
-function findRightsDropper(): ((folder: string, uid: number) => string[]) | Missing {
-  const found = new Map<string, string>();
-  for (const name of ["unshare", "sh", "mount", "setpriv"]) {
-    const path = findProgram(name);
-    if (path === null) return lacks(name);
-    found.set(name, path);
-  }
-  const program = (name: string): string => found.get(name) as string;
-  const script = `${program("mount")} --bind -- "$1" ${BOUND} && shift && exec "$@"`;
-  const rights = ["--inh-caps=-all", "--bounding-set=-all", "--no-new-privs"];
-  return (folder, uid) =>
-    [
-      // Mounts that the server takes away are not held by runs, where the system shares them.
-      [program("unshare"), "--mount", "--propagation", "slave", "--"],
-      [program("sh"), "-c", script, "sh", folder],
-      [
-        program("setpriv"),
-        ...[`--reuid=${uid}`, `--regid=${uid}`, "--clear-groups"],
-        ...rights,
-        "--",
-      ],
-    ].flat();
-}
-
 /** What holds for each process alone (getrlimit(2)); the sums are held by control groups or watched. */
-function resourceLimits(groups: ControlGroups | null): (limits: SandboxLimits) => string[] {
+function resourceLimits(
+  groups: ControlGroups | null,
+  isRoot: boolean,
+): (limits: SandboxLimits) => string[] {
   const own = readFileSync("/proc/self/limits", "utf8");
   const mostFiles = Number(/^Max open files\s+\d+\s+(\d+)/m.exec(own)?.[1] ?? 1024);
   const countsProcesses = groups?.controllers.has("pids") ?? false;
   return ({ openFiles = 65_536, diskBytes, processes }) => [
     "--core=0",
+    // Of a uid that all runs share, a quarter for each.
+    ...(isRoot ? [] : ["--msgqueue=204800"]),
     `--nofile=${Math.min(openFiles, mostFiles)}`,
     ...(diskBytes === null ? [] : [`--fsize=${diskBytes}`]),
     // Counted in the sandbox's own user namespace: other runs of the same user have their own.
