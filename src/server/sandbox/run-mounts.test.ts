@@ -1,6 +1,7 @@
 /** What a run has of terminals and of files in memory: its own, and not without end. */
+import { chownSync, mkdirSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { openTestSandbox, type TestSandbox } from "#test/sandbox.js";
+import { agentUid, isRoot, openTestSandbox, type TestSandbox } from "#test/sandbox.js";
 
 let sandbox: TestSandbox;
 beforeAll(async () => {
@@ -39,10 +40,9 @@ test.each(["/tmp", "/home/agent", "/dev/shm", "/run"])("files in %s are limited"
 });
 
 test("a workspace whose path holds spaces and backslashes is found", async () => {
-  const { mkdirSync, chownSync } = await import("node:fs");
   const folder = `${sandbox.workspace()}/a b\\040#c`;
   mkdirSync(folder);
-  if (process.getuid?.() === 0) chownSync(folder, 60_861, 60_861);
+  if (isRoot) chownSync(folder, agentUid, agentUid);
   const ended = await sandbox.run(["sh", "-c", "echo x > file; cat /workspace/file"], { folder });
   expect(ended.output).toBe("x\n");
 });
