@@ -212,6 +212,8 @@ test("an address of nothing helps on, in and out of the app's frame", async () =
   await page.keyboard.press("Escape");
   await page.getByRole("main").getByRole("link", { name: "Projects" }).click();
   await page.waitForURL(/\/projects$/);
+  // The browser tells of the page's 404.
+  expect(consoleMessages.splice(0)).toEqual([expect.stringContaining("404")]);
 });
 
 test("keyboard: skip link, heading focus after navigation, titles", async () => {

@@ -29,7 +29,7 @@ function page(): string {
     return `<h2 id="${resource}">${resource}</h2><table><thead><tr><th scope="col">Call</th><th scope="col">What it does</th><th scope="col">Needs</th></tr></thead><tbody>${rows.join("")}</tbody></table>`;
   });
   return `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>Omoi API reference</title><link rel="stylesheet" href="/api/docs.css"></head><body><main>
+<title>Omoi API reference</title><link rel="icon" href="data:,"><link rel="stylesheet" href="/api/docs.css"></head><body><main>
 <h1>Omoi API reference</h1><p>Send an access token or an API key as <code>Authorization: Bearer …</code>.
 Schemas are in the <a href="/api/v1/openapi.json">OpenAPI document</a>.</p>${sections.join("")}</main></body></html>`;
 }
