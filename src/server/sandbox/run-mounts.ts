@@ -80,7 +80,9 @@ export function findMounter(
   const limits = Object.entries(isRoot ? {} : SHARED_UID_LIMITS).map(
     ([name, value]) => `echo ${value} > /proc/sys/user/${name};`,
   );
-  const script = `${limits.join(" ")} ${program("mount")} -a -T "$1" && shift && exec "$@"`;
+  // bubblewrap ends with its parent only if that lives when bubblewrap starts.
+  const isOwned = `read -r _ _ _ parent _ < "/proc/$$/stat" && [ "$parent" = ${process.pid} ]`;
+  const script = `${limits.join(" ")} ${program("mount")} -a -T "$1" && shift && ${isOwned} && exec "$@"`;
   const dropRights = (uid: number): string[] => [
     ...[program("setpriv"), `--reuid=${uid}`, `--regid=${uid}`, "--clear-groups"],
     ...["--inh-caps=-all", "--bounding-set=-all", "--no-new-privs", "--"],
