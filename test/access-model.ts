@@ -1,0 +1,203 @@
+import type pg from "pg";
+import { grants, type Permission } from "#shared/permissions.js";
+
+/** The rows that decide who may see and do what, of some people and organizations. */
+export interface Rows {
+  people: { id: string; email: string; full_name: string }[];
+  organizations: {
+    id: string;
+    name: string;
+    slug: string;
+    owner_id: string;
+    is_active: boolean;
+  }[];
+  roles: {
+    id: string;
+    org_id: string | null;
+    name: string;
+    permissions: string[];
+    inherits_from: string | null;
+  }[];
+  memberships: { id: string; org_id: string; user_id: string; role_id: string }[];
+  keys: {
+    id: string;
+    user_id: string;
+    org_id: string | null;
+    scopes: string[];
+    shut_out_of: string[];
+    is_revoked: boolean;
+  }[];
+}
+
+export type KeyRow = Rows["keys"][number];
+
+/** Reads them in one statement. @param client as the owner of the database */
+export async function readRows(
+  client: pg.Client,
+  userIds: readonly string[],
+  orgIds: readonly string[],
+): Promise<Rows> {
+  const all = (rows: string): string => `(select coalesce(json_agg(r), '[]') from (${rows}) r)`;
+  const { rows } = await client.query<{ rows: Rows }>({
+    name: "read the model's rows",
+    text: `select json_build_object(
+      'people', ${all("select id, email, full_name from users where id = any($1::uuid[]) order by id")},
+      'organizations', ${all(`select id, name, slug, owner_id, archived_at is null as is_active
+        from organizations where id = any($2::uuid[]) order by id`)},
+      'roles', ${all(`select id, org_id, name, permissions, inherits_from from roles
+        where org_id is null or org_id = any($2::uuid[]) order by id`)},
+      'memberships', ${all(`select id, org_id, user_id, role_id from memberships
+        where org_id = any($2::uuid[])`)},
+      'keys', ${all(`select id, user_id, org_id, scopes, shut_out_of, revoked_at is not null as is_revoked
+        from api_keys where user_id = any($1::uuid[]) order by id`)}) as rows`,
+    values: [userIds, orgIds],
+  });
+  return rows[0]?.rows as Rows;
+}
+
+/** The caller of a request: a person by a session, or by a key. */
+export interface Caller {
+  userId: string;
+  key: KeyRow | null;
+}
+
+/** An expected answer. Where `data` is undefined the status alone is compared. */
+export interface Expected {
+  status: number;
+  data?: unknown;
+}
+
+/** The answers that follow from the rows, worked out without any of the server's own code for it. */
+export class AccessModel {
+  readonly rows: Rows;
+  constructor(rows: Rows) {
+    this.rows = rows;
+  }
+
+  /** `GET /organizations`: the items without their usage. */
+  list(caller: Caller): Expected {
+    if (!this.#isKnown(caller)) return { status: 401 };
+    const { organizations } = this.rows;
+    const seen = organizations.filter(
+      ({ id, is_active }) => is_active && this.#status(caller, id, "org:read") === 200,
+    );
+    const data = seen.map(({ id, name, slug, is_active, owner_id }) => ({
+      id,
+      name,
+      slug,
+      is_active,
+      role: this.#roleIn(id, caller.userId)?.name,
+      owner: { id: owner_id, email: this.#person(owner_id)?.email },
+      counts: {
+        members: this.rows.memberships.filter(({ org_id }) => org_id === id).length,
+        projects: 0,
+        agents: 0,
+      },
+    }));
+    return { status: 200, data };
+  }
+
+  /** `GET /organizations/{id}`: name, slug, owner, whether it is active. */
+  get(caller: Caller, orgId: string): Expected {
+    const status = this.#status(caller, orgId, "org:read");
+    if (status !== 200) return { status };
+    const found = this.rows.organizations.find(({ id }) => id === orgId);
+    return { status, data: found };
+  }
+
+  /** `GET …/permissions?check=`: whether it is allowed, or what refuses it. */
+  check(caller: Caller, orgId: string, permission: Permission): Expected {
+    const status = this.#status(caller, orgId, "org:read");
+    if (status !== 200) return { status };
+    const byRole = grants(this.#patternsIn(orgId, caller.userId), permission);
+    const byKey = grants(scopesIn(caller.key, orgId), permission);
+    const refused_by = byRole ? (byKey ? null : "credential") : "role";
+    return { status, data: { allowed: refused_by === null, refused_by } };
+  }
+
+  /** `GET …/members`: each member's name, address and role, in the order of their ids. */
+  members(caller: Caller, orgId: string): Expected {
+    const status = this.#status(caller, orgId, "org:members:read");
+    if (status !== 200) return { status };
+    const members = this.rows.memberships.filter(({ org_id }) => org_id === orgId);
+    const data = members
+      .toSorted((one, other) => (one.id < other.id ? -1 : 1))
+      .map(({ id, user_id, role_id }) => {
+        const { full_name, email } = this.#person(user_id) ?? {};
+        return { id, display_name: full_name, email, role_name: this.#role(role_id)?.name };
+      });
+    return { status, data };
+  }
+
+  /** `GET /auth/me`. */
+  me(caller: Caller): Expected {
+    if (!this.#isKnown(caller)) return { status: 401 };
+    return { status: 200, data: this.#person(caller.userId) };
+  }
+
+  /** `POST /auth/api-keys/verify` for a permission in an organization, asked by the key's owner. */
+  verify(key: KeyRow, orgId: string, permission: Permission): Expected {
+    const caller = { userId: key.user_id, key };
+    if (!this.#isKnown(caller)) return { status: 200, data: "revoked" };
+    // A key of full access acts where its owner is, in organizations that are not archived.
+    const isFull = key.scopes.includes("*:*");
+    const acts = isFull ? this.#organization(orgId)?.is_active : scopesIn(key, orgId).length > 0;
+    const isAllowed = acts === true && this.#status(caller, orgId, permission) === 200;
+    return { status: 200, data: isAllowed ? "valid" : "insufficient_permission" };
+  }
+
+  /** A key works until it is revoked, and a key for one organization only while that is not archived. */
+  #isKnown({ key }: Caller): boolean {
+    if (key === null) return true;
+    return !key.is_revoked && (key.org_id === null || !!this.#organization(key.org_id)?.is_active);
+  }
+
+  #status(caller: Caller, orgId: string, permission: Permission): number {
+    if (!this.#isKnown(caller)) return 401;
+    const scopes = scopesIn(caller.key, orgId);
+    if (!this.#roleIn(orgId, caller.userId) || scopes.length === 0) return 404;
+    const patterns = this.#patternsIn(orgId, caller.userId);
+    return grants(patterns, permission) && grants(scopes, permission) ? 200 : 403;
+  }
+
+  #patternsIn(orgId: string, userId: string): string[] {
+    const patterns: string[] = [];
+    let role = this.#roleIn(orgId, userId);
+    while (role) {
+      patterns.push(...role.permissions);
+      role = this.#role(role.inherits_from);
+    }
+    return patterns;
+  }
+
+  #roleIn(orgId: string, userId: string) {
+    const found = this.rows.memberships.find(
+      ({ org_id, user_id }) => org_id === orgId && user_id === userId,
+    );
+    return this.#role(found?.role_id);
+  }
+
+  #role(roleId: string | null | undefined) {
+    return this.rows.roles.find(({ id }) => id === roleId);
+  }
+
+  #person(userId: string) {
+    return this.rows.people.find(({ id }) => id === userId);
+  }
+
+  #organization(orgId: string) {
+    return this.rows.organizations.find(({ id }) => id === orgId);
+  }
+}
+
+/** The patterns that a key lets through in an organization; a session lets everything through. */
+function scopesIn(key: KeyRow | null, orgId: string): string[] {
+  if (key === null) return ["*:*"];
+  if (key.shut_out_of.includes(orgId)) return [];
+  return key.scopes.flatMap((scope) => {
+    if (scope === "*:*") return ["*:*"];
+    const [, of, ...pattern] = scope.split(":");
+    if (of !== orgId) return [];
+    return [pattern.join(":") === "*" ? "*:*" : pattern.join(":")];
+  });
+}
