@@ -3,7 +3,7 @@
  * used by its plumbing alone, with an index outside the folder, and never looks for a repository,
  * a filter or a setting in it (`git add` would: it runs inside nested repositories).
  */
-import { copyFile, link, rename } from "node:fs/promises";
+import { copyFile, link, rename, stat } from "node:fs/promises";
 import { asideName, exists, removeLeftovers, removeTree } from "./build-aside.js";
 import type { DiffStats } from "./diff.js";
 import { countDiff } from "./diff-counter.js";
@@ -126,20 +126,23 @@ async function snapshotCheckout(
   const [differing, untracked, indexTree] = await allOf([
     findDiffering(current),
     findUntracked(current),
-    writeTree(current),
+    treeOfIndex(current),
   ]);
   const trees = new TreeReader(store);
   const change = await FolderChange.open(input, indexTree, trees, options);
   try {
     const { skipped } = change;
     skipped.push(...untracked.skipped);
-    await change.take({ paths: [...differing, ...untracked.paths], gone: [], unreadable: [] });
+    const paths = [...differing, ...untracked.paths];
+    await change.take({ paths, gone: [], unreadable: [] });
     const tree = await change.writeTree();
-    await advanceIndex(indexFile, change.edits, options);
+    const [stats] = await allOf([
+      tree === parentTree ? Promise.resolve(undefined) : countDiff(store, parentTree, tree),
+      advanceIndex(indexFile, tree, change.edits, paths.length > UNREFRESHED, options),
+    ]);
     // Nobody may have looked through what an earlier snapshot took.
     if (input.scan && indexTree !== parentTree) await scanDifference(input, trees, tree, options);
-    if (tree === parentTree) return { tree, changed: false, skipped };
-    return { tree, changed: true, stats: await countDiff(store, parentTree, tree), skipped };
+    return { tree, changed: tree !== parentTree, skipped, ...(stats && { stats }) };
   } finally {
     await change.close();
   }
@@ -153,9 +156,52 @@ async function allOf<Values extends readonly unknown[]>(
   return (await Promise.all(work)) as unknown as Values;
 }
 
-/** Brings an index up to the edits, in a copy that takes its place. Throws a GitError. */
-async function advanceIndex(indexFile: string, edits: Edits, options: GitOptions): Promise<void> {
-  if (edits.size === 0) return;
+/**
+ * Files whose times an index may not know: the next snapshot reads them again, which takes less than to have
+ * git look at all files.
+ */
+const UNREFRESHED = 200;
+
+/** The trees of indexes as they were left, by the index's file: what git would write again. */
+const indexTrees = new Map<string, { version: string; tree: string }>();
+/** How many are kept; another one is asked of git. */
+const INDEXES = 2000;
+
+/** Tells one content of a file from the next, which is always another file (git renames). */
+async function versionOf(path: string): Promise<string> {
+  const { ino, size, mtimeNs } = await stat(path, { bigint: true });
+  return `${ino} ${size} ${mtimeNs}`;
+}
+
+/** Throws a GitError. */
+async function treeOfIndex(options: GitOptions & { indexFile: string }): Promise<string> {
+  const known = indexTrees.get(options.indexFile);
+  if (known !== undefined && known.version === (await versionOf(options.indexFile)))
+    return known.tree;
+  return writeTree(options);
+}
+
+async function keepTreeOf(indexFile: string, tree: string): Promise<void> {
+  indexTrees.delete(indexFile);
+  indexTrees.set(indexFile, { version: await versionOf(indexFile), tree });
+  for (const oldest of indexTrees.keys()) {
+    if (indexTrees.size <= INDEXES) break;
+    indexTrees.delete(oldest);
+  }
+}
+
+/**
+ * Brings an index up to the edits, after which it holds `tree`, in a copy that takes its place. `refresh`
+ * has git look at the files' times. Throws a GitError.
+ */
+async function advanceIndex(
+  indexFile: string,
+  tree: string,
+  edits: Edits,
+  refresh: boolean,
+  options: GitOptions,
+): Promise<void> {
+  if (edits.size === 0 && !refresh) return;
   const copy = asideName(indexFile, "next");
   const records = [...edits].map(
     ([path, entry]) => `${entry?.mode ?? "0"} ${entry?.oid ?? ZERO_OID}\t${path}`,
@@ -165,9 +211,12 @@ async function advanceIndex(indexFile: string, edits: Edits, options: GitOptions
     await link(indexFile, copy).catch(() => copyFile(indexFile, copy));
     const next = { ...options, indexFile: copy };
     await updateIndex(next, ["--add", "--replace", "--index-info"], records);
-    // Notes the files' times, so that the next snapshot need not read them; git stores nothing here.
-    await git(["update-index", "-q", "--refresh"], { ...next, okExitCodes: [0, 1] });
+    // git compares what changed by content here, and stores nothing.
+    if (refresh) await git(["update-index", "-q", "--refresh"], { ...next, okExitCodes: [0, 1] });
     await rename(copy, indexFile);
+    // Where git changed nothing the two are one file, which a rename leaves under both names.
+    await removeTree(copy);
+    await keepTreeOf(indexFile, tree);
   } catch (error) {
     await removeTree(copy);
     await removeTree(`${copy}.lock`);

@@ -73,6 +73,30 @@ describe("imports", () => {
     expect(workspace.base_branch).toBe("develop");
   });
 
+  test("a branch of a few objects that expand to millions of files fails the import", async () => {
+    const source = join(roots, "bomb");
+    await makeSource(source, { "a.txt": "a\n" });
+    const make = (args: string[], input: string): string =>
+      execFileSync("git", ["-C", source, ...args], { input })
+        .toString()
+        .trim();
+    let oid = make(["hash-object", "-w", "--stdin"], "bomb\n");
+    for (let level = 0; level < 8; level += 1) {
+      const kind = level === 0 ? "100644 blob" : "040000 tree";
+      const names = Array.from({ length: 10 }, (_none, at) => `${kind} ${oid}\tn${at}\n`);
+      oid = make(["mktree"], names.join(""));
+    }
+    const person = ["-c", "user.name=Ann", "-c", "user.email=ann@example.com"];
+    const commit = make([...person, "commit-tree", oid, "-m", "bomb"], "");
+    await git(["update-ref", "refs/heads/bomb", commit], { cwd: source });
+    const failed = await untilImported(owner, await start(`file://${source}`));
+    expect(failed.status).toBe("failed");
+    expect(failed.error).toMatch(/too large to be checked out here: a commit holds more than \d+/);
+    await git(["update-ref", "-d", "refs/heads/bomb"], { cwd: source });
+    await owner.api.upstreams.fetch({ params: { project_id: failed.id } });
+    await untilReady(owner, failed.id);
+  });
+
   test("an agent waits for the import with its workspace", async () => {
     const id = await start(`file://${join(roots, "site")}`);
     const agent = await makeAgent(owner, id);
