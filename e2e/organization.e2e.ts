@@ -3,6 +3,8 @@ import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Organization } from "#shared/api/organizations.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
+import { makeOrganization } from "#test/factories.js";
+import { addManyMembers } from "#test/many-members.js";
 import { expectAccessibleInBothSchemes, expectFits } from "./accessible.js";
 import { launchBrowser, signedInPage, screenshot, watchConsole } from "./browser.js";
 
@@ -409,6 +411,16 @@ test("whoever hands the organization over is an admin, who can neither archive n
   await page.getByText("An owner can restore it.").waitFor();
   expect(await button("Restore").count()).toBe(0);
   expect(consoleMessages).toEqual([]);
+});
+
+test("1 200 members are counted, sorted and searched, however many pages they come in", async () => {
+  const organization = await makeOrganization(ada);
+  await addManyMembers(app, organization.id, 1199);
+  await page.goto(`${app.url}/organizations/${organization.id}/settings?tab=members&sort=-name`);
+  await page.getByText("Crowd 1199", { exact: true }).waitFor();
+  await page.getByLabel("Search members").fill("crowd-1@example.com");
+  await page.getByText(/^1 of 1\D?200 members$/).waitFor();
+  await page.getByText("Crowd 1", { exact: true }).waitFor();
 });
 
 test("two hundred organizations are searched, and every page follows the one switched to", async () => {

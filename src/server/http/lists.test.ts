@@ -6,6 +6,7 @@ import { api } from "#shared/api/index.js";
 import { urlOf } from "#shared/call.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
 import { commitFiles, makeOrganization, makeWorkspace, mergeIntoBase } from "#test/factories.js";
+import { addManyMembers } from "#test/many-members.js";
 import { asOperator } from "#test/operator.js";
 import { nextCursor } from "#test/pages.js";
 import { addPastRuns } from "#test/past-runs.js";
@@ -159,17 +160,7 @@ describe("lists", () => {
 
   test("1 200 members are read whole, page after page", async () => {
     const { id } = await makeOrganization(owner);
-    await asOperator(
-      app,
-      `with added as (
-         insert into users (id, email, full_name)
-         select gen_random_uuid(), 'crowd-' || n || '@example.com', 'Crowd ' || n
-         from generate_series(1, 1199) n returning id
-       )
-       insert into memberships (id, org_id, user_id, role_id)
-       select gen_random_uuid(), $1, id, '00000000-0000-7000-8000-000000000004' from added`,
-      [id],
-    );
+    await addManyMembers(app, id, 1199);
     const seen = new Set<string>();
     let pages = 0;
     let cursor: string | undefined;
