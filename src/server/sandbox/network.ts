@@ -167,16 +167,25 @@ async function connected(
     said = (said + text).slice(-2000);
   });
   child.stdin?.on("error", () => undefined);
+  // pasta leaves its half in the namespace behind where it fails: the group ends with it.
+  const killGroup = (): void => {
+    try {
+      process.kill(-(child.pid as number), "SIGKILL");
+    } catch {
+      // No process is left in it.
+    }
+  };
   const ended = new Promise<void>((resolve) => {
     child.on("error", (error) => {
       said ||= error.message;
       resolve();
     });
+    child.on("exit", killGroup);
     child.on("close", () => resolve());
   });
   const close = async (): Promise<void> => {
     child.stdin?.destroy();
-    child.kill("SIGKILL");
+    if (child.pid !== undefined) killGroup();
     await ended;
   };
   const isReady = await Promise.race([
