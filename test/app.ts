@@ -43,12 +43,15 @@ export interface TestPerson {
 /**
  * Starts an application; `env` are further settings, as an operator would give them. Commands are
  * refused without the `real` sandbox of this machine, or one of the caller's.
+ * @param reach makes the way to the database another one, such as through a proxy
  */
 export async function startTestApp(
   env: Record<string, string> = {},
   wanted: Sandbox | "real" = unavailable("This test has no sandbox"),
+  reach: (owner: pg.ClientConfig) => Promise<pg.ClientConfig> = async (owner) => owner,
 ): Promise<TestApp> {
-  const { owner, secret } = await makeDatabase();
+  const { owner: direct, secret } = await makeDatabase();
+  const owner = await reach(direct);
   const dataDir = await mkdtemp(join(tmpdir(), "omoi-data-"));
   const settings = { OMOI_DATA_DIR: dataDir, OMOI_SECRET: secret, ...env };
   const sandbox = wanted === "real" ? await openSandbox(configFrom(settings)) : wanted;

@@ -95,6 +95,7 @@ export async function openDatabase(
   const pool = (options: string, max = POOL_SIZE): pg.Pool => {
     const made = new pg.Pool({
       connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+      keepAlive: true,
       ...serving,
       options,
       max,

@@ -7,16 +7,8 @@ const REPEATABLE = new Set(["40001", "40P01"]);
 
 /** As PostgreSQL says it: a lock was not granted in time, it shuts down, starts, or takes no more connections. */
 const AWAY = /^(?:08...|57P0[1-5]|53300|55P03)$/;
-/** As the network says it. */
-const UNREACHABLE = new Set([
-  "ECONNREFUSED",
-  "ECONNRESET",
-  "EPIPE",
-  "ETIMEDOUT",
-  "EHOSTUNREACH",
-  "ENETUNREACH",
-  "EAI_AGAIN",
-]);
+/** As the network says it of a connection that was there; one that cannot be made says so by its call. */
+const BROKEN = new Set(["ECONNRESET", "EPIPE", "ETIMEDOUT"]);
 /** As the driver says it, without a code. */
 const DRIVER_MESSAGES =
   /^(?:Connection terminated|timeout exceeded when trying to connect|Client has encountered a connection error|Query read timeout)/;
@@ -28,9 +20,13 @@ export function isRepeatable(error: unknown): boolean {
 
 /** Whether the database could not be reached, went away or stayed busy: the request may be sent again later. */
 export function isDatabaseUnavailable(error: unknown): boolean {
-  return someCause(error, ({ code, message }) =>
+  return someCause(error, ({ code, syscall, message }) =>
     typeof code === "string"
-      ? AWAY.test(code) || UNREACHABLE.has(code) || REPEATABLE.has(code)
+      ? AWAY.test(code) ||
+        BROKEN.has(code) ||
+        REPEATABLE.has(code) ||
+        syscall === "connect" ||
+        syscall === "getaddrinfo"
       : DRIVER_MESSAGES.test(message),
   );
 }
@@ -43,7 +39,10 @@ export function isDatabaseError(error: unknown): boolean {
 }
 
 /** The query builder wraps the driver's errors; several addresses of one host fail as one error. */
-function someCause(error: unknown, holds: (error: Error & { code?: unknown }) => boolean): boolean {
+function someCause(
+  error: unknown,
+  holds: (error: Error & { code?: unknown; syscall?: unknown }) => boolean,
+): boolean {
   if (!(error instanceof Error)) return false;
   if (holds(error)) return true;
   if (error instanceof AggregateError && error.errors.some((one) => someCause(one, holds))) {

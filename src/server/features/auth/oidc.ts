@@ -4,7 +4,7 @@ import { oidcErrors } from "#shared/oidc-errors.js";
 import { sitePath } from "#shared/site-path.js";
 import type { OidcSettings } from "../../config-values.js";
 import { brokenConstraint, type Database, type Queryable } from "../../db/connect.js";
-import { AppError, notFound } from "../../errors.js";
+import { AppError, notFound, unavailable } from "../../errors.js";
 import type { Actor } from "../../http/authenticate.js";
 import * as repository from "./oidc-repository.js";
 import { createOidcProvider, OidcFailure, type Attempt, type Identity } from "./oidc-provider.js";
@@ -143,10 +143,7 @@ export function createOidcService(deps: OidcDeps) {
       } catch (error) {
         if (!(error instanceof OidcFailure)) throw error;
         warn(error);
-        throw new AppError(
-          "unavailable",
-          "The identity provider does not answer; try again later.",
-        );
+        throw unavailable("The identity provider does not answer; try again later.");
       }
     },
 

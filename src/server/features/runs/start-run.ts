@@ -2,7 +2,7 @@ import type { NewRun, Run } from "#shared/api/runs.js";
 import { originOf } from "../../db/audit.js";
 import { newId } from "../../db/columns.js";
 import { brokenConstraint, type Queryable } from "../../db/connect.js";
-import { AppError, invalidField } from "../../errors.js";
+import { AppError, invalidField, unavailable } from "../../errors.js";
 import type { OrgContext } from "../../http/mount.js";
 import { seal } from "../../seal.js";
 import { whyNotHeld, whyNotIsolated } from "../../sandbox/input.js";
@@ -187,7 +187,7 @@ function cureOf({
 /** @throws AppError 409 `sandbox_unavailable`; 503 where this server is stopping */
 export function refuseWithoutSandbox(deps: RunDeps): void {
   if (!deps.supervisor.accepts) {
-    throw new AppError("unavailable", "The server is stopping; try again in a moment.");
+    throw unavailable("The server is stopping; try again in a moment.");
   }
   if (!runsCommands(deps)) {
     throw new AppError("sandbox_unavailable", ...cureOf(deps.sandbox.report));
