@@ -56,10 +56,43 @@ export function judgedWrites(db: Database, demand: Demand): JudgedWrites {
   };
 }
 
-interface AccessRow extends MembershipRow {
-  scopes: string[] | null;
+interface AccessRow extends Record<string, unknown> {
+  org_id: string;
+  archived: boolean;
+  membership_id: string;
+  is_agent: boolean;
+  role: string;
+  permissions: string[];
+  /** What the role and those it inherits from give; null where it inherits from none. */
+  inherited: Standing["sources"] | null;
+  in_force: boolean;
+  /** Of a key. */
+  scopes: string[];
   shut_out_of: string[];
 }
+
+/** Whether the credential `$3` of the person `$2` is in force; work on a person's behalf has none. */
+const credentials = {
+  session: `exists (select from sessions s where s.id = $3::uuid and s.user_id = $2::uuid
+    and s.revoked_at is null and s.expires_at > now())`,
+  key: "k.scopes is not null",
+  run: `exists (select from runs c where c.id = $3::uuid and c.token_hash is not null
+    and c.status = 'running' and c.exited_at is null and c.lease_expires_at > now())`,
+  person: "$3::uuid is null",
+};
+
+const textFor = (kind: keyof typeof credentials): string => `
+  select o.id as org_id, o.archived_at is not null as archived, m.id as membership_id,
+    m.agent_id is not null as is_agent, r.name as role, r.permissions,
+    case when r.inherits_from is not null then role_sources(r.id) end as inherited,
+    u.is_active and ${credentials[kind]} as in_force
+    ${kind === "key" ? ", k.scopes, k.shut_out_of" : ""}
+  from organizations o
+  join memberships m on m.org_id = o.id and (m.user_id = $2::uuid or m.agent_id = $4::uuid)
+  join roles r on r.id = m.role_id
+  join users u on u.id = $2::uuid
+  ${kind === "key" ? "left join key_in_force($3::uuid, $2::uuid) k on true" : ""}
+  where o.id = $1::uuid`;
 
 /**
  * What an actor holds in an organization, read in the transaction at hand; null where the organization is
@@ -72,32 +105,29 @@ export async function readAccess(
   orgId: string,
 ): Promise<Standing | null> {
   const { userId, agent, key } = actor;
-  const rows = await prepared<AccessRow>(
-    tx,
-    "access of an actor",
-    `select o.id as org_id, o.archived_at is not null as archived, m.id as membership_id,
-      m.agent_id is not null as is_agent, r.name as role, role_sources(r.id) as sources,
-      c.scopes, c.shut_out_of
-    from organizations o
-    left join credential_in_force($3, $4::uuid, $2::uuid) c on true
-    join memberships m on m.org_id = o.id and (m.user_id = $2::uuid or m.agent_id = $5::uuid)
-    join roles r on r.id = m.role_id
-    where o.id = $1::uuid`,
-    [orgId, userId, ...credentialOf(actor), agent?.id ?? null],
-  );
+  const [kind, id] = credentialOf(actor);
+  const values = [orgId, userId, id, agent?.id ?? null];
+  const rows = await prepared<AccessRow>(tx, `access by ${kind}`, textFor(kind), values);
   const [first] = rows;
   if (!first) return null;
-  if (first.scopes === null) throw invalidToken();
+  if (!first.in_force) throw invalidToken();
   const { scopes, shut_out_of: shutOutOf } = first;
-  const now: Actor = { ...actor, key: key && { ...key, scopes, shutOutOf } };
-  return standingFrom(
-    now,
-    rows.find(({ is_agent }) => is_agent === (agent !== null)),
-    rows.find(({ is_agent }) => !is_agent),
-  );
+  const now = kind === "key" && key ? { ...actor, key: { ...key, scopes, shutOutOf } } : actor;
+  const own = rows.find(({ is_agent }) => is_agent === (agent !== null));
+  const maker = rows.find(({ is_agent }) => !is_agent);
+  return standingFrom(now, own && withSources(own), maker && withSources(maker));
 }
 
-function credentialOf({ session, key }: Actor): [kind: string, id: string | null] {
+function withSources(row: AccessRow): MembershipRow {
+  const { role, permissions, inherited } = row;
+  const own = permissions.toSorted().map((pattern) => ({ via: role, pattern }));
+  return { ...row, sources: inherited ?? own };
+}
+
+function credentialOf({
+  session,
+  key,
+}: Actor): [kind: keyof typeof credentials, id: string | null] {
   if (key) return [key.ofRun === true ? "run" : "key", key.id];
   return session ? ["session", session.id] : ["person", null];
 }
