@@ -4,6 +4,7 @@ import { join, relative, sep } from "node:path";
 import { expect, test } from "vitest";
 import { startTestApp, type TestApp } from "#test/app.js";
 import { makeOrganization } from "#test/factories.js";
+import { asAdmin } from "#test/admin.js";
 import { asOperator } from "#test/operator.js";
 import { mailIsQuiet } from "#test/outbox.js";
 
@@ -78,7 +79,7 @@ test("a key's secret is in no file: not in the database, the log ahead, an answe
   await owner.api.apiKeys.usage({ params: { key_id: rotated.id } });
   await app.client().apiKeys.revokeLeaked({ body: { key: rotated.key as string } });
   await mailIsQuiet(app);
-  await asOperator(app, "checkpoint");
+  await asAdmin(app, "checkpoint");
   const database = await databaseFiles(app, since);
   const secrets = [made, rotated].map(({ key }) => (key as string).slice(14, -6));
   expect(await filesWith(database, ...secrets)).toEqual([]);
