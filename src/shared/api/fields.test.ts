@@ -92,7 +92,7 @@ describe("other fields", () => {
     expect(small.safeParse({ a: "x".repeat(1024 - frame) }).success).toBe(true);
     expect(small.safeParse({ a: "x".repeat(1025 - frame) }).success).toBe(false);
     expect(small.safeParse({ a: "ü".repeat((1026 - frame) / 2) }).success).toBe(false);
-    for (const bad of [[], null, "x", 1, { a: "\u0000" }, { "\u0000": 1 }, { a: undefined }]) {
+    for (const bad of [[], null, "x", 1, { a: "\u0000" }, { "\u0000": 1 }]) {
       expect([bad, small.safeParse(bad).success]).toEqual([bad, false]);
     }
   });

@@ -238,7 +238,7 @@ describeFolders("commits of a workspace", (driver) => {
       const answer = await send(app, "POST", path, { token: owner.token, body });
       expect([answer.status, fieldsOf(JSON.parse(answer.text))]).toEqual([422, [field]]);
     }
-    for (const sha of ["0".repeat(39), "main", "..", "F".repeat(40)]) {
+    for (const sha of ["0".repeat(39), "main", "...", "F".repeat(40)]) {
       const answer = await send(app, "GET", `${path}/${sha}`, { token: owner.token });
       expect(answer.status).toBe(404);
     }
