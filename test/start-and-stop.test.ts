@@ -1,9 +1,11 @@
+import { spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
+import { chown, mkdir, mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { commitFiles, makeOrganization, makeProject, makeWorkspace } from "./factories.js";
 import {
   clientOf,
   isAlive,
@@ -17,6 +19,16 @@ const oidc = {
   OMOI_OIDC_CLIENT_ID: "omoi",
   OMOI_OIDC_CLIENT_SECRET: "secret",
 };
+
+/** The user and group `nobody`, which have a name on every Linux. */
+const nobody = 65_534;
+const asNobody = ["setpriv", `--reuid=${nobody}`, `--regid=${nobody}`, "--clear-groups"];
+
+/** Whether this process may start another user's processes, and that user reads the built server. */
+function canServeAsNobody(): boolean {
+  const [program = "", ...args] = [...asNobody, "test", "-r", "dist/server/main.js"];
+  return process.getuid?.() === 0 && spawnSync(program, args).status === 0;
+}
 
 describe("the server as a process", () => {
   let folder: string;
@@ -135,6 +147,22 @@ describe("the server as a process", () => {
     expect(data.token_type).toBe("bearer");
     again.process.kill("SIGINT");
     expect((await again.ended).code).toBe(0);
+  });
+
+  test.runIf(canServeAsNobody())("serves as a user without privileges", async () => {
+    await chown(folder, nobody, nobody);
+    const server = startServer({ OMOI_DATA_DIR: join(folder, "data") }, [], asNobody);
+    started.push(server);
+    const url = await server.ready;
+    const person = { email: "ann@example.com", password: "correct staple horse" };
+    await clientOf(url).auth.register({ body: person });
+    const { data } = await clientOf(url).auth.login({ body: person });
+    const owner = { api: clientOf(url, data.access_token) };
+    const project = await makeProject(owner, (await makeOrganization(owner)).id);
+    const { workspace } = await makeWorkspace(owner, project.id);
+    expect(await commitFiles(owner, workspace, { "a.txt": "a\n" })).toMatchObject({
+      files_changed: 1,
+    });
   });
 
   test("finishes the requests under way when it is told to stop", async () => {
