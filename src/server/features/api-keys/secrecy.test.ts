@@ -5,7 +5,6 @@ import { expect, test } from "vitest";
 import { startTestApp, type TestApp } from "#test/app.js";
 import { makeOrganization } from "#test/factories.js";
 import { asAdmin } from "#test/admin.js";
-import { asOperator } from "#test/operator.js";
 import { mailIsQuiet } from "#test/outbox.js";
 
 /** Which of the files hold a text, as raw bytes. */
@@ -27,7 +26,7 @@ async function filesBelow(folder: string): Promise<string[]> {
 }
 
 async function ask<Row extends object>(app: TestApp, query: string): Promise<Row> {
-  const [row] = await asOperator<Row>(app, query);
+  const [row] = await asAdmin<Row>(app, query);
   if (row === undefined) throw new Error(`no answer to: ${query}`);
   return row;
 }
