@@ -118,9 +118,9 @@ test("every route answers 503 while PostgreSQL cannot be reached, and works when
 test("requests whose connection PostgreSQL ends are answered 503 or done, and nothing in between", async () => {
   const { id: orgId } = await makeOrganization(owner);
   const made: string[] = [];
-  let ended = 0;
+  const over = new AbortController();
   const create = async (writer: number): Promise<void> => {
-    for (let count = 0; ended < 5; count += 1) {
+    for (let count = 0; !over.signal.aborted; count += 1) {
       const name = `role ${writer} ${count}`;
       const answer = await send(app, "POST", `/api/v1/organizations/${orgId}/roles`, {
         token: owner.token,
@@ -131,7 +131,7 @@ test("requests whose connection PostgreSQL ends are answered 503 or done, and no
     }
   };
   const ending = (async () => {
-    while (ended < 5) {
+    for (let round = 0; round < 5; round += 1) {
       await pause(100);
       // As a restart of PostgreSQL does.
       await asAdmin(
@@ -139,8 +139,8 @@ test("requests whose connection PostgreSQL ends are answered 503 or done, and no
         `select pg_terminate_backend(pid) from pg_stat_activity
           where datname = current_database() and pid <> pg_backend_pid()`,
       );
-      ended += 1;
     }
+    over.abort();
   })();
   await Promise.all([ending, ...Array.from({ length: 8 }, (_none, writer) => create(writer))]);
   await untilBack();

@@ -22,12 +22,13 @@ const oidc = {
 
 /** The user and group `nobody`, which have a name on every Linux. */
 const nobody = 65_534;
-const asNobody = ["setpriv", `--reuid=${nobody}`, `--regid=${nobody}`, "--clear-groups"];
+const asNobody = ["setpriv", `--reuid=${nobody}`, `--regid=${nobody}`, "--clear-groups"] as const;
 
 /** Whether this process may start another user's processes, and that user reads the built server. */
 function canServeAsNobody(): boolean {
-  const [program = "", ...args] = [...asNobody, "test", "-r", "dist/server/main.js"];
-  return process.getuid?.() === 0 && spawnSync(program, args).status === 0;
+  const [program, ...args] = asNobody;
+  const reads = [...args, "test", "-r", "dist/server/main.js"];
+  return process.getuid?.() === 0 && spawnSync(program, reads).status === 0;
 }
 
 describe("the server as a process", () => {

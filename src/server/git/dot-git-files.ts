@@ -3,11 +3,10 @@
  * them by name: a named pipe keeps it waiting for good, and a huge file takes its memory. A link is
  * harmless, since git follows none of these.
  */
-import { execFile } from "node:child_process";
 import type { Stats } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
-import { PATH } from "./environment.js";
 import { DotGitFileError, MAX_DOT_GIT_BYTES } from "./path-errors.js";
+import { readSystem } from "./system-command.js";
 
 /**
  * Checks a path that may be one of these files.
@@ -62,13 +61,11 @@ export async function guardDotGitFiles<Result>(
 }
 
 /** Returns the path, relative to the folder, of a file that git must not open; null for none. */
-function findHarmful(folder: string, signal: AbortSignal): Promise<string | null> {
+async function findHarmful(folder: string, signal: AbortSignal): Promise<string | null> {
   const named = ["(", "-name", ".gitignore", "-o", "-name", ".gitattributes", ")"];
   const large = ["-size", `+${MAX_DOT_GIT_BYTES / 1024}k`];
   const harmful = ["!", "-type", "l", "(", "!", "-type", "f", "-o", ...large, ")"];
   const args = [folder, "-xdev", ...named, ...harmful, "-printf", "%P", "-quit"];
-  return new Promise((resolve) => {
-    // Folders that it may not read are told by its exit code, and do not matter.
-    execFile("find", args, { env: { PATH }, signal }, (_error, path) => resolve(path || null));
-  });
+  // Its exit code tells of folders that it may not read, which do not matter.
+  return (await readSystem("find", args, signal)) || null;
 }

@@ -123,11 +123,11 @@ async function snapshotCheckout(
 ): Promise<Snapshot> {
   const { store, indexFile, parentTree } = input;
   const current = { ...options, indexFile };
-  const [differing, untracked, indexTree] = await allOf([
+  const [differing, untracked, indexTree] = await allOf(
     findDiffering(current),
     findUntracked(current),
     treeOfIndex(current),
-  ]);
+  );
   const trees = new TreeReader(store);
   const change = await FolderChange.open(input, indexTree, trees, options);
   try {
@@ -136,10 +136,10 @@ async function snapshotCheckout(
     const paths = [...differing, ...untracked.paths];
     await change.take({ paths, gone: [], unreadable: [] });
     const tree = await change.writeTree();
-    const [stats] = await allOf([
+    const [stats] = await allOf(
       tree === parentTree ? Promise.resolve(undefined) : countDiff(store, parentTree, tree),
       advanceIndex(indexFile, tree, change.edits, paths.length > UNREFRESHED, options),
-    ]);
+    );
     // Nobody may have looked through what an earlier snapshot took.
     if (input.scan && indexTree !== parentTree) await scanDifference(input, trees, tree, options);
     return { tree, changed: tree !== parentTree, skipped, ...(stats && { stats }) };
@@ -149,11 +149,11 @@ async function snapshotCheckout(
 }
 
 /** As `Promise.all`, but nothing is at work any more when it fails. */
-async function allOf<Values extends readonly unknown[]>(
-  work: readonly [...{ [At in keyof Values]: Promise<Values[At]> }],
-): Promise<Values> {
+async function allOf<Work extends readonly Promise<unknown>[]>(
+  ...work: Work
+): Promise<{ -readonly [At in keyof Work]: Awaited<Work[At]> }> {
   await Promise.allSettled(work);
-  return (await Promise.all(work)) as unknown as Values;
+  return Promise.all(work);
 }
 
 /**

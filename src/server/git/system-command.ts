@@ -35,3 +35,17 @@ export async function runSystem(
     throw new SystemCommandError(`${program}: ${why}`, stderr);
   }
 }
+
+/**
+ * Returns what a program writes to its standard output until it ends or the signal ends it, whatever its
+ * exit code. It sees nothing of the server's environment.
+ */
+export function readSystem(
+  program: string,
+  args: readonly string[],
+  signal: AbortSignal,
+): Promise<string> {
+  return new Promise((resolve) => {
+    execFile(program, args, { env: { PATH }, signal }, (_error, output) => resolve(output));
+  });
+}

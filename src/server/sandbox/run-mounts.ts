@@ -74,19 +74,20 @@ export function findMounter(
   const program = (name: string): string => found.get(name) as string;
   // Mounts that the server removes are not kept by runs, where the system shares them.
   const namespace = [
-    ...[program("unshare"), ...(isRoot ? [] : ["--user", "--map-root-user"])],
-    ...["--mount", "--propagation", "slave", "--", program("sh"), "-c"],
-  ];
+    [program("unshare"), ...(isRoot ? [] : ["--user", "--map-root-user"])],
+    ["--mount", "--propagation", "slave", "--", program("sh"), "-c"],
+  ].flat();
   const limits = Object.entries(isRoot ? {} : SHARED_UID_LIMITS).map(
     ([name, value]) => `echo ${value} > /proc/sys/user/${name};`,
   );
   // bubblewrap ends with its parent only if that lives when bubblewrap starts.
   const isOwned = `read -r _ _ _ parent _ < "/proc/$$/stat" && [ "$parent" = ${process.pid} ]`;
   const script = `${limits.join(" ")} ${program("mount")} -a -T "$1" && shift && ${isOwned} && exec "$@"`;
-  const dropRights = (uid: number): string[] => [
-    ...[program("setpriv"), `--reuid=${uid}`, `--regid=${uid}`, "--clear-groups"],
-    ...["--inh-caps=-all", "--bounding-set=-all", "--no-new-privs", "--"],
-  ];
+  const dropRights = (uid: number): string[] =>
+    [
+      [program("setpriv"), `--reuid=${uid}`, `--regid=${uid}`, "--clear-groups"],
+      ["--inh-caps=-all", "--bounding-set=-all", "--no-new-privs", "--"],
+    ].flat();
   let works: Promise<boolean> | null = null;
   return async (input, uid, inMemory) => {
     // A machine may let bubblewrap alone make user namespaces (AppArmor).
@@ -101,7 +102,9 @@ export function findMounter(
       source: POINTS.workspace,
       args: [
         ...inMemory.flatMap(({ path }, index) => ["--bind", POINTS.memory[index] as string, path]),
-        ...["--dev-bind", POINTS.terminals, "/dev/pts"],
+        "--dev-bind",
+        POINTS.terminals,
+        "/dev/pts",
       ],
       close: () => rmSync(table, { force: true }),
     };

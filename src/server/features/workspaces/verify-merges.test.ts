@@ -138,8 +138,8 @@ describe("npm run merges:verify", () => {
     await asOperator(app, "update merges set source_commit = repeat('a', 40) where id = $1", [
       made.restore.id,
     ]);
-    const ids = (await reports())[0]?.faults.map(({ id }) => id);
-    expect(ids?.toSorted()).toEqual([fault?.id, made.restore.id].toSorted());
+    const ids = new Set((await reports())[0]?.faults.map(({ id }) => id));
+    expect(ids).toEqual(new Set([fault?.id, made.restore.id]));
   });
 
   test("skips the merges of a deleted project and verifies all others", async () => {
@@ -153,14 +153,14 @@ describe("npm run merges:verify", () => {
     await commitFiles(other, workspace, { g: "3\n" });
     await mergeIntoBase(other, workspace);
     await other.api.projects.delete({ params: { project_id: gone.id } });
-    const [before] = (await reports()).filter(({ slug }) => slug === theirs.slug);
+    const before = (await reports()).find(({ slug }) => slug === theirs.slug);
     expect(before).toEqual({ slug: theirs.slug, merges: 2, skipped: 1, faults: [] });
     expect((await verify(app)).out).toContain(
       `${theirs.slug}: 2 merges, each as computed again; 1 of deleted projects skipped\n`,
     );
     // A repository that is missing without a deletion is a fault of each of its merges.
     await rm(storageIn(app.dataDir).repository(theirs.id, kept.id), { recursive: true });
-    const [after] = (await reports()).filter(({ slug }) => slug === theirs.slug);
+    const after = (await reports()).find(({ slug }) => slug === theirs.slug);
     expect(after?.faults).toHaveLength(2);
     expect(await reports()).toHaveLength(2);
   });
