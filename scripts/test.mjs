@@ -23,7 +23,12 @@ let skipped = 0;
 /** What failed, said once more at the end, where it is not a thousand lines up. */
 const failures = [];
 
-const needed = { bubblewrap: "/usr/bin/bwrap", passt: "/usr/bin/pasta", iproute2: "/sbin/ip" };
+const needed = {
+  bubblewrap: "/usr/bin/bwrap",
+  passt: "/usr/bin/pasta",
+  iproute2: "/sbin/ip",
+  python3: "/usr/bin/python3",
+};
 const missing = Object.keys(needed).filter((name) => !existsSync(needed[name]));
 if (missing.length > 0) installOnDebian(missing, "the tests of commands");
 suite("api", {});

@@ -193,6 +193,7 @@ export async function memberOrganizations(
   userId: string,
   slugs: string[],
 ): Promise<Map<string, string>> {
+  if (slugs.length === 0) return new Map();
   const rows = await tx
     .select({ slug: organizationSlugs.slug, id: organizations.id })
     .from(organizationSlugs)
