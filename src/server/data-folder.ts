@@ -27,7 +27,7 @@ export function makeDataDir(dataDir: string): void {
   }
 }
 
-/** What other users may not do with files that the server makes. */
+/** The umask of the server: other users have no access to its files. */
 const PRIVATE = 0o077;
 /** The same, but for passing through folders on the way to a file of their own. */
 const TRAVERSABLE = 0o066;

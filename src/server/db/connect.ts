@@ -68,7 +68,7 @@ export interface DatabaseAddress {
 const appRole = "omoi_app";
 /** Connections of each pool. */
 const POOL_SIZE = 10;
-/** Of them, how many hold or wait for the lock of one organization: the others serve other organizations. */
+/** Connections that hold or wait for the lock of one organization; the rest serve other organizations. */
 const LOCKED_PER_ORGANIZATION = 4;
 /** How long a request waits for a connection. */
 const CONNECT_TIMEOUT_MS = 30_000;

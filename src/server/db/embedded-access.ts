@@ -1,4 +1,4 @@
-/** Who may connect to the embedded PostgreSQL, and as which role. */
+/** Access rules of the embedded PostgreSQL: its users and their roles. */
 import { randomBytes } from "node:crypto";
 import * as fs from "node:fs/promises";
 import { userInfo } from "node:os";

@@ -18,9 +18,9 @@ const REPOSITORY = fileURLToPath(new URL("../../..", import.meta.url));
 const MODULE = pathToFileURL(join(REPOSITORY, "dist/server/db/embedded.js")).href;
 const IS_ROOT = process.getuid?.() === 0;
 const settings = { fsync: "off" };
-/** Of no user of this machine. */
+/** A uid that no user of this machine has. */
 const uid = 60_859;
-/** Whom version 0.1 of Omoi ran it as. */
+/** The user of the embedded PostgreSQL in version 0.1. */
 const nobody = { uid: 65_534, gid: 65_534 };
 
 const folders: string[] = [];

@@ -206,7 +206,7 @@ export async function memberOrganizations(
   return new Map(rows.map((row) => [row.slug, row.id]));
 }
 
-/** Of the organizations those, not archived, that the person is a member of. */
+/** Returns the given organizations that are not archived and have the person as a member. */
 export async function activeMemberships(
   tx: Queryable,
   userId: string,

@@ -73,7 +73,7 @@ async function verifyChain(
                 ? "it is not the event that was there before"
                 : null;
       if (reason !== null) faults.push({ sequence: expected, reason });
-      // What follows is held against the hash that is stored here, so that each fault is told once.
+      // The next event is compared with the stored hash, so that each fault is reported once.
       sequence = event.sequence;
       head = hash;
     }

@@ -8,7 +8,7 @@ import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
 import { makeOrganization, makeProject } from "#test/factories.js";
 import { asOperator, databaseUrlOf } from "#test/operator.js";
 
-/** What an attacker with the role that owns the database has to do first. */
+/** Disables the triggers first, as an attacker with the role that owns the database has to. */
 const unguarded = (app: TestApp, statement: string, values: unknown[] = []) =>
   asOperator(app, "alter table audit_events disable trigger user").then(() =>
     asOperator(app, statement, values),

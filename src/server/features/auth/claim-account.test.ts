@@ -9,7 +9,7 @@ import { rounds } from "#test/thorough.js";
 
 const newPassword = "another staple horse";
 
-/** Somebody registers an address that is another person's, and prepares to come back. */
+/** An attacker registers the address of another person and prepares ways to come back. */
 describe("an account that another person registered", () => {
   let app: TestApp;
   let sibling: TestApp;
