@@ -177,6 +177,7 @@ describe("the server as a process", () => {
     await answers[0];
     server.process.kill("SIGTERM");
     expect((await Promise.all(answers)).map(({ status }) => status)).toEqual([201, 201, 201, 201]);
-    expect((await server.ended).code).toBe(0);
+    const { code, stderr } = await server.ended;
+    expect(code, stderr).toBe(0);
   });
 });

@@ -10,7 +10,10 @@ import { EmbeddedPostgresError, startEmbeddedPostgres } from "./db/embedded.js";
 import { GitError, gitVersion } from "./git/run.js";
 import { openSandbox } from "./sandbox/open-sandbox.js";
 
-/** How long an orderly end may take before it is forced. */
+/**
+ * How long requests, jobs and runs may take to end before the process ends without them. The embedded
+ * PostgreSQL is stopped in either case, and takes the time its last checkpoint takes.
+ */
 const stopMs = 10_000;
 
 /**
@@ -33,8 +36,9 @@ async function main(): Promise<void> {
           onProgress: (line) => process.stderr.write(`${line}\n`),
         })
       : null;
-  const closers: (() => Promise<unknown>)[] = embedded ? [() => embedded.stop()] : [];
-  const stop = (): Promise<void> => closeAll(closers.toReversed());
+  const closers: (() => Promise<unknown>)[] = [];
+  const closeApp = (): Promise<void> => closeAll(closers.toReversed());
+  const stop = (): Promise<void> => closeAll([closeApp, () => embedded?.stop()]);
 
   let port = config.port;
   try {
@@ -84,8 +88,8 @@ async function main(): Promise<void> {
     stoppingSince = performance.now();
     log.info({ signal }, "stopping");
     // Who waits for runs to end by themselves waits for as long as they take; another signal forces it.
-    if (config.shutdownRuns === "stop") setTimeout(() => process.exit(1), stopMs).unref();
-    stop().then(
+    const timeLimit = config.shutdownRuns === "stop" ? stopMs : null;
+    closeAll([() => within(timeLimit, closeApp()), () => embedded?.stop()]).then(
       () => process.exit(0),
       (error: unknown) => {
         log.error({ err: error }, "the stop failed");
@@ -97,6 +101,16 @@ async function main(): Promise<void> {
   process.on("SIGINT", () => end("SIGINT"));
   // Whoever reads this may end it at once.
   process.stdout.write(`Omoi is ready: ${publicUrlOf(config, port)}\n`);
+}
+
+/** The work's end, or an error where it takes longer than `timeLimitMs` (null: no limit). */
+async function within(timeLimitMs: number | null, work: Promise<void>): Promise<void> {
+  if (timeLimitMs === null) return work;
+  const late = new Promise<never>((_resolve, reject) => {
+    const error = new Error(`requests, jobs or runs did not end in ${timeLimitMs / 1000} s`);
+    setTimeout(() => reject(error), timeLimitMs).unref();
+  });
+  return Promise.race([work, late]);
 }
 
 function databaseAddress(
