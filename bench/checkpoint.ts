@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { snapshotFolder } from "#server/git/ingest.js";
+import { snapshotFolder } from "#server/git/snapshot-folder.js";
 import { checkoutDriver } from "#server/git/folder.js";
 import { resolveTree } from "#server/git/repository.js";
 import {

@@ -1,7 +1,7 @@
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { checkoutDriver, type FolderDriver, type FolderPlaces } from "#server/git/folder.js";
-import { snapshotFolder } from "#server/git/ingest.js";
+import { snapshotFolder } from "#server/git/snapshot-folder.js";
 import { overlayDriver } from "#server/git/overlay.js";
 import { probeOverlay } from "#server/git/probe-overlay.js";
 import { commitTree, OMOI, resolveTree } from "#server/git/repository.js";

@@ -1,7 +1,8 @@
 import { Agent } from "node:http";
 import { join } from "node:path";
 import type { Client } from "#shared/api/client.js";
-import { generateKey, hashKey } from "#server/features/api-keys/key.js";
+import { hashKey } from "#server/features/api-keys/key.js";
+import { generateKey } from "#server/key-text.js";
 import { startBareServer } from "./bare-route.js";
 import { startBetterAuth } from "./better-auth.js";
 import { interleave, median, spread, timed, times, type Benchmark, type Row } from "./harness.js";

@@ -6,7 +6,7 @@
 import { asideName } from "./build-aside.js";
 import { expectCount } from "./diff-counter.js";
 import { assertDotGitFile } from "./dot-git-files.js";
-import type { Snapshot, SnapshotInput } from "./ingest.js";
+import type { Attempt, Snapshot } from "./snapshot.js";
 import { looseObject, writeObject } from "./loose-object.js";
 import { FileTooLargeError, FolderTooLargeError, MAX_FILE_BYTES } from "./path-errors.js";
 import { patchTree } from "./patch-tree.js";
@@ -35,7 +35,7 @@ export interface Touched {
 export class FolderChange {
   readonly edits = new Map<string, TreeEntry | null>();
   readonly skipped: Snapshot["skipped"] = [];
-  readonly #input: SnapshotInput;
+  readonly #input: Attempt;
   readonly #baseTree: string;
   readonly #safe: SafeFolder;
   readonly #trees: TreeReader;
@@ -44,7 +44,7 @@ export class FolderChange {
   #bytes = 0;
 
   private constructor(
-    input: SnapshotInput,
+    input: Attempt,
     baseTree: string,
     safe: SafeFolder,
     trees: TreeReader,
@@ -59,7 +59,7 @@ export class FolderChange {
 
   /** Opens the folder to be compared with `baseTree`; `options` are those of the git that stores large files. */
   static async open(
-    input: SnapshotInput,
+    input: Attempt,
     baseTree: string,
     trees: TreeReader,
     options: GitOptions & { gitDir: string },

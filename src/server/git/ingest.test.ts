@@ -18,19 +18,12 @@ import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { exists } from "./build-aside.js";
-import { checkoutDriver } from "./folder.js";
-import {
-  FileTooLargeError,
-  FolderMissingError,
-  NestedRepositoryError,
-  snapshotFolder,
-  syncFolder,
-  UnsafePathError,
-  UnsavedChangesError,
-} from "./ingest.js";
+import { checkoutDriver, FolderMissingError, syncFolder, UnsavedChangesError } from "./folder.js";
 import { looseObject } from "./loose-object.js";
+import { FileTooLargeError, NestedRepositoryError, UnsafePathError } from "./path-errors.js";
 import { git } from "./run.js";
 import { SafeFolder } from "./safe-folder.js";
+import { snapshotFolder } from "./snapshot-folder.js";
 import { commitFiles, readFiles, testStore, type Files } from "./test-store.js";
 import { listTree } from "./tree-reader.js";
 import { rounds } from "#test/thorough.js";
@@ -110,7 +103,7 @@ describe("snapshotFolder", () => {
   it("saves additions, edits, deletions, modes and links, and says whether anything changed", async () => {
     await start({ a: "a", b: "b", "d/e": "e", link: { mode: "120000", data: "a" } });
     const first = await snapshot();
-    expect(first).toMatchObject({ changed: false, skipped: [] });
+    expect(first).toMatchObject({ changed: false, skipped: [], tokens: [] });
     await put("a", "other");
     await put("new/deep/file", "n");
     await unlink(join(folder, "b"));
@@ -118,14 +111,19 @@ describe("snapshotFolder", () => {
     await unlink(join(folder, "link"));
     await symlink("d/e", join(folder, "link"));
     const second = await snapshot(first.tree);
-    expect(second).toMatchObject({ changed: true, skipped: [] });
+    expect(second).toMatchObject({ changed: true, skipped: [], tokens: [] });
     expect(await readFiles(store, second.tree)).toEqual({
       a: "other",
       "d/e": "x e",
       link: "-> d/e",
       "new/deep/file": "n",
     });
-    expect(await snapshot(second.tree)).toEqual({ tree: second.tree, changed: false, skipped: [] });
+    expect(await snapshot(second.tree)).toEqual({
+      tree: second.tree,
+      changed: false,
+      skipped: [],
+      tokens: [],
+    });
     // Compared with another tree the same state is a change: a save that was cut off shows.
     expect(await snapshot(first.tree)).toMatchObject({ tree: second.tree, changed: true });
   });

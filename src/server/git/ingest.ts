@@ -5,62 +5,20 @@
  */
 import { copyFile, link, rename, stat } from "node:fs/promises";
 import { asideName, exists, removeLeftovers, removeTree } from "./build-aside.js";
-import type { DiffStats } from "./diff.js";
 import { countDiff } from "./diff-counter.js";
 import { guardDotGitFiles } from "./dot-git-files.js";
 import { FolderChange } from "./folder-change.js";
-import { assertFolder, type Layers } from "./folder.js";
+import { assertFolder } from "./folder.js";
 import { snapshotLayers } from "./layered-snapshot.js";
 import type { Edits } from "./patch-tree.js";
 import { NestedRepositoryError, PathTooLongError } from "./path-errors.js";
 import { git, GitError, ZERO_OID, type GitOptions } from "./run.js";
 import { displayPath } from "./safe-folder.js";
+import type { Attempt, SkippedPath, Snapshot, SnapshotOrder } from "./snapshot.js";
 import { scanEntries } from "./scan-objects.js";
-import type { TokenScan } from "./token-scan.js";
+import { TokenScan } from "./token-scan.js";
 import { TreeReader } from "./tree-reader.js";
 import { updateIndex, writeTree } from "./update-index.js";
-
-export { FolderMissingError, syncFolder, UnsavedChangesError } from "./folder.js";
-export {
-  FileTooLargeError,
-  NestedRepositoryError,
-  PathError,
-  UnsafePathError,
-} from "./path-errors.js";
-
-/** A path of the folder that is not part of the tree, and why. */
-export interface SkippedPath {
-  path: string;
-  reason: "fifo" | "socket" | "device" | "unreadable";
-}
-
-/** The state of a folder: its tree, and whether that differs from the parent's. */
-export interface Snapshot {
-  tree: string;
-  changed: boolean;
-  /** How much differs from the parent's tree, where that came to light on the way. */
-  stats?: DiffStats;
-  /** Tracked files that became special files count as deleted; unreadable ones stay as they were. */
-  skipped: SkippedPath[];
-}
-
-/** What is snapshot, and how. All paths are absolute. */
-export interface SnapshotInput {
-  store: string;
-  folder: string;
-  indexFile: string;
-  /** As the driver's `open`; not needed for a checkout. */
-  open?: () => Promise<Layers | null>;
-  /** The tree to compare with; without it, what the index held before. */
-  parentTree?: string;
-  /** Bytes of a file that are accepted at most; 100 MiB by default. */
-  maxFileBytes?: number;
-  signal?: AbortSignal;
-  /** Called, perhaps more than once, when there is something to take and git is at work on it. */
-  onChanges?: () => void;
-  /** Is given every content that differs from `parentTree`, with its path. */
-  scan?: TokenScan;
-}
 
 const SCAN_BYTES = 512 * 1024 * 1024;
 const SCAN_MS = 5 * 60_000;
@@ -74,11 +32,11 @@ const ATTEMPTS = 3;
  *
  * Throws FolderMissingError, a PathError or a GitError; the index is then as it was before.
  */
-export async function snapshotFolder(input: SnapshotInput): Promise<Snapshot> {
+export async function takeSnapshot(order: SnapshotOrder): Promise<Snapshot> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      return await guardDotGitFiles(input.folder, input.signal, (signal) =>
-        snapshotOnce({ ...input, signal }),
+      return await guardDotGitFiles(order.folder, order.signal, (signal) =>
+        snapshotOnce({ ...order, signal }),
       );
     } catch (error) {
       // Files that come and go under git's hands make it stop: look again.
@@ -88,9 +46,8 @@ export async function snapshotFolder(input: SnapshotInput): Promise<Snapshot> {
   }
 }
 
-async function snapshotOnce(input: SnapshotInput): Promise<Snapshot> {
-  const { store, folder, indexFile, signal } = input;
-  const layers = (await input.open?.()) ?? null;
+async function snapshotOnce(order: SnapshotOrder): Promise<Snapshot> {
+  const { store, folder, indexFile, signal, layers, keyPrefix } = order;
   await assertFolder(folder);
   const options = {
     gitDir: store,
@@ -102,15 +59,15 @@ async function snapshotOnce(input: SnapshotInput): Promise<Snapshot> {
     ...(signal === undefined ? {} : { signal }),
   };
   const current = { ...options, indexFile };
-  if (input.parentTree !== undefined && !(await exists(indexFile))) {
-    await git(["read-tree", input.parentTree], current);
+  if (order.parentTree !== undefined && !(await exists(indexFile))) {
+    await git(["read-tree", order.parentTree], current);
   }
-  const parentTree = input.parentTree ?? (await writeTree(current));
-  if (layers !== null) {
-    await removeLeftovers(indexFile, "next");
-    return snapshotLayers({ ...input, parentTree }, layers, options);
-  }
-  return snapshotCheckout({ ...input, parentTree }, options);
+  const parentTree = order.parentTree ?? (await writeTree(current));
+  const scan = keyPrefix === undefined ? null : new TokenScan(keyPrefix);
+  const attempt = { ...order, parentTree, scan };
+  if (layers === null) return snapshotCheckout(attempt, options);
+  await removeLeftovers(indexFile, "next");
+  return snapshotLayers(attempt, layers, options);
 }
 
 /**
@@ -118,10 +75,10 @@ async function snapshotOnce(input: SnapshotInput): Promise<Snapshot> {
  * brought it up to what was never committed.
  */
 async function snapshotCheckout(
-  input: SnapshotInput & { parentTree: string },
+  input: Attempt,
   options: GitOptions & { gitDir: string },
 ): Promise<Snapshot> {
-  const { store, indexFile, parentTree } = input;
+  const { store, indexFile, parentTree, scan } = input;
   const current = { ...options, indexFile };
   const [differing, untracked, indexTree] = await allOf(
     findDiffering(current),
@@ -141,8 +98,9 @@ async function snapshotCheckout(
       advanceIndex(indexFile, tree, change.edits, paths.length > UNREFRESHED, options),
     );
     // Nobody may have looked through what an earlier snapshot took.
-    if (input.scan && indexTree !== parentTree) await scanDifference(input, trees, tree, options);
-    return { tree, changed: tree !== parentTree, skipped, ...(stats && { stats }) };
+    if (scan && indexTree !== parentTree) await scanDifference(input, trees, tree, options);
+    const tokens = scan?.found ?? [];
+    return { tree, changed: tree !== parentTree, skipped, tokens, ...(stats && { stats }) };
   } finally {
     await change.close();
   }
@@ -226,7 +184,7 @@ async function advanceIndex(
 
 /** Looks through all files at which a tree differs from the parent's. */
 async function scanDifference(
-  { parentTree, scan }: SnapshotInput & { parentTree: string },
+  { parentTree, scan }: Attempt,
   trees: TreeReader,
   tree: string,
   options: GitOptions,

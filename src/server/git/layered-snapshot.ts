@@ -5,14 +5,14 @@
 import { countDiff } from "./diff-counter.js";
 import type { Layers } from "./folder.js";
 import { FolderChange } from "./folder-change.js";
-import type { Snapshot, SnapshotInput } from "./ingest.js";
+import type { Attempt, Snapshot } from "./snapshot.js";
 import type { GitOptions } from "./run.js";
 import { findTouched } from "./touched-paths.js";
 import { TreeReader } from "./tree-reader.js";
 
-/** As `snapshotFolder`, of a folder that has layers. */
+/** As `takeSnapshot`, of a folder that has layers. */
 export async function snapshotLayers(
-  input: SnapshotInput & { parentTree: string },
+  input: Attempt,
   layers: Layers,
   options: GitOptions & { gitDir: string },
 ): Promise<Snapshot> {
@@ -26,8 +26,9 @@ export async function snapshotLayers(
     }
     const tree = await change.writeTree();
     const { skipped } = change;
-    if (tree === parentTree) return { tree, changed: false, skipped };
-    return { tree, changed: true, stats: await countDiff(store, parentTree, tree), skipped };
+    if (tree === parentTree) return { tree, changed: false, skipped, tokens: [] };
+    const stats = await countDiff(store, parentTree, tree);
+    return { tree, changed: true, stats, skipped, tokens: input.scan?.found ?? [] };
   } finally {
     await change.close();
   }

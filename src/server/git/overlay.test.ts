@@ -14,18 +14,14 @@ import {
 import { basename, join } from "node:path";
 import fc from "fast-check";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { checkoutDriver, type FolderPlaces } from "./folder.js";
-import {
-  NestedRepositoryError,
-  snapshotFolder,
-  syncFolder,
-  UnsavedChangesError,
-} from "./ingest.js";
+import { checkoutDriver, syncFolder, UnsavedChangesError, type FolderPlaces } from "./folder.js";
 import { isMounted, listMounts, overlayKinds, unmount } from "./mounts.js";
 import { overlayDriver } from "./overlay.js";
+import { NestedRepositoryError } from "./path-errors.js";
 import { probeOverlay } from "./probe-overlay.js";
 import { resolveTree } from "./repository.js";
 import { git } from "./run.js";
+import { snapshotFolder } from "./snapshot-folder.js";
 import { commitFiles, readFiles, testStore, type Files } from "./test-store.js";
 
 const owner = process.getuid?.() === 0 ? { uid: 60_861, gid: 60_861 } : null;
@@ -108,6 +104,7 @@ for (const kind of overlayKinds) {
           tree: await resolveTree(store, commit),
           changed: false,
           skipped: [],
+          tokens: [],
         });
         await writeFile(join(one.folder, "a.txt"), "changed\n");
         expect(await readFile(join(two.folder, "a.txt"), "utf8")).toBe("a\n");

@@ -15,7 +15,8 @@ import {
 import type { ActorContext } from "../../http/mount.js";
 import { isWithin, normalNetwork } from "../../http/network.js";
 import { holdCredential } from "../auth/service.js";
-import { generateKey, hashKey, hintOf } from "./key.js";
+import { generateKey } from "../../key-text.js";
+import { hashKey, hintOf } from "./key.js";
 import * as repository from "./repository.js";
 import {
   beyondKey,

@@ -1,6 +1,7 @@
 import { createHmac } from "node:crypto";
 import { describe, expect, test } from "vitest";
-import { generateKey, hashKey, hintOf, isWellFormed } from "./key.js";
+import { generateKey, isWellFormed } from "../../key-text.js";
+import { hashKey, hintOf } from "./key.js";
 
 const alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 

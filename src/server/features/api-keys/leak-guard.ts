@@ -1,8 +1,8 @@
 import type { Origin } from "../../db/audit.js";
-import type { FoundToken, TokenForm } from "../../git/token-scan.js";
+import type { FoundToken } from "../../git/token-scan.js";
 import { countHit } from "../auth/service.js";
 import { keyAlmostCommitted } from "../../mail/letters.js";
-import { hashKey, isWellFormed } from "./key.js";
+import { hashKey } from "./key.js";
 import { linkTo } from "./leaked-key.js";
 import type { KeyDeps } from "./own-key.js";
 import * as repository from "./repository.js";
@@ -10,9 +10,9 @@ import { tellOfKey } from "./show-key.js";
 
 /** Keeps keys of this installation that work out of its repositories. */
 export interface LeakGuard {
-  /** What a key looks like. */
-  readonly form: TokenForm;
-  /** The first of the keys that works, or null. Its owner is told, at most once a day. */
+  /** What each key begins with. */
+  readonly keyPrefix: string;
+  /** Returns the first of the keys that works, or null. Its owner is told, at most once a day. */
   firstLive(found: readonly FoundToken[], where: LeakPlace): Promise<FoundToken | null>;
 }
 
@@ -23,25 +23,28 @@ export interface LeakPlace {
   branch: string;
 }
 
+/** Seconds. */
 const toldEvery = 24 * 60 * 60;
+/** Keys that one query looks for. */
+const atOnce = 500;
 
 export function createLeakGuard(deps: KeyDeps): LeakGuard {
   const { db, settings } = deps;
   return {
-    form: {
-      prefix: settings.keyPrefix,
-      length: settings.keyPrefix.length + 36,
-      isToken: (text) => isWellFormed(settings.keyPrefix, text),
-    },
+    keyPrefix: settings.keyPrefix,
     firstLive: async (found, where) => {
-      for (const token of found) {
-        const hash = hashKey(settings.secret, token.text);
-        const key = await db.withSystem("look for a leaked key", (tx) =>
-          repository.findKeyByHash(tx, hash),
+      for (let from = 0; from < found.length; from += atOnce) {
+        const some = found.slice(from, from + atOnce);
+        const hashes = some.map(({ text }) => hashKey(settings.secret, text));
+        const keys = await db.withSystem("look for a leaked key", (tx) =>
+          repository.findKeysByHashes(tx, hashes),
         );
-        if (key?.status !== "active") continue;
-        await tellOwner(deps, key, token, where);
-        return token;
+        for (const [index, token] of some.entries()) {
+          const key = keys.get(hashes[index]?.toString("hex") ?? "");
+          if (key?.status !== "active") continue;
+          await tellOwner(deps, key, token, where);
+          return token;
+        }
       }
       return null;
     },

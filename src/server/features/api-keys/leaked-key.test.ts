@@ -3,7 +3,7 @@ import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.
 import { makeOrganization } from "#test/factories.js";
 import { mailIsQuiet, mailsTo } from "#test/outbox.js";
 import { send } from "#test/raw.js";
-import { generateKey } from "./key.js";
+import { generateKey } from "../../key-text.js";
 
 describe("reporting a leaked key", () => {
   let app: TestApp;

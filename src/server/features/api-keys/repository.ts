@@ -90,6 +90,18 @@ export async function findKeyByHash(tx: Queryable, hash: Buffer): Promise<Stored
   return row;
 }
 
+/** Keys of anyone, by the HMACs of their texts in hexadecimal. */
+export async function findKeysByHashes(
+  tx: Queryable,
+  hashes: Buffer[],
+): Promise<Map<string, StoredKey>> {
+  const rows = await tx
+    .select({ ...keyColumns, hash: apiKeys.key_hash })
+    .from(apiKeys)
+    .where(inArray(apiKeys.key_hash, hashes));
+  return new Map(rows.map(({ hash, ...key }) => [hash.toString("hex"), key]));
+}
+
 /** The key, which nobody else changes until the transaction ends. */
 export async function lockKey(tx: Queryable, keyId: string): Promise<StoredKey | undefined> {
   const [row] = await tx

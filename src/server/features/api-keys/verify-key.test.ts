@@ -6,7 +6,7 @@ import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
 import { makeOrganization } from "#test/factories.js";
 import { asOperator } from "#test/operator.js";
 import { fieldsOf, send } from "#test/raw.js";
-import { generateKey } from "./key.js";
+import { generateKey } from "../../key-text.js";
 
 describe("verifying a key for another service", () => {
   let app: TestApp;

@@ -208,7 +208,7 @@ async function refuseLeaks(
   known: readonly string[],
   quarantine: Quarantine,
 ): Promise<void> {
-  const scan = new TokenScan(leaks.form);
+  const scan = new TokenScan(leaks.keyPrefix);
   const tips = wanted.map(({ to }) => to);
   await scanReachable(quarantine.path, tips, known, scan, signal);
   if (scan.isClean) return;

@@ -3,7 +3,7 @@ import { serverItself } from "../../db/audit.js";
 import type { Queryable } from "../../db/connect.js";
 import { AppError } from "../../errors.js";
 import { diffStats } from "../../git/diff.js";
-import type { SkippedPath } from "../../git/ingest.js";
+import type { SkippedPath } from "../../git/snapshot.js";
 import { writeObject } from "../../git/loose-object.js";
 import { TokenScan, type FoundToken } from "../../git/token-scan.js";
 import { commitObject, isAncestor, resolveCommit } from "../../git/repository.js";
@@ -99,8 +99,8 @@ async function commitThrough(
   const { db } = deps;
   const { org_id: orgId, agent_id: agentId, head_commit: head, agent_name: name } = workspace;
   const places = placesOf(deps, workspace);
-  const scan = new TokenScan(deps.leaks.form);
-  const snapshot = await snapshotOf(deps, workspace, { onChanges: begin, scan });
+  const { keyPrefix } = deps.leaks;
+  const snapshot = await snapshotOf(deps, workspace, { onChanges: begin, keyPrefix });
   if (!snapshot.changed) {
     return {
       commit: await newestCommit(deps, workspace),
@@ -113,8 +113,9 @@ async function commitThrough(
       ? (request.iteration ?? (await db.tenant(orgId, (tx) => commits.nextIteration(tx, agentId))))
       : (request.iteration ?? null);
   const message = request.message ?? defaultMessage(name, request.commit_type, iteration);
+  const scan = new TokenScan(keyPrefix);
   scan.start("the commit's message")(Buffer.from(message));
-  if (!scan.isClean) await refuseLeaks(deps, workspace, scan.found);
+  await refuseLeaks(deps, workspace, [...snapshot.tokens, ...scan.found]);
   const object = commitObject({
     tree: snapshot.tree,
     parents: [head],

@@ -1,12 +1,8 @@
 /** Having an agent's folder follow its branch, once that has moved by itself. */
-import {
-  FolderMissingError,
-  snapshotFolder,
-  syncFolder,
-  UnsavedChangesError,
-} from "../../git/ingest.js";
+import { FolderMissingError, syncFolder, UnsavedChangesError } from "../../git/folder.js";
 import { applyDecisions, computeMerge } from "../../git/merge.js";
 import { commitTree, OMOI, resolveTree } from "../../git/repository.js";
+import { snapshotFolder } from "../../git/snapshot-folder.js";
 import { removeStaleLock } from "../../git/stale-locks.js";
 import type { placesOf } from "./workspace.js";
 

@@ -14,7 +14,7 @@ import {
   writeFiles,
 } from "#test/factories.js";
 import { inStore } from "#test/git.js";
-import { generateKey } from "../api-keys/key.js";
+import { generateKey } from "../../key-text.js";
 
 describe("an API key that works is kept out of the commits", () => {
   let app: TestApp;

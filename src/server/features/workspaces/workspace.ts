@@ -1,15 +1,9 @@
 import type { Workspace } from "#shared/api/workspaces.js";
 import type { Database, Queryable } from "../../db/connect.js";
 import { AppError } from "../../errors.js";
-import type { FolderDriver, FolderPlaces } from "../../git/folder.js";
-import {
-  FolderMissingError,
-  PathError,
-  snapshotFolder,
-  UnsafePathError,
-  type Snapshot,
-  type SnapshotInput,
-} from "../../git/ingest.js";
+import { FolderMissingError, type FolderDriver, type FolderPlaces } from "../../git/folder.js";
+import { snapshotFolder } from "../../git/snapshot-folder.js";
+import type { Snapshot, SnapshotInput } from "../../git/snapshot.js";
 import {
   DotGitFileError,
   FileTooLargeError,
@@ -18,7 +12,9 @@ import {
   MAX_PATH_BYTES,
   MAX_PATH_DEPTH,
   NestedRepositoryError,
+  PathError,
   PathTooLongError,
+  UnsafePathError,
 } from "../../git/path-errors.js";
 import { countApart } from "../../git/repository.js";
 import type { OrgContext } from "../../http/mount.js";
@@ -189,17 +185,17 @@ export async function readWorkspace(
 }
 
 /**
- * What the workspace holds now, saved or not, compared with its head; `onChanges` and `scan` as of a
- * snapshot.
+ * What the workspace holds now, saved or not, compared with its head; `onChanges` and `keyPrefix` as
+ * of a snapshot.
  * @throws AppError 409 where the folder is gone; 422 naming a path
  */
 export async function snapshotOf(
   deps: WorkspaceDeps,
   workspace: ActiveWorkspace,
-  further: Pick<SnapshotInput, "onChanges" | "scan"> = {},
+  further: Pick<SnapshotInput, "onChanges" | "keyPrefix"> = {},
 ): Promise<Snapshot> {
   const parentTree = workspace.head_tree;
-  if (!hasFolder(workspace)) return { tree: parentTree, changed: false, skipped: [] };
+  if (!hasFolder(workspace)) return { tree: parentTree, changed: false, skipped: [], tokens: [] };
   return withFolderErrors(() =>
     snapshotFolder({ ...placesOf(deps, workspace), parentTree, ...further }),
   );
