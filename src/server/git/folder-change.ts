@@ -101,7 +101,7 @@ export class FolderChange {
     const added = [...this.edits].flatMap(([path, entry]) =>
       entry === null || entry.mode === this.#before(path)?.mode ? [] : [{ path, ...entry }],
     );
-    const indexFile = asideName(this.#input.indexFile, "next");
+    const indexFile = asideName(this.#input.indexFile, "names");
     await assertAcceptable({ ...this.#options, indexFile }, added);
     return patchTree(this.#input.store, this.#baseTree, this.edits, this.#trees);
   }

@@ -15,6 +15,7 @@ import { guardDotGitFiles } from "./dot-git-files.js";
 import type { Owner } from "./folder-handle.js";
 import { giveFolder } from "./give-folder.js";
 import { git, GitError } from "./run.js";
+import { removeIndex } from "./update-index.js";
 
 /** Where a folder and what belongs to it lie. All paths are absolute. */
 export interface FolderPlaces {
@@ -166,13 +167,13 @@ export const checkoutDriver = {
 /** Removes a folder of plain files and its index, and what was cut off beside them. */
 export async function removeFolder({ folder, indexFile }: Omit<Checkout, "store">): Promise<void> {
   const old = await moveAway(folder);
-  await removeTree(indexFile);
-  await removeTree(`${indexFile}.lock`);
+  await removeIndex(indexFile);
   if (old !== null) await removeTree(old);
   await removeLeftovers(folder, "removing");
   await removeLeftovers(folder, "creating");
   await removeLeftovers(indexFile, "creating");
-  await removeLeftovers(indexFile, "next");
+  await removeIndex(asideName(indexFile, "next"));
+  await removeIndex(asideName(indexFile, "names"));
 }
 
 /** Renames `folder`, so that it is gone at once; answers the new name, null where nothing is. */

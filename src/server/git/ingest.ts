@@ -3,22 +3,21 @@
  * used by its plumbing alone, with an index outside the folder, and never looks for a repository,
  * a filter or a setting in it (`git add` would: it runs inside nested repositories).
  */
-import { copyFile, link, rename, stat } from "node:fs/promises";
-import { asideName, exists, removeLeftovers, removeTree } from "./build-aside.js";
+import { exists } from "./build-aside.js";
 import { countDiff } from "./diff-counter.js";
 import { guardDotGitFiles } from "./dot-git-files.js";
 import { FolderChange } from "./folder-change.js";
 import { assertFolder } from "./folder.js";
 import { snapshotLayers } from "./layered-snapshot.js";
-import type { Edits } from "./patch-tree.js";
+import { NextIndex, treeOfIndex } from "./next-index.js";
 import { NestedRepositoryError, PathTooLongError } from "./path-errors.js";
-import { git, GitError, ZERO_OID, type GitOptions } from "./run.js";
+import { git, GitError, type GitOptions } from "./run.js";
 import { displayPath } from "./safe-folder.js";
 import type { Attempt, SkippedPath, Snapshot, SnapshotOrder } from "./snapshot.js";
 import { scanEntries } from "./scan-objects.js";
 import { TokenScan } from "./token-scan.js";
 import { TreeReader } from "./tree-reader.js";
-import { updateIndex, writeTree } from "./update-index.js";
+import { writeTree } from "./update-index.js";
 
 const SCAN_BYTES = 512 * 1024 * 1024;
 const SCAN_MS = 5 * 60_000;
@@ -66,7 +65,6 @@ async function snapshotOnce(order: SnapshotOrder): Promise<Snapshot> {
   const scan = keyPrefix === undefined ? null : new TokenScan(keyPrefix);
   const attempt = { ...order, parentTree, scan };
   if (layers === null) return snapshotCheckout(attempt, options);
-  await removeLeftovers(indexFile, "next");
   return snapshotLayers(attempt, layers, options);
 }
 
@@ -87,15 +85,16 @@ async function snapshotCheckout(
   );
   const trees = new TreeReader(store);
   const change = await FolderChange.open(input, indexTree, trees, options);
+  const paths = [...differing, ...untracked.paths];
+  const next = paths.length === 0 ? null : await NextIndex.begin(indexFile, options);
   try {
     const { skipped } = change;
     skipped.push(...untracked.skipped);
-    const paths = [...differing, ...untracked.paths];
     await change.take({ paths, gone: [], unreadable: [] });
     const tree = await change.writeTree();
     const [stats] = await allOf(
       tree === parentTree ? Promise.resolve(undefined) : countDiff(store, parentTree, tree),
-      advanceIndex(indexFile, tree, change.edits, paths.length > UNREFRESHED, options),
+      next?.finish(tree, change.edits, paths.length > UNREFRESHED),
     );
     // Nobody may have looked through what an earlier snapshot took.
     if (scan && indexTree !== parentTree) await scanDifference(input, trees, tree, options);
@@ -103,11 +102,12 @@ async function snapshotCheckout(
     return { tree, changed: tree !== parentTree, skipped, tokens, ...(stats && { stats }) };
   } finally {
     await change.close();
+    await next?.close();
   }
 }
 
 /** As `Promise.all`, but nothing is at work any more when it fails. */
-async function allOf<Work extends readonly Promise<unknown>[]>(
+async function allOf<Work extends readonly unknown[]>(
   ...work: Work
 ): Promise<{ -readonly [At in keyof Work]: Awaited<Work[At]> }> {
   await Promise.allSettled(work);
@@ -119,68 +119,6 @@ async function allOf<Work extends readonly Promise<unknown>[]>(
  * git look at all files.
  */
 const UNREFRESHED = 200;
-
-/** The trees of indexes as they were left, by the index's file: what git would write again. */
-const indexTrees = new Map<string, { version: string; tree: string }>();
-/** How many are kept; another one is asked of git. */
-const INDEXES = 2000;
-
-/** Tells one content of a file from the next, which is always another file (git renames). */
-async function versionOf(path: string): Promise<string> {
-  const { ino, size, mtimeNs } = await stat(path, { bigint: true });
-  return `${ino} ${size} ${mtimeNs}`;
-}
-
-/** Throws a GitError. */
-async function treeOfIndex(options: GitOptions & { indexFile: string }): Promise<string> {
-  const known = indexTrees.get(options.indexFile);
-  if (known !== undefined && known.version === (await versionOf(options.indexFile)))
-    return known.tree;
-  return writeTree(options);
-}
-
-async function keepTreeOf(indexFile: string, tree: string): Promise<void> {
-  indexTrees.delete(indexFile);
-  indexTrees.set(indexFile, { version: await versionOf(indexFile), tree });
-  for (const oldest of indexTrees.keys()) {
-    if (indexTrees.size <= INDEXES) break;
-    indexTrees.delete(oldest);
-  }
-}
-
-/**
- * Brings an index up to the edits, after which it holds `tree`, in a copy that takes its place. `refresh`
- * has git look at the files' times. Throws a GitError.
- */
-async function advanceIndex(
-  indexFile: string,
-  tree: string,
-  edits: Edits,
-  refresh: boolean,
-  options: GitOptions,
-): Promise<void> {
-  if (edits.size === 0 && !refresh) return;
-  const copy = asideName(indexFile, "next");
-  const records = [...edits].map(
-    ([path, entry]) => `${entry?.mode ?? "0"} ${entry?.oid ?? ZERO_OID}\t${path}`,
-  );
-  try {
-    await removeLeftovers(indexFile, "next");
-    await link(indexFile, copy).catch(() => copyFile(indexFile, copy));
-    const next = { ...options, indexFile: copy };
-    await updateIndex(next, ["--add", "--replace", "--index-info"], records);
-    // git compares what changed by content here, and stores nothing.
-    if (refresh) await git(["update-index", "-q", "--refresh"], { ...next, okExitCodes: [0, 1] });
-    await rename(copy, indexFile);
-    // Where git changed nothing the two are one file, which a rename leaves under both names.
-    await removeTree(copy);
-    await keepTreeOf(indexFile, tree);
-  } catch (error) {
-    await removeTree(copy);
-    await removeTree(`${copy}.lock`);
-    throw error;
-  }
-}
 
 /** Looks through all files at which a tree differs from the parent's. */
 async function scanDifference(

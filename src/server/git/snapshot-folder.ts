@@ -32,6 +32,8 @@ class ProcessEndedError extends Error {}
 interface Pending extends Listeners {
   resolve(snapshot: Snapshot): void;
   reject(error: Error): void;
+  /** What a listener threw; it is passed on when the process is no longer at work. */
+  failure?: Error;
 }
 
 let shared: SnapshotProcess | null = null;
@@ -124,16 +126,18 @@ class SnapshotProcess {
     this.#heardAt = performance.now();
     if (message.kind === "pong") return;
     const pending = this.#pending.get(message.id);
-    if (message.kind === "taken") pending?.resolve(message.snapshot);
-    else if (message.kind === "failed") pending?.reject(receiveError(message.error));
-    else this.#tellChanges(pending);
+    if (message.kind === "changes") this.#tellChanges(message.id, pending);
+    else if (pending?.failure) pending.reject(pending.failure);
+    else if (message.kind === "taken") pending?.resolve(message.snapshot);
+    else pending?.reject(receiveError(message.error));
   }
 
-  #tellChanges(pending: Pending | undefined): void {
+  #tellChanges(id: number, pending: Pending | undefined): void {
     try {
       pending?.onChanges?.();
     } catch (error) {
-      pending?.reject(error as Error);
+      if (pending) pending.failure = error as Error;
+      this.#say({ kind: "abort", id });
     }
   }
 

@@ -14,7 +14,7 @@ export async function updateIndex(
   records: readonly string[],
 ): Promise<void> {
   if (records.length === 0) return;
-  const input = inputOf(records);
+  const input = recordsOf(records);
   const { stderr } = await git(["update-index", "-z", ...flags], { ...options, input });
   requireAccepted(stderr);
 }
@@ -30,11 +30,11 @@ export async function assertAcceptable(
   const doubtful = entries.filter(({ path }) => mayBeRefused(path));
   if (doubtful.length === 0) return;
   const records = doubtful.map(({ path, mode, oid }) => `${mode} ${oid}\t${path}`);
+  await removeIndex(options.indexFile);
   try {
     await updateIndex(options, ["--add", "--replace", "--index-info"], records);
   } finally {
-    await removeTree(options.indexFile);
-    await removeTree(`${options.indexFile}.lock`);
+    await removeIndex(options.indexFile);
   }
 }
 
@@ -46,6 +46,12 @@ function mayBeRefused(path: string): boolean {
   return /git|~/i.test(path.replaceAll(/[^\0-\x7f]/g, ""));
 }
 
+/** Removes an index and what a git that was killed has left beside it. */
+export async function removeIndex(indexFile: string): Promise<void> {
+  await removeTree(indexFile);
+  await removeTree(`${indexFile}.lock`);
+}
+
 /** The tree of an index, written into the store. Throws a GitError. */
 export async function writeTree(options: GitOptions): Promise<string> {
   return (await git(["write-tree"], options)).stdout.toString("latin1").trim();
@@ -54,12 +60,13 @@ export async function writeTree(options: GitOptions): Promise<string> {
 /** How git is run on one index of one store. */
 type IndexOptions = GitOptions & { gitDir: string; indexFile: string };
 
-/** Records as `update-index -z` reads them. */
-function inputOf(records: readonly string[]): Buffer {
+/** Records (bytes in latin1) as `update-index -z` reads them. */
+export function recordsOf(records: readonly string[]): Buffer {
   return Buffer.from(records.map((record) => `${record}\0`).join(""), "latin1");
 }
 
-function requireAccepted(stderr: string): void {
+/** Throws an UnsafePathError where git said that it left a path out. */
+export function requireAccepted(stderr: string): void {
   const refused = /^Ignoring path (.*)$/m.exec(stderr)?.[1];
   if (refused !== undefined) throw new UnsafePathError(refused);
 }
