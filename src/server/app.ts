@@ -89,7 +89,7 @@ import { dropUnusedConnections } from "./http/drain.js";
 import { deleteOldAnswers } from "./http/idempotency.js";
 import { mount, type MountOptions } from "./http/mount.js";
 import { isWithin } from "./http/network.js";
-import { sendProblem } from "./http/problem.js";
+import { answerClientError, sendProblem } from "./http/problem.js";
 import { mountStatic } from "./http/static.js";
 import { startJobs } from "./jobs/queue.js";
 import { outboxDelivery, smtpDelivery } from "./mail/delivery.js";
@@ -141,6 +141,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     http: headerTimeout({ requestSeconds: config.requestTimeoutSeconds }),
     forceCloseConnections: "idle",
     frameworkErrors: sendProblem,
+    clientErrorHandler: answerClientError,
   });
   app.setErrorHandler((error, request, reply) => sendProblem(error, request, reply));
   app.addHook("onRequest", (request, reply, done) => {

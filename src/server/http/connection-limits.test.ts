@@ -25,7 +25,21 @@ describe("requests that do not arrive", () => {
 
   test("headers that come slowly are 408", async () => {
     const { answer } = openConnection(app, "GET /healthz HTTP/1.1\r\nhost: x\r\n");
-    expect(await answer).toMatch(/^HTTP\/1\.1 408 /);
+    expect(await answer).toMatch(/^HTTP\/1\.1 408 .*application\/problem\+json/s);
+    expect(await answer).toContain('"code":"request_timeout"');
+  });
+
+  test.each([
+    ["no HTTP", "hello\r\n\r\n"],
+    ["headers that are too large", `GET / HTTP/1.1\r\nhost: x\r\na: ${"a".repeat(20_000)}\r\n\r\n`],
+    ["two lengths", "GET / HTTP/1.1\r\nhost: x\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\n"],
+  ])("%s is a problem", async (_what, text) => {
+    const { answer } = openConnection(app, text);
+    expect(await answer).toMatch(/^HTTP\/1\.1 400 .*application\/problem\+json/s);
+    expect(JSON.parse((await answer).split("\r\n\r\n")[1] as string)).toMatchObject({
+      code: "bad_request",
+      status: 400,
+    });
   });
 
   test("a body that nobody reads ends the connection", async () => {

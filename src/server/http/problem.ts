@@ -1,3 +1,5 @@
+import { randomUUID } from "node:crypto";
+import type { Socket } from "node:net";
 import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
 import type { z } from "zod";
 import { errorCodes, type FieldError, type Problem } from "#shared/errors.js";
@@ -5,30 +7,71 @@ import { isDatabaseUnavailable } from "../db/failures.js";
 import { AppError, isNoSpace, noSpace, unavailable } from "../errors.js";
 import { endWhenStopping } from "./drain.js";
 
-/** Sends an error as `application/problem+json` (RFC 9457): the one place that does. */
+const mediaType = "application/problem+json; charset=utf-8";
+
+/** The body of an answer that is an error (RFC 9457). */
+function problemText({ code, message, extra }: AppError, requestId: string): string {
+  const { headers: _headers, ...members } = extra;
+  const [status, title] = errorCodes[code];
+  const problem: Problem = {
+    type: `about:blank#${code}`,
+    title,
+    status,
+    detail: message,
+    code,
+    request_id: requestId,
+    ...members,
+  };
+  return JSON.stringify(problem);
+}
+
+/** Sends an error as `application/problem+json`. */
 export function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
   const known = toAppError(error);
   if (known !== error && known.status >= 500) request.log.error({ err: error }, "a request failed");
   endWhenStopping(request, reply);
-  const { headers, ...members } = known.extra;
-  const [status, title] = errorCodes[known.code];
-  const problem: Problem = {
-    type: `about:blank#${known.code}`,
-    title,
-    status,
-    detail: known.message,
-    code: known.code,
-    request_id: request.id,
-    ...members,
-  };
   void reply
-    .code(status)
-    .headers(headers ?? {})
+    .code(known.status)
+    .headers(known.extra.headers ?? {})
     .header("cache-control", "no-store")
-    .type("application/problem+json; charset=utf-8")
+    .type(mediaType)
     // A string, so that the type stays problem+json.
-    .send(JSON.stringify(problem));
+    .send(problemText(known, request.id));
 }
+
+/** Answers what never became a request: headers that came too late, are too large, or are not HTTP. */
+export function answerClientError(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (!socket.writable || error.code === "ECONNRESET") {
+    socket.destroy();
+    return;
+  }
+  const known = clientErrors[error.code ?? ""] ?? malformed;
+  const body = problemText(known, randomUUID());
+  const lines = [
+    `HTTP/1.1 ${known.status} ${errorCodes[known.code][1]}`,
+    `content-type: ${mediaType}`,
+    `content-length: ${Buffer.byteLength(body)}`,
+    "cache-control: no-store",
+    "connection: close",
+  ];
+  socket.end(`${lines.join("\r\n")}\r\n\r\n${body}`, () => socket.destroy());
+}
+
+const malformed = new AppError(
+  "bad_request",
+  "The request is malformed; check its headers and body.",
+);
+/** By the codes of Node's HTTP parser. */
+const clientErrors: Readonly<Record<string, AppError>> = {
+  ERR_HTTP_REQUEST_TIMEOUT: new AppError(
+    "request_timeout",
+    "The request's headers did not arrive in time; send it again, and faster.",
+  ),
+  HPE_HEADER_OVERFLOW: new AppError(
+    "bad_request",
+    "The request's headers are larger than 16 KiB; send fewer or shorter ones.",
+  ),
+};
 
 function toAppError(error: unknown): AppError {
   if (error instanceof AppError) return error;
@@ -57,7 +100,7 @@ function toAppError(error: unknown): AppError {
     return new AppError("malformed_json", "The body is not valid JSON; correct it.");
   }
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
-    return new AppError("bad_request", "The request is malformed; check its headers and body.");
+    return malformed;
   }
   return new AppError(
     "internal",
