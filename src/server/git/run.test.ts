@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { PassThrough, Readable } from "node:stream";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { isAlive } from "#test/server-process.js";
-import { git, GitError, gitVersion, spawnGit } from "./run.js";
+import { git, GitError, gitVersion, spawnGit, type GitOptions } from "./run.js";
 import { commitFiles, testStore } from "./test-store.js";
 
 let root = "";
@@ -32,6 +32,18 @@ describe("git", () => {
     const { major, minor, text } = await gitVersion();
     expect(major * 100 + minor).toBeGreaterThanOrEqual(243);
     expect(text).toContain(`${major}.${minor}`);
+  });
+
+  it("has limits of memory, descriptors and file size", async () => {
+    const alias = ["-c", "alias.show-limits=!cat /proc/self/limits", "show-limits"];
+    const limitsOf = async (options: GitOptions): Promise<string> =>
+      (await git(alias, { gitDir: store, ...options })).stdout.toString();
+    const usual = await limitsOf({});
+    expect(usual).toMatch(/Max data size\s+2147483648/);
+    expect(usual).toMatch(/Max open files\s+1024 /);
+    expect(usual).toMatch(/Max core file size\s+0 /);
+    expect(usual).toMatch(/Max file size\s+68719476736 /);
+    expect(await limitsOf({ maxFileBytes: 1024 * 1024 })).toMatch(/Max file size\s+1048576 /);
   });
 
   it("sees nothing of the server's environment and of a user's or the machine's settings", async () => {

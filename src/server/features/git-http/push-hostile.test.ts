@@ -1,11 +1,12 @@
 import { request as httpRequest } from "node:http";
-import { readdir } from "node:fs/promises";
+import { readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Organization } from "#shared/api/organizations.js";
 import type { Project } from "#shared/api/projects.js";
 import { systemRoleIds } from "../../db/migrate.js";
+import { MAX_REFS } from "../../git/refs.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
 import { cloning, keyOf, withKey } from "#test/clone.js";
 import { makeOrganization, makeProjectWith } from "#test/factories.js";
@@ -109,6 +110,32 @@ describe("a push that is refused", () => {
     expect(text).toContain("names objects that it does not bring");
     expect(await state()).toEqual(before);
   });
+
+  test("because the repository has as many branches and tags as it may", async () => {
+    const many = await makeProjectWith(owner, org.id, { "a.txt": "a\n" });
+    const tip = await inStore(app, many, "rev-parse", "main");
+    const branches = (await inStore(app, many, "for-each-ref", "refs/heads")).split("\n").length;
+    const tags = Array.from({ length: MAX_REFS - branches - 1 }, (_one, index) => `t${index}`);
+    const lines = tags.toSorted().map((tag) => `${tip} refs/tags/${tag}\n`);
+    await writeFile(
+      join(storeOf(app, many), "packed-refs"),
+      ["# pack-refs with: peeled fully-peeled sorted \n", ...lines].join(""),
+    );
+    const push = async (ref: string) => {
+      const body = pushBody([[zeroOid, tip, ref]], forge.pack([]));
+      const response = await fetch(`${many.clone_url}/git-receive-pack`, {
+        method: "POST",
+        headers: {
+          authorization: `Bearer ${key}`,
+          "content-type": "application/x-git-receive-pack-request",
+        },
+        body: Buffer.from(body),
+      });
+      return response.text();
+    };
+    expect(await push("refs/heads/last")).toContain("ok refs/heads/last");
+    expect(await push("refs/heads/another")).toContain(`${MAX_REFS} branches`);
+  }, 60_000);
 
   test("because its pack is damaged, cut off, or no pack", async () => {
     const blob = forge.object("blob", "x".repeat(5000));

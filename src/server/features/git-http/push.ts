@@ -180,7 +180,7 @@ function refuseTooMany(refs: readonly { ref: string }[], wanted: readonly Pushed
   const added = wanted.filter(({ from }) => from === null).length;
   if (added === 0 || refs.filter(isPublic).length + added <= MAX_REFS) return;
   throw new PackRefusedError(
-    `the repository may have ${MAX_REFS} branches and tags; delete some, or push fewer`,
+    `the repository may have ${MAX_REFS} branches and tags; push fewer`,
   );
 }
 
