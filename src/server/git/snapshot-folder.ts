@@ -161,7 +161,7 @@ class SnapshotProcess {
   #over(): void {
     this.isOver = true;
     clearInterval(this.#timer);
-    for (const { reject } of this.#pending.values()) reject(new ProcessEndedError());
+    for (const pending of this.#pending.values()) pending.reject(new ProcessEndedError());
   }
 }
 

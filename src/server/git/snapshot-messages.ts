@@ -47,7 +47,11 @@ const classes: Record<string, { prototype: Error }> = {
 
 export function sendError(error: unknown): SentError {
   if (!(error instanceof Error)) return { name: "Error", message: String(error), fields: {} };
-  return { name: error.name, message: error.message, fields: { ...error } };
+  return {
+    name: error.name,
+    message: error.message,
+    fields: Object.fromEntries(Object.entries(error)),
+  };
 }
 
 export function receiveError({ name, message, fields }: SentError): Error {

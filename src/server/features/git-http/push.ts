@@ -179,9 +179,7 @@ function refuseTooMany(refs: readonly { ref: string }[], wanted: readonly Pushed
   const isPublic = ({ ref }: { ref: string }): boolean => /^refs\/(?:heads|tags)\//.test(ref);
   const added = wanted.filter(({ from }) => from === null).length;
   if (added === 0 || refs.filter(isPublic).length + added <= MAX_REFS) return;
-  throw new PackRefusedError(
-    `the repository may have ${MAX_REFS} branches and tags; push fewer`,
-  );
+  throw new PackRefusedError(`the repository may have ${MAX_REFS} branches and tags; push fewer`);
 }
 
 /** The push's own transactions, each judged as the request was at its start. */

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { AppError } from "../../errors.js";
+import type { AppError } from "../../errors.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
 import { makeOrganization, makeProject, makeWorkspace } from "#test/factories.js";
 import { send } from "#test/raw.js";
