@@ -4,8 +4,8 @@
  * could change is fixed here.
  */
 import { spawn, type ChildProcess } from "node:child_process";
-import { setPriority } from "node:os";
 import { type Duplex, Readable, type Writable } from "node:stream";
+import { lowerPriority } from "../niceness.js";
 import { environment } from "./environment.js";
 
 export { EMPTY_TREE } from "./environment.js";
@@ -121,7 +121,7 @@ export function spawnGit(
     ],
     detached: true,
   });
-  if (options.background) giveWay(child.pid);
+  if (options.background && child.pid !== undefined) lowerPriority(child.pid);
   const { stdin, stdout, stderr } = child;
   if (stdout === null || stderr === null) throw new Error("git was started without pipes");
   if (options.descriptors) openDescriptors(child, options.descriptors);
@@ -200,8 +200,6 @@ const MAX_MEMORY_BYTES = 2 * 2 ** 30;
 const MAX_FILE_BYTES = 64 * 2 ** 30;
 /** Open files of one git process, which closes packs to stay below. */
 const MAX_DESCRIPTORS = 1024;
-/** The niceness of what gives way: as that of agents' commands. */
-const BACKGROUND_NICENESS = 5;
 
 /**
  * Sets limits that all processes git starts inherit; a core file would be as large as the memory. One that
@@ -221,15 +219,6 @@ function limited(args: readonly string[], options: GitOptions): string[] {
   const limits = [MAX_DESCRIPTORS, MAX_MEMORY_BYTES / 1024, blocks].map(String);
   const script = workTree === undefined ? LIMITS : `${COMMON_UMASK}; ${LIMITS}`;
   return ["-c", script, "sh", ...limits, ...args];
-}
-
-function giveWay(pid: number | undefined): void {
-  if (pid === undefined) return;
-  try {
-    setPriority(pid, BACKGROUND_NICENESS);
-  } catch {
-    // It has ended, or is nicer already.
-  }
 }
 
 function openDescriptors(child: ChildProcess, use: NonNullable<GitOptions["descriptors"]>): void {

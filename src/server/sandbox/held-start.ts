@@ -1,9 +1,10 @@
 /** Starts bubblewrap, which waits with the command until it is under its limits. */
-import { constants, setPriority } from "node:os";
+import { constants } from "node:os";
 import type { Readable, Writable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { writeFileSync } from "node:fs";
+import { lowerPriority } from "../niceness.js";
 import type { ControlGroups } from "./cgroups.js";
 import { follow, lastLine } from "./follow.js";
 import { launch } from "./launch.js";
@@ -120,7 +121,7 @@ function kill(init: ProcessIdentity): void {
 
 /** What runs commands comes first where processors or the machine's memory are short. */
 function yieldToServer(pid: number): void {
-  setPriority(pid, 5);
+  lowerPriority(pid);
   writeFileSync(`/proc/${pid}/oom_score_adj`, "500");
 }
 
