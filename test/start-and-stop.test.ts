@@ -1,11 +1,9 @@
-import { spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { chown, mkdir, mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { commitFiles, makeOrganization, makeProject, makeWorkspace } from "./factories.js";
 import {
   clientOf,
   isAlive,
@@ -19,17 +17,6 @@ const oidc = {
   OMOI_OIDC_CLIENT_ID: "omoi",
   OMOI_OIDC_CLIENT_SECRET: "secret",
 };
-
-/** The user and group `nobody`, which have a name on every Linux. */
-const nobody = 65_534;
-const asNobody = ["setpriv", `--reuid=${nobody}`, `--regid=${nobody}`, "--clear-groups"] as const;
-
-/** Whether this process may start another user's processes, and that user reads the built server. */
-function canServeAsNobody(): boolean {
-  const [program, ...args] = asNobody;
-  const reads = [...args, "test", "-r", "dist/server/main.js"];
-  return process.getuid?.() === 0 && spawnSync(program, reads).status === 0;
-}
 
 describe("the server as a process", () => {
   let folder: string;
@@ -64,6 +51,7 @@ describe("the server as a process", () => {
     [{ OMOI_PORT: "-1" }, "OMOI_PORT"],
     [{ OMOI_HOST: "no host" }, "OMOI_HOST"],
     [{ OMOI_PUBLIC_URL: "omoi.example.com" }, "OMOI_PUBLIC_URL"],
+    [{ OMOI_PUBLIC_URL: "https://example.com/omoi" }, "OMOI_PUBLIC_URL"],
     [{ OMOI_SECRET: "short" }, "OMOI_SECRET"],
     [{ OMOI_AGENT_UID: "60859" }, "OMOI_AGENT_UID"],
     [{ OMOI_REGISTRATION: "ajar" }, "OMOI_REGISTRATION"],
@@ -148,22 +136,6 @@ describe("the server as a process", () => {
     expect(data.token_type).toBe("bearer");
     again.process.kill("SIGINT");
     expect((await again.ended).code).toBe(0);
-  });
-
-  test.runIf(canServeAsNobody())("serves as a user without privileges", async () => {
-    await chown(folder, nobody, nobody);
-    const server = startServer({ OMOI_DATA_DIR: join(folder, "data") }, [], asNobody);
-    started.push(server);
-    const url = await server.ready;
-    const person = { email: "ann@example.com", password: "correct staple horse" };
-    await clientOf(url).auth.register({ body: person });
-    const { data } = await clientOf(url).auth.login({ body: person });
-    const owner = { api: clientOf(url, data.access_token) };
-    const project = await makeProject(owner, (await makeOrganization(owner)).id);
-    const { workspace } = await makeWorkspace(owner, project.id);
-    expect(await commitFiles(owner, workspace, { "a.txt": "a\n" })).toMatchObject({
-      files_changed: 1,
-    });
   });
 
   test("finishes the requests under way when it is told to stop", async () => {

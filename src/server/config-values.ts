@@ -64,6 +64,16 @@ export function webAddress(env: Environment, variable: string): string | null {
   return url.href.replace(/\/+$/, "");
 }
 
+/** The address of pages, API and git: they are served at the root of a host. */
+export function publicAddress(env: Environment, variable: string): string | null {
+  const address = webAddress(env, variable);
+  if (address === null || new URL(address).pathname === "/") return address;
+  const { origin, pathname } = new URL(address);
+  throw new ConfigError(
+    `${variable} must have no path, since Omoi serves at the root of a host; give it a host name of its own, such as ${origin}, instead of ${pathname}`,
+  );
+}
+
 export function postgresUrl(env: Environment, variable: string): string | null {
   const text = env[variable];
   if (text === undefined || text === "") return null;

@@ -10,8 +10,8 @@ import {
   oidcSettings,
   oneOf,
   postgresUrl,
+  publicAddress,
   readableFile,
-  webAddress,
   wholeNumber,
 } from "./config-values.js";
 import { makeDataDir, readSecret } from "./data-folder.js";
@@ -197,7 +197,7 @@ export function readConfig(env: Environment = process.env): Config {
   const config: Omit<Config, "secret"> = {
     host,
     port: wholeNumber(env, "OMOI_PORT", 8080, 0, 65_535),
-    publicUrl: webAddress(env, "OMOI_PUBLIC_URL"),
+    publicUrl: publicAddress(env, "OMOI_PUBLIC_URL"),
     dataDir,
     databaseUrl: postgresUrl(env, "OMOI_DATABASE_URL"),
     databaseAppUrl: postgresUrl(env, "OMOI_DATABASE_APP_URL"),
@@ -213,7 +213,7 @@ export function readConfig(env: Environment = process.env): Config {
     sandboxUids: sandboxUids(env),
     sandbox: oneOf(env, "OMOI_SANDBOX", ["required", "off"], "required"),
     dockerSocket: env["OMOI_DOCKER_SOCKET"] || "/var/run/docker.sock",
-    dockerImage: env["OMOI_DOCKER_IMAGE"] || "node:20",
+    dockerImage: env["OMOI_DOCKER_IMAGE"] || "node:24",
     sandboxReadOnly: folders(env, "OMOI_SANDBOX_READONLY"),
     importCaFile: readableFile(env, "OMOI_IMPORT_CA_FILE"),
     maxImportBytes: wholeNumber(env, "OMOI_MAX_IMPORT_BYTES", 10 * 2 ** 30, 1, 2 ** 50),
