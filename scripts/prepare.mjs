@@ -19,11 +19,13 @@ export const root = join(import.meta.dirname, "..");
 
 const windows = process.platform === "win32";
 
-/** Ends with one line where this Node is too old. */
+/** Ends with one line where this Node is none of those in package.json (`engines`). */
 export function requireNode() {
   const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
-  if (major > 20 || (major === 20 && minor >= 19)) return;
-  fail(`Node ${process.versions.node} is too old; install Node 20.19 or newer`);
+  if (major > 22 || (major === 22 && minor >= 12) || (major === 20 && minor >= 19)) return;
+  fail(
+    `Node ${process.versions.node} is not supported; install Node 24 (20.19 and 22.12 work, too)`,
+  );
 }
 
 /** Writes one line and ends with 1. */

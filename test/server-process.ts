@@ -27,18 +27,21 @@ export interface ServerProcess {
 
 /**
  * Starts the real server, as it was built, with nothing of this machine's settings but the PATH. `options`
- * are further ones of Node, `through` a program that starts it, with its arguments.
+ * are further ones of Node, `through` a program that starts it, with its arguments, `built` the Node that
+ * runs it and the folder that it was built in.
  */
 export function startServer(
   env: Record<string, string>,
   options: readonly string[] = [],
   through: readonly string[] = [],
+  built: { node?: string; root?: string } = {},
 ): ServerProcess {
   const args = ["--title=folders-under-test", ...options, "dist/server/main.js"];
-  const [program = process.execPath, ...further] = through;
-  const all = through.length === 0 ? args : [...further, process.execPath, ...args];
+  const { node = process.execPath } = built;
+  const [program = node, ...further] = through;
+  const all = through.length === 0 ? args : [...further, node, ...args];
   const child = spawn(program, all, {
-    cwd: root,
+    cwd: built.root ?? root,
     env: { PATH: process.env["PATH"], OMOI_PORT: "0", OMOI_LOG_LEVEL: "warn", ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });

@@ -12,7 +12,7 @@ let folder: string;
 let engine: FakeEngine;
 let docker: DockerSandbox;
 
-const open = (dockerImage = "node:20"): Promise<DockerSandbox> =>
+const open = (dockerImage = "node:24"): Promise<DockerSandbox> =>
   openDocker({ dockerSocket: join(folder, "docker.sock"), dockerImage, agentUid: 60_861 });
 
 beforeEach(async () => {
@@ -49,7 +49,7 @@ test("a container is given the workspace and nothing else of the machine", async
   const uid = process.getuid?.() === 0 ? 60_861 : process.getuid?.();
   const [container] = engine.containers;
   expect(container?.created).toMatchObject({
-    Image: "node:20",
+    Image: "node:24",
     Entrypoint: [],
     Cmd: ["npm", "test", "--", "a b"],
     User: `${uid}:${uid}`,

@@ -1,0 +1,58 @@
+/** A short story through the API of any server: an installation that tells it to its end works. */
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect } from "vitest";
+import type { Client } from "#shared/api/client.js";
+import { folderOf, makeOrganization, makeProject, makeWorkspace } from "./factories.js";
+import { shell, untilEnded } from "./runs.js";
+import { clientOf } from "./server-process.js";
+
+/** How the story's run ended, and who told it. */
+export interface StoryEnd {
+  owner: { api: Client; token: string };
+  projectId: string;
+  /** The project's path below the public address. */
+  gitPath: string;
+  exitCode: number | null;
+}
+
+interface StoryOptions {
+  /** What the run's command is; by default it prints a file of the workspace. */
+  script?: string;
+  /** Writes a file of the workspace; by default into its folder on this machine. */
+  write?(path: string, text: string): Promise<void>;
+}
+
+/**
+ * Registers a person, makes an organization, a project, an agent and its workspace, commits, merges, and
+ * runs a command.
+ * @throws where a step fails
+ */
+export async function tellStory(url: string, options: StoryOptions = {}): Promise<StoryEnd> {
+  const { script = "cat hello.txt", write = writeFile } = options;
+  const person = { email: "ada@example.com", password: "correct staple horse" };
+  await clientOf(url).auth.register({ body: person });
+  const { data: session } = await clientOf(url).auth.login({ body: person });
+  const owner = { api: clientOf(url, session.access_token), token: session.access_token };
+  const organization = await makeOrganization(owner);
+  const project = await makeProject(owner, organization.id);
+  const { agent, workspace } = await makeWorkspace(owner, project.id);
+  const params = { agent_id: agent.id };
+  await write(join(folderOf(workspace), "hello.txt"), "hello\n");
+  const { data: commit } = await owner.api.workspaces.createCommit({
+    params,
+    body: { commit_type: "manual" },
+  });
+  expect(commit).toMatchObject({ files_changed: 1 });
+  const { data: merge } = await owner.api.workspaces.createMerge({ params, body: {} });
+  expect(merge).toMatchObject({ status: "clean" });
+  const { data: run } = await owner.api.runs.create({ params, body: { command: shell(script) } });
+  const ended = await untilEnded(owner, run.id);
+  expect(ended, JSON.stringify(ended)).toMatchObject({ status: "succeeded" });
+  const log = await fetch(`${url}/api/v1/runs/${run.id}/logs`, {
+    headers: { authorization: `Bearer ${owner.token}` },
+  });
+  expect(await log.text()).toContain("hello");
+  const gitPath = `git/${organization.slug}/${project.slug}.git`;
+  return { owner, projectId: project.id, gitPath, exitCode: ended.exit_code };
+}
