@@ -40,10 +40,9 @@ export async function cloning(): Promise<{
 }
 
 /** An address with a key as its password. */
-export const withKey = (url: string, key: string): string =>
-  url.replace("http://", `http://x:${key}@`);
+export const withKey = (url: string, key: string): string => url.replace("://", `://x:${key}@`);
 
-export async function keyOf(person: TestPerson, scopes = ["*:*"]): Promise<string> {
+export async function keyOf(person: Pick<TestPerson, "api">, scopes = ["*:*"]): Promise<string> {
   return (await person.api.apiKeys.create({ body: { name: "git", scopes } })).data.key as string;
 }
 

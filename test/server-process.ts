@@ -58,7 +58,7 @@ export function startServer(
   const ready = new Promise<string>((resolve, reject) => {
     lines.on("line", (line) => {
       stdout += `${line}\n`;
-      const url = /^Omoi is ready: (http:\S+)$/.exec(line)?.[1];
+      const url = /^Omoi is ready: (https?:\S+)$/.exec(line)?.[1];
       if (url !== undefined) resolve(url);
     });
     ended.then(

@@ -7,20 +7,19 @@ import { folderOf, makeOrganization, makeProject, makeWorkspace } from "./factor
 import { shell, untilEnded } from "./runs.js";
 import { clientOf } from "./server-process.js";
 
-/** How the story's run ended, and who told it. */
+/** Who told it, and of which project. */
 export interface StoryEnd {
   owner: { api: Client; token: string };
   projectId: string;
-  /** The project's path below the public address. */
-  gitPath: string;
-  exitCode: number | null;
+  /** Where git finds the project. */
+  cloneUrl: string;
 }
 
 interface StoryOptions {
   /** What the run's command is; by default it prints a file of the workspace. */
   script?: string;
   /** Writes a file of the workspace; by default into its folder on this machine. */
-  write?(path: string, text: string): Promise<void>;
+  write?: (path: string, text: string) => Promise<void>;
 }
 
 /**
@@ -53,6 +52,5 @@ export async function tellStory(url: string, options: StoryOptions = {}): Promis
     headers: { authorization: `Bearer ${owner.token}` },
   });
   expect(await log.text()).toContain("hello");
-  const gitPath = `git/${organization.slug}/${project.slug}.git`;
-  return { owner, projectId: project.id, gitPath, exitCode: ended.exit_code };
+  return { owner, projectId: project.id, cloneUrl: project.clone_url };
 }
