@@ -1,6 +1,7 @@
 import { Agent } from "node:http";
 import { join } from "node:path";
 import type { Client } from "#shared/api/client.js";
+import { readVerificationKey } from "#server/db/installation.js";
 import { hashKey } from "#server/features/api-keys/key.js";
 import { generateKey } from "#server/key-text.js";
 import { startBareServer } from "./bare-route.js";
@@ -271,6 +272,7 @@ async function manyKeys(
 async function addKeys(databaseUrl: string, prefix: string, count: number): Promise<string[]> {
   const known = Array.from({ length: Math.min(count, requests) }, () => generateKey(prefix));
   await asOwner(databaseUrl, async (client) => {
+    const verificationKey = await readVerificationKey(client, secret);
     await client.query("set session_replication_role = replica");
     await client.query(
       `insert into users (id, email)
@@ -283,7 +285,7 @@ async function addKeys(databaseUrl: string, prefix: string, count: number): Prom
       [count - known.length],
     );
     await client.query(`${rows} from unnest($1::bytea[]) with ordinality as given(hash, n)`, [
-      known.map((key) => hashKey(secret, key)),
+      known.map((key) => hashKey(verificationKey, key)),
     ]);
     await client.query("set session_replication_role = origin");
     await client.query("vacuum (freeze, analyze)");

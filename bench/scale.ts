@@ -2,6 +2,7 @@ import { Agent } from "node:http";
 import { join } from "node:path";
 import type { Client } from "#shared/api/client.js";
 import { systemRoleIds } from "#server/db/migrate.js";
+import { readVerificationKey } from "#server/db/installation.js";
 import { hashKey } from "#server/features/api-keys/key.js";
 import { generateKey } from "#server/key-text.js";
 import { addCrowd, crowdId, growingTables } from "#test/crowd.js";
@@ -111,8 +112,9 @@ async function settle(api: Client, databaseUrl: string): Promise<Person> {
 async function addStrangers(databaseUrl: string, like: string): Promise<Person[]> {
   const prefix = like.slice(0, -36);
   const keys = Array.from({ length: 2 * requests }, () => generateKey(prefix));
-  const { rows } = await asOwner(databaseUrl, (client) =>
-    client.query<{ org_id: string }>(
+  const { rows } = await asOwner(databaseUrl, async (client) => {
+    const verificationKey = await readVerificationKey(client, secret);
+    return client.query<{ org_id: string }>(
       `with given as (
          select hash, place, place * 17 as number
          from unnest($1::bytea[]) with ordinality as keys(hash, place)
@@ -122,9 +124,9 @@ async function addStrangers(databaseUrl: string, like: string): Promise<Person[]
          from given
        )
        select ${crowdId("organization", "number")} as org_id from given order by place`,
-      [keys.map((key) => hashKey(secret, key))],
-    ),
-  );
+      [keys.map((key) => hashKey(verificationKey, key))],
+    );
+  });
   return rows.map(({ org_id }, index) => ({ key: keys[index] as string, orgId: org_id }));
 }
 

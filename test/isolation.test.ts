@@ -430,7 +430,8 @@ async function walk(ask: Ask, { token, may, isKey, ids }: Walker) {
   const walked: string[] = [];
   for (const { call, endpoint } of inOrder) {
     const { access, tenant, method, path } = endpoint;
-    const declared = access === "public" || access === "signed-in" ? [] : [access];
+    const isForAll = ["public", "signed-in", "super-admin"].includes(access);
+    const declared = isForAll ? [] : [access];
     const needed = [
       ...declared,
       ...(alsoNeeds[call] === undefined ? [] : [alsoNeeds[call]]),

@@ -48,6 +48,10 @@ describe("row-level security", () => {
          values ($1, $2, $3, 'refs/heads/x', $4, '{}')`,
         [randomUUID(), project.organization_id, project.id, "0".repeat(40)],
       );
+      await asOperator(app, "insert into redacted_audit_targets values ($1, $2)", [
+        project.organization_id,
+        randomUUID(),
+      ]);
       // Its key is new, so that nothing is imported yet.
       const import_url = "ssh://git@8.8.8.8/team/app.git";
       const { organization_id } = project;

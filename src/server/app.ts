@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import fastifyCookie from "@fastify/cookie";
 import fastify, { LogController, type FastifyBaseLogger, type FastifyInstance } from "fastify";
 import type { Logger } from "pino";
+import { admin } from "#shared/api/admin.js";
 import { agents } from "#shared/api/agents.js";
 import { apiKeys } from "#shared/api/api-keys.js";
 import { audit } from "#shared/api/audit.js";
@@ -57,6 +58,7 @@ import { organizationHandlers } from "./features/organizations/routes.js";
 import { runRemoval } from "./features/projects/delete-project.js";
 import { runImport } from "./features/projects/import-project.js";
 import { projectHandlers, upstreamHandlers } from "./features/projects/routes.js";
+import { adminHandlers } from "./features/people/routes.js";
 import type { ProjectDeps } from "./features/projects/project.js";
 import { resumeProjects, unlockRepositories } from "./features/projects/service.js";
 import { runUpstream } from "./features/projects/use-upstream.js";
@@ -173,19 +175,21 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     from: () => config.mailFrom ?? defaultSender(deps.publicUrl()),
     log,
   });
+  // API keys, links and recovery codes are kept as HMACs under a key that outlives the secret.
+  const hashing = { ...config, secret: db.verificationKey };
   const hasInvitation = (token: string, email: string): Promise<boolean> =>
-    isInvited(db, config.secret, token, email);
+    isInvited(db, hashing.secret, token, email);
   const authService = createAuthService(db, config, {
     jobs,
     isInvited: hasInvitation,
   });
-  const keyring = createKeyring(db, config, log);
+  const keyring = createKeyring(db, hashing, log);
   const runKeyring = createRunKeyring(db, config.secret);
   const keyDeps: KeyDeps = {
     db,
     keyring,
     mailer,
-    settings: config,
+    settings: hashing,
     publicUrl: deps.publicUrl,
     log,
   };
@@ -199,7 +203,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   };
   const options: MountOptions = {
     db,
-    secret: config.secret,
+    secret: hashing.secret,
     credentials,
     publicUrl: deps.publicUrl,
     checkResponses: deps.checkResponses,
@@ -209,7 +213,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     db,
     jobs,
     mailer,
-    secret: config.secret,
+    secret: hashing.secret,
     publicUrl: deps.publicUrl,
     log,
   };
@@ -277,7 +281,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   mount(
     app,
     invitations,
-    invitationHandlers({ db, mailer, settings: config, publicUrl: deps.publicUrl }),
+    invitationHandlers({ db, mailer, settings: hashing, publicUrl: deps.publicUrl }),
     options,
   );
   mount(app, roles, roleHandlers(), options);
@@ -293,6 +297,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   mount(app, radar, radarHandlers(radarDeps), options);
   mount(app, apiKeys, apiKeyHandlers(keyDeps), options);
   mount(app, audit, auditHandlers(), options);
+  mount(app, admin, adminHandlers(db, deps.publicUrl), options);
   mount(app, events, eventHandlers(db, streams, credentials, deps.publicUrl), options);
   mountGitHttp(app, {
     db,

@@ -77,3 +77,6 @@ export function canonicalJson(value: unknown): string {
 export function hashedText(organizationId: string, event: object): string {
   return canonicalJson({ ...event, hash: undefined, organization_id: organizationId });
 }
+
+/** What a person is called whose account was deleted. */
+export const deletedUser = "Deleted user";

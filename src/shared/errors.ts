@@ -43,6 +43,8 @@ export const errorCodes = {
   already_invited: [409, "Already invited"],
   invitation_not_pending: [409, "The invitation is no longer open"],
   last_owner: [409, "An organization always has an owner"],
+  last_super_admin: [409, "An installation always has a super admin"],
+  user_disabled: [409, "The user is disabled"],
   organization_archived: [409, "The organization is archived"],
   project_not_ready: [409, "The project is not ready"],
   no_upstream: [409, "The project has no upstream"],

@@ -6,11 +6,13 @@ import { ConfigError } from "../config-values.js";
 import { appendEvents, type Change, type Origin, type Tell } from "./audit.js";
 import { listenForChanges, type ChangeFeed } from "./changes.js";
 import { fairSlots } from "../fair-slots.js";
+import { checkSecret, openVerificationKey } from "./installation.js";
 import { lockConnections, locksOn, tryLockOn, type Locks, type TryLock } from "./locks.js";
 import { migrate } from "./migrate.js";
 import type { Queryable } from "./queryable.js";
 import { beginFor, type OrganizationLock } from "./tenant.js";
 import { inTransaction } from "./transaction.js";
+import { systemChange } from "./system-change.js";
 
 export { prepared, type Queryable } from "./queryable.js";
 
@@ -51,6 +53,8 @@ export interface Database {
     origin: Origin,
     work: (tx: Queryable, tell: (orgId: string, change: Change) => void) => Promise<Result>,
   ): Promise<Result>;
+  /** The key under which API keys, links and recovery codes are kept as HMACs. */
+  readonly verificationKey: string;
   /** The pool of `withSystem`, for prepared queries by name and for the job queue. */
   readonly systemPool: pg.Pool;
   close(): Promise<void>;
@@ -85,9 +89,12 @@ export async function openDatabase(
 ): Promise<Database> {
   const owner = await connectOwner(address.owner);
   let serving: pg.ClientConfig;
+  let verificationKey: string;
   try {
+    await checkSecret(owner, secret);
     serving = address.app ?? (await ensureAppRole(owner, address, secret));
     await migrate(owner, String(serving.user), log);
+    verificationKey = await openVerificationKey(owner, secret);
   } finally {
     await owner.end();
   }
@@ -135,6 +142,7 @@ export async function openDatabase(
   };
 
   return {
+    verificationKey,
     systemPool,
     changes,
     locks: locksOn(lockPool),
@@ -151,18 +159,7 @@ export async function openDatabase(
       }),
     withSystem: (_reason, work) => work(systemDb),
     withSystemTx: (_reason, work) => inTransaction(systemPool, "begin", work),
-    systemChange: (origin, work) =>
-      inTransaction(systemPool, "begin", async (tx, client) => {
-        const events = new Map<string, Change[]>();
-        const result = await work(tx, (orgId, event) => {
-          events.set(orgId, [...(events.get(orgId) ?? []), event]);
-        });
-        // Always in the same order, so that no two transactions can wait for each other.
-        for (const orgId of [...events.keys()].toSorted()) {
-          await appendEvents(client, orgId, origin, events.get(orgId) ?? []);
-        }
-        return result;
-      }),
+    systemChange: (origin, work) => systemChange(systemPool, origin, work),
     close: async () => {
       await changes.close();
       await Promise.all([tenantPool.end(), systemPool.end(), lockPool.end()]);

@@ -29,6 +29,8 @@ export const users = pgTable("users", {
   created_at: createdAt(),
   updated_at: createdAt(),
   last_login_at: instant(),
+  /** The row of a deleted person holds nothing of the person any more. */
+  deleted_at: instant(),
 });
 
 export const accounts = pgTable("accounts", {

@@ -99,6 +99,6 @@ async function grant(owner: pg.Client, appRole: string): Promise<void> {
       grant usage, select on all sequences in schema ${schema} to ${role};
       grant execute on all functions in schema ${schema} to ${role};
       revoke insert, update, delete on schema_migrations from ${role};
-      revoke update, delete on audit_events from ${role};`);
+      revoke update, delete on audit_events, installation_events from ${role};`);
   }
 }

@@ -9,6 +9,7 @@ import { standingOfBody, standingOfPath, unknownInBody } from "./authorize.js";
 import { judgedWrites, type JudgedWrites } from "./current-access.js";
 import { refuseArchived, requirePermission, type Standing } from "./standing.js";
 import { isRunAddress } from "./callback-listener.js";
+import { requireSuperAdmin } from "./super-admin.js";
 import {
   isItem,
   itemOf,
@@ -46,7 +47,7 @@ type ContextOf<E extends Endpoint> = E["access"] extends "public"
   ? PublicContext
   : E["tenant"] extends null
     ? ActorContext
-    : E["access"] extends "signed-in"
+    : E["access"] extends "signed-in" | "super-admin"
       ? ActorContext
       : OrgContext;
 
@@ -236,6 +237,7 @@ function withoutSecret(data: unknown): unknown {
   if ("key" in data && "key_hint" in data) return { ...data, key: null };
   if ("recovery_codes" in data) return { ...data, recovery_codes: null };
   if ("invite_url" in data) return { ...data, invite_url: null };
+  if ("reset_url" in data) return { ...data, reset_url: null };
   return "secret" in data && "uri" in data ? { ...data, secret: null, uri: null } : data;
 }
 
@@ -257,6 +259,7 @@ async function callerOf(
     return { requestId, ip, log: log as Logger, request, reply };
   }
   const actor = await authenticate(request, options.credentials, options.publicUrl);
+  if (endpoint.access === "super-admin") await requireSuperAdmin(options.db, actor);
   const caller: ActorContext = { requestId, ip, log: log as Logger, request, reply, actor };
   return caller;
 }
@@ -273,7 +276,7 @@ function refuseRuns({ safe }: Endpoint, ip: string): void {
 /** Where the organization of a call is named; null where no permission in one is needed. */
 function tenancyOf({ access, tenant }: Endpoint): { place: string; key: string } | null {
   const [place, key] = (tenant ?? "").split(".");
-  const isForAll = access === "public" || access === "signed-in";
+  const isForAll = access === "public" || access === "signed-in" || access === "super-admin";
   if (place === undefined || key === undefined || (isForAll && place === "params")) return null;
   return { place, key };
 }

@@ -18,6 +18,13 @@ const named = {
   WaitingRun: waitingRun,
 
   User: api.auth.me.response,
+  AdminUser: api.admin.users.response.element,
+  AdminUserDetail: api.admin.user.response,
+  PasswordLink: api.admin.resetPassword.response,
+  UserExport: api.admin.export.response,
+  InstallationUsage: api.admin.usage.response,
+  OrganizationUsage: api.admin.organizations.response.element,
+  InstallationEvent: api.admin.auditEvents.response.element,
   Tokens: api.auth.login.response,
   SignInMethods: api.auth.methods.response,
   Session: api.auth.session.response,

@@ -12,6 +12,9 @@ export type TenantSource =
   | "body.organization_id"
   | "body.project_id";
 
+/** Who may make a call. */
+export type Audience = "public" | "signed-in" | "super-admin" | Permission;
+
 type Schema = z.ZodType;
 type ObjectSchema = z.ZodObject;
 
@@ -19,7 +22,7 @@ type ObjectSchema = z.ZodObject;
  * One call of the API, written once: the server's validation, the typed client, the OpenAPI document
  * and the forms all read it.
  *
- * - `access`: `public`, `signed-in`, or the permission needed in the organization named by `tenant`.
+ * - `access`: `public`, `signed-in`, `super-admin` (to everybody else it is absent), or the permission needed in the organization named by `tenant`.
  * - `status`: of the answer on success.
  * - `response`: null where there is no body (204), or where the handler streams something else.
  */
@@ -28,7 +31,7 @@ export interface Endpoint<
   Query extends ObjectSchema | null = ObjectSchema | null,
   Body extends Schema | null = Schema | null,
   Response extends Schema | null = Schema | null,
-  Access extends "public" | "signed-in" | Permission = "public" | "signed-in" | Permission,
+  Access extends Audience = Audience,
 > {
   method: Method;
   path: `/${string}`;
@@ -53,7 +56,7 @@ interface Definition<
   Query extends ObjectSchema | null,
   Body extends Schema | null,
   Response extends Schema | null,
-  Access extends "public" | "signed-in" | Permission,
+  Access extends Audience,
 > {
   method: Method;
   path: `/${string}`;
@@ -79,7 +82,7 @@ export function endpoint<
   Query extends ObjectSchema | null = null,
   Body extends Schema | null = null,
   Response extends Schema | null = null,
-  const Access extends "public" | "signed-in" | Permission = Permission,
+  const Access extends Audience = Permission,
 >(
   definition: Definition<Params, Query, Body, Response, Access>,
 ): Endpoint<Params, Query, Body, Response, Access> {

@@ -1,3 +1,4 @@
+import { admin } from "./admin.js";
 import { agents } from "./agents.js";
 import { apiKeys } from "./api-keys.js";
 import { audit } from "./audit.js";
@@ -42,5 +43,6 @@ export const api = {
   graph,
   apiKeys,
   audit,
+  admin,
   events,
 };

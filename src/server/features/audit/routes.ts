@@ -1,6 +1,7 @@
 import { audit } from "#shared/api/audit.js";
 import type { Handlers } from "../../http/mount.js";
 import { byNumber, pagesOf } from "../../http/pagination.js";
+import { redactDeleted } from "./redact.js";
 import { listEvents } from "./repository.js";
 
 export function auditHandlers(): Handlers<typeof audit> {
@@ -9,7 +10,11 @@ export function auditHandlers(): Handlers<typeof audit> {
     list: (context, { query }) =>
       pages(context, query, {
         read: (after, limit) =>
-          context.tx((db) => listEvents(db, context.orgId, query, after?.[0] ?? null, limit)),
+          context.tx(async (tx) => {
+            const before = after?.[0] ?? null;
+            const events = await listEvents(tx, context.orgId, query, before, limit);
+            return redactDeleted(tx, context.orgId, events);
+          }),
         keyOf: ({ sequence }) => [sequence],
       }),
   };

@@ -3,11 +3,8 @@ import type { Change, Origin } from "../../db/audit.js";
 import type { Queryable } from "../../db/connect.js";
 import { users } from "../../db/identity-tables.js";
 import { revokeKeysOf } from "../api-keys/service.js";
-import { deleteIdentities } from "./oidc-repository.js";
-import { deletePasskeys } from "./passkey-repository.js";
 import { lockPerson } from "./person-lock.js";
-import { deleteTotp } from "./second-factor-repository.js";
-import { revokeSessions } from "./session-repository.js";
+import { removeSignInMethods } from "./remove-credentials.js";
 
 /*
  * Anybody can register any address. Until the owner of the address has taken the account over, all that
@@ -31,7 +28,10 @@ export async function claimAccount(
   const before = await lockPerson(tx, userId);
   const isUnclaimed = proof === "link" ? !before.is_verified : !isClaimed(before);
   const revokes = isUnclaimed && proof !== "session";
-  if (revokes) await revokeCredentials(tx, tell, userId);
+  if (revokes) {
+    await removeSignInMethods(tx, userId);
+    await revokeKeysOf(tx, tell, userId);
+  }
   await tx
     .update(users)
     .set({
@@ -51,17 +51,4 @@ export function isClaimed(account: { is_verified: boolean; password_unproven: bo
 /** A person as the origin of a change that a link in a mail makes. */
 export function actingPerson(userId: string): Origin["actor"] {
   return { userId, agent: null, key: null };
-}
-
-/** Ends all that opens an account but its password. Needs the person's row locked. */
-async function revokeCredentials(
-  tx: Queryable,
-  tell: (orgId: string, change: Change) => void,
-  userId: string,
-): Promise<void> {
-  await deletePasskeys(tx, userId);
-  await deleteIdentities(tx, userId);
-  await deleteTotp(tx, userId);
-  await revokeSessions(tx, userId, null);
-  await revokeKeysOf(tx, tell, userId);
 }

@@ -66,7 +66,9 @@ export async function runSendLink(
     deps.log.warn({ user_id: user.id, purpose }, "no more links are sent to this person for now");
     return;
   }
-  const token = await db.withSystem("issue a link", (tx) => issueToken(tx, secret, purpose, user));
+  const { token } = await db.withSystem("issue a link", (tx) =>
+    issueToken(tx, secret, purpose, user),
+  );
   const letter = purpose === "verify" ? verifyEmail : resetPassword;
   const page = purpose === "verify" ? "verify-email" : "reset-password";
   const link = `${deps.publicUrl()}/${page}?token=${token}`;

@@ -13,13 +13,13 @@ function hashToken(secret: string, purpose: Purpose, token: string): Buffer {
   return createHmac("sha256", secret).update(`omoi e-mail ${purpose}\n`).update(token).digest();
 }
 
-/** A new token for a person; the one before is worth nothing any more. */
+/** A new token for a person, with its end; the one before is worth nothing any more. */
 export async function issueToken(
   tx: Queryable,
   secret: string,
   purpose: Purpose,
   user: { id: string; email: string },
-): Promise<string> {
+): Promise<{ token: string; expires_at: string }> {
   const token = randomBytes(32).toString("base64url");
   const values = {
     token_hash: hashToken(secret, purpose, token),
@@ -27,11 +27,13 @@ export async function issueToken(
     created_at: sql`now()`,
     expires_at: sql`now() + ${lifetimes[purpose]}::interval`,
   };
-  await tx
+  const [issued] = await tx
     .insert(emailTokens)
     .values({ user_id: user.id, purpose, ...values })
-    .onConflictDoUpdate({ target: [emailTokens.user_id, emailTokens.purpose], set: values });
-  return token;
+    .onConflictDoUpdate({ target: [emailTokens.user_id, emailTokens.purpose], set: values })
+    .returning({ expires_at: emailTokens.expires_at });
+  if (!issued) throw new Error("the token was not inserted");
+  return { token, ...issued };
 }
 
 /** Whose token it is: alive, and sent to the address that the person still has. */

@@ -69,7 +69,11 @@ export function createSecondFactorService(
   /** Uses up a code of either kind, once under any number of tries at the same time. */
   const claimCode = async (tx: Queryable, userId: string, code: string): Promise<boolean> => {
     if (!isTotpCode(code)) {
-      return repository.claimRecoveryCode(tx, userId, hashRecoveryCode(secret, userId, code));
+      return repository.claimRecoveryCode(
+        tx,
+        userId,
+        hashRecoveryCode(db.verificationKey, userId, code),
+      );
     }
     const totp = await repository.findTotp(tx, userId);
     const step = totp?.confirmed ? stepOf(userId, totp.sealed_secret, code) : null;
@@ -81,7 +85,10 @@ export function createSecondFactorService(
 
   const freshCodes = (userId: string): { codes: string[]; hashes: Buffer[] } => {
     const codes = newRecoveryCodes();
-    return { codes, hashes: codes.map((code) => hashRecoveryCode(secret, userId, code)) };
+    return {
+      codes,
+      hashes: codes.map((code) => hashRecoveryCode(db.verificationKey, userId, code)),
+    };
   };
 
   return {

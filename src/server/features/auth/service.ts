@@ -19,7 +19,13 @@ import type { SignedIn, StartSession } from "./sign-in.js";
 import { signToken, verifyToken, type TokenKind } from "./tokens.js";
 
 export { limitHits, limitHitsWithin } from "./limits.js";
-export { holdCredential } from "./person-lock.js";
+export { holdCredential, lockPerson } from "./person-lock.js";
+export {
+  endSessions,
+  issuePasswordToken,
+  removeSecondFactors,
+  removeSignInMethods,
+} from "./remove-credentials.js";
 export { countHit } from "./limit-repository.js";
 
 const accessSeconds = 15 * 60;

@@ -147,3 +147,37 @@ export async function deleteMembershipsOfProject(tx: Queryable, projectId: strin
       sql`${memberships.agent_id} in (select a.id from agents a where a.project_id = ${projectId})`,
     );
 }
+
+/** Deletes a user's memberships in all organizations; `owner_id` moves to the earliest other owner. */
+export async function deleteMembershipsOfUser(
+  tx: Queryable,
+  userId: string,
+): Promise<{ id: string; org_id: string; role_name: string }[]> {
+  const { rows } = await tx.execute<{ id: string; org_id: string; role_name: string }>(sql`
+    delete from memberships m using roles r where r.id = m.role_id and m.user_id = ${userId}
+    returning m.id, m.org_id, r.name as role_name`);
+  await tx.execute(sql`
+    update organizations o set updated_at = now(), owner_id = (
+      select m.user_id from memberships m where m.org_id = o.id and m.user_id is not null
+        and m.role_id = ${systemRoleIds.owner} order by m.joined_at, m.id limit 1)
+    where o.owner_id = ${userId} and exists (select from memberships m where m.org_id = o.id
+      and m.user_id is not null and m.role_id = ${systemRoleIds.owner})`);
+  return rows;
+}
+
+/** Revokes the open invitations that a user made, in all organizations. */
+export async function revokeInvitationsBy(
+  tx: Queryable,
+  userId: string,
+): Promise<{ id: string; org_id: string; email: string; role_name: string }[]> {
+  const { rows } = await tx.execute<{
+    id: string;
+    org_id: string;
+    email: string;
+    role_name: string;
+  }>(sql`
+    update invitations set revoked_at = now()
+    where invited_by = ${userId} and accepted_at is null and revoked_at is null
+    returning id, org_id, email, role_name`);
+  return rows;
+}

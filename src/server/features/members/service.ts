@@ -2,6 +2,7 @@ import type { Member } from "#shared/api/members.js";
 import type { Role } from "#shared/api/roles.js";
 import { differences, type Tell } from "../../db/audit.js";
 import { brokenConstraint, type Database, type Queryable } from "../../db/connect.js";
+import type { TellOf } from "../../db/system-change.js";
 import { systemRoleIds } from "../../db/migrate.js";
 import { AppError, invalidField, notFound } from "../../errors.js";
 import { judgedWrites } from "../../http/current-access.js";
@@ -183,6 +184,33 @@ export async function removeMember(
     });
     await revokeLapsedInvitations(tx, tell, member.user_id);
   });
+}
+
+/**
+ * Removes a user from all organizations, in a change across organizations that has locked them. The user is
+ * the last owner of none.
+ * @param name what the audit logs call the user
+ */
+export async function leaveOrganizations(
+  tx: Queryable,
+  tell: TellOf,
+  userId: string,
+  name: string,
+): Promise<void> {
+  for (const { id, org_id, role_name } of await repository.deleteMembershipsOfUser(tx, userId)) {
+    tell(org_id, {
+      action: "member.removed",
+      target: { type: "member", id, name },
+      changes: { user_id: { from: userId, to: null }, role_name: { from: role_name, to: null } },
+    });
+  }
+  for (const { org_id, id, email, role_name } of await repository.revokeInvitationsBy(tx, userId)) {
+    tell(org_id, {
+      action: "invitation.revoked",
+      target: { type: "invitation", id, name: email },
+      changes: { email: { from: email, to: null }, role_name: { from: role_name, to: null } },
+    });
+  }
 }
 
 /** Removes an agent's membership, in the transaction that ends the agent. @throws AppError 403 */

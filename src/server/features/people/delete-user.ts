@@ -1,0 +1,97 @@
+import { sql } from "drizzle-orm";
+import { deletedUser } from "#shared/audit.js";
+import { recordInstallationEvent } from "../../db/installation-audit.js";
+import type { Queryable } from "../../db/connect.js";
+import { lockOrganizations } from "../../db/tenant.js";
+import { AppError } from "../../errors.js";
+import { revokeKeysOf } from "../api-keys/service.js";
+import { removeSignInMethods } from "../auth/service.js";
+import { leaveOrganizations } from "../members/service.js";
+import {
+  keepASuperAdmin,
+  lockedUser,
+  readUser,
+  type AdminContext,
+  type UserReference,
+} from "./manage-user.js";
+
+/**
+ * Deletes a user. The row stays without anything of the person, for what refers to it: audit logs and runs
+ * show "Deleted user". Commits keep their authors, since their ids depend on them.
+ * @throws AppError 404; 409 `last_owner` naming the organizations, `last_super_admin`
+ */
+export async function deleteUser(
+  { change, origin }: AdminContext,
+  by: UserReference,
+): Promise<void> {
+  await change(async (tx, tell) => {
+    const before = await readUser(tx, by);
+    await lockOrganizations(
+      tx,
+      before.memberships.map(({ organization_id }) => organization_id),
+    );
+    const user = await lockedUser(tx, { id: before.id });
+    await keepASuperAdmin(tx, user);
+    const owned = user.memberships.filter(({ is_last_owner }) => is_last_owner);
+    if (owned.length > 0) {
+      const names = owned.map(({ organization_name }) => `"${organization_name}"`).join(", ");
+      throw new AppError(
+        "last_owner",
+        `${user.email} is the last owner of ${names}; make another member an owner first.`,
+        { organizations: owned.map(({ organization_id }) => organization_id) },
+      );
+    }
+    await redactAuditTargets(tx, user);
+    await leaveOrganizations(tx, tell, user.id, deletedUser);
+    await removeSignInMethods(tx, user.id);
+    await revokeKeysOf(tx, tell, user.id);
+    await forgetPerson(tx, user);
+    await recordInstallationEvent(tx, origin, {
+      action: "user.deleted",
+      target: { type: "user", id: user.id, name: deletedUser },
+      changes: {},
+    });
+  });
+}
+
+/** Notes the memberships and invitations that audit events name the person by. */
+async function redactAuditTargets(
+  tx: Queryable,
+  { id, email }: { id: string; email: string },
+): Promise<void> {
+  await tx.execute(sql`
+    insert into redacted_audit_targets (org_id, target_id)
+    select org_id, id from memberships where user_id = ${id}
+    union select org_id, id from invitations where email = ${email}
+    union select org_id, (target ->> 'id')::uuid from audit_events
+      where target ->> 'type' = 'member'
+        and ${id} in (changes #>> '{user_id,to}', changes #>> '{user_id,from}')
+    on conflict do nothing`);
+}
+
+/** Empties all that holds something of the person, and is kept because something refers to it. */
+async function forgetPerson(
+  tx: Queryable,
+  { id, email }: { id: string; email: string },
+): Promise<void> {
+  const placeholder = `deleted-${id}@deleted.invalid`;
+  const statements = [
+    sql`delete from accounts where user_id = ${id}`,
+    sql`delete from sessions where user_id = ${id}`,
+    sql`delete from email_tokens where user_id = ${id}`,
+    sql`delete from idempotency_keys where user_id = ${id}`,
+    sql`delete from rate_limits where position(${email} in bucket) > 0 or position(${id} in bucket) > 0`,
+    sql`update api_keys set name = ${deletedUser}, description = null, last_used_ip = null,
+      allowed_ips = null where user_id = ${id}`,
+    sql`update invitations set email = ${placeholder},
+      revoked_at = case when accepted_at is null then coalesce(revoked_at, now()) end
+      where email = ${email}`,
+    sql`update runs set started_by = jsonb_set(started_by, '{name}', to_jsonb(${deletedUser}::text))
+      where started_by ->> 'id' = ${id}`,
+    sql`update users set email = ${placeholder}, full_name = ${deletedUser}, department = null,
+      attributes = '{}', is_active = false, is_verified = false, is_super_admin = false,
+      password_unproven = false, last_login_at = null, deleted_at = now(), updated_at = now()
+      where id = ${id}`,
+  ];
+  for (const statement of statements) await tx.execute(statement);
+}

@@ -1,0 +1,81 @@
+import { sql } from "drizzle-orm";
+import type { UserExport } from "#shared/api/admin.js";
+import { recordInstallationEvent } from "../../db/installation-audit.js";
+import { isoInstant } from "../../db/columns.js";
+import type { Queryable } from "../../db/connect.js";
+import { lockedUser, targetOf, type AdminContext, type UserReference } from "./manage-user.js";
+
+/**
+ * Reads all that the installation holds of a person: no password, key or secret, and of the audit logs what
+ * the person did.
+ * @throws AppError 404
+ */
+export async function exportUser(
+  { change, origin }: AdminContext,
+  by: UserReference,
+): Promise<UserExport> {
+  return change(async (tx) => {
+    const user = await lockedUser(tx, by);
+    const data = await readExport(tx, user);
+    await recordInstallationEvent(tx, origin, {
+      action: "user.exported",
+      target: targetOf(user),
+      changes: {},
+    });
+    return data;
+  });
+}
+
+async function readExport(
+  tx: Queryable,
+  { id, email }: { id: string; email: string },
+): Promise<UserExport> {
+  const list = async (query: ReturnType<typeof sql>): Promise<Record<string, unknown>[]> =>
+    (
+      await tx.execute<{ row: Record<string, unknown> }>(
+        sql`select to_jsonb(found) as row from (${query}) found`,
+      )
+    ).rows.map(({ row }) => row);
+  const [person] = (
+    await tx.execute<UserExport["user"] & Record<string, unknown>>(sql`
+      select id, email, full_name, department, attributes, is_active, is_verified, is_super_admin,
+        created_at, updated_at, last_login_at from users where id = ${id}`)
+  ).rows;
+  if (!person) throw new Error("the user is gone");
+  const { created_at, updated_at, last_login_at } = person;
+  return {
+    exported_at: new Date().toISOString(),
+    user: {
+      ...person,
+      created_at: isoInstant(created_at),
+      updated_at: isoInstant(updated_at),
+      last_login_at: last_login_at && isoInstant(last_login_at),
+    },
+    sign_in_methods: await list(sql`
+      select 'password' as kind, null as name, created_at from accounts
+        where user_id = ${id} and provider_id = 'password'
+      union all select 'identity provider', provider_id, created_at from accounts
+        where user_id = ${id} and provider_id <> 'password'
+      union all select 'passkey', name, created_at from passkeys where user_id = ${id}
+      union all select 'authenticator app', null, confirmed_at from totp_secrets
+        where user_id = ${id} and confirmed_at is not null`),
+    sessions: await list(sql`
+      select id, ip, user_agent, created_at, last_used_at, expires_at, revoked_at
+      from sessions where user_id = ${id} order by id`),
+    api_keys: await list(sql`
+      select id, name, description, key_hint, scopes, allowed_ips, created_at, last_used_at,
+        last_used_ip, expires_at, revoked_at from api_keys where user_id = ${id} order by id`),
+    memberships: await list(sql`
+      select o.id as organization_id, o.name as organization_name, r.name as role, m.joined_at
+      from memberships m join organizations o on o.id = m.org_id join roles r on r.id = m.role_id
+      where m.user_id = ${id} order by m.joined_at`),
+    invitations: await list(sql`
+      select i.id, o.name as organization_name, i.email, i.role_name, i.created_at, i.accepted_at,
+        i.revoked_at, i.expires_at
+      from invitations i join organizations o on o.id = i.org_id
+      where i.email = ${email} or i.invited_by = ${id} order by i.id`),
+    audit_events: await list(sql`
+      select org_id as organization_id, sequence, at, action, target, ip, changes from audit_events
+      where actor ->> 'id' = ${id} order by at, org_id, sequence`),
+  };
+}

@@ -1,0 +1,201 @@
+import { z } from "zod";
+import { installationActionNames } from "../installation-audit.js";
+import { auditEvent } from "./audit.js";
+import { user } from "./auth.js";
+import { endpoint } from "./endpoint.js";
+import { boolean, id, page, timestamp } from "./fields.js";
+
+/** A user as super admins see it. */
+export const adminUser = user.omit({ attributes: true }).extend({
+  /** Nothing of the person is left where this is set. */
+  deleted_at: timestamp.nullable(),
+  organizations: z.int(),
+  /** Sessions and API keys that work. */
+  sessions: z.int(),
+  api_keys: z.int(),
+  /** An authenticator app or a passkey. */
+  has_second_factor: z.boolean(),
+});
+export type AdminUser = z.output<typeof adminUser>;
+
+export const adminUserDetail = adminUser.extend({
+  memberships: z.array(
+    z.strictObject({
+      organization_id: id,
+      organization_name: z.string(),
+      organization_slug: z.string(),
+      role_name: z.string(),
+      /** The organization has no other owner, so that the user cannot be deleted. */
+      is_last_owner: z.boolean(),
+    }),
+  ),
+});
+export type AdminUserDetail = z.output<typeof adminUserDetail>;
+
+export const passwordLink = z.strictObject({
+  /** Works once. */
+  reset_url: z.string(),
+  expires_at: timestamp,
+});
+export type PasswordLink = z.output<typeof passwordLink>;
+
+/** All that the installation holds of a person, without anything that opens an account. */
+export const userExport = z.strictObject({
+  exported_at: timestamp,
+  user: user.extend({ updated_at: timestamp }),
+  sign_in_methods: z.array(z.record(z.string(), z.unknown())),
+  sessions: z.array(z.record(z.string(), z.unknown())),
+  api_keys: z.array(z.record(z.string(), z.unknown())),
+  memberships: z.array(z.record(z.string(), z.unknown())),
+  invitations: z.array(z.record(z.string(), z.unknown())),
+  audit_events: z.array(z.record(z.string(), z.unknown())),
+});
+export type UserExport = z.output<typeof userExport>;
+
+export const installationEvent = z.strictObject({
+  id,
+  /** Counts up from 1, without a gap. */
+  sequence: z.int(),
+  at: timestamp,
+  actor: z.strictObject({
+    /** An operator acts by `omoi admin`, a user through the API. */
+    type: z.enum(["operator", "user"]),
+    id: id.nullable(),
+    name: z.string(),
+  }),
+  action: z.enum(installationActionNames),
+  /** The user it was done to; null where it concerns the whole installation. */
+  target: z.strictObject({ type: z.literal("user"), id, name: z.string() }).nullable(),
+  ip: z.string().nullable(),
+  request_id: z.string().nullable(),
+  changes: auditEvent.shape.changes,
+  previous_hash: z.string(),
+  hash: z.string(),
+});
+export type InstallationEvent = z.output<typeof installationEvent>;
+
+const installationUsage = z.strictObject({
+  period_start: timestamp,
+  period_end: timestamp,
+  users: z.strictObject({ total: z.int(), active: z.int(), super_admins: z.int() }),
+  organizations: z.int(),
+  projects: z.int(),
+  agents: z.int(),
+  running_agents: z.int(),
+  runtime_hours: z.number(),
+  /** Repositories, workspaces and layers, as last measured. */
+  disk_bytes: z.number(),
+});
+export type InstallationUsage = z.output<typeof installationUsage>;
+
+const organizationUsage = z.strictObject({
+  id,
+  name: z.string(),
+  slug: z.string(),
+  is_active: z.boolean(),
+  members: z.int(),
+  projects: z.int(),
+  agents: z.int(),
+  running_agents: z.int(),
+  /** Of the current month. */
+  runtime_hours: z.number(),
+  disk_bytes: z.number(),
+});
+export type OrganizationUsage = z.output<typeof organizationUsage>;
+
+const userParams = z.strictObject({ user_id: id });
+const access = "super-admin";
+
+const act = (name: string, summary: string) =>
+  endpoint({
+    method: "POST",
+    path: `/api/v1/admin/users/{user_id}/${name}`,
+    access,
+    revokes: true,
+    summary,
+    params: userParams,
+    response: adminUserDetail,
+  });
+
+/** What super admins do for the whole installation; to everybody else all of it answers 404. */
+export const admin = {
+  users: endpoint({
+    method: "GET",
+    path: "/api/v1/admin/users",
+    access,
+    summary: "All users of the installation, the newest first",
+    query: page.extend({
+      /** A part of the email address or the name. */
+      search: z.string().trim().max(255).optional(),
+      is_active: boolean.optional(),
+      is_super_admin: boolean.optional(),
+    }),
+    response: z.array(adminUser),
+  }),
+  user: endpoint({
+    method: "GET",
+    path: "/api/v1/admin/users/{user_id}",
+    access,
+    summary: "A user with the organizations they are in",
+    params: userParams,
+    response: adminUserDetail,
+  }),
+  disable: act("disable", "Disable a user: sessions end, and keys do not work until it is enabled"),
+  enable: act("enable", "Enable a disabled user"),
+  removeSecondFactor: act(
+    "remove-second-factor",
+    "Remove a user's authenticator app, recovery codes and passkeys",
+  ),
+  signOut: act("sign-out", "End all sessions of a user"),
+  promote: act("promote", "Make a user a super admin"),
+  demote: act("demote", "Take the super admin's rights from a user; one always stays"),
+  resetPassword: endpoint({
+    method: "POST",
+    path: "/api/v1/admin/users/{user_id}/reset-password",
+    access,
+    summary: "Make a link by which a user chooses a new password, once",
+    status: 201,
+    params: userParams,
+    response: passwordLink,
+  }),
+  export: endpoint({
+    method: "POST",
+    path: "/api/v1/admin/users/{user_id}/export",
+    access,
+    summary: "All that the installation holds of a user",
+    params: userParams,
+    response: userExport,
+  }),
+  delete: endpoint({
+    method: "DELETE",
+    path: "/api/v1/admin/users/{user_id}",
+    access,
+    revokes: true,
+    summary:
+      'Delete a user: audit and statements stay under "Deleted user"; refused for the last owner of an organization',
+    params: userParams,
+  }),
+  usage: endpoint({
+    method: "GET",
+    path: "/api/v1/admin/usage",
+    access,
+    summary: "Usage of the whole installation in the current month",
+    response: installationUsage,
+  }),
+  organizations: endpoint({
+    method: "GET",
+    path: "/api/v1/admin/organizations",
+    access,
+    summary: "Usage of each organization in the current month, by name",
+    query: page,
+    response: z.array(organizationUsage),
+  }),
+  auditEvents: endpoint({
+    method: "GET",
+    path: "/api/v1/admin/audit-events",
+    access,
+    summary: "What operators and super admins did, newest first",
+    query: page,
+    response: z.array(installationEvent),
+  }),
+};
