@@ -4,6 +4,7 @@
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
+  chmodSync,
   cpSync,
   existsSync,
   readdirSync,
@@ -126,6 +127,8 @@ export function ensureBuilt() {
   // What is built finds its own shared area, not the sources.
   const scope = { type: "module", imports: { "#shared/*.js": "./shared/*.js" } };
   writeFileSync(join(root, "dist/package.json"), JSON.stringify(scope));
+  // `npx omoi` runs it as a program.
+  chmodSync(join(root, "dist/cli/main.js"), 0o755);
   // What the server reads beside its code.
   for (const path of ["server/db/migrations", "server/features/auth/common-passwords.txt"]) {
     cpSync(join(root, "src", path), join(root, "dist", path), { recursive: true });

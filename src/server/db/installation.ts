@@ -42,24 +42,6 @@ export async function readVerificationKey(client: pg.ClientBase, secret: string)
   return key;
 }
 
-/** Whether a secret is the one that the database was written under; null where it holds no canary yet. */
-export async function isSecretOf(client: pg.ClientBase, secret: string): Promise<boolean | null> {
-  const encrypted = await readEncryptedKey(client);
-  return encrypted && decryptKey(secret, encrypted) !== null;
-}
-
-/** Encrypts the verification key under another secret, in the transaction that rotates it. */
-export async function writeVerificationKey(
-  client: pg.ClientBase,
-  secret: string,
-  key: string,
-): Promise<void> {
-  await client.query(
-    "update installation set encrypted_verification_key = $1, updated_at = now()",
-    [encryptKey(secret, key)],
-  );
-}
-
 async function readEncryptedKey(client: pg.ClientBase): Promise<Buffer | null> {
   const { rows: tables } = await client.query<{ exists: boolean }>(
     "select to_regclass('installation') is not null as exists",

@@ -29,7 +29,7 @@ export async function migrate(owner: pg.Client, appRole: string, log: Logger): P
         )
       ).rows.map((row) => [row.name, row.checksum]),
     );
-    const files = (await readdir(folder)).filter((file) => file.endsWith(".sql")).toSorted();
+    const files = await migrationNames();
     for (const name of applied.keys()) {
       if (!files.includes(name)) {
         throw new ConfigError(
@@ -67,6 +67,30 @@ export async function migrate(owner: pg.Client, appRole: string, log: Logger): P
   } finally {
     await owner.query("select pg_advisory_unlock(hashtext('omoi migrations'))");
   }
+}
+
+/**
+ * Checks that the database is as this version of the code makes it.
+ * @throws ConfigError where a start of this version would migrate it, or another version has
+ */
+export async function requireCurrentSchema(pool: pg.Pool): Promise<void> {
+  const { rows } = await pool
+    .query<{ name: string }>("select name from schema_migrations order by name")
+    .catch(() => ({ rows: [] }));
+  const files = await migrationNames();
+  const applied = rows.map(({ name }) => name);
+  if (files.join() === applied.join()) return;
+  const isNewer = applied.some((name) => !files.includes(name));
+  throw new ConfigError(
+    isNewer
+      ? "The database was migrated by a newer Omoi; use the command of that version"
+      : "The database was written by an older Omoi; start this version once, which migrates it",
+  );
+}
+
+/** The names of the migrations of this version, in their order. */
+export async function migrationNames(): Promise<string[]> {
+  return (await readdir(folder)).filter((file) => file.endsWith(".sql")).toSorted();
 }
 
 /** The ids of the system roles: the same in every installation. */

@@ -1,0 +1,23 @@
+import type { Command } from "commander";
+import { addUserCommands } from "./users.js";
+
+/** Adds `omoi admin …`: what an operator does on the machine of the server. */
+export function addAdminCommands(program: Command): void {
+  const admin = program
+    .command("admin")
+    .description("Run an installation: help users, back up, verify")
+    .addHelpText(
+      "after",
+      `
+Run it on the server's machine, as the server's user and with its settings (OMOI_DATA_DIR,
+OMOI_DATABASE_URL, …). The server may run or not; what is done is in the installation's audit log.
+
+Examples:
+  omoi admin users
+  omoi admin user reset-password ann@example.com
+  OMOI_DATA_DIR=/var/lib/omoi omoi admin users --json
+
+Exit codes: 0 done, 1 failed, 2 wrong usage, 4 not found, 5 conflict.`,
+    );
+  addUserCommands(admin);
+}

@@ -1,0 +1,29 @@
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
+import { withInstallation, type Installation } from "../../server/admin/installation.js";
+import { ConfigError } from "../../server/config-values.js";
+import { readConfig, type Config } from "../../server/config.js";
+
+/** Options that all commands of an operator take. */
+export interface AdminOptions {
+  json?: boolean;
+}
+
+/**
+ * The settings of the installation: the server's own environment variables.
+ * @throws ConfigError where the data folder is not there: this command makes none
+ */
+export function existingConfig(): Config {
+  const dataDir = resolve(process.env["OMOI_DATA_DIR"] || "data");
+  if (!existsSync(dataDir)) {
+    throw new ConfigError(`There is no data folder ${dataDir}; set OMOI_DATA_DIR to it`);
+  }
+  return readConfig();
+}
+
+/** Opens the installation for the work of a command. */
+export function inInstallation<Result>(
+  work: (installation: Installation) => Promise<Result>,
+): Promise<Result> {
+  return withInstallation(existingConfig(), work);
+}

@@ -1,0 +1,45 @@
+import { ConfigError } from "../server/config-values.js";
+import { EmbeddedPostgresError } from "../server/db/embedded.js";
+import { AppError } from "../server/errors.js";
+
+/** How a command ends (contract, *The command line*). */
+export const exitCodes = { ok: 0, failed: 1, usage: 2, notFound: 4, conflict: 5 } as const;
+
+/** Prints JSON for programs, or text for people. */
+export function print(isJson: boolean | undefined, data: unknown, text: () => string): void {
+  process.stdout.write(isJson === true ? `${JSON.stringify(data, null, 2)}\n` : `${text()}\n`);
+}
+
+/** Tells on standard error why a command failed, and returns its exit code. */
+export function reportFailure(error: unknown): number {
+  const isExpected =
+    error instanceof AppError ||
+    error instanceof ConfigError ||
+    error instanceof EmbeddedPostgresError;
+  const { message, stack } = error as Error;
+  const code = error instanceof AppError ? ` (${error.code})` : "";
+  process.stderr.write(`omoi: ${isExpected ? message + code : (stack ?? String(error))}\n`);
+  if (!(error instanceof AppError)) return exitCodes.failed;
+  if (error.status === 404) return exitCodes.notFound;
+  return error.status === 409 ? exitCodes.conflict : exitCodes.failed;
+}
+
+/** Rows as columns, each as wide as its widest cell. */
+export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
+  const widths = header.map((title, column) =>
+    Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)),
+  );
+  return [header, ...rows]
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join("  ")
+        .trimEnd(),
+    )
+    .join("\n");
+}
+
+/** A time as people read it: `2026-11-26 21:30 UTC`. */
+export function shownTime(time: string | null): string {
+  return time === null ? "never" : `${time.slice(0, 10)} ${time.slice(11, 16)} UTC`;
+}

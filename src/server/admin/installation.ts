@@ -1,0 +1,110 @@
+import { existsSync } from "node:fs";
+import { userInfo } from "node:os";
+import { join } from "node:path";
+import { drizzle } from "drizzle-orm/node-postgres";
+import pg from "pg";
+import { ConfigError } from "../config-values.js";
+import { publicUrlOf, type Config } from "../config.js";
+import { addressFromUrl, type Queryable } from "../db/connect.js";
+import { visitEmbeddedPostgres } from "../db/embedded.js";
+import { readVerificationKey } from "../db/installation.js";
+import type { InstallationOrigin } from "../db/installation-audit.js";
+import { requireCurrentSchema } from "../db/migrate.js";
+import { systemChange } from "../db/system-change.js";
+import { serverItself } from "../db/audit.js";
+import type { AdminContext } from "../features/people/service.js";
+
+/** The database of an installation, for an operator: as its owner, whether the server runs or not. */
+export interface Installation {
+  readonly config: Config;
+  /** Its connections see all organizations. */
+  readonly pool: pg.Pool;
+  readonly db: Queryable;
+  readonly origin: InstallationOrigin;
+  /** Whether a server serves it at this moment. */
+  isServed(): Promise<boolean>;
+  /** What acts on users need. @throws ConfigError where the secret is another one */
+  adminContext(): Promise<AdminContext>;
+}
+
+/**
+ * Opens the database of an installation for `work`. An embedded PostgreSQL that does not run is started for
+ * as long as it takes.
+ * @throws ConfigError where there is no database, or it was written by another version
+ */
+export async function withInstallation<Result>(
+  config: Config,
+  work: (installation: Installation) => Promise<Result>,
+): Promise<Result> {
+  const dataDir = join(config.dataDir, "postgres");
+  if (config.databaseUrl === null && !existsSync(join(dataDir, "PG_VERSION"))) {
+    throw new ConfigError(
+      `There is no database in ${config.dataDir}; set OMOI_DATA_DIR to its folder`,
+    );
+  }
+  const embedded =
+    config.databaseUrl === null
+      ? await visitEmbeddedPostgres({ dataDir, uid: config.databaseUid })
+      : null;
+  const address: pg.ClientConfig = embedded
+    ? {
+        host: embedded.host,
+        port: embedded.port,
+        user: embedded.user,
+        database: embedded.database,
+      }
+    : addressFromUrl(config.databaseUrl as string);
+  const pool = new pg.Pool({ ...address, options: "-c timezone=UTC -c app.system=on", max: 4 });
+  pool.on("error", () => {});
+  try {
+    await requireCurrentSchema(pool);
+    return await work(installationOn(config, pool));
+  } finally {
+    await pool.end();
+    await embedded?.stop();
+  }
+}
+
+function installationOn(config: Config, pool: pg.Pool): Installation {
+  const origin: InstallationOrigin = {
+    actor: { operator: process.env["SUDO_USER"] || operatorName() },
+    ip: null,
+    requestId: null,
+  };
+  return {
+    config,
+    pool,
+    db: drizzle(pool) as Queryable,
+    origin,
+    isServed: async () => {
+      const role = config.databaseAppUrl && addressFromUrl(config.databaseAppUrl).user;
+      const { rows } = await pool.query(
+        `select from pg_stat_activity where datname = current_database()
+          and usesysid = (select oid from pg_roles where rolname = $1) limit 1`,
+        [role ?? "omoi_app"],
+      );
+      return rows.length > 0;
+    },
+    adminContext: async () => {
+      const client = await pool.connect();
+      try {
+        return {
+          origin,
+          change: (work) => systemChange(pool, serverItself, work),
+          verificationKey: await readVerificationKey(client, config.secret),
+          publicUrl: publicUrlOf(config, config.port),
+        };
+      } finally {
+        client.release();
+      }
+    },
+  };
+}
+
+function operatorName(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    return `uid ${process.getuid?.() ?? ""}`;
+  }
+}
