@@ -1,5 +1,7 @@
 /** Programs of the system other than git. */
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import type { Readable } from "node:stream";
 import { promisify } from "node:util";
 import { PATH } from "./environment.js";
 
@@ -48,4 +50,27 @@ export function readSystem(
   return new Promise((resolve) => {
     execFile(program, args, { env: { PATH }, signal }, (_error, output) => resolve(output));
   });
+}
+
+/**
+ * Starts a program whose output is too large to be held. The reader consumes or destroys `output`.
+ * @returns the output, and the exit code with the last of what was said on standard error
+ */
+export function streamSystem(
+  program: string,
+  args: readonly string[],
+  { cwd, input }: { cwd: string; input: string },
+): { output: Readable; done: Promise<{ exitCode: number | null; stderr: string }> } {
+  const child = spawn(program, args, { cwd, env: { PATH, LC_ALL: "C" } });
+  let stderr = "";
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
+    stderr = (stderr + text).slice(-4096);
+  });
+  child.stdin.on("error", () => undefined).end(input);
+  const done = once(child, "close").then(([exitCode]) => ({
+    exitCode: exitCode as number | null,
+    stderr,
+  }));
+  done.catch((error: unknown) => child.stdout.destroy(error as Error));
+  return { output: child.stdout, done };
 }

@@ -139,7 +139,7 @@ async function commitThrough(
   const writing = writeObject(places.store, object);
   writing.catch(() => undefined);
   const reserve = (tx: Queryable): Promise<void> => commits.insertPendingCommit(tx, pending);
-  await (write ? write(reserve) : db.tenant(orgId, reserve));
+  await (write ? write(reserve) : db.write(orgId, reserve));
   try {
     await writing;
     const ref = branchRef(workspace.branch_name);

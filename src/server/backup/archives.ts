@@ -1,0 +1,79 @@
+/**
+ * Archives of parts of the data folder, by GNU tar: it keeps owners, holes, device files and the attributes
+ * in which an overlay says that a folder was renamed or replaced (`trusted.overlay.*`).
+ */
+import { access } from "node:fs/promises";
+import { join } from "node:path";
+import { ConfigError } from "../config-values.js";
+import { runSystem, streamSystem } from "../git/system-command.js";
+import type { BackupWriter } from "./format.js";
+
+const FLAGS = [
+  "--format=posix",
+  "--xattrs",
+  "--xattrs-include=*",
+  "--numeric-owner",
+  "--sparse",
+  // Another file system is the mounted folder of an agent, which is archived as its layers.
+  "--one-file-system",
+];
+/** How long the extraction of one archive may take. */
+const EXTRACT_MS = 12 * 60 * 60_000;
+/** tar says so where files changed or went while it read them. */
+const CHANGED = 1;
+
+/**
+ * Archives paths below the data folder, in their order, with all below them; those that are not there are
+ * left out. Files may change meanwhile, as in a crash.
+ * @returns false where files went while they were read
+ */
+export async function archive(
+  backup: BackupWriter,
+  name: string,
+  dataDir: string,
+  paths: readonly string[],
+): Promise<boolean> {
+  const there = await existing(dataDir, paths);
+  const args = ["--create", "--file=-", ...FLAGS, "--null", "--verbatim-files-from", "-T", "-"];
+  const input = there.map((path) => `${path}\0`).join("");
+  const { output, done } = streamSystem("tar", args, { cwd: dataDir, input });
+  await backup.write(name, output);
+  const { exitCode, stderr } = await done;
+  if (exitCode === 0 || exitCode === CHANGED) return exitCode === 0;
+  // A path that went between the look and its turn is an error for tar, the last one that it reports.
+  if (exitCode === 2 && /Cannot (?:stat|open|savedir): No such file/.test(stderr)) return false;
+  throw new ConfigError(`tar could not write ${name}: ${stderr.trim().split("\n").at(-1)}`);
+}
+
+/** Extracts an archive of a backup into the data folder. */
+export async function extract(backup: string, name: string, dataDir: string): Promise<void> {
+  const args = ["--extract", `--file=${join(backup, name)}`, ...FLAGS, "--same-permissions"];
+  await runSystem("tar", args, { cwd: dataDir, timeoutMs: EXTRACT_MS });
+}
+
+/** @throws ConfigError where GNU tar is not installed */
+export async function requireTar(): Promise<void> {
+  const { output, done } = streamSystem("tar", ["--version"], { cwd: "/", input: "" });
+  let text = "";
+  try {
+    for await (const piece of output.setEncoding("utf8")) text += piece;
+    await done;
+  } catch {
+    text = "";
+  }
+  if (!text.includes("GNU tar")) {
+    throw new ConfigError("GNU tar is not on the PATH; install it (apt-get install tar)");
+  }
+}
+
+async function existing(dataDir: string, paths: readonly string[]): Promise<string[]> {
+  const found = await Promise.all(
+    paths.map((path) =>
+      access(join(dataDir, path)).then(
+        () => true,
+        () => false,
+      ),
+    ),
+  );
+  return paths.filter((_path, index) => found[index]);
+}

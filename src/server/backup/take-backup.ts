@@ -1,0 +1,253 @@
+/**
+ * A backup while the server works. It is what a crash at one moment would have left, which a start recovers
+ * from: at that moment all organizations' locks are held, so that nothing is reserved that moves a branch.
+ * The database's snapshot is taken first and the branches after it. A move that was reserved before is in
+ * the snapshot as pending, wherever its branch was found. Objects are only ever added, and follow later.
+ */
+import { mkdir, readdir, readFile } from "node:fs/promises";
+import { join, relative } from "node:path";
+import { drizzle } from "drizzle-orm/node-postgres";
+import type pg from "pg";
+import { ConfigError } from "../config-values.js";
+import type { Config } from "../config.js";
+import type { Queryable } from "../db/connect.js";
+import { locksOn } from "../db/locks.js";
+import { migrationNames } from "../db/migrate.js";
+import { lockOrganizations } from "../db/tenant.js";
+import { workspaceLock } from "../features/workspaces/service.js";
+import { storageIn, type Storage } from "../storage.js";
+import { archive, requireTar } from "./archives.js";
+import { BackupWriter, refsName, secretName, type Manifest } from "./format.js";
+import { dumpTables } from "./tables.js";
+
+/** What a backup holds, in numbers. */
+export interface BackupReport {
+  folder: string;
+  organizations: number;
+  repositories: number;
+  workspaces: number;
+  rows: number;
+  folders_gone: string[];
+}
+
+interface Project {
+  id: string;
+  org_id: string;
+}
+
+interface PlacedWorkspace {
+  agent_id: string;
+  org_id: string;
+  project_id: string;
+  agent_name: string;
+}
+
+/** How often packs are archived anew that were replaced meanwhile, and the snapshot for new organizations. */
+const ATTEMPTS = 5;
+
+/**
+ * Writes a backup into a folder that is empty or is made.
+ * @param pool connections as the owner of the database; three are used
+ * @throws ConfigError
+ */
+export async function takeBackup(
+  config: Config,
+  pool: pg.Pool,
+  folder: string,
+  log: (line: string) => void,
+): Promise<BackupReport> {
+  await requireTar();
+  await makeEmpty(folder);
+  const { dataDir } = config;
+  const storage = storageIn(dataDir);
+  const backup = new BackupWriter(folder);
+  const createdAt = new Date().toISOString();
+  const reader = await pool.connect();
+  try {
+    const projects = await takeSnapshot(pool, reader, storage, dataDir, backup);
+    log("database");
+    const tables = await dumpTables(reader, backup);
+    const workspaces = await listWorkspaces(reader);
+    const { rows: organizations } = await reader.query("select from organizations");
+    await reader.query("commit");
+    for (const project of projects) {
+      log(`repository ${project.id}`);
+      await archiveObjects(backup, storage, dataDir, project);
+    }
+    const gone = await archiveFolders(pool, backup, storage, dataDir, workspaces, log);
+    for (const { org_id, id } of projects) {
+      const logs = relative(dataDir, storage.runLogs(org_id, id));
+      await archive(backup, `logs/${org_id}/${id}.tar`, dataDir, [logs]);
+    }
+    await backup.write(secretName, `${config.secret}\n`);
+    const manifest: Manifest = {
+      format: 1,
+      created_at: createdAt,
+      migrations: await migrationNames(),
+      tables,
+      needs_root: process.getuid?.() === 0 && workspaces.length > 0,
+      folders_gone: gone,
+    };
+    await backup.finish(manifest);
+    return {
+      folder,
+      organizations: organizations.length,
+      repositories: projects.length,
+      workspaces: workspaces.length,
+      rows: Object.values(tables).reduce((sum, count) => sum + count, 0),
+      folders_gone: gone,
+    };
+  } finally {
+    // Ends a transaction that is still open, too.
+    reader.release(true);
+  }
+}
+
+async function makeEmpty(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    if ((await readdir(folder)).length === 0) return;
+  } catch (error) {
+    throw new ConfigError(`${folder} cannot be written (${(error as Error).message})`);
+  }
+  throw new ConfigError(`${folder} is not empty; give a new folder for each backup`);
+}
+
+/**
+ * Begins the reader's transaction and archives the branches of the same moment.
+ * @returns the projects that have a repository then
+ */
+async function takeSnapshot(
+  pool: pg.Pool,
+  reader: pg.PoolClient,
+  storage: Storage,
+  dataDir: string,
+  backup: BackupWriter,
+): Promise<Project[]> {
+  const barrier = await pool.connect();
+  try {
+    for (let attempt = 1; ; attempt += 1) {
+      await barrier.query("begin");
+      const locked = await idsOf(barrier);
+      await lockOrganizations(drizzle(barrier) as Queryable, locked);
+      await reader.query("begin isolation level repeatable read read only");
+      const there = await idsOf(reader);
+      // One that was made between the two is not locked.
+      if (there.every((id) => locked.includes(id)) || attempt === ATTEMPTS) {
+        const projects = await listProjects(reader);
+        const stores = projects.map(({ org_id, id }) =>
+          relative(dataDir, storage.repository(org_id, id)),
+        );
+        // Packed ones last: a branch is packed before its own file goes.
+        const parts = ["HEAD", "config", "refs", "packed-refs"];
+        const paths = stores.flatMap((store) => parts.map((part) => join(store, part)));
+        await archive(backup, refsName, dataDir, paths);
+        await barrier.query("commit");
+        return projects;
+      }
+      await reader.query("rollback");
+      await barrier.query("rollback");
+    }
+  } finally {
+    barrier.release(true);
+  }
+}
+
+async function idsOf(client: pg.ClientBase): Promise<string[]> {
+  const { rows } = await client.query<{ id: string }>("select id from organizations order by id");
+  return rows.map(({ id }) => id);
+}
+
+async function listProjects(client: pg.ClientBase): Promise<Project[]> {
+  const { rows } = await client.query<Project>(
+    "select id, org_id from projects where removed_at is null order by id",
+  );
+  return rows;
+}
+
+async function listWorkspaces(client: pg.ClientBase): Promise<PlacedWorkspace[]> {
+  const { rows } = await client.query<PlacedWorkspace>(
+    `select w.agent_id, w.org_id, w.project_id, a.name as agent_name
+     from workspaces w join agents a on a.id = w.agent_id
+     where w.status = 'active' and w.workspace_type <> 'remote' order by w.agent_id`,
+  );
+  return rows;
+}
+
+/**
+ * Archives the objects of a repository, the loose ones first: what is packed meanwhile is in a pack before
+ * its own file goes.
+ */
+async function archiveObjects(
+  backup: BackupWriter,
+  storage: Storage,
+  dataDir: string,
+  { org_id, id }: Project,
+): Promise<void> {
+  const objects = join(storage.repository(org_id, id), "objects");
+  const parts = await readdir(objects).catch(() => []);
+  const loose = parts.filter((part) => /^[0-9a-f]{2}$/.test(part));
+  const at = (part: string): string => relative(dataDir, join(objects, part));
+  const name = `objects/${org_id}/${id}`;
+  await archive(backup, `${name}.loose.tar`, dataDir, loose.map(at));
+  const packed = ["pack", "info"].map(at);
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
+    const before = await readdir(join(objects, "pack")).catch(() => []);
+    const isWhole = await archive(backup, `${name}.packs.tar`, dataDir, packed);
+    const after = await readdir(join(objects, "pack")).catch(() => []);
+    if (isWhole && before.every((file) => after.includes(file))) return;
+  }
+  throw new ConfigError(`The packs of the repository ${id} were replaced again and again; try again`);
+}
+
+/** Archives the folders of workspaces, and answers those that were gone. */
+async function archiveFolders(
+  pool: pg.Pool,
+  backup: BackupWriter,
+  storage: Storage,
+  dataDir: string,
+  workspaces: readonly PlacedWorkspace[],
+  log: (line: string) => void,
+): Promise<string[]> {
+  const locks = locksOn(pool);
+  const layers = new Set<string>();
+  const gone: string[] = [];
+  for (const workspace of workspaces) {
+    const { org_id: orgId, agent_id: agentId } = workspace;
+    log(`workspace ${agentId}`);
+    const work = (): Promise<boolean> =>
+      archiveFolder(backup, storage, dataDir, workspace, layers);
+    // Where the server works on it for longer than a minute, it is archived as a crash would leave it.
+    const isThere = await locks(orgId, [workspaceLock(agentId)], work).catch((error: unknown) => {
+      if ((error as { code?: string }).code === "workspace_busy") return work();
+      throw error;
+    });
+    if (!isThere) gone.push(agentId);
+  }
+  return gone;
+}
+
+/** Archives a workspace's folder, its index, and the layer below it once. False where it is gone. */
+async function archiveFolder(
+  backup: BackupWriter,
+  storage: Storage,
+  dataDir: string,
+  { org_id, project_id, agent_id, agent_name }: PlacedWorkspace,
+  layers: Set<string>,
+): Promise<boolean> {
+  const overlay = storage.overlay(org_id, agent_id);
+  const lowers = storage.lowers(org_id, project_id);
+  const index = relative(dataDir, storage.workspaceIndex(org_id, agent_id));
+  const layer = await layerOf(overlay);
+  const isOverlay = layer !== null;
+  const folder = isOverlay ? overlay : storage.workspace(org_id, agent_name);
+  if (!(await readdir(folder).catch(() => null))) return false;
+  const name = `folders/${org_id}/${agent_id}.tar`;
+  await archive(backup, name, dataDir, [relative(dataDir, folder), index]);
+  if (layer !== null && !layers.has(layer)) {
+    layers.add(layer);
+    const path = relative(dataDir, join(lowers, layer));
+    await archive(backup, `layers/${org_id}/${project_id}/${layer}.tar`, dataDir, [path]);
+  }
+  return true;
+}
