@@ -119,9 +119,10 @@ export async function readBackup(folder: string): Promise<Manifest> {
 
 /** Names of the backup's files below `prefix`, relative to the backup. */
 export async function filesBelow(folder: string, prefix = ""): Promise<string[]> {
-  const entries = await readdir(join(folder, prefix), { withFileTypes: true, recursive: true }).catch(
-    () => [],
-  );
+  const entries = await readdir(join(folder, prefix), {
+    withFileTypes: true,
+    recursive: true,
+  }).catch(() => []);
   return entries
     .filter((entry) => !entry.isDirectory())
     .map((entry) => relative(folder, join(entry.parentPath, entry.name)))

@@ -4,7 +4,7 @@
  * The database's snapshot is taken first and the branches after it. A move that was reserved before is in
  * the snapshot as pending, wherever its branch was found. Objects are only ever added, and follow later.
  */
-import { mkdir, readdir, readFile } from "node:fs/promises";
+import { mkdir, readdir } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { drizzle } from "drizzle-orm/node-postgres";
 import type pg from "pg";
@@ -14,6 +14,7 @@ import type { Queryable } from "../db/connect.js";
 import { locksOn } from "../db/locks.js";
 import { migrationNames } from "../db/migrate.js";
 import { lockOrganizations } from "../db/tenant.js";
+import { layerOf } from "../git/overlay.js";
 import { workspaceLock } from "../features/workspaces/service.js";
 import { storageIn, type Storage } from "../storage.js";
 import { archive, requireTar } from "./archives.js";
@@ -185,19 +186,21 @@ async function archiveObjects(
   { org_id, id }: Project,
 ): Promise<void> {
   const objects = join(storage.repository(org_id, id), "objects");
-  const parts = await readdir(objects).catch(() => []);
+  const parts: string[] = await readdir(objects).catch(() => []);
   const loose = parts.filter((part) => /^[0-9a-f]{2}$/.test(part));
   const at = (part: string): string => relative(dataDir, join(objects, part));
   const name = `objects/${org_id}/${id}`;
   await archive(backup, `${name}.loose.tar`, dataDir, loose.map(at));
   const packed = ["pack", "info"].map(at);
   for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
-    const before = await readdir(join(objects, "pack")).catch(() => []);
+    const before: string[] = await readdir(join(objects, "pack")).catch(() => []);
     const isWhole = await archive(backup, `${name}.packs.tar`, dataDir, packed);
-    const after = await readdir(join(objects, "pack")).catch(() => []);
+    const after: string[] = await readdir(join(objects, "pack")).catch(() => []);
     if (isWhole && before.every((file) => after.includes(file))) return;
   }
-  throw new ConfigError(`The packs of the repository ${id} were replaced again and again; try again`);
+  throw new ConfigError(
+    `The packs of the repository ${id} were replaced again and again; try again`,
+  );
 }
 
 /** Archives the folders of workspaces, and answers those that were gone. */
@@ -215,8 +218,7 @@ async function archiveFolders(
   for (const workspace of workspaces) {
     const { org_id: orgId, agent_id: agentId } = workspace;
     log(`workspace ${agentId}`);
-    const work = (): Promise<boolean> =>
-      archiveFolder(backup, storage, dataDir, workspace, layers);
+    const work = (): Promise<boolean> => archiveFolder(backup, storage, dataDir, workspace, layers);
     // Where the server works on it for longer than a minute, it is archived as a crash would leave it.
     const isThere = await locks(orgId, [workspaceLock(agentId)], work).catch((error: unknown) => {
       if ((error as { code?: string }).code === "workspace_busy") return work();

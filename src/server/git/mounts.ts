@@ -9,7 +9,7 @@ export type OverlayKind = (typeof overlayKinds)[number];
 
 /** Something could not be mounted or unmounted; the message says what the system said. */
 export class MountError extends Error {
-  override readonly name = "MountError";
+  override readonly name: string = "MountError";
 }
 
 /** The names of the layers in the folder that `mountOverlay` is given. */

@@ -13,6 +13,7 @@ import {
 } from "node:fs/promises";
 import { basename, dirname, join, relative } from "node:path";
 import { asideName, buildAside, exists, removeLeftovers, removeTree } from "./build-aside.js";
+import { checkOverlay, markOverlay } from "./copied-overlay.js";
 import { measureTree } from "./disk-usage.js";
 import {
   assertFolder,
@@ -67,6 +68,7 @@ export function overlayDriver(
           if (owner !== null) await lchown(upper, owner.uid, owner.gid);
           await mkdir(join(aside, layerNames.work));
           await symlink(relative(overlay, lower), join(aside, "lower"));
+          await markOverlay(aside, overlay);
           await writeFile(join(aside, "kind"), kind, { flush: true });
         });
         await mkdir(dirname(indexFile), { recursive: true });
@@ -126,7 +128,7 @@ export function overlayDriver(
 }
 
 /** The name of the lower layer that an overlay's link says; null where there is none. */
-async function layerOf(overlay: string): Promise<string | null> {
+export async function layerOf(overlay: string): Promise<string | null> {
   const target = await readlink(join(overlay, "lower")).catch(() => null);
   return target === null ? null : basename(target);
 }
@@ -167,6 +169,7 @@ export async function restoreMount(overlay: string, folder: string): Promise<voi
 
 async function mountAgain(overlay: string, folder: string): Promise<void> {
   await unmount(folder);
+  await checkOverlay(overlay);
   const kind = await kindOf(overlay);
   await mkdir(folder, { recursive: true }).catch(() => {});
   await assertFolder(folder);

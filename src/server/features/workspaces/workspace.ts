@@ -1,6 +1,7 @@
 import type { Workspace } from "#shared/api/workspaces.js";
 import type { Database, Queryable } from "../../db/connect.js";
 import { AppError } from "../../errors.js";
+import { AttributesLostError } from "../../git/copied-overlay.js";
 import { FolderMissingError, type FolderDriver, type FolderPlaces } from "../../git/folder.js";
 import { snapshotFolder } from "../../git/snapshot-folder.js";
 import type { Snapshot, SnapshotInput } from "../../git/snapshot.js";
@@ -215,6 +216,14 @@ export async function withFolderErrors<Result>(work: () => Promise<Result>): Pro
       throw new AppError(
         "workspace_not_active",
         "The workspace's folder is gone or is no folder; its commits are safe in its branch.",
+      );
+    }
+    if (error instanceof AttributesLostError) {
+      throw new AppError(
+        "folder_unavailable",
+        "The folder was copied without its extended attributes, so that renamed and replaced folders in it would show wrong files; " +
+          "its commits are safe in its branch. Whoever runs the server restores it with `omoi admin restore`, or copies it again with " +
+          "`tar --xattrs --xattrs-include='*'` or `rsync -aHX`.",
       );
     }
     if (error instanceof MountError) {
