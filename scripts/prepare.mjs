@@ -107,6 +107,18 @@ function compressBelow(folder) {
   }
 }
 
+/** Says which version and commit is built, for `/version`; SOURCE_COMMIT names it where there is no git. */
+function writeBuild() {
+  const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  // A repository further up is another one's.
+  const isCheckout = existsSync(join(root, ".git"));
+  const head = isCheckout && spawnSync("git", ["rev-parse", "HEAD"], { cwd: root });
+  const commit = head?.stdout?.toString().trim() || process.env.SOURCE_COMMIT || null;
+  const text = JSON.stringify({ version, commit });
+  const path = join(root, "dist/build.json");
+  if (!existsSync(path) || readFileSync(path, "utf8") !== text) writeFileSync(path, text);
+}
+
 /** Builds the server and the web app into dist/, unless they are built from these very sources. */
 export function ensureBuilt() {
   const sources = [
@@ -120,7 +132,7 @@ export function ensureBuilt() {
   ];
   const stamp = join(root, "dist/.built");
   const wanted = sha256(sources.flatMap((file) => [file, readFileSync(join(root, file))]));
-  if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return;
+  if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return writeBuild();
   rmSync(join(root, "dist"), { recursive: true, force: true });
   process.stderr.write("Building the server…\n");
   runTool("typescript/bin/tsc", ["-p", "tsconfig.build.json"]);
@@ -136,5 +148,6 @@ export function ensureBuilt() {
   process.stderr.write("Building the web app…\n");
   runTool("vite/bin/vite.js", ["build", "--logLevel", "warn"]);
   compressBelow("dist/web");
+  writeBuild();
   writeFileSync(stamp, wanted);
 }

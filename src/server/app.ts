@@ -91,12 +91,17 @@ import { dropUnusedConnections } from "./http/drain.js";
 import { deleteOldAnswers } from "./http/idempotency.js";
 import { mount, type MountOptions } from "./http/mount.js";
 import { isWithin } from "./http/network.js";
+import { logRequest, observeRequests } from "./http/observe-requests.js";
 import { answerClientError, sendProblem } from "./http/problem.js";
 import { mountStatic } from "./http/static.js";
 import { startJobs } from "./jobs/queue.js";
 import { outboxDelivery, smtpDelivery } from "./mail/delivery.js";
 import { createMailer } from "./mail/mailer.js";
 import { defaultSender } from "./mail/settings.js";
+import { gaugesOf } from "./metrics/gauges.js";
+import { createMetrics } from "./metrics/metrics.js";
+import { mountMetrics } from "./metrics/routes.js";
+import { readBuild } from "./read-build.js";
 import { openDocker } from "./sandbox/docker.js";
 import type { Sandbox } from "./sandbox/sandbox.js";
 import { isUsable } from "./sandbox/uid-range.js";
@@ -145,6 +150,22 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     frameworkErrors: sendProblem,
     clientErrorHandler: answerClientError,
   });
+  const metrics = createMetrics(
+    gaugesOf({ db, dataDir: config.dataDir, openStreams: () => streams.count(), log }),
+  );
+  observeRequests(app, (request) => {
+    metrics.observeRequest(request);
+    logRequest(log, request);
+  });
+  const build = await readBuild();
+  const telemetry = config.telemetry
+    ? (await import("./metrics/telemetry.js")).startTelemetry(
+        app,
+        metrics,
+        { ...config.telemetry, version: build.version },
+        log,
+      )
+    : null;
   app.setErrorHandler((error, request, reply) => sendProblem(error, request, reply));
   app.addHook("onRequest", (request, reply, done) => {
     reply.header("x-request-id", request.id);
@@ -311,7 +332,9 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     credentials,
     publicUrl: deps.publicUrl,
     machine: { sandbox: deps.sandbox.report, folder_driver: driver.name },
+    build,
   });
+  mountMetrics(app, metrics, config.metricsToken);
   mountDocs(app, deps.publicUrl);
   await mountStatic(app, deps.webDir, () => streams.position());
 
@@ -368,6 +391,8 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
       () => measuring.stop(),
       // Where other processes serve the data folder, they serve the folders too.
       () => config.databaseUrl === null && releaseFolders(workspaceDeps, log),
+      async () => metrics.close(),
+      () => telemetry?.close(),
     ]);
   });
   return app;

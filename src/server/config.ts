@@ -11,6 +11,7 @@ import {
   oneOf,
   postgresUrl,
   publicAddress,
+  webAddress,
   readableFile,
   wholeNumber,
 } from "./config-values.js";
@@ -119,6 +120,13 @@ export interface Config {
   runLogDays: number;
   /** OMOI_SHUTDOWN_RUNS: what SIGTERM does to runs: `stop` ends them, `drain` waits for their own end. */
   shutdownRuns: "stop" | "drain";
+  /** OMOI_METRICS_TOKEN: what `/metrics` asks callers of other machines for; null: it answers none of them. */
+  metricsToken: string | null;
+  /**
+   * OTEL_EXPORTER_OTLP_ENDPOINT: where traces and metrics are exported to, by OTLP over HTTP;
+   * OTEL_METRIC_EXPORT_INTERVAL: milliseconds between two exports of metrics. Null: nothing is exported.
+   */
+  telemetry: { endpoint: string; metricIntervalMs: number } | null;
   /** OMOI_LOG_LEVEL */
   logLevel: "debug" | "info" | "warn" | "error" | "silent";
 }
@@ -170,6 +178,7 @@ const known = new Set([
   "OMOI_RUN_STOP_GRACE_SECONDS",
   "OMOI_RUN_LOG_DAYS",
   "OMOI_SHUTDOWN_RUNS",
+  "OMOI_METRICS_TOKEN",
   "OMOI_LOG_LEVEL",
   "OMOI_TEST_DATABASE_URL", // read by the tests alone
   "OMOI_DEV_API", // read by the development server of the web app alone
@@ -240,6 +249,8 @@ export function readConfig(env: Environment = process.env): Config {
     runStopGraceSeconds: wholeNumber(env, "OMOI_RUN_STOP_GRACE_SECONDS", 10, 0, 300),
     runLogDays: wholeNumber(env, "OMOI_RUN_LOG_DAYS", 30, 1, 3650),
     shutdownRuns: oneOf(env, "OMOI_SHUTDOWN_RUNS", ["stop", "drain"], "stop"),
+    metricsToken: metricsToken(env),
+    telemetry: telemetry(env),
     logLevel: oneOf(env, "OMOI_LOG_LEVEL", ["debug", "info", "warn", "error", "silent"], "info"),
   };
   if (config.databaseAppUrl !== null && config.databaseUrl === null) {
@@ -288,6 +299,25 @@ function runLimits(env: Environment): Config["runLimits"] {
     disk_bytes: disk === 0 ? null : disk * mib,
     output_bytes: wholeNumber(env, "OMOI_RUN_OUTPUT_MIB", 64, 1, 1024 * 1024) * mib,
   };
+}
+
+function metricsToken(env: Environment): string | null {
+  const text = env["OMOI_METRICS_TOKEN"];
+  if (text === undefined || text === "") return null;
+  if (!/^[\x21-\x7e]{16,512}$/.test(text)) {
+    throw new ConfigError(
+      "OMOI_METRICS_TOKEN must be 16 to 512 characters without spaces, such as the output of: openssl rand -hex 32",
+    );
+  }
+  return text;
+}
+
+function telemetry(env: Environment): Config["telemetry"] {
+  const endpoint = webAddress(env, "OTEL_EXPORTER_OTLP_ENDPOINT");
+  if (endpoint === null) return null;
+  const dayMs = 86_400_000;
+  const metricIntervalMs = wholeNumber(env, "OTEL_METRIC_EXPORT_INTERVAL", 60_000, 100, dayMs);
+  return { endpoint, metricIntervalMs };
 }
 
 function keyPrefix(env: Environment): string {

@@ -25,7 +25,8 @@ const sameSignalMs = 2000;
 async function main(): Promise<void> {
   const config = readConfig();
   closeDataDir(config.dataDir, config.sandbox === "off" && process.getuid?.() === 0);
-  const log = pino({ level: config.logLevel }, pino.destination(2));
+  // Lines of requests are written in the background, and the rest of them when the process ends.
+  const log = pino({ level: config.logLevel }, pino.destination({ dest: 2, sync: false }));
   await requireGit();
 
   const embedded =

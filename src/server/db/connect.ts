@@ -55,6 +55,8 @@ export interface Database {
   ): Promise<Result>;
   /** The key under which API keys, links and recovery codes are kept as HMACs. */
   readonly verificationKey: string;
+  /** Connections of all pools: in use and idle, and those who wait for one. */
+  poolState(): { active: number; idle: number; waiting: number };
   /** The pool of `withSystem`, for prepared queries by name and for the job queue. */
   readonly systemPool: pg.Pool;
   close(): Promise<void>;
@@ -144,6 +146,14 @@ export async function openDatabase(
   return {
     verificationKey,
     systemPool,
+    poolState: () => {
+      const pools = [tenantPool, systemPool, lockPool];
+      const sum = (of: (pool: pg.Pool) => number): number =>
+        pools.reduce((total, one) => total + of(one), 0);
+      const idle = sum(({ idleCount }) => idleCount);
+      const total = sum(({ totalCount }) => totalCount);
+      return { active: total - idle, idle, waiting: sum(({ waitingCount }) => waitingCount) };
+    },
     changes,
     locks: locksOn(lockPool),
     tryLock: tryLockOn(lockPool),

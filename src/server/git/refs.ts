@@ -60,6 +60,7 @@ export function startRefUpdates(store: string): RefUpdates {
   const child = spawnGit(["update-ref", "--no-deref", "--stdin", "-z"], {
     gitDir: store,
     stdin: "pipe",
+    persistent: true,
     timeoutMs: 0,
   });
   child.stdout.resume();

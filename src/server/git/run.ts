@@ -5,6 +5,7 @@
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { type Duplex, Readable, type Writable } from "node:stream";
+import { publish, secondsSince } from "../measurements.js";
 import { lowerPriority } from "../niceness.js";
 import { environment } from "./environment.js";
 
@@ -53,6 +54,8 @@ export interface GitOptions {
   background?: boolean;
   /** Aborting kills the process group. */
   signal?: AbortSignal;
+  /** A process that waits for questions: its lifetime is not measured as the duration of a command. */
+  persistent?: true;
   /** Exit codes that are no error; `[0]` by default. */
   okExitCodes?: readonly number[];
   /** Receives standard error as it comes, in pieces of any size. */
@@ -78,7 +81,7 @@ export class GitError extends Error {
     stderr: string,
     args: readonly string[],
   ) {
-    const command = args.find((arg) => !arg.startsWith("-")) ?? "";
+    const command = subcommandOf(args);
     const detail = stderr.trim().split("\n").slice(-3).join(" | ").slice(-500);
     super(`git ${command} failed (${reason}${exitCode === null ? "" : ` ${exitCode}`}): ${detail}`);
     this.reason = reason;
@@ -86,6 +89,10 @@ export class GitError extends Error {
     this.stderr = stderr;
     this.args = args;
   }
+}
+
+function subcommandOf(args: readonly string[]): string {
+  return args.find((arg) => !arg.startsWith("-")) ?? "";
 }
 
 /** A running git with its streams. The reader must consume or destroy `stdout`. */
@@ -110,6 +117,7 @@ export function spawnGit(
   options: GitOptions & { stdin?: "pipe" } = {},
 ): GitProcess {
   const piped = options.stdin === "pipe" || options.input !== undefined;
+  const start = performance.now();
   const child = spawn("/bin/sh", limited(args, options), {
     cwd: options.cwd ?? "/",
     env: environment(options),
@@ -168,6 +176,11 @@ export function spawnGit(
       clearTimeout(timer);
       options.signal?.removeEventListener("abort", onAbort);
       if (code === NOT_FOUND) failure ??= "not_found";
+      const succeeded = failure === null && (options.okExitCodes ?? [0]).includes(code ?? -1);
+      if (!options.persistent) {
+        const command = subcommandOf(args);
+        publish("gitCommand", { command, seconds: secondsSince(start), succeeded });
+      }
       if (failure !== null) reject(new GitError(failure, code, stderrText, args));
       else if (code !== null && (options.okExitCodes ?? [0]).includes(code))
         resolve({ exitCode: code, stderr: stderrText });

@@ -93,6 +93,7 @@ class StandingGit<Question, Answer> {
       gitDir: store,
       ...(config && { config }),
       stdin: "pipe",
+      persistent: true,
       timeoutMs: 0,
     });
     this.#git.stdout.on("data", (chunk: Buffer) => this.#take(chunk));

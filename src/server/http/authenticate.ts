@@ -74,6 +74,16 @@ export async function authenticate(
   credentials: Credentials,
   publicUrl: () => string,
 ): Promise<Actor> {
+  const actor = await actorOf(request, credentials, publicUrl);
+  request.actorId = actor.agent?.id ?? actor.userId;
+  return actor;
+}
+
+async function actorOf(
+  request: FastifyRequest,
+  credentials: Credentials,
+  publicUrl: () => string,
+): Promise<Actor> {
   const header = request.headers.authorization;
   if (header !== undefined) {
     const token = /^Bearer ([\x21-\x7e]{1,1024})$/i.exec(header)?.[1];

@@ -18,6 +18,8 @@ export interface Listener {
 export interface EventStreams {
   /** @throws AppError 429 where the caller has too many open */
   open(listener: Listener): Readable;
+  /** How many streams are open. */
+  count(): number;
   /** The id of the newest event: a stream that goes on after it misses nothing from now on. */
   position(): string;
   /** Ends all streams; clients come back by themselves. */
@@ -91,6 +93,7 @@ export function createEventStreams(changes: ChangeFeed): EventStreams {
   const position = (): string => `${process}-${number}`;
   return {
     position,
+    count: () => open.size,
     open: ({ orgId, caller, allowed, lastEventId }) => {
       if ([...open].filter((stream) => stream.caller === caller).length >= streamsOfCaller) {
         throw new AppError(

@@ -1,10 +1,12 @@
+import { sql } from "drizzle-orm";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { Database } from "../../db/connect.js";
 import { gitVersion } from "../../git/run.js";
 import type { FolderKind } from "../../git/folder.js";
 import { authenticate, type Credentials } from "../../http/authenticate.js";
-import { isWithin } from "../../http/network.js";
+import { isLocalCaller } from "../../http/local-caller.js";
 import type { SandboxReport } from "../../sandbox/sandbox.js";
+import type { Build } from "../../read-build.js";
 import { isSuperAdmin } from "../auth/service.js";
 
 export interface HealthDeps {
@@ -13,13 +15,25 @@ export interface HealthDeps {
   publicUrl: () => string;
   /** What commands of agents are held to here, and how their folders are made. */
   machine: { sandbox: SandboxReport; folder_driver: FolderKind };
+  build: Build;
 }
 
 /**
+ * `/version`: the versions of Omoi and of what it works with; null for a program that does not answer.
  * `/healthz`: the process answers. `/readyz`: the database and git do, too. What of them does not answer,
  * and what this machine can do, is shown to callers on the machine itself and to super admins.
  */
 export function mountHealth(app: FastifyInstance, deps: HealthDeps): void {
+  app.get("/version", async () => {
+    const [git, postgresql] = await Promise.all([
+      gitVersion().then(
+        ({ text }) => text.replace(/^git version /, ""),
+        () => null,
+      ),
+      readPostgresVersion(deps.db).catch(() => null),
+    ]);
+    return { ...deps.build, node: process.versions.node, git, postgresql };
+  });
   app.get("/healthz", async () => ({ status: "ok" }));
   app.get("/readyz", async (request, reply) => {
     const [database, git] = await Promise.all([
@@ -28,17 +42,19 @@ export function mountHealth(app: FastifyInstance, deps: HealthDeps): void {
     ]);
     const ready = database && git;
     const status = ready ? "ready" : "not ready";
-    const isShown = isLocal(request) || (await isOfSuperAdmin(deps, request));
+    const isShown = isLocalCaller(request) || (await isOfSuperAdmin(deps, request));
     return reply
       .code(ready ? 200 : 503)
       .send(isShown ? { status, database, git, ...deps.machine } : { status });
   });
 }
 
-/** Whether a request comes from this machine, and not through a proxy on it. */
-function isLocal({ ip, headers }: FastifyRequest): boolean {
-  const isForwarded = headers["x-forwarded-for"] !== undefined || headers.forwarded !== undefined;
-  return !isForwarded && (isWithin(ip, "127.0.0.0/8") || isWithin(ip, "::1"));
+async function readPostgresVersion(db: Database): Promise<string | null> {
+  const { rows } = await db.withSystem("read the version of PostgreSQL", (tx) =>
+    tx.execute<{ version: string }>(sql`select current_setting('server_version') as version`),
+  );
+  // Distributions add their own: "17.6 (Debian 17.6-0+deb13u1)".
+  return rows[0]?.version.split(" ", 1)[0] ?? null;
 }
 
 async function isOfSuperAdmin(

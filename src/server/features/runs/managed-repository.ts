@@ -93,20 +93,21 @@ export async function nextQueued(tx: Queryable, orgId: string): Promise<QueuedRu
 }
 
 /**
- * Starts a queued run, within the limits of today; false where it does not wait any more.
+ * Starts a queued run, within the limits of today. Returns how many seconds it waited; null where it does
+ * not wait any more.
  * @throws a unique violation of `runs_one_per_agent`
  */
 export async function startQueued(
   tx: Queryable,
   { id, limits, network }: Pick<ManagedRun, "id" | "limits" | "network">,
   held: Held,
-): Promise<boolean> {
-  const claimed = await tx
+): Promise<number | null> {
+  const [claimed] = await tx
     .update(runs)
     .set({ ...started(held), limits, network, sealed_env: null, detail: null })
     .where(and(eq(runs.id, id), eq(runs.status, "queued")))
-    .returning({ id: runs.id });
-  return claimed.length === 1;
+    .returning({ seconds: sql<number>`extract(epoch from now() - ${runs.created_at})::float8` });
+  return claimed ? claimed.seconds : null;
 }
 
 /** Ends runs that wait: of one run, of one agent, of a project's agents, or all. */

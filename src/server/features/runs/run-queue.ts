@@ -6,6 +6,7 @@ import { readAccess } from "../../http/current-access.js";
 import { allows } from "../../http/standing.js";
 import type { Run } from "#shared/api/runs.js";
 import { AppError } from "../../errors.js";
+import { publish } from "../../measurements.js";
 import { unseal } from "../../seal.js";
 import { withWorkspaceToRun } from "../workspaces/service.js";
 import * as managed from "./managed-repository.js";
@@ -81,10 +82,12 @@ async function startQueuedRun(deps: RunDeps, queued: QueuedRun): Promise<boolean
         await refuseLostPermission(tx, queued);
         if (await lookForPlace(tx, run.agent_id, true)) return "no place";
         const by = { server_id: supervisor.serverId, token_hash: hash };
-        return (await managed.startQueued(tx, run, by)) ? "claimed" : "gone";
+        return { waitedSeconds: await managed.startQueued(tx, run, by) };
       });
-      if (claim === "claimed")
+      if (claim !== "no place" && claim.waitedSeconds !== null) {
+        publish("runStarted", claim);
         await supervisor.launch({ run, projectId, folder, uid, env, token, masker, sandbox });
+      }
       return claim !== "no place";
     },
   );

@@ -4,6 +4,7 @@ import { newId } from "../../db/columns.js";
 import { brokenConstraint, type Queryable } from "../../db/connect.js";
 import { AppError, invalidField, unavailable } from "../../errors.js";
 import type { OrgContext } from "../../http/mount.js";
+import { publish } from "../../measurements.js";
 import { seal } from "../../seal.js";
 import { whyNotHeld, whyNotIsolated } from "../../sandbox/input.js";
 import type { SandboxReport } from "../../sandbox/sandbox.js";
@@ -27,7 +28,7 @@ const longestQueue = 1000;
  */
 export async function startLeasedRun(context: OrgContext, agentId: string): Promise<Run> {
   refuseRunToken(context);
-  return oneAtATime(() =>
+  const run = await oneAtATime(() =>
     context.change(async (tx) => {
       const wait = await lookForPlace(tx, agentId, false);
       if (wait) throw wait.error;
@@ -38,6 +39,8 @@ export async function startLeasedRun(context: OrgContext, agentId: string): Prom
       });
     }),
   );
+  publish("runStarted", { waitedSeconds: null });
+  return run;
 }
 
 /**
@@ -100,8 +103,10 @@ export async function startManagedRun(
         await managed.insertQueued(tx, { ...asked, sealed_env, detail: wait.detail });
         return false;
       });
-      if (starts)
+      if (starts) {
+        publish("runStarted", { waitedSeconds: null });
         await supervisor.launch({ run, projectId, folder, uid, env, token, masker, sandbox });
+      }
     }),
   );
   return (await context.tx((tx) => repository.findRun(tx, id))) as Run;

@@ -10,6 +10,7 @@ import { commitObject, isAncestor, resolveCommit } from "../../git/repository.js
 import { startRefUpdates, type RefUpdates } from "../../git/refs.js";
 import type { JudgedWrites } from "../../http/current-access.js";
 import type { OrgContext } from "../../http/mount.js";
+import { publish, secondsSince } from "../../measurements.js";
 import { clearCheckpointError } from "./checkpoint-repository.js";
 import * as commits from "./commit-repository.js";
 import { settlePushUnderLock } from "./finish-push.js";
@@ -74,6 +75,7 @@ export async function commitUnderLock(
   write: JudgedWrites["write"] | null = null,
 ): Promise<CommitResult> {
   const { store } = placesOf(deps, workspace);
+  const start = performance.now();
   const started: { updates?: RefUpdates } = {};
   const begin = (): RefUpdates => (started.updates ??= startRefUpdates(store));
   try {
@@ -82,6 +84,7 @@ export async function commitUnderLock(
       const { org_id, agent_id } = workspace;
       await deps.db.tenant(org_id, (tx) => clearCheckpointError(tx, agent_id));
     }
+    if (result.created) publish("checkpoint", { seconds: secondsSince(start) });
     return result;
   } finally {
     started.updates?.cancel();

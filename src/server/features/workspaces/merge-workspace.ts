@@ -6,6 +6,7 @@ import { RefMovedError } from "../../git/refs.js";
 import type { OrgContext } from "../../http/mount.js";
 import { activeUnderLock, commitUnderLock } from "./commit-workspace.js";
 import { landMerge, whileBranchMoves } from "./land-merge.js";
+import { measureMerge } from "./measure-merge.js";
 import { whileMerging } from "./merging.js";
 import { planMerge, type MergeInput, type MergePlan } from "./plan-merge.js";
 import { readConflicts } from "./read-conflicts.js";
@@ -46,14 +47,16 @@ export async function mergeWorkspace(
   agentId: string,
   request: MergeRequest,
 ): Promise<Merge> {
-  const target = await targetOf(deps, context, agentId, request);
-  const keys = [workspaceLock(agentId), branchLock(target.projectId, target.branch)];
-  return whileMerging(deps.db, { orgId: context.orgId, agentId }, () =>
-    deps.db.locks(context.orgId, keys, async () => {
-      const workspace = await saveFirst(deps, context, agentId);
-      return whileBranchMoves(() => mergeOnce(deps, context, workspace, target.branch, request));
-    }),
-  );
+  return measureMerge(async () => {
+    const target = await targetOf(deps, context, agentId, request);
+    const keys = [workspaceLock(agentId), branchLock(target.projectId, target.branch)];
+    return whileMerging(deps.db, { orgId: context.orgId, agentId }, () =>
+      deps.db.locks(context.orgId, keys, async () => {
+        const workspace = await saveFirst(deps, context, agentId);
+        return whileBranchMoves(() => mergeOnce(deps, context, workspace, target.branch, request));
+      }),
+    );
+  });
 }
 
 /** The merge as it would be, unsaved work included; changes nothing. */

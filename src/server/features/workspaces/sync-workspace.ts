@@ -20,6 +20,7 @@ import {
   type DecidedRequest,
   type MergeRequest,
 } from "./merge-workspace.js";
+import { measureMerge } from "./measure-merge.js";
 import { whileMerging } from "./merging.js";
 import { planMerge, type MergeInput, type MergePlan } from "./plan-merge.js";
 import * as repository from "./repository.js";
@@ -42,14 +43,16 @@ export function syncWorkspace(
   agentId: string,
   request: Omit<MergeRequest, "target_branch">,
 ): Promise<Merge> {
-  return whileMerging(deps.db, { orgId: context.orgId, agentId }, () =>
-    whileNothingRuns(deps, context, agentId, async () => {
-      const workspace = await saveFirst(deps, context, agentId);
-      const input = await inputOf(deps, workspace, request, workspace.head_commit, newId());
-      const plan = await planMerge(deps, input);
-      if (plan.upToDate) return mergeOf(input, plan, { kind: "sync", of_merge: null });
-      return landSync(deps, context, workspace, input, plan, request.message);
-    }),
+  return measureMerge(() =>
+    whileMerging(deps.db, { orgId: context.orgId, agentId }, () =>
+      whileNothingRuns(deps, context, agentId, async () => {
+        const workspace = await saveFirst(deps, context, agentId);
+        const input = await inputOf(deps, workspace, request, workspace.head_commit, newId());
+        const plan = await planMerge(deps, input);
+        if (plan.upToDate) return mergeOf(input, plan, { kind: "sync", of_merge: null });
+        return landSync(deps, context, workspace, input, plan, request.message);
+      }),
+    ),
   );
 }
 

@@ -9,6 +9,7 @@ import { landMerge, whileBranchMoves } from "./land-merge.js";
 import * as merges from "./merge-repository.js";
 import type { RecordedMerge } from "./merge-repository.js";
 import { howToDecide, mergeOf, requireAsSeen, type DecidedRequest } from "./merge-workspace.js";
+import { measureMerge } from "./measure-merge.js";
 import { keepRef, planMerge, type MergeInput } from "./plan-merge.js";
 import { isVisible } from "./visible-branches.js";
 import { branchLock, branchRef, requireWorkspace, type WorkspaceDeps } from "./workspace.js";
@@ -40,7 +41,7 @@ export function revertMerge(
   mergeId: string,
   request: UndoRequest,
 ): Promise<Merge> {
-  return undo(deps, context, agentId, mergeId, request, reverting);
+  return measureMerge(() => undo(deps, context, agentId, mergeId, request, reverting));
 }
 
 const reverting: Undoing = {
@@ -61,7 +62,8 @@ export function restoreVersion(
   mergeId: string,
   request: UndoRequest & { paths: readonly string[] },
 ): Promise<Merge> {
-  return undo(deps, context, agentId, mergeId, request, restoring(request.paths));
+  const undoing = restoring(request.paths);
+  return measureMerge(() => undo(deps, context, agentId, mergeId, request, undoing));
 }
 
 const restoring = (paths: readonly string[]): Undoing => ({

@@ -1,0 +1,134 @@
+import { statfs } from "node:fs/promises";
+import { sql } from "drizzle-orm";
+import type { Logger } from "pino";
+import { runStatuses } from "#shared/run-statuses.js";
+import type { Database, Queryable } from "../db/connect.js";
+import type { GaugeSource } from "./metrics.js";
+
+export interface GaugeDeps {
+  db: Database;
+  dataDir: string;
+  openStreams: () => number;
+  log: Logger;
+}
+
+/** How long figures of the database stay: reading metrics often must not load it. */
+const keptMs = 10_000;
+/** A query of metrics that takes longer is cancelled. */
+const queryTimeoutMs = 5000;
+
+interface Figures {
+  runs: (readonly [[status: string], number])[];
+  queueLength: (readonly [[], number])[];
+  jobs: (readonly [[queue: string, state: string], number])[];
+  disk: (readonly [[kind: string], number])[];
+}
+const none: Figures = { runs: [], queueLength: [], jobs: [], disk: [] };
+
+/** The gauges of a server process. Those of the database are missing while it cannot be reached. */
+export function gaugesOf({ db, dataDir, openStreams, log }: GaugeDeps): GaugeSource[] {
+  const figures = remembered(keptMs, () =>
+    readFigures(db).catch((error: unknown) => {
+      log.warn({ err: error }, "figures for metrics could not be read");
+      return none;
+    }),
+  );
+  return [
+    {
+      name: "omoi_runs",
+      help: "Runs of all organizations by their status.",
+      labels: ["status"],
+      read: async () => (await figures()).runs,
+    },
+    {
+      name: "omoi_run_queue_length",
+      help: "Runs that wait for a place.",
+      labels: [],
+      read: async () => (await figures()).queueLength,
+    },
+    {
+      name: "omoi_jobs",
+      help: "Background jobs by queue and state.",
+      labels: ["queue", "state"],
+      read: async () => (await figures()).jobs,
+    },
+    {
+      name: "omoi_disk_bytes",
+      help: "Disk space by kind; file_system_size and file_system_free are of the data folder's disk.",
+      labels: ["kind"],
+      read: async () => [...(await figures()).disk, ...(await fileSystem(dataDir))],
+    },
+    {
+      name: "omoi_event_streams",
+      help: "Open streams of events.",
+      labels: [],
+      read: async () => [[[], openStreams()]],
+    },
+    {
+      name: "omoi_database_pool",
+      help: "Database connections by state; `waiting` counts the callers without one.",
+      labels: ["state"],
+      read: async () => Object.entries(db.poolState()).map(([state, value]) => [[state], value]),
+    },
+  ];
+}
+
+/** Reads the figures of all organizations together. */
+async function readFigures(db: Database): Promise<Figures> {
+  return db.withSystemTx("read metrics", async (tx) => {
+    await tx.execute(sql.raw(`set local statement_timeout = ${queryTimeoutMs}`));
+    const counts = new Map<string, number>(runStatuses.map((status) => [status, 0]));
+    for (const { status, count } of await rows<{ status: string }>(
+      tx,
+      sql`select status, count(*)::float8 as count from runs group by status`,
+    )) {
+      counts.set(status, count);
+    }
+    const jobs = await rows<{ name: string; state: string }>(
+      tx,
+      sql`select name, state::text, count(*)::float8 as count from pgboss.job group by 1, 2`,
+    );
+    const disk = await rows<{ kind: string }>(
+      tx,
+      sql`select 'workspaces' as kind, coalesce(sum(bytes), 0)::float8 as count from workspace_disk_usage
+        union all select 'repositories', coalesce(sum(bytes), 0)::float8 from repository_disk_usage
+        union all select 'layers', coalesce(sum(layers_bytes), 0)::float8 from repository_disk_usage
+        union all select 'database', pg_database_size(current_database())::float8`,
+    );
+    return {
+      runs: [...counts].map(([status, count]) => [[status], count]),
+      queueLength: [[[], counts.get("queued") ?? 0]],
+      jobs: jobs.map(({ name, state, count }) => [[name, state], count]),
+      disk: disk.map(({ kind, count }) => [[kind], count]),
+    };
+  });
+}
+
+async function rows<Row extends object>(
+  tx: Queryable,
+  query: ReturnType<typeof sql>,
+): Promise<(Row & { count: number })[]> {
+  const result = await tx.execute(query);
+  return result.rows as unknown as (Row & { count: number })[];
+}
+
+async function fileSystem(folder: string): Promise<[[string], number][]> {
+  const { bsize, blocks, bavail } = await statfs(folder);
+  return [
+    [["file_system_size"], blocks * bsize],
+    [["file_system_free"], bavail * bsize],
+  ];
+}
+
+/** Calls `read` again only when its last value is older than `ms`; callers at the same time share a call. */
+function remembered<Value>(ms: number, read: () => Promise<Value>): () => Promise<Value> {
+  let value: Promise<Value> | undefined;
+  let readAt = 0;
+  return () => {
+    if (value === undefined || performance.now() - readAt > ms) {
+      readAt = performance.now();
+      value = read();
+    }
+    return value;
+  };
+}

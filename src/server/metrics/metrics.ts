@@ -1,0 +1,129 @@
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
+import type { ObservedRequest } from "../http/observe-requests.js";
+import { subscribe } from "../measurements.js";
+
+/** The metrics of one server process. */
+export interface Metrics {
+  /** Counts a request. */
+  observeRequest(request: ObservedRequest): void;
+  /** All metrics, those of Node included, in Prometheus' text format 0.0.4. */
+  text(): Promise<string>;
+  readonly registry: () => Registry;
+  close(): void;
+}
+
+/** A gauge that is read when the metrics are read. */
+export interface GaugeSource {
+  name: string;
+  help: string;
+  labels: readonly string[];
+  /** Each value with its labels, in the order of `labels`. */
+  read: () => Promise<readonly (readonly [labels: readonly string[], value: number])[]>;
+}
+
+const requestSeconds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+const workSeconds = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+const waitSeconds = [1, 5, 15, 60, 300, 900, 3600, 6 * 3600];
+
+/** Node's own metrics are the process's, whatever applications it holds. */
+let ofNode: Registry | undefined;
+function nodeMetrics(): Registry {
+  if (!ofNode) {
+    ofNode = new Registry();
+    collectDefaultMetrics({ register: ofNode });
+  }
+  return ofNode;
+}
+
+/** Makes the metrics of one application, and measures until `close`. */
+export function createMetrics(gauges: readonly GaugeSource[]): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  const requests = new Histogram({
+    name: "http_request_duration_seconds",
+    help: "Time from the arrival of a request to the end of its answer.",
+    labelNames: ["method", "route", "status"],
+    buckets: requestSeconds,
+    registers,
+  });
+  const runsStarted = new Counter({
+    name: "omoi_runs_started_total",
+    help: "Runs that started.",
+    registers,
+  });
+  const queueWait = new Histogram({
+    name: "omoi_run_queue_wait_seconds",
+    help: "Time that runs waited in a queue before they started.",
+    buckets: waitSeconds,
+    registers,
+  });
+  const merges = new Counter({
+    name: "omoi_merges_total",
+    help: "Merges, syncs, reverts and restores by their outcome.",
+    labelNames: ["status", "strategy"],
+    registers,
+  });
+  const mergeSeconds = new Histogram({
+    name: "omoi_merge_duration_seconds",
+    help: "Time from the request of a merge to its answer, the wait for its turn included.",
+    buckets: workSeconds,
+    registers,
+  });
+  const checkpointSeconds = new Histogram({
+    name: "omoi_checkpoint_duration_seconds",
+    help: "Time to commit the changes of a workspace.",
+    buckets: workSeconds,
+    registers,
+  });
+  const gitSeconds = new Histogram({
+    name: "omoi_git_command_duration_seconds",
+    help: "Time that git processes ran.",
+    labelNames: ["command"],
+    buckets: workSeconds,
+    registers,
+  });
+  for (const source of gauges) addGauge(registry, source);
+
+  const unsubscribe = [
+    subscribe("runStarted", ({ waitedSeconds }) => {
+      runsStarted.inc();
+      if (waitedSeconds !== null) queueWait.observe(waitedSeconds);
+    }),
+    subscribe("merge", ({ status, strategy, seconds }) => {
+      merges.inc({ status, strategy });
+      mergeSeconds.observe(seconds);
+    }),
+    subscribe("checkpoint", ({ seconds }) => checkpointSeconds.observe(seconds)),
+    subscribe("gitCommand", ({ command, seconds }) => gitSeconds.observe({ command }, seconds)),
+  ];
+  const all = (): Registry => Registry.merge([registry, nodeMetrics()]);
+  return {
+    observeRequest: ({ method, route, status, seconds }) =>
+      requests.observe({ method, route, status }, seconds),
+    text: () => all().metrics(),
+    registry: all,
+    close: () => {
+      for (const end of unsubscribe) end();
+    },
+  };
+}
+
+function addGauge(registry: Registry, { name, help, labels, read }: GaugeSource): void {
+  const gauge = new Gauge({
+    name,
+    help,
+    labelNames: [...labels],
+    registers: [],
+    async collect() {
+      const values = await read();
+      this.reset();
+      for (const [texts, value] of values) {
+        this.set(
+          Object.fromEntries(labels.map((label, place) => [label, texts[place] ?? ""])),
+          value,
+        );
+      }
+    },
+  });
+  registry.registerMetric(gauge);
+}

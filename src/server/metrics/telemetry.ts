@@ -1,0 +1,121 @@
+/** OpenTelemetry: loaded only where an endpoint is set. */
+import {
+  defaultTextMapGetter,
+  diag,
+  DiagLogLevel,
+  ROOT_CONTEXT,
+  SpanKind,
+  SpanStatusCode,
+  trace,
+} from "@opentelemetry/api";
+import { AsyncLocalStorageContextManager } from "@opentelemetry/context-async-hooks";
+import { W3CTraceContextPropagator } from "@opentelemetry/core";
+import { OTLPMetricExporter } from "@opentelemetry/exporter-metrics-otlp-http";
+import { OTLPTraceExporter } from "@opentelemetry/exporter-trace-otlp-http";
+import {
+  defaultResource,
+  detectResources,
+  envDetector,
+  resourceFromAttributes,
+} from "@opentelemetry/resources";
+import { MeterProvider, PeriodicExportingMetricReader } from "@opentelemetry/sdk-metrics";
+import { BasicTracerProvider, BatchSpanProcessor } from "@opentelemetry/sdk-trace-base";
+import type { FastifyInstance } from "fastify";
+import type { Logger } from "pino";
+import { methodOf, routeOf } from "../http/observe-requests.js";
+import { subscribe } from "../measurements.js";
+import type { Metrics } from "./metrics.js";
+import { producerOf } from "./otlp-producer.js";
+
+export interface TelemetrySettings {
+  /** The base address of an OTLP/HTTP receiver; `/v1/traces` and `/v1/metrics` are below it. */
+  endpoint: string;
+  /** Milliseconds between two exports of metrics. */
+  metricIntervalMs: number;
+}
+
+/** How long a stop waits for the last export. */
+const lastExportMs = 3000;
+
+/**
+ * Exports a span for each request and for each git process of it, and the metrics of `/metrics`. Further
+ * standard variables (OTEL_SERVICE_NAME, OTEL_EXPORTER_OTLP_HEADERS, OTEL_TRACES_SAMPLER, …) are read by
+ * the libraries.
+ */
+export function startTelemetry(
+  app: FastifyInstance,
+  metrics: Metrics,
+  settings: TelemetrySettings & { version: string },
+  log: Logger,
+): { close(): Promise<void> } {
+  const { endpoint, metricIntervalMs, version } = settings;
+  const tell = (message: string): void => log.warn({ telemetry: message }, "telemetry");
+  const quiet = (): void => {};
+  diag.setLogger(
+    { error: tell, warn: tell, info: quiet, debug: quiet, verbose: quiet },
+    { logLevel: DiagLogLevel.WARN, suppressOverrideMessage: true },
+  );
+  const resource = defaultResource()
+    .merge(resourceFromAttributes({ "service.name": "omoi", "service.version": version }))
+    .merge(detectResources({ detectors: [envDetector] }));
+  const tracers = new BasicTracerProvider({
+    resource,
+    spanProcessors: [
+      new BatchSpanProcessor(new OTLPTraceExporter({ url: `${endpoint}/v1/traces` })),
+    ],
+  });
+  const meters = new MeterProvider({
+    resource,
+    readers: [
+      new PeriodicExportingMetricReader({
+        exporter: new OTLPMetricExporter({ url: `${endpoint}/v1/metrics` }),
+        exportIntervalMillis: metricIntervalMs,
+        exportTimeoutMillis: Math.min(metricIntervalMs, 10_000),
+        metricProducers: [producerOf(metrics.registry, resource)],
+      }),
+    ],
+  });
+  const tracer = tracers.getTracer("omoi", version);
+  const contexts = new AsyncLocalStorageContextManager().enable();
+  const propagator = new W3CTraceContextPropagator();
+
+  app.addHook("onRequest", (request, reply, done) => {
+    const method = methodOf(request.raw);
+    const route = routeOf(request);
+    const parent = propagator.extract(ROOT_CONTEXT, request.headers, defaultTextMapGetter);
+    const span = tracer.startSpan(
+      `${method} ${route}`,
+      {
+        kind: SpanKind.SERVER,
+        attributes: { "http.request.method": method, "http.route": route },
+      },
+      parent,
+    );
+    reply.raw.once("close", () => {
+      span.setAttribute("http.response.status_code", reply.raw.statusCode);
+      if (reply.raw.statusCode >= 500) span.setStatus({ code: SpanStatusCode.ERROR });
+      span.end();
+    });
+    contexts.with(trace.setSpan(parent, span), done);
+  });
+  const unsubscribe = subscribe("gitCommand", ({ command, seconds, succeeded }) => {
+    const parent = contexts.active();
+    if (trace.getSpan(parent) === undefined) return;
+    const span = tracer.startSpan(
+      `git ${command}`,
+      { startTime: Date.now() - seconds * 1000 },
+      parent,
+    );
+    if (!succeeded) span.setStatus({ code: SpanStatusCode.ERROR });
+    span.end();
+  });
+  return {
+    close: async () => {
+      unsubscribe();
+      const late = new Promise((resolve) => setTimeout(resolve, lastExportMs).unref());
+      const exported = Promise.all([tracers.shutdown(), meters.shutdown()]).catch(quiet);
+      await Promise.race([exported, late]);
+      contexts.disable();
+    },
+  };
+}
