@@ -56,6 +56,7 @@ import { isInvited } from "./features/invitations/service.js";
 import { memberHandlers } from "./features/members/routes.js";
 import { organizationHandlers } from "./features/organizations/routes.js";
 import { runRemoval } from "./features/projects/delete-project.js";
+import { startPacking } from "./features/projects/pack-projects.js";
 import { runImport } from "./features/projects/import-project.js";
 import { projectHandlers, upstreamHandlers } from "./features/projects/routes.js";
 import { adminHandlers } from "./features/people/routes.js";
@@ -351,6 +352,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   const checkpoints = startCheckpoints(workspaceDeps, log);
   const mounting = restoreFolders(workspaceDeps, log, isAlone);
   const measuring = startMeasuring(workspaceDeps, log);
+  const packing = startPacking(projectDeps, log);
   const forgetting = setInterval(() => {
     Promise.all([
       removeUnusedLayers(workspaceDeps, log),
@@ -389,6 +391,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
       () => keyring.close(),
       () => mounting.stop(),
       () => measuring.stop(),
+      () => packing.stop(),
       // Where other processes serve the data folder, they serve the folders too.
       () => config.databaseUrl === null && releaseFolders(workspaceDeps, log),
       async () => metrics.close(),

@@ -27,8 +27,8 @@ const mostWaiting = 200;
 const holding = { slots: 20, perOwner: 10 };
 /** Connections of those who wait for a lock that another process holds, and then hold it. */
 const waitingElsewhere = { slots: 6, perOwner: 2 };
-/** Connections of work that does not wait. */
-const trying = 2;
+/** Connections of work that does not wait: of checkpoints, and of one packing, which may take long. */
+const trying = 3;
 
 /** The connections that locks need. */
 export const lockConnections = holding.slots + waitingElsewhere.slots + trying;

@@ -172,6 +172,14 @@ export async function listUnfinishedProjects(
     .where(and(eq(projects.status, "importing"), isThere));
 }
 
+/** Projects whose repository is whole, of all organizations. Needs system work. */
+export async function listReadyProjects(db: Queryable): Promise<{ id: string; org_id: string }[]> {
+  return db
+    .select({ id: projects.id, org_id: projects.org_id })
+    .from(projects)
+    .where(and(eq(projects.status, "ready"), isThere));
+}
+
 /** How many of a project's agents work elsewhere now; with the organization's row locked, none begins. */
 export async function countRunningElsewhere(tx: Queryable, id: string): Promise<number> {
   const rows = await tx

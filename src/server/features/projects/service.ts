@@ -9,6 +9,7 @@ import { newId } from "../../db/columns.js";
 import { brokenConstraint, type Database, type Queryable } from "../../db/connect.js";
 import { AppError, invalidField, notFound } from "../../errors.js";
 import { removeQuarantines } from "../../git/quarantine.js";
+import { removePackingLeftovers } from "../../git/pack-repository.js";
 import { createRepository } from "../../git/repository.js";
 import { removeStaleLocks } from "../../git/stale-locks.js";
 import type { OrgContext } from "../../http/mount.js";
@@ -173,6 +174,7 @@ export async function unlockRepositories(storage: Storage, alone: boolean): Prom
     for (const store of await below(organization)) {
       await removeStaleLocks(store, alone ? 0 : undefined);
       await removeQuarantines(store, alone ? 0 : quarantineMs);
+      if (alone) await removePackingLeftovers(store);
     }
   }
 }

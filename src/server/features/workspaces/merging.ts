@@ -44,6 +44,16 @@ export async function whileMerging<Result>(
   }
 }
 
+/** Whether a merge of a workspace of the project is under way, in any process. */
+export async function isMerging(db: Database, orgId: string, projectId: string): Promise<boolean> {
+  const { rows } = await db.tenant(orgId, (tx) =>
+    tx.execute<{ found: boolean }>(sql`select exists (
+      select from merges_under_way m join agents a on a.id = m.agent_id
+      where a.project_id = ${projectId} and m.until > now()) as found`),
+  );
+  return rows[0]?.found ?? false;
+}
+
 /** What is not said, or not taken back, lapses by itself; the merge does not depend on it. */
 function lapse(): void {}
 

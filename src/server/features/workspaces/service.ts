@@ -31,6 +31,7 @@ import {
 } from "./workspace.js";
 
 export { archiveForGood, saveWorkspace } from "./archive-workspace.js";
+export { isMerging } from "./merging.js";
 export { checkpointAfterRun, withWorkspaceToRun, type RunPlace } from "./run-in-workspace.js";
 export { removeWorkspacesOf } from "./remove-workspaces.js";
 export { foreseeConflicts } from "./plan-merge.js";
