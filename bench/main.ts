@@ -8,7 +8,9 @@ import { folders } from "./folders.js";
 import { command, inFolder, type Benchmark, type Row } from "./harness.js";
 import { keys } from "./keys.js";
 import { merging } from "./merges.js";
+import { mounts } from "./mounts.js";
 import { organizations } from "./organizations.js";
+import { packing } from "./packing.js";
 import { pages } from "./pages.js";
 import { quota } from "./quota.js";
 import { radar } from "./radar.js";
@@ -37,6 +39,8 @@ const benchmarks: readonly Benchmark[] = [
   folders,
   sandbox,
   start,
+  mounts,
+  packing,
   pages,
 ];
 

@@ -23,10 +23,11 @@ export const chromiumFlags = [
   "--disable-sync",
 ];
 
-/** A Chromium of this machine; on Debian and its kin it is installed where there is none. */
-export function findChromium() {
+/** A Chromium of this machine, or null; where it `mayInstall`, one is installed on Debian and its kin. */
+export function findChromium(mayInstall) {
   const found = candidates.find((path) => path && existsSync(path));
   if (found) return found;
+  if (!mayInstall) return null;
   installOnDebian(["chromium"], "the browser test");
   const installed = candidates.find((path) => path && existsSync(path));
   if (installed) return installed;

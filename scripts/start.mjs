@@ -74,7 +74,7 @@ function demo() {
     text += chunk;
     const url = /^Omoi is ready: (\S+)$/m.exec(text)?.[1];
     if (url === undefined || children.length > 1 || ending) return;
-    process.stdout.write("Filling the demo through the API…\n");
+    process.stdout.write(`Omoi is ready: ${url}\nFilling the demo through the API…\n`);
     start([join(root, "dist/server/demo/main.js"), url, join(dataDir, "outbox")], {
       cwd: root,
       stdio: ["pipe", "inherit", "inherit"],

@@ -1,6 +1,7 @@
 /**
  * `npm test`: installs and builds what is missing, runs all suites, and closes with the counts of all
- * of them. Words after `--` choose files: `npm test -- organizations`.
+ * of them. Words after `--` choose files: `npm test -- organizations`. System packages that are missing are
+ * installed in CI and by `npm test -- --install` alone.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
@@ -15,7 +16,9 @@ requireNode();
 ensureInstalled();
 ensureBuilt();
 
-const words = process.argv.slice(2);
+const args = process.argv.slice(2);
+const words = args.filter((word) => word !== "--install");
+const mayInstall = args.includes("--install") || Boolean(process.env.CI);
 const folder = mkdtempSync(join(tmpdir(), "omoi-report-"));
 let passed = 0;
 let failed = 0;
@@ -30,10 +33,12 @@ const needed = {
   python3: "/usr/bin/python3",
 };
 const missing = Object.keys(needed).filter((name) => !existsSync(needed[name]));
-if (missing.length > 0) installOnDebian(missing, "the tests of commands");
+if (missing.length > 0 && mayInstall) installOnDebian(missing, "the tests of commands");
+else if (missing.length > 0) sayMissing(missing.join(", "), "tests of commands fail without");
 suite("api", {});
-const chromium = findChromium();
-if (chromium === null) failed += 1;
+const chromium = findChromium(mayInstall);
+if (chromium === null && mayInstall) failed += 1;
+else if (chromium === null) sayMissing("Chromium", "the browser suite was not run without");
 else suite("browser", { OMOI_CHROMIUM: chromium });
 
 rmSync(folder, { recursive: true, force: true });
@@ -42,6 +47,12 @@ process.stdout.write(
   `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ""}\n`,
 );
 process.exit(failed > 0 ? 1 : 0);
+
+function sayMissing(names, consequence) {
+  process.stderr.write(
+    `omoi: ${consequence} ${names}; install it, or have it installed by: npm test -- --install\n`,
+  );
+}
 
 function suite(project, env) {
   const report = join(folder, `${project}.json`);

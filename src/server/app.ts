@@ -350,7 +350,11 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   await jobs.work("send-mail", (data, signal) => mailer.runSendMail(data, signal));
   const radarWatch = startRadar(radarDeps, jobs, log);
   const checkpoints = startCheckpoints(workspaceDeps, log);
-  const mounting = restoreFolders(workspaceDeps, log, isAlone);
+  let mounting: ReturnType<typeof restoreFolders> | undefined;
+  // A thousand folders take longer to mount than a start may take.
+  app.addHook("onListen", async () => {
+    mounting = restoreFolders(workspaceDeps, log, isAlone);
+  });
   const measuring = startMeasuring(workspaceDeps, log);
   const packing = startPacking(projectDeps, log);
   const forgetting = setInterval(() => {
@@ -375,6 +379,15 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   warning.unref();
   await warn();
 
+  const closeFolders = (): Promise<void> =>
+    closeAll([
+      () => checkpoints.stop(),
+      () => mounting?.stop(),
+      () => measuring.stop(),
+      () => packing.stop(),
+      // Where other processes serve the data folder, they serve the folders too.
+      () => config.databaseUrl === null && releaseFolders(workspaceDeps, log),
+    ]);
   dropUnusedConnections(app);
   app.decorate("endRuns", () => running.stop(config.shutdownRuns));
   app.addHook("preClose", async () => running.stop("stop"));
@@ -386,14 +399,9 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
       () => running.close(),
       () => docker.close(),
       () => radarWatch.stop(),
-      () => checkpoints.stop(),
-      () => jobs.stop(5000),
       () => keyring.close(),
-      () => mounting.stop(),
-      () => measuring.stop(),
-      () => packing.stop(),
-      // Where other processes serve the data folder, they serve the folders too.
-      () => config.databaseUrl === null && releaseFolders(workspaceDeps, log),
+      // A job may need seconds to end; no job uses a folder that is mounted.
+      () => Promise.all([jobs.stop(5000), closeFolders()]),
       async () => metrics.close(),
       () => telemetry?.close(),
     ]);

@@ -8,6 +8,7 @@ import { closeDataDir } from "./data-folder.js";
 import { addressFromUrl, openDatabase, type DatabaseAddress } from "./db/connect.js";
 import { EmbeddedPostgresError, startEmbeddedPostgres } from "./db/embedded.js";
 import { GitError, gitVersion } from "./git/run.js";
+import { storageIn } from "./storage.js";
 import { openSandbox } from "./sandbox/open-sandbox.js";
 
 /**
@@ -52,7 +53,12 @@ async function main(): Promise<void> {
       ),
     );
     const [db, sandbox] = await Promise.all([
-      openDatabase(databaseAddress(config, embedded), config.secret, log).then((opened) => {
+      openDatabase(
+        databaseAddress(config, embedded),
+        config.secret,
+        log,
+        storageIn(config.dataDir).dumps,
+      ).then((opened) => {
         closers.push(() => opened.close());
         return opened;
       }),

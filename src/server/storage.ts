@@ -12,6 +12,8 @@ export interface Storage {
   readonly layers: string;
   /** Where mail is written to when no mail server is set. */
   readonly outbox: string;
+  /** Where the database is dumped to before it is migrated. */
+  readonly dumps: string;
   /** The bare repository of a project. Stores are never shared across organizations. */
   repository(orgId: string, projectId: string): string;
   /** The folder that an agent works in. */
@@ -36,6 +38,7 @@ export function storageIn(dataDir: string): Storage {
     workspaces: join(dataDir, "workspaces"),
     layers: join(dataDir, "lowers"),
     outbox: join(dataDir, "outbox"),
+    dumps: join(dataDir, "dumps"),
     repository: (orgId, projectId) => join(dataDir, "repositories", orgId, `${projectId}.git`),
     workspace: (orgId, agentName) => join(dataDir, "workspaces", orgId, `ws_${agentName}`),
     logs: join(dataDir, "logs"),

@@ -81,6 +81,7 @@ const CONNECT_TIMEOUT_MS = 30_000;
 
 /**
  * Migrates as the owner, then connects as the role that owns nothing.
+ * @param dumps the folder of dumps that are made before migrations; null: none are made
  * @throws ConfigError in one line when the database cannot be reached, is too old, or the role that
  *   would serve could bypass row-level security.
  */
@@ -88,6 +89,7 @@ export async function openDatabase(
   address: DatabaseAddress,
   secret: string,
   log: Logger,
+  dumps: string | null = null,
 ): Promise<Database> {
   const owner = await connectOwner(address.owner);
   let serving: pg.ClientConfig;
@@ -95,7 +97,7 @@ export async function openDatabase(
   try {
     await checkSecret(owner, secret);
     serving = address.app ?? (await ensureAppRole(owner, address, secret));
-    await migrate(owner, String(serving.user), log);
+    await migrate(owner, String(serving.user), log, dumps);
     verificationKey = await openVerificationKey(owner, secret);
   } finally {
     await owner.end();

@@ -5,6 +5,7 @@ import type pg from "pg";
 import type { Logger } from "pino";
 import { systemRoles, type SystemRole } from "#shared/permissions.js";
 import { ConfigError } from "../config-values.js";
+import { dumpBefore } from "./dump.js";
 import { prepareQueues } from "../jobs/queue.js";
 
 const folder = join(import.meta.dirname, "migrations");
@@ -13,9 +14,15 @@ const folder = join(import.meta.dirname, "migrations");
  * Brings the database to this version of the code: each file of `migrations/` once, in the order of
  * their names, each in its own transaction, under a lock that all server processes share.
  * @param appRole the role that will serve; it is granted the rows and nothing else.
+ * @param dumps the folder that a database with rows is dumped into before it is changed; null: nowhere
  * @throws ConfigError when the database was made by newer or other code.
  */
-export async function migrate(owner: pg.Client, appRole: string, log: Logger): Promise<void> {
+export async function migrate(
+  owner: pg.Client,
+  appRole: string,
+  log: Logger,
+  dumps: string | null = null,
+): Promise<void> {
   await owner.query("select pg_advisory_lock(hashtext('omoi migrations'))");
   try {
     await owner.query(
@@ -36,6 +43,11 @@ export async function migrate(owner: pg.Client, appRole: string, log: Logger): P
           `The database was migrated by a newer Omoi (${name}); start that version, or restore a backup`,
         );
       }
+    }
+    const [next] = files.filter((name) => !applied.has(name));
+    if (next !== undefined && applied.size > 0 && dumps !== null) {
+      const path = await dumpBefore(next, owner, dumps);
+      log.info({ path }, "the database was saved before its migration");
     }
     for (const name of files) {
       const statements = await readFile(join(folder, name), "utf8");

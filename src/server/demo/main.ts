@@ -24,7 +24,7 @@ async function main(): Promise<void> {
   process.on("SIGTERM", end);
   process.on("SIGINT", end);
   process.stdin.on("end", end).on("error", end).resume();
-  say(`Sign in as ${world.email} with the password ${world.password}`);
+  say(`Open ${origin} and sign in as ${world.email} with the password ${world.password}`);
 }
 
 try {

@@ -171,11 +171,11 @@ test("commits, merges, pushes and clones go on while a repository is packed agai
   const url = project.clone_url;
   const key = await keyOf(owner);
   const made: string[] = [];
-  let isOver = false;
+  const over = new AbortController();
   let packed = 0;
   const acts = rounds({ thorough: 40, else: 6 });
   const packing = async (from: TestApp): Promise<void> => {
-    while (!isOver) {
+    while (!over.signal.aborted) {
       if ((await pack(project, from)) === "packed") packed += 1;
       await pause(randomInt(30));
     }
@@ -210,7 +210,7 @@ test("commits, merges, pushes and clones go on while a repository is packed agai
   try {
     await Promise.all([committing("one"), committing("two"), pushing(), cloningOn()]);
   } finally {
-    isOver = true;
+    over.abort();
     await Promise.all(both);
   }
   expect(packed).toBeGreaterThan(0);

@@ -69,8 +69,6 @@ export async function packProject(
 export function startPacking(deps: PackingDeps, log: Logger): { stop(): Promise<void> } {
   const stopping = new AbortController();
   const restsUntil = new Map<string, number>();
-  let working: Promise<void> = Promise.resolve();
-  let timer: NodeJS.Timeout | undefined;
 
   const packNext = async (project: PackedProject): Promise<void> => {
     const store = deps.storage.repository(project.org_id, project.id);
@@ -97,21 +95,19 @@ export function startPacking(deps: PackingDeps, log: Logger): { stop(): Promise<
       await packNext(project);
     }
   };
-  const next = (): void => {
-    timer = setTimeout(() => {
-      working = packAll()
-        .catch((error: unknown) => log.warn({ err: error }, "repositories were not packed"))
-        .then(() => {
-          if (!stopping.signal.aborted) next();
-        });
-    }, lookMs);
-    timer.unref();
-  };
-  next();
+  let working: Promise<void> | null = null;
+  const timer = setInterval(() => {
+    working ??= packAll()
+      .catch((error: unknown) => log.warn({ err: error }, "repositories were not packed"))
+      .finally(() => {
+        working = null;
+      });
+  }, lookMs);
+  timer.unref();
   return {
     stop: async () => {
       stopping.abort();
-      clearTimeout(timer);
+      clearInterval(timer);
       await working;
     },
   };

@@ -1,0 +1,134 @@
+/** The rows of the database as a file of SQL, written before migrations change it. */
+import { randomBytes } from "node:crypto";
+import { createWriteStream } from "node:fs";
+import { mkdir, readdir, rename, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { createGzip } from "node:zlib";
+import type pg from "pg";
+import { ConfigError } from "../config-values.js";
+import { isNoSpace } from "../errors.js";
+
+/** Dumps that are kept, the newest ones. */
+const KEPT = 3;
+/** Rows of one statement: few enough that none is large, enough that there are not too many. */
+const ROWS = 200;
+const NAME = /^before-.*\.sql\.gz$/;
+
+interface Table {
+  name: string;
+  columns: string;
+  isForced: boolean;
+}
+
+/**
+ * Writes all rows into `before-<migration>-<time>.sql.gz` in the folder, and removes all but the newest three
+ * dumps. The file is read by `psql` as the database's owner, into a database that the version of Omoi which
+ * the dump was made from has just made: it replaces all rows.
+ * @param owner no transaction may be open on it
+ * @returns the path
+ * @throws ConfigError where the disk is full
+ */
+export async function dumpBefore(
+  migration: string,
+  owner: pg.Client,
+  folder: string,
+): Promise<string> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const time = new Date().toISOString().replaceAll(/[-:]|\.\d+/g, "");
+  const path = join(folder, `before-${migration.replace(/\.sql$/, "")}-${time}.sql.gz`);
+  const partial = `${path}.partial`;
+  await removeOthers(folder, KEPT - 1);
+  try {
+    await owner.query("begin isolation level repeatable read read only");
+    const file = createWriteStream(partial, { mode: 0o600, flush: true });
+    await pipeline(Readable.from(statements(owner)), createGzip({ level: 1 }), file);
+    await rename(partial, path);
+  } catch (error) {
+    await rm(partial, { force: true });
+    if (!isNoSpace(error)) throw error;
+    throw new ConfigError(
+      `The database cannot be saved before it is migrated, since the disk of ${folder} is full; free some space and start again`,
+    );
+  } finally {
+    await owner.query("rollback");
+  }
+  return path;
+}
+
+/** Removes all but the newest dumps, and what a dump that was cut off left. */
+async function removeOthers(folder: string, kept: number): Promise<void> {
+  const names = await readdir(folder);
+  const dumps = names.filter((name) => NAME.test(name)).toSorted(byTime);
+  const partial = names.filter((name) => name.endsWith(".partial"));
+  for (const name of [...dumps.slice(0, Math.max(0, dumps.length - kept)), ...partial]) {
+    await rm(join(folder, name), { force: true });
+  }
+}
+
+/** By the time at the end of their names. */
+function byTime(one: string, other: string): number {
+  const [first, second] = [one, other].map((name) => name.slice(-"20260101T000000Z.sql.gz".length));
+  return (first ?? "") < (second ?? "") ? -1 : 1;
+}
+
+async function* statements(owner: pg.Client): AsyncGenerator<string> {
+  const { rows: tables } = await owner.query<Table>(
+    `select c.oid::regclass::text as name, c.relforcerowsecurity as "isForced",
+       string_agg(quote_ident(a.attname), ', ' order by a.attnum) as columns
+     from pg_class c
+     join pg_namespace n on n.oid = c.relnamespace
+     join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+       and a.attgenerated = ''
+     where c.relkind in ('r', 'p') and not c.relispartition
+       and (n.nspname = 'public' and c.relname <> 'schema_migrations'
+         or n.nspname = 'pgboss' and c.relname = 'job')
+     group by c.oid order by 1`,
+  );
+  const { rows: keys } = await owner.query<{ table: string; name: string; definition: string }>(
+    `select c.conrelid::regclass::text as table, quote_ident(c.conname) as name,
+       pg_get_constraintdef(c.oid) as definition
+     from pg_constraint c join pg_namespace n on n.oid = c.connamespace
+     where c.contype = 'f' and n.nspname = 'public' order by 1, 2`,
+  );
+  yield "-- Rows of Omoi's database, saved before a migration. Load by: psql --single-transaction\n";
+  yield "-- --set ON_ERROR_STOP=1, as the owner, into a database that the older Omoi has just made.\n";
+  for (const { table, name } of keys) yield `alter table ${table} drop constraint ${name};\n`;
+  for (const { name, isForced } of tables) {
+    yield `alter table ${name} disable trigger user;\n`;
+    if (isForced) yield `alter table ${name} no force row level security;\n`;
+    yield `delete from ${name};\n`;
+  }
+  for (const table of tables) yield* rowsOf(owner, table);
+  for (const { table, name, definition } of keys) {
+    yield `alter table ${table} add constraint ${name} ${definition};\n`;
+  }
+  for (const { name, isForced } of tables) {
+    yield `alter table ${name} enable trigger user;\n`;
+    if (isForced) yield `alter table ${name} force row level security;\n`;
+  }
+  const { rows: sequences } = await owner.query<{ name: string; last: string | null }>(
+    `select format('%I.%I', schemaname, sequencename) as name, last_value::text as last
+     from pg_sequences where schemaname = 'public' order by 1`,
+  );
+  for (const { name, last } of sequences) {
+    if (last !== null) yield `select setval('${name}', ${last});\n`;
+  }
+}
+
+/** The rows as JSON, which PostgreSQL reads back without a loss: numbers and bytes are text in it. */
+async function* rowsOf(owner: pg.Client, { name, columns }: Table): AsyncGenerator<string> {
+  await owner.query(
+    `declare dumped no scroll cursor for select to_jsonb(r)::text as row from (select ${columns} from ${name}) r`,
+  );
+  for (;;) {
+    const { rows } = await owner.query<{ row: string }>(`fetch ${ROWS} from dumped`);
+    if (rows.length === 0) break;
+    // No row can end the text.
+    const quote = `$r${randomBytes(8).toString("hex")}$`;
+    const json = rows.map(({ row }) => row).join(",\n");
+    yield `insert into ${name} (${columns}) overriding system value select ${columns} from jsonb_populate_recordset(null::${name}, ${quote}[${json}]${quote});\n`;
+  }
+  await owner.query("close dumped");
+}
