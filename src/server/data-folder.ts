@@ -72,6 +72,10 @@ function makeFolder(path: string, mode: number): void {
   }
 }
 
+/** In the data folder: the secret, and the one that a rotation is about to put in its place. */
+export const secretFile = "secret";
+export const nextSecretFile = "secret.next";
+
 /** OMOI_SECRET, or what the data folder's file `secret` holds, which is made where it is not there. @throws ConfigError */
 export function readSecret(env: Environment, dataDir: string): string {
   const given = env["OMOI_SECRET"];
@@ -83,13 +87,19 @@ export function readSecret(env: Environment, dataDir: string): string {
     }
     return given;
   }
-  const file = join(dataDir, "secret");
+  const file = join(dataDir, secretFile);
   try {
     if (!existsSync(file)) {
+      if (existsSync(join(dataDir, "postgres/PG_VERSION"))) {
+        throw new ConfigError(
+          `The secret file ${file} is missing, and the database beside it was written under it; restore the file from a backup, or set OMOI_SECRET`,
+        );
+      }
       // "wx": of two first starts at once, one makes it and both read it.
       writeFileSync(file, `${randomBytes(32).toString("hex")}\n`, { mode: 0o600, flag: "wx" });
     }
   } catch (error) {
+    if (error instanceof ConfigError) throw error;
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") {
       throw new ConfigError(
         `The secret file ${file} cannot be made; set OMOI_SECRET, or OMOI_DATA_DIR to another folder`,

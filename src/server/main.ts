@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { pino } from "pino";
+import { settleSecretAtStart } from "./admin/settle-secret.js";
 import { buildApp } from "./app.js";
 import { closeAll } from "./close-all.js";
 import { ConfigError } from "./config-values.js";
@@ -24,7 +25,7 @@ const stopMs = 10_000;
 const sameSignalMs = 2000;
 
 async function main(): Promise<void> {
-  const config = readConfig();
+  let config = readConfig();
   closeDataDir(config.dataDir, config.sandbox === "off" && process.getuid?.() === 0);
   // Lines of requests are written in the background, and the rest of them when the process ends.
   const log = pino({ level: config.logLevel }, pino.destination({ dest: 2, sync: false }));
@@ -44,6 +45,8 @@ async function main(): Promise<void> {
 
   let port = config.port;
   try {
+    const owner = databaseAddress(config, embedded);
+    config = { ...config, secret: await settleSecretAtStart(config, owner.owner) };
     // While the database is opened: trying what holds here takes some tenths of a second.
     const opening = openSandbox(config);
     closers.push(() =>
@@ -53,12 +56,7 @@ async function main(): Promise<void> {
       ),
     );
     const [db, sandbox] = await Promise.all([
-      openDatabase(
-        databaseAddress(config, embedded),
-        config.secret,
-        log,
-        storageIn(config.dataDir).dumps,
-      ).then((opened) => {
+      openDatabase(owner, config.secret, log, storageIn(config.dataDir).dumps).then((opened) => {
         closers.push(() => opened.close());
         return opened;
       }),

@@ -1,5 +1,14 @@
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from "node:crypto";
 
+/** What is kept encrypted: a rotation of the secret encrypts each of them anew (`rotate-secret.ts`). */
+export const purposes = {
+  verificationKey: "verification key",
+  totpSecret: "totp secret",
+  upstreamCredential: "upstream credential",
+  runEnvironment: "run environment",
+  queuedMail: "queued mail",
+} as const;
+
 const nonceBytes = 12;
 const tagBytes = 16;
 

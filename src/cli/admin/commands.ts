@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { addSecretCommands } from "./secret.js";
 import { addUserCommands } from "./users.js";
 
 /** Adds `omoi admin …`: what an operator does on the machine of the server. */
@@ -20,4 +21,5 @@ Examples:
 Exit codes: 0 done, 1 failed, 2 wrong usage, 4 not found, 5 conflict.`,
     );
   addUserCommands(admin);
+  addSecretCommands(admin);
 }

@@ -12,6 +12,7 @@ import type { InstallationOrigin } from "../db/installation-audit.js";
 import { requireCurrentSchema } from "../db/migrate.js";
 import { systemChange } from "../db/system-change.js";
 import { serverItself } from "../db/audit.js";
+import { settleSecret } from "./settle-secret.js";
 import type { AdminContext } from "../features/people/service.js";
 
 /** The database of an installation, for an operator: as its owner, whether the server runs or not. */
@@ -58,7 +59,9 @@ export async function withInstallation<Result>(
   pool.on("error", () => {});
   try {
     await requireCurrentSchema(pool);
-    return await work(installationOn(config, pool));
+    const client = await pool.connect();
+    const secret = await settleSecret(config, client).finally(() => client.release());
+    return await work(installationOn({ ...config, secret }, pool));
   } finally {
     await pool.end();
     await embedded?.stop();

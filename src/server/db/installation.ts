@@ -1,10 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type pg from "pg";
 import { ConfigError } from "../config-values.js";
-import { seal, unseal } from "../seal.js";
-
-/** What the verification key is encrypted for. */
-const purpose = "verification key";
+import { purposes, seal, unseal } from "../seal.js";
 
 /**
  * Holds the secret against the canary in the database: the verification key, which opens under the right
@@ -42,6 +39,24 @@ export async function readVerificationKey(client: pg.ClientBase, secret: string)
   return key;
 }
 
+/** Whether a secret is the one that the database was written under; null where it holds no canary yet. */
+export async function isSecretOf(client: pg.ClientBase, secret: string): Promise<boolean | null> {
+  const encrypted = await readEncryptedKey(client);
+  return encrypted && decryptKey(secret, encrypted) !== null;
+}
+
+/** Encrypts the verification key under another secret, in the transaction that rotates it. */
+export async function writeVerificationKey(
+  client: pg.ClientBase,
+  secret: string,
+  key: string,
+): Promise<void> {
+  await client.query(
+    "update installation set encrypted_verification_key = $1, updated_at = now()",
+    [encryptKey(secret, key)],
+  );
+}
+
 async function readEncryptedKey(client: pg.ClientBase): Promise<Buffer | null> {
   const { rows: tables } = await client.query<{ exists: boolean }>(
     "select to_regclass('installation') is not null as exists",
@@ -54,11 +69,11 @@ async function readEncryptedKey(client: pg.ClientBase): Promise<Buffer | null> {
 }
 
 function encryptKey(secret: string, key: string): Buffer {
-  return seal(secret, purpose, "", Buffer.from(key));
+  return seal(secret, purposes.verificationKey, "", Buffer.from(key));
 }
 
 function decryptKey(secret: string, encrypted: Buffer): string | null {
-  return unseal(secret, purpose, "", encrypted)?.toString() ?? null;
+  return unseal(secret, purposes.verificationKey, "", encrypted)?.toString() ?? null;
 }
 
 function wrongSecret(): ConfigError {

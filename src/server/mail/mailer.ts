@@ -3,7 +3,7 @@ import type { Logger } from "pino";
 import { z } from "zod";
 import type { JobData, Jobs } from "../jobs/queue.js";
 import { isRefusedForGood, type Deliver, type DeliveryError, type Letter } from "./delivery.js";
-import { seal, unseal } from "../seal.js";
+import { purposes, seal, unseal } from "../seal.js";
 import type { Sender } from "./settings.js";
 
 export interface Message {
@@ -43,7 +43,7 @@ export function createMailer(deps: MailerDeps): Mailer & {
     },
 
     runSendMail: async ({ sealed }, signal) => {
-      const plain = unseal(secret, sealedFor, "", Buffer.from(sealed, "base64url"));
+      const plain = unseal(secret, purposes.queuedMail, "", Buffer.from(sealed, "base64url"));
       if (!plain) throw new Error("a queued mail was sealed by another secret");
       const letter = JSON.parse(plain.toString("utf8")) as Letter;
       const { to, subject } = letter;
@@ -66,11 +66,11 @@ export function createMailer(deps: MailerDeps): Mailer & {
   };
 }
 
-const sealedFor = "queued mail";
-
 /** A letter as it waits in the queue's table: it holds one-time links, which a backup must not give away. */
 export function sealLetter(secret: string, letter: Letter): string {
-  return seal(secret, sealedFor, "", Buffer.from(JSON.stringify(letter))).toString("base64url");
+  return seal(secret, purposes.queuedMail, "", Buffer.from(JSON.stringify(letter))).toString(
+    "base64url",
+  );
 }
 
 const recipient = z.email().max(254);

@@ -10,7 +10,7 @@ import { holdCredential } from "./person-lock.js";
 import { reauthenticate, requirePassword, requireSession } from "./reauthenticate.js";
 import { userExists } from "./repository.js";
 import type { SessionOrigin } from "./session-repository.js";
-import { seal, unseal } from "../../seal.js";
+import { purposes, seal, unseal } from "../../seal.js";
 import * as repository from "./second-factor-repository.js";
 import type { SignedIn, StartSession } from "./sign-in.js";
 import {
@@ -23,7 +23,6 @@ import {
 } from "./totp.js";
 
 const codeLimit = { hits: 10, seconds: 15 * 60 };
-const sealedFor = "totp secret";
 
 /** The refusal that asks for the second factor, where a person whose password was right has one. */
 export async function secondFactorRequired(
@@ -61,7 +60,7 @@ export function createSecondFactorService(
     db.withSystemTx("a person's second factor", work);
 
   const stepOf = (userId: string, sealed: Buffer, code: string): number | null => {
-    const bytes = unseal(secret, sealedFor, userId, sealed);
+    const bytes = unseal(secret, purposes.totpSecret, userId, sealed);
     if (!bytes) throw unreadable();
     return stepOfCode(bytes, code, Date.now());
   };
@@ -106,7 +105,7 @@ export function createSecondFactorService(
     startTotp: async (actor: Actor, password: string | undefined, issuer: string) => {
       await reauthenticate(db, actor, password);
       const bytes = newTotpSecret();
-      const sealed = seal(secret, sealedFor, actor.userId, bytes);
+      const sealed = seal(secret, purposes.totpSecret, actor.userId, bytes);
       const email = await system((tx) => repository.findEmail(tx, actor.userId));
       const isKept = await system((tx) => repository.putUnconfirmedTotp(tx, actor.userId, sealed));
       if (!isKept) {

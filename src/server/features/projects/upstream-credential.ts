@@ -5,12 +5,10 @@ import { AppError, invalidField, notFound } from "../../errors.js";
 import { fingerprintOf, generateSshKey, readHostKey, readPrivateKey } from "../../git/ssh-key.js";
 import type { UpstreamLogin } from "../../git/upstream-connection.js";
 import type { OrgContext } from "../../http/mount.js";
-import { seal, unseal } from "../../seal.js";
+import { purposes, seal, unseal } from "../../seal.js";
 import { readProject, requireUpstream, type ProjectDeps } from "./project.js";
 import * as upstreams from "./upstream-repository.js";
 import type { StoredCredential } from "./upstream-repository.js";
-
-const purpose = "upstream credential";
 
 /**
  * A credential as it is stored: the secret sealed for this project alone, and what may be seen of it.
@@ -24,7 +22,12 @@ export function sealCredential(
 ): StoredCredential {
   const { kind, ...shown } = readCredential(project, input);
   const { login, ...rest } = shown;
-  const sealed = seal(secret, purpose, project.id, Buffer.from(JSON.stringify(login)));
+  const sealed = seal(
+    secret,
+    purposes.upstreamCredential,
+    project.id,
+    Buffer.from(JSON.stringify(login)),
+  );
   return { kind, ...rest, sealed, set_by: setBy };
 }
 
@@ -64,7 +67,7 @@ export function openCredential(
   sealed: Buffer | null,
 ): UpstreamLogin | null {
   if (sealed === null) return null;
-  const opened = unseal(secret, purpose, projectId, sealed);
+  const opened = unseal(secret, purposes.upstreamCredential, projectId, sealed);
   if (opened === null) {
     throw new AppError(
       "unavailable",

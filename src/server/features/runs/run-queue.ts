@@ -7,13 +7,13 @@ import { allows } from "../../http/standing.js";
 import type { Run } from "#shared/api/runs.js";
 import { AppError } from "../../errors.js";
 import { publish } from "../../measurements.js";
-import { unseal } from "../../seal.js";
+import { purposes, unseal } from "../../seal.js";
 import { withWorkspaceToRun } from "../workspaces/service.js";
 import * as managed from "./managed-repository.js";
 import type { QueuedRun } from "./managed-repository.js";
 import { lookForPlace } from "./reserve-run.js";
 import type { RunDeps } from "./settings.js";
-import { environmentPurpose, maskerFor, runsCommands, sandboxFor, uidOf } from "./start-run.js";
+import { maskerFor, runsCommands, sandboxFor, uidOf } from "./start-run.js";
 
 /**
  * Starts what waits in an organization's queue for as long as there are places; run by the job queue, in
@@ -58,7 +58,8 @@ function refusalOf(error: unknown): Pick<Run, "status"> & { detail: string } {
 async function startQueuedRun(deps: RunDeps, queued: QueuedRun): Promise<boolean> {
   const { db, supervisor, settings } = deps;
   const { origin, sealed_env, ...asked } = queued;
-  const plain = sealed_env && unseal(settings.secret, environmentPurpose, asked.id, sealed_env);
+  const plain =
+    sealed_env && unseal(settings.secret, purposes.runEnvironment, asked.id, sealed_env);
   if (!plain) {
     throw new AppError(
       "unavailable",

@@ -5,7 +5,7 @@ import { brokenConstraint, type Queryable } from "../../db/connect.js";
 import { AppError, invalidField, unavailable } from "../../errors.js";
 import type { OrgContext } from "../../http/mount.js";
 import { publish } from "../../measurements.js";
-import { seal } from "../../seal.js";
+import { purposes, seal } from "../../seal.js";
 import { whyNotHeld, whyNotIsolated } from "../../sandbox/input.js";
 import type { SandboxReport } from "../../sandbox/sandbox.js";
 import { withWorkspaceToRun, type RunPlace } from "../workspaces/service.js";
@@ -17,8 +17,6 @@ import { lookForPlace, runInProgress } from "./reserve-run.js";
 import type { RunDeps } from "./settings.js";
 import type { Launch } from "./supervisor.js";
 
-/** What the environment of a run that waits is sealed for. */
-export const environmentPurpose = "run environment";
 /** Who waits longer than this line is told to come again. */
 const longestQueue = 1000;
 
@@ -99,7 +97,7 @@ export async function startManagedRun(
         }
         await refuseLongQueue(tx, orgId);
         const plain = Buffer.from(JSON.stringify(env));
-        const sealed_env = seal(settings.secret, environmentPurpose, id, plain);
+        const sealed_env = seal(settings.secret, purposes.runEnvironment, id, plain);
         await managed.insertQueued(tx, { ...asked, sealed_env, detail: wait.detail });
         return false;
       });

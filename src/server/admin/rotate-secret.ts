@@ -1,0 +1,191 @@
+import { createHmac, randomBytes } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
+import { open } from "node:fs/promises";
+import { join } from "node:path";
+import { drizzle } from "drizzle-orm/node-postgres";
+import type pg from "pg";
+import { ConfigError } from "../config-values.js";
+import { nextSecretFile, secretFile } from "../data-folder.js";
+import type { Queryable } from "../db/connect.js";
+import { recordInstallationEvent } from "../db/installation-audit.js";
+import { isSecretOf, readVerificationKey, writeVerificationKey } from "../db/installation.js";
+import { purposes, seal, unseal } from "../seal.js";
+import type { Installation } from "./installation.js";
+import { promoteNextSecret, readSecretFile, whileNoRotation } from "./settle-secret.js";
+
+/** What a rotation did. */
+export interface Rotation {
+  /** The file with the new secret; it is for OMOI_SECRET where the server does not read it itself. */
+  file: string;
+  /** Whether the operator has to set OMOI_SECRET to the content of the file. */
+  sets_environment: boolean;
+  encrypted: number;
+  /** Values that the old secret did not open; they stay as they are. */
+  unreadable: number;
+  sessions_ended: number;
+}
+
+/**
+ * Puts another secret in the place of the installation's: all that is encrypted is encrypted anew, sessions
+ * end, and API keys, links and recovery codes go on to work, since the key that verifies them stays. The
+ * new secret is on the disk before the database changes, in one transaction; cut off at any point, the
+ * rotation or the next start goes on from there.
+ * @param newSecretFile holds the new secret where the old one comes from OMOI_SECRET; else one is made
+ * @throws ConfigError where a server runs, or the new secret is missing or no other one
+ */
+export async function rotateSecret(
+  installation: Installation,
+  newSecretFile: string | null,
+): Promise<Rotation> {
+  const { config, pool, isServed } = installation;
+  const { dataDir } = config;
+  const isFile = readSecretFile(dataDir, secretFile) === config.secret;
+  const client = await pool.connect();
+  try {
+    return await whileNoRotation(client, async () => {
+      if (await isServed()) {
+        throw new ConfigError(
+          "Omoi is running, and holds the secret in memory; stop it, rotate the secret, and start it again",
+        );
+      }
+      const file = isFile ? join(dataDir, nextSecretFile) : requireFile(newSecretFile);
+      const next = isFile ? await makeNextSecret(dataDir) : readNewSecret(file);
+      if (next === config.secret) {
+        throw new ConfigError(`${file} holds the secret that is in use; write another one into it`);
+      }
+      if ((await isSecretOf(client, next)) === true) {
+        throw new ConfigError(`The secret was rotated; set OMOI_SECRET to the content of ${file}`);
+      }
+      const result = await encryptAnew(installation, client, next);
+      if (isFile) await promoteNextSecret(dataDir);
+      return {
+        file: isFile ? join(dataDir, secretFile) : file,
+        sets_environment: !isFile,
+        ...result,
+      };
+    });
+  } finally {
+    client.release();
+  }
+}
+
+function requireFile(file: string | null): string {
+  if (file !== null) return file;
+  throw new ConfigError(
+    "The secret comes from OMOI_SECRET; write the new one into a file (openssl rand -hex 32 > FILE) and name it by --new-secret-file FILE",
+  );
+}
+
+function readNewSecret(file: string): string {
+  const secret = existsSync(file) ? readFileSync(file, "utf8").trim() : "";
+  if (secret.length >= 32) return secret;
+  throw new ConfigError(
+    `${file} must hold a secret of at least 32 characters; make one with: openssl rand -hex 32 > ${file}`,
+  );
+}
+
+/** The secret of an earlier rotation that was cut off, or a new one, on the disk when this returns. */
+async function makeNextSecret(dataDir: string): Promise<string> {
+  const earlier = readSecretFile(dataDir, nextSecretFile);
+  if (earlier !== null && earlier.length >= 32) return earlier;
+  const secret = randomBytes(32).toString("hex");
+  const file = await open(join(dataDir, nextSecretFile), "w", 0o600);
+  await file.writeFile(`${secret}\n`);
+  await file.sync();
+  await file.close();
+  const folder = await open(dataDir);
+  await folder.sync();
+  await folder.close();
+  return secret;
+}
+
+/** Where encrypted values are kept: their purpose, and the query that finds them with what they belong to. */
+const kept = [
+  {
+    purpose: purposes.totpSecret,
+    find: "select user_id::text as context, sealed_secret as value from totp_secrets for update",
+    put: "update totp_secrets set sealed_secret = $2 where user_id = $1::uuid",
+  },
+  {
+    purpose: purposes.upstreamCredential,
+    find: "select project_id::text as context, sealed as value from upstream_credentials for update",
+    put: "update upstream_credentials set sealed = $2 where project_id = $1::uuid",
+  },
+  {
+    purpose: purposes.runEnvironment,
+    find: "select id::text as context, sealed_env as value from runs where sealed_env is not null for update",
+    put: "update runs set sealed_env = $2 where id = $1::uuid",
+  },
+] as const;
+
+async function encryptAnew(
+  { config, origin }: Installation,
+  client: pg.PoolClient,
+  next: string,
+): Promise<Pick<Rotation, "encrypted" | "unreadable" | "sessions_ended">> {
+  const counts = { encrypted: 0, unreadable: 0 };
+  const again = (purpose: string, context: string, value: Buffer): Buffer | null => {
+    const plain = unseal(config.secret, purpose, context, value);
+    counts[plain === null ? "unreadable" : "encrypted"] += 1;
+    return plain && seal(next, purpose, context, plain);
+  };
+  await client.query("begin");
+  try {
+    const verificationKey = await readVerificationKey(client, config.secret);
+    await writeVerificationKey(client, next, verificationKey);
+    for (const { purpose, find, put } of kept) {
+      const { rows } = await client.query<{ context: string; value: Buffer }>(find);
+      for (const { context, value } of rows) {
+        const encrypted = again(purpose, context, value);
+        if (encrypted !== null) await client.query(put, [context, encrypted]);
+      }
+    }
+    await encryptMail(client, (value) => again(purposes.queuedMail, "", value));
+    const ended = await client.query(
+      "update sessions set revoked_at = now() where revoked_at is null and expires_at > now()",
+    );
+    await setRolePassword(client, config.databaseAppUrl, next);
+    await recordInstallationEvent(drizzle(client) as Queryable, origin, {
+      action: "secret.rotated",
+      target: null,
+      changes: {},
+    });
+    await client.query("commit");
+    return { ...counts, sessions_ended: ended.rowCount ?? 0 };
+  } catch (error) {
+    await client.query("rollback").catch(() => {});
+    throw error;
+  }
+}
+
+/** Mail that waits to be sent, and mail that was and is kept for a while. */
+async function encryptMail(
+  client: pg.PoolClient,
+  again: (value: Buffer) => Buffer | null,
+): Promise<void> {
+  for (const table of ["pgboss.job", "pgboss.archive"]) {
+    const { rows } = await client.query<{ id: string; sealed: string }>(
+      `select id, data ->> 'sealed' as sealed from ${table} where name = 'send-mail' and data ? 'sealed'`,
+    );
+    for (const { id, sealed } of rows) {
+      const encrypted = again(Buffer.from(sealed, "base64url"));
+      if (encrypted === null) continue;
+      await client.query(
+        `update ${table} set data = jsonb_set(data, '{sealed}', to_jsonb($2::text))
+         where name = 'send-mail' and id = $1`,
+        [id, encrypted.toString("base64url")],
+      );
+    }
+  }
+}
+
+/** The password of the role that serves follows from the secret, unless the operator set it. */
+async function setRolePassword(
+  client: pg.PoolClient,
+  appUrl: string | null,
+  secret: string,
+): Promise<void> {
+  if (appUrl !== null) return;
+  const password = createHmac("sha256", secret).update("postgresql role omoi_app").digest("hex");
+  await client.query(`alter role omoi_app password '${password}'`);
+}
