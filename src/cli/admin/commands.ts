@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { addSecretCommands } from "./secret.js";
 import { addUserCommands } from "./users.js";
+import { addVerifyCommand } from "./verify.js";
 
 /** Adds `omoi admin …`: what an operator does on the machine of the server. */
 export function addAdminCommands(program: Command): void {
@@ -22,4 +23,5 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 4 not found, 5 conflict.`,
     );
   addUserCommands(admin);
   addSecretCommands(admin);
+  addVerifyCommand(admin);
 }

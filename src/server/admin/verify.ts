@@ -1,0 +1,54 @@
+import { purposes, unseal } from "../seal.js";
+import { verifyInstallationLog } from "../db/installation-audit.js";
+import { verifyChains, type ChainReport } from "../features/audit/service.js";
+import { verifyMerges, type MergesReport } from "../features/workspaces/verify-merges.js";
+import {
+  verifyRepositories,
+  type RepositoriesReport,
+} from "../features/workspaces/verify-repositories.js";
+import { storageIn } from "../storage.js";
+import type { Installation } from "./installation.js";
+
+/** What a verification found; it is clean where no list of faults holds anything. */
+export interface Verification {
+  clean: boolean;
+  installation_log: Awaited<ReturnType<typeof verifyInstallationLog>>;
+  audit: ChainReport[];
+  merges: MergesReport[];
+  repositories: RepositoriesReport[];
+  /** Encrypted values, and how many of them the secret does not open. */
+  encrypted: { values: number; unreadable: number };
+}
+
+/** Holds logs, merges, repositories, the database and the secret against each other; changes nothing. */
+export async function verifyInstallation({
+  config,
+  pool,
+  db,
+}: Pick<Installation, "config" | "pool" | "db">): Promise<Verification> {
+  const storage = storageIn(config.dataDir);
+  const installation_log = await verifyInstallationLog(db);
+  const audit = await verifyChains(db, []);
+  const repositories = await verifyRepositories(db, storage);
+  const merges = await verifyMerges(db, storage);
+  const encrypted = { values: 0, unreadable: 0 };
+  const { rows } = await pool.query<{ purpose: string; context: string; value: Buffer }>(
+    `select $1 as purpose, user_id::text as context, sealed_secret as value from totp_secrets
+     union all select $2, project_id::text, sealed from upstream_credentials
+     union all select $3, '', encrypted_verification_key from installation`,
+    [purposes.totpSecret, purposes.upstreamCredential, purposes.verificationKey],
+  );
+  for (const { purpose, context, value } of rows) {
+    encrypted.values += 1;
+    if (unseal(config.secret, purpose, context, value) === null) encrypted.unreadable += 1;
+  }
+  const faults = [installation_log, ...audit, ...merges, ...repositories];
+  return {
+    clean: encrypted.unreadable === 0 && faults.every((report) => report.faults.length === 0),
+    installation_log,
+    audit,
+    merges,
+    repositories,
+    encrypted,
+  };
+}

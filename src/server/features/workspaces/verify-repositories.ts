@@ -1,0 +1,146 @@
+import { access } from "node:fs/promises";
+import { setTimeout as pause } from "node:timers/promises";
+import { sql } from "drizzle-orm";
+import type { Queryable } from "../../db/connect.js";
+import { listRefs } from "../../git/refs.js";
+import { git, GitError } from "../../git/run.js";
+import type { Storage } from "../../storage.js";
+import { archiveRef } from "./archive-workspace.js";
+import { branchRef } from "./workspace.js";
+
+/** What holding an organization's repositories against the database has shown. */
+export interface RepositoriesReport {
+  slug: string;
+  repositories: number;
+  faults: { project: string; reason: string }[];
+}
+
+interface Project extends Record<string, unknown> {
+  id: string;
+  org_id: string;
+  slug: string;
+  org_slug: string;
+}
+
+/** What an act under way changes is looked at again after so long, so many times. */
+const tries = 5;
+const pauseMs = 300;
+
+/**
+ * Checks every repository: its objects are whole (`git fsck`), it has the commits that the database
+ * records, and branches and archives are at the commits that the database names. Needs a connection that
+ * sees all organizations; nothing is changed, and the server may run.
+ */
+export async function verifyRepositories(
+  db: Queryable,
+  storage: Storage,
+): Promise<RepositoriesReport[]> {
+  const { rows } = await db.execute<Project>(sql`
+    select p.id, p.org_id, p.slug, o.slug as org_slug
+    from projects p join organizations o on o.id = p.org_id
+    where p.status = 'ready' and p.deleted_at is null order by o.slug, p.slug`);
+  const reports = new Map<string, RepositoriesReport>();
+  for (const project of rows) {
+    const { org_slug: slug } = project;
+    const report = reports.get(slug) ?? { slug, repositories: 0, faults: [] };
+    reports.set(slug, report);
+    const reasons = await findFaults(db, project, storage.repository(project.org_id, project.id));
+    if (reasons === null) continue;
+    report.repositories += 1;
+    report.faults.push(...reasons.map((reason) => ({ project: project.slug, reason })));
+  }
+  return [...reports.values()];
+}
+
+/** Why a repository is not as it should be; null where the project was deleted meanwhile. */
+async function findFaults(
+  db: Queryable,
+  project: Project,
+  store: string,
+): Promise<string[] | null> {
+  try {
+    const faults = [...(await checkObjects(store)), ...(await listMissing(db, project, store))];
+    let moved: string[] = [];
+    for (let attempt = 1; attempt <= tries; attempt += 1) {
+      moved = await listMoved(db, project, store);
+      if (moved.length === 0) break;
+      if (attempt < tries) await pause(pauseMs);
+    }
+    faults.push(...moved);
+    return faults.length > 0 && (await isDeleted(db, project)) ? null : faults;
+  } catch (error) {
+    if (await isDeleted(db, project)) return null;
+    const isThere = await access(store).then(
+      () => true,
+      () => false,
+    );
+    if (!isThere) return ["the repository is missing; restore it from a backup"];
+    return [`it cannot be read (${error instanceof Error ? error.message : String(error)})`];
+  }
+}
+
+async function isDeleted(db: Queryable, { id }: Project): Promise<boolean> {
+  const { rows } = await db.execute(
+    sql`select from projects where id = ${id} and deleted_at is null`,
+  );
+  return rows.length === 0;
+}
+
+async function checkObjects(store: string): Promise<string[]> {
+  await access(store);
+  try {
+    await git(["fsck", "--full", "--no-dangling", "--no-progress"], {
+      gitDir: store,
+      timeoutMs: 0,
+      background: true,
+    });
+    return [];
+  } catch (error) {
+    if (!(error instanceof GitError) || error.reason !== "exit") throw error;
+    const lines = error.stderr.split("\n").filter(Boolean);
+    return [`git fsck fails: ${lines.slice(0, 3).join("; ") || `exit ${error.exitCode}`}`];
+  }
+}
+
+/** Commits that the database records and the repository does not have. */
+async function listMissing(db: Queryable, project: Project, store: string): Promise<string[]> {
+  const { rows } = await db.execute<{ sha: string; what: string }>(sql`
+    select c.commit_sha as sha, 'a commit of ' || w.branch_name as what
+      from workspace_commits c join workspaces w on w.agent_id = c.agent_id
+      where w.project_id = ${project.id} and c.state = 'recorded'
+    union all select merge_commit, 'a merge into ' || target_branch from merges
+      where project_id = ${project.id} and state = 'done'
+    union all select tip, 'an archived workspace' from archives where project_id = ${project.id}`);
+  if (rows.length === 0) return [];
+  const { stdout } = await git(["cat-file", "--batch-check=%(objecttype)"], {
+    gitDir: store,
+    input: rows.map(({ sha }) => `${sha}\n`).join(""),
+    timeoutMs: 0,
+  });
+  const types = stdout.toString("latin1").split("\n");
+  return rows.flatMap(({ sha, what }, index) =>
+    types[index] === "commit" ? [] : [`commit ${sha} of the database is missing (${what})`],
+  );
+}
+
+/** Branches and archives that are not where the database says. */
+async function listMoved(db: Queryable, project: Project, store: string): Promise<string[]> {
+  const { rows: heads } = await db.execute<{ branch_name: string; head_commit: string }>(sql`
+    select branch_name, head_commit from workspaces w
+    where project_id = ${project.id} and status = 'active' and head_commit is not null
+      and not exists (select from workspace_commits c
+        where c.agent_id = w.agent_id and c.state = 'pending')`);
+  const { rows: archived } = await db.execute<{ id: string; agent_id: string; tip: string }>(sql`
+    select a.id, a.agent_id, a.tip from archives a join workspaces w on w.agent_id = a.agent_id
+    where a.project_id = ${project.id} and w.status = 'archived'`);
+  const refs = new Map((await listRefs(store, "refs/")).map(({ ref, sha }) => [ref, sha]));
+  const expected = [
+    ...heads.map(({ branch_name, head_commit }) => [branchRef(branch_name), head_commit] as const),
+    ...archived.map(({ id, agent_id, tip }) => [archiveRef(agent_id, id), tip] as const),
+  ];
+  return expected.flatMap(([ref, sha]) => {
+    const found = refs.get(ref);
+    if (found === sha) return [];
+    return [`${ref} is at ${found ?? "nothing"}, and the database says ${sha}`];
+  });
+}
