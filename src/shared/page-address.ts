@@ -35,6 +35,8 @@ export const signedInPatterns = [
   "/settings/api-keys",
   "/settings/api-keys/new",
   "/settings/api-keys/$keyId",
+  "/admin",
+  "/admin/users/$userId",
 ] as const;
 
 export type PublicPattern = (typeof publicPatterns)[number];

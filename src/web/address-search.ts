@@ -7,6 +7,10 @@ import { type RunSearch, runSearchOf } from "./features/runs/run-search.js";
 import { type ListSearch, listSearchOf } from "./list-search.js";
 import {
   type ActSearch,
+  type AdminTab,
+  adminTabs,
+  type AdminUserSearch,
+  adminUserStates,
   type AuditSearch,
   type CommitSearch,
   type InvitationSearch,
@@ -89,6 +93,20 @@ export function archivedOf(search: Search): Pick<OrganizationSearch, "archived">
 
 export function organizationsSearchOf(search: Search): OrganizationSearch {
   return { ...archivedOf(search), ...listSearchOf(search) };
+}
+
+/** Which users of the installation are listed. */
+export function adminUserSearchOf(search: Search): AdminUserSearch {
+  const { search: text } = search;
+  const state = oneOf(adminUserStates, search["state"]);
+  return {
+    ...(typeof text === "string" && text !== "" ? { search: text.slice(0, 255) } : {}),
+    ...(state === undefined ? {} : { state }),
+  };
+}
+
+export function adminSearchOf(search: Search): { tab?: AdminTab } & AdminUserSearch {
+  return { ...tabOf(adminTabs, search), ...adminUserSearchOf(search) };
 }
 
 export function settingsSearchOf(

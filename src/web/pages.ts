@@ -34,4 +34,6 @@ export const pages = {
   "/settings/api-keys": () => import("./features/api-keys/ApiKeysPage.js"),
   "/settings/api-keys/new": () => import("./features/api-keys/NewApiKeyPage.js"),
   "/settings/api-keys/$keyId": () => import("./features/api-keys/ApiKeyPage.js"),
+  "/admin": () => import("./features/admin/AdminPage.js"),
+  "/admin/users/$userId": () => import("./features/admin/UserPage.js"),
 } satisfies Record<PublicPattern | SignedInPattern, () => Promise<unknown>>;

@@ -7,6 +7,16 @@ import type { MergeStrategy } from "#shared/api/merges.js";
 export const organizationTabs = ["general", "resources", "members", "billing", "audit"] as const;
 export type OrganizationTab = (typeof organizationTabs)[number];
 
+export const adminTabs = ["users", "usage", "audit"] as const;
+export type AdminTab = (typeof adminTabs)[number];
+
+/** Which users of the installation are listed. */
+export const adminUserStates = ["disabled", "super_admins"] as const;
+export interface AdminUserSearch {
+  search?: string | undefined;
+  state?: (typeof adminUserStates)[number] | undefined;
+}
+
 /** What the audit log is filtered by; days are the viewer's own, the last one included. */
 export interface AuditSearch {
   action?: string;
@@ -125,5 +135,7 @@ export const paths = {
   security: () => ({ to: "/settings/security", search: {} }) as const,
   apiKeys: () => ({ to: "/settings/api-keys", search: {} }) as const,
   newApiKey: () => ({ to: "/settings/api-keys/new" }) as const,
+  admin: (tab?: AdminTab) => ({ to: "/admin", search: tab === undefined ? {} : { tab } }) as const,
+  adminUser: (userId: string) => ({ to: "/admin/users/$userId", params: { userId } }) as const,
   apiKey: (keyId: string) => ({ to: "/settings/api-keys/$keyId", params: { keyId } }) as const,
 };

@@ -6,6 +6,7 @@ import {
   redirect,
 } from "@tanstack/react-router";
 import {
+  adminSearchOf,
   agentSearchOf,
   agentsSearchOf,
   errorOf,
@@ -278,6 +279,17 @@ const apiKey = createRoute({
   path: "/settings/api-keys/$keyId",
   component: lazyRouteComponent(pages["/settings/api-keys/$keyId"], "ApiKeyPage"),
 });
+const admin = createRoute({
+  getParentRoute: () => app,
+  path: "/admin",
+  validateSearch: adminSearchOf,
+  component: lazyRouteComponent(pages["/admin"], "AdminPage"),
+});
+const adminUser = createRoute({
+  getParentRoute: () => app,
+  path: "/admin/users/$userId",
+  component: lazyRouteComponent(pages["/admin/users/$userId"], "UserPage"),
+});
 
 export const router = createRouter({
   routeTree: root.addChildren([
@@ -312,6 +324,8 @@ export const router = createRouter({
       apiKeys,
       newApiKey,
       apiKey,
+      admin,
+      adminUser,
     ]),
   ]),
   defaultPreload: "intent",

@@ -1,4 +1,5 @@
 import { existsSync } from "node:fs";
+import { userInfo } from "node:os";
 import { resolve } from "node:path";
 import { withInstallation, type Installation } from "../../server/admin/installation.js";
 import { ConfigError } from "../../server/config-values.js";
@@ -25,5 +26,14 @@ export function existingConfig(): Config {
 export function inInstallation<Result>(
   work: (installation: Installation) => Promise<Result>,
 ): Promise<Result> {
-  return withInstallation(existingConfig(), work);
+  return withInstallation(existingConfig(), operatorName(), work);
+}
+
+/** The account of the operator on this machine, behind sudo as well. */
+function operatorName(): string {
+  try {
+    return process.env["SUDO_USER"] || userInfo().username;
+  } catch {
+    return `uid ${process.getuid?.() ?? ""}`;
+  }
 }

@@ -1,5 +1,4 @@
 import { existsSync } from "node:fs";
-import { userInfo } from "node:os";
 import { join } from "node:path";
 import { drizzle } from "drizzle-orm/node-postgres";
 import pg from "pg";
@@ -31,10 +30,12 @@ export interface Installation {
 /**
  * Opens the database of an installation for `work`. An embedded PostgreSQL that does not run is started for
  * as long as it takes.
+ * @param operator what the log of the installation calls whoever acts
  * @throws ConfigError where there is no database, or it was written by another version
  */
 export async function withInstallation<Result>(
   config: Config,
+  operator: string,
   work: (installation: Installation) => Promise<Result>,
 ): Promise<Result> {
   const dataDir = join(config.dataDir, "postgres");
@@ -61,16 +62,16 @@ export async function withInstallation<Result>(
     await requireCurrentSchema(pool);
     const client = await pool.connect();
     const secret = await settleSecret(config, client).finally(() => client.release());
-    return await work(installationOn({ ...config, secret }, pool));
+    return await work(installationOn({ ...config, secret }, pool, operator));
   } finally {
     await pool.end();
     await embedded?.stop();
   }
 }
 
-function installationOn(config: Config, pool: pg.Pool): Installation {
+function installationOn(config: Config, pool: pg.Pool, operator: string): Installation {
   const origin: InstallationOrigin = {
-    actor: { operator: process.env["SUDO_USER"] || operatorName() },
+    actor: { operator },
     ip: null,
     requestId: null,
   };
@@ -102,12 +103,4 @@ function installationOn(config: Config, pool: pg.Pool): Installation {
       }
     },
   };
-}
-
-function operatorName(): string {
-  try {
-    return userInfo().username;
-  } catch {
-    return `uid ${process.getuid?.() ?? ""}`;
-  }
 }

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { sql } from "drizzle-orm";
 import type { InstallationEvent } from "#shared/api/admin.js";
-import { hashedText, noHash } from "#shared/audit.js";
+import { deletedUser, hashedText, noHash } from "#shared/audit.js";
 import { isoInstant, newId } from "./columns.js";
 import type { Queryable } from "./queryable.js";
 
@@ -69,7 +69,7 @@ function hashOf(event: Omit<InstallationEvent, "hash">): string {
 const columns = sql`id, sequence::int as sequence, at, actor, action, target, ip, request_id, changes,
   previous_hash, hash`;
 
-/** The newest events, those before a sequence where one is given. */
+/** The newest events, those before a sequence where one is given; deleted people are called so. */
 export async function listInstallationEvents(
   tx: Queryable,
   before: number | null,
@@ -78,7 +78,18 @@ export async function listInstallationEvents(
   const { rows } = await tx.execute<InstallationEvent & Record<string, unknown>>(sql`
     select ${columns} from installation_events where sequence < ${before ?? 2 ** 31 - 1}
     order by sequence desc limit ${limit}`);
-  return rows.map((row) => ({ ...row, at: isoInstant(row.at) }));
+  const people = rows.flatMap(({ actor, target }) => [actor.id, target?.id ?? null]);
+  const { rows: gone } = await tx.execute<{ id: string }>(sql`
+    select id from users where deleted_at is not null and id = any(${sql.param(people)}::uuid[])`);
+  const deleted = new Set(gone.map(({ id }) => id));
+  const shown = <Person extends { id: string | null; name: string }>(person: Person): Person =>
+    deleted.has(person.id ?? "") ? { ...person, name: deletedUser } : person;
+  return rows.map((row) => ({
+    ...row,
+    at: isoInstant(row.at),
+    actor: shown(row.actor),
+    target: row.target && shown(row.target),
+  }));
 }
 
 /** Walks along the log and returns the sequences that are not as they were written, and why. */

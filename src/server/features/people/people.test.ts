@@ -221,6 +221,7 @@ describe("super admins", () => {
         "user.deleted",
       ]),
     );
+    expect(JSON.stringify(data)).not.toContain("ann-example");
     const verified = () => app.db.withSystem("verify", verifyInstallationLog);
     expect(await verified()).toEqual({ events: data.length, faults: [] });
     await asOperator(app, "alter table installation_events disable trigger user");

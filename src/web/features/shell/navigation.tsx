@@ -1,17 +1,23 @@
+import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import { paths } from "../../paths.js";
 import { Icon } from "../../ui/icons.js";
+import { meQuery } from "../auth/queries.js";
 
-const links = [
+const common = [
   { label: "Organizations", icon: "building", path: paths.organizations() },
   { label: "Projects", icon: "folder", path: paths.projects() },
   { label: "Agents", icon: "agent", path: paths.agents() },
   { label: "API Keys", icon: "key", path: paths.apiKeys() },
 ] as const;
+/** For super admins. */
+const installation = { label: "Installation", icon: "lock", path: paths.admin() } as const;
 
 /** The main navigation; the link of the page one is on, or below, says so by `aria-current`. */
 export function Navigation({ onNavigate }: { onNavigate?: () => void }): ReactElement {
+  const { data: me } = useQuery(meQuery);
+  const links = me?.is_super_admin === true ? [...common, installation] : common;
   return (
     <nav aria-label="Main">
       <ul className="flex flex-col gap-0.5">

@@ -1,0 +1,85 @@
+/// <reference lib="dom" />
+import type { Browser, Page } from "playwright-core";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
+import { makeOrganization } from "#test/factories.js";
+import { expectFits } from "./accessible.js";
+import { launchBrowser, look, screenshot, signedInPage, watchConsole } from "./browser.js";
+
+let app: TestApp;
+let browser: Browser;
+let root: TestPerson;
+let ann: TestPerson;
+let page: Page;
+let consoleMessages: string[];
+beforeAll(async () => {
+  app = await startTestApp();
+  root = await app.person("root");
+  ann = await app.person("ann");
+  await makeOrganization(root);
+  await makeOrganization(ann);
+  browser = await launchBrowser();
+  page = await signedInPage(browser, app, root);
+  consoleMessages = watchConsole(page);
+});
+afterAll(async () => {
+  await browser.close();
+  await app.close();
+});
+
+const button = (name: string) => page.getByRole("button", { name, exact: true });
+const heading = (name: string) => page.getByRole("heading", { name, exact: true });
+
+/** As `look`, and on a phone of usual width. */
+async function lookWell(name: string): Promise<void> {
+  await look(page, name);
+  await page.setViewportSize({ width: 390, height: 844 });
+  await expectFits(page, name);
+  await screenshot(page, `${name}-390-light`);
+  await page.setViewportSize({ width: 1440, height: 900 });
+}
+
+test("a super admin finds a user and helps", async () => {
+  await page.goto(app.url);
+  await page.getByRole("link", { name: "Installation", exact: true }).click();
+  await heading("Installation").waitFor();
+  await page.getByRole("table", { name: "users" }).waitFor();
+  await lookWell("admin-users");
+  await page.getByLabel("Search users").fill("ANN");
+  await expect.poll(() => page.getByRole("row").count()).toBe(2);
+  await page.getByRole("link", { name: "ann", exact: true }).click();
+  await heading("ann").waitFor();
+  await lookWell("admin-user");
+
+  await button("Create reset link").click();
+  const link = page.getByRole("dialog").getByText("/reset-password?token=");
+  await link.waitFor();
+  await lookWell("admin-reset-link");
+  expect(await link.textContent()).toContain(app.url);
+  await button("Done").click();
+
+  await button("Disable user").click();
+  await page.getByRole("dialog").getByRole("button", { name: "Disable user" }).click();
+  await button("Enable user").waitFor();
+  await expect.poll(() => ann.api.auth.me().catch(({ status }) => status)).toBe(401);
+  await button("Enable user").click();
+  await button("Disable user").waitFor();
+  await page.getByText("The user is the last owner of").first().waitFor();
+});
+
+test("usage and the log of the installation are shown", async () => {
+  await page.goto(`${app.url}/admin?tab=usage`);
+  await page.getByRole("table", { name: "organizations" }).waitFor();
+  await lookWell("admin-usage");
+  await page.getByRole("tab", { name: "Audit" }).click();
+  await page.getByText("disabled a user").waitFor();
+  await lookWell("admin-audit");
+  expect(consoleMessages).toEqual([]);
+});
+
+test("nobody else sees the way there, or anything at it", async () => {
+  const theirs = await signedInPage(browser, app, await app.person("bob"));
+  await theirs.goto(`${app.url}/admin`);
+  await theirs.getByText("was not found").waitFor();
+  expect(await theirs.getByRole("link", { name: "Installation", exact: true }).count()).toBe(0);
+});

@@ -1,0 +1,30 @@
+import { getRouteApi, useNavigate } from "@tanstack/react-router";
+import type { ReactElement } from "react";
+import { type AdminTab, paths } from "../../paths.js";
+import { Page } from "../../ui/page.js";
+import { Tabs } from "../../ui/tabs.js";
+import { EventsTab } from "./events-tab.js";
+import { UsageTab } from "./usage-tab.js";
+import { UsersTab } from "./users-tab.js";
+
+const route = getRouteApi("/app/admin");
+
+/** The installation, for its super admins: people, usage and what was done. */
+export function AdminPage(): ReactElement {
+  const { tab = "users" } = route.useSearch();
+  const navigate = useNavigate();
+  return (
+    <Page title="Installation" description="For super admins: all users and organizations.">
+      <Tabs<AdminTab>
+        label="Installation"
+        value={tab}
+        onChange={(next) => void navigate({ ...paths.admin(next), replace: true })}
+        tabs={[
+          { value: "users", label: "Users", content: <UsersTab /> },
+          { value: "usage", label: "Usage", content: <UsageTab /> },
+          { value: "audit", label: "Audit", content: <EventsTab /> },
+        ]}
+      />
+    </Page>
+  );
+}

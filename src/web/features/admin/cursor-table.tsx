@@ -1,0 +1,34 @@
+import type { ReactElement } from "react";
+import { type CursorList, useCursorPages } from "../../cursor-pages.js";
+import { Card } from "../../ui/card.js";
+import { PageSteps } from "../../ui/list-view.js";
+import { Skeleton } from "../../ui/states.js";
+import { Table, type TableProps } from "../../ui/table.js";
+import { QueryError } from "../shell/query-state.js";
+
+interface CursorTableProps<Row> extends Omit<TableProps<Row>, "rows" | "view"> {
+  list: CursorList<Row>;
+  /** What is said where the list is empty. */
+  empty: string;
+}
+
+/** A table of a list that the API gives page by page. */
+export function CursorTable<Row>({ list, empty, ...table }: CursorTableProps<Row>): ReactElement {
+  const { query, rows, place } = useCursorPages(list);
+  if (query.isPending) return <Skeleton />;
+  if (query.isError && rows.length === 0) {
+    return <QueryError error={query.error} onRetry={() => void query.refetch()} />;
+  }
+  return (
+    <Card>
+      <div className="-m-4">
+        {rows.length === 0 ? (
+          <p className="px-4 py-10 text-center text-muted">{empty}</p>
+        ) : (
+          <Table {...table} rows={rows} />
+        )}
+        <PageSteps label={`Pages of ${table.label}`} {...place} />
+      </div>
+    </Card>
+  );
+}

@@ -1,0 +1,69 @@
+import { Link } from "@tanstack/react-router";
+import type { ReactElement } from "react";
+import type { InstallationEvent } from "#shared/api/admin.js";
+import { deletedUser } from "#shared/audit.js";
+import { installationActions } from "#shared/installation-audit.js";
+import { paths } from "../../paths.js";
+import { PlainText } from "../../ui/plain-text.js";
+import { Time } from "../../ui/time.js";
+import { CursorTable } from "./cursor-table.js";
+import { installationEventList } from "./queries.js";
+
+/** What operators and super admins did to the installation, the newest first. */
+export function EventsTab(): ReactElement {
+  return (
+    <div className="flex flex-col gap-4">
+      <p className="text-muted">
+        Each event carries the hash of the one before it, so that an edit or a gap shows; an
+        operator checks that with <code className="font-mono text-[13px]">omoi admin verify</code>.
+      </p>
+      <CursorTable
+        label="events"
+        list={installationEventList}
+        empty="Nothing was changed yet."
+        rowKey={({ id }) => id}
+        columns={[
+          { name: "When", renderCell: ({ at }) => <Time value={at} withSeconds /> },
+          {
+            name: "Who",
+            renderCell: ({ actor }) => (
+              <>
+                <PlainText value={actor.name} />
+                {actor.type === "operator" && (
+                  <span className="block text-[13px] text-muted">Command line</span>
+                )}
+              </>
+            ),
+          },
+          {
+            name: "What",
+            renderCell: ({ action, target }) => (
+              <>
+                {installationActions[action]}
+                {target !== null && <Target target={target} />}
+              </>
+            ),
+          },
+        ]}
+      />
+    </div>
+  );
+}
+
+function Target({
+  target: { id, name },
+}: {
+  target: NonNullable<InstallationEvent["target"]>;
+}): ReactElement {
+  return (
+    <span className="block [overflow-wrap:anywhere]">
+      {name === deletedUser ? (
+        name
+      ) : (
+        <Link {...paths.adminUser(id)} className="hover:underline">
+          <PlainText value={name} />
+        </Link>
+      )}
+    </span>
+  );
+}

@@ -1,0 +1,59 @@
+import { type ReactElement, useState } from "react";
+import type { AdminUserDetail, PasswordLink } from "#shared/api/admin.js";
+import { useAction } from "../../action.js";
+import { client } from "../../api.js";
+import { Button } from "../../ui/button.js";
+import { CopyButton } from "../../ui/copy-button.js";
+import { Dialog, DialogActions } from "../../ui/dialog.js";
+import { PlainText } from "../../ui/plain-text.js";
+import { Time } from "../../ui/time.js";
+import { adminKey } from "./queries.js";
+
+/** Makes a link to choose a new password and shows it, this once. */
+export function PasswordLinkButton({ user }: { user: AdminUserDetail }): ReactElement {
+  const [link, setLink] = useState<PasswordLink | null>(null);
+  const reset = useAction({
+    run: () => client.admin.resetPassword({ params: { user_id: user.id } }),
+    refresh: [adminKey],
+    onDone: setLink,
+    toastErrors: true,
+  });
+  return (
+    <>
+      <Button
+        pending={reset.pending}
+        disabledReason={user.is_active ? undefined : "Enable the user first."}
+        onClick={() => reset.submit(undefined)}
+      >
+        Create reset link
+      </Button>
+      <Dialog
+        isOpen={link !== null}
+        onClose={() => setLink(null)}
+        title="Reset link"
+        description={
+          <>
+            Give it to <PlainText value={user.email} /> yourself. It is shown only now.
+          </>
+        }
+      >
+        {link && (
+          <div className="flex flex-col gap-4">
+            <code className="rounded-md border border-line bg-sunken px-3 py-2.5 font-mono text-[13px] break-all select-all">
+              {link.reset_url}
+            </code>
+            <p className="text-muted">
+              It works once, until <Time value={link.expires_at} />.
+            </p>
+            <DialogActions>
+              <CopyButton label="Copy link" text={link.reset_url} done="Link copied" />
+              <Button variant="primary" onClick={() => setLink(null)}>
+                Done
+              </Button>
+            </DialogActions>
+          </div>
+        )}
+      </Dialog>
+    </>
+  );
+}

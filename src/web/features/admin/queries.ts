@@ -1,0 +1,46 @@
+import { queryOptions } from "@tanstack/react-query";
+import type { AdminUser, InstallationEvent, OrganizationUsage } from "#shared/api/admin.js";
+import { client } from "../../api.js";
+import type { CursorList } from "../../cursor-pages.js";
+import type { AdminUserSearch } from "../../paths.js";
+
+export const adminKey = ["admin"] as const;
+const pageSize = 50;
+
+export const userList = ({ search, state }: AdminUserSearch): CursorList<AdminUser> => ({
+  queryKey: [...adminKey, "users", "pages", search, state],
+  read: (cursor, signal) => {
+    const query = {
+      limit: pageSize,
+      search,
+      is_active: state === "disabled" ? ("false" as const) : undefined,
+      is_super_admin: state === "super_admins" ? ("true" as const) : undefined,
+      cursor,
+    };
+    return client.admin.users({ query }, { signal });
+  },
+});
+
+export const adminUserQuery = (userId: string) =>
+  queryOptions({
+    queryKey: [...adminKey, "user", userId],
+    queryFn: async ({ signal }) =>
+      (await client.admin.user({ params: { user_id: userId } }, { signal })).data,
+  });
+
+export const installationUsageQuery = queryOptions({
+  queryKey: [...adminKey, "usage"],
+  queryFn: async ({ signal }) => (await client.admin.usage(undefined, { signal })).data,
+});
+
+export const organizationUsageList: CursorList<OrganizationUsage> = {
+  queryKey: [...adminKey, "organizations", "pages"],
+  read: (cursor, signal) =>
+    client.admin.organizations({ query: { limit: pageSize, cursor } }, { signal }),
+};
+
+export const installationEventList: CursorList<InstallationEvent> = {
+  queryKey: [...adminKey, "events", "pages"],
+  read: (cursor, signal) =>
+    client.admin.auditEvents({ query: { limit: pageSize, cursor } }, { signal }),
+};

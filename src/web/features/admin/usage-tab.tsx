@@ -1,0 +1,88 @@
+import { useQuery } from "@tanstack/react-query";
+import type { ReactElement } from "react";
+import { Badge } from "../../ui/badge.js";
+import { Card, Details } from "../../ui/card.js";
+import { formatBytes, formatHours, formatNumber } from "../../ui/number.js";
+import { PlainText } from "../../ui/plain-text.js";
+import { Skeleton } from "../../ui/states.js";
+import { QueryError } from "../shell/query-state.js";
+import { CursorTable } from "./cursor-table.js";
+import { installationUsageQuery, organizationUsageList } from "./queries.js";
+
+/** What the whole installation uses in the current month, and each organization of it. */
+export function UsageTab(): ReactElement {
+  const usage = useQuery(installationUsageQuery);
+  return (
+    <div className="flex flex-col gap-6">
+      {usage.isPending ? (
+        <Skeleton />
+      ) : usage.isError ? (
+        <QueryError error={usage.error} onRetry={() => void usage.refetch()} />
+      ) : (
+        <Card title="Whole installation">
+          <Details
+            columns={2}
+            rows={{
+              Users: `${formatNumber(usage.data.users.total)} (${formatNumber(usage.data.users.active)} active)`,
+              "Super admins": formatNumber(usage.data.users.super_admins),
+              Organizations: formatNumber(usage.data.organizations),
+              Projects: formatNumber(usage.data.projects),
+              Agents: `${formatNumber(usage.data.agents)} (${formatNumber(usage.data.running_agents)} running)`,
+              "Hours this month": formatHours(usage.data.runtime_hours),
+              Disk: formatBytes(usage.data.disk_bytes),
+            }}
+          />
+        </Card>
+      )}
+      <section className="flex flex-col gap-3">
+        <h2 className="font-semibold">By organization</h2>
+        <CursorTable
+          label="organizations"
+          list={organizationUsageList}
+          empty="No organizations yet."
+          rowKey={({ id }) => id}
+          columns={[
+            {
+              name: "Organization",
+              renderCell: ({ name, slug, is_active }) => (
+                <>
+                  <span className="font-medium">
+                    <PlainText value={name} />
+                  </span>{" "}
+                  {!is_active && <Badge>Archived</Badge>}
+                  <span className="block text-[13px] text-muted">{slug}</span>
+                </>
+              ),
+            },
+            {
+              name: "Members",
+              isNumber: true,
+              renderCell: ({ members }) => formatNumber(members),
+            },
+            {
+              name: "Projects",
+              isNumber: true,
+              renderCell: ({ projects }) => formatNumber(projects),
+            },
+            {
+              name: "Running agents",
+              isNumber: true,
+              renderCell: ({ agents, running_agents }) =>
+                `${formatNumber(running_agents)} of ${formatNumber(agents)}`,
+            },
+            {
+              name: "Hours",
+              isNumber: true,
+              renderCell: ({ runtime_hours }) => formatHours(runtime_hours),
+            },
+            {
+              name: "Disk",
+              isNumber: true,
+              renderCell: ({ disk_bytes }) => formatBytes(disk_bytes),
+            },
+          ]}
+        />
+      </section>
+    </div>
+  );
+}

@@ -1,0 +1,221 @@
+import { useQuery } from "@tanstack/react-query";
+import { useNavigate } from "@tanstack/react-router";
+import { type ReactElement, useState } from "react";
+import type { AdminUserDetail } from "#shared/api/admin.js";
+import { useAction } from "../../action.js";
+import { client } from "../../api.js";
+import { paths } from "../../paths.js";
+import { Button } from "../../ui/button.js";
+import { Card } from "../../ui/card.js";
+import { DangerSection } from "../../ui/danger-section.js";
+import { ConfirmDialog } from "../../ui/dialog.js";
+import { visible } from "../../ui/plain-text.js";
+import { TypedConfirmation } from "../../ui/typed-confirmation.js";
+import { meQuery } from "../auth/queries.js";
+import { PasswordLinkButton } from "./password-link-button.js";
+import { adminKey } from "./queries.js";
+
+type Act = "disable" | "enable" | "removeSecondFactor" | "signOut" | "promote" | "demote";
+
+interface UserProps {
+  user: AdminUserDetail;
+}
+
+/** What a super admin can do for a user who is locked out, and against one who must not come in. */
+export function UserActions({ user }: UserProps): ReactElement {
+  return (
+    <>
+      <Card title="Help">
+        <div className="divide-y divide-line">
+          <DangerSection
+            title="Reset password"
+            description="A link to choose a new password. It works once, for an hour."
+          >
+            <PasswordLinkButton user={user} />
+          </DangerSection>
+          <DangerSection
+            title="Second factor"
+            description="Removes the authenticator app, its recovery codes and all passkeys."
+          >
+            <ActButton
+              user={user}
+              act="removeSecondFactor"
+              label="Remove second factor"
+              say="Second factor removed"
+              question="The password alone signs in afterwards. Make sure that it is the user who asked."
+              disabledReason={user.has_second_factor ? undefined : "There is no second factor."}
+            />
+          </DangerSection>
+          <DangerSection title="Sessions" description="Ends every session. API keys go on to work.">
+            <ActButton
+              user={user}
+              act="signOut"
+              label="Sign out everywhere"
+              say="Signed out everywhere"
+              question="The user has to sign in again on every device."
+              disabledReason={user.sessions > 0 ? undefined : "The user is signed in nowhere."}
+            />
+          </DangerSection>
+          <DangerSection title="Export" description="All that is held of the user, as JSON.">
+            <ExportButton user={user} />
+          </DangerSection>
+        </div>
+      </Card>
+      <Card title="Access" tone="bad">
+        <div className="divide-y divide-line">
+          <DangerSection
+            title="Super admin"
+            description="Super admins see all users and the usage of all organizations."
+          >
+            {user.is_super_admin ? (
+              <ActButton
+                user={user}
+                act="demote"
+                label="Remove super admin"
+                say="Not a super admin any more"
+                question="The user keeps the roles in organizations."
+              />
+            ) : (
+              <ActButton
+                user={user}
+                act="promote"
+                label="Make super admin"
+                say="Made a super admin"
+                question="Super admins can do all of this to every user, you included."
+                disabledReason={user.is_active ? undefined : "Enable the user first."}
+              />
+            )}
+          </DangerSection>
+          <DangerSection
+            title="Sign-in"
+            description="A disabled user cannot sign in, and the user's API keys do not work."
+          >
+            {user.is_active ? (
+              <ActButton
+                user={user}
+                act="disable"
+                label="Disable user"
+                say="User disabled"
+                question="Sessions end at once and API keys stop working, until you enable the user again."
+              />
+            ) : (
+              <ActButton user={user} act="enable" label="Enable user" say="User enabled" />
+            )}
+          </DangerSection>
+          <DangerSection title="Delete" description="Deletes the account for good.">
+            <DeleteUser user={user} />
+          </DangerSection>
+        </div>
+      </Card>
+    </>
+  );
+}
+
+interface ActButtonProps extends UserProps {
+  act: Act;
+  label: string;
+  say: string;
+  /** What is asked before; without it, nothing is. */
+  question?: string;
+  disabledReason?: string | undefined;
+}
+
+function ActButton({
+  user,
+  act,
+  label,
+  say,
+  question,
+  disabledReason,
+}: ActButtonProps): ReactElement {
+  const [isAsking, setAsking] = useState(false);
+  const action = useAction({
+    run: () => client.admin[act]({ params: { user_id: user.id } }),
+    refresh: [adminKey, meQuery.queryKey],
+    say: () => say,
+    onDone: () => setAsking(false),
+    toastErrors: true,
+  });
+  return (
+    <>
+      <Button
+        pending={action.pending}
+        disabledReason={disabledReason}
+        onClick={() => (question === undefined ? action.submit(undefined) : setAsking(true))}
+      >
+        {label}
+      </Button>
+      <ConfirmDialog
+        isOpen={isAsking}
+        onClose={() => setAsking(false)}
+        title={`${label}?`}
+        action={label}
+        pending={action.pending}
+        onConfirm={() => action.submit(undefined)}
+      >
+        {question}
+      </ConfirmDialog>
+    </>
+  );
+}
+
+function ExportButton({ user }: UserProps): ReactElement {
+  const action = useAction({
+    run: () => client.admin.export({ params: { user_id: user.id } }),
+    refresh: [adminKey],
+    onDone: (data) => {
+      const text = JSON.stringify(data, null, 2);
+      const url = URL.createObjectURL(new Blob([text], { type: "application/json" }));
+      const link = document.createElement("a");
+      link.href = url;
+      link.download = `user-${user.id}.json`;
+      link.click();
+      URL.revokeObjectURL(url);
+    },
+    toastErrors: true,
+  });
+  return (
+    <Button icon="download" pending={action.pending} onClick={() => action.submit(undefined)}>
+      Export data
+    </Button>
+  );
+}
+
+function DeleteUser({ user }: UserProps): ReactElement {
+  const [isOpen, setOpen] = useState(false);
+  const navigate = useNavigate();
+  const { data: me } = useQuery(meQuery);
+  const action = useAction({
+    run: () => client.admin.delete({ params: { user_id: user.id } }),
+    say: () => "User deleted",
+    onDone: () => void navigate(paths.admin()),
+  });
+  const owned = user.memberships.filter(({ is_last_owner }) => is_last_owner);
+  const reason =
+    owned.length > 0
+      ? `The user is the last owner of ${owned.map(({ organization_name }) => visible(organization_name)).join(", ")}. Make another member an owner first.`
+      : me?.id === user.id
+        ? "You cannot delete yourself here; ask another super admin."
+        : undefined;
+  return (
+    <TypedConfirmation
+      label="Delete user"
+      reason={reason}
+      title={`Delete ${visible(user.email)}?`}
+      consequences={[
+        "The user leaves every organization; sessions end and API keys stop working.",
+        "Audit logs and statements show “Deleted user”.",
+        "Commits keep their authors.",
+        "This cannot be undone.",
+      ]}
+      word={user.email}
+      wordName="email address"
+      verb="Delete"
+      pending={action.pending}
+      error={action.error}
+      isOpen={isOpen}
+      onOpenChange={setOpen}
+      onConfirm={() => action.submit(undefined)}
+    />
+  );
+}
