@@ -37,13 +37,13 @@ export async function rotateSecret(
   installation: Installation,
   newSecretFile: string | null,
 ): Promise<Rotation> {
-  const { config, pool, isServed } = installation;
+  const { config, pool } = installation;
   const { dataDir } = config;
   const isFile = readSecretFile(dataDir, secretFile) === config.secret;
   const client = await pool.connect();
   try {
     return await whileNoRotation(client, async () => {
-      if (await isServed()) {
+      if (await installation.isServed()) {
         throw new ConfigError(
           "Omoi is running, and holds the secret in memory; stop it, rotate the secret, and start it again",
         );

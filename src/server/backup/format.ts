@@ -68,7 +68,8 @@ export class BackupWriter {
   /** Makes the backup complete. */
   async finish(manifest: Manifest): Promise<void> {
     await this.write(manifestName, `${JSON.stringify(manifest, null, 2)}\n`);
-    const lines = [...this.#sums].toSorted().map(([name, sum]) => `${sum}  ${name}\n`);
+    const names = [...this.#sums.keys()].toSorted();
+    const lines = names.map((name) => `${this.#sums.get(name)}  ${name}\n`);
     await writeFile(join(this.folder, sumsName), lines.join(""), { mode: 0o600, flush: true });
   }
 }

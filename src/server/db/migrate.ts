@@ -44,7 +44,7 @@ export async function migrate(
         );
       }
     }
-    const [next] = files.filter((name) => !applied.has(name));
+    const next = files.find((name) => !applied.has(name));
     if (next !== undefined && applied.size > 0 && dumps !== null) {
       const path = await dumpBefore(next, owner, dumps);
       log.info({ path }, "the database was saved before its migration");
