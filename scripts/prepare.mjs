@@ -107,7 +107,10 @@ function compressBelow(folder) {
   }
 }
 
-/** Says which version and commit is built, for `/version`; SOURCE_COMMIT names it where there is no git. */
+/**
+ * Puts the documentation beside the build, and says which version and commit is built, for `/version`;
+ * SOURCE_COMMIT names the commit where there is no git.
+ */
 function writeBuild() {
   const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
   // A repository further up is another one's.
@@ -115,6 +118,9 @@ function writeBuild() {
   const head = isCheckout && spawnSync("git", ["rev-parse", "HEAD"], { cwd: root });
   const commit = head?.stdout?.toString().trim() || process.env.SOURCE_COMMIT || null;
   const text = JSON.stringify({ version, commit });
+  // Read by the server as they are: a change of them needs no build.
+  rmSync(join(root, "dist/docs"), { recursive: true, force: true });
+  cpSync(join(root, "docs"), join(root, "dist/docs"), { recursive: true });
   const path = join(root, "dist/build.json");
   if (!existsSync(path) || readFileSync(path, "utf8") !== text) writeFileSync(path, text);
 }

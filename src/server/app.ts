@@ -90,6 +90,7 @@ import { headerTimeout, limitConnections } from "./http/connection-limits.js";
 import { mountDocs } from "./http/docs.js";
 import { dropUnusedConnections } from "./http/drain.js";
 import { deleteOldAnswers } from "./http/idempotency.js";
+import { mountGuide } from "./http/guide.js";
 import { mount, type MountOptions } from "./http/mount.js";
 import { isWithin } from "./http/network.js";
 import { logRequest, observeRequests } from "./http/observe-requests.js";
@@ -337,6 +338,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   });
   mountMetrics(app, metrics, config.metricsToken);
   mountDocs(app, deps.publicUrl);
+  await mountGuide(app);
   await mountStatic(app, deps.webDir, () => streams.position());
 
   await settleTerminations(workspaceDeps, log);

@@ -18,8 +18,9 @@ import {
 import { makeDataDir, readSecret } from "./data-folder.js";
 import { senderOf, smtpServerOf, type Sender, type SmtpServer } from "./mail/settings.js";
 import type { UidRange } from "./sandbox/uid-range.js";
+import { settings } from "./settings.js";
 
-/** What the operator may set. The only reader of `process.env`; each variable is documented here. */
+/** What the operator may set. The only reader of `process.env`; settings.ts documents each variable. */
 export interface Config {
   /** OMOI_HOST, OMOI_PORT: where it listens. Port 0 takes a free one. */
   host: string;
@@ -132,54 +133,7 @@ export interface Config {
 }
 
 const known = new Set([
-  "OMOI_HOST",
-  "OMOI_PORT",
-  "OMOI_PUBLIC_URL",
-  "OMOI_DATA_DIR",
-  "OMOI_DATABASE_URL",
-  "OMOI_DATABASE_APP_URL",
-  "OMOI_DATABASE_UID",
-  "OMOI_SECRET",
-  "OMOI_REGISTRATION",
-  "OMOI_INVITATION_DAYS",
-  "OMOI_OIDC_ISSUER",
-  "OMOI_OIDC_CLIENT_ID",
-  "OMOI_OIDC_CLIENT_SECRET",
-  "OMOI_OIDC_NAME",
-  "OMOI_IMPORT_ROOTS",
-  "OMOI_IMPORT_PRIVATE_HOSTS",
-  "OMOI_AGENT_UID",
-  "OMOI_NETWORK_UID",
-  "OMOI_SANDBOX",
-  "OMOI_SANDBOX_UIDS",
-  "OMOI_SANDBOX_READONLY",
-  "OMOI_DOCKER_SOCKET",
-  "OMOI_DOCKER_IMAGE",
-  "OMOI_IMPORT_CA_FILE",
-  "OMOI_MAX_IMPORT_BYTES",
-  "OMOI_FOLDER_DRIVER",
-  "OMOI_KEY_PREFIX",
-  "OMOI_MAX_KEY_DAYS",
-  "OMOI_MAX_CONCURRENT_AGENTS",
-  "OMOI_MAX_RUNTIME_HOURS",
-  "OMOI_MAX_PUSH_MIB",
-  "OMOI_TRUSTED_PROXIES",
-  "OMOI_REQUEST_TIMEOUT_SECONDS",
-  "OMOI_MAX_CONNECTIONS_PER_ADDRESS",
-  "OMOI_SMTP_URL",
-  "OMOI_MAIL_FROM",
-  "OMOI_RUN_MEMORY_MIB",
-  "OMOI_RUN_PROCESSES",
-  "OMOI_RUN_CPUS",
-  "OMOI_RUN_DISK_MIB",
-  "OMOI_RUN_OUTPUT_MIB",
-  "OMOI_RUN_FILES",
-  "OMOI_RUN_TIMEOUT_SECONDS",
-  "OMOI_RUN_STOP_GRACE_SECONDS",
-  "OMOI_RUN_LOG_DAYS",
-  "OMOI_SHUTDOWN_RUNS",
-  "OMOI_METRICS_TOKEN",
-  "OMOI_LOG_LEVEL",
+  ...settings.flatMap(({ names }) => names),
   "OMOI_TEST_DATABASE_URL", // read by the tests alone
   "OMOI_DEV_API", // read by the development server of the web app alone
 ]);
