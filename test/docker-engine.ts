@@ -1,7 +1,9 @@
 /**
  * An engine that speaks the Docker Engine API's protocol as far as runs need it, as recorded from its
- * documentation, with containers that do what a test says. No container runs.
+ * documentation, with containers that do what a test says. No container runs: what real engines do is
+ * tested by docker-engines.test.ts, what one does that fails by this.
  */
+import { stat } from "node:fs/promises";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { json } from "node:stream/consumers";
@@ -23,6 +25,10 @@ export interface FakeEngine {
   containers: FakeContainer[];
   /** What a container does once it is started; a string refuses the start with it. */
   behaviour: (container: FakeContainer) => string | undefined | void;
+  /** The folder that containers have at /workspace in place of the one they were given; null: none. */
+  seen: string | null;
+  /** What it tells of a container's use. */
+  stats: Record<string, unknown>;
   /** `/info`; null answers 500. */
   info: Record<string, unknown>;
   /** Containers that the list tells of beside those made here. */
@@ -44,6 +50,8 @@ export async function startEngine(socket: string): Promise<FakeEngine> {
     socket,
     containers: [],
     behaviour: (container) => container.end(0),
+    seen: null,
+    stats: { cpu_stats: { cpu_usage: { total_usage: 0 } }, memory_stats: {} },
     info: {
       MemoryLimit: true,
       PidsLimit: true,
@@ -123,6 +131,15 @@ export async function startEngine(socket: string): Promise<FakeEngine> {
     }
     const container = find(id);
     if (!container) return send(404, { message: `No such container: ${id}` });
+    if (act === "archive") {
+      const { Mounts } = container.created["HostConfig"] as { Mounts: { Source: string }[] };
+      const { mtime } = await stat(engine.seen ?? (Mounts[0]?.Source as string));
+      const told = Buffer.from(JSON.stringify({ mtime })).toString("base64");
+      response.writeHead(200, { "x-docker-container-path-stat": told });
+      response.end();
+      return;
+    }
+    if (act === "stats") return send(200, engine.stats);
     if (request.method === "DELETE") {
       container.removed = true;
       container.end(137);

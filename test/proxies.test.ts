@@ -4,16 +4,15 @@
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { cloning, keyOf } from "./clone.js";
 import { makeWorkspace } from "./factories.js";
+import { freePort } from "./free-port.js";
 import { followLog, shell } from "./runs.js";
 import { startServer, type ServerProcess } from "./server-process.js";
 import { tellStory } from "./story.js";
@@ -63,14 +62,6 @@ async function caddy(folder: string, { omoi, proxy }: Ports): Promise<readonly s
   await writeFile(file, `{\n\tadmin off\n\tauto_https disable_redirects\n}\n${site}`);
   return ["caddy", "run", "--adapter", "caddyfile", "--config", file];
 }
-
-const freePort = async (): Promise<number> => {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-};
 
 describe.each([
   ["nginx", "/usr/sbin/nginx", nginx],

@@ -20,6 +20,8 @@ export class DockerError extends Error {
 export interface DockerApi {
   /** A JSON call; `null` for an answer without a body. Rejects with a DockerError or a socket's error. */
   call(method: "GET" | "POST" | "DELETE", path: string, body?: unknown): Promise<unknown>;
+  /** When a file or folder of a container was last modified, in seconds since 1970; null: it has none. */
+  modifiedAt(container: string, path: string): Promise<number | null>;
   /** What a container that is not started yet will say. */
   attach(container: string): Promise<{ stdout: PassThrough; stderr: PassThrough }>;
 }
@@ -40,6 +42,25 @@ export function dockerApi(socketPath: string): DockerApi {
       sent.end(text);
       const [answer] = (await once(sent, "response")) as [IncomingMessage];
       return read(answer);
+    },
+    async modifiedAt(container, path) {
+      const query = `/containers/${container}/archive?path=${encodeURIComponent(path)}`;
+      const sent = request({
+        socketPath,
+        method: "HEAD",
+        path: VERSION + query,
+        headers: { host: "docker" },
+        agent: false,
+      });
+      sent.end();
+      const [answer] = (await once(sent, "response")) as [IncomingMessage];
+      answer.resume();
+      const header = answer.headers["x-docker-container-path-stat"];
+      if (answer.statusCode !== 200 || typeof header !== "string") return null;
+      const { mtime } = JSON.parse(Buffer.from(header, "base64").toString("utf8")) as {
+        mtime: string;
+      };
+      return Math.floor(Date.parse(mtime) / 1000);
     },
     async attach(container) {
       const path = `/containers/${container}/attach?stream=1&stdout=1&stderr=1`;

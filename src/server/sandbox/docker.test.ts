@@ -1,5 +1,5 @@
 /** The requests that a Docker engine gets; no container runs here (see test/docker-engine.ts). */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
@@ -17,6 +17,7 @@ const open = (dockerImage = "node:24"): Promise<DockerSandbox> =>
 
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), "omoi-docker-"));
+  mkdirSync(join(folder, "ws_worker-1"));
   engine = await startEngine(join(folder, "docker.sock"));
   docker = await open();
 });
@@ -30,7 +31,7 @@ afterEach(async () => {
 function inputOf(said: string[] = []): SandboxInput {
   return {
     id: "8f0c4ac6-2f15-4f3c-9a55-0f6a51b0a000",
-    folder: "/data/workspaces/org/ws_worker-1",
+    folder: join(folder, "ws_worker-1"),
     uid: null,
     command: ["npm", "test", "--", "a b"],
     env: { GREETING: "hello", HOME: "/tmp" },
@@ -63,7 +64,7 @@ test("a container is given the workspace and nothing else of the machine", async
   const host = container?.created["HostConfig"] as Record<string, unknown>;
   expect(host).toMatchObject({
     Init: true,
-    Mounts: [{ Type: "bind", Source: "/data/workspaces/org/ws_worker-1", Target: "/workspace" }],
+    Mounts: [{ Type: "bind", Source: join(folder, "ws_worker-1"), Target: "/workspace" }],
     ReadonlyRootfs: true,
     NetworkMode: "none",
     CapDrop: ["ALL"],
@@ -85,6 +86,28 @@ test("a container is given the workspace and nothing else of the machine", async
   const acts = engine.requests.map((line) => /(create|attach|wait|start)/.exec(line)?.[1]);
   expect(acts.filter(Boolean)).toEqual(["create", "attach", "wait", "start"]);
   expect(container?.removed).toBe(true);
+});
+
+test("an engine that does not see the workspace runs nothing", async () => {
+  const workspace = join(folder, "ws_worker-1");
+  const { mtimeMs } = statSync(workspace);
+  engine.seen = folder;
+  await expect(docker.start(inputOf())).rejects.toThrow("does not see the workspace's folder");
+  expect(engine.requests.some((line) => line.endsWith("/start"))).toBe(false);
+  expect(engine.containers[0]?.removed).toBe(true);
+  expect(statSync(workspace).mtimeMs).toBeCloseTo(mtimeMs, 0);
+});
+
+test("a limit of open files that the engine cannot set is left to the engine", async () => {
+  engine.behaviour = (container) => {
+    if (JSON.stringify(container.created).includes("nofile")) return "error setting rlimit type 7";
+    return container.end(0);
+  };
+  for (let run = 0; run < 2; run += 1) {
+    expect(await (await docker.start(inputOf())).done).toMatchObject({ reason: "exited" });
+  }
+  expect(engine.containers).toHaveLength(3);
+  expect(engine.containers.every(({ removed }) => removed)).toBe(true);
 });
 
 test("the network is the engine's bridge where it is asked for", async () => {

@@ -1,13 +1,14 @@
 /** Commands in containers, where a Docker engine answers. */
 import { hostname } from "node:os";
-import type { Readings } from "./run-group.js";
 import { assertHolds, assertInput } from "./input.js";
 import { dockerApi, DockerError, type DockerApi } from "./docker-api.js";
+import { containerOf, HOST, SERVER, type ContainerRun } from "./docker-container.js";
+import { watchUsage } from "./docker-usage.js";
+import { seesWorkspace } from "./docker-workspace.js";
 import { follow } from "./follow.js";
 import { descendantsOf, isAlive, nameFor, ownerOf, readProcess } from "./processes.js";
 import {
   SandboxRefusal,
-  WORKSPACE,
   type LimitReport,
   type Sandbox,
   type SandboxedProcess,
@@ -26,11 +27,6 @@ export interface DockerSandbox extends Omit<Sandbox, "report"> {
   readonly report: Omit<SandboxReport, "mode"> & { mode: "docker" | "unavailable" };
 }
 
-/** What containers carry: which server's they are, and on which machine that ran. */
-const SERVER = "omoi.server";
-const HOST = "omoi.host";
-const HOME = "/home/agent";
-
 /** Asks the engine what it can hold containers to. Never rejects: without one, runs are refused. */
 export async function openDocker(settings: DockerSettings): Promise<DockerSandbox> {
   const api = dockerApi(settings.dockerSocket);
@@ -39,6 +35,7 @@ export async function openDocker(settings: DockerSettings): Promise<DockerSandbo
   const isRoot = process.getuid?.() === 0;
   const uid = isRoot ? settings.agentUid : (process.getuid?.() ?? 0);
   const report = await look(api, settings, uid);
+  const engine: Engine = { api, limitsOpenFiles: true };
   const running = new Set<SandboxedProcess>();
   return {
     report,
@@ -46,7 +43,7 @@ export async function openDocker(settings: DockerSettings): Promise<DockerSandbo
       assertInput(input);
       if (report.mode === "unavailable") throw new SandboxRefusal(`${report.reason}.`);
       assertHolds(report, input);
-      const started = await startContainer(api, {
+      const started = await startContainer(engine, {
         input,
         name,
         uid: input.uid ?? uid,
@@ -135,33 +132,67 @@ async function look(
   };
 }
 
-async function startContainer(
-  api: DockerApi,
-  run: { input: SandboxInput; name: string; uid: number; image: string },
-): Promise<SandboxedProcess> {
-  const { input } = run;
+/** An engine, and what was found out about it by using it. */
+interface Engine {
+  api: DockerApi;
+  /** Whether it accepts a limit of open files; false once it refused one above its own hard limit. */
+  limitsOpenFiles: boolean;
+}
+
+/** @throws SandboxRefusal where the engine makes no such container, or one without the workspace in it */
+async function startContainer(engine: Engine, run: ContainerRun): Promise<SandboxedProcess> {
+  const { api } = engine;
   let id: string;
   try {
     const created = await api.call(
       "POST",
-      `/containers/create?name=omoi-${input.id}`,
-      container(run),
+      `/containers/create?name=omoi-${run.input.id}`,
+      containerOf(run, engine.limitsOpenFiles),
     );
     ({ Id: id } = created as { Id: string });
   } catch (error) {
     throw new SandboxRefusal(`The container could not be made: ${(error as Error).message}`);
   }
+  try {
+    if (!(await seesWorkspace(api, id, run.input.folder))) {
+      throw new SandboxRefusal(
+        "The Docker engine does not see the workspace's folder: Omoi runs in another mount namespace. Mount OMOI_DATA_DIR at the same path on the engine's machine, and set OMOI_FOLDER_DRIVER=checkout.",
+      );
+    }
+    const started = await attachAndStart(api, id, run.input);
+    if (!(started instanceof DockerError)) return started;
+    await remove(api, id);
+    if (!engine.limitsOpenFiles || !/rlimit/i.test(started.message)) {
+      return neverStarted(started.message);
+    }
+  } catch (error) {
+    await remove(api, id);
+    if (error instanceof SandboxRefusal) throw error;
+    throw new SandboxRefusal(`The container could not be started: ${(error as Error).message}`);
+  }
+  engine.limitsOpenFiles = false;
+  return startContainer(engine, run);
+}
+
+/** Starts a container that was made; answers the error with which the engine refuses that. */
+async function attachAndStart(
+  api: DockerApi,
+  id: string,
+  input: SandboxInput,
+): Promise<SandboxedProcess | DockerError> {
   const at = `/containers/${id}`;
   const signal = (name: string): void => {
     // It may have ended.
     api.call("POST", `${at}/kill?signal=${name}`).catch(() => undefined);
   };
+  let state: ContainerState | null = null;
+  let ended: Promise<number | null>;
+  let output: Awaited<ReturnType<DockerApi["attach"]>> | undefined;
   try {
-    const { stdout, stderr } = await api.attach(id);
-    let state: ContainerState | null = null;
+    // Podman sets up the container, and refuses to, here already.
+    output = await api.attach(id);
     // Asked before it starts: its end cannot be missed.
-    const waiting = api.call("POST", `${at}/wait?condition=next-exit`);
-    const ended = waiting.then(
+    ended = api.call("POST", `${at}/wait?condition=next-exit`).then(
       async (answer) => {
         state = await inspect(api, id).catch(() => null);
         return (answer as { StatusCode: number }).StatusCode;
@@ -169,37 +200,28 @@ async function startContainer(
       // The engine went away: nothing is known of it any more.
       () => null,
     );
-    const problem = await api.call("POST", `${at}/start`).then(
-      () => null,
-      (error: unknown) => error as Error,
-    );
-    if (problem !== null) {
-      stdout.destroy();
-      stderr.destroy();
-      await remove(api, id);
-      if (!(problem instanceof DockerError)) throw problem;
-      return neverStarted(problem.message);
-    }
-    const { Pid: pid } = await inspect(api, id);
-    return follow(input, {
-      pid,
-      ended,
-      terminate: () => signal("SIGTERM"),
-      pids: () => [pid, ...descendantsOf(pid).map((process) => process.pid)],
-      killAll: () => signal("SIGKILL"),
-      // The engine tells of the end when the container's last process is gone.
-      gone: async () => undefined,
-      stdout,
-      stderr,
-      readings: () => readingsOf(state),
-      release: () => remove(api, id),
-      watch: null,
-    });
+    await api.call("POST", `${at}/start`);
   } catch (error) {
-    await remove(api, id);
-    if (error instanceof SandboxRefusal) throw error;
-    throw new SandboxRefusal(`The container could not be started: ${(error as Error).message}`);
+    output?.stdout.destroy();
+    output?.stderr.destroy();
+    if (error instanceof DockerError) return error;
+    throw error;
   }
+  const usage = watchUsage(api, id);
+  const { Pid: pid } = await inspect(api, id);
+  return follow(input, {
+    pid,
+    ended: ended.finally(() => usage.stop()),
+    terminate: () => signal("SIGTERM"),
+    pids: () => [pid, ...descendantsOf(pid).map((process) => process.pid)],
+    killAll: () => signal("SIGKILL"),
+    // The engine tells of the end when the container's last process is gone.
+    gone: async () => undefined,
+    ...output,
+    readings: () => ({ ...usage.readings(), oomKills: state?.OOMKilled === true ? 1 : 0 }),
+    release: () => remove(api, id),
+    watch: null,
+  });
 }
 
 interface ContainerState {
@@ -209,16 +231,6 @@ interface ContainerState {
 
 async function inspect(api: DockerApi, id: string): Promise<ContainerState> {
   return ((await api.call("GET", `/containers/${id}/json`)) as { State: ContainerState }).State;
-}
-
-function readingsOf(state: ContainerState | null): Readings {
-  return {
-    oomKills: state?.OOMKilled === true ? 1 : 0,
-    refusedForks: 0,
-    throttled: null,
-    cpuSeconds: null,
-    peakMemoryBytes: null,
-  };
 }
 
 async function remove(api: DockerApi, id: string): Promise<void> {
@@ -241,72 +253,4 @@ function neverStarted(detail: string): SandboxedProcess {
     throttled: null,
   });
   return { pid: 0, stop: () => undefined, readings: () => null, done };
-}
-
-/** What the engine is asked to make (ContainerCreate): nothing of the machine but the workspace. */
-function container(run: {
-  input: SandboxInput;
-  name: string;
-  uid: number;
-  image: string;
-}): unknown {
-  const { input, name, uid, image } = run;
-  const { memoryBytes, processes, cpus, diskBytes, openFiles = 65_536 } = input.limits;
-  const share = (part: number): number => Math.floor(memoryBytes * part);
-  const tmpfs = (size: number, mode: string): string =>
-    `rw,nosuid,nodev,exec,size=${size},mode=${mode},uid=${uid},gid=${uid}`;
-  const limit = (Name: string, value: number): unknown => ({ Name, Soft: value, Hard: value });
-  const variables = { HOME, LANG: "C.UTF-8", TMPDIR: "/tmp", TERM: "dumb", ...input.env };
-  return {
-    Image: image,
-    Entrypoint: [],
-    Cmd: input.command,
-    Env: Object.entries(variables).map(([variable, value]) => `${variable}=${value}`),
-    User: `${uid}:${uid}`,
-    WorkingDir: WORKSPACE,
-    Hostname: "omoi",
-    Labels: { [SERVER]: name, [HOST]: hostname() },
-    AttachStdin: false,
-    AttachStdout: true,
-    AttachStderr: true,
-    Tty: false,
-    OpenStdin: false,
-    HostConfig: {
-      Init: true,
-      Mounts: [
-        {
-          Type: "bind",
-          Source: input.folder,
-          Target: WORKSPACE,
-          BindOptions: { Propagation: "rprivate" },
-        },
-      ],
-      ReadonlyRootfs: true,
-      Tmpfs: {
-        "/tmp": tmpfs(share(1 / 2), "1777"),
-        [HOME]: tmpfs(share(1 / 4), "0700"),
-        "/run": tmpfs(share(1 / 16), "0755"),
-      },
-      ShmSize: share(1 / 8),
-      NetworkMode: input.network === "full" ? "bridge" : "none",
-      CapDrop: ["ALL"],
-      SecurityOpt: ["no-new-privileges"],
-      Privileged: false,
-      IpcMode: "private",
-      CgroupnsMode: "private",
-      Memory: memoryBytes,
-      MemorySwap: memoryBytes,
-      PidsLimit: processes,
-      ...(cpus === null ? {} : { NanoCpus: Math.round(cpus * 1e9) }),
-      Ulimits: [
-        limit("core", 0),
-        limit("nofile", openFiles),
-        ...(diskBytes === null ? [] : [limit("fsize", diskBytes)]),
-      ],
-      OomScoreAdj: 500,
-      // Output goes to who is attached; the engine keeps none of it.
-      LogConfig: { Type: "none" },
-      RestartPolicy: { Name: "no" },
-    },
-  };
 }

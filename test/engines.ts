@@ -1,0 +1,125 @@
+/** Real container engines, started for a test on folders and sockets of their own. */
+import { spawn, spawnSync, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { request } from "node:http";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+
+import { isThorough } from "./thorough.js";
+
+export type EngineName = "docker" | "podman";
+
+export interface Engine {
+  socket: string;
+  /** The address of this machine on the network of its containers. */
+  gateway: string;
+  close(): Promise<void>;
+}
+
+/** The image that commands run in: Debian without anything, made by debootstrap. */
+export const engineImage = "omoi-test-debian:trixie";
+
+const programs: Record<EngineName, readonly string[]> = {
+  docker: ["/usr/sbin/dockerd", "/usr/bin/docker"],
+  podman: ["/usr/bin/podman", "/usr/bin/docker", "/usr/bin/catatonit"],
+};
+
+/** Why an engine cannot be tried here, as a sentence; null where it can. */
+export function whyNoEngine(name: EngineName): string | null {
+  if (!isThorough) return "Engines are started with THOROUGH=1 alone.";
+  if (process.getuid?.() !== 0) return "Engines are started by root alone.";
+  const missing = [...programs[name], "/usr/sbin/debootstrap"].filter((path) => !existsSync(path));
+  return missing.length === 0 ? null : `${missing.join(" and ")} must be installed.`;
+}
+
+/** Debian's base system, made once for all tests of this machine. */
+function rootFileSystem(): string {
+  const folder = join(tmpdir(), "omoi-debian-trixie");
+  if (!existsSync(`${folder}.complete`)) {
+    rmSync(folder, { recursive: true, force: true });
+    const { status, stdout } = spawnSync(
+      "debootstrap",
+      ["--variant=minbase", "trixie", folder, "http://deb.debian.org/debian"],
+      { encoding: "utf8" },
+    );
+    if (status !== 0) throw new Error(`debootstrap: ${stdout.slice(-500)}`);
+    spawnSync("touch", [`${folder}.complete`]);
+  }
+  return folder;
+}
+
+/** Starts an engine and gives it the image. */
+export async function startRealEngine(name: EngineName): Promise<Engine> {
+  const root = rootFileSystem();
+  const folder = mkdtempSync(join(tmpdir(), `omoi-${name}-`));
+  const socket = join(folder, "engine.sock");
+  const [program, ...args] = commandOf(name, folder, socket);
+  let said = "";
+  const engine = spawn(program as string, args, { stdio: ["ignore", "ignore", "pipe"] });
+  engine.stderr
+    .setEncoding("utf8")
+    .on("data", (text: string) => (said = (said + text).slice(-2000)));
+  const close = async (): Promise<void> => {
+    if (engine.exitCode === null) {
+      engine.kill("SIGTERM");
+      await once(engine, "exit");
+    }
+    spawnSync("umount", ["--recursive", "--lazy", folder]);
+    rmSync(folder, { recursive: true, force: true });
+  };
+  try {
+    while (!(await answers(socket))) {
+      if (engine.exitCode !== null) throw new Error(`${name} ended: ${said}`);
+      await pause(100);
+    }
+    await importImage(root, socket);
+    return { socket, gateway: name === "docker" ? "172.17.0.1" : "10.88.0.1", close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+function commandOf(name: EngineName, folder: string, socket: string): string[] {
+  const at = (path: string): string => join(folder, path);
+  if (name === "docker") {
+    const places = ["--data-root", at("data"), "--exec-root", at("exec"), "--pidfile", at("pid")];
+    return ["dockerd", ...places, "--host", `unix://${socket}`];
+  }
+  const places = ["--root", at("data"), "--runroot", at("run")];
+  // Without systemd; crun refuses a machine that has control groups of both versions.
+  const ways = [
+    "--cgroup-manager",
+    "cgroupfs",
+    ...(existsSync("/usr/sbin/runc") ? ["--runtime", "/usr/sbin/runc"] : []),
+  ];
+  return ["podman", ...places, ...ways, "system", "service", "--time=0", `unix://${socket}`];
+}
+
+function answers(socketPath: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    request({ socketPath, path: "/_ping" }, (answer) => {
+      answer.resume();
+      resolve(answer.statusCode === 200);
+    })
+      .on("error", () => resolve(false))
+      .end();
+  });
+}
+
+async function importImage(root: string, socket: string): Promise<void> {
+  const tar = spawn("tar", ["-C", root, "-c", "."], { stdio: ["ignore", "pipe", "ignore"] });
+  const docker: ChildProcess = spawn(
+    "docker",
+    ["-H", `unix://${socket}`, "import", "-", engineImage],
+    {
+      stdio: [tar.stdout, "ignore", "pipe"],
+    },
+  );
+  let said = "";
+  docker.stderr?.on("data", (text) => (said += String(text)));
+  const [code] = (await once(docker, "exit")) as [number | null];
+  if (code !== 0) throw new Error(`docker import: ${said}`);
+}
