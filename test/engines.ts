@@ -57,7 +57,10 @@ export async function startRealEngine(name: EngineName): Promise<Engine> {
   const socket = join(folder, "engine.sock");
   const [program, ...args] = commandOf(name, folder, socket);
   let said = "";
-  const engine = spawn(program as string, args, { stdio: ["ignore", "ignore", "pipe"] });
+  const engine = spawn(program as string, args, {
+    cwd: folder,
+    stdio: ["ignore", "ignore", "pipe"],
+  });
   engine.stderr
     .setEncoding("utf8")
     .on("data", (text: string) => (said = (said + text).slice(-2000)));

@@ -2,6 +2,7 @@ import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { openBubblewrap } from "./bubblewrap.js";
 import { openControlGroups } from "./cgroups.js";
+import { withContainerOptions } from "./container.js";
 import { assertHolds, assertInput } from "./input.js";
 import { killLeftovers, markerOf, removeLeftoverFolders } from "./leftovers.js";
 import { probe } from "./probe.js";
@@ -39,7 +40,7 @@ export async function openSandbox(settings: SandboxSettings, withGroups = true):
     close();
     return unavailable(opened.missing, opened.install);
   }
-  const report = await probe(folder, opened, groups);
+  const report = withContainerOptions(await probe(folder, opened, groups));
   const running = new Set<SandboxedProcess>();
   return {
     report,
