@@ -31,10 +31,17 @@ const needed = {
   passt: "/usr/bin/pasta",
   iproute2: "/sbin/ip",
   python3: "/usr/bin/python3",
+  nginx: "/usr/sbin/nginx",
+  caddy: "/usr/bin/caddy",
 };
 const missing = Object.keys(needed).filter((name) => !existsSync(needed[name]));
-if (missing.length > 0 && mayInstall) installOnDebian(missing, "the tests of commands");
-else if (missing.length > 0) sayMissing(missing.join(", "), "tests of commands fail without");
+if (missing.length > 0 && mayInstall) installOnDebian(missing, "the tests of commands and proxies");
+else if (missing.length > 0) {
+  sayMissing(
+    missing.join(", "),
+    "tests of commands fail, and those of proxies are skipped, without",
+  );
+}
 suite("api", {});
 const chromium = findChromium(mayInstall);
 if (chromium === null && mayInstall) failed += 1;

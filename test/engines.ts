@@ -15,6 +15,8 @@ export interface Engine {
   socket: string;
   /** The address of this machine on the network of its containers. */
   gateway: string;
+  /** Runs Docker's command line; answers what it printed. @throws where it fails */
+  cli(args: readonly string[], input?: string): string;
   close(): Promise<void>;
 }
 
@@ -78,7 +80,12 @@ export async function startRealEngine(name: EngineName): Promise<Engine> {
       await pause(100);
     }
     await importImage(root, socket);
-    return { socket, gateway: name === "docker" ? "172.17.0.1" : "10.88.0.1", close };
+    return {
+      socket,
+      gateway: name === "docker" ? "172.17.0.1" : "10.88.0.1",
+      cli: cliOf(socket),
+      close,
+    };
   } catch (error) {
     await close();
     throw error;
@@ -125,4 +132,16 @@ async function importImage(root: string, socket: string): Promise<void> {
   docker.stderr?.on("data", (text) => (said += String(text)));
   const [code] = (await once(docker, "exit")) as [number | null];
   if (code !== 0) throw new Error(`docker import: ${said}`);
+}
+
+function cliOf(socket: string): Engine["cli"] {
+  // The builder that is part of the engine: the other one is a package of its own.
+  const env = { PATH: process.env["PATH"], HOME: "/nonexistent", DOCKER_BUILDKIT: "0" };
+  return (args, input) => {
+    const options = { encoding: "utf8", env, input, maxBuffer: 64 << 20 } as const;
+    const all = ["-H", `unix://${socket}`, ...args];
+    const { status, stdout, stderr } = spawnSync("docker", all, options);
+    if (status !== 0) throw new Error(`docker ${args.join(" ")}: ${stdout.slice(-2000)}${stderr}`);
+    return stdout.trim();
+  };
 }

@@ -1,9 +1,10 @@
 /** Every Node that the README names builds the server and runs it without a word on standard error. */
 import { spawnSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { cpSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, expect, test } from "vitest";
+import { findNode } from "./node-program.js";
 import { startServer, type ServerProcess } from "./server-process.js";
 import { tellStory } from "./story.js";
 import { isThorough } from "./thorough.js";
@@ -19,17 +20,6 @@ afterEach(async () => {
   server = undefined;
   if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
 });
-
-/** The program of a version, from npm's package `node`, kept between runs; null where npm cannot get it. */
-function findNode(version: string): string | null {
-  const cache = join(tmpdir(), "omoi-node", version);
-  const program = join(cache, "node_modules/node/bin/node");
-  if (existsSync(program)) return program;
-  mkdirSync(cache, { recursive: true });
-  const args = ["install", "--no-save", "--no-audit", "--no-fund", "--prefix", cache];
-  const { status } = spawnSync("npm", [...args, `node@${version}`], { cwd: cache });
-  return status === 0 && existsSync(program) ? program : null;
-}
 
 /** What is built and what builds it, with the installed dependencies, in a folder of its own. */
 function copySources(to: string): void {

@@ -1,0 +1,15 @@
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+
+/** The program of a version, from npm's package `node`, kept between runs; null where npm cannot get it. */
+export function findNode(version: string): string | null {
+  const cache = join(tmpdir(), "omoi-node", version);
+  const program = join(cache, "node_modules/node/bin/node");
+  if (existsSync(program)) return program;
+  mkdirSync(cache, { recursive: true });
+  const args = ["install", "--no-save", "--no-audit", "--no-fund", "--prefix", cache];
+  const { status } = spawnSync("npm", [...args, `node@${version}`], { cwd: cache });
+  return status === 0 && existsSync(program) ? program : null;
+}
