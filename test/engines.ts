@@ -1,7 +1,7 @@
 /** Real container engines, started for a test on folders and sockets of their own. */
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -71,7 +71,12 @@ export async function startRealEngine(name: EngineName): Promise<Engine> {
       engine.kill("SIGTERM");
       await once(engine, "exit");
     }
-    spawnSync("umount", ["--recursive", "--lazy", folder]);
+    // Networks of containers stay mounted.
+    const mounts = readFileSync("/proc/self/mounts", "utf8").matchAll(/^\S+ (\S+)/gm);
+    const below = [...mounts]
+      .map(([, path = ""]) => path)
+      .filter((path) => path.startsWith(folder));
+    if (below.length > 0) spawnSync("umount", ["--lazy", ...below.toReversed()]);
     rmSync(folder, { recursive: true, force: true });
   };
   try {
