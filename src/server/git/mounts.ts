@@ -106,10 +106,12 @@ export async function unmountAll(
       folders.slice(number * BATCH, (number + 1) * BATCH),
     ).values();
     const unmountNext = async (): Promise<void> => {
-      for (const batch of batches) await callUmount(...batch);
+      for (const batch of batches) {
+        // Without perl, by umount(8); those that are still mounted are tried again one by one.
+        if (!(await callUmount(...batch))) await system("umount", ["--", ...batch]).catch(() => {});
+      }
     };
     await Promise.all(Array.from({ length: AT_ONCE }, unmountNext));
-    // Those that are still mounted are tried again one by one.
   }
   for (const folder of folders) {
     await unmount(folder).catch((error: unknown) => onError(folder, error));
