@@ -4,22 +4,24 @@ import * as fs from "node:fs/promises";
 import { userInfo } from "node:os";
 import { join } from "node:path";
 import { EmbeddedPostgresError } from "./embedded-binaries.js";
+import { OWNER } from "./embedded-owner.js";
 import type { Cluster } from "./embedded-cluster.js";
 
-/** Its superuser, whom the operating system's word alone lets in. */
+/** Its superuser, whom the operating system's word alone lets in, as it does the owner of the database. */
 export const SUPERUSER = "postgres";
 
 /**
- * Writes who may connect: this process's user and the owner of the cluster become the superuser, as the
- * operating system says who they are (peer). Every other role needs its password.
+ * Writes who may connect: this process's user and the owner of the cluster become the superuser and
+ * the owner of the database, as the operating system says who they are (peer). Every other role needs its password.
  * @throws EmbeddedPostgresError where this process's user has no name
  */
 export async function writeAccess({ dataDir, account }: Cluster): Promise<void> {
   const names = new Set([ownName(), account && (await nameOf(account.uid))]);
   const map = [...names].filter((name) => name !== undefined);
+  const peers = [SUPERUSER, OWNER];
   const files = {
-    "pg_ident.conf": map.map((name) => `omoi ${quoted(name)} ${SUPERUSER}`),
-    "pg_hba.conf": [`local all ${SUPERUSER} peer map=omoi`, "local all all scram-sha-256"],
+    "pg_ident.conf": map.flatMap((name) => peers.map((role) => `omoi ${quoted(name)} ${role}`)),
+    "pg_hba.conf": [`local all ${peers.join()} peer map=omoi`, "local all all scram-sha-256"],
   };
   for (const [name, lines] of Object.entries(files)) {
     const path = join(dataDir, name);

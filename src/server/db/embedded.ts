@@ -6,6 +6,7 @@ import pg from "pg";
 import { EmbeddedPostgresError, errorCode } from "./embedded-binaries.js";
 import { SUPERUSER, writeAccess } from "./embedded-access.js";
 import { claimFolder, type Cluster, prepareCluster } from "./embedded-cluster.js";
+import { makeOwner, OWNER } from "./embedded-owner.js";
 import { connect, keepLock, lock, type Locked, takeTurn } from "./embedded-lock.js";
 import {
   findPostmaster,
@@ -18,13 +19,16 @@ import {
 
 export { EmbeddedPostgresError } from "./embedded-binaries.js";
 
-/** A running PostgreSQL and how `pg` connects to it: as its superuser, over a Unix socket. */
+/** A running PostgreSQL and how `pg` connects to it, over a Unix socket. */
 export interface EmbeddedPostgres {
   /** The folder of the socket: absolute, and short enough for a socket address. */
   readonly host: string;
   /** Only names the socket file; nothing listens on the network. */
   readonly port: number;
+  /** The superuser. */
   readonly user: string;
+  /** The ordinary role that owns the database. */
+  readonly owner: string;
   readonly database: string;
   /** Ends all sessions and the server, and waits until it is gone; a second call does no more. */
   stop(): Promise<void>;
@@ -63,6 +67,7 @@ export async function startEmbeddedPostgres(
     await claimFolder(cluster);
     await writeAccess(cluster);
     const { client, pid } = await startAndLock(cluster, socket.host, settings, onProgress);
+    await makeOwner(client);
     const releaseLock = keepLock(client, socket.host, onProgress);
     const logCheck = setInterval(() => void limitLog(dataDir).catch(() => {}), LOG_CHECK_MS);
     logCheck.unref();
@@ -82,6 +87,7 @@ export async function startEmbeddedPostgres(
       host: socket.host,
       port: SOCKET_PORT,
       user: SUPERUSER,
+      owner: OWNER,
       database: "postgres",
       stop: () => (stopped ??= stop()),
     };
@@ -109,6 +115,7 @@ export async function visitEmbeddedPostgres(
     host: socket.host,
     port: SOCKET_PORT,
     user: SUPERUSER,
+    owner: OWNER,
     database: "postgres",
     stop: () => socket.remove(),
   };
