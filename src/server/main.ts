@@ -6,7 +6,9 @@ import { closeAll } from "./close-all.js";
 import { ConfigError } from "./config-values.js";
 import { publicUrlOf, readConfig, type Config } from "./config.js";
 import { closeDataDir } from "./data-folder.js";
-import { addressFromUrl, openDatabase, type DatabaseAddress } from "./db/connect.js";
+import { lockDataFolder } from "./data-folder-lock.js";
+import { databaseAddress } from "./db/address.js";
+import { openDatabase } from "./db/connect.js";
 import { EmbeddedPostgresError, startEmbeddedPostgres } from "./db/embedded.js";
 import { GitError, gitVersion } from "./git/run.js";
 import { storageIn } from "./storage.js";
@@ -27,6 +29,7 @@ const sameSignalMs = 2000;
 async function main(): Promise<void> {
   let config = readConfig();
   closeDataDir(config.dataDir, config.sandbox === "off" && process.getuid?.() === 0);
+  await lockDataFolder(config.dataDir, config.databaseUrl === null);
   // Lines of requests are written in the background, and the rest of them when the process ends.
   const log = pino({ level: config.logLevel }, pino.destination({ dest: 2, sync: false }));
   await requireGit();
@@ -116,20 +119,6 @@ async function within(timeLimitMs: number | null, work: Promise<void>): Promise<
     setTimeout(() => reject(error), timeLimitMs).unref();
   });
   return Promise.race([work, late]);
-}
-
-function databaseAddress(
-  config: Config,
-  embedded: { host: string; port: number; user: string; database: string } | null,
-): DatabaseAddress {
-  if (embedded) {
-    const { host, port, user, database } = embedded;
-    return { owner: { host, port, user, database }, app: null, isOwn: true };
-  }
-  return {
-    owner: addressFromUrl(config.databaseUrl as string),
-    app: config.databaseAppUrl === null ? null : addressFromUrl(config.databaseAppUrl),
-  };
 }
 
 async function requireGit(): Promise<void> {
