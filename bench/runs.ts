@@ -2,7 +2,7 @@ import { join } from "node:path";
 import pg from "pg";
 import { addPastRuns } from "#test/past-runs.js";
 import { followLog, shell } from "#test/runs.js";
-import { addressFromUrl } from "#server/db/connect.js";
+import { addressFromUrl } from "#server/db/address.js";
 import type { Client } from "#shared/api/client.js";
 import { median, ms, timed, type Benchmark, type Row } from "./harness.js";
 import { load } from "./load.js";

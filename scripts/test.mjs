@@ -33,13 +33,16 @@ const needed = {
   python3: "/usr/bin/python3",
   nginx: "/usr/sbin/nginx",
   caddy: "/usr/bin/caddy",
+  pgbouncer: "/usr/sbin/pgbouncer",
+  openssl: "/usr/bin/openssl",
 };
 const missing = Object.keys(needed).filter((name) => !existsSync(needed[name]));
-if (missing.length > 0 && mayInstall) installOnDebian(missing, "the tests of commands and proxies");
+if (missing.length > 0 && mayInstall)
+  installOnDebian(missing, "the tests of commands, proxies and poolers");
 else if (missing.length > 0) {
   sayMissing(
     missing.join(", "),
-    "tests of commands fail, and those of proxies are skipped, without",
+    "tests of commands fail, and those of proxies and poolers are skipped, without",
   );
 }
 suite("api", {});

@@ -9,6 +9,7 @@ import { ApiError, createClient, type Client } from "#shared/api/client.js";
 import type { ErrorCode, Problem } from "#shared/errors.js";
 import { buildApp } from "#server/app.js";
 import { publicUrlOf, readConfig, type Config } from "#server/config.js";
+import type { DatabaseAddress } from "#server/db/address.js";
 import { openDatabase, type Database } from "#server/db/connect.js";
 import { openSandbox, unavailable } from "#server/sandbox/open-sandbox.js";
 import type { Sandbox } from "#server/sandbox/sandbox.js";
@@ -48,14 +49,17 @@ export interface TestPerson {
 export async function startTestApp(
   env: Record<string, string> = {},
   wanted: Sandbox | "real" = unavailable("This test has no sandbox"),
-  reach: (owner: pg.ClientConfig) => Promise<pg.ClientConfig> = async (owner) => owner,
+  reach: (owner: pg.ClientConfig, secret: string) => Promise<DatabaseAddress> = async (owner) => ({
+    owner,
+    app: null,
+  }),
 ): Promise<TestApp> {
   const { owner: direct, secret } = await makeDatabase();
-  const owner = await reach(direct);
+  const address = await reach(direct, secret);
   const dataDir = await mkdtemp(join(tmpdir(), "omoi-data-"));
   const settings = { OMOI_DATA_DIR: dataDir, OMOI_SECRET: secret, ...env };
   const sandbox = wanted === "real" ? await openSandbox(configFrom(settings)) : wanted;
-  const app = await start(owner, settings, sandbox);
+  const app = await start(address, settings, sandbox);
   return {
     ...app,
     close: async () => {
@@ -90,13 +94,13 @@ function configFrom(env: Record<string, string>): Config {
 }
 
 async function start(
-  owner: pg.ClientConfig,
+  address: DatabaseAddress,
   env: Record<string, string>,
   sandbox: Sandbox,
 ): Promise<TestApp> {
   const config = configFrom(env);
   const log = pino({ level: config.logLevel });
-  const db = await openDatabase({ owner, app: null }, config.secret, log);
+  const db = await openDatabase(address, config.secret, log);
   let port = 0;
   const app = await buildApp({
     config,
@@ -108,8 +112,8 @@ async function start(
     checkResponses: true,
   });
   await app.listen({ host: "127.0.0.1", port: 0 });
-  const address = app.server.address();
-  if (address !== null && typeof address === "object") port = address.port;
+  const listening = app.server.address();
+  if (listening !== null && typeof listening === "object") port = listening.port;
   const url = `http://127.0.0.1:${port}`;
 
   const client = (token?: string): Client =>
@@ -128,7 +132,7 @@ async function start(
     dataDir: config.dataDir,
     config,
     db,
-    owner,
+    owner: address.owner,
     client,
     person: async (name) => {
       people += 1;
@@ -147,7 +151,7 @@ async function start(
         api: client(tokens.access_token),
       };
     },
-    sibling: () => start(owner, env, sandbox),
+    sibling: () => start(address, env, sandbox),
     close: async () => {
       await app.close();
       await db.close();

@@ -19,7 +19,7 @@ const ids: Record<string, string> = {};
 beforeAll(async () => {
   app = await startTestApp({}, undefined, async (direct) => {
     proxy = await startDatabaseProxy(direct);
-    return proxy.config;
+    return { owner: proxy.config, app: null };
   });
   owner = await app.person("owner");
   const org = await makeOrganization(owner);

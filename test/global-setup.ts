@@ -5,7 +5,8 @@ import { join } from "node:path";
 import pg from "pg";
 import { pino } from "pino";
 import type { TestProject } from "vitest/node";
-import { addressFromUrl, openDatabase } from "#server/db/connect.js";
+import { addressFromUrl } from "#server/db/address.js";
+import { openDatabase } from "#server/db/connect.js";
 import { startEmbeddedPostgres } from "#server/db/embedded.js";
 
 /** How the tests reach the cluster of this run; each file copies the template. */

@@ -19,7 +19,8 @@ test("docs/reference/configuration.md is what the table of settings says", async
     "Settings are environment variables. A wrong value or an unknown `OMOI_` name stops the start with one line " +
     "that names the variable and the cure. An empty value is as none.\n\n" +
     "Without `OMOI_SMTP_URL` every mail is a file in `outbox` in the data folder, which the log names. Several " +
-    "processes may serve one `OMOI_DATABASE_URL` and one data folder together.";
+    "processes of one machine may serve one `OMOI_DATABASE_URL` and one data folder together; a server in another " +
+    "container is refused while one has the folder.";
   const rows = settings.map(({ names, fallback, what }) => [
     names.map((name) => `\`${name}\``).join(", "),
     fallback,

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { sql } from "drizzle-orm";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import type { Queryable } from "#server/db/connect.js";
+import { beginSystem } from "#server/db/system-pool.js";
 import { startTestApp, type TestApp } from "./app.js";
 import { commitFiles, makeWorkspace } from "./factories.js";
 import { asOperator } from "./operator.js";
@@ -156,8 +157,9 @@ describe("row-level security", () => {
   test("a connection with neither setting sees and writes nothing", async () => {
     const client = await app.db.systemPool.connect();
     try {
+      await client.query(beginSystem);
       expect((await client.query("select from organizations")).rowCount).toBe(2);
-      await client.query("set app.system to ''");
+      await client.query("commit");
       for (const table of [...tables, "organizations"]) {
         const where = table === "roles" ? "where org_id is not null" : "";
         const { rowCount } = await client.query(`select from ${table} ${where}`);

@@ -190,7 +190,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   answerTogether(app);
 
   const storage = storageIn(config.dataDir);
-  const jobs = await startJobs(db.systemPool, log);
+  const jobs = await startJobs(db.jobPool, log);
   const mailer = createMailer({
     jobs,
     secret: config.secret,

@@ -31,6 +31,11 @@ export interface Config {
   dataDir: string;
   /** OMOI_DATABASE_URL: a PostgreSQL 15 or newer; null runs the embedded one. Its role owns the database. */
   databaseUrl: string | null;
+  /**
+   * OMOI_DATABASE_DIRECT_URL: PostgreSQL itself, where OMOI_DATABASE_URL leads to a pooler in transaction
+   * mode. Its role owns the database.
+   */
+  databaseDirectUrl: string | null;
   /** OMOI_DATABASE_UID: whom the embedded one runs as, where the server runs as root. */
   databaseUid: number;
   /** OMOI_DATABASE_APP_URL: the unprivileged role to serve as, where the first may not create roles. */
@@ -164,6 +169,7 @@ export function readConfig(env: Environment = process.env): Config {
     dataDir,
     databaseUrl: postgresUrl(env, "OMOI_DATABASE_URL"),
     databaseAppUrl: postgresUrl(env, "OMOI_DATABASE_APP_URL"),
+    databaseDirectUrl: postgresUrl(env, "OMOI_DATABASE_DIRECT_URL"),
     databaseUid: wholeNumber(env, "OMOI_DATABASE_UID", 60_859, 1, 2 ** 31 - 2),
     registration: oneOf(env, "OMOI_REGISTRATION", ["open", "invite", "closed"], "open"),
     invitationDays: wholeNumber(env, "OMOI_INVITATION_DAYS", 7, 1, 90),
@@ -207,8 +213,10 @@ export function readConfig(env: Environment = process.env): Config {
     telemetry: telemetry(env),
     logLevel: oneOf(env, "OMOI_LOG_LEVEL", ["debug", "info", "warn", "error", "silent"], "info"),
   };
-  if (config.databaseAppUrl !== null && config.databaseUrl === null) {
-    throw new ConfigError("OMOI_DATABASE_APP_URL needs OMOI_DATABASE_URL; set both or neither");
+  for (const variable of ["OMOI_DATABASE_APP_URL", "OMOI_DATABASE_DIRECT_URL"]) {
+    if (env[variable] && config.databaseUrl === null) {
+      throw new ConfigError(`${variable} needs OMOI_DATABASE_URL; set both or neither`);
+    }
   }
   const { databaseUid, networkUid, agentUid } = config;
   if (new Set([databaseUid, networkUid, agentUid]).size < 3) {

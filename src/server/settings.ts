@@ -35,6 +35,11 @@ export const settings: readonly Setting[] = [
     what: "a second, unprivileged role to serve as, where the first may not create one",
   },
   {
+    names: ["OMOI_DATABASE_DIRECT_URL"],
+    fallback: "as `OMOI_DATABASE_URL`",
+    what: "PostgreSQL itself, with the role that owns the database, where `OMOI_DATABASE_URL` leads to a pooler in transaction mode",
+  },
+  {
     names: ["OMOI_DATABASE_UID"],
     fallback: "`60859`",
     what: "the user of Omoi's own PostgreSQL, where the server runs as root; no other may be it",

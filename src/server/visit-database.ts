@@ -4,7 +4,8 @@ import { drizzle } from "drizzle-orm/node-postgres";
 import pg from "pg";
 import { ConfigError } from "./config-values.js";
 import { type Config } from "./config.js";
-import { addressFromUrl, type Queryable } from "./db/connect.js";
+import { databaseAddress } from "./db/address.js";
+import type { Queryable } from "./db/connect.js";
 import { EmbeddedPostgresError, visitEmbeddedPostgres } from "./db/embedded.js";
 
 /**
@@ -33,11 +34,13 @@ export async function visitDatabase<Result>(
           user: embedded.user,
           database: embedded.database,
         }
-      : addressFromUrl(config.databaseUrl as string)),
-    options: "-c timezone=UTC -c app.system=on -c default_transaction_read_only=on",
+      : databaseAddress(config, null).owner),
   });
   try {
     await client.connect();
+    await client.query(
+      "set timezone to 'UTC'; set app.system to 'on'; set default_transaction_read_only to on",
+    );
     return await work(drizzle(client) as Queryable);
   } finally {
     await client.end();

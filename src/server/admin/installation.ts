@@ -4,7 +4,8 @@ import { drizzle } from "drizzle-orm/node-postgres";
 import pg from "pg";
 import { ConfigError } from "../config-values.js";
 import { publicUrlOf, type Config } from "../config.js";
-import { addressFromUrl, type Queryable } from "../db/connect.js";
+import { addressFromUrl, databaseAddress } from "../db/address.js";
+import type { Queryable } from "../db/connect.js";
 import { visitEmbeddedPostgres } from "../db/embedded.js";
 import { readVerificationKey } from "../db/installation.js";
 import type { InstallationOrigin } from "../db/installation-audit.js";
@@ -55,8 +56,14 @@ export async function withInstallation<Result>(
         user: embedded.user,
         database: embedded.database,
       }
-    : addressFromUrl(config.databaseUrl as string);
-  const pool = new pg.Pool({ ...address, options: "-c timezone=UTC -c app.system=on", max: 4 });
+    : databaseAddress(config, null).owner;
+  const pool = new pg.Pool({
+    ...address,
+    max: 4,
+    onConnect: async (client) => {
+      await client.query("set timezone to 'UTC'; set app.system to 'on'");
+    },
+  });
   pool.on("error", () => {});
   try {
     await requireCurrentSchema(pool);
@@ -81,7 +88,9 @@ function installationOn(config: Config, pool: pg.Pool, operator: string): Instal
     db: drizzle(pool) as Queryable,
     origin,
     isServed: async () => {
-      const role = config.databaseAppUrl && addressFromUrl(config.databaseAppUrl).user;
+      const role =
+        config.databaseAppUrl &&
+        addressFromUrl(config.databaseAppUrl, "OMOI_DATABASE_APP_URL").user;
       const { rows } = await pool.query(
         `select from pg_stat_activity where datname = current_database()
           and usesysid = (select oid from pg_roles where rolname = $1) limit 1`,

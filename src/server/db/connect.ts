@@ -1,8 +1,8 @@
-import { createHmac } from "node:crypto";
 import { drizzle } from "drizzle-orm/node-postgres";
 import pg from "pg";
 import type { Logger } from "pino";
 import { ConfigError } from "../config-values.js";
+import type { DatabaseAddress, ServingAddress } from "./address.js";
 import { appendEvents, type Change, type Origin, type Tell } from "./audit.js";
 import { listenForChanges, type ChangeFeed } from "./changes.js";
 import { fairSlots } from "../fair-slots.js";
@@ -10,9 +10,12 @@ import { checkSecret, openVerificationKey } from "./installation.js";
 import { lockConnections, locksOn, tryLockOn, type Locks, type TryLock } from "./locks.js";
 import { migrate } from "./migrate.js";
 import type { Queryable } from "./queryable.js";
+import { checkServing, connectServing, ensureServingRole } from "./serving-role.js";
+import { beginSystem, type PoolSettings, SystemPool, tenantPoolOf } from "./system-pool.js";
 import { beginFor, type OrganizationLock } from "./tenant.js";
 import { inTransaction } from "./transaction.js";
 import { systemChange } from "./system-change.js";
+import { connectOrExplain, requireSessions } from "./try-connection.js";
 
 export { prepared, type Queryable } from "./queryable.js";
 
@@ -57,21 +60,13 @@ export interface Database {
   readonly verificationKey: string;
   /** Connections of all pools: in use and idle, and those who wait for one. */
   poolState(): { active: number; idle: number; waiting: number };
-  /** The pool of `withSystem`, for prepared queries by name and for the job queue. */
+  /** The pool of `withSystem`, for prepared queries by name. */
   readonly systemPool: pg.Pool;
+  /** A pool that sees no organization's rows, for the tables of the job queue. */
+  readonly jobPool: pg.Pool;
   close(): Promise<void>;
 }
 
-/** How to reach a PostgreSQL as the role that owns the database. */
-export interface DatabaseAddress {
-  owner: pg.ClientConfig;
-  /** The unprivileged role to serve as; null makes `omoi_app`. */
-  app: pg.ClientConfig | null;
-  /** Whether the whole PostgreSQL is this installation's: then its roles follow its secret. */
-  isOwn?: boolean;
-}
-
-const appRole = "omoi_app";
 /** Connections of each pool. */
 const POOL_SIZE = 10;
 /** Connections that hold or wait for the lock of one organization; the rest serve other organizations. */
@@ -91,44 +86,46 @@ export async function openDatabase(
   log: Logger,
   dumps: string | null = null,
 ): Promise<Database> {
-  const owner = await connectOwner(address.owner);
-  let serving: pg.ClientConfig;
+  const variable = address.pooler ? "OMOI_DATABASE_DIRECT_URL" : "OMOI_DATABASE_URL";
+  const owner = await connectOwner(address.owner, variable);
+  let serving: ServingAddress;
+  let keepsPrepared: boolean;
   let verificationKey: string;
   try {
     await checkSecret(owner, secret);
-    serving = address.app ?? (await ensureAppRole(owner, address, secret));
-    await migrate(owner, String(serving.user), log, dumps);
-    verificationKey = await openVerificationKey(owner, secret);
+    serving = await ensureServingRole(owner, address, secret);
+    const probe = await connectServing(serving, address);
+    try {
+      await migrate(owner, String(probe.user), log, dumps);
+      verificationKey = await openVerificationKey(owner, secret);
+      const { app } = address;
+      const served = app === null ? "OMOI_DATABASE_URL" : "OMOI_DATABASE_APP_URL";
+      keepsPrepared = await checkServing(owner, probe, served);
+    } finally {
+      await probe.end();
+    }
   } finally {
     await owner.end();
   }
+  if (!keepsPrepared) {
+    log.warn(
+      "the pooler does not keep prepared statements, so every query is planned anew; set max_prepared_statements in PgBouncer 1.21 or newer",
+    );
+  }
 
-  const pool = (options: string, max = POOL_SIZE): pg.Pool => {
-    const made = new pg.Pool({
-      connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
-      keepAlive: true,
-      ...serving,
-      options,
-      max,
-      idleTimeoutMillis: 60_000,
-    });
-    // A connection that breaks while idle is replaced by the pool; its error must not end the process.
-    // While the pool ends, PostgreSQL may do so too: then there is nothing to tell.
-    made.on("error", (error) => {
-      if (!made.ending) log.warn({ err: error }, "an idle database connection broke");
-    });
-    // Nor must one that breaks in use, between two queries: the next one on it fails.
-    made.on("connect", (client) => client.on("error", () => {}));
-    return made;
-  };
-  const tenantPool = pool("-c timezone=UTC");
-  // Prepared look-ups of many at once are planned once: a plan for just these ids is never better, and
-  // PostgreSQL would make one each time, for it expects more ids than come.
-  const systemPool = pool("-c timezone=UTC -c app.system=on -c plan_cache_mode=force_generic_plan");
-  const lockPool = pool("-c timezone=UTC", lockConnections);
-  await refusePrivileged(systemPool, String(serving.user));
+  const settings = (config: pg.ClientConfig, max = POOL_SIZE): PoolSettings => ({
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    keepAlive: true,
+    ...config,
+    max,
+    idleTimeoutMillis: 60_000,
+    keepsPrepared,
+  });
+  const tenantPool = watched(tenantPoolOf(settings(serving.transactions)), log);
+  const systemPool = watched(new SystemPool(settings(serving.transactions)), log);
+  const lockPool = watched(new pg.Pool(settings(serving.sessions, lockConnections)), log);
   const systemDb = drizzle(systemPool) as Queryable;
-  const changes = await listenForChanges(serving, systemPool, log);
+  const changes = await listenForChanges(serving.sessions, systemPool, log);
   const slots = fairSlots({ slots: POOL_SIZE, perOwner: LOCKED_PER_ORGANIZATION });
   /** A transaction that takes the organization's lock; until it is its turn, it has no connection. */
   const whileLocked = async <Result>(
@@ -156,6 +153,7 @@ export async function openDatabase(
       const total = sum(({ totalCount }) => totalCount);
       return { active: total - idle, idle, waiting: sum(({ waitingCount }) => waitingCount) };
     },
+    jobPool: tenantPool,
     changes,
     locks: locksOn(lockPool),
     tryLock: tryLockOn(lockPool),
@@ -170,7 +168,7 @@ export async function openDatabase(
         return result;
       }),
     withSystem: (_reason, work) => work(systemDb),
-    withSystemTx: (_reason, work) => inTransaction(systemPool, "begin", work),
+    withSystemTx: (_reason, work) => inTransaction(systemPool, beginSystem, work),
     systemChange: (origin, work) => systemChange(systemPool, origin, work),
     close: async () => {
       await changes.close();
@@ -179,106 +177,51 @@ export async function openDatabase(
   };
 }
 
-async function connectOwner(config: pg.ClientConfig): Promise<pg.Client> {
-  const client = new pg.Client({
-    connectionTimeoutMillis: 5000,
-    ...config,
-    options: "-c timezone=UTC -c app.system=on",
+/** Bears with connections that break. */
+function watched<Pool extends pg.Pool>(pool: Pool, log: Logger): Pool {
+  // A connection that breaks while idle is replaced by the pool; its error must not end the process.
+  // While the pool ends, PostgreSQL may do so too: then there is nothing to tell.
+  pool.on("error", (error) => {
+    if (!pool.ending) log.warn({ err: error }, "an idle database connection broke");
   });
-  try {
-    await client.connect();
-  } catch (error) {
-    throw new ConfigError(
-      `The database does not answer (${reason(error)}); check OMOI_DATABASE_URL and that PostgreSQL runs`,
-    );
-  }
-  const { rows } = await client.query<{ version: string }>(
-    "select current_setting('server_version_num') as version",
-  );
-  const major = Math.floor(Number(rows[0]?.version) / 10_000);
-  if (major < 15) {
-    await client.end();
-    throw new ConfigError(
-      `The database is PostgreSQL ${major}; point OMOI_DATABASE_URL to version 15 or newer`,
-    );
-  }
-  return client;
+  // Nor must one that breaks in use, between two queries: the next one on it fails.
+  pool.on("connect", (client) => client.on("error", () => {}));
+  return pool;
 }
 
-/** Makes the role that serves, if it is missing; its password follows from the secret. */
-async function ensureAppRole(
-  owner: pg.Client,
-  { owner: address, isOwn = false }: DatabaseAddress,
-  secret: string,
-): Promise<pg.ClientConfig> {
-  const password = createHmac("sha256", secret).update("postgresql role omoi_app").digest("hex");
+/** Connects as the owner. @throws ConfigError where this PostgreSQL or this role cannot be used */
+async function connectOwner(config: pg.ClientConfig, variable: string): Promise<pg.Client> {
+  const owner = await connectOrExplain(config, variable);
   try {
-    await owner.query(
-      `create role ${appRole} login nosuperuser nobypassrls nocreatedb nocreaterole password '${password}'`,
+    const { rows } = await owner.query<{ version: string; isStandby: boolean; mayCreate: boolean }>(
+      `select current_setting('server_version_num') as version,
+         pg_is_in_recovery() as "isStandby",
+         has_database_privilege(current_database(), 'create')
+           and has_schema_privilege('public', 'create') as "mayCreate"`,
     );
-  } catch (error) {
-    const code = (error as { code?: string }).code;
-    if (code === "42501") {
+    const major = Math.floor(Number(rows[0]?.version) / 10_000);
+    if (major < 15) {
       throw new ConfigError(
-        "The role of OMOI_DATABASE_URL may not create roles; grant it CREATEROLE, or set OMOI_DATABASE_APP_URL to a second, unprivileged role",
+        `The database is PostgreSQL ${major}; point ${variable} to version 15 or newer`,
       );
     }
-    // 42710: it exists; 23505: two first starts at once
-    if (code !== "42710" && code !== "23505") throw error;
-    if (isOwn) await owner.query(`alter role ${appRole} password '${password}'`);
-  }
-  const serving: pg.ClientConfig = {
-    host: owner.host,
-    port: owner.port,
-    database: String(owner.database),
-    user: appRole,
-    password,
-    ...(address.ssl === undefined ? {} : { ssl: address.ssl }),
-  };
-  const probe = new pg.Client({ ...serving, connectionTimeoutMillis: 5000 });
-  try {
-    await probe.connect();
+    if (rows[0]?.isStandby) {
+      throw new ConfigError(
+        `The database is a standby, which takes no writes; point ${variable} to the primary`,
+      );
+    }
+    await requireSessions(owner, config);
+    if (!rows[0]?.mayCreate) {
+      throw new ConfigError(
+        `The role ${owner.user} may not create tables; make it the owner: alter database ${owner.database} owner to ${owner.user}`,
+      );
+    }
+    await owner.query("set timezone to 'UTC'; set app.system to 'on'");
+    return owner;
   } catch (error) {
-    throw new ConfigError(
-      `The database role ${appRole} cannot sign in (${reason(error)}); another installation made it with another secret: use its OMOI_SECRET, or set OMOI_DATABASE_APP_URL`,
-    );
+    await owner.end();
+    throw error;
   }
-  await probe.end();
-  return serving;
-}
-
-/** Row-level security binds neither superusers nor BYPASSRLS roles: such a role must not serve. */
-async function refusePrivileged(pool: pg.Pool, role: string): Promise<void> {
-  let privileged: boolean;
-  try {
-    const { rows } = await pool.query<{ privileged: boolean }>(
-      "select rolsuper or rolbypassrls as privileged from pg_roles where rolname = current_user",
-    );
-    privileged = rows[0]?.privileged ?? true;
-  } catch (error) {
-    await pool.end();
-    throw new ConfigError(
-      `The database does not answer as ${role} (${reason(error)}); check OMOI_DATABASE_APP_URL`,
-    );
-  }
-  if (privileged) {
-    await pool.end();
-    throw new ConfigError(
-      `The database role ${role} may bypass row-level security; set OMOI_DATABASE_APP_URL to a role without SUPERUSER and BYPASSRLS`,
-    );
-  }
-}
-
-function reason(error: unknown): string {
-  const { message, code } = error as { message?: string; code?: string };
-  return (message || code || String(error)).split("\n", 1)[0] ?? "";
-}
-
-/** The connection settings of a `postgres://` address. */
-export function addressFromUrl(url: string): pg.ClientConfig {
-  // pg resolves the address itself; the user is needed by name for grants.
-  const parsed = new URL(url);
-  return { connectionString: url, user: decodeURIComponent(parsed.username) };
 }
 
 /** The name of the constraint that a failed write broke, or null. */

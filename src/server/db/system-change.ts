@@ -1,6 +1,7 @@
 import type pg from "pg";
 import { appendEvents, type Change, type Origin } from "./audit.js";
 import type { Queryable } from "./queryable.js";
+import { beginSystem } from "./system-pool.js";
 import { inTransaction } from "./transaction.js";
 
 /** Tells of a change of one organization, for its audit log. */
@@ -9,14 +10,13 @@ export type TellOf = (orgId: string, change: Change) => void;
 /**
  * Runs a change across organizations in one transaction. The events that `tell` is given go to the logs of
  * their organizations as the last thing in it.
- * @param pool whose connections see all organizations
  */
 export function systemChange<Result>(
   pool: pg.Pool,
   origin: Origin,
   work: (tx: Queryable, tell: TellOf) => Promise<Result>,
 ): Promise<Result> {
-  return inTransaction(pool, "begin", async (tx, client) => {
+  return inTransaction(pool, beginSystem, async (tx, client) => {
     const events = new Map<string, Change[]>();
     const result = await work(tx, (orgId, event) => {
       events.set(orgId, [...(events.get(orgId) ?? []), event]);

@@ -1,4 +1,5 @@
 import { prepared, type Queryable } from "./queryable.js";
+import { tenantScope } from "./system-pool.js";
 
 /*
  * The lock of an organization is the first that a transaction takes. It is an advisory lock: it can be
@@ -24,7 +25,7 @@ export type OrganizationLock = "shared" | "exclusive";
 export function beginFor(orgId: string, lock: OrganizationLock | "none" | "read only"): string {
   if (!uuidShape.test(orgId)) throw new Error("an organization's id must be a UUID");
   const begin = lock === "read only" ? "begin read only" : "begin";
-  const scope = `select set_config('app.org_id', '${orgId}', true)`;
+  const scope = tenantScope(orgId);
   if (lock === "none" || lock === "read only") return `${begin}; ${scope}`;
   const take = lock === "shared" ? "pg_advisory_xact_lock_shared" : "pg_advisory_xact_lock";
   return `${begin}; ${scope}; select ${take}(${lockKey(`'${orgId}'`)})`;

@@ -25,7 +25,7 @@ const silent = pino({ level: "silent" });
 async function queueing(
   app: TestApp,
 ): Promise<{ jobs: Jobs; send: (m: Message) => Promise<void> }> {
-  const jobs = await startJobs(app.db.systemPool, silent);
+  const jobs = await startJobs(app.db.jobPool, silent);
   const deliver: Deliver = () => Promise.reject(new Error("delivers nothing"));
   const { secret } = app.config;
   const mailer = createMailer({ jobs, secret, deliver, from: () => from, log: silent });
@@ -144,7 +144,7 @@ describe("mail without a mail server", () => {
   test("is a file in the outbox that only the operator reads, and a line in the log without its text", async () => {
     const lines: string[] = [];
     const log = pino({ level: "info" }, { write: (line: string) => lines.push(line) });
-    const jobs = await startJobs(app.db.systemPool, silent);
+    const jobs = await startJobs(app.db.jobPool, silent);
     const mailer = createMailer({
       jobs,
       secret: app.config.secret,

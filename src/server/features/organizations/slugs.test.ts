@@ -42,13 +42,11 @@ describe("slugs of organizations", () => {
     const name = "Very long name ".repeat(10);
     const base = (await create(name)).slug;
     const { id } = await create("Holder of numbers");
-    const client = await app.db.systemPool.connect();
-    await client.query(
+    await app.db.systemPool.query(
       `insert into organization_slugs (slug, org_id)
        select $1 || '-' || n, $2 from generate_series(2, 1000) n where length($1 || '-' || n) <= 63`,
       [base, id],
     );
-    client.release();
     const { slug } = await create(name);
     expect(slug.length).toBeLessThanOrEqual(63);
     const found = await owner.api.organizations.get({ params: { org_id: slug } });

@@ -1,0 +1,164 @@
+import pg from "pg";
+
+/*
+ * Settings hold for one transaction, never for a connection: behind a transaction pooler each transaction
+ * may get another one. A single statement is a transaction of its own, so its settings travel with it.
+ */
+
+/** The settings of a transaction of one kind. PostgreSQL's time zone is part of what it answers. */
+const LOCAL_ZONE = "set_config('TimeZone', 'UTC', true)";
+
+/** The settings of a transaction that sees one organization. */
+export const tenantScope = (orgId: string): string =>
+  `select set_config('app.org_id', '${orgId}', true), ${LOCAL_ZONE}`;
+
+/**
+ * The settings of a transaction across organizations. Its prepared look-ups of many at once are planned
+ * once: a plan for just these ids is never better, and PostgreSQL would make one each time, for it expects
+ * more ids than come.
+ */
+export const systemScope = `select set_config('app.system', 'on', true), ${LOCAL_ZONE},
+  set_config('plan_cache_mode', 'force_generic_plan', true)`;
+
+/** Begins a transaction across organizations: one round trip. */
+export const beginSystem = `begin; ${systemScope}`;
+
+/** The parts of the driver's connection and queries that its types leave out. */
+interface Wire {
+  stream: { cork(): void; uncork(): void; destroy(): void };
+  parse(message: { text: string; name: string }): void;
+  bind(message: { portal: string; statement: string; values: unknown[] }): void;
+  execute(message: { portal: string; rows: number }): void;
+}
+interface WireQuery {
+  readonly name?: string | undefined;
+  readonly text?: string | undefined;
+  callback?: unknown;
+  submit(connection: Wire): Error | null;
+  handleRowDescription(message: unknown): void;
+  handleDataRow(message: unknown): void;
+  handleCommandComplete(message: unknown, connection: Wire): void;
+  handlePortalSuspended(connection: Wire): void;
+  handleEmptyQuery(connection: Wire): void;
+  handleCopyInResponse(connection: Wire): void;
+  handleError(error: Error, connection: Wire): void;
+  handleReadyForQuery(connection: Wire): void;
+}
+
+/**
+ * One statement with the settings of `systemScope`. Both are sent before one Sync, which makes them one
+ * transaction and one round trip (PostgreSQL, "Extended Query", "Pipelining").
+ */
+class SystemStatement implements WireQuery {
+  readonly #query: WireQuery;
+  /** Whether the settings were answered: what comes then is the statement's. */
+  #isScoped = false;
+
+  constructor(query: pg.QueryConfig) {
+    const extended = { ...query, queryMode: "extended" };
+    this.#query = new pg.Query(extended) as unknown as WireQuery;
+  }
+  /** The driver notes the text as prepared by this name when a Parse is answered. */
+  get name(): string | undefined {
+    return this.#isScoped ? this.#query.name : undefined;
+  }
+  get text(): string | undefined {
+    return this.#query.text;
+  }
+  get callback(): unknown {
+    return this.#query.callback;
+  }
+  set callback(callback: unknown) {
+    this.#query.callback = callback;
+  }
+  submit(connection: Wire): Error | null {
+    connection.stream.cork();
+    try {
+      connection.parse({ text: systemScope, name: "" });
+      connection.bind({ portal: "", statement: "", values: [] });
+      connection.execute({ portal: "", rows: 0 });
+      const failure = this.#query.submit(connection);
+      // The settings were sent without the Sync that ends them.
+      if (failure) connection.stream.destroy();
+      return failure;
+    } finally {
+      connection.stream.uncork();
+    }
+  }
+  handleRowDescription(message: unknown): void {
+    this.#query.handleRowDescription(message);
+  }
+  handleDataRow(message: unknown): void {
+    if (this.#isScoped) this.#query.handleDataRow(message);
+  }
+  handleCommandComplete(message: unknown, connection: Wire): void {
+    if (this.#isScoped) this.#query.handleCommandComplete(message, connection);
+    this.#isScoped = true;
+  }
+  handlePortalSuspended(connection: Wire): void {
+    this.#query.handlePortalSuspended(connection);
+  }
+  handleEmptyQuery(connection: Wire): void {
+    this.#query.handleEmptyQuery(connection);
+  }
+  handleCopyInResponse(connection: Wire): void {
+    this.#query.handleCopyInResponse(connection);
+  }
+  handleError(error: Error, connection: Wire): void {
+    this.#query.handleError(error, connection);
+  }
+  handleReadyForQuery(connection: Wire): void {
+    this.#query.handleReadyForQuery(connection);
+  }
+}
+
+/** How a pool treats statements that have a name. */
+export interface PoolSettings extends pg.PoolConfig {
+  /**
+   * Whether later transactions can use a prepared statement again. A pooler that hands names on without
+   * keeping the statements mixes up those of its clients.
+   */
+  keepsPrepared: boolean;
+}
+
+/**
+ * A pool whose statements work across organizations. A client of `connect` has no settings: its
+ * transactions start with `beginSystem`.
+ */
+export class SystemPool extends pg.Pool {
+  readonly #keepsPrepared: boolean;
+
+  constructor({ keepsPrepared, ...config }: PoolSettings) {
+    super({ ...config, ...(keepsPrepared ? {} : { Client: NamelessClient }) });
+    this.#keepsPrepared = keepsPrepared;
+  }
+
+  override query(input: unknown, values?: unknown, callback?: unknown): never {
+    const query = {
+      ...(typeof input === "string" ? { text: input } : (input as pg.QueryConfig)),
+      ...(Array.isArray(values) ? { values } : {}),
+    };
+    const statement = new SystemStatement(this.#keepsPrepared ? query : withoutName(query));
+    const last = typeof values === "function" ? values : callback;
+    return super.query(statement as never, undefined as never, last as never) as never;
+  }
+}
+
+/** A pool for the transactions of one organization. */
+export function tenantPoolOf({ keepsPrepared, ...config }: PoolSettings): pg.Pool {
+  return new pg.Pool({ ...config, ...(keepsPrepared ? {} : { Client: NamelessClient }) });
+}
+
+/** A client that prepares no statement by name. */
+class NamelessClient extends pg.Client {
+  override query(input: unknown, values?: unknown, callback?: unknown): never {
+    const isStatement = typeof input === "object" && input !== null && "submit" in input;
+    const query =
+      typeof input === "string" || isStatement ? input : withoutName(input as pg.QueryConfig);
+    return super.query(query as never, values as never, callback as never) as never;
+  }
+}
+
+function withoutName({ name: _name, ...query }: pg.QueryConfig): pg.QueryConfig {
+  return query;
+}
