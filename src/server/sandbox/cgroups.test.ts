@@ -1,4 +1,5 @@
 import { rmdirSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { expect, test } from "vitest";
 import { openTestSandbox } from "#test/sandbox.js";
 import { findHierarchies } from "./cgroup-hierarchies.js";
@@ -6,7 +7,10 @@ import { subgroups } from "./cgroup-files.js";
 import { openControlGroups } from "./cgroups.js";
 import { nameFor, readProcess, type ProcessIdentity } from "./processes.js";
 
-const groups = openControlGroups(nameFor(readProcess(process.pid) as ProcessIdentity));
+const groups = openControlGroups(
+  nameFor(readProcess(process.pid) as ProcessIdentity, tmpdir()),
+  tmpdir(),
+);
 groups?.close();
 
 /** Removes the groups of this process's servers from every hierarchy; answers how many there were. */

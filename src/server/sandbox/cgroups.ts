@@ -20,7 +20,7 @@ export interface ControlGroups {
    * @throws SandboxRefusal where that cannot be made again
    */
   create(name: string, limits: GroupLimits): RunGroup;
-  /** Kills and removes the groups of servers that are gone. */
+  /** Kills and removes the groups of servers of this data folder that are gone. */
   removeLeftovers(): Promise<void>;
   /** Removes this server's own, empty, folder of groups. */
   close(): void;
@@ -32,7 +32,7 @@ const PREFIX = "omoi-";
  * Opens the groups below the server's own; null where none may be made.
  * @param name of this opening (`nameFor`)
  */
-export function openControlGroups(name: string): ControlGroups | null {
+export function openControlGroups(name: string, dataDir: string): ControlGroups | null {
   const folderName = PREFIX + name;
   const first = makeServerGroups(folderName);
   if (first === null) return null;
@@ -69,7 +69,7 @@ export function openControlGroups(name: string): ControlGroups | null {
       for (const parent of parentsOf(server)) {
         for (const entry of subgroups(parent)) {
           if (!entry.startsWith(PREFIX)) continue;
-          const owner = ownerOf(entry.slice(PREFIX.length));
+          const owner = ownerOf(entry.slice(PREFIX.length), dataDir);
           if (owner === null || isAlive(owner)) continue;
           const folder = join(parent, entry);
           for (const group of subgroups(folder)) await removeGroup(join(folder, group));

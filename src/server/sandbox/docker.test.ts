@@ -13,7 +13,12 @@ let engine: FakeEngine;
 let docker: DockerSandbox;
 
 const open = (dockerImage = "node:24"): Promise<DockerSandbox> =>
-  openDocker({ dockerSocket: join(folder, "docker.sock"), dockerImage, agentUid: 60_861 });
+  openDocker({
+    dataDir: folder,
+    dockerSocket: join(folder, "docker.sock"),
+    dockerImage,
+    agentUid: 60_861,
+  });
 
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), "omoi-docker-"));
@@ -198,14 +203,16 @@ test("containers of servers that are gone are removed, others are not", async ()
     "omoi.server": server,
     "omoi.host": host,
   });
-  const dead = "999999999-1-00000000";
+  const self = readProcess(process.pid) as ProcessRecord;
+  const gone = { pid: 999_999_999, startTime: "1" };
   engine.others = [
-    { Id: "dead", Labels: label(dead) },
-    { Id: "alive", Labels: label(nameFor(readProcess(process.pid) as ProcessRecord)) },
+    { Id: "dead", Labels: label(nameFor(gone, folder)) },
+    { Id: "alive", Labels: label(nameFor(self, folder)) },
+    { Id: "of another folder", Labels: label(nameFor(gone, tmpdir())) },
     { Id: "strange", Labels: label("something else") },
   ];
   await docker.cleanUp();
-  expect(engine.others.map(({ Id }) => Id)).toEqual(["alive", "strange"]);
+  expect(engine.others.map(({ Id }) => Id)).toEqual(["alive", "of another folder", "strange"]);
   const list = engine.requests.find((line) => line.includes("/containers/json")) ?? "";
   expect(decodeURIComponent(list)).toContain(`omoi.host=${hostname()}`);
 });

@@ -17,6 +17,7 @@ import {
 } from "./sandbox.js";
 
 export interface DockerSettings {
+  dataDir: string;
   dockerSocket: string;
   dockerImage: string;
   agentUid: number;
@@ -31,7 +32,7 @@ export interface DockerSandbox extends Omit<Sandbox, "report"> {
 export async function openDocker(settings: DockerSettings): Promise<DockerSandbox> {
   const api = dockerApi(settings.dockerSocket);
   const self = readProcess(process.pid);
-  const name = self === null ? "" : nameFor(self);
+  const name = self === null ? "" : nameFor(self, settings.dataDir);
   const isRoot = process.getuid?.() === 0;
   const uid = isRoot ? settings.agentUid : (process.getuid?.() ?? 0);
   const report = await look(api, settings, uid);
@@ -64,7 +65,7 @@ export async function openDocker(settings: DockerSettings): Promise<DockerSandbo
         Labels: Record<string, string>;
       }[];
       for (const container of found) {
-        const server = ownerOf(container.Labels[SERVER] ?? "");
+        const server = ownerOf(container.Labels[SERVER] ?? "", settings.dataDir);
         if (server !== null && !isAlive(server)) await remove(api, container.Id);
       }
     },

@@ -1,12 +1,15 @@
 /** What sandboxes leave on a machine: nothing, however they and their server end. */
 import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { randomUUID } from "node:crypto";
+import { once } from "node:events";
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openTestSandbox, processesWith, type TestSandbox } from "#test/sandbox.js";
+import { markerOf } from "./leftovers.js";
+import { nameFor, readProcess, type ProcessIdentity } from "./processes.js";
 
 let sandbox: TestSandbox;
 beforeAll(async () => {
@@ -105,6 +108,7 @@ test("with a server that is killed all its runs end, and the next start removes 
 
 test("with a server that is killed while it starts runs, too", async () => {
   const dataDir = mkdtempSync(join(tmpdir(), "omoi-killed-"));
+  const next = await openTestSandbox({ dataDir });
   for (const delayMs of [0, 4, 8, 15, 30]) {
     const mark = `starting-${randomUUID()}`;
     const { child } = await startServer(dataDir, mark, 6);
@@ -112,13 +116,30 @@ test("with a server that is killed while it starts runs, too", async () => {
     await kill(child);
     await expect
       .poll(async () => {
-        await sandbox.cleanUp();
+        await next.cleanUp();
         return [...processesWith(mark), ...groupsOf(child.pid)];
       })
       .toEqual([]);
   }
+  await next.close();
   rmSync(dataDir, { recursive: true, force: true });
 }, 120_000);
+
+test("what belongs to a server of another data folder is left alone", async () => {
+  const [own, other] = [await openTestSandbox(), await openTestSandbox()];
+  const self = readProcess(process.pid) as ProcessIdentity;
+  // As seen from a container: a process id that means another process here, or none.
+  const name = (of: { dataDir: string }) => nameFor({ ...self, startTime: "1" }, of.dataDir);
+  const marked = [own, other].map((of) =>
+    spawn("sh", ["-c", "sleep 60; :", markerOf(name(of))], { stdio: "ignore" }),
+  );
+  const ended = once(marked[0] as ChildProcess, "close");
+  await own.cleanUp();
+  expect((await ended)[1]).toBe("SIGKILL");
+  expect(marked[1]?.signalCode).toBeNull();
+  marked[1]?.kill("SIGKILL");
+  await Promise.all([own.close(), other.close()]);
+});
 
 test("with a server that is killed the networks of its runs end", async () => {
   const port = 20_000 + (process.pid % 10_000);

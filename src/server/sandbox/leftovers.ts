@@ -10,10 +10,10 @@ export function markerOf(name: string): string {
 }
 
 /**
- * Kills the sandboxes of servers that are gone: with the first process of a sandbox all others in it
+ * Kills the sandboxes of servers of this data folder that are gone: with the first process of a sandbox all others in it
  * end. They die with their server by themselves, but for one that was just being started.
  */
-export function killLeftovers(): void {
+export function killLeftovers(dataDir: string): void {
   for (const pid of allPids()) {
     let words: string[];
     try {
@@ -22,7 +22,7 @@ export function killLeftovers(): void {
       continue;
     }
     const marker = words.find((word) => word.startsWith(MARKER));
-    const server = ownerOf(marker?.slice(MARKER.length) ?? "");
+    const server = ownerOf(marker?.slice(MARKER.length) ?? "", dataDir);
     if (server !== null && !isAlive(server)) signal(pid, "SIGKILL");
   }
 }
@@ -36,7 +36,8 @@ export function removeLeftoverFolders(parent: string): void {
     return;
   }
   for (const name of names) {
-    const server = ownerOf(name);
+    // Those of a folder that was copied are here as well.
+    const server = ownerOf(name, null);
     if (server !== null && !isAlive(server)) {
       rmSync(join(parent, name), { recursive: true, force: true });
     }

@@ -23,8 +23,8 @@ import { openUnconfined } from "./unconfined.js";
 export async function openSandbox(settings: SandboxSettings, withGroups = true): Promise<Sandbox> {
   const self = readProcess(process.pid);
   if (self === null) return unavailable("Commands can be run on Linux alone");
-  const name = nameFor(self);
-  const groups = withGroups ? openControlGroups(name) : null;
+  const name = nameFor(self, settings.dataDir);
+  const groups = withGroups ? openControlGroups(name, settings.dataDir) : null;
   const parent = join(settings.dataDir, "sandbox");
   const folder = join(parent, name);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
@@ -55,7 +55,7 @@ export async function openSandbox(settings: SandboxSettings, withGroups = true):
       return started;
     },
     async cleanUp() {
-      killLeftovers();
+      killLeftovers(settings.dataDir);
       await groups?.removeLeftovers();
       removeLeftoverFolders(parent);
     },

@@ -1,6 +1,6 @@
 /** What /proc tells of processes (proc(5)). */
-import { randomBytes } from "node:crypto";
-import { readdirSync, readFileSync } from "node:fs";
+import { createHash, randomBytes } from "node:crypto";
+import { readdirSync, readFileSync, statSync } from "node:fs";
 
 /** A process for good: its number may be given again, but not with the same time of start. */
 export interface ProcessIdentity {
@@ -18,15 +18,28 @@ export interface ProcessRecord extends ProcessIdentity {
   residentPages: number;
 }
 
-/** A name for what a process keeps outside of itself, another one at each call. */
-export function nameFor({ pid, startTime }: ProcessIdentity): string {
-  return `${pid}-${startTime}-${randomBytes(4).toString("hex")}`;
+/**
+ * A name for what a process keeps outside of itself, another one at each call. Process ids mean something
+ * to the servers of one data folder alone: those of others may see other processes.
+ */
+export function nameFor({ pid, startTime }: ProcessIdentity, dataDir: string): string {
+  return `${pid}-${startTime}-${randomBytes(4).toString("hex")}-${tagOf(dataDir)}`;
 }
 
-/** Whose name that is; null where `nameFor` did not make it. */
-export function ownerOf(name: string): ProcessIdentity | null {
-  const match = /^(\d+)-(\d+)-[0-9a-f]{8}$/.exec(name);
-  return match === null ? null : { pid: Number(match[1]), startTime: match[2] as string };
+/**
+ * Whose name that is; null where `nameFor` did not make it, or made it for another data folder.
+ * @param dataDir null: any
+ */
+export function ownerOf(name: string, dataDir: string | null): ProcessIdentity | null {
+  const match = /^(\d+)-(\d+)-[0-9a-f]{8}(?:-([0-9a-f]{8}))?$/.exec(name);
+  if (match === null || (dataDir !== null && match[3] !== tagOf(dataDir))) return null;
+  return { pid: Number(match[1]), startTime: match[2] as string };
+}
+
+/** Tells data folders apart, by whatever path and in whatever container they are seen. */
+function tagOf(dataDir: string): string {
+  const { dev, ino } = statSync(dataDir, { bigint: true });
+  return createHash("sha256").update(`${dev} ${ino}`).digest("hex").slice(0, 8);
 }
 
 /** One process; null where there is none. */
