@@ -69,6 +69,7 @@ function sayMissing(names, consequence) {
 /** What SQL decides, under each PostgreSQL that is supported besides the one that Omoi brings. */
 async function underOlderPostgres() {
   const files = [
+    "test/database-roles.test.ts",
     "test/row-level-security.test.ts",
     "src/server/db/locks.test.ts",
     "src/server/db/migrate.test.ts",
