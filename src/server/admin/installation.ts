@@ -60,6 +60,7 @@ export async function withInstallation<Result>(
   const pool = new pg.Pool({
     ...address,
     max: 4,
+    // oxlint-disable-next-line typescript/no-misused-promises -- the pool waits for it
     onConnect: async (client) => {
       await client.query("set timezone to 'UTC'; set app.system to 'on'");
     },
