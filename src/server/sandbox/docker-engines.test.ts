@@ -29,8 +29,13 @@ describe.each(["docker", "podman"] as const)("%s", (name) => {
   beforeAll(async () => {
     if (whyNoEngine(name) !== null) return;
     engine = await startRealEngine(name);
-    docker = await openDocker({ dockerSocket: engine.socket, dockerImage: engineImage, agentUid });
     folder = mkdtempSync(join(tmpdir(), "omoi-engine-test-"));
+    docker = await openDocker({
+      dataDir: folder,
+      dockerSocket: engine.socket,
+      dockerImage: engineImage,
+      agentUid,
+    });
     await chown(folder, agentUid, agentUid);
   }, 300_000);
 
