@@ -49,6 +49,9 @@ describe("lists", () => {
     await commitFiles(owner, full.workspace, { "second.txt": "second" });
     await mergeIntoBase(owner, full.workspace);
     await client.runs.stop({ params: { run_id: full.run.id } });
+    const user = { params: { user_id: (await app.person("second")).id } };
+    await client.admin.disable(user);
+    await client.admin.enable(user);
     await addPastRuns(app, full.id, [
       { agentId: full.agent.id, from: "2026-01-10T00:00:00Z", to: "2026-01-10T01:00:00Z" },
       { agentId: full.agent.id, from: "2026-02-10T00:00:00Z", to: "2026-02-10T01:00:00Z" },

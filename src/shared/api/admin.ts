@@ -186,7 +186,7 @@ export const admin = {
     method: "GET",
     path: "/api/v1/admin/organizations",
     access,
-    summary: "Usage of each organization in the current month, by name",
+    summary: "Usage of each organization in the current month, the newest first",
     query: page,
     response: z.array(organizationUsage),
   }),

@@ -13,10 +13,10 @@ interface Row extends Record<string, unknown>, Omit<OrganizationUsage, "running_
   hours: number;
 }
 
-/** Usage of organizations in the current month, by name and id, after those of one. */
+/** Usage of organizations in the current month, the newest first, after the id of one. */
 export async function listOrganizationUsage(
   tx: Queryable,
-  after: readonly [name: string, id: string] | null,
+  after: string | null,
   limit: number,
 ): Promise<OrganizationUsage[]> {
   const { rows } = await tx.execute<Row>(sql`
@@ -29,8 +29,8 @@ export async function listOrganizationUsage(
         as agents,
       ${sql.raw(usageColumns("o.id"))}, ${sql.raw(disk)} as disk_bytes
     from organizations o
-    where ${after === null ? sql`true` : sql`(o.name, o.id) > (${after[0]}, ${after[1]}::uuid)`}
-    order by o.name, o.id limit ${limit}`);
+    where ${after === null ? sql`true` : sql`o.id < ${after}`}
+    order by o.id desc limit ${limit}`);
   return rows.map((row) => ({
     id: row.id,
     name: row.name,
