@@ -25,6 +25,7 @@ afterEach(async () => {
 function copySources(to: string): void {
   const names = [
     "src",
+    "docs",
     "scripts",
     "index.html",
     "vite.config.ts",
