@@ -27,6 +27,17 @@ export function makeDataDir(dataDir: string): void {
   }
 }
 
+/** A file that says that a restore into the data folder is under way, or was cut off. */
+export const restoringName = "restore-under-way";
+
+/** @throws ConfigError where a restore into the data folder did not come to its end */
+export function refuseHalfRestored(dataDir: string): void {
+  if (!existsSync(join(dataDir, restoringName))) return;
+  throw new ConfigError(
+    `A restore into ${dataDir} did not come to its end; run the same omoi admin restore again`,
+  );
+}
+
 /** The umask of the server: other users have no access to its files. */
 const PRIVATE = 0o077;
 /** The same, but for passing through folders on the way to a file of their own. */

@@ -5,7 +5,7 @@ import { buildApp } from "./app.js";
 import { closeAll } from "./close-all.js";
 import { ConfigError } from "./config-values.js";
 import { publicUrlOf, readConfig, type Config } from "./config.js";
-import { closeDataDir } from "./data-folder.js";
+import { closeDataDir, refuseHalfRestored } from "./data-folder.js";
 import { lockDataFolder } from "./data-folder-lock.js";
 import { databaseAddress } from "./db/address.js";
 import { openDatabase } from "./db/connect.js";
@@ -28,6 +28,7 @@ const sameSignalMs = 2000;
 
 async function main(): Promise<void> {
   let config = readConfig();
+  refuseHalfRestored(config.dataDir);
   closeDataDir(config.dataDir, config.sandbox === "off" && process.getuid?.() === 0);
   await lockDataFolder(config.dataDir, config.databaseUrl === null);
   // Lines of requests are written in the background, and the rest of them when the process ends.

@@ -99,6 +99,35 @@ export function restoreFolders(
   };
 }
 
+/**
+ * Makes the folders of active workspaces anew, with the files of their last commits, and leaves nothing
+ * mounted. `db` sees all organizations.
+ * @returns the agents whose folders were made
+ */
+export async function recreateFolders(
+  db: Queryable,
+  config: Pick<Config, "folderDriver" | "agentUid">,
+  storage: Storage,
+  agentIds: readonly string[],
+  log: Logger,
+): Promise<string[]> {
+  const made: string[] = [];
+  if (agentIds.length === 0) return made;
+  const driver = await openDriver(config, storage, log);
+  for (const agentId of agentIds) {
+    const workspace = await repository.findWorkspace(db, agentId);
+    if (workspace?.status !== "active" || workspace.head_commit === null) continue;
+    const places = placesOf({ driver, storage }, workspace);
+    const folder_driver = await driver.create({ ...places, commit: workspace.head_commit });
+    await repository.updateWorkspace(db, agentId, { folder_driver });
+    made.push(agentId);
+  }
+  await unmountAll(await listMounts(storage.workspaces), (folder, error) => {
+    log.warn({ err: error, folder }, "a folder stays mounted");
+  });
+  return made;
+}
+
 /** Unmounts all folders, so that the data folder can be moved or saved; the next start mounts them. */
 export async function releaseFolders({ storage }: WorkspaceDeps, log: Logger): Promise<void> {
   await unmountAll(await listMounts(storage.workspaces), (folder, error) => {

@@ -39,6 +39,7 @@ export { landPush, type PushedRef } from "./land-push.js";
 export { agentsOfBranches } from "./repository.js";
 export { importedAt, receiveCommits, receivedTimes } from "./received-repository.js";
 export { visibleBranches } from "./visible-branches.js";
+export { recreateFolders } from "./open-driver.js";
 export { branchLock, branchRef, placesOf, workspaceLock, type WorkspaceDeps } from "./workspace.js";
 
 /** The project that an agent's workspace is of. @throws AppError 404 `workspace_missing`; 410 */

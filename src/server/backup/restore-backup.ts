@@ -1,0 +1,166 @@
+/**
+ * Restoring a backup into a data folder that is empty. A file in the folder says that it is under way, until
+ * all is there: a start refuses such a folder, and another restore begins anew.
+ */
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { drizzle } from "drizzle-orm/node-postgres";
+import pg from "pg";
+import type { Logger } from "pino";
+import { ConfigError } from "../config-values.js";
+import type { Config } from "../config.js";
+import { closeDataDir, restoringName } from "../data-folder.js";
+import { databaseAddress, type DatabaseAddress } from "../db/address.js";
+import { openDatabase, type Queryable } from "../db/connect.js";
+import { startEmbeddedPostgres } from "../db/embedded.js";
+import { checkSecret } from "../db/installation.js";
+import { migrationNames } from "../db/migrate.js";
+import { flushToDisk } from "../git/build-aside.js";
+import { recreateFolders } from "../features/workspaces/service.js";
+import { storageIn } from "../storage.js";
+import { extract, requireTar } from "./archives.js";
+import { filesBelow, readBackup, refsName, secretName, type Manifest } from "./format.js";
+import { loadTables } from "./tables.js";
+
+/** What was restored, in numbers. */
+export interface RestoreReport {
+  dataDir: string;
+  created_at: string;
+  rows: number;
+  archives: number;
+  /** Agents whose folders hold their branch's last commit, since the backup has none of theirs. */
+  recreated: string[];
+}
+
+/**
+ * Makes the data folder ready for a restore, and puts the secret of the backup there, unless the environment
+ * has it. It comes before the configuration is read, which makes a secret where there is none.
+ * @throws ConfigError where the backup is damaged or the folder is in use
+ */
+export async function beginRestore(
+  folder: string,
+  dataDir: string,
+  hasSecret: boolean,
+): Promise<Manifest> {
+  await requireTar();
+  const manifest = await readBackup(folder);
+  await requireSameVersion(manifest);
+  if (manifest.needs_root && process.getuid?.() !== 0) {
+    throw new ConfigError("The backup holds files of several users; restore it as root");
+  }
+  const found: string[] = await readdir(dataDir).catch(() => []);
+  if (found.length > 0 && !found.includes(restoringName)) {
+    throw new ConfigError(
+      `${dataDir} is not empty; set OMOI_DATA_DIR to a new folder, or move this one away`,
+    );
+  }
+  await mkdir(dataDir, { recursive: true, mode: 0o711 });
+  await writeFile(join(dataDir, restoringName), "", { flush: true });
+  // What an earlier restore that was cut off has left.
+  for (const name of found) {
+    if (name !== restoringName) await rm(join(dataDir, name), { recursive: true, force: true });
+  }
+  if (!hasSecret) {
+    const secret = await readFile(join(folder, secretName), "utf8");
+    await writeFile(join(dataDir, secretName), secret, { mode: 0o600, flush: true });
+  }
+  return manifest;
+}
+
+/**
+ * Restores a backup that `beginRestore` has accepted.
+ * @throws ConfigError
+ */
+export async function finishRestore(
+  config: Config,
+  folder: string,
+  manifest: Manifest,
+  log: Logger,
+  onProgress: (line: string) => void,
+): Promise<RestoreReport> {
+  const { dataDir } = config;
+  closeDataDir(dataDir, config.sandbox === "off" && process.getuid?.() === 0);
+  const names = [refsName];
+  for (const part of ["objects", "layers", "folders", "logs"]) {
+    names.push(...(await filesBelow(folder, part)));
+  }
+  for (const name of names) {
+    onProgress(name);
+    await extract(folder, name, dataDir);
+  }
+  onProgress("database");
+  const recreated = await withNewDatabase(config, log, async (address) => {
+    const client = await connectOwner(address);
+    try {
+      await loadTables(client, folder, manifest.tables);
+      await checkSecret(client, config.secret);
+      return await recreateFolders(
+        drizzle(client) as Queryable,
+        config,
+        storageIn(dataDir),
+        manifest.folders_gone,
+        log,
+      );
+    } finally {
+      await client.end();
+    }
+  });
+  await flushToDisk(dataDir);
+  await rm(join(dataDir, restoringName));
+  return {
+    dataDir,
+    created_at: manifest.created_at,
+    rows: Object.values(manifest.tables).reduce((sum, count) => sum + count, 0),
+    archives: names.length,
+    recreated,
+  };
+}
+
+async function requireSameVersion({ migrations }: Manifest): Promise<void> {
+  const own = await migrationNames();
+  if (own.join() === migrations.join()) return;
+  const isNewer = migrations.some((name) => !own.includes(name));
+  throw new ConfigError(
+    isNewer
+      ? "The backup was made by a newer Omoi; restore it with that version"
+      : "The backup was made by an older Omoi; restore it with that version, and start this one on it afterwards",
+  );
+}
+
+/** Makes the tables of this version in a database that holds nothing, and lets `work` fill them. */
+async function withNewDatabase<Result>(
+  config: Config,
+  log: Logger,
+  work: (address: DatabaseAddress) => Promise<Result>,
+): Promise<Result> {
+  const embedded =
+    config.databaseUrl === null
+      ? await startEmbeddedPostgres({
+          dataDir: join(config.dataDir, "postgres"),
+          uid: config.databaseUid,
+        })
+      : null;
+  try {
+    const address = databaseAddress(config, embedded);
+    const db = await openDatabase(address, config.secret, log);
+    const used = await db.withSystem("look for users", (tx) =>
+      tx.execute("select from users limit 1"),
+    );
+    await db.close();
+    if (used.rows.length > 0) {
+      throw new ConfigError(
+        "The database of OMOI_DATABASE_URL is in use; set it to a database that is empty",
+      );
+    }
+    return await work(address);
+  } finally {
+    await embedded?.stop();
+  }
+}
+
+async function connectOwner({ owner }: DatabaseAddress): Promise<pg.Client> {
+  const client = new pg.Client(owner);
+  await client.connect();
+  await client.query("set timezone to 'UTC'; set app.system to 'on'");
+  return client;
+}
