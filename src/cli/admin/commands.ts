@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { addBackupCommands } from "./backup.js";
 import { addSecretCommands } from "./secret.js";
 import { addUserCommands } from "./users.js";
 import { addVerifyCommand } from "./verify.js";
@@ -24,4 +25,5 @@ Exit codes: 0 done, 1 failed, 2 wrong usage, 4 not found, 5 conflict.`,
   addUserCommands(admin);
   addSecretCommands(admin);
   addVerifyCommand(admin);
+  addBackupCommands(admin);
 }

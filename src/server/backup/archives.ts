@@ -5,7 +5,7 @@
 import { access } from "node:fs/promises";
 import { join } from "node:path";
 import { ConfigError } from "../config-values.js";
-import { runSystem, streamSystem } from "../git/system-command.js";
+import { runSystem, streamSystem, SystemCommandError } from "../git/system-command.js";
 import type { BackupWriter } from "./format.js";
 
 const FLAGS = [
@@ -45,10 +45,16 @@ export async function archive(
   throw new ConfigError(`tar could not write ${name}: ${stderr.trim().split("\n").at(-1)}`);
 }
 
-/** Extracts an archive of a backup into the data folder. */
+/** Extracts an archive of a backup into the data folder. @throws ConfigError, which says what tar said */
 export async function extract(backup: string, name: string, dataDir: string): Promise<void> {
   const args = ["--extract", `--file=${join(backup, name)}`, ...FLAGS, "--same-permissions"];
-  await runSystem("tar", args, { cwd: dataDir, timeoutMs: EXTRACT_MS });
+  try {
+    await runSystem("tar", args, { cwd: dataDir, timeoutMs: EXTRACT_MS });
+  } catch (error) {
+    if (!(error instanceof SystemCommandError)) throw error;
+    const [first = error.message] = error.stderr.trim().split("\n");
+    throw new ConfigError(`${name} cannot be extracted (${first}); mend that and restore again`);
+  }
 }
 
 /** @throws ConfigError where GNU tar is not installed */

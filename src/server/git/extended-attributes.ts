@@ -10,7 +10,7 @@ const NUMBERS: Partial<Record<string, { set: number; get: number }>> = {
   arm64: { set: 5, get: 8 },
 };
 
-const SET = 'exit(syscall(0 + shift, shift, shift, "1", 1, 0) == 0 ? 0 : 1)';
+const SET = 'my $v = "1"; exit(syscall(0 + shift, shift, shift, $v, 1, 0) == 0 ? 0 : 1)';
 const GET =
   'my $v = "\\0" x 16; print syscall(0 + shift, shift, shift, $v, 16) >= 0 ? "yes" : "no"';
 

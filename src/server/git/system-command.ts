@@ -1,7 +1,7 @@
 /** Programs of the system other than git. */
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import type { Readable } from "node:stream";
+import { PassThrough, type Readable } from "node:stream";
 import { promisify } from "node:util";
 import { PATH } from "./environment.js";
 
@@ -67,10 +67,12 @@ export function streamSystem(
     stderr = (stderr + text).slice(-4096);
   });
   child.stdin.on("error", () => undefined).end(input);
+  // At once, since Node discards what nobody has begun to read when the program ends.
+  const output = child.stdout.pipe(new PassThrough());
   const done = once(child, "close").then(([exitCode]) => ({
     exitCode: exitCode as number | null,
     stderr,
   }));
-  done.catch((error: unknown) => child.stdout.destroy(error as Error));
-  return { output: child.stdout, done };
+  done.catch((error: unknown) => output.destroy(error as Error));
+  return { output, done };
 }

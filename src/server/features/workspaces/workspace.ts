@@ -68,10 +68,7 @@ export const hasFolder = ({ workspace_type }: Pick<WorkspaceRow, "workspace_type
   workspace_type !== "remote";
 
 /** Where a workspace's files and repository lie. */
-export function placesOf(
-  deps: Pick<WorkspaceDeps, "storage" | "driver">,
-  workspace: PlacedRow,
-) {
+export function placesOf(deps: Pick<WorkspaceDeps, "storage" | "driver">, workspace: PlacedRow) {
   const { org_id, project_id, agent_id, agent_name } = workspace;
   const places: FolderPlaces = {
     store: deps.storage.repository(org_id, project_id),

@@ -1,0 +1,98 @@
+import { resolve } from "node:path";
+import type { Command } from "commander";
+import { pino } from "pino";
+import { beginRestore, finishRestore } from "../../server/backup/restore-backup.js";
+import { takeBackup } from "../../server/backup/take-backup.js";
+import { readConfig } from "../../server/config.js";
+import { recordInstallationEvent } from "../../server/db/installation-audit.js";
+import { print } from "../output.js";
+import type { Installation } from "../../server/admin/installation.js";
+import { inInstallation, type AdminOptions } from "./open-installation.js";
+
+/** Adds `omoi admin backup` and `omoi admin restore`. */
+export function addBackupCommands(admin: Command): void {
+  admin
+    .command("backup")
+    .description("Write a backup of everything, while the server works")
+    .argument("<DIR>", "a new folder for the backup")
+    .option("--json", "print JSON")
+    .addHelpText(
+      "after",
+      `
+The backup holds the database, the repositories, unsaved work in workspaces, logs and the secret,
+as they were at one moment. Keep it as safe as the server: whoever has it can sign in as anybody.
+
+Examples:
+  omoi admin backup /var/backups/omoi/$(date +%F)
+  (cd /var/backups/omoi/2026-11-26 && sha256sum --check SHA256SUMS)`,
+    )
+    .action(backUp);
+  admin
+    .command("restore")
+    .description("Restore a backup into an empty data folder; the server does not run")
+    .argument("<DIR>", "the folder of the backup")
+    .option("--json", "print JSON")
+    .addHelpText(
+      "after",
+      `
+OMOI_DATA_DIR names the folder that is made, OMOI_DATABASE_URL an empty database where the
+installation has one of its own. A restore that is cut off is begun anew by the same command.
+
+Examples:
+  OMOI_DATA_DIR=/var/lib/omoi omoi admin restore /var/backups/omoi/2026-11-26`,
+    )
+    .action(restore);
+}
+
+async function backUp(folder: string, { json }: AdminOptions): Promise<void> {
+  await inInstallation(async ({ config, pool, db, origin }) => {
+    const report = await takeBackup(config, pool, resolve(folder), progress);
+    await record(db, origin, "backup.created");
+    print(json, report, () => {
+      const { organizations, repositories, workspaces, rows, folders_gone: gone } = report;
+      const noted =
+        gone.length === 0
+          ? ""
+          : `\nArchived or removed meanwhile: workspaces of ${gone.join(", ")}`;
+      return (
+        `${report.folder}: ${organizations} organizations, ${repositories} repositories, ` +
+        `${workspaces} workspaces, ${rows} rows${noted}`
+      );
+    });
+  });
+}
+
+async function restore(folder: string, { json }: AdminOptions): Promise<void> {
+  const from = resolve(folder);
+  const dataDir = resolve(process.env["OMOI_DATA_DIR"] || "data");
+  const manifest = await beginRestore(from, dataDir, Boolean(process.env["OMOI_SECRET"]));
+  const config = readConfig();
+  const log = pino({ level: "warn" }, pino.destination(2));
+  const report = await finishRestore(config, from, manifest, log, progress);
+  await inInstallation(({ db, origin }) => record(db, origin, "backup.restored"));
+  print(json, report, () => {
+    const { recreated } = report;
+    const noted =
+      recreated.length === 0
+        ? ""
+        : `\nWithout unsaved work, which was archived during the backup: ${recreated.join(", ")}`;
+    return (
+      `${report.dataDir} is as it was on ${report.created_at} (${report.rows} rows, ` +
+      `${report.archives} archives); start the server${noted}`
+    );
+  });
+}
+
+function record(
+  db: Installation["db"],
+  origin: Installation["origin"],
+  action: "backup.created" | "backup.restored",
+): Promise<void> {
+  const change = { action, target: null, changes: {} };
+  return db.transaction((tx) => recordInstallationEvent(tx, origin, change));
+}
+
+/** Tells what is being written on standard error, on one line of a terminal. */
+function progress(what: string): void {
+  if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${what}`);
+}
