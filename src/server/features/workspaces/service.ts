@@ -40,7 +40,7 @@ export { agentsOfBranches } from "./repository.js";
 export { importedAt, receiveCommits, receivedTimes } from "./received-repository.js";
 export { visibleBranches } from "./visible-branches.js";
 export { recreateFolders } from "./open-driver.js";
-export { branchLock, branchRef, placesOf, workspaceLock, type WorkspaceDeps } from "./workspace.js";
+export { branchLock, branchRef, workspaceLock, type WorkspaceDeps } from "./workspace.js";
 
 /** The project that an agent's workspace is of. @throws AppError 404 `workspace_missing`; 410 */
 export async function projectOfWorkspace(tx: Queryable, agentId: string): Promise<string> {
