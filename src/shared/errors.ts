@@ -57,6 +57,7 @@ export const errorCodes = {
   workspace_not_active: [409, "The workspace is not active"],
   workspace_remote: [409, "The workspace is remote"],
   workspace_busy: [409, "The workspace is busy"],
+  repository_mismatch: [409, "Repository and database do not belong together"],
   unsaved_changes: [409, "The workspace has unsaved changes"],
   merge_conflict: [409, "The merge has conflicts"],
   already_reverted: [409, "The merge is reverted"],

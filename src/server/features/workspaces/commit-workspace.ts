@@ -17,6 +17,7 @@ import { settlePushUnderLock } from "./finish-push.js";
 import { finishSync } from "./finish-sync.js";
 import * as merges from "./merge-repository.js";
 import * as pushes from "./push-repository.js";
+import { reconcileBranch } from "./reconcile-branch.js";
 import * as repository from "./repository.js";
 import {
   branchRef,
@@ -222,8 +223,8 @@ export async function activeUnderLock(
   for (;;) {
     const workspace = await deps.db.tenant(orgId, (tx) => requireActive(tx, agentId));
     const [sha] = workspace.pending_commits;
-    if (sha === undefined) return workspace;
-    await settleUnderLock(deps, workspace, sha);
+    if (sha !== undefined) await settleUnderLock(deps, workspace, sha);
+    else if (!(await reconcileBranch(deps, workspace))) return workspace;
   }
 }
 

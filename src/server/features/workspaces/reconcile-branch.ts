@@ -1,0 +1,59 @@
+/** What is done about a branch that is elsewhere than the database says. */
+import { serverItself } from "../../db/audit.js";
+import { newId } from "../../db/columns.js";
+import { AppError } from "../../errors.js";
+import { commitsOnLine } from "../../git/diff.js";
+import { isAncestor, resolveCommit } from "../../git/repository.js";
+import { finishPushes } from "./finish-push.js";
+import * as pushes from "./push-repository.js";
+import type { PendingPush } from "./push-repository.js";
+import { branchRef, placesOf, type ActiveWorkspace, type WorkspaceDeps } from "./workspace.js";
+
+/** Commits that are taken over at a time. */
+const MAX_LINE = 10_000;
+
+/**
+ * Compares a workspace's branch with the database, for the holder of its lock with nothing pending. They
+ * differ where an older database was restored beside newer repositories. Commits that the database does not
+ * know are taken over as a push of them would be.
+ * @returns whether the workspace has changed
+ * @throws AppError 409 `repository_mismatch` where the branch does not hold the database's commit
+ */
+export async function reconcileBranch(
+  deps: WorkspaceDeps,
+  workspace: ActiveWorkspace,
+): Promise<boolean> {
+  const { org_id, project_id, agent_id, branch_name, head_commit: head } = workspace;
+  const { store } = placesOf(deps, workspace);
+  const ref = branchRef(branch_name);
+  const tip = await resolveCommit(store, ref);
+  if (tip === head) return false;
+  const isKnown = tip !== null && (await resolveCommit(store, head)) !== null;
+  const line =
+    isKnown && (await isAncestor(store, head, tip))
+      ? await commitsOnLine(store, head, tip, MAX_LINE + 1)
+      : [];
+  if (tip === null || line.length === 0 || line.length > MAX_LINE) {
+    throw new AppError(
+      "repository_mismatch",
+      `The branch ${branch_name} is at ${tip ?? "no commit"} in the repository and at ${head} in the database: ` +
+        "they come from different backups. Whoever runs the server restores both from one backup; nothing was changed.",
+    );
+  }
+  const push: PendingPush = {
+    id: newId(),
+    org_id,
+    project_id,
+    agent_id,
+    ref,
+    old_sha: head,
+    new_sha: tip,
+    origin: serverItself,
+  };
+  await deps.db.write(org_id, async (tx) => {
+    await pushes.insertPendingPushes(tx, [push]);
+    await pushes.insertPushedCommits(tx, { org_id, agent_id }, line);
+  });
+  await finishPushes(deps, org_id, serverItself, [push]);
+  return true;
+}
