@@ -26,15 +26,26 @@ export async function writeObject(store: string, { oid, bytes }: LooseObject): P
   const content = deflateSync(bytes, { level: 1 });
   const write = () => writeFile(aside, content, { flag: "wx", mode: 0o444 });
   try {
-    await write().catch(async (error: NodeJS.ErrnoException) => {
-      if (error.code !== "ENOENT") throw error;
-      await mkdir(folder, { recursive: true });
-      await write();
-    });
+    await intoFolder(folder, write);
     await rename(aside, join(folder, oid.slice(2)));
   } catch (error) {
     await unlink(aside).catch(() => undefined);
     throw error;
   }
   return oid;
+}
+
+/**
+ * Writes into a folder of objects, which is made where it is not there. Packing removes such a folder when
+ * it is empty, at any moment: then it is made once more, as git does.
+ */
+export async function intoFolder(folder: string, write: () => Promise<void>): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await write();
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "ENOENT" || attempt === 5) throw error;
+      await mkdir(folder, { recursive: true });
+    }
+  }
 }

@@ -6,9 +6,10 @@
 import { randomUUID } from "node:crypto";
 import { lstat, mkdir, open, readdir, rename, writeFile } from "node:fs/promises";
 import { createReadStream } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { HARMLESS_FAULTS } from "./bare-repository.js";
 import { exists, removeTree } from "./build-aside.js";
+import { intoFolder } from "./loose-object.js";
 import { endReader } from "./object-reader.js";
 import { git, GitError, spawnGit } from "./run.js";
 
@@ -160,13 +161,11 @@ export class Quarantine {
     const objects = join(this.store, "objects");
     for (const folder of await readdir(this.#at())) {
       if (!/^[0-9a-f]{2}$/.test(folder)) continue;
-      await mkdir(join(objects, folder), { recursive: true });
       for (const name of await readdir(this.#at(folder))) {
         await moveInto(this.#at(folder, name), join(objects, folder, name));
       }
     }
     if (this.#objects < UNPACK_LIMIT) return;
-    await mkdir(join(objects, "pack"), { recursive: true });
     // The index comes last: with it git finds the pack.
     const names = (await readdir(this.#at("pack"))).sort(
       (one, other) => Number(one.endsWith(".idx")) - Number(other.endsWith(".idx")),
@@ -234,9 +233,9 @@ class PackHeader {
   }
 }
 
-/** What is there already is the same object. */
+/** Moves a file of objects; one that is there already is the same object. */
 async function moveInto(from: string, to: string): Promise<void> {
-  if (!(await exists(to))) await rename(from, to);
+  if (!(await exists(to))) await intoFolder(dirname(to), () => rename(from, to));
 }
 
 /**
