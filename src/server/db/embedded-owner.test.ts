@@ -69,16 +69,16 @@ test("an ordinary role owns the embedded database", async () => {
   ).toEqual([{ rolsuper: false, rolbypassrls: false, rolcreatedb: false, rolcreaterole: true }]);
 });
 
-test("takes over what version 0.1 made as superuser, also with another secret", async () => {
+test("takes over what version 0.1 made as superuser", async () => {
   await asSuperuser(`reassign owned by omoi_owner to postgres; drop owned by omoi_owner;
     revoke omoi_app from omoi_owner; drop role omoi_owner`);
   expect(await asSuperuser(OWNERS)).toEqual([{ owner: "postgres" }]);
   await postgres.stop();
   postgres = await start();
-  await serve("another secret");
+  await serve("the first secret");
   expect(await asSuperuser(OWNERS)).toEqual([{ owner: "omoi_owner" }]);
   // A second start changes nothing.
   await postgres.stop();
   postgres = await start();
-  await serve("another secret");
+  await serve("the first secret");
 }, 60_000);
