@@ -166,7 +166,7 @@ describe("pages", () => {
         "text/html; charset=utf-8",
       ]);
     }
-    const nowhere = ["/metrics", "/openapi.json", "/version", "/git", "/api", "/.well-known/x"];
+    const nowhere = ["/openapi.json", "/git", "/api", "/.well-known/x"];
     for (const path of [...nowhere, "/favicon.png", "/assets/none.js", "/nowhere", "//", "/a//b"]) {
       expect([path, problemOf(await send(app, "GET", path)).code]).toEqual([path, "not_found"]);
     }
