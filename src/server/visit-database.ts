@@ -9,43 +9,50 @@ import type { Queryable } from "./db/connect.js";
 import { EmbeddedPostgresError, visitEmbeddedPostgres } from "./db/embedded.js";
 
 /**
- * Lets `work` read all organizations' rows, whether the server runs or not, and change none.
+ * Gives `work` the address of the database as its owner, whether the server runs or not: an embedded
+ * PostgreSQL is started for as long as it takes.
  * @throws ConfigError where there is no database
  */
-export async function visitDatabase<Result>(
+export async function withOwnerAddress<Result>(
   config: Config,
-  work: (db: Queryable) => Promise<Result>,
+  work: (address: pg.ClientConfig) => Promise<Result>,
 ): Promise<Result> {
+  if (config.databaseUrl !== null) return work(databaseAddress(config, null).owner);
   const dataDir = join(config.dataDir, "postgres");
-  if (config.databaseUrl === null && !existsSync(join(dataDir, "PG_VERSION"))) {
+  if (!existsSync(join(dataDir, "PG_VERSION"))) {
     throw new ConfigError(
       `There is no database in ${config.dataDir}; set OMOI_DATA_DIR to its folder`,
     );
   }
-  const embedded =
-    config.databaseUrl === null
-      ? await visitEmbeddedPostgres({ dataDir, uid: config.databaseUid })
-      : null;
-  const client = new pg.Client({
-    ...(embedded
-      ? {
-          host: embedded.host,
-          port: embedded.port,
-          user: embedded.user,
-          database: embedded.database,
-        }
-      : databaseAddress(config, null).owner),
-  });
+  const embedded = await visitEmbeddedPostgres({ dataDir, uid: config.databaseUid });
   try {
-    await client.connect();
-    await client.query(
-      "set timezone to 'UTC'; set app.system to 'on'; set default_transaction_read_only to on",
-    );
-    return await work(drizzle(client) as Queryable);
+    const { host, port, user, database } = embedded;
+    return await work({ host, port, user, database });
   } finally {
-    await client.end();
-    await embedded?.stop();
+    await embedded.stop();
   }
+}
+
+/**
+ * Lets `work` read all organizations' rows, and change none.
+ * @throws ConfigError where there is no database
+ */
+export function visitDatabase<Result>(
+  config: Config,
+  work: (db: Queryable) => Promise<Result>,
+): Promise<Result> {
+  return withOwnerAddress(config, async (address) => {
+    const client = new pg.Client(address);
+    try {
+      await client.connect();
+      await client.query(
+        "set timezone to 'UTC'; set app.system to 'on'; set default_transaction_read_only to on",
+      );
+      return await work(drizzle(client) as Queryable);
+    } finally {
+      await client.end();
+    }
+  });
 }
 
 /** Runs a command to its end: exit code 0 where it answers true; an error is told in one line. */

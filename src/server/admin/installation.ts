@@ -1,17 +1,14 @@
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { drizzle } from "drizzle-orm/node-postgres";
 import pg from "pg";
-import { ConfigError } from "../config-values.js";
 import { publicUrlOf, type Config } from "../config.js";
-import { addressFromUrl, databaseAddress } from "../db/address.js";
+import { addressFromUrl } from "../db/address.js";
 import type { Queryable } from "../db/connect.js";
-import { visitEmbeddedPostgres } from "../db/embedded.js";
 import { readVerificationKey } from "../db/installation.js";
 import type { InstallationOrigin } from "../db/installation-audit.js";
 import { requireCurrentSchema } from "../db/migrate.js";
 import { systemChange } from "../db/system-change.js";
 import { serverItself } from "../db/audit.js";
+import { withOwnerAddress } from "../visit-database.js";
 import { settleSecret } from "./settle-secret.js";
 import type { AdminContext } from "../features/people/service.js";
 
@@ -29,52 +26,34 @@ export interface Installation {
 }
 
 /**
- * Opens the database of an installation for `work`. An embedded PostgreSQL that does not run is started for
- * as long as it takes.
+ * Opens the database of an installation for `work`.
  * @param operator what the log of the installation calls whoever acts
  * @throws ConfigError where there is no database, or it was written by another version
  */
-export async function withInstallation<Result>(
+export function withInstallation<Result>(
   config: Config,
   operator: string,
   work: (installation: Installation) => Promise<Result>,
 ): Promise<Result> {
-  const dataDir = join(config.dataDir, "postgres");
-  if (config.databaseUrl === null && !existsSync(join(dataDir, "PG_VERSION"))) {
-    throw new ConfigError(
-      `There is no database in ${config.dataDir}; set OMOI_DATA_DIR to its folder`,
-    );
-  }
-  const embedded =
-    config.databaseUrl === null
-      ? await visitEmbeddedPostgres({ dataDir, uid: config.databaseUid })
-      : null;
-  const address: pg.ClientConfig = embedded
-    ? {
-        host: embedded.host,
-        port: embedded.port,
-        user: embedded.user,
-        database: embedded.database,
-      }
-    : databaseAddress(config, null).owner;
-  const pool = new pg.Pool({
-    ...address,
-    max: 4,
-    // oxlint-disable-next-line typescript/no-misused-promises -- the pool waits for it
-    onConnect: async (client) => {
-      await client.query("set timezone to 'UTC'; set app.system to 'on'");
-    },
+  return withOwnerAddress(config, async (address) => {
+    const pool = new pg.Pool({
+      ...address,
+      max: 4,
+      // oxlint-disable-next-line typescript/no-misused-promises -- the pool waits for it
+      onConnect: async (client) => {
+        await client.query("set timezone to 'UTC'; set app.system to 'on'");
+      },
+    });
+    pool.on("error", () => {});
+    try {
+      await requireCurrentSchema(pool);
+      const client = await pool.connect();
+      const secret = await settleSecret(config, client).finally(() => client.release());
+      return await work(installationOn({ ...config, secret }, pool, operator));
+    } finally {
+      await pool.end();
+    }
   });
-  pool.on("error", () => {});
-  try {
-    await requireCurrentSchema(pool);
-    const client = await pool.connect();
-    const secret = await settleSecret(config, client).finally(() => client.release());
-    return await work(installationOn({ ...config, secret }, pool, operator));
-  } finally {
-    await pool.end();
-    await embedded?.stop();
-  }
 }
 
 function installationOn(config: Config, pool: pg.Pool, operator: string): Installation {

@@ -39,8 +39,8 @@ export const sumsName = "SHA256SUMS";
 export const manifestName = "manifest.json";
 export const refsName = "refs.tar";
 export const secretName = "secret";
-export const tableFile = (schema: string, table: string): string =>
-  `database/${schema}.${table}.gz`;
+/** @param table its schema and name */
+export const tableFile = (table: string): string => `database/${table}.gz`;
 
 /** Writes the files of one backup and remembers their checksums. */
 export class BackupWriter {

@@ -9,18 +9,13 @@ import { createGzip } from "node:zlib";
 import type pg from "pg";
 import { ConfigError } from "../config-values.js";
 import { isNoSpace } from "../errors.js";
+import { readStoredSchema, type StoredTable } from "./stored-tables.js";
 
 /** Dumps that are kept, the newest ones. */
 const KEPT = 3;
 /** Rows of one statement: few enough that none is large, enough that there are not too many. */
 const ROWS = 200;
 const NAME = /^before-.*\.sql\.gz$/;
-
-interface Table {
-  name: string;
-  columns: string;
-  isForced: boolean;
-}
 
 /**
  * Writes all rows into `before-<migration>-<time>.sql.gz` in the folder, and removes all but the newest three
@@ -74,40 +69,12 @@ function byTime(one: string, other: string): number {
 }
 
 async function* statements(owner: pg.Client): AsyncGenerator<string> {
-  const { rows: tables } = await owner.query<Table>(
-    `select c.oid::regclass::text as name, c.relforcerowsecurity as "isForced",
-       string_agg(quote_ident(a.attname), ', ' order by a.attnum) as columns
-     from pg_class c
-     join pg_namespace n on n.oid = c.relnamespace
-     join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
-       and a.attgenerated = ''
-     where c.relkind in ('r', 'p') and not c.relispartition
-       and (n.nspname = 'public' and c.relname <> 'schema_migrations'
-         or n.nspname = 'pgboss' and c.relname = 'job')
-     group by c.oid order by 1`,
-  );
-  const { rows: keys } = await owner.query<{ table: string; name: string; definition: string }>(
-    `select c.conrelid::regclass::text as table, quote_ident(c.conname) as name,
-       pg_get_constraintdef(c.oid) as definition
-     from pg_constraint c join pg_namespace n on n.oid = c.connamespace
-     where c.contype = 'f' and n.nspname = 'public' order by 1, 2`,
-  );
+  const { tables, open, close } = await readStoredSchema(owner);
   yield "-- Rows of Omoi's database, saved before a migration. Load by: psql --single-transaction\n";
   yield "-- --set ON_ERROR_STOP=1, as the owner, into a database that the older Omoi has just made.\n";
-  for (const { table, name } of keys) yield `alter table ${table} drop constraint ${name};\n`;
-  for (const { name, isForced } of tables) {
-    yield `alter table ${name} disable trigger user;\n`;
-    if (isForced) yield `alter table ${name} no force row level security;\n`;
-    yield `delete from ${name};\n`;
-  }
+  for (const statement of open) yield `${statement};\n`;
   for (const table of tables) yield* rowsOf(owner, table);
-  for (const { table, name, definition } of keys) {
-    yield `alter table ${table} add constraint ${name} ${definition};\n`;
-  }
-  for (const { name, isForced } of tables) {
-    yield `alter table ${name} enable trigger user;\n`;
-    if (isForced) yield `alter table ${name} force row level security;\n`;
-  }
+  for (const statement of close) yield `${statement};\n`;
   const { rows: sequences } = await owner.query<{ name: string; last: string | null }>(
     `select format('%I.%I', schemaname, sequencename) as name, last_value::text as last
      from pg_sequences where schemaname = 'public' order by 1`,
@@ -118,7 +85,7 @@ async function* statements(owner: pg.Client): AsyncGenerator<string> {
 }
 
 /** The rows as JSON, which PostgreSQL reads back without a loss: numbers and bytes are text in it. */
-async function* rowsOf(owner: pg.Client, { name, columns }: Table): AsyncGenerator<string> {
+async function* rowsOf(owner: pg.Client, { name, columns }: StoredTable): AsyncGenerator<string> {
   await owner.query(
     `declare dumped no scroll cursor for select to_jsonb(r)::text as row from (select ${columns} from ${name}) r`,
   );
