@@ -2,6 +2,7 @@ import { sql } from "drizzle-orm";
 import type pg from "pg";
 import type { KeyUsage } from "#shared/api/api-keys.js";
 import type { Queryable } from "../../db/connect.js";
+import { beginSystem } from "../../db/system-pool.js";
 import type { PermissionUse } from "./scopes.js";
 import type { Counts, Tally } from "./usage-counter.js";
 
@@ -36,7 +37,7 @@ export async function addTallies(pool: pg.Pool, tallies: Tally[]): Promise<void>
   );
   const client = await pool.connect();
   try {
-    await client.query("begin");
+    await client.query(beginSystem);
     await client.query(
       `update api_keys k set last_used_at = u.at, last_used_ip = u.ip
        from (select distinct on (id) id, at, ip from unnest($1::uuid[], $2::timestamptz[], $3::text[])
