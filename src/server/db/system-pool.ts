@@ -33,6 +33,7 @@ interface Wire {
 interface WireQuery {
   readonly name?: string | undefined;
   readonly text?: string | undefined;
+  readonly values?: unknown[] | undefined;
   callback?: unknown;
   submit(connection: Wire): Error | null;
   handleRowDescription(message: unknown): void;
@@ -64,6 +65,9 @@ class SystemStatement implements WireQuery {
   }
   get text(): string | undefined {
     return this.#query.text;
+  }
+  get values(): unknown[] | undefined {
+    return this.#query.values;
   }
   get callback(): unknown {
     return this.#query.callback;
