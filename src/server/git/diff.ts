@@ -2,7 +2,7 @@
 import { Readable } from "node:stream";
 import { isOid, isRefName } from "./bare-repository.js";
 import { DiffReader, type FileDiff } from "./diff-reader.js";
-import { EMPTY_TREE, git, spawnGit, type GitProcess } from "./run.js";
+import { EMPTY_TREE, git, type GitProcess, keptOutput, spawnGit } from "./run.js";
 
 export type { FileDiff } from "./diff-reader.js";
 
@@ -174,12 +174,12 @@ export function rawDiff(store: string, from: string | null, to: string): Readabl
     config: CONFIG,
     timeoutMs: 5 * 60_000,
   });
-  return Readable.from(outputOf(child), { objectMode: false });
+  return Readable.from(outputOf(child, keptOutput(child.stdout)), { objectMode: false });
 }
 
-async function* outputOf(child: GitProcess): AsyncGenerator<Buffer> {
+async function* outputOf(child: GitProcess, output: Readable): AsyncGenerator<Buffer> {
   try {
-    for await (const chunk of child.stdout) yield chunk as Buffer;
+    for await (const chunk of output) yield chunk as Buffer;
     await child.done;
   } finally {
     child.kill();

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { PassThrough, Readable } from "node:stream";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { isAlive } from "#test/server-process.js";
-import { git, GitError, gitVersion, spawnGit, type GitOptions } from "./run.js";
+import { git, GitError, gitVersion, keptOutput, spawnGit, type GitOptions } from "./run.js";
 import { commitFiles, testStore } from "./test-store.js";
 
 let root = "";
@@ -205,4 +205,13 @@ describe("git", () => {
     await failure(git(["no-such-command"], { onStderr }));
     expect(seen).toContain("not a git command");
   });
+});
+
+it("keeps output for a reader that comes after the process's end", async () => {
+  const child = spawnGit(["version"]);
+  const output = keptOutput(child.stdout);
+  await child.done;
+  const chunks: Buffer[] = [];
+  for await (const chunk of output) chunks.push(chunk as Buffer);
+  expect(Buffer.concat(chunks).toString()).toMatch(/^git version /);
 });

@@ -4,7 +4,7 @@
  * could change is fixed here.
  */
 import { spawn, type ChildProcess } from "node:child_process";
-import { type Duplex, Readable, type Writable } from "node:stream";
+import { type Duplex, PassThrough, pipeline, Readable, type Writable } from "node:stream";
 import { publish, secondsSince } from "../measurements.js";
 import { lowerPriority } from "../niceness.js";
 import { environment } from "./environment.js";
@@ -104,6 +104,16 @@ export interface GitProcess {
   kill(): void;
   /** Settles once the process ended and its streams closed; rejects with a GitError. */
   readonly done: Promise<{ exitCode: number; stderr: string }>;
+}
+
+/**
+ * A process's output for a reader that comes later. Node discards what nobody has begun to read when the
+ * process ends.
+ */
+export function keptOutput(output: Readable): Readable {
+  const kept = new PassThrough();
+  pipeline(output, kept, () => undefined);
+  return kept;
 }
 
 const STDERR_KEPT = 64 * 1024;

@@ -5,7 +5,7 @@
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { isRefName } from "./bare-repository.js";
-import { spawnGit, type GitOptions, type GitProcess } from "./run.js";
+import { type GitOptions, type GitProcess, keptOutput, spawnGit } from "./run.js";
 
 /** The content types of the two answers. */
 export const ADVERTISEMENT_TYPE = "application/x-git-upload-pack-advertisement";
@@ -77,7 +77,8 @@ function serve(
 }
 
 function reply(child: GitProcess, before: string): UploadPackReply {
-  const body = Readable.from(outputOf(child, before), { objectMode: false });
+  const output = outputOf(child, keptOutput(child.stdout), before);
+  const body = Readable.from(output, { objectMode: false });
   // A generator that was never started does not clean up behind itself.
   body.once("close", () => child.kill());
   const exit = child.done.then(
@@ -90,9 +91,13 @@ function reply(child: GitProcess, before: string): UploadPackReply {
   return { body, exit };
 }
 
-async function* outputOf(child: GitProcess, before: string): AsyncGenerator<Buffer> {
+async function* outputOf(
+  child: GitProcess,
+  output: Readable,
+  before: string,
+): AsyncGenerator<Buffer> {
   if (before !== "") yield Buffer.from(before);
-  for await (const chunk of child.stdout) yield chunk as Buffer;
+  for await (const chunk of output) yield chunk as Buffer;
   await child.done;
 }
 

@@ -1,9 +1,10 @@
 /** Programs of the system other than git. */
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { PassThrough, type Readable } from "node:stream";
+import type { Readable } from "node:stream";
 import { promisify } from "node:util";
 import { PATH } from "./environment.js";
+import { keptOutput } from "./run.js";
 
 const run = promisify(execFile);
 
@@ -67,8 +68,7 @@ export function streamSystem(
     stderr = (stderr + text).slice(-4096);
   });
   child.stdin.on("error", () => undefined).end(input);
-  // At once, since Node discards what nobody has begun to read when the program ends.
-  const output = child.stdout.pipe(new PassThrough());
+  const output = keptOutput(child.stdout);
   const done = once(child, "close").then(([exitCode]) => ({
     exitCode: exitCode as number | null,
     stderr,
