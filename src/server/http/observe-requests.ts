@@ -24,6 +24,10 @@ declare module "fastify" {
   }
 }
 
+const known = Symbol("Fastify's request");
+/** A request of Node that Fastify may know by now. */
+type Observed = IncomingMessage & { [known]?: FastifyRequest };
+
 /** As nginx logs a client that closed its connection before the answer. */
 const CLIENT_GONE = 499;
 const methods = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
@@ -36,16 +40,16 @@ export function observeRequests(
   app: FastifyInstance,
   onEnd: (request: ObservedRequest) => void,
 ): void {
-  const known = new WeakMap<IncomingMessage, FastifyRequest>();
   app.decorateRequest("actorId", null);
   app.addHook("onRequest", (request, _reply, done) => {
-    known.set(request.raw, request);
+    // A field, since a WeakMap of all requests costs more than all else here.
+    (request.raw as Observed)[known] = request;
     done();
   });
-  app.server.prependListener("request", (raw: IncomingMessage, response: ServerResponse) => {
+  app.server.prependListener("request", (raw: Observed, response: ServerResponse) => {
     const start = performance.now();
-    response.once("close", () => {
-      const request = known.get(raw);
+    response.on("close", () => {
+      const request = raw[known];
       onEnd({
         method: methodOf(raw),
         route: request ? routeOf(request) : "unknown",
@@ -72,6 +76,7 @@ export function routeOf({ routeOptions }: FastifyRequest): string {
 
 /** Writes one line at `info` about a request: no query string, no credential, no address. */
 export function logRequest(log: Logger, request: ObservedRequest): void {
+  if (!log.isLevelEnabled("info")) return;
   const { method, route, status, seconds, requestId, actorId } = request;
   log.info(
     {

@@ -46,6 +46,8 @@ export function createMetrics(gauges: readonly GaugeSource[]): Metrics {
     buckets: requestSeconds,
     registers,
   });
+  /** The histogram's series by their labels, of which there are few: they are not checked each time. */
+  const children = new Map<string, { observe(seconds: number): void }>();
   const runsStarted = new Counter({
     name: "omoi_runs_started_total",
     help: "Runs that started.",
@@ -98,8 +100,15 @@ export function createMetrics(gauges: readonly GaugeSource[]): Metrics {
   ];
   const all = (): Registry => Registry.merge([registry, nodeMetrics()]);
   return {
-    observeRequest: ({ method, route, status, seconds }) =>
-      requests.observe({ method, route, status }, seconds),
+    observeRequest: ({ method, route, status, seconds }) => {
+      const key = `${method} ${status} ${route}`;
+      let child = children.get(key);
+      if (!child) {
+        child = requests.labels(method, route, String(status));
+        children.set(key, child);
+      }
+      child.observe(seconds);
+    },
     text: () => all().metrics(),
     registry: all,
     close: () => {
