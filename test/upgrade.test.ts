@@ -197,7 +197,7 @@ describe.skipIf(!isThere)(`data of version 0.1${reason}`, () => {
     const dump = createReadStream(join(dataDir, "dumps", dumps[0] ?? ""));
     const sql = await text(dump.pipe(createGunzip()));
     expect(sql).toContain(account.email);
-    expect(sql).toMatch(/^insert into audit_events /m);
+    expect(sql).toMatch(/^insert into public\.audit_events /m);
     await rm(join(folder, "clone"), { recursive: true, force: true });
   });
 });
