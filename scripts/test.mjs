@@ -30,6 +30,7 @@ const failures = [];
 const needed = {
   bubblewrap: "/usr/bin/bwrap",
   passt: "/usr/bin/pasta",
+  runsc: "/usr/bin/runsc",
   iproute2: "/sbin/ip",
   python3: "/usr/bin/python3",
   nginx: "/usr/sbin/nginx",
@@ -43,7 +44,7 @@ if (missing.length > 0 && mayInstall)
 else if (missing.length > 0) {
   sayMissing(
     missing.join(", "),
-    "tests of commands fail, and those of proxies and poolers are skipped, without",
+    "tests of commands fail, and those of gVisor, proxies and poolers are skipped, without",
   );
 }
 suite("api", {});

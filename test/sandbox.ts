@@ -3,7 +3,9 @@ import { randomUUID } from "node:crypto";
 import { chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { describe } from "vitest";
 import { openSandbox } from "#server/sandbox/open-sandbox.js";
+import { findProgram } from "#server/sandbox/programs.js";
 import { allPids, readProcess } from "#server/sandbox/processes.js";
 import type {
   SandboxedProcess,
@@ -16,6 +18,20 @@ import type {
 
 export const agentUid = 60_861;
 export const isRoot = process.getuid?.() === 0;
+
+/** A sandbox, by the setting that asks for it and by what its report says. */
+export type SandboxKind =
+  | { setting: "required"; mode: "bubblewrap" }
+  | { setting: "gvisor"; mode: "gvisor" };
+
+/** Describes a suite for each kind of sandbox; without runsc that of gVisor is skipped. */
+export function inEachSandbox(title: string, suite: (kind: SandboxKind) => void): void {
+  describe(`${title}, by bubblewrap`, () => suite({ setting: "required", mode: "bubblewrap" }));
+  const isMissing = findProgram("runsc") === null;
+  describe.skipIf(isMissing)(`${title}, by gVisor${isMissing ? " (needs runsc)" : ""}`, () =>
+    suite({ setting: "gvisor", mode: "gvisor" }),
+  );
+}
 
 type Options = Partial<Omit<SandboxInput, "limits">> & { limits?: Partial<SandboxLimits> };
 

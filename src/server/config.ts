@@ -71,8 +71,11 @@ export interface Config {
    * (`shared`): all have OMOI_AGENT_UID.
    */
   sandboxUids: UidRange | null;
-  /** OMOI_SANDBOX: `required` refuses a command that cannot be confined; `off` runs it all the same. */
-  sandbox: "required" | "off";
+  /**
+   * OMOI_SANDBOX: `required` refuses a command that cannot be confined, `gvisor` one that has no kernel of
+   * its own, too; `off` runs it all the same.
+   */
+  sandbox: "required" | "gvisor" | "off";
   /** OMOI_DOCKER_SOCKET: where a Docker engine listens that runs the commands of docker workspaces. */
   dockerSocket: string;
   /** OMOI_DOCKER_IMAGE: the image that they run in; the engine has it already. */
@@ -180,7 +183,7 @@ export function readConfig(env: Environment = process.env): Config {
     agentUid: wholeNumber(env, "OMOI_AGENT_UID", 60_861, 1, 2 ** 31 - 2),
     networkUid: wholeNumber(env, "OMOI_NETWORK_UID", 60_860, 1, 2 ** 31 - 2),
     sandboxUids: sandboxUids(env),
-    sandbox: oneOf(env, "OMOI_SANDBOX", ["required", "off"], "required"),
+    sandbox: oneOf(env, "OMOI_SANDBOX", ["required", "gvisor", "off"], "required"),
     dockerSocket: env["OMOI_DOCKER_SOCKET"] || "/var/run/docker.sock",
     dockerImage: env["OMOI_DOCKER_IMAGE"] || "node:24",
     sandboxReadOnly: folders(env, "OMOI_SANDBOX_READONLY"),

@@ -13,6 +13,7 @@ import { EmbeddedPostgresError, startEmbeddedPostgres } from "./db/embedded.js";
 import { GitError, gitVersion } from "./git/run.js";
 import { storageIn } from "./storage.js";
 import { openSandbox } from "./sandbox/open-sandbox.js";
+import { isOwnSandbox } from "./sandbox/sandbox.js";
 
 /**
  * How long requests, jobs and runs may take to end before the process ends without them. The embedded
@@ -68,7 +69,7 @@ async function main(): Promise<void> {
     ]);
     if (sandbox.report.reason !== null) log.warn(sandbox.report.reason);
     const { mode, fullNetwork } = sandbox.report;
-    if (mode === "bubblewrap" && fullNetwork.reason !== null) log.warn(fullNetwork.reason);
+    if (isOwnSandbox(mode) && fullNetwork.reason !== null) log.warn(fullNetwork.reason);
     const app = await buildApp({
       config,
       db,

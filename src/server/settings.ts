@@ -112,7 +112,7 @@ export const settings: readonly Setting[] = [
   {
     names: ["OMOI_SANDBOX"],
     fallback: "`required`",
-    what: "`off` runs agents' commands without a sandbox, and says so wherever they are shown",
+    what: "`gvisor` puts a kernel of its own (runsc) between each command and the machine; `off` runs commands without a sandbox, and says so wherever they are shown",
   },
   {
     names: ["OMOI_SANDBOX_UIDS"],

@@ -196,7 +196,7 @@ describe("requests", () => {
         database: true,
         git: true,
         // Of this machine: what holds here is tested where it is made.
-        sandbox: { mode: expect.stringMatching(/^(?:bubblewrap|off|unavailable)$/) },
+        sandbox: { mode: expect.stringMatching(/^(?:bubblewrap|gvisor|off|unavailable)$/) },
         folder_driver: expect.stringMatching(/^(?:overlay|fuse-overlayfs|checkout)$/),
       },
     ]);

@@ -1,9 +1,10 @@
-/** Commands in a sandbox made by bubblewrap. */
-import { closeSync, readFileSync } from "node:fs";
+/** Commands in a sandbox made by bubblewrap, with or without gVisor in it. */
+import { closeSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { bubblewrapArgs, ownEnvironment } from "./bubblewrap-args.js";
+import { bubblewrapArgs, GVISOR, gvisorArgs, ownEnvironment } from "./bubblewrap-args.js";
 import type { ControlGroups } from "./cgroups.js";
-import { startHeld } from "./held-start.js";
+import { findGvisor } from "./gvisor.js";
+import { startHeld, type Plan } from "./held-start.js";
 import { findNetworks, type Networks, type RunNetwork } from "./network.js";
 import { openOutputPipes } from "./output-pipes.js";
 import { FILTER, handFiles } from "./own-files.js";
@@ -39,6 +40,8 @@ export function openBubblewrap(
   }
   const prlimit = findProgram("prlimit");
   if (prlimit === null) return lacks("prlimit");
+  const gvisor = settings.sandbox === "gvisor" ? findGvisor() : null;
+  if (gvisor !== null && "missing" in gvisor) return gvisor;
   const isRoot = process.getuid?.() === 0;
   const sharedUid = isRoot ? settings.agentUid : (process.getuid?.() as number);
   const mountFor = findMounter(folder);
@@ -48,52 +51,54 @@ export function openBubblewrap(
   // The server's own folders, where they lie below a folder of tools.
   const hidden = [settings.dataDir, join(import.meta.dirname, "../../.."), process.cwd()];
   const view = lookAtSystem(settings.sandboxReadOnly, hidden);
-  const files = handFiles(folder, settings.agentUid, view.files);
+  const files = handFiles(folder, settings.agentUid, view.files, gvisor === null);
   const rlimits = resourceLimits(groups, isRoot);
   const networks = findNetworks(settings.networkUid);
 
   return {
-    mode: "bubblewrap",
+    mode: gvisor === null ? "bubblewrap" : "gvisor",
     uid: sharedUid,
-    seccomp: files.none.names.includes(FILTER),
+    // gVisor filters the calls of its own processes; a command's own calls never reach the machine.
+    seccomp: gvisor !== null || files.none.names.includes(FILTER),
     async start(input) {
-      const { limits, command, env } = input;
+      const { limits, command } = input;
       const uid = input.uid ?? sharedUid;
       const network = await openNetwork(networks, input);
       const handed = files[input.network];
       const opened = handed.open();
       const inMemory = memoryFolders(limits.memoryBytes);
       const mounts = await mountFor(input, uid, inMemory);
-      const sandbox = {
-        source: mounts.source,
-        uid: settings.agentUid,
-        network: input.network,
-        view,
-        files: handed,
-        mounts: mounts.args,
+      const { source, args } = mounts;
+      const parts = { source, network: input.network, view, files: handed, mounts: args };
+      const environment = { ...ownEnvironment(view), ...input.env };
+      const inner = (): Inner => {
+        const inside = { uid: settings.agentUid, environment, inMemory };
+        // Without effect, but for being found there.
+        const found = ["--unsetenv", marker, "--"];
+        if (gvisor === null) {
+          const confined = bubblewrapArgs({ ...parts, uid: settings.agentUid });
+          const argv = [...confined, ...found, prlimit, ...rlimits(limits), "--", ...command];
+          return { argv, environment, inMemory, limits, measureMemory: undefined, terminate: null };
+        }
+        opened.push(openContent(folder, input.id, gvisor.configuration(input, inside)));
+        return {
+          argv: [...gvisorArgs(parts), ...found, ...gvisor.argv(input)],
+          environment: { PATH: view.path },
+          inMemory: inMemory.map((one) => ({ ...one, path: GVISOR.root + one.path })),
+          limits: gvisor.groupLimits(limits),
+          measureMemory: gvisor.measureMemory(),
+          terminate: (init) => gvisor.terminate(init, uid),
+        };
       };
       try {
+        const { argv, ...plan } = inner();
         return await startHeld(input, {
+          ...plan,
           groups,
           pipes,
           uid,
-          argv: [
-            ...(network?.enter ?? []),
-            ...mounts.argv,
-            bwrap,
-            ...bubblewrapArgs(sandbox),
-            // Without effect, but for being found there.
-            "--unsetenv",
-            marker,
-            "--",
-            prlimit,
-            ...rlimits(limits),
-            "--",
-            ...command,
-          ],
-          environment: { ...ownEnvironment(view), ...env },
+          argv: [...(network?.enter ?? []), ...mounts.argv, bwrap, ...argv],
           files: opened,
-          inMemory,
           network,
         });
       } catch (error) {
@@ -105,6 +110,23 @@ export function openBubblewrap(
       }
     },
   };
+}
+
+/** What differs between a command that bubblewrap starts and one that gVisor does. */
+type Inner = Pick<
+  Plan,
+  "argv" | "environment" | "inMemory" | "limits" | "measureMemory" | "terminate"
+>;
+
+/** A descriptor from which that content is read; nobody finds it by a name. */
+function openContent(folder: string, id: string, content: string): number {
+  const path = join(folder, `content-${id}`);
+  writeFileSync(path, content, { mode: 0o600 });
+  try {
+    return openSync(path, "r");
+  } finally {
+    rmSync(path);
+  }
 }
 
 /** @throws SandboxRefusal where this machine has nothing to make one with */

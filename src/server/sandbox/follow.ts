@@ -89,7 +89,7 @@ export function follow(input: SandboxInput, started: Started): SandboxedProcess 
       if ((counted?.oomKills ?? 0) > 0) return { reason: "memory", detail: DETAILS.memory };
       const refusedForks =
         (counted?.refusedForks ?? 0) > 0 ||
-        (processes?.seen.peakTasks ?? 0) >= input.limits.processes;
+        (processes !== null && processes.seen.peakTasks >= processes.mostTasks);
       if (refusedForks) return { reason: "processes", detail: DETAILS.processes };
     }
     return { reason: "exited", detail: null };
@@ -146,10 +146,12 @@ export function follow(input: SandboxInput, started: Started): SandboxedProcess 
  * could only say of itself; null where it was.
  */
 function whyNotStarted(exitCode: number | null, said: string): string | null {
-  if (![1, 126, 127].includes(exitCode ?? -1)) return null;
+  if (![1, 126, 127, 128].includes(exitCode ?? -1)) return null;
   const match = /^(?:prlimit: failed to execute|bwrap: execvp) (.*?): (.*)\s*$/.exec(said);
   if (match !== null) return `${match[1]}: ${match[2]}`;
-  return said.startsWith("bwrap: ") ? `The sandbox could not be made: ${lastLine(said)}` : null;
+  return /^(bwrap|running container): /.test(said)
+    ? `The sandbox could not be made: ${lastLine(said)}`
+    : null;
 }
 
 /** The last line of what a program said. */

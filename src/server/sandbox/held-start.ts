@@ -11,8 +11,9 @@ import { launch } from "./launch.js";
 import { namespaceOf, type RunNetwork } from "./network.js";
 import { closeWriters, type OutputPipes } from "./output-pipes.js";
 import { descendantsOf, isAlive, readProcess, signal, type ProcessIdentity } from "./processes.js";
+import type { GroupLimits } from "./run-group.js";
 import { SandboxRefusal, type SandboxedProcess, type SandboxInput } from "./sandbox.js";
-import { watchProcesses, type MemoryFolder } from "./watch.js";
+import { watchProcesses, type MeasureMemory, type MemoryFolder } from "./watch.js";
 
 /** Descriptors of the started bubblewrap: it tells its state, is held back, reads the environment. */
 export const STATUS = 3;
@@ -33,6 +34,12 @@ export interface Plan {
   files: readonly number[];
   /** Where the sandbox has files in memory. */
   inMemory: readonly MemoryFolder[];
+  /** Of all its processes, those around the command included. */
+  limits: GroupLimits;
+  /** How the memory of its processes is measured where a watch counts it; undefined: as the machine's. */
+  measureMemory: MeasureMemory | undefined;
+  /** Sends TERM to every process of the command, whose sandbox has that first process; null: as usual. */
+  terminate: ((init: number) => void) | null;
   /** That it was started in; taken down with the run. Null: it has none. */
   network: RunNetwork | null;
 }
@@ -41,8 +48,8 @@ export interface Plan {
 export async function startHeld(input: SandboxInput, plan: Plan): Promise<SandboxedProcess> {
   const { network } = plan;
   // What its network costs is the run's, too.
-  const processes = input.limits.processes + (network?.pids.length ?? 0);
-  const group = plan.groups?.create(input.id, { ...input.limits, processes }) ?? null;
+  const processes = plan.limits.processes + (network?.pids.length ?? 0);
+  const group = plan.groups?.create(input.id, { ...plan.limits, processes }) ?? null;
   const output = [await plan.pipes.take(plan.uid), await plan.pipes.take(plan.uid)] as const;
   const [{ reader: stdout }, { reader: stderr }] = output;
   const child = launch(plan.argv, {
@@ -85,13 +92,13 @@ export async function startHeld(input: SandboxInput, plan: Plan): Promise<Sandbo
   }
   hold.end("1");
 
-  const { memoryBytes } = input.limits;
   const isCounted = plan.groups?.controllers.has("memory") ?? false;
   return follow(input, {
     pid: init.pid,
     ended: ended.then(async (code) => (await reports.exitCode) ?? code),
     terminate: () => {
-      for (const { pid } of descendantsOf(init.pid)) signal(pid, "SIGTERM");
+      if (plan.terminate !== null) plan.terminate(init.pid);
+      else for (const { pid } of descendantsOf(init.pid)) signal(pid, "SIGTERM");
     },
     pids: () => group?.pids() ?? [init, ...descendantsOf(init.pid)].map(({ pid }) => pid),
     // The first process of a PID namespace takes all others with it.
@@ -111,7 +118,8 @@ export async function startHeld(input: SandboxInput, plan: Plan): Promise<Sandbo
     },
     watch: isCounted
       ? null
-      : (onOver) => watchProcesses(init.pid, memoryBytes, plan.inMemory, onOver),
+      : (onOver) =>
+          watchProcesses(init.pid, plan.limits, plan.inMemory, onOver, plan.measureMemory),
   });
 }
 

@@ -92,7 +92,7 @@ export interface LimitReport {
 /** What holds on this machine. */
 export interface SandboxReport {
   /** `off`: commands run without a sandbox; `unavailable`: commands are refused. */
-  mode: "bubblewrap" | "off" | "unavailable";
+  mode: "bubblewrap" | "gvisor" | "off" | "unavailable";
   /** Why there is no sandbox, or what of it is missing; one sentence. */
   reason: string | null;
   /** The command that installs what is missing. */
@@ -133,11 +133,16 @@ export interface Sandbox {
 
 export interface SandboxSettings {
   dataDir: string;
-  sandbox: "required" | "off";
+  sandbox: "required" | "gvisor" | "off";
   agentUid: number;
   /** Whom the programs run as that keep up the networks of runs, where the server is root. */
   networkUid: number;
   sandboxReadOnly: readonly string[];
+}
+
+/** Whether a report's mode is that of a sandbox which this server makes itself. */
+export function isOwnSandbox(mode: string): boolean {
+  return mode === "bubblewrap" || mode === "gvisor";
 }
 
 /** Where a sandboxed command finds its workspace. */
@@ -145,7 +150,7 @@ export const WORKSPACE = "/workspace";
 
 /** A way to run commands, before it is known what of it works here. */
 export interface Runner {
-  mode: "bubblewrap" | "off";
+  mode: "bubblewrap" | "gvisor" | "off";
   uid: number;
   seccomp: boolean;
   start(input: SandboxInput): Promise<SandboxedProcess>;

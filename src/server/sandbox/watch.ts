@@ -2,6 +2,7 @@
 import { readFileSync, statfsSync } from "node:fs";
 import { descendantsOf, readProcess, type ProcessRecord } from "./processes.js";
 import { repeat, type Watch } from "./repeat.js";
+import type { GroupLimits } from "./run-group.js";
 
 /** What the processes of a run were seen to use. */
 interface Seen {
@@ -19,7 +20,12 @@ export interface MemoryFolder {
 
 export interface ProcessWatch extends Watch {
   readonly seen: Readonly<Seen>;
+  /** The limit of its processes and threads. */
+  readonly mostTasks: number;
 }
+
+/** Bytes of memory that processes hold, exact where they are more than `most`. */
+export type MeasureMemory = (members: readonly ProcessRecord[], most: number) => number;
 
 const PAGE = 4096;
 const TICKS_PER_SECOND = 100;
@@ -30,9 +36,10 @@ const TICKS_PER_SECOND = 100;
  */
 export function watchProcesses(
   init: number,
-  memoryBytes: number,
+  { memoryBytes, processes }: Pick<GroupLimits, "memoryBytes" | "processes">,
   inMemory: readonly MemoryFolder[],
   onOver: () => void,
+  measure: MeasureMemory = residentMemory,
 ): ProcessWatch {
   const seen: Seen = { peakMemoryBytes: 0, cpuSeconds: 0, peakTasks: 0 };
   const watch = repeat(100, async () => {
@@ -41,16 +48,14 @@ export function watchProcesses(
     const members = [first, ...descendantsOf(init)];
     const tasks = members.reduce((sum, member) => sum + member.threads, 0);
     const ticks = members.reduce((sum, member) => sum + member.cpuTicks, 0);
-    const resident = PAGE * members.reduce((sum, member) => sum + member.residentPages, 0);
     const files = inMemory.reduce((sum, folder) => sum + usedOf(init, folder), 0);
-    // Pages that processes share are counted once, where it matters.
-    const memory = files + (files + resident > memoryBytes ? proportional(members) : resident);
+    const memory = files + measure(members, memoryBytes - files);
     seen.peakTasks = Math.max(seen.peakTasks, tasks);
     seen.cpuSeconds = Math.max(seen.cpuSeconds, ticks / TICKS_PER_SECOND);
     seen.peakMemoryBytes = Math.max(seen.peakMemoryBytes, memory);
     if (memory > memoryBytes) onOver();
   });
-  return { ...watch, seen };
+  return { ...watch, seen, mostTasks: processes };
 }
 
 function usedOf(init: number, { path, size }: MemoryFolder): number {
@@ -61,6 +66,12 @@ function usedOf(init: number, { path, size }: MemoryFolder): number {
   } catch {
     return 0;
   }
+}
+
+function residentMemory(members: readonly ProcessRecord[], most: number): number {
+  const resident = PAGE * members.reduce((sum, member) => sum + member.residentPages, 0);
+  // Pages that processes share are counted once, where it matters.
+  return resident > most ? proportional(members) : resident;
 }
 
 function proportional(members: readonly ProcessRecord[]): number {

@@ -35,8 +35,11 @@ const isolation = {
 
 /** What this installation holds commands to. */
 export const sandboxState = z.strictObject({
-  /** `off`: commands run without a sandbox, as configured; `unavailable`: they are refused. */
-  mode: z.enum(["bubblewrap", "off", "unavailable"]),
+  /**
+   * `gvisor`: commands have a kernel of their own; `off`: they run without a sandbox, as configured;
+   * `unavailable`: they are refused.
+   */
+  mode: z.enum(["bubblewrap", "gvisor", "off", "unavailable"]),
   ...isolation,
   /** Of workspaces of the type `docker`, whose commands run in containers. */
   docker: z.strictObject({ mode: z.enum(["docker", "unavailable"]), ...isolation }),

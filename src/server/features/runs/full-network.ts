@@ -1,5 +1,5 @@
 import { overlaps } from "../../http/network.js";
-import type { SandboxReport } from "../../sandbox/sandbox.js";
+import { isOwnSandbox, type SandboxReport } from "../../sandbox/sandbox.js";
 import type { RunSettings } from "./settings.js";
 
 const LOOPBACK = ["127.0.0.0/8", "::1"];
@@ -13,7 +13,7 @@ export function fullNetworkOf(
   { trustedProxies }: Pick<RunSettings, "trustedProxies">,
 ): SandboxReport["fullNetwork"] {
   const trusted = trustedProxies.find((one) => LOOPBACK.some((own) => overlaps(one, own)));
-  if (mode !== "bubblewrap" || !fullNetwork.isolated || trusted === undefined) return fullNetwork;
+  if (!isOwnSandbox(mode) || !fullNetwork.isolated || trusted === undefined) return fullNetwork;
   const reason =
     `OMOI_TRUSTED_PROXIES trusts ${trusted}, which covers this machine's loopback, so no run can have ` +
     "the network; have the proxy connect from another address, and trust that one";

@@ -8,7 +8,8 @@ import { openSandbox } from "#server/sandbox/open-sandbox.js";
 import type { Sandbox } from "#server/sandbox/sandbox.js";
 import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
 import { makeOrganization, makeProject, makeWorkspace } from "#test/factories.js";
-import { untilEnded } from "#test/runs.js";
+import { shell, untilEnded, untilRun } from "#test/runs.js";
+import { inEachSandbox } from "#test/sandbox.js";
 
 /** Asks the server as a run does; prints each answer's status and text as JSON, one a line. */
 const ask = (calls: readonly (readonly [path: string, init?: object])[]): string[] => [
@@ -27,14 +28,14 @@ const ask = (calls: readonly (readonly [path: string, init?: object])[]): string
   })()`,
 ];
 
-describe("a run with the network", () => {
+inEachSandbox("a run with the network", ({ setting }) => {
   let app: TestApp;
   let owner: TestPerson;
   let agentId: string;
 
   beforeAll(async () => {
     // It covers the addresses that runs have: not even then is a run believed.
-    app = await startTestApp({ OMOI_TRUSTED_PROXIES: "3fff::/16" }, "real");
+    app = await startTestApp({ OMOI_TRUSTED_PROXIES: "3fff::/16", OMOI_SANDBOX: setting }, "real");
     owner = await app.person("owner");
     const { id } = await makeOrganization(owner);
     const project = await makeProject(owner, id);
@@ -68,6 +69,23 @@ describe("a run with the network", () => {
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 0]);
     expect(answers[0]?.text).toContain(agentId);
     expect(answers[2]?.text).toBe("ECONNREFUSED");
+  });
+
+  test("leaves what it wrote as a checkpoint, and is stopped politely", async () => {
+    const { data: before } = await owner.api.sandbox.get({});
+    expect(before.mode).toBe(setting === "gvisor" ? "gvisor" : "bubblewrap");
+    const params = { agent_id: agentId };
+    const script =
+      "trap 'echo bye > last; exit 7' TERM; echo hello > first; cat first; sleep 60 & wait";
+    const { data: run } = await owner.api.runs.create({
+      params,
+      body: { command: shell(script), network: "full" },
+    });
+    await untilRun(owner, run.id, ({ output }) => (output?.bytes ?? 0) > 0);
+    await owner.api.runs.stop({ params: { run_id: run.id } });
+    expect(await untilEnded(owner, run.id)).toMatchObject({ status: "stopped", exit_code: 7 });
+    const { data: commits } = await owner.api.workspaces.commits({ params });
+    expect(commits[0]).toMatchObject({ files_changed: 2 });
   });
 
   test("makes no account and does not sign in", async () => {

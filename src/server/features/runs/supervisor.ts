@@ -5,6 +5,7 @@ import type { Database } from "../../db/connect.js";
 import type { CallbackListener } from "../../http/callback-listener.js";
 import type { DockerSandbox } from "../../sandbox/docker.js";
 import {
+  isOwnSandbox,
   SandboxRefusal,
   type Sandbox,
   type SandboxedProcess,
@@ -231,7 +232,7 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
     let exit: Promise<SandboxExit>;
     let callback: CallbackListener | null = null;
     try {
-      const isIsolated = run.network === "full" && sandbox.report.mode === "bubblewrap";
+      const isIsolated = run.network === "full" && isOwnSandbox(sandbox.report.mode);
       callback = isIsolated ? await deps.openCallback(run.id) : null;
       const written = await openLog({
         path: deps.storage.runLog(run.org_id, projectId, run.id),

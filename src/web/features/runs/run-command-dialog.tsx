@@ -47,6 +47,7 @@ interface RunCommandDialogProps {
 
 const places: Record<Isolation["mode"], string> = {
   bubblewrap: "It runs in the agent's workspace, in the sandbox.",
+  gvisor: "It runs in the agent's workspace, in the sandbox, with a kernel of its own.",
   docker: "It runs in the agent's workspace, in a container.",
   off: "It runs in the agent's workspace, without a sandbox.",
   unavailable: "It runs in the agent's workspace.",

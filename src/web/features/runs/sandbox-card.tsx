@@ -13,6 +13,7 @@ import { sandboxQuery } from "./queries.js";
 
 const modes: Record<Isolation["mode"], string> = {
   bubblewrap: "On, by bubblewrap",
+  gvisor: "On, by gVisor in bubblewrap: each command has a kernel of its own",
   docker: "On, in containers of Docker",
   off: "Off: commands run as the server does",
   unavailable: "Unavailable: commands are refused",
@@ -62,7 +63,11 @@ function State({
   return (
     <div className="flex flex-col gap-4">
       {isolation.reason !== null && (
-        <Alert tone={isolation.mode === "bubblewrap" ? "info" : "warn"}>{isolation.reason}.</Alert>
+        <Alert
+          tone={isolation.mode === "bubblewrap" || isolation.mode === "gvisor" ? "info" : "warn"}
+        >
+          {isolation.reason}.
+        </Alert>
       )}
       {install !== null && <CopyLine text={install} label="Copy the command that installs it" />}
       <Details
