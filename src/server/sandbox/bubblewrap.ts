@@ -78,7 +78,15 @@ export function openBubblewrap(
         if (gvisor === null) {
           const confined = bubblewrapArgs({ ...parts, uid: settings.agentUid });
           const argv = [...confined, ...found, prlimit, ...rlimits(limits), "--", ...command];
-          return { argv, environment, inMemory, limits, measureMemory: undefined, terminate: null };
+          return {
+            argv,
+            environment,
+            inMemory,
+            limits,
+            measureMemory: undefined,
+            needsAll: false,
+            terminate: null,
+          };
         }
         opened.push(openContent(folder, input.id, gvisor.configuration(input, inside)));
         return {
@@ -87,6 +95,7 @@ export function openBubblewrap(
           inMemory: inMemory.map((one) => ({ ...one, path: GVISOR.root + one.path })),
           limits: gvisor.groupLimits(limits),
           measureMemory: gvisor.measureMemory(),
+          needsAll: true,
           terminate: (init) => gvisor.terminate(init, uid),
         };
       };
@@ -115,7 +124,7 @@ export function openBubblewrap(
 /** What differs between a command that bubblewrap starts and one that gVisor does. */
 type Inner = Pick<
   Plan,
-  "argv" | "environment" | "inMemory" | "limits" | "measureMemory" | "terminate"
+  "argv" | "environment" | "inMemory" | "limits" | "measureMemory" | "needsAll" | "terminate"
 >;
 
 /** A descriptor from which that content is read; nobody finds it by a name. */

@@ -282,9 +282,11 @@ inEachSandbox("a hostile command", ({ setting, mode }) => {
     expect(ended.exitCode).toBe(9);
     expect(ended.output).toContain("No space left on device");
     const both = "head -c 60000000 /dev/zero > /tmp/file; node -e 'Buffer.alloc(2e8, 1)'";
-    expect(
-      await sandbox.run(["sh", "-c", both], { limits: { memoryBytes: 128 << 20 } }),
-    ).toMatchObject({ reason: "memory" });
+    // Again and again: which of its processes the system kills is not the same each time.
+    for (let round = 0; round < 6; round += 1) {
+      const over = await sandbox.run(["sh", "-c", both], { limits: { memoryBytes: 128 << 20 } });
+      expect(over).toMatchObject({ reason: "memory" });
+    }
   });
 
   test("what a command leaves in its workspace is the agent's, and git works there", async () => {

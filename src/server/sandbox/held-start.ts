@@ -12,6 +12,7 @@ import { namespaceOf, type RunNetwork } from "./network.js";
 import { closeWriters, type OutputPipes } from "./output-pipes.js";
 import { descendantsOf, isAlive, readProcess, signal, type ProcessIdentity } from "./processes.js";
 import type { GroupLimits } from "./run-group.js";
+import { repeat } from "./repeat.js";
 import { SandboxRefusal, type SandboxedProcess, type SandboxInput } from "./sandbox.js";
 import { watchProcesses, type MeasureMemory, type MemoryFolder } from "./watch.js";
 
@@ -38,6 +39,8 @@ export interface Plan {
   limits: GroupLimits;
   /** How the memory of its processes is measured where a watch counts it; undefined: as the machine's. */
   measureMemory: MeasureMemory | undefined;
+  /** Whether the system's killing one process for want of memory leaves others waiting for good. */
+  needsAll: boolean;
   /** Sends TERM to every process of the command, whose sandbox has that first process; null: as usual. */
   terminate: ((init: number) => void) | null;
   /** That it was started in; taken down with the run. Null: it has none. */
@@ -92,6 +95,12 @@ export async function startHeld(input: SandboxInput, plan: Plan): Promise<Sandbo
   }
   hold.end("1");
 
+  const kills =
+    group !== null && plan.needsAll
+      ? repeat(100, async () => {
+          if (group.readings().oomKills > 0) kill(init);
+        })
+      : null;
   const isCounted = plan.groups?.controllers.has("memory") ?? false;
   return follow(input, {
     pid: init.pid,
@@ -104,6 +113,7 @@ export async function startHeld(input: SandboxInput, plan: Plan): Promise<Sandbo
     // The first process of a PID namespace takes all others with it.
     killAll: () => kill(init),
     gone: async () => {
+      await kills?.stop();
       for (let attempt = 0; isAlive(init); attempt += 1) {
         kill(init);
         await sleep(Math.min(50, attempt + 1));
