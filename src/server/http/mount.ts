@@ -320,11 +320,23 @@ function orgContext(
   const { orgId } = standing;
   requirePermission(standing, permission);
   if (!whenArchived) refuseArchived(standing);
+  // Field by field: objects put together by spreads took a fifth of a request's time.
+  const { requestId, ip, log, request, reply, actor } = context;
+  const demand = { requestId, ip, actor, orgId, permission, whenArchived, absent };
+  const { judge, change, write } = judgedWrites(db, demand);
+  const tx: OrgContext["tx"] = (work) => db.read(orgId, work);
   return Object.freeze({
-    ...context,
+    requestId,
+    ip,
+    log,
+    request,
+    reply,
+    actor,
     orgId,
     standing,
-    tx: <Result>(work: (tx: Queryable) => Promise<Result>) => db.read(orgId, work),
-    ...judgedWrites(db, { ...context, orgId, permission, whenArchived, absent }),
+    tx,
+    judge,
+    change,
+    write,
   });
 }
