@@ -1,6 +1,7 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { ObservedRequest } from "../http/observe-requests.js";
 import { subscribe } from "../measurements.js";
+import { RequestHistogram } from "./request-histogram.js";
 
 /** The metrics of one server process. */
 export interface Metrics {
@@ -39,15 +40,14 @@ function nodeMetrics(): Registry {
 export function createMetrics(gauges: readonly GaugeSource[]): Metrics {
   const registry = new Registry();
   const registers = [registry];
-  const requests = new Histogram({
-    name: "http_request_duration_seconds",
-    help: "Time from the arrival of a request to the end of its answer.",
-    labelNames: ["method", "route", "status"],
-    buckets: requestSeconds,
-    registers,
-  });
-  /** The histogram's series by their labels, of which there are few: they are not checked each time. */
-  const children = new Map<string, { observe(seconds: number): void }>();
+  const requests = new RequestHistogram(
+    {
+      name: "http_request_duration_seconds",
+      help: "Time from the arrival of a request to the end of its answer.",
+      registers,
+    },
+    requestSeconds,
+  );
   const runsStarted = new Counter({
     name: "omoi_runs_started_total",
     help: "Runs that started.",
@@ -101,13 +101,7 @@ export function createMetrics(gauges: readonly GaugeSource[]): Metrics {
   const all = (): Registry => Registry.merge([registry, nodeMetrics()]);
   return {
     observeRequest: ({ method, route, status, seconds }) => {
-      const key = `${method} ${status} ${route}`;
-      let child = children.get(key);
-      if (!child) {
-        child = requests.labels(method, route, String(status));
-        children.set(key, child);
-      }
-      child.observe(seconds);
+      requests.count(method, route, status, seconds);
     },
     text: () => all().metrics(),
     registry: all,
