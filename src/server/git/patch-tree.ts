@@ -1,7 +1,7 @@
 /** Writing a tree that differs from another in a few paths: only their folders are touched. */
 import { looseObject, writeObject, type LooseObject } from "./loose-object.js";
 import { displayPath } from "./safe-folder.js";
-import { FOLDER, folderOf, type TreeEntry, type TreeReader } from "./tree-reader.js";
+import { FOLDER, folderOf, keepRecent, type TreeEntry, type TreeReader } from "./tree-reader.js";
 
 /** What changes: path (bytes in latin1) → new entry, or null to remove a file. */
 export type Edits = ReadonlyMap<string, TreeEntry | null>;
@@ -47,7 +47,7 @@ export async function patchTree(
     }
   }
 
-  const written: LooseObject[] = [];
+  const written: { object: LooseObject; entries: ReadonlyMap<string, TreeEntry> }[] = [];
   const build = (folder: string): string | null => {
     const entries = new Map(trees.folder(tree, folder));
     const clash = (name: string): Error => new TreeClashError(folder + name);
@@ -76,11 +76,12 @@ export async function patchTree(
       sortKey(one, a) < sortKey(other, b) ? -1 : 1,
     );
     const object = treeObject(sorted);
-    written.push(object);
+    written.push({ object, entries: new Map(sorted) });
     return object.oid;
   };
   const root = build("") ?? "";
-  await Promise.all(written.map((object) => writeObject(store, object)));
+  await Promise.all(written.map(({ object }) => writeObject(store, object)));
+  for (const { object, entries } of written) keepRecent(object.oid, entries);
   return root;
 }
 

@@ -34,7 +34,8 @@ const recent = new Map<string, ReadonlyMap<string, TreeEntry>>();
 const RECENT_ENTRIES = 100_000;
 let recentEntries = 0;
 
-function keepRecent(oid: string, entries: ReadonlyMap<string, TreeEntry>): void {
+/** Keeps the entries of a tree that was read or written. */
+export function keepRecent(oid: string, entries: ReadonlyMap<string, TreeEntry>): void {
   if (recent.has(oid)) return;
   recent.set(oid, entries);
   recentEntries += entries.size;
@@ -87,7 +88,8 @@ export class TreeReader {
     const ids = new Map<string, string>();
     for (const [name, { tree, folder }] of wanted) {
       const entry = folder === "" ? null : this.find(tree, folder.slice(0, -1));
-      if (folder === "") ids.set(name, `${tree}^{tree}`);
+      // A commit is not known by its own id, so that it is asked for.
+      if (folder === "") ids.set(name, recent.has(tree) ? tree : `${tree}^{tree}`);
       else if (entry?.mode === FOLDER) ids.set(name, entry.oid);
     }
     const byId = new Map<string, ReadonlyMap<string, TreeEntry>>();
