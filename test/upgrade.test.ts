@@ -1,7 +1,7 @@
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { createReadStream } from "node:fs";
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
@@ -9,6 +9,7 @@ import { createGunzip } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Client } from "#shared/api/client.js";
 import { removeDataFolder } from "./data-folder.js";
+import { describeFolders, type FolderDriverName } from "./folder-drivers.js";
 import {
   commitFiles,
   makeOrganization,
@@ -46,12 +47,23 @@ const account = { email: "ada@example.com", password: "correct staple horse" };
 const signIn = async (url: string): Promise<Client> =>
   clientOf(url, (await clientOf(url).auth.login({ body: account })).data.access_token);
 
+let builds: string;
+beforeAll(async () => {
+  builds = await mkdtemp(join(tmpdir(), "omoi-released-"));
+  if (isThere) await buildReleased(builds);
+}, 120_000);
+afterAll(() => rm(builds, { recursive: true, force: true }));
+
 describe.skipIf(!isThere)(`data of version 0.1${reason}`, () => {
+  describeFolders("its workspaces", suite);
+});
+
+function suite(driver: FolderDriverName): void {
   let folder: string;
   let dataDir: string;
   const servers: ServerProcess[] = [];
   const start = async (cwd?: string): Promise<ServerProcess & { url: string }> => {
-    const settings = { OMOI_DATA_DIR: dataDir, OMOI_FOLDER_DRIVER: "checkout" };
+    const settings = { OMOI_DATA_DIR: dataDir, OMOI_FOLDER_DRIVER: driver };
     const server = startServer(settings, [], cwd === undefined ? [] : ["env", "-C", cwd]);
     servers.push(server);
     return { ...server, url: await server.ready };
@@ -68,21 +80,22 @@ describe.skipIf(!isThere)(`data of version 0.1${reason}`, () => {
     folder: string;
     runId: string;
     cloneUrl: string;
+    /** What was in the workspace's folder. */
+    names: string[];
   };
 
   beforeAll(async () => {
     folder = await mkdtemp(join(tmpdir(), "omoi-upgrade-"));
     dataDir = join(folder, "data");
-    await mkdir(join(folder, "released"));
-    await buildReleased(join(folder, "released"));
-    const old = await start(join(folder, "released"));
+    const old = await start(builds);
     await clientOf(old.url).auth.register({ body: account });
     const api = await signIn(old.url);
     const organization = await makeOrganization({ api });
     const project = await makeProject({ api }, organization.id);
     const { agent, workspace } = await makeWorkspace({ api }, project.id);
     const other = await makeWorkspace({ api }, project.id);
-    await commitFiles({ api }, workspace, { "a.txt": "one\n" });
+    const saved = { "a.txt": "one\n", "removed.txt": "removed\n", "replaced/old.txt": "old\n" };
+    await commitFiles({ api }, workspace, saved);
     await mergeIntoBase({ api }, workspace);
     await commitFiles({ api }, other.workspace, { "a.txt": "two\n" });
     await mergeIntoBase({ api }, other.workspace);
@@ -91,13 +104,21 @@ describe.skipIf(!isThere)(`data of version 0.1${reason}`, () => {
     const body = { command: shell("echo said by 0.1; echo more >> run.txt") };
     const started = await api.runs.create({ params, body }).catch(() => null);
     if (started) await untilEnded({ api }, started.data.id);
-    await writeFiles(workspace, { "unsaved.txt": "not committed\n", "a.txt": "changed\n" });
+    const files = workspace.working_directory as string;
+    for (const name of ["removed.txt", "replaced"])
+      await rm(join(files, name), { recursive: true });
+    await writeFiles(workspace, {
+      "unsaved.txt": "not committed\n",
+      "a.txt": "changed\n",
+      "replaced/new.txt": "new\n",
+    });
     Object.assign(made, {
       key: key.key,
       agentId: agent.id,
-      folder: workspace.working_directory,
+      folder: files,
       runId: started?.data.id,
       cloneUrl: project.clone_url,
+      names: (await readdir(files)).toSorted(),
       answers: await read(api, organization.id, project.id, agent.id, started?.data.id),
     });
     await stop(old);
@@ -158,12 +179,14 @@ describe.skipIf(!isThere)(`data of version 0.1${reason}`, () => {
     expect([clone.code, clone.stderr]).toEqual([0, expect.any(String)]);
     // Unsaved work of then is committed now.
     expect(await readFile(join(made.folder, "unsaved.txt"), "utf8")).toBe("not committed\n");
+    expect((await readdir(made.folder)).toSorted()).toEqual(made.names);
+    expect(await readdir(join(made.folder, "replaced"))).toEqual(["new.txt"]);
     const params = { agent_id: made.agentId };
     const { data: commit } = await api.workspaces.createCommit({
       params,
       body: { commit_type: "manual" },
     });
-    expect([commit.created, commit.files_changed >= 2]).toEqual([true, true]);
+    expect([commit.created, commit.files_changed >= 5]).toEqual([true, true]);
     expect((await api.workspaces.createMerge({ params, body: {} })).data.merge_commit_sha).not.toBe(
       null,
     );
@@ -200,4 +223,4 @@ describe.skipIf(!isThere)(`data of version 0.1${reason}`, () => {
     expect(sql).toMatch(/^insert into public\.audit_events /m);
     await rm(join(folder, "clone"), { recursive: true, force: true });
   });
-});
+}
