@@ -22,6 +22,10 @@ const EXTRACT_MS = 12 * 60 * 60_000;
 /** tar says so where files changed or went while it read them. */
 const CHANGED = 1;
 
+/** What tar says of files that change or go while it reads, and at its end. */
+const HARMLESS =
+  /Cannot (?:stat|open|savedir): No such file|file changed as we read it|File removed before we read it|Exiting with failure status/;
+
 /**
  * Archives paths below the data folder, in their order, with all below them; those that are not there are
  * left out. Files may change meanwhile, as in a crash.
@@ -40,9 +44,10 @@ export async function archive(
   await backup.write(name, output);
   const { exitCode, stderr } = await done;
   if (exitCode === 0 || exitCode === CHANGED) return exitCode === 0;
-  // A path that went between the look and its turn is an error for tar, the last one that it reports.
-  if (exitCode === 2 && /Cannot (?:stat|open|savedir): No such file/.test(stderr)) return false;
-  throw new ConfigError(`tar could not write ${name}: ${stderr.trim().split("\n").at(-1)}`);
+  // A path that went between the look and its turn is an error for tar, and none here.
+  const [problem] = stderr.split("\n").filter((line) => line !== "" && !HARMLESS.test(line));
+  if (exitCode === 2 && problem === undefined) return false;
+  throw new ConfigError(`tar could not write ${name}: ${problem ?? `it ended with ${exitCode}`}`);
 }
 
 /** Extracts an archive of a backup into the data folder. @throws ConfigError, which says what tar said */

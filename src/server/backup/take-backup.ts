@@ -134,7 +134,7 @@ async function takeSnapshot(
       await reader.query("begin isolation level repeatable read read only");
       const there = await idsOf(reader);
       // One that was made between the two is not locked.
-      if (there.every((id) => locked.includes(id)) || attempt === ATTEMPTS) {
+      if (there.every((id) => locked.includes(id))) {
         const projects = await listProjects(reader);
         const stores = projects.map(({ org_id, id }) =>
           relative(dataDir, storage.repository(org_id, id)),
@@ -148,6 +148,9 @@ async function takeSnapshot(
       }
       await reader.query("rollback");
       await barrier.query("rollback");
+      if (attempt === ATTEMPTS) {
+        throw new ConfigError("Organizations were created again and again; try again");
+      }
     }
   } finally {
     barrier.release(true);
