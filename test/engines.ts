@@ -1,7 +1,7 @@
 /** Real container engines, started for a test on folders and sockets of their own. */
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, existsSync, mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -39,15 +39,21 @@ export function whyNoEngine(name: EngineName): string | null {
 /** Debian's base system, made once for all tests of this machine. */
 function rootFileSystem(): string {
   const folder = join(tmpdir(), "omoi-debian-trixie");
-  if (!existsSync(`${folder}.complete`)) {
-    rmSync(folder, { recursive: true, force: true });
+  if (!existsSync(folder)) {
+    const made = mkdtempSync(`${folder}-`);
     const { status, stdout } = spawnSync(
       "debootstrap",
-      ["--variant=minbase", "trixie", folder, "http://deb.debian.org/debian"],
+      ["--variant=minbase", "trixie", made, "http://deb.debian.org/debian"],
       { encoding: "utf8" },
     );
     if (status !== 0) throw new Error(`debootstrap: ${stdout.slice(-500)}`);
-    spawnSync("touch", [`${folder}.complete`]);
+    chmodSync(made, 0o755);
+    try {
+      renameSync(made, folder);
+    } catch {
+      // Another test was faster.
+      rmSync(made, { recursive: true });
+    }
   }
   return folder;
 }

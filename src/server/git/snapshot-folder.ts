@@ -3,6 +3,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { fairSlots } from "../fair-slots.js";
+import { publish, type GitCommand } from "../measurements.js";
 import { PATH } from "./environment.js";
 import { FolderTooLargeError } from "./path-errors.js";
 import { GitError } from "./run.js";
@@ -30,6 +31,8 @@ type Listeners = Pick<SnapshotInput, "onChanges" | "signal">;
 class ProcessEndedError extends Error {}
 
 interface Pending extends Listeners {
+  /** What the process measured, published where the snapshot was asked for. */
+  commands: readonly GitCommand[];
   resolve(snapshot: Snapshot): void;
   reject(error: Error): void;
   /** What a listener threw; it is passed on when the process is no longer at work. */
@@ -100,13 +103,14 @@ class SnapshotProcess {
     signal?.addEventListener("abort", abort, { once: true });
     try {
       return await new Promise<Snapshot>((resolve, reject) => {
-        this.#pending.set(id, { resolve, reject, ...(onChanges && { onChanges }) });
+        this.#pending.set(id, { commands: [], resolve, reject, ...(onChanges && { onChanges }) });
         if (this.#pending.size === 1) this.#watch();
         this.#say({ kind: "take", id, order });
       });
     } finally {
       clearTimeout(late);
       signal?.removeEventListener("abort", abort);
+      for (const command of this.#pending.get(id)?.commands ?? []) publish("gitCommand", command);
       this.#pending.delete(id);
       if (this.#pending.size === 0) this.#rest();
     }
@@ -126,8 +130,9 @@ class SnapshotProcess {
     this.#heardAt = performance.now();
     if (message.kind === "pong") return;
     const pending = this.#pending.get(message.id);
-    if (message.kind === "changes") this.#tellChanges(message.id, pending);
-    else if (pending?.failure) pending.reject(pending.failure);
+    if (message.kind === "changes") return this.#tellChanges(message.id, pending);
+    if (pending) pending.commands = message.commands;
+    if (pending?.failure) pending.reject(pending.failure);
     else if (message.kind === "taken") pending?.resolve(message.snapshot);
     else pending?.reject(receiveError(message.error));
   }

@@ -1,4 +1,5 @@
 /** What the server and its snapshot process say to each other. */
+import type { GitCommand } from "../measurements.js";
 import { FolderMissingError } from "./folder.js";
 import {
   DotGitFileError,
@@ -18,11 +19,11 @@ export type ToProcess =
   | { kind: "abort"; id: number }
   | { kind: "ping" };
 
-/** From the process. */
+/** From the process. An answer tells of the git processes that it took. */
 export type FromProcess =
   | { kind: "changes"; id: number }
-  | { kind: "taken"; id: number; snapshot: Snapshot }
-  | { kind: "failed"; id: number; error: SentError }
+  | { kind: "taken"; id: number; commands: GitCommand[]; snapshot: Snapshot }
+  | { kind: "failed"; id: number; commands: GitCommand[]; error: SentError }
   | { kind: "pong" };
 
 /** An error without its class, which no message carries. */

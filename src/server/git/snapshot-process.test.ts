@@ -1,7 +1,9 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { subscribe } from "../measurements.js";
 import { checkoutDriver } from "./folder.js";
 import { FolderTooLargeError } from "./path-errors.js";
 import { git } from "./run.js";
@@ -50,6 +52,22 @@ describe("the process that takes snapshots", () => {
     const { stdout } = await git(["ls-tree", "-r", "--name-only", tree], { gitDir: store });
     return stdout.toString().split("\n").length - 1;
   };
+
+  test("tells of its git processes, each where its snapshot was asked for", async () => {
+    const folders = await Promise.all([makeFolder("one", 3), makeFolder("two", 3)]);
+    const asked = new AsyncLocalStorage<string>();
+    const seen: [string | undefined, string][] = [];
+    const unsubscribe = subscribe("gitCommand", ({ command }) => {
+      seen.push([asked.getStore(), command]);
+    });
+    await Promise.all(folders.map((one) => asked.run(one.folder, () => snapshotFolder(one))));
+    unsubscribe();
+    for (const { folder } of folders) {
+      const commands = seen.flatMap(([where, command]) => (where === folder ? [command] : []));
+      expect(commands).toEqual(expect.arrayContaining(["diff-files", "ls-files", "update-index"]));
+    }
+    expect(seen.filter(([where]) => where === undefined)).toEqual([]);
+  });
 
   test("is replaced where it is killed, and every folder is read all the same", async () => {
     const folders = await Promise.all(

@@ -2,11 +2,16 @@
  * The process that takes snapshots: the server's event loop never reads the files of agents, and what they
  * cost in memory and time ends here. It ends with the server that started it.
  */
+import { AsyncLocalStorage } from "node:async_hooks";
+import { subscribe, type GitCommand } from "../measurements.js";
 import { takeSnapshot } from "./ingest.js";
 import { sendError, type FromProcess, type ToProcess } from "./snapshot-messages.js";
 
 /** The snapshots under way. */
 const underWay = new Map<number, AbortController>();
+/** The git processes of the snapshot that is at work; the server measures them. */
+const commandsOf = new AsyncLocalStorage<GitCommand[]>();
+subscribe("gitCommand", (command) => commandsOf.getStore()?.push(command));
 
 function say(message: FromProcess): void {
   if (process.connected) process.send?.(message);
@@ -14,13 +19,16 @@ function say(message: FromProcess): void {
 
 async function take({ id, order }: Extract<ToProcess, { kind: "take" }>): Promise<void> {
   const controller = new AbortController();
+  const commands: GitCommand[] = [];
   underWay.set(id, controller);
   try {
     const onChanges = (): void => say({ kind: "changes", id });
-    const snapshot = await takeSnapshot({ ...order, signal: controller.signal, onChanges });
-    say({ kind: "taken", id, snapshot });
+    const snapshot = await commandsOf.run(commands, () =>
+      takeSnapshot({ ...order, signal: controller.signal, onChanges }),
+    );
+    say({ kind: "taken", id, commands, snapshot });
   } catch (error) {
-    say({ kind: "failed", id, error: sendError(error) });
+    say({ kind: "failed", id, commands, error: sendError(error) });
   } finally {
     underWay.delete(id);
   }
