@@ -45,7 +45,7 @@ export async function archive(
   const { exitCode, stderr } = await done;
   if (exitCode === 0 || exitCode === CHANGED) return exitCode === 0;
   // A path that went between the look and its turn is an error for tar, and none here.
-  const [problem] = stderr.split("\n").filter((line) => line !== "" && !HARMLESS.test(line));
+  const problem = stderr.split("\n").find((line) => line !== "" && !HARMLESS.test(line));
   if (exitCode === 2 && problem === undefined) return false;
   throw new ConfigError(`tar could not write ${name}: ${problem ?? `it ended with ${exitCode}`}`);
 }
