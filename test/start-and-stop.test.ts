@@ -1,9 +1,10 @@
 import { once } from "node:events";
-import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { makeAgent, makeOrganization, makeProject } from "./factories.js";
 import {
   clientOf,
   isAlive,
@@ -151,5 +152,34 @@ describe("the server as a process", () => {
     expect((await Promise.all(answers)).map(({ status }) => status)).toEqual([201, 201, 201, 201]);
     const { code, stderr } = await server.ended;
     expect(code, stderr).toBe(0);
+  });
+
+  test("finishes those whose clients are gone, and leaves nothing mounted", async () => {
+    const server = start();
+    const url = await server.ready;
+    const account = { email: "ann@example.com", password: "correct staple horse" };
+    await clientOf(url).auth.register({ body: account });
+    const { data: session } = await clientOf(url).auth.login({ body: account });
+    const api = clientOf(url, session.access_token);
+    const project = await makeProject({ api }, (await makeOrganization({ api })).id);
+    const agents = await Promise.all(
+      Array.from({ length: 8 }, () => makeAgent({ api }, project.id)),
+    );
+    const gone = new AbortController();
+    const asked = agents.map(({ id }) =>
+      fetch(`${url}/api/v1/agents/${id}/workspace`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${session.access_token}` },
+        signal: gone.signal,
+      }).catch(() => null),
+    );
+    await asked[0];
+    gone.abort();
+    server.process.kill("SIGTERM");
+    await Promise.all(asked);
+    const { code, stderr } = await server.ended;
+    expect(code, stderr).toBe(0);
+    expect(stderr).not.toContain('"level":50');
+    expect(await readFile("/proc/self/mounts", "utf8")).not.toContain(folder);
   });
 });

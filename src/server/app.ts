@@ -88,7 +88,7 @@ import type { Credentials } from "./http/authenticate.js";
 import { isRunAddress, openCallbackListener } from "./http/callback-listener.js";
 import { headerTimeout, limitConnections } from "./http/connection-limits.js";
 import { mountDocs } from "./http/docs.js";
-import { dropUnusedConnections } from "./http/drain.js";
+import { countRequests, dropUnusedConnections } from "./http/drain.js";
 import { deleteOldAnswers } from "./http/idempotency.js";
 import { mountGuide } from "./http/guide.js";
 import { mount, type MountOptions } from "./http/mount.js";
@@ -155,6 +155,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   const metrics = createMetrics(
     gaugesOf({ db, dataDir: config.dataDir, openStreams: () => streams.count(), log }),
   );
+  const requests = countRequests(app);
   observeRequests(app, (request) => {
     metrics.observeRequest(request);
     logRequest(log, request);
@@ -230,6 +231,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     credentials,
     publicUrl: deps.publicUrl,
     checkResponses: deps.checkResponses,
+    requests,
     items: new Map(),
   };
   const emailLinks: EmailLinkDeps = {
@@ -395,6 +397,8 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   app.addHook("preClose", async () => running.stop("stop"));
   app.addHook("preClose", async () => streams.close());
   app.addHook("onClose", async () => {
+    // Those whose clients are gone.
+    await requests.settled();
     clearInterval(forgetting);
     clearInterval(warning);
     await closeAll([

@@ -27,3 +27,46 @@ export function dropUnusedConnections(app: FastifyInstance): void {
 export function endWhenStopping(request: FastifyRequest, reply: FastifyReply): void {
   if (!request.server.server.listening) reply.header("connection", "close");
 }
+
+/** The handlers that are at work: Node waits for connections alone, and a client may be gone before its answer. */
+export class RequestsUnderWay {
+  #count = 0;
+  #waiting: (() => void)[] = [];
+
+  begin(): void {
+    this.#count += 1;
+  }
+
+  end(): void {
+    this.#count -= 1;
+    if (this.#count > 0) return;
+    for (const resolve of this.#waiting) resolve();
+    this.#waiting = [];
+  }
+
+  /** Settles when none is at work. */
+  settled(): Promise<void> {
+    return new Promise((resolve) => {
+      if (this.#count === 0) resolve();
+      else this.#waiting.push(resolve);
+    });
+  }
+}
+
+/** Counts the handlers of all routes that answer by a promise; others count themselves. */
+export function countRequests(app: FastifyInstance): RequestsUnderWay {
+  const requests = new RequestsUnderWay();
+  app.addHook("onRoute", (route) => {
+    const { handler } = route;
+    route.handler = function (request, reply) {
+      const answer: unknown = handler.call(this, request, reply);
+      if (answer instanceof Promise) {
+        const end = (): void => requests.end();
+        requests.begin();
+        answer.then(end, end);
+      }
+      return answer;
+    };
+  });
+  return requests;
+}

@@ -19,7 +19,7 @@ import {
   type ReadItem,
 } from "./conditional.js";
 import { once } from "./idempotency.js";
-import { endWhenStopping } from "./drain.js";
+import { endWhenStopping, type RequestsUnderWay } from "./drain.js";
 import { parse, parseParams } from "./parse-request.js";
 import { textOf } from "./prepared-json.js";
 
@@ -69,6 +69,7 @@ export interface MountOptions {
   publicUrl: () => string;
   /** Whether answers are checked against their schema: in every test, not in production. */
   checkResponses: boolean;
+  requests: RequestsUnderWay;
   /** The GETs of single items by their paths, as `mount` finds them: what If-Match is held against. */
   items: Map<string, ReadItem<PublicContext>>;
 }
@@ -156,9 +157,13 @@ export function mount<Resource extends Record<string, Endpoint>>(
       url: endpoint.path.replaceAll(/\{(\w+)\}/g, ":$1"),
       // It answers by itself: of a promise Fastify would watch the connection until it was sent.
       handler: (request, reply) => {
-        serve(request, reply).catch((error: unknown) => {
-          reply.send(error);
-        });
+        const { requests } = options;
+        requests.begin();
+        serve(request, reply)
+          .catch((error: unknown) => {
+            reply.send(error);
+          })
+          .finally(() => requests.end());
       },
     });
   }
