@@ -319,6 +319,17 @@ test("the audit log is read, filtered by the address, and shown on the overview"
   expect(consoleMessages).toEqual([]);
 });
 
+test("what is typed after Edit goes into the slug", async () => {
+  await page.goto(settings("general"));
+  const name = await page.getByLabel("Name", { exact: true }).inputValue();
+  await button("Edit").click();
+  await page.keyboard.press("End");
+  await page.keyboard.type("-more");
+  expect(await page.getByLabel("Slug").inputValue()).toMatch(/-more$/);
+  expect(await page.getByLabel("Name", { exact: true }).inputValue()).toBe(name);
+  await page.getByLabel("Slug").fill((await page.getByLabel("Slug").inputValue()).slice(0, -5));
+});
+
 test("a slug is checked while it is typed", async () => {
   await page.goto(`${app.url}/organizations/new`);
   const slug = page.getByLabel("Slug");

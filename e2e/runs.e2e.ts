@@ -85,6 +85,7 @@ test("a script is started, its log watched live and searched, and it is stopped"
   await page.getByRole("dialog").getByRole("button", { name: "Stop run" }).click();
   await page.getByText("Stopped by Ada.").waitFor();
   await page.getByText("Complete", { exact: true }).waitFor();
+  expect(await page.getByRole("button", { name: "Follow" }).count()).toBe(0);
 });
 
 test("a command that fails says so in the list of runs", async () => {

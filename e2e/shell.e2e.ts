@@ -212,6 +212,8 @@ test("an address of nothing helps on, in and out of the app's frame", async () =
   await page.keyboard.press("Escape");
   await page.getByRole("main").getByRole("link", { name: "Projects" }).click();
   await page.waitForURL(/\/projects$/);
+  await page.goto(`${app.url}/settings`);
+  await page.waitForURL(/\/settings\/profile$/);
   // The browser tells of the page's 404.
   expect(consoleMessages.splice(0)).toEqual([expect.stringContaining("404")]);
 });

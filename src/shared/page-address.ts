@@ -39,6 +39,12 @@ export const signedInPatterns = [
   "/admin/users/$userId",
 ] as const;
 
+/** Addresses that lead to a page of another address. */
+const redirects: Readonly<Record<string, SignedInPattern>> = {
+  "/": "/organizations",
+  "/settings": "/settings/profile",
+};
+
 export type PublicPattern = (typeof publicPatterns)[number];
 export type SignedInPattern = (typeof signedInPatterns)[number];
 
@@ -53,9 +59,10 @@ interface FirstPage {
 
 /** Whether there is a page at an address, for whoever may see it. */
 export function isPageAddress(pathname: string): boolean {
-  const path = pathname.replace(/\/$/, "");
+  const path = pathname.replace(/\/$/, "") || "/";
   return (
-    pathname === "/" || [...publicPatterns, ...signedInPatterns].some((one) => fits(one, path))
+    Object.hasOwn(redirects, path) ||
+    [...publicPatterns, ...signedInPatterns].some((one) => fits(one, path))
   );
 }
 
@@ -65,7 +72,7 @@ export function pageAt(pathname: string, mayBeSignedIn: boolean): FirstPage {
   if (open !== undefined || !mayBeSignedIn) {
     return { pattern: open ?? "/login", variables: new Map(), isPublic: true };
   }
-  const path = pathname === "/" ? "/organizations" : pathname;
+  const path = redirects[pathname] ?? pathname;
   const pattern = signedInPatterns.find((one) => fits(one, path));
   return { pattern, variables: variablesOf(pattern ?? "", path), isPublic: false };
 }

@@ -128,6 +128,13 @@ const home = createRoute({
     redirect({ ...paths.organizations(), replace: true, throw: true });
   },
 });
+const settings = createRoute({
+  getParentRoute: () => app,
+  path: "/settings",
+  beforeLoad: () => {
+    redirect({ ...paths.profile(), replace: true, throw: true });
+  },
+});
 const welcome = createRoute({
   getParentRoute: () => app,
   path: "/welcome",
@@ -301,6 +308,7 @@ export const router = createRouter({
     invitation,
     app.addChildren([
       home,
+      settings,
       welcome,
       organizations,
       newOrganization,

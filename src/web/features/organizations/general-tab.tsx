@@ -1,4 +1,4 @@
-import { type ReactElement, useState } from "react";
+import { type ReactElement, useRef, useState } from "react";
 import type { Organization } from "#shared/api/organizations.js";
 import { StatusDot } from "../../ui/badge.js";
 import { Button } from "../../ui/button.js";
@@ -19,6 +19,7 @@ interface TabProps {
 
 export function GeneralTab({ organization, refusal }: TabProps): ReactElement {
   const [isSlugOpen, setSlugOpen] = useState(false);
+  const slugField = useRef<HTMLInputElement>(null);
   const form = useOrganizationForm({
     organization,
     savedOf: ({ name, slug: current, description }) => ({
@@ -54,6 +55,7 @@ export function GeneralTab({ organization, refusal }: TabProps): ReactElement {
           <TextField
             label="Slug"
             {...form.field("slug")}
+            ref={slugField}
             readOnly={!isSlugOpen}
             error={form.field("slug").error ?? check.error}
             disabledReason={writeReason}
@@ -64,7 +66,10 @@ export function GeneralTab({ organization, refusal }: TabProps): ReactElement {
                   icon="edit"
                   title="Edit the slug"
                   disabledReason={writeReason}
-                  onClick={() => setSlugOpen(true)}
+                  onClick={() => {
+                    setSlugOpen(true);
+                    slugField.current?.focus();
+                  }}
                 >
                   Edit
                 </Button>

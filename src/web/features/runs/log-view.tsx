@@ -86,7 +86,9 @@ export function LogView({ run }: { run: Run }): ReactElement {
           }
           onGo={go}
           switches={[
-            { label: "Follow", isOn: isFollowing, onChange: setFollowing },
+            ...(state === "ended"
+              ? []
+              : [{ label: "Follow", isOn: isFollowing, onChange: setFollowing }]),
             { label: "Times", isOn: withTimes, onChange: setTimes },
             { label: "Wrap", isOn: isWrapped, onChange: setWrapped },
           ]}
