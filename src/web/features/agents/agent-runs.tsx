@@ -3,9 +3,8 @@ import type { ReactElement } from "react";
 import type { Agent } from "#shared/api/agents.js";
 import { paths } from "../../paths.js";
 import { StatusDot } from "../../ui/badge.js";
-import { visible } from "../../ui/plain-text.js";
 import { Time } from "../../ui/time.js";
-import { lineOf } from "../runs/command-line.js";
+import { shownInLine } from "../runs/command-line.js";
 import { RunDuration } from "../runs/run-duration.js";
 
 interface AgentRunsProps {
@@ -56,7 +55,7 @@ function CommandLink({
       {...paths.run(agentId, runId)}
       className="line-clamp-1 font-mono text-[13px] text-accent-ink [overflow-wrap:anywhere] hover:underline"
     >
-      {command === null ? "Leased run" : visible(lineOf(command))}
+      {command === null ? "Leased run" : shownInLine(command)}
     </Link>
   );
 }

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { lineOf, wordsOf } from "./command-line.js";
+import { lineOf, shownInLine, wordsOf } from "./command-line.js";
 
 test.each([
   ["npm test", ["npm", "test"]],
@@ -24,5 +24,11 @@ test("words written as a line are the same words again", () => {
     fc.property(fc.array(fc.string()), (words) => {
       expect(wordsOf(lineOf(words))).toEqual({ words });
     }),
+  );
+});
+
+test("a command of several lines is shown in one, and what is invisible is still named", () => {
+  expect(shownInLine(["sh", "-c", "one\n\ttwo\r\nthree\u202e"])).toBe(
+    "sh -c 'one ⏎  two ⏎ three⟨U+202E⟩'",
   );
 });

@@ -1,3 +1,5 @@
+import { visible } from "../../ui/plain-text.js";
+
 /** The words of a command line, or what keeps it from being one. */
 export type CommandWords = { words: string[] } | { error: string };
 
@@ -47,4 +49,9 @@ export function lineOf(words: readonly string[]): string {
       /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`,
     )
     .join(" ");
+}
+
+/** The command for a place of one line: line breaks are shown as a return sign, tabs as spaces. */
+export function shownInLine(words: readonly string[]): string {
+  return visible(lineOf(words).replaceAll(/\r?\n/g, " ⏎ ").replaceAll("\t", " "));
 }

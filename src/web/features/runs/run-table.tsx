@@ -4,12 +4,12 @@ import { useCursorPages } from "../../cursor-pages.js";
 import { paths } from "../../paths.js";
 import { Button } from "../../ui/button.js";
 import { PageSteps } from "../../ui/list-view.js";
-import { PlainText, visible } from "../../ui/plain-text.js";
+import { PlainText } from "../../ui/plain-text.js";
 import { Skeleton } from "../../ui/states.js";
 import { Table } from "../../ui/table.js";
 import { Time } from "../../ui/time.js";
 import { QueryError } from "../shell/query-state.js";
-import { lineOf } from "./command-line.js";
+import { shownInLine } from "./command-line.js";
 import { durationText } from "./figures.js";
 import { runList } from "./queries.js";
 import { RunDuration } from "./run-duration.js";
@@ -60,7 +60,7 @@ export function RunTable({ agentId, search, onSearch }: RunTableProps): ReactEle
                 {...paths.run(agentId, run.id)}
                 className="line-clamp-2 font-mono text-[13px] text-accent-ink [overflow-wrap:anywhere] hover:underline"
               >
-                {run.command === null ? "Leased run" : visible(lineOf(run.command))}
+                {run.command === null ? "Leased run" : shownInLine(run.command)}
               </Link>
             ),
           },
