@@ -182,8 +182,8 @@ test("the list of agents shows what runs and what waits as it changes, and is so
   await table.getByRole("link", { name: "echo 'at last'" }).click();
   await page.getByText("Queued, place 1").waitFor();
   await page.getByText("It waits for one of the organization's 1 places.").waitFor();
-  await page.getByRole("button", { name: "Stop run" }).click();
-  await page.getByRole("dialog").getByRole("button", { name: "Stop run" }).click();
+  await page.getByRole("button", { name: "Cancel queued run" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Cancel queued run" }).click();
   await page.getByText("Stopped by Ada while it waited.").waitFor();
   expect((await untilEnded(owner, waiting.id)).started_at).toBeNull();
   await page.goto(`${app.url}/agents?status=queued`);

@@ -24,7 +24,7 @@ function download(secret: string): void {
 
 export function CreatedKey({ keyId, secret }: { keyId: string; secret: string }): ReactElement {
   const { data: apiKey } = useQuery(apiKeyQuery(keyId));
-  const example = `curl -H "Authorization: Bearer ${secret}" ${location.origin}/api/v1/projects`;
+  const example = `curl -H "Authorization: Bearer $OMOI_API_KEY" ${location.origin}/api/v1/projects`;
   return (
     <Page
       title="API Key Created ✓"

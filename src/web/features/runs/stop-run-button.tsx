@@ -16,6 +16,7 @@ interface StopRunButtonProps {
 export function StopRunButton({ run, disabledReason }: StopRunButtonProps): ReactElement {
   const [isAsking, setAsking] = useState(false);
   const isQueued = run.status === "queued";
+  const act = isQueued ? "Cancel queued run" : "Stop run";
   const stop = useAction({
     run: (_: undefined, headers) => client.runs.stop({ params: { run_id: run.id } }, { headers }),
     refresh: [agentsKey, organizationsKey],
@@ -31,13 +32,13 @@ export function StopRunButton({ run, disabledReason }: StopRunButtonProps): Reac
         disabledReason={disabledReason ?? (run.stop_requested ? "It is being stopped" : undefined)}
         onClick={() => setAsking(true)}
       >
-        Stop run
+        {act}
       </Button>
       <ConfirmDialog
         isOpen={isAsking}
         onClose={close}
-        title="Stop this run?"
-        action="Stop run"
+        title={isQueued ? "Cancel this run?" : "Stop this run?"}
+        action={act}
         pending={stop.pending}
         error={stop.error}
         onConfirm={() => stop.submit(undefined)}
