@@ -17,7 +17,8 @@ export default defineConfig({
           name: "api",
           globalSetup: ["test/global-setup.ts"],
           include: ["src/**/*.test.ts", "test/**/*.test.ts"],
-          testTimeout: 30_000,
+          // Thorough tests repeat, each up to twenty times.
+          testTimeout: process.env["THOROUGH"] === "1" ? 600_000 : 30_000,
         },
       },
       {
