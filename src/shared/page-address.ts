@@ -59,7 +59,7 @@ interface FirstPage {
 
 /** Whether there is a page at an address, for whoever may see it. */
 export function isPageAddress(pathname: string): boolean {
-  const path = pathname.replace(/\/$/, "") || "/";
+  const path = pathname.replace(/(?<=[^/])\/$/, "");
   return (
     Object.hasOwn(redirects, path) ||
     [...publicPatterns, ...signedInPatterns].some((one) => fits(one, path))
