@@ -287,7 +287,7 @@ inEachSandbox("a hostile command", ({ setting, mode }) => {
       const over = await sandbox.run(["sh", "-c", both], { limits: { memoryBytes: 128 << 20 } });
       expect(over).toMatchObject({ reason: "memory" });
     }
-  });
+  }, 120_000);
 
   test("what a command leaves in its workspace is the agent's, and git works there", async () => {
     const folder = sandbox.workspace();
