@@ -11,7 +11,7 @@ const workRounds = 8;
 const targetMs = 30;
 const agentUid = 60_861;
 
-/** What commands do while gVisor is held against bubblewrap. */
+/** The programs by which gVisor is compared with bubblewrap alone. */
 const work = {
   "computing for about a second": `let sum = 0; for (let i = 0; i < 1.2e9; i++) sum = (sum + i * 7) | 0;`,
   "2 000 files written, read and removed": `

@@ -22,7 +22,7 @@ const EXTRACT_MS = 12 * 60 * 60_000;
 /** tar says so where files changed or went while it read them. */
 const CHANGED = 1;
 
-/** What tar says of files that change or go while it reads, and at its end. */
+/** tar's messages about files that change or disappear while it reads, and its last line after those. */
 const HARMLESS =
   /Cannot (?:stat|open|savedir): No such file|file changed as we read it|File removed before we read it|Exiting with failure status/;
 

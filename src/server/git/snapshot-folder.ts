@@ -31,7 +31,7 @@ type Listeners = Pick<SnapshotInput, "onChanges" | "signal">;
 class ProcessEndedError extends Error {}
 
 interface Pending extends Listeners {
-  /** What the process measured, published where the snapshot was asked for. */
+  /** The git commands that the process ran, published in the async context of the caller. */
   commands: readonly GitCommand[];
   resolve(snapshot: Snapshot): void;
   reject(error: Error): void;

@@ -28,7 +28,7 @@ export function endWhenStopping(request: FastifyRequest, reply: FastifyReply): v
   if (!request.server.server.listening) reply.header("connection", "close");
 }
 
-/** The handlers that are at work: Node waits for connections alone, and a client may be gone before its answer. */
+/** Counts running handlers. Node waits for connections only, and a client may disconnect before its answer. */
 export class RequestsUnderWay {
   #count = 0;
   #waiting: (() => void)[] = [];

@@ -1,6 +1,6 @@
 import { Histogram, type HistogramConfiguration } from "prom-client";
 
-/** What of one series was observed. */
+/** The observations of one series. */
 interface Series {
   labels: Labels;
   /** How many values were at most each bound and above the one before; the last are above all. */
@@ -44,7 +44,7 @@ export class RequestHistogram extends Histogram<LabelName> {
     return { ...empty, values };
   }
 
-  /** What prom-client asks for its text format. */
+  /** Called by prom-client for its text format. */
   getForPromString(): Promise<Metric> {
     return this.get();
   }

@@ -121,13 +121,13 @@ export function openBubblewrap(
   };
 }
 
-/** What differs between a command that bubblewrap starts and one that gVisor does. */
+/** The part of a plan that depends on whether gVisor starts the command. */
 type Inner = Pick<
   Plan,
   "argv" | "environment" | "inMemory" | "limits" | "measureMemory" | "needsAll" | "terminate"
 >;
 
-/** A descriptor from which that content is read; nobody finds it by a name. */
+/** Returns a descriptor of a file with that content, which no longer has a name. */
 function openContent(folder: string, id: string, content: string): number {
   const path = join(folder, `content-${id}`);
   writeFileSync(path, content, { mode: 0o600 });

@@ -319,7 +319,7 @@ inEachSandbox("a hostile command", ({ setting, mode }) => {
       );
       started.stop(0);
       await started.done;
-      // What started them waits for their end, and does nothing else.
+      // `runsc run` only waits for the others.
       const confined = statuses.filter(({ name }) => name !== "runsc");
       expect(confined.length).toBeGreaterThan(2);
       for (const { seccomp, noNewPrivs } of confined)

@@ -1,6 +1,6 @@
 /**
  * A kernel between a command and the machine's: gVisor's runsc, started in the sandbox that bubblewrap
- * makes. What gets out of gVisor is in that sandbox, as the run's user.
+ * makes. A command that escapes from gVisor is still in that sandbox, as the run's user.
  */
 import { readdirSync, readlinkSync, statSync } from "node:fs";
 import { join } from "node:path";
@@ -25,7 +25,7 @@ export interface Gvisor {
     input: SandboxInput,
     inside: { uid: number; environment: Record<string, string>; inMemory: readonly MemoryFolder[] },
   ): string;
-  /** What a run may use with gVisor's own processes. */
+  /** Returns a run's limits with the share of gVisor's own processes added. */
   groupLimits(limits: SandboxLimits): GroupLimits;
   /**
    * Sends TERM to every process of a run.
@@ -33,19 +33,20 @@ export interface Gvisor {
    * @param uid the run's user
    */
   terminate(init: number, uid: number): void;
-  /** A measure of one run's memory. */
+  /** Returns the function that measures the memory of one run. */
   measureMemory(): MeasureMemory;
 }
 
-/** What gVisor's own processes use, measured and rounded up. */
+/** The share of gVisor's own processes, measured and rounded up. */
 const OWN_BYTES = 64 << 20;
 const OWN_TASKS = 128;
 /** Tasks of the machine for each process of a command: its address space, its thread, one of gVisor. */
 const TASKS_PER_PROCESS = 3;
 
 /**
- * The first process of the sandbox, which reaps those that lost their parent. A shell hands on that it
- * ignores TERM, and INT and QUIT for what it starts beside itself. Arguments: env(1), and the command.
+ * The first process of the sandbox. It reaps orphans and ignores TERM; env(1) gives the command the default
+ * handling of TERM back, and of INT and QUIT, which a shell ignores in background processes. Arguments: the
+ * path of env(1), and the command.
  */
 const INIT = `
 trap "" TERM; env=$1; shift
@@ -74,7 +75,7 @@ export function findGvisor(): Gvisor | Missing {
     argv: ({ network }) =>
       [
         [program("runsc"), "--root", GVISOR.state, "--ignore-cgroups", "--overlay2=none"],
-        // Of the sandbox's own network namespace, not the machine's.
+        // `host` means the sandbox's own network namespace, not the machine's.
         `--network=${network === "full" ? "host" : "none"}`,
         ["run", "--bundle", GVISOR.bundle, CONTAINER],
       ].flat(),
