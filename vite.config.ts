@@ -10,7 +10,7 @@ const server = process.env["OMOI_DEV_API"] ?? "http://127.0.0.1:8080";
 
 /**
  * `virtual:calls`: of each call of the contract its method and path, which is all that a request needs.
- * The schemas are loaded when a form is typed into (src/web/contract.ts).
+ * The schemas are loaded when a form is typed into (src/web/api/api-calls.ts).
  */
 const calls: Plugin = {
   name: "omoi-calls",
@@ -90,8 +90,8 @@ let ofStart: Set<string> | undefined;
 
 /** "app" for what main.tsx imports, but for what start.ts begins with. */
 function appOf(id: string, context: Rolldown.ChunkingContext): string | null {
-  ofApp ??= withImports(file("main.tsx"), context);
-  ofStart ??= withImports(file("start.ts"), context);
+  ofApp ??= withImports(file("app/main.tsx"), context);
+  ofStart ??= withImports(file("app/bootstrap.ts"), context);
   return ofApp.has(id) && !ofStart.has(id) ? "app" : null;
 }
 
@@ -100,7 +100,7 @@ const beforePages = new Set(["rolldown-runtime", "libraries", "app", "common"]);
 
 /**
  * `scripts.json`: the scripts of each page beside those that every page waits for. The server links to
- * them in the page (src/server/http/pages.ts), so that scripts need not.
+ * them in the page (src/server/pages/pages.ts), so that scripts need not.
  */
 const scriptsOfPages: Plugin = {
   name: "omoi-scripts",
@@ -108,8 +108,8 @@ const scriptsOfPages: Plugin = {
     order: "post",
     async handler(_options, bundle) {
       const chunks = Object.values(bundle).filter((one) => one.type === "chunk");
-      const source = await readFile(file("pages.ts"), "utf8");
-      const imports = source.matchAll(/"(\/[^"]*)":\s*\(\)\s*=>\s*import\("\.\/([^"]+)\.js"\)/g);
+      const source = await readFile(file("app/pages.ts"), "utf8");
+      const imports = source.matchAll(/"(\/[^"]*)":\s*\(\)\s*=>\s*import\("\.\.\/([^"]+)\.js"\)/g);
       const scripts = Array.from(imports, ([, pattern = "", module = ""]) => {
         const page = chunks.find(({ facadeModuleId }) => facadeModuleId === file(`${module}.tsx`));
         if (!page) throw new Error(`no chunk is the page of ${pattern}`);
@@ -221,7 +221,7 @@ export default defineConfig({
             { name: "primitives", test: /@radix-ui\//, minShareCount: 3, priority: 3 },
             {
               name: "work",
-              test: /src\/web\/features\/(diffs|merging|workspaces)\//,
+              test: /src\/web\/(components\/(diffs|merges|workspaces)|features\/(merging|workspaces))\//,
               minShareCount: 2,
               priority: 2,
               includeDependenciesRecursively: false,

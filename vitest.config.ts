@@ -15,7 +15,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "api",
-          globalSetup: ["test/global-setup.ts"],
+          globalSetup: ["test/support/global-setup.ts"],
           include: ["src/**/*.test.ts", "test/**/*.test.ts"],
           // Thorough tests repeat, each up to twenty times.
           testTimeout: process.env["THOROUGH"] === "1" ? 600_000 : 30_000,
@@ -25,7 +25,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "browser",
-          globalSetup: ["test/global-setup.ts"],
+          globalSetup: ["test/support/global-setup.ts"],
           include: ["e2e/**/*.e2e.ts"],
           testTimeout: 180_000,
         },

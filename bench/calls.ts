@@ -1,10 +1,10 @@
 import { join } from "node:path";
 import { systemRoleIds } from "#server/db/migrate.js";
-import { startBetterAuth } from "./better-auth.js";
-import { interleave, median, spread, times, type Benchmark, type Row } from "./harness.js";
-import { load } from "./load.js";
-import { asOwner, withPostgres } from "./postgres.js";
-import { withServer } from "./server.js";
+import { startBetterAuth } from "./support/better-auth.js";
+import { interleave, median, spread, times, type Benchmark, type Row } from "./support/harness.js";
+import { load } from "./support/load.js";
+import { asOwner, withPostgres } from "./support/postgres.js";
+import { withServer } from "./support/server.js";
 
 const organizationCount = 20;
 const memberCount = 50;

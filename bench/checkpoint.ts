@@ -1,7 +1,7 @@
 import { join } from "node:path";
-import { snapshotFolder } from "#server/git/snapshot-folder.js";
-import { checkoutDriver } from "#server/git/folder.js";
-import { resolveTree } from "#server/git/repository.js";
+import { snapshotFolder } from "#git/snapshot/snapshot-folder.js";
+import { checkoutDriver } from "#git/worktree/folder-driver.js";
+import { resolveTree } from "#git/store/repository.js";
 import {
   command,
   interleave,
@@ -11,9 +11,9 @@ import {
   timed,
   times,
   type Benchmark,
-} from "./harness.js";
-import { changeSevenFiles, importProject, makeRepository } from "./repository.js";
-import { withServer } from "./server.js";
+} from "./support/harness.js";
+import { changeSevenFiles, importProject, makeRepository } from "./support/repository.js";
+import { withServer } from "./support/server.js";
 
 const rounds = 21;
 

@@ -1,11 +1,15 @@
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { checkoutDriver, type FolderDriver, type FolderPlaces } from "#server/git/folder.js";
-import { snapshotFolder } from "#server/git/snapshot-folder.js";
-import { overlayDriver } from "#server/git/overlay.js";
-import { probeOverlay } from "#server/git/probe-overlay.js";
-import { commitTree, OMOI, resolveTree } from "#server/git/repository.js";
-import { startRefUpdates, updateRef, type RefUpdates } from "#server/git/refs.js";
+import {
+  checkoutDriver,
+  type FolderDriver,
+  type FolderPlaces,
+} from "#git/worktree/folder-driver.js";
+import { snapshotFolder } from "#git/snapshot/snapshot-folder.js";
+import { overlayDriver } from "#git/worktree/overlay-driver.js";
+import { probeOverlay } from "#git/worktree/probe-overlay.js";
+import { commitTree, OMOI, resolveTree } from "#git/store/repository.js";
+import { startRefUpdates, updateRef, type RefUpdates } from "#git/store/refs.js";
 import {
   command,
   interleave,
@@ -16,8 +20,8 @@ import {
   times,
   type Benchmark,
   type Row,
-} from "./harness.js";
-import { changeSevenFiles, makeRepository } from "./repository.js";
+} from "./support/harness.js";
+import { changeSevenFiles, makeRepository } from "./support/repository.js";
 
 /** What each driver may take at most, as a part of what git takes. */
 const sizes = [

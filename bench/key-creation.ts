@@ -1,7 +1,7 @@
 import { systemRoleIds } from "#server/db/migrate.js";
-import { interleave, median, ms, spread, timed, times, type Row } from "./harness.js";
-import { asOwner } from "./postgres.js";
-import { clientOf, type Server } from "./server.js";
+import { interleave, median, ms, spread, timed, times, type Row } from "./support/harness.js";
+import { asOwner } from "./support/postgres.js";
+import { clientOf, type Server } from "./support/server.js";
 
 const few = 4;
 const many = 501;

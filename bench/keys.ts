@@ -1,18 +1,26 @@
 import { Agent } from "node:http";
 import { join } from "node:path";
-import type { Client } from "#shared/api/client.js";
+import type { Client } from "#shared/contract/client.js";
 import { readVerificationKey } from "#server/db/installation.js";
-import { hashKey } from "#server/features/api-keys/key.js";
-import { generateKey } from "#server/key-text.js";
-import { startBareServer } from "./bare-route.js";
-import { startBetterAuth } from "./better-auth.js";
-import { interleave, median, spread, timed, times, type Benchmark, type Row } from "./harness.js";
+import { hashKey } from "#server/features/api-keys/keyring/key.js";
+import { generateKey } from "#shared/node/key-text.js";
+import { startBareServer } from "./support/bare-route.js";
+import { startBetterAuth } from "./support/better-auth.js";
+import {
+  interleave,
+  median,
+  spread,
+  timed,
+  times,
+  type Benchmark,
+  type Row,
+} from "./support/harness.js";
 import { keyCreation } from "./key-creation.js";
-import { load } from "./load.js";
-import { memoryOf } from "./memory.js";
-import { asOwner, withPostgres, type SharedPostgres } from "./postgres.js";
-import { startServer, withServer, type Server } from "./server.js";
-import { askOnce } from "./single-request.js";
+import { load } from "./support/load.js";
+import { memoryOf } from "./support/memory.js";
+import { asOwner, withPostgres, type SharedPostgres } from "./support/postgres.js";
+import { startServer, withServer, type Server } from "./support/server.js";
+import { askOnce } from "./support/single-request.js";
 import { withWrongKeys } from "./wrong-keys.js";
 
 const connections = 20;

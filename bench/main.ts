@@ -5,7 +5,7 @@ import packageJson from "../package.json" with { type: "json" };
 import { calls } from "./calls.js";
 import { checkpoint } from "./checkpoint.js";
 import { folders } from "./folders.js";
-import { command, inFolder, type Benchmark, type Row } from "./harness.js";
+import { command, inFolder, type Benchmark, type Row } from "./support/harness.js";
 import { keys } from "./keys.js";
 import { merging } from "./merges.js";
 import { mounts } from "./mounts.js";
@@ -17,7 +17,7 @@ import { radar } from "./radar.js";
 import { sandbox } from "./sandbox.js";
 import { runs } from "./runs.js";
 import { scale } from "./scale.js";
-import { serverKind } from "./server.js";
+import { serverKind } from "./support/server.js";
 import { start } from "./start.js";
 import { workspaceCreation } from "./workspace-creation.js";
 

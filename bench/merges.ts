@@ -1,10 +1,18 @@
 import { join } from "node:path";
 import { cp, readFile, writeFile } from "node:fs/promises";
-import { applyDecisions, computeMerge, touchingCommits, type Decision } from "#server/git/merge.js";
-import { commitTree, OMOI, resolveCommit } from "#server/git/repository.js";
-import { startRefUpdates } from "#server/git/refs.js";
-import { command, interleave, median, ms, spread, times, type Benchmark } from "./harness.js";
-import { makeRepository, repositoryPaths } from "./repository.js";
+import { applyDecisions, computeMerge, touchingCommits, type Decision } from "#git/merge/merge.js";
+import { commitTree, OMOI, resolveCommit } from "#git/store/repository.js";
+import { startRefUpdates } from "#git/store/refs.js";
+import {
+  command,
+  interleave,
+  median,
+  ms,
+  spread,
+  times,
+  type Benchmark,
+} from "./support/harness.js";
+import { makeRepository, repositoryPaths } from "./support/repository.js";
 
 const merges = 100;
 const conflicts = 3;

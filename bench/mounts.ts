@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { listMounts } from "#server/git/mounts.js";
-import type { Benchmark } from "./harness.js";
-import { startServer, withServer } from "./server.js";
+import { listMounts } from "#git/worktree/mounts.js";
+import type { Benchmark } from "./support/harness.js";
+import { startServer, withServer } from "./support/server.js";
 
 const count = 1000;
 const atOnce = 8;

@@ -1,8 +1,8 @@
 import { join } from "node:path";
-import { startBareServer } from "./bare-route.js";
-import { interleave, median, spread, times, type Benchmark } from "./harness.js";
-import { load } from "./load.js";
-import { withServer } from "./server.js";
+import { startBareServer } from "./support/bare-route.js";
+import { interleave, median, spread, times, type Benchmark } from "./support/harness.js";
+import { load } from "./support/load.js";
+import { withServer } from "./support/server.js";
 
 const organizationCount = 20;
 const connections = 50;

@@ -1,9 +1,9 @@
 import { createReadStream } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { packRepository } from "#server/git/pack-repository.js";
-import { git } from "#server/git/run.js";
-import { storageIn } from "#server/storage.js";
+import { packRepository } from "#git/store/pack-repository.js";
+import { git } from "#git/process/run.js";
+import { storageIn } from "#server/data-folder/storage.js";
 import {
   command,
   interleave,
@@ -13,8 +13,8 @@ import {
   timed,
   times,
   type Benchmark,
-} from "./harness.js";
-import { account, clientOf, withServer } from "./server.js";
+} from "./support/harness.js";
+import { account, clientOf, withServer } from "./support/server.js";
 
 const checkpoints = 10_000;
 const files = 1000;

@@ -1,12 +1,12 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { chromium, type Browser } from "playwright-core";
-import type { Client } from "#shared/api/client.js";
+import type { Client } from "#shared/contract/client.js";
 // @ts-expect-error -- a script for a bare Node, without types
 import { chromiumFlags, findChromium as find } from "../scripts/chromium.mjs";
-import { median, ms, type Benchmark, type Row } from "./harness.js";
-import { type Session, type Visit, visit } from "./page-visit.js";
-import { account, withServer } from "./server.js";
+import { median, ms, type Benchmark, type Row } from "./support/harness.js";
+import { type Session, type Visit, visit } from "./support/page-visit.js";
+import { account, withServer } from "./support/server.js";
 
 const findChromium = find as () => string | null;
 const rounds = 5;

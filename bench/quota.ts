@@ -1,8 +1,8 @@
 import { join } from "node:path";
-import { ApiError, type Client } from "#shared/api/client.js";
-import { median, ms, type Benchmark } from "./harness.js";
-import { withPostgres } from "./postgres.js";
-import { clientOf, startServer, withServer } from "./server.js";
+import { ApiError, type Client } from "#shared/contract/client.js";
+import { median, ms, type Benchmark } from "./support/harness.js";
+import { withPostgres } from "./support/postgres.js";
+import { clientOf, startServer, withServer } from "./support/server.js";
 
 const rounds = 100;
 const starts = 30;

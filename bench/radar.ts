@@ -1,9 +1,14 @@
 import { appendFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Client } from "#shared/api/client.js";
-import { interleave, median, ms, spread, timed, times, type Benchmark } from "./harness.js";
-import { changeSevenFiles, importProject, makeRepository, repositoryPaths } from "./repository.js";
-import { withServer } from "./server.js";
+import type { Client } from "#shared/contract/client.js";
+import { interleave, median, ms, spread, timed, times, type Benchmark } from "./support/harness.js";
+import {
+  changeSevenFiles,
+  importProject,
+  makeRepository,
+  repositoryPaths,
+} from "./support/repository.js";
+import { withServer } from "./support/server.js";
 
 const rounds = 11;
 const rivals = 20;

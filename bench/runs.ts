@@ -1,13 +1,13 @@
 import { join } from "node:path";
 import pg from "pg";
-import { addPastRuns } from "#test/past-runs.js";
-import { followLog, shell } from "#test/runs.js";
-import { addressFromUrl } from "#server/db/address.js";
-import type { Client } from "#shared/api/client.js";
-import { median, ms, timed, type Benchmark, type Row } from "./harness.js";
-import { load } from "./load.js";
-import { withPostgres } from "./postgres.js";
-import { clientOf, withServer, type Server } from "./server.js";
+import { addPastRuns } from "#test/support/past-runs.js";
+import { followLog, shell } from "#test/support/runs.js";
+import { addressFromUrl } from "#server/db/connection/address.js";
+import type { Client } from "#shared/contract/client.js";
+import { median, ms, timed, type Benchmark, type Row } from "./support/harness.js";
+import { load } from "./support/load.js";
+import { withPostgres } from "./support/postgres.js";
+import { clientOf, withServer, type Server } from "./support/server.js";
 
 const starts = 30;
 const streams = 20;

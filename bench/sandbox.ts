@@ -2,9 +2,9 @@ import { spawn } from "node:child_process";
 import { chownSync, mkdirSync } from "node:fs";
 import { randomUUID } from "node:crypto";
 import { join } from "node:path";
-import { openSandbox } from "#server/sandbox/open-sandbox.js";
-import type { Sandbox } from "#server/sandbox/sandbox.js";
-import { interleave, median, timed, type Benchmark, type Row } from "./harness.js";
+import { openSandbox } from "#sandbox/open-sandbox.js";
+import type { Sandbox } from "#sandbox/sandbox.js";
+import { interleave, median, timed, type Benchmark, type Row } from "./support/harness.js";
 
 const rounds = 40;
 const workRounds = 8;

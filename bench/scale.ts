@@ -1,16 +1,16 @@
 import { Agent } from "node:http";
 import { join } from "node:path";
-import type { Client } from "#shared/api/client.js";
+import type { Client } from "#shared/contract/client.js";
 import { systemRoleIds } from "#server/db/migrate.js";
 import { readVerificationKey } from "#server/db/installation.js";
-import { hashKey } from "#server/features/api-keys/key.js";
-import { generateKey } from "#server/key-text.js";
-import { addCrowd, crowdId, growingTables } from "#test/crowd.js";
-import { median, timed, times, type Benchmark, type Row } from "./harness.js";
-import { memoryOf } from "./memory.js";
-import { asOwner, withPostgres } from "./postgres.js";
-import { startServer, withServer, type Server } from "./server.js";
-import { askOnce } from "./single-request.js";
+import { hashKey } from "#server/features/api-keys/keyring/key.js";
+import { generateKey } from "#shared/node/key-text.js";
+import { addCrowd, crowdId, growingTables } from "#test/support/crowd.js";
+import { median, timed, times, type Benchmark, type Row } from "./support/harness.js";
+import { memoryOf } from "./support/memory.js";
+import { asOwner, withPostgres } from "./support/postgres.js";
+import { startServer, withServer, type Server } from "./support/server.js";
+import { askOnce } from "./support/single-request.js";
 
 const organizationCount = 20;
 const memberCount = 10;

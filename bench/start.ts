@@ -1,7 +1,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { median, type Benchmark, type Row } from "./harness.js";
-import { serverKind, startServer } from "./server.js";
+import { median, type Benchmark, type Row } from "./support/harness.js";
+import { serverKind, startServer } from "./support/server.js";
 
 const rounds = 5;
 const idleSeconds = 10;

@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { checkoutDriver } from "#server/git/folder.js";
+import { checkoutDriver } from "#git/worktree/folder-driver.js";
 import {
   command,
   interleave,
@@ -9,9 +9,9 @@ import {
   timed,
   times,
   type Benchmark,
-} from "./harness.js";
-import { importProject, makeRepository } from "./repository.js";
-import { withServer } from "./server.js";
+} from "./support/harness.js";
+import { importProject, makeRepository } from "./support/repository.js";
+import { withServer } from "./support/server.js";
 
 const rounds = 21;
 

@@ -2,7 +2,7 @@ import { fork } from "node:child_process";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { fileURLToPath } from "node:url";
-import { generateKey } from "#server/key-text.js";
+import { generateKey } from "#shared/node/key-text.js";
 
 /** A process of its own that sends keys which nobody has, evenly: it must not be what is waited for. */
 

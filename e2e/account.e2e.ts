@@ -1,10 +1,10 @@
 /// <reference lib="dom" />
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { startTestApp, type TestApp } from "#test/app.js";
-import { mailsTo, tokenFor } from "#test/outbox.js";
-import { expectAccessibleInBothSchemes, expectFits } from "./accessible.js";
-import { launchBrowser, newPage, screenshot, watchConsole } from "./browser.js";
+import { startTestApp, type TestApp } from "#test/support/app.js";
+import { mailsTo, tokenFor } from "#test/support/outbox.js";
+import { expectAccessibleInBothSchemes, expectFits } from "./support/accessible.js";
+import { launchBrowser, newPage, screenshot, watchConsole } from "./support/browser.js";
 
 const email = "ada@example.com";
 const passwords = ["correct staple horse", "another staple horse", "a third staple horse"] as const;

@@ -1,10 +1,10 @@
 /// <reference lib="dom" />
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
-import { makeOrganization } from "#test/factories.js";
-import { expectFits } from "./accessible.js";
-import { launchBrowser, look, screenshot, signedInPage, watchConsole } from "./browser.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import { makeOrganization } from "#test/support/factories.js";
+import { expectFits } from "./support/accessible.js";
+import { launchBrowser, look, screenshot, signedInPage, watchConsole } from "./support/browser.js";
 
 let app: TestApp;
 let browser: Browser;

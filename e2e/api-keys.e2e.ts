@@ -2,9 +2,9 @@
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Organization } from "#shared/api/organizations.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
-import { expectAccessible } from "./accessible.js";
-import { launchBrowser, signedInPage, screenshot, watchConsole } from "./browser.js";
+import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import { expectAccessible } from "./support/accessible.js";
+import { launchBrowser, signedInPage, screenshot, watchConsole } from "./support/browser.js";
 
 let app: TestApp;
 let browser: Browser;

@@ -1,10 +1,10 @@
 /// <reference lib="dom" />
 import type { Browser, Locator, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
-import { expectAccessible, expectFits } from "./accessible.js";
-import { dropFirstAnswers, launchBrowser, signedInPage } from "./browser.js";
-import { makeEveryPage } from "./every-page.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import { expectAccessible, expectFits } from "./support/accessible.js";
+import { dropFirstAnswers, launchBrowser, signedInPage } from "./support/browser.js";
+import { makeEveryPage } from "./support/every-page.js";
 
 /** What those rely on who see little, hear the page, use no mouse or cannot bear motion. */
 let app: TestApp;

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Workspace } from "#shared/api/workspaces.js";
-import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
 import {
   commitFiles,
   folderOf,
@@ -11,9 +11,9 @@ import {
   makeProjectWith,
   makeWorkspace,
   writeFiles,
-} from "#test/factories.js";
-import { expectAccessible } from "./accessible.js";
-import { launchBrowser, signedInPage, watchConsole } from "./browser.js";
+} from "#test/support/factories.js";
+import { expectAccessible } from "./support/accessible.js";
+import { launchBrowser, signedInPage, watchConsole } from "./support/browser.js";
 
 /** A diff of many files, big ones and hostile ones among them, is read with ease. */
 let app: TestApp;

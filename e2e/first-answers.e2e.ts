@@ -1,9 +1,14 @@
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { firstAnswersId } from "#shared/first-answers.js";
-import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
-import { commitFiles, makeOrganization, makeProject, makeWorkspace } from "#test/factories.js";
-import { launchBrowser, signedInPage, watchQuiet } from "./browser.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import {
+  commitFiles,
+  makeOrganization,
+  makeProject,
+  makeWorkspace,
+} from "#test/support/factories.js";
+import { launchBrowser, signedInPage, watchQuiet } from "./support/browser.js";
 
 describe("the answers that come with a page", () => {
   let app: TestApp;

@@ -2,10 +2,10 @@
 import type { Browser, Locator, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { GraphCommit } from "#shared/api/graph.js";
-import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
-import { expectAccessible } from "./accessible.js";
-import { launchBrowser, signedInPage, watchConsole } from "./browser.js";
-import { fill, type FullData } from "./full-data.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import { expectAccessible } from "./support/accessible.js";
+import { launchBrowser, signedInPage, watchConsole } from "./support/browser.js";
+import { fill, type FullData } from "./support/full-data.js";
 
 /** Where there is very much, pages hold what is looked at, and all of it is reached without a mouse. */
 let app: TestApp;

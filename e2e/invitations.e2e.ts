@@ -2,11 +2,17 @@
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Organization } from "#shared/api/organizations.js";
-import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
-import { asOperator } from "#test/operator.js";
-import { mailsTo } from "#test/outbox.js";
-import { expectAccessibleInBothSchemes, expectFits } from "./accessible.js";
-import { launchBrowser, newPage, signedInPage, screenshot, watchConsole } from "./browser.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import { asOperator } from "#test/support/operator.js";
+import { mailsTo } from "#test/support/outbox.js";
+import { expectAccessibleInBothSchemes, expectFits } from "./support/accessible.js";
+import {
+  launchBrowser,
+  newPage,
+  signedInPage,
+  screenshot,
+  watchConsole,
+} from "./support/browser.js";
 
 let app: TestApp;
 let browser: Browser;

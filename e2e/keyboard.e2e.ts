@@ -1,9 +1,9 @@
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Agent } from "#shared/api/agents.js";
-import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
-import { writeFiles } from "#test/factories.js";
-import { launchBrowser, signedInPage, watchConsole } from "./browser.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import { writeFiles } from "#test/support/factories.js";
+import { launchBrowser, signedInPage, watchConsole } from "./support/browser.js";
 
 /** The whole way to a merge, without a mouse. */
 let app: TestApp;

@@ -2,9 +2,14 @@ import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Agent } from "#shared/api/agents.js";
 import type { Project } from "#shared/api/projects.js";
-import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
-import { commitFiles, makeOrganization, makeProjectWith, makeWorkspace } from "#test/factories.js";
-import { launchBrowser, look, signedInPage, watchConsole } from "./browser.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import {
+  commitFiles,
+  makeOrganization,
+  makeProjectWith,
+  makeWorkspace,
+} from "#test/support/factories.js";
+import { launchBrowser, look, signedInPage, watchConsole } from "./support/browser.js";
 
 /** How things end, through the pages: a workspace is archived and restored, an agent and a project deleted. */
 let app: TestApp;

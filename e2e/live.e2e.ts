@@ -1,9 +1,14 @@
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
-import { commitFiles, makeOrganization, makeProject, makeWorkspace } from "#test/factories.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import {
+  commitFiles,
+  makeOrganization,
+  makeProject,
+  makeWorkspace,
+} from "#test/support/factories.js";
 import { systemRoleIds } from "#server/db/migrate.js";
-import { launchBrowser, signedInPage, watchConsole, watchQuiet } from "./browser.js";
+import { launchBrowser, signedInPage, watchConsole, watchQuiet } from "./support/browser.js";
 
 /** What others do shows on an open page, without a reload and well before anything is asked again. */
 let app: TestApp;

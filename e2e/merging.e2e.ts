@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Project } from "#shared/api/projects.js";
 import type { Workspace } from "#shared/api/workspaces.js";
 import { systemRoleIds } from "#server/db/migrate.js";
-import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
 import {
   commitFiles,
   folderOf,
@@ -14,10 +14,10 @@ import {
   makeWorkspace,
   mergeIntoBase,
   writeFiles,
-} from "#test/factories.js";
-import { inStore } from "#test/git.js";
-import { expectAccessible } from "./accessible.js";
-import { launchBrowser, signedInPage, screenshot, watchConsole } from "./browser.js";
+} from "#test/support/factories.js";
+import { inStore } from "#test/support/git.js";
+import { expectAccessible } from "./support/accessible.js";
+import { launchBrowser, signedInPage, screenshot, watchConsole } from "./support/browser.js";
 
 /** Conflicts by hand, and the ways back: merge, restore, revert and sync through the pages. */
 let app: TestApp;

@@ -2,11 +2,11 @@
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Organization } from "#shared/api/organizations.js";
-import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
-import { makeOrganization } from "#test/factories.js";
-import { addManyMembers } from "#test/many-members.js";
-import { expectAccessibleInBothSchemes, expectFits } from "./accessible.js";
-import { launchBrowser, signedInPage, screenshot, watchConsole } from "./browser.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import { makeOrganization } from "#test/support/factories.js";
+import { addManyMembers } from "#test/support/many-members.js";
+import { expectAccessibleInBothSchemes, expectFits } from "./support/accessible.js";
+import { launchBrowser, signedInPage, screenshot, watchConsole } from "./support/browser.js";
 
 let app: TestApp;
 let browser: Browser;

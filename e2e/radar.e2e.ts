@@ -3,7 +3,7 @@ import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Project } from "#shared/api/projects.js";
 import type { Workspace } from "#shared/api/workspaces.js";
-import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
 import {
   commitFiles,
   folderOf,
@@ -11,10 +11,10 @@ import {
   makeProjectWith,
   makeWorkspace,
   mergeIntoBase,
-} from "#test/factories.js";
-import { git, inStore } from "#test/git.js";
-import { asOperator } from "#test/operator.js";
-import { launchBrowser, look, signedInPage, screenshot, watchConsole } from "./browser.js";
+} from "#test/support/factories.js";
+import { git, inStore } from "#test/support/git.js";
+import { asOperator } from "#test/support/operator.js";
+import { launchBrowser, look, signedInPage, screenshot, watchConsole } from "./support/browser.js";
 
 /** What would conflict, and how the project's lines of work run, on open pages. */
 let app: TestApp;

@@ -2,10 +2,15 @@
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { systemRoleIds } from "#server/db/migrate.js";
-import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
-import { makeOrganization, makeProject, makeWorkspace, writeFiles } from "#test/factories.js";
-import { expectAccessible } from "./accessible.js";
-import { launchBrowser, signedInPage, watchConsole } from "./browser.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import {
+  makeOrganization,
+  makeProject,
+  makeWorkspace,
+  writeFiles,
+} from "#test/support/factories.js";
+import { expectAccessible } from "./support/accessible.js";
+import { launchBrowser, signedInPage, watchConsole } from "./support/browser.js";
 
 let app: TestApp;
 let browser: Browser;

@@ -6,19 +6,19 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Agent } from "#shared/api/agents.js";
 import type { Run } from "#shared/api/runs.js";
 import { systemRoleIds } from "#server/db/migrate.js";
-import { openSandbox } from "#server/sandbox/open-sandbox.js";
-import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
-import { startEngine } from "#test/docker-engine.js";
-import { untilEnded, untilRun } from "#test/runs.js";
+import { openSandbox } from "#sandbox/open-sandbox.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import { startEngine } from "#test/support/docker-engine.js";
+import { untilEnded, untilRun } from "#test/support/runs.js";
 import {
   folderOf,
   makeAgent,
   makeOrganization,
   makeProject,
   makeWorkspace,
-} from "#test/factories.js";
-import { expectAccessible } from "./accessible.js";
-import { launchBrowser, look, signedInPage, screenshot, watchConsole } from "./browser.js";
+} from "#test/support/factories.js";
+import { expectAccessible } from "./support/accessible.js";
+import { launchBrowser, look, signedInPage, screenshot, watchConsole } from "./support/browser.js";
 
 /** Commands in a real sandbox, started, watched and stopped on the pages. */
 let app: TestApp;

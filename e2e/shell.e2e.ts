@@ -1,10 +1,10 @@
 /// <reference lib="dom" />
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
-import { makeOrganization, makeProject, makeWorkspace } from "#test/factories.js";
-import { expectAccessible } from "./accessible.js";
-import { launchBrowser, signedInPage, screenshot, watchConsole } from "./browser.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import { makeOrganization, makeProject, makeWorkspace } from "#test/support/factories.js";
+import { expectAccessible } from "./support/accessible.js";
+import { launchBrowser, signedInPage, screenshot, watchConsole } from "./support/browser.js";
 
 let app: TestApp;
 let browser: Browser;

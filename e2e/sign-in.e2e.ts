@@ -1,12 +1,12 @@
 /// <reference lib="dom" />
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
-import { codeOf } from "#test/authenticator-app.js";
-import { IdentityProvider } from "#test/identity-provider.js";
-import { asOperator } from "#test/operator.js";
-import { expectAccessible, expectFits } from "./accessible.js";
-import { launchBrowser, newPage, screenshot, watchConsole } from "./browser.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import { codeOf } from "#test/support/authenticator-app.js";
+import { IdentityProvider } from "#test/support/identity-provider.js";
+import { asOperator } from "#test/support/operator.js";
+import { expectAccessible, expectFits } from "./support/accessible.js";
+import { launchBrowser, newPage, screenshot, watchConsole } from "./support/browser.js";
 
 const idp = new IdentityProvider();
 let app: TestApp;

@@ -1,10 +1,15 @@
 /// <reference lib="dom" />
 import type { Browser, BrowserContext } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
-import { commitFiles, makeOrganization, makeProject, makeWorkspace } from "#test/factories.js";
-import { launchBrowser } from "./browser.js";
-import { openSlowPage, type SlowPage } from "./slow-visit.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import {
+  commitFiles,
+  makeOrganization,
+  makeProject,
+  makeWorkspace,
+} from "#test/support/factories.js";
+import { launchBrowser } from "./support/browser.js";
+import { openSlowPage, type SlowPage } from "./support/slow-visit.js";
 
 /** On a slow machine and a slow line the pages are light, stand still, and do what is clicked once. */
 let app: TestApp;

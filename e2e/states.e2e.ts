@@ -2,11 +2,11 @@
 import type { Browser, Locator, Page } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Workspace } from "#shared/api/workspaces.js";
-import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
-import { commitFiles, makeProject, writeFiles } from "#test/factories.js";
-import { expectAccessible } from "./accessible.js";
-import { dropFirstAnswers, launchBrowser, signedInPage } from "./browser.js";
-import { makeEveryPage } from "./every-page.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import { commitFiles, makeProject, writeFiles } from "#test/support/factories.js";
+import { expectAccessible } from "./support/accessible.js";
+import { dropFirstAnswers, launchBrowser, signedInPage } from "./support/browser.js";
+import { makeEveryPage } from "./support/every-page.js";
 
 /** Pages when there is nothing, when the API refuses, when an answer is lost, and when two edit. */
 let app: TestApp;

@@ -3,9 +3,9 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { startTestApp, type TestApp } from "#test/app.js";
-import { expectAccessible } from "./accessible.js";
-import { launchBrowser, newPage, screenshot, watchConsole } from "./browser.js";
+import { startTestApp, type TestApp } from "#test/support/app.js";
+import { expectAccessible } from "./support/accessible.js";
+import { launchBrowser, newPage, screenshot, watchConsole } from "./support/browser.js";
 
 let app: TestApp;
 let browser: Browser;

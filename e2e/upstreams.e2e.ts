@@ -3,13 +3,22 @@ import { join } from "node:path";
 import type { IncomingMessage } from "node:http";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
-import { cloning } from "#test/clone.js";
-import { commitFiles, makeOrganization, makeWorkspace, mergeIntoBase } from "#test/factories.js";
-import { commitSource, git, makeSource, newFolder } from "#test/git.js";
-import { startHttpsUpstream, upstreamCaFile, type HttpsUpstream } from "#test/upstream-servers.js";
-import { expectAccessible } from "./accessible.js";
-import { launchBrowser, screenshot, watchConsole } from "./browser.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import { cloning } from "#test/support/clone.js";
+import {
+  commitFiles,
+  makeOrganization,
+  makeWorkspace,
+  mergeIntoBase,
+} from "#test/support/factories.js";
+import { commitSource, git, makeSource, newFolder } from "#test/support/git.js";
+import {
+  startHttpsUpstream,
+  upstreamCaFile,
+  type HttpsUpstream,
+} from "#test/support/upstream-servers.js";
+import { expectAccessible } from "./support/accessible.js";
+import { launchBrowser, screenshot, watchConsole } from "./support/browser.js";
 
 /** A private upstream, from its first import to two sides that went different ways, in the browser. */
 const token = "ghp_a-token-that-nobody-may-see-9Zq1";

@@ -4,10 +4,10 @@ import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Agent } from "#shared/api/agents.js";
 import type { Organization } from "#shared/api/organizations.js";
-import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
-import { addPastRuns, type PastRun } from "#test/past-runs.js";
-import { expectAccessibleInBothSchemes, expectFits } from "./accessible.js";
-import { launchBrowser, signedInPage, screenshot, watchConsole } from "./browser.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import { addPastRuns, type PastRun } from "#test/support/past-runs.js";
+import { expectAccessibleInBothSchemes, expectFits } from "./support/accessible.js";
+import { launchBrowser, signedInPage, screenshot, watchConsole } from "./support/browser.js";
 
 let app: TestApp;
 let browser: Browser;

@@ -1,6 +1,10 @@
-/** `npm run check`: types, lint with the rules of the architecture, format, and what nothing uses. */
-import { spawnSync } from "node:child_process";
+/**
+ * `npm run check`: types, lint, import rules, format and unused code, all at the same time. The output of a
+ * step is shown when the step has ended.
+ */
+import { spawn } from "node:child_process";
 import { join } from "node:path";
+import { importViolations } from "./import-rules.mjs";
 import { ensureInstalled, requireNode, root } from "./prepare.mjs";
 
 requireNode();
@@ -11,15 +15,31 @@ const steps = [
   { name: "types of the web app", tool: "typescript/bin/tsc", args: ["-p", "tsconfig.web.json"] },
   { name: "lint", tool: "oxlint/bin/oxlint", args: ["--type-aware", "--deny-warnings"] },
   { name: "format", tool: "oxfmt/bin/oxfmt", args: ["--check", "."] },
-  { name: "unused", tool: "knip/bin/knip.js", args: [] },
+  { name: "unused code", tool: "knip/bin/knip.js", args: [] },
 ];
-let failed = false;
-for (const { name, tool, args } of steps) {
-  const { status } = spawnSync(process.execPath, [join(root, "node_modules", tool), ...args], {
-    cwd: root,
-    stdio: "inherit",
+
+const results = await Promise.all([...steps.map(runStep), checkImports()]);
+process.exit(results.every(Boolean) ? 0 : 1);
+
+function runStep({ name, tool, args }) {
+  return new Promise((resolve) => {
+    const child = spawn(process.execPath, [join(root, "node_modules", tool), ...args], {
+      cwd: root,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    let output = "";
+    for (const stream of [child.stdout, child.stderr])
+      stream.setEncoding("utf8").on("data", (text) => (output += text));
+    child.once("close", (code) => resolve(report(name, code === 0, output)));
   });
-  process.stdout.write(`${status === 0 ? "ok  " : "FAIL"} ${name}\n`);
-  failed ||= status !== 0;
 }
-process.exit(failed ? 1 : 0);
+
+function checkImports() {
+  const violations = importViolations(root);
+  return report("imports", violations.length === 0, violations.map((line) => `${line}\n`).join(""));
+}
+
+function report(name, ok, output) {
+  process.stdout.write(`${output}${ok ? "ok  " : "FAIL"} ${name}\n`);
+  return ok;
+}

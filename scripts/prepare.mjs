@@ -142,13 +142,18 @@ export function ensureBuilt() {
   rmSync(join(root, "dist"), { recursive: true, force: true });
   process.stderr.write("Building the server…\n");
   runTool("typescript/bin/tsc", ["-p", "tsconfig.build.json"]);
-  // What is built finds its own shared area, not the sources.
-  const scope = { type: "module", imports: { "#shared/*.js": "./shared/*.js" } };
-  writeFileSync(join(root, "dist/package.json"), JSON.stringify(scope));
+  // What is built finds its own wings, not the sources.
+  const imports = Object.fromEntries(
+    ["shared", "git", "sandbox", "server"].map((wing) => [`#${wing}/*.js`, `./${wing}/*.js`]),
+  );
+  writeFileSync(join(root, "dist/package.json"), JSON.stringify({ type: "module", imports }));
   // `npx omoi` runs it as a program.
   chmodSync(join(root, "dist/cli/main.js"), 0o755);
   // What the server reads beside its code.
-  for (const path of ["server/db/migrations", "server/features/auth/common-passwords.txt"]) {
+  for (const path of [
+    "server/db/migrations",
+    "server/features/auth/passwords/common-passwords.txt",
+  ]) {
     cpSync(join(root, "src", path), join(root, "dist", path), { recursive: true });
   }
   process.stderr.write("Building the web app…\n");

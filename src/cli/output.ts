@@ -1,6 +1,6 @@
-import { ConfigError } from "../server/config-values.js";
-import { EmbeddedPostgresError } from "../server/db/embedded.js";
-import { AppError } from "../server/errors.js";
+import { ConfigError } from "#shared/node/config-error.js";
+import { EmbeddedPostgresError } from "#server/db/embedded/embedded.js";
+import { AppError } from "#server/errors.js";
 
 /** How a command ends (contract, *The command line*). */
 export const exitCodes = { ok: 0, failed: 1, usage: 2, notFound: 4, conflict: 5 } as const;

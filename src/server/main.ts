@@ -1,19 +1,19 @@
 import { join } from "node:path";
 import { pino } from "pino";
-import { settleSecretAtStart } from "./admin/settle-secret.js";
+import { settleSecretAtStart } from "./admin/recover-secret.js";
 import { buildApp } from "./app.js";
 import { closeAll } from "./close-all.js";
-import { ConfigError } from "./config-values.js";
-import { publicUrlOf, readConfig, type Config } from "./config.js";
-import { closeDataDir, refuseHalfRestored } from "./data-folder.js";
-import { lockDataFolder } from "./data-folder-lock.js";
-import { databaseAddress } from "./db/address.js";
-import { openDatabase } from "./db/connect.js";
-import { EmbeddedPostgresError, startEmbeddedPostgres } from "./db/embedded.js";
-import { GitError, gitVersion } from "./git/run.js";
-import { storageIn } from "./storage.js";
-import { openSandbox } from "./sandbox/open-sandbox.js";
-import { isOwnSandbox } from "./sandbox/sandbox.js";
+import { ConfigError } from "#shared/node/config-error.js";
+import { publicUrlOf, readConfig, type Config } from "./config/config.js";
+import { closeDataDir, refuseHalfRestored } from "./data-folder/data-folder.js";
+import { lockDataFolder } from "./data-folder/data-folder-lock.js";
+import { databaseAddress } from "./db/connection/address.js";
+import { openDatabase } from "./db/connection/connect.js";
+import { EmbeddedPostgresError, startEmbeddedPostgres } from "./db/embedded/embedded.js";
+import { GitError, gitVersion } from "#git/process/run.js";
+import { storageIn } from "./data-folder/storage.js";
+import { openSandbox } from "#sandbox/open-sandbox.js";
+import { isOwnSandbox } from "#sandbox/sandbox.js";
 
 /**
  * How long requests, jobs and runs may take to end before the process ends without them. The embedded

@@ -1,18 +1,18 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Project } from "#shared/api/projects.js";
-import { refusal, type TestPerson } from "../app.js";
-import { keyOf } from "../clone.js";
-import { makeAgent, makeOrganization, makeProject, makeWorkspace } from "../factories.js";
-import { inStore } from "../git.js";
-import { openForge, pushBody, zeroOid } from "../packs.js";
-import { shell, untilEnded } from "../runs.js";
-import { rounds } from "../thorough.js";
+import { refusal, type TestPerson } from "../support/app.js";
+import { keyOf } from "../support/clone.js";
+import { makeAgent, makeOrganization, makeProject, makeWorkspace } from "../support/factories.js";
+import { inStore } from "../support/git.js";
+import { openForge, pushBody, zeroOid } from "../support/packs.js";
+import { shell, untilEnded } from "../support/runs.js";
+import { rounds } from "../support/thorough.js";
 import {
   makeInnocent,
   startServerUnderAttack,
   type Innocent,
   type ServerUnderAttack,
-} from "./innocent.js";
+} from "../support/innocent.js";
 
 describe("trees that expand beyond all bounds", () => {
   let server: ServerUnderAttack;

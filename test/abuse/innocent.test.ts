@@ -1,7 +1,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { makeInnocent, startServerUnderAttack } from "./innocent.js";
-import type { Innocent, ServerUnderAttack } from "./innocent.js";
+import { makeInnocent, startServerUnderAttack } from "../support/innocent.js";
+import type { Innocent, ServerUnderAttack } from "../support/innocent.js";
 
 describe("an innocent organization beside an attack", () => {
   let server: ServerUnderAttack;

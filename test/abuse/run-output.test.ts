@@ -1,12 +1,12 @@
 /** Attacks by what a run is given and what it writes. */
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { refusal, type TestPerson } from "../app.js";
-import { makeOrganization, makeProject, makeWorkspace } from "../factories.js";
-import { shell, untilEnded } from "../runs.js";
-import { rounds } from "../thorough.js";
-import { makeInnocent, startServerUnderAttack } from "./innocent.js";
-import type { Innocent, ServerUnderAttack } from "./innocent.js";
+import { refusal, type TestPerson } from "../support/app.js";
+import { makeOrganization, makeProject, makeWorkspace } from "../support/factories.js";
+import { shell, untilEnded } from "../support/runs.js";
+import { rounds } from "../support/thorough.js";
+import { makeInnocent, startServerUnderAttack } from "../support/innocent.js";
+import type { Innocent, ServerUnderAttack } from "../support/innocent.js";
 
 describe("the output of a hostile run", () => {
   let server: ServerUnderAttack;

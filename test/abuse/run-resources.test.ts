@@ -1,10 +1,10 @@
 /** A run takes everything of what the kernel counts for each user, and of terminals. */
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { makeOrganization, makeProject, makeWorkspace } from "../factories.js";
-import { followLog, untilEnded } from "../runs.js";
-import { isRoot } from "../sandbox.js";
-import { makeInnocent, startServerUnderAttack } from "./innocent.js";
-import type { Innocent, ServerUnderAttack } from "./innocent.js";
+import { makeOrganization, makeProject, makeWorkspace } from "../support/factories.js";
+import { followLog, untilEnded } from "../support/runs.js";
+import { isRoot } from "../support/sandbox.js";
+import { makeInnocent, startServerUnderAttack } from "../support/innocent.js";
+import type { Innocent, ServerUnderAttack } from "../support/innocent.js";
 
 let server: ServerUnderAttack;
 let innocent: Innocent;

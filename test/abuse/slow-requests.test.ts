@@ -1,9 +1,9 @@
 /** Attacks by requests that never arrive. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { openConnection, slowBody } from "../raw-connection.js";
-import { rounds } from "../thorough.js";
-import { makeInnocent, startServerUnderAttack } from "./innocent.js";
-import type { Innocent, ServerUnderAttack } from "./innocent.js";
+import { openConnection, slowBody } from "../support/raw-connection.js";
+import { rounds } from "../support/thorough.js";
+import { makeInnocent, startServerUnderAttack } from "../support/innocent.js";
+import type { Innocent, ServerUnderAttack } from "../support/innocent.js";
 
 const perAddress = 200;
 

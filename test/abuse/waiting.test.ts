@@ -1,12 +1,12 @@
 /** Attacks by which one organization has many callers wait. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { ApiError } from "#shared/call.js";
-import type { TestPerson } from "../app.js";
-import { makeOrganization, makeProject, makeWorkspace } from "../factories.js";
-import { shell, untilEnded } from "../runs.js";
-import { rounds } from "../thorough.js";
-import { makeInnocent, startServerUnderAttack } from "./innocent.js";
-import type { Innocent, ServerUnderAttack } from "./innocent.js";
+import { ApiError } from "#shared/contract/call.js";
+import type { TestPerson } from "../support/app.js";
+import { makeOrganization, makeProject, makeWorkspace } from "../support/factories.js";
+import { shell, untilEnded } from "../support/runs.js";
+import { rounds } from "../support/thorough.js";
+import { makeInnocent, startServerUnderAttack } from "../support/innocent.js";
+import type { Innocent, ServerUnderAttack } from "../support/innocent.js";
 
 describe("an organization that has many callers wait", () => {
   let server: ServerUnderAttack;

@@ -1,12 +1,12 @@
 import { resolve } from "node:path";
 import type { Command } from "commander";
 import { pino } from "pino";
-import { beginRestore, finishRestore } from "../../server/backup/restore-backup.js";
-import { takeBackup } from "../../server/backup/take-backup.js";
-import { readConfig } from "../../server/config.js";
-import { recordInstallationEvent } from "../../server/db/installation-audit.js";
+import { beginRestore, finishRestore } from "#server/backup/restore-backup.js";
+import { takeBackup } from "#server/backup/take-backup.js";
+import { readConfig } from "#server/config/config.js";
+import { recordInstallationEvent } from "#server/db/audit/installation-audit.js";
 import { print } from "../output.js";
-import type { Installation } from "../../server/admin/installation.js";
+import type { Installation } from "#server/admin/installation.js";
 import { inInstallation, type AdminOptions } from "./open-installation.js";
 
 /** Adds `omoi admin backup` and `omoi admin restore`. */

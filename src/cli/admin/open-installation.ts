@@ -1,9 +1,9 @@
 import { existsSync } from "node:fs";
 import { userInfo } from "node:os";
 import { resolve } from "node:path";
-import { withInstallation, type Installation } from "../../server/admin/installation.js";
-import { ConfigError } from "../../server/config-values.js";
-import { readConfig, type Config } from "../../server/config.js";
+import { withInstallation, type Installation } from "#server/admin/installation.js";
+import { ConfigError } from "#shared/node/config-error.js";
+import { readConfig, type Config } from "#server/config/config.js";
 
 /** Options that all commands of an operator take. */
 export interface AdminOptions {

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { rotateSecret } from "../../server/admin/rotate-secret.js";
+import { rotateSecret } from "#server/admin/rotate-secret.js";
 import { print } from "../output.js";
 import { inInstallation, type AdminOptions } from "./open-installation.js";
 

@@ -1,16 +1,16 @@
 import { drizzle } from "drizzle-orm/node-postgres";
 import pg from "pg";
-import { publicUrlOf, type Config } from "../config.js";
-import { addressFromUrl } from "../db/address.js";
-import type { Queryable } from "../db/connect.js";
+import { publicUrlOf, type Config } from "../config/config.js";
+import { addressFromUrl } from "../db/connection/address.js";
+import type { Queryable } from "../db/connection/connect.js";
 import { readVerificationKey } from "../db/installation.js";
-import type { InstallationOrigin } from "../db/installation-audit.js";
+import type { InstallationOrigin } from "../db/audit/installation-audit.js";
 import { requireCurrentSchema } from "../db/migrate.js";
-import { systemChange } from "../db/system-change.js";
-import { serverItself } from "../db/audit.js";
-import { withOwnerAddress } from "../visit-database.js";
-import { settleSecret } from "./settle-secret.js";
-import type { AdminContext } from "../features/people/service.js";
+import { systemChange } from "../db/connection/system-change.js";
+import { serverItself } from "../db/audit/audit.js";
+import { withOwnerAddress } from "./offline-database.js";
+import { settleSecret } from "./recover-secret.js";
+import type { AdminContext } from "../features/people/index.js";
 
 /** The database of an installation, for an operator: as its owner, whether the server runs or not. */
 export interface Installation {

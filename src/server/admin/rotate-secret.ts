@@ -4,14 +4,14 @@ import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { drizzle } from "drizzle-orm/node-postgres";
 import type pg from "pg";
-import { ConfigError } from "../config-values.js";
-import { nextSecretFile, secretFile } from "../data-folder.js";
-import type { Queryable } from "../db/connect.js";
-import { recordInstallationEvent } from "../db/installation-audit.js";
+import { ConfigError } from "#shared/node/config-error.js";
+import { nextSecretFile, secretFile } from "../data-folder/data-folder.js";
+import type { Queryable } from "../db/connection/connect.js";
+import { recordInstallationEvent } from "../db/audit/installation-audit.js";
 import { isSecretOf, readVerificationKey, writeVerificationKey } from "../db/installation.js";
-import { purposes, seal, unseal } from "../seal.js";
+import { purposes, seal, unseal } from "../encrypt.js";
 import type { Installation } from "./installation.js";
-import { promoteNextSecret, readSecretFile, whileNoRotation } from "./settle-secret.js";
+import { promoteNextSecret, readSecretFile, whileNoRotation } from "./recover-secret.js";
 
 /** What a rotation did. */
 export interface Rotation {

@@ -1,12 +1,12 @@
-import { purposes, unseal } from "../seal.js";
-import { verifyInstallationLog } from "../db/installation-audit.js";
-import { verifyChains, type ChainReport } from "../features/audit/service.js";
-import { verifyMerges, type MergesReport } from "../features/workspaces/verify-merges.js";
+import { purposes, unseal } from "../encrypt.js";
+import { verifyInstallationLog } from "../db/audit/installation-audit.js";
+import { verifyChains, type ChainReport } from "../features/audit/index.js";
+import { verifyMerges, type MergesReport } from "../features/workspaces/merges/verify-merges.js";
 import {
   verifyRepositories,
   type RepositoriesReport,
 } from "../features/workspaces/verify-repositories.js";
-import { storageIn } from "../storage.js";
+import { storageIn } from "../data-folder/storage.js";
 import type { Installation } from "./installation.js";
 
 /** What a verification found; it is clean where no list of faults holds anything. */

@@ -4,8 +4,8 @@
  */
 import { access } from "node:fs/promises";
 import { join } from "node:path";
-import { ConfigError } from "../config-values.js";
-import { runSystem, streamSystem, SystemCommandError } from "../git/system-command.js";
+import { ConfigError } from "#shared/node/config-error.js";
+import { runSystem, streamSystem, SystemCommandError } from "#git/process/system-command.js";
 import type { BackupWriter } from "./format.js";
 
 const FLAGS = [

@@ -19,7 +19,7 @@ import { dirname, join, relative } from "node:path";
 import { Transform, type Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { z } from "zod";
-import { ConfigError } from "../config-values.js";
+import { ConfigError } from "#shared/node/config-error.js";
 
 const manifestShape = z.object({
   format: z.literal(1),

@@ -5,7 +5,7 @@ import { pipeline } from "node:stream/promises";
 import { createGunzip, createGzip } from "node:zlib";
 import type pg from "pg";
 import { from as copyFrom, to as copyTo } from "pg-copy-streams";
-import { readStoredSchema, type StoredTable } from "../db/stored-tables.js";
+import { readStoredSchema, type StoredTable } from "../db/tables/stored-tables.js";
 import { tableFile, type BackupWriter } from "./format.js";
 
 /**

@@ -6,8 +6,13 @@ import { text } from "node:stream/consumers";
 import { createGunzip } from "node:zlib";
 import pg from "pg";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { makeDatabase, startTestApp, type TestApp } from "#test/app.js";
-import { commitFiles, makeOrganization, makeProject, makeWorkspace } from "#test/factories.js";
+import { makeDatabase, startTestApp, type TestApp } from "#test/support/app.js";
+import {
+  commitFiles,
+  makeOrganization,
+  makeProject,
+  makeWorkspace,
+} from "#test/support/factories.js";
 import { dumpBefore } from "./dump.js";
 
 let app: TestApp;

@@ -7,9 +7,9 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
 import type pg from "pg";
-import { ConfigError } from "../config-values.js";
+import { ConfigError } from "#shared/node/config-error.js";
 import { isNoSpace } from "../errors.js";
-import { readStoredSchema, type StoredTable } from "./stored-tables.js";
+import { readStoredSchema, type StoredTable } from "./tables/stored-tables.js";
 
 /** Dumps that are kept, the newest ones. */
 const KEPT = 3;

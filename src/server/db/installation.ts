@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type pg from "pg";
-import { ConfigError } from "../config-values.js";
-import { purposes, seal, unseal } from "../seal.js";
+import { ConfigError } from "#shared/node/config-error.js";
+import { purposes, seal, unseal } from "../encrypt.js";
 
 /**
  * Holds the secret against the canary in the database: the verification key, which opens under the right

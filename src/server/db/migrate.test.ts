@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { startTestApp, type TestApp } from "#test/app.js";
-import { asOperator } from "#test/operator.js";
-import { ConfigError } from "../config-values.js";
+import { startTestApp, type TestApp } from "#test/support/app.js";
+import { asOperator } from "#test/support/operator.js";
+import { ConfigError } from "#shared/node/config-error.js";
 
 describe("migrations", () => {
   let app: TestApp;

@@ -4,9 +4,9 @@ import { join } from "node:path";
 import type pg from "pg";
 import type { Logger } from "pino";
 import { systemRoles, type SystemRole } from "#shared/permissions.js";
-import { ConfigError } from "../config-values.js";
+import { ConfigError } from "#shared/node/config-error.js";
 import { dumpBefore } from "./dump.js";
-import { prepareQueues } from "../jobs/queue.js";
+import { prepareQueues } from "./queue-schema.js";
 
 const folder = join(import.meta.dirname, "migrations");
 

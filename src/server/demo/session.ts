@@ -1,5 +1,5 @@
 import type { Tokens } from "#shared/api/auth.js";
-import { ApiError, createClient, type Client } from "#shared/api/client.js";
+import { ApiError, createClient, type Client } from "#shared/contract/client.js";
 
 /** A person of the demo, signed in. */
 export interface Person {

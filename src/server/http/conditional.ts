@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
-import type { Endpoint } from "#shared/api/endpoint.js";
+import type { Endpoint } from "#shared/contract/endpoint.js";
 import { AppError } from "../errors.js";
 
 /** Tags of what cannot change any more, such as an answer that is kept in memory. */

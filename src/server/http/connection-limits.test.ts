@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { startTestApp, type TestApp } from "#test/app.js";
-import { openConnection, slowBody } from "#test/raw-connection.js";
-import { send } from "#test/raw.js";
+import { startTestApp, type TestApp } from "#test/support/app.js";
+import { openConnection, slowBody } from "#test/support/raw-connection.js";
+import { send } from "#test/support/raw.js";
 
 describe("requests that do not arrive", () => {
   let app: TestApp;

@@ -1,7 +1,7 @@
 import type { Socket } from "node:net";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { AppError } from "../errors.js";
-import { callerNetwork, isWithin } from "./network.js";
+import { callerNetwork, isWithin } from "#shared/node/networks.js";
 
 interface Limits {
   /** How long the headers of a request may take to arrive, and its body after them. */

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
-import type { Endpoint } from "#shared/api/endpoint.js";
+import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import type { Endpoint } from "#shared/contract/endpoint.js";
 import { api } from "#shared/api/index.js";
-import { makeOrganization, makeProject } from "#test/factories.js";
+import { makeOrganization, makeProject } from "#test/support/factories.js";
 import { systemRoleIds } from "../db/migrate.js";
 import { isItem, itemOf } from "./conditional.js";
 

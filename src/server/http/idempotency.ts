@@ -1,8 +1,8 @@
 import { createHmac } from "node:crypto";
 import type { FastifyReply, FastifyRequest } from "fastify";
-import type { Database } from "../db/connect.js";
+import type { Database } from "../db/connection/connect.js";
 import { AppError } from "../errors.js";
-import type { Actor } from "./authenticate.js";
+import type { Actor } from "../access/authenticate.js";
 
 /** What a first request answered; a secret in it was taken out before it was kept. */
 interface Kept {

@@ -1,17 +1,22 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
-import type { Endpoint } from "#shared/api/endpoint.js";
+import type { Endpoint } from "#shared/contract/endpoint.js";
 import { api } from "#shared/api/index.js";
-import { urlOf } from "#shared/call.js";
-import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
-import { commitFiles, makeOrganization, makeWorkspace, mergeIntoBase } from "#test/factories.js";
-import { addManyMembers } from "#test/many-members.js";
-import { asOperator } from "#test/operator.js";
-import { nextCursor } from "#test/pages.js";
-import { addPastRuns } from "#test/past-runs.js";
-import { fieldsOf, problemOf, send } from "#test/raw.js";
-import { fillOrganization } from "#test/two-organizations.js";
+import { urlOf } from "#shared/contract/call.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import {
+  commitFiles,
+  makeOrganization,
+  makeWorkspace,
+  mergeIntoBase,
+} from "#test/support/factories.js";
+import { addManyMembers } from "#test/support/many-members.js";
+import { asOperator } from "#test/support/operator.js";
+import { nextCursor } from "#test/support/pages.js";
+import { addPastRuns } from "#test/support/past-runs.js";
+import { fieldsOf, problemOf, send } from "#test/support/raw.js";
+import { fillOrganization } from "#test/support/two-organizations.js";
 
 const endpoints = Object.values(api).flatMap((resource) =>
   Object.values(resource as Record<string, Endpoint>),

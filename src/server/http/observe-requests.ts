@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { Logger } from "pino";
-import { secondsSince } from "../measurements.js";
+import { secondsSince } from "#shared/node/measurements.js";
 
 /** A request that was answered, or that its client gave up. Nothing in it is a tenant's but `actorId`. */
 export interface ObservedRequest {

@@ -1,7 +1,7 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
-import type { Endpoint } from "#shared/api/endpoint.js";
-import { id, instant } from "#shared/api/fields.js";
+import type { Endpoint } from "#shared/contract/endpoint.js";
+import { id, instant } from "#shared/contract/fields.js";
 import { AppError } from "../errors.js";
 import { isStorable } from "./text.js";
 

@@ -1,5 +1,5 @@
 import type { FastifyRequest } from "fastify";
-import type { Endpoint } from "#shared/api/endpoint.js";
+import type { Endpoint } from "#shared/contract/endpoint.js";
 import { AppError, notFound } from "../errors.js";
 import { validationError } from "./problem.js";
 import { isStorable, refuseUnstorable, withPlainIds } from "./text.js";

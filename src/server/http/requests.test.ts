@@ -1,9 +1,9 @@
 import { connect } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
-import { makeOrganization } from "#test/factories.js";
-import { asOperator } from "#test/operator.js";
-import { problemOf, send } from "#test/raw.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import { makeOrganization } from "#test/support/factories.js";
+import { asOperator } from "#test/support/operator.js";
+import { problemOf, send } from "#test/support/raw.js";
 import { systemRoleIds } from "../db/migrate.js";
 
 describe("requests", () => {

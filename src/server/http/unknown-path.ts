@@ -1,5 +1,5 @@
 import type { FastifyRequest } from "fastify";
-import type { Endpoint } from "#shared/api/endpoint.js";
+import type { Endpoint } from "#shared/contract/endpoint.js";
 import { api } from "#shared/api/index.js";
 import { AppError, notFound } from "../errors.js";
 

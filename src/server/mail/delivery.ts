@@ -3,7 +3,7 @@ import { chmod, mkdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createTransport } from "nodemailer";
 import MimeNode from "nodemailer/lib/mime-node";
-import type { Sender, SmtpServer } from "./settings.js";
+import type { Sender, SmtpServer } from "../config/mail-settings.js";
 
 /** A mail that is ready to go: all of it on one line each but the text. */
 export interface Letter {

@@ -3,14 +3,14 @@ import { readdir, readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { pino } from "pino";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { startTestApp, type TestApp } from "#test/app.js";
-import { asOperator } from "#test/operator.js";
-import { startSmtpServer, type SmtpServer } from "#test/smtp-server.js";
+import { startTestApp, type TestApp } from "#test/support/app.js";
+import { asOperator } from "#test/support/operator.js";
+import { startSmtpServer, type SmtpServer } from "#test/support/smtp-server.js";
 import { startJobs, type Jobs } from "../jobs/queue.js";
 import { outboxDelivery, smtpDelivery, type Deliver } from "./delivery.js";
 import { createMailer, type Message } from "./mailer.js";
 import { sealLetter } from "./mailer.js";
-import { defaultSender, senderOf, smtpServerOf } from "./settings.js";
+import { defaultSender, senderOf, smtpServerOf } from "../config/mail-settings.js";
 
 const from = { name: "Omoi", address: "omoi@example.com" };
 const letter = (to: string, more: Partial<Message> = {}): Message => ({

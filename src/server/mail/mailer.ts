@@ -3,8 +3,8 @@ import type { Logger } from "pino";
 import { z } from "zod";
 import type { JobData, Jobs } from "../jobs/queue.js";
 import { isRefusedForGood, type Deliver, type DeliveryError, type Letter } from "./delivery.js";
-import { purposes, seal, unseal } from "../seal.js";
-import type { Sender } from "./settings.js";
+import { purposes, seal, unseal } from "../encrypt.js";
+import type { Sender } from "../config/mail-settings.js";
 
 export interface Message {
   to: string;

@@ -2,7 +2,7 @@ import { statfs } from "node:fs/promises";
 import { sql } from "drizzle-orm";
 import type { Logger } from "pino";
 import { runStatuses } from "#shared/run-statuses.js";
-import type { Database, Queryable } from "../db/connect.js";
+import type { Database, Queryable } from "../db/connection/connect.js";
 import type { GaugeSource } from "./metrics.js";
 
 export interface GaugeDeps {

@@ -3,9 +3,9 @@ import { once } from "node:events";
 import { request as httpRequest, type IncomingMessage } from "node:http";
 import fastify from "fastify";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { openCallbackListener } from "#server/http/callback-listener.js";
-import { sendProblem } from "#server/http/problem.js";
-import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
+import { openCallbackListener } from "../http/callback-listener.js";
+import { sendProblem } from "../http/problem.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
 import {
   commitFiles,
   makeAgent,
@@ -13,8 +13,8 @@ import {
   makeProject,
   makeWorkspace,
   mergeIntoBase,
-} from "#test/factories.js";
-import { send } from "#test/raw.js";
+} from "#test/support/factories.js";
+import { send } from "#test/support/raw.js";
 import { createMetrics } from "./metrics.js";
 import { mountMetrics } from "./routes.js";
 

@@ -1,6 +1,6 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { ObservedRequest } from "../http/observe-requests.js";
-import { subscribe } from "../measurements.js";
+import { subscribe } from "#shared/node/measurements.js";
 import { RequestHistogram } from "./request-histogram.js";
 
 /** The metrics of one server process. */

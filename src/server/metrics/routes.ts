@@ -1,7 +1,7 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { notFound } from "../errors.js";
-import { isLocalCaller } from "../http/local-caller.js";
+import { isLocalCaller } from "../access/local-caller.js";
 import type { Metrics } from "./metrics.js";
 
 /**

@@ -23,7 +23,7 @@ import { BasicTracerProvider, BatchSpanProcessor } from "@opentelemetry/sdk-trac
 import type { FastifyInstance } from "fastify";
 import type { Logger } from "pino";
 import { methodOf, routeOf } from "../http/observe-requests.js";
-import { subscribe } from "../measurements.js";
+import { subscribe } from "#shared/node/measurements.js";
 import type { Metrics } from "./metrics.js";
 import { producerOf } from "./otlp-producer.js";
 

@@ -2,8 +2,8 @@ import { z } from "zod";
 import { installationActionNames } from "../installation-audit.js";
 import { auditEvent } from "./audit.js";
 import { user } from "./auth.js";
-import { endpoint } from "./endpoint.js";
-import { boolean, id, page, timestamp } from "./fields.js";
+import { endpoint } from "../contract/endpoint.js";
+import { boolean, id, page, timestamp } from "../contract/fields.js";
 
 /** A user as super admins see it. */
 export const adminUser = user.omit({ attributes: true }).extend({

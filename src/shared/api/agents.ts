@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { endpoint } from "./endpoint.js";
-import { description, id, page, timestamp } from "./fields.js";
+import { endpoint } from "../contract/endpoint.js";
+import { description, id, page, timestamp } from "../contract/fields.js";
 import { run } from "./runs.js";
 
 /** What an agent runs at present; `runtime_seconds` up to the answer. */

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { endpoint } from "./endpoint.js";
-import { email, id, jsonObject, jsonValue, name, page, timestamp } from "./fields.js";
+import { endpoint } from "../contract/endpoint.js";
+import { email, id, jsonObject, jsonValue, name, page, timestamp } from "../contract/fields.js";
 import { invitationToken } from "./invitations.js";
 
 export const user = z.strictObject({

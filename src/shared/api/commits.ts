@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { commitTypes, recordedCommitTypes } from "../workspace-choices.js";
 import { diff } from "./diffs.js";
-import { endpoint } from "./endpoint.js";
-import { agentParams, commitId, page, timestamp } from "./fields.js";
+import { endpoint } from "../contract/endpoint.js";
+import { agentParams, commitId, page, timestamp } from "../contract/fields.js";
 
 const commitFields = {
   commit_sha: z.string(),

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import type { Permission } from "../permissions.js";
-import { endpoint } from "./endpoint.js";
+import { endpoint } from "../contract/endpoint.js";
 
 /** What an event can be about, and the permission that lets somebody hear of it. */
 export const eventTypes = {

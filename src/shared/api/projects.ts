@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { endpoint } from "./endpoint.js";
-import { description, id, name, page, slug, timestamp } from "./fields.js";
+import { endpoint } from "../contract/endpoint.js";
+import { description, id, name, page, slug, timestamp } from "../contract/fields.js";
 import { credentialInput, hostKeyInput } from "./upstream-inputs.js";
 
 /** What may be seen of the credential for an upstream. */

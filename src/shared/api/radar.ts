@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { endpoint } from "./endpoint.js";
-import { id, timestamp } from "./fields.js";
+import { endpoint } from "../contract/endpoint.js";
+import { id, timestamp } from "../contract/fields.js";
 
 /** A line of work as it was at its last commit: a workspace's, or the branch that one merges into. */
 const side = z.strictObject({

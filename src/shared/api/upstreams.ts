@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { endpoint } from "./endpoint.js";
-import { id } from "./fields.js";
+import { endpoint } from "../contract/endpoint.js";
+import { id } from "../contract/fields.js";
 import { branch, project } from "./projects.js";
 import { credentialInput, hostKeyInput } from "./upstream-inputs.js";
 

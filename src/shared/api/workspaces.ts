@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { commitCalls } from "./commits.js";
 import { diff } from "./diffs.js";
-import { endpoint } from "./endpoint.js";
-import { agentParams, id, page, timestamp } from "./fields.js";
+import { endpoint } from "../contract/endpoint.js";
+import { agentParams, id, page, timestamp } from "../contract/fields.js";
 import { mergeCalls, mergeStrategy } from "./merges.js";
 import { branch } from "./projects.js";
 

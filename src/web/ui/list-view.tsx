@@ -1,5 +1,5 @@
 import { type ReactElement, type ReactNode, useId, useRef } from "react";
-import { once } from "../once.js";
+import { once } from "../hooks/lazy.js";
 import { Button } from "./button.js";
 import { Icon } from "./icons.js";
 import { countOf, formatNumber } from "./number.js";

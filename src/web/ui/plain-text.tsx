@@ -1,5 +1,5 @@
 import { Fragment, type ReactElement } from "react";
-import { once } from "../once.js";
+import { once } from "../hooks/lazy.js";
 
 /*
  * What agents and imported repositories wrote is shown as it is, and what would be invisible or would

@@ -1,6 +1,6 @@
 import { Tabs as Radix } from "radix-ui";
 import { type ReactElement, type ReactNode, useEffect, useRef } from "react";
-import { afterPaint } from "./later.js";
+import { afterPaint } from "./deferred-render.js";
 
 interface TabsProps<Name extends string> {
   label: string;

@@ -1,11 +1,11 @@
 import { agents } from "#shared/api/agents.js";
-import { organizationsWith } from "../../http/authorize.js";
-import type { Handlers } from "../../http/mount.js";
+import { organizationsWith } from "../../access/authorize.js";
+import type { Handlers } from "../../http/register-routes.js";
 import { byId, pagesOf } from "../../http/pagination.js";
-import type { WorkspaceDeps } from "../workspaces/service.js";
-import { deleteAgent } from "./delete-agent.js";
-import * as repository from "./repository.js";
-import { createAgent, readAgent, updateAgent, withRuns } from "./service.js";
+import type { WorkspaceDeps } from "../workspaces/index.js";
+import { deleteAgent } from "./terminate-agent.js";
+import * as repository from "./agents.queries.js";
+import { createAgent, readAgent, updateAgent, withRuns } from "./agents.js";
 
 export function agentHandlers(deps: WorkspaceDeps): Handlers<typeof agents> {
   const { db } = deps;

@@ -4,15 +4,20 @@ import { join } from "node:path";
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Agent } from "#shared/api/agents.js";
-import type { Client } from "#shared/api/client.js";
+import type { Client } from "#shared/contract/client.js";
 import type { Organization } from "#shared/api/organizations.js";
 import type { Project } from "#shared/api/projects.js";
 import { systemRoleIds } from "../../db/migrate.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
-import { commitFiles, makeAgent, makeOrganization, makeProjectWith } from "#test/factories.js";
-import { runGit } from "#test/git.js";
-import { asOperator } from "#test/operator.js";
-import { fieldsOf } from "#test/raw.js";
+import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import {
+  commitFiles,
+  makeAgent,
+  makeOrganization,
+  makeProjectWith,
+} from "#test/support/factories.js";
+import { runGit } from "#test/support/git.js";
+import { asOperator } from "#test/support/operator.js";
+import { fieldsOf } from "#test/support/raw.js";
 
 describe("the key of an agent", () => {
   let app: TestApp;

@@ -1,23 +1,23 @@
 import type { ApiKey } from "#shared/api/api-keys.js";
-import { newId } from "../../db/columns.js";
-import type { Database, Queryable } from "../../db/connect.js";
-import { lockOrganizations } from "../../db/tenant.js";
+import { newId } from "../../db/tables/columns.js";
+import type { Database, Queryable } from "../../db/connection/connect.js";
+import { lockOrganizations } from "../../db/connection/tenant.js";
 import { AppError, invalidField } from "../../errors.js";
-import type { Actor } from "../../http/authenticate.js";
-import { requirePerson, standingOf } from "../../http/authorize.js";
-import { readAccess } from "../../http/current-access.js";
+import type { Actor } from "../../access/authenticate.js";
+import { requirePerson, standingOf } from "../../access/authorize.js";
+import { readAccess } from "../../access/current-access.js";
 import {
   patternsWithin,
   permissionsBeyond,
   refuseArchived,
   requirePermission,
-} from "../../http/standing.js";
-import type { ActorContext } from "../../http/mount.js";
-import { isWithin, normalNetwork } from "../../http/network.js";
-import { holdCredential } from "../auth/service.js";
-import { generateKey } from "../../key-text.js";
-import { hashKey, hintOf } from "./key.js";
-import * as repository from "./repository.js";
+} from "../../access/access.js";
+import type { ActorContext } from "../../http/register-routes.js";
+import { isWithin, normalNetwork } from "#shared/node/networks.js";
+import { holdCredential } from "../auth/index.js";
+import { generateKey } from "#shared/node/key-text.js";
+import { hashKey, hintOf } from "./keyring/key.js";
+import * as repository from "./api-keys.queries.js";
 import {
   beyondKey,
   countManaging,
@@ -29,8 +29,8 @@ import {
   resolveScopes,
   scopesWithin,
 } from "./scopes.js";
-import { ownKey, type KeyDeps } from "./own-key.js";
-import { shownOne, tellOfKey } from "./show-key.js";
+import { ownKey, type KeyDeps } from "./key-access.js";
+import { shownOne, tellOfKey } from "./present-key.js";
 
 export interface NewKey {
   name: string;

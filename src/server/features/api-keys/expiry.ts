@@ -1,9 +1,9 @@
-import { serverItself } from "../../db/audit.js";
+import { serverItself } from "../../db/audit/audit.js";
 import { keyExpires } from "../../mail/letters.js";
-import { linkTo } from "./leaked-key.js";
-import type { KeyDeps } from "./own-key.js";
-import * as repository from "./repository.js";
-import { tellOfKey } from "./show-key.js";
+import { linkTo } from "./leaks/leaked-key.js";
+import type { KeyDeps } from "./key-access.js";
+import * as repository from "./api-keys.queries.js";
+import { tellOfKey } from "./present-key.js";
 
 const batch = 50;
 

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Organization } from "#shared/api/organizations.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
-import { makeOrganization } from "#test/factories.js";
-import { fieldsOf, problemOf, send } from "#test/raw.js";
+import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import { makeOrganization } from "#test/support/factories.js";
+import { fieldsOf, problemOf, send } from "#test/support/raw.js";
 
 describe("what a key's use is bound to", () => {
   let app: TestApp;

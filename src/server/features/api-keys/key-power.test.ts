@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Organization } from "#shared/api/organizations.js";
 import { systemRoleIds } from "../../db/migrate.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
-import { makeOrganization, makeProject } from "#test/factories.js";
-import { permissionsOf } from "#test/permissions.js";
+import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import { makeOrganization, makeProject } from "#test/support/factories.js";
+import { permissionsOf } from "#test/support/permissions.js";
 
 describe("what a key may do", () => {
   let app: TestApp;

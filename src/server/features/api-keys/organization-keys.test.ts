@@ -2,9 +2,9 @@ import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Organization } from "#shared/api/organizations.js";
 import { systemRoleIds } from "../../db/migrate.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
-import { makeAgent, makeOrganization, makeProject } from "#test/factories.js";
-import { nextCursor } from "#test/pages.js";
+import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import { makeAgent, makeOrganization, makeProject } from "#test/support/factories.js";
+import { nextCursor } from "#test/support/pages.js";
 
 describe("the keys that can act in an organization", () => {
   let app: TestApp;

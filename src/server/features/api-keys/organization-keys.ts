@@ -1,12 +1,12 @@
 import type { OrganizationKey } from "#shared/api/api-keys.js";
-import type { Database } from "../../db/connect.js";
-import { lockOrganizations } from "../../db/tenant.js";
+import type { Database } from "../../db/connection/connect.js";
+import { lockOrganizations } from "../../db/connection/tenant.js";
 import { notFound } from "../../errors.js";
-import type { OrgContext } from "../../http/mount.js";
-import { listActingKeys, lockActingKey } from "./acting-keys-repository.js";
-import * as repository from "./repository.js";
+import type { OrgContext } from "../../http/register-routes.js";
+import { listActingKeys, lockActingKey } from "./organization-keys.queries.js";
+import * as repository from "./api-keys.queries.js";
 import { organizationOf } from "./scopes.js";
-import { shown, tellOfKey } from "./show-key.js";
+import { shown, tellOfKey } from "./present-key.js";
 
 /**
  * The keys that are scoped to the organization and can act in it, the newest first. Keys of full access

@@ -1,14 +1,14 @@
 import type { FastifyReply } from "fastify";
 import { apiKeys } from "#shared/api/api-keys.js";
-import type { Handlers } from "../../http/mount.js";
+import type { Handlers } from "../../http/register-routes.js";
 import { byId, pagesOf } from "../../http/pagination.js";
 import { createKey, rotateKey } from "./create-key.js";
-import { revokeLeaked } from "./leaked-key.js";
+import { revokeLeaked } from "./leaks/leaked-key.js";
 import { listOrganizationKeys, takeFromOrganization } from "./organization-keys.js";
-import type { KeyDeps } from "./own-key.js";
-import { listKeys, narrowKey, readKey, revokeKey, updateKey } from "./service.js";
-import { readUsage } from "./usage.js";
-import { verifyKey } from "./verify-key.js";
+import type { KeyDeps } from "./key-access.js";
+import { listKeys, narrowKey, readKey, revokeKey, updateKey } from "./manage-keys.js";
+import { readUsage } from "./usage/key-usage.js";
+import { verifyKey } from "./keyring/verify-key.js";
 
 export function apiKeyHandlers(deps: KeyDeps): Handlers<typeof apiKeys> {
   const { db } = deps;

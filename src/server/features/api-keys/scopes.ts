@@ -1,9 +1,9 @@
 import { expand, grants, isKnownPattern, matches } from "#shared/permissions.js";
-import type { Database } from "../../db/connect.js";
+import type { Database } from "../../db/connection/connect.js";
 import { AppError, invalidField } from "../../errors.js";
-import type { Actor } from "../../http/authenticate.js";
-import { scopesIn } from "../../http/standing.js";
-import * as repository from "./repository.js";
+import type { Actor } from "../../access/authenticate.js";
+import { scopesIn } from "../../access/access.js";
+import * as repository from "./api-keys.queries.js";
 
 /*
  * Scopes as they are stored: `*:*`, or `org:<organization id>:<pattern>` with `*` for all of it. On

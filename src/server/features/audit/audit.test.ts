@@ -2,10 +2,10 @@ import { createHash } from "node:crypto";
 import { sql } from "drizzle-orm";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { AuditEvent } from "#shared/api/audit.js";
-import { nextCursor } from "#test/pages.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
-import { makeAgent, makeOrganization, makeProject } from "#test/factories.js";
-import { asOperator } from "#test/operator.js";
+import { nextCursor } from "#test/support/pages.js";
+import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import { makeAgent, makeOrganization, makeProject } from "#test/support/factories.js";
+import { asOperator } from "#test/support/operator.js";
 import { systemRoleIds } from "../../db/migrate.js";
 
 let app: TestApp;

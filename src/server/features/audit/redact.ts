@@ -1,7 +1,7 @@
 import { sql } from "drizzle-orm";
 import type { AuditEvent } from "#shared/api/audit.js";
 import { deletedUser } from "#shared/audit.js";
-import type { Queryable } from "../../db/connect.js";
+import type { Queryable } from "../../db/connection/connect.js";
 
 /** Fields of an event that may hold a person's name or address. */
 const personal = new Set(["email", "full_name", "display_name", "name"]);

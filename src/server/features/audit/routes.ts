@@ -1,8 +1,8 @@
 import { audit } from "#shared/api/audit.js";
-import type { Handlers } from "../../http/mount.js";
+import type { Handlers } from "../../http/register-routes.js";
 import { byNumber, pagesOf } from "../../http/pagination.js";
 import { redactDeleted } from "./redact.js";
-import { listEvents } from "./repository.js";
+import { listEvents } from "./audit.queries.js";
 
 export function auditHandlers(): Handlers<typeof audit> {
   const pages = pagesOf(audit.list, byNumber);

@@ -1,6 +1,6 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 import { NIL, parse as uuidBytes, stringify as uuidText } from "uuid";
-import { newId } from "../../db/columns.js";
+import { newId } from "../../db/tables/columns.js";
 
 /**
  * Challenges of a sign-in that takes two requests. Each carries an id, whom it is for and its expiry

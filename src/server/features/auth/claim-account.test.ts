@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
-import { codeOf } from "#test/authenticator-app.js";
-import { makeOrganization } from "#test/factories.js";
-import { asOperator } from "#test/operator.js";
-import { mailIsQuiet, mailsTo, tokenFor } from "#test/outbox.js";
-import { send } from "#test/raw.js";
-import { rounds } from "#test/thorough.js";
+import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import { codeOf } from "#test/support/authenticator-app.js";
+import { makeOrganization } from "#test/support/factories.js";
+import { asOperator } from "#test/support/operator.js";
+import { mailIsQuiet, mailsTo, tokenFor } from "#test/support/outbox.js";
+import { send } from "#test/support/raw.js";
+import { rounds } from "#test/support/thorough.js";
 
 const newPassword = "another staple horse";
 

@@ -1,8 +1,8 @@
 import { eq, sql } from "drizzle-orm";
-import type { Change, Origin } from "../../db/audit.js";
-import type { Queryable } from "../../db/connect.js";
-import { users } from "../../db/identity-tables.js";
-import { revokeKeysOf } from "../api-keys/service.js";
+import type { Change, Origin } from "../../db/audit/audit.js";
+import type { Queryable } from "../../db/connection/connect.js";
+import { users } from "../../db/tables/identity-tables.js";
+import { revokeKeysOf } from "../api-keys/index.js";
 import { lockPerson } from "./person-lock.js";
 import { removeSignInMethods } from "./remove-credentials.js";
 

@@ -1,6 +1,6 @@
 import { sql } from "drizzle-orm";
-import type { Queryable } from "../../db/connect.js";
-import { invalidToken, type Actor } from "../../http/authenticate.js";
+import type { Queryable } from "../../db/connection/connect.js";
+import { invalidToken, type Actor } from "../../access/authenticate.js";
 
 /*
  * A person's row is the first lock of every transaction that adds or ends something the person signs in

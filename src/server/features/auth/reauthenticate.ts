@@ -1,9 +1,9 @@
 import { verify } from "@node-rs/argon2";
-import type { Database } from "../../db/connect.js";
+import type { Database } from "../../db/connection/connect.js";
 import { AppError, invalidField } from "../../errors.js";
-import type { Actor } from "../../http/authenticate.js";
-import { limitFailures } from "./limits.js";
-import * as repository from "./second-factor-repository.js";
+import type { Actor } from "../../access/authenticate.js";
+import { limitFailures } from "../../access/rate-limit.js";
+import * as repository from "./totp/second-factor.queries.js";
 
 const passwordLimit = { hits: 10, seconds: 15 * 60 };
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { refusal, startTestApp, type TestApp } from "#test/app.js";
-import { asOperator } from "#test/operator.js";
-import { fieldsOf, send } from "#test/raw.js";
+import { refusal, startTestApp, type TestApp } from "#test/support/app.js";
+import { asOperator } from "#test/support/operator.js";
+import { fieldsOf, send } from "#test/support/raw.js";
 
 const password = "correct staple horse";
 

@@ -1,9 +1,9 @@
-import type { Queryable } from "../../db/connect.js";
-import { issueToken } from "./email-tokens.js";
-import { deleteIdentities } from "./oidc-repository.js";
-import { deletePasskeys } from "./passkey-repository.js";
-import { deleteTotp } from "./second-factor-repository.js";
-import { revokeSessions } from "./session-repository.js";
+import type { Queryable } from "../../db/connection/connect.js";
+import { issueToken } from "./passwords/email-tokens.js";
+import { deleteIdentities } from "./oidc/oidc.queries.js";
+import { deletePasskeys } from "./passkeys/passkeys.queries.js";
+import { deleteTotp } from "./totp/second-factor.queries.js";
+import { revokeSessions } from "./sessions/sessions.queries.js";
 
 /** Ends all that opens an account but its password and its keys. Needs the person's row locked. */
 export async function removeSignInMethods(tx: Queryable, userId: string): Promise<void> {

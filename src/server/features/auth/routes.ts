@@ -1,24 +1,29 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { auth } from "#shared/api/auth.js";
-import type { ResponseOf } from "#shared/api/endpoint.js";
-import { cached } from "../../db/cache.js";
-import type { Database } from "../../db/connect.js";
+import type { ResponseOf } from "#shared/contract/endpoint.js";
+import { cached } from "../../db/cache/cache.js";
+import type { Database } from "../../db/connection/connect.js";
 import { AppError, notFound } from "../../errors.js";
 import {
   invalidToken,
   refuseCrossOrigin,
   sessionCookie,
   unauthenticated,
-} from "../../http/authenticate.js";
-import { requireFullAccess, requirePerson } from "../../http/authorize.js";
-import type { Handlers } from "../../http/mount.js";
+} from "../../access/authenticate.js";
+import { requireFullAccess, requirePerson } from "../../access/authorize.js";
+import type { Handlers } from "../../http/register-routes.js";
 import { byId, pagesOf } from "../../http/pagination.js";
-import { askForLink, verifyAddress, type EmailLinkDeps } from "./email-links.js";
-import { changePassword, resetPassword } from "./passwords.js";
-import * as repository from "./repository.js";
-import * as sessionRepository from "./session-repository.js";
-import type { AuthService } from "./service.js";
-import { answerSignedIn, clearSessionCookies, originOf, signedInActor } from "./session-cookie.js";
+import { askForLink, verifyAddress, type EmailLinkDeps } from "./passwords/email-links.js";
+import { changePassword, resetPassword } from "./passwords/passwords.js";
+import * as repository from "./auth.queries.js";
+import * as sessionRepository from "./sessions/sessions.queries.js";
+import type { AuthService } from "./auth-service.js";
+import {
+  answerSignedIn,
+  clearSessionCookies,
+  originOf,
+  signedInActor,
+} from "./sessions/session-cookie.js";
 import type { SignedIn } from "./sign-in.js";
 
 export function authHandlers(

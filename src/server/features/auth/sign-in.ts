@@ -1,6 +1,6 @@
 import type { Tokens } from "#shared/api/auth.js";
-import type { Queryable } from "../../db/connect.js";
-import type { SessionOrigin } from "./session-repository.js";
+import type { Queryable } from "../../db/connection/connect.js";
+import type { SessionOrigin } from "./sessions/sessions.queries.js";
 
 /** What a sign-in gives: the pair for API clients and the cookie for the web app. */
 export interface SignedIn {

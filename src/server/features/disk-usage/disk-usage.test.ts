@@ -1,15 +1,15 @@
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
+import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
 import {
   makeOrganization,
   makeProject,
   makeWorkspace,
   mergeIntoBase,
   writeFiles,
-} from "#test/factories.js";
-import { describeFolders } from "#test/folder-drivers.js";
-import { asOperator } from "#test/operator.js";
+} from "#test/support/factories.js";
+import { describeFolders } from "#test/support/folder-drivers.js";
+import { asOperator } from "#test/support/operator.js";
 
 const MiB = 1024 * 1024;
 

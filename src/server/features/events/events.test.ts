@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
-import { makeAgent, makeOrganization, makeProject } from "#test/factories.js";
+import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import { makeAgent, makeOrganization, makeProject } from "#test/support/factories.js";
 import { systemRoleIds } from "../../db/migrate.js";
 
 interface Heard {

@@ -1,10 +1,10 @@
 import { eventTypes, type events } from "#shared/api/events.js";
-import type { Database } from "../../db/connect.js";
-import { authenticate, type Credentials } from "../../http/authenticate.js";
-import { standingOf } from "../../http/authorize.js";
-import { allows } from "../../http/standing.js";
-import type { Handlers } from "../../http/mount.js";
-import type { EventStreams, Listener } from "./service.js";
+import type { Database } from "../../db/connection/connect.js";
+import { authenticate, type Credentials } from "../../access/authenticate.js";
+import { standingOf } from "../../access/authorize.js";
+import { allows } from "../../access/access.js";
+import type { Handlers } from "../../http/register-routes.js";
+import type { EventStreams, Listener } from "./event-streams.js";
 
 export function eventHandlers(
   db: Database,

@@ -2,15 +2,15 @@
 import { Buffer } from "node:buffer";
 import type { FastifyRequest } from "fastify";
 import type { Permission } from "#shared/permissions.js";
-import type { Database } from "../../db/connect.js";
+import type { Database } from "../../db/connection/connect.js";
 import { AppError, notFound } from "../../errors.js";
-import type { Actor, Credentials } from "../../http/authenticate.js";
-import { standingOf } from "../../http/authorize.js";
-import { requirePermission, type Standing } from "../../http/standing.js";
+import type { Actor, Credentials } from "../../access/authenticate.js";
+import { standingOf } from "../../access/authorize.js";
+import { requirePermission, type Standing } from "../../access/access.js";
 import { isStorable } from "../../http/text.js";
-import type { Storage } from "../../storage.js";
-import { findProjectByAddress } from "../projects/service.js";
-import { branchRef, visibleBranches } from "../workspaces/service.js";
+import type { Storage } from "../../data-folder/storage.js";
+import { findProjectByAddress } from "../projects/index.js";
+import { branchRef, visibleBranches } from "../workspaces/index.js";
 
 export interface AddressDeps {
   db: Database;

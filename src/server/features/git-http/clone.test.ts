@@ -5,11 +5,11 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Organization } from "#shared/api/organizations.js";
 import type { Project } from "#shared/api/projects.js";
 import { systemRoleIds } from "../../db/migrate.js";
-import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
-import { makeOrganization, makeProjectWith } from "#test/factories.js";
-import { git, inStore, runGit } from "#test/git.js";
-import { asOperator } from "#test/operator.js";
-import { problemOf, send, withoutRequestId } from "#test/raw.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import { makeOrganization, makeProjectWith } from "#test/support/factories.js";
+import { git, inStore, runGit } from "#test/support/git.js";
+import { asOperator } from "#test/support/operator.js";
+import { problemOf, send, withoutRequestId } from "#test/support/raw.js";
 
 describe("git over HTTP", () => {
   let app: TestApp;

@@ -3,18 +3,18 @@ import type { Agent } from "#shared/api/agents.js";
 import type { Organization } from "#shared/api/organizations.js";
 import type { Project } from "#shared/api/projects.js";
 import type { Workspace } from "#shared/api/workspaces.js";
-import { pktLine } from "../../git/pkt-line.js";
-import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
-import { cloning, type Clone } from "#test/clone.js";
+import { pktLine } from "#git/smart-http/pkt-line.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import { cloning, type Clone } from "#test/support/clone.js";
 import {
   commitFiles,
   makeAgent,
   makeOrganization,
   makeProjectWith,
   makeWorkspace,
-} from "#test/factories.js";
-import { inStore } from "#test/git.js";
-import { deltaPack, openForge, pushBody, zeroOid } from "#test/packs.js";
+} from "#test/support/factories.js";
+import { inStore } from "#test/support/git.js";
+import { deltaPack, openForge, pushBody, zeroOid } from "#test/support/packs.js";
 
 describe("a push with an agent's key", () => {
   let app: TestApp;

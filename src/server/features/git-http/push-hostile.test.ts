@@ -6,14 +6,14 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Organization } from "#shared/api/organizations.js";
 import type { Project } from "#shared/api/projects.js";
 import { systemRoleIds } from "../../db/migrate.js";
-import { MAX_REFS } from "../../git/refs.js";
-import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
-import { cloning, keyOf, withKey } from "#test/clone.js";
-import { makeOrganization, makeProjectWith } from "#test/factories.js";
-import { inStore, runGit, storeOf } from "#test/git.js";
-import { asOperator } from "#test/operator.js";
-import { openForge, pushBody, zeroOid } from "#test/packs.js";
-import { problemOf, send } from "#test/raw.js";
+import { MAX_REFS } from "#git/store/refs.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import { cloning, keyOf, withKey } from "#test/support/clone.js";
+import { makeOrganization, makeProjectWith } from "#test/support/factories.js";
+import { inStore, runGit, storeOf } from "#test/support/git.js";
+import { asOperator } from "#test/support/operator.js";
+import { openForge, pushBody, zeroOid } from "#test/support/packs.js";
+import { problemOf, send } from "#test/support/raw.js";
 
 describe("a push that is refused", () => {
   let app: TestApp;

@@ -1,9 +1,9 @@
 /** Who may push what. */
-import type { Actor } from "../../http/authenticate.js";
-import { commitsAmong } from "../../git/inspect-push.js";
-import type { PushCommand } from "../../git/receive-pack.js";
-import { isAncestor } from "../../git/repository.js";
-import type { PushedRef } from "../workspaces/service.js";
+import type { Actor } from "../../access/authenticate.js";
+import { commitsAmong } from "#git/smart-http/inspect-push.js";
+import type { PushCommand } from "#git/smart-http/receive-pack.js";
+import { isAncestor } from "#git/store/repository.js";
+import type { PushedRef } from "../workspaces/index.js";
 
 /** The agent's whose branch begins so, and nobody else's. */
 const ofAgents = "refs/heads/workspace-";

@@ -5,8 +5,8 @@ import type { Agent } from "#shared/api/agents.js";
 import type { Organization } from "#shared/api/organizations.js";
 import type { Project } from "#shared/api/projects.js";
 import type { Workspace } from "#shared/api/workspaces.js";
-import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
-import { cloning, keyOf, type Clone } from "#test/clone.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import { cloning, keyOf, type Clone } from "#test/support/clone.js";
 import {
   commitFiles,
   folderOf,
@@ -16,10 +16,10 @@ import {
   makeWorkspace,
   mergeIntoBase,
   writeFiles,
-} from "#test/factories.js";
-import { loseFolder } from "#test/folder-drivers.js";
-import { git, inStore, storeOf } from "#test/git.js";
-import { asOperator } from "#test/operator.js";
+} from "#test/support/factories.js";
+import { loseFolder } from "#test/support/folder-drivers.js";
+import { git, inStore, storeOf } from "#test/support/git.js";
+import { asOperator } from "#test/support/operator.js";
 
 describe("a push to a workspace's branch", () => {
   let app: TestApp;

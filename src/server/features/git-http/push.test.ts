@@ -4,11 +4,11 @@ import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Organization } from "#shared/api/organizations.js";
 import type { Project } from "#shared/api/projects.js";
-import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
-import { cloning, keyOf, type Clone } from "#test/clone.js";
-import { makeOrganization, makeProjectWith } from "#test/factories.js";
-import { inStore, runGit, storeOf } from "#test/git.js";
-import { asOperator } from "#test/operator.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import { cloning, keyOf, type Clone } from "#test/support/clone.js";
+import { makeOrganization, makeProjectWith } from "#test/support/factories.js";
+import { inStore, runGit, storeOf } from "#test/support/git.js";
+import { asOperator } from "#test/support/operator.js";
 
 describe("a push", () => {
   let app: TestApp;

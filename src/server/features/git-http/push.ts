@@ -1,25 +1,25 @@
 /** A push from its first byte to its answer. */
 import type { Logger } from "pino";
 import { AppError, isNoSpace, noSpace, notFound } from "../../errors.js";
-import { inspectPush, inspectTrees, newCommits } from "../../git/inspect-push.js";
-import { PackRefusedError, Quarantine } from "../../git/quarantine.js";
+import { inspectPush, inspectTrees, newCommits } from "#git/smart-http/inspect-push.js";
+import { PackRefusedError, Quarantine } from "#git/smart-http/quarantine.js";
 import {
   MAX_COMMANDS,
   type PushCommand,
   type PushReport,
   type PushRequest,
-} from "../../git/receive-pack.js";
-import { listRefs, MAX_REFS } from "../../git/refs.js";
-import { scanReachable } from "../../git/scan-objects.js";
-import { TokenScan } from "../../git/token-scan.js";
-import type { Actor } from "../../http/authenticate.js";
-import { judgedWrites, type JudgedWrites } from "../../http/current-access.js";
+} from "#git/smart-http/receive-pack.js";
+import { listRefs, MAX_REFS } from "#git/store/refs.js";
+import { scanReachable } from "#git/objects/scan-objects.js";
+import { TokenScan } from "#git/smart-http/token-scan.js";
+import type { Actor } from "../../access/authenticate.js";
+import { judgedWrites, type JudgedWrites } from "../../access/current-access.js";
 import {
   agentOfBranch,
   landPush,
   type PushedRef,
   type WorkspaceDeps,
-} from "../workspaces/service.js";
+} from "../workspaces/index.js";
 import { objectionsTo, ownerOf } from "./push-rules.js";
 
 export interface PushContext {

@@ -4,7 +4,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import type { Logger } from "pino";
 import type { Problem } from "#shared/errors.js";
 import { AppError } from "../../errors.js";
-import { PktLineError } from "../../git/pkt-line.js";
+import { PktLineError } from "#git/smart-http/pkt-line.js";
 import {
   advertisePush,
   KEEP_ALIVE,
@@ -13,22 +13,22 @@ import {
   PUSH_RESULT_TYPE,
   pushReport,
   readPushRequest,
-} from "../../git/receive-pack.js";
-import { listRefs } from "../../git/refs.js";
+} from "#git/smart-http/receive-pack.js";
+import { listRefs } from "#git/store/refs.js";
 import {
   ADVERTISEMENT_TYPE,
   RESULT_TYPE,
   advertiseRefs,
   uploadPack,
   type UploadPackReply,
-} from "../../git/smart-http.js";
-import { GitError } from "../../git/run.js";
-import { NotOurRefError, visibleRequest } from "../../git/visible-request.js";
-import { refuseArchived } from "../../http/standing.js";
+} from "#git/smart-http/smart-http.js";
+import { GitError } from "#git/process/run.js";
+import { NotOurRefError, visibleRequest } from "#git/smart-http/visible-request.js";
+import { refuseArchived } from "../../access/access.js";
 import { sendProblem } from "../../http/problem.js";
-import type { WorkspaceDeps } from "../workspaces/service.js";
+import type { WorkspaceDeps } from "../workspaces/index.js";
 import { addressOf, type Address, type AddressDeps, type GitParams } from "./address.js";
-import { withPatience } from "./patience.js";
+import { withPatience } from "./upload-timeout.js";
 import { receivePush } from "./push.js";
 
 export interface GitHttpDeps extends AddressDeps {

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { ProjectGraph } from "#shared/api/graph.js";
 import type { Project } from "#shared/api/projects.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
+import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
 import {
   commitFiles,
   makeOrganization,
@@ -9,8 +9,8 @@ import {
   makeProjectWith,
   makeWorkspace,
   mergeIntoBase,
-} from "#test/factories.js";
-import { git, inStore, storeOf } from "#test/git.js";
+} from "#test/support/factories.js";
+import { git, inStore, storeOf } from "#test/support/git.js";
 import { newestFirst } from "./order.js";
 
 describe("the graph of a project", () => {

@@ -1,6 +1,6 @@
 import type { graph } from "#shared/api/graph.js";
-import type { Handlers } from "../../http/mount.js";
-import { readGraph, type GraphDeps } from "./service.js";
+import type { Handlers } from "../../http/register-routes.js";
+import { readGraph, type GraphDeps } from "./read-graph.js";
 
 export function graphHandlers(deps: GraphDeps): Handlers<typeof graph> {
   return {

@@ -1,13 +1,13 @@
 import { sql } from "drizzle-orm";
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import type { Database } from "../../db/connect.js";
-import { gitVersion } from "../../git/run.js";
-import type { FolderKind } from "../../git/folder.js";
-import { authenticate, type Credentials } from "../../http/authenticate.js";
-import { isLocalCaller } from "../../http/local-caller.js";
-import type { SandboxReport } from "../../sandbox/sandbox.js";
-import type { Build } from "../../read-build.js";
-import { isSuperAdmin } from "../auth/service.js";
+import type { Database } from "../../db/connection/connect.js";
+import { gitVersion } from "#git/process/run.js";
+import type { FolderKind } from "#git/worktree/folder-driver.js";
+import { authenticate, type Credentials } from "../../access/authenticate.js";
+import { isLocalCaller } from "../../access/local-caller.js";
+import type { SandboxReport } from "#sandbox/sandbox.js";
+import type { Build } from "../../config/read-build.js";
+import { isSuperAdmin } from "../auth/index.js";
 
 export interface HealthDeps {
   db: Database;

@@ -2,12 +2,12 @@ import { randomBytes, randomUUID } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { SentInvitation } from "#shared/api/invitations.js";
 import type { Organization } from "#shared/api/organizations.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
-import { makeOrganization } from "#test/factories.js";
-import { asOperator } from "#test/operator.js";
-import { mailsTo } from "#test/outbox.js";
-import { nextCursor } from "#test/pages.js";
-import { fieldsOf, send, withoutRequestId } from "#test/raw.js";
+import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import { makeOrganization } from "#test/support/factories.js";
+import { asOperator } from "#test/support/operator.js";
+import { mailsTo } from "#test/support/outbox.js";
+import { nextCursor } from "#test/support/pages.js";
+import { fieldsOf, send, withoutRequestId } from "#test/support/raw.js";
 import { systemRoleIds } from "../../db/migrate.js";
 
 let app: TestApp;

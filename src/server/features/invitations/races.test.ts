@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { ApiError } from "#shared/api/client.js";
-import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
-import { makeOrganization } from "#test/factories.js";
-import { asOperator } from "#test/operator.js";
+import { ApiError } from "#shared/contract/client.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import { makeOrganization } from "#test/support/factories.js";
+import { asOperator } from "#test/support/operator.js";
 import { systemRoleIds } from "../../db/migrate.js";
 
 describe("invitations under races, in two server processes", () => {

@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
-import { makeOrganization } from "#test/factories.js";
-import { asOperator } from "#test/operator.js";
-import { fieldsOf } from "#test/raw.js";
+import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import { makeOrganization } from "#test/support/factories.js";
+import { asOperator } from "#test/support/operator.js";
+import { fieldsOf } from "#test/support/raw.js";
 import { systemRoleIds } from "../../db/migrate.js";
 
 const password = "correct staple horse";

@@ -1,9 +1,9 @@
 import { invitations } from "#shared/api/invitations.js";
 import { notFound } from "../../errors.js";
-import type { Handlers } from "../../http/mount.js";
+import type { Handlers } from "../../http/register-routes.js";
 import { byId, pagesOf } from "../../http/pagination.js";
-import { findInvitation, listInvitations } from "./repository.js";
-import { accept, invite, offerOf, resend, revoke, type InvitationDeps } from "./service.js";
+import { findInvitation, listInvitations } from "./invitations.queries.js";
+import { accept, invite, offerOf, resend, revoke, type InvitationDeps } from "./invitations.js";
 
 export function invitationHandlers(deps: InvitationDeps): Handlers<typeof invitations> {
   const pages = pagesOf(invitations.list, byId);

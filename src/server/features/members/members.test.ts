@@ -3,10 +3,10 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import type { Member } from "#shared/api/members.js";
 import type { Organization } from "#shared/api/organizations.js";
 import { systemRoleIds } from "../../db/migrate.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
-import { makeAgent, makeOrganization, makeProject } from "#test/factories.js";
-import { mailIsQuiet, mailsTo } from "#test/outbox.js";
-import { fieldsOf } from "#test/raw.js";
+import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import { makeAgent, makeOrganization, makeProject } from "#test/support/factories.js";
+import { mailIsQuiet, mailsTo } from "#test/support/outbox.js";
+import { fieldsOf } from "#test/support/raw.js";
 
 describe("members", () => {
   let app: TestApp;

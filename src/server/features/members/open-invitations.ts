@@ -1,7 +1,7 @@
 import { sql, type SQL } from "drizzle-orm";
 import { exceeding, grants } from "#shared/permissions.js";
-import type { Tell } from "../../db/audit.js";
-import type { Queryable } from "../../db/connect.js";
+import type { Tell } from "../../db/audit/audit.js";
+import type { Queryable } from "../../db/connection/connect.js";
 
 /*
  * An open invitation holds only while the member who made it could still make it: else a member who was

@@ -1,12 +1,12 @@
 import { type Member, members } from "#shared/api/members.js";
-import { cached } from "../../db/cache.js";
+import { cached } from "../../db/cache/cache.js";
 import { notFound } from "../../errors.js";
-import { standingOfPath } from "../../http/authorize.js";
-import type { Handlers } from "../../http/mount.js";
+import { standingOfPath } from "../../access/authorize.js";
+import type { Handlers } from "../../http/register-routes.js";
 import { byTime, pagesOf } from "../../http/pagination.js";
-import { preparedJson } from "../../http/prepared-json.js";
-import { findMember, listMembers } from "./repository.js";
-import { addMember, changeRole, removeMember, type MemberDeps } from "./service.js";
+import { preparedJson } from "../../http/fast-path/prepared-json.js";
+import { findMember, listMembers } from "./members.queries.js";
+import { addMember, changeRole, removeMember, type MemberDeps } from "./members.js";
 
 /** The longest page. Longer lists are read page by page from the database. */
 const longestKept = 200;

@@ -3,11 +3,11 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Organization } from "#shared/api/organizations.js";
 import { systemRoles, type SystemRole } from "#shared/permissions.js";
 import { systemRoleIds } from "../../db/migrate.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
-import { makeOrganization } from "#test/factories.js";
-import { asOperator } from "#test/operator.js";
-import { permissionsOf } from "#test/permissions.js";
-import { fieldsOf, send, withoutRequestId } from "#test/raw.js";
+import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import { makeOrganization } from "#test/support/factories.js";
+import { asOperator } from "#test/support/operator.js";
+import { permissionsOf } from "#test/support/permissions.js";
+import { fieldsOf, send, withoutRequestId } from "#test/support/raw.js";
 
 describe("who may see and change an organization", () => {
   let app: TestApp;

@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Client } from "#shared/api/client.js";
+import type { Client } from "#shared/contract/client.js";
 import type { Organization } from "#shared/api/organizations.js";
 import { grants, permissionNames, systemRoles, type SystemRole } from "#shared/permissions.js";
 import { systemRoleIds } from "../../db/migrate.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
-import { makeAgent, makeOrganization, makeProject } from "#test/factories.js";
-import { explanationOf, permissionsOf } from "#test/permissions.js";
-import { fieldsOf } from "#test/raw.js";
+import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import { makeAgent, makeOrganization, makeProject } from "#test/support/factories.js";
+import { explanationOf, permissionsOf } from "#test/support/permissions.js";
+import { fieldsOf } from "#test/support/raw.js";
 
 describe("why one may do something", () => {
   let app: TestApp;

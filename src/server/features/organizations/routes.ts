@@ -4,16 +4,16 @@ import {
   organizations,
 } from "#shared/api/organizations.js";
 import { grants, patternsCovering, permissionNames } from "#shared/permissions.js";
-import { batched } from "../../db/batch.js";
-import { cached, type Sourced } from "../../db/cache.js";
-import type { Database } from "../../db/connect.js";
+import { batched } from "../../db/locks/batch.js";
+import { cached, type Sourced } from "../../db/cache/cache.js";
+import type { Database } from "../../db/connection/connect.js";
 import { notFound } from "../../errors.js";
-import { organizationsWith, requireFullAccess } from "../../http/authorize.js";
-import { allows, explain, rolePatterns, scopesIn } from "../../http/standing.js";
-import type { Handlers } from "../../http/mount.js";
-import { preparedJson } from "../../http/prepared-json.js";
+import { organizationsWith, requireFullAccess } from "../../access/authorize.js";
+import { allows, explain, rolePatterns, scopesIn } from "../../access/access.js";
+import type { Handlers } from "../../http/register-routes.js";
+import { preparedJson } from "../../http/fast-path/prepared-json.js";
 import { byId, fromMemory, pagesOf } from "../../http/pagination.js";
-import * as repository from "./repository.js";
+import * as repository from "./organizations.queries.js";
 import {
   archiveOrganization,
   checkSlug,
@@ -22,7 +22,7 @@ import {
   transferOrganization,
   updateOrganization,
   type Ceilings,
-} from "./service.js";
+} from "./organizations.js";
 
 export function organizationHandlers(
   db: Database,

@@ -1,8 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { systemRoleIds } from "../../db/migrate.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
-import { fieldsOf, send } from "#test/raw.js";
+import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import { fieldsOf, send } from "#test/support/raw.js";
 
 describe("slugs of organizations", () => {
   let app: TestApp;

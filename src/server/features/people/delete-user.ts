@@ -1,12 +1,12 @@
 import { sql } from "drizzle-orm";
 import { deletedUser } from "#shared/audit.js";
-import { recordInstallationEvent } from "../../db/installation-audit.js";
-import type { Queryable } from "../../db/connect.js";
-import { lockOrganizations } from "../../db/tenant.js";
+import { recordInstallationEvent } from "../../db/audit/installation-audit.js";
+import type { Queryable } from "../../db/connection/connect.js";
+import { lockOrganizations } from "../../db/connection/tenant.js";
 import { AppError } from "../../errors.js";
-import { revokeKeysOf } from "../api-keys/service.js";
-import { removeSignInMethods } from "../auth/service.js";
-import { leaveOrganizations } from "../members/service.js";
+import { revokeKeysOf } from "../api-keys/index.js";
+import { removeSignInMethods } from "../auth/index.js";
+import { leaveOrganizations } from "../members/index.js";
 import {
   keepASuperAdmin,
   lockedUser,

@@ -1,8 +1,8 @@
 import { sql } from "drizzle-orm";
 import type { UserExport } from "#shared/api/admin.js";
-import { recordInstallationEvent } from "../../db/installation-audit.js";
-import { isoInstant } from "../../db/columns.js";
-import type { Queryable } from "../../db/connect.js";
+import { recordInstallationEvent } from "../../db/audit/installation-audit.js";
+import { isoInstant } from "../../db/tables/columns.js";
+import type { Queryable } from "../../db/connection/connect.js";
 import { lockedUser, targetOf, type AdminContext, type UserReference } from "./manage-user.js";
 
 /**

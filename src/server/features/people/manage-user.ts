@@ -4,16 +4,11 @@ import {
   recordInstallationEvent,
   type InstallationChange,
   type InstallationOrigin,
-} from "../../db/installation-audit.js";
-import type { Queryable } from "../../db/connect.js";
-import type { TellOf } from "../../db/system-change.js";
+} from "../../db/audit/installation-audit.js";
+import type { Queryable } from "../../db/connection/connect.js";
+import type { TellOf } from "../../db/connection/system-change.js";
 import { AppError, notFound } from "../../errors.js";
-import {
-  endSessions,
-  issuePasswordToken,
-  lockPerson,
-  removeSecondFactors,
-} from "../auth/service.js";
+import { endSessions, issuePasswordToken, lockPerson, removeSecondFactors } from "../auth/index.js";
 import { findUser, lockSuperAdmins, setFlags } from "./people.queries.js";
 
 /** What acts on users need: the server has it from a request, the command line from the database itself. */

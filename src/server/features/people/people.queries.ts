@@ -1,7 +1,7 @@
 import { sql, type SQL } from "drizzle-orm";
 import type { AdminUser, AdminUserDetail } from "#shared/api/admin.js";
-import { isoInstant } from "../../db/columns.js";
-import type { Queryable } from "../../db/connect.js";
+import { isoInstant } from "../../db/tables/columns.js";
+import type { Queryable } from "../../db/connection/connect.js";
 import { systemRoleIds } from "../../db/migrate.js";
 
 const userColumns = sql`

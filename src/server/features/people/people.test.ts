@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
-import { makeOrganization, makeProject, makeWorkspace } from "#test/factories.js";
+import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import { makeOrganization, makeProject, makeWorkspace } from "#test/support/factories.js";
 import { systemRoleIds } from "../../db/migrate.js";
-import { verifyInstallationLog } from "../../db/installation-audit.js";
-import { asOperator } from "#test/operator.js";
+import { verifyInstallationLog } from "../../db/audit/installation-audit.js";
+import { asOperator } from "#test/support/operator.js";
 
 describe("super admins", () => {
   let app: TestApp;

@@ -1,14 +1,16 @@
 import { admin } from "#shared/api/admin.js";
-import type { Database } from "../../db/connect.js";
-import { listInstallationEvents } from "../../db/installation-audit.js";
-import type { ActorContext, Handlers } from "../../http/mount.js";
+import type { Database } from "../../db/connection/connect.js";
+import { listInstallationEvents } from "../../db/audit/installation-audit.js";
+import type { ActorContext, Handlers } from "../../http/register-routes.js";
 import { byId, byNumber, pagesOf } from "../../http/pagination.js";
 import { listUsers } from "./people.queries.js";
-import * as service from "./service.js";
-import { listOrganizationUsage, readInstallationUsage } from "./usage.queries.js";
+import { deleteUser } from "./delete-user.js";
+import { exportUser } from "./export-user.js";
+import * as manage from "./manage-user.js";
+import { listOrganizationUsage, readInstallationUsage } from "./installation-usage.queries.js";
 
 export function adminHandlers(db: Database, publicUrl: () => string): Handlers<typeof admin> {
-  const contextOf = (context: ActorContext): service.AdminContext => ({
+  const contextOf = (context: ActorContext): manage.AdminContext => ({
     origin: {
       actor: { userId: context.actor.userId },
       ip: context.ip,
@@ -29,22 +31,22 @@ export function adminHandlers(db: Database, publicUrl: () => string): Handlers<t
         read: (after, limit) => read((tx) => listUsers(tx, query, after?.[0] ?? null, limit)),
         keyOf: ({ id }) => [id],
       }),
-    user: (_context, { params }) => read((tx) => service.readUser(tx, { id: params.user_id })),
+    user: (_context, { params }) => read((tx) => manage.readUser(tx, { id: params.user_id })),
     disable: (context, { params }) =>
-      service.disableUser(contextOf(context), { id: params.user_id }),
-    enable: (context, { params }) => service.enableUser(contextOf(context), { id: params.user_id }),
+      manage.disableUser(contextOf(context), { id: params.user_id }),
+    enable: (context, { params }) => manage.enableUser(contextOf(context), { id: params.user_id }),
     removeSecondFactor: (context, { params }) =>
-      service.removeSecondFactor(contextOf(context), { id: params.user_id }),
+      manage.removeSecondFactor(contextOf(context), { id: params.user_id }),
     signOut: (context, { params }) =>
-      service.signOutUser(contextOf(context), { id: params.user_id }),
+      manage.signOutUser(contextOf(context), { id: params.user_id }),
     promote: (context, { params }) =>
-      service.promoteUser(contextOf(context), { id: params.user_id }),
-    demote: (context, { params }) => service.demoteUser(contextOf(context), { id: params.user_id }),
+      manage.promoteUser(contextOf(context), { id: params.user_id }),
+    demote: (context, { params }) => manage.demoteUser(contextOf(context), { id: params.user_id }),
     resetPassword: (context, { params }) =>
-      service.resetUserPassword(contextOf(context), { id: params.user_id }),
-    export: (context, { params }) => service.exportUser(contextOf(context), { id: params.user_id }),
+      manage.resetUserPassword(contextOf(context), { id: params.user_id }),
+    export: (context, { params }) => exportUser(contextOf(context), { id: params.user_id }),
     delete: async (context, { params }) => {
-      await service.deleteUser(contextOf(context), { id: params.user_id });
+      await deleteUser(contextOf(context), { id: params.user_id });
       return undefined;
     },
     usage: () => read(readInstallationUsage),

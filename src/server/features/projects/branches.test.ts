@@ -2,9 +2,14 @@ import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Branch, Project } from "#shared/api/projects.js";
 import type { Organization } from "#shared/api/organizations.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
-import { commitFiles, makeOrganization, makeProject, makeWorkspace } from "#test/factories.js";
-import { inStore } from "#test/git.js";
+import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import {
+  commitFiles,
+  makeOrganization,
+  makeProject,
+  makeWorkspace,
+} from "#test/support/factories.js";
+import { inStore } from "#test/support/git.js";
 
 describe("the branches of a project", () => {
   let app: TestApp;

@@ -5,7 +5,7 @@ import type { Organization } from "#shared/api/organizations.js";
 import type { Project } from "#shared/api/projects.js";
 import type { Workspace } from "#shared/api/workspaces.js";
 import { systemRoleIds } from "../../db/migrate.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
+import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
 import {
   commitFiles,
   folderOf,
@@ -14,9 +14,9 @@ import {
   makeProjectWith,
   makeWorkspace,
   mergeIntoBase,
-} from "#test/factories.js";
-import { runGit, storeOf } from "#test/git.js";
-import { asOperator } from "#test/operator.js";
+} from "#test/support/factories.js";
+import { runGit, storeOf } from "#test/support/git.js";
+import { asOperator } from "#test/support/operator.js";
 
 describe("deleting a project", () => {
   let app: TestApp;

@@ -1,12 +1,12 @@
 import { rm } from "node:fs/promises";
 import { AppError, notFound } from "../../errors.js";
-import { removeRepository } from "../../git/remove-repository.js";
-import type { OrgContext } from "../../http/mount.js";
-import { removeMembersOfProject } from "../members/service.js";
-import { endManagedRuns, waitForEnd } from "../runs/service.js";
-import { removeWorkspacesOf } from "../workspaces/service.js";
-import { storeLock } from "./import-project.js";
-import * as repository from "./repository.js";
+import { removeRepository } from "#git/store/remove-repository.js";
+import type { OrgContext } from "../../http/register-routes.js";
+import { removeMembersOfProject } from "../members/index.js";
+import { endManagedRuns, waitForEnd } from "../runs/index.js";
+import { removeWorkspacesOf } from "../workspaces/index.js";
+import { storeLock } from "./imports/import-project.js";
+import * as repository from "./projects.queries.js";
 import type { ProjectDeps } from "./project.js";
 
 /**

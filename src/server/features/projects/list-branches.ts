@@ -1,9 +1,9 @@
 import type { Branch } from "#shared/api/projects.js";
 import { notFound } from "../../errors.js";
-import { listBranches } from "../../git/branches.js";
-import type { OrgContext } from "../../http/mount.js";
-import { agentsOfBranches, visibleBranches } from "../workspaces/service.js";
-import * as repository from "./repository.js";
+import { listBranches } from "#git/store/branches.js";
+import type { OrgContext } from "../../http/register-routes.js";
+import { agentsOfBranches, visibleBranches } from "../workspaces/index.js";
+import * as repository from "./projects.queries.js";
 import type { ProjectDeps } from "./project.js";
 
 /** The project's branches that the caller may read, after a name, by name; none while it is being imported. */

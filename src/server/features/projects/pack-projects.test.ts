@@ -5,21 +5,21 @@ import { setTimeout as pause } from "node:timers/promises";
 import { pino } from "pino";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Project } from "#shared/api/projects.js";
-import { isWorthPacking, packRepository } from "#server/git/pack-repository.js";
-import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
-import { cloning, keyOf } from "#test/clone.js";
+import { isWorthPacking, packRepository } from "#git/store/pack-repository.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import { cloning, keyOf } from "#test/support/clone.js";
 import {
   commitFiles,
   makeOrganization,
   makeProjectWith,
   makeWorkspace,
   mergeIntoBase,
-} from "#test/factories.js";
-import { inStore, newFolder, storeOf } from "#test/git.js";
-import { rounds } from "#test/thorough.js";
-import { storageIn } from "../../storage.js";
-import { whileMerging } from "../workspaces/merging.js";
-import { verifyMerges } from "../workspaces/verify-merges.js";
+} from "#test/support/factories.js";
+import { inStore, newFolder, storeOf } from "#test/support/git.js";
+import { rounds } from "#test/support/thorough.js";
+import { storageIn } from "../../data-folder/storage.js";
+import { whileMerging } from "../workspaces/merges/merge-lease.js";
+import { verifyMerges } from "../workspaces/merges/verify-merges.js";
 import { packProject, type PackingOutcome } from "./pack-projects.js";
 
 const log = pino({ level: "silent" });

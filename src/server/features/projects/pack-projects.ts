@@ -1,11 +1,11 @@
 /** Packing repositories in the background. */
 import { setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "pino";
-import { isWorthPacking, packRepository } from "../../git/pack-repository.js";
-import { GitError } from "../../git/run.js";
-import { isMerging } from "../workspaces/service.js";
+import { isWorthPacking, packRepository } from "#git/store/pack-repository.js";
+import { GitError } from "#git/process/run.js";
+import { isMerging } from "../workspaces/index.js";
 import type { ProjectDeps } from "./project.js";
-import * as repository from "./repository.js";
+import * as repository from "./projects.queries.js";
 
 /** How often repositories are looked at. */
 const lookMs = 5 * 60_000;

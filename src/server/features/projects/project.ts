@@ -1,16 +1,16 @@
 /** What the verbs of a project work with, and a project as the API shows it. */
 import type { Logger } from "pino";
 import type { Project } from "#shared/api/projects.js";
-import type { Database, Queryable } from "../../db/connect.js";
+import type { Database, Queryable } from "../../db/connection/connect.js";
 import { AppError, notFound } from "../../errors.js";
-import { countApart } from "../../git/branches.js";
-import { fingerprintOf } from "../../git/ssh-key.js";
-import type { OrgContext } from "../../http/mount.js";
+import { countApart } from "#git/store/branches.js";
+import { fingerprintOf } from "#git/upstream/ssh-key.js";
+import type { OrgContext } from "../../http/register-routes.js";
 import type { Jobs } from "../../jobs/queue.js";
-import type { Storage } from "../../storage.js";
-import type { WorkspaceDeps } from "../workspaces/service.js";
-import type { ImportRules } from "./import-url.js";
-import * as repository from "./repository.js";
+import type { Storage } from "../../data-folder/storage.js";
+import type { WorkspaceDeps } from "../workspaces/index.js";
+import type { ImportRules } from "./imports/import-url.js";
+import * as repository from "./projects.queries.js";
 
 export interface ProjectDeps {
   db: Database;

@@ -1,15 +1,15 @@
 import { projects } from "#shared/api/projects.js";
 import type { upstreams } from "#shared/api/upstreams.js";
-import { organizationsWith } from "../../http/authorize.js";
-import type { Handlers } from "../../http/mount.js";
+import { organizationsWith } from "../../access/authorize.js";
+import type { Handlers } from "../../http/register-routes.js";
 import { byId, byName, pagesOf } from "../../http/pagination.js";
 import { deleteProject } from "./delete-project.js";
 import { readBranches } from "./list-branches.js";
-import * as repository from "./repository.js";
+import * as repository from "./projects.queries.js";
 import { projectOf, readProject, type ProjectDeps } from "./project.js";
-import { createProject, updateProject } from "./service.js";
-import { removeCredential, setCredential, trustHostKey } from "./upstream-credential.js";
-import { cancelFetch, startFetch, startPush } from "./use-upstream.js";
+import { createProject, updateProject } from "./projects.js";
+import { removeCredential, setCredential, trustHostKey } from "./upstreams/upstream-credential.js";
+import { cancelFetch, startFetch, startPush } from "./upstreams/use-upstream.js";
 
 export function upstreamHandlers(deps: ProjectDeps): Handlers<typeof upstreams> {
   return {

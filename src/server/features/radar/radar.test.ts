@@ -4,7 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import type { Radar } from "#shared/api/radar.js";
 import type { Workspace } from "#shared/api/workspaces.js";
 import type { Project } from "#shared/api/projects.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
+import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
 import {
   commitFiles,
   folderOf,
@@ -12,10 +12,10 @@ import {
   makeProjectWith,
   makeWorkspace,
   mergeIntoBase,
-} from "#test/factories.js";
-import { storeOf } from "#test/git.js";
-import { asOperator } from "#test/operator.js";
-import { git } from "../../git/run.js";
+} from "#test/support/factories.js";
+import { storeOf } from "#test/support/git.js";
+import { asOperator } from "#test/support/operator.js";
+import { git } from "#git/process/run.js";
 
 const base = {
   "shared.txt": "one\ntwo\nthree\n",

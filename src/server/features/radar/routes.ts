@@ -1,7 +1,7 @@
 import type { radar } from "#shared/api/radar.js";
-import type { Handlers } from "../../http/mount.js";
+import type { Handlers } from "../../http/register-routes.js";
 import type { ScanDeps } from "./scan-project.js";
-import { readProjectRadar, readWorkspaceRadar } from "./service.js";
+import { readProjectRadar, readWorkspaceRadar } from "./radar.js";
 
 export function radarHandlers(deps: ScanDeps): Handlers<typeof radar> {
   return {

@@ -1,21 +1,21 @@
 /** Looking for what would conflict between the workspaces of a project, before anybody merges. */
 import { setImmediate as immediate } from "node:timers/promises";
-import type { Database } from "../../db/connect.js";
-import type { StoredConflict } from "../../db/workspace-tables.js";
+import type { Database } from "../../db/connection/connect.js";
+import type { StoredConflict } from "../../db/tables/workspace-tables.js";
 import {
   isAbout,
   mayConflict,
   type ChangedPaths,
   type ReadChangedPaths,
-} from "../../git/changed-paths.js";
-import { UnrelatedHistoriesError } from "../../git/merge.js";
-import { mergeBase, resolveCommit } from "../../git/repository.js";
-import { GitError } from "../../git/run.js";
-import { withScratch } from "../../git/scratch.js";
-import type { Storage } from "../../storage.js";
-import { branchRef, foreseeConflicts } from "../workspaces/service.js";
-import * as repository from "./repository.js";
-import { textOf, type Line, type PairKey, type Scan } from "./repository.js";
+} from "#git/diff/changed-paths.js";
+import { UnrelatedHistoriesError } from "#git/merge/merge.js";
+import { mergeBase, resolveCommit } from "#git/store/repository.js";
+import { GitError } from "#git/process/run.js";
+import { withScratch } from "#git/store/temp-repository.js";
+import type { Storage } from "../../data-folder/storage.js";
+import { branchRef, foreseeConflicts } from "../workspaces/index.js";
+import * as repository from "./radar.queries.js";
+import { textOf, type Line, type PairKey, type Scan } from "./radar.queries.js";
 
 export interface ScanDeps {
   db: Database;

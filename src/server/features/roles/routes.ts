@@ -1,10 +1,10 @@
 import { z } from "zod";
 import { roles } from "#shared/api/roles.js";
 import { type Permission, permissionNames, permissions } from "#shared/permissions.js";
-import type { Handlers } from "../../http/mount.js";
+import type { Handlers } from "../../http/register-routes.js";
 import { byId, fromMemory, pagesOf } from "../../http/pagination.js";
-import { listRoles } from "./repository.js";
-import { createRole, deleteRole, readRole, updateRole } from "./service.js";
+import { listRoles } from "./roles.queries.js";
+import { createRole, deleteRole, readRole, updateRole } from "./roles.js";
 
 export function roleHandlers(): Handlers<typeof roles> {
   const pages = pagesOf(roles.list, byId);

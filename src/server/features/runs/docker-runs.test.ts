@@ -2,9 +2,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
-import { frame, startEngine, type FakeEngine } from "#test/docker-engine.js";
-import { makeAgent, makeOrganization, makeProject } from "#test/factories.js";
+import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import { frame, startEngine, type FakeEngine } from "#test/support/docker-engine.js";
+import { makeAgent, makeOrganization, makeProject } from "#test/support/factories.js";
 
 let folder: string;
 let engine: FakeEngine;

@@ -6,14 +6,19 @@ import type { Organization } from "#shared/api/organizations.js";
 import type { Project } from "#shared/api/projects.js";
 import type { NewRun, Run } from "#shared/api/runs.js";
 import type { Workspace } from "#shared/api/workspaces.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
-import { makeAgent, makeOrganization, makeProject, makeWorkspace } from "#test/factories.js";
-import { openSandbox } from "../../sandbox/open-sandbox.js";
-import { endLostRuns } from "./repository.js";
-import { asOperator } from "#test/operator.js";
-import { followLog, shell, untilEnded, untilRun } from "#test/runs.js";
-import { send } from "#test/raw.js";
-import { rounds } from "#test/thorough.js";
+import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import {
+  makeAgent,
+  makeOrganization,
+  makeProject,
+  makeWorkspace,
+} from "#test/support/factories.js";
+import { openSandbox } from "#sandbox/open-sandbox.js";
+import { endLostRuns } from "./runs.queries.js";
+import { asOperator } from "#test/support/operator.js";
+import { followLog, shell, untilEnded, untilRun } from "#test/support/runs.js";
+import { send } from "#test/support/raw.js";
+import { rounds } from "#test/support/thorough.js";
 
 describe("managed runs", () => {
   let app: TestApp;

@@ -4,12 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Run } from "#shared/api/runs.js";
-import { openSandbox } from "#server/sandbox/open-sandbox.js";
-import type { Sandbox } from "#server/sandbox/sandbox.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
-import { makeOrganization, makeProject, makeWorkspace } from "#test/factories.js";
-import { shell, untilEnded, untilRun } from "#test/runs.js";
-import { inEachSandbox } from "#test/sandbox.js";
+import { openSandbox } from "#sandbox/open-sandbox.js";
+import type { Sandbox } from "#sandbox/sandbox.js";
+import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import { makeOrganization, makeProject, makeWorkspace } from "#test/support/factories.js";
+import { shell, untilEnded, untilRun } from "#test/support/runs.js";
+import { inEachSandbox } from "#test/support/sandbox.js";
 
 /** Asks the server as a run does; prints each answer's status and text as JSON, one a line. */
 const ask = (calls: readonly (readonly [path: string, init?: object])[]): string[] => [

@@ -1,6 +1,6 @@
 import type { Run } from "#shared/api/runs.js";
-import type { SandboxExit } from "../../sandbox/sandbox.js";
-import type { Exit, ManagedRun } from "./managed-repository.js";
+import type { SandboxExit } from "#sandbox/sandbox.js";
+import type { Exit, ManagedRun } from "./managed-runs.queries.js";
 
 /** How a run is to end, and why, once somebody or something has asked for it. */
 export interface Ending {

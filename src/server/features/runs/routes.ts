@@ -1,20 +1,20 @@
 import { type NewRun, runs } from "#shared/api/runs.js";
 import type { sandbox, SandboxState } from "#shared/api/sandbox.js";
 import { notFound } from "../../errors.js";
-import { authenticate, type Credentials } from "../../http/authenticate.js";
-import { standingOf } from "../../http/authorize.js";
-import { allows } from "../../http/standing.js";
-import type { Handlers } from "../../http/mount.js";
+import { authenticate, type Credentials } from "../../access/authenticate.js";
+import { standingOf } from "../../access/authorize.js";
+import { allows } from "../../access/access.js";
+import type { Handlers } from "../../http/register-routes.js";
 import { byId, pagesOf } from "../../http/pagination.js";
-import type { SandboxReport } from "../../sandbox/sandbox.js";
+import type { SandboxReport } from "#sandbox/sandbox.js";
 import { fullNetworkOf } from "./full-network.js";
-import * as repository from "./repository.js";
-import { heartbeat } from "./service.js";
-import type { RunDeps } from "./settings.js";
-import { showLog } from "./show-log.js";
+import * as repository from "./runs.queries.js";
+import { heartbeat } from "./heartbeat.js";
+import type { RunDeps } from "./run-deps.js";
+import { showLog } from "./logs/show-log.js";
 import { startLeasedRun, startManagedRun } from "./start-run.js";
 import { stopRun } from "./stop-run.js";
-import { listTimeline } from "./timeline-repository.js";
+import { listTimeline } from "./timeline.queries.js";
 
 export function runHandlers(
   deps: RunDeps,

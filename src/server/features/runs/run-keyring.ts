@@ -1,6 +1,6 @@
-import { cached } from "../../db/cache.js";
-import type { Database } from "../../db/connect.js";
-import { invalidToken, type Actor } from "../../http/authenticate.js";
+import { cached } from "../../db/cache/cache.js";
+import type { Database } from "../../db/connection/connect.js";
+import { invalidToken, type Actor } from "../../access/authenticate.js";
 import { hashRunToken, runTokenPrefix } from "./run-token.js";
 
 /** Knows the tokens of runs whose command goes on, from memory for as long as nothing of them changes. */

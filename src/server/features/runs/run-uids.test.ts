@@ -4,12 +4,12 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Project } from "#shared/api/projects.js";
 import type { Workspace } from "#shared/api/workspaces.js";
-import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
-import { makeOrganization, makeProject, makeWorkspace } from "#test/factories.js";
-import { describeFolders } from "#test/folder-drivers.js";
-import { asOperator } from "#test/operator.js";
-import { shell, untilEnded } from "#test/runs.js";
-import { isRoot } from "#test/sandbox.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import { makeOrganization, makeProject, makeWorkspace } from "#test/support/factories.js";
+import { describeFolders } from "#test/support/folder-drivers.js";
+import { asOperator } from "#test/support/operator.js";
+import { shell, untilEnded } from "#test/support/runs.js";
+import { isRoot } from "#test/support/sandbox.js";
 
 const [first, last] = [1_900_000_000, 1_900_065_535];
 

@@ -2,11 +2,11 @@ import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Organization } from "#shared/api/organizations.js";
 import type { Project } from "#shared/api/projects.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
-import { makeAgent, makeOrganization, makeProject } from "#test/factories.js";
-import { asOperator } from "#test/operator.js";
-import { fieldsOf, send } from "#test/raw.js";
-import { endLostRuns } from "./repository.js";
+import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import { makeAgent, makeOrganization, makeProject } from "#test/support/factories.js";
+import { asOperator } from "#test/support/operator.js";
+import { fieldsOf, send } from "#test/support/raw.js";
+import { endLostRuns } from "./runs.queries.js";
 
 describe("leased runs", () => {
   let app: TestApp;

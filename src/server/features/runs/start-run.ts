@@ -1,20 +1,20 @@
 import type { NewRun, Run } from "#shared/api/runs.js";
-import { originOf } from "../../db/audit.js";
-import { newId } from "../../db/columns.js";
-import { brokenConstraint, type Queryable } from "../../db/connect.js";
+import { originOf } from "../../db/audit/audit.js";
+import { newId } from "../../db/tables/columns.js";
+import { brokenConstraint, type Queryable } from "../../db/connection/connect.js";
 import { AppError, invalidField, unavailable } from "../../errors.js";
-import type { OrgContext } from "../../http/mount.js";
-import { publish } from "../../measurements.js";
-import { purposes, seal } from "../../seal.js";
-import { whyNotHeld, whyNotIsolated } from "../../sandbox/input.js";
-import type { SandboxReport } from "../../sandbox/sandbox.js";
-import { withWorkspaceToRun, type RunPlace } from "../workspaces/service.js";
+import type { OrgContext } from "../../http/register-routes.js";
+import { publish } from "#shared/node/measurements.js";
+import { purposes, seal } from "../../encrypt.js";
+import { whyNotHeld, whyNotIsolated } from "#sandbox/input.js";
+import type { SandboxReport } from "#sandbox/sandbox.js";
+import { withWorkspaceToRun, type RunPlace } from "../workspaces/index.js";
 import { fullNetworkOf } from "./full-network.js";
-import * as managed from "./managed-repository.js";
-import { createMasker, UnmaskableError, type Masker } from "./mask-secrets.js";
-import * as repository from "./repository.js";
-import { lookForPlace, runInProgress } from "./reserve-run.js";
-import type { RunDeps } from "./settings.js";
+import * as managed from "./managed-runs.queries.js";
+import { createMasker, UnmaskableError, type Masker } from "./logs/mask-secrets.js";
+import * as repository from "./runs.queries.js";
+import { lookForPlace, runInProgress } from "./queue/reserve-run.js";
+import type { RunDeps } from "./run-deps.js";
 import type { Launch } from "./supervisor.js";
 
 /** Who waits longer than this line is told to come again. */

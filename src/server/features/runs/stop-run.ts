@@ -1,11 +1,11 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Run } from "#shared/api/runs.js";
-import type { Database, Queryable } from "../../db/connect.js";
+import type { Database, Queryable } from "../../db/connection/connect.js";
 import { AppError, notFound } from "../../errors.js";
-import type { OrgContext } from "../../http/mount.js";
-import * as managed from "./managed-repository.js";
-import * as repository from "./repository.js";
-import type { Which } from "./repository.js";
+import type { OrgContext } from "../../http/register-routes.js";
+import * as managed from "./managed-runs.queries.js";
+import * as repository from "./runs.queries.js";
+import type { Which } from "./runs.queries.js";
 
 /** How long a stop waits for the end of a command beyond its grace. */
 const patienceMs = 30_000;

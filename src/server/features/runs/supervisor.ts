@@ -1,25 +1,25 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "pino";
 import type { Run } from "#shared/api/runs.js";
-import type { Database } from "../../db/connect.js";
+import type { Database } from "../../db/connection/connect.js";
 import type { CallbackListener } from "../../http/callback-listener.js";
-import type { DockerSandbox } from "../../sandbox/docker.js";
+import type { DockerSandbox } from "#sandbox/docker/docker.js";
 import {
   isOwnSandbox,
   SandboxRefusal,
   type Sandbox,
   type SandboxedProcess,
   type SandboxExit,
-} from "../../sandbox/sandbox.js";
-import type { Storage } from "../../storage.js";
-import { checkpointAfterRun, type WorkspaceDeps } from "../workspaces/service.js";
+} from "#sandbox/sandbox.js";
+import type { Storage } from "../../data-folder/storage.js";
+import { checkpointAfterRun, type WorkspaceDeps } from "../workspaces/index.js";
 import { outcomeOf, type Ending } from "./outcome.js";
-import { openLog, type LogWriter } from "./log-writer.js";
-import type { Masker } from "./mask-secrets.js";
-import * as managed from "./managed-repository.js";
-import type { ManagedRun } from "./managed-repository.js";
+import { openLog, type LogWriter } from "./logs/log-writer.js";
+import type { Masker } from "./logs/mask-secrets.js";
+import * as managed from "./managed-runs.queries.js";
+import type { ManagedRun } from "./managed-runs.queries.js";
 import { newRunToken, type RunToken } from "./run-token.js";
-import type { RunSettings } from "./settings.js";
+import type { RunSettings } from "./run-settings.js";
 
 /** A run that is reserved for this process, and what it needs to start. */
 export interface Launch {

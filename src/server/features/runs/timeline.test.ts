@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Agent } from "#shared/api/agents.js";
 import type { Organization } from "#shared/api/organizations.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
-import { makeAgent, makeOrganization, makeProject } from "#test/factories.js";
-import { asOperator } from "#test/operator.js";
-import { fieldsOf, problemOf, send } from "#test/raw.js";
+import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import { makeAgent, makeOrganization, makeProject } from "#test/support/factories.js";
+import { asOperator } from "#test/support/operator.js";
+import { fieldsOf, problemOf, send } from "#test/support/raw.js";
 
 describe("an organization's runs in time", () => {
   let app: TestApp;

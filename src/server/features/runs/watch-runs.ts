@@ -1,13 +1,13 @@
 import type { Logger } from "pino";
-import { serverItself } from "../../db/audit.js";
-import type { Database } from "../../db/connect.js";
+import { serverItself } from "../../db/audit/audit.js";
+import type { Database } from "../../db/connection/connect.js";
 import { hoursLow } from "../../mail/letters.js";
 import type { Mailer } from "../../mail/mailer.js";
 import type { Jobs } from "../../jobs/queue.js";
-import { readUsage } from "../usage/service.js";
-import { checkpointAfterRun, type WorkspaceDeps } from "../workspaces/service.js";
-import * as managed from "./managed-repository.js";
-import * as repository from "./repository.js";
+import { readUsage } from "../usage/index.js";
+import { checkpointAfterRun, type WorkspaceDeps } from "../workspaces/index.js";
+import * as managed from "./managed-runs.queries.js";
+import * as repository from "./runs.queries.js";
 
 export interface WatchDeps {
   db: Database;

@@ -1,12 +1,13 @@
 import { z } from "zod";
 import { period, usage } from "#shared/api/usage.js";
 import { sendCsv, wantsCsv } from "../../http/csv.js";
-import type { Handlers } from "../../http/mount.js";
+import type { Handlers } from "../../http/register-routes.js";
 import { fromMemory, pagesOf } from "../../http/pagination.js";
-import { readDiskUsage } from "../disk-usage/service.js";
-import type { WorkspaceDeps } from "../workspaces/service.js";
-import { statementsTable, statementTable, usageTable } from "./tables.js";
-import { listStatements, readStatement, readUsage, reportUsage } from "./service.js";
+import { readDiskUsage } from "../disk-usage/index.js";
+import type { WorkspaceDeps } from "../workspaces/index.js";
+import { statementsTable, statementTable, usageTable } from "./csv-tables.js";
+import { listStatements, readStatement, reportUsage } from "./report-usage.js";
+import { readUsage } from "./usage.queries.js";
 import { notFound } from "../../errors.js";
 
 export function usageHandlers(workspaces: WorkspaceDeps): Handlers<typeof usage> {

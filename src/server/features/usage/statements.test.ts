@@ -5,10 +5,10 @@ import type { Organization } from "#shared/api/organizations.js";
 import type { Project } from "#shared/api/projects.js";
 import type { SystemRole } from "#shared/permissions.js";
 import { systemRoleIds } from "../../db/migrate.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
-import { makeAgent, makeOrganization, makeProject } from "#test/factories.js";
-import { addPastRuns } from "#test/past-runs.js";
-import { problemOf, send } from "#test/raw.js";
+import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import { makeAgent, makeOrganization, makeProject } from "#test/support/factories.js";
+import { addPastRuns } from "#test/support/past-runs.js";
+import { problemOf, send } from "#test/support/raw.js";
 
 const thisMonth = (): string => new Date().toISOString().slice(0, 7);
 

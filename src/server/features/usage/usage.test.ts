@@ -4,11 +4,11 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import type { Agent } from "#shared/api/agents.js";
 import type { Organization } from "#shared/api/organizations.js";
 import type { Project } from "#shared/api/projects.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
-import { makeAgent, makeOrganization, makeProject } from "#test/factories.js";
-import { asOperator } from "#test/operator.js";
-import { addPastRuns, type PastRun } from "#test/past-runs.js";
-import { endLostRuns } from "../runs/repository.js";
+import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import { makeAgent, makeOrganization, makeProject } from "#test/support/factories.js";
+import { asOperator } from "#test/support/operator.js";
+import { addPastRuns, type PastRun } from "#test/support/past-runs.js";
+import { endLostRuns } from "../runs/runs.queries.js";
 
 type UsageAnswer = Awaited<ReturnType<TestPerson["api"]["usage"]["get"]>>["data"];
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { AuditEvent } from "#shared/api/audit.js";
 import type { Merge } from "#shared/api/merges.js";
-import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
 import {
   commitFiles,
   makeAgent,
@@ -9,9 +9,9 @@ import {
   makeProjectWith,
   makeWorkspace,
   mergeIntoBase,
-} from "#test/factories.js";
-import { inStore } from "#test/git.js";
-import { asOperator } from "#test/operator.js";
+} from "#test/support/factories.js";
+import { inStore } from "#test/support/git.js";
+import { asOperator } from "#test/support/operator.js";
 
 describe("what the audit log tells of workspaces", () => {
   let app: TestApp;

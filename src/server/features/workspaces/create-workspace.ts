@@ -1,15 +1,15 @@
 import type { MergeStrategy } from "#shared/api/merges.js";
 import type { Workspace } from "#shared/api/workspaces.js";
-import { differences } from "../../db/audit.js";
+import { differences } from "../../db/audit/audit.js";
 import { AppError, isNoSpace, notFound } from "../../errors.js";
-import type { DockerSandbox } from "../../sandbox/docker.js";
-import { resolveCommit, resolveTree } from "../../git/repository.js";
-import { RefMovedError, updateRef } from "../../git/refs.js";
-import type { OrgContext } from "../../http/mount.js";
-import { isAlive } from "./archive-repository.js";
-import { agentTerminated } from "./archive-workspace.js";
-import { activeUnderLock, commitUnderLock } from "./commit-workspace.js";
-import * as repository from "./repository.js";
+import type { DockerSandbox } from "#sandbox/docker/docker.js";
+import { resolveCommit, resolveTree } from "#git/store/repository.js";
+import { RefMovedError, updateRef } from "#git/store/refs.js";
+import type { OrgContext } from "../../http/register-routes.js";
+import { isAlive } from "./archives/archives.queries.js";
+import { agentTerminated } from "./archives/archive-workspace.js";
+import { activeUnderLock, commitUnderLock } from "./commits/commit-workspace.js";
+import * as repository from "./workspaces.queries.js";
 import { requireMergeTarget, visibleBranches } from "./visible-branches.js";
 import {
   auditedFields,

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { Project } from "#shared/api/projects.js";
 import type { Workspace } from "#shared/api/workspaces.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
+import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
 import {
   commitFiles,
   folderOf,
@@ -15,12 +15,12 @@ import {
   makeProject,
   makeWorkspace,
   writeFiles,
-} from "#test/factories.js";
-import { keyOf } from "#test/clone.js";
-import { removeDataFolder } from "#test/data-folder.js";
-import { describeFolders } from "#test/folder-drivers.js";
-import { git, inStore, storeOf } from "#test/git.js";
-import { openForge, pushBody, zeroOid } from "#test/packs.js";
+} from "#test/support/factories.js";
+import { keyOf } from "#test/support/clone.js";
+import { removeDataFolder } from "#test/support/data-folder.js";
+import { describeFolders } from "#test/support/folder-drivers.js";
+import { git, inStore, storeOf } from "#test/support/git.js";
+import { openForge, pushBody, zeroOid } from "#test/support/packs.js";
 
 const MiB = 1024 * 1024;
 

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import type { Workspace } from "#shared/api/workspaces.js";
 import type { Project } from "#shared/api/projects.js";
-import { MAX_PATH_BYTES, MAX_PATH_DEPTH } from "../../git/path-errors.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
+import { MAX_PATH_BYTES, MAX_PATH_DEPTH } from "#git/snapshot/path-errors.js";
+import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
 import {
   commitFiles,
   folderOf,
@@ -13,9 +13,9 @@ import {
   makeProject,
   makeWorkspace,
   writeFiles,
-} from "#test/factories.js";
-import { describeFolders, loseFolder } from "#test/folder-drivers.js";
-import { git, inStore, newFolder } from "#test/git.js";
+} from "#test/support/factories.js";
+import { describeFolders, loseFolder } from "#test/support/folder-drivers.js";
+import { git, inStore, newFolder } from "#test/support/git.js";
 
 describeFolders("a folder that an agent made dangerous", (driver) => {
   let app: TestApp;

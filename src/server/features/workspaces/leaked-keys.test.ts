@@ -4,17 +4,17 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import type { Organization } from "#shared/api/organizations.js";
 import type { Project } from "#shared/api/projects.js";
 import type { Workspace } from "#shared/api/workspaces.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
-import { cloning, keyOf } from "#test/clone.js";
+import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import { cloning, keyOf } from "#test/support/clone.js";
 import {
   folderOf,
   makeOrganization,
   makeProjectWith,
   makeWorkspace,
   writeFiles,
-} from "#test/factories.js";
-import { inStore } from "#test/git.js";
-import { generateKey } from "../../key-text.js";
+} from "#test/support/factories.js";
+import { inStore } from "#test/support/git.js";
+import { generateKey } from "#shared/node/key-text.js";
 
 describe("an API key that works is kept out of the commits", () => {
   let app: TestApp;

@@ -1,11 +1,11 @@
 import { and, asc, eq, gt, inArray, ne } from "drizzle-orm";
 import type { WorkspaceItem } from "#shared/api/workspaces.js";
-import type { Queryable } from "../../db/connect.js";
-import { agents } from "../../db/tables.js";
-import { workspaces } from "../../db/workspace-tables.js";
-import { countAhead } from "../../git/branches.js";
-import type { OrgContext } from "../../http/mount.js";
-import { isMerging } from "./repository.js";
+import type { Queryable } from "../../db/connection/connect.js";
+import { agents } from "../../db/tables/tables.js";
+import { workspaces } from "../../db/tables/workspace-tables.js";
+import { countAhead } from "#git/store/branches.js";
+import type { OrgContext } from "../../http/register-routes.js";
+import { isMerging } from "./workspaces.queries.js";
 import { visibleBranches } from "./visible-branches.js";
 import { branchRef, shownStatus, type WorkspaceDeps } from "./workspace.js";
 

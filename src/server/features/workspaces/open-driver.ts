@@ -2,16 +2,16 @@
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Logger } from "pino";
-import { ConfigError } from "../../config-values.js";
-import { type Config } from "../../config.js";
-import type { Queryable } from "../../db/connect.js";
-import { bringOver } from "../../git/bring-over.js";
-import { chooseDriver } from "../../git/choose-driver.js";
-import type { FolderDriver } from "../../git/folder.js";
-import { collectLayers } from "../../git/lower-layers.js";
-import { isMountAlive, listMounts, unmountAll } from "../../git/mounts.js";
-import type { Storage } from "../../storage.js";
-import * as repository from "./repository.js";
+import { ConfigError } from "#shared/node/config-error.js";
+import { type Config } from "../../config/config.js";
+import type { Queryable } from "../../db/connection/connect.js";
+import { bringOver } from "#git/worktree/overlay-to-checkout.js";
+import { chooseDriver } from "#git/worktree/choose-driver.js";
+import type { FolderDriver } from "#git/worktree/folder-driver.js";
+import { collectLayers } from "#git/worktree/base-layers.js";
+import { isMountAlive, listMounts, unmountAll } from "#git/worktree/mounts.js";
+import type { Storage } from "../../data-folder/storage.js";
+import * as repository from "./workspaces.queries.js";
 import { placesOf, workspaceLock, type WorkspaceDeps } from "./workspace.js";
 
 /**

@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { startTestApp, type TestApp, type TestPerson } from "#test/app.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
 import {
   commitFiles,
   makeOrganization,
   makeProject,
   makeWorkspace,
   mergeIntoBase,
-} from "#test/factories.js";
+} from "#test/support/factories.js";
 
 let app: TestApp;
 let owner: TestPerson;

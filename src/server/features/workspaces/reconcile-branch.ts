@@ -1,12 +1,12 @@
 /** What is done about a branch that is elsewhere than the database says. */
-import { serverItself } from "../../db/audit.js";
-import { newId } from "../../db/columns.js";
+import { serverItself } from "../../db/audit/audit.js";
+import { newId } from "../../db/tables/columns.js";
 import { AppError } from "../../errors.js";
-import { commitsOnLine } from "../../git/diff.js";
-import { isAncestor, resolveCommit } from "../../git/repository.js";
-import { finishPushes } from "./finish-push.js";
-import * as pushes from "./push-repository.js";
-import type { PendingPush } from "./push-repository.js";
+import { commitsOnLine } from "#git/diff/diff.js";
+import { isAncestor, resolveCommit } from "#git/store/repository.js";
+import { finishPushes } from "./pushes/recover-pushes.js";
+import * as pushes from "./pushes/pushes.queries.js";
+import type { PendingPush } from "./pushes/pushes.queries.js";
 import { branchRef, placesOf, type ActiveWorkspace, type WorkspaceDeps } from "./workspace.js";
 
 /** Commits that are taken over at a time. */

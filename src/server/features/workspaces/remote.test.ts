@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import type { Agent } from "#shared/api/agents.js";
 import type { Project } from "#shared/api/projects.js";
 import type { Workspace } from "#shared/api/workspaces.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
+import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
 import {
   commitFiles,
   makeAgent,
@@ -10,9 +10,9 @@ import {
   makeProjectWith,
   makeWorkspace,
   mergeIntoBase,
-} from "#test/factories.js";
-import { inStore } from "#test/git.js";
-import { fieldsOf } from "#test/raw.js";
+} from "#test/support/factories.js";
+import { inStore } from "#test/support/git.js";
+import { fieldsOf } from "#test/support/raw.js";
 
 describe("a remote workspace", () => {
   let app: TestApp;

@@ -1,5 +1,5 @@
-import * as archives from "./archive-repository.js";
-import * as repository from "./repository.js";
+import * as archives from "./archives/archives.queries.js";
+import * as repository from "./workspaces.queries.js";
 import { placesOf, workspaceLock, type WorkspaceDeps } from "./workspace.js";
 
 /** Removes the folders of a deleted project, each after what is under way in it has ended. */

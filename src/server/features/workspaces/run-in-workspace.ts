@@ -1,9 +1,9 @@
 import type { Logger } from "pino";
 import { AppError } from "../../errors.js";
-import { assertFolder, type FolderPlaces } from "../../git/folder.js";
-import { checkpointAtEndOfRun } from "./auto-checkpoint.js";
-import { activeUnderLock } from "./commit-workspace.js";
-import * as repository from "./repository.js";
+import { assertFolder, type FolderPlaces } from "#git/worktree/folder-driver.js";
+import { checkpointAtEndOfRun } from "./commits/auto-checkpoint.js";
+import { activeUnderLock } from "./commits/commit-workspace.js";
+import * as repository from "./workspaces.queries.js";
 import {
   hasFolder,
   placesOf,

@@ -1,11 +1,11 @@
 import { access } from "node:fs/promises";
 import { setTimeout as pause } from "node:timers/promises";
 import { sql } from "drizzle-orm";
-import type { Queryable } from "../../db/connect.js";
-import { listRefs } from "../../git/refs.js";
-import { git, GitError } from "../../git/run.js";
-import type { Storage } from "../../storage.js";
-import { archiveRef } from "./archive-workspace.js";
+import type { Queryable } from "../../db/connection/connect.js";
+import { listRefs } from "#git/store/refs.js";
+import { git, GitError } from "#git/process/run.js";
+import type { Storage } from "../../data-folder/storage.js";
+import { archiveRef } from "./archives/archive-workspace.js";
 import { branchRef } from "./workspace.js";
 
 /** What holding an organization's repositories against the database has shown. */

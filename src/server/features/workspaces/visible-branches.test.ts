@@ -1,18 +1,18 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Client } from "#shared/api/client.js";
+import type { Client } from "#shared/contract/client.js";
 import type { Organization } from "#shared/api/organizations.js";
 import type { Project } from "#shared/api/projects.js";
 import type { Workspace } from "#shared/api/workspaces.js";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
+import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
 import {
   commitFiles,
   makeAgent,
   makeOrganization,
   makeProjectWith,
   makeWorkspace,
-} from "#test/factories.js";
-import { inStore, runGit } from "#test/git.js";
-import { fieldsOf, send } from "#test/raw.js";
+} from "#test/support/factories.js";
+import { inStore, runGit } from "#test/support/git.js";
+import { fieldsOf, send } from "#test/support/raw.js";
 
 /** git hides the branch `hidden` from an agent; so does every call that takes or shows a branch. */
 describe("what an agent's key reads of branches", () => {

@@ -1,9 +1,9 @@
-import type { Queryable } from "../../db/connect.js";
+import type { Queryable } from "../../db/connection/connect.js";
 import { invalidField } from "../../errors.js";
-import type { Actor } from "../../http/authenticate.js";
-import { resolveCommit } from "../../git/repository.js";
-import { isMergeTarget } from "./plan-merge.js";
-import { listBranchesOfAgent } from "./repository.js";
+import type { Actor } from "../../access/authenticate.js";
+import { resolveCommit } from "#git/store/repository.js";
+import { isMergeTarget } from "./merges/plan-merge.js";
+import { listBranchesOfAgent } from "./workspaces.queries.js";
 import { branchRef } from "./workspace.js";
 
 /**

@@ -1,10 +1,14 @@
 import type { Workspace } from "#shared/api/workspaces.js";
-import type { Database, Queryable } from "../../db/connect.js";
+import type { Database, Queryable } from "../../db/connection/connect.js";
 import { AppError } from "../../errors.js";
-import { AttributesLostError } from "../../git/copied-overlay.js";
-import { FolderMissingError, type FolderDriver, type FolderPlaces } from "../../git/folder.js";
-import { snapshotFolder } from "../../git/snapshot-folder.js";
-import type { Snapshot, SnapshotInput } from "../../git/snapshot.js";
+import { AttributesLostError } from "#git/worktree/copied-overlay.js";
+import {
+  FolderMissingError,
+  type FolderDriver,
+  type FolderPlaces,
+} from "#git/worktree/folder-driver.js";
+import { snapshotFolder } from "#git/snapshot/snapshot-folder.js";
+import type { Snapshot, SnapshotInput } from "#git/snapshot/snapshot.js";
 import {
   DotGitFileError,
   FileTooLargeError,
@@ -16,15 +20,15 @@ import {
   PathError,
   PathTooLongError,
   UnsafePathError,
-} from "../../git/path-errors.js";
-import { countApart } from "../../git/repository.js";
-import type { OrgContext } from "../../http/mount.js";
-import { MountError } from "../../git/mounts.js";
-import type { UidRange } from "../../sandbox/uid-range.js";
-import type { Storage } from "../../storage.js";
-import type { LeakGuard } from "../api-keys/service.js";
-import * as repository from "./repository.js";
-import type { PlacedRow, WorkspaceRow } from "./repository.js";
+} from "#git/snapshot/path-errors.js";
+import { countApart } from "#git/store/repository.js";
+import type { OrgContext } from "../../http/register-routes.js";
+import { MountError } from "#git/worktree/mounts.js";
+import type { UidRange } from "#sandbox/uid-range.js";
+import type { Storage } from "../../data-folder/storage.js";
+import type { LeakGuard } from "../api-keys/index.js";
+import * as repository from "./workspaces.queries.js";
+import type { PlacedRow, WorkspaceRow } from "./workspaces.queries.js";
 
 /** What the verbs of a workspace work with. */
 export interface WorkspaceDeps {

@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import { readFile, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/app.js";
+import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
 import {
   commitFiles,
   folderOf,
@@ -12,10 +12,10 @@ import {
   makeProjectWith,
   makeWorkspace,
   writeFiles,
-} from "#test/factories.js";
-import { inStore } from "#test/git.js";
-import { asOperator } from "#test/operator.js";
-import { fieldsOf } from "#test/raw.js";
+} from "#test/support/factories.js";
+import { inStore } from "#test/support/git.js";
+import { asOperator } from "#test/support/operator.js";
+import { fieldsOf } from "#test/support/raw.js";
 
 describe("a workspace", () => {
   let app: TestApp;

@@ -1,11 +1,11 @@
 import { useQuery } from "@tanstack/react-query";
 import type { ReactElement } from "react";
 import type { User } from "#shared/api/auth.js";
-import { client } from "../../api.js";
-import { api } from "../../contract.js";
-import { useForm } from "../../form.js";
-import { queryClient } from "../../query-client.js";
-import { editing } from "../../versions.js";
+import { client } from "../../api/client.js";
+import { api } from "../../api/api-calls.js";
+import { useForm } from "../../forms/use-form.js";
+import { queryClient } from "../../api/query-client.js";
+import { editing } from "../../api/incoming.js";
 import { StatusDot } from "../../ui/badge.js";
 import { Button } from "../../ui/button.js";
 import { Card } from "../../ui/card.js";
@@ -14,9 +14,9 @@ import { Form } from "../../ui/form.js";
 import { Page } from "../../ui/page.js";
 import { PlainText } from "../../ui/plain-text.js";
 import { Skeleton } from "../../ui/states.js";
-import { meQuery } from "../auth/queries.js";
-import { QueryError } from "../shell/query-state.js";
-import { useSendAgain } from "./send-again.js";
+import { meQuery } from "../../api/queries/auth.js";
+import { QueryError } from "../../components/query-error.js";
+import { useSendAgain } from "../../components/auth/send-again.js";
 
 export function ProfilePage(): ReactElement {
   const me = useQuery(meQuery);

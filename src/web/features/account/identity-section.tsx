@@ -2,17 +2,17 @@ import { useQuery } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import { oidcErrors } from "#shared/oidc-errors.js";
-import { useAction } from "../../action.js";
-import { client } from "../../api.js";
-import { paths } from "../../paths.js";
+import { useAction } from "../../api/use-mutation.js";
+import { client } from "../../api/client.js";
+import { paths } from "../../paths/paths.js";
 import { Alert } from "../../ui/alert.js";
 import { Button } from "../../ui/button.js";
 import { Card } from "../../ui/card.js";
 import { Skeleton } from "../../ui/states.js";
 import { Time } from "../../ui/time.js";
-import { methodsQuery } from "../auth/queries.js";
-import { QueryError } from "../shell/query-state.js";
-import { identitiesQuery } from "./sign-in-queries.js";
+import { methodsQuery } from "../../api/queries/auth.js";
+import { QueryError } from "../../components/query-error.js";
+import { identitiesQuery } from "../../api/queries/sign-in-queries.js";
 
 const route = getRouteApi("/app/settings/security");
 

@@ -1,11 +1,11 @@
 import type { ReactElement } from "react";
-import { api } from "../../contract.js";
-import { useForm } from "../../form.js";
+import { api } from "../../api/api-calls.js";
+import { useForm } from "../../forms/use-form.js";
 import { Button } from "../../ui/button.js";
 import { Dialog, DialogActions } from "../../ui/dialog.js";
 import { TextField } from "../../ui/field.js";
 import { Form } from "../../ui/form.js";
-import { passkeysQuery } from "./sign-in-queries.js";
+import { passkeysQuery } from "../../api/queries/sign-in-queries.js";
 
 interface PasskeyNameDialogProps {
   title: string;

@@ -1,8 +1,8 @@
 import { useQuery } from "@tanstack/react-query";
 import { type ReactElement, useState } from "react";
 import type { Passkey } from "#shared/api/passkeys.js";
-import { useAction } from "../../action.js";
-import { client } from "../../api.js";
+import { useAction } from "../../api/use-mutation.js";
+import { client } from "../../api/client.js";
 import { Alert } from "../../ui/alert.js";
 import { Badge } from "../../ui/badge.js";
 import { Button } from "../../ui/button.js";
@@ -11,11 +11,11 @@ import { ConfirmDialog } from "../../ui/dialog.js";
 import { PlainText, visible } from "../../ui/plain-text.js";
 import { Skeleton } from "../../ui/states.js";
 import { Time } from "../../ui/time.js";
-import { makePasskey, passkeyProblem } from "../auth/passkey.js";
-import { methodsQuery } from "../auth/queries.js";
-import { QueryError } from "../shell/query-state.js";
+import { makePasskey, passkeyProblem } from "../../components/auth/passkey.js";
+import { methodsQuery } from "../../api/queries/auth.js";
+import { QueryError } from "../../components/query-error.js";
 import { PasskeyNameDialog } from "./passkey-name-dialog.js";
-import { passkeysQuery } from "./sign-in-queries.js";
+import { passkeysQuery } from "../../api/queries/sign-in-queries.js";
 
 /** Passkeys: added, named, listed and removed. */
 export function PasskeysSection(): ReactElement {

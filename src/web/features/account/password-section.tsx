@@ -1,18 +1,18 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import type { ReactElement } from "react";
-import { client } from "../../api.js";
-import { api } from "../../contract.js";
-import { useForm } from "../../form.js";
-import { paths } from "../../paths.js";
+import { client } from "../../api/client.js";
+import { api } from "../../api/api-calls.js";
+import { useForm } from "../../forms/use-form.js";
+import { paths } from "../../paths/paths.js";
 import { Button } from "../../ui/button.js";
 import { Card } from "../../ui/card.js";
 import { TextField } from "../../ui/field.js";
 import { Form } from "../../ui/form.js";
-import { NewPasswordField } from "../auth/new-password-field.js";
-import { meQuery } from "../auth/queries.js";
-import { sessionsQuery } from "./queries.js";
-import { secondFactorQuery } from "./sign-in-queries.js";
+import { NewPasswordField } from "../../components/auth/new-password-field.js";
+import { meQuery } from "../../api/queries/auth.js";
+import { sessionsQuery } from "../../api/queries/account.js";
+import { secondFactorQuery } from "../../api/queries/sign-in-queries.js";
 
 export function PasswordSection(): ReactElement {
   const factors = useQuery(secondFactorQuery);

@@ -1,16 +1,16 @@
 import { useQuery } from "@tanstack/react-query";
 import { type ReactElement, useState } from "react";
-import { api } from "../../contract.js";
-import { client } from "../../api.js";
+import { api } from "../../api/api-calls.js";
+import { client } from "../../api/client.js";
 import { Badge } from "../../ui/badge.js";
 import { Button } from "../../ui/button.js";
 import { Card, Details } from "../../ui/card.js";
 import { Skeleton } from "../../ui/states.js";
 import { Time } from "../../ui/time.js";
-import { QueryError } from "../shell/query-state.js";
-import { AgainButton } from "./again-button.js";
+import { QueryError } from "../../components/query-error.js";
+import { AgainButton } from "./reauth-button.js";
 import { RecoveryCodes } from "./recovery-codes.js";
-import { secondFactorQuery } from "./sign-in-queries.js";
+import { secondFactorQuery } from "../../api/queries/sign-in-queries.js";
 import { SwitchOffDialog } from "./switch-off-dialog.js";
 import { TotpSetup } from "./totp-setup.js";
 

@@ -1,8 +1,8 @@
 import { useQuery } from "@tanstack/react-query";
 import { type ReactElement, useState } from "react";
 import type { Session } from "#shared/api/auth.js";
-import { useAction } from "../../action.js";
-import { client } from "../../api.js";
+import { useAction } from "../../api/use-mutation.js";
+import { client } from "../../api/client.js";
 import { Badge } from "../../ui/badge.js";
 import { Button } from "../../ui/button.js";
 import { Card } from "../../ui/card.js";
@@ -11,9 +11,9 @@ import { countOf } from "../../ui/number.js";
 import { PlainText, visible } from "../../ui/plain-text.js";
 import { Skeleton } from "../../ui/states.js";
 import { Time } from "../../ui/time.js";
-import { QueryError } from "../shell/query-state.js";
+import { QueryError } from "../../components/query-error.js";
 import { deviceOf } from "./device.js";
-import { sessionsQuery } from "./queries.js";
+import { sessionsQuery } from "../../api/queries/account.js";
 
 /** Where one is signed in, and the end of it. */
 export function SessionsSection(): ReactElement {

@@ -1,12 +1,12 @@
 import { type ReactElement, useState } from "react";
-import { api } from "../../contract.js";
-import { client } from "../../api.js";
-import { useForm } from "../../form.js";
+import { api } from "../../api/api-calls.js";
+import { client } from "../../api/client.js";
+import { useForm } from "../../forms/use-form.js";
 import { Button } from "../../ui/button.js";
 import { Dialog, DialogActions } from "../../ui/dialog.js";
 import { TextField } from "../../ui/field.js";
 import { Form } from "../../ui/form.js";
-import { secondFactorQuery } from "./sign-in-queries.js";
+import { secondFactorQuery } from "../../api/queries/sign-in-queries.js";
 
 interface SwitchOffDialogProps {
   isOpen: boolean;

@@ -1,13 +1,13 @@
 import { type ReactElement, useMemo } from "react";
 import { encode } from "uqr";
-import { api } from "../../contract.js";
-import { client } from "../../api.js";
-import { useForm } from "../../form.js";
+import { api } from "../../api/api-calls.js";
+import { client } from "../../api/client.js";
+import { useForm } from "../../forms/use-form.js";
 import { Button } from "../../ui/button.js";
 import { CopyLine } from "../../ui/copy-button.js";
 import { TextField } from "../../ui/field.js";
 import { Form } from "../../ui/form.js";
-import { secondFactorQuery } from "./sign-in-queries.js";
+import { secondFactorQuery } from "../../api/queries/sign-in-queries.js";
 
 /** The secret, to scan or to type, and the first code that shows that the app has it. */
 export function TotpSetup({

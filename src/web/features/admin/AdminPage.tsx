@@ -1,6 +1,6 @@
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import type { ReactElement } from "react";
-import { type AdminTab, paths } from "../../paths.js";
+import { type AdminTab, paths } from "../../paths/paths.js";
 import { Page } from "../../ui/page.js";
 import { Tabs } from "../../ui/tabs.js";
 import { EventsTab } from "./events-tab.js";

@@ -1,10 +1,10 @@
 import type { ReactElement } from "react";
-import { type CursorList, useCursorPages } from "../../cursor-pages.js";
+import { type CursorList, useCursorPages } from "../../api/cursor-pages.js";
 import { Card } from "../../ui/card.js";
 import { PageSteps } from "../../ui/list-view.js";
 import { Skeleton } from "../../ui/states.js";
 import { Table, type TableProps } from "../../ui/table.js";
-import { QueryError } from "../shell/query-state.js";
+import { QueryError } from "../../components/query-error.js";
 
 interface CursorTableProps<Row> extends Omit<TableProps<Row>, "rows" | "view"> {
   list: CursorList<Row>;

@@ -3,11 +3,11 @@ import type { ReactElement } from "react";
 import type { InstallationEvent } from "#shared/api/admin.js";
 import { deletedUser } from "#shared/audit.js";
 import { installationActions } from "#shared/installation-audit.js";
-import { paths } from "../../paths.js";
+import { paths } from "../../paths/paths.js";
 import { PlainText } from "../../ui/plain-text.js";
 import { Time } from "../../ui/time.js";
 import { CursorTable } from "./cursor-table.js";
-import { installationEventList } from "./queries.js";
+import { installationEventList } from "../../api/queries/admin.js";
 
 /** What operators and super admins did to the installation, the newest first. */
 export function EventsTab(): ReactElement {

@@ -1,13 +1,13 @@
 import { type ReactElement, useState } from "react";
 import type { AdminUserDetail, PasswordLink } from "#shared/api/admin.js";
-import { useAction } from "../../action.js";
-import { client } from "../../api.js";
+import { useAction } from "../../api/use-mutation.js";
+import { client } from "../../api/client.js";
 import { Button } from "../../ui/button.js";
 import { CopyButton } from "../../ui/copy-button.js";
 import { Dialog, DialogActions } from "../../ui/dialog.js";
 import { PlainText } from "../../ui/plain-text.js";
 import { Time } from "../../ui/time.js";
-import { adminKey } from "./queries.js";
+import { adminKey } from "../../api/queries/admin.js";
 
 /** Makes a link to choose a new password and shows it, this once. */
 export function PasswordLinkButton({ user }: { user: AdminUserDetail }): ReactElement {

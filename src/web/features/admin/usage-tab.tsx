@@ -5,9 +5,9 @@ import { Card, Details } from "../../ui/card.js";
 import { formatBytes, formatHours, formatNumber } from "../../ui/number.js";
 import { PlainText } from "../../ui/plain-text.js";
 import { Skeleton } from "../../ui/states.js";
-import { QueryError } from "../shell/query-state.js";
+import { QueryError } from "../../components/query-error.js";
 import { CursorTable } from "./cursor-table.js";
-import { installationUsageQuery, organizationUsageList } from "./queries.js";
+import { installationUsageQuery, organizationUsageList } from "../../api/queries/admin.js";
 
 /** What the whole installation uses in the current month, and each organization of it. */
 export function UsageTab(): ReactElement {

@@ -2,18 +2,18 @@ import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { type ReactElement, useState } from "react";
 import type { AdminUserDetail } from "#shared/api/admin.js";
-import { useAction } from "../../action.js";
-import { client } from "../../api.js";
-import { paths } from "../../paths.js";
+import { useAction } from "../../api/use-mutation.js";
+import { client } from "../../api/client.js";
+import { paths } from "../../paths/paths.js";
 import { Button } from "../../ui/button.js";
 import { Card } from "../../ui/card.js";
 import { DangerSection } from "../../ui/danger-section.js";
 import { ConfirmDialog } from "../../ui/dialog.js";
 import { visible } from "../../ui/plain-text.js";
 import { TypedConfirmation } from "../../ui/typed-confirmation.js";
-import { meQuery } from "../auth/queries.js";
+import { meQuery } from "../../api/queries/auth.js";
 import { PasswordLinkButton } from "./password-link-button.js";
-import { adminKey } from "./queries.js";
+import { adminKey } from "../../api/queries/admin.js";
 
 type Act = "disable" | "enable" | "removeSecondFactor" | "signOut" | "promote" | "demote";
 

@@ -1,16 +1,17 @@
 import { Link } from "@tanstack/react-router";
 import type { ReactElement } from "react";
-import { adminUserSearchOf } from "../../address-search.js";
-import { useFilters } from "../../list-search.js";
-import { type AdminUserSearch, adminUserStates, paths } from "../../paths.js";
-import { useTypedSearch } from "../../typed-search.js";
+import { adminUserSearchOf } from "../../paths/address-search.js";
+import { useFilters } from "../../lists/list-search.js";
+import { paths } from "../../paths/paths.js";
+import { type AdminUserSearch, adminUserStates } from "../../api/queries/admin.js";
+import { useTypedSearch } from "../../lists/typed-search.js";
 import { formatNumber } from "../../ui/number.js";
 import { PlainText } from "../../ui/plain-text.js";
 import { SearchField } from "../../ui/search-field.js";
 import { Select } from "../../ui/select.js";
 import { Time } from "../../ui/time.js";
 import { CursorTable } from "./cursor-table.js";
-import { userList } from "./queries.js";
+import { userList } from "../../api/queries/admin.js";
 import { UserState } from "./user-state.js";
 
 const stateNames: Record<(typeof adminUserStates)[number], string> = {

@@ -1,26 +1,26 @@
 import { useQuery } from "@tanstack/react-query";
 import { lazy, type ReactElement, Suspense } from "react";
-import { projectFilterOf } from "../../address-search.js";
-import { useNewDialog } from "../../dialog-search.js";
-import { useFilters } from "../../list-search.js";
-import { paths } from "../../paths.js";
+import { projectFilterOf } from "../../paths/address-search.js";
+import { useNewDialog } from "../../forms/dialog-search.js";
+import { useFilters } from "../../lists/list-search.js";
+import { paths } from "../../paths/paths.js";
 import { Button } from "../../ui/button.js";
 import { Card } from "../../ui/card.js";
 import { Page } from "../../ui/page.js";
 import { PlainText, visible } from "../../ui/plain-text.js";
 import { Skeleton } from "../../ui/states.js";
 import { Select } from "../../ui/select.js";
-import { PermissionHint } from "../organizations/permission-hint.js";
-import { useRefusal } from "../organizations/permissions.js";
-import { usageQuery } from "../organizations/queries.js";
-import { RequireOrganization } from "../organizations/require-organization.js";
-import { projectsQuery } from "../projects/queries.js";
-import { UsageMeters } from "../organizations/usage.js";
-import { CrumbLink } from "../shell/crumb-link.js";
-import { AgentList } from "./agent-list.js";
+import { PermissionHint } from "../../access/permission-hint.js";
+import { useRefusal } from "../../access/permissions.js";
+import { usageQuery } from "../../api/queries/organizations.js";
+import { RequireOrganization } from "../../components/organizations/require-organization.js";
+import { projectsQuery } from "../../api/queries/projects.js";
+import { UsageMeters } from "../../components/organizations/usage.js";
+import { CrumbLink } from "../../components/crumb-link.js";
+import { AgentList } from "../../components/agents/agent-list.js";
 
 const NewAgentDialog = lazy(async () => ({
-  default: (await import("./new-agent-dialog.js")).NewAgentDialog,
+  default: (await import("../../components/agents/new-agent-dialog.js")).NewAgentDialog,
 }));
 
 export function AgentsPage(): ReactElement {

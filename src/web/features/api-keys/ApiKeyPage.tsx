@@ -1,7 +1,7 @@
 import { getRouteApi } from "@tanstack/react-router";
 import { type ReactElement, useEffect, useState } from "react";
 import { CreatedKey } from "./created-key.js";
-import { forgetFreshKey, freshSecretOf } from "./fresh-key.js";
+import { forgetFreshKey, freshSecretOf } from "./new-key-handoff.js";
 import { KeyDetails } from "./key-details.js";
 
 const route = getRouteApi("/app/settings/api-keys/$keyId");

@@ -2,8 +2,8 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import type { ApiKey } from "#shared/api/api-keys.js";
-import { useListView } from "../../list-search.js";
-import { paths } from "../../paths.js";
+import { useListView } from "../../lists/list-search.js";
+import { paths } from "../../paths/paths.js";
 import { buttonClass } from "../../ui/button.js";
 import { Card, Details } from "../../ui/card.js";
 import { CopyButton } from "../../ui/copy-button.js";
@@ -13,9 +13,9 @@ import { Page } from "../../ui/page.js";
 import { PlainText, visible } from "../../ui/plain-text.js";
 import { EmptyState, Skeleton } from "../../ui/states.js";
 import { Time } from "../../ui/time.js";
-import { QueryError } from "../shell/query-state.js";
-import { KeyStatus, Scopes } from "./key-status.js";
-import { apiKeysQuery } from "./queries.js";
+import { QueryError } from "../../components/query-error.js";
+import { KeyStatus, Scopes } from "../../components/api-keys/key-status.js";
+import { apiKeysQuery } from "../../api/queries/api-keys.js";
 import { RevokeButton } from "./revoke-button.js";
 
 const sortings: readonly Sorting<ApiKey>[] = [

@@ -1,27 +1,27 @@
 import { Link, useNavigate } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import type { OrganizationItem } from "#shared/api/organizations.js";
-import { client } from "../../api.js";
-import { api } from "../../contract.js";
-import { useForm } from "../../form.js";
-import { paths } from "../../paths.js";
+import { client } from "../../api/client.js";
+import { api } from "../../api/api-calls.js";
+import { useForm } from "../../forms/use-form.js";
+import { paths } from "../../paths/paths.js";
 import { Button, buttonClass } from "../../ui/button.js";
 import { Card } from "../../ui/card.js";
 import { TextField } from "../../ui/field.js";
 import { Form } from "../../ui/form.js";
-import { CrumbLink } from "../shell/crumb-link.js";
+import { CrumbLink } from "../../components/crumb-link.js";
 import { Page } from "../../ui/page.js";
 import { RadioList } from "../../ui/radio.js";
 import { Skeleton } from "../../ui/states.js";
 import { SelectField } from "../../ui/select.js";
-import { useCurrentOrganization } from "../organizations/current.js";
-import { PermissionPicker } from "../organizations/permission-picker.js";
-import { useRefusal } from "../organizations/permissions.js";
+import { useCurrentOrganization } from "../../access/current-organization.js";
+import { PermissionPicker } from "../../components/organizations/permission-picker.js";
+import { useRefusal } from "../../access/permissions.js";
 import { ActingAsField } from "./acting-as-field.js";
 import { type Expiration, expirationBody, ExpirationField } from "./expiration-field.js";
-import { handOver } from "./fresh-key.js";
+import { handOver } from "./new-key-handoff.js";
 import { type Limits, LimitsFields, limitsBody, noLimits } from "./limits-fields.js";
-import { apiKeysKey } from "./queries.js";
+import { apiKeysKey } from "../../api/queries/api-keys.js";
 
 interface Values {
   name: string;

@@ -1,8 +1,8 @@
 import { useQuery } from "@tanstack/react-query";
 import type { ReactElement } from "react";
 import { SelectField } from "../../ui/select.js";
-import { organizationAgentsQuery } from "../agents/queries.js";
-import type { Refusal } from "../organizations/permissions.js";
+import { organizationAgentsQuery } from "../../api/queries/agents.js";
+import type { Refusal } from "../../access/permissions.js";
 
 interface ActingAsFieldProps {
   organizationId: string;

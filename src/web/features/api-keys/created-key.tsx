@@ -1,17 +1,17 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import type { ReactElement } from "react";
-import { paths } from "../../paths.js";
+import { paths } from "../../paths/paths.js";
 import { Alert } from "../../ui/alert.js";
 import { Button, buttonClass } from "../../ui/button.js";
 import { Card, Details } from "../../ui/card.js";
 import { CopyButton, CopyLine } from "../../ui/copy-button.js";
-import { CrumbLink } from "../shell/crumb-link.js";
+import { CrumbLink } from "../../components/crumb-link.js";
 import { Page } from "../../ui/page.js";
 import { PlainText } from "../../ui/plain-text.js";
 import { Time } from "../../ui/time.js";
-import { Scopes } from "./key-status.js";
-import { apiKeyQuery } from "./queries.js";
+import { Scopes } from "../../components/api-keys/key-status.js";
+import { apiKeyQuery } from "../../api/queries/api-keys.js";
 
 function download(secret: string): void {
   const url = URL.createObjectURL(new Blob([`OMOI_API_KEY=${secret}\n`], { type: "text/plain" }));

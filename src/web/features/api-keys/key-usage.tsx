@@ -1,17 +1,17 @@
 import { useQuery } from "@tanstack/react-query";
 import type { ReactElement } from "react";
 import type { ApiKey, KeyUsage } from "#shared/api/api-keys.js";
-import { useAction } from "../../action.js";
-import { client } from "../../api.js";
+import { useAction } from "../../api/use-mutation.js";
+import { client } from "../../api/client.js";
 import { BarChart } from "../../ui/bar-chart.js";
 import { Button } from "../../ui/button.js";
 import { Card } from "../../ui/card.js";
 import { formatNumber } from "../../ui/number.js";
 import { Skeleton } from "../../ui/states.js";
 import { Table } from "../../ui/table.js";
-import { QueryError } from "../shell/query-state.js";
-import { Scopes } from "./key-status.js";
-import { apiKeysKey, keyUsageQuery } from "./queries.js";
+import { QueryError } from "../../components/query-error.js";
+import { Scopes } from "../../components/api-keys/key-status.js";
+import { apiKeysKey, keyUsageQuery } from "../../api/queries/api-keys.js";
 
 const days = 30;
 

@@ -1,11 +1,11 @@
 import { type ReactElement, useState } from "react";
 import type { ApiKey } from "#shared/api/api-keys.js";
-import { useAction } from "../../action.js";
-import { client } from "../../api.js";
+import { useAction } from "../../api/use-mutation.js";
+import { client } from "../../api/client.js";
 import { Button } from "../../ui/button.js";
 import { ConfirmDialog } from "../../ui/dialog.js";
 import { PlainText, visible } from "../../ui/plain-text.js";
-import { apiKeysKey } from "./queries.js";
+import { apiKeysKey } from "../../api/queries/api-keys.js";
 
 export function RevokeButton({
   apiKey,

@@ -1,16 +1,16 @@
 import { useNavigate } from "@tanstack/react-router";
 import { type ReactElement, useState } from "react";
 import type { ApiKey } from "#shared/api/api-keys.js";
-import { useAction } from "../../action.js";
-import { client } from "../../api.js";
-import { paths } from "../../paths.js";
+import { useAction } from "../../api/use-mutation.js";
+import { client } from "../../api/client.js";
+import { paths } from "../../paths/paths.js";
 import { Alert } from "../../ui/alert.js";
 import { Button } from "../../ui/button.js";
 import { Dialog, DialogActions } from "../../ui/dialog.js";
 import { PlainText } from "../../ui/plain-text.js";
 import { SelectField } from "../../ui/select.js";
-import { handOver } from "./fresh-key.js";
-import { apiKeysKey } from "./queries.js";
+import { handOver } from "./new-key-handoff.js";
+import { apiKeysKey } from "../../api/queries/api-keys.js";
 
 const graces = [
   { value: "0", label: "Ends at once" },

@@ -1,9 +1,9 @@
 import { Link } from "@tanstack/react-router";
 import type { ReactElement } from "react";
-import { api } from "../../contract.js";
-import { client } from "../../api.js";
-import { paths } from "../../paths.js";
-import { AuthLayout } from "./auth-layout.js";
+import { api } from "../../api/api-calls.js";
+import { client } from "../../api/client.js";
+import { paths } from "../../paths/paths.js";
+import { AuthLayout } from "../../components/auth/auth-layout.js";
 import { AskForLink } from "./ask-for-link.js";
 
 export function ForgotPasswordPage(): ReactElement {

@@ -2,12 +2,12 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, Link, useRouter } from "@tanstack/react-router";
 import { type ReactElement, useState } from "react";
 import { oidcErrors } from "#shared/oidc-errors.js";
-import { paths } from "../../paths.js";
+import { paths } from "../../paths/paths.js";
 import { Alert } from "../../ui/alert.js";
-import { AuthLayout, destinationOf } from "./auth-layout.js";
+import { AuthLayout, destinationOf } from "../../components/auth/auth-layout.js";
 import { OtherWays } from "./other-ways.js";
 import { PasswordForm, type PasswordOutcome } from "./password-form.js";
-import { methodsQuery } from "./queries.js";
+import { methodsQuery } from "../../api/queries/auth.js";
 import { SecondStep } from "./second-step.js";
 
 const route = getRouteApi("/login");

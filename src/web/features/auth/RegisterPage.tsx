@@ -1,18 +1,18 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, Link, useRouter } from "@tanstack/react-router";
 import type { ReactElement } from "react";
-import { client } from "../../api.js";
-import { api } from "../../contract.js";
-import { useForm } from "../../form.js";
-import { paths } from "../../paths.js";
+import { client } from "../../api/client.js";
+import { api } from "../../api/api-calls.js";
+import { useForm } from "../../forms/use-form.js";
+import { paths } from "../../paths/paths.js";
 import { Button } from "../../ui/button.js";
 import { TextField } from "../../ui/field.js";
 import { Form } from "../../ui/form.js";
 import { visible } from "../../ui/plain-text.js";
-import { acceptAtOnce, useWelcome } from "../invitations/accept.js";
-import { invitationTokenOf, offerQuery } from "../invitations/queries.js";
-import { AuthLayout, destinationOf } from "./auth-layout.js";
-import { NewPasswordField } from "./new-password-field.js";
+import { acceptAtOnce, useWelcome } from "../../components/auth/accept-invitation.js";
+import { invitationTokenOf, offerQuery } from "../../api/queries/invitations.js";
+import { AuthLayout, destinationOf } from "../../components/auth/auth-layout.js";
+import { NewPasswordField } from "../../components/auth/new-password-field.js";
 
 const route = getRouteApi("/register");
 

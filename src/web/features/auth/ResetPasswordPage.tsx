@@ -1,17 +1,17 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, Link, useNavigate } from "@tanstack/react-router";
 import type { ReactElement } from "react";
-import { api } from "../../contract.js";
-import { client } from "../../api.js";
-import { useForm } from "../../form.js";
-import { paths } from "../../paths.js";
+import { api } from "../../api/api-calls.js";
+import { client } from "../../api/client.js";
+import { useForm } from "../../forms/use-form.js";
+import { paths } from "../../paths/paths.js";
 import { Alert } from "../../ui/alert.js";
 import { Button, buttonClass } from "../../ui/button.js";
 import { Form } from "../../ui/form.js";
 import { notify } from "../../ui/toast.js";
-import { AuthLayout } from "./auth-layout.js";
+import { AuthLayout } from "../../components/auth/auth-layout.js";
 import { useLinkToken } from "./link-token.js";
-import { NewPasswordField } from "./new-password-field.js";
+import { NewPasswordField } from "../../components/auth/new-password-field.js";
 
 const route = getRouteApi("/reset-password");
 const page = paths.resetPassword();

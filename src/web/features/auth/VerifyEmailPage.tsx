@@ -1,17 +1,17 @@
 import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { type ReactElement, useEffect, useRef, useState } from "react";
-import { api } from "../../contract.js";
-import { useAction } from "../../action.js";
-import { checked, client } from "../../api.js";
-import { paths } from "../../paths.js";
+import { api } from "../../api/api-calls.js";
+import { useAction } from "../../api/use-mutation.js";
+import { checked, client } from "../../api/client.js";
+import { paths } from "../../paths/paths.js";
 import { Alert } from "../../ui/alert.js";
 import { Button, buttonClass } from "../../ui/button.js";
 import { AskForLink } from "./ask-for-link.js";
-import { AuthLayout } from "./auth-layout.js";
+import { AuthLayout } from "../../components/auth/auth-layout.js";
 import { useLinkToken } from "./link-token.js";
-import { meQuery } from "./queries.js";
-import { mayBeSignedIn } from "./signed-in.js";
+import { meQuery } from "../../api/queries/auth.js";
+import { mayBeSignedIn } from "../../access/signed-in.js";
 
 const route = getRouteApi("/verify-email");
 const page = paths.verifyEmail();

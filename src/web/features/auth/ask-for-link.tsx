@@ -2,14 +2,14 @@ import { useQueryClient } from "@tanstack/react-query";
 import { type ReactElement, type ReactNode, useEffect, useRef, useState } from "react";
 import type { z } from "zod";
 import type { User } from "#shared/api/auth.js";
-import type { Endpoint } from "#shared/api/endpoint.js";
-import type { Call } from "../../contract.js";
-import { useForm } from "../../form.js";
+import type { Endpoint } from "#shared/contract/endpoint.js";
+import type { Call } from "../../api/api-calls.js";
+import { useForm } from "../../forms/use-form.js";
 import { Button } from "../../ui/button.js";
 import { TextField } from "../../ui/field.js";
 import { Form } from "../../ui/form.js";
 import { PlainText } from "../../ui/plain-text.js";
-import { meQuery } from "./queries.js";
+import { meQuery } from "../../api/queries/auth.js";
 
 interface AskForLinkProps {
   /** Why it is asked, until it is. */

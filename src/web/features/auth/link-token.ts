@@ -1,6 +1,6 @@
 import { useNavigate } from "@tanstack/react-router";
 import { useEffect, useState } from "react";
-import type { paths } from "../../paths.js";
+import type { paths } from "../../paths/paths.js";
 
 /**
  * The one-time token that a link from a mail carries. It leaves the address bar at once, so that it is

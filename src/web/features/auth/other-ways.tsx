@@ -1,10 +1,10 @@
 import { useQuery } from "@tanstack/react-query";
 import type { ReactElement } from "react";
-import { useAction } from "../../action.js";
+import { useAction } from "../../api/use-mutation.js";
 import { Alert } from "../../ui/alert.js";
 import { Button, buttonClass } from "../../ui/button.js";
-import { passkeyProblem, signInWithPasskey } from "./passkey.js";
-import { methodsQuery } from "./queries.js";
+import { passkeyProblem, signInWithPasskey } from "../../components/auth/passkey.js";
+import { methodsQuery } from "../../api/queries/auth.js";
 
 /** Signing in without a password: with a passkey, or through the identity provider. */
 export function OtherWays({

@@ -1,9 +1,9 @@
 import { Link } from "@tanstack/react-router";
 import type { ReactElement } from "react";
-import { api } from "../../contract.js";
-import { ApiError, client } from "../../api.js";
-import { useForm } from "../../form.js";
-import { paths } from "../../paths.js";
+import { api } from "../../api/api-calls.js";
+import { ApiError, client } from "../../api/client.js";
+import { useForm } from "../../forms/use-form.js";
+import { paths } from "../../paths/paths.js";
 import { Button } from "../../ui/button.js";
 import { TextField } from "../../ui/field.js";
 import { Form } from "../../ui/form.js";

@@ -2,19 +2,19 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import type { ReactElement, ReactNode } from "react";
 import type { InvitationOffer } from "#shared/api/invitations.js";
-import { asApiError } from "../../api.js";
-import { paths } from "../../paths.js";
+import { asApiError } from "../../api/client.js";
+import { paths } from "../../paths/paths.js";
 import { Alert } from "../../ui/alert.js";
 import { buttonClass } from "../../ui/button.js";
 import { Details } from "../../ui/card.js";
 import { PlainText, visible } from "../../ui/plain-text.js";
 import { ErrorState, Skeleton } from "../../ui/states.js";
 import { Time } from "../../ui/time.js";
-import { AuthLayout } from "../auth/auth-layout.js";
-import { meQuery } from "../auth/queries.js";
-import { mayBeSignedIn } from "../auth/signed-in.js";
+import { AuthLayout } from "../../components/auth/auth-layout.js";
+import { meQuery } from "../../api/queries/auth.js";
+import { mayBeSignedIn } from "../../access/signed-in.js";
 import { AcceptInvitation, SignOutFirst } from "./invitation-actions.js";
-import { offerQuery } from "./queries.js";
+import { offerQuery } from "../../api/queries/invitations.js";
 
 const route = getRouteApi("/invitations/$token");
 

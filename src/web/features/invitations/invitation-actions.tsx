@@ -1,11 +1,11 @@
 import { useQueryClient } from "@tanstack/react-query";
 import type { ReactElement } from "react";
-import { useAction } from "../../action.js";
-import { client } from "../../api.js";
+import { useAction } from "../../api/use-mutation.js";
+import { client } from "../../api/client.js";
 import { Alert } from "../../ui/alert.js";
 import { Button } from "../../ui/button.js";
 import { PlainText } from "../../ui/plain-text.js";
-import { useAccept } from "./accept.js";
+import { useAccept } from "../../components/auth/accept-invitation.js";
 
 export function AcceptInvitation({ token }: { token: string }): ReactElement {
   const accept = useAccept(token);

@@ -1,17 +1,17 @@
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import type { ReactElement } from "react";
-import { asApiError } from "../../api.js";
-import { paths } from "../../paths.js";
+import { asApiError } from "../../api/client.js";
+import { paths } from "../../paths/paths.js";
 import { PlainText, visible } from "../../ui/plain-text.js";
 import { Skeleton } from "../../ui/states.js";
 import { Page } from "../../ui/page.js";
-import { QueryError } from "../shell/query-state.js";
-import { useWorkspaceCrumbs } from "../workspaces/crumbs.js";
-import { workspaceQuery } from "../workspaces/queries.js";
-import { ActPage } from "./act-page.js";
-import type { Act } from "./acts.js";
-import { previewQuery } from "./queries.js";
+import { QueryError } from "../../components/query-error.js";
+import { useWorkspaceCrumbs } from "../../components/workspaces/crumbs.js";
+import { workspaceQuery } from "../../api/queries/workspaces.js";
+import { ActPage } from "./operation-page.js";
+import type { Act } from "../../api/operations.js";
+import { previewQuery } from "../../api/queries/merging.js";
 import { TargetField } from "./target-field.js";
 
 const route = getRouteApi("/app/agents/$agentId/workspace/merge");

@@ -1,10 +1,10 @@
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import type { ReactElement } from "react";
-import { paths } from "../../paths.js";
+import { paths } from "../../paths/paths.js";
 import { PlainText } from "../../ui/plain-text.js";
-import { mergeQuery } from "../workspaces/queries.js";
-import { ActPage } from "./act-page.js";
+import { mergeQuery } from "../../api/queries/workspaces.js";
+import { ActPage } from "./operation-page.js";
 import { useMergeCrumbs } from "./merge-crumbs.js";
 
 const route = getRouteApi("/app/agents/$agentId/workspace/merges/$mergeId/revert");

@@ -1,12 +1,12 @@
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import type { ReactElement } from "react";
-import { paths } from "../../paths.js";
+import { paths } from "../../paths/paths.js";
 import { PlainText, visible } from "../../ui/plain-text.js";
-import { BaseDistance } from "../workspaces/base-distance.js";
-import { useWorkspaceCrumbs } from "../workspaces/crumbs.js";
-import { workspaceQuery } from "../workspaces/queries.js";
-import { ActPage } from "./act-page.js";
+import { BaseDistance } from "../../components/workspaces/base-distance.js";
+import { useWorkspaceCrumbs } from "../../components/workspaces/crumbs.js";
+import { workspaceQuery } from "../../api/queries/workspaces.js";
+import { ActPage } from "./operation-page.js";
 
 const route = getRouteApi("/app/agents/$agentId/workspace/sync");
 

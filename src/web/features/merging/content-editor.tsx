@@ -6,7 +6,7 @@ import { CodeEditor } from "../../ui/code-editor.js";
 import { visible, visibleLines } from "../../ui/plain-text.js";
 import { SelectField } from "../../ui/select.js";
 import type { Conflict } from "./decisions.js";
-import { isEditable, lineEndOf, withLineEnds } from "./versions.js";
+import { isEditable, lineEndOf, withLineEnds } from "../../components/merges/versions.js";
 
 interface ContentEditorProps {
   conflict: Conflict;

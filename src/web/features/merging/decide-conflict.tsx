@@ -4,7 +4,7 @@ import { Button } from "../../ui/button.js";
 import { visible } from "../../ui/plain-text.js";
 import { ContentEditor, contentToEdit } from "./content-editor.js";
 import type { Conflict } from "./decisions.js";
-import type { Side } from "./conflict-card.js";
+import type { Side } from "../../components/merges/conflict-card.js";
 
 interface DecideConflictProps {
   conflict: Conflict;

@@ -1,10 +1,10 @@
 import { useQuery } from "@tanstack/react-query";
 import type { ReactNode } from "react";
-import { paths } from "../../paths.js";
-import { CrumbLink } from "../shell/crumb-link.js";
-import { useWorkspaceCrumbs } from "../workspaces/crumbs.js";
-import { mergeQuery } from "../workspaces/queries.js";
-import { actLabels } from "../workspaces/resolution-labels.js";
+import { paths } from "../../paths/paths.js";
+import { CrumbLink } from "../../components/crumb-link.js";
+import { useWorkspaceCrumbs } from "../../components/workspaces/crumbs.js";
+import { mergeQuery } from "../../api/queries/workspaces.js";
+import { actLabels } from "../../components/merges/resolution-labels.js";
 
 /** The way to what is done with a merge: the merge itself, and what is above it. */
 export function useMergeCrumbs(agentId: string, mergeId: string): ReactNode[] {

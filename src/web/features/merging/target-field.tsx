@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { type ReactElement, useId, useState } from "react";
 import { TextField } from "../../ui/field.js";
-import { targetsQuery } from "./queries.js";
+import { targetsQuery } from "../../api/queries/merging.js";
 
 interface TargetFieldProps {
   projectId: string;

@@ -1,6 +1,6 @@
 import type { Choice } from "#shared/api/merges.js";
-import { useRemembered } from "../../remembered.js";
-import type { Act } from "./acts.js";
+import { useRemembered } from "../../hooks/use-persisted-state.js";
+import type { Act } from "../../api/operations.js";
 import {
   type Conflict,
   type Decisions,

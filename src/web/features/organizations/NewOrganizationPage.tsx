@@ -1,20 +1,20 @@
 import { Link, useNavigate } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import { slugFrom } from "#shared/slug-from.js";
-import { client } from "../../api.js";
-import { api } from "../../contract.js";
-import { useForm } from "../../form.js";
-import { paths } from "../../paths.js";
+import { client } from "../../api/client.js";
+import { api } from "../../api/api-calls.js";
+import { useForm } from "../../forms/use-form.js";
+import { paths } from "../../paths/paths.js";
 import { Button, buttonClass } from "../../ui/button.js";
 import { Card } from "../../ui/card.js";
 import { TextArea, TextField } from "../../ui/field.js";
 import { Form } from "../../ui/form.js";
-import { CrumbLink } from "../shell/crumb-link.js";
+import { CrumbLink } from "../../components/crumb-link.js";
 import { Page } from "../../ui/page.js";
-import { switchOrganization } from "./current.js";
-import { organizationsKey } from "./queries.js";
-import { SlugHint, SlugStatus, useSlugCheck } from "./slug-check.js";
-import { slugCodes } from "./suggested-slug.js";
+import { switchOrganization } from "../../access/current-organization.js";
+import { organizationsKey } from "../../api/queries/organizations.js";
+import { SlugHint, SlugStatus, useSlugCheck } from "./settings/slug-check.js";
+import { slugCodes } from "../../components/organizations/suggested-slug.js";
 
 /** Empty is "the server's default", anything else has to be a number. */
 function numberFrom(text: string): number | undefined {

@@ -1,36 +1,36 @@
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import type { ReactElement } from "react";
-import { paths } from "../../paths.js";
+import { paths } from "../../paths/paths.js";
 import { Badge, StatusDot } from "../../ui/badge.js";
 import { Button, buttonClass } from "../../ui/button.js";
 import { Card, Details } from "../../ui/card.js";
 import { countOf, formatNumber } from "../../ui/number.js";
-import { CrumbLink } from "../shell/crumb-link.js";
+import { CrumbLink } from "../../components/crumb-link.js";
 import { Page } from "../../ui/page.js";
 import { PlainText, visible } from "../../ui/plain-text.js";
 import { Skeleton } from "../../ui/states.js";
 import { Time } from "../../ui/time.js";
 import { notify } from "../../ui/toast.js";
-import { RecentActivity } from "../audit/recent-activity.js";
-import { meQuery } from "../auth/queries.js";
-import { ProjectStatus } from "../projects/project-status.js";
-import { projectsQuery } from "../projects/queries.js";
-import { QueryError } from "../shell/query-state.js";
-import { timelineQuery } from "../usage/queries.js";
-import { defaultHours, RunTimeline } from "../usage/run-timeline.js";
-import { ArchivedBanner } from "./archived-banner.js";
-import { switchOrganization, useCurrentOrganization } from "./current.js";
-import { MemberName } from "./member-name.js";
-import { archivedReason, useRefusal } from "./permissions.js";
+import { RecentActivity } from "../../components/audit/recent-activity.js";
+import { meQuery } from "../../api/queries/auth.js";
+import { ProjectStatus } from "../../components/projects/project-status.js";
+import { projectsQuery } from "../../api/queries/projects.js";
+import { QueryError } from "../../components/query-error.js";
+import { timelineQuery } from "../../api/queries/usage.js";
+import { defaultHours, RunTimeline } from "../../components/usage/run-timeline.js";
+import { ArchivedBanner } from "./settings/archived-banner.js";
+import { switchOrganization, useCurrentOrganization } from "../../access/current-organization.js";
+import { MemberName } from "./members/member-name.js";
+import { archivedReason, useRefusal } from "../../access/permissions.js";
 import {
   allOrganizationsQuery,
   membersQuery,
   organizationQuery,
   permissionsQuery,
   usageQuery,
-} from "./queries.js";
-import { UsageMeters } from "./usage.js";
+} from "../../api/queries/organizations.js";
+import { UsageMeters } from "../../components/organizations/usage.js";
 
 const route = getRouteApi("/app/organizations/$orgId");
 

@@ -2,9 +2,9 @@ import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import type { OrganizationItem } from "#shared/api/organizations.js";
-import { archivedOf } from "../../address-search.js";
-import { useFilters, useListView } from "../../list-search.js";
-import { paths } from "../../paths.js";
+import { archivedOf } from "../../paths/address-search.js";
+import { useFilters, useListView } from "../../lists/list-search.js";
+import { paths } from "../../paths/paths.js";
 import { Button, buttonClass } from "../../ui/button.js";
 import { deferMenu } from "../../ui/deferred-menu.js";
 import { Checkbox } from "../../ui/field.js";
@@ -13,14 +13,14 @@ import { ListToolbar, Pager, type Sorting } from "../../ui/list-view.js";
 import { Page } from "../../ui/page.js";
 import { PlainText } from "../../ui/plain-text.js";
 import { EmptyState, Skeleton } from "../../ui/states.js";
-import { meQuery } from "../auth/queries.js";
-import { QueryError } from "../shell/query-state.js";
-import { areSearched, useCurrentOrganization } from "./current.js";
+import { meQuery } from "../../api/queries/auth.js";
+import { QueryError } from "../../components/query-error.js";
+import { areSearched, useCurrentOrganization } from "../../access/current-organization.js";
 import { OrganizationCard } from "./organization-card.js";
-import { allOrganizationsQuery, organizationsQuery } from "./queries.js";
+import { allOrganizationsQuery, organizationsQuery } from "../../api/queries/organizations.js";
 
 const SwitchMenu = deferMenu(
-  async () => (await import("../shell/organization-choices.js")).SwitchMenu,
+  async () => (await import("../../components/organizations/organization-choices.js")).SwitchMenu,
 );
 
 const sortings: readonly Sorting<OrganizationItem>[] = [

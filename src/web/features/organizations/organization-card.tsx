@@ -1,16 +1,16 @@
 import { Link } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import type { OrganizationItem } from "#shared/api/organizations.js";
-import { paths } from "../../paths.js";
+import { paths } from "../../paths/paths.js";
 import { Badge, StatusDot } from "../../ui/badge.js";
 import { Button, buttonClass } from "../../ui/button.js";
 import { Card, Details } from "../../ui/card.js";
 import { formatNumber } from "../../ui/number.js";
 import { PlainText, visible } from "../../ui/plain-text.js";
 import { notify } from "../../ui/toast.js";
-import { switchOrganization } from "./current.js";
-import { archivedReason } from "./permissions.js";
-import { UsageLine } from "./usage.js";
+import { switchOrganization } from "../../access/current-organization.js";
+import { archivedReason } from "../../access/permissions.js";
+import { UsageLine } from "../../components/organizations/usage.js";
 
 /** Roles that change nothing in an organization's settings. */
 const withoutSettings: ReadonlySet<string> = new Set(["member", "viewer", "agent_executor"]);

@@ -2,9 +2,9 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { lazy, type ReactElement, Suspense } from "react";
 import type { Project } from "#shared/api/projects.js";
-import { useNewDialog } from "../../dialog-search.js";
-import { useListView } from "../../list-search.js";
-import { paths } from "../../paths.js";
+import { useNewDialog } from "../../forms/dialog-search.js";
+import { useListView } from "../../lists/list-search.js";
+import { paths } from "../../paths/paths.js";
 import { Button } from "../../ui/button.js";
 import { Card } from "../../ui/card.js";
 import { CopyIcon } from "../../ui/copy-button.js";
@@ -22,16 +22,16 @@ import { PlainText, visible } from "../../ui/plain-text.js";
 import { EmptyState, Skeleton } from "../../ui/states.js";
 import { Table } from "../../ui/table.js";
 import { Time } from "../../ui/time.js";
-import { PermissionHint } from "../organizations/permission-hint.js";
-import { useRefusal } from "../organizations/permissions.js";
-import { RequireOrganization } from "../organizations/require-organization.js";
-import { CrumbLink } from "../shell/crumb-link.js";
-import { QueryError } from "../shell/query-state.js";
-import { ProjectStatus } from "./project-status.js";
-import { projectsQuery } from "./queries.js";
+import { PermissionHint } from "../../access/permission-hint.js";
+import { useRefusal } from "../../access/permissions.js";
+import { RequireOrganization } from "../../components/organizations/require-organization.js";
+import { CrumbLink } from "../../components/crumb-link.js";
+import { QueryError } from "../../components/query-error.js";
+import { ProjectStatus } from "../../components/projects/project-status.js";
+import { projectsQuery } from "../../api/queries/projects.js";
 
 const NewProjectDialog = lazy(async () => ({
-  default: (await import("./new-project-dialog.js")).NewProjectDialog,
+  default: (await import("../../components/projects/new-project-dialog.js")).NewProjectDialog,
 }));
 
 const sortings: readonly Sorting<Project>[] = [

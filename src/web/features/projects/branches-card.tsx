@@ -1,8 +1,8 @@
 import { Link } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import type { Branch, Project } from "#shared/api/projects.js";
-import { useCursorPages } from "../../cursor-pages.js";
-import { paths } from "../../paths.js";
+import { useCursorPages } from "../../api/cursor-pages.js";
+import { paths } from "../../paths/paths.js";
 import { Badge } from "../../ui/badge.js";
 import { Card } from "../../ui/card.js";
 import { CommitId } from "../../ui/copy-button.js";
@@ -11,8 +11,8 @@ import { PlainText } from "../../ui/plain-text.js";
 import { Skeleton } from "../../ui/states.js";
 import { Table } from "../../ui/table.js";
 import { Time } from "../../ui/time.js";
-import { QueryError } from "../shell/query-state.js";
-import { branchList } from "./queries.js";
+import { QueryError } from "../../components/query-error.js";
+import { branchList } from "../../api/queries/projects.js";
 
 /** The project's branches, each with the commit at its end. */
 export function BranchesCard({ project }: { project: Project }): ReactElement {

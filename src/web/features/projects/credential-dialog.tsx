@@ -1,12 +1,16 @@
 import type { ReactElement } from "react";
-import { client } from "../../api.js";
-import { api } from "../../contract.js";
-import { useForm } from "../../form.js";
+import { client } from "../../api/client.js";
+import { api } from "../../api/api-calls.js";
+import { useForm } from "../../forms/use-form.js";
 import { Button } from "../../ui/button.js";
 import { Dialog, DialogActions } from "../../ui/dialog.js";
 import { Form } from "../../ui/form.js";
-import { blankCredential, CredentialFields, credentialOf } from "./credential-fields.js";
-import { projectsKey } from "./queries.js";
+import {
+  blankCredential,
+  CredentialFields,
+  credentialOf,
+} from "../../components/projects/credential-fields.js";
+import { projectsKey } from "../../api/queries/projects.js";
 
 interface CredentialDialogProps {
   isOpen: boolean;

@@ -1,18 +1,18 @@
 import { useNavigate } from "@tanstack/react-router";
 import { type ReactElement, useState } from "react";
 import type { Project } from "#shared/api/projects.js";
-import { useAction } from "../../action.js";
-import { client } from "../../api.js";
-import { paths } from "../../paths.js";
+import { useAction } from "../../api/use-mutation.js";
+import { client } from "../../api/client.js";
+import { paths } from "../../paths/paths.js";
 import { Card } from "../../ui/card.js";
 import { DangerSection } from "../../ui/danger-section.js";
 import { countOf } from "../../ui/number.js";
 import { visible } from "../../ui/plain-text.js";
 import { TypedConfirmation } from "../../ui/typed-confirmation.js";
-import { agentsKey } from "../agents/queries.js";
-import { organizationsKey } from "../organizations/queries.js";
-import type { Refusal } from "../organizations/permissions.js";
-import { beingDeleted, projectsKey } from "./queries.js";
+import { agentsKey } from "../../api/queries/agents.js";
+import { organizationsKey } from "../../api/queries/organizations.js";
+import type { Refusal } from "../../access/permissions.js";
+import { beingDeleted, projectsKey } from "../../api/queries/projects.js";
 
 interface ProjectDangerZoneProps {
   project: Project;

@@ -3,8 +3,8 @@ import { Link } from "@tanstack/react-router";
 import type { ReactElement, ReactNode } from "react";
 import type { ProjectMerge } from "#shared/api/merges.js";
 import type { WorkspaceItem } from "#shared/api/workspaces.js";
-import { useListPages } from "../../list-pages.js";
-import { paths } from "../../paths.js";
+import { useListPages } from "../../lists/list-pages.js";
+import { paths } from "../../paths/paths.js";
 import { Badge } from "../../ui/badge.js";
 import { Card } from "../../ui/card.js";
 import { CommitId } from "../../ui/copy-button.js";
@@ -14,10 +14,10 @@ import { countOf, formatNumber } from "../../ui/number.js";
 import { PlainText } from "../../ui/plain-text.js";
 import { Skeleton } from "../../ui/states.js";
 import { Time } from "../../ui/time.js";
-import { QueryError } from "../shell/query-state.js";
-import { actLabels } from "../workspaces/resolution-labels.js";
-import { WorkspaceStatus } from "../workspaces/workspace-status.js";
-import { projectMergePagesQuery, workspacePagesQuery } from "./queries.js";
+import { QueryError } from "../../components/query-error.js";
+import { actLabels } from "../../components/merges/resolution-labels.js";
+import { WorkspaceStatus } from "../../components/workspaces/workspace-status.js";
+import { projectMergePagesQuery, workspacePagesQuery } from "../../api/queries/projects.js";
 
 const mono = "font-mono text-[13px]";
 

@@ -1,7 +1,7 @@
 import { type ReactElement, type ReactNode, useState } from "react";
 import type { Project, Upstream } from "#shared/api/projects.js";
-import { useAction } from "../../action.js";
-import { client } from "../../api.js";
+import { useAction } from "../../api/use-mutation.js";
+import { client } from "../../api/client.js";
 import { Alert } from "../../ui/alert.js";
 import { Button } from "../../ui/button.js";
 import { Card, Details } from "../../ui/card.js";
@@ -12,11 +12,11 @@ import { countOf, formatNumber } from "../../ui/number.js";
 import { PlainText, visible } from "../../ui/plain-text.js";
 import { Time } from "../../ui/time.js";
 import { useTold } from "../../ui/toast.js";
-import type { Refusal } from "../organizations/permissions.js";
+import type { Refusal } from "../../access/permissions.js";
 import { CredentialDialog } from "./credential-dialog.js";
-import { isSsh } from "./credential-fields.js";
+import { isSsh } from "../../components/projects/credential-fields.js";
 import { FetchReport } from "./fetch-report.js";
-import { isUnderWay, projectsKey } from "./queries.js";
+import { isUnderWay, projectsKey } from "../../api/queries/projects.js";
 
 interface UpstreamCardProps {
   project: Project;

@@ -1,6 +1,6 @@
 import { EventSourceParserStream } from "eventsource-parser/stream";
 import type { LogEntry } from "#shared/api/runs.js";
-import { client } from "../../api.js";
+import { client } from "../../api/client.js";
 
 export type LogState = "connecting" | "live" | "lost" | "ended" | "refused";
 

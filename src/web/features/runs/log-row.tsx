@@ -1,5 +1,5 @@
 import type { ReactElement, ReactNode } from "react";
-import { once } from "../../once.js";
+import { once } from "../../hooks/lazy.js";
 import { cleanLine, segmentsOf, type Segment } from "./ansi.js";
 import type { LogLine } from "./log-lines.js";
 

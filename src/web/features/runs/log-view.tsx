@@ -1,7 +1,7 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { type ReactElement, useDeferredValue, useEffect, useMemo, useRef, useState } from "react";
 import type { Run } from "#shared/api/runs.js";
-import { useRemembered } from "../../remembered.js";
+import { useRemembered } from "../../hooks/use-persisted-state.js";
 import { Alert } from "../../ui/alert.js";
 import { Card } from "../../ui/card.js";
 import { countOf } from "../../ui/number.js";

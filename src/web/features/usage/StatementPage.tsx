@@ -1,25 +1,29 @@
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
 import type { ReactElement } from "react";
-import { urlOf } from "#shared/call.js";
+import { urlOf } from "#shared/contract/call.js";
 import type { Statement } from "#shared/api/usage.js";
-import { api } from "../../contract.js";
-import { paths } from "../../paths.js";
+import { api } from "../../api/api-calls.js";
+import { paths } from "../../paths/paths.js";
 import { Button } from "../../ui/button.js";
 import { Card, Details } from "../../ui/card.js";
 import { countOf, formatHours, formatNumber } from "../../ui/number.js";
 import { Page } from "../../ui/page.js";
 import { PlainText, visible } from "../../ui/plain-text.js";
 import { EmptyState, Skeleton } from "../../ui/states.js";
-import { asApiError } from "../../api.js";
-import { CrumbLink } from "../shell/crumb-link.js";
-import { QueryError } from "../shell/query-state.js";
-import { organizationQuery } from "../organizations/queries.js";
-import { DownloadLink } from "./download-link.js";
-import { monthName } from "./periods.js";
-import { statementQuery } from "./queries.js";
-import { StatementStatus } from "./statement-status.js";
-import { AgentUsageTable, DayUsageTable, ProjectUsageTable } from "./usage-tables.js";
+import { asApiError } from "../../api/client.js";
+import { CrumbLink } from "../../components/crumb-link.js";
+import { QueryError } from "../../components/query-error.js";
+import { organizationQuery } from "../../api/queries/organizations.js";
+import { DownloadLink } from "../../components/usage/download-link.js";
+import { monthName } from "../../components/usage/periods.js";
+import { statementQuery } from "../../api/queries/usage.js";
+import { StatementStatus } from "../../components/usage/statement-status.js";
+import {
+  AgentUsageTable,
+  DayUsageTable,
+  ProjectUsageTable,
+} from "../../components/usage/usage-tables.js";
 
 const route = getRouteApi("/app/organizations/$orgId/statements/$period");
 

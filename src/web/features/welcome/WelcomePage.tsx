@@ -1,11 +1,11 @@
 import { Link } from "@tanstack/react-router";
 import { type ReactElement, type ReactNode, useEffect, useRef, useState } from "react";
-import { paths } from "../../paths.js";
+import { paths } from "../../paths/paths.js";
 import { Button, buttonClass } from "../../ui/button.js";
 import { Icon } from "../../ui/icons.js";
 import { Page } from "../../ui/page.js";
 import { Skeleton } from "../../ui/states.js";
-import { QueryError } from "../shell/query-state.js";
+import { QueryError } from "../../components/query-error.js";
 import { AgentStep } from "./agent-step.js";
 import { CommitStep } from "./commit-step.js";
 import { KeyStep } from "./key-step.js";

@@ -1,13 +1,13 @@
 import { type ReactElement, useState } from "react";
 import type { Workspace } from "#shared/api/workspaces.js";
-import { useAction } from "../../action.js";
-import { client } from "../../api.js";
+import { useAction } from "../../api/use-mutation.js";
+import { client } from "../../api/client.js";
 import { Alert } from "../../ui/alert.js";
 import { Button } from "../../ui/button.js";
 import { CopyLine } from "../../ui/copy-button.js";
-import { projectsKey } from "../projects/queries.js";
-import { sayCommit } from "../workspaces/say-commit.js";
-import { workspacesKey } from "../workspaces/queries.js";
+import { projectsKey } from "../../api/queries/projects.js";
+import { sayCommit } from "../../components/workspaces/commit-message.js";
+import { workspacesKey } from "../../api/queries/workspaces.js";
 
 /** As a shell takes it, whatever is in it. */
 function quoted(path: string): string {

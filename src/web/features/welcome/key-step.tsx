@@ -1,14 +1,14 @@
 import { type ReactElement, useState } from "react";
 import type { OrganizationItem } from "#shared/api/organizations.js";
-import { client } from "../../api.js";
-import { api } from "../../contract.js";
-import { useForm } from "../../form.js";
+import { client } from "../../api/client.js";
+import { api } from "../../api/api-calls.js";
+import { useForm } from "../../forms/use-form.js";
 import { Alert } from "../../ui/alert.js";
 import { Button } from "../../ui/button.js";
 import { CopyLine } from "../../ui/copy-button.js";
 import { TextField } from "../../ui/field.js";
 import { Form } from "../../ui/form.js";
-import { apiKeysKey } from "../api-keys/queries.js";
+import { apiKeysKey } from "../../api/queries/api-keys.js";
 
 interface KeyStepProps {
   organization: OrganizationItem;

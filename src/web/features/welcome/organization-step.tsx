@@ -1,13 +1,13 @@
 import type { ReactElement } from "react";
 import { slugFrom } from "#shared/slug-from.js";
-import { client } from "../../api.js";
-import { api } from "../../contract.js";
-import { useForm } from "../../form.js";
+import { client } from "../../api/client.js";
+import { api } from "../../api/api-calls.js";
+import { useForm } from "../../forms/use-form.js";
 import { Button } from "../../ui/button.js";
 import { TextField } from "../../ui/field.js";
 import { Form } from "../../ui/form.js";
-import { switchOrganization } from "../organizations/current.js";
-import { organizationsKey } from "../organizations/queries.js";
+import { switchOrganization } from "../../access/current-organization.js";
+import { organizationsKey } from "../../api/queries/organizations.js";
 
 /** By its name alone; the rest can be changed later. */
 export function OrganizationStep({ onDone }: { onDone: () => void }): ReactElement {

@@ -3,9 +3,9 @@ import type { Project } from "#shared/api/projects.js";
 import { Alert } from "../../ui/alert.js";
 import { Meter } from "../../ui/meter.js";
 import { PlainText } from "../../ui/plain-text.js";
-import { PermissionHint } from "../organizations/permission-hint.js";
-import { useRefusal } from "../organizations/permissions.js";
-import { NewProjectForm } from "../projects/new-project-dialog.js";
+import { PermissionHint } from "../../access/permission-hint.js";
+import { useRefusal } from "../../access/permissions.js";
+import { NewProjectForm } from "../../components/projects/new-project-dialog.js";
 
 interface ProjectStepProps {
   orgId: string;

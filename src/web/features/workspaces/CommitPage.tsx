@@ -6,11 +6,11 @@ import { Card, Details } from "../../ui/card.js";
 import { CommitId } from "../../ui/copy-button.js";
 import { Page } from "../../ui/page.js";
 import { EmptyState, Skeleton } from "../../ui/states.js";
-import { DiffBrowser } from "../diffs/diff-browser.js";
-import { QueryError } from "../shell/query-state.js";
+import { DiffBrowser } from "../../components/diffs/diff-browser.js";
+import { QueryError } from "../../components/query-error.js";
 import { commitRows } from "./commit-card.js";
-import { useWorkspaceCrumbs } from "./crumbs.js";
-import { commitQuery, diffQuery } from "./queries.js";
+import { useWorkspaceCrumbs } from "../../components/workspaces/crumbs.js";
+import { commitQuery, diffQuery } from "../../api/queries/workspaces.js";
 
 const route = getRouteApi("/app/agents/$agentId/workspace/commits/$sha");
 

@@ -2,18 +2,18 @@ import { useNavigate } from "@tanstack/react-router";
 import { type ReactElement, useState } from "react";
 import type { Agent } from "#shared/api/agents.js";
 import type { Workspace } from "#shared/api/workspaces.js";
-import { useAction } from "../../action.js";
-import { client } from "../../api.js";
-import { paths } from "../../paths.js";
+import { useAction } from "../../api/use-mutation.js";
+import { client } from "../../api/client.js";
+import { paths } from "../../paths/paths.js";
 import { Card } from "../../ui/card.js";
 import { DangerSection } from "../../ui/danger-section.js";
 import { countOf } from "../../ui/number.js";
 import { TypedConfirmation } from "../../ui/typed-confirmation.js";
-import { agentsKey } from "../agents/queries.js";
-import { organizationsKey } from "../organizations/queries.js";
-import type { Refusal } from "../organizations/permissions.js";
-import { projectsKey } from "../projects/queries.js";
-import { workspacesKey } from "./queries.js";
+import { agentsKey } from "../../api/queries/agents.js";
+import { organizationsKey } from "../../api/queries/organizations.js";
+import type { Refusal } from "../../access/permissions.js";
+import { projectsKey } from "../../api/queries/projects.js";
+import { workspacesKey } from "../../api/queries/workspaces.js";
 
 interface AgentDangerZoneProps {
   agent: Agent;

@@ -1,15 +1,15 @@
 import { type ReactElement, useState } from "react";
 import type { Agent } from "#shared/api/agents.js";
 import type { Workspace } from "#shared/api/workspaces.js";
-import { useAction } from "../../action.js";
-import { client } from "../../api.js";
+import { useAction } from "../../api/use-mutation.js";
+import { client } from "../../api/client.js";
 import { Alert } from "../../ui/alert.js";
 import { Button } from "../../ui/button.js";
 import { Time } from "../../ui/time.js";
-import { agentsKey } from "../agents/queries.js";
-import type { Refusal } from "../organizations/permissions.js";
-import { projectsKey } from "../projects/queries.js";
-import { workspacesKey } from "./queries.js";
+import { agentsKey } from "../../api/queries/agents.js";
+import type { Refusal } from "../../access/permissions.js";
+import { projectsKey } from "../../api/queries/projects.js";
+import { workspacesKey } from "../../api/queries/workspaces.js";
 
 interface ArchivedNoticeProps {
   agent: Agent;

@@ -1,7 +1,7 @@
 import { Link } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import type { Commit } from "#shared/api/commits.js";
-import { paths } from "../../paths.js";
+import { paths } from "../../paths/paths.js";
 import { Badge, type Tone } from "../../ui/badge.js";
 import { buttonClass } from "../../ui/button.js";
 import { Card, type Rows, Details } from "../../ui/card.js";
@@ -9,7 +9,7 @@ import { CommitId } from "../../ui/copy-button.js";
 import { formatNumber } from "../../ui/number.js";
 import { PlainText } from "../../ui/plain-text.js";
 import { Time } from "../../ui/time.js";
-import { LineCounts } from "../diffs/file-status.js";
+import { LineCounts } from "../../components/diffs/file-status.js";
 
 const tones: Record<Commit["commit_type"], Tone> = {
   checkpoint: "neutral",

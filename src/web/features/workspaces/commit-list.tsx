@@ -2,15 +2,15 @@ import type { ReactElement } from "react";
 import type { Commit } from "#shared/api/commits.js";
 import type { Workspace } from "#shared/api/workspaces.js";
 import { recordedCommitTypes } from "#shared/workspace-choices.js";
-import { commitSearchOf } from "../../address-search.js";
-import { useCursorPages } from "../../cursor-pages.js";
-import { useFilters } from "../../list-search.js";
+import { commitSearchOf } from "../../paths/address-search.js";
+import { useCursorPages } from "../../api/cursor-pages.js";
+import { useFilters } from "../../lists/list-search.js";
 import { PageSteps } from "../../ui/list-view.js";
 import { Segments } from "../../ui/radio.js";
 import { EmptyState, Skeleton } from "../../ui/states.js";
-import { QueryError } from "../shell/query-state.js";
+import { QueryError } from "../../components/query-error.js";
 import { CommitCard } from "./commit-card.js";
-import { commitList } from "./queries.js";
+import { commitList } from "../../api/queries/workspaces.js";
 
 const filters = (["all", ...recordedCommitTypes] as const).map((value) => ({
   value,

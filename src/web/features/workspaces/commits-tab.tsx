@@ -1,19 +1,19 @@
 import { useNavigate } from "@tanstack/react-router";
 import { type ReactElement, useState } from "react";
 import type { Workspace } from "#shared/api/workspaces.js";
-import { useAction } from "../../action.js";
-import { client } from "../../api.js";
-import { paths } from "../../paths.js";
+import { useAction } from "../../api/use-mutation.js";
+import { client } from "../../api/client.js";
+import { paths } from "../../paths/paths.js";
 import { Button } from "../../ui/button.js";
 import { formatNumber } from "../../ui/number.js";
 import { visible } from "../../ui/plain-text.js";
-import { PermissionHint } from "../organizations/permission-hint.js";
-import type { Refusal } from "../organizations/permissions.js";
-import { projectsKey } from "../projects/queries.js";
+import { PermissionHint } from "../../access/permission-hint.js";
+import type { Refusal } from "../../access/permissions.js";
+import { projectsKey } from "../../api/queries/projects.js";
 import { CommitList } from "./commit-list.js";
-import { workspacesKey } from "./queries.js";
+import { workspacesKey } from "../../api/queries/workspaces.js";
 import { ValidationDialog } from "./validation-dialog.js";
-import { sayCommit } from "./say-commit.js";
+import { sayCommit } from "../../components/workspaces/commit-message.js";
 
 /** Why nobody may commit or merge now, whatever his permissions. */
 function stateReason(status: Workspace["status"]): string | undefined {

@@ -2,8 +2,8 @@ import { Link } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import type { Merge } from "#shared/api/merges.js";
 import type { Workspace } from "#shared/api/workspaces.js";
-import { useCursorPages } from "../../cursor-pages.js";
-import { paths } from "../../paths.js";
+import { useCursorPages } from "../../api/cursor-pages.js";
+import { paths } from "../../paths/paths.js";
 import { buttonClass } from "../../ui/button.js";
 import { Card, type Rows, Details } from "../../ui/card.js";
 import { CommitId } from "../../ui/copy-button.js";
@@ -12,9 +12,9 @@ import { formatNumber } from "../../ui/number.js";
 import { PlainText } from "../../ui/plain-text.js";
 import { EmptyState, Skeleton } from "../../ui/states.js";
 import { Time } from "../../ui/time.js";
-import { QueryError } from "../shell/query-state.js";
-import { mergeList } from "./queries.js";
-import { actLabels } from "./resolution-labels.js";
+import { QueryError } from "../../components/query-error.js";
+import { mergeList } from "../../api/queries/workspaces.js";
+import { actLabels } from "../../components/merges/resolution-labels.js";
 
 const code = "font-mono text-[13px]";
 

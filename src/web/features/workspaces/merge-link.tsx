@@ -1,10 +1,10 @@
 import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import type { ReactElement } from "react";
-import { paths } from "../../paths.js";
+import { paths } from "../../paths/paths.js";
 import { Time } from "../../ui/time.js";
-import { mergeQuery } from "./queries.js";
-import { actLabels } from "./resolution-labels.js";
+import { mergeQuery } from "../../api/queries/workspaces.js";
+import { actLabels } from "../../components/merges/resolution-labels.js";
 
 /** A merge that another one is about, by its name and date. */
 export function MergeLink({

@@ -1,11 +1,11 @@
 import { useQuery } from "@tanstack/react-query";
 import type { ReactElement } from "react";
-import { asApiError } from "../../api.js";
+import { asApiError } from "../../api/client.js";
 import { Button } from "../../ui/button.js";
 import { countOf } from "../../ui/number.js";
 import { PlainText } from "../../ui/plain-text.js";
-import { FileStatus, LineCounts } from "../diffs/file-status.js";
-import { changesQuery } from "./queries.js";
+import { FileStatus, LineCounts } from "../../components/diffs/file-status.js";
+import { changesQuery } from "../../api/queries/workspaces.js";
 
 /** As many as a glance takes; the merge shows the rest. */
 const shownFiles = 200;

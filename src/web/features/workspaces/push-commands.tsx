@@ -2,9 +2,9 @@ import { useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import type { Workspace } from "#shared/api/workspaces.js";
-import { paths } from "../../paths.js";
+import { paths } from "../../paths/paths.js";
 import { CopyLine } from "../../ui/copy-button.js";
-import { projectQuery } from "../projects/queries.js";
+import { projectQuery } from "../../api/queries/projects.js";
 
 /** The commands that a remote workspace is worked in with, each to be pasted as it is. */
 export function PushCommands({ workspace }: { workspace: Workspace }): ReactElement | null {

@@ -2,20 +2,20 @@ import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import type { Merge } from "#shared/api/merges.js";
-import { paths, type RestoreSearch } from "../../paths.js";
+import { paths, type RestoreSearch } from "../../paths/paths.js";
 import { Button } from "../../ui/button.js";
 import { CopyLine } from "../../ui/copy-button.js";
 import { countOf } from "../../ui/number.js";
 import { PlainText, visible } from "../../ui/plain-text.js";
 import { Segments } from "../../ui/radio.js";
 import { ShortcutHelp, useShortcuts } from "../../ui/shortcuts.js";
-import { diffModes, useDiffMode } from "../diffs/diff-mode.js";
-import { currentOf, goTo } from "../diffs/sections.js";
-import { ConflictCard } from "../merging/conflict-card.js";
-import { projectQuery } from "../projects/queries.js";
-import { QueryError } from "../shell/query-state.js";
-import { mergeConflictsQuery } from "./queries.js";
-import { sidesOf, winnerLabel } from "./resolution-labels.js";
+import { diffModes, useDiffMode } from "../../components/diffs/diff-mode.js";
+import { currentOf, goTo } from "../../components/diffs/sections.js";
+import { ConflictCard } from "../../components/merges/conflict-card.js";
+import { projectQuery } from "../../api/queries/projects.js";
+import { QueryError } from "../../components/query-error.js";
+import { mergeConflictsQuery } from "../../api/queries/workspaces.js";
+import { sidesOf, winnerLabel } from "../../components/merges/resolution-labels.js";
 
 interface ResolutionListProps {
   agentId: string;

@@ -1,20 +1,20 @@
 import type { ReactElement } from "react";
-import { api } from "../../contract.js";
+import { api } from "../../api/api-calls.js";
 import type { MergeStrategy } from "#shared/api/merges.js";
 import type { Workspace } from "#shared/api/workspaces.js";
-import { client } from "../../api.js";
-import { useForm } from "../../form.js";
-import { queryClient } from "../../query-client.js";
-import { editing } from "../../versions.js";
+import { client } from "../../api/client.js";
+import { useForm } from "../../forms/use-form.js";
+import { queryClient } from "../../api/query-client.js";
+import { editing } from "../../api/incoming.js";
 import { Button } from "../../ui/button.js";
 import { Card } from "../../ui/card.js";
 import { Checkbox, TextField } from "../../ui/field.js";
 import { Form } from "../../ui/form.js";
 import { SelectField } from "../../ui/select.js";
-import { PermissionHint } from "../organizations/permission-hint.js";
-import type { Refusal } from "../organizations/permissions.js";
-import { workspaceQuery, workspacesKey } from "./queries.js";
-import { strategyOptions } from "../merging/strategies.js";
+import { PermissionHint } from "../../access/permission-hint.js";
+import type { Refusal } from "../../access/permissions.js";
+import { workspaceQuery, workspacesKey } from "../../api/queries/workspaces.js";
+import { strategyOptions } from "../../components/merges/strategies.js";
 
 interface SettingsTabProps {
   workspace: Workspace;

@@ -1,14 +1,14 @@
 import type { ReactElement } from "react";
-import { api } from "../../contract.js";
-import { client } from "../../api.js";
-import { useForm } from "../../form.js";
+import { api } from "../../api/api-calls.js";
+import { client } from "../../api/client.js";
+import { useForm } from "../../forms/use-form.js";
 import { Button } from "../../ui/button.js";
 import { Dialog, DialogActions } from "../../ui/dialog.js";
 import { TextArea, TextField } from "../../ui/field.js";
 import { Form } from "../../ui/form.js";
-import { projectsKey } from "../projects/queries.js";
-import { workspacesKey } from "./queries.js";
-import { sayCommit } from "./say-commit.js";
+import { projectsKey } from "../../api/queries/projects.js";
+import { workspacesKey } from "../../api/queries/workspaces.js";
+import { sayCommit } from "../../components/workspaces/commit-message.js";
 
 interface ValidationDialogProps {
   isOpen: boolean;

@@ -1,7 +1,7 @@
 import { Link } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import type { Workspace } from "#shared/api/workspaces.js";
-import { paths } from "../../paths.js";
+import { paths } from "../../paths/paths.js";
 import { Alert } from "../../ui/alert.js";
 import { Card, Details, type Rows } from "../../ui/card.js";
 import { CommitId, CopyIcon } from "../../ui/copy-button.js";
@@ -9,10 +9,10 @@ import { formatBytes } from "../../ui/number.js";
 import { PlainText } from "../../ui/plain-text.js";
 import { Time } from "../../ui/time.js";
 import { CheckpointError } from "./checkpoint-error.js";
-import { BaseDistance } from "./base-distance.js";
+import { BaseDistance } from "../../components/workspaces/base-distance.js";
 import { PendingChanges } from "./pending-changes.js";
 import { PushCommands } from "./push-commands.js";
-import { isAtWork, WorkspaceStatus } from "./workspace-status.js";
+import { isAtWork, WorkspaceStatus } from "../../components/workspaces/workspace-status.js";
 
 const code = "font-mono text-[13px]";
 

@@ -1,0 +1,66 @@
+import type { Agent } from "#shared/api/agents.js";
+import type { Organization } from "#shared/api/organizations.js";
+import type { Project } from "#shared/api/projects.js";
+import type { Run } from "#shared/api/runs.js";
+import type { Workspace } from "#shared/api/workspaces.js";
+import type { TestPerson } from "#test/support/app.js";
+import {
+  commitFiles,
+  makeOrganization,
+  makeProject,
+  makeWorkspace,
+  mergeIntoBase,
+} from "#test/support/factories.js";
+
+interface EveryPage {
+  organization: Organization;
+  project: Project;
+  agent: Agent;
+  workspace: Workspace;
+  /** Of an agent that works elsewhere, at work. */
+  run: Run;
+  /** The address of each page that shows something of these. */
+  paths: readonly string[];
+}
+
+/** Makes one of everything. */
+export async function makeEveryPage(owner: TestPerson): Promise<EveryPage> {
+  const organization = await makeOrganization(owner);
+  const project = await makeProject(owner, organization.id);
+  const { agent, workspace } = await makeWorkspace(owner, project.id);
+  const commit = await commitFiles(owner, workspace, { "a.txt": "a\n" });
+  const merge = await mergeIntoBase(owner, workspace);
+  const { data: key } = await owner.api.apiKeys.create({ body: { name: "CI" } });
+  const params = { agent_id: agent.id };
+  const { data: run } = await owner.api.runs.create({ params, body: { external: true } });
+  const ofAgent = `/agents/${agent.id}`;
+  const ofOrganization = `/organizations/${organization.id}`;
+  const paths = [
+    "/welcome",
+    "/organizations",
+    "/organizations/new",
+    ofOrganization,
+    ...["general", "resources", "members", "billing", "audit"].map(
+      (tab) => `${ofOrganization}/settings?tab=${tab}`,
+    ),
+    `${ofOrganization}/statements/2026-01`,
+    "/projects",
+    `/projects/${project.id}`,
+    "/agents",
+    ofAgent,
+    `${ofAgent}/runs/${run.id}`,
+    ...["commits", "conflicts", "settings"].map((tab) => `${ofAgent}/workspace?tab=${tab}`),
+    `${ofAgent}/workspace/commits/${commit.commit_sha}`,
+    `${ofAgent}/workspace/merge`,
+    `${ofAgent}/workspace/sync`,
+    `${ofAgent}/workspace/merges/${merge.id}`,
+    `${ofAgent}/workspace/merges/${merge.id}/restore`,
+    `${ofAgent}/workspace/merges/${merge.id}/revert`,
+    "/settings/profile",
+    "/settings/security",
+    "/settings/api-keys",
+    "/settings/api-keys/new",
+    `/settings/api-keys/${key.id}`,
+  ];
+  return { organization, project, agent, workspace, run, paths };
+}

@@ -1,0 +1,82 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { changedPaths, isAbout, mayConflict, rememberChangedPaths } from "./changed-paths.js";
+import { computeMerge } from "../merge/merge.js";
+import { commitFiles, testStore, type Files } from "#test/support/test-repository.js";
+
+let store = "";
+let dispose = async (): Promise<void> => undefined;
+beforeAll(async () => {
+  ({ store, dispose } = await testStore());
+});
+afterAll(() => dispose());
+
+const text = (name: string): string =>
+  Array.from({ length: 12 }, (_, at) => `${name} ${at}\n`).join("");
+const start: Files = Object.fromEntries(["a", "b", "d/x", "d/y", "e/z"].map((n) => [n, text(n)]));
+const without = (...names: string[]): Files =>
+  Object.fromEntries(Object.entries(start).filter(([name]) => !names.includes(name)));
+
+/** What two lines of work from one start are to each other, and what git makes of their merge. */
+async function compare(one: Files, other: Files) {
+  const base = await commitFiles(store, [], start);
+  const [left, right] = [
+    await commitFiles(store, [base], one),
+    await commitFiles(store, [base], other),
+  ];
+  const works = [await changedPaths(store, base, left), await changedPaths(store, base, right)];
+  const may = mayConflict(works[0] ?? null, works[1] ?? null);
+  expect(mayConflict(works[1] ?? null, works[0] ?? null)).toBe(may);
+  return { may, conflicts: (await computeMerge(store, left, right)).conflicts, works };
+}
+
+test("work on other files cannot conflict, also in the same folder", async () => {
+  const { may, conflicts } = await compare(
+    { ...start, a: "one\n", "d/x": "one\n", "d/new": "new\n" },
+    { ...start, b: "other\n", "d/y": "other\n", "d/newer": "newer\n" },
+  );
+  expect([may, conflicts]).toEqual([false, []]);
+});
+
+test.each<[string, Files, Files]>([
+  ["the same file", { ...start, a: "one\n" }, { ...start, a: "other\n" }],
+  ["a file that went", without("a"), { ...start, a: `${text("a")}more\n` }],
+  [
+    "a file that was renamed",
+    { ...without("a"), c: text("a") },
+    { ...start, a: `${text("a")}more\n` },
+  ],
+  ["a name that both took", { ...start, n: "one\n" }, { ...start, n: "other\n" }],
+  ["a file where the other has a folder", { ...start, n: "file\n" }, { ...start, "n/in": "in\n" }],
+  [
+    "a name that a renamed folder takes for the other's new file",
+    { ...without("d/x", "d/y"), "m/x": text("d/x"), "m/y": text("d/y"), "m/new": "one\n" },
+    { ...start, "d/new": "other\n" },
+  ],
+])("%s may conflict", async (_what, one, other) => {
+  const { may, conflicts, works } = await compare(one, other);
+  expect(may).toBe(true);
+  for (const { paths } of conflicts) {
+    expect(works.map((work) => isAbout(work, paths))).toEqual([true, true]);
+  }
+});
+
+test("too much to compare may conflict with anything", async () => {
+  const many = Object.fromEntries(Array.from({ length: 5100 }, (_, at) => [`many/${at}`, "x\n"]));
+  const { may, works } = await compare({ ...start, ...many }, { ...start, b: "other\n" });
+  expect(works[0]).toBeNull();
+  expect(may).toBe(true);
+});
+
+test("what was asked for once is remembered, as far as there is room", async () => {
+  const base = await commitFiles(store, [], start);
+  const one = await commitFiles(store, [base], { ...start, a: "one\n" });
+  const other = await commitFiles(store, [base], { ...start, b: "other\n" });
+  const roomy = rememberChangedPaths(100);
+  expect(await roomy(store, base, one)).toBe(await roomy(store, base, one));
+  const narrow = rememberChangedPaths(3);
+  const first = await narrow(store, base, one);
+  await narrow(store, base, other);
+  const again = await narrow(store, base, one);
+  expect(again).toEqual(first);
+  expect(again).not.toBe(first);
+});

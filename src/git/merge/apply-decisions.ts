@@ -1,0 +1,243 @@
+/** Making the tree of a merge once every conflict has a winner. */
+import { assertOid } from "../store/bare-repository.js";
+import type { ComputedMerge, Conflict, Side } from "./merge-conflicts.js";
+import { patchTree } from "../objects/patch-tree.js";
+import { displayPath } from "../worktree/safe-folder.js";
+import {
+  FOLDER,
+  listTree,
+  TreeReader,
+  withAncestors,
+  type TreeEntry,
+} from "../objects/tree-reader.js";
+
+/**
+ * What is done about one conflict: a side wins, or content is given: a blob of the store at one
+ * path (text, relative to the top), in the place of all the conflict's paths.
+ */
+export type Decision =
+  | { take: "source" | "target" }
+  | { take: "content"; path: string; oid: string; mode: string };
+
+/** Whether the losing side had content, or had deleted what the winner kept. */
+export type Loser = "kept" | "deletion";
+
+/**
+ * Applies one decision to each conflict of `merge`, in their order, and answers the tree. All of a
+ * conflict's paths become the winner's: whole content, mode, link or gitlink, at the path where git
+ * placed it. Where a file and a folder clash, the winner keeps the path and the other is kept
+ * beside it as `<path>~<label>`, with `_0`, `_1`, … where that is taken; labels name the sides
+ * (branches; `/` becomes `_`). Nothing git made out of both sides (conflict markers) is ever used.
+ *
+ * Equal input gives an equal tree. Throws a TypeError for a wrong number of decisions or content
+ * for another path, and a GitError.
+ */
+export async function applyDecisions(
+  store: string,
+  merge: ComputedMerge,
+  decisions: readonly Decision[],
+  labels: { source: string; target: string },
+): Promise<{ tree: string; losers: Loser[] }> {
+  const { conflicts } = merge;
+  if (decisions.length !== conflicts.length) throw new TypeError("one decision for each conflict");
+  if (conflicts.length === 0) return { tree: merge.tree, losers: [] };
+  const names = conflicts.flatMap(({ detail }) => [
+    ...detail.paths,
+    ...detail.entries.map(({ path }) => path),
+  ]);
+  const trees = new TreeReader(store);
+  await trees.load([
+    { tree: merge.target, paths: names },
+    { tree: merge.source, paths: names },
+    { tree: merge.tree, paths: [...names, ""] },
+  ]);
+  const plan = new Plan(store, merge, trees, labels);
+  const losers: Loser[] = [];
+  for (const [index, conflict] of conflicts.entries()) {
+    const decision = decisions[index];
+    if (decision === undefined) throw new TypeError("one decision for each conflict");
+    await plan.decide(conflict, decision);
+    losers.push(loserOf(conflict, decision));
+  }
+  plan.restore();
+  return { tree: await patchTree(store, merge.tree, plan.edits, trees), losers };
+}
+
+function loserOf({ detail }: Conflict, decision: Decision): Loser {
+  if (decision.take === "content" || detail.clashes.length > 0) return "kept";
+  const stage = decision.take === "target" ? 3 : 2;
+  return detail.entries.some((entry) => entry.stage === stage) ? "kept" : "deletion";
+}
+
+/** What changes in git's result: path (bytes in latin1) → new entry, or null to remove it. */
+class Plan {
+  readonly edits = new Map<string, TreeEntry | null>();
+  /** Files of winners that git had moved onto the place of another, which they did not get. */
+  readonly #displaced: { path: string; entry: TreeEntry; side: Side }[] = [];
+  readonly #store: string;
+  readonly #merge: ComputedMerge;
+  readonly #trees: TreeReader;
+  readonly #labels: { source: string; target: string };
+
+  constructor(
+    store: string,
+    merge: ComputedMerge,
+    trees: TreeReader,
+    labels: { source: string; target: string },
+  ) {
+    this.#store = store;
+    this.#merge = merge;
+    this.#trees = trees;
+    this.#labels = labels;
+  }
+
+  async decide({ detail }: Conflict, decision: Decision): Promise<void> {
+    for (const { path } of detail.entries) this.edits.set(path, null);
+    const content = decision.take === "content" ? decision : null;
+    const contentPath = content && pathOf(detail, content);
+    const clashed = new Set(detail.clashes.map(({ moved }) => moved));
+    const below = (path: string): Side | null => {
+      const clash = detail.clashes.find((one) => path.startsWith(`${one.path}/`));
+      return clash === undefined ? null : otherSide(clash.file);
+    };
+    // Files inside a folder that clashes are that side's, whether it keeps the path or moves.
+    const plain = detail.entries.filter(({ path }) => !clashed.has(path));
+    for (const side of ["target", "source"] as const) {
+      const own = plain.filter(({ placed }) => below(placed) === side);
+      this.#place(side, own, [], {});
+    }
+    if (decision.take !== "content") {
+      const rest = plain.filter(({ placed }) => below(placed) === null);
+      const others = detail.paths.filter((path) => below(path) === null);
+      const taken = new Set(detail.clashes.map(({ path }) => path));
+      const free = others.filter((path) => !taken.has(path));
+      this.#place(decision.take, rest, free, detail.origins);
+    }
+    for (const clash of detail.clashes) {
+      const winner = decision.take === "content" ? null : decision.take;
+      const fileWins = winner === clash.file || contentPath === clash.path;
+      await this.#separate(clash, detail, fileWins, contentPath === clash.path);
+    }
+    if (content !== null && contentPath !== null) {
+      this.edits.set(contentPath, { mode: content.mode, oid: content.oid });
+    }
+  }
+
+  /**
+   * Puts the winner's own files where git placed them. `paths` are all that belong to the conflict:
+   * what else the winner has at one of them is put back in the end.
+   */
+  #place(
+    winner: Side,
+    entries: Conflict["detail"]["entries"],
+    paths: readonly string[],
+    origins: Readonly<Record<string, string[]>>,
+  ): void {
+    const commit = this.#merge[winner];
+    const used = new Set<string>();
+    const stage = winner === "target" ? 2 : 3;
+    const mine = entries.filter((entry) => entry.stage === stage);
+    for (const { placed, mode, oid } of mine) {
+      const from = [placed, ...ancestry(placed, origins)].find(
+        (path) => !used.has(path) && this.#trees.findFile(commit, path) !== null,
+      );
+      const own = from === undefined ? null : this.#trees.findFile(commit, from);
+      if (from !== undefined) used.add(from);
+      this.edits.set(placed, own ?? { mode, oid });
+    }
+    for (const path of paths) {
+      const entry = this.#trees.findFile(commit, path);
+      if (entry !== null && !used.has(path)) this.#displaced.push({ path, entry, side: winner });
+    }
+  }
+
+  /** Puts back, once all is decided, what has lost its place: where it was, or beside that. */
+  restore(): void {
+    const isFile = (path: string): boolean =>
+      this.edits.has(path)
+        ? this.edits.get(path) !== null
+        : this.#trees.findFile(this.#merge.tree, path) !== null;
+    for (const { path, entry, side } of this.#displaced) {
+      if (isFile(path)) continue;
+      const above = withAncestors(path).slice(1).find(isFile);
+      const below =
+        this.#trees.find(this.#merge.tree, path)?.mode === FOLDER ||
+        [...this.edits].some(([name, edit]) => edit !== null && name.startsWith(`${path}/`));
+      const free = above ?? (below ? path : null);
+      const place = free && `${this.#freeName(free, side)}${path.slice(free.length)}`;
+      this.edits.set(place ?? path, entry);
+    }
+  }
+
+  /** A file and a folder want one path: the winner gets it, the other moves beside it. */
+  async #separate(
+    clash: Conflict["detail"]["clashes"][number],
+    detail: Conflict["detail"],
+    fileWins: boolean,
+    contentGiven: boolean,
+  ): Promise<void> {
+    const { path, moved, file } = clash;
+    const stage = file === "target" ? 2 : 3;
+    const recorded = detail.entries.find((entry) => entry.path === moved && entry.stage === stage);
+    const own = this.#trees.findFile(this.#merge[file], path);
+    const entry = clash.contentConflict ? (own ?? recorded) : (recorded ?? own);
+    const content = entry ? { mode: entry.mode, oid: entry.oid } : null;
+    if (!fileWins) {
+      if (content !== null) this.edits.set(this.#freeName(path, file), content);
+      return;
+    }
+    const beside = this.#freeName(path, otherSide(file));
+    const folder = this.#trees.find(this.#merge.tree, path);
+    const files = new Map<string, TreeEntry | null>();
+    if (folder?.mode === FOLDER) {
+      for (const [name, found] of await listTree(this.#store, folder.oid)) {
+        files.set(`${path}/${name}`, found);
+      }
+    }
+    for (const [name, edit] of this.edits) if (name.startsWith(`${path}/`)) files.set(name, edit);
+    for (const [name, found] of files) {
+      this.edits.set(name, null);
+      if (found !== null) this.edits.set(`${beside}${name.slice(path.length)}`, found);
+    }
+    if (!contentGiven && content !== null) this.edits.set(path, content);
+  }
+
+  /** `<path>~<label>`, counted up until nothing of that name is in the tree. */
+  #freeName(path: string, side: Side): string {
+    const text = this.#labels[side].replaceAll("/", "_").replaceAll("\0", "");
+    const name = `${path}~${Buffer.from(text, "utf8").toString("latin1")}`;
+    const taken = (candidate: string): boolean =>
+      /(?:^|\/)git~\d+$/i.test(candidate) ||
+      this.#trees.find(this.#merge.tree, candidate) !== null ||
+      [...this.edits.keys()].some((key) => key === candidate || key.startsWith(`${candidate}/`));
+    if (!taken(name)) return name;
+    for (let count = 0; ; count += 1) if (!taken(`${name}_${count}`)) return `${name}_${count}`;
+  }
+}
+
+/** The path that content is given for, in bytes; it must be one of the conflict's. */
+function pathOf(detail: Conflict["detail"], content: Decision & { take: "content" }): string {
+  assertOid(content.oid);
+  if (!/^(?:100644|100755|120000)$/.test(content.mode)) throw new TypeError("not a file's mode");
+  const path = detail.paths.find((one) => displayPath(one) === content.path);
+  if (path === undefined) throw new TypeError("content is given for a path without conflict");
+  return path;
+}
+
+function otherSide(side: Side): Side {
+  return side === "target" ? "source" : "target";
+}
+
+/** Former names of a path, nearest first. */
+function ancestry(path: string, origins: Readonly<Record<string, string[]>>): string[] {
+  const found: string[] = [];
+  const pending = [path];
+  for (let at = pending.shift(); at !== undefined; at = pending.shift()) {
+    for (const from of Object.hasOwn(origins, at) ? (origins[at] ?? []) : []) {
+      if (from === path || found.includes(from)) continue;
+      found.push(from);
+      pending.push(from);
+    }
+  }
+  return found;
+}

@@ -1,0 +1,97 @@
+/** The files of both sides of a conflict, for people who look at it or decide it. */
+import type { ComputedMerge, Side } from "./merge-conflicts.js";
+import { git } from "../process/run.js";
+import { displayPath } from "../worktree/safe-folder.js";
+import { TreeReader } from "../objects/tree-reader.js";
+
+/** A file, a link or a gitlink of one side at one of a conflict's paths. */
+export interface ConflictFile {
+  /** For people. */
+  path: string;
+  mode: string;
+  oid: string;
+}
+
+/** For each conflict of `merge`, what each side has at its paths. One process. Throws a GitError. */
+export async function conflictFiles(
+  store: string,
+  merge: ComputedMerge,
+): Promise<Record<Side, ConflictFile[]>[]> {
+  const names = merge.conflicts.flatMap(({ detail }) => detail.paths);
+  const trees = new TreeReader(store);
+  await trees.load([
+    { tree: merge.target, paths: names },
+    { tree: merge.source, paths: names },
+  ]);
+  const of = (side: Side, paths: readonly string[]): ConflictFile[] =>
+    paths.flatMap((path) => {
+      const entry = trees.findFile(merge[side], path);
+      return entry === null ? [] : [{ path: displayPath(path), ...entry }];
+    });
+  return merge.conflicts.map(({ detail }) => ({
+    source: of("source", detail.paths),
+    target: of("target", detail.paths),
+  }));
+}
+
+/** Bytes of one text, and of all texts together, that are read. */
+const TEXT_BYTES = 256 * 1024;
+const ALL_BYTES = 8 * 1024 * 1024;
+
+/**
+ * The texts of blobs: a string, or why there is none. Ids that are no blobs here (of submodules) are
+ * left out. Two processes. Throws a GitError.
+ */
+export async function readTexts(
+  store: string,
+  oids: Iterable<string>,
+): Promise<Map<string, string | { omitted: "binary" | "big" }>> {
+  const texts = new Map<string, string | { omitted: "binary" | "big" }>();
+  const wanted: { oid: string; size: number }[] = [];
+  let all = 0;
+  for (const { oid, size } of await sizesOf(store, [...new Set(oids)])) {
+    if (size > TEXT_BYTES || all + size > ALL_BYTES) {
+      texts.set(oid, { omitted: "big" });
+    } else {
+      wanted.push({ oid, size });
+      all += size;
+    }
+  }
+  if (wanted.length === 0) return texts;
+  const { stdout } = await git(["cat-file", "--batch", "--buffer"], {
+    gitDir: store,
+    input: wanted.map(({ oid }) => `${oid}\n`).join(""),
+  });
+  let at = 0;
+  for (const { oid, size } of wanted) {
+    const start = stdout.indexOf("\n", at) + 1;
+    texts.set(oid, textOf(stdout.subarray(start, start + size)) ?? { omitted: "binary" });
+    at = start + size + 1;
+  }
+  return texts;
+}
+
+async function sizesOf(
+  store: string,
+  oids: readonly string[],
+): Promise<{ oid: string; size: number }[]> {
+  if (oids.length === 0) return [];
+  const { stdout } = await git(["cat-file", "--batch-check", "--buffer"], {
+    gitDir: store,
+    input: oids.map((oid) => `${oid}\n`).join(""),
+  });
+  const found = stdout.toString("latin1").matchAll(/^([0-9a-f]{40}) blob (\d+)$/gm);
+  return [...found].map(([, oid = "", size]) => ({ oid, size: Number(size) }));
+}
+
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** As UTF-8; null where it is something else. */
+function textOf(bytes: Buffer): string | null {
+  if (bytes.includes(0)) return null;
+  try {
+    return decoder.decode(bytes);
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,151 @@
+/**
+ * git's three-way merge of two commits without a checkout, and what in it is left to decide.
+ * Everything is a pure function of the two commits: the same commits give the same answer.
+ */
+import { assertOid } from "../store/bare-repository.js";
+import {
+  groupConflicts,
+  parseMergeTree,
+  type ComputedMerge,
+  type MergeTreeOutput,
+  type Renames,
+} from "./merge-conflicts.js";
+import { git, GitError } from "../process/run.js";
+import { TreeReader } from "../objects/tree-reader.js";
+
+export { applyDecisions, type Decision } from "./apply-decisions.js";
+export { conflictFiles, readTexts, type ConflictFile } from "./conflict-files.js";
+export type { ComputedMerge } from "./merge-conflicts.js";
+export { TreeClashError } from "../objects/patch-tree.js";
+export { touchingCommits } from "../store/commits-touching.js";
+
+/** The two commits have no common ancestor: git does not merge them. */
+export class UnrelatedHistoriesError extends Error {
+  override readonly name = "UnrelatedHistoriesError";
+
+  constructor() {
+    super("the two commits have no common history");
+  }
+}
+
+const MERGE_MS = 5 * 60_000;
+
+/**
+ * Merges two commits (full ids) in memory; only objects are written, no reference moves. Merge
+ * attributes (`binary`, `merge=union`) are those of the target; no driver is ever run. With `base`
+ * that commit is taken for the one where the two parted: what `source` changed since is brought in.
+ *
+ * Throws an UnrelatedHistoriesError, and a GitError where a commit is missing or git fails.
+ */
+export async function computeMerge(
+  store: string,
+  target: string,
+  source: string,
+  base: string | null = null,
+  signal?: AbortSignal,
+): Promise<ComputedMerge> {
+  for (const sha of [target, source, ...(base === null ? [] : [base])]) assertOid(sha);
+  const [merged, bases] = await Promise.all([
+    mergeTree(store, target, source, base, signal),
+    base === null ? mergeBases(store, target, source) : [base],
+  ]);
+  const output = parseMergeTree(merged.stdout.toString("latin1"));
+  if (output === null || merged.exitCode === 128) {
+    if (bases.length === 0) throw new UnrelatedHistoriesError();
+    throw new GitError("exit", merged.exitCode, merged.stderr, ["merge-tree", target, source]);
+  }
+  const conflicts =
+    merged.exitCode === 0
+      ? []
+      : groupConflicts(
+          output,
+          { target, source },
+          (await mayBeRenamed(store, output, bases))
+            ? await readRenames(store, target, source, bases)
+            : { target: new Map(), source: new Map() },
+        );
+  const upToDate = bases.includes(source);
+  return { target, source, bases, tree: output.tree, conflicts, upToDate };
+}
+
+async function mergeBases(store: string, target: string, source: string): Promise<string[]> {
+  const args = ["merge-base", "--all", target, source];
+  const { stdout } = await git(args, { gitDir: store, okExitCodes: [0, 1] });
+  return stdout.toString("latin1").split("\n").filter(Boolean);
+}
+
+/**
+ * Runs the merge. Some rare combinations of renames make git stop on an assertion of its own (seen
+ * in 2.47: merge-ort.c, `newinfo && !newinfo->merged.clean`; git fixed several in later versions).
+ * It then counts only unchanged files as renamed, which avoids most of them.
+ */
+async function mergeTree(
+  store: string,
+  target: string,
+  source: string,
+  base: string | null,
+  signal: AbortSignal | undefined,
+): Promise<{ exitCode: number; stdout: Buffer; stderr: string }> {
+  const from = base === null ? [] : [`--merge-base=${base}`];
+  const args = [
+    `--attr-source=${target}`,
+    "merge-tree",
+    "--write-tree",
+    "-z",
+    "--messages",
+    ...from,
+  ];
+  const options = {
+    gitDir: store,
+    timeoutMs: MERGE_MS,
+    okExitCodes: [0, 1, 128],
+    ...(signal ? { signal } : {}),
+  };
+  try {
+    return await git([...args, target, source], options);
+  } catch (error) {
+    if (!(error instanceof GitError) || !CRASHED.test(error.stderr)) throw error;
+    return git([...args, "-X", "find-renames=100%", target, source], options);
+  }
+}
+
+const CRASHED = /^git: .*Assertion `|^BUG: /m;
+
+/** Whether a conflict is at a path that a base does not have: only such a one can be a file's new name. */
+async function mayBeRenamed(
+  store: string,
+  { entries, messages }: MergeTreeOutput,
+  bases: readonly string[],
+): Promise<boolean> {
+  const named = messages.filter(({ conflict }) => conflict).flatMap(({ paths }) => paths);
+  const paths = new Set([...entries.map(({ path }) => path), ...named]);
+  const trees = new TreeReader(store);
+  await trees.load(bases.map((tree) => ({ tree, paths })));
+  return [...paths].some((path) => bases.some((base) => trees.findFile(base, path) === null));
+}
+
+/** What each side renamed since the bases, new name → old name, in one process. */
+async function readRenames(
+  store: string,
+  target: string,
+  source: string,
+  bases: readonly string[],
+): Promise<{ target: Renames; source: Renames }> {
+  const pairs = bases.flatMap((base) => [`${target} ${base}`, `${source} ${base}`]);
+  const args = ["diff-tree", "--stdin", "-r", "-z", "-M", "--diff-filter=R", "--name-status"];
+  const { stdout } = await git(args, { gitDir: store, input: `${pairs.join("\n")}\n` });
+  const renames = { target: new Map<string, string>(), source: new Map<string, string>() };
+  const fields = stdout.toString("latin1").split("\0");
+  let side = renames.target;
+  for (let at = 0; at < fields.length; at += 1) {
+    const field = fields[at] ?? "";
+    const [oldPath, newPath] = [fields[at + 1], fields[at + 2]];
+    if (field === target) side = renames.target;
+    else if (field === source) side = renames.source;
+    else if (/^R\d+$/.test(field) && oldPath !== undefined && newPath !== undefined) {
+      side.set(newPath, oldPath);
+      at += 2;
+    }
+  }
+  return renames;
+}

@@ -1,0 +1,98 @@
+import fc from "fast-check";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { patchTree } from "./patch-tree.js";
+import { EMPTY_TREE, git } from "../process/run.js";
+import { commitFiles, testStore, type Files } from "#test/support/test-repository.js";
+import { listTree, TreeReader, type TreeEntry } from "./tree-reader.js";
+
+let store = "";
+let dispose = async (): Promise<void> => undefined;
+
+beforeAll(async () => {
+  ({ store, dispose } = await testStore());
+});
+afterAll(() => dispose());
+
+async function treeOf(files: Files): Promise<string> {
+  const commit = await commitFiles(store, [], files);
+  const { stdout } = await git(["rev-parse", `${commit}^{tree}`], { gitDir: store });
+  return stdout.toString().trim();
+}
+
+async function patch(tree: string, edits: [string, TreeEntry | null][]): Promise<string> {
+  return patchTree(store, tree, new Map(edits), new TreeReader(store));
+}
+
+/** Names whose order differs between files and folders. */
+const name = fc.constantFrom("a", "a.b", "a-b", "a/x", "a/y/z", "a/y.z", "b", "b/c/d/e", "é", "z");
+
+it("gives the tree that git itself makes of the same files", async () => {
+  const tree = fc.uniqueArray(name, { maxLength: 8 }).map((names) => {
+    const kept = names.filter((one) => !names.some((other) => other.startsWith(`${one}/`)));
+    return Object.fromEntries(kept.map((one) => [one, one.length % 2 === 0 ? one : "same"]));
+  });
+  await fc.assert(
+    fc.asyncProperty(tree, tree, async (before, after) => {
+      const [from, to] = [await treeOf(before), await treeOf(after)];
+      const [old, wanted] = [await listTree(store, from), await listTree(store, to)];
+      const removed = [...old.keys()].map((path): [string, null] => [path, null]);
+      expect(await patch(from, [...removed, ...wanted])).toBe(to);
+      // Only what differs gives the same.
+      const gone = removed.filter(([path]) => !wanted.has(path));
+      const changed = [...wanted].filter(([path, { oid }]) => old.get(path)?.oid !== oid);
+      expect(await patch(from, [...gone, ...changed])).toBe(to);
+    }),
+    { numRuns: 40, seed: 20_260_102 },
+  );
+});
+
+it("keeps modes, and writes what it names", async () => {
+  const tree = await treeOf({
+    link: { mode: "120000", data: "a" },
+    "d/run": { mode: "100755", data: "run" },
+    sub: { mode: "160000", data: "1".repeat(40) },
+    a: "a",
+  });
+  const moved = [...(await listTree(store, tree))].map(([path, entry]): [string, TreeEntry] => [
+    `moved/${path}`,
+    entry,
+  ]);
+  const patched = await patch(tree, moved);
+  await git(["fsck", "--strict", "--connectivity-only"], { gitDir: store });
+  expect((await listTree(store, patched)).size).toBe(8);
+  expect((await listTree(store, patched)).get("moved/d/run")?.mode).toBe("100755");
+});
+
+it("removes folders with their last file, down to the empty tree", async () => {
+  const tree = await treeOf({ "a/b/c": "c" });
+  expect(await patch(tree, [["a/b/c", null]])).toBe(EMPTY_TREE);
+  // What is not there, or is a folder, is not removed.
+  expect(
+    await patch(tree, [
+      ["a/b", null],
+      ["x/y", null],
+      ["a/b/c/d", null],
+    ]),
+  ).toBe(tree);
+});
+
+it("never lets a file and a folder swallow each other", async () => {
+  const tree = await treeOf({ "d/x": "x", f: "f" });
+  const entry = (await listTree(store, tree)).get("f");
+  if (entry === undefined) throw new Error("no entry");
+  await expect(patch(tree, [["d", entry]])).rejects.toThrow("clash");
+  await expect(patch(tree, [["f/x", entry]])).rejects.toThrow("clash");
+  await expect(
+    patch(tree, [
+      ["n", entry],
+      ["n/x", entry],
+    ]),
+  ).rejects.toThrow("clash");
+  const swapped = await patch(tree, [
+    ["d/x", null],
+    ["d", entry],
+    ["f", null],
+    ["f/x", entry],
+  ]);
+  expect([...(await listTree(store, swapped)).keys()]).toEqual(["d", "f/x"]);
+});

@@ -1,0 +1,121 @@
+/** Looking through what is in the store, or on its way there. */
+import { pipeline } from "node:stream/promises";
+import { Readable } from "node:stream";
+import { assertOid } from "../store/bare-repository.js";
+import { spawnGit, type GitOptions } from "../process/run.js";
+import { displayPath } from "../worktree/safe-folder.js";
+import type { TokenScan } from "../smart-http/token-scan.js";
+
+const SCAN_MS = 10 * 60_000;
+const FORMAT = "%(objectname) %(objecttype) %(objectsize) %(rest)";
+
+/** A file at its path: bytes in latin1, six octal digits. */
+interface FileEntry {
+  path: string;
+  mode: string;
+  oid: string;
+}
+
+/** Looks through the contents of files, but for submodules, which have none. */
+export async function scanEntries(
+  options: GitOptions,
+  entries: readonly FileEntry[],
+  scan: TokenScan,
+): Promise<void> {
+  const files = entries.filter(({ oid, mode }) => mode !== "160000" && !/^0+$/.test(oid));
+  if (files.length === 0) return;
+  const names = files.map(({ oid }, index) => `${oid} ${index}\n`);
+  await scanListed(options, Readable.from(names), scan, (rest) =>
+    displayPath(files[Number(rest)]?.path ?? ""),
+  );
+}
+
+/**
+ * Looks through the files that the tips reach and `known` does not, and through the messages of those
+ * commits and tags, which go by their id. Throws a GitError.
+ */
+export async function scanReachable(
+  gitDir: string,
+  tips: readonly string[],
+  known: readonly string[],
+  scan: TokenScan,
+  signal: AbortSignal,
+): Promise<void> {
+  for (const oid of [...tips, ...known]) assertOid(oid);
+  const options = { gitDir, timeoutMs: SCAN_MS, signal };
+  const input = [...tips, ...known.map((oid) => `^${oid}`), ""].join("\n");
+  const listing = spawnGit(["rev-list", "--objects", "--stdin"], { ...options, input });
+  try {
+    await scanListed(options, listing.stdout, scan, (rest, oid) => rest || `message of ${oid}`);
+    await listing.done;
+  } finally {
+    listing.kill();
+  }
+}
+
+/** @param list lines of an id and, after a space, what `nameOf` makes a name of */
+async function scanListed(
+  options: GitOptions,
+  list: Readable,
+  scan: TokenScan,
+  nameOf: (rest: string, oid: string) => string,
+): Promise<void> {
+  const child = spawnGit(["cat-file", `--batch=${FORMAT}`, "--buffer"], {
+    ...options,
+    timeoutMs: SCAN_MS,
+    stdin: "pipe",
+  });
+  if (child.stdin === null) throw new Error("git was started without an input");
+  try {
+    await Promise.all([
+      pipeline(list, child.stdin),
+      readObjects(child.stdout, ({ oid, type, rest }) =>
+        type === "tree" ? null : scan.start(nameOf(rest, oid)),
+      ),
+      child.done,
+    ]);
+  } finally {
+    child.kill();
+  }
+}
+
+interface Header {
+  oid: string;
+  type: string;
+  rest: string;
+}
+
+/** Reads what `cat-file --batch` writes, without holding an object whole. */
+async function readObjects(
+  output: Readable,
+  start: (header: Header) => ((piece: Buffer) => void) | null,
+): Promise<void> {
+  let header = Buffer.alloc(0);
+  let read: ((piece: Buffer) => void) | null = null;
+  /** Bytes of the object that are to come, with the newline after it; 0 while a header comes. */
+  let left = 0;
+  for await (const chunk of output) {
+    let bytes = chunk as Buffer;
+    while (bytes.length > 0) {
+      if (left === 0) {
+        const end = bytes.indexOf(0x0a);
+        header = Buffer.concat([header, end < 0 ? bytes : bytes.subarray(0, end)]);
+        if (end < 0) break;
+        bytes = bytes.subarray(end + 1);
+        const found = /^([0-9a-f]{40}) ([a-z]+) (\d+) ?(.*)$/s.exec(header.toString("utf8"));
+        header = Buffer.alloc(0);
+        if (found === null) throw new Error("git names an object that is not there");
+        const [, oid = "", type = "", size = "", rest = ""] = found;
+        read = start({ oid, type, rest });
+        left = Number(size) + 1;
+        continue;
+      }
+      const piece = bytes.subarray(0, Math.min(bytes.length, left));
+      left -= piece.length;
+      // The last byte is the newline.
+      const content = left === 0 ? piece.subarray(0, -1) : piece;
+      if (content.length > 0) read?.(content);
+      bytes = bytes.subarray(piece.length);
+    }
+  }
+}

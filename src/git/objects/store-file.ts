@@ -1,0 +1,40 @@
+/** Storing a file of any size below a folder in which somebody may be writing. */
+import { pipeline } from "node:stream/promises";
+import { spawnGit, type GitOptions } from "../process/run.js";
+import type { SafeFolder } from "../worktree/safe-folder.js";
+
+/**
+ * Streams the regular file at `path` (bytes in latin1) into the store; `read` is given its bytes. Answers
+ * its id and whether its owner may execute it, null where there is no file that can be read. Throws a
+ * GitError.
+ */
+export async function storeFile(
+  safe: SafeFolder,
+  options: GitOptions,
+  path: string,
+  read?: (piece: Buffer) => void,
+): Promise<{ oid: string; isExecutable: boolean } | null> {
+  const handle = await safe.openFile(path);
+  if (handle === null) return null;
+  try {
+    const { size, mode } = await handle.stat();
+    const child = spawnGit(["hash-object", "-w", "--stdin"], { ...options, stdin: "pipe" });
+    const stored = child.stdout.toArray();
+    if (child.stdin === null) throw new Error("git was started without an input");
+    // The file may be growing at this moment: no more than its size now.
+    const content = handle.createReadStream({
+      autoClose: false,
+      start: 0,
+      end: Math.max(0, size - 1),
+    });
+    content.on("data", (piece) => read?.(piece as Buffer));
+    await pipeline(content, child.stdin);
+    await child.done;
+    const oid = Buffer.concat((await stored) as Buffer[])
+      .toString("latin1")
+      .trim();
+    return { oid, isExecutable: (mode & 0o100) !== 0 };
+  } finally {
+    await handle.close();
+  }
+}

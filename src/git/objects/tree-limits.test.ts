@@ -1,0 +1,100 @@
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { looseObject, writeObject } from "./loose-object.js";
+import { testStore } from "#test/support/test-repository.js";
+import { assertTreesWithin, TREE_LIMITS, TreeLimitError } from "./tree-limits.js";
+
+let store = "";
+let dispose = async (): Promise<void> => undefined;
+beforeEach(async () => {
+  ({ store, dispose } = await testStore());
+});
+afterEach(() => dispose());
+
+const blob = (text: string): Promise<string> =>
+  writeObject(store, looseObject("blob", Buffer.from(text)));
+
+/** A tree whose names hold the objects; each call's content is its own, so that nothing is known before. */
+function tree(
+  entries: Readonly<Record<string, readonly [mode: string, oid: string]>>,
+): Promise<string> {
+  const parts = Object.entries(entries).flatMap(([name, [mode, oid]]) => [
+    Buffer.from(`${mode} ${name}\0`),
+    Buffer.from(oid, "hex"),
+  ]);
+  return writeObject(store, looseObject("tree", Buffer.concat(parts)));
+}
+
+/** A tree that holds another so many times. */
+const times = (count: number, mode: string, oid: string, name = "n"): Promise<string> =>
+  tree(
+    Object.fromEntries(Array.from({ length: count }, (_none, at) => [`${name}${at}`, [mode, oid]])),
+  );
+
+describe("the limits of a tree", () => {
+  it("count what a tree expands to, and refuse one more of each", async () => {
+    const oid = await blob("123456789\n");
+    const inner = await tree({
+      file: ["100644", oid],
+      link: ["120000", oid],
+      sub: ["160000", oid],
+    });
+    const root = await tree({ a: ["40000", inner], bc: ["40000", inner], d: ["100755", oid] });
+    const exact = {
+      entries: 9,
+      folders: 3,
+      bytes: 50,
+      indexBytes: 2 * "filelinksub".length + 3 * 2 + 3 * 3 + 1,
+      depth: 2,
+      pathBytes: "bc/file".length,
+    };
+    await assertTreesWithin(store, [root], exact);
+    for (const what of Object.keys(exact) as (keyof typeof exact)[]) {
+      // Another root, so that the answer is not the one from memory.
+      const other = await tree({ a: ["40000", inner], bc: ["40000", inner], d: ["100644", oid] });
+      const limits = { ...exact, [what]: exact[what] - 1 };
+      await expect(assertTreesWithin(store, [root], limits), what).rejects.toThrow(TreeLimitError);
+      await expect(assertTreesWithin(store, [other], limits), what).rejects.toThrow(
+        String(limits[what]),
+      );
+    }
+  });
+
+  it("end a bomb of a few objects at once", async () => {
+    const oid = await blob(crypto.randomUUID());
+    let bomb = await times(10, "100644", oid);
+    for (let level = 0; level < 10; level += 1) bomb = await times(10, "40000", bomb);
+    await expect(assertTreesWithin(store, [bomb])).rejects.toThrow(
+      /more than (?:1000000 files and folders|250000 folders)/,
+    );
+    const big = await writeObject(store, looseObject("blob", Buffer.alloc(1 << 20)));
+    const inner = await times(1000, "100644", big);
+    await expect(assertTreesWithin(store, [await times(20, "40000", inner)])).rejects.toThrow(
+      `more than ${TREE_LIMITS.bytes} bytes`,
+    );
+    const long = await times(300, "100644", oid, "x".repeat(250));
+    const longer = await times(300, "40000", long, "y".repeat(2000));
+    await expect(assertTreesWithin(store, [await times(3, "40000", longer)])).rejects.toThrow(
+      "paths of a commit",
+    );
+  });
+
+  it("find the deepest path also where each tree is near the top as well", async () => {
+    const oid = await blob(crypto.randomUUID());
+    let chain = await tree({ file: ["100644", oid] });
+    const all = [chain];
+    for (let level = 1; level < TREE_LIMITS.depth; level += 1) {
+      chain = await tree({ d: ["40000", chain] });
+      all.push(chain);
+    }
+    await assertTreesWithin(store, [chain]);
+    const root = await tree(Object.fromEntries(all.map((one, at) => [`t${at}`, ["40000", one]])));
+    await expect(assertTreesWithin(store, [root])).rejects.toThrow("deeper than 128 levels");
+    const deeper = await tree({ d: ["40000", chain] });
+    await expect(assertTreesWithin(store, [deeper])).rejects.toThrow("deeper than 128 levels");
+  });
+
+  it("count nothing for objects without a tree", async () => {
+    await assertTreesWithin(store, [await blob("x")]);
+    await assertTreesWithin(store, []);
+  });
+});

@@ -1,0 +1,185 @@
+/** Looking up single entries of trees, many at once. */
+import { readObjects } from "./object-reader.js";
+import { git } from "../process/run.js";
+
+/** The mode of a folder's entry. */
+export const FOLDER = "040000";
+
+/** One entry of a tree: six octal digits and an object id. */
+export interface TreeEntry {
+  mode: string;
+  oid: string;
+}
+
+/** The folder of a path with its slash; empty for the top. git finds only folders by such a name. */
+export function folderOf(path: string): string {
+  return path.slice(0, path.lastIndexOf("/") + 1);
+}
+
+/** A path and all the folders it is in, without the top: `a/b/c`, `a/b`, `a`. */
+export function withAncestors(path: string): string[] {
+  const paths = [path];
+  for (let at = path.lastIndexOf("/"); at > 0; at = path.lastIndexOf("/", at - 1)) {
+    paths.push(path.slice(0, at));
+  }
+  return paths;
+}
+
+/**
+ * The trees that were read last, by their ids, which say what is in them: of two checkpoints almost all
+ * are the same. Only what a tree of the store names is looked for.
+ */
+const recent = new Map<string, ReadonlyMap<string, TreeEntry>>();
+/** How many entries they have in all at most. */
+const RECENT_ENTRIES = 100_000;
+let recentEntries = 0;
+
+/** Keeps the entries of a tree that was read or written. */
+export function keepRecent(oid: string, entries: ReadonlyMap<string, TreeEntry>): void {
+  if (recent.has(oid)) return;
+  recent.set(oid, entries);
+  recentEntries += entries.size;
+  for (const [oldest, { size }] of recent) {
+    if (recentEntries <= RECENT_ENTRIES) break;
+    recent.delete(oldest);
+    recentEntries -= size;
+  }
+}
+
+/** How many folders are on the way to a folder, itself included. */
+function depthOf(folder: string): number {
+  let depth = 0;
+  for (let at = folder.indexOf("/"); at >= 0; at = folder.indexOf("/", at + 1)) depth += 1;
+  return depth;
+}
+
+/** Folders of some trees, each read once. Paths are bytes in latin1 strings. */
+export class TreeReader {
+  readonly #store: string;
+  readonly #folders = new Map<string, ReadonlyMap<string, TreeEntry>>();
+
+  constructor(store: string) {
+    this.#store = store;
+  }
+
+  /**
+   * Reads the folders that the paths are in, each of its tree (or commit), unless they were read
+   * before. Throws a GitError.
+   */
+  async load(requests: readonly { tree: string; paths: Iterable<string> }[]): Promise<void> {
+    const levels: Map<string, { tree: string; folder: string }>[] = [];
+    for (const { tree, paths } of requests) {
+      for (const path of paths) {
+        // From the bottom up to a folder that is known: all above it are.
+        for (let folder = folderOf(path); ; folder = folderOf(folder.slice(0, -1))) {
+          const name = `${tree}:${folder}`;
+          const level = (levels[depthOf(folder)] ??= new Map());
+          if (this.#folders.has(name) || level.has(name)) break;
+          level.set(name, { tree, folder });
+          if (folder === "") break;
+        }
+      }
+    }
+    // From the top down by their ids: git would look for each by its path from the top.
+    for (const level of levels) if (level) await this.#loadLevel(level);
+  }
+
+  async #loadLevel(wanted: ReadonlyMap<string, { tree: string; folder: string }>): Promise<void> {
+    const ids = new Map<string, string>();
+    for (const [name, { tree, folder }] of wanted) {
+      const entry = folder === "" ? null : this.find(tree, folder.slice(0, -1));
+      // A commit is not known by its own id, so that it is asked for.
+      if (folder === "") ids.set(name, recent.has(tree) ? tree : `${tree}^{tree}`);
+      else if (entry?.mode === FOLDER) ids.set(name, entry.oid);
+    }
+    const byId = new Map<string, ReadonlyMap<string, TreeEntry>>();
+    for (const id of ids.values()) {
+      const known = recent.get(id);
+      if (known) byId.set(id, known);
+    }
+    const asked = [...new Set(ids.values())].filter((id) => !byId.has(id));
+    const found = await readObjects(this.#store, asked, "contents");
+    for (const [at, id] of asked.entries()) {
+      const object = found[at];
+      if (object?.type !== "tree") continue;
+      const entries = parseTree(object.content ?? Buffer.alloc(0));
+      byId.set(id, entries);
+      keepRecent(object.oid, entries);
+    }
+    for (const name of wanted.keys()) {
+      this.#folders.set(name, byId.get(ids.get(name) ?? "") ?? new Map());
+    }
+  }
+
+  /**
+   * The paths of files, links and gitlinks at which two trees (or commits) differ, and what `to` has
+   * there; null for nothing. Reads the folders that differ. Throws a GitError.
+   */
+  async differing(from: string, to: string): Promise<Map<string, TreeEntry | null>> {
+    const differing = new Map<string, TreeEntry | null>();
+    for (let level = [""]; level.length > 0;) {
+      await this.load([from, to].map((tree) => ({ tree, paths: level })));
+      const below: string[] = [];
+      for (const folder of level) {
+        const [before, after] = [this.folder(from, folder), this.folder(to, folder)];
+        for (const name of new Set([...before.keys(), ...after.keys()])) {
+          const [one, other] = [before.get(name), after.get(name)];
+          if (one?.oid === other?.oid && one?.mode === other?.mode) continue;
+          if (one?.mode === FOLDER || other?.mode === FOLDER) below.push(`${folder}${name}/`);
+          const isFile = other !== undefined && other.mode !== FOLDER;
+          const wasFile = one !== undefined && one.mode !== FOLDER;
+          if (isFile || wasFile) differing.set(folder + name, isFile ? other : null);
+        }
+      }
+      level = below;
+    }
+    return differing;
+  }
+
+  /** The entries of a folder (its path with the slash, empty for the top); empty if not there. */
+  folder(tree: string, folder: string): ReadonlyMap<string, TreeEntry> {
+    const found = this.#folders.get(`${tree}:${folder}`);
+    if (found === undefined) throw new Error(`the folder ${JSON.stringify(folder)} was not read`);
+    return found;
+  }
+
+  /** The entry at `path` in `tree`, a folder too; null where there is none. */
+  find(tree: string, path: string): TreeEntry | null {
+    const folder = folderOf(path);
+    return this.folder(tree, folder).get(path.slice(folder.length)) ?? null;
+  }
+
+  /** The entry at `path` in `tree` if it is a file, a link or a gitlink; else null. */
+  findFile(tree: string, path: string): TreeEntry | null {
+    const entry = this.find(tree, path);
+    return entry === null || entry.mode === FOLDER ? null : entry;
+  }
+}
+
+/** The files below the tree `oid`, by their paths in it. One process. Throws a GitError. */
+export async function listTree(store: string, oid: string): Promise<Map<string, TreeEntry>> {
+  const { stdout } = await git(["ls-tree", "-r", "-z", oid], {
+    gitDir: store,
+    maxOutputBytes: 1024 * 1024 * 1024,
+  });
+  const files = new Map<string, TreeEntry>();
+  for (const line of stdout.toString("latin1").split("\0")) {
+    const tab = line.indexOf("\t");
+    const [mode = "", , found = ""] = line.slice(0, Math.max(0, tab)).split(" ");
+    if (tab > 0) files.set(line.slice(tab + 1), { mode, oid: found });
+  }
+  return files;
+}
+
+function parseTree(bytes: Buffer): Map<string, TreeEntry> {
+  const entries = new Map<string, TreeEntry>();
+  for (let at = 0; at < bytes.length;) {
+    const space = bytes.indexOf(0x20, at);
+    const end = bytes.indexOf(0, space);
+    const mode = bytes.toString("latin1", at, space).padStart(6, "0");
+    const oid = bytes.toString("hex", end + 1, end + 21);
+    entries.set(bytes.toString("latin1", space + 1, end), { mode, oid });
+    at = end + 21;
+  }
+  return entries;
+}

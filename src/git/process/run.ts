@@ -1,0 +1,251 @@
+/**
+ * The one place that starts git. Arguments are arrays, there is no shell, and git sees nothing of
+ * the server's environment: every setting that an agent's folder, the machine or a user's home
+ * could change is fixed here.
+ */
+import { spawn, type ChildProcess } from "node:child_process";
+import { type Duplex, PassThrough, pipeline, Readable, type Writable } from "node:stream";
+import { publish, secondsSince } from "#shared/node/measurements.js";
+import { lowerPriority } from "#shared/node/process-priority.js";
+import { environment } from "./environment.js";
+import type { GitOptions } from "./git-options.js";
+
+export { EMPTY_TREE } from "./environment.js";
+export type { GitOptions, Protocol } from "./git-options.js";
+
+/** The id that stands for "no object". */
+export const ZERO_OID = "0".repeat(40);
+
+/** Why a git process failed: `not_found` means that the program itself could not be started. */
+export type GitFailure = "exit" | "timeout" | "output_too_large" | "aborted" | "not_found";
+
+/** A git process that did not end as asked. The message is for logs, not for users. */
+export class GitError extends Error {
+  override readonly name = "GitError";
+  readonly reason: GitFailure;
+  /** The exit code, or null where there was none. */
+  readonly exitCode: number | null;
+  /** The last 64 KiB of standard error. */
+  readonly stderr: string;
+  readonly args: readonly string[];
+
+  constructor(
+    reason: GitFailure,
+    exitCode: number | null,
+    stderr: string,
+    args: readonly string[],
+  ) {
+    const command = subcommandOf(args);
+    const detail = stderr.trim().split("\n").slice(-3).join(" | ").slice(-500);
+    super(`git ${command} failed (${reason}${exitCode === null ? "" : ` ${exitCode}`}): ${detail}`);
+    this.reason = reason;
+    this.exitCode = exitCode;
+    this.stderr = stderr;
+    this.args = args;
+  }
+}
+
+function subcommandOf(args: readonly string[]): string {
+  return args.find((arg) => !arg.startsWith("-")) ?? "";
+}
+
+/** A running git with its streams. The reader must consume or destroy `stdout`. */
+export interface GitProcess {
+  /** Null unless `stdin: "pipe"` was asked for. */
+  readonly stdin: Writable | null;
+  readonly stdout: Readable;
+  /** Kills the whole process group; harmless after the end. */
+  kill(): void;
+  /** Settles once the process ended and its streams closed; rejects with a GitError. */
+  readonly done: Promise<{ exitCode: number; stderr: string }>;
+}
+
+/**
+ * A process's output for a reader that comes later. Node discards what nobody has begun to read when the
+ * process ends.
+ */
+export function keptOutput(output: Readable): Readable {
+  const kept = new PassThrough();
+  pipeline(output, kept, () => undefined);
+  return kept;
+}
+
+const STDERR_KEPT = 64 * 1024;
+
+/**
+ * Starts git and hands out its streams: for smart HTTP and for output that must not be held whole.
+ * Environment, settings, time limit and abort are those of `git()`.
+ */
+export function spawnGit(
+  args: readonly string[],
+  options: GitOptions & { stdin?: "pipe" } = {},
+): GitProcess {
+  const piped = options.stdin === "pipe" || options.input !== undefined;
+  const start = performance.now();
+  const child = spawn("/bin/sh", limited(args, options), {
+    cwd: options.cwd ?? "/",
+    env: environment(options),
+    stdio: [
+      piped ? "pipe" : "ignore",
+      "pipe",
+      "pipe",
+      ...(options.descriptors ? (["pipe", "pipe"] as const) : []),
+    ],
+    detached: true,
+  });
+  if (options.background && child.pid !== undefined) lowerPriority(child.pid);
+  const { stdin, stdout, stderr } = child;
+  if (stdout === null || stderr === null) throw new Error("git was started without pipes");
+  if (options.descriptors) openDescriptors(child, options.descriptors);
+  let stderrText = "";
+  let failure: GitFailure | null = null;
+
+  const kill = (): void => {
+    if (child.pid === undefined) return;
+    try {
+      process.kill(-child.pid, "SIGKILL");
+    } catch {
+      // The group has ended already.
+    }
+  };
+  const fail = (reason: GitFailure): void => {
+    failure ??= reason;
+    kill();
+  };
+
+  const timeoutMs = options.timeoutMs ?? 60_000;
+  const timer = timeoutMs > 0 ? setTimeout(() => fail("timeout"), timeoutMs) : undefined;
+  const onAbort = (): void => fail("aborted");
+  options.signal?.addEventListener("abort", onAbort, { once: true });
+  if (options.signal?.aborted) onAbort();
+
+  stderr.setEncoding("utf8");
+  stderr.on("data", (text: string) => {
+    stderrText = (stderrText + text).slice(-STDERR_KEPT);
+    options.onStderr?.(text);
+  });
+  // git may end without reading all of its input; its exit code tells the rest.
+  stdin?.on("error", () => undefined);
+  if (stdin !== null && options.input instanceof Readable) {
+    options.input.on("error", kill).pipe(stdin);
+  } else if (options.input !== undefined) {
+    stdin?.end(options.input);
+  }
+
+  let ended = false;
+  const done = new Promise<{ exitCode: number; stderr: string }>((resolve, reject) => {
+    const settle = (code: number | null): void => {
+      if (ended) return;
+      ended = true;
+      clearTimeout(timer);
+      options.signal?.removeEventListener("abort", onAbort);
+      if (code === NOT_FOUND) failure ??= "not_found";
+      const succeeded = failure === null && (options.okExitCodes ?? [0]).includes(code ?? -1);
+      if (!options.persistent) {
+        const command = subcommandOf(args);
+        publish("gitCommand", { command, seconds: secondsSince(start), succeeded });
+      }
+      if (failure !== null) reject(new GitError(failure, code, stderrText, args));
+      else if (code !== null && (options.okExitCodes ?? [0]).includes(code))
+        resolve({ exitCode: code, stderr: stderrText });
+      else reject(new GitError("exit", code, stderrText, args));
+    };
+    child.on("error", (error) => {
+      failure ??= "not_found";
+      stderrText += error.message;
+      settle(null);
+    });
+    child.on("close", settle);
+  });
+  done.catch(() => undefined);
+  return {
+    stdin: options.stdin === "pipe" ? stdin : null,
+    stdout,
+    kill: () => !ended && kill(),
+    done,
+  };
+}
+
+/** What the size of a file is limited in, in bytes (POSIX, ulimit). */
+export const BLOCK = 512;
+/**
+ * Memory that one git process may write to: objects, trees and an index. A tree within TREE_LIMITS needs
+ * less than half. Packs are mapped for reading and do not count (RLIMIT_DATA).
+ */
+const MAX_MEMORY_BYTES = 2 * 2 ** 30;
+/** The largest file: a last resort, since imports and pushes have lower limits of their own. */
+const MAX_FILE_BYTES = 64 * 2 ** 30;
+/** Open files of one git process, which closes packs to stay below. */
+const MAX_DESCRIPTORS = 1024;
+
+/**
+ * Sets limits that all processes git starts inherit; a core file would be as large as the memory. One that
+ * cannot be set is stricter already.
+ */
+const LIMITS =
+  '{ ulimit -c 0; ulimit -S -n "$1"; ulimit -d "$2"; ulimit -f "$3"; } 2>/dev/null; shift 3; exec git "$@"';
+/** Files of an agent's folder have the modes of any checkout; nobody else gets to that folder. */
+const COMMON_UMASK = "umask 022";
+/** How a shell ends that does not find the program. */
+const NOT_FOUND = 127;
+
+/** The arguments of a shell, which alone can set limits of the process that git becomes. */
+function limited(args: readonly string[], options: GitOptions): string[] {
+  const { workTree, maxFileBytes = MAX_FILE_BYTES } = options;
+  const blocks = Math.max(1, Math.floor(maxFileBytes / BLOCK));
+  const limits = [MAX_DESCRIPTORS, MAX_MEMORY_BYTES / 1024, blocks].map(String);
+  const script = workTree === undefined ? LIMITS : `${COMMON_UMASK}; ${LIMITS}`;
+  return ["-c", script, "sh", ...limits, ...args];
+}
+
+function openDescriptors(child: ChildProcess, use: NonNullable<GitOptions["descriptors"]>): void {
+  const [, , , third, fourth] = child.stdio as unknown as Duplex[];
+  if (!third || !fourth) return;
+  for (const stream of [third, fourth]) {
+    // git may end without reading or writing all; its exit code tells the rest.
+    stream.on("error", () => undefined);
+    child.once("exit", () => stream.destroy());
+  }
+  use(third, fourth);
+}
+
+/**
+ * Runs git to its end and returns its whole output.
+ *
+ * Throws a GitError for an exit code that is not in `okExitCodes`, for the time limit, for output
+ * above `maxOutputBytes`, for an abort and where git cannot be started.
+ */
+export async function git(
+  args: readonly string[],
+  options: GitOptions = {},
+): Promise<{ exitCode: number; stdout: Buffer; stderr: string }> {
+  if (options.signal?.aborted) throw new GitError("aborted", null, "", args);
+  const limit = options.maxOutputBytes ?? 64 * 1024 * 1024;
+  const process = spawnGit(args, options);
+  const chunks: Buffer[] = [];
+  let size = 0;
+  process.stdout.on("data", (chunk: Buffer) => {
+    size += chunk.length;
+    if (size > limit) process.kill();
+    else chunks.push(chunk);
+  });
+  try {
+    const { exitCode, stderr } = await process.done;
+    if (size > limit) throw new GitError("output_too_large", exitCode, stderr, args);
+    return { exitCode, stdout: Buffer.concat(chunks, size), stderr };
+  } catch (error) {
+    if (size > limit && error instanceof GitError && error.reason === "exit") {
+      throw new GitError("output_too_large", error.exitCode, error.stderr, args);
+    }
+    throw error;
+  }
+}
+
+/** The version of the installed git; throws a GitError (`not_found`) where there is none. */
+export async function gitVersion(): Promise<{ major: number; minor: number; text: string }> {
+  const text = (await git(["version"])).stdout.toString("utf8").trim();
+  const match = /(\d+)\.(\d+)/.exec(text);
+  if (match === null)
+    throw new GitError("not_found", null, `unexpected version: ${text}`, ["version"]);
+  return { major: Number(match[1]), minor: Number(match[2]), text };
+}

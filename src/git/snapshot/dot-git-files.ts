@@ -1,0 +1,71 @@
+/**
+ * Guards git against the `.gitignore` and `.gitattributes` of a folder whose owner is hostile. git opens
+ * them by name: a named pipe keeps it waiting for good, and a huge file takes its memory. A link is
+ * harmless, since git follows none of these.
+ */
+import type { Stats } from "node:fs";
+import { setTimeout as pause } from "node:timers/promises";
+import { DotGitFileError, MAX_DOT_GIT_BYTES } from "./path-errors.js";
+import { readSystem } from "../process/system-command.js";
+
+/**
+ * Checks a path that may be one of these files.
+ * @param path in bytes in latin1
+ * @param look what is at the path, not followed; asked only where the name is one of these
+ * @throws DotGitFileError
+ */
+export function assertDotGitFile(path: string, look: () => Stats | null): void {
+  const name = path.slice(path.lastIndexOf("/") + 1);
+  const stats = name === ".gitignore" || name === ".gitattributes" ? look() : null;
+  if (
+    stats === null ||
+    stats.isSymbolicLink() ||
+    (stats.isFile() && stats.size <= MAX_DOT_GIT_BYTES)
+  ) {
+    return;
+  }
+  throw new DotGitFileError(Buffer.from(path, "latin1").toString("utf8"));
+}
+
+/** git's usual work is done before; what takes longer is looked at again and again. */
+const LOOK_MS = 500;
+
+/**
+ * Runs work that lets git read a folder, and ends it by its signal where git may be held up there.
+ * @throws DotGitFileError
+ */
+export async function guardDotGitFiles<Result>(
+  folder: string,
+  signal: AbortSignal | undefined,
+  work: (signal: AbortSignal) => Promise<Result>,
+): Promise<Result> {
+  const stuck = new AbortController();
+  const done = new AbortController();
+  let found: string | null = null;
+  const look = async (): Promise<void> => {
+    while (found === null) {
+      await pause(LOOK_MS, undefined, { signal: done.signal });
+      found = await findHarmful(folder, done.signal);
+    }
+    stuck.abort();
+  };
+  const looking = look().catch(() => undefined);
+  try {
+    return await work(AbortSignal.any([stuck.signal, ...(signal ? [signal] : [])]));
+  } catch (error) {
+    throw stuck.signal.aborted && found !== null ? new DotGitFileError(found) : error;
+  } finally {
+    done.abort();
+    await looking;
+  }
+}
+
+/** Returns the path, relative to the folder, of a file that git must not open; null for none. */
+async function findHarmful(folder: string, signal: AbortSignal): Promise<string | null> {
+  const named = ["(", "-name", ".gitignore", "-o", "-name", ".gitattributes", ")"];
+  const large = ["-size", `+${MAX_DOT_GIT_BYTES / 1024}k`];
+  const harmful = ["!", "-type", "l", "(", "!", "-type", "f", "-o", ...large, ")"];
+  const args = [folder, "-xdev", ...named, ...harmful, "-printf", "%P", "-quit"];
+  // Its exit code tells of folders that it may not read, which do not matter.
+  return (await readSystem("find", args, signal)) || null;
+}

@@ -1,0 +1,88 @@
+/** Bringing the index of a checkout up to a tree. */
+import { copyFile, link, rename, stat } from "node:fs/promises";
+import { asideName } from "../worktree/atomic-directory.js";
+import type { Edits } from "../objects/patch-tree.js";
+import { git, spawnGit, ZERO_OID, type GitOptions, type GitProcess } from "../process/run.js";
+import { recordsOf, removeIndex, requireAccepted, writeTree } from "./update-index.js";
+
+/** The trees of indexes as they were left, by the index's file: what git would write again. */
+const indexTrees = new Map<string, { version: string; tree: string }>();
+/** How many are kept; another one is asked of git. */
+const INDEXES = 2000;
+
+/** Tells one content of a file from the next, which is always another file (git renames). */
+async function versionOf(path: string): Promise<string> {
+  const { ino, size, mtimeNs } = await stat(path, { bigint: true });
+  return `${ino} ${size} ${mtimeNs}`;
+}
+
+/** Throws a GitError. */
+export async function treeOfIndex(options: GitOptions & { indexFile: string }): Promise<string> {
+  const known = indexTrees.get(options.indexFile);
+  if (known !== undefined && known.version === (await versionOf(options.indexFile)))
+    return known.tree;
+  return writeTree(options);
+}
+
+async function keepTreeOf(indexFile: string, tree: string): Promise<void> {
+  indexTrees.delete(indexFile);
+  indexTrees.set(indexFile, { version: await versionOf(indexFile), tree });
+  for (const oldest of indexTrees.keys()) {
+    if (indexTrees.size <= INDEXES) break;
+    indexTrees.delete(oldest);
+  }
+}
+
+/**
+ * A copy of an index that takes the index's place when it is finished. The git that changes it starts at
+ * once and reads the copy while other work goes on. Close it.
+ */
+export class NextIndex {
+  readonly #indexFile: string;
+  readonly #copy: string;
+  readonly #options: GitOptions;
+  readonly #git: GitProcess;
+
+  private constructor(indexFile: string, copy: string, options: GitOptions) {
+    this.#indexFile = indexFile;
+    this.#copy = copy;
+    this.#options = { ...options, indexFile: copy };
+    const args = ["update-index", "-z", "--add", "--replace", "--index-info"];
+    this.#git = spawnGit(args, { ...this.#options, stdin: "pipe" });
+    this.#git.stdout.resume();
+  }
+
+  static async begin(indexFile: string, options: GitOptions): Promise<NextIndex> {
+    const copy = asideName(indexFile, "next");
+    await removeIndex(copy);
+    await link(indexFile, copy).catch(() => copyFile(indexFile, copy));
+    return new NextIndex(indexFile, copy, options);
+  }
+
+  /**
+   * Brings the index up to the edits, after which it holds `tree`. `refresh` has git look at the files'
+   * times.
+   * @throws UnsafePathError; GitError; the index is then as it was
+   */
+  async finish(tree: string, edits: Edits, refresh: boolean): Promise<void> {
+    const records = [...edits].map(
+      ([path, entry]) => `${entry?.mode ?? "0"} ${entry?.oid ?? ZERO_OID}\t${path}`,
+    );
+    this.#git.stdin?.end(recordsOf(records));
+    requireAccepted((await this.#git.done).stderr);
+    // git compares what changed by content here, and stores nothing.
+    const ended = { ...this.#options, okExitCodes: [0, 1] };
+    if (refresh) await git(["update-index", "-q", "--refresh"], ended);
+    else if (edits.size === 0) return;
+    await rename(this.#copy, this.#indexFile);
+    await keepTreeOf(this.#indexFile, tree);
+  }
+
+  /** Removes what is left of the copy: git may have changed nothing, or have failed. */
+  async close(): Promise<void> {
+    this.#git.kill();
+    await this.#git.done.catch(() => undefined);
+    // A rename leaves two names of one file as they are.
+    await removeIndex(this.#copy);
+  }
+}

@@ -1,0 +1,35 @@
+/**
+ * Turning an overlay's folder into a tree, at the cost of what was changed: the layers say where to look
+ * (touched-paths.ts), the parent's tree what was there before. No index is read or written.
+ */
+import { countDiff } from "../diff/diff-counter.js";
+import type { Layers } from "../worktree/folder-driver.js";
+import { FolderChange } from "../worktree/folder-change.js";
+import type { Attempt, Snapshot } from "./snapshot.js";
+import type { GitOptions } from "../process/run.js";
+import { findTouched } from "./overlay-changes.js";
+import { TreeReader } from "../objects/tree-reader.js";
+
+/** As `takeSnapshot`, of a folder that has layers. */
+export async function snapshotLayers(
+  input: Attempt,
+  layers: Layers,
+  options: GitOptions & { gitDir: string },
+): Promise<Snapshot> {
+  const { store, folder, parentTree } = input;
+  const trees = new TreeReader(store);
+  const sinceLayer = await trees.differing(layers.commit, parentTree);
+  const change = await FolderChange.open(input, parentTree, trees, options);
+  try {
+    for await (const touched of findTouched(folder, layers, sinceLayer, options)) {
+      await change.take(touched);
+    }
+    const tree = await change.writeTree();
+    const { skipped } = change;
+    if (tree === parentTree) return { tree, changed: false, skipped, tokens: [] };
+    const stats = await countDiff(store, parentTree, tree);
+    return { tree, changed: true, stats, skipped, tokens: input.scan?.found ?? [] };
+  } finally {
+    await change.close();
+  }
+}

@@ -1,0 +1,193 @@
+/** Snapshots of agents' folders, taken by a process of their own. */
+import { spawn, type ChildProcess } from "node:child_process";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import { fairSlots } from "#shared/node/fair-slots.js";
+import { publish, type GitCommand } from "#shared/node/measurements.js";
+import { PATH } from "../process/environment.js";
+import { FolderTooLargeError } from "./path-errors.js";
+import { GitError } from "../process/run.js";
+import { receiveError, type FromProcess, type ToProcess } from "./snapshot-messages.js";
+import type { Snapshot, SnapshotInput } from "./snapshot.js";
+
+/** The heap of a process: a folder within TREE_LIMITS needs less than half. */
+const HEAP_MIB = 1024;
+/** All memory that a process may write to, the heap and the contents of files included (RLIMIT_DATA). */
+const MEMORY_KIB = 3 * 1024 * 1024;
+/** Open files: a snapshot holds up to four for each level of its folder (MAX_PATH_DEPTH). */
+const DESCRIPTORS = 16_384;
+/** How often a process is asked whether its event loop runs, while a snapshot is under way. */
+const PING_MS = 5000;
+/** How long it may be silent, and how long one snapshot may take. */
+const SILENT_MS = 60_000;
+const SNAPSHOT_MS = 20 * 60_000;
+/** Processes for one folder alone, which exist after another one has ended on its way. */
+const alone = fairSlots({ slots: 4, perOwner: 1 });
+
+type Order = Extract<ToProcess, { kind: "take" }>["order"];
+type Listeners = Pick<SnapshotInput, "onChanges" | "signal">;
+
+/** The process ended before it answered. */
+class ProcessEndedError extends Error {}
+
+interface Pending extends Listeners {
+  /** The git commands that the process ran, published in the async context of the caller. */
+  commands: readonly GitCommand[];
+  resolve(snapshot: Snapshot): void;
+  reject(error: Error): void;
+  /** What a listener threw; it is passed on when the process is no longer at work. */
+  failure?: Error;
+}
+
+let shared: SnapshotProcess | null = null;
+
+/**
+ * Writes what is in the folder as a tree into the store and brings a checkout's index up to it (ingest.ts
+ * has the rules). One call at a time for one folder.
+ *
+ * All folders share a process. Where it ends before its time, each folder that it was reading is read once
+ * more by a process of its own, so that the folder that ended it does not take the others along.
+ * @throws FolderMissingError, a PathError, a GitError, or what `open` throws; the index is then as before
+ */
+export async function snapshotFolder(input: SnapshotInput): Promise<Snapshot> {
+  const { open, onChanges, signal, ...rest } = input;
+  const order = { ...rest, layers: (await open?.()) ?? null };
+  const listeners: Listeners = { ...(onChanges && { onChanges }), ...(signal && { signal }) };
+  if (shared === null || shared.isOver) shared = new SnapshotProcess();
+  try {
+    return await shared.take(order, listeners);
+  } catch (error) {
+    if (!(error instanceof ProcessEndedError)) throw error;
+  }
+  const leave = await alone.take(input.store, signal);
+  const own = new SnapshotProcess();
+  try {
+    return await own.take(order, listeners);
+  } catch (error) {
+    throw error instanceof ProcessEndedError ? new FolderTooLargeError(".") : error;
+  } finally {
+    own.end();
+    leave();
+  }
+}
+
+/** A process with the snapshots that it takes. While it takes none, it keeps no other process alive. */
+class SnapshotProcess {
+  readonly #child: ChildProcess;
+  readonly #pending = new Map<number, Pending>();
+  #newest = 0;
+  #heardAt = 0;
+  #timer: NodeJS.Timeout | undefined;
+  isOver = false;
+
+  constructor() {
+    this.#child = spawn("/bin/sh", limited(), {
+      cwd: "/",
+      env: { PATH },
+      stdio: ["ignore", "ignore", "inherit", "ipc"],
+      serialization: "advanced",
+    });
+    this.#child.on("message", (message: FromProcess) => this.#hear(message));
+    this.#child.once("error", () => this.#over());
+    this.#child.once("exit", () => this.#over());
+    this.#rest();
+  }
+
+  /** @throws as `snapshotFolder`; ProcessEndedError */
+  async take(order: Order, { onChanges, signal }: Listeners): Promise<Snapshot> {
+    if (signal?.aborted) throw new GitError("aborted", null, "", []);
+    this.#newest += 1;
+    const id = this.#newest;
+    const abort = (): void => this.#say({ kind: "abort", id });
+    const late = setTimeout(() => this.end(), SNAPSHOT_MS);
+    signal?.addEventListener("abort", abort, { once: true });
+    try {
+      return await new Promise<Snapshot>((resolve, reject) => {
+        this.#pending.set(id, { commands: [], resolve, reject, ...(onChanges && { onChanges }) });
+        if (this.#pending.size === 1) this.#watch();
+        this.#say({ kind: "take", id, order });
+      });
+    } finally {
+      clearTimeout(late);
+      signal?.removeEventListener("abort", abort);
+      for (const command of this.#pending.get(id)?.commands ?? []) publish("gitCommand", command);
+      this.#pending.delete(id);
+      if (this.#pending.size === 0) this.#rest();
+    }
+  }
+
+  /** Ends the process at once; snapshots under way fail by a ProcessEndedError. */
+  end(): void {
+    this.#child.kill("SIGKILL");
+  }
+
+  #say(message: ToProcess): void {
+    // What cannot be sent is answered by the process's end.
+    this.#child.send(message, () => undefined);
+  }
+
+  #hear(message: FromProcess): void {
+    this.#heardAt = performance.now();
+    if (message.kind === "pong") return;
+    const pending = this.#pending.get(message.id);
+    if (message.kind === "changes") return this.#tellChanges(message.id, pending);
+    if (pending) pending.commands = message.commands;
+    if (pending?.failure) pending.reject(pending.failure);
+    else if (message.kind === "taken") pending?.resolve(message.snapshot);
+    else pending?.reject(receiveError(message.error));
+  }
+
+  #tellChanges(id: number, pending: Pending | undefined): void {
+    try {
+      pending?.onChanges?.();
+    } catch (error) {
+      if (pending) pending.failure = error as Error;
+      this.#say({ kind: "abort", id });
+    }
+  }
+
+  /** Ends a process whose event loop stands still. */
+  #watch(): void {
+    this.#child.ref();
+    this.#child.channel?.ref();
+    this.#heardAt = performance.now();
+    this.#timer = setInterval(() => {
+      if (performance.now() - this.#heardAt > SILENT_MS) this.end();
+      else this.#say({ kind: "ping" });
+    }, PING_MS);
+  }
+
+  #rest(): void {
+    clearInterval(this.#timer);
+    this.#child.unref();
+    this.#child.channel?.unref();
+  }
+
+  #over(): void {
+    this.isOver = true;
+    clearInterval(this.#timer);
+    for (const pending of this.#pending.values()) pending.reject(new ProcessEndedError());
+  }
+}
+
+/** The arguments of a shell, which sets the limits and becomes the process. */
+function limited(): string[] {
+  const isSource = import.meta.filename.endsWith(".ts");
+  const script = join(
+    import.meta.dirname,
+    isSource ? "snapshot-process.ts" : "snapshot-process.js",
+  );
+  // Tests and benchmarks run from the source.
+  const { resolve } = createRequire(import.meta.url);
+  const loader = isSource ? ["--import", resolve("tsx")] : [];
+  const options = ["--title=omoi-snapshots", `--max-old-space-size=${HEAP_MIB}`, ...loader];
+  return [
+    "-c",
+    '{ ulimit -c 0; ulimit -S -n "$1"; ulimit -d "$2"; } 2>/dev/null; shift 2; exec "$@"',
+    "sh",
+    ...[DESCRIPTORS, MEMORY_KIB].map(String),
+    process.execPath,
+    ...options,
+    script,
+  ];
+}

@@ -1,0 +1,61 @@
+/** What the server and its snapshot process say to each other. */
+import type { GitCommand } from "#shared/node/measurements.js";
+import { FolderMissingError } from "../worktree/folder-driver.js";
+import {
+  DotGitFileError,
+  FileTooLargeError,
+  FolderTooLargeError,
+  NestedRepositoryError,
+  PathTooLongError,
+  UnsafePathError,
+} from "./path-errors.js";
+import { GitError } from "../process/run.js";
+import type { Snapshot, SnapshotOrder } from "./snapshot.js";
+import { TreeLimitError } from "../objects/tree-limits.js";
+
+/** From the server. `ping` is answered at once by a process whose event loop runs. */
+export type ToProcess =
+  | { kind: "take"; id: number; order: Omit<SnapshotOrder, "signal" | "onChanges"> }
+  | { kind: "abort"; id: number }
+  | { kind: "ping" };
+
+/** From the process. An answer tells of the git processes that it took. */
+export type FromProcess =
+  | { kind: "changes"; id: number }
+  | { kind: "taken"; id: number; commands: GitCommand[]; snapshot: Snapshot }
+  | { kind: "failed"; id: number; commands: GitCommand[]; error: SentError }
+  | { kind: "pong" };
+
+/** An error without its class, which no message carries. */
+interface SentError {
+  name: string;
+  message: string;
+  fields: Record<string, unknown>;
+}
+
+/** The errors of a snapshot that the server tells apart, by their names. */
+const classes: Record<string, { prototype: Error }> = {
+  DotGitFileError,
+  FileTooLargeError,
+  FolderMissingError,
+  FolderTooLargeError,
+  GitError,
+  NestedRepositoryError,
+  PathTooLongError,
+  TreeLimitError,
+  UnsafePathError,
+};
+
+export function sendError(error: unknown): SentError {
+  if (!(error instanceof Error)) return { name: "Error", message: String(error), fields: {} };
+  return {
+    name: error.name,
+    message: error.message,
+    fields: Object.fromEntries(Object.entries(error)),
+  };
+}
+
+export function receiveError({ name, message, fields }: SentError): Error {
+  const prototype = classes[name]?.prototype ?? Error.prototype;
+  return Object.assign(Object.create(prototype) as Error, { ...fields, name, message });
+}

@@ -1,0 +1,171 @@
+/**
+ * Turning the files of a folder into a tree of the store. The folder's owner is hostile: git is
+ * used by its plumbing alone, with an index outside the folder, and never looks for a repository,
+ * a filter or a setting in it (`git add` would: it runs inside nested repositories).
+ */
+import { exists } from "../worktree/atomic-directory.js";
+import { countDiff } from "../diff/diff-counter.js";
+import { guardDotGitFiles } from "./dot-git-files.js";
+import { FolderChange } from "../worktree/folder-change.js";
+import { assertFolder } from "../worktree/folder-driver.js";
+import { snapshotLayers } from "./overlay-snapshot.js";
+import { NextIndex, treeOfIndex } from "./next-index.js";
+import { NestedRepositoryError, PathTooLongError } from "./path-errors.js";
+import { git, GitError, type GitOptions } from "../process/run.js";
+import { displayPath } from "../worktree/safe-folder.js";
+import type { Attempt, SkippedPath, Snapshot, SnapshotOrder } from "./snapshot.js";
+import { scanEntries } from "../objects/scan-objects.js";
+import { TokenScan } from "../smart-http/token-scan.js";
+import { TreeReader } from "../objects/tree-reader.js";
+import { writeTree } from "./update-index.js";
+
+const SCAN_BYTES = 512 * 1024 * 1024;
+const SCAN_MS = 5 * 60_000;
+const ATTEMPTS = 3;
+
+/**
+ * Writes what is in the folder as a tree into the store and brings a checkout's index up to it. What
+ * `.gitignore` names is left out; symbolic links are stored as links and never followed; bytes are
+ * stored as they are. Without changes nothing is written. One call at a time for one folder. Of a folder
+ * with layers the index is left as it is: `syncFolder` brings it up to what it needs.
+ *
+ * Throws FolderMissingError, a PathError or a GitError; the index is then as it was before.
+ */
+export async function takeSnapshot(order: SnapshotOrder): Promise<Snapshot> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await guardDotGitFiles(order.folder, order.signal, (signal) =>
+        snapshotOnce({ ...order, signal }),
+      );
+    } catch (error) {
+      // Files that come and go under git's hands make it stop: look again.
+      const again = error instanceof GitError && error.reason === "exit" && attempt < ATTEMPTS;
+      if (!again) throw error;
+    }
+  }
+}
+
+async function snapshotOnce(order: SnapshotOrder): Promise<Snapshot> {
+  const { store, folder, indexFile, signal, layers, keyPrefix } = order;
+  await assertFolder(folder);
+  const options = {
+    gitDir: store,
+    workTree: folder,
+    timeoutMs: SCAN_MS,
+    maxOutputBytes: SCAN_BYTES,
+    // Large files are streamed into the store instead of being held in memory.
+    config: [["core.bigFileThreshold", "16m"]] as const,
+    ...(signal === undefined ? {} : { signal }),
+  };
+  const current = { ...options, indexFile };
+  if (order.parentTree !== undefined && !(await exists(indexFile))) {
+    await git(["read-tree", order.parentTree], current);
+  }
+  const parentTree = order.parentTree ?? (await writeTree(current));
+  const scan = keyPrefix === undefined ? null : new TokenScan(keyPrefix);
+  const attempt = { ...order, parentTree, scan };
+  if (layers === null) return snapshotCheckout(attempt, options);
+  return snapshotLayers(attempt, layers, options);
+}
+
+/**
+ * Of a checkout, whose index says where to look. It may be ahead of the parent's tree: an earlier snapshot
+ * brought it up to what was never committed.
+ */
+async function snapshotCheckout(
+  input: Attempt,
+  options: GitOptions & { gitDir: string },
+): Promise<Snapshot> {
+  const { store, indexFile, parentTree, scan } = input;
+  const current = { ...options, indexFile };
+  const [differing, untracked, indexTree] = await allOf(
+    findDiffering(current),
+    findUntracked(current),
+    treeOfIndex(current),
+  );
+  const trees = new TreeReader(store);
+  const change = await FolderChange.open(input, indexTree, trees, options);
+  const paths = [...differing, ...untracked.paths];
+  const next = paths.length === 0 ? null : await NextIndex.begin(indexFile, options);
+  try {
+    const { skipped } = change;
+    skipped.push(...untracked.skipped);
+    await change.take({ paths, gone: [], unreadable: [] });
+    const tree = await change.writeTree();
+    const [stats] = await allOf(
+      tree === parentTree ? Promise.resolve(undefined) : countDiff(store, parentTree, tree),
+      next?.finish(tree, change.edits, paths.length > UNREFRESHED),
+    );
+    // Nobody may have looked through what an earlier snapshot took.
+    if (scan && indexTree !== parentTree) await scanDifference(input, trees, tree, options);
+    const tokens = scan?.found ?? [];
+    return { tree, changed: tree !== parentTree, skipped, tokens, ...(stats && { stats }) };
+  } finally {
+    await change.close();
+    await next?.close();
+  }
+}
+
+/** As `Promise.all`, but nothing is at work any more when it fails. */
+async function allOf<Work extends readonly unknown[]>(
+  ...work: Work
+): Promise<{ -readonly [At in keyof Work]: Awaited<Work[At]> }> {
+  await Promise.allSettled(work);
+  return Promise.all(work);
+}
+
+/**
+ * Files whose times an index may not know: the next snapshot reads them again, which takes less than to have
+ * git look at all files.
+ */
+const UNREFRESHED = 200;
+
+/** Looks through all files at which a tree differs from the parent's. */
+async function scanDifference(
+  { parentTree, scan }: Attempt,
+  trees: TreeReader,
+  tree: string,
+  options: GitOptions,
+): Promise<void> {
+  const differing = await trees.differing(parentTree, tree);
+  const entries = [...differing].flatMap(([path, entry]) =>
+    entry === null ? [] : [{ path, ...entry }],
+  );
+  if (scan) await scanEntries(options, entries, scan);
+}
+
+/** The tracked paths (bytes in latin1) where folder and index differ. Reads no file's content. */
+async function findDiffering(options: GitOptions): Promise<string[]> {
+  const args = ["diff-files", "-z", "--raw", "--ignore-submodules=dirty"];
+  // Its threads would take the processor from the longer search for what is untracked.
+  const config = [["core.preloadIndex", "false"]] as const;
+  const fields = (await git(args, { ...options, config })).stdout.toString("latin1").split("\0");
+  const paths: string[] = [];
+  for (let at = 0; at + 1 < fields.length; at += 2) {
+    const path = fields[at + 1] ?? "";
+    const [before, after] = (fields[at] ?? "").split(" ");
+    if (after !== "160000") paths.push(path);
+    else if (before !== ":160000") throw new NestedRepositoryError(displayPath(path));
+  }
+  return paths;
+}
+
+/**
+ * The paths that the index does not have and that are not ignored. git holds a descriptor for each folder on
+ * its way: where those or the bytes of a path are used up, the folder is too deep.
+ */
+async function findUntracked(
+  options: GitOptions,
+): Promise<{ paths: string[]; skipped: SkippedPath[] }> {
+  const args = ["ls-files", "-z", "--others", "--exclude-standard"];
+  const { stdout, stderr } = await git(args, options);
+  const paths = stdout.toString("latin1").split("\0").slice(0, -1);
+  const nested = paths.find((path) => path.endsWith("/"));
+  if (nested !== undefined) throw new NestedRepositoryError(displayPath(nested.slice(0, -1)));
+  const deep = /^warning: could not open directory '(.*?)\/?': (?:Too many open|File name too)/m;
+  const [, deepest] = deep.exec(stderr) ?? [];
+  if (deepest !== undefined) throw new PathTooLongError(deepest);
+  const closed = stderr.matchAll(/^warning: could not open directory '(.*?)\/?': /gm);
+  const skipped = [...closed].map(([, path = ""]) => ({ path, reason: "unreadable" as const }));
+  return { paths, skipped };
+}

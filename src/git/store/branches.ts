@@ -1,0 +1,80 @@
+import { assertRefName } from "./bare-repository.js";
+import { commitDate } from "./history.js";
+import { git } from "../process/run.js";
+
+/** A branch and the commit at its end. */
+export interface Branch {
+  name: string;
+  sha: string;
+  /** When its committer says it was made. */
+  date: Date;
+  /** The first line of the message. */
+  subject: string;
+}
+
+const FORMAT = "%(objectname)%00%(refname)%00%(committerdate:unix)%00%(contents:subject)";
+
+/** The branches of a store by name (byte by byte); none where it is empty. */
+export async function listBranches(store: string): Promise<Branch[]> {
+  const { stdout } = await git(["for-each-ref", `--format=${FORMAT}`, "refs/heads/"], {
+    gitDir: store,
+  });
+  const lines = stdout.toString("utf8").split("\n").filter(Boolean);
+  return lines.map((line) => {
+    const [sha = "", ref = "", seconds = "", subject = ""] = line.split("\0");
+    return {
+      name: ref.slice("refs/heads/".length),
+      sha,
+      date: commitDate(seconds),
+      subject: subject.slice(0, 500),
+    };
+  });
+}
+
+/** How many commits each of two references has that the other lacks; null where one is missing. */
+export async function countApart(
+  store: string,
+  here: string,
+  there: string,
+): Promise<{ ahead: number; behind: number } | null> {
+  assertRefName(here);
+  assertRefName(there);
+  const args = ["rev-list", "--left-right", "--count", `${here}...${there}`, "--"];
+  const { exitCode, stdout } = await git(args, { gitDir: store, okExitCodes: [0, 128] });
+  if (exitCode !== 0) return null;
+  const [ahead, behind] = stdout.toString("latin1").trim().split("\t").map(Number);
+  return { ahead: ahead ?? 0, behind: behind ?? 0 };
+}
+
+/**
+ * How many commits each of some references has that a base lacks, by their names, all in one walk; those
+ * that are missing, or all where the base is, are left out.
+ */
+export async function countAhead(
+  store: string,
+  base: string,
+  refs: readonly string[],
+): Promise<ReadonlyMap<string, number>> {
+  [base, ...refs].forEach(assertRefName);
+  if (refs.length === 0) return new Map();
+  const format = `--format=%(ahead-behind:${base}) %(refname)`;
+  const { exitCode, stdout } = await git(["for-each-ref", format, "--", ...refs], {
+    gitDir: store,
+    okExitCodes: [0, 128],
+  });
+  if (exitCode !== 0) return new Map();
+  const lines = stdout.toString("latin1").split("\n").filter(Boolean);
+  return new Map(
+    lines.map((line) => {
+      const [ahead = "", , ref = ""] = line.split(" ");
+      return [ref, Number(ahead)];
+    }),
+  );
+}
+
+/** Commits that upstream has and no branch or tag of the store's own, parents before children. */
+export async function incomingCommits(store: string): Promise<string[]> {
+  const args = ["rev-list", "--topo-order", "--reverse", "--glob=refs/upstream/"];
+  const { stdout } = await git([...args, "--not", "--branches", "--tags"], { gitDir: store });
+  return stdout.toString("latin1").split("\n").filter(Boolean);
+}

@@ -1,0 +1,67 @@
+/** Which commits of a branch touched the paths of a conflict. */
+import { assertOid } from "./bare-repository.js";
+import type { Side } from "../merge/merge-conflicts.js";
+import { spawnGit } from "../process/run.js";
+import { displayPath } from "../worktree/safe-folder.js";
+
+/**
+ * For each side and each group of paths, the commits reachable from that side and not from the other
+ * that touch one of them or, where it was a folder, something below it: children before parents, newest
+ * first. A merge commit touches only what differs from every parent. Paths are text as in
+ * `Conflict.paths`, any number of them. One process for all of it, read as it comes.
+ *
+ * Throws a GitError.
+ */
+export async function touchingCommits(
+  store: string,
+  { source, target }: Record<Side, string>,
+  groups: readonly (readonly string[])[],
+): Promise<Record<Side, string[][]>> {
+  assertOid(source);
+  assertOid(target);
+  const result = { source: groups.map((): string[] => []), target: groups.map((): string[] => []) };
+  if (groups.length === 0) return result;
+  const byPath = new Map<string, number[]>();
+  for (const [index, paths] of groups.entries()) {
+    for (const path of new Set(paths)) byPath.set(path, [...(byPath.get(path) ?? []), index]);
+  }
+  const format = "--format=tformat:/%m%H";
+  const compare = ["-c", "-r", "--root", "--no-renames", "--name-only", "--no-ext-diff"];
+  const child = spawnGit(
+    ["log", "-z", format, "--topo-order", "--left-right", ...compare, `${source}...${target}`],
+    { gitDir: store, timeoutMs: 5 * 60_000 },
+  );
+  let commit = "";
+  let side: Side = "source";
+  const touch = (path: string): void => {
+    for (let at = path.length; at > 0; at = path.lastIndexOf("/", at - 1)) {
+      for (const index of byPath.get(path.slice(0, at)) ?? []) {
+        const commits = result[side][index];
+        if (commits !== undefined && commits.at(-1) !== commit) commits.push(commit);
+      }
+    }
+  };
+  // `/<side><commit>`, then its paths, after a newline or, of a merge, after an empty field: no path of
+  // git starts with a slash.
+  let first = false;
+  const take = (field: string): void => {
+    if (field.startsWith("/")) {
+      commit = field.slice(2);
+      side = field[1] === "<" ? "source" : "target";
+    } else if (field !== "") touch(displayPath(first ? field.slice(1) : field));
+    first = field.startsWith("/");
+  };
+  let rest = "";
+  try {
+    for await (const chunk of child.stdout) {
+      const fields = (rest + (chunk as Buffer).toString("latin1")).split("\0");
+      rest = fields.pop() ?? "";
+      for (const field of fields) take(field);
+    }
+    if (rest !== "") take(rest);
+    await child.done;
+  } finally {
+    child.kill();
+  }
+  return result;
+}

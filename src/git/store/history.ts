@@ -1,0 +1,49 @@
+/** Commits with their parents, of several branches at once. */
+import { assertOid } from "./bare-repository.js";
+import { git } from "../process/run.js";
+
+export interface HistoryCommit {
+  sha: string;
+  parents: string[];
+  authorName: string;
+  /** When its committer says it was made. */
+  date: Date;
+  subject: string;
+}
+
+const lastSecond = Date.UTC(9999, 11, 31) / 1000;
+
+/** The time of a commit from git's seconds since 1970; what no calendar holds is the last one that does. */
+export function commitDate(seconds: string): Date {
+  return new Date(Math.min(Math.max(Number(seconds) || 0, 0), lastSecond) * 1000);
+}
+
+const FORMAT = "--format=tformat:%H%x00%P%x00%an%x00%ct%x00%s";
+
+/** The commits reachable from any of `tips` (full ids), children before parents, at most `limit`. */
+export async function readHistory(
+  store: string,
+  tips: readonly string[],
+  limit: number,
+): Promise<HistoryCommit[]> {
+  for (const sha of tips) assertOid(sha);
+  if (tips.length === 0) return [];
+  const args = ["log", "-z", "--date-order", `--max-count=${limit}`, FORMAT, "--stdin"];
+  const { stdout } = await git(args, { gitDir: store, input: `${tips.join("\n")}\n` });
+  const fields = stdout.toString("utf8").split("\0");
+  const commits: HistoryCommit[] = [];
+  for (let at = 0; at + 4 < fields.length; at += 5) {
+    const [sha = "", parents = "", authorName = "", seconds = "", subject = ""] = fields.slice(
+      at,
+      at + 5,
+    );
+    commits.push({
+      sha,
+      parents: parents.split(" ").filter(Boolean),
+      authorName: authorName.slice(0, 255),
+      date: commitDate(seconds),
+      subject: subject.slice(0, 500),
+    });
+  }
+  return commits;
+}

@@ -1,0 +1,127 @@
+/** The references of a store, `store` being its absolute path. */
+import { assertOid, assertRefName } from "./bare-repository.js";
+import { git, GitError, spawnGit, ZERO_OID } from "../process/run.js";
+
+/** A reference was not where the caller had seen it; nothing was changed. */
+export class RefMovedError extends Error {
+  override readonly name = "RefMovedError";
+  readonly ref: string;
+
+  constructor(ref: string) {
+    super(`${ref} moved meanwhile`);
+    this.ref = ref;
+  }
+}
+
+/** What is moved at one reference: `null` stands for "does not exist". */
+export interface RefUpdate {
+  ref: string;
+  newSha: string | null;
+  expectedOld: string | null;
+}
+
+/**
+ * Moves `ref` from `expectedOld` to `newSha`, atomically; `expectedOld: null` means that it must
+ * not exist yet. Throws a RefMovedError where it is elsewhere, a GitError for anything else.
+ */
+export async function updateRef(
+  store: string,
+  ref: string,
+  newSha: string,
+  expectedOld: string | null,
+): Promise<void> {
+  await updateRefs(store, [{ ref, newSha, expectedOld }]);
+}
+
+/** Removes `ref` if it is at `expectedOld`; throws a RefMovedError where it is not. */
+export async function deleteRef(store: string, ref: string, expectedOld: string): Promise<void> {
+  await updateRefs(store, [{ ref, newSha: null, expectedOld }]);
+}
+
+/**
+ * Moves several references in one transaction: all or none. Throws a RefMovedError (naming the
+ * first one that git complained of) where any is not at its `expectedOld`.
+ */
+export async function updateRefs(store: string, updates: readonly RefUpdate[]): Promise<void> {
+  await startRefUpdates(store).finish(updates);
+}
+
+/** A transaction of references that waits for what it is to do; it holds no lock before `finish`. */
+export interface RefUpdates {
+  /** As `updateRefs`. */
+  finish(updates: readonly RefUpdate[]): Promise<void>;
+  /** Ends it without any update; harmless after `finish`. */
+  cancel(): void;
+}
+
+/** Begins `updateRefs` ahead of time: starting git takes longer than moving a reference. */
+export function startRefUpdates(store: string): RefUpdates {
+  // It may wait for long: the time limit is that of its work.
+  const child = spawnGit(["update-ref", "--no-deref", "--stdin", "-z"], {
+    gitDir: store,
+    stdin: "pipe",
+    persistent: true,
+    timeoutMs: 0,
+  });
+  child.stdout.resume();
+  return {
+    cancel: () => child.kill(),
+    finish: async (updates) => {
+      let late = false;
+      const timer = setTimeout(() => {
+        late = true;
+        child.kill();
+      }, UPDATE_MS);
+      try {
+        child.stdin?.end(refCommands(updates));
+        await child.done;
+      } catch (error) {
+        child.kill();
+        if (!(error instanceof GitError)) throw error;
+        if (late) throw new GitError("timeout", error.exitCode, error.stderr, error.args);
+        if (error.reason === "exit" && MOVED.test(error.stderr)) {
+          const named = updates.find(({ ref }) => error.stderr.includes(`'${ref}'`)) ?? updates[0];
+          throw new RefMovedError(named?.ref ?? "");
+        }
+        throw error;
+      } finally {
+        clearTimeout(timer);
+      }
+    },
+  };
+}
+
+const UPDATE_MS = 60_000;
+
+function refCommands(updates: readonly RefUpdate[]): string {
+  for (const { ref, newSha, expectedOld } of updates) {
+    assertRefName(ref);
+    if (newSha !== null) assertOid(newSha);
+    if (expectedOld !== null) assertOid(expectedOld);
+  }
+  return updates
+    .map(({ ref, newSha, expectedOld }) =>
+      newSha === null
+        ? `delete ${ref}\0${expectedOld ?? ZERO_OID}\0`
+        : `update ${ref}\0${newSha}\0${expectedOld ?? ZERO_OID}\0`,
+    )
+    .join("");
+}
+
+const MOVED =
+  /is at [0-9a-f]{40} but expected|reference already exists|unable to resolve reference|reference is missing/;
+
+/** Branches and tags of one repository at most: git reads all of them for each clone and push. */
+export const MAX_REFS = 50_000;
+
+/** References under `prefix` (`refs/heads/`, or one whole name) with their objects, by name. */
+export async function listRefs(
+  store: string,
+  prefix: string,
+): Promise<{ ref: string; sha: string }[]> {
+  if (!/^refs\/[^\u0000-\u0020*?[\\]*$/.test(prefix)) throw new TypeError("not a ref prefix");
+  const args = ["for-each-ref", "--format=%(objectname) %(refname)", "--", prefix];
+  const { stdout } = await git(args, { gitDir: store });
+  const lines = stdout.toString("utf8").split("\n").filter(Boolean);
+  return lines.map((line) => ({ sha: line.slice(0, 40), ref: line.slice(41) }));
+}

@@ -1,0 +1,207 @@
+/** Bringing an upstream repository in: its branches and tags, nothing else. */
+import { mkdir, readdir, rename, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { initBare } from "../store/bare-repository.js";
+import {
+  asideName,
+  buildAside,
+  exists,
+  flushToDisk,
+  removeLeftovers,
+  removeTree,
+} from "../worktree/atomic-directory.js";
+import { listRefs, MAX_REFS, updateRefs } from "../store/refs.js";
+import { git } from "../process/run.js";
+import { assertTreesWithin, TreeLimitError } from "../objects/tree-limits.js";
+import {
+  progressReader,
+  withUpstream,
+  type UpstreamGit,
+  type UpstreamOptions,
+} from "./upstream-connection.js";
+import { treeTooLarge, upstreamError, withUpstreamErrors } from "./upstream-error.js";
+
+/** The commit of HEAD and the short name of its branch. */
+export interface ImportResult {
+  head: string;
+  defaultBranch: string;
+}
+
+/** Branches that are read: those of agents would collide with the ones here. */
+const NOT_OF_AGENTS = "^refs/heads/workspace-*";
+/** Where what upstream has is noted, beside the store's own branches and tags. */
+const UPSTREAM = "refs/upstream/";
+
+/**
+ * Fetches branches and tags of `url` into a new store at `store`, which appears whole or not at
+ * all; a store that is there already is left as it is. What upstream has is noted under
+ * `refs/upstream/heads/` as well. Branches named `workspace-*` are left out. Objects are checked by
+ * fsck; no submodule is followed. The default branch is the upstream's HEAD, else main, master or the
+ * first by name.
+ * @throws UpstreamError
+ */
+export async function importRepository(
+  store: string,
+  url: string,
+  options: UpstreamOptions,
+): Promise<ImportResult> {
+  return withUpstreamErrors(async () => {
+    if (await exists(store)) return readHead(store);
+    return buildAside(store, async (folder) => {
+      await initBare(folder, "main");
+      return withUpstream(folder, url, "git-upload-pack", options, async (remote) => {
+        const defaultBranch = await readDefaultBranch(remote);
+        await writeFile(join(folder, "HEAD"), `ref: refs/heads/${defaultBranch}\n`);
+        const refspecs = [
+          "heads/*:refs/heads/*",
+          `heads/*:${UPSTREAM}heads/*`,
+          "tags/*:refs/tags/*",
+        ];
+        await fetchRefs(remote, refspecs, options);
+        await inspectRefs(folder, "refs/");
+        await flushToDisk(folder);
+        return readHead(folder);
+      });
+    });
+  });
+}
+
+/**
+ * Fetches branches and tags of `url` into a store that exists, under `refs/upstream/heads/` and
+ * `refs/upstream/tags/`, as they are there now. Branches of the store itself do not move: the caller
+ * decides. Objects come into a folder beside the store and are taken over when all are there and
+ * checked. One call at a time for one store. Answers the branches that upstream does not have any more.
+ * @throws UpstreamError
+ */
+export async function fetchRepository(
+  store: string,
+  url: string,
+  options: UpstreamOptions,
+): Promise<{ gone: string[] }> {
+  return withUpstreamErrors(async () => {
+    await removeLeftovers(store, "fetching");
+    const folder = asideName(store, "fetching");
+    const before = await listRefs(store, UPSTREAM);
+    try {
+      await initBare(folder, "main");
+      await borrowFrom(store, folder);
+      await withUpstream(folder, url, "git-upload-pack", options, async (remote) => {
+        await readDefaultBranch(remote);
+        const refspecs = [`heads/*:${UPSTREAM}heads/*`, `tags/*:${UPSTREAM}tags/*`];
+        await fetchRefs(remote, refspecs, options);
+      });
+      await inspectRefs(folder, UPSTREAM);
+      await takeOver(store, folder);
+      return await noteUpstream(store, before, await listRefs(folder, UPSTREAM));
+    } finally {
+      await removeTree(folder);
+    }
+  });
+}
+
+async function fetchRefs(
+  remote: UpstreamGit,
+  refspecs: readonly string[],
+  { onProgress }: UpstreamOptions,
+): Promise<void> {
+  const args = ["fetch", "--progress", "--no-tags", "--no-write-fetch-head", "--no-auto-gc"];
+  const flags = ["--no-recurse-submodules", "--atomic", "--end-of-options", "upstream"];
+  await remote([...args, ...flags, ...refspecs.map((spec) => `+refs/${spec}`), NOT_OF_AGENTS], {
+    onStderr: progressReader(onProgress),
+  });
+  onProgress?.(100);
+}
+
+/**
+ * Makes sure that no branch or tag is too large to be checked out. Commits below them are not looked at:
+ * git's own limits end what reads them.
+ * @throws UpstreamError `tree_too_large`
+ */
+async function inspectRefs(store: string, prefix: string): Promise<void> {
+  const tips = new Set((await listRefs(store, prefix)).map(({ sha }) => sha));
+  try {
+    await assertTreesWithin(store, [...tips]);
+  } catch (error) {
+    throw error instanceof TreeLimitError ? treeTooLarge(error) : error;
+  }
+}
+
+async function readDefaultBranch(remote: UpstreamGit): Promise<string> {
+  const patterns = ["HEAD", "refs/heads/*", "refs/tags/*"];
+  const args = ["ls-remote", "--symref", "--end-of-options", "upstream", ...patterns];
+  const lines = (await remote(args)).stdout.toString("utf8").split("\n");
+  if (lines.length > MAX_REFS) throw upstreamError("too_large");
+  const branches = new Set<string>();
+  let head: string | undefined;
+  for (const line of lines) {
+    const branch = /^[0-9a-f]{40}\trefs\/heads\/(.+)$/.exec(line)?.[1];
+    if (branch !== undefined && !branch.startsWith("workspace-")) branches.add(branch);
+    head ??= /^ref: refs\/heads\/(.+)\tHEAD$/.exec(line)?.[1];
+  }
+  const candidates = [head, "main", "master", [...branches].sort()[0]];
+  const found = candidates.find((name) => name !== undefined && branches.has(name));
+  if (found === undefined) throw upstreamError("empty");
+  return found;
+}
+
+async function readHead(store: string): Promise<ImportResult> {
+  const symbolic = await git(["symbolic-ref", "HEAD"], { gitDir: store });
+  const ref = symbolic.stdout.toString("utf8").trim();
+  const commit = await git(["rev-parse", "--verify", "HEAD^{commit}"], { gitDir: store });
+  return {
+    head: commit.stdout.toString("latin1").trim(),
+    defaultBranch: ref.replace(/^refs\/heads\//, ""),
+  };
+}
+
+type Ref = { ref: string; sha: string };
+
+/** Lets an empty repository read the store's objects, and tell upstream which of them it has. */
+async function borrowFrom(store: string, folder: string): Promise<void> {
+  await mkdir(join(folder, "objects/info"), { recursive: true });
+  await writeFile(join(folder, "objects/info/alternates"), `${join(store, "objects")}\n`);
+  const refs = [...(await listRefs(store, "refs/heads/")), ...(await listRefs(store, UPSTREAM))];
+  const lines = refs.map(({ sha }, index) => `${sha} refs/here/${index}\n`);
+  await writeFile(join(folder, "packed-refs"), lines.join(""));
+}
+
+/** Whether a name came through as it is: one that is no UTF-8 would be another here. */
+const isText = (ref: string): boolean => !ref.includes("\ufffd");
+
+/** Moves packs into the store; the index last, with which git finds them. */
+async function takeOver(store: string, folder: string): Promise<void> {
+  const from = join(folder, "objects/pack");
+  const order = [".pack", ".rev", ".idx"];
+  const names = (await readdir(from)).filter((name) => /^pack-[0-9a-f]{40}\./.test(name));
+  for (const suffix of order) {
+    for (const name of names.filter((one) => one.endsWith(suffix))) {
+      await rename(join(from, name), join(store, "objects/pack", name));
+    }
+  }
+}
+
+async function noteUpstream(
+  store: string,
+  before: readonly Ref[],
+  after: readonly Ref[],
+): Promise<{ gone: string[] }> {
+  const old = new Map(before.map(({ ref, sha }) => [ref, sha]));
+  const now = new Map(after.map(({ ref, sha }) => [ref, sha]));
+  const gone = before.filter(({ ref }) => !now.has(ref));
+  // First what is gone: a branch may have taken the place of a folder of branches.
+  if (gone.length > 0) {
+    const removals = gone.map(({ ref, sha }) => ({ ref, newSha: null, expectedOld: sha }));
+    await updateRefs(store, removals);
+  }
+  const moved = after.filter(({ ref, sha }) => old.get(ref) !== sha && isText(ref));
+  if (moved.length > 0) {
+    await updateRefs(
+      store,
+      moved.map(({ ref, sha }) => ({ ref, newSha: sha, expectedOld: old.get(ref) ?? null })),
+    );
+  }
+  const heads = `${UPSTREAM}heads/`;
+  return {
+    gone: gone.filter(({ ref }) => ref.startsWith(heads)).map(({ ref }) => ref.slice(heads.length)),
+  };
+}

@@ -1,0 +1,51 @@
+/** Handing a branch back to the upstream. */
+import { progressReader, withUpstream, type UpstreamOptions } from "./upstream-connection.js";
+import { assertOid, assertRefName } from "../store/bare-repository.js";
+import { UpstreamError, upstreamError } from "./upstream-error.js";
+import { listRefs, updateRefs } from "../store/refs.js";
+
+/**
+ * Moves the upstream's branch forward to `commit`, or makes it; never anything but forward. One that is
+ * there already is no error. Notes under `refs/upstream/heads/` what upstream has then.
+ * @throws UpstreamError `not_fast_forward` where it has commits of its own
+ */
+export async function pushBranch(
+  store: string,
+  url: string,
+  branch: string,
+  commit: string,
+  options: UpstreamOptions,
+): Promise<void> {
+  const ref = `refs/heads/${branch}`;
+  assertRefName(ref);
+  assertOid(commit);
+  await withUpstream(store, url, "git-receive-pack", options, async (remote) => {
+    const args = ["push", "--porcelain", "--progress", "--no-verify", "--no-follow-tags"];
+    const flags = ["--no-signed", "--recurse-submodules=no", "--end-of-options", "upstream"];
+    const { exitCode, stdout, stderr } = await remote([...args, ...flags, `${commit}:${ref}`], {
+      onStderr: progressReader(options.onProgress),
+      okExitCodes: [0, 1],
+    });
+    if (exitCode !== 0) throw refusalOf(stdout.toString("utf8"), stderr);
+  });
+  const note = `refs/upstream/heads/${branch}`;
+  const [noted] = await listRefs(store, note);
+  const expectedOld = noted?.ref === note ? noted.sha : null;
+  await updateRefs(store, [{ ref: note, newSha: commit, expectedOld }]);
+  options.onProgress?.(100);
+}
+
+/** Why it was refused, of the line that git prints for the branch (git-push(1), --porcelain). */
+function refusalOf(output: string, stderr: string): UpstreamError {
+  const [, kind, why = ""] = /^!\t\S+\t\[([a-z ]+)\](?: \((.*)\))?$/m.exec(output) ?? [];
+  if (kind === "rejected" || /non-fast-forward|fetch first/.test(why)) {
+    return upstreamError("not_fast_forward");
+  }
+  if (kind === undefined) return upstreamError(/denied/.test(stderr) ? "forbidden" : "failed");
+  const reason = why.replaceAll(/[^\x20-\x7e]+/g, " ").trim();
+  if (reason === "") return upstreamError("push_refused");
+  return new UpstreamError(
+    "push_refused",
+    `The upstream refused the push, and gave as its reason: ${reason.slice(0, 200)}.`,
+  );
+}

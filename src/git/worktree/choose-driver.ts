@@ -1,0 +1,62 @@
+/** Which way of making folders this machine and the configuration allow. */
+import { mkdir } from "node:fs/promises";
+import { checkoutDriver, type FolderDriver, type FolderPlaces } from "./folder-driver.js";
+import type { Owner } from "./folder-handle.js";
+import { overlayKinds, type OverlayKind } from "./mounts.js";
+import { isOverlay, overlayDriver } from "./overlay-driver.js";
+import { probeOverlay } from "./probe-overlay.js";
+
+/** What was chosen, and why nothing better: what did not work of each kind that was tried. */
+export interface Choice {
+  driver: FolderDriver;
+  refused: { kind: OverlayKind; reason: string }[];
+}
+
+/**
+ * Tries what `wanted` allows in the folder `overlays` of the data folder and answers a driver that
+ * makes new folders so. Folders that were made otherwise it goes on serving as what they are. Null
+ * where overlays alone are wanted and none works.
+ */
+export async function chooseDriver(
+  wanted: "auto" | "overlay" | "checkout",
+  overlays: string,
+  owner: Owner | null,
+): Promise<Choice | { driver: null; refused: Choice["refused"] }> {
+  const refused: Choice["refused"] = [];
+  if (wanted !== "checkout") {
+    await mkdir(overlays, { recursive: true, mode: 0o700 });
+    for (const kind of overlayKinds) {
+      const reason = await probeOverlay(kind, overlays);
+      if (reason === null) {
+        const mapsOwners =
+          owner !== null &&
+          (await probeOverlay(kind, overlays, [owner.uid, owner.uid + 1])) === null;
+        return { driver: anyDriver(overlayDriver(kind, owner), owner, mapsOwners), refused };
+      }
+      refused.push({ kind, reason });
+    }
+    if (wanted === "overlay") return { driver: null, refused };
+  }
+  return { driver: anyDriver(checkoutDriver, owner), refused };
+}
+
+/** Makes folders as `chosen` does, and serves each as what it is. */
+function anyDriver(chosen: FolderDriver, owner: Owner | null, mapsOwners = false): FolderDriver {
+  // By what an overlay is mounted is noted with it.
+  const overlay = overlayDriver("overlay", owner, mapsOwners);
+  const of = async (places: FolderPlaces): Promise<FolderDriver> =>
+    (await isOverlay(places)) ? overlay : checkoutDriver;
+  return {
+    name: chosen.name,
+    create: async (input) => {
+      await overlay.remove(input);
+      return chosen.create(input);
+    },
+    // There may be layers beside a folder of plain files, too (`bringOver`).
+    remove: (places) => overlay.remove(places),
+    open: async (places) => (await of(places)).open(places),
+    giveTo: async (places, to) => (await of(places)).giveTo(places, to),
+    canChangeOwner: async (places) => (await of(places)).canChangeOwner(places),
+    measure: async (places) => (await of(places)).measure(places),
+  };
+}

@@ -1,0 +1,185 @@
+/**
+ * What a folder changes in a tree. Its owner is hostile: each file is read through a SafeFolder and stored
+ * by the server itself, since git opens files by their paths and follows a folder that is swapped for a
+ * symbolic link.
+ */
+import { asideName } from "./atomic-directory.js";
+import { expectCount } from "../diff/diff-counter.js";
+import { assertDotGitFile } from "../snapshot/dot-git-files.js";
+import type { Attempt, Snapshot } from "../snapshot/snapshot.js";
+import { looseObject, writeObject } from "../objects/loose-object.js";
+import { FileTooLargeError, FolderTooLargeError, MAX_FILE_BYTES } from "../snapshot/path-errors.js";
+import { patchTree } from "../objects/patch-tree.js";
+import type { GitOptions } from "../process/run.js";
+import { displayPath, SafeFolder } from "./safe-folder.js";
+import { storeFile } from "../objects/store-file.js";
+import { TREE_LIMITS } from "../objects/tree-limits.js";
+import type { TreeEntry, TreeReader } from "../objects/tree-reader.js";
+import { assertAcceptable } from "../snapshot/update-index.js";
+
+const GITLINK = "160000";
+/** How many objects are being written at a time. */
+const WRITERS = 16;
+
+/** Where a folder and a tree may differ. Paths are bytes in latin1. */
+export interface Touched {
+  /** What is to be looked at. */
+  paths: Iterable<string>;
+  /** What the tree may have and the folder has not. */
+  gone: readonly string[];
+  /** Folders that the server may not read. */
+  unreadable: readonly string[];
+}
+
+/** What becomes of the tree `baseTree` as the folder is read. Close it. */
+export class FolderChange {
+  readonly edits = new Map<string, TreeEntry | null>();
+  readonly skipped: Snapshot["skipped"] = [];
+  readonly #input: Attempt;
+  readonly #baseTree: string;
+  readonly #safe: SafeFolder;
+  readonly #trees: TreeReader;
+  readonly #options: GitOptions & { gitDir: string };
+  readonly #writing = new Set<Promise<unknown>>();
+  #bytes = 0;
+
+  private constructor(
+    input: Attempt,
+    baseTree: string,
+    safe: SafeFolder,
+    trees: TreeReader,
+    options: GitOptions & { gitDir: string },
+  ) {
+    this.#input = input;
+    this.#baseTree = baseTree;
+    this.#safe = safe;
+    this.#trees = trees;
+    this.#options = options;
+  }
+
+  /** Opens the folder to be compared with `baseTree`; `options` are those of the git that stores large files. */
+  static async open(
+    input: Attempt,
+    baseTree: string,
+    trees: TreeReader,
+    options: GitOptions & { gitDir: string },
+  ): Promise<FolderChange> {
+    const safe = await SafeFolder.open(input.folder);
+    return new FolderChange(input, baseTree, safe, trees, options);
+  }
+
+  /** Waits until nothing is at work any more. */
+  async close(): Promise<void> {
+    await this.#written().catch(() => undefined);
+    await this.#safe.close();
+  }
+
+  /** Reads the paths and stores what differs. @throws PathError; GitError */
+  async take({ paths, gone, unreadable }: Touched): Promise<void> {
+    await this.#trees.load([{ tree: this.#baseTree, paths: [...paths, ...gone] }]);
+    for (const path of unreadable) this.#skip(path, "unreadable");
+    for (const path of gone) this.#edit(path, null);
+    for (const path of paths) {
+      const found = await this.#safe.find(path);
+      assertDotGitFile(path, () => (found.kind === "gone" ? null : found.stats));
+      if (found.kind === "gone" || found.kind === "folder") {
+        // The layers tell of more than there was; a folder stands for another repository's commit.
+        if (found.kind === "gone" || !this.#isSubmodule(path)) this.#edit(path, null);
+      } else if (found.kind === "file" || found.kind === "link") {
+        await this.#takeContent(path, found.kind, found.stats.size);
+      } else {
+        this.#edit(path, null);
+        this.#skip(path, found.kind);
+      }
+    }
+  }
+
+  /** Writes the tree with what was taken. @throws UnsafePathError; GitError */
+  async writeTree(): Promise<string> {
+    await this.#written();
+    if (this.edits.size === 0) return this.#baseTree;
+    const added = [...this.edits].flatMap(([path, entry]) =>
+      entry === null || entry.mode === this.#before(path)?.mode ? [] : [{ path, ...entry }],
+    );
+    const indexFile = asideName(this.#input.indexFile, "names");
+    await assertAcceptable({ ...this.#options, indexFile }, added);
+    return patchTree(this.#input.store, this.#baseTree, this.edits, this.#trees);
+  }
+
+  /** Waits for the objects that are being written. Throws what went wrong with any. */
+  async #written(): Promise<void> {
+    await Promise.all(this.#writing);
+  }
+
+  #before(path: string): TreeEntry | null {
+    return this.#trees.findFile(this.#baseTree, path);
+  }
+
+  #skip(path: string, reason: Snapshot["skipped"][number]["reason"]): void {
+    this.skipped.push({ path: displayPath(path), reason });
+  }
+
+  #edit(path: string, entry: TreeEntry | null): void {
+    const before = this.#before(path);
+    if (before?.mode === entry?.mode && before?.oid === entry?.oid) return;
+    if (this.edits.size === 0) {
+      expectCount(this.#input.store);
+      this.#input.onChanges?.();
+    }
+    this.edits.set(path, entry);
+    if (this.edits.size > TREE_LIMITS.entries) throw new FolderTooLargeError(displayPath(path));
+  }
+
+  async #takeContent(path: string, kind: "file" | "link", size: number): Promise<void> {
+    const { maxFileBytes = MAX_FILE_BYTES, store, scan } = this.#input;
+    if (kind === "file" && size > maxFileBytes)
+      throw new FileTooLargeError(displayPath(path), size);
+    this.#bytes += size;
+    if (this.#bytes > TREE_LIMITS.bytes) throw new FolderTooLargeError(displayPath(path));
+    const link = kind === "link" ? await this.#safe.readLink(path) : null;
+    const small =
+      link === null ? await this.#safe.readSmall(path) : { bytes: link, isExecutable: false };
+    if (small === null) return this.#takeLarge(path);
+    const object = looseObject("blob", small.bytes);
+    const mode = link === null ? fileMode(small.isExecutable) : "120000";
+    if (this.#isBefore(path, object.oid)) return this.#edit(path, { mode, oid: object.oid });
+    scan?.start(displayPath(path))(small.bytes);
+    await this.#write(writeObject(store, object));
+    this.#edit(path, { mode, oid: object.oid });
+  }
+
+  /** What is too large to be held, or cannot be read. */
+  async #takeLarge(path: string): Promise<void> {
+    const before = this.#before(path);
+    const same = before === null ? null : await this.#safe.fileId(path);
+    if (same !== null && same.oid === before?.oid) {
+      this.#edit(path, { mode: fileMode(same.isExecutable), oid: same.oid });
+      return;
+    }
+    const read = this.#input.scan?.start(displayPath(path));
+    const stored = await storeFile(this.#safe, this.#options, path, read);
+    if (stored === null) this.#skip(path, "unreadable");
+    else this.#edit(path, { mode: fileMode(stored.isExecutable), oid: stored.oid });
+  }
+
+  /** Whether the parent has that content there, which then need not be written once more. */
+  #isBefore(path: string, oid: string): boolean {
+    return this.#before(path)?.oid === oid;
+  }
+
+  #isSubmodule(path: string): boolean {
+    return this.#before(path)?.mode === GITLINK;
+  }
+
+  /** Waits until there is room for another writer. */
+  async #write(work: Promise<unknown>): Promise<void> {
+    const writer: Promise<unknown> = work.then(() => this.#writing.delete(writer));
+    writer.catch(() => undefined);
+    this.#writing.add(writer);
+    while (this.#writing.size >= WRITERS) await Promise.race(this.#writing);
+  }
+}
+
+function fileMode(isExecutable: boolean): string {
+  return isExecutable ? "100755" : "100644";
+}

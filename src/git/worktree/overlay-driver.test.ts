@@ -1,0 +1,430 @@
+import {
+  chmod,
+  cp,
+  link,
+  lstat,
+  mkdir,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  symlink,
+  writeFile,
+} from "node:fs/promises";
+import { basename, join } from "node:path";
+import fc from "fast-check";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import {
+  checkoutDriver,
+  syncFolder,
+  UnsavedChangesError,
+  type FolderPlaces,
+} from "./folder-driver.js";
+import { isMounted, listMounts, overlayKinds, unmount } from "./mounts.js";
+import { overlayDriver } from "./overlay-driver.js";
+import { NestedRepositoryError } from "../snapshot/path-errors.js";
+import { probeOverlay } from "./probe-overlay.js";
+import { resolveTree } from "../store/repository.js";
+import { git } from "../process/run.js";
+import { snapshotFolder } from "../snapshot/snapshot-folder.js";
+import { commitFiles, readFiles, testStore, type Files } from "#test/support/test-repository.js";
+
+const owner = process.getuid?.() === 0 ? { uid: 60_861, gid: 60_861 } : null;
+
+const base: Files = {
+  ".gitignore": "*.log\nbuild/\n",
+  "a.txt": "a\n",
+  "b.txt": "b\n",
+  "src/main.ts": "main\n",
+  "src/lib/one.ts": "one\n",
+  "src/lib/two.ts": "two\n",
+  "src/lib/deep/three.ts": "three\n",
+  "docs/guide.md": "guide\n",
+  "docs/old.log": "tracked although ignored\n",
+  "run.sh": { mode: "100755", data: "#!/bin/sh\n" },
+  link: { mode: "120000", data: "a.txt" },
+  sub: { mode: "160000", data: "1".repeat(40) },
+};
+
+/** As `mv`: not every kind can rename a folder of the lower layer, which `mv` then copies. */
+async function move(from: string, to: string): Promise<void> {
+  try {
+    await rename(from, to);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EXDEV") throw error;
+    // What rename(2) itself would have refused.
+    const there = await readdir(to).catch(() => []);
+    if (there.length > 0) throw Object.assign(new Error("full"), { code: "ENOTEMPTY" });
+    const isFile = await lstat(to).then(
+      (stats) => !stats.isDirectory(),
+      () => false,
+    );
+    if (isFile) throw Object.assign(new Error("a file"), { code: "ENOTDIR" });
+    await cp(from, to, { recursive: true, verbatimSymlinks: true, preserveTimestamps: true });
+    await rm(from, { recursive: true });
+  }
+}
+
+for (const kind of overlayKinds) {
+  const why = await probeOverlay(kind);
+  const isMissing = why !== null && !why.startsWith("EXDEV");
+  describe.skipIf(isMissing)(`folders that are mounted by ${kind} ${why ?? ""}`, () => {
+    let root: string;
+    let store: string;
+    let dispose: () => Promise<void>;
+    const driver = overlayDriver(kind, owner);
+    let count = 0;
+    beforeAll(async () => {
+      ({ root, store, dispose } = await testStore());
+    });
+    afterEach(async () => {
+      for (const mount of await listMounts(root)) await unmount(mount);
+    });
+    afterAll(() => dispose());
+
+    function newPlaces(name = `agent-${(count += 1)}`): FolderPlaces {
+      return {
+        store,
+        folder: join(root, "workspaces", name),
+        indexFile: join(root, "indexes", `${name}.index`),
+        overlay: join(root, "overlays", name),
+        lowers: join(root, "lowers"),
+      };
+    }
+    const opened = (places: FolderPlaces) => ({ ...places, open: () => driver.open(places) });
+    const layers = () => readdir(join(root, "lowers"));
+
+    describe("made and removed", () => {
+      let commit: string;
+      beforeEach(async () => {
+        commit = await commitFiles(store, [], { ...base, unique: `${Math.random()}\n` });
+      });
+
+      test("holds the commit's files, shares its layer, and gives both back", async () => {
+        const [one, two] = [newPlaces(), newPlaces()];
+        await Promise.all([one, two].map((places) => driver.create({ ...places, commit })));
+        expect(await readFile(join(one.folder, "src/lib/one.ts"), "utf8")).toBe("one\n");
+        expect((await layers()).filter((name) => name.startsWith(commit))).toHaveLength(1);
+        expect(await snapshotFolder(opened(one))).toEqual({
+          tree: await resolveTree(store, commit),
+          changed: false,
+          skipped: [],
+          tokens: [],
+        });
+        await writeFile(join(one.folder, "a.txt"), "changed\n");
+        expect(await readFile(join(two.folder, "a.txt"), "utf8")).toBe("a\n");
+        await driver.remove(one);
+        expect((await layers()).filter((name) => name.startsWith(commit))).toHaveLength(1);
+        await driver.remove(two);
+        expect(await layers()).toEqual([]);
+        expect(await listMounts(root)).toEqual([]);
+        for (const place of [one.folder, one.overlay, one.indexFile]) {
+          await expect(lstat(place)).rejects.toThrow("ENOENT");
+        }
+      });
+
+      test("a layer begins as links of its nearest one, whose files it never changes", async () => {
+        const [one, two] = [newPlaces(), newPlaces()];
+        await driver.create({ ...one, commit });
+        const next = await commitFiles(store, [commit], {
+          ...base,
+          unique: "another one\n",
+          "a.txt": "a, changed\n",
+          "run.sh": "no command any more\n",
+          "docs/guide.md": { mode: "120000", data: "../a.txt" },
+        });
+        await driver.create({ ...two, commit: next });
+        for (const [places, at] of [
+          [one, commit],
+          [two, next],
+        ] as const) {
+          expect((await snapshotFolder(opened(places))).tree).toBe(await resolveTree(store, at));
+        }
+        const inode = async (places: FolderPlaces, path: string): Promise<number> =>
+          (await lstat(join(places.overlay, "lower/files", path))).ino;
+        expect(await inode(one, "b.txt")).toBe(await inode(two, "b.txt"));
+        expect(await inode(one, "a.txt")).not.toBe(await inode(two, "a.txt"));
+        expect(await readFile(join(one.folder, "a.txt"), "utf8")).toBe("a\n");
+        expect((await lstat(join(one.folder, "run.sh"))).mode & 0o777).toBe(0o755);
+        await Promise.all([one, two].map((places) => driver.remove(places)));
+      });
+
+      test("many at once, made and removed over one another, share layers and leave none", async () => {
+        const other = await commitFiles(store, [commit], { ...base, more: "more\n" });
+        const all = Array.from({ length: 12 }, () => newPlaces());
+        await Promise.all(
+          all.map(async (places, number) => {
+            const at = number % 2 === 0 ? commit : other;
+            for (let round = 0; round < 3; round += 1) {
+              await driver.create({ ...places, commit: at });
+              const { tree } = await snapshotFolder(opened(places));
+              expect(tree).toBe(await resolveTree(store, at));
+              await driver.remove(places);
+            }
+          }),
+        );
+        expect(await layers()).toEqual([]);
+        expect(await listMounts(root)).toEqual([]);
+      });
+
+      test("comes back whole when its mount was taken away", async () => {
+        const places = newPlaces();
+        await driver.create({ ...places, commit });
+        await writeFile(join(places.folder, "new.txt"), "new\n");
+        await rm(join(places.folder, "b.txt"));
+        await move(join(places.folder, "src"), join(places.folder, "source"));
+        const before = (await snapshotFolder(opened(places))).tree;
+        await unmount(places.folder);
+        expect(await readdir(places.folder)).toEqual([]);
+        const again = await snapshotFolder({ ...opened(places), parentTree: before });
+        expect([again.tree, again.changed]).toEqual([before, false]);
+        // A snapshot that finds nothing new leaves nothing beside the index.
+        const indexes = await readdir(join(root, "indexes"));
+        expect(indexes.filter((name) => name.startsWith(`${basename(places.overlay)}.`))).toEqual([
+          basename(places.indexFile),
+        ]);
+        expect(await isMounted(places.folder)).toBe(true);
+        await driver.remove(places);
+      });
+
+      test("what the agent is given is his in the upper layer too", async () => {
+        if (owner === null) return;
+        const places = newPlaces();
+        await driver.create({ ...places, commit });
+        await mkdir(join(places.folder, "made/by"), { recursive: true });
+        await writeFile(join(places.folder, "made/by/root"), "");
+        await writeFile(join(places.folder, "a.txt"), "by root\n");
+        await driver.giveTo(places, owner);
+        for (const path of [
+          "",
+          "a.txt",
+          "src",
+          "src/lib/one.ts",
+          "made",
+          "made/by",
+          "made/by/root",
+        ]) {
+          expect((await lstat(join(places.folder, path))).uid, path).toBe(owner.uid);
+        }
+        await driver.remove(places);
+      });
+    });
+
+    describe("read and moved", () => {
+      let places: FolderPlaces;
+      let commit: string;
+      beforeEach(async () => {
+        commit = await commitFiles(store, [], base);
+        places = newPlaces();
+        await driver.create({ ...places, commit });
+      });
+      afterEach(() => driver.remove(places));
+      const inside = (path: string): string => join(places.folder, path);
+      const files = async () => readFiles(store, (await snapshotFolder(opened(places))).tree);
+
+      test("tells what was changed, added, deleted and renamed, and leaves out what is ignored", async () => {
+        await writeFile(inside("a.txt"), "another a\n");
+        await writeFile(inside("docs/old.log"), "tracked, and changed\n");
+        await writeFile(inside("new.log"), "ignored\n");
+        await mkdir(inside("build"));
+        await writeFile(inside("build/out"), "ignored\n");
+        await rm(inside("b.txt"));
+        await move(inside("src/lib"), inside("lib"));
+        await chmod(inside("run.sh"), 0o644);
+        const found = await files();
+        expect(found).toMatchObject({
+          "a.txt": "another a\n",
+          "docs/old.log": "tracked, and changed\n",
+          "lib/one.ts": "one\n",
+          "lib/deep/three.ts": "three\n",
+          "run.sh": "#!/bin/sh\n",
+          link: "-> a.txt",
+          sub: `@ ${"1".repeat(40)}`,
+        });
+        for (const path of ["b.txt", "new.log", "build/out", "src/lib/one.ts"]) {
+          expect(found).not.toHaveProperty([path]);
+        }
+        await move(inside("lib"), inside("src/lib"));
+        expect(await files()).toMatchObject({ "src/lib/one.ts": "one\n" });
+      });
+
+      test("refuses a repository inside by its path, but not one that is ignored", async () => {
+        await mkdir(inside("build/dependency/.git"), { recursive: true });
+        expect((await snapshotFolder(opened(places))).changed).toBe(false);
+        await mkdir(inside("vendor/lib/.git"), { recursive: true });
+        const refused = await snapshotFolder(opened(places)).catch((error: unknown) => error);
+        expect(refused).toBeInstanceOf(NestedRepositoryError);
+        expect((refused as NestedRepositoryError).path).toBe("vendor/lib");
+      });
+
+      test("what lies in a submodule's folder is none of the tree's", async () => {
+        await writeFile(inside("sub/file"), "of another repository\n");
+        expect((await snapshotFolder(opened(places))).changed).toBe(false);
+        await rm(inside("sub"), { recursive: true });
+        expect(await files()).not.toHaveProperty("sub");
+      });
+
+      test("follows to another commit, keeping what is not of it, and refuses to lose work", async () => {
+        const next = await commitFiles(store, [commit], {
+          ...base,
+          "a.txt": "a of the other\n",
+          "docs/guide.md/now/a/folder": "deep\n",
+        });
+        await writeFile(inside("keep.txt"), "untracked\n");
+        await writeFile(inside("note.log"), "ignored\n");
+        await syncFolder({ ...opened(places), fromCommit: commit, toCommit: next });
+        expect(await readFile(inside("a.txt"), "utf8")).toBe("a of the other\n");
+        expect(await readFile(inside("docs/guide.md/now/a/folder"), "utf8")).toBe("deep\n");
+        expect(await readFile(inside("note.log"), "utf8")).toBe("ignored\n");
+        expect(await files()).toEqual({
+          ...(await readFiles(store, next)),
+          "keep.txt": "untracked\n",
+        });
+        await writeFile(inside("a.txt"), "work\n");
+        const back = { ...opened(places), fromCommit: next, toCommit: commit };
+        await expect(syncFolder(back)).rejects.toThrow(UnsavedChangesError);
+        expect(await readFile(inside("a.txt"), "utf8")).toBe("work\n");
+        await syncFolder({ ...back, force: true });
+        expect(await readFile(inside("a.txt"), "utf8")).toBe("a\n");
+      });
+    });
+
+    describe("beside a checkout of the same files", () => {
+      const names = [
+        "a.txt",
+        "b.txt",
+        "src",
+        "src/main.ts",
+        "src/lib",
+        "src/lib/one.ts",
+        "docs",
+        "docs/guide.md",
+        "x",
+        "x/y",
+        "src/x",
+        "build",
+        "note.log",
+        "docs/old.log",
+        "link",
+        "run.sh",
+        "lib",
+      ];
+      const name = fc.constantFrom(...names);
+      const text = fc.constantFrom("1\n", "2\n", "three\n");
+      const act = fc.oneof(
+        { weight: 4, arbitrary: fc.record({ do: fc.constant("write" as const), at: name, text }) },
+        {
+          weight: 3,
+          arbitrary: fc.record({ do: fc.constant("rename" as const), at: name, to: name }),
+        },
+        { weight: 2, arbitrary: fc.record({ do: fc.constant("remove" as const), at: name }) },
+        fc.record({ do: fc.constant("mkdir" as const), at: name }),
+        fc.record({ do: fc.constant("swap" as const), at: name, to: name }),
+        fc.record({ do: fc.constant("link" as const), at: name, to: name }),
+        fc.record({ do: fc.constant("symlink" as const), at: name, text }),
+        fc.record({ do: fc.constant("chmod" as const), at: name }),
+        fc.record({ do: fc.constant("remake" as const), at: name, text }),
+        fc.record({ do: fc.constant("snapshot" as const) }),
+        fc.record({ do: fc.constant("sync" as const) }),
+      );
+      const brokenByFuse = new Set(["rename", "swap", "remake"]);
+      type Act = typeof act extends fc.Arbitrary<infer T> ? T : never;
+
+      /** Does it in a folder; what the system refuses it refuses in both. */
+      async function perform(folder: string, one: Act): Promise<string> {
+        const at = (path: string): string => join(folder, path);
+        try {
+          if (one.do === "write") await writeFile(at(one.at), one.text, { flag: "w" });
+          else if (one.do === "rename") await move(at(one.at), at(one.to));
+          else if (one.do === "remove") await rm(at(one.at), { recursive: true });
+          else if (one.do === "mkdir") await mkdir(at(one.at), { recursive: true });
+          else if (one.do === "swap") {
+            await move(at(one.at), at("swapped"));
+            await move(at(one.to), at(one.at));
+            await move(at("swapped"), at(one.to));
+          } else if (one.do === "link") await link(at(one.at), at(one.to));
+          else if (one.do === "symlink") await symlink(one.text, at(one.at));
+          else if (one.do === "chmod") {
+            const stats = await lstat(at(one.at));
+            if (stats.isFile()) await chmod(at(one.at), stats.mode ^ 0o111);
+          } else if (one.do === "remake") {
+            await rm(at(one.at), { recursive: true });
+            await mkdir(at(one.at));
+            await writeFile(at(`${one.at}/again`), one.text);
+          }
+          return "done";
+        } catch {
+          return "refused";
+        }
+      }
+
+      test("any sequence of changes gives the same trees", { timeout: 240_000 }, async () => {
+        const first = await commitFiles(store, [], base);
+        const second = await commitFiles(store, [first], {
+          ...base,
+          "src/main.ts": "of the second\n",
+          "x/y": "of the second\n",
+          "docs/guide.md": { mode: "120000", data: "old.log" },
+        });
+        await fc.assert(
+          fc.asyncProperty(fc.array(act, { minLength: 1, maxLength: 12 }), async (all) => {
+            // fuse-overlayfs shows what a folder had replaced again when that folder is renamed, and of one
+            // made anew reads what it does not list.
+            const acts = kind === "overlay" ? all : all.filter((one) => !brokenByFuse.has(one.do));
+            const [overlay, checkout] = [newPlaces(), newPlaces()];
+            await driver.create({ ...overlay, commit: first });
+            await checkoutDriver.create({ ...checkout, commit: first });
+            let at = first;
+            let parentTree = await resolveTree(store, first);
+            try {
+              const sameTrees = async (): Promise<string> => {
+                const found = await snapshotFolder({ ...opened(overlay), parentTree });
+                const wanted = await snapshotFolder({ ...checkout, parentTree });
+                const [ours, theirs] = [found.tree, wanted.tree];
+                expect(found.changed).toBe(ours !== parentTree);
+                if (ours !== theirs) {
+                  expect(await readFiles(store, ours)).toEqual(await readFiles(store, theirs));
+                }
+                parentTree = ours;
+                return ours;
+              };
+              for (const one of acts) {
+                if (one.do === "snapshot") await sameTrees();
+                else if (one.do === "sync") {
+                  const tree = await sameTrees();
+                  const held = await commitOfTree(tree, at);
+                  at = at === first ? second : first;
+                  const move = { fromCommit: held, toCommit: at, force: true };
+                  await syncFolder({ ...opened(overlay), ...move });
+                  await syncFolder({ ...checkout, ...move });
+                  parentTree = await resolveTree(store, at);
+                } else {
+                  expect(await perform(overlay.folder, one)).toBe(
+                    await perform(checkout.folder, one),
+                  );
+                }
+              }
+              await sameTrees();
+              expect(await readdir(overlay.folder)).toEqual(await readdir(checkout.folder));
+            } finally {
+              await driver.remove(overlay);
+              await checkoutDriver.remove(checkout);
+            }
+          }),
+          { numRuns: kind === "overlay" ? 50 : 15 },
+        );
+      });
+
+      async function commitOfTree(tree: string, parent: string): Promise<string> {
+        const env = {
+          GIT_AUTHOR_NAME: "t",
+          GIT_AUTHOR_EMAIL: "t",
+          GIT_COMMITTER_NAME: "t",
+          GIT_COMMITTER_EMAIL: "t",
+        };
+        const args = ["commit-tree", tree, "-p", parent, "-m", "held"];
+        return (await git(args, { gitDir: store, env })).stdout.toString().trim();
+      }
+    });
+  });
+}

@@ -1,0 +1,175 @@
+/** Commands in a sandbox made by bubblewrap, with or without gVisor in it. */
+import { closeSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { bubblewrapArgs, GVISOR, gvisorArgs, ownEnvironment } from "./bubblewrap-args.js";
+import type { ControlGroups } from "../limits/cgroups.js";
+import { findGvisor } from "./gvisor.js";
+import { startHeld, type Plan } from "./blocked-start.js";
+import { findNetworks, type Networks, type RunNetwork } from "../egress/network.js";
+import { openOutputPipes } from "../streams/output-pipes.js";
+import { FILTER, handFiles } from "./sandbox-etc.js";
+import { findMounter, memoryFolders } from "./run-mounts.js";
+import { findProgram, installCommand } from "../programs.js";
+import {
+  SandboxRefusal,
+  type Missing,
+  type Runner,
+  type SandboxInput,
+  type SandboxLimits,
+  type SandboxSettings,
+} from "../sandbox.js";
+import { lookAtSystem } from "./system-view.js";
+
+/**
+ * Finds bubblewrap and what it needs beside it; whether it works is for the probe to see.
+ * @param folder where it may keep files until the server ends
+ * @param marker an argument by which this server's sandboxes are found
+ */
+export function openBubblewrap(
+  settings: SandboxSettings,
+  groups: ControlGroups | null,
+  folder: string,
+  marker: string,
+): Runner | Missing {
+  const bwrap = findProgram("bwrap");
+  if (bwrap === null) {
+    return {
+      missing: "Commands of agents need a sandbox, and bubblewrap is not installed",
+      install: installCommand("bubblewrap"),
+    };
+  }
+  const prlimit = findProgram("prlimit");
+  if (prlimit === null) return lacks("prlimit");
+  const gvisor = settings.sandbox === "gvisor" ? findGvisor() : null;
+  if (gvisor !== null && "missing" in gvisor) return gvisor;
+  const isRoot = process.getuid?.() === 0;
+  const sharedUid = isRoot ? settings.agentUid : (process.getuid?.() as number);
+  const mountFor = findMounter(folder);
+  if ("missing" in mountFor) return mountFor;
+
+  const pipes = openOutputPipes(folder);
+  // The server's own folders, where they lie below a folder of tools.
+  const hidden = [settings.dataDir, join(import.meta.dirname, "../../.."), process.cwd()];
+  const view = lookAtSystem(settings.sandboxReadOnly, hidden);
+  const files = handFiles(folder, settings.agentUid, view.files, gvisor === null);
+  const rlimits = resourceLimits(groups, isRoot);
+  const networks = findNetworks(settings.networkUid);
+
+  return {
+    mode: gvisor === null ? "bubblewrap" : "gvisor",
+    uid: sharedUid,
+    // gVisor filters the calls of its own processes; a command's own calls never reach the machine.
+    seccomp: gvisor !== null || files.none.names.includes(FILTER),
+    async start(input) {
+      const { limits, command } = input;
+      const uid = input.uid ?? sharedUid;
+      const network = await openNetwork(networks, input);
+      const handed = files[input.network];
+      const opened = handed.open();
+      const inMemory = memoryFolders(limits.memoryBytes);
+      const mounts = await mountFor(input, uid, inMemory);
+      const { source, args } = mounts;
+      const parts = { source, network: input.network, view, files: handed, mounts: args };
+      const environment = { ...ownEnvironment(view), ...input.env };
+      const inner = (): Inner => {
+        const inside = { uid: settings.agentUid, environment, inMemory };
+        // Without effect, but for being found there.
+        const found = ["--unsetenv", marker, "--"];
+        if (gvisor === null) {
+          const confined = bubblewrapArgs({ ...parts, uid: settings.agentUid });
+          const argv = [...confined, ...found, prlimit, ...rlimits(limits), "--", ...command];
+          return {
+            argv,
+            environment,
+            inMemory,
+            limits,
+            measureMemory: undefined,
+            needsAll: false,
+            terminate: null,
+          };
+        }
+        opened.push(openContent(folder, input.id, gvisor.configuration(input, inside)));
+        return {
+          argv: [...gvisorArgs(parts), ...found, ...gvisor.argv(input)],
+          environment: { PATH: view.path },
+          inMemory: inMemory.map((one) => ({ ...one, path: GVISOR.root + one.path })),
+          limits: gvisor.groupLimits(limits),
+          measureMemory: gvisor.measureMemory(),
+          needsAll: true,
+          terminate: (init) => gvisor.terminate(init, uid),
+        };
+      };
+      try {
+        const { argv, ...plan } = inner();
+        return await startHeld(input, {
+          ...plan,
+          groups,
+          pipes,
+          uid,
+          argv: [...(network?.enter ?? []), ...mounts.argv, bwrap, ...argv],
+          files: opened,
+          network,
+        });
+      } catch (error) {
+        await network?.close();
+        throw error;
+      } finally {
+        mounts.close();
+        for (const descriptor of opened) closeSync(descriptor);
+      }
+    },
+  };
+}
+
+/** The part of a plan that depends on whether gVisor starts the command. */
+type Inner = Pick<
+  Plan,
+  "argv" | "environment" | "inMemory" | "limits" | "measureMemory" | "needsAll" | "terminate"
+>;
+
+/** Returns a descriptor of a file with that content, which no longer has a name. */
+function openContent(folder: string, id: string, content: string): number {
+  const path = join(folder, `content-${id}`);
+  writeFileSync(path, content, { mode: 0o600 });
+  try {
+    return openSync(path, "r");
+  } finally {
+    rmSync(path);
+  }
+}
+
+/** @throws SandboxRefusal where this machine has nothing to make one with */
+async function openNetwork(
+  networks: Networks | Missing,
+  { network, callbackPort }: SandboxInput,
+): Promise<RunNetwork | null> {
+  if (network === "none") return null;
+  if ("missing" in networks) throw new SandboxRefusal(networks.missing, networks.install);
+  return networks.open(callbackPort);
+}
+
+function lacks(program: string): Missing {
+  return {
+    missing: `Commands of agents need a sandbox, and the program ${program} is not installed`,
+    install: installCommand("util-linux"),
+  };
+}
+
+/** What holds for each process alone (getrlimit(2)); the sums are held by control groups or watched. */
+function resourceLimits(
+  groups: ControlGroups | null,
+  isRoot: boolean,
+): (limits: SandboxLimits) => string[] {
+  const own = readFileSync("/proc/self/limits", "utf8");
+  const mostFiles = Number(/^Max open files\s+\d+\s+(\d+)/m.exec(own)?.[1] ?? 1024);
+  const countsProcesses = groups?.controllers.has("pids") ?? false;
+  return ({ openFiles = 65_536, diskBytes, processes }) => [
+    "--core=0",
+    // Of a uid that all runs share, a quarter for each.
+    ...(isRoot ? [] : ["--msgqueue=204800"]),
+    `--nofile=${Math.min(openFiles, mostFiles)}`,
+    ...(diskBytes === null ? [] : [`--fsize=${diskBytes}`]),
+    // Counted in the sandbox's own user namespace: other runs of the same user have their own.
+    ...(countsProcesses ? [] : [`--nproc=${processes}`]),
+  ];
+}

@@ -1,0 +1,171 @@
+/** Tries, by small commands in real sandboxes, what this machine holds a command to. */
+import { randomUUID } from "node:crypto";
+import { chownSync, mkdtempSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Controller } from "../limits/cgroup-files.js";
+import type { ControlGroups } from "../limits/cgroups.js";
+import {
+  SandboxRefusal,
+  type LimitReport,
+  type Runner,
+  type SandboxedProcess,
+  type SandboxExit,
+  type SandboxInput,
+  type SandboxLimits,
+  type SandboxReport,
+} from "../sandbox.js";
+import { measureFolder } from "../limits/disk-monitor.js";
+
+const PLENTY: SandboxLimits = {
+  memoryBytes: 256 << 20,
+  processes: 64,
+  cpus: null,
+  diskBytes: null,
+  diskFiles: null,
+};
+
+const WATCH = "a watch";
+const RLIMITS = "resource limits";
+
+type Start = (
+  command: readonly string[],
+  limits?: Partial<SandboxLimits>,
+  onOutput?: SandboxInput["onOutput"],
+  network?: SandboxInput["network"],
+) => Promise<SandboxedProcess>;
+
+/** All at once; a few hundred milliseconds. */
+export async function probe(
+  parent: string,
+  runner: Runner,
+  groups: ControlGroups | null,
+): Promise<SandboxReport> {
+  const folder = mkdtempSync(join(parent, "probe-"));
+  if (process.getuid?.() === 0) chownSync(folder, runner.uid, runner.uid);
+  const start: Start = (command, limits = {}, onOutput = () => undefined, network = "none") =>
+    runner.start({
+      id: `probe-${randomUUID()}`,
+      folder,
+      uid: null,
+      command,
+      env: {},
+      network,
+      limits: { ...PLENTY, ...limits },
+      onOutput,
+    });
+  const attempt = async (
+    ...[command, limits]: Parameters<Start>
+  ): Promise<{ exit: SandboxExit; output: string }> => {
+    let output = "";
+    const started = await start(command, limits, (_stream, chunk) => {
+      output += chunk.toString("utf8");
+    });
+    return { exit: await started.done, output };
+  };
+  const by = (controller: Controller, otherwise: string): string =>
+    groups?.controllers.has(controller) ? `control groups, version ${groups.version}` : otherwise;
+  const holds = (enforced: boolean, by: string): LimitReport => ({
+    enforced,
+    by: enforced ? by : null,
+  });
+
+  try {
+    const [plain, memory, processes, throttled, fullNetwork] = await Promise.all([
+      // The interfaces that it sees: its own loopback and nothing else. And 1 MiB for the watch.
+      attempt(["sh", "-c", "cat /proc/net/dev; head -c 1048576 /dev/zero > file"]),
+      // Held for as long as a watch may need to see it, on the busiest machine.
+      attempt(["dd", "if=/dev/zero", "of=/dev/null", "bs=128M", "count=400"], {
+        memoryBytes: 32 << 20,
+      }),
+      // Its end is that of those it started: none has ended before the last one is there.
+      attempt(["sh", "-c", "for i in 1 2 3 4 5 6 7 8; do sleep 60 & done"], { processes: 6 }),
+      isThrottled(start, groups),
+      tryNetwork(runner, start),
+    ]);
+    const written = await measureFolder(folder);
+    const works = plain.exit.reason === "exited" && plain.exit.exitCode === 0;
+    if (!works) throw new SandboxRefusal(plain.exit.detail ?? plain.output);
+    const interfaces = plain.output.split("\n").filter((line) => line.includes(":"));
+    return {
+      mode: runner.mode,
+      reason: runner.mode === "off" ? "OMOI_SANDBOX is off: commands run without a sandbox" : null,
+      install: null,
+      uid: runner.uid,
+      seccomp: runner.seccomp,
+      network: runner.mode !== "off" && interfaces.length === 1,
+      fullNetwork,
+      limits: {
+        memory: holds(memory.exit.reason === "memory", by("memory", WATCH)),
+        processes: holds(processes.exit.exitCode !== 0, by("pids", RLIMITS)),
+        cpu: holds(throttled, by("cpu", WATCH)),
+        output: holds(true, "the server, which stops what writes too much"),
+        disk: holds(
+          written.bytes >= 1 << 20,
+          runner.mode === "off" ? WATCH : `${WATCH}, and ${RLIMITS} for each file`,
+        ),
+      },
+    };
+  } catch (error) {
+    if (!(error instanceof SandboxRefusal)) throw error;
+    const none = { enforced: false, by: null };
+    return {
+      mode: "unavailable",
+      reason: error.message,
+      install: null,
+      uid: null,
+      seccomp: false,
+      network: false,
+      fullNetwork: { isolated: false, reason: error.message, install: null },
+      limits: { memory: none, processes: none, cpu: none, output: none, disk: none },
+    };
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** Whether a run with network gets one of its own. */
+async function tryNetwork(runner: Runner, start: Start): Promise<SandboxReport["fullNetwork"]> {
+  if (runner.mode === "off") {
+    return { isolated: false, reason: "Commands run without a sandbox", install: null };
+  }
+  try {
+    const started = await start(["true"], {}, undefined, "full");
+    const { exitCode } = await started.done;
+    const reason = exitCode === 0 ? null : "A command with a network of its own did not run";
+    return { isolated: exitCode === 0, reason, install: null };
+  } catch (error) {
+    if (!(error instanceof SandboxRefusal)) throw error;
+    return { isolated: false, reason: error.message, install: error.install };
+  }
+}
+
+/** How much processor time shows that nothing holds a command to a millisecond in a tenth of a second. */
+const unheldSeconds = 0.05;
+/** A machine on which it gets less than that in so long is beyond telling. */
+const patienceMs = 10_000;
+
+/**
+ * Whether a command that computes is made to wait for its share of the processors. Judged by the time
+ * that it had, not by the clock: on a busy machine it gets little by itself.
+ */
+async function isThrottled(start: Start, groups: ControlGroups | null): Promise<boolean> {
+  if (!groups?.controllers.has("cpu")) return false;
+  const started = await start(["sh", "-c", "while :; do :; done"], { cpus: 0.01 }).catch(
+    // A kernel may have the controller without this limit (CONFIG_CFS_BANDWIDTH).
+    () => null,
+  );
+  if (started === null) return false;
+  const over = started.done.then(() => true);
+  const until = performance.now() + patienceMs;
+  let isHeld = false;
+  while (!isHeld && performance.now() < until) {
+    const readings = started.readings();
+    isHeld = (readings?.throttled ?? 0) > 0;
+    if (isHeld || (readings?.cpuSeconds ?? 0) > unheldSeconds) break;
+    if (await Promise.race([over, sleep(10, false)])) break;
+  }
+  started.stop(0);
+  await started.done;
+  return isHeld;
+}

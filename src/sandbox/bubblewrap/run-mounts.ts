@@ -1,0 +1,145 @@
+/**
+ * The mounts of one run that are made before bubblewrap starts, because bubblewrap cannot bound them:
+ * folders in memory with a limit of files, and terminals with a limit of their number.
+ */
+import { rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { readTool } from "../launch.js";
+import { HOME } from "./sandbox-etc.js";
+import { findProgram, installCommand } from "../programs.js";
+import type { Missing, SandboxInput } from "../sandbox.js";
+import type { MemoryFolder } from "../limits/resource-monitor.js";
+
+/** How bubblewrap is started for one run, and what it binds. */
+export interface RunMounts {
+  /** The programs that mount everything, drop root's rights and start the words after them. */
+  argv: string[];
+  /** The workspace's path for bubblewrap. */
+  source: string;
+  /** bubblewrap's arguments for the folders in memory and the terminals. */
+  args: string[];
+  /** To be called when bubblewrap has started or failed. */
+  close(): void;
+}
+
+type Folder = MemoryFolder & { mode: string };
+
+/** Returns the folders in memory, each with its share of the run's memory: together less than all of it. */
+export function memoryFolders(memoryBytes: number): Folder[] {
+  const share = (part: number): number =>
+    4096 * Math.max(16, Math.floor((memoryBytes * part) / 4096));
+  return [
+    { path: "/tmp", mode: "1777", size: share(1 / 2) },
+    { path: HOME, mode: "0700", size: share(1 / 4) },
+    { path: "/dev/shm", mode: "1777", size: share(1 / 8) },
+    { path: "/run", mode: "0755", size: share(1 / 16) },
+  ];
+}
+
+/**
+ * Mount points in the mount namespace of the run, from which bubblewrap binds: the data folder is root's,
+ * and bubblewrap, which has none of root's rights, could not reach into it. They exist on every machine
+ * and no sandbox shows them.
+ */
+const POINTS = {
+  workspace: "/sys/block",
+  terminals: "/sys/kernel",
+  memory: ["/sys/bus", "/sys/class", "/sys/dev", "/sys/devices"],
+} as const;
+
+/** Terminals of one run. The kernel has 3072 for all sandboxes together (`kernel.pty.max`). */
+const TERMINALS = 64;
+
+/** Limits of a run that shares the server's uid: a quarter of the kernel's usual limits for a uid. */
+const SHARED_UID_LIMITS = { max_inotify_instances: 32, max_inotify_watches: 16_384 };
+
+/** Finds the programs. */
+export function findMounter(
+  folder: string,
+):
+  | ((input: SandboxInput, uid: number, inMemory: readonly Folder[]) => Promise<RunMounts>)
+  | Missing {
+  const isRoot = process.getuid?.() === 0;
+  const found = new Map<string, string>();
+  for (const name of ["unshare", "sh", "mount", ...(isRoot ? ["setpriv"] : [])]) {
+    const path = findProgram(name);
+    if (path === null) {
+      return {
+        missing: `Commands of agents need a sandbox, and the program ${name} is not installed`,
+        install: installCommand("util-linux"),
+      };
+    }
+    found.set(name, path);
+  }
+  const program = (name: string): string => found.get(name) as string;
+  // Mounts that the server removes are not kept by runs, where the system shares them.
+  const namespace = [
+    [program("unshare"), ...(isRoot ? [] : ["--user", "--map-root-user"])],
+    ["--mount", "--propagation", "slave", "--", program("sh"), "-c"],
+  ].flat();
+  const limits = Object.entries(isRoot ? {} : SHARED_UID_LIMITS).map(
+    ([name, value]) => `echo ${value} > /proc/sys/user/${name};`,
+  );
+  // bubblewrap ends with its parent only if that lives when bubblewrap starts.
+  const isOwned = `read -r _ _ _ parent _ < "/proc/$$/stat" && [ "$parent" = ${process.pid} ]`;
+  const script = `${limits.join(" ")} ${program("mount")} -a -T "$1" && shift && ${isOwned} && exec "$@"`;
+  const dropRights = (uid: number): string[] =>
+    [
+      [program("setpriv"), `--reuid=${uid}`, `--regid=${uid}`, "--clear-groups"],
+      ["--inh-caps=-all", "--bounding-set=-all", "--no-new-privs", "--"],
+    ].flat();
+  let works: Promise<boolean> | null = null;
+  return async (input, uid, inMemory) => {
+    // A machine may let bubblewrap alone make user namespaces (AppArmor).
+    const attempt = [...namespace, `${program("mount")} -t tmpfs tmpfs ${POINTS.memory[0]}`];
+    works ??= readTool(attempt).then(({ exitCode }) => exitCode === 0);
+    if (!isRoot && !(await works)) return mountedByBubblewrap(input.folder, inMemory);
+    const table = join(folder, `mounts-${input.id}`);
+    // Root of the namespace that the server's own user made is that user.
+    writeFileSync(table, mountTable(input, isRoot ? uid : 0, inMemory), { mode: 0o600 });
+    return {
+      argv: [...namespace, script, "sh", table, ...(isRoot ? dropRights(uid) : [])],
+      source: POINTS.workspace,
+      args: [
+        ...inMemory.flatMap(({ path }, index) => ["--bind", POINTS.memory[index] as string, path]),
+        "--dev-bind",
+        POINTS.terminals,
+        "/dev/pts",
+      ],
+      close: () => rmSync(table, { force: true }),
+    };
+  };
+}
+
+/** Without limits of files and terminals. */
+function mountedByBubblewrap(source: string, inMemory: readonly Folder[]): RunMounts {
+  const args = inMemory.flatMap(({ path, mode, size }) => {
+    return ["--perms", mode, "--size", String(size), "--tmpfs", path];
+  });
+  return { argv: [], source, args, close: () => undefined };
+}
+
+/** All mounts as lines of fstab(5). */
+function mountTable(
+  { folder, limits }: SandboxInput,
+  uid: number,
+  inMemory: readonly Folder[],
+): string {
+  const source = folder.replaceAll(
+    /[\s\\#]/g,
+    (character) => `\\${character.charCodeAt(0).toString(8).padStart(3, "0")}`,
+  );
+  const lines = inMemory.map(({ size, mode }, index) => {
+    // A page for each file at most.
+    const files = Math.min(size / 4096, limits.diskFiles ?? Infinity);
+    const options = `nosuid,nodev,size=${size},nr_inodes=${files},mode=${mode},uid=${uid},gid=${uid}`;
+    return `tmpfs ${POINTS.memory[index]} tmpfs ${options} 0 0`;
+  });
+  const terminals = `newinstance,ptmxmode=0666,mode=0620,max=${TERMINALS},nosuid,noexec`;
+  return [
+    `${source} ${POINTS.workspace} none bind 0 0`,
+    ...lines,
+    `devpts ${POINTS.terminals} devpts ${terminals} 0 0`,
+    "",
+  ].join("\n");
+}

@@ -1,0 +1,198 @@
+/** Runs in containers of the real Docker and Podman; docker.test.ts has the faults of an engine. */
+import { randomUUID } from "node:crypto";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chown, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { engineImage, startRealEngine, whyNoEngine, type Engine } from "#test/support/engines.js";
+import { freePort } from "#test/support/free-port.js";
+import { shell } from "#test/support/runs.js";
+import { startServer } from "#test/support/server-process.js";
+import { tellStory } from "#test/support/story.js";
+import { openDocker, type DockerSandbox } from "./docker.js";
+import type { SandboxExit, SandboxInput } from "../sandbox.js";
+
+const agentUid = 60_861;
+const MIB = 1 << 20;
+
+describe.each(["docker", "podman"] as const)("%s", (name) => {
+  beforeEach(({ skip }) => {
+    const reason = whyNoEngine(name);
+    if (reason !== null) skip(reason);
+  });
+
+  let engine: Engine;
+  let docker: DockerSandbox;
+  let folder: string;
+
+  beforeAll(async () => {
+    if (whyNoEngine(name) !== null) return;
+    engine = await startRealEngine(name);
+    folder = mkdtempSync(join(tmpdir(), "omoi-engine-test-"));
+    docker = await openDocker({
+      dataDir: folder,
+      dockerSocket: engine.socket,
+      dockerImage: engineImage,
+      agentUid,
+    });
+    await chown(folder, agentUid, agentUid);
+  }, 300_000);
+
+  afterAll(async () => {
+    if (engine === undefined) return;
+    await docker.close();
+    await engine.close();
+    rmSync(folder, { recursive: true, force: true });
+  }, 60_000);
+
+  interface Output {
+    text: string;
+    /** When each piece came. */
+    pieces: { text: string; at: number }[];
+  }
+  async function run(
+    script: string,
+    options: Partial<SandboxInput["limits"]> & { network?: "none" | "full" } = {},
+  ): Promise<SandboxExit & Output> {
+    const { network = "none", ...limits } = options;
+    const pieces: Output["pieces"] = [];
+    const started = await docker.start({
+      id: randomUUID(),
+      folder,
+      uid: null,
+      command: shell(script),
+      env: { GREETING: "hello there" },
+      network,
+      limits: {
+        memoryBytes: 256 * MIB,
+        processes: 64,
+        cpus: 1,
+        diskBytes: null,
+        diskFiles: null,
+        ...limits,
+      },
+      onOutput: (_stream, chunk) => {
+        pieces.push({ text: chunk.toString("utf8"), at: performance.now() });
+      },
+    });
+    const exit = await started.done;
+    return { ...exit, pieces, text: pieces.map(({ text }) => text).join("") };
+  }
+
+  test("tells exit codes and signals, and writes into the workspace as its user", async () => {
+    expect(docker.report).toMatchObject({ mode: "docker", seccomp: true });
+    writeFileSync(join(folder, "given.txt"), "given\n");
+    const ended = await run('cat given.txt; id -u; echo "$GREETING" > "$PWD/made.txt"; exit 3');
+    expect(ended).toMatchObject({ reason: "exited", exitCode: 3, text: `given\n${agentUid}\n` });
+    expect(readFileSync(join(folder, "made.txt"), "utf8")).toBe("hello there\n");
+    expect(await run("kill -9 $$")).toMatchObject({ exitCode: 137, signal: "SIGKILL" });
+    expect(await run("exec /no/such/program")).toMatchObject({ exitCode: 127 });
+    expect(await run("for at in /tmp ~ /run; do echo x > $at/file || exit 1; done")).toMatchObject({
+      exitCode: 0,
+    });
+    expect(await run("echo x > /etc/file")).not.toMatchObject({ exitCode: 0 });
+    expect((await run("cat /proc/net/dev")).text).not.toContain("eth0");
+    expect((await run("cat /proc/net/dev", { network: "full" })).text).toContain("eth0");
+  });
+
+  test("a program that is not there fails", async () => {
+    const started = await docker.start({
+      id: randomUUID(),
+      folder,
+      uid: null,
+      command: ["no-such-program"],
+      env: {},
+      network: "none",
+      limits: {
+        memoryBytes: 64 * MIB,
+        processes: 16,
+        cpus: null,
+        diskBytes: null,
+        diskFiles: null,
+      },
+      onOutput: () => undefined,
+    });
+    expect((await started.done).exitCode).not.toBe(0);
+  });
+
+  test("its output comes while it runs, and a stop ends it", async () => {
+    const { pieces } = await run("echo one; sleep 1; echo two");
+    expect(pieces.map(({ text }) => text).join("")).toBe("one\ntwo\n");
+    expect((pieces.at(-1)?.at ?? 0) - (pieces[0]?.at ?? 0)).toBeGreaterThan(500);
+    const started = await docker.start({
+      id: randomUUID(),
+      folder,
+      uid: null,
+      command: shell("trap 'exit 7' TERM; sleep 60 & wait"),
+      env: {},
+      network: "none",
+      limits: {
+        memoryBytes: 64 * MIB,
+        processes: 16,
+        cpus: null,
+        diskBytes: null,
+        diskFiles: null,
+      },
+      onOutput: () => undefined,
+    });
+    started.stop(10_000);
+    expect(await started.done).toMatchObject({ reason: "stopped" });
+  });
+
+  test("holds its limits and tells what was used", async () => {
+    const hungry = "x=$(head -c 200000000 /dev/zero | tr '\\0' x); sleep 8";
+    expect(await run(hungry, { memoryBytes: 64 * MIB })).toMatchObject({ reason: "memory" });
+    const forks = "for i in 1 2 3 4 5 6 7 8 9 10; do sleep 5 & done; wait";
+    expect((await run(forks, { processes: 6 })).text).toMatch(/fork|Resource/i);
+    // Neither more than was asked for nor more than the engine may have itself.
+    expect(Number((await run("ulimit -n")).text)).toBeLessThanOrEqual(65_536);
+    expect((await run("head -c 2000000 /dev/zero > big", { diskBytes: MIB })).exitCode).not.toBe(0);
+    const busy = "i=0; while [ $i -lt 1500000 ]; do i=$((i+1)); done; sleep 1";
+    const { cpuSeconds, peakMemoryBytes } = await run(busy);
+    expect(cpuSeconds).toBeGreaterThan(0.1);
+    expect(peakMemoryBytes).toBeGreaterThan(50_000);
+  });
+
+  test("a run with the network calls the server back at OMOI_URL", async () => {
+    const port = await freePort();
+    const server = startServer({
+      OMOI_DATA_DIR: join(folder, "data"),
+      OMOI_DOCKER_SOCKET: engine.socket,
+      OMOI_DOCKER_IMAGE: engineImage,
+      OMOI_HOST: "0.0.0.0",
+      OMOI_PORT: String(port),
+      OMOI_PUBLIC_URL: `http://${engine.gateway}:${port}`,
+    });
+    await server.ready;
+    const script = `exec perl -MIO::Socket::INET -e '
+      my ($host, $port) = $ENV{OMOI_URL} =~ m{//([^:/]+):(\\d+)};
+      my $socket = IO::Socket::INET->new(PeerAddr => $host, PeerPort => $port) or die $!;
+      print $socket "GET /api/v1/agents/$ENV{OMOI_AGENT_ID} HTTP/1.1\\r\\nHost: $host\\r\\nAuthorization: Bearer $ENV{OMOI_TOKEN}\\r\\nConnection: close\\r\\n\\r\\n";
+      my $line = <$socket>; die $line if $line !~ / 200 /; print "hello";'`;
+    const told = tellStory(`http://127.0.0.1:${port}`, {
+      script,
+      type: "docker",
+      network: "full",
+    });
+    await told.finally(() => server.process.kill("SIGTERM"));
+    expect((await server.ended).code).toBe(0);
+  });
+
+  test("a server in a mount namespace of its own is told that its overlays are not seen", async () => {
+    const env = {
+      OMOI_DATA_DIR: join(folder, "unseen"),
+      OMOI_DOCKER_SOCKET: engine.socket,
+      OMOI_DOCKER_IMAGE: engineImage,
+      OMOI_FOLDER_DRIVER: "overlay",
+    };
+    const server = startServer(env, [], ["unshare", "--mount"]);
+    const url = await server.ready;
+    const write = async (path: string, text: string): Promise<void> =>
+      writeFile(`/proc/${server.process.pid}/root${path}`, text);
+    const told = tellStory(url, { type: "docker", write });
+    await expect(told).rejects.toThrow("does not see the workspace's folder");
+    server.process.kill("SIGTERM");
+    await server.ended;
+  });
+});

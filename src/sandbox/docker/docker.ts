@@ -1,0 +1,257 @@
+/** Commands in containers, where a Docker engine answers. */
+import { hostname } from "node:os";
+import { assertHolds, assertInput } from "../input.js";
+import { dockerApi, DockerError, type DockerApi } from "./docker-api.js";
+import { containerOf, HOST, SERVER, type ContainerRun } from "./docker-container.js";
+import { watchUsage } from "./docker-usage.js";
+import { seesWorkspace } from "./docker-workspace.js";
+import { follow } from "../bubblewrap/sandboxed-process.js";
+import { descendantsOf, isAlive, nameFor, ownerOf, readProcess } from "../processes.js";
+import {
+  SandboxRefusal,
+  type LimitReport,
+  type Sandbox,
+  type SandboxedProcess,
+  type SandboxInput,
+  type SandboxReport,
+} from "../sandbox.js";
+
+export interface DockerSettings {
+  dataDir: string;
+  dockerSocket: string;
+  dockerImage: string;
+  agentUid: number;
+}
+
+/** As `Sandbox`, in containers. */
+export interface DockerSandbox extends Omit<Sandbox, "report"> {
+  readonly report: Omit<SandboxReport, "mode"> & { mode: "docker" | "unavailable" };
+}
+
+/** Asks the engine what it can hold containers to. Never rejects: without one, runs are refused. */
+export async function openDocker(settings: DockerSettings): Promise<DockerSandbox> {
+  const api = dockerApi(settings.dockerSocket);
+  const self = readProcess(process.pid);
+  const name = self === null ? "" : nameFor(self, settings.dataDir);
+  const isRoot = process.getuid?.() === 0;
+  const uid = isRoot ? settings.agentUid : (process.getuid?.() ?? 0);
+  const report = await look(api, settings, uid);
+  const engine: Engine = { api, limitsOpenFiles: true };
+  const running = new Set<SandboxedProcess>();
+  return {
+    report,
+    async start(input) {
+      assertInput(input);
+      if (report.mode === "unavailable") throw new SandboxRefusal(`${report.reason}.`);
+      assertHolds(report, input);
+      const started = await startContainer(engine, {
+        input,
+        name,
+        uid: input.uid ?? uid,
+        image: settings.dockerImage,
+      });
+      running.add(started);
+      const forget = (): unknown => running.delete(started);
+      started.done.then(forget, forget);
+      return started;
+    },
+    async cleanUp() {
+      if (report.mode === "unavailable") return;
+      const filters = encodeURIComponent(JSON.stringify({ label: [`${HOST}=${hostname()}`] }));
+      const listing = api.call("GET", `/containers/json?all=1&filters=${filters}`);
+      // An engine that went away is looked at again by the next start.
+      const found = (await listing.catch(() => [])) as {
+        Id: string;
+        Labels: Record<string, string>;
+      }[];
+      for (const container of found) {
+        const server = ownerOf(container.Labels[SERVER] ?? "", settings.dataDir);
+        if (server !== null && !isAlive(server)) await remove(api, container.Id);
+      }
+    },
+    async close() {
+      for (const started of running) started.stop(0);
+      await Promise.allSettled([...running].map((started) => started.done));
+    },
+  };
+}
+
+interface EngineInfo {
+  MemoryLimit: boolean;
+  PidsLimit: boolean;
+  CpuCfsQuota: boolean;
+  SecurityOptions: string[] | null;
+}
+
+async function look(
+  api: DockerApi,
+  { dockerSocket, dockerImage }: DockerSettings,
+  uid: number,
+): Promise<DockerSandbox["report"]> {
+  const none = { enforced: false, by: null };
+  const refused = (reason: string, install: string | null): DockerSandbox["report"] => ({
+    mode: "unavailable",
+    reason,
+    install,
+    uid: null,
+    seccomp: false,
+    network: false,
+    fullNetwork: { isolated: false, reason, install },
+    limits: { memory: none, processes: none, cpu: none, output: none, disk: none },
+  });
+  let info: EngineInfo;
+  try {
+    info = (await api.call("GET", "/info")) as EngineInfo;
+  } catch {
+    return refused(`No Docker engine answers at ${dockerSocket}`, null);
+  }
+  try {
+    await api.call("GET", `/images/${encodeURIComponent(dockerImage)}/json`);
+  } catch {
+    const reason = `The Docker engine has no image ${dockerImage}`;
+    return refused(reason, `docker pull ${dockerImage}`);
+  }
+  const held = (enforced: boolean): LimitReport => ({ enforced, by: enforced ? "Docker" : null });
+  if (!info.MemoryLimit || !info.PidsLimit) {
+    return refused("The Docker engine cannot limit memory or processes here", null);
+  }
+  return {
+    mode: "docker",
+    reason: null,
+    install: null,
+    uid,
+    seccomp: (info.SecurityOptions ?? []).some((option) => option.startsWith("name=seccomp")),
+    network: true,
+    fullNetwork: { isolated: true, reason: null, install: null },
+    limits: {
+      memory: held(true),
+      processes: held(true),
+      cpu: held(info.CpuCfsQuota),
+      output: { enforced: true, by: "the server, which stops what writes too much" },
+      disk: { enforced: true, by: "a watch, and resource limits for each file" },
+    },
+  };
+}
+
+/** An engine, and what was found out about it by using it. */
+interface Engine {
+  api: DockerApi;
+  /** Whether it accepts a limit of open files; false once it refused one above its own hard limit. */
+  limitsOpenFiles: boolean;
+}
+
+/** @throws SandboxRefusal where the engine makes no such container, or one without the workspace in it */
+async function startContainer(engine: Engine, run: ContainerRun): Promise<SandboxedProcess> {
+  const { api } = engine;
+  let id: string;
+  try {
+    const created = await api.call(
+      "POST",
+      `/containers/create?name=omoi-${run.input.id}`,
+      containerOf(run, engine.limitsOpenFiles),
+    );
+    ({ Id: id } = created as { Id: string });
+  } catch (error) {
+    throw new SandboxRefusal(`The container could not be made: ${(error as Error).message}`);
+  }
+  try {
+    if (!(await seesWorkspace(api, id, run.input.folder))) {
+      throw new SandboxRefusal(
+        "The Docker engine does not see the workspace's folder: Omoi runs in another mount namespace. Mount OMOI_DATA_DIR at the same path on the engine's machine, and set OMOI_FOLDER_DRIVER=checkout.",
+      );
+    }
+    const started = await attachAndStart(api, id, run.input);
+    if (!(started instanceof DockerError)) return started;
+    await remove(api, id);
+    if (!engine.limitsOpenFiles || !/rlimit/i.test(started.message)) {
+      return neverStarted(started.message);
+    }
+  } catch (error) {
+    await remove(api, id);
+    if (error instanceof SandboxRefusal) throw error;
+    throw new SandboxRefusal(`The container could not be started: ${(error as Error).message}`);
+  }
+  engine.limitsOpenFiles = false;
+  return startContainer(engine, run);
+}
+
+/** Starts a container that was made; answers the error with which the engine refuses that. */
+async function attachAndStart(
+  api: DockerApi,
+  id: string,
+  input: SandboxInput,
+): Promise<SandboxedProcess | DockerError> {
+  const at = `/containers/${id}`;
+  const signal = (name: string): void => {
+    // It may have ended.
+    api.call("POST", `${at}/kill?signal=${name}`).catch(() => undefined);
+  };
+  let state: ContainerState | null = null;
+  let ended: Promise<number | null>;
+  let output: Awaited<ReturnType<DockerApi["attach"]>> | undefined;
+  try {
+    // Podman sets up the container, and refuses to, here already.
+    output = await api.attach(id);
+    // Asked before it starts: its end cannot be missed.
+    ended = api.call("POST", `${at}/wait?condition=next-exit`).then(
+      async (answer) => {
+        state = await inspect(api, id).catch(() => null);
+        return (answer as { StatusCode: number }).StatusCode;
+      },
+      // The engine went away: nothing is known of it any more.
+      () => null,
+    );
+    await api.call("POST", `${at}/start`);
+  } catch (error) {
+    output?.stdout.destroy();
+    output?.stderr.destroy();
+    if (error instanceof DockerError) return error;
+    throw error;
+  }
+  const usage = watchUsage(api, id);
+  const { Pid: pid } = await inspect(api, id);
+  return follow(input, {
+    pid,
+    ended: ended.finally(() => usage.stop()),
+    terminate: () => signal("SIGTERM"),
+    pids: () => [pid, ...descendantsOf(pid).map((process) => process.pid)],
+    killAll: () => signal("SIGKILL"),
+    // The engine tells of the end when the container's last process is gone.
+    gone: async () => undefined,
+    ...output,
+    readings: () => ({ ...usage.readings(), oomKills: state?.OOMKilled === true ? 1 : 0 }),
+    release: () => remove(api, id),
+    watch: null,
+  });
+}
+
+interface ContainerState {
+  Pid: number;
+  OOMKilled: boolean;
+}
+
+async function inspect(api: DockerApi, id: string): Promise<ContainerState> {
+  return ((await api.call("GET", `/containers/${id}/json`)) as { State: ContainerState }).State;
+}
+
+async function remove(api: DockerApi, id: string): Promise<void> {
+  await api.call("DELETE", `/containers/${id}?force=1&v=1`).catch((error: unknown) => {
+    const isGone = error instanceof DockerError && [404, 409].includes(error.status);
+    // Without an engine the next clean-up finds it.
+    if (!isGone && error instanceof DockerError) throw error;
+  });
+}
+
+/** A command whose program is not in the image, or cannot be run. */
+function neverStarted(detail: string): SandboxedProcess {
+  const done = Promise.resolve({
+    exitCode: 127,
+    signal: null,
+    reason: "start_failed" as const,
+    detail,
+    cpuSeconds: null,
+    peakMemoryBytes: null,
+    throttled: null,
+  });
+  return { pid: 0, stop: () => undefined, readings: () => null, done };
+}

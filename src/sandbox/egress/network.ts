@@ -1,0 +1,222 @@
+/**
+ * Networks of runs: for each a network namespace of its own, connected to the outside by a pasta(1) of
+ * its own, which speaks for the run from the machine's namespace. Neither the machine's loopback nor its
+ * unnamed sockets nor another run are in it.
+ */
+import { readlinkSync } from "node:fs";
+import { isIP } from "node:net";
+import type { Readable } from "node:stream";
+import { lastLine } from "../bubblewrap/sandboxed-process.js";
+import { launch } from "../launch.js";
+import { descendantsOf } from "../processes.js";
+import { installCommand, programPath } from "../programs.js";
+import { readIfThere, RESOLVERS } from "../bubblewrap/resolver.js";
+import { SandboxRefusal, type Missing } from "../sandbox.js";
+
+/** The network of one run. */
+export interface RunNetwork {
+  /** The arguments by which a program is started in it. */
+  enter: string[];
+  /** As the kernel names the namespace: `net:[4026532183]`. */
+  namespace: string;
+  /** The processes that keep it up, as the machine numbers them. */
+  pids: number[];
+  /** Takes it down; settles when its processes are gone. */
+  close(): Promise<void>;
+}
+
+export interface Networks {
+  /**
+   * @param port of the machine's 127.0.0.1 that is reached at the same port of the run's own
+   * @throws SandboxRefusal
+   */
+  open(port: number | undefined): Promise<RunNetwork>;
+}
+
+/** Of the benchmarking range (RFC 2544) and unique local (RFC 4193): no machine is met there. */
+const ADDRESSES = ["198.18.0.2", "fd6f:6d6f:6e65::2"];
+
+/** Link-local addresses, and where clouds answer with a machine's own credentials. */
+const REFUSED = [
+  "169.254.0.0/16",
+  "100.100.100.200/32",
+  "168.63.129.16/32",
+  "fe80::/10",
+  "fd00:ec2::254/128",
+];
+
+/** How long it may take on the busiest machine. */
+const openMs = 15_000;
+
+/**
+ * Finds the programs; whether they work is for the probe to see.
+ * @param uid whom pasta runs as, where the server is root
+ */
+export function findNetworks(uid: number): Networks | Missing {
+  const isRoot = process.getuid?.() === 0;
+  const names = ["pasta", "ip", "nsenter", "sh", "cat"];
+  if (isRoot) names.push("unshare", "mount", "mknod", "setpriv");
+  const programs = new Map<string, string>();
+  for (const name of names) {
+    const path = programPath(name);
+    if (path === null) {
+      return {
+        missing: `Runs with a network need the program ${name}, which is not installed`,
+        install: installCommand(PACKAGES.get(name) ?? name),
+      };
+    }
+    programs.set(name, path);
+  }
+  const program = (name: string): string => programs.get(name) as string;
+  return {
+    async open(port) {
+      const child = launch(
+        [...(isRoot ? asUser(uid, program) : []), ...pastaCommand(port, program)],
+        {
+          env: { PATH: "/usr/sbin:/usr/bin:/sbin:/bin", LC_ALL: "C" },
+          stdio: ["pipe", "pipe", "pipe"],
+        },
+      );
+      return connected(child, (pid) =>
+        isRoot
+          ? [program("nsenter"), `--net=/proc/${pid}/ns/net`, "--"]
+          : [program("nsenter"), "--user", "--net", "--preserve-credentials", `-t${pid}`, "--"],
+      );
+    },
+  };
+}
+
+const PACKAGES = new Map([
+  ["pasta", "passt"],
+  ["ip", "iproute2"],
+  ["nsenter", "util-linux"],
+  ["unshare", "util-linux"],
+  ["mount", "util-linux"],
+  ["setpriv", "util-linux"],
+  ["cat", "coreutils"],
+  ["mknod", "coreutils"],
+]);
+
+/**
+ * Drops root for a user of its own, whom no run is. The device is made anew, since many machines let root
+ * alone open theirs; what it is good for needs rights in a network namespace all the same.
+ */
+function asUser(uid: number, program: (name: string) => string): string[] {
+  const mount = `${program("mount")} -t tmpfs -o mode=0755,size=64k tmpfs /dev/net`;
+  const device = `${program("mknod")} -m 0666 /dev/net/tun c 10 200`;
+  const ids = [`--reuid=${uid}`, `--regid=${uid}`, "--clear-groups"];
+  const rights = ["--inh-caps=-all", "--bounding-set=-all", "--no-new-privs"];
+  return [
+    [program("unshare"), "--mount", "--propagation", "slave", "--"],
+    [program("sh"), "-c", `${mount} && ${device} && exec "$@"`, "sh"],
+    [program("setpriv"), ...ids, ...rights, "--"],
+  ].flat();
+}
+
+/**
+ * pasta, and in the namespace that it makes a command that forbids some addresses there, says that all is
+ * ready, and keeps the namespace until its input ends, as it does with the server.
+ */
+function pastaCommand(port: number | undefined, program: (name: string) => string): string[] {
+  const refused = [...REFUSED, ...ownAddresses()];
+  const rules = ([4, 6] as const).map((family) => {
+    const lines = refused
+      .filter((network) => isIP(network.split("/")[0] as string) === family)
+      .map((network) => `rule add pref 10 to ${network} prohibit`);
+    return `printf '%s\\n' '${lines.join("\n")}' | ${program("ip")} -${family} -batch -`;
+  });
+  const hasIpv6 = readIfThere("/proc/net/if_inet6") !== "";
+  return [
+    [program("pasta"), "--config-net", "--foreground", "--quiet", "--ns-ifname", "net0"],
+    ["--no-dhcp", "--no-dhcpv6", "--no-ra"],
+    // The machine's loopback is not mapped to the gateway, which is pasta's default.
+    ["--no-map-gw", "--gateway", RESOLVERS[4], "--netmask", "30"],
+    ADDRESSES.flatMap((address) => ["--address", address]),
+    Object.values(RESOLVERS).flatMap((address) => ["--dns-forward", address]),
+    // Of ports one alone is forwarded, from the run to the server.
+    ["--tcp-ports", "none", "--udp-ports", "none", "--udp-ns", "none"],
+    ["--tcp-ns", port === undefined ? "none" : String(port)],
+    ["--", program("sh"), "-c"],
+    [`set -e; ${rules.slice(0, hasIpv6 ? 2 : 1).join("; ")}; echo ready; exec ${program("cat")}`],
+  ].flat();
+}
+
+/** The machine's own addresses, in CIDR notation: what listens there is not for runs. */
+function ownAddresses(): string[] {
+  const found: string[] = [];
+  let leaf = "";
+  // Of the kernel's routes: interfaces that are down count, too.
+  for (const line of readIfThere("/proc/net/fib_trie").split("\n")) {
+    leaf = /\|-- (\S+)/.exec(line)?.[1] ?? leaf;
+    const bits = /\/(\d+) host LOCAL/.exec(line)?.[1];
+    if (bits !== undefined && !leaf.startsWith("127.")) found.push(`${leaf}/${bits}`);
+  }
+  for (const line of readIfThere("/proc/net/if_inet6").split("\n")) {
+    const groups = /^[0-9a-f]{32}/.exec(line)?.[0].match(/.{4}/g)?.join(":");
+    if (groups !== undefined && !/^(0000:){7}0001$/.test(groups)) found.push(`${groups}/128`);
+  }
+  return [...new Set(found)];
+}
+
+async function connected(
+  child: ReturnType<typeof launch>,
+  enter: (pid: number) => string[],
+): Promise<RunNetwork> {
+  let said = "";
+  child.stderr?.setEncoding("utf8").on("data", (text: string) => {
+    said = (said + text).slice(-2000);
+  });
+  child.stdin?.on("error", () => undefined);
+  // pasta leaves its half in the namespace behind where it fails: the group ends with it.
+  const killGroup = (): void => {
+    try {
+      process.kill(-(child.pid as number), "SIGKILL");
+    } catch {
+      // No process is left in it.
+    }
+  };
+  const ended = new Promise<void>((resolve) => {
+    child.on("error", (error) => {
+      said ||= error.message;
+      resolve();
+    });
+    child.on("exit", killGroup);
+    child.on("close", () => resolve());
+  });
+  const close = async (): Promise<void> => {
+    child.stdin?.destroy();
+    if (child.pid !== undefined) killGroup();
+    await ended;
+  };
+  const isReady = await Promise.race([
+    firstLine(child.stdout as Readable),
+    ended.then(() => false),
+    new Promise<false>((resolve) => {
+      setTimeout(() => resolve(false), openMs).unref();
+    }),
+  ]);
+  const holder = isReady ? descendantsOf(child.pid as number)[0] : undefined;
+  const namespace = holder === undefined ? null : namespaceOf(holder.pid);
+  if (holder === undefined || namespace === null || namespace === namespaceOf("self")) {
+    await close();
+    throw new SandboxRefusal(
+      `A network of its own could not be made for a run (${lastLine(said)}); ` +
+        "pasta needs /dev/net/tun and user namespaces",
+    );
+  }
+  return { enter: enter(holder.pid), namespace, pids: [child.pid as number, holder.pid], close };
+}
+
+async function firstLine(output: Readable): Promise<boolean> {
+  for await (const _ of output) return true;
+  return false;
+}
+
+/** The network namespace of a process, as the kernel names it; null where it cannot be told. */
+export function namespaceOf(pid: number | "self"): string | null {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/net`);
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,42 @@
+import { rmdirSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { expect, test } from "vitest";
+import { openTestSandbox } from "#test/support/sandbox.js";
+import { findHierarchies } from "./cgroup-hierarchies.js";
+import { subgroups } from "./cgroup-files.js";
+import { openControlGroups } from "./cgroups.js";
+import { nameFor, readProcess, type ProcessIdentity } from "../processes.js";
+
+const groups = openControlGroups(
+  nameFor(readProcess(process.pid) as ProcessIdentity, tmpdir()),
+  tmpdir(),
+);
+groups?.close();
+
+/** Removes the groups of this process's servers from every hierarchy; answers how many there were. */
+function removeServerGroups(): number {
+  let removed = 0;
+  for (const base of new Set(findHierarchies()?.bases.values())) {
+    for (const name of subgroups(base)) {
+      if (!name.startsWith(`omoi-${process.pid}-`)) continue;
+      rmdirSync(`${base}/${name}`);
+      removed += 1;
+    }
+  }
+  return removed;
+}
+
+test.runIf(groups !== null)(
+  "a control group that disappeared is created again, with its limits",
+  async () => {
+    const sandbox = await openTestSandbox();
+    expect(removeServerGroups()).toBeGreaterThan(0);
+    expect(await sandbox.run(["true"])).toMatchObject({ reason: "exited", exitCode: 0 });
+    removeServerGroups();
+    const limits = { memoryBytes: 64 << 20 };
+    const hog = ["dd", "if=/dev/zero", "of=/dev/null", "bs=400M", "count=1"];
+    expect(await sandbox.run(hog, { limits })).toMatchObject({ reason: "memory" });
+    await sandbox.close();
+    expect(removeServerGroups()).toBe(0);
+  },
+);

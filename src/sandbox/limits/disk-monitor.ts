@@ -1,0 +1,84 @@
+/** Watches how much a workspace holds on the disk, deleted files that are still open included. */
+import { lstatSync } from "node:fs";
+import { statfs } from "node:fs/promises";
+import { measureDeleted, type DiskUse } from "./deleted-files.js";
+import { readTool } from "../launch.js";
+import { repeat, type Watch } from "../repeat.js";
+
+export type { DiskUse } from "./deleted-files.js";
+
+export type DiskLimits = { [Name in keyof DiskUse]: number | null };
+
+/**
+ * Calls `onOver` when a folder holds more than its limits. Its use is measured in full at first and then
+ * only where the free space of its file system has shrunk so far that it could be over, or, for what
+ * other writers' deletions hide, now and then; for a quarter of the time at most.
+ * @param pids all processes of the run at this moment
+ */
+export function watchDisk(
+  folder: string,
+  limits: DiskLimits,
+  pids: () => number[],
+  onOver: (what: keyof DiskUse) => void,
+): Watch {
+  const { dev } = lstatSync(folder);
+  let used: DiskUse = { bytes: 0, files: 0 };
+  let freeThen: DiskUse = { bytes: 0, files: 0 };
+  let measuredAt = -Infinity;
+  let tookMs = 0;
+  return repeat(200, async () => {
+    const { bsize, bfree, ffree } = await statfs(folder);
+    const free = { bytes: bsize * bfree, files: ffree };
+    const most = {
+      bytes: used.bytes + Math.max(0, freeThen.bytes - free.bytes),
+      files: used.files + Math.max(0, freeThen.files - free.files),
+    };
+    const age = performance.now() - measuredAt;
+    const isDue = age > Math.max(10_000, 20 * tookMs);
+    const isSuspicious = overrunOf(most, limits) !== null && age > 3 * tookMs;
+    if (!isDue && !isSuspicious) return;
+    const started = performance.now();
+    const [visible, deleted] = await Promise.all([
+      measureFolder(folder),
+      measureDeleted(pids(), dev),
+    ]);
+    used = { bytes: visible.bytes + deleted.bytes, files: visible.files + deleted.files };
+    // The part that cannot be read holds at most the space that the file system lost.
+    if (!visible.isComplete || !deleted.isComplete) {
+      used = {
+        bytes: Math.max(used.bytes, most.bytes),
+        files: Math.max(used.files, most.files),
+      };
+    }
+    freeThen = free;
+    measuredAt = performance.now();
+    tookMs = measuredAt - started;
+    const over = overrunOf(used, limits);
+    if (over !== null) onOver(over);
+  });
+}
+
+function overrunOf(use: DiskUse, limits: DiskLimits): keyof DiskUse | null {
+  if (limits.bytes !== null && use.bytes > limits.bytes) return "bytes";
+  return limits.files !== null && use.files > limits.files ? "files" : null;
+}
+
+/**
+ * Measures a folder by du(1), which follows no links and works at any depth. A du that cannot count files
+ * (BusyBox) counts none.
+ * @throws Error where it tells no size
+ */
+export async function measureFolder(folder: string): Promise<DiskUse & { isComplete: boolean }> {
+  const [bytes, files] = await Promise.all([
+    readTool(["du", "-skx", "--", folder]),
+    readTool(["du", "-sx", "--inodes", "--", folder]),
+  ]);
+  const numberIn = (text: string): number => Number(/^(\d+)\s/.exec(text)?.[1] ?? Number.NaN);
+  const kibibytes = numberIn(bytes.stdout);
+  if (Number.isNaN(kibibytes)) throw new Error("du told no size");
+  return {
+    bytes: 1024 * kibibytes,
+    files: numberIn(files.stdout) || 0,
+    isComplete: bytes.exitCode === 0,
+  };
+}

@@ -1,0 +1,91 @@
+import { mkdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { openBubblewrap } from "./bubblewrap/bubblewrap.js";
+import { openControlGroups } from "./limits/cgroups.js";
+import { withContainerOptions } from "./container.js";
+import { assertHolds, assertInput } from "./input.js";
+import { killLeftovers, markerOf, removeLeftoverFolders } from "./reap-orphans.js";
+import { probe } from "./bubblewrap/probe.js";
+import { nameFor, readProcess } from "./processes.js";
+import {
+  SandboxRefusal,
+  type Sandbox,
+  type SandboxedProcess,
+  type SandboxReport,
+  type SandboxSettings,
+} from "./sandbox.js";
+import { openUnconfined } from "./unconfined.js";
+
+/**
+ * Looks at what this machine offers, tries it, and opens it. Takes less than a second.
+ * @param withGroups false: as on a machine where the server may make no control groups
+ */
+export async function openSandbox(settings: SandboxSettings, withGroups = true): Promise<Sandbox> {
+  const self = readProcess(process.pid);
+  if (self === null) return unavailable("Commands can be run on Linux alone");
+  const name = nameFor(self, settings.dataDir);
+  const groups = withGroups ? openControlGroups(name, settings.dataDir) : null;
+  const parent = join(settings.dataDir, "sandbox");
+  const folder = join(parent, name);
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const close = (): void => {
+    groups?.close();
+    rmSync(folder, { recursive: true, force: true });
+  };
+  const opened =
+    settings.sandbox === "off"
+      ? openUnconfined(settings, groups, folder)
+      : openBubblewrap(settings, groups, folder, markerOf(name));
+  if ("missing" in opened) {
+    close();
+    return unavailable(opened.missing, opened.install);
+  }
+  const report = withContainerOptions(await probe(folder, opened, groups));
+  const running = new Set<SandboxedProcess>();
+  return {
+    report,
+    async start(input) {
+      assertInput(input);
+      if (report.mode === "unavailable") throw new SandboxRefusal(`${report.reason}.`);
+      if (report.mode !== "off") assertHolds(report, input);
+      const started = await opened.start(input);
+      running.add(started);
+      const forget = (): unknown => running.delete(started);
+      started.done.then(forget, forget);
+      return started;
+    },
+    async cleanUp() {
+      killLeftovers(settings.dataDir);
+      await groups?.removeLeftovers();
+      removeLeftoverFolders(parent);
+    },
+    async close() {
+      for (const started of running) started.stop(0);
+      await Promise.allSettled([...running].map((started) => started.done));
+      close();
+    },
+  };
+}
+
+/** A sandbox that refuses every command, for that reason. */
+export function unavailable(reason: string, install: string | null = null): Sandbox {
+  const none = { enforced: false, by: null };
+  const report: SandboxReport = {
+    mode: "unavailable",
+    reason,
+    install,
+    uid: null,
+    seccomp: false,
+    network: false,
+    fullNetwork: { isolated: false, reason, install },
+    limits: { memory: none, processes: none, cpu: none, output: none, disk: none },
+  };
+  return {
+    report,
+    start: async () => {
+      throw new SandboxRefusal(`${reason}${install === null ? "" : `; install it: ${install}`}.`);
+    },
+    cleanUp: async () => undefined,
+    close: async () => undefined,
+  };
+}

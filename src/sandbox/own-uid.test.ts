@@ -1,0 +1,88 @@
+/** What the kernel counts for each user: one run uses all of it up, another run goes on. */
+import { chownSync } from "node:fs";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { agentUid, isRoot, openTestSandbox, type TestSandbox } from "#test/support/sandbox.js";
+
+let sandbox: TestSandbox;
+beforeAll(async () => {
+  sandbox = await openTestSandbox();
+});
+afterAll(() => sandbox.close());
+
+/** A workspace and the uid that it belongs to, as options of a run. */
+function ownedBy(uid: number): { uid: number; folder: string } {
+  const folder = sandbox.workspace();
+  chownSync(folder, uid, uid);
+  return { uid, folder };
+}
+
+const prelude = `
+import array, ctypes, os, resource, socket, sys, time
+libc = ctypes.CDLL(None, use_errno=True)
+def checked(result):
+    if result < 0: raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    return result
+kept = []
+`;
+
+/** How each resource is taken once; taken until it is refused, at most \`most\` times. */
+const resources = {
+  "inotify instances": { most: 2000, take: "kept.append(checked(libc.inotify_init1(0)))" },
+  "message queues": {
+    most: 2000,
+    take: `
+name = b"/q%d" % len(kept)
+kept.append(checked(libc.mq_open(name, os.O_CREAT | os.O_RDWR, 0o600, None)))`,
+  },
+  "descriptors in flight": {
+    most: 6000,
+    take: `
+if not kept: kept.append(os.open("/dev/null", os.O_RDONLY))
+if len(kept) % 100 == 1: pair = socket.socketpair()
+pair[0].sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [kept[0]] * 10))])
+kept.append(pair)`,
+  },
+};
+
+function program(take: string, most: number, after: string): string[] {
+  const body = take.trim().replaceAll("\n", "\n        ");
+  const script = `${prelude}
+try:
+    for count in range(${most}):
+        ${body}
+    print("took", count + 1, flush=True)
+except OSError as error:
+    print("refused", count, error.strerror, flush=True)
+${after}`;
+  return ["python3", "-c", script];
+}
+
+test.runIf(isRoot).each(Object.entries(resources))(
+  "one run that uses up its %s leaves those of a run with another uid",
+  async (_name, { take, most }) => {
+    const limits = { openFiles: 3000, memoryBytes: 1 << 30 };
+    const options = { ...ownedBy(1_900_000_001), limits };
+    const greedy = await sandbox.start(program(take, most, "time.sleep(120)"), options);
+    await expect.poll(() => greedy.output(), { timeout: 30_000 }).toContain("\n");
+    expect(greedy.output()).toContain("refused");
+
+    const innocent = await sandbox.run(program(take, 2, ""), { ...ownedBy(1_900_000_002), limits });
+    expect(innocent.output).toContain("took 2");
+    const sameUid = await sandbox.run(program(take, 2, ""), { ...ownedBy(1_900_000_001), limits });
+    expect(sameUid.output).toContain("refused");
+    greedy.stop(0);
+    await greedy.done;
+  },
+);
+
+test.runIf(isRoot)(
+  "a run with a uid of its own is the same user inside, and its files are its own",
+  async () => {
+    const options = ownedBy(1_900_000_003);
+    const ended = await sandbox.run(
+      ["sh", "-c", "id -u; touch new; stat -c %u new; whoami"],
+      options,
+    );
+    expect(ended.output).toBe(`${agentUid}\n${agentUid}\nagent\n`);
+  },
+);

@@ -1,0 +1,236 @@
+import { sql } from "drizzle-orm";
+import type { Permission } from "#shared/permissions.js";
+import { cached } from "../db/cache/cache.js";
+import { prepared, type Database } from "../db/connection/connect.js";
+import { AppError, invalidField, notFound } from "../errors.js";
+import type { Actor } from "./authenticate.js";
+import { allows, heldPatterns, requirePermission, scopesIn, type Standing } from "./access.js";
+
+type Key = "org_id" | "organization_id" | "project_id" | "agent_id" | "run_id";
+
+const uuidShape = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
+/** How each kind of id (`$2`) leads to its organization, and to the agent that it names, itself or by its run. */
+const meanings: Record<Key | "slug", { organization: string; agent?: string }> = {
+  slug: { organization: "(select org_id from organization_slugs where slug = $2)" },
+  org_id: { organization: "$2::uuid" },
+  organization_id: { organization: "$2::uuid" },
+  project_id: {
+    organization: "(select org_id from projects where id = $2::uuid and deleted_at is null)",
+  },
+  agent_id: {
+    organization: `(select p.org_id from agents a join projects p on p.id = a.project_id
+      where a.id = $2::uuid and p.deleted_at is null)`,
+    agent: "$2::uuid",
+  },
+  run_id: {
+    organization: `(select p.org_id from runs r join agents a on a.id = r.agent_id
+      join projects p on p.id = a.project_id where r.id = $2::uuid and p.deleted_at is null)`,
+    agent: "(select agent_id from runs where id = $2::uuid)",
+  },
+};
+
+/**
+ * What the actor holds in the organization that an id leads to, or null where it is absent or the
+ * actor has no part in it: one answer for both.
+ */
+export async function standingOf(
+  db: Database,
+  actor: Actor,
+  key: Key,
+  value: string,
+): Promise<Standing | null> {
+  const subject = actor.agent ? `agent/${actor.agent.id}` : actor.userId;
+  const row = await standingsIn(db)(`${subject} ${key} ${value}`);
+  if (!row) return null;
+  if (!actor.agent) return standingFrom(actor, row, row);
+  // Another agent is not there for it.
+  if (row.named_agent !== null && row.named_agent !== actor.agent.id) return null;
+  const maker = await standingsIn(db)(`${actor.userId} ${key} ${value}`);
+  return standingFrom(actor, row, maker);
+}
+
+/** A membership, with what its role gives. */
+export interface MembershipRow extends Record<string, unknown> {
+  org_id: string;
+  archived: boolean;
+  membership_id: string;
+  role: string;
+  sources: Standing["sources"];
+}
+
+/**
+ * What an actor holds by a membership, as far as the credential lets it through; null where that is
+ * nothing. An agent's credential lets through what its maker's own membership gives.
+ */
+export function standingFrom(
+  actor: Actor,
+  own: MembershipRow | undefined,
+  maker: MembershipRow | undefined,
+): Standing | null {
+  if (!own) return null;
+  const { org_id: orgId, archived, membership_id: membershipId, role, sources } = own;
+  let scopes = scopesIn(actor, orgId);
+  if (actor.agent) scopes = maker ? heldPatterns({ sources: maker.sources, scopes }) : [];
+  if (scopes.length === 0) return null;
+  const used = (permission: string): void => actor.key?.used(orgId, permission);
+  return { orgId, archived, membershipId, role, sources, scopes, used };
+}
+
+interface StandingRow extends MembershipRow {
+  user_id: string | null;
+  /** The agent that the id names, by itself or by its run. */
+  named_agent: string | null;
+}
+
+const standings = new WeakMap<Database, ReturnType<typeof cached<StandingRow>>>();
+
+/** What is kept in memory of a database's memberships, by "<user or agent> <kind of id> <id>". */
+function standingsIn(db: Database): ReturnType<typeof cached<StandingRow>> {
+  const known = standings.get(db);
+  if (known) return known;
+  const made = cached<StandingRow>({
+    changes: db.changes,
+    load: async (text) => {
+      const [, subject, key, value] = /^(\S+) (\S+) (.*)$/s.exec(text) as unknown as [
+        string,
+        string,
+        Key,
+        string,
+      ];
+      const agentId = /^agent\/(.+)/.exec(subject)?.[1];
+      const member = agentId === undefined ? "user_id" : "agent_id";
+      const kind = key === "org_id" && !uuidShape.test(value) ? "slug" : key;
+      const { organization, agent = "null::uuid" } = meanings[kind];
+      const [row] = await db.withSystem("find the organization of a request", (tx) =>
+        prepared<StandingRow>(
+          tx,
+          `standing of a ${member} by ${kind}`,
+          `select m.user_id, o.id as org_id, o.archived_at is not null as archived,
+            m.id as membership_id, r.name as role, role_sources(r.id) as sources,
+            ${agent} as named_agent
+          from organizations o
+          join memberships m on m.org_id = o.id and m.${member} = $1::uuid
+          join roles r on r.id = m.role_id
+          where o.id = ${organization}`,
+          [agentId ?? subject, value],
+        ),
+      );
+      if (!row) return undefined;
+      const { user_id, org_id } = row;
+      return {
+        value: row,
+        sources: [
+          ...(user_id === null ? [] : [`user ${user_id}` as const]),
+          `organization ${org_id}`,
+          ...(kind === "run_id" ? [`runs of ${org_id}` as const] : []),
+        ],
+      };
+    },
+  });
+  standings.set(db, made);
+  return made;
+}
+
+/** The standing behind a path's id. @throws AppError 404 */
+export async function standingOfPath(
+  db: Database,
+  actor: Actor,
+  key: Exclude<Key, "organization_id">,
+  value: string,
+): Promise<Standing> {
+  const standing = await standingOf(db, actor, key, value);
+  if (!standing) throw notFound();
+  return standing;
+}
+
+/** The standing behind a body's id. @throws AppError 422 naming the field, as for an id that does not exist */
+export async function standingOfBody(
+  db: Database,
+  actor: Actor,
+  key: "organization_id" | "project_id",
+  value: string,
+): Promise<Standing> {
+  const standing = await standingOf(db, actor, key, value);
+  if (!standing) throw unknownInBody(key);
+  return standing;
+}
+
+export function unknownInBody(key: "organization_id" | "project_id"): AppError {
+  return invalidField(key, `names no ${key.replace("_id", "")} that you can see`, "unknown_id");
+}
+
+/**
+ * For what belongs to the person and to no organization: only a session or a key of full access.
+ * @throws AppError 403
+ */
+export function requireFullAccess(actor: Actor): void {
+  if (!actor.key || actor.key.scopes.includes("*:*")) {
+    actor.key?.used(null, "*:*");
+    return;
+  }
+  throw new AppError(
+    "insufficient_permission",
+    "This needs a key with the scope *:*, or a session.",
+    { missing_permissions: ["*:*"] },
+  );
+}
+
+/**
+ * The organizations where the actor has a permission, for lists across them; with `only`, that one.
+ * @throws AppError 422 where `only` names none that the actor is in; 403 where he lacks the permission there
+ */
+export async function organizationsWith(
+  db: Database,
+  actor: Actor,
+  permission: Permission,
+  only: string | undefined,
+): Promise<string[]> {
+  if (only !== undefined) {
+    const standing = await standingOf(db, actor, "organization_id", only);
+    if (!standing) {
+      const msg = "names no organization that you are in";
+      throw new AppError("validation_failed", `organization_id ${msg}.`, {
+        errors: [{ loc: ["query", "organization_id"], msg, type: "unknown_id" }],
+      });
+    }
+    requirePermission(standing, permission);
+    return [standing.orgId];
+  }
+  if (actor.agent) return organizationsOfAgent(db, actor, permission);
+  const { rows } = await db.withSystem("find where the caller may read", (tx) =>
+    tx.execute<Pick<StandingRow, "org_id" | "role" | "sources">>(sql`
+      select m.org_id, r.name as role, role_sources(r.id) as sources from memberships m
+      join organizations o on o.id = m.org_id and o.archived_at is null
+      join roles r on r.id = m.role_id
+      where m.user_id = ${actor.userId}`),
+  );
+  actor.key?.used(null, permission);
+  return rows
+    .filter(({ org_id, role, sources }) =>
+      allows({ role, sources, scopes: scopesIn(actor, org_id) }, permission),
+    )
+    .map(({ org_id }) => org_id);
+}
+
+/** An agent is in one organization, that of its key's scopes. */
+async function organizationsOfAgent(
+  db: Database,
+  actor: Actor,
+  permission: Permission,
+): Promise<string[]> {
+  const orgId = actor.key?.scopes[0]?.split(":")[1] ?? "";
+  const standing = await standingOf(db, actor, "organization_id", orgId);
+  if (!standing || standing.archived || !allows(standing, permission)) return [];
+  standing.used(permission);
+  return [standing.orgId];
+}
+
+/** For what is a person's own: an agent has none. @throws AppError 403 */
+export function requirePerson(actor: Actor): void {
+  if (!actor.agent) return;
+  throw new AppError(
+    "insufficient_permission",
+    `This is a person's; the key acts as the agent ${actor.agent.name}.`,
+  );
+}

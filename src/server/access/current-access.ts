@@ -1,0 +1,133 @@
+import type { Permission } from "#shared/permissions.js";
+import type { Origin, Tell } from "../db/audit/audit.js";
+import { prepared, type Database, type Queryable } from "../db/connection/connect.js";
+import type { AppError } from "../errors.js";
+import { invalidToken, type Actor } from "./authenticate.js";
+import { standingFrom, type MembershipRow } from "./authorize.js";
+import { refuseArchived, refuseLacking, type Standing } from "./access.js";
+
+/** Who asks for writes in an organization, and what they take. */
+export interface Demand extends Origin {
+  readonly actor: Actor;
+  readonly orgId: string;
+  /** Null where the work itself decides what it takes. */
+  readonly permission: Permission | null;
+  readonly whenArchived: boolean;
+  /** The answer where the caller has no part in the organization any more. */
+  readonly absent: () => AppError;
+}
+
+/** Transactions that are judged under the organization's lock, by what is the case then. */
+export interface JudgedWrites {
+  /** What the caller holds now; for a transaction that has taken the organization's lock in another way. */
+  readonly judge: (tx: Queryable) => Promise<Standing>;
+  /**
+   * A change, one after another in an organization, audited by `tell`. `access` is what the caller holds
+   * at this moment: what the work decides, it decides by it. A deadlock runs the work again: it has no
+   * effects outside of the transaction.
+   */
+  readonly change: <Result>(
+    work: (tx: Queryable, tell: Tell, access: Standing) => Promise<Result>,
+  ) => Promise<Result>;
+  /** The same for a write that no other decision depends on: writes run beside each other. */
+  readonly write: <Result>(
+    work: (tx: Queryable, access: Standing) => Promise<Result>,
+  ) => Promise<Result>;
+}
+
+/**
+ * Has each transaction judge the caller anew once it holds the organization's lock: another change may
+ * have taken the permission, the membership, the credential or the organization's activity meanwhile.
+ * @throws AppError 401; 403; 404 or as the demand says; 409 `organization_archived`
+ */
+export function judgedWrites(db: Database, demand: Demand): JudgedWrites {
+  const { actor, orgId, permission, whenArchived, absent } = demand;
+  const judge = async (tx: Queryable): Promise<Standing> => {
+    const access = await readAccess(tx, actor, orgId);
+    if (!access) throw absent();
+    if (permission !== null) refuseLacking(access, permission);
+    if (!whenArchived) refuseArchived(access);
+    return access;
+  };
+  return {
+    judge,
+    change: (work) => db.change(orgId, demand, async (tx, tell) => work(tx, tell, await judge(tx))),
+    write: (work) => db.write(orgId, async (tx) => work(tx, await judge(tx))),
+  };
+}
+
+interface AccessRow extends Record<string, unknown> {
+  org_id: string;
+  archived: boolean;
+  membership_id: string;
+  is_agent: boolean;
+  role: string;
+  permissions: string[];
+  /** What the role and those it inherits from give; null where it inherits from none. */
+  inherited: Standing["sources"] | null;
+  in_force: boolean;
+  /** Of a key. */
+  scopes: string[];
+  shut_out_of: string[];
+}
+
+/** Whether the credential `$3` of the person `$2` is in force; work on a person's behalf has none. */
+const credentials = {
+  session: `exists (select from sessions s where s.id = $3::uuid and s.user_id = $2::uuid
+    and s.revoked_at is null and s.expires_at > now())`,
+  key: "k.scopes is not null",
+  run: `exists (select from runs c where c.id = $3::uuid and c.token_hash is not null
+    and c.status = 'running' and c.exited_at is null and c.lease_expires_at > now())`,
+  person: "$3::uuid is null",
+};
+
+const textFor = (kind: keyof typeof credentials): string => `
+  select o.id as org_id, o.archived_at is not null as archived, m.id as membership_id,
+    m.agent_id is not null as is_agent, r.name as role, r.permissions,
+    case when r.inherits_from is not null then role_sources(r.id) end as inherited,
+    u.is_active and ${credentials[kind]} as in_force
+    ${kind === "key" ? ", k.scopes, k.shut_out_of" : ""}
+  from organizations o
+  join memberships m on m.org_id = o.id and (m.user_id = $2::uuid or m.agent_id = $4::uuid)
+  join roles r on r.id = m.role_id
+  join users u on u.id = $2::uuid
+  ${kind === "key" ? "left join key_in_force($3::uuid, $2::uuid) k on true" : ""}
+  where o.id = $1::uuid`;
+
+/**
+ * What an actor holds in an organization, read in the transaction at hand; null where the organization is
+ * absent or the actor has no part in it. With the organization's lock held it stays so.
+ * @throws AppError 401 where the credential has ended
+ */
+export async function readAccess(
+  tx: Queryable,
+  actor: Actor,
+  orgId: string,
+): Promise<Standing | null> {
+  const { userId, agent, key } = actor;
+  const [kind, id] = credentialOf(actor);
+  const values = [orgId, userId, id, agent?.id ?? null];
+  const rows = await prepared<AccessRow>(tx, `access by ${kind}`, textFor(kind), values);
+  const [first] = rows;
+  if (!first) return null;
+  if (!first.in_force) throw invalidToken();
+  const { scopes, shut_out_of: shutOutOf } = first;
+  const now = kind === "key" && key ? { ...actor, key: { ...key, scopes, shutOutOf } } : actor;
+  const own = rows.find(({ is_agent }) => is_agent === (agent !== null));
+  const maker = rows.find(({ is_agent }) => !is_agent);
+  return standingFrom(now, own && withSources(own), maker && withSources(maker));
+}
+
+function withSources(row: AccessRow): MembershipRow {
+  const { role, permissions, inherited } = row;
+  const own = permissions.toSorted().map((pattern) => ({ via: role, pattern }));
+  return { ...row, sources: inherited ?? own };
+}
+
+function credentialOf({
+  session,
+  key,
+}: Actor): [kind: keyof typeof credentials, id: string | null] {
+  if (key) return [key.ofRun === true ? "run" : "key", key.id];
+  return session ? ["session", session.id] : ["person", null];
+}

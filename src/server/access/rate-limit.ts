@@ -1,0 +1,53 @@
+import type { Database, Queryable } from "../db/connection/connect.js";
+import { AppError } from "../errors.js";
+import * as limitRepository from "./rate-limit.queries.js";
+
+export interface Limit {
+  hits: number;
+  seconds: number;
+}
+
+/** Counts a hit. @throws AppError 429 */
+export async function limitHits(db: Database, bucket: string, limit: Limit): Promise<void> {
+  await db.withSystem("count hits", (tx) => limitHitsWithin(tx, bucket, limit));
+}
+
+/** Counts a hit in the transaction at hand, with which it is taken back. @throws AppError 429 */
+export async function limitHitsWithin(tx: Queryable, bucket: string, limit: Limit): Promise<void> {
+  const { hits, reset } = await limitRepository.countHit(tx, bucket, limit.seconds);
+  if (hits > limit.hits) throw tooMany(limit, reset);
+}
+
+/**
+ * Tries something that may fail only so often. It is counted before it is known to fail, so that many
+ * tries at once are no way around the limit; a success is taken off again.
+ * @throws AppError 429
+ */
+export async function limitFailures<Result>(
+  db: Database,
+  bucket: string,
+  limit: Limit,
+  attempt: () => Promise<Result>,
+): Promise<Result> {
+  await limitHits(db, bucket, limit);
+  const result = await attempt();
+  await takeOff(db, bucket, limit);
+  return result;
+}
+
+/** Takes a hit back. */
+export function takeOff(db: Database, bucket: string, { seconds }: Limit): Promise<void> {
+  return db.withSystem("take a success off the count", (tx) =>
+    limitRepository.uncountHit(tx, bucket, seconds),
+  );
+}
+
+export function tooMany(limit: Limit, reset: number): AppError {
+  return new AppError("rate_limited", `Too many tries; wait ${Math.ceil(reset / 60)} minutes.`, {
+    headers: {
+      "retry-after": String(reset),
+      ratelimit: `"default";r=0;t=${reset}`,
+      "ratelimit-policy": `"default";q=${limit.hits};w=${limit.seconds}`,
+    },
+  });
+}

@@ -1,0 +1,67 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { drizzle } from "drizzle-orm/node-postgres";
+import pg from "pg";
+import { ConfigError } from "#shared/node/config-error.js";
+import { type Config } from "../config/config.js";
+import { databaseAddress } from "../db/connection/address.js";
+import type { Queryable } from "../db/connection/connect.js";
+import { EmbeddedPostgresError, visitEmbeddedPostgres } from "../db/embedded/embedded.js";
+
+/**
+ * Gives `work` the address of the database as its owner, whether the server runs or not: an embedded
+ * PostgreSQL is started for as long as it takes.
+ * @throws ConfigError where there is no database
+ */
+export async function withOwnerAddress<Result>(
+  config: Config,
+  work: (address: pg.ClientConfig) => Promise<Result>,
+): Promise<Result> {
+  if (config.databaseUrl !== null) return work(databaseAddress(config, null).owner);
+  const dataDir = join(config.dataDir, "postgres");
+  if (!existsSync(join(dataDir, "PG_VERSION"))) {
+    throw new ConfigError(
+      `There is no database in ${config.dataDir}; set OMOI_DATA_DIR to its folder`,
+    );
+  }
+  const embedded = await visitEmbeddedPostgres({ dataDir, uid: config.databaseUid });
+  try {
+    const { host, port, user, database } = embedded;
+    return await work({ host, port, user, database });
+  } finally {
+    await embedded.stop();
+  }
+}
+
+/**
+ * Lets `work` read all organizations' rows, and change none.
+ * @throws ConfigError where there is no database
+ */
+export function visitDatabase<Result>(
+  config: Config,
+  work: (db: Queryable) => Promise<Result>,
+): Promise<Result> {
+  return withOwnerAddress(config, async (address) => {
+    const client = new pg.Client(address);
+    try {
+      await client.connect();
+      await client.query(
+        "set timezone to 'UTC'; set app.system to 'on'; set default_transaction_read_only to on",
+      );
+      return await work(drizzle(client) as Queryable);
+    } finally {
+      await client.end();
+    }
+  });
+}
+
+/** Runs a command to its end: exit code 0 where it answers true; an error is told in one line. */
+export async function exitWith(command: () => Promise<boolean>): Promise<void> {
+  try {
+    process.exitCode = (await command()) ? 0 : 1;
+  } catch (error) {
+    const expected = error instanceof ConfigError || error instanceof EmbeddedPostgresError;
+    process.stderr.write(`omoi: ${expected ? error.message : String(error)}\n`);
+    process.exitCode = 1;
+  }
+}

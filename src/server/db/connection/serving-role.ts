@@ -1,0 +1,145 @@
+/** The role that serves: it owns nothing, and row-level security binds it. */
+import { createHmac, randomInt, randomUUID } from "node:crypto";
+import pg from "pg";
+import { ConfigError } from "#shared/node/config-error.js";
+import { servingAddress, type DatabaseAddress, type ServingAddress } from "./address.js";
+import { beginSystem } from "./system-pool.js";
+import { connectOrExplain, isPooled, reason } from "./try-connection.js";
+
+const appRole = "omoi_app";
+
+/**
+ * The addresses of the serving role. The role `omoi_app` is made where no address names one; its password
+ * follows from the secret.
+ * @throws ConfigError where it cannot be made
+ */
+export async function ensureServingRole(
+  owner: pg.Client,
+  address: DatabaseAddress,
+  secret: string,
+): Promise<ServingAddress> {
+  const password = createHmac("sha256", secret).update("postgresql role omoi_app").digest("hex");
+  if (address.app === null) await makeRole(owner, password, address.isOwn ?? false);
+  return servingAddress(address, { user: appRole, password });
+}
+
+async function makeRole(owner: pg.Client, password: string, isOwn: boolean): Promise<void> {
+  try {
+    await owner.query(
+      `create role ${appRole} login nosuperuser nobypassrls nocreatedb nocreaterole password '${password}'`,
+    );
+  } catch (error) {
+    const code = (error as { code?: string }).code;
+    if (code === "42501") {
+      throw new ConfigError(
+        "The role of OMOI_DATABASE_URL may not create roles; grant it CREATEROLE, or set OMOI_DATABASE_APP_URL to a second, unprivileged role",
+      );
+    }
+    // 42710: it exists; 23505: two first starts at once
+    if (code !== "42710" && code !== "23505") throw error;
+    if (isOwn) await owner.query(`alter role ${appRole} password '${password}'`);
+  }
+}
+
+/** A connection as the serving role, to look at what it may. @throws ConfigError where it cannot sign in */
+export async function connectServing(
+  { transactions }: ServingAddress,
+  { app, pooler }: DatabaseAddress,
+): Promise<pg.Client> {
+  if (app !== null) return connectOrExplain(transactions, "OMOI_DATABASE_APP_URL");
+  try {
+    return await connectOrExplain(transactions, "OMOI_DATABASE_URL");
+  } catch (error) {
+    const cure = pooler
+      ? "tell the pooler of this role, or set OMOI_DATABASE_APP_URL to a role that it knows"
+      : "another installation made it with another secret: use its OMOI_SECRET, or set OMOI_DATABASE_APP_URL";
+    throw new ConfigError(
+      `The database role ${appRole} cannot sign in (${reason((error as Error).cause)}); ${cure}`,
+    );
+  }
+}
+
+/**
+ * Checks that what is served is what the owner sees: the same database, rows behind row-level security,
+ * and settings that last for a transaction.
+ * @returns whether statements that are prepared by name can be used again in later transactions
+ * @throws ConfigError naming the cure
+ */
+export async function checkServing(
+  owner: pg.Client,
+  serving: pg.Client,
+  variable: string,
+): Promise<boolean> {
+  const role = String(serving.user);
+  await refusePrivileged(serving, owner, role);
+  const key = randomInt(2 ** 47);
+  await owner.query("select pg_advisory_lock($1)", [key]);
+  try {
+    await serving.query(beginSystem);
+    const { rows } = await serving.query<{ own: boolean; system: boolean; seen: boolean }>(
+      `select pg_try_advisory_xact_lock($1) as own, app_is_system() as system,
+         exists(select from organizations) as seen`,
+      [key],
+    );
+    if (rows[0]?.own) throw otherDatabase(variable);
+    const { rows: all } = await owner.query("select from organizations limit 1");
+    if (!rows[0]?.system || (all.length > 0 && !rows[0].seen)) {
+      throw new ConfigError(
+        `The database shows the role ${role} no data: the settings of a transaction are lost; set pool_mode of the pooler in ${variable} to transaction or session, or connect to PostgreSQL itself`,
+      );
+    }
+    const keepsPrepared = !(await isPooled(serving)) || (await keepsPreparedByName(serving));
+    await serving.query("rollback");
+    return keepsPrepared;
+  } catch (error) {
+    const { code } = error as { code?: string };
+    // undefined_function, undefined_table
+    if (code === "42883" || code === "42P01") throw otherDatabase(variable);
+    if (!(error instanceof pg.DatabaseError)) throw error;
+    throw new ConfigError(
+      `The database does not work as ${role} (${reason(error)}); point ${variable} to PostgreSQL itself, or to a pooler in transaction or session mode`,
+    );
+  } finally {
+    await owner.query("select pg_advisory_unlock($1)", [key]);
+  }
+}
+
+function otherDatabase(variable: string): ConfigError {
+  return new ConfigError(
+    `${variable} leads to another database than the owner's address; all addresses must name one database of one PostgreSQL`,
+  );
+}
+
+/** Row-level security binds neither superusers nor BYPASSRLS roles, and an owner can lift it. */
+async function refusePrivileged(serving: pg.Client, owner: pg.Client, role: string): Promise<void> {
+  const { rows } = await serving.query<{ privileged: boolean; owns: boolean }>(
+    `select rolsuper or rolbypassrls as privileged,
+       exists(select from pg_roles o where o.rolname = $1 and pg_has_role(o.oid, 'usage')) as owns
+     from pg_roles where rolname = current_user`,
+    [owner.user],
+  );
+  if (rows[0]?.privileged ?? true) {
+    throw new ConfigError(
+      `The database role ${role} may bypass row-level security; set OMOI_DATABASE_APP_URL to a role without SUPERUSER and BYPASSRLS`,
+    );
+  }
+  if (rows[0]?.owns) {
+    throw new ConfigError(
+      `The database role ${role} owns the tables and could lift their row-level security; set OMOI_DATABASE_APP_URL to a role of its own, without membership in ${owner.user}`,
+    );
+  }
+}
+
+/**
+ * Whether a pooler gives each prepared statement a name of its own. One that hands names on mixes up the
+ * statements of its clients, unless each of them has a connection for itself.
+ */
+async function keepsPreparedByName(serving: pg.Client): Promise<boolean> {
+  const name = `omoi ${randomUUID()}`;
+  await serving.query({ name, text: "select" });
+  const { rows } = await serving.query("select from pg_prepared_statements where name = $1", [
+    name,
+  ]);
+  if (rows.length > 0) await serving.query(`deallocate "${name}"`);
+  return rows.length === 0;
+}

@@ -1,0 +1,201 @@
+import { execFile, spawn } from "node:child_process";
+import { constants, existsSync } from "node:fs";
+import * as fs from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { EmbeddedPostgresError, errorCode } from "./binaries.js";
+import { type Cluster, isAlive, launchSettings, spawnFailure } from "./cluster.js";
+
+/** A postmaster this process has spawned. */
+export interface SpawnedPostmaster {
+  /**
+   * Undefined while it runs; afterwards why it ended, as its log or the system tells. `outrun`:
+   * it found the folder taken, by another postmaster or by what is left of a killed one.
+   */
+  failure(): Promise<{ error: EmbeddedPostgresError; outrun: boolean } | undefined>;
+}
+
+/** The port only names the socket file; nothing listens on the network. */
+export const SOCKET_PORT = 5432;
+const LOG_LIMIT = 10 * 1024 * 1024;
+
+const SETTINGS: Readonly<Record<string, string>> = {
+  listen_addresses: "",
+  // Relative to the data folder: never too long, reachable whenever the data is, mode 0700.
+  unix_socket_directories: ".",
+  unix_socket_permissions: "0700",
+  port: String(SOCKET_PORT),
+  max_connections: "100",
+  shared_buffers: "64MB",
+  huge_pages: "off",
+  max_wal_size: "256MB",
+  autovacuum_max_workers: "2",
+  // No process per purpose that a small server does not have.
+  io_method: "sync",
+  max_logical_replication_workers: "0",
+  // Parallel queries need /dev/shm, which containers make as small as 64 MB.
+  max_parallel_workers_per_gather: "0",
+  max_parallel_maintenance_workers: "0",
+  logging_collector: "off",
+  log_checkpoints: "off",
+};
+
+/**
+ * Takes a cluster and further settings. Starts its postmaster, which outlives this process, and
+ * does not wait until it is ready. Throws EmbeddedPostgresError when the log cannot be written.
+ */
+export async function spawnPostmaster(
+  cluster: Cluster,
+  settings: Readonly<Record<string, string>>,
+): Promise<SpawnedPostmaster> {
+  const { dataDir, account, binaries } = cluster;
+  const { path, options } = await launchSettings(dataDir, account);
+  const log = await openLog(cluster);
+  const logStart = (await log.stat()).size;
+  // PostgreSQL takes any living process of its user under the recorded pid for a postmaster. We
+  // look closer; this variable, made for pg_ctl, tells it that this pid is none. Deleting the
+  // file instead could delete that of a postmaster another process has just started.
+  const recorded = await recordedPid(dataDir);
+  const stale = recorded !== undefined && !(await isPostmasterOf(recorded, dataDir));
+  const ignorePid = stale ? { PG_GRANDPARENT_PID: String(recorded) } : {};
+  const configuration = Object.entries({ ...SETTINGS, ...settings }).flatMap(([key, value]) => [
+    "-c",
+    `${key}=${value}`,
+  ]);
+  const child = spawn(
+    join(binaries.native, "bin", "postgres"),
+    ["-D", path, "-c", folderMark(dataDir), ...configuration],
+    {
+      ...options,
+      env: { ...options.env, ...ignorePid },
+      // Its own session: Ctrl-C in the terminal must reach Node alone, which then stops it in
+      // order. Output goes to the file itself: a pipe would block or break once Node is gone.
+      detached: true,
+      stdio: ["ignore", log.fd, log.fd],
+    },
+  );
+  let spawnError: unknown;
+  child.on("error", (error) => (spawnError = error));
+  child.unref();
+  await log.close();
+  return {
+    async failure() {
+      if (spawnError !== undefined) return { error: spawnFailure(spawnError), outrun: false };
+      const status = child.exitCode ?? child.signalCode;
+      if (status === null) return undefined;
+      const content = await fs.readFile(logPath(dataDir)).catch(() => Buffer.alloc(0));
+      const lines = content.subarray(logStart).toString("utf8").trim().split("\n");
+      const error = new EmbeddedPostgresError(
+        `the embedded PostgreSQL did not start (${status}): ${lastReason(lines)}; ` +
+          `see ${logPath(dataDir)}`,
+      );
+      // Only its own lines: several may be starting, all writing to this log.
+      const own = lines.filter((line) => line.includes(`[${child.pid}]`));
+      return { error, outrun: own.some((line) => /lock file|still in use/.test(line)) };
+    },
+  };
+}
+
+async function openLog({ dataDir, account }: Cluster): Promise<fs.FileHandle> {
+  try {
+    await limitLog(dataDir);
+    // Root opens a file in another account's folder: it must not follow a link planted there.
+    const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT;
+    const log = await fs.open(logPath(dataDir), flags | constants.O_NOFOLLOW, 0o600);
+    if (account !== undefined) await log.chown(account.uid, account.gid);
+    return log;
+  } catch (cause) {
+    throw new EmbeddedPostgresError(
+      `cannot write ${logPath(dataDir)} (${(cause as Error).message}); ` +
+        "give this user access to it, or set OMOI_DATA_DIR to another folder",
+      { cause },
+    );
+  }
+}
+
+function logPath(dataDir: string): string {
+  return join(dataDir, "server.log");
+}
+
+/** Takes the folder of a cluster. Empties its log when that has become too big. */
+export async function limitLog(dataDir: string): Promise<void> {
+  const log = await fs
+    .open(logPath(dataDir), constants.O_RDWR | constants.O_NOFOLLOW)
+    .catch(() => undefined);
+  if (log === undefined) return;
+  // PostgreSQL appends, so it goes on at the new end.
+  if ((await log.stat()).size > LOG_LIMIT) await log.truncate(0);
+  await log.close();
+}
+
+function lastReason(lines: string[]): string {
+  const relevant = lines.findLast(
+    (line) =>
+      /\b(FATAL|PANIC|ERROR|error|could not)\b/.test(line) &&
+      // What our own attempts to connect were told.
+      !line.includes("the database system is"),
+  );
+  return (relevant ?? lines.at(-1) ?? "").replace(/^.*?\[\d+\]\s+/, "") || "it logged nothing";
+}
+
+async function recordedPid(dataDir: string): Promise<number | undefined> {
+  const content = await fs.readFile(join(dataDir, "postmaster.pid"), "utf8").catch(() => "");
+  const pid = Number.parseInt(content, 10);
+  return Number.isNaN(pid) ? undefined : pid;
+}
+
+/** Takes the folder of a cluster. Gives the pid of the postmaster that serves it, if any does. */
+export async function findPostmaster(dataDir: string): Promise<number | undefined> {
+  const pid = await recordedPid(dataDir);
+  return pid !== undefined && (await isPostmasterOf(pid, dataDir)) ? pid : undefined;
+}
+
+/**
+ * A pid alone proves nothing, it may have been given to another process since; the arguments do.
+ * The links to its folder and program would too, but root in a container may not follow them.
+ */
+async function isPostmasterOf(pid: number, dataDir: string): Promise<boolean> {
+  if (!isAlive(pid)) return false;
+  if (existsSync("/proc/self/cmdline")) {
+    // Empty for a zombie, which nobody may have waited for when its parent was killed.
+    const line = await fs.readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
+    const [program = "", ...rest] = line.split("\0");
+    return program.endsWith("/postgres") && rest.includes(folderMark(dataDir));
+  }
+  return new Promise((done) => {
+    execFile("ps", ["-ww", "-o", "command=", "-p", String(pid)], (_error, stdout) => {
+      done(stdout.includes("/postgres ") && stdout.includes(` ${folderMark(dataDir)} `));
+    });
+  });
+}
+
+/** A setting without effect: names the folder in the arguments even when `-D` does not. */
+function folderMark(dataDir: string): string {
+  return `omoi.data_dir=${dataDir}`;
+}
+
+/**
+ * Takes the pid of a postmaster and its folder. Ends it with all its sessions, keeping all
+ * committed data; waits until it is gone. Throws EmbeddedPostgresError when it does not go.
+ */
+export async function stopPostmaster(pid: number, dataDir: string): Promise<void> {
+  // SIGQUIT skips the closing checkpoint; the next start recovers from the write-ahead log.
+  for (const [signal, patience] of [["SIGINT", 8000] as const, ["SIGQUIT", 10_000] as const]) {
+    const deadline = Date.now() + patience;
+    if (!(await isPostmasterOf(pid, dataDir))) return;
+    try {
+      process.kill(pid, signal);
+    } catch (error) {
+      // It ended just now.
+      if (errorCode(error) === "ESRCH") return;
+      throw error;
+    }
+    while (Date.now() < deadline) {
+      if (!(await isPostmasterOf(pid, dataDir))) return;
+      await sleep(10);
+    }
+  }
+  throw new EmbeddedPostgresError(
+    `the embedded PostgreSQL (pid ${pid}) does not stop; see ${logPath(dataDir)}`,
+  );
+}

@@ -1,0 +1,217 @@
+import { sql } from "drizzle-orm";
+import {
+  bigint,
+  boolean,
+  doublePrecision,
+  integer,
+  jsonb,
+  pgTable,
+  smallint,
+  text,
+  uuid,
+} from "drizzle-orm/pg-core";
+import type { AuditEvent } from "#shared/api/audit.js";
+import type { Organization } from "#shared/api/organizations.js";
+import type { FetchReport } from "#shared/api/projects.js";
+import type { Run, RunLimits } from "#shared/api/runs.js";
+import type { Origin } from "../audit/audit.js";
+import { bytes, createdAt, instant } from "./columns.js";
+
+/** Organizations and what is theirs. As `db/migrations` makes them; column names are those of the wire. */
+
+type Json = Organization["settings"];
+
+export const organizations = pgTable("organizations", {
+  id: uuid().primaryKey(),
+  name: text().notNull(),
+  slug: text().notNull(),
+  description: text(),
+  owner_id: uuid().notNull(),
+  billing_email: text(),
+  max_concurrent_agents: integer().notNull().default(5),
+  max_agent_runtime_hours: doublePrecision().notNull().default(100),
+  settings: jsonb().$type<Json>().notNull().default({}),
+  created_at: createdAt(),
+  updated_at: createdAt(),
+  archived_at: instant(),
+  hours_warned_at: instant(),
+  hours_warned_limit: doublePrecision(),
+});
+
+export const organizationSlugs = pgTable("organization_slugs", {
+  slug: text().primaryKey(),
+  org_id: uuid().notNull(),
+});
+
+export const roles = pgTable("roles", {
+  id: uuid().primaryKey(),
+  org_id: uuid(),
+  name: text().notNull(),
+  description: text(),
+  permissions: text().array().notNull(),
+  inherits_from: uuid(),
+  created_at: createdAt(),
+});
+
+export const projects = pgTable("projects", {
+  id: uuid().primaryKey(),
+  org_id: uuid().notNull(),
+  name: text().notNull(),
+  slug: text().notNull(),
+  description: text(),
+  default_branch: text().notNull(),
+  import_url: text(),
+  status: text({ enum: ["importing", "ready", "failed"] }).notNull(),
+  progress: smallint().notNull().default(0),
+  error: text(),
+  imported_at: instant(),
+  deleted_at: instant(),
+  removed_at: instant(),
+  created_at: createdAt(),
+  updated_at: createdAt(),
+});
+
+/** What is under way with an upstream: a branch to push, at this commit; or a fetch. */
+export interface UpstreamAct {
+  /** Tells it from one that is begun after it was cancelled. */
+  id: string;
+  origin: Origin;
+  push: { branch: string; commit: string } | null;
+}
+
+export const upstreams = pgTable("upstreams", {
+  project_id: uuid().primaryKey(),
+  org_id: uuid().notNull(),
+  status: text({ enum: ["idle", "fetching", "pushing", "failed"] }).notNull(),
+  progress: smallint().notNull().default(0),
+  error: text(),
+  act: jsonb().$type<UpstreamAct>(),
+  last_fetch: jsonb().$type<FetchReport>(),
+  host_key: text(),
+  fetched_at: instant(),
+  pushed_at: instant(),
+});
+
+export const upstreamCredentials = pgTable("upstream_credentials", {
+  project_id: uuid().primaryKey(),
+  org_id: uuid().notNull(),
+  kind: text({ enum: ["https_token", "ssh_key"] }).notNull(),
+  username: text(),
+  hint: text(),
+  public_key: text(),
+  fingerprint: text(),
+  sealed: bytes().notNull(),
+  set_at: createdAt(),
+  set_by: uuid(),
+});
+
+export const agents = pgTable("agents", {
+  id: uuid().primaryKey(),
+  org_id: uuid().notNull(),
+  project_id: uuid().notNull(),
+  name: text().notNull(),
+  description: text(),
+  parent_agent_id: uuid(),
+  terminated_at: instant(),
+  name_released: boolean().notNull().default(false),
+  created_at: createdAt(),
+  updated_at: createdAt(),
+});
+
+export const memberships = pgTable("memberships", {
+  id: uuid().primaryKey(),
+  org_id: uuid().notNull(),
+  user_id: uuid(),
+  agent_id: uuid(),
+  role_id: uuid().notNull(),
+  invited_by: uuid(),
+  joined_at: createdAt(),
+});
+
+export const invitations = pgTable("invitations", {
+  id: uuid().primaryKey(),
+  org_id: uuid().notNull(),
+  email: text().notNull(),
+  role_id: uuid(),
+  role_name: text().notNull(),
+  token_hash: bytes().notNull(),
+  invited_by: uuid(),
+  created_at: createdAt(),
+  expires_at: instant().notNull(),
+  accepted_at: instant(),
+  revoked_at: instant(),
+});
+
+export const auditEvents = pgTable("audit_events", {
+  id: uuid().primaryKey(),
+  org_id: uuid().notNull(),
+  sequence: bigint({ mode: "number" }).notNull(),
+  at: instant().notNull(),
+  actor: jsonb().$type<AuditEvent["actor"]>().notNull(),
+  action: text().$type<AuditEvent["action"]>().notNull(),
+  target: jsonb().$type<AuditEvent["target"]>().notNull(),
+  ip: text(),
+  request_id: text(),
+  changes: jsonb().$type<AuditEvent["changes"]>().notNull(),
+  previous_hash: text().notNull(),
+  hash: text().notNull(),
+});
+
+export const apiKeys = pgTable("api_keys", {
+  id: uuid().primaryKey(),
+  user_id: uuid().notNull(),
+  name: text().notNull(),
+  description: text(),
+  key_hash: bytes().notNull(),
+  key_prefix: text().notNull(),
+  key_hint: text().notNull(),
+  scopes: text().array().notNull(),
+  org_id: uuid(),
+  created_at: createdAt(),
+  last_used_at: instant(),
+  last_used_ip: text(),
+  expires_at: instant(),
+  revoked_at: instant(),
+  agent_id: uuid(),
+  allowed_ips: text().array(),
+  rate_limit_per_minute: integer(),
+  shut_out_of: uuid().array().notNull().default([]),
+  replaced_by: uuid(),
+  expiry_warned_at: instant(),
+});
+
+export const runs = pgTable("runs", {
+  id: uuid().primaryKey(),
+  org_id: uuid().notNull(),
+  agent_id: uuid().notNull(),
+  kind: text({ enum: ["managed", "leased"] }).notNull(),
+  status: text().$type<Run["status"]>().notNull(),
+  exit_code: integer(),
+  started_at: instant().default(sql`now()`),
+  ended_at: instant(),
+  lease_expires_at: instant(),
+  last_heartbeat_at: instant(),
+  created_at: createdAt(),
+  started_by: jsonb().$type<NonNullable<Run["started_by"]>>(),
+  origin: jsonb().$type<Origin>(),
+  command: text().array(),
+  network: text({ enum: ["none", "full"] }),
+  timeout_seconds: integer(),
+  env_names: text().array().notNull().default([]),
+  sealed_env: bytes(),
+  limits: jsonb().$type<RunLimits>(),
+  server_id: uuid(),
+  token_hash: bytes(),
+  stop_status: text().$type<Run["status"]>(),
+  stop_detail: text(),
+  outcome: text().$type<Run["status"]>(),
+  exited_at: instant(),
+  detail: text(),
+  peak_memory_bytes: bigint({ mode: "number" }),
+  cpu_seconds: doublePrecision(),
+  output_bytes: bigint({ mode: "number" }).notNull().default(0),
+  output_truncated: boolean().notNull().default(false),
+  checkpoint_sha: text(),
+  checkpoint_error: text(),
+  checkpointed: boolean().notNull().default(false),
+});

@@ -1,0 +1,181 @@
+import {
+  bigint,
+  boolean,
+  integer,
+  jsonb,
+  pgTable,
+  primaryKey,
+  text,
+  uuid,
+} from "drizzle-orm/pg-core";
+import type { Commit } from "#shared/api/commits.js";
+import type { Merge, MergeStrategy } from "#shared/api/merges.js";
+import type { ErrorCode } from "#shared/errors.js";
+import type { Decision } from "#git/merge/merge.js";
+import type { Origin } from "../audit/audit.js";
+import { createdAt, instant } from "./columns.js";
+
+/** Workspaces, their commits and merges. As `db/migrations` makes them; column names are those of the wire. */
+
+export const workspaces = pgTable("workspaces", {
+  agent_id: uuid().primaryKey(),
+  org_id: uuid().notNull(),
+  project_id: uuid().notNull(),
+  branch_name: text().notNull(),
+  base_branch: text().notNull(),
+  workspace_type: text({ enum: ["local", "docker", "remote"] })
+    .notNull()
+    .default("local"),
+  parent_agent_id: uuid(),
+  parent_commit: text(),
+  head_commit: text(),
+  head_tree: text(),
+  status: text({
+    enum: ["creating", "active", "archiving", "archived", "restoring", "expired", "failed"],
+  }).notNull(),
+  error: text(),
+  archive_id: uuid(),
+  folder_driver: text({ enum: ["overlay", "fuse-overlayfs", "checkout"] })
+    .notNull()
+    .default("checkout"),
+  run_uid: integer(),
+  merge_strategy: text().$type<MergeStrategy>().notNull().default("newest_file_wins"),
+  auto_checkpoint: boolean().notNull().default(true),
+  retention_days: integer().notNull().default(30),
+  checkpoint_interval_minutes: integer().default(10),
+  created_at: createdAt(),
+  updated_at: createdAt(),
+});
+
+export const mergesUnderWay = pgTable("merges_under_way", {
+  id: uuid().primaryKey(),
+  org_id: uuid().notNull(),
+  agent_id: uuid().notNull(),
+  until: instant().notNull(),
+});
+
+export const checkpointLooks = pgTable("checkpoint_looks", {
+  agent_id: uuid().primaryKey(),
+  org_id: uuid().notNull(),
+  looked_at: instant().notNull(),
+  failed_at: instant(),
+  error_code: text().$type<ErrorCode>(),
+  error: text(),
+});
+
+export const workspaceDiskUsage = pgTable("workspace_disk_usage", {
+  agent_id: uuid().primaryKey(),
+  org_id: uuid().notNull(),
+  bytes: bigint({ mode: "number" }).notNull(),
+  measured_at: createdAt(),
+});
+
+export const repositoryDiskUsage = pgTable("repository_disk_usage", {
+  project_id: uuid().primaryKey(),
+  org_id: uuid().notNull(),
+  bytes: bigint({ mode: "number" }).notNull(),
+  layers_bytes: bigint({ mode: "number" }).notNull(),
+  measured_at: createdAt(),
+});
+
+export const archives = pgTable("archives", {
+  id: uuid().primaryKey(),
+  org_id: uuid().notNull(),
+  project_id: uuid().notNull(),
+  agent_id: uuid().notNull(),
+  tip: text().notNull(),
+  archived_at: createdAt(),
+});
+
+export const receivedCommits = pgTable(
+  "received_commits",
+  {
+    org_id: uuid().notNull(),
+    project_id: uuid().notNull(),
+    commit_sha: text().notNull(),
+    received_at: createdAt(),
+    sequence: bigint({ mode: "number" }).generatedAlwaysAsIdentity(),
+  },
+  (table) => [primaryKey({ columns: [table.project_id, table.commit_sha] })],
+);
+
+export const workspaceCommits = pgTable("workspace_commits", {
+  id: uuid().primaryKey(),
+  org_id: uuid().notNull(),
+  agent_id: uuid().notNull(),
+  commit_sha: text().notNull(),
+  parent_sha: text().notNull(),
+  tree_sha: text().notNull(),
+  commit_type: text().$type<Commit["commit_type"]>().notNull(),
+  iteration: integer(),
+  files_changed: integer().notNull(),
+  additions: integer().notNull(),
+  deletions: integer().notNull(),
+  message: text().notNull(),
+  state: text({ enum: ["pending", "recorded"] }).notNull(),
+  created_at: createdAt(),
+});
+
+export const merges = pgTable("merges", {
+  id: uuid().primaryKey(),
+  kind: text().$type<Merge["kind"]>().notNull().default("merge"),
+  of_merge: uuid(),
+  org_id: uuid().notNull(),
+  project_id: uuid().notNull(),
+  agent_id: uuid().notNull(),
+  source_branch: text().notNull(),
+  target_branch: text().notNull(),
+  source_commit: text().notNull(),
+  target_commit: text().notNull(),
+  base_commit: text(),
+  merge_commit: text().notNull(),
+  strategy: text().$type<MergeStrategy>().notNull(),
+  state: text({ enum: ["pending", "done"] }).notNull(),
+  status: text({ enum: ["clean", "conflict_resolved"] }).notNull(),
+  resolutions: jsonb().$type<Merge["resolutions"]>().notNull(),
+  decisions: jsonb().$type<Decision[]>(),
+  reverted_by: uuid(),
+  origin: jsonb().$type<Origin>(),
+  created_at: createdAt(),
+});
+
+export const radarScans = pgTable("radar_scans", {
+  agent_id: uuid().primaryKey(),
+  org_id: uuid().notNull(),
+  project_id: uuid().notNull(),
+  head_commit: text().notNull(),
+  base_branch: text().notNull(),
+  base_commit: text(),
+  fork_commit: text(),
+  scanned_at: instant().notNull(),
+});
+
+/** As in a merge; without a winner where git could not tell. */
+export type StoredConflict = Pick<
+  Merge["resolutions"][number],
+  "paths" | "kind" | "source_time" | "target_time"
+> & { winner: "source" | "target" | null };
+
+export const radarPairs = pgTable("radar_pairs", {
+  org_id: uuid().notNull(),
+  project_id: uuid().notNull(),
+  source_commit: text().notNull(),
+  source_fork: text().notNull(),
+  target_commit: text().notNull(),
+  target_fork: text().notNull(),
+  conflicts: jsonb().$type<StoredConflict[]>().notNull(),
+  total_conflicts: integer().notNull(),
+  computed_at: createdAt(),
+});
+
+export const pendingPushes = pgTable("pending_pushes", {
+  id: uuid().primaryKey(),
+  org_id: uuid().notNull(),
+  project_id: uuid().notNull(),
+  agent_id: uuid(),
+  ref: text().notNull(),
+  old_sha: text(),
+  new_sha: text().notNull(),
+  origin: jsonb().$type<Origin>().notNull(),
+  created_at: createdAt(),
+});

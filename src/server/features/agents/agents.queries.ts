@@ -1,0 +1,135 @@
+import { and, asc, eq, isNotNull, isNull, sql } from "drizzle-orm";
+import type { Agent } from "#shared/api/agents.js";
+import type { Queryable } from "../../db/connection/connect.js";
+import { agents, projects } from "../../db/tables/tables.js";
+import { workspaces } from "../../db/tables/workspace-tables.js";
+
+const status = sql<Agent["status"]>`case when ${agents.terminated_at} is not null then 'terminated'
+  when exists (select from runs r where r.agent_id = ${agents.id} and r.status = 'running') then 'running'
+  else 'idle' end`;
+
+/** Archived too: its branch comes back when it is restored. */
+const hasBranch = sql`${workspaces.status} <> 'expired'`;
+
+/** Of those of a deleted project nothing but the ledger knows. */
+const ofLivingProject = sql`exists (select from projects p where p.id = ${agents.project_id} and p.deleted_at is null)`;
+
+/** An agent without its runs. */
+export type AgentRow = Omit<Agent, "current_run" | "queued_run">;
+
+const agentColumns = {
+  id: agents.id,
+  organization_id: agents.org_id,
+  project_id: agents.project_id,
+  name: agents.name,
+  description: agents.description,
+  status,
+  parent_agent_id: agents.parent_agent_id,
+  workspace_branch: workspaces.branch_name,
+  workspace_type: workspaces.workspace_type,
+  created_at: agents.created_at,
+  updated_at: agents.updated_at,
+};
+
+function selectAgents(tx: Queryable) {
+  return tx
+    .select(agentColumns)
+    .from(agents)
+    .leftJoin(workspaces, and(eq(workspaces.agent_id, agents.id), hasBranch));
+}
+
+/** @throws a unique violation of `agents_org_name_key` */
+export async function insertAgent(
+  tx: Queryable,
+  values: {
+    id: string;
+    org_id: string;
+    project_id: string;
+    name: string;
+    description: string | null;
+    parent_agent_id: string | null;
+  },
+): Promise<void> {
+  await tx.insert(agents).values(values);
+}
+
+export async function findAgent(tx: Queryable, id: string): Promise<AgentRow | undefined> {
+  const [row] = await selectAgents(tx).where(eq(agents.id, id));
+  return row;
+}
+
+export async function listAgents(
+  db: Queryable,
+  orgIds: string[],
+  filter: {
+    project_id?: string | undefined;
+    status?: Agent["status"] | undefined;
+    only?: string | undefined;
+    after: string | null;
+  },
+  limit: number,
+): Promise<AgentRow[]> {
+  return selectAgents(db)
+    .where(
+      and(
+        sql`${agents.org_id} = any(${sql.param(orgIds)}::uuid[])`,
+        filter.project_id === undefined ? undefined : eq(agents.project_id, filter.project_id),
+        filter.status === undefined
+          ? isNull(agents.terminated_at)
+          : sql`${status} = ${filter.status}`,
+        ofLivingProject,
+        filter.only === undefined ? undefined : eq(agents.id, filter.only),
+        filter.after === null ? undefined : sql`${agents.id} > ${filter.after}`,
+      ),
+    )
+    .orderBy(asc(agents.id))
+    .limit(limit);
+}
+
+export async function updateAgent(
+  tx: Queryable,
+  id: string,
+  changes: { description?: string | null },
+): Promise<void> {
+  await tx
+    .update(agents)
+    .set({ ...changes, updated_at: sql`now()` })
+    .where(eq(agents.id, id));
+}
+
+/** Whether the project is there; with the organization's row locked, it stays so. */
+export async function isLivingProject(tx: Queryable, projectId: string): Promise<boolean> {
+  const [row] = await tx
+    .select({ deleted_at: projects.deleted_at })
+    .from(projects)
+    .where(eq(projects.id, projectId));
+  return row?.deleted_at === null;
+}
+
+/** Notes that an agent is terminated; false where it is already. */
+export async function terminateAgent(tx: Queryable, id: string): Promise<boolean> {
+  const terminated = await tx
+    .update(agents)
+    .set({ terminated_at: sql`now()`, updated_at: sql`now()` })
+    .where(and(eq(agents.id, id), isNull(agents.terminated_at)))
+    .returning({ id: agents.id });
+  return terminated.length === 1;
+}
+
+/** Lets another agent have the name of one that is terminated. */
+export async function releaseName(tx: Queryable, id: string): Promise<void> {
+  await tx
+    .update(agents)
+    .set({ name_released: true })
+    .where(and(eq(agents.id, id), eq(agents.name_released, false)));
+}
+
+/** Agents whose termination was cut off, of all organizations. Needs system work. */
+export async function listUnfinishedTerminations(
+  db: Queryable,
+): Promise<{ id: string; org_id: string }[]> {
+  return db
+    .select({ id: agents.id, org_id: agents.org_id })
+    .from(agents)
+    .where(and(isNotNull(agents.terminated_at), eq(agents.name_released, false), ofLivingProject));
+}

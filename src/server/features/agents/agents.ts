@@ -1,0 +1,107 @@
+import type { Agent } from "#shared/api/agents.js";
+import { differences } from "../../db/audit/audit.js";
+import { newId } from "../../db/tables/columns.js";
+import { brokenConstraint, type Queryable } from "../../db/connection/connect.js";
+import { AppError, invalidField, notFound } from "../../errors.js";
+import type { OrgContext } from "../../http/register-routes.js";
+import { addAgentMember } from "../members/index.js";
+import { readOpenRuns } from "../runs/index.js";
+import * as repository from "./agents.queries.js";
+
+/**
+ * Creates an agent, a member with the role `agent_executor`.
+ * @throws AppError 409 `name_taken`; 422 where the parent is no agent of this project
+ */
+export async function createAgent(
+  context: OrgContext,
+  input: {
+    project_id: string;
+    name: string;
+    description?: string | null | undefined;
+    parent_agent_id?: string | null | undefined;
+  },
+): Promise<Agent> {
+  const id = newId();
+  const parentId = input.parent_agent_id ?? null;
+  try {
+    return await context.change(async (tx, tell) => {
+      if (!(await repository.isLivingProject(tx, input.project_id))) {
+        throw invalidField("project_id", "names no project that you can see", "unknown_id");
+      }
+      if (parentId !== null) {
+        const parent = await repository.findAgent(tx, parentId);
+        if (parent?.project_id !== input.project_id || parent.status === "terminated") {
+          throw invalidField("parent_agent_id", "names no agent of this project", "unknown_id");
+        }
+      }
+      await repository.insertAgent(tx, {
+        id,
+        org_id: context.orgId,
+        project_id: input.project_id,
+        name: input.name,
+        description: input.description ?? null,
+        parent_agent_id: parentId,
+      });
+      await addAgentMember(tx, context.orgId, id, context.actor.userId);
+      const agent = (await findAgent(tx, id)) as Agent;
+      tell({
+        action: "agent.created",
+        target: targetOf(agent),
+        changes: differences(null, agent, ["project_id", "description", "parent_agent_id"]),
+      });
+      return agent;
+    });
+  } catch (error) {
+    if (brokenConstraint(error) !== "agents_org_name_key") throw error;
+    throw new AppError("name_taken", `An agent "${input.name}" exists here; choose another name.`, {
+      errors: [{ loc: ["body", "name"], msg: "is taken in this organization", type: "name_taken" }],
+    });
+  }
+}
+
+const targetOf = ({ id, name }: Agent) => ({ type: "agent", id, name }) as const;
+
+/** Changes an agent's description. @throws AppError 404 */
+export async function updateAgent(
+  context: OrgContext,
+  id: string,
+  changes: { description?: string | null },
+): Promise<Agent> {
+  return context.change(async (tx, tell) => {
+    const before = await repository.findAgent(tx, id);
+    await repository.updateAgent(tx, id, changes);
+    const after = await findAgent(tx, id);
+    if (!before || !after) throw notFound();
+    const changed = differences(before, after, ["description"]);
+    if (Object.keys(changed).length > 0) {
+      tell({ action: "agent.updated", target: targetOf(after), changes: changed });
+    }
+    return after;
+  });
+}
+
+export async function readAgent(context: OrgContext, id: string): Promise<Agent> {
+  const agent = await context.tx((tx) => findAgent(tx, id));
+  if (!agent) throw notFound();
+  return agent;
+}
+
+async function findAgent(tx: Queryable, id: string): Promise<Agent | undefined> {
+  const row = await repository.findAgent(tx, id);
+  return row && (await withRuns(tx, [row]))[0];
+}
+
+/** The agents with what they run and what of theirs waits. */
+export async function withRuns(
+  tx: Queryable,
+  rows: readonly repository.AgentRow[],
+): Promise<Agent[]> {
+  const open = await readOpenRuns(
+    tx,
+    rows.map(({ id }) => id),
+  );
+  return rows.map((row) => ({
+    ...row,
+    ...(open.get(row.id) ?? { current_run: null, queued_run: null }),
+  }));
+}

@@ -1,0 +1,302 @@
+import { and, desc, eq, inArray, isNull, sql } from "drizzle-orm";
+import type { ApiKey } from "#shared/api/api-keys.js";
+import type { Queryable } from "../../db/connection/connect.js";
+import { agents, apiKeys, organizations, organizationSlugs } from "../../db/tables/tables.js";
+import { users } from "../../db/tables/identity-tables.js";
+
+/** What is read of a key. */
+export const keyColumns = {
+  id: apiKeys.id,
+  user_id: apiKeys.user_id,
+  name: apiKeys.name,
+  description: apiKeys.description,
+  key_prefix: apiKeys.key_prefix,
+  key_hint: apiKeys.key_hint,
+  scopes: apiKeys.scopes,
+  organization_id: apiKeys.org_id,
+  agent_id: apiKeys.agent_id,
+  allowed_ips: apiKeys.allowed_ips,
+  rate_limit_per_minute: apiKeys.rate_limit_per_minute,
+  shut_out_of: apiKeys.shut_out_of,
+  replaced_by: apiKeys.replaced_by,
+  created_at: apiKeys.created_at,
+  last_used_at: apiKeys.last_used_at,
+  last_used_ip: apiKeys.last_used_ip,
+  expires_at: apiKeys.expires_at,
+  revoked_at: apiKeys.revoked_at,
+  status: sql<ApiKey["status"]>`case when ${apiKeys.revoked_at} is not null then 'revoked'
+    when ${apiKeys.expires_at} <= now() then 'expired' else 'active' end`,
+  is_stale: sql<boolean>`${apiKeys.revoked_at} is null
+    and (${apiKeys.expires_at} is null or ${apiKeys.expires_at} > now())
+    and coalesce(${apiKeys.last_used_at}, ${apiKeys.created_at}) < now() - interval '90 days'`,
+};
+/** A key as stored: its scopes name organizations by id, and so does `shut_out_of`. */
+export type StoredKey = Omit<ApiKey, "is_active"> & { user_id: string };
+
+export interface KeyValues {
+  id: string;
+  user_id: string;
+  name: string;
+  description: string | null;
+  key_hash: Buffer;
+  key_prefix: string;
+  key_hint: string;
+  scopes: string[];
+  org_id: string | null;
+  agent_id: string | null;
+  expires_at: string | null;
+  allowed_ips: string[] | null;
+  rate_limit_per_minute: number | null;
+  shut_out_of: string[];
+}
+
+export async function insertKey(tx: Queryable, values: KeyValues): Promise<StoredKey> {
+  const [row] = await tx.insert(apiKeys).values(values).returning(keyColumns);
+  if (!row) throw new Error("the key was not inserted");
+  return row;
+}
+
+export async function listKeys(
+  tx: Queryable,
+  userId: string,
+  after: string | null,
+  limit: number,
+): Promise<StoredKey[]> {
+  return tx
+    .select(keyColumns)
+    .from(apiKeys)
+    .where(
+      and(eq(apiKeys.user_id, userId), after === null ? undefined : sql`${apiKeys.id} < ${after}`),
+    )
+    .orderBy(desc(apiKeys.id))
+    .limit(limit);
+}
+
+export async function findKey(
+  tx: Queryable,
+  userId: string,
+  keyId: string,
+): Promise<StoredKey | undefined> {
+  const [row] = await tx
+    .select(keyColumns)
+    .from(apiKeys)
+    .where(and(eq(apiKeys.id, keyId), eq(apiKeys.user_id, userId)));
+  return row;
+}
+
+/** A key of whomever, by the HMAC of its text. */
+export async function findKeyByHash(tx: Queryable, hash: Buffer): Promise<StoredKey | undefined> {
+  const [row] = await tx.select(keyColumns).from(apiKeys).where(eq(apiKeys.key_hash, hash));
+  return row;
+}
+
+/** Keys of anyone, by the HMACs of their texts in hexadecimal. */
+export async function findKeysByHashes(
+  tx: Queryable,
+  hashes: Buffer[],
+): Promise<Map<string, StoredKey>> {
+  const rows = await tx
+    .select({ ...keyColumns, hash: apiKeys.key_hash })
+    .from(apiKeys)
+    .where(inArray(apiKeys.key_hash, hashes));
+  return new Map(rows.map(({ hash, ...key }) => [hash.toString("hex"), key]));
+}
+
+/** The key, which nobody else changes until the transaction ends. */
+export async function lockKey(tx: Queryable, keyId: string): Promise<StoredKey | undefined> {
+  const [row] = await tx
+    .select(keyColumns)
+    .from(apiKeys)
+    .where(eq(apiKeys.id, keyId))
+    .for("update");
+  return row;
+}
+
+export async function updateKey(
+  tx: Queryable,
+  keyId: string,
+  changes: Partial<
+    Pick<
+      KeyValues,
+      "name" | "description" | "scopes" | "org_id" | "allowed_ips" | "rate_limit_per_minute"
+    >
+  >,
+): Promise<StoredKey | undefined> {
+  const [row] = await tx
+    .update(apiKeys)
+    .set(changes)
+    .where(eq(apiKeys.id, keyId))
+    .returning(keyColumns);
+  return row;
+}
+
+/** Revokes a key; undefined where it was revoked already. */
+export async function revokeKey(tx: Queryable, keyId: string): Promise<StoredKey | undefined> {
+  const [row] = await tx
+    .update(apiKeys)
+    .set({ revoked_at: sql`now()` })
+    .where(and(eq(apiKeys.id, keyId), isNull(apiKeys.revoked_at)))
+    .returning(keyColumns);
+  return row;
+}
+
+/** Revokes the keys of a person that have neither ended nor been revoked. */
+export async function revokeKeysOf(tx: Queryable, userId: string): Promise<StoredKey[]> {
+  return tx
+    .update(apiKeys)
+    .set({ revoked_at: sql`now()` })
+    .where(
+      sql`${apiKeys.user_id} = ${userId} and ${apiKeys.revoked_at} is null
+        and (${apiKeys.expires_at} is null or ${apiKeys.expires_at} > now())`,
+    )
+    .returning(keyColumns);
+}
+
+/** Puts another key in a key's place, which works for so many seconds longer and not beyond its own end. */
+export async function replaceKey(
+  tx: Queryable,
+  keyId: string,
+  replacedBy: string,
+  graceSeconds: number,
+): Promise<void> {
+  const end = sql`now() + make_interval(secs => ${graceSeconds}::int)`;
+  await tx
+    .update(apiKeys)
+    .set({
+      replaced_by: replacedBy,
+      ...(graceSeconds === 0
+        ? { revoked_at: sql`now()` }
+        : { expires_at: sql`least(${apiKeys.expires_at}, ${end})` }),
+    })
+    .where(eq(apiKeys.id, keyId));
+}
+
+/** Shuts a key out of an organization. */
+export async function shutOut(tx: Queryable, keyId: string, orgId: string): Promise<void> {
+  await tx
+    .update(apiKeys)
+    .set({ shut_out_of: sql`array_append(${apiKeys.shut_out_of}, ${orgId}::uuid)` })
+    .where(eq(apiKeys.id, keyId));
+}
+
+/** Where a key of full access can act: the organizations of its owner that are not archived. */
+export async function organizationsOfKey(tx: Queryable, keyId: string): Promise<string[]> {
+  const { rows } = await tx.execute<{ org_id: string }>(sql`
+    select m.org_id from api_keys k
+    join memberships m on m.user_id = k.user_id and m.org_id <> all(k.shut_out_of)
+    join organizations o on o.id = m.org_id and o.archived_at is null
+    where k.id = ${keyId}`);
+  return rows.map((row) => row.org_id);
+}
+
+/** The current slugs of organizations. */
+export async function slugsOf(tx: Queryable, orgIds: string[]): Promise<Map<string, string>> {
+  if (orgIds.length === 0) return new Map();
+  const rows = await tx
+    .select({ id: organizations.id, slug: organizations.slug })
+    .from(organizations)
+    .where(sql`${organizations.id} = any(${sql.param(orgIds)}::uuid[])`);
+  return new Map(rows.map((row) => [row.id, row.slug]));
+}
+
+/** The organizations, not archived ones, that slugs lead to and the person is a member of. */
+export async function memberOrganizations(
+  tx: Queryable,
+  userId: string,
+  slugs: string[],
+): Promise<Map<string, string>> {
+  if (slugs.length === 0) return new Map();
+  const rows = await tx
+    .select({ slug: organizationSlugs.slug, id: organizations.id })
+    .from(organizationSlugs)
+    .innerJoin(organizations, eq(organizations.id, organizationSlugs.org_id))
+    .where(
+      sql`${organizationSlugs.slug} = any(${sql.param(slugs)}::text[])
+        and ${organizations.archived_at} is null
+        and exists (select from memberships m where m.org_id = ${organizations.id} and m.user_id = ${userId})`,
+    );
+  return new Map(rows.map((row) => [row.slug, row.id]));
+}
+
+/** Returns the given organizations that are not archived and have the person as a member. */
+export async function activeMemberships(
+  tx: Queryable,
+  userId: string,
+  orgIds: string[],
+): Promise<Set<string>> {
+  if (orgIds.length === 0) return new Set();
+  const { rows } = await tx.execute<{ org_id: string }>(sql`
+    select m.org_id from memberships m
+    join organizations o on o.id = m.org_id and o.archived_at is null
+    where m.user_id = ${userId} and m.org_id = any(${sql.param(orgIds)}::uuid[])`);
+  return new Set(rows.map(({ org_id }) => org_id));
+}
+
+/** A key that ends soon, and whose it is. */
+export interface EndingKey {
+  key: StoredKey;
+  email: string;
+}
+
+/**
+ * Takes keys that end within a week and whose owners were not told: each is taken once, by whichever
+ * process asks first. One that was made to live no longer than that, or that was rotated, is left out.
+ */
+export async function takeEndingKeys(tx: Queryable, limit: number): Promise<EndingKey[]> {
+  const ending = tx
+    .select({ id: apiKeys.id })
+    .from(apiKeys)
+    .where(
+      sql`${apiKeys.revoked_at} is null and ${apiKeys.expiry_warned_at} is null
+        and ${apiKeys.replaced_by} is null
+        and ${apiKeys.expires_at} > now() and ${apiKeys.expires_at} <= now() + interval '7 days'
+        and ${apiKeys.expires_at} > ${apiKeys.created_at} + interval '7 days'`,
+    )
+    .limit(limit)
+    .for("update", { skipLocked: true });
+  const taken = await tx
+    .update(apiKeys)
+    .set({ expiry_warned_at: sql`now()` })
+    .where(inArray(apiKeys.id, ending))
+    .returning(keyColumns);
+  const owners = await tx
+    .select({ id: users.id, email: users.email })
+    .from(users)
+    .where(
+      inArray(
+        users.id,
+        taken.map(({ user_id }) => user_id),
+      ),
+    );
+  const emails = new Map(owners.map(({ id, email }) => [id, email]));
+  return taken.map((key) => ({ key, email: emails.get(key.user_id) ?? "" }));
+}
+
+/** The address of a key's owner. */
+export async function addressOf(tx: Queryable, userId: string): Promise<string | undefined> {
+  const [row] = await tx.select({ email: users.email }).from(users).where(eq(users.id, userId));
+  return row?.email;
+}
+
+export async function organizationOfAgent(
+  tx: Queryable,
+  agentId: string,
+): Promise<string | undefined> {
+  const [row] = await tx
+    .select({ org_id: agents.org_id })
+    .from(agents)
+    .where(eq(agents.id, agentId));
+  return row?.org_id;
+}
+
+/** The patterns that an agent's role gives it; undefined where it has ended, or is no member any more. */
+export async function patternsOfAgent(
+  tx: Queryable,
+  agentId: string,
+): Promise<string[] | undefined> {
+  const { rows } = await tx.execute<{ patterns: string[] }>(sql`
+    select role_patterns(m.role_id) as patterns from agents a
+    join memberships m on m.org_id = a.org_id and m.agent_id = a.id
+    where a.id = ${agentId} and a.terminated_at is null`);
+  return rows[0]?.patterns;
+}

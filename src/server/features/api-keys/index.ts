@@ -1,0 +1,1 @@
+export { revokeKeysOf, type LeakGuard } from "./manage-keys.js";

@@ -1,0 +1,140 @@
+import type { Verification } from "#shared/api/api-keys.js";
+import { permissionNames, type Permission } from "#shared/permissions.js";
+import { AppError, invalidField } from "../../../errors.js";
+import type { Actor } from "../../../access/authenticate.js";
+import { standingOf } from "../../../access/authorize.js";
+import { allows, permissionsOf, requirePermission, type Standing } from "../../../access/access.js";
+import type { ActorContext } from "../../../http/register-routes.js";
+import { isWellFormed } from "#shared/node/key-text.js";
+import { hashKey } from "./key.js";
+import type { KeyDeps } from "../key-access.js";
+import * as repository from "../api-keys.queries.js";
+import { organizationsIn, scopesWithin } from "../scopes.js";
+
+interface Question {
+  key: string;
+  permission?: string | undefined;
+  organization_id?: string | undefined;
+  ip?: string | undefined;
+}
+
+/**
+ * Whether a key is valid, for another service that was given it: told to its owner and to whoever may
+ * see keys where it acts. Without an organization the permissions are those that it has everywhere it
+ * acts, as far as the caller may know. A valid answer counts as a use of the key.
+ * @throws AppError 422
+ */
+export async function verifyKey(
+  { db, keyring, settings }: KeyDeps,
+  { actor, ip: callerIp }: ActorContext,
+  { key, permission, organization_id, ip = callerIp }: Question,
+): Promise<Verification> {
+  if (permission !== undefined && !permissionNames.includes(permission as Permission)) {
+    throw invalidField("permission", "is not a known permission", "unknown_permission");
+  }
+  // What works is known from memory; of what does not, the database tells why.
+  const known = await keyring.find(key);
+  const named = known ? ownerOf(known.actor) : await findUnusable({ db, settings }, key);
+  const told = named && (await organizationsTold({ db, keyring }, actor, named));
+  if (!named || !told) return notKnown;
+
+  const answer = (
+    code: Verification["code"],
+    permissions: readonly string[] = [],
+  ): Verification => ({
+    valid: code === "valid",
+    code,
+    key_id: named.id,
+    user_id: named.user_id,
+    agent_id: named.agent_id,
+    permissions: [...permissions],
+  });
+  // One that is active by itself ended with its owner, its agent or its organization.
+  if (!known?.actor.key) return answer(named.status === "active" ? "revoked" : named.status);
+  if (!known.allows(ip)) return answer("ip_not_allowed");
+
+  const asked =
+    organization_id === undefined ? told : told.filter((orgId) => orgId === organization_id);
+  const standings = await Promise.all(
+    asked.map((orgId) => standingOf(db, known.actor, "organization_id", orgId)),
+  );
+  const permissions = heldInAll(standings.filter((standing) => standing !== null));
+  const isMissing = permission !== undefined && !permissions.includes(permission);
+  if (isMissing || (organization_id !== undefined && !standings.some(Boolean))) {
+    return answer("insufficient_permission", permissions);
+  }
+  try {
+    await keyring.takeTurn(known.actor.key);
+  } catch (error) {
+    if (error instanceof AppError && error.code === "rate_limited") return answer("rate_limited");
+    throw error;
+  }
+  keyring.seen(named.id, ip);
+  if (permission !== undefined) for (const standing of standings) standing?.used(permission);
+  return answer("valid", permissions);
+}
+
+const notKnown: Verification = {
+  valid: false,
+  code: "not_found",
+  key_id: null,
+  user_id: null,
+  agent_id: null,
+  permissions: [],
+};
+
+function heldInAll(standings: Standing[]): readonly string[] {
+  const [first = [], ...others] = standings.map(permissionsOf);
+  if (others.length === 0) return first;
+  return first.filter((name) => others.every((held) => held.includes(name)));
+}
+
+/** Whose key it is, and where it may act. */
+type NamedKey = Pick<
+  repository.StoredKey,
+  "id" | "user_id" | "agent_id" | "scopes" | "shut_out_of" | "status"
+>;
+
+function ownerOf({ userId, agent, key }: Actor): NamedKey | undefined {
+  if (!key) return undefined;
+  return {
+    id: key.id,
+    user_id: userId,
+    agent_id: agent?.id ?? null,
+    scopes: [...key.scopes],
+    shut_out_of: [...key.shutOutOf],
+    status: "active",
+  };
+}
+
+/** A key of this installation that does not work (any more), or one that began to work this instant. */
+async function findUnusable(
+  { db, settings }: Pick<KeyDeps, "db" | "settings">,
+  key: string,
+): Promise<NamedKey | undefined> {
+  if (!isWellFormed(settings.keyPrefix, key)) return undefined;
+  return db.withSystem("find a key to verify", (tx) =>
+    repository.findKeyByHash(tx, hashKey(settings.secret, key)),
+  );
+}
+
+/** The organizations where a key acts and the caller may know of it; null where he may not at all. */
+async function organizationsTold(
+  { db, keyring }: Pick<KeyDeps, "db" | "keyring">,
+  actor: Actor,
+  key: NamedKey,
+): Promise<string[] | null> {
+  const actsIn = key.scopes.includes("*:*")
+    ? (await keyring.organizationsOf(key.user_id)).filter((id) => !key.shut_out_of.includes(id))
+    : organizationsIn(key.scopes);
+  const isOwn = actor.userId === key.user_id && !actor.agent && scopesWithin(actor, key.scopes);
+  if (isOwn) return actsIn;
+  const standings = await Promise.all(
+    actsIn.map((orgId) => standingOf(db, actor, "organization_id", orgId)),
+  );
+  const seen = standings.filter(
+    (standing) => standing !== null && allows(standing, "org:apikeys:read"),
+  );
+  for (const standing of seen) requirePermission(standing as Standing, "org:apikeys:read");
+  return seen.length === 0 ? null : seen.map((standing) => (standing as Standing).orgId);
+}

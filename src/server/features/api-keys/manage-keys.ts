@@ -1,0 +1,155 @@
+import type { ApiKey } from "#shared/api/api-keys.js";
+import type { Change } from "../../db/audit/audit.js";
+import type { Database, Queryable } from "../../db/connection/connect.js";
+import { lockOrganizations } from "../../db/connection/tenant.js";
+import { AppError } from "../../errors.js";
+import type { Actor } from "../../access/authenticate.js";
+import { requirePerson } from "../../access/authorize.js";
+import type { ActorContext } from "../../http/register-routes.js";
+import { lockActive, holdMaker, networksOf, networksWithin, refuseWiderUse } from "./create-key.js";
+import { ownKey } from "./key-access.js";
+import * as repository from "./api-keys.queries.js";
+import {
+  areWithin,
+  countManaging,
+  onlyOrganization,
+  organizationsIn,
+  resolveScopes,
+  scopesWithin,
+} from "./scopes.js";
+import { shown, shownOne, tellOfKey } from "./present-key.js";
+
+export type { LeakGuard } from "./leaks/leak-guard.js";
+
+export interface KeyChanges {
+  name?: string | undefined;
+  description?: string | null | undefined;
+  allowed_ips?: string[] | null | undefined;
+  rate_limit_per_minute?: number | null | undefined;
+}
+
+/** One's own keys, the newest first. */
+export async function listKeys(
+  db: Database,
+  actor: Actor,
+  after: string | null,
+  limit: number,
+): Promise<ApiKey[]> {
+  requirePerson(actor);
+  countManaging(actor);
+  const visible: repository.StoredKey[] = [];
+  // A key sees only some of its owner's keys: reads on until the page is full.
+  for (let from = after; ;) {
+    const keys = await db.withSystem("list one's keys", (tx) =>
+      repository.listKeys(tx, actor.userId, from, limit),
+    );
+    visible.push(...keys.filter((key) => scopesWithin(actor, key.scopes)));
+    from = keys.at(-1)?.id ?? null;
+    if (keys.length < limit || visible.length >= limit) return shown(db, visible.slice(0, limit));
+  }
+}
+
+export async function readKey(db: Database, actor: Actor, keyId: string): Promise<ApiKey> {
+  return shownOne(db, await ownKey(db, actor, keyId));
+}
+
+/** @throws AppError 403 `privilege_escalation`; 404; 422 */
+export async function updateKey(
+  db: Database,
+  context: ActorContext,
+  keyId: string,
+  input: KeyChanges,
+): Promise<ApiKey> {
+  const { actor } = context;
+  const before = await ownKey(db, actor, keyId);
+  const { name, description, allowed_ips, rate_limit_per_minute } = input;
+  const changes = {
+    ...(name === undefined ? {} : { name }),
+    ...(description === undefined ? {} : { description }),
+    ...(allowed_ips === undefined ? {} : { allowed_ips: networksOf(allowed_ips) }),
+    ...(rate_limit_per_minute === undefined ? {} : { rate_limit_per_minute }),
+  };
+  if (Object.keys(changes).length === 0) return shownOne(db, before);
+  const after = await db.systemChange(context, async (tx, tell) => {
+    await lockOrganizations(tx, organizationsIn(before.scopes));
+    const maker = await holdMaker(tx, actor);
+    const old = (await repository.lockKey(tx, keyId)) ?? before;
+    if (isWider(old, { ...old, ...changes })) refuseWiderUse(maker, { ...old, ...changes });
+    const changed = (await repository.updateKey(tx, keyId, changes)) ?? old;
+    tellOfKey(tell, {
+      action: "api_key.updated",
+      key: changed,
+      before: old,
+      after: changed,
+    });
+    return changed;
+  });
+  return shownOne(db, after);
+}
+
+type Use = Pick<repository.StoredKey, "allowed_ips" | "rate_limit_per_minute">;
+
+/** Whether a key may be used more freely than before. */
+function isWider(before: Use, after: Use): boolean {
+  const most = before.rate_limit_per_minute;
+  const asked = after.rate_limit_per_minute;
+  return (
+    !networksWithin(before.allowed_ips, after.allowed_ips) ||
+    (most !== null && (asked === null || asked > most))
+  );
+}
+
+/**
+ * Gives a key fewer scopes.
+ * @throws AppError 403 `privilege_escalation` where one is not within those it has; 404; 409 `key_not_active`; 422
+ */
+export async function narrowKey(
+  db: Database,
+  context: ActorContext,
+  keyId: string,
+  wanted: string[],
+): Promise<ApiKey> {
+  const { actor } = context;
+  const seen = await ownKey(db, actor, keyId);
+  const scopes = await resolveScopes(db, actor, { scopes: wanted });
+  const after = await db.systemChange(context, async (tx, tell) => {
+    await lockOrganizations(tx, organizationsIn(seen.scopes));
+    await holdMaker(tx, actor);
+    const old = await lockActive(tx, keyId);
+    if (!areWithin(old.scopes, scopes)) {
+      throw new AppError(
+        "privilege_escalation",
+        "A key's scopes are only ever narrowed; make a new key for more.",
+      );
+    }
+    const changes = { scopes, org_id: onlyOrganization(scopes) };
+    const narrowed = (await repository.updateKey(tx, keyId, changes)) ?? old;
+    const event = { action: "api_key.updated", before: old, after: narrowed } as const;
+    // Organizations that it loses are told, too.
+    tellOfKey(tell, { ...event, key: old });
+    return narrowed;
+  });
+  return shownOne(db, after);
+}
+
+/** Revokes a key; once more changes nothing. @throws AppError 404 */
+export async function revokeKey(db: Database, context: ActorContext, keyId: string): Promise<void> {
+  const seen = await ownKey(db, context.actor, keyId);
+  await db.systemChange(context, async (tx, tell) => {
+    await lockOrganizations(tx, organizationsIn(seen.scopes));
+    const key = await repository.revokeKey(tx, keyId);
+    if (!key) return;
+    tellOfKey(tell, { action: "api_key.revoked", key, before: key, after: null });
+  });
+}
+
+/** Revokes every key of a person, agents' keys that the person made as well. */
+export async function revokeKeysOf(
+  tx: Queryable,
+  tell: (orgId: string, change: Change) => void,
+  userId: string,
+): Promise<void> {
+  for (const key of await repository.revokeKeysOf(tx, userId)) {
+    tellOfKey(tell, { action: "api_key.revoked", key, before: key, after: null });
+  }
+}

@@ -1,0 +1,73 @@
+import { and, asc, desc, eq, gte, lt, sql } from "drizzle-orm";
+import type { AuditEvent } from "#shared/api/audit.js";
+import type { Queryable } from "../../db/connection/connect.js";
+import { auditEvents } from "../../db/tables/tables.js";
+
+const eventColumns = {
+  id: auditEvents.id,
+  sequence: auditEvents.sequence,
+  at: auditEvents.at,
+  actor: auditEvents.actor,
+  action: auditEvents.action,
+  target: auditEvents.target,
+  ip: auditEvents.ip,
+  request_id: auditEvents.request_id,
+  changes: auditEvents.changes,
+  previous_hash: auditEvents.previous_hash,
+  hash: auditEvents.hash,
+};
+
+export interface EventFilter {
+  action?: AuditEvent["action"] | undefined;
+  actor_id?: string | undefined;
+  target_type?: AuditEvent["target"]["type"] | undefined;
+  target_id?: string | undefined;
+  /** At this time or after it; before it. */
+  since?: string | undefined;
+  until?: string | undefined;
+}
+
+/** The events of an organization, newest first, those before a sequence where one is given. */
+export function listEvents(
+  tx: Queryable,
+  orgId: string,
+  filter: EventFilter,
+  before: number | null,
+  limit: number,
+): Promise<AuditEvent[]> {
+  const { action, actor_id, target_type, target_id, since, until } = filter;
+  return tx
+    .select(eventColumns)
+    .from(auditEvents)
+    .where(
+      and(
+        eq(auditEvents.org_id, orgId),
+        before === null ? undefined : lt(auditEvents.sequence, before),
+        action === undefined ? undefined : eq(auditEvents.action, action),
+        actor_id === undefined ? undefined : sql`${auditEvents.actor} ->> 'id' = ${actor_id}`,
+        target_type === undefined
+          ? undefined
+          : sql`${auditEvents.target} ->> 'type' = ${target_type}`,
+        target_id === undefined ? undefined : sql`${auditEvents.target} ->> 'id' = ${target_id}`,
+        since === undefined ? undefined : gte(auditEvents.at, since),
+        until === undefined ? undefined : lt(auditEvents.at, until),
+      ),
+    )
+    .orderBy(desc(auditEvents.sequence))
+    .limit(limit);
+}
+
+/** The next events of a chain after a sequence, oldest first, as they are stored. */
+export function readChain(
+  tx: Queryable,
+  orgId: string,
+  after: number,
+  limit: number,
+): Promise<AuditEvent[]> {
+  return tx
+    .select(eventColumns)
+    .from(auditEvents)
+    .where(and(eq(auditEvents.org_id, orgId), sql`${auditEvents.sequence} > ${after}`))
+    .orderBy(asc(auditEvents.sequence))
+    .limit(limit);
+}

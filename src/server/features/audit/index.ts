@@ -1,0 +1,1 @@
+export { type ChainHead, type ChainReport, verifyChains } from "./verify-chains.js";

@@ -1,0 +1,116 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import { makeOrganization, makeProject } from "#test/support/factories.js";
+import { asOperator, databaseUrlOf } from "#test/support/operator.js";
+
+/** Disables the triggers first, as an attacker with the role that owns the database has to. */
+const unguarded = (app: TestApp, statement: string, values: unknown[] = []) =>
+  asOperator(app, "alter table audit_events disable trigger user").then(() =>
+    asOperator(app, statement, values),
+  );
+
+async function verify(app: TestApp, ...args: string[]): Promise<{ code: number; out: string }> {
+  const child = spawn(process.execPath, ["dist/server/verify-audit.js", ...args], {
+    env: {
+      PATH: process.env["PATH"],
+      OMOI_DATABASE_URL: databaseUrlOf(app),
+      OMOI_DATA_DIR: app.dataDir,
+    },
+  });
+  const [out, err, [code]] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    once(child, "close"),
+  ]);
+  return { code: code as number, out: out + err };
+}
+
+describe("npm run audit:verify", () => {
+  let app: TestApp;
+  let owner: TestPerson;
+  let org: { id: string; slug: string };
+  beforeEach(async () => {
+    app = await startTestApp();
+    owner = await app.person("owner");
+    org = await makeOrganization(owner);
+    for (let made = 0; made < 4; made += 1) await makeProject(owner, org.id);
+    await makeOrganization(owner);
+  });
+  afterEach(() => app.close());
+
+  test("finds a log that nobody touched intact", async () => {
+    const { code, out } = await verify(app);
+    expect(out).toMatch(
+      new RegExp(`^${org.slug}: 5 events, intact; the last is [0-9a-f]{64}$`, "m"),
+    );
+    expect(code).toBe(0);
+  });
+
+  test.each([
+    [
+      "an edited name",
+      `update audit_events set target = jsonb_set(target, '{name}', '"x"')`,
+      "its content",
+    ],
+    ["an edited time", "update audit_events set at = at - interval '1 ms'", "its content"],
+    [
+      "another actor",
+      `update audit_events set actor = jsonb_set(actor, '{name}', '"x"')`,
+      "its content",
+    ],
+    ["a deleted event", "delete from audit_events", "the event is missing"],
+    [
+      "a new hash",
+      "update audit_events set hash = repeat('a', 64)",
+      "its content is not what was hashed",
+    ],
+    [
+      "another past",
+      "update audit_events set previous_hash = repeat('a', 64)",
+      "it does not follow the event before it",
+    ],
+  ])("names the first sequence that is broken by %s", async (_what, statement, reason) => {
+    await unguarded(app, `${statement} where org_id = $1 and sequence = 3`, [org.id]);
+    const { code, out } = await verify(app);
+    expect(out).toContain(`${org.slug}: BROKEN at sequence 3: ${reason}`);
+    expect(out.match(/intact/g)).toHaveLength(1);
+    expect(code).toBe(1);
+  });
+
+  test("goes on after a fault and names the others", async () => {
+    const edit = `update audit_events set target = jsonb_set(target, '{name}', '"x"')`;
+    await unguarded(app, `${edit} where org_id = $1 and sequence in (2, 4)`, [org.id]);
+    const { out } = await verify(app);
+    expect(out.match(/BROKEN at sequence \d/g)).toEqual([
+      "BROKEN at sequence 2",
+      "BROKEN at sequence 4",
+    ]);
+  });
+
+  test("sees a log that was cut off or written anew by what was noted before", async () => {
+    const file = join(app.dataDir, "heads.json");
+    await writeFile(file, (await verify(app, "--json")).out);
+    await makeProject(owner, org.id);
+    expect((await verify(app, "--against", file)).code).toBe(0);
+    await unguarded(app, "delete from audit_events where org_id = $1 and sequence > 4", [org.id]);
+    expect((await verify(app)).code).toBe(0);
+    const { code, out } = await verify(app, "--against", file);
+    expect(out).toContain(`${org.slug}: BROKEN at sequence 5: the event is missing`);
+    expect(code).toBe(1);
+    // Written anew: in itself it is whole.
+    await makeProject(owner, org.id);
+    expect((await verify(app)).code).toBe(0);
+    const again = await verify(app, "--against", file);
+    expect(again.out).toContain("BROKEN at sequence 5: it is not the event that was there before");
+  });
+
+  test("says what it needs", async () => {
+    const { code, out } = await verify(app, "--against", "nowhere.json");
+    expect([code, out]).toEqual([1, "omoi: --against needs a file that --json has printed\n"]);
+  });
+});

@@ -1,0 +1,86 @@
+import { sql } from "drizzle-orm";
+import { noHash } from "#shared/audit.js";
+import { eventHash } from "../../db/audit/audit.js";
+import type { Queryable } from "../../db/connection/connect.js";
+import { readChain } from "./audit.queries.js";
+
+/** What a walk along one organization's chain found. */
+export interface ChainReport {
+  orgId: string;
+  slug: string;
+  events: number;
+  /** The hash of the last event: note it elsewhere to see later that nothing was cut off at the end. */
+  head: string;
+  /** The sequences that are not as they were written, and why. */
+  faults: { sequence: number; reason: string }[];
+}
+
+const step = 1000;
+
+/** The end of a chain as an earlier walk reported it. */
+export type ChainHead = Pick<ChainReport, "orgId" | "events" | "head">;
+
+/**
+ * Walks along the chains of all organizations. Needs a connection that sees them all.
+ * @param earlier what earlier walks found: each of those ends must still be in its chain
+ */
+export async function verifyChains(
+  db: Queryable,
+  earlier: readonly ChainHead[],
+): Promise<ChainReport[]> {
+  const { rows } = await db.execute<{ id: string; slug: string }>(
+    sql`select id, slug from organizations order by slug`,
+  );
+  const reports: ChainReport[] = [];
+  for (const { id, slug } of rows) {
+    const known = earlier.find(({ orgId }) => orgId === id);
+    reports.push(await verifyChain(db, id, slug, known));
+  }
+  const gone = earlier.filter(({ orgId }) => !rows.some(({ id }) => id === orgId));
+  return [
+    ...reports,
+    ...gone.map(({ orgId }) => ({
+      orgId,
+      slug: orgId,
+      events: 0,
+      head: noHash,
+      faults: [{ sequence: 1, reason: "the organization is missing" }],
+    })),
+  ];
+}
+
+async function verifyChain(
+  db: Queryable,
+  orgId: string,
+  slug: string,
+  known: ChainHead | undefined,
+): Promise<ChainReport> {
+  let sequence = 0;
+  let head = noHash;
+  const faults: ChainReport["faults"] = [];
+  for (;;) {
+    const events = await readChain(db, orgId, sequence, step);
+    for (const { hash, ...event } of events) {
+      const expected = sequence + 1;
+      const reason =
+        event.sequence !== expected
+          ? "the event is missing"
+          : event.previous_hash !== head
+            ? "it does not follow the event before it"
+            : eventHash(orgId, event) !== hash
+              ? "its content is not what was hashed"
+              : event.sequence === known?.events && hash !== known.head
+                ? "it is not the event that was there before"
+                : null;
+      if (reason !== null) faults.push({ sequence: expected, reason });
+      // The next event is compared with the stored hash, so that each fault is reported once.
+      sequence = event.sequence;
+      head = hash;
+    }
+    if (events.length === step) continue;
+    if (sequence < (known?.events ?? 0)) {
+      faults.push({ sequence: sequence + 1, reason: "the event is missing" });
+    }
+    return { orgId, slug, events: sequence, head, faults };
+  }
+}

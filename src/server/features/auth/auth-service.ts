@@ -1,0 +1,224 @@
+import { hash, verify } from "@node-rs/argon2";
+import type { User } from "#shared/api/auth.js";
+import { batched } from "../../db/locks/batch.js";
+import { cached } from "../../db/cache/cache.js";
+import { brokenConstraint, type Database } from "../../db/connection/connect.js";
+import { AppError } from "../../errors.js";
+import { invalidToken, type Actor } from "../../access/authenticate.js";
+import { callerNetwork } from "#shared/node/networks.js";
+import type { Jobs } from "../../jobs/queue.js";
+import { limitHits } from "../../access/rate-limit.js";
+import { limitLogin } from "./limit-login.js";
+import { lockPerson } from "./person-lock.js";
+import { refuseGuessable } from "./passwords/password-rules.js";
+import * as limitRepository from "../../access/rate-limit.queries.js";
+import * as repository from "./auth.queries.js";
+import * as sessionRepository from "./sessions/sessions.queries.js";
+import { deleteOldChallenges } from "./totp/second-factor.queries.js";
+import { secondFactorRequired } from "./totp/second-factor.js";
+import type { SignedIn, StartSession } from "./sign-in.js";
+import { signToken, verifyToken, type TokenKind } from "./sessions/tokens.js";
+
+const accessSeconds = 15 * 60;
+const sessionSeconds = 30 * 24 * 60 * 60;
+const keptSessionMs = 10 * 60 * 1000;
+const signUpLimit = { hits: 30, seconds: 60 * 60 };
+
+export interface AuthService {
+  register(input: {
+    email: string;
+    password: string;
+    full_name?: string | null | undefined;
+    invitation?: string | null | undefined;
+    ip: string;
+  }): Promise<User>;
+  login(
+    email: string,
+    password: string,
+    origin: sessionRepository.SessionOrigin,
+  ): Promise<SignedIn>;
+  /** Starts a session for a person whose identity was shown in another way. */
+  startSession: StartSession;
+  refresh(token: string, kind: "refresh" | "cookie"): Promise<SignedIn>;
+  endSession(userId: string, sessionId: string): Promise<boolean>;
+  /** The actor behind a token of a session. @throws AppError 401 */
+  actorOf(kind: TokenKind, token: string): Promise<Actor>;
+}
+
+export function createAuthService(
+  db: Database,
+  settings: { secret: string; registration: "open" | "invite" | "closed" },
+  deps: {
+    jobs: Jobs;
+    /** Whether a token is that of an open invitation of an address. */
+    isInvited: (token: string, email: string) => Promise<boolean>;
+  },
+): AuthService {
+  const { secret } = settings;
+  const readSession = batched((ids) =>
+    db.withSystem("check sessions", (tx) => sessionRepository.findLiveSessions(tx, ids)),
+  );
+  const liveSession = cached({
+    changes: db.changes,
+    load: async (sessionId) => {
+      const session = await readSession(sessionId);
+      return (
+        session && {
+          value: session,
+          // An idle one is read again until it is marked as used, which puts its end off.
+          sources: session.idle ? null : [`session ${session.id}`, `user ${session.user_id}`],
+          until: Math.min(session.expires_at.getTime(), Date.now() + keptSessionMs),
+        }
+      );
+    },
+  });
+  // Checked where no account is, so that an unknown address takes as long as a wrong password.
+  const nobody = hash("a password that nobody has");
+
+  const signedIn = (sessionId: string, generation: number): SignedIn => {
+    const now = Math.floor(Date.now() / 1000);
+    const sign = (kind: TokenKind, seconds: number): string =>
+      signToken(secret, kind, { sessionId, generation, expires: now + seconds });
+    return {
+      tokens: {
+        access_token: sign("access", accessSeconds),
+        refresh_token: sign("refresh", sessionSeconds),
+        token_type: "bearer",
+        expires_in: accessSeconds,
+      },
+      cookie: sign("cookie", 10 * 365 * 24 * 60 * 60),
+    };
+  };
+  const sessionEnd = (): string => new Date(Date.now() + sessionSeconds * 1000).toISOString();
+  const startSession: StartSession = async (userId, origin, claim) => {
+    const sessionId = await db.withSystemTx("start a session", async (tx) => {
+      await lockPerson(tx, userId);
+      await claim?.(tx);
+      return sessionRepository.insertSession(tx, userId, origin, sessionEnd());
+    });
+    return signedIn(sessionId, 0);
+  };
+
+  return {
+    register: async ({ email, password, full_name, invitation, ip }) => {
+      await limitHits(db, `sign-up ${callerNetwork(ip)}`, signUpLimit);
+      const { registration } = settings;
+      const onlyFirst =
+        registration === "closed" ||
+        (registration === "invite" && !(invitation && (await deps.isInvited(invitation, email))));
+      if (onlyFirst && (await hasUsers(db))) throw registrationClosed(registration);
+      refuseGuessable(password, email, "password");
+      const password_hash = await hash(password);
+      try {
+        const input = { email, full_name: full_name ?? null, password_hash };
+        const user = await db.withSystemTx("register a person", (tx) =>
+          repository.insertUser(tx, input, onlyFirst),
+        );
+        if (!user) throw registrationClosed(registration);
+        await deps.jobs.send("send-link", { purpose: "verify", email });
+        return user;
+      } catch (error) {
+        if (brokenConstraint(error) !== "users_email_key") throw error;
+        throw new AppError(
+          "email_taken",
+          "An account with this e-mail address exists; sign in instead.",
+        );
+      }
+    },
+
+    login: async (email, password, origin) => {
+      const found = await db.withSystem("log in", (tx) => repository.findPassword(tx, email));
+      const account = await limitLogin(db, email, origin.ip, async () => {
+        const matches = await verify(found?.password_hash ?? (await nobody), password);
+        if (!found || !matches) throw wrongCredentials();
+        return found;
+      });
+      const required = await secondFactorRequired(db, secret, account);
+      if (required) throw required;
+      const { user_id, password_hash } = account;
+      return startSession(user_id, origin, async (tx) => {
+        // Changed since it was checked: whoever changed it ended all sessions, this one as well.
+        if (!(await repository.holdPassword(tx, user_id, password_hash))) throw wrongCredentials();
+      });
+    },
+
+    startSession,
+
+    refresh: async (token, kind) => {
+      const claims = verifyToken(secret, kind, token);
+      // Read, not remembered: its generation decides.
+      const session = claims && (await readSession(claims.sessionId));
+      if (!claims || !session) throw invalidToken();
+      const generation = kind === "cookie" ? session.generation : claims.generation;
+      const rotated = await db.withSystem("refresh a session", (tx) =>
+        sessionRepository.rotateSession(tx, session.id, generation, sessionEnd()),
+      );
+      if (rotated) return signedIn(session.id, generation + 1);
+      // A used refresh token came back: either copy may be a thief's, so the session ends for both.
+      if (kind === "refresh") {
+        await db.withSystem("end a session whose refresh token was replayed", (tx) =>
+          sessionRepository.revokeSession(tx, session.user_id, session.id),
+        );
+      }
+      throw invalidToken();
+    },
+
+    endSession: (userId, sessionId) =>
+      db.withSystem("end a session", (tx) =>
+        sessionRepository.revokeSession(tx, userId, sessionId),
+      ),
+
+    actorOf: async (kind, token) => {
+      const claims = verifyToken(secret, kind, token);
+      const session = claims && (await liveSession(claims.sessionId));
+      if (!session) throw invalidToken();
+      if (session.idle) {
+        await db.withSystem("mark a session as used", (tx) =>
+          sessionRepository.touchSession(tx, session.id, sessionEnd()),
+        );
+      }
+      return { userId: session.user_id, agent: null, session: { id: session.id }, key: null };
+    },
+  };
+}
+
+/** Whether a person is a super admin of the installation. */
+export async function isSuperAdmin(db: Database, userId: string): Promise<boolean> {
+  const user = await db.withSystem("see whether a person is a super admin", (tx) =>
+    repository.findUser(tx, userId),
+  );
+  return user?.is_super_admin ?? false;
+}
+
+/** Whether an id is that of a person who may sign in. */
+export function userExists(db: Database, userId: string): Promise<boolean> {
+  return db.withSystem("find a person by id", (tx) => repository.userExists(tx, userId));
+}
+
+function wrongCredentials(): AppError {
+  return new AppError("invalid_credentials", "Check the e-mail address and the password.", {
+    headers: { "www-authenticate": "Bearer" },
+  });
+}
+
+function registrationClosed(registration: "open" | "invite" | "closed"): AppError {
+  return new AppError(
+    "registration_closed",
+    registration === "closed"
+      ? "Nobody can register here; ask whoever runs this server for an account."
+      : "Registration is by invitation here; open the link of one, and use the address that it is for.",
+  );
+}
+
+/** Forgets counted tries and answered challenges whose time is over. */
+export function forgetOldHits(db: Database): Promise<void> {
+  return db.withSystem("forget old hits and challenges", async (tx) => {
+    await limitRepository.deleteOldHits(tx);
+    await deleteOldChallenges(tx);
+  });
+}
+
+export async function hasUsers(db: Database): Promise<boolean> {
+  const { rows } = await db.systemPool.query("select from users limit 1");
+  return rows.length > 0;
+}

@@ -1,0 +1,166 @@
+import { and, eq, sql } from "drizzle-orm";
+import type { User } from "#shared/api/auth.js";
+import type { Queryable } from "../../db/connection/connect.js";
+import { accounts, users } from "../../db/tables/identity-tables.js";
+import { newId } from "../../db/tables/columns.js";
+
+const userColumns = {
+  id: users.id,
+  email: users.email,
+  full_name: users.full_name,
+  department: users.department,
+  attributes: users.attributes,
+  is_active: users.is_active,
+  is_verified: users.is_verified,
+  is_super_admin: users.is_super_admin,
+  created_at: users.created_at,
+  last_login_at: users.last_login_at,
+};
+
+/**
+ * Adds a person with a password; the first of the installation is its super admin. With `onlyFirst`
+ * nobody else is added, and the answer is null.
+ */
+export async function insertUser(
+  tx: Queryable,
+  input: { email: string; full_name: string | null; password_hash: string },
+  onlyFirst: boolean,
+): Promise<User | null> {
+  // Two first registrations at once must not both find an empty table.
+  await tx.execute(sql`select pg_advisory_xact_lock(hashtext('omoi first user'))`);
+  if (onlyFirst && (await tx.select({ id: users.id }).from(users).limit(1)).length > 0) return null;
+  const [user] = await tx
+    .insert(users)
+    .values({
+      id: newId(),
+      email: input.email,
+      full_name: input.full_name,
+      is_super_admin: sql<boolean>`not exists (select from users)`,
+    })
+    .returning(userColumns);
+  if (!user) throw new Error("the user was not inserted");
+  await tx.insert(accounts).values({
+    id: newId(),
+    user_id: user.id,
+    provider_id: "password",
+    account_id: user.id,
+    password_hash: input.password_hash,
+  });
+  return user;
+}
+
+export async function findUser(tx: Queryable, userId: string): Promise<User | undefined> {
+  const [user] = await tx.select(userColumns).from(users).where(eq(users.id, userId));
+  return user;
+}
+
+export async function updateUser(
+  tx: Queryable,
+  userId: string,
+  changes: Partial<Pick<User, "full_name" | "department" | "attributes">>,
+): Promise<User | undefined> {
+  const [user] = await tx
+    .update(users)
+    .set({ ...changes, updated_at: sql`now()` })
+    .where(eq(users.id, userId))
+    .returning(userColumns);
+  return user;
+}
+
+/** The password hash behind an address, for a person who may sign in. */
+export async function findPassword(
+  tx: Queryable,
+  email: string,
+): Promise<{ user_id: string; password_hash: string } | undefined> {
+  const [row] = await tx
+    .select({ user_id: users.id, password_hash: accounts.password_hash })
+    .from(users)
+    .innerJoin(accounts, and(eq(accounts.user_id, users.id), eq(accounts.provider_id, "password")))
+    .where(and(eq(users.email, email), eq(users.is_active, true)));
+  return row?.password_hash
+    ? { user_id: row.user_id, password_hash: row.password_hash }
+    : undefined;
+}
+
+/** A person's own address and password hash. */
+export async function findOwnPassword(
+  tx: Queryable,
+  userId: string,
+): Promise<{ email: string; password_hash: string } | undefined> {
+  const [row] = await tx
+    .select({ email: users.email, password_hash: accounts.password_hash })
+    .from(users)
+    .innerJoin(accounts, and(eq(accounts.user_id, users.id), eq(accounts.provider_id, "password")))
+    .where(eq(users.id, userId));
+  return row?.password_hash ? { email: row.email, password_hash: row.password_hash } : undefined;
+}
+
+/** Sets a person's password, also the first one. */
+export async function setPassword(
+  tx: Queryable,
+  userId: string,
+  passwordHash: string,
+): Promise<void> {
+  await tx
+    .insert(accounts)
+    .values({
+      id: newId(),
+      user_id: userId,
+      provider_id: "password",
+      account_id: userId,
+      password_hash: passwordHash,
+    })
+    .onConflictDoUpdate({
+      target: [accounts.provider_id, accounts.account_id],
+      set: { password_hash: passwordHash, updated_at: sql`now()` },
+    });
+}
+
+/** Changes a person's password where it still is `current`. Whether it did. */
+export async function replacePassword(
+  tx: Queryable,
+  userId: string,
+  passwordHash: string,
+  current: string,
+): Promise<boolean> {
+  const changed = await tx
+    .update(accounts)
+    .set({ password_hash: passwordHash, updated_at: sql`now()` })
+    .where(
+      and(
+        eq(accounts.user_id, userId),
+        eq(accounts.provider_id, "password"),
+        eq(accounts.password_hash, current),
+      ),
+    )
+    .returning({ id: accounts.id });
+  return changed.length === 1;
+}
+
+/** Whether a hash is still the person's; until the transaction ends, nobody changes it. */
+export async function holdPassword(
+  tx: Queryable,
+  userId: string,
+  passwordHash: string,
+): Promise<boolean> {
+  const rows = await tx
+    .select({ id: accounts.id })
+    .from(accounts)
+    .where(
+      and(
+        eq(accounts.user_id, userId),
+        eq(accounts.provider_id, "password"),
+        eq(accounts.password_hash, passwordHash),
+      ),
+    )
+    .for("share");
+  return rows.length === 1;
+}
+
+export async function userExists(tx: Queryable, userId: string): Promise<boolean> {
+  const rows = await tx
+    .select({ id: users.id })
+    .from(users)
+    .where(and(eq(users.id, userId), eq(users.is_active, true)));
+  return rows.length === 1;
+}

@@ -1,0 +1,26 @@
+import type { FastifyRequest } from "fastify";
+import type { auth } from "#shared/api/auth.js";
+import type { ResponseOf } from "#shared/contract/endpoint.js";
+import type { Config } from "../../config/config.js";
+import type { Database } from "../../db/connection/connect.js";
+import { relyingPartyOf } from "./passkeys/relying-party.js";
+import { hasUsers } from "./auth-service.js";
+
+/** The ways to sign in that this installation offers at the address of a request. */
+export function signInMethods(
+  db: Database,
+  config: Pick<Config, "oidc" | "registration">,
+  publicUrl: () => string,
+): (request: FastifyRequest) => Promise<ResponseOf<(typeof auth)["methods"]>> {
+  return async (request) => {
+    const party = relyingPartyOf(publicUrl(), request.host);
+    return {
+      password: true,
+      passkey: typeof party !== "string",
+      passkey_reason: typeof party === "string" ? party : null,
+      oidc: config.oidc && { name: config.oidc.name },
+      // The first person may always register.
+      registration: (await hasUsers(db)) ? config.registration : "open",
+    };
+  };
+}

@@ -1,0 +1,216 @@
+import { parse as uuidBytes } from "uuid";
+import type { Assertion, Attestation, Passkey } from "#shared/api/passkeys.js";
+import { brokenConstraint, type Database, type Queryable } from "../../../db/connection/connect.js";
+import { AppError, invalidField, notFound } from "../../../errors.js";
+import type { Actor } from "../../../access/authenticate.js";
+import {
+  readChallenge,
+  signChallenge,
+  type Challenge,
+  type ChallengePurpose,
+} from "../challenges.js";
+import * as repository from "./passkeys.queries.js";
+import { holdCredential } from "../person-lock.js";
+import { requireSession } from "../reauthenticate.js";
+import type { RelyingParty } from "./relying-party.js";
+import type { SessionOrigin } from "../sessions/sessions.queries.js";
+import { claimChallenge, findEmail } from "../totp/second-factor.queries.js";
+import { challengeExpired } from "../totp/second-factor.js";
+import type { StartSession } from "../sign-in.js";
+import { lockSignInMethods } from "../lock-sign-in-methods.js";
+
+/** Loaded with the first passkey: it takes longer to load than all the rest of the server. */
+const webauthn = () => import("@simplewebauthn/server");
+
+/** None is asked for. */
+const noExtensions = { clientExtensionResults: {} };
+
+/** How long the browser waits for the person; the challenge itself lives somewhat longer. */
+const timeout = 4 * 60_000;
+
+/** Passkeys (WebAuthn): discoverable, with the person verified, so that one counts as both factors. */
+export function createPasskeyService(
+  db: Database,
+  settings: { secret: string; issuer: string | null },
+  startSession: StartSession,
+) {
+  const { secret } = settings;
+  const system = <Result>(work: (tx: Queryable) => Promise<Result>): Promise<Result> =>
+    db.withSystem("a person's passkeys", work);
+  const newChallenge = (purpose: ChallengePurpose, userId: string | null) =>
+    Uint8Array.from(signChallenge(secret, purpose, userId));
+
+  /** Our challenge that the browser signed; null where it is too old or not ours. */
+  const signedChallenge = (
+    purpose: ChallengePurpose,
+    clientDataJSON: string,
+  ): (Challenge & { text: string }) | null => {
+    const text = challengeIn(clientDataJSON);
+    const challenge = text === null ? null : readChallenge(secret, purpose, text);
+    return challenge && text !== null ? { ...challenge, text } : null;
+  };
+
+  return {
+    list: (userId: string, after: string | null, limit: number): Promise<Passkey[]> =>
+      system((tx) => repository.listPasskeys(tx, userId, after, limit)),
+
+    /** @throws AppError 404 */
+    read: async (userId: string, passkeyId: string): Promise<Passkey> => {
+      const found = await system((tx) => repository.findPasskey(tx, userId, passkeyId));
+      if (!found) throw notFound();
+      return found;
+    },
+
+    options: async (actor: Actor, party: RelyingParty) => {
+      requireSession(actor);
+      const email = (await system((tx) => findEmail(tx, actor.userId))) ?? "";
+      const { generateRegistrationOptions } = await webauthn();
+      return generateRegistrationOptions({
+        rpName: "Omoi",
+        rpID: party.id,
+        userID: Uint8Array.from(uuidBytes(actor.userId)),
+        userName: email,
+        userDisplayName: email,
+        challenge: newChallenge("passkey registration", actor.userId),
+        timeout,
+        attestationType: "none",
+        excludeCredentials: await system((tx) => repository.listCredentials(tx, actor.userId)),
+        authenticatorSelection: { residentKey: "required", userVerification: "required" },
+      });
+    },
+
+    create: async (
+      actor: Actor,
+      name: string,
+      response: Attestation,
+      party: RelyingParty,
+    ): Promise<Passkey> => {
+      requireSession(actor);
+      const { clientDataJSON, attestationObject, transports = [] } = response.response;
+      const challenge = signedChallenge("passkey registration", clientDataJSON);
+      if (challenge?.userId !== actor.userId) {
+        throw invalidField("response", "took too long; begin again", "challenge_expired");
+      }
+      const { verifyRegistrationResponse } = await webauthn();
+      // The library says by an exception what does not fit.
+      const { registrationInfo } = await verifyRegistrationResponse({
+        response: { ...response, ...noExtensions, response: { clientDataJSON, attestationObject } },
+        expectedChallenge: challenge.text,
+        expectedOrigin: party.origins,
+        expectedRPID: party.id,
+        requireUserVerification: true,
+      }).catch(() => ({ registrationInfo: undefined }));
+      if (!registrationInfo) {
+        throw invalidField("response", "was not accepted; begin again", "passkey_rejected");
+      }
+      const { credential, credentialBackedUp } = registrationInfo;
+      try {
+        return await db.withSystemTx("register a passkey", async (tx) => {
+          await holdCredential(tx, actor);
+          if (!(await claimChallenge(tx, challenge))) {
+            throw invalidField("response", "was sent before; begin again", "challenge_expired");
+          }
+          return repository.insertPasskey(tx, {
+            user_id: actor.userId,
+            name,
+            credential_id: credential.id,
+            public_key: Buffer.from(credential.publicKey),
+            counter: credential.counter,
+            transports,
+            backed_up: credentialBackedUp,
+          });
+        });
+      } catch (error) {
+        if (brokenConstraint(error) !== "passkeys_credential_key") throw error;
+        throw new AppError("passkey_exists", "This passkey is registered already; use it.");
+      }
+    },
+
+    rename: async (actor: Actor, passkeyId: string, name: string): Promise<Passkey> => {
+      requireSession(actor);
+      const renamed = await system((tx) =>
+        repository.renamePasskey(tx, actor.userId, passkeyId, name),
+      );
+      if (!renamed) throw notFound();
+      return renamed;
+    },
+
+    remove: async (actor: Actor, passkeyId: string): Promise<void> => {
+      requireSession(actor);
+      await db.withSystemTx("remove a passkey", async (tx) => {
+        const left = await lockSignInMethods(tx, actor.userId, settings.issuer);
+        if (!(await repository.deletePasskey(tx, actor.userId, passkeyId))) throw notFound();
+        if (left <= 1) throw lastSignInMethod();
+      });
+    },
+
+    loginOptions: async (party: RelyingParty) => {
+      const { generateAuthenticationOptions } = await webauthn();
+      return generateAuthenticationOptions({
+        rpID: party.id,
+        challenge: newChallenge("passkey sign-in", null),
+        timeout,
+        userVerification: "required",
+      });
+    },
+
+    login: async (response: Assertion, party: RelyingParty, origin: SessionOrigin) => {
+      const { userHandle, ...signed } = response.response;
+      const challenge = signedChallenge("passkey sign-in", signed.clientDataJSON);
+      if (!challenge) throw challengeExpired();
+      const found = await system((tx) => repository.findCredential(tx, response.id));
+      if (!found || userHandle !== handleOf(found.user_id)) throw rejected();
+      const { verifyAuthenticationResponse } = await webauthn();
+      const { verified, authenticationInfo: use } = await verifyAuthenticationResponse({
+        response: { ...response, ...noExtensions, response: signed },
+        expectedChallenge: challenge.text,
+        expectedOrigin: party.origins,
+        expectedRPID: party.id,
+        credential: {
+          id: response.id,
+          publicKey: Uint8Array.from(found.public_key),
+          counter: found.counter,
+        },
+        requireUserVerification: true,
+      }).catch(() => ({ verified: false, authenticationInfo: undefined }));
+      if (!verified || !use) throw rejected();
+      return startSession(found.user_id, origin, async (tx) => {
+        if (!(await claimChallenge(tx, challenge))) throw challengeExpired();
+        const { newCounter, credentialBackedUp } = use;
+        if (!(await repository.countUse(tx, found.id, newCounter, credentialBackedUp))) {
+          throw rejected();
+        }
+      });
+    },
+  };
+}
+
+function handleOf(userId: string): string {
+  return Buffer.from(uuidBytes(userId)).toString("base64url");
+}
+
+function challengeIn(clientDataJSON: string): string | null {
+  try {
+    const text = Buffer.from(clientDataJSON, "base64url").toString();
+    const { challenge } = JSON.parse(text) as { challenge?: unknown };
+    return typeof challenge === "string" ? challenge : null;
+  } catch {
+    return null;
+  }
+}
+
+/** One answer whatever is wrong with it, so that it does not tell which credentials exist. */
+function rejected(): AppError {
+  return new AppError(
+    "passkey_rejected",
+    "This passkey is not known here, or was not accepted; try another one or sign in another way.",
+    { headers: { "www-authenticate": "Bearer" } },
+  );
+}
+
+export function lastSignInMethod(): AppError {
+  return new AppError(
+    "last_sign_in_method",
+    "It is your last way to sign in; add another one before you remove it.",
+  );
+}

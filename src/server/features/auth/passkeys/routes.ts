@@ -1,0 +1,60 @@
+import type { FastifyRequest } from "fastify";
+import type { ResponseOf } from "#shared/contract/endpoint.js";
+import { passkeys } from "#shared/api/passkeys.js";
+import { AppError } from "../../../errors.js";
+import { requireFullAccess } from "../../../access/authorize.js";
+import type { Handlers } from "../../../http/register-routes.js";
+import { byId, pagesOf } from "../../../http/pagination.js";
+import type { createPasskeyService } from "./passkeys.js";
+import { relyingPartyOf, type RelyingParty } from "./relying-party.js";
+import { answerSignedIn, originOf } from "../sessions/session-cookie.js";
+
+type Options = ResponseOf<(typeof passkeys)["options"]>;
+
+/** As it goes over the wire: without the members that are undefined. */
+function asJson(options: object): Options {
+  return JSON.parse(JSON.stringify(options)) as Options;
+}
+
+export function passkeyHandlers(
+  service: ReturnType<typeof createPasskeyService>,
+  publicUrl: () => string,
+): Handlers<typeof passkeys> {
+  const partyOf = (request: FastifyRequest): RelyingParty => {
+    const party = relyingPartyOf(publicUrl(), request.host);
+    if (typeof party === "string") throw new AppError("passkeys_unavailable", party);
+    return party;
+  };
+
+  const pages = pagesOf(passkeys.list, byId);
+  return {
+    list: async (context, { query }) => {
+      const { actor } = context;
+      requireFullAccess(actor);
+      return pages(context, query, {
+        read: (after, limit) => service.list(actor.userId, after?.[0] ?? null, limit),
+        keyOf: ({ id }) => [id],
+      });
+    },
+    get: async ({ actor }, { params }) => {
+      requireFullAccess(actor);
+      return service.read(actor.userId, params.passkey_id);
+    },
+    options: async ({ actor, request }) => asJson(await service.options(actor, partyOf(request))),
+    create: ({ actor, request }, { body }) =>
+      service.create(actor, body.name, body.response, partyOf(request)),
+    rename: ({ actor }, { params, body }) => service.rename(actor, params.passkey_id, body.name),
+    remove: async ({ actor }, { params }) => {
+      await service.remove(actor, params.passkey_id);
+      return undefined;
+    },
+    loginOptions: async ({ request, reply }) => {
+      reply.header("cache-control", "no-store");
+      return asJson(await service.loginOptions(partyOf(request)));
+    },
+    login: async ({ request, reply }, { body }) => {
+      const signedIn = await service.login(body.response, partyOf(request), originOf(request));
+      return answerSignedIn(reply, signedIn, publicUrl());
+    },
+  };
+}

@@ -1,0 +1,164 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { refusal, startTestApp, type TestApp } from "#test/support/app.js";
+import { asOperator } from "#test/support/operator.js";
+import { mailIsQuiet, mailsTo, tokenFor } from "#test/support/outbox.js";
+import { fieldsOf, problemOf, send, withoutRequestId } from "#test/support/raw.js";
+import { forgetOldLinks } from "./email-links.js";
+
+describe("links by mail", () => {
+  let app: TestApp;
+  beforeAll(async () => {
+    app = await startTestApp();
+  });
+  afterAll(() => app.close());
+  const verify = (token: string, by = app.client()) => by.auth.verifyEmail({ body: { token } });
+  const resend = (email: string) => app.client().auth.resendVerification({ body: { email } });
+  const forgot = (email: string) => app.client().auth.forgotPassword({ body: { email } });
+  const isVerified = async (person: Awaited<ReturnType<TestApp["person"]>>) =>
+    (await person.api.auth.me()).data.is_verified;
+
+  test("a registration sends one, which confirms the address, once", async () => {
+    const person = await app.person();
+    const token = await tokenFor(app, person.email, "verify-email");
+    expect(Buffer.from(token, "base64url")).toHaveLength(32);
+    expect(await isVerified(person)).toBe(false);
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 5 }, () => verify(token, person.api)),
+    );
+    expect(outcomes.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
+    expect(await isVerified(person)).toBe(true);
+    const { detail } = await refusal(verify(token), 400, "invalid_link");
+    expect(detail).toContain("ask for a new link");
+  });
+
+  test("is not in the database; what is there is of no use without the secret", async () => {
+    const person = await app.person();
+    const token = await tokenFor(app, person.email, "verify-email");
+    const [row] = await asOperator<{ text: string }>(
+      app,
+      "select string_agg(to_jsonb(t)::text, ' ') as text from email_tokens t",
+    );
+    expect(row?.text).toContain(person.email);
+    expect(row?.text).not.toContain(token);
+    expect(row?.text).not.toContain(Buffer.from(token, "base64url").toString("hex"));
+  });
+
+  test("a new one replaces the old one, and none is sent to who has confirmed", async () => {
+    const person = await app.person();
+    const old = await tokenFor(app, person.email, "verify-email");
+    expect((await resend(person.email.toUpperCase())).status).toBe(204);
+    const fresh = await tokenFor(app, person.email, "verify-email", 2);
+    await refusal(verify(old), 400, "invalid_link");
+    expect((await verify(fresh)).status).toBe(204);
+    await resend(person.email);
+    await mailIsQuiet(app);
+    expect(await mailsTo(app, person.email)).toHaveLength(2);
+  });
+
+  test("expires, and is cleaned away then", async () => {
+    const person = await app.person();
+    const token = await tokenFor(app, person.email, "verify-email");
+    const [row] = await asOperator<{ hours: number }>(
+      app,
+      "select extract(epoch from expires_at - created_at)::float / 3600 as hours from email_tokens where email = $1",
+      [person.email],
+    );
+    expect(row?.hours).toBe(24);
+    await asOperator(app, "update email_tokens set expires_at = now() where email = $1", [
+      person.email,
+    ]);
+    await refusal(verify(token), 400, "invalid_link");
+    expect(await isVerified(person)).toBe(false);
+    const other = await app.person();
+    const alive = await tokenFor(app, other.email, "verify-email");
+    await forgetOldLinks(app.db);
+    const left = await asOperator<{ email: string }>(app, "select email from email_tokens");
+    expect(left.map(({ email }) => email)).not.toContain(person.email);
+    expect((await verify(alive)).status).toBe(204);
+  });
+
+  test("proves the address it was sent to, and is of one kind", async () => {
+    const person = await app.person();
+    const token = await tokenFor(app, person.email, "verify-email");
+    const body = { token, new_password: "another staple horse" };
+    await refusal(app.client().auth.resetPassword({ body }), 400, "invalid_link");
+    await asOperator(app, "update users set email = 'moved@example.com' where id = $1", [
+      person.id,
+    ]);
+    await refusal(verify(token), 400, "invalid_link");
+  });
+
+  test.each(["", "x", "a\u0000b", "x".repeat(257)])("%j is no token", async (token) => {
+    const answer = await send(app, "POST", "/api/v1/auth/verify-email", { body: { token } });
+    expect([400, 422]).toContain(answer.status);
+    expect(["invalid_link", "validation_failed"]).toContain(problemOf(answer).code);
+  });
+
+  test.each(["forgot-password", "resend-verification"])(
+    "%s answers every address alike",
+    async (call) => {
+      const person = await app.person();
+      const ask = (email: string) => send(app, "POST", `/api/v1/auth/${call}`, { body: { email } });
+      const [known, unknown] = [await ask(person.email), await ask("nobody@example.com")];
+      expect([known.status, known.text]).toEqual([204, ""]);
+      expect([unknown.status, unknown.text]).toEqual([204, ""]);
+      const malformed = await ask("nobody");
+      expect(fieldsOf(problemOf(malformed))).toEqual(["body.email"]);
+      await mailIsQuiet(app);
+      expect(await mailsTo(app, "nobody@example.com")).toEqual([]);
+    },
+  );
+
+  test("are asked for five times in a quarter of an hour, whether there is an account or not", async () => {
+    const person = await app.person();
+    await tokenFor(app, person.email, "verify-email");
+    const refusals = [];
+    for (const email of [person.email, "no-one@example.com"]) {
+      for (let asked = 0; asked < 5; asked += 1) expect((await forgot(email)).status).toBe(204);
+      const answer = await send(app, "POST", "/api/v1/auth/forgot-password", { body: { email } });
+      expect([answer.status, problemOf(answer).code]).toEqual([429, "rate_limited"]);
+      expect(Number(answer.headers.get("retry-after"))).toBeGreaterThan(0);
+      expect(answer.headers.get("ratelimit-policy")).toBe('"default";q=5;w=900');
+      refusals.push(withoutRequestId(answer).replaceAll(/\d+ minutes/g, ""));
+    }
+    expect(refusals[0]).toBe(refusals[1]);
+    // The other kind is another count.
+    expect((await resend(person.email)).status).toBe(204);
+  });
+
+  test("fill no mailbox, and whoever asks leaves a link that works", async () => {
+    const person = await app.person();
+    // As if from many addresses.
+    const tries = Array.from({ length: 8 }, (_, at) => at);
+    for (const _ of tries) {
+      await asOperator(app, "delete from rate_limits where bucket like 'reset link%'");
+      await forgot(person.email);
+      await mailIsQuiet(app);
+    }
+    const token = await tokenFor(app, person.email, "reset-password", 5);
+    const body = { token, new_password: "another staple horse" };
+    expect((await app.client().auth.resetPassword({ body })).status).toBe(204);
+  });
+});
+
+test("thirty links an hour are asked for from one address, over all accounts", async () => {
+  const app = await startTestApp();
+  const ask = (at: number) =>
+    send(app, "POST", "/api/v1/auth/forgot-password", { body: { email: `p${at}@example.com` } });
+  const answers = await Promise.all(Array.from({ length: 31 }, (_, at) => ask(at)));
+  expect(answers.filter(({ status }) => status === 429)).toHaveLength(1);
+  expect(answers.filter(({ status }) => status === 204)).toHaveLength(30);
+  await app.close();
+});
+
+test("thirty made-up links in a quarter of an hour are tried from one address", async () => {
+  const app = await startTestApp();
+  const person = await app.person();
+  const token = await tokenFor(app, person.email, "verify-email");
+  const made = () => send(app, "POST", "/api/v1/auth/verify-email", { body: { token: "made up" } });
+  const answers = await Promise.all(Array.from({ length: 31 }, made));
+  expect(answers.filter(({ status }) => status === 429)).toHaveLength(1);
+  const real = await send(app, "POST", "/api/v1/auth/verify-email", { body: { token } });
+  expect(problemOf(real).code).toBe("rate_limited");
+  await app.close();
+});

@@ -1,0 +1,118 @@
+import type { Logger } from "pino";
+import type { Database } from "../../../db/connection/connect.js";
+import type { Actor } from "../../../access/authenticate.js";
+import { callerNetwork } from "#shared/node/networks.js";
+import type { JobData, Jobs } from "../../../jobs/queue.js";
+import { resetPassword, verifyEmail } from "../../../mail/letters.js";
+import type { Mailer } from "../../../mail/mailer.js";
+import {
+  deleteOldTokens,
+  findAddressee,
+  findToken,
+  invalidLink,
+  issueToken,
+  useToken,
+  type Purpose,
+} from "./email-tokens.js";
+import { actingPerson, claimAccount } from "../claim-account.js";
+import { limitFailures, limitHits } from "../../../access/rate-limit.js";
+import * as limitRepository from "../../../access/rate-limit.queries.js";
+
+const askLimit = { hits: 5, seconds: 15 * 60 };
+const askAddressLimit = { hits: 30, seconds: 60 * 60 };
+const useLimit = { hits: 30, seconds: 15 * 60 };
+const mailsAnHour = 5;
+
+export interface EmailLinkDeps {
+  db: Database;
+  jobs: Jobs;
+  mailer: Mailer;
+  secret: string;
+  publicUrl: () => string;
+  log: Logger;
+}
+
+/**
+ * Has a link sent, where there is somebody to send it to. Whether there is, is found out in the
+ * background: the request does and takes the same for every address.
+ * @throws AppError 429
+ */
+export async function askForLink(
+  { db, jobs }: Pick<EmailLinkDeps, "db" | "jobs">,
+  purpose: Purpose,
+  email: string,
+  ip: string,
+): Promise<void> {
+  // By where it is asked from, too: nobody elsewhere can use up somebody's tries.
+  await limitHits(db, `${purpose} links ${callerNetwork(ip)}`, askAddressLimit);
+  await limitHits(db, `${purpose} link ${callerNetwork(ip)} ${email}`, askLimit);
+  await jobs.send("send-link", { purpose, email });
+}
+
+/** The work that `send-link` is. */
+export async function runSendLink(
+  deps: EmailLinkDeps,
+  { purpose, email }: JobData["send-link"],
+): Promise<void> {
+  const { db, mailer, secret } = deps;
+  const user = await db.withSystem("find whom to send a link", (tx) => findAddressee(tx, email));
+  if (!user || (purpose === "verify" && user.is_verified)) return;
+  // A mailbox is not filled, whoever asks from wherever. Nobody is shut out by that: the last of the
+  // mails he has holds a link that works.
+  const { hits } = await db.withSystem("count links sent", (tx) =>
+    limitRepository.countHit(tx, `${purpose} mails ${user.id}`, 60 * 60),
+  );
+  if (hits > mailsAnHour) {
+    deps.log.warn({ user_id: user.id, purpose }, "no more links are sent to this person for now");
+    return;
+  }
+  const { token } = await db.withSystem("issue a link", (tx) =>
+    issueToken(tx, secret, purpose, user),
+  );
+  const letter = purpose === "verify" ? verifyEmail : resetPassword;
+  const page = purpose === "verify" ? "verify-email" : "reset-password";
+  const link = `${deps.publicUrl()}/${page}?token=${token}`;
+  await mailer.send({ to: user.email, ...letter(link) });
+}
+
+/** Whose link it is, without using it up. @throws AppError 400 `invalid_link`; 429 */
+export async function requireLink(
+  { db, secret }: Pick<EmailLinkDeps, "db" | "secret">,
+  purpose: Purpose,
+  token: string,
+  ip: string,
+): Promise<{ user_id: string; email: string }> {
+  return limitFailures(db, `open links ${callerNetwork(ip)}`, useLimit, async () => {
+    const found = await db.withSystem("look at a link", (tx) =>
+      findToken(tx, secret, purpose, token),
+    );
+    if (!found) throw invalidLink();
+    return found;
+  });
+}
+
+/**
+ * Verifies an address by a link. Opened without a session of the account, it ends every credential of
+ * the account but its password (`claimAccount`).
+ * @param signedInAs the actor of the session that the link was opened in
+ * @throws AppError 400 `invalid_link`; 429
+ */
+export async function verifyAddress(
+  deps: Pick<EmailLinkDeps, "db" | "secret">,
+  token: string,
+  { ip, requestId, signedInAs }: { ip: string; requestId: string; signedInAs: Actor | null },
+): Promise<void> {
+  const { user_id: userId } = await requireLink(deps, "verify", token, ip);
+  const origin = { actor: actingPerson(userId), ip, requestId };
+  await deps.db.systemChange(origin, async (tx, tell) => {
+    const used = await useToken(tx, deps.secret, "verify", token);
+    if (!used) throw invalidLink();
+    const isOwn = signedInAs?.userId === userId;
+    await claimAccount(tx, tell, userId, isOwn ? "session" : "link");
+  });
+}
+
+/** Forgets links whose time is over. */
+export function forgetOldLinks(db: Database): Promise<void> {
+  return db.withSystem("forget old links", deleteOldTokens);
+}

@@ -1,0 +1,195 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import { asOperator } from "#test/support/operator.js";
+import { mailIsQuiet, mailsTo, tokenFor } from "#test/support/outbox.js";
+import { fieldsOf } from "#test/support/raw.js";
+
+const newPassword = "another staple horse";
+
+describe("passwords", () => {
+  let app: TestApp;
+  beforeAll(async () => {
+    app = await startTestApp();
+  });
+  afterAll(() => app.close());
+  const login = (email: string, password: string) =>
+    app.client().auth.login({ body: { email, password } });
+  const reset = (token: string, new_password = newPassword) =>
+    app.client().auth.resetPassword({ body: { token, new_password } });
+  const change = (person: TestPerson, current_password: string, new_password = newPassword) =>
+    person.api.auth.changePassword({ body: { current_password, new_password } });
+  const askForReset = async (person: TestPerson): Promise<string> => {
+    await app.client().auth.forgotPassword({ body: { email: person.email } });
+    return tokenFor(app, person.email, "reset-password");
+  };
+  const subjects = async ({ email }: TestPerson): Promise<string[]> => {
+    await mailIsQuiet(app);
+    return (await mailsTo(app, email)).map(({ subject }) => subject);
+  };
+
+  test("a reset by mail sets a new one, ends every session, proves the address and tells", async () => {
+    const [person, stranger] = [await app.person(), await app.person()];
+    const sibling = await app.sibling();
+    const { data: other } = await login(person.email, person.password);
+    expect((await sibling.client(other.access_token).auth.me()).status).toBe(200);
+    const token = await askForReset(person);
+    expect((await reset(token)).status).toBe(204);
+    for (const one of [person.token, other.access_token]) {
+      await refusal(sibling.client(one).auth.me(), 401, "invalid_token");
+    }
+    const body = { refresh_token: other.refresh_token };
+    await refusal(sibling.client().auth.refresh({ body }), 401, "invalid_token");
+    await sibling.close();
+    await refusal(login(person.email, person.password), 401, "invalid_credentials");
+    const { data } = await login(person.email, newPassword);
+    expect((await app.client(data.access_token).auth.me()).data.is_verified).toBe(true);
+    expect((await stranger.api.auth.me()).status).toBe(200);
+    expect(await subjects(person)).toContain("Your password was changed (Omoi)");
+    await refusal(reset(token), 400, "invalid_link");
+  });
+
+  test("a reset by mail sets the first one of a person who signs in by other means", async () => {
+    const person = await app.person();
+    await asOperator(app, "delete from accounts where user_id = $1", [person.id]);
+    await refusal(login(person.email, person.password), 401, "invalid_credentials");
+    expect((await reset(await askForReset(person))).status).toBe(204);
+    expect((await login(person.email, newPassword)).status).toBe(200);
+  });
+
+  test("of many who use one link at once, one sets the password", async () => {
+    const person = await app.person();
+    const token = await askForReset(person);
+    const passwords = Array.from({ length: 5 }, (_, at) => `staple horse number ${at}`);
+    const outcomes = await Promise.allSettled(passwords.map((password) => reset(token, password)));
+    const won = outcomes.flatMap(({ status }, at) => (status === "fulfilled" ? [at] : []));
+    expect(won).toHaveLength(1);
+    expect((await login(person.email, passwords[won[0] ?? -1] ?? "")).status).toBe(200);
+    expect((await subjects(person)).filter((it) => it.includes("was changed"))).toHaveLength(1);
+  });
+
+  test("a login that is under way when the password is reset leaves no session behind", async () => {
+    const person = await app.person();
+    const token = await askForReset(person);
+    const [, ...logins] = await Promise.allSettled([
+      reset(token),
+      ...Array.from({ length: 8 }, () => login(person.email, person.password)),
+    ]);
+    for (const outcome of logins) {
+      if (outcome.status === "rejected") continue;
+      const { access_token } = outcome.value.data as { access_token: string };
+      await refusal(app.client(access_token).auth.me(), 401, "invalid_token");
+    }
+    const { data } = await login(person.email, newPassword);
+    expect((await app.client(data.access_token).auth.sessions()).data).toHaveLength(1);
+  });
+
+  test("a reset link lives for an hour; a password that is refused does not use it up", async () => {
+    const person = await app.person();
+    const token = await askForReset(person);
+    const [row] = await asOperator<{ minutes: number }>(
+      app,
+      "select extract(epoch from expires_at - created_at)::float / 60 as minutes from email_tokens where email = $1 and purpose = 'reset'",
+      [person.email],
+    );
+    expect(row?.minutes).toBe(60);
+    for (const weak of ["short", "password123", "Trustno1", person.email]) {
+      const problem = await refusal(reset(token, weak), 422, "validation_failed");
+      expect(fieldsOf(problem)).toEqual(["body.new_password"]);
+    }
+    expect((await reset(token)).status).toBe(204);
+    const again = await app.person();
+    const late = await askForReset(again);
+    await asOperator(app, "update email_tokens set expires_at = now() where email = $1", [
+      again.email,
+    ]);
+    await refusal(reset(late), 400, "invalid_link");
+    expect((await login(again.email, again.password)).status).toBe(200);
+  });
+
+  test("a change keeps this session and ends every other, and a reset link that is out", async () => {
+    const person = await app.person();
+    const sibling = await app.sibling();
+    const { data: other } = await login(person.email, person.password);
+    const token = await askForReset(person);
+    expect((await change(person, person.password)).status).toBe(204);
+    await refusal(sibling.client(other.access_token).auth.me(), 401, "invalid_token");
+    expect((await sibling.client(person.token).auth.me()).status).toBe(200);
+    await sibling.close();
+    await refusal(reset(token, "a third staple horse"), 400, "invalid_link");
+    await refusal(login(person.email, person.password), 401, "invalid_credentials");
+    expect((await login(person.email, newPassword)).status).toBe(200);
+    expect(await subjects(person)).toContain("Your password was changed (Omoi)");
+  });
+
+  test("a change says which of the two is wrong", async () => {
+    const person = await app.person();
+    for (const [current, next, field] of [
+      ["not the password", newPassword, "body.current_password"],
+      [person.password, "short", "body.new_password"],
+      [person.password, "iloveyou1", "body.new_password"],
+      [person.password, person.email.toUpperCase(), "body.new_password"],
+      [person.password, person.email.split("@")[0] as string, "body.new_password"],
+      [person.password, person.password, "body.new_password"],
+    ] as const) {
+      const problem = await refusal(change(person, current, next), 422, "validation_failed");
+      expect(fieldsOf(problem)).toEqual([field]);
+    }
+    expect((await login(person.email, person.password)).status).toBe(200);
+  });
+
+  test("of changes at once, one is made and the others had the old password", async () => {
+    const person = await app.person();
+    const passwords = Array.from({ length: 4 }, (_, at) => `staple horse number ${at}`);
+    const outcomes = await Promise.allSettled(
+      passwords.map((password) => change(person, person.password, password)),
+    );
+    const won = outcomes.flatMap(({ status }, at) => (status === "fulfilled" ? [at] : []));
+    expect(won).toHaveLength(1);
+    expect((await login(person.email, passwords[won[0] ?? -1] ?? "")).status).toBe(200);
+  });
+
+  test("a wrong current password counts as a failed login", async () => {
+    const person = await app.person();
+    for (let tries = 0; tries < 10; tries += 1) {
+      await refusal(change(person, "not the password"), 422, "validation_failed");
+    }
+    await refusal(change(person, person.password), 429, "rate_limited");
+    await refusal(login(person.email, person.password), 429, "rate_limited");
+  });
+
+  test("is changed by a session alone", async () => {
+    const person = await app.person();
+    const { data: key } = await person.api.apiKeys.create({ body: { name: "all" } });
+    const body = { current_password: person.password, new_password: newPassword };
+    const withKey = app.client(key.key as string).auth.changePassword({ body });
+    await refusal(withKey, 403, "session_required");
+    await refusal(app.client().auth.changePassword({ body }), 401, "unauthenticated");
+  });
+});
+
+describe("failed logins over many accounts", () => {
+  test("are limited by address, and shut out nobody who was signed in from there", async () => {
+    const app = await startTestApp();
+    const [regular, newcomer] = [await app.person(), "newcomer@example.com"];
+    await app.client().auth.register({ body: { email: newcomer, password: newPassword } });
+    const login = (email: string, password: string) =>
+      app.client().auth.login({ body: { email, password } });
+    for (let batch = 0; batch < 10; batch += 1) {
+      await Promise.all(
+        Array.from({ length: 10 }, (_, at) =>
+          refusal(login(`p${batch}-${at}@example.com`, "spring 2026"), 401, "invalid_credentials"),
+        ),
+      );
+    }
+    await refusal(login("another@example.com", "spring 2026"), 429, "rate_limited");
+    await refusal(login(newcomer, newPassword), 429, "rate_limited");
+    expect((await login(regular.email, regular.password)).status).toBe(200);
+    // From elsewhere nobody is shut out.
+    await asOperator(
+      app,
+      "update rate_limits set bucket = 'logins 10.0.0.1' where bucket like 'logins %'",
+    );
+    expect((await login(newcomer, newPassword)).status).toBe(200);
+    await app.close();
+  });
+});

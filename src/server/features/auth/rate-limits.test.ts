@@ -1,0 +1,80 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import { asOperator } from "#test/support/operator.js";
+import { problemOf, send } from "#test/support/raw.js";
+
+/** The server believes what the tests say of where a request comes from. */
+describe("limits by address", () => {
+  let app: TestApp;
+  let person: TestPerson;
+  beforeAll(async () => {
+    app = await startTestApp({ OMOI_TRUSTED_PROXIES: "127.0.0.1" });
+    person = await app.person("person");
+  });
+  afterAll(() => app.close());
+
+  const login = async (from: string, email: string, password = "wrong horse staple") => {
+    const headers = { "x-forwarded-for": from };
+    const body = { email, password };
+    const answer = await send(app, "POST", "/api/v1/auth/login", { headers, body });
+    return answer.status === 200 ? 200 : problemOf(answer).code;
+  };
+  const wrong = "invalid_credentials";
+  const limited = "rate_limited";
+
+  test("ten wrong passwords from a /64 are all that it has for an account", async () => {
+    const email = "somebody@example.com";
+    for (let host = 1; host <= 10; host += 1) {
+      expect(await login(`2001:db8:1:2::${host}`, email)).toBe(wrong);
+    }
+    expect(await login("2001:db8:1:2:ffff:ffff::1", email)).toBe(limited);
+    expect(await login("2001:db8:1:3::1", email)).toBe(wrong);
+  });
+
+  test("an IPv4 address is the same one within IPv6", async () => {
+    const email = "another@example.com";
+    for (let tries = 0; tries < 5; tries += 1) {
+      expect(await login("203.0.113.9", email)).toBe(wrong);
+      expect(await login("::ffff:203.0.113.9", email)).toBe(wrong);
+    }
+    expect(await login("203.0.113.9", email)).toBe(limited);
+    expect(await login("203.0.113.10", email)).toBe(wrong);
+  });
+
+  test("sign-ups, links and reports of leaked keys count a /64 as well", async () => {
+    for (const [path, body, most] of [
+      ["/api/v1/auth/register", { email: "a@example.com", password: "password123" }, 30],
+      ["/api/v1/auth/forgot-password", { email: "links@example.com" }, 5],
+      ["/api/v1/auth/verify-email", { token: "made up" }, 30],
+    ] as const) {
+      const statuses = [];
+      for (let host = 0; host <= most; host += 1) {
+        const headers = { "x-forwarded-for": `2001:db8:5:5::${host.toString(16)}` };
+        statuses.push((await send(app, "POST", path, { headers, body })).status);
+      }
+      expect([path, statuses.filter((status) => status === 429)]).toEqual([path, [429]]);
+    }
+  });
+
+  test("guesses from many networks are slowed down, and the owner signs in all the same", async () => {
+    const known = "2001:db8:a:a::1";
+    expect(await login(known, person.email, person.password)).toBe(200);
+    const from = (network: number): string => `2001:db8:b:${network.toString(16)}::1`;
+    for (let network = 0; network < 50; network += 1) {
+      expect(await login(from(network), person.email)).toBe(wrong);
+    }
+    const later = [];
+    for (let network = 50; network < 70; network += 1) {
+      later.push(await login(from(network), person.email));
+    }
+    // A window of a minute may end meanwhile.
+    expect(later.filter((answer) => answer === limited).length).toBeGreaterThanOrEqual(1);
+    expect(later.filter((answer) => answer === wrong).length).toBeLessThanOrEqual(20 - 1);
+    // From another address of a network that the owner was signed in from before.
+    expect(await login("2001:db8:a:a:9::9", person.email, person.password)).toBe(200);
+    // Another account is not concerned; and elsewhere the owner waits no longer than a minute.
+    expect(await login(from(99), "unconcerned@example.com")).toBe(wrong);
+    await asOperator(app, "delete from rate_limits where bucket like 'slow login of %'");
+    expect(await login("198.51.100.7", person.email, person.password)).toBe(200);
+  });
+});

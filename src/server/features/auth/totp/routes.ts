@@ -1,0 +1,41 @@
+import type { FastifyReply } from "fastify";
+import type { secondFactor } from "#shared/api/second-factor.js";
+import { requireFullAccess } from "../../../access/authorize.js";
+import type { Handlers } from "../../../http/register-routes.js";
+import type { createSecondFactorService } from "./second-factor.js";
+import { answerSignedIn, originOf } from "../sessions/session-cookie.js";
+
+export function secondFactorHandlers(
+  service: ReturnType<typeof createSecondFactorService>,
+  publicUrl: () => string,
+): Handlers<typeof secondFactor> {
+  /** The name that the authenticator app shows beside the address. */
+  const issuer = (): string => `Omoi (${new URL(publicUrl()).host})`;
+  const once = <Secret>(reply: FastifyReply, secret: Secret): Secret => {
+    reply.header("cache-control", "no-store");
+    return secret;
+  };
+
+  return {
+    get: async ({ actor }) => {
+      requireFullAccess(actor);
+      return service.read(actor.userId);
+    },
+    startTotp: async ({ actor, reply }, { body }) =>
+      once(reply, await service.startTotp(actor, body?.password, issuer())),
+    confirmTotp: async ({ actor, reply }, { body }) =>
+      once(reply, { recovery_codes: await service.confirmTotp(actor, body.code) }),
+    removeTotp: async ({ actor }, { body }) => {
+      await service.removeTotp(actor, body);
+      return undefined;
+    },
+    renewRecoveryCodes: async ({ actor, reply }, { body }) =>
+      once(reply, { recovery_codes: await service.renewRecoveryCodes(actor, body?.password) }),
+    login: async ({ request, reply }, { body }) =>
+      answerSignedIn(
+        reply,
+        await service.login(body.challenge, body.code, originOf(request)),
+        publicUrl(),
+      ),
+  };
+}

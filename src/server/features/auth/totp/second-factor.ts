@@ -1,0 +1,226 @@
+import type { ResponseOf } from "#shared/contract/endpoint.js";
+import type { secondFactor } from "#shared/api/second-factor.js";
+import { isoInstant } from "../../../db/tables/columns.js";
+import type { Database, Queryable } from "../../../db/connection/connect.js";
+import { AppError, invalidField } from "../../../errors.js";
+import type { Actor } from "../../../access/authenticate.js";
+import { bindingOf, readChallenge, signChallenge } from "../challenges.js";
+import { limitFailures } from "../../../access/rate-limit.js";
+import { holdCredential } from "../person-lock.js";
+import { reauthenticate, requirePassword, requireSession } from "../reauthenticate.js";
+import { userExists } from "../auth.queries.js";
+import type { SessionOrigin } from "../sessions/sessions.queries.js";
+import { purposes, seal, unseal } from "../../../encrypt.js";
+import * as repository from "./second-factor.queries.js";
+import type { SignedIn, StartSession } from "../sign-in.js";
+import {
+  describeTotp,
+  hashRecoveryCode,
+  isTotpCode,
+  newRecoveryCodes,
+  newTotpSecret,
+  stepOfCode,
+} from "./totp.js";
+
+const codeLimit = { hits: 10, seconds: 15 * 60 };
+
+/** The refusal that asks for the second factor, where a person whose password was right has one. */
+export async function secondFactorRequired(
+  db: Database,
+  secret: string,
+  account: { user_id: string; password_hash: string },
+): Promise<AppError | null> {
+  const { user_id: userId, password_hash } = account;
+  const state = await db.withSystem("find out whether a second factor is on", (tx) =>
+    repository.readSecondFactor(tx, userId),
+  );
+  if (!state || state.totp_since === null) return null;
+  return new AppError(
+    "second_factor_required",
+    "The password is right; send a code with this challenge to /api/v1/auth/login/second-factor.",
+    {
+      headers: { "www-authenticate": "Bearer" },
+      challenge: signChallenge(secret, "second factor", userId, password_hash).toString(
+        "base64url",
+      ),
+      methods: state.recovery_codes_left > 0 ? ["totp", "recovery_code"] : ["totp"],
+    },
+  );
+}
+
+/** Switching the second factor on and off, and finishing a sign-in with it. */
+export function createSecondFactorService(
+  db: Database,
+  secret: string,
+  startSession: StartSession,
+) {
+  const system = <Result>(work: (tx: Queryable) => Promise<Result>): Promise<Result> =>
+    db.withSystem("a person's second factor", work);
+  const systemTx = <Result>(work: (tx: Queryable) => Promise<Result>): Promise<Result> =>
+    db.withSystemTx("a person's second factor", work);
+
+  const stepOf = (userId: string, sealed: Buffer, code: string): number | null => {
+    const bytes = unseal(secret, purposes.totpSecret, userId, sealed);
+    if (!bytes) throw unreadable();
+    return stepOfCode(bytes, code, Date.now());
+  };
+
+  /** Uses up a code of either kind, once under any number of tries at the same time. */
+  const claimCode = async (tx: Queryable, userId: string, code: string): Promise<boolean> => {
+    if (!isTotpCode(code)) {
+      return repository.claimRecoveryCode(
+        tx,
+        userId,
+        hashRecoveryCode(db.verificationKey, userId, code),
+      );
+    }
+    const totp = await repository.findTotp(tx, userId);
+    const step = totp?.confirmed ? stepOf(userId, totp.sealed_secret, code) : null;
+    return step !== null && repository.claimStep(tx, userId, step);
+  };
+  /** Each kind has its own count: who guesses six digits does not shut out the recovery codes. */
+  const limited = <Result>(userId: string, code: string, attempt: () => Promise<Result>) =>
+    limitFailures(db, `${isTotpCode(code) ? "totp" : "recovery"} ${userId}`, codeLimit, attempt);
+
+  const freshCodes = (userId: string): { codes: string[]; hashes: Buffer[] } => {
+    const codes = newRecoveryCodes();
+    return {
+      codes,
+      hashes: codes.map((code) => hashRecoveryCode(db.verificationKey, userId, code)),
+    };
+  };
+
+  return {
+    read: async (userId: string): Promise<ResponseOf<(typeof secondFactor)["get"]>> => {
+      const state = await system((tx) => repository.readSecondFactor(tx, userId));
+      const since = state?.totp_since ?? null;
+      return {
+        totp: since !== null,
+        totp_since: since === null ? null : isoInstant(since),
+        recovery_codes_left: state?.recovery_codes_left ?? 0,
+        has_password: state?.has_password ?? false,
+      };
+    },
+
+    startTotp: async (actor: Actor, password: string | undefined, issuer: string) => {
+      await reauthenticate(db, actor, password);
+      const bytes = newTotpSecret();
+      const sealed = seal(secret, purposes.totpSecret, actor.userId, bytes);
+      const email = await system((tx) => repository.findEmail(tx, actor.userId));
+      const isKept = await system((tx) => repository.putUnconfirmedTotp(tx, actor.userId, sealed));
+      if (!isKept) {
+        throw new AppError(
+          "second_factor_on",
+          "An authenticator app is set up already; switch it off to set up another one.",
+        );
+      }
+      return describeTotp(bytes, email ?? "", issuer);
+    },
+
+    confirmTotp: async (actor: Actor, code: string): Promise<string[]> => {
+      requireSession(actor);
+      const { userId } = actor;
+      return limited(userId, code, async () => {
+        const totp = await system((tx) => repository.findTotp(tx, userId));
+        if (!totp || totp.confirmed) throw nothingToConfirm();
+        const step = stepOf(userId, totp.sealed_secret, code);
+        if (step === null) throw wrongCode();
+        const { codes, hashes } = freshCodes(userId);
+        await systemTx(async (tx) => {
+          await holdCredential(tx, actor);
+          if (!(await repository.confirmTotp(tx, userId, totp.sealed_secret, step))) {
+            throw nothingToConfirm();
+          }
+          await repository.replaceRecoveryCodes(tx, userId, hashes);
+        });
+        return codes;
+      });
+    },
+
+    removeTotp: async (
+      actor: Actor,
+      proof: { code?: string | undefined; password?: string | undefined },
+    ): Promise<void> => {
+      requireSession(actor);
+      const { userId } = actor;
+      const { code, password } = proof;
+      if (code !== undefined && password !== undefined) {
+        throw invalidField("code", "is not needed beside the password; send one of them");
+      }
+      if (!(await system((tx) => repository.findTotp(tx, userId)))?.confirmed) throw isOff();
+      if (password !== undefined) await requirePassword(db, userId, password);
+      else if (code === undefined) throw invalidField("code", "or password is required", "missing");
+      else {
+        await limited(userId, code, async () => {
+          if (!(await system((tx) => claimCode(tx, userId, code)))) throw wrongCode();
+        });
+      }
+      await systemTx((tx) => repository.deleteTotp(tx, userId));
+    },
+
+    renewRecoveryCodes: async (actor: Actor, password: string | undefined): Promise<string[]> => {
+      await reauthenticate(db, actor, password);
+      const { codes, hashes } = freshCodes(actor.userId);
+      const isDone = await systemTx((tx) =>
+        repository.replaceRecoveryCodes(tx, actor.userId, hashes),
+      );
+      if (!isDone) throw isOff();
+      return codes;
+    },
+
+    login: async (challenge: string, code: string, origin: SessionOrigin): Promise<SignedIn> => {
+      const claims = readChallenge(secret, "second factor", challenge);
+      const userId = claims?.userId;
+      if (!claims || !userId) throw challengeExpired();
+      return limited(userId, code, () =>
+        startSession(userId, origin, async (tx) => {
+          if (!(await repository.claimChallenge(tx, claims))) throw challengeExpired();
+          if (!(await userExists(tx, userId))) throw challengeExpired();
+          // Changed since it was checked: then whoever knew the old one has to begin again.
+          const password = await repository.findPasswordHash(tx, userId);
+          if (!claims.binding.equals(bindingOf(secret, password ?? ""))) throw challengeExpired();
+          // A wrong code leaves the challenge as it was: the transaction is undone.
+          if (!(await claimCode(tx, userId, code))) throw invalidCode();
+        }),
+      );
+    },
+  };
+}
+
+/** The installation's secret is not the one under which the authenticator app was set up. */
+function unreadable(): AppError {
+  return new AppError(
+    "second_factor_unreadable",
+    "Your authenticator app was set up under another secret of this server (OMOI_SECRET), so that no code can be checked; ask the operator to restore that secret.",
+  );
+}
+
+function wrongCode(): AppError {
+  return invalidField("code", "is not right, or was used before; wait for the next one", "wrong");
+}
+
+function invalidCode(): AppError {
+  return new AppError(
+    "invalid_code",
+    "The code is not right, or was used before; wait for the next one.",
+    { headers: { "www-authenticate": "Bearer" } },
+  );
+}
+
+function nothingToConfirm(): AppError {
+  return new AppError(
+    "second_factor_off",
+    "No authenticator app waits for its first code; begin to set one up.",
+  );
+}
+
+function isOff(): AppError {
+  return new AppError("second_factor_off", "No authenticator app is set up.");
+}
+
+/** A challenge that is too old, was answered before, or is not ours. */
+export function challengeExpired(): AppError {
+  return new AppError("challenge_expired", "The sign-in took too long; begin again.", {
+    headers: { "www-authenticate": "Bearer" },
+  });
+}

@@ -1,0 +1,106 @@
+/** What workspaces and repositories take up on the disk, measured by looking, now and then. */
+import type { Logger } from "pino";
+import type { DiskUsage } from "#shared/api/usage.js";
+import { measureTree } from "#git/worktree/disk-usage.js";
+import type { OrgContext } from "../../http/register-routes.js";
+import { measureFolder, type WorkspaceDeps } from "../workspaces/index.js";
+import * as repository from "./disk-usage.queries.js";
+import type { Due } from "./disk-usage.queries.js";
+
+/** How old a figure gets before it is measured anew by itself, and when somebody asks for it. */
+const OLD_MINUTES = 30;
+const ASKED_MINUTES = 1;
+/** How long who asks waits for newer figures, in milliseconds. */
+const PATIENCE_MS = 300;
+
+/** What is being measured here, so that nothing is twice. */
+const measuring = new Map<string, Promise<void>>();
+
+function measure(deps: WorkspaceDeps, due: Due): Promise<void> {
+  const key = `${due.kind} ${due.id}`;
+  const running = measuring.get(key) ?? measureOne(deps, due).finally(() => measuring.delete(key));
+  measuring.set(key, running);
+  return running;
+}
+
+async function measureOne(deps: WorkspaceDeps, due: Due): Promise<void> {
+  const { db, storage } = deps;
+  const { kind, org_id, id } = due;
+  if (kind === "repository") {
+    const bytes = await measureTree(storage.repository(org_id, id));
+    const layers_bytes = await measureTree(storage.lowers(org_id, id));
+    const values = { org_id, project_id: id, bytes, layers_bytes };
+    await db.tenant(org_id, (tx) => repository.recordRepository(tx, values));
+    return;
+  }
+  const bytes = await measureFolder(deps, org_id, id);
+  if (bytes === null) return;
+  await db.tenant(org_id, (tx) => repository.recordWorkspace(tx, { org_id, agent_id: id, bytes }));
+}
+
+/** Measures what of `dues` it can before who waits loses patience, and the rest after that. */
+async function measureSoon(deps: WorkspaceDeps, dues: readonly Due[], log: Logger): Promise<void> {
+  if (dues.length === 0) return;
+  const all = (async () => {
+    for (const due of dues) await measure(deps, due);
+  })().catch((error: unknown) => log.warn({ err: error }, "disk use could not be measured"));
+  let timer: NodeJS.Timeout | undefined;
+  const patience = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, PATIENCE_MS);
+  });
+  await Promise.race([all, patience]);
+  clearTimeout(timer);
+}
+
+/** Brings a workspace's figure up to date, as far as that is quick. */
+export async function refreshWorkspace(
+  deps: WorkspaceDeps,
+  context: OrgContext,
+  agentId: string,
+  measuredAt: string | null,
+): Promise<void> {
+  const age = measuredAt === null ? Number.POSITIVE_INFINITY : Date.now() - Date.parse(measuredAt);
+  if (age < ASKED_MINUTES * 60_000) return;
+  const due: Due = { kind: "workspace", org_id: context.orgId, id: agentId };
+  await measureSoon(deps, [due], context.log);
+}
+
+/** The organization's figures, after those that are old were measured anew, as far as that is quick. */
+export async function readDiskUsage(deps: WorkspaceDeps, context: OrgContext): Promise<DiskUsage> {
+  const dues = await context.tx((tx) => repository.listDue(tx, ASKED_MINUTES, 200));
+  await measureSoon(deps, dues, context.log);
+  const projects = await context.tx((tx) => repository.readProjects(tx));
+  const sum = (of: (project: (typeof projects)[number]) => number): number =>
+    projects.reduce((total, project) => total + of(project), 0);
+  const times = projects.flatMap(({ measured_at }) => measured_at ?? []);
+  return {
+    workspaces_bytes: sum((project) => project.workspaces_bytes),
+    repositories_bytes: sum((project) => project.repositories_bytes),
+    layers_bytes: sum((project) => project.layers_bytes),
+    measured_at: times.toSorted()[0] ?? null,
+    projects,
+  };
+}
+
+/** Measures what nobody asks for, a little every minute. */
+export function startMeasuring(deps: WorkspaceDeps, log: Logger): { stop(): Promise<void> } {
+  let running = Promise.resolve();
+  const look = async (): Promise<void> => {
+    const dues = await deps.db.withSystem("find what is to be measured", (db) =>
+      repository.listDue(db, OLD_MINUTES, 50),
+    );
+    for (const due of dues) await measure(deps, due);
+  };
+  const timer = setInterval(() => {
+    running = running.then(look).catch((error: unknown) => {
+      log.warn({ err: error }, "disk use could not be measured");
+    });
+  }, 60_000);
+  timer.unref();
+  return {
+    stop: async () => {
+      clearInterval(timer);
+      await Promise.all([running, ...measuring.values()]).catch(() => {});
+    },
+  };
+}

@@ -1,0 +1,1 @@
+export { readDiskUsage, refreshWorkspace, startMeasuring } from "./disk-usage.js";

@@ -1,0 +1,1 @@
+export { createEventStreams } from "./event-streams.js";

@@ -1,0 +1,88 @@
+import type { ProjectGraph } from "#shared/api/graph.js";
+import type { Database } from "../../db/connection/connect.js";
+import { notFound } from "../../errors.js";
+import { listBranches } from "#git/store/branches.js";
+import { readHistory } from "#git/store/history.js";
+import type { OrgContext } from "../../http/register-routes.js";
+import type { Storage } from "../../data-folder/storage.js";
+import { importedAt, receivedTimes, visibleBranches } from "../workspaces/index.js";
+import { branchesOfCommits, newestFirst } from "./order.js";
+import * as repository from "./graph.queries.js";
+
+export interface GraphDeps {
+  db: Database;
+  storage: Storage;
+}
+
+/** More lines beside each other can be told apart by nobody. */
+const maxWorkspaces = 100;
+
+/**
+ * The newest commits of a project's default branch, its workspaces and their base branches; an agent
+ * sees the branches that it sees by git. Nothing while the project is being imported.
+ */
+export async function readGraph(
+  deps: GraphDeps,
+  context: OrgContext,
+  projectId: string,
+  limit: number,
+): Promise<ProjectGraph> {
+  const { project, workspaces, visible } = await context.tx(async (tx) => ({
+    project: await repository.findProject(tx, projectId),
+    workspaces: await repository.listWorkspaces(tx, projectId, maxWorkspaces),
+    visible: await visibleBranches(tx, context.actor, projectId),
+  }));
+  if (!project) throw notFound();
+  if (project.status !== "ready") return { branches: [], commits: [], has_older: false };
+  const store = deps.storage.repository(context.orgId, projectId);
+  const tips = new Map((await listBranches(store)).map(({ name, sha }) => [name, sha]));
+  const owners = new Map(workspaces.map((workspace) => [workspace.branch_name, workspace]));
+  const names = new Set([
+    project.default_branch,
+    ...workspaces.map(({ base_branch }) => base_branch),
+    ...owners.keys(),
+  ]);
+  const branches = [...names].flatMap((name) => {
+    const commit_sha = tips.get(name);
+    const is_default = name === project.default_branch;
+    if (commit_sha === undefined || visible?.has(name) === false) return [];
+    const { agent_id = null, agent_name = null } = owners.get(name) ?? {};
+    return [{ name, commit_sha, is_default, agent_id, agent_name }];
+  });
+
+  const history = await readHistory(
+    store,
+    branches.map(({ commit_sha }) => commit_sha),
+    limit + 1,
+  );
+  const shown = history.slice(0, limit);
+  const shas = shown.map(({ sha }) => sha);
+  const { commits, merges, received, imported } = await context.tx(async (tx) => ({
+    commits: await repository.findCommits(tx, projectId, shas),
+    merges: await repository.findMerges(tx, projectId, shas),
+    received: await receivedTimes(tx, projectId, shas),
+    imported: await importedAt(tx, projectId),
+  }));
+  const branchOf = branchesOfCommits(shown, branches);
+  return {
+    branches,
+    commits: newestFirst(
+      shown.map(({ sha, parents, authorName, date, subject }) => {
+        const claimed = date.toISOString();
+        return {
+          sha,
+          parents,
+          subject,
+          author_name: authorName,
+          // A date from after its import is none.
+          at: received.get(sha)?.at ?? (claimed < imported ? claimed : imported),
+          branch: branchOf.get(sha) ?? null,
+          agent_id: commits.get(sha)?.agent_id ?? null,
+          commit_type: commits.get(sha)?.commit_type ?? null,
+          merge: merges.get(sha) ?? null,
+        };
+      }),
+    ),
+    has_older: history.length > limit,
+  };
+}

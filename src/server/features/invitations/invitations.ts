@@ -1,0 +1,280 @@
+import type { Invitation, InvitationOffer, SentInvitation } from "#shared/api/invitations.js";
+import type { Member } from "#shared/api/members.js";
+import { differences } from "../../db/audit/audit.js";
+import { newId } from "../../db/tables/columns.js";
+import type { Database, Queryable } from "../../db/connection/connect.js";
+import { AppError, notFound } from "../../errors.js";
+import { requireFullAccess } from "../../access/authorize.js";
+import { refuseArchived } from "../../access/access.js";
+import type { ActorContext, OrgContext } from "../../http/register-routes.js";
+import { invitation as invitationLetter } from "../../mail/letters.js";
+import type { Mailer } from "../../mail/mailer.js";
+import { limitHitsWithin } from "../../access/rate-limit.js";
+import { isStillOffered, joinAsInvited, refuseRoleBeyond } from "../members/index.js";
+import * as repository from "./invitations.queries.js";
+import { generateToken, hashToken } from "./token.js";
+
+export interface InvitationDeps {
+  db: Database;
+  mailer: Mailer;
+  settings: {
+    secret: string;
+    invitationDays: number;
+    registration: "open" | "invite" | "closed";
+  };
+  publicUrl: () => string;
+}
+
+/** Nobody's mailbox is to be flooded through an organization, or an installation. */
+const organizationLimit = { hits: 100, seconds: 60 * 60 };
+const addressLimit = { hits: 5, seconds: 60 * 60 };
+
+/**
+ * Invites an address. One that has expired makes room for the new one.
+ * @throws AppError 403 `privilege_escalation`; 409 `already_member`, `already_invited`; 422; 429
+ */
+export async function invite(
+  deps: InvitationDeps,
+  context: OrgContext,
+  { email, role_id }: { email: string; role_id: string },
+): Promise<SentInvitation> {
+  const token = generateToken();
+  const made = await context.change(async (tx, tell, access) => {
+    const role = await refuseRoleBeyond(tx, access, role_id);
+    await refuseMember(tx, email);
+    await repository.deleteExpired(tx, email);
+    if (await repository.findOpenInvitation(tx, email)) {
+      throw new AppError(
+        "already_invited",
+        `${email} has an open invitation; send it again, or revoke it before you make another.`,
+      );
+    }
+    await limitMail(tx, context.orgId, email);
+    const id = newId();
+    await repository.insertInvitation(tx, {
+      id,
+      org_id: context.orgId,
+      email,
+      role_id,
+      role_name: role.name,
+      invited_by: context.actor.userId,
+      ...linkOf(deps, token),
+    });
+    const invitation = (await repository.findInvitation(tx, id)) as Invitation;
+    tell({
+      action: "invitation.created",
+      target: targetOf(invitation),
+      changes: differences(null, invitation, ["email", "role_name", "expires_at"]),
+    });
+    return { invitation, organization: await repository.organizationName(tx, context.orgId) };
+  });
+  return send(deps, made, token);
+}
+
+/**
+ * Sends an invitation again, an expired one too: a new link, a new expiry; the old link is dead.
+ * @throws AppError 403 `privilege_escalation`; 404; 409 `invitation_not_pending`, `already_member`; 429
+ */
+export async function resend(
+  deps: InvitationDeps,
+  context: OrgContext,
+  invitationId: string,
+): Promise<SentInvitation> {
+  const token = generateToken();
+  const made = await context.change(async (tx, tell, access) => {
+    const before = await findOrRefuse(tx, invitationId);
+    if (before.status === "accepted" || before.status === "revoked") throw notPending(before);
+    if (before.role_id === null) {
+      throw new AppError(
+        "invitation_not_pending",
+        `The role "${before.role_name}" was deleted; invite ${before.email} with another one.`,
+        { invitation_status: before.status },
+      );
+    }
+    await refuseRoleBeyond(tx, access, before.role_id);
+    await refuseMember(tx, before.email);
+    await limitMail(tx, context.orgId, before.email);
+    // From now on it holds by the permissions of the person who sent it again.
+    const invited_by = context.actor.userId;
+    await repository.updateInvitation(tx, invitationId, { ...linkOf(deps, token), invited_by });
+    const invitation = await findOrRefuse(tx, invitationId);
+    tell({
+      action: "invitation.resent",
+      target: targetOf(invitation),
+      changes: differences(before, invitation, ["expires_at"]),
+    });
+    return { invitation, organization: await repository.organizationName(tx, context.orgId) };
+  });
+  return send(deps, made, token);
+}
+
+/**
+ * Revokes an invitation; its link stops working. One that is revoked stays so.
+ * @throws AppError 403 `privilege_escalation`; 404; 409 `invitation_not_pending` where it was accepted
+ */
+export async function revoke(context: OrgContext, invitationId: string): Promise<void> {
+  await context.change(async (tx, tell, access) => {
+    const invitation = await findOrRefuse(tx, invitationId);
+    if (invitation.status === "revoked") return;
+    if (invitation.status === "accepted") throw notPending(invitation);
+    const { role_id } = invitation;
+    if (role_id !== null) await refuseRoleBeyond(tx, access, role_id);
+    await repository.endInvitation(tx, invitationId, "revoked_at");
+    tell({
+      action: "invitation.revoked",
+      target: targetOf(invitation),
+      changes: differences(invitation, null, ["email", "role_name"]),
+    });
+  });
+}
+
+/** What a link is for. @throws AppError 404 for a link that no invitation has, or has any more */
+export async function offerOf(
+  { db, settings }: InvitationDeps,
+  token: string,
+): Promise<InvitationOffer> {
+  const hash = hashToken(settings.secret, token);
+  const found = await db.withSystem("show an invitation to the holder of its link", (tx) =>
+    findOffer(tx, hash),
+  );
+  if (!found) throw notFound();
+  const { role_name, invited_by, email, status, expires_at } = found.invitation;
+  return {
+    organization: { name: found.organization_name, is_active: !found.archived },
+    role_name,
+    invited_by: invited_by && { name: invited_by.name },
+    email,
+    status,
+    expires_at,
+    can_register: status === "pending" && settings.registration !== "closed",
+  };
+}
+
+/**
+ * Joins the organization, once, as the person with the invited address, while the maker of the
+ * invitation could still make it. A person who is a member already stays so, and the invitation is
+ * used up.
+ * @throws AppError 403 `invitation_for_another`; 404; 409 `invitation_not_pending`, `organization_archived`
+ */
+export async function accept(
+  { db, settings }: InvitationDeps,
+  context: ActorContext,
+  token: string,
+): Promise<Member> {
+  requireFullAccess(context.actor);
+  const { userId } = context.actor;
+  const hash = hashToken(settings.secret, token);
+  const { orgId, address } = await db.withSystem("find an invitation by its link", async (tx) => ({
+    orgId: (await repository.findByToken(tx, hash))?.org_id,
+    address: await repository.addressOf(tx, userId),
+  }));
+  if (orgId === undefined) throw notFound();
+  return db.change(orgId, context, async (tx, tell) => {
+    // Read again, now that it stands still: it may have been sent again, revoked or accepted.
+    const found = await findOffer(tx, hash);
+    if (!found) throw notFound();
+    const { invitation, archived } = found;
+    if (invitation.email !== address) {
+      throw new AppError(
+        "invitation_for_another",
+        `The invitation is for ${invitation.email}; sign in with that address to accept it.`,
+      );
+    }
+    if (invitation.status !== "pending" || invitation.role_id === null)
+      throw notPending(invitation);
+    refuseArchived({ archived });
+    await repository.endInvitation(tx, invitation.id, "accepted_at");
+    tell({
+      action: "invitation.accepted",
+      target: targetOf(invitation),
+      changes: differences(null, invitation, ["role_name"]),
+    });
+    return joinAsInvited(tx, tell, {
+      org_id: orgId,
+      user_id: userId,
+      role_id: invitation.role_id,
+      invited_by: invitation.invited_by?.id,
+    });
+  });
+}
+
+/** Whether a token is that of an open invitation of the address, for a registration by it. */
+export async function isInvited(
+  db: Database,
+  secret: string,
+  token: string,
+  email: string,
+): Promise<boolean> {
+  const found = await db.withSystem("check the invitation of a registration", (tx) =>
+    findOffer(tx, hashToken(secret, token)),
+  );
+  return found?.invitation.status === "pending" && found.invitation.email === email;
+}
+
+const targetOf = ({ id, email }: Invitation) => ({ type: "invitation", id, name: email }) as const;
+
+/** What a new link changes in the row. */
+function linkOf({ settings }: InvitationDeps, token: string) {
+  const { secret, invitationDays } = settings;
+  const expires_at = new Date(Date.now() + invitationDays * 86_400_000).toISOString();
+  return { token_hash: hashToken(secret, token), expires_at };
+}
+
+/** Mails the link, after the transaction: the invitation stands, and can be sent again, whatever becomes of the mail. */
+async function send(
+  { mailer, publicUrl }: InvitationDeps,
+  { invitation, organization }: { invitation: Invitation; organization: string },
+  token: string,
+): Promise<SentInvitation> {
+  const invite_url = `${publicUrl()}/invitations/${token}`;
+  const letter = invitationLetter({
+    inviter: invitation.invited_by?.name ?? organization,
+    organization,
+    role: invitation.role_name,
+    link: invite_url,
+    expiresAt: new Date(invitation.expires_at),
+  });
+  await mailer.send({ to: invitation.email, ...letter });
+  return { ...invitation, invite_url };
+}
+
+/** An invitation by the HMAC of its token; one whose maker could not make it any more is revoked. */
+async function findOffer(tx: Queryable, tokenHash: Buffer) {
+  const found = await repository.findByToken(tx, tokenHash);
+  if (found?.invitation.status !== "pending") return found;
+  if (await isStillOffered(tx, found.invitation.id)) return found;
+  return { ...found, invitation: { ...found.invitation, status: "revoked" as const } };
+}
+
+async function findOrRefuse(tx: Queryable, invitationId: string): Promise<Invitation> {
+  const invitation = await repository.findInvitation(tx, invitationId);
+  if (!invitation) throw notFound();
+  return invitation;
+}
+
+async function refuseMember(tx: Queryable, email: string): Promise<void> {
+  if (!(await repository.isMemberAddress(tx, email))) return;
+  throw new AppError(
+    "already_member",
+    `${email} is a member here already; change the role instead.`,
+  );
+}
+
+/** Counted with the invitation: one that is refused for another reason is none. */
+async function limitMail(tx: Queryable, orgId: string, email: string): Promise<void> {
+  await limitHitsWithin(tx, `invitations of ${orgId}`, organizationLimit);
+  await limitHitsWithin(tx, `invitations to ${email}`, addressLimit);
+}
+
+const overReasons = {
+  pending: "has no role any more; ask for a new one",
+  accepted: "was accepted already",
+  revoked: "was revoked; ask for a new one",
+  expired: "has expired; ask for a new one",
+} as const;
+
+function notPending({ status }: Invitation): AppError {
+  return new AppError("invitation_not_pending", `The invitation ${overReasons[status]}.`, {
+    invitation_status: status,
+  });
+}

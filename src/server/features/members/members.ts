@@ -1,0 +1,282 @@
+import type { Member } from "#shared/api/members.js";
+import type { Role } from "#shared/api/roles.js";
+import { differences, type Tell } from "../../db/audit/audit.js";
+import { brokenConstraint, type Database, type Queryable } from "../../db/connection/connect.js";
+import type { TellOf } from "../../db/connection/system-change.js";
+import { systemRoleIds } from "../../db/migrate.js";
+import { AppError, invalidField, notFound } from "../../errors.js";
+import { judgedWrites } from "../../access/current-access.js";
+import { permissionsBeyond, requirePermission, type Standing } from "../../access/access.js";
+import type { ActorContext, OrgContext } from "../../http/register-routes.js";
+import { addedToOrganization } from "../../mail/letters.js";
+import type { Mailer } from "../../mail/mailer.js";
+import { userExists } from "../auth/index.js";
+import { findRole } from "../roles/index.js";
+import { revokeLapsedInvitations } from "./open-invitations.js";
+import * as repository from "./members.queries.js";
+
+export interface MemberDeps {
+  db: Database;
+  mailer: Mailer;
+  publicUrl: () => string;
+}
+
+/**
+ * Adds a person or an agent. A person is told by mail, and can leave.
+ * @throws AppError 403 `privilege_escalation`; 409 `already_member`; 422 for an unknown id
+ */
+export async function addMember(
+  { db, mailer, publicUrl }: MemberDeps,
+  context: OrgContext,
+  body: { user_id?: string | undefined; agent_id?: string | undefined; role_id: string },
+): Promise<Member> {
+  const { user_id, agent_id, role_id } = body;
+  if (user_id !== undefined && !(await userExists(db, user_id))) {
+    throw invalidField("user_id", "names no person here", "unknown_id");
+  }
+  try {
+    const { member, added } = await context.change(async (tx, tell, access) => {
+      await refuseRoleBeyond(tx, access, role_id);
+      if (agent_id !== undefined && !(await repository.isLivingAgent(tx, agent_id))) {
+        throw invalidField("agent_id", "names no agent of this organization", "unknown_id");
+      }
+      const id = await repository.insertMembership(tx, {
+        org_id: context.orgId,
+        user_id,
+        agent_id,
+        role_id,
+        invited_by: context.actor.userId,
+      });
+      const member = await tellOfAdded(tx, tell, id);
+      return {
+        member,
+        added: await repository.readAddition(tx, context.orgId, context.actor.userId),
+      };
+    });
+    if (member.email !== null) {
+      const link = `${publicUrl()}/organizations/${context.orgId}`;
+      const letter = addedToOrganization({ ...added, role: member.role_name, link });
+      await mailer.send({ to: member.email, ...letter });
+    }
+    return member;
+  } catch (error) {
+    const constraint = brokenConstraint(error) ?? "";
+    if (constraint === "memberships_role_id_fkey") {
+      throw invalidField("role_id", "names no role of this organization", "unknown_id");
+    }
+    if (!/^memberships_(user|agent)_key$/.test(constraint)) throw error;
+    throw new AppError("already_member", "Already a member here; change the role instead.");
+  }
+}
+
+/**
+ * Makes a person a member as an invitation says, in a change of the organization. A member already stays
+ * as they are.
+ */
+export async function joinAsInvited(
+  tx: Queryable,
+  tell: Tell,
+  values: { org_id: string; user_id: string; role_id: string; invited_by?: string | undefined },
+): Promise<Member> {
+  const known = await repository.findMemberOfUser(tx, values.user_id);
+  if (known !== null) return (await repository.findMember(tx, known)) as Member;
+  return tellOfAdded(tx, tell, await repository.insertMembership(tx, values));
+}
+
+async function tellOfAdded(tx: Queryable, tell: Tell, memberId: string): Promise<Member> {
+  const member = (await repository.findMember(tx, memberId)) as Member;
+  tell({
+    action: "member.added",
+    target: targetOf(member),
+    changes: differences(null, member, ["user_id", "agent_id", "role_name"]),
+  });
+  return member;
+}
+
+/** Makes the creator of an organization its owner, in the transaction that makes it. */
+export async function addOwner(tx: Queryable, orgId: string, userId: string): Promise<void> {
+  await repository.insertMembership(tx, {
+    org_id: orgId,
+    user_id: userId,
+    role_id: systemRoleIds.owner,
+  });
+}
+
+/**
+ * Makes one person an owner and the former owner an admin, in a change of the organization.
+ * @throws AppError 422 naming `user_id` where it is no member's
+ */
+export async function handOver(tx: Queryable, tell: Tell, from: string, to: string): Promise<void> {
+  const heir = await repository.findMemberOfUser(tx, to);
+  if (!heir) throw invalidField("user_id", "names no member of this organization", "unknown_id");
+  await repository.updateMemberRole(tx, heir, systemRoleIds.owner);
+  const former = await repository.findMemberOfUser(tx, from);
+  if (former) await repository.updateMemberRole(tx, former, systemRoleIds.admin);
+  await revokeLapsedInvitations(tx, tell, from);
+}
+
+/** Makes a new agent a member as `agent_executor`, in the transaction that makes it. */
+export async function addAgentMember(
+  tx: Queryable,
+  orgId: string,
+  agentId: string,
+  invitedBy: string,
+): Promise<void> {
+  await repository.insertMembership(tx, {
+    org_id: orgId,
+    agent_id: agentId,
+    role_id: systemRoleIds.agent_executor,
+    invited_by: invitedBy,
+  });
+}
+
+/**
+ * Gives a member another role. The last owner stays one; nobody changes a member who holds more.
+ * @throws AppError 403 `privilege_escalation`; 404; 409 `last_owner`; 422 for an unknown role
+ */
+export async function changeRole(
+  context: OrgContext,
+  memberId: string,
+  roleId: string,
+): Promise<Member> {
+  return context.change(async (tx, tell, access) => {
+    const member = await repository.findMember(tx, memberId);
+    if (!member) throw notFound();
+    await refuseMemberBeyond(tx, access, member);
+    await refuseRoleBeyond(tx, access, roleId);
+    if (roleId !== member.role_id) await keepAnOwner(tx, context.orgId, member);
+    await repository.updateMemberRole(tx, memberId, roleId);
+    const changed = (await repository.findMember(tx, memberId)) as Member;
+    const changes = differences(member, changed, ["role_name"]);
+    if (roleId !== member.role_id) {
+      tell({ action: "member.role_changed", target: targetOf(changed), changes });
+      await revokeLapsedInvitations(tx, tell, member.user_id);
+    }
+    return changed;
+  });
+}
+
+/**
+ * Removes a member. Leaving by oneself needs no permission.
+ * @throws AppError 403; 404; 409 `last_owner`, `organization_archived`
+ */
+export async function removeMember(
+  context: ActorContext,
+  db: Database,
+  orgId: string,
+  memberId: string,
+): Promise<void> {
+  const demand = { ...context, orgId, permission: null, whenArchived: false, absent: notFound };
+  await judgedWrites(db, demand).change(async (tx, tell, access) => {
+    const leaving = access.membershipId === memberId;
+    if (!leaving) requirePermission(access, "org:members:delete");
+    const member = await repository.findMember(tx, memberId);
+    if (!member) throw notFound();
+    if (!leaving) await refuseMemberBeyond(tx, access, member);
+    await keepAnOwner(tx, orgId, member);
+    await repository.deleteMembership(tx, memberId);
+    tell({
+      action: leaving ? "member.left" : "member.removed",
+      target: targetOf(member),
+      changes: differences(member, null, ["user_id", "agent_id", "role_name"]),
+    });
+    await revokeLapsedInvitations(tx, tell, member.user_id);
+  });
+}
+
+/**
+ * Removes a user from all organizations, in a change across organizations that has locked them. The user is
+ * the last owner of none.
+ * @param name what the audit logs call the user
+ */
+export async function leaveOrganizations(
+  tx: Queryable,
+  tell: TellOf,
+  userId: string,
+  name: string,
+): Promise<void> {
+  for (const { id, org_id, role_name } of await repository.deleteMembershipsOfUser(tx, userId)) {
+    tell(org_id, {
+      action: "member.removed",
+      target: { type: "member", id, name },
+      changes: { user_id: { from: userId, to: null }, role_name: { from: role_name, to: null } },
+    });
+  }
+  for (const { org_id, id, email, role_name } of await repository.revokeInvitationsBy(tx, userId)) {
+    tell(org_id, {
+      action: "invitation.revoked",
+      target: { type: "invitation", id, name: email },
+      changes: { email: { from: email, to: null }, role_name: { from: role_name, to: null } },
+    });
+  }
+}
+
+/** Removes an agent's membership, in the transaction that ends the agent. @throws AppError 403 */
+export async function removeAgentMember(
+  tx: Queryable,
+  orgId: string,
+  standing: Standing,
+  agentId: string,
+): Promise<void> {
+  const id = await repository.findMemberOfAgent(tx, agentId);
+  const member = id === null ? undefined : await repository.findMember(tx, id);
+  if (!member) return;
+  await refuseMemberBeyond(tx, standing, member);
+  await keepAnOwner(tx, orgId, member);
+  await repository.deleteMembership(tx, member.id);
+}
+
+/** Removes the memberships of a project's agents, in the transaction that deletes it. */
+export async function removeMembersOfProject(tx: Queryable, projectId: string): Promise<void> {
+  await repository.deleteMembershipsOfProject(tx, projectId);
+}
+
+const targetOf = ({ id, display_name }: Member) =>
+  ({ type: "member", id, name: display_name }) as const;
+
+/** In a change of the organization: its last owner stays one. @throws AppError 409 `last_owner` */
+async function keepAnOwner(tx: Queryable, orgId: string, member: Member): Promise<void> {
+  if (member.role_id !== systemRoleIds.owner) return;
+  const owners = await repository.listOwners(tx);
+  const heir = owners.find(
+    (owner) => owner.member_id !== member.id && owner.user_id !== null,
+  )?.user_id;
+  if (!heir) {
+    throw new AppError("last_owner", "This is the last owner; make another member an owner first.");
+  }
+  if (member.user_id !== null) await repository.moveOwner(tx, orgId, member.user_id, heir);
+}
+
+/**
+ * The role of an id, which must give nothing that the standing does not.
+ * @throws AppError 403 `privilege_escalation`; 422 for an id that is no role's here
+ */
+export async function refuseRoleBeyond(
+  tx: Queryable,
+  standing: Standing,
+  roleId: string,
+): Promise<Role> {
+  const role = await findRole(tx, roleId);
+  if (!role) throw invalidField("role_id", "names no role of this organization", "unknown_id");
+  refuseBeyond(standing, role.effective_permissions, `The role "${role.name}" holds`);
+  return role;
+}
+
+async function refuseMemberBeyond(
+  tx: Queryable,
+  standing: Standing,
+  member: Member,
+): Promise<void> {
+  const role = await findRole(tx, member.role_id);
+  refuseBeyond(standing, role?.effective_permissions ?? ["*:*"], `${member.display_name} holds`);
+}
+
+function refuseBeyond(standing: Standing, wanted: readonly string[], who: string): void {
+  const beyond = permissionsBeyond(standing, wanted);
+  if (beyond.length === 0) return;
+  throw new AppError(
+    "privilege_escalation",
+    `${who} ${beyond.slice(0, 3).join(", ")}, which you do not; ask somebody who does.`,
+    { missing_permissions: beyond },
+  );
+}

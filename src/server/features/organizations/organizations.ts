@@ -1,0 +1,300 @@
+import type { Organization, SlugAvailability } from "#shared/api/organizations.js";
+import { reservedReason, slug as slugRule } from "#shared/contract/fields.js";
+import { slugFrom } from "#shared/slug-from.js";
+import type { Permission } from "#shared/permissions.js";
+import { differences, type Tell } from "../../db/audit/audit.js";
+import { newId } from "../../db/tables/columns.js";
+import { brokenConstraint, type Database } from "../../db/connection/connect.js";
+import { AppError, invalidField, notFound } from "../../errors.js";
+import { refuseLacking, requirePermission } from "../../access/access.js";
+import type { ActorContext, OrgContext } from "../../http/register-routes.js";
+import { limitHits } from "../../access/rate-limit.js";
+import { addOwner, handOver } from "../members/index.js";
+import { endRuns, waitForEnd } from "../runs/index.js";
+import * as repository from "./organizations.queries.js";
+
+/** The installation's ceilings of every organization's limits. */
+export interface Ceilings {
+  maxConcurrentAgents: number;
+  maxRuntimeHours: number;
+}
+
+interface NewOrganization {
+  name: string;
+  slug?: string | undefined;
+  description?: string | null | undefined;
+  billing_email?: string | null | undefined;
+  settings?: Organization["settings"] | undefined;
+  max_concurrent_agents?: number | undefined;
+  max_agent_runtime_hours?: number | undefined;
+}
+
+/**
+ * Creates an organization whose owner is the caller.
+ * @throws AppError 409 `slug_taken` with a `suggestion`; 422 `slug_reserved`; 422 over a ceiling
+ */
+export async function createOrganization(
+  db: Database,
+  context: ActorContext,
+  input: NewOrganization,
+  ceilings: Ceilings,
+): Promise<Organization> {
+  refuseOverCeiling(input, ceilings);
+  const { slug } = input;
+  if (slug !== undefined) {
+    refuseReserved(slug);
+    try {
+      return await insert(db, context, slug, input, ceilings);
+    } catch (error) {
+      throw isSlugTaken(error) ? await slugTaken(db, slug) : error;
+    }
+  }
+  const base = slugBase(input.name);
+  // One after another, so that each sees the slugs derived before it.
+  return db.locks(context.actor.userId, [`slug ${base}`], async () => {
+    for (let attempt = 0; ; attempt += 1) {
+      try {
+        return await insert(db, context, await freeSlug(db, base), input, ceilings);
+      } catch (error) {
+        // Somebody asked for just this slug by its name meanwhile.
+        if (!isSlugTaken(error) || attempt === 4) throw error;
+      }
+    }
+  });
+}
+
+async function insert(
+  db: Database,
+  context: ActorContext,
+  slug: string,
+  input: NewOrganization,
+  ceilings: Ceilings,
+): Promise<Organization> {
+  const id = newId();
+  const { userId } = context.actor;
+  return db.change(id, context, async (tx, tell) => {
+    const organization = await repository.insertOrganization(tx, {
+      id,
+      slug,
+      name: input.name,
+      owner_id: userId,
+      description: input.description ?? null,
+      billing_email: input.billing_email ?? null,
+      settings: input.settings ?? {},
+      max_concurrent_agents:
+        input.max_concurrent_agents ?? Math.min(5, ceilings.maxConcurrentAgents),
+      max_agent_runtime_hours:
+        input.max_agent_runtime_hours ?? Math.min(100, ceilings.maxRuntimeHours),
+    });
+    await addOwner(tx, id, userId);
+    tell({
+      action: "organization.created",
+      target: targetOf(organization),
+      changes: differences(null, organization, [...describingFields, ...limitFields]),
+    });
+    return organization;
+  });
+}
+
+const slugChecks = { hits: 120, seconds: 60 };
+
+/**
+ * Whether an organization could take a slug: a new one, or `orgId`, whose own slugs it may take back.
+ * @throws AppError 429 `rate_limited`
+ */
+export async function checkSlug(
+  db: Database,
+  userId: string,
+  slug: string,
+  orgId: string | undefined,
+): Promise<SlugAvailability> {
+  await limitHits(db, `slug checks ${userId}`, slugChecks);
+  const invalid = slugRule.safeParse(slug).error?.issues[0]?.message ?? reservedReason(slug);
+  if (invalid !== null) {
+    const suggestion = await freeSlug(db, slugBase(slug));
+    return { slug, available: false, suggestion, reason: invalid };
+  }
+  const holder = await db.withSystem("check a slug", (tx) => repository.slugHolder(tx, slug));
+  if (holder === undefined || holder === orgId) {
+    return { slug, available: true, suggestion: null, reason: null };
+  }
+  const suggestion = await freeSlug(db, slug);
+  return { slug, available: false, suggestion, reason: takenReason(suggestion) };
+}
+
+/** Archives the organization: what runs is stopped, what is there can be read, nothing can be changed. */
+export async function archiveOrganization(context: OrgContext, db: Database): Promise<void> {
+  await context.change(async (tx, tell) => {
+    await endRuns(tx, {}, "The organization was archived.");
+    const organization = await repository.setArchived(tx, context.orgId, true);
+    if (!organization) throw notFound();
+    tell({ action: "organization.archived", target: targetOf(organization) });
+  });
+  await waitForEnd(db, context.orgId, {});
+}
+
+/** Undoes the archiving; one that is not archived is answered as it is. */
+export async function restoreOrganization(context: OrgContext): Promise<Organization> {
+  return context.change(async (tx, tell) => {
+    const before = await repository.findOrganization(tx, context.orgId);
+    const organization = await repository.setArchived(tx, context.orgId, false);
+    if (!organization) throw notFound();
+    if (before?.archived_at) {
+      tell({ action: "organization.restored", target: targetOf(organization) });
+    }
+    return organization;
+  });
+}
+
+/**
+ * Hands the organization to another of its people, who becomes an owner; the one it belonged to
+ * becomes an admin.
+ * @throws AppError 422 where the id is no member's, or the owner's own
+ */
+export async function transferOrganization(
+  context: OrgContext,
+  userId: string,
+): Promise<Organization> {
+  return context.change(async (tx, tell) => {
+    const organization = await repository.findOrganization(tx, context.orgId);
+    if (!organization) throw notFound();
+    if (organization.owner_id === userId) {
+      throw invalidField("user_id", "is the owner already; name another member", "already_owner");
+    }
+    await handOver(tx, tell, organization.owner_id, userId);
+    const changed = await repository.updateOrganization(tx, context.orgId, { owner_id: userId });
+    if (!changed) throw notFound();
+    tell({
+      action: "organization.transferred",
+      target: targetOf(changed),
+      changes: differences(organization, changed, ["owner_id"]),
+    });
+    return changed;
+  });
+}
+
+const fieldPermissions = {
+  name: "org:write",
+  slug: "org:write",
+  description: "org:write",
+  settings: "org:write",
+  billing_email: "org:billing:write",
+  max_concurrent_agents: "org:limits:write",
+  max_agent_runtime_hours: "org:limits:write",
+} as const satisfies Record<string, Permission>;
+
+type OrganizationChanges = {
+  [Field in keyof typeof fieldPermissions]?: Organization[Field] | undefined;
+};
+
+/**
+ * Changes the fields given, all or none. Each field has the permission it needs.
+ * @throws AppError 403; 409 `slug_taken`; 422 `slug_reserved`; 422 over a ceiling
+ */
+export async function updateOrganization(
+  context: OrgContext,
+  db: Database,
+  body: OrganizationChanges,
+  ceilings: Ceilings,
+): Promise<Organization> {
+  const changes = Object.fromEntries(
+    Object.entries(body).filter(([, value]) => value !== undefined),
+  ) as { [Field in keyof OrganizationChanges]: NonNullable<OrganizationChanges[Field]> };
+  const needed = (Object.keys(changes) as (keyof typeof fieldPermissions)[]).map(
+    (field) => fieldPermissions[field],
+  );
+  for (const permission of needed) requirePermission(context.standing, permission);
+  refuseOverCeiling(changes, ceilings);
+  const { slug } = changes;
+  if (slug !== undefined) refuseReserved(slug);
+  const organization = await context.change(async (tx, tell, access) => {
+    for (const permission of needed) refuseLacking(access, permission);
+    const before = await repository.findOrganization(tx, context.orgId);
+    // The slug's row of another organization is not visible here: no row of ours means it is taken.
+    if (slug !== undefined && !(await repository.claimSlug(tx, context.orgId, slug)))
+      return "taken";
+    const after = await repository.updateOrganization(tx, context.orgId, changes);
+    if (before && after) tellDifferences(tell, before, after);
+    return after;
+  });
+  if (organization === "taken") throw await slugTaken(db, slug as string);
+  if (!organization) throw notFound();
+  return organization;
+}
+
+const limitFields = ["max_concurrent_agents", "max_agent_runtime_hours"] as const;
+const describingFields = ["name", "slug", "description", "billing_email", "settings"] as const;
+
+const targetOf = ({ id, name }: Organization) => ({ type: "organization", id, name }) as const;
+
+/** Limits are told of by themselves, so that the log can be asked for them. */
+function tellDifferences(tell: Tell, before: Organization, after: Organization): void {
+  for (const [action, fields] of [
+    ["organization.updated", describingFields],
+    ["organization.limits_changed", limitFields],
+  ] as const) {
+    const changes = differences(before, after, fields);
+    if (Object.keys(changes).length > 0) tell({ action, target: targetOf(after), changes });
+  }
+}
+
+function refuseOverCeiling(
+  input: Pick<NewOrganization, "max_concurrent_agents" | "max_agent_runtime_hours">,
+  ceilings: Ceilings,
+): void {
+  if ((input.max_concurrent_agents ?? 0) > ceilings.maxConcurrentAgents) {
+    throw invalidField(
+      "max_concurrent_agents",
+      `must be at most ${ceilings.maxConcurrentAgents}, this installation's ceiling`,
+      "too_big",
+    );
+  }
+  if ((input.max_agent_runtime_hours ?? 0) > ceilings.maxRuntimeHours) {
+    throw invalidField(
+      "max_agent_runtime_hours",
+      `must be at most ${ceilings.maxRuntimeHours}, this installation's ceiling`,
+      "too_big",
+    );
+  }
+}
+
+function refuseReserved(slug: string): void {
+  const reason = reservedReason(slug);
+  if (reason === null) return;
+  throw new AppError("slug_reserved", `${reason}.`, {
+    errors: [{ loc: ["body", "slug"], msg: reason, type: "slug_reserved" }],
+  });
+}
+
+/** What a name suggests, made a valid slug: a name without a letter or digit becomes "organization-…". */
+function slugBase(name: string): string {
+  const base = slugFrom(name);
+  if (base.length >= 2 && reservedReason(base) === null) return base;
+  return base === "" ? "organization-1" : `${base}-org`.slice(0, 60);
+}
+
+/** The base where it is free, else with the first number that is; never longer than a slug may be. */
+async function freeSlug(db: Database, base: string): Promise<string> {
+  const stem = base.slice(0, 56).replace(/-+$/, "");
+  const taken = await db.withSystem("derive a slug", (tx) => repository.takenSlugs(tx, base, stem));
+  let slug = base;
+  for (let number = 2; taken.has(slug); number += 1) slug = `${stem}-${number}`;
+  return slug;
+}
+
+function takenReason(suggestion: string): string {
+  return `is taken; "${suggestion}" is free`;
+}
+
+async function slugTaken(db: Database, slug: string): Promise<AppError> {
+  const suggestion = await freeSlug(db, slug);
+  return new AppError("slug_taken", `The slug "${slug}" is taken; "${suggestion}" is free.`, {
+    suggestion,
+    errors: [{ loc: ["body", "slug"], msg: takenReason(suggestion), type: "slug_taken" }],
+  });
+}
+
+function isSlugTaken(error: unknown): boolean {
+  const constraint = brokenConstraint(error);
+  return constraint === "organizations_slug_key" || constraint === "organization_slugs_pkey";
+}

@@ -1,0 +1,302 @@
+import { execFileSync } from "node:child_process";
+import { mkdir, open, rm, symlink, writeFile } from "node:fs/promises";
+import { createServer, type Server } from "node:net";
+import { join } from "node:path";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import { makeAgent, makeOrganization, makeWorkspace } from "#test/support/factories.js";
+import { commitSource, git, inStore, makeSource, newFolder } from "#test/support/git.js";
+import { untilImported, untilReady } from "#test/support/projects.js";
+import { fieldsOf, send, withoutRequestId } from "#test/support/raw.js";
+
+describe("imports", () => {
+  let app: TestApp;
+  let owner: TestPerson;
+  let orgId: string;
+  let roots: string;
+  let outside: string;
+  beforeAll(async () => {
+    [roots, outside] = [await newFolder(), await newFolder()];
+    app = await startTestApp({ OMOI_IMPORT_ROOTS: roots });
+    owner = await app.person("owner");
+    orgId = (await makeOrganization(owner)).id;
+    await makeSource(join(roots, "site"), { "a.txt": "a\n" });
+    await makeSource(join(outside, "secret"), { "a.txt": "a\n" });
+  });
+  afterAll(async () => {
+    await app.close();
+    await rm(roots, { recursive: true, force: true });
+    await rm(outside, { recursive: true, force: true });
+  });
+
+  const ask = (import_url: string, from = app, token = owner.token, organization_id = orgId) =>
+    send(from, "POST", "/api/v1/projects", {
+      token,
+      body: { organization_id, name: "Imported", import_url },
+    });
+  const start = async (import_url: string): Promise<string> => {
+    const body = { organization_id: orgId, name: "Imported", import_url };
+    return (await owner.api.projects.create({ body })).data.id;
+  };
+  const refusedFor = async (url: string, from = app, token = owner.token, org = orgId) => {
+    const answer = await ask(url, from, token, org);
+    const fields = answer.status === 422 ? fieldsOf(JSON.parse(answer.text)) : answer.text;
+    expect([url, answer.status, fields]).toEqual([url, 422, ["body.import_url"]]);
+    return withoutRequestId(answer);
+  };
+
+  test("a folder that is allowed is brought in with its branches, in the background", async () => {
+    const source = join(roots, "whole");
+    await makeSource(source, { "a.txt": "1\n" });
+    await commitSource(source, { "a.txt": "2\n" });
+    await git(["tag", "v1"], { cwd: source });
+    await git(["checkout", "--quiet", "-b", "develop"], { cwd: source });
+    await commitSource(source, { "b.txt": "b\n" });
+    const { status, data } = await owner.api.projects.create({
+      body: { organization_id: orgId, name: "Whole", import_url: `file://${source}` },
+    });
+    expect(status).toBe(201);
+    expect(data).toMatchObject({
+      status: "importing",
+      import_url: `file://${source}`,
+      error: null,
+    });
+    const project = await untilReady(owner, data.id);
+    expect(project).toMatchObject({ progress: 100, default_branch: "develop", error: null });
+    const args = ["for-each-ref", "--format=%(objectname) %(refname)", "refs/heads", "refs/tags"];
+    expect(await inStore(app, project, ...args)).toBe(await git(args, { cwd: source }));
+    const heads = ["for-each-ref", "--format=%(objectname)"];
+    expect(await inStore(app, project, ...heads, "refs/upstream/heads")).toBe(
+      await git([...heads, "refs/heads"], { cwd: source }),
+    );
+    const { workspace } = await makeWorkspace(owner, project.id);
+    expect(workspace.base_branch).toBe("develop");
+  });
+
+  test("a branch of a few objects that expand to millions of files fails the import", async () => {
+    const source = join(roots, "bomb");
+    await makeSource(source, { "a.txt": "a\n" });
+    const make = (args: string[], input: string): string =>
+      execFileSync("git", ["-C", source, ...args], { input })
+        .toString()
+        .trim();
+    let oid = make(["hash-object", "-w", "--stdin"], "bomb\n");
+    for (let level = 0; level < 8; level += 1) {
+      const kind = level === 0 ? "100644 blob" : "040000 tree";
+      const names = Array.from({ length: 10 }, (_none, at) => `${kind} ${oid}\tn${at}\n`);
+      oid = make(["mktree"], names.join(""));
+    }
+    const person = ["-c", "user.name=Ann", "-c", "user.email=ann@example.com"];
+    const commit = make([...person, "commit-tree", oid, "-m", "bomb"], "");
+    await git(["update-ref", "refs/heads/bomb", commit], { cwd: source });
+    const failed = await untilImported(owner, await start(`file://${source}`));
+    expect(failed.status).toBe("failed");
+    expect(failed.error).toMatch(/too large to be checked out here: a commit holds more than \d+/);
+    await git(["update-ref", "-d", "refs/heads/bomb"], { cwd: source });
+    await owner.api.upstreams.fetch({ params: { project_id: failed.id } });
+    await untilReady(owner, failed.id);
+  });
+
+  test("an agent waits for the import with its workspace", async () => {
+    const id = await start(`file://${join(roots, "site")}`);
+    const agent = await makeAgent(owner, id);
+    await untilReady(owner, id);
+    const params = { agent_id: agent.id };
+    expect((await owner.api.workspaces.create({ params })).data.status).toBe("active");
+  });
+
+  test("what is outside, missing, or led to by a link or dots gets one and the same answer", async () => {
+    await symlink(join(outside, "secret"), join(roots, "link"));
+    await symlink(outside, join(roots, "folder"));
+    await mkdir(`${roots}-twin`);
+    const answers = new Set<string>();
+    for (const url of [
+      `file://${join(outside, "secret")}`,
+      `file://${join(outside, "missing")}`,
+      `file://${join(roots, "missing")}`,
+      `file://${join(roots, "link")}`,
+      `file://${join(roots, "folder/secret")}`,
+      `file://${roots}/../${outside.split("/").pop()}/secret`,
+      `file://${roots}/%2e%2e/${outside.split("/").pop()}/secret`,
+      `file://${roots}%2F..%2F${outside.split("/").pop()}%2Fsecret`,
+      `file://${roots}/site%00`,
+      `file://${roots}-twin`,
+      `file://example.com${roots}/site`,
+      `file://${roots}/site?x`,
+      `file://${roots}/site#x`,
+      "file:///etc/passwd",
+      "file:///",
+      "file://",
+    ]) {
+      answers.add(await refusedFor(url));
+    }
+    await rm(`${roots}-twin`, { recursive: true });
+    expect(answers.size).toBe(1);
+    const none = await startTestApp();
+    const person = await none.person();
+    const org = await makeOrganization(person);
+    await refusedFor(`file://${join(roots, "site")}`, none, person.token, org.id);
+    await none.close();
+  });
+
+  test.each([
+    "ssh://git:secret@github.com/a/b.git",
+    "ssh://-oProxyCommand=x/a.git",
+    "ssh://-x@github.com/a.git",
+    "ssh://github.com",
+    "ssh:///a.git",
+    "ssh://git@github.com/a.git?x",
+    "ssh://git@no-such-host.invalid/a.git",
+    "git@github.com:a/b.git",
+    "git://example.com/a.git",
+    "http://example.com/a.git",
+    "ext::sh -c touch% /tmp/owned",
+    "ext::sh",
+    "fd::17",
+    "ftp://example.com/a.git",
+    "javascript:alert(1)",
+    "--upload-pack=touch /tmp/owned",
+    "/etc",
+    "",
+    "https://",
+    "https://user@example.com/a.git",
+    "https://user:secret@example.com/a.git",
+    "https://:secret@example.com/a.git",
+    "https://example.com/a b.git",
+    "https://example.com/a\nb.git",
+    "https://no-such-host.invalid/a.git",
+  ])("%j is refused by its field", async (url) => {
+    const answer = await refusedFor(url);
+    expect(answer).not.toContain("secret");
+  });
+
+  test("an address as scp writes it is refused with how to write it", async () => {
+    const answer = await ask("git@github.com:acme/app.git");
+    expect(answer.text).toContain("ssh://git@github.com/acme/app.git");
+  });
+
+  test.each([
+    "https://127.0.0.1/a.git",
+    "https://127.1/a.git",
+    "https://2130706433/a.git",
+    "https://0x7f000001/a.git",
+    "https://0.0.0.0/a.git",
+    "https://localhost/a.git",
+    "https://localhost./a.git",
+    "https://10.1.2.3/a.git",
+    "https://172.16.0.1/a.git",
+    "https://192.168.1.1/a.git",
+    "https://169.254.169.254/latest/meta-data",
+    "https://100.64.0.1/a.git",
+    "https://224.0.0.1/a.git",
+    "https://255.255.255.255/a.git",
+    "https://[::1]/a.git",
+    "https://[::]/a.git",
+    "https://[fe80::1]/a.git",
+    "https://[fd00::1]/a.git",
+    "https://[::ffff:127.0.0.1]/a.git",
+    "https://[::ffff:7f00:1]/a.git",
+    "https://[::127.0.0.1]/a.git",
+    "https://[64:ff9b::7f00:1]/a.git",
+    "https://[64:ff9b:1::7f00:1]/a.git",
+    "https://[2002:7f00:1::]/a.git",
+    "https://[2001::1]/a.git",
+    "https://[::ffff:8.8.8.8]/a.git",
+    "https://[64:ff9b::808:808]/a.git",
+    "https://[3fff::1]/a.git",
+    "https://[5f00::1]/a.git",
+    "https://[2001:db8::1]/a.git",
+    "https://[100::1]/a.git",
+    "https://[ff02::1]/a.git",
+    "https://168.63.129.16/a.git",
+  ])("%s is no public address", async (url) => {
+    await refusedFor(url);
+  });
+
+  test.each([
+    ["a folder that is no repository", async (folder: string) => mkdir(folder)],
+    ["a repository without a commit", async (folder: string) => git(["init", "--quiet", folder])],
+    [
+      "one whose objects are another's",
+      async (folder: string) => git(["clone", "--quiet", "--shared", join(roots, "site"), folder]),
+    ],
+    [
+      "one that is a link to another",
+      async (folder: string) => {
+        await mkdir(folder);
+        await writeFile(join(folder, ".git"), `gitdir: ${join(outside, "secret/.git")}\n`);
+      },
+    ],
+  ])("%s fails with a sentence, and the project says so", async (what, make) => {
+    const folder = join(roots, what.replaceAll(" ", "-"));
+    await make(folder);
+    const project = await untilImported(owner, await start(`file://${folder}`));
+    expect(project.status).toBe("failed");
+    expect(project.error).toMatch(/^[A-Z].+\.$/);
+    expect(project.error).not.toContain(roots);
+    const agent = await makeAgent(owner, project.id);
+    const params = { agent_id: agent.id };
+    await refusal(owner.api.workspaces.create({ params }), 409, "project_not_ready");
+  });
+});
+
+describe("imports over the network", () => {
+  let hosts: Server | undefined;
+  afterEach(
+    () => new Promise<void>((resolve) => (hosts ? hosts.close(() => resolve()) : resolve())),
+  );
+
+  test("a private host is tried where that is allowed, and its failure told", async () => {
+    const app = await startTestApp({ OMOI_IMPORT_PRIVATE_HOSTS: "true" });
+    const owner = await app.person();
+    const { id } = await makeOrganization(owner);
+    let connections = 0;
+    const server = createServer((socket) => {
+      connections += 1;
+      socket.destroy();
+    });
+    hosts = server;
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as { port: number };
+    const import_url = `https://127.0.0.1:${port}/team/app.git`;
+    const body = { organization_id: id, name: "Private", import_url };
+    const { data } = await owner.api.projects.create({ body });
+    const project = await untilImported(owner, data.id);
+    expect(connections).toBeGreaterThan(0);
+    expect(project.status).toBe("failed");
+    expect(project.error).toMatch(/^[A-Z].+\.$/);
+    await app.close();
+  });
+});
+
+describe("an import whose process ends", () => {
+  test("is taken up by the next one and brought to its end", async () => {
+    const roots = await newFolder();
+    const source = join(roots, "site");
+    await makeSource(source, { "a.txt": "a\n" });
+    const head = await git(["rev-parse", "HEAD"], { cwd: source });
+    // git waits to read this until somebody writes: an import that is surely under way.
+    const pipe = join(source, ".git/HEAD");
+    await rm(pipe);
+    execFileSync("mkfifo", [pipe]);
+    const app = await startTestApp({ OMOI_IMPORT_ROOTS: roots });
+    const owner = await app.person();
+    const { id } = await makeOrganization(owner);
+    const body = { organization_id: id, name: "Slow", import_url: `file://${source}` };
+    const { data: project } = await owner.api.projects.create({ body });
+    const writer = await open(pipe, "w");
+    await app.close();
+    await writer.close();
+    await rm(pipe);
+    await writeFile(pipe, "ref: refs/heads/main\n");
+
+    const next = await app.sibling();
+    const person = { ...owner, api: next.client(owner.token) };
+    const ready = await untilReady(person, project.id);
+    expect(ready.progress).toBe(100);
+    expect(await inStore(next, ready, "rev-parse", "main")).toBe(head);
+    await next.close();
+    await rm(next.dataDir, { recursive: true, force: true });
+    await rm(roots, { recursive: true, force: true });
+  });
+});

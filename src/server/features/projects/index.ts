@@ -1,0 +1,1 @@
+export { findProjectByAddress, resumeProjects, unlockRepositories } from "./projects.js";

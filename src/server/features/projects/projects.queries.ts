@@ -1,0 +1,232 @@
+import { and, asc, eq, isNotNull, isNull, sql } from "drizzle-orm";
+import type { PgUpdateSetSource } from "drizzle-orm/pg-core";
+import type { Project, Upstream } from "#shared/api/projects.js";
+import type { Database, Queryable } from "../../db/connection/connect.js";
+import {
+  agents,
+  organizations,
+  projects,
+  runs,
+  upstreamCredentials,
+  upstreams,
+} from "../../db/tables/tables.js";
+
+const projectColumns = {
+  id: projects.id,
+  organization_id: projects.org_id,
+  name: projects.name,
+  slug: projects.slug,
+  description: projects.description,
+  default_branch: projects.default_branch,
+  import_url: projects.import_url,
+  status: projects.status,
+  progress: projects.progress,
+  error: projects.error,
+  org_slug: organizations.slug,
+  agents: sql<number>`(select count(*)::int from agents a where a.project_id = ${projects.id} and a.terminated_at is null)`,
+  workspaces: sql<number>`(select count(*)::int from workspaces w where w.project_id = ${projects.id} and w.status not in ('archiving', 'archived', 'expired'))`,
+  merges: sql<number>`(select count(*)::int from merges g where g.project_id = ${projects.id} and g.state = 'done' and g.kind = 'merge')`,
+  created_at: projects.created_at,
+  updated_at: projects.updated_at,
+  upstream: {
+    status: upstreams.status,
+    progress: upstreams.progress,
+    error: upstreams.error,
+    fetched_at: upstreams.fetched_at,
+    pushed_at: upstreams.pushed_at,
+    host_key: upstreams.host_key,
+    last_fetch: upstreams.last_fetch,
+  },
+  credential: {
+    kind: upstreamCredentials.kind,
+    username: upstreamCredentials.username,
+    hint: upstreamCredentials.hint,
+    public_key: upstreamCredentials.public_key,
+    fingerprint: upstreamCredentials.fingerprint,
+    set_at: upstreamCredentials.set_at,
+    set_by: upstreamCredentials.set_by,
+  },
+};
+
+/** A project as stored; the address to clone from is made of the slugs. */
+export type ProjectRow = Omit<Project, "clone_url" | "counts" | "upstream"> & {
+  upstream: Omit<Upstream, "url" | "ahead" | "behind" | "credential"> | null;
+  credential: Upstream["credential"];
+  org_slug: string;
+  agents: number;
+  workspaces: number;
+  merges: number;
+};
+
+/** A deleted project's row is there for the ledger alone. */
+const isThere = isNull(projects.deleted_at);
+
+function selectProjects(tx: Queryable) {
+  return tx
+    .select(projectColumns)
+    .from(projects)
+    .innerJoin(organizations, eq(organizations.id, projects.org_id))
+    .leftJoin(upstreams, eq(upstreams.project_id, projects.id))
+    .leftJoin(upstreamCredentials, eq(upstreamCredentials.project_id, projects.id));
+}
+
+/** @throws a unique violation of `projects_org_slug_key` */
+export async function insertProject(
+  tx: Queryable,
+  values: {
+    id: string;
+    org_id: string;
+    name: string;
+    slug: string;
+    description: string | null;
+    default_branch: string;
+    import_url: string | null;
+  },
+): Promise<void> {
+  await tx.insert(projects).values({ ...values, status: "importing" });
+}
+
+export async function findProject(tx: Queryable, id: string): Promise<ProjectRow | undefined> {
+  const [row] = await selectProjects(tx).where(and(eq(projects.id, id), isThere));
+  return row;
+}
+
+/** The project that a git address names, of any organization. Needs system work. */
+export async function findProjectBySlugs(
+  db: Queryable,
+  orgSlug: string,
+  slug: string,
+): Promise<ProjectRow | undefined> {
+  const [row] = await selectProjects(db).where(
+    and(
+      sql`${projects.org_id} = (select org_id from organization_slugs s where s.slug = ${orgSlug})`,
+      eq(projects.slug, slug),
+      isThere,
+    ),
+  );
+  return row;
+}
+
+export async function listProjects(
+  db: Queryable,
+  orgIds: string[],
+  after: string | null,
+  limit: number,
+): Promise<ProjectRow[]> {
+  return selectProjects(db)
+    .where(
+      and(
+        sql`${projects.org_id} = any(${sql.param(orgIds)}::uuid[])`,
+        after === null ? undefined : sql`${projects.id} > ${after}`,
+        isThere,
+      ),
+    )
+    .orderBy(asc(projects.id))
+    .limit(limit);
+}
+
+export async function takenProjectSlugs(tx: Queryable, base: string): Promise<Set<string>> {
+  const rows = await tx
+    .select({ slug: projects.slug })
+    .from(projects)
+    .where(and(isThere, sql`(${projects.slug} = ${base} or ${projects.slug} like ${`${base}-%`})`));
+  return new Set(rows.map((row) => row.slug));
+}
+
+export async function updateProject(
+  tx: Queryable,
+  id: string,
+  changes: Pick<
+    PgUpdateSetSource<typeof projects>,
+    "name" | "description" | "default_branch" | "status" | "progress" | "error" | "imported_at"
+  >,
+): Promise<void> {
+  await tx
+    .update(projects)
+    .set({ ...changes, updated_at: sql`now()` })
+    .where(eq(projects.id, id));
+}
+
+/** Begins an import that failed once more; false where it does not stand so any more. */
+export async function beginImportAgain(tx: Queryable, id: string): Promise<boolean> {
+  const rows = await tx
+    .update(projects)
+    .set({ status: "importing", progress: 0, error: null, updated_at: sql`now()` })
+    .where(and(eq(projects.id, id), eq(projects.status, "failed"), isThere))
+    .returning({ id: projects.id });
+  return rows.length > 0;
+}
+
+/** Projects whose making was cut off or is under way, of all organizations. Needs system work. */
+export async function listUnfinishedProjects(
+  db: Queryable,
+): Promise<{ id: string; org_id: string; import_url: string | null; default_branch: string }[]> {
+  return db
+    .select({
+      id: projects.id,
+      org_id: projects.org_id,
+      import_url: projects.import_url,
+      default_branch: projects.default_branch,
+    })
+    .from(projects)
+    .where(and(eq(projects.status, "importing"), isThere));
+}
+
+/** Projects whose repository is whole, of all organizations. Needs system work. */
+export async function listReadyProjects(db: Queryable): Promise<{ id: string; org_id: string }[]> {
+  return db
+    .select({ id: projects.id, org_id: projects.org_id })
+    .from(projects)
+    .where(and(eq(projects.status, "ready"), isThere));
+}
+
+/** How many of a project's agents work elsewhere now; with the organization's row locked, none begins. */
+export async function countRunningElsewhere(tx: Queryable, id: string): Promise<number> {
+  const rows = await tx
+    .select({ id: runs.id })
+    .from(runs)
+    .innerJoin(agents, eq(agents.id, runs.agent_id))
+    .where(and(eq(agents.project_id, id), eq(runs.kind, "leased"), eq(runs.status, "running")));
+  return rows.length;
+}
+
+/** Notes that a project is deleted and its agents are terminated; what let it in elsewhere is forgotten. */
+export async function markDeleted(tx: Queryable, id: string): Promise<void> {
+  await tx.delete(upstreamCredentials).where(eq(upstreamCredentials.project_id, id));
+  await tx
+    .update(projects)
+    .set({ deleted_at: sql`now()`, updated_at: sql`now()` })
+    .where(eq(projects.id, id));
+  await tx
+    .update(agents)
+    .set({ terminated_at: sql`now()`, updated_at: sql`now()` })
+    .where(and(eq(agents.project_id, id), isNull(agents.terminated_at)));
+}
+
+/** Lets others have the names of a deleted project's agents. */
+export async function releaseNamesIn(db: Database, orgId: string, id: string): Promise<void> {
+  await db.tenant(orgId, (tx) =>
+    tx
+      .update(agents)
+      .set({ name_released: true })
+      .where(and(eq(agents.project_id, id), eq(agents.name_released, false))),
+  );
+}
+
+/** Notes that nothing of a deleted project is on the disk any more. */
+export async function markRemoved(tx: Queryable, id: string): Promise<void> {
+  await tx
+    .update(projects)
+    .set({ removed_at: sql`now()` })
+    .where(eq(projects.id, id));
+}
+
+/** Deleted projects that are on the disk still, of all organizations. Needs system work. */
+export async function listProjectsToRemove(
+  db: Queryable,
+): Promise<{ id: string; org_id: string }[]> {
+  return db
+    .select({ id: projects.id, org_id: projects.org_id })
+    .from(projects)
+    .where(and(isNotNull(projects.deleted_at), isNull(projects.removed_at)));
+}

@@ -1,0 +1,223 @@
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { sql } from "drizzle-orm";
+import { slugFrom } from "#shared/slug-from.js";
+import type { Project } from "#shared/api/projects.js";
+import type { CredentialInput } from "#shared/api/upstream-inputs.js";
+import { differences } from "../../db/audit/audit.js";
+import { newId } from "../../db/tables/columns.js";
+import { brokenConstraint, type Database, type Queryable } from "../../db/connection/connect.js";
+import { AppError, invalidField, notFound } from "../../errors.js";
+import { removeQuarantines } from "#git/smart-http/quarantine.js";
+import { removePackingLeftovers } from "#git/store/pack-repository.js";
+import { createRepository } from "#git/store/repository.js";
+import { removeStaleLocks } from "#git/store/stale-locks.js";
+import type { OrgContext } from "../../http/register-routes.js";
+import type { Storage } from "../../data-folder/storage.js";
+import { checkImportUrl } from "./imports/import-url.js";
+import { readProject, type ProjectDeps } from "./project.js";
+import * as repository from "./projects.queries.js";
+import { credentialChanges, hostKeyOf, sealCredential } from "./upstreams/upstream-credential.js";
+import * as upstreams from "./upstreams/upstreams.queries.js";
+
+export interface NewProject {
+  name: string;
+  slug?: string | undefined;
+  description?: string | null | undefined;
+  default_branch?: string | undefined;
+  import_url?: string | null | undefined;
+  credential?: CredentialInput | undefined;
+  host_key?: string | undefined;
+}
+
+/**
+ * Creates a project: with one empty commit at once, or imported in the background.
+ * @throws AppError 409 `slug_taken` with a `suggestion`; 422
+ */
+export async function createProject(
+  deps: ProjectDeps,
+  context: OrgContext,
+  input: NewProject,
+): Promise<Project> {
+  const importUrl = input.import_url ?? null;
+  if (importUrl !== null) await checkImportUrl(importUrl, deps.rules);
+  if (input.default_branch?.startsWith("workspace-")) {
+    throw invalidField(
+      "default_branch",
+      'must not begin with "workspace-": those are the agents\' branches',
+    );
+  }
+  const id = newId();
+  const access = accessOf(deps, context, id, input);
+  const base = slugBase(input.name);
+  for (let attempt = 0; ; attempt += 1) {
+    try {
+      await context.change(async (tx, tell) => {
+        const slug = input.slug ?? (await freeSlug(tx, base));
+        await repository.insertProject(tx, {
+          id,
+          org_id: context.orgId,
+          name: input.name,
+          slug,
+          description: input.description ?? null,
+          default_branch: input.default_branch ?? "main",
+          import_url: importUrl,
+        });
+        const target = { type: "project", id, name: input.name } as const;
+        const changes = differences(null, { slug, import_url: importUrl }, ["slug", "import_url"]);
+        tell({ action: "project.created", target, changes });
+        if (importUrl === null) return;
+        const ids = { project_id: id, org_id: context.orgId };
+        await upstreams.insertUpstream(tx, { ...ids, host_key: access.hostKey });
+        if (access.waits) {
+          await repository.updateProject(tx, id, { status: "failed", error: keyIsNew });
+        }
+        if (access.credential === null) return;
+        await upstreams.putCredential(tx, ids, access.credential);
+        const seen = credentialChanges(access.credential);
+        tell({ action: "project.credential_set", target, changes: seen });
+      });
+      break;
+    } catch (error) {
+      if (brokenConstraint(error) !== "projects_org_slug_key") throw error;
+      if (input.slug === undefined && attempt < 4) continue;
+      const suggestion = await context.tx((tx) => freeSlug(tx, input.slug ?? base));
+      const msg = `is taken; "${suggestion}" is free`;
+      throw new AppError("slug_taken", `The slug ${msg}.`, {
+        suggestion,
+        errors: [{ loc: ["body", "slug"], msg, type: "slug_taken" }],
+      });
+    }
+  }
+  if (importUrl === null)
+    await finishEmpty(deps, context.orgId, id, input.default_branch ?? "main");
+  else if (!access.waits) {
+    await deps.jobs.send("import-project", { org_id: context.orgId, project_id: id });
+  }
+  return readProject(deps, context, id);
+}
+
+const keyIsNew =
+  "The import waits for its key: add the public key to the repository as a deploy key, then import again.";
+
+/**
+ * What a new project is let in with upstream. For an SSH upstream without a credential a key is made,
+ * and nothing is imported before somebody could add it there. @throws AppError 422
+ */
+function accessOf(
+  deps: ProjectDeps,
+  context: OrgContext,
+  id: string,
+  { name, import_url, credential: given, host_key }: NewProject,
+) {
+  const importUrl = import_url ?? null;
+  const input = given ?? (importUrl?.startsWith("ssh:") ? { kind: "ssh_key" as const } : null);
+  return {
+    waits: input?.kind === "ssh_key" && input.private_key === undefined,
+    hostKey: host_key === undefined ? null : hostKeyOf(host_key, importUrl),
+    credential:
+      input === null
+        ? null
+        : sealCredential(deps.secret, { id, name, importUrl }, input, context.actor.userId),
+  };
+}
+
+/** Renames a project or changes its description. @throws AppError 404 */
+export async function updateProject(
+  deps: ProjectDeps,
+  context: OrgContext,
+  id: string,
+  changes: { name?: string; description?: string | null },
+): Promise<Project> {
+  await context.change(async (tx, tell) => {
+    const before = await repository.findProject(tx, id);
+    await repository.updateProject(tx, id, changes);
+    const after = await repository.findProject(tx, id);
+    if (!before || !after) throw notFound();
+    const changed = differences(before, after, ["name", "description"]);
+    if (Object.keys(changed).length === 0) return;
+    const target = { type: "project", id, name: after.name } as const;
+    tell({ action: "project.updated", target, changes: changed });
+  });
+  return readProject(deps, context, id);
+}
+
+async function finishEmpty(
+  deps: ProjectDeps,
+  orgId: string,
+  id: string,
+  branch: string,
+): Promise<void> {
+  await createRepository(deps.storage.repository(orgId, id), branch);
+  await deps.db.tenant(orgId, (tx) =>
+    repository.updateProject(tx, id, {
+      status: "ready",
+      progress: 100,
+      imported_at: sql`clock_timestamp()`,
+    }),
+  );
+}
+
+/** Longer than any push takes. */
+const quarantineMs = 24 * 60 * 60_000;
+
+/**
+ * Removes what a git that was killed locked, and what pushes that were cut off brought. No other
+ * process works on the repositories where `alone`; else only what no living one can hold that long.
+ */
+export async function unlockRepositories(storage: Storage, alone: boolean): Promise<void> {
+  const below = async (folder: string): Promise<string[]> => {
+    const names = await readdir(folder).catch(() => []);
+    return names.map((name) => join(folder, name));
+  };
+  for (const organization of await below(storage.repositories)) {
+    for (const store of await below(organization)) {
+      await removeStaleLocks(store, alone ? 0 : undefined);
+      await removeQuarantines(store, alone ? 0 : quarantineMs);
+      if (alone) await removePackingLeftovers(store);
+    }
+  }
+}
+
+/** Takes up what an earlier process left unfinished. */
+export async function resumeProjects(deps: ProjectDeps): Promise<void> {
+  const unfinished = await deps.db.withSystem("resume unfinished projects", (db) =>
+    repository.listUnfinishedProjects(db),
+  );
+  for (const { id, org_id, import_url, default_branch } of unfinished) {
+    if (import_url === null) await finishEmpty(deps, org_id, id, default_branch);
+    else await deps.jobs.send("import-project", { org_id, project_id: id });
+  }
+  const underWay = await deps.db.withSystem("resume the use of upstreams", (db) =>
+    upstreams.listUnderWay(db),
+  );
+  for (const { id, org_id } of underWay) {
+    await deps.jobs.send("use-upstream", { org_id, project_id: id });
+  }
+  const deleted = await deps.db.withSystem("resume the removal of projects", (db) =>
+    repository.listProjectsToRemove(db),
+  );
+  for (const { id, org_id } of deleted) {
+    await deps.jobs.send("remove-project", { org_id, project_id: id });
+  }
+}
+
+function slugBase(name: string): string {
+  const base = slugFrom(name);
+  return base.length >= 2 ? base : `project-${base || "1"}`;
+}
+
+async function freeSlug(tx: Queryable, base: string): Promise<string> {
+  const short = base.slice(0, 59).replace(/-+$/, "");
+  const taken = await repository.takenProjectSlugs(tx, short);
+  let slug = short;
+  for (let number = 2; taken.has(slug); number += 1) slug = `${short}-${number}`;
+  return slug;
+}
+
+/** The project that a git address names, of any organization; undefined where there is none. */
+export function findProjectByAddress(db: Database, orgSlug: string, slug: string) {
+  return db.withSystem("find the project of a git address", (tx) =>
+    repository.findProjectBySlugs(tx, orgSlug, slug),
+  );
+}

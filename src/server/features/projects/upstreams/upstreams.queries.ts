@@ -1,0 +1,119 @@
+/** The upstreams of projects, and what lets the server in there. */
+import { and, eq, inArray, isNull, sql } from "drizzle-orm";
+import type { PgUpdateSetSource } from "drizzle-orm/pg-core";
+import type { Queryable } from "../../../db/connection/connect.js";
+import {
+  projects,
+  upstreamCredentials,
+  upstreams,
+  type UpstreamAct,
+} from "../../../db/tables/tables.js";
+
+export type StoredCredential = Omit<
+  typeof upstreamCredentials.$inferInsert,
+  "project_id" | "org_id" | "set_at"
+>;
+
+export async function insertUpstream(
+  tx: Queryable,
+  values: { project_id: string; org_id: string; host_key: string | null },
+): Promise<void> {
+  await tx.insert(upstreams).values({ ...values, status: "idle" });
+}
+
+export async function updateUpstream(
+  tx: Queryable,
+  projectId: string,
+  changes: Omit<PgUpdateSetSource<typeof upstreams>, "project_id" | "org_id">,
+): Promise<void> {
+  await tx.update(upstreams).set(changes).where(eq(upstreams.project_id, projectId));
+}
+
+/** As `updateUpstream`, while the act is under way; false where it was cancelled. */
+export async function updateAct(
+  tx: Queryable,
+  projectId: string,
+  act: UpstreamAct,
+  changes: Parameters<typeof updateUpstream>[2],
+): Promise<boolean> {
+  const isStill = sql`${upstreams.act} ->> 'id' = ${act.id}`;
+  const rows = await tx
+    .update(upstreams)
+    .set(changes)
+    .where(and(eq(upstreams.project_id, projectId), isStill))
+    .returning({ id: upstreams.project_id });
+  return rows.length > 0;
+}
+
+/** Notes that something is under way; false where something is already. */
+export async function beginAct(
+  tx: Queryable,
+  projectId: string,
+  act: UpstreamAct,
+): Promise<boolean> {
+  const rows = await tx
+    .update(upstreams)
+    .set({ status: act.push === null ? "fetching" : "pushing", progress: 0, error: null, act })
+    .where(and(eq(upstreams.project_id, projectId), inArray(upstreams.status, ["idle", "failed"])))
+    .returning({ id: upstreams.project_id });
+  return rows.length > 0;
+}
+
+/** Ends the fetch that is under way, or waits to be; false where none does. */
+export async function endFetch(tx: Queryable, projectId: string): Promise<boolean> {
+  const rows = await tx
+    .update(upstreams)
+    .set({ status: "idle", progress: 0, error: null, act: null })
+    .where(and(eq(upstreams.project_id, projectId), eq(upstreams.status, "fetching")))
+    .returning({ id: upstreams.project_id });
+  return rows.length > 0;
+}
+
+export async function findAct(tx: Queryable, projectId: string): Promise<UpstreamAct | null> {
+  const [row] = await tx
+    .select({ act: upstreams.act })
+    .from(upstreams)
+    .where(
+      and(eq(upstreams.project_id, projectId), inArray(upstreams.status, ["fetching", "pushing"])),
+    );
+  return row?.act ?? null;
+}
+
+/** The sealed credential and the host key to expect. */
+export async function findAccess(tx: Queryable, projectId: string) {
+  const [row] = await tx
+    .select({ host_key: upstreams.host_key, sealed: upstreamCredentials.sealed })
+    .from(upstreams)
+    .leftJoin(upstreamCredentials, eq(upstreamCredentials.project_id, upstreams.project_id))
+    .where(eq(upstreams.project_id, projectId));
+  return row;
+}
+
+export async function putCredential(
+  tx: Queryable,
+  ids: { project_id: string; org_id: string },
+  credential: StoredCredential,
+): Promise<void> {
+  const values = { ...credential, set_at: sql<string>`now()` };
+  await tx
+    .insert(upstreamCredentials)
+    .values({ ...ids, ...values })
+    .onConflictDoUpdate({ target: upstreamCredentials.project_id, set: values });
+}
+
+export async function deleteCredential(tx: Queryable, projectId: string): Promise<boolean> {
+  const rows = await tx
+    .delete(upstreamCredentials)
+    .where(eq(upstreamCredentials.project_id, projectId))
+    .returning({ id: upstreamCredentials.project_id });
+  return rows.length > 0;
+}
+
+/** Upstreams with something under way, of all organizations. Needs system work. */
+export async function listUnderWay(db: Queryable): Promise<{ id: string; org_id: string }[]> {
+  return db
+    .select({ id: upstreams.project_id, org_id: upstreams.org_id })
+    .from(upstreams)
+    .innerJoin(projects, eq(projects.id, upstreams.project_id))
+    .where(and(inArray(upstreams.status, ["fetching", "pushing"]), isNull(projects.deleted_at)));
+}

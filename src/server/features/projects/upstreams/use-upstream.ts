@@ -1,0 +1,225 @@
+/** What is done with a project's upstream after its import: begun by a request, done in the background. */
+import { sql } from "drizzle-orm";
+import type { Project } from "#shared/api/projects.js";
+import { originOf } from "../../../db/audit/audit.js";
+import { newId } from "../../../db/tables/columns.js";
+import type { UpstreamAct } from "../../../db/tables/tables.js";
+import { AppError, invalidField } from "../../../errors.js";
+import { pushBranch } from "#git/upstream/push-upstream.js";
+import { resolveCommit } from "#git/store/repository.js";
+import type { UpstreamOptions } from "#git/upstream/upstream-connection.js";
+import { refuseLacking, requirePermission } from "../../../access/access.js";
+import type { OrgContext } from "../../../http/register-routes.js";
+import { fetchProject } from "./fetch-project.js";
+import { storeLock } from "../imports/import-project.js";
+import * as repository from "../projects.queries.js";
+import { readProject, requireUpstream, type ProjectDeps } from "../project.js";
+import { accessUpstream, progressWriter, sentenceOf } from "./upstream-access.js";
+import * as upstreams from "./upstreams.queries.js";
+
+/**
+ * Begins a fetch; of a project whose import failed, the import once more.
+ * @throws AppError 404; 409 `no_upstream`, `upstream_busy`
+ */
+export async function startFetch(
+  deps: ProjectDeps,
+  context: OrgContext,
+  id: string,
+): Promise<Project> {
+  const ids = { org_id: context.orgId, project_id: id };
+  const isImport = await context.change(async (tx) => {
+    const { status } = await requireUpstream(tx, id);
+    if (status === "importing") throw busy();
+    if (status === "failed") {
+      if (!(await repository.beginImportAgain(tx, id))) throw busy();
+      return true;
+    }
+    await begin(tx, id, { id: newId(), origin: originOf(context), push: null });
+    return false;
+  });
+  await deps.jobs.send(isImport ? "import-project" : "use-upstream", ids);
+  return readProject(deps, context, id);
+}
+
+/**
+ * Begins to push a branch as it is now; whatever is merged into it later is for the next time.
+ * @throws AppError 403; 404; 409 `no_upstream`, `project_not_ready`, `upstream_busy`; 422
+ */
+export async function startPush(
+  deps: ProjectDeps,
+  context: OrgContext,
+  id: string,
+  wanted: string | undefined,
+): Promise<Project> {
+  // It writes into a repository, in the name of the project.
+  requirePermission(context.standing, "project:git:write");
+  const project = await context.tx((tx) => requireUpstream(tx, id));
+  if (project.status !== "ready") {
+    throw new AppError("project_not_ready", "The project is not imported yet; see its page.");
+  }
+  const branch = wanted ?? project.default_branch;
+  const store = deps.storage.repository(context.orgId, id);
+  const commit = await resolveCommit(store, `refs/heads/${branch}`);
+  if (commit === null) throw invalidField("branch", `names no branch: ${branch}`, "unknown_id");
+  await context.change(async (tx, _tell, access) => {
+    refuseLacking(access, "project:git:write");
+    await begin(tx, id, { id: newId(), origin: originOf(context), push: { branch, commit } });
+  });
+  await deps.jobs.send("use-upstream", { org_id: context.orgId, project_id: id });
+  return readProject(deps, context, id);
+}
+
+/**
+ * Cancels the fetch that is under way, wherever it is; branches that it has moved already stay so, as they
+ * would after any fetch. A push is not cancelled: nobody could say what of it had arrived.
+ * @throws AppError 404; 409 `no_upstream`, `nothing_to_cancel`
+ */
+export async function cancelFetch(
+  deps: ProjectDeps,
+  context: OrgContext,
+  id: string,
+): Promise<Project> {
+  await context.change(async (tx, tell) => {
+    const { name } = await requireUpstream(tx, id);
+    if (!(await upstreams.endFetch(tx, id))) {
+      throw new AppError("nothing_to_cancel", "No fetch is under way; it may just have ended.");
+    }
+    tell({ action: "project.upstream_fetch_cancelled", target: { type: "project", id, name } });
+  });
+  return readProject(deps, context, id);
+}
+
+async function begin(
+  tx: Parameters<typeof upstreams.beginAct>[0],
+  id: string,
+  act: UpstreamAct,
+): Promise<void> {
+  if (!(await upstreams.beginAct(tx, id, act))) throw busy();
+}
+
+function busy(): AppError {
+  return new AppError(
+    "upstream_busy",
+    "The project is being imported, fetched or pushed; wait until that has ended.",
+  );
+}
+
+/** Fetches or pushes, as the upstream's row says; run by the job queue, in any process, any number of times. */
+export async function runUpstream(
+  deps: ProjectDeps,
+  ids: { org_id: string; project_id: string },
+  signal: AbortSignal,
+): Promise<void> {
+  const { org_id: orgId, project_id: id } = ids;
+  await deps.db.locks(orgId, [storeLock(id)], async () => {
+    const { project, act } = await deps.db.tenant(orgId, async (tx) => ({
+      project: await repository.findProject(tx, id),
+      act: await upstreams.findAct(tx, id),
+    }));
+    if (act === null || project?.status !== "ready" || project.import_url === null) return;
+    const url = project.import_url;
+    const progress = progressWriter((percent) =>
+      deps.db.tenant(orgId, async (tx) => {
+        await upstreams.updateAct(tx, id, act, { progress: percent });
+      }),
+    );
+    const cancelling = watchForCancelling(deps, ids, act);
+    try {
+      const access = await accessUpstream(deps, { ...ids, url });
+      const options = {
+        ...access,
+        signal: AbortSignal.any([signal, cancelling.signal]),
+        onProgress: progress.onProgress,
+      };
+      if (act.push === null) {
+        const report = await fetchProject(deps, { ...ids, url }, project.upstream, options);
+        await progress.settled();
+        await finishFetch(deps, ids, project.name, act, report);
+      } else {
+        const store = deps.storage.repository(orgId, id);
+        await pushBranch(store, url, act.push.branch, act.push.commit, withoutLimit(options));
+        await progress.settled();
+        await finishPush(deps, ids, project.name, act, act.push);
+      }
+    } catch (error) {
+      // Stopping: the next start takes it up again.
+      if (signal.aborted) throw error;
+      await progress.settled();
+      if (cancelling.signal.aborted) return;
+      const what = act.push === null ? "fetch" : "push";
+      const sentence = sentenceOf(deps, id, what, error);
+      await deps.db.tenant(orgId, (tx) =>
+        upstreams.updateAct(tx, id, act, { status: "failed", error: sentence, act: null }),
+      );
+    } finally {
+      cancelling.end();
+    }
+  });
+}
+
+/** A signal that is aborted when the act is not what the row says any more, by whatever process. */
+function watchForCancelling(
+  { db }: ProjectDeps,
+  { org_id, project_id: id }: { org_id: string; project_id: string },
+  act: UpstreamAct,
+): { signal: AbortSignal; end(): void } {
+  const controller = new AbortController();
+  const look = async (): Promise<void> => {
+    const now = await db.tenant(org_id, (tx) => upstreams.findAct(tx, id));
+    if (now?.id !== act.id) controller.abort();
+  };
+  // Null: something may have been missed.
+  const end = db.changes.subscribe((change) => {
+    if (change !== null && (change.table !== "upstreams" || change.id !== id)) return;
+    look().catch(() => {});
+  });
+  // It may have been before anybody listened.
+  look().catch(() => {});
+  return { signal: controller.signal, end };
+}
+
+/** What goes out was let in before. */
+function withoutLimit({ maxBytes: _limit, ...options }: UpstreamOptions): UpstreamOptions {
+  return options;
+}
+
+const done = { status: "idle", progress: 100, error: null, act: null } as const;
+
+async function finishFetch(
+  deps: ProjectDeps,
+  { org_id, project_id: id }: { org_id: string; project_id: string },
+  name: string,
+  act: UpstreamAct,
+  report: Awaited<ReturnType<typeof fetchProject>>,
+): Promise<void> {
+  await deps.db.change(org_id, act.origin, async (tx, tell) => {
+    const fetched_at = sql`clock_timestamp()`;
+    const finished = { ...done, fetched_at, last_fetch: report };
+    if (!(await upstreams.updateAct(tx, id, act, finished))) return;
+    if (!(await repository.findProject(tx, id))) return;
+    const moved = [...report.created, ...report.updated];
+    tell({
+      action: "project.upstream_fetched",
+      target: { type: "project", id, name },
+      changes: moved.length > 0 ? { branches: { from: null, to: moved.join(", ") } } : {},
+    });
+  });
+}
+
+async function finishPush(
+  deps: ProjectDeps,
+  { org_id, project_id: id }: { org_id: string; project_id: string },
+  name: string,
+  { origin }: UpstreamAct,
+  { branch, commit }: { branch: string; commit: string },
+): Promise<void> {
+  await deps.db.change(org_id, origin, async (tx, tell) => {
+    await upstreams.updateUpstream(tx, id, { ...done, pushed_at: sql`clock_timestamp()` });
+    if (!(await repository.findProject(tx, id))) return;
+    tell({
+      action: "project.upstream_pushed",
+      target: { type: "project", id, name },
+      changes: { branch: { from: null, to: branch }, commit: { from: null, to: commit } },
+    });
+  });
+}

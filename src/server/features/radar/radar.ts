@@ -1,0 +1,163 @@
+import type { Logger } from "pino";
+import type { Radar, RadarPair, RadarSide } from "#shared/api/radar.js";
+import type { Queryable } from "../../db/connection/connect.js";
+import type { StoredConflict } from "../../db/tables/workspace-tables.js";
+import { resolveCommit } from "#git/store/repository.js";
+import type { OrgContext } from "../../http/register-routes.js";
+import type { Jobs } from "../../jobs/queue.js";
+import { branchRef, projectOfWorkspace } from "../workspaces/index.js";
+import * as repository from "./radar.queries.js";
+import type { ScanDeps, ScanTarget } from "./scan-project.js";
+
+/** A project shows so many pairs, and of each so many conflicts; a workspace all that is kept. */
+const projectPairs = 500;
+const projectConflicts = 5;
+
+/** What would conflict with a workspace, whose side is `one`. @throws AppError 404, 410 */
+export async function readWorkspaceRadar(
+  deps: ScanDeps,
+  context: OrgContext,
+  agentId: string,
+): Promise<Radar> {
+  const projectId = await context.tx((tx) => projectOfWorkspace(tx, agentId));
+  const radar = await readRadar(deps, context, projectId, agentId);
+  return { ...radar, pairs: radar.pairs.map((pair) => turnTo(pair, agentId)) };
+}
+
+/** What would conflict in a project; an agent is told of its own workspace. @throws AppError 404 */
+export async function readProjectRadar(
+  deps: ScanDeps,
+  context: OrgContext,
+  projectId: string,
+): Promise<Radar> {
+  const radar = await readRadar(deps, context, projectId, context.actor.agent?.id ?? null);
+  const pairs = radar.pairs.map((pair) => ({
+    ...pair,
+    conflicts: pair.conflicts.slice(0, projectConflicts),
+  }));
+  return { ...radar, pairs };
+}
+
+async function readRadar(
+  deps: ScanDeps,
+  context: OrgContext,
+  projectId: string,
+  agentId: string | null,
+): Promise<Radar> {
+  const { scans, rows } = await context.tx(async (tx: Queryable) => ({
+    scans: await repository.listScans(tx, projectId),
+    rows: await repository.listConflicts(tx, projectId, agentId, projectPairs),
+  }));
+  const store = deps.storage.repository(context.orgId, projectId);
+  const branches = [...new Set(scans.map(({ base_branch }) => base_branch))];
+  const tips = new Map<string, string | null>();
+  for (const branch of branches) tips.set(branch, await resolveCommit(store, branchRef(branch)));
+  return {
+    is_current: scans.every(
+      (scan) =>
+        scan.scanned_head === scan.head_commit &&
+        scan.scanned_base_branch === scan.base_branch &&
+        scan.scanned_base === tips.get(scan.base_branch),
+    ),
+    looked_at: scans.reduce<string | null>(
+      (last, { scanned_at: at }) => (at !== null && (last === null || at > last) ? at : last),
+      null,
+    ),
+    workspaces: scans.length,
+    total_pairs: rows[0]?.total ?? 0,
+    pairs: rows.map(pairOf),
+  };
+}
+
+function pairOf(row: repository.ConflictRow): RadarPair {
+  const one: RadarSide = {
+    agent_id: row.source_agent,
+    agent_name: row.source_name,
+    branch_name: row.source_branch,
+    commit_sha: row.source_commit,
+  };
+  const other: RadarSide = {
+    agent_id: row.target_agent,
+    agent_name: row.target_name,
+    branch_name: row.target_branch,
+    commit_sha: row.target_commit,
+  };
+  const foreseen = ({ paths, kind, winner, source_time, target_time }: StoredConflict) => ({
+    paths,
+    kind,
+    winner: winner && (winner === "source" ? ("one" as const) : ("other" as const)),
+    one_time: source_time,
+    other_time: target_time,
+  });
+  return {
+    one,
+    other,
+    total_conflicts: row.total_conflicts,
+    conflicts: row.conflicts.map(foreseen),
+  };
+}
+
+/** The same pair, with the workspace of an agent first. */
+function turnTo(pair: RadarPair, agentId: string): RadarPair {
+  if (pair.one.agent_id === agentId) return pair;
+  return {
+    ...pair,
+    one: pair.other,
+    other: pair.one,
+    conflicts: pair.conflicts.map(({ winner, one_time, other_time, ...conflict }) => ({
+      ...conflict,
+      winner: winner && (winner === "one" ? "other" : "one"),
+      one_time: other_time,
+      other_time: one_time,
+    })),
+  };
+}
+
+/** Changes of a moment are one look. */
+const gatherMs = 100;
+
+/**
+ * Has each project looked at where a branch moved, by whichever server process is free; and, whenever
+ * changes may have been missed, those that are behind.
+ */
+export function startRadar(
+  deps: ScanDeps,
+  jobs: Pick<Jobs, "send">,
+  log: Logger,
+): { stop(): void } {
+  const waiting = new Map<string, ScanTarget>();
+  let isBehind = true;
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const send = async (): Promise<void> => {
+    const targets = [...waiting.values()];
+    waiting.clear();
+    if (isBehind) {
+      isBehind = false;
+      targets.push(...(await deps.db.withSystem("find what moved", repository.listProjectsBehind)));
+    }
+    for (const target of targets) await jobs.send("scan-project", target, target.project_id);
+  };
+  const soon = (): void => {
+    timer ??= setTimeout(() => {
+      timer = undefined;
+      send().catch((error: unknown) => {
+        isBehind = true;
+        log.warn({ err: error }, "conflicts between workspaces were not looked for");
+      });
+    }, gatherMs);
+    timer.unref();
+  };
+  const unsubscribe = deps.db.changes.subscribe((change) => {
+    if (change === null) isBehind = true;
+    else if (change.table !== "radar_due" || change.orgId === null || change.id === null) return;
+    else waiting.set(change.id, { org_id: change.orgId, project_id: change.id });
+    soon();
+  });
+  soon();
+  return {
+    stop: () => {
+      unsubscribe();
+      clearTimeout(timer);
+    },
+  };
+}

@@ -1,0 +1,1 @@
+export { findRole } from "./roles.queries.js";

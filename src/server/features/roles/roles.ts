@@ -1,0 +1,185 @@
+import type { Role } from "#shared/api/roles.js";
+import { systemRoles } from "#shared/permissions.js";
+import { differences } from "../../db/audit/audit.js";
+import { newId } from "../../db/tables/columns.js";
+import { brokenConstraint, type Queryable } from "../../db/connection/connect.js";
+import { AppError, invalidField, notFound } from "../../errors.js";
+import { permissionsBeyond, type Standing } from "../../access/access.js";
+import type { OrgContext } from "../../http/register-routes.js";
+import * as repository from "./roles.queries.js";
+
+interface RoleInput {
+  name: string;
+  description?: string | null | undefined;
+  permissions: string[];
+  inherits_from?: string | null | undefined;
+  organization_id?: string | undefined;
+}
+
+/**
+ * Creates a custom role, which gives nothing that its maker lacks.
+ * @throws AppError 403 `privilege_escalation`; 409 `role_name_taken`; 422
+ */
+export async function createRole(context: OrgContext, input: RoleInput): Promise<Role> {
+  if (input.organization_id !== undefined && input.organization_id !== context.orgId) {
+    throw invalidField("organization_id", "must be the organization of the path");
+  }
+  refuseSystemName(input.name);
+  const id = newId();
+  return withNameErrors(input.name, () =>
+    context.change(async (tx, tell, access) => {
+      const parentId = await parentOf(tx, input.inherits_from);
+      await repository.insertRole(tx, {
+        id,
+        org_id: context.orgId,
+        name: input.name,
+        description: input.description ?? null,
+        permissions: input.permissions,
+        inherits_from: parentId,
+      });
+      const role = await refuseBeyond(tx, access, id);
+      tell({
+        action: "role.created",
+        target: targetOf(role),
+        changes: differences(null, role, roleFields),
+      });
+      return role;
+    }),
+  );
+}
+
+/** @throws AppError 404 */
+export async function readRole(tx: Queryable, roleId: string): Promise<Role> {
+  const role = await repository.findRole(tx, roleId);
+  if (!role) throw notFound();
+  return role;
+}
+
+/**
+ * Changes a custom role for all who hold it. Neither what it gave nor what it gives may be beyond
+ * the caller.
+ * @throws AppError 400 `system_role`; 403 `privilege_escalation`; 404; 409 `role_name_taken`; 422
+ */
+export async function updateRole(
+  context: OrgContext,
+  roleId: string,
+  input: { [Field in keyof RoleInput]?: RoleInput[Field] | undefined },
+): Promise<Role> {
+  if (input.name !== undefined) refuseSystemName(input.name);
+  return withNameErrors(input.name ?? "", () =>
+    context.change(async (tx, tell, access) => {
+      await customRole(tx, roleId);
+      const before = await refuseBeyond(tx, access, roleId);
+      const { name, description, permissions, inherits_from } = input;
+      const changes: Parameters<typeof repository.updateRole>[2] = {};
+      if (name !== undefined) changes.name = name;
+      if (description !== undefined) changes.description = description;
+      if (permissions !== undefined) changes.permissions = permissions;
+      if (inherits_from !== undefined) {
+        const parentId = await parentOf(tx, inherits_from);
+        if (parentId !== null && (await repository.inheritsFrom(tx, parentId, roleId))) {
+          throw invalidField("inherits_from", "would have the role inherit from itself", "cycle");
+        }
+        changes.inherits_from = parentId;
+      }
+      if (Object.keys(changes).length > 0) await repository.updateRole(tx, roleId, changes);
+      const after = await refuseBeyond(tx, access, roleId);
+      const changed = differences(before, after, roleFields);
+      if (Object.keys(changed).length > 0) {
+        tell({ action: "role.updated", target: targetOf(after), changes: changed });
+      }
+      return after;
+    }),
+  );
+}
+
+/**
+ * Deletes a custom role that nobody holds.
+ * @throws AppError 400 `system_role`; 403; 404; 409 `role_in_use`, naming who holds it
+ */
+export async function deleteRole(context: OrgContext, roleId: string): Promise<void> {
+  await context.change(async (tx, tell, access) => {
+    const role = await customRole(tx, roleId);
+    await refuseBeyond(tx, access, roleId);
+    const holders = await repository.roleHolders(tx, roleId);
+    const named = [
+      ...holders.members,
+      ...holders.invitations.map((email) => `the invitation of ${email}`),
+      ...holders.heirs.map((heir) => `the role ${heir}`),
+    ];
+    if (named.length > 0) {
+      throw new AppError(
+        "role_in_use",
+        `"${role.name}" is held by ${named.slice(0, 5).join(", ")}${named.length > 5 ? " and others" : ""}; give them another role first${holders.invitations.length > 0 ? ", and revoke the invitations" : ""}.`,
+        holders,
+      );
+    }
+    await repository.deleteRole(tx, roleId);
+    tell({
+      action: "role.deleted",
+      target: targetOf(role),
+      changes: differences(role, null, roleFields),
+    });
+  });
+}
+
+const roleFields = ["name", "description", "permissions", "inherits_from"] as const;
+
+const targetOf = ({ id, name }: Role) => ({ type: "role", id, name }) as const;
+
+async function customRole(tx: Queryable, roleId: string): Promise<Role> {
+  const role = await readRole(tx, roleId);
+  if (role.is_system) {
+    throw new AppError(
+      "system_role",
+      `"${role.name}" is the same in every organization; create a role of your own that inherits from it.`,
+    );
+  }
+  return role;
+}
+
+/** The id of the role to inherit from, given by its name or its id. */
+async function parentOf(
+  tx: Queryable,
+  reference: string | null | undefined,
+): Promise<string | null> {
+  if (reference === null || reference === undefined) return null;
+  const parent = await repository.findRoleByReference(tx, reference);
+  if (!parent)
+    throw invalidField("inherits_from", "names no role of this organization", "unknown_id");
+  return parent.id;
+}
+
+/** The role as it stands in the transaction, refused where it gives what the caller lacks. */
+async function refuseBeyond(tx: Queryable, standing: Standing, roleId: string): Promise<Role> {
+  const role = await repository.findRole(tx, roleId);
+  if (!role) throw notFound();
+  const beyond = permissionsBeyond(standing, role.effective_permissions);
+  if (beyond.length === 0) return role;
+  throw new AppError(
+    "privilege_escalation",
+    `The role would give ${beyond.slice(0, 3).join(", ")}, which you do not hold; ask somebody who does.`,
+    { missing_permissions: beyond },
+  );
+}
+
+function refuseSystemName(name: string): void {
+  if (Object.hasOwn(systemRoles, name)) throw nameTaken(name);
+}
+
+async function withNameErrors<Result>(name: string, work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work();
+  } catch (error) {
+    if (brokenConstraint(error) === "roles_org_name_key") throw nameTaken(name);
+    throw error;
+  }
+}
+
+function nameTaken(name: string): AppError {
+  return new AppError("role_name_taken", `A role "${name}" exists here; choose another name.`, {
+    errors: [
+      { loc: ["body", "name"], msg: "is taken in this organization", type: "role_name_taken" },
+    ],
+  });
+}

@@ -1,0 +1,2 @@
+export { readOpenRuns } from "./open-runs.queries.js";
+export { endManagedRuns, endRuns, waitForEnd } from "./stop-run.js";

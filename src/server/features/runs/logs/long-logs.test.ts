@@ -1,0 +1,74 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { Run } from "#shared/api/runs.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import { makeOrganization, makeProject, makeWorkspace } from "#test/support/factories.js";
+import { followLog, shell, untilEnded, type Followed } from "#test/support/runs.js";
+import { send } from "#test/support/raw.js";
+
+let app: TestApp;
+let owner: TestPerson;
+let projectId: string;
+
+beforeAll(async () => {
+  app = await startTestApp({}, "real");
+  owner = await app.person("Ada");
+  projectId = (await makeProject(owner, (await makeOrganization(owner)).id)).id;
+});
+afterAll(() => app.close());
+
+async function start(script: string): Promise<Run> {
+  const { agent } = await makeWorkspace(owner, projectId);
+  const params = { agent_id: agent.id };
+  return (await owner.api.runs.create({ params, body: { command: shell(script) } })).data;
+}
+
+const linesTo = (last: number): string =>
+  Array.from({ length: last }, (_, at) => `${at + 1}\n`).join("");
+const textOf = (events: Followed["events"]): string => events.map(({ text }) => text).join("");
+
+test("a log of 100 000 lines is downloaded, followed and read from its end, whole", async () => {
+  const run = await start("seq 1 100000");
+  const live = await followLog(app, owner, run.id);
+  expect(live.end).toMatchObject({ id: run.id, status: "succeeded" });
+  const whole = linesTo(100_000);
+  expect(textOf(live.events) === whole).toBe(true);
+  const path = `/api/v1/runs/${run.id}/logs`;
+  const saved = await send(app, "GET", `${path}?download=true`, { token: owner.token });
+  expect(saved.headers.get("content-disposition")).toContain(`run-${run.id}.log`);
+  expect(saved.text === whole).toBe(true);
+  const tail = await send(app, "GET", `${path}?tail=3`, { token: owner.token });
+  expect(tail.text).toBe("99998\n99999\n100000\n");
+  const timed = await send(app, "GET", `${path}?times=true`, { token: owner.token });
+  const lines = timed.text.split("\n");
+  expect(lines).toHaveLength(100_001);
+  expect(lines.filter((line) => !/^\S+Z stdout \d+$/.test(line))).toEqual([""]);
+  const ended = (await owner.api.runs.get({ params: { run_id: run.id } })).data;
+  expect(ended.output).toEqual({ bytes: whole.length, truncated: false });
+}, 60_000);
+
+test("whoever loses the connection again and again loses no line and sees none twice", async () => {
+  const sibling = await app.sibling();
+  // Slow enough that most is read while it is written.
+  const run = await start("for i in $(seq 1 200); do seq 1 100; sleep 0.02; done");
+  const seen: Followed["events"] = [];
+  let lost = 0;
+  let end: Run | null = null;
+  while (end === null) {
+    const lastEventId = seen.at(-1)?.id;
+    // Now here, now at another process; after some events the connection is cut.
+    const enough = 1 + (lost % 3);
+    const part = await followLog(lost % 2 === 0 ? app : sibling, owner, run.id, {
+      ...(lastEventId === undefined ? {} : { lastEventId }),
+      stop: (events) => events.length >= enough && lost < 40,
+    });
+    seen.push(...part.events);
+    ({ end } = part);
+    lost += 1;
+  }
+  expect(lost).toBeGreaterThan(1);
+  expect(textOf(seen) === linesTo(100).repeat(200)).toBe(true);
+  const ids = seen.map(({ id }) => Number(id));
+  expect(ids).toEqual([...new Set(ids)].toSorted((left, right) => left - right));
+  expect(end).toEqual(await untilEnded(owner, run.id));
+  await sibling.close();
+}, 60_000);

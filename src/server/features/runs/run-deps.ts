@@ -1,0 +1,30 @@
+import type { Logger } from "pino";
+import type { RunLimits } from "#shared/api/runs.js";
+import type { Database } from "../../db/connection/connect.js";
+import type { Jobs } from "../../jobs/queue.js";
+import type { DockerSandbox } from "#sandbox/docker/docker.js";
+import type { Sandbox } from "#sandbox/sandbox.js";
+import type { Storage } from "../../data-folder/storage.js";
+import type { WorkspaceDeps } from "../workspaces/index.js";
+import type { LogAccess } from "./logs/log-access.js";
+import type { LogStreams } from "./logs/log-stream.js";
+import type { Supervisor } from "./supervisor.js";
+import type { RunSettings } from "./run-settings.js";
+
+/** What starts, runs and shows managed runs. */
+export interface RunDeps {
+  db: Database;
+  jobs: Jobs;
+  storage: Storage;
+  workspaces: WorkspaceDeps;
+  sandbox: Sandbox;
+  /** What runs the commands of docker workspaces. */
+  docker: DockerSandbox;
+  supervisor: Supervisor;
+  streams: LogStreams;
+  logAccess: LogAccess;
+  settings: RunSettings;
+  /** In force on this machine. */
+  limits: RunLimits;
+  log: Logger;
+}

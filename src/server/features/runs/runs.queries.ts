@@ -1,0 +1,295 @@
+import { and, asc, desc, eq, sql } from "drizzle-orm";
+import type { Run } from "#shared/api/runs.js";
+import { newId } from "../../db/tables/columns.js";
+import { prepared, type Queryable } from "../../db/connection/connect.js";
+import { agents, organizations, runs } from "../../db/tables/tables.js";
+import type { OrgContext } from "../../http/register-routes.js";
+import { usageColumns, type UsageRow } from "../usage/index.js";
+
+/**
+ * The order in which an organization's queue is served: a run of each agent in turn, the agent whose
+ * last start is longest ago first. Rows of `id`, `agent_id`, `position`.
+ */
+export const queueOf = (orgId: string) =>
+  sql.raw(`
+  select q.id, q.agent_id, row_number() over (order by q.turn, q.last_start nulls first, q.id) as position
+  from (
+    select r.id, r.agent_id, row_number() over (partition by r.agent_id order by r.id) as turn,
+      (select max(s.started_at) from runs s where s.agent_id = r.agent_id) as last_start
+    from runs r where r.org_id = ${orgId} and r.status = 'queued'
+  ) q`);
+
+export const runColumns = {
+  id: runs.id,
+  agent_id: runs.agent_id,
+  kind: runs.kind,
+  status: runs.status,
+  exit_code: runs.exit_code,
+  started_at: runs.started_at,
+  ended_at: runs.ended_at,
+  runtime_seconds: sql<number>`coalesce(greatest(round(extract(epoch from coalesce(${runs.ended_at}, now()) - ${runs.started_at}), 4), 0), 0)::float8`,
+  lease_expires_at: runs.lease_expires_at,
+  created_at: runs.created_at,
+  started_by: runs.started_by,
+  stop_requested: sql<boolean>`${runs.stop_status} is not null and ${runs.ended_at} is null`,
+  detail: runs.detail,
+  command: runs.command,
+  network: runs.network,
+  timeout_seconds: runs.timeout_seconds,
+  env_names: runs.env_names,
+  limits: runs.limits,
+  peak_memory_bytes: runs.peak_memory_bytes,
+  cpu_seconds: runs.cpu_seconds,
+  queue_position: sql<
+    number | null
+  >`case when ${runs.status} = 'queued' then (select position::int from (${queueOf("runs.org_id")}) queue where queue.id = ${sql.raw("runs.id")}) end`,
+  output: sql<
+    Run["output"]
+  >`json_build_object('bytes', ${runs.output_bytes}, 'truncated', ${runs.output_truncated})`,
+  checkpoint: sql<
+    Run["checkpoint"]
+  >`case when ${runs.checkpointed} then json_build_object('commit_sha', ${runs.checkpoint_sha}, 'error', ${runs.checkpoint_error}) end`,
+};
+
+const leaseSeconds = 60;
+const lease = sql<string>`now() + make_interval(secs => ${leaseSeconds})`;
+
+export async function findRun(tx: Queryable, id: string): Promise<Run | undefined> {
+  const [row] = await tx
+    .select(runColumns)
+    .from(runs)
+    .where(eq(runs.id, sql.placeholder("id")))
+    .prepare("find a run")
+    .execute({ id });
+  return row;
+}
+
+/** @param filter `after` is the id of the last run of the page before; null: from the first */
+export async function listRuns(
+  tx: Queryable,
+  agentId: string,
+  filter: {
+    status?: Run["status"] | undefined;
+    order?: "newest" | "oldest" | undefined;
+    after: string | null;
+  },
+  limit: number,
+): Promise<Run[]> {
+  const isOldest = filter.order === "oldest";
+  const behind = isOldest ? sql`${runs.id} > ${filter.after}` : sql`${runs.id} < ${filter.after}`;
+  return tx
+    .select(runColumns)
+    .from(runs)
+    .where(
+      and(
+        eq(runs.agent_id, agentId),
+        filter.status === undefined ? undefined : eq(runs.status, filter.status),
+        filter.after === null ? undefined : behind,
+      ),
+    )
+    .orderBy((isOldest ? asc : desc)(runs.id))
+    .limit(limit);
+}
+
+/** Who starts a run: an agent by the name given, a person by what he is called at that moment. */
+export const startedBy = ({ actor: { userId, agent } }: Pick<OrgContext, "actor">) =>
+  sql<Run["started_by"]>`jsonb_build_object('type', ${agent ? "agent" : "user"}::text,
+    'id', ${agent?.id ?? userId}::text, 'name', coalesce(${agent?.name ?? null}::text,
+      (select coalesce(full_name, email) from users where id = ${userId}::uuid), 'somebody'))`;
+
+/** @throws a unique violation of `runs_one_per_agent` */
+export async function insertLeasedRun(
+  tx: Queryable,
+  values: { org_id: string; agent_id: string; started_by: ReturnType<typeof startedBy> },
+): Promise<Run> {
+  const [row] = await tx
+    .insert(runs)
+    .values({
+      id: newId(),
+      ...values,
+      kind: "leased",
+      status: "running",
+      last_heartbeat_at: sql`now()`,
+      lease_expires_at: lease,
+    })
+    .returning(runColumns)
+    .prepare("start a leased run")
+    .execute();
+  return row as Run;
+}
+
+/** An agent that is to run, what may keep it from it, and what its organization uses. */
+export interface Candidate extends UsageRow {
+  terminated: boolean;
+  /** Its organization. */
+  archived: boolean;
+  busy: boolean;
+  /** How many agents of the organization wait that could start at once. */
+  waiting: number;
+}
+
+const candidateText = `
+  select a.terminated_at is not null as terminated, o.archived_at is not null as archived,
+    exists (select from runs r where r.agent_id = a.id and r.status = 'running') as busy,
+    (select count(distinct q.agent_id)::int from runs q where q.org_id = a.org_id
+      and q.status = 'queued' and not exists
+        (select from runs r where r.agent_id = q.agent_id and r.status = 'running')) as waiting,
+    o.max_concurrent_agents, o.max_agent_runtime_hours, ${usageColumns("o.id")}
+  from agents a join organizations o on o.id = a.org_id where a.id = $1`;
+
+/** Undefined where there is no such agent. With the organization's row locked, it stays so. */
+export async function findCandidate(tx: Queryable, id: string): Promise<Candidate | undefined> {
+  const [row] = await prepared<Candidate>(tx, "find an agent that is to run", candidateText, [id]);
+  return row;
+}
+
+/** What a person is called. Needs system work or his own organization: people are in none alone. */
+export async function nameOfPerson(tx: Queryable, userId: string): Promise<string> {
+  const { rows } = await tx.execute<{ name: string }>(
+    sql`select coalesce(full_name, email) as name from users where id = ${userId}`,
+  );
+  return rows[0]?.name ?? "somebody";
+}
+
+/** Extends the lease of a leased run that goes on; false where it has ended. */
+export async function extendLease(tx: Queryable, id: string): Promise<boolean> {
+  const extended = await tx
+    .update(runs)
+    .set({ last_heartbeat_at: sql`now()`, lease_expires_at: lease })
+    .where(
+      and(
+        eq(runs.id, id),
+        eq(runs.kind, "leased"),
+        eq(runs.status, "running"),
+        sql`${runs.lease_expires_at} > now()`,
+      ),
+    )
+    .returning({ id: runs.id });
+  return extended.length === 1;
+}
+
+/** A run, an agent's, those of a project's agents, or with nothing given all of the organization. */
+export interface Which {
+  id?: string;
+  agentId?: string;
+  projectId?: string;
+}
+
+export const matching = ({ id, agentId, projectId }: Which) =>
+  and(
+    id === undefined ? undefined : eq(runs.id, id),
+    agentId === undefined ? undefined : eq(runs.agent_id, agentId),
+    projectId === undefined
+      ? undefined
+      : sql`${runs.agent_id} in (select a.id from ${agents} a where a.project_id = ${projectId})`,
+  );
+
+/** Ends leased runs that go on. */
+export async function endLeasedRuns(
+  tx: Queryable,
+  which: Which,
+  status: Run["status"],
+  detail: string,
+): Promise<void> {
+  await tx
+    .update(runs)
+    .set({ status, detail, ended_at: sql`now()`, lease_expires_at: null })
+    .where(and(matching(which), eq(runs.kind, "leased"), eq(runs.status, "running")));
+}
+
+/** A run that an expired lease ended. */
+export interface LostRun extends Record<string, unknown> {
+  id: string;
+  org_id: string;
+  agent_id: string;
+  kind: Run["kind"];
+}
+
+/**
+ * Ends the runs whose lease is over: they are lost and count to their last heartbeat. A managed one
+ * whose command had ended before its server did is what it ended as. Needs system work.
+ * @param orphans ends the managed runs of other server processes whatever their lease: they are dead
+ */
+export async function endLostRuns(
+  db: Queryable,
+  orphansOf: string | null = null,
+): Promise<LostRun[]> {
+  const { rows } = await db.execute<LostRun>(sql`
+    update runs set status = coalesce(outcome, 'lost'),
+      ended_at = coalesce(exited_at, last_heartbeat_at), lease_expires_at = null, token_hash = null,
+      detail = case when outcome is not null then detail
+        when kind = 'managed' then 'The server that ran it ended without warning; what it did until its last sign of life is kept.'
+        else 'Its agent sent no heartbeat for 60 seconds.' end
+    where status = 'running' and (lease_expires_at < now()
+      or (kind = 'managed' and ${orphansOf}::uuid is not null and server_id <> ${orphansOf}::uuid))
+    returning id, org_id, agent_id, kind`);
+  return rows;
+}
+
+/** Organizations with a run under way. Needs system work. */
+export async function listRunningOrganizations(db: Queryable): Promise<string[]> {
+  const { rows } = await db.execute<{ org_id: string }>(
+    sql`select distinct org_id from runs where status = 'running'`,
+  );
+  return rows.map((row) => row.org_id);
+}
+
+/** The runs under way: how many; with the organization's row locked, none begins. */
+export async function countRunning(
+  tx: Queryable,
+  kind: Run["kind"],
+  which: Which,
+): Promise<number> {
+  const rows = await tx
+    .select({ id: runs.id })
+    .from(runs)
+    .where(and(matching(which), eq(runs.kind, kind), eq(runs.status, "running")));
+  return rows.length;
+}
+
+/**
+ * Notes that an organization is warned of its hours: once in a month for each limit. Undefined where it
+ * was warned already.
+ */
+export async function takeHoursWarning(
+  tx: Queryable,
+  orgId: string,
+  limit: number,
+  periodStart: string,
+): Promise<{ name: string; slug: string } | undefined> {
+  const [row] = await tx
+    .update(organizations)
+    .set({ hours_warned_at: sql`now()`, hours_warned_limit: limit })
+    .where(
+      and(
+        eq(organizations.id, orgId),
+        sql`(${organizations.hours_warned_at} is null or ${organizations.hours_warned_at} < ${periodStart}
+          or ${organizations.hours_warned_limit} is distinct from ${limit})`,
+      ),
+    )
+    .returning({ name: organizations.name, slug: organizations.slug });
+  return row;
+}
+
+/** The project that an agent works on. */
+export async function projectOf(tx: Queryable, agentId: string): Promise<string> {
+  const [row] = await tx
+    .select({ project_id: agents.project_id })
+    .from(agents)
+    .where(eq(agents.id, agentId));
+  return row?.project_id ?? "";
+}
+
+export async function nameOfAgent(tx: Queryable, agentId: string): Promise<string> {
+  const [row] = await tx.select({ name: agents.name }).from(agents).where(eq(agents.id, agentId));
+  return row?.name ?? "";
+}
+
+/** Where the owners of an organization are written to. */
+export async function addressesOfOwners(tx: Queryable, orgId: string): Promise<string[]> {
+  const { rows } = await tx.execute<{ email: string }>(sql`
+    select u.email from memberships m join users u on u.id = m.user_id and u.is_active
+    join roles r on r.id = m.role_id and r.org_id is null and r.name = 'owner'
+    where m.org_id = ${orgId} order by u.email`);
+  return rows.map(({ email }) => email);
+}

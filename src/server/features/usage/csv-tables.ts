@@ -1,0 +1,124 @@
+import type {
+  AgentUsage,
+  DayUsage,
+  ProjectUsage,
+  Statement,
+  StatementItem,
+} from "#shared/api/usage.js";
+import type { UsageReport } from "./report-usage.js";
+
+type Cell = string | number | null;
+
+/** What a CSV file holds: one header for all its rows. */
+interface Table {
+  columns: string[];
+  rows: Cell[][];
+}
+
+function tableOf<Row>(rows: readonly Row[], columns: Record<string, (row: Row) => Cell>): Table {
+  return {
+    columns: Object.keys(columns),
+    rows: rows.map((row) => Object.values(columns).map((cellOf) => cellOf(row))),
+  };
+}
+
+/** Always with the four decimals that are exact. */
+const hours = ({ runtime_hours }: { runtime_hours: number }): string => runtime_hours.toFixed(4);
+
+export function usageTable(
+  report: UsageReport,
+  by: "agent" | "project" | "day" | undefined,
+): Table {
+  const { usage, rows } = report;
+  const period = (): string => report.period;
+  switch (by) {
+    case undefined:
+      return tableOf([usage], {
+        period,
+        period_start: (row) => row.period_start,
+        period_end: (row) => row.period_end,
+        concurrent_agents: (row) => row.concurrent_agents.current,
+        concurrent_agents_limit: (row) => row.concurrent_agents.limit,
+        runtime_hours: (row) => row.runtime_hours.current.toFixed(4),
+        runtime_hours_limit: (row) => row.runtime_hours.limit,
+      });
+    case "agent":
+      return tableOf(rows.agent, {
+        period,
+        project_id: (row) => row.project_id,
+        project_name: (row) => row.project_name,
+        agent_id: (row) => row.agent_id,
+        agent_name: (row) => row.agent_name,
+        runs: (row) => row.runs,
+        runtime_hours: hours,
+      });
+    case "project":
+      return tableOf(rows.project, {
+        period,
+        project_id: (row) => row.project_id,
+        project_name: (row) => row.project_name,
+        agents: (row) => row.agents,
+        runs: (row) => row.runs,
+        runtime_hours: hours,
+      });
+    case "day":
+      return tableOf(rows.day, {
+        date: (row) => row.date,
+        peak_concurrent_agents: (row) => row.peak_concurrent_agents,
+        runtime_hours: hours,
+      });
+  }
+}
+
+export function statementsTable(items: readonly StatementItem[]): Table {
+  return tableOf(items, {
+    period: (row) => row.period,
+    period_start: (row) => row.period_start,
+    period_end: (row) => row.period_end,
+    status: (row) => row.status,
+    agents: (row) => row.agents,
+    runs: (row) => row.runs,
+    peak_concurrent_agents: (row) => row.peak_concurrent_agents,
+    runtime_hours: hours,
+  });
+}
+
+interface StatementLine extends Partial<
+  Omit<ProjectUsage & AgentUsage & DayUsage, "runtime_hours">
+> {
+  section: string;
+  runtime_hours: number;
+}
+
+/**
+ * A whole statement as one table: `section` says whether a row is the total or of a project, an agent
+ * or a day. The hours of each section add up to those of the total.
+ */
+export function statementTable(statement: Statement): Table {
+  const { organization, period, status, billing_email, current_limits } = statement;
+  const { runtime_hours, agents, runs, peak_concurrent_agents } = statement;
+  const lines: StatementLine[] = [
+    { section: "total", runtime_hours, agents, runs, peak_concurrent_agents },
+    ...statement.by_project.map((row) => ({ section: "project", ...row })),
+    ...statement.by_agent.map((row) => ({ section: "agent", ...row })),
+    ...statement.by_day.map((row) => ({ section: "day", ...row })),
+  ];
+  return tableOf(lines, {
+    section: (row) => row.section,
+    organization: () => organization.name,
+    billing_email: () => billing_email,
+    period: () => period,
+    status: () => status,
+    date: (row) => row.date ?? null,
+    project_id: (row) => row.project_id ?? null,
+    project_name: (row) => row.project_name ?? null,
+    agent_id: (row) => row.agent_id ?? null,
+    agent_name: (row) => row.agent_name ?? null,
+    agents: (row) => row.agents ?? null,
+    runs: (row) => row.runs ?? null,
+    peak_concurrent_agents: (row) => row.peak_concurrent_agents ?? null,
+    runtime_hours: hours,
+    current_max_concurrent_agents: () => current_limits.max_concurrent_agents,
+    current_max_agent_runtime_hours: () => current_limits.max_agent_runtime_hours,
+  });
+}

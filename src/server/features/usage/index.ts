@@ -1,0 +1,1 @@
+export { periodEnd, readUsage, usageColumns, usageOf, type UsageRow } from "./usage.queries.js";

@@ -1,0 +1,198 @@
+import type {
+  AgentUsage,
+  DayUsage,
+  ProjectUsage,
+  Statement,
+  StatementItem,
+  Usage,
+} from "#shared/api/usage.js";
+import { AppError, notFound } from "../../errors.js";
+import type { OrgContext } from "../../http/register-routes.js";
+import { apportion, hoursOf } from "./apportion.js";
+import * as repository from "./usage.queries.js";
+
+/** The name, first and last instant of a UTC calendar month. */
+function monthOf(period: string): { period: string; period_start: string; period_end: string } {
+  const [year, month] = period.split("-").map(Number) as [number, number];
+  const start = (later: number): string =>
+    new Date(Date.UTC(year, month - 1 + later)).toISOString();
+  return { period, period_start: start(0), period_end: start(1) };
+}
+
+function intervalOf({ period_start, period_end }: Pick<Usage, "period_start" | "period_end">) {
+  return { start: period_start, end: period_end };
+}
+
+async function requireAccount(
+  tx: Parameters<typeof repository.findAccount>[0],
+  orgId: string,
+): Promise<repository.Account> {
+  const account = await repository.findAccount(tx, orgId);
+  if (!account) throw notFound();
+  return account;
+}
+
+/** Usage of a month, with rows that add up to its hours exactly. */
+export interface UsageReport {
+  slug: string;
+  period: string;
+  usage: Usage;
+  rows: { agent: AgentUsage[]; project: ProjectUsage[]; day: DayUsage[] };
+}
+
+/**
+ * A month's usage against the limits of today, which alone are known. What is "current" of a month
+ * that is over is what was at work when it ended.
+ * @throws AppError 422 where the month is before the organization or in the future
+ */
+export async function reportUsage(
+  context: OrgContext,
+  period: string | undefined,
+): Promise<UsageReport> {
+  return context.tx(async (tx) => {
+    const account = await requireAccount(tx, context.orgId);
+    if (period !== undefined) refuseOutside(account, period);
+    const month = monthOf(period ?? account.current_period);
+    const ledger = await repository.readLedger(tx, context.orgId, intervalOf(month));
+    const { runtime_hours, by_agent, by_project, by_day } = addUp(ledger);
+    return {
+      slug: account.slug,
+      period: month.period,
+      usage: {
+        period_start: month.period_start,
+        period_end: month.period_end,
+        concurrent_agents: { current: ledger.running, limit: account.max_concurrent_agents },
+        runtime_hours: { current: runtime_hours, limit: account.max_agent_runtime_hours },
+      },
+      rows: { agent: by_agent, project: by_project, day: by_day },
+    };
+  });
+}
+
+function isOutside(account: repository.Account, period: string): boolean {
+  return period < account.first_period || period > account.current_period;
+}
+
+function refuseOutside(account: repository.Account, period: string): void {
+  if (!isOutside(account, period)) return;
+  const msg = `must be a month from ${account.first_period} to ${account.current_period}`;
+  throw new AppError("validation_failed", `period ${msg}.`, {
+    errors: [{ loc: ["query", "period"], msg, type: "out_of_range" }],
+  });
+}
+
+/** The months with a run in them and the current one, newest first. */
+export async function listStatements(context: OrgContext): Promise<{
+  slug: string;
+  items: StatementItem[];
+}> {
+  return context.tx(async (tx) => {
+    const account = await requireAccount(tx, context.orgId);
+    const { first_period, current_period } = account;
+    const months = await repository.listMonths(tx, context.orgId, {
+      start: monthOf(first_period).period_start,
+      end: monthOf(current_period).period_end,
+    });
+    if (months[0]?.period !== current_period) {
+      months.unshift({ period: current_period, ms: 0, agents: 0, runs: 0, peak: 0 });
+    }
+    return {
+      slug: account.slug,
+      items: months.map(({ period, ms, agents, runs, peak }) => ({
+        ...monthOf(period),
+        status: period === current_period ? ("open" as const) : ("closed" as const),
+        runtime_hours: hoursOf(ms),
+        agents,
+        runs,
+        peak_concurrent_agents: peak,
+      })),
+    };
+  });
+}
+
+/** @throws AppError 404 where the month is before the organization or in the future */
+export async function readStatement(context: OrgContext, period: string): Promise<Statement> {
+  return context.tx(async (tx) => {
+    const account = await requireAccount(tx, context.orgId);
+    if (isOutside(account, period)) throw notFound();
+    const month = monthOf(period);
+    const ledger = await repository.readLedger(tx, context.orgId, intervalOf(month));
+    return {
+      organization: { id: account.id, name: account.name, slug: account.slug },
+      billing_email: account.billing_email,
+      ...month,
+      status: period === account.current_period ? "open" : "closed",
+      current_limits: {
+        max_concurrent_agents: account.max_concurrent_agents,
+        max_agent_runtime_hours: account.max_agent_runtime_hours,
+      },
+      ...addUp(ledger),
+    };
+  });
+}
+
+type Sums = Pick<
+  Statement,
+  | "runtime_hours"
+  | "agents"
+  | "runs"
+  | "peak_concurrent_agents"
+  | "by_project"
+  | "by_agent"
+  | "by_day"
+>;
+
+/** The figures as they are shown: agents add up to their project, projects and days to the whole. */
+function addUp({ agents, days }: repository.Ledger): Sums {
+  const whole = hoursOf(sum(agents.map(({ ms }) => ms)));
+  const groups = byProjectOf(agents);
+  const projectHours = apportion(groups.map(({ ms }) => ms));
+  const hoursByAgent = new Map<string, number>();
+  const byProject = groups.map(({ members }, index): ProjectUsage => {
+    const hours = projectHours[index] as number;
+    const shares = apportion(
+      members.map(({ ms }) => ms),
+      hours,
+    );
+    members.forEach(({ agent_id }, at) => hoursByAgent.set(agent_id, shares[at] as number));
+    const { project_id, project_name } = members[0] as repository.AgentRow;
+    const runs = sum(members.map((member) => member.runs));
+    return { project_id, project_name, agents: members.length, runs, runtime_hours: hours };
+  });
+  const dayHours = apportion(days.map(({ ms }) => ms));
+  return {
+    runtime_hours: whole,
+    agents: agents.length,
+    runs: sum(agents.map(({ runs }) => runs)),
+    peak_concurrent_agents: Math.max(0, ...days.map(({ peak }) => peak)),
+    by_project: byProject,
+    by_agent: agents.map(({ ms: _ms, ...agent }) => ({
+      ...agent,
+      runtime_hours: hoursByAgent.get(agent.agent_id) as number,
+    })),
+    by_day: days.map(({ date, peak }, index) => ({
+      date,
+      runtime_hours: dayHours[index] as number,
+      peak_concurrent_agents: peak,
+    })),
+  };
+}
+
+/** The agents of each project, the project with the most hours first. */
+function byProjectOf(
+  agents: readonly repository.AgentRow[],
+): { members: repository.AgentRow[]; ms: number }[] {
+  const members = new Map<string, repository.AgentRow[]>();
+  for (const agent of agents) {
+    const group = members.get(agent.project_id) ?? [];
+    members.set(agent.project_id, group);
+    group.push(agent);
+  }
+  return [...members.values()]
+    .map((group) => ({ members: group, ms: sum(group.map(({ ms }) => ms)) }))
+    .toSorted((one, other) => other.ms - one.ms);
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}

@@ -1,0 +1,214 @@
+import { sql, type SQL } from "drizzle-orm";
+import type { Usage } from "#shared/api/usage.js";
+import { isoInstant } from "../../db/tables/columns.js";
+import { prepared, type Queryable } from "../../db/connection/connect.js";
+
+/** The current UTC calendar month. */
+const periodStart = "date_trunc('month', now() at time zone 'UTC') at time zone 'UTC'";
+export const periodEnd =
+  "(date_trunc('month', now() at time zone 'UTC') + interval '1 month') at time zone 'UTC'";
+
+/** Of a run that has ended: not within the month in which it began. As in the index of these. */
+const overMonths =
+  "date_trunc('month', started_at at time zone 'UTC') <> date_trunc('month', ended_at at time zone 'UTC')";
+
+/**
+ * The columns of `UsageRow` that are counted: hours of an organization's run intervals within the
+ * current period, summed exactly and rounded once; a lost run counts to its last heartbeat. Quotas are
+ * decided by it: runs that lie within the period are summed from an index alone, and only those that go
+ * on or reach beyond it are cut to it.
+ */
+export const usageColumns = (orgId: string): string => `
+  (select count(*)::int from runs where org_id = ${orgId} and status = 'running') as running,
+  (with period as materialized (select ${periodStart} as first, ${periodEnd} as over, now() as clock)
+    select round((
+      (select coalesce(sum(runtime_ms), 0) from runs where org_id = ${orgId}
+        and started_at >= (select first from period) and started_at < (select over from period)
+        and ended_at < (select over from period))
+      + (select coalesce(sum(extract(epoch from
+          greatest(least(coalesce(ended_at, (select clock from period)), (select over from period)),
+            started_at, (select first from period))
+          - greatest(started_at, (select first from period)))), 0) * 1000
+        from (
+          select started_at, ended_at from runs where org_id = ${orgId} and status = 'running'
+          union all select started_at, ended_at from runs where org_id = ${orgId} and ${overMonths}
+            and ended_at > (select first from period)
+        ) r where started_at < (select over from period))
+      ) / 3600000, 4)::float8) as hours,
+  ${periodStart} as period_start, ${periodEnd} as period_end`;
+
+export interface UsageRow extends Record<string, unknown> {
+  running: number;
+  hours: number;
+  period_start: Date;
+  period_end: Date;
+  max_concurrent_agents: number;
+  max_agent_runtime_hours: number;
+}
+
+export function usageOf(row: UsageRow): Usage {
+  return {
+    period_start: isoInstant(row.period_start),
+    period_end: isoInstant(row.period_end),
+    concurrent_agents: { current: row.running, limit: row.max_concurrent_agents },
+    runtime_hours: { current: row.hours, limit: row.max_agent_runtime_hours },
+  };
+}
+
+const usageText = `
+  select max_concurrent_agents, max_agent_runtime_hours, ${usageColumns("o.id")}
+  from organizations o where id = $1`;
+
+/** The current period's usage: what quotas are decided by. */
+export async function readUsage(tx: Queryable, orgId: string): Promise<Usage | undefined> {
+  const [row] = await prepared<UsageRow>(tx, "read an organization's usage", usageText, [orgId]);
+  return row && usageOf(row);
+}
+
+/** What a statement says of the organization, its first and its present month (`2026-10`). */
+export interface Account extends Record<string, unknown> {
+  id: string;
+  name: string;
+  slug: string;
+  billing_email: string | null;
+  max_concurrent_agents: number;
+  max_agent_runtime_hours: number;
+  first_period: string;
+  current_period: string;
+}
+
+export async function findAccount(tx: Queryable, orgId: string): Promise<Account | undefined> {
+  const { rows } = await tx.execute<Account>(sql`
+    select id, name, slug, billing_email, max_concurrent_agents, max_agent_runtime_hours,
+      to_char(created_at at time zone 'UTC', 'YYYY-MM') as first_period,
+      to_char(now() at time zone 'UTC', 'YYYY-MM') as current_period
+    from organizations where id = ${orgId}`);
+  return rows[0];
+}
+
+/** Whole calendar months, from the first instant to the one that is no more in them, in RFC 3339. */
+export interface Interval {
+  start: string;
+  end: string;
+}
+
+/**
+ * The organization's runs in the interval, cut into calendar days or months (`piece`). `ms` is what
+ * counts, exact since the ledger keeps milliseconds. For the peak a run holds its place for at least
+ * one of them, and a running one beyond this moment, so that whatever ran was there.
+ */
+function piecesOf(orgId: string, { start, end }: Interval, unit: "day" | "month"): SQL {
+  return sql`
+    spans as (
+      select id, agent_id, started_at, ended_at, coalesce(ended_at, clock) as stopped_at,
+        greatest(ended_at, started_at + interval '1 ms',
+          case when ended_at is null then clock + interval '1 ms' end) as freed_at
+      from runs, date_trunc('milliseconds', now()) as clock
+      where org_id = ${orgId} and started_at < ${end}::timestamptz
+        and (started_at >= ${start}::timestamptz or ended_at is null
+          or (ended_at > ${start}::timestamptz and ${sql.raw(overMonths)}))
+    ),
+    pieces as (
+      select id, agent_id, piece, greatest(started_at, piece) as taken_at,
+        least(freed_at, piece + ${sql.raw(`interval '1 ${unit}'`)}) as freed_at,
+        greatest(extract(epoch from least(stopped_at, piece + ${sql.raw(`interval '1 ${unit}'`)})
+          - greatest(started_at, piece)) * 1000, 0)::bigint as ms
+      from spans cross join lateral generate_series(
+        date_trunc('${sql.raw(unit)}', greatest(started_at, ${start}::timestamptz)),
+        least(freed_at, ${end}::timestamptz) - interval '1 ms',
+        ${sql.raw(`interval '1 ${unit}'`)}) as piece
+    )`;
+}
+
+/** How many ran at once at most in each piece; who stops at an instant makes room for who starts then. */
+const peaks = sql`
+    steps as (
+      select piece, taken_at as at, 1 as step from pieces
+      union all select piece, freed_at, -1 from pieces
+    ),
+    levels as (
+      select piece, sum(step) over (partition by piece order by at, step rows unbounded preceding) as level
+      from steps
+    ),
+    peaks as (select piece, max(level)::int as peak from levels group by piece)`;
+
+export interface AgentRow {
+  agent_id: string;
+  agent_name: string;
+  project_id: string;
+  project_name: string;
+  runs: number;
+  ms: number;
+}
+
+export interface DayRow {
+  date: string;
+  ms: number;
+  peak: number;
+}
+
+/** A period's ledger, added up twice: by agent and by day. */
+export interface Ledger {
+  /** Most hours first. */
+  agents: AgentRow[];
+  /** Every day of the period. */
+  days: DayRow[];
+  /** Agents at work at the end of the period, or now where it goes on. */
+  running: number;
+}
+
+/** Reads a period in one statement, so that its parts agree whatever starts and stops meanwhile. */
+export async function readLedger(
+  tx: Queryable,
+  orgId: string,
+  interval: Interval,
+): Promise<Ledger> {
+  const { rows } = await tx.execute<Ledger & Record<string, unknown>>(sql`
+    with ${piecesOf(orgId, interval, "day")}, ${peaks},
+    agent_rows as (
+      select a.id as agent_id, a.name as agent_name, p.id as project_id, p.name as project_name,
+        u.runs, u.ms
+      from (select agent_id, count(distinct id)::int as runs, sum(ms)::bigint as ms
+        from pieces group by agent_id) u
+      join agents a on a.id = u.agent_id
+      join projects p on p.id = a.project_id
+    ),
+    day_rows as (
+      select to_char(day, 'YYYY-MM-DD') as date, coalesce(u.ms, 0)::bigint as ms, coalesce(k.peak, 0) as peak
+      from generate_series(${interval.start}::timestamptz,
+        ${interval.end}::timestamptz - interval '1 day', interval '1 day') as day
+      left join (select piece, sum(ms) as ms from pieces group by piece) u on u.piece = day
+      left join peaks k on k.piece = day
+    )
+    select
+      (select coalesce(json_agg(a order by ms desc, agent_name, agent_id), '[]') from agent_rows a) as agents,
+      (select json_agg(d order by date) from day_rows d) as days,
+      (select count(*)::int from runs where org_id = ${orgId} and started_at < ${interval.end}::timestamptz
+        and (ended_at is null or (ended_at >= ${interval.end}::timestamptz and ${sql.raw(overMonths)}))
+      ) as running`);
+  return rows[0] as Ledger;
+}
+
+export interface MonthRow extends Record<string, unknown> {
+  period: string;
+  ms: number;
+  agents: number;
+  runs: number;
+  peak: number;
+}
+
+/** The months of the interval with a run in them, newest first. */
+export async function listMonths(
+  tx: Queryable,
+  orgId: string,
+  interval: Interval,
+): Promise<MonthRow[]> {
+  const { rows } = await tx.execute<MonthRow>(sql`
+    with ${piecesOf(orgId, interval, "month")}, ${peaks}
+    select to_char(u.piece, 'YYYY-MM') as period, u.ms, u.agents, u.runs, k.peak
+    from (select piece, sum(ms)::float8 as ms, count(distinct agent_id)::int as agents,
+      count(*)::int as runs from pieces group by piece) u
+    join peaks k on k.piece = u.piece
+    order by u.piece desc`);
+  return rows;
+}

@@ -1,0 +1,274 @@
+import { serverItself, type Origin, type Tell } from "../../../db/audit/audit.js";
+import type { Queryable } from "../../../db/connection/connect.js";
+import { AppError, isNoSpace } from "../../../errors.js";
+import { FolderMissingError, assertFolder } from "#git/worktree/folder-driver.js";
+import { resolveCommit } from "#git/store/repository.js";
+import { deleteRef, updateRefs, type RefUpdate } from "#git/store/refs.js";
+import type { OrgContext } from "../../../http/register-routes.js";
+import { endManagedRuns, waitForEnd } from "../../runs/index.js";
+import * as archives from "./archives.queries.js";
+import { activeUnderLock, commitUnderLock } from "../commits/commit-workspace.js";
+import * as repository from "../workspaces.queries.js";
+import {
+  branchRef,
+  hasFolder,
+  placesOf,
+  requireWorkspace,
+  withFolderErrors,
+  workspaceLock,
+  type WorkspaceDeps,
+} from "../workspace.js";
+
+/** What keeps an archived workspace's commits reachable: no branch, so that the branch's name is free. */
+export const archiveRef = (agentId: string, archiveId: string): string =>
+  `refs/archive/${agentId}/${archiveId}`;
+
+export const targetOf = ({ agent_id, branch_name }: repository.WorkspaceRow) =>
+  ({ type: "workspace", id: agent_id, name: branch_name }) as const;
+
+/**
+ * Archives the workspace: stops the command that runs in it, commits what is unsaved, moves the branch to a hidden reference, removes the
+ * folder. It is noted first, and from then on finished, by a restart if need be. One that is archived
+ * already stays as it is; one that failed has nothing to keep.
+ * @throws AppError 404, 409 `agent_running`, `run_in_progress`, `workspace_not_active`, 410, 422 naming a path
+ */
+export async function archiveWorkspace(
+  deps: WorkspaceDeps,
+  context: OrgContext,
+  agentId: string,
+): Promise<void> {
+  await endCommands(deps, context, agentId);
+  await deps.db.locks(context.orgId, [workspaceLock(agentId)], async () => {
+    // Judged anew: a command took its time to end, or somebody to leave the workspace.
+    const found = await context.write((tx) => requireWorkspace(tx, agentId));
+    if (found.status === "archived") return;
+    if (found.status === "archiving") return finishUnderLock(deps, context.orgId, agentId);
+    if (found.status === "failed") return discardUnderLock(deps, found);
+    await context.tx((tx) => refuseRunning(tx, agentId));
+    await archiveUnderLock(deps, context.orgId, agentId, async (record) => {
+      await context.change(async (tx, tell) => {
+        await refuseRunning(tx, agentId);
+        await record(tx, tell);
+      });
+    });
+  });
+}
+
+/** Stops the command that runs in an active workspace; what runs elsewhere is its owner's to stop. */
+async function endCommands(
+  deps: WorkspaceDeps,
+  context: OrgContext,
+  agentId: string,
+): Promise<void> {
+  await context.change(async (tx) => {
+    const { status } = await requireWorkspace(tx, agentId);
+    if (status === "active") await endManagedRuns(tx, { agentId }, "Its workspace was archived.");
+  });
+  await waitForEnd(deps.db, context.orgId, { agentId });
+}
+
+async function refuseRunning(
+  tx: Parameters<typeof archives.isRunning>[0],
+  agentId: string,
+): Promise<void> {
+  if (!(await archives.isRunning(tx, agentId))) return;
+  throw new AppError("agent_running", "The agent is at work in it; stop its run first.");
+}
+
+/** Archives an active workspace, by whoever holds its lock; `change` may refuse at the last moment. */
+async function archiveUnderLock(
+  deps: WorkspaceDeps,
+  orgId: string,
+  agentId: string,
+  change: (work: (tx: Queryable, tell: Tell) => Promise<void>) => Promise<void>,
+): Promise<void> {
+  await saveUnderLock(deps, orgId, agentId);
+  const workspace = await activeUnderLock(deps, orgId, agentId);
+  await change(async (tx, tell) => {
+    await archives.beginArchiving(tx, workspace);
+    tell({ action: "workspace.archived", target: targetOf(workspace) });
+  });
+  await finishUnderLock(deps, orgId, agentId);
+}
+
+/** Commits what is unsaved, whatever the settings say; a folder that is gone holds nothing to save. */
+async function saveUnderLock(deps: WorkspaceDeps, orgId: string, agentId: string): Promise<void> {
+  const workspace = await activeUnderLock(deps, orgId, agentId);
+  const places = placesOf(deps, workspace);
+  try {
+    await withFolderErrors(() => places.open());
+    await assertFolder(places.folder);
+  } catch (error) {
+    if (error instanceof FolderMissingError) return;
+    throw error;
+  }
+  await commitUnderLock(deps, workspace, { commit_type: "checkpoint" });
+}
+
+/** Commits what an agent that is about to end has not saved. @throws AppError 422 naming a path */
+export async function saveWorkspace(
+  deps: WorkspaceDeps,
+  orgId: string,
+  agentId: string,
+): Promise<void> {
+  await deps.db.locks(orgId, [workspaceLock(agentId)], async () => {
+    const workspace = await deps.db.tenant(orgId, (tx) => repository.findWorkspace(tx, agentId));
+    if (workspace?.status === "active") await saveUnderLock(deps, orgId, agentId);
+  });
+}
+
+/** Archives what a terminated agent has; from any state, and as often as it takes. */
+export async function archiveForGood(
+  deps: WorkspaceDeps,
+  orgId: string,
+  agentId: string,
+  origin: Origin,
+): Promise<void> {
+  await finishRestoring(deps, orgId, agentId);
+  await deps.db.locks(orgId, [workspaceLock(agentId)], async () => {
+    const workspace = await deps.db.tenant(orgId, (tx) => repository.findWorkspace(tx, agentId));
+    if (!workspace) return;
+    if (workspace.status === "archiving") return finishUnderLock(deps, orgId, agentId);
+    // Nobody makes it now, since who does holds the lock.
+    if (["creating", "failed"].includes(workspace.status)) return discardUnderLock(deps, workspace);
+    if (workspace.status !== "active") return;
+    await archiveUnderLock(deps, orgId, agentId, (work) => deps.db.change(orgId, origin, work));
+  });
+}
+
+/** Removes what a workspace that was never whole may have left: none of its commits is its own. */
+async function discardUnderLock(
+  deps: WorkspaceDeps,
+  workspace: repository.WorkspaceRow,
+): Promise<void> {
+  const places = placesOf(deps, workspace);
+  const branch = branchRef(workspace.branch_name);
+  const tip = await resolveCommit(places.store, branch);
+  if (tip !== null) await deleteRef(places.store, branch, tip);
+  await deps.driver.remove(places);
+  await deps.db.tenant(workspace.org_id, (tx) =>
+    repository.updateWorkspace(tx, workspace.agent_id, { status: "expired", error: null }),
+  );
+}
+
+/** Finishes an archiving that was noted; from any point at which an earlier try was cut off. */
+export async function finishArchiving(
+  deps: WorkspaceDeps,
+  orgId: string,
+  agentId: string,
+): Promise<void> {
+  await deps.db.locks(orgId, [workspaceLock(agentId)], () => finishUnderLock(deps, orgId, agentId));
+}
+
+async function finishUnderLock(deps: WorkspaceDeps, orgId: string, agentId: string): Promise<void> {
+  const found = await findWithArchive(deps, orgId, agentId);
+  if (found?.workspace.status !== "archiving") return;
+  const { workspace, archive } = found;
+  const places = placesOf(deps, workspace);
+  await moveRef(places.store, archive.tip, {
+    from: branchRef(workspace.branch_name),
+    to: archiveRef(agentId, archive.id),
+  });
+  await deps.driver.remove(places);
+  await deps.db.tenant(orgId, (tx) =>
+    repository.updateWorkspace(tx, agentId, { status: "archived" }),
+  );
+}
+
+async function findWithArchive(deps: WorkspaceDeps, orgId: string, agentId: string) {
+  return deps.db.tenant(orgId, async (tx) => {
+    const workspace = await repository.findWorkspace(tx, agentId);
+    const id = workspace?.archive_id ?? null;
+    const archive = id === null ? undefined : await archives.findArchive(tx, id);
+    return workspace && archive && { workspace, archive };
+  });
+}
+
+/** Has `to` hold the commit in the place of `from`, in one step; done already is no error. */
+async function moveRef(
+  store: string,
+  tip: string,
+  { from, to }: { from: string; to: string },
+): Promise<void> {
+  const updates: RefUpdate[] = [];
+  if ((await resolveCommit(store, to)) !== tip) {
+    updates.push({ ref: to, newSha: tip, expectedOld: null });
+  }
+  if ((await resolveCommit(store, from)) !== null) {
+    updates.push({ ref: from, newSha: null, expectedOld: tip });
+  }
+  if (updates.length > 0) await updateRefs(store, updates);
+}
+
+/**
+ * Brings an archived workspace back: its branch and a folder with the same files, without those that
+ * `.gitignore` leaves out.
+ * @throws AppError 404, 409 `agent_terminated`, `workspace_not_archived`, 410 `workspace_expired`
+ */
+export async function restoreWorkspace(
+  deps: WorkspaceDeps,
+  context: OrgContext,
+  agentId: string,
+): Promise<void> {
+  await context.change(async (tx) => {
+    if (!(await archives.isAlive(tx, agentId))) throw agentTerminated();
+    const { status } = await requireWorkspace(tx, agentId);
+    if (await archives.beginRestoring(tx, agentId)) return;
+    throw new AppError(
+      "workspace_not_archived",
+      status === "restoring" || status === "archiving"
+        ? "The workspace is on its way already; look again in a moment."
+        : `The workspace is ${status}; there is nothing to restore.`,
+    );
+  });
+  await finishRestoring(deps, context.orgId, agentId, context);
+}
+
+export function agentTerminated(): AppError {
+  return new AppError("agent_terminated", "The agent is terminated; create another one.");
+}
+
+/**
+ * Finishes a restoring that was noted; from any point at which an earlier try was cut off. Where the
+ * folder cannot be made, the workspace is archived as before.
+ */
+export async function finishRestoring(
+  deps: WorkspaceDeps,
+  orgId: string,
+  agentId: string,
+  origin: Origin = serverItself,
+): Promise<void> {
+  await deps.db.locks(orgId, [workspaceLock(agentId)], async () => {
+    const found = await findWithArchive(deps, orgId, agentId);
+    if (found?.workspace.status !== "restoring") return;
+    const { workspace, archive } = found;
+    const places = placesOf(deps, workspace);
+    const branch = branchRef(workspace.branch_name);
+    const hidden = archiveRef(agentId, archive.id);
+    const restored: Parameters<typeof repository.updateWorkspace>[2] = {
+      status: "active",
+      archive_id: null,
+    };
+    try {
+      await moveRef(places.store, archive.tip, { from: hidden, to: branch });
+      if (hasFolder(workspace)) {
+        restored.folder_driver = await deps.driver.create({ ...places, commit: archive.tip });
+      }
+    } catch (error) {
+      await deps.driver.remove(places);
+      await moveRef(places.store, archive.tip, { from: branch, to: hidden });
+      const reason = isNoSpace(error)
+        ? "The server's disk is full; free some space, and restore the workspace again."
+        : "The folder could not be made; whoever runs the server finds why in its log.";
+      await deps.db.tenant(orgId, (tx) =>
+        repository.updateWorkspace(tx, agentId, { status: "archived", error: reason }),
+      );
+      throw error;
+    }
+    await deps.db.change(orgId, origin, async (tx, tell) => {
+      await repository.updateWorkspace(tx, agentId, restored);
+      await archives.deleteArchive(tx, archive.id);
+      tell({ action: "workspace.restored", target: targetOf(workspace) });
+    });
+  });
+}

@@ -1,0 +1,100 @@
+/** Archived workspaces. */
+import { and, eq, sql } from "drizzle-orm";
+import { newId } from "../../../db/tables/columns.js";
+import type { Queryable } from "../../../db/connection/connect.js";
+import { agents, runs } from "../../../db/tables/tables.js";
+import { archives, workspaces } from "../../../db/tables/workspace-tables.js";
+
+export interface Archive {
+  id: string;
+  org_id: string;
+  project_id: string;
+  agent_id: string;
+  tip: string;
+}
+
+const archiveColumns = {
+  id: archives.id,
+  org_id: archives.org_id,
+  project_id: archives.project_id,
+  agent_id: archives.agent_id,
+  tip: archives.tip,
+};
+
+/** Whether the agent works now; with the organization's row locked, it stays so. */
+export async function isRunning(tx: Queryable, agentId: string): Promise<boolean> {
+  const rows = await tx
+    .select({ id: runs.id })
+    .from(runs)
+    .where(and(eq(runs.agent_id, agentId), eq(runs.status, "running")));
+  return rows.length > 0;
+}
+
+/** Whether the agent is not terminated; with the organization's row locked, it stays so. */
+export async function isAlive(tx: Queryable, agentId: string): Promise<boolean> {
+  const [row] = await tx
+    .select({ terminated_at: agents.terminated_at })
+    .from(agents)
+    .where(eq(agents.id, agentId));
+  return row?.terminated_at === null;
+}
+
+/** Notes that an active workspace is being archived at its head. */
+export async function beginArchiving(
+  tx: Queryable,
+  workspace: { org_id: string; project_id: string; agent_id: string; head_commit: string },
+): Promise<void> {
+  const { org_id, project_id, agent_id, head_commit: tip } = workspace;
+  const id = newId();
+  await tx.insert(archives).values({ id, org_id, project_id, agent_id, tip });
+  await tx
+    .update(workspaces)
+    .set({ status: "archiving", archive_id: id, error: null, updated_at: sql`now()` })
+    .where(eq(workspaces.agent_id, agent_id));
+}
+
+/** Notes that an archived workspace is being restored; false where it is in another state. */
+export async function beginRestoring(tx: Queryable, agentId: string): Promise<boolean> {
+  const begun = await tx
+    .update(workspaces)
+    .set({ status: "restoring", error: null, updated_at: sql`now()` })
+    .where(and(eq(workspaces.agent_id, agentId), eq(workspaces.status, "archived")))
+    .returning({ agent_id: workspaces.agent_id });
+  return begun.length === 1;
+}
+
+/** Notes that an archived workspace cannot be restored any more; one being restored just now can. */
+export async function expireWorkspace(tx: Queryable, agentId: string): Promise<boolean> {
+  const expired = await tx
+    .update(workspaces)
+    .set({ status: "expired", archive_id: null, updated_at: sql`now()` })
+    .where(and(eq(workspaces.agent_id, agentId), eq(workspaces.status, "archived")))
+    .returning({ agent_id: workspaces.agent_id });
+  return expired.length === 1;
+}
+
+export async function findArchive(tx: Queryable, id: string): Promise<Archive | undefined> {
+  const [row] = await tx.select(archiveColumns).from(archives).where(eq(archives.id, id));
+  return row;
+}
+
+export async function deleteArchive(tx: Queryable, id: string): Promise<void> {
+  await tx.delete(archives).where(eq(archives.id, id));
+}
+
+/** Archives whose time is over, of all organizations. Needs system work. */
+export async function listEndedArchives(db: Queryable): Promise<Archive[]> {
+  return db
+    .select(archiveColumns)
+    .from(archives)
+    .innerJoin(workspaces, eq(workspaces.agent_id, archives.agent_id))
+    .where(
+      sql`${archives.archived_at} + make_interval(days => ${workspaces.retention_days}) <= now()`,
+    )
+    .orderBy(archives.archived_at);
+}
+
+/** Deletes all of an agent's archives: of a deleted project nothing is restored. */
+export async function deleteArchivesOf(tx: Queryable, agentId: string): Promise<void> {
+  await tx.delete(archives).where(eq(archives.agent_id, agentId));
+}

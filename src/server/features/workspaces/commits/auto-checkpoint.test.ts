@@ -1,0 +1,192 @@
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { pino } from "pino";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import type { Agent } from "#shared/api/agents.js";
+import type { Workspace } from "#shared/api/workspaces.js";
+import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import {
+  folderOf,
+  makeOrganization,
+  makeProject,
+  makeWorkspace,
+  writeFiles,
+} from "#test/support/factories.js";
+import { git } from "#test/support/git.js";
+import { asOperator } from "#test/support/operator.js";
+import { noLeaks } from "#test/support/no-leaks.js";
+import type { FolderDriver } from "#git/worktree/folder-driver.js";
+import { storageIn } from "../../../data-folder/storage.js";
+import { checkpointAtEndOfRun, checkpointDue } from "./auto-checkpoint.js";
+import { openDriver } from "../open-driver.js";
+import { workspaceLock, type WorkspaceDeps } from "../workspace.js";
+
+const log = pino({ level: "silent" });
+
+/** The server looks by itself too: what is due may be in its hands when a test asks for it. */
+describe("checkpoints that nobody asks for", () => {
+  let app: TestApp;
+  let driver: FolderDriver;
+  let owner: TestPerson;
+  let orgId: string;
+  let agent: Agent;
+  let workspace: Workspace;
+  let params: { agent_id: string };
+  beforeAll(async () => {
+    app = await startTestApp();
+    driver = await openDriver(app.config, storageIn(app.dataDir), log);
+    owner = await app.person("owner");
+  });
+  afterAll(() => app.close());
+  beforeEach(async () => {
+    orgId = (await makeOrganization(owner)).id;
+    const project = await makeProject(owner, orgId);
+    ({ agent, workspace } = await makeWorkspace(owner, project.id));
+    params = { agent_id: agent.id };
+  });
+
+  const depsOf = (of: TestApp): WorkspaceDeps => ({
+    db: of.db,
+    storage: storageIn(of.dataDir),
+    driver,
+    runUids: null,
+    leaks: noLeaks,
+  });
+  const commits = async () => (await owner.api.workspaces.commits({ params })).data;
+  const get = async () => (await owner.api.workspaces.get({ params })).data;
+  const set = (settings: Partial<Workspace["settings"]>) =>
+    owner.api.workspaces.update({ params, body: { settings } });
+  /** As if the interval had gone by. */
+  const age = async (minutes: number): Promise<void> => {
+    const before = `now() - interval '${minutes} minutes'`;
+    await asOperator(app, `update workspaces set created_at = ${before} where agent_id = $1`, [
+      agent.id,
+    ]);
+    await asOperator(app, `update checkpoint_looks set looked_at = ${before} where agent_id = $1`, [
+      agent.id,
+    ]);
+  };
+  /** A repository in the folder, which no checkpoint takes in. */
+  const nest = () => git(["init", "--quiet", join(folderOf(workspace), "lib")]);
+
+  test("commit what is unsaved once the interval is over, by the server itself", async () => {
+    await set({ checkpoint_interval_minutes: 1 });
+    await writeFiles(workspace, { "a.txt": "unsaved\n" });
+    await age(2);
+    // The server looks every few seconds; nothing else is asked of it here.
+    await expect.poll(commits, { interval: 200 }).toHaveLength(1);
+    expect((await commits())[0]).toMatchObject({
+      commit_type: "checkpoint",
+      message: `[Agent ${agent.name}] Checkpoint`,
+      files_changed: 1,
+    });
+    expect((await get()).checkpoint_error).toBeNull();
+  });
+
+  test("happen once, whoever looks, and not before the interval is over again", async () => {
+    const sibling = await app.sibling();
+    try {
+      await writeFiles(workspace, { "a.txt": "one\n" });
+      await age(9);
+      await checkpointDue(depsOf(app), log);
+      expect(await commits()).toEqual([]);
+      await age(11);
+      const both = [app, sibling, app, sibling];
+      await Promise.all(both.map((of) => checkpointDue(depsOf(of), log)));
+      await expect.poll(commits).toHaveLength(1);
+      await writeFiles(workspace, { "a.txt": "two\n" });
+      await Promise.all(both.map((of) => checkpointDue(depsOf(of), log)));
+      expect(await commits()).toHaveLength(1);
+      await age(11);
+      await checkpointDue(depsOf(sibling), log);
+      await expect.poll(commits).toHaveLength(2);
+    } finally {
+      await sibling.close();
+    }
+  });
+
+  test("make no commit where nothing changed, and none where they are off", async () => {
+    await age(60);
+    await checkpointDue(depsOf(app), log);
+    expect(await commits()).toEqual([]);
+    for (const off of [
+      { auto_checkpoint: false },
+      { auto_checkpoint: true, checkpoint_interval_minutes: null },
+    ]) {
+      await set(off);
+      await writeFiles(workspace, { "a.txt": JSON.stringify(off) });
+      await age(2000);
+      await checkpointDue(depsOf(app), log);
+      expect([off, await commits()]).toEqual([off, []]);
+    }
+    expect((await get()).settings.checkpoint_interval_minutes).toBeNull();
+    await set({ checkpoint_interval_minutes: 1440 });
+    await checkpointDue(depsOf(app), log);
+    await expect.poll(commits).toHaveLength(1);
+  });
+
+  test("leave an archived organization and a workspace that somebody works in alone", async () => {
+    await writeFiles(workspace, { "a.txt": "unsaved\n" });
+    await age(60);
+    const held = await app.db.tryLock(workspaceLock(agent.id), async () => {
+      await checkpointDue(depsOf(app), log);
+    });
+    expect(held).toBe(true);
+    expect(await commits()).toEqual([]);
+    const org = { org_id: orgId };
+    await owner.api.organizations.archive({ params: org });
+    await checkpointDue(depsOf(app), log);
+    expect(await commits()).toEqual([]);
+    await owner.api.organizations.restore({ params: org });
+    // It was put back, so that it is still due.
+    await checkpointDue(depsOf(app), log);
+    await expect.poll(commits).toHaveLength(1);
+  });
+
+  test("tell on the workspace why one failed, until it works again", async () => {
+    await writeFiles(workspace, { "a.txt": "unsaved\n" });
+    await nest();
+    await age(60);
+    await checkpointDue(depsOf(app), log);
+    await expect.poll(async () => (await get()).checkpoint_error).not.toBeNull();
+    const { checkpoint_error: error, status } = await get();
+    expect(status).toBe("active");
+    expect(error).toEqual({
+      code: "nested_repository",
+      detail: expect.stringContaining('"lib"'),
+      at: expect.stringMatching(/Z$/),
+    });
+    // It is not tried again before the interval is over.
+    await checkpointDue(depsOf(app), log);
+    expect((await get()).checkpoint_error).toEqual(error);
+    await rm(join(folderOf(workspace), "lib"), { recursive: true });
+    await owner.api.workspaces.createCommit({ params, body: { commit_type: "manual" } });
+    expect((await get()).checkpoint_error).toBeNull();
+  });
+
+  test("the end of a run saves what it left; what it cannot save is told", async () => {
+    const end = () => checkpointAtEndOfRun(depsOf(app), orgId, agent.id);
+    const save = async () => (await end()).commit;
+    expect(await save()).toBeNull();
+    await writeFiles(workspace, { "a.txt": "left\n" });
+    const saved = await save();
+    expect(saved).toMatchObject({ commit_type: "checkpoint", files_changed: 1 });
+    expect(await commits()).toEqual([saved]);
+    await nest();
+    const { commit, error } = await end();
+    expect([commit, error]).toEqual([null, (await get()).checkpoint_error?.detail]);
+    expect((await get()).checkpoint_error?.code).toBe("nested_repository");
+    await rm(join(folderOf(workspace), "lib"), { recursive: true });
+    await set({ auto_checkpoint: false });
+    await writeFiles(workspace, { "a.txt": "not wanted\n" });
+    expect(await save()).toBeNull();
+    await owner.api.workspaces.archive({ params });
+    expect(await save()).toBeNull();
+  });
+
+  test.each([0, 1441, 1.5, "10", true])("an interval of %j is refused", async (value) => {
+    const settings = { checkpoint_interval_minutes: value as number };
+    const problem = await refusal(set(settings), 422, "validation_failed");
+    expect(problem.errors?.[0]?.loc).toEqual(["body", "settings", "checkpoint_interval_minutes"]);
+  });
+});

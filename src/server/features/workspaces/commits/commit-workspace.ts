@@ -1,0 +1,269 @@
+import type { Commit } from "#shared/api/commits.js";
+import { serverItself } from "../../../db/audit/audit.js";
+import type { Queryable } from "../../../db/connection/connect.js";
+import { AppError } from "../../../errors.js";
+import { diffStats } from "#git/diff/diff.js";
+import type { SkippedPath } from "#git/snapshot/snapshot.js";
+import { writeObject } from "#git/objects/loose-object.js";
+import { TokenScan, type FoundToken } from "#git/smart-http/token-scan.js";
+import { commitObject, isAncestor, resolveCommit } from "#git/store/repository.js";
+import { startRefUpdates, type RefUpdates } from "#git/store/refs.js";
+import type { JudgedWrites } from "../../../access/current-access.js";
+import type { OrgContext } from "../../../http/register-routes.js";
+import { publish, secondsSince } from "#shared/node/measurements.js";
+import { clearCheckpointError } from "./checkpoints.queries.js";
+import * as commits from "./commits.queries.js";
+import { settlePushUnderLock } from "../pushes/recover-pushes.js";
+import { finishSync } from "../merges/recover-sync.js";
+import * as merges from "../merges/merges.queries.js";
+import * as pushes from "../pushes/pushes.queries.js";
+import { reconcileBranch } from "../reconcile-branch.js";
+import * as repository from "../workspaces.queries.js";
+import {
+  branchRef,
+  hasFolder,
+  placesOf,
+  requireActive,
+  snapshotOf,
+  workspaceLock,
+  type ActiveWorkspace,
+  type WorkspaceDeps,
+} from "../workspace.js";
+
+export interface CommitRequest {
+  commit_type: Exclude<Commit["commit_type"], "merge">;
+  iteration?: number | undefined;
+  message?: string | undefined;
+}
+
+export interface CommitResult {
+  commit: Commit;
+  /** False where nothing had changed: the commit is the newest one. */
+  created: boolean;
+  skipped: SkippedPath[];
+}
+
+/**
+ * Commits what is in the agent's folder to its branch.
+ * @throws AppError 409, of a remote workspace `workspace_remote`; 422 naming a path
+ */
+export function commitWorkspace(
+  deps: WorkspaceDeps,
+  context: OrgContext,
+  agentId: string,
+  request: CommitRequest,
+): Promise<CommitResult> {
+  return deps.db.locks(context.orgId, [workspaceLock(agentId)], async () => {
+    const workspace = await activeUnderLock(deps, context.orgId, agentId);
+    if (hasFolder(workspace)) return commitUnderLock(deps, workspace, request, context.write);
+    throw new AppError(
+      "workspace_remote",
+      `The workspace has no folder here; push to its branch ${workspace.branch_name} instead.`,
+    );
+  });
+}
+
+/**
+ * As `commitWorkspace`, by whoever holds the workspace's lock. The row is written as pending, the
+ * branch moves by compare-and-swap, the row is recorded: a restart settles what is in between by
+ * whether the branch holds the commit.
+ * @param write judges the caller anew when the row is written; without it the server commits by itself
+ */
+export async function commitUnderLock(
+  deps: WorkspaceDeps,
+  workspace: ActiveWorkspace,
+  request: CommitRequest,
+  write: JudgedWrites["write"] | null = null,
+): Promise<CommitResult> {
+  const { store } = placesOf(deps, workspace);
+  const start = performance.now();
+  const started: { updates?: RefUpdates } = {};
+  const begin = (): RefUpdates => (started.updates ??= startRefUpdates(store));
+  try {
+    const result = await commitThrough(deps, workspace, request, begin, write);
+    if (workspace.checkpoint_error !== null) {
+      const { org_id, agent_id } = workspace;
+      await deps.db.tenant(org_id, (tx) => clearCheckpointError(tx, agent_id));
+    }
+    if (result.created) publish("checkpoint", { seconds: secondsSince(start) });
+    return result;
+  } finally {
+    started.updates?.cancel();
+  }
+}
+
+/** `begin` starts what moves the branch; it is called ahead of time, and again for its use. */
+async function commitThrough(
+  deps: WorkspaceDeps,
+  workspace: ActiveWorkspace,
+  request: CommitRequest,
+  begin: () => RefUpdates,
+  write: JudgedWrites["write"] | null,
+): Promise<CommitResult> {
+  const { db } = deps;
+  const { org_id: orgId, agent_id: agentId, head_commit: head, agent_name: name } = workspace;
+  const places = placesOf(deps, workspace);
+  const { keyPrefix } = deps.leaks;
+  const snapshot = await snapshotOf(deps, workspace, { onChanges: begin, keyPrefix });
+  if (!snapshot.changed) {
+    return {
+      commit: await newestCommit(deps, workspace),
+      created: false,
+      skipped: snapshot.skipped,
+    };
+  }
+  const iteration =
+    request.commit_type === "validation"
+      ? (request.iteration ?? (await db.tenant(orgId, (tx) => commits.nextIteration(tx, agentId))))
+      : (request.iteration ?? null);
+  const message = request.message ?? defaultMessage(name, request.commit_type, iteration);
+  const scan = new TokenScan(keyPrefix);
+  scan.start("the commit's message")(Buffer.from(message));
+  await refuseLeaks(deps, workspace, [...snapshot.tokens, ...scan.found]);
+  const object = commitObject({
+    tree: snapshot.tree,
+    parents: [head],
+    message,
+    author: { name, email: `${agentId}@agents.omoi` },
+    date: new Date(),
+  });
+  const sha = object.oid;
+  const stats = snapshot.stats ?? (await diffStats(places.store, head, snapshot.tree));
+  const pending = {
+    org_id: orgId,
+    agent_id: agentId,
+    commit_sha: sha,
+    parent_sha: head,
+    tree_sha: snapshot.tree,
+    commit_type: request.commit_type,
+    iteration,
+    message,
+    ...stats,
+  };
+  const writing = writeObject(places.store, object);
+  writing.catch(() => undefined);
+  const reserve = (tx: Queryable): Promise<void> => commits.insertPendingCommit(tx, pending);
+  await (write ? write(reserve) : db.write(orgId, reserve));
+  try {
+    await writing;
+    const ref = branchRef(workspace.branch_name);
+    await begin().finish([{ ref, newSha: sha, expectedOld: head }]);
+  } catch (error) {
+    await db.tenant(orgId, (tx) => commits.deletePendingCommit(tx, agentId, sha));
+    throw error;
+  }
+  const commit = await db.tenant(orgId, (tx) => commits.recordCommit(tx, workspace, sha));
+  return { commit, created: true, skipped: snapshot.skipped };
+}
+
+/** @throws AppError 422 `leaked_key` where one of the keys works */
+async function refuseLeaks(
+  { leaks }: WorkspaceDeps,
+  { branch_name: branch }: ActiveWorkspace,
+  found: readonly FoundToken[],
+): Promise<void> {
+  const leak = await leaks.firstLive(found, { origin: serverItself, branch });
+  if (!leak) return;
+  const { path, line } = leak;
+  throw new AppError(
+    "leaked_key",
+    `${JSON.stringify(path)}, line ${line}, holds an API key that works; revoke the key, or take it out and commit again.`,
+    { path, line },
+  );
+}
+
+/** The messages of the seed. */
+function defaultMessage(
+  agent: string,
+  type: CommitRequest["commit_type"],
+  iteration: number | null,
+): string {
+  switch (type) {
+    case "checkpoint":
+      return `[Agent ${agent}] Checkpoint`;
+    case "validation":
+      return `[Agent ${agent}] Iteration ${iteration}`;
+    case "final":
+      return `[Agent ${agent}] Final`;
+    case "manual":
+      return `[Agent ${agent}] Commit`;
+  }
+}
+
+/** The newest commit; for a workspace without one of its own, what it started from. */
+async function newestCommit(deps: WorkspaceDeps, workspace: ActiveWorkspace): Promise<Commit> {
+  const [newest] = await deps.db.tenant(workspace.org_id, (tx) =>
+    commits.listCommits(tx, workspace.agent_id, { after: null, limit: 1 }),
+  );
+  if (newest) {
+    const { id: _id, ...commit } = newest;
+    return commit;
+  }
+  return {
+    commit_sha: workspace.head_commit,
+    commit_type: "checkpoint",
+    iteration: null,
+    files_changed: 0,
+    additions: 0,
+    deletions: 0,
+    message: `The state that ${workspace.branch_name} started from`,
+    created_at: workspace.created_at,
+  };
+}
+
+/**
+ * The workspace, for whoever holds its lock. A commit that is still pending then was cut off with the
+ * process that made it, and is settled first. @throws AppError 404, 409
+ */
+export async function activeUnderLock(
+  deps: WorkspaceDeps,
+  orgId: string,
+  agentId: string,
+): Promise<ActiveWorkspace> {
+  for (;;) {
+    const workspace = await deps.db.tenant(orgId, (tx) => requireActive(tx, agentId));
+    const [sha] = workspace.pending_commits;
+    if (sha !== undefined) await settleUnderLock(deps, workspace, sha);
+    else if (!(await reconcileBranch(deps, workspace))) return workspace;
+  }
+}
+
+/** Settles a commit that was cut off: the branch holds it, or it never was. */
+export async function settleCommit(
+  deps: WorkspaceDeps,
+  orgId: string,
+  agentId: string,
+  sha: string,
+): Promise<void> {
+  await deps.db.locks(orgId, [workspaceLock(agentId)], async () => {
+    const workspace = await deps.db.tenant(orgId, (tx) => repository.findWorkspace(tx, agentId));
+    // Another process may have settled it while this one waited.
+    if (workspace?.pending_commits.includes(sha)) await settleUnderLock(deps, workspace, sha);
+  });
+}
+
+async function settleUnderLock(
+  deps: WorkspaceDeps,
+  workspace: repository.WorkspaceRow,
+  sha: string,
+): Promise<void> {
+  const { store } = placesOf(deps, workspace);
+  const push = await deps.db.tenant(workspace.org_id, (tx) =>
+    pushes.findPendingPushTo(tx, workspace.agent_id),
+  );
+  if (push) return settlePushUnderLock(deps, push);
+  const tip = await resolveCommit(store, branchRef(workspace.branch_name));
+  const exists = (await resolveCommit(store, sha)) !== null;
+  const held = tip !== null && exists && (await isAncestor(store, sha, tip));
+  const { org_id, agent_id } = workspace;
+  const sync = await deps.db.tenant(org_id, (tx) => merges.findPendingSync(tx, agent_id, sha));
+  if (held && sync) {
+    await finishSync(deps, workspace, sync);
+    return;
+  }
+  await deps.db.tenant(org_id, async (tx) => {
+    if (held) await commits.recordCommit(tx, workspace, sha);
+    else await commits.deletePendingCommit(tx, agent_id, sha);
+    if (sync) await merges.deletePendingMerge(tx, sync.id);
+  });
+}

@@ -1,0 +1,136 @@
+/** The commits of workspaces: what was recorded, and what is about to be. */
+import { and, desc, eq, max, sql } from "drizzle-orm";
+import type { Commit } from "#shared/api/commits.js";
+import { newId } from "../../../db/tables/columns.js";
+import type { Queryable } from "../../../db/connection/connect.js";
+import { workspaceCommits, workspaces } from "../../../db/tables/workspace-tables.js";
+import { receiving } from "./received-commits.queries.js";
+
+const commitColumns = {
+  commit_sha: workspaceCommits.commit_sha,
+  commit_type: workspaceCommits.commit_type,
+  iteration: workspaceCommits.iteration,
+  files_changed: workspaceCommits.files_changed,
+  additions: workspaceCommits.additions,
+  deletions: workspaceCommits.deletions,
+  message: workspaceCommits.message,
+  created_at: workspaceCommits.created_at,
+};
+const recorded = eq(workspaceCommits.state, "recorded");
+
+/** A workspace that was archived and begun anew leaves its earlier commits behind. */
+const ofThisLife = sql`${workspaceCommits.created_at} >= (select w.created_at from workspaces w where w.agent_id = ${workspaceCommits.agent_id})`;
+
+export async function listCommits(
+  tx: Queryable,
+  agentId: string,
+  {
+    after,
+    limit,
+    commit_type,
+  }: {
+    after: readonly string[] | null;
+    limit: number;
+    commit_type?: Commit["commit_type"] | undefined;
+  },
+): Promise<(Commit & { id: string })[]> {
+  return tx
+    .select({ id: workspaceCommits.id, ...commitColumns })
+    .from(workspaceCommits)
+    .where(
+      and(
+        eq(workspaceCommits.agent_id, agentId),
+        recorded,
+        ofThisLife,
+        commit_type === undefined ? undefined : eq(workspaceCommits.commit_type, commit_type),
+        after === null
+          ? undefined
+          : sql`(${workspaceCommits.created_at}, ${workspaceCommits.id}) < (${after[0]}::timestamptz, ${after[1]}::uuid)`,
+      ),
+    )
+    .orderBy(desc(workspaceCommits.created_at), desc(workspaceCommits.id))
+    .limit(limit);
+}
+
+export async function findCommit(
+  tx: Queryable,
+  agentId: string,
+  sha: string,
+): Promise<{ commit: Commit; parent_sha: string } | undefined> {
+  const [row] = await tx
+    .select({ ...commitColumns, parent_sha: workspaceCommits.parent_sha })
+    .from(workspaceCommits)
+    .where(
+      and(eq(workspaceCommits.agent_id, agentId), eq(workspaceCommits.commit_sha, sha), recorded),
+    );
+  if (!row) return undefined;
+  const { parent_sha, ...commit } = row;
+  return { commit, parent_sha };
+}
+
+export async function nextIteration(tx: Queryable, agentId: string): Promise<number> {
+  const [row] = await tx
+    .select({ last: max(workspaceCommits.iteration) })
+    .from(workspaceCommits)
+    .where(and(eq(workspaceCommits.agent_id, agentId), recorded));
+  return (row?.last ?? 0) + 1;
+}
+
+/** Writes that a commit is about to become the branch's head. */
+export async function insertPendingCommit(
+  tx: Queryable,
+  values: Omit<typeof workspaceCommits.$inferInsert, "id" | "state" | "created_at">,
+): Promise<void> {
+  await tx.insert(workspaceCommits).values({ id: newId(), ...values, state: "pending" });
+}
+
+/** Records that the branch holds the commit: it is the workspace's head, received now. */
+export async function recordCommit(
+  tx: Queryable,
+  workspace: { org_id: string; project_id: string; agent_id: string },
+  sha: string,
+): Promise<Commit> {
+  const ofAgent = eq(workspaceCommits.agent_id, workspace.agent_id);
+  const done = tx.$with("done").as(
+    tx
+      .update(workspaceCommits)
+      .set({ state: "recorded" })
+      .where(and(ofAgent, eq(workspaceCommits.commit_sha, sha)))
+      .returning({ ...commitColumns, tree_sha: workspaceCommits.tree_sha }),
+  );
+  const received = tx
+    .$with("received")
+    .as(receiving(tx, workspace.org_id, workspace.project_id, sha));
+  const moved = tx.$with("moved").as(
+    tx
+      .update(workspaces)
+      .set({
+        head_commit: sha,
+        head_tree: sql`(select tree_sha from done)`,
+        updated_at: sql`now()`,
+      })
+      .where(eq(workspaces.agent_id, workspace.agent_id))
+      .returning({ agent_id: workspaces.agent_id }),
+  );
+  // One statement: all parts of it are carried out, also those that nothing reads.
+  const [row] = await tx.with(done, received, moved).select().from(done);
+  if (!row) throw new Error(`the commit ${sha} was not written as pending`);
+  const { tree_sha: _tree, ...commit } = row;
+  return commit;
+}
+
+export async function deletePendingCommit(
+  tx: Queryable,
+  agentId: string,
+  sha: string,
+): Promise<void> {
+  await tx
+    .delete(workspaceCommits)
+    .where(
+      and(
+        eq(workspaceCommits.agent_id, agentId),
+        eq(workspaceCommits.commit_sha, sha),
+        eq(workspaceCommits.state, "pending"),
+      ),
+    );
+}

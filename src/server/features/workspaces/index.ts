@@ -1,0 +1,17 @@
+export { archiveForGood, saveWorkspace } from "./archives/archive-workspace.js";
+export { isMerging } from "./merges/merge-lease.js";
+export { checkpointAfterRun, withWorkspaceToRun, type RunPlace } from "./run-in-workspace.js";
+export { removeWorkspacesOf } from "./remove-workspaces.js";
+export { foreseeConflicts } from "./merges/plan-merge.js";
+export { landPush, type PushedRef } from "./pushes/apply-push.js";
+export { agentsOfBranches } from "./workspaces.queries.js";
+export { importedAt, receiveCommits, receivedTimes } from "./commits/received-commits.queries.js";
+export { visibleBranches } from "./visible-branches.js";
+export { recreateFolders } from "./open-driver.js";
+export { branchLock, branchRef, workspaceLock, type WorkspaceDeps } from "./workspace.js";
+export {
+  agentOfBranch,
+  measureFolder,
+  projectOfWorkspace,
+  settleWorkspaces,
+} from "./workspaces.js";

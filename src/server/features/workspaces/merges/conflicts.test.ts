@@ -1,0 +1,239 @@
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import {
+  commitFiles,
+  folderOf,
+  makeOrganization,
+  makeProjectWith,
+  makeWorkspace,
+  mergeIntoBase,
+} from "#test/support/factories.js";
+import { commitSource, git, inStore, makeSource, newFolder } from "#test/support/git.js";
+import { asOperator } from "#test/support/operator.js";
+import { untilReady } from "#test/support/projects.js";
+
+describe("conflicts of a merge", () => {
+  let app: TestApp;
+  let owner: TestPerson;
+  let orgId: string;
+  let sources: string;
+  beforeAll(async () => {
+    sources = await newFolder();
+    app = await startTestApp({ OMOI_IMPORT_ROOTS: sources });
+    owner = await app.person("owner");
+    orgId = (await makeOrganization(owner)).id;
+  });
+  afterAll(async () => {
+    await app.close();
+    await rm(sources, { recursive: true, force: true });
+  });
+
+  const workspaceIn = async (project: { id: string }) =>
+    (await makeWorkspace(owner, project.id)).workspace;
+  const show = (project: { id: string; organization_id: string }, path: string) =>
+    inStore(app, project, "show", `main:${path}`);
+
+  test("the second of two merges conflicts for real and is recorded file by file", async () => {
+    const project = await makeProjectWith(owner, orgId, {
+      "src/oauth2.py": "base\n",
+      "tests/oauth2.py": "base\n",
+      "both.txt": "1\n2\n3\n4\n5\n6\n7\n",
+    });
+    const one = await workspaceIn(project);
+    const two = await workspaceIn(project);
+    const first = await commitFiles(owner, one, {
+      "src/oauth2.py": "one\n",
+      "tests/oauth2.py": "one\n",
+      "both.txt": "one\n2\n3\n4\n5\n6\n7\n",
+    });
+    const second = await commitFiles(owner, two, {
+      "src/oauth2.py": "two\n",
+      "tests/oauth2.py": "two\n",
+      "both.txt": "1\n2\n3\n4\n5\n6\ntwo\n",
+    });
+    expect((await mergeIntoBase(owner, one)).status).toBe("clean");
+    const before = await inStore(app, project, "rev-parse", "main");
+
+    const merge = await mergeIntoBase(owner, two);
+    const received = new Map(
+      (
+        await asOperator<{ sha: string; at: Date }>(
+          app,
+          "select commit_sha as sha, received_at as at from received_commits",
+        )
+      ).map(({ sha, at }) => [sha, at.toISOString()]),
+    );
+    expect(merge).toMatchObject({
+      status: "conflict_resolved",
+      total_conflicts: 2,
+      conflicts_resolved: ["src/oauth2.py", "tests/oauth2.py"],
+    });
+    for (const [index, path] of ["src/oauth2.py", "tests/oauth2.py"].entries()) {
+      expect(merge.resolutions[index]).toEqual({
+        paths: [path],
+        kind: "modify/modify",
+        winner: "source",
+        rule: expect.stringContaining(two.branch_name) as string,
+        source_time: received.get(second.commit_sha),
+        target_time: received.get(first.commit_sha),
+        loser_ref: `refs/keep/${merge.id}/target`,
+      });
+      expect(await show(project, path)).toBe("two");
+    }
+    // What git merges by itself is not decided: both edits are there.
+    expect(await show(project, "both.txt")).toBe("one\n2\n3\n4\n5\n6\ntwo");
+    const parents = await inStore(app, project, "log", "-1", "--format=%P", "main");
+    expect(parents).toBe(`${before} ${second.commit_sha}`);
+    expect(await inStore(app, project, "rev-parse", `refs/keep/${merge.id}/target`)).toBe(before);
+
+    const params = { agent_id: two.agent_id };
+    const { data: shown } = await owner.api.workspaces.get({ params });
+    expect(shown.counts.conflicts_resolved).toBe(2);
+    const kept = { ...params, merge_id: merge.id as string };
+    expect((await owner.api.workspaces.merge({ params: kept })).data).toEqual(merge);
+  });
+
+  test("the order of the writes decides, not the order of the merges", async () => {
+    const project = await makeProjectWith(owner, orgId, { f: "base\n" });
+    const early = await workspaceIn(project);
+    const late = await workspaceIn(project);
+    await commitFiles(owner, early, { f: "early\n" });
+    await commitFiles(owner, late, { f: "late\n" });
+    await mergeIntoBase(owner, late);
+    const merge = await mergeIntoBase(owner, early);
+    expect(merge.resolutions).toMatchObject([
+      { winner: "target", loser_ref: `refs/keep/${merge.id}/source` },
+    ]);
+    expect(await show(project, "f")).toBe("late");
+  });
+
+  test("a merge commit that only carries a change over does not make it newer", async () => {
+    const project = await makeProjectWith(owner, orgId, { f: "base\n" });
+    const early = await workspaceIn(project);
+    const late = await workspaceIn(project);
+    await commitFiles(owner, early, { f: "early\n" });
+    await commitFiles(owner, late, { f: "late\n" });
+    // This merge's commit is received after both writes.
+    await mergeIntoBase(owner, early);
+    expect((await mergeIntoBase(owner, late)).resolutions).toMatchObject([{ winner: "source" }]);
+    expect(await show(project, "f")).toBe("late");
+  });
+
+  test("dates that a person claims are not believed: imported history is as old as its import", async () => {
+    const folder = join(sources, "dated");
+    await makeSource(folder, { f: "base\n" });
+    await git(["checkout", "--quiet", "-b", "future"], { cwd: folder });
+    await commitSource(folder, { f: "from the future\n" }, "2099-01-01T00:00:00Z");
+    await git(["checkout", "--quiet", "main"], { cwd: folder });
+    const { data: project } = await owner.api.projects.create({
+      body: { organization_id: orgId, name: "Dated", import_url: `file://${folder}` },
+    });
+    await untilReady(owner, project.id);
+    const workspace = await workspaceIn(project);
+    await commitFiles(owner, workspace, { f: "now\n" });
+    const { data } = await owner.api.workspaces.createMerge({
+      params: { agent_id: workspace.agent_id },
+      body: { target_branch: "future" },
+    });
+    expect(data.resolutions).toMatchObject([{ winner: "source" }]);
+    const times = data.resolutions[0];
+    const [imported] = await asOperator<{ at: Date }>(
+      app,
+      "select imported_at as at from projects where id = $1",
+      [project.id],
+    );
+    expect(times?.target_time).toBe(imported?.at.toISOString());
+    expect(await inStore(app, project, "show", "future:f")).toBe("now");
+  });
+
+  test("received in the same millisecond, the later in order wins", async () => {
+    const project = await makeProjectWith(owner, orgId, { f: "base\n" });
+    const first = await workspaceIn(project);
+    const second = await workspaceIn(project);
+    await commitFiles(owner, first, { f: "first\n" });
+    await commitFiles(owner, second, { f: "second\n" });
+    await asOperator(app, "update received_commits set received_at = now() where project_id = $1", [
+      project.id,
+    ]);
+    await mergeIntoBase(owner, second);
+    const merge = await mergeIntoBase(owner, first);
+    const [resolution] = merge.resolutions;
+    expect(resolution?.source_time).toBe(resolution?.target_time);
+    expect(resolution).toMatchObject({ winner: "target" });
+    expect(resolution?.rule).toContain("same millisecond");
+    expect(await show(project, "f")).toBe("second");
+  });
+
+  test.each([
+    { strategy: "source_wins", winner: "source", kept: "early" },
+    { strategy: "target_wins", winner: "target", kept: "late" },
+    { strategy: "newest_file_wins", winner: "target", kept: "late" },
+  ] as const)("$strategy decides by its rule", async ({ strategy, winner, kept }) => {
+    const project = await makeProjectWith(owner, orgId, { f: "base\n" });
+    const early = await workspaceIn(project);
+    const late = await workspaceIn(project);
+    await commitFiles(owner, early, { f: "early\n" });
+    await commitFiles(owner, late, { f: "late\n" });
+    await mergeIntoBase(owner, late);
+    const params = { agent_id: early.agent_id };
+    // The workspace's setting says another; the request's word counts.
+    const other = strategy === "source_wins" ? "target_wins" : "source_wins";
+    await owner.api.workspaces.update({ params, body: { settings: { merge_strategy: other } } });
+    const { data } = await owner.api.workspaces.createMerge({ params, body: { strategy } });
+    expect(data).toMatchObject({ resolution_strategy: strategy, resolutions: [{ winner }] });
+    expect(data.resolutions[0]?.rule).toMatch(new RegExp(`^${strategy}: `));
+    expect(await show(project, "f")).toBe(kept);
+  });
+
+  test("a deletion counts as an edit; a loser that is a deletion has no reference", async () => {
+    const project = await makeProjectWith(owner, orgId, { f: "base\n", g: "base\n" });
+    const one = await workspaceIn(project);
+    const two = await workspaceIn(project);
+    await rm(join(folderOf(one), "f"));
+    await commitFiles(owner, one, { g: "one\n" });
+    await rm(join(folderOf(two), "g"));
+    await commitFiles(owner, two, { f: "two\n" });
+    await mergeIntoBase(owner, one);
+    const merge = await mergeIntoBase(owner, two);
+    expect(merge.resolutions).toMatchObject([
+      { paths: ["f"], kind: "modify/delete", winner: "source", loser_ref: null },
+      { paths: ["g"], kind: "modify/delete", winner: "source" },
+    ]);
+    expect(merge.resolutions[1]?.loser_ref).toBe(`refs/keep/${merge.id}/target`);
+    expect(await inStore(app, project, "ls-tree", "--name-only", "main")).toBe("f");
+    expect(await show(project, "f")).toBe("two");
+  });
+
+  test("a binary file goes whole to the winner", async () => {
+    const project = await makeProjectWith(owner, orgId, { "logo.png": "\u0000base\n" });
+    const one = await workspaceIn(project);
+    const two = await workspaceIn(project);
+    await commitFiles(owner, one, { "logo.png": "\u0000one\n" });
+    await commitFiles(owner, two, { "logo.png": "\u0000two\n" });
+    await mergeIntoBase(owner, two);
+    const merge = await mergeIntoBase(owner, one);
+    expect(merge.resolutions).toMatchObject([{ kind: "binary", winner: "target" }]);
+    expect(await show(project, "logo.png")).toBe("\u0000two");
+  });
+
+  test("what lost is fetched by git under its reference", async () => {
+    const project = await makeProjectWith(owner, orgId, { f: "base\n" });
+    const one = await workspaceIn(project);
+    const two = await workspaceIn(project);
+    await commitFiles(owner, one, { f: "one\n" });
+    await commitFiles(owner, two, { f: "two\n" });
+    await mergeIntoBase(owner, two);
+    const merge = await mergeIntoBase(owner, one);
+    const loserRef = merge.resolutions[0]?.loser_ref as string;
+    const { data: key } = await owner.api.apiKeys.create({ body: { name: "git" } });
+    const clone = join(await newFolder(), "clone");
+    const url = project.clone_url.replace("http://", `http://x:${key.key}@`);
+    await git(["clone", "--quiet", url, clone]);
+    await git(["fetch", "--quiet", "origin", loserRef], { cwd: clone });
+    expect(await git(["show", "FETCH_HEAD:f"], { cwd: clone })).toBe("one");
+    expect(await git(["show", "origin/main:f"], { cwd: clone })).toBe("two");
+    await rm(join(clone, ".."), { recursive: true });
+  });
+});

@@ -1,0 +1,22 @@
+import type { Merge } from "#shared/api/merges.js";
+import { AppError } from "../../../errors.js";
+import { publish, secondsSince } from "#shared/node/measurements.js";
+
+/**
+ * Measures a merge, a revert, a restore or a sync from the request to its answer, the wait for its turn
+ * included. A rejected one (an error of the caller) has no strategy yet.
+ */
+export async function measureMerge(work: () => Promise<Merge>): Promise<Merge> {
+  const start = performance.now();
+  try {
+    const merge = await work();
+    const { status, resolution_strategy: strategy } = merge;
+    publish("merge", { status, strategy, seconds: secondsSince(start) });
+    return merge;
+  } catch (error) {
+    const isRejected = error instanceof AppError && error.status < 500;
+    const status = isRejected ? "rejected" : "failed";
+    publish("merge", { status, strategy: "unknown", seconds: secondsSince(start) });
+    throw error;
+  }
+}

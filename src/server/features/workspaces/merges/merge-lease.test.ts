@@ -1,0 +1,111 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { RowChange } from "../../../db/cache/changes.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import {
+  commitFiles,
+  makeOrganization,
+  makeProject,
+  makeWorkspace,
+} from "#test/support/factories.js";
+import { asOperator } from "#test/support/operator.js";
+import { forgetMerging } from "./merge-lease.js";
+import { branchLock, workspaceLock } from "../workspace.js";
+
+describe("a workspace whose branch is merged", () => {
+  let app: TestApp;
+  let owner: TestPerson;
+  let orgId: string;
+  beforeAll(async () => {
+    app = await startTestApp();
+    owner = await app.person("owner");
+    orgId = (await makeOrganization(owner)).id;
+  });
+  afterAll(() => app.close());
+
+  async function changed() {
+    const project = await makeProject(owner, orgId);
+    const { agent, workspace } = await makeWorkspace(owner, project.id);
+    await commitFiles(owner, workspace, { "a.txt": "a\n" });
+    return { project_id: project.id, params: { agent_id: agent.id } };
+  }
+
+  /** What the workspace and the list of its project say. */
+  async function statuses({ project_id, params }: Awaited<ReturnType<typeof changed>>) {
+    const { data: one } = await owner.api.workspaces.get({ params });
+    const { data: list } = await owner.api.workspaces.ofProject({
+      params: { project_id },
+      query: {},
+    });
+    return [one.status, ...list.map(({ status }) => status)];
+  }
+
+  test("is merging while the merge waits for its turn, and active again when it is made", async () => {
+    const it = await changed();
+    const heard: RowChange[] = [];
+    const unsubscribe = app.db.changes.subscribe((change) => change && heard.push(change));
+    let merging: Promise<{ status: number }> | undefined;
+    await app.db.locks(orgId, [branchLock(it.project_id, "main")], async () => {
+      merging = owner.api.workspaces.createMerge({ params: it.params });
+      await expect.poll(() => statuses(it)).toEqual(["merging", "merging"]);
+      // Nothing else is refused because of it.
+      const { data: changes } = await owner.api.workspaces.changes({ params: it.params });
+      expect(changes.files.map(({ path }) => path)).toEqual(["a.txt"]);
+    });
+    expect((await merging)?.status).toBe(201);
+    expect(await statuses(it)).toEqual(["active", "active"]);
+    const told = () => heard.filter(({ table }) => table === "merges_under_way").length;
+    await expect.poll(told).toBe(2);
+    unsubscribe();
+  });
+
+  test("is merging until the last of several is over, also where they are refused", async () => {
+    const it = await changed();
+    await owner.api.workspaces.update({
+      params: it.params,
+      body: { settings: { auto_checkpoint: false } },
+    });
+    const requests: Promise<unknown>[] = [];
+    await app.db.locks(orgId, [workspaceLock(it.params.agent_id)], async () => {
+      requests.push(
+        owner.api.workspaces.createMerge({ params: it.params }),
+        owner.api.workspaces.sync({ params: it.params }),
+        owner.api.workspaces.createMerge({
+          params: it.params,
+          body: { expected_source: "0".repeat(40) },
+        }),
+      );
+      await expect.poll(() => rowsOf(it)).toBe(3);
+      expect(await statuses(it)).toEqual(["merging", "merging"]);
+    });
+    const ends = await Promise.allSettled(requests);
+    expect(ends.map(({ status }) => status)).toContain("rejected");
+    expect(await rowsOf(it)).toBe(0);
+    expect(await statuses(it)).toEqual(["active", "active"]);
+  });
+
+  async function rowsOf({ params }: Awaited<ReturnType<typeof changed>>): Promise<number> {
+    const text = "select id from merges_under_way where agent_id = $1";
+    return (await asOperator(app, text, [params.agent_id])).length;
+  }
+
+  test("is active again when the process that merged has died", async () => {
+    const it = await changed();
+    const begin = (until: string) =>
+      asOperator(
+        app,
+        `insert into merges_under_way (id, org_id, agent_id, until)
+         values (gen_random_uuid(), $1, $2, now() + $3::interval)`,
+        [orgId, it.params.agent_id, until],
+      );
+    await begin("-1 second");
+    expect(await statuses(it)).toEqual(["active", "active"]);
+    await begin("1 minute");
+    expect(await statuses(it)).toEqual(["merging", "merging"]);
+    // Another process may still be at it; one that starts alone knows better.
+    await forgetMerging(app.db, false);
+    expect(await rowsOf(it)).toBe(1);
+    await forgetMerging(app.db, true);
+    expect(await rowsOf(it)).toBe(0);
+    expect(await statuses(it)).toEqual(["active", "active"]);
+  });
+});

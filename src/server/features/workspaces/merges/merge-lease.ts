@@ -1,0 +1,65 @@
+/** Saying of a workspace that its branch is being merged, for as long as it is. */
+import { eq, sql } from "drizzle-orm";
+import { newId } from "../../../db/tables/columns.js";
+import type { Database } from "../../../db/connection/connect.js";
+import { mergesUnderWay } from "../../../db/tables/workspace-tables.js";
+import { requireWorkspace } from "../workspace.js";
+
+/** How long what a process said holds, and how often it says it again. */
+const LEASE_SECONDS = 60;
+const RENEWAL_MS = 20_000;
+
+/**
+ * Does the work of a merge, waiting for its turn included, and shows the workspace as `merging` meanwhile.
+ * @throws AppError 404 `workspace_missing`, 410 `workspace_expired`
+ */
+export async function whileMerging<Result>(
+  db: Database,
+  { orgId, agentId }: { orgId: string; agentId: string },
+  work: () => Promise<Result>,
+): Promise<Result> {
+  const id = newId();
+  const until = sql`now() + make_interval(secs => ${LEASE_SECONDS})`;
+  await db.tenant(orgId, async (tx) => {
+    await requireWorkspace(tx, agentId);
+    // It is of no use after a crash: nobody waits for the disk.
+    await tx.execute(sql`set local synchronous_commit = off`);
+    await tx.insert(mergesUnderWay).values({ id, org_id: orgId, agent_id: agentId, until });
+  });
+  const renewing = setInterval(() => {
+    db.tenant(orgId, (tx) =>
+      tx.update(mergesUnderWay).set({ until }).where(eq(mergesUnderWay.id, id)),
+    ).catch(lapse);
+  }, RENEWAL_MS);
+  try {
+    return await work();
+  } finally {
+    clearInterval(renewing);
+    await db
+      .tenant(orgId, async (tx) => {
+        await tx.execute(sql`set local synchronous_commit = off`);
+        await tx.delete(mergesUnderWay).where(eq(mergesUnderWay.id, id));
+      })
+      .catch(lapse);
+  }
+}
+
+/** Whether a merge of a workspace of the project is under way, in any process. */
+export async function isMerging(db: Database, orgId: string, projectId: string): Promise<boolean> {
+  const { rows } = await db.tenant(orgId, (tx) =>
+    tx.execute<{ found: boolean }>(sql`select exists (
+      select from merges_under_way m join agents a on a.id = m.agent_id
+      where a.project_id = ${projectId} and m.until > now()) as found`),
+  );
+  return rows[0]?.found ?? false;
+}
+
+/** What is not said, or not taken back, lapses by itself; the merge does not depend on it. */
+function lapse(): void {}
+
+/** Forgets what has lapsed, and with `all` (no other process serves) what dead processes had begun. */
+export async function forgetMerging(db: Database, all: boolean): Promise<void> {
+  await db.withSystem("forget merges of processes that ended", (tx) =>
+    tx.delete(mergesUnderWay).where(all ? undefined : sql`${mergesUnderWay.until} < now()`),
+  );
+}

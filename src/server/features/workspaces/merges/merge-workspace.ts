@@ -1,0 +1,291 @@
+import type { Choice, Conflicts, Merge, MergeStrategy } from "#shared/api/merges.js";
+import { newId } from "../../../db/tables/columns.js";
+import { AppError, invalidField } from "../../../errors.js";
+import { commitTree, resolveCommit, resolveTree } from "#git/store/repository.js";
+import { RefMovedError } from "#git/store/refs.js";
+import type { OrgContext } from "../../../http/register-routes.js";
+import { activeUnderLock, commitUnderLock } from "../commits/commit-workspace.js";
+import { landMerge, whileBranchMoves } from "./apply-merge.js";
+import { measureMerge } from "./measure-merge.js";
+import { whileMerging } from "./merge-lease.js";
+import { planMerge, type MergeInput, type MergePlan } from "./plan-merge.js";
+import { readConflicts } from "./read-conflicts.js";
+import { requireMergeTarget, visibleBranches } from "../visible-branches.js";
+import {
+  branchLock,
+  branchRef,
+  placesOf,
+  requireActive,
+  snapshotOf,
+  workspaceLock,
+  type ActiveWorkspace,
+  type WorkspaceDeps,
+} from "../workspace.js";
+
+/** How conflicts are decided, and what that was decided on. */
+export interface DecidedRequest {
+  strategy?: MergeStrategy | undefined;
+  resolutions?: readonly Choice[] | undefined;
+  expected_source?: string | undefined;
+  expected_target?: string | undefined;
+}
+
+export interface MergeRequest extends DecidedRequest {
+  target_branch?: string | undefined;
+  message?: string | undefined;
+}
+
+/**
+ * Merges the workspace's branch into the target: one commit of two parents, or `up_to_date`. Merges
+ * into one branch queue in order.
+ * @throws AppError 409 `unsaved_changes`, `workspace_not_active`, `merge_conflict`; 412 `stale`; 422
+ *   for an unknown target and for a decision of something that is no conflict
+ */
+export async function mergeWorkspace(
+  deps: WorkspaceDeps,
+  context: OrgContext,
+  agentId: string,
+  request: MergeRequest,
+): Promise<Merge> {
+  return measureMerge(async () => {
+    const target = await targetOf(deps, context, agentId, request);
+    const keys = [workspaceLock(agentId), branchLock(target.projectId, target.branch)];
+    return whileMerging(deps.db, { orgId: context.orgId, agentId }, () =>
+      deps.db.locks(context.orgId, keys, async () => {
+        const workspace = await saveFirst(deps, context, agentId);
+        return whileBranchMoves(() => mergeOnce(deps, context, workspace, target.branch, request));
+      }),
+    );
+  });
+}
+
+/** The merge as it would be, unsaved work included; changes nothing. */
+export async function previewMerge(
+  deps: WorkspaceDeps,
+  context: OrgContext,
+  agentId: string,
+  request: MergeRequest,
+): Promise<Merge> {
+  return withMerge(deps, context, agentId, request, async (input) =>
+    mergeOf(input, await planMerge(deps, input)),
+  );
+}
+
+/** What would conflict, with both versions, unsaved work included; changes nothing. */
+export function previewConflicts(
+  deps: WorkspaceDeps,
+  context: OrgContext,
+  agentId: string,
+  request: MergeRequest,
+): Promise<Conflicts> {
+  return withMerge(deps, context, agentId, request, (input) => readConflicts(deps, input));
+}
+
+/** Works on the merge as it would be, the workspace held still. @throws AppError as `mergeWorkspace` */
+export async function withMerge<Result>(
+  deps: WorkspaceDeps,
+  context: OrgContext,
+  agentId: string,
+  request: MergeRequest,
+  work: (input: MergeInput) => Promise<Result>,
+): Promise<Result> {
+  const target = await targetOf(deps, context, agentId, request);
+  return deps.db.locks(context.orgId, [workspaceLock(agentId)], async () => {
+    const workspace = await activeUnderLock(deps, context.orgId, agentId);
+    const { store } = placesOf(deps, workspace);
+    const { commit, unsaved } = await headWithUnsaved(deps, workspace);
+    const input = await inputOf(store, workspace, target.branch, request, null, commit);
+    return work({ ...input, unsaved });
+  });
+}
+
+/**
+ * The workspace's head with its unsaved work: a commit that no reference names. It is kept nowhere,
+ * and git forgets it.
+ */
+export async function headWithUnsaved(
+  deps: WorkspaceDeps,
+  workspace: ActiveWorkspace,
+): Promise<{ commit: string; unsaved: boolean }> {
+  const { changed, tree } = await snapshotOf(deps, workspace);
+  if (!changed) return { commit: workspace.head_commit, unsaved: false };
+  const commit = await commitTree(placesOf(deps, workspace).store, {
+    tree,
+    parents: [workspace.head_commit],
+    message: "Unsaved work",
+    author: { name: workspace.agent_name, email: `${workspace.agent_id}@agents.omoi` },
+    date: new Date(),
+  });
+  return { commit, unsaved: true };
+}
+
+async function targetOf(
+  deps: WorkspaceDeps,
+  context: OrgContext,
+  agentId: string,
+  request: MergeRequest,
+): Promise<{ projectId: string; branch: string }> {
+  const { workspace, visible } = await context.tx(async (tx) => {
+    const active = await requireActive(tx, agentId);
+    return {
+      workspace: active,
+      visible: await visibleBranches(tx, context.actor, active.project_id),
+    };
+  });
+  const branch = request.target_branch ?? workspace.base_branch;
+  await requireMergeTarget("target_branch", branch, placesOf(deps, workspace).store, visible);
+  return { projectId: workspace.project_id, branch };
+}
+
+/** The workspace with its unsaved work committed, or refused where that is off. */
+export async function saveFirst(
+  deps: WorkspaceDeps,
+  context: OrgContext,
+  agentId: string,
+): Promise<ActiveWorkspace> {
+  const workspace = await activeUnderLock(deps, context.orgId, agentId);
+  if (workspace.auto_checkpoint) {
+    const checkpoint = { commit_type: "checkpoint" } as const;
+    const { created } = await commitUnderLock(deps, workspace, checkpoint, context.write);
+    return created ? context.tx((tx) => requireActive(tx, agentId)) : workspace;
+  }
+  if ((await snapshotOf(deps, workspace)).changed) {
+    throw new AppError(
+      "unsaved_changes",
+      "The workspace has unsaved changes and auto_checkpoint is off; commit them first.",
+    );
+  }
+  return workspace;
+}
+
+async function mergeOnce(
+  deps: WorkspaceDeps,
+  context: OrgContext,
+  workspace: ActiveWorkspace,
+  targetBranch: string,
+  request: MergeRequest,
+): Promise<Merge> {
+  const { org_id, project_id, agent_id } = workspace;
+  const { store } = placesOf(deps, workspace);
+  const id = newId();
+  const source = workspace.head_commit;
+  const input = await inputOf(store, workspace, targetBranch, request, id, source);
+  const plan = await planMerge(deps, input);
+  if (plan.upToDate) return mergeOf(input, plan);
+
+  const sha = await commitTree(store, {
+    tree: plan.tree,
+    parents: [input.target, input.source],
+    message: request.message ?? `Merge ${workspace.branch_name} into ${targetBranch}`,
+    author: { name: workspace.agent_name, email: `${agent_id}@agents.omoi` },
+    date: new Date(),
+  });
+  return landMerge(
+    deps,
+    context,
+    {
+      id,
+      kind: "merge",
+      of_merge: null,
+      org_id,
+      project_id,
+      agent_id,
+      source_branch: input.branches.source,
+      target_branch: targetBranch,
+      source_commit: input.source,
+      target_commit: input.target,
+      base_commit: null,
+      merge_commit: sha,
+      strategy: input.strategy,
+      status: plan.resolutions.length > 0 ? "conflict_resolved" : "clean",
+      resolutions: plan.resolutions,
+      decisions: plan.decisions,
+    },
+    plan.keep,
+  );
+}
+
+async function inputOf(
+  store: string,
+  workspace: ActiveWorkspace,
+  targetBranch: string,
+  request: MergeRequest,
+  mergeId: string | null,
+  source: string,
+): Promise<MergeInput> {
+  const target = await resolveCommit(store, branchRef(targetBranch));
+  if (target === null) throw new RefMovedError(branchRef(targetBranch));
+  await requireAsSeen(store, request, { source, target });
+  return {
+    org_id: workspace.org_id,
+    project_id: workspace.project_id,
+    mergeId,
+    source,
+    target,
+    base: null,
+    unsaved: false,
+    workspace: "source",
+    ...howToDecide(request, workspace.merge_strategy),
+    branches: { source: workspace.branch_name, target: targetBranch },
+  };
+}
+
+/** The strategy that decides; to give decisions is to decide by hand. @throws AppError 422 */
+export function howToDecide(
+  { strategy, resolutions }: DecidedRequest,
+  otherwise: MergeStrategy,
+): Pick<MergeInput, "strategy" | "choices"> {
+  if (resolutions === undefined) return { strategy: strategy ?? otherwise, choices: [] };
+  if (strategy !== undefined && strategy !== "manual") {
+    throw invalidField("resolutions", `are for the strategy manual, not for ${strategy}`);
+  }
+  return { strategy: "manual", choices: resolutions };
+}
+
+/**
+ * @param remade the side whose commit is made anew for each call: of it the files count, since a
+ *   checkpoint of unsaved work is another commit than its preview was
+ * @throws AppError 412 `stale` where the caller had seen another state than is there now
+ */
+export async function requireAsSeen(
+  store: string,
+  { expected_source, expected_target }: DecidedRequest,
+  now: { source: string; target: string },
+  remade: "source" | "target" = "source",
+): Promise<void> {
+  const seen = { source: expected_source ?? now.source, target: expected_target ?? now.target };
+  const other = remade === "source" ? "target" : "source";
+  const isSame =
+    seen[other] === now[other] &&
+    (seen[remade] === now[remade] ||
+      ((await resolveCommit(store, seen[remade])) !== null &&
+        (await resolveTree(store, seen[remade])) === (await resolveTree(store, now[remade]))));
+  if (isSame) return;
+  throw new AppError("stale", "A branch changed since you looked at the conflicts; look again.");
+}
+
+/** A merge that was not made, as the API shows it. */
+export function mergeOf(
+  input: MergeInput,
+  plan: MergePlan,
+  of: Pick<Merge, "kind" | "of_merge"> = { kind: "merge", of_merge: null },
+): Merge {
+  return {
+    id: null,
+    ...of,
+    merge_commit_sha: null,
+    source_branch: input.branches.source,
+    target_branch: input.branches.target,
+    status: plan.upToDate
+      ? "up_to_date"
+      : plan.resolutions.length > 0
+        ? "conflict_resolved"
+        : "clean",
+    resolution_strategy: input.strategy,
+    total_conflicts: plan.resolutions.length,
+    conflicts_resolved: plan.resolutions.flatMap(({ paths }) => paths),
+    resolutions: plan.resolutions,
+    reverted_by: null,
+    created_at: new Date().toISOString(),
+  };
+}

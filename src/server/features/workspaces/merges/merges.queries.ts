@@ -1,0 +1,204 @@
+/** The merges of workspaces. */
+import { and, asc, desc, eq, gt, inArray, sql } from "drizzle-orm";
+import type { Merge, ProjectMerge } from "#shared/api/merges.js";
+import type { Queryable } from "../../../db/connection/connect.js";
+import { agents } from "../../../db/tables/tables.js";
+import { merges } from "../../../db/tables/workspace-tables.js";
+import { receiveCommit } from "../commits/received-commits.queries.js";
+
+const mergeColumns = {
+  id: merges.id,
+  kind: merges.kind,
+  of_merge: merges.of_merge,
+  merge_commit_sha: merges.merge_commit,
+  source_branch: merges.source_branch,
+  target_branch: merges.target_branch,
+  status: merges.status,
+  resolution_strategy: merges.strategy,
+  resolutions: merges.resolutions,
+  reverted_by: merges.reverted_by,
+  created_at: merges.created_at,
+};
+
+type ShownRow = Omit<Merge, "total_conflicts" | "conflicts_resolved"> & { id: string };
+export type MergeRow = typeof merges.$inferSelect;
+/** What is known of a merge before its branch moves. */
+export type NewMerge = Omit<MergeRow, "state" | "created_at" | "reverted_by">;
+
+/** A merge as the API shows it. */
+function mergeOf(row: ShownRow): Merge & { id: string } {
+  return {
+    ...row,
+    total_conflicts: row.resolutions.length,
+    conflicts_resolved: row.resolutions.flatMap(({ paths }) => paths),
+  };
+}
+
+interface MergesOfAgent {
+  agentId: string;
+  ofMerge?: string | undefined;
+  visible: ReadonlySet<string> | null;
+}
+
+/** Into one of the branches that the caller may read; null for all. */
+function into(visible: ReadonlySet<string> | null) {
+  return visible === null ? undefined : inArray(merges.target_branch, [...visible]);
+}
+
+/** A workspace's merges, newest first; with `ofMerge`, those that undo that one or a part of it. */
+export async function listMerges(
+  tx: Queryable,
+  { agentId, ofMerge, visible }: MergesOfAgent,
+  after: readonly string[] | null,
+  limit: number,
+): Promise<(Merge & { id: string })[]> {
+  const rows = await tx
+    .select(mergeColumns)
+    .from(merges)
+    .where(
+      and(
+        eq(merges.agent_id, agentId),
+        eq(merges.state, "done"),
+        ofMerge === undefined ? undefined : eq(merges.of_merge, ofMerge),
+        into(visible),
+        after === null
+          ? undefined
+          : sql`(${merges.created_at}, ${merges.id}) < (${after[0]}::timestamptz, ${after[1]}::uuid)`,
+      ),
+    )
+    .orderBy(desc(merges.created_at), desc(merges.id))
+    .limit(limit);
+  return rows.map(mergeOf);
+}
+
+/** The merges of all workspaces of a project, newest first. */
+export async function listMergesOfProject(
+  tx: Queryable,
+  projectId: string,
+  visible: ReadonlySet<string> | null,
+  after: readonly string[] | null,
+  limit: number,
+): Promise<ProjectMerge[]> {
+  const rows = await tx
+    .select({ ...mergeColumns, agent_id: merges.agent_id, agent_name: agents.name })
+    .from(merges)
+    .innerJoin(agents, eq(agents.id, merges.agent_id))
+    .where(
+      and(
+        eq(merges.project_id, projectId),
+        eq(merges.state, "done"),
+        into(visible),
+        after === null
+          ? undefined
+          : sql`(${merges.created_at}, ${merges.id}) < (${after[0]}::timestamptz, ${after[1]}::uuid)`,
+      ),
+    )
+    .orderBy(desc(merges.created_at), desc(merges.id))
+    .limit(limit);
+  return rows.map((row) => {
+    const { resolutions: _resolutions, ...shown } = mergeOf(row);
+    return { ...shown, agent_id: row.agent_id, agent_name: row.agent_name };
+  });
+}
+
+export async function findMerge(
+  tx: Queryable,
+  agentId: string,
+  id: string,
+): Promise<(Merge & { id: string }) | undefined> {
+  const [row] = await tx
+    .select(mergeColumns)
+    .from(merges)
+    .where(and(eq(merges.id, id), eq(merges.agent_id, agentId), eq(merges.state, "done")));
+  return row && mergeOf(row);
+}
+
+export async function insertPendingMerge(tx: Queryable, values: NewMerge): Promise<void> {
+  await tx.insert(merges).values({ ...values, state: "pending" });
+}
+
+const rowColumns = {
+  ...mergeColumns,
+  org_id: merges.org_id,
+  project_id: merges.project_id,
+  agent_id: merges.agent_id,
+  source_commit: merges.source_commit,
+  target_commit: merges.target_commit,
+  base_commit: merges.base_commit,
+  merge_commit: merges.merge_commit,
+  strategy: merges.strategy,
+  decisions: merges.decisions,
+};
+
+/** A merge with all that it was computed from. */
+export type RecordedMerge = Awaited<ReturnType<typeof listRecorded>>[number];
+
+export async function findRecorded(
+  tx: Queryable,
+  agentId: string,
+  id: string,
+): Promise<RecordedMerge | undefined> {
+  const [row] = await tx
+    .select(rowColumns)
+    .from(merges)
+    .where(and(eq(merges.id, id), eq(merges.agent_id, agentId), eq(merges.state, "done")));
+  return row;
+}
+
+/** The merges of an organization in the order of their ids, after one of them. */
+export function listRecorded(tx: Queryable, orgId: string, after: string | null, limit: number) {
+  return tx
+    .select(rowColumns)
+    .from(merges)
+    .where(
+      and(
+        eq(merges.org_id, orgId),
+        eq(merges.state, "done"),
+        after === null ? undefined : gt(merges.id, after),
+      ),
+    )
+    .orderBy(asc(merges.id))
+    .limit(limit);
+}
+
+/** A merge whose end is not known, to be settled. */
+export async function findPendingMerge(tx: Queryable, id: string) {
+  const [row] = await tx
+    .select({ ...rowColumns, origin: merges.origin })
+    .from(merges)
+    .where(and(eq(merges.id, id), eq(merges.state, "pending")));
+  return row;
+}
+
+/** A workspace's sync whose end is not known, by its commit. */
+export async function findPendingSync(tx: Queryable, agentId: string, commit: string) {
+  const [row] = await tx
+    .select({ ...rowColumns, origin: merges.origin })
+    .from(merges)
+    .where(
+      and(
+        eq(merges.agent_id, agentId),
+        eq(merges.merge_commit, commit),
+        eq(merges.state, "pending"),
+        eq(merges.kind, "sync"),
+      ),
+    );
+  return row;
+}
+
+/** Records that the target branch holds the merge's commit, received now. */
+export async function recordMerge(
+  tx: Queryable,
+  merge: Pick<MergeRow, "id" | "org_id" | "project_id" | "merge_commit" | "kind" | "of_merge">,
+): Promise<void> {
+  await tx.update(merges).set({ state: "done" }).where(eq(merges.id, merge.id));
+  await receiveCommit(tx, merge.org_id, merge.project_id, merge.merge_commit);
+  if (merge.kind !== "revert" || merge.of_merge === null) return;
+  await tx.update(merges).set({ reverted_by: merge.id }).where(eq(merges.id, merge.of_merge));
+  // To revert a revert brings back what that had undone.
+  await tx.update(merges).set({ reverted_by: null }).where(eq(merges.reverted_by, merge.of_merge));
+}
+
+export async function deletePendingMerge(tx: Queryable, id: string): Promise<void> {
+  await tx.delete(merges).where(and(eq(merges.id, id), eq(merges.state, "pending")));
+}

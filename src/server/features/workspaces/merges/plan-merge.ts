@@ -1,0 +1,238 @@
+import type { Choice, MergeStrategy } from "#shared/api/merges.js";
+import type { Database } from "../../../db/connection/connect.js";
+import { AppError, invalidField } from "../../../errors.js";
+import {
+  applyDecisions,
+  computeMerge,
+  touchingCommits,
+  TreeClashError,
+  UnrelatedHistoriesError,
+  type ComputedMerge,
+  type Decision,
+} from "#git/merge/merge.js";
+import { resolveTree } from "#git/store/repository.js";
+import { assertTreesWithin, TreeLimitError } from "#git/objects/tree-limits.js";
+import type { Storage } from "../../../data-folder/storage.js";
+import { decide, latest, type Resolution, type SideTime } from "./resolve-by-strategy.js";
+import { decideManually, invalidChoice } from "./resolve-manually.js";
+import { importedAt, receivedTimes } from "../commits/received-commits.queries.js";
+
+/** What a merge is computed with. */
+export interface PlanDeps {
+  storage: Storage;
+  db: Pick<Database, "tenant">;
+}
+
+/** A merge as it would be: its tree and what was decided for each conflict. Nothing has moved yet. */
+export interface MergePlan {
+  upToDate: boolean;
+  tree: string;
+  resolutions: Resolution[];
+  /** What was decided by hand, to be recorded; null where a rule decides. */
+  decisions: Decision[] | null;
+  /** The references that keep what lost reachable, and what each points to. */
+  keep: { ref: string; sha: string }[];
+}
+
+export interface MergeInput {
+  org_id: string;
+  project_id: string;
+  /** Names the references that keep the losing sides; null in a preview, which keeps nothing. */
+  mergeId: string | null;
+  source: string;
+  target: string;
+  /** The commit to take for the one where the two parted; null leaves that to git. */
+  base: string | null;
+  /** Whether the workspace's side is a commit made just now for unsaved work, which is not recorded. */
+  unsaved: boolean;
+  strategy: MergeStrategy;
+  /** What the strategy `manual` goes by: choices of a request, or decisions as they were recorded. */
+  choices: readonly Choice[] | { recorded: Decision[] };
+  /** Which side is the workspace's: it wins where nothing else decides. */
+  workspace: "source" | "target";
+  /** What the sides are called, in rules and where both have to be kept under one name. */
+  branches: { source: string; target: string };
+}
+
+/**
+ * Computes a merge without moving anything: git's three-way merge, then one decision for each group
+ * of conflicting paths. The same input gives the same tree.
+ * @throws AppError 409 `merge_conflict` by the strategy `manual`; 422 for a choice or branch
+ */
+export async function planMerge(deps: PlanDeps, input: MergeInput): Promise<MergePlan> {
+  const store = deps.storage.repository(input.org_id, input.project_id);
+  const computed = await computeRelated(store, input);
+  const { strategy, branches } = input;
+  const isManual = strategy === "manual";
+  if (computed.upToDate || (computed.conflicts.length === 0 && !isManual)) {
+    await refuseTooLarge(store, computed.tree);
+    const upToDate = computed.upToDate || (await changesNothing(store, input, computed.tree));
+    return { upToDate, tree: computed.tree, resolutions: [], decisions: null, keep: [] };
+  }
+  const times = await timesOf(deps, store, computed, input);
+  const byHand = isManual ? await manualDecisions(store, computed, input.choices) : null;
+  const decisions = computed.conflicts.map((_conflict, index) => {
+    const sides = { source: times.source[index] ?? null, target: times.target[index] ?? null };
+    return isManual
+      ? { ...(byHand?.[index] as Decision), rule: manualRule(byHand?.[index], branches) }
+      : decide(strategy, sides, branches, input.workspace);
+  });
+  const applied = await applyChecked(store, computed, decisions, input);
+  await refuseTooLarge(store, applied.tree);
+  const resolutions = computed.conflicts.map((conflict, index): Resolution => {
+    const { take, rule } = decisions[index] as (typeof decisions)[number];
+    const loser = take === "source" ? "target" : "source";
+    const isKept = take !== "content" && applied.losers[index] === "kept";
+    return {
+      paths: conflict.paths,
+      kind: conflict.kind,
+      winner: take === "content" ? "merged" : take,
+      rule,
+      source_time: times.source[index]?.at ?? null,
+      target_time: times.target[index]?.at ?? null,
+      loser_ref: isKept && input.mergeId !== null ? keepRef(input.mergeId, loser) : null,
+    };
+  });
+  const keep = (["source", "target"] as const).flatMap((side) => {
+    const ref = input.mergeId === null ? null : keepRef(input.mergeId, side);
+    return ref !== null && resolutions.some(({ loser_ref }) => loser_ref === ref)
+      ? [{ ref, sha: input[side] }]
+      : [];
+  });
+  const upToDate = await changesNothing(store, input, applied.tree);
+  return { upToDate, tree: applied.tree, resolutions, decisions: byHand, keep };
+}
+
+/** A conflict that a merge would have, and who would win it. */
+export type Foreseen = Pick<Resolution, "paths" | "kind" | "source_time" | "target_time"> & {
+  winner: "source" | "target";
+};
+
+/**
+ * What a merge of two commits would conflict in, by `newest_file_wins`, without making it.
+ * @param scratch a repository that reads the store's objects: what is computed is written there
+ * @throws UnrelatedHistoriesError, GitError
+ */
+export async function foreseeConflicts(
+  deps: PlanDeps,
+  scratch: string,
+  merge: Pick<MergeInput, "org_id" | "project_id" | "source" | "target">,
+  signal: AbortSignal,
+): Promise<Foreseen[]> {
+  const computed = await computeMerge(scratch, merge.target, merge.source, null, signal);
+  if (computed.conflicts.length === 0) return [];
+  const input = { ...merge, base: null, unsaved: false, workspace: "source" } as const;
+  const times = await timesOf(deps, scratch, computed, input);
+  return computed.conflicts.map(({ paths, kind }, index) => {
+    const sides = { source: times.source[index] ?? null, target: times.target[index] ?? null };
+    const { take } = decide("newest_file_wins", sides, { source: "source", target: "target" });
+    return {
+      paths,
+      kind,
+      winner: take,
+      source_time: sides.source?.at ?? null,
+      target_time: sides.target?.at ?? null,
+    };
+  });
+}
+
+/** @throws AppError 422 `tree_too_large` */
+async function refuseTooLarge(store: string, tree: string): Promise<void> {
+  try {
+    await assertTreesWithin(store, [tree]);
+  } catch (error) {
+    if (!(error instanceof TreeLimitError)) throw error;
+    throw new AppError(
+      "tree_too_large",
+      `The merge was not made: ${error.message}. Remove files from one of the branches first.`,
+    );
+  }
+}
+
+async function computeRelated(store: string, input: MergeInput): Promise<ComputedMerge> {
+  try {
+    return await computeMerge(store, input.target, input.source, input.base);
+  } catch (error) {
+    if (!(error instanceof UnrelatedHistoriesError)) throw error;
+    throw invalidField(
+      "target_branch",
+      `shares no history with ${input.branches.source}; merge into a branch it came from`,
+    );
+  }
+}
+
+/** Whether there is nothing to undo: the target is as it would be after. */
+async function changesNothing(store: string, input: MergeInput, tree: string): Promise<boolean> {
+  return input.base !== null && tree === (await resolveTree(store, input.target));
+}
+
+function manualDecisions(
+  store: string,
+  computed: ComputedMerge,
+  choices: MergeInput["choices"],
+): Promise<Decision[]> | Decision[] {
+  return "recorded" in choices ? choices.recorded : decideManually(store, computed, choices);
+}
+
+function manualRule(decision: Decision | undefined, branches: MergeInput["branches"]): string {
+  return decision === undefined || decision.take === "content"
+    ? "manual: the content that was given is taken."
+    : `manual: the version of ${branches[decision.take]} was chosen.`;
+}
+
+/** Applies the decisions; content that was given where it cannot be is refused with its place. */
+async function applyChecked(
+  store: string,
+  computed: ComputedMerge,
+  decisions: readonly Decision[],
+  { choices, branches }: MergeInput,
+) {
+  try {
+    return await applyDecisions(store, computed, decisions, branches);
+  } catch (error) {
+    if (!(error instanceof TreeClashError) || "recorded" in choices) throw error;
+    const at = choices.findIndex(
+      ({ path, content }) =>
+        content !== undefined &&
+        (`${path}/`.startsWith(`${error.path}/`) || error.path.startsWith(`${path}/`)),
+    );
+    if (at === -1) throw error;
+    throw invalidChoice(at, "is taken by other files; give the content for another of its paths");
+  }
+}
+
+export function keepRef(mergeId: string, side: "source" | "target"): string {
+  return `refs/keep/${mergeId}/${side}`;
+}
+
+type GroupTimes = (SideTime | null)[];
+
+/** When each side last changed each group, by the server's receipts; of an undoing it says nothing. */
+async function timesOf(
+  deps: PlanDeps,
+  store: string,
+  computed: ComputedMerge,
+  input: Omit<MergeInput, "mergeId" | "strategy" | "choices" | "branches">,
+): Promise<{ source: GroupTimes; target: GroupTimes }> {
+  if (input.base !== null) return { source: [], target: [] };
+  const groups = computed.conflicts.map(({ paths }) => paths);
+  const { source, target } = await touchingCommits(store, input, groups);
+  return deps.db.tenant(input.org_id, async (tx) => {
+    const shas = [...new Set([...source.flat(), ...target.flat()])];
+    const received = await receivedTimes(tx, input.project_id, shas);
+    const imported: SideTime = {
+      at: await importedAt(tx, input.project_id),
+      sequence: 0,
+    };
+    const now: SideTime = { at: new Date().toISOString(), sequence: Number.MAX_SAFE_INTEGER };
+    const timeOf = (sha: string): SideTime =>
+      received.get(sha) ?? (input.unsaved && sha === input[input.workspace] ? now : imported);
+    const newest = (commits: string[]): SideTime | null => latest(commits.map(timeOf));
+    return { source: source.map(newest), target: target.map(newest) };
+  });
+}
+
+/** Whether a transaction's organization has a branch that merges may go into; agents' own may not. */
+export function isMergeTarget(branch: string): boolean {
+  return !branch.startsWith("workspace-");
+}

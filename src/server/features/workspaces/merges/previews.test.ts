@@ -1,0 +1,218 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { PreviewRequest } from "#shared/api/previews.js";
+import type { Workspace } from "#shared/api/workspaces.js";
+import { systemRoleIds } from "../../../db/migrate.js";
+import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import {
+  commitFiles,
+  makeOrganization,
+  makeProjectWith,
+  makeWorkspace,
+  mergeIntoBase,
+  writeFiles,
+} from "#test/support/factories.js";
+import { inStore } from "#test/support/git.js";
+import { fieldsOf } from "#test/support/raw.js";
+
+describe("previews", () => {
+  let app: TestApp;
+  let owner: TestPerson;
+  let orgId: string;
+  beforeAll(async () => {
+    app = await startTestApp();
+    owner = await app.person("owner");
+    orgId = (await makeOrganization(owner)).id;
+  });
+  afterAll(() => app.close());
+
+  const preview = async (agentId: string, body: PreviewRequest) =>
+    (await owner.api.previews.create({ params: { agent_id: agentId }, body })).data;
+
+  /** `main` and a workspace that changed two files, each in its own way; one more comes in cleanly. */
+  async function apart() {
+    const project = await makeProjectWith(owner, orgId, { f: "base\n", g: "base\n" });
+    const first = (await makeWorkspace(owner, project.id)).workspace;
+    const { workspace } = await makeWorkspace(owner, project.id);
+    await commitFiles(owner, first, { f: "target\n", g: "target\n", "of-main": "m\n" });
+    await mergeIntoBase(owner, first);
+    await commitFiles(owner, workspace, { f: "source\n", "of-workspace": "w\n" });
+    await writeFiles(workspace, { g: "unsaved\n" });
+    return { project, workspace, id: workspace.agent_id };
+  }
+  const refs = (project: { id: string; organization_id: string }) =>
+    inStore(app, project, "for-each-ref");
+  const get = async (workspace: Workspace) =>
+    (await owner.api.workspaces.get({ params: { agent_id: workspace.agent_id } })).data;
+
+  test("of a merge is what the merge then does, unsaved work included", async () => {
+    const { project, workspace, id } = await apart();
+    const before = await refs(project);
+    const seen = await preview(id, { act: "merge" });
+    expect(seen).toMatchObject({
+      kind: "merge",
+      strategy: "newest_file_wins",
+      source_branch: workspace.branch_name,
+      target_branch: "main",
+      unsaved: true,
+      up_to_date: false,
+      conflicts: [
+        { paths: ["f"], source: [{ text: "source\n" }], target: [{ text: "target\n" }] },
+        { paths: ["g"], source: [{ text: "unsaved\n" }], target: [{ text: "target\n" }] },
+      ],
+    });
+    expect(await refs(project)).toBe(before);
+    const { data: merge } = await owner.api.workspaces.createMerge({
+      params: { agent_id: id },
+      body: { expected_source: seen.source_commit, expected_target: seen.target_commit },
+    });
+    expect(merge.resolutions.map(({ winner, rule }) => ({ winner, rule }))).toEqual(
+      seen.conflicts.map(({ decision }) => decision),
+    );
+    const changed = await inStore(app, project, "diff", "--name-only", "main^1", "main");
+    expect(seen.diff.files.map(({ path }) => path).join("\n")).toBe(changed);
+    expect(await preview(id, { act: "merge" })).toMatchObject({ up_to_date: true, conflicts: [] });
+  });
+
+  test("by hand shows what is open, and leaves the target's version there", async () => {
+    const { project, id } = await apart();
+    const open = await preview(id, { act: "merge", strategy: "manual" });
+    expect(open.conflicts.map(({ decision }) => decision)).toEqual([null, null]);
+    for (const one of open.conflicts) expect(one.source_time! > one.target_time!).toBe(true);
+    expect(open.diff.files.map(({ path }) => path)).toEqual(["of-workspace"]);
+
+    const resolutions = [{ path: "f", content: "both\n" }];
+    const half = await preview(id, { act: "merge", strategy: "manual", resolutions });
+    expect(half.conflicts).toMatchObject([{ decision: { winner: "merged" } }, { decision: null }]);
+    expect(half.diff.files.map(({ path }) => path)).toEqual(["f", "of-workspace"]);
+
+    const { data: merge } = await owner.api.workspaces.createMerge({
+      params: { agent_id: id },
+      body: {
+        resolutions: [...resolutions, { path: "g", take: "source" }],
+        expected_source: open.source_commit,
+        expected_target: open.target_commit,
+      },
+    });
+    expect(merge.resolutions).toMatchObject([{ winner: "merged" }, { winner: "source" }]);
+    expect(await inStore(app, project, "show", "main:f")).toBe("both");
+  });
+
+  test("of a sync, whose unsaved work is on the target's side, holds for the sync", async () => {
+    const { workspace, id } = await apart();
+    expect(await get(workspace)).toMatchObject({ ahead: 1, behind: 2 });
+    const seen = await preview(id, { act: "sync", strategy: "manual" });
+    expect(seen).toMatchObject({
+      source_branch: "main",
+      target_branch: workspace.branch_name,
+      unsaved: true,
+      conflicts: [
+        { paths: ["f"], source: [{ text: "target\n" }] },
+        { paths: ["g"], target: [{ text: "unsaved\n" }] },
+      ],
+    });
+    expect(seen.conflicts[1]!.target_time! > seen.conflicts[1]!.source_time!).toBe(true);
+    expect(seen.diff.files.map(({ path }) => path)).toEqual(["of-main"]);
+    const body = {
+      expected_source: seen.source_commit,
+      expected_target: seen.target_commit,
+      resolutions: [
+        { path: "f", take: "source" as const },
+        { path: "g", take: "target" as const },
+      ],
+    };
+    const sync = (text: string) =>
+      writeFiles(workspace, { g: text }).then(() =>
+        owner.api.workspaces.sync({ params: { agent_id: id }, body }),
+      );
+    await refusal(sync("changed meanwhile\n"), 412, "stale");
+    // The checkpoint that the refused sync made changes nothing in this: the files count.
+    expect((await sync("unsaved\n")).status).toBe(201);
+    expect(await get(workspace)).toMatchObject({ behind: 0 });
+    expect(await preview(id, { act: "sync" })).toMatchObject({ up_to_date: true });
+  });
+
+  test("of a revert and a restore show what comes back, and what later work conflicts", async () => {
+    const { project, id } = await apart();
+    const { data: merge } = await owner.api.workspaces.createMerge({
+      params: { agent_id: id },
+      body: { strategy: "source_wins" },
+    });
+    const merge_id = merge.id as string;
+    const restored = await preview(id, { act: "restore", merge_id, paths: ["f"] });
+    expect(restored).toMatchObject({ kind: "restore", conflicts: [], up_to_date: false });
+    expect(restored.diff.files.map(({ path }) => path)).toEqual(["f"]);
+
+    const later = (await makeWorkspace(owner, project.id)).workspace;
+    await commitFiles(owner, later, { f: "later\n" });
+    await mergeIntoBase(owner, later);
+    const open = await preview(id, { act: "revert", merge_id });
+    expect(open).toMatchObject({
+      kind: "revert",
+      strategy: "manual",
+      target_branch: "main",
+      conflicts: [
+        {
+          paths: ["f"],
+          source: [{ text: "target\n" }],
+          target: [{ text: "later\n" }],
+          source_time: null,
+          decision: null,
+        },
+      ],
+    });
+    const { data: revert } = await owner.api.workspaces.revertMerge({
+      params: { agent_id: id, merge_id },
+      body: {
+        resolutions: [{ path: "f", take: "target" }],
+        expected_source: open.source_commit,
+        expected_target: open.target_commit,
+      },
+    });
+    expect(revert.status).toBe("conflict_resolved");
+    const again = owner.api.previews.create({
+      params: { agent_id: id },
+      body: { act: "revert", merge_id },
+    });
+    await refusal(again, 409, "already_reverted");
+  });
+
+  test("refuse what the act refuses, and ask for the right to look", async () => {
+    const { id } = await apart();
+    const ask = (person: TestPerson, body: object) =>
+      person.api.previews.create({ params: { agent_id: id }, body: body as PreviewRequest });
+    const merge_id = id;
+    await refusal(ask(owner, { act: "revert", merge_id }), 404, "not_found");
+    const unknown = await refusal(
+      ask(owner, { act: "merge", target_branch: "nowhere" }),
+      422,
+      "validation_failed",
+    );
+    expect(fieldsOf(unknown)).toEqual(["body.target_branch"]);
+    const wrong = await refusal(ask(owner, { act: "rebase" }), 422, "validation_failed");
+    expect(fieldsOf(wrong)).toEqual(["body.act"]);
+
+    const viewer = await app.person("viewer");
+    await refusal(ask(viewer, { act: "merge" }), 404, "not_found");
+    const body = { user_id: viewer.id, role_id: systemRoleIds.viewer };
+    await owner.api.members.add({ params: { org_id: orgId }, body });
+    expect((await ask(viewer, { act: "merge" })).status).toBe(200);
+  });
+
+  test("commits are listed by type, and the workspace says how far it is ahead and behind", async () => {
+    const { workspace, id } = await apart();
+    await owner.api.workspaces.sync({ params: { agent_id: id }, body: {} });
+    const list = async (commit_type: "merge" | "checkpoint" | "final") =>
+      (await owner.api.workspaces.commits({ params: { agent_id: id }, query: { commit_type } }))
+        .data;
+    expect((await list("merge")).map((one) => one.commit_type)).toEqual(["merge"]);
+    expect((await list("checkpoint")).length).toBe(2);
+    expect(await list("final")).toEqual([]);
+    expect(await get(workspace)).toMatchObject({ ahead: 3, behind: 0 });
+    const query = { commit_type: "other" as "merge" };
+    await refusal(
+      owner.api.workspaces.commits({ params: { agent_id: id }, query }),
+      422,
+      "validation_failed",
+    );
+  });
+});

@@ -1,0 +1,44 @@
+import type { Merge } from "#shared/api/merges.js";
+import type { AuditAction } from "#shared/audit.js";
+import type { Tell } from "../../../db/audit/audit.js";
+import type { Queryable } from "../../../db/connection/connect.js";
+import * as merges from "./merges.queries.js";
+import type { MergeRow } from "./merges.queries.js";
+
+/** Records that the target branch holds the merge's commit, and tells of it. */
+export async function recordMerge(
+  tx: Queryable,
+  tell: Tell,
+  merge: Pick<
+    MergeRow,
+    "id" | "org_id" | "project_id" | "agent_id" | "merge_commit" | "kind" | "of_merge"
+  >,
+): Promise<Merge> {
+  await merges.recordMerge(tx, merge);
+  const done = (await merges.findMerge(tx, merge.agent_id, merge.id)) as Merge & { id: string };
+  const told = {
+    ...(done.kind === "revert" ? { reverted_by: done.id } : {}),
+    status: done.status,
+    merge_commit_sha: done.merge_commit_sha,
+    conflicts: done.conflicts_resolved,
+  };
+  const name = `${done.source_branch} → ${done.target_branch}`;
+  tell({
+    action: actions[done.kind],
+    target:
+      done.kind === "sync"
+        ? { type: "workspace", id: merge.agent_id, name: done.target_branch }
+        : { type: "merge", id: done.of_merge ?? done.id, name },
+    changes: Object.fromEntries(
+      Object.entries(told).map(([field, value]) => [field, { from: null, to: value }]),
+    ),
+  });
+  return done;
+}
+
+const actions = {
+  merge: "merge.created",
+  revert: "merge.reverted",
+  restore: "merge.version_restored",
+  sync: "workspace.synced",
+} as const satisfies Record<Merge["kind"], AuditAction>;

@@ -1,0 +1,65 @@
+import type { Choice } from "#shared/api/merges.js";
+import { AppError } from "../../../errors.js";
+import {
+  conflictFiles,
+  type ComputedMerge,
+  type ConflictFile,
+  type Decision,
+} from "#git/merge/merge.js";
+import { writeBlob } from "#git/store/repository.js";
+
+/**
+ * The decisions that somebody made by hand, one for each conflict, in their order. Content that was
+ * given is stored; nothing names it yet.
+ * @throws AppError 409 `merge_conflict` with those that are not decided; 422 naming a choice
+ */
+export async function decideManually(
+  store: string,
+  merge: ComputedMerge,
+  choices: readonly Choice[],
+): Promise<Decision[]> {
+  const chosen = new Map<number, Choice>();
+  for (const [at, choice] of choices.entries()) {
+    const index = merge.conflicts.findIndex(({ paths }) => paths.includes(choice.path));
+    if (index === -1) throw invalidChoice(at, "names no path that conflicts", "unknown_path");
+    if (chosen.has(index)) throw invalidChoice(at, "names a conflict that is decided already");
+    chosen.set(index, choice);
+  }
+  const open = merge.conflicts.filter((_conflict, index) => !chosen.has(index));
+  if (open.length > 0) {
+    throw new AppError(
+      "merge_conflict",
+      `${open.length === 1 ? "One conflict is" : `${open.length} conflicts are`} not decided; name each in resolutions.`,
+      {
+        conflicts: open.map(({ paths, kind }) => ({ paths, kind })),
+        source_commit: merge.source,
+        target_commit: merge.target,
+      },
+    );
+  }
+  const files = choices.some(({ content }) => content !== undefined)
+    ? await conflictFiles(store, merge)
+    : [];
+  return Promise.all(
+    merge.conflicts.map(async (_conflict, index): Promise<Decision> => {
+      const { path, take, content } = chosen.get(index) as Choice;
+      if (take !== undefined) return { take };
+      const { target = [], source = [] } = files[index] ?? {};
+      const oid = await writeBlob(store, content ?? "");
+      return { take: "content", path, oid, mode: modeFor(path, [...target, ...source]) };
+    }),
+  );
+}
+
+/** The mode of the file at that path, else of any in the conflict: a script stays executable. */
+function modeFor(path: string, files: readonly ConflictFile[]): string {
+  const regular = files.filter(({ mode }) => mode.startsWith("100"));
+  return (regular.find((file) => file.path === path) ?? regular[0])?.mode ?? "100644";
+}
+
+/** A choice that cannot be followed. @param at its place in the body's list */
+export function invalidChoice(at: number, msg: string, type = "invalid"): AppError {
+  return new AppError("validation_failed", `resolutions.${at}.path: ${msg}.`, {
+    errors: [{ loc: ["body", "resolutions", at, "path"], msg, type }],
+  });
+}

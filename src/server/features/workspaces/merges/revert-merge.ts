@@ -1,0 +1,290 @@
+/** Undoing a merge, or what one of its conflicts lost, by a new commit on the target branch. */
+import type { Merge } from "#shared/api/merges.js";
+import { newId } from "../../../db/tables/columns.js";
+import { AppError, notFound } from "../../../errors.js";
+import { applyDecisions, computeMerge, type Decision } from "#git/merge/merge.js";
+import { commitTree, isAncestor, resolveCommit } from "#git/store/repository.js";
+import type { OrgContext } from "../../../http/register-routes.js";
+import { landMerge, whileBranchMoves } from "./apply-merge.js";
+import * as merges from "./merges.queries.js";
+import type { RecordedMerge } from "./merges.queries.js";
+import { howToDecide, mergeOf, requireAsSeen, type DecidedRequest } from "./merge-workspace.js";
+import { measureMerge } from "./measure-merge.js";
+import { keepRef, planMerge, type MergeInput } from "./plan-merge.js";
+import { isVisible } from "../visible-branches.js";
+import { branchLock, branchRef, requireWorkspace, type WorkspaceDeps } from "../workspace.js";
+
+export interface UndoRequest extends DecidedRequest {
+  message?: string | undefined;
+}
+
+/** What is undone, and the state of the files to go back to: a commit made for that or the parent. */
+interface Undoing {
+  kind: "revert" | "restore";
+  /** @throws AppError 422 */
+  wanted: (store: string, merge: RecordedMerge, author: Author) => Promise<string>;
+  message: (merge: RecordedMerge) => string;
+}
+
+type Author = { name: string; email: string };
+
+/**
+ * Undoes a merge by a new commit on its target branch: what the merge brought is taken out of the
+ * branch as it is now, so that what came later stays. Where that conflicts with later work, it is
+ * refused unless the request decides: `source` is the state before the merge, `target` the branch.
+ * @throws AppError 404; 409 `already_reverted`, `merge_gone`, `sync_not_revertible`, `merge_conflict`; 412 `stale`; 422
+ */
+export function revertMerge(
+  deps: WorkspaceDeps,
+  context: OrgContext,
+  agentId: string,
+  mergeId: string,
+  request: UndoRequest,
+): Promise<Merge> {
+  return measureMerge(() => undo(deps, context, agentId, mergeId, request, reverting));
+}
+
+const reverting: Undoing = {
+  kind: "revert",
+  wanted: async (_store, merge) => merge.target_commit,
+  message: ({ source_branch, merge_commit, kind }) =>
+    `Revert the ${kind} of ${source_branch}\n\nThis undoes commit ${merge_commit}.`,
+};
+
+/**
+ * Puts what lost some of a merge's conflicts back by a new commit on its target branch; later work is
+ * kept as by a revert. @throws AppError as `revertMerge`; 422 for a path without another version
+ */
+export function restoreVersion(
+  deps: WorkspaceDeps,
+  context: OrgContext,
+  agentId: string,
+  mergeId: string,
+  request: UndoRequest & { paths: readonly string[] },
+): Promise<Merge> {
+  const undoing = restoring(request.paths);
+  return measureMerge(() => undo(deps, context, agentId, mergeId, request, undoing));
+}
+
+const restoring = (paths: readonly string[]): Undoing => ({
+  kind: "restore",
+  wanted: (store, merge, author) => decidedOtherwise(store, merge, paths, author),
+  message: ({ merge_commit }) =>
+    `Restore the other version of ${paths.length === 1 ? paths[0] : `${paths.length} paths`}\n\nIt lost in commit ${merge_commit}.`,
+});
+
+async function undo(
+  deps: WorkspaceDeps,
+  context: OrgContext,
+  agentId: string,
+  mergeId: string,
+  request: UndoRequest,
+  undoing: Undoing,
+): Promise<Merge> {
+  const { project_id, target_branch } = (await readUndone(context, agentId, mergeId)).merge;
+  return deps.db.locks(context.orgId, [branchLock(project_id, target_branch)], async () => {
+    const { merge, author } = await readUndone(context, agentId, mergeId);
+    refuseReverted(merge);
+    const source = await undoing.wanted(storeOf(deps, merge), merge, author);
+    return whileBranchMoves(() => undoOnce(deps, context, merge, source, author, request, undoing));
+  });
+}
+
+/** Works on the undoing as it would be. @throws AppError as `revertMerge` */
+export async function withUndoing<Result>(
+  deps: WorkspaceDeps,
+  context: OrgContext,
+  agentId: string,
+  mergeId: string,
+  request: DecidedRequest & { paths?: readonly string[] },
+  work: (input: MergeInput) => Promise<Result>,
+): Promise<Result> {
+  const { merge, author } = await readUndone(context, agentId, mergeId);
+  refuseReverted(merge);
+  const undoing = request.paths === undefined ? reverting : restoring(request.paths);
+  const source = await undoing.wanted(storeOf(deps, merge), merge, author);
+  return work(await inputNow(deps, merge, source, request, undoing.kind, null));
+}
+
+const storeOf = (deps: WorkspaceDeps, { org_id, project_id }: RecordedMerge): string =>
+  deps.storage.repository(org_id, project_id);
+
+/** @throws AppError 404; 409 `sync_not_revertible` */
+async function readUndone(
+  context: OrgContext,
+  agentId: string,
+  mergeId: string,
+): Promise<{ merge: RecordedMerge; author: Author }> {
+  return context.tx(async (tx) => {
+    const merge = await merges.findRecorded(tx, agentId, mergeId);
+    if (!merge || !(await isVisible(tx, context.actor, merge))) throw notFound();
+    if (merge.kind === "sync") {
+      throw new AppError(
+        "sync_not_revertible",
+        "A sync changed the workspace alone; change its files there and commit them.",
+      );
+    }
+    const { agent_name } = await requireWorkspace(tx, agentId);
+    return { merge, author: { name: agent_name, email: `${agentId}@agents.omoi` } };
+  });
+}
+
+/** @throws AppError 409 `already_reverted` */
+function refuseReverted({ reverted_by }: RecordedMerge): void {
+  if (reverted_by === null) return;
+  throw new AppError(
+    "already_reverted",
+    "The merge is reverted; revert its revert to have it back.",
+    { reverted_by },
+  );
+}
+
+/** What the undoing is computed from, with the branch as it is now. @throws AppError 409 `merge_gone`; 412 `stale` */
+async function inputNow(
+  deps: WorkspaceDeps,
+  merge: RecordedMerge,
+  source: string,
+  request: DecidedRequest,
+  kind: Undoing["kind"],
+  mergeId: string | null,
+): Promise<MergeInput> {
+  const store = storeOf(deps, merge);
+  const { target_branch, merge_commit } = merge;
+  const target = await resolveCommit(store, branchRef(target_branch));
+  if (target === null || !(await isAncestor(store, merge_commit, target))) {
+    throw new AppError(
+      "merge_gone",
+      `The branch ${target_branch} does not hold the merge any more.`,
+    );
+  }
+  await requireAsSeen(store, request, { source, target });
+  return {
+    ...inputOf({ ...merge, kind, base_commit: merge_commit }),
+    mergeId,
+    source,
+    target,
+    ...howToDecide(request, "manual"),
+  };
+}
+
+async function undoOnce(
+  deps: WorkspaceDeps,
+  context: OrgContext,
+  merge: RecordedMerge,
+  source: string,
+  author: Author,
+  request: UndoRequest,
+  { kind, message }: Undoing,
+): Promise<Merge> {
+  const { org_id, project_id, agent_id, source_branch, target_branch } = merge;
+  const id = newId();
+  const input = await inputNow(deps, merge, source, request, kind, id);
+  const { target } = input;
+  const plan = await planMerge(deps, input);
+  if (plan.upToDate)
+    return { ...mergeOf(input, plan, { kind, of_merge: merge.id }), source_branch };
+
+  const sha = await commitTree(storeOf(deps, merge), {
+    tree: plan.tree,
+    parents: [target],
+    message: request.message ?? message(merge),
+    author,
+    date: new Date(),
+  });
+  const ref = keepRef(id, "source");
+  // A commit that was made for a restore is in no branch: the reference keeps it.
+  const keep = [...plan.keep.filter((kept) => kept.ref !== ref), { ref, sha: source }];
+  return landMerge(
+    deps,
+    context,
+    {
+      id,
+      kind,
+      of_merge: merge.id,
+      org_id,
+      project_id,
+      agent_id,
+      source_branch,
+      target_branch,
+      source_commit: source,
+      target_commit: target,
+      base_commit: merge.merge_commit,
+      merge_commit: sha,
+      strategy: input.strategy,
+      status: plan.resolutions.length > 0 ? "conflict_resolved" : "clean",
+      resolutions: plan.resolutions,
+      decisions: plan.decisions,
+    },
+    keep,
+  );
+}
+
+/** What a merge that was made is computed from, to compute it again. */
+export function inputOf(merge: Omit<RecordedMerge, "id">): MergeInput {
+  const { kind, base_commit } = merge;
+  const mark = base_commit?.slice(0, 12) ?? "";
+  const names = {
+    merge: merge.source_branch,
+    sync: merge.source_branch,
+    revert: `before-${mark}`,
+    restore: `lost-in-${mark}`,
+  };
+  return {
+    org_id: merge.org_id,
+    project_id: merge.project_id,
+    mergeId: null,
+    source: merge.source_commit,
+    target: merge.target_commit,
+    base: base_commit,
+    unsaved: false,
+    strategy: merge.strategy,
+    choices: { recorded: decisionsOf(merge) },
+    workspace: kind === "sync" ? "target" : "source",
+    branches: { source: names[kind], target: merge.target_branch },
+  };
+}
+
+function decisionsOf({
+  decisions,
+  resolutions,
+}: Pick<RecordedMerge, "decisions" | "resolutions">): Decision[] {
+  return (
+    decisions ??
+    resolutions.map(({ winner }) => ({ take: winner === "target" ? winner : "source" }))
+  );
+}
+
+/** A commit of the merge's files as if the conflicts of those paths had been won by the other side. */
+async function decidedOtherwise(
+  store: string,
+  merge: RecordedMerge,
+  paths: readonly string[],
+  author: Author,
+): Promise<string> {
+  const { source, target, base, branches } = inputOf(merge);
+  const computed = await computeMerge(store, target, source, base);
+  const decisions = decisionsOf(merge);
+  for (const [at, path] of paths.entries()) {
+    const index = merge.resolutions.findIndex((resolution) => resolution.paths.includes(path));
+    const winner = merge.resolutions[index]?.winner;
+    if (winner === undefined || winner === "merged") {
+      const msg =
+        winner === "merged"
+          ? "was decided with content of its own; there is no one other version"
+          : "names no conflict of this merge";
+      throw new AppError("validation_failed", `paths.${at} ${msg}.`, {
+        errors: [{ loc: ["body", "paths", at], msg, type: "unknown_path" }],
+      });
+    }
+    decisions[index] = { take: winner === "source" ? "target" : "source" };
+  }
+  const { tree } = await applyDecisions(store, computed, decisions, branches);
+  const message = "What lost";
+  return commitTree(store, {
+    tree,
+    parents: [merge.merge_commit],
+    message,
+    author,
+    date: new Date(),
+  });
+}

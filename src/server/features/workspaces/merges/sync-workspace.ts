@@ -1,0 +1,192 @@
+import type { Merge } from "#shared/api/merges.js";
+import { originOf } from "../../../db/audit/audit.js";
+import { newId } from "../../../db/tables/columns.js";
+import { AppError } from "../../../errors.js";
+import { diffStats } from "#git/diff/diff.js";
+import { commitTree, resolveCommit } from "#git/store/repository.js";
+import { updateRefs } from "#git/store/refs.js";
+import type { OrgContext } from "../../../http/register-routes.js";
+import * as commits from "../commits/commits.queries.js";
+import { activeUnderLock } from "../commits/commit-workspace.js";
+import { finishSync } from "./recover-sync.js";
+import * as merges from "./merges.queries.js";
+import type { NewMerge } from "./merges.queries.js";
+import {
+  headWithUnsaved,
+  howToDecide,
+  mergeOf,
+  requireAsSeen,
+  saveFirst,
+  type DecidedRequest,
+  type MergeRequest,
+} from "./merge-workspace.js";
+import { measureMerge } from "./measure-merge.js";
+import { whileMerging } from "./merge-lease.js";
+import { planMerge, type MergeInput, type MergePlan } from "./plan-merge.js";
+import * as repository from "../workspaces.queries.js";
+import {
+  branchRef,
+  placesOf,
+  workspaceLock,
+  type ActiveWorkspace,
+  type WorkspaceDeps,
+} from "../workspace.js";
+
+/**
+ * Merges the base branch, as the source, into the workspace, as the target: one commit of the type
+ * `merge`, or `up_to_date`. The folder follows. Unsaved work is committed first.
+ * @throws AppError as `mergeWorkspace`; 409 `run_in_progress` while a command runs in the folder
+ */
+export function syncWorkspace(
+  deps: WorkspaceDeps,
+  context: OrgContext,
+  agentId: string,
+  request: Omit<MergeRequest, "target_branch">,
+): Promise<Merge> {
+  return measureMerge(() =>
+    whileMerging(deps.db, { orgId: context.orgId, agentId }, () =>
+      whileNothingRuns(deps, context, agentId, async () => {
+        const workspace = await saveFirst(deps, context, agentId);
+        const input = await inputOf(deps, workspace, request, workspace.head_commit, newId());
+        const plan = await planMerge(deps, input);
+        if (plan.upToDate) return mergeOf(input, plan, { kind: "sync", of_merge: null });
+        return landSync(deps, context, workspace, input, plan, request.message);
+      }),
+    ),
+  );
+}
+
+/** Works on the sync as it would be, the workspace held still. @throws AppError as `syncWorkspace` */
+export function withSync<Result>(
+  deps: WorkspaceDeps,
+  context: OrgContext,
+  agentId: string,
+  request: DecidedRequest,
+  work: (input: MergeInput) => Promise<Result>,
+): Promise<Result> {
+  return whileNothingRuns(deps, context, agentId, async () => {
+    const workspace = await activeUnderLock(deps, context.orgId, agentId);
+    const { commit, unsaved } = await headWithUnsaved(deps, workspace);
+    return work({ ...(await inputOf(deps, workspace, request, commit, null)), unsaved });
+  });
+}
+
+function whileNothingRuns<Result>(
+  deps: WorkspaceDeps,
+  context: OrgContext,
+  agentId: string,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  return deps.db.locks(context.orgId, [workspaceLock(agentId)], async () => {
+    // Files are written by their paths: what runs there could put a link in the way.
+    if (await context.tx((tx) => repository.hasManagedRun(tx, agentId))) {
+      throw new AppError("run_in_progress", "A command runs in the workspace; stop it, or wait.");
+    }
+    return work();
+  });
+}
+
+async function inputOf(
+  deps: WorkspaceDeps,
+  workspace: ActiveWorkspace,
+  request: DecidedRequest,
+  target: string,
+  mergeId: string | null,
+): Promise<MergeInput> {
+  const { org_id, project_id, base_branch, branch_name } = workspace;
+  const { store } = placesOf(deps, workspace);
+  const source = await resolveCommit(store, branchRef(base_branch));
+  if (source === null) {
+    throw new AppError(
+      "base_branch_gone",
+      `The base branch ${base_branch} is gone; choose another one in the settings.`,
+    );
+  }
+  await requireAsSeen(store, request, { source, target }, "target");
+  return {
+    org_id,
+    project_id,
+    mergeId,
+    source,
+    target,
+    base: null,
+    unsaved: false,
+    workspace: "target",
+    ...howToDecide(request, workspace.merge_strategy),
+    branches: { source: base_branch, target: branch_name },
+  };
+}
+
+/**
+ * As `landMerge`, for the workspace's own branch: the rows of the merge and of the commit are written
+ * as pending, the branch moves, the folder follows, the rows are recorded.
+ */
+async function landSync(
+  deps: WorkspaceDeps,
+  context: OrgContext,
+  workspace: ActiveWorkspace,
+  input: MergeInput,
+  plan: MergePlan,
+  message = `Merge ${workspace.base_branch} into ${workspace.branch_name}`,
+): Promise<Merge> {
+  const { db } = deps;
+  const { org_id, project_id, agent_id, branch_name } = workspace;
+  const { source, target, strategy, branches } = input;
+  const { store } = placesOf(deps, workspace);
+  const sha = await commitTree(store, {
+    tree: plan.tree,
+    parents: [target, source],
+    message,
+    author: { name: workspace.agent_name, email: `${agent_id}@agents.omoi` },
+    date: new Date(),
+  });
+  const id = input.mergeId as string;
+  const sync: NewMerge = {
+    id,
+    kind: "sync",
+    of_merge: null,
+    org_id,
+    project_id,
+    agent_id,
+    source_branch: branches.source,
+    target_branch: branches.target,
+    source_commit: source,
+    target_commit: target,
+    base_commit: null,
+    merge_commit: sha,
+    strategy,
+    status: plan.resolutions.length > 0 ? "conflict_resolved" : "clean",
+    resolutions: plan.resolutions,
+    decisions: plan.decisions,
+    origin: originOf(context),
+  };
+  const commit = {
+    org_id,
+    agent_id,
+    commit_sha: sha,
+    parent_sha: target,
+    tree_sha: plan.tree,
+    commit_type: "merge" as const,
+    iteration: null,
+    message,
+    ...(await diffStats(store, target, plan.tree)),
+  };
+  await context.write(async (tx) => {
+    await commits.insertPendingCommit(tx, commit);
+    await merges.insertPendingMerge(tx, sync);
+  });
+  try {
+    await updateRefs(store, [
+      { ref: branchRef(branch_name), newSha: sha, expectedOld: target },
+      ...plan.keep.map((kept) => ({ ref: kept.ref, newSha: kept.sha, expectedOld: null })),
+    ]);
+  } catch (error) {
+    await db.tenant(org_id, async (tx) => {
+      await commits.deletePendingCommit(tx, agent_id, sha);
+      await merges.deletePendingMerge(tx, id);
+    });
+    throw error;
+  }
+  await finishSync(deps, workspace, sync);
+  return (await db.tenant(org_id, (tx) => merges.findMerge(tx, agent_id, id))) as Merge;
+}

@@ -1,0 +1,86 @@
+import { sql } from "drizzle-orm";
+import type { Queryable } from "../../../db/connection/connect.js";
+import { commitParents, resolveCommit, resolveTree } from "#git/store/repository.js";
+import type { Storage } from "../../../data-folder/storage.js";
+import { listRecorded, type RecordedMerge } from "./merges.queries.js";
+import { planMerge, type PlanDeps } from "./plan-merge.js";
+import { inputOf } from "./revert-merge.js";
+
+/** What computing an organization's merges again has shown. */
+export interface MergesReport {
+  slug: string;
+  /** How many were computed again, those with a fault included. */
+  merges: number;
+  /** How many belong to deleted projects, whose repositories are gone. */
+  skipped: number;
+  /** The merges that give something else, and why. */
+  faults: { id: string; reason: string }[];
+}
+
+const step = 200;
+
+/**
+ * Computes the recorded merges of all organizations again. Needs a connection that sees them all;
+ * nothing is changed but that git may store objects which no reference names.
+ */
+export async function verifyMerges(db: Queryable, storage: Storage): Promise<MergesReport[]> {
+  const { rows } = await db.execute<{ id: string; slug: string }>(
+    sql`select id, slug from organizations order by slug`,
+  );
+  const deps: PlanDeps = { storage, db: { tenant: (_orgId, work) => work(db) } };
+  const reports: MergesReport[] = [];
+  for (const { id, slug } of rows) reports.push({ slug, ...(await verifyAll(db, deps, id)) });
+  return reports;
+}
+
+async function verifyAll(
+  db: Queryable,
+  deps: PlanDeps,
+  orgId: string,
+): Promise<Omit<MergesReport, "slug">> {
+  const report: Omit<MergesReport, "slug"> = { merges: 0, skipped: 0, faults: [] };
+  for (let after: string | null = null; ;) {
+    const merges: RecordedMerge[] = await listRecorded(db, orgId, after, step);
+    const deleted = await listDeletedProjects(db, orgId);
+    for (const merge of merges) {
+      after = merge.id;
+      const reason = deleted.has(merge.project_id) ? null : await findFault(deps, merge);
+      // A project may be deleted while its merges are computed.
+      const isGone =
+        deleted.has(merge.project_id) ||
+        (reason !== null && (await listDeletedProjects(db, orgId)).has(merge.project_id));
+      if (isGone) report.skipped += 1;
+      else report.merges += 1;
+      if (!isGone && reason !== null) report.faults.push({ id: merge.id, reason });
+    }
+    if (merges.length < step) return report;
+  }
+}
+
+async function listDeletedProjects(db: Queryable, orgId: string): Promise<ReadonlySet<string>> {
+  const { rows } = await db.execute<{ id: string }>(
+    sql`select id from projects where org_id = ${orgId} and deleted_at is not null`,
+  );
+  return new Set(rows.map(({ id }) => id));
+}
+
+/** Why a merge is not what it is computed from; null where it is. */
+async function findFault(deps: PlanDeps, merge: RecordedMerge): Promise<string | null> {
+  const store = deps.storage.repository(merge.org_id, merge.project_id);
+  try {
+    if ((await resolveCommit(store, merge.merge_commit)) === null) return "its commit is missing";
+    const { source_commit, target_commit } = merge;
+    const hasTwo = merge.kind === "merge" || merge.kind === "sync";
+    const parents = hasTwo ? [target_commit, source_commit] : [target_commit];
+    if ((await commitParents(store, merge.merge_commit)).join() !== parents.join()) {
+      return "its commit has other parents than what was merged";
+    }
+    const { tree } = await planMerge(deps, inputOf(merge));
+    return tree === (await resolveTree(store, merge.merge_commit))
+      ? null
+      : "computed again, it gives other files";
+  } catch (error) {
+    // Whatever is wrong with this merge, the others are still verified.
+    return `it cannot be computed again (${error instanceof Error ? error.message : String(error)})`;
+  }
+}

@@ -1,0 +1,182 @@
+/** References that a push is about to move, and the commits that it brings to workspaces. */
+import { and, asc, eq, inArray, isNull, sql } from "drizzle-orm";
+import type { Origin } from "../../../db/audit/audit.js";
+import { newId } from "../../../db/tables/columns.js";
+import type { Queryable } from "../../../db/connection/connect.js";
+import { projects } from "../../../db/tables/tables.js";
+import {
+  pendingPushes,
+  receivedCommits,
+  workspaceCommits,
+  workspaces,
+} from "../../../db/tables/workspace-tables.js";
+import type { LineCommit } from "#git/diff/diff.js";
+
+/** One reference of a push on its way. */
+export interface PendingPush {
+  id: string;
+  org_id: string;
+  project_id: string;
+  /** Whose workspace's branch it is; null for other branches and tags. */
+  agent_id: string | null;
+  ref: string;
+  old_sha: string | null;
+  new_sha: string;
+  origin: Origin;
+}
+
+const columns = {
+  id: pendingPushes.id,
+  org_id: pendingPushes.org_id,
+  project_id: pendingPushes.project_id,
+  agent_id: pendingPushes.agent_id,
+  ref: pendingPushes.ref,
+  old_sha: pendingPushes.old_sha,
+  new_sha: pendingPushes.new_sha,
+  origin: pendingPushes.origin,
+};
+
+/** Whether a project is not deleted. With the organization's lock held, it stays so. */
+export async function isLivingProject(tx: Queryable, projectId: string): Promise<boolean> {
+  const rows = await tx
+    .select({ id: projects.id })
+    .from(projects)
+    .where(and(eq(projects.id, projectId), isNull(projects.deleted_at)));
+  return rows.length === 1;
+}
+
+/** The agent whose workspace has the branch now, if any has. */
+export async function findAgentOfBranch(
+  tx: Queryable,
+  projectId: string,
+  branch: string,
+): Promise<string | undefined> {
+  const [row] = await tx
+    .select({ agent_id: workspaces.agent_id })
+    .from(workspaces)
+    .where(
+      and(
+        eq(workspaces.project_id, projectId),
+        eq(workspaces.branch_name, branch),
+        sql`${workspaces.status} not in ('archived', 'expired')`,
+      ),
+    );
+  return row?.agent_id;
+}
+
+export async function insertPendingPushes(
+  tx: Queryable,
+  pushes: readonly PendingPush[],
+): Promise<void> {
+  if (pushes.length > 0) await tx.insert(pendingPushes).values([...pushes]);
+}
+
+/** Writes that commits are about to come to a workspace; those of an earlier life come again. */
+export async function insertPushedCommits(
+  tx: Queryable,
+  { org_id, agent_id }: { org_id: string; agent_id: string },
+  commits: readonly LineCommit[],
+): Promise<void> {
+  const rows = commits.map(({ sha, parent, tree, message, stats }) => ({
+    id: newId(),
+    org_id,
+    agent_id,
+    commit_sha: sha,
+    parent_sha: parent,
+    tree_sha: tree,
+    commit_type: "manual" as const,
+    message: message.slice(0, 8192),
+    ...stats,
+    state: "pending" as const,
+  }));
+  if (rows.length === 0) return;
+  await tx
+    .insert(workspaceCommits)
+    .values(rows)
+    .onConflictDoUpdate({
+      target: [workspaceCommits.agent_id, workspaceCommits.commit_sha],
+      set: {
+        id: sql`excluded.id`,
+        commit_type: sql`excluded.commit_type`,
+        iteration: null,
+        state: sql`excluded.state`,
+        created_at: sql`clock_timestamp()`,
+      },
+    });
+}
+
+/** Notes that commits were received now, in this order; those received before stay as they are. */
+export async function receiveCommits(
+  tx: Queryable,
+  { org_id, project_id }: { org_id: string; project_id: string },
+  shas: readonly string[],
+): Promise<void> {
+  if (shas.length === 0) return;
+  await tx.execute(sql`
+    insert into ${receivedCommits} (org_id, project_id, commit_sha, received_at)
+    select ${org_id}, ${project_id}, sha, clock_timestamp()
+    from unnest(${sql.param(shas)}::text[]) with ordinality as pushed (sha, place) order by place
+    on conflict do nothing`);
+}
+
+export async function findPendingPush(tx: Queryable, id: string): Promise<PendingPush | undefined> {
+  const [row] = await tx.select(columns).from(pendingPushes).where(eq(pendingPushes.id, id));
+  return row;
+}
+
+/** The push to a workspace's branch whose end is not known; there is at most one, under its lock. */
+export async function findPendingPushTo(
+  tx: Queryable,
+  agentId: string,
+): Promise<PendingPush | undefined> {
+  const [row] = await tx
+    .select(columns)
+    .from(pendingPushes)
+    .where(eq(pendingPushes.agent_id, agentId));
+  return row;
+}
+
+/** Of all organizations, in the order they were begun. Needs system work. */
+export async function listPendingPushes(db: Queryable): Promise<{ org_id: string; id: string }[]> {
+  return db
+    .select({ org_id: pendingPushes.org_id, id: pendingPushes.id })
+    .from(pendingPushes)
+    .orderBy(asc(pendingPushes.created_at));
+}
+
+/** Records that a workspace's branch holds what was pushed: all pending commits of it are that. */
+export async function recordPushedCommits(
+  tx: Queryable,
+  agentId: string,
+  head: string,
+): Promise<void> {
+  const ofAgent = eq(workspaceCommits.agent_id, agentId);
+  await tx
+    .update(workspaceCommits)
+    .set({ state: "recorded" })
+    .where(and(ofAgent, eq(workspaceCommits.state, "pending")));
+  await tx
+    .update(workspaces)
+    .set({
+      head_commit: head,
+      head_tree: sql`(select c.tree_sha from workspace_commits c where c.agent_id = ${agentId} and c.commit_sha = ${head})`,
+      updated_at: sql`now()`,
+    })
+    .where(eq(workspaces.agent_id, agentId));
+}
+
+/** Forgets commits that did not come to a workspace after all. */
+export async function deletePushedCommits(tx: Queryable, agentId: string): Promise<void> {
+  await tx
+    .delete(workspaceCommits)
+    .where(and(eq(workspaceCommits.agent_id, agentId), eq(workspaceCommits.state, "pending")));
+}
+
+export async function deletePendingPushes(tx: Queryable, ids: readonly string[]): Promise<void> {
+  if (ids.length > 0) await tx.delete(pendingPushes).where(inArray(pendingPushes.id, [...ids]));
+}
+
+export async function findProjectName(tx: Queryable, id: string): Promise<string> {
+  const [row] = await tx.select({ name: projects.name }).from(projects).where(eq(projects.id, id));
+  return row?.name ?? id;
+}

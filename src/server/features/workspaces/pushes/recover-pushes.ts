@@ -1,0 +1,121 @@
+/** What follows once a push has moved a reference: the folder, the rows, the event that tells of it. */
+import type { Database, Queryable } from "../../../db/connection/connect.js";
+import { serverItself, type Origin, type Tell } from "../../../db/audit/audit.js";
+import { isAncestor, resolveCommit, resolveObject } from "#git/store/repository.js";
+import { followFolder } from "../watch-folder.js";
+import * as pushes from "./pushes.queries.js";
+import type { PendingPush } from "./pushes.queries.js";
+import * as repository from "../workspaces.queries.js";
+import {
+  branchLock,
+  hasFolder,
+  placesOf,
+  workspaceLock,
+  type WorkspaceDeps,
+} from "../workspace.js";
+
+/**
+ * Brings folders and rows up to references that have moved; from any point at which an earlier try was
+ * cut off. For whoever holds their locks.
+ */
+export async function finishPushes(
+  deps: WorkspaceDeps,
+  orgId: string,
+  origin: Origin,
+  moved: readonly PendingPush[],
+): Promise<void> {
+  for (const { agent_id, old_sha, new_sha } of moved) {
+    if (agent_id === null || old_sha === null) continue;
+    const workspace = await deps.db.tenant(orgId, (tx) => repository.findWorkspace(tx, agent_id));
+    if (workspace && hasFolder(workspace)) {
+      await followFolder(placesOf(deps, workspace), old_sha, new_sha);
+    }
+  }
+  await deps.db.change(orgId, origin, (tx, tell) => recordPushes(tx, tell, origin, moved));
+}
+
+/** Records what moved. A person's push is told to the audit log; an agent's commits tell of themselves. */
+async function recordPushes(
+  tx: Queryable,
+  tell: Tell,
+  { actor }: Origin,
+  moved: readonly PendingPush[],
+): Promise<void> {
+  const [first] = moved;
+  if (first === undefined) return;
+  for (const { agent_id, new_sha } of moved) {
+    if (agent_id !== null) await pushes.recordPushedCommits(tx, agent_id, new_sha);
+  }
+  await pushes.deletePendingPushes(
+    tx,
+    moved.map(({ id }) => id),
+  );
+  if (actor?.agent) return;
+  const name = await pushes.findProjectName(tx, first.project_id);
+  tell({
+    action: "project.pushed",
+    target: { type: "project", id: first.project_id, name },
+    changes: Object.fromEntries(
+      moved.map(({ ref, old_sha, new_sha }) => [ref, { from: old_sha, to: new_sha }]),
+    ),
+  });
+}
+
+/** Forgets pushes whose references did not move. When their commits were received stays noted: it is true. */
+export async function forgetPushes(
+  db: Pick<Database, "tenant">,
+  orgId: string,
+  unmoved: readonly PendingPush[],
+): Promise<void> {
+  if (unmoved.length === 0) return;
+  await db.tenant(orgId, async (tx) => {
+    for (const { agent_id } of unmoved) {
+      if (agent_id !== null) await pushes.deletePushedCommits(tx, agent_id);
+    }
+    await pushes.deletePendingPushes(
+      tx,
+      unmoved.map(({ id }) => id),
+    );
+  });
+}
+
+/** Settles a push that was cut off: the reference holds its commit, or it never was. */
+export async function settlePush(deps: WorkspaceDeps, orgId: string, id: string): Promise<void> {
+  const read = () => deps.db.tenant(orgId, (tx) => pushes.findPendingPush(tx, id));
+  const found = await read();
+  if (!found) return;
+  await deps.db.locks(orgId, [lockOf(found)], async () => {
+    // Another process may have settled it while this one waited.
+    const push = await read();
+    if (push) await settlePushUnderLock(deps, push);
+  });
+}
+
+/** As `settlePush`, for whoever holds the reference's lock. */
+export async function settlePushUnderLock(deps: WorkspaceDeps, push: PendingPush): Promise<void> {
+  const store = deps.storage.repository(push.org_id, push.project_id);
+  if (await isHeld(store, push)) {
+    await finishPushes(deps, push.org_id, push.origin ?? serverItself, [push]);
+  } else {
+    await forgetPushes(deps.db, push.org_id, [push]);
+  }
+}
+
+/** What a push holds while it moves a reference: whoever else works on it waits. */
+export function lockOf({
+  agent_id,
+  project_id,
+  ref,
+  old_sha,
+}: Omit<PendingPush, "origin">): string {
+  if (agent_id !== null) return workspaceLock(agent_id);
+  // Nobody works on what is not there yet: one lock for all that is new spares many.
+  if (old_sha === null) return `new references ${project_id}`;
+  return branchLock(project_id, ref.replace(/^refs\/heads\//, ""));
+}
+
+async function isHeld(store: string, { ref, new_sha }: PendingPush): Promise<boolean> {
+  if ((await resolveObject(store, ref)) === new_sha) return true;
+  const [tip, pushed] = [await resolveCommit(store, ref), await resolveCommit(store, new_sha)];
+  return tip !== null && pushed !== null && isAncestor(store, pushed, tip);
+}

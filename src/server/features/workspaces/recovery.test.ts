@@ -1,0 +1,206 @@
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import type { Project } from "#shared/api/projects.js";
+import type { Workspace } from "#shared/api/workspaces.js";
+import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import {
+  commitFiles,
+  folderOf,
+  makeOrganization,
+  makeProjectWith,
+  makeWorkspace,
+  mergeIntoBase,
+} from "#test/support/factories.js";
+import { loseFolder } from "#test/support/folder-drivers.js";
+import { inStore } from "#test/support/git.js";
+import { asOperator } from "#test/support/operator.js";
+import { workspaceLock } from "./workspace.js";
+
+/** Each test leaves what a process would that was killed at one instant, and starts another. */
+describe("what a killed process left in between", () => {
+  let app: TestApp;
+  let owner: TestPerson;
+  let orgId: string;
+  let project: Project;
+  let workspace: Workspace;
+  beforeAll(async () => {
+    app = await startTestApp();
+    owner = await app.person("owner");
+    orgId = (await makeOrganization(owner)).id;
+  });
+  beforeEach(async () => {
+    project = await makeProjectWith(owner, orgId, { "a.txt": "base\n" });
+    ({ workspace } = await makeWorkspace(owner, project.id));
+  });
+  afterAll(() => app.close());
+
+  const restart = async () => (await app.sibling()).close();
+  const at = () => ({ agent_id: workspace.agent_id });
+  const commits = async () =>
+    (await owner.api.workspaces.commits({ params: at(), query: {} })).data.map((c) => c.commit_sha);
+  const merges = async () =>
+    (await owner.api.workspaces.merges({ params: at(), query: {} })).data.map(({ id }) => id);
+  const tip = (branch: string) => inStore(app, project, "rev-parse", `refs/heads/${branch}`);
+
+  /** A commit as it is before it was recorded; its row says `pending`, its branch may not have moved. */
+  async function cutOffCommit(moved: boolean): Promise<string> {
+    const before = await tip(workspace.branch_name);
+    const tree = await inStore(app, project, "rev-parse", `${before}^{tree}`);
+    const { commit_sha } = await commitFiles(owner, workspace, { "a.txt": "changed\n" });
+    await asOperator(app, "update workspace_commits set state = 'pending' where commit_sha = $1", [
+      commit_sha,
+    ]);
+    await asOperator(app, "delete from received_commits where commit_sha = $1", [commit_sha]);
+    await asOperator(
+      app,
+      "update workspaces set head_commit = $1, head_tree = $2 where agent_id = $3",
+      [before, tree, workspace.agent_id],
+    );
+    const ref = `refs/heads/${workspace.branch_name}`;
+    if (!moved) await inStore(app, project, "update-ref", ref, before);
+    return commit_sha;
+  }
+
+  test.each([true, false])(
+    "a commit whose branch had moved (%s) is finished or undone",
+    async (moved) => {
+      const sha = await cutOffCommit(moved);
+      expect(await commits()).toEqual([]);
+      await restart();
+      expect(await commits()).toEqual(moved ? [sha] : []);
+      const { data } = await owner.api.workspaces.get({ params: at() });
+      expect(data.head_commit).toBe(await tip(workspace.branch_name));
+      const received = await asOperator(app, "select from received_commits where commit_sha = $1", [
+        sha,
+      ]);
+      expect(received).toHaveLength(moved ? 1 : 0);
+      // Nothing that was in the folder is lost either way.
+      expect((await mergeIntoBase(owner, workspace)).status).toBe("clean");
+      expect(await inStore(app, project, "show", "main:a.txt")).toBe("changed");
+    },
+  );
+
+  test.each([true, false])("another process that lives on settles it too (%s)", async (moved) => {
+    const sha = await cutOffCommit(moved);
+    await owner.api.workspaces.changes({ params: at() });
+    expect(await commits()).toEqual(moved ? [sha] : []);
+    const next = await commitFiles(owner, workspace, { "b.txt": "b\n" });
+    expect(await commits()).toEqual(moved ? [next.commit_sha, sha] : [next.commit_sha]);
+    expect(await tip(workspace.branch_name)).toBe(next.commit_sha);
+  });
+
+  test.each([true, false])(
+    "a merge whose target had moved (%s) is finished or undone",
+    async (moved) => {
+      await commitFiles(owner, workspace, { "a.txt": "changed\n" });
+      const before = await tip("main");
+      const merge = await mergeIntoBase(owner, workspace);
+      await asOperator(app, "update merges set state = 'pending' where id = $1", [merge.id]);
+      await asOperator(app, "delete from received_commits where commit_sha = $1", [
+        merge.merge_commit_sha,
+      ]);
+      if (!moved) await inStore(app, project, "update-ref", "refs/heads/main", before);
+      expect(await merges()).toEqual([]);
+      await restart();
+      expect(await merges()).toEqual(moved ? [merge.id] : []);
+      expect(await asOperator(app, "select from merges where state <> 'done'")).toEqual([]);
+      const again = (await owner.api.workspaces.createMerge({ params: at() })).data;
+      expect(again.status).toBe(moved ? "up_to_date" : "clean");
+      expect(await inStore(app, project, "show", "main:a.txt")).toBe("changed");
+    },
+  );
+
+  test("what its maker recorded after all, while another waited to settle it, stays as it is", async () => {
+    const first = await commitFiles(owner, workspace, { "b.txt": "1\n" });
+    const second = await commitFiles(owner, workspace, { "b.txt": "2\n" });
+    const setState = (state: string) =>
+      asOperator(app, "update workspace_commits set state = $1 where commit_sha = $2", [
+        state,
+        first.commit_sha,
+      ]);
+    await setState("pending");
+    let starting: Promise<TestApp> | undefined;
+    await app.db.locks(orgId, [workspaceLock(workspace.agent_id)], async () => {
+      starting = app.sibling();
+      const waiting = "select from pg_locks where locktype = 'advisory' and not granted";
+      while ((await asOperator(app, waiting)).length === 0);
+      await setState("recorded");
+    });
+    await (await starting)?.close();
+    const { data } = await owner.api.workspaces.get({ params: at() });
+    expect(data.head_commit).toBe(second.commit_sha);
+    expect(await commits()).toEqual([second.commit_sha, first.commit_sha]);
+  });
+
+  test("a merge that others have been merged on top of is finished", async () => {
+    await commitFiles(owner, workspace, { "b.txt": "b\n" });
+    const merge = await mergeIntoBase(owner, workspace);
+    await asOperator(app, "update merges set state = 'pending' where id = $1", [merge.id]);
+    const other = (await makeWorkspace(owner, project.id)).workspace;
+    await commitFiles(owner, other, { "c.txt": "c\n" });
+    await mergeIntoBase(owner, other);
+    await restart();
+    expect(await merges()).toEqual([merge.id]);
+  });
+
+  test.each(["nothing", "the branch", "the branch and the folder"])(
+    "a workspace of which only %s was there is made whole",
+    async (there) => {
+      await asOperator(
+        app,
+        `update workspaces set status = 'creating', head_commit = null, head_tree = null,
+           parent_commit = null where agent_id = $1`,
+        [workspace.agent_id],
+      );
+      if (there === "nothing") {
+        await inStore(app, project, "update-ref", "-d", `refs/heads/${workspace.branch_name}`);
+      }
+      if (there !== "the branch and the folder") {
+        await loseFolder(folderOf(workspace));
+      }
+      await refusal(owner.api.workspaces.changes({ params: at() }), 409, "workspace_not_active");
+      await restart();
+      const { data } = await owner.api.workspaces.get({ params: at() });
+      const main = await tip("main");
+      expect(data).toMatchObject({ status: "active", head_commit: main, parent_commit: main });
+      expect(await readdir(folderOf(workspace))).toEqual(["a.txt"]);
+      expect(await readFile(join(folderOf(workspace), "a.txt"), "utf8")).toBe("base\n");
+      expect((await commitFiles(owner, workspace, { "b.txt": "b\n" })).files_changed).toBe(1);
+    },
+  );
+
+  test("an empty project whose repository was not made yet is made", async () => {
+    await asOperator(
+      app,
+      "update projects set status = 'importing', progress = 0, imported_at = null where id = $1",
+      [project.id],
+    );
+    const params = { project_id: project.id };
+    expect((await owner.api.projects.get({ params })).data.status).toBe("importing");
+    await restart();
+    const { data } = await owner.api.projects.get({ params });
+    expect([data.status, data.progress]).toEqual(["ready", 100]);
+  });
+
+  test("a workspace that cannot be settled keeps the server from nothing else", async () => {
+    const other = (await makeWorkspace(owner, project.id)).workspace;
+    for (const { agent_id } of [workspace, other]) {
+      await asOperator(app, "update workspaces set status = 'creating' where agent_id = $1", [
+        agent_id,
+      ]);
+    }
+    await inStore(app, project, "update-ref", "-d", `refs/heads/${workspace.branch_name}`);
+    await asOperator(app, "update workspaces set base_branch = 'gone' where agent_id = $1", [
+      workspace.agent_id,
+    ]);
+    await restart();
+    const { data: failed } = await owner.api.workspaces.get({ params: at() });
+    expect([failed.status, failed.error]).toEqual(["failed", "The base branch gone is gone."]);
+    const { data } = await owner.api.workspaces.get({ params: { agent_id: other.agent_id } });
+    expect(data.status).toBe("active");
+    // What failed is begun anew.
+    const { data: anew } = await owner.api.workspaces.create({ params: at() });
+    expect([anew.status, anew.error, anew.base_branch]).toEqual(["active", null, "main"]);
+  });
+});

@@ -1,0 +1,328 @@
+import { and, asc, eq, inArray, ne, notInArray, sql } from "drizzle-orm";
+import { alias } from "drizzle-orm/pg-core";
+import type { MergeStrategy } from "#shared/api/merges.js";
+import type { Workspace } from "#shared/api/workspaces.js";
+import type { ErrorCode } from "#shared/errors.js";
+import type { Queryable } from "../../db/connection/connect.js";
+import type { FolderKind } from "#git/worktree/folder-driver.js";
+import type { UidRange } from "#sandbox/uid-range.js";
+import { agents, projects } from "../../db/tables/tables.js";
+import {
+  archives,
+  checkpointLooks,
+  merges,
+  workspaceCommits,
+  workspaceDiskUsage,
+  workspaces,
+} from "../../db/tables/workspace-tables.js";
+
+const parents = alias(agents, "parent");
+
+/** Whether its branch is being merged, or waits for that. */
+export const isMerging = sql<boolean>`exists (select from merges_under_way m where m.agent_id = ${workspaces.agent_id} and m.until > now())`;
+
+const workspaceColumns = {
+  agent_id: workspaces.agent_id,
+  agent_name: agents.name,
+  org_id: workspaces.org_id,
+  project_id: workspaces.project_id,
+  branch_name: workspaces.branch_name,
+  base_branch: workspaces.base_branch,
+  workspace_type: workspaces.workspace_type,
+  parent_agent_id: workspaces.parent_agent_id,
+  parent_agent_name: parents.name,
+  parent_commit: workspaces.parent_commit,
+  head_commit: workspaces.head_commit,
+  head_tree: workspaces.head_tree,
+  status: workspaces.status,
+  is_merging: isMerging,
+  error: workspaces.error,
+  disk_bytes: workspaceDiskUsage.bytes,
+  disk_measured_at: workspaceDiskUsage.measured_at,
+  folder_driver: workspaces.folder_driver,
+  archive_id: archives.id,
+  archived_at: archives.archived_at,
+  retention_ends_at: sql<
+    string | null
+  >`${archives.archived_at} + make_interval(days => ${workspaces.retention_days})`.mapWith(
+    archives.archived_at,
+  ),
+  merge_strategy: workspaces.merge_strategy,
+  auto_checkpoint: workspaces.auto_checkpoint,
+  checkpoint_interval_minutes: workspaces.checkpoint_interval_minutes,
+  retention_days: workspaces.retention_days,
+  checkpoint_failed_at: checkpointLooks.failed_at,
+  checkpoint_error_code: checkpointLooks.error_code,
+  checkpoint_error: checkpointLooks.error,
+  pending_commits: sql<
+    string[]
+  >`array(select c.commit_sha from workspace_commits c where c.agent_id = ${workspaces.agent_id} and c.state = 'pending' order by c.created_at)`,
+  created_at: workspaces.created_at,
+  updated_at: workspaces.updated_at,
+};
+
+/** A workspace as stored, with the names that the API shows. */
+export type WorkspaceRow = {
+  agent_id: string;
+  agent_name: string;
+  org_id: string;
+  project_id: string;
+  branch_name: string;
+  base_branch: string;
+  workspace_type: Workspace["workspace_type"];
+  parent_agent_id: string | null;
+  parent_agent_name: string | null;
+  parent_commit: string | null;
+  head_commit: string | null;
+  head_tree: string | null;
+  /** As the API shows it; further: acts under way, and `expired` once its archive is gone. */
+  status: Exclude<Workspace["status"], "merging"> | "archiving" | "restoring" | "expired";
+  is_merging: boolean;
+  error: string | null;
+  /** What its folder took up when that was measured last. */
+  disk_bytes: number | null;
+  disk_measured_at: string | null;
+  /** How its folder was made, while it has one. */
+  folder_driver: FolderKind;
+  /** What can be restored, while it is archived. */
+  archive_id: string | null;
+  archived_at: string | null;
+  retention_ends_at: string | null;
+  merge_strategy: MergeStrategy;
+  auto_checkpoint: boolean;
+  checkpoint_interval_minutes: number | null;
+  retention_days: number;
+  /** Of the last checkpoint that the server made by itself, where that failed. */
+  checkpoint_failed_at: string | null;
+  checkpoint_error_code: ErrorCode | null;
+  checkpoint_error: string | null;
+  /** Those whose end is not known, in the order they were made. */
+  pending_commits: string[];
+  created_at: string;
+  updated_at: string;
+};
+
+export async function findWorkspace(
+  tx: Queryable,
+  agentId: string,
+): Promise<WorkspaceRow | undefined> {
+  const [row] = await tx
+    .select(workspaceColumns)
+    .from(workspaces)
+    .innerJoin(agents, eq(agents.id, workspaces.agent_id))
+    .leftJoin(parents, eq(parents.id, workspaces.parent_agent_id))
+    .leftJoin(archives, eq(archives.id, workspaces.archive_id))
+    .leftJoin(workspaceDiskUsage, eq(workspaceDiskUsage.agent_id, workspaces.agent_id))
+    .leftJoin(checkpointLooks, eq(checkpointLooks.agent_id, workspaces.agent_id))
+    .where(eq(workspaces.agent_id, agentId));
+  return row;
+}
+
+/** Whether a command of the agent may be writing in its folder now. */
+export async function hasManagedRun(tx: Queryable, agentId: string): Promise<boolean> {
+  const { rows } = await tx.execute(
+    sql`select from runs where agent_id = ${agentId} and kind = 'managed' and status = 'running'`,
+  );
+  return rows.length > 0;
+}
+
+/** What was done in a workspace. */
+export async function countActs(
+  tx: Queryable,
+  agentId: string,
+): Promise<{ commits: number; merges: number; conflicts_resolved: number }> {
+  const [row] = await tx
+    .select({
+      commits: sql<number>`(select count(*)::int from workspace_commits c where c.agent_id = ${agentId} and c.state = 'recorded' and c.created_at >= workspaces.created_at)`,
+      merges: sql<number>`(select count(*)::int from merges g where g.agent_id = ${agentId} and g.state = 'done' and g.kind = 'merge')`,
+      conflicts_resolved: sql<number>`(select coalesce(sum(jsonb_array_length(g.resolutions)), 0)::int from merges g where g.agent_id = ${agentId} and g.state = 'done')`,
+    })
+    .from(workspaces)
+    .where(eq(workspaces.agent_id, agentId));
+  return row ?? { commits: 0, merges: 0, conflicts_resolved: 0 };
+}
+
+/** A project's default branch and, where it is the agent's, the agent's own branch, its base and its parent's. */
+export async function listBranchesOfAgent(
+  tx: Queryable,
+  agentId: string,
+  projectId: string,
+): Promise<string[]> {
+  const { rows } = await tx.execute<{ branches: string[] }>(sql`
+    select array_remove(array[p.default_branch, w.branch_name, w.base_branch, parent.branch_name], null)
+      as branches
+    from projects p
+    left join workspaces w on w.agent_id = ${agentId} and w.project_id = p.id
+    left join workspaces parent on parent.agent_id = w.parent_agent_id
+    where p.id = ${projectId}`);
+  return rows[0]?.branches ?? [];
+}
+
+/** What making a workspace needs to know of its agent and project. */
+export async function findAgentForWorkspace(tx: Queryable, agentId: string) {
+  const [row] = await tx
+    .select({
+      name: agents.name,
+      project_id: agents.project_id,
+      parent_agent_id: agents.parent_agent_id,
+      terminated_at: agents.terminated_at,
+      project_status: projects.status,
+      default_branch: projects.default_branch,
+    })
+    .from(agents)
+    .innerJoin(projects, eq(projects.id, agents.project_id))
+    .where(eq(agents.id, agentId));
+  return row;
+}
+
+/**
+ * Reserves the agent's workspace; false where it has one. One that failed or was archived is begun
+ * anew: an archive stays where it is, but is not restored any more.
+ */
+export async function reserveWorkspace(
+  tx: Queryable,
+  values: {
+    agent_id: string;
+    org_id: string;
+    project_id: string;
+    branch_name: string;
+    base_branch: string;
+    workspace_type: Workspace["workspace_type"];
+    parent_agent_id: string | null;
+    merge_strategy: MergeStrategy;
+  },
+): Promise<boolean> {
+  const reserved = await tx
+    .insert(workspaces)
+    .values({ ...values, status: "creating" })
+    .onConflictDoUpdate({
+      target: workspaces.agent_id,
+      set: {
+        ...values,
+        status: "creating",
+        error: null,
+        archive_id: null,
+        created_at: sql`now()`,
+        updated_at: sql`now()`,
+      },
+      setWhere: sql`${workspaces.status} in ('failed', 'archived', 'expired')`,
+    })
+    .returning({ agent_id: workspaces.agent_id });
+  return reserved.length === 1;
+}
+
+export async function updateWorkspace(
+  tx: Queryable,
+  agentId: string,
+  changes: Partial<
+    Pick<
+      typeof workspaces.$inferInsert,
+      | "base_branch"
+      | "parent_commit"
+      | "head_commit"
+      | "head_tree"
+      | "status"
+      | "error"
+      | "archive_id"
+      | "folder_driver"
+      | "merge_strategy"
+      | "auto_checkpoint"
+      | "checkpoint_interval_minutes"
+      | "retention_days"
+    >
+  >,
+): Promise<void> {
+  const hasNoFolder = changes.status === "archived" || changes.status === "expired";
+  await tx
+    .update(workspaces)
+    .set({ ...changes, ...(hasNoFolder ? { run_uid: null } : {}), updated_at: sql`now()` })
+    .where(eq(workspaces.agent_id, agentId));
+}
+
+/**
+ * Returns the workspace's own uid in the range, and assigns a free one where it has none; null where
+ * the range is used up. Needs system work: no two workspaces of the installation share a uid.
+ */
+export async function assignRunUid(
+  db: Queryable,
+  agentId: string,
+  { first, last }: UidRange,
+): Promise<number | null> {
+  const isFree = sql`not exists (select from workspaces w where w.run_uid = c.uid)`;
+  // A few random tries find one at once, unless the range is nearly used up.
+  const { rows } = await db.execute<{ run_uid: number | null }>(sql`
+    update workspaces set run_uid = case when run_uid between ${first} and ${last} then run_uid else coalesce(
+      (select c.uid from
+        (select ${first}::int + floor(random() * ${last - first + 1})::int as uid from generate_series(1, 8)) c
+        where ${isFree} limit 1),
+      (select c.uid from generate_series(${first}::int, ${last}::int) c (uid) where ${isFree} limit 1))
+    end
+    where agent_id = ${agentId} returning run_uid`);
+  return rows[0]?.run_uid ?? null;
+}
+
+/** What was cut off: workspaces being made, archived or restored, commits and merges. Needs system work. */
+export async function listUnfinished(db: Queryable) {
+  const acts = await db
+    .select({
+      org_id: workspaces.org_id,
+      agent_id: workspaces.agent_id,
+      status: workspaces.status,
+    })
+    .from(workspaces)
+    .where(inArray(workspaces.status, ["creating", "archiving", "restoring"]));
+  const commits = await db
+    .select({
+      org_id: workspaceCommits.org_id,
+      agent_id: workspaceCommits.agent_id,
+      commit_sha: workspaceCommits.commit_sha,
+    })
+    .from(workspaceCommits)
+    .where(eq(workspaceCommits.state, "pending"))
+    .orderBy(asc(workspaceCommits.created_at));
+  const unfinishedMerges = await db
+    .select({ org_id: merges.org_id, id: merges.id })
+    .from(merges)
+    .where(eq(merges.state, "pending"))
+    .orderBy(asc(merges.created_at));
+  return { acts, commits, merges: unfinishedMerges };
+}
+
+/** By what a workspace's places are found. */
+export type PlacedRow = Pick<WorkspaceRow, "org_id" | "project_id" | "agent_id" | "agent_name">;
+
+/** The workspaces whose folders are mounted, or should be. Needs system work. */
+export async function listOverlays(db: Queryable): Promise<PlacedRow[]> {
+  const { org_id, project_id, agent_id, agent_name } = workspaceColumns;
+  return db
+    .select({ org_id, project_id, agent_id, agent_name })
+    .from(workspaces)
+    .innerJoin(agents, eq(agents.id, workspaces.agent_id))
+    .where(and(ne(workspaces.folder_driver, "checkout"), eq(workspaces.status, "active")));
+}
+
+/** The agents whose workspaces of a project may have a folder. */
+export async function listWorkspacesToRemove(tx: Queryable, projectId: string): Promise<string[]> {
+  const rows = await tx
+    .select({ agent_id: workspaces.agent_id })
+    .from(workspaces)
+    .where(and(eq(workspaces.project_id, projectId), ne(workspaces.status, "expired")));
+  return rows.map((row) => row.agent_id);
+}
+
+/** Whose workspaces' the branches of a project are, by name. */
+export async function agentsOfBranches(
+  tx: Queryable,
+  projectId: string,
+): Promise<Map<string, string>> {
+  const rows = await tx
+    .select({ name: workspaces.branch_name, agent_id: workspaces.agent_id })
+    .from(workspaces)
+    .where(
+      and(
+        eq(workspaces.project_id, projectId),
+        notInArray(workspaces.status, ["archived", "expired"]),
+      ),
+    );
+  return new Map(rows.map(({ name, agent_id }) => [name, agent_id]));
+}

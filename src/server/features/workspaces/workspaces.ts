@@ -1,0 +1,181 @@
+import type { Logger } from "pino";
+import type { Diff } from "#shared/api/diffs.js";
+import type { MergeStrategy } from "#shared/api/merges.js";
+import type { Workspace } from "#shared/api/workspaces.js";
+import { differences } from "../../db/audit/audit.js";
+import type { Database, Queryable } from "../../db/connection/connect.js";
+import { notFound } from "../../errors.js";
+import { diffFiles, rawDiff } from "#git/diff/diff.js";
+import { mergeBase, resolveCommit } from "#git/store/repository.js";
+import type { OrgContext } from "../../http/register-routes.js";
+import { finishArchiving, finishRestoring } from "./archives/archive-workspace.js";
+import { activeUnderLock, settleCommit } from "./commits/commit-workspace.js";
+import { finishWorkspace } from "./create-workspace.js";
+import { settlePush } from "./pushes/recover-pushes.js";
+import { settleMerge } from "./merges/apply-merge.js";
+import * as commits from "./commits/commits.queries.js";
+import * as pushes from "./pushes/pushes.queries.js";
+import * as repository from "./workspaces.queries.js";
+import { requireMergeTarget, visibleBranches } from "./visible-branches.js";
+import {
+  auditedFields,
+  auditTarget,
+  branchRef,
+  hasFolder,
+  placesOf,
+  readWorkspace,
+  requireWorkspace,
+  snapshotOf,
+  workspaceLock,
+  type WorkspaceDeps,
+} from "./workspace.js";
+
+/** The project that an agent's workspace is of. @throws AppError 404 `workspace_missing`; 410 */
+export async function projectOfWorkspace(tx: Queryable, agentId: string): Promise<string> {
+  return (await requireWorkspace(tx, agentId)).project_id;
+}
+
+/** The agent whose workspace has the branch now, if any has. */
+export function agentOfBranch(
+  db: Database,
+  orgId: string,
+  projectId: string,
+  branch: string,
+): Promise<string | undefined> {
+  return db.tenant(orgId, (tx) => pushes.findAgentOfBranch(tx, projectId, branch));
+}
+
+/** Changes the base branch and the settings given. @throws AppError 422 for an unknown base branch */
+export async function updateWorkspace(
+  deps: WorkspaceDeps,
+  context: OrgContext,
+  agentId: string,
+  body: {
+    base_branch?: string | undefined;
+    settings?:
+      | {
+          merge_strategy?: MergeStrategy | undefined;
+          auto_checkpoint?: boolean | undefined;
+          checkpoint_interval_minutes?: number | null | undefined;
+          retention_days?: number | undefined;
+        }
+      | undefined;
+  },
+): Promise<Workspace> {
+  const { base_branch, settings } = body;
+  const { workspace, visible } = await context.tx(async (tx) => {
+    const found = await requireWorkspace(tx, agentId);
+    return {
+      workspace: found,
+      visible: await visibleBranches(tx, context.actor, found.project_id),
+    };
+  });
+  if (base_branch !== undefined) {
+    const { store } = placesOf(deps, workspace);
+    await requireMergeTarget("base_branch", base_branch, store, visible);
+  }
+  const changes = Object.fromEntries(
+    Object.entries({ base_branch, ...settings }).filter(([, value]) => value !== undefined),
+  );
+  await context.change(async (tx, tell) => {
+    const before = await requireWorkspace(tx, agentId);
+    if (Object.keys(changes).length > 0) await repository.updateWorkspace(tx, agentId, changes);
+    const after = await requireWorkspace(tx, agentId);
+    const changed = differences(before, after, auditedFields);
+    if (Object.keys(changed).length > 0) {
+      tell({ action: "workspace.updated", target: auditTarget(after), changes: changed });
+    }
+  });
+  return readWorkspace(deps, context, agentId);
+}
+
+/** What the workspace adds to its base branch, committed or not: from where the two parted. */
+export function readChanges(
+  deps: WorkspaceDeps,
+  context: OrgContext,
+  agentId: string,
+): Promise<Diff> {
+  return deps.db.locks(context.orgId, [workspaceLock(agentId)], async () => {
+    const workspace = await activeUnderLock(deps, context.orgId, agentId);
+    const places = placesOf(deps, workspace);
+    const snapshot = await snapshotOf(deps, workspace);
+    const base = await resolveCommit(places.store, branchRef(workspace.base_branch));
+    const from = base === null ? null : await mergeBase(places.store, base, workspace.head_commit);
+    return diffFiles(places.store, from ?? workspace.parent_commit, snapshot.tree, { patch: true });
+  });
+}
+
+/** What a commit of the workspace changed. @throws AppError 404 for another workspace's commit */
+export async function readDiff(
+  deps: WorkspaceDeps,
+  context: OrgContext,
+  agentId: string,
+  sha: string,
+): Promise<Diff> {
+  const { store, parent } = await commitPlaces(deps, context, agentId, sha);
+  return diffFiles(store, parent, sha, { patch: true });
+}
+
+/** As `readDiff`, as `text/x-diff`. */
+export async function readRawDiff(
+  deps: WorkspaceDeps,
+  context: OrgContext,
+  agentId: string,
+  sha: string,
+) {
+  const { store, parent } = await commitPlaces(deps, context, agentId, sha);
+  return rawDiff(store, parent, sha);
+}
+
+async function commitPlaces(
+  deps: WorkspaceDeps,
+  context: OrgContext,
+  agentId: string,
+  sha: string,
+): Promise<{ store: string; parent: string }> {
+  return context.tx(async (tx) => {
+    const workspace = await requireWorkspace(tx, agentId);
+    const found = await commits.findCommit(tx, agentId, sha);
+    if (!found) throw notFound();
+    return { store: placesOf(deps, workspace).store, parent: found.parent_sha };
+  });
+}
+
+/** Finishes or undoes what an earlier process left in between. */
+export async function settleWorkspaces(deps: WorkspaceDeps, log: Logger): Promise<void> {
+  const unfinished = await deps.db.withSystem("settle unfinished workspaces", async (db) => ({
+    ...(await repository.listUnfinished(db)),
+    pushes: await pushes.listPendingPushes(db),
+  }));
+  const settle = async (what: string, work: () => Promise<void>): Promise<void> => {
+    try {
+      await work();
+    } catch (error) {
+      log.error({ err: error }, `${what} could not be settled; the next start tries again`);
+    }
+  };
+  for (const { org_id, agent_id, commit_sha } of unfinished.commits) {
+    await settle("a commit", () => settleCommit(deps, org_id, agent_id, commit_sha));
+  }
+  for (const { org_id, id } of unfinished.merges) {
+    await settle("a merge", () => settleMerge(deps, org_id, id));
+  }
+  for (const { org_id, id } of unfinished.pushes) {
+    await settle("a push", () => settlePush(deps, org_id, id));
+  }
+  for (const { org_id, agent_id, status } of unfinished.acts) {
+    const finish = { creating: finishWorkspace, archiving: finishArchiving }[status as "creating"];
+    await settle("a workspace", () => (finish ?? finishRestoring)(deps, org_id, agent_id));
+  }
+}
+
+/** The bytes on the disk that the agent's folder alone takes up; null where it has none. */
+export async function measureFolder(
+  deps: WorkspaceDeps,
+  orgId: string,
+  agentId: string,
+): Promise<number | null> {
+  const workspace = await deps.db.tenant(orgId, (tx) => repository.findWorkspace(tx, agentId));
+  if (workspace?.status !== "active" || !hasFolder(workspace)) return null;
+  return deps.driver.measure(placesOf(deps, workspace));
+}

@@ -1,0 +1,204 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type FirstAnswer, firstAnswersId } from "#shared/first-answers.js";
+import { publicPatterns, signedInPatterns } from "#shared/page-address.js";
+import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import {
+  commitFiles,
+  makeAgent,
+  makeOrganization,
+  makeProject,
+  makeWorkspace,
+} from "#test/support/factories.js";
+import { problemOf, send } from "#test/support/raw.js";
+
+describe("pages", () => {
+  let app: TestApp;
+  let owner: TestPerson;
+  let cookie: string;
+  beforeAll(async () => {
+    app = await startTestApp();
+    owner = await app.person("owner");
+    cookie = await cookieOf(owner);
+  });
+  afterAll(() => app.close());
+
+  /** What a browser sends after somebody signed in. */
+  async function cookieOf({ email, password }: TestPerson): Promise<string> {
+    const { headers } = await send(app, "POST", "/api/v1/auth/login", {
+      body: { email, password },
+    });
+    return headers
+      .getSetCookie()
+      .map((one) => one.split(";")[0])
+      .join("; ");
+  }
+
+  async function open(path: string, sent?: string) {
+    const page = await send(app, "GET", path, {
+      headers: { accept: "text/html", ...(sent === undefined ? {} : { cookie: sent }) },
+    });
+    const [, json] = new RegExp(`id="${firstAnswersId}">([^<]*)</script>`).exec(page.text) ?? [];
+    const answers = json === undefined ? undefined : (JSON.parse(json) as FirstAnswer[]);
+    const since = / data-since="([^"]+)"/.exec(page.text)?.[1];
+    return { ...page, since, answers, paths: answers?.map(({ path: asked }) => asked) };
+  }
+
+  test("carry what they ask first, as the API answers it", async () => {
+    const org = await makeOrganization(owner);
+    const project = await makeProject(owner, org.id);
+    const agent = await makeAgent(owner, project.id);
+    await owner.api.workspaces.create({ params: { agent_id: agent.id } });
+    const page = await open(`/agents/${agent.id}/workspace`, cookie);
+    expect(page.status).toBe(200);
+    expect(page.headers.get("cache-control")).toBe("no-store");
+    expect(page.paths).toEqual([
+      "/api/v1/auth/me",
+      "/api/v1/organizations?limit=200",
+      `/api/v1/agents/${agent.id}`,
+      `/api/v1/agents/${agent.id}/workspace`,
+      `/api/v1/organizations/${org.id}`,
+      `/api/v1/organizations/${org.id}/permissions`,
+      `/api/v1/projects/${project.id}`,
+    ]);
+    for (const answer of page.answers ?? []) {
+      const asked = await send(app, "GET", answer.path, { headers: { cookie } });
+      expect(JSON.parse(answer.body)).toEqual(JSON.parse(asked.text));
+      expect(answer.headers["etag"]).toBe(asked.headers.get("etag") ?? undefined);
+    }
+  });
+
+  test("go on from what they learned, one step after the other", async () => {
+    const newcomer = await app.person("newcomer");
+    const org = await makeOrganization(newcomer);
+    const project = await makeProject(newcomer, org.id);
+    await makeAgent(newcomer, project.id);
+    const { agent } = await makeWorkspace(newcomer, project.id);
+    const { paths } = await open("/welcome", await cookieOf(newcomer));
+    expect(paths?.slice(2)).toEqual([
+      "/api/v1/auth/api-keys?limit=200",
+      `/api/v1/projects?limit=200&organization_id=${org.id}`,
+      `/api/v1/agents?limit=200&organization_id=${org.id}`,
+      `/api/v1/agents/${agent.id}/workspace`,
+    ]);
+  });
+
+  test("of a commit carry its diff, unless it is long", async () => {
+    const org = await makeOrganization(owner);
+    const project = await makeProject(owner, org.id);
+    const { agent, workspace } = await makeWorkspace(owner, project.id);
+    const carriesDiff = async (lines: number): Promise<boolean | undefined> => {
+      const { commit_sha: sha } = await commitFiles(owner, workspace, {
+        [`${lines}.txt`]: "a\n".repeat(lines),
+      });
+      const path = `/agents/${agent.id}/workspace/commits/${sha}`;
+      const { paths } = await open(path, cookie);
+      expect(paths).toContain(`/api/v1${path}`);
+      return paths?.includes(`/api/v1${path}/diff`);
+    };
+    expect(await carriesDiff(1000)).toBe(true);
+    expect(await carriesDiff(1001)).toBe(false);
+  });
+
+  test("name the event from which to hear of what their answers lack", async () => {
+    const org = await makeOrganization(owner);
+    const { since } = await open(`/organizations/${org.id}`, cookie);
+    const project = await makeProject(owner, org.id);
+    const stop = new AbortController();
+    const url = `${app.url}/api/v1/organizations/${org.id}/events?last_event_id=${since}`;
+    const stream = await fetch(url, { headers: { cookie }, signal: stop.signal });
+    let text = "";
+    for await (const bytes of stream.body ?? []) {
+      text += Buffer.from(bytes).toString("utf8");
+      if (text.includes(project.id)) break;
+    }
+    stop.abort();
+    expect(text).not.toContain("event: reset");
+  });
+
+  test("of an organization lead from its slug to its id", async () => {
+    const org = await makeOrganization(owner);
+    const { paths } = await open(`/organizations/${org.slug}/settings`, cookie);
+    expect(paths?.slice(2)).toEqual([
+      `/api/v1/organizations/${org.slug}`,
+      `/api/v1/organizations/${org.id}/permissions`,
+    ]);
+  });
+
+  test("carry nothing of another organization, and say as much as its API does", async () => {
+    const stranger = await app.person("stranger");
+    const org = await makeOrganization(stranger);
+    const project = await makeProject(stranger, org.id);
+    for (const path of [`/organizations/${org.id}`, `/projects/${project.id}`]) {
+      const { status, paths, text } = await open(path, cookie);
+      expect(status).toBe(200);
+      expect(
+        paths?.filter((one) => !one.includes("auth/me") && !one.includes("limit=200")),
+      ).toEqual([]);
+      expect(text).not.toContain(org.slug);
+    }
+  });
+
+  test("carry nothing for whoever is not signed in", async () => {
+    for (const sent of [undefined, "omoi_signed_in=1", "omoi_signed_in=1; omoi_session=wrong"]) {
+      const { status, answers } = await open("/organizations", sent);
+      expect([status, answers ?? []]).toEqual([200, []]);
+    }
+    const { headers, text } = await open("/login", cookie);
+    expect(headers.get("cache-control")).toBe("no-cache");
+    expect(text).not.toContain(firstAnswersId);
+  });
+
+  test("hold names that look like markup as data", async () => {
+    const name = "</script><script>alert(1)</script><!--";
+    const { data: org } = await owner.api.organizations.create({ body: { name, slug: "markup" } });
+    const { text, answers } = await open(`/organizations/${org.id}`, cookie);
+    expect(text).not.toContain("alert(1)</script>");
+    const details = answers?.find(({ path }) => path.endsWith(org.id));
+    expect(JSON.parse(details?.body ?? "{}")).toMatchObject({ name });
+  });
+
+  test("are at their own addresses alone; every other address is 404", async () => {
+    for (const path of ["/", "/login", "/organizations/x/", "/projects/x?tab=merges"]) {
+      const { status, headers } = await send(app, "GET", path);
+      expect([path, status, headers.get("content-type")]).toEqual([
+        path,
+        200,
+        "text/html; charset=utf-8",
+      ]);
+    }
+    const nowhere = ["/openapi.json", "/git", "/api", "/.well-known/x"];
+    for (const path of [...nowhere, "/favicon.png", "/assets/none.js", "/nowhere", "//", "/a//b"]) {
+      expect([path, problemOf(await send(app, "GET", path)).code]).toEqual([path, "not_found"]);
+    }
+    // A browser is shown the app, which says that there is nothing; not where an API or a file would be.
+    const browser = { headers: { accept: "text/html,application/xhtml+xml" } };
+    const shown = await send(app, "GET", "/nowhere", browser);
+    expect([shown.status, shown.headers.get("content-type")]).toEqual([
+      404,
+      "text/html; charset=utf-8",
+    ]);
+    for (const path of nowhere) {
+      expect([path, problemOf(await send(app, "GET", path, browser)).status]).toEqual([path, 404]);
+    }
+  });
+
+  test("link to the scripts of the page that is meant", async () => {
+    const scriptsOf = async (path: string): Promise<string[]> => {
+      const { text } = await open(path, cookie);
+      return Array.from(
+        text.matchAll(/modulepreload" crossorigin href="\/assets\/(\w+)-/g),
+        ([, one = ""]) => one,
+      );
+    };
+    const common = await scriptsOf("/nowhere/at/all");
+    const path = (pattern: string): string => pattern.replaceAll(/\$\w+/g, "x");
+    const names = await Promise.all(
+      [...publicPatterns, ...signedInPatterns].map(async (pattern) => {
+        const own = (await scriptsOf(path(pattern))).filter((one) => !common.includes(one));
+        expect(own.length).toBeGreaterThan(0);
+        return own.find((one) => one.endsWith("Page"));
+      }),
+    );
+    expect(new Set(names).size).toBe(names.length);
+  });
+});

@@ -1,0 +1,174 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import { type FirstAnswer, firstAnswersId } from "#shared/first-answers.js";
+import { pageAt } from "#shared/page-address.js";
+import { signedInMarker } from "#shared/signed-in-marker.js";
+import { firstAsked } from "./page-preloads.js";
+import { pathOf } from "../http/unknown-path.js";
+
+/** How long a page's end waits for an answer; what comes later the page asks for itself. */
+const patienceMs = 500;
+
+/** By which the API knows who asks, and from where. */
+const sentHeaders = [
+  "cookie",
+  "host",
+  "user-agent",
+  "forwarded",
+  "x-forwarded-for",
+  "x-forwarded-proto",
+  "x-forwarded-host",
+];
+
+/** Headers of an answer that the pages read. */
+const keptHeaders = ["content-type", "etag", "link"];
+
+interface PageFile {
+  /** Up to where the links to a page's own scripts belong. */
+  head: string;
+  body: string;
+  end: string;
+  /** The scripts of each page, by its pattern; those of all pages are in the head. */
+  scripts: Record<string, readonly string[]>;
+}
+
+/**
+ * The web app's one page as it is for an address: with links to the scripts that the page there needs,
+ * and, for somebody signed in, with what the API answers to its first requests. The answers are those
+ * that the same browser would get, since it is the API that is asked, with its cookies.
+ * @param position of the streams of events, from which a page is to hear what its answers may lack
+ */
+export async function openPages(
+  app: FastifyInstance,
+  folder: string,
+  position: () => string,
+): Promise<(request: FastifyRequest) => { isPersonal: boolean; parts: AsyncIterable<string> }> {
+  const file = await readPageFile(folder);
+  return (request) => {
+    const pathname = pathOf(request);
+    const mayBeSignedIn = request.cookies[signedInMarker] !== undefined;
+    const page = pageAt(pathname, mayBeSignedIn);
+    const scripts = (page.pattern && file.scripts[page.pattern]) ?? [];
+    async function* parts(): AsyncIterable<string> {
+      yield file.head + scripts.map(preload).join("") + file.body;
+      if (!page.isPublic) {
+        // Before the first is read.
+        const since = position();
+        yield dataBlock(since, await answersTo(app, request, page));
+      }
+      yield file.end;
+    }
+    return { isPersonal: !page.isPublic, parts: parts() };
+  };
+}
+
+async function readPageFile(folder: string): Promise<PageFile> {
+  const html = await readFile(join(folder, "index.html"), "utf8");
+  const scripts = JSON.parse(await readFile(join(folder, "scripts.json"), "utf8")) as unknown;
+  const [head, rest] = cut(html, "</head>");
+  const [body, end] = cut(rest, "</body>");
+  return { head, body, end, scripts: scripts as PageFile["scripts"] };
+}
+
+/** In two, before the mark. */
+function cut(text: string, mark: string): [before: string, after: string] {
+  const at = text.indexOf(mark);
+  if (at < 0) throw new Error(`the web app's index.html has no ${mark}; build it again`);
+  return [text.slice(0, at), text.slice(at)];
+}
+
+function preload(script: string): string {
+  return `<link rel="modulepreload" crossorigin href="/${script}">`;
+}
+
+/** Data, which no policy has to allow: nothing in it ends the element, and a browser runs none of it. */
+function dataBlock(since: string, answers: readonly FirstAnswer[]): string {
+  const json = JSON.stringify(answers).replaceAll("<", "\\u003c");
+  return `<script type="application/json" data-since="${since}" id="${firstAnswersId}">${json}</script>`;
+}
+
+async function answersTo(
+  app: FastifyInstance,
+  request: FastifyRequest,
+  { pattern, variables }: ReturnType<typeof pageAt>,
+): Promise<FirstAnswer[]> {
+  const [first = [], ...steps] = firstAsked[pattern as keyof typeof firstAsked] ?? [];
+  const known = new Map(variables);
+  const until = Date.now() + patienceMs;
+  const askAll = async (asks: readonly string[]): Promise<FirstAnswer[]> => {
+    const paths = asks
+      .map((ask) => ask.replaceAll(/\$\w+/g, (name) => known.get(name) ?? name))
+      .filter((path) => !path.includes("$"));
+    const asked = await Promise.all(paths.map((path) => askOne(app, request, path, until)));
+    const answers = asked.filter((answer) => answer !== undefined);
+    for (const answer of answers) learn(known, answer);
+    return answers;
+  };
+  const me = await askOne(app, request, "/auth/me", until);
+  if (me === undefined) return [];
+  const answers = [me, ...(await askAll(["/organizations?limit=200", ...first]))];
+  for (const step of steps) answers.push(...(await askAll(step)));
+  return answers;
+}
+
+/** The API's answer; undefined where it refuses or takes too long, which is for the page to tell. */
+async function askOne(
+  app: FastifyInstance,
+  request: FastifyRequest,
+  path: string,
+  until: number,
+): Promise<FirstAnswer | undefined> {
+  const url = `/api/v1${path}`;
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<undefined>((resolve) => {
+    timer = setTimeout(resolve, until - Date.now(), undefined);
+  });
+  const sent = sentHeaders.map((name) => [name, request.headers[name]] as const);
+  const asked = app.inject({
+    url,
+    ...(request.socket.remoteAddress === undefined
+      ? {}
+      : { remoteAddress: request.socket.remoteAddress }),
+    headers: Object.fromEntries(sent.filter(([, value]) => value !== undefined)),
+  });
+  const answer = await Promise.race([asked, late]).catch(() => undefined);
+  clearTimeout(timer);
+  if (answer?.statusCode !== 200) return undefined;
+  const headers = keptHeaders.flatMap((name) => {
+    const value = answer.headers[name];
+    return value === undefined ? [] : [[name, String(value)] as const];
+  });
+  return { path: url, headers: Object.fromEntries(headers), body: answer.body };
+}
+
+/** A commit that changes more lines has a diff that would hold the page up. */
+const shortDiff = 1000;
+
+/** What of an answer tells with which ids the page will go on. */
+interface Known {
+  id?: string;
+  organization_id?: string;
+  project_id?: string;
+  workspace_branch?: string | null;
+  commit_sha?: string;
+  additions?: number;
+  deletions?: number;
+}
+
+function learn(known: Map<string, string>, { path, body }: FirstAnswer): void {
+  const learned = JSON.parse(body) as Known | Known[];
+  const set = (name: string, value: string | undefined): void => {
+    if (value !== undefined) known.set(name, value);
+  };
+  if (Array.isArray(learned)) {
+    if (path.startsWith("/api/v1/organizations?")) set("$firstOrgId", learned[0]?.id);
+    if (path.startsWith("/api/v1/agents?"))
+      set("$firstAgentId", learned.find(({ workspace_branch }) => workspace_branch)?.id);
+    return;
+  }
+  set("$orgId", path.startsWith("/api/v1/organizations/") ? learned.id : learned.organization_id);
+  set("$projectId", learned.project_id);
+  const { additions = 0, deletions = 0 } = learned;
+  if (additions + deletions <= shortDiff) set("$shortSha", learned.commit_sha);
+}

@@ -1,0 +1,57 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import fastifyStatic from "@fastify/static";
+import type { FastifyInstance } from "fastify";
+import { isPageAddress } from "#shared/page-address.js";
+import { openPages } from "./pages.js";
+import { pathOf, unknownPath } from "../http/unknown-path.js";
+
+/**
+ * Serves the built web app: its files, which carry a hash in their names, and its page (pages.ts) at the
+ * addresses of pages. At any other address a browser gets the page with 404, which says so, and everything
+ * else a problem.
+ */
+export async function mountStatic(
+  app: FastifyInstance,
+  folder: string,
+  position: () => string,
+): Promise<void> {
+  if (existsSync(join(folder, "index.html"))) {
+    await app.register(fastifyStatic, {
+      root: folder,
+      wildcard: false,
+      index: false,
+      cacheControl: false,
+      // The build leaves Brotli and gzip beside every file (scripts/prepare.mjs).
+      preCompressed: true,
+      setHeaders: (reply, path) => {
+        reply.header(
+          "cache-control",
+          path.includes("/assets/") ? "public, max-age=31536000, immutable" : "no-cache",
+        );
+      },
+    });
+    const pageFor = await openPages(app, folder, position);
+    app.get("/*", async (request, reply) => {
+      const path = pathOf(request);
+      const isPage = isPageAddress(path);
+      if (!isPage && (isNoPage(path) || !request.headers.accept?.includes("text/html"))) {
+        throw unknownPath(request);
+      }
+      if (!isPage) reply.code(404);
+      const { isPersonal, parts } = pageFor(request);
+      // What is in it is nobody else's, and gone when its reader has signed out.
+      reply.header("cache-control", isPersonal ? "no-store" : "no-cache");
+      return reply.type("text/html; charset=utf-8").send(Readable.from(parts));
+    });
+  }
+  app.setNotFoundHandler((request) => {
+    throw unknownPath(request);
+  });
+}
+
+/** Whether an address is the API's, git's, an operator's or a file's, where no page could ever be. */
+function isNoPage(path: string): boolean {
+  return /^\/(?:api|git|assets|metrics|version|\.well-known)(?:\/|$)|\.[^/]*$/.test(path);
+}

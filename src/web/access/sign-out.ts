@@ -1,0 +1,30 @@
+import { useQueryClient } from "@tanstack/react-query";
+import { useNavigate } from "@tanstack/react-router";
+import { type Action, useAction } from "../api/use-mutation.js";
+import { ApiError, client } from "../api/client.js";
+import { paths } from "../paths/paths.js";
+import { forgetSession } from "../hooks/use-persisted-state.js";
+
+/** Ends the session, and leads to the sign-in with nothing of it left readable. */
+export function useSignOut(): Action<undefined> {
+  const queries = useQueryClient();
+  const navigate = useNavigate();
+  return useAction({
+    run: async (_input: undefined) => {
+      try {
+        return await client.auth.logout();
+      } catch (error) {
+        // Already signed out elsewhere: what was asked for is so.
+        if (error instanceof ApiError && error.status === 401)
+          return { data: undefined, status: 204 };
+        throw error;
+      }
+    },
+    onDone: () => {
+      queries.clear();
+      forgetSession();
+      void navigate({ ...paths.login(), ignoreBlocker: true });
+    },
+    toastErrors: true,
+  });
+}

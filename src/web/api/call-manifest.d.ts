@@ -1,0 +1,7 @@
+/** Of each call its method and path, by resource and name: made from the contract by vite.config.ts. */
+declare module "virtual:calls" {
+  import type { Method } from "#shared/contract/endpoint.js";
+
+  const calls: Record<string, Record<string, { method: Method; path: `/${string}` }>>;
+  export default calls;
+}

@@ -1,0 +1,99 @@
+import type { z } from "zod";
+import calls from "virtual:calls";
+import { type Answer, ApiError, clientOf } from "#shared/contract/call.js";
+import type { Endpoint } from "#shared/contract/endpoint.js";
+import type { FieldError } from "#shared/errors.js";
+import { type Call, rulesOf } from "./api-calls.js";
+import { takeEarly } from "./preloaded-responses.js";
+
+export { ApiError };
+
+let signedOut: () => void = () => {};
+
+/** What to do when the server no longer knows the session; set once by the router. */
+export function onSignedOut(handler: () => void): void {
+  signedOut = handler;
+}
+
+/** The typed client with the session's cookie. No answer at all is an `ApiError` of status 0. */
+export const client = clientOf(calls, async (path, init) => {
+  let response: Response;
+  try {
+    response = await (takeEarly(path, init) ??
+      fetch(path, { ...init, credentials: "same-origin" }));
+  } catch (error) {
+    if (error instanceof DOMException && error.name === "AbortError") throw error;
+    throw noAnswer();
+  }
+  // A wrong password, code or passkey is also a 401, and says so itself.
+  if (response.status === 401 && !path.startsWith("/api/v1/auth/login")) signedOut();
+  return response;
+});
+
+const noAnswer = (): ApiError =>
+  failure(0, "The server does not answer. Check your connection and try again.");
+
+/** A refusal of the page's own, shown as one of the server is. */
+export function failure(status: number, detail: string, errors?: FieldError[]): ApiError {
+  return new ApiError({
+    type: "about:blank",
+    title: detail,
+    status,
+    detail,
+    code: status === 0 ? "unavailable" : status === 422 ? "validation_failed" : "internal",
+    request_id: "",
+    ...(errors ? { errors } : {}),
+  });
+}
+
+/** Any error as one that has a sentence for the viewer. */
+export function asApiError(error: unknown): ApiError {
+  return error instanceof ApiError
+    ? error
+    : failure(500, "Something went wrong in this page. Reload it and try again.");
+}
+
+/**
+ * The body, checked by the contract's own rules before it is sent; throws what the server would
+ * answer, so that a form shows both in the same way.
+ */
+export async function checked<Body extends z.ZodType>(
+  call: Call<Endpoint & { body: Body }>,
+  body: z.input<Body>,
+): Promise<z.input<Body>> {
+  const rules = await rulesOf(call).catch(() => {
+    throw noAnswer();
+  });
+  const result = rules.body.safeParse(body);
+  if (result.success) return body;
+  throw failure(
+    422,
+    "Check the marked fields.",
+    result.error.issues.map((issue) => ({
+      loc: ["body", ...issue.path.map((part) => (typeof part === "symbol" ? String(part) : part))],
+      msg: issue.message,
+      type: issue.code,
+    })),
+  );
+}
+
+/** The cursor of the next page, from `Link: <…>; rel="next"`. */
+export function nextCursor(headers: Headers): string | undefined {
+  const link = /<([^>]+)>\s*;\s*rel="?next"?/.exec(headers.get("link") ?? "")?.[1];
+  if (link === undefined) return undefined;
+  return new URL(link, location.origin).searchParams.get("cursor") ?? undefined;
+}
+
+/** Every row of a list, page after page; for lists that are short by nature. */
+export async function everyPage<Row>(
+  call: (query: { limit: number; cursor?: string }) => Promise<Answer<Row[]>>,
+): Promise<Row[]> {
+  const rows: Row[] = [];
+  let cursor: string | undefined;
+  do {
+    const answer = await call(cursor === undefined ? { limit: 200 } : { limit: 200, cursor });
+    rows.push(...answer.data);
+    cursor = nextCursor(answer.headers);
+  } while (cursor !== undefined);
+  return rows;
+}

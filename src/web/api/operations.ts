@@ -1,0 +1,101 @@
+import type { Preview, PreviewRequest } from "#shared/api/previews.js";
+import type { Choice, Merge, MergeStrategy } from "#shared/api/merges.js";
+import type { Permission } from "#shared/permissions.js";
+import { client } from "./client.js";
+import { countOf } from "../ui/number.js";
+import { visible } from "../ui/plain-text.js";
+
+type Without<Request> = Request extends unknown ? Omit<Request, "strategy" | "resolutions"> : never;
+/** Something that moves a branch and may conflict: which, and of what; not yet how it is decided. */
+export type Act = Without<PreviewRequest>;
+
+/** How an act's conflicts are decided: by a rule, or one by one. */
+export interface Deciding {
+  strategy: MergeStrategy;
+  /** One for each conflict, where each is decided by hand. */
+  resolutions?: Choice[];
+}
+
+/** What each act is called, and what it needs. */
+export const actTexts: Record<Act["act"], { verb: string; done: string; permission: Permission }> =
+  {
+    merge: { verb: "Merge", done: "Merged", permission: "agent:workspace:merge" },
+    sync: { verb: "Sync", done: "Synced", permission: "agent:workspace:write" },
+    revert: { verb: "Revert", done: "Reverted", permission: "agent:workspace:merge" },
+    restore: { verb: "Restore", done: "Restored", permission: "agent:workspace:merge" },
+  };
+
+/** What the preview is asked for. */
+export function previewRequest(
+  act: Act,
+  strategy: MergeStrategy | undefined,
+  resolutions: Choice[] | undefined,
+): PreviewRequest {
+  return {
+    ...act,
+    ...(strategy === undefined ? {} : { strategy }),
+    ...(resolutions === undefined ? {} : { resolutions }),
+  } as PreviewRequest;
+}
+
+/**
+ * Does the act on what was looked at. Decisions by hand hold both sides to the preview; where a rule
+ * decides, the workspace may have gone on, as an agent at work does, and only the other side is held.
+ */
+export function perform(
+  agentId: string,
+  act: Act,
+  { deciding, seen }: { deciding: Deciding; seen: Preview },
+  headers: Record<string, string>,
+): Promise<{ data: Merge; status: number }> {
+  const params = { agent_id: agentId };
+  const isByHand = deciding.resolutions !== undefined;
+  const source = { expected_source: seen.source_commit };
+  const target = { expected_target: seen.target_commit };
+  const { strategy: _manual, ...byHand } = deciding;
+  const decided = isByHand ? byHand : deciding;
+  switch (act.act) {
+    case "merge": {
+      const { act: _act, ...rest } = act;
+      const body = { ...rest, ...decided, ...target, ...(isByHand ? source : {}) };
+      return client.workspaces.createMerge({ params, body }, { headers });
+    }
+    case "sync": {
+      const body = { ...decided, ...source, ...(isByHand ? target : {}) };
+      return client.workspaces.sync({ params, body }, { headers });
+    }
+    case "revert": {
+      const body = { ...undoing(decided), ...source, ...target };
+      const of = { ...params, merge_id: act.merge_id };
+      return client.workspaces.revertMerge({ params: of, body }, { headers });
+    }
+    case "restore": {
+      const body = { paths: act.paths, ...undoing(decided), ...source, ...target };
+      const of = { ...params, merge_id: act.merge_id };
+      return client.workspaces.restoreVersion({ params: of, body }, { headers });
+    }
+  }
+}
+
+/** Times say nothing when something is undone: `newest_file_wins` is not among its strategies. */
+function undoing<D extends Partial<Deciding>>({ strategy, ...rest }: D) {
+  return strategy === undefined || strategy === "newest_file_wins" ? rest : { strategy, ...rest };
+}
+
+/** What an act came to, in a sentence. */
+export function sayAct(merge: Merge): string {
+  const { verb, done } = actTexts[merge.kind];
+  const target = visible(merge.target_branch);
+  if (merge.status === "up_to_date") return `Nothing to ${verb.toLowerCase()} on ${target}`;
+  const resolved =
+    merge.total_conflicts === 0 ? "" : `, ${countOf(merge.total_conflicts, "conflict")} resolved`;
+  switch (merge.kind) {
+    case "merge":
+      return `${done} into ${target}${resolved}`;
+    case "sync":
+      return `${done} from ${visible(merge.source_branch)}${resolved}`;
+    case "revert":
+    case "restore":
+      return `${done} on ${target}${resolved}`;
+  }
+}

@@ -1,0 +1,52 @@
+import { queryOptions } from "@tanstack/react-query";
+import type { AdminUser, InstallationEvent, OrganizationUsage } from "#shared/api/admin.js";
+import { client } from "../client.js";
+import type { CursorList } from "../cursor-pages.js";
+
+/** Which users of the installation are listed. */
+export const adminUserStates = ["disabled", "super_admins"] as const;
+export interface AdminUserSearch {
+  search?: string | undefined;
+  state?: (typeof adminUserStates)[number] | undefined;
+}
+
+export const adminKey = ["admin"] as const;
+const pageSize = 50;
+
+export const userList = ({ search, state }: AdminUserSearch): CursorList<AdminUser> => ({
+  queryKey: [...adminKey, "users", "pages", search, state],
+  read: (cursor, signal) => {
+    const query = {
+      limit: pageSize,
+      search,
+      is_active: state === "disabled" ? ("false" as const) : undefined,
+      is_super_admin: state === "super_admins" ? ("true" as const) : undefined,
+      cursor,
+    };
+    return client.admin.users({ query }, { signal });
+  },
+});
+
+export const adminUserQuery = (userId: string) =>
+  queryOptions({
+    queryKey: [...adminKey, "user", userId],
+    queryFn: async ({ signal }) =>
+      (await client.admin.user({ params: { user_id: userId } }, { signal })).data,
+  });
+
+export const installationUsageQuery = queryOptions({
+  queryKey: [...adminKey, "usage"],
+  queryFn: async ({ signal }) => (await client.admin.usage(undefined, { signal })).data,
+});
+
+export const organizationUsageList: CursorList<OrganizationUsage> = {
+  queryKey: [...adminKey, "organizations", "pages"],
+  read: (cursor, signal) =>
+    client.admin.organizations({ query: { limit: pageSize, cursor } }, { signal }),
+};
+
+export const installationEventList: CursorList<InstallationEvent> = {
+  queryKey: [...adminKey, "events", "pages"],
+  read: (cursor, signal) =>
+    client.admin.auditEvents({ query: { limit: pageSize, cursor } }, { signal }),
+};

@@ -1,0 +1,13 @@
+import { keepPreviousData, queryOptions } from "@tanstack/react-query";
+import { client } from "../client.js";
+import { projectsKey } from "./projects.js";
+
+export const graphQuery = (projectId: string, limit: number) =>
+  queryOptions({
+    queryKey: [...projectsKey, projectId, "graph", limit],
+    queryFn: async ({ signal }) =>
+      (await client.graph.get({ params: { project_id: projectId }, query: { limit } }, { signal }))
+        .data,
+    // What is shown stays until there is more of it.
+    placeholderData: keepPreviousData,
+  });

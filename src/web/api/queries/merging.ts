@@ -1,0 +1,37 @@
+import { keepPreviousData, queryOptions } from "@tanstack/react-query";
+import type { Choice, MergeStrategy } from "#shared/api/merges.js";
+import { client } from "../client.js";
+import { workspacesKey } from "./workspaces.js";
+import { type Act, previewRequest } from "../operations.js";
+
+/** What an act would do now; read anew with every commit and merge, and kept no longer than it is seen. */
+export const previewQuery = (
+  agentId: string,
+  act: Act,
+  strategy: MergeStrategy | undefined,
+  resolutions?: Choice[],
+) =>
+  queryOptions({
+    queryKey: [...workspacesKey, agentId, "preview", act, strategy, resolutions],
+    queryFn: async ({ signal }) => {
+      const body = previewRequest(act, strategy, resolutions);
+      return (await client.previews.create({ params: { agent_id: agentId }, body }, { signal }))
+        .data;
+    },
+    placeholderData: keepPreviousData,
+    gcTime: 0,
+    retry: false,
+  });
+
+/** Names of branches to merge into, to be proposed: those of a first page. */
+export const targetsQuery = (projectId: string) =>
+  queryOptions({
+    queryKey: ["projects", projectId, "merge-targets"],
+    queryFn: async ({ signal }) => {
+      const { data } = await client.projects.branches(
+        { params: { project_id: projectId }, query: { limit: 200 } },
+        { signal },
+      );
+      return data.flatMap(({ name, agent_id }) => (agent_id === null ? name : []));
+    },
+  });

@@ -1,0 +1,80 @@
+import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
+import type { Branch, Project } from "#shared/api/projects.js";
+import { client, everyPage, nextCursor } from "../client.js";
+import type { CursorList } from "../cursor-pages.js";
+
+export const projectsKey = ["projects"] as const;
+
+/**
+ * The projects that the viewer deletes, from when he says so: their page stays as it is until he is led
+ * away from it, though it hears before that they are gone.
+ */
+export const beingDeleted = new Set<unknown>();
+
+/** Whether something comes in or goes out now. */
+export function isUnderWay({ status, upstream }: Project): boolean {
+  return status === "importing" || ["fetching", "pushing"].includes(upstream?.status ?? "idle");
+}
+
+/** Once a second while something is being imported, fetched or pushed, else not at all. */
+function pollInterval(projects: readonly Project[]): number | false {
+  return projects.some(isUnderWay) ? 1000 : false;
+}
+
+export const projectsQuery = (orgId: string) =>
+  queryOptions({
+    queryKey: [...projectsKey, "list", orgId],
+    queryFn: ({ signal }) =>
+      everyPage((query) =>
+        client.projects.list({ query: { ...query, organization_id: orgId } }, { signal }),
+      ),
+    refetchInterval: ({ state }) => pollInterval(state.data ?? []),
+  });
+
+export const projectQuery = (projectId: string) =>
+  queryOptions({
+    queryKey: [...projectsKey, projectId],
+    queryFn: async ({ signal }) =>
+      (await client.projects.get({ params: { project_id: projectId } }, { signal })).data,
+    refetchInterval: ({ state }) => pollInterval(state.data ? [state.data] : []),
+  });
+
+export const branchList = (projectId: string): CursorList<Branch> => ({
+  queryKey: [...projectsKey, projectId, "branches"],
+  read: (cursor, signal) =>
+    client.projects.branches(
+      { params: { project_id: projectId }, query: { limit: 20, cursor } },
+      { signal },
+    ),
+  refetchInterval: 15_000,
+});
+
+export const workspacePagesQuery = (projectId: string) =>
+  infiniteQueryOptions({
+    queryKey: [...projectsKey, projectId, "workspaces"],
+    initialPageParam: undefined as string | undefined,
+    queryFn: async ({ signal, pageParam }) => {
+      const query = { limit: 100, ...(pageParam === undefined ? {} : { cursor: pageParam }) };
+      const { data, headers } = await client.workspaces.ofProject(
+        { params: { project_id: projectId }, query },
+        { signal },
+      );
+      return { rows: data, next: nextCursor(headers) };
+    },
+    getNextPageParam: ({ next }) => next,
+  });
+
+export const projectMergePagesQuery = (projectId: string) =>
+  infiniteQueryOptions({
+    queryKey: [...projectsKey, projectId, "merges"],
+    initialPageParam: undefined as string | undefined,
+    queryFn: async ({ signal, pageParam }) => {
+      const query = { limit: 100, ...(pageParam === undefined ? {} : { cursor: pageParam }) };
+      const { data, headers } = await client.workspaces.mergesOfProject(
+        { params: { project_id: projectId }, query },
+        { signal },
+      );
+      return { rows: data, next: nextCursor(headers) };
+    },
+    getNextPageParam: ({ next }) => next,
+  });

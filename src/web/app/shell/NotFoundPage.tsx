@@ -1,0 +1,55 @@
+import { Link, useRouter } from "@tanstack/react-router";
+import type { ReactElement } from "react";
+import { paths } from "../../paths/paths.js";
+import { Button, buttonClass } from "../../ui/button.js";
+import { mayBeSignedIn } from "../../access/signed-in.js";
+import { AppShell } from "./app-shell.js";
+import { Brand } from "../../components/brand.js";
+
+/** For an address that is no page of the app; whoever is signed in keeps the menus around it. */
+export function NotFoundPage(): ReactElement {
+  if (mayBeSignedIn()) {
+    return (
+      <AppShell>
+        <div className="mx-auto flex max-w-md flex-col items-center gap-3 pt-[10vh] text-center">
+          <Explanation />
+        </div>
+      </AppShell>
+    );
+  }
+  return (
+    <main className="mx-auto flex min-h-dvh max-w-md flex-col items-center justify-center gap-3 p-6 text-center">
+      <Brand />
+      <Explanation />
+    </main>
+  );
+}
+
+function Explanation(): ReactElement {
+  const { history } = useRouter();
+  return (
+    <>
+      <title>Page not found · Omoi</title>
+      <h1 className="mt-4 text-xl font-semibold">There is no page at this address</h1>
+      <p className="text-muted">
+        The address may be mistyped, or the link is older than the page it meant. Ctrl K (⌘K) finds
+        things by a few letters, or go on from here:
+      </p>
+      <div className="mt-2 flex flex-wrap justify-center gap-2">
+        <Link {...paths.organizations()} className={buttonClass("primary")}>
+          Organizations
+        </Link>
+        <Link {...paths.projects()} className={buttonClass()}>
+          Projects
+        </Link>
+        <Link {...paths.agents()} className={buttonClass()}>
+          Agents
+        </Link>
+        <Link {...paths.apiKeys()} className={buttonClass()}>
+          API Keys
+        </Link>
+        {history.canGoBack() && <Button onClick={() => history.back()}>Back</Button>}
+      </div>
+    </>
+  );
+}

@@ -1,0 +1,40 @@
+import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import type { ReactElement } from "react";
+import { paths } from "../../paths/paths.js";
+import { Icon } from "../../ui/icons.js";
+import { meQuery } from "../../api/queries/auth.js";
+
+const common = [
+  { label: "Organizations", icon: "building", path: paths.organizations() },
+  { label: "Projects", icon: "folder", path: paths.projects() },
+  { label: "Agents", icon: "agent", path: paths.agents() },
+  { label: "API Keys", icon: "key", path: paths.apiKeys() },
+] as const;
+/** For super admins. */
+const installation = { label: "Installation", icon: "lock", path: paths.admin() } as const;
+
+/** The main navigation; the link of the page one is on, or below, says so by `aria-current`. */
+export function Navigation({ onNavigate }: { onNavigate?: () => void }): ReactElement {
+  const { data: me } = useQuery(meQuery);
+  const links = me?.is_super_admin === true ? [...common, installation] : common;
+  return (
+    <nav aria-label="Main">
+      <ul className="flex flex-col gap-0.5">
+        {links.map(({ label, icon, path }) => (
+          <li key={label}>
+            <Link
+              {...path}
+              activeOptions={{ includeSearch: false }}
+              onClick={onNavigate}
+              className="flex h-8 items-center gap-2.5 rounded-md px-2.5 font-medium text-muted hover:bg-sunken hover:text-ink aria-[current=page]:bg-accent-soft aria-[current=page]:text-accent-ink"
+            >
+              <Icon name={icon} />
+              {label}
+            </Link>
+          </li>
+        ))}
+      </ul>
+    </nav>
+  );
+}

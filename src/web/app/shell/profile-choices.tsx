@@ -1,0 +1,43 @@
+import { useQueryClient } from "@tanstack/react-query";
+import { useNavigate } from "@tanstack/react-router";
+import type { ReactElement } from "react";
+import type { User } from "#shared/api/auth.js";
+import { paths } from "../../paths/paths.js";
+import { Menu, MenuHeading, MenuItem, MenuLine } from "../../ui/menu.js";
+import { PlainText } from "../../ui/plain-text.js";
+import { meQuery } from "../../api/queries/auth.js";
+import { useSignOut } from "../../access/sign-out.js";
+
+/** Who one is, and the way out. */
+export function ProfileChoices({ trigger }: { trigger: ReactElement }): ReactElement {
+  const queries = useQueryClient();
+  const me = queries.getQueryData<User>(meQuery.queryKey);
+  const navigate = useNavigate();
+
+  const signOut = useSignOut();
+  return (
+    <Menu label="Profile" align="end" trigger={trigger}>
+      {me && (
+        <MenuHeading>
+          <span className="block font-medium text-ink">
+            <PlainText value={me.full_name ?? me.email} />
+          </span>
+          {me.full_name !== null && <PlainText value={me.email} />}
+        </MenuHeading>
+      )}
+      <MenuLine />
+      <MenuItem icon="person" onSelect={() => void navigate(paths.profile())}>
+        Profile
+      </MenuItem>
+      <MenuItem icon="lock" onSelect={() => void navigate(paths.security())}>
+        Security
+      </MenuItem>
+      <MenuItem icon="key" onSelect={() => void navigate(paths.apiKeys())}>
+        API Keys
+      </MenuItem>
+      <MenuItem icon="signOut" onSelect={() => signOut.submit(undefined)}>
+        Sign out
+      </MenuItem>
+    </Menu>
+  );
+}

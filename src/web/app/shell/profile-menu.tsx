@@ -1,0 +1,27 @@
+import { useQuery } from "@tanstack/react-query";
+import type { ReactElement } from "react";
+import { deferMenu } from "../../ui/deferred-menu.js";
+import { initialOf, visible } from "../../ui/plain-text.js";
+import { meQuery } from "../../api/queries/auth.js";
+
+const ProfileChoices = deferMenu(async () => (await import("./profile-choices.js")).ProfileChoices);
+
+export function ProfileMenu(): ReactElement {
+  const { data: me } = useQuery(meQuery);
+  // Its place is kept, so that nothing moves when it comes.
+  if (me === undefined) return <span className="size-8" />;
+  const name = visible(me.full_name ?? me.email);
+  return (
+    <ProfileChoices
+      trigger={
+        <button
+          type="button"
+          aria-label={`Profile of ${name}`}
+          className="grid size-8 shrink-0 place-items-center rounded-full bg-sunken text-[13px] font-semibold text-ink uppercase ring-1 ring-line ring-inset hover:bg-line"
+        >
+          <span aria-hidden="true">{initialOf(name)}</span>
+        </button>
+      }
+    />
+  );
+}

@@ -1,0 +1,200 @@
+import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import type { ReactElement, ReactNode } from "react";
+import type { Agent } from "#shared/api/agents.js";
+import { useFilters, useListView } from "../../lists/list-search.js";
+import { paths } from "../../paths/paths.js";
+import { Button } from "../../ui/button.js";
+import { ListToolbar, NothingFound, Pager, type Sorting } from "../../ui/list-view.js";
+import { PlainText } from "../../ui/plain-text.js";
+import { Select } from "../../ui/select.js";
+import { Skeleton } from "../../ui/states.js";
+import { Table } from "../../ui/table.js";
+import { Time } from "../../ui/time.js";
+import { useRefusal } from "../../access/permissions.js";
+import { projectsQuery } from "../../api/queries/projects.js";
+import { QueryError } from "../query-error.js";
+import { AgentRuns } from "./agent-runs.js";
+import { AgentStatus } from "./agent-status.js";
+import { type Work, workOf, works, workSearchOf } from "../../paths/agent-work.js";
+import { CreateWorkspaceButton } from "./create-workspace-button.js";
+import { type AgentFilter, agentsQuery } from "../../api/queries/agents.js";
+
+const sortings: readonly Sorting<Agent>[] = [
+  { key: "name", label: "Agent", by: ({ name }) => name },
+  { key: "status", label: "Status", by: workOf },
+  {
+    key: "run",
+    label: "Run",
+    // What has run longest comes first, then who waits, in turn.
+    by: ({ current_run, queued_run }) =>
+      current_run?.started_at ??
+      (queued_run && `queue ${String(queued_run.queue_position).padStart(6, "0")}`),
+  },
+  { key: "branch", label: "Branch", by: ({ workspace_branch }) => workspace_branch },
+  { key: "created", label: "Created", by: ({ created_at }) => created_at },
+];
+const textOf = (agent: Agent): string => {
+  const { name, description, workspace_branch, current_run, queued_run } = agent;
+  const commands = [current_run, queued_run].flatMap((run) => run?.command ?? []);
+  return [name, description, workspace_branch, workOf(agent), ...commands].join(" ");
+};
+const workNames: Record<Work, string> = { running: "Running", queued: "Queued", idle: "Idle" };
+
+interface AgentListProps {
+  filter: AgentFilter;
+  empty: ReactNode;
+  /** Names each agent's project: where the list is of more than one. */
+  withProject?: boolean;
+}
+
+export function AgentList({ filter, empty, withProject = false }: AgentListProps): ReactElement {
+  const agents = useQuery(agentsQuery(filter));
+  const rows = agents.data ?? [];
+  const orgId = filter.organization_id ?? "";
+  const projects = useQuery({ ...projectsQuery(orgId), enabled: withProject && orgId !== "" });
+  const projectNames = new Map(projects.data?.map(({ id, name }) => [id, name]));
+  const refusal = useRefusal(rows[0]?.organization_id);
+  const [work, setWork] = useWorkFilter();
+  const ofWork = work === "" ? rows : rows.filter((agent) => workOf(agent) === work);
+  const view = useListView(ofWork, { sortings, textOf });
+
+  if (agents.isPending || projects.isLoading) return <Skeleton />;
+  if (agents.isError && rows.length === 0) {
+    return <QueryError error={agents.error} onRetry={() => void agents.refetch()} />;
+  }
+  if (rows.length === 0) return <div className="text-muted">{empty}</div>;
+  return (
+    <div className="-m-4">
+      <div className="p-4 empty:hidden">
+        <ListToolbar view={view} noun="agent" placeholder="Name, branch, command or status">
+          {(rows.length > 5 || work !== "") && (
+            <div className="w-36">
+              <Select
+                aria-label="Filter by status"
+                value={work}
+                onChange={(next) => setWork(next as Work | "")}
+                options={[
+                  { value: "", label: "Any status" },
+                  ...works.map((value) => ({ value, label: workNames[value] })),
+                ]}
+              />
+            </div>
+          )}
+        </ListToolbar>
+      </div>
+      {ofWork.length > 0 && view.found === 0 && <NothingFound view={view} noun="agent" />}
+      {ofWork.length === 0 && work !== "" && (
+        <div className="flex flex-col items-center gap-3 px-4 py-10 text-center">
+          <p className="text-muted">No agent is {work}.</p>
+          <Button onClick={() => setWork("")}>Show all agents</Button>
+        </div>
+      )}
+      <Table
+        label="Agents"
+        view={view}
+        rows={view.shown}
+        rowKey={(agent) => agent.id}
+        columns={[
+          { name: "Agent", sortKey: "name", renderCell: (agent) => <AgentName agent={agent} /> },
+          {
+            name: "Status",
+            sortKey: "status",
+            renderCell: (agent) => <AgentStatus agent={agent} />,
+          },
+          {
+            name: "Run",
+            sortKey: "run",
+            renderCell: (agent) => <AgentRuns agent={agent} readAt={agents.dataUpdatedAt} />,
+          },
+          ...(withProject
+            ? [
+                {
+                  name: "Project",
+                  renderCell: (agent: Agent) => (
+                    <ProjectName
+                      projectId={agent.project_id}
+                      name={projectNames.get(agent.project_id)}
+                    />
+                  ),
+                },
+              ]
+            : []),
+          {
+            name: "Branch",
+            sortKey: "branch",
+            renderCell: (agent) =>
+              agent.workspace_branch === null ? (
+                <span className="text-muted">None</span>
+              ) : (
+                <PlainText value={agent.workspace_branch} className="font-mono text-[13px]" />
+              ),
+          },
+          {
+            name: "Created",
+            sortKey: "created",
+            renderCell: (agent) => <Time value={agent.created_at} dateOnly />,
+          },
+          {
+            name: "Workspace",
+            renderCell: (agent) =>
+              agent.workspace_branch === null ? (
+                <CreateWorkspaceButton
+                  agentId={agent.id}
+                  agentName={agent.name}
+                  disabledReason={refusal("agent:workspace:write")}
+                />
+              ) : (
+                <Link
+                  {...paths.workspace(agent.id)}
+                  title={`Workspace of ${agent.name}`}
+                  className="font-medium text-accent-ink hover:underline"
+                >
+                  Open workspace
+                </Link>
+              ),
+          },
+        ]}
+      />
+      <Pager view={view} label="Pages of agents" />
+    </div>
+  );
+}
+
+/** What the list is narrowed to; it lives in the address. */
+function useWorkFilter(): [Work | "", (work: Work | "") => void] {
+  const [{ status = "" }, change] = useFilters(workSearchOf);
+  return [status, (work) => change({ status: work || undefined })];
+}
+
+function AgentName({ agent }: { agent: Agent }): ReactElement {
+  return (
+    <div className="min-w-0 wide:min-w-20 wide:xl:min-w-40">
+      <Link {...paths.agent(agent.id)} className="font-medium text-accent-ink hover:underline">
+        <PlainText value={agent.name} />
+      </Link>
+      {agent.description && (
+        <div className="line-clamp-2 text-[13px] text-muted">
+          <PlainText value={agent.description} />
+        </div>
+      )}
+    </div>
+  );
+}
+
+function ProjectName({
+  projectId,
+  name,
+}: {
+  projectId: string;
+  name: string | undefined;
+}): ReactElement {
+  return (
+    <Link
+      {...paths.project(projectId)}
+      className="text-accent-ink hover:underline wide:inline-block wide:min-w-20"
+    >
+      {name === undefined ? "…" : <PlainText value={name} />}
+    </Link>
+  );
+}

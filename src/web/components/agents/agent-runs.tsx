@@ -1,0 +1,61 @@
+import { Link } from "@tanstack/react-router";
+import type { ReactElement } from "react";
+import type { Agent } from "#shared/api/agents.js";
+import { paths } from "../../paths/paths.js";
+import { StatusDot } from "../../ui/badge.js";
+import { Time } from "../../ui/time.js";
+import { shownInLine } from "../runs/command-line.js";
+import { RunDuration } from "../runs/run-duration.js";
+
+interface AgentRunsProps {
+  agent: Agent;
+  /** When the agent was read, by this machine's clock. */
+  readAt: number;
+}
+
+/** What an agent runs and since when, and the first of its runs that wait, with its place. */
+export function AgentRuns({ agent, readAt }: AgentRunsProps): ReactElement {
+  const { current_run: current, queued_run: queued } = agent;
+  if (current === null && queued === null) return <span className="text-muted">None</span>;
+  return (
+    <div className="flex min-w-0 flex-col gap-1">
+      {current && (
+        <div className="min-w-0">
+          <CommandLink agentId={agent.id} runId={current.id} command={current.command} />
+          <div className="text-[13px] text-muted">
+            {current.stop_requested ? "Stopping, " : ""}
+            <RunDuration seconds={current.runtime_seconds} readAt={readAt} />, since{" "}
+            <Time value={current.started_at} wraps />
+          </div>
+        </div>
+      )}
+      {queued && (
+        <div className="min-w-0">
+          <CommandLink agentId={agent.id} runId={queued.id} command={queued.command} />
+          <div className="text-[13px]">
+            <StatusDot tone="accent">Queued,</StatusDot> place {queued.queue_position}
+          </div>
+        </div>
+      )}
+    </div>
+  );
+}
+
+function CommandLink({
+  agentId,
+  runId,
+  command,
+}: {
+  agentId: string;
+  runId: string;
+  command: string[] | null;
+}): ReactElement {
+  return (
+    <Link
+      {...paths.run(agentId, runId)}
+      className="line-clamp-1 font-mono text-[13px] text-accent-ink [overflow-wrap:anywhere] hover:underline"
+    >
+      {command === null ? "Leased run" : shownInLine(command)}
+    </Link>
+  );
+}

@@ -1,0 +1,140 @@
+import { useQuery } from "@tanstack/react-query";
+import { type ReactElement, useState } from "react";
+import type { SandboxState } from "#shared/api/sandbox.js";
+import { api } from "../../api/api-calls.js";
+import { client } from "../../api/client.js";
+import { useForm } from "../../forms/use-form.js";
+import { Button } from "../../ui/button.js";
+import { Dialog, DialogActions } from "../../ui/dialog.js";
+import { Form } from "../../ui/form.js";
+import { RadioList } from "../../ui/radio.js";
+import { projectsKey } from "../../api/queries/projects.js";
+import { sandboxQuery } from "../../api/queries/runs.js";
+import { workspacesKey } from "../../api/queries/workspaces.js";
+import { agentsKey } from "../../api/queries/agents.js";
+
+const types = [
+  {
+    value: "local",
+    label: "Local",
+    hint: "A folder on this server; what the agent writes there is committed by checkpoints.",
+  },
+  {
+    value: "docker",
+    label: "Docker",
+    hint: "A folder on this server, too; commands run on it in containers.",
+  },
+  {
+    value: "remote",
+    label: "Remote",
+    hint: "No folder here: the agent works on another machine, clones, and pushes its branch.",
+  },
+] as const;
+const initial: { workspace_type: (typeof types)[number]["value"] } = { workspace_type: "local" };
+
+function whyNoDocker(state: SandboxState | undefined): string | undefined {
+  if (state?.docker.mode === "docker") return undefined;
+  if (state === undefined) return "Looking for a Docker engine…";
+  const { reason, install } = state.docker;
+  return `Not here: ${reason}.${install === null ? "" : ` Whoever runs the server can mend that: ${install}`}`;
+}
+
+interface CreateWorkspaceDialogProps {
+  isOpen: boolean;
+  onClose: () => void;
+  agentId: string;
+  agentName: string;
+}
+
+/** Gives an agent its branch, and a folder if it is to have one here. */
+export function CreateWorkspaceDialog({
+  isOpen,
+  onClose,
+  agentId,
+  agentName,
+}: CreateWorkspaceDialogProps): ReactElement {
+  return (
+    <Dialog
+      isOpen={isOpen}
+      onClose={onClose}
+      title={`Create workspace for ${agentName}`}
+      description="Its own branch: what the agent does there touches nobody else until it is merged."
+    >
+      <CreateWorkspaceForm agentId={agentId} onClose={onClose} />
+    </Dialog>
+  );
+}
+
+interface CreateWorkspaceButtonProps {
+  agentId: string;
+  agentName: string;
+  disabledReason: string | undefined;
+  variant?: "primary" | "secondary";
+}
+
+/** In a list of agents, which then shows the branch and a link. */
+export function CreateWorkspaceButton({
+  agentId,
+  agentName,
+  disabledReason,
+  variant = "secondary",
+}: CreateWorkspaceButtonProps): ReactElement {
+  const [isOpen, setOpen] = useState(false);
+  return (
+    <>
+      <Button
+        size={variant === "primary" ? "md" : "sm"}
+        variant={variant}
+        title={`Create workspace for ${agentName}`}
+        disabledReason={disabledReason}
+        onClick={() => setOpen(true)}
+      >
+        Create workspace
+      </Button>
+      <CreateWorkspaceDialog
+        isOpen={isOpen}
+        onClose={() => setOpen(false)}
+        agentId={agentId}
+        agentName={agentName}
+      />
+    </>
+  );
+}
+
+function CreateWorkspaceForm({
+  agentId,
+  onClose,
+}: {
+  agentId: string;
+  onClose: () => void;
+}): ReactElement {
+  const { data: sandbox } = useQuery(sandboxQuery);
+  const form = useForm({
+    endpoint: api.workspaces.create,
+    saved: initial,
+    toBody: (values) => values,
+    run: (body, headers) =>
+      client.workspaces.create({ params: { agent_id: agentId }, body }, { headers }),
+    refresh: [agentsKey, workspacesKey, projectsKey],
+    say: () => "Workspace created",
+    onDone: onClose,
+  });
+  return (
+    <Form label="Create workspace" {...form.props}>
+      <RadioList
+        legend="Where does the agent work?"
+        value={form.values.workspace_type}
+        onChange={(workspace_type) => form.set({ workspace_type })}
+        options={types.map((one) =>
+          one.value === "docker" ? { ...one, disabledReason: whyNoDocker(sandbox) } : one,
+        )}
+      />
+      <DialogActions>
+        <Button onClick={onClose}>Cancel</Button>
+        <Button type="submit" variant="primary" pending={form.pending}>
+          Create workspace
+        </Button>
+      </DialogActions>
+    </Form>
+  );
+}

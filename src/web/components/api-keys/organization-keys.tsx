@@ -1,0 +1,143 @@
+import { useQuery } from "@tanstack/react-query";
+import { type ReactElement, useState } from "react";
+import type { OrganizationKey } from "#shared/api/api-keys.js";
+import { useAction } from "../../api/use-mutation.js";
+import { client } from "../../api/client.js";
+import { useListView } from "../../lists/list-search.js";
+import { Button } from "../../ui/button.js";
+import { Card } from "../../ui/card.js";
+import { ConfirmDialog } from "../../ui/dialog.js";
+import { ListTable } from "../../ui/list-table.js";
+import type { Sorting } from "../../ui/list-view.js";
+import { PlainText, visible } from "../../ui/plain-text.js";
+import { Skeleton } from "../../ui/states.js";
+import { Time } from "../../ui/time.js";
+import type { Refusal } from "../../access/permissions.js";
+import { QueryError } from "../query-error.js";
+import { KeyStatus, Scopes } from "./key-status.js";
+import { apiKeysKey, organizationKeysQuery } from "../../api/queries/api-keys.js";
+
+const sortings: readonly Sorting<OrganizationKey>[] = [
+  { key: "name", label: "Key", by: ({ name }) => name },
+  { key: "used", label: "Last Used", by: ({ last_used_at }) => last_used_at },
+  { key: "status", label: "Status", by: ({ status }) => status },
+];
+const textOf = ({ name, key_hint, scopes, owner, agent_name }: OrganizationKey): string =>
+  [name, key_hint, ...scopes, owner.full_name, owner.email, agent_name].join(" ");
+
+interface OrganizationKeysProps {
+  orgId: string;
+  refusal: Refusal;
+}
+
+/** The keys that are scoped to the organization, whoever they belong to. */
+export function OrganizationKeys({ orgId, refusal }: OrganizationKeysProps): ReactElement {
+  const readReason = refusal("org:apikeys:read");
+  const keys = useQuery({ ...organizationKeysQuery(orgId), enabled: readReason === undefined });
+  const view = useListView(keys.data ?? [], { sortings, textOf, prefix: "keys_" });
+  return (
+    <Card title="API keys of this organization">
+      {readReason !== undefined ? (
+        <p className="text-muted">{readReason}</p>
+      ) : keys.isPending ? (
+        <Skeleton rows={1} />
+      ) : keys.isError ? (
+        <QueryError
+          error={keys.error}
+          onRetry={() => void keys.refetch()}
+          what="The list of API keys"
+        />
+      ) : keys.data.length === 0 ? (
+        <p className="text-muted">No API key is scoped to this organization.</p>
+      ) : (
+        <div className="-m-4">
+          <ListTable
+            label="API keys of this organization"
+            noun="API key"
+            placeholder="Name, owner or scope"
+            view={view}
+            rowKey={({ id }) => id}
+            columns={[
+              { name: "Key", sortKey: "name", renderCell: (key) => <KeyName apiKey={key} /> },
+              { name: "Scope", renderCell: ({ scopes }) => <Scopes scopes={scopes} /> },
+              {
+                name: "Last Used",
+                sortKey: "used",
+                renderCell: ({ last_used_at }) =>
+                  last_used_at === null ? "Never" : <Time value={last_used_at} />,
+              },
+              {
+                name: "Status",
+                sortKey: "status",
+                renderCell: (key) => <KeyStatus apiKey={key} />,
+              },
+              {
+                name: "Actions",
+                hideName: true,
+                renderCell: (key) => (
+                  <TakeAway orgId={orgId} apiKey={key} reason={refusal("org:apikeys:revoke")} />
+                ),
+              },
+            ]}
+          />
+        </div>
+      )}
+    </Card>
+  );
+}
+
+function KeyName({ apiKey }: { apiKey: OrganizationKey }): ReactElement {
+  return (
+    <div className="min-w-0">
+      <PlainText value={apiKey.name} className="font-medium" />
+      <div className="text-[13px] text-muted">
+        {apiKey.agent_name === null ? "" : `Agent ${apiKey.agent_name}, made by `}
+        <PlainText value={apiKey.owner.full_name ?? apiKey.owner.email} />
+      </div>
+      <code className="font-mono text-[13px] text-muted">{apiKey.key_hint}</code>
+    </div>
+  );
+}
+
+interface TakeAwayProps {
+  orgId: string;
+  apiKey: OrganizationKey;
+  reason: string | undefined;
+}
+
+/** Revokes a key of this organization alone; shuts any other out. */
+function TakeAway({ orgId, apiKey, reason }: TakeAwayProps): ReactElement {
+  const [isAsking, setAsking] = useState(false);
+  const action = apiKey.is_only_here ? "Revoke" : "Shut out";
+  const take = useAction({
+    run: () => client.apiKeys.shutOut({ params: { org_id: orgId, key_id: apiKey.id } }),
+    refresh: [apiKeysKey],
+    say: () => (apiKey.is_only_here ? "Key revoked" : "Key shut out"),
+    onDone: () => setAsking(false),
+    toastErrors: true,
+  });
+  return (
+    <>
+      <Button
+        size="sm"
+        aria-label={`${action} ${visible(apiKey.name)}`}
+        disabledReason={reason}
+        onClick={() => setAsking(true)}
+      >
+        {action}
+      </Button>
+      <ConfirmDialog
+        isOpen={isAsking}
+        onClose={() => setAsking(false)}
+        title={apiKey.is_only_here ? "Revoke this key?" : "Shut this key out?"}
+        action={action}
+        pending={take.pending}
+        onConfirm={() => take.submit(undefined)}
+      >
+        {apiKey.is_only_here
+          ? "The next request with it is refused. This cannot be undone."
+          : "It can do nothing in this organization any more, and works on elsewhere. This cannot be undone."}
+      </ConfirmDialog>
+    </>
+  );
+}

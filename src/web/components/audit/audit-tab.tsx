@@ -1,0 +1,67 @@
+import type { ReactElement } from "react";
+import { auditSearchOf } from "../../paths/address-search.js";
+import { useCursorPages } from "../../api/cursor-pages.js";
+import { useFilters } from "../../lists/list-search.js";
+import { Alert } from "../../ui/alert.js";
+import { Card } from "../../ui/card.js";
+import { PageSteps } from "../../ui/list-view.js";
+import { countOf } from "../../ui/number.js";
+import { Skeleton } from "../../ui/states.js";
+import { checking, type Refusal } from "../../access/permissions.js";
+import { QueryError } from "../query-error.js";
+import { AuditFilters } from "./audit-filters.js";
+import { EventTable } from "./event-table.js";
+import { eventList } from "../../api/queries/audit.js";
+
+interface AuditTabProps {
+  orgId: string;
+  refusal: Refusal;
+}
+
+/** What was changed in the organization, by whom, newest first. */
+export function AuditTab({ refusal, ...rest }: AuditTabProps): ReactElement {
+  const reason = refusal("org:audit:read");
+  if (reason === checking) return <Skeleton />;
+  if (reason !== undefined) {
+    return <Alert tone="info">{reason} Ask an owner or an admin for it.</Alert>;
+  }
+  return <AuditLog {...rest} />;
+}
+
+function AuditLog({ orgId }: Omit<AuditTabProps, "refusal">): ReactElement {
+  const [search, change] = useFilters(auditSearchOf);
+  const { query: log, rows: events, place } = useCursorPages(eventList(orgId, search));
+  const isFiltered = Object.keys(search).length > 0;
+  return (
+    <div className="flex flex-col gap-4">
+      <p className="text-muted">
+        Every change is written here together with the change itself. Each event carries the hash of
+        the one before it, so that an edit or a gap shows; whoever runs the server checks that with{" "}
+        <code className="font-mono text-[13px]">npm run audit:verify</code>.
+      </p>
+      <AuditFilters orgId={orgId} search={search} events={events} onChange={change} />
+      {log.isPending ? (
+        <Skeleton />
+      ) : log.isError && events.length === 0 ? (
+        <QueryError error={log.error} onRetry={() => void log.refetch()} />
+      ) : (
+        <Card>
+          <div className="-m-4">
+            {events.length === 0 ? (
+              <p className="px-4 py-10 text-center text-muted">
+                {isFiltered ? "No event fits these filters." : "Nothing was changed yet."}
+              </p>
+            ) : (
+              <EventTable events={events} />
+            )}
+            <PageSteps label="Pages of events" {...place} />
+          </div>
+        </Card>
+      )}
+      <output className="text-[13px] text-muted">
+        {log.data !== undefined &&
+          `${countOf(events.length, "event")}${place.page > 1 || place.hasNext ? " on this page" : ""}`}
+      </output>
+    </div>
+  );
+}

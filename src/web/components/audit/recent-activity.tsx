@@ -1,0 +1,55 @@
+import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import type { ReactElement } from "react";
+import { paths } from "../../paths/paths.js";
+import { Card } from "../../ui/card.js";
+import { Skeleton } from "../../ui/states.js";
+import { Time } from "../../ui/time.js";
+import { useRefusal } from "../../access/permissions.js";
+import { QueryError } from "../query-error.js";
+import { Actor, What } from "./event-text.js";
+import { recentEventsQuery } from "../../api/queries/audit.js";
+
+/** The last events of the audit log, for those who may read it; to others the page shows nothing of it. */
+export function RecentActivity({ orgId }: { orgId: string }): ReactElement | null {
+  return useRefusal(orgId)("org:audit:read") === undefined ? <Recent orgId={orgId} /> : null;
+}
+
+function Recent({ orgId }: { orgId: string }): ReactElement {
+  const events = useQuery(recentEventsQuery(orgId));
+  return (
+    <Card
+      title="Recent activity"
+      actions={
+        <Link
+          {...paths.organizationAudit(orgId)}
+          className="text-[13px] text-accent-ink hover:underline"
+        >
+          Audit log
+        </Link>
+      }
+    >
+      {events.isPending ? (
+        <Skeleton rows={2} />
+      ) : events.isError ? (
+        <QueryError error={events.error} onRetry={() => void events.refetch()} />
+      ) : (
+        <ul className="-my-2 divide-y divide-line">
+          {events.data.map((event) => (
+            <li
+              key={event.id}
+              className="flex flex-wrap items-baseline justify-between gap-x-4 py-2"
+            >
+              <span className="min-w-0">
+                <Actor actor={event.actor} /> <What event={event} />
+              </span>
+              <span className="text-[13px] text-muted">
+                <Time value={event.at} />
+              </span>
+            </li>
+          ))}
+        </ul>
+      )}
+    </Card>
+  );
+}

@@ -1,0 +1,54 @@
+import type { PublicKeyCredentialCreationOptionsJSON } from "@simplewebauthn/browser";
+import type { Passkey } from "#shared/api/passkeys.js";
+import type { Answer } from "#shared/contract/call.js";
+import { client, failure } from "../../api/client.js";
+
+/** Loaded when somebody uses a passkey. */
+const webauthn = () => import("@simplewebauthn/browser");
+
+/** Why passkeys do not work here, by the server's reason or the browser's; undefined where they do. */
+export function passkeyProblem(serverReason: string | null | undefined): string | undefined {
+  if (serverReason) return serverReason;
+  if (/^[\d.]+$|^\[/.test(location.hostname)) {
+    return "Passkeys are bound to a name. Open this site by its name, not by its address.";
+  }
+  if (!window.isSecureContext) return "Passkeys need a secure connection. Open this site by https.";
+  if (!("PublicKeyCredential" in window)) return "This browser has no passkeys.";
+  return undefined;
+}
+
+/** Signs in with a passkey that the person chooses. */
+export async function signInWithPasskey(): Promise<Answer<unknown>> {
+  const { startAuthentication } = await webauthn();
+  const { data } = await client.passkeys.loginOptions();
+  const response = await asked(
+    startAuthentication({ optionsJSON: data as { challenge: string } & typeof data }),
+  );
+  return client.passkeys.login({ body: { response } });
+}
+
+/** Makes a passkey on a device that the person chooses, and registers it. */
+export async function makePasskey(name: string): Promise<Answer<Passkey>> {
+  const { startRegistration } = await webauthn();
+  const { data } = await client.passkeys.options();
+  const optionsJSON = data as unknown as PublicKeyCredentialCreationOptionsJSON;
+  const response = await asked(startRegistration({ optionsJSON }));
+  return client.passkeys.create({ body: { name, response } });
+}
+
+/** What the browser refuses, said for people: it tells little itself, so that sites learn nothing. */
+async function asked<Result>(answer: Promise<Result>): Promise<Result> {
+  try {
+    return await answer;
+  } catch (error) {
+    const { name } = error as Error;
+    throw failure(
+      400,
+      name === "InvalidStateError"
+        ? "There is a passkey for your account on that device already."
+        : name === "SecurityError"
+          ? "Passkeys do not work at this address. Open the site by its name."
+          : "No passkey was used: it was cancelled, or took too long. Try again.",
+    );
+  }
+}

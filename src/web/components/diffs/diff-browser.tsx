@@ -1,0 +1,170 @@
+import { type ReactElement, useMemo, useState } from "react";
+import { flushSync } from "react-dom";
+import type { Diff, DiffFile } from "#shared/api/diffs.js";
+import { useRemembered } from "../../hooks/use-persisted-state.js";
+import { useStable } from "../../hooks/use-event-callback.js";
+import { Alert } from "../../ui/alert.js";
+import { Button } from "../../ui/button.js";
+import { controlClass } from "../../ui/field.js";
+import { countOf } from "../../ui/number.js";
+import { useLater } from "../../ui/deferred-render.js";
+import { Segments } from "../../ui/radio.js";
+import { ShortcutHelp, useShortcuts } from "../../ui/shortcuts.js";
+import { DiffFileSection } from "./diff-file-section.js";
+import { diffModes, useDiffMode } from "./diff-mode.js";
+import { FileTreeNav } from "./file-tree-nav.js";
+import { LineCounts } from "./file-status.js";
+import { currentOf, goTo } from "./sections.js";
+
+interface DiffBrowserProps {
+  diff: Diff;
+  /** What is said of the files, such as "changed". */
+  verb: string;
+  /** Under what name the files that were ticked off are kept; nothing is ticked without. */
+  viewedAs?: string;
+}
+
+const isTexts = (stored: unknown): boolean => Array.isArray(stored);
+
+/** A diff to read: its files as a tree, each under its header, with keys to go from one to the next. */
+export function DiffBrowser({ diff, verb, viewedAs }: DiffBrowserProps): ReactElement {
+  const [mode, setMode] = useDiffMode();
+  const [filter, setFilter] = useState("");
+  const [viewed, setViewed] = useRemembered<string[]>(
+    "session",
+    `viewed ${viewedAs ?? ""}`,
+    [],
+    isTexts,
+  );
+  const [closed, setClosed] = useState<ReadonlySet<string>>(() => new Set(viewed));
+  // Names are any bytes: an element's id is the file's place.
+  const places = useMemo(() => new Map(diff.files.map((file, at) => [file, `file-${at}`])), [diff]);
+  const idOf = (file: DiffFile): string => places.get(file) ?? "";
+  const files = useMemo(() => {
+    const wanted = filter.trim().toLowerCase();
+    return diff.files.filter((file) => file.path.toLowerCase().includes(wanted));
+  }, [diff, filter]);
+  const ids = files.map(idOf);
+  const setOpen = (paths: readonly string[], isOpen: boolean): void =>
+    setClosed((before) => {
+      const next = new Set(before);
+      for (const path of paths)
+        if (isOpen) next.delete(path);
+        else next.add(path);
+      return next;
+    });
+  const ticked = useMemo(() => new Set(viewed), [viewed]);
+  const openFile = useStable(({ path }: DiffFile, isOpen: boolean) => setOpen([path], isOpen));
+  const tickFile = useStable(({ path }: DiffFile, isViewed: boolean) => {
+    setViewed(isViewed ? [...viewed, path] : viewed.filter((one) => one !== path));
+    setOpen([path], !isViewed);
+  });
+  const [isTime, hurry] = useLater();
+  const lead = (to: () => string | undefined): void => {
+    // Whoever is quick may want what is not there yet.
+    flushSync(hurry);
+    goTo(to());
+  };
+  const step = (by: 1 | -1): void => lead(() => ids[currentOf(ids, by) ?? -1]);
+  const current = (): DiffFile | undefined => {
+    const focused = document.activeElement?.closest("section[id^=file-]")?.id;
+    return files[ids.indexOf(focused ?? "")];
+  };
+  useShortcuts("Files", [
+    { key: "n", what: "Next file", run: () => step(1) },
+    { key: "p", what: "Previous file", run: () => step(-1) },
+    {
+      key: "x",
+      what: "Collapse or expand the file",
+      run: () => {
+        const file = current();
+        if (file) setOpen([file.path], closed.has(file.path));
+      },
+    },
+  ]);
+  const section = (file: DiffFile): ReactElement => (
+    <DiffFileSection
+      key={file.path}
+      id={idOf(file)}
+      file={file}
+      mode={mode}
+      isOpen={!closed.has(file.path)}
+      onOpen={openFile}
+      isViewed={viewedAs === undefined ? undefined : ticked.has(file.path)}
+      onViewed={tickFile}
+    />
+  );
+  const isAllClosed = files.every((file) => closed.has(file.path));
+  const listed = diff.files.length;
+  return (
+    <>
+      <div className="flex flex-wrap items-center justify-between gap-3">
+        <h2 className="flex flex-wrap items-baseline gap-x-3 text-base font-semibold">
+          {countOf(diff.stats.files_changed, "file")} {verb}
+          <LineCounts additions={diff.stats.additions} deletions={diff.stats.deletions} />
+          {viewedAs !== undefined && viewed.length > 0 && (
+            <span className="text-[13px] font-normal text-muted">{viewed.length} viewed</span>
+          )}
+        </h2>
+        <div className="flex flex-wrap items-center gap-2">
+          <Button
+            size="sm"
+            onClick={() =>
+              setOpen(
+                files.map(({ path }) => path),
+                isAllClosed,
+              )
+            }
+          >
+            {isAllClosed ? "Expand all" : "Collapse all"}
+          </Button>
+          <Segments
+            legend="Diff view"
+            hideLegend
+            value={mode}
+            onChange={setMode}
+            options={diffModes}
+          />
+          <ShortcutHelp />
+        </div>
+      </div>
+      {listed < diff.stats.files_changed && (
+        <Alert tone="warn">
+          Only the first {countOf(listed, "file")} are listed; fetch the branch to see all of them.
+        </Alert>
+      )}
+      <div className="grid items-start gap-4 xl:grid-cols-[18rem_minmax(0,1fr)]">
+        <div className="flex flex-col gap-2 xl:sticky xl:top-18">
+          <input
+            type="search"
+            aria-label="Filter files by path"
+            placeholder="Filter files"
+            value={filter}
+            onChange={(event) => setFilter(event.target.value)}
+            className={`${controlClass} h-9`}
+          />
+          <FileTreeNav files={files} onChoose={(file) => lead(() => idOf(file))} />
+        </div>
+        <div data-long="" className="flex min-w-0 flex-col gap-4">
+          {(isTime ? files : fillingScreen(files, closed)).map(section)}
+        </div>
+      </div>
+    </>
+  );
+}
+
+/** What a file takes at least, in pixels: its header and the gap; and a line of it. */
+const headerHeight = 58;
+const lineHeight = 19;
+
+/** As many of the files, from the first, as fill the screen. */
+function fillingScreen(files: readonly DiffFile[], closed: ReadonlySet<string>): DiffFile[] {
+  let height = 0;
+  return files.filter(({ path, additions, deletions }) => {
+    const isShown = height < innerHeight;
+    // Side by side, what was removed lies beside what was added.
+    height +=
+      headerHeight + (closed.has(path) ? 0 : Math.max(additions ?? 0, deletions ?? 0) * lineHeight);
+    return isShown;
+  });
+}

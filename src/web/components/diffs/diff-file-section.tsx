@@ -1,0 +1,121 @@
+import { memo, type ReactElement, type ReactNode } from "react";
+import type { DiffFile } from "#shared/api/diffs.js";
+import { Alert } from "../../ui/alert.js";
+import { IconButton } from "../../ui/button.js";
+import { CopyIcon } from "../../ui/copy-button.js";
+import { PlainText, visible } from "../../ui/plain-text.js";
+import type { DiffMode } from "./diff-mode.js";
+import { FileStatus, LineCounts } from "./file-status.js";
+import { modeChange } from "./file-mode.js";
+import { WhenNear } from "./lazy-render.js";
+import { PatchView } from "./patch-view.js";
+
+interface DiffFileSectionProps {
+  id: string;
+  file: DiffFile;
+  mode: DiffMode;
+  isOpen: boolean;
+  onOpen: (file: DiffFile, isOpen: boolean) => void;
+  /** Whether it was ticked off; undefined where nobody keeps that. */
+  isViewed: boolean | undefined;
+  onViewed: (file: DiffFile, isViewed: boolean) => void;
+}
+
+/** One file of a diff, under a header that stays in sight; far from it the header is its path alone. */
+export const DiffFileSection = memo(function DiffFileSection(
+  props: DiffFileSectionProps,
+): ReactElement {
+  const { id, file, mode, isOpen } = props;
+  const name = visible(file.path);
+  return (
+    <section
+      id={id}
+      tabIndex={-1}
+      aria-label={name}
+      className="min-w-0 scroll-mt-18 overflow-clip rounded-lg border border-line bg-surface"
+    >
+      <header className="sticky top-14 z-10 border-b border-line bg-surface py-1 pr-3 pl-1">
+        <WhenNear
+          className="flex min-h-8 flex-wrap items-center gap-1"
+          instead={
+            <h3 className="min-w-0 pl-9 font-mono text-[13px] leading-6">
+              <PlainText value={file.path} />
+            </h3>
+          }
+        >
+          <IconButton
+            label={`${isOpen ? "Collapse" : "Expand"} ${name}`}
+            icon={isOpen ? "chevronDown" : "chevronRight"}
+            aria-expanded={isOpen}
+            onClick={() => props.onOpen(file, !isOpen)}
+          />
+          <h3 className="flex min-w-0 flex-[1_1_14rem] items-center gap-1 font-mono text-[13px] leading-6">
+            <span className="min-w-0">
+              {file.old_path !== null && file.old_path !== file.path && (
+                <>
+                  <PlainText value={file.old_path} className="text-muted" />{" "}
+                  <span aria-hidden="true">→</span>
+                  <span className="sr-only">renamed to</span>{" "}
+                </>
+              )}
+              <PlainText value={file.path} />
+            </span>
+            <CopyIcon text={file.path} label={`Copy path ${name}`} />
+          </h3>
+          <span className="ml-auto flex items-center gap-3 pl-2">
+            {!file.binary && <LineCounts additions={file.additions} deletions={file.deletions} />}
+            <FileStatus status={file.status} />
+            {props.isViewed !== undefined && (
+              <label className="flex items-center gap-1.5 text-[13px] text-muted">
+                <input
+                  type="checkbox"
+                  checked={props.isViewed}
+                  onChange={(event) => props.onViewed(file, event.target.checked)}
+                  className="size-4 accent-accent"
+                />
+                Viewed<span className="sr-only"> {name}</span>
+              </label>
+            )}
+          </span>
+        </WhenNear>
+      </header>
+      {isOpen && <FileBody file={file} mode={mode} />}
+    </section>
+  );
+});
+
+function FileBody({ file, mode }: { file: DiffFile; mode: DiffMode }): ReactElement {
+  const note = noteOf(file);
+  return (
+    <>
+      {note !== null && (
+        <div className="p-3">
+          <Alert tone={file.truncated ? "warn" : "info"}>{note}</Alert>
+        </div>
+      )}
+      {hasLines(file) && (
+        <PatchView path={file.path} oldPath={file.old_path} patch={file.patch} mode={mode} />
+      )}
+    </>
+  );
+}
+
+function hasLines(file: DiffFile): file is DiffFile & { patch: string } {
+  return file.patch !== null && /^@@ /m.test(file.patch);
+}
+
+/** What the lines do not say: a binary file, a cut, a mode, a link, a submodule, a mere rename. */
+function noteOf(file: DiffFile): ReactNode {
+  const modes = modeChange(file.old_mode, file.new_mode);
+  const rest = file.binary
+    ? "Binary file: its contents are not shown."
+    : file.truncated
+      ? "This file is big: the diff is cut here. Fetch the branch to see all of it."
+      : hasLines(file)
+        ? ""
+        : file.status === "renamed"
+          ? "Renamed without changes."
+          : "No lines changed.";
+  const text = [modes, rest].filter(Boolean).join(" ");
+  return text === "" ? null : text;
+}

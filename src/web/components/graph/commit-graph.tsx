@@ -1,0 +1,149 @@
+/* oxlint-disable jsx-a11y/prefer-tag-over-role -- a table of which only some rows are in the page is a grid that tells how many there are */
+import { useQuery } from "@tanstack/react-query";
+import { type KeyboardEvent, type ReactElement, useMemo, useState } from "react";
+import type { ProjectGraph } from "#shared/api/graph.js";
+import type { Project } from "#shared/api/projects.js";
+import { Button } from "../../ui/button.js";
+import { Card } from "../../ui/card.js";
+import { useLongList } from "../../ui/long-list.js";
+import { useMedia } from "../../ui/media.js";
+import { formatNumber } from "../../ui/number.js";
+import { Skeleton } from "../../ui/states.js";
+import type { Refusal } from "../../access/permissions.js";
+import { QueryError } from "../query-error.js";
+import { CommitDot, dotLabels, type DotKind } from "./commit-dot.js";
+import { sizeOf } from "./graph-lines.js";
+import { GraphCommitRow } from "./graph-row.js";
+import { layOut } from "./lanes.js";
+import { graphQuery } from "../../api/queries/graph.js";
+
+const first = 50;
+const most = 2000;
+
+interface CommitGraphProps {
+  project: Project;
+  refusal: Refusal;
+}
+
+/** The newest commits of the default branch and of the workspaces, with the lines between them. */
+export function CommitGraph({ project, refusal }: CommitGraphProps): ReactElement | null {
+  const [limit, setLimit] = useState(first);
+  const isReady = project.status === "ready";
+  const graph = useQuery({ ...graphQuery(project.id, limit), enabled: isReady });
+  if (!isReady) return null;
+  const older = Math.min(limit * 3, most);
+  return (
+    <Card title="Commit graph" actions={<Legend />}>
+      {graph.isPending ? (
+        <Skeleton />
+      ) : graph.isError && graph.data === undefined ? (
+        <QueryError error={graph.error} onRetry={() => void graph.refetch()} />
+      ) : (
+        <div className="-m-4">
+          <Picture graph={graph.data} canOpen={refusal("agent:workspace:read") === undefined} />
+          {graph.data.has_older && (
+            <div className="border-t border-line p-3 text-center">
+              {limit < most ? (
+                <Button size="sm" pending={graph.isPlaceholderData} onClick={() => setLimit(older)}>
+                  Show older
+                </Button>
+              ) : (
+                <p className="text-[13px] text-muted">
+                  The newest {formatNumber(most)} commits; clone the repository to see all.
+                </p>
+              )}
+            </div>
+          )}
+        </div>
+      )}
+    </Card>
+  );
+}
+
+function Picture({ graph, canOpen }: { graph: ProjectGraph; canOpen: boolean }): ReactElement {
+  const { commits, branches } = graph;
+  const isPhone = useMedia("(width < 48rem)");
+  const isNarrow = useMedia("(width < 80rem)");
+  const layout = useMemo(
+    () => layOut(commits, branches.find(({ is_default }) => is_default)?.commit_sha),
+    [commits, branches],
+  );
+  const endingAt = useMemo(() => {
+    const ending = new Map<string, ProjectGraph["branches"]>();
+    for (const branch of branches) {
+      ending.set(branch.commit_sha, [...(ending.get(branch.commit_sha) ?? []), branch]);
+    }
+    return ending;
+  }, [branches]);
+  const size = useMemo(
+    () => sizeOf(layout.width, isPhone ? 96 : 224, isNarrow ? 2 : 1),
+    [layout.width, isPhone, isNarrow],
+  );
+  const shas = useMemo(() => commits.map(({ sha }) => sha), [commits]);
+  const list = useLongList(shas, size.height);
+  return (
+    <div
+      role="grid"
+      aria-label="Commits, newest first"
+      aria-rowcount={graph.has_older ? -1 : commits.length}
+      tabIndex={-1}
+      {...list.scroller}
+      className="max-h-[36rem] overflow-auto -outline-offset-2"
+    >
+      <div
+        {...list.inner}
+        style={{ ...list.inner.style, minWidth: size.width + leastText }}
+        role="rowgroup"
+      >
+        {list.drawn.map((at) => {
+          const [commit, row] = [commits[at], layout.rows[at]];
+          return (
+            commit &&
+            row && (
+              <div
+                key={commit.sha}
+                role="row"
+                aria-rowindex={at + 1}
+                {...list.rowProps(at)}
+                onKeyDown={openByEnter}
+                className="absolute inset-x-0 -outline-offset-2 focus-within:bg-sunken hover:bg-sunken"
+              >
+                <GraphCommitRow
+                  commit={commit}
+                  row={row}
+                  size={size}
+                  branches={endingAt.get(commit.sha)}
+                  canOpen={canOpen}
+                />
+              </div>
+            )
+          );
+        })}
+      </div>
+    </div>
+  );
+}
+
+/** What a commit says beside its part of the picture has at least so many pixels. */
+const leastText = 200;
+
+/** The row has the focus, so that all of it is read out; its link is what it leads to. */
+function openByEnter({ key, target, currentTarget }: KeyboardEvent): void {
+  if (key === "Enter" && target === currentTarget) currentTarget.querySelector("a")?.click();
+}
+
+/** Which mark is which type. */
+function Legend(): ReactElement {
+  return (
+    <ul aria-label="Marks" className="flex flex-wrap gap-x-3 gap-y-1 text-[13px] text-muted">
+      {(Object.keys(dotLabels) as DotKind[]).map((kind) => (
+        <li key={kind} className="flex items-center gap-1">
+          <svg aria-hidden="true" width="16" height="16" className="text-muted">
+            <CommitDot kind={kind} x={8} y={8} />
+          </svg>
+          {dotLabels[kind]}
+        </li>
+      ))}
+    </ul>
+  );
+}

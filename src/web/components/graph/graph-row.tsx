@@ -1,0 +1,113 @@
+/* oxlint-disable jsx-a11y/prefer-tag-over-role -- cells of a grid (commit-graph.tsx) */
+import { Link } from "@tanstack/react-router";
+import { memo, type ReactElement } from "react";
+import type { GraphCommit, ProjectGraph } from "#shared/api/graph.js";
+import { paths } from "../../paths/paths.js";
+import { Badge } from "../../ui/badge.js";
+import { formatNumber } from "../../ui/number.js";
+import { PlainText, visible } from "../../ui/plain-text.js";
+import { Time } from "../../ui/time.js";
+import { actLabels } from "../merges/resolution-labels.js";
+import { dotKind, dotLabels } from "./commit-dot.js";
+import { type GraphSize, GraphLines } from "./graph-lines.js";
+import type { GraphRow } from "./lanes.js";
+
+interface GraphRowProps {
+  commit: GraphCommit;
+  row: GraphRow;
+  size: GraphSize;
+  /** Those that end here. */
+  branches: ProjectGraph["branches"] | undefined;
+  /** Whether the viewer may open workspaces' commits and merges. */
+  canOpen: boolean;
+}
+
+/** Where a commit is shown in whole: its merge, or itself in its workspace; null for others. */
+function pageOf({ sha, agent_id, merge }: GraphCommit) {
+  if (merge !== null) return paths.merge(merge.agent_id, merge.id);
+  return agent_id === null ? null : paths.commit(agent_id, sha);
+}
+
+/** A commit in words, beside its part of the picture. */
+export const GraphCommitRow = memo(function GraphCommitRow({
+  commit,
+  row,
+  size,
+  branches,
+  canOpen,
+}: GraphRowProps): ReactElement {
+  const kind = dotKind(commit);
+  const page = canOpen ? pageOf(commit) : null;
+  const subject = commit.subject === "" ? "(no message)" : commit.subject;
+  const type = commit.merge === null ? dotLabels[kind] : actLabels[commit.merge.kind];
+  return (
+    <div
+      title={`${visible(subject)}\n${type} by ${visible(commit.author_name)}\n${commit.sha}`}
+      className="flex h-full items-center gap-3 pr-4 pl-2"
+    >
+      <GraphLines row={row} kind={kind} size={size} />
+      <div className="flex min-w-0 flex-1 flex-col gap-x-3 xl:flex-row xl:items-center">
+        <span
+          role="gridcell"
+          className="flex min-w-0 flex-1 items-center gap-2 overflow-hidden whitespace-nowrap"
+        >
+          {branches && <BranchNames branches={branches} />}
+          {page === null ? (
+            <span className="truncate">
+              <PlainText value={subject} />
+            </span>
+          ) : (
+            <Link
+              {...page}
+              tabIndex={-1}
+              // The whole row is the link, the dot too.
+              className="truncate -outline-offset-2 after:absolute after:inset-0 hover:underline"
+            >
+              <PlainText value={subject} />
+            </Link>
+          )}
+        </span>
+        <span className="flex min-w-0 gap-x-2 text-[13px] whitespace-nowrap text-muted xl:gap-x-3">
+          <span role="gridcell" className="sr-only sm:not-sr-only sm:shrink-0 xl:w-24">
+            {type}
+          </span>
+          <span role="gridcell" className="min-w-0 truncate xl:w-32 xl:shrink-0">
+            <PlainText value={commit.author_name} />
+          </span>
+          <span role="gridcell" className="ml-auto shrink-0 xl:w-32">
+            <Time value={commit.at} />
+          </span>
+        </span>
+      </div>
+    </div>
+  );
+});
+
+const namedAtMost = 2;
+
+/** The names of branches; of many at one commit the first, and how many more. */
+function BranchNames({ branches }: { branches: ProjectGraph["branches"] }): ReactElement {
+  const more = branches.slice(namedAtMost);
+  return (
+    <>
+      {branches.slice(0, namedAtMost).map(({ name, is_default }) => (
+        <Badge key={name} tone={is_default ? "accent" : "neutral"}>
+          <span className="max-w-24 truncate sm:max-w-48">
+            <PlainText value={name} />
+          </span>
+        </Badge>
+      ))}
+      {more.length > 0 && (
+        <span title={more.map(({ name }) => visible(name)).join("\n")}>
+          <Badge>
+            +{formatNumber(more.length)}
+            <span className="sr-only">
+              {" "}
+              more: {more.map(({ name }) => visible(name)).join(", ")}
+            </span>
+          </Badge>
+        </span>
+      )}
+    </>
+  );
+}

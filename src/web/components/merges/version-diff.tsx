@@ -1,0 +1,131 @@
+import { useQuery } from "@tanstack/react-query";
+import type { ReactElement, ReactNode } from "react";
+import type { FileVersion } from "#shared/api/merges.js";
+import { Alert } from "../../ui/alert.js";
+import { PlainText } from "../../ui/plain-text.js";
+import { Skeleton } from "../../ui/states.js";
+import type { DiffMode } from "../diffs/diff-mode.js";
+import { modeLabel } from "../diffs/file-mode.js";
+import { WhenNear } from "../diffs/lazy-render.js";
+import { PatchView } from "../diffs/patch-view.js";
+import { pairVersions, type VersionPair } from "./versions.js";
+
+interface VersionDiffProps {
+  target: readonly FileVersion[];
+  source: readonly FileVersion[];
+  /** Who the sides are, as their columns say. */
+  names: { target: ReactNode; source: ReactNode };
+  mode: DiffMode;
+}
+
+/** Both versions of what conflicts: what the target has on the left, what the source has on the right. */
+export function VersionDiff({ target, source, names, mode }: VersionDiffProps): ReactElement {
+  return (
+    <div className="overflow-clip rounded-md border border-line">
+      <div
+        className={`grid border-b border-line bg-sunken text-[13px] ${mode === "split" ? "grid-cols-2 divide-x divide-line" : ""}`}
+      >
+        <div className="flex min-w-0 flex-wrap items-center gap-x-2 px-3 py-1.5">
+          {mode === "unified" && <Sign tone="bad">−</Sign>}
+          {names.target}
+        </div>
+        <div className="flex min-w-0 flex-wrap items-center gap-x-2 px-3 py-1.5">
+          {mode === "unified" && <Sign tone="good">+</Sign>}
+          {names.source}
+        </div>
+      </div>
+      {pairVersions(target, source).map((pair) => (
+        <Pair key={(pair.target ?? pair.source)?.path} pair={pair} mode={mode} />
+      ))}
+    </div>
+  );
+}
+
+function Sign({ tone, children }: { tone: "good" | "bad"; children: string }): ReactElement {
+  return (
+    <span aria-hidden="true" className={`font-mono ${tone === "good" ? "text-good" : "text-bad"}`}>
+      {children}
+    </span>
+  );
+}
+
+function Pair({ pair, mode }: { pair: VersionPair; mode: DiffMode }): ReactElement {
+  const { target, source } = pair;
+  const path = (source ?? target)?.path ?? "";
+  return (
+    <div className="min-w-0 border-t border-line first:border-t-0">
+      {!isPlain(pair) && (
+        <div className="grid gap-x-3 border-b border-line px-3 py-1.5 text-[13px] text-muted sm:grid-cols-2">
+          <VersionLine version={target} />
+          <VersionLine version={source} />
+        </div>
+      )}
+      {/* Not something that loads: what lies below would wait for it. */}
+      <WhenNear instead={<div className="h-24" />}>
+        <TextDiff
+          path={path}
+          before={target?.text ?? null}
+          after={source?.text ?? null}
+          mode={mode}
+        />
+      </WhenNear>
+    </div>
+  );
+}
+
+/** Whether the text says all: the same path, plain files that can be shown. */
+function isPlain({ target, source }: VersionPair): boolean {
+  return (
+    target?.text != null &&
+    source?.text != null &&
+    target.path === source.path &&
+    [target, source].every(({ mode }) => mode === "100644")
+  );
+}
+
+/** What one side has there, where that is more than its text. */
+function VersionLine({ version }: { version: FileVersion | null }): ReactElement {
+  if (version === null) return <span>Not there</span>;
+  const { path, mode, oid, omitted } = version;
+  return (
+    <span className="min-w-0">
+      <PlainText value={path} className="font-mono" /> · {modeLabel(mode)}
+      {omitted === "binary" && `, binary ${oid.slice(0, 12)}`}
+      {omitted === "big" && ", too big to show here"}
+      {omitted === "submodule" && ` at ${oid.slice(0, 12)}`}
+    </span>
+  );
+}
+
+/** The difference of two texts; null where there is none on a side. */
+function TextDiff({
+  path,
+  before,
+  after,
+  mode,
+}: {
+  path: string;
+  before: string | null;
+  after: string | null;
+  mode: DiffMode;
+}): ReactElement | null {
+  const patch = useQuery({
+    queryKey: ["text-diff", before, after],
+    queryFn: async () => (await import("./text-diff.js")).patchOf(before ?? "", after ?? ""),
+    staleTime: Number.POSITIVE_INFINITY,
+    gcTime: 0,
+    enabled: before !== null || after !== null,
+  });
+  if (before === null && after === null) return null;
+  if (patch.data === undefined) return <Skeleton rows={1} />;
+  if (patch.data === "") {
+    return (
+      <div className="p-3">
+        <Alert tone="info">
+          {before === after ? "Both texts are the same." : "Only the ends of the lines differ."}
+        </Alert>
+      </div>
+    );
+  }
+  return <PatchView path={path} patch={patch.data} mode={mode} />;
+}

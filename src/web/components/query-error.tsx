@@ -1,0 +1,35 @@
+import { Link } from "@tanstack/react-router";
+import type { ReactElement } from "react";
+import { asApiError } from "../api/client.js";
+import { paths } from "../paths/paths.js";
+import { buttonClass } from "../ui/button.js";
+import { EmptyState, ErrorState } from "../ui/states.js";
+
+/** Why something could not be read: gone or out of sight, or a failure that may pass. */
+export function QueryError({
+  error,
+  onRetry,
+  what = "This",
+}: {
+  error: Error;
+  onRetry: () => void;
+  what?: string;
+}): ReactElement {
+  const { status, message } = asApiError(error);
+  if (status === 404) {
+    return (
+      <EmptyState
+        title={`${what} was not found`}
+        action={
+          <Link {...paths.organizations()} className={buttonClass()}>
+            Back to organizations
+          </Link>
+        }
+      >
+        It does not exist, or you are not a member of its organization. If somebody sent you this
+        address, ask them to add you.
+      </EmptyState>
+    );
+  }
+  return <ErrorState detail={message} onRetry={onRetry} />;
+}

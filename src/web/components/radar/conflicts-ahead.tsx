@@ -1,0 +1,84 @@
+import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import { type ReactElement, useId } from "react";
+import type { RadarPair } from "#shared/api/radar.js";
+import type { Workspace } from "#shared/api/workspaces.js";
+import { paths } from "../../paths/paths.js";
+import { Badge } from "../../ui/badge.js";
+import { buttonClass } from "../../ui/button.js";
+import { Card } from "../../ui/card.js";
+import { countOf } from "../../ui/number.js";
+import { PlainText } from "../../ui/plain-text.js";
+import { isAtWork } from "../workspaces/workspace-status.js";
+import { QueryError } from "../query-error.js";
+import { ForeseenList } from "./foreseen-list.js";
+import { workspaceRadarQuery } from "../../api/queries/radar.js";
+import { RadarState } from "./radar-state.js";
+import { SideName } from "./side-name.js";
+
+/** With whom an active workspace would conflict, and in what, before anybody merges. */
+export function ConflictsAhead({ workspace }: { workspace: Workspace }): ReactElement | null {
+  const isActive = isAtWork(workspace);
+  const radar = useQuery({ ...workspaceRadarQuery(workspace.agent_id), enabled: isActive });
+  if (!isActive) return null;
+  if (radar.isPending || radar.isError) {
+    return (
+      <Card title="Conflicts ahead">
+        {radar.isPending ? (
+          <p className="text-muted">Looking…</p>
+        ) : (
+          <QueryError error={radar.error} onRetry={() => void radar.refetch()} />
+        )}
+      </Card>
+    );
+  }
+  const { pairs, workspaces } = radar.data;
+  return (
+    <Card title="Conflicts ahead" actions={<RadarState radar={radar.data} />}>
+      {pairs.length === 0 ? (
+        <p className="text-muted">
+          None with <PlainText value={workspace.base_branch} className="font-mono text-[13px]" />
+          {workspaces > 1 &&
+            ` and the ${countOf(workspaces - 1, "other active workspace")} of the project`}
+          .
+        </p>
+      ) : (
+        <div className="flex flex-col gap-4">
+          <ul className="flex flex-col gap-4">
+            {pairs.map((pair) => (
+              <PairItem key={pair.other.agent_id ?? ""} pair={pair} agentId={workspace.agent_id} />
+            ))}
+          </ul>
+          <p className="text-[13px] text-muted">
+            Who would win is by <code className="font-mono">newest_file_wins</code>, if the two were
+            merged now: whose change of the files was received last. Unsaved work is not looked at.
+          </p>
+        </div>
+      )}
+    </Card>
+  );
+}
+
+function PairItem({ pair, agentId }: { pair: RadarPair; agentId: string }): ReactElement {
+  const id = useId();
+  const isBase = pair.other.agent_id === null;
+  return (
+    <li className="flex flex-col gap-2" aria-labelledby={id}>
+      <div className="flex flex-wrap items-center justify-between gap-x-4 gap-y-1">
+        <p id={id} className="flex flex-wrap items-center gap-2">
+          <Badge tone="warn">{countOf(pair.total_conflicts, "conflict")}</Badge>
+          <span>
+            with {isBase && "the base branch "}
+            <SideName side={pair.other} />
+          </span>
+        </p>
+        {isBase && (
+          <Link {...paths.newMerge(agentId)} className={buttonClass("secondary", "sm")}>
+            Preview merge
+          </Link>
+        )}
+      </div>
+      <ForeseenList pair={pair} />
+    </li>
+  );
+}

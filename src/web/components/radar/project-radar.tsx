@@ -1,0 +1,109 @@
+import { useQuery } from "@tanstack/react-query";
+import { type ReactElement, useState } from "react";
+import type { RadarPair } from "#shared/api/radar.js";
+import { Button } from "../../ui/button.js";
+import { Card } from "../../ui/card.js";
+import { countOf, formatNumber } from "../../ui/number.js";
+import { PlainText, visible } from "../../ui/plain-text.js";
+import { Skeleton } from "../../ui/states.js";
+import { Table } from "../../ui/table.js";
+import { QueryError } from "../query-error.js";
+import { projectRadarQuery } from "../../api/queries/radar.js";
+import { RadarState } from "./radar-state.js";
+import { SideName } from "./side-name.js";
+
+const page = 10;
+
+/** Which workspaces of a project would conflict with each other and with their base, most first. */
+export function ProjectRadar({ projectId }: { projectId: string }): ReactElement | null {
+  const radar = useQuery(projectRadarQuery(projectId));
+  const [limit, setLimit] = useState(page);
+  if (radar.isPending || radar.isError) {
+    return (
+      <Card title="Conflicts ahead">
+        {radar.isPending ? (
+          <Skeleton rows={1} />
+        ) : (
+          <QueryError error={radar.error} onRetry={() => void radar.refetch()} />
+        )}
+      </Card>
+    );
+  }
+  const { pairs, total_pairs: total, workspaces } = radar.data;
+  if (workspaces === 0) return null;
+  const left = pairs.length - limit;
+  return (
+    <Card title="Conflicts ahead" actions={<RadarState radar={radar.data} />}>
+      {pairs.length === 0 ? (
+        <p className="text-muted">
+          None between {countOf(workspaces, "active workspace")} and their base branches.
+        </p>
+      ) : (
+        <div className="-m-4">
+          <Table
+            label="Conflicts ahead"
+            rows={pairs.slice(0, limit)}
+            rowKey={({ one, other }) => `${one.agent_id} ${other.agent_id}`}
+            columns={[
+              { name: "Between", renderCell: (pair) => <Between pair={pair} /> },
+              {
+                name: "Conflicts",
+                isNumber: true,
+                renderCell: (pair) => formatNumber(pair.total_conflicts),
+              },
+              { name: "Files", renderCell: (pair) => <Files pair={pair} /> },
+              { name: "Would win", renderCell: (pair) => winnersOf(pair) },
+            ]}
+          />
+          {left > 0 && (
+            <div className="border-t border-line p-3 text-center">
+              <Button size="sm" onClick={() => setLimit(limit + 4 * page)}>
+                Show more ({formatNumber(left)})
+              </Button>
+            </div>
+          )}
+          {left <= 0 && total > pairs.length && (
+            <p className="border-t border-line p-3 text-center text-[13px] text-muted">
+              And {formatNumber(total - pairs.length)} more pairs; each workspace shows its own.
+            </p>
+          )}
+        </div>
+      )}
+    </Card>
+  );
+}
+
+function Between({ pair }: { pair: RadarPair }): ReactElement {
+  return (
+    <span className="flex flex-wrap items-baseline gap-x-2">
+      <SideName side={pair.one} />
+      <span className="text-muted">and</span>
+      <SideName side={pair.other} />
+    </span>
+  );
+}
+
+function Files({ pair }: { pair: RadarPair }): ReactElement {
+  const shown = pair.conflicts.slice(0, 2).flatMap(({ paths }) => paths.slice(0, 1));
+  const more = pair.total_conflicts - shown.length;
+  return (
+    <span className="flex flex-wrap gap-x-2 [overflow-wrap:anywhere]">
+      {shown.map((path) => (
+        <PlainText key={path} value={path} className="font-mono text-[13px]" />
+      ))}
+      {more > 0 && <span className="text-[13px] text-muted">and {formatNumber(more)} more</span>}
+    </span>
+  );
+}
+
+/** "worker-1", or "worker-1, worker-2" where each wins some of those shown. */
+function winnersOf({ one, other, conflicts }: RadarPair): string {
+  const names = {
+    one: one.agent_name ?? one.branch_name,
+    other: other.agent_name ?? other.branch_name,
+  };
+  const winners = new Set(
+    conflicts.flatMap(({ winner }) => (winner === null ? [] : [names[winner]])),
+  );
+  return winners.size === 0 ? "Unknown" : [...winners].map(visible).join(", ");
+}

@@ -1,0 +1,111 @@
+import { Link } from "@tanstack/react-router";
+import type { ReactElement } from "react";
+import { useCursorPages } from "../../api/cursor-pages.js";
+import { paths } from "../../paths/paths.js";
+import { Button } from "../../ui/button.js";
+import { PageSteps } from "../../ui/list-view.js";
+import { PlainText } from "../../ui/plain-text.js";
+import { Skeleton } from "../../ui/states.js";
+import { Table } from "../../ui/table.js";
+import { Time } from "../../ui/time.js";
+import { QueryError } from "../query-error.js";
+import { shownInLine } from "./command-line.js";
+import { durationText } from "./figures.js";
+import { runList } from "../../api/queries/runs.js";
+import { RunDuration } from "./run-duration.js";
+import type { RunSearch } from "../../api/queries/runs.js";
+import { RunStatus } from "./run-status.js";
+
+interface RunTableProps {
+  agentId: string;
+  search: RunSearch;
+  onSearch: (search: RunSearch) => void;
+}
+
+/** An agent's runs, the newest first unless asked otherwise. */
+export function RunTable({ agentId, search, onSearch }: RunTableProps): ReactElement {
+  const { query: runs, rows, place } = useCursorPages(runList(agentId, search));
+  if (runs.isPending) return <Skeleton />;
+  if (runs.isError && !runs.data) {
+    return <QueryError error={runs.error} onRetry={() => void runs.refetch()} what="The runs" />;
+  }
+  if (rows.length === 0) {
+    return search.run === undefined ? (
+      <p className="text-muted">No runs yet. Start one with Run a command.</p>
+    ) : (
+      <div className="flex flex-col items-center gap-3 py-6 text-center">
+        <p className="text-muted">No run of this agent is in this list.</p>
+        <Button onClick={() => onSearch({ ...search, run: undefined })}>Show all runs</Button>
+      </div>
+    );
+  }
+  const view = {
+    state: { q: "", page: 1, sort: search.sort ?? "" },
+    // There is one column to sort by: the other way round is the usual order.
+    change: ({ sort }: { sort?: string }) =>
+      onSearch({ ...search, sort: sort === "started" ? "started" : undefined }),
+  };
+  return (
+    <div className="-m-4">
+      <Table
+        label="Runs"
+        view={view}
+        rows={rows}
+        rowKey={({ id }) => id}
+        columns={[
+          {
+            name: "Command",
+            renderCell: (run) => (
+              <Link
+                {...paths.run(agentId, run.id)}
+                className="line-clamp-2 font-mono text-[13px] text-accent-ink [overflow-wrap:anywhere] hover:underline"
+              >
+                {run.command === null ? "Leased run" : shownInLine(run.command)}
+              </Link>
+            ),
+          },
+          { name: "Status", renderCell: (run) => <RunStatus run={run} /> },
+          {
+            name: "Started by",
+            renderCell: (run) =>
+              run.started_by === null ? "Unknown" : <PlainText value={run.started_by.name} />,
+          },
+          {
+            name: "Started",
+            sortKey: "started",
+            renderCell: (run) =>
+              run.started_at === null ? "Not yet" : <Time value={run.started_at} />,
+          },
+          {
+            name: "Duration",
+            isNumber: true,
+            renderCell: (run) =>
+              run.started_at === null ? (
+                "–"
+              ) : run.ended_at === null ? (
+                <RunDuration seconds={run.runtime_seconds} readAt={runs.dataUpdatedAt} />
+              ) : (
+                durationText(run.runtime_seconds)
+              ),
+          },
+          { name: "Exit code", isNumber: true, renderCell: (run) => run.exit_code ?? "–" },
+          {
+            name: "Checkpoint",
+            renderCell: ({ checkpoint }) =>
+              checkpoint?.commit_sha ? (
+                <Link
+                  {...paths.commit(agentId, checkpoint.commit_sha)}
+                  className="font-mono text-[13px] text-accent-ink hover:underline"
+                >
+                  {checkpoint.commit_sha.slice(0, 12)}
+                </Link>
+              ) : (
+                "–"
+              ),
+          },
+        ]}
+      />
+      <PageSteps label="Pages of runs" {...place} />
+    </div>
+  );
+}

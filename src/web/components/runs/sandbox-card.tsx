@@ -1,0 +1,92 @@
+import { useQuery } from "@tanstack/react-query";
+import type { ReactElement } from "react";
+import type { Agent } from "#shared/api/agents.js";
+import type { SandboxState } from "#shared/api/sandbox.js";
+import { Alert } from "../../ui/alert.js";
+import { Card, Details } from "../../ui/card.js";
+import { CopyLine } from "../../ui/copy-button.js";
+import { Skeleton } from "../../ui/states.js";
+import { QueryError } from "../query-error.js";
+import { bytesText, durationText } from "./figures.js";
+import { type Isolation, isolationOf } from "./isolation.js";
+import { sandboxQuery } from "../../api/queries/runs.js";
+
+const modes: Record<Isolation["mode"], string> = {
+  bubblewrap: "On, by bubblewrap",
+  gvisor: "On, by gVisor in bubblewrap: each command has a kernel of its own",
+  docker: "On, in containers of Docker",
+  off: "Off: commands run as the server does",
+  unavailable: "Unavailable: commands are refused",
+};
+
+interface SandboxCardProps {
+  /** Of the agent whose commands it is about. */
+  workspaceType: Agent["workspace_type"];
+}
+
+/** What commands are held to on this installation. */
+export function SandboxCard({ workspaceType }: SandboxCardProps): ReactElement {
+  const sandbox = useQuery(sandboxQuery);
+  return (
+    <Card title="Sandbox and limits">
+      {sandbox.isPending ? (
+        <Skeleton rows={1} />
+      ) : sandbox.isError ? (
+        <QueryError error={sandbox.error} onRetry={() => void sandbox.refetch()} />
+      ) : (
+        <State
+          isolation={isolationOf(sandbox.data, workspaceType)}
+          timeoutSeconds={sandbox.data.default_timeout_seconds}
+        />
+      )}
+    </Card>
+  );
+}
+
+function networkOf({ mode, network, full_network }: Isolation): string {
+  if (!network) return "The machine's own";
+  if (full_network.isolated) return "None, unless a run asks for it";
+  return mode === "unavailable" ? "None" : `None. ${full_network.reason}.`;
+}
+
+function State({
+  isolation,
+  timeoutSeconds,
+}: {
+  isolation: Isolation;
+  timeoutSeconds: number;
+}): ReactElement {
+  const { limits, enforcement } = isolation;
+  const install = isolation.install ?? isolation.full_network.install;
+  const held = (text: string, { enforced, by }: SandboxState["enforcement"]["memory"]): string =>
+    enforced ? `${text}${by === null ? "" : ` (${by})`}` : "Not held here";
+  return (
+    <div className="flex flex-col gap-4">
+      {isolation.reason !== null && (
+        <Alert
+          tone={isolation.mode === "bubblewrap" || isolation.mode === "gvisor" ? "info" : "warn"}
+        >
+          {isolation.reason}.
+        </Alert>
+      )}
+      {install !== null && <CopyLine text={install} label="Copy the command that installs it" />}
+      <Details
+        columns={2}
+        rows={{
+          Sandbox: modes[isolation.mode],
+          "System calls": isolation.seccomp ? "Filtered" : "Not filtered",
+          Network: networkOf(isolation),
+          Memory: held(bytesText(limits.memory_bytes), enforcement.memory),
+          Processes: held(String(limits.processes), enforcement.processes),
+          CPU: held(limits.cpus === null ? "No limit" : `${limits.cpus} cores`, enforcement.cpu),
+          Disk: held(
+            limits.disk_bytes === null ? "No limit" : bytesText(limits.disk_bytes),
+            enforcement.disk,
+          ),
+          Output: held(bytesText(limits.output_bytes), enforcement.output),
+          "Time limit": durationText(timeoutSeconds),
+        }}
+      />
+    </div>
+  );
+}

@@ -1,0 +1,92 @@
+import { useQuery } from "@tanstack/react-query";
+import type { ReactElement } from "react";
+import type { DiskUsage } from "#shared/api/usage.js";
+import { useListView } from "../../lists/list-search.js";
+import { Card } from "../../ui/card.js";
+import { ListTable } from "../../ui/list-table.js";
+import type { Sorting } from "../../ui/list-view.js";
+import { formatBytes } from "../../ui/number.js";
+import { PlainText } from "../../ui/plain-text.js";
+import { Skeleton } from "../../ui/states.js";
+import { Time } from "../../ui/time.js";
+import { QueryError } from "../query-error.js";
+import { diskUsageQuery } from "../../api/queries/usage.js";
+
+/** What the organization's workspaces and repositories take up on the server's disk. */
+export function DiskUsageCard({ orgId }: { orgId: string }): ReactElement {
+  const usage = useQuery(diskUsageQuery(orgId));
+  return (
+    <Card title="Disk use">
+      {usage.isPending ? (
+        <Skeleton rows={2} />
+      ) : usage.isError ? (
+        <QueryError error={usage.error} onRetry={() => void usage.refetch()} />
+      ) : usage.data.measured_at === null ? (
+        <p className="text-muted">Nothing takes up the disk yet: there is no project.</p>
+      ) : (
+        <div className="flex flex-col gap-3">
+          <div className="-mx-4 -mt-4">
+            <ProjectTable usage={usage.data} />
+          </div>
+          <p className="text-muted">
+            Shared files are those of a commit that several workspaces began with; each workspace
+            adds what it changed. Measured <Time value={usage.data.measured_at} /> or later.
+          </p>
+        </div>
+      )}
+    </Card>
+  );
+}
+
+type Figure = "workspaces_bytes" | "layers_bytes" | "repositories_bytes";
+type Row = DiskUsage["projects"][number];
+
+const sumOf = (row: Record<Figure, number>): number =>
+  row.workspaces_bytes + row.layers_bytes + row.repositories_bytes;
+
+const sortings: readonly Sorting<Row>[] = [
+  { key: "project", label: "Project", by: ({ project_name }) => project_name },
+  { key: "workspaces", label: "Workspaces", by: ({ workspaces_bytes }) => workspaces_bytes },
+  { key: "shared", label: "Shared files", by: ({ layers_bytes }) => layers_bytes },
+  { key: "repository", label: "Repository", by: ({ repositories_bytes }) => repositories_bytes },
+  { key: "together", label: "Together", by: sumOf },
+];
+const textOf = ({ project_name }: Row): string => project_name;
+
+function ProjectTable({ usage }: { usage: DiskUsage }): ReactElement {
+  const view = useListView(usage.projects, { sortings, textOf, prefix: "disk_" });
+  const column = (name: string, sortKey: string, key: Figure) => ({
+    name,
+    sortKey,
+    isNumber: true,
+    renderCell: (row: Row) => formatBytes(row[key]),
+    total: formatBytes(usage[key]),
+  });
+  return (
+    <ListTable
+      label="Disk use by project"
+      noun="project"
+      placeholder="Project"
+      view={view}
+      rowKey={(row) => row.project_id}
+      columns={[
+        {
+          name: "Project",
+          sortKey: "project",
+          renderCell: (row) => <PlainText value={row.project_name} />,
+          total: "Total",
+        },
+        column("Workspaces", "workspaces", "workspaces_bytes"),
+        column("Shared files", "shared", "layers_bytes"),
+        column("Repository", "repository", "repositories_bytes"),
+        {
+          name: "Together",
+          sortKey: "together",
+          isNumber: true,
+          renderCell: (row) => formatBytes(sumOf(row)),
+          total: formatBytes(sumOf(usage)),
+        },
+      ]}
+    />
+  );
+}

@@ -1,0 +1,90 @@
+import { useQuery } from "@tanstack/react-query";
+import { Link } from "@tanstack/react-router";
+import type { ReactElement } from "react";
+import { urlOf } from "#shared/contract/call.js";
+import { api } from "../../api/api-calls.js";
+import { paths } from "../../paths/paths.js";
+import { Card } from "../../ui/card.js";
+import { formatHours, formatNumber } from "../../ui/number.js";
+import { Skeleton } from "../../ui/states.js";
+import { Table } from "../../ui/table.js";
+import { PermissionHint } from "../../access/permission-hint.js";
+import { checking } from "../../access/permissions.js";
+import { QueryError } from "../query-error.js";
+import { DownloadLink } from "./download-link.js";
+import { monthName } from "./periods.js";
+import { statementsQuery } from "../../api/queries/usage.js";
+import { StatementStatus } from "./statement-status.js";
+
+/** A statement for each month with runs in it; `reason` says why the viewer may not see them. */
+export function StatementList({
+  orgId,
+  reason,
+}: {
+  orgId: string;
+  reason: string | undefined;
+}): ReactElement {
+  const statements = useQuery({ ...statementsQuery(orgId), enabled: reason === undefined });
+  if (reason !== undefined && reason !== checking) {
+    return (
+      <Card title="Statements">
+        <PermissionHint reason={reason} />
+      </Card>
+    );
+  }
+  return (
+    <Card
+      title="Statements"
+      actions={
+        <DownloadLink
+          href={urlOf(api.usage.statements, {
+            params: { org_id: orgId },
+            query: { format: "csv" },
+          })}
+          label="Download CSV of all months"
+        />
+      }
+    >
+      {statements.isPending ? (
+        <Skeleton rows={2} />
+      ) : statements.isError ? (
+        <QueryError error={statements.error} onRetry={() => void statements.refetch()} />
+      ) : (
+        <div className="-m-4">
+          <Table
+            label="Statements"
+            rows={statements.data}
+            rowKey={(row) => row.period}
+            columns={[
+              {
+                name: "Month",
+                renderCell: (row) => (
+                  <Link
+                    {...paths.statement(orgId, row.period)}
+                    className="font-medium text-accent-ink hover:underline"
+                  >
+                    {monthName(row.period)}
+                  </Link>
+                ),
+              },
+              { name: "Status", renderCell: (row) => <StatementStatus status={row.status} /> },
+              { name: "Agents", isNumber: true, renderCell: (row) => formatNumber(row.agents) },
+              { name: "Runs", isNumber: true, renderCell: (row) => formatNumber(row.runs) },
+              {
+                name: "Hours",
+                isNumber: true,
+                renderCell: (row) => formatHours(row.runtime_hours),
+              },
+            ]}
+          />
+          {statements.data.every((row) => row.runs === 0) && (
+            <p className="border-t border-line px-4 py-3 text-muted">
+              Nothing has run yet. Each month with runs in it is listed here, with a statement to
+              print and to download.
+            </p>
+          )}
+        </div>
+      )}
+    </Card>
+  );
+}

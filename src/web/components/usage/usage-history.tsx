@@ -1,0 +1,144 @@
+import { useQuery } from "@tanstack/react-query";
+import { type ReactElement, type ReactNode, useState } from "react";
+import { urlOf } from "#shared/contract/call.js";
+import type { Organization } from "#shared/api/organizations.js";
+import type { DayUsage, Usage } from "#shared/api/usage.js";
+import { api } from "../../api/api-calls.js";
+import { BarChart } from "../../ui/bar-chart.js";
+import { Card } from "../../ui/card.js";
+import { countOf, formatNumber } from "../../ui/number.js";
+import { Select } from "../../ui/select.js";
+import { Skeleton } from "../../ui/states.js";
+import { QueryError } from "../query-error.js";
+import { DownloadLink } from "./download-link.js";
+import { dayName, monthName, periodOf, periodsSince } from "./periods.js";
+import { agentUsageQuery, dayUsageQuery, projectUsageQuery } from "../../api/queries/usage.js";
+import { AgentUsageTable, ProjectUsageTable } from "./usage-tables.js";
+
+/** What a month's runs used: hours a day, and by agent and project. */
+export function UsageHistory({ organization }: { organization: Organization }): ReactElement {
+  const { id: orgId } = organization;
+  const [period, setPeriod] = useState(() => periodOf(new Date()));
+  const history = useQuery(dayUsageQuery(orgId, period));
+  return (
+    <>
+      <Card
+        title="Usage history"
+        actions={
+          <>
+            <Select
+              aria-label="Month"
+              value={period}
+              onChange={setPeriod}
+              options={periodsSince(organization.created_at).map((value) => ({
+                value,
+                label: monthName(value),
+              }))}
+            />
+            <DownloadLink
+              href={csvOf(orgId, period, "day")}
+              label={`Download CSV of ${monthName(period)} by day`}
+            />
+          </>
+        }
+      >
+        {history.isPending ? (
+          <Skeleton rows={2} />
+        ) : history.isError ? (
+          <QueryError error={history.error} onRetry={() => void history.refetch()} />
+        ) : history.data.days.every((day) => day.peak_concurrent_agents === 0) ? (
+          <NothingRan period={period} />
+        ) : (
+          <DayChart period={period} {...history.data} />
+        )}
+      </Card>
+      <Breakdown orgId={orgId} period={period} />
+    </>
+  );
+}
+
+function csvOf(orgId: string, period: string, by: "agent" | "project" | "day"): string {
+  return urlOf(api.usage.get, { params: { org_id: orgId }, query: { by, period, format: "csv" } });
+}
+
+function NothingRan({ period }: { period: string }): ReactElement {
+  return (
+    <p className="py-6 text-center text-muted">
+      Nothing ran in {monthName(period)}. Runs are started{" "}
+      <a href="/api/docs" className="text-accent-ink underline">
+        by the API
+      </a>
+      ; what they use is shown here at once.
+    </p>
+  );
+}
+
+function DayChart({
+  period,
+  usage,
+  days,
+}: {
+  period: string;
+  usage: Usage;
+  days: readonly DayUsage[];
+}): ReactElement {
+  const { current, limit } = usage.runtime_hours;
+  const share = limit / days.length;
+  return (
+    <BarChart
+      title={`Hours a day in ${monthName(period)}`}
+      description={`${formatNumber(current)} of ${formatNumber(limit)} hours in the month. An even share of the limit is ${formatNumber(share)} hours a day. Days are UTC.`}
+      reference={{ value: share, label: "Even share of the limit" }}
+      bars={days.map((day) => ({
+        key: day.date,
+        tick: String(Number(day.date.slice(8))),
+        name: dayName(day.date),
+        value: day.runtime_hours,
+        text: `${formatNumber(day.runtime_hours)} hours, at most ${countOf(day.peak_concurrent_agents, "agent")} at once`,
+      }))}
+    />
+  );
+}
+
+function Breakdown({ orgId, period }: { orgId: string; period: string }): ReactNode {
+  const projects = useQuery(projectUsageQuery(orgId, period));
+  const agents = useQuery(agentUsageQuery(orgId, period));
+  const error = projects.error ?? agents.error;
+  if (error !== null) {
+    const retry = (): void => void Promise.all([projects.refetch(), agents.refetch()]);
+    return <QueryError error={error} onRetry={retry} />;
+  }
+  // The card above says already that nothing ran, or that it is loading.
+  if (!projects.data?.length || !agents.data?.length) return null;
+  const month = monthName(period);
+  return (
+    <>
+      <Card
+        title="By project"
+        actions={
+          <DownloadLink
+            href={csvOf(orgId, period, "project")}
+            label={`Download CSV of ${month} by project`}
+          />
+        }
+      >
+        <div className="-m-4">
+          <ProjectUsageTable rows={projects.data} />
+        </div>
+      </Card>
+      <Card
+        title="By agent"
+        actions={
+          <DownloadLink
+            href={csvOf(orgId, period, "agent")}
+            label={`Download CSV of ${month} by agent`}
+          />
+        }
+      >
+        <div className="-m-4">
+          <AgentUsageTable rows={agents.data} />
+        </div>
+      </Card>
+    </>
+  );
+}

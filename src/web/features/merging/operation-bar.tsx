@@ -1,0 +1,75 @@
+import type { ReactElement } from "react";
+import type { Preview } from "#shared/api/previews.js";
+import { asApiError } from "../../api/client.js";
+import { Alert } from "../../ui/alert.js";
+import { Button } from "../../ui/button.js";
+import { goTo } from "../../components/diffs/sections.js";
+import { conflictId, type Decisions, nextOpen } from "./decisions.js";
+
+interface ActBarProps {
+  verb: string;
+  preview: Preview;
+  /** How many conflicts are decided by hand; null where a rule decides. */
+  decided: number | null;
+  decisions: Decisions;
+  pending: boolean;
+  reason: string | undefined;
+  /** Why it was refused, or would be. */
+  error: Error | null;
+  onRun: () => void;
+}
+
+/** Always in sight: how far the decisions are, and the button that does it. */
+export function ActBar(props: ActBarProps): ReactElement {
+  const { verb, preview, decided, decisions } = props;
+  const { conflicts, up_to_date } = preview;
+  const open = decided === null ? 0 : conflicts.length - decided;
+  const reason =
+    props.reason ??
+    (up_to_date
+      ? "There is nothing to do."
+      : open > 0
+        ? "Decide every conflict first."
+        : undefined);
+  return (
+    <div className="sticky bottom-0 z-20 -mx-1 flex flex-wrap items-center justify-between gap-3 rounded-t-lg border border-line bg-surface px-4 py-3 shadow-floating">
+      {props.error && (
+        <div className="w-full">
+          <Alert live>{refusalOf(props.error)}</Alert>
+        </div>
+      )}
+      <div className="flex flex-wrap items-center gap-3">
+        <output aria-live="polite" className="tabular-nums">
+          {decided === null
+            ? up_to_date
+              ? "Nothing to do"
+              : conflicts.length === 0
+                ? "No conflicts"
+                : `${conflicts.length} decided by the rule`
+            : `${decided} of ${conflicts.length} decided`}
+        </output>
+        {open > 0 && (
+          <Button size="sm" onClick={() => goTo(conflictId(nextOpen(conflicts, decisions, -1)))}>
+            Next to decide
+          </Button>
+        )}
+      </div>
+      <Button
+        variant="primary"
+        icon="merge"
+        pending={props.pending}
+        disabledReason={reason}
+        onClick={props.onRun}
+      >
+        {verb}
+      </Button>
+    </div>
+  );
+}
+
+function refusalOf(error: Error): string {
+  const { code, message } = asApiError(error);
+  return code === "stale"
+    ? `${message} Above is what it would do now; decisions that still apply are kept.`
+    : message;
+}

@@ -1,0 +1,189 @@
+import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useNavigate } from "@tanstack/react-router";
+import { type ReactElement, type ReactNode, useEffect, useRef } from "react";
+import type { Preview } from "#shared/api/previews.js";
+import type { MergeStrategy } from "#shared/api/merges.js";
+import { useAction } from "../../api/use-mutation.js";
+import { asApiError } from "../../api/client.js";
+import { useDebounced } from "../../hooks/use-debounced.js";
+import { paths } from "../../paths/paths.js";
+import { Alert } from "../../ui/alert.js";
+import { Button } from "../../ui/button.js";
+import { Card } from "../../ui/card.js";
+import { Page } from "../../ui/page.js";
+import { SelectField } from "../../ui/select.js";
+import { Skeleton } from "../../ui/states.js";
+import { agentQuery } from "../../api/queries/agents.js";
+import { DiffBrowser } from "../../components/diffs/diff-browser.js";
+import { PermissionHint } from "../../access/permission-hint.js";
+import { useRefusal } from "../../access/permissions.js";
+import { projectsKey } from "../../api/queries/projects.js";
+import { workspacesKey } from "../../api/queries/workspaces.js";
+import { ActBar } from "./operation-bar.js";
+import { type Act, actTexts, perform, sayAct } from "../../api/operations.js";
+import { ConflictList } from "./conflict-list.js";
+import { choicesFor, outdated } from "./decisions.js";
+import { OutdatedDecisions } from "./outdated-decisions.js";
+import { PreviewSummary } from "./preview-summary.js";
+import { previewQuery } from "../../api/queries/merging.js";
+import { strategyOptionsOf } from "../../components/merges/strategies.js";
+import { useDecisions } from "./use-decisions.js";
+
+interface ActPageProps {
+  agentId: string;
+  act: Act;
+  title: string;
+  description: ReactNode;
+  crumbs: readonly ReactNode[];
+  /** As the address has it; undefined leaves it to the workspace's setting. */
+  strategy: MergeStrategy | undefined;
+  onStrategy: (strategy: MergeStrategy) => void;
+  /** What else can be chosen: the branch, the files. */
+  choices?: ReactNode;
+  /** Why there is nothing to look at yet, such as no file chosen. */
+  waiting?: string | undefined;
+}
+
+/** Looks at what an act would do, has its conflicts decided, and does it. */
+export function ActPage(props: ActPageProps): ReactElement {
+  const { agentId, act, strategy, waiting } = props;
+  const { verb, permission } = actTexts[act.act];
+  const { data: agent } = useQuery(agentQuery(agentId));
+  const reason = useRefusal(agent?.organization_id)(permission);
+  const preview = useQuery({
+    ...previewQuery(agentId, act, strategy),
+    enabled: waiting === undefined,
+  });
+  const [decisions, decide, prune, forget] = useDecisions(agentId, act);
+  const conflicts = preview.data?.conflicts ?? [];
+  const isManual = preview.data?.strategy === "manual" && conflicts.length > 0;
+  const choices = isManual ? choicesFor(conflicts, decisions) : [];
+  const isDecided = choices.length === conflicts.length;
+  // With all decided it can be seen what comes of it; not at each key that is typed into a content.
+  const settled = useDebounced(JSON.stringify(choices), 600);
+  const result = useQuery({
+    ...previewQuery(agentId, act, strategy, JSON.parse(settled)),
+    enabled: isManual && isDecided && waiting === undefined && settled === JSON.stringify(choices),
+  });
+  const run = useRun(agentId, act, forget, () => void preview.refetch());
+  const error = preview.isError ? asApiError(preview.error) : null;
+  const isFresh = !preview.isPlaceholderData && !preview.isFetching;
+  const old = preview.data && isManual ? outdated(conflicts, decisions) : [];
+  return (
+    <Page title={props.title} description={props.description} crumbs={props.crumbs} width="full">
+      <PermissionHint reason={reason} />
+      <Card>
+        <div className="grid items-start gap-4 md:grid-cols-2">
+          {props.choices}
+          <SelectField
+            label="Strategy"
+            value={strategy ?? preview.data?.strategy ?? ""}
+            options={
+              strategy === undefined && preview.data === undefined
+                ? [{ value: "", label: "As the workspace is set" }, ...strategyOptionsOf[act.act]]
+                : strategyOptionsOf[act.act]
+            }
+            onChange={(value) => props.onStrategy(value as MergeStrategy)}
+            hint="Decides real conflicts only; the rest is merged as git merges it."
+          />
+        </div>
+      </Card>
+      <OutdatedDecisions
+        decisions={old}
+        onDiscard={() => preview.data && prune(preview.data.conflicts)}
+      />
+      {waiting !== undefined ? (
+        <Alert tone="info">{waiting}</Alert>
+      ) : preview.isPending ? (
+        <Skeleton />
+      ) : error !== null ? (
+        <div className="flex flex-col items-start gap-3">
+          <Alert>{error.message}</Alert>
+          <Button icon="retry" onClick={() => void preview.refetch()}>
+            Look again
+          </Button>
+        </div>
+      ) : preview.data ? (
+        <div aria-busy={!isFresh} className="flex flex-col gap-5">
+          <PreviewSummary preview={preview.data} />
+          {conflicts.length > 0 && (
+            <ConflictList
+              preview={preview.data}
+              decisions={decisions}
+              onDecide={decide}
+              reason={reason}
+            />
+          )}
+          <ResultDiff
+            shown={preview.data}
+            result={isManual && isDecided ? result.data : undefined}
+          />
+          <ActBar
+            verb={verb}
+            preview={preview.data}
+            decided={isManual ? choices.length : null}
+            decisions={decisions}
+            pending={run.pending}
+            error={run.error ?? (isManual && isDecided ? result.error : null)}
+            reason={reason ?? (isFresh ? undefined : "Looking what would happen…")}
+            onRun={() =>
+              run.submit({
+                deciding: {
+                  strategy: preview.data.strategy,
+                  ...(isManual ? { resolutions: choices } : {}),
+                },
+                seen: preview.data,
+              })
+            }
+          />
+        </div>
+      ) : null}
+    </Page>
+  );
+}
+
+/** What would change on the target; with decisions, of those too. */
+function ResultDiff({
+  shown,
+  result,
+}: {
+  shown: Preview;
+  result: Preview | undefined;
+}): ReactElement | null {
+  const { diff } = result ?? shown;
+  if (shown.up_to_date || diff.stats.files_changed === 0) return null;
+  return <DiffBrowser diff={diff} verb={`would change on ${shown.target_branch}`} />;
+}
+
+/** The act itself; it goes on where its page is left, and is told of wherever one is then. */
+function useRun(agentId: string, act: Act, onDone: () => void, onStale: () => void) {
+  const navigate = useNavigate();
+  const queries = useQueryClient();
+  const isHere = useRef(true);
+  useEffect(() => {
+    isHere.current = true;
+    return () => {
+      isHere.current = false;
+    };
+  }, []);
+  const run = useAction({
+    run: (input: Parameters<typeof perform>[2], headers) => perform(agentId, act, input, headers),
+    say: sayAct,
+    onDone: (merge) => {
+      onDone();
+      const leave =
+        isHere.current && merge.id !== null ? navigate(paths.merge(agentId, merge.id)) : undefined;
+      // Not before: what this page looks at may be no more.
+      void Promise.resolve(leave).then(() =>
+        Promise.all(
+          [workspacesKey, projectsKey].map((queryKey) => queries.invalidateQueries({ queryKey })),
+        ),
+      );
+    },
+  });
+  useEffect(() => {
+    if (run.error?.code === "stale") onStale();
+    // oxlint-disable-next-line react/exhaustive-deps -- once for each refusal
+  }, [run.error]);
+  return run;
+}

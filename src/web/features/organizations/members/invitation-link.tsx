@@ -1,0 +1,53 @@
+import type { ReactElement } from "react";
+import type { SentInvitation } from "#shared/api/invitations.js";
+import { Alert } from "../../../ui/alert.js";
+import { Button } from "../../../ui/button.js";
+import { CopyButton } from "../../../ui/copy-button.js";
+import { DialogActions } from "../../../ui/dialog.js";
+import { PlainText } from "../../../ui/plain-text.js";
+import { Time } from "../../../ui/time.js";
+
+/** A new link, which is shown this once. */
+export function InvitationLink({
+  invitation,
+  onClose,
+}: {
+  invitation: SentInvitation;
+  onClose: () => void;
+}): ReactElement {
+  const { email, expires_at, invite_url } = invitation;
+  return (
+    <div className="flex flex-col gap-4">
+      <p>
+        A mail is on its way to <PlainText value={email} className="font-medium" />. The invitation
+        can be accepted until <Time value={expires_at} />.
+      </p>
+      {invite_url === null ? (
+        <Alert tone="warn">
+          The link was shown before and is not kept. Send the invitation again for a new one.
+        </Alert>
+      ) : (
+        <>
+          <Alert tone="info" live>
+            You can also pass the link on yourself. It is shown only now, and only this address can
+            use it.
+          </Alert>
+          <code
+            data-testid="invite-url"
+            className="rounded-md border border-line bg-sunken px-3 py-2.5 font-mono text-[13px] break-all select-all"
+          >
+            {invite_url}
+          </code>
+        </>
+      )}
+      <DialogActions>
+        {invite_url !== null && (
+          <CopyButton label="Copy link" text={invite_url} done="Link copied" />
+        )}
+        <Button variant="primary" onClick={onClose}>
+          Done
+        </Button>
+      </DialogActions>
+    </div>
+  );
+}

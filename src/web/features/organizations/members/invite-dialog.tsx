@@ -1,0 +1,98 @@
+import { type ReactElement, useState } from "react";
+import type { SentInvitation } from "#shared/api/invitations.js";
+import type { Role } from "#shared/api/roles.js";
+import { expand } from "#shared/permissions.js";
+import { client } from "../../../api/client.js";
+import { api } from "../../../api/api-calls.js";
+import { useForm } from "../../../forms/use-form.js";
+import { Button } from "../../../ui/button.js";
+import { Dialog, DialogActions } from "../../../ui/dialog.js";
+import { TextField } from "../../../ui/field.js";
+import { Form } from "../../../ui/form.js";
+import { visible } from "../../../ui/plain-text.js";
+import { SelectField } from "../../../ui/select.js";
+import { InvitationLink } from "./invitation-link.js";
+import type { Refusal } from "../../../access/permissions.js";
+import { organizationsKey } from "../../../api/queries/organizations.js";
+
+/** Why the viewer may not give a role: what it gives that he lacks; undefined where he may. */
+export function beyondReason(role: Role | undefined, refusal: Refusal): string | undefined {
+  return expand(role?.effective_permissions ?? [])
+    .map(refusal)
+    .find((reason) => reason !== undefined);
+}
+
+interface InviteDialogProps {
+  orgId: string;
+  roles: readonly Role[];
+  refusal: Refusal;
+  isOpen: boolean;
+  onClose: () => void;
+}
+
+export function InviteDialog({ isOpen, onClose, ...rest }: InviteDialogProps): ReactElement {
+  const [sent, setSent] = useState<SentInvitation | null>(null);
+  const close = (): void => {
+    setSent(null);
+    onClose();
+  };
+  return (
+    <Dialog
+      isOpen={isOpen}
+      onClose={close}
+      title={sent === null ? "Invite somebody" : "Invitation sent"}
+      description={
+        sent === null ? "They get a mail with a link, and join when they accept." : undefined
+      }
+    >
+      {sent === null ? (
+        <InviteForm {...rest} onSent={setSent} onClose={close} />
+      ) : (
+        <InvitationLink invitation={sent} onClose={close} />
+      )}
+    </Dialog>
+  );
+}
+
+interface InviteFormProps extends Omit<InviteDialogProps, "isOpen"> {
+  onSent: (invitation: SentInvitation) => void;
+}
+
+function InviteForm({ orgId, roles, refusal, onSent, onClose }: InviteFormProps): ReactElement {
+  const allowed = roles.filter((role) => beyondReason(role, refusal) === undefined);
+  const form = useForm({
+    endpoint: api.invitations.create,
+    saved: {
+      email: "",
+      role_id: (allowed.find(({ name }) => name === "member") ?? allowed[0])?.id ?? "",
+    },
+    toBody: ({ email, role_id }) => ({ email: email.trim(), role_id }),
+    run: (body, headers) =>
+      client.invitations.create({ params: { org_id: orgId }, body }, { headers }),
+    fieldOf: { already_member: "email", already_invited: "email" },
+    refresh: [organizationsKey],
+    onDone: onSent,
+  });
+  const roleId = form.values.role_id;
+  return (
+    <Form label="Invite somebody" {...form.props}>
+      <TextField label="E-mail address" type="email" {...form.field("email")} />
+      <SelectField
+        label="Role"
+        {...form.field("role_id")}
+        options={roles.map((role) => ({
+          value: role.id,
+          label: visible(role.name),
+          disabledReason: allowed.includes(role) ? undefined : "gives more than you hold",
+        }))}
+        hint={roles.find(({ id }) => id === roleId)?.description ?? undefined}
+      />
+      <DialogActions>
+        <Button onClick={onClose}>Cancel</Button>
+        <Button type="submit" variant="primary" pending={form.pending}>
+          Send invitation
+        </Button>
+      </DialogActions>
+    </Form>
+  );
+}

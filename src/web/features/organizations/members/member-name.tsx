@@ -1,0 +1,24 @@
+import type { ReactElement } from "react";
+import type { Member } from "#shared/api/members.js";
+import { Badge } from "../../../ui/badge.js";
+import { PlainText } from "../../../ui/plain-text.js";
+
+/** A person's name and address, or an agent's name marked as one. */
+export function MemberName({ member, isMe }: { member: Member; isMe: boolean }): ReactElement {
+  return (
+    <div className="min-w-0">
+      <div className="flex flex-wrap items-center gap-1.5">
+        <span className="font-medium">
+          <PlainText value={member.display_name} />
+        </span>
+        {isMe && <Badge tone="accent">You</Badge>}
+        {member.agent_id !== null && <Badge>Agent</Badge>}
+      </div>
+      {member.email !== null && member.email !== member.display_name && (
+        <div className="text-[13px] text-muted">
+          <PlainText value={member.email} />
+        </div>
+      )}
+    </div>
+  );
+}

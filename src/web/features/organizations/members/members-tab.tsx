@@ -1,0 +1,218 @@
+import { useQuery } from "@tanstack/react-query";
+import { useNavigate } from "@tanstack/react-router";
+import { type ReactElement, useState } from "react";
+import type { Member } from "#shared/api/members.js";
+import type { Organization } from "#shared/api/organizations.js";
+import type { Role } from "#shared/api/roles.js";
+import { useAction } from "../../../api/use-mutation.js";
+import { client } from "../../../api/client.js";
+import { useListView } from "../../../lists/list-search.js";
+import { paths } from "../../../paths/paths.js";
+import { Button } from "../../../ui/button.js";
+import { Card } from "../../../ui/card.js";
+import { ConfirmDialog } from "../../../ui/dialog.js";
+import { ListTable } from "../../../ui/list-table.js";
+import type { Sorting } from "../../../ui/list-view.js";
+import { PlainText, visible } from "../../../ui/plain-text.js";
+import { Select } from "../../../ui/select.js";
+import { Skeleton } from "../../../ui/states.js";
+import { Time } from "../../../ui/time.js";
+import { OrganizationKeys } from "../../../components/api-keys/organization-keys.js";
+import { meQuery } from "../../../api/queries/auth.js";
+import { QueryError } from "../../../components/query-error.js";
+import { InvitationsSection } from "./invitations-section.js";
+import { MemberName } from "./member-name.js";
+import { MyPermissions } from "../roles/my-permissions.js";
+import { SettingsHint } from "../../../access/permission-hint.js";
+import { archivedReason, type Refusal } from "../../../access/permissions.js";
+import {
+  membersQuery,
+  organizationsKey,
+  organizationsQuery,
+  rolesQuery,
+} from "../../../api/queries/organizations.js";
+import { RolesSection } from "../roles/roles-section.js";
+
+const sortings: readonly Sorting<Member>[] = [
+  { key: "name", label: "Member", by: ({ display_name }) => display_name },
+  { key: "role", label: "Role", by: ({ role_name }) => role_name },
+  { key: "joined", label: "Joined", by: ({ joined_at }) => joined_at },
+];
+const textOf = ({ display_name, email, role_name }: Member): string =>
+  `${display_name} ${email ?? ""} ${role_name}`;
+
+interface MembersTabProps {
+  organization: Organization;
+  refusal: Refusal;
+}
+
+export function MembersTab({ organization, refusal }: MembersTabProps): ReactElement {
+  const orgId = organization.id;
+  const members = useQuery(membersQuery(orgId));
+  const roles = useQuery(rolesQuery(orgId));
+  const { data: me } = useQuery(meQuery);
+  const writeReason = refusal("org:members:write");
+  const view = useListView(members.data ?? [], { sortings, textOf });
+
+  if (members.isPending || roles.isPending) return <Skeleton />;
+  if (members.isError)
+    return <QueryError error={members.error} onRetry={() => void members.refetch()} />;
+  if (roles.isError) return <QueryError error={roles.error} onRetry={() => void roles.refetch()} />;
+  const isMe = (member: Member): boolean => member.user_id !== null && member.user_id === me?.id;
+  return (
+    <div className="flex flex-col gap-4">
+      <SettingsHint reason={writeReason} />
+      <Card title="Members">
+        <div className="-m-4">
+          <ListTable
+            label="Members"
+            noun="member"
+            placeholder="Name, address or role"
+            view={view}
+            rowKey={(member) => member.id}
+            columns={[
+              {
+                name: "Member",
+                sortKey: "name",
+                renderCell: (member) => <MemberName member={member} isMe={isMe(member)} />,
+              },
+              {
+                name: "Role",
+                sortKey: "role",
+                renderCell: (member) => (
+                  <RoleSelect member={member} roles={roles.data} reason={writeReason} />
+                ),
+              },
+              {
+                name: "Joined",
+                sortKey: "joined",
+                renderCell: (member) => <Time value={member.joined_at} dateOnly />,
+              },
+              {
+                name: "Actions",
+                hideName: true,
+                renderCell: (member) => (
+                  <RemoveButton
+                    member={member}
+                    isMe={isMe(member)}
+                    reason={
+                      isMe(member)
+                        ? organization.is_active
+                          ? undefined
+                          : archivedReason
+                        : refusal("org:members:delete")
+                    }
+                  />
+                ),
+              },
+            ]}
+          />
+        </div>
+      </Card>
+      <InvitationsSection orgId={orgId} roles={roles.data} refusal={refusal} />
+      <OrganizationKeys orgId={orgId} refusal={refusal} />
+      <RolesSection orgId={orgId} roles={roles.data} refusal={refusal} />
+      <MyPermissions orgId={orgId} roles={roles.data} />
+    </div>
+  );
+}
+
+interface RoleSelectProps {
+  member: Member;
+  roles: readonly Role[];
+  reason: string | undefined;
+}
+
+function RoleSelect({ member, roles, reason }: RoleSelectProps): ReactElement {
+  const change = useAction({
+    run: (roleId: string) =>
+      client.members.update({
+        params: { org_id: member.organization_id, member_id: member.id },
+        body: { role_id: roleId },
+      }),
+    refresh: [organizationsKey],
+    say: ({ role_name }) => `${visible(member.display_name)} is now ${visible(role_name)}`,
+    undo: () => {
+      // What it was before; the list is read anew by then.
+      const { organization_id: org_id, id: member_id, role_id } = member;
+      return () => client.members.update({ params: { org_id, member_id }, body: { role_id } });
+    },
+    toastErrors: true,
+  });
+  return (
+    <div className="max-w-52">
+      <Select
+        aria-label={`Role of ${visible(member.display_name)}`}
+        value={member.role_id}
+        options={roles.map((role) => ({ value: role.id, label: visible(role.name) }))}
+        onChange={change.submit}
+        disabledReason={change.pending ? "Saving…" : reason}
+      />
+    </div>
+  );
+}
+
+interface RemoveButtonProps {
+  member: Member;
+  isMe: boolean;
+  reason: string | undefined;
+}
+
+/** Removing somebody, or leaving: that needs no permission. */
+function RemoveButton({ member, isMe, reason }: RemoveButtonProps): ReactElement {
+  const [isAsking, setAsking] = useState(false);
+  const navigate = useNavigate();
+  const remove = useAction({
+    run: () =>
+      client.members.remove({ params: { org_id: member.organization_id, member_id: member.id } }),
+    refresh: [isMe ? organizationsQuery.queryKey : organizationsKey],
+    say: () => (isMe ? "You left the organization" : `${visible(member.display_name)} was removed`),
+    // Who leaves cannot let himself in again.
+    undo: () =>
+      isMe
+        ? undefined
+        : () =>
+            client.members.add({
+              params: { org_id: member.organization_id },
+              body: {
+                role_id: member.role_id,
+                ...(member.user_id === null ? {} : { user_id: member.user_id }),
+                ...(member.agent_id === null ? {} : { agent_id: member.agent_id }),
+              },
+            }),
+    onDone: () => {
+      setAsking(false);
+      if (isMe) void navigate(paths.organizations());
+    },
+    toastErrors: true,
+  });
+  return (
+    <div className="md:text-right">
+      <Button
+        size="sm"
+        aria-label={isMe ? "Leave the organization" : `Remove ${visible(member.display_name)}`}
+        disabledReason={reason}
+        onClick={() => setAsking(true)}
+      >
+        {isMe ? "Leave" : "Remove"}
+      </Button>
+      <ConfirmDialog
+        isOpen={isAsking}
+        onClose={() => setAsking(false)}
+        title={isMe ? "Leave the organization?" : `Remove ${visible(member.display_name)}?`}
+        action={isMe ? "Leave" : "Remove"}
+        pending={remove.pending}
+        onConfirm={() => remove.submit(undefined)}
+      >
+        {isMe ? (
+          "You lose access to its projects and agents at once. Somebody has to add you again."
+        ) : (
+          <>
+            <PlainText value={member.display_name} /> loses access to this organization at once,
+            through any credential.
+          </>
+        )}
+      </ConfirmDialog>
+    </div>
+  );
+}

@@ -1,0 +1,126 @@
+import { useQuery } from "@tanstack/react-query";
+import { type ReactElement, useState } from "react";
+import type { PermissionExplanation } from "#shared/api/organizations.js";
+import type { Role } from "#shared/api/roles.js";
+import {
+  grants,
+  type Permission,
+  permissionNames,
+  permissions as sentences,
+} from "#shared/permissions.js";
+import { Card } from "../../../ui/card.js";
+import { PlainText } from "../../../ui/plain-text.js";
+import { SelectField } from "../../../ui/select.js";
+import { Skeleton } from "../../../ui/states.js";
+import { QueryError } from "../../../components/query-error.js";
+import { PermissionList } from "./permission-list.js";
+import { explanationQuery, permissionsQuery } from "../../../api/queries/organizations.js";
+
+interface MyPermissionsProps {
+  orgId: string;
+  roles: readonly Role[];
+}
+
+/** What the viewer may do, and for one permission of his choice why, as the server decides it. */
+export function MyPermissions({ orgId, roles }: MyPermissionsProps): ReactElement {
+  const mine = useQuery(permissionsQuery(orgId));
+  const [asked, setAsked] = useState<Permission | undefined>();
+  return (
+    <Card title="What may I do here?">
+      {mine.isPending ? (
+        <Skeleton rows={1} />
+      ) : mine.isError ? (
+        <QueryError error={mine.error} onRetry={() => void mine.refetch()} />
+      ) : (
+        <div className="flex flex-col gap-4">
+          <div className="max-w-xl">
+            <SelectField
+              label="Ask about a permission"
+              value={asked ?? ""}
+              options={[
+                { value: "", label: "Choose one…" },
+                ...permissionNames.map((name) => ({
+                  value: name,
+                  label: `${sentences[name]} (${name})`,
+                })),
+              ]}
+              onChange={(value) => setAsked(permissionNames.find((name) => name === value))}
+            />
+          </div>
+          <div aria-live="polite">
+            {asked !== undefined && <Explanation orgId={orgId} asked={asked} roles={roles} />}
+          </div>
+          <details className="rounded-md border border-line">
+            <summary className="list-none px-3 py-2 font-medium before:mr-1.5 before:text-muted before:content-['▸'] in-open:before:content-['▾']">
+              In sum you may do {mine.data.effective_permissions.length} of {permissionNames.length}
+            </summary>
+            <div className="border-t border-line p-3">
+              <PermissionList
+                permissions={permissionNames.filter((name) =>
+                  mine.data.effective_permissions.includes(name),
+                )}
+              />
+            </div>
+          </details>
+        </div>
+      )}
+    </Card>
+  );
+}
+
+function Explanation({
+  orgId,
+  asked,
+  roles,
+}: MyPermissionsProps & { asked: Permission }): ReactElement {
+  const explanation = useQuery(explanationQuery(orgId, asked));
+  if (explanation.isPending) return <p className="text-muted">Asking…</p>;
+  if (explanation.isError) {
+    return <QueryError error={explanation.error} onRetry={() => void explanation.refetch()} />;
+  }
+  const { allowed, because } = explanation.data;
+  return allowed ? <Reasons because={because} /> : <Lacking asked={asked} roles={roles} />;
+}
+
+function Reasons({ because }: Pick<PermissionExplanation, "because">): ReactElement {
+  return (
+    <>
+      <p className="font-medium text-good">Yes, you may.</p>
+      <ul>
+        {because.map(({ role, via, pattern }) => (
+          <li key={`${via} ${pattern}`}>
+            Your role <PlainText value={role} className="font-medium" />{" "}
+            {via === role ? (
+              "has"
+            ) : (
+              <>
+                inherits from <PlainText value={via} className="font-medium" />
+              </>
+            )}{" "}
+            <code className="font-mono text-[13px]">{pattern}</code>.
+          </li>
+        ))}
+      </ul>
+    </>
+  );
+}
+
+function Lacking({ asked, roles }: { asked: Permission; roles: readonly Role[] }): ReactElement {
+  const having = roles.filter(({ effective_permissions }) => grants(effective_permissions, asked));
+  return (
+    <>
+      <p className="font-medium text-bad">No, you may not.</p>
+      <p>
+        Nothing in your role grants <code className="font-mono text-[13px]">{asked}</code>. Roles
+        that have it:{" "}
+        {having.map((role, index) => (
+          <span key={role.id}>
+            {index > 0 && ", "}
+            <PlainText value={role.name} className="font-medium" />
+          </span>
+        ))}
+        .
+      </p>
+    </>
+  );
+}

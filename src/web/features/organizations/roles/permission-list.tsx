@@ -1,0 +1,37 @@
+import type { ReactElement } from "react";
+import { type Permission, permissions as sentences } from "#shared/permissions.js";
+import { resourceGroups } from "../../../components/organizations/permission-groups.js";
+
+interface PermissionListProps {
+  permissions: readonly Permission[];
+  /** Said beside a permission's name, such as where it comes from. */
+  note?: (permission: Permission) => string | undefined;
+}
+
+/** What somebody can do, by resource, each in a sentence. */
+export function PermissionList({ permissions, note }: PermissionListProps): ReactElement {
+  if (permissions.length === 0) return <p className="text-muted">Nothing.</p>;
+  return (
+    <div className="flex flex-col gap-3">
+      {resourceGroups(permissions).map((group) => (
+        <section key={group.title}>
+          <h3 className="text-[13px] font-semibold">{group.title}</h3>
+          <ul className="mt-1 grid gap-x-6 gap-y-1.5 sm:grid-cols-2">
+            {group.permissions.map((permission) => {
+              const more = note?.(permission);
+              return (
+                <li key={permission} className="min-w-0">
+                  {sentences[permission]}
+                  <span className="block text-[13px] text-muted">
+                    <code className="font-mono text-xs">{permission}</code>
+                    {more !== undefined && ` · ${more}`}
+                  </span>
+                </li>
+              );
+            })}
+          </ul>
+        </section>
+      ))}
+    </div>
+  );
+}

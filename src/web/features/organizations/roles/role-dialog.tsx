@@ -1,0 +1,215 @@
+import { useQuery } from "@tanstack/react-query";
+import type { ReactElement } from "react";
+import type { Role } from "#shared/api/roles.js";
+import { expand, grants, permissionNames } from "#shared/permissions.js";
+import { type ApiError, client } from "../../../api/client.js";
+import { api } from "../../../api/api-calls.js";
+import { useForm } from "../../../forms/use-form.js";
+import { queryClient } from "../../../api/query-client.js";
+import { editing } from "../../../api/incoming.js";
+import { Alert } from "../../../ui/alert.js";
+import { Button } from "../../../ui/button.js";
+import { Dialog, DialogActions } from "../../../ui/dialog.js";
+import { SavedMeanwhile, TextField } from "../../../ui/field.js";
+import { Form } from "../../../ui/form.js";
+import { countOf } from "../../../ui/number.js";
+import { PlainText, visible } from "../../../ui/plain-text.js";
+import { SelectField } from "../../../ui/select.js";
+import { PermissionList } from "./permission-list.js";
+import { PermissionPicker } from "../../../components/organizations/permission-picker.js";
+import type { Refusal } from "../../../access/permissions.js";
+import { organizationsKey, roleQuery } from "../../../api/queries/organizations.js";
+import { RoleImpact } from "./role-impact.js";
+
+interface RoleDialogProps {
+  orgId: string;
+  /** Null: a new one. */
+  edited: Role | null;
+  roles: readonly Role[];
+  refusal: Refusal;
+  isOpen: boolean;
+  onClose: () => void;
+}
+
+export function RoleDialog({ isOpen, ...rest }: RoleDialogProps): ReactElement {
+  const { edited: role, onClose } = rest;
+  return (
+    <Dialog
+      isOpen={isOpen}
+      onClose={onClose}
+      width="wide"
+      title={role === null ? "New role" : `Edit role ${visible(role.name)}`}
+      description="What it inherits and what is chosen here add up."
+    >
+      <RoleForm {...rest} />
+    </Dialog>
+  );
+}
+
+/** The roles that inherit from one, however far. */
+function heirsOf(role: Role, roles: readonly Role[]): Role[] {
+  const heirs = new Set<Role>();
+  const visit = (name: string): void => {
+    for (const heir of roles) {
+      if (heir.inherits_from !== name || heir === role || heirs.has(heir)) continue;
+      heirs.add(heir);
+      visit(heir.name);
+    }
+  };
+  visit(role.name);
+  return [...heirs];
+}
+
+/** At which field a refusal belongs that names none: where the permission beyond the viewer is from. */
+function escalationOf(
+  error: ApiError | null,
+  own: readonly string[],
+): { permissions?: string; inheritsFrom?: string } {
+  if (error?.code !== "privilege_escalation") return {};
+  const isOwn = error.problem.missing_permissions?.some((permission) => grants(own, permission));
+  return isOwn ? { permissions: error.message } : { inheritsFrom: error.message };
+}
+
+const fieldsOf = (role: Role | null, roles: readonly Role[]) => ({
+  name: role?.name ?? "",
+  description: role?.description ?? "",
+  inherits_from: roles.find(({ name }) => name === role?.inherits_from)?.id ?? "",
+  permissions: (role?.permissions ?? []) as readonly string[],
+});
+
+function RoleForm({
+  orgId,
+  edited: role,
+  roles,
+  refusal,
+  onClose,
+}: Omit<RoleDialogProps, "isOpen">): ReactElement {
+  // An edit stands on a version of its own, so that it overwrites no colleague's.
+  const current = useQuery({ ...roleQuery(orgId, role?.id ?? ""), enabled: role !== null });
+  const basis = role === null ? null : (current.data ?? role);
+  const form = useForm({
+    // An update takes the same fields by the same rules.
+    endpoint: api.roles.create,
+    ...(role === null || basis === null
+      ? { saved: fieldsOf(null, roles) }
+      : editing(
+          basis,
+          () => queryClient.fetchQuery({ ...roleQuery(orgId, role.id), staleTime: 0 }),
+          (fresh) => fieldsOf(fresh, roles),
+        )),
+    toBody: (values) => ({
+      name: values.name,
+      description: values.description.trim() || null,
+      permissions: [...values.permissions],
+      inherits_from: values.inherits_from || null,
+    }),
+    run: (body, headers) => {
+      const params = { org_id: orgId };
+      return role === null
+        ? client.roles.create({ params, body }, { headers })
+        : client.roles.update({ params: { ...params, role_id: role.id }, body }, { headers });
+    },
+    refresh: [organizationsKey],
+    say: (data) => `Role ${visible(data.name)} ${role === null ? "created" : "saved"}`,
+    onDone: onClose,
+  });
+  const { permissions, inherits_from: inheritsFrom } = form.values;
+
+  const savedPermissions = form.field("permissions").theirs;
+
+  const heirs = role === null ? [] : heirsOf(role, roles);
+  const parent = roles.find(({ id }) => id === inheritsFrom);
+  const inherited = parent?.effective_permissions ?? [];
+  const sum = expand([...permissions, ...inherited]);
+
+  const escalation = escalationOf(form.error, permissions);
+  // What is beyond the viewer cannot be given to anybody by him.
+  const allReason = permissionNames.map(refusal).find((reason) => reason !== undefined);
+  const inheritedNote = (permission: (typeof sum)[number]): string | undefined =>
+    parent && grants(inherited, permission) ? `from ${visible(parent.name)}` : undefined;
+
+  return (
+    <Form
+      label={role === null ? "New role" : "Edit role"}
+      {...form.props}
+      isShownAtField={form.props.isShownAtField || form.error?.code === "privilege_escalation"}
+    >
+      {role !== null && <Affected role={role} heirs={heirs} />}
+      <TextField label="Name" {...form.field("name")} />
+      <TextField label="Description" optional {...form.field("description")} />
+      <SelectField
+        label="Inherits from"
+        {...form.field("inherits_from")}
+        options={[
+          { value: "", label: "None" },
+          // Without those that would make a circle.
+          ...roles
+            .filter((other) => other.id !== role?.id && !heirs.includes(other))
+            .map((other) => ({ value: other.id, label: visible(other.name) })),
+        ]}
+        error={form.field("inherits_from").error ?? escalation.inheritsFrom}
+        hint={
+          parent &&
+          `Gives ${countOf(expand(inherited).length, "permission")}, and follows when they change.`
+        }
+      />
+      <PermissionPicker
+        value={permissions.includes("*:*") ? null : permissions}
+        onChange={(value) => form.set({ permissions: value ?? ["*:*"] })}
+        refusal={refusal}
+        error={form.field("permissions").error ?? escalation.permissions}
+        all={{ hint: "Everything, now and later, as an owner may.", disabledReason: allReason }}
+        note={inheritedNote}
+      />
+      {savedPermissions && <SavedMeanwhile label="Permissions" theirs={savedPermissions} />}
+      <details className="rounded-md border border-line">
+        <summary className="list-none px-3 py-2 font-medium before:mr-1.5 before:text-muted before:content-['▸'] in-open:before:content-['▾']">
+          In sum it can do {sum.length} of {permissionNames.length}
+        </summary>
+        <div className="border-t border-line p-3">
+          <PermissionList permissions={sum} note={inheritedNote} />
+        </div>
+      </details>
+      {role !== null && (
+        <RoleImpact
+          orgId={orgId}
+          edited={role}
+          patterns={[...permissions, ...inherited]}
+          heirs={heirs}
+          roles={roles}
+        />
+      )}
+      <DialogActions>
+        <Button onClick={onClose}>Cancel</Button>
+        <Button type="submit" variant="primary" pending={form.pending}>
+          {role === null ? "Create role" : "Save role"}
+        </Button>
+      </DialogActions>
+    </Form>
+  );
+}
+
+/** How many people and agents a change reaches. */
+function Affected({ role, heirs }: { role: Role; heirs: readonly Role[] }): ReactElement {
+  const count = heirs.reduce((sum, heir) => sum + heir.member_count, role.member_count);
+  return (
+    <Alert tone={count === 0 ? "info" : "warn"}>
+      {count === 0
+        ? "No member is affected: nobody holds this role."
+        : `${countOf(count, "member")} ${count === 1 ? "is" : "are"} affected, at once.`}
+      {heirs.length > 0 && (
+        <>
+          {" "}
+          The roles that inherit from it change too:{" "}
+          {heirs.map((heir, index) => (
+            <span key={heir.id}>
+              {index > 0 && ", "}
+              <PlainText value={heir.name} />
+            </span>
+          ))}
+          .
+        </>
+      )}
+    </Alert>
+  );
+}

@@ -1,0 +1,116 @@
+import { useQuery } from "@tanstack/react-query";
+import { getRouteApi, useNavigate } from "@tanstack/react-router";
+import type { ReactElement } from "react";
+import { type OrganizationTab, paths } from "../../../paths/paths.js";
+import { CrumbLink } from "../../../components/crumb-link.js";
+import { Page, UnknownCrumb } from "../../../ui/page.js";
+import { PlainText } from "../../../ui/plain-text.js";
+import { Skeleton } from "../../../ui/states.js";
+import { Tabs } from "../../../ui/tabs.js";
+import { AuditTab } from "../../../components/audit/audit-tab.js";
+import { QueryError } from "../../../components/query-error.js";
+import { ArchivedBanner } from "./archived-banner.js";
+import { BillingTab } from "./billing-tab.js";
+import { GeneralTab } from "./general-tab.js";
+import { MembersTab } from "../members/members-tab.js";
+import { useRefusal } from "../../../access/permissions.js";
+import { organizationQuery } from "../../../api/queries/organizations.js";
+import { ResourcesTab } from "./resources-tab.js";
+
+const route = getRouteApi("/app/organizations/$orgId/settings");
+
+export function OrganizationSettingsPage(): ReactElement {
+  const { orgId } = route.useParams();
+  const { tab = "general" } = route.useSearch();
+  const navigate = useNavigate();
+  const details = useQuery(organizationQuery(orgId));
+  const refusal = useRefusal(orgId);
+
+  if (details.isPending || details.isError) {
+    return (
+      <Page
+        title="Settings"
+        crumbs={[
+          <CrumbLink key="organizations" {...paths.organizations()}>
+            Organizations
+          </CrumbLink>,
+          ...(details.isPending ? [<UnknownCrumb key="unknown" />] : []),
+        ]}
+      >
+        {details.isPending ? (
+          <Skeleton />
+        ) : (
+          <QueryError
+            error={details.error}
+            onRetry={() => void details.refetch()}
+            what="The organization"
+          />
+        )}
+      </Page>
+    );
+  }
+  const organization = details.data;
+  return (
+    <Page
+      title="Settings"
+      documentTitle={`Settings of ${organization.name}`}
+      crumbs={[
+        <CrumbLink key="organizations" {...paths.organizations()}>
+          Organizations
+        </CrumbLink>,
+        <CrumbLink key="organization" {...paths.organization(orgId)}>
+          <PlainText value={organization.name} />
+        </CrumbLink>,
+      ]}
+      description={
+        <>
+          Organization: <PlainText value={organization.name} /> · Slug:{" "}
+          <code className="font-mono text-[13px]">{organization.slug}</code>
+        </>
+      }
+    >
+      <ArchivedBanner organization={organization} />
+      <Tabs<OrganizationTab>
+        label="Organization settings"
+        value={tab}
+        onChange={(next) =>
+          void navigate({ ...paths.organizationSettings(orgId, next), replace: true })
+        }
+        tabs={[
+          {
+            value: "general",
+            label: "General",
+            // A form starts from what was saved; the id remounts it for another organization.
+            content: (
+              <GeneralTab key={organization.id} organization={organization} refusal={refusal} />
+            ),
+          },
+          {
+            value: "resources",
+            label: "Resources",
+            content: (
+              <ResourcesTab key={organization.id} organization={organization} refusal={refusal} />
+            ),
+          },
+          {
+            value: "members",
+            label: "Members",
+            content: <MembersTab organization={organization} refusal={refusal} />,
+          },
+          {
+            value: "billing",
+            label: "Billing",
+            content: (
+              <BillingTab key={organization.id} organization={organization} refusal={refusal} />
+            ),
+          },
+          {
+            value: "audit",
+            label: "Audit",
+            content: <AuditTab orgId={organization.id} refusal={refusal} />,
+          },
+        ]}
+      />
+    </Page>
+  );
+}

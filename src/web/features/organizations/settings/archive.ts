@@ -1,0 +1,34 @@
+import type { QueryKey } from "@tanstack/react-query";
+import type { Organization } from "#shared/api/organizations.js";
+import { type Action, useAction } from "../../../api/use-mutation.js";
+import { client } from "../../../api/client.js";
+import { visible } from "../../../ui/plain-text.js";
+
+/** Runs stop, keys stop working, controls go off: every page may show something else afterwards. */
+const everything: QueryKey = [];
+
+interface Options {
+  organization: Organization;
+  onDone: () => void;
+}
+
+export function useArchive({ organization, onDone }: Options): Action<undefined> {
+  return useAction({
+    run: (_input: undefined, headers) =>
+      client.organizations.archive({ params: { org_id: organization.id } }, { headers }),
+    refresh: [everything],
+    say: () => `${visible(organization.name)} is archived`,
+    undo: () => () => client.organizations.restore({ params: { org_id: organization.id } }),
+    onDone,
+  });
+}
+
+export function useRestore({ organization }: Pick<Options, "organization">): Action<undefined> {
+  return useAction({
+    run: (_input: undefined, headers) =>
+      client.organizations.restore({ params: { org_id: organization.id } }, { headers }),
+    refresh: [everything],
+    say: () => `${visible(organization.name)} is restored`,
+    toastErrors: true,
+  });
+}

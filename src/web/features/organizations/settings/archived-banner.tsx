@@ -1,0 +1,41 @@
+import type { ReactElement } from "react";
+import type { Organization } from "#shared/api/organizations.js";
+import { Alert } from "../../../ui/alert.js";
+import { Button } from "../../../ui/button.js";
+import { Time } from "../../../ui/time.js";
+import { useRestore } from "./archive.js";
+import { useRefusal } from "../../../access/permissions.js";
+
+/** On the pages of an archived organization: what that means, and the way back for who may. */
+export function ArchivedBanner({
+  organization,
+}: {
+  organization: Organization;
+}): ReactElement | null {
+  const refusal = useRefusal(organization.id);
+  const restore = useRestore({ organization });
+  if (organization.archived_at === null) return null;
+  const mayRestore = refusal("org:archive") === undefined;
+  return (
+    <Alert tone="warn">
+      <div className="flex flex-wrap items-center justify-between gap-x-6 gap-y-2">
+        <p>
+          <strong className="font-semibold">This organization is archived</strong>, since{" "}
+          <Time value={organization.archived_at} />. Everything can be read, nothing can be changed.
+          {!mayRestore && " An owner can restore it."}
+        </p>
+        {mayRestore && (
+          <Button
+            size="sm"
+            icon="retry"
+            className="lg:-my-1.5"
+            pending={restore.pending}
+            onClick={() => restore.submit(undefined)}
+          >
+            Restore
+          </Button>
+        )}
+      </div>
+    </Alert>
+  );
+}

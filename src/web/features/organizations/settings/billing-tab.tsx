@@ -1,0 +1,62 @@
+import { useQuery } from "@tanstack/react-query";
+import type { ReactElement } from "react";
+import type { Organization } from "#shared/api/organizations.js";
+import { Button } from "../../../ui/button.js";
+import { Card } from "../../../ui/card.js";
+import { TextField } from "../../../ui/field.js";
+import { Form } from "../../../ui/form.js";
+import { Skeleton } from "../../../ui/states.js";
+import { QueryError } from "../../../components/query-error.js";
+import { StatementList } from "../../../components/usage/statement-list.js";
+import { SettingsHint } from "../../../access/permission-hint.js";
+import type { Refusal } from "../../../access/permissions.js";
+import { usageQuery } from "../../../api/queries/organizations.js";
+import { useOrganizationForm } from "./update.js";
+import { UsageMeters } from "../../../components/organizations/usage.js";
+
+interface BillingTabProps {
+  organization: Organization;
+  refusal: Refusal;
+}
+
+export function BillingTab({ organization, refusal }: BillingTabProps): ReactElement {
+  const usage = useQuery(usageQuery(organization.id));
+  const form = useOrganizationForm({
+    organization,
+    savedOf: ({ billing_email }) => ({ billing_email: billing_email ?? "" }),
+    toBody: (values) => ({ billing_email: values.billing_email.trim() || null }),
+    say: "Billing e-mail saved",
+  });
+  const reason = refusal("org:billing:write");
+  return (
+    <div className="flex flex-col gap-4">
+      <Card title="Billing contact">
+        <Form label="Billing contact" {...form.props} className="max-w-xl">
+          <SettingsHint reason={reason} />
+          <TextField
+            label="Billing e-mail"
+            type="email"
+            {...form.field("billing_email")}
+            disabledReason={reason}
+            hint="Shown on every statement."
+          />
+          <div>
+            <Button type="submit" variant="primary" pending={form.pending} disabledReason={reason}>
+              Save Changes
+            </Button>
+          </div>
+        </Form>
+      </Card>
+      <Card title="Current Usage">
+        {usage.isPending ? (
+          <Skeleton rows={1} />
+        ) : usage.isError ? (
+          <QueryError error={usage.error} onRetry={() => void usage.refetch()} />
+        ) : (
+          <UsageMeters usage={usage.data} />
+        )}
+      </Card>
+      <StatementList orgId={organization.id} reason={refusal("org:billing:read")} />
+    </div>
+  );
+}

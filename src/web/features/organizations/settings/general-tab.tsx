@@ -1,0 +1,117 @@
+import { type ReactElement, useRef, useState } from "react";
+import type { Organization } from "#shared/api/organizations.js";
+import { StatusDot } from "../../../ui/badge.js";
+import { Button } from "../../../ui/button.js";
+import { Card } from "../../../ui/card.js";
+import { TextArea, TextField } from "../../../ui/field.js";
+import { Form } from "../../../ui/form.js";
+import { DangerZone } from "./danger-zone.js";
+import { SettingsHint } from "../../../access/permission-hint.js";
+import type { Refusal } from "../../../access/permissions.js";
+import { SlugHint, SlugStatus, useSlugCheck } from "./slug-check.js";
+import { slugCodes } from "../../../components/organizations/suggested-slug.js";
+import { useOrganizationForm } from "./update.js";
+
+interface TabProps {
+  organization: Organization;
+  refusal: Refusal;
+}
+
+export function GeneralTab({ organization, refusal }: TabProps): ReactElement {
+  const [isSlugOpen, setSlugOpen] = useState(false);
+  const slugField = useRef<HTMLInputElement>(null);
+  const form = useOrganizationForm({
+    organization,
+    savedOf: ({ name, slug: current, description }) => ({
+      name,
+      slug: current,
+      description: description ?? "",
+    }),
+    toBody: (values, changed) => ({
+      ...(changed.has("name") ? { name: values.name } : {}),
+      ...(changed.has("slug") ? { slug: values.slug } : {}),
+      ...(changed.has("description") ? { description: values.description.trim() || null } : {}),
+    }),
+    fieldOf: slugCodes,
+    say: "Changes saved",
+    onDone: () => setSlugOpen(false),
+  });
+  const { slug } = form.values;
+  const setSlug = (next: string): void => form.set({ slug: next });
+  const check = useSlugCheck({
+    slug,
+    orgId: organization.id,
+    isNew: slug !== organization.slug,
+    refusal: form.error,
+  });
+  const writeReason = refusal("org:write");
+
+  return (
+    <div className="flex flex-col gap-4">
+      <Card>
+        <Form label="General" {...form.props} className="max-w-xl">
+          <SettingsHint reason={writeReason} />
+          <TextField label="Name" {...form.field("name")} disabledReason={writeReason} />
+          <TextField
+            label="Slug"
+            {...form.field("slug")}
+            ref={slugField}
+            readOnly={!isSlugOpen}
+            error={form.field("slug").error ?? check.error}
+            disabledReason={writeReason}
+            className="font-mono text-[13px] read-only:bg-sunken"
+            after={
+              !isSlugOpen && (
+                <Button
+                  icon="edit"
+                  title="Edit the slug"
+                  disabledReason={writeReason}
+                  onClick={() => {
+                    setSlugOpen(true);
+                    slugField.current?.focus();
+                  }}
+                >
+                  Edit
+                </Button>
+              )
+            }
+            hint={
+              <SlugHint slug={slug} check={check} onTake={setSlug}>
+                {isSlugOpen
+                  ? "Part of addresses. The old slug keeps working and is never given to another organization."
+                  : "Part of addresses, such as the one git clones from."}
+              </SlugHint>
+            }
+          />
+          <SlugStatus slug={slug} check={check} />
+          <TextArea
+            label="Description"
+            {...form.field("description")}
+            disabledReason={writeReason}
+          />
+          <div>
+            <p className="text-[13px] font-medium">Status</p>
+            <p className="mt-1">
+              {organization.is_active ? (
+                <StatusDot tone="good">Active</StatusDot>
+              ) : (
+                <StatusDot tone="neutral">Archived</StatusDot>
+              )}
+            </p>
+          </div>
+          <div>
+            <Button
+              type="submit"
+              variant="primary"
+              pending={form.pending}
+              disabledReason={writeReason}
+            >
+              Save Changes
+            </Button>
+          </div>
+        </Form>
+      </Card>
+      <DangerZone organization={organization} refusal={refusal} />
+    </div>
+  );
+}

@@ -1,0 +1,45 @@
+import type { Organization } from "#shared/api/organizations.js";
+import { client } from "../../../api/client.js";
+import { api } from "../../../api/api-calls.js";
+import { type FormState, useForm } from "../../../forms/use-form.js";
+import { queryClient } from "../../../api/query-client.js";
+import { editing } from "../../../api/incoming.js";
+import { organizationQuery, organizationsKey } from "../../../api/queries/organizations.js";
+
+type Change = Parameters<typeof client.organizations.update>[0]["body"];
+
+interface Options<Values extends object> {
+  organization: Organization;
+  savedOf: (organization: Organization) => Values;
+  /** The change from the fields; those left alone need no permission, so they are not sent. */
+  toBody: (values: Values, changed: ReadonlySet<keyof Values>) => Change;
+  say: string;
+  fieldOf?: Partial<Record<string, keyof Values>>;
+  onDone?: () => void;
+}
+
+/** A form over some fields of an organization. */
+export function useOrganizationForm<Values extends object>({
+  organization,
+  savedOf,
+  toBody,
+  say,
+  fieldOf = {},
+  onDone,
+}: Options<Values>): FormState<Values> {
+  return useForm({
+    endpoint: api.organizations.update,
+    ...editing(
+      organization,
+      () => queryClient.fetchQuery({ ...organizationQuery(organization.id), staleTime: 0 }),
+      savedOf,
+    ),
+    toBody,
+    run: (body, headers) =>
+      client.organizations.update({ params: { org_id: organization.id }, body }, { headers }),
+    fieldOf,
+    refresh: [organizationsKey],
+    say: () => say,
+    ...(onDone ? { onDone } : {}),
+  });
+}

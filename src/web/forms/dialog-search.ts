@@ -1,0 +1,44 @@
+import { useNavigate, useRouter, useSearch } from "@tanstack/react-router";
+import { useRef } from "react";
+import { hasUnsaved } from "../ui/unsaved.js";
+
+/** The part of an address that opens a page's dialog for a new thing. */
+export interface DialogSearch {
+  new?: true;
+}
+
+export function dialogSearchOf(search: Record<string, unknown>): DialogSearch {
+  return search["new"] === true ? { new: true } : {};
+}
+
+/** A dialog that the address opens, so that a link leads to it and the back button closes it. */
+export function useNewDialog(): { isOpen: boolean; open: () => void; close: () => void } {
+  const isOpen = useSearch({ strict: false, select: (search) => "new" in search });
+  const navigate = useNavigate();
+  const { history } = useRouter();
+  const isOpenedHere = useRef(false);
+  return {
+    isOpen,
+    open: () => {
+      isOpenedHere.current = true;
+      void navigate({
+        to: ".",
+        search: ((before: object) => ({ ...before, new: true })) as never,
+        resetScroll: false,
+      });
+    },
+    close: () => {
+      // Where it was opened by a link there is nothing of this page to go back to.
+      if (isOpenedHere.current && !hasUnsaved()) history.back();
+      else
+        void navigate({
+          to: ".",
+          search: (({ new: _new, ...rest }: DialogSearch) => rest) as never,
+          replace: true,
+          ignoreBlocker: true,
+          resetScroll: false,
+        });
+      isOpenedHere.current = false;
+    },
+  };
+}

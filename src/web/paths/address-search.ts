@@ -1,0 +1,174 @@
+import { type AdminUserSearch, adminUserStates } from "../api/queries/admin.js";
+import type { AuditSearch } from "../api/queries/audit.js";
+/** What each page reads from its address. What could be nothing it knows is left out. */
+import { type OidcError, oidcErrors } from "#shared/oidc-errors.js";
+import { mergeStrategies, recordedCommitTypes } from "#shared/workspace-choices.js";
+import { type DialogSearch, dialogSearchOf } from "../forms/dialog-search.js";
+import { type Work, workSearchOf } from "./agent-work.js";
+import type { RunSearch } from "../api/queries/runs.js";
+import { runSearchOf } from "./run-search.js";
+import { type ListSearch, listSearchOf } from "../lists/list-search.js";
+import {
+  type ActSearch,
+  type AdminTab,
+  adminTabs,
+  type CommitSearch,
+  type InvitationSearch,
+  type MergeSearch,
+  type OrganizationSearch,
+  type OrganizationTab,
+  organizationTabs,
+  type ProjectFilter,
+  type RestoreSearch,
+  type WorkspaceTab,
+  workspaceTabs,
+} from "./paths.js";
+
+type Search = Record<string, unknown>;
+
+function oneOf<Name extends string>(names: readonly Name[], value: unknown): Name | undefined {
+  return names.find((name) => name === value);
+}
+
+/** `{ tab }` only where it names one: an address with a tab nobody knows shows the first. */
+function tabOf<Name extends string>(names: readonly Name[], search: Search): { tab?: Name } {
+  const tab = oneOf(names, search["tab"]);
+  return tab === undefined ? {} : { tab };
+}
+
+export function strategyOf(search: Search): ActSearch {
+  const strategy = oneOf(mergeStrategies, search["strategy"]);
+  return strategy === undefined ? {} : { strategy };
+}
+
+export function redirectOf(search: Search): { redirect?: string } {
+  return typeof search["redirect"] === "string" ? { redirect: search["redirect"] } : {};
+}
+
+export function tokenOf(search: Search): { token?: string } {
+  return typeof search["token"] === "string" ? { token: search["token"] } : {};
+}
+
+/** Whether it is an id, and no name. */
+export const isId = (text: string): boolean =>
+  /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text);
+const isDay = (text: string): boolean =>
+  /^\d{4}-\d\d-\d\d$/.test(text) && !Number.isNaN(Date.parse(`${text}T00:00`));
+const auditFilters: Record<keyof AuditSearch, (text: string) => boolean> = {
+  action: () => true,
+  actor: isId,
+  from: isDay,
+  to: isDay,
+};
+
+/** The filters of the audit log. */
+export function auditSearchOf(search: Search): AuditSearch {
+  return Object.fromEntries(
+    Object.entries(auditFilters).flatMap(([name, isValid]) => {
+      const value = search[name];
+      return typeof value === "string" && isValid(value) ? [[name, value]] : [];
+    }),
+  );
+}
+
+/** Why the identity provider's sign-in ended on this page. */
+export function errorOf(search: Search): { error?: OidcError } {
+  const error = oneOf(Object.keys(oidcErrors) as OidcError[], search["error"]);
+  return error === undefined ? {} : { error };
+}
+
+/** Whether invitations that are over are listed, too. */
+export function invitationSearchOf(search: Search): InvitationSearch {
+  return search["invitations_all"] === true ? { invitations_all: true } : {};
+}
+
+export function loginSearchOf(search: Search): { redirect?: string; error?: OidcError } {
+  return { ...redirectOf(search), ...errorOf(search) };
+}
+
+/** Whether archived organizations are listed, too. */
+export function archivedOf(search: Search): Pick<OrganizationSearch, "archived"> {
+  return search["archived"] === true ? { archived: true } : {};
+}
+
+export function organizationsSearchOf(search: Search): OrganizationSearch {
+  return { ...archivedOf(search), ...listSearchOf(search) };
+}
+
+/** Which users of the installation are listed. */
+export function adminUserSearchOf(search: Search): AdminUserSearch {
+  const { search: text } = search;
+  const state = oneOf(adminUserStates, search["state"]);
+  return {
+    ...(typeof text === "string" && text !== "" ? { search: text.slice(0, 255) } : {}),
+    ...(state === undefined ? {} : { state }),
+  };
+}
+
+export function adminSearchOf(search: Search): { tab?: AdminTab } & AdminUserSearch {
+  return { ...tabOf(adminTabs, search), ...adminUserSearchOf(search) };
+}
+
+export function settingsSearchOf(
+  search: Search,
+): { tab?: OrganizationTab } & AuditSearch & InvitationSearch & ListSearch {
+  return {
+    ...tabOf(organizationTabs, search),
+    ...auditSearchOf(search),
+    ...invitationSearchOf(search),
+    ...listSearchOf(search, "invitations_", "keys_", "roles_", "disk_"),
+  };
+}
+
+export function projectsSearchOf(search: Search): ListSearch & DialogSearch {
+  return { ...dialogSearchOf(search), ...listSearchOf(search) };
+}
+
+export function projectSearchOf(search: Search): ListSearch {
+  return listSearchOf(search, "workspaces_", "merges_");
+}
+
+/** The project that agents are narrowed to. */
+export function projectFilterOf(search: Search): ProjectFilter {
+  return typeof search["project"] === "string" ? { project: search["project"] } : {};
+}
+
+type AgentsSearch = { status?: Work } & ProjectFilter & ListSearch & DialogSearch;
+export function agentsSearchOf(search: Search): AgentsSearch {
+  return {
+    ...dialogSearchOf(search),
+    ...workSearchOf(search),
+    ...projectFilterOf(search),
+    ...listSearchOf(search),
+  };
+}
+
+export function agentSearchOf(search: Search): DialogSearch & RunSearch {
+  return { ...dialogSearchOf(search), ...runSearchOf(search) };
+}
+
+/** The type that a workspace's commits are narrowed to. */
+export function commitSearchOf(search: Search): CommitSearch {
+  const type = oneOf(recordedCommitTypes, search["type"]);
+  return type === undefined ? {} : { type };
+}
+
+export function workspaceSearchOf(search: Search): { tab?: WorkspaceTab } & CommitSearch {
+  return { ...tabOf(workspaceTabs, search), ...commitSearchOf(search) };
+}
+
+export function mergeSearchOf(search: Search): MergeSearch {
+  return {
+    ...strategyOf(search),
+    ...(typeof search["target"] === "string" ? { target: search["target"] } : {}),
+  };
+}
+
+export function restoreSearchOf(search: Search): RestoreSearch {
+  const { paths: chosen, but } = search;
+  return {
+    ...strategyOf(search),
+    ...(Array.isArray(chosen) ? { paths: chosen.map(String) } : {}),
+    ...(Array.isArray(but) ? { but: but.map(String) } : {}),
+  };
+}

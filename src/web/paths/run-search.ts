@@ -1,0 +1,11 @@
+import type { RunSearch } from "../api/queries/runs.js";
+import { runStatuses } from "#shared/run-statuses.js";
+
+/** The part of an address that tells how an agent's runs are listed. */
+export function runSearchOf(search: Record<string, unknown>): RunSearch {
+  const status = runStatuses.find((one) => one === search["run"]);
+  return {
+    ...(status === undefined ? {} : { run: status }),
+    ...(search["sort"] === "started" ? { sort: "started" } : {}),
+  };
+}

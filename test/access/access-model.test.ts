@@ -1,0 +1,166 @@
+import fc from "fast-check";
+import pg from "pg";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { ApiError, type Client } from "#shared/contract/client.js";
+import { permissionNames, type Permission } from "#shared/permissions.js";
+import { AccessModel, readRows, type Caller, type Rows } from "../support/access-model.js";
+import { answerTo, questionsOf, type Question } from "../support/access-questions.js";
+import { changeOf, pickFrom, step, type Step } from "../support/access-steps.js";
+import { startTestApp, type TestApp, type TestPerson } from "../support/app.js";
+import { databaseUrlOf } from "../support/operator.js";
+import { clientOf, startServer, type ServerProcess } from "../support/server-process.js";
+import { rounds } from "../support/thorough.js";
+
+/*
+ * Three people and two server processes, each of which answers from its memory. After every random change
+ * each answer is held against the database: on the process that answered the change at once, on the
+ * other one at once where the call revokes, and as soon as it has heard of the change where it does not.
+ */
+
+const stepsInRun = 100;
+const runs = rounds({ thorough: 100_000, else: 2000 }) / stepsInRun;
+
+let app: TestApp;
+let database: pg.Client;
+let people: TestPerson[];
+const servers: { process: ServerProcess; url: string }[] = [];
+
+beforeAll(async () => {
+  app = await startTestApp();
+  people = [await app.person("a"), await app.person("b"), await app.person("c")];
+  const env = {
+    OMOI_DATABASE_URL: databaseUrlOf(app),
+    OMOI_SECRET: app.config.secret,
+    OMOI_DATA_DIR: app.dataDir,
+  };
+  for (const process of [startServer(env), startServer(env)])
+    servers.push({ process, url: await process.ready });
+  database = new pg.Client({ ...app.owner, options: "-c app.system=on" });
+  await database.connect();
+});
+afterAll(async () => {
+  await database.end();
+  for (const { process } of servers) process.process.kill("SIGTERM");
+  await Promise.all(servers.map(({ process }) => process.ended));
+  await app.close();
+});
+
+test(
+  "every answer right after a change is what the database says",
+  async () => {
+    const steps = fc.array(step, { minLength: stepsInRun, maxLength: stepsInRun });
+    await fc.assert(fc.asyncProperty(steps, playAnew), { numRuns: runs, endOnFailure: true });
+    for (const { process } of servers) expect(process.stderr()).toBe("");
+  },
+  rounds({ thorough: 4 * 3_600_000, else: 900_000 }),
+);
+
+/** @throws the error where it is no refusal of the server */
+function refused(error: unknown): { status: number } {
+  if (error instanceof ApiError) return { status: error.problem.status };
+  throw error;
+}
+
+/** Plays the steps with people who are in no organization and have no keys. */
+async function playAnew(steps: Step[]): Promise<void> {
+  const ids = people.map(({ id }) => id);
+  await database.query("delete from memberships where user_id = any($1)", [ids]);
+  await database.query("delete from api_keys where user_id = any($1)", [ids]);
+  for (const person of people) {
+    const body = { refresh_token: person.refreshToken };
+    const { data } = await app.client().auth.refresh({ body });
+    [person.token, person.refreshToken] = [data.access_token, data.refresh_token];
+  }
+  await app.db.changes.settled();
+  const game = new Game();
+  for (const [number, one] of steps.entries()) {
+    await game.play(one).catch((error: unknown) => {
+      throw new Error(`step ${number}, ${one.kind}`, { cause: error });
+    });
+  }
+}
+
+let names = 0;
+
+class Game {
+  readonly #clients = servers.map(
+    ({ url }) => new Map(people.map(({ id, token }) => [id, clientOf(url, token)])),
+  );
+  readonly #orgIds: string[] = [];
+  /** The texts of keys by their ids, and a client of each process. */
+  readonly #keys = new Map<string, { text: string; clients: Client[] }>();
+  #rows: Rows | undefined;
+
+  async play(one: Step): Promise<void> {
+    const before = (this.#rows ??= await this.#read());
+    const clients = this.#clients[one.process] as Map<string, Client>;
+    const newName = (): string => `name-${(names += 1)}`;
+    const change = changeOf(one, { rows: before, clients, newName });
+    const noise = one.isBusy ? this.#questions(before, one, 1 - one.process) : [];
+    const asked = Promise.all(noise.map(answerTo));
+    const outcome: { status: number; data?: unknown } = await change.run().catch(refused);
+    await asked;
+    expect(outcome.status).toBeLessThan(500);
+    if (outcome.status === 201 && change.answers !== undefined) {
+      const { id, key } = outcome.data as { id: string; key?: string };
+      if (key === undefined) this.#orgIds.push(id);
+      else this.#keys.set(id, { text: key, clients: servers.map(({ url }) => clientOf(url, key)) });
+    }
+    this.#rows = await this.#read();
+    await this.#compare(this.#rows, one, one.process);
+    if (!change.revokes) await app.db.changes.settled();
+    await this.#compare(this.#rows, one, 1 - one.process);
+  }
+
+  #read(): Promise<Rows> {
+    return readRows(
+      database,
+      people.map(({ id }) => id),
+      this.#orgIds,
+    );
+  }
+
+  async #compare(rows: Rows, one: Step, process: number): Promise<void> {
+    const questions = this.#questions(rows, one, process);
+    const got = await Promise.all(questions.map(answerTo));
+    expect(got).toEqual(questions.map(({ what, expected }) => ({ what, ...expected })));
+  }
+
+  /** Every person's list, and some other questions of a process. */
+  #questions(rows: Rows, { asked }: Step, process: number): Question[] {
+    const model = new AccessModel(rows);
+    const clients = this.#clients[process] as Map<string, Client>;
+    const of = (who: number): [Caller, Client] => {
+      const { id } = people[who % people.length] as TestPerson;
+      return [{ userId: id, key: null }, clients.get(id) as Client];
+    };
+    const lists = people.map((_, who) => questionsOf.list(model, ...of(who)));
+    const others = [questionsOf.me(model, ...of(asked.who))];
+    const orgId = pickFrom(rows.organizations, asked.org)?.id;
+    const permission = pickFrom(permissionNames, asked.permission) as Permission;
+    if (orgId !== undefined) {
+      others.push(
+        ...people.map((_, who) => questionsOf.check(model, ...of(who), orgId, permission)),
+        questionsOf.get(model, ...of(asked.who), orgId),
+        questionsOf.members(model, ...of(asked.who + 1), orgId),
+      );
+    }
+    const key = pickFrom(rows.keys.filter(({ id }) => this.#keys.has(id)).slice(-6), asked.key);
+    if (key) {
+      const { text, clients: own } = this.#keys.get(key.id) as { text: string; clients: Client[] };
+      const byKey = own[process] as Client;
+      const caller = { userId: key.user_id, key };
+      others.push(questionsOf.list(model, caller, byKey), questionsOf.me(model, caller, byKey));
+      if (orgId !== undefined) {
+        const owner = clients.get(key.user_id) as Client;
+        others.push(
+          questionsOf.get(model, caller, byKey, orgId),
+          questionsOf.check(model, caller, byKey, orgId, permission),
+          questionsOf.verify(model, key, text, owner, orgId, permission),
+        );
+      }
+    }
+    const first = asked.first % others.length;
+    return [...lists, ...others.slice(first), ...others.slice(0, first)].slice(0, 7);
+  }
+}

@@ -1,0 +1,560 @@
+import { randomBytes, randomUUID } from "node:crypto";
+import fastify from "fastify";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { urlOf } from "#shared/contract/client.js";
+import type { Endpoint } from "#shared/contract/endpoint.js";
+import { api } from "#shared/api/index.js";
+import { grants, systemRoles, type SystemRole } from "#shared/permissions.js";
+import { systemRoleIds } from "#server/db/migrate.js";
+import { mount, type MountOptions } from "#server/http/register-routes.js";
+import { startTestApp, type TestApp, type TestPerson } from "../support/app.js";
+import { problemOf, type RawAnswer, send, withoutRequestId } from "../support/raw.js";
+import { makeOrganization } from "../support/factories.js";
+import { asOperator } from "../support/operator.js";
+import { fillOrganization, type FullOrganization } from "../support/two-organizations.js";
+
+/** What fills a path and a body: the ids of somebody's organization, or of nothing. */
+type Ids = Record<
+  | "org_id"
+  | "user_id"
+  | "role_id"
+  | "member_id"
+  | "session_id"
+  | "project_id"
+  | "agent_id"
+  | "sha"
+  | "merge_id"
+  | "run_id"
+  | "key_id"
+  | "passkey_id"
+  | "identity_id"
+  | "period"
+  | "invitation_id"
+  | "token",
+  string
+>;
+
+const thisMonth = (): string => new Date().toISOString().slice(0, 7);
+
+/** An organization whose owner also signs in by a passkey and by an identity provider. */
+type Full = FullOrganization & { passkeyId: string; identityId: string };
+
+async function fill(app: TestApp, owner: TestPerson): Promise<Full> {
+  const full = await fillOrganization(owner);
+  const [passkeyId, identityId] = [randomUUID(), randomUUID()];
+  await asOperator(
+    app,
+    `insert into passkeys (id, user_id, name, credential_id, public_key, counter, transports, backed_up)
+     values ($1, $2, 'a passkey', gen_random_uuid()::text, '', 0, '{}', false)`,
+    [passkeyId, owner.id],
+  );
+  await asOperator(
+    app,
+    `insert into accounts (id, user_id, provider_id, account_id)
+     values ($1, $2, 'https://id.example.com/', gen_random_uuid()::text)`,
+    [identityId, owner.id],
+  );
+  return { ...full, passkeyId, identityId };
+}
+
+const idsOf = (full: Full): Ids => ({
+  org_id: full.id,
+  user_id: full.owner.id,
+  role_id: full.roleId,
+  member_id: full.memberId,
+  session_id: full.sessionId,
+  project_id: full.project.id,
+  agent_id: full.agent.id,
+  sha: full.commitSha,
+  merge_id: full.merge.id as string,
+  run_id: full.run.id,
+  key_id: full.key.id,
+  period: thisMonth(),
+  invitation_id: full.invitation.id,
+  // To hold an invitation's token is to have been given it: nothing leads to it.
+  token: randomBytes(32).toString("base64url"),
+  passkey_id: full.passkeyId,
+  identity_id: full.identityId,
+});
+const idsOfNothing = (): Ids => ({
+  org_id: randomUUID(),
+  user_id: randomUUID(),
+  role_id: randomUUID(),
+  member_id: randomUUID(),
+  session_id: randomUUID(),
+  project_id: randomUUID(),
+  agent_id: randomUUID(),
+  sha: randomBytes(20).toString("hex"),
+  merge_id: randomUUID(),
+  run_id: randomUUID(),
+  key_id: randomUUID(),
+  period: thisMonth(),
+  invitation_id: randomUUID(),
+  token: randomBytes(32).toString("base64url"),
+  passkey_id: randomUUID(),
+  identity_id: randomUUID(),
+});
+
+/** A valid body for each call that takes one. A new call without one fails the first test below. */
+const bodies: Record<string, (ids: Ids) => unknown> = {
+  "auth.register": () => ({}),
+  "auth.login": () => ({}),
+  "auth.refresh": () => ({}),
+  "auth.updateMe": () => ({}),
+  "auth.verifyEmail": () => ({}),
+  "auth.resendVerification": () => ({}),
+  "auth.forgotPassword": () => ({}),
+  "auth.resetPassword": () => ({}),
+  "auth.changePassword": () => ({}),
+  "secondFactor.startTotp": () => ({}),
+  "secondFactor.confirmTotp": () => ({ code: "123456" }),
+  "secondFactor.removeTotp": () => ({ code: "123456" }),
+  "secondFactor.renewRecoveryCodes": () => ({}),
+  "secondFactor.login": () => ({}),
+  "passkeys.create": () => ({}),
+  "passkeys.rename": () => ({ name: "mine now" }),
+  "passkeys.login": () => ({}),
+  "oidc.link": () => ({}),
+  "organizations.create": () => ({ name: "Mine" }),
+  "organizations.update": () => ({ name: "Mine now" }),
+  "organizations.transfer": ({ user_id }) => ({ user_id }),
+  "roles.create": ({ role_id }) => ({ name: "mine", permissions: [], inherits_from: role_id }),
+  "roles.update": () => ({ permissions: [] }),
+  "members.add": ({ agent_id }) => ({ agent_id, role_id: systemRoleIds.viewer }),
+  "invitations.create": ({ role_id }) => ({ email: "mine@example.com", role_id }),
+  "members.update": () => ({ role_id: systemRoleIds.viewer }),
+  "projects.create": ({ org_id }) => ({ organization_id: org_id, name: "Mine" }),
+  "projects.update": () => ({ name: "Mine now" }),
+  "upstreams.push": () => ({}),
+  "upstreams.setCredential": () => ({ kind: "https_token", token: "not-a-token" }),
+  "upstreams.trustHostKey": () => ({ host_key: null }),
+  "agents.create": ({ project_id }) => ({ project_id, name: "mine" }),
+  "agents.update": () => ({ description: "Mine now" }),
+  "runs.create": () => ({ external: true }),
+  "runs.stop": () => ({ status: "stopped" }),
+  "workspaces.create": () => ({}),
+  "workspaces.update": () => ({ settings: { auto_checkpoint: false } }),
+  "workspaces.createCommit": () => ({ commit_type: "manual" }),
+  "workspaces.previewMerge": () => ({}),
+  "workspaces.createMerge": () => ({}),
+  "workspaces.previewConflicts": () => ({}),
+  "workspaces.sync": () => ({}),
+  "workspaces.revertMerge": () => ({}),
+  "workspaces.restoreVersion": () => ({ paths: ["of-mine.txt"] }),
+  "previews.create": ({ merge_id }) => ({ act: "revert", merge_id }),
+  "apiKeys.create": ({ org_id }) => ({ name: "mine", organization_id: org_id }),
+  "apiKeys.update": () => ({ name: "mine now" }),
+  "apiKeys.rotate": () => ({}),
+  "apiKeys.narrow": () => ({ scopes: ["*:*"] }),
+  "apiKeys.verify": () => ({ key: "sk_live_not-one" }),
+  "apiKeys.revokeLeaked": () => ({ key: "sk_live_not-one" }),
+};
+
+/** A valid query for each call that has to have one. */
+const queries: Record<string, Record<string, string>> = {
+  "organizations.slugAvailability": { slug: "free-for-all" },
+};
+
+const calls = Object.entries(api).flatMap(([resource, endpoints]) =>
+  Object.entries(endpoints as Record<string, Endpoint>).map(([name, endpoint]) => ({
+    call: `${resource}.${name}`,
+    endpoint,
+  })),
+);
+const ofOthers = calls.filter(
+  ({ call, endpoint }) =>
+    endpoint.access !== "public" &&
+    (endpoint.params !== null ||
+      ["projects.create", "agents.create", "apiKeys.create"].includes(call)),
+);
+/** The ids in a path besides the one that leads to the organization; a month is nobody's. */
+const innerOf = ({ params, tenant }: Endpoint): string[] =>
+  Object.keys(params?.shape ?? {}).filter(
+    (name) => `params.${name}` !== tenant && name !== "period",
+  );
+/** Calls whose body names something besides the organization. */
+const namingInBody = new Set([
+  "members.add",
+  "invitations.create",
+  "organizations.transfer",
+  "roles.create",
+  "previews.create",
+]);
+const withInner = ofOthers.filter(
+  ({ call, endpoint }) =>
+    endpoint.tenant !== null && (innerOf(endpoint).length > 0 || namingInBody.has(call)),
+);
+
+type Ask = (
+  call: string,
+  endpoint: Endpoint,
+  path: Ids,
+  token?: string,
+  inBody?: Ids,
+) => Promise<RawAnswer>;
+const askIn =
+  (app: TestApp): Ask =>
+  (call, endpoint, path, token, inBody = path) =>
+    send(app, endpoint.method, urlOf(endpoint, { params: path, query: queries[call] ?? {} }), {
+      ...(token === undefined ? {} : { token }),
+      ...(endpoint.body === null ? {} : { body: bodies[call]?.(inBody) }),
+    });
+
+describe("isolation over HTTP", () => {
+  let app: TestApp;
+  let ask: Ask;
+  let theirs: Full;
+  let own: Full;
+  let stranger: TestPerson;
+  let keysElsewhere: string[];
+  beforeAll(async () => {
+    app = await startTestApp();
+    ask = askIn(app);
+    theirs = await fill(app, await app.person("owner"));
+    stranger = await app.person("stranger");
+    own = await fill(app, stranger);
+    // Of the same owner, so that it is the key alone that is kept out.
+    const elsewhere = await makeOrganization(theirs.owner);
+    keysElsewhere = await Promise.all(
+      ["*", "project:read"].map(async (pattern) => {
+        const scopes = [`org:${elsewhere.slug}:${pattern}`];
+        const { data } = await theirs.owner.api.apiKeys.create({ body: { name: "k", scopes } });
+        return data.key as string;
+      }),
+    );
+  });
+  afterAll(() => app.close());
+
+  test("every call that takes a body has one to be tried with", () => {
+    const missing = calls.filter(({ call, endpoint }) => endpoint.body && !bodies[call]);
+    expect(missing.map(({ call }) => call)).toEqual([]);
+  });
+
+  test.each(ofOthers)("$call answers a stranger as if nothing were there", async (one) => {
+    const { call, endpoint } = one;
+    const real = await ask(call, endpoint, idsOf(theirs), stranger.token);
+    const nothing = await ask(call, endpoint, idsOfNothing(), stranger.token);
+    expect([404, 422]).toContain(real.status);
+    expect(problemOf(real).code).toMatch(/^(not_found|validation_failed)$/);
+    expect([real.status, withoutRequestId(real)]).toEqual([
+      nothing.status,
+      withoutRequestId(nothing),
+    ]);
+  });
+
+  test.each(withInner)("$call of one's own does not lead to what is another's", async (one) => {
+    const { call, endpoint } = one;
+    const [mine, other, nothing] = [idsOf(own), idsOf(theirs), idsOfNothing()];
+    const mixed = (ids: Ids): Ids => ({
+      ...mine,
+      ...Object.fromEntries(innerOf(endpoint).map((name) => [name, ids[name as keyof Ids]])),
+    });
+    const real = await ask(call, endpoint, mixed(other), stranger.token, other);
+    const absent = await ask(call, endpoint, mixed(nothing), stranger.token, nothing);
+    expect([404, 422]).toContain(real.status);
+    expect([real.status, withoutRequestId(real)]).toEqual([
+      absent.status,
+      withoutRequestId(absent),
+    ]);
+  });
+
+  test("organizations are not found by their slugs either", async () => {
+    for (const { endpoint, call } of calls.filter(({ call }) =>
+      /^(organizations|usage)\./.test(call),
+    )) {
+      if (endpoint.params === null) continue;
+      const real = await ask(
+        call,
+        endpoint,
+        { ...idsOf(theirs), org_id: theirs.slug },
+        own.owner.token,
+      );
+      const nothing = await ask(
+        call,
+        endpoint,
+        { ...idsOf(theirs), org_id: "no-such-one" },
+        own.owner.token,
+      );
+      expect([real.status, withoutRequestId(real)]).toEqual([404, withoutRequestId(nothing)]);
+    }
+  });
+
+  test("lists hold one's own alone, and naming another organization is as naming none", async () => {
+    const { api: mine } = stranger;
+    expect((await mine.organizations.list()).data.map(({ id }) => id)).toEqual([own.id]);
+    expect((await mine.projects.list()).data.map(({ id }) => id)).toEqual([own.project.id]);
+    expect((await mine.agents.list()).data.map(({ id }) => id)).toEqual([own.agent.id]);
+    expect((await mine.apiKeys.list()).data.map(({ id }) => id)).toEqual([own.key.id]);
+    const { data: byProject } = await mine.agents.list({
+      query: { project_id: theirs.project.id },
+    });
+    expect(byProject).toEqual([]);
+    for (const list of ["/api/v1/projects", "/api/v1/agents"]) {
+      const at = (id: string) =>
+        send(app, "GET", `${list}?organization_id=${id}`, { token: stranger.token });
+      const [real, nothing] = [await at(theirs.id), await at(randomUUID())];
+      expect([real.status, withoutRequestId(real)]).toEqual([422, withoutRequestId(nothing)]);
+    }
+  });
+
+  test.each(ofOthers)("$call answers a key of elsewhere as if nothing were there", async (one) => {
+    const { call, endpoint } = one;
+    for (const key of keysElsewhere) {
+      const real = await ask(call, endpoint, idsOf(theirs), key);
+      const nothing = await ask(call, endpoint, idsOfNothing(), key);
+      expect(real.status).toBeGreaterThanOrEqual(400);
+      expect([real.status, withoutRequestId(real)]).toEqual([
+        nothing.status,
+        withoutRequestId(nothing),
+      ]);
+    }
+  });
+
+  test("another's agent is no parent, and another's role is no role", async () => {
+    for (const parent_agent_id of [theirs.agent.id, randomUUID()]) {
+      const answer = await send(app, "POST", "/api/v1/agents", {
+        token: stranger.token,
+        body: { project_id: own.project.id, name: "child", parent_agent_id },
+      });
+      expect(problemOf(answer).errors).toEqual([
+        {
+          loc: ["body", "parent_agent_id"],
+          msg: "names no agent of this project",
+          type: "unknown_id",
+        },
+      ]);
+    }
+  });
+
+  test.each(calls.filter(({ endpoint }) => endpoint.access !== "public"))(
+    "$call is 401 without a credential",
+    async ({ call, endpoint }) => {
+      for (const ids of [idsOf(theirs), idsOfNothing()]) {
+        const answer = await ask(call, endpoint, ids);
+        expect([answer.status, problemOf(answer).code]).toEqual([401, "unauthenticated"]);
+        expect(answer.headers.get("www-authenticate")).toBe("Bearer");
+      }
+    },
+  );
+
+  test("nothing of the other organization was changed by all this", async () => {
+    const { owner } = theirs;
+    const org = { org_id: theirs.id };
+    expect((await owner.api.organizations.get({ params: org })).data.name).not.toBe("Mine now");
+    expect((await owner.api.members.list({ params: org })).data).toHaveLength(2);
+    const { data: run } = await owner.api.runs.get({ params: { run_id: theirs.run.id } });
+    expect(run.status).toBe("running");
+    const { data: key } = await owner.api.apiKeys.get({ params: { key_id: theirs.key.id } });
+    expect(key).toEqual(expect.objectContaining({ status: "active", name: "everything here" }));
+    const { data: invitations } = await owner.api.invitations.list({ params: org });
+    expect(invitations).toEqual([
+      expect.objectContaining({ id: theirs.invitation.id, status: "pending" }),
+    ]);
+    const agent = { agent_id: theirs.agent.id };
+    const { data: workspace } = await owner.api.workspaces.get({ params: agent });
+    expect(workspace.settings.auto_checkpoint).toBe(true);
+    expect(workspace.counts).toEqual({ commits: 1, merges: 1, conflicts_resolved: 0 });
+  });
+});
+
+/** What a call needs besides what it declares, by what its example changes. */
+const alsoNeeds: Record<string, string> = {
+  "organizations.update": "org:write",
+  "members.remove": "org:members:delete",
+};
+/** What is of the person and of no organization: a key needs full access for it. */
+const ofThePerson = new Set([
+  "auth.updateMe",
+  "auth.sessions",
+  "auth.session",
+  "auth.endSession",
+  "auth.endOtherSessions",
+  "invitations.accept",
+  "organizations.create",
+  "organizations.slugAvailability",
+  "oidc.identities",
+  "oidc.identity",
+  "passkeys.list",
+  "passkeys.get",
+  "secondFactor.get",
+]);
+/** How a person signs in: no key changes it, whatever it may do. */
+const ofTheSession = new Set([
+  "oidc.link",
+  "oidc.unlink",
+  "passkeys.rename",
+  "passkeys.remove",
+  "secondFactor.startTotp",
+  "secondFactor.confirmTotp",
+  "secondFactor.removeTotp",
+  "secondFactor.renewRecoveryCodes",
+]);
+/** Finds the merge, and then that no conflict of it has another version: its path is invalid. */
+const withoutConflict = new Set(["workspaces.restoreVersion"]);
+/** After everything else, in this order: what ends what the others need. */
+const last = [
+  "apiKeys.rotate",
+  "apiKeys.revoke",
+  "organizations.archive",
+  "organizations.restore",
+  "organizations.transfer",
+  "auth.endSession",
+  "auth.endOtherSessions",
+  "auth.logout",
+];
+
+/** Reading first, then changing, then deleting from the inside out, so that each call finds what it is about. */
+const inOrder = calls
+  .toReversed()
+  .toSorted((one, other) => rankOf(one) - rankOf(other) || depthOf(other) - depthOf(one));
+function rankOf({ call, endpoint }: (typeof calls)[number]): number {
+  if (last.includes(call)) return 3 + last.indexOf(call);
+  return endpoint.method === "GET" ? 0 : endpoint.method === "DELETE" ? 2 : 1;
+}
+function depthOf({ endpoint }: (typeof calls)[number]): number {
+  return endpoint.method === "DELETE" ? endpoint.path.split("/").length : 0;
+}
+
+interface Walker {
+  token: string;
+  /** What the role and the credential give in the organization. */
+  may: (permission: string) => boolean;
+  isKey: boolean;
+  ids: Ids;
+}
+
+/** What each call ought to be refused for, and what it was; and the calls that found nothing. */
+async function walk(ask: Ask, { token, may, isKey, ids }: Walker) {
+  const wrong: string[] = [];
+  const lost: string[] = [];
+  const walked: string[] = [];
+  for (const { call, endpoint } of inOrder) {
+    const { access, tenant, method, path } = endpoint;
+    const isForAll = ["public", "signed-in", "super-admin"].includes(access);
+    const declared = isForAll ? [] : [access];
+    const needed = [
+      ...declared,
+      ...(alsoNeeds[call] === undefined ? [] : [alsoNeeds[call]]),
+      ...(isKey && ofThePerson.has(call) ? ["*:*"] : []),
+    ].find((permission) => !may(permission));
+    const expected =
+      isKey && ofTheSession.has(call)
+        ? "403 session_required"
+        : needed === undefined
+          ? "let through"
+          : `refused ${needed}`;
+    const answer = await ask(call, endpoint, ids, token);
+    walked.push(`${method} ${path}`);
+    const problem = answer.status === 403 ? problemOf(answer) : undefined;
+    const isRefused = problem?.code === "insufficient_permission";
+    const found = isRefused
+      ? `refused ${problem?.missing_permissions?.join()}`
+      : problem || (answer.status === 401 && access !== "public")
+        ? `${answer.status} ${problemOf(answer).code}`
+        : "let through";
+    if (found !== expected) wrong.push(`${call}: ${found}, not ${expected}`);
+    const isExpected = answer.status === (withoutConflict.has(call) ? 422 : 409);
+    if (!isRefused && tenant !== null && answer.status >= 400 && !isExpected) {
+      lost.push(`${call}: ${answer.status} ${answer.text}`);
+    }
+  }
+  return { wrong, lost, walked };
+}
+
+describe("what is granted is what is let through", () => {
+  let app: TestApp;
+  let ask: Ask;
+  beforeAll(async () => {
+    app = await startTestApp();
+    ask = askIn(app);
+  });
+  afterAll(() => app.close());
+
+  /** A person of a role in an organization of one's own with one of everything. */
+  async function enter(role: SystemRole): Promise<{ person: TestPerson; ids: Ids; slug: string }> {
+    const full = await fill(app, await app.person("creator"));
+    const { api: creator } = full.owner;
+    const params = { org_id: full.id };
+    const join = async (role_id: string) => {
+      const person = await app.person("person");
+      const body = { user_id: person.id, role_id };
+      return { person, member: (await creator.members.add({ params, body })).data };
+    };
+    // A person cannot be given an agent's role as it is meant for agents: one of the same patterns.
+    const permissions = [...systemRoles[role].permissions];
+    const body = { name: "executor", permissions };
+    const roleId =
+      role === "agent_executor"
+        ? (await creator.roles.create({ params, body })).data.id
+        : systemRoleIds[role];
+    const { person } = await join(roleId);
+    const colleague = await join(systemRoleIds.viewer);
+    const heir = await join(systemRoleIds.viewer);
+    await app.client().auth.login({ body: { email: person.email, password: person.password } });
+    const { data: sessions } = await person.api.auth.sessions();
+    const { data: key } = await person.api.apiKeys.create({ body: { name: "own" } });
+    return {
+      person,
+      slug: full.slug,
+      ids: {
+        ...idsOf(full),
+        member_id: colleague.member.id,
+        user_id: heir.person.id,
+        session_id: sessions.find(({ current }) => !current)?.id as string,
+        key_id: key.id,
+      },
+    };
+  }
+
+  test.each(Object.keys(systemRoles) as SystemRole[])(
+    "to %s, on every call",
+    async (role) => {
+      const { person, ids } = await enter(role);
+      const may = (permission: string): boolean =>
+        grants(systemRoles[role].permissions, permission);
+      const { wrong, lost, walked } = await walk(ask, {
+        token: person.token,
+        may,
+        isKey: false,
+        ids,
+      });
+      expect(wrong).toEqual([]);
+      expect(lost).toEqual([]);
+      const { text } = await send(app, "GET", "/api/v1/openapi.json");
+      const { paths } = JSON.parse(text) as { paths: Record<string, Record<string, unknown>> };
+      const documented = Object.entries(paths).flatMap(([path, methods]) =>
+        Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
+      );
+      expect(walked.toSorted()).toEqual(documented.toSorted());
+    },
+    120_000,
+  );
+
+  test("to a narrow key of an owner, on every call", async () => {
+    const { person, ids, slug } = await enter("owner");
+    const scopes = [`org:${slug}:project:read`];
+    const { data: key } = await person.api.apiKeys.create({ body: { name: "narrow", scopes } });
+    const { data: child } = await app
+      .client(key.key as string)
+      .apiKeys.create({ body: { name: "narrow too", scopes } });
+    const { wrong, lost } = await walk(ask, {
+      token: key.key as string,
+      may: (permission) => permission === "project:read",
+      isKey: true,
+      ids: { ...ids, key_id: child.id },
+    });
+    // It makes no key beyond itself, which is another refusal.
+    expect(wrong.toSorted()).toEqual([
+      "apiKeys.create: 403 privilege_escalation, not let through",
+      "apiKeys.narrow: 403 privilege_escalation, not let through",
+    ]);
+    expect(lost).toEqual([]);
+  });
+
+  test("and a call that declares no access is not served", async () => {
+    const undeclared = { ...api.roles.permissions, access: undefined } as unknown as Endpoint;
+    const handlers = { open: async () => [] } as never;
+    const serve = () => mount(fastify(), { open: undeclared }, handlers, {} as MountOptions);
+    expect(serve).toThrow("/api/v1/permissions declares no access");
+  });
+});

@@ -1,0 +1,70 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Client } from "#shared/contract/client.js";
+import { refusal, startTestApp, type TestApp, type TestPerson } from "../support/app.js";
+import { asAdmin } from "../support/admin.js";
+import { databaseUrlOf } from "../support/operator.js";
+import { clientOf, startServer, type ServerProcess } from "../support/server-process.js";
+import { rounds } from "../support/thorough.js";
+
+const times = rounds({ thorough: 1000, else: 60 });
+/** Every so many rounds the listening connections are cut off, and a process is killed and replaced. */
+const deafEvery = times / 20;
+const killEvery = times / 4;
+
+describe("three server processes on one PostgreSQL", () => {
+  /** Gives the database and the person who signs in; it is not among those who are asked. */
+  let app: TestApp;
+  let owner: TestPerson;
+  const servers: { process: ServerProcess; url: string }[] = [];
+
+  beforeAll(async () => {
+    app = await startTestApp();
+    owner = await app.person("owner");
+    servers.push(...(await Promise.all([1, 2, 3].map(start))));
+  });
+  afterAll(async () => {
+    for (const { process } of servers) process.process.kill("SIGTERM");
+    await Promise.all(servers.map(({ process }) => process.ended));
+    await app.close();
+  });
+
+  async function start(): Promise<{ process: ServerProcess; url: string }> {
+    const process = startServer({
+      OMOI_DATABASE_URL: databaseUrlOf(app),
+      OMOI_SECRET: app.config.secret,
+      OMOI_DATA_DIR: app.dataDir,
+    });
+    return { process, url: await process.ready };
+  }
+
+  const clients = (token: string): Client[] => servers.map(({ url }) => clientOf(url, token));
+
+  test("no process accepts a key after its revocation was answered", async () => {
+    for (let round = 1; round <= times; round += 1) {
+      const by = clients(owner.token)[round % 3] as Client;
+      const { data } = await by.apiKeys.create({ body: { name: "short-lived" } });
+      const holders = clients(data.key as string);
+      // All have it in memory now.
+      const seen = await Promise.all(holders.map((holder) => holder.auth.me()));
+      expect(seen.map(({ data: { id } }) => id)).toEqual([owner.id, owner.id, owner.id]);
+      if (round % deafEvery === 0) await deafen();
+      await by.apiKeys.revoke({ params: { key_id: data.id } });
+      await Promise.all(holders.map((holder) => refusal(holder.auth.me(), 401, "invalid_token")));
+      if (round % killEvery === 0) await replace(round % 3);
+    }
+  }, 300_000);
+
+  async function deafen(): Promise<void> {
+    await asAdmin(
+      app,
+      "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'omoi changes' and datname = current_database()",
+    );
+  }
+
+  async function replace(index: number): Promise<void> {
+    const { process } = servers[index] as { process: ServerProcess };
+    process.process.kill("SIGKILL");
+    await process.ended;
+    servers[index] = await start();
+  }
+});

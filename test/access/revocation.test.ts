@@ -1,0 +1,178 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { systemRoleIds } from "#server/db/migrate.js";
+import { refusal, startTestApp, type TestApp, type TestPerson } from "../support/app.js";
+import { makeOrganization, makeProject } from "../support/factories.js";
+import { asAdmin } from "../support/admin.js";
+import { asOperator } from "../support/operator.js";
+
+/**
+ * What is taken from somebody is gone on the next request, on every server process, though each
+ * answers from memory: two applications on one database, asked in turn.
+ */
+describe("revocation over several server processes", () => {
+  let here: TestApp;
+  let there: TestApp;
+  let third: TestApp;
+  let owner: TestPerson;
+  beforeAll(async () => {
+    here = await startTestApp();
+    there = await here.sibling();
+    third = await here.sibling();
+    owner = await here.person("owner");
+  });
+  afterAll(async () => {
+    await third.close();
+    await there.close();
+    await here.close();
+  });
+
+  test("a key that is revoked on one is refused on all, two hundred times, the ears cut off in between", async () => {
+    const processes = [here, there, third];
+    for (let round = 0; round < 200; round += 1) {
+      const { data: key } = await owner.api.apiKeys.create({ body: { name: "short-lived" } });
+      const clients = processes.map((process) => process.client(key.key as string));
+      await Promise.all(clients.map((client) => client.organizations.list()));
+      if (round % 40 === 20) {
+        await asAdmin(
+          here,
+          "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'omoi changes' limit 1",
+        );
+      }
+      const by = (processes[round % 3] as TestApp).client(owner.token);
+      await by.apiKeys.revoke({ params: { key_id: key.id } });
+      await Promise.all(
+        clients.map((client) => refusal(client.organizations.list(), 401, "invalid_token")),
+      );
+    }
+  }, 90_000);
+
+  test("a session that is ended on one is refused on the other", async () => {
+    for (let round = 0; round < 10; round += 1) {
+      const { email, password } = owner;
+      const { data } = await here.client().auth.login({ body: { email, password } });
+      await there.client(data.access_token).auth.me();
+      await here.client(data.access_token).auth.logout();
+      await refusal(there.client(data.access_token).auth.me(), 401, "invalid_token");
+    }
+  });
+
+  test("a role that is taken, a member who is removed, an organization that is archived", async () => {
+    for (let round = 0; round < 10; round += 1) {
+      const org = await makeOrganization(owner);
+      const params = { org_id: org.id };
+      const project = await makeProject(owner, org.id);
+      const { id: userId, token } = await here.person("member");
+      const { data: member } = await owner.api.members.add({
+        params,
+        body: { user_id: userId, role_id: systemRoleIds.admin },
+      });
+      const elsewhere = there.client(token);
+      const rename = (name: string) =>
+        elsewhere.projects.update({ params: { project_id: project.id }, body: { name } });
+      await rename("one");
+      const memberParams = { ...params, member_id: member.id };
+      await owner.api.members.update({
+        params: memberParams,
+        body: { role_id: systemRoleIds.viewer },
+      });
+      await refusal(rename("two"), 403, "insufficient_permission");
+      expect((await elsewhere.organizations.list()).data).toHaveLength(1);
+      await owner.api.members.remove({ params: memberParams });
+      await refusal(rename("three"), 404, "not_found");
+      expect((await elsewhere.organizations.list()).data).toEqual([]);
+      const ownElsewhere = there.client(owner.token);
+      await ownElsewhere.projects.get({ params: { project_id: project.id } });
+      await owner.api.organizations.archive({ params });
+      await refusal(
+        ownElsewhere.projects.update({
+          params: { project_id: project.id },
+          body: { name: "four" },
+        }),
+        409,
+        "organization_archived",
+      );
+    }
+  });
+
+  test("a custom role's permissions", async () => {
+    const org = await makeOrganization(owner);
+    const params = { org_id: org.id };
+    const body = { name: "writer", permissions: ["org:read", "org:write"] };
+    const { data: role } = await owner.api.roles.create({ params, body });
+    const person = await here.person("writer");
+    await owner.api.members.add({ params, body: { user_id: person.id, role_id: role.id } });
+    const elsewhere = there.client(person.token);
+    await elsewhere.organizations.update({ params, body: { description: "one" } });
+    await owner.api.roles.update({
+      params: { ...params, role_id: role.id },
+      body: { permissions: ["org:read"] },
+    });
+    await refusal(
+      elsewhere.organizations.update({ params, body: { description: "two" } }),
+      403,
+      "insufficient_permission",
+    );
+  });
+
+  test("a list shows what the other process has just done, once it is answered", async () => {
+    const person = await here.person("reader");
+    const elsewhere = there.client(person.token);
+    const org = await makeOrganization(person);
+    await here.db.changes.settled();
+    expect((await elsewhere.organizations.list()).data.map(({ name }) => name)).toEqual([org.name]);
+    await person.api.organizations.update({ params: { org_id: org.id }, body: { name: "New" } });
+    await makeProject(person, org.id);
+    await here.db.changes.settled();
+    const { data } = await elsewhere.organizations.list();
+    expect(data.map(({ name, counts }) => [name, counts.projects])).toEqual([["New", 1]]);
+  });
+
+  test("a process that cannot hear reads from the database, and hears again by itself", async () => {
+    const { data: key } = await owner.api.apiKeys.create({ body: { name: "for the deaf" } });
+    const elsewhere = there.client(key.key as string);
+    await elsewhere.organizations.list();
+    const deafen = () =>
+      asAdmin(
+        here,
+        "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'omoi changes'",
+      );
+    await deafen();
+    await asOperator(here, "update api_keys set revoked_at = now() where id = $1", [key.id]);
+    await refusal(elsewhere.organizations.list(), 401, "invalid_token");
+    await expect.poll(() => here.db.changes.hears && there.db.changes.hears).toBe(true);
+    const { data: next } = await owner.api.apiKeys.create({ body: { name: "heard again" } });
+    const again = there.client(next.key as string);
+    await again.organizations.list();
+    await owner.api.apiKeys.revoke({ params: { key_id: next.id } });
+    await refusal(again.organizations.list(), 401, "invalid_token");
+  });
+
+  test("revoking while others read: nobody is let in after the answer", async () => {
+    for (let round = 0; round < 10; round += 1) {
+      const { data: key } = await owner.api.apiKeys.create({ body: { name: "raced" } });
+      let revokedAt = Number.POSITIVE_INFINITY;
+      const late: number[] = [];
+      const readers = new AbortController();
+      const reading = [here, there].flatMap((app) =>
+        Array.from({ length: 4 }, async () => {
+          const client = app.client(key.key as string);
+          while (!readers.signal.aborted) {
+            const asked = performance.now();
+            const isLetIn = await client.auth.me().then(
+              () => true,
+              () => false,
+            );
+            if (isLetIn && asked > revokedAt) late.push(asked - revokedAt);
+          }
+        }),
+      );
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      await owner.api.apiKeys.revoke({ params: { key_id: key.id } });
+      revokedAt = performance.now();
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      readers.abort();
+      await Promise.all(reading);
+      expect(late).toEqual([]);
+    }
+  });
+});

@@ -1,0 +1,276 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import type { Workspace } from "#shared/api/workspaces.js";
+import { cloning, withKey } from "../support/clone.js";
+import { describeFolders } from "../support/folder-drivers.js";
+import { FragileServer, type When } from "../support/every-effect.js";
+import { isThorough } from "../support/thorough.js";
+
+/**
+ * An act that is cut off at its effects in turn, and what has to be true whenever that was: at every eighth
+ * effect, and with THOROUGH=1 at each of them with each driver.
+ */
+interface Act<Subject> {
+  prepare: (server: FragileServer) => Promise<Subject>;
+  act: (server: FragileServer, subject: Subject) => Promise<unknown>;
+  /** After the restart: nothing is lost, nothing happened twice, and the act can be done (again). */
+  check: (server: FragileServer, subject: Subject) => Promise<void>;
+}
+
+/** Below this a counter that counts nothing would go unnoticed. */
+const fewestEffects = 4;
+
+/** Killed just before an effect and as soon as it was started, in turn. */
+const whenOf = (round: number): When => (round % 2 === 1 ? "before" : "after");
+
+vi.setConfig({ testTimeout: 300_000 });
+
+/** Acts on the folders of workspaces are cut off with each way in which these can be made. */
+describeFolders("a server that is killed at every effect of", (driver) => {
+  let server: FragileServer;
+  let clones: Awaited<ReturnType<typeof cloning>>;
+  beforeAll(async () => {
+    server = await FragileServer.open(driver);
+    clones = await cloning();
+  });
+  afterAll(async () => {
+    await clones.dispose();
+    await server.close();
+  });
+  // What is done in the store alone is the same with both.
+  const testOnce = driver === "checkout" ? test : test.skip;
+
+  async function atEvery<Subject>(
+    { first, step }: { first: number; step: number },
+    { prepare, act, check }: Act<Subject>,
+  ): Promise<void> {
+    await server.stop();
+    await server.start(first, whenOf(1));
+    for (let [effect, round] = [first, 1]; ; effect += step, round += 1) {
+      const subject = await prepare(server);
+      const isCutOff = await server.cutOff(() => act(server, subject));
+      // It counts again when it is armed again: for the next round.
+      if (isCutOff) await server.start(effect + step, whenOf(round + 1));
+      await server.everythingAgrees();
+      await check(server, subject);
+      await server.everythingAgrees();
+      await server.nothingIsLeftBehind();
+      if (!isCutOff) {
+        expect(effect).toBeGreaterThan(fewestEffects);
+        return;
+      }
+    }
+  }
+
+  // Each with its restart takes a second: all suites together are to take minutes.
+  const atEveryEffect = <Subject>(act: Act<Subject>) =>
+    atEvery({ first: 1, step: isThorough ? 1 : 8 }, act);
+  /** Of an act on folders: some effects with the one driver, those between with the other. */
+  const atEveryEffectInTurn = <Subject>(act: Act<Subject>) =>
+    isThorough
+      ? atEvery({ first: 1, step: 1 }, act)
+      : atEvery({ first: driver === "checkout" ? 1 : 9, step: 16 }, act);
+
+  test("making a workspace", () =>
+    atEveryEffectInTurn({
+      prepare: (it) => it.agent(),
+      act: (it, params) => it.api.workspaces.create({ params }),
+      check: async (it, params) => {
+        // What was reserved is finished; what was not may be asked for again.
+        const made = await it.api.workspaces
+          .get({ params })
+          .catch(() => it.api.workspaces.create({ params }));
+        expect(made.data.status).toBe("active");
+        await writeFile(join(folderOf(made.data), "a.txt"), "a\n");
+        expect((await save(it, made.data)).created).toBe(true);
+      },
+    }));
+
+  test("a checkpoint", () =>
+    atEveryEffectInTurn({
+      prepare: async (it) => {
+        const workspace = await it.workspace();
+        await writeFile(join(folderOf(workspace), "a.txt"), "a\n");
+        return workspace;
+      },
+      act: (it, workspace) => save(it, workspace),
+      check: async (it, workspace) => {
+        await save(it, workspace);
+        expect((await save(it, workspace)).created).toBe(false);
+        expect(await it.inStore("show", `${workspace.branch_name}:a.txt`)).toBe("a");
+        const params = { agent_id: workspace.agent_id };
+        expect((await it.api.workspaces.commits({ params })).data).toHaveLength(1);
+      },
+    }));
+
+  testOnce("a merge with a conflict", () =>
+    atEveryEffect({
+      prepare: conflicting,
+      act: (it, { agent_id }) => it.api.workspaces.createMerge({ params: { agent_id } }),
+      check: async (it, { agent_id, text }) => {
+        const params = { agent_id };
+        await it.api.workspaces.createMerge({ params });
+        expect((await it.api.workspaces.createMerge({ params })).data.status).toBe("up_to_date");
+        // Not merging any more.
+        expect((await it.api.workspaces.get({ params })).data.status).toBe("active");
+        expect(await it.merges(params)).toHaveLength(1);
+        expect(await it.inStore("show", "main:shared.txt")).toBe(text);
+      },
+    }),
+  );
+
+  testOnce("a revert", () =>
+    atEveryEffect({
+      prepare: async (it) => {
+        const workspace = await conflicting(it);
+        const params = { agent_id: workspace.agent_id };
+        const { data } = await it.api.workspaces.createMerge({ params });
+        return { params: { ...params, merge_id: data.id as string } };
+      },
+      act: (it, { params }) => it.api.workspaces.revertMerge({ params }),
+      check: async (it, { params }) => {
+        const reverts = async () =>
+          (await it.merges(params)).filter(({ kind }) => kind === "revert");
+        if ((await reverts()).length === 0) await it.api.workspaces.revertMerge({ params });
+        expect(await reverts()).toHaveLength(1);
+        const { data } = await it.api.workspaces.merge({ params });
+        expect(data.reverted_by).toBe((await reverts())[0]?.id);
+      },
+    }),
+  );
+
+  testOnce("putting back what lost", () =>
+    atEveryEffect({
+      prepare: async (it) => {
+        const workspace = await conflicting(it);
+        const params = { agent_id: workspace.agent_id };
+        const { data } = await it.api.workspaces.createMerge({ params });
+        return { params: { ...params, merge_id: data.id as string }, lost: workspace.lost };
+      },
+      act: (it, { params }) =>
+        it.api.workspaces.restoreVersion({ params, body: { paths: ["shared.txt"] } }),
+      check: async (it, { params, lost }) => {
+        const restored = async () =>
+          (await it.merges(params)).filter(({ kind }) => kind === "restore");
+        if ((await restored()).length === 0) {
+          await it.api.workspaces.restoreVersion({ params, body: { paths: ["shared.txt"] } });
+        }
+        expect(await restored()).toHaveLength(1);
+        expect(await it.inStore("show", "main:shared.txt")).toBe(lost);
+      },
+    }),
+  );
+
+  test("a sync", () =>
+    atEveryEffectInTurn({
+      prepare: async (it) => {
+        const { agent_id, ...workspace } = await it.workspace();
+        await conflicting(it).then((other) =>
+          it.api.workspaces.createMerge({ params: { agent_id: other.agent_id } }),
+        );
+        return { ...workspace, agent_id };
+      },
+      act: (it, { agent_id }) => it.api.workspaces.sync({ params: { agent_id } }),
+      check: async (it, workspace) => {
+        const params = { agent_id: workspace.agent_id };
+        await it.api.workspaces.sync({ params });
+        expect((await it.api.workspaces.sync({ params })).data.status).toBe("up_to_date");
+        // The folder followed, and a snapshot of it finds nothing else.
+        const text = await readFile(join(folderOf(workspace), "shared.txt"), "utf8");
+        expect(text.trimEnd()).toBe(await it.inStore("show", "main:shared.txt"));
+        expect((await save(it, workspace)).created).toBe(false);
+      },
+    }));
+
+  testOnce("a push to a workspace's branch", () =>
+    atEveryEffect({
+      prepare: async (it) => {
+        const workspace = await it.workspace();
+        const { data: key } = await it.api.apiKeys.create({ body: { name: "git" } });
+        const branch = ["--branch", workspace.branch_name];
+        const clone = await clones.clone(it.cloneUrl, key.key as string, ...branch);
+        const sha = await clone.commit({ "pushed.txt": `${workspace.branch_name}\n` });
+        return { ...workspace, clone, sha, key: key.key as string };
+      },
+      act: async (_it, { clone, branch_name }) => {
+        // git says no more than that the other side hung up.
+        const { code } = await clone.push(branch_name);
+        if (code !== 0) throw new Error("cut off");
+      },
+      check: async (it, workspace) => {
+        const { clone, branch_name, sha, key } = workspace;
+        await clone.git("remote", "set-url", "origin", withKey(it.cloneUrl, key));
+        expect((await clone.push(branch_name)).code).toBe(0);
+        const params = { agent_id: workspace.agent_id };
+        const { data: commits } = await it.api.workspaces.commits({ params });
+        expect(commits.map(({ commit_sha, commit_type }) => [commit_sha, commit_type])).toEqual([
+          [sha, "manual"],
+        ]);
+        const text = await readFile(join(folderOf(workspace), "pushed.txt"), "utf8");
+        expect(text).toBe(`${branch_name}\n`);
+        expect((await save(it, workspace)).created).toBe(false);
+      },
+    }),
+  );
+
+  test("archiving", () =>
+    atEveryEffectInTurn({
+      prepare: async (it) => {
+        const workspace = await it.workspace();
+        await writeFile(join(folderOf(workspace), "a.txt"), "unsaved\n");
+        return workspace;
+      },
+      act: (it, { agent_id }) => it.api.workspaces.archive({ params: { agent_id } }),
+      check: async (it, { agent_id }) => {
+        const params = { agent_id };
+        await it.api.workspaces.archive({ params });
+        expect((await it.api.workspaces.get({ params })).data.status).toBe("archived");
+        const { data } = await it.api.workspaces.restore({ params });
+        expect(await readFile(join(folderOf(data), "a.txt"), "utf8")).toBe("unsaved\n");
+      },
+    }));
+
+  test("bringing back what was archived", () =>
+    atEveryEffectInTurn({
+      prepare: async (it) => {
+        const workspace = await it.workspace();
+        await writeFile(join(folderOf(workspace), "a.txt"), "kept\n");
+        await it.api.workspaces.archive({ params: { agent_id: workspace.agent_id } });
+        return { agent_id: workspace.agent_id };
+      },
+      act: (it, params) => it.api.workspaces.restore({ params }),
+      check: async (it, params) => {
+        const { data: shown } = await it.api.workspaces.get({ params });
+        if (shown.status === "archived") await it.api.workspaces.restore({ params });
+        const { data } = await it.api.workspaces.get({ params });
+        expect(data.status).toBe("active");
+        expect(await readFile(join(folderOf(data), "a.txt"), "utf8")).toBe("kept\n");
+        expect((await save(it, data)).created).toBe(false);
+      },
+    }));
+});
+
+function folderOf({ working_directory }: Pick<Workspace, "working_directory">): string {
+  if (working_directory === null) throw new Error("the workspace has no folder");
+  return working_directory;
+}
+
+async function save(it: FragileServer, { agent_id }: { agent_id: string }) {
+  const body = { commit_type: "checkpoint" } as const;
+  return (await it.api.workspaces.createCommit({ params: { agent_id }, body })).data;
+}
+
+let written = 0;
+
+/** A workspace whose merge into main conflicts in shared.txt and wins there. */
+async function conflicting(it: FragileServer): Promise<Workspace & { text: string; lost: string }> {
+  const workspace = await it.workspace();
+  const other = await it.workspace();
+  const [lost, text] = [`main ${(written += 1)}`, `agent ${(written += 1)}`];
+  await writeFile(join(folderOf(other), "shared.txt"), `${lost}\n`);
+  await it.api.workspaces.createMerge({ params: { agent_id: other.agent_id } });
+  await writeFile(join(folderOf(workspace), "shared.txt"), `${text}\n`);
+  await save(it, workspace);
+  return { ...workspace, text, lost };
+}

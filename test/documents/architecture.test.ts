@@ -1,0 +1,121 @@
+import { readdir, readFile } from "node:fs/promises";
+import { join, relative } from "node:path";
+import { expect, test } from "vitest";
+import type { Endpoint } from "#shared/contract/endpoint.js";
+import { api } from "#shared/api/index.js";
+import { permissionNames } from "#shared/permissions.js";
+import { circlesOf, forbidden, importsOf, importViolations } from "../../scripts/import-rules.mjs";
+
+const root = join(import.meta.dirname, "../..");
+
+test("the sources keep the import rules, without circles", () => {
+  expect(importViolations(root)).toEqual([]);
+});
+
+test.each([
+  ["src/shared/a.ts", "src/server/errors.ts"],
+  ["src/shared/api/b.ts", "node:fs"],
+  ["src/shared/api/b.ts", "src/shared/node/key-text.ts"],
+  ["src/git/store/refs.ts", "src/server/errors.ts"],
+  ["src/git/store/refs.ts", "src/sandbox/launch.ts"],
+  ["src/git/store/refs.ts", "pg"],
+  ["src/git/store/refs.ts", "test/support/app.ts"],
+  ["src/sandbox/probe.ts", "src/git/process/run.ts"],
+  ["src/sandbox/probe.ts", "node:child_process"],
+  ["src/web/features/agents/c.tsx", "src/server/errors.ts"],
+  ["src/web/features/agents/c.tsx", "src/git/store/refs.ts"],
+  ["src/web/features/agents/c.tsx", "node:path"],
+  ["src/web/features/agents/c.tsx", "zod"],
+  ["src/web/features/agents/c.tsx", "src/shared/api/agents.ts"],
+  ["src/web/features/agents/c.tsx", "src/web/features/runs/log-view.tsx"],
+  ["src/web/features/agents/c.tsx", "src/web/app/routes.tsx"],
+  ["src/web/components/runs/d.tsx", "src/web/features/runs/log-view.tsx"],
+  ["src/web/api/d.ts", "src/web/components/query-error.tsx"],
+  ["src/web/ui/e.tsx", "src/shared/errors.ts"],
+  ["src/web/ui/e.tsx", "src/web/api/client.ts"],
+  ["src/server/http/g.ts", "src/web/api/client.ts"],
+  ["src/server/http/g.ts", "src/server/features/agents/index.ts"],
+  ["src/server/jobs/h.ts", "node:child_process"],
+  ["src/server/db/h.ts", "src/server/jobs/queue.ts"],
+  ["src/server/db/h.ts", "src/server/features/agents/index.ts"],
+  ["src/server/features/agents/i.ts", "src/server/features/members/members.queries.ts"],
+  ["src/server/features/agents/i.ts", "src/server/features/members/routes.ts"],
+  ["src/server/features/agents/i.ts", "src/server/app.ts"],
+  ["src/server/demo/k.ts", "src/server/errors.ts"],
+  ["src/server/elsewhere.ts", "src/shared/errors.ts"],
+])("%s may not import %s", (path, target) => {
+  expect(forbidden(path, target)).not.toBeNull();
+});
+
+test.each([
+  ["src/server/features/agents/i.ts", "src/server/features/members/index.ts"],
+  ["src/server/features/agents/i.ts", "src/git/store/refs.ts"],
+  ["src/server/features/agents/i.ts", "src/shared/api/agents.ts"],
+  ["src/server/features/agents/i.test.ts", "test/support/app.ts"],
+  ["src/git/process/run.ts", "node:child_process"],
+  ["src/web/features/agents/c.tsx", "src/web/components/query-error.tsx"],
+  ["src/web/features/agents/c.tsx", "src/shared/permissions.ts"],
+])("%s may import %s", (path, target) => {
+  expect(forbidden(path, target)).toBeNull();
+});
+
+test("types of the schemas may be imported by a page", () => {
+  expect(forbidden("src/web/features/agents/c.tsx", "src/shared/api/agents.ts", true)).toBeNull();
+});
+
+test("imports are found however they are written", () => {
+  const text = [
+    'import "./a.js";',
+    'import type { B } from "./b.js";',
+    'import { type C } from "./c.js";',
+    'import {\n  d,\n  type E,\n} from "./d.js";',
+    'export * from "./f.js";',
+    'const g = () => import("./g.js");',
+  ].join("\n");
+  expect(importsOf(text)).toEqual([
+    { specifier: "./a.js", isType: false, isLazy: false },
+    { specifier: "./b.js", isType: true, isLazy: false },
+    { specifier: "./c.js", isType: true, isLazy: false },
+    { specifier: "./d.js", isType: false, isLazy: false },
+    { specifier: "./f.js", isType: false, isLazy: false },
+    { specifier: "./g.js", isType: false, isLazy: true },
+  ]);
+});
+
+test("circles are found, one of a single file, too", () => {
+  const graph = new Map([
+    ["a", new Set(["b"])],
+    ["b", new Set(["c"])],
+    ["c", new Set(["a", "d"])],
+    ["d", new Set(["d"])],
+    ["e", new Set(["a"])],
+  ]);
+  expect(circlesOf(graph).map((circle) => circle.toSorted())).toEqual([["d"], ["a", "b", "c"]]);
+});
+
+test("every call declares its access, and where a permission needs an organization, whose", () => {
+  for (const [resource, endpoints] of Object.entries(api)) {
+    for (const [name, endpoint] of Object.entries(endpoints as Record<string, Endpoint>)) {
+      const { access, tenant } = endpoint;
+      const open = ["public", "signed-in", "super-admin"];
+      const known = [...open, ...permissionNames];
+      expect(known, `${resource}.${name}`).toContain(access);
+      if (!open.includes(access)) {
+        expect(tenant, `${resource}.${name}`).not.toBeNull();
+      }
+    }
+  }
+});
+
+test("settings are read in one place of the server", async () => {
+  const files = await readdir(join(root, "src/server"), { recursive: true, withFileTypes: true });
+  const readers: string[] = [];
+  for (const entry of files) {
+    if (!entry.isFile() || !entry.name.endsWith(".ts") || entry.name.endsWith(".test.ts")) continue;
+    const file = join(entry.parentPath, entry.name);
+    if ((await readFile(file, "utf8")).includes("process.env")) readers.push(relative(root, file));
+  }
+  // What programs of others need to be found and started (PATH and the like) is theirs, no setting of Omoi.
+  const settings = readers.filter((file) => !/\/db\/embedded\/(binaries|cluster)\.ts$/.test(file));
+  expect(settings).toEqual(["src/server/config/config.ts"]);
+});

@@ -1,0 +1,109 @@
+import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join, relative } from "node:path";
+import { text } from "node:stream/consumers";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { startTestApp, type TestApp } from "../support/app.js";
+import { send } from "../support/raw.js";
+
+const root = join(import.meta.dirname, "../..");
+const docs = join(root, "docs");
+let app: TestApp;
+let documents: string[];
+beforeAll(async () => {
+  app = await startTestApp();
+  const names = await readdir(docs, { recursive: true });
+  documents = names.filter((name) => name.endsWith(".md"));
+});
+afterAll(() => app.close());
+
+/** The targets of links and images in a document, without those to other sites. */
+async function linksOf(path: string): Promise<string[]> {
+  const source = (await readFile(path, "utf8")).replaceAll(/```.*?```|`[^`\n]*`/gs, "");
+  return [...source.matchAll(/\]\(([^)\s]+)\)/g)]
+    .map(([, target = ""]) => target)
+    .filter((target) => !/^[a-z]+:/.test(target));
+}
+
+test("every link of a document leads to a document or an image of docs/, and of the README to a file", async () => {
+  for (const name of documents) {
+    const path = join(docs, name);
+    for (const target of await linksOf(path)) {
+      const [file = "", anchor] = target.split("#");
+      const found = file === "" ? path : join(dirname(path), file);
+      const isInside = !relative(docs, found).startsWith("..");
+      expect([name, target, isInside && existsSync(found)]).toEqual([name, target, true]);
+      if (anchor === undefined) continue;
+      const page = await send(app, "GET", `/docs/${relative(docs, found)}`);
+      expect([name, target, page.text.includes(` id="${anchor}"`)]).toEqual([name, target, true]);
+    }
+  }
+  for (const target of await linksOf(join(root, "README.md"))) {
+    expect([target, existsSync(join(root, target))]).toEqual([target, true]);
+  }
+});
+
+test("every document is a page without scripts, under the policy of all pages", async () => {
+  expect((await send(app, "GET", "/docs")).headers.get("location")).toBe("/docs/README.md");
+  for (const name of documents) {
+    const { status, headers, text: html } = await send(app, "GET", `/docs/${name}`);
+    expect([name, status, headers.get("content-type")]).toEqual([
+      name,
+      200,
+      "text/html; charset=utf-8",
+    ]);
+    expect(headers.get("content-security-policy")).toContain("script-src 'self'");
+    expect(html).not.toMatch(/<script|<iframe| on[a-z]+="| style="|javascript:/i);
+    expect(html).toMatch(/<h1 id=/);
+  }
+  const image = await send(app, "GET", "/docs/screenshots/merge-details.png");
+  expect([image.status, image.headers.get("content-type")]).toEqual([200, "image/png"]);
+  expect((await send(app, "GET", "/docs/docs.css")).status).toBe(200);
+});
+
+test("nothing but the files of docs/ is served", async () => {
+  for (const path of [
+    "/docs/missing.md",
+    "/docs/../package.json",
+    "/docs/..%2fpackage.json",
+    "/docs/%2e%2e/package.json",
+    "/docs/how-to/..%2f..%2f..%2fpackage.json",
+    "/docs/how-to",
+    "/docs//etc/passwd",
+    "/docs/README.md%00.png",
+  ]) {
+    const { status, text: answer } = await send(app, "GET", path);
+    expect([path, status >= 400, answer.includes('"dependencies"')]).toEqual([path, true, false]);
+  }
+});
+
+/** The commands of a document, in their order. */
+async function commandsOf(name: string): Promise<string> {
+  const source = await readFile(join(docs, name), "utf8");
+  return [...source.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, commands]) => commands).join("\n");
+}
+
+test("the commands of the tutorial and of “Clone and push” work as they are written", async () => {
+  const commands = [
+    await commandsOf("tutorial/two-agents.md"),
+    await commandsOf("how-to/clone-and-push.md"),
+  ];
+  const script = commands
+    .join("\n")
+    .replaceAll("http://127.0.0.1:8080", app.url)
+    .replaceAll("127.0.0.1:8080", new URL(app.url).host);
+  const folder = await mkdtemp(join(tmpdir(), "omoi-tutorial-"));
+  const child = spawn("bash", ["-euo", "pipefail", "-c", script], {
+    cwd: folder,
+    env: { PATH: process.env["PATH"], HOME: folder, GIT_TERMINAL_PROMPT: "0" },
+  });
+  const closed = new Promise((resolve) => child.once("close", resolve));
+  const [out, err] = await Promise.all([text(child.stdout), text(child.stderr)]);
+  expect([await closed, err]).toEqual([0, expect.any(String)]);
+  expect(out).toContain('"status":"conflict_resolved"');
+  const said = out.match(/print\("hello from \w+"\)/g);
+  expect(said).toEqual(['print("hello from ben")', 'print("hello from anna")']);
+  await rm(folder, { recursive: true });
+}, 120_000);

@@ -1,0 +1,61 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { errorCodes } from "#shared/errors.js";
+import { readConfig } from "#server/config/config.js";
+import { settings } from "#server/config/settings.js";
+
+const reference = join(import.meta.dirname, "../../docs/reference");
+
+function page(title: string, text: string, table: readonly (readonly string[])[]): string {
+  const [head = [], ...rows] = table;
+  const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
+  const lines = [line(head), line(head.map(() => "---")), ...rows.map(line)];
+  return `# ${title}\n\n${text}\n\n${lines.join("\n")}\n`;
+}
+
+test("docs/reference/configuration.md is what the table of settings says", async () => {
+  const text =
+    "Settings are environment variables. A wrong value or an unknown `OMOI_` name stops the start with one line " +
+    "that names the variable and the cure. An empty value is as none.\n\n" +
+    "Without `OMOI_SMTP_URL` every mail is a file in `outbox` in the data folder, which the log names. Several " +
+    "processes of one machine may serve one `OMOI_DATABASE_URL` and one data folder together; a server in another " +
+    "container is refused while one has the folder.";
+  const rows = settings.map(({ names, fallback, what }) => [
+    names.map((name) => `\`${name}\``).join(", "),
+    fallback,
+    what,
+  ]);
+  await expect(
+    page("Configuration", text, [["variable", "default", "what"], ...rows]),
+  ).toMatchFileSnapshot(join(reference, "configuration.md"));
+});
+
+test("docs/reference/errors.md is what the table of errors says", async () => {
+  const text =
+    "An error is `application/problem+json` (RFC 9457). `code` is one of these and stays; `detail` says what to " +
+    "do next; `request_id` is the one of the server's log.";
+  const rows = Object.entries(errorCodes)
+    .toSorted(([one, [first]], [other, [second]]) => first - second || (one < other ? -1 : 1))
+    .map(([code, [status, title]]) => [`\`${code}\``, String(status), title]);
+  await expect(page("Errors", text, [["code", "status", "title"], ...rows])).toMatchFileSnapshot(
+    join(reference, "errors.md"),
+  );
+});
+
+test("every variable that the configuration reads is in the table", async () => {
+  const source = await Promise.all(
+    ["config/config.ts", "config/config-values.ts", "data-folder/data-folder.ts"].map((file) =>
+      readFile(join(import.meta.dirname, "../../src/server", file), "utf8"),
+    ),
+  );
+  const read = new Set(source.join("").match(/"(?:OMOI|OTEL)_[A-Z_]+"/g) ?? []);
+  const known = new Set(settings.flatMap(({ names }) => names));
+  const missing = [...read]
+    .map((name) => name.slice(1, -1))
+    .filter(
+      (name) => !known.has(name) && !["OMOI_TEST_DATABASE_URL", "OMOI_DEV_API"].includes(name),
+    );
+  expect(missing).toEqual([]);
+  expect(() => readConfig({ OMOI_NO_SUCH: "1" })).toThrow(/OMOI_NO_SUCH is not a setting/);
+});

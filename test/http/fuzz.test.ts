@@ -1,0 +1,227 @@
+import fc from "fast-check";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { startTestApp, type TestApp, type TestPerson } from "../support/app.js";
+import { makeAgent } from "../support/factories.js";
+import { asOperator } from "../support/operator.js";
+import { nextCursor } from "../support/pages.js";
+import { send, type RawAnswer } from "../support/raw.js";
+import { hostileTexts, type JsonSchema, valuesOf } from "../support/schema-values.js";
+import { isThorough, rounds } from "../support/thorough.js";
+import { fillOrganization } from "../support/two-organizations.js";
+
+interface Operation {
+  method: string;
+  path: string;
+  parameters: { name: string; in: "path" | "query"; schema: JsonSchema }[];
+  requestBody?: { content: { "application/json": { schema: JsonSchema } } };
+}
+
+interface Document {
+  paths: Record<string, Record<string, Omit<Operation, "method" | "path">>>;
+  components: { schemas: Record<string, JsonSchema> };
+}
+
+interface FuzzedRequest {
+  method: string;
+  url: string;
+  body: unknown;
+  headers: Record<string, string>;
+}
+
+/** What exists, by the names that parameters and fields call it. */
+type World = { owner: TestPerson; known: Record<string, string[]> };
+
+/** Text of the validator or the framework, which tells nobody what to enter. */
+const rawText =
+  /Invalid (?:input|key|option|element|string|discriminator)|expected \w+, received|Too (?:small|big)|Unrecognized key|FST_/;
+
+/** Calls that take the ground from under the others: they come last in a world. */
+const isFinal = ({ method, path }: Operation): boolean =>
+  method === "DELETE" || /\/(?:logout|change-password|transfer|refresh|revoke-leaked)$/.test(path);
+
+describe("fuzzed requests", () => {
+  let app: TestApp;
+  beforeAll(async () => {
+    app = await startTestApp({ OMOI_LOG_LEVEL: "error" });
+  });
+  afterAll(() => app.close());
+
+  async function makeWorld(): Promise<World> {
+    // One address may register 30 people an hour, and the fuzzed requests do so too.
+    await asOperator(app, "delete from rate_limits");
+    const owner = await app.person("owner");
+    const full = await fillOrganization(owner);
+    const at = { params: { org_id: full.id } };
+    const child = await makeAgent(owner, full.project.id, full.agent.id);
+    const { headers } = await owner.api.audit.list({ ...at, query: { limit: 1 } });
+    const forged = [
+      "/api/v1/projects/{project_id}/workspaces",
+      "/api/v1/projects/{project_id}/merges",
+    ];
+    const cursors = [
+      nextCursor(headers) ?? "",
+      ...forged.flatMap((path) =>
+        hostileTexts
+          .slice(0, 16)
+          .flatMap((text) => [
+            cursorOf([path, [text]]),
+            cursorOf([path, [text, full.id]]),
+            cursorOf([text]),
+          ]),
+      ),
+    ];
+    return {
+      owner,
+      known: {
+        org_id: [full.id, full.slug],
+        organization_id: [full.id],
+        member_id: [full.memberId],
+        role_id: [full.roleId],
+        inherits_from: [full.roleId, "viewer"],
+        session_id: [full.sessionId],
+        project_id: [full.project.id],
+        agent_id: [full.agent.id, child.id],
+        parent_agent_id: [full.agent.id],
+        user_id: [owner.id],
+        actor_id: [owner.id],
+        sha: [full.commitSha],
+        expected_source: [full.commitSha],
+        merge_id: [full.merge.id as string],
+        run_id: [full.run.id],
+        key_id: [full.key.id],
+        invitation_id: [full.invitation.id],
+        email: [owner.email],
+        password: [owner.password],
+        current_password: [owner.password],
+        cursor: cursors,
+        branch: ["main", full.workspace.branch_name],
+        target_branch: ["main"],
+        period: [new Date().toISOString().slice(0, 7)],
+        code: ["١٢٣٤٥٦", "123456"],
+      },
+    };
+  }
+
+  function requestsOf(operation: Operation, document: Document, world: World) {
+    const known = (name: string): fc.Arbitrary<unknown> | undefined =>
+      world.known[name] && fc.constantFrom(...world.known[name]);
+    const resolve = (ref: string): JsonSchema =>
+      document.components.schemas?.[ref.split("/").at(-1) as string] ?? {};
+    const values = (schema: JsonSchema, name: string): fc.Arbitrary<unknown> => {
+      const any = valuesOf(schema, resolve, known);
+      const existing = known(name);
+      return existing
+        ? fc.oneof({ arbitrary: existing, weight: 6 }, { arbitrary: any, weight: 1 })
+        : any;
+    };
+    const fields = (place: "path" | "query") =>
+      fc.record(
+        Object.fromEntries(
+          operation.parameters
+            .filter((one) => one.in === place)
+            .map(({ name, schema }) => [name, values(schema, name)]),
+        ),
+        place === "path" ? {} : { requiredKeys: [] },
+      );
+    const schema = operation.requestBody?.content["application/json"].schema;
+    return fc
+      .record({
+        path: fields("path"),
+        query: fields("query"),
+        body: schema ? values(schema, "") : fc.constant(undefined),
+        headers: fc.dictionary(
+          fc.constantFrom(
+            "if-match",
+            "if-none-match",
+            "idempotency-key",
+            "last-event-id",
+            "accept",
+          ),
+          fc.constantFrom('"x"', "*", "1", "text/csv", "text/x-diff", "text/event-stream", ""),
+          { maxKeys: 1 },
+        ),
+      })
+      .map(({ path, query, body, headers }): FuzzedRequest => {
+        const search = new URLSearchParams(
+          Object.entries(query).map(([name, value]): [string, string] => [name, textOf(value)]),
+        ).toString();
+        const address = operation.path.replaceAll(/\{(\w+)\}/g, (_all, name: string) =>
+          encodeURIComponent(textOf(path[name]).replaceAll(/\p{Surrogate}/gu, "?")),
+        );
+        const url = search === "" ? address : `${address}?${search}`;
+        return { method: operation.method, url, body, headers };
+      });
+  }
+
+  test(
+    "answer no 5xx and no text of the validator, for every operation",
+    async () => {
+      const document = JSON.parse(
+        (await send(app, "GET", "/api/v1/openapi.json")).text,
+      ) as Document;
+      const operations = Object.entries(document.paths)
+        .flatMap(([path, methods]) =>
+          Object.entries(methods).map(([method, rest]): Operation => ({
+            ...rest,
+            path,
+            method: method.toUpperCase(),
+          })),
+        )
+        .toSorted((one, other) => Number(isFinal(one)) - Number(isFinal(other)));
+      const each = 4;
+      const worlds = Math.ceil(
+        rounds({ thorough: 20_000, else: 2_500 }) / (operations.length * each),
+      );
+      const seed = isThorough ? Date.now() : 14;
+      const faults: unknown[] = [];
+      const statuses = new Map<number, number>();
+      for (let round = 0; round < worlds; round += 1) {
+        const world = await makeWorld();
+        for (const [index, operation] of operations.entries()) {
+          const options = { seed: seed + round * 1000 + index, numRuns: each };
+          for (const request of fc.sample(requestsOf(operation, document, world), options)) {
+            const answer = await sendTo(app, request, world.owner.token);
+            statuses.set(answer.status, (statuses.get(answer.status) ?? 0) + 1);
+            const isRefused = answer.status >= 400;
+            if (answer.status >= 500 || (isRefused && rawText.test(messagesIn(answer)))) {
+              faults.push({ seed, ...request, status: answer.status, text: answer.text });
+            }
+          }
+        }
+      }
+      expect(faults).toEqual([]);
+      // Requests that are all refused at the door would prove nothing.
+      expect(statuses.get(200) ?? 0).toBeGreaterThan(100);
+    },
+    rounds({ thorough: 30, else: 5 }) * 60_000,
+  );
+});
+
+const cursorOf = (parts: unknown): string =>
+  Buffer.from(JSON.stringify(parts)).toString("base64url");
+
+const textOf = (value: unknown): string =>
+  typeof value === "string" ? value : JSON.stringify(value ?? null);
+
+function sendTo(
+  app: TestApp,
+  { method, url, body, headers }: FuzzedRequest,
+  token: string,
+): Promise<RawAnswer> {
+  if (method === "GET" || body === undefined) return send(app, method, url, { token, headers });
+  const json = { ...headers, "content-type": "application/json" };
+  return send(app, method, url, { token, headers: json, body: JSON.stringify(body) });
+}
+
+/** What a refusal says in its own words; names of the request's fields are the caller's. */
+function messagesIn({ text }: RawAnswer): string {
+  try {
+    const { detail = "", errors = [] } = JSON.parse(text) as {
+      detail?: string;
+      errors?: { msg: string }[];
+    };
+    return [detail, ...errors.map(({ msg }) => msg)].join("\n");
+  } catch {
+    return text;
+  }
+}

@@ -1,0 +1,197 @@
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { mkdtemp } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { removeDataFolder } from "../support/data-folder.js";
+import { makeOrganization, makeProject } from "../support/factories.js";
+import { clientOf, startServer, type ServerProcess } from "../support/server-process.js";
+
+interface Span {
+  traceId: string;
+  spanId: string;
+  parentSpanId?: string;
+  name: string;
+}
+
+/** A receiver of OTLP over HTTP, with JSON bodies (opentelemetry.io/docs/specs/otlp, OTLP/HTTP). */
+const spans: Span[] = [];
+const metricNames = new Set<string>();
+const services = new Set<string>();
+let receiver: Server;
+let server: ServerProcess;
+let url: string;
+let dataDir: string;
+const password = "correct staple horse";
+const traceId = "4bf92f3577b34da6a3ce929d0e0e4736";
+
+beforeAll(async () => {
+  receiver = createServer((request, response) => {
+    let text = "";
+    request.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
+    request.on("end", () => {
+      take(request.url ?? "", JSON.parse(text));
+      response.setHeader("content-type", "application/json").end("{}");
+    });
+  }).listen(0, "127.0.0.1");
+  await new Promise((resolve) => receiver.once("listening", resolve));
+  dataDir = await mkdtemp(join(tmpdir(), "omoi-telemetry-"));
+  server = startServer({
+    OMOI_DATA_DIR: dataDir,
+    OMOI_LOG_LEVEL: "info",
+    OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/`,
+    OTEL_METRIC_EXPORT_INTERVAL: "500",
+    OTEL_BSP_SCHEDULE_DELAY: "200",
+    OTEL_RESOURCE_ATTRIBUTES: "deployment.environment.name=test",
+  });
+  url = await server.ready;
+}, 120_000);
+afterAll(async () => {
+  if (server.process.exitCode === null) server.process.kill("SIGKILL");
+  receiver.close();
+  await removeDataFolder(dataDir);
+});
+
+interface Received {
+  resourceSpans?: { resource: Resource; scopeSpans: { spans: Span[] }[] }[];
+  resourceMetrics?: { resource: Resource; scopeMetrics: { metrics: { name: string }[] }[] }[];
+}
+interface Resource {
+  attributes: { key: string; value: { stringValue?: string } }[];
+}
+
+function take(path: string, received: Received): void {
+  for (const { resource } of [
+    ...(received.resourceSpans ?? []),
+    ...(received.resourceMetrics ?? []),
+  ]) {
+    const found = resource.attributes.find(({ key }) => key === "service.name");
+    services.add(found?.value.stringValue ?? "");
+  }
+  if (path === "/v1/traces") {
+    for (const { scopeSpans } of received.resourceSpans ?? []) {
+      for (const scope of scopeSpans) spans.push(...scope.spans);
+    }
+  }
+  if (path === "/v1/metrics") {
+    for (const { scopeMetrics } of received.resourceMetrics ?? []) {
+      for (const { metrics } of scopeMetrics) for (const { name } of metrics) metricNames.add(name);
+    }
+  }
+}
+
+interface Line {
+  level: number;
+  msg: string;
+  method?: string;
+  route?: string;
+  status?: number;
+  duration_ms?: number;
+  request_id?: string;
+  actor_id?: string | null;
+}
+
+const lines = (): Line[] =>
+  server
+    .stderr()
+    .split("\n")
+    .filter((line) => line.startsWith("{"))
+    .map((line) => JSON.parse(line) as Line);
+
+test("each request is one line of the log, and none holds a credential, a query or an id of a tenant", async () => {
+  const body = { email: "ada@example.com", password };
+  const { data: user } = await clientOf(url).auth.register({ body });
+  const { data: tokens } = await clientOf(url).auth.login({ body });
+  const api = clientOf(url, tokens.access_token);
+  const organization = await makeOrganization({ api });
+  const project = await makeProject({ api }, organization.id);
+  const answer = await fetch(`${url}/api/v1/projects?limit=7&secret-in-query=1`, {
+    headers: {
+      authorization: `Bearer ${tokens.access_token}`,
+      traceparent: `00-${traceId}-00f067aa0ba902b7-01`,
+    },
+  });
+  await answer.text();
+  const id = answer.headers.get("x-request-id");
+  const found = (): Line | undefined => lines().find(({ request_id }) => request_id === id);
+  await expect.poll(found).toBeDefined();
+  expect(found()).toMatchObject({
+    level: 30,
+    msg: "request",
+    method: "GET",
+    route: "/api/v1/projects",
+    status: answer.status,
+    duration_ms: expect.any(Number),
+    actor_id: user.id,
+  });
+  const anonymous = await fetch(`${url}/healthz`);
+  const anonymousId = anonymous.headers.get("x-request-id");
+  await expect
+    .poll(() => lines().find((line) => line.request_id === anonymousId))
+    .toMatchObject({
+      route: "/healthz",
+      status: 200,
+      actor_id: null,
+    });
+  const requests = lines().filter(({ msg }) => msg === "request");
+  expect(new Set(requests.map(({ request_id }) => request_id)).size).toBe(requests.length);
+  const made = requests.find(
+    ({ method, route }) => method === "POST" && route === "/api/v1/projects",
+  );
+  expect(made).toMatchObject({ status: 201, actor_id: user.id });
+  const text = requests.map((line) => JSON.stringify(line)).join("\n");
+  for (const secret of [tokens.access_token, password, "secret-in-query", project.id, "ada@"]) {
+    expect(text).not.toContain(secret);
+  }
+});
+
+test("a request whose client hangs up is one line too", async () => {
+  const aborter = new AbortController();
+  const body = { email: "ada@example.com", password };
+  const { data: tokens } = await clientOf(url).auth.login({ body });
+  const api = clientOf(url, tokens.access_token);
+  const [organization] = (await api.organizations.list({ query: {} })).data;
+  const stream = await fetch(`${url}/api/v1/organizations/${organization?.id}/events`, {
+    signal: aborter.signal,
+    headers: { authorization: `Bearer ${tokens.access_token}` },
+  });
+  expect(stream.status).toBe(200);
+  aborter.abort();
+  await expect
+    .poll(() => lines().find(({ route }) => route === "/api/v1/organizations/:org_id/events"))
+    .toMatchObject({ status: 200 });
+});
+
+test("traces and metrics arrive at an OTLP receiver", async () => {
+  await expect
+    .poll(() => spans.find((span) => span.traceId === traceId))
+    .toMatchObject({
+      name: "GET /api/v1/projects",
+      parentSpanId: "00f067aa0ba902b7",
+    });
+  // The creation of a repository starts git.
+  const isOfRequest = ({ parentSpanId }: Span): boolean =>
+    spans.some(({ spanId, name }) => spanId === parentSpanId && name === "POST /api/v1/projects");
+  await expect
+    .poll(() => spans.some((span) => span.name.startsWith("git ") && isOfRequest(span)))
+    .toBe(true);
+  await expect.poll(() => metricNames.has("http_request_duration_seconds")).toBe(true);
+  expect([...metricNames]).toEqual(
+    expect.arrayContaining([
+      "omoi_jobs",
+      "omoi_git_command_duration_seconds",
+      "nodejs_heap_size_used_bytes",
+    ]),
+  );
+  expect([...services]).toEqual(["omoi"]);
+});
+
+test("a stop exports the rest and is not kept waiting by a receiver that is gone", async () => {
+  receiver.closeAllConnections();
+  receiver.close();
+  server.process.kill("SIGTERM");
+  const { code, stdout } = await server.ended;
+  expect([code, stdout]).toEqual([0, expect.stringContaining("Omoi is ready")]);
+  expect(server.stderr()).toContain('"msg":"stopping"');
+});

@@ -1,0 +1,120 @@
+import pg from "pg";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import type { Client } from "#shared/contract/client.js";
+import { startTestApp, type TestApp } from "../support/app.js";
+import { addCrowd, growingTables } from "../support/crowd.js";
+import { makeAgent, makeOrganization, makeProject } from "../support/factories.js";
+
+interface PlanNode {
+  "Node Type": string;
+  "Relation Name"?: string;
+  Plans?: PlanNode[];
+}
+
+/**
+ * How PostgreSQL carries out what calls ask for, in a database with thousands of organizations: each
+ * statement is explained on its own connection just before it runs, with row-level security in force.
+ */
+describe("query plans among many organizations", () => {
+  let app: TestApp;
+  let api: Client;
+  let orgId: string;
+  let slug: string;
+  let projectId: string;
+  let agentId: string;
+  const asked: { text: string; plan: Promise<pg.QueryResult> }[] = [];
+
+  beforeAll(async () => {
+    app = await startTestApp();
+    const owner = await app.person("owner");
+    ({ id: orgId, slug } = await makeOrganization(owner));
+    projectId = (await makeProject(owner, orgId)).id;
+    agentId = (await makeAgent(owner, projectId)).id;
+    api = app.client((await owner.api.apiKeys.create({ body: { name: "k" } })).data.key as string);
+    const client = new pg.Client({ ...app.owner, options: "-c app.system=on" });
+    await client.connect();
+    await addCrowd(client, 5000, 2500);
+    await client.end();
+
+    const { query } = pg.Client.prototype as unknown as {
+      query: (...args: unknown[]) => Promise<pg.QueryResult>;
+    };
+    vi.spyOn(pg.Client.prototype, "query").mockImplementation(function (
+      this: pg.Client,
+      ...args: unknown[]
+    ) {
+      const [statement, values] = args as [string | pg.QueryConfig, unknown];
+      const { text, values: own } = typeof statement === "string" ? { text: statement } : statement;
+      if (/^\s*(select|with|update|delete)\b/i.test(text)) {
+        const bound = Array.isArray(values) ? values : own;
+        const plan = query.call(this, { text: `explain (format json) ${text}`, values: bound });
+        asked.push({ text, plan });
+        return plan.then(() => query.apply(this, args));
+      }
+      return query.apply(this, args);
+    } as never);
+  });
+  afterAll(async () => {
+    vi.restoreAllMocks();
+    await app.close();
+  });
+
+  /** The growing tables that a call reads from end to end. */
+  async function readWhole(call: () => Promise<unknown>): Promise<string[]> {
+    asked.length = 0;
+    // Whatever is kept in memory is forgotten: the call has to ask.
+    await app.db.systemPool.query("select pg_notify('omoi_changes', 'roles - -')");
+    await app.db.changes.caughtUp();
+    asked.length = 0;
+    await call();
+    expect(asked).not.toEqual([]);
+    const found: string[] = [];
+    for (const { text, plan } of asked.splice(0)) {
+      const [row] = (await plan).rows as { "QUERY PLAN": { Plan: PlanNode }[] }[];
+      for (const node of nodesOf(row?.["QUERY PLAN"][0]?.Plan)) {
+        const table = node["Relation Name"] ?? "";
+        const isWhole = node["Node Type"] === "Seq Scan";
+        if (isWhole && growingTables.some((name) => name === table))
+          found.push(`${table}: ${text}`);
+      }
+    }
+    return found;
+  }
+
+  test.each<[string, () => Promise<unknown>]>([
+    ["list organizations", () => api.organizations.list()],
+    [
+      "list archived ones too",
+      () => api.organizations.list({ query: { include_archived: "true" } }),
+    ],
+    ["get an organization", () => api.organizations.get({ params: { org_id: orgId } })],
+    ["get one by its slug", () => api.organizations.get({ params: { org_id: slug } })],
+    ["list members", () => api.members.list({ params: { org_id: orgId } })],
+    ["check a permission", () => api.organizations.permissions({ params: { org_id: orgId } })],
+    ["read the usage", () => api.usage.get({ params: { org_id: orgId } })],
+    ["list invitations", () => api.invitations.list({ params: { org_id: orgId } })],
+    [
+      "ask whether a slug is free",
+      () => api.organizations.slugAvailability({ query: { slug: "crowd-7" } }),
+    ],
+    ["list roles", () => api.roles.list({ params: { org_id: orgId } })],
+    ["list the audit log", () => api.audit.list({ params: { org_id: orgId } })],
+    ["list keys", () => api.apiKeys.list()],
+    ["list projects", () => api.projects.list()],
+    ["get a project", () => api.projects.get({ params: { project_id: projectId } })],
+    ["list agents", () => api.agents.list({ query: { project_id: projectId } })],
+    ["list runs", () => api.runs.list({ params: { agent_id: agentId } })],
+    ["who am I", () => api.auth.me()],
+    ["create an organization", () => api.organizations.create({ body: { name: "Crowd 7" } })],
+    [
+      "rename an organization",
+      () => api.organizations.update({ params: { org_id: orgId }, body: { name: "Renamed" } }),
+    ],
+  ])("%s without reading a growing table from end to end", async (_name, call) => {
+    expect(await readWhole(call)).toEqual([]);
+  });
+});
+
+function nodesOf(node: PlanNode | undefined): PlanNode[] {
+  return node ? [node, ...(node.Plans ?? []).flatMap(nodesOf)] : [];
+}

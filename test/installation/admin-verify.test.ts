@@ -1,0 +1,86 @@
+import { rename } from "node:fs/promises";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import type { Verification } from "#server/admin/verify.js";
+import { git } from "#git/process/run.js";
+import { storageIn } from "#server/data-folder/storage.js";
+import { startTestApp, type TestApp } from "../support/app.js";
+import { omoi } from "../support/cli.js";
+import { asOperator, databaseUrlOf } from "../support/operator.js";
+import { commitFiles, makeWorkspace } from "../support/factories.js";
+import { fillOrganization, type FullOrganization } from "../support/two-organizations.js";
+
+let app: TestApp;
+let full: FullOrganization;
+let store: string;
+let ref: string;
+beforeAll(async () => {
+  app = await startTestApp();
+  full = await fillOrganization(await app.person("owner"));
+  const { owner, project } = full;
+  const { workspace } = await makeWorkspace(owner, project.id);
+  await commitFiles(owner, workspace, { "a.txt": "a" });
+  ref = `refs/heads/${workspace.branch_name}`;
+  const { agent } = await makeWorkspace(owner, project.id);
+  await owner.api.workspaces.archive({ params: { agent_id: agent.id } });
+  store = storageIn(app.dataDir).repository(full.id, project.id);
+});
+afterAll(() => app.close());
+
+/** The faults that `omoi admin verify` names, and that its exit code tells of them. */
+async function faults(): Promise<string[]> {
+  const env = {
+    OMOI_DATABASE_URL: databaseUrlOf(app),
+    OMOI_DATA_DIR: app.dataDir,
+    OMOI_SECRET: app.config.secret,
+  };
+  const { code, out, err } = await omoi(env, "admin", "verify", "--json");
+  expect(err).toBe("");
+  const report = JSON.parse(out) as Verification;
+  expect(code).toBe(report.clean ? 0 : 1);
+  return [
+    ...report.repositories.flatMap((of) => of.faults.map(({ reason }) => reason)),
+    ...report.merges.flatMap((of) => of.faults.map(({ reason }) => reason)),
+    ...report.audit.flatMap((of) => of.faults.map(({ reason }) => reason)),
+    ...report.installation_log.faults.map(({ reason }) => reason),
+    ...(report.encrypted.unreadable === 0 ? [] : ["unreadable"]),
+  ];
+}
+
+const inStore = async (...args: string[]): Promise<string> =>
+  (await git(args, { gitDir: store })).stdout.toString().trim();
+
+test("omoi admin verify finds what nobody touched intact", async () => {
+  expect(await faults()).toEqual([]);
+});
+
+test("omoi admin verify names a branch that is not where the database says", async () => {
+  const tip = await inStore("rev-parse", ref);
+  await inStore("update-ref", ref, `${tip}^`);
+  const before = await inStore("rev-parse", ref);
+  expect(await faults()).toEqual([`${ref} is at ${before}, and the database says ${tip}`]);
+  await inStore("update-ref", "-d", ref);
+  expect(await faults()).toEqual([`${ref} is at nothing, and the database says ${tip}`]);
+  await inStore("update-ref", ref, tip);
+});
+
+test("omoi admin verify names what is missing, encrypted otherwise or edited", async () => {
+  const tip = await inStore("rev-parse", ref);
+  const object = `${store}/objects/${tip.slice(0, 2)}/${tip.slice(2)}`;
+  await rename(object, `${object}.away`);
+  const missing = await faults();
+  expect(missing.some((reason) => reason.startsWith("git fsck fails: "))).toBe(true);
+  expect(missing.some((reason) => reason.startsWith(`commit ${tip} of the database`))).toBe(true);
+  await rename(`${object}.away`, object);
+
+  await asOperator(app, "insert into totp_secrets (user_id, sealed_secret) values ($1, 'x')", [
+    full.owner.id,
+  ]);
+  await asOperator(app, "alter table audit_events disable trigger user");
+  await asOperator(app, "update audit_events set ip = '8.8.8.8' where sequence = 2");
+  expect(await faults()).toEqual(["its content is not what was hashed", "unreadable"]);
+  await asOperator(app, "delete from totp_secrets");
+
+  await rename(store, `${store}.away`);
+  expect(await faults()).toContain("the repository is missing; restore it from a backup");
+  await rename(`${store}.away`, store);
+});

@@ -1,0 +1,246 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import {
+  appendFile,
+  cp,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  writeFile,
+} from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as pause } from "node:timers/promises";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Client } from "#shared/contract/client.js";
+import type { Workspace } from "#shared/api/workspaces.js";
+import { omoi } from "../support/cli.js";
+import { removeDataFolder } from "../support/data-folder.js";
+import {
+  commitFiles,
+  folderOf,
+  makeOrganization,
+  makeProjectWith,
+  makeWorkspace,
+  mergeIntoBase,
+  writeFiles,
+} from "../support/factories.js";
+import { shell, untilEnded } from "../support/runs.js";
+import { clientOf, startServer, type ServerProcess } from "../support/server-process.js";
+import { rounds } from "../support/thorough.js";
+
+const person = { email: "ann@example.com", password: "correct staple horse" };
+
+/** All files below a folder with their content, and its folders. */
+async function contentOf(folder: string): Promise<Record<string, string | null>> {
+  const found: Record<string, string | null> = {};
+  for (const entry of await readdir(folder, { withFileTypes: true, recursive: true })) {
+    const path = join(entry.parentPath, entry.name);
+    found[path.slice(folder.length + 1)] = entry.isFile() ? await readFile(path, "utf8") : null;
+  }
+  return found;
+}
+
+async function signIn(server: ServerProcess): Promise<{ url: string; api: Client }> {
+  const url = await server.ready;
+  const { data } = await clientOf(url).auth.login({ body: person });
+  return { url, api: clientOf(url, data.access_token) };
+}
+
+async function stop(server: ServerProcess): Promise<void> {
+  server.process.kill("SIGTERM");
+  expect((await server.ended).code).toBe(0);
+}
+
+describe("omoi admin backup and restore", () => {
+  let root: string;
+  let dataDir: string;
+  let backup: string;
+  let workspace: Workspace;
+  let key: string;
+  let runId: string;
+  let orgId: string;
+  /** The workspace's files, and its unsaved changes, when the backup was made. */
+  let files: Record<string, string | null>;
+  let changes: unknown;
+  let commitsBefore: number;
+  let report: { rows: number; workspaces: number };
+
+  beforeAll(async () => {
+    root = await mkdtemp(join(tmpdir(), "omoi-backup-"));
+    dataDir = join(root, "data");
+    backup = join(root, "backup");
+    const server = startServer({ OMOI_DATA_DIR: dataDir, OMOI_SANDBOX: "off" });
+    const url = await server.ready;
+    await clientOf(url).auth.register({ body: person });
+    const { api } = await signIn(server);
+    const owner = { api };
+    key = (await api.apiKeys.create({ body: { name: "CI" } })).data.key as string;
+    orgId = (await makeOrganization(owner)).id;
+    const project = await makeProjectWith(owner, orgId, {
+      "old/a.txt": "a\n",
+      "old/b.txt": "b\n",
+      "replaced/c.txt": "c\n",
+      "gone.txt": "gone\n",
+    });
+    ({ workspace } = await makeWorkspace(owner, project.id));
+    await commitFiles(owner, workspace, { "first.txt": "first\n" });
+    await mergeIntoBase(owner, workspace);
+    const params = { agent_id: workspace.agent_id };
+    const { data: run } = await api.runs.create({ params, body: { command: shell("echo kept") } });
+    runId = run.id;
+    await untilEnded(owner, runId);
+    // What an overlay records in attributes: a renamed folder, a replaced one, and a deleted file.
+    const folder = folderOf(workspace);
+    await rename(join(folder, "old"), join(folder, "renamed"));
+    await rm(join(folder, "replaced"), { recursive: true });
+    await mkdir(join(folder, "replaced"));
+    await writeFile(join(folder, "replaced/new.txt"), "new\n");
+    await rm(join(folder, "gone.txt"));
+    await writeFiles(workspace, { "unsaved.txt": "unsaved\n" });
+    files = await contentOf(folder);
+    changes = (await api.workspaces.changes({ params })).data;
+
+    // Others commit, merge and create all the while.
+    const { workspace: busy } = await makeWorkspace(owner, project.id);
+    const over = new AbortController();
+    const working = (async () => {
+      for (let round = 0; !over.signal.aborted; round += 1) {
+        await commitFiles(owner, busy, { [`busy-${round}.txt`]: `${round}\n` });
+        if (round % 3 === 0) await mergeIntoBase(owner, busy);
+        if (round % 4 === 0) await makeOrganization(owner);
+      }
+    })();
+    await pause(500);
+    const made = await omoi({ OMOI_DATA_DIR: dataDir }, "admin", "backup", backup, "--json");
+    over.abort();
+    await working;
+    expect([made.code, made.err]).toEqual([0, ""]);
+    report = JSON.parse(made.out) as typeof report;
+    commitsBefore = (await api.workspaces.commits({ params, query: {} })).data.length;
+    await stop(server);
+  }, 180_000);
+  afterAll(() => removeDataFolder(root));
+
+  const restoreTo = (name: string, env: Record<string, string> = {}) =>
+    omoi({ OMOI_DATA_DIR: join(root, name), ...env }, "admin", "restore", backup);
+
+  /** Expects a data folder to hold all that the first one held at the moment of the backup. */
+  const expectWhole = async (folder: string): Promise<void> => {
+    const server = startServer({ OMOI_DATA_DIR: folder, OMOI_SANDBOX: "off" });
+    const { url, api } = await signIn(server);
+    expect((await clientOf(url, key).auth.me()).data.email).toBe(person.email);
+    const params = { agent_id: workspace.agent_id };
+    expect((await api.workspaces.changes({ params })).data).toEqual(changes);
+    const { data: restored } = await api.workspaces.get({ params });
+    expect(await contentOf(folderOf(restored))).toEqual(files);
+    const commits = await api.workspaces.commits({ params, query: {} });
+    expect(commits.data.length).toBe(commitsBefore);
+    const log = await fetch(`${url}/api/v1/runs/${runId}/logs`, {
+      headers: { authorization: `Bearer ${key}`, accept: "text/plain" },
+    });
+    expect(await log.text()).toBe("kept\n");
+    // All workspaces go on from where they were, the busy one included.
+    const { data: agents } = await api.agents.list({ query: { organization_id: orgId } });
+    expect(agents.length).toBe(3);
+    for (const agent of agents) {
+      const { data: one } = await api.workspaces.get({ params: { agent_id: agent.id } });
+      await commitFiles({ api }, one, { "after.txt": "after\n" });
+      await mergeIntoBase({ api }, one);
+    }
+    await stop(server);
+    const env = { OMOI_DATA_DIR: folder };
+    for (const script of ["verify-audit", "verify-merges"]) {
+      const verified = spawn(process.execPath, [`dist/server/${script}.js`], {
+        env: { PATH: process.env["PATH"], ...env },
+        stdio: ["ignore", "pipe", "inherit"],
+      });
+      let said = "";
+      verified.stdout.setEncoding("utf8").on("data", (text: string) => (said += text));
+      const [code] = await once(verified, "close");
+      expect([code, said]).toEqual([0, expect.not.stringContaining("BROKEN")]);
+    }
+  };
+
+  test("brings back everything as it was at one moment", async () => {
+    expect(report.workspaces).toBe(3);
+    const restored = await restoreTo("restored");
+    expect([restored.code, restored.err]).toEqual([0, ""]);
+    expect(restored.out).toContain(`${report.rows} rows`);
+    await expectWhole(join(root, "restored"));
+  }, 180_000);
+
+  test("refuses a folder that is in use, and one for a backup that is not empty", async () => {
+    const used = await restoreTo("data");
+    expect([used.code, used.err]).toEqual([1, expect.stringContaining("is not empty")]);
+    const twice = await omoi({ OMOI_DATA_DIR: dataDir }, "admin", "backup", backup);
+    expect([twice.code, twice.err]).toEqual([1, expect.stringContaining("is not empty")]);
+  });
+
+  test("names a file that is not as it was written, or missing", async () => {
+    const damaged = join(root, "damaged");
+    await cp(backup, damaged, { recursive: true });
+    const from = (folder: string) =>
+      omoi({ OMOI_DATA_DIR: join(root, "never") }, "admin", "restore", folder);
+    await appendFile(join(damaged, "refs.tar"), "x");
+    expect((await from(damaged)).err).toContain("refs.tar is missing or is not as it was written");
+    await rm(join(damaged, "refs.tar"));
+    expect((await from(damaged)).err).toContain("refs.tar is missing");
+    await rm(join(damaged, "SHA256SUMS"));
+    expect((await from(damaged)).err).toContain("holds no complete backup");
+    expect(await readdir(root)).not.toContain("never");
+  });
+
+  test("stops the start on another secret", async () => {
+    const other = await restoreTo("other", { OMOI_SECRET: "another secret ".repeat(3) });
+    expect([other.code, other.err]).toEqual([1, expect.stringContaining("The secret is not")]);
+  }, 60_000);
+
+  test("is finished by another one where it was cut off", async () => {
+    const folder = join(root, "cut");
+    for (let round = 0; round < rounds({ thorough: 15, else: 1 }); round += 1) {
+      await rm(folder, { recursive: true, force: true });
+      const child = spawn(process.execPath, ["dist/cli/main.js", "admin", "restore", backup], {
+        env: { PATH: process.env["PATH"], OMOI_DATA_DIR: folder },
+        stdio: "ignore",
+      });
+      const ended = once(child, "close");
+      await pause(400 + Math.random() * 5000);
+      child.kill("SIGKILL");
+      await ended;
+      const isBegun = (await readdir(folder).catch((): string[] => [])).includes(
+        "restore-under-way",
+      );
+      if (isBegun) {
+        const { code, stderr } = await startServer({ OMOI_DATA_DIR: folder }).ended;
+        expect([code, stderr]).toEqual([1, expect.stringContaining("did not come to its end")]);
+        expect(await restoreTo("cut")).toMatchObject({ code: 0, err: "" });
+      }
+    }
+    await expectWhole(folder);
+  }, 900_000);
+
+  test("a copy that lost the attributes of overlays is refused, never committed", async () => {
+    const copy = join(root, "copied");
+    const source = join(root, "restored");
+    const copied = spawn("cp", ["-r", "--preserve=mode,ownership,timestamps", source, copy]);
+    expect((await once(copied, "close"))[0]).toBe(0);
+    const server = startServer({ OMOI_DATA_DIR: copy, OMOI_SANDBOX: "off" });
+    const { api } = await signIn(server);
+    const params = { agent_id: workspace.agent_id };
+    const { data } = await api.workspaces.get({ params });
+    if (data.folder_driver === "overlay") {
+      const body = { commit_type: "checkpoint" } as const;
+      await expect(api.workspaces.createCommit({ params, body })).rejects.toMatchObject({
+        problem: {
+          code: "folder_unavailable",
+          detail: expect.stringContaining("extended attributes") as string,
+        },
+      });
+    }
+    await stop(server);
+  }, 120_000);
+});

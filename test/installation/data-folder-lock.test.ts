@@ -1,0 +1,100 @@
+import { spawnSync } from "node:child_process";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { startTestApp, type TestApp } from "../support/app.js";
+import { makeAgent, makeOrganization, makeProject } from "../support/factories.js";
+import { databaseUrlOf } from "../support/operator.js";
+import { clientOf, startServer, type ServerProcess } from "../support/server-process.js";
+
+/** Starts a program with processes and mounts of its own, as a container has them. */
+const container = ["unshare", "--pid", "--mount", "--fork", "--kill-child", "--mount-proc"];
+const hasNamespaces =
+  spawnSync(container[0] as string, [...container.slice(1), "true"]).status === 0;
+/** Sees the same processes, but mounts of its own. */
+const privateMounts = ["unshare", "--mount"];
+
+describe.skipIf(!hasNamespaces)("a data folder that another server uses", () => {
+  const servers: ServerProcess[] = [];
+  const folders: string[] = [];
+  const start = (env: Record<string, string>, through: string[] = []): ServerProcess => {
+    const server = startServer(env, [], through);
+    servers.push(server);
+    return server;
+  };
+  const newFolder = async (): Promise<string> => {
+    const folder = await mkdtemp(join(tmpdir(), "omoi-lock-"));
+    folders.push(folder);
+    return folder;
+  };
+  const stop = async ({ process, ended }: ServerProcess, signal: NodeJS.Signals = "SIGTERM") => {
+    process.kill(signal);
+    await ended;
+  };
+  const refused = async (env: Record<string, string>, through: string[]): Promise<string> => {
+    const { code, stderr } = await start(env, through).ended;
+    expect([code, stderr.trim().split("\n").length]).toEqual([1, 1]);
+    return stderr;
+  };
+  let app: TestApp;
+  beforeAll(async () => {
+    app = await startTestApp();
+  });
+  afterAll(async () => {
+    await Promise.all(servers.map((server) => stop(server, "SIGKILL")));
+    await Promise.all(folders.map((folder) => rm(folder, { recursive: true, force: true })));
+    await app.close();
+  });
+
+  test("is refused with the embedded database, in whatever namespaces", async () => {
+    const env = { OMOI_DATA_DIR: await newFolder() };
+    const first = start(env);
+    const api = clientOf(await first.ready);
+    for (const through of [container, privateMounts]) {
+      expect(await refused(env, through)).toContain("another container");
+    }
+    const pid = String(first.process.pid);
+    expect(await refused(env, [])).toContain(pid);
+    const person = { email: "ann@example.com", password: "correct staple horse" };
+    expect((await api.auth.register({ body: person })).status).toBe(201);
+    await stop(first);
+    // Its namespaces are gone with it, and the lock too.
+    const inside = start(env, container);
+    await inside.ready;
+    expect(await refused(env, [])).toContain("another container");
+    await stop(inside, "SIGKILL");
+    const again = start(env);
+    const { data } = await clientOf(await again.ready).auth.login({ body: person });
+    expect(data.token_type).toBe("bearer");
+    await stop(again);
+  }, 120_000);
+
+  test("is shared on one database in the same namespaces, and refused in others", async () => {
+    const env = {
+      OMOI_DATA_DIR: app.dataDir,
+      OMOI_DATABASE_URL: databaseUrlOf(app),
+      OMOI_SECRET: app.config.secret,
+    };
+    const [first, second] = [start(env), start(env)];
+    const urls = await Promise.all([first.ready, second.ready]);
+    expect(await refused(env, container)).toContain("another container");
+    // Both serve on, and one alone as well.
+    const person = await app.person("owner");
+    const org = await makeOrganization(person);
+    const project = await makeProject(person, org.id);
+    await makeAgent(person, project.id);
+    for (const url of urls) {
+      expect((await clientOf(url, person.token).organizations.list({})).data).toHaveLength(1);
+    }
+    await stop(first, "SIGKILL");
+    expect(await refused(env, container)).toContain("another container");
+    const third = start(env);
+    await third.ready;
+    // An embedded database would be another one on the same folder.
+    expect(await refused({ OMOI_DATA_DIR: app.dataDir }, [])).toContain("already in use");
+    await Promise.all([stop(second), stop(third)]);
+    // Its holders are gone: a container may take the folder over.
+    await start(env, container).ready;
+  }, 120_000);
+});

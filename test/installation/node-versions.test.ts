@@ -1,0 +1,78 @@
+/** Every Node that the README names builds the server and runs it without a word on standard error. */
+import { spawnSync } from "node:child_process";
+import { cpSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, expect, test } from "vitest";
+import { findNode } from "../support/node-program.js";
+import { startServer, type ServerProcess } from "../support/server-process.js";
+import { tellStory } from "../support/story.js";
+import { isThorough } from "../support/thorough.js";
+
+const root = join(import.meta.dirname, "../..");
+
+let folder: string | undefined;
+let server: ServerProcess | undefined;
+
+afterEach(async () => {
+  server?.process.kill("SIGTERM");
+  await server?.ended;
+  server = undefined;
+  if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
+});
+
+/** What is built and what builds it, with the installed dependencies, in a folder of its own. */
+function copySources(to: string): void {
+  const names = [
+    "src",
+    "docs",
+    "scripts",
+    "index.html",
+    "vite.config.ts",
+    "package.json",
+    "package-lock.json",
+  ];
+  const settings = [
+    "tsconfig.json",
+    "tsconfig.base.json",
+    "tsconfig.build.json",
+    "tsconfig.web.json",
+  ];
+  for (const name of [...names, ...settings]) {
+    cpSync(join(root, name), join(to, name), { recursive: true });
+  }
+  symlinkSync(join(root, "node_modules"), join(to, "node_modules"));
+}
+
+/** Builds the sources in a folder. Answers the folder. */
+function build(node: string, to: string): string {
+  copySources(to);
+  const script = 'import("./scripts/prepare.mjs").then(({ ensureBuilt }) => ensureBuilt())';
+  const { status, stderr } = spawnSync(node, ["-e", script], { cwd: to, encoding: "utf8" });
+  expect(status, stderr).toBe(0);
+  expect(stderr).not.toMatch(/\(node:\d+\)/);
+  return to;
+}
+
+/** The suite itself is built by the first or second; the time of a usual run is left for the others. */
+const builders = isThorough ? ["20.19", "22", "24", "26"] : ["24", "26"];
+
+test.for(["20.19", "22", "24", "26"])(
+  "Node %s builds and serves",
+  { timeout: 240_000 },
+  async (version, { skip }) => {
+    const node = findNode(version);
+    if (node === null) return skip(`npm cannot install node@${version}`);
+    folder = mkdtempSync(join(tmpdir(), "omoi node "));
+    const env = { OMOI_DATA_DIR: join(folder, "data") };
+    const built = builders.includes(version) ? build(node, folder) : root;
+    server = startServer(env, ["--trace-warnings"], [], { node, root: built });
+    const url = await server.ready;
+    await tellStory(url);
+    server.process.kill("SIGTERM");
+    const { code, stderr } = await server.ended;
+    expect(code, stderr).toBe(0);
+    // Progress of the first start alone: neither warnings of Node nor lines of the log.
+    expect(stderr.split("\n").filter((line) => !line.startsWith("Preparing "))).toEqual([""]);
+  },
+);

@@ -1,0 +1,94 @@
+import { execFile } from "node:child_process";
+import { mkdir, mkdtemp, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { storageIn } from "#server/data-folder/storage.js";
+import type { Project } from "#shared/api/projects.js";
+import type { TestApp } from "./app.js";
+
+export interface GitOutcome {
+  code: number;
+  stdout: string;
+  stderr: string;
+}
+
+/** The real git as a person would run it, without any configuration of this machine. */
+export function runGit(
+  args: readonly string[],
+  { cwd = tmpdir(), env = {} }: { cwd?: string; env?: Record<string, string> } = {},
+): Promise<GitOutcome> {
+  const clean = {
+    PATH: process.env["PATH"],
+    HOME: "/nonexistent",
+    GIT_CONFIG_NOSYSTEM: "1",
+    GIT_CONFIG_GLOBAL: "/dev/null",
+    GIT_TERMINAL_PROMPT: "0",
+    LC_ALL: "C",
+  };
+  return new Promise((resolve) => {
+    const options = { cwd, env: { ...clean, ...env }, maxBuffer: 64 * 1024 * 1024 };
+    execFile("git", args, options, (error, stdout, stderr) => {
+      const code = error === null ? 0 : typeof error.code === "number" ? error.code : -1;
+      resolve({ code, stdout, stderr });
+    });
+  });
+}
+
+/** As `runGit`, for what has to work: what it printed, without the last newline. */
+export async function git(
+  args: readonly string[],
+  options: { cwd?: string; env?: Record<string, string> } = {},
+): Promise<string> {
+  const { code, stdout, stderr } = await runGit(args, options);
+  if (code !== 0) throw new Error(`git ${args.join(" ")} exited ${code}: ${stderr}`);
+  return stdout.replace(/\n$/, "");
+}
+
+/** The bare repository of a project, as it lies on the server's disk. */
+export function storeOf(
+  app: Pick<TestApp, "dataDir">,
+  project: Pick<Project, "id" | "organization_id">,
+): string {
+  return storageIn(app.dataDir).repository(project.organization_id, project.id);
+}
+
+/** Asks the project's store itself, past the API. */
+export function inStore(
+  app: Pick<TestApp, "dataDir">,
+  project: Pick<Project, "id" | "organization_id">,
+  ...args: string[]
+): Promise<string> {
+  return git(["--git-dir", storeOf(app, project), ...args]);
+}
+
+const identity = {
+  GIT_AUTHOR_NAME: "Ann",
+  GIT_AUTHOR_EMAIL: "ann@example.com",
+  GIT_COMMITTER_NAME: "Ann",
+  GIT_COMMITTER_EMAIL: "ann@example.com",
+};
+
+/** A new folder below the machine's temporary one; who makes it removes it. */
+export const newFolder = (): Promise<string> => mkdtemp(join(tmpdir(), "omoi-source-"));
+
+/** A repository of a person with one commit on `main`, at `folder`. */
+export async function makeSource(folder: string, files: Record<string, string>): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  await git(["init", "--quiet", "--initial-branch=main", folder]);
+  await commitSource(folder, files);
+}
+
+/** Commits files there; `date` is what the person claims it to be. */
+export async function commitSource(
+  folder: string,
+  files: Record<string, string>,
+  date = "2024-01-01T00:00:00Z",
+): Promise<void> {
+  for (const [path, text] of Object.entries(files)) {
+    await mkdir(dirname(join(folder, path)), { recursive: true });
+    await writeFile(join(folder, path), text);
+  }
+  const env = { ...identity, GIT_AUTHOR_DATE: date, GIT_COMMITTER_DATE: date };
+  await git(["add", "--all"], { cwd: folder, env });
+  await git(["commit", "--quiet", "--message", "work"], { cwd: folder, env });
+}

@@ -1,0 +1,98 @@
+import { randomBytes } from "node:crypto";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import pg from "pg";
+import { pino } from "pino";
+import type { TestProject } from "vitest/node";
+import { addressFromUrl } from "#server/db/connection/address.js";
+import { openDatabase } from "#server/db/connection/connect.js";
+import { startEmbeddedPostgres } from "#server/db/embedded/embedded.js";
+
+/** How the tests reach the cluster of this run; each file copies the template. */
+export interface TestCluster {
+  /** A role that creates databases, and a superuser on the cluster that the tests start. */
+  admin: pg.ClientConfig;
+  /**
+   * The role that owns each database: `LOGIN CREATEROLE` and nothing more, as an installation's is, so
+   * that row-level security binds it.
+   */
+  owner: pg.ClientConfig;
+  template: string;
+  secret: string;
+}
+
+declare module "vitest" {
+  interface ProvidedContext {
+    cluster: TestCluster;
+  }
+}
+
+/**
+ * One PostgreSQL for the whole run: the embedded one on a throw-away folder, or the one that
+ * OMOI_TEST_DATABASE_URL names. A template database is migrated once.
+ */
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const folder = await mkdtemp(join(tmpdir(), "omoi-test-"));
+  const url = process.env["OMOI_TEST_DATABASE_URL"];
+  const embedded = url
+    ? null
+    : await startEmbeddedPostgres({
+        dataDir: join(folder, "postgres"),
+        uid: 60_859,
+        settings: {
+          fsync: "off",
+          synchronous_commit: "off",
+          full_page_writes: "off",
+          max_connections: "300",
+          autovacuum: "off",
+        },
+      });
+  const admin: pg.ClientConfig = url
+    ? addressFromUrl(url)
+    : {
+        host: embedded?.host,
+        port: embedded?.port,
+        user: embedded?.user,
+        database: embedded?.database,
+      };
+  const secret = "a secret for the tests, of no use elsewhere";
+  const template = `omoi_template_${process.pid}_${Date.now()}`;
+
+  const client = new pg.Client(admin);
+  await client.connect();
+  const password = randomBytes(16).toString("hex");
+  await client.query(`create role ${template} login createrole password '${password}'`);
+  await client.query(`create database ${template} owner ${template}`);
+  const owner = { ...withoutDatabase(client), user: template, password };
+  const db = await openDatabase(
+    { owner: { ...owner, database: template }, app: null },
+    secret,
+    pino({ level: "silent" }),
+  );
+  await db.close();
+  project.provide("cluster", { admin: withoutDatabase(client), owner, template, secret });
+
+  return async () => {
+    const { rows } = await client.query<{ datname: string }>(
+      "select datname from pg_database where datname like $1",
+      [`${template}%`],
+    );
+    for (const { datname } of rows) {
+      await client.query(`drop database if exists ${datname} with (force)`);
+    }
+    await client.query(`drop role ${template}`);
+    await client.end();
+    await embedded?.stop();
+    await rm(folder, { recursive: true, force: true });
+  };
+}
+
+function withoutDatabase(client: pg.Client): pg.ClientConfig {
+  return {
+    host: client.host,
+    port: client.port,
+    ...(client.user === undefined ? {} : { user: client.user }),
+    ...(typeof client.password === "string" ? { password: client.password } : {}),
+  };
+}

@@ -1,0 +1,20 @@
+import type { Client } from "#shared/contract/client.js";
+import type { HeldPermissions, PermissionExplanation } from "#shared/api/organizations.js";
+import type { Permission } from "#shared/permissions.js";
+
+/** What a caller may do in an organization. */
+export async function permissionsOf(api: Client, orgId: string): Promise<HeldPermissions> {
+  const { data } = await api.organizations.permissions({ params: { org_id: orgId } });
+  return data as HeldPermissions;
+}
+
+/** Whether and why a caller may do one thing there. */
+export async function explanationOf(
+  api: Client,
+  orgId: string,
+  check: Permission,
+): Promise<PermissionExplanation> {
+  const params = { org_id: orgId };
+  const { data } = await api.organizations.permissions({ params, query: { check } });
+  return data as PermissionExplanation;
+}
