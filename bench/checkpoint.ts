@@ -30,7 +30,7 @@ export const checkpoint: Benchmark = {
     const checkout = join(folder, "checkout");
     await command("git", ["clone", "--quiet", "--no-local", source, checkout], folder);
     const places = {
-      store: source,
+      repoPath: source,
       folder: join(folder, "snapshots"),
       indexFile: join(folder, "indexes/snapshots.index"),
     };

@@ -71,9 +71,9 @@ export const folders: Benchmark = {
   },
 };
 
-function placesOf(root: string, store: string, name: string): FolderPlaces {
+function placesOf(root: string, repoPath: string, name: string): FolderPlaces {
   return {
-    store,
+    repoPath,
     folder: join(root, "workspaces", name),
     indexFile: join(root, "indexes", `${name}.index`),
     overlay: join(root, "overlays", name),
@@ -89,13 +89,13 @@ async function measureSize(
 ): Promise<Row[]> {
   const { count, rounds } = size;
   log(`a repository of ${count} files`);
-  const store = await makeRepository(root, count);
-  const commit = (await command("git", ["rev-parse", "main"], store)).trim();
+  const repoPath = await makeRepository(root, count);
+  const commit = (await command("git", ["rev-parse", "main"], repoPath)).trim();
   const files = count.toLocaleString("en-US").replace(",", " ");
   const rows: Row[] = [];
   const kept = new Map<Name, FolderPlaces>();
   for (const [name, driver] of drivers) {
-    const places = placesOf(root, store, `kept-${name}`);
+    const places = placesOf(root, repoPath, `kept-${name}`);
     const first = await timed(() => driver.create({ ...places, commit }));
     kept.set(name, places);
     if (name === "overlay") rows.push(plain(`… the first of a commit (${files} files)`, ms(first)));
@@ -106,7 +106,7 @@ async function measureSize(
       drivers.map(([name, driver]) => [
         name,
         async (round: number) => {
-          const places = placesOf(root, store, `${name}-${round}`);
+          const places = placesOf(root, repoPath, `${name}-${round}`);
           const figure = await timed(() => driver.create({ ...places, commit }));
           await driver.remove(places);
           return figure;
@@ -116,9 +116,9 @@ async function measureSize(
     worktree: async (round) => {
       log(`creation, round ${round} of ${rounds}`);
       const args = ["worktree", "add", "--quiet", "--detach", worktree, commit];
-      const figure = await timed(() => command("git", args, store));
+      const figure = await timed(() => command("git", args, repoPath));
       await rm(worktree, { recursive: true });
-      await command("git", ["worktree", "prune"], store);
+      await command("git", ["worktree", "prune"], repoPath);
       return figure;
     },
   });
@@ -143,15 +143,15 @@ async function measureSize(
       met: name === "overlay" ? bytes <= 1e6 : null,
     });
   }
-  rows.push(...(await measureTen(root, store, commit, count, drivers)));
-  rows.push(...(await measureSaves(root, store, commit, size, drivers, kept, log)));
+  rows.push(...(await measureTen(root, repoPath, commit, count, drivers)));
+  rows.push(...(await measureSaves(root, repoPath, commit, size, drivers, kept, log)));
   for (const [name, driver] of drivers) await driver.remove(kept.get(name) as FolderPlaces);
   return rows;
 }
 
 async function measureTen(
   root: string,
-  store: string,
+  repoPath: string,
   commit: string,
   count: number,
   drivers: readonly [Name, FolderDriver][],
@@ -159,7 +159,7 @@ async function measureTen(
   const files = count.toLocaleString("en-US").replace(",", " ");
   const rows: Row[] = [];
   for (const [name, driver] of drivers) {
-    const ten = Array.from({ length: 10 }, (_, at) => placesOf(root, store, `ten-${at}`));
+    const ten = Array.from({ length: 10 }, (_, at) => placesOf(root, repoPath, `ten-${at}`));
     // Written out, ten large ones take minutes.
     const figures = await interleave(name === "checkout" && count > 10_000 ? 1 : 2, {
       after: async () => {
@@ -192,7 +192,7 @@ async function measureTen(
 
 async function measureSaves(
   root: string,
-  store: string,
+  repoPath: string,
   commit: string,
   { count, rounds, save }: Size,
   drivers: readonly [Name, FolderDriver][],
@@ -200,7 +200,7 @@ async function measureSaves(
   log: (line: string) => void,
 ): Promise<Row[]> {
   const checkout = join(root, "checkout");
-  await command("git", ["clone", "--quiet", "--no-local", store, checkout], root);
+  await command("git", ["clone", "--quiet", "--no-local", repoPath, checkout], root);
   const files = count.toLocaleString("en-US").replace(",", " ");
   const saved = await interleave(rounds, {
     ...Object.fromEntries(
@@ -243,20 +243,20 @@ async function saverOf(
   commit: string,
   branch: string,
 ): Promise<() => Promise<void>> {
-  const { store } = places;
+  const { repoPath } = places;
   const ref = `refs/heads/bench-${branch}`;
-  await updateRef(store, ref, commit, null);
+  await updateRef(repoPath, ref, commit, null);
   let head = commit;
-  let parentTree = await resolveTree(store, commit);
+  let parentTree = await resolveTree(repoPath, commit);
   return async () => {
     // As the product does: what moves the branch is begun when there is something to commit.
     let updates: RefUpdates | undefined;
-    const begin = (): RefUpdates => (updates ??= startRefUpdates(store));
+    const begin = (): RefUpdates => (updates ??= startRefUpdates(repoPath));
     const input = { ...places, open: () => driver.open(places), parentTree, onChanges: begin };
     const { tree, changed } = await snapshotFolder(input);
     if (!changed) throw new Error("nothing was found to commit");
     const next = { tree, parents: [head], message: "Seven files", author: OMOI, date: new Date() };
-    const sha = await commitTree(store, next);
+    const sha = await commitTree(repoPath, next);
     await begin().finish([{ ref, newSha: sha, expectedOld: head }]);
     [head, parentTree] = [sha, tree];
   };
@@ -265,15 +265,15 @@ async function saverOf(
 async function measureMany(folder: string, log: (line: string) => void): Promise<Row[]> {
   const root = join(folder, "many");
   await mkdir(root);
-  const store = await makeRepository(root);
-  const commit = (await command("git", ["rev-parse", "main"], store)).trim();
+  const repoPath = await makeRepository(root);
+  const commit = (await command("git", ["rev-parse", "main"], repoPath)).trim();
   const driver = overlayDriver("overlay", owner);
-  await driver.create({ ...placesOf(root, store, "first"), commit });
+  await driver.create({ ...placesOf(root, repoPath, "first"), commit });
   const creations: number[] = [];
   const saves: number[] = [];
   for (let number = 0; number < many; number += 1) {
     if (number % 100 === 0) log(`overlay ${number} of ${many}`);
-    const places = placesOf(root, store, `agent-${number}`);
+    const places = placesOf(root, repoPath, `agent-${number}`);
     creations.push(await timed(() => driver.create({ ...places, commit })));
     if (number >= 100 && number < many - 100) continue;
     const saver = await saverOf(driver, places, commit, `agent-${number}`);
@@ -282,7 +282,7 @@ async function measureMany(folder: string, log: (line: string) => void): Promise
   }
   const removals: number[] = [];
   for (let number = 0; number < many; number += 1) {
-    removals.push(await timed(() => driver.remove(placesOf(root, store, `agent-${number}`))));
+    removals.push(await timed(() => driver.remove(placesOf(root, repoPath, `agent-${number}`))));
   }
   const flat = (what: string, early: readonly number[], late: readonly number[]): Row =>
     compared({

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { cp, readFile, writeFile } from "node:fs/promises";
-import { applyDecisions, computeMerge, touchingCommits, type Decision } from "#git/merge/merge.js";
+import { applyDecisions, computeMerge, commitsTouching, type Decision } from "#git/merge/merge.js";
 import { commitTree, OMOI, resolveCommit } from "#git/store/repository.js";
 import { startRefUpdates } from "#git/store/refs.js";
 import {
@@ -40,17 +40,17 @@ export const merging: Benchmark = {
     let trees = { ours: "", theirs: "" };
     const figures = await interleave(rounds, {
       ours: async (round) => {
-        const store = await fresh(`ours-${round}.git`);
+        const repoPath = await fresh(`ours-${round}.git`);
         const begin = performance.now();
-        for (let number = 0; number < merges; number += 1) await mergeHere(store, number);
+        for (let number = 0; number < merges; number += 1) await mergeHere(repoPath, number);
         const took = performance.now() - begin;
-        trees = { ...trees, ours: await treeOf(store) };
+        trees = { ...trees, ours: await treeOf(repoPath) };
         return took / merges;
       },
       theirs: async (round) => {
-        const store = await fresh(`theirs-${round}.git`);
+        const repoPath = await fresh(`theirs-${round}.git`);
         const checkout = join(folder, `checkout-${round}`);
-        await command("git", ["clone", "--quiet", "--no-local", store, checkout], folder);
+        await command("git", ["clone", "--quiet", "--no-local", repoPath, checkout], folder);
         log(`round ${round} of ${rounds}`);
         const begin = performance.now();
         for (let number = 0; number < merges; number += 1) await mergeThere(checkout, number);
@@ -102,20 +102,20 @@ async function addBranches(folder: string, repository: string): Promise<void> {
   await git("push", "--quiet", "origin", "main", "refs/heads/agent-*:refs/heads/agent-*");
 }
 
-async function mergeHere(store: string, number: number): Promise<void> {
-  const target = (await resolveCommit(store, main)) as string;
-  const source = (await resolveCommit(store, `refs/heads/${branchOf(number)}`)) as string;
-  const merge = await computeMerge(store, target, source);
+async function mergeHere(repoPath: string, number: number): Promise<void> {
+  const target = (await resolveCommit(repoPath, main)) as string;
+  const source = (await resolveCommit(repoPath, `refs/heads/${branchOf(number)}`)) as string;
+  const merge = await computeMerge(repoPath, target, source);
   const groups = merge.conflicts.map(({ paths }) => paths);
   // By what each side is as old as it is; here the workspace is the newer one.
-  await touchingCommits(store, { source, target }, groups);
+  await commitsTouching(repoPath, { source, target }, groups);
   const decisions = merge.conflicts.map((): Decision => ({ take: "source" }));
   const labels = { source: branchOf(number), target: "main" };
-  const { tree } = await applyDecisions(store, merge, decisions, labels);
+  const { tree } = await applyDecisions(repoPath, merge, decisions, labels);
   const message = `Merge ${branchOf(number)} into main`;
   const commit = { tree, parents: [target, source], message, author: OMOI, date: new Date() };
-  const updates = startRefUpdates(store);
-  const newSha = await commitTree(store, commit);
+  const updates = startRefUpdates(repoPath);
+  const newSha = await commitTree(repoPath, commit);
   await updates.finish([{ ref: main, newSha, expectedOld: target }]);
 }
 

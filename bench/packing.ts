@@ -38,13 +38,13 @@ export const packing: Benchmark = {
     const dataDir = join(folder, "data");
     return withServer({ dataDir }, async ({ url }, api) => {
       const { data: org } = await api.organizations.create({ body: { name: "Packed" } });
-      const make = async (name: string): Promise<{ store: string; clone: string }> => {
+      const make = async (name: string): Promise<{ repoPath: string; clone: string }> => {
         const { data } = await api.projects.create({ body: { organization_id: org.id, name } });
-        const store = storageIn(dataDir).repository(org.id, data.id);
+        const repoPath = storageIn(dataDir).repository(org.id, data.id);
         const input = createReadStream(join(packs, pack));
-        await git(["unpack-objects", "-q"], { gitDir: store, input, timeoutMs: 0 });
-        await git(["update-ref", "refs/heads/main", tip], { gitDir: store });
-        return { store, clone: data.clone_url };
+        await git(["unpack-objects", "-q"], { gitDir: repoPath, input, timeoutMs: 0 });
+        await git(["update-ref", "refs/heads/main", tip], { gitDir: repoPath });
+        return { repoPath, clone: data.clone_url };
       };
       const [ours, fresh] = [await make("ours"), await make("fresh")];
       const { data: tokens } = await clientOf(url, null).auth.login({ body: account });
@@ -60,8 +60,8 @@ export const packing: Benchmark = {
       log("cloning loose objects");
       const loose = await clone(ours.clone)();
       log("packing");
-      const packMs = await timed(() => packRepository(ours.store, new AbortController().signal));
-      await git(["repack", "-a", "-d", "-f", "-q"], { gitDir: fresh.store, timeoutMs: 0 });
+      const packMs = await timed(() => packRepository(ours.repoPath, new AbortController().signal));
+      await git(["repack", "-a", "-d", "-f", "-q"], { gitDir: fresh.repoPath, timeoutMs: 0 });
       log("cloning");
       const figures = await interleave(rounds, {
         ours: clone(ours.clone),

@@ -42,7 +42,7 @@ export const workspaceCreation: Benchmark = {
         driver: (round) =>
           timed(() =>
             checkoutDriver.create({
-              store: clone,
+              repoPath: clone,
               commit,
               folder: join(folder, `driver-${round}`),
               indexFile: join(folder, `indexes/${round}.index`),

@@ -4,7 +4,7 @@ import { openBubblewrap } from "./bubblewrap/bubblewrap.js";
 import { openControlGroups } from "./limits/cgroups.js";
 import { withContainerOptions } from "./container.js";
 import { assertHolds, assertInput } from "./input.js";
-import { killLeftovers, markerOf, removeLeftoverFolders } from "./reap-orphans.js";
+import { reapOrphans, markerOf, removeOrphanFolders } from "./reap-orphans.js";
 import { probe } from "./bubblewrap/probe.js";
 import { nameFor, readProcess } from "./processes.js";
 import {
@@ -55,9 +55,9 @@ export async function openSandbox(settings: SandboxSettings, withGroups = true):
       return started;
     },
     async cleanUp() {
-      killLeftovers(settings.dataDir);
+      reapOrphans(settings.dataDir);
       await groups?.removeLeftovers();
-      removeLeftoverFolders(parent);
+      removeOrphanFolders(parent);
     },
     async close() {
       for (const started of running) started.stop(0);

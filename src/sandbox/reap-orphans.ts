@@ -13,7 +13,7 @@ export function markerOf(name: string): string {
  * Kills the sandboxes of servers of this data folder that are gone: with the first process of a sandbox all others in it
  * end. They die with their server by themselves, but for one that was just being started.
  */
-export function killLeftovers(dataDir: string): void {
+export function reapOrphans(dataDir: string): void {
   for (const pid of allPids()) {
     let words: string[];
     try {
@@ -28,7 +28,7 @@ export function killLeftovers(dataDir: string): void {
 }
 
 /** Removes what servers that are gone kept in folders there, named by `nameFor`. */
-export function removeLeftoverFolders(parent: string): void {
+export function removeOrphanFolders(parent: string): void {
   let names: string[];
   try {
     names = readdirSync(parent);

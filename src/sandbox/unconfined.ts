@@ -5,7 +5,7 @@
 import { constants } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ControlGroups } from "./limits/cgroups.js";
-import { follow } from "./bubblewrap/sandboxed-process.js";
+import { trackProcess } from "./bubblewrap/sandboxed-process.js";
 import { launch } from "./launch.js";
 import { closeWriters, openOutputPipes } from "./streams/output-pipes.js";
 import { descendantsOf, signal } from "./processes.js";
@@ -70,7 +70,7 @@ export function openUnconfined(
         for (const member of members()) signal(member, "SIGKILL");
         signal(-pid, "SIGKILL");
       };
-      return follow(input, {
+      return trackProcess(input, {
         pid,
         ended,
         terminate: () => {

@@ -27,7 +27,7 @@ import { workspaces } from "#shared/api/workspaces.js";
 import { closeAll } from "./close-all.js";
 import type { Config } from "./config/config.js";
 import type { Database } from "./db/connection/connect.js";
-import { settleTerminations } from "./features/agents/terminate-agent.js";
+import { recoverTerminations } from "./features/agents/terminate-agent.js";
 import { agentHandlers } from "./features/agents/routes.js";
 import { createLeakGuard } from "./features/api-keys/leaks/leak-guard.js";
 import { apiKeyHandlers } from "./features/api-keys/routes.js";
@@ -52,9 +52,9 @@ import { createAuthService, forgetOldHits } from "./features/auth/index.js";
 import { startMeasuring } from "./features/disk-usage/index.js";
 import { eventHandlers } from "./features/events/routes.js";
 import { createEventStreams } from "./features/events/index.js";
-import { mountGitHttp } from "./features/git-http/routes.js";
+import { registerGitHttp } from "./features/git-http/routes.js";
 import { graphHandlers } from "./features/graph/routes.js";
-import { mountHealth } from "./features/health/routes.js";
+import { registerHealth } from "./features/health/routes.js";
 import { invitationHandlers } from "./features/invitations/routes.js";
 import { isInvited } from "./features/invitations/index.js";
 import { memberHandlers } from "./features/members/routes.js";
@@ -81,32 +81,32 @@ import {
   removeUnusedLayers,
   restoreFolders,
 } from "./features/workspaces/open-driver.js";
-import { forgetMerging } from "./features/workspaces/merges/merge-lease.js";
+import { clearMergeLeases } from "./features/workspaces/merges/merge-lease.js";
 import { endRetentions } from "./features/workspaces/archives/end-retention.js";
 import { previewHandlers, workspaceHandlers } from "./features/workspaces/routes.js";
-import { settleWorkspaces } from "./features/workspaces/index.js";
+import { recoverWorkspaces } from "./features/workspaces/index.js";
 import type { WorkspaceDeps } from "./features/workspaces/workspace.js";
 import { rememberChangedPaths } from "#git/diff/changed-paths.js";
-import { answerTogether } from "./http/fast-path/batched-flush.js";
+import { batchResponses } from "./http/fast-path/batched-flush.js";
 import type { Credentials } from "./access/authenticate.js";
 import { isRunAddress, openCallbackListener } from "./http/callback-listener.js";
 import { headerTimeout, limitConnections } from "./http/connection-limits.js";
-import { mountDocs } from "./pages/docs.js";
+import { registerDocs } from "./pages/docs.js";
 import { countRequests, dropUnusedConnections } from "./http/graceful-shutdown.js";
 import { deleteOldAnswers } from "./http/idempotency.js";
-import { mountGuide } from "./pages/guide.js";
-import { mount, type MountOptions } from "./http/register-routes.js";
+import { registerGuide } from "./pages/guide.js";
+import { registerRoutes, type RouteOptions } from "./http/register-routes.js";
 import { isWithin } from "#shared/node/networks.js";
 import { logRequest, observeRequests } from "./http/observe-requests.js";
 import { answerClientError, sendProblem } from "./http/problem.js";
-import { mountStatic } from "./pages/static.js";
+import { registerStatic } from "./pages/static.js";
 import { startJobs } from "./jobs/queue.js";
 import { outboxDelivery, smtpDelivery } from "./mail/delivery.js";
 import { createMailer } from "./mail/mailer.js";
 import { defaultSender } from "./config/mail-settings.js";
 import { gaugesOf } from "./metrics/gauges.js";
 import { createMetrics } from "./metrics/metrics.js";
-import { mountMetrics } from "./metrics/routes.js";
+import { registerMetrics } from "./metrics/routes.js";
 import { readBuild } from "./config/read-build.js";
 import { openDocker } from "#sandbox/docker/docker.js";
 import type { Sandbox } from "#sandbox/sandbox.js";
@@ -192,7 +192,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     else void parseJson(request, body as string, done);
   });
   await app.register(fastifyCookie);
-  answerTogether(app);
+  batchResponses(app);
 
   const storage = storageIn(config.dataDir);
   const jobs = await startJobs(db.jobPool, log);
@@ -226,10 +226,10 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     cookie: (value) => authService.actorOf("cookie", value),
     apiKey: (key, ip) =>
       runKeyring.isToken(key) ? runKeyring.actorOf(key) : keyring.actorOf(key, ip),
-    takeTurn: (key) => keyring.takeTurn(key),
+    consumeRateLimit: (key) => keyring.consumeRateLimit(key),
     keyPrefix: config.keyPrefix,
   };
-  const options: MountOptions = {
+  const options: RouteOptions = {
     db,
     secret: hashing.secret,
     credentials,
@@ -283,8 +283,8 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   const docker = await openDocker(config);
   const isAlone = config.databaseUrl === null;
   await unlockRepositories(storage, isAlone);
-  await settleWorkspaces(workspaceDeps, log);
-  await forgetMerging(db, isAlone);
+  await recoverWorkspaces(workspaceDeps, log);
+  await clearMergeLeases(db, isAlone);
   const running = await openRuns({
     db,
     jobs,
@@ -301,53 +301,58 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   });
 
   const methods = signInMethods(db, config, deps.publicUrl);
-  mount(app, auth, authHandlers(db, authService, emailLinks, methods), options);
-  mount(app, secondFactor, secondFactorHandlers(secondFactorService, deps.publicUrl), options);
-  mount(app, passkeys, passkeyHandlers(passkeyService, deps.publicUrl), options);
-  mount(app, oidc, oidcHandlers(oidcService, authService, deps.publicUrl), options);
-  mount(app, organizations, organizationHandlers(db, config), options);
-  mount(app, members, memberHandlers({ db, mailer, publicUrl: deps.publicUrl }), options);
-  mount(
+  registerRoutes(app, auth, authHandlers(db, authService, emailLinks, methods), options);
+  registerRoutes(
+    app,
+    secondFactor,
+    secondFactorHandlers(secondFactorService, deps.publicUrl),
+    options,
+  );
+  registerRoutes(app, passkeys, passkeyHandlers(passkeyService, deps.publicUrl), options);
+  registerRoutes(app, oidc, oidcHandlers(oidcService, authService, deps.publicUrl), options);
+  registerRoutes(app, organizations, organizationHandlers(db, config), options);
+  registerRoutes(app, members, memberHandlers({ db, mailer, publicUrl: deps.publicUrl }), options);
+  registerRoutes(
     app,
     invitations,
     invitationHandlers({ db, mailer, settings: hashing, publicUrl: deps.publicUrl }),
     options,
   );
-  mount(app, roles, roleHandlers(), options);
-  mount(app, projects, projectHandlers(projectDeps), options);
-  mount(app, upstreams, upstreamHandlers(projectDeps), options);
-  mount(app, agents, agentHandlers(workspaceDeps), options);
-  mount(app, runs, runHandlers(running.deps, credentials, deps.publicUrl), options);
-  mount(app, sandbox, sandboxHandlers(running.deps), options);
-  mount(app, usage, usageHandlers(workspaceDeps), options);
-  mount(app, workspaces, workspaceHandlers(workspaceDeps, docker.report), options);
-  mount(app, previews, previewHandlers(workspaceDeps), options);
-  mount(app, graph, graphHandlers(workspaceDeps), options);
-  mount(app, radar, radarHandlers(radarDeps), options);
-  mount(app, apiKeys, apiKeyHandlers(keyDeps), options);
-  mount(app, audit, auditHandlers(), options);
-  mount(app, admin, adminHandlers(db, deps.publicUrl), options);
-  mount(app, events, eventHandlers(db, streams, credentials, deps.publicUrl), options);
-  mountGitHttp(app, {
+  registerRoutes(app, roles, roleHandlers(), options);
+  registerRoutes(app, projects, projectHandlers(projectDeps), options);
+  registerRoutes(app, upstreams, upstreamHandlers(projectDeps), options);
+  registerRoutes(app, agents, agentHandlers(workspaceDeps), options);
+  registerRoutes(app, runs, runHandlers(running.deps, credentials, deps.publicUrl), options);
+  registerRoutes(app, sandbox, sandboxHandlers(running.deps), options);
+  registerRoutes(app, usage, usageHandlers(workspaceDeps), options);
+  registerRoutes(app, workspaces, workspaceHandlers(workspaceDeps, docker.report), options);
+  registerRoutes(app, previews, previewHandlers(workspaceDeps), options);
+  registerRoutes(app, graph, graphHandlers(workspaceDeps), options);
+  registerRoutes(app, radar, radarHandlers(radarDeps), options);
+  registerRoutes(app, apiKeys, apiKeyHandlers(keyDeps), options);
+  registerRoutes(app, audit, auditHandlers(), options);
+  registerRoutes(app, admin, adminHandlers(db, deps.publicUrl), options);
+  registerRoutes(app, events, eventHandlers(db, streams, credentials, deps.publicUrl), options);
+  registerGitHttp(app, {
     db,
     storage,
     credentials,
     workspaces: workspaceDeps,
     maxPushBytes: config.maxPushMib * 1024 * 1024,
   });
-  mountHealth(app, {
+  registerHealth(app, {
     db,
     credentials,
     publicUrl: deps.publicUrl,
     machine: { sandbox: deps.sandbox.report, folder_driver: driver.name },
     build,
   });
-  mountMetrics(app, metrics, config.metricsToken);
-  mountDocs(app, deps.publicUrl);
-  await mountGuide(app);
-  await mountStatic(app, deps.webDir, () => streams.position());
+  registerMetrics(app, metrics, config.metricsToken);
+  registerDocs(app, deps.publicUrl);
+  await registerGuide(app);
+  await registerStatic(app, deps.webDir, () => streams.position());
 
-  await settleTerminations(workspaceDeps, log);
+  await recoverTerminations(workspaceDeps, log);
   await resumeProjects(projectDeps);
   // Several at once: an upstream that is slow must not keep others waiting.
   await jobs.work("import-project", (data, signal) => runImport(projectDeps, data, signal), 3);

@@ -21,7 +21,12 @@ function keyOf(secret: string, purpose: string): Buffer {
  * Encrypts and authenticates (AES-256-GCM) under a key that follows from the installation's secret.
  * @param context what it belongs to, such as a person's id: it opens for nothing else
  */
-export function seal(secret: string, purpose: string, context: string, plain: Uint8Array): Buffer {
+export function encrypt(
+  secret: string,
+  purpose: string,
+  context: string,
+  plain: Uint8Array,
+): Buffer {
   const nonce = randomBytes(nonceBytes);
   const cipher = createCipheriv("aes-256-gcm", keyOf(secret, purpose), nonce);
   cipher.setAAD(Buffer.from(context));
@@ -29,8 +34,8 @@ export function seal(secret: string, purpose: string, context: string, plain: Ui
   return Buffer.concat([nonce, cipher.getAuthTag(), sealed]);
 }
 
-/** What `seal` was given; null where it was changed, or sealed by another secret or for something else. */
-export function unseal(
+/** What `encrypt` was given; null where it was changed, or sealed by another secret or for something else. */
+export function decrypt(
   secret: string,
   purpose: string,
   context: string,

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { pino } from "pino";
-import { settleSecretAtStart } from "./admin/recover-secret.js";
+import { recoverSecretAtStart } from "./admin/recover-secret.js";
 import { buildApp } from "./app.js";
 import { closeAll } from "./close-all.js";
 import { ConfigError } from "#shared/node/config-error.js";
@@ -51,7 +51,7 @@ async function main(): Promise<void> {
   let port = config.port;
   try {
     const owner = databaseAddress(config, embedded);
-    config = { ...config, secret: await settleSecretAtStart(config, owner.owner) };
+    config = { ...config, secret: await recoverSecretAtStart(config, owner.owner) };
     // While the database is opened: trying what holds here takes some tenths of a second.
     const opening = openSandbox(config);
     closers.push(() =>
@@ -141,14 +141,14 @@ async function listen(
   { host, port }: Config,
 ): Promise<void> {
   // A host name that no resolver answers for would keep the start waiting.
-  const patience = new Promise<never>((_resolve, reject) => {
+  const timeout = new Promise<never>((_resolve, reject) => {
     setTimeout(
       () => reject(Object.assign(new Error("timed out"), { code: "ENOTFOUND" })),
       5000,
     ).unref();
   });
   try {
-    await Promise.race([app.listen({ host, port }), patience]);
+    await Promise.race([app.listen({ host, port }), timeout]);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "EADDRINUSE") {

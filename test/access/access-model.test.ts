@@ -71,7 +71,7 @@ async function playAnew(steps: Step[]): Promise<void> {
     const { data } = await app.client().auth.refresh({ body });
     [person.token, person.refreshToken] = [data.access_token, data.refresh_token];
   }
-  await app.db.changes.settled();
+  await app.db.changes.syncAll();
   const game = new Game();
   for (const [number, one] of steps.entries()) {
     await game.play(one).catch((error: unknown) => {
@@ -108,7 +108,7 @@ class Game {
     }
     this.#rows = await this.#read();
     await this.#compare(this.#rows, one, one.process);
-    if (!change.revokes) await app.db.changes.settled();
+    if (!change.revokes) await app.db.changes.syncAll();
     await this.#compare(this.#rows, one, 1 - one.process);
   }
 

@@ -27,7 +27,7 @@ describe("freshness over several server processes", () => {
   async function onBoth<Answer>(
     ask: (api: TestPerson["api"]) => Promise<{ data: Answer }>,
   ): Promise<Answer> {
-    await here.db.changes.settled();
+    await here.db.changes.syncAll();
     const [one, other] = await Promise.all([owner.api, there.client(owner.token)].map(ask));
     expect(other?.data).toEqual(one?.data);
     return (one as { data: Answer }).data;

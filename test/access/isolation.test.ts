@@ -6,7 +6,7 @@ import type { Endpoint } from "#shared/contract/endpoint.js";
 import { api } from "#shared/api/index.js";
 import { grants, systemRoles, type SystemRole } from "#shared/permissions.js";
 import { systemRoleIds } from "#server/db/migrate.js";
-import { mount, type MountOptions } from "#server/http/register-routes.js";
+import { registerRoutes, type RouteOptions } from "#server/http/register-routes.js";
 import { startTestApp, type TestApp, type TestPerson } from "../support/app.js";
 import { problemOf, type RawAnswer, send, withoutRequestId } from "../support/raw.js";
 import { makeOrganization } from "../support/factories.js";
@@ -554,7 +554,8 @@ describe("what is granted is what is let through", () => {
   test("and a call that declares no access is not served", async () => {
     const undeclared = { ...api.roles.permissions, access: undefined } as unknown as Endpoint;
     const handlers = { open: async () => [] } as never;
-    const serve = () => mount(fastify(), { open: undeclared }, handlers, {} as MountOptions);
+    const serve = () =>
+      registerRoutes(fastify(), { open: undeclared }, handlers, {} as RouteOptions);
     expect(serve).toThrow("/api/v1/permissions declares no access");
   });
 });

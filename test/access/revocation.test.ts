@@ -118,11 +118,11 @@ describe("revocation over several server processes", () => {
     const person = await here.person("reader");
     const elsewhere = there.client(person.token);
     const org = await makeOrganization(person);
-    await here.db.changes.settled();
+    await here.db.changes.syncAll();
     expect((await elsewhere.organizations.list()).data.map(({ name }) => name)).toEqual([org.name]);
     await person.api.organizations.update({ params: { org_id: org.id }, body: { name: "New" } });
     await makeProject(person, org.id);
-    await here.db.changes.settled();
+    await here.db.changes.syncAll();
     const { data } = await elsewhere.organizations.list();
     expect(data.map(({ name, counts }) => [name, counts.projects])).toEqual([["New", 1]]);
   });

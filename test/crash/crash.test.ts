@@ -151,13 +151,13 @@ describe("a server that is killed while it works", () => {
       }
     }
     await everythingAgrees();
-    const store = storageIn(dataDir).repository(project.organization_id, project.id);
-    const files = await git(["--git-dir", store, "ls-tree", "-r", "--name-only", "main"]);
+    const repoPath = storageIn(dataDir).repository(project.organization_id, project.id);
+    const files = await git(["--git-dir", repoPath, "ls-tree", "-r", "--name-only", "main"]);
     const numbers = [...files.matchAll(/^worker-\d\/(\d+)\.txt$/gm)].map(([, number]) =>
       Number(number),
     );
     expect(numbers.sort((a, b) => a - b)).toEqual(Array.from({ length: written }, (_, i) => i + 1));
-    expect(await git(["--git-dir", store, "show", "main:last.txt"])).toBe("worker-3");
+    expect(await git(["--git-dir", repoPath, "show", "main:last.txt"])).toBe("worker-3");
   });
 
   test("stops the PostgreSQL that it adopted", async () => {
@@ -169,9 +169,11 @@ describe("a server that is killed while it works", () => {
 
   /** The lists hold what was acknowledged, and git holds exactly what the lists do. */
   async function everythingAgrees(): Promise<void> {
-    const store = storageIn(dataDir).repository(project.organization_id, project.id);
+    const repoPath = storageIn(dataDir).repository(project.organization_id, project.id);
     const log = async (...args: string[]) =>
-      (await git(["--git-dir", store, "log", "--format=%H", ...args])).split("\n").filter(Boolean);
+      (await git(["--git-dir", repoPath, "log", "--format=%H", ...args]))
+        .split("\n")
+        .filter(Boolean);
     const root_ = await log("--max-parents=0", "main");
     const merged: string[] = [];
     for (const workspace of workspaces) {
@@ -196,7 +198,7 @@ describe("a server that is killed while it works", () => {
       merged.push(...intoMain.map(({ merge_commit_sha }) => String(merge_commit_sha)));
     }
     expect(merged.sort()).toEqual((await log("--first-parent", "main", `^${root_[0]}`)).sort());
-    await git(["--git-dir", store, "fsck", "--full", "--strict", "--no-dangling"]);
+    await git(["--git-dir", repoPath, "fsck", "--full", "--strict", "--no-dangling"]);
 
     const database = new pg.Client({
       host: join(dataDir, "postgres"),

@@ -82,9 +82,9 @@ describe("a server that is killed while workspaces are archived and restored", (
 
       const { data: shown } = await api.workspaces.get({ params: at() });
       expect(["active", "archived"]).toContain(shown.status);
-      const store = storageIn(dataDir).repository(project.organization_id, project.id);
+      const repoPath = storageIn(dataDir).repository(project.organization_id, project.id);
       const refs = (
-        await git(["--git-dir", store, "for-each-ref", "--format=%(objectname) %(refname)"])
+        await git(["--git-dir", repoPath, "for-each-ref", "--format=%(objectname) %(refname)"])
       ).split("\n");
       const ofIt = refs.filter((line) => /refs\/(?:archive|heads\/workspace-)/.test(line));
       expect(ofIt).toHaveLength(1);

@@ -109,9 +109,11 @@ describe("a server that is killed while it is pushed to", () => {
   });
 
   async function everythingAgrees(): Promise<void> {
-    const store = storageIn(dataDir).repository(project.organization_id, project.id);
+    const repoPath = storageIn(dataDir).repository(project.organization_id, project.id);
     const log = async (...args: string[]) =>
-      (await git(["--git-dir", store, "log", "--format=%H", ...args])).split("\n").filter(Boolean);
+      (await git(["--git-dir", repoPath, "log", "--format=%H", ...args]))
+        .split("\n")
+        .filter(Boolean);
     for (const [branch, { acknowledged }] of branches) {
       expect(await log(branch)).toEqual(expect.arrayContaining(acknowledged));
     }
@@ -123,7 +125,7 @@ describe("a server that is killed while it is pushed to", () => {
       const { data: shown } = await api.workspaces.get({ params });
       expect([shown.status, shown.head_commit]).toEqual(["active", line[0] ?? parent_commit]);
       if (working_directory === null) continue;
-      const files = await git(["--git-dir", store, "ls-tree", "--name-only", branch_name]);
+      const files = await git(["--git-dir", repoPath, "ls-tree", "--name-only", branch_name]);
       for (const name of files.split("\n").filter(Boolean)) {
         const text = await readFile(join(working_directory, name), "utf8");
         expect(text).toBe(`${name.replace(".txt", "")}\n`);
@@ -131,8 +133,8 @@ describe("a server that is killed while it is pushed to", () => {
       const body = { commit_type: "checkpoint" } as const;
       expect((await api.workspaces.createCommit({ params, body })).data.created).toBe(false);
     }
-    await git(["--git-dir", store, "fsck", "--full", "--strict", "--no-dangling"]);
-    expect(await readdir(join(store, "incoming"))).toEqual([]);
+    await git(["--git-dir", repoPath, "fsck", "--full", "--strict", "--no-dangling"]);
+    expect(await readdir(join(repoPath, "incoming"))).toEqual([]);
 
     const database = new pg.Client({
       host: join(dataDir, "postgres"),

@@ -64,8 +64,8 @@ describe("a server that is killed while it uses an upstream", () => {
   const at = () => ({ project_id: project.id });
   const shown = async (): Promise<Project> => (await api.projects.get({ params: at() })).data;
   const inStore = (...args: string[]): Promise<string> => {
-    const store = storageIn(dataDir).repository(project.organization_id, project.id);
-    return git(["--git-dir", store, ...args]);
+    const repoPath = storageIn(dataDir).repository(project.organization_id, project.id);
+    return git(["--git-dir", repoPath, ...args]);
   };
 
   /** Kills the server when it has sent git's own request, looks around, and starts it again. */

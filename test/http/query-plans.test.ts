@@ -64,7 +64,7 @@ describe("query plans among many organizations", () => {
     asked.length = 0;
     // Whatever is kept in memory is forgotten: the call has to ask.
     await app.db.systemPool.query("select pg_notify('omoi_changes', 'roles - -')");
-    await app.db.changes.caughtUp();
+    await app.db.changes.syncLocal();
     asked.length = 0;
     await call();
     expect(asked).not.toEqual([]);

@@ -11,7 +11,7 @@ import { fillOrganization, type FullOrganization } from "../support/two-organiza
 
 let app: TestApp;
 let full: FullOrganization;
-let store: string;
+let repoPath: string;
 let ref: string;
 beforeAll(async () => {
   app = await startTestApp();
@@ -22,7 +22,7 @@ beforeAll(async () => {
   ref = `refs/heads/${workspace.branch_name}`;
   const { agent } = await makeWorkspace(owner, project.id);
   await owner.api.workspaces.archive({ params: { agent_id: agent.id } });
-  store = storageIn(app.dataDir).repository(full.id, project.id);
+  repoPath = storageIn(app.dataDir).repository(full.id, project.id);
 });
 afterAll(() => app.close());
 
@@ -47,7 +47,7 @@ async function faults(): Promise<string[]> {
 }
 
 const inStore = async (...args: string[]): Promise<string> =>
-  (await git(args, { gitDir: store })).stdout.toString().trim();
+  (await git(args, { gitDir: repoPath })).stdout.toString().trim();
 
 test("omoi admin verify finds what nobody touched intact", async () => {
   expect(await faults()).toEqual([]);
@@ -65,7 +65,7 @@ test("omoi admin verify names a branch that is not where the database says", asy
 
 test("omoi admin verify names what is missing, encrypted otherwise or edited", async () => {
   const tip = await inStore("rev-parse", ref);
-  const object = `${store}/objects/${tip.slice(0, 2)}/${tip.slice(2)}`;
+  const object = `${repoPath}/objects/${tip.slice(0, 2)}/${tip.slice(2)}`;
   await rename(object, `${object}.away`);
   const missing = await faults();
   expect(missing.some((reason) => reason.startsWith("git fsck fails: "))).toBe(true);
@@ -80,7 +80,7 @@ test("omoi admin verify names what is missing, encrypted otherwise or edited", a
   expect(await faults()).toEqual(["its content is not what was hashed", "unreadable"]);
   await asOperator(app, "delete from totp_secrets");
 
-  await rename(store, `${store}.away`);
+  await rename(repoPath, `${repoPath}.away`);
   expect(await faults()).toContain("the repository is missing; restore it from a backup");
-  await rename(`${store}.away`, store);
+  await rename(`${repoPath}.away`, repoPath);
 });

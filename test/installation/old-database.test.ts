@@ -82,9 +82,9 @@ test("a database that is older than the repositories takes over the commits it d
   await mergeIntoBase({ api }, other.workspace);
 
   // A branch that does not hold what the database knows is nobody's to mend.
-  const store = storageIn(dataDir).repository(org.id, project.id);
+  const repoPath = storageIn(dataDir).repository(org.id, project.id);
   const ref = `refs/heads/${other.workspace.branch_name}`;
-  await git(["-C", store, "update-ref", ref, "main~1"]);
+  await git(["-C", repoPath, "update-ref", ref, "main~1"]);
   await writeFile(join(other.workspace.working_directory ?? "", "more.txt"), "more\n");
   const commitOther = api.workspaces.createCommit({
     params: { agent_id: other.agent.id },

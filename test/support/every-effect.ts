@@ -105,12 +105,12 @@ export class FragileServer {
     return `${this.url}${new URL(this.project.clone_url).pathname}`;
   }
 
-  get store(): string {
+  get repoPath(): string {
     return storageIn(this.dataDir).repository(this.project.organization_id, this.project.id);
   }
 
   inStore(...args: string[]): Promise<string> {
-    return git(["--git-dir", this.store, ...args]);
+    return git(["--git-dir", this.repoPath, ...args]);
   }
 
   async agent(): Promise<{ agent_id: string }> {

@@ -13,20 +13,20 @@ export type Files = Readonly<Record<string, Entry>>;
 let clock = 1_700_000_000;
 
 /** A temporary folder and an empty store in it; `dispose` removes both. */
-export async function testStore(): Promise<{
+export async function testRepository(): Promise<{
   root: string;
-  store: string;
+  repoPath: string;
   dispose: () => Promise<void>;
 }> {
   const root = await mkdtemp(join(tmpdir(), "omoi-git-"));
-  const store = join(root, "project.git");
-  await initBare(store, "main");
-  return { root, store, dispose: () => rm(root, { recursive: true, force: true }) };
+  const repoPath = join(root, "project.git");
+  await initBare(repoPath, "main");
+  return { root, repoPath, dispose: () => rm(root, { recursive: true, force: true }) };
 }
 
 /** Writes a commit whose tree is exactly `files` and answers its id. Each is a second later. */
 export async function commitFiles(
-  store: string,
+  repoPath: string,
   parents: readonly string[],
   files: Files,
   message = "test",
@@ -58,13 +58,16 @@ export async function commitFiles(
     "\nget-mark :1\nreset refs/test/scratch\nfrom 0000000000000000000000000000000000000000\n\ndone\n",
   );
   const args = ["fast-import", "--quiet", "--force", "--done", "--date-format=raw"];
-  const { stdout } = await git(args, { gitDir: store, input: Buffer.concat(parts) });
+  const { stdout } = await git(args, { gitDir: repoPath, input: Buffer.concat(parts) });
   return stdout.toString("latin1").trim();
 }
 
 /** The files of a commit or tree: path → content; links as `-> target`, gitlinks as `@ id`. */
-export async function readFiles(store: string, treeish: string): Promise<Record<string, string>> {
-  const { stdout } = await git(["ls-tree", "-r", "-z", treeish], { gitDir: store });
+export async function readFiles(
+  repoPath: string,
+  treeish: string,
+): Promise<Record<string, string>> {
+  const { stdout } = await git(["ls-tree", "-r", "-z", treeish], { gitDir: repoPath });
   const files: Record<string, string> = {};
   for (const line of stdout.toString("utf8").split("\0").filter(Boolean)) {
     const [head = "", path = ""] = line.split("\t");
@@ -73,7 +76,7 @@ export async function readFiles(store: string, treeish: string): Promise<Record<
       files[path] = `@ ${oid}`;
       continue;
     }
-    const blob = (await git(["cat-file", "blob", oid], { gitDir: store })).stdout.toString(
+    const blob = (await git(["cat-file", "blob", oid], { gitDir: repoPath })).stdout.toString(
       "latin1",
     );
     files[path] = mode === "120000" ? `-> ${blob}` : mode === "100755" ? `x ${blob}` : blob;

@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { changedPaths, isAbout, mayConflict, rememberChangedPaths } from "./changed-paths.js";
 import { computeMerge } from "../merge/merge.js";
-import { commitFiles, testStore, type Files } from "#test/support/test-repository.js";
+import { commitFiles, testRepository, type Files } from "#test/support/test-repository.js";
 
-let store = "";
+let repoPath = "";
 let dispose = async (): Promise<void> => undefined;
 beforeAll(async () => {
-  ({ store, dispose } = await testStore());
+  ({ repoPath, dispose } = await testRepository());
 });
 afterAll(() => dispose());
 
@@ -18,15 +18,18 @@ const without = (...names: string[]): Files =>
 
 /** What two lines of work from one start are to each other, and what git makes of their merge. */
 async function compare(one: Files, other: Files) {
-  const base = await commitFiles(store, [], start);
+  const base = await commitFiles(repoPath, [], start);
   const [left, right] = [
-    await commitFiles(store, [base], one),
-    await commitFiles(store, [base], other),
+    await commitFiles(repoPath, [base], one),
+    await commitFiles(repoPath, [base], other),
   ];
-  const works = [await changedPaths(store, base, left), await changedPaths(store, base, right)];
+  const works = [
+    await changedPaths(repoPath, base, left),
+    await changedPaths(repoPath, base, right),
+  ];
   const may = mayConflict(works[0] ?? null, works[1] ?? null);
   expect(mayConflict(works[1] ?? null, works[0] ?? null)).toBe(may);
-  return { may, conflicts: (await computeMerge(store, left, right)).conflicts, works };
+  return { may, conflicts: (await computeMerge(repoPath, left, right)).conflicts, works };
 }
 
 test("work on other files cannot conflict, also in the same folder", async () => {
@@ -68,15 +71,15 @@ test("too much to compare may conflict with anything", async () => {
 });
 
 test("what was asked for once is remembered, as far as there is room", async () => {
-  const base = await commitFiles(store, [], start);
-  const one = await commitFiles(store, [base], { ...start, a: "one\n" });
-  const other = await commitFiles(store, [base], { ...start, b: "other\n" });
+  const base = await commitFiles(repoPath, [], start);
+  const one = await commitFiles(repoPath, [base], { ...start, a: "one\n" });
+  const other = await commitFiles(repoPath, [base], { ...start, b: "other\n" });
   const roomy = rememberChangedPaths(100);
-  expect(await roomy(store, base, one)).toBe(await roomy(store, base, one));
+  expect(await roomy(repoPath, base, one)).toBe(await roomy(repoPath, base, one));
   const narrow = rememberChangedPaths(3);
-  const first = await narrow(store, base, one);
-  await narrow(store, base, other);
-  const again = await narrow(store, base, one);
+  const first = await narrow(repoPath, base, one);
+  await narrow(repoPath, base, other);
+  const again = await narrow(repoPath, base, one);
   expect(again).toEqual(first);
   expect(again).not.toBe(first);
 });

@@ -19,7 +19,7 @@ const MAX_PATHS = 5000;
 
 /** What changed from one commit to another (full ids); null where it is too much to compare. */
 export async function changedPaths(
-  store: string,
+  repoPath: string,
   from: string,
   to: string,
 ): Promise<ChangedPaths | null> {
@@ -28,7 +28,7 @@ export async function changedPaths(
   const args = ["diff-tree", "-r", "-z", "--no-renames", "--name-status", from, to, "--"];
   let output: string;
   try {
-    const { stdout } = await git(args, { gitDir: store, maxOutputBytes: 2 * 1024 * 1024 });
+    const { stdout } = await git(args, { gitDir: repoPath, maxOutputBytes: 2 * 1024 * 1024 });
     output = stdout.toString("latin1");
   } catch (error) {
     if (error instanceof GitError && error.reason === "output_too_large") return null;
@@ -61,10 +61,10 @@ export function rememberChangedPaths(maxPaths: number): ReadChangedPaths {
   const kept = new Map<string, ChangedPaths | null>();
   const sizeOf = (paths: ChangedPaths | null): number => (paths?.touched.size ?? 0) + 1;
   let size = 0;
-  return async (store, from, to) => {
-    const key = `${store} ${from} ${to}`;
+  return async (repoPath, from, to) => {
+    const key = `${repoPath} ${from} ${to}`;
     const known = kept.get(key);
-    const answer = known === undefined ? await changedPaths(store, from, to) : known;
+    const answer = known === undefined ? await changedPaths(repoPath, from, to) : known;
     if (kept.has(key)) kept.delete(key);
     else size += sizeOf(answer);
     kept.set(key, answer);

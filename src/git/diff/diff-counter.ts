@@ -1,13 +1,13 @@
 /** Counting what differs between trees without starting git for each question. */
 import { assertOid } from "../store/bare-repository.js";
 import { COUNTING, statsOf, type DiffStats } from "./diff.js";
-import { StandingGits } from "../process/persistent-git-process.js";
+import { PersistentGitPool } from "../process/persistent-git-process.js";
 
 /** What git repeats, and lets go of all before it, since it is no id. */
 const END = "counted\n";
 
 /** `diff-tree --stdin`. */
-const counters = new StandingGits<{ from: string; to: string }, DiffStats>({
+const counters = new PersistentGitPool<{ from: string; to: string }, DiffStats>({
   args: [...COUNTING.args, "--stdin"],
   config: COUNTING.config,
   write: ({ from, to }) => Buffer.from(`${from} ${to}\n${END}`),
@@ -19,13 +19,13 @@ const counters = new StandingGits<{ from: string; to: string }, DiffStats>({
 });
 
 /** As `diffStats`, of two trees by their ids. Throws a GitError. */
-export function countDiff(store: string, from: string, to: string): Promise<DiffStats> {
+export function countDiff(repoPath: string, from: string, to: string): Promise<DiffStats> {
   assertOid(from);
   assertOid(to);
-  return counters.ask(store, { from, to });
+  return counters.ask(repoPath, { from, to });
 }
 
 /** Has `countDiff` find a git that is there: to be called while there is other work to do. */
-export function expectCount(store: string): void {
-  counters.expect(store);
+export function expectCount(repoPath: string): void {
+  counters.expect(repoPath);
 }

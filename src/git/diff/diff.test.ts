@@ -4,13 +4,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { diffFiles, diffStats, rawDiff } from "./diff.js";
-import { commitFiles, testStore, type Files } from "#test/support/test-repository.js";
+import { commitFiles, testRepository, type Files } from "#test/support/test-repository.js";
 
-let store = "";
+let repoPath = "";
 let dispose = async (): Promise<void> => undefined;
 
 beforeAll(async () => {
-  ({ store, dispose } = await testStore());
+  ({ repoPath, dispose } = await testRepository());
 });
 afterAll(() => dispose());
 
@@ -19,8 +19,8 @@ function lines(count: number, word = "line"): string {
 }
 
 async function two(before: Files, after: Files) {
-  const from = await commitFiles(store, [], before);
-  return { from, to: await commitFiles(store, [from], after) };
+  const from = await commitFiles(repoPath, [], before);
+  return { from, to: await commitFiles(repoPath, [from], after) };
 }
 
 /** Applies a patch with git to show that it is one. */
@@ -64,9 +64,9 @@ describe("diffFiles", () => {
 
   it("tells each kind of change, with patches and counts", async () => {
     const { from, to } = await two(before, after);
-    const { files, stats } = await diffFiles(store, from, to, { patch: true });
+    const { files, stats } = await diffFiles(repoPath, from, to, { patch: true });
     expect(stats).toEqual({ files_changed: 10, additions: 6, deletions: 2 });
-    expect(await diffStats(store, from, to)).toEqual(stats);
+    expect(await diffStats(repoPath, from, to)).toEqual(stats);
     const found = Object.fromEntries(files.map((file) => [file.path, file]));
     expect(Object.keys(found).sort()).toEqual(
       [
@@ -139,15 +139,19 @@ describe("diffFiles", () => {
 
   it("compares with the empty tree, with itself, and without patches", async () => {
     const { from, to } = await two({ a: lines(2) }, { a: lines(3) });
-    const created = await diffFiles(store, null, from, { patch: false });
+    const created = await diffFiles(repoPath, null, from, { patch: false });
     expect(created).toMatchObject({
       files: [{ path: "a", status: "added", additions: 2, patch: null, truncated: false }],
       stats: { files_changed: 1, additions: 2, deletions: 0 },
     });
     const none = { files_changed: 0, additions: 0, deletions: 0 };
-    expect(await diffFiles(store, to, to, { patch: true })).toEqual({ files: [], stats: none });
-    expect(await diffStats(store, to, to)).toEqual(none);
-    expect(await diffStats(store, null, to)).toEqual({ ...none, files_changed: 1, additions: 3 });
+    expect(await diffFiles(repoPath, to, to, { patch: true })).toEqual({ files: [], stats: none });
+    expect(await diffStats(repoPath, to, to)).toEqual(none);
+    expect(await diffStats(repoPath, null, to)).toEqual({
+      ...none,
+      files_changed: 1,
+      additions: 3,
+    });
   });
 
   it("is not led astray by names and contents that look like its own lines", async () => {
@@ -158,7 +162,7 @@ describe("diffFiles", () => {
       { last: content },
       { [evil]: content, last: `${content}\r\nno end` },
     );
-    const { files } = await diffFiles(store, from, to, { patch: true });
+    const { files } = await diffFiles(repoPath, from, to, { patch: true });
     expect(files.map(({ path }) => path).sort()).toEqual([evil, "last"].sort());
     expect(files.find(({ path }) => path === evil)).toMatchObject({
       status: "added",
@@ -174,7 +178,7 @@ describe("diffFiles", () => {
       { ".gitattributes": "* -diff\n*.x diff=evil\n", "a.x": "a\n" },
       { ".gitattributes": "* binary\n", "a.x": "b\n" },
     );
-    const { files } = await diffFiles(store, from, to, { patch: true });
+    const { files } = await diffFiles(repoPath, from, to, { patch: true });
     expect(files.map(({ binary }) => binary)).toEqual([false, false]);
     expect(files[1]?.patch).toContain("+b\n");
   });
@@ -185,7 +189,7 @@ describe("diffFiles", () => {
       { long: lines(5000, "new"), short: "t\n" },
     );
     const options = { patch: true, maxPatchBytesPerFile: 1000 };
-    const { files, stats } = await diffFiles(store, from, to, options);
+    const { files, stats } = await diffFiles(repoPath, from, to, options);
     const [long, short] = files;
     expect(stats).toEqual({ files_changed: 2, additions: 5001, deletions: 21 });
     expect(long).toMatchObject({ truncated: true, additions: 5000, deletions: 20 });
@@ -202,8 +206,8 @@ describe("diffFiles", () => {
     const many = Object.fromEntries(
       Array.from({ length: 60 }, (_, at) => [`f${at + 100}`, lines(50)]),
     );
-    const to = await commitFiles(store, [], many);
-    const limited = await diffFiles(store, null, to, {
+    const to = await commitFiles(repoPath, [], many);
+    const limited = await diffFiles(repoPath, null, to, {
       patch: true,
       maxFiles: 10,
       maxPatchBytes: 2500,
@@ -223,7 +227,7 @@ describe("diffFiles", () => {
     const big = lines(900_000);
     expect(big.length).toBeGreaterThan(8 * 1024 * 1024);
     const { from, to } = await two({ a: "\0" }, { a: "\0x", big, one: "y".repeat(5_000_000) });
-    const { files } = await diffFiles(store, from, to, { patch: true });
+    const { files } = await diffFiles(repoPath, from, to, { patch: true });
     expect(files).toMatchObject([
       { path: "a", binary: true, truncated: false, patch: null },
       { path: "big", additions: null, truncated: true, patch: null },
@@ -233,26 +237,28 @@ describe("diffFiles", () => {
 
   it("shows bytes that are no text as such", async () => {
     const latin = Buffer.from([0x66, 0xe9, 0x0a]);
-    const to = await commitFiles(store, [], { a: latin });
-    const { files } = await diffFiles(store, null, to, { patch: true });
+    const to = await commitFiles(repoPath, [], { a: latin });
+    const { files } = await diffFiles(repoPath, null, to, { patch: true });
     expect(files[0]?.patch).toContain("+f\ufffd\n");
   });
 
   it("refuses names that are neither ids nor full references", async () => {
     for (const name of ["HEAD", "--output=x", "main", "a..b"]) {
-      await expect(diffStats(store, null, name)).rejects.toThrow(TypeError);
-      await expect(diffFiles(store, name, name, { patch: true })).rejects.toThrow(TypeError);
-      expect(() => rawDiff(store, null, name)).toThrow(TypeError);
+      await expect(diffStats(repoPath, null, name)).rejects.toThrow(TypeError);
+      await expect(diffFiles(repoPath, name, name, { patch: true })).rejects.toThrow(TypeError);
+      expect(() => rawDiff(repoPath, null, name)).toThrow(TypeError);
     }
     const missing = "0123456789".repeat(4);
-    await expect(diffFiles(store, null, missing, { patch: true })).rejects.toThrow("git diff-tree");
+    await expect(diffFiles(repoPath, null, missing, { patch: true })).rejects.toThrow(
+      "git diff-tree",
+    );
   });
 });
 
 describe("rawDiff", () => {
   it("streams a diff that git can apply", async () => {
     const { from, to } = await two({ a: lines(5), b: "b\n" }, { a: lines(6), c: "b\n" });
-    const text = (await rawDiff(store, from, to).toArray()).join("");
+    const text = (await rawDiff(repoPath, from, to).toArray()).join("");
     expect(text).toContain("rename from b\nrename to c\n");
     expect(text).toContain("+line 5\n");
     await applies(text);
@@ -260,9 +266,11 @@ describe("rawDiff", () => {
 
   it("fails as a stream where git fails, and ends git when nobody reads", async () => {
     const missing = "0123456789".repeat(4);
-    await expect(rawDiff(store, null, missing).toArray()).rejects.toMatchObject({ reason: "exit" });
-    const to = await commitFiles(store, [], { a: lines(400_000) });
-    const stream = rawDiff(store, null, to);
+    await expect(rawDiff(repoPath, null, missing).toArray()).rejects.toMatchObject({
+      reason: "exit",
+    });
+    const to = await commitFiles(repoPath, [], { a: lines(400_000) });
+    const stream = rawDiff(repoPath, null, to);
     await new Promise((resolve) => stream.once("data", resolve));
     stream.destroy();
     await new Promise((resolve) => stream.once("close", resolve));

@@ -44,12 +44,12 @@ function treeish(name: string | null): string {
 
 /** Counts what differs between two commits or trees, in one process. Throws a GitError. */
 export async function diffStats(
-  store: string,
+  repoPath: string,
   from: string | null,
   to: string,
 ): Promise<DiffStats> {
   const args = [...COUNTING.args, "--end-of-options", treeish(from), treeish(to)];
-  return statsOf((await git(args, { gitDir: store, config: CONFIG })).stdout.toString("latin1"));
+  return statsOf((await git(args, { gitDir: repoPath, config: CONFIG })).stdout.toString("latin1"));
 }
 
 /** A commit on the first-parent line of a branch, and what it changed there. */
@@ -68,7 +68,7 @@ export interface LineCommit {
  * most `limit` of them, the newest. One process for all. Throws a GitError.
  */
 export async function commitsOnLine(
-  store: string,
+  repoPath: string,
   from: string,
   to: string,
   limit: number,
@@ -77,7 +77,7 @@ export async function commitsOnLine(
   const walk = ["log", "--first-parent", "--topo-order", `--max-count=${limit}`, format];
   const args = [...walk, ...COMPARE_HOW, "--shortstat", "--end-of-options", treeish(to)];
   const { stdout } = await git([...args, `^${treeish(from)}`], {
-    gitDir: store,
+    gitDir: repoPath,
     config: CONFIG,
     timeoutMs: 5 * 60_000,
   });
@@ -111,7 +111,7 @@ export function statsOf(text: string): DiffStats {
  * output is read as it comes: what is beyond the limits is dropped, never held. Throws a GitError.
  */
 export async function diffFiles(
-  store: string,
+  repoPath: string,
   from: string | null,
   to: string,
   options: DiffOptions,
@@ -119,7 +119,7 @@ export async function diffFiles(
   const formats = ["--raw", "--numstat", "--no-abbrev", ...(options.patch ? ["--patch"] : [])];
   const { signal } = options;
   const child = spawnGit([...COMPARE, ...formats, "--end-of-options", treeish(from), treeish(to)], {
-    gitDir: store,
+    gitDir: repoPath,
     config: CONFIG,
     ...(signal === undefined ? {} : { signal }),
   });
@@ -139,13 +139,13 @@ export async function diffFiles(
     child.kill();
   }
   const result = reader.finish();
-  await markBigFiles(store, result.files, reader.objects);
+  await markBigFiles(repoPath, result.files, reader.objects);
   return result;
 }
 
 /** git says "binary" of big text files too: those are cut rather than binary. */
 async function markBigFiles(
-  store: string,
+  repoPath: string,
   files: readonly FileDiff[],
   objects: ReadonlyMap<FileDiff, readonly string[]>,
 ): Promise<void> {
@@ -153,7 +153,7 @@ async function markBigFiles(
   if (binary.length === 0) return;
   const input = `${binary.flatMap((file) => objects.get(file) ?? []).join("\n")}\n`;
   const args = ["cat-file", "--batch-check=%(objectname) %(objectsize)", "--buffer"];
-  const { stdout } = await git(args, { gitDir: store, input });
+  const { stdout } = await git(args, { gitDir: repoPath, input });
   const big = new Set<string>();
   for (const line of stdout.toString("latin1").split("\n")) {
     if (Number(line.slice(41)) > BIG_FILE_BYTES) big.add(line.slice(0, 40));
@@ -167,10 +167,10 @@ async function markBigFiles(
  * The diff of two commits or trees as text (`text/x-diff`), git's own format; binary and very big
  * files are one line. The stream fails with a GitError where git does; destroying it ends git.
  */
-export function rawDiff(store: string, from: string | null, to: string): Readable {
+export function rawDiff(repoPath: string, from: string | null, to: string): Readable {
   const args = [...COMPARE, "--patch", "--full-index", "--end-of-options"];
   const child = spawnGit([...args, treeish(from), treeish(to)], {
-    gitDir: store,
+    gitDir: repoPath,
     config: CONFIG,
     timeoutMs: 5 * 60_000,
   });

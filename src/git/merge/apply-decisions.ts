@@ -33,7 +33,7 @@ export type Loser = "kept" | "deletion";
  * for another path, and a GitError.
  */
 export async function applyDecisions(
-  store: string,
+  repoPath: string,
   merge: ComputedMerge,
   decisions: readonly Decision[],
   labels: { source: string; target: string },
@@ -45,13 +45,13 @@ export async function applyDecisions(
     ...detail.paths,
     ...detail.entries.map(({ path }) => path),
   ]);
-  const trees = new TreeReader(store);
+  const trees = new TreeReader(repoPath);
   await trees.load([
     { tree: merge.target, paths: names },
     { tree: merge.source, paths: names },
     { tree: merge.tree, paths: [...names, ""] },
   ]);
-  const plan = new Plan(store, merge, trees, labels);
+  const plan = new Plan(repoPath, merge, trees, labels);
   const losers: Loser[] = [];
   for (const [index, conflict] of conflicts.entries()) {
     const decision = decisions[index];
@@ -60,7 +60,7 @@ export async function applyDecisions(
     losers.push(loserOf(conflict, decision));
   }
   plan.restore();
-  return { tree: await patchTree(store, merge.tree, plan.edits, trees), losers };
+  return { tree: await patchTree(repoPath, merge.tree, plan.edits, trees), losers };
 }
 
 function loserOf({ detail }: Conflict, decision: Decision): Loser {
@@ -80,12 +80,12 @@ class Plan {
   readonly #labels: { source: string; target: string };
 
   constructor(
-    store: string,
+    repoPath: string,
     merge: ComputedMerge,
     trees: TreeReader,
     labels: { source: string; target: string },
   ) {
-    this.#store = store;
+    this.#store = repoPath;
     this.#merge = merge;
     this.#trees = trees;
     this.#labels = labels;

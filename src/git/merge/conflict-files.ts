@@ -14,11 +14,11 @@ export interface ConflictFile {
 
 /** For each conflict of `merge`, what each side has at its paths. One process. Throws a GitError. */
 export async function conflictFiles(
-  store: string,
+  repoPath: string,
   merge: ComputedMerge,
 ): Promise<Record<Side, ConflictFile[]>[]> {
   const names = merge.conflicts.flatMap(({ detail }) => detail.paths);
-  const trees = new TreeReader(store);
+  const trees = new TreeReader(repoPath);
   await trees.load([
     { tree: merge.target, paths: names },
     { tree: merge.source, paths: names },
@@ -43,13 +43,13 @@ const ALL_BYTES = 8 * 1024 * 1024;
  * left out. Two processes. Throws a GitError.
  */
 export async function readTexts(
-  store: string,
+  repoPath: string,
   oids: Iterable<string>,
 ): Promise<Map<string, string | { omitted: "binary" | "big" }>> {
   const texts = new Map<string, string | { omitted: "binary" | "big" }>();
   const wanted: { oid: string; size: number }[] = [];
   let all = 0;
-  for (const { oid, size } of await sizesOf(store, [...new Set(oids)])) {
+  for (const { oid, size } of await sizesOf(repoPath, [...new Set(oids)])) {
     if (size > TEXT_BYTES || all + size > ALL_BYTES) {
       texts.set(oid, { omitted: "big" });
     } else {
@@ -59,7 +59,7 @@ export async function readTexts(
   }
   if (wanted.length === 0) return texts;
   const { stdout } = await git(["cat-file", "--batch", "--buffer"], {
-    gitDir: store,
+    gitDir: repoPath,
     input: wanted.map(({ oid }) => `${oid}\n`).join(""),
   });
   let at = 0;
@@ -72,12 +72,12 @@ export async function readTexts(
 }
 
 async function sizesOf(
-  store: string,
+  repoPath: string,
   oids: readonly string[],
 ): Promise<{ oid: string; size: number }[]> {
   if (oids.length === 0) return [];
   const { stdout } = await git(["cat-file", "--batch-check", "--buffer"], {
-    gitDir: store,
+    gitDir: repoPath,
     input: oids.map((oid) => `${oid}\n`).join(""),
   });
   const found = stdout.toString("latin1").matchAll(/^([0-9a-f]{40}) blob (\d+)$/gm);

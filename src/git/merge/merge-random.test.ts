@@ -2,14 +2,19 @@ import fc from "fast-check";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { changedPaths, isAbout, mayConflict } from "../diff/changed-paths.js";
 import { applyDecisions, computeMerge, type Decision } from "./merge.js";
-import { commitFiles, readFiles, testStore, type Entry } from "#test/support/test-repository.js";
+import {
+  commitFiles,
+  readFiles,
+  testRepository,
+  type Entry,
+} from "#test/support/test-repository.js";
 import { listTree } from "../objects/tree-reader.js";
 
-let store = "";
+let repoPath = "";
 let dispose = async (): Promise<void> => undefined;
 
 beforeAll(async () => {
-  ({ store, dispose } = await testStore());
+  ({ repoPath, dispose } = await testRepository());
 });
 afterAll(() => dispose());
 
@@ -61,17 +66,17 @@ function act(side: string, actions: readonly Action[]): Record<string, Entry> {
 }
 
 it("decides any two histories: the same each time, no markers, no loss on the winner's side", async () => {
-  const base = await commitFiles(store, [], Object.fromEntries(start()));
+  const base = await commitFiles(repoPath, [], Object.fromEntries(start()));
   const actions = fc.array(action, { minLength: 3, maxLength: 12 });
   let conflicts = 0;
   await fc.assert(
     fc.asyncProperty(actions, actions, fc.boolean(), async (ours, theirs, turn) => {
-      const target = await commitFiles(store, [base], act("T", ours));
-      const source = await commitFiles(store, [base], act("S", theirs));
-      const merge = await computeMerge(store, target, source);
+      const target = await commitFiles(repoPath, [base], act("T", ours));
+      const source = await commitFiles(repoPath, [base], act("S", theirs));
+      const merge = await computeMerge(repoPath, target, source);
       const [came, went] = [
-        await changedPaths(store, base, source),
-        await changedPaths(store, base, target),
+        await changedPaths(repoPath, base, source),
+        await changedPaths(repoPath, base, target),
       ];
       if (merge.conflicts.length > 0) expect(mayConflict(came, went)).toBe(true);
       for (const { paths } of merge.conflicts) {
@@ -80,14 +85,14 @@ it("decides any two histories: the same each time, no markers, no loss on the wi
       const decisions = merge.conflicts.map((_, at): Decision & { take: "source" | "target" } => ({
         take: (at % 2 === 0) === turn ? "source" : "target",
       }));
-      const { tree } = await applyDecisions(store, merge, decisions, LABELS);
-      expect((await applyDecisions(store, merge, decisions, LABELS)).tree).toBe(tree);
-      for (const [path, content] of Object.entries(await readFiles(store, tree))) {
+      const { tree } = await applyDecisions(repoPath, merge, decisions, LABELS);
+      expect((await applyDecisions(repoPath, merge, decisions, LABELS)).tree).toBe(tree);
+      for (const [path, content] of Object.entries(await readFiles(repoPath, tree))) {
         expect(content, path).not.toMatch(/^(?:<<<<<<<|>>>>>>>)/m);
         expect(path).not.toMatch(/~[0-9a-f]{40}/);
       }
-      const result = await listTree(store, tree);
-      const merged = await listTree(store, merge.tree);
+      const result = await listTree(repoPath, tree);
+      const merged = await listTree(repoPath, merge.tree);
       const decided = (path: string): boolean =>
         merge.conflicts.some(({ detail }) =>
           [
@@ -100,7 +105,7 @@ it("decides any two histories: the same each time, no markers, no loss on the wi
       const kept = new Set([...result.values()].map(({ oid }) => oid));
       for (const [at, { kind, detail }] of merge.conflicts.entries()) {
         conflicts += 1;
-        const own = await listTree(store, decisions[at]?.take === "source" ? source : target);
+        const own = await listTree(repoPath, decisions[at]?.take === "source" ? source : target);
         for (const path of detail.paths) {
           const entry = own.get(path);
           if (kind === "directory/file" || entry === undefined || merged.has(path)) continue;

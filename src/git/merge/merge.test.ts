@@ -5,16 +5,16 @@ import { listTree } from "../objects/tree-reader.js";
 import {
   commitFiles,
   readFiles,
-  testStore,
+  testRepository,
   type Entry,
   type Files,
 } from "#test/support/test-repository.js";
 
-let store = "";
+let repoPath = "";
 let dispose = async (): Promise<void> => undefined;
 
 beforeAll(async () => {
-  ({ store, dispose } = await testStore());
+  ({ repoPath, dispose } = await testRepository());
 });
 afterAll(() => dispose());
 
@@ -29,11 +29,11 @@ const gitlink = (digit: string): Entry => ({ mode: "160000", data: digit.repeat(
 const LABELS = { source: "workspace-a", target: "main" };
 
 async function three(base: Files, target: Files, source: Files) {
-  const root = await commitFiles(store, [], base);
+  const root = await commitFiles(repoPath, [], base);
   return computeMerge(
-    store,
-    await commitFiles(store, [root], target),
-    await commitFiles(store, [root], source),
+    repoPath,
+    await commitFiles(repoPath, [root], target),
+    await commitFiles(repoPath, [root], source),
   );
 }
 
@@ -331,9 +331,9 @@ describe("one conflict of each kind", () => {
       { kind: one.kind, paths: one.paths },
     ]);
     for (const take of ["target", "source"] as const) {
-      const { tree, losers } = await applyDecisions(store, merge, [{ take }], LABELS);
+      const { tree, losers } = await applyDecisions(repoPath, merge, [{ take }], LABELS);
       const expected = take === "target" ? one.targetWins : one.sourceWins;
-      expect(await readFiles(store, tree), `${take} wins`).toEqual({ ...expected });
+      expect(await readFiles(repoPath, tree), `${take} wins`).toEqual({ ...expected });
       const loser = take === "target" ? "source" : "target";
       expect(losers).toEqual([one.deletion === loser ? "deletion" : "kept"]);
     }
@@ -349,49 +349,52 @@ describe("computeMerge", () => {
     );
     expect(merge.conflicts).toEqual([]);
     expect(merge.upToDate).toBe(false);
-    expect(await readFiles(store, merge.tree)).toEqual({
+    expect(await readFiles(repoPath, merge.tree)).toEqual({
       "e/1": lines({}, "one"),
       "e/2": lines({}, "two"),
       "e/n": "n\n",
       a: lines({ 0: "T", 19: "S" }),
     });
-    expect(await applyDecisions(store, merge, [], LABELS)).toEqual({
+    expect(await applyDecisions(repoPath, merge, [], LABELS)).toEqual({
       tree: merge.tree,
       losers: [],
     });
   });
 
   it("knows when there is nothing to merge", async () => {
-    const base = await commitFiles(store, [], keep);
-    const next = await commitFiles(store, [base], { ...keep, a: "a\n" });
-    expect(await computeMerge(store, next, base)).toMatchObject({
+    const base = await commitFiles(repoPath, [], keep);
+    const next = await commitFiles(repoPath, [base], { ...keep, a: "a\n" });
+    expect(await computeMerge(repoPath, next, base)).toMatchObject({
       upToDate: true,
       bases: [base],
       conflicts: [],
     });
-    expect(await computeMerge(store, base, next)).toMatchObject({ upToDate: false, bases: [base] });
-    expect((await computeMerge(store, next, next)).upToDate).toBe(true);
+    expect(await computeMerge(repoPath, base, next)).toMatchObject({
+      upToDate: false,
+      bases: [base],
+    });
+    expect((await computeMerge(repoPath, next, next)).upToDate).toBe(true);
   });
 
   it("does not take a missing commit, or one without common history, for a conflict", async () => {
-    const one = await commitFiles(store, [], keep);
-    const other = await commitFiles(store, [], { b: "b\n" });
-    await expect(computeMerge(store, one, other)).rejects.toThrow(UnrelatedHistoriesError);
-    await expect(computeMerge(store, one, "0123456789".repeat(4))).rejects.toThrow("git");
-    await expect(computeMerge(store, one, "--help")).rejects.toThrow(TypeError);
+    const one = await commitFiles(repoPath, [], keep);
+    const other = await commitFiles(repoPath, [], { b: "b\n" });
+    await expect(computeMerge(repoPath, one, other)).rejects.toThrow(UnrelatedHistoriesError);
+    await expect(computeMerge(repoPath, one, "0123456789".repeat(4))).rejects.toThrow("git");
+    await expect(computeMerge(repoPath, one, "--help")).rejects.toThrow(TypeError);
   });
 
   it("merges criss-cross histories, whose bases are two", async () => {
-    const root = await commitFiles(store, [], { a: lines() });
-    const left = await commitFiles(store, [root], { a: lines({ 5: "L" }) });
-    const right = await commitFiles(store, [root], { a: lines({ 5: "R" }) });
-    const left2 = await commitFiles(store, [left, right], { a: lines({ 5: "L" }), l: "l\n" });
-    const right2 = await commitFiles(store, [right, left], { a: lines({ 5: "R" }), r: "r\n" });
-    const merge = await computeMerge(store, left2, right2);
+    const root = await commitFiles(repoPath, [], { a: lines() });
+    const left = await commitFiles(repoPath, [root], { a: lines({ 5: "L" }) });
+    const right = await commitFiles(repoPath, [root], { a: lines({ 5: "R" }) });
+    const left2 = await commitFiles(repoPath, [left, right], { a: lines({ 5: "L" }), l: "l\n" });
+    const right2 = await commitFiles(repoPath, [right, left], { a: lines({ 5: "R" }), r: "r\n" });
+    const merge = await computeMerge(repoPath, left2, right2);
     expect(merge.bases.toSorted()).toEqual([left, right].toSorted());
     expect(merge.conflicts).toMatchObject([{ kind: "modify/modify", paths: ["a"] }]);
-    const { tree } = await applyDecisions(store, merge, [{ take: "source" }], LABELS);
-    expect(await readFiles(store, tree)).toEqual({ a: lines({ 5: "R" }), l: "l\n", r: "r\n" });
+    const { tree } = await applyDecisions(repoPath, merge, [{ take: "source" }], LABELS);
+    expect(await readFiles(repoPath, tree)).toEqual({ a: lines({ 5: "R" }), l: "l\n", r: "r\n" });
   });
 
   it("decides each group by itself, in the order of their paths", async () => {
@@ -408,9 +411,9 @@ describe("computeMerge", () => {
     ]);
     const takes = ["source", "target", "source", "target"] as const;
     const decisions: Decision[] = takes.map((take) => ({ take }));
-    const { tree, losers } = await applyDecisions(store, merge, decisions, LABELS);
+    const { tree, losers } = await applyDecisions(repoPath, merge, decisions, LABELS);
     expect(losers).toEqual(["kept", "kept", "kept", "kept"]);
-    expect(await readFiles(store, tree)).toEqual({
+    expect(await readFiles(repoPath, tree)).toEqual({
       a: lines({ 5: "S" }),
       b2: lines({ 1: "T" }, "b"),
       d: "\0T",
@@ -425,7 +428,7 @@ describe("computeMerge", () => {
       { "d/1": lines({}, "one"), "d/2": lines({}, "two"), "d/n": "n\n" },
     );
     expect(merge.conflicts).toEqual([]);
-    expect(await readFiles(store, merge.tree)).toEqual({
+    expect(await readFiles(repoPath, merge.tree)).toEqual({
       "e/1": lines({}, "one"),
       "f/2": lines({}, "two"),
       "d/n": "n\n",
@@ -439,7 +442,7 @@ describe("computeMerge", () => {
       { p: "p\n", s: "s\n", ...keep },
     );
     expect(merge.conflicts).toEqual([]);
-    expect(await readFiles(store, merge.tree)).toEqual({ "p/x": "x\n", s: "s\n", ...keep });
+    expect(await readFiles(repoPath, merge.tree)).toEqual({ "p/x": "x\n", s: "s\n", ...keep });
   });
 
   it("merges where renames make some versions of git stop on an assertion", async () => {
@@ -454,8 +457,8 @@ describe("computeMerge", () => {
       },
     );
     expect(merge.conflicts).toHaveLength(1);
-    const { tree } = await applyDecisions(store, merge, [{ take: "source" }], LABELS);
-    expect(await readFiles(store, tree)).toMatchObject({
+    const { tree } = await applyDecisions(repoPath, merge, [{ take: "source" }], LABELS);
+    expect(await readFiles(repoPath, tree)).toMatchObject({
       "e/x": lines({ 1: "S" }, "x"),
       "e/q/z": lines({ 0: "S", 1: "S" }, "z"),
       "p/q": lines({ 1: "S" }, "b"),
@@ -476,19 +479,19 @@ describe("computeMerge", () => {
         Buffer.from(`\ndata ${text.length}\n${text}\nget-mark :1\ndone\n`),
       ]);
       const args = ["fast-import", "--quiet", "--force", "--done", "--date-format=raw"];
-      return (await git(args, { gitDir: store, input })).stdout.toString().trim();
+      return (await git(args, { gitDir: repoPath, input })).stdout.toString().trim();
     };
     const base = await make(null, lines());
     const merge = await computeMerge(
-      store,
+      repoPath,
       await make(base, lines({ 5: "T" })),
       await make(base, lines({ 5: "S" })),
     );
     expect(merge.conflicts).toMatchObject([{ kind: "modify/modify", paths: ["f\ufffd\ufffd"] }]);
-    const { tree } = await applyDecisions(store, merge, [{ take: "source" }], LABELS);
-    expect([...(await listTree(store, tree)).keys()]).toEqual([name.toString("latin1")]);
-    const source = await listTree(store, merge.source);
-    expect([...(await listTree(store, tree)).values()]).toEqual([...source.values()]);
+    const { tree } = await applyDecisions(repoPath, merge, [{ take: "source" }], LABELS);
+    expect([...(await listTree(repoPath, tree)).keys()]).toEqual([name.toString("latin1")]);
+    const source = await listTree(repoPath, merge.source);
+    expect([...(await listTree(repoPath, tree)).values()]).toEqual([...source.values()]);
   });
 });
 
@@ -496,14 +499,14 @@ describe("applyDecisions", () => {
   it("takes given content in the place of all the conflict's paths", async () => {
     const { git } = await import("../process/run.js");
     const hash = ["hash-object", "-w", "--stdin"];
-    const { stdout } = await git(hash, { gitDir: store, input: "by hand\n" });
+    const { stdout } = await git(hash, { gitDir: repoPath, input: "by hand\n" });
     const content = { take: "content", oid: stdout.toString().trim(), mode: "100644" } as const;
     const renamed = await three({ a: lines() }, { b: lines({ 5: "T" }) }, { c: lines({ 5: "S" }) });
-    const first = await applyDecisions(store, renamed, [{ ...content, path: "c" }], LABELS);
-    expect(await readFiles(store, first.tree)).toEqual({ c: "by hand\n" });
+    const first = await applyDecisions(repoPath, renamed, [{ ...content, path: "c" }], LABELS);
+    expect(await readFiles(repoPath, first.tree)).toEqual({ c: "by hand\n" });
     const clash = await three(keep, { p: "file\n", ...keep }, { "p/x": "x\n", ...keep });
-    const second = await applyDecisions(store, clash, [{ ...content, path: "p" }], LABELS);
-    expect(await readFiles(store, second.tree)).toEqual({
+    const second = await applyDecisions(repoPath, clash, [{ ...content, path: "p" }], LABELS);
+    expect(await readFiles(repoPath, second.tree)).toEqual({
       p: "by hand\n",
       "p~workspace-a/x": "x\n",
       ...keep,
@@ -515,9 +518,9 @@ describe("applyDecisions", () => {
     const [entry] = merge.conflicts[0]?.entries ?? [];
     for (const path of [".git/config", "../x", "a/../../x", "/etc/x", ""]) {
       const decision: Decision = { take: "content", path, oid: entry?.oid ?? "", mode: "100644" };
-      await expect(applyDecisions(store, merge, [decision], LABELS), path).rejects.toThrow();
+      await expect(applyDecisions(repoPath, merge, [decision], LABELS), path).rejects.toThrow();
     }
-    await expect(applyDecisions(store, merge, [], LABELS)).rejects.toThrow(TypeError);
+    await expect(applyDecisions(repoPath, merge, [], LABELS)).rejects.toThrow(TypeError);
   });
 
   it("gives the same tree every time, whatever the branch is called", async () => {
@@ -533,9 +536,9 @@ describe("applyDecisions", () => {
     }));
     const trees = new Set<string>();
     for (let round = 0; round < 25; round += 1) {
-      const again = await computeMerge(store, merge.target, merge.source);
+      const again = await computeMerge(repoPath, merge.target, merge.source);
       expect(again).toEqual(merge);
-      trees.add((await applyDecisions(store, again, decisions, LABELS)).tree);
+      trees.add((await applyDecisions(repoPath, again, decisions, LABELS)).tree);
     }
     expect(trees.size).toBe(1);
   });
@@ -570,9 +573,9 @@ describe("applyDecisions", () => {
     }));
     const trees = new Set<string>();
     const again = async (): Promise<void> => {
-      const computed = await computeMerge(store, merge.target, merge.source);
+      const computed = await computeMerge(repoPath, merge.target, merge.source);
       expect(computed).toEqual(merge);
-      trees.add((await applyDecisions(store, computed, decisions, LABELS)).tree);
+      trees.add((await applyDecisions(repoPath, computed, decisions, LABELS)).tree);
     };
     for (let round = 0; round < rounds({ thorough: 1000, else: 100 }); round += 4) {
       await Promise.all([again(), again(), again(), again()]);

@@ -17,7 +17,7 @@ export { applyDecisions, type Decision } from "./apply-decisions.js";
 export { conflictFiles, readTexts, type ConflictFile } from "./conflict-files.js";
 export type { ComputedMerge } from "./merge-conflicts.js";
 export { TreeClashError } from "../objects/patch-tree.js";
-export { touchingCommits } from "../store/commits-touching.js";
+export { commitsTouching } from "../store/commits-touching.js";
 
 /** The two commits have no common ancestor: git does not merge them. */
 export class UnrelatedHistoriesError extends Error {
@@ -38,7 +38,7 @@ const MERGE_MS = 5 * 60_000;
  * Throws an UnrelatedHistoriesError, and a GitError where a commit is missing or git fails.
  */
 export async function computeMerge(
-  store: string,
+  repoPath: string,
   target: string,
   source: string,
   base: string | null = null,
@@ -46,8 +46,8 @@ export async function computeMerge(
 ): Promise<ComputedMerge> {
   for (const sha of [target, source, ...(base === null ? [] : [base])]) assertOid(sha);
   const [merged, bases] = await Promise.all([
-    mergeTree(store, target, source, base, signal),
-    base === null ? mergeBases(store, target, source) : [base],
+    mergeTree(repoPath, target, source, base, signal),
+    base === null ? mergeBases(repoPath, target, source) : [base],
   ]);
   const output = parseMergeTree(merged.stdout.toString("latin1"));
   if (output === null || merged.exitCode === 128) {
@@ -60,17 +60,17 @@ export async function computeMerge(
       : groupConflicts(
           output,
           { target, source },
-          (await mayBeRenamed(store, output, bases))
-            ? await readRenames(store, target, source, bases)
+          (await mayBeRenamed(repoPath, output, bases))
+            ? await readRenames(repoPath, target, source, bases)
             : { target: new Map(), source: new Map() },
         );
   const upToDate = bases.includes(source);
   return { target, source, bases, tree: output.tree, conflicts, upToDate };
 }
 
-async function mergeBases(store: string, target: string, source: string): Promise<string[]> {
+async function mergeBases(repoPath: string, target: string, source: string): Promise<string[]> {
   const args = ["merge-base", "--all", target, source];
-  const { stdout } = await git(args, { gitDir: store, okExitCodes: [0, 1] });
+  const { stdout } = await git(args, { gitDir: repoPath, okExitCodes: [0, 1] });
   return stdout.toString("latin1").split("\n").filter(Boolean);
 }
 
@@ -80,7 +80,7 @@ async function mergeBases(store: string, target: string, source: string): Promis
  * It then counts only unchanged files as renamed, which avoids most of them.
  */
 async function mergeTree(
-  store: string,
+  repoPath: string,
   target: string,
   source: string,
   base: string | null,
@@ -96,7 +96,7 @@ async function mergeTree(
     ...from,
   ];
   const options = {
-    gitDir: store,
+    gitDir: repoPath,
     timeoutMs: MERGE_MS,
     okExitCodes: [0, 1, 128],
     ...(signal ? { signal } : {}),
@@ -113,27 +113,27 @@ const CRASHED = /^git: .*Assertion `|^BUG: /m;
 
 /** Whether a conflict is at a path that a base does not have: only such a one can be a file's new name. */
 async function mayBeRenamed(
-  store: string,
+  repoPath: string,
   { entries, messages }: MergeTreeOutput,
   bases: readonly string[],
 ): Promise<boolean> {
   const named = messages.filter(({ conflict }) => conflict).flatMap(({ paths }) => paths);
   const paths = new Set([...entries.map(({ path }) => path), ...named]);
-  const trees = new TreeReader(store);
+  const trees = new TreeReader(repoPath);
   await trees.load(bases.map((tree) => ({ tree, paths })));
   return [...paths].some((path) => bases.some((base) => trees.findFile(base, path) === null));
 }
 
 /** What each side renamed since the bases, new name → old name, in one process. */
 async function readRenames(
-  store: string,
+  repoPath: string,
   target: string,
   source: string,
   bases: readonly string[],
 ): Promise<{ target: Renames; source: Renames }> {
   const pairs = bases.flatMap((base) => [`${target} ${base}`, `${source} ${base}`]);
   const args = ["diff-tree", "--stdin", "-r", "-z", "-M", "--diff-filter=R", "--name-status"];
-  const { stdout } = await git(args, { gitDir: store, input: `${pairs.join("\n")}\n` });
+  const { stdout } = await git(args, { gitDir: repoPath, input: `${pairs.join("\n")}\n` });
   const renames = { target: new Map<string, string>(), source: new Map<string, string>() };
   const fields = stdout.toString("latin1").split("\0");
   let side = renames.target;

@@ -20,8 +20,8 @@ export function looseObject(type: "commit" | "tree" | "blob", content: Buffer): 
  * Stores the object and answers its id. It appears whole or not at all: what a stop leaves is named
  * as git names it, and removed by `git prune`. An object that is there already stays.
  */
-export async function writeObject(store: string, { oid, bytes }: LooseObject): Promise<string> {
-  const folder = join(store, "objects", oid.slice(0, 2));
+export async function writeObject(repoPath: string, { oid, bytes }: LooseObject): Promise<string> {
+  const folder = join(repoPath, "objects", oid.slice(0, 2));
   const aside = join(folder, `tmp_obj_${randomBytes(6).toString("hex")}`);
   const content = deflateSync(bytes, { level: 1 });
   const write = () => writeFile(aside, content, { flag: "wx", mode: 0o444 });

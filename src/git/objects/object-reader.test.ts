@@ -4,13 +4,13 @@ import { readObjects } from "./object-reader.js";
 import { writeBlob } from "../store/repository.js";
 import { updateRef } from "../store/refs.js";
 import { GitError } from "../process/run.js";
-import { commitFiles, testStore } from "#test/support/test-repository.js";
+import { commitFiles, testRepository } from "#test/support/test-repository.js";
 
-let store = "";
+let repoPath = "";
 let dispose = async (): Promise<void> => undefined;
 
 beforeAll(async () => {
-  ({ store, dispose } = await testStore());
+  ({ repoPath, dispose } = await testRepository());
 });
 afterAll(() => dispose());
 
@@ -28,24 +28,24 @@ async function readersOf(folder: string): Promise<number[]> {
 
 describe("readObjects", () => {
   it("finds objects by every kind of name, in their order, and says what is not there", async () => {
-    const commit = await commitFiles(store, [], { "d/x": "content\n", "new\nline": "n" });
-    await updateRef(store, "refs/heads/found", commit, null);
+    const commit = await commitFiles(repoPath, [], { "d/x": "content\n", "new\nline": "n" });
+    await updateRef(repoPath, "refs/heads/found", commit, null);
     const names = ["refs/heads/found^{commit}", "nosuch", `${commit}:d/`, `${commit}:new\nline`];
-    const found = await readObjects(store, names, "contents");
+    const found = await readObjects(repoPath, names, "contents");
     expect(found.map((object) => object?.type)).toEqual(["commit", undefined, "tree", "blob"]);
     expect(found[0]?.oid).toBe(commit);
     expect(found[1]).toBeNull();
     expect(found[3]?.content?.toString()).toBe("n");
-    const info = await readObjects(store, [`${commit}^{tree}`, `${commit}:d/nosuch`], "info");
+    const info = await readObjects(repoPath, [`${commit}^{tree}`, `${commit}:d/nosuch`], "info");
     expect(info).toMatchObject([{ type: "tree", content: null }, null]);
-    expect(await readObjects(store, [], "info")).toEqual([]);
+    expect(await readObjects(repoPath, [], "info")).toEqual([]);
   });
 
   it("gives what is bigger than a pipe whole, and bytes as they are", async () => {
     const text = Array.from({ length: 200_000 }, (_, at) => `line ${at} \u00e9\0`).join("\n");
-    const big = await writeBlob(store, text);
-    const empty = await writeBlob(store, "");
-    const [one, two, three] = await readObjects(store, [big, empty, big], "contents");
+    const big = await writeBlob(repoPath, text);
+    const empty = await writeBlob(repoPath, "");
+    const [one, two, three] = await readObjects(repoPath, [big, empty, big], "contents");
     expect(one?.content?.equals(Buffer.from(text))).toBe(true);
     expect(two?.content).toHaveLength(0);
     expect(three?.content?.equals(one?.content ?? Buffer.of())).toBe(true);
@@ -53,53 +53,55 @@ describe("readObjects", () => {
 
   it("answers many at once through one process, each what it asked", async () => {
     const texts = Array.from({ length: 200 }, (_, at) => `text ${at}`);
-    const oids = await Promise.all(texts.map((text) => writeBlob(store, text)));
-    const found = await Promise.all(oids.map((oid) => readObjects(store, [oid, oid], "contents")));
+    const oids = await Promise.all(texts.map((text) => writeBlob(repoPath, text)));
+    const found = await Promise.all(
+      oids.map((oid) => readObjects(repoPath, [oid, oid], "contents")),
+    );
     expect(found.map(([, second]) => second?.content?.toString())).toEqual(texts);
-    expect(await readersOf(store)).toHaveLength(1);
+    expect(await readersOf(repoPath)).toHaveLength(1);
   });
 
   it("sees what was stored, moved and removed since it was last asked", async () => {
-    const first = await commitFiles(store, [], { a: "1" });
+    const first = await commitFiles(repoPath, [], { a: "1" });
     const ref = "refs/heads/moving";
-    const tip = async () => (await readObjects(store, [`${ref}^{commit}`], "info"))[0]?.oid;
+    const tip = async () => (await readObjects(repoPath, [`${ref}^{commit}`], "info"))[0]?.oid;
     expect(await tip()).toBeUndefined();
-    await updateRef(store, ref, first, null);
+    await updateRef(repoPath, ref, first, null);
     expect(await tip()).toBe(first);
-    const second = await commitFiles(store, [first], { a: "2" });
-    await updateRef(store, ref, second, first);
+    const second = await commitFiles(repoPath, [first], { a: "2" });
+    await updateRef(repoPath, ref, second, first);
     expect(await tip()).toBe(second);
   });
 
   it("starts another where one is killed; whoever waited is told", async () => {
-    const oid = await writeBlob(store, "after a kill");
-    await readObjects(store, [oid], "info");
-    const [pid] = await readersOf(store);
+    const oid = await writeBlob(repoPath, "after a kill");
+    await readObjects(repoPath, [oid], "info");
+    const [pid] = await readersOf(repoPath);
     process.kill(pid ?? 0, "SIGSTOP");
-    const asked = readObjects(store, [oid], "contents");
+    const asked = readObjects(repoPath, [oid], "contents");
     process.kill(pid ?? 0, "SIGKILL");
     await expect(asked).rejects.toThrow(GitError);
-    const [found] = await readObjects(store, [oid], "contents");
+    const [found] = await readObjects(repoPath, [oid], "contents");
     expect(found?.content?.toString()).toBe("after a kill");
-    expect(await readersOf(store)).not.toContain(pid);
+    expect(await readersOf(repoPath)).not.toContain(pid);
   });
 
   it("fails for what is no repository, and ends when it is asked no more", async () => {
     await expect(readObjects("/nonexistent/store.git", ["HEAD"], "info")).rejects.toThrow(GitError);
-    const other = await testStore();
-    await commitFiles(other.store, [], { a: "1" });
-    await readObjects(other.store, ["HEAD"], "info");
-    await rm(other.store, { recursive: true });
-    await expect.poll(() => readersOf(other.store)).toEqual([]);
+    const other = await testRepository();
+    await commitFiles(other.repoPath, [], { a: "1" });
+    await readObjects(other.repoPath, ["HEAD"], "info");
+    await rm(other.repoPath, { recursive: true });
+    await expect.poll(() => readersOf(other.repoPath)).toEqual([]);
     await other.dispose();
   });
 
   it("keeps no more than some repositories' processes", async () => {
-    const stores = await Promise.all(Array.from({ length: 20 }, () => testStore()));
-    await Promise.all(stores.map((one) => readObjects(one.store, ["HEAD"], "info")));
+    const stores = await Promise.all(Array.from({ length: 20 }, () => testRepository()));
+    await Promise.all(stores.map((one) => readObjects(one.repoPath, ["HEAD"], "info")));
     const left = async (): Promise<number> => {
       const counts = await Promise.all(
-        stores.map(async (one) => (await readersOf(one.store)).length),
+        stores.map(async (one) => (await readersOf(one.repoPath)).length),
       );
       return counts.reduce((sum, count) => sum + count, 0);
     };

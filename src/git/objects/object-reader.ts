@@ -1,5 +1,5 @@
 /** Looking objects up in a repository without starting git for each question. */
-import { StandingGits } from "../process/persistent-git-process.js";
+import { PersistentGitPool } from "../process/persistent-git-process.js";
 
 /** An object by the name it was asked for. */
 export interface FoundObject {
@@ -18,7 +18,7 @@ interface Question {
 }
 
 /** `git cat-file --batch-command`. */
-const readers = new StandingGits<Question, (FoundObject | null)[]>({
+const readers = new PersistentGitPool<Question, (FoundObject | null)[]>({
   args: ["cat-file", "--batch-command", "--buffer", "-Z"],
   write({ names, what }) {
     const text = names.map((name) => `${what} ${name}\0`).join("");
@@ -51,8 +51,8 @@ const readers = new StandingGits<Question, (FoundObject | null)[]>({
 });
 
 /** Ends the git that answers for a repository: to be called before that is removed. */
-export function endReader(store: string): Promise<void> {
-  return readers.end(store);
+export function endReader(repoPath: string): Promise<void> {
+  return readers.end(repoPath);
 }
 
 /**
@@ -64,9 +64,9 @@ export function endReader(store: string): Promise<void> {
  * Throws a GitError.
  */
 export async function readObjects(
-  store: string,
+  repoPath: string,
   names: readonly string[],
   what: "contents" | "info",
 ): Promise<(FoundObject | null)[]> {
-  return names.length === 0 ? [] : readers.ask(store, { names, what, found: [] });
+  return names.length === 0 ? [] : readers.ask(repoPath, { names, what, found: [] });
 }

@@ -2,25 +2,25 @@ import fc from "fast-check";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { patchTree } from "./patch-tree.js";
 import { EMPTY_TREE, git } from "../process/run.js";
-import { commitFiles, testStore, type Files } from "#test/support/test-repository.js";
+import { commitFiles, testRepository, type Files } from "#test/support/test-repository.js";
 import { listTree, TreeReader, type TreeEntry } from "./tree-reader.js";
 
-let store = "";
+let repoPath = "";
 let dispose = async (): Promise<void> => undefined;
 
 beforeAll(async () => {
-  ({ store, dispose } = await testStore());
+  ({ repoPath, dispose } = await testRepository());
 });
 afterAll(() => dispose());
 
 async function treeOf(files: Files): Promise<string> {
-  const commit = await commitFiles(store, [], files);
-  const { stdout } = await git(["rev-parse", `${commit}^{tree}`], { gitDir: store });
+  const commit = await commitFiles(repoPath, [], files);
+  const { stdout } = await git(["rev-parse", `${commit}^{tree}`], { gitDir: repoPath });
   return stdout.toString().trim();
 }
 
 async function patch(tree: string, edits: [string, TreeEntry | null][]): Promise<string> {
-  return patchTree(store, tree, new Map(edits), new TreeReader(store));
+  return patchTree(repoPath, tree, new Map(edits), new TreeReader(repoPath));
 }
 
 /** Names whose order differs between files and folders. */
@@ -34,7 +34,7 @@ it("gives the tree that git itself makes of the same files", async () => {
   await fc.assert(
     fc.asyncProperty(tree, tree, async (before, after) => {
       const [from, to] = [await treeOf(before), await treeOf(after)];
-      const [old, wanted] = [await listTree(store, from), await listTree(store, to)];
+      const [old, wanted] = [await listTree(repoPath, from), await listTree(repoPath, to)];
       const removed = [...old.keys()].map((path): [string, null] => [path, null]);
       expect(await patch(from, [...removed, ...wanted])).toBe(to);
       // Only what differs gives the same.
@@ -53,14 +53,14 @@ it("keeps modes, and writes what it names", async () => {
     sub: { mode: "160000", data: "1".repeat(40) },
     a: "a",
   });
-  const moved = [...(await listTree(store, tree))].map(([path, entry]): [string, TreeEntry] => [
+  const moved = [...(await listTree(repoPath, tree))].map(([path, entry]): [string, TreeEntry] => [
     `moved/${path}`,
     entry,
   ]);
   const patched = await patch(tree, moved);
-  await git(["fsck", "--strict", "--connectivity-only"], { gitDir: store });
-  expect((await listTree(store, patched)).size).toBe(8);
-  expect((await listTree(store, patched)).get("moved/d/run")?.mode).toBe("100755");
+  await git(["fsck", "--strict", "--connectivity-only"], { gitDir: repoPath });
+  expect((await listTree(repoPath, patched)).size).toBe(8);
+  expect((await listTree(repoPath, patched)).get("moved/d/run")?.mode).toBe("100755");
 });
 
 it("removes folders with their last file, down to the empty tree", async () => {
@@ -78,7 +78,7 @@ it("removes folders with their last file, down to the empty tree", async () => {
 
 it("never lets a file and a folder swallow each other", async () => {
   const tree = await treeOf({ "d/x": "x", f: "f" });
-  const entry = (await listTree(store, tree)).get("f");
+  const entry = (await listTree(repoPath, tree)).get("f");
   if (entry === undefined) throw new Error("no entry");
   await expect(patch(tree, [["d", entry]])).rejects.toThrow("clash");
   await expect(patch(tree, [["f/x", entry]])).rejects.toThrow("clash");
@@ -94,5 +94,5 @@ it("never lets a file and a folder swallow each other", async () => {
     ["f", null],
     ["f/x", entry],
   ]);
-  expect([...(await listTree(store, swapped)).keys()]).toEqual(["d", "f/x"]);
+  expect([...(await listTree(repoPath, swapped)).keys()]).toEqual(["d", "f/x"]);
 });

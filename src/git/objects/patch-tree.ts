@@ -24,7 +24,7 @@ export class TreeClashError extends Error {
  * first, and a GitError.
  */
 export async function patchTree(
-  store: string,
+  repoPath: string,
   tree: string,
   edits: Edits,
   trees: TreeReader,
@@ -80,7 +80,7 @@ export async function patchTree(
     return object.oid;
   };
   const root = build("") ?? "";
-  await Promise.all(written.map(({ object }) => writeObject(store, object)));
+  await Promise.all(written.map(({ object }) => writeObject(repoPath, object)));
   for (const { object, entries } of written) keepRecent(object.oid, entries);
   return root;
 }

@@ -1,17 +1,17 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { looseObject, writeObject } from "./loose-object.js";
-import { testStore } from "#test/support/test-repository.js";
+import { testRepository } from "#test/support/test-repository.js";
 import { assertTreesWithin, TREE_LIMITS, TreeLimitError } from "./tree-limits.js";
 
-let store = "";
+let repoPath = "";
 let dispose = async (): Promise<void> => undefined;
 beforeEach(async () => {
-  ({ store, dispose } = await testStore());
+  ({ repoPath, dispose } = await testRepository());
 });
 afterEach(() => dispose());
 
 const blob = (text: string): Promise<string> =>
-  writeObject(store, looseObject("blob", Buffer.from(text)));
+  writeObject(repoPath, looseObject("blob", Buffer.from(text)));
 
 /** A tree whose names hold the objects; each call's content is its own, so that nothing is known before. */
 function tree(
@@ -21,7 +21,7 @@ function tree(
     Buffer.from(`${mode} ${name}\0`),
     Buffer.from(oid, "hex"),
   ]);
-  return writeObject(store, looseObject("tree", Buffer.concat(parts)));
+  return writeObject(repoPath, looseObject("tree", Buffer.concat(parts)));
 }
 
 /** A tree that holds another so many times. */
@@ -47,13 +47,15 @@ describe("the limits of a tree", () => {
       depth: 2,
       pathBytes: "bc/file".length,
     };
-    await assertTreesWithin(store, [root], exact);
+    await assertTreesWithin(repoPath, [root], exact);
     for (const what of Object.keys(exact) as (keyof typeof exact)[]) {
       // Another root, so that the answer is not the one from memory.
       const other = await tree({ a: ["40000", inner], bc: ["40000", inner], d: ["100644", oid] });
       const limits = { ...exact, [what]: exact[what] - 1 };
-      await expect(assertTreesWithin(store, [root], limits), what).rejects.toThrow(TreeLimitError);
-      await expect(assertTreesWithin(store, [other], limits), what).rejects.toThrow(
+      await expect(assertTreesWithin(repoPath, [root], limits), what).rejects.toThrow(
+        TreeLimitError,
+      );
+      await expect(assertTreesWithin(repoPath, [other], limits), what).rejects.toThrow(
         String(limits[what]),
       );
     }
@@ -63,17 +65,17 @@ describe("the limits of a tree", () => {
     const oid = await blob(crypto.randomUUID());
     let bomb = await times(10, "100644", oid);
     for (let level = 0; level < 10; level += 1) bomb = await times(10, "40000", bomb);
-    await expect(assertTreesWithin(store, [bomb])).rejects.toThrow(
+    await expect(assertTreesWithin(repoPath, [bomb])).rejects.toThrow(
       /more than (?:1000000 files and folders|250000 folders)/,
     );
-    const big = await writeObject(store, looseObject("blob", Buffer.alloc(1 << 20)));
+    const big = await writeObject(repoPath, looseObject("blob", Buffer.alloc(1 << 20)));
     const inner = await times(1000, "100644", big);
-    await expect(assertTreesWithin(store, [await times(20, "40000", inner)])).rejects.toThrow(
+    await expect(assertTreesWithin(repoPath, [await times(20, "40000", inner)])).rejects.toThrow(
       `more than ${TREE_LIMITS.bytes} bytes`,
     );
     const long = await times(300, "100644", oid, "x".repeat(250));
     const longer = await times(300, "40000", long, "y".repeat(2000));
-    await expect(assertTreesWithin(store, [await times(3, "40000", longer)])).rejects.toThrow(
+    await expect(assertTreesWithin(repoPath, [await times(3, "40000", longer)])).rejects.toThrow(
       "paths of a commit",
     );
   });
@@ -86,15 +88,15 @@ describe("the limits of a tree", () => {
       chain = await tree({ d: ["40000", chain] });
       all.push(chain);
     }
-    await assertTreesWithin(store, [chain]);
+    await assertTreesWithin(repoPath, [chain]);
     const root = await tree(Object.fromEntries(all.map((one, at) => [`t${at}`, ["40000", one]])));
-    await expect(assertTreesWithin(store, [root])).rejects.toThrow("deeper than 128 levels");
+    await expect(assertTreesWithin(repoPath, [root])).rejects.toThrow("deeper than 128 levels");
     const deeper = await tree({ d: ["40000", chain] });
-    await expect(assertTreesWithin(store, [deeper])).rejects.toThrow("deeper than 128 levels");
+    await expect(assertTreesWithin(repoPath, [deeper])).rejects.toThrow("deeper than 128 levels");
   });
 
   it("count nothing for objects without a tree", async () => {
-    await assertTreesWithin(store, [await blob("x")]);
-    await assertTreesWithin(store, []);
+    await assertTreesWithin(repoPath, [await blob("x")]);
+    await assertTreesWithin(repoPath, []);
   });
 });

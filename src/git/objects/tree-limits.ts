@@ -103,14 +103,14 @@ interface Counted {
  * @throws TreeLimitError; GitError
  */
 export async function assertTreesWithin(
-  store: string,
+  repoPath: string,
   oids: readonly string[],
   limits: TreeSize = TREE_LIMITS,
 ): Promise<void> {
   for (let from = 0; from < oids.length; from += BATCH) {
     const names = oids.slice(from, from + BATCH).map((oid) => `${oid}^{tree}`);
-    const roots = (await readObjects(store, names, "info")).flatMap((root) => root?.oid ?? []);
-    const trees = await readTrees(store, roots, limits);
+    const roots = (await readObjects(repoPath, names, "info")).flatMap((root) => root?.oid ?? []);
+    const trees = await readTrees(repoPath, roots, limits);
     for (const root of roots) requireWithin(sizeOf(root, trees, 1, limits), limits);
   }
 }
@@ -123,7 +123,7 @@ interface Trees {
 
 /** Reads the trees that the roots reach and whose size is not known, level by level. */
 async function readTrees(
-  store: string,
+  repoPath: string,
   roots: readonly string[],
   limits: TreeSize,
 ): Promise<Trees> {
@@ -138,8 +138,8 @@ async function readTrees(
   for (let depth = 1; level.length > 0; depth += 1) {
     if (depth > limits.depth) throw new TreeLimitError("depth", limits);
     const below = new Set<string>();
-    for await (const { oid, content } of objectsOf(store, level, limits)) {
-      const counted = await countEntries(store, content);
+    for await (const { oid, content } of objectsOf(repoPath, level, limits)) {
+      const counted = await countEntries(repoPath, content);
       read.set(oid, counted);
       if (read.size > limits.folders) throw new TreeLimitError("folders", limits);
       for (const folder of counted.folders) below.add(folder.oid);
@@ -151,13 +151,13 @@ async function readTrees(
 
 /** The trees' contents, a few at a time so that little is held at once. */
 async function* objectsOf(
-  store: string,
+  repoPath: string,
   oids: readonly string[],
   limits: TreeSize,
 ): AsyncGenerator<{ oid: string; content: Buffer }> {
   for (let from = 0; from < oids.length; from += QUESTION) {
     const some = oids.slice(from, from + QUESTION);
-    const found = await readObjects(store, some, "info");
+    const found = await readObjects(repoPath, some, "info");
     for (let at = 0; at < some.length;) {
       const together: string[] = [];
       for (let bytes = 0; at < some.length; at += 1) {
@@ -167,7 +167,7 @@ async function* objectsOf(
         if (bytes > MAX_OBJECT_BYTES) break;
         together.push(some[at] as string);
       }
-      for (const object of await readObjects(store, together, "contents")) {
+      for (const object of await readObjects(repoPath, together, "contents")) {
         if (object?.content) yield { oid: object.oid, content: object.content };
       }
     }
@@ -175,7 +175,7 @@ async function* objectsOf(
 }
 
 /** Counts the entries of one tree object (gitformat: mode, space, name, NUL, 20 bytes of id). */
-async function countEntries(store: string, tree: Buffer): Promise<Counted> {
+async function countEntries(repoPath: string, tree: Buffer): Promise<Counted> {
   const own = { entries: 0, folders: 1, bytes: 0, indexBytes: 0, depth: 0, pathBytes: 0 };
   const folders: Counted["folders"] = [];
   const files: string[] = [];
@@ -198,17 +198,17 @@ async function countEntries(store: string, tree: Buffer): Promise<Counted> {
     }
     if (own.entries % TURN === 0) await turn();
   }
-  own.bytes = await bytesOf(store, files);
+  own.bytes = await bytesOf(repoPath, files);
   return { own, folders };
 }
 
 /** The bytes of files, each as often as it is named. */
-async function bytesOf(store: string, oids: readonly string[]): Promise<number> {
+async function bytesOf(repoPath: string, oids: readonly string[]): Promise<number> {
   const unknown = [...new Set(oids)].filter((oid) => fileSizes.get(oid) === undefined);
   const sizes = new Map<string, number>();
   for (let from = 0; from < unknown.length; from += QUESTION) {
     const some = unknown.slice(from, from + QUESTION);
-    for (const [index, found] of (await readObjects(store, some, "info")).entries()) {
+    for (const [index, found] of (await readObjects(repoPath, some, "info")).entries()) {
       const oid = some[index] as string;
       sizes.set(oid, found?.size ?? 0);
       if (found) fileSizes.set(oid, found.size);

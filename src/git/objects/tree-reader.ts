@@ -58,8 +58,8 @@ export class TreeReader {
   readonly #store: string;
   readonly #folders = new Map<string, ReadonlyMap<string, TreeEntry>>();
 
-  constructor(store: string) {
-    this.#store = store;
+  constructor(repoPath: string) {
+    this.#store = repoPath;
   }
 
   /**
@@ -157,9 +157,9 @@ export class TreeReader {
 }
 
 /** The files below the tree `oid`, by their paths in it. One process. Throws a GitError. */
-export async function listTree(store: string, oid: string): Promise<Map<string, TreeEntry>> {
+export async function listTree(repoPath: string, oid: string): Promise<Map<string, TreeEntry>> {
   const { stdout } = await git(["ls-tree", "-r", "-z", oid], {
-    gitDir: store,
+    gitDir: repoPath,
     maxOutputBytes: 1024 * 1024 * 1024,
   });
   const files = new Map<string, TreeEntry>();

@@ -29,7 +29,7 @@ export interface Dialogue<Question, Answer> {
  * One git for each repository, as long as it is asked. Questions are answered in their order; what was
  * stored before one was asked is seen.
  */
-export class StandingGits<Question, Answer> {
+export class PersistentGitPool<Question, Answer> {
   readonly #dialogue: Dialogue<Question, Answer>;
   readonly #standing = new Map<string, StandingGit<Question, Answer>>();
 
@@ -38,27 +38,27 @@ export class StandingGits<Question, Answer> {
   }
 
   /** Throws a GitError. */
-  ask(store: string, question: Question): Promise<Answer> {
-    return this.#at(store).ask(question);
+  ask(repoPath: string, question: Question): Promise<Answer> {
+    return this.#at(repoPath).ask(question);
   }
 
   /** Has the next question find a git that is there: to be called while there is other work to do. */
-  expect(store: string): void {
-    this.#at(store);
+  expect(repoPath: string): void {
+    this.#at(repoPath);
   }
 
   /** Ends the git of a repository that is about to be removed, whose files it holds open. */
-  async end(store: string): Promise<void> {
-    const git = this.#standing.get(store);
-    this.#standing.delete(store);
+  async end(repoPath: string): Promise<void> {
+    const git = this.#standing.get(repoPath);
+    this.#standing.delete(repoPath);
     await git?.stop();
   }
 
-  #at(store: string): StandingGit<Question, Answer> {
-    let git = this.#standing.get(store);
-    this.#standing.delete(store);
-    if (git?.isOver !== false) git = new StandingGit(store, this.#dialogue);
-    this.#standing.set(store, git);
+  #at(repoPath: string): StandingGit<Question, Answer> {
+    let git = this.#standing.get(repoPath);
+    this.#standing.delete(repoPath);
+    if (git?.isOver !== false) git = new StandingGit(repoPath, this.#dialogue);
+    this.#standing.set(repoPath, git);
     for (const [other, one] of this.#standing) {
       if (this.#standing.size <= MOST) break;
       this.#standing.delete(other);
@@ -86,11 +86,11 @@ class StandingGit<Question, Answer> {
   #ends = false;
   isOver = false;
 
-  constructor(store: string, dialogue: Dialogue<Question, Answer>) {
+  constructor(repoPath: string, dialogue: Dialogue<Question, Answer>) {
     this.#dialogue = dialogue;
     const { args, config } = dialogue;
     this.#git = spawnGit(args, {
-      gitDir: store,
+      gitDir: repoPath,
       ...(config && { config }),
       stdin: "pipe",
       persistent: true,

@@ -4,14 +4,14 @@ import { PassThrough, Readable } from "node:stream";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { isAlive } from "#test/support/server-process.js";
 import { git, GitError, gitVersion, keptOutput, spawnGit, type GitOptions } from "./run.js";
-import { commitFiles, testStore } from "#test/support/test-repository.js";
+import { commitFiles, testRepository } from "#test/support/test-repository.js";
 
 let root = "";
-let store = "";
+let repoPath = "";
 let dispose = async (): Promise<void> => undefined;
 
 beforeAll(async () => {
-  ({ root, store, dispose } = await testStore());
+  ({ root, repoPath, dispose } = await testRepository());
 });
 afterAll(() => dispose());
 
@@ -37,7 +37,7 @@ describe("git", () => {
   it("has limits of memory, descriptors and file size", async () => {
     const alias = ["-c", "alias.show-limits=!cat /proc/self/limits", "show-limits"];
     const limitsOf = async (options: GitOptions): Promise<string> =>
-      (await git(alias, { gitDir: store, ...options })).stdout.toString();
+      (await git(alias, { gitDir: repoPath, ...options })).stdout.toString();
     const usual = await limitsOf({});
     expect(usual).toMatch(/Max data size\s+2147483648/);
     expect(usual).toMatch(/Max open files\s+1024 /);
@@ -51,7 +51,7 @@ describe("git", () => {
     process.env["OMOI_SECRET"] = "hidden";
     try {
       const alias = ["-c", "alias.show-env=!env", "show-env"];
-      const { stdout } = await git(alias, { gitDir: store });
+      const { stdout } = await git(alias, { gitDir: repoPath });
       const names = stdout
         .toString()
         .split("\n")
@@ -69,7 +69,7 @@ describe("git", () => {
       delete process.env["GIT_DIR"];
       delete process.env["OMOI_SECRET"];
     }
-    const { stdout } = await git(["config", "--list", "--show-scope"], { gitDir: store });
+    const { stdout } = await git(["config", "--list", "--show-scope"], { gitDir: repoPath });
     const scopes = stdout
       .toString()
       .split("\n")
@@ -83,23 +83,23 @@ describe("git", () => {
       await expect(git(["version"], { env: { [name]: "x" } })).rejects.toThrow(TypeError);
     }
     const env = { GIT_AUTHOR_NAME: "A", GIT_AUTHOR_EMAIL: "a@b", GIT_AUTHOR_DATE: "@5 +0000" };
-    const { stdout } = await git(["var", "GIT_AUTHOR_IDENT"], { gitDir: store, env });
+    const { stdout } = await git(["var", "GIT_AUTHOR_IDENT"], { gitDir: repoPath, env });
     expect(stdout.toString()).toBe("A <a@b> 5 +0000\n");
   });
 
   it("speaks no protocol that was not asked for", async () => {
     for (const url of [
-      `file://${store}`,
+      `file://${repoPath}`,
       "https://127.0.0.1:1/x",
       "ext::true",
       "ssh://127.0.0.1:1/x",
     ]) {
-      const error = await failure(git(["ls-remote", url], { gitDir: store }));
+      const error = await failure(git(["ls-remote", url], { gitDir: repoPath }));
       expect(error.stderr, url).toContain("not allowed");
     }
-    await git(["ls-remote", `file://${store}`], { gitDir: store, protocols: ["file"] });
+    await git(["ls-remote", `file://${repoPath}`], { gitDir: repoPath, protocols: ["file"] });
     const ext = await failure(
-      git(["ls-remote", "ext::true"], { gitDir: store, protocols: ["file"] }),
+      git(["ls-remote", "ext::true"], { gitDir: repoPath, protocols: ["file"] }),
     );
     expect(ext.stderr).toContain("not allowed");
   });
@@ -115,28 +115,28 @@ describe("git", () => {
   });
 
   it("runs no hook of a store", async () => {
-    const commit = await commitFiles(store, [], { a: "a" });
+    const commit = await commitFiles(repoPath, [], { a: "a" });
     const { mkdir } = await import("node:fs/promises");
-    await mkdir(join(store, "hooks"));
+    await mkdir(join(repoPath, "hooks"));
     const canary = join(root, "canary");
-    const hook = join(store, "hooks", "reference-transaction");
+    const hook = join(repoPath, "hooks", "reference-transaction");
     await writeFile(hook, `#!/bin/sh\ntouch ${canary}\n`, { mode: 0o755 });
-    await git(["update-ref", "refs/heads/hooked", commit], { gitDir: store });
+    await git(["update-ref", "refs/heads/hooked", commit], { gitDir: repoPath });
     expect(await readdir(root)).not.toContain("canary");
     expect(await readFile(hook, "utf8")).toContain("touch");
   });
 
   it("gives input, output and exit codes back", async () => {
-    const hash = await git(["hash-object", "--stdin"], { gitDir: store, input: "x\n" });
+    const hash = await git(["hash-object", "--stdin"], { gitDir: repoPath, input: "x\n" });
     expect(hash.stdout.toString()).toBe("587be6b4c3f93f93c489c0111bba5596147a26cb\n");
     const args = ["rev-parse", "--verify", "--quiet", "refs/none"];
-    expect(await failure(git(args, { gitDir: store }))).toMatchObject({
+    expect(await failure(git(args, { gitDir: repoPath }))).toMatchObject({
       reason: "exit",
       exitCode: 1,
       args,
     });
-    expect((await git(args, { gitDir: store, okExitCodes: [1] })).exitCode).toBe(1);
-    const error = await failure(git(["cat-file", "-p", "nothing"], { gitDir: store }));
+    expect((await git(args, { gitDir: repoPath, okExitCodes: [1] })).exitCode).toBe(1);
+    const error = await failure(git(["cat-file", "-p", "nothing"], { gitDir: repoPath }));
     expect(error).toMatchObject({ reason: "exit", exitCode: 128 });
     expect(error.stderr).toContain("Not a valid object name");
     // Input that git does not read to its end is no error of its own.
@@ -147,34 +147,38 @@ describe("git", () => {
   it("takes input as it comes, and ends where it fails", async () => {
     const args = ["cat-file", "--batch-check"];
     const input = new PassThrough();
-    const checked = git(args, { gitDir: store, input });
+    const checked = git(args, { gitDir: repoPath, input });
     input.write("one\n");
     setImmediate(() => input.end("other\n"));
     expect((await checked).stdout.toString()).toBe("one missing\nother missing\n");
     const failing = new PassThrough();
-    const failed = failure(git(args, { gitDir: store, input: failing }));
+    const failed = failure(git(args, { gitDir: repoPath, input: failing }));
     failing.destroy(new Error("no more"));
     expect(await failed).toMatchObject({ reason: "exit", exitCode: null, args });
   });
 
   it("stops at the time limit, the size limit and an abort", async () => {
-    const late = spawnGit(waiting, { gitDir: store, stdin: "pipe", timeoutMs: 50 });
+    const late = spawnGit(waiting, { gitDir: repoPath, stdin: "pipe", timeoutMs: 50 });
     late.stdout.resume();
     expect(await failure(late.done)).toMatchObject({ reason: "timeout" });
     const controller = new AbortController();
-    const aborted = spawnGit(waiting, { gitDir: store, stdin: "pipe", signal: controller.signal });
+    const aborted = spawnGit(waiting, {
+      gitDir: repoPath,
+      stdin: "pipe",
+      signal: controller.signal,
+    });
     aborted.stdout.resume();
     controller.abort();
     expect(await failure(aborted.done)).toMatchObject({ reason: "aborted" });
     const signal = AbortSignal.abort();
     expect(await failure(git(["version"], { signal }))).toMatchObject({ reason: "aborted" });
-    const big = commitFiles(store, [], { big: "0123456789".repeat(100_000) });
+    const big = commitFiles(repoPath, [], { big: "0123456789".repeat(100_000) });
     const show = git(["cat-file", "blob", `${await big}:big`], {
-      gitDir: store,
+      gitDir: repoPath,
       maxOutputBytes: 999_999,
     });
     expect(await failure(show)).toMatchObject({ reason: "output_too_large" });
-    const fits = { gitDir: store, maxOutputBytes: 1_000_000 };
+    const fits = { gitDir: repoPath, maxOutputBytes: 1_000_000 };
     expect((await git(["cat-file", "blob", `${await big}:big`], fits)).stdout).toHaveLength(
       1_000_000,
     );

@@ -118,7 +118,7 @@ export async function newCommits(
 
 /** Which of the objects are commits, and which are tags of commits. One process for all. */
 export async function commitsAmong(
-  store: string,
+  repoPath: string,
   oids: readonly string[],
 ): Promise<{ commits: Set<string>; tags: Set<string> }> {
   const found = { commits: new Set<string>(), tags: new Set<string>() };
@@ -126,7 +126,7 @@ export async function commitsAmong(
   for (const oid of oids) assertOid(oid);
   const input = oids.map((oid) => `${oid}^{commit}\n`).join("");
   const args = ["cat-file", "--batch-check=%(objectname) %(objecttype)", "--buffer"];
-  const { stdout } = await git(args, { gitDir: store, input, timeoutMs: INSPECT_MS });
+  const { stdout } = await git(args, { gitDir: repoPath, input, timeoutMs: INSPECT_MS });
   const lines = stdout.toString("latin1").split("\n");
   for (const [index, oid] of oids.entries()) {
     const line = lines[index] ?? "";

@@ -42,19 +42,19 @@ const ALLOC_LIMIT = "512m";
 
 /** Objects that came with a push. Discard it, whatever becomes of the push. */
 export class Quarantine {
-  readonly store: string;
+  readonly repoPath: string;
   /** The repository, to be read as a store. */
   readonly path: string;
   #objects = 0;
 
-  private constructor(store: string) {
-    this.store = store;
-    this.path = join(store, FOLDER, randomUUID());
+  private constructor(repoPath: string) {
+    this.repoPath = repoPath;
+    this.path = join(repoPath, FOLDER, randomUUID());
   }
 
   /** Makes an empty one; throws what the system says (no space), and then leaves nothing. */
-  static async open(store: string): Promise<Quarantine> {
-    const quarantine = new Quarantine(store);
+  static async open(repoPath: string): Promise<Quarantine> {
+    const quarantine = new Quarantine(repoPath);
     const { path } = quarantine;
     try {
       await mkdir(join(path, "objects/info"), { recursive: true });
@@ -158,7 +158,7 @@ export class Quarantine {
   /** Puts the objects into the store: no reference names them yet. May be repeated. */
   async migrate(): Promise<void> {
     if (this.#objects > 0 && this.#objects < UNPACK_LIMIT) await this.#unpack();
-    const objects = join(this.store, "objects");
+    const objects = join(this.repoPath, "objects");
     for (const folder of await readdir(this.#at())) {
       if (!/^[0-9a-f]{2}$/.test(folder)) continue;
       for (const name of await readdir(this.#at(folder))) {
@@ -242,10 +242,10 @@ async function moveInto(from: string, to: string): Promise<void> {
  * Removes quarantines that are older than `olderThanMs`: of pushes that ended with their process.
  * Answers how many there were.
  */
-export async function removeQuarantines(store: string, olderThanMs: number): Promise<number> {
+export async function removeQuarantines(repoPath: string, olderThanMs: number): Promise<number> {
   let removed = 0;
-  for (const name of await readdir(join(store, FOLDER)).catch(() => [] as string[])) {
-    const path = join(store, FOLDER, name);
+  for (const name of await readdir(join(repoPath, FOLDER)).catch(() => [] as string[])) {
+    const path = join(repoPath, FOLDER, name);
     const stats = await lstat(path).catch(() => null);
     if (stats === null || stats.mtimeMs > Date.now() - olderThanMs) continue;
     await removeTree(path);

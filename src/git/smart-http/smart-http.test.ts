@@ -16,12 +16,12 @@ import {
   uploadPack,
   ADVERTISEMENT_TYPE,
 } from "./smart-http.js";
-import { commitFiles, testStore } from "#test/support/test-repository.js";
+import { commitFiles, testRepository } from "#test/support/test-repository.js";
 
 const run = promisify(execFile);
 
 let root = "";
-let store = "";
+let repoPath = "";
 let url = "";
 let server: Server;
 let hidden: string[] = [];
@@ -30,15 +30,15 @@ let dispose = async (): Promise<void> => undefined;
 const tips: Record<string, string> = {};
 
 beforeAll(async () => {
-  ({ root, store, dispose } = await testStore());
-  const base = await commitFiles(store, [], { a: "a\n" });
-  tips["main"] = await commitFiles(store, [base], { a: "main\n" });
-  tips["workspace-a"] = await commitFiles(store, [base], { a: "a's\n", own: "x".repeat(3000) });
-  tips["workspace-b"] = await commitFiles(store, [base], { a: "b's secret\n" });
+  ({ root, repoPath, dispose } = await testRepository());
+  const base = await commitFiles(repoPath, [], { a: "a\n" });
+  tips["main"] = await commitFiles(repoPath, [base], { a: "main\n" });
+  tips["workspace-a"] = await commitFiles(repoPath, [base], { a: "a's\n", own: "x".repeat(3000) });
+  tips["workspace-b"] = await commitFiles(repoPath, [base], { a: "b's secret\n" });
   for (const [name, tip] of Object.entries(tips)) {
-    await updateRef(store, `refs/heads/${name}`, tip, null);
+    await updateRef(repoPath, `refs/heads/${name}`, tip, null);
   }
-  await updateRef(store, "refs/omoi/internal", tips["workspace-b"] ?? "", null);
+  await updateRef(repoPath, "refs/omoi/internal", tips["workspace-b"] ?? "", null);
   // What the routes of the server will do, without the question who asks.
   server = createServer((request, response) => {
     const protocol = request.headers["git-protocol"]?.toString();
@@ -46,8 +46,8 @@ beforeAll(async () => {
     const get = request.method === "GET";
     const gzip = request.headers["content-encoding"] === "gzip";
     const reply = get
-      ? advertiseRefs("upload-pack", store, protocol, hidden)
-      : uploadPack(store, gzip ? request.pipe(createGunzip()) : request, protocol, hidden);
+      ? advertiseRefs("upload-pack", repoPath, protocol, hidden)
+      : uploadPack(repoPath, gzip ? request.pipe(createGunzip()) : request, protocol, hidden);
     response.setHeader("content-type", get ? ADVERTISEMENT_TYPE : RESULT_TYPE);
     pipeline(reply.body, response).catch(() => undefined);
   });
@@ -92,8 +92,8 @@ describe("clone and fetch", () => {
     );
     for (const [name, tip] of Object.entries(tips)) expect(branches).toContain(`${tip} ${name}\n`);
     await client("-C", folder, "fsck", "--full", "--strict");
-    const next = await commitFiles(store, [tips["main"] ?? ""], { a: `${version} next\n` });
-    await updateRef(store, "refs/heads/main", next, tips["main"] ?? null);
+    const next = await commitFiles(repoPath, [tips["main"] ?? ""], { a: `${version} next\n` });
+    await updateRef(repoPath, "refs/heads/main", next, tips["main"] ?? null);
     tips["main"] = next;
     await client("-c", `protocol.version=${version}`, "-C", folder, "fetch", "--quiet");
     expect(await client("-C", folder, "rev-parse", "origin/main")).toBe(`${next}\n`);
@@ -128,16 +128,16 @@ describe("clone and fetch", () => {
   it("refuses a forged request and ends with its client", async () => {
     hidden = ["refs/omoi", "refs/heads/workspace-b"];
     const want = `0032want ${tips["workspace-b"]}\n00000009done\n`;
-    const forged = uploadPack(store, Readable.from([Buffer.from(want)]), "version=2", hidden);
+    const forged = uploadPack(repoPath, Readable.from([Buffer.from(want)]), "version=2", hidden);
     await expect(forged.body.toArray()).rejects.toMatchObject({ reason: "exit", exitCode: 128 });
     expect((await forged.exit).stderr).toContain("not our ref");
 
-    const gone = uploadPack(store, new Readable({ read: () => undefined }), undefined, []);
+    const gone = uploadPack(repoPath, new Readable({ read: () => undefined }), undefined, []);
     gone.body.destroy();
     expect((await gone.exit).exitCode).toBe(null);
 
     const body = new Readable({ read: () => undefined });
-    const cut = uploadPack(store, body, undefined, []);
+    const cut = uploadPack(repoPath, body, undefined, []);
     cut.body.on("error", () => undefined);
     body.destroy();
     cut.body.resume();
@@ -146,7 +146,7 @@ describe("clone and fetch", () => {
 
   it("refuses prefixes that are no references", () => {
     for (const prefix of ["", "heads/x", "refs/heads/../x", "!!refs/x", "^refs/x", "refs/a\nb"]) {
-      expect(() => advertiseRefs("upload-pack", store, undefined, [prefix]), prefix).toThrow(
+      expect(() => advertiseRefs("upload-pack", repoPath, undefined, [prefix]), prefix).toThrow(
         TypeError,
       );
     }

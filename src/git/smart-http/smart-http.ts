@@ -42,7 +42,7 @@ export function protocolFor(
 }
 
 function serve(
-  store: string,
+  repoPath: string,
   flags: readonly string[],
   protocol: string | undefined,
   hiddenRefs: readonly string[],
@@ -66,7 +66,7 @@ function serve(
     config.push(["uploadpack.hideRefs", name]);
   }
   const args = ["upload-pack", "--strict", `--timeout=${IDLE_SECONDS}`, "--stateless-rpc"];
-  return spawnGit([...args, ...flags, store], {
+  return spawnGit([...args, ...flags, repoPath], {
     timeoutMs: UPLOAD_MS,
     maxFileBytes: UPLOAD_FILE_BYTES,
     background: true,
@@ -111,11 +111,11 @@ async function* outputOf(
  */
 export function advertiseRefs(
   service: "upload-pack",
-  store: string,
+  repoPath: string,
   protocol: string | undefined,
   hiddenRefs: readonly string[],
 ): UploadPackReply {
-  const child = serve(store, ["--http-backend-info-refs"], protocol, hiddenRefs, {});
+  const child = serve(repoPath, ["--http-backend-info-refs"], protocol, hiddenRefs, {});
   const line = `# service=git-${service}\n`;
   const version2 = protocolFor(protocol, hiddenRefs)?.startsWith("version=2") ?? false;
   const before = version2 ? "" : `${(line.length + 4).toString(16).padStart(4, "0")}${line}0000`;
@@ -127,12 +127,12 @@ export function advertiseRefs(
  * `protocol` and `hiddenRefs` as to `advertiseRefs`. Send it as `RESULT_TYPE`, uncached.
  */
 export function uploadPack(
-  store: string,
+  repoPath: string,
   body: Readable,
   protocol: string | undefined,
   hiddenRefs: readonly string[],
 ): UploadPackReply {
-  const child = serve(store, [], protocol, hiddenRefs, { stdin: "pipe" });
+  const child = serve(repoPath, [], protocol, hiddenRefs, { stdin: "pipe" });
   const { stdin } = child;
   if (stdin === null) throw new Error("git was started without an input");
   // git stops reading when it has heard enough; a client that goes away ends git.

@@ -30,7 +30,7 @@ export class NotOurRefError extends Error {
  *   `deepen-not`, which names any reference
  */
 export async function visibleRequest(
-  store: string,
+  repoPath: string,
   body: AsyncIterable<Buffer>,
   tips: readonly string[],
 ): Promise<Buffer> {
@@ -45,10 +45,10 @@ export async function visibleRequest(
     lines.push({ frame: line === null ? FLUSH : pktLine(line), verb, oid });
   }
   const hidden = new Set(lines.flatMap(({ oid }) => oid ?? []));
-  const [head] = await readObjects(store, ["HEAD^{commit}"], "info");
+  const [head] = await readObjects(repoPath, ["HEAD^{commit}"], "info");
   const shown = head ? [...tips, head.oid] : tips;
   for (const tip of shown) hidden.delete(tip);
-  await removeReached(store, shown, hidden);
+  await removeReached(repoPath, shown, hidden);
   const wanted = lines.find(({ verb, oid }) => verb === "want" && oid && hidden.has(oid));
   if (wanted?.oid !== undefined) throw new NotOurRefError(wanted.oid);
   const kept = lines.filter(({ oid }) => oid === undefined || !hidden.has(oid));
@@ -57,7 +57,7 @@ export async function visibleRequest(
 
 /** Removes from the ids the commits that the tips reach. */
 async function removeReached(
-  store: string,
+  repoPath: string,
   tips: readonly string[],
   ids: Set<string>,
 ): Promise<void> {
@@ -65,7 +65,7 @@ async function removeReached(
   for (const oid of tips) assertOid(oid);
   const input = [...tips, ""].join("\n");
   const child = spawnGit(["rev-list", "--stdin"], {
-    gitDir: store,
+    gitDir: repoPath,
     input,
     timeoutMs: WALK_MS,
     background: true,

@@ -12,7 +12,7 @@ export interface Ignored {
 }
 
 /** Starts it; it must be closed. */
-export function askIgnored(options: GitOptions): Ignored {
+export function checkIgnored(options: GitOptions): Ignored {
   const args = ["check-ignore", "-z", "--stdin", "--no-index", "--verbose", "--non-matching"];
   const child = spawnGit(args, {
     ...options,

@@ -1,6 +1,6 @@
 /** Bringing the index of a checkout up to a tree. */
 import { copyFile, link, rename, stat } from "node:fs/promises";
-import { asideName } from "../worktree/atomic-directory.js";
+import { temporaryName } from "../worktree/atomic-directory.js";
 import type { Edits } from "../objects/patch-tree.js";
 import { git, spawnGit, ZERO_OID, type GitOptions, type GitProcess } from "../process/run.js";
 import { recordsOf, removeIndex, requireAccepted, writeTree } from "./update-index.js";
@@ -53,7 +53,7 @@ export class NextIndex {
   }
 
   static async begin(indexFile: string, options: GitOptions): Promise<NextIndex> {
-    const copy = asideName(indexFile, "next");
+    const copy = temporaryName(indexFile, "next");
     await removeIndex(copy);
     await link(indexFile, copy).catch(() => copyFile(indexFile, copy));
     return new NextIndex(indexFile, copy, options);

@@ -13,7 +13,7 @@ import { assertDotGitFile } from "./dot-git-files.js";
 import { FolderHandle, pauses } from "../worktree/folder-handle.js";
 import type { Layers } from "../worktree/folder-driver.js";
 import type { Touched } from "../worktree/folder-change.js";
-import { askIgnored, type Ignored } from "./check-ignore.js";
+import { checkIgnored, type Ignored } from "./check-ignore.js";
 import { assertPathBounds, NestedRepositoryError } from "./path-errors.js";
 import type { GitOptions } from "../process/run.js";
 import { displayPath } from "../worktree/safe-folder.js";
@@ -27,7 +27,7 @@ import { folderOf, type TreeEntry } from "../objects/tree-reader.js";
  * Throws a NestedRepositoryError for a repository in a folder that is not ignored, a PathTooLongError for
  * a folder that is too deep, a DotGitFileError, and a GitError.
  */
-export async function* findTouched(
+export async function* findOverlayChanges(
   folder: string,
   layers: Layers,
   sinceLayer: ReadonlyMap<string, TreeEntry | null>,
@@ -45,7 +45,7 @@ export async function* findTouched(
     for (;;) {
       const unknown = walk.takeUnknown();
       const asked =
-        unknown.size > 0 ? (git ??= askIgnored(options)).among([...unknown.keys()]) : null;
+        unknown.size > 0 ? (git ??= checkIgnored(options)).among([...unknown.keys()]) : null;
       asked?.catch(() => undefined);
       yield walk.takeFound();
       if (asked === null) return undefined;

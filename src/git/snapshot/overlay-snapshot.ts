@@ -7,27 +7,27 @@ import type { Layers } from "../worktree/folder-driver.js";
 import { FolderChange } from "../worktree/folder-change.js";
 import type { Attempt, Snapshot } from "./snapshot.js";
 import type { GitOptions } from "../process/run.js";
-import { findTouched } from "./overlay-changes.js";
+import { findOverlayChanges } from "./overlay-changes.js";
 import { TreeReader } from "../objects/tree-reader.js";
 
 /** As `takeSnapshot`, of a folder that has layers. */
-export async function snapshotLayers(
+export async function snapshotOverlay(
   input: Attempt,
   layers: Layers,
   options: GitOptions & { gitDir: string },
 ): Promise<Snapshot> {
-  const { store, folder, parentTree } = input;
-  const trees = new TreeReader(store);
+  const { repoPath, folder, parentTree } = input;
+  const trees = new TreeReader(repoPath);
   const sinceLayer = await trees.differing(layers.commit, parentTree);
   const change = await FolderChange.open(input, parentTree, trees, options);
   try {
-    for await (const touched of findTouched(folder, layers, sinceLayer, options)) {
+    for await (const touched of findOverlayChanges(folder, layers, sinceLayer, options)) {
       await change.take(touched);
     }
     const tree = await change.writeTree();
     const { skipped } = change;
     if (tree === parentTree) return { tree, changed: false, skipped, tokens: [] };
-    const stats = await countDiff(store, parentTree, tree);
+    const stats = await countDiff(repoPath, parentTree, tree);
     return { tree, changed: true, stats, skipped, tokens: input.scan?.found ?? [] };
   } finally {
     await change.close();

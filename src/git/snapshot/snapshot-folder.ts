@@ -59,7 +59,7 @@ export async function snapshotFolder(input: SnapshotInput): Promise<Snapshot> {
   } catch (error) {
     if (!(error instanceof ProcessEndedError)) throw error;
   }
-  const leave = await alone.take(input.store, signal);
+  const leave = await alone.take(input.repoPath, signal);
   const own = new SnapshotProcess();
   try {
     return await own.take(order, listeners);

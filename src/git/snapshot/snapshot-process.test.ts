@@ -8,7 +8,7 @@ import { checkoutDriver } from "../worktree/folder-driver.js";
 import { FolderTooLargeError } from "./path-errors.js";
 import { git } from "../process/run.js";
 import { snapshotFolder } from "./snapshot-folder.js";
-import { commitFiles, testStore } from "#test/support/test-repository.js";
+import { commitFiles, testRepository } from "#test/support/test-repository.js";
 import { rounds } from "#test/support/thorough.js";
 
 /** The snapshot processes that this process has started and that live. */
@@ -28,17 +28,17 @@ async function snapshotProcesses(): Promise<number[]> {
 
 describe("the process that takes snapshots", () => {
   let root: string;
-  let store: string;
+  let repoPath: string;
   let commit: string;
   beforeEach(async () => {
-    ({ root, store } = await testStore());
-    commit = await commitFiles(store, [], { "a.txt": "a\n" });
+    ({ root, repoPath } = await testRepository());
+    commit = await commitFiles(repoPath, [], { "a.txt": "a\n" });
   });
   afterEach(() => rm(root, { recursive: true, force: true }));
 
   /** A folder whose snapshot takes a while. */
   const makeFolder = async (name: string, files: number) => {
-    const places = { store, folder: join(root, name), indexFile: join(root, "indexes", name) };
+    const places = { repoPath, folder: join(root, name), indexFile: join(root, "indexes", name) };
     await checkoutDriver.create({ ...places, commit });
     await mkdir(join(places.folder, "new"));
     await Promise.all(
@@ -49,7 +49,7 @@ describe("the process that takes snapshots", () => {
     return places;
   };
   const countFiles = async (tree: string): Promise<number> => {
-    const { stdout } = await git(["ls-tree", "-r", "--name-only", tree], { gitDir: store });
+    const { stdout } = await git(["ls-tree", "-r", "--name-only", tree], { gitDir: repoPath });
     return stdout.toString().split("\n").length - 1;
   };
 

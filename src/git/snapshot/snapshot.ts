@@ -23,7 +23,7 @@ export interface Snapshot {
 
 /** What is snapshot, and how. All paths are absolute. */
 export interface SnapshotInput {
-  store: string;
+  repoPath: string;
   folder: string;
   indexFile: string;
   /** As the driver's `open`; not needed for a checkout. */

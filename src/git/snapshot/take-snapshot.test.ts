@@ -29,7 +29,12 @@ import { FileTooLargeError, NestedRepositoryError, UnsafePathError } from "./pat
 import { git } from "../process/run.js";
 import { SafeFolder } from "../worktree/safe-folder.js";
 import { snapshotFolder } from "./snapshot-folder.js";
-import { commitFiles, readFiles, testStore, type Files } from "#test/support/test-repository.js";
+import {
+  commitFiles,
+  readFiles,
+  testRepository,
+  type Files,
+} from "#test/support/test-repository.js";
 import { listTree } from "../objects/tree-reader.js";
 import { rounds } from "#test/support/thorough.js";
 import { writeTree } from "./update-index.js";
@@ -37,14 +42,14 @@ import { writeTree } from "./update-index.js";
 const run = promisify(execFile);
 
 let root = "";
-let store = "";
+let repoPath = "";
 let folder = "";
 let indexFile = "";
 let canary = "";
 let dispose = async (): Promise<void> => undefined;
 
 beforeEach(async () => {
-  ({ root, store, dispose } = await testStore());
+  ({ root, repoPath, dispose } = await testRepository());
   folder = join(root, "workspaces", "ws_a");
   indexFile = join(root, "indexes", "a");
   canary = join(root, "canary");
@@ -54,8 +59,8 @@ afterEach(async () => {
 });
 
 async function start(files: Files): Promise<string> {
-  const commit = await commitFiles(store, [], files);
-  await checkoutDriver.create({ store, commit, folder, indexFile });
+  const commit = await commitFiles(repoPath, [], files);
+  await checkoutDriver.create({ repoPath, commit, folder, indexFile });
   return commit;
 }
 
@@ -65,12 +70,12 @@ async function put(path: string, data: string | Uint8Array): Promise<void> {
 }
 
 async function snapshot(parentTree?: string) {
-  const input = { store, folder, indexFile };
+  const input = { repoPath, folder, indexFile };
   return snapshotFolder(parentTree === undefined ? input : { ...input, parentTree });
 }
 
 async function treeOfIndex(): Promise<string> {
-  return writeTree({ gitDir: store, indexFile });
+  return writeTree({ gitDir: repoPath, indexFile });
 }
 
 /** A snapshot that must fail, leaving the index as it was and nothing beside it. */
@@ -117,7 +122,7 @@ describe("snapshotFolder", () => {
     await symlink("d/e", join(folder, "link"));
     const second = await snapshot(first.tree);
     expect(second).toMatchObject({ changed: true, skipped: [], tokens: [] });
-    expect(await readFiles(store, second.tree)).toEqual({
+    expect(await readFiles(repoPath, second.tree)).toEqual({
       a: "other",
       "d/e": "x e",
       link: "-> d/e",
@@ -138,8 +143,8 @@ describe("snapshotFolder", () => {
     await put("a", "two");
     const { tree, changed } = await snapshot();
     expect(changed).toBe(true);
-    expect(await readFiles(store, tree)).toEqual({ a: "two" });
-    expect(await readFiles(store, commit)).toEqual({ a: "one" });
+    expect(await readFiles(repoPath, tree)).toEqual({ a: "two" });
+    expect(await readFiles(repoPath, commit)).toEqual({ a: "one" });
   });
 
   it("exchanges files and folders, both ways, and folders for links", async () => {
@@ -155,7 +160,7 @@ describe("snapshotFolder", () => {
     await symlink("file", join(folder, "hidden"));
     await put(".gitignore", "/hidden\n");
     const { tree } = await snapshot();
-    expect(await readFiles(store, tree)).toEqual({
+    expect(await readFiles(repoPath, tree)).toEqual({
       ".gitignore": "/hidden\n",
       "file/inside": "i",
       dir: "now a file",
@@ -168,14 +173,14 @@ describe("snapshotFolder", () => {
     await put("x.log", "log");
     await put("node_modules/dep/.git/HEAD", "ref: refs/heads/main\n");
     await put("kept", "k");
-    expect(await readFiles(store, (await snapshot()).tree)).toEqual({
+    expect(await readFiles(repoPath, (await snapshot()).tree)).toEqual({
       ".gitignore": "*.log\nnode_modules/\n",
       kept: "k",
     });
     await writeFile(join(root, "outside-ignore"), "kept\n");
     await unlink(join(folder, ".gitignore"));
     await symlink(join(root, "outside-ignore"), join(folder, ".gitignore"));
-    expect(Object.keys(await readFiles(store, (await snapshot()).tree))).toContain("kept");
+    expect(Object.keys(await readFiles(repoPath, (await snapshot()).tree))).toContain("kept");
   });
 
   it("stores bytes as they are, whatever .gitattributes says, and never runs a filter", async () => {
@@ -194,14 +199,14 @@ describe("snapshotFolder", () => {
     await agentGit(folder, "config", "core.hooksPath", root);
     await writeFile(join(root, "post-index-change"), `#!/bin/sh\n${command}\n`, { mode: 0o755 });
     const { tree } = await snapshot();
-    expect(await readFiles(store, tree)).toMatchObject({ text: "one\r\ntwo\n$Id$\n" });
-    expect(Object.keys(await readFiles(store, tree)).sort()).toEqual([
+    expect(await readFiles(repoPath, tree)).toMatchObject({ text: "one\r\ntwo\n$Id$\n" });
+    expect(Object.keys(await readFiles(repoPath, tree)).sort()).toEqual([
       ".gitattributes",
       "text",
       "z",
     ]);
-    const commit = await commitFiles(store, [], await readFiles(store, tree));
-    await checkoutDriver.create({ store, commit, folder, indexFile });
+    const commit = await commitFiles(repoPath, [], await readFiles(repoPath, tree));
+    await checkoutDriver.create({ repoPath, commit, folder, indexFile });
     expect(await readFile(join(folder, "text"), "latin1")).toBe("one\r\ntwo\n$Id$\n");
     expect(await exists(canary)).toBe(false);
   });
@@ -227,7 +232,7 @@ describe("snapshotFolder", () => {
     expect(await exists(canary)).toBe(false);
     await rm(join(folder, "tracked", ".git"), { recursive: true });
     const { tree } = await snapshot();
-    expect(await readFiles(store, tree)).toMatchObject({ "tracked/file": "changed" });
+    expect(await readFiles(repoPath, tree)).toMatchObject({ "tracked/file": "changed" });
   });
 
   it("stores links to the outside as links and takes nothing from behind them", async () => {
@@ -238,7 +243,7 @@ describe("snapshotFolder", () => {
     await rm(join(folder, "d"), { recursive: true });
     await symlink(join(root, "outside"), join(folder, "d"));
     const { tree } = await snapshot();
-    expect(await readFiles(store, tree)).toEqual({
+    expect(await readFiles(repoPath, tree)).toEqual({
       d: `-> ${join(root, "outside")}`,
       "to-file": `-> ${join(root, "outside", "secret")}`,
     });
@@ -250,7 +255,7 @@ describe("snapshotFolder", () => {
     await run("mkfifo", [join(folder, "was"), join(folder, "untracked")]);
     const { tree, skipped } = await snapshot();
     expect(skipped).toEqual([{ path: "was", reason: "fifo" }]);
-    expect(await readFiles(store, tree)).toEqual({ z: "z" });
+    expect(await readFiles(repoPath, tree)).toEqual({ z: "z" });
   });
 
   it("refuses a file above the limit before reading it", async () => {
@@ -266,7 +271,7 @@ describe("snapshotFolder", () => {
       await unlink(join(folder, path));
     }
     await put("small", "x".repeat(11));
-    const input = { store, folder, indexFile };
+    const input = { repoPath, folder, indexFile };
     await expect(snapshotFolder({ ...input, maxFileBytes: 10 })).rejects.toThrow(FileTooLargeError);
     expect((await snapshotFolder({ ...input, maxFileBytes: 11 })).changed).toBe(true);
   });
@@ -280,9 +285,9 @@ describe("snapshotFolder", () => {
     const { tree } = await snapshot();
     const latin = (name: string): string => Buffer.from(name).toString("latin1");
     const expected = ["z", ...names.map(latin), bytes.toString("latin1")];
-    expect([...(await listTree(store, tree)).keys()].sort()).toEqual(expected.sort());
+    expect([...(await listTree(repoPath, tree)).keys()].sort()).toEqual(expected.sort());
     await rm(Buffer.concat([Buffer.from(`${folder}/`), bytes]));
-    expect((await listTree(store, (await snapshot()).tree)).size).toBe(names.length + 1);
+    expect((await listTree(repoPath, (await snapshot()).tree)).size).toBe(names.length + 1);
   });
 
   it.each([".GIT/config", "git~1", "d/.Git/hooks/x", "GIT~1/config", ".g\u200cit/config"])(
@@ -303,7 +308,7 @@ describe("snapshotFolder", () => {
       throw new Error("told");
     };
     const parentTree = await treeOfIndex();
-    const told = snapshotFolder({ store, folder, indexFile, parentTree, onChanges });
+    const told = snapshotFolder({ repoPath, folder, indexFile, parentTree, onChanges });
     await expect(told).rejects.toThrow("told");
     expect(await readFile(indexFile)).toEqual(before);
     expect(await readdir(dirname(indexFile))).toEqual(["a"]);
@@ -317,12 +322,12 @@ describe("snapshotFolder", () => {
     const file = await open(join(folder, "huge"), "w");
     await file.truncate(3 * 1024 ** 3);
     await file.close();
-    const taking = snapshotFolder({ store, folder, indexFile, parentTree });
+    const taking = snapshotFolder({ repoPath, folder, indexFile, parentTree });
     await expect(taking).rejects.toThrow(FileTooLargeError);
     await unlink(join(folder, "huge"));
     await run("git", ["init", "--quiet", join(folder, "nested")]);
     await put("nested/file", "f");
-    const nested = snapshotFolder({ store, folder, indexFile, parentTree });
+    const nested = snapshotFolder({ repoPath, folder, indexFile, parentTree });
     await expect(nested).rejects.toThrow(NestedRepositoryError);
     expect(await readFile(indexFile)).toEqual(before);
     expect(await readdir(dirname(indexFile))).toEqual(["a"]);
@@ -362,7 +367,7 @@ describe("snapshotFolder", () => {
     await put("n", "n");
     const before = await readFile(indexFile);
     const signal = AbortSignal.abort();
-    await expect(snapshotFolder({ store, folder, indexFile, signal })).rejects.toMatchObject({
+    await expect(snapshotFolder({ repoPath, folder, indexFile, signal })).rejects.toMatchObject({
       reason: "aborted",
     });
     expect(await readFile(indexFile)).toEqual(before);
@@ -373,7 +378,7 @@ describe("snapshotFolder", () => {
     await start({ sub: submodule, z: "z" });
     const first = await snapshot();
     expect(first.changed).toBe(false);
-    expect(await readFiles(store, first.tree)).toMatchObject({ sub: `@ ${"1".repeat(40)}` });
+    expect(await readFiles(repoPath, first.tree)).toMatchObject({ sub: `@ ${"1".repeat(40)}` });
     // The agent fills it: git in the folder of the server does not look at its state.
     const sub = join(folder, "sub");
     await agentGit(sub, "init", "--quiet");
@@ -385,7 +390,7 @@ describe("snapshotFolder", () => {
     expect(await snapshot()).toEqual(first);
     expect(await exists(canary)).toBe(false);
     await rm(sub, { recursive: true });
-    expect(await readFiles(store, (await snapshot()).tree)).toEqual({ z: "z" });
+    expect(await readFiles(repoPath, (await snapshot()).tree)).toEqual({ z: "z" });
   });
 
   it("survives files that come and go while it looks", async () => {
@@ -401,7 +406,7 @@ describe("snapshotFolder", () => {
     try {
       for (let round = 0; round < 5; round += 1) {
         const { tree } = await snapshot();
-        expect(await readFiles(store, tree)).toHaveProperty("z", "z");
+        expect(await readFiles(repoPath, tree)).toHaveProperty("z", "z");
       }
     } finally {
       stop.abort();
@@ -427,12 +432,12 @@ describe("a folder swapped for a link while it is read", () => {
     try {
       for (let round = 0; round < rounds({ thorough: 300, else: 12 }); round += 1) {
         const result = await snapshot().catch((error: unknown) => error);
-        expect(await exists(join(store, "objects", oid.slice(0, 2), oid.slice(2)))).toBe(false);
+        expect(await exists(join(repoPath, "objects", oid.slice(0, 2), oid.slice(2)))).toBe(false);
         if (result instanceof Error) continue;
         saved += 1;
-        const files = await readFiles(store, (result as { tree: string }).tree);
+        const files = await readFiles(repoPath, (result as { tree: string }).tree);
         expect(Object.values(files)).not.toContain("stolen");
-        await git(["read-tree", commit], { gitDir: store, indexFile });
+        await git(["read-tree", commit], { gitDir: repoPath, indexFile });
       }
     } finally {
       swapping.kill("SIGKILL");
@@ -478,18 +483,18 @@ describe("syncFolder", () => {
 
   it("moves a clean folder to another commit, and the index with it", async () => {
     const fromCommit = await start(base);
-    const toCommit = await commitFiles(store, [fromCommit], { a: "A", "d/y": "y", n: "n" });
-    await syncFolder({ store, folder, indexFile, fromCommit, toCommit });
+    const toCommit = await commitFiles(repoPath, [fromCommit], { a: "A", "d/y": "y", n: "n" });
+    await syncFolder({ repoPath, folder, indexFile, fromCommit, toCommit });
     expect((await readdir(folder)).sort()).toEqual(["a", "d", "n"]);
     expect(await readFile(join(folder, "a"), "utf8")).toBe("A");
     const { tree } = await snapshot();
-    expect(await readFiles(store, tree)).toEqual({ a: "A", "d/y": "y", n: "n" });
+    expect(await readFiles(repoPath, tree)).toEqual({ a: "A", "d/y": "y", n: "n" });
   });
 
   it("keeps unsaved work that is not in the way, and refuses where some would be lost", async () => {
     const fromCommit = await start(base);
-    const toCommit = await commitFiles(store, [fromCommit], { ...base, a: "A", n: "n" });
-    const move = { store, folder, indexFile, fromCommit, toCommit };
+    const toCommit = await commitFiles(repoPath, [fromCommit], { ...base, a: "A", n: "n" });
+    const move = { repoPath, folder, indexFile, fromCommit, toCommit };
     await put("n", "untracked");
     await expect(syncFolder(move)).rejects.toThrow(UnsavedChangesError);
     await unlink(join(folder, "n"));
@@ -511,13 +516,13 @@ describe("syncFolder", () => {
 
   it("writes nothing through a link that took the place of a folder", async () => {
     const fromCommit = await start(base);
-    const toCommit = await commitFiles(store, [fromCommit], { ...base, "d/x": "new" });
+    const toCommit = await commitFiles(repoPath, [fromCommit], { ...base, "d/x": "new" });
     await mkdir(join(root, "outside"));
     await writeFile(join(root, "outside", "x"), "x");
     await rm(join(folder, "d"), { recursive: true });
     await symlink(join(root, "outside"), join(folder, "d"));
     for (const force of [false, true]) {
-      const input = { store, folder, indexFile, fromCommit, toCommit, force };
+      const input = { repoPath, folder, indexFile, fromCommit, toCommit, force };
       await syncFolder(input).catch(() => undefined);
       expect(await readFile(join(root, "outside", "x"), "utf8")).toBe("x");
     }
@@ -526,12 +531,12 @@ describe("syncFolder", () => {
 
 describe("checkoutDriver", () => {
   it("replaces what a creation that was cut off left, and leaves nothing behind", async () => {
-    const commit = await commitFiles(store, [], { a: "a", x: { mode: "100755", data: "x" } });
+    const commit = await commitFiles(repoPath, [], { a: "a", x: { mode: "100755", data: "x" } });
     await mkdir(`${folder}.creating/half`, { recursive: true });
     await put("stale", "stale");
     await mkdir(dirname(indexFile));
     await writeFile(`${indexFile}.creating`, "half");
-    await checkoutDriver.create({ store, commit, folder, indexFile });
+    await checkoutDriver.create({ repoPath, commit, folder, indexFile });
     expect((await readdir(folder)).sort()).toEqual(["a", "x"]);
     expect((await stat(join(folder, "x"))).mode & 0o111).toBe(0o111);
     expect(await readdir(dirname(folder))).toEqual(["ws_a"]);
@@ -540,7 +545,7 @@ describe("checkoutDriver", () => {
 
   it("makes nothing of a commit that is not there", async () => {
     const commit = "0123456789".repeat(4);
-    await expect(checkoutDriver.create({ store, commit, folder, indexFile })).rejects.toThrow(
+    await expect(checkoutDriver.create({ repoPath, commit, folder, indexFile })).rejects.toThrow(
       "git",
     );
     expect(await readdir(dirname(folder))).toEqual([]);
@@ -556,7 +561,7 @@ describe("checkoutDriver", () => {
     await snapshot();
     const before = await stat(join(folder, "d/1"));
     const { stdout } = await git(["ls-files", "--debug", "d/1"], {
-      gitDir: store,
+      gitDir: repoPath,
       workTree: folder,
       indexFile,
     });

@@ -8,7 +8,7 @@ import { countDiff } from "../diff/diff-counter.js";
 import { guardDotGitFiles } from "./dot-git-files.js";
 import { FolderChange } from "../worktree/folder-change.js";
 import { assertFolder } from "../worktree/folder-driver.js";
-import { snapshotLayers } from "./overlay-snapshot.js";
+import { snapshotOverlay } from "./overlay-snapshot.js";
 import { NextIndex, treeOfIndex } from "./next-index.js";
 import { NestedRepositoryError, PathTooLongError } from "./path-errors.js";
 import { git, GitError, type GitOptions } from "../process/run.js";
@@ -46,10 +46,10 @@ export async function takeSnapshot(order: SnapshotOrder): Promise<Snapshot> {
 }
 
 async function snapshotOnce(order: SnapshotOrder): Promise<Snapshot> {
-  const { store, folder, indexFile, signal, layers, keyPrefix } = order;
+  const { repoPath, folder, indexFile, signal, layers, keyPrefix } = order;
   await assertFolder(folder);
   const options = {
-    gitDir: store,
+    gitDir: repoPath,
     workTree: folder,
     timeoutMs: SCAN_MS,
     maxOutputBytes: SCAN_BYTES,
@@ -65,7 +65,7 @@ async function snapshotOnce(order: SnapshotOrder): Promise<Snapshot> {
   const scan = keyPrefix === undefined ? null : new TokenScan(keyPrefix);
   const attempt = { ...order, parentTree, scan };
   if (layers === null) return snapshotCheckout(attempt, options);
-  return snapshotLayers(attempt, layers, options);
+  return snapshotOverlay(attempt, layers, options);
 }
 
 /**
@@ -76,14 +76,14 @@ async function snapshotCheckout(
   input: Attempt,
   options: GitOptions & { gitDir: string },
 ): Promise<Snapshot> {
-  const { store, indexFile, parentTree, scan } = input;
+  const { repoPath, indexFile, parentTree, scan } = input;
   const current = { ...options, indexFile };
   const [differing, untracked, indexTree] = await allOf(
     findDiffering(current),
     findUntracked(current),
     treeOfIndex(current),
   );
-  const trees = new TreeReader(store);
+  const trees = new TreeReader(repoPath);
   const change = await FolderChange.open(input, indexTree, trees, options);
   const paths = [...differing, ...untracked.paths];
   const next = paths.length === 0 ? null : await NextIndex.begin(indexFile, options);
@@ -93,7 +93,7 @@ async function snapshotCheckout(
     await change.take({ paths, gone: [], unreadable: [] });
     const tree = await change.writeTree();
     const [stats] = await allOf(
-      tree === parentTree ? Promise.resolve(undefined) : countDiff(store, parentTree, tree),
+      tree === parentTree ? Promise.resolve(undefined) : countDiff(repoPath, parentTree, tree),
       next?.finish(tree, change.edits, paths.length > UNREFRESHED),
     );
     // Nobody may have looked through what an earlier snapshot took.

@@ -15,9 +15,9 @@ export interface Branch {
 const FORMAT = "%(objectname)%00%(refname)%00%(committerdate:unix)%00%(contents:subject)";
 
 /** The branches of a store by name (byte by byte); none where it is empty. */
-export async function listBranches(store: string): Promise<Branch[]> {
+export async function listBranches(repoPath: string): Promise<Branch[]> {
   const { stdout } = await git(["for-each-ref", `--format=${FORMAT}`, "refs/heads/"], {
-    gitDir: store,
+    gitDir: repoPath,
   });
   const lines = stdout.toString("utf8").split("\n").filter(Boolean);
   return lines.map((line) => {
@@ -33,14 +33,14 @@ export async function listBranches(store: string): Promise<Branch[]> {
 
 /** How many commits each of two references has that the other lacks; null where one is missing. */
 export async function countApart(
-  store: string,
+  repoPath: string,
   here: string,
   there: string,
 ): Promise<{ ahead: number; behind: number } | null> {
   assertRefName(here);
   assertRefName(there);
   const args = ["rev-list", "--left-right", "--count", `${here}...${there}`, "--"];
-  const { exitCode, stdout } = await git(args, { gitDir: store, okExitCodes: [0, 128] });
+  const { exitCode, stdout } = await git(args, { gitDir: repoPath, okExitCodes: [0, 128] });
   if (exitCode !== 0) return null;
   const [ahead, behind] = stdout.toString("latin1").trim().split("\t").map(Number);
   return { ahead: ahead ?? 0, behind: behind ?? 0 };
@@ -51,7 +51,7 @@ export async function countApart(
  * that are missing, or all where the base is, are left out.
  */
 export async function countAhead(
-  store: string,
+  repoPath: string,
   base: string,
   refs: readonly string[],
 ): Promise<ReadonlyMap<string, number>> {
@@ -59,7 +59,7 @@ export async function countAhead(
   if (refs.length === 0) return new Map();
   const format = `--format=%(ahead-behind:${base}) %(refname)`;
   const { exitCode, stdout } = await git(["for-each-ref", format, "--", ...refs], {
-    gitDir: store,
+    gitDir: repoPath,
     okExitCodes: [0, 128],
   });
   if (exitCode !== 0) return new Map();
@@ -73,8 +73,8 @@ export async function countAhead(
 }
 
 /** Commits that upstream has and no branch or tag of the store's own, parents before children. */
-export async function incomingCommits(store: string): Promise<string[]> {
+export async function incomingCommits(repoPath: string): Promise<string[]> {
   const args = ["rev-list", "--topo-order", "--reverse", "--glob=refs/upstream/"];
-  const { stdout } = await git([...args, "--not", "--branches", "--tags"], { gitDir: store });
+  const { stdout } = await git([...args, "--not", "--branches", "--tags"], { gitDir: repoPath });
   return stdout.toString("latin1").split("\n").filter(Boolean);
 }

@@ -12,8 +12,8 @@ import { displayPath } from "../worktree/safe-folder.js";
  *
  * Throws a GitError.
  */
-export async function touchingCommits(
-  store: string,
+export async function commitsTouching(
+  repoPath: string,
   { source, target }: Record<Side, string>,
   groups: readonly (readonly string[])[],
 ): Promise<Record<Side, string[][]>> {
@@ -29,7 +29,7 @@ export async function touchingCommits(
   const compare = ["-c", "-r", "--root", "--no-renames", "--name-only", "--no-ext-diff"];
   const child = spawnGit(
     ["log", "-z", format, "--topo-order", "--left-right", ...compare, `${source}...${target}`],
-    { gitDir: store, timeoutMs: 5 * 60_000 },
+    { gitDir: repoPath, timeoutMs: 5 * 60_000 },
   );
   let commit = "";
   let side: Side = "source";

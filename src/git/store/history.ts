@@ -22,14 +22,14 @@ const FORMAT = "--format=tformat:%H%x00%P%x00%an%x00%ct%x00%s";
 
 /** The commits reachable from any of `tips` (full ids), children before parents, at most `limit`. */
 export async function readHistory(
-  store: string,
+  repoPath: string,
   tips: readonly string[],
   limit: number,
 ): Promise<HistoryCommit[]> {
   for (const sha of tips) assertOid(sha);
   if (tips.length === 0) return [];
   const args = ["log", "-z", "--date-order", `--max-count=${limit}`, FORMAT, "--stdin"];
-  const { stdout } = await git(args, { gitDir: store, input: `${tips.join("\n")}\n` });
+  const { stdout } = await git(args, { gitDir: repoPath, input: `${tips.join("\n")}\n` });
   const fields = stdout.toString("utf8").split("\0");
   const commits: HistoryCommit[] = [];
   for (let at = 0; at + 4 < fields.length; at += 5) {

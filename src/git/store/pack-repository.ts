@@ -14,12 +14,12 @@ const INDEX_ENTRY = 28;
 const PACK_MS = 60 * 60_000;
 
 /** Whether a clone would profit from packing. Reads two folders; loose objects are estimated. */
-export async function isWorthPacking(store: string): Promise<boolean> {
-  const packs = join(store, "objects/pack");
+export async function isWorthPacking(repoPath: string): Promise<boolean> {
+  const packs = join(repoPath, "objects/pack");
   const indexes = (await namesIn(packs)).filter((name) => name.endsWith(".idx"));
   if (indexes.length >= MAX_PACKS) return true;
   // Ids are spread evenly: git's own estimate looks at this one folder of 256, too.
-  const loose = (await namesIn(join(store, "objects/17"))).length * 256;
+  const loose = (await namesIn(join(repoPath, "objects/17"))).length * 256;
   if (loose < MIN_LOOSE) return false;
   const sizes = await Promise.all(
     indexes.map((name) =>
@@ -40,10 +40,10 @@ export async function isWorthPacking(store: string): Promise<boolean> {
  * call at a time for a store, in all processes; what an earlier one that was cut off left is removed first.
  * @throws GitError where it fails, takes longer than an hour or `signal` aborts it; nothing has changed then
  */
-export async function packRepository(store: string, signal: AbortSignal): Promise<void> {
-  await removePackingLeftovers(store);
+export async function packRepository(repoPath: string, signal: AbortSignal): Promise<void> {
+  await removePackingLeftovers(repoPath);
   const options = {
-    gitDir: store,
+    gitDir: repoPath,
     signal,
     timeoutMs: PACK_MS,
     background: true,
@@ -57,7 +57,7 @@ export async function packRepository(store: string, signal: AbortSignal): Promis
     await git(["repack", "-a", "-d", "-k", "-l", "-n", "-q", "--write-bitmap-index"], options);
     await git(["commit-graph", "write", "--reachable", "--no-progress"], options);
   } catch (error) {
-    await removePackingLeftovers(store);
+    await removePackingLeftovers(repoPath);
     throw error;
   }
 }
@@ -66,8 +66,8 @@ export async function packRepository(store: string, signal: AbortSignal): Promis
  * Removes what a packing that was cut off left. In a store nothing else writes such files: pushes and
  * fetches receive packs in folders of their own.
  */
-export async function removePackingLeftovers(store: string): Promise<void> {
-  const objects = join(store, "objects");
+export async function removePackingLeftovers(repoPath: string): Promise<void> {
+  const objects = join(repoPath, "objects");
   const packs = (await namesIn(join(objects, "pack"))).filter((name) => /^\.?tmp[-_]/.test(name));
   const graphs = (await namesIn(join(objects, "info"))).filter((name) =>
     /^commit-graph.*\.lock$|^tmp_graph/.test(name),

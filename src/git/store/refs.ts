@@ -1,4 +1,4 @@
-/** The references of a store, `store` being its absolute path. */
+/** The references of a store, `repoPath` being its absolute path. */
 import { assertOid, assertRefName } from "./bare-repository.js";
 import { git, GitError, spawnGit, ZERO_OID } from "../process/run.js";
 
@@ -25,25 +25,25 @@ export interface RefUpdate {
  * not exist yet. Throws a RefMovedError where it is elsewhere, a GitError for anything else.
  */
 export async function updateRef(
-  store: string,
+  repoPath: string,
   ref: string,
   newSha: string,
   expectedOld: string | null,
 ): Promise<void> {
-  await updateRefs(store, [{ ref, newSha, expectedOld }]);
+  await updateRefs(repoPath, [{ ref, newSha, expectedOld }]);
 }
 
 /** Removes `ref` if it is at `expectedOld`; throws a RefMovedError where it is not. */
-export async function deleteRef(store: string, ref: string, expectedOld: string): Promise<void> {
-  await updateRefs(store, [{ ref, newSha: null, expectedOld }]);
+export async function deleteRef(repoPath: string, ref: string, expectedOld: string): Promise<void> {
+  await updateRefs(repoPath, [{ ref, newSha: null, expectedOld }]);
 }
 
 /**
  * Moves several references in one transaction: all or none. Throws a RefMovedError (naming the
  * first one that git complained of) where any is not at its `expectedOld`.
  */
-export async function updateRefs(store: string, updates: readonly RefUpdate[]): Promise<void> {
-  await startRefUpdates(store).finish(updates);
+export async function updateRefs(repoPath: string, updates: readonly RefUpdate[]): Promise<void> {
+  await startRefUpdates(repoPath).finish(updates);
 }
 
 /** A transaction of references that waits for what it is to do; it holds no lock before `finish`. */
@@ -55,10 +55,10 @@ export interface RefUpdates {
 }
 
 /** Begins `updateRefs` ahead of time: starting git takes longer than moving a reference. */
-export function startRefUpdates(store: string): RefUpdates {
+export function startRefUpdates(repoPath: string): RefUpdates {
   // It may wait for long: the time limit is that of its work.
   const child = spawnGit(["update-ref", "--no-deref", "--stdin", "-z"], {
-    gitDir: store,
+    gitDir: repoPath,
     stdin: "pipe",
     persistent: true,
     timeoutMs: 0,
@@ -116,12 +116,12 @@ export const MAX_REFS = 50_000;
 
 /** References under `prefix` (`refs/heads/`, or one whole name) with their objects, by name. */
 export async function listRefs(
-  store: string,
+  repoPath: string,
   prefix: string,
 ): Promise<{ ref: string; sha: string }[]> {
   if (!/^refs\/[^\u0000-\u0020*?[\\]*$/.test(prefix)) throw new TypeError("not a ref prefix");
   const args = ["for-each-ref", "--format=%(objectname) %(refname)", "--", prefix];
-  const { stdout } = await git(args, { gitDir: store });
+  const { stdout } = await git(args, { gitDir: repoPath });
   const lines = stdout.toString("utf8").split("\n").filter(Boolean);
   return lines.map((line) => ({ sha: line.slice(0, 40), ref: line.slice(41) }));
 }

@@ -23,10 +23,10 @@ import {
   updateRef,
   updateRefs,
 } from "./refs.js";
-import { fetchRepository, importRepository } from "../upstream/fetch-upstream.js";
+import { fetchUpstream, cloneUpstream } from "../upstream/fetch-upstream.js";
 import { EMPTY_TREE, git } from "../process/run.js";
 import { removeStaleLocks } from "./stale-locks.js";
-import { commitFiles, readFiles, testStore } from "#test/support/test-repository.js";
+import { commitFiles, readFiles, testRepository } from "#test/support/test-repository.js";
 import { UpstreamError } from "../upstream/upstream-error.js";
 
 const run = promisify(execFile);
@@ -34,11 +34,11 @@ const missing = "0123456789".repeat(4);
 const main = "refs/heads/main";
 
 let root = "";
-let store = "";
+let repoPath = "";
 let dispose = async (): Promise<void> => undefined;
 
 beforeEach(async () => {
-  ({ root, store, dispose } = await testStore());
+  ({ root, repoPath, dispose } = await testRepository());
 });
 afterEach(() => dispose());
 
@@ -124,60 +124,63 @@ describe("references", () => {
   });
 
   it("moves by compare-and-swap alone", async () => {
-    const one = await commitFiles(store, [], { a: "1" });
-    const two = await commitFiles(store, [one], { a: "2" });
-    await expect(updateRef(store, main, two, one)).rejects.toThrow(RefMovedError);
-    await updateRef(store, main, one, null);
-    await expect(updateRef(store, main, two, null)).rejects.toMatchObject({ ref: main });
-    await expect(updateRef(store, main, one, two)).rejects.toThrow(RefMovedError);
-    await updateRef(store, main, two, one);
-    expect(await resolveCommit(store, main)).toBe(two);
-    await expect(deleteRef(store, main, one)).rejects.toThrow(RefMovedError);
-    await deleteRef(store, main, two);
-    expect(await resolveCommit(store, main)).toBe(null);
-    await expect(deleteRef(store, main, two)).rejects.toThrow(RefMovedError);
-    await expect(updateRef(store, main, missing, null)).rejects.not.toThrow(RefMovedError);
-    await expect(updateRef(store, "HEAD", one, null)).rejects.toThrow(TypeError);
-    await expect(updateRef(store, main, "main", null)).rejects.toThrow(TypeError);
+    const one = await commitFiles(repoPath, [], { a: "1" });
+    const two = await commitFiles(repoPath, [one], { a: "2" });
+    await expect(updateRef(repoPath, main, two, one)).rejects.toThrow(RefMovedError);
+    await updateRef(repoPath, main, one, null);
+    await expect(updateRef(repoPath, main, two, null)).rejects.toMatchObject({ ref: main });
+    await expect(updateRef(repoPath, main, one, two)).rejects.toThrow(RefMovedError);
+    await updateRef(repoPath, main, two, one);
+    expect(await resolveCommit(repoPath, main)).toBe(two);
+    await expect(deleteRef(repoPath, main, one)).rejects.toThrow(RefMovedError);
+    await deleteRef(repoPath, main, two);
+    expect(await resolveCommit(repoPath, main)).toBe(null);
+    await expect(deleteRef(repoPath, main, two)).rejects.toThrow(RefMovedError);
+    await expect(updateRef(repoPath, main, missing, null)).rejects.not.toThrow(RefMovedError);
+    await expect(updateRef(repoPath, "HEAD", one, null)).rejects.toThrow(TypeError);
+    await expect(updateRef(repoPath, main, "main", null)).rejects.toThrow(TypeError);
   });
 
   it("lets exactly one of many movers through", async () => {
-    const base = await commitFiles(store, [], { a: "0" });
-    await updateRef(store, main, base, null);
+    const base = await commitFiles(repoPath, [], { a: "0" });
+    await updateRef(repoPath, main, base, null);
     const tips: string[] = [];
-    for (let at = 0; at < 10; at += 1) tips.push(await commitFiles(store, [base], { a: `${at}x` }));
-    const results = await Promise.allSettled(tips.map((tip) => updateRef(store, main, tip, base)));
+    for (let at = 0; at < 10; at += 1)
+      tips.push(await commitFiles(repoPath, [base], { a: `${at}x` }));
+    const results = await Promise.allSettled(
+      tips.map((tip) => updateRef(repoPath, main, tip, base)),
+    );
     expect(results.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
     const moved = results.findIndex(({ status }) => status === "fulfilled");
-    expect(await resolveCommit(store, main)).toBe(tips[moved]);
+    expect(await resolveCommit(repoPath, main)).toBe(tips[moved]);
   });
 
   it("moves several at once or none", async () => {
-    const one = await commitFiles(store, [], { a: "1" });
-    const two = await commitFiles(store, [one], { a: "2" });
+    const one = await commitFiles(repoPath, [], { a: "1" });
+    const two = await commitFiles(repoPath, [one], { a: "2" });
     const keep = "refs/keep/x";
-    await updateRef(store, main, one, null);
+    await updateRef(repoPath, main, one, null);
     const late = [
       { ref: keep, newSha: two, expectedOld: null },
       { ref: main, newSha: two, expectedOld: two },
     ];
-    await expect(updateRefs(store, late)).rejects.toMatchObject({ ref: main });
-    expect(await listRefs(store, "refs/")).not.toContainEqual({ ref: keep, sha: two });
-    await updateRefs(store, [
+    await expect(updateRefs(repoPath, late)).rejects.toMatchObject({ ref: main });
+    expect(await listRefs(repoPath, "refs/")).not.toContainEqual({ ref: keep, sha: two });
+    await updateRefs(repoPath, [
       { ref: keep, newSha: two, expectedOld: null },
       { ref: main, newSha: two, expectedOld: one },
     ]);
-    expect(await listRefs(store, "refs/keep/")).toEqual([{ ref: keep, sha: two }]);
-    expect(await listRefs(store, main)).toEqual([{ ref: main, sha: two }]);
-    expect(await listRefs(store, "refs/nothing/")).toEqual([]);
+    expect(await listRefs(repoPath, "refs/keep/")).toEqual([{ ref: keep, sha: two }]);
+    expect(await listRefs(repoPath, main)).toEqual([{ ref: main, sha: two }]);
+    expect(await listRefs(repoPath, "refs/nothing/")).toEqual([]);
   });
 
   it("resolves full names and ids of commits, nothing else", async () => {
-    const one = await commitFiles(store, [], { a: "1" });
-    const two = await commitFiles(store, [one], { a: "2" });
-    await updateRef(store, main, two, null);
-    const { stdout } = await git(["rev-parse", `${two}^{tree}`], { gitDir: store });
-    expect(await resolveCommit(store, two)).toBe(two);
+    const one = await commitFiles(repoPath, [], { a: "1" });
+    const two = await commitFiles(repoPath, [one], { a: "2" });
+    await updateRef(repoPath, main, two, null);
+    const { stdout } = await git(["rev-parse", `${two}^{tree}`], { gitDir: repoPath });
+    expect(await resolveCommit(repoPath, two)).toBe(two);
     for (const rev of [
       "main",
       "HEAD",
@@ -191,59 +194,59 @@ describe("references", () => {
       stdout.toString().trim(),
       `${main}\n`,
     ]) {
-      expect(await resolveCommit(store, rev), rev).toBe(null);
+      expect(await resolveCommit(repoPath, rev), rev).toBe(null);
     }
   });
 
   it("answers ancestry and what lies between", async () => {
-    const base = await commitFiles(store, [], { a: "0" });
-    const left = await commitFiles(store, [base], { a: "1" });
-    const right = await commitFiles(store, [base], { a: "2" });
-    const merged = await commitFiles(store, [left, right], { a: "3" });
-    expect(await isAncestor(store, base, merged)).toBe(true);
-    expect(await isAncestor(store, merged, merged)).toBe(true);
-    expect(await isAncestor(store, merged, base)).toBe(false);
-    expect(await commitsBetween(store, merged, [left])).toEqual([merged, right]);
-    expect(await commitsBetween(store, merged, [left, right])).toEqual([merged]);
-    expect(await commitsBetween(store, base, [merged])).toEqual([]);
-    await expect(isAncestor(store, missing, base)).rejects.toThrow("git merge-base");
-    await expect(commitsBetween(store, "--all", [])).rejects.toThrow(TypeError);
+    const base = await commitFiles(repoPath, [], { a: "0" });
+    const left = await commitFiles(repoPath, [base], { a: "1" });
+    const right = await commitFiles(repoPath, [base], { a: "2" });
+    const merged = await commitFiles(repoPath, [left, right], { a: "3" });
+    expect(await isAncestor(repoPath, base, merged)).toBe(true);
+    expect(await isAncestor(repoPath, merged, merged)).toBe(true);
+    expect(await isAncestor(repoPath, merged, base)).toBe(false);
+    expect(await commitsBetween(repoPath, merged, [left])).toEqual([merged, right]);
+    expect(await commitsBetween(repoPath, merged, [left, right])).toEqual([merged]);
+    expect(await commitsBetween(repoPath, base, [merged])).toEqual([]);
+    await expect(isAncestor(repoPath, missing, base)).rejects.toThrow("git merge-base");
+    await expect(commitsBetween(repoPath, "--all", [])).rejects.toThrow(TypeError);
   });
 });
 
 describe("removeStaleLocks", () => {
   it("frees a reference whose lock a killed git left, and touches no fresh one", async () => {
-    const one = await commitFiles(store, [], { a: "1" });
-    const lock = join(store, `${main}.lock`);
+    const one = await commitFiles(repoPath, [], { a: "1" });
+    const lock = join(repoPath, `${main}.lock`);
     await writeFile(lock, "");
-    await expect(updateRef(store, main, one, null)).rejects.toMatchObject({ reason: "exit" });
-    expect(await removeStaleLocks(store)).toBe(0);
+    await expect(updateRef(repoPath, main, one, null)).rejects.toMatchObject({ reason: "exit" });
+    expect(await removeStaleLocks(repoPath)).toBe(0);
     await utimes(lock, 1000, Date.now() / 1000 - 61);
-    expect(await removeStaleLocks(store)).toBe(1);
-    await updateRef(store, main, one, null);
+    expect(await removeStaleLocks(repoPath)).toBe(1);
+    await updateRef(repoPath, main, one, null);
   });
 });
 
 describe("startRefUpdates", () => {
   it("waits, moves nothing when it is cancelled, and sees what moved meanwhile", async () => {
-    const one = await commitFiles(store, [], { a: "1" });
-    const two = await commitFiles(store, [one], { a: "2" });
-    await updateRef(store, "refs/heads/x", one, null);
+    const one = await commitFiles(repoPath, [], { a: "1" });
+    const two = await commitFiles(repoPath, [one], { a: "2" });
+    await updateRef(repoPath, "refs/heads/x", one, null);
     const move = { ref: "refs/heads/x", newSha: two, expectedOld: one };
-    const cancelled = startRefUpdates(store);
-    const first = startRefUpdates(store);
-    const second = startRefUpdates(store);
+    const cancelled = startRefUpdates(repoPath);
+    const first = startRefUpdates(repoPath);
+    const second = startRefUpdates(repoPath);
     cancelled.cancel();
-    expect(await resolveCommit(store, "refs/heads/x")).toBe(one);
+    expect(await resolveCommit(repoPath, "refs/heads/x")).toBe(one);
     await first.finish([move]);
     first.cancel();
-    expect(await resolveCommit(store, "refs/heads/x")).toBe(two);
+    expect(await resolveCommit(repoPath, "refs/heads/x")).toBe(two);
     await expect(second.finish([move])).rejects.toThrow(RefMovedError);
     await expect(cancelled.finish([{ ...move, expectedOld: two }])).rejects.toThrow();
-    await expect(startRefUpdates(store).finish([{ ...move, ref: "-x" }])).rejects.toThrow(
+    await expect(startRefUpdates(repoPath).finish([{ ...move, ref: "-x" }])).rejects.toThrow(
       TypeError,
     );
-    expect(await listRefs(store, "refs/heads/x")).toEqual([{ ref: "refs/heads/x", sha: two }]);
+    expect(await listRefs(repoPath, "refs/heads/x")).toEqual([{ ref: "refs/heads/x", sha: two }]);
   });
 });
 
@@ -251,8 +254,8 @@ describe("commitTree", () => {
   const date = new Date("2026-01-02T03:04:05.678Z");
 
   it("stores the very bytes that git would", async () => {
-    const parent = await commitFiles(store, [], { a: "1" });
-    const tree = await resolveTree(store, parent);
+    const parent = await commitFiles(repoPath, [], { a: "1" });
+    const tree = await resolveTree(repoPath, parent);
     const env = {
       GIT_AUTHOR_NAME: "worker é",
       GIT_AUTHOR_EMAIL: "w@agents",
@@ -262,18 +265,18 @@ describe("commitTree", () => {
       GIT_COMMITTER_DATE: "@1767323045 +0000",
     };
     const args = ["commit-tree", tree, "-p", parent, "-p", parent, "-F", "-"];
-    const { stdout } = await git(args, { gitDir: store, env, input: "Läßt\n\nBody\n" });
+    const { stdout } = await git(args, { gitDir: repoPath, env, input: "Läßt\n\nBody\n" });
     const commit = { tree, parents: [parent, parent], message: "Läßt\n\nBody", date };
     const author = { name: "worker é", email: "w@agents" };
-    expect(await commitTree(store, { ...commit, author })).toBe(stdout.toString().trim());
-    const other = await commitTree(store, { ...commit, author, message: "" });
-    await git(["fsck", "--strict", "--full", "--no-dangling", other], { gitDir: store });
-    const { mode } = await stat(join(store, "objects", other.slice(0, 2), other.slice(2)));
+    expect(await commitTree(repoPath, { ...commit, author })).toBe(stdout.toString().trim());
+    const other = await commitTree(repoPath, { ...commit, author, message: "" });
+    await git(["fsck", "--strict", "--full", "--no-dangling", other], { gitDir: repoPath });
+    const { mode } = await stat(join(repoPath, "objects", other.slice(0, 2), other.slice(2)));
     expect(mode & 0o777).toBe(0o444);
   });
 
   it("writes what it is given, the same for the same input", async () => {
-    const parent = await commitFiles(store, [], { a: "1" });
+    const parent = await commitFiles(repoPath, [], { a: "1" });
     const commit = {
       tree: EMPTY_TREE,
       parents: [parent],
@@ -281,9 +284,9 @@ describe("commitTree", () => {
       author: { name: "worker-1", email: "worker-1@agents" },
       date,
     };
-    const sha = await commitTree(store, commit);
-    expect(await commitTree(store, commit)).toBe(sha);
-    const { stdout } = await git(["cat-file", "commit", sha], { gitDir: store });
+    const sha = await commitTree(repoPath, commit);
+    expect(await commitTree(repoPath, commit)).toBe(sha);
+    const { stdout } = await git(["cat-file", "commit", sha], { gitDir: repoPath });
     expect(stdout.toString()).toBe(
       `tree ${EMPTY_TREE}\nparent ${parent}\n` +
         "author worker-1 <worker-1@agents> 1767323045 +0000\n" +
@@ -299,8 +302,14 @@ describe("commitTree", () => {
   ])("keeps the name %j from breaking the commit", async (name, email, expected) => {
     const author = { name, email };
     const message = "--amend\0x";
-    const sha = await commitTree(store, { tree: EMPTY_TREE, parents: [], message, author, date });
-    const { stdout } = await git(["cat-file", "commit", sha], { gitDir: store });
+    const sha = await commitTree(repoPath, {
+      tree: EMPTY_TREE,
+      parents: [],
+      message,
+      author,
+      date,
+    });
+    const { stdout } = await git(["cat-file", "commit", sha], { gitDir: repoPath });
     const [, line = "", committer = "", , body] = stdout.toString().split("\n");
     expect(line.replaceAll(/ +/g, " ")).toBe(
       `author ${expected} 1767323045 +0000`.replaceAll(/ +/g, " "),
@@ -329,12 +338,9 @@ describe("importRepository", () => {
     return { path, tip };
   }
 
-  async function reason(
-    url: string,
-    options: Partial<Parameters<typeof importRepository>[2]> = {},
-  ) {
+  async function reason(url: string, options: Partial<Parameters<typeof cloneUpstream>[2]> = {}) {
     const target = join(root, "in.git");
-    const error: unknown = await importRepository(target, url, { protocols, ...options }).then(
+    const error: unknown = await cloneUpstream(target, url, { protocols, ...options }).then(
       () => null,
       (failure: unknown) => failure,
     );
@@ -351,7 +357,7 @@ describe("importRepository", () => {
     const seen: number[] = [];
     const onProgress = (percent: number): void => void seen.push(percent);
     const target = join(root, "imports", "in.git");
-    const answer = await importRepository(target, `file://${path}`, { protocols, onProgress });
+    const answer = await cloneUpstream(target, `file://${path}`, { protocols, onProgress });
     expect(answer).toEqual({ head: tip, defaultBranch: "trunk" });
     const refs = (await listRefs(target, "refs/")).map(({ ref }) => ref);
     expect(refs).toEqual([
@@ -374,7 +380,7 @@ describe("importRepository", () => {
     );
     expect(await readFile(join(target, "config"), "utf8")).not.toContain("upstream");
     // A second call after a stop finds the whole store.
-    expect(await importRepository(target, `file://${path}`, { protocols })).toEqual(answer);
+    expect(await cloneUpstream(target, `file://${path}`, { protocols })).toEqual(answer);
   });
 
   it("falls back to main, master or the first branch where HEAD leads nowhere", async () => {
@@ -386,7 +392,7 @@ describe("importRepository", () => {
     for (const branch of ["zz", "b", "master", "main"]) {
       await updateRef(path, `refs/heads/${branch}`, tip, null);
       const target = join(root, `to-${branch}.git`);
-      const { defaultBranch } = await importRepository(target, `file://${path}`, { protocols });
+      const { defaultBranch } = await cloneUpstream(target, `file://${path}`, { protocols });
       expect(defaultBranch).toBe(branch);
     }
   });
@@ -394,10 +400,10 @@ describe("importRepository", () => {
   it("fetches again beside the store's own branches", async () => {
     const { path, tip } = await upstream();
     const target = join(root, "in.git");
-    await importRepository(target, `file://${path}`, { protocols });
+    await cloneUpstream(target, `file://${path}`, { protocols });
     const next = await commitFiles(path, [tip], { a: "3" });
     await updateRef(path, "refs/heads/trunk", next, tip);
-    await fetchRepository(target, `file://${path}`, { protocols });
+    await fetchUpstream(target, `file://${path}`, { protocols });
     expect(await resolveCommit(target, "refs/heads/trunk")).toBe(tip);
     expect(await listRefs(target, "refs/upstream/heads/trunk")).toEqual([
       { ref: "refs/upstream/heads/trunk", sha: next },
@@ -438,7 +444,7 @@ describe("importRepository", () => {
     const { path } = await upstream();
     const alternates = join(path, "objects", "info", "alternates");
     await mkdir(join(path, "objects", "info"), { recursive: true });
-    await writeFile(alternates, `${join(store, "objects")}\n`);
+    await writeFile(alternates, `${join(repoPath, "objects")}\n`);
     expect(await reason(`file://${path}`)).toBe("refused");
     await rm(alternates);
     await mkdir(join(root, "pointer"));
@@ -480,7 +486,7 @@ describe("importRepository", () => {
       "core.fsmonitor",
       `touch ${canary}`,
     ]);
-    await importRepository(join(root, "in.git"), `file://${path}`, { protocols });
+    await cloneUpstream(join(root, "in.git"), `file://${path}`, { protocols });
     expect(await exists(canary)).toBe(false);
   });
 

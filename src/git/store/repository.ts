@@ -1,8 +1,8 @@
 /**
- * A project's store: a bare repository that only the server writes. Everywhere `store` is the
+ * A project's store: a bare repository that only the server writes. Everywhere `repoPath` is the
  * absolute path of that repository.
  */
-import { exists, buildAside, flushToDisk } from "../worktree/atomic-directory.js";
+import { exists, createDirectoryAtomically, flushToDisk } from "../worktree/atomic-directory.js";
 import { assertOid, assertRefName, initBare, isOid, isRefName } from "./bare-repository.js";
 import { looseObject, writeObject, type LooseObject } from "../objects/loose-object.js";
 import { readObjects } from "../objects/object-reader.js";
@@ -21,15 +21,18 @@ export const OMOI: Person = { name: "Omoi", email: "omoi@localhost" };
  * Makes the store with one empty root commit "Initial commit" on `branch` (a short name), HEAD on
  * it. A store that is there already is whole and is left as it is. Answers the commit of HEAD.
  */
-export async function createRepository(store: string, branch: string): Promise<{ head: string }> {
+export async function createRepository(
+  repoPath: string,
+  branch: string,
+): Promise<{ head: string }> {
   const ref = `refs/heads/${branch}`;
   assertRefName(ref);
-  if (await exists(store)) {
-    const head = await resolveCommit(store, ref);
+  if (await exists(repoPath)) {
+    const head = await resolveCommit(repoPath, ref);
     if (head === null) throw new Error(`the store exists without the branch ${branch}`);
     return { head };
   }
-  return buildAside(store, async (folder) => {
+  return createDirectoryAtomically(repoPath, async (folder) => {
     await initBare(folder, branch);
     const seconds = Math.floor(Date.now() / 1000);
     const commands = [
@@ -51,10 +54,10 @@ export async function createRepository(store: string, branch: string): Promise<{
  * The commit that `rev` names, or null where there is none. `rev` is a full reference name or 40
  * hexadecimal digits; anything else is null.
  */
-export async function resolveCommit(store: string, rev: string): Promise<string | null> {
+export async function resolveCommit(repoPath: string, rev: string): Promise<string | null> {
   if (!isOid(rev) && !isRefName(rev)) return null;
   try {
-    const [found] = await readObjects(store, [`${rev}^{commit}`], "info");
+    const [found] = await readObjects(repoPath, [`${rev}^{commit}`], "info");
     return found?.oid ?? null;
   } catch (error) {
     // There is no repository.
@@ -64,43 +67,46 @@ export async function resolveCommit(store: string, rev: string): Promise<string 
 }
 
 /** What a reference names itself, an annotated tag not looked through; null where there is none. */
-export async function resolveObject(store: string, ref: string): Promise<string | null> {
+export async function resolveObject(repoPath: string, ref: string): Promise<string | null> {
   assertRefName(ref);
   const args = ["rev-parse", "--verify", "--quiet", "--end-of-options", ref];
-  const result = await git(args, { gitDir: store, okExitCodes: [0, 1, 128] });
+  const result = await git(args, { gitDir: repoPath, okExitCodes: [0, 1, 128] });
   const oid = result.stdout.toString("latin1").trim();
   return result.exitCode === 0 && isOid(oid) ? oid : null;
 }
 
 /** Whether `ancestor` is `descendant` or reachable from it; throws where either is no commit. */
 export async function isAncestor(
-  store: string,
+  repoPath: string,
   ancestor: string,
   descendant: string,
 ): Promise<boolean> {
   assertOid(ancestor);
   assertOid(descendant);
   const args = ["merge-base", "--is-ancestor", ancestor, descendant];
-  return (await git(args, { gitDir: store, okExitCodes: [0, 1] })).exitCode === 0;
+  return (await git(args, { gitDir: repoPath, okExitCodes: [0, 1] })).exitCode === 0;
 }
 
 /** A branch that holds the commit, or null where none does; throws where it is no commit. */
-export async function branchHolding(store: string, sha: string): Promise<string | null> {
+export async function branchHolding(repoPath: string, sha: string): Promise<string | null> {
   assertOid(sha);
   const args = ["for-each-ref", "--count=1", "--format=%(refname)", `--contains=${sha}`];
-  const { stdout } = await git([...args, "refs/heads/"], { gitDir: store });
+  const { stdout } = await git([...args, "refs/heads/"], { gitDir: repoPath });
   return stdout.toString("utf8").trim() || null;
 }
 
 /** Commits reachable from `tip` and from none of `exclude`, newest first, children before parents. */
 export async function commitsBetween(
-  store: string,
+  repoPath: string,
   tip: string,
   exclude: readonly string[],
 ): Promise<string[]> {
   for (const sha of [tip, ...exclude]) assertOid(sha);
   const input = [tip, ...exclude.map((sha) => `^${sha}`), ""].join("\n");
-  const { stdout } = await git(["rev-list", "--topo-order", "--stdin"], { gitDir: store, input });
+  const { stdout } = await git(["rev-list", "--topo-order", "--stdin"], {
+    gitDir: repoPath,
+    input,
+  });
   return stdout.toString("latin1").split("\n").filter(Boolean);
 }
 
@@ -119,13 +125,13 @@ export interface NewCommit {
  * newline at its end; the date is written in UTC, to the second. Names lose what git cannot hold.
  * Equal input gives an equal id.
  */
-export async function commitTree(store: string, commit: NewCommit): Promise<string> {
-  return writeObject(store, commitObject(commit));
+export async function commitTree(repoPath: string, commit: NewCommit): Promise<string> {
+  return writeObject(repoPath, commitObject(commit));
 }
 
 /** Stores a file's content and answers its id; no reference names it yet. */
-export async function writeBlob(store: string, content: string): Promise<string> {
-  return writeObject(store, looseObject("blob", Buffer.from(content, "utf8")));
+export async function writeBlob(repoPath: string, content: string): Promise<string> {
+  return writeObject(repoPath, looseObject("blob", Buffer.from(content, "utf8")));
 }
 
 /** The commit as git would write it, without a process: its id is known before it is stored. */
@@ -157,26 +163,30 @@ const CRUD_BEFORE = /^[\s.,:;"'\\]+/;
 const CRUD_AFTER = /[\s.,:;"'\\]+$/;
 
 /** The tree of a commit; throws a GitError where there is no such commit. */
-export async function resolveTree(store: string, commit: string): Promise<string> {
+export async function resolveTree(repoPath: string, commit: string): Promise<string> {
   assertOid(commit);
-  const [found] = await readObjects(store, [`${commit}^{tree}`], "info");
+  const [found] = await readObjects(repoPath, [`${commit}^{tree}`], "info");
   if (!found) throw new GitError("exit", null, `there is no commit ${commit}`, ["cat-file"]);
   return found.oid;
 }
 
 /** A commit's parents, the first one first; throws a GitError where there is no such commit. */
-export async function commitParents(store: string, commit: string): Promise<string[]> {
+export async function commitParents(repoPath: string, commit: string): Promise<string[]> {
   assertOid(commit);
   const args = ["rev-list", "--parents", "--max-count=1", commit, "--"];
-  const { stdout } = await git(args, { gitDir: store });
+  const { stdout } = await git(args, { gitDir: repoPath });
   return stdout.toString("latin1").trim().split(" ").slice(1);
 }
 
 /** The newest commit that both have in common, the first where there are several; null without one. */
-export async function mergeBase(store: string, one: string, other: string): Promise<string | null> {
+export async function mergeBase(
+  repoPath: string,
+  one: string,
+  other: string,
+): Promise<string | null> {
   assertOid(one);
   assertOid(other);
-  const result = await git(["merge-base", one, other], { gitDir: store, okExitCodes: [0, 1] });
+  const result = await git(["merge-base", one, other], { gitDir: repoPath, okExitCodes: [0, 1] });
   return result.exitCode === 0 ? result.stdout.toString("latin1").trim().slice(0, 40) : null;
 }
 
@@ -185,13 +195,13 @@ export async function mergeBase(store: string, one: string, other: string): Prom
  * `other` are full reference names or object ids. One process.
  */
 export async function countApart(
-  store: string,
+  repoPath: string,
   one: string,
   other: string,
 ): Promise<{ one: number; other: number } | null> {
   for (const rev of [one, other]) if (!isOid(rev) && !isRefName(rev)) return null;
   const args = ["rev-list", "--left-right", "--count", "--end-of-options", `${one}...${other}`];
-  const { stdout, exitCode } = await git(args, { gitDir: store, okExitCodes: [0, 128] });
+  const { stdout, exitCode } = await git(args, { gitDir: repoPath, okExitCodes: [0, 128] });
   const counts = /^(\d+)\t(\d+)\n$/.exec(stdout.toString("latin1"));
   return exitCode !== 0 || counts === null
     ? null

@@ -17,7 +17,7 @@ export async function removeStaleLock(path: string, olderThanMs = 60_000): Promi
  * them for milliseconds). Call it for a store at the start of the server, or when a reference
  * cannot be locked. Answers how many there were.
  */
-export async function removeStaleLocks(store: string, olderThanMs = 60_000): Promise<number> {
+export async function removeStaleLocks(repoPath: string, olderThanMs = 60_000): Promise<number> {
   let removed = 0;
   const look = async (path: string): Promise<void> => {
     if (await removeStaleLock(path, olderThanMs)) removed += 1;
@@ -31,7 +31,7 @@ export async function removeStaleLocks(store: string, olderThanMs = 60_000): Pro
     }
   };
   for (const name of ["HEAD.lock", "packed-refs.lock", "config.lock"])
-    await look(join(store, name));
-  await walk(join(store, "refs"));
+    await look(join(repoPath, name));
+  await walk(join(repoPath, "refs"));
   return removed;
 }

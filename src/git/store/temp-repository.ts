@@ -4,15 +4,15 @@ import { join } from "node:path";
 import { removeTree } from "../worktree/atomic-directory.js";
 
 /**
- * Runs work with a bare repository that reads all objects of `store` and has no references: what git
+ * Runs work with a bare repository that reads all objects of `repoPath` and has no references: what git
  * writes there goes with it when the work has ended. One at a time for each store, which the caller sees
  * to; what a crash left is removed by the next.
  */
-export async function withScratch<Result>(
-  store: string,
+export async function withTempRepository<Result>(
+  repoPath: string,
   work: (scratch: string) => Promise<Result>,
 ): Promise<Result> {
-  const scratch = join(store, "scratch");
+  const scratch = join(repoPath, "scratch");
   await removeTree(scratch);
   try {
     await mkdir(join(scratch, "objects/info"), { recursive: true });

@@ -3,8 +3,8 @@ import { mkdir, readdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { initBare } from "../store/bare-repository.js";
 import {
-  asideName,
-  buildAside,
+  temporaryName,
+  createDirectoryAtomically,
   exists,
   flushToDisk,
   removeLeftovers,
@@ -33,21 +33,21 @@ const NOT_OF_AGENTS = "^refs/heads/workspace-*";
 const UPSTREAM = "refs/upstream/";
 
 /**
- * Fetches branches and tags of `url` into a new store at `store`, which appears whole or not at
+ * Fetches branches and tags of `url` into a new store at `repoPath`, which appears whole or not at
  * all; a store that is there already is left as it is. What upstream has is noted under
  * `refs/upstream/heads/` as well. Branches named `workspace-*` are left out. Objects are checked by
  * fsck; no submodule is followed. The default branch is the upstream's HEAD, else main, master or the
  * first by name.
  * @throws UpstreamError
  */
-export async function importRepository(
-  store: string,
+export async function cloneUpstream(
+  repoPath: string,
   url: string,
   options: UpstreamOptions,
 ): Promise<ImportResult> {
   return withUpstreamErrors(async () => {
-    if (await exists(store)) return readHead(store);
-    return buildAside(store, async (folder) => {
+    if (await exists(repoPath)) return readHead(repoPath);
+    return createDirectoryAtomically(repoPath, async (folder) => {
       await initBare(folder, "main");
       return withUpstream(folder, url, "git-upload-pack", options, async (remote) => {
         const defaultBranch = await readDefaultBranch(remote);
@@ -73,26 +73,26 @@ export async function importRepository(
  * checked. One call at a time for one store. Answers the branches that upstream does not have any more.
  * @throws UpstreamError
  */
-export async function fetchRepository(
-  store: string,
+export async function fetchUpstream(
+  repoPath: string,
   url: string,
   options: UpstreamOptions,
 ): Promise<{ gone: string[] }> {
   return withUpstreamErrors(async () => {
-    await removeLeftovers(store, "fetching");
-    const folder = asideName(store, "fetching");
-    const before = await listRefs(store, UPSTREAM);
+    await removeLeftovers(repoPath, "fetching");
+    const folder = temporaryName(repoPath, "fetching");
+    const before = await listRefs(repoPath, UPSTREAM);
     try {
       await initBare(folder, "main");
-      await borrowFrom(store, folder);
+      await borrowFrom(repoPath, folder);
       await withUpstream(folder, url, "git-upload-pack", options, async (remote) => {
         await readDefaultBranch(remote);
         const refspecs = [`heads/*:${UPSTREAM}heads/*`, `tags/*:${UPSTREAM}tags/*`];
         await fetchRefs(remote, refspecs, options);
       });
       await inspectRefs(folder, UPSTREAM);
-      await takeOver(store, folder);
-      return await noteUpstream(store, before, await listRefs(folder, UPSTREAM));
+      await takeOver(repoPath, folder);
+      return await noteUpstream(repoPath, before, await listRefs(folder, UPSTREAM));
     } finally {
       await removeTree(folder);
     }
@@ -117,10 +117,10 @@ async function fetchRefs(
  * git's own limits end what reads them.
  * @throws UpstreamError `tree_too_large`
  */
-async function inspectRefs(store: string, prefix: string): Promise<void> {
-  const tips = new Set((await listRefs(store, prefix)).map(({ sha }) => sha));
+async function inspectRefs(repoPath: string, prefix: string): Promise<void> {
+  const tips = new Set((await listRefs(repoPath, prefix)).map(({ sha }) => sha));
   try {
-    await assertTreesWithin(store, [...tips]);
+    await assertTreesWithin(repoPath, [...tips]);
   } catch (error) {
     throw error instanceof TreeLimitError ? treeTooLarge(error) : error;
   }
@@ -144,10 +144,10 @@ async function readDefaultBranch(remote: UpstreamGit): Promise<string> {
   return found;
 }
 
-async function readHead(store: string): Promise<ImportResult> {
-  const symbolic = await git(["symbolic-ref", "HEAD"], { gitDir: store });
+async function readHead(repoPath: string): Promise<ImportResult> {
+  const symbolic = await git(["symbolic-ref", "HEAD"], { gitDir: repoPath });
   const ref = symbolic.stdout.toString("utf8").trim();
-  const commit = await git(["rev-parse", "--verify", "HEAD^{commit}"], { gitDir: store });
+  const commit = await git(["rev-parse", "--verify", "HEAD^{commit}"], { gitDir: repoPath });
   return {
     head: commit.stdout.toString("latin1").trim(),
     defaultBranch: ref.replace(/^refs\/heads\//, ""),
@@ -157,10 +157,13 @@ async function readHead(store: string): Promise<ImportResult> {
 type Ref = { ref: string; sha: string };
 
 /** Lets an empty repository read the store's objects, and tell upstream which of them it has. */
-async function borrowFrom(store: string, folder: string): Promise<void> {
+async function borrowFrom(repoPath: string, folder: string): Promise<void> {
   await mkdir(join(folder, "objects/info"), { recursive: true });
-  await writeFile(join(folder, "objects/info/alternates"), `${join(store, "objects")}\n`);
-  const refs = [...(await listRefs(store, "refs/heads/")), ...(await listRefs(store, UPSTREAM))];
+  await writeFile(join(folder, "objects/info/alternates"), `${join(repoPath, "objects")}\n`);
+  const refs = [
+    ...(await listRefs(repoPath, "refs/heads/")),
+    ...(await listRefs(repoPath, UPSTREAM)),
+  ];
   const lines = refs.map(({ sha }, index) => `${sha} refs/here/${index}\n`);
   await writeFile(join(folder, "packed-refs"), lines.join(""));
 }
@@ -169,19 +172,19 @@ async function borrowFrom(store: string, folder: string): Promise<void> {
 const isText = (ref: string): boolean => !ref.includes("\ufffd");
 
 /** Moves packs into the store; the index last, with which git finds them. */
-async function takeOver(store: string, folder: string): Promise<void> {
+async function takeOver(repoPath: string, folder: string): Promise<void> {
   const from = join(folder, "objects/pack");
   const order = [".pack", ".rev", ".idx"];
   const names = (await readdir(from)).filter((name) => /^pack-[0-9a-f]{40}\./.test(name));
   for (const suffix of order) {
     for (const name of names.filter((one) => one.endsWith(suffix))) {
-      await rename(join(from, name), join(store, "objects/pack", name));
+      await rename(join(from, name), join(repoPath, "objects/pack", name));
     }
   }
 }
 
 async function noteUpstream(
-  store: string,
+  repoPath: string,
   before: readonly Ref[],
   after: readonly Ref[],
 ): Promise<{ gone: string[] }> {
@@ -191,12 +194,12 @@ async function noteUpstream(
   // First what is gone: a branch may have taken the place of a folder of branches.
   if (gone.length > 0) {
     const removals = gone.map(({ ref, sha }) => ({ ref, newSha: null, expectedOld: sha }));
-    await updateRefs(store, removals);
+    await updateRefs(repoPath, removals);
   }
   const moved = after.filter(({ ref, sha }) => old.get(ref) !== sha && isText(ref));
   if (moved.length > 0) {
     await updateRefs(
-      store,
+      repoPath,
       moved.map(({ ref, sha }) => ({ ref, newSha: sha, expectedOld: old.get(ref) ?? null })),
     );
   }

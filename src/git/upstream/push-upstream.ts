@@ -9,8 +9,8 @@ import { listRefs, updateRefs } from "../store/refs.js";
  * there already is no error. Notes under `refs/upstream/heads/` what upstream has then.
  * @throws UpstreamError `not_fast_forward` where it has commits of its own
  */
-export async function pushBranch(
-  store: string,
+export async function pushUpstream(
+  repoPath: string,
   url: string,
   branch: string,
   commit: string,
@@ -19,7 +19,7 @@ export async function pushBranch(
   const ref = `refs/heads/${branch}`;
   assertRefName(ref);
   assertOid(commit);
-  await withUpstream(store, url, "git-receive-pack", options, async (remote) => {
+  await withUpstream(repoPath, url, "git-receive-pack", options, async (remote) => {
     const args = ["push", "--porcelain", "--progress", "--no-verify", "--no-follow-tags"];
     const flags = ["--no-signed", "--recurse-submodules=no", "--end-of-options", "upstream"];
     const { exitCode, stdout, stderr } = await remote([...args, ...flags, `${commit}:${ref}`], {
@@ -29,9 +29,9 @@ export async function pushBranch(
     if (exitCode !== 0) throw refusalOf(stdout.toString("utf8"), stderr);
   });
   const note = `refs/upstream/heads/${branch}`;
-  const [noted] = await listRefs(store, note);
+  const [noted] = await listRefs(repoPath, note);
   const expectedOld = noted?.ref === note ? noted.sha : null;
-  await updateRefs(store, [{ ref: note, newSha: commit, expectedOld }]);
+  await updateRefs(repoPath, [{ ref: note, newSha: commit, expectedOld }]);
   options.onProgress?.(100);
 }
 

@@ -51,7 +51,7 @@ export type UpstreamGit = (
  * @throws UpstreamError
  */
 export async function withUpstream<T>(
-  store: string,
+  repoPath: string,
   url: string,
   service: "git-upload-pack" | "git-receive-pack",
   options: UpstreamOptions,
@@ -61,7 +61,7 @@ export async function withUpstream<T>(
   const deadline = AbortSignal.timeout(options.timeoutMs ?? 30 * 60_000);
   const signal = AbortSignal.any([deadline, ...(options.signal ? [options.signal] : [])]);
   const base: GitOptions = {
-    gitDir: store,
+    gitDir: repoPath,
     protocols: [target.protocol],
     timeoutMs: 0,
     background: true,
@@ -79,13 +79,13 @@ export async function withUpstream<T>(
       } catch (error) {
         if (!(error instanceof GitError)) throw error;
         if (isLate()) throw upstreamError("timed_out");
-        if (await isFull(store, options.maxBytes)) throw upstreamError("too_large");
+        if (await isFull(repoPath, options.maxBytes)) throw upstreamError("too_large");
         throw upstreamErrorOf(error, session?.said());
       }
     };
   if (target.protocol === "https") return work(run(overHttps(target.url, options)));
   if (target.protocol === "file") {
-    return withLocalConfig(store, target.url, (globalConfig) =>
+    return withLocalConfig(repoPath, target.url, (globalConfig) =>
       work(run({ globalConfig, config: remoteConfig(target.url.href) })),
     );
   }
@@ -101,9 +101,9 @@ export async function withUpstream<T>(
 }
 
 /** Whether a pack has come in up to the limit: the system ends git there, which cannot say why. */
-async function isFull(store: string, maxBytes: number | undefined): Promise<boolean> {
+async function isFull(repoPath: string, maxBytes: number | undefined): Promise<boolean> {
   if (maxBytes === undefined) return false;
-  const folder = join(store, "objects/pack");
+  const folder = join(repoPath, "objects/pack");
   const names = await readdir(folder).catch(() => []);
   const sizes = await Promise.all(names.map((name) => lstat(join(folder, name))));
   return sizes.some(({ size }) => size >= maxBytes - BLOCK);
@@ -179,12 +179,12 @@ function overSsh(url: URL, service: string, session: SshSession): Partial<GitOpt
 
 /** The git that serves a local folder reads no setting but these: the folder may be another's. */
 async function withLocalConfig<T>(
-  store: string,
+  repoPath: string,
   url: URL,
   work: (globalConfig: string) => Promise<T>,
 ): Promise<T> {
   await checkSourceFolder(url);
-  const globalConfig = join(store, "import.config");
+  const globalConfig = join(repoPath, "import.config");
   await writeFile(globalConfig, "[safe]\n\tdirectory = *\n");
   try {
     return await work(globalConfig);

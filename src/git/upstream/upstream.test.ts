@@ -11,12 +11,12 @@ import {
   type SshUpstream,
 } from "#test/support/upstream-servers.js";
 import { initBare } from "../store/bare-repository.js";
-import { fetchRepository, importRepository } from "./fetch-upstream.js";
-import { pushBranch } from "./push-upstream.js";
+import { fetchUpstream, cloneUpstream } from "./fetch-upstream.js";
+import { pushUpstream } from "./push-upstream.js";
 import { isAncestor, resolveCommit } from "../store/repository.js";
 import { deleteRef, listRefs, updateRef } from "../store/refs.js";
 import { fingerprintOf, generateSshKey, readHostKey, readPrivateKey } from "./ssh-key.js";
-import { commitFiles, readFiles, testStore } from "#test/support/test-repository.js";
+import { commitFiles, readFiles, testRepository } from "#test/support/test-repository.js";
 import type { UpstreamOptions } from "./upstream-connection.js";
 import { UpstreamError } from "./upstream-error.js";
 
@@ -27,7 +27,7 @@ let source = "";
 let base = "";
 
 beforeEach(async () => {
-  ({ root, dispose } = await testStore());
+  ({ root, dispose } = await testRepository());
   target = join(root, "in.git");
   source = join(root, "source.git");
   await initBare(source, "main");
@@ -51,26 +51,28 @@ const reasonOf = async (work: Promise<unknown>) => (await failureOf(work)).reaso
 async function thereAndBack(url: string, options: UpstreamOptions): Promise<void> {
   const seen: number[] = [];
   const onProgress = (percent: number): void => void seen.push(percent);
-  expect(await importRepository(target, url, { ...options, onProgress })).toEqual({
+  expect(await cloneUpstream(target, url, { ...options, onProgress })).toEqual({
     head: base,
     defaultBranch: "main",
   });
   expect(seen.at(-1)).toBe(100);
   const next = await commitFiles(source, [base], { a: "2" });
   await updateRef(source, "refs/heads/main", next, base);
-  expect(await fetchRepository(target, url, options)).toEqual({ gone: [] });
+  expect(await fetchUpstream(target, url, options)).toEqual({ gone: [] });
   expect(await resolveCommit(target, "refs/heads/main")).toBe(base);
   expect(await resolveCommit(target, "refs/upstream/heads/main")).toBe(next);
   expect(await readFiles(target, next)).toEqual({ a: "2" });
   expect((await readdir(root)).filter((name) => /fetching|creating/.test(name))).toEqual([]);
   const own = await commitFiles(target, [next], { a: "3" });
-  await pushBranch(target, url, "main", own, options);
+  await pushUpstream(target, url, "main", own, options);
   expect(await resolveCommit(source, "refs/heads/main")).toBe(own);
   expect(await resolveCommit(target, "refs/upstream/heads/main")).toBe(own);
   // Once more is no error, and does nothing.
-  await pushBranch(target, url, "main", own, options);
+  await pushUpstream(target, url, "main", own, options);
   const aside = await commitFiles(target, [base], { a: "4" });
-  expect(await reasonOf(pushBranch(target, url, "main", aside, options))).toBe("not_fast_forward");
+  expect(await reasonOf(pushUpstream(target, url, "main", aside, options))).toBe(
+    "not_fast_forward",
+  );
   expect(await resolveCommit(source, "refs/heads/main")).toBe(own);
 }
 
@@ -91,7 +93,7 @@ describe("an upstream behind HTTPS", () => {
 
   it("is told apart by what it answers", async () => {
     const ask = (more: Partial<UpstreamOptions> = {}) =>
-      reasonOf(importRepository(target, url, { ...options, ...more }));
+      reasonOf(cloneUpstream(target, url, { ...options, ...more }));
     expect(await ask({ login: null })).toBe("authentication_required");
     expect(await ask({ login: { ...login, token: "expired" } })).toBe("authentication_failed");
     expect(await ask({ caFile: null })).toBe("untrusted");
@@ -121,11 +123,11 @@ describe("an upstream behind HTTPS", () => {
   it("is connected to at the address that was checked, wherever its name leads by now", async () => {
     const named = `https://upstream.test:${upstream.port}/source.git`;
     const pinned = { ...options, addresses: ["127.0.0.1"] };
-    expect((await importRepository(target, named, pinned)).head).toBe(base);
+    expect((await cloneUpstream(target, named, pinned)).head).toBe(base);
     upstream.asked.length = 0;
     const elsewhere = `https://localhost:${upstream.port}/source.git`;
     const other = { ...options, addresses: ["127.0.0.2"] };
-    const away = importRepository(join(root, "other.git"), elsewhere, other);
+    const away = cloneUpstream(join(root, "other.git"), elsewhere, other);
     expect(await reasonOf(away)).toBe("unreachable");
     expect(upstream.asked).toEqual([]);
   });
@@ -134,42 +136,42 @@ describe("an upstream behind HTTPS", () => {
     const noise = Buffer.from(crypto.getRandomValues(new Uint8Array(60_000))).toString("base64");
     const big = await commitFiles(source, [base], { noise });
     await updateRef(source, "refs/heads/big", big, null);
-    const small = importRepository(target, url, { ...options, maxBytes: 20_000 });
+    const small = cloneUpstream(target, url, { ...options, maxBytes: 20_000 });
     expect(await reasonOf(small)).toBe("too_large");
     expect(await readdir(root)).toEqual(["project.git", "source.git"]);
     await updateRef(source, "refs/heads/main", big, base);
-    await importRepository(target, url, { ...options, maxBytes: 10_000_000 });
+    await cloneUpstream(target, url, { ...options, maxBytes: 10_000_000 });
     const more = await commitFiles(source, [big], { noise: noise.toLowerCase() });
     await updateRef(source, "refs/heads/main", more, big);
-    const fetching = fetchRepository(target, url, { ...options, maxBytes: 20_000 });
+    const fetching = fetchUpstream(target, url, { ...options, maxBytes: 20_000 });
     expect(await reasonOf(fetching)).toBe("too_large");
     expect(await resolveCommit(target, "refs/upstream/heads/main")).toBe(big);
     upstream.gate = () => new Promise(() => undefined);
-    const slow = fetchRepository(target, url, { ...options, timeoutMs: 300 });
+    const slow = fetchUpstream(target, url, { ...options, timeoutMs: 300 });
     expect(await reasonOf(slow)).toBe("timed_out");
     expect(await readdir(root)).toEqual(["in.git", "project.git", "source.git"]);
   });
 
   it("tells why a push is refused, and what has gone away there", async () => {
-    await importRepository(target, url, options);
+    await cloneUpstream(target, url, options);
     const own = await commitFiles(target, [base], { a: "3" });
     const hook = join(source, "hooks/update");
     await mkdir(join(source, "hooks"));
     await writeFile(hook, "#!/bin/sh\nexit 1\n");
     await chmod(hook, 0o755);
-    const refused = await failureOf(pushBranch(target, url, "main", own, options));
+    const refused = await failureOf(pushUpstream(target, url, "main", own, options));
     expect(refused.reason).toBe("push_refused");
     expect(refused.message).toContain("hook declined");
     upstream.users.set("me", "revoked");
-    expect(await reasonOf(pushBranch(target, url, "main", own, options))).toBe(
+    expect(await reasonOf(pushUpstream(target, url, "main", own, options))).toBe(
       "authentication_failed",
     );
     upstream.users.set("me", token);
     await updateRef(source, "refs/heads/old", base, null);
-    await fetchRepository(target, url, options);
+    await fetchUpstream(target, url, options);
     await deleteRef(source, "refs/heads/old", base);
     await updateRef(source, "refs/heads/old/deeper", base, null);
-    expect(await fetchRepository(target, url, options)).toEqual({ gone: ["old"] });
+    expect(await fetchUpstream(target, url, options)).toEqual({ gone: ["old"] });
     expect((await listRefs(target, "refs/upstream/heads/old")).map(({ ref }) => ref)).toEqual([
       "refs/upstream/heads/old/deeper",
     ]);
@@ -201,12 +203,11 @@ describe("an upstream behind SSH", () => {
     upstream = await startSshUpstream(root, { type: "rsa" });
     upstream.allowed.add(key.publicKey);
     url = upstream.url("source.git");
-    expect(await fetchRepository(target, url, options)).toEqual({ gone: [] });
+    expect(await fetchUpstream(target, url, options)).toEqual({ gone: [] });
   });
 
   it("is refused where its host key is not the one that is trusted", async () => {
-    const ask = (hostKey: string) =>
-      reasonOf(importRepository(target, url, { ...options, hostKey }));
+    const ask = (hostKey: string) => reasonOf(cloneUpstream(target, url, { ...options, hostKey }));
     const other = generateSshKey("other");
     expect(await ask(other.publicKey)).toBe("host_key_changed");
     expect(await ask(other.fingerprint)).toBe("host_key_changed");
@@ -214,14 +215,14 @@ describe("an upstream behind SSH", () => {
     expect(await ask(readHostKey(rsa) as string)).toBe("host_key_changed");
     expect(upstream.commands).toEqual([]);
     const hostKey = fingerprintOf(upstream.hostKey);
-    const { head } = await importRepository(target, url, { ...options, hostKey });
+    const { head } = await cloneUpstream(target, url, { ...options, hostKey });
     expect(head).toBe(base);
-    await fetchRepository(target, url, { ...options, hostKey: upstream.hostKey });
+    await fetchUpstream(target, url, { ...options, hostKey: upstream.hostKey });
   });
 
   it("is told apart by what it answers", async () => {
     const ask = (more: Partial<UpstreamOptions> = {}, at = url) =>
-      reasonOf(importRepository(target, at, { ...options, ...more }));
+      reasonOf(cloneUpstream(target, at, { ...options, ...more }));
     expect(await ask({ login: null })).toBe("authentication_required");
     upstream.allowed.clear();
     expect(await ask()).toBe("key_refused");
@@ -236,7 +237,7 @@ describe("an upstream behind SSH", () => {
   it("is given the path alone, whatever is written in it", async () => {
     const name = "it's $(touch x) `y` \\ !z.git";
     const at = upstream.url(encodeURIComponent(name));
-    await reasonOf(importRepository(target, at, options));
+    await reasonOf(cloneUpstream(target, at, options));
     // As a shell reads it there: one word.
     const [command = ""] = upstream.commands;
     const word = command.replace("git-upload-pack ", "");

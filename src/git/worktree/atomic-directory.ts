@@ -18,13 +18,13 @@ export async function exists(path: string): Promise<boolean> {
  * Where something stands beside `path` while it is made or removed. One name for each, so that what a call
  * that was cut off left is found without reading the folder, which may hold thousands.
  */
-export function asideName(path: string, label: string): string {
+export function temporaryName(path: string, label: string): string {
   return `${path}.${label}`;
 }
 
-/** Removes what a call that was cut off left beside `path` under `asideName(path, label)`. */
+/** Removes what a call that was cut off left beside `path` under `temporaryName(path, label)`. */
 export async function removeLeftovers(path: string, label: string): Promise<void> {
-  await removeTree(asideName(path, label));
+  await removeTree(temporaryName(path, label));
 }
 
 /**
@@ -33,13 +33,13 @@ export async function removeLeftovers(path: string, label: string): Promise<void
  * left is removed first. One call at a time for one target. Throws what `build` throws, having
  * cleaned up, or ENOTEMPTY where `target` exists.
  */
-export async function buildAside<T>(
+export async function createDirectoryAtomically<T>(
   target: string,
   build: (folder: string) => Promise<T>,
 ): Promise<T> {
   await mkdir(dirname(target), { recursive: true });
   await removeLeftovers(target, "creating");
-  const folder = asideName(target, "creating");
+  const folder = temporaryName(target, "creating");
   await mkdir(folder, { mode: 0o755 });
   try {
     const result = await build(folder);

@@ -22,10 +22,10 @@ import {
 } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { assertOid } from "../store/bare-repository.js";
-import { buildAside, flushToDisk, removeTree } from "./atomic-directory.js";
+import { createDirectoryAtomically, flushToDisk, removeTree } from "./atomic-directory.js";
 import { CHECKOUT, LAYERED } from "./folder-driver.js";
 import type { Owner } from "./folder-handle.js";
-import { giveFolder } from "./chown-tree.js";
+import { chownTree } from "./chown-tree.js";
 import { git } from "../process/run.js";
 import { runSystem } from "../process/system-command.js";
 
@@ -41,10 +41,10 @@ export function commitOf(layer: string): string {
 }
 
 /** What a layer is taken from and for. */
-export interface LayerRequest {
+export interface BaseLayerRequest {
   /** The folder of the project's layers. */
   lowers: string;
-  store: string;
+  repoPath: string;
   commit: string;
   /** The one name under which its use is noted. */
   user: string;
@@ -58,7 +58,7 @@ const making = new Map<string, Promise<void>>();
  * Notes the use of a layer of the commit, which is made where there is none; answers its name. Whoever
  * asks for the same one meanwhile waits for it. Throws a GitError or what the system says (no space).
  */
-export async function takeLayer(request: LayerRequest): Promise<string> {
+export async function acquireBaseLayer(request: BaseLayerRequest): Promise<string> {
   const { lowers, commit, user } = request;
   assertOid(commit);
   await mkdir(lowers, { recursive: true, mode: 0o700 });
@@ -75,13 +75,13 @@ export async function takeLayer(request: LayerRequest): Promise<string> {
 }
 
 /** Ends the use of a layer, and the layer with its last one. Not to be in use is no error. */
-export async function releaseLayer(lowers: string, name: string, user: string): Promise<void> {
+export async function releaseBaseLayer(lowers: string, name: string, user: string): Promise<void> {
   await happened(unlink(join(lowers, name, "users", user)));
   await removeUnused(lowers, name);
 }
 
 /** Removes the layers that nobody uses, and what was cut off while it was made or removed. */
-export async function collectLayers(lowers: string): Promise<void> {
+export async function collectBaseLayers(lowers: string): Promise<void> {
   for (const name of await readdir(lowers).catch(() => [])) {
     const path = join(lowers, name);
     if (LAYER.test(name)) {
@@ -150,19 +150,25 @@ function ignoreMissing(error: unknown): void {
   if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
 }
 
-async function makeLayer({ lowers, store, commit, user, owner }: LayerRequest): Promise<void> {
+async function makeLayer({
+  lowers,
+  repoPath,
+  commit,
+  user,
+  owner,
+}: BaseLayerRequest): Promise<void> {
   const target = join(lowers, `${commit}-${randomBytes(6).toString("hex")}`);
-  await buildAside(target, async (aside) => {
+  await createDirectoryAtomically(target, async (aside) => {
     const [files, indexFile] = [join(aside, "files"), join(aside, "index")];
     await mkdir(join(aside, "users"));
     await writeFile(join(aside, "users", user), "");
-    const options = { gitDir: store, workTree: files, indexFile, timeoutMs: 10 * 60_000 };
-    const sibling = await linkSibling(lowers, store, commit, aside);
+    const options = { gitDir: repoPath, workTree: files, indexFile, timeoutMs: 10 * 60_000 };
+    const sibling = await linkSibling(lowers, repoPath, commit, aside);
     const trees = sibling === null ? ["--reset", "-u"] : ["-m", "-u", sibling];
     if (sibling === null) await mkdir(files);
     await git(["read-tree", ...trees, commit], { ...options, config: [...CHECKOUT, ...LAYERED] });
     if (owner !== null) {
-      await giveFolder(files, owner);
+      await chownTree(files, owner);
       // All was written before: no file could have changed within the second that its time names.
       const later = Math.floor(Date.now() / 1000) + 1;
       await utimes(indexFile, later, later);
@@ -178,13 +184,13 @@ async function makeLayer({ lowers, store, commit, user, owner }: LayerRequest): 
  */
 async function linkSibling(
   lowers: string,
-  store: string,
+  repoPath: string,
   commit: string,
   aside: string,
 ): Promise<string | null> {
   const layers = await listLayers(lowers);
   if (layers.length === 0) return null;
-  const nearest = await nearestOf(layers, store, commit, lowers);
+  const nearest = await nearestOf(layers, repoPath, commit, lowers);
   const from = join(lowers, nearest);
   const user = `link-${basename(aside)}`;
   if (!(await noteUser(from, user))) return null;
@@ -199,19 +205,19 @@ async function linkSibling(
     await removeTree(join(aside, "index"));
     return null;
   } finally {
-    await releaseLayer(lowers, nearest, user);
+    await releaseBaseLayer(lowers, nearest, user);
   }
 }
 
 /** The layer of the newest ancestor, else the one made last. */
 async function nearestOf(
   layers: readonly string[],
-  store: string,
+  repoPath: string,
   commit: string,
   lowers: string,
 ): Promise<string> {
   const args = ["rev-list", "--max-count=200", commit, "--"];
-  const { stdout } = await git(args, { gitDir: store });
+  const { stdout } = await git(args, { gitDir: repoPath });
   const byCommit = new Map(layers.map((name) => [commitOf(name), name]));
   for (const ancestor of stdout.toString("latin1").split("\n")) {
     const name = byCommit.get(ancestor);

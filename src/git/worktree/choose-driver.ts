@@ -52,7 +52,7 @@ function anyDriver(chosen: FolderDriver, owner: Owner | null, mapsOwners = false
       await overlay.remove(input);
       return chosen.create(input);
     },
-    // There may be layers beside a folder of plain files, too (`bringOver`).
+    // There may be layers beside a folder of plain files, too (`overlayToCheckout`).
     remove: (places) => overlay.remove(places),
     open: async (places) => (await of(places)).open(places),
     giveTo: async (places, to) => (await of(places)).giveTo(places, to),

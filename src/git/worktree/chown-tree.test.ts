@@ -13,7 +13,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { measureTree } from "./disk-usage.js";
-import { giveFolder } from "./chown-tree.js";
+import { chownTree } from "./chown-tree.js";
 
 const owner = { uid: 60_861, gid: 60_861 };
 
@@ -40,7 +40,7 @@ describe.skipIf(process.getuid?.() !== 0)("giving a folder to somebody", () => {
     await chmod(join(root, "mine/a/closed"), 0);
     await symlink("../outside/file", join(root, "mine/link"));
     await symlink("../outside/folder", join(root, "mine/way"));
-    await giveFolder(join(root, "mine"), owner);
+    await chownTree(join(root, "mine"), owner);
     for (const path of ["", "a", "a/file", "a/closed", "a/closed/inside", "link", "way"]) {
       expect(await ownerOf(`mine/${path}`), path).toEqual([owner.uid, owner.gid]);
     }
@@ -48,7 +48,7 @@ describe.skipIf(process.getuid?.() !== 0)("giving a folder to somebody", () => {
       expect(await ownerOf(path), path).toEqual([0, 0]);
     }
     const before = await lstat(join(root, "mine/a/file"), { bigint: true });
-    await giveFolder(join(root, "mine"), owner);
+    await chownTree(join(root, "mine"), owner);
     const after = await lstat(join(root, "mine/a/file"), { bigint: true });
     expect(after.ctimeNs).toBe(before.ctimeNs);
   });
@@ -63,7 +63,7 @@ describe.skipIf(process.getuid?.() !== 0)("giving a folder to somebody", () => {
     await mkdir(join(root, "upper/new"));
     await link(join(root, "whole/kept/changed"), join(root, "upper/kept/changed"));
     await link(join(root, "whole/new/file"), join(root, "upper/new/file"));
-    await giveFolder(join(root, "whole"), owner, join(root, "upper"));
+    await chownTree(join(root, "whole"), owner, join(root, "upper"));
     expect(await ownerOf("whole/kept/old")).toEqual([0, 0]);
     for (const path of ["kept", "kept/changed", "new", "new/file"]) {
       expect(await ownerOf(`whole/${path}`), path).toEqual([owner.uid, owner.gid]);
@@ -81,7 +81,7 @@ describe.skipIf(process.getuid?.() !== 0)("giving a folder to somebody", () => {
       () => void descriptors().then((now) => (most = Math.max(most, now))),
       1,
     );
-    await giveFolder(join(root, "deep"), owner);
+    await chownTree(join(root, "deep"), owner);
     expect(await measureTree(join(root, "deep"))).toBeGreaterThan(1 << 20);
     clearInterval(watch);
     expect(await ownerOf(`deep/${"d/".repeat(folders)}file`)).toEqual([owner.uid, owner.gid]);
@@ -90,7 +90,7 @@ describe.skipIf(process.getuid?.() !== 0)("giving a folder to somebody", () => {
 
   test("refuses a link in the folder's place", async () => {
     await symlink("outside", join(root, "trap"));
-    await expect(giveFolder(join(root, "trap"), owner)).rejects.toThrow("ENOTDIR");
+    await expect(chownTree(join(root, "trap"), owner)).rejects.toThrow("ENOTDIR");
     expect(await ownerOf("outside")).toEqual([0, 0]);
   });
 });

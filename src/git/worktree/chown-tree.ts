@@ -10,7 +10,7 @@ import { FolderCursor, FolderHandle, pauses, type Owner } from "./folder-handle.
  * Throws what the system says, EPERM without the right to give files away. No process of the owner
  * may be alive.
  */
-export async function giveFolder(folder: string, owner: Owner, changed?: string): Promise<void> {
+export async function chownTree(folder: string, owner: Owner, changed?: string): Promise<void> {
   const root = FolderHandle.open(folder);
   const at = new FolderCursor(root);
   const changedAt = changed === undefined ? null : new FolderCursor(FolderHandle.open(changed));

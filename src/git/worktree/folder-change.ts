@@ -3,7 +3,7 @@
  * by the server itself, since git opens files by their paths and follows a folder that is swapped for a
  * symbolic link.
  */
-import { asideName } from "./atomic-directory.js";
+import { temporaryName } from "./atomic-directory.js";
 import { expectCount } from "../diff/diff-counter.js";
 import { assertDotGitFile } from "../snapshot/dot-git-files.js";
 import type { Attempt, Snapshot } from "../snapshot/snapshot.js";
@@ -101,9 +101,9 @@ export class FolderChange {
     const added = [...this.edits].flatMap(([path, entry]) =>
       entry === null || entry.mode === this.#before(path)?.mode ? [] : [{ path, ...entry }],
     );
-    const indexFile = asideName(this.#input.indexFile, "names");
+    const indexFile = temporaryName(this.#input.indexFile, "names");
     await assertAcceptable({ ...this.#options, indexFile }, added);
-    return patchTree(this.#input.store, this.#baseTree, this.edits, this.#trees);
+    return patchTree(this.#input.repoPath, this.#baseTree, this.edits, this.#trees);
   }
 
   /** Waits for the objects that are being written. Throws what went wrong with any. */
@@ -123,7 +123,7 @@ export class FolderChange {
     const before = this.#before(path);
     if (before?.mode === entry?.mode && before?.oid === entry?.oid) return;
     if (this.edits.size === 0) {
-      expectCount(this.#input.store);
+      expectCount(this.#input.repoPath);
       this.#input.onChanges?.();
     }
     this.edits.set(path, entry);
@@ -131,7 +131,7 @@ export class FolderChange {
   }
 
   async #takeContent(path: string, kind: "file" | "link", size: number): Promise<void> {
-    const { maxFileBytes = MAX_FILE_BYTES, store, scan } = this.#input;
+    const { maxFileBytes = MAX_FILE_BYTES, repoPath, scan } = this.#input;
     if (kind === "file" && size > maxFileBytes)
       throw new FileTooLargeError(displayPath(path), size);
     this.#bytes += size;
@@ -144,7 +144,7 @@ export class FolderChange {
     const mode = link === null ? fileMode(small.isExecutable) : "120000";
     if (this.#isBefore(path, object.oid)) return this.#edit(path, { mode, oid: object.oid });
     scan?.start(displayPath(path))(small.bytes);
-    await this.#write(writeObject(store, object));
+    await this.#write(writeObject(repoPath, object));
     this.#edit(path, { mode, oid: object.oid });
   }
 

@@ -3,8 +3,8 @@ import { lstat, mkdir, rename } from "node:fs/promises";
 import { dirname } from "node:path";
 import { assertOid } from "../store/bare-repository.js";
 import {
-  asideName,
-  buildAside,
+  temporaryName,
+  createDirectoryAtomically,
   exists,
   flushToDisk,
   removeLeftovers,
@@ -13,14 +13,14 @@ import {
 import { measureTree } from "./disk-usage.js";
 import { guardDotGitFiles } from "../snapshot/dot-git-files.js";
 import type { Owner } from "./folder-handle.js";
-import { giveFolder } from "./chown-tree.js";
+import { chownTree } from "./chown-tree.js";
 import { git, GitError } from "../process/run.js";
 import { removeIndex } from "../snapshot/update-index.js";
 
 /** Where a folder and what belongs to it lie. All paths are absolute. */
 export interface FolderPlaces {
   /** The bare repository that its files come from. */
-  store: string;
+  repoPath: string;
   /** What the agent sees. */
   folder: string;
   /** The server's index of it, where the agent cannot write. */
@@ -31,7 +31,7 @@ export interface FolderPlaces {
   lowers: string;
 }
 
-type Checkout = Pick<FolderPlaces, "store" | "folder" | "indexFile">;
+type Checkout = Pick<FolderPlaces, "repoPath" | "folder" | "indexFile">;
 
 /** What an overlay's folder is put together from. */
 export interface Layers {
@@ -121,7 +121,7 @@ export const checkoutDriver = {
   name: "checkout",
 
   async create({
-    store,
+    repoPath,
     commit,
     folder,
     indexFile,
@@ -130,12 +130,12 @@ export const checkoutDriver = {
     await mkdir(dirname(indexFile), { recursive: true });
     await removeLeftovers(indexFile, "creating");
     await removeLeftovers(folder, "removing");
-    const newIndex = asideName(indexFile, "creating");
+    const newIndex = temporaryName(indexFile, "creating");
     let old: string | null = null;
     try {
-      await buildAside(folder, async (aside) => {
+      await createDirectoryAtomically(folder, async (aside) => {
         await git(["read-tree", "--reset", "-u", commit], {
-          gitDir: store,
+          gitDir: repoPath,
           workTree: aside,
           indexFile: newIndex,
           config: CHECKOUT,
@@ -157,7 +157,7 @@ export const checkoutDriver = {
 
   open: async () => null,
 
-  giveTo: ({ folder }: Checkout, owner: Owner) => giveFolder(folder, owner),
+  giveTo: ({ folder }: Checkout, owner: Owner) => chownTree(folder, owner),
 
   canChangeOwner: async () => true,
 
@@ -165,21 +165,24 @@ export const checkoutDriver = {
 } as const satisfies FolderDriver;
 
 /** Removes a folder of plain files and its index, and what was cut off beside them. */
-export async function removeFolder({ folder, indexFile }: Omit<Checkout, "store">): Promise<void> {
+export async function removeFolder({
+  folder,
+  indexFile,
+}: Omit<Checkout, "repoPath">): Promise<void> {
   const old = await moveAway(folder);
   await removeIndex(indexFile);
   if (old !== null) await removeTree(old);
   await removeLeftovers(folder, "removing");
   await removeLeftovers(folder, "creating");
   await removeLeftovers(indexFile, "creating");
-  await removeIndex(asideName(indexFile, "next"));
-  await removeIndex(asideName(indexFile, "names"));
+  await removeIndex(temporaryName(indexFile, "next"));
+  await removeIndex(temporaryName(indexFile, "names"));
 }
 
 /** Renames `folder`, so that it is gone at once; answers the new name, null where nothing is. */
 async function moveAway(folder: string): Promise<string | null> {
   if (!(await exists(folder))) return null;
-  const away = asideName(folder, "removing");
+  const away = temporaryName(folder, "removing");
   await removeTree(away);
   await rename(folder, away);
   return away;
@@ -215,7 +218,7 @@ export async function syncFolder(input: Checkout & Move): Promise<void> {
 }
 
 async function moveFolder(
-  { store, folder, indexFile, fromCommit, toCommit, force = false }: Checkout & Move,
+  { repoPath, folder, indexFile, fromCommit, toCommit, force = false }: Checkout & Move,
   layers: Layers | null,
   signal: AbortSignal,
 ): Promise<void> {
@@ -224,7 +227,7 @@ async function moveFolder(
     : ["read-tree", "-m", "-u", fromCommit, toCommit];
   const config = layers === null ? CHECKOUT : [...CHECKOUT, ...LAYERED];
   const timeoutMs = 10 * 60_000;
-  const options = { gitDir: store, workTree: folder, indexFile, config, timeoutMs, signal };
+  const options = { gitDir: repoPath, workTree: folder, indexFile, config, timeoutMs, signal };
   const move = async (): Promise<string | null> => {
     try {
       await git(args, options);

@@ -27,7 +27,12 @@ import { probeOverlay } from "./probe-overlay.js";
 import { resolveTree } from "../store/repository.js";
 import { git } from "../process/run.js";
 import { snapshotFolder } from "../snapshot/snapshot-folder.js";
-import { commitFiles, readFiles, testStore, type Files } from "#test/support/test-repository.js";
+import {
+  commitFiles,
+  readFiles,
+  testRepository,
+  type Files,
+} from "#test/support/test-repository.js";
 
 const owner = process.getuid?.() === 0 ? { uid: 60_861, gid: 60_861 } : null;
 
@@ -70,12 +75,12 @@ for (const kind of overlayKinds) {
   const isMissing = why !== null && !why.startsWith("EXDEV");
   describe.skipIf(isMissing)(`folders that are mounted by ${kind} ${why ?? ""}`, () => {
     let root: string;
-    let store: string;
+    let repoPath: string;
     let dispose: () => Promise<void>;
     const driver = overlayDriver(kind, owner);
     let count = 0;
     beforeAll(async () => {
-      ({ root, store, dispose } = await testStore());
+      ({ root, repoPath, dispose } = await testRepository());
     });
     afterEach(async () => {
       for (const mount of await listMounts(root)) await unmount(mount);
@@ -84,7 +89,7 @@ for (const kind of overlayKinds) {
 
     function newPlaces(name = `agent-${(count += 1)}`): FolderPlaces {
       return {
-        store,
+        repoPath,
         folder: join(root, "workspaces", name),
         indexFile: join(root, "indexes", `${name}.index`),
         overlay: join(root, "overlays", name),
@@ -97,7 +102,7 @@ for (const kind of overlayKinds) {
     describe("made and removed", () => {
       let commit: string;
       beforeEach(async () => {
-        commit = await commitFiles(store, [], { ...base, unique: `${Math.random()}\n` });
+        commit = await commitFiles(repoPath, [], { ...base, unique: `${Math.random()}\n` });
       });
 
       test("holds the commit's files, shares its layer, and gives both back", async () => {
@@ -106,7 +111,7 @@ for (const kind of overlayKinds) {
         expect(await readFile(join(one.folder, "src/lib/one.ts"), "utf8")).toBe("one\n");
         expect((await layers()).filter((name) => name.startsWith(commit))).toHaveLength(1);
         expect(await snapshotFolder(opened(one))).toEqual({
-          tree: await resolveTree(store, commit),
+          tree: await resolveTree(repoPath, commit),
           changed: false,
           skipped: [],
           tokens: [],
@@ -126,7 +131,7 @@ for (const kind of overlayKinds) {
       test("a layer begins as links of its nearest one, whose files it never changes", async () => {
         const [one, two] = [newPlaces(), newPlaces()];
         await driver.create({ ...one, commit });
-        const next = await commitFiles(store, [commit], {
+        const next = await commitFiles(repoPath, [commit], {
           ...base,
           unique: "another one\n",
           "a.txt": "a, changed\n",
@@ -138,7 +143,7 @@ for (const kind of overlayKinds) {
           [one, commit],
           [two, next],
         ] as const) {
-          expect((await snapshotFolder(opened(places))).tree).toBe(await resolveTree(store, at));
+          expect((await snapshotFolder(opened(places))).tree).toBe(await resolveTree(repoPath, at));
         }
         const inode = async (places: FolderPlaces, path: string): Promise<number> =>
           (await lstat(join(places.overlay, "lower/files", path))).ino;
@@ -150,7 +155,7 @@ for (const kind of overlayKinds) {
       });
 
       test("many at once, made and removed over one another, share layers and leave none", async () => {
-        const other = await commitFiles(store, [commit], { ...base, more: "more\n" });
+        const other = await commitFiles(repoPath, [commit], { ...base, more: "more\n" });
         const all = Array.from({ length: 12 }, () => newPlaces());
         await Promise.all(
           all.map(async (places, number) => {
@@ -158,7 +163,7 @@ for (const kind of overlayKinds) {
             for (let round = 0; round < 3; round += 1) {
               await driver.create({ ...places, commit: at });
               const { tree } = await snapshotFolder(opened(places));
-              expect(tree).toBe(await resolveTree(store, at));
+              expect(tree).toBe(await resolveTree(repoPath, at));
               await driver.remove(places);
             }
           }),
@@ -214,13 +219,13 @@ for (const kind of overlayKinds) {
       let places: FolderPlaces;
       let commit: string;
       beforeEach(async () => {
-        commit = await commitFiles(store, [], base);
+        commit = await commitFiles(repoPath, [], base);
         places = newPlaces();
         await driver.create({ ...places, commit });
       });
       afterEach(() => driver.remove(places));
       const inside = (path: string): string => join(places.folder, path);
-      const files = async () => readFiles(store, (await snapshotFolder(opened(places))).tree);
+      const files = async () => readFiles(repoPath, (await snapshotFolder(opened(places))).tree);
 
       test("tells what was changed, added, deleted and renamed, and leaves out what is ignored", async () => {
         await writeFile(inside("a.txt"), "another a\n");
@@ -265,7 +270,7 @@ for (const kind of overlayKinds) {
       });
 
       test("follows to another commit, keeping what is not of it, and refuses to lose work", async () => {
-        const next = await commitFiles(store, [commit], {
+        const next = await commitFiles(repoPath, [commit], {
           ...base,
           "a.txt": "a of the other\n",
           "docs/guide.md/now/a/folder": "deep\n",
@@ -277,7 +282,7 @@ for (const kind of overlayKinds) {
         expect(await readFile(inside("docs/guide.md/now/a/folder"), "utf8")).toBe("deep\n");
         expect(await readFile(inside("note.log"), "utf8")).toBe("ignored\n");
         expect(await files()).toEqual({
-          ...(await readFiles(store, next)),
+          ...(await readFiles(repoPath, next)),
           "keep.txt": "untracked\n",
         });
         await writeFile(inside("a.txt"), "work\n");
@@ -359,8 +364,8 @@ for (const kind of overlayKinds) {
       }
 
       test("any sequence of changes gives the same trees", { timeout: 240_000 }, async () => {
-        const first = await commitFiles(store, [], base);
-        const second = await commitFiles(store, [first], {
+        const first = await commitFiles(repoPath, [], base);
+        const second = await commitFiles(repoPath, [first], {
           ...base,
           "src/main.ts": "of the second\n",
           "x/y": "of the second\n",
@@ -375,7 +380,7 @@ for (const kind of overlayKinds) {
             await driver.create({ ...overlay, commit: first });
             await checkoutDriver.create({ ...checkout, commit: first });
             let at = first;
-            let parentTree = await resolveTree(store, first);
+            let parentTree = await resolveTree(repoPath, first);
             try {
               const sameTrees = async (): Promise<string> => {
                 const found = await snapshotFolder({ ...opened(overlay), parentTree });
@@ -383,7 +388,9 @@ for (const kind of overlayKinds) {
                 const [ours, theirs] = [found.tree, wanted.tree];
                 expect(found.changed).toBe(ours !== parentTree);
                 if (ours !== theirs) {
-                  expect(await readFiles(store, ours)).toEqual(await readFiles(store, theirs));
+                  expect(await readFiles(repoPath, ours)).toEqual(
+                    await readFiles(repoPath, theirs),
+                  );
                 }
                 parentTree = ours;
                 return ours;
@@ -397,7 +404,7 @@ for (const kind of overlayKinds) {
                   const move = { fromCommit: held, toCommit: at, force: true };
                   await syncFolder({ ...opened(overlay), ...move });
                   await syncFolder({ ...checkout, ...move });
-                  parentTree = await resolveTree(store, at);
+                  parentTree = await resolveTree(repoPath, at);
                 } else {
                   expect(await perform(overlay.folder, one)).toBe(
                     await perform(checkout.folder, one),
@@ -423,7 +430,7 @@ for (const kind of overlayKinds) {
           GIT_COMMITTER_EMAIL: "t",
         };
         const args = ["commit-tree", tree, "-p", parent, "-m", "held"];
-        return (await git(args, { gitDir: store, env })).stdout.toString().trim();
+        return (await git(args, { gitDir: repoPath, env })).stdout.toString().trim();
       }
     });
   });

@@ -12,7 +12,13 @@ import {
   writeFile,
 } from "node:fs/promises";
 import { basename, dirname, join, relative } from "node:path";
-import { asideName, buildAside, exists, removeLeftovers, removeTree } from "./atomic-directory.js";
+import {
+  temporaryName,
+  createDirectoryAtomically,
+  exists,
+  removeLeftovers,
+  removeTree,
+} from "./atomic-directory.js";
 import { checkOverlay, markOverlay } from "./copied-overlay.js";
 import { measureTree } from "./disk-usage.js";
 import {
@@ -23,8 +29,8 @@ import {
   type Layers,
 } from "./folder-driver.js";
 import type { Owner } from "./folder-handle.js";
-import { giveFolder } from "./chown-tree.js";
-import { commitOf, releaseLayer, takeLayer } from "./base-layers.js";
+import { chownTree } from "./chown-tree.js";
+import { commitOf, releaseBaseLayer, acquireBaseLayer } from "./base-layers.js";
 import {
   isMountAlive,
   layerNames,
@@ -58,11 +64,11 @@ export function overlayDriver(
       const { overlay, lowers, folder, indexFile } = input;
       await driver.remove(input);
       const user = basename(overlay);
-      const layer = await takeLayer({ ...input, user, owner });
+      const layer = await acquireBaseLayer({ ...input, user, owner });
       try {
         const lower = join(lowers, layer);
         await mkdir(dirname(overlay), { recursive: true, mode: 0o700 });
-        await buildAside(overlay, async (aside) => {
+        await createDirectoryAtomically(overlay, async (aside) => {
           const upper = join(aside, layerNames.upper);
           await mkdir(upper);
           if (owner !== null) await lchown(upper, owner.uid, owner.gid);
@@ -72,7 +78,7 @@ export function overlayDriver(
           await writeFile(join(aside, "kind"), kind, { flush: true });
         });
         await mkdir(dirname(indexFile), { recursive: true });
-        const newIndex = asideName(indexFile, "creating");
+        const newIndex = temporaryName(indexFile, "creating");
         // Never written in: git puts a new one in its place.
         await link(join(lower, "index"), newIndex).catch(() =>
           copyFile(join(lower, "index"), newIndex),
@@ -83,7 +89,7 @@ export function overlayDriver(
         return kind;
       } catch (error) {
         await driver.remove(input).catch(() => {});
-        await releaseLayer(lowers, layer, user).catch(() => {});
+        await releaseBaseLayer(lowers, layer, user).catch(() => {});
         throw error;
       }
     },
@@ -117,7 +123,7 @@ export function overlayDriver(
         await lchown(upper, to.uid, to.gid);
         await restoreMount(places.overlay, places.folder);
       }
-      await giveFolder(places.folder, to, upper);
+      await chownTree(places.folder, to, upper);
     },
 
     canChangeOwner: async ({ overlay }) => mapsOwners && (await kindOf(overlay)) === "overlay",
@@ -137,16 +143,16 @@ export async function layerOf(overlay: string): Promise<string | null> {
 async function removeLayers(path: string, lowers: string, user: string): Promise<void> {
   const layer = await layerOf(path);
   // First, while the link still says which one it is.
-  if (layer !== null) await releaseLayer(lowers, layer, user);
+  if (layer !== null) await releaseBaseLayer(lowers, layer, user);
   await removeTree(path);
 }
 
-/** Removes layers that were renamed to be removed (`bringOver`), also by a call that was cut off. */
+/** Removes layers that were renamed to be removed (`overlayToCheckout`), also by a call that was cut off. */
 export async function removeLayersAside({
   overlay,
   lowers,
 }: Pick<FolderPlaces, "overlay" | "lowers">): Promise<void> {
-  await removeLayers(asideName(overlay, "removing"), lowers, basename(overlay));
+  await removeLayers(temporaryName(overlay, "removing"), lowers, basename(overlay));
 }
 
 /** By what an overlay was mounted first. Throws a MountError. */

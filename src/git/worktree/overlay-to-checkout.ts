@@ -1,7 +1,13 @@
 /** Overlays that become folders of plain files, where nothing is to be mounted any more. */
 import { rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { asideName, buildAside, exists, flushToDisk, removeTree } from "./atomic-directory.js";
+import {
+  temporaryName,
+  createDirectoryAtomically,
+  exists,
+  flushToDisk,
+  removeTree,
+} from "./atomic-directory.js";
 import type { FolderPlaces } from "./folder-driver.js";
 import { isMountAlive, unmount } from "./mounts.js";
 import { isOverlay, removeLayersAside, restoreMount } from "./overlay-driver.js";
@@ -19,12 +25,12 @@ const COPY_MS = 60 * 60_000;
  * folder cannot be mounted once more, or what the system says (no space): then it is as it was before.
  * No process of the agent may be alive, and nobody else may mount it.
  */
-export async function bringOver(places: FolderPlaces): Promise<void> {
+export async function overlayToCheckout(places: FolderPlaces): Promise<void> {
   const { folder, overlay, indexFile } = places;
   if (await isOverlay(places)) {
     const mark = join(overlay, "written-out");
     // A copy that was not renamed yet lies beside the folder.
-    const hasCopy = (await exists(mark)) && !(await exists(asideName(folder, "creating")));
+    const hasCopy = (await exists(mark)) && !(await exists(temporaryName(folder, "creating")));
     const isMounted = await isMountAlive(folder);
     if (!hasCopy || isMounted) {
       await unmount(folder);
@@ -36,7 +42,7 @@ export async function bringOver(places: FolderPlaces): Promise<void> {
     // It would be missing what was committed meanwhile (ingest.ts makes another).
     await removeTree(indexFile);
     await removeLayersAside(places);
-    await rename(overlay, asideName(overlay, "removing"));
+    await rename(overlay, temporaryName(overlay, "removing"));
   }
   await removeLayersAside(places);
 }
@@ -44,7 +50,7 @@ export async function bringOver(places: FolderPlaces): Promise<void> {
 /** Puts a copy of the mounted folder in its place; `mark` appears just before. */
 async function writeOut({ folder, overlay }: FolderPlaces, mark: string): Promise<void> {
   await restoreMount(overlay, folder);
-  await buildAside(folder, async (aside) => {
+  await createDirectoryAtomically(folder, async (aside) => {
     await runSystem("cp", ["-a", "--", `${folder}/.`, aside], { timeoutMs: COPY_MS });
     await flushToDisk(aside);
     await unmount(folder);

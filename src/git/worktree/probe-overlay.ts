@@ -3,7 +3,7 @@ import { lchown, lstat, mkdir, mkdtemp, readFile, rename, rm, writeFile } from "
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { removeTree } from "./atomic-directory.js";
-import { giveFolder } from "./chown-tree.js";
+import { chownTree } from "./chown-tree.js";
 import { layerNames, mountOverlay, unmount, type OverlayKind } from "./mounts.js";
 
 /**
@@ -41,7 +41,7 @@ async function tryIn(
   await writeFile(join(below, "folder/inner/file"), "below");
   await writeFile(join(below, "deleted"), "");
   if (uids !== undefined) {
-    await giveFolder(below, { uid: uids[0], gid: uids[0] });
+    await chownTree(below, { uid: uids[0], gid: uids[0] });
     await lchown(join(home, layerNames.upper), uids[1], uids[1]);
   }
   await mountOverlay(kind, home, merged);

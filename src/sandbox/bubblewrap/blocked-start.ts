@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { writeFileSync } from "node:fs";
 import { lowerPriority } from "#shared/node/process-priority.js";
 import type { ControlGroups } from "../limits/cgroups.js";
-import { follow, lastLine } from "./sandboxed-process.js";
+import { trackProcess, lastLine } from "./sandboxed-process.js";
 import { launch } from "../launch.js";
 import { namespaceOf, type RunNetwork } from "../egress/network.js";
 import { closeWriters, type OutputPipes } from "../streams/output-pipes.js";
@@ -15,7 +15,7 @@ import type { GroupLimits } from "../limits/run-group.js";
 import { repeat } from "../repeat.js";
 import { SandboxRefusal, type SandboxedProcess, type SandboxInput } from "../sandbox.js";
 import {
-  watchProcesses,
+  monitorProcesses,
   type MeasureMemory,
   type MemoryFolder,
 } from "../limits/resource-monitor.js";
@@ -52,7 +52,7 @@ export interface Plan {
 }
 
 /** @throws SandboxRefusal where the sandbox could not be made; nothing is left of it but its network. */
-export async function startHeld(input: SandboxInput, plan: Plan): Promise<SandboxedProcess> {
+export async function startBlocked(input: SandboxInput, plan: Plan): Promise<SandboxedProcess> {
   const { network } = plan;
   // What its network costs is the run's, too.
   const processes = plan.limits.processes + (network?.pids.length ?? 0);
@@ -106,7 +106,7 @@ export async function startHeld(input: SandboxInput, plan: Plan): Promise<Sandbo
         })
       : null;
   const isCounted = plan.groups?.controllers.has("memory") ?? false;
-  return follow(input, {
+  return trackProcess(input, {
     pid: init.pid,
     ended: ended.then(async (code) => (await reports.exitCode) ?? code),
     terminate: () => {
@@ -133,7 +133,7 @@ export async function startHeld(input: SandboxInput, plan: Plan): Promise<Sandbo
     watch: isCounted
       ? null
       : (onOver) =>
-          watchProcesses(init.pid, plan.limits, plan.inMemory, onOver, plan.measureMemory),
+          monitorProcesses(init.pid, plan.limits, plan.inMemory, onOver, plan.measureMemory),
   });
 }
 

@@ -1,6 +1,6 @@
 /** A sandbox as bubblewrap's arguments (bwrap(1)); what is mounted later covers what was mounted earlier. */
 import { ENVIRONMENT, FILES, HOLD, STATUS } from "./blocked-start.js";
-import { FILTER, HOME, USER, type HandedFiles } from "./sandbox-etc.js";
+import { FILTER, HOME, USER, type EtcFiles } from "./sandbox-etc.js";
 import { WORKSPACE } from "../sandbox.js";
 import type { SystemView } from "./system-view.js";
 
@@ -11,7 +11,7 @@ export interface SandboxParts {
   /** Arguments for the folders in memory and the terminals. */
   mounts: readonly string[];
   view: SystemView;
-  files: HandedFiles;
+  files: EtcFiles;
 }
 
 /**
@@ -88,7 +88,7 @@ function filesOf({ source, mounts, view, files }: SandboxParts): string[] {
   ].flat();
 }
 
-function descriptorOf(files: HandedFiles, name: string): number {
+function descriptorOf(files: EtcFiles, name: string): number {
   return FILES + files.names.indexOf(name);
 }
 

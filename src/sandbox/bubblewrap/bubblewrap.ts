@@ -4,10 +4,10 @@ import { join } from "node:path";
 import { bubblewrapArgs, GVISOR, gvisorArgs, ownEnvironment } from "./bubblewrap-args.js";
 import type { ControlGroups } from "../limits/cgroups.js";
 import { findGvisor } from "./gvisor.js";
-import { startHeld, type Plan } from "./blocked-start.js";
+import { startBlocked, type Plan } from "./blocked-start.js";
 import { findNetworks, type Networks, type RunNetwork } from "../egress/network.js";
 import { openOutputPipes } from "../streams/output-pipes.js";
-import { FILTER, handFiles } from "./sandbox-etc.js";
+import { FILTER, writeEtcFiles } from "./sandbox-etc.js";
 import { findMounter, memoryFolders } from "./run-mounts.js";
 import { findProgram, installCommand } from "../programs.js";
 import {
@@ -51,7 +51,7 @@ export function openBubblewrap(
   // The server's own folders, where they lie below a folder of tools.
   const hidden = [settings.dataDir, join(import.meta.dirname, "../../.."), process.cwd()];
   const view = lookAtSystem(settings.sandboxReadOnly, hidden);
-  const files = handFiles(folder, settings.agentUid, view.files, gvisor === null);
+  const files = writeEtcFiles(folder, settings.agentUid, view.files, gvisor === null);
   const rlimits = resourceLimits(groups, isRoot);
   const networks = findNetworks(settings.networkUid);
 
@@ -101,7 +101,7 @@ export function openBubblewrap(
       };
       try {
         const { argv, ...plan } = inner();
-        return await startHeld(input, {
+        return await startBlocked(input, {
           ...plan,
           groups,
           pipes,

@@ -143,7 +143,7 @@ async function tryNetwork(runner: Runner, start: Start): Promise<SandboxReport["
 /** How much processor time shows that nothing holds a command to a millisecond in a tenth of a second. */
 const unheldSeconds = 0.05;
 /** A machine on which it gets less than that in so long is beyond telling. */
-const patienceMs = 10_000;
+const timeoutMs = 10_000;
 
 /**
  * Whether a command that computes is made to wait for its share of the processors. Judged by the time
@@ -157,7 +157,7 @@ async function isThrottled(start: Start, groups: ControlGroups | null): Promise<
   );
   if (started === null) return false;
   const over = started.done.then(() => true);
-  const until = performance.now() + patienceMs;
+  const until = performance.now() + timeoutMs;
   let isHeld = false;
   while (!isHeld && performance.now() < until) {
     const readings = started.readings();

@@ -4,7 +4,7 @@ import { resolverConfiguration } from "./resolver.js";
 import { seccompFilter } from "./seccomp.js";
 
 /** Files that a sandbox gets from the server by descriptor. */
-export interface HandedFiles {
+export interface EtcFiles {
   /** Those of /etc by name, and `FILTER` where there is one for this architecture. */
   names: readonly string[];
   /** Opens each anew, in that order: a descriptor is read once. The caller closes them. */
@@ -12,7 +12,7 @@ export interface HandedFiles {
 }
 
 /** The files of sandboxes without a network, and of those with one. */
-export type FilesByNetwork = Readonly<Record<"none" | "full", HandedFiles>>;
+export type FilesByNetwork = Readonly<Record<"none" | "full", EtcFiles>>;
 
 /** The user's name and home inside. */
 export const USER = "agent";
@@ -26,7 +26,7 @@ const RESOLVER = "resolv.conf";
  * @param folder where they are written
  * @param copied names of the machine's files in /etc that go with them
  */
-export function handFiles(
+export function writeEtcFiles(
   folder: string,
   uid: number,
   copied: readonly string[],

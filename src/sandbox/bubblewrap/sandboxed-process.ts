@@ -3,8 +3,8 @@ import { constants } from "node:os";
 import type { Readable } from "node:stream";
 import type { Readings } from "../limits/run-group.js";
 import type { SandboxedProcess, SandboxExit, SandboxInput } from "../sandbox.js";
-import { watchDisk } from "../limits/disk-monitor.js";
-import type { ProcessWatch } from "../limits/resource-monitor.js";
+import { monitorDisk } from "../limits/disk-monitor.js";
+import type { ProcessMonitor } from "../limits/resource-monitor.js";
 
 /** A command that runs, however it was started. */
 export interface Started {
@@ -27,7 +27,7 @@ export interface Started {
   /** Removes what held the run, once no process of it is left. */
   release(): Promise<void>;
   /** Looks at the processes where nothing counts them. */
-  watch: ((onOver: () => void) => ProcessWatch) | null;
+  watch: ((onOver: () => void) => ProcessMonitor) | null;
 }
 
 const DETAILS = {
@@ -40,7 +40,7 @@ const DETAILS = {
 const KILL_AGAIN_MS = 100;
 
 /** Reads a run's output, holds it to what must be watched, stops it, and tells how it ended. */
-export function follow(input: SandboxInput, started: Started): SandboxedProcess {
+export function trackProcess(input: SandboxInput, started: Started): SandboxedProcess {
   const { ended } = started;
   let isStopping = false;
   let over: keyof typeof DETAILS | null = null;
@@ -57,7 +57,7 @@ export function follow(input: SandboxInput, started: Started): SandboxedProcess 
   const disk =
     diskBytes === null && diskFiles === null
       ? null
-      : watchDisk(
+      : monitorDisk(
           input.folder,
           diskLimits,
           () => started.pids(),

@@ -5,7 +5,7 @@ import { dockerApi, DockerError, type DockerApi } from "./docker-api.js";
 import { containerOf, HOST, SERVER, type ContainerRun } from "./docker-container.js";
 import { watchUsage } from "./docker-usage.js";
 import { seesWorkspace } from "./docker-workspace.js";
-import { follow } from "../bubblewrap/sandboxed-process.js";
+import { trackProcess } from "../bubblewrap/sandboxed-process.js";
 import { descendantsOf, isAlive, nameFor, ownerOf, readProcess } from "../processes.js";
 import {
   SandboxRefusal,
@@ -210,7 +210,7 @@ async function attachAndStart(
   }
   const usage = watchUsage(api, id);
   const { Pid: pid } = await inspect(api, id);
-  return follow(input, {
+  return trackProcess(input, {
     pid,
     ended: ended.finally(() => usage.stop()),
     terminate: () => signal("SIGTERM"),

@@ -15,7 +15,7 @@ export type DiskLimits = { [Name in keyof DiskUse]: number | null };
  * other writers' deletions hide, now and then; for a quarter of the time at most.
  * @param pids all processes of the run at this moment
  */
-export function watchDisk(
+export function monitorDisk(
   folder: string,
   limits: DiskLimits,
   pids: () => number[],

@@ -18,7 +18,7 @@ export interface MemoryFolder {
   size: number;
 }
 
-export interface ProcessWatch extends Watch {
+export interface ProcessMonitor extends Watch {
   readonly seen: Readonly<Seen>;
   /** The limit of its processes and threads. */
   readonly mostTasks: number;
@@ -34,13 +34,13 @@ const TICKS_PER_SECOND = 100;
  * Looks at a sandbox's processes and its files in memory, and calls `onOver` when they are more than
  * `memoryBytes`. What grows faster than it looks gets further before it is ended.
  */
-export function watchProcesses(
+export function monitorProcesses(
   init: number,
   { memoryBytes, processes }: Pick<GroupLimits, "memoryBytes" | "processes">,
   inMemory: readonly MemoryFolder[],
   onOver: () => void,
   measure: MeasureMemory = residentMemory,
-): ProcessWatch {
+): ProcessMonitor {
   const seen: Seen = { peakMemoryBytes: 0, cpuSeconds: 0, peakTasks: 0 };
   const watch = repeat(100, async () => {
     const first = readProcess(init);

@@ -11,7 +11,7 @@ import { AppError } from "../errors.js";
 import type { Actor, ActorKey } from "./authenticate.js";
 
 /** What an actor holds in one organization at this moment. */
-export interface Standing {
+export interface Access {
   orgId: string;
   archived: boolean;
   membershipId: string;
@@ -31,7 +31,7 @@ export interface Standing {
 type Memory<Of extends object, Result> = WeakMap<Of, Map<string, Result>>;
 
 const scopesOfKeys: Memory<ActorKey, readonly string[]> = new WeakMap();
-const allowed: Memory<Standing["sources"], readonly Permission[]> = new WeakMap();
+const allowed: Memory<Access["sources"], readonly Permission[]> = new WeakMap();
 
 function remembered<Of extends object, Result>(
   memory: Memory<Of, Result>,
@@ -65,7 +65,7 @@ export function scopesIn({ key }: Pick<Actor, "key">, orgId: string): readonly s
 
 const fullScopes = ["*:*"] as const;
 
-type Held = Pick<Standing, "role" | "sources" | "scopes">;
+type Held = Pick<Access, "role" | "sources" | "scopes">;
 
 /**
  * Why a standing allows a permission: what of the role grants it, where the credential lets it through.
@@ -104,26 +104,26 @@ export function rolePatterns({ sources }: Pick<Held, "sources">): string[] {
  * Refuses what the standing does not allow.
  * @throws AppError 403 `insufficient_permission`, naming the permission.
  */
-export function requirePermission(standing: Standing, permission: Permission): void {
-  refuseLacking(standing, permission);
-  standing.used(permission);
+export function requirePermission(access: Access, permission: Permission): void {
+  refuseLacking(access, permission);
+  access.used(permission);
 }
 
 /** As `requirePermission`, for a permission whose use is counted already. @throws AppError 403 */
-export function refuseLacking(standing: Standing, permission: Permission): void {
-  const { allowed, refused_by } = explain(standing, permission);
+export function refuseLacking(access: Access, permission: Permission): void {
+  const { allowed, refused_by } = explain(access, permission);
   if (allowed) return;
   throw new AppError(
     "insufficient_permission",
     refused_by === "credential"
       ? `The API key's scopes do not cover ${permission}; use a key that has it.`
-      : `Your role "${standing.role}" does not have ${permission}; ask somebody who has it.`,
+      : `Your role "${access.role}" does not have ${permission}; ask somebody who has it.`,
     { missing_permissions: [permission] },
   );
 }
 
 /** @throws AppError 409 `organization_archived` */
-export function refuseArchived({ archived }: Pick<Standing, "archived">): void {
+export function refuseArchived({ archived }: Pick<Access, "archived">): void {
   if (!archived) return;
   throw new AppError(
     "organization_archived",
@@ -132,15 +132,15 @@ export function refuseArchived({ archived }: Pick<Standing, "archived">): void {
 }
 
 /** What of the wanted patterns is beyond the standing; where nothing is, all of it counts as used. */
-export function permissionsBeyond(standing: Standing, wanted: readonly string[]): Permission[] {
-  const beyond = exceeding(wanted, heldPatterns(standing));
-  if (beyond.length === 0) expand(wanted).forEach(standing.used);
+export function permissionsBeyond(access: Access, wanted: readonly string[]): Permission[] {
+  const beyond = exceeding(wanted, heldPatterns(access));
+  if (beyond.length === 0) expand(wanted).forEach(access.used);
   return beyond;
 }
 
 /** All patterns the actor may hand on here: the role's, as far as the credential lets them through. */
-export function heldPatterns(standing: Pick<Standing, "scopes" | "sources">): string[] {
-  return patternsWithin(rolePatterns(standing), standing.scopes);
+export function heldPatterns(access: Pick<Access, "scopes" | "sources">): string[] {
+  return patternsWithin(rolePatterns(access), access.scopes);
 }
 
 /** The patterns as far as scopes let them through. */

@@ -38,7 +38,7 @@ export interface Credentials {
   /** The actor behind an API key. @throws AppError 401; 403 `ip_not_allowed` */
   apiKey(key: string, ip: string): Promise<Actor>;
   /** Counts a request against the key's limit; gives the headers that tell of it. @throws AppError 429 */
-  takeTurn(key: ActorKey): Promise<Record<string, string>>;
+  consumeRateLimit(key: ActorKey): Promise<Record<string, string>>;
   keyPrefix: string;
 }
 

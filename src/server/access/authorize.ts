@@ -4,7 +4,7 @@ import { cached } from "../db/cache/cache.js";
 import { prepared, type Database } from "../db/connection/connect.js";
 import { AppError, invalidField, notFound } from "../errors.js";
 import type { Actor } from "./authenticate.js";
-import { allows, heldPatterns, requirePermission, scopesIn, type Standing } from "./access.js";
+import { allows, heldPatterns, requirePermission, scopesIn, type Access } from "./access.js";
 
 type Key = "org_id" | "organization_id" | "project_id" | "agent_id" | "run_id";
 
@@ -34,20 +34,20 @@ const meanings: Record<Key | "slug", { organization: string; agent?: string }> =
  * What the actor holds in the organization that an id leads to, or null where it is absent or the
  * actor has no part in it: one answer for both.
  */
-export async function standingOf(
+export async function resolveAccess(
   db: Database,
   actor: Actor,
   key: Key,
   value: string,
-): Promise<Standing | null> {
+): Promise<Access | null> {
   const subject = actor.agent ? `agent/${actor.agent.id}` : actor.userId;
   const row = await standingsIn(db)(`${subject} ${key} ${value}`);
   if (!row) return null;
-  if (!actor.agent) return standingFrom(actor, row, row);
+  if (!actor.agent) return accessFrom(actor, row, row);
   // Another agent is not there for it.
   if (row.named_agent !== null && row.named_agent !== actor.agent.id) return null;
   const maker = await standingsIn(db)(`${actor.userId} ${key} ${value}`);
-  return standingFrom(actor, row, maker);
+  return accessFrom(actor, row, maker);
 }
 
 /** A membership, with what its role gives. */
@@ -56,18 +56,18 @@ export interface MembershipRow extends Record<string, unknown> {
   archived: boolean;
   membership_id: string;
   role: string;
-  sources: Standing["sources"];
+  sources: Access["sources"];
 }
 
 /**
  * What an actor holds by a membership, as far as the credential lets it through; null where that is
  * nothing. An agent's credential lets through what its maker's own membership gives.
  */
-export function standingFrom(
+export function accessFrom(
   actor: Actor,
   own: MembershipRow | undefined,
   maker: MembershipRow | undefined,
-): Standing | null {
+): Access | null {
   if (!own) return null;
   const { org_id: orgId, archived, membership_id: membershipId, role, sources } = own;
   let scopes = scopesIn(actor, orgId);
@@ -133,27 +133,27 @@ function standingsIn(db: Database): ReturnType<typeof cached<StandingRow>> {
 }
 
 /** The standing behind a path's id. @throws AppError 404 */
-export async function standingOfPath(
+export async function accessOfPath(
   db: Database,
   actor: Actor,
   key: Exclude<Key, "organization_id">,
   value: string,
-): Promise<Standing> {
-  const standing = await standingOf(db, actor, key, value);
-  if (!standing) throw notFound();
-  return standing;
+): Promise<Access> {
+  const access = await resolveAccess(db, actor, key, value);
+  if (!access) throw notFound();
+  return access;
 }
 
 /** The standing behind a body's id. @throws AppError 422 naming the field, as for an id that does not exist */
-export async function standingOfBody(
+export async function accessOfBody(
   db: Database,
   actor: Actor,
   key: "organization_id" | "project_id",
   value: string,
-): Promise<Standing> {
-  const standing = await standingOf(db, actor, key, value);
-  if (!standing) throw unknownInBody(key);
-  return standing;
+): Promise<Access> {
+  const access = await resolveAccess(db, actor, key, value);
+  if (!access) throw unknownInBody(key);
+  return access;
 }
 
 export function unknownInBody(key: "organization_id" | "project_id"): AppError {
@@ -187,15 +187,15 @@ export async function organizationsWith(
   only: string | undefined,
 ): Promise<string[]> {
   if (only !== undefined) {
-    const standing = await standingOf(db, actor, "organization_id", only);
-    if (!standing) {
+    const access = await resolveAccess(db, actor, "organization_id", only);
+    if (!access) {
       const msg = "names no organization that you are in";
       throw new AppError("validation_failed", `organization_id ${msg}.`, {
         errors: [{ loc: ["query", "organization_id"], msg, type: "unknown_id" }],
       });
     }
-    requirePermission(standing, permission);
-    return [standing.orgId];
+    requirePermission(access, permission);
+    return [access.orgId];
   }
   if (actor.agent) return organizationsOfAgent(db, actor, permission);
   const { rows } = await db.withSystem("find where the caller may read", (tx) =>
@@ -220,10 +220,10 @@ async function organizationsOfAgent(
   permission: Permission,
 ): Promise<string[]> {
   const orgId = actor.key?.scopes[0]?.split(":")[1] ?? "";
-  const standing = await standingOf(db, actor, "organization_id", orgId);
-  if (!standing || standing.archived || !allows(standing, permission)) return [];
-  standing.used(permission);
-  return [standing.orgId];
+  const access = await resolveAccess(db, actor, "organization_id", orgId);
+  if (!access || access.archived || !allows(access, permission)) return [];
+  access.used(permission);
+  return [access.orgId];
 }
 
 /** For what is a person's own: an agent has none. @throws AppError 403 */

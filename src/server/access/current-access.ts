@@ -1,10 +1,10 @@
 import type { Permission } from "#shared/permissions.js";
-import type { Origin, Tell } from "../db/audit/audit.js";
+import type { Origin, AuditWriter } from "../db/audit/audit.js";
 import { prepared, type Database, type Queryable } from "../db/connection/connect.js";
 import type { AppError } from "../errors.js";
 import { invalidToken, type Actor } from "./authenticate.js";
-import { standingFrom, type MembershipRow } from "./authorize.js";
-import { refuseArchived, refuseLacking, type Standing } from "./access.js";
+import { accessFrom, type MembershipRow } from "./authorize.js";
+import { refuseArchived, refuseLacking, type Access } from "./access.js";
 
 /** Who asks for writes in an organization, and what they take. */
 export interface Demand extends Origin {
@@ -20,18 +20,18 @@ export interface Demand extends Origin {
 /** Transactions that are judged under the organization's lock, by what is the case then. */
 export interface JudgedWrites {
   /** What the caller holds now; for a transaction that has taken the organization's lock in another way. */
-  readonly judge: (tx: Queryable) => Promise<Standing>;
+  readonly judge: (tx: Queryable) => Promise<Access>;
   /**
-   * A change, one after another in an organization, audited by `tell`. `access` is what the caller holds
+   * A change, one after another in an organization, audited by `audit`. `access` is what the caller holds
    * at this moment: what the work decides, it decides by it. A deadlock runs the work again: it has no
    * effects outside of the transaction.
    */
   readonly change: <Result>(
-    work: (tx: Queryable, tell: Tell, access: Standing) => Promise<Result>,
+    work: (tx: Queryable, audit: AuditWriter, access: Access) => Promise<Result>,
   ) => Promise<Result>;
   /** The same for a write that no other decision depends on: writes run beside each other. */
   readonly write: <Result>(
-    work: (tx: Queryable, access: Standing) => Promise<Result>,
+    work: (tx: Queryable, access: Access) => Promise<Result>,
   ) => Promise<Result>;
 }
 
@@ -42,7 +42,7 @@ export interface JudgedWrites {
  */
 export function judgedWrites(db: Database, demand: Demand): JudgedWrites {
   const { actor, orgId, permission, whenArchived, absent } = demand;
-  const judge = async (tx: Queryable): Promise<Standing> => {
+  const judge = async (tx: Queryable): Promise<Access> => {
     const access = await readAccess(tx, actor, orgId);
     if (!access) throw absent();
     if (permission !== null) refuseLacking(access, permission);
@@ -51,7 +51,8 @@ export function judgedWrites(db: Database, demand: Demand): JudgedWrites {
   };
   return {
     judge,
-    change: (work) => db.change(orgId, demand, async (tx, tell) => work(tx, tell, await judge(tx))),
+    change: (work) =>
+      db.change(orgId, demand, async (tx, audit) => work(tx, audit, await judge(tx))),
     write: (work) => db.write(orgId, async (tx) => work(tx, await judge(tx))),
   };
 }
@@ -64,7 +65,7 @@ interface AccessRow extends Record<string, unknown> {
   role: string;
   permissions: string[];
   /** What the role and those it inherits from give; null where it inherits from none. */
-  inherited: Standing["sources"] | null;
+  inherited: Access["sources"] | null;
   in_force: boolean;
   /** Of a key. */
   scopes: string[];
@@ -103,7 +104,7 @@ export async function readAccess(
   tx: Queryable,
   actor: Actor,
   orgId: string,
-): Promise<Standing | null> {
+): Promise<Access | null> {
   const { userId, agent, key } = actor;
   const [kind, id] = credentialOf(actor);
   const values = [orgId, userId, id, agent?.id ?? null];
@@ -115,7 +116,7 @@ export async function readAccess(
   const now = kind === "key" && key ? { ...actor, key: { ...key, scopes, shutOutOf } } : actor;
   const own = rows.find(({ is_agent }) => is_agent === (agent !== null));
   const maker = rows.find(({ is_agent }) => !is_agent);
-  return standingFrom(now, own && withSources(own), maker && withSources(maker));
+  return accessFrom(now, own && withSources(own), maker && withSources(maker));
 }
 
 function withSources(row: AccessRow): MembershipRow {

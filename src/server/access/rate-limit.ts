@@ -1,6 +1,6 @@
 import type { Database, Queryable } from "../db/connection/connect.js";
 import { AppError } from "../errors.js";
-import * as limitRepository from "./rate-limit.queries.js";
+import * as rateLimits from "./rate-limit.queries.js";
 
 export interface Limit {
   hits: number;
@@ -14,7 +14,7 @@ export async function limitHits(db: Database, bucket: string, limit: Limit): Pro
 
 /** Counts a hit in the transaction at hand, with which it is taken back. @throws AppError 429 */
 export async function limitHitsWithin(tx: Queryable, bucket: string, limit: Limit): Promise<void> {
-  const { hits, reset } = await limitRepository.countHit(tx, bucket, limit.seconds);
+  const { hits, reset } = await rateLimits.countHit(tx, bucket, limit.seconds);
   if (hits > limit.hits) throw tooMany(limit, reset);
 }
 
@@ -38,7 +38,7 @@ export async function limitFailures<Result>(
 /** Takes a hit back. */
 export function takeOff(db: Database, bucket: string, { seconds }: Limit): Promise<void> {
   return db.withSystem("take a success off the count", (tx) =>
-    limitRepository.uncountHit(tx, bucket, seconds),
+    rateLimits.uncountHit(tx, bucket, seconds),
   );
 }
 

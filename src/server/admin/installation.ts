@@ -9,7 +9,7 @@ import { requireCurrentSchema } from "../db/migrate.js";
 import { systemChange } from "../db/connection/system-change.js";
 import { serverItself } from "../db/audit/audit.js";
 import { withOwnerAddress } from "./offline-database.js";
-import { settleSecret } from "./recover-secret.js";
+import { recoverSecret } from "./recover-secret.js";
 import type { AdminContext } from "../features/people/index.js";
 
 /** The database of an installation, for an operator: as its owner, whether the server runs or not. */
@@ -48,7 +48,7 @@ export function withInstallation<Result>(
     try {
       await requireCurrentSchema(pool);
       const client = await pool.connect();
-      const secret = await settleSecret(config, client).finally(() => client.release());
+      const secret = await recoverSecret(config, client).finally(() => client.release());
       return await work(installationOn({ ...config, secret }, pool, operator));
     } finally {
       await pool.end();

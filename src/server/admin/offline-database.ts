@@ -6,7 +6,7 @@ import { ConfigError } from "#shared/node/config-error.js";
 import { type Config } from "../config/config.js";
 import { databaseAddress } from "../db/connection/address.js";
 import type { Queryable } from "../db/connection/connect.js";
-import { EmbeddedPostgresError, visitEmbeddedPostgres } from "../db/embedded/embedded.js";
+import { EmbeddedPostgresError, withOfflinePostgres } from "../db/embedded/embedded.js";
 
 /**
  * Gives `work` the address of the database as its owner, whether the server runs or not: an embedded
@@ -24,7 +24,7 @@ export async function withOwnerAddress<Result>(
       `There is no database in ${config.dataDir}; set OMOI_DATA_DIR to its folder`,
     );
   }
-  const embedded = await visitEmbeddedPostgres({ dataDir, uid: config.databaseUid });
+  const embedded = await withOfflinePostgres({ dataDir, uid: config.databaseUid });
   try {
     const { host, port, user, database } = embedded;
     return await work({ host, port, user, database });
@@ -37,7 +37,7 @@ export async function withOwnerAddress<Result>(
  * Lets `work` read all organizations' rows, and change none.
  * @throws ConfigError where there is no database
  */
-export function visitDatabase<Result>(
+export function withOfflineDatabase<Result>(
   config: Config,
   work: (db: Queryable) => Promise<Result>,
 ): Promise<Result> {

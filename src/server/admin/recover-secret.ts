@@ -10,7 +10,7 @@ import { isSecretOf } from "../db/installation.js";
  * Finishes or undoes a rotation of the secret that was cut off, and returns the secret to go on with: the
  * database tells which of the two it was written under. Holds the lock that rotations hold.
  */
-export async function settleSecret(
+export async function recoverSecret(
   { dataDir, secret }: Pick<Config, "dataDir" | "secret">,
   client: pg.ClientBase,
 ): Promise<string> {
@@ -29,8 +29,8 @@ export async function settleSecret(
   });
 }
 
-/** As `settleSecret`, for a start; it looks at the database only where a rotation was cut off. */
-export async function settleSecretAtStart(
+/** As `recoverSecret`, for a start; it looks at the database only where a rotation was cut off. */
+export async function recoverSecretAtStart(
   config: Pick<Config, "dataDir" | "secret">,
   owner: pg.ClientConfig,
 ): Promise<string> {
@@ -38,7 +38,7 @@ export async function settleSecretAtStart(
   const client = new pg.Client({ ...owner, options: "-c app.system=on" });
   await client.connect();
   try {
-    return await settleSecret(config, client);
+    return await recoverSecret(config, client);
   } finally {
     await client.end();
   }

@@ -9,7 +9,7 @@ import { nextSecretFile, secretFile } from "../data-folder/data-folder.js";
 import type { Queryable } from "../db/connection/connect.js";
 import { recordInstallationEvent } from "../db/audit/installation-audit.js";
 import { isSecretOf, readVerificationKey, writeVerificationKey } from "../db/installation.js";
-import { purposes, seal, unseal } from "../encrypt.js";
+import { purposes, encrypt, decrypt } from "../encrypt.js";
 import type { Installation } from "./installation.js";
 import { promoteNextSecret, readSecretFile, whileNoRotation } from "./recover-secret.js";
 
@@ -125,9 +125,9 @@ async function encryptAnew(
 ): Promise<Pick<Rotation, "encrypted" | "unreadable" | "sessions_ended">> {
   const counts = { encrypted: 0, unreadable: 0 };
   const again = (purpose: string, context: string, value: Buffer): Buffer | null => {
-    const plain = unseal(config.secret, purpose, context, value);
+    const plain = decrypt(config.secret, purpose, context, value);
     counts[plain === null ? "unreadable" : "encrypted"] += 1;
-    return plain && seal(next, purpose, context, plain);
+    return plain && encrypt(next, purpose, context, plain);
   };
   await client.query("begin");
   try {

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { ConfigError } from "#shared/node/config-error.js";
 import { readConfig } from "../config/config.js";
 import { verifyChains, type ChainHead } from "../features/audit/index.js";
-import { exitWith, visitDatabase } from "./offline-database.js";
+import { exitWith, withOfflineDatabase } from "./offline-database.js";
 
 /**
  * `npm run audit:verify`: walks along every organization's audit log, whether the server runs or not,
@@ -15,7 +15,7 @@ async function main(args: string[]): Promise<boolean> {
   const json = args.includes("--json");
   const file = args[args.indexOf("--against") + 1];
   const earlier = args.includes("--against") ? readHeads(file) : [];
-  const reports = await visitDatabase(readConfig(), (db) => verifyChains(db, earlier));
+  const reports = await withOfflineDatabase(readConfig(), (db) => verifyChains(db, earlier));
   if (json) process.stdout.write(`${JSON.stringify(reports, null, 2)}\n`);
   for (const { slug, events, head, faults } of json ? [] : reports) {
     for (const { sequence, reason } of faults) {

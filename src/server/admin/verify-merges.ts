@@ -1,7 +1,7 @@
 import { readConfig } from "../config/config.js";
 import { verifyMerges } from "../features/workspaces/merges/verify-merges.js";
 import { storageIn } from "../data-folder/storage.js";
-import { exitWith, visitDatabase } from "./offline-database.js";
+import { exitWith, withOfflineDatabase } from "./offline-database.js";
 
 /**
  * `npm run merges:verify`: computes every recorded merge, revert and restore again from what it was
@@ -11,7 +11,7 @@ import { exitWith, visitDatabase } from "./offline-database.js";
 async function main(): Promise<boolean> {
   const config = readConfig();
   const storage = storageIn(config.dataDir);
-  const reports = await visitDatabase(config, (db) => verifyMerges(db, storage));
+  const reports = await withOfflineDatabase(config, (db) => verifyMerges(db, storage));
   for (const { slug, merges, skipped, faults } of reports) {
     for (const { id, reason } of faults) {
       process.stdout.write(`${slug}: BROKEN at merge ${id}: ${reason}\n`);

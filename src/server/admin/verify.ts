@@ -1,4 +1,4 @@
-import { purposes, unseal } from "../encrypt.js";
+import { purposes, decrypt } from "../encrypt.js";
 import { verifyInstallationLog } from "../db/audit/installation-audit.js";
 import { verifyChains, type ChainReport } from "../features/audit/index.js";
 import { verifyMerges, type MergesReport } from "../features/workspaces/merges/verify-merges.js";
@@ -40,7 +40,7 @@ export async function verifyInstallation({
   );
   for (const { purpose, context, value } of rows) {
     encrypted.values += 1;
-    if (unseal(config.secret, purpose, context, value) === null) encrypted.unreadable += 1;
+    if (decrypt(config.secret, purpose, context, value) === null) encrypted.unreadable += 1;
   }
   const faults = [installation_log, ...audit, ...merges, ...repositories];
   return {

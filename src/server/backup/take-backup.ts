@@ -141,7 +141,7 @@ async function takeSnapshot(
         );
         // Packed ones last: a branch is packed before its own file goes.
         const parts = ["HEAD", "config", "refs", "packed-refs"];
-        const paths = stores.flatMap((store) => parts.map((part) => join(store, part)));
+        const paths = stores.flatMap((repoPath) => parts.map((part) => join(repoPath, part)));
         await archive(backup, refsName, dataDir, paths);
         await barrier.query("commit");
         return projects;

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type pg from "pg";
 import { ConfigError } from "#shared/node/config-error.js";
-import { purposes, seal, unseal } from "../encrypt.js";
+import { purposes, encrypt, decrypt } from "../encrypt.js";
 
 /**
  * Holds the secret against the canary in the database: the verification key, which opens under the right
@@ -69,11 +69,11 @@ async function readEncryptedKey(client: pg.ClientBase): Promise<Buffer | null> {
 }
 
 function encryptKey(secret: string, key: string): Buffer {
-  return seal(secret, purposes.verificationKey, "", Buffer.from(key));
+  return encrypt(secret, purposes.verificationKey, "", Buffer.from(key));
 }
 
 function decryptKey(secret: string, encrypted: Buffer): string | null {
-  return unseal(secret, purposes.verificationKey, "", encrypted)?.toString() ?? null;
+  return decrypt(secret, purposes.verificationKey, "", encrypted)?.toString() ?? null;
 }
 
 function wrongSecret(): ConfigError {

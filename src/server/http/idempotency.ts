@@ -20,7 +20,7 @@ const keptFor = "24 hours";
  * @param withoutSecret the body to keep of an answer
  * @throws AppError 409 `idempotency_in_flight`; 422 `idempotency_mismatch`; 400 for a bad key
  */
-export async function once(
+export async function withIdempotencyKey(
   { db, secret }: { db: Database; secret: string },
   actor: Actor,
   request: FastifyRequest,

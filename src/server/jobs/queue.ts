@@ -73,9 +73,9 @@ export async function startJobs(pool: pg.Pool, log: Logger): Promise<Jobs> {
       workers.set(name, await Promise.all(started));
     },
     stop: async (timeoutMs) => {
-      const patience = new Promise((resolve) => setTimeout(resolve, timeoutMs).unref());
+      const timeout = new Promise((resolve) => setTimeout(resolve, timeoutMs).unref());
       const stopped = boss.stop({ graceful: true, wait: false, close: false });
-      await Promise.race([drained(underWay), patience]);
+      await Promise.race([drained(underWay), timeout]);
       stopping.abort();
       await drained(underWay);
       await stopped;

@@ -9,7 +9,7 @@ import { startSmtpServer, type SmtpServer } from "#test/support/smtp-server.js";
 import { startJobs, type Jobs } from "../jobs/queue.js";
 import { outboxDelivery, smtpDelivery, type Deliver } from "./delivery.js";
 import { createMailer, type Message } from "./mailer.js";
-import { sealLetter } from "./mailer.js";
+import { encryptLetter } from "./mailer.js";
 import { defaultSender, senderOf, smtpServerOf } from "../config/mail-settings.js";
 
 const from = { name: "Omoi", address: "omoi@example.com" };
@@ -154,7 +154,7 @@ describe("mail without a mail server", () => {
     });
     const text = `Grüße,\n\nhttp://127.0.0.1:8080/reset-password?token=${"x".repeat(80)}\n`;
     const mail = { messageId: "<1@example.com>", to: "ann@example.com", subject: "Grüße", text };
-    const sealed = sealLetter(app.config.secret, mail);
+    const sealed = encryptLetter(app.config.secret, mail);
     await mailer.runSendMail({ sealed }, new AbortController().signal);
 
     const [name = ""] = await readdir(folder);

@@ -3,7 +3,7 @@ import type { Logger } from "pino";
 import { z } from "zod";
 import type { JobData, Jobs } from "../jobs/queue.js";
 import { isRefusedForGood, type Deliver, type DeliveryError, type Letter } from "./delivery.js";
-import { purposes, seal, unseal } from "../encrypt.js";
+import { purposes, encrypt, decrypt } from "../encrypt.js";
 import type { Sender } from "../config/mail-settings.js";
 
 export interface Message {
@@ -39,11 +39,11 @@ export function createMailer(deps: MailerDeps): Mailer & {
         subject: onOneLine(subject),
         text,
       };
-      await jobs.send("send-mail", { sealed: sealLetter(secret, letter) });
+      await jobs.send("send-mail", { sealed: encryptLetter(secret, letter) });
     },
 
     runSendMail: async ({ sealed }, signal) => {
-      const plain = unseal(secret, purposes.queuedMail, "", Buffer.from(sealed, "base64url"));
+      const plain = decrypt(secret, purposes.queuedMail, "", Buffer.from(sealed, "base64url"));
       if (!plain) throw new Error("a queued mail was sealed by another secret");
       const letter = JSON.parse(plain.toString("utf8")) as Letter;
       const { to, subject } = letter;
@@ -67,8 +67,8 @@ export function createMailer(deps: MailerDeps): Mailer & {
 }
 
 /** A letter as it waits in the queue's table: it holds one-time links, which a backup must not give away. */
-export function sealLetter(secret: string, letter: Letter): string {
-  return seal(secret, purposes.queuedMail, "", Buffer.from(JSON.stringify(letter))).toString(
+export function encryptLetter(secret: string, letter: Letter): string {
+  return encrypt(secret, purposes.queuedMail, "", Buffer.from(JSON.stringify(letter))).toString(
     "base64url",
   );
 }

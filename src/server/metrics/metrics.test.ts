@@ -16,7 +16,7 @@ import {
 } from "#test/support/factories.js";
 import { send } from "#test/support/raw.js";
 import { createMetrics } from "./metrics.js";
-import { mountMetrics } from "./routes.js";
+import { registerMetrics } from "./routes.js";
 
 const token = "0123456789abcdef-metrics";
 let app: TestApp;
@@ -180,7 +180,7 @@ test("a run, which reaches the server by a port of this machine, is not on it", 
   const served = fastify();
   served.setErrorHandler((error, request, reply) => sendProblem(error, request, reply));
   const metrics = createMetrics([]);
-  mountMetrics(served, metrics, null);
+  registerMetrics(served, metrics, null);
   const url = await served.listen({ host: "127.0.0.1", port: 0 });
   const ofRun = await openCallbackListener(served.server, randomUUID());
   expect((await send({ url }, "GET", "/metrics")).status).toBe(200);

@@ -8,7 +8,11 @@ import type { Metrics } from "./metrics.js";
  * `GET /metrics` for callers on this machine and for those with the token; 404 for all others.
  * @param token OMOI_METRICS_TOKEN; null: callers on this machine alone
  */
-export function mountMetrics(app: FastifyInstance, metrics: Metrics, token: string | null): void {
+export function registerMetrics(
+  app: FastifyInstance,
+  metrics: Metrics,
+  token: string | null,
+): void {
   app.get("/metrics", async (request, reply) => {
     if (!isLocalCaller(request) && !(token !== null && sends(request, token))) throw notFound();
     return reply

@@ -4,7 +4,7 @@ import { api } from "#shared/api/index.js";
 import { openApiDocument } from "#shared/contract/openapi.js";
 
 /** The OpenAPI document, and a page that lists the calls for people. */
-export function mountDocs(app: FastifyInstance, publicUrl: () => string): void {
+export function registerDocs(app: FastifyInstance, publicUrl: () => string): void {
   app.get("/api/v1/openapi.json", async () => openApiDocument(publicUrl()));
   app.get("/api/docs", async (_request, reply) =>
     reply.type("text/html; charset=utf-8").send(page()),

@@ -16,7 +16,7 @@ const docsFolder = [
  * Serves the Markdown files of `docs/` as pages under their own names, so that links between them work here
  * and in the repository, and their images. The names are read once: no other file can be asked for.
  */
-export async function mountGuide(app: FastifyInstance): Promise<void> {
+export async function registerGuide(app: FastifyInstance): Promise<void> {
   if (docsFolder === undefined) return;
   const files = new Set(await filesBelow(docsFolder));
   app.get("/docs", async (_request, reply) => reply.redirect("/docs/README.md"));

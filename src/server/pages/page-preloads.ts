@@ -7,7 +7,7 @@ import type { SignedInPattern } from "#shared/page-address.js";
  * current one of whoever has not chosen another; `$firstAgentId` of the first agent with a workspace;
  * `$shortSha` of a commit whose diff is short enough to come along.
  */
-export const firstAsked: Partial<Record<SignedInPattern, readonly (readonly string[])[]>> = {
+export const pagePreloads: Partial<Record<SignedInPattern, readonly (readonly string[])[]>> = {
   "/welcome": [
     ["/auth/api-keys?limit=200"],
     [

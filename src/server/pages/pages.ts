@@ -4,11 +4,11 @@ import type { FastifyInstance, FastifyRequest } from "fastify";
 import { type FirstAnswer, firstAnswersId } from "#shared/first-answers.js";
 import { pageAt } from "#shared/page-address.js";
 import { signedInMarker } from "#shared/signed-in-marker.js";
-import { firstAsked } from "./page-preloads.js";
+import { pagePreloads } from "./page-preloads.js";
 import { pathOf } from "../http/unknown-path.js";
 
 /** How long a page's end waits for an answer; what comes later the page asks for itself. */
-const patienceMs = 500;
+const timeoutMs = 500;
 
 /** By which the API knows who asks, and from where. */
 const sentHeaders = [
@@ -93,9 +93,9 @@ async function answersTo(
   request: FastifyRequest,
   { pattern, variables }: ReturnType<typeof pageAt>,
 ): Promise<FirstAnswer[]> {
-  const [first = [], ...steps] = firstAsked[pattern as keyof typeof firstAsked] ?? [];
+  const [first = [], ...steps] = pagePreloads[pattern as keyof typeof pagePreloads] ?? [];
   const known = new Map(variables);
-  const until = Date.now() + patienceMs;
+  const until = Date.now() + timeoutMs;
   const askAll = async (asks: readonly string[]): Promise<FirstAnswer[]> => {
     const paths = asks
       .map((ask) => ask.replaceAll(/\$\w+/g, (name) => known.get(name) ?? name))

@@ -12,7 +12,7 @@ import { pathOf, unknownPath } from "../http/unknown-path.js";
  * addresses of pages. At any other address a browser gets the page with 404, which says so, and everything
  * else a problem.
  */
-export async function mountStatic(
+export async function registerStatic(
   app: FastifyInstance,
   folder: string,
   position: () => string,

@@ -3,7 +3,7 @@ import { type Permission, permissions } from "#shared/permissions.js";
 import { organizationQuery, permissionsQuery } from "../api/queries/organizations.js";
 
 /** Why the viewer may not do what needs the permission; undefined where he may. */
-export type Refusal = (permission: Permission) => string | undefined;
+export type DenyReason = (permission: Permission) => string | undefined;
 
 /** Said until the answer is there; too short-lived to be shown as a hint. */
 export const checking = "Checking what you may do here…";
@@ -25,7 +25,7 @@ function sentence(permission: Permission): string {
  * What the viewer may not do in the organization, in words for the control that is off. The server
  * decides again; this only spares the viewer the refusal.
  */
-export function useRefusal(orgId: string | undefined): Refusal {
+export function useDenyReason(orgId: string | undefined): DenyReason {
   const enabled = orgId !== undefined;
   const { data, isError } = useQuery({ ...permissionsQuery(orgId ?? ""), enabled });
   const { data: organization } = useQuery({ ...organizationQuery(orgId ?? ""), enabled });

@@ -1,6 +1,6 @@
 import { useQueryClient } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
-import { type Action, useAction } from "../api/use-mutation.js";
+import { type Action, useApiMutation } from "../api/use-mutation.js";
 import { ApiError, client } from "../api/client.js";
 import { paths } from "../paths/paths.js";
 import { forgetSession } from "../hooks/use-persisted-state.js";
@@ -9,7 +9,7 @@ import { forgetSession } from "../hooks/use-persisted-state.js";
 export function useSignOut(): Action<undefined> {
   const queries = useQueryClient();
   const navigate = useNavigate();
-  return useAction({
+  return useApiMutation({
     run: async (_input: undefined) => {
       try {
         return await client.auth.logout();

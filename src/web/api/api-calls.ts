@@ -1,9 +1,9 @@
 import { useEffect, useState } from "react";
 import calls from "virtual:calls";
 import type { Endpoint, Method } from "#shared/contract/endpoint.js";
-import type { rules } from "./schemas.js";
+import type { schemas } from "./schemas.js";
 
-type Rules = typeof rules;
+type Rules = typeof schemas;
 
 /**
  * A call as pages know it from the start: where it goes. Its schemas, a quarter of a page's code and
@@ -12,7 +12,7 @@ type Rules = typeof rules;
 export interface Call<E> {
   method: Method;
   path: `/${string}`;
-  in: (rules: Rules) => E;
+  in: (schemas: Rules) => E;
 }
 
 type Calls = {
@@ -30,7 +30,7 @@ export const api = Object.fromEntries(
         name,
         {
           ...where,
-          in: (rules: Record<string, Record<string, Endpoint>>) => rules[resource]?.[name],
+          in: (schemas: Record<string, Record<string, Endpoint>>) => schemas[resource]?.[name],
         },
       ]),
     ),
@@ -40,21 +40,21 @@ export const api = Object.fromEntries(
 let known: Rules | null = null;
 
 async function loadRules(): Promise<Rules> {
-  known ??= (await import("./schemas.js")).rules;
+  known ??= (await import("./schemas.js")).schemas;
   return known;
 }
 
 /** The endpoint with its schemas. */
-export async function rulesOf<E>(call: Call<E>): Promise<E> {
+export async function schemasOf<E>(call: Call<E>): Promise<E> {
   return call.in(await loadRules());
 }
 
 /** The same for a render: null until it is there, and loaded only once it `isWanted`. */
-export function useRules<E>(call: Call<E>, isWanted: boolean): E | null {
-  const [rules, setRules] = useState(known);
+export function useSchemas<E>(call: Call<E>, isWanted: boolean): E | null {
+  const [schemas, setRules] = useState(known);
   useEffect(() => {
     // Without them nothing is judged as one types; sending tries again, and tells.
-    if (isWanted && rules === null) void loadRules().then(setRules, () => {});
-  }, [isWanted, rules]);
-  return rules && call.in(rules);
+    if (isWanted && schemas === null) void loadRules().then(setRules, () => {});
+  }, [isWanted, schemas]);
+  return schemas && call.in(schemas);
 }

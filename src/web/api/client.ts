@@ -3,8 +3,8 @@ import calls from "virtual:calls";
 import { type Answer, ApiError, clientOf } from "#shared/contract/call.js";
 import type { Endpoint } from "#shared/contract/endpoint.js";
 import type { FieldError } from "#shared/errors.js";
-import { type Call, rulesOf } from "./api-calls.js";
-import { takeEarly } from "./preloaded-responses.js";
+import { type Call, schemasOf } from "./api-calls.js";
+import { takePreloaded } from "./preloaded-responses.js";
 
 export { ApiError };
 
@@ -19,7 +19,7 @@ export function onSignedOut(handler: () => void): void {
 export const client = clientOf(calls, async (path, init) => {
   let response: Response;
   try {
-    response = await (takeEarly(path, init) ??
+    response = await (takePreloaded(path, init) ??
       fetch(path, { ...init, credentials: "same-origin" }));
   } catch (error) {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
@@ -61,10 +61,10 @@ export async function checked<Body extends z.ZodType>(
   call: Call<Endpoint & { body: Body }>,
   body: z.input<Body>,
 ): Promise<z.input<Body>> {
-  const rules = await rulesOf(call).catch(() => {
+  const schemas = await schemasOf(call).catch(() => {
     throw noAnswer();
   });
-  const result = rules.body.safeParse(body);
+  const result = schemas.body.safeParse(body);
   if (result.success) return body;
   throw failure(
     422,

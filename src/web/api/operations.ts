@@ -7,7 +7,7 @@ import { visible } from "../ui/plain-text.js";
 
 type Without<Request> = Request extends unknown ? Omit<Request, "strategy" | "resolutions"> : never;
 /** Something that moves a branch and may conflict: which, and of what; not yet how it is decided. */
-export type Act = Without<PreviewRequest>;
+export type Operation = Without<PreviewRequest>;
 
 /** How an act's conflicts are decided: by a rule, or one by one. */
 export interface Deciding {
@@ -17,17 +17,19 @@ export interface Deciding {
 }
 
 /** What each act is called, and what it needs. */
-export const actTexts: Record<Act["act"], { verb: string; done: string; permission: Permission }> =
-  {
-    merge: { verb: "Merge", done: "Merged", permission: "agent:workspace:merge" },
-    sync: { verb: "Sync", done: "Synced", permission: "agent:workspace:write" },
-    revert: { verb: "Revert", done: "Reverted", permission: "agent:workspace:merge" },
-    restore: { verb: "Restore", done: "Restored", permission: "agent:workspace:merge" },
-  };
+export const operationTexts: Record<
+  Operation["act"],
+  { verb: string; done: string; permission: Permission }
+> = {
+  merge: { verb: "Merge", done: "Merged", permission: "agent:workspace:merge" },
+  sync: { verb: "Sync", done: "Synced", permission: "agent:workspace:write" },
+  revert: { verb: "Revert", done: "Reverted", permission: "agent:workspace:merge" },
+  restore: { verb: "Restore", done: "Restored", permission: "agent:workspace:merge" },
+};
 
 /** What the preview is asked for. */
 export function previewRequest(
-  act: Act,
+  act: Operation,
   strategy: MergeStrategy | undefined,
   resolutions: Choice[] | undefined,
 ): PreviewRequest {
@@ -44,7 +46,7 @@ export function previewRequest(
  */
 export function perform(
   agentId: string,
-  act: Act,
+  act: Operation,
   { deciding, seen }: { deciding: Deciding; seen: Preview },
   headers: Record<string, string>,
 ): Promise<{ data: Merge; status: number }> {
@@ -83,8 +85,8 @@ function undoing<D extends Partial<Deciding>>({ strategy, ...rest }: D) {
 }
 
 /** What an act came to, in a sentence. */
-export function sayAct(merge: Merge): string {
-  const { verb, done } = actTexts[merge.kind];
+export function operationMessage(merge: Merge): string {
+  const { verb, done } = operationTexts[merge.kind];
   const target = visible(merge.target_branch);
   if (merge.status === "up_to_date") return `Nothing to ${verb.toLowerCase()} on ${target}`;
   const resolved =

@@ -11,7 +11,7 @@ let answers: Map<string, FirstAnswer> | undefined;
  * there is none, or not any more: what was answered before something changed, such as who is signed in,
  * is no answer.
  */
-export function takeEarly(path: string, { method }: RequestInit): Response | undefined {
+export function takePreloaded(path: string, { method }: RequestInit): Response | undefined {
   answers ??= new Map(answersInPage().map((answer) => [answer.path, answer]));
   if (method !== "GET" || performance.now() > freshMs) answers.clear();
   const answer = answers.get(path);
@@ -20,7 +20,7 @@ export function takeEarly(path: string, { method }: RequestInit): Response | und
 }
 
 /** The event after which to listen, so as to hear of all that the page's answers lack; none in development. */
-export function eventBeforePage(): string | undefined {
+export function preloadedSince(): string | undefined {
   return document.getElementById(firstAnswersId)?.dataset["since"];
 }
 

@@ -9,7 +9,7 @@ interface ActionOptions<Input, Data> {
   /** The queries that show something else afterwards. */
   refresh?: readonly QueryKey[];
   /** What is said when it is done; undefined where the page shows it by itself. */
-  say?: (data: Data, status: number) => string | undefined;
+  successMessage?: (data: Data, status: number) => string | undefined;
   /** How it is taken back, where that can be done: offered with what is said. */
   undo?: (data: Data) => (() => Promise<unknown>) | undefined;
   onDone?: (data: Data) => void;
@@ -32,7 +32,7 @@ function randomKey(): string {
 }
 
 /** Something the viewer does: once at a time, its refusal kept for the form, its queries refreshed. */
-export function useAction<Input, Data>(options: ActionOptions<Input, Data>): Action<Input> {
+export function useApiMutation<Input, Data>(options: ActionOptions<Input, Data>): Action<Input> {
   const queries = useQueryClient();
   const isBusy = useRef(false);
   const last = useRef<{ input: string; key: string } | null>(null);
@@ -59,7 +59,7 @@ export function useAction<Input, Data>(options: ActionOptions<Input, Data>): Act
     },
     onSuccess: async ({ data, status }) => {
       last.current = null;
-      const message = options.say?.(data, status);
+      const message = options.successMessage?.(data, status);
       const undo = options.undo?.(data);
       if (message !== undefined) notify(message, "good", undo && (() => void takeBack(undo)));
       await refresh();

@@ -21,7 +21,7 @@ interface Entering<Params> {
 }
 
 /** How long the first page waits for what it shows, which came along with it (early.ts). */
-const patienceMs = 300;
+const timeoutMs = 300;
 let isFirst = true;
 
 /**
@@ -37,7 +37,7 @@ function ahead<Params>(
     const answered = Promise.all(ask(params, queryClient));
     if (!isFirst) return undefined;
     isFirst = false;
-    return Promise.race([answered, new Promise((resolve) => setTimeout(resolve, patienceMs))]);
+    return Promise.race([answered, new Promise((resolve) => setTimeout(resolve, timeoutMs))]);
   };
 }
 
@@ -51,7 +51,7 @@ async function ofCurrent(
   if (current !== undefined) await Promise.all(ask(current.id));
 }
 
-export const welcomeAhead = ahead((_params, queries) => [
+export const prefetchWelcome = ahead((_params, queries) => [
   queries.prefetchQuery(apiKeysQuery),
   ofCurrent(queries, (organization_id) => {
     const agents = agentsQuery({ organization_id });
@@ -64,7 +64,7 @@ export const welcomeAhead = ahead((_params, queries) => [
   }),
 ]);
 
-export const agentsAhead = ahead((_params, queries) => [
+export const prefetchAgents = ahead((_params, queries) => [
   ofCurrent(queries, (orgId) => [
     queries.prefetchQuery(agentsQuery({ organization_id: orgId })),
     queries.prefetchQuery(projectsQuery(orgId)),
@@ -73,7 +73,7 @@ export const agentsAhead = ahead((_params, queries) => [
   ]),
 ]);
 
-export const organizationAhead = ahead(({ orgId }: { orgId: string }, queries) => [
+export const prefetchOrganization = ahead(({ orgId }: { orgId: string }, queries) => [
   queries.prefetchQuery(organizationQuery(orgId)),
   queries.prefetchQuery(usageQuery(orgId)),
   queries.prefetchQuery(projectsQuery(orgId)),
@@ -81,43 +81,47 @@ export const organizationAhead = ahead(({ orgId }: { orgId: string }, queries) =
   queries.prefetchQuery(permissionsQuery(orgId)),
 ]);
 
-export const settingsAhead = ahead(({ orgId }: { orgId: string }, queries) => [
+export const prefetchSettings = ahead(({ orgId }: { orgId: string }, queries) => [
   queries.prefetchQuery(organizationQuery(orgId)),
   queries.prefetchQuery(permissionsQuery(orgId)),
 ]);
 
-export const projectAhead = ahead(({ projectId }: { projectId: string }, queries) => [
+export const prefetchProject = ahead(({ projectId }: { projectId: string }, queries) => [
   queries.prefetchQuery(projectQuery(projectId)),
   queries.prefetchQuery(agentsQuery({ project_id: projectId })),
 ]);
 
-export const agentAhead = ahead(({ agentId }: { agentId: string }, queries) => [
+export const prefetchAgent = ahead(({ agentId }: { agentId: string }, queries) => [
   queries.prefetchQuery(agentQuery(agentId)),
   queries.prefetchQuery(sandboxQuery),
   queries.prefetchQuery(cursorPageQuery(runList(agentId, {}))),
 ]);
 
-export const runAhead = ahead(({ agentId, runId }: { agentId: string; runId: string }, queries) => [
-  queries.prefetchQuery(agentQuery(agentId)),
-  queries.prefetchQuery(runQuery(runId)),
-]);
+export const prefetchRun = ahead(
+  ({ agentId, runId }: { agentId: string; runId: string }, queries) => [
+    queries.prefetchQuery(agentQuery(agentId)),
+    queries.prefetchQuery(runQuery(runId)),
+  ],
+);
 
-export const workspaceAhead = ahead(({ agentId }: { agentId: string }, queries) => [
+export const prefetchWorkspace = ahead(({ agentId }: { agentId: string }, queries) => [
   queries.prefetchQuery(agentQuery(agentId)),
   queries.prefetchQuery(workspaceQuery(agentId)),
 ]);
 
-export const commitAhead = ahead(({ agentId, sha }: { agentId: string; sha: string }, queries) => [
-  queries.prefetchQuery(agentQuery(agentId)),
-  queries.prefetchQuery(commitQuery(agentId, sha)),
-  queries.prefetchQuery(diffQuery(agentId, sha)),
-]);
+export const prefetchCommit = ahead(
+  ({ agentId, sha }: { agentId: string; sha: string }, queries) => [
+    queries.prefetchQuery(agentQuery(agentId)),
+    queries.prefetchQuery(commitQuery(agentId, sha)),
+    queries.prefetchQuery(diffQuery(agentId, sha)),
+  ],
+);
 
-export const mergeAhead = ahead(
+export const prefetchMerge = ahead(
   ({ agentId, mergeId }: { agentId: string; mergeId: string }, queries) => [
     queries.prefetchQuery(agentQuery(agentId)),
     queries.prefetchQuery(mergeQuery(agentId, mergeId)),
   ],
 );
 
-export const apiKeysAhead = ahead((_params, queries) => [queries.prefetchQuery(apiKeysQuery)]);
+export const prefetchApiKeys = ahead((_params, queries) => [queries.prefetchQuery(apiKeysQuery)]);

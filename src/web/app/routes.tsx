@@ -24,17 +24,17 @@ import {
   workspaceSearchOf,
 } from "../paths/address-search.js";
 import {
-  agentAhead,
-  agentsAhead,
-  apiKeysAhead,
-  commitAhead,
-  mergeAhead,
-  organizationAhead,
-  projectAhead,
-  runAhead,
-  settingsAhead,
-  welcomeAhead,
-  workspaceAhead,
+  prefetchAgent,
+  prefetchAgents,
+  prefetchApiKeys,
+  prefetchCommit,
+  prefetchMerge,
+  prefetchOrganization,
+  prefetchProject,
+  prefetchRun,
+  prefetchSettings,
+  prefetchWelcome,
+  prefetchWorkspace,
 } from "./prefetch.js";
 import { ApiError } from "../api/client.js";
 import { meQuery } from "../api/queries/auth.js";
@@ -138,7 +138,7 @@ const settings = createRoute({
 const welcome = createRoute({
   getParentRoute: () => app,
   path: "/welcome",
-  loader: welcomeAhead,
+  loader: prefetchWelcome,
   component: lazyRouteComponent(pages["/welcome"], "WelcomePage"),
 });
 const organizations = createRoute({
@@ -156,7 +156,7 @@ const organization = createRoute({
   getParentRoute: () => app,
   path: "/organizations/$orgId",
   beforeLoad: (entering) => leadOnFromSlug(entering),
-  loader: organizationAhead,
+  loader: prefetchOrganization,
   component: lazyRouteComponent(pages["/organizations/$orgId"], "OrganizationPage"),
 });
 const organizationSettings = createRoute({
@@ -164,7 +164,7 @@ const organizationSettings = createRoute({
   path: "/organizations/$orgId/settings",
   beforeLoad: (entering) => leadOnFromSlug(entering),
   validateSearch: settingsSearchOf,
-  loader: settingsAhead,
+  loader: prefetchSettings,
   component: lazyRouteComponent(
     pages["/organizations/$orgId/settings"],
     "OrganizationSettingsPage",
@@ -186,46 +186,46 @@ const project = createRoute({
   getParentRoute: () => app,
   path: "/projects/$projectId",
   validateSearch: projectSearchOf,
-  loader: projectAhead,
+  loader: prefetchProject,
   component: lazyRouteComponent(pages["/projects/$projectId"], "ProjectPage"),
 });
 const agents = createRoute({
   getParentRoute: () => app,
   path: "/agents",
   validateSearch: agentsSearchOf,
-  loader: agentsAhead,
+  loader: prefetchAgents,
   component: lazyRouteComponent(pages["/agents"], "AgentsPage"),
 });
 const agent = createRoute({
   getParentRoute: () => app,
   path: "/agents/$agentId",
   validateSearch: agentSearchOf,
-  loader: agentAhead,
+  loader: prefetchAgent,
   component: lazyRouteComponent(pages["/agents/$agentId"], "AgentPage"),
 });
 const run = createRoute({
   getParentRoute: () => app,
   path: "/agents/$agentId/runs/$runId",
-  loader: runAhead,
+  loader: prefetchRun,
   component: lazyRouteComponent(pages["/agents/$agentId/runs/$runId"], "RunPage"),
 });
 const workspace = createRoute({
   getParentRoute: () => app,
   path: "/agents/$agentId/workspace",
   validateSearch: workspaceSearchOf,
-  loader: workspaceAhead,
+  loader: prefetchWorkspace,
   component: lazyRouteComponent(pages["/agents/$agentId/workspace"], "WorkspacePage"),
 });
 const commit = createRoute({
   getParentRoute: () => app,
   path: "/agents/$agentId/workspace/commits/$sha",
-  loader: commitAhead,
+  loader: prefetchCommit,
   component: lazyRouteComponent(pages["/agents/$agentId/workspace/commits/$sha"], "CommitPage"),
 });
 const merge = createRoute({
   getParentRoute: () => app,
   path: "/agents/$agentId/workspace/merges/$mergeId",
-  loader: mergeAhead,
+  loader: prefetchMerge,
   component: lazyRouteComponent(pages["/agents/$agentId/workspace/merges/$mergeId"], "MergePage"),
 });
 const newMerge = createRoute({
@@ -273,7 +273,7 @@ const apiKeys = createRoute({
   getParentRoute: () => app,
   path: "/settings/api-keys",
   validateSearch: (search): ListSearch => listSearchOf(search),
-  loader: apiKeysAhead,
+  loader: prefetchApiKeys,
   component: lazyRouteComponent(pages["/settings/api-keys"], "ApiKeysPage"),
 });
 const newApiKey = createRoute({

@@ -2,9 +2,9 @@ import type { QueryKey } from "@tanstack/react-query";
 import { useState } from "react";
 import type { z } from "zod";
 import type { Endpoint } from "#shared/contract/endpoint.js";
-import { useAction } from "../api/use-mutation.js";
+import { useApiMutation } from "../api/use-mutation.js";
 import { ApiError, checked } from "../api/client.js";
-import { type Call, useRules } from "../api/api-calls.js";
+import { type Call, useSchemas } from "../api/api-calls.js";
 import { useUnsaved } from "../ui/unsaved.js";
 
 interface FormOptions<Values extends object, Body extends z.ZodType, Data> {
@@ -31,7 +31,7 @@ interface FormOptions<Values extends object, Body extends z.ZodType, Data> {
   /** Fields of the body whose errors the form shows by `errorOf`. */
   alsoShown?: readonly string[];
   refresh?: readonly QueryKey[];
-  say?: (data: Data) => string | undefined;
+  successMessage?: (data: Data) => string | undefined;
   onDone?: (data: Data) => void;
   /** Whether leaving asks about what was typed; not for signing in. */
   isGuarded?: boolean;
@@ -43,7 +43,7 @@ interface FieldState<Name, Value> {
   onChange: (value: Value) => void;
   error: string | undefined;
   /** What somebody else saved in the field while it was edited here. */
-  theirs: { value: Value; onTake: () => void } | undefined;
+  incoming: { value: Value; onTake: () => void } | undefined;
 }
 
 export interface FormState<Values extends object> {
@@ -77,7 +77,7 @@ interface State<Values> {
   /** What was last told to be saved. */
   seen: Values;
   /** What somebody else saved in fields that are being edited here. */
-  theirs: Partial<Values>;
+  incoming: Partial<Values>;
 }
 
 function isSame(left: unknown, right: unknown): boolean {
@@ -102,13 +102,13 @@ export function useForm<Values extends object, Body extends z.ZodType, Data>(
     values: saved,
     base: saved,
     seen: saved,
-    theirs: {},
+    incoming: {},
   });
   const [left, setLeft] = useState<ReadonlySet<string>>(new Set());
   const [sent, setSent] = useState<Values | null>(null);
 
   if (!isSame(state.seen, saved)) setState(follow(state, saved, names));
-  const { values, base, theirs } = state;
+  const { values, base, incoming } = state;
   const shown = new Set<string>([...names, ...(options.alsoShown ?? [])]);
   const changed = new Set(names.filter((name) => !isSame(values[name], base[name])));
   const forget = useUnsaved((options.isGuarded ?? true) && changed.size > 0);
@@ -134,22 +134,22 @@ export function useForm<Values extends object, Body extends z.ZodType, Data>(
       throw new ApiError({ ...error.problem, detail: staleText });
     }
   };
-  const action = useAction({
+  const action = useApiMutation({
     run: async (body: z.input<Body>, headers) => send(await checked(endpoint, body), headers),
     ...(options.refresh ? { refresh: options.refresh } : {}),
-    say: (data) => {
+    successMessage: (data) => {
       // Saved: what was typed since then is what is unsaved now.
-      setState((now) => ({ ...now, base: sent ?? now.base, theirs: {} }));
+      setState((now) => ({ ...now, base: sent ?? now.base, incoming: {} }));
       setSent(null);
       forget();
-      return options.say?.(data);
+      return options.successMessage?.(data);
     },
     ...(options.onDone ? { onDone: options.onDone } : {}),
   });
 
   const { error } = action;
-  const rules = useRules(endpoint, changed.size > 0 || left.size > 0 || sent !== null);
-  const judged = rules?.body.safeParse(toBody(values, changed));
+  const schemas = useSchemas(endpoint, changed.size > 0 || left.size > 0 || sent !== null);
+  const judged = schemas?.body.safeParse(toBody(values, changed));
   const issueOf = (name: string): string | undefined =>
     judged === undefined || judged.success
       ? undefined
@@ -180,15 +180,15 @@ export function useForm<Values extends object, Body extends z.ZodType, Data>(
       value: values[name],
       onChange: (value) => set({ [name]: value } as unknown as Partial<Values>),
       error: errorOf(name),
-      theirs:
-        name in theirs
+      incoming:
+        name in incoming
           ? {
-              value: theirs[name] as Values[typeof name],
+              value: incoming[name] as Values[typeof name],
               onTake: () =>
                 setState((now) => ({
                   ...now,
-                  values: { ...now.values, [name]: theirs[name] },
-                  theirs: without(now.theirs, name),
+                  values: { ...now.values, [name]: incoming[name] },
+                  incoming: without(now.incoming, name),
                 })),
             }
           : undefined,
@@ -205,7 +205,7 @@ export function useForm<Values extends object, Body extends z.ZodType, Data>(
     pending: action.pending,
     submit,
     reset: () => {
-      setState({ values: saved, base: saved, seen: saved, theirs: {} });
+      setState({ values: saved, base: saved, seen: saved, incoming: {} });
       setLeft(new Set());
       setSent(null);
     },
@@ -235,18 +235,18 @@ function without<Values extends object>(
 
 /** What is saved has changed: fields left alone follow, edited ones keep what was typed and tell. */
 function follow<Values extends object>(
-  { values, base, theirs }: State<Values>,
+  { values, base, incoming }: State<Values>,
   saved: Values,
   names: readonly (keyof Values & string)[],
 ): State<Values> {
-  const next = { values: { ...values }, base: saved, seen: saved, theirs: { ...theirs } };
+  const next = { values: { ...values }, base: saved, seen: saved, incoming: { ...incoming } };
   for (const name of names) {
     const isEdited = !isSame(values[name], base[name]);
     if (!isEdited || isSame(values[name], saved[name])) {
       next.values[name] = saved[name];
-      delete next.theirs[name];
+      delete next.incoming[name];
     } else if (!isSame(base[name], saved[name])) {
-      next.theirs[name] = saved[name];
+      next.incoming[name] = saved[name];
     }
   }
   return next;

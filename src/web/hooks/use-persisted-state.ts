@@ -16,7 +16,7 @@ function subscribe(listener: () => void): () => void {
  * same key share it. What is stored and no longer understood is as if it were not there; where nothing
  * can be stored, it lasts as long as the page.
  */
-export function useRemembered<Value>(
+export function usePersistedState<Value>(
   howLong: keyof typeof storages,
   key: string,
   initial: Value,

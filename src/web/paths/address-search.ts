@@ -9,7 +9,7 @@ import type { RunSearch } from "../api/queries/runs.js";
 import { runSearchOf } from "./run-search.js";
 import { type ListSearch, listSearchOf } from "../lists/list-search.js";
 import {
-  type ActSearch,
+  type OperationSearch,
   type AdminTab,
   adminTabs,
   type CommitSearch,
@@ -36,7 +36,7 @@ function tabOf<Name extends string>(names: readonly Name[], search: Search): { t
   return tab === undefined ? {} : { tab };
 }
 
-export function strategyOf(search: Search): ActSearch {
+export function strategyOf(search: Search): OperationSearch {
   const strategy = oneOf(mergeStrategies, search["strategy"]);
   return strategy === undefined ? {} : { strategy };
 }

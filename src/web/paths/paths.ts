@@ -35,14 +35,14 @@ export const workspaceTabs = ["commits", "conflicts", "settings"] as const;
 export type WorkspaceTab = (typeof workspaceTabs)[number];
 
 /** What an act's preview is asked for; strategies and paths as the API has them. */
-export interface ActSearch {
+export interface OperationSearch {
   strategy?: MergeStrategy;
 }
-export interface MergeSearch extends ActSearch {
+export interface MergeSearch extends OperationSearch {
   target?: string;
 }
 /** The files that are chosen, or all `but` those: whichever is shorter in an address. */
-export interface RestoreSearch extends ActSearch {
+export interface RestoreSearch extends OperationSearch {
   paths?: string[];
   but?: string[];
 }
@@ -102,9 +102,9 @@ export const paths = {
     ({ to: "/agents/$agentId/workspace/merges/$mergeId", params: { agentId, mergeId } }) as const,
   newMerge: (agentId: string, search: MergeSearch = {}) =>
     ({ to: "/agents/$agentId/workspace/merge", params: { agentId }, search }) as const,
-  sync: (agentId: string, search: ActSearch = {}) =>
+  sync: (agentId: string, search: OperationSearch = {}) =>
     ({ to: "/agents/$agentId/workspace/sync", params: { agentId }, search }) as const,
-  revert: (agentId: string, mergeId: string, search: ActSearch = {}) =>
+  revert: (agentId: string, mergeId: string, search: OperationSearch = {}) =>
     ({
       to: "/agents/$agentId/workspace/merges/$mergeId/revert",
       params: { agentId, mergeId },

@@ -33,7 +33,7 @@ export function useLater(): [isTime: boolean, hurry: () => void] {
 }
 
 /** The lower part of a long page; nothing may follow below that would be pushed down. */
-export function Later({ children }: { children: ReactNode }): ReactElement | null {
+export function DeferredRender({ children }: { children: ReactNode }): ReactElement | null {
   const [isTime] = useLater();
   return isTime ? <>{children}</> : null;
 }

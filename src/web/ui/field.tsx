@@ -16,7 +16,7 @@ interface FieldProps {
   hint?: ReactNode;
   error?: string | undefined;
   optional?: boolean;
-  theirs?: Theirs;
+  incoming?: Theirs;
   children: (control: ControlProps) => ReactNode;
 }
 
@@ -26,14 +26,14 @@ export function Field({
   hint,
   error,
   optional = false,
-  theirs,
+  incoming,
   children,
 }: FieldProps): ReactElement {
   const id = useId();
   const described = [
     hint ? `${id}-hint` : "",
     error ? `${id}-error` : "",
-    theirs ? `${id}-theirs` : "",
+    incoming ? `${id}-theirs` : "",
   ]
     .filter(Boolean)
     .join(" ");
@@ -53,7 +53,7 @@ export function Field({
           {error}
         </p>
       )}
-      {theirs && <SavedMeanwhile id={`${id}-theirs`} label={label} theirs={theirs} />}
+      {incoming && <SavedMeanwhile id={`${id}-theirs`} label={label} incoming={incoming} />}
       {hint && (
         <div id={`${id}-hint`} className="text-[13px] text-muted">
           {hint}
@@ -67,20 +67,20 @@ export function Field({
 export function SavedMeanwhile({
   id,
   label,
-  theirs,
+  incoming,
 }: {
   id?: string;
   label: string;
-  theirs: NonNullable<Theirs>;
+  incoming: NonNullable<Theirs>;
 }): ReactElement {
   return (
     <output id={id} className="block rounded-md bg-warn-soft px-2.5 py-1.5 text-[13px]">
       <span className="text-warn">Saved meanwhile by somebody else: </span>
-      <PlainText value={textOf(theirs.value)} />{" "}
+      <PlainText value={textOf(incoming.value)} />{" "}
       <button
         type="button"
         aria-label={`Use what was saved as ${label}`}
-        onClick={theirs.onTake}
+        onClick={incoming.onTake}
         className="ml-1 min-h-6 font-medium text-accent-ink underline"
       >
         Use this
@@ -102,7 +102,7 @@ interface Described {
   hint?: ReactNode;
   error?: string | undefined;
   optional?: boolean;
-  theirs?: Theirs;
+  incoming?: Theirs;
   /** Why the viewer may not change it. */
   disabledReason?: string | undefined;
 }
@@ -125,7 +125,7 @@ export function TextField({
   hint,
   error,
   optional = false,
-  theirs,
+  incoming,
   disabledReason,
   onChange,
   after,
@@ -133,7 +133,7 @@ export function TextField({
   ...rest
 }: TextFieldProps): ReactElement {
   return (
-    <Field label={label} hint={hint} error={error} optional={optional} theirs={theirs}>
+    <Field label={label} hint={hint} error={error} optional={optional} incoming={incoming}>
       {(control) => (
         <div className="flex items-center gap-2">
           <input
@@ -162,13 +162,13 @@ export function TextArea({
   hint,
   error,
   optional = false,
-  theirs,
+  incoming,
   disabledReason,
   onChange,
   ...rest
 }: TextAreaProps): ReactElement {
   return (
-    <Field label={label} hint={hint} error={error} optional={optional} theirs={theirs}>
+    <Field label={label} hint={hint} error={error} optional={optional} incoming={incoming}>
       {(control) => (
         <textarea
           rows={3}
@@ -186,7 +186,7 @@ export function TextArea({
 interface CheckboxProps {
   label: ReactNode;
   hint?: ReactNode;
-  theirs?: Theirs;
+  incoming?: Theirs;
   checked: boolean;
   onChange: (checked: boolean) => void;
   disabledReason?: string | undefined;
@@ -195,7 +195,7 @@ interface CheckboxProps {
 export function Checkbox({
   label,
   hint,
-  theirs,
+  incoming,
   checked,
   onChange,
   disabledReason,
@@ -215,8 +215,8 @@ export function Checkbox({
           {hint && <span className="block text-[13px] text-muted">{hint}</span>}
         </span>
       </label>
-      {theirs && (
-        <SavedMeanwhile label={typeof label === "string" ? label : "this"} theirs={theirs} />
+      {incoming && (
+        <SavedMeanwhile label={typeof label === "string" ? label : "this"} incoming={incoming} />
       )}
     </div>
   );

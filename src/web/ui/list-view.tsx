@@ -1,5 +1,5 @@
 import { type ReactElement, type ReactNode, useId, useRef } from "react";
-import { once } from "../hooks/lazy.js";
+import { lazy } from "../hooks/lazy.js";
 import { Button } from "./button.js";
 import { Icon } from "./icons.js";
 import { countOf, formatNumber } from "./number.js";
@@ -37,7 +37,7 @@ export interface ListView<Row> {
   pages: number;
 }
 
-const collator = once(() => new Intl.Collator("en", { numeric: true, sensitivity: "base" }));
+const collator = lazy(() => new Intl.Collator("en", { numeric: true, sensitivity: "base" }));
 
 function compare(left: string | number | null, right: string | number | null): number {
   if (typeof left === "number" && typeof right === "number") return left - right;

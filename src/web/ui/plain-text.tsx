@@ -1,5 +1,5 @@
 import { Fragment, type ReactElement } from "react";
-import { once } from "../hooks/lazy.js";
+import { lazy } from "../hooks/lazy.js";
 
 /*
  * What agents and imported repositories wrote is shown as it is, and what would be invisible or would
@@ -30,7 +30,7 @@ export function visibleLines(text: string): string {
 }
 
 /** It takes as long to make as a small page. */
-const segmenter = once(() => new Intl.Segmenter());
+const segmenter = lazy(() => new Intl.Segmenter());
 /** Where the first character is one that nothing joins. */
 const beginsPlainly = /^[ -~](?:[ -~]|$)/;
 

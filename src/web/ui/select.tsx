@@ -56,7 +56,7 @@ type SelectFieldProps = SelectProps & {
   hint?: ReactNode;
   error?: string | undefined;
   optional?: boolean;
-  theirs?: Theirs;
+  incoming?: Theirs;
 };
 
 export function SelectField({
@@ -64,15 +64,15 @@ export function SelectField({
   hint,
   error,
   optional = false,
-  theirs,
+  incoming,
   ...rest
 }: SelectFieldProps): ReactElement {
-  const named = theirs && {
-    ...theirs,
-    value: rest.options.find(({ value }) => value === theirs.value)?.label ?? theirs.value,
+  const named = incoming && {
+    ...incoming,
+    value: rest.options.find(({ value }) => value === incoming.value)?.label ?? incoming.value,
   };
   return (
-    <Field label={label} hint={hint} error={error} optional={optional} theirs={named}>
+    <Field label={label} hint={hint} error={error} optional={optional} incoming={named}>
       {(control) => <Select {...rest} {...control} />}
     </Field>
   );

@@ -34,7 +34,7 @@ export interface Change {
 }
 
 /** Tells of a change, to be written at the end of the transaction that makes it. */
-export type Tell = (change: Change) => void;
+export type AuditWriter = (change: Change) => void;
 
 /** The fields that differ, before and after; null stands for what is not there. */
 export function differences<Row extends object>(

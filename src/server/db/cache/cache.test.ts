@@ -12,17 +12,17 @@ function feedOf() {
       listeners.push(listener);
       return () => {};
     },
-    caughtUp: async () => {},
-    settled: async () => {},
+    syncLocal: async () => {},
+    syncAll: async () => {},
     close: async () => {},
   } satisfies ChangeFeed;
-  const tell = (change: RowChange | null): void => {
+  const audit = (change: RowChange | null): void => {
     for (const listener of listeners) listener(change);
   };
   return {
     feed,
-    user: (id: string) => tell({ table: "users", orgId: null, id }),
-    tell,
+    user: (id: string) => audit({ table: "users", orgId: null, id }),
+    audit,
   };
 }
 
@@ -101,19 +101,19 @@ describe("cached", () => {
   });
 
   test("keeps nothing while changes cannot be heard, and nothing from before", async () => {
-    const { feed, tell } = feedOf();
+    const { feed, audit } = feedOf();
     const { versions, get, arrive, read, readings } = rowsOf(feed);
     versions.set("a", 1);
     await read("a");
     feed.hears = false;
-    tell(null);
+    audit(null);
     versions.set("a", 2);
     expect([await read("a"), await read("a")]).toEqual([2, 2]);
     expect(readings()).toBe(3);
     const begunDeaf = get("a");
     versions.set("a", 3);
     feed.hears = true;
-    tell(null);
+    audit(null);
     await arrive();
     await begunDeaf;
     expect(await read("a")).toBe(3);
@@ -138,12 +138,12 @@ describe("cached", () => {
   });
 
   test("a change of a system role, or a missed one, makes everything stale", async () => {
-    const { feed, tell } = feedOf();
+    const { feed, audit } = feedOf();
     const { versions, read } = rowsOf(feed);
     versions.set("a", 1);
     await read("a");
     versions.set("a", 2);
-    tell({ table: "roles", orgId: null, id: "x" });
+    audit({ table: "roles", orgId: null, id: "x" });
     expect(await read("a")).toBe(2);
   });
 
@@ -157,7 +157,7 @@ describe("cached", () => {
     );
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
-        const { feed, user, tell } = feedOf();
+        const { feed, user, audit } = feedOf();
         const { versions, get, arrive } = rowsOf(feed);
         versions.set("a", 0).set("b", 0);
         // What has been told of is the least that a reading begun afterwards may answer.
@@ -174,7 +174,7 @@ describe("cached", () => {
           } else if (what === "arrive") await arrive();
           else if (what === "deaf") {
             feed.hears = !feed.hears;
-            tell(null);
+            audit(null);
             for (const [key, version] of versions) told.set(key, version);
           } else {
             const least = told.get(id) ?? 0;

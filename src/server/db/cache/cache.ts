@@ -27,7 +27,7 @@ interface CacheOptions<Value> {
 
 /**
  * Answers from memory what the database said, for as long as none of its sources has changed. It is as
- * fresh as the database: a change is heard of before the call that made it is answered (`settled`), an
+ * fresh as the database: a change is heard of before the call that made it is answered (`syncAll`), an
  * answer that was under way while its source changed is given to its caller and not kept, and while
  * changes cannot be heard everything is read from the database.
  */

@@ -18,12 +18,12 @@ export interface ChangeFeed {
   /** Calls back for each change; and with null where changes may have been missed. */
   subscribe(listener: (change: RowChange | null) => void): () => void;
   /** Settles when this process has heard of all that was committed before the call. */
-  caughtUp(): Promise<void>;
+  syncLocal(): Promise<void>;
   /**
    * Settles when every server process has heard of all that was committed before the call, or has had
    * the time to notice that it cannot hear and forgets by itself.
    */
-  settled(): Promise<void>;
+  syncAll(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -31,7 +31,7 @@ const application = "omoi changes";
 /** A connection that does not answer within this long does not hear. */
 const checkMs = 2000;
 /** Longer than a process takes to notice that it is deaf: twice the check. */
-const patienceMs = 5000;
+const timeoutMs = 5000;
 const retryMs = 500;
 
 /** Starts listening. @param connection as the role that serves */
@@ -41,9 +41,9 @@ export async function listenForChanges(
   log: Logger,
 ): Promise<ChangeFeed> {
   const listeners = new Set<(change: RowChange | null) => void>();
-  /** Calls of `settled` by their word, with the processes that have not answered yet. */
+  /** Calls of `syncAll` by their word, with the processes that have not answered yet. */
   const waiting = new Map<string, { silent: Set<number>; done: () => void }>();
-  let ears: pg.Client | null = null;
+  let connected: pg.Client | null = null;
   let closed = false;
   /** The last question on the listening connection, which takes one at a time. */
   let asked: Promise<unknown> = Promise.resolve();
@@ -56,13 +56,13 @@ export async function listenForChanges(
       .then(() => client.query(text, values))
       .then(
         () => {},
-        () => goDeaf(client),
+        () => onDisconnect(client),
       );
     asked = answer;
     return answer;
   };
 
-  const tell = (change: RowChange | null): void => {
+  const notify = (change: RowChange | null): void => {
     for (const listener of listeners) listener(change);
   };
   const answered = (word: string, processId: number): void => {
@@ -71,19 +71,19 @@ export async function listenForChanges(
     call.done();
   };
   const hear = (client: pg.Client, { channel, payload = "", processId }: pg.Notification): void => {
-    if (client !== ears) return;
-    if (channel === "omoi_changes") tell(changeOf(payload));
+    if (client !== connected) return;
+    if (channel === "omoi_changes") notify(changeOf(payload));
     else if (channel === "omoi_heard") answered(payload, processId);
     else {
       // Everything before this call has been heard, for notifications come in the order of commits.
       void ask(client, "select pg_notify('omoi_heard', $1)", [payload]);
     }
   };
-  const goDeaf = (client: pg.Client): void => {
-    if (client !== ears) return;
-    ears = null;
+  const onDisconnect = (client: pg.Client): void => {
+    if (client !== connected) return;
+    connected = null;
     asked = Promise.resolve();
-    tell(null);
+    notify(null);
     for (const { done } of waiting.values()) done();
     // Ended without waiting: the other side may be gone.
     client.end().catch(() => {});
@@ -103,8 +103,8 @@ export async function listenForChanges(
       keepAlive: true,
       connectionTimeoutMillis: checkMs,
     });
-    client.on("error", () => goDeaf(client));
-    client.on("end", () => goDeaf(client));
+    client.on("error", () => onDisconnect(client));
+    client.on("end", () => onDisconnect(client));
     client.on("notification", (notification) => hear(client, notification));
     try {
       await client.connect();
@@ -113,21 +113,21 @@ export async function listenForChanges(
       await client.end().catch(() => {});
       throw error;
     }
-    ears = client;
+    connected = client;
     // What was read while nobody listened may be stale.
-    tell(null);
+    notify(null);
   };
   const check = setInterval(() => {
-    const client = ears;
+    const client = connected;
     if (!client) return;
-    const late = setTimeout(() => goDeaf(client), checkMs);
+    const late = setTimeout(() => onDisconnect(client), checkMs);
     void ask(client, "select").finally(() => clearTimeout(late));
   }, checkMs);
   check.unref();
 
   /** Asks all who listen whether they have heard; false where this process cannot hear their answers. */
-  const everybodyHeard = async (patience: number): Promise<boolean> => {
-    const client = ears;
+  const everybodyHeard = async (timeout: number): Promise<boolean> => {
+    const client = connected;
     if (!client) return false;
     const { rows } = await pool.query<{ pid: number }>({
       name: "find who listens",
@@ -136,7 +136,7 @@ export async function listenForChanges(
     });
     const word = randomUUID();
     await new Promise<void>((resolve, reject) => {
-      const late = setTimeout(resolve, patience);
+      const late = setTimeout(resolve, timeout);
       const done = (): void => {
         clearTimeout(late);
         resolve();
@@ -144,30 +144,30 @@ export async function listenForChanges(
       waiting.set(word, { silent: new Set(rows.map(({ pid }) => pid)), done });
       pool.query("select pg_notify('omoi_call', $1)", [word]).catch(reject);
     }).finally(() => waiting.delete(word));
-    return client === ears;
+    return client === connected;
   };
 
   await listen();
   return {
     get hears() {
-      return ears !== null;
+      return connected !== null;
     },
     subscribe: (listener) => {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-    caughtUp: async () => {
+    syncLocal: async () => {
       // PostgreSQL hands out what it has to tell before it is ready for the next question.
       next ??= asked.then(() => {
         next = null;
-        return ears ? ask(ears, "select") : undefined;
+        return connected ? ask(connected, "select") : undefined;
       });
       await next;
     },
-    settled: async () => {
+    syncAll: async () => {
       // Who loses his ears asks again when he has them back. When the patience is over, whoever did not
       // answer has noticed that he cannot hear.
-      const end = Date.now() + patienceMs;
+      const end = Date.now() + timeoutMs;
       for (;;) {
         if (closed || Date.now() >= end || (await everybodyHeard(end - Date.now()))) return;
         await pause(retryMs / 10);
@@ -176,8 +176,8 @@ export async function listenForChanges(
     close: async () => {
       closed = true;
       clearInterval(check);
-      const client = ears;
-      ears = null;
+      const client = connected;
+      connected = null;
       await client?.end();
     },
   };

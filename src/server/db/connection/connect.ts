@@ -3,7 +3,7 @@ import pg from "pg";
 import type { Logger } from "pino";
 import { ConfigError } from "#shared/node/config-error.js";
 import type { DatabaseAddress, ServingAddress } from "./address.js";
-import { appendEvents, type Change, type Origin, type Tell } from "../audit/audit.js";
+import { appendEvents, type Change, type Origin, type AuditWriter } from "../audit/audit.js";
 import { listenForChanges, type ChangeFeed } from "../cache/changes.js";
 import { fairSlots } from "#shared/node/fair-slots.js";
 import { checkSecret, openVerificationKey } from "../installation.js";
@@ -33,13 +33,13 @@ export interface Database {
    */
   write<Result>(orgId: string, work: (tx: Queryable) => Promise<Result>): Promise<Result>;
   /**
-   * As `tenant`, for a change, one after another in an organization. What is told with `tell` is written
+   * As `tenant`, for a change, one after another in an organization. What is told with `audit` is written
    * to the organization's audit log in the same transaction, just before it ends.
    */
   change<Result>(
     orgId: string,
     origin: Origin,
-    work: (tx: Queryable, tell: Tell) => Promise<Result>,
+    work: (tx: Queryable, audit: AuditWriter) => Promise<Result>,
   ): Promise<Result>;
   /** Work across organizations, such as a login; `reason` is what a search for it finds. */
   withSystem<Result>(reason: string, work: (db: Queryable) => Promise<Result>): Promise<Result>;
@@ -54,7 +54,7 @@ export interface Database {
   /** As `withSystemTx`, for a change: each event goes to the log of the organization it is told for. */
   systemChange<Result>(
     origin: Origin,
-    work: (tx: Queryable, tell: (orgId: string, change: Change) => void) => Promise<Result>,
+    work: (tx: Queryable, audit: (orgId: string, change: Change) => void) => Promise<Result>,
   ): Promise<Result>;
   /** The key under which API keys, links and recovery codes are kept as HMACs. */
   readonly verificationKey: string;

@@ -5,16 +5,16 @@ import { beginSystem } from "./system-pool.js";
 import { inTransaction } from "./transaction.js";
 
 /** Tells of a change of one organization, for its audit log. */
-export type TellOf = (orgId: string, change: Change) => void;
+export type AuditWriterOf = (orgId: string, change: Change) => void;
 
 /**
- * Runs a change across organizations in one transaction. The events that `tell` is given go to the logs of
+ * Runs a change across organizations in one transaction. The events that `audit` is given go to the logs of
  * their organizations as the last thing in it.
  */
 export function systemChange<Result>(
   pool: pg.Pool,
   origin: Origin,
-  work: (tx: Queryable, tell: TellOf) => Promise<Result>,
+  work: (tx: Queryable, audit: AuditWriterOf) => Promise<Result>,
 ): Promise<Result> {
   return inTransaction(pool, beginSystem, async (tx, client) => {
     const events = new Map<string, Change[]>();

@@ -9,7 +9,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import pg from "pg";
 import { afterEach, expect, test } from "vitest";
 import { findBinaries, prepareBinaries } from "./binaries.js";
-import { takeTurn } from "./lock.js";
+import { acquireStartLock } from "./lock.js";
 import { findPostmaster, limitLog, stopPostmaster } from "./postmaster.js";
 import { type EmbeddedPostgres, EmbeddedPostgresError, startEmbeddedPostgres } from "./embedded.js";
 
@@ -321,8 +321,8 @@ test.skipIf(process.platform !== "linux")(
   async () => {
     const dataDir = await newDataDir();
     await (await start(dataDir)).stop();
-    const endTurn = await takeTurn(dataDir);
-    expect(await takeTurn(dataDir)).toBeUndefined();
+    const endTurn = await acquireStartLock(dataDir);
+    expect(await acquireStartLock(dataDir)).toBeUndefined();
     const starting = start(dataDir);
     await sleep(500);
     expect(await findPostmaster(dataDir)).toBeUndefined();

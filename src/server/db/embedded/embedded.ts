@@ -7,7 +7,7 @@ import { EmbeddedPostgresError, errorCode } from "./binaries.js";
 import { SUPERUSER, writeAccess } from "./access.js";
 import { claimFolder, type Cluster, prepareCluster } from "./cluster.js";
 import { makeOwner, OWNER } from "./owner.js";
-import { connect, keepLock, lock, type Locked, takeTurn } from "./lock.js";
+import { connect, keepLock, lock, type Locked, acquireStartLock } from "./lock.js";
 import {
   findPostmaster,
   limitLog,
@@ -101,7 +101,7 @@ export async function startEmbeddedPostgres(
  * The PostgreSQL of a folder for a visit beside the server: the one that runs there, else one started
  * for as long as it takes; `stop` leaves a server that was there alone.
  */
-export async function visitEmbeddedPostgres(
+export async function withOfflinePostgres(
   options: EmbeddedPostgresOptions,
 ): Promise<EmbeddedPostgres> {
   const socket = await socketFolder(options.dataDir);
@@ -194,7 +194,7 @@ async function startAndLock(
         // A server answers with an SQLSTATE, e.g. that it is starting; the system with "ENOENT".
         const answers = /^\d[0-9A-Z]{4}$/.test(errorCode(attempt) ?? "");
         if (spawned === undefined && !answers) {
-          endTurn ??= await takeTurn(dataDir);
+          endTurn ??= await acquireStartLock(dataDir);
           if (endTurn !== undefined && (await findPostmaster(dataDir)) === undefined) {
             spawned = await spawnPostmaster(cluster, settings);
           }

@@ -25,7 +25,7 @@ const LOCK_KEY = [0x6f6d6f69, 1];
  * file it holds for stale, which may be the one another has just made, and that one then serves
  * without.
  */
-export async function takeTurn(dataDir: string): Promise<(() => void) | undefined> {
+export async function acquireStartLock(dataDir: string): Promise<(() => void) | undefined> {
   // Linux frees a name without a file when its process dies. Where there is no such thing,
   // PostgreSQL's own interlocks must do.
   const { dev, ino } = await fs.stat(dataDir);

@@ -180,8 +180,8 @@ function folderMark(dataDir: string): string {
  */
 export async function stopPostmaster(pid: number, dataDir: string): Promise<void> {
   // SIGQUIT skips the closing checkpoint; the next start recovers from the write-ahead log.
-  for (const [signal, patience] of [["SIGINT", 8000] as const, ["SIGQUIT", 10_000] as const]) {
-    const deadline = Date.now() + patience;
+  for (const [signal, timeout] of [["SIGINT", 8000] as const, ["SIGQUIT", 10_000] as const]) {
+    const deadline = Date.now() + timeout;
     if (!(await isPostmasterOf(pid, dataDir))) return;
     try {
       process.kill(pid, signal);

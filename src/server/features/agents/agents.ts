@@ -6,7 +6,7 @@ import { AppError, invalidField, notFound } from "../../errors.js";
 import type { OrgContext } from "../../http/register-routes.js";
 import { addAgentMember } from "../members/index.js";
 import { readOpenRuns } from "../runs/index.js";
-import * as repository from "./agents.queries.js";
+import * as queries from "./agents.queries.js";
 
 /**
  * Creates an agent, a member with the role `agent_executor`.
@@ -24,17 +24,17 @@ export async function createAgent(
   const id = newId();
   const parentId = input.parent_agent_id ?? null;
   try {
-    return await context.change(async (tx, tell) => {
-      if (!(await repository.isLivingProject(tx, input.project_id))) {
+    return await context.change(async (tx, audit) => {
+      if (!(await queries.isLivingProject(tx, input.project_id))) {
         throw invalidField("project_id", "names no project that you can see", "unknown_id");
       }
       if (parentId !== null) {
-        const parent = await repository.findAgent(tx, parentId);
+        const parent = await queries.findAgent(tx, parentId);
         if (parent?.project_id !== input.project_id || parent.status === "terminated") {
           throw invalidField("parent_agent_id", "names no agent of this project", "unknown_id");
         }
       }
-      await repository.insertAgent(tx, {
+      await queries.insertAgent(tx, {
         id,
         org_id: context.orgId,
         project_id: input.project_id,
@@ -44,7 +44,7 @@ export async function createAgent(
       });
       await addAgentMember(tx, context.orgId, id, context.actor.userId);
       const agent = (await findAgent(tx, id)) as Agent;
-      tell({
+      audit({
         action: "agent.created",
         target: targetOf(agent),
         changes: differences(null, agent, ["project_id", "description", "parent_agent_id"]),
@@ -67,14 +67,14 @@ export async function updateAgent(
   id: string,
   changes: { description?: string | null },
 ): Promise<Agent> {
-  return context.change(async (tx, tell) => {
-    const before = await repository.findAgent(tx, id);
-    await repository.updateAgent(tx, id, changes);
+  return context.change(async (tx, audit) => {
+    const before = await queries.findAgent(tx, id);
+    await queries.updateAgent(tx, id, changes);
     const after = await findAgent(tx, id);
     if (!before || !after) throw notFound();
     const changed = differences(before, after, ["description"]);
     if (Object.keys(changed).length > 0) {
-      tell({ action: "agent.updated", target: targetOf(after), changes: changed });
+      audit({ action: "agent.updated", target: targetOf(after), changes: changed });
     }
     return after;
   });
@@ -87,15 +87,12 @@ export async function readAgent(context: OrgContext, id: string): Promise<Agent>
 }
 
 async function findAgent(tx: Queryable, id: string): Promise<Agent | undefined> {
-  const row = await repository.findAgent(tx, id);
+  const row = await queries.findAgent(tx, id);
   return row && (await withRuns(tx, [row]))[0];
 }
 
 /** The agents with what they run and what of theirs waits. */
-export async function withRuns(
-  tx: Queryable,
-  rows: readonly repository.AgentRow[],
-): Promise<Agent[]> {
+export async function withRuns(tx: Queryable, rows: readonly queries.AgentRow[]): Promise<Agent[]> {
   const open = await readOpenRuns(
     tx,
     rows.map(({ id }) => id),

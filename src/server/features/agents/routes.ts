@@ -3,8 +3,8 @@ import { organizationsWith } from "../../access/authorize.js";
 import type { Handlers } from "../../http/register-routes.js";
 import { byId, pagesOf } from "../../http/pagination.js";
 import type { WorkspaceDeps } from "../workspaces/index.js";
-import { deleteAgent } from "./terminate-agent.js";
-import * as repository from "./agents.queries.js";
+import { terminateAgent } from "./terminate-agent.js";
+import * as queries from "./agents.queries.js";
 import { createAgent, readAgent, updateAgent, withRuns } from "./agents.js";
 
 export function agentHandlers(deps: WorkspaceDeps): Handlers<typeof agents> {
@@ -21,7 +21,7 @@ export function agentHandlers(deps: WorkspaceDeps): Handlers<typeof agents> {
         read: (after, limit) =>
           db.withSystem("list agents", async (tx) => {
             const filter = { project_id, status, after: after?.[0] ?? null, only };
-            return withRuns(tx, await repository.listAgents(tx, orgIds, filter, limit));
+            return withRuns(tx, await queries.listAgents(tx, orgIds, filter, limit));
           }),
         keyOf: ({ id }) => [id],
       });
@@ -31,7 +31,7 @@ export function agentHandlers(deps: WorkspaceDeps): Handlers<typeof agents> {
     update: (context, { params, body: { description } }) =>
       updateAgent(context, params.agent_id, description === undefined ? {} : { description }),
     delete: async (context, { params }) => {
-      await deleteAgent(deps, context, params.agent_id);
+      await terminateAgent(deps, context, params.agent_id);
       return undefined;
     },
   };

@@ -5,7 +5,7 @@ import type { OrgContext } from "../../http/register-routes.js";
 import { removeAgentMember } from "../members/index.js";
 import { endRuns, waitForEnd } from "../runs/index.js";
 import { archiveForGood, saveWorkspace, type WorkspaceDeps } from "../workspaces/index.js";
-import * as repository from "./agents.queries.js";
+import * as queries from "./agents.queries.js";
 
 /**
  * Terminates an agent: its run is stopped, its workspace archived, its membership removed and its name
@@ -13,25 +13,25 @@ import * as repository from "./agents.queries.js";
  * and finished from then on, by a restart if need be.
  * @throws AppError 403 `privilege_escalation`; 404; 422 naming a path that cannot be saved
  */
-export async function deleteAgent(
+export async function terminateAgent(
   deps: WorkspaceDeps,
   context: OrgContext,
   id: string,
 ): Promise<void> {
-  const agent = await context.tx((tx) => repository.findAgent(tx, id));
+  const agent = await context.tx((tx) => queries.findAgent(tx, id));
   if (!agent) throw notFound();
   // What would refuse to be saved refuses while nothing has changed yet.
   if (agent.status !== "terminated") await saveWorkspace(deps, context.orgId, id);
-  await context.change(async (tx, tell, access) => {
-    if (!(await repository.terminateAgent(tx, id))) return;
+  await context.change(async (tx, audit, access) => {
+    if (!(await queries.terminateAgent(tx, id))) return;
     await endRuns(tx, { agentId: id }, "The agent was terminated.");
     await removeAgentMember(tx, context.orgId, access, id);
-    tell({ action: "agent.deleted", target: targetOf(agent) });
+    audit({ action: "agent.deleted", target: targetOf(agent) });
   });
   await finishTermination(deps, context.orgId, id, context);
 }
 
-const targetOf = ({ id, name }: repository.AgentRow) => ({ type: "agent", id, name }) as const;
+const targetOf = ({ id, name }: queries.AgentRow) => ({ type: "agent", id, name }) as const;
 
 /** The name is given away last: a folder is named after it. */
 async function finishTermination(
@@ -42,13 +42,13 @@ async function finishTermination(
 ): Promise<void> {
   await waitForEnd(deps.db, orgId, { agentId: id });
   await archiveForGood(deps, orgId, id, origin);
-  await deps.db.tenant(orgId, (tx) => repository.releaseName(tx, id));
+  await deps.db.tenant(orgId, (tx) => queries.releaseName(tx, id));
 }
 
 /** Finishes terminations that an earlier process left in between. */
-export async function settleTerminations(deps: WorkspaceDeps, log: Logger): Promise<void> {
+export async function recoverTerminations(deps: WorkspaceDeps, log: Logger): Promise<void> {
   const unfinished = await deps.db.withSystem("settle unfinished terminations", (db) =>
-    repository.listUnfinishedTerminations(db),
+    queries.listUnfinishedTerminations(db),
   );
   for (const { org_id, id } of unfinished) {
     try {

@@ -169,7 +169,7 @@ describe("the key of an agent", () => {
     const { key } = await make(ending.id);
     for (const process of [app, sibling]) await process.client(key).projects.list();
     await asOperator(app, "update agents set terminated_at = now() where id = $1", [ending.id]);
-    await app.db.changes.settled();
+    await app.db.changes.syncAll();
     for (const process of [app, sibling]) {
       await refusal(process.client(key).projects.list(), 401, "invalid_token");
     }

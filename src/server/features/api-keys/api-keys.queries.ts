@@ -172,7 +172,7 @@ export async function replaceKey(
 }
 
 /** Shuts a key out of an organization. */
-export async function shutOut(tx: Queryable, keyId: string, orgId: string): Promise<void> {
+export async function block(tx: Queryable, keyId: string, orgId: string): Promise<void> {
   await tx
     .update(apiKeys)
     .set({ shut_out_of: sql`array_append(${apiKeys.shut_out_of}, ${orgId}::uuid)` })

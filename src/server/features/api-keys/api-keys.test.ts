@@ -48,9 +48,9 @@ describe("API keys", () => {
     expect((await app.client(key).auth.me()).data.id).toBe(owner.id);
 
     const params = { key_id: data.id };
-    const { key: _, ...shown } = data;
+    const { key: _, ...presentKeys } = data;
     const { data: again } = await owner.api.apiKeys.get({ params });
-    expect({ ...again, last_used_at: null, last_used_ip: null }).toEqual(shown);
+    expect({ ...again, last_used_at: null, last_used_ip: null }).toEqual(presentKeys);
     const renamed = await owner.api.apiKeys.update({ params, body: { name: "CI" } });
     const listed = await owner.api.apiKeys.list();
     for (const answer of [again, renamed.data, listed.data]) {

@@ -4,7 +4,7 @@ import type { Database, Queryable } from "../../db/connection/connect.js";
 import { lockOrganizations } from "../../db/connection/tenant.js";
 import { AppError, invalidField } from "../../errors.js";
 import type { Actor } from "../../access/authenticate.js";
-import { requirePerson, standingOf } from "../../access/authorize.js";
+import { requirePerson, resolveAccess } from "../../access/authorize.js";
 import { readAccess } from "../../access/current-access.js";
 import {
   patternsWithin,
@@ -17,7 +17,7 @@ import { isWithin, normalNetwork } from "#shared/node/networks.js";
 import { holdCredential } from "../auth/index.js";
 import { generateKey } from "#shared/node/key-text.js";
 import { hashKey, hintOf } from "./keyring/key.js";
-import * as repository from "./api-keys.queries.js";
+import * as queries from "./api-keys.queries.js";
 import {
   beyondKey,
   countManaging,
@@ -29,8 +29,8 @@ import {
   resolveScopes,
   scopesWithin,
 } from "./scopes.js";
-import { ownKey, type KeyDeps } from "./key-access.js";
-import { shownOne, tellOfKey } from "./present-key.js";
+import { keyAccess, type KeyDeps } from "./key-access.js";
+import { presentKey, auditKey } from "./present-key.js";
 
 export interface NewKey {
   name: string;
@@ -46,7 +46,7 @@ export interface NewKey {
 
 /** What a key may do, and until when, and from where. */
 type Rights = Pick<
-  repository.StoredKey,
+  queries.StoredKey,
   "scopes" | "expires_at" | "allowed_ips" | "rate_limit_per_minute"
 >;
 
@@ -78,12 +78,12 @@ export async function createKey(
     rate_limit_per_minute: input.rate_limit_per_minute ?? null,
   };
   const made = newKeyText(deps);
-  const stored = await db.systemChange(context, async (tx, tell) => {
+  const stored = await db.systemChange(context, async (tx, audit) => {
     await lockOrganizations(tx, organizationsIn(scopes));
     refuseBeyond(actor, await holdMaker(tx, actor), rights);
     await refuseLeft(tx, actor, scopes);
     if (agentId !== null) await requireMakerOfAgentKeys(tx, actor, agentId, scopes);
-    const inserted = await repository.insertKey(tx, {
+    const inserted = await queries.insertKey(tx, {
       ...made.values,
       ...rights,
       user_id: actor.userId,
@@ -95,10 +95,10 @@ export async function createKey(
       shut_out_of: [...(actor.key?.shutOutOf ?? [])],
     });
     const event = { action: "api_key.created", key: inserted, before: null } as const;
-    tellOfKey(tell, { ...event, after: inserted });
+    auditKey(audit, { ...event, after: inserted });
     return inserted;
   });
-  return { ...(await shownOne(db, stored)), key: made.key };
+  return { ...(await presentKey(db, stored)), key: made.key };
 }
 
 /**
@@ -114,9 +114,9 @@ export async function rotateKey(
 ): Promise<CreatedKey> {
   const { db } = deps;
   const { actor } = context;
-  const seen = await ownKey(db, actor, keyId);
+  const seen = await keyAccess(db, actor, keyId);
   const made = newKeyText(deps);
-  const stored = await db.systemChange(context, async (tx, tell) => {
+  const stored = await db.systemChange(context, async (tx, audit) => {
     await lockOrganizations(tx, organizationsIn(seen.scopes));
     const maker = await holdMaker(tx, actor);
     // As it stands now: it may have been narrowed, shut out or rotated since it was read.
@@ -124,7 +124,7 @@ export async function rotateKey(
     if (old.agent_id !== null) await requireMakerOfAgentKeys(tx, actor, old.agent_id, old.scopes);
     if (old.replaced_by !== null) throw notActive("has been rotated already; rotate the new one");
     refuseBeyond(actor, maker, old);
-    const inserted = await repository.insertKey(tx, {
+    const inserted = await queries.insertKey(tx, {
       ...made.values,
       user_id: old.user_id,
       name: old.name,
@@ -137,8 +137,8 @@ export async function rotateKey(
       rate_limit_per_minute: old.rate_limit_per_minute,
       shut_out_of: old.shut_out_of,
     });
-    await repository.replaceKey(tx, keyId, inserted.id, graceSeconds);
-    tellOfKey(tell, {
+    await queries.replaceKey(tx, keyId, inserted.id, graceSeconds);
+    auditKey(audit, {
       action: "api_key.rotated",
       key: old,
       before: old,
@@ -146,7 +146,7 @@ export async function rotateKey(
     });
     return inserted;
   });
-  return { ...(await shownOne(db, stored)), key: made.key };
+  return { ...(await presentKey(db, stored)), key: made.key };
 }
 
 function newKeyText({ settings: { secret, keyPrefix } }: KeyDeps) {
@@ -158,8 +158,8 @@ function newKeyText({ settings: { secret, keyPrefix } }: KeyDeps) {
 }
 
 /** The key, locked, which must work. @throws AppError 409 `key_not_active` */
-export async function lockActive(tx: Queryable, keyId: string): Promise<repository.StoredKey> {
-  const key = await repository.lockKey(tx, keyId);
+export async function lockActive(tx: Queryable, keyId: string): Promise<queries.StoredKey> {
+  const key = await queries.lockKey(tx, keyId);
   if (key?.status !== "active") throw notActive("does not work any more; make a new one");
   return key;
 }
@@ -175,13 +175,13 @@ function notActive(why: string): AppError {
 export async function holdMaker(tx: Queryable, actor: Actor): Promise<Rights | undefined> {
   await holdCredential(tx, actor);
   const { userId, key } = actor;
-  return key ? repository.findKey(tx, userId, key.id) : undefined;
+  return key ? queries.findKey(tx, userId, key.id) : undefined;
 }
 
 /** The person must still be in the organizations of a key, whose locks are held. @throws AppError 422 */
 async function refuseLeft(tx: Queryable, { userId }: Actor, scopes: string[]): Promise<void> {
   const named = organizationsIn(scopes);
-  const joined = await repository.activeMemberships(tx, userId, named);
+  const joined = await queries.activeMemberships(tx, userId, named);
   const index = scopes.findIndex((scope) => {
     const orgId = organizationOf(scope);
     return orgId !== null && !joined.has(orgId);
@@ -267,9 +267,9 @@ function expiryOf(input: NewKey, maxDays: number): string | null {
 }
 
 async function organizationOfAgent(db: Database, actor: Actor, agentId: string): Promise<string> {
-  const standing = await standingOf(db, actor, "agent_id", agentId);
-  if (!standing) throw invalidField("agent_id", "names no agent that you can see", "unknown_id");
-  return standing.orgId;
+  const access = await resolveAccess(db, actor, "agent_id", agentId);
+  if (!access) throw invalidField("agent_id", "names no agent that you can see", "unknown_id");
+  return access.orgId;
 }
 
 /**
@@ -283,7 +283,7 @@ async function requireMakerOfAgentKeys(
   agentId: string,
   scopes: string[],
 ): Promise<void> {
-  const orgId = await repository.organizationOfAgent(tx, agentId);
+  const orgId = await queries.organizationOfAgent(tx, agentId);
   const maker = orgId === undefined ? null : await readAccess(tx, actor, orgId);
   if (!maker) throw invalidField("agent_id", "names no agent that you can see", "unknown_id");
   const elsewhere = scopes.findIndex((scope) => organizationOf(scope) !== maker.orgId);
@@ -292,7 +292,7 @@ async function requireMakerOfAgentKeys(
   }
   requirePermission(maker, "agent:write");
   refuseArchived(maker);
-  const patterns = await repository.patternsOfAgent(tx, agentId);
+  const patterns = await queries.patternsOfAgent(tx, agentId);
   if (!patterns) throw invalidField("agent_id", "names an agent that has ended", "terminated");
   const given = patternsWithin(patterns, patternsIn(scopes, maker.orgId));
   const beyond = permissionsBeyond(maker, given);

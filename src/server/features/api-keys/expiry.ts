@@ -2,18 +2,18 @@ import { serverItself } from "../../db/audit/audit.js";
 import { keyExpires } from "../../mail/letters.js";
 import { linkTo } from "./leaks/leaked-key.js";
 import type { KeyDeps } from "./key-access.js";
-import * as repository from "./api-keys.queries.js";
-import { tellOfKey } from "./present-key.js";
+import * as queries from "./api-keys.queries.js";
+import { auditKey } from "./present-key.js";
 
 const batch = 50;
 
 /** Tells the owners of keys that end within a week, by mail and in the audit log: of each key once. */
 export async function warnOfExpiry(deps: Omit<KeyDeps, "keyring">): Promise<void> {
   for (;;) {
-    const ending = await deps.db.systemChange(serverItself, async (tx, tell) => {
-      const taken = await repository.takeEndingKeys(tx, batch);
+    const ending = await deps.db.systemChange(serverItself, async (tx, audit) => {
+      const taken = await queries.takeEndingKeys(tx, batch);
       for (const { key } of taken) {
-        tellOfKey(tell, { action: "api_key.expiring", key, before: key, after: key });
+        auditKey(audit, { action: "api_key.expiring", key, before: key, after: key });
       }
       return taken;
     });

@@ -5,7 +5,7 @@ import type { Actor } from "../../access/authenticate.js";
 import { requirePerson } from "../../access/authorize.js";
 import type { Mailer } from "../../mail/mailer.js";
 import type { Keyring } from "./keyring/keyring.js";
-import * as repository from "./api-keys.queries.js";
+import * as queries from "./api-keys.queries.js";
 import { countManaging, scopesWithin } from "./scopes.js";
 import { deleteOldUsage } from "./usage/key-usage.queries.js";
 
@@ -19,15 +19,15 @@ export interface KeyDeps {
 }
 
 /** A key that the actor may see: his own, within the scopes of the key he comes with. @throws AppError 403; 404 */
-export async function ownKey(
+export async function keyAccess(
   db: Database,
   actor: Actor,
   keyId: string,
-): Promise<repository.StoredKey> {
+): Promise<queries.StoredKey> {
   requirePerson(actor);
   countManaging(actor);
   const key = await db.withSystem("find one's own key", (tx) =>
-    repository.findKey(tx, actor.userId, keyId),
+    queries.findKey(tx, actor.userId, keyId),
   );
   if (!key || !scopesWithin(actor, key.scopes)) throw notFound();
   return key;

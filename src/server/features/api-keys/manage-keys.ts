@@ -7,8 +7,8 @@ import type { Actor } from "../../access/authenticate.js";
 import { requirePerson } from "../../access/authorize.js";
 import type { ActorContext } from "../../http/register-routes.js";
 import { lockActive, holdMaker, networksOf, networksWithin, refuseWiderUse } from "./create-key.js";
-import { ownKey } from "./key-access.js";
-import * as repository from "./api-keys.queries.js";
+import { keyAccess } from "./key-access.js";
+import * as queries from "./api-keys.queries.js";
 import {
   areWithin,
   countManaging,
@@ -17,7 +17,7 @@ import {
   resolveScopes,
   scopesWithin,
 } from "./scopes.js";
-import { shown, shownOne, tellOfKey } from "./present-key.js";
+import { presentKeys, presentKey, auditKey } from "./present-key.js";
 
 export type { LeakGuard } from "./leaks/leak-guard.js";
 
@@ -37,20 +37,21 @@ export async function listKeys(
 ): Promise<ApiKey[]> {
   requirePerson(actor);
   countManaging(actor);
-  const visible: repository.StoredKey[] = [];
+  const visible: queries.StoredKey[] = [];
   // A key sees only some of its owner's keys: reads on until the page is full.
   for (let from = after; ;) {
     const keys = await db.withSystem("list one's keys", (tx) =>
-      repository.listKeys(tx, actor.userId, from, limit),
+      queries.listKeys(tx, actor.userId, from, limit),
     );
     visible.push(...keys.filter((key) => scopesWithin(actor, key.scopes)));
     from = keys.at(-1)?.id ?? null;
-    if (keys.length < limit || visible.length >= limit) return shown(db, visible.slice(0, limit));
+    if (keys.length < limit || visible.length >= limit)
+      return presentKeys(db, visible.slice(0, limit));
   }
 }
 
 export async function readKey(db: Database, actor: Actor, keyId: string): Promise<ApiKey> {
-  return shownOne(db, await ownKey(db, actor, keyId));
+  return presentKey(db, await keyAccess(db, actor, keyId));
 }
 
 /** @throws AppError 403 `privilege_escalation`; 404; 422 */
@@ -61,7 +62,7 @@ export async function updateKey(
   input: KeyChanges,
 ): Promise<ApiKey> {
   const { actor } = context;
-  const before = await ownKey(db, actor, keyId);
+  const before = await keyAccess(db, actor, keyId);
   const { name, description, allowed_ips, rate_limit_per_minute } = input;
   const changes = {
     ...(name === undefined ? {} : { name }),
@@ -69,14 +70,14 @@ export async function updateKey(
     ...(allowed_ips === undefined ? {} : { allowed_ips: networksOf(allowed_ips) }),
     ...(rate_limit_per_minute === undefined ? {} : { rate_limit_per_minute }),
   };
-  if (Object.keys(changes).length === 0) return shownOne(db, before);
-  const after = await db.systemChange(context, async (tx, tell) => {
+  if (Object.keys(changes).length === 0) return presentKey(db, before);
+  const after = await db.systemChange(context, async (tx, audit) => {
     await lockOrganizations(tx, organizationsIn(before.scopes));
     const maker = await holdMaker(tx, actor);
-    const old = (await repository.lockKey(tx, keyId)) ?? before;
+    const old = (await queries.lockKey(tx, keyId)) ?? before;
     if (isWider(old, { ...old, ...changes })) refuseWiderUse(maker, { ...old, ...changes });
-    const changed = (await repository.updateKey(tx, keyId, changes)) ?? old;
-    tellOfKey(tell, {
+    const changed = (await queries.updateKey(tx, keyId, changes)) ?? old;
+    auditKey(audit, {
       action: "api_key.updated",
       key: changed,
       before: old,
@@ -84,10 +85,10 @@ export async function updateKey(
     });
     return changed;
   });
-  return shownOne(db, after);
+  return presentKey(db, after);
 }
 
-type Use = Pick<repository.StoredKey, "allowed_ips" | "rate_limit_per_minute">;
+type Use = Pick<queries.StoredKey, "allowed_ips" | "rate_limit_per_minute">;
 
 /** Whether a key may be used more freely than before. */
 function isWider(before: Use, after: Use): boolean {
@@ -103,16 +104,16 @@ function isWider(before: Use, after: Use): boolean {
  * Gives a key fewer scopes.
  * @throws AppError 403 `privilege_escalation` where one is not within those it has; 404; 409 `key_not_active`; 422
  */
-export async function narrowKey(
+export async function reduceScopes(
   db: Database,
   context: ActorContext,
   keyId: string,
   wanted: string[],
 ): Promise<ApiKey> {
   const { actor } = context;
-  const seen = await ownKey(db, actor, keyId);
+  const seen = await keyAccess(db, actor, keyId);
   const scopes = await resolveScopes(db, actor, { scopes: wanted });
-  const after = await db.systemChange(context, async (tx, tell) => {
+  const after = await db.systemChange(context, async (tx, audit) => {
     await lockOrganizations(tx, organizationsIn(seen.scopes));
     await holdMaker(tx, actor);
     const old = await lockActive(tx, keyId);
@@ -123,33 +124,33 @@ export async function narrowKey(
       );
     }
     const changes = { scopes, org_id: onlyOrganization(scopes) };
-    const narrowed = (await repository.updateKey(tx, keyId, changes)) ?? old;
+    const narrowed = (await queries.updateKey(tx, keyId, changes)) ?? old;
     const event = { action: "api_key.updated", before: old, after: narrowed } as const;
     // Organizations that it loses are told, too.
-    tellOfKey(tell, { ...event, key: old });
+    auditKey(audit, { ...event, key: old });
     return narrowed;
   });
-  return shownOne(db, after);
+  return presentKey(db, after);
 }
 
 /** Revokes a key; once more changes nothing. @throws AppError 404 */
 export async function revokeKey(db: Database, context: ActorContext, keyId: string): Promise<void> {
-  const seen = await ownKey(db, context.actor, keyId);
-  await db.systemChange(context, async (tx, tell) => {
+  const seen = await keyAccess(db, context.actor, keyId);
+  await db.systemChange(context, async (tx, audit) => {
     await lockOrganizations(tx, organizationsIn(seen.scopes));
-    const key = await repository.revokeKey(tx, keyId);
+    const key = await queries.revokeKey(tx, keyId);
     if (!key) return;
-    tellOfKey(tell, { action: "api_key.revoked", key, before: key, after: null });
+    auditKey(audit, { action: "api_key.revoked", key, before: key, after: null });
   });
 }
 
 /** Revokes every key of a person, agents' keys that the person made as well. */
 export async function revokeKeysOf(
   tx: Queryable,
-  tell: (orgId: string, change: Change) => void,
+  audit: (orgId: string, change: Change) => void,
   userId: string,
 ): Promise<void> {
-  for (const key of await repository.revokeKeysOf(tx, userId)) {
-    tellOfKey(tell, { action: "api_key.revoked", key, before: key, after: null });
+  for (const key of await queries.revokeKeysOf(tx, userId)) {
+    auditKey(audit, { action: "api_key.revoked", key, before: key, after: null });
   }
 }

@@ -4,9 +4,9 @@ import { lockOrganizations } from "../../db/connection/tenant.js";
 import { notFound } from "../../errors.js";
 import type { OrgContext } from "../../http/register-routes.js";
 import { listActingKeys, lockActingKey } from "./organization-keys.queries.js";
-import * as repository from "./api-keys.queries.js";
+import * as queries from "./api-keys.queries.js";
 import { organizationOf } from "./scopes.js";
-import { shown, tellOfKey } from "./present-key.js";
+import { presentKeys, auditKey } from "./present-key.js";
 
 /**
  * The keys that are scoped to the organization and can act in it, the newest first. Keys of full access
@@ -21,7 +21,7 @@ export async function listOrganizationKeys(
   const found = await db.withSystem("list the keys that can act in an organization", (tx) =>
     listActingKeys(tx, orgId, after, limit),
   );
-  const keys = await shown(
+  const keys = await presentKeys(
     db,
     found.map(({ key }) => asSeenIn(orgId, key)),
   );
@@ -34,7 +34,7 @@ export async function listOrganizationKeys(
 }
 
 /** What a key does elsewhere, and from where, is its owner's business. */
-function asSeenIn(orgId: string, key: repository.StoredKey): repository.StoredKey {
+function asSeenIn(orgId: string, key: queries.StoredKey): queries.StoredKey {
   if (key.organization_id === orgId) return key;
   return {
     ...key,
@@ -53,18 +53,18 @@ export async function takeFromOrganization(
   keyId: string,
 ): Promise<void> {
   const { orgId } = context;
-  await db.systemChange(context, async (tx, tell) => {
+  await db.systemChange(context, async (tx, audit) => {
     await lockOrganizations(tx, [orgId]);
     await context.judge(tx);
     const key = await lockActingKey(tx, orgId, keyId);
     if (!key) throw notFound();
     if (key.organization_id === orgId) {
-      await repository.revokeKey(tx, keyId);
-      tellOfKey(tell, { action: "api_key.revoked", key, before: key, after: null });
+      await queries.revokeKey(tx, keyId);
+      auditKey(audit, { action: "api_key.revoked", key, before: key, after: null });
       return;
     }
-    await repository.shutOut(tx, keyId, orgId);
-    tell(orgId, {
+    await queries.block(tx, keyId, orgId);
+    audit(orgId, {
       action: "api_key.shut_out",
       target: { type: "api_key", id: key.id, name: isFullAccess(key) ? "full access" : key.name },
       changes: {},
@@ -73,6 +73,6 @@ export async function takeFromOrganization(
 }
 
 /** The name of such a key is its owner's business. */
-function isFullAccess({ scopes }: repository.StoredKey): boolean {
+function isFullAccess({ scopes }: queries.StoredKey): boolean {
   return scopes.includes("*:*");
 }

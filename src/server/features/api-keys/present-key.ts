@@ -2,16 +2,16 @@ import type { ApiKey } from "#shared/api/api-keys.js";
 import { differences, type Change } from "../../db/audit/audit.js";
 import type { Database } from "../../db/connection/connect.js";
 import { organizationOf, organizationsIn, shownScope } from "./scopes.js";
-import * as repository from "./api-keys.queries.js";
+import * as queries from "./api-keys.queries.js";
 
 /** Keys as their owner sees them. */
-export async function shown(db: Database, keys: repository.StoredKey[]): Promise<ApiKey[]> {
+export async function presentKeys(db: Database, keys: queries.StoredKey[]): Promise<ApiKey[]> {
   const orgIds = keys.flatMap(({ scopes, shut_out_of }) => [
     ...organizationsIn(scopes),
     ...shut_out_of,
   ]);
   const slugs = await db.withSystem("name the organizations of keys", (tx) =>
-    repository.slugsOf(tx, [...new Set(orgIds)]),
+    queries.slugsOf(tx, [...new Set(orgIds)]),
   );
   return keys.map(({ user_id: _owner, ...key }) => ({
     ...key,
@@ -21,15 +21,15 @@ export async function shown(db: Database, keys: repository.StoredKey[]): Promise
   }));
 }
 
-export async function shownOne(db: Database, key: repository.StoredKey): Promise<ApiKey> {
-  return (await shown(db, [key]))[0] as ApiKey;
+export async function presentKey(db: Database, key: queries.StoredKey): Promise<ApiKey> {
+  return (await presentKeys(db, [key]))[0] as ApiKey;
 }
 
 interface KeyEvent {
   action: Extract<Change["action"], `api_key.${string}`>;
-  key: repository.StoredKey;
-  before: repository.StoredKey | null;
-  after: repository.StoredKey | null;
+  key: queries.StoredKey;
+  before: queries.StoredKey | null;
+  after: queries.StoredKey | null;
 }
 
 const toldFields = [
@@ -48,13 +48,13 @@ const toldFields = [
  * its owner's alone: organizations are not told of it, so that its cost does not grow with their number
  * and its name stays private. Their logs name it in each event that it causes.
  */
-export function tellOfKey(
-  tell: (orgId: string, change: Change) => void,
+export function auditKey(
+  audit: (orgId: string, change: Change) => void,
   { action, key, before, after }: KeyEvent,
 ): void {
   for (const orgId of organizationsIn([before, after].flatMap((stored) => stored?.scopes ?? []))) {
     // Of a key for several organizations each is told of its own part.
-    const within = (stored: repository.StoredKey | null) =>
+    const within = (stored: queries.StoredKey | null) =>
       stored && {
         ...stored,
         scopes: stored.scopes
@@ -64,6 +64,6 @@ export function tellOfKey(
     const changes = differences(within(before), within(after), toldFields);
     const isTold = before !== after && Object.keys(changes).length === 0;
     if (isTold) continue;
-    tell(orgId, { action, target: { type: "api_key", id: key.id, name: key.name }, changes });
+    audit(orgId, { action, target: { type: "api_key", id: key.id, name: key.name }, changes });
   }
 }

@@ -6,7 +6,7 @@ import { createKey, rotateKey } from "./create-key.js";
 import { revokeLeaked } from "./leaks/leaked-key.js";
 import { listOrganizationKeys, takeFromOrganization } from "./organization-keys.js";
 import type { KeyDeps } from "./key-access.js";
-import { listKeys, narrowKey, readKey, revokeKey, updateKey } from "./manage-keys.js";
+import { listKeys, reduceScopes, readKey, revokeKey, updateKey } from "./manage-keys.js";
 import { readUsage } from "./usage/key-usage.js";
 import { verifyKey } from "./keyring/verify-key.js";
 
@@ -35,7 +35,7 @@ export function apiKeyHandlers(deps: KeyDeps): Handlers<typeof apiKeys> {
       return rotateKey(deps, context, params.key_id, body?.grace_period_seconds ?? 0);
     },
     usage: ({ actor }, { params, query }) => readUsage(deps, actor, params.key_id, query.days),
-    narrow: (context, { params, body }) => narrowKey(db, context, params.key_id, body.scopes),
+    narrow: (context, { params, body }) => reduceScopes(db, context, params.key_id, body.scopes),
     verify: (context, { body }) => {
       keepNowhere(context.reply);
       return verifyKey(deps, context, body);

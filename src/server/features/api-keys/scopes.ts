@@ -3,7 +3,7 @@ import type { Database } from "../../db/connection/connect.js";
 import { AppError, invalidField } from "../../errors.js";
 import type { Actor } from "../../access/authenticate.js";
 import { scopesIn } from "../../access/access.js";
-import * as repository from "./api-keys.queries.js";
+import * as queries from "./api-keys.queries.js";
 
 /*
  * Scopes as they are stored: `*:*`, or `org:<organization id>:<pattern>` with `*` for all of it. On
@@ -123,14 +123,14 @@ async function visibleOrganizations(
   slugs: string[],
 ): Promise<Map<string, string>> {
   const found = await db.withSystem("find the organizations of a key", (tx) =>
-    repository.memberOrganizations(tx, actor.userId, slugs),
+    queries.memberOrganizations(tx, actor.userId, slugs),
   );
   return new Map([...found].filter(([, id]) => scopesIn(actor, id).length > 0));
 }
 
 async function visibleSlug(db: Database, actor: Actor, orgId: string): Promise<string> {
   const slugs = await db.withSystem("find the organization of a key", (tx) =>
-    repository.slugsOf(tx, [orgId]),
+    queries.slugsOf(tx, [orgId]),
   );
   const slug = slugs.get(orgId);
   if (slug === undefined || !(await visibleOrganizations(db, actor, [slug])).has(slug)) {

@@ -11,9 +11,9 @@ import { limitHits } from "../../access/rate-limit.js";
 import { limitLogin } from "./limit-login.js";
 import { lockPerson } from "./person-lock.js";
 import { refuseGuessable } from "./passwords/password-rules.js";
-import * as limitRepository from "../../access/rate-limit.queries.js";
-import * as repository from "./auth.queries.js";
-import * as sessionRepository from "./sessions/sessions.queries.js";
+import * as rateLimits from "../../access/rate-limit.queries.js";
+import * as queries from "./auth.queries.js";
+import * as sessions from "./sessions/sessions.queries.js";
 import { deleteOldChallenges } from "./totp/second-factor.queries.js";
 import { secondFactorRequired } from "./totp/second-factor.js";
 import type { SignedIn, StartSession } from "./sign-in.js";
@@ -32,11 +32,7 @@ export interface AuthService {
     invitation?: string | null | undefined;
     ip: string;
   }): Promise<User>;
-  login(
-    email: string,
-    password: string,
-    origin: sessionRepository.SessionOrigin,
-  ): Promise<SignedIn>;
+  login(email: string, password: string, origin: sessions.SessionOrigin): Promise<SignedIn>;
   /** Starts a session for a person whose identity was shown in another way. */
   startSession: StartSession;
   refresh(token: string, kind: "refresh" | "cookie"): Promise<SignedIn>;
@@ -56,7 +52,7 @@ export function createAuthService(
 ): AuthService {
   const { secret } = settings;
   const readSession = batched((ids) =>
-    db.withSystem("check sessions", (tx) => sessionRepository.findLiveSessions(tx, ids)),
+    db.withSystem("check sessions", (tx) => sessions.findLiveSessions(tx, ids)),
   );
   const liveSession = cached({
     changes: db.changes,
@@ -94,7 +90,7 @@ export function createAuthService(
     const sessionId = await db.withSystemTx("start a session", async (tx) => {
       await lockPerson(tx, userId);
       await claim?.(tx);
-      return sessionRepository.insertSession(tx, userId, origin, sessionEnd());
+      return sessions.insertSession(tx, userId, origin, sessionEnd());
     });
     return signedIn(sessionId, 0);
   };
@@ -112,7 +108,7 @@ export function createAuthService(
       try {
         const input = { email, full_name: full_name ?? null, password_hash };
         const user = await db.withSystemTx("register a person", (tx) =>
-          repository.insertUser(tx, input, onlyFirst),
+          queries.insertUser(tx, input, onlyFirst),
         );
         if (!user) throw registrationClosed(registration);
         await deps.jobs.send("send-link", { purpose: "verify", email });
@@ -127,7 +123,7 @@ export function createAuthService(
     },
 
     login: async (email, password, origin) => {
-      const found = await db.withSystem("log in", (tx) => repository.findPassword(tx, email));
+      const found = await db.withSystem("log in", (tx) => queries.findPassword(tx, email));
       const account = await limitLogin(db, email, origin.ip, async () => {
         const matches = await verify(found?.password_hash ?? (await nobody), password);
         if (!found || !matches) throw wrongCredentials();
@@ -138,7 +134,7 @@ export function createAuthService(
       const { user_id, password_hash } = account;
       return startSession(user_id, origin, async (tx) => {
         // Changed since it was checked: whoever changed it ended all sessions, this one as well.
-        if (!(await repository.holdPassword(tx, user_id, password_hash))) throw wrongCredentials();
+        if (!(await queries.holdPassword(tx, user_id, password_hash))) throw wrongCredentials();
       });
     },
 
@@ -151,22 +147,20 @@ export function createAuthService(
       if (!claims || !session) throw invalidToken();
       const generation = kind === "cookie" ? session.generation : claims.generation;
       const rotated = await db.withSystem("refresh a session", (tx) =>
-        sessionRepository.rotateSession(tx, session.id, generation, sessionEnd()),
+        sessions.rotateSession(tx, session.id, generation, sessionEnd()),
       );
       if (rotated) return signedIn(session.id, generation + 1);
       // A used refresh token came back: either copy may be a thief's, so the session ends for both.
       if (kind === "refresh") {
         await db.withSystem("end a session whose refresh token was replayed", (tx) =>
-          sessionRepository.revokeSession(tx, session.user_id, session.id),
+          sessions.revokeSession(tx, session.user_id, session.id),
         );
       }
       throw invalidToken();
     },
 
     endSession: (userId, sessionId) =>
-      db.withSystem("end a session", (tx) =>
-        sessionRepository.revokeSession(tx, userId, sessionId),
-      ),
+      db.withSystem("end a session", (tx) => sessions.revokeSession(tx, userId, sessionId)),
 
     actorOf: async (kind, token) => {
       const claims = verifyToken(secret, kind, token);
@@ -174,7 +168,7 @@ export function createAuthService(
       if (!session) throw invalidToken();
       if (session.idle) {
         await db.withSystem("mark a session as used", (tx) =>
-          sessionRepository.touchSession(tx, session.id, sessionEnd()),
+          sessions.touchSession(tx, session.id, sessionEnd()),
         );
       }
       return { userId: session.user_id, agent: null, session: { id: session.id }, key: null };
@@ -185,14 +179,14 @@ export function createAuthService(
 /** Whether a person is a super admin of the installation. */
 export async function isSuperAdmin(db: Database, userId: string): Promise<boolean> {
   const user = await db.withSystem("see whether a person is a super admin", (tx) =>
-    repository.findUser(tx, userId),
+    queries.findUser(tx, userId),
   );
   return user?.is_super_admin ?? false;
 }
 
 /** Whether an id is that of a person who may sign in. */
 export function userExists(db: Database, userId: string): Promise<boolean> {
-  return db.withSystem("find a person by id", (tx) => repository.userExists(tx, userId));
+  return db.withSystem("find a person by id", (tx) => queries.userExists(tx, userId));
 }
 
 function wrongCredentials(): AppError {
@@ -213,7 +207,7 @@ function registrationClosed(registration: "open" | "invite" | "closed"): AppErro
 /** Forgets counted tries and answered challenges whose time is over. */
 export function forgetOldHits(db: Database): Promise<void> {
   return db.withSystem("forget old hits and challenges", async (tx) => {
-    await limitRepository.deleteOldHits(tx);
+    await rateLimits.deleteOldHits(tx);
     await deleteOldChallenges(tx);
   });
 }

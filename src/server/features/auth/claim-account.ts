@@ -21,7 +21,7 @@ import { removeSignInMethods } from "./remove-credentials.js";
  */
 export async function claimAccount(
   tx: Queryable,
-  tell: (orgId: string, change: Change) => void,
+  audit: (orgId: string, change: Change) => void,
   userId: string,
   proof: "session" | "password" | "link",
 ): Promise<boolean> {
@@ -30,7 +30,7 @@ export async function claimAccount(
   const revokes = isUnclaimed && proof !== "session";
   if (revokes) {
     await removeSignInMethods(tx, userId);
-    await revokeKeysOf(tx, tell, userId);
+    await revokeKeysOf(tx, audit, userId);
   }
   await tx
     .update(users)

@@ -3,7 +3,7 @@ import type { Database } from "../../db/connection/connect.js";
 import { AppError, invalidField } from "../../errors.js";
 import type { Actor } from "../../access/authenticate.js";
 import { limitFailures } from "../../access/rate-limit.js";
-import * as repository from "./totp/second-factor.queries.js";
+import * as queries from "./totp/second-factor.queries.js";
 
 const passwordLimit = { hits: 10, seconds: 15 * 60 };
 
@@ -33,7 +33,7 @@ export async function reauthenticate(
   const sessionId = requireSession(actor);
   if (password !== undefined) return requirePassword(db, actor.userId, password);
   const isFresh = await db.withSystem("find out when one signed in", (tx) =>
-    repository.isFreshSession(tx, sessionId),
+    queries.isFreshSession(tx, sessionId),
   );
   if (isFresh) return;
   throw new AppError(
@@ -50,7 +50,7 @@ export async function requirePassword(
 ): Promise<void> {
   await limitFailures(db, `password ${userId}`, passwordLimit, async () => {
     const hash = await db.withSystem("check one's password", (tx) =>
-      repository.findPasswordHash(tx, userId),
+      queries.findPasswordHash(tx, userId),
     );
     if (hash === null || !(await verify(hash, password))) {
       throw invalidField("password", "is not your password", "wrong_password");

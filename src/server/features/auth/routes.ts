@@ -15,8 +15,8 @@ import type { Handlers } from "../../http/register-routes.js";
 import { byId, pagesOf } from "../../http/pagination.js";
 import { askForLink, verifyAddress, type EmailLinkDeps } from "./passwords/email-links.js";
 import { changePassword, resetPassword } from "./passwords/passwords.js";
-import * as repository from "./auth.queries.js";
-import * as sessionRepository from "./sessions/sessions.queries.js";
+import * as queries from "./auth.queries.js";
+import * as sessions from "./sessions/sessions.queries.js";
 import type { AuthService } from "./auth-service.js";
 import {
   answerSignedIn,
@@ -38,7 +38,7 @@ export function authHandlers(
   const profile = cached({
     changes: db.changes,
     load: async (userId) => {
-      const user = await db.withSystem("who am I", (tx) => repository.findUser(tx, userId));
+      const user = await db.withSystem("who am I", (tx) => queries.findUser(tx, userId));
       return user && { value: Object.freeze(user), sources: [`user ${userId}` as const] };
     },
   });
@@ -82,9 +82,9 @@ export function authHandlers(
       requireFullAccess(actor);
       const changes = Object.fromEntries(
         Object.entries(body).filter(([, value]) => value !== undefined),
-      ) as Parameters<typeof repository.updateUser>[2];
+      ) as Parameters<typeof queries.updateUser>[2];
       const user = await db.withSystem("change one's profile", (tx) =>
-        repository.updateUser(tx, actor.userId, changes),
+        queries.updateUser(tx, actor.userId, changes),
       );
       if (!user) throw invalidToken();
       return user;
@@ -92,19 +92,19 @@ export function authHandlers(
     sessions: async (context, { query }) => {
       const { actor } = context;
       requireFullAccess(actor);
-      const sessions = await sessionPages(context, query, {
+      const rows = await sessionPages(context, query, {
         read: (after, limit) =>
           db.withSystem("list one's sessions", (tx) =>
-            sessionRepository.listSessions(tx, actor.userId, after?.[0] ?? null, limit),
+            sessions.listSessions(tx, actor.userId, after?.[0] ?? null, limit),
           ),
         keyOf: ({ id }) => [id],
       });
-      return sessions.map((session) => ({ ...session, current: session.id === actor.session?.id }));
+      return rows.map((session) => ({ ...session, current: session.id === actor.session?.id }));
     },
     session: async ({ actor }, { params }) => {
       requireFullAccess(actor);
       const session = await db.withSystem("read one's session", (tx) =>
-        sessionRepository.findSession(tx, actor.userId, params.session_id),
+        sessions.findSession(tx, actor.userId, params.session_id),
       );
       if (!session) throw notFound();
       return { ...session, current: session.id === actor.session?.id };
@@ -117,7 +117,7 @@ export function authHandlers(
     endOtherSessions: async ({ actor }) => {
       requireFullAccess(actor);
       await db.withSystem("end one's other sessions", (tx) =>
-        sessionRepository.revokeSessions(tx, actor.userId, actor.session?.id ?? null),
+        sessions.revokeSessions(tx, actor.userId, actor.session?.id ?? null),
       );
       return undefined;
     },

@@ -4,7 +4,7 @@ import type { DiskUsage } from "#shared/api/usage.js";
 import { measureTree } from "#git/worktree/disk-usage.js";
 import type { OrgContext } from "../../http/register-routes.js";
 import { measureFolder, type WorkspaceDeps } from "../workspaces/index.js";
-import * as repository from "./disk-usage.queries.js";
+import * as queries from "./disk-usage.queries.js";
 import type { Due } from "./disk-usage.queries.js";
 
 /** How old a figure gets before it is measured anew by itself, and when somebody asks for it. */
@@ -30,12 +30,12 @@ async function measureOne(deps: WorkspaceDeps, due: Due): Promise<void> {
     const bytes = await measureTree(storage.repository(org_id, id));
     const layers_bytes = await measureTree(storage.lowers(org_id, id));
     const values = { org_id, project_id: id, bytes, layers_bytes };
-    await db.tenant(org_id, (tx) => repository.recordRepository(tx, values));
+    await db.tenant(org_id, (tx) => queries.recordRepository(tx, values));
     return;
   }
   const bytes = await measureFolder(deps, org_id, id);
   if (bytes === null) return;
-  await db.tenant(org_id, (tx) => repository.recordWorkspace(tx, { org_id, agent_id: id, bytes }));
+  await db.tenant(org_id, (tx) => queries.recordWorkspace(tx, { org_id, agent_id: id, bytes }));
 }
 
 /** Measures what of `dues` it can before who waits loses patience, and the rest after that. */
@@ -45,10 +45,10 @@ async function measureSoon(deps: WorkspaceDeps, dues: readonly Due[], log: Logge
     for (const due of dues) await measure(deps, due);
   })().catch((error: unknown) => log.warn({ err: error }, "disk use could not be measured"));
   let timer: NodeJS.Timeout | undefined;
-  const patience = new Promise<void>((resolve) => {
+  const timeout = new Promise<void>((resolve) => {
     timer = setTimeout(resolve, PATIENCE_MS);
   });
-  await Promise.race([all, patience]);
+  await Promise.race([all, timeout]);
   clearTimeout(timer);
 }
 
@@ -67,9 +67,9 @@ export async function refreshWorkspace(
 
 /** The organization's figures, after those that are old were measured anew, as far as that is quick. */
 export async function readDiskUsage(deps: WorkspaceDeps, context: OrgContext): Promise<DiskUsage> {
-  const dues = await context.tx((tx) => repository.listDue(tx, ASKED_MINUTES, 200));
+  const dues = await context.tx((tx) => queries.listDue(tx, ASKED_MINUTES, 200));
   await measureSoon(deps, dues, context.log);
-  const projects = await context.tx((tx) => repository.readProjects(tx));
+  const projects = await context.tx((tx) => queries.readProjects(tx));
   const sum = (of: (project: (typeof projects)[number]) => number): number =>
     projects.reduce((total, project) => total + of(project), 0);
   const times = projects.flatMap(({ measured_at }) => measured_at ?? []);
@@ -87,7 +87,7 @@ export function startMeasuring(deps: WorkspaceDeps, log: Logger): { stop(): Prom
   let running = Promise.resolve();
   const look = async (): Promise<void> => {
     const dues = await deps.db.withSystem("find what is to be measured", (db) =>
-      repository.listDue(db, OLD_MINUTES, 50),
+      queries.listDue(db, OLD_MINUTES, 50),
     );
     for (const due of dues) await measure(deps, due);
   };

@@ -61,7 +61,7 @@ interface OpenStream {
   orgId: string;
   caller: string;
   output: PassThrough;
-  tell: (event: Numbered | null) => void;
+  audit: (event: Numbered | null) => void;
 }
 
 /** Streams of Server-Sent Events (WHATWG HTML, section 9.2), fed by what any server process changes. */
@@ -82,11 +82,11 @@ export function createEventStreams(changes: ChangeFeed): EventStreams {
       const numbered = { ...event, number };
       kept.push(numbered);
       if (kept.length > keptEvents) since = kept.shift()?.number ?? since;
-      for (const stream of open) if (stream.orgId === event.orgId) stream.tell(numbered);
+      for (const stream of open) if (stream.orgId === event.orgId) stream.audit(numbered);
     } else {
       kept.length = 0;
       since = number;
-      for (const stream of open) stream.tell(null);
+      for (const stream of open) stream.audit(null);
     }
   });
 
@@ -116,7 +116,7 @@ export function createEventStreams(changes: ChangeFeed): EventStreams {
             output.end();
           });
       };
-      const tell = (event: Numbered | null): void =>
+      const audit = (event: Numbered | null): void =>
         write((sees) => {
           if (event === null) return `event: reset\nid: ${position()}\ndata: null\n\n`;
           const { type, id } = event;
@@ -124,7 +124,7 @@ export function createEventStreams(changes: ChangeFeed): EventStreams {
           return `event: change\nid: ${process}-${event.number}\ndata: ${JSON.stringify({ type, id })}\n\n`;
         });
 
-      const stream: OpenStream = { orgId, caller, output, tell };
+      const stream: OpenStream = { orgId, caller, output, audit };
       open.add(stream);
       // Keeps proxies from closing it, and notices a caller who may not listen any more.
       const alive = setInterval(() => write(() => ":\n\n"), aliveMs);
@@ -136,9 +136,9 @@ export function createEventStreams(changes: ChangeFeed): EventStreams {
       // Sent at once, so that the client knows that it listens, and from where.
       output.write(`retry: 2000\nid: ${position()}\n\n`);
       const from = positionOf(lastEventId, process);
-      if (lastEventId !== null && (from === null || from < since)) tell(null);
+      if (lastEventId !== null && (from === null || from < since)) audit(null);
       else if (from !== null) {
-        for (const event of kept) if (event.orgId === orgId && event.number > from) tell(event);
+        for (const event of kept) if (event.orgId === orgId && event.number > from) audit(event);
       }
       return output;
     },

@@ -1,7 +1,7 @@
 import { eventTypes, type events } from "#shared/api/events.js";
 import type { Database } from "../../db/connection/connect.js";
 import { authenticate, type Credentials } from "../../access/authenticate.js";
-import { standingOf } from "../../access/authorize.js";
+import { resolveAccess } from "../../access/authorize.js";
 import { allows } from "../../access/access.js";
 import type { Handlers } from "../../http/register-routes.js";
 import type { EventStreams, Listener } from "./event-streams.js";
@@ -18,12 +18,12 @@ export function eventHandlers(
       if (request.method === "HEAD") return undefined;
       const allowed: Listener["allowed"] = async () => {
         const now = await authenticate(request, credentials, publicUrl).catch(() => null);
-        const standing = now && (await standingOf(db, now, "org_id", orgId));
-        if (!standing || !allows(standing, "org:read")) return null;
+        const access = now && (await resolveAccess(db, now, "org_id", orgId));
+        if (!access || !allows(access, "org:read")) return null;
         return (type) => {
           const permission = eventTypes[type];
-          if (!allows(standing, permission)) return false;
-          standing.used(permission);
+          if (!allows(access, permission)) return false;
+          access.used(permission);
           return true;
         };
       };

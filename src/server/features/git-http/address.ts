@@ -5,8 +5,8 @@ import type { Permission } from "#shared/permissions.js";
 import type { Database } from "../../db/connection/connect.js";
 import { AppError, notFound } from "../../errors.js";
 import type { Actor, Credentials } from "../../access/authenticate.js";
-import { standingOf } from "../../access/authorize.js";
-import { requirePermission, type Standing } from "../../access/access.js";
+import { resolveAccess } from "../../access/authorize.js";
+import { requirePermission, type Access } from "../../access/access.js";
 import { isStorable } from "../../http/text.js";
 import type { Storage } from "../../data-folder/storage.js";
 import { findProjectByAddress } from "../projects/index.js";
@@ -26,9 +26,9 @@ export interface GitParams {
 /** A repository that the caller may work with. */
 export interface Address {
   actor: Actor;
-  standing: Standing;
+  access: Access;
   projectId: string;
-  store: string;
+  repoPath: string;
   /** The references that an agent's key works with; null where all of them may be read. */
   visible: string[] | null;
 }
@@ -48,17 +48,18 @@ export async function addressOf(
     file.endsWith(".git") && isStorable(org + file)
       ? await findProjectByAddress(deps.db, org, file.slice(0, -".git".length))
       : undefined;
-  const standing = project && (await standingOf(deps.db, actor, "org_id", project.organization_id));
-  if (!project || !standing) throw notFound();
-  requirePermission(standing, permission);
+  const access =
+    project && (await resolveAccess(deps.db, actor, "org_id", project.organization_id));
+  if (!project || !access) throw notFound();
+  requirePermission(access, permission);
   if (project.status !== "ready") {
     throw new AppError("project_not_ready", "The project is not ready to be cloned; see its page.");
   }
   return {
     actor,
-    standing,
+    access,
     projectId: project.id,
-    store: deps.storage.repository(project.organization_id, project.id),
+    repoPath: deps.storage.repository(project.organization_id, project.id),
     visible: await visibleRefs(deps.db, actor, project),
   };
 }
@@ -91,7 +92,7 @@ async function actorOf(credentials: Credentials, request: FastifyRequest): Promi
   try {
     if (secret.startsWith("oat_")) return await credentials.accessToken(secret);
     const actor = await credentials.apiKey(secret, request.ip);
-    if (actor.key?.perMinute != null) await credentials.takeTurn(actor.key);
+    if (actor.key?.perMinute != null) await credentials.consumeRateLimit(actor.key);
     return actor;
   } catch (error) {
     if (!(error instanceof AppError) || error.status !== 401) throw error;

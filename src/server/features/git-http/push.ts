@@ -16,7 +16,7 @@ import type { Actor } from "../../access/authenticate.js";
 import { judgedWrites, type JudgedWrites } from "../../access/current-access.js";
 import {
   agentOfBranch,
-  landPush,
+  applyPush,
   type PushedRef,
   type WorkspaceDeps,
 } from "../workspaces/index.js";
@@ -25,7 +25,7 @@ import { objectionsTo, ownerOf } from "./push-rules.js";
 export interface PushContext {
   orgId: string;
   projectId: string;
-  store: string;
+  repoPath: string;
   actor: Actor;
   ip: string;
   requestId: string;
@@ -65,7 +65,7 @@ export async function receivePush(
       await readToEnd(request.pack);
       return answer(null);
     }
-    const quarantine = await Quarantine.open(context.store);
+    const quarantine = await Quarantine.open(context.repoPath);
     try {
       const isNarrow = context.visible !== null;
       const { maxBytes, signal } = context;
@@ -135,8 +135,8 @@ async function landReceived(
   quarantine: Quarantine,
   refusals: Map<string, string>,
 ): Promise<void> {
-  const { orgId, projectId, store, actor, ip, requestId, visible, signal } = context;
-  const refs = await listRefs(store, "refs/");
+  const { orgId, projectId, repoPath, actor, ip, requestId, visible, signal } = context;
+  const refs = await listRefs(repoPath, "refs/");
   refuseTooMany(refs, wanted);
   const objectsOf = (isShown: (ref: string) => boolean): string[] => [
     ...new Set(refs.filter(({ ref }) => isShown(ref)).map(({ sha }) => sha)),
@@ -161,7 +161,7 @@ async function landReceived(
     all,
   );
   await inspectTrees(quarantine, commits);
-  const landed = await landPush(deps, {
+  const landed = await applyPush(deps, {
     orgId,
     projectId,
     origin: { actor, ip, requestId },

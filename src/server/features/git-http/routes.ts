@@ -28,7 +28,7 @@ import { refuseArchived } from "../../access/access.js";
 import { sendProblem } from "../../http/problem.js";
 import type { WorkspaceDeps } from "../workspaces/index.js";
 import { addressOf, type Address, type AddressDeps, type GitParams } from "./address.js";
-import { withPatience } from "./upload-timeout.js";
+import { withUploadTimeout } from "./upload-timeout.js";
 import { receivePush } from "./push.js";
 
 export interface GitHttpDeps extends AddressDeps {
@@ -42,7 +42,7 @@ export interface GitHttpDeps extends AddressDeps {
  * as the password or as a bearer token. Clone and fetch need `project:git:read`, a push needs
  * `project:git:write`.
  */
-export function mountGitHttp(app: FastifyInstance, deps: GitHttpDeps): void {
+export function registerGitHttp(app: FastifyInstance, deps: GitHttpDeps): void {
   app.register(async (scope) => {
     // git's bodies are passed on as they come; its own limits hold, and those of a push.
     scope.removeAllContentTypeParsers();
@@ -85,22 +85,22 @@ export function mountGitHttp(app: FastifyInstance, deps: GitHttpDeps): void {
       "/git/:org/:project/info/refs",
       async (request, reply) => {
         if (request.query.service === "git-receive-pack") {
-          const { store, visible } = await pushableAt(deps, request);
+          const { repoPath, visible } = await pushableAt(deps, request);
           const refs = [
-            ...(await listRefs(store, "refs/heads/")),
-            ...(await listRefs(store, "refs/tags/")),
+            ...(await listRefs(repoPath, "refs/heads/")),
+            ...(await listRefs(repoPath, "refs/tags/")),
           ].filter(({ ref }) => visible?.includes(ref) ?? true);
           return uncached(reply, PUSH_ADVERTISEMENT_TYPE).send(
             advertisePush(refs, { thin: visible === null }),
           );
         }
-        const { store, visible } = await addressOf(deps, request, "project:git:read");
+        const { repoPath, visible } = await addressOf(deps, request, "project:git:read");
         if (request.query.service !== "git-upload-pack") throw notGit();
         return send(
           request,
           reply,
           ADVERTISEMENT_TYPE,
-          advertiseRefs("upload-pack", store, protocolOf(request), hiddenFrom(visible)),
+          advertiseRefs("upload-pack", repoPath, protocolOf(request), hiddenFrom(visible)),
         );
       },
     );
@@ -108,14 +108,14 @@ export function mountGitHttp(app: FastifyInstance, deps: GitHttpDeps): void {
     scope.post<{ Params: GitParams }>(
       "/git/:org/:project/git-upload-pack",
       async (request, reply) => {
-        const { store, visible } = await addressOf(deps, request, "project:git:read");
-        const body = await shownBody(store, bodyOf(request), visible);
+        const { repoPath, visible } = await addressOf(deps, request, "project:git:read");
+        const body = await shownBody(repoPath, bodyOf(request), visible);
         if (Buffer.isBuffer(body)) return uncached(reply, RESULT_TYPE).send(body);
         return send(
           request,
           reply,
           RESULT_TYPE,
-          uploadPack(store, body, protocolOf(request), hiddenFrom(visible)),
+          uploadPack(repoPath, body, protocolOf(request), hiddenFrom(visible)),
         );
       },
     );
@@ -136,7 +136,7 @@ async function pushableAt(
   request: FastifyRequest<{ Params: GitParams }>,
 ): Promise<Address> {
   const address = await addressOf(deps, request, "project:git:write");
-  refuseArchived(address.standing);
+  refuseArchived(address.access);
   return address;
 }
 
@@ -144,16 +144,16 @@ async function takePush(
   deps: GitHttpDeps,
   request: FastifyRequest,
   reply: FastifyReply,
-  { actor, standing, projectId, store, visible }: Address,
+  { actor, access, projectId, repoPath, visible }: Address,
 ): Promise<FastifyReply> {
-  const { chunks, signal } = withPatience(bodyOf(request));
+  const { chunks, signal } = withUploadTimeout(bodyOf(request));
   const push = await readPushRequest(chunks);
   const working = receivePush(
     deps.workspaces,
     {
-      orgId: standing.orgId,
+      orgId: access.orgId,
       projectId,
-      store,
+      repoPath,
       actor,
       ip: request.ip,
       requestId: request.id,
@@ -165,7 +165,7 @@ async function takePush(
     push,
   ).then(async (report) => {
     // Whoever was answered sees what he did.
-    await deps.db.changes.caughtUp();
+    await deps.db.changes.syncLocal();
     return pushReport(push, report);
   });
   // The client may be gone before it is looked at.
@@ -221,15 +221,15 @@ function bodyOf(request: FastifyRequest): Readable {
 
 /** The body of a fetch, without what it says of objects that are not shown to its client; or an answer. */
 async function shownBody(
-  store: string,
+  repoPath: string,
   body: Readable,
   visible: readonly string[] | null,
 ): Promise<Readable | Buffer> {
   if (visible === null) return body;
-  const shown = (await listRefs(store, "refs/")).filter(({ ref }) => visible.includes(ref));
+  const shown = (await listRefs(repoPath, "refs/")).filter(({ ref }) => visible.includes(ref));
   const tips = new Set(shown.map(({ sha }) => sha));
   try {
-    return Readable.from([await visibleRequest(store, body, [...tips])]);
+    return Readable.from([await visibleRequest(repoPath, body, [...tips])]);
   } catch (error) {
     if (error instanceof NotOurRefError) return error.answer;
     throw error;

@@ -8,7 +8,7 @@ const idleMs = 120_000;
  * The chunks of a push's body, for as long as its client may take; `signal` is aborted where it takes
  * longer, sends nothing for too long, or goes away before it has sent all.
  */
-export function withPatience(body: Readable): {
+export function withUploadTimeout(body: Readable): {
   chunks: AsyncGenerator<Buffer>;
   signal: AbortSignal;
 } {

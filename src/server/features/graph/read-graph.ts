@@ -7,7 +7,7 @@ import type { OrgContext } from "../../http/register-routes.js";
 import type { Storage } from "../../data-folder/storage.js";
 import { importedAt, receivedTimes, visibleBranches } from "../workspaces/index.js";
 import { branchesOfCommits, newestFirst } from "./order.js";
-import * as repository from "./graph.queries.js";
+import * as queries from "./graph.queries.js";
 
 export interface GraphDeps {
   db: Database;
@@ -28,14 +28,14 @@ export async function readGraph(
   limit: number,
 ): Promise<ProjectGraph> {
   const { project, workspaces, visible } = await context.tx(async (tx) => ({
-    project: await repository.findProject(tx, projectId),
-    workspaces: await repository.listWorkspaces(tx, projectId, maxWorkspaces),
+    project: await queries.findProject(tx, projectId),
+    workspaces: await queries.listWorkspaces(tx, projectId, maxWorkspaces),
     visible: await visibleBranches(tx, context.actor, projectId),
   }));
   if (!project) throw notFound();
   if (project.status !== "ready") return { branches: [], commits: [], has_older: false };
-  const store = deps.storage.repository(context.orgId, projectId);
-  const tips = new Map((await listBranches(store)).map(({ name, sha }) => [name, sha]));
+  const repoPath = deps.storage.repository(context.orgId, projectId);
+  const tips = new Map((await listBranches(repoPath)).map(({ name, sha }) => [name, sha]));
   const owners = new Map(workspaces.map((workspace) => [workspace.branch_name, workspace]));
   const names = new Set([
     project.default_branch,
@@ -51,15 +51,15 @@ export async function readGraph(
   });
 
   const history = await readHistory(
-    store,
+    repoPath,
     branches.map(({ commit_sha }) => commit_sha),
     limit + 1,
   );
   const shown = history.slice(0, limit);
   const shas = shown.map(({ sha }) => sha);
   const { commits, merges, received, imported } = await context.tx(async (tx) => ({
-    commits: await repository.findCommits(tx, projectId, shas),
-    merges: await repository.findMerges(tx, projectId, shas),
+    commits: await queries.findCommits(tx, projectId, shas),
+    merges: await queries.findMerges(tx, projectId, shas),
     received: await receivedTimes(tx, projectId, shas),
     imported: await importedAt(tx, projectId),
   }));

@@ -23,7 +23,7 @@ export interface HealthDeps {
  * `/healthz`: the process answers. `/readyz`: the database and git do, too. What of them does not answer,
  * and what this machine can do, is shown to callers on the machine itself and to super admins.
  */
-export function mountHealth(app: FastifyInstance, deps: HealthDeps): void {
+export function registerHealth(app: FastifyInstance, deps: HealthDeps): void {
   app.get("/version", async () => {
     const [git, postgresql] = await Promise.all([
       gitVersion().then(
@@ -67,7 +67,7 @@ async function isOfSuperAdmin(
 }
 
 async function answers(probe: () => Promise<unknown>): Promise<boolean> {
-  const patience = new Promise<false>((resolve) => {
+  const timeout = new Promise<false>((resolve) => {
     setTimeout(() => resolve(false), 3000).unref();
   });
   return Promise.race([
@@ -75,6 +75,6 @@ async function answers(probe: () => Promise<unknown>): Promise<boolean> {
       () => true,
       () => false,
     ),
-    patience,
+    timeout,
   ]);
 }

@@ -11,7 +11,7 @@ import { invitation as invitationLetter } from "../../mail/letters.js";
 import type { Mailer } from "../../mail/mailer.js";
 import { limitHitsWithin } from "../../access/rate-limit.js";
 import { isStillOffered, joinAsInvited, refuseRoleBeyond } from "../members/index.js";
-import * as repository from "./invitations.queries.js";
+import * as queries from "./invitations.queries.js";
 import { generateToken, hashToken } from "./token.js";
 
 export interface InvitationDeps {
@@ -39,11 +39,11 @@ export async function invite(
   { email, role_id }: { email: string; role_id: string },
 ): Promise<SentInvitation> {
   const token = generateToken();
-  const made = await context.change(async (tx, tell, access) => {
+  const made = await context.change(async (tx, audit, access) => {
     const role = await refuseRoleBeyond(tx, access, role_id);
     await refuseMember(tx, email);
-    await repository.deleteExpired(tx, email);
-    if (await repository.findOpenInvitation(tx, email)) {
+    await queries.deleteExpired(tx, email);
+    if (await queries.findOpenInvitation(tx, email)) {
       throw new AppError(
         "already_invited",
         `${email} has an open invitation; send it again, or revoke it before you make another.`,
@@ -51,7 +51,7 @@ export async function invite(
     }
     await limitMail(tx, context.orgId, email);
     const id = newId();
-    await repository.insertInvitation(tx, {
+    await queries.insertInvitation(tx, {
       id,
       org_id: context.orgId,
       email,
@@ -60,13 +60,13 @@ export async function invite(
       invited_by: context.actor.userId,
       ...linkOf(deps, token),
     });
-    const invitation = (await repository.findInvitation(tx, id)) as Invitation;
-    tell({
+    const invitation = (await queries.findInvitation(tx, id)) as Invitation;
+    audit({
       action: "invitation.created",
       target: targetOf(invitation),
       changes: differences(null, invitation, ["email", "role_name", "expires_at"]),
     });
-    return { invitation, organization: await repository.organizationName(tx, context.orgId) };
+    return { invitation, organization: await queries.organizationName(tx, context.orgId) };
   });
   return send(deps, made, token);
 }
@@ -81,7 +81,7 @@ export async function resend(
   invitationId: string,
 ): Promise<SentInvitation> {
   const token = generateToken();
-  const made = await context.change(async (tx, tell, access) => {
+  const made = await context.change(async (tx, audit, access) => {
     const before = await findOrRefuse(tx, invitationId);
     if (before.status === "accepted" || before.status === "revoked") throw notPending(before);
     if (before.role_id === null) {
@@ -96,14 +96,14 @@ export async function resend(
     await limitMail(tx, context.orgId, before.email);
     // From now on it holds by the permissions of the person who sent it again.
     const invited_by = context.actor.userId;
-    await repository.updateInvitation(tx, invitationId, { ...linkOf(deps, token), invited_by });
+    await queries.updateInvitation(tx, invitationId, { ...linkOf(deps, token), invited_by });
     const invitation = await findOrRefuse(tx, invitationId);
-    tell({
+    audit({
       action: "invitation.resent",
       target: targetOf(invitation),
       changes: differences(before, invitation, ["expires_at"]),
     });
-    return { invitation, organization: await repository.organizationName(tx, context.orgId) };
+    return { invitation, organization: await queries.organizationName(tx, context.orgId) };
   });
   return send(deps, made, token);
 }
@@ -113,14 +113,14 @@ export async function resend(
  * @throws AppError 403 `privilege_escalation`; 404; 409 `invitation_not_pending` where it was accepted
  */
 export async function revoke(context: OrgContext, invitationId: string): Promise<void> {
-  await context.change(async (tx, tell, access) => {
+  await context.change(async (tx, audit, access) => {
     const invitation = await findOrRefuse(tx, invitationId);
     if (invitation.status === "revoked") return;
     if (invitation.status === "accepted") throw notPending(invitation);
     const { role_id } = invitation;
     if (role_id !== null) await refuseRoleBeyond(tx, access, role_id);
-    await repository.endInvitation(tx, invitationId, "revoked_at");
-    tell({
+    await queries.endInvitation(tx, invitationId, "revoked_at");
+    audit({
       action: "invitation.revoked",
       target: targetOf(invitation),
       changes: differences(invitation, null, ["email", "role_name"]),
@@ -165,11 +165,11 @@ export async function accept(
   const { userId } = context.actor;
   const hash = hashToken(settings.secret, token);
   const { orgId, address } = await db.withSystem("find an invitation by its link", async (tx) => ({
-    orgId: (await repository.findByToken(tx, hash))?.org_id,
-    address: await repository.addressOf(tx, userId),
+    orgId: (await queries.findByToken(tx, hash))?.org_id,
+    address: await queries.addressOf(tx, userId),
   }));
   if (orgId === undefined) throw notFound();
-  return db.change(orgId, context, async (tx, tell) => {
+  return db.change(orgId, context, async (tx, audit) => {
     // Read again, now that it stands still: it may have been sent again, revoked or accepted.
     const found = await findOffer(tx, hash);
     if (!found) throw notFound();
@@ -183,13 +183,13 @@ export async function accept(
     if (invitation.status !== "pending" || invitation.role_id === null)
       throw notPending(invitation);
     refuseArchived({ archived });
-    await repository.endInvitation(tx, invitation.id, "accepted_at");
-    tell({
+    await queries.endInvitation(tx, invitation.id, "accepted_at");
+    audit({
       action: "invitation.accepted",
       target: targetOf(invitation),
       changes: differences(null, invitation, ["role_name"]),
     });
-    return joinAsInvited(tx, tell, {
+    return joinAsInvited(tx, audit, {
       org_id: orgId,
       user_id: userId,
       role_id: invitation.role_id,
@@ -240,20 +240,20 @@ async function send(
 
 /** An invitation by the HMAC of its token; one whose maker could not make it any more is revoked. */
 async function findOffer(tx: Queryable, tokenHash: Buffer) {
-  const found = await repository.findByToken(tx, tokenHash);
+  const found = await queries.findByToken(tx, tokenHash);
   if (found?.invitation.status !== "pending") return found;
   if (await isStillOffered(tx, found.invitation.id)) return found;
   return { ...found, invitation: { ...found.invitation, status: "revoked" as const } };
 }
 
 async function findOrRefuse(tx: Queryable, invitationId: string): Promise<Invitation> {
-  const invitation = await repository.findInvitation(tx, invitationId);
+  const invitation = await queries.findInvitation(tx, invitationId);
   if (!invitation) throw notFound();
   return invitation;
 }
 
 async function refuseMember(tx: Queryable, email: string): Promise<void> {
-  if (!(await repository.isMemberAddress(tx, email))) return;
+  if (!(await queries.isMemberAddress(tx, email))) return;
   throw new AppError(
     "already_member",
     `${email} is a member here already; change the role instead.`,

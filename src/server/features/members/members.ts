@@ -1,19 +1,19 @@
 import type { Member } from "#shared/api/members.js";
 import type { Role } from "#shared/api/roles.js";
-import { differences, type Tell } from "../../db/audit/audit.js";
+import { differences, type AuditWriter } from "../../db/audit/audit.js";
 import { brokenConstraint, type Database, type Queryable } from "../../db/connection/connect.js";
-import type { TellOf } from "../../db/connection/system-change.js";
+import type { AuditWriterOf } from "../../db/connection/system-change.js";
 import { systemRoleIds } from "../../db/migrate.js";
 import { AppError, invalidField, notFound } from "../../errors.js";
 import { judgedWrites } from "../../access/current-access.js";
-import { permissionsBeyond, requirePermission, type Standing } from "../../access/access.js";
+import { permissionsBeyond, requirePermission, type Access } from "../../access/access.js";
 import type { ActorContext, OrgContext } from "../../http/register-routes.js";
 import { addedToOrganization } from "../../mail/letters.js";
 import type { Mailer } from "../../mail/mailer.js";
 import { userExists } from "../auth/index.js";
 import { findRole } from "../roles/index.js";
 import { revokeLapsedInvitations } from "./open-invitations.js";
-import * as repository from "./members.queries.js";
+import * as queries from "./members.queries.js";
 
 export interface MemberDeps {
   db: Database;
@@ -35,22 +35,22 @@ export async function addMember(
     throw invalidField("user_id", "names no person here", "unknown_id");
   }
   try {
-    const { member, added } = await context.change(async (tx, tell, access) => {
+    const { member, added } = await context.change(async (tx, audit, access) => {
       await refuseRoleBeyond(tx, access, role_id);
-      if (agent_id !== undefined && !(await repository.isLivingAgent(tx, agent_id))) {
+      if (agent_id !== undefined && !(await queries.isLivingAgent(tx, agent_id))) {
         throw invalidField("agent_id", "names no agent of this organization", "unknown_id");
       }
-      const id = await repository.insertMembership(tx, {
+      const id = await queries.insertMembership(tx, {
         org_id: context.orgId,
         user_id,
         agent_id,
         role_id,
         invited_by: context.actor.userId,
       });
-      const member = await tellOfAdded(tx, tell, id);
+      const member = await tellOfAdded(tx, audit, id);
       return {
         member,
-        added: await repository.readAddition(tx, context.orgId, context.actor.userId),
+        added: await queries.readAddition(tx, context.orgId, context.actor.userId),
       };
     });
     if (member.email !== null) {
@@ -75,17 +75,17 @@ export async function addMember(
  */
 export async function joinAsInvited(
   tx: Queryable,
-  tell: Tell,
+  audit: AuditWriter,
   values: { org_id: string; user_id: string; role_id: string; invited_by?: string | undefined },
 ): Promise<Member> {
-  const known = await repository.findMemberOfUser(tx, values.user_id);
-  if (known !== null) return (await repository.findMember(tx, known)) as Member;
-  return tellOfAdded(tx, tell, await repository.insertMembership(tx, values));
+  const known = await queries.findMemberOfUser(tx, values.user_id);
+  if (known !== null) return (await queries.findMember(tx, known)) as Member;
+  return tellOfAdded(tx, audit, await queries.insertMembership(tx, values));
 }
 
-async function tellOfAdded(tx: Queryable, tell: Tell, memberId: string): Promise<Member> {
-  const member = (await repository.findMember(tx, memberId)) as Member;
-  tell({
+async function tellOfAdded(tx: Queryable, audit: AuditWriter, memberId: string): Promise<Member> {
+  const member = (await queries.findMember(tx, memberId)) as Member;
+  audit({
     action: "member.added",
     target: targetOf(member),
     changes: differences(null, member, ["user_id", "agent_id", "role_name"]),
@@ -95,7 +95,7 @@ async function tellOfAdded(tx: Queryable, tell: Tell, memberId: string): Promise
 
 /** Makes the creator of an organization its owner, in the transaction that makes it. */
 export async function addOwner(tx: Queryable, orgId: string, userId: string): Promise<void> {
-  await repository.insertMembership(tx, {
+  await queries.insertMembership(tx, {
     org_id: orgId,
     user_id: userId,
     role_id: systemRoleIds.owner,
@@ -106,13 +106,18 @@ export async function addOwner(tx: Queryable, orgId: string, userId: string): Pr
  * Makes one person an owner and the former owner an admin, in a change of the organization.
  * @throws AppError 422 naming `user_id` where it is no member's
  */
-export async function handOver(tx: Queryable, tell: Tell, from: string, to: string): Promise<void> {
-  const heir = await repository.findMemberOfUser(tx, to);
+export async function handOver(
+  tx: Queryable,
+  audit: AuditWriter,
+  from: string,
+  to: string,
+): Promise<void> {
+  const heir = await queries.findMemberOfUser(tx, to);
   if (!heir) throw invalidField("user_id", "names no member of this organization", "unknown_id");
-  await repository.updateMemberRole(tx, heir, systemRoleIds.owner);
-  const former = await repository.findMemberOfUser(tx, from);
-  if (former) await repository.updateMemberRole(tx, former, systemRoleIds.admin);
-  await revokeLapsedInvitations(tx, tell, from);
+  await queries.updateMemberRole(tx, heir, systemRoleIds.owner);
+  const former = await queries.findMemberOfUser(tx, from);
+  if (former) await queries.updateMemberRole(tx, former, systemRoleIds.admin);
+  await revokeLapsedInvitations(tx, audit, from);
 }
 
 /** Makes a new agent a member as `agent_executor`, in the transaction that makes it. */
@@ -122,7 +127,7 @@ export async function addAgentMember(
   agentId: string,
   invitedBy: string,
 ): Promise<void> {
-  await repository.insertMembership(tx, {
+  await queries.insertMembership(tx, {
     org_id: orgId,
     agent_id: agentId,
     role_id: systemRoleIds.agent_executor,
@@ -139,18 +144,18 @@ export async function changeRole(
   memberId: string,
   roleId: string,
 ): Promise<Member> {
-  return context.change(async (tx, tell, access) => {
-    const member = await repository.findMember(tx, memberId);
+  return context.change(async (tx, audit, access) => {
+    const member = await queries.findMember(tx, memberId);
     if (!member) throw notFound();
     await refuseMemberBeyond(tx, access, member);
     await refuseRoleBeyond(tx, access, roleId);
     if (roleId !== member.role_id) await keepAnOwner(tx, context.orgId, member);
-    await repository.updateMemberRole(tx, memberId, roleId);
-    const changed = (await repository.findMember(tx, memberId)) as Member;
+    await queries.updateMemberRole(tx, memberId, roleId);
+    const changed = (await queries.findMember(tx, memberId)) as Member;
     const changes = differences(member, changed, ["role_name"]);
     if (roleId !== member.role_id) {
-      tell({ action: "member.role_changed", target: targetOf(changed), changes });
-      await revokeLapsedInvitations(tx, tell, member.user_id);
+      audit({ action: "member.role_changed", target: targetOf(changed), changes });
+      await revokeLapsedInvitations(tx, audit, member.user_id);
     }
     return changed;
   });
@@ -167,20 +172,20 @@ export async function removeMember(
   memberId: string,
 ): Promise<void> {
   const demand = { ...context, orgId, permission: null, whenArchived: false, absent: notFound };
-  await judgedWrites(db, demand).change(async (tx, tell, access) => {
+  await judgedWrites(db, demand).change(async (tx, audit, access) => {
     const leaving = access.membershipId === memberId;
     if (!leaving) requirePermission(access, "org:members:delete");
-    const member = await repository.findMember(tx, memberId);
+    const member = await queries.findMember(tx, memberId);
     if (!member) throw notFound();
     if (!leaving) await refuseMemberBeyond(tx, access, member);
     await keepAnOwner(tx, orgId, member);
-    await repository.deleteMembership(tx, memberId);
-    tell({
+    await queries.deleteMembership(tx, memberId);
+    audit({
       action: leaving ? "member.left" : "member.removed",
       target: targetOf(member),
       changes: differences(member, null, ["user_id", "agent_id", "role_name"]),
     });
-    await revokeLapsedInvitations(tx, tell, member.user_id);
+    await revokeLapsedInvitations(tx, audit, member.user_id);
   });
 }
 
@@ -191,19 +196,19 @@ export async function removeMember(
  */
 export async function leaveOrganizations(
   tx: Queryable,
-  tell: TellOf,
+  audit: AuditWriterOf,
   userId: string,
   name: string,
 ): Promise<void> {
-  for (const { id, org_id, role_name } of await repository.deleteMembershipsOfUser(tx, userId)) {
-    tell(org_id, {
+  for (const { id, org_id, role_name } of await queries.deleteMembershipsOfUser(tx, userId)) {
+    audit(org_id, {
       action: "member.removed",
       target: { type: "member", id, name },
       changes: { user_id: { from: userId, to: null }, role_name: { from: role_name, to: null } },
     });
   }
-  for (const { org_id, id, email, role_name } of await repository.revokeInvitationsBy(tx, userId)) {
-    tell(org_id, {
+  for (const { org_id, id, email, role_name } of await queries.revokeInvitationsBy(tx, userId)) {
+    audit(org_id, {
       action: "invitation.revoked",
       target: { type: "invitation", id, name: email },
       changes: { email: { from: email, to: null }, role_name: { from: role_name, to: null } },
@@ -215,20 +220,20 @@ export async function leaveOrganizations(
 export async function removeAgentMember(
   tx: Queryable,
   orgId: string,
-  standing: Standing,
+  access: Access,
   agentId: string,
 ): Promise<void> {
-  const id = await repository.findMemberOfAgent(tx, agentId);
-  const member = id === null ? undefined : await repository.findMember(tx, id);
+  const id = await queries.findMemberOfAgent(tx, agentId);
+  const member = id === null ? undefined : await queries.findMember(tx, id);
   if (!member) return;
-  await refuseMemberBeyond(tx, standing, member);
+  await refuseMemberBeyond(tx, access, member);
   await keepAnOwner(tx, orgId, member);
-  await repository.deleteMembership(tx, member.id);
+  await queries.deleteMembership(tx, member.id);
 }
 
 /** Removes the memberships of a project's agents, in the transaction that deletes it. */
 export async function removeMembersOfProject(tx: Queryable, projectId: string): Promise<void> {
-  await repository.deleteMembershipsOfProject(tx, projectId);
+  await queries.deleteMembershipsOfProject(tx, projectId);
 }
 
 const targetOf = ({ id, display_name }: Member) =>
@@ -237,14 +242,14 @@ const targetOf = ({ id, display_name }: Member) =>
 /** In a change of the organization: its last owner stays one. @throws AppError 409 `last_owner` */
 async function keepAnOwner(tx: Queryable, orgId: string, member: Member): Promise<void> {
   if (member.role_id !== systemRoleIds.owner) return;
-  const owners = await repository.listOwners(tx);
+  const owners = await queries.listOwners(tx);
   const heir = owners.find(
     (owner) => owner.member_id !== member.id && owner.user_id !== null,
   )?.user_id;
   if (!heir) {
     throw new AppError("last_owner", "This is the last owner; make another member an owner first.");
   }
-  if (member.user_id !== null) await repository.moveOwner(tx, orgId, member.user_id, heir);
+  if (member.user_id !== null) await queries.moveOwner(tx, orgId, member.user_id, heir);
 }
 
 /**
@@ -253,26 +258,22 @@ async function keepAnOwner(tx: Queryable, orgId: string, member: Member): Promis
  */
 export async function refuseRoleBeyond(
   tx: Queryable,
-  standing: Standing,
+  access: Access,
   roleId: string,
 ): Promise<Role> {
   const role = await findRole(tx, roleId);
   if (!role) throw invalidField("role_id", "names no role of this organization", "unknown_id");
-  refuseBeyond(standing, role.effective_permissions, `The role "${role.name}" holds`);
+  refuseBeyond(access, role.effective_permissions, `The role "${role.name}" holds`);
   return role;
 }
 
-async function refuseMemberBeyond(
-  tx: Queryable,
-  standing: Standing,
-  member: Member,
-): Promise<void> {
+async function refuseMemberBeyond(tx: Queryable, access: Access, member: Member): Promise<void> {
   const role = await findRole(tx, member.role_id);
-  refuseBeyond(standing, role?.effective_permissions ?? ["*:*"], `${member.display_name} holds`);
+  refuseBeyond(access, role?.effective_permissions ?? ["*:*"], `${member.display_name} holds`);
 }
 
-function refuseBeyond(standing: Standing, wanted: readonly string[], who: string): void {
-  const beyond = permissionsBeyond(standing, wanted);
+function refuseBeyond(access: Access, wanted: readonly string[], who: string): void {
+  const beyond = permissionsBeyond(access, wanted);
   if (beyond.length === 0) return;
   throw new AppError(
     "privilege_escalation",

@@ -1,6 +1,6 @@
 import { sql, type SQL } from "drizzle-orm";
 import { exceeding, grants } from "#shared/permissions.js";
-import type { Tell } from "../../db/audit/audit.js";
+import type { AuditWriter } from "../../db/audit/audit.js";
 import type { Queryable } from "../../db/connection/connect.js";
 
 /*
@@ -30,14 +30,14 @@ export async function isStillOffered(tx: Queryable, invitationId: string): Promi
  */
 export async function revokeLapsedInvitations(
   tx: Queryable,
-  tell: Tell,
+  audit: AuditWriter,
   userId: string | null,
 ): Promise<void> {
   if (userId === null) return;
   const made = await selectOpen(tx, sql`i.invited_by = ${userId}`);
   for (const { id, email, role_name } of made.filter((invitation) => !isHeld(invitation))) {
     await tx.execute(sql`update invitations set revoked_at = now() where id = ${id}`);
-    tell({
+    audit({
       action: "invitation.revoked",
       target: { type: "invitation", id, name: email },
       changes: { email: { from: email, to: null }, role_name: { from: role_name, to: null } },

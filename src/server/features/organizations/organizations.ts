@@ -2,7 +2,7 @@ import type { Organization, SlugAvailability } from "#shared/api/organizations.j
 import { reservedReason, slug as slugRule } from "#shared/contract/fields.js";
 import { slugFrom } from "#shared/slug-from.js";
 import type { Permission } from "#shared/permissions.js";
-import { differences, type Tell } from "../../db/audit/audit.js";
+import { differences, type AuditWriter } from "../../db/audit/audit.js";
 import { newId } from "../../db/tables/columns.js";
 import { brokenConstraint, type Database } from "../../db/connection/connect.js";
 import { AppError, invalidField, notFound } from "../../errors.js";
@@ -11,7 +11,7 @@ import type { ActorContext, OrgContext } from "../../http/register-routes.js";
 import { limitHits } from "../../access/rate-limit.js";
 import { addOwner, handOver } from "../members/index.js";
 import { endRuns, waitForEnd } from "../runs/index.js";
-import * as repository from "./organizations.queries.js";
+import * as queries from "./organizations.queries.js";
 
 /** The installation's ceilings of every organization's limits. */
 export interface Ceilings {
@@ -72,8 +72,8 @@ async function insert(
 ): Promise<Organization> {
   const id = newId();
   const { userId } = context.actor;
-  return db.change(id, context, async (tx, tell) => {
-    const organization = await repository.insertOrganization(tx, {
+  return db.change(id, context, async (tx, audit) => {
+    const organization = await queries.insertOrganization(tx, {
       id,
       slug,
       name: input.name,
@@ -87,7 +87,7 @@ async function insert(
         input.max_agent_runtime_hours ?? Math.min(100, ceilings.maxRuntimeHours),
     });
     await addOwner(tx, id, userId);
-    tell({
+    audit({
       action: "organization.created",
       target: targetOf(organization),
       changes: differences(null, organization, [...describingFields, ...limitFields]),
@@ -114,7 +114,7 @@ export async function checkSlug(
     const suggestion = await freeSlug(db, slugBase(slug));
     return { slug, available: false, suggestion, reason: invalid };
   }
-  const holder = await db.withSystem("check a slug", (tx) => repository.slugHolder(tx, slug));
+  const holder = await db.withSystem("check a slug", (tx) => queries.slugHolder(tx, slug));
   if (holder === undefined || holder === orgId) {
     return { slug, available: true, suggestion: null, reason: null };
   }
@@ -124,23 +124,23 @@ export async function checkSlug(
 
 /** Archives the organization: what runs is stopped, what is there can be read, nothing can be changed. */
 export async function archiveOrganization(context: OrgContext, db: Database): Promise<void> {
-  await context.change(async (tx, tell) => {
+  await context.change(async (tx, audit) => {
     await endRuns(tx, {}, "The organization was archived.");
-    const organization = await repository.setArchived(tx, context.orgId, true);
+    const organization = await queries.setArchived(tx, context.orgId, true);
     if (!organization) throw notFound();
-    tell({ action: "organization.archived", target: targetOf(organization) });
+    audit({ action: "organization.archived", target: targetOf(organization) });
   });
   await waitForEnd(db, context.orgId, {});
 }
 
 /** Undoes the archiving; one that is not archived is answered as it is. */
 export async function restoreOrganization(context: OrgContext): Promise<Organization> {
-  return context.change(async (tx, tell) => {
-    const before = await repository.findOrganization(tx, context.orgId);
-    const organization = await repository.setArchived(tx, context.orgId, false);
+  return context.change(async (tx, audit) => {
+    const before = await queries.findOrganization(tx, context.orgId);
+    const organization = await queries.setArchived(tx, context.orgId, false);
     if (!organization) throw notFound();
     if (before?.archived_at) {
-      tell({ action: "organization.restored", target: targetOf(organization) });
+      audit({ action: "organization.restored", target: targetOf(organization) });
     }
     return organization;
   });
@@ -155,16 +155,16 @@ export async function transferOrganization(
   context: OrgContext,
   userId: string,
 ): Promise<Organization> {
-  return context.change(async (tx, tell) => {
-    const organization = await repository.findOrganization(tx, context.orgId);
+  return context.change(async (tx, audit) => {
+    const organization = await queries.findOrganization(tx, context.orgId);
     if (!organization) throw notFound();
     if (organization.owner_id === userId) {
       throw invalidField("user_id", "is the owner already; name another member", "already_owner");
     }
-    await handOver(tx, tell, organization.owner_id, userId);
-    const changed = await repository.updateOrganization(tx, context.orgId, { owner_id: userId });
+    await handOver(tx, audit, organization.owner_id, userId);
+    const changed = await queries.updateOrganization(tx, context.orgId, { owner_id: userId });
     if (!changed) throw notFound();
-    tell({
+    audit({
       action: "organization.transferred",
       target: targetOf(changed),
       changes: differences(organization, changed, ["owner_id"]),
@@ -203,18 +203,17 @@ export async function updateOrganization(
   const needed = (Object.keys(changes) as (keyof typeof fieldPermissions)[]).map(
     (field) => fieldPermissions[field],
   );
-  for (const permission of needed) requirePermission(context.standing, permission);
+  for (const permission of needed) requirePermission(context.access, permission);
   refuseOverCeiling(changes, ceilings);
   const { slug } = changes;
   if (slug !== undefined) refuseReserved(slug);
-  const organization = await context.change(async (tx, tell, access) => {
+  const organization = await context.change(async (tx, audit, access) => {
     for (const permission of needed) refuseLacking(access, permission);
-    const before = await repository.findOrganization(tx, context.orgId);
+    const before = await queries.findOrganization(tx, context.orgId);
     // The slug's row of another organization is not visible here: no row of ours means it is taken.
-    if (slug !== undefined && !(await repository.claimSlug(tx, context.orgId, slug)))
-      return "taken";
-    const after = await repository.updateOrganization(tx, context.orgId, changes);
-    if (before && after) tellDifferences(tell, before, after);
+    if (slug !== undefined && !(await queries.claimSlug(tx, context.orgId, slug))) return "taken";
+    const after = await queries.updateOrganization(tx, context.orgId, changes);
+    if (before && after) tellDifferences(audit, before, after);
     return after;
   });
   if (organization === "taken") throw await slugTaken(db, slug as string);
@@ -228,13 +227,13 @@ const describingFields = ["name", "slug", "description", "billing_email", "setti
 const targetOf = ({ id, name }: Organization) => ({ type: "organization", id, name }) as const;
 
 /** Limits are told of by themselves, so that the log can be asked for them. */
-function tellDifferences(tell: Tell, before: Organization, after: Organization): void {
+function tellDifferences(audit: AuditWriter, before: Organization, after: Organization): void {
   for (const [action, fields] of [
     ["organization.updated", describingFields],
     ["organization.limits_changed", limitFields],
   ] as const) {
     const changes = differences(before, after, fields);
-    if (Object.keys(changes).length > 0) tell({ action, target: targetOf(after), changes });
+    if (Object.keys(changes).length > 0) audit({ action, target: targetOf(after), changes });
   }
 }
 
@@ -276,7 +275,7 @@ function slugBase(name: string): string {
 /** The base where it is free, else with the first number that is; never longer than a slug may be. */
 async function freeSlug(db: Database, base: string): Promise<string> {
   const stem = base.slice(0, 56).replace(/-+$/, "");
-  const taken = await db.withSystem("derive a slug", (tx) => repository.takenSlugs(tx, base, stem));
+  const taken = await db.withSystem("derive a slug", (tx) => queries.takenSlugs(tx, base, stem));
   let slug = base;
   for (let number = 2; taken.has(slug); number += 1) slug = `${stem}-${number}`;
   return slug;

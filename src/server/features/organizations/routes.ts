@@ -13,7 +13,7 @@ import { allows, explain, rolePatterns, scopesIn } from "../../access/access.js"
 import type { Handlers } from "../../http/register-routes.js";
 import { preparedJson } from "../../http/fast-path/prepared-json.js";
 import { byId, fromMemory, pagesOf } from "../../http/pagination.js";
-import * as repository from "./organizations.queries.js";
+import * as queries from "./organizations.queries.js";
 import {
   archiveOrganization,
   checkSlug,
@@ -33,7 +33,7 @@ export function organizationHandlers(
   const usualList = cached<UsualList>({
     changes: db.changes,
     load: batched(async (userIds) => {
-      const lists = await repository.listOrganizationTexts(db.systemPool, userIds, readable);
+      const lists = await queries.listOrganizationTexts(db.systemPool, userIds, readable);
       return new Map([...lists].map(([userId, list]) => [userId, sourcedList(list)]));
     }),
   });
@@ -41,7 +41,7 @@ export function organizationHandlers(
   const one = cached<Organization>({
     changes: db.changes,
     load: async (orgId) => {
-      const found = await db.tenant(orgId, (tx) => repository.findOrganization(tx, orgId));
+      const found = await db.tenant(orgId, (tx) => queries.findOrganization(tx, orgId));
       return found && { value: Object.freeze(found), sources: [`organization ${orgId}` as const] };
     },
   });
@@ -64,7 +64,7 @@ export function organizationHandlers(
         if (usual.length <= query.limit) return usual.items;
       }
       const subject = actor.agent?.id ?? actor.userId;
-      const lists = await repository.listOrganizations(db.systemPool, [subject]);
+      const lists = await queries.listOrganizations(db.systemPool, [subject]);
       const ofAgent = actor.agent && (await organizationsWith(db, actor, "org:read", undefined));
       const items = (lists.get(subject) ?? [])
         .filter(
@@ -98,14 +98,14 @@ export function organizationHandlers(
     },
     restore: (context) => restoreOrganization(context),
     transfer: (context, { body }) => transferOrganization(context, body.user_id),
-    permissions: async ({ standing }, { query }) =>
+    permissions: async ({ access }, { query }) =>
       query.check === undefined
         ? {
-            role: standing.role,
-            permissions: rolePatterns(standing).toSorted(),
-            effective_permissions: permissionNames.filter((name) => allows(standing, name)),
+            role: access.role,
+            permissions: rolePatterns(access).toSorted(),
+            effective_permissions: permissionNames.filter((name) => allows(access, name)),
           }
-        : explain(standing, query.check),
+        : explain(access, query.check),
   };
 }
 
@@ -115,7 +115,7 @@ interface UsualList {
   length: number;
 }
 
-function sourcedList(list: repository.ListText): Sourced<UsualList> {
+function sourcedList(list: queries.ListText): Sourced<UsualList> {
   return {
     value: { items: preparedJson(list.text), length: list.org_ids.length },
     // The hours of an agent that runs grow as time goes by.

@@ -24,7 +24,7 @@ export async function deleteUser(
   { change, origin }: AdminContext,
   by: UserReference,
 ): Promise<void> {
-  await change(async (tx, tell) => {
+  await change(async (tx, audit) => {
     const before = await readUser(tx, by);
     await lockOrganizations(
       tx,
@@ -42,9 +42,9 @@ export async function deleteUser(
       );
     }
     await redactAuditTargets(tx, user);
-    await leaveOrganizations(tx, tell, user.id, deletedUser);
+    await leaveOrganizations(tx, audit, user.id, deletedUser);
     await removeSignInMethods(tx, user.id);
-    await revokeKeysOf(tx, tell, user.id);
+    await revokeKeysOf(tx, audit, user.id);
     await forgetPerson(tx, user);
     await recordInstallationEvent(tx, origin, {
       action: "user.deleted",

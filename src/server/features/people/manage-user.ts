@@ -6,7 +6,7 @@ import {
   type InstallationOrigin,
 } from "../../db/audit/installation-audit.js";
 import type { Queryable } from "../../db/connection/connect.js";
-import type { TellOf } from "../../db/connection/system-change.js";
+import type { AuditWriterOf } from "../../db/connection/system-change.js";
 import { AppError, notFound } from "../../errors.js";
 import { endSessions, issuePasswordToken, lockPerson, removeSecondFactors } from "../auth/index.js";
 import { findUser, lockSuperAdmins, setFlags } from "./people.queries.js";
@@ -16,7 +16,7 @@ export interface AdminContext {
   readonly origin: InstallationOrigin;
   /** A transaction that sees all organizations and writes to their logs. */
   readonly change: <Result>(
-    work: (tx: Queryable, tell: TellOf) => Promise<Result>,
+    work: (tx: Queryable, audit: AuditWriterOf) => Promise<Result>,
   ) => Promise<Result>;
   readonly verificationKey: string;
   /** Without a slash at the end. */

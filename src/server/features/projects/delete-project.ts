@@ -6,7 +6,7 @@ import { removeMembersOfProject } from "../members/index.js";
 import { endManagedRuns, waitForEnd } from "../runs/index.js";
 import { removeWorkspacesOf } from "../workspaces/index.js";
 import { storeLock } from "./imports/import-project.js";
-import * as repository from "./projects.queries.js";
+import * as queries from "./projects.queries.js";
 import type { ProjectDeps } from "./project.js";
 
 /**
@@ -20,10 +20,10 @@ export async function deleteProject(
   context: OrgContext,
   id: string,
 ): Promise<void> {
-  await context.change(async (tx, tell) => {
-    const project = await repository.findProject(tx, id);
+  await context.change(async (tx, audit) => {
+    const project = await queries.findProject(tx, id);
     if (!project) throw notFound();
-    const running = await repository.countRunningElsewhere(tx, id);
+    const running = await queries.countRunningElsewhere(tx, id);
     if (running > 0) {
       throw new AppError(
         "agent_running",
@@ -33,9 +33,9 @@ export async function deleteProject(
       );
     }
     await endManagedRuns(tx, { projectId: id }, "The project was deleted.");
-    await repository.markDeleted(tx, id);
+    await queries.markDeleted(tx, id);
     await removeMembersOfProject(tx, id);
-    tell({ action: "project.deleted", target: { type: "project", id, name: project.name } });
+    audit({ action: "project.deleted", target: { type: "project", id, name: project.name } });
   });
   await removeFolders(deps, context.orgId, id);
   await deps.jobs.send("remove-project", { org_id: context.orgId, project_id: id });
@@ -45,7 +45,7 @@ export async function deleteProject(
 async function removeFolders(deps: ProjectDeps, orgId: string, id: string): Promise<void> {
   await waitForEnd(deps.db, orgId, { projectId: id });
   await removeWorkspacesOf(deps.workspaces, orgId, id);
-  await repository.releaseNamesIn(deps.db, orgId, id);
+  await queries.releaseNamesIn(deps.db, orgId, id);
 }
 
 /** Removes what a deleted project has on the disk; run by the job queue, in any process, any number of times. */
@@ -58,6 +58,6 @@ export async function runRemoval(
   await deps.db.locks(orgId, [storeLock(id)], async () => {
     await removeRepository(deps.storage.repository(orgId, id));
     await rm(deps.storage.runLogs(orgId, id), { recursive: true, force: true });
-    await deps.db.tenant(orgId, (tx) => repository.markRemoved(tx, id));
+    await deps.db.tenant(orgId, (tx) => queries.markRemoved(tx, id));
   });
 }

@@ -3,7 +3,7 @@ import { notFound } from "../../errors.js";
 import { listBranches } from "#git/store/branches.js";
 import type { OrgContext } from "../../http/register-routes.js";
 import { agentsOfBranches, visibleBranches } from "../workspaces/index.js";
-import * as repository from "./projects.queries.js";
+import * as queries from "./projects.queries.js";
 import type { ProjectDeps } from "./project.js";
 
 /** The project's branches that the caller may read, after a name, by name; none while it is being imported. */
@@ -15,7 +15,7 @@ export async function readBranches(
   limit: number,
 ): Promise<Branch[]> {
   const { project, agents, visible } = await context.tx(async (tx) => ({
-    project: await repository.findProject(tx, id),
+    project: await queries.findProject(tx, id),
     agents: await agentsOfBranches(tx, id),
     visible: await visibleBranches(tx, context.actor, id),
   }));

@@ -18,7 +18,7 @@ import {
 import { inStore, newFolder, storeOf } from "#test/support/git.js";
 import { rounds } from "#test/support/thorough.js";
 import { storageIn } from "../../data-folder/storage.js";
-import { whileMerging } from "../workspaces/merges/merge-lease.js";
+import { withMergeLease } from "../workspaces/merges/merge-lease.js";
 import { verifyMerges } from "../workspaces/merges/verify-merges.js";
 import { packProject, type PackingOutcome } from "./pack-projects.js";
 
@@ -62,10 +62,10 @@ async function objectsOf(project: Project): Promise<Set<string>> {
 }
 
 async function leftoversOf(project: Project): Promise<string[]> {
-  const store = storeOf(app, project);
+  const repoPath = storeOf(app, project);
   const names = [
-    ...(await readdir(join(store, "objects/pack"))),
-    ...(await readdir(join(store, "objects/info")).catch(() => [])),
+    ...(await readdir(join(repoPath, "objects/pack"))),
+    ...(await readdir(join(repoPath, "objects/info")).catch(() => [])),
   ];
   return names.filter(
     (name) => !/^pack-[0-9a-f]{40}\.(pack|idx|rev|bitmap)$|^commit-graph$/.test(name),
@@ -103,38 +103,38 @@ test("checkpoints become one pack with a bitmap and a commit graph; nothing is l
 }, 60_000);
 
 test("packing is worth it from 1000 loose objects, 2% of what is packed, or ten packs", async () => {
-  const store = await newFolder();
+  const repoPath = await newFolder();
   const pretend = async (folder: string, names: string[]): Promise<void> => {
-    await rm(join(store, folder), { recursive: true, force: true });
-    await mkdir(join(store, folder), { recursive: true });
-    for (const name of names) await writeFile(join(store, folder, name), "");
+    await rm(join(repoPath, folder), { recursive: true, force: true });
+    await mkdir(join(repoPath, folder), { recursive: true });
+    for (const name of names) await writeFile(join(repoPath, folder, name), "");
   };
   const loose = (count: number) =>
     Array.from({ length: count }, (_, i) => `${i}`.padStart(38, "0"));
-  expect(await isWorthPacking(store)).toBe(false);
+  expect(await isWorthPacking(repoPath)).toBe(false);
   await pretend("objects/17", loose(3));
-  expect(await isWorthPacking(store)).toBe(false);
+  expect(await isWorthPacking(repoPath)).toBe(false);
   await pretend("objects/17", loose(4));
-  expect(await isWorthPacking(store)).toBe(true);
+  expect(await isWorthPacking(repoPath)).toBe(true);
   await pretend("objects/pack", ["pack-1.idx"]);
-  await writeFile(join(store, "objects/pack/pack-1.idx"), Buffer.alloc(28 * 100_000));
-  expect(await isWorthPacking(store)).toBe(false);
+  await writeFile(join(repoPath, "objects/pack/pack-1.idx"), Buffer.alloc(28 * 100_000));
+  expect(await isWorthPacking(repoPath)).toBe(false);
   await pretend("objects/17", loose(8));
-  expect(await isWorthPacking(store)).toBe(true);
+  expect(await isWorthPacking(repoPath)).toBe(true);
   await pretend("objects/17", []);
   await pretend(
     "objects/pack",
     loose(10).map((name) => `pack-${name}.idx`),
   );
-  expect(await isWorthPacking(store)).toBe(true);
-  await rm(store, { recursive: true });
+  expect(await isWorthPacking(repoPath)).toBe(true);
+  await rm(repoPath, { recursive: true });
 });
 
 test("nothing is packed while a merge is under way, nor twice at a time", async () => {
   const project = await newProject();
   const { agent } = await makeWorkspace(owner, project.id);
   const merging = { orgId: project.organization_id, agentId: agent.id };
-  expect(await whileMerging(app.db, merging, () => pack(project))).toBe("merging");
+  expect(await withMergeLease(app.db, merging, () => pack(project))).toBe("merging");
   expect((await countsOf(project))["packs"]).toBe(0);
   expect(await leftoversOf(project)).toEqual([]);
   const outcomes = await Promise.all([pack(project), pack(project), pack(project)]);
@@ -145,12 +145,12 @@ test("nothing is packed while a merge is under way, nor twice at a time", async 
 test("a packing that is killed at any moment leaves nothing behind and loses nothing", async () => {
   const project = await newProject();
   const { workspace } = await makeWorkspace(owner, project.id);
-  const store = storeOf(app, project);
+  const repoPath = storeOf(app, project);
   for (let i = 0; i < 10; i += 1) await commitFiles(owner, workspace, { [`${i}.txt`]: `${i}\n` });
   const before = await objectsOf(project);
   for (let round = 0; round < rounds({ thorough: 60, else: 8 }); round += 1) {
     await commitFiles(owner, workspace, { "n.txt": `${round}\n` });
-    await packRepository(store, AbortSignal.timeout(1 + round * 9)).catch(() => {});
+    await packRepository(repoPath, AbortSignal.timeout(1 + round * 9)).catch(() => {});
     expect(await leftoversOf(project)).toEqual([]);
     const after = await objectsOf(project);
     expect([...before].filter((id) => !after.has(id))).toEqual([]);
@@ -158,8 +158,8 @@ test("a packing that is killed at any moment leaves nothing behind and loses not
   await inStore(app, project, "fsck", "--full", "--strict");
   // What a machine that lost its power left is removed by the next one.
   for (const name of ["pack/tmp_pack_aB3", "pack/.tmp-17-pack-aa.pack", "info/commit-graph.lock"]) {
-    await mkdir(join(store, "objects", name, ".."), { recursive: true });
-    await writeFile(join(store, "objects", name), "rest");
+    await mkdir(join(repoPath, "objects", name, ".."), { recursive: true });
+    await writeFile(join(repoPath, "objects", name), "rest");
   }
   expect(await pack(project)).toBe("packed");
   expect(await leftoversOf(project)).toEqual([]);

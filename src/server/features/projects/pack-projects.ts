@@ -5,7 +5,7 @@ import { isWorthPacking, packRepository } from "#git/store/pack-repository.js";
 import { GitError } from "#git/process/run.js";
 import { isMerging } from "../workspaces/index.js";
 import type { ProjectDeps } from "./project.js";
-import * as repository from "./projects.queries.js";
+import * as queries from "./projects.queries.js";
 
 /** How often repositories are looked at. */
 const lookMs = 5 * 60_000;
@@ -71,9 +71,9 @@ export function startPacking(deps: PackingDeps, log: Logger): { stop(): Promise<
   const restsUntil = new Map<string, number>();
 
   const packNext = async (project: PackedProject): Promise<void> => {
-    const store = deps.storage.repository(project.org_id, project.id);
+    const repoPath = deps.storage.repository(project.org_id, project.id);
     const isResting = (restsUntil.get(project.id) ?? 0) > Date.now();
-    if (isResting || !(await isWorthPacking(store))) return;
+    if (isResting || !(await isWorthPacking(repoPath))) return;
     const start = performance.now();
     try {
       const outcome = await packProject(deps, project, stopping.signal);
@@ -88,7 +88,7 @@ export function startPacking(deps: PackingDeps, log: Logger): { stop(): Promise<
   };
   const packAll = async (): Promise<void> => {
     const projects = await deps.db.withSystem("find repositories to pack", (tx) =>
-      repository.listReadyProjects(tx),
+      queries.listReadyProjects(tx),
     );
     for (const project of projects) {
       if (stopping.signal.aborted) return;

@@ -10,7 +10,7 @@ import type { Jobs } from "../../jobs/queue.js";
 import type { Storage } from "../../data-folder/storage.js";
 import type { WorkspaceDeps } from "../workspaces/index.js";
 import type { ImportRules } from "./imports/import-url.js";
-import * as repository from "./projects.queries.js";
+import * as queries from "./projects.queries.js";
 
 export interface ProjectDeps {
   db: Database;
@@ -29,7 +29,7 @@ export interface ProjectDeps {
  * @param apart how far the default branch and the upstream's are apart, where that was counted
  */
 export function projectOf(
-  row: repository.ProjectRow,
+  row: queries.ProjectRow,
   publicUrl: string,
   apart: { ahead: number; behind: number } | null = null,
 ): Project {
@@ -60,13 +60,13 @@ export async function readProject(
   context: OrgContext,
   id: string,
 ): Promise<Project> {
-  const row = await context.tx((tx) => repository.findProject(tx, id));
+  const row = await context.tx((tx) => queries.findProject(tx, id));
   if (!row) throw notFound();
   const { status, default_branch: name } = row;
-  const store = deps.storage.repository(context.orgId, id);
+  const repoPath = deps.storage.repository(context.orgId, id);
   const apart =
     row.upstream !== null && status === "ready"
-      ? await countApart(store, `refs/heads/${name}`, `refs/upstream/heads/${name}`)
+      ? await countApart(repoPath, `refs/heads/${name}`, `refs/upstream/heads/${name}`)
       : null;
   return projectOf(row, deps.publicUrl(), apart);
 }
@@ -75,8 +75,8 @@ export async function readProject(
 export async function requireUpstream(
   tx: Queryable,
   id: string,
-): Promise<repository.ProjectRow & { import_url: string }> {
-  const project = await repository.findProject(tx, id);
+): Promise<queries.ProjectRow & { import_url: string }> {
+  const project = await queries.findProject(tx, id);
   if (!project) throw notFound();
   const { import_url } = project;
   if (import_url !== null) return { ...project, import_url };

@@ -16,7 +16,7 @@ import type { OrgContext } from "../../http/register-routes.js";
 import type { Storage } from "../../data-folder/storage.js";
 import { checkImportUrl } from "./imports/import-url.js";
 import { readProject, type ProjectDeps } from "./project.js";
-import * as repository from "./projects.queries.js";
+import * as queries from "./projects.queries.js";
 import { credentialChanges, hostKeyOf, sealCredential } from "./upstreams/upstream-credential.js";
 import * as upstreams from "./upstreams/upstreams.queries.js";
 
@@ -52,9 +52,9 @@ export async function createProject(
   const base = slugBase(input.name);
   for (let attempt = 0; ; attempt += 1) {
     try {
-      await context.change(async (tx, tell) => {
+      await context.change(async (tx, audit) => {
         const slug = input.slug ?? (await freeSlug(tx, base));
-        await repository.insertProject(tx, {
+        await queries.insertProject(tx, {
           id,
           org_id: context.orgId,
           name: input.name,
@@ -65,17 +65,17 @@ export async function createProject(
         });
         const target = { type: "project", id, name: input.name } as const;
         const changes = differences(null, { slug, import_url: importUrl }, ["slug", "import_url"]);
-        tell({ action: "project.created", target, changes });
+        audit({ action: "project.created", target, changes });
         if (importUrl === null) return;
         const ids = { project_id: id, org_id: context.orgId };
         await upstreams.insertUpstream(tx, { ...ids, host_key: access.hostKey });
         if (access.waits) {
-          await repository.updateProject(tx, id, { status: "failed", error: keyIsNew });
+          await queries.updateProject(tx, id, { status: "failed", error: keyIsNew });
         }
         if (access.credential === null) return;
         await upstreams.putCredential(tx, ids, access.credential);
         const seen = credentialChanges(access.credential);
-        tell({ action: "project.credential_set", target, changes: seen });
+        audit({ action: "project.credential_set", target, changes: seen });
       });
       break;
     } catch (error) {
@@ -129,15 +129,15 @@ export async function updateProject(
   id: string,
   changes: { name?: string; description?: string | null },
 ): Promise<Project> {
-  await context.change(async (tx, tell) => {
-    const before = await repository.findProject(tx, id);
-    await repository.updateProject(tx, id, changes);
-    const after = await repository.findProject(tx, id);
+  await context.change(async (tx, audit) => {
+    const before = await queries.findProject(tx, id);
+    await queries.updateProject(tx, id, changes);
+    const after = await queries.findProject(tx, id);
     if (!before || !after) throw notFound();
     const changed = differences(before, after, ["name", "description"]);
     if (Object.keys(changed).length === 0) return;
     const target = { type: "project", id, name: after.name } as const;
-    tell({ action: "project.updated", target, changes: changed });
+    audit({ action: "project.updated", target, changes: changed });
   });
   return readProject(deps, context, id);
 }
@@ -150,7 +150,7 @@ async function finishEmpty(
 ): Promise<void> {
   await createRepository(deps.storage.repository(orgId, id), branch);
   await deps.db.tenant(orgId, (tx) =>
-    repository.updateProject(tx, id, {
+    queries.updateProject(tx, id, {
       status: "ready",
       progress: 100,
       imported_at: sql`clock_timestamp()`,
@@ -171,10 +171,10 @@ export async function unlockRepositories(storage: Storage, alone: boolean): Prom
     return names.map((name) => join(folder, name));
   };
   for (const organization of await below(storage.repositories)) {
-    for (const store of await below(organization)) {
-      await removeStaleLocks(store, alone ? 0 : undefined);
-      await removeQuarantines(store, alone ? 0 : quarantineMs);
-      if (alone) await removePackingLeftovers(store);
+    for (const repoPath of await below(organization)) {
+      await removeStaleLocks(repoPath, alone ? 0 : undefined);
+      await removeQuarantines(repoPath, alone ? 0 : quarantineMs);
+      if (alone) await removePackingLeftovers(repoPath);
     }
   }
 }
@@ -182,7 +182,7 @@ export async function unlockRepositories(storage: Storage, alone: boolean): Prom
 /** Takes up what an earlier process left unfinished. */
 export async function resumeProjects(deps: ProjectDeps): Promise<void> {
   const unfinished = await deps.db.withSystem("resume unfinished projects", (db) =>
-    repository.listUnfinishedProjects(db),
+    queries.listUnfinishedProjects(db),
   );
   for (const { id, org_id, import_url, default_branch } of unfinished) {
     if (import_url === null) await finishEmpty(deps, org_id, id, default_branch);
@@ -195,7 +195,7 @@ export async function resumeProjects(deps: ProjectDeps): Promise<void> {
     await deps.jobs.send("use-upstream", { org_id, project_id: id });
   }
   const deleted = await deps.db.withSystem("resume the removal of projects", (db) =>
-    repository.listProjectsToRemove(db),
+    queries.listProjectsToRemove(db),
   );
   for (const { id, org_id } of deleted) {
     await deps.jobs.send("remove-project", { org_id, project_id: id });
@@ -209,7 +209,7 @@ function slugBase(name: string): string {
 
 async function freeSlug(tx: Queryable, base: string): Promise<string> {
   const short = base.slice(0, 59).replace(/-+$/, "");
-  const taken = await repository.takenProjectSlugs(tx, short);
+  const taken = await queries.takenProjectSlugs(tx, short);
   let slug = short;
   for (let number = 2; taken.has(slug); number += 1) slug = `${short}-${number}`;
   return slug;
@@ -218,6 +218,6 @@ async function freeSlug(tx: Queryable, base: string): Promise<string> {
 /** The project that a git address names, of any organization; undefined where there is none. */
 export function findProjectByAddress(db: Database, orgSlug: string, slug: string) {
   return db.withSystem("find the project of a git address", (tx) =>
-    repository.findProjectBySlugs(tx, orgSlug, slug),
+    queries.findProjectBySlugs(tx, orgSlug, slug),
   );
 }

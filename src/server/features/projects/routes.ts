@@ -5,7 +5,7 @@ import type { Handlers } from "../../http/register-routes.js";
 import { byId, byName, pagesOf } from "../../http/pagination.js";
 import { deleteProject } from "./delete-project.js";
 import { readBranches } from "./list-branches.js";
-import * as repository from "./projects.queries.js";
+import * as queries from "./projects.queries.js";
 import { projectOf, readProject, type ProjectDeps } from "./project.js";
 import { createProject, updateProject } from "./projects.js";
 import { removeCredential, setCredential, trustHostKey } from "./upstreams/upstream-credential.js";
@@ -37,7 +37,7 @@ export function projectHandlers(deps: ProjectDeps): Handlers<typeof projects> {
       const page = await pages(context, query, {
         read: (after, limit) =>
           deps.db.withSystem("list projects", (db) =>
-            repository.listProjects(db, orgIds, after?.[0] ?? null, limit),
+            queries.listProjects(db, orgIds, after?.[0] ?? null, limit),
           ),
         keyOf: ({ id }) => [id],
       });

@@ -6,7 +6,7 @@ import { resolveCommit } from "#git/store/repository.js";
 import type { OrgContext } from "../../http/register-routes.js";
 import type { Jobs } from "../../jobs/queue.js";
 import { branchRef, projectOfWorkspace } from "../workspaces/index.js";
-import * as repository from "./radar.queries.js";
+import * as queries from "./radar.queries.js";
 import type { ScanDeps, ScanTarget } from "./scan-project.js";
 
 /** A project shows so many pairs, and of each so many conflicts; a workspace all that is kept. */
@@ -45,13 +45,13 @@ async function readRadar(
   agentId: string | null,
 ): Promise<Radar> {
   const { scans, rows } = await context.tx(async (tx: Queryable) => ({
-    scans: await repository.listScans(tx, projectId),
-    rows: await repository.listConflicts(tx, projectId, agentId, projectPairs),
+    scans: await queries.listScans(tx, projectId),
+    rows: await queries.listConflicts(tx, projectId, agentId, projectPairs),
   }));
-  const store = deps.storage.repository(context.orgId, projectId);
+  const repoPath = deps.storage.repository(context.orgId, projectId);
   const branches = [...new Set(scans.map(({ base_branch }) => base_branch))];
   const tips = new Map<string, string | null>();
-  for (const branch of branches) tips.set(branch, await resolveCommit(store, branchRef(branch)));
+  for (const branch of branches) tips.set(branch, await resolveCommit(repoPath, branchRef(branch)));
   return {
     is_current: scans.every(
       (scan) =>
@@ -69,7 +69,7 @@ async function readRadar(
   };
 }
 
-function pairOf(row: repository.ConflictRow): RadarPair {
+function pairOf(row: queries.ConflictRow): RadarPair {
   const one: RadarSide = {
     agent_id: row.source_agent,
     agent_name: row.source_name,
@@ -133,7 +133,7 @@ export function startRadar(
     waiting.clear();
     if (isBehind) {
       isBehind = false;
-      targets.push(...(await deps.db.withSystem("find what moved", repository.listProjectsBehind)));
+      targets.push(...(await deps.db.withSystem("find what moved", queries.listProjectsBehind)));
     }
     for (const target of targets) await jobs.send("scan-project", target, target.project_id);
   };

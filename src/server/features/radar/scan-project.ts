@@ -11,10 +11,10 @@ import {
 import { UnrelatedHistoriesError } from "#git/merge/merge.js";
 import { mergeBase, resolveCommit } from "#git/store/repository.js";
 import { GitError } from "#git/process/run.js";
-import { withScratch } from "#git/store/temp-repository.js";
+import { withTempRepository } from "#git/store/temp-repository.js";
 import type { Storage } from "../../data-folder/storage.js";
 import { branchRef, foreseeConflicts } from "../workspaces/index.js";
-import * as repository from "./radar.queries.js";
+import * as queries from "./radar.queries.js";
 import { textOf, type Line, type PairKey, type Scan } from "./radar.queries.js";
 
 export interface ScanDeps {
@@ -46,12 +46,12 @@ export function scanProject(
   return deps.db.locks(project.org_id, [`radar ${project.project_id}`], async () => {
     const { org_id, project_id } = project;
     const [lines, keys] = await deps.db.tenant(org_id, async (tx) => [
-      await repository.listLines(tx, project_id),
-      await repository.listPairKeys(tx, project_id),
+      await queries.listLines(tx, project_id),
+      await queries.listPairKeys(tx, project_id),
     ]);
-    const store = deps.storage.repository(org_id, project_id);
-    const work: ReadWork = (from, to) => deps.changedPaths(store, from, to);
-    const scans = await forksOf(store, lines, signal);
+    const repoPath = deps.storage.repository(org_id, project_id);
+    const work: ReadWork = (from, to) => deps.changedPaths(repoPath, from, to);
+    const scans = await forksOf(repoPath, lines, signal);
     const known = new Map(keys.map((key) => [textOf(key), key]));
     const needed = new Map<string, PairKey>();
     for await (const key of candidates(scans, work)) {
@@ -60,25 +60,25 @@ export function scanProject(
     }
     const missing = [...needed].filter(([text]) => !known.has(text)).map(([, key]) => key);
     if (missing.length > 0) {
-      await withScratch(store, async (scratch) => {
+      await withTempRepository(repoPath, async (scratch) => {
         for (const key of missing) {
           signal.throwIfAborted();
           const found = await computePair(deps, scratch, project, key, work, signal);
           await deps.db.tenant(org_id, (tx) =>
-            repository.insertPair(tx, project, key, found.slice(0, keptConflicts), found.length),
+            queries.insertPair(tx, project, key, found.slice(0, keptConflicts), found.length),
           );
         }
       });
     }
     const stale = [...known].filter(([text]) => !needed.has(text)).map(([, key]) => key);
     await deps.db.tenant(org_id, async (tx) => {
-      const before = await repository.fingerprints(tx, project_id);
-      await repository.replaceScans(tx, project, scans);
-      const after = await repository.fingerprints(tx, project_id);
+      const before = await queries.fingerprints(tx, project_id);
+      await queries.replaceScans(tx, project, scans);
+      const after = await queries.fingerprints(tx, project_id);
       const all = new Set([...before.keys(), ...after.keys()]);
       const changed = [...all].filter((id) => before.get(id) !== after.get(id));
-      await repository.tellConflicts(tx, org_id, changed);
-      await repository.deletePairs(tx, project_id, stale);
+      await queries.tellConflicts(tx, org_id, changed);
+      await queries.deletePairs(tx, project_id, stale);
     });
   });
 }
@@ -87,13 +87,13 @@ type ReadWork = (from: string, to: string) => Promise<ChangedPaths | null>;
 
 /** Where each line of work parted from its base branch. */
 async function forksOf(
-  store: string,
+  repoPath: string,
   lines: readonly Line[],
   signal: AbortSignal,
 ): Promise<Scan[]> {
   const tips = new Map<string, string | null>();
   for (const branch of new Set(lines.map(({ base_branch }) => base_branch))) {
-    tips.set(branch, await resolveCommit(store, branchRef(branch)));
+    tips.set(branch, await resolveCommit(repoPath, branchRef(branch)));
   }
   const scans: Scan[] = [];
   for (const { last, ...line } of lines) {
@@ -102,7 +102,7 @@ async function forksOf(
     const isKnown = last?.head_commit === line.head_commit && last.base_commit === base;
     const fork_commit = isKnown
       ? last.fork_commit
-      : base && (await mergeBase(store, base, line.head_commit));
+      : base && (await mergeBase(repoPath, base, line.head_commit));
     scans.push({ ...line, base_commit: base, fork_commit });
   }
   return scans;

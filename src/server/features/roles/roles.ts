@@ -4,9 +4,9 @@ import { differences } from "../../db/audit/audit.js";
 import { newId } from "../../db/tables/columns.js";
 import { brokenConstraint, type Queryable } from "../../db/connection/connect.js";
 import { AppError, invalidField, notFound } from "../../errors.js";
-import { permissionsBeyond, type Standing } from "../../access/access.js";
+import { permissionsBeyond, type Access } from "../../access/access.js";
 import type { OrgContext } from "../../http/register-routes.js";
-import * as repository from "./roles.queries.js";
+import * as queries from "./roles.queries.js";
 
 interface RoleInput {
   name: string;
@@ -27,9 +27,9 @@ export async function createRole(context: OrgContext, input: RoleInput): Promise
   refuseSystemName(input.name);
   const id = newId();
   return withNameErrors(input.name, () =>
-    context.change(async (tx, tell, access) => {
+    context.change(async (tx, audit, access) => {
       const parentId = await parentOf(tx, input.inherits_from);
-      await repository.insertRole(tx, {
+      await queries.insertRole(tx, {
         id,
         org_id: context.orgId,
         name: input.name,
@@ -38,7 +38,7 @@ export async function createRole(context: OrgContext, input: RoleInput): Promise
         inherits_from: parentId,
       });
       const role = await refuseBeyond(tx, access, id);
-      tell({
+      audit({
         action: "role.created",
         target: targetOf(role),
         changes: differences(null, role, roleFields),
@@ -50,7 +50,7 @@ export async function createRole(context: OrgContext, input: RoleInput): Promise
 
 /** @throws AppError 404 */
 export async function readRole(tx: Queryable, roleId: string): Promise<Role> {
-  const role = await repository.findRole(tx, roleId);
+  const role = await queries.findRole(tx, roleId);
   if (!role) throw notFound();
   return role;
 }
@@ -67,26 +67,26 @@ export async function updateRole(
 ): Promise<Role> {
   if (input.name !== undefined) refuseSystemName(input.name);
   return withNameErrors(input.name ?? "", () =>
-    context.change(async (tx, tell, access) => {
+    context.change(async (tx, audit, access) => {
       await customRole(tx, roleId);
       const before = await refuseBeyond(tx, access, roleId);
       const { name, description, permissions, inherits_from } = input;
-      const changes: Parameters<typeof repository.updateRole>[2] = {};
+      const changes: Parameters<typeof queries.updateRole>[2] = {};
       if (name !== undefined) changes.name = name;
       if (description !== undefined) changes.description = description;
       if (permissions !== undefined) changes.permissions = permissions;
       if (inherits_from !== undefined) {
         const parentId = await parentOf(tx, inherits_from);
-        if (parentId !== null && (await repository.inheritsFrom(tx, parentId, roleId))) {
+        if (parentId !== null && (await queries.inheritsFrom(tx, parentId, roleId))) {
           throw invalidField("inherits_from", "would have the role inherit from itself", "cycle");
         }
         changes.inherits_from = parentId;
       }
-      if (Object.keys(changes).length > 0) await repository.updateRole(tx, roleId, changes);
+      if (Object.keys(changes).length > 0) await queries.updateRole(tx, roleId, changes);
       const after = await refuseBeyond(tx, access, roleId);
       const changed = differences(before, after, roleFields);
       if (Object.keys(changed).length > 0) {
-        tell({ action: "role.updated", target: targetOf(after), changes: changed });
+        audit({ action: "role.updated", target: targetOf(after), changes: changed });
       }
       return after;
     }),
@@ -98,10 +98,10 @@ export async function updateRole(
  * @throws AppError 400 `system_role`; 403; 404; 409 `role_in_use`, naming who holds it
  */
 export async function deleteRole(context: OrgContext, roleId: string): Promise<void> {
-  await context.change(async (tx, tell, access) => {
+  await context.change(async (tx, audit, access) => {
     const role = await customRole(tx, roleId);
     await refuseBeyond(tx, access, roleId);
-    const holders = await repository.roleHolders(tx, roleId);
+    const holders = await queries.roleHolders(tx, roleId);
     const named = [
       ...holders.members,
       ...holders.invitations.map((email) => `the invitation of ${email}`),
@@ -114,8 +114,8 @@ export async function deleteRole(context: OrgContext, roleId: string): Promise<v
         holders,
       );
     }
-    await repository.deleteRole(tx, roleId);
-    tell({
+    await queries.deleteRole(tx, roleId);
+    audit({
       action: "role.deleted",
       target: targetOf(role),
       changes: differences(role, null, roleFields),
@@ -144,17 +144,17 @@ async function parentOf(
   reference: string | null | undefined,
 ): Promise<string | null> {
   if (reference === null || reference === undefined) return null;
-  const parent = await repository.findRoleByReference(tx, reference);
+  const parent = await queries.findRoleByReference(tx, reference);
   if (!parent)
     throw invalidField("inherits_from", "names no role of this organization", "unknown_id");
   return parent.id;
 }
 
 /** The role as it stands in the transaction, refused where it gives what the caller lacks. */
-async function refuseBeyond(tx: Queryable, standing: Standing, roleId: string): Promise<Role> {
-  const role = await repository.findRole(tx, roleId);
+async function refuseBeyond(tx: Queryable, access: Access, roleId: string): Promise<Role> {
+  const role = await queries.findRole(tx, roleId);
   if (!role) throw notFound();
-  const beyond = permissionsBeyond(standing, role.effective_permissions);
+  const beyond = permissionsBeyond(access, role.effective_permissions);
   if (beyond.length === 0) return role;
   throw new AppError(
     "privilege_escalation",

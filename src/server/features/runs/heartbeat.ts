@@ -1,13 +1,13 @@
 import type { Run } from "#shared/api/runs.js";
 import { AppError, notFound } from "../../errors.js";
 import type { OrgContext } from "../../http/register-routes.js";
-import * as repository from "./runs.queries.js";
+import * as queries from "./runs.queries.js";
 
 /** Extends the lease of a leased run. @throws AppError 409 `run_ended`, `run_managed` */
 export async function heartbeat(context: OrgContext, runId: string): Promise<Run> {
   return context.write(async (tx) => {
-    const extended = await repository.extendLease(tx, runId);
-    const run = await repository.findRun(tx, runId);
+    const extended = await queries.extendLease(tx, runId);
+    const run = await queries.findRun(tx, runId);
     if (!run) throw notFound();
     if (extended) return run;
     if (run.kind === "managed" && run.ended_at === null) {

@@ -2,13 +2,13 @@ import { type NewRun, runs } from "#shared/api/runs.js";
 import type { sandbox, SandboxState } from "#shared/api/sandbox.js";
 import { notFound } from "../../errors.js";
 import { authenticate, type Credentials } from "../../access/authenticate.js";
-import { standingOf } from "../../access/authorize.js";
+import { resolveAccess } from "../../access/authorize.js";
 import { allows } from "../../access/access.js";
 import type { Handlers } from "../../http/register-routes.js";
 import { byId, pagesOf } from "../../http/pagination.js";
 import type { SandboxReport } from "#sandbox/sandbox.js";
 import { fullNetworkOf } from "./full-network.js";
-import * as repository from "./runs.queries.js";
+import * as queries from "./runs.queries.js";
 import { heartbeat } from "./heartbeat.js";
 import type { RunDeps } from "./run-deps.js";
 import { showLog } from "./logs/show-log.js";
@@ -33,12 +33,7 @@ export function runHandlers(
       pages(context, query, {
         read: (after, limit) =>
           context.tx((db) =>
-            repository.listRuns(
-              db,
-              params.agent_id,
-              { ...query, after: after?.[0] ?? null },
-              limit,
-            ),
+            queries.listRuns(db, params.agent_id, { ...query, after: after?.[0] ?? null }, limit),
           ),
         keyOf: ({ id }) => [id],
       }),
@@ -56,14 +51,14 @@ export function runHandlers(
       });
     },
     get: async ({ tx }, { params }) => {
-      const run = await tx((db) => repository.findRun(db, params.run_id));
+      const run = await tx((db) => queries.findRun(db, params.run_id));
       if (!run) throw notFound();
       return run;
     },
     logs: async ({ actor, orgId, tx, request, reply }, { params: { run_id }, query }) => {
       const found = await tx(async (db) => {
-        const run = await repository.findRun(db, run_id);
-        return run && { run, projectId: await repository.projectOf(db, run.agent_id) };
+        const run = await queries.findRun(db, run_id);
+        return run && { run, projectId: await queries.projectOf(db, run.agent_id) };
       });
       if (!found) throw notFound();
       const path = storage.runLog(orgId, found.projectId, run_id);
@@ -91,9 +86,9 @@ export function runHandlers(
         lastEventId: typeof lastEventId === "string" ? lastEventId : null,
         look: async () => {
           const now = await authenticate(request, credentials, publicUrl).catch(() => null);
-          const standing = now && (await standingOf(db, now, "run_id", run_id));
-          if (!standing || !allows(standing, "agent:read")) return null;
-          return (await tx((one) => repository.findRun(one, run_id))) ?? null;
+          const access = now && (await resolveAccess(db, now, "run_id", run_id));
+          if (!access || !allows(access, "agent:read")) return null;
+          return (await tx((one) => queries.findRun(one, run_id))) ?? null;
         },
       }) as never;
     },

@@ -5,14 +5,14 @@ import { brokenConstraint, type Queryable } from "../../db/connection/connect.js
 import { AppError, invalidField, unavailable } from "../../errors.js";
 import type { OrgContext } from "../../http/register-routes.js";
 import { publish } from "#shared/node/measurements.js";
-import { purposes, seal } from "../../encrypt.js";
+import { purposes, encrypt } from "../../encrypt.js";
 import { whyNotHeld, whyNotIsolated } from "#sandbox/input.js";
 import type { SandboxReport } from "#sandbox/sandbox.js";
 import { withWorkspaceToRun, type RunPlace } from "../workspaces/index.js";
 import { fullNetworkOf } from "./full-network.js";
 import * as managed from "./managed-runs.queries.js";
 import { createMasker, UnmaskableError, type Masker } from "./logs/mask-secrets.js";
-import * as repository from "./runs.queries.js";
+import * as queries from "./runs.queries.js";
 import { lookForPlace, runInProgress } from "./queue/reserve-run.js";
 import type { RunDeps } from "./run-deps.js";
 import type { Launch } from "./supervisor.js";
@@ -30,10 +30,10 @@ export async function startLeasedRun(context: OrgContext, agentId: string): Prom
     context.change(async (tx) => {
       const wait = await lookForPlace(tx, agentId, false);
       if (wait) throw wait.error;
-      return repository.insertLeasedRun(tx, {
+      return queries.insertLeasedRun(tx, {
         org_id: context.orgId,
         agent_id: agentId,
-        started_by: repository.startedBy(context),
+        started_by: queries.startedBy(context),
       });
     }),
   );
@@ -76,17 +76,17 @@ export async function startManagedRun(
         timeout_seconds: wanted.timeout_seconds ?? settings.runTimeoutSeconds,
         ...held,
       };
-      const starts = await context.change(async (tx, tell) => {
+      const starts = await context.change(async (tx, audit) => {
         const wait = await lookForPlace(tx, agentId, false);
         if (wait && wanted.queue !== true) throw wait.error;
         const changes = {
           run_id: { from: null, to: id },
           network: { from: null, to: run.network },
         };
-        tell({ action: "run.started", target: { type: "agent", id: agentId, name }, changes });
+        audit({ action: "run.started", target: { type: "agent", id: agentId, name }, changes });
         const asked = {
           ...run,
-          started_by: repository.startedBy(context),
+          started_by: queries.startedBy(context),
           origin: originOf(context),
           env_names: Object.keys(env).toSorted(),
         };
@@ -97,7 +97,7 @@ export async function startManagedRun(
         }
         await refuseLongQueue(tx, orgId);
         const plain = Buffer.from(JSON.stringify(env));
-        const sealed_env = seal(settings.secret, purposes.runEnvironment, id, plain);
+        const sealed_env = encrypt(settings.secret, purposes.runEnvironment, id, plain);
         await managed.insertQueued(tx, { ...asked, sealed_env, detail: wait.detail });
         return false;
       });
@@ -107,7 +107,7 @@ export async function startManagedRun(
       }
     }),
   );
-  return (await context.tx((tx) => repository.findRun(tx, id))) as Run;
+  return (await context.tx((tx) => queries.findRun(tx, id))) as Run;
 }
 
 /** A run that started its own successor could not be ended by the person who started it. */

@@ -4,11 +4,11 @@ import type { Database, Queryable } from "../../db/connection/connect.js";
 import { AppError, notFound } from "../../errors.js";
 import type { OrgContext } from "../../http/register-routes.js";
 import * as managed from "./managed-runs.queries.js";
-import * as repository from "./runs.queries.js";
+import * as queries from "./runs.queries.js";
 import type { Which } from "./runs.queries.js";
 
 /** How long a stop waits for the end of a command beyond its grace. */
-const patienceMs = 30_000;
+const timeoutMs = 30_000;
 
 /**
  * Ends a run; one that has ended is answered as it is. One that waits is cancelled; the command of a
@@ -20,19 +20,19 @@ export async function stopRun(
   runId: string,
   status: "succeeded" | "failed" | "stopped",
 ): Promise<Run> {
-  const isManaged = await context.change(async (tx, tell) => {
-    const run = await repository.findRun(tx, runId);
+  const isManaged = await context.change(async (tx, audit) => {
+    const run = await queries.findRun(tx, runId);
     if (!run) throw notFound();
     if (run.ended_at !== null) return false;
     const { agent, userId } = context.actor;
-    const who = agent?.name ?? (await repository.nameOfPerson(tx, userId));
-    await repository.endLeasedRuns(tx, { id: runId }, status, `Ended by ${who}.`);
+    const who = agent?.name ?? (await queries.nameOfPerson(tx, userId));
+    await queries.endLeasedRuns(tx, { id: runId }, status, `Ended by ${who}.`);
     await managed.endQueued(tx, { id: runId }, "stopped", `Stopped by ${who} while it waited.`);
     await managed.askToStop(tx, { id: runId }, status, `Stopped by ${who}.`);
     if (run.kind !== "managed") return false;
     if (!run.stop_requested) {
-      const name = await repository.nameOfAgent(tx, run.agent_id);
-      tell({
+      const name = await queries.nameOfAgent(tx, run.agent_id);
+      audit({
         action: "run.stopped",
         target: { type: "agent", id: run.agent_id, name },
         changes: { run_id: { from: null, to: runId } },
@@ -41,7 +41,7 @@ export async function stopRun(
     return true;
   });
   if (isManaged) await hasEnded(db, context.orgId, { id: runId });
-  const run = await context.tx((tx) => repository.findRun(tx, runId));
+  const run = await context.tx((tx) => queries.findRun(tx, runId));
   if (!run) throw notFound();
   return run;
 }
@@ -51,7 +51,7 @@ export async function stopRun(
  * of managed runs it is asked, and `waitForEnd` waits for it.
  */
 export async function endRuns(tx: Queryable, which: Which, detail: string): Promise<void> {
-  await repository.endLeasedRuns(tx, which, "stopped", detail);
+  await queries.endLeasedRuns(tx, which, "stopped", detail);
   await endManagedRuns(tx, which, detail);
 }
 
@@ -71,7 +71,7 @@ export async function waitForEnd(db: Database, orgId: string, which: Which): Pro
 }
 
 async function hasEnded(db: Database, orgId: string, which: Which): Promise<boolean> {
-  const end = Date.now() + patienceMs;
+  const end = Date.now() + timeoutMs;
   let changed: () => void = () => {};
   const unsubscribe = db.changes.subscribe((change) => {
     if (change === null || change.orgId === orgId) changed();
@@ -81,7 +81,7 @@ async function hasEnded(db: Database, orgId: string, which: Which): Promise<bool
       const heard = new Promise<void>((resolve) => {
         changed = resolve;
       });
-      const running = await db.tenant(orgId, (tx) => repository.countRunning(tx, "managed", which));
+      const running = await db.tenant(orgId, (tx) => queries.countRunning(tx, "managed", which));
       if (running === 0) return true;
       if (Date.now() >= end) return false;
       await Promise.race([heard, pause(500)]);

@@ -7,7 +7,7 @@ import type { Jobs } from "../../jobs/queue.js";
 import { readUsage } from "../usage/index.js";
 import { checkpointAfterRun, type WorkspaceDeps } from "../workspaces/index.js";
 import * as managed from "./managed-runs.queries.js";
-import * as repository from "./runs.queries.js";
+import * as queries from "./runs.queries.js";
 
 export interface WatchDeps {
   db: Database;
@@ -32,7 +32,7 @@ export function startRunWatch(deps: WatchDeps): { stop(): Promise<void> } {
   const look = async (): Promise<void> => {
     await endLost(deps, null);
     const running = await db.withSystem("find running organizations", (tx) =>
-      repository.listRunningOrganizations(tx),
+      queries.listRunningOrganizations(tx),
     );
     for (const orgId of running) await watchHours(deps, orgId);
     const waiting = await db.withSystem("find queues", (tx) => managed.listQueuedOrganizations(tx));
@@ -60,7 +60,7 @@ export function startRunWatch(deps: WatchDeps): { stop(): Promise<void> } {
  */
 export async function endLost(deps: WatchDeps, orphansOf: string | null): Promise<void> {
   const { db, workspaces, log } = deps;
-  const lost = await db.withSystem("end lost runs", (tx) => repository.endLostRuns(tx, orphansOf));
+  const lost = await db.withSystem("end lost runs", (tx) => queries.endLostRuns(tx, orphansOf));
   for (const { id, org_id, agent_id, kind } of lost) {
     if (kind === "managed") {
       const checkpoint = await checkpointAfterRun(workspaces, org_id, agent_id, log);
@@ -78,10 +78,10 @@ async function watchHours(deps: WatchDeps, orgId: string): Promise<void> {
   if (!usage) return;
   const { current, limit } = usage.runtime_hours;
   if (current < limit * warnFrom) return;
-  const told = await db.change(orgId, serverItself, async (tx, tell) => {
-    const warned = await repository.takeHoursWarning(tx, orgId, limit, usage.period_start);
+  const told = await db.change(orgId, serverItself, async (tx, audit) => {
+    const warned = await queries.takeHoursWarning(tx, orgId, limit, usage.period_start);
     if (warned) {
-      tell({
+      audit({
         action: "organization.hours_low",
         target: { type: "organization", id: orgId, name: warned.name },
         changes: { runtime_hours: { from: null, to: current }, limit: { from: null, to: limit } },
@@ -89,10 +89,10 @@ async function watchHours(deps: WatchDeps, orgId: string): Promise<void> {
     }
     if (current >= limit) {
       const detail = `The organization's ${limit} hours of this month are used up.`;
-      await repository.endLeasedRuns(tx, {}, "quota_exceeded", detail);
+      await queries.endLeasedRuns(tx, {}, "quota_exceeded", detail);
       await managed.askToStop(tx, {}, "quota_exceeded", detail);
     }
-    return warned && { ...warned, owners: await repository.addressesOfOwners(tx, orgId) };
+    return warned && { ...warned, owners: await queries.addressesOfOwners(tx, orgId) };
   });
   if (!told) return;
   const link = `${deps.publicUrl()}/organizations/${told.slug}/settings`;

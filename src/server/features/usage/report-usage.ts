@@ -9,7 +9,7 @@ import type {
 import { AppError, notFound } from "../../errors.js";
 import type { OrgContext } from "../../http/register-routes.js";
 import { apportion, hoursOf } from "./apportion.js";
-import * as repository from "./usage.queries.js";
+import * as queries from "./usage.queries.js";
 
 /** The name, first and last instant of a UTC calendar month. */
 function monthOf(period: string): { period: string; period_start: string; period_end: string } {
@@ -24,10 +24,10 @@ function intervalOf({ period_start, period_end }: Pick<Usage, "period_start" | "
 }
 
 async function requireAccount(
-  tx: Parameters<typeof repository.findAccount>[0],
+  tx: Parameters<typeof queries.findAccount>[0],
   orgId: string,
-): Promise<repository.Account> {
-  const account = await repository.findAccount(tx, orgId);
+): Promise<queries.Account> {
+  const account = await queries.findAccount(tx, orgId);
   if (!account) throw notFound();
   return account;
 }
@@ -53,7 +53,7 @@ export async function reportUsage(
     const account = await requireAccount(tx, context.orgId);
     if (period !== undefined) refuseOutside(account, period);
     const month = monthOf(period ?? account.current_period);
-    const ledger = await repository.readLedger(tx, context.orgId, intervalOf(month));
+    const ledger = await queries.readLedger(tx, context.orgId, intervalOf(month));
     const { runtime_hours, by_agent, by_project, by_day } = addUp(ledger);
     return {
       slug: account.slug,
@@ -69,11 +69,11 @@ export async function reportUsage(
   });
 }
 
-function isOutside(account: repository.Account, period: string): boolean {
+function isOutside(account: queries.Account, period: string): boolean {
   return period < account.first_period || period > account.current_period;
 }
 
-function refuseOutside(account: repository.Account, period: string): void {
+function refuseOutside(account: queries.Account, period: string): void {
   if (!isOutside(account, period)) return;
   const msg = `must be a month from ${account.first_period} to ${account.current_period}`;
   throw new AppError("validation_failed", `period ${msg}.`, {
@@ -89,7 +89,7 @@ export async function listStatements(context: OrgContext): Promise<{
   return context.tx(async (tx) => {
     const account = await requireAccount(tx, context.orgId);
     const { first_period, current_period } = account;
-    const months = await repository.listMonths(tx, context.orgId, {
+    const months = await queries.listMonths(tx, context.orgId, {
       start: monthOf(first_period).period_start,
       end: monthOf(current_period).period_end,
     });
@@ -116,7 +116,7 @@ export async function readStatement(context: OrgContext, period: string): Promis
     const account = await requireAccount(tx, context.orgId);
     if (isOutside(account, period)) throw notFound();
     const month = monthOf(period);
-    const ledger = await repository.readLedger(tx, context.orgId, intervalOf(month));
+    const ledger = await queries.readLedger(tx, context.orgId, intervalOf(month));
     return {
       organization: { id: account.id, name: account.name, slug: account.slug },
       billing_email: account.billing_email,
@@ -143,7 +143,7 @@ type Sums = Pick<
 >;
 
 /** The figures as they are shown: agents add up to their project, projects and days to the whole. */
-function addUp({ agents, days }: repository.Ledger): Sums {
+function addUp({ agents, days }: queries.Ledger): Sums {
   const whole = hoursOf(sum(agents.map(({ ms }) => ms)));
   const groups = byProjectOf(agents);
   const projectHours = apportion(groups.map(({ ms }) => ms));
@@ -155,7 +155,7 @@ function addUp({ agents, days }: repository.Ledger): Sums {
       hours,
     );
     members.forEach(({ agent_id }, at) => hoursByAgent.set(agent_id, shares[at] as number));
-    const { project_id, project_name } = members[0] as repository.AgentRow;
+    const { project_id, project_name } = members[0] as queries.AgentRow;
     const runs = sum(members.map((member) => member.runs));
     return { project_id, project_name, agents: members.length, runs, runtime_hours: hours };
   });
@@ -180,9 +180,9 @@ function addUp({ agents, days }: repository.Ledger): Sums {
 
 /** The agents of each project, the project with the most hours first. */
 function byProjectOf(
-  agents: readonly repository.AgentRow[],
-): { members: repository.AgentRow[]; ms: number }[] {
-  const members = new Map<string, repository.AgentRow[]>();
+  agents: readonly queries.AgentRow[],
+): { members: queries.AgentRow[]; ms: number }[] {
+  const members = new Map<string, queries.AgentRow[]>();
   for (const agent of agents) {
     const group = members.get(agent.project_id) ?? [];
     members.set(agent.project_id, group);

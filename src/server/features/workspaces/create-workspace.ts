@@ -9,7 +9,7 @@ import type { OrgContext } from "../../http/register-routes.js";
 import { isAlive } from "./archives/archives.queries.js";
 import { agentTerminated } from "./archives/archive-workspace.js";
 import { activeUnderLock, commitUnderLock } from "./commits/commit-workspace.js";
-import * as repository from "./workspaces.queries.js";
+import * as queries from "./workspaces.queries.js";
 import { requireMergeTarget, visibleBranches } from "./visible-branches.js";
 import {
   auditedFields,
@@ -42,7 +42,7 @@ export async function createWorkspace(
   docker: DockerSandbox["report"],
 ): Promise<Workspace> {
   const { agent, visible } = await context.tx(async (tx) => {
-    const found = await repository.findAgentForWorkspace(tx, agentId);
+    const found = await queries.findAgentForWorkspace(tx, agentId);
     if (!found) throw notFound();
     return { agent: found, visible: await visibleBranches(tx, context.actor, found.project_id) };
   });
@@ -59,11 +59,11 @@ export async function createWorkspace(
     throw new AppError("docker_unavailable", `${docker.reason}; ${cure}.`);
   }
   const baseBranch = input.base_branch ?? agent.default_branch;
-  const store = deps.storage.repository(context.orgId, agent.project_id);
-  await requireMergeTarget("base_branch", baseBranch, store, visible);
-  await context.change(async (tx, tell) => {
+  const repoPath = deps.storage.repository(context.orgId, agent.project_id);
+  await requireMergeTarget("base_branch", baseBranch, repoPath, visible);
+  await context.change(async (tx, audit) => {
     if (!(await isAlive(tx, agentId))) throw agentTerminated();
-    const reserved = await repository.reserveWorkspace(tx, {
+    const reserved = await queries.reserveWorkspace(tx, {
       agent_id: agentId,
       org_id: context.orgId,
       project_id: agent.project_id,
@@ -80,7 +80,7 @@ export async function createWorkspace(
       );
     }
     const workspace = await requireWorkspace(tx, agentId);
-    tell({
+    audit({
       action: "workspace.created",
       target: auditTarget(workspace),
       changes: differences(null, workspace, auditedFields),
@@ -97,30 +97,30 @@ export async function finishWorkspace(
   agentId: string,
 ): Promise<void> {
   const { db } = deps;
-  const reserved = await db.tenant(orgId, (tx) => repository.findWorkspace(tx, agentId));
+  const reserved = await db.tenant(orgId, (tx) => queries.findWorkspace(tx, agentId));
   const parentId = reserved?.parent_agent_id ?? null;
   const keys = [agentId, ...(parentId === null ? [] : [parentId])].map(workspaceLock);
   await db.locks(orgId, keys, async () => {
-    const workspace = await db.tenant(orgId, (tx) => repository.findWorkspace(tx, agentId));
+    const workspace = await db.tenant(orgId, (tx) => queries.findWorkspace(tx, agentId));
     if (workspace?.status !== "creating") return;
     try {
       const places = placesOf(deps, workspace);
       const ref = branchRef(workspace.branch_name);
-      const begin = (): Promise<string> => startingCommit(deps, workspace, places.store);
+      const begin = (): Promise<string> => startingCommit(deps, workspace, places.repoPath);
       // Without a parent to be checkpointed it only looks, and may do so at the same time.
       const looking = parentId === null ? begin() : null;
       looking?.catch(() => {});
-      const existing = await resolveCommit(places.store, ref);
+      const existing = await resolveCommit(places.repoPath, ref);
       const start = existing ?? (await (looking ?? begin()));
-      const treeing = resolveTree(places.store, start);
+      const treeing = resolveTree(places.repoPath, start);
       treeing.catch(() => {});
-      if (existing === null) await updateRef(places.store, ref, start, null);
+      if (existing === null) await updateRef(places.repoPath, ref, start, null);
       const made = hasFolder(workspace)
         ? { folder_driver: await deps.driver.create({ ...places, commit: start }) }
         : {};
       const tree = await treeing;
       await db.tenant(orgId, (tx) =>
-        repository.updateWorkspace(tx, agentId, {
+        queries.updateWorkspace(tx, agentId, {
           status: "active",
           error: null,
           parent_commit: start,
@@ -139,7 +139,7 @@ export async function finishWorkspace(
               ? "The branch appeared meanwhile; try again."
               : "The folder could not be made; whoever runs the server finds why in its log.";
       await db.tenant(orgId, (tx) =>
-        repository.updateWorkspace(tx, agentId, { status: "failed", error: reason }),
+        queries.updateWorkspace(tx, agentId, { status: "failed", error: reason }),
       );
       throw error;
     }
@@ -149,13 +149,13 @@ export async function finishWorkspace(
 /** The parent agent's newest state, where it has a workspace; else the base branch. */
 async function startingCommit(
   deps: WorkspaceDeps,
-  workspace: repository.WorkspaceRow,
-  store: string,
+  workspace: queries.WorkspaceRow,
+  repoPath: string,
 ): Promise<string> {
   const parentId = workspace.parent_agent_id;
   if (parentId !== null) {
     const parent = await deps.db.tenant(workspace.org_id, (tx) =>
-      repository.findWorkspace(tx, parentId),
+      queries.findWorkspace(tx, parentId),
     );
     // An archived one's newest state is what was archived.
     if (parent?.status === "archived" && parent.head_commit !== null) return parent.head_commit;
@@ -166,7 +166,7 @@ async function startingCommit(
       return created ? commit.commit_sha : newest.head_commit;
     }
   }
-  const base = await resolveCommit(store, branchRef(workspace.base_branch));
+  const base = await resolveCommit(repoPath, branchRef(workspace.base_branch));
   if (base === null) {
     throw new AppError("workspace_not_active", `The base branch ${workspace.base_branch} is gone.`);
   }

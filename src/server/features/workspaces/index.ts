@@ -3,7 +3,7 @@ export { isMerging } from "./merges/merge-lease.js";
 export { checkpointAfterRun, withWorkspaceToRun, type RunPlace } from "./run-in-workspace.js";
 export { removeWorkspacesOf } from "./remove-workspaces.js";
 export { foreseeConflicts } from "./merges/plan-merge.js";
-export { landPush, type PushedRef } from "./pushes/apply-push.js";
+export { applyPush, type PushedRef } from "./pushes/apply-push.js";
 export { agentsOfBranches } from "./workspaces.queries.js";
 export { importedAt, receiveCommits, receivedTimes } from "./commits/received-commits.queries.js";
 export { visibleBranches } from "./visible-branches.js";
@@ -13,5 +13,5 @@ export {
   agentOfBranch,
   measureFolder,
   projectOfWorkspace,
-  settleWorkspaces,
+  recoverWorkspaces,
 } from "./workspaces.js";

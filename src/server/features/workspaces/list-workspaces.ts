@@ -20,7 +20,7 @@ export async function listWorkspaces(
   after: string,
   limit: number,
 ): Promise<WorkspaceItem[]> {
-  const store = deps.storage.repository(context.orgId, projectId);
+  const repoPath = deps.storage.repository(context.orgId, projectId);
   const rows = await context.tx(async (tx) => {
     const visible = await visibleBranches(tx, context.actor, projectId);
     return selectWorkspaces(tx, { projectId, visible, after, limit });
@@ -35,7 +35,7 @@ export async function listWorkspaces(
   }
   const ahead = new Map<string, number>();
   for (const [base, refs] of byBase) {
-    const counted = await countAhead(store, branchRef(base), refs);
+    const counted = await countAhead(repoPath, branchRef(base), refs);
     for (const [ref, count] of counted) ahead.set(ref, count);
   }
   return rows.map((row) => {

@@ -5,13 +5,13 @@ import type { Logger } from "pino";
 import { ConfigError } from "#shared/node/config-error.js";
 import { type Config } from "../../config/config.js";
 import type { Queryable } from "../../db/connection/connect.js";
-import { bringOver } from "#git/worktree/overlay-to-checkout.js";
+import { overlayToCheckout } from "#git/worktree/overlay-to-checkout.js";
 import { chooseDriver } from "#git/worktree/choose-driver.js";
 import type { FolderDriver } from "#git/worktree/folder-driver.js";
-import { collectLayers } from "#git/worktree/base-layers.js";
+import { collectBaseLayers } from "#git/worktree/base-layers.js";
 import { isMountAlive, listMounts, unmountAll } from "#git/worktree/mounts.js";
 import type { Storage } from "../../data-folder/storage.js";
-import * as repository from "./workspaces.queries.js";
+import * as queries from "./workspaces.queries.js";
 import { placesOf, workspaceLock, type WorkspaceDeps } from "./workspace.js";
 
 /**
@@ -52,29 +52,27 @@ export function restoreFolders(
 ): { stop(): Promise<void> } {
   let isStopping = false;
   const isBroughtOver = isAlone && deps.driver.name === "checkout";
-  const restoreOne = async (found: repository.PlacedRow): Promise<void> => {
+  const restoreOne = async (found: queries.PlacedRow): Promise<void> => {
     const { org_id, agent_id } = found;
     // Nothing is to be done, and nobody to be kept waiting: as after a crash.
     if (!isBroughtOver && (await isMountAlive(placesOf(deps, found).folder))) return;
     await deps.db.locks(org_id, [workspaceLock(agent_id)], async () => {
-      const workspace = await deps.db.tenant(org_id, (tx) =>
-        repository.findWorkspace(tx, agent_id),
-      );
+      const workspace = await deps.db.tenant(org_id, (tx) => queries.findWorkspace(tx, agent_id));
       if (workspace?.status !== "active") return;
       const places = placesOf(deps, workspace);
       if (!isBroughtOver) return void (await places.open());
       // What was begun since the start has the folder as it is; the next start brings it over.
-      const isInUse = (tx: Queryable) => repository.hasManagedRun(tx, agent_id);
+      const isInUse = (tx: Queryable) => queries.hasManagedRun(tx, agent_id);
       if (await deps.db.tenant(org_id, isInUse)) return;
-      await bringOver(places);
+      await overlayToCheckout(places);
       await deps.db.tenant(org_id, (tx) =>
-        repository.updateWorkspace(tx, agent_id, { folder_driver: "checkout" }),
+        queries.updateWorkspace(tx, agent_id, { folder_driver: "checkout" }),
       );
     });
   };
   const restore = async (): Promise<void> => {
     const overlays = await deps.db.withSystem("find folders to mount", (db) =>
-      repository.listOverlays(db),
+      queries.listOverlays(db),
     );
     const waiting = overlays.values();
     const restoreNext = async (): Promise<void> => {
@@ -115,11 +113,11 @@ export async function recreateFolders(
   if (agentIds.length === 0) return made;
   const driver = await openDriver(config, storage, log);
   for (const agentId of agentIds) {
-    const workspace = await repository.findWorkspace(db, agentId);
+    const workspace = await queries.findWorkspace(db, agentId);
     if (workspace?.status !== "active" || workspace.head_commit === null) continue;
     const places = placesOf({ driver, storage }, workspace);
     const folder_driver = await driver.create({ ...places, commit: workspace.head_commit });
-    await repository.updateWorkspace(db, agentId, { folder_driver });
+    await queries.updateWorkspace(db, agentId, { folder_driver });
     made.push(agentId);
   }
   await unmountAll(await listMounts(storage.workspaces), (folder, error) => {
@@ -140,7 +138,7 @@ export async function removeUnusedLayers({ storage }: WorkspaceDeps, log: Logger
   const list = (folder: string): Promise<string[]> => readdir(folder).catch(() => []);
   for (const org of await list(storage.layers)) {
     for (const project of await list(join(storage.layers, org))) {
-      await collectLayers(join(storage.layers, org, project)).catch((error: unknown) => {
+      await collectBaseLayers(join(storage.layers, org, project)).catch((error: unknown) => {
         log.warn({ err: error, project }, "unused layers stay");
       });
     }

@@ -4,7 +4,7 @@ import { newId } from "../../db/tables/columns.js";
 import { AppError } from "../../errors.js";
 import { commitsOnLine } from "#git/diff/diff.js";
 import { isAncestor, resolveCommit } from "#git/store/repository.js";
-import { finishPushes } from "./pushes/recover-pushes.js";
+import { recoverPushes } from "./pushes/recover-pushes.js";
 import * as pushes from "./pushes/pushes.queries.js";
 import type { PendingPush } from "./pushes/pushes.queries.js";
 import { branchRef, placesOf, type ActiveWorkspace, type WorkspaceDeps } from "./workspace.js";
@@ -24,14 +24,14 @@ export async function reconcileBranch(
   workspace: ActiveWorkspace,
 ): Promise<boolean> {
   const { org_id, project_id, agent_id, branch_name, head_commit: head } = workspace;
-  const { store } = placesOf(deps, workspace);
+  const { repoPath } = placesOf(deps, workspace);
   const ref = branchRef(branch_name);
-  const tip = await resolveCommit(store, ref);
+  const tip = await resolveCommit(repoPath, ref);
   if (tip === head) return false;
-  const isKnown = tip !== null && (await resolveCommit(store, head)) !== null;
+  const isKnown = tip !== null && (await resolveCommit(repoPath, head)) !== null;
   const line =
-    isKnown && (await isAncestor(store, head, tip))
-      ? await commitsOnLine(store, head, tip, MAX_LINE + 1)
+    isKnown && (await isAncestor(repoPath, head, tip))
+      ? await commitsOnLine(repoPath, head, tip, MAX_LINE + 1)
       : [];
   if (tip === null || line.length === 0 || line.length > MAX_LINE) {
     throw new AppError(
@@ -54,6 +54,6 @@ export async function reconcileBranch(
     await pushes.insertPendingPushes(tx, [push]);
     await pushes.insertPushedCommits(tx, { org_id, agent_id }, line);
   });
-  await finishPushes(deps, org_id, serverItself, [push]);
+  await recoverPushes(deps, org_id, serverItself, [push]);
   return true;
 }

@@ -1,5 +1,5 @@
 import * as archives from "./archives/archives.queries.js";
-import * as repository from "./workspaces.queries.js";
+import * as queries from "./workspaces.queries.js";
 import { placesOf, workspaceLock, type WorkspaceDeps } from "./workspace.js";
 
 /** Removes the folders of a deleted project, each after what is under way in it has ended. */
@@ -9,16 +9,16 @@ export async function removeWorkspacesOf(
   projectId: string,
 ): Promise<void> {
   const agentIds = await deps.db.tenant(orgId, (tx) =>
-    repository.listWorkspacesToRemove(tx, projectId),
+    queries.listWorkspacesToRemove(tx, projectId),
   );
   for (const agentId of agentIds) {
     await deps.db.locks(orgId, [workspaceLock(agentId)], async () => {
-      const workspace = await deps.db.tenant(orgId, (tx) => repository.findWorkspace(tx, agentId));
+      const workspace = await deps.db.tenant(orgId, (tx) => queries.findWorkspace(tx, agentId));
       if (!workspace || workspace.status === "expired") return;
       // An archived one has no folder, and the place may be that of another agent of this name.
       if (workspace.status !== "archived") await deps.driver.remove(placesOf(deps, workspace));
       await deps.db.tenant(orgId, async (tx) => {
-        await repository.updateWorkspace(tx, agentId, { status: "expired", archive_id: null });
+        await queries.updateWorkspace(tx, agentId, { status: "expired", archive_id: null });
         await archives.deleteArchivesOf(tx, agentId);
       });
     });

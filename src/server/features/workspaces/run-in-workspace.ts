@@ -3,7 +3,7 @@ import { AppError } from "../../errors.js";
 import { assertFolder, type FolderPlaces } from "#git/worktree/folder-driver.js";
 import { checkpointAtEndOfRun } from "./commits/auto-checkpoint.js";
 import { activeUnderLock } from "./commits/commit-workspace.js";
-import * as repository from "./workspaces.queries.js";
+import * as queries from "./workspaces.queries.js";
 import {
   hasFolder,
   placesOf,
@@ -67,7 +67,7 @@ async function ownUid(
 ): Promise<number | null> {
   if (runUids === null || !(await driver.canChangeOwner(places))) return null;
   return db.withSystem("assign a uid to a workspace", (tx) =>
-    repository.assignRunUid(tx, agentId, runUids),
+    queries.assignRunUid(tx, agentId, runUids),
   );
 }
 

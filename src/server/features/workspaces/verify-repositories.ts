@@ -56,13 +56,16 @@ export async function verifyRepositories(
 async function findFaults(
   db: Queryable,
   project: Project,
-  store: string,
+  repoPath: string,
 ): Promise<string[] | null> {
   try {
-    const faults = [...(await checkObjects(store)), ...(await listMissing(db, project, store))];
+    const faults = [
+      ...(await checkObjects(repoPath)),
+      ...(await listMissing(db, project, repoPath)),
+    ];
     let moved: string[] = [];
     for (let attempt = 1; attempt <= tries; attempt += 1) {
-      moved = await listMoved(db, project, store);
+      moved = await listMoved(db, project, repoPath);
       if (moved.length === 0) break;
       if (attempt < tries) await pause(pauseMs);
     }
@@ -70,7 +73,7 @@ async function findFaults(
     return faults.length > 0 && (await isDeleted(db, project)) ? null : faults;
   } catch (error) {
     if (await isDeleted(db, project)) return null;
-    const isThere = await access(store).then(
+    const isThere = await access(repoPath).then(
       () => true,
       () => false,
     );
@@ -86,11 +89,11 @@ async function isDeleted(db: Queryable, { id }: Project): Promise<boolean> {
   return rows.length === 0;
 }
 
-async function checkObjects(store: string): Promise<string[]> {
-  await access(store);
+async function checkObjects(repoPath: string): Promise<string[]> {
+  await access(repoPath);
   try {
     await git(["fsck", "--full", "--no-dangling", "--no-progress"], {
-      gitDir: store,
+      gitDir: repoPath,
       timeoutMs: 0,
       background: true,
     });
@@ -103,7 +106,7 @@ async function checkObjects(store: string): Promise<string[]> {
 }
 
 /** Commits that the database records and the repository does not have. */
-async function listMissing(db: Queryable, project: Project, store: string): Promise<string[]> {
+async function listMissing(db: Queryable, project: Project, repoPath: string): Promise<string[]> {
   const { rows } = await db.execute<{ sha: string; what: string }>(sql`
     select c.commit_sha as sha, 'a commit of ' || w.branch_name as what
       from workspace_commits c join workspaces w on w.agent_id = c.agent_id
@@ -113,7 +116,7 @@ async function listMissing(db: Queryable, project: Project, store: string): Prom
     union all select tip, 'an archived workspace' from archives where project_id = ${project.id}`);
   if (rows.length === 0) return [];
   const { stdout } = await git(["cat-file", "--batch-check=%(objecttype)"], {
-    gitDir: store,
+    gitDir: repoPath,
     input: rows.map(({ sha }) => `${sha}\n`).join(""),
     timeoutMs: 0,
   });
@@ -124,7 +127,7 @@ async function listMissing(db: Queryable, project: Project, store: string): Prom
 }
 
 /** Branches and archives that are not where the database says. */
-async function listMoved(db: Queryable, project: Project, store: string): Promise<string[]> {
+async function listMoved(db: Queryable, project: Project, repoPath: string): Promise<string[]> {
   const { rows: heads } = await db.execute<{ branch_name: string; head_commit: string }>(sql`
     select branch_name, head_commit from workspaces w
     where project_id = ${project.id} and status = 'active' and head_commit is not null
@@ -133,7 +136,7 @@ async function listMoved(db: Queryable, project: Project, store: string): Promis
   const { rows: archived } = await db.execute<{ id: string; agent_id: string; tip: string }>(sql`
     select a.id, a.agent_id, a.tip from archives a join workspaces w on w.agent_id = a.agent_id
     where a.project_id = ${project.id} and w.status = 'archived'`);
-  const refs = new Map((await listRefs(store, "refs/")).map(({ ref, sha }) => [ref, sha]));
+  const refs = new Map((await listRefs(repoPath, "refs/")).map(({ ref, sha }) => [ref, sha]));
   const expected = [
     ...heads.map(({ branch_name, head_commit }) => [branchRef(branch_name), head_commit] as const),
     ...archived.map(({ id, agent_id, tip }) => [archiveRef(agent_id, id), tip] as const),

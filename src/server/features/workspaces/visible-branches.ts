@@ -37,10 +37,11 @@ export async function isVisible(
 export async function requireMergeTarget(
   field: "base_branch" | "target_branch",
   branch: string,
-  store: string,
+  repoPath: string,
   visible: ReadonlySet<string> | null,
 ): Promise<void> {
   const isVisible = visible?.has(branch) ?? true;
-  if (isVisible && isMergeTarget(branch) && (await resolveCommit(store, branchRef(branch)))) return;
+  if (isVisible && isMergeTarget(branch) && (await resolveCommit(repoPath, branchRef(branch))))
+    return;
   throw invalidField(field, `names no branch to merge into: ${branch}`, "unknown_id");
 }

@@ -19,7 +19,7 @@ export async function followFolder(
   from: string,
   to: string,
 ): Promise<void> {
-  const { store, indexFile } = places;
+  const { repoPath, indexFile } = places;
   await removeStaleLock(`${indexFile}.lock`);
   try {
     await syncFolder({ ...places, fromCommit: from, toCommit: to });
@@ -27,10 +27,10 @@ export async function followFolder(
     // Whoever works in the workspace next is told that its folder is gone; the branch is whole.
     if (error instanceof FolderMissingError) return;
     if (!(error instanceof UnsavedChangesError)) throw error;
-    const parentTree = await resolveTree(store, from);
+    const parentTree = await resolveTree(repoPath, from);
     const { tree } = await snapshotFolder({ ...places, parentTree });
     const commit = (files: string, parent: string): Promise<string> =>
-      commitTree(store, {
+      commitTree(repoPath, {
         tree: files,
         parents: [parent],
         message: "Unsaved work",
@@ -38,10 +38,10 @@ export async function followFolder(
         date: new Date(),
       });
     const held = await commit(tree, from);
-    const merged = await computeMerge(store, to, held, from);
+    const merged = await computeMerge(repoPath, to, held, from);
     const decisions = merged.conflicts.map(() => ({ take: "source" }) as const);
     const labels = { source: "unsaved", target: "newer" };
-    const wanted = await applyDecisions(store, merged, decisions, labels);
+    const wanted = await applyDecisions(repoPath, merged, decisions, labels);
     await syncFolder({
       ...places,
       fromCommit: held,

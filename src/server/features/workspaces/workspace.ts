@@ -27,7 +27,7 @@ import { MountError } from "#git/worktree/mounts.js";
 import type { UidRange } from "#sandbox/uid-range.js";
 import type { Storage } from "../../data-folder/storage.js";
 import type { LeakGuard } from "../api-keys/index.js";
-import * as repository from "./workspaces.queries.js";
+import * as queries from "./workspaces.queries.js";
 import type { PlacedRow, WorkspaceRow } from "./workspaces.queries.js";
 
 /** What the verbs of a workspace work with. */
@@ -75,7 +75,7 @@ export const hasFolder = ({ workspace_type }: Pick<WorkspaceRow, "workspace_type
 export function placesOf(deps: Pick<WorkspaceDeps, "storage" | "driver">, workspace: PlacedRow) {
   const { org_id, project_id, agent_id, agent_name } = workspace;
   const places: FolderPlaces = {
-    store: deps.storage.repository(org_id, project_id),
+    repoPath: deps.storage.repository(org_id, project_id),
     folder: deps.storage.workspace(org_id, agent_name),
     indexFile: deps.storage.workspaceIndex(org_id, agent_id),
     overlay: deps.storage.overlay(org_id, agent_id),
@@ -90,7 +90,7 @@ export async function requireWorkspace(
   tx: Queryable,
   agentId: string,
 ): Promise<WorkspaceRow & { status: Exclude<WorkspaceRow["status"], "expired"> }> {
-  const workspace = await repository.findWorkspace(tx, agentId);
+  const workspace = await queries.findWorkspace(tx, agentId);
   if (!workspace) {
     throw new AppError("workspace_missing", "The agent has no workspace yet; create one first.");
   }
@@ -150,12 +150,12 @@ export async function readWorkspace(
 ): Promise<Workspace> {
   const { row, counts } = await context.tx(async (tx) => ({
     row: await requireWorkspace(tx, agentId),
-    counts: await repository.countActs(tx, agentId),
+    counts: await queries.countActs(tx, agentId),
   }));
   const apart =
     row.head_commit === null
       ? null
-      : await countApart(placesOf(deps, row).store, row.head_commit, branchRef(row.base_branch));
+      : await countApart(placesOf(deps, row).repoPath, row.head_commit, branchRef(row.base_branch));
   return {
     agent_id: row.agent_id,
     agent_name: row.agent_name,

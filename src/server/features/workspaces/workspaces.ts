@@ -9,13 +9,13 @@ import { diffFiles, rawDiff } from "#git/diff/diff.js";
 import { mergeBase, resolveCommit } from "#git/store/repository.js";
 import type { OrgContext } from "../../http/register-routes.js";
 import { finishArchiving, finishRestoring } from "./archives/archive-workspace.js";
-import { activeUnderLock, settleCommit } from "./commits/commit-workspace.js";
+import { activeUnderLock, recoverCommit } from "./commits/commit-workspace.js";
 import { finishWorkspace } from "./create-workspace.js";
-import { settlePush } from "./pushes/recover-pushes.js";
-import { settleMerge } from "./merges/apply-merge.js";
+import { recoverPush } from "./pushes/recover-pushes.js";
+import { recoverMerge } from "./merges/apply-merge.js";
 import * as commits from "./commits/commits.queries.js";
 import * as pushes from "./pushes/pushes.queries.js";
-import * as repository from "./workspaces.queries.js";
+import * as queries from "./workspaces.queries.js";
 import { requireMergeTarget, visibleBranches } from "./visible-branches.js";
 import {
   auditedFields,
@@ -71,19 +71,19 @@ export async function updateWorkspace(
     };
   });
   if (base_branch !== undefined) {
-    const { store } = placesOf(deps, workspace);
-    await requireMergeTarget("base_branch", base_branch, store, visible);
+    const { repoPath } = placesOf(deps, workspace);
+    await requireMergeTarget("base_branch", base_branch, repoPath, visible);
   }
   const changes = Object.fromEntries(
     Object.entries({ base_branch, ...settings }).filter(([, value]) => value !== undefined),
   );
-  await context.change(async (tx, tell) => {
+  await context.change(async (tx, audit) => {
     const before = await requireWorkspace(tx, agentId);
-    if (Object.keys(changes).length > 0) await repository.updateWorkspace(tx, agentId, changes);
+    if (Object.keys(changes).length > 0) await queries.updateWorkspace(tx, agentId, changes);
     const after = await requireWorkspace(tx, agentId);
     const changed = differences(before, after, auditedFields);
     if (Object.keys(changed).length > 0) {
-      tell({ action: "workspace.updated", target: auditTarget(after), changes: changed });
+      audit({ action: "workspace.updated", target: auditTarget(after), changes: changed });
     }
   });
   return readWorkspace(deps, context, agentId);
@@ -99,9 +99,12 @@ export function readChanges(
     const workspace = await activeUnderLock(deps, context.orgId, agentId);
     const places = placesOf(deps, workspace);
     const snapshot = await snapshotOf(deps, workspace);
-    const base = await resolveCommit(places.store, branchRef(workspace.base_branch));
-    const from = base === null ? null : await mergeBase(places.store, base, workspace.head_commit);
-    return diffFiles(places.store, from ?? workspace.parent_commit, snapshot.tree, { patch: true });
+    const base = await resolveCommit(places.repoPath, branchRef(workspace.base_branch));
+    const from =
+      base === null ? null : await mergeBase(places.repoPath, base, workspace.head_commit);
+    return diffFiles(places.repoPath, from ?? workspace.parent_commit, snapshot.tree, {
+      patch: true,
+    });
   });
 }
 
@@ -112,8 +115,8 @@ export async function readDiff(
   agentId: string,
   sha: string,
 ): Promise<Diff> {
-  const { store, parent } = await commitPlaces(deps, context, agentId, sha);
-  return diffFiles(store, parent, sha, { patch: true });
+  const { repoPath, parent } = await commitPlaces(deps, context, agentId, sha);
+  return diffFiles(repoPath, parent, sha, { patch: true });
 }
 
 /** As `readDiff`, as `text/x-diff`. */
@@ -123,8 +126,8 @@ export async function readRawDiff(
   agentId: string,
   sha: string,
 ) {
-  const { store, parent } = await commitPlaces(deps, context, agentId, sha);
-  return rawDiff(store, parent, sha);
+  const { repoPath, parent } = await commitPlaces(deps, context, agentId, sha);
+  return rawDiff(repoPath, parent, sha);
 }
 
 async function commitPlaces(
@@ -132,19 +135,19 @@ async function commitPlaces(
   context: OrgContext,
   agentId: string,
   sha: string,
-): Promise<{ store: string; parent: string }> {
+): Promise<{ repoPath: string; parent: string }> {
   return context.tx(async (tx) => {
     const workspace = await requireWorkspace(tx, agentId);
     const found = await commits.findCommit(tx, agentId, sha);
     if (!found) throw notFound();
-    return { store: placesOf(deps, workspace).store, parent: found.parent_sha };
+    return { repoPath: placesOf(deps, workspace).repoPath, parent: found.parent_sha };
   });
 }
 
 /** Finishes or undoes what an earlier process left in between. */
-export async function settleWorkspaces(deps: WorkspaceDeps, log: Logger): Promise<void> {
+export async function recoverWorkspaces(deps: WorkspaceDeps, log: Logger): Promise<void> {
   const unfinished = await deps.db.withSystem("settle unfinished workspaces", async (db) => ({
-    ...(await repository.listUnfinished(db)),
+    ...(await queries.listUnfinished(db)),
     pushes: await pushes.listPendingPushes(db),
   }));
   const settle = async (what: string, work: () => Promise<void>): Promise<void> => {
@@ -155,13 +158,13 @@ export async function settleWorkspaces(deps: WorkspaceDeps, log: Logger): Promis
     }
   };
   for (const { org_id, agent_id, commit_sha } of unfinished.commits) {
-    await settle("a commit", () => settleCommit(deps, org_id, agent_id, commit_sha));
+    await settle("a commit", () => recoverCommit(deps, org_id, agent_id, commit_sha));
   }
   for (const { org_id, id } of unfinished.merges) {
-    await settle("a merge", () => settleMerge(deps, org_id, id));
+    await settle("a merge", () => recoverMerge(deps, org_id, id));
   }
   for (const { org_id, id } of unfinished.pushes) {
-    await settle("a push", () => settlePush(deps, org_id, id));
+    await settle("a push", () => recoverPush(deps, org_id, id));
   }
   for (const { org_id, agent_id, status } of unfinished.acts) {
     const finish = { creating: finishWorkspace, archiving: finishArchiving }[status as "creating"];
@@ -175,7 +178,7 @@ export async function measureFolder(
   orgId: string,
   agentId: string,
 ): Promise<number | null> {
-  const workspace = await deps.db.tenant(orgId, (tx) => repository.findWorkspace(tx, agentId));
+  const workspace = await deps.db.tenant(orgId, (tx) => queries.findWorkspace(tx, agentId));
   if (workspace?.status !== "active" || !hasFolder(workspace)) return null;
   return deps.driver.measure(placesOf(deps, workspace));
 }

@@ -9,7 +9,7 @@ const refusedMs = 5;
  * already it is nearly free. Nothing waits for a time, only for what had arrived by then; but for wrong
  * credentials: whoever tries many of them must not take from the others what a write costs.
  */
-export function answerTogether(app: FastifyInstance): void {
+export function batchResponses(app: FastifyInstance): void {
   const soon = together((send) => setImmediate(send));
   const later = together((send) => setTimeout(send, refusedMs));
   app.addHook("onSend", (_request, { statusCode }, _payload, done) => {

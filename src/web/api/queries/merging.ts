@@ -2,12 +2,12 @@ import { keepPreviousData, queryOptions } from "@tanstack/react-query";
 import type { Choice, MergeStrategy } from "#shared/api/merges.js";
 import { client } from "../client.js";
 import { workspacesKey } from "./workspaces.js";
-import { type Act, previewRequest } from "../operations.js";
+import { type Operation, previewRequest } from "../operations.js";
 
 /** What an act would do now; read anew with every commit and merge, and kept no longer than it is seen. */
 export const previewQuery = (
   agentId: string,
-  act: Act,
+  act: Operation,
   strategy: MergeStrategy | undefined,
   resolutions?: Choice[],
 ) =>

@@ -8,7 +8,7 @@ import { notify } from "../../ui/toast.js";
 import { agentsQuery } from "../../api/queries/agents.js";
 import { apiKeysQuery } from "../../api/queries/api-keys.js";
 import { switchOrganization, useCurrentOrganization } from "../../access/current-organization.js";
-import { useRefusal } from "../../access/permissions.js";
+import { useDenyReason } from "../../access/permissions.js";
 import { projectsQuery } from "../../api/queries/projects.js";
 import { useSignOut } from "../../access/sign-out.js";
 
@@ -28,7 +28,7 @@ export function CommandPalette({ onClose }: { onClose: () => void }): ReactEleme
   const { history } = useRouter();
   const { organization, organizations } = useCurrentOrganization();
   const orgId = organization?.id ?? "";
-  const refusal = useRefusal(organization?.id);
+  const refusal = useDenyReason(organization?.id);
   const enabled = orgId !== "";
   const projects = useQuery({ ...projectsQuery(orgId), enabled });
   const agents = useQuery({

@@ -2,7 +2,7 @@ import { type QueryClient, type QueryKey, useQueryClient } from "@tanstack/react
 import { useEffect } from "react";
 import type { OrganizationEvent } from "#shared/api/events.js";
 import { agentsKey } from "../../api/queries/agents.js";
-import { eventBeforePage } from "../../api/preloaded-responses.js";
+import { preloadedSince } from "../../api/preloaded-responses.js";
 import { useCurrentOrganization } from "../../access/current-organization.js";
 import { organizationsKey } from "../../api/queries/organizations.js";
 import { beingDeleted, projectsKey } from "../../api/queries/projects.js";
@@ -53,7 +53,7 @@ function hearWhileSeen(orgId: string, queries: QueryClient): () => void {
     if (document.visibilityState === "hidden" || stream) return;
     // All that is shown was read after the page began: whatever happened since then is told, or that it
     // was too much. A stream that is lost is taken up by the browser where it was left.
-    const since = eventBeforePage();
+    const since = preloadedSince();
     const from = since === undefined ? "" : `?last_event_id=${since}`;
     stream = new EventSource(`/api/v1/organizations/${orgId}/events${from}`);
     // What happened between the reading of what is shown and this moment was not heard.

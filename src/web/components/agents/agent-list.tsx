@@ -11,7 +11,7 @@ import { Select } from "../../ui/select.js";
 import { Skeleton } from "../../ui/states.js";
 import { Table } from "../../ui/table.js";
 import { Time } from "../../ui/time.js";
-import { useRefusal } from "../../access/permissions.js";
+import { useDenyReason } from "../../access/permissions.js";
 import { projectsQuery } from "../../api/queries/projects.js";
 import { QueryError } from "../query-error.js";
 import { AgentRuns } from "./agent-runs.js";
@@ -54,7 +54,7 @@ export function AgentList({ filter, empty, withProject = false }: AgentListProps
   const orgId = filter.organization_id ?? "";
   const projects = useQuery({ ...projectsQuery(orgId), enabled: withProject && orgId !== "" });
   const projectNames = new Map(projects.data?.map(({ id, name }) => [id, name]));
-  const refusal = useRefusal(rows[0]?.organization_id);
+  const refusal = useDenyReason(rows[0]?.organization_id);
   const [work, setWork] = useWorkFilter();
   const ofWork = work === "" ? rows : rows.filter((agent) => workOf(agent) === work);
   const view = useListView(ofWork, { sortings, textOf });

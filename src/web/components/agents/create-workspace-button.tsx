@@ -116,7 +116,7 @@ function CreateWorkspaceForm({
     run: (body, headers) =>
       client.workspaces.create({ params: { agent_id: agentId }, body }, { headers }),
     refresh: [agentsKey, workspacesKey, projectsKey],
-    say: () => "Workspace created",
+    successMessage: () => "Workspace created",
     onDone: onClose,
   });
   return (

@@ -58,7 +58,7 @@ function NewAgentForm({
     run: (body, headers) => client.agents.create({ body }, { headers }),
     fieldOf: { name_taken: "name" },
     refresh: [agentsKey, projectsKey, organizationsKey],
-    say: (agent) => `Agent ${agent.name} created`,
+    successMessage: (agent) => `Agent ${agent.name} created`,
     onDone: onClose,
   });
   const project = form.values.project_id;

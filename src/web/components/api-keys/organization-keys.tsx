@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { type ReactElement, useState } from "react";
 import type { OrganizationKey } from "#shared/api/api-keys.js";
-import { useAction } from "../../api/use-mutation.js";
+import { useApiMutation } from "../../api/use-mutation.js";
 import { client } from "../../api/client.js";
 import { useListView } from "../../lists/list-search.js";
 import { Button } from "../../ui/button.js";
@@ -12,7 +12,7 @@ import type { Sorting } from "../../ui/list-view.js";
 import { PlainText, visible } from "../../ui/plain-text.js";
 import { Skeleton } from "../../ui/states.js";
 import { Time } from "../../ui/time.js";
-import type { Refusal } from "../../access/permissions.js";
+import type { DenyReason } from "../../access/permissions.js";
 import { QueryError } from "../query-error.js";
 import { KeyStatus, Scopes } from "./key-status.js";
 import { apiKeysKey, organizationKeysQuery } from "../../api/queries/api-keys.js";
@@ -27,7 +27,7 @@ const textOf = ({ name, key_hint, scopes, owner, agent_name }: OrganizationKey):
 
 interface OrganizationKeysProps {
   orgId: string;
-  refusal: Refusal;
+  refusal: DenyReason;
 }
 
 /** The keys that are scoped to the organization, whoever they belong to. */
@@ -109,10 +109,10 @@ interface TakeAwayProps {
 function TakeAway({ orgId, apiKey, reason }: TakeAwayProps): ReactElement {
   const [isAsking, setAsking] = useState(false);
   const action = apiKey.is_only_here ? "Revoke" : "Shut out";
-  const take = useAction({
+  const take = useApiMutation({
     run: () => client.apiKeys.shutOut({ params: { org_id: orgId, key_id: apiKey.id } }),
     refresh: [apiKeysKey],
-    say: () => (apiKey.is_only_here ? "Key revoked" : "Key shut out"),
+    successMessage: () => (apiKey.is_only_here ? "Key revoked" : "Key shut out"),
     onDone: () => setAsking(false),
     toastErrors: true,
   });

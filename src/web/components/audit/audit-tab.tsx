@@ -7,7 +7,7 @@ import { Card } from "../../ui/card.js";
 import { PageSteps } from "../../ui/list-view.js";
 import { countOf } from "../../ui/number.js";
 import { Skeleton } from "../../ui/states.js";
-import { checking, type Refusal } from "../../access/permissions.js";
+import { checking, type DenyReason } from "../../access/permissions.js";
 import { QueryError } from "../query-error.js";
 import { AuditFilters } from "./audit-filters.js";
 import { EventTable } from "./event-table.js";
@@ -15,7 +15,7 @@ import { eventList } from "../../api/queries/audit.js";
 
 interface AuditTabProps {
   orgId: string;
-  refusal: Refusal;
+  refusal: DenyReason;
 }
 
 /** What was changed in the organization, by whom, newest first. */

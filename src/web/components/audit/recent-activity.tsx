@@ -5,14 +5,14 @@ import { paths } from "../../paths/paths.js";
 import { Card } from "../../ui/card.js";
 import { Skeleton } from "../../ui/states.js";
 import { Time } from "../../ui/time.js";
-import { useRefusal } from "../../access/permissions.js";
+import { useDenyReason } from "../../access/permissions.js";
 import { QueryError } from "../query-error.js";
 import { Actor, What } from "./event-text.js";
 import { recentEventsQuery } from "../../api/queries/audit.js";
 
 /** The last events of the audit log, for those who may read it; to others the page shows nothing of it. */
 export function RecentActivity({ orgId }: { orgId: string }): ReactElement | null {
-  return useRefusal(orgId)("org:audit:read") === undefined ? <Recent orgId={orgId} /> : null;
+  return useDenyReason(orgId)("org:audit:read") === undefined ? <Recent orgId={orgId} /> : null;
 }
 
 function Recent({ orgId }: { orgId: string }): ReactElement {

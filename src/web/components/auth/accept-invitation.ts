@@ -1,6 +1,6 @@
 import { useNavigate } from "@tanstack/react-router";
 import type { Member } from "#shared/api/members.js";
-import { type Action, useAction } from "../../api/use-mutation.js";
+import { type Action, useApiMutation } from "../../api/use-mutation.js";
 import { ApiError, client } from "../../api/client.js";
 import { paths } from "../../paths/paths.js";
 import { visible } from "../../ui/plain-text.js";
@@ -21,7 +21,7 @@ export function useWelcome(): (member: Member) => void {
 
 export function useAccept(token: string): Action<undefined> {
   const welcome = useWelcome();
-  return useAction({
+  return useApiMutation({
     run: (_input: undefined, headers) =>
       client.invitations.accept({ params: { token } }, { headers }),
     refresh: [organizationsKey, offerQuery(token).queryKey],

@@ -1,12 +1,12 @@
-import { type Action, useAction } from "../../api/use-mutation.js";
+import { type Action, useApiMutation } from "../../api/use-mutation.js";
 import { client } from "../../api/client.js";
 import { visible } from "../../ui/plain-text.js";
 
 /** Has a new link sent to confirm one's address. */
-export function useSendAgain(email: string): Action<undefined> {
-  return useAction({
+export function useResendVerification(email: string): Action<undefined> {
+  return useApiMutation({
     run: () => client.auth.resendVerification({ body: { email } }),
-    say: () => `A link is on its way to ${visible(email)}`,
+    successMessage: () => `A link is on its way to ${visible(email)}`,
     toastErrors: true,
   });
 }

@@ -2,7 +2,7 @@ import type { ReactElement } from "react";
 import type { User } from "#shared/api/auth.js";
 import { Button, IconButton } from "../../ui/button.js";
 import { PlainText } from "../../ui/plain-text.js";
-import { useSendAgain } from "./send-again.js";
+import { useResendVerification } from "./send-again.js";
 
 /** Above every page while one's address is not confirmed; it can be put away for the visit. */
 export function VerifyReminder({
@@ -12,7 +12,7 @@ export function VerifyReminder({
   user: User;
   onDismiss: () => void;
 }): ReactElement {
-  const sendAgain = useSendAgain(user.email);
+  const sendAgain = useResendVerification(user.email);
   return (
     <section
       aria-label="Reminder"

@@ -1,8 +1,8 @@
 import { type ReactElement, useMemo, useState } from "react";
 import { flushSync } from "react-dom";
 import type { Diff, DiffFile } from "#shared/api/diffs.js";
-import { useRemembered } from "../../hooks/use-persisted-state.js";
-import { useStable } from "../../hooks/use-event-callback.js";
+import { usePersistedState } from "../../hooks/use-persisted-state.js";
+import { useEventCallback } from "../../hooks/use-event-callback.js";
 import { Alert } from "../../ui/alert.js";
 import { Button } from "../../ui/button.js";
 import { controlClass } from "../../ui/field.js";
@@ -30,7 +30,7 @@ const isTexts = (stored: unknown): boolean => Array.isArray(stored);
 export function DiffBrowser({ diff, verb, viewedAs }: DiffBrowserProps): ReactElement {
   const [mode, setMode] = useDiffMode();
   const [filter, setFilter] = useState("");
-  const [viewed, setViewed] = useRemembered<string[]>(
+  const [viewed, setViewed] = usePersistedState<string[]>(
     "session",
     `viewed ${viewedAs ?? ""}`,
     [],
@@ -54,8 +54,10 @@ export function DiffBrowser({ diff, verb, viewedAs }: DiffBrowserProps): ReactEl
       return next;
     });
   const ticked = useMemo(() => new Set(viewed), [viewed]);
-  const openFile = useStable(({ path }: DiffFile, isOpen: boolean) => setOpen([path], isOpen));
-  const tickFile = useStable(({ path }: DiffFile, isViewed: boolean) => {
+  const openFile = useEventCallback(({ path }: DiffFile, isOpen: boolean) =>
+    setOpen([path], isOpen),
+  );
+  const tickFile = useEventCallback(({ path }: DiffFile, isViewed: boolean) => {
     setViewed(isViewed ? [...viewed, path] : viewed.filter((one) => one !== path));
     setOpen([path], !isViewed);
   });

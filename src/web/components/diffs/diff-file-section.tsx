@@ -7,7 +7,7 @@ import { PlainText, visible } from "../../ui/plain-text.js";
 import type { DiffMode } from "./diff-mode.js";
 import { FileStatus, LineCounts } from "./file-status.js";
 import { modeChange } from "./file-mode.js";
-import { WhenNear } from "./lazy-render.js";
+import { LazyRender } from "./lazy-render.js";
 import { PatchView } from "./patch-view.js";
 
 interface DiffFileSectionProps {
@@ -35,7 +35,7 @@ export const DiffFileSection = memo(function DiffFileSection(
       className="min-w-0 scroll-mt-18 overflow-clip rounded-lg border border-line bg-surface"
     >
       <header className="sticky top-14 z-10 border-b border-line bg-surface py-1 pr-3 pl-1">
-        <WhenNear
+        <LazyRender
           className="flex min-h-8 flex-wrap items-center gap-1"
           instead={
             <h3 className="min-w-0 pl-9 font-mono text-[13px] leading-6">
@@ -77,7 +77,7 @@ export const DiffFileSection = memo(function DiffFileSection(
               </label>
             )}
           </span>
-        </WhenNear>
+        </LazyRender>
       </header>
       {isOpen && <FileBody file={file} mode={mode} />}
     </section>

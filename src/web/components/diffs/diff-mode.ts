@@ -1,4 +1,4 @@
-import { useRemembered } from "../../hooks/use-persisted-state.js";
+import { usePersistedState } from "../../hooks/use-persisted-state.js";
 
 /** One column or two. */
 export type DiffMode = "unified" | "split";
@@ -11,7 +11,7 @@ export const diffModes: readonly { value: DiffMode; label: string }[] = [
 /** As it was chosen last; at first by the room there is: two columns of code need more than a phone's. */
 export function useDiffMode(): [DiffMode, (mode: DiffMode) => void] {
   const initial = matchMedia("(min-width: 1280px)").matches ? "split" : "unified";
-  return useRemembered<DiffMode>("forever", "diff-mode", initial, (stored) =>
+  return usePersistedState<DiffMode>("forever", "diff-mode", initial, (stored) =>
     diffModes.some(({ value }) => value === stored),
   );
 }

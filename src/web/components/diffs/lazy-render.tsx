@@ -8,7 +8,10 @@ import {
 } from "react";
 
 /** Whether an element has come near the screen; it stays so. */
-export function useNear<Of extends Element>(): [place: RefObject<Of | null>, isNear: boolean] {
+export function useNearViewport<Of extends Element>(): [
+  place: RefObject<Of | null>,
+  isNear: boolean,
+] {
   const place = useRef<Of>(null);
   const [isNear, setNear] = useState(false);
   useEffect(() => {
@@ -29,7 +32,7 @@ export function useNear<Of extends Element>(): [place: RefObject<Of | null>, isN
  * Draws its children once they come near the screen, and `instead` until then: a page of many files
  * opens at once, and the browser's own search still finds what `instead` says.
  */
-export function WhenNear({
+export function LazyRender({
   instead,
   children,
   className,
@@ -38,7 +41,7 @@ export function WhenNear({
   children: ReactNode;
   className?: string;
 }): ReactElement {
-  const [place, isNear] = useNear<HTMLDivElement>();
+  const [place, isNear] = useNearViewport<HTMLDivElement>();
   return (
     <div ref={place} className={className}>
       {isNear ? children : instead}

@@ -2,7 +2,7 @@ import { type ReactElement, startTransition, useEffect, useMemo, useState } from
 import { visibleLines } from "../../ui/plain-text.js";
 import type { DiffMode } from "./diff-mode.js";
 import type { DiffViewer } from "./diff-viewer.js";
-import { useNear } from "./lazy-render.js";
+import { useNearViewport } from "./lazy-render.js";
 import { heightOf, piecesOf } from "./patch-pieces.js";
 
 interface PatchViewProps {
@@ -30,7 +30,7 @@ export function PatchView(props: PatchViewProps): ReactElement {
 let Viewer: typeof DiffViewer | undefined;
 
 function Piece({ path, oldPath, patch, mode }: PatchViewProps): ReactElement {
-  const [place, isNear] = useNear<HTMLDivElement>();
+  const [place, isNear] = useNearViewport<HTMLDivElement>();
   const isLoaded = useLoadedViewer(isNear);
   return (
     <div ref={place}>

@@ -9,7 +9,7 @@ import { useLongList } from "../../ui/long-list.js";
 import { useMedia } from "../../ui/media.js";
 import { formatNumber } from "../../ui/number.js";
 import { Skeleton } from "../../ui/states.js";
-import type { Refusal } from "../../access/permissions.js";
+import type { DenyReason } from "../../access/permissions.js";
 import { QueryError } from "../query-error.js";
 import { CommitDot, dotLabels, type DotKind } from "./commit-dot.js";
 import { sizeOf } from "./graph-lines.js";
@@ -22,7 +22,7 @@ const most = 2000;
 
 interface CommitGraphProps {
   project: Project;
-  refusal: Refusal;
+  refusal: DenyReason;
 }
 
 /** The newest commits of the default branch and of the workspaces, with the lines between them. */

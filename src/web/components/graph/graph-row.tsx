@@ -7,7 +7,7 @@ import { Badge } from "../../ui/badge.js";
 import { formatNumber } from "../../ui/number.js";
 import { PlainText, visible } from "../../ui/plain-text.js";
 import { Time } from "../../ui/time.js";
-import { actLabels } from "../merges/resolution-labels.js";
+import { operationLabels } from "../merges/resolution-labels.js";
 import { dotKind, dotLabels } from "./commit-dot.js";
 import { type GraphSize, GraphLines } from "./graph-lines.js";
 import type { GraphRow } from "./lanes.js";
@@ -39,7 +39,7 @@ export const GraphCommitRow = memo(function GraphCommitRow({
   const kind = dotKind(commit);
   const page = canOpen ? pageOf(commit) : null;
   const subject = commit.subject === "" ? "(no message)" : commit.subject;
-  const type = commit.merge === null ? dotLabels[kind] : actLabels[commit.merge.kind];
+  const type = commit.merge === null ? dotLabels[kind] : operationLabels[commit.merge.kind];
   return (
     <div
       title={`${visible(subject)}\n${type} by ${visible(commit.author_name)}\n${commit.sha}`}

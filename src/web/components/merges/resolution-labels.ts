@@ -2,7 +2,7 @@ import type { Merge } from "#shared/api/merges.js";
 import { visible } from "../../ui/plain-text.js";
 
 /** What moved the branch. */
-export const actLabels: Record<Merge["kind"], string> = {
+export const operationLabels: Record<Merge["kind"], string> = {
   merge: "Merge",
   revert: "Revert",
   restore: "Restore",

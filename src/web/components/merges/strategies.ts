@@ -1,5 +1,5 @@
 import type { MergeStrategy } from "#shared/api/merges.js";
-import type { Act } from "../../api/operations.js";
+import type { Operation } from "../../api/operations.js";
 
 /** What each strategy does with a conflict, in the words of a choice. */
 const labels: Record<MergeStrategy, string> = {
@@ -22,7 +22,7 @@ const undoOptions = optionsOf({
 });
 
 /** Those of an act, with its sides' names. */
-export const strategyOptionsOf: Record<Act["act"], typeof strategyOptions> = {
+export const strategyOptionsOf: Record<Operation["act"], typeof strategyOptions> = {
   merge: strategyOptions,
   sync: optionsOf({
     ...labels,

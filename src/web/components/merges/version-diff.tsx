@@ -6,7 +6,7 @@ import { PlainText } from "../../ui/plain-text.js";
 import { Skeleton } from "../../ui/states.js";
 import type { DiffMode } from "../diffs/diff-mode.js";
 import { modeLabel } from "../diffs/file-mode.js";
-import { WhenNear } from "../diffs/lazy-render.js";
+import { LazyRender } from "../diffs/lazy-render.js";
 import { PatchView } from "../diffs/patch-view.js";
 import { pairVersions, type VersionPair } from "./versions.js";
 
@@ -61,14 +61,14 @@ function Pair({ pair, mode }: { pair: VersionPair; mode: DiffMode }): ReactEleme
         </div>
       )}
       {/* Not something that loads: what lies below would wait for it. */}
-      <WhenNear instead={<div className="h-24" />}>
+      <LazyRender instead={<div className="h-24" />}>
         <TextDiff
           path={path}
           before={target?.text ?? null}
           after={source?.text ?? null}
           mode={mode}
         />
-      </WhenNear>
+      </LazyRender>
     </div>
   );
 }

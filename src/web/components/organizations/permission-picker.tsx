@@ -11,7 +11,7 @@ import { Button } from "../../ui/button.js";
 import { Checkbox } from "../../ui/field.js";
 import { countOf } from "../../ui/number.js";
 import { resourceGroups } from "./permission-groups.js";
-import type { Refusal } from "../../access/permissions.js";
+import type { DenyReason } from "../../access/permissions.js";
 
 /** The patterns with one permission more or less; a wildcard gives way to the rest of what it covers. */
 function withPermission(
@@ -32,7 +32,7 @@ interface PermissionPickerProps {
   /** Patterns; null: all of them. */
   value: readonly string[] | null;
   onChange: (value: readonly string[] | null) => void;
-  refusal: Refusal;
+  refusal: DenyReason;
   error: string | undefined;
   all: { hint: string; disabledReason?: string | undefined };
   /** Said beside a permission's name, such as where else it comes from. */

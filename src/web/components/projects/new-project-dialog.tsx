@@ -105,7 +105,7 @@ export function NewProjectForm({ orgId, onCancel, onCreated }: NewProjectFormPro
     fieldOf: slugCodes,
     refresh: [projectsKey, organizationsKey],
     alsoShown: ["credential"],
-    say: ({ status }) => (status === "importing" ? "Import started" : "Project created"),
+    successMessage: ({ status }) => (status === "importing" ? "Import started" : "Project created"),
     onDone: onCreated,
   });
   const credentialFields = (

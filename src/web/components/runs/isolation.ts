@@ -1,6 +1,6 @@
 import type { Agent } from "#shared/api/agents.js";
 import type { SandboxState } from "#shared/api/sandbox.js";
-import { once } from "../../hooks/lazy.js";
+import { lazy } from "../../hooks/lazy.js";
 
 /** What commands of one kind of workspace are held to, and by what. */
 export type Isolation = Omit<SandboxState["docker"], "mode"> & {
@@ -12,7 +12,7 @@ export function isolationOf(state: SandboxState, type: Agent["workspace_type"]):
   return type === "docker" ? { ...state.docker, limits: state.limits } : state;
 }
 
-const list = once(() => new Intl.ListFormat("en", { type: "conjunction" }));
+const list = lazy(() => new Intl.ListFormat("en", { type: "conjunction" }));
 
 /** The limits that are set and cannot be held on this machine, such as "memory and CPU"; else empty. */
 export function unheldLimits({ mode, enforcement, limits }: Isolation): string {

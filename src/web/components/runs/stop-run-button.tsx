@@ -1,6 +1,6 @@
 import { type ReactElement, useState } from "react";
 import type { Run } from "#shared/api/runs.js";
-import { useAction } from "../../api/use-mutation.js";
+import { useApiMutation } from "../../api/use-mutation.js";
 import { client } from "../../api/client.js";
 import { Button } from "../../ui/button.js";
 import { ConfirmDialog } from "../../ui/dialog.js";
@@ -17,7 +17,7 @@ export function StopRunButton({ run, disabledReason }: StopRunButtonProps): Reac
   const [isAsking, setAsking] = useState(false);
   const isQueued = run.status === "queued";
   const act = isQueued ? "Cancel queued run" : "Stop run";
-  const stop = useAction({
+  const stop = useApiMutation({
     run: (_: undefined, headers) => client.runs.stop({ params: { run_id: run.id } }, { headers }),
     refresh: [agentsKey, organizationsKey],
     onDone: () => setAsking(false),

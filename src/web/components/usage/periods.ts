@@ -1,11 +1,11 @@
 /** Months as the API names them (`2026-10`), and as people read them; all in UTC, as usage is counted. */
 
-import { once } from "../../hooks/lazy.js";
+import { lazy } from "../../hooks/lazy.js";
 
-const month = once(
+const month = lazy(
   () => new Intl.DateTimeFormat("en-US", { month: "long", year: "numeric", timeZone: "UTC" }),
 );
-const day = once(
+const day = lazy(
   () =>
     new Intl.DateTimeFormat("en-US", {
       weekday: "short",

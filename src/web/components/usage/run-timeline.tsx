@@ -2,7 +2,7 @@ import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { Link } from "@tanstack/react-router";
 import { type ReactElement, useState } from "react";
 import type { TimedRun } from "#shared/api/runs.js";
-import { once } from "../../hooks/lazy.js";
+import { lazy } from "../../hooks/lazy.js";
 import { paths } from "../../paths/paths.js";
 import type { Tone } from "../../ui/badge.js";
 import { Card } from "../../ui/card.js";
@@ -42,10 +42,10 @@ type Range = keyof typeof ranges;
 export const defaultHours = 24;
 const hourMs = 3_600_000;
 
-const clock = once(
+const clock = lazy(
   () => new Intl.DateTimeFormat("en-US", { hour: "2-digit", minute: "2-digit", hourCycle: "h23" }),
 );
-const day = once(() => new Intl.DateTimeFormat("en-US", { month: "short", day: "numeric" }));
+const day = lazy(() => new Intl.DateTimeFormat("en-US", { month: "short", day: "numeric" }));
 
 /** "42 s", "3 min", "1 h 20 min". */
 function lengthOf(milliseconds: number): string {

@@ -5,7 +5,7 @@ interface CreatedCommit {
 }
 
 /** What a commit came to, in a sentence. */
-export function sayCommit({ created, commit_sha, skipped }: CreatedCommit): string {
+export function commitMessage({ created, commit_sha, skipped }: CreatedCommit): string {
   if (!created) return "Nothing to commit: all of it is committed already";
   const leftOut =
     skipped.length === 0

@@ -16,7 +16,7 @@ import { PlainText } from "../../ui/plain-text.js";
 import { Skeleton } from "../../ui/states.js";
 import { meQuery } from "../../api/queries/auth.js";
 import { QueryError } from "../../components/query-error.js";
-import { useSendAgain } from "../../components/auth/send-again.js";
+import { useResendVerification } from "../../components/auth/send-again.js";
 
 export function ProfilePage(): ReactElement {
   const me = useQuery(meQuery);
@@ -53,7 +53,7 @@ function NameSection({ user }: { user: User }): ReactElement {
     }),
     run: (body, headers) => client.auth.updateMe({ body }, { headers }),
     refresh: [meQuery.queryKey],
-    say: () => "Profile saved",
+    successMessage: () => "Profile saved",
   });
   return (
     <Card title="About you">
@@ -76,7 +76,7 @@ function NameSection({ user }: { user: User }): ReactElement {
 }
 
 function EmailSection({ user }: { user: User }): ReactElement {
-  const sendAgain = useSendAgain(user.email);
+  const sendAgain = useResendVerification(user.email);
   return (
     <Card title="E-mail address">
       <div className="flex flex-wrap items-center justify-between gap-x-4 gap-y-3">

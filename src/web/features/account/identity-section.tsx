@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { getRouteApi } from "@tanstack/react-router";
 import type { ReactElement } from "react";
 import { oidcErrors } from "#shared/oidc-errors.js";
-import { useAction } from "../../api/use-mutation.js";
+import { useApiMutation } from "../../api/use-mutation.js";
 import { client } from "../../api/client.js";
 import { paths } from "../../paths/paths.js";
 import { Alert } from "../../ui/alert.js";
@@ -21,7 +21,7 @@ export function IdentitySection(): ReactElement | null {
   const { error } = route.useSearch();
   const { data: methods } = useQuery(methodsQuery);
   const identities = useQuery({ ...identitiesQuery, enabled: Boolean(methods?.oidc) });
-  const link = useAction({
+  const link = useApiMutation({
     run: () => client.oidc.link({ body: { redirect: paths.security().to } }),
     onDone: ({ url }) => location.assign(url),
   });
@@ -68,10 +68,10 @@ export function IdentitySection(): ReactElement | null {
 }
 
 function UnlinkButton({ identityId }: { identityId: string }): ReactElement {
-  const unlink = useAction({
+  const unlink = useApiMutation({
     run: () => client.oidc.unlink({ params: { identity_id: identityId } }),
     refresh: [identitiesQuery.queryKey],
-    say: () => "Unlinked",
+    successMessage: () => "Unlinked",
     toastErrors: true,
   });
   return (

@@ -35,7 +35,7 @@ function PasskeyNameForm(props: PasskeyNameDialogProps): ReactElement {
     toBody: (values) => values,
     run: ({ name }) => props.run(name),
     refresh: [passkeysQuery.queryKey],
-    say: () => props.done,
+    successMessage: () => props.done,
     onDone: props.onClose,
   });
   return (

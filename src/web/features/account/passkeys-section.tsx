@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { type ReactElement, useState } from "react";
 import type { Passkey } from "#shared/api/passkeys.js";
-import { useAction } from "../../api/use-mutation.js";
+import { useApiMutation } from "../../api/use-mutation.js";
 import { client } from "../../api/client.js";
 import { Alert } from "../../ui/alert.js";
 import { Badge } from "../../ui/badge.js";
@@ -110,10 +110,10 @@ function PasskeyItem({ passkey }: { passkey: Passkey }): ReactElement {
 
 function RemoveButton({ passkey }: { passkey: Passkey }): ReactElement {
   const [isAsking, setAsking] = useState(false);
-  const remove = useAction({
+  const remove = useApiMutation({
     run: () => client.passkeys.remove({ params: { passkey_id: passkey.id } }),
     refresh: [passkeysQuery.queryKey],
-    say: () => "Passkey removed",
+    successMessage: () => "Passkey removed",
     onDone: () => setAsking(false),
   });
   const close = (): void => {

@@ -38,7 +38,7 @@ function ChangePassword(): ReactElement {
     toBody: (values) => values,
     run: (body) => client.auth.changePassword({ body }),
     refresh: [sessionsQuery.queryKey],
-    say: () => "Password changed. You are signed out everywhere else.",
+    successMessage: () => "Password changed. You are signed out everywhere else.",
     onDone: () => form.reset(),
   });
   return (

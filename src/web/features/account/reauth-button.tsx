@@ -1,7 +1,7 @@
 import type { QueryKey } from "@tanstack/react-query";
 import { type ReactElement, useState } from "react";
 import type { api } from "../../api/api-calls.js";
-import { useAction } from "../../api/use-mutation.js";
+import { useApiMutation } from "../../api/use-mutation.js";
 import { ApiError } from "../../api/client.js";
 import { useForm } from "../../forms/use-form.js";
 import { Alert } from "../../ui/alert.js";
@@ -24,7 +24,7 @@ interface AgainButtonProps<Data> {
 }
 
 /** Does something that the server may first want the password for again: then it is asked. */
-export function AgainButton<Data>({
+export function ReauthButton<Data>({
   label,
   variant = "secondary",
   hasPassword,
@@ -32,7 +32,7 @@ export function AgainButton<Data>({
   ...call
 }: AgainButtonProps<Data>): ReactElement {
   const [isAsking, setAsking] = useState(false);
-  const action = useAction<Record<string, never>, Data | null>({
+  const action = useApiMutation<Record<string, never>, Data | null>({
     run: async () => {
       try {
         return await call.run({});

@@ -8,7 +8,7 @@ import { Card, Details } from "../../ui/card.js";
 import { Skeleton } from "../../ui/states.js";
 import { Time } from "../../ui/time.js";
 import { QueryError } from "../../components/query-error.js";
-import { AgainButton } from "./reauth-button.js";
+import { ReauthButton } from "./reauth-button.js";
 import { RecoveryCodes } from "./recovery-codes.js";
 import { secondFactorQuery } from "../../api/queries/sign-in-queries.js";
 import { SwitchOffDialog } from "./switch-off-dialog.js";
@@ -57,7 +57,7 @@ export function SecondFactorSection(): ReactElement {
             After your password, signing in then also asks for a code that an app on your phone
             shows. Whoever learns the password alone does not get in.
           </p>
-          <AgainButton
+          <ReauthButton
             endpoint={api.secondFactor.startTotp}
             label="Set up"
             variant="primary"
@@ -103,7 +103,7 @@ function IsOn({
         }}
       />
       <div className="flex flex-wrap items-start gap-2">
-        <AgainButton
+        <ReauthButton
           endpoint={api.secondFactor.renewRecoveryCodes}
           label="New recovery codes"
           hasPassword={hasPassword}

@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { type ReactElement, useState } from "react";
 import type { Session } from "#shared/api/auth.js";
-import { useAction } from "../../api/use-mutation.js";
+import { useApiMutation } from "../../api/use-mutation.js";
 import { client } from "../../api/client.js";
 import { Badge } from "../../ui/badge.js";
 import { Button } from "../../ui/button.js";
@@ -45,10 +45,10 @@ export function SessionsSection(): ReactElement {
 
 function SessionItem({ session }: { session: Session }): ReactElement {
   const device = deviceOf(session.user_agent);
-  const end = useAction({
+  const end = useApiMutation({
     run: () => client.auth.endSession({ params: { session_id: session.id } }),
     refresh: [sessionsQuery.queryKey],
-    say: () => `Signed out of ${visible(device)}`,
+    successMessage: () => `Signed out of ${visible(device)}`,
     toastErrors: true,
   });
   return (
@@ -82,10 +82,10 @@ function SessionItem({ session }: { session: Session }): ReactElement {
 
 function EndOthersButton({ others }: { others: number }): ReactElement {
   const [isAsking, setAsking] = useState(false);
-  const end = useAction({
+  const end = useApiMutation({
     run: () => client.auth.endOtherSessions(),
     refresh: [sessionsQuery.queryKey],
-    say: () => "Signed out everywhere else",
+    successMessage: () => "Signed out everywhere else",
     onDone: () => setAsking(false),
   });
   const close = (): void => {

@@ -40,7 +40,7 @@ function SwitchOffForm({
     run: (body) => client.secondFactor.removeTotp({ body }),
     fieldOf: { invalid_code: "code" },
     refresh: [secondFactorQuery.queryKey],
-    say: () => "Authenticator app switched off",
+    successMessage: () => "Authenticator app switched off",
     isGuarded: false,
     onDone: onClose,
   });

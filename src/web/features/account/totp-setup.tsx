@@ -27,7 +27,7 @@ export function TotpSetup({
     fieldOf: { invalid_code: "code" },
     isGuarded: false,
     refresh: [secondFactorQuery.queryKey],
-    say: () => "Authenticator app switched on",
+    successMessage: () => "Authenticator app switched on",
     onDone: ({ recovery_codes }) => onConfirmed(recovery_codes),
   });
   return (

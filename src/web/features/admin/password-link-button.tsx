@@ -1,6 +1,6 @@
 import { type ReactElement, useState } from "react";
 import type { AdminUserDetail, PasswordLink } from "#shared/api/admin.js";
-import { useAction } from "../../api/use-mutation.js";
+import { useApiMutation } from "../../api/use-mutation.js";
 import { client } from "../../api/client.js";
 import { Button } from "../../ui/button.js";
 import { CopyButton } from "../../ui/copy-button.js";
@@ -12,7 +12,7 @@ import { adminKey } from "../../api/queries/admin.js";
 /** Makes a link to choose a new password and shows it, this once. */
 export function PasswordLinkButton({ user }: { user: AdminUserDetail }): ReactElement {
   const [link, setLink] = useState<PasswordLink | null>(null);
-  const reset = useAction({
+  const reset = useApiMutation({
     run: () => client.admin.resetPassword({ params: { user_id: user.id } }),
     refresh: [adminKey],
     onDone: setLink,

@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useNavigate } from "@tanstack/react-router";
 import { type ReactElement, useState } from "react";
 import type { AdminUserDetail } from "#shared/api/admin.js";
-import { useAction } from "../../api/use-mutation.js";
+import { useApiMutation } from "../../api/use-mutation.js";
 import { client } from "../../api/client.js";
 import { paths } from "../../paths/paths.js";
 import { Button } from "../../ui/button.js";
@@ -15,7 +15,7 @@ import { meQuery } from "../../api/queries/auth.js";
 import { PasswordLinkButton } from "./password-link-button.js";
 import { adminKey } from "../../api/queries/admin.js";
 
-type Act = "disable" | "enable" | "removeSecondFactor" | "signOut" | "promote" | "demote";
+type Operation = "disable" | "enable" | "removeSecondFactor" | "signOut" | "promote" | "demote";
 
 interface UserProps {
   user: AdminUserDetail;
@@ -41,7 +41,7 @@ export function UserActions({ user }: UserProps): ReactElement {
               user={user}
               act="removeSecondFactor"
               label="Remove second factor"
-              say="Second factor removed"
+              successMessage="Second factor removed"
               question="The password alone signs in afterwards. Make sure that it is the user who asked."
               disabledReason={user.has_second_factor ? undefined : "There is no second factor."}
             />
@@ -51,7 +51,7 @@ export function UserActions({ user }: UserProps): ReactElement {
               user={user}
               act="signOut"
               label="Sign out everywhere"
-              say="Signed out everywhere"
+              successMessage="Signed out everywhere"
               question="The user has to sign in again on every device."
               disabledReason={user.sessions > 0 ? undefined : "The user is signed in nowhere."}
             />
@@ -72,7 +72,7 @@ export function UserActions({ user }: UserProps): ReactElement {
                 user={user}
                 act="demote"
                 label="Remove super admin"
-                say="Not a super admin any more"
+                successMessage="Not a super admin any more"
                 question="The user keeps the roles in organizations."
               />
             ) : (
@@ -80,7 +80,7 @@ export function UserActions({ user }: UserProps): ReactElement {
                 user={user}
                 act="promote"
                 label="Make super admin"
-                say="Made a super admin"
+                successMessage="Made a super admin"
                 question="Super admins can do all of this to every user, you included."
                 disabledReason={user.is_active ? undefined : "Enable the user first."}
               />
@@ -95,11 +95,16 @@ export function UserActions({ user }: UserProps): ReactElement {
                 user={user}
                 act="disable"
                 label="Disable user"
-                say="User disabled"
+                successMessage="User disabled"
                 question="Sessions end at once and API keys stop working, until you enable the user again."
               />
             ) : (
-              <ActButton user={user} act="enable" label="Enable user" say="User enabled" />
+              <ActButton
+                user={user}
+                act="enable"
+                label="Enable user"
+                successMessage="User enabled"
+              />
             )}
           </DangerSection>
           <DangerSection title="Delete" description="Deletes the account for good.">
@@ -112,9 +117,9 @@ export function UserActions({ user }: UserProps): ReactElement {
 }
 
 interface ActButtonProps extends UserProps {
-  act: Act;
+  act: Operation;
   label: string;
-  say: string;
+  successMessage: string;
   /** What is asked before; without it, nothing is. */
   question?: string;
   disabledReason?: string | undefined;
@@ -124,15 +129,15 @@ function ActButton({
   user,
   act,
   label,
-  say,
+  successMessage,
   question,
   disabledReason,
 }: ActButtonProps): ReactElement {
   const [isAsking, setAsking] = useState(false);
-  const action = useAction({
+  const action = useApiMutation({
     run: () => client.admin[act]({ params: { user_id: user.id } }),
     refresh: [adminKey, meQuery.queryKey],
-    say: () => say,
+    successMessage: () => successMessage,
     onDone: () => setAsking(false),
     toastErrors: true,
   });
@@ -160,7 +165,7 @@ function ActButton({
 }
 
 function ExportButton({ user }: UserProps): ReactElement {
-  const action = useAction({
+  const action = useApiMutation({
     run: () => client.admin.export({ params: { user_id: user.id } }),
     refresh: [adminKey],
     onDone: (data) => {
@@ -185,9 +190,9 @@ function DeleteUser({ user }: UserProps): ReactElement {
   const [isOpen, setOpen] = useState(false);
   const navigate = useNavigate();
   const { data: me } = useQuery(meQuery);
-  const action = useAction({
+  const action = useApiMutation({
     run: () => client.admin.delete({ params: { user_id: user.id } }),
-    say: () => "User deleted",
+    successMessage: () => "User deleted",
     onDone: () => void navigate(paths.admin()),
   });
   const owned = user.memberships.filter(({ is_last_owner }) => is_last_owner);

@@ -11,7 +11,7 @@ import { Select } from "../../ui/select.js";
 import { PlainText } from "../../ui/plain-text.js";
 import { Skeleton } from "../../ui/states.js";
 import { PermissionHint } from "../../access/permission-hint.js";
-import { useRefusal } from "../../access/permissions.js";
+import { useDenyReason } from "../../access/permissions.js";
 import { isolationOf, whyNoCommand } from "../../components/runs/isolation.js";
 import { sandboxQuery } from "../../api/queries/runs.js";
 import { RunCommandDialog } from "../../components/runs/run-command-dialog.js";
@@ -38,7 +38,7 @@ export function AgentPage(): ReactElement {
   const navigate = useNavigate();
   const { data: sandbox } = useQuery(sandboxQuery);
   const crumbs = useWorkspaceCrumbs(agentId);
-  const refusal = useRefusal(agent.data?.organization_id);
+  const refusal = useDenyReason(agent.data?.organization_id);
   const dialog = useNewDialog();
   const look = (next: RunSearch): void =>
     void navigate({ ...paths.agent(agentId), search: next, replace: true, resetScroll: false });

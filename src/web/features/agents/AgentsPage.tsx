@@ -11,7 +11,7 @@ import { PlainText, visible } from "../../ui/plain-text.js";
 import { Skeleton } from "../../ui/states.js";
 import { Select } from "../../ui/select.js";
 import { PermissionHint } from "../../access/permission-hint.js";
-import { useRefusal } from "../../access/permissions.js";
+import { useDenyReason } from "../../access/permissions.js";
 import { usageQuery } from "../../api/queries/organizations.js";
 import { RequireOrganization } from "../../components/organizations/require-organization.js";
 import { projectsQuery } from "../../api/queries/projects.js";
@@ -36,7 +36,7 @@ export function AgentsPage(): ReactElement {
 function Agents({ orgId, orgName }: { orgId: string; orgName: string }): ReactElement {
   const [search, change] = useFilters(projectFilterOf);
   const projects = useQuery(projectsQuery(orgId));
-  const reason = useRefusal(orgId)("agent:write");
+  const reason = useDenyReason(orgId)("agent:write");
   const dialog = useNewDialog();
 
   // A filter of another organization's project, left in the address by a switch, filters nothing.

@@ -1,7 +1,7 @@
 import { getRouteApi } from "@tanstack/react-router";
 import { type ReactElement, useEffect, useState } from "react";
 import { CreatedKey } from "./created-key.js";
-import { forgetFreshKey, freshSecretOf } from "./new-key-handoff.js";
+import { forgetNewKey, newKeySecret } from "./new-key-handoff.js";
 import { KeyDetails } from "./key-details.js";
 
 const route = getRouteApi("/app/settings/api-keys/$keyId");
@@ -13,8 +13,8 @@ export function ApiKeyPage(): ReactElement {
 
 /** Right after creation the key itself, this once; else what is known about it. */
 function KeyPage({ keyId }: { keyId: string }): ReactElement {
-  const [secret] = useState(() => freshSecretOf(keyId));
-  useEffect(forgetFreshKey, []);
+  const [secret] = useState(() => newKeySecret(keyId));
+  useEffect(forgetNewKey, []);
   return secret === null ? (
     <KeyDetails keyId={keyId} />
   ) : (

@@ -16,7 +16,7 @@ import { Skeleton } from "../../ui/states.js";
 import { SelectField } from "../../ui/select.js";
 import { useCurrentOrganization } from "../../access/current-organization.js";
 import { PermissionPicker } from "../../components/organizations/permission-picker.js";
-import { useRefusal } from "../../access/permissions.js";
+import { useDenyReason } from "../../access/permissions.js";
 import { ActingAsField } from "./acting-as-field.js";
 import { type Expiration, expirationBody, ExpirationField } from "./expiration-field.js";
 import { handOver } from "./new-key-handoff.js";
@@ -88,7 +88,7 @@ export function NewApiKeyPage(): ReactElement {
   });
   const { values } = form;
   const organization = organizationOf(values.organization_id);
-  const refusal = useRefusal(organization?.id);
+  const refusal = useDenyReason(organization?.id);
   const scope = values.scope ?? (organization === undefined ? "full" : "organization");
   const scopesError = form.errorOf("scopes");
 

@@ -2,14 +2,14 @@ import { useQuery } from "@tanstack/react-query";
 import type { ReactElement } from "react";
 import { SelectField } from "../../ui/select.js";
 import { organizationAgentsQuery } from "../../api/queries/agents.js";
-import type { Refusal } from "../../access/permissions.js";
+import type { DenyReason } from "../../access/permissions.js";
 
 interface ActingAsFieldProps {
   organizationId: string;
   /** The agent's id; null: the person. */
   value: string | null;
   onChange: (agentId: string | null) => void;
-  refusal: Refusal;
+  refusal: DenyReason;
   error: string | undefined;
 }
 

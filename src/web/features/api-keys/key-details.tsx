@@ -129,7 +129,7 @@ function Rename({ apiKey }: { apiKey: ApiKey }): ReactElement {
       client.apiKeys.update({ params: { key_id: apiKey.id }, body }, { headers }),
     alsoShown: ["allowed_ips", "rate_limit_per_minute"],
     refresh: [apiKeysKey],
-    say: () => "Changes saved",
+    successMessage: () => "Changes saved",
   });
   return (
     <Card title="Change">

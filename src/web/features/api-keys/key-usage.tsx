@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import type { ReactElement } from "react";
 import type { ApiKey, KeyUsage } from "#shared/api/api-keys.js";
-import { useAction } from "../../api/use-mutation.js";
+import { useApiMutation } from "../../api/use-mutation.js";
 import { client } from "../../api/client.js";
 import { BarChart } from "../../ui/bar-chart.js";
 import { Button } from "../../ui/button.js";
@@ -88,11 +88,11 @@ export function KeyUsageCard({ apiKey }: { apiKey: ApiKey }): ReactElement {
 }
 
 function NarrowOffer({ apiKey, scopes }: { apiKey: ApiKey; scopes: string[] }): ReactElement {
-  const narrow = useAction({
+  const narrow = useApiMutation({
     run: (wanted: string[]) =>
       client.apiKeys.narrow({ params: { key_id: apiKey.id }, body: { scopes: wanted } }),
     refresh: [apiKeysKey],
-    say: () => "Scope narrowed",
+    successMessage: () => "Scope narrowed",
     toastErrors: true,
   });
   return (

@@ -8,10 +8,10 @@ export function handOver(id: string, secret: string): void {
   fresh = { id, secret };
 }
 
-export function freshSecretOf(id: string): string | null {
+export function newKeySecret(id: string): string | null {
   return fresh?.id === id ? fresh.secret : null;
 }
 
-export function forgetFreshKey(): void {
+export function forgetNewKey(): void {
   fresh = null;
 }

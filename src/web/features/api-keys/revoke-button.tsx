@@ -1,6 +1,6 @@
 import { type ReactElement, useState } from "react";
 import type { ApiKey } from "#shared/api/api-keys.js";
-import { useAction } from "../../api/use-mutation.js";
+import { useApiMutation } from "../../api/use-mutation.js";
 import { client } from "../../api/client.js";
 import { Button } from "../../ui/button.js";
 import { ConfirmDialog } from "../../ui/dialog.js";
@@ -15,10 +15,10 @@ export function RevokeButton({
   size?: "sm" | "md";
 }): ReactElement {
   const [isAsking, setAsking] = useState(false);
-  const revoke = useAction({
+  const revoke = useApiMutation({
     run: () => client.apiKeys.revoke({ params: { key_id: apiKey.id } }),
     refresh: [apiKeysKey],
-    say: () => "Key revoked",
+    successMessage: () => "Key revoked",
     onDone: () => setAsking(false),
     toastErrors: true,
   });

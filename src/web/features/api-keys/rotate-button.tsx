@@ -1,7 +1,7 @@
 import { useNavigate } from "@tanstack/react-router";
 import { type ReactElement, useState } from "react";
 import type { ApiKey } from "#shared/api/api-keys.js";
-import { useAction } from "../../api/use-mutation.js";
+import { useApiMutation } from "../../api/use-mutation.js";
 import { client } from "../../api/client.js";
 import { paths } from "../../paths/paths.js";
 import { Alert } from "../../ui/alert.js";
@@ -28,7 +28,7 @@ export function RotateButton({ apiKey }: { apiKey: ApiKey }): ReactElement {
   const navigate = useNavigate();
   const [isAsking, setAsking] = useState(false);
   const [grace, setGrace] = useState("3600");
-  const rotate = useAction({
+  const rotate = useApiMutation({
     run: async (seconds: number, headers) => {
       const { data, status } = await client.apiKeys.rotate(
         { params: { key_id: apiKey.id }, body: { grace_period_seconds: seconds } },

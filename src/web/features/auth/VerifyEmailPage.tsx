@@ -2,7 +2,7 @@ import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { getRouteApi, Link } from "@tanstack/react-router";
 import { type ReactElement, useEffect, useRef, useState } from "react";
 import { api } from "../../api/api-calls.js";
-import { useAction } from "../../api/use-mutation.js";
+import { useApiMutation } from "../../api/use-mutation.js";
 import { checked, client } from "../../api/client.js";
 import { paths } from "../../paths/paths.js";
 import { Alert } from "../../ui/alert.js";
@@ -24,7 +24,7 @@ export function VerifyEmailPage(): ReactElement {
   const [outcome, setOutcome] = useState<"kept" | "revoked" | null>(null);
   const isDone = outcome !== null;
   const done = useRef<HTMLDivElement>(null);
-  const verify = useAction({
+  const verify = useApiMutation({
     run: async () => {
       const body = await checked(api.auth.verifyEmail, { token: token ?? "" });
       const answer = await client.auth.verifyEmail({ body });

@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import type { ReactElement } from "react";
-import { useAction } from "../../api/use-mutation.js";
+import { useApiMutation } from "../../api/use-mutation.js";
 import { Alert } from "../../ui/alert.js";
 import { Button, buttonClass } from "../../ui/button.js";
 import { passkeyProblem, signInWithPasskey } from "../../components/auth/passkey.js";
@@ -15,7 +15,7 @@ export function OtherWays({
   onSignedIn: () => void;
 }): ReactElement {
   const { data: methods } = useQuery(methodsQuery);
-  const passkey = useAction({ run: signInWithPasskey, onDone: onSignedIn });
+  const passkey = useApiMutation({ run: signInWithPasskey, onDone: onSignedIn });
   return (
     <div className="flex flex-col gap-3">
       <p className="flex items-center gap-3 text-[13px] text-muted before:h-px before:flex-1 before:bg-line after:h-px after:flex-1 after:bg-line">

@@ -1,6 +1,6 @@
 import { useQueryClient } from "@tanstack/react-query";
 import type { ReactElement } from "react";
-import { useAction } from "../../api/use-mutation.js";
+import { useApiMutation } from "../../api/use-mutation.js";
 import { client } from "../../api/client.js";
 import { Alert } from "../../ui/alert.js";
 import { Button } from "../../ui/button.js";
@@ -28,7 +28,7 @@ export function SignOutFirst({
   email: string;
 }): ReactElement {
   const queries = useQueryClient();
-  const signOut = useAction({
+  const signOut = useApiMutation({
     run: () => client.auth.logout(),
     // Nothing of the last session stays readable; what this page shows is read anew.
     onDone: () => void queries.resetQueries(),

@@ -9,8 +9,8 @@ import { Page } from "../../ui/page.js";
 import { QueryError } from "../../components/query-error.js";
 import { useWorkspaceCrumbs } from "../../components/workspaces/crumbs.js";
 import { workspaceQuery } from "../../api/queries/workspaces.js";
-import { ActPage } from "./operation-page.js";
-import type { Act } from "../../api/operations.js";
+import { OperationPage } from "./operation-page.js";
+import type { Operation } from "../../api/operations.js";
 import { previewQuery } from "../../api/queries/merging.js";
 import { TargetField } from "./target-field.js";
 
@@ -24,7 +24,7 @@ export function NewMergePage(): ReactElement {
   const crumbs = useWorkspaceCrumbs(agentId, true);
   const workspace = useQuery(workspaceQuery(agentId));
   const target = search.target ?? workspace.data?.base_branch;
-  const act: Act = { act: "merge", target_branch: target };
+  const act: Operation = { act: "merge", target_branch: target };
   const { error } = useQuery({
     ...previewQuery(agentId, act, search.strategy),
     enabled: target !== undefined,
@@ -48,7 +48,7 @@ export function NewMergePage(): ReactElement {
   const go = (next: typeof search): void =>
     void navigate({ ...paths.newMerge(agentId, { ...search, ...next }), replace: true });
   return (
-    <ActPage
+    <OperationPage
       agentId={agentId}
       act={act}
       title={`Merge into ${visible(target)}`}

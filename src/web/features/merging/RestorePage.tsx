@@ -11,7 +11,7 @@ import { Skeleton } from "../../ui/states.js";
 import { QueryError } from "../../components/query-error.js";
 import { mergeQuery } from "../../api/queries/workspaces.js";
 import { winnerLabel } from "../../components/merges/resolution-labels.js";
-import { ActPage } from "./operation-page.js";
+import { OperationPage } from "./operation-page.js";
 import { useMergeCrumbs } from "./merge-crumbs.js";
 
 const route = getRouteApi("/app/agents/$agentId/workspace/merges/$mergeId/restore");
@@ -36,7 +36,7 @@ export function RestorePage(): ReactElement {
     go({ ...files, ...(strategy === undefined ? {} : { strategy }) });
   };
   return (
-    <ActPage
+    <OperationPage
       agentId={agentId}
       act={{ act: "restore", merge_id: mergeId, paths: chosen }}
       title="Restore the other version"

@@ -4,7 +4,7 @@ import type { ReactElement } from "react";
 import { paths } from "../../paths/paths.js";
 import { PlainText } from "../../ui/plain-text.js";
 import { mergeQuery } from "../../api/queries/workspaces.js";
-import { ActPage } from "./operation-page.js";
+import { OperationPage } from "./operation-page.js";
 import { useMergeCrumbs } from "./merge-crumbs.js";
 
 const route = getRouteApi("/app/agents/$agentId/workspace/merges/$mergeId/revert");
@@ -18,7 +18,7 @@ export function RevertPage(): ReactElement {
   const { data: merge } = useQuery(mergeQuery(agentId, mergeId));
   const sha = merge?.merge_commit_sha?.slice(0, 12) ?? "";
   return (
-    <ActPage
+    <OperationPage
       agentId={agentId}
       act={{ act: "revert", merge_id: mergeId }}
       title={`Revert ${merge?.kind ?? "merge"} ${sha}`.trim()}

@@ -6,7 +6,7 @@ import { PlainText, visible } from "../../ui/plain-text.js";
 import { BaseDistance } from "../../components/workspaces/base-distance.js";
 import { useWorkspaceCrumbs } from "../../components/workspaces/crumbs.js";
 import { workspaceQuery } from "../../api/queries/workspaces.js";
-import { ActPage } from "./operation-page.js";
+import { OperationPage } from "./operation-page.js";
 
 const route = getRouteApi("/app/agents/$agentId/workspace/sync");
 
@@ -18,7 +18,7 @@ export function SyncPage(): ReactElement {
   const crumbs = useWorkspaceCrumbs(agentId, true);
   const { data: workspace } = useQuery(workspaceQuery(agentId));
   return (
-    <ActPage
+    <OperationPage
       agentId={agentId}
       act={{ act: "sync" }}
       title={workspace ? `Sync from ${visible(workspace.base_branch)}` : "Sync"}

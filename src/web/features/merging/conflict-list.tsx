@@ -1,7 +1,7 @@
 import { memo, type ReactElement, useMemo } from "react";
 import type { Preview } from "#shared/api/previews.js";
 import type { Choice } from "#shared/api/merges.js";
-import { useStable } from "../../hooks/use-event-callback.js";
+import { useEventCallback } from "../../hooks/use-event-callback.js";
 import { countOf } from "../../ui/number.js";
 import { PlainText, visible } from "../../ui/plain-text.js";
 import { Segments } from "../../ui/radio.js";
@@ -68,7 +68,7 @@ export function ConflictList({
       : []),
   ]);
   const sides = useMemo(() => sidesOf(preview), [preview]);
-  const decide = useStable(onDecide);
+  const decide = useEventCallback(onDecide);
   return (
     <section data-long="" aria-labelledby="conflicts" className="flex flex-col gap-3">
       <div className="flex flex-wrap items-center justify-between gap-3">

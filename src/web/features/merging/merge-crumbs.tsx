@@ -4,14 +4,14 @@ import { paths } from "../../paths/paths.js";
 import { CrumbLink } from "../../components/crumb-link.js";
 import { useWorkspaceCrumbs } from "../../components/workspaces/crumbs.js";
 import { mergeQuery } from "../../api/queries/workspaces.js";
-import { actLabels } from "../../components/merges/resolution-labels.js";
+import { operationLabels } from "../../components/merges/resolution-labels.js";
 
 /** The way to what is done with a merge: the merge itself, and what is above it. */
 export function useMergeCrumbs(agentId: string, mergeId: string): ReactNode[] {
   const { data: merge } = useQuery(mergeQuery(agentId, mergeId));
   const above = useWorkspaceCrumbs(agentId, true);
   const name = merge
-    ? `${actLabels[merge.kind]} ${merge.merge_commit_sha?.slice(0, 12) ?? ""}`
+    ? `${operationLabels[merge.kind]} ${merge.merge_commit_sha?.slice(0, 12) ?? ""}`
     : "Merge";
   return [
     ...above,

@@ -20,7 +20,7 @@ interface ActBarProps {
 }
 
 /** Always in sight: how far the decisions are, and the button that does it. */
-export function ActBar(props: ActBarProps): ReactElement {
+export function OperationBar(props: ActBarProps): ReactElement {
   const { verb, preview, decided, decisions } = props;
   const { conflicts, up_to_date } = preview;
   const open = decided === null ? 0 : conflicts.length - decided;

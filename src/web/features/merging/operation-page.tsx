@@ -3,7 +3,7 @@ import { useNavigate } from "@tanstack/react-router";
 import { type ReactElement, type ReactNode, useEffect, useRef } from "react";
 import type { Preview } from "#shared/api/previews.js";
 import type { MergeStrategy } from "#shared/api/merges.js";
-import { useAction } from "../../api/use-mutation.js";
+import { useApiMutation } from "../../api/use-mutation.js";
 import { asApiError } from "../../api/client.js";
 import { useDebounced } from "../../hooks/use-debounced.js";
 import { paths } from "../../paths/paths.js";
@@ -16,11 +16,11 @@ import { Skeleton } from "../../ui/states.js";
 import { agentQuery } from "../../api/queries/agents.js";
 import { DiffBrowser } from "../../components/diffs/diff-browser.js";
 import { PermissionHint } from "../../access/permission-hint.js";
-import { useRefusal } from "../../access/permissions.js";
+import { useDenyReason } from "../../access/permissions.js";
 import { projectsKey } from "../../api/queries/projects.js";
 import { workspacesKey } from "../../api/queries/workspaces.js";
-import { ActBar } from "./operation-bar.js";
-import { type Act, actTexts, perform, sayAct } from "../../api/operations.js";
+import { OperationBar } from "./operation-bar.js";
+import { type Operation, operationTexts, perform, operationMessage } from "../../api/operations.js";
 import { ConflictList } from "./conflict-list.js";
 import { choicesFor, outdated } from "./decisions.js";
 import { OutdatedDecisions } from "./outdated-decisions.js";
@@ -31,7 +31,7 @@ import { useDecisions } from "./use-decisions.js";
 
 interface ActPageProps {
   agentId: string;
-  act: Act;
+  act: Operation;
   title: string;
   description: ReactNode;
   crumbs: readonly ReactNode[];
@@ -45,11 +45,11 @@ interface ActPageProps {
 }
 
 /** Looks at what an act would do, has its conflicts decided, and does it. */
-export function ActPage(props: ActPageProps): ReactElement {
+export function OperationPage(props: ActPageProps): ReactElement {
   const { agentId, act, strategy, waiting } = props;
-  const { verb, permission } = actTexts[act.act];
+  const { verb, permission } = operationTexts[act.act];
   const { data: agent } = useQuery(agentQuery(agentId));
-  const reason = useRefusal(agent?.organization_id)(permission);
+  const reason = useDenyReason(agent?.organization_id)(permission);
   const preview = useQuery({
     ...previewQuery(agentId, act, strategy),
     enabled: waiting === undefined,
@@ -118,7 +118,7 @@ export function ActPage(props: ActPageProps): ReactElement {
             shown={preview.data}
             result={isManual && isDecided ? result.data : undefined}
           />
-          <ActBar
+          <OperationBar
             verb={verb}
             preview={preview.data}
             decided={isManual ? choices.length : null}
@@ -156,7 +156,7 @@ function ResultDiff({
 }
 
 /** The act itself; it goes on where its page is left, and is told of wherever one is then. */
-function useRun(agentId: string, act: Act, onDone: () => void, onStale: () => void) {
+function useRun(agentId: string, act: Operation, onDone: () => void, onStale: () => void) {
   const navigate = useNavigate();
   const queries = useQueryClient();
   const isHere = useRef(true);
@@ -166,9 +166,9 @@ function useRun(agentId: string, act: Act, onDone: () => void, onStale: () => vo
       isHere.current = false;
     };
   }, []);
-  const run = useAction({
+  const run = useApiMutation({
     run: (input: Parameters<typeof perform>[2], headers) => perform(agentId, act, input, headers),
-    say: sayAct,
+    successMessage: operationMessage,
     onDone: (merge) => {
       onDone();
       const leave =

@@ -1,6 +1,6 @@
 import type { Choice } from "#shared/api/merges.js";
-import { useRemembered } from "../../hooks/use-persisted-state.js";
-import type { Act } from "../../api/operations.js";
+import { usePersistedState } from "../../hooks/use-persisted-state.js";
+import type { Operation } from "../../api/operations.js";
 import {
   type Conflict,
   type Decisions,
@@ -15,7 +15,7 @@ import {
  */
 export function useDecisions(
   agentId: string,
-  act: Act,
+  act: Operation,
 ): [
   Decisions,
   (conflict: Conflict, choice: Choice) => void,
@@ -23,7 +23,7 @@ export function useDecisions(
   () => void,
 ] {
   const key = `decisions ${agentId} ${JSON.stringify(act)}`;
-  const [decisions, setDecisions] = useRemembered<Decisions>("session", key, {}, isDecisions);
+  const [decisions, setDecisions] = usePersistedState<Decisions>("session", key, {}, isDecisions);
   return [
     decisions,
     (conflict, choice) =>

@@ -50,7 +50,7 @@ export function NewOrganizationPage(): ReactElement {
     run: (body, headers) => client.organizations.create({ body }, { headers }),
     fieldOf: slugCodes,
     refresh: [organizationsKey],
-    say: () => "Organization created",
+    successMessage: () => "Organization created",
     onDone: ({ id }) => {
       switchOrganization(id);
       void navigate(paths.organization(id));

@@ -22,7 +22,7 @@ import { defaultHours, RunTimeline } from "../../components/usage/run-timeline.j
 import { ArchivedBanner } from "./settings/archived-banner.js";
 import { switchOrganization, useCurrentOrganization } from "../../access/current-organization.js";
 import { MemberName } from "./members/member-name.js";
-import { archivedReason, useRefusal } from "../../access/permissions.js";
+import { archivedReason, useDenyReason } from "../../access/permissions.js";
 import {
   allOrganizationsQuery,
   membersQuery,
@@ -163,7 +163,7 @@ function Usage({ orgId }: { orgId: string }): ReactElement {
 
 /** Left out for those who may not see agents. */
 function Runs({ orgId }: { orgId: string }): ReactElement | null {
-  return useRefusal(orgId)("agent:read") === undefined ? <RunTimeline orgId={orgId} /> : null;
+  return useDenyReason(orgId)("agent:read") === undefined ? <RunTimeline orgId={orgId} /> : null;
 }
 
 function Projects({ orgId, isActive }: { orgId: string; isActive: boolean }): ReactElement {

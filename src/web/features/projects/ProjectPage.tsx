@@ -6,7 +6,7 @@ import { Alert } from "../../ui/alert.js";
 import { Button } from "../../ui/button.js";
 import { Card, Details } from "../../ui/card.js";
 import { CopyLine } from "../../ui/copy-button.js";
-import { Later } from "../../ui/deferred-render.js";
+import { DeferredRender } from "../../ui/deferred-render.js";
 import { formatNumber } from "../../ui/number.js";
 import { CrumbLink } from "../../components/crumb-link.js";
 import { Page, UnknownCrumb } from "../../ui/page.js";
@@ -19,7 +19,7 @@ import { NewAgentDialog } from "../../components/agents/new-agent-dialog.js";
 import { CommitGraph } from "../../components/graph/commit-graph.js";
 import { organizationQuery } from "../../api/queries/organizations.js";
 import { PermissionHint } from "../../access/permission-hint.js";
-import { useRefusal } from "../../access/permissions.js";
+import { useDenyReason } from "../../access/permissions.js";
 import { ProjectRadar } from "../../components/radar/project-radar.js";
 import { QueryError } from "../../components/query-error.js";
 import { BranchesCard } from "./branches-card.js";
@@ -39,7 +39,7 @@ export function ProjectPage(): ReactElement {
     ...organizationQuery(orgId ?? ""),
     enabled: orgId !== undefined,
   });
-  const refusal = useRefusal(orgId);
+  const refusal = useDenyReason(orgId);
   const agentReason = refusal("agent:write");
   const [isAdding, setAdding] = useState(false);
   const status = details.data?.status;
@@ -139,14 +139,14 @@ export function ProjectPage(): ReactElement {
           empty="No agent works on this project yet."
         />
       </Card>
-      <Later>
+      <DeferredRender>
         <CommitGraph project={project} refusal={refusal} />
         <ProjectRadar projectId={project.id} />
         <BranchesCard project={project} />
         <ProjectWorkspaces projectId={project.id} />
         <ProjectMerges projectId={project.id} />
         <ProjectDangerZone project={project} refusal={refusal} />
-      </Later>
+      </DeferredRender>
       <NewAgentDialog
         isOpen={isAdding}
         onClose={() => setAdding(false)}

@@ -23,7 +23,7 @@ import { EmptyState, Skeleton } from "../../ui/states.js";
 import { Table } from "../../ui/table.js";
 import { Time } from "../../ui/time.js";
 import { PermissionHint } from "../../access/permission-hint.js";
-import { useRefusal } from "../../access/permissions.js";
+import { useDenyReason } from "../../access/permissions.js";
 import { RequireOrganization } from "../../components/organizations/require-organization.js";
 import { CrumbLink } from "../../components/crumb-link.js";
 import { QueryError } from "../../components/query-error.js";
@@ -57,7 +57,7 @@ export function ProjectsPage(): ReactElement {
 
 function ProjectList({ orgId, orgName }: { orgId: string; orgName: string }): ReactElement {
   const projects = useQuery(projectsQuery(orgId));
-  const writeReason = useRefusal(orgId)("project:write");
+  const writeReason = useDenyReason(orgId)("project:write");
   const dialog = useNewDialog();
   const view = useListView(projects.data ?? [], { sortings, textOf });
 

@@ -51,7 +51,7 @@ function CredentialForm({
     run: (body) => client.upstreams.setCredential({ params: { project_id: projectId }, body }),
     alsoShown: ["credential"],
     refresh: [projectsKey],
-    say: () => "The credential is stored",
+    successMessage: () => "The credential is stored",
     onDone: onClose,
   });
   return (

@@ -1,7 +1,7 @@
 import { useNavigate } from "@tanstack/react-router";
 import { type ReactElement, useState } from "react";
 import type { Project } from "#shared/api/projects.js";
-import { useAction } from "../../api/use-mutation.js";
+import { useApiMutation } from "../../api/use-mutation.js";
 import { client } from "../../api/client.js";
 import { paths } from "../../paths/paths.js";
 import { Card } from "../../ui/card.js";
@@ -11,18 +11,18 @@ import { visible } from "../../ui/plain-text.js";
 import { TypedConfirmation } from "../../ui/typed-confirmation.js";
 import { agentsKey } from "../../api/queries/agents.js";
 import { organizationsKey } from "../../api/queries/organizations.js";
-import type { Refusal } from "../../access/permissions.js";
+import type { DenyReason } from "../../access/permissions.js";
 import { beingDeleted, projectsKey } from "../../api/queries/projects.js";
 
 interface ProjectDangerZoneProps {
   project: Project;
-  refusal: Refusal;
+  refusal: DenyReason;
 }
 
 export function ProjectDangerZone({ project, refusal }: ProjectDangerZoneProps): ReactElement {
   const [isOpen, setOpen] = useState(false);
   const navigate = useNavigate();
-  const remove = useAction({
+  const remove = useApiMutation({
     run: async (_: undefined, headers) => {
       beingDeleted.add(project.id);
       try {
@@ -33,7 +33,7 @@ export function ProjectDangerZone({ project, refusal }: ProjectDangerZoneProps):
       }
     },
     refresh: [[...projectsKey, "list"], agentsKey, organizationsKey],
-    say: () => `${visible(project.name)} is deleted`,
+    successMessage: () => `${visible(project.name)} is deleted`,
     onDone: () => void navigate(paths.projects()),
   });
   return (

@@ -15,7 +15,7 @@ import { PlainText } from "../../ui/plain-text.js";
 import { Skeleton } from "../../ui/states.js";
 import { Time } from "../../ui/time.js";
 import { QueryError } from "../../components/query-error.js";
-import { actLabels } from "../../components/merges/resolution-labels.js";
+import { operationLabels } from "../../components/merges/resolution-labels.js";
 import { WorkspaceStatus } from "../../components/workspaces/workspace-status.js";
 import { projectMergePagesQuery, workspacePagesQuery } from "../../api/queries/projects.js";
 
@@ -108,7 +108,7 @@ export function ProjectMerges({ projectId }: { projectId: string }): ReactElemen
   const view = useListPages(merges, {
     sortings: mergeSortings,
     textOf: ({ agent_name, target_branch, merge_commit_sha, kind }) =>
-      `${actLabels[kind]} ${merge_commit_sha} ${agent_name} ${target_branch}`,
+      `${operationLabels[kind]} ${merge_commit_sha} ${agent_name} ${target_branch}`,
     prefix: "merges_",
   });
   return (
@@ -167,9 +167,9 @@ function renderMerge(merge: ProjectMerge): ReactNode {
       <Link
         {...paths.merge(merge.agent_id, merge.id)}
         className="text-accent-ink hover:underline"
-        aria-label={`${actLabels[merge.kind]} ${sha}`}
+        aria-label={`${operationLabels[merge.kind]} ${sha}`}
       >
-        {actLabels[merge.kind]} <code className={mono}>{sha}</code>
+        {operationLabels[merge.kind]} <code className={mono}>{sha}</code>
       </Link>
       {merge.reverted_by !== null && <Badge tone="warn">reverted</Badge>}
     </span>

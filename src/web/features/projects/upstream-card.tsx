@@ -1,6 +1,6 @@
 import { type ReactElement, type ReactNode, useState } from "react";
 import type { Project, Upstream } from "#shared/api/projects.js";
-import { useAction } from "../../api/use-mutation.js";
+import { useApiMutation } from "../../api/use-mutation.js";
 import { client } from "../../api/client.js";
 import { Alert } from "../../ui/alert.js";
 import { Button } from "../../ui/button.js";
@@ -12,7 +12,7 @@ import { countOf, formatNumber } from "../../ui/number.js";
 import { PlainText, visible } from "../../ui/plain-text.js";
 import { Time } from "../../ui/time.js";
 import { useTold } from "../../ui/toast.js";
-import type { Refusal } from "../../access/permissions.js";
+import type { DenyReason } from "../../access/permissions.js";
 import { CredentialDialog } from "./credential-dialog.js";
 import { isSsh } from "../../components/projects/credential-fields.js";
 import { FetchReport } from "./fetch-report.js";
@@ -21,26 +21,26 @@ import { isUnderWay, projectsKey } from "../../api/queries/projects.js";
 interface UpstreamCardProps {
   project: Project;
   upstream: Upstream;
-  refusal: Refusal;
+  refusal: DenyReason;
 }
 
 /** Where the project comes from: what is new on either side, and what lets the server in there. */
 export function UpstreamCard({ project, upstream, refusal }: UpstreamCardProps): ReactElement {
   const params = { project_id: project.id };
-  const fetching = useAction({
+  const fetching = useApiMutation({
     run: (_: undefined, headers) => client.upstreams.fetch({ params }, { headers }),
     refresh: [projectsKey],
     toastErrors: true,
   });
-  const pushing = useAction({
+  const pushing = useApiMutation({
     run: (_: undefined, headers) => client.upstreams.push({ params, body: {} }, { headers }),
     refresh: [projectsKey],
     toastErrors: true,
   });
-  const cancelling = useAction({
+  const cancelling = useApiMutation({
     run: (_: undefined) => client.upstreams.cancelFetch({ params }),
     refresh: [projectsKey],
-    say: () => "The fetch is cancelled",
+    successMessage: () => "The fetch is cancelled",
     toastErrors: true,
   });
   const isOver = !["fetching", "pushing"].includes(upstream.status);
@@ -163,11 +163,11 @@ interface PartProps {
 function Credential({ project, upstream, reason }: PartProps): ReactElement {
   const [open, setOpen] = useState<"set" | "remove" | null>(null);
   const close = (): void => setOpen(null);
-  const remove = useAction({
+  const remove = useApiMutation({
     run: (_: undefined) =>
       client.upstreams.removeCredential({ params: { project_id: project.id } }),
     refresh: [projectsKey],
-    say: () => "The credential is removed",
+    successMessage: () => "The credential is removed",
     onDone: close,
   });
   const { credential, url } = upstream;
@@ -229,14 +229,14 @@ function describe(credential: NonNullable<Upstream["credential"]>): ReactNode {
 
 function HostKey({ project, upstream, reason }: PartProps): ReactElement {
   const [isOpen, setOpen] = useState(false);
-  const forget = useAction({
+  const forget = useApiMutation({
     run: (_: undefined) =>
       client.upstreams.trustHostKey({
         params: { project_id: project.id },
         body: { host_key: null },
       }),
     refresh: [projectsKey],
-    say: () => "The next host key that is seen will be trusted",
+    successMessage: () => "The next host key that is seen will be trusted",
     onDone: () => setOpen(false),
   });
   if (upstream.host_key === null) return <>The first one that is seen will be trusted</>;

@@ -12,7 +12,7 @@ import { Skeleton } from "../../ui/states.js";
 import { Time } from "../../ui/time.js";
 import { useTold } from "../../ui/toast.js";
 import { agentQuery } from "../../api/queries/agents.js";
-import { useRefusal } from "../../access/permissions.js";
+import { useDenyReason } from "../../access/permissions.js";
 import { CrumbLink } from "../../components/crumb-link.js";
 import { QueryError } from "../../components/query-error.js";
 import { useWorkspaceCrumbs } from "../../components/workspaces/crumbs.js";
@@ -30,7 +30,7 @@ export function RunPage(): ReactElement {
   const { agentId, runId } = route.useParams();
   const run = useQuery(runQuery(runId));
   const { data: agent } = useQuery(agentQuery(agentId));
-  const refusal = useRefusal(agent?.organization_id);
+  const refusal = useDenyReason(agent?.organization_id);
   useTold(runId, run.data?.status, run.data && sayState(run.data));
   const crumbs: ReactNode[] = [
     ...useWorkspaceCrumbs(agentId),

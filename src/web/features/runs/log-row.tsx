@@ -1,9 +1,9 @@
 import type { ReactElement, ReactNode } from "react";
-import { once } from "../../hooks/lazy.js";
+import { lazy } from "../../hooks/lazy.js";
 import { cleanLine, segmentsOf, type Segment } from "./ansi.js";
 import type { LogLine } from "./log-lines.js";
 
-const clock = once(
+const clock = lazy(
   () =>
     new Intl.DateTimeFormat("en-US", {
       hour: "2-digit",

@@ -1,7 +1,7 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { type ReactElement, useDeferredValue, useEffect, useMemo, useRef, useState } from "react";
 import type { Run } from "#shared/api/runs.js";
-import { useRemembered } from "../../hooks/use-persisted-state.js";
+import { usePersistedState } from "../../hooks/use-persisted-state.js";
 import { Alert } from "../../ui/alert.js";
 import { Card } from "../../ui/card.js";
 import { countOf } from "../../ui/number.js";
@@ -24,8 +24,8 @@ const states: Record<LogState, string> = {
 /** A run's log as it comes; of its lines only those in sight are in the page. */
 export function LogView({ run }: { run: Run }): ReactElement {
   const { log, state, version } = useLog(run.id);
-  const [withTimes, setTimes] = useRemembered("forever", "log-times", false, isSwitch);
-  const [isWrapped, setWrapped] = useRemembered("forever", "log-wrap", true, isSwitch);
+  const [withTimes, setTimes] = usePersistedState("forever", "log-times", false, isSwitch);
+  const [isWrapped, setWrapped] = usePersistedState("forever", "log-wrap", true, isSwitch);
   const [isFollowing, setFollowing] = useState(run.ended_at === null);
   const [query, setQuery] = useState("");
   const [at, setAt] = useState(0);

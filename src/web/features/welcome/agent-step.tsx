@@ -12,7 +12,7 @@ import { PlainText } from "../../ui/plain-text.js";
 import { CreateWorkspaceButton } from "../../components/agents/create-workspace-button.js";
 import { agentsKey } from "../../api/queries/agents.js";
 import { PermissionHint } from "../../access/permission-hint.js";
-import { useRefusal } from "../../access/permissions.js";
+import { useDenyReason } from "../../access/permissions.js";
 import { organizationsKey } from "../../api/queries/organizations.js";
 import { projectsKey } from "../../api/queries/projects.js";
 import { workspacesKey } from "../../api/queries/workspaces.js";
@@ -27,7 +27,7 @@ interface AgentStepProps {
 
 /** An agent and its workspace, in one go. */
 export function AgentStep({ orgId, project, agent, onDone }: AgentStepProps): ReactElement {
-  const refusal = useRefusal(orgId);
+  const refusal = useDenyReason(orgId);
   const reason = refusal("agent:write") ?? refusal("agent:workspace:write");
   const queries = useQueryClient();
   const form = useForm({
@@ -47,7 +47,7 @@ export function AgentStep({ orgId, project, agent, onDone }: AgentStepProps): Re
     },
     fieldOf: { name_taken: "name" },
     refresh: [agentsKey, workspacesKey, projectsKey, organizationsKey],
-    say: ({ name }) => `${name} has its workspace`,
+    successMessage: ({ name }) => `${name} has its workspace`,
     onDone,
     isGuarded: false,
   });

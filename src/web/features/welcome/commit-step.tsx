@@ -1,12 +1,12 @@
 import { type ReactElement, useState } from "react";
 import type { Workspace } from "#shared/api/workspaces.js";
-import { useAction } from "../../api/use-mutation.js";
+import { useApiMutation } from "../../api/use-mutation.js";
 import { client } from "../../api/client.js";
 import { Alert } from "../../ui/alert.js";
 import { Button } from "../../ui/button.js";
 import { CopyLine } from "../../ui/copy-button.js";
 import { projectsKey } from "../../api/queries/projects.js";
-import { sayCommit } from "../../components/workspaces/commit-message.js";
+import { commitMessage } from "../../components/workspaces/commit-message.js";
 import { workspacesKey } from "../../api/queries/workspaces.js";
 
 /** As a shell takes it, whatever is in it. */
@@ -22,14 +22,14 @@ interface CommitStepProps {
 /** Something is written into the agent's folder, as the agent would; then it is committed. */
 export function CommitStep({ workspace, onDone }: CommitStepProps): ReactElement {
   const [isNothing, setNothing] = useState(false);
-  const commit = useAction({
+  const commit = useApiMutation({
     run: (_input: undefined, headers) =>
       client.workspaces.createCommit(
         { params: { agent_id: workspace.agent_id }, body: { commit_type: "checkpoint" } },
         { headers },
       ),
     refresh: [workspacesKey, projectsKey],
-    say: (data) => (data.created ? sayCommit(data) : undefined),
+    successMessage: (data) => (data.created ? commitMessage(data) : undefined),
     onDone: ({ created }) => {
       setNothing(!created);
       if (created) onDone();

@@ -17,7 +17,7 @@ export function OrganizationStep({ onDone }: { onDone: () => void }): ReactEleme
     toBody: ({ name }) => ({ name }),
     run: (body, headers) => client.organizations.create({ body }, { headers }),
     refresh: [organizationsKey],
-    say: () => "Organization created",
+    successMessage: () => "Organization created",
     onDone: ({ id }) => {
       switchOrganization(id);
       onDone();

@@ -4,7 +4,7 @@ import type { User } from "#shared/api/auth.js";
 import type { OrganizationItem } from "#shared/api/organizations.js";
 import type { Project } from "#shared/api/projects.js";
 import type { Workspace } from "#shared/api/workspaces.js";
-import { useAction } from "../../api/use-mutation.js";
+import { useApiMutation } from "../../api/use-mutation.js";
 import { client } from "../../api/client.js";
 import { agentsQuery, hasBranch } from "../../api/queries/agents.js";
 import { apiKeysQuery } from "../../api/queries/api-keys.js";
@@ -86,7 +86,7 @@ function skippedOf(user: User | undefined): Step[] {
 /** Puts steps aside, or takes them up again; kept with one's account. */
 export function useSkip(): { skip: (steps: readonly Step[]) => void; pending: boolean } {
   const me = useQuery(meQuery);
-  const save = useAction({
+  const save = useApiMutation({
     run: (skipped: readonly Step[]) =>
       client.auth.updateMe({
         body: { attributes: { ...me.data?.attributes, [attribute]: [...skipped] } },

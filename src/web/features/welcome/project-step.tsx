@@ -4,7 +4,7 @@ import { Alert } from "../../ui/alert.js";
 import { Meter } from "../../ui/meter.js";
 import { PlainText } from "../../ui/plain-text.js";
 import { PermissionHint } from "../../access/permission-hint.js";
-import { useRefusal } from "../../access/permissions.js";
+import { useDenyReason } from "../../access/permissions.js";
 import { NewProjectForm } from "../../components/projects/new-project-dialog.js";
 
 interface ProjectStepProps {
@@ -15,7 +15,7 @@ interface ProjectStepProps {
 }
 
 export function ProjectStep({ orgId, project, onDone }: ProjectStepProps): ReactElement {
-  const reason = useRefusal(orgId)("project:write");
+  const reason = useDenyReason(orgId)("project:write");
   if (project?.status === "importing") {
     return (
       <div className="flex flex-col gap-2">

@@ -11,14 +11,14 @@ import { Page } from "../../ui/page.js";
 import { EmptyState, Skeleton } from "../../ui/states.js";
 import { agentQuery } from "../../api/queries/agents.js";
 import { PermissionHint } from "../../access/permission-hint.js";
-import { useRefusal } from "../../access/permissions.js";
+import { useDenyReason } from "../../access/permissions.js";
 import { CrumbLink } from "../../components/crumb-link.js";
 import { QueryError } from "../../components/query-error.js";
 import { mergeRows } from "./conflicts-tab.js";
 import { useWorkspaceCrumbs } from "../../components/workspaces/crumbs.js";
 import { MergeLink } from "./merge-link.js";
 import { mergeQuery, mergesOfQuery } from "../../api/queries/workspaces.js";
-import { actLabels } from "../../components/merges/resolution-labels.js";
+import { operationLabels } from "../../components/merges/resolution-labels.js";
 import { ResolutionList } from "./resolution-list.js";
 
 const route = getRouteApi("/app/agents/$agentId/workspace/merges/$mergeId");
@@ -29,7 +29,7 @@ export function MergePage(): ReactElement {
   const merge = useQuery(mergeQuery(agentId, mergeId));
   const madeFrom = useQuery(mergesOfQuery(agentId, mergeId));
   const { data: agent } = useQuery(agentQuery(agentId));
-  const refusal = useRefusal(agent?.organization_id);
+  const refusal = useDenyReason(agent?.organization_id);
   const crumbs = [
     ...useWorkspaceCrumbs(agentId, true),
     <CrumbLink key="conflicts" {...paths.workspace(agentId, "conflicts")}>
@@ -54,7 +54,7 @@ export function MergePage(): ReactElement {
   const { Files: _files, ...rows } = mergeRows(data);
   return (
     <Page
-      title={`${actLabels[data.kind]} ${sha?.slice(0, 12) ?? "details"}`}
+      title={`${operationLabels[data.kind]} ${sha?.slice(0, 12) ?? "details"}`}
       crumbs={crumbs}
       width="full"
       actions={
@@ -74,7 +74,7 @@ export function MergePage(): ReactElement {
       <Card title="Details">
         <Details
           rows={{
-            ...(sha === null ? {} : { [actLabels[data.kind]]: <CommitId sha={sha} /> }),
+            ...(sha === null ? {} : { [operationLabels[data.kind]]: <CommitId sha={sha} /> }),
             ...rows,
             ...chainRows(agentId, data, madeFrom.data ?? []),
           }}

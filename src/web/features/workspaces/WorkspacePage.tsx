@@ -7,7 +7,7 @@ import { asApiError } from "../../api/client.js";
 import { paths, type WorkspaceTab } from "../../paths/paths.js";
 import { CrumbLink } from "../../components/crumb-link.js";
 import { Button, buttonClass } from "../../ui/button.js";
-import { Later } from "../../ui/deferred-render.js";
+import { DeferredRender } from "../../ui/deferred-render.js";
 import { Page } from "../../ui/page.js";
 import { EmptyState, Skeleton } from "../../ui/states.js";
 import { Tabs } from "../../ui/tabs.js";
@@ -15,7 +15,7 @@ import { AgentStatus } from "../../components/agents/agent-status.js";
 import { CreateWorkspaceDialog } from "../../components/agents/create-workspace-button.js";
 import { agentQuery } from "../../api/queries/agents.js";
 import { PermissionHint } from "../../access/permission-hint.js";
-import { useRefusal } from "../../access/permissions.js";
+import { useDenyReason } from "../../access/permissions.js";
 import { ConflictsAhead } from "../../components/radar/conflicts-ahead.js";
 import { QueryError } from "../../components/query-error.js";
 import { AgentDangerZone } from "./agent-danger-zone.js";
@@ -86,7 +86,7 @@ function WorkspaceOf({ agent, onCreate }: { agent: Agent; onCreate: () => void }
   const { tab = "commits" } = route.useSearch();
   const navigate = useNavigate();
   const workspace = useQuery(workspaceQuery(agent.id));
-  const refusal = useRefusal(agent.organization_id);
+  const refusal = useDenyReason(agent.organization_id);
 
   if (workspace.isPending) return <Skeleton />;
   if (workspace.isError) {
@@ -132,7 +132,7 @@ function WorkspaceOf({ agent, onCreate }: { agent: Agent; onCreate: () => void }
     <>
       <ArchivedNotice agent={agent} workspace={data} refusal={refusal} />
       <WorkspaceDetails workspace={data} />
-      <Later>
+      <DeferredRender>
         <ConflictsAhead workspace={data} />
         <Tabs<WorkspaceTab>
           label="Workspace"
@@ -162,7 +162,7 @@ function WorkspaceOf({ agent, onCreate }: { agent: Agent; onCreate: () => void }
             },
           ]}
         />
-      </Later>
+      </DeferredRender>
     </>
   );
 }

@@ -2,7 +2,7 @@ import { useNavigate } from "@tanstack/react-router";
 import { type ReactElement, useState } from "react";
 import type { Agent } from "#shared/api/agents.js";
 import type { Workspace } from "#shared/api/workspaces.js";
-import { useAction } from "../../api/use-mutation.js";
+import { useApiMutation } from "../../api/use-mutation.js";
 import { client } from "../../api/client.js";
 import { paths } from "../../paths/paths.js";
 import { Card } from "../../ui/card.js";
@@ -11,7 +11,7 @@ import { countOf } from "../../ui/number.js";
 import { TypedConfirmation } from "../../ui/typed-confirmation.js";
 import { agentsKey } from "../../api/queries/agents.js";
 import { organizationsKey } from "../../api/queries/organizations.js";
-import type { Refusal } from "../../access/permissions.js";
+import type { DenyReason } from "../../access/permissions.js";
 import { projectsKey } from "../../api/queries/projects.js";
 import { workspacesKey } from "../../api/queries/workspaces.js";
 
@@ -19,7 +19,7 @@ interface AgentDangerZoneProps {
   agent: Agent;
   /** What it has now; null for an agent without one. */
   workspace: Workspace | null;
-  refusal: Refusal;
+  refusal: DenyReason;
 }
 
 /** What ends a workspace, or the agent altogether. */
@@ -53,14 +53,14 @@ function ArchiveWorkspace({
 }: {
   agent: Agent;
   workspace: Workspace;
-  refusal: Refusal;
+  refusal: DenyReason;
 }): ReactElement {
   const [isOpen, setOpen] = useState(false);
-  const archive = useAction({
+  const archive = useApiMutation({
     run: (_: undefined, headers) =>
       client.workspaces.archive({ params: { agent_id: agent.id } }, { headers }),
     refresh: [agentsKey, workspacesKey, projectsKey],
-    say: () => `The workspace of ${agent.name} is archived`,
+    successMessage: () => `The workspace of ${agent.name} is archived`,
     onDone: () => setOpen(false),
   });
   const days = workspace.settings.retention_days;
@@ -92,14 +92,14 @@ function archiveReason(agent: Agent, workspace: Workspace): string | undefined {
   return agent.status === "running" ? "The agent is running; stop its run first." : undefined;
 }
 
-function TerminateAgent({ agent, refusal }: { agent: Agent; refusal: Refusal }): ReactElement {
+function TerminateAgent({ agent, refusal }: { agent: Agent; refusal: DenyReason }): ReactElement {
   const [isOpen, setOpen] = useState(false);
   const navigate = useNavigate();
-  const terminate = useAction({
+  const terminate = useApiMutation({
     run: (_: undefined, headers) =>
       client.agents.delete({ params: { agent_id: agent.id } }, { headers }),
     refresh: [agentsKey, workspacesKey, projectsKey, organizationsKey],
-    say: () => `${agent.name} is terminated`,
+    successMessage: () => `${agent.name} is terminated`,
     onDone: () => void navigate(paths.project(agent.project_id)),
   });
   return (

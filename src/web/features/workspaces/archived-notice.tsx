@@ -1,20 +1,20 @@
 import { type ReactElement, useState } from "react";
 import type { Agent } from "#shared/api/agents.js";
 import type { Workspace } from "#shared/api/workspaces.js";
-import { useAction } from "../../api/use-mutation.js";
+import { useApiMutation } from "../../api/use-mutation.js";
 import { client } from "../../api/client.js";
 import { Alert } from "../../ui/alert.js";
 import { Button } from "../../ui/button.js";
 import { Time } from "../../ui/time.js";
 import { agentsKey } from "../../api/queries/agents.js";
-import type { Refusal } from "../../access/permissions.js";
+import type { DenyReason } from "../../access/permissions.js";
 import { projectsKey } from "../../api/queries/projects.js";
 import { workspacesKey } from "../../api/queries/workspaces.js";
 
 interface ArchivedNoticeProps {
   agent: Agent;
   workspace: Workspace;
-  refusal: Refusal;
+  refusal: DenyReason;
 }
 
 /** On the page of an archived workspace: until when it can be restored, and the way back. */
@@ -23,11 +23,11 @@ export function ArchivedNotice({
   workspace,
   refusal,
 }: ArchivedNoticeProps): ReactElement | null {
-  const restore = useAction({
+  const restore = useApiMutation({
     run: (_: undefined, headers) =>
       client.workspaces.restore({ params: { agent_id: agent.id } }, { headers }),
     refresh: [agentsKey, workspacesKey, projectsKey],
-    say: () => `The workspace of ${agent.name} is restored`,
+    successMessage: () => `The workspace of ${agent.name} is restored`,
     toastErrors: true,
   });
   const [openedAt] = useState(() => Date.now());

@@ -1,19 +1,19 @@
 import { useNavigate } from "@tanstack/react-router";
 import { type ReactElement, useState } from "react";
 import type { Workspace } from "#shared/api/workspaces.js";
-import { useAction } from "../../api/use-mutation.js";
+import { useApiMutation } from "../../api/use-mutation.js";
 import { client } from "../../api/client.js";
 import { paths } from "../../paths/paths.js";
 import { Button } from "../../ui/button.js";
 import { formatNumber } from "../../ui/number.js";
 import { visible } from "../../ui/plain-text.js";
 import { PermissionHint } from "../../access/permission-hint.js";
-import type { Refusal } from "../../access/permissions.js";
+import type { DenyReason } from "../../access/permissions.js";
 import { projectsKey } from "../../api/queries/projects.js";
 import { CommitList } from "./commit-list.js";
 import { workspacesKey } from "../../api/queries/workspaces.js";
 import { ValidationDialog } from "./validation-dialog.js";
-import { sayCommit } from "../../components/workspaces/commit-message.js";
+import { commitMessage } from "../../components/workspaces/commit-message.js";
 
 /** Why nobody may commit or merge now, whatever his permissions. */
 function stateReason(status: Workspace["status"]): string | undefined {
@@ -29,7 +29,7 @@ function commitReason({ status, workspace_type }: Workspace): string | undefined
 
 interface CommitsTabProps {
   workspace: Workspace;
-  refusal: Refusal;
+  refusal: DenyReason;
 }
 
 export function CommitsTab({ workspace, refusal }: CommitsTabProps): ReactElement {
@@ -41,14 +41,14 @@ export function CommitsTab({ workspace, refusal }: CommitsTabProps): ReactElemen
   const notActive = stateReason(workspace.status);
   const noCommit = commitReason(workspace);
 
-  const checkpoint = useAction({
+  const checkpoint = useApiMutation({
     run: (_: undefined, headers) =>
       client.workspaces.createCommit(
         { params: { agent_id: agentId }, body: { commit_type: "checkpoint" } },
         { headers },
       ),
     refresh: [workspacesKey, projectsKey],
-    say: sayCommit,
+    successMessage: commitMessage,
     toastErrors: true,
   });
   return (

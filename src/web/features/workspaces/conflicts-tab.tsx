@@ -14,7 +14,7 @@ import { EmptyState, Skeleton } from "../../ui/states.js";
 import { Time } from "../../ui/time.js";
 import { QueryError } from "../../components/query-error.js";
 import { mergeList } from "../../api/queries/workspaces.js";
-import { actLabels } from "../../components/merges/resolution-labels.js";
+import { operationLabels } from "../../components/merges/resolution-labels.js";
 
 const code = "font-mono text-[13px]";
 
@@ -87,7 +87,7 @@ function MergeCard({ agentId, merge }: { agentId: string; merge: Merge }): React
       level={3}
       title={
         <span className="flex items-center gap-1.5">
-          <span className="font-normal text-muted">{actLabels[merge.kind]}:</span>
+          <span className="font-normal text-muted">{operationLabels[merge.kind]}:</span>
           {merge.merge_commit_sha === null ? "None" : <CommitId sha={merge.merge_commit_sha} />}
         </span>
       }

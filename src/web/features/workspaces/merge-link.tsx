@@ -4,7 +4,7 @@ import type { ReactElement } from "react";
 import { paths } from "../../paths/paths.js";
 import { Time } from "../../ui/time.js";
 import { mergeQuery } from "../../api/queries/workspaces.js";
-import { actLabels } from "../../components/merges/resolution-labels.js";
+import { operationLabels } from "../../components/merges/resolution-labels.js";
 
 /** A merge that another one is about, by its name and date. */
 export function MergeLink({
@@ -19,7 +19,7 @@ export function MergeLink({
     <span>
       <Link {...paths.merge(agentId, mergeId)} className="text-accent-ink hover:underline">
         {merge
-          ? `${actLabels[merge.kind]} ${merge.merge_commit_sha?.slice(0, 12) ?? ""}`
+          ? `${operationLabels[merge.kind]} ${merge.merge_commit_sha?.slice(0, 12) ?? ""}`
           : "See it"}
       </Link>
       {merge && (

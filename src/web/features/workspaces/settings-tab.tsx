@@ -12,13 +12,13 @@ import { Checkbox, TextField } from "../../ui/field.js";
 import { Form } from "../../ui/form.js";
 import { SelectField } from "../../ui/select.js";
 import { PermissionHint } from "../../access/permission-hint.js";
-import type { Refusal } from "../../access/permissions.js";
+import type { DenyReason } from "../../access/permissions.js";
 import { workspaceQuery, workspacesKey } from "../../api/queries/workspaces.js";
 import { strategyOptions } from "../../components/merges/strategies.js";
 
 interface SettingsTabProps {
   workspace: Workspace;
-  refusal: Refusal;
+  refusal: DenyReason;
 }
 
 /** The fields, by the names that the contract's errors give them. */
@@ -68,7 +68,7 @@ export function SettingsTab({ workspace, refusal }: SettingsTabProps): ReactElem
     }),
     run: (body, headers) => client.workspaces.update({ params: { agent_id }, body }, { headers }),
     refresh: [workspacesKey],
-    say: () => "Settings saved",
+    successMessage: () => "Settings saved",
   });
   const strategy = form.field("settings.merge_strategy");
   const isAutoCheckpoint = form.values["settings.auto_checkpoint"];
@@ -95,7 +95,7 @@ export function SettingsTab({ workspace, refusal }: SettingsTabProps): ReactElem
           label="Auto checkpoint"
           checked={isAutoCheckpoint}
           onChange={(value) => form.set({ "settings.auto_checkpoint": value })}
-          theirs={form.field("settings.auto_checkpoint").theirs}
+          incoming={form.field("settings.auto_checkpoint").incoming}
           disabledReason={reason}
           hint="Commits unsaved work before a merge, at the end of a run, and at the interval below. When off, a merge with unsaved work is refused."
         />

@@ -8,7 +8,7 @@ import { TextArea, TextField } from "../../ui/field.js";
 import { Form } from "../../ui/form.js";
 import { projectsKey } from "../../api/queries/projects.js";
 import { workspacesKey } from "../../api/queries/workspaces.js";
-import { sayCommit } from "../../components/workspaces/commit-message.js";
+import { commitMessage } from "../../components/workspaces/commit-message.js";
 
 interface ValidationDialogProps {
   isOpen: boolean;
@@ -45,7 +45,7 @@ function ValidationForm({ onClose, agentId }: Omit<ValidationDialogProps, "isOpe
     run: (body, headers) =>
       client.workspaces.createCommit({ params: { agent_id: agentId }, body }, { headers }),
     refresh: [workspacesKey, projectsKey],
-    say: sayCommit,
+    successMessage: commitMessage,
     onDone: onClose,
   });
   return (

@@ -24,7 +24,7 @@ export interface Keyring {
   /** Notes that a key was used. */
   seen(keyId: string, ip: string): void;
   /** Counts a request against the key's limit; gives the headers that tell of it. @throws AppError 429 */
-  takeTurn(key: ActorKey): Promise<Record<string, string>>;
+  consumeRateLimit(key: ActorKey): Promise<Record<string, string>>;
   /** Writes what was counted in this process. */
   flush(): Promise<void>;
   close(): Promise<void>;
@@ -125,7 +125,7 @@ export function createKeyring(
     },
     organizationsOf: async (userId) => (await organizations(userId)) ?? [],
     seen: (keyId, ip) => counter.seen(keyId, ip),
-    takeTurn: async ({ id, perMinute }) => {
+    consumeRateLimit: async ({ id, perMinute }) => {
       if (perMinute === null) return {};
       const known = spent.get(id);
       if (known?.perMinute === perMinute && known.until > Date.now()) {

@@ -2,13 +2,13 @@ import type { Verification } from "#shared/api/api-keys.js";
 import { permissionNames, type Permission } from "#shared/permissions.js";
 import { AppError, invalidField } from "../../../errors.js";
 import type { Actor } from "../../../access/authenticate.js";
-import { standingOf } from "../../../access/authorize.js";
-import { allows, permissionsOf, requirePermission, type Standing } from "../../../access/access.js";
+import { resolveAccess } from "../../../access/authorize.js";
+import { allows, permissionsOf, requirePermission, type Access } from "../../../access/access.js";
 import type { ActorContext } from "../../../http/register-routes.js";
 import { isWellFormed } from "#shared/node/key-text.js";
 import { hashKey } from "./key.js";
 import type { KeyDeps } from "../key-access.js";
-import * as repository from "../api-keys.queries.js";
+import * as queries from "../api-keys.queries.js";
 import { organizationsIn, scopesWithin } from "../scopes.js";
 
 interface Question {
@@ -56,21 +56,21 @@ export async function verifyKey(
   const asked =
     organization_id === undefined ? told : told.filter((orgId) => orgId === organization_id);
   const standings = await Promise.all(
-    asked.map((orgId) => standingOf(db, known.actor, "organization_id", orgId)),
+    asked.map((orgId) => resolveAccess(db, known.actor, "organization_id", orgId)),
   );
-  const permissions = heldInAll(standings.filter((standing) => standing !== null));
+  const permissions = heldInAll(standings.filter((access) => access !== null));
   const isMissing = permission !== undefined && !permissions.includes(permission);
   if (isMissing || (organization_id !== undefined && !standings.some(Boolean))) {
     return answer("insufficient_permission", permissions);
   }
   try {
-    await keyring.takeTurn(known.actor.key);
+    await keyring.consumeRateLimit(known.actor.key);
   } catch (error) {
     if (error instanceof AppError && error.code === "rate_limited") return answer("rate_limited");
     throw error;
   }
   keyring.seen(named.id, ip);
-  if (permission !== undefined) for (const standing of standings) standing?.used(permission);
+  if (permission !== undefined) for (const access of standings) access?.used(permission);
   return answer("valid", permissions);
 }
 
@@ -83,7 +83,7 @@ const notKnown: Verification = {
   permissions: [],
 };
 
-function heldInAll(standings: Standing[]): readonly string[] {
+function heldInAll(standings: Access[]): readonly string[] {
   const [first = [], ...others] = standings.map(permissionsOf);
   if (others.length === 0) return first;
   return first.filter((name) => others.every((held) => held.includes(name)));
@@ -91,7 +91,7 @@ function heldInAll(standings: Standing[]): readonly string[] {
 
 /** Whose key it is, and where it may act. */
 type NamedKey = Pick<
-  repository.StoredKey,
+  queries.StoredKey,
   "id" | "user_id" | "agent_id" | "scopes" | "shut_out_of" | "status"
 >;
 
@@ -114,7 +114,7 @@ async function findUnusable(
 ): Promise<NamedKey | undefined> {
   if (!isWellFormed(settings.keyPrefix, key)) return undefined;
   return db.withSystem("find a key to verify", (tx) =>
-    repository.findKeyByHash(tx, hashKey(settings.secret, key)),
+    queries.findKeyByHash(tx, hashKey(settings.secret, key)),
   );
 }
 
@@ -130,11 +130,9 @@ async function organizationsTold(
   const isOwn = actor.userId === key.user_id && !actor.agent && scopesWithin(actor, key.scopes);
   if (isOwn) return actsIn;
   const standings = await Promise.all(
-    actsIn.map((orgId) => standingOf(db, actor, "organization_id", orgId)),
+    actsIn.map((orgId) => resolveAccess(db, actor, "organization_id", orgId)),
   );
-  const seen = standings.filter(
-    (standing) => standing !== null && allows(standing, "org:apikeys:read"),
-  );
-  for (const standing of seen) requirePermission(standing as Standing, "org:apikeys:read");
-  return seen.length === 0 ? null : seen.map((standing) => (standing as Standing).orgId);
+  const seen = standings.filter((access) => access !== null && allows(access, "org:apikeys:read"));
+  for (const access of seen) requirePermission(access as Access, "org:apikeys:read");
+  return seen.length === 0 ? null : seen.map((access) => (access as Access).orgId);
 }

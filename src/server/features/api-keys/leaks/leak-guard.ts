@@ -5,8 +5,8 @@ import { keyAlmostCommitted } from "../../../mail/letters.js";
 import { hashKey } from "../keyring/key.js";
 import { linkTo } from "./leaked-key.js";
 import type { KeyDeps } from "../key-access.js";
-import * as repository from "../api-keys.queries.js";
-import { tellOfKey } from "../present-key.js";
+import * as queries from "../api-keys.queries.js";
+import { auditKey } from "../present-key.js";
 
 /** Keeps keys of this installation that work out of its repositories. */
 export interface LeakGuard {
@@ -37,7 +37,7 @@ export function createLeakGuard(deps: KeyDeps): LeakGuard {
         const some = found.slice(from, from + atOnce);
         const hashes = some.map(({ text }) => hashKey(settings.secret, text));
         const keys = await db.withSystem("look for a leaked key", (tx) =>
-          repository.findKeysByHashes(tx, hashes),
+          queries.findKeysByHashes(tx, hashes),
         );
         for (const [index, token] of some.entries()) {
           const key = keys.get(hashes[index]?.toString("hex") ?? "");
@@ -53,17 +53,17 @@ export function createLeakGuard(deps: KeyDeps): LeakGuard {
 
 async function tellOwner(
   deps: KeyDeps,
-  key: repository.StoredKey,
+  key: queries.StoredKey,
   { path, line }: FoundToken,
   { origin, branch }: LeakPlace,
 ): Promise<void> {
   const { db, mailer } = deps;
   // In the same transaction, so that whoever counts tells.
-  const email = await db.systemChange(origin, async (tx, tell) => {
+  const email = await db.systemChange(origin, async (tx, audit) => {
     const { hits } = await countHit(tx, `exposed key ${key.id}`, toldEvery);
     if (hits > 1) return undefined;
-    tellOfKey(tell, { action: "api_key.exposed", key, before: key, after: key });
-    return repository.addressOf(tx, key.user_id);
+    auditKey(audit, { action: "api_key.exposed", key, before: key, after: key });
+    return queries.addressOf(tx, key.user_id);
   });
   if (email === undefined) return;
   const { name, key_hint: hint } = key;

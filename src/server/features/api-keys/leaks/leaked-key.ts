@@ -5,8 +5,8 @@ import { limitHits } from "../../../access/rate-limit.js";
 import { isWellFormed } from "#shared/node/key-text.js";
 import { hashKey } from "../keyring/key.js";
 import type { KeyDeps } from "../key-access.js";
-import * as repository from "../api-keys.queries.js";
-import { tellOfKey } from "../present-key.js";
+import * as queries from "../api-keys.queries.js";
+import { auditKey } from "../present-key.js";
 
 /** Leaks are found many at once, by scanners; nobody guesses keys this way. */
 const reportLimit = { hits: 300, seconds: 60 * 60 };
@@ -25,16 +25,16 @@ export async function revokeLeaked(
   await limitHits(db, `leaked keys ${callerNetwork(ip)}`, reportLimit);
   if (!isWellFormed(settings.keyPrefix, text)) return;
   const hash = hashKey(settings.secret, text);
-  const found = await db.systemChange({ actor: null, ip, requestId }, async (tx, tell) => {
-    const known = await repository.findKeyByHash(tx, hash);
-    const key = known && (await repository.revokeKey(tx, known.id));
+  const found = await db.systemChange({ actor: null, ip, requestId }, async (tx, audit) => {
+    const known = await queries.findKeyByHash(tx, hash);
+    const key = known && (await queries.revokeKey(tx, known.id));
     if (!key) return undefined;
-    tellOfKey(tell, { action: "api_key.leaked", key, before: key, after: null });
-    return { key, email: await repository.addressOf(tx, key.user_id) };
+    auditKey(audit, { action: "api_key.leaked", key, before: key, after: null });
+    return { key, email: await queries.addressOf(tx, key.user_id) };
   });
   if (!found) return;
   // Not for every report, as an endpoint that revokes would: only a report that revokes is waited for.
-  await db.changes.settled();
+  await db.changes.syncAll();
   if (found.email === undefined) return;
   const { name, key_hint } = found.key;
   const letter = leakedKeyRevoked({ name, hint: key_hint, link: linkTo(deps, found.key.id) });

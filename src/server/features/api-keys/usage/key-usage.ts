@@ -1,7 +1,7 @@
 import type { KeyUsage } from "#shared/api/api-keys.js";
 import type { Actor } from "../../../access/authenticate.js";
-import { ownKey, type KeyDeps } from "../key-access.js";
-import * as repository from "../api-keys.queries.js";
+import { keyAccess, type KeyDeps } from "../key-access.js";
+import * as queries from "../api-keys.queries.js";
 import { fewerScopes, organizationsIn, shownScope } from "../scopes.js";
 import { permissionUsesOf, requestsOf } from "./key-usage.queries.js";
 
@@ -16,15 +16,15 @@ export async function readUsage(
   keyId: string,
   days: number,
 ): Promise<KeyUsage> {
-  const key = await ownKey(db, actor, keyId);
+  const key = await keyAccess(db, actor, keyId);
   await keyring.flush();
   const found = await db.withSystem("read what a key was used for", async (tx) => {
     const actsIn = key.scopes.includes("*:*")
-      ? await repository.organizationsOfKey(tx, key.id)
+      ? await queries.organizationsOfKey(tx, key.id)
       : organizationsIn(key.scopes).filter((id) => !key.shut_out_of.includes(id));
     const uses = await permissionUsesOf(tx, keyId, lookBackDays);
     const named = uses.flatMap(({ organization_id }) => organization_id ?? []);
-    const slugs = await repository.slugsOf(tx, [...new Set([...actsIn, ...named])]);
+    const slugs = await queries.slugsOf(tx, [...new Set([...actsIn, ...named])]);
     return { actsIn, uses, slugs, requests: await requestsOf(tx, keyId, days) };
   });
   const { actsIn, uses, slugs, requests } = found;

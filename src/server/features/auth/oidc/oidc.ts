@@ -6,12 +6,12 @@ import type { OidcSettings } from "../../../config/config-values.js";
 import { brokenConstraint, type Database, type Queryable } from "../../../db/connection/connect.js";
 import { AppError, notFound, unavailable } from "../../../errors.js";
 import type { Actor } from "../../../access/authenticate.js";
-import * as repository from "./oidc.queries.js";
+import * as queries from "./oidc.queries.js";
 import { createOidcProvider, OidcFailure, type Attempt, type Identity } from "./oidc-provider.js";
 import { lastSignInMethod } from "../passkeys/passkeys.js";
 import { requireSession } from "../reauthenticate.js";
 import type { SessionOrigin } from "../sessions/sessions.queries.js";
-import { seal, unseal } from "../../../encrypt.js";
+import { encrypt, decrypt } from "../../../encrypt.js";
 import { isClaimed } from "../claim-account.js";
 import { holdCredential } from "../person-lock.js";
 import { findUser } from "../auth.queries.js";
@@ -70,11 +70,11 @@ export function createOidcService(deps: OidcDeps) {
       linkTo,
       expires: Date.now() + attemptSeconds * 1000,
     };
-    const sealed = seal(secret, sealedFor, "", Buffer.from(JSON.stringify(kept)));
+    const sealed = encrypt(secret, sealedFor, "", Buffer.from(JSON.stringify(kept)));
     return { location: url, cookie: sealed.toString("base64url") };
   };
   const keptIn = (cookie: string | undefined): Kept | null => {
-    const plain = unseal(secret, sealedFor, "", Buffer.from(cookie ?? "", "base64url"));
+    const plain = decrypt(secret, sealedFor, "", Buffer.from(cookie ?? "", "base64url"));
     const kept = plain && (JSON.parse(plain.toString()) as Kept);
     return kept && kept.expires > Date.now() ? kept : null;
   };
@@ -87,7 +87,7 @@ export function createOidcService(deps: OidcDeps) {
   /** The account of an identity: linked before, linked by its verified address now, or made. */
   const accountOf = (issuer: string, identity: Identity, mayRegister: boolean): Promise<string> =>
     db.withSystemTx("sign in by an identity", async (tx) => {
-      const linked = await repository.findByIdentity(tx, issuer, identity.subject);
+      const linked = await queries.findByIdentity(tx, issuer, identity.subject);
       const userId = linked?.user_id ?? (await linkOrRegister(tx, issuer, identity, mayRegister));
       if (linked && !linked.is_active) throw new OidcFailure("account_inactive");
       return userId;
@@ -105,12 +105,12 @@ export function createOidcService(deps: OidcDeps) {
       await db.withSystemTx("link an identity", async (tx) => {
         await holdCredential(tx, actor);
         if (!(await findUser(tx, userId))?.is_verified) throw new OidcFailure("email_unverified");
-        await repository.insertIdentity(tx, userId, issuer, identity.subject);
+        await queries.insertIdentity(tx, userId, issuer, identity.subject);
       });
     } catch (error) {
       if (brokenConstraint(error) !== "accounts_provider_key") throw error;
       const owner = await db.withSystem("whose identity it is", (tx) =>
-        repository.findByIdentity(tx, issuer, identity.subject),
+        queries.findByIdentity(tx, issuer, identity.subject),
       );
       if (owner?.user_id !== userId) throw new OidcFailure("oidc_linked_elsewhere");
     }
@@ -173,7 +173,7 @@ export function createOidcService(deps: OidcDeps) {
         const userId = await onceMore(() => accountOf(settings.issuer, identity, mayJoin));
         const signedIn = await deps.startSession(userId, origin, async (tx) => {
           const { issuer } = settings;
-          if (!(await repository.holdIdentity(tx, userId, issuer, identity.subject))) {
+          if (!(await queries.holdIdentity(tx, userId, issuer, identity.subject))) {
             throw new OidcFailure("oidc_failed");
           }
         });
@@ -191,13 +191,13 @@ export function createOidcService(deps: OidcDeps) {
 
     identities: (userId: string, after: string | null, limit: number) =>
       db.withSystem("list one's identities", (tx) =>
-        repository.listIdentities(tx, userId, after, limit),
+        queries.listIdentities(tx, userId, after, limit),
       ),
 
     /** @throws AppError 404 */
     identity: async (userId: string, identityId: string) => {
       const found = await db.withSystem("read one's identity", (tx) =>
-        repository.findIdentity(tx, userId, identityId),
+        queries.findIdentity(tx, userId, identityId),
       );
       if (!found) throw notFound();
       return found;
@@ -208,7 +208,7 @@ export function createOidcService(deps: OidcDeps) {
       const issuer = settings?.issuer ?? null;
       await db.withSystemTx("unlink an identity", async (tx) => {
         const left = await lockSignInMethods(tx, actor.userId, issuer);
-        const unlinked = await repository.deleteIdentity(tx, actor.userId, identityId);
+        const unlinked = await queries.deleteIdentity(tx, actor.userId, identityId);
         if (unlinked === null) throw notFound();
         if (unlinked === issuer && left <= 1) throw lastSignInMethod();
       });
@@ -229,19 +229,19 @@ async function linkOrRegister(
 ): Promise<string> {
   const address = emailSchema.safeParse(identity.email);
   if (!identity.emailVerified || !address.success) throw new OidcFailure("oidc_email_unverified");
-  const existing = await repository.findByEmail(tx, address.data);
+  const existing = await queries.findByEmail(tx, address.data);
   if (existing) {
     if (!isClaimed(existing) || existing.has_second_factor) {
       throw new OidcFailure("oidc_not_linked");
     }
     if (!existing.is_active) throw new OidcFailure("account_inactive");
-    await repository.insertIdentity(tx, existing.user_id, issuer, identity.subject);
+    await queries.insertIdentity(tx, existing.user_id, issuer, identity.subject);
     return existing.user_id;
   }
   const input = { email: address.data, full_name: identity.name };
-  const userId = await repository.insertVerifiedUser(tx, input, !mayRegister);
+  const userId = await queries.insertVerifiedUser(tx, input, !mayRegister);
   if (userId === null) throw new OidcFailure("registration_closed");
-  await repository.insertIdentity(tx, userId, issuer, identity.subject);
+  await queries.insertIdentity(tx, userId, issuer, identity.subject);
   return userId;
 }
 

@@ -9,7 +9,7 @@ import {
   type Challenge,
   type ChallengePurpose,
 } from "../challenges.js";
-import * as repository from "./passkeys.queries.js";
+import * as queries from "./passkeys.queries.js";
 import { holdCredential } from "../person-lock.js";
 import { requireSession } from "../reauthenticate.js";
 import type { RelyingParty } from "./relying-party.js";
@@ -52,11 +52,11 @@ export function createPasskeyService(
 
   return {
     list: (userId: string, after: string | null, limit: number): Promise<Passkey[]> =>
-      system((tx) => repository.listPasskeys(tx, userId, after, limit)),
+      system((tx) => queries.listPasskeys(tx, userId, after, limit)),
 
     /** @throws AppError 404 */
     read: async (userId: string, passkeyId: string): Promise<Passkey> => {
-      const found = await system((tx) => repository.findPasskey(tx, userId, passkeyId));
+      const found = await system((tx) => queries.findPasskey(tx, userId, passkeyId));
       if (!found) throw notFound();
       return found;
     },
@@ -74,7 +74,7 @@ export function createPasskeyService(
         challenge: newChallenge("passkey registration", actor.userId),
         timeout,
         attestationType: "none",
-        excludeCredentials: await system((tx) => repository.listCredentials(tx, actor.userId)),
+        excludeCredentials: await system((tx) => queries.listCredentials(tx, actor.userId)),
         authenticatorSelection: { residentKey: "required", userVerification: "required" },
       });
     },
@@ -110,7 +110,7 @@ export function createPasskeyService(
           if (!(await claimChallenge(tx, challenge))) {
             throw invalidField("response", "was sent before; begin again", "challenge_expired");
           }
-          return repository.insertPasskey(tx, {
+          return queries.insertPasskey(tx, {
             user_id: actor.userId,
             name,
             credential_id: credential.id,
@@ -129,7 +129,7 @@ export function createPasskeyService(
     rename: async (actor: Actor, passkeyId: string, name: string): Promise<Passkey> => {
       requireSession(actor);
       const renamed = await system((tx) =>
-        repository.renamePasskey(tx, actor.userId, passkeyId, name),
+        queries.renamePasskey(tx, actor.userId, passkeyId, name),
       );
       if (!renamed) throw notFound();
       return renamed;
@@ -139,7 +139,7 @@ export function createPasskeyService(
       requireSession(actor);
       await db.withSystemTx("remove a passkey", async (tx) => {
         const left = await lockSignInMethods(tx, actor.userId, settings.issuer);
-        if (!(await repository.deletePasskey(tx, actor.userId, passkeyId))) throw notFound();
+        if (!(await queries.deletePasskey(tx, actor.userId, passkeyId))) throw notFound();
         if (left <= 1) throw lastSignInMethod();
       });
     },
@@ -158,7 +158,7 @@ export function createPasskeyService(
       const { userHandle, ...signed } = response.response;
       const challenge = signedChallenge("passkey sign-in", signed.clientDataJSON);
       if (!challenge) throw challengeExpired();
-      const found = await system((tx) => repository.findCredential(tx, response.id));
+      const found = await system((tx) => queries.findCredential(tx, response.id));
       if (!found || userHandle !== handleOf(found.user_id)) throw rejected();
       const { verifyAuthenticationResponse } = await webauthn();
       const { verified, authenticationInfo: use } = await verifyAuthenticationResponse({
@@ -177,7 +177,7 @@ export function createPasskeyService(
       return startSession(found.user_id, origin, async (tx) => {
         if (!(await claimChallenge(tx, challenge))) throw challengeExpired();
         const { newCounter, credentialBackedUp } = use;
-        if (!(await repository.countUse(tx, found.id, newCounter, credentialBackedUp))) {
+        if (!(await queries.countUse(tx, found.id, newCounter, credentialBackedUp))) {
           throw rejected();
         }
       });

@@ -16,7 +16,7 @@ import {
 } from "./email-tokens.js";
 import { actingPerson, claimAccount } from "../claim-account.js";
 import { limitFailures, limitHits } from "../../../access/rate-limit.js";
-import * as limitRepository from "../../../access/rate-limit.queries.js";
+import * as rateLimits from "../../../access/rate-limit.queries.js";
 
 const askLimit = { hits: 5, seconds: 15 * 60 };
 const askAddressLimit = { hits: 30, seconds: 60 * 60 };
@@ -60,7 +60,7 @@ export async function runSendLink(
   // A mailbox is not filled, whoever asks from wherever. Nobody is shut out by that: the last of the
   // mails he has holds a link that works.
   const { hits } = await db.withSystem("count links sent", (tx) =>
-    limitRepository.countHit(tx, `${purpose} mails ${user.id}`, 60 * 60),
+    rateLimits.countHit(tx, `${purpose} mails ${user.id}`, 60 * 60),
   );
   if (hits > mailsAnHour) {
     deps.log.warn({ user_id: user.id, purpose }, "no more links are sent to this person for now");
@@ -104,11 +104,11 @@ export async function verifyAddress(
 ): Promise<void> {
   const { user_id: userId } = await requireLink(deps, "verify", token, ip);
   const origin = { actor: actingPerson(userId), ip, requestId };
-  await deps.db.systemChange(origin, async (tx, tell) => {
+  await deps.db.systemChange(origin, async (tx, audit) => {
     const used = await useToken(tx, deps.secret, "verify", token);
     if (!used) throw invalidLink();
     const isOwn = signedInAs?.userId === userId;
-    await claimAccount(tx, tell, userId, isOwn ? "session" : "link");
+    await claimAccount(tx, audit, userId, isOwn ? "session" : "link");
   });
 }
 

@@ -6,8 +6,8 @@ import { requireLink, type EmailLinkDeps } from "./email-links.js";
 import { deleteTokens, invalidLink, useToken } from "./email-tokens.js";
 import { limitLogin } from "../limit-login.js";
 import { refuseGuessable } from "./password-rules.js";
-import * as repository from "../auth.queries.js";
-import * as sessionRepository from "../sessions/sessions.queries.js";
+import * as queries from "../auth.queries.js";
+import * as sessions from "../sessions/sessions.queries.js";
 
 type PasswordDeps = Pick<EmailLinkDeps, "db" | "secret" | "mailer" | "publicUrl">;
 
@@ -28,12 +28,12 @@ export async function resetPassword(
   refuseGuessable(input.new_password, email, "new_password");
   const passwordHash = await hash(input.new_password);
   const origin = { actor: actingPerson(userId), ip, requestId };
-  const wasClaimed = await db.systemChange(origin, async (tx, tell) => {
+  const wasClaimed = await db.systemChange(origin, async (tx, audit) => {
     const used = await useToken(tx, secret, "reset", input.token);
     if (!used) throw invalidLink();
-    const revoked = await claimAccount(tx, tell, userId, "password");
-    await repository.setPassword(tx, userId, passwordHash);
-    await sessionRepository.revokeSessions(tx, userId, null);
+    const revoked = await claimAccount(tx, audit, userId, "password");
+    await queries.setPassword(tx, userId, passwordHash);
+    await sessions.revokeSessions(tx, userId, null);
     await deleteTokens(tx, userId);
     return !revoked;
   });
@@ -53,7 +53,7 @@ export async function changePassword(
   const { db } = deps;
   const { userId, sessionId, ip } = who;
   const account = await db.withSystem("find one's password", (tx) =>
-    repository.findOwnPassword(tx, userId),
+    queries.findOwnPassword(tx, userId),
   );
   if (!account) throw wrongPassword();
   const { email, password_hash: current } = account;
@@ -67,9 +67,8 @@ export async function changePassword(
   const passwordHash = await hash(input.new_password);
   await db.withSystemTx("change a password", async (tx) => {
     // Changed meanwhile: the one that was given is the current one no longer.
-    if (!(await repository.replacePassword(tx, userId, passwordHash, current)))
-      throw wrongPassword();
-    await sessionRepository.revokeSessions(tx, userId, sessionId);
+    if (!(await queries.replacePassword(tx, userId, passwordHash, current))) throw wrongPassword();
+    await sessions.revokeSessions(tx, userId, sessionId);
     await deleteTokens(tx, userId, "reset");
   });
   await tellChanged(deps, email, passwordChanged);

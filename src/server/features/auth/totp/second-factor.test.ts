@@ -5,7 +5,7 @@ import { codeOf } from "#test/support/authenticator-app.js";
 import { asOperator } from "#test/support/operator.js";
 import { tokenFor } from "#test/support/outbox.js";
 import { fieldsOf, problemOf, send } from "#test/support/raw.js";
-import { seal } from "../../../encrypt.js";
+import { encrypt } from "../../../encrypt.js";
 
 describe("the second factor", () => {
   let app: TestApp;
@@ -78,7 +78,7 @@ describe("the second factor", () => {
 
   test("an app that was set up under another secret of the server is told so, and not let in", async () => {
     const person = await withTotp();
-    const foreign = seal(
+    const foreign = encrypt(
       "another installation's secret",
       "totp secret",
       person.id,

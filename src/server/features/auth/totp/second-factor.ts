@@ -10,8 +10,8 @@ import { holdCredential } from "../person-lock.js";
 import { reauthenticate, requirePassword, requireSession } from "../reauthenticate.js";
 import { userExists } from "../auth.queries.js";
 import type { SessionOrigin } from "../sessions/sessions.queries.js";
-import { purposes, seal, unseal } from "../../../encrypt.js";
-import * as repository from "./second-factor.queries.js";
+import { purposes, encrypt, decrypt } from "../../../encrypt.js";
+import * as queries from "./second-factor.queries.js";
 import type { SignedIn, StartSession } from "../sign-in.js";
 import {
   describeTotp,
@@ -32,7 +32,7 @@ export async function secondFactorRequired(
 ): Promise<AppError | null> {
   const { user_id: userId, password_hash } = account;
   const state = await db.withSystem("find out whether a second factor is on", (tx) =>
-    repository.readSecondFactor(tx, userId),
+    queries.readSecondFactor(tx, userId),
   );
   if (!state || state.totp_since === null) return null;
   return new AppError(
@@ -60,7 +60,7 @@ export function createSecondFactorService(
     db.withSystemTx("a person's second factor", work);
 
   const stepOf = (userId: string, sealed: Buffer, code: string): number | null => {
-    const bytes = unseal(secret, purposes.totpSecret, userId, sealed);
+    const bytes = decrypt(secret, purposes.totpSecret, userId, sealed);
     if (!bytes) throw unreadable();
     return stepOfCode(bytes, code, Date.now());
   };
@@ -68,15 +68,15 @@ export function createSecondFactorService(
   /** Uses up a code of either kind, once under any number of tries at the same time. */
   const claimCode = async (tx: Queryable, userId: string, code: string): Promise<boolean> => {
     if (!isTotpCode(code)) {
-      return repository.claimRecoveryCode(
+      return queries.claimRecoveryCode(
         tx,
         userId,
         hashRecoveryCode(db.verificationKey, userId, code),
       );
     }
-    const totp = await repository.findTotp(tx, userId);
+    const totp = await queries.findTotp(tx, userId);
     const step = totp?.confirmed ? stepOf(userId, totp.sealed_secret, code) : null;
-    return step !== null && repository.claimStep(tx, userId, step);
+    return step !== null && queries.claimStep(tx, userId, step);
   };
   /** Each kind has its own count: who guesses six digits does not shut out the recovery codes. */
   const limited = <Result>(userId: string, code: string, attempt: () => Promise<Result>) =>
@@ -92,7 +92,7 @@ export function createSecondFactorService(
 
   return {
     read: async (userId: string): Promise<ResponseOf<(typeof secondFactor)["get"]>> => {
-      const state = await system((tx) => repository.readSecondFactor(tx, userId));
+      const state = await system((tx) => queries.readSecondFactor(tx, userId));
       const since = state?.totp_since ?? null;
       return {
         totp: since !== null,
@@ -105,9 +105,9 @@ export function createSecondFactorService(
     startTotp: async (actor: Actor, password: string | undefined, issuer: string) => {
       await reauthenticate(db, actor, password);
       const bytes = newTotpSecret();
-      const sealed = seal(secret, purposes.totpSecret, actor.userId, bytes);
-      const email = await system((tx) => repository.findEmail(tx, actor.userId));
-      const isKept = await system((tx) => repository.putUnconfirmedTotp(tx, actor.userId, sealed));
+      const sealed = encrypt(secret, purposes.totpSecret, actor.userId, bytes);
+      const email = await system((tx) => queries.findEmail(tx, actor.userId));
+      const isKept = await system((tx) => queries.putUnconfirmedTotp(tx, actor.userId, sealed));
       if (!isKept) {
         throw new AppError(
           "second_factor_on",
@@ -121,17 +121,17 @@ export function createSecondFactorService(
       requireSession(actor);
       const { userId } = actor;
       return limited(userId, code, async () => {
-        const totp = await system((tx) => repository.findTotp(tx, userId));
+        const totp = await system((tx) => queries.findTotp(tx, userId));
         if (!totp || totp.confirmed) throw nothingToConfirm();
         const step = stepOf(userId, totp.sealed_secret, code);
         if (step === null) throw wrongCode();
         const { codes, hashes } = freshCodes(userId);
         await systemTx(async (tx) => {
           await holdCredential(tx, actor);
-          if (!(await repository.confirmTotp(tx, userId, totp.sealed_secret, step))) {
+          if (!(await queries.confirmTotp(tx, userId, totp.sealed_secret, step))) {
             throw nothingToConfirm();
           }
-          await repository.replaceRecoveryCodes(tx, userId, hashes);
+          await queries.replaceRecoveryCodes(tx, userId, hashes);
         });
         return codes;
       });
@@ -147,7 +147,7 @@ export function createSecondFactorService(
       if (code !== undefined && password !== undefined) {
         throw invalidField("code", "is not needed beside the password; send one of them");
       }
-      if (!(await system((tx) => repository.findTotp(tx, userId)))?.confirmed) throw isOff();
+      if (!(await system((tx) => queries.findTotp(tx, userId)))?.confirmed) throw isOff();
       if (password !== undefined) await requirePassword(db, userId, password);
       else if (code === undefined) throw invalidField("code", "or password is required", "missing");
       else {
@@ -155,15 +155,13 @@ export function createSecondFactorService(
           if (!(await system((tx) => claimCode(tx, userId, code)))) throw wrongCode();
         });
       }
-      await systemTx((tx) => repository.deleteTotp(tx, userId));
+      await systemTx((tx) => queries.deleteTotp(tx, userId));
     },
 
     renewRecoveryCodes: async (actor: Actor, password: string | undefined): Promise<string[]> => {
       await reauthenticate(db, actor, password);
       const { codes, hashes } = freshCodes(actor.userId);
-      const isDone = await systemTx((tx) =>
-        repository.replaceRecoveryCodes(tx, actor.userId, hashes),
-      );
+      const isDone = await systemTx((tx) => queries.replaceRecoveryCodes(tx, actor.userId, hashes));
       if (!isDone) throw isOff();
       return codes;
     },
@@ -174,10 +172,10 @@ export function createSecondFactorService(
       if (!claims || !userId) throw challengeExpired();
       return limited(userId, code, () =>
         startSession(userId, origin, async (tx) => {
-          if (!(await repository.claimChallenge(tx, claims))) throw challengeExpired();
+          if (!(await queries.claimChallenge(tx, claims))) throw challengeExpired();
           if (!(await userExists(tx, userId))) throw challengeExpired();
           // Changed since it was checked: then whoever knew the old one has to begin again.
-          const password = await repository.findPasswordHash(tx, userId);
+          const password = await queries.findPasswordHash(tx, userId);
           if (!claims.binding.equals(bindingOf(secret, password ?? ""))) throw challengeExpired();
           // A wrong code leaves the challenge as it was: the transaction is undone.
           if (!(await claimCode(tx, userId, code))) throw invalidCode();

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { codeOf } from "#test/support/authenticator-app.js";
 import { readChallenge, signChallenge } from "../challenges.js";
-import { seal, unseal } from "../../../encrypt.js";
+import { encrypt, decrypt } from "../../../encrypt.js";
 import {
   describeTotp,
   hashRecoveryCode,
@@ -61,19 +61,19 @@ test("recovery codes are all different, and are read as people write them", () =
 
 test("what is sealed opens for its purpose, its owner and its secret alone, and unchanged", () => {
   const plain = Buffer.from("a secret");
-  const sealed = seal(secret, "purpose", "ann", plain);
+  const sealed = encrypt(secret, "purpose", "ann", plain);
   expect(sealed.includes(plain)).toBe(false);
-  expect(unseal(secret, "purpose", "ann", sealed)).toEqual(plain);
-  expect(unseal(secret, "another", "ann", sealed)).toBeNull();
-  expect(unseal(secret, "purpose", "bob", sealed)).toBeNull();
-  expect(unseal(`${secret}!`, "purpose", "ann", sealed)).toBeNull();
+  expect(decrypt(secret, "purpose", "ann", sealed)).toEqual(plain);
+  expect(decrypt(secret, "another", "ann", sealed)).toBeNull();
+  expect(decrypt(secret, "purpose", "bob", sealed)).toBeNull();
+  expect(decrypt(`${secret}!`, "purpose", "ann", sealed)).toBeNull();
   for (let place = 0; place < sealed.length; place += 1) {
     const changed = Buffer.from(sealed);
     changed.writeUInt8(changed.readUInt8(place) ^ 1, place);
-    expect(unseal(secret, "purpose", "ann", changed)).toBeNull();
+    expect(decrypt(secret, "purpose", "ann", changed)).toBeNull();
   }
-  expect(unseal(secret, "purpose", "ann", Buffer.alloc(5))).toBeNull();
-  expect(seal(secret, "purpose", "ann", plain)).not.toEqual(sealed);
+  expect(decrypt(secret, "purpose", "ann", Buffer.alloc(5))).toBeNull();
+  expect(encrypt(secret, "purpose", "ann", plain)).not.toEqual(sealed);
 });
 
 test("a challenge is read for its purpose alone, unchanged, and in one spelling", () => {

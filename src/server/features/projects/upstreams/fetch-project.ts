@@ -1,7 +1,7 @@
 /** What is new upstream, and what of it the project's own branches take. */
 import type { FetchReport } from "#shared/api/projects.js";
 import { countApart, incomingCommits } from "#git/store/branches.js";
-import { fetchRepository } from "#git/upstream/fetch-upstream.js";
+import { fetchUpstream } from "#git/upstream/fetch-upstream.js";
 import { isAncestor, resolveCommit } from "#git/store/repository.js";
 import { listRefs, RefMovedError, updateRef } from "#git/store/refs.js";
 import { GitError } from "#git/process/run.js";
@@ -28,26 +28,29 @@ export async function fetchProject(
   before: { last_fetch: FetchReport | null } | null,
   options: UpstreamOptions,
 ): Promise<FetchReport> {
-  const store = deps.storage.repository(orgId, id);
-  const { gone } = await fetchRepository(store, url, options);
+  const repoPath = deps.storage.repository(orgId, id);
+  const { gone } = await fetchUpstream(repoPath, url, options);
   // Before any branch holds them: what conflicts are decided by must be known by then.
-  const received = await incomingCommits(store);
+  const received = await incomingCommits(repoPath);
   for (let from = 0; from < received.length; from += batch) {
     const some = received.slice(from, from + batch);
     await deps.db.tenant(orgId, (tx) => receiveCommits(tx, orgId, id, some));
   }
   const report: FetchReport = { created: [], updated: [], diverged: [], gone: [] };
-  const upstream = await listRefs(store, heads);
+  const upstream = await listRefs(repoPath, heads);
   for (const { ref, sha } of upstream) {
     const branch = ref.slice(heads.length);
     const outcome = await deps.db.locks(orgId, [branchLock(id, branch)], () =>
-      takeBranch(store, branch, sha),
+      takeBranch(repoPath, branch, sha),
     );
     if (outcome === "created" || outcome === "updated") report[outcome].push(branch);
     else if (outcome !== null) report.diverged.push({ branch, ...outcome });
   }
-  await takeTags(store);
-  report.gone = await keptBranches(store, upstream, [...(before?.last_fetch?.gone ?? []), ...gone]);
+  await takeTags(repoPath);
+  report.gone = await keptBranches(repoPath, upstream, [
+    ...(before?.last_fetch?.gone ?? []),
+    ...gone,
+  ]);
   return {
     created: report.created.slice(0, told),
     updated: report.updated.slice(0, told),
@@ -59,14 +62,14 @@ export async function fetchProject(
 type Outcome = "created" | "updated" | { ahead: number; behind: number } | null;
 
 /** Moves a branch forward to where upstream has it. The caller holds the branch's lock. */
-async function takeBranch(store: string, branch: string, sha: string): Promise<Outcome> {
+async function takeBranch(repoPath: string, branch: string, sha: string): Promise<Outcome> {
   const ref = `refs/heads/${branch}`;
   for (;;) {
-    const tip = await resolveCommit(store, ref);
+    const tip = await resolveCommit(repoPath, ref);
     if (tip === sha) return null;
     try {
-      if (tip === null || (await isAncestor(store, tip, sha))) {
-        await updateRef(store, ref, sha, tip);
+      if (tip === null || (await isAncestor(repoPath, tip, sha))) {
+        await updateRef(repoPath, ref, sha, tip);
         return tip === null ? "created" : "updated";
       }
     } catch (error) {
@@ -76,18 +79,18 @@ async function takeBranch(store: string, branch: string, sha: string): Promise<O
       if (error instanceof GitError && tip === null && error.reason === "exit") return null;
       throw error;
     }
-    const apart = await countApart(store, ref, `${heads}${branch}`);
+    const apart = await countApart(repoPath, ref, `${heads}${branch}`);
     return apart !== null && apart.behind > 0 ? apart : null;
   }
 }
 
 /** New tags come in; one that is here stays what it is. */
-async function takeTags(store: string): Promise<void> {
-  const own = new Set((await listRefs(store, "refs/tags/")).map(({ ref }) => ref));
-  for (const { ref, sha } of await listRefs(store, tags)) {
+async function takeTags(repoPath: string): Promise<void> {
+  const own = new Set((await listRefs(repoPath, "refs/tags/")).map(({ ref }) => ref));
+  for (const { ref, sha } of await listRefs(repoPath, tags)) {
     const tag = `refs/tags/${ref.slice(tags.length)}`;
     if (own.has(tag)) continue;
-    await updateRef(store, tag, sha, null).catch((error: unknown) => {
+    await updateRef(repoPath, tag, sha, null).catch((error: unknown) => {
       if (!(error instanceof GitError || error instanceof RefMovedError)) throw error;
     });
   }
@@ -95,11 +98,11 @@ async function takeTags(store: string): Promise<void> {
 
 /** Of branches that upstream once had, those that are here and not there. */
 async function keptBranches(
-  store: string,
+  repoPath: string,
   upstream: readonly { ref: string }[],
   names: readonly string[],
 ): Promise<string[]> {
   const there = new Set(upstream.map(({ ref }) => ref.slice(heads.length)));
-  const here = new Set((await listRefs(store, "refs/heads/")).map(({ ref }) => ref.slice(11)));
+  const here = new Set((await listRefs(repoPath, "refs/heads/")).map(({ ref }) => ref.slice(11)));
   return [...new Set(names)].filter((name) => here.has(name) && !there.has(name)).toSorted();
 }

@@ -10,7 +10,7 @@ import {
 } from "#git/upstream/ssh-key.js";
 import type { UpstreamLogin } from "#git/upstream/upstream-connection.js";
 import type { OrgContext } from "../../../http/register-routes.js";
-import { purposes, seal, unseal } from "../../../encrypt.js";
+import { purposes, encrypt, decrypt } from "../../../encrypt.js";
 import { readProject, requireUpstream, type ProjectDeps } from "../project.js";
 import * as upstreams from "./upstreams.queries.js";
 import type { StoredCredential } from "./upstreams.queries.js";
@@ -27,7 +27,7 @@ export function sealCredential(
 ): StoredCredential {
   const { kind, ...shown } = readCredential(project, input);
   const { login, ...rest } = shown;
-  const sealed = seal(
+  const sealed = encrypt(
     secret,
     purposes.upstreamCredential,
     project.id,
@@ -72,7 +72,7 @@ export function openCredential(
   sealed: Buffer | null,
 ): UpstreamLogin | null {
   if (sealed === null) return null;
-  const opened = unseal(secret, purposes.upstreamCredential, projectId, sealed);
+  const opened = decrypt(secret, purposes.upstreamCredential, projectId, sealed);
   if (opened === null) {
     throw new AppError(
       "unavailable",
@@ -101,12 +101,12 @@ export async function setCredential(
   id: string,
   input: CredentialInput,
 ): Promise<Project> {
-  await context.change(async (tx, tell) => {
+  await context.change(async (tx, audit) => {
     const { name, import_url: importUrl } = await requireUpstream(tx, id);
     const setBy = context.actor.userId;
     const credential = sealCredential(deps.secret, { id, name, importUrl }, input, setBy);
     await upstreams.putCredential(tx, { project_id: id, org_id: context.orgId }, credential);
-    tell({
+    audit({
       action: "project.credential_set",
       target: { type: "project", id, name },
       changes: credentialChanges(credential),
@@ -127,10 +127,10 @@ export function credentialChanges({ kind, username, fingerprint }: StoredCredent
 
 /** @throws AppError 404 where the project has none */
 export async function removeCredential(context: OrgContext, id: string): Promise<void> {
-  await context.change(async (tx, tell) => {
+  await context.change(async (tx, audit) => {
     const { name } = await requireUpstream(tx, id);
     if (!(await upstreams.deleteCredential(tx, id))) throw notFound();
-    tell({ action: "project.credential_removed", target: { type: "project", id, name } });
+    audit({ action: "project.credential_removed", target: { type: "project", id, name } });
   });
 }
 
@@ -141,13 +141,13 @@ export async function trustHostKey(
   id: string,
   given: string | null,
 ): Promise<Project> {
-  await context.change(async (tx, tell) => {
+  await context.change(async (tx, audit) => {
     const { name, import_url: importUrl, upstream } = await requireUpstream(tx, id);
     const key = given === null ? null : hostKeyOf(given, importUrl);
     await upstreams.updateUpstream(tx, id, { host_key: key });
     const from = upstream?.host_key == null ? null : fingerprintOf(upstream.host_key);
     const to = key === null ? null : fingerprintOf(key);
-    tell({
+    audit({
       action: "project.host_key_changed",
       target: { type: "project", id, name },
       changes: from === to ? {} : { host_key: { from, to } },

@@ -5,14 +5,14 @@ import { originOf } from "../../../db/audit/audit.js";
 import { newId } from "../../../db/tables/columns.js";
 import type { UpstreamAct } from "../../../db/tables/tables.js";
 import { AppError, invalidField } from "../../../errors.js";
-import { pushBranch } from "#git/upstream/push-upstream.js";
+import { pushUpstream } from "#git/upstream/push-upstream.js";
 import { resolveCommit } from "#git/store/repository.js";
 import type { UpstreamOptions } from "#git/upstream/upstream-connection.js";
 import { refuseLacking, requirePermission } from "../../../access/access.js";
 import type { OrgContext } from "../../../http/register-routes.js";
 import { fetchProject } from "./fetch-project.js";
 import { storeLock } from "../imports/import-project.js";
-import * as repository from "../projects.queries.js";
+import * as queries from "../projects.queries.js";
 import { readProject, requireUpstream, type ProjectDeps } from "../project.js";
 import { accessUpstream, progressWriter, sentenceOf } from "./upstream-access.js";
 import * as upstreams from "./upstreams.queries.js";
@@ -31,7 +31,7 @@ export async function startFetch(
     const { status } = await requireUpstream(tx, id);
     if (status === "importing") throw busy();
     if (status === "failed") {
-      if (!(await repository.beginImportAgain(tx, id))) throw busy();
+      if (!(await queries.beginImportAgain(tx, id))) throw busy();
       return true;
     }
     await begin(tx, id, { id: newId(), origin: originOf(context), push: null });
@@ -52,14 +52,14 @@ export async function startPush(
   wanted: string | undefined,
 ): Promise<Project> {
   // It writes into a repository, in the name of the project.
-  requirePermission(context.standing, "project:git:write");
+  requirePermission(context.access, "project:git:write");
   const project = await context.tx((tx) => requireUpstream(tx, id));
   if (project.status !== "ready") {
     throw new AppError("project_not_ready", "The project is not imported yet; see its page.");
   }
   const branch = wanted ?? project.default_branch;
-  const store = deps.storage.repository(context.orgId, id);
-  const commit = await resolveCommit(store, `refs/heads/${branch}`);
+  const repoPath = deps.storage.repository(context.orgId, id);
+  const commit = await resolveCommit(repoPath, `refs/heads/${branch}`);
   if (commit === null) throw invalidField("branch", `names no branch: ${branch}`, "unknown_id");
   await context.change(async (tx, _tell, access) => {
     refuseLacking(access, "project:git:write");
@@ -79,12 +79,12 @@ export async function cancelFetch(
   context: OrgContext,
   id: string,
 ): Promise<Project> {
-  await context.change(async (tx, tell) => {
+  await context.change(async (tx, audit) => {
     const { name } = await requireUpstream(tx, id);
     if (!(await upstreams.endFetch(tx, id))) {
       throw new AppError("nothing_to_cancel", "No fetch is under way; it may just have ended.");
     }
-    tell({ action: "project.upstream_fetch_cancelled", target: { type: "project", id, name } });
+    audit({ action: "project.upstream_fetch_cancelled", target: { type: "project", id, name } });
   });
   return readProject(deps, context, id);
 }
@@ -113,7 +113,7 @@ export async function runUpstream(
   const { org_id: orgId, project_id: id } = ids;
   await deps.db.locks(orgId, [storeLock(id)], async () => {
     const { project, act } = await deps.db.tenant(orgId, async (tx) => ({
-      project: await repository.findProject(tx, id),
+      project: await queries.findProject(tx, id),
       act: await upstreams.findAct(tx, id),
     }));
     if (act === null || project?.status !== "ready" || project.import_url === null) return;
@@ -136,8 +136,8 @@ export async function runUpstream(
         await progress.settled();
         await finishFetch(deps, ids, project.name, act, report);
       } else {
-        const store = deps.storage.repository(orgId, id);
-        await pushBranch(store, url, act.push.branch, act.push.commit, withoutLimit(options));
+        const repoPath = deps.storage.repository(orgId, id);
+        await pushUpstream(repoPath, url, act.push.branch, act.push.commit, withoutLimit(options));
         await progress.settled();
         await finishPush(deps, ids, project.name, act, act.push);
       }
@@ -192,13 +192,13 @@ async function finishFetch(
   act: UpstreamAct,
   report: Awaited<ReturnType<typeof fetchProject>>,
 ): Promise<void> {
-  await deps.db.change(org_id, act.origin, async (tx, tell) => {
+  await deps.db.change(org_id, act.origin, async (tx, audit) => {
     const fetched_at = sql`clock_timestamp()`;
     const finished = { ...done, fetched_at, last_fetch: report };
     if (!(await upstreams.updateAct(tx, id, act, finished))) return;
-    if (!(await repository.findProject(tx, id))) return;
+    if (!(await queries.findProject(tx, id))) return;
     const moved = [...report.created, ...report.updated];
-    tell({
+    audit({
       action: "project.upstream_fetched",
       target: { type: "project", id, name },
       changes: moved.length > 0 ? { branches: { from: null, to: moved.join(", ") } } : {},
@@ -213,10 +213,10 @@ async function finishPush(
   { origin }: UpstreamAct,
   { branch, commit }: { branch: string; commit: string },
 ): Promise<void> {
-  await deps.db.change(org_id, origin, async (tx, tell) => {
+  await deps.db.change(org_id, origin, async (tx, audit) => {
     await upstreams.updateUpstream(tx, id, { ...done, pushed_at: sql`clock_timestamp()` });
-    if (!(await repository.findProject(tx, id))) return;
-    tell({
+    if (!(await queries.findProject(tx, id))) return;
+    audit({
       action: "project.upstream_pushed",
       target: { type: "project", id, name },
       changes: { branch: { from: null, to: branch }, commit: { from: null, to: commit } },

@@ -22,7 +22,7 @@ export interface LogWriter {
 }
 
 /** How long a line that has no end yet waits for one. */
-const patienceMs = 100;
+const timeoutMs = 100;
 /** A longer one is written in parts; in UTF-16 code units, as is the text of an entry at most. */
 const longestPart = 16 * 1024;
 
@@ -134,7 +134,7 @@ export async function openLog(input: {
       part.timer ??= setTimeout(() => {
         part.timer = null;
         emitPart(stream).catch(failed);
-      }, patienceMs).unref();
+      }, timeoutMs).unref();
     }
     return done;
   };

@@ -1,7 +1,7 @@
 import type { Queryable } from "../../../db/connection/connect.js";
 import { AppError, notFound } from "../../../errors.js";
 import { usageOf } from "../../usage/index.js";
-import * as repository from "../runs.queries.js";
+import * as queries from "../runs.queries.js";
 
 /** Why a run cannot start now but may later; null where it can. */
 export type Wait = { error: AppError; detail: string } | null;
@@ -14,7 +14,7 @@ export type Wait = { error: AppError; detail: string } | null;
  * @throws AppError 404; 409 `organization_archived`, `quota_exceeded` where the hours are used up
  */
 export async function lookForPlace(tx: Queryable, agentId: string, queued: boolean): Promise<Wait> {
-  const agent = await repository.findCandidate(tx, agentId);
+  const agent = await queries.findCandidate(tx, agentId);
   if (!agent || agent.terminated) throw notFound();
   if (agent.archived) {
     throw new AppError(

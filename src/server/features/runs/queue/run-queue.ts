@@ -7,7 +7,7 @@ import { allows } from "../../../access/access.js";
 import type { Run } from "#shared/api/runs.js";
 import { AppError } from "../../../errors.js";
 import { publish } from "#shared/node/measurements.js";
-import { purposes, unseal } from "../../../encrypt.js";
+import { purposes, decrypt } from "../../../encrypt.js";
 import { withWorkspaceToRun } from "../../workspaces/index.js";
 import * as managed from "../managed-runs.queries.js";
 import type { QueuedRun } from "../managed-runs.queries.js";
@@ -59,7 +59,7 @@ async function startQueuedRun(deps: RunDeps, queued: QueuedRun): Promise<boolean
   const { db, supervisor, settings } = deps;
   const { origin, sealed_env, ...asked } = queued;
   const plain =
-    sealed_env && unseal(settings.secret, purposes.runEnvironment, asked.id, sealed_env);
+    sealed_env && decrypt(settings.secret, purposes.runEnvironment, asked.id, sealed_env);
   if (!plain) {
     throw new AppError(
       "unavailable",

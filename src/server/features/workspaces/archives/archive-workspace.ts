@@ -1,4 +1,4 @@
-import { serverItself, type Origin, type Tell } from "../../../db/audit/audit.js";
+import { serverItself, type Origin, type AuditWriter } from "../../../db/audit/audit.js";
 import type { Queryable } from "../../../db/connection/connect.js";
 import { AppError, isNoSpace } from "../../../errors.js";
 import { FolderMissingError, assertFolder } from "#git/worktree/folder-driver.js";
@@ -8,7 +8,7 @@ import type { OrgContext } from "../../../http/register-routes.js";
 import { endManagedRuns, waitForEnd } from "../../runs/index.js";
 import * as archives from "./archives.queries.js";
 import { activeUnderLock, commitUnderLock } from "../commits/commit-workspace.js";
-import * as repository from "../workspaces.queries.js";
+import * as queries from "../workspaces.queries.js";
 import {
   branchRef,
   hasFolder,
@@ -23,7 +23,7 @@ import {
 export const archiveRef = (agentId: string, archiveId: string): string =>
   `refs/archive/${agentId}/${archiveId}`;
 
-export const targetOf = ({ agent_id, branch_name }: repository.WorkspaceRow) =>
+export const targetOf = ({ agent_id, branch_name }: queries.WorkspaceRow) =>
   ({ type: "workspace", id: agent_id, name: branch_name }) as const;
 
 /**
@@ -46,9 +46,9 @@ export async function archiveWorkspace(
     if (found.status === "failed") return discardUnderLock(deps, found);
     await context.tx((tx) => refuseRunning(tx, agentId));
     await archiveUnderLock(deps, context.orgId, agentId, async (record) => {
-      await context.change(async (tx, tell) => {
+      await context.change(async (tx, audit) => {
         await refuseRunning(tx, agentId);
-        await record(tx, tell);
+        await record(tx, audit);
       });
     });
   });
@@ -80,13 +80,13 @@ async function archiveUnderLock(
   deps: WorkspaceDeps,
   orgId: string,
   agentId: string,
-  change: (work: (tx: Queryable, tell: Tell) => Promise<void>) => Promise<void>,
+  change: (work: (tx: Queryable, audit: AuditWriter) => Promise<void>) => Promise<void>,
 ): Promise<void> {
   await saveUnderLock(deps, orgId, agentId);
   const workspace = await activeUnderLock(deps, orgId, agentId);
-  await change(async (tx, tell) => {
+  await change(async (tx, audit) => {
     await archives.beginArchiving(tx, workspace);
-    tell({ action: "workspace.archived", target: targetOf(workspace) });
+    audit({ action: "workspace.archived", target: targetOf(workspace) });
   });
   await finishUnderLock(deps, orgId, agentId);
 }
@@ -112,7 +112,7 @@ export async function saveWorkspace(
   agentId: string,
 ): Promise<void> {
   await deps.db.locks(orgId, [workspaceLock(agentId)], async () => {
-    const workspace = await deps.db.tenant(orgId, (tx) => repository.findWorkspace(tx, agentId));
+    const workspace = await deps.db.tenant(orgId, (tx) => queries.findWorkspace(tx, agentId));
     if (workspace?.status === "active") await saveUnderLock(deps, orgId, agentId);
   });
 }
@@ -126,7 +126,7 @@ export async function archiveForGood(
 ): Promise<void> {
   await finishRestoring(deps, orgId, agentId);
   await deps.db.locks(orgId, [workspaceLock(agentId)], async () => {
-    const workspace = await deps.db.tenant(orgId, (tx) => repository.findWorkspace(tx, agentId));
+    const workspace = await deps.db.tenant(orgId, (tx) => queries.findWorkspace(tx, agentId));
     if (!workspace) return;
     if (workspace.status === "archiving") return finishUnderLock(deps, orgId, agentId);
     // Nobody makes it now, since who does holds the lock.
@@ -139,15 +139,15 @@ export async function archiveForGood(
 /** Removes what a workspace that was never whole may have left: none of its commits is its own. */
 async function discardUnderLock(
   deps: WorkspaceDeps,
-  workspace: repository.WorkspaceRow,
+  workspace: queries.WorkspaceRow,
 ): Promise<void> {
   const places = placesOf(deps, workspace);
   const branch = branchRef(workspace.branch_name);
-  const tip = await resolveCommit(places.store, branch);
-  if (tip !== null) await deleteRef(places.store, branch, tip);
+  const tip = await resolveCommit(places.repoPath, branch);
+  if (tip !== null) await deleteRef(places.repoPath, branch, tip);
   await deps.driver.remove(places);
   await deps.db.tenant(workspace.org_id, (tx) =>
-    repository.updateWorkspace(tx, workspace.agent_id, { status: "expired", error: null }),
+    queries.updateWorkspace(tx, workspace.agent_id, { status: "expired", error: null }),
   );
 }
 
@@ -165,19 +165,17 @@ async function finishUnderLock(deps: WorkspaceDeps, orgId: string, agentId: stri
   if (found?.workspace.status !== "archiving") return;
   const { workspace, archive } = found;
   const places = placesOf(deps, workspace);
-  await moveRef(places.store, archive.tip, {
+  await moveRef(places.repoPath, archive.tip, {
     from: branchRef(workspace.branch_name),
     to: archiveRef(agentId, archive.id),
   });
   await deps.driver.remove(places);
-  await deps.db.tenant(orgId, (tx) =>
-    repository.updateWorkspace(tx, agentId, { status: "archived" }),
-  );
+  await deps.db.tenant(orgId, (tx) => queries.updateWorkspace(tx, agentId, { status: "archived" }));
 }
 
 async function findWithArchive(deps: WorkspaceDeps, orgId: string, agentId: string) {
   return deps.db.tenant(orgId, async (tx) => {
-    const workspace = await repository.findWorkspace(tx, agentId);
+    const workspace = await queries.findWorkspace(tx, agentId);
     const id = workspace?.archive_id ?? null;
     const archive = id === null ? undefined : await archives.findArchive(tx, id);
     return workspace && archive && { workspace, archive };
@@ -186,18 +184,18 @@ async function findWithArchive(deps: WorkspaceDeps, orgId: string, agentId: stri
 
 /** Has `to` hold the commit in the place of `from`, in one step; done already is no error. */
 async function moveRef(
-  store: string,
+  repoPath: string,
   tip: string,
   { from, to }: { from: string; to: string },
 ): Promise<void> {
   const updates: RefUpdate[] = [];
-  if ((await resolveCommit(store, to)) !== tip) {
+  if ((await resolveCommit(repoPath, to)) !== tip) {
     updates.push({ ref: to, newSha: tip, expectedOld: null });
   }
-  if ((await resolveCommit(store, from)) !== null) {
+  if ((await resolveCommit(repoPath, from)) !== null) {
     updates.push({ ref: from, newSha: null, expectedOld: tip });
   }
-  if (updates.length > 0) await updateRefs(store, updates);
+  if (updates.length > 0) await updateRefs(repoPath, updates);
 }
 
 /**
@@ -245,30 +243,30 @@ export async function finishRestoring(
     const places = placesOf(deps, workspace);
     const branch = branchRef(workspace.branch_name);
     const hidden = archiveRef(agentId, archive.id);
-    const restored: Parameters<typeof repository.updateWorkspace>[2] = {
+    const restored: Parameters<typeof queries.updateWorkspace>[2] = {
       status: "active",
       archive_id: null,
     };
     try {
-      await moveRef(places.store, archive.tip, { from: hidden, to: branch });
+      await moveRef(places.repoPath, archive.tip, { from: hidden, to: branch });
       if (hasFolder(workspace)) {
         restored.folder_driver = await deps.driver.create({ ...places, commit: archive.tip });
       }
     } catch (error) {
       await deps.driver.remove(places);
-      await moveRef(places.store, archive.tip, { from: branch, to: hidden });
+      await moveRef(places.repoPath, archive.tip, { from: branch, to: hidden });
       const reason = isNoSpace(error)
         ? "The server's disk is full; free some space, and restore the workspace again."
         : "The folder could not be made; whoever runs the server finds why in its log.";
       await deps.db.tenant(orgId, (tx) =>
-        repository.updateWorkspace(tx, agentId, { status: "archived", error: reason }),
+        queries.updateWorkspace(tx, agentId, { status: "archived", error: reason }),
       );
       throw error;
     }
-    await deps.db.change(orgId, origin, async (tx, tell) => {
-      await repository.updateWorkspace(tx, agentId, restored);
+    await deps.db.change(orgId, origin, async (tx, audit) => {
+      await queries.updateWorkspace(tx, agentId, restored);
       await archives.deleteArchive(tx, archive.id);
-      tell({ action: "workspace.restored", target: targetOf(workspace) });
+      audit({ action: "workspace.restored", target: targetOf(workspace) });
     });
   });
 }

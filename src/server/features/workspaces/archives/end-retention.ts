@@ -3,7 +3,7 @@ import { branchHolding, resolveCommit } from "#git/store/repository.js";
 import { deleteRef } from "#git/store/refs.js";
 import * as archives from "./archives.queries.js";
 import { archiveRef } from "./archive-workspace.js";
-import * as repository from "../workspaces.queries.js";
+import * as queries from "../workspaces.queries.js";
 import { workspaceLock, type WorkspaceDeps } from "../workspace.js";
 
 /**
@@ -31,15 +31,15 @@ async function letGo(deps: WorkspaceDeps, archive: archives.Archive): Promise<vo
   const { id, org_id: orgId, project_id, agent_id: agentId, tip } = archive;
   const workspace = await deps.db.tenant(orgId, async (tx) => {
     const isThere = (await archives.findArchive(tx, id)) !== undefined;
-    return isThere ? repository.findWorkspace(tx, agentId) : undefined;
+    return isThere ? queries.findWorkspace(tx, agentId) : undefined;
   });
   if (!workspace) return;
   const isCurrent = workspace.archive_id === id;
   if (isCurrent && workspace.status !== "archived") return;
-  const store = deps.storage.repository(orgId, project_id);
-  if ((await branchHolding(store, tip)) === null) return;
+  const repoPath = deps.storage.repository(orgId, project_id);
+  if ((await branchHolding(repoPath, tip)) === null) return;
   const ref = archiveRef(agentId, id);
-  if ((await resolveCommit(store, ref)) !== null) await deleteRef(store, ref, tip);
+  if ((await resolveCommit(repoPath, ref)) !== null) await deleteRef(repoPath, ref, tip);
   await deps.db.tenant(orgId, async (tx) => {
     // Whoever began to restore it meanwhile waits for the lock and needs the row.
     if (!isCurrent || (await archives.expireWorkspace(tx, agentId))) {

@@ -4,7 +4,7 @@ import type { Commit } from "#shared/api/commits.js";
 import { AppError } from "../../../errors.js";
 import * as checkpoints from "./checkpoints.queries.js";
 import { activeUnderLock, commitUnderLock } from "./commit-workspace.js";
-import * as repository from "../workspaces.queries.js";
+import * as queries from "../workspaces.queries.js";
 import { hasFolder, workspaceLock, type WorkspaceDeps } from "../workspace.js";
 
 /** What became of a checkpoint: neither where there was nothing to commit. */
@@ -38,7 +38,7 @@ async function checkpointUnderLock(
   orgId: string,
   agentId: string,
 ): Promise<Checkpoint> {
-  const found = await deps.db.tenant(orgId, (tx) => repository.findWorkspace(tx, agentId));
+  const found = await deps.db.tenant(orgId, (tx) => queries.findWorkspace(tx, agentId));
   if (found?.status !== "active" || !hasFolder(found) || !found.auto_checkpoint) {
     return { commit: null, error: null };
   }

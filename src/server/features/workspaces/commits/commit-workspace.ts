@@ -13,12 +13,12 @@ import type { OrgContext } from "../../../http/register-routes.js";
 import { publish, secondsSince } from "#shared/node/measurements.js";
 import { clearCheckpointError } from "./checkpoints.queries.js";
 import * as commits from "./commits.queries.js";
-import { settlePushUnderLock } from "../pushes/recover-pushes.js";
-import { finishSync } from "../merges/recover-sync.js";
+import { recoverPushUnderLock } from "../pushes/recover-pushes.js";
+import { recoverSync } from "../merges/recover-sync.js";
 import * as merges from "../merges/merges.queries.js";
 import * as pushes from "../pushes/pushes.queries.js";
 import { reconcileBranch } from "../reconcile-branch.js";
-import * as repository from "../workspaces.queries.js";
+import * as queries from "../workspaces.queries.js";
 import {
   branchRef,
   hasFolder,
@@ -75,10 +75,10 @@ export async function commitUnderLock(
   request: CommitRequest,
   write: JudgedWrites["write"] | null = null,
 ): Promise<CommitResult> {
-  const { store } = placesOf(deps, workspace);
+  const { repoPath } = placesOf(deps, workspace);
   const start = performance.now();
   const started: { updates?: RefUpdates } = {};
-  const begin = (): RefUpdates => (started.updates ??= startRefUpdates(store));
+  const begin = (): RefUpdates => (started.updates ??= startRefUpdates(repoPath));
   try {
     const result = await commitThrough(deps, workspace, request, begin, write);
     if (workspace.checkpoint_error !== null) {
@@ -128,7 +128,7 @@ async function commitThrough(
     date: new Date(),
   });
   const sha = object.oid;
-  const stats = snapshot.stats ?? (await diffStats(places.store, head, snapshot.tree));
+  const stats = snapshot.stats ?? (await diffStats(places.repoPath, head, snapshot.tree));
   const pending = {
     org_id: orgId,
     agent_id: agentId,
@@ -140,7 +140,7 @@ async function commitThrough(
     message,
     ...stats,
   };
-  const writing = writeObject(places.store, object);
+  const writing = writeObject(places.repoPath, object);
   writing.catch(() => undefined);
   const reserve = (tx: Queryable): Promise<void> => commits.insertPendingCommit(tx, pending);
   await (write ? write(reserve) : db.write(orgId, reserve));
@@ -229,14 +229,14 @@ export async function activeUnderLock(
 }
 
 /** Settles a commit that was cut off: the branch holds it, or it never was. */
-export async function settleCommit(
+export async function recoverCommit(
   deps: WorkspaceDeps,
   orgId: string,
   agentId: string,
   sha: string,
 ): Promise<void> {
   await deps.db.locks(orgId, [workspaceLock(agentId)], async () => {
-    const workspace = await deps.db.tenant(orgId, (tx) => repository.findWorkspace(tx, agentId));
+    const workspace = await deps.db.tenant(orgId, (tx) => queries.findWorkspace(tx, agentId));
     // Another process may have settled it while this one waited.
     if (workspace?.pending_commits.includes(sha)) await settleUnderLock(deps, workspace, sha);
   });
@@ -244,21 +244,21 @@ export async function settleCommit(
 
 async function settleUnderLock(
   deps: WorkspaceDeps,
-  workspace: repository.WorkspaceRow,
+  workspace: queries.WorkspaceRow,
   sha: string,
 ): Promise<void> {
-  const { store } = placesOf(deps, workspace);
+  const { repoPath } = placesOf(deps, workspace);
   const push = await deps.db.tenant(workspace.org_id, (tx) =>
     pushes.findPendingPushTo(tx, workspace.agent_id),
   );
-  if (push) return settlePushUnderLock(deps, push);
-  const tip = await resolveCommit(store, branchRef(workspace.branch_name));
-  const exists = (await resolveCommit(store, sha)) !== null;
-  const held = tip !== null && exists && (await isAncestor(store, sha, tip));
+  if (push) return recoverPushUnderLock(deps, push);
+  const tip = await resolveCommit(repoPath, branchRef(workspace.branch_name));
+  const exists = (await resolveCommit(repoPath, sha)) !== null;
+  const held = tip !== null && exists && (await isAncestor(repoPath, sha, tip));
   const { org_id, agent_id } = workspace;
   const sync = await deps.db.tenant(org_id, (tx) => merges.findPendingSync(tx, agent_id, sha));
   if (held && sync) {
-    await finishSync(deps, workspace, sync);
+    await recoverSync(deps, workspace, sync);
     return;
   }
   await deps.db.tenant(org_id, async (tx) => {

@@ -4,7 +4,7 @@ import { originOf, serverItself } from "../../../db/audit/audit.js";
 import { isAncestor, resolveCommit } from "#git/store/repository.js";
 import { RefMovedError, startRefUpdates } from "#git/store/refs.js";
 import type { OrgContext } from "../../../http/register-routes.js";
-import { settleCommit } from "../commits/commit-workspace.js";
+import { recoverCommit } from "../commits/commit-workspace.js";
 import * as merges from "./merges.queries.js";
 import type { NewMerge } from "./merges.queries.js";
 import { recordMerge } from "./record-merge.js";
@@ -16,7 +16,7 @@ import { branchLock, branchRef, workspaceLock, type WorkspaceDeps } from "../wor
  * branch moves once, atomically, from the commit that the merge was computed on.
  * @throws RefMovedError where the branch is elsewhere; then nothing was done
  */
-export async function landMerge(
+export async function applyMerge(
   deps: WorkspaceDeps,
   context: OrgContext,
   merge: Omit<NewMerge, "origin">,
@@ -46,14 +46,14 @@ export async function landMerge(
     await db.tenant(org_id, (tx) => merges.deletePendingMerge(tx, id));
     throw error;
   }
-  return db.change(org_id, context, (tx, tell) => recordMerge(tx, tell, merge));
+  return db.change(org_id, context, (tx, audit) => recordMerge(tx, audit, merge));
 }
 
 /** What other processes may do to a branch between the plan and the move, before it is given up. */
 const attempts = 5;
 
 /** Repeats what is computed on a branch's tip while the branch moves under it. */
-export async function whileBranchMoves<Result>(work: () => Promise<Result>): Promise<Result> {
+export async function retryOnRefMoved<Result>(work: () => Promise<Result>): Promise<Result> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await work();
@@ -64,7 +64,7 @@ export async function whileBranchMoves<Result>(work: () => Promise<Result>): Pro
 }
 
 /** Settles a merge that was cut off: the target branch holds it, or it never was. */
-export async function settleMerge(
+export async function recoverMerge(
   deps: WorkspaceDeps,
   orgId: string,
   mergeId: string,
@@ -74,19 +74,19 @@ export async function settleMerge(
   if (!found) return;
   // A sync is a commit of the workspace, whose folder has to follow.
   if (found.kind === "sync") {
-    return settleCommit(deps, orgId, found.agent_id, found.merge_commit);
+    return recoverCommit(deps, orgId, found.agent_id, found.merge_commit);
   }
   const keys = [workspaceLock(found.agent_id), branchLock(found.project_id, found.target_branch)];
   await db.locks(orgId, keys, async () => {
     const merge = await db.tenant(orgId, (tx) => merges.findPendingMerge(tx, mergeId));
     if (!merge) return;
-    const store = deps.storage.repository(orgId, merge.project_id);
-    const tip = await resolveCommit(store, branchRef(merge.target_branch));
-    const exists = (await resolveCommit(store, merge.merge_commit)) !== null;
-    const held = tip !== null && exists && (await isAncestor(store, merge.merge_commit, tip));
+    const repoPath = deps.storage.repository(orgId, merge.project_id);
+    const tip = await resolveCommit(repoPath, branchRef(merge.target_branch));
+    const exists = (await resolveCommit(repoPath, merge.merge_commit)) !== null;
+    const held = tip !== null && exists && (await isAncestor(repoPath, merge.merge_commit, tip));
     // Who asked is named as if nothing had happened in between.
-    await db.change(orgId, merge.origin ?? serverItself, async (tx, tell) => {
-      if (held) await recordMerge(tx, tell, merge);
+    await db.change(orgId, merge.origin ?? serverItself, async (tx, audit) => {
+      if (held) await recordMerge(tx, audit, merge);
       else await merges.deletePendingMerge(tx, mergeId);
     });
   });

@@ -8,7 +8,7 @@ import {
   makeWorkspace,
 } from "#test/support/factories.js";
 import { asOperator } from "#test/support/operator.js";
-import { forgetMerging } from "./merge-lease.js";
+import { clearMergeLeases } from "./merge-lease.js";
 import { branchLock, workspaceLock } from "../workspace.js";
 
 describe("a workspace whose branch is merged", () => {
@@ -102,9 +102,9 @@ describe("a workspace whose branch is merged", () => {
     await begin("1 minute");
     expect(await statuses(it)).toEqual(["merging", "merging"]);
     // Another process may still be at it; one that starts alone knows better.
-    await forgetMerging(app.db, false);
+    await clearMergeLeases(app.db, false);
     expect(await rowsOf(it)).toBe(1);
-    await forgetMerging(app.db, true);
+    await clearMergeLeases(app.db, true);
     expect(await rowsOf(it)).toBe(0);
     expect(await statuses(it)).toEqual(["active", "active"]);
   });

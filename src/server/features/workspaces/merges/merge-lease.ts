@@ -13,7 +13,7 @@ const RENEWAL_MS = 20_000;
  * Does the work of a merge, waiting for its turn included, and shows the workspace as `merging` meanwhile.
  * @throws AppError 404 `workspace_missing`, 410 `workspace_expired`
  */
-export async function whileMerging<Result>(
+export async function withMergeLease<Result>(
   db: Database,
   { orgId, agentId }: { orgId: string; agentId: string },
   work: () => Promise<Result>,
@@ -58,7 +58,7 @@ export async function isMerging(db: Database, orgId: string, projectId: string):
 function lapse(): void {}
 
 /** Forgets what has lapsed, and with `all` (no other process serves) what dead processes had begun. */
-export async function forgetMerging(db: Database, all: boolean): Promise<void> {
+export async function clearMergeLeases(db: Database, all: boolean): Promise<void> {
   await db.withSystem("forget merges of processes that ended", (tx) =>
     tx.delete(mergesUnderWay).where(all ? undefined : sql`${mergesUnderWay.until} < now()`),
   );

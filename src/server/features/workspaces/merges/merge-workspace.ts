@@ -5,9 +5,9 @@ import { commitTree, resolveCommit, resolveTree } from "#git/store/repository.js
 import { RefMovedError } from "#git/store/refs.js";
 import type { OrgContext } from "../../../http/register-routes.js";
 import { activeUnderLock, commitUnderLock } from "../commits/commit-workspace.js";
-import { landMerge, whileBranchMoves } from "./apply-merge.js";
+import { applyMerge, retryOnRefMoved } from "./apply-merge.js";
 import { measureMerge } from "./measure-merge.js";
-import { whileMerging } from "./merge-lease.js";
+import { withMergeLease } from "./merge-lease.js";
 import { planMerge, type MergeInput, type MergePlan } from "./plan-merge.js";
 import { readConflicts } from "./read-conflicts.js";
 import { requireMergeTarget, visibleBranches } from "../visible-branches.js";
@@ -50,10 +50,10 @@ export async function mergeWorkspace(
   return measureMerge(async () => {
     const target = await targetOf(deps, context, agentId, request);
     const keys = [workspaceLock(agentId), branchLock(target.projectId, target.branch)];
-    return whileMerging(deps.db, { orgId: context.orgId, agentId }, () =>
+    return withMergeLease(deps.db, { orgId: context.orgId, agentId }, () =>
       deps.db.locks(context.orgId, keys, async () => {
         const workspace = await saveFirst(deps, context, agentId);
-        return whileBranchMoves(() => mergeOnce(deps, context, workspace, target.branch, request));
+        return retryOnRefMoved(() => mergeOnce(deps, context, workspace, target.branch, request));
       }),
     );
   });
@@ -92,9 +92,9 @@ export async function withMerge<Result>(
   const target = await targetOf(deps, context, agentId, request);
   return deps.db.locks(context.orgId, [workspaceLock(agentId)], async () => {
     const workspace = await activeUnderLock(deps, context.orgId, agentId);
-    const { store } = placesOf(deps, workspace);
+    const { repoPath } = placesOf(deps, workspace);
     const { commit, unsaved } = await headWithUnsaved(deps, workspace);
-    const input = await inputOf(store, workspace, target.branch, request, null, commit);
+    const input = await inputOf(repoPath, workspace, target.branch, request, null, commit);
     return work({ ...input, unsaved });
   });
 }
@@ -109,7 +109,7 @@ export async function headWithUnsaved(
 ): Promise<{ commit: string; unsaved: boolean }> {
   const { changed, tree } = await snapshotOf(deps, workspace);
   if (!changed) return { commit: workspace.head_commit, unsaved: false };
-  const commit = await commitTree(placesOf(deps, workspace).store, {
+  const commit = await commitTree(placesOf(deps, workspace).repoPath, {
     tree,
     parents: [workspace.head_commit],
     message: "Unsaved work",
@@ -133,7 +133,7 @@ async function targetOf(
     };
   });
   const branch = request.target_branch ?? workspace.base_branch;
-  await requireMergeTarget("target_branch", branch, placesOf(deps, workspace).store, visible);
+  await requireMergeTarget("target_branch", branch, placesOf(deps, workspace).repoPath, visible);
   return { projectId: workspace.project_id, branch };
 }
 
@@ -166,21 +166,21 @@ async function mergeOnce(
   request: MergeRequest,
 ): Promise<Merge> {
   const { org_id, project_id, agent_id } = workspace;
-  const { store } = placesOf(deps, workspace);
+  const { repoPath } = placesOf(deps, workspace);
   const id = newId();
   const source = workspace.head_commit;
-  const input = await inputOf(store, workspace, targetBranch, request, id, source);
+  const input = await inputOf(repoPath, workspace, targetBranch, request, id, source);
   const plan = await planMerge(deps, input);
   if (plan.upToDate) return mergeOf(input, plan);
 
-  const sha = await commitTree(store, {
+  const sha = await commitTree(repoPath, {
     tree: plan.tree,
     parents: [input.target, input.source],
     message: request.message ?? `Merge ${workspace.branch_name} into ${targetBranch}`,
     author: { name: workspace.agent_name, email: `${agent_id}@agents.omoi` },
     date: new Date(),
   });
-  return landMerge(
+  return applyMerge(
     deps,
     context,
     {
@@ -206,16 +206,16 @@ async function mergeOnce(
 }
 
 async function inputOf(
-  store: string,
+  repoPath: string,
   workspace: ActiveWorkspace,
   targetBranch: string,
   request: MergeRequest,
   mergeId: string | null,
   source: string,
 ): Promise<MergeInput> {
-  const target = await resolveCommit(store, branchRef(targetBranch));
+  const target = await resolveCommit(repoPath, branchRef(targetBranch));
   if (target === null) throw new RefMovedError(branchRef(targetBranch));
-  await requireAsSeen(store, request, { source, target });
+  await requireAsSeen(repoPath, request, { source, target });
   return {
     org_id: workspace.org_id,
     project_id: workspace.project_id,
@@ -248,7 +248,7 @@ export function howToDecide(
  * @throws AppError 412 `stale` where the caller had seen another state than is there now
  */
 export async function requireAsSeen(
-  store: string,
+  repoPath: string,
   { expected_source, expected_target }: DecidedRequest,
   now: { source: string; target: string },
   remade: "source" | "target" = "source",
@@ -258,8 +258,9 @@ export async function requireAsSeen(
   const isSame =
     seen[other] === now[other] &&
     (seen[remade] === now[remade] ||
-      ((await resolveCommit(store, seen[remade])) !== null &&
-        (await resolveTree(store, seen[remade])) === (await resolveTree(store, now[remade]))));
+      ((await resolveCommit(repoPath, seen[remade])) !== null &&
+        (await resolveTree(repoPath, seen[remade])) ===
+          (await resolveTree(repoPath, now[remade]))));
   if (isSame) return;
   throw new AppError("stale", "A branch changed since you looked at the conflicts; look again.");
 }

@@ -4,7 +4,7 @@ import { AppError, invalidField } from "../../../errors.js";
 import {
   applyDecisions,
   computeMerge,
-  touchingCommits,
+  commitsTouching,
   TreeClashError,
   UnrelatedHistoriesError,
   type ComputedMerge,
@@ -13,8 +13,13 @@ import {
 import { resolveTree } from "#git/store/repository.js";
 import { assertTreesWithin, TreeLimitError } from "#git/objects/tree-limits.js";
 import type { Storage } from "../../../data-folder/storage.js";
-import { decide, latest, type Resolution, type SideTime } from "./resolve-by-strategy.js";
-import { decideManually, invalidChoice } from "./resolve-manually.js";
+import {
+  resolveByStrategy,
+  latest,
+  type Resolution,
+  type SideTime,
+} from "./resolve-by-strategy.js";
+import { resolveManually, invalidChoice } from "./resolve-manually.js";
 import { importedAt, receivedTimes } from "../commits/received-commits.queries.js";
 
 /** What a merge is computed with. */
@@ -60,25 +65,25 @@ export interface MergeInput {
  * @throws AppError 409 `merge_conflict` by the strategy `manual`; 422 for a choice or branch
  */
 export async function planMerge(deps: PlanDeps, input: MergeInput): Promise<MergePlan> {
-  const store = deps.storage.repository(input.org_id, input.project_id);
-  const computed = await computeRelated(store, input);
+  const repoPath = deps.storage.repository(input.org_id, input.project_id);
+  const computed = await computeRelated(repoPath, input);
   const { strategy, branches } = input;
   const isManual = strategy === "manual";
   if (computed.upToDate || (computed.conflicts.length === 0 && !isManual)) {
-    await refuseTooLarge(store, computed.tree);
-    const upToDate = computed.upToDate || (await changesNothing(store, input, computed.tree));
+    await refuseTooLarge(repoPath, computed.tree);
+    const upToDate = computed.upToDate || (await changesNothing(repoPath, input, computed.tree));
     return { upToDate, tree: computed.tree, resolutions: [], decisions: null, keep: [] };
   }
-  const times = await timesOf(deps, store, computed, input);
-  const byHand = isManual ? await manualDecisions(store, computed, input.choices) : null;
+  const times = await timesOf(deps, repoPath, computed, input);
+  const byHand = isManual ? await manualDecisions(repoPath, computed, input.choices) : null;
   const decisions = computed.conflicts.map((_conflict, index) => {
     const sides = { source: times.source[index] ?? null, target: times.target[index] ?? null };
     return isManual
       ? { ...(byHand?.[index] as Decision), rule: manualRule(byHand?.[index], branches) }
-      : decide(strategy, sides, branches, input.workspace);
+      : resolveByStrategy(strategy, sides, branches, input.workspace);
   });
-  const applied = await applyChecked(store, computed, decisions, input);
-  await refuseTooLarge(store, applied.tree);
+  const applied = await applyChecked(repoPath, computed, decisions, input);
+  await refuseTooLarge(repoPath, applied.tree);
   const resolutions = computed.conflicts.map((conflict, index): Resolution => {
     const { take, rule } = decisions[index] as (typeof decisions)[number];
     const loser = take === "source" ? "target" : "source";
@@ -99,7 +104,7 @@ export async function planMerge(deps: PlanDeps, input: MergeInput): Promise<Merg
       ? [{ ref, sha: input[side] }]
       : [];
   });
-  const upToDate = await changesNothing(store, input, applied.tree);
+  const upToDate = await changesNothing(repoPath, input, applied.tree);
   return { upToDate, tree: applied.tree, resolutions, decisions: byHand, keep };
 }
 
@@ -125,7 +130,10 @@ export async function foreseeConflicts(
   const times = await timesOf(deps, scratch, computed, input);
   return computed.conflicts.map(({ paths, kind }, index) => {
     const sides = { source: times.source[index] ?? null, target: times.target[index] ?? null };
-    const { take } = decide("newest_file_wins", sides, { source: "source", target: "target" });
+    const { take } = resolveByStrategy("newest_file_wins", sides, {
+      source: "source",
+      target: "target",
+    });
     return {
       paths,
       kind,
@@ -137,9 +145,9 @@ export async function foreseeConflicts(
 }
 
 /** @throws AppError 422 `tree_too_large` */
-async function refuseTooLarge(store: string, tree: string): Promise<void> {
+async function refuseTooLarge(repoPath: string, tree: string): Promise<void> {
   try {
-    await assertTreesWithin(store, [tree]);
+    await assertTreesWithin(repoPath, [tree]);
   } catch (error) {
     if (!(error instanceof TreeLimitError)) throw error;
     throw new AppError(
@@ -149,9 +157,9 @@ async function refuseTooLarge(store: string, tree: string): Promise<void> {
   }
 }
 
-async function computeRelated(store: string, input: MergeInput): Promise<ComputedMerge> {
+async function computeRelated(repoPath: string, input: MergeInput): Promise<ComputedMerge> {
   try {
-    return await computeMerge(store, input.target, input.source, input.base);
+    return await computeMerge(repoPath, input.target, input.source, input.base);
   } catch (error) {
     if (!(error instanceof UnrelatedHistoriesError)) throw error;
     throw invalidField(
@@ -162,16 +170,16 @@ async function computeRelated(store: string, input: MergeInput): Promise<Compute
 }
 
 /** Whether there is nothing to undo: the target is as it would be after. */
-async function changesNothing(store: string, input: MergeInput, tree: string): Promise<boolean> {
-  return input.base !== null && tree === (await resolveTree(store, input.target));
+async function changesNothing(repoPath: string, input: MergeInput, tree: string): Promise<boolean> {
+  return input.base !== null && tree === (await resolveTree(repoPath, input.target));
 }
 
 function manualDecisions(
-  store: string,
+  repoPath: string,
   computed: ComputedMerge,
   choices: MergeInput["choices"],
 ): Promise<Decision[]> | Decision[] {
-  return "recorded" in choices ? choices.recorded : decideManually(store, computed, choices);
+  return "recorded" in choices ? choices.recorded : resolveManually(repoPath, computed, choices);
 }
 
 function manualRule(decision: Decision | undefined, branches: MergeInput["branches"]): string {
@@ -182,13 +190,13 @@ function manualRule(decision: Decision | undefined, branches: MergeInput["branch
 
 /** Applies the decisions; content that was given where it cannot be is refused with its place. */
 async function applyChecked(
-  store: string,
+  repoPath: string,
   computed: ComputedMerge,
   decisions: readonly Decision[],
   { choices, branches }: MergeInput,
 ) {
   try {
-    return await applyDecisions(store, computed, decisions, branches);
+    return await applyDecisions(repoPath, computed, decisions, branches);
   } catch (error) {
     if (!(error instanceof TreeClashError) || "recorded" in choices) throw error;
     const at = choices.findIndex(
@@ -210,13 +218,13 @@ type GroupTimes = (SideTime | null)[];
 /** When each side last changed each group, by the server's receipts; of an undoing it says nothing. */
 async function timesOf(
   deps: PlanDeps,
-  store: string,
+  repoPath: string,
   computed: ComputedMerge,
   input: Omit<MergeInput, "mergeId" | "strategy" | "choices" | "branches">,
 ): Promise<{ source: GroupTimes; target: GroupTimes }> {
   if (input.base !== null) return { source: [], target: [] };
   const groups = computed.conflicts.map(({ paths }) => paths);
-  const { source, target } = await touchingCommits(store, input, groups);
+  const { source, target } = await commitsTouching(repoPath, input, groups);
   return deps.db.tenant(input.org_id, async (tx) => {
     const shas = [...new Set([...source.flat(), ...target.flat()])];
     const received = await receivedTimes(tx, input.project_id, shas);

@@ -38,7 +38,7 @@ async function previewOf(
   input: MergeInput,
   kind: Preview["kind"],
 ): Promise<Preview> {
-  const store = deps.storage.repository(input.org_id, input.project_id);
+  const repoPath = deps.storage.repository(input.org_id, input.project_id);
   const { plan, open } = await planWithOpen(deps, input);
   const { source_commit, target_commit, conflicts } = await readConflicts(deps, input);
   return {
@@ -62,7 +62,7 @@ async function previewOf(
         decision: isOpen ? null : { winner, rule },
       };
     }),
-    diff: await diffFiles(store, input.target, plan.tree, { patch: true }),
+    diff: await diffFiles(repoPath, input.target, plan.tree, { patch: true }),
   };
 }
 

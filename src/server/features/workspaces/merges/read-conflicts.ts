@@ -34,11 +34,11 @@ export async function readConflicts(
   deps: WorkspaceDeps,
   input: Pick<MergeInput, "org_id" | "project_id" | "source" | "target" | "base">,
 ): Promise<Conflicts> {
-  const store = deps.storage.repository(input.org_id, input.project_id);
-  const computed = await computeMerge(store, input.target, input.source, input.base);
-  const files = await conflictFiles(store, computed);
+  const repoPath = deps.storage.repository(input.org_id, input.project_id);
+  const computed = await computeMerge(repoPath, input.target, input.source, input.base);
+  const files = await conflictFiles(repoPath, computed);
   const oids = files.flatMap(({ source, target }) => [...source, ...target].map(({ oid }) => oid));
-  const texts = await readTexts(store, oids);
+  const texts = await readTexts(repoPath, oids);
   const versionOf = ({ path, mode, oid }: ConflictFile): FileVersion => {
     const text = texts.get(oid) ?? { omitted: "submodule" as const };
     return typeof text === "string"

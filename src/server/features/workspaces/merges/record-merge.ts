@@ -1,6 +1,6 @@
 import type { Merge } from "#shared/api/merges.js";
 import type { AuditAction } from "#shared/audit.js";
-import type { Tell } from "../../../db/audit/audit.js";
+import type { AuditWriter } from "../../../db/audit/audit.js";
 import type { Queryable } from "../../../db/connection/connect.js";
 import * as merges from "./merges.queries.js";
 import type { MergeRow } from "./merges.queries.js";
@@ -8,7 +8,7 @@ import type { MergeRow } from "./merges.queries.js";
 /** Records that the target branch holds the merge's commit, and tells of it. */
 export async function recordMerge(
   tx: Queryable,
-  tell: Tell,
+  audit: AuditWriter,
   merge: Pick<
     MergeRow,
     "id" | "org_id" | "project_id" | "agent_id" | "merge_commit" | "kind" | "of_merge"
@@ -23,7 +23,7 @@ export async function recordMerge(
     conflicts: done.conflicts_resolved,
   };
   const name = `${done.source_branch} → ${done.target_branch}`;
-  tell({
+  audit({
     action: actions[done.kind],
     target:
       done.kind === "sync"

@@ -11,7 +11,7 @@ import { hasFolder, placesOf, type WorkspaceDeps } from "../workspace.js";
  * Brings folder and rows up to a sync whose branch has moved; from any point at which an earlier try
  * was cut off. The rows come last: until then the workspace is worked on by nobody.
  */
-export async function finishSync(
+export async function recoverSync(
   deps: WorkspaceDeps,
   workspace: WorkspaceRow,
   sync: Pick<
@@ -31,8 +31,8 @@ export async function finishSync(
   if (hasFolder(workspace)) {
     await followFolder(placesOf(deps, workspace), target_commit, merge_commit);
   }
-  await deps.db.change(workspace.org_id, sync.origin ?? serverItself, async (tx, tell) => {
+  await deps.db.change(workspace.org_id, sync.origin ?? serverItself, async (tx, audit) => {
     await commits.recordCommit(tx, workspace, merge_commit);
-    await recordMerge(tx, tell, sync);
+    await recordMerge(tx, audit, sync);
   });
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { decide, latest, type SideTime } from "./resolve-by-strategy.js";
+import { resolveByStrategy, latest, type SideTime } from "./resolve-by-strategy.js";
 
 const branches = { source: "workspace-worker-1", target: "main" };
 const early = "2026-01-01T10:00:00.000Z";
@@ -17,7 +17,7 @@ describe("decide", () => {
     { source: null, target: time(early, 1), take: "target", why: "the only one" },
     { source: null, target: null, take: "source", why: "the workspace" },
   ])("newest_file_wins takes the $take: $why", ({ source, target, take }) => {
-    const decision = decide("newest_file_wins", { source, target }, branches);
+    const decision = resolveByStrategy("newest_file_wins", { source, target }, branches);
     expect(decision.take).toBe(take);
     expect(decision.rule).toMatch(/^newest_file_wins: .+\.$/);
     expect(decision.rule).toContain(branches[decision.take]);
@@ -30,19 +30,23 @@ describe("decide", () => {
       [early, early],
     ] as const) {
       const times = { source: time(one, 1), target: time(other, 2) };
-      expect(decide(`${side}_wins`, times, branches)).toEqual({
+      expect(resolveByStrategy(`${side}_wins`, times, branches)).toEqual({
         take: side,
         rule: `${side}_wins: the version of ${branches[side]} is taken.`,
       });
     }
-    expect(decide(`${side}_wins`, { source: null, target: null }, branches).take).toBe(side);
+    expect(resolveByStrategy(`${side}_wins`, { source: null, target: null }, branches).take).toBe(
+      side,
+    );
   });
 
   test("a tie says so, and a difference does not", () => {
     const tie = { source: time(early, 2), target: time(early, 1) };
-    expect(decide("newest_file_wins", tie, branches).rule).toContain("same millisecond");
+    expect(resolveByStrategy("newest_file_wins", tie, branches).rule).toContain("same millisecond");
     const newer = { source: time(late, 2), target: time(early, 1) };
-    expect(decide("newest_file_wins", newer, branches).rule).not.toContain("same millisecond");
+    expect(resolveByStrategy("newest_file_wins", newer, branches).rule).not.toContain(
+      "same millisecond",
+    );
   });
 });
 

@@ -20,7 +20,7 @@ type Sides = { source: SideTime | null; target: SideTime | null };
  * later; on a tie by the later sequence, then the workspace.
  * @param workspace which side that is
  */
-export function decide(
+export function resolveByStrategy(
   strategy: Exclude<MergeStrategy, "manual">,
   times: Sides,
   branches: { source: string; target: string },

@@ -13,8 +13,8 @@ import { writeBlob } from "#git/store/repository.js";
  * given is stored; nothing names it yet.
  * @throws AppError 409 `merge_conflict` with those that are not decided; 422 naming a choice
  */
-export async function decideManually(
-  store: string,
+export async function resolveManually(
+  repoPath: string,
   merge: ComputedMerge,
   choices: readonly Choice[],
 ): Promise<Decision[]> {
@@ -38,14 +38,14 @@ export async function decideManually(
     );
   }
   const files = choices.some(({ content }) => content !== undefined)
-    ? await conflictFiles(store, merge)
+    ? await conflictFiles(repoPath, merge)
     : [];
   return Promise.all(
     merge.conflicts.map(async (_conflict, index): Promise<Decision> => {
       const { path, take, content } = chosen.get(index) as Choice;
       if (take !== undefined) return { take };
       const { target = [], source = [] } = files[index] ?? {};
-      const oid = await writeBlob(store, content ?? "");
+      const oid = await writeBlob(repoPath, content ?? "");
       return { take: "content", path, oid, mode: modeFor(path, [...target, ...source]) };
     }),
   );

@@ -5,7 +5,7 @@ import { AppError, notFound } from "../../../errors.js";
 import { applyDecisions, computeMerge, type Decision } from "#git/merge/merge.js";
 import { commitTree, isAncestor, resolveCommit } from "#git/store/repository.js";
 import type { OrgContext } from "../../../http/register-routes.js";
-import { landMerge, whileBranchMoves } from "./apply-merge.js";
+import { applyMerge, retryOnRefMoved } from "./apply-merge.js";
 import * as merges from "./merges.queries.js";
 import type { RecordedMerge } from "./merges.queries.js";
 import { howToDecide, mergeOf, requireAsSeen, type DecidedRequest } from "./merge-workspace.js";
@@ -22,7 +22,7 @@ export interface UndoRequest extends DecidedRequest {
 interface Undoing {
   kind: "revert" | "restore";
   /** @throws AppError 422 */
-  wanted: (store: string, merge: RecordedMerge, author: Author) => Promise<string>;
+  wanted: (repoPath: string, merge: RecordedMerge, author: Author) => Promise<string>;
   message: (merge: RecordedMerge) => string;
 }
 
@@ -68,7 +68,7 @@ export function restoreVersion(
 
 const restoring = (paths: readonly string[]): Undoing => ({
   kind: "restore",
-  wanted: (store, merge, author) => decidedOtherwise(store, merge, paths, author),
+  wanted: (repoPath, merge, author) => decidedOtherwise(repoPath, merge, paths, author),
   message: ({ merge_commit }) =>
     `Restore the other version of ${paths.length === 1 ? paths[0] : `${paths.length} paths`}\n\nIt lost in commit ${merge_commit}.`,
 });
@@ -86,7 +86,7 @@ async function undo(
     const { merge, author } = await readUndone(context, agentId, mergeId);
     refuseReverted(merge);
     const source = await undoing.wanted(storeOf(deps, merge), merge, author);
-    return whileBranchMoves(() => undoOnce(deps, context, merge, source, author, request, undoing));
+    return retryOnRefMoved(() => undoOnce(deps, context, merge, source, author, request, undoing));
   });
 }
 
@@ -148,16 +148,16 @@ async function inputNow(
   kind: Undoing["kind"],
   mergeId: string | null,
 ): Promise<MergeInput> {
-  const store = storeOf(deps, merge);
+  const repoPath = storeOf(deps, merge);
   const { target_branch, merge_commit } = merge;
-  const target = await resolveCommit(store, branchRef(target_branch));
-  if (target === null || !(await isAncestor(store, merge_commit, target))) {
+  const target = await resolveCommit(repoPath, branchRef(target_branch));
+  if (target === null || !(await isAncestor(repoPath, merge_commit, target))) {
     throw new AppError(
       "merge_gone",
       `The branch ${target_branch} does not hold the merge any more.`,
     );
   }
-  await requireAsSeen(store, request, { source, target });
+  await requireAsSeen(repoPath, request, { source, target });
   return {
     ...inputOf({ ...merge, kind, base_commit: merge_commit }),
     mergeId,
@@ -194,7 +194,7 @@ async function undoOnce(
   const ref = keepRef(id, "source");
   // A commit that was made for a restore is in no branch: the reference keeps it.
   const keep = [...plan.keep.filter((kept) => kept.ref !== ref), { ref, sha: source }];
-  return landMerge(
+  return applyMerge(
     deps,
     context,
     {
@@ -256,13 +256,13 @@ function decisionsOf({
 
 /** A commit of the merge's files as if the conflicts of those paths had been won by the other side. */
 async function decidedOtherwise(
-  store: string,
+  repoPath: string,
   merge: RecordedMerge,
   paths: readonly string[],
   author: Author,
 ): Promise<string> {
   const { source, target, base, branches } = inputOf(merge);
-  const computed = await computeMerge(store, target, source, base);
+  const computed = await computeMerge(repoPath, target, source, base);
   const decisions = decisionsOf(merge);
   for (const [at, path] of paths.entries()) {
     const index = merge.resolutions.findIndex((resolution) => resolution.paths.includes(path));
@@ -278,9 +278,9 @@ async function decidedOtherwise(
     }
     decisions[index] = { take: winner === "source" ? "target" : "source" };
   }
-  const { tree } = await applyDecisions(store, computed, decisions, branches);
+  const { tree } = await applyDecisions(repoPath, computed, decisions, branches);
   const message = "What lost";
-  return commitTree(store, {
+  return commitTree(repoPath, {
     tree,
     parents: [merge.merge_commit],
     message,

@@ -8,7 +8,7 @@ import { updateRefs } from "#git/store/refs.js";
 import type { OrgContext } from "../../../http/register-routes.js";
 import * as commits from "../commits/commits.queries.js";
 import { activeUnderLock } from "../commits/commit-workspace.js";
-import { finishSync } from "./recover-sync.js";
+import { recoverSync } from "./recover-sync.js";
 import * as merges from "./merges.queries.js";
 import type { NewMerge } from "./merges.queries.js";
 import {
@@ -21,9 +21,9 @@ import {
   type MergeRequest,
 } from "./merge-workspace.js";
 import { measureMerge } from "./measure-merge.js";
-import { whileMerging } from "./merge-lease.js";
+import { withMergeLease } from "./merge-lease.js";
 import { planMerge, type MergeInput, type MergePlan } from "./plan-merge.js";
-import * as repository from "../workspaces.queries.js";
+import * as queries from "../workspaces.queries.js";
 import {
   branchRef,
   placesOf,
@@ -44,7 +44,7 @@ export function syncWorkspace(
   request: Omit<MergeRequest, "target_branch">,
 ): Promise<Merge> {
   return measureMerge(() =>
-    whileMerging(deps.db, { orgId: context.orgId, agentId }, () =>
+    withMergeLease(deps.db, { orgId: context.orgId, agentId }, () =>
       whileNothingRuns(deps, context, agentId, async () => {
         const workspace = await saveFirst(deps, context, agentId);
         const input = await inputOf(deps, workspace, request, workspace.head_commit, newId());
@@ -79,7 +79,7 @@ function whileNothingRuns<Result>(
 ): Promise<Result> {
   return deps.db.locks(context.orgId, [workspaceLock(agentId)], async () => {
     // Files are written by their paths: what runs there could put a link in the way.
-    if (await context.tx((tx) => repository.hasManagedRun(tx, agentId))) {
+    if (await context.tx((tx) => queries.hasManagedRun(tx, agentId))) {
       throw new AppError("run_in_progress", "A command runs in the workspace; stop it, or wait.");
     }
     return work();
@@ -94,15 +94,15 @@ async function inputOf(
   mergeId: string | null,
 ): Promise<MergeInput> {
   const { org_id, project_id, base_branch, branch_name } = workspace;
-  const { store } = placesOf(deps, workspace);
-  const source = await resolveCommit(store, branchRef(base_branch));
+  const { repoPath } = placesOf(deps, workspace);
+  const source = await resolveCommit(repoPath, branchRef(base_branch));
   if (source === null) {
     throw new AppError(
       "base_branch_gone",
       `The base branch ${base_branch} is gone; choose another one in the settings.`,
     );
   }
-  await requireAsSeen(store, request, { source, target }, "target");
+  await requireAsSeen(repoPath, request, { source, target }, "target");
   return {
     org_id,
     project_id,
@@ -118,7 +118,7 @@ async function inputOf(
 }
 
 /**
- * As `landMerge`, for the workspace's own branch: the rows of the merge and of the commit are written
+ * As `applyMerge`, for the workspace's own branch: the rows of the merge and of the commit are written
  * as pending, the branch moves, the folder follows, the rows are recorded.
  */
 async function landSync(
@@ -132,8 +132,8 @@ async function landSync(
   const { db } = deps;
   const { org_id, project_id, agent_id, branch_name } = workspace;
   const { source, target, strategy, branches } = input;
-  const { store } = placesOf(deps, workspace);
-  const sha = await commitTree(store, {
+  const { repoPath } = placesOf(deps, workspace);
+  const sha = await commitTree(repoPath, {
     tree: plan.tree,
     parents: [target, source],
     message,
@@ -169,14 +169,14 @@ async function landSync(
     commit_type: "merge" as const,
     iteration: null,
     message,
-    ...(await diffStats(store, target, plan.tree)),
+    ...(await diffStats(repoPath, target, plan.tree)),
   };
   await context.write(async (tx) => {
     await commits.insertPendingCommit(tx, commit);
     await merges.insertPendingMerge(tx, sync);
   });
   try {
-    await updateRefs(store, [
+    await updateRefs(repoPath, [
       { ref: branchRef(branch_name), newSha: sha, expectedOld: target },
       ...plan.keep.map((kept) => ({ ref: kept.ref, newSha: kept.sha, expectedOld: null })),
     ]);
@@ -187,6 +187,6 @@ async function landSync(
     });
     throw error;
   }
-  await finishSync(deps, workspace, sync);
+  await recoverSync(deps, workspace, sync);
   return (await db.tenant(org_id, (tx) => merges.findMerge(tx, agent_id, id))) as Merge;
 }

@@ -66,17 +66,18 @@ async function listDeletedProjects(db: Queryable, orgId: string): Promise<Readon
 
 /** Why a merge is not what it is computed from; null where it is. */
 async function findFault(deps: PlanDeps, merge: RecordedMerge): Promise<string | null> {
-  const store = deps.storage.repository(merge.org_id, merge.project_id);
+  const repoPath = deps.storage.repository(merge.org_id, merge.project_id);
   try {
-    if ((await resolveCommit(store, merge.merge_commit)) === null) return "its commit is missing";
+    if ((await resolveCommit(repoPath, merge.merge_commit)) === null)
+      return "its commit is missing";
     const { source_commit, target_commit } = merge;
     const hasTwo = merge.kind === "merge" || merge.kind === "sync";
     const parents = hasTwo ? [target_commit, source_commit] : [target_commit];
-    if ((await commitParents(store, merge.merge_commit)).join() !== parents.join()) {
+    if ((await commitParents(repoPath, merge.merge_commit)).join() !== parents.join()) {
       return "its commit has other parents than what was merged";
     }
     const { tree } = await planMerge(deps, inputOf(merge));
-    return tree === (await resolveTree(store, merge.merge_commit))
+    return tree === (await resolveTree(repoPath, merge.merge_commit))
       ? null
       : "computed again, it gives other files";
   } catch (error) {

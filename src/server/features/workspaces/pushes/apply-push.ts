@@ -9,10 +9,10 @@ import { RefMovedError, updateRefs } from "#git/store/refs.js";
 import { GitError } from "#git/process/run.js";
 import type { JudgedWrites } from "../../../access/current-access.js";
 import { activeUnderLock } from "../commits/commit-workspace.js";
-import { finishPushes, forgetPushes, lockOf, settlePushUnderLock } from "./recover-pushes.js";
+import { recoverPushes, forgetPushes, lockOf, recoverPushUnderLock } from "./recover-pushes.js";
 import * as pushes from "./pushes.queries.js";
 import type { PendingPush } from "./pushes.queries.js";
-import * as repository from "../workspaces.queries.js";
+import * as queries from "../workspaces.queries.js";
 import { hasFolder, snapshotOf, type WorkspaceDeps } from "../workspace.js";
 
 /** A reference that may be moved as far as its own rules go: a new one, or a branch that moves forward. */
@@ -49,7 +49,7 @@ const movedMeanwhile = "it moved meanwhile; fetch, merge or rebase, and push aga
  * move by compare-and-swap, folders follow, the rows are recorded. Who works on a workspace or moves a
  * branch waits meanwhile. Answers why references were refused, by name; the others have moved.
  */
-export async function landPush(deps: WorkspaceDeps, push: Push): Promise<Map<string, string>> {
+export async function applyPush(deps: WorkspaceDeps, push: Push): Promise<Map<string, string>> {
   const refusals = new Map<string, string>();
   const journal = push.refs.map((pushed): PendingPush & { line: LineCommit[] } => ({
     id: newId(),
@@ -79,7 +79,7 @@ export async function landPush(deps: WorkspaceDeps, push: Push): Promise<Map<str
       return;
     }
     const moved = await moveRefs(deps, push, accepted, refusals);
-    await finishPushes(deps, push.orgId, push.origin, moved);
+    await recoverPushes(deps, push.orgId, push.origin, moved);
   });
   return refusals;
 }
@@ -95,17 +95,17 @@ async function refusalNow(
   { orgId, projectId, quarantine }: Push,
   entry: PendingPush & { line: LineCommit[] },
 ): Promise<string | null> {
-  const store = deps.storage.repository(orgId, projectId);
+  const repoPath = deps.storage.repository(orgId, projectId);
   if (entry.agent_id === null) {
     // Whether the name is free shows when it is taken.
     if (entry.old_sha === null) return null;
-    return (await resolveObject(store, entry.ref)) === entry.old_sha ? null : movedMeanwhile;
+    return (await resolveObject(repoPath, entry.ref)) === entry.old_sha ? null : movedMeanwhile;
   }
   try {
     const workspace = await activeUnderLock(deps, orgId, entry.agent_id);
     if (workspace.head_commit !== entry.old_sha) return movedMeanwhile;
     if (hasFolder(workspace)) {
-      if (await deps.db.tenant(orgId, (tx) => repository.hasManagedRun(tx, workspace.agent_id))) {
+      if (await deps.db.tenant(orgId, (tx) => queries.hasManagedRun(tx, workspace.agent_id))) {
         return "a command runs in the workspace; stop it, or wait";
       }
       if ((await snapshotOf(deps, workspace)).changed) {
@@ -160,12 +160,12 @@ async function moveRefs(
   accepted: readonly PendingPush[],
   refusals: Map<string, string>,
 ): Promise<PendingPush[]> {
-  const store = deps.storage.repository(orgId, projectId);
+  const repoPath = deps.storage.repository(orgId, projectId);
   let rest = [...accepted];
   while (rest.length > 0) {
     try {
       await updateRefs(
-        store,
+        repoPath,
         rest.map(({ ref, old_sha, new_sha }) => ({ ref, newSha: new_sha, expectedOld: old_sha })),
       );
       return rest;
@@ -173,7 +173,7 @@ async function moveRefs(
       const hindered = hindranceOf(error, rest);
       if (hindered === null) {
         // How far git came is not known: each reference is looked at.
-        for (const entry of rest) await settlePushUnderLock(deps, entry);
+        for (const entry of rest) await recoverPushUnderLock(deps, entry);
         throw error;
       }
       const unmoved = atomic ? rest : [hindered.entry];

@@ -1,11 +1,11 @@
 /** What follows once a push has moved a reference: the folder, the rows, the event that tells of it. */
 import type { Database, Queryable } from "../../../db/connection/connect.js";
-import { serverItself, type Origin, type Tell } from "../../../db/audit/audit.js";
+import { serverItself, type Origin, type AuditWriter } from "../../../db/audit/audit.js";
 import { isAncestor, resolveCommit, resolveObject } from "#git/store/repository.js";
 import { followFolder } from "../watch-folder.js";
 import * as pushes from "./pushes.queries.js";
 import type { PendingPush } from "./pushes.queries.js";
-import * as repository from "../workspaces.queries.js";
+import * as queries from "../workspaces.queries.js";
 import {
   branchLock,
   hasFolder,
@@ -18,7 +18,7 @@ import {
  * Brings folders and rows up to references that have moved; from any point at which an earlier try was
  * cut off. For whoever holds their locks.
  */
-export async function finishPushes(
+export async function recoverPushes(
   deps: WorkspaceDeps,
   orgId: string,
   origin: Origin,
@@ -26,18 +26,18 @@ export async function finishPushes(
 ): Promise<void> {
   for (const { agent_id, old_sha, new_sha } of moved) {
     if (agent_id === null || old_sha === null) continue;
-    const workspace = await deps.db.tenant(orgId, (tx) => repository.findWorkspace(tx, agent_id));
+    const workspace = await deps.db.tenant(orgId, (tx) => queries.findWorkspace(tx, agent_id));
     if (workspace && hasFolder(workspace)) {
       await followFolder(placesOf(deps, workspace), old_sha, new_sha);
     }
   }
-  await deps.db.change(orgId, origin, (tx, tell) => recordPushes(tx, tell, origin, moved));
+  await deps.db.change(orgId, origin, (tx, audit) => recordPushes(tx, audit, origin, moved));
 }
 
 /** Records what moved. A person's push is told to the audit log; an agent's commits tell of themselves. */
 async function recordPushes(
   tx: Queryable,
-  tell: Tell,
+  audit: AuditWriter,
   { actor }: Origin,
   moved: readonly PendingPush[],
 ): Promise<void> {
@@ -52,7 +52,7 @@ async function recordPushes(
   );
   if (actor?.agent) return;
   const name = await pushes.findProjectName(tx, first.project_id);
-  tell({
+  audit({
     action: "project.pushed",
     target: { type: "project", id: first.project_id, name },
     changes: Object.fromEntries(
@@ -80,22 +80,22 @@ export async function forgetPushes(
 }
 
 /** Settles a push that was cut off: the reference holds its commit, or it never was. */
-export async function settlePush(deps: WorkspaceDeps, orgId: string, id: string): Promise<void> {
+export async function recoverPush(deps: WorkspaceDeps, orgId: string, id: string): Promise<void> {
   const read = () => deps.db.tenant(orgId, (tx) => pushes.findPendingPush(tx, id));
   const found = await read();
   if (!found) return;
   await deps.db.locks(orgId, [lockOf(found)], async () => {
     // Another process may have settled it while this one waited.
     const push = await read();
-    if (push) await settlePushUnderLock(deps, push);
+    if (push) await recoverPushUnderLock(deps, push);
   });
 }
 
-/** As `settlePush`, for whoever holds the reference's lock. */
-export async function settlePushUnderLock(deps: WorkspaceDeps, push: PendingPush): Promise<void> {
-  const store = deps.storage.repository(push.org_id, push.project_id);
-  if (await isHeld(store, push)) {
-    await finishPushes(deps, push.org_id, push.origin ?? serverItself, [push]);
+/** As `recoverPush`, for whoever holds the reference's lock. */
+export async function recoverPushUnderLock(deps: WorkspaceDeps, push: PendingPush): Promise<void> {
+  const repoPath = deps.storage.repository(push.org_id, push.project_id);
+  if (await isHeld(repoPath, push)) {
+    await recoverPushes(deps, push.org_id, push.origin ?? serverItself, [push]);
   } else {
     await forgetPushes(deps.db, push.org_id, [push]);
   }
@@ -114,8 +114,11 @@ export function lockOf({
   return branchLock(project_id, ref.replace(/^refs\/heads\//, ""));
 }
 
-async function isHeld(store: string, { ref, new_sha }: PendingPush): Promise<boolean> {
-  if ((await resolveObject(store, ref)) === new_sha) return true;
-  const [tip, pushed] = [await resolveCommit(store, ref), await resolveCommit(store, new_sha)];
-  return tip !== null && pushed !== null && isAncestor(store, pushed, tip);
+async function isHeld(repoPath: string, { ref, new_sha }: PendingPush): Promise<boolean> {
+  if ((await resolveObject(repoPath, ref)) === new_sha) return true;
+  const [tip, pushed] = [
+    await resolveCommit(repoPath, ref),
+    await resolveCommit(repoPath, new_sha),
+  ];
+  return tip !== null && pushed !== null && isAncestor(repoPath, pushed, tip);
 }

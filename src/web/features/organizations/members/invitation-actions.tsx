@@ -1,6 +1,6 @@
 import { type ReactElement, useState } from "react";
 import type { Invitation, SentInvitation } from "#shared/api/invitations.js";
-import { useAction } from "../../../api/use-mutation.js";
+import { useApiMutation } from "../../../api/use-mutation.js";
 import { client } from "../../../api/client.js";
 import { Button } from "../../../ui/button.js";
 import { ConfirmDialog, Dialog } from "../../../ui/dialog.js";
@@ -20,16 +20,16 @@ export function InvitationActions({ orgId, invitation, reason }: ActionsProps): 
   const [sent, setSent] = useState<SentInvitation | null>(null);
   const params = { org_id: orgId, invitation_id: invitation.id };
   const email = visible(invitation.email);
-  const resend = useAction({
+  const resend = useApiMutation({
     run: (_input: undefined, headers) => client.invitations.resend({ params }, { headers }),
     refresh: [organizationsKey],
     onDone: setSent,
     toastErrors: true,
   });
-  const revoke = useAction({
+  const revoke = useApiMutation({
     run: () => client.invitations.revoke({ params }),
     refresh: [organizationsKey],
-    say: () => `The invitation of ${email} is revoked`,
+    successMessage: () => `The invitation of ${email} is revoked`,
     onDone: () => setAsking(false),
   });
   const closeAsking = (): void => {

@@ -16,7 +16,7 @@ import { Time } from "../../../ui/time.js";
 import { QueryError } from "../../../components/query-error.js";
 import { InvitationActions } from "./invitation-actions.js";
 import { beyondReason, InviteDialog } from "./invite-dialog.js";
-import type { Refusal } from "../../../access/permissions.js";
+import type { DenyReason } from "../../../access/permissions.js";
 import { invitationsQuery } from "../../../api/queries/organizations.js";
 
 const statuses: Record<Invitation["status"], readonly [Tone, string]> = {
@@ -40,7 +40,7 @@ const textOf = ({ email, role_name, invited_by }: Invitation): string =>
 interface InvitationsSectionProps {
   orgId: string;
   roles: readonly Role[];
-  refusal: Refusal;
+  refusal: DenyReason;
 }
 
 /** Who is invited and has not joined yet; those that are over on demand. */

@@ -12,11 +12,11 @@ import { Form } from "../../../ui/form.js";
 import { visible } from "../../../ui/plain-text.js";
 import { SelectField } from "../../../ui/select.js";
 import { InvitationLink } from "./invitation-link.js";
-import type { Refusal } from "../../../access/permissions.js";
+import type { DenyReason } from "../../../access/permissions.js";
 import { organizationsKey } from "../../../api/queries/organizations.js";
 
 /** Why the viewer may not give a role: what it gives that he lacks; undefined where he may. */
-export function beyondReason(role: Role | undefined, refusal: Refusal): string | undefined {
+export function beyondReason(role: Role | undefined, refusal: DenyReason): string | undefined {
   return expand(role?.effective_permissions ?? [])
     .map(refusal)
     .find((reason) => reason !== undefined);
@@ -25,7 +25,7 @@ export function beyondReason(role: Role | undefined, refusal: Refusal): string |
 interface InviteDialogProps {
   orgId: string;
   roles: readonly Role[];
-  refusal: Refusal;
+  refusal: DenyReason;
   isOpen: boolean;
   onClose: () => void;
 }

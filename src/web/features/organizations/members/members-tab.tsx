@@ -4,7 +4,7 @@ import { type ReactElement, useState } from "react";
 import type { Member } from "#shared/api/members.js";
 import type { Organization } from "#shared/api/organizations.js";
 import type { Role } from "#shared/api/roles.js";
-import { useAction } from "../../../api/use-mutation.js";
+import { useApiMutation } from "../../../api/use-mutation.js";
 import { client } from "../../../api/client.js";
 import { useListView } from "../../../lists/list-search.js";
 import { paths } from "../../../paths/paths.js";
@@ -24,7 +24,7 @@ import { InvitationsSection } from "./invitations-section.js";
 import { MemberName } from "./member-name.js";
 import { MyPermissions } from "../roles/my-permissions.js";
 import { SettingsHint } from "../../../access/permission-hint.js";
-import { archivedReason, type Refusal } from "../../../access/permissions.js";
+import { archivedReason, type DenyReason } from "../../../access/permissions.js";
 import {
   membersQuery,
   organizationsKey,
@@ -43,7 +43,7 @@ const textOf = ({ display_name, email, role_name }: Member): string =>
 
 interface MembersTabProps {
   organization: Organization;
-  refusal: Refusal;
+  refusal: DenyReason;
 }
 
 export function MembersTab({ organization, refusal }: MembersTabProps): ReactElement {
@@ -124,14 +124,15 @@ interface RoleSelectProps {
 }
 
 function RoleSelect({ member, roles, reason }: RoleSelectProps): ReactElement {
-  const change = useAction({
+  const change = useApiMutation({
     run: (roleId: string) =>
       client.members.update({
         params: { org_id: member.organization_id, member_id: member.id },
         body: { role_id: roleId },
       }),
     refresh: [organizationsKey],
-    say: ({ role_name }) => `${visible(member.display_name)} is now ${visible(role_name)}`,
+    successMessage: ({ role_name }) =>
+      `${visible(member.display_name)} is now ${visible(role_name)}`,
     undo: () => {
       // What it was before; the list is read anew by then.
       const { organization_id: org_id, id: member_id, role_id } = member;
@@ -162,11 +163,12 @@ interface RemoveButtonProps {
 function RemoveButton({ member, isMe, reason }: RemoveButtonProps): ReactElement {
   const [isAsking, setAsking] = useState(false);
   const navigate = useNavigate();
-  const remove = useAction({
+  const remove = useApiMutation({
     run: () =>
       client.members.remove({ params: { org_id: member.organization_id, member_id: member.id } }),
     refresh: [isMe ? organizationsQuery.queryKey : organizationsKey],
-    say: () => (isMe ? "You left the organization" : `${visible(member.display_name)} was removed`),
+    successMessage: () =>
+      isMe ? "You left the organization" : `${visible(member.display_name)} was removed`,
     // Who leaves cannot let himself in again.
     undo: () =>
       isMe

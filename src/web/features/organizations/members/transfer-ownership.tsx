@@ -2,7 +2,7 @@ import { useQuery } from "@tanstack/react-query";
 import { type ReactElement, useState } from "react";
 import type { Member } from "#shared/api/members.js";
 import type { Organization } from "#shared/api/organizations.js";
-import { useAction } from "../../../api/use-mutation.js";
+import { useApiMutation } from "../../../api/use-mutation.js";
 import { client } from "../../../api/client.js";
 import { Button } from "../../../ui/button.js";
 import { ConfirmDialog } from "../../../ui/dialog.js";
@@ -33,14 +33,14 @@ export function TransferOwnership({ organization, reason }: TransferProps): Reac
   const others = people.filter((person) => person !== owner);
   const heir = others.find(({ user_id }) => user_id === chosen);
 
-  const transfer = useAction({
+  const transfer = useApiMutation({
     run: (userId: string, headers) =>
       client.organizations.transfer(
         { params: { org_id: organization.id }, body: { user_id: userId } },
         { headers },
       ),
     refresh: [organizationsKey],
-    say: () => `${visible(heir?.display_name ?? "")} is the owner now`,
+    successMessage: () => `${visible(heir?.display_name ?? "")} is the owner now`,
     onDone: () => {
       setAsking(false);
       setChosen("");

@@ -1,6 +1,6 @@
 import { type ReactElement, useState } from "react";
 import type { Role } from "#shared/api/roles.js";
-import { useAction } from "../../../api/use-mutation.js";
+import { useApiMutation } from "../../../api/use-mutation.js";
 import { client } from "../../../api/client.js";
 import { Button } from "../../../ui/button.js";
 import { ConfirmDialog } from "../../../ui/dialog.js";
@@ -18,11 +18,11 @@ interface DeleteRoleProps {
 export function DeleteRoleButton({ orgId, role, reason }: DeleteRoleProps): ReactElement {
   const [isAsking, setAsking] = useState(false);
   const name = visible(role.name);
-  const remove = useAction({
+  const remove = useApiMutation({
     run: (_input: undefined, headers) =>
       client.roles.remove({ params: { org_id: orgId, role_id: role.id } }, { headers }),
     refresh: [organizationsKey],
-    say: () => `Role ${name} deleted`,
+    successMessage: () => `Role ${name} deleted`,
     onDone: () => setAsking(false),
   });
   const close = (): void => {

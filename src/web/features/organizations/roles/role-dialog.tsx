@@ -17,7 +17,7 @@ import { PlainText, visible } from "../../../ui/plain-text.js";
 import { SelectField } from "../../../ui/select.js";
 import { PermissionList } from "./permission-list.js";
 import { PermissionPicker } from "../../../components/organizations/permission-picker.js";
-import type { Refusal } from "../../../access/permissions.js";
+import type { DenyReason } from "../../../access/permissions.js";
 import { organizationsKey, roleQuery } from "../../../api/queries/organizations.js";
 import { RoleImpact } from "./role-impact.js";
 
@@ -26,7 +26,7 @@ interface RoleDialogProps {
   /** Null: a new one. */
   edited: Role | null;
   roles: readonly Role[];
-  refusal: Refusal;
+  refusal: DenyReason;
   isOpen: boolean;
   onClose: () => void;
 }
@@ -110,12 +110,12 @@ function RoleForm({
         : client.roles.update({ params: { ...params, role_id: role.id }, body }, { headers });
     },
     refresh: [organizationsKey],
-    say: (data) => `Role ${visible(data.name)} ${role === null ? "created" : "saved"}`,
+    successMessage: (data) => `Role ${visible(data.name)} ${role === null ? "created" : "saved"}`,
     onDone: onClose,
   });
   const { permissions, inherits_from: inheritsFrom } = form.values;
 
-  const savedPermissions = form.field("permissions").theirs;
+  const savedPermissions = form.field("permissions").incoming;
 
   const heirs = role === null ? [] : heirsOf(role, roles);
   const parent = roles.find(({ id }) => id === inheritsFrom);
@@ -161,7 +161,7 @@ function RoleForm({
         all={{ hint: "Everything, now and later, as an owner may.", disabledReason: allReason }}
         note={inheritedNote}
       />
-      {savedPermissions && <SavedMeanwhile label="Permissions" theirs={savedPermissions} />}
+      {savedPermissions && <SavedMeanwhile label="Permissions" incoming={savedPermissions} />}
       <details className="rounded-md border border-line">
         <summary className="list-none px-3 py-2 font-medium before:mr-1.5 before:text-muted before:content-['▸'] in-open:before:content-['▾']">
           In sum it can do {sum.length} of {permissionNames.length}

@@ -12,7 +12,7 @@ import { PlainText, visible } from "../../../ui/plain-text.js";
 import { DeleteRoleButton } from "./delete-role-button.js";
 import { PermissionList } from "./permission-list.js";
 import { SettingsHint } from "../../../access/permission-hint.js";
-import type { Refusal } from "../../../access/permissions.js";
+import type { DenyReason } from "../../../access/permissions.js";
 import { RoleDialog } from "./role-dialog.js";
 
 const sortings: readonly Sorting<Role>[] = [
@@ -29,7 +29,7 @@ const textOf = ({ name, description }: Role): string => `${name} ${description ?
 interface RolesSectionProps {
   orgId: string;
   roles: readonly Role[];
-  refusal: Refusal;
+  refusal: DenyReason;
 }
 
 /** The roles to choose from: the system's, which are fixed, and the organization's own. */

@@ -13,7 +13,7 @@ import { ArchivedBanner } from "./archived-banner.js";
 import { BillingTab } from "./billing-tab.js";
 import { GeneralTab } from "./general-tab.js";
 import { MembersTab } from "../members/members-tab.js";
-import { useRefusal } from "../../../access/permissions.js";
+import { useDenyReason } from "../../../access/permissions.js";
 import { organizationQuery } from "../../../api/queries/organizations.js";
 import { ResourcesTab } from "./resources-tab.js";
 
@@ -24,7 +24,7 @@ export function OrganizationSettingsPage(): ReactElement {
   const { tab = "general" } = route.useSearch();
   const navigate = useNavigate();
   const details = useQuery(organizationQuery(orgId));
-  const refusal = useRefusal(orgId);
+  const refusal = useDenyReason(orgId);
 
   if (details.isPending || details.isError) {
     return (

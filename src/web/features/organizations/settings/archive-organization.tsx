@@ -3,11 +3,11 @@ import type { Organization } from "#shared/api/organizations.js";
 import { visible } from "../../../ui/plain-text.js";
 import { TypedConfirmation } from "../../../ui/typed-confirmation.js";
 import { useArchive } from "./archive.js";
-import { archivedReason, type Refusal } from "../../../access/permissions.js";
+import { archivedReason, type DenyReason } from "../../../access/permissions.js";
 
 interface ArchiveProps {
   organization: Organization;
-  refusal: Refusal;
+  refusal: DenyReason;
 }
 
 export function ArchiveOrganization({ organization, refusal }: ArchiveProps): ReactElement {

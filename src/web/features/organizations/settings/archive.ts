@@ -1,6 +1,6 @@
 import type { QueryKey } from "@tanstack/react-query";
 import type { Organization } from "#shared/api/organizations.js";
-import { type Action, useAction } from "../../../api/use-mutation.js";
+import { type Action, useApiMutation } from "../../../api/use-mutation.js";
 import { client } from "../../../api/client.js";
 import { visible } from "../../../ui/plain-text.js";
 
@@ -13,22 +13,22 @@ interface Options {
 }
 
 export function useArchive({ organization, onDone }: Options): Action<undefined> {
-  return useAction({
+  return useApiMutation({
     run: (_input: undefined, headers) =>
       client.organizations.archive({ params: { org_id: organization.id } }, { headers }),
     refresh: [everything],
-    say: () => `${visible(organization.name)} is archived`,
+    successMessage: () => `${visible(organization.name)} is archived`,
     undo: () => () => client.organizations.restore({ params: { org_id: organization.id } }),
     onDone,
   });
 }
 
 export function useRestore({ organization }: Pick<Options, "organization">): Action<undefined> {
-  return useAction({
+  return useApiMutation({
     run: (_input: undefined, headers) =>
       client.organizations.restore({ params: { org_id: organization.id } }, { headers }),
     refresh: [everything],
-    say: () => `${visible(organization.name)} is restored`,
+    successMessage: () => `${visible(organization.name)} is restored`,
     toastErrors: true,
   });
 }

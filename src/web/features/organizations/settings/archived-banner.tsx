@@ -4,7 +4,7 @@ import { Alert } from "../../../ui/alert.js";
 import { Button } from "../../../ui/button.js";
 import { Time } from "../../../ui/time.js";
 import { useRestore } from "./archive.js";
-import { useRefusal } from "../../../access/permissions.js";
+import { useDenyReason } from "../../../access/permissions.js";
 
 /** On the pages of an archived organization: what that means, and the way back for who may. */
 export function ArchivedBanner({
@@ -12,7 +12,7 @@ export function ArchivedBanner({
 }: {
   organization: Organization;
 }): ReactElement | null {
-  const refusal = useRefusal(organization.id);
+  const refusal = useDenyReason(organization.id);
   const restore = useRestore({ organization });
   if (organization.archived_at === null) return null;
   const mayRestore = refusal("org:archive") === undefined;

@@ -9,14 +9,14 @@ import { Skeleton } from "../../../ui/states.js";
 import { QueryError } from "../../../components/query-error.js";
 import { StatementList } from "../../../components/usage/statement-list.js";
 import { SettingsHint } from "../../../access/permission-hint.js";
-import type { Refusal } from "../../../access/permissions.js";
+import type { DenyReason } from "../../../access/permissions.js";
 import { usageQuery } from "../../../api/queries/organizations.js";
 import { useOrganizationForm } from "./update.js";
 import { UsageMeters } from "../../../components/organizations/usage.js";
 
 interface BillingTabProps {
   organization: Organization;
-  refusal: Refusal;
+  refusal: DenyReason;
 }
 
 export function BillingTab({ organization, refusal }: BillingTabProps): ReactElement {
@@ -25,7 +25,7 @@ export function BillingTab({ organization, refusal }: BillingTabProps): ReactEle
     organization,
     savedOf: ({ billing_email }) => ({ billing_email: billing_email ?? "" }),
     toBody: (values) => ({ billing_email: values.billing_email.trim() || null }),
-    say: "Billing e-mail saved",
+    successMessage: "Billing e-mail saved",
   });
   const reason = refusal("org:billing:write");
   return (

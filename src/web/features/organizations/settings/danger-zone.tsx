@@ -3,12 +3,12 @@ import type { Organization } from "#shared/api/organizations.js";
 import { Card } from "../../../ui/card.js";
 import { DangerSection } from "../../../ui/danger-section.js";
 import { ArchiveOrganization } from "./archive-organization.js";
-import type { Refusal } from "../../../access/permissions.js";
+import type { DenyReason } from "../../../access/permissions.js";
 import { TransferOwnership } from "../members/transfer-ownership.js";
 
 interface DangerZoneProps {
   organization: Organization;
-  refusal: Refusal;
+  refusal: DenyReason;
 }
 
 /** What changes who may do anything here, or whether anybody may. */

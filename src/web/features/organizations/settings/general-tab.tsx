@@ -7,14 +7,14 @@ import { TextArea, TextField } from "../../../ui/field.js";
 import { Form } from "../../../ui/form.js";
 import { DangerZone } from "./danger-zone.js";
 import { SettingsHint } from "../../../access/permission-hint.js";
-import type { Refusal } from "../../../access/permissions.js";
+import type { DenyReason } from "../../../access/permissions.js";
 import { SlugHint, SlugStatus, useSlugCheck } from "./slug-check.js";
 import { slugCodes } from "../../../components/organizations/suggested-slug.js";
 import { useOrganizationForm } from "./update.js";
 
 interface TabProps {
   organization: Organization;
-  refusal: Refusal;
+  refusal: DenyReason;
 }
 
 export function GeneralTab({ organization, refusal }: TabProps): ReactElement {
@@ -33,7 +33,7 @@ export function GeneralTab({ organization, refusal }: TabProps): ReactElement {
       ...(changed.has("description") ? { description: values.description.trim() || null } : {}),
     }),
     fieldOf: slugCodes,
-    say: "Changes saved",
+    successMessage: "Changes saved",
     onDone: () => setSlugOpen(false),
   });
   const { slug } = form.values;

@@ -10,14 +10,14 @@ import { Skeleton } from "../../../ui/states.js";
 import { DiskUsageCard } from "../../../components/usage/disk-usage-card.js";
 import { UsageHistory } from "../../../components/usage/usage-history.js";
 import { SettingsHint } from "../../../access/permission-hint.js";
-import type { Refusal } from "../../../access/permissions.js";
+import type { DenyReason } from "../../../access/permissions.js";
 import { usageQuery } from "../../../api/queries/organizations.js";
 import { agentsText, hoursText } from "../../../components/organizations/usage.js";
 import { useOrganizationForm } from "./update.js";
 
 interface ResourcesTabProps {
   organization: Organization;
-  refusal: Refusal;
+  refusal: DenyReason;
 }
 
 export function ResourcesTab({ organization, refusal }: ResourcesTabProps): ReactElement {
@@ -36,7 +36,7 @@ export function ResourcesTab({ organization, refusal }: ResourcesTabProps): Reac
         ? { max_agent_runtime_hours: numberFrom(values.max_agent_runtime_hours) }
         : {}),
     }),
-    say: "Limits updated",
+    successMessage: "Limits updated",
   });
   const reason = refusal("org:limits:write");
 

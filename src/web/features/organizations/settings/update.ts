@@ -13,7 +13,7 @@ interface Options<Values extends object> {
   savedOf: (organization: Organization) => Values;
   /** The change from the fields; those left alone need no permission, so they are not sent. */
   toBody: (values: Values, changed: ReadonlySet<keyof Values>) => Change;
-  say: string;
+  successMessage: string;
   fieldOf?: Partial<Record<string, keyof Values>>;
   onDone?: () => void;
 }
@@ -23,7 +23,7 @@ export function useOrganizationForm<Values extends object>({
   organization,
   savedOf,
   toBody,
-  say,
+  successMessage,
   fieldOf = {},
   onDone,
 }: Options<Values>): FormState<Values> {
@@ -39,7 +39,7 @@ export function useOrganizationForm<Values extends object>({
       client.organizations.update({ params: { org_id: organization.id }, body }, { headers }),
     fieldOf,
     refresh: [organizationsKey],
-    say: () => say,
+    successMessage: () => successMessage,
     ...(onDone ? { onDone } : {}),
   });
 }
