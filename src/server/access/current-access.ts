@@ -51,9 +51,8 @@ export function judgedWrites(db: Database, demand: Demand): JudgedWrites {
   };
   return {
     judge,
-    change: (work) =>
-      db.change(orgId, demand, async (tx, audit) => work(tx, audit, await judge(tx))),
-    write: (work) => db.write(orgId, async (tx) => work(tx, await judge(tx))),
+    change: (work) => db.change(orgId, demand, work, judge),
+    write: (work) => db.write(orgId, work, judge),
   };
 }
 

@@ -13,7 +13,7 @@ import type { Queryable } from "./queryable.js";
 import { checkServing, connectServing, ensureServingRole } from "./serving-role.js";
 import { beginSystem, type PoolSettings, SystemPool, tenantPoolOf } from "./system-pool.js";
 import { beginFor, type OrganizationLock } from "./tenant.js";
-import { inTransaction } from "./transaction.js";
+import { inTransaction, type ReadFirst } from "./transaction.js";
 import { systemChange } from "./system-change.js";
 import { connectOrExplain, requireSessions } from "./try-connection.js";
 
@@ -29,17 +29,23 @@ export interface Database {
   read<Result>(orgId: string, work: (tx: Queryable) => Promise<Result>): Promise<Result>;
   /**
    * As `tenant`, while nothing changes that writes are decided by: for a write that no other decision
-   * depends on. Writes run beside each other.
+   * depends on. Writes run beside each other. `readFirst` reads for `work` as soon as the lock is held.
    */
-  write<Result>(orgId: string, work: (tx: Queryable) => Promise<Result>): Promise<Result>;
+  write<Result, First = undefined>(
+    orgId: string,
+    work: (tx: Queryable, first: First) => Promise<Result>,
+    readFirst?: ReadFirst<First>,
+  ): Promise<Result>;
   /**
    * As `tenant`, for a change, one after another in an organization. What is told with `audit` is written
-   * to the organization's audit log in the same transaction, just before it ends.
+   * to the organization's audit log in the same transaction, just before it ends. `readFirst` reads for
+   * `work` as soon as the lock is held.
    */
-  change<Result>(
+  change<Result, First = undefined>(
     orgId: string,
     origin: Origin,
-    work: (tx: Queryable, audit: AuditWriter) => Promise<Result>,
+    work: (tx: Queryable, audit: AuditWriter, first: First) => Promise<Result>,
+    readFirst?: ReadFirst<First>,
   ): Promise<Result>;
   /** Work across organizations, such as a login; `reason` is what a search for it finds. */
   withSystem<Result>(reason: string, work: (db: Queryable) => Promise<Result>): Promise<Result>;
@@ -128,15 +134,16 @@ export async function openDatabase(
   const changes = await listenForChanges(serving.sessions, systemPool, log);
   const slots = fairSlots({ slots: POOL_SIZE, perOwner: LOCKED_PER_ORGANIZATION });
   /** A transaction that takes the organization's lock; until it is its turn, it has no connection. */
-  const whileLocked = async <Result>(
+  const whileLocked = async <Result, First>(
     orgId: string,
     lock: OrganizationLock,
-    work: (tx: Queryable, client: pg.PoolClient) => Promise<Result>,
+    work: (tx: Queryable, client: pg.PoolClient, first: First) => Promise<Result>,
+    readFirst: ReadFirst<First> | undefined,
   ): Promise<Result> => {
     const begin = beginFor(orgId, lock);
     const free = await slots.take(orgId);
     try {
-      return await inTransaction(tenantPool, begin, work);
+      return await inTransaction(tenantPool, begin, work, readFirst);
     } finally {
       free();
     }
@@ -159,14 +166,20 @@ export async function openDatabase(
     tryLock: tryLockOn(lockPool),
     tenant: (orgId, work) => inTransaction(tenantPool, beginFor(orgId, "none"), work),
     read: (orgId, work) => inTransaction(tenantPool, beginFor(orgId, "read only"), work),
-    write: (orgId, work) => whileLocked(orgId, "shared", work),
-    change: (orgId, origin, work) =>
-      whileLocked(orgId, "exclusive", async (tx, client) => {
-        const events: Change[] = [];
-        const result = await work(tx, (event) => events.push(event));
-        await appendEvents(client, orgId, origin, events);
-        return result;
-      }),
+    write: (orgId, work, readFirst) =>
+      whileLocked(orgId, "shared", (tx, _client, first) => work(tx, first), readFirst),
+    change: (orgId, origin, work, readFirst) =>
+      whileLocked(
+        orgId,
+        "exclusive",
+        async (tx, client, first) => {
+          const events: Change[] = [];
+          const result = await work(tx, (event) => events.push(event), first);
+          await appendEvents(client, orgId, origin, events);
+          return result;
+        },
+        readFirst,
+      ),
     withSystem: (_reason, work) => work(systemDb),
     withSystemTx: (_reason, work) => inTransaction(systemPool, beginSystem, work),
     systemChange: (origin, work) => systemChange(systemPool, origin, work),

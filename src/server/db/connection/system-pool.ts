@@ -148,9 +148,10 @@ export class SystemPool extends pg.Pool {
   }
 }
 
-/** A pool for the transactions of one organization. */
+/** A pool for the transactions of one organization. Its clients send a statement before the last is answered. */
 export function tenantPoolOf({ keepsPrepared, ...config }: PoolSettings): pg.Pool {
-  return new pg.Pool({ ...config, ...(keepsPrepared ? {} : { Client: NamelessClient }) });
+  const client = keepsPrepared ? {} : { Client: NamelessClient };
+  return new pg.Pool({ ...config, ...client, pipeline: true });
 }
 
 /** A client that prepares no statement by name. */

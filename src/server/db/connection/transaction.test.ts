@@ -1,0 +1,64 @@
+import { sql } from "drizzle-orm";
+import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
+import { startTestApp, type TestApp } from "#test/support/app.js";
+import { makeOrganization } from "#test/support/factories.js";
+import { serverItself } from "../audit/audit.js";
+import type { Queryable } from "./queryable.js";
+
+describe("a read that is sent together with an organization's lock", () => {
+  let app: TestApp;
+  let sibling: TestApp;
+  let orgId: string;
+  beforeAll(async () => {
+    app = await startTestApp();
+    sibling = await app.sibling();
+    orgId = (await makeOrganization(await app.person("owner"))).id;
+  });
+  afterAll(async () => {
+    await sibling.close();
+    await app.close();
+  });
+
+  const nameOf = async (tx: Queryable): Promise<string | undefined> =>
+    (await tx.execute<{ name: string }>(sql`select name from organizations`)).rows[0]?.name;
+  const rename = (tx: Queryable, name: string) =>
+    tx.execute(sql`update organizations set name = ${name}`);
+  const waiters = () =>
+    app.db.withSystem("test", async (db) => {
+      const { rowCount } = await db.execute(
+        sql`select from pg_locks where locktype = 'advisory' and not granted
+          and database = (select oid from pg_database where datname = current_database())`,
+      );
+      return rowCount;
+    });
+
+  test.each(["change", "write"] as const)(
+    "sees in a %s what was committed while it waited",
+    async (kind) => {
+      const seen: (string | undefined)[] = [];
+      const see = async (_tx: Queryable, name: string | undefined) => seen.push(name);
+      let waiting: Promise<unknown> | undefined;
+      await app.db.change(orgId, serverItself, async (tx) => {
+        waiting =
+          kind === "write"
+            ? sibling.db.write(orgId, see, nameOf)
+            : sibling.db.change(orgId, serverItself, (own, _audit, name) => see(own, name), nameOf);
+        await vi.waitFor(async () => expect(await waiters()).toBe(1));
+        await rename(tx, `Renamed before a ${kind}`);
+      });
+      await waiting;
+      expect(seen).toEqual([`Renamed before a ${kind}`]);
+    },
+  );
+
+  test("ends the transaction where it refuses, before the work", async () => {
+    const work = vi.fn(async () => {});
+    const refuse = async (tx: Queryable): Promise<never> => {
+      await rename(tx, "Refused");
+      throw new Error("refused");
+    };
+    await expect(app.db.change(orgId, serverItself, work, refuse)).rejects.toThrow("refused");
+    expect(work).not.toHaveBeenCalled();
+    expect(await app.db.read(orgId, nameOf)).not.toBe("Refused");
+  });
+});
