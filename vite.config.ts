@@ -1,9 +1,9 @@
-import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import tailwindcss from "@tailwindcss/vite";
 import react from "@vitejs/plugin-react";
 import { defineConfig, type Plugin, type Rolldown } from "vite";
 import { api } from "./src/shared/api/index.js";
+import { pages } from "./src/shared/pages.js";
 
 /** Where `vite` (the dev server) finds the API; the built app is served by the API itself. */
 const server = process.env["OMOI_DEV_API"] ?? "http://127.0.0.1:8080";
@@ -88,7 +88,7 @@ const file = (name: string): string => fileURLToPath(new URL(`src/web/${name}`, 
 let ofApp: Set<string> | undefined;
 let ofStart: Set<string> | undefined;
 
-/** "app" for what main.tsx imports, but for what start.ts begins with. */
+/** "app" for what main.tsx imports, but for what bootstrap.ts imports. */
 function appOf(id: string, context: Rolldown.ChunkingContext): string | null {
   ofApp ??= withImports(file("app/main.tsx"), context);
   ofStart ??= withImports(file("app/bootstrap.ts"), context);
@@ -100,20 +100,20 @@ const beforePages = new Set(["rolldown-runtime", "libraries", "app", "common"]);
 
 /**
  * `scripts.json`: the scripts of each page beside those that every page waits for. The server links to
- * them in the page (src/server/pages/pages.ts), so that scripts need not.
+ * them in the page (src/server/pages/pages.ts), so that scripts need not. The page `projects` is the chunk
+ * of the module ProjectsPage.tsx.
  */
 const scriptsOfPages: Plugin = {
   name: "omoi-scripts",
   generateBundle: {
     order: "post",
-    async handler(_options, bundle) {
+    handler(_options, bundle) {
       const chunks = Object.values(bundle).filter((one) => one.type === "chunk");
-      const source = await readFile(file("app/pages.ts"), "utf8");
-      const imports = source.matchAll(/"(\/[^"]*)":\s*\(\)\s*=>\s*import\("\.\.\/([^"]+)\.js"\)/g);
-      const scripts = Array.from(imports, ([, pattern = "", module = ""]) => {
-        const page = chunks.find(({ facadeModuleId }) => facadeModuleId === file(`${module}.tsx`));
-        if (!page) throw new Error(`no chunk is the page of ${pattern}`);
-        return [pattern, ownScripts(page.fileName, bundle)] as const;
+      const scripts = Object.keys(pages).map((page) => {
+        const module = `/${page.charAt(0).toUpperCase()}${page.slice(1)}Page.tsx`;
+        const chunk = chunks.find(({ facadeModuleId }) => facadeModuleId?.endsWith(module));
+        if (!chunk) throw new Error(`the page "${page}" has no chunk of a module ${module}`);
+        return [page, ownScripts(chunk.fileName, bundle)] as const;
       });
       this.emitFile({
         type: "asset",
@@ -138,7 +138,7 @@ function ownScripts(
   return [...found];
 }
 
-/** Has the browser fetch the app beside what start.ts begins with, which asks for it when it runs. */
+/** Has the browser fetch the app beside bootstrap.ts, which imports it. */
 const preloads: Plugin = {
   name: "omoi-preloads",
   transformIndexHtml: {

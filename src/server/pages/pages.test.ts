@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type FirstAnswer, firstAnswersId } from "#shared/first-answers.js";
-import { publicPatterns, signedInPatterns } from "#shared/page-address.js";
+import { pages } from "#shared/pages.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
 import {
   commitFiles,
@@ -193,7 +193,7 @@ describe("pages", () => {
     const common = await scriptsOf("/nowhere/at/all");
     const path = (pattern: string): string => pattern.replaceAll(/\$\w+/g, "x");
     const names = await Promise.all(
-      [...publicPatterns, ...signedInPatterns].map(async (pattern) => {
+      Object.values(pages).map(async ({ path: pattern }) => {
         const own = (await scriptsOf(path(pattern))).filter((one) => !common.includes(one));
         expect(own.length).toBeGreaterThan(0);
         return own.find((one) => one.endsWith("Page"));

@@ -2,9 +2,8 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { type FirstAnswer, firstAnswersId } from "#shared/first-answers.js";
-import { pageAt } from "#shared/page-address.js";
+import { pageAt, preloadsOf } from "#shared/pages.js";
 import { signedInMarker } from "#shared/signed-in-marker.js";
-import { pagePreloads } from "./page-preloads.js";
 import { pathOf } from "../http/unknown-path.js";
 
 /** How long a page's end waits for an answer; what comes later the page asks for itself. */
@@ -29,7 +28,7 @@ interface PageFile {
   head: string;
   body: string;
   end: string;
-  /** The scripts of each page, by its pattern; those of all pages are in the head. */
+  /** The scripts of each page, by its name; those of all pages are in the head. */
   scripts: Record<string, readonly string[]>;
 }
 
@@ -49,7 +48,7 @@ export async function openPages(
     const pathname = pathOf(request);
     const mayBeSignedIn = request.cookies[signedInMarker] !== undefined;
     const page = pageAt(pathname, mayBeSignedIn);
-    const scripts = (page.pattern && file.scripts[page.pattern]) ?? [];
+    const scripts = (page.name && file.scripts[page.name]) ?? [];
     async function* parts(): AsyncIterable<string> {
       yield file.head + scripts.map(preload).join("") + file.body;
       if (!page.isPublic) {
@@ -91,9 +90,9 @@ function dataBlock(since: string, answers: readonly FirstAnswer[]): string {
 async function answersTo(
   app: FastifyInstance,
   request: FastifyRequest,
-  { pattern, variables }: ReturnType<typeof pageAt>,
+  { name: page, variables }: ReturnType<typeof pageAt>,
 ): Promise<FirstAnswer[]> {
-  const [first = [], ...steps] = pagePreloads[pattern as keyof typeof pagePreloads] ?? [];
+  const [first = [], ...steps] = preloadsOf(page);
   const known = new Map(variables);
   const until = Date.now() + timeoutMs;
   const askAll = async (asks: readonly string[]): Promise<FirstAnswer[]> => {

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import fastifyStatic from "@fastify/static";
 import type { FastifyInstance } from "fastify";
-import { isPageAddress } from "#shared/page-address.js";
+import { isPageAddress } from "#shared/pages.js";
 import { openPages } from "./pages.js";
 import { pathOf, unknownPath } from "../http/unknown-path.js";
 

@@ -1,20 +1,14 @@
 /*
- * What a page begins with: its own code is fetched while the rest of the app is on its way. What it shows
- * first came along with it (early.ts).
+ * The first script of a page. The server links to the scripts of the app and of the page at the requested
+ * address, so that the browser fetches them beside this one (src/server/pages/pages.ts).
  */
 import "./styles.css";
-import { pageAt } from "#shared/page-address.js";
-import { mayBeSignedIn } from "../access/signed-in.js";
-import { pages } from "./pages.js";
 
-const { pattern } = pageAt(location.pathname, mayBeSignedIn());
-// A failure is told by the router, which asks for the same.
-if (pattern) pages[pattern]().catch(() => {});
 void Promise.all([import("./main.js"), domReady()]).then(([{ startApp }]) => {
   startApp();
 });
 
-/** This runs beside the reading of the page (vite.config.ts); the app wants its `#root` and its answers. */
+/** This script runs while the page is being read; the app needs its `#root` and the responses in it. */
 async function domReady(): Promise<void> {
   if (document.readyState !== "loading") return;
   await new Promise((resolve) => {

@@ -11,7 +11,7 @@ import { router } from "./routes.js";
 
 /**
  * Shows the app. Not by being imported: pages may come sooner than what was sent along with them
- * (early.ts), and their code imports this file's chunk.
+ * (preloaded-responses.ts), and their code imports this file's chunk.
  */
 export function startApp(): void {
   onSignedOut(() => {
@@ -21,7 +21,11 @@ export function startApp(): void {
     const { href } = router.state.location;
     // Nothing of the last session stays readable.
     queryClient.clear();
-    void router.navigate({ ...paths.login(href), replace: true, ignoreBlocker: true });
+    void router.navigate({
+      ...paths.login({ redirect: href }),
+      replace: true,
+      ignoreBlocker: true,
+    });
   });
 
   const element = document.getElementById("root");

@@ -1,10 +1,24 @@
+import { createRootRoute, createRoute, createRouter, redirect } from "@tanstack/react-router";
+import { type PublicPageName, redirects } from "#shared/pages.js";
+import { currentOf } from "../access/current-organization.js";
+import { mayBeSignedIn } from "../access/signed-in.js";
+import { ApiError } from "../api/client.js";
+import { cursorPageQuery } from "../api/cursor-pages.js";
+import { agentQuery, agentsQuery, hasBranch } from "../api/queries/agents.js";
+import { apiKeysQuery } from "../api/queries/api-keys.js";
+import { meQuery } from "../api/queries/auth.js";
 import {
-  createRootRoute,
-  createRoute,
-  createRouter,
-  lazyRouteComponent,
-  redirect,
-} from "@tanstack/react-router";
+  membersQuery,
+  organizationQuery,
+  organizationsQuery,
+  permissionsQuery,
+  usageQuery,
+} from "../api/queries/organizations.js";
+import { projectQuery, projectsQuery } from "../api/queries/projects.js";
+import { runList, runQuery, sandboxQuery } from "../api/queries/runs.js";
+import { commitQuery, diffQuery, mergeQuery, workspaceQuery } from "../api/queries/workspaces.js";
+import { queryClient } from "../api/query-client.js";
+import { listSearchOf } from "../lists/list-search.js";
 import {
   adminSearchOf,
   agentSearchOf,
@@ -23,86 +37,168 @@ import {
   tokenOf,
   workspaceSearchOf,
 } from "../paths/address-search.js";
-import {
-  prefetchAgent,
-  prefetchAgents,
-  prefetchApiKeys,
-  prefetchCommit,
-  prefetchMerge,
-  prefetchOrganization,
-  prefetchProject,
-  prefetchRun,
-  prefetchSettings,
-  prefetchWelcome,
-  prefetchWorkspace,
-} from "./prefetch.js";
-import { ApiError } from "../api/client.js";
-import { meQuery } from "../api/queries/auth.js";
-import { mayBeSignedIn } from "../access/signed-in.js";
-import { organizationQuery } from "../api/queries/organizations.js";
+import { paths } from "../paths/paths.js";
+import { type PageEntries, routesOf } from "./page-routes.js";
 import { AppShell } from "./shell/app-shell.js";
 import { CrashPage } from "./shell/CrashPage.js";
 import { NotFoundPage } from "./shell/NotFoundPage.js";
 import { RootLayout } from "./shell/root-layout.js";
-import { type ListSearch, listSearchOf } from "../lists/list-search.js";
-import { paths } from "../paths/paths.js";
-import { pages } from "./pages.js";
-import { queryClient } from "../api/query-client.js";
 
-const root = createRootRoute({ component: RootLayout });
-
-const login = createRoute({
-  getParentRoute: () => root,
-  path: "/login",
-  validateSearch: loginSearchOf,
-  component: lazyRouteComponent(pages["/login"], "LoginPage"),
-});
-const register = createRoute({
-  getParentRoute: () => root,
-  path: "/register",
-  validateSearch: redirectOf,
-  component: lazyRouteComponent(pages["/register"], "RegisterPage"),
-});
-
-const forgotPassword = createRoute({
-  getParentRoute: () => root,
-  path: "/forgot-password",
-  component: lazyRouteComponent(pages["/forgot-password"], "ForgotPasswordPage"),
-});
-const resetPassword = createRoute({
-  getParentRoute: () => root,
-  path: "/reset-password",
-  validateSearch: tokenOf,
-  component: lazyRouteComponent(pages["/reset-password"], "ResetPasswordPage"),
-});
-const verifyEmail = createRoute({
-  getParentRoute: () => root,
-  path: "/verify-email",
-  validateSearch: tokenOf,
-  component: lazyRouteComponent(pages["/verify-email"], "VerifyEmailPage"),
-});
-const invitation = createRoute({
-  getParentRoute: () => root,
-  path: "/invitations/$token",
-  component: lazyRouteComponent(pages["/invitations/$token"], "InvitationPage"),
-});
-
-/** Everything below needs somebody signed in; the address asked for is kept for afterwards. */
-const app = createRoute({
-  getParentRoute: () => root,
-  id: "app",
-  component: AppShell,
-  beforeLoad: async ({ location }) => {
-    if (!mayBeSignedIn()) redirect({ ...paths.login(location.href), throw: true });
-    try {
-      await queryClient.ensureQueryData(meQuery);
-    } catch (error) {
-      if (error instanceof ApiError && error.status === 401)
-        redirect({ ...paths.login(location.href), throw: true });
-      throw error;
-    }
+/** Every page of `#shared/pages.js`, with its component, search parameters and data. */
+const publicPages = {
+  login: {
+    search: loginSearchOf,
+    component: () => import("../features/auth/LoginPage.js"),
   },
-});
+  register: {
+    search: redirectOf,
+    component: () => import("../features/auth/RegisterPage.js"),
+  },
+  forgotPassword: { component: () => import("../features/auth/ForgotPasswordPage.js") },
+  resetPassword: {
+    search: tokenOf,
+    component: () => import("../features/auth/ResetPasswordPage.js"),
+  },
+  verifyEmail: {
+    search: tokenOf,
+    component: () => import("../features/auth/VerifyEmailPage.js"),
+  },
+  invitation: { component: () => import("../features/invitations/InvitationPage.js") },
+} satisfies Pick<PageEntries, PublicPageName>;
+
+const signedInPages = {
+  welcome: {
+    prefetch: async () => {
+      const organization_id = await currentOrganizationId();
+      if (organization_id === undefined) return [apiKeysQuery];
+      const agents = await queryClient.fetchQuery(agentsQuery({ organization_id }));
+      const agent = agents.find(hasBranch);
+      return [
+        apiKeysQuery,
+        projectsQuery(organization_id),
+        ...(agent ? [workspaceQuery(agent.id)] : []),
+      ];
+    },
+    component: () => import("../features/welcome/WelcomePage.js"),
+  },
+  organizations: {
+    search: organizationsSearchOf,
+    component: () => import("../features/organizations/OrganizationsPage.js"),
+  },
+  newOrganization: { component: () => import("../features/organizations/NewOrganizationPage.js") },
+  organization: {
+    beforeLoad: (entering) => leadOnFromSlug(entering),
+    prefetch: ({ orgId }) => [
+      organizationQuery(orgId),
+      usageQuery(orgId),
+      projectsQuery(orgId),
+      membersQuery(orgId),
+      permissionsQuery(orgId),
+    ],
+    component: () => import("../features/organizations/OrganizationPage.js"),
+  },
+  organizationSettings: {
+    search: settingsSearchOf,
+    beforeLoad: (entering) => leadOnFromSlug(entering),
+    prefetch: ({ orgId }) => [organizationQuery(orgId), permissionsQuery(orgId)],
+    component: () => import("../features/organizations/settings/OrganizationSettingsPage.js"),
+  },
+  statement: {
+    beforeLoad: (entering) => leadOnFromSlug(entering),
+    component: () => import("../features/usage/StatementPage.js"),
+  },
+  projects: {
+    search: projectsSearchOf,
+    component: () => import("../features/projects/ProjectsPage.js"),
+  },
+  project: {
+    search: projectSearchOf,
+    prefetch: ({ projectId }) => [projectQuery(projectId), agentsQuery({ project_id: projectId })],
+    component: () => import("../features/projects/ProjectPage.js"),
+  },
+  agents: {
+    search: agentsSearchOf,
+    prefetch: async () => {
+      const orgId = await currentOrganizationId();
+      if (orgId === undefined) return [];
+      return [
+        agentsQuery({ organization_id: orgId }),
+        projectsQuery(orgId),
+        usageQuery(orgId),
+        permissionsQuery(orgId),
+      ];
+    },
+    component: () => import("../features/agents/AgentsPage.js"),
+  },
+  agent: {
+    search: agentSearchOf,
+    prefetch: ({ agentId }) => [
+      agentQuery(agentId),
+      sandboxQuery,
+      cursorPageQuery(runList(agentId, {})),
+    ],
+    component: () => import("../features/agents/AgentPage.js"),
+  },
+  run: {
+    prefetch: ({ agentId, runId }) => [agentQuery(agentId), runQuery(runId)],
+    component: () => import("../features/runs/RunPage.js"),
+  },
+  workspace: {
+    search: workspaceSearchOf,
+    prefetch: ({ agentId }) => [agentQuery(agentId), workspaceQuery(agentId)],
+    component: () => import("../features/workspaces/WorkspacePage.js"),
+  },
+  commit: {
+    prefetch: ({ agentId, sha }) => [
+      agentQuery(agentId),
+      commitQuery(agentId, sha),
+      diffQuery(agentId, sha),
+    ],
+    component: () => import("../features/workspaces/CommitPage.js"),
+  },
+  merge: {
+    prefetch: ({ agentId, mergeId }) => [agentQuery(agentId), mergeQuery(agentId, mergeId)],
+    component: () => import("../features/workspaces/MergePage.js"),
+  },
+  newMerge: {
+    search: mergeSearchOf,
+    component: () => import("../features/merging/NewMergePage.js"),
+  },
+  sync: {
+    search: strategyOf,
+    component: () => import("../features/merging/SyncPage.js"),
+  },
+  revert: {
+    search: strategyOf,
+    component: () => import("../features/merging/RevertPage.js"),
+  },
+  restore: {
+    search: restoreSearchOf,
+    component: () => import("../features/merging/RestorePage.js"),
+  },
+  profile: { component: () => import("../features/account/ProfilePage.js") },
+  security: {
+    search: errorOf,
+    component: () => import("../features/account/SecurityPage.js"),
+  },
+  apiKeys: {
+    search: (search) => listSearchOf(search),
+    prefetch: () => [apiKeysQuery],
+    component: () => import("../features/api-keys/ApiKeysPage.js"),
+  },
+  newApiKey: { component: () => import("../features/api-keys/NewApiKeyPage.js") },
+  apiKey: { component: () => import("../features/api-keys/ApiKeyPage.js") },
+  admin: {
+    search: adminSearchOf,
+    component: () => import("../features/admin/AdminPage.js"),
+  },
+  adminUser: { component: () => import("../features/admin/AdminUserPage.js") },
+} satisfies Omit<PageEntries, PublicPageName>;
+
+/** Returns the id of the organization switched to; undefined where the user belongs to none. */
+async function currentOrganizationId(): Promise<string | undefined> {
+  return currentOf(await queryClient.ensureQueryData(organizationsQuery))?.id;
+}
 
 /** Pages know organizations by their ids: an address that names a slug, an old one too, leads on. */
 async function leadOnFromSlug({
@@ -121,221 +217,44 @@ async function leadOnFromSlug({
   redirect({ href, replace: true, throw: true });
 }
 
-const home = createRoute({
-  getParentRoute: () => app,
-  path: "/",
-  beforeLoad: () => {
-    redirect({ ...paths.organizations(), replace: true, throw: true });
+const root = createRootRoute({ component: RootLayout });
+
+/** Everything below needs a session; the requested address is kept for after the sign-in. */
+const app = createRoute({
+  getParentRoute: () => root,
+  id: "app",
+  component: AppShell,
+  beforeLoad: async ({ location }) => {
+    if (!mayBeSignedIn()) redirect({ ...paths.login({ redirect: location.href }), throw: true });
+    try {
+      await queryClient.ensureQueryData(meQuery);
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 401)
+        redirect({ ...paths.login({ redirect: location.href }), throw: true });
+      throw error;
+    }
   },
-});
-const settings = createRoute({
-  getParentRoute: () => app,
-  path: "/settings",
-  beforeLoad: () => {
-    redirect({ ...paths.profile(), replace: true, throw: true });
-  },
-});
-const welcome = createRoute({
-  getParentRoute: () => app,
-  path: "/welcome",
-  loader: prefetchWelcome,
-  component: lazyRouteComponent(pages["/welcome"], "WelcomePage"),
-});
-const organizations = createRoute({
-  getParentRoute: () => app,
-  path: "/organizations",
-  validateSearch: organizationsSearchOf,
-  component: lazyRouteComponent(pages["/organizations"], "OrganizationsPage"),
-});
-const newOrganization = createRoute({
-  getParentRoute: () => app,
-  path: "/organizations/new",
-  component: lazyRouteComponent(pages["/organizations/new"], "NewOrganizationPage"),
-});
-const organization = createRoute({
-  getParentRoute: () => app,
-  path: "/organizations/$orgId",
-  beforeLoad: (entering) => leadOnFromSlug(entering),
-  loader: prefetchOrganization,
-  component: lazyRouteComponent(pages["/organizations/$orgId"], "OrganizationPage"),
-});
-const organizationSettings = createRoute({
-  getParentRoute: () => app,
-  path: "/organizations/$orgId/settings",
-  beforeLoad: (entering) => leadOnFromSlug(entering),
-  validateSearch: settingsSearchOf,
-  loader: prefetchSettings,
-  component: lazyRouteComponent(
-    pages["/organizations/$orgId/settings"],
-    "OrganizationSettingsPage",
-  ),
-});
-const statement = createRoute({
-  getParentRoute: () => app,
-  path: "/organizations/$orgId/statements/$period",
-  beforeLoad: (entering) => leadOnFromSlug(entering),
-  component: lazyRouteComponent(pages["/organizations/$orgId/statements/$period"], "StatementPage"),
-});
-const projects = createRoute({
-  getParentRoute: () => app,
-  path: "/projects",
-  validateSearch: projectsSearchOf,
-  component: lazyRouteComponent(pages["/projects"], "ProjectsPage"),
-});
-const project = createRoute({
-  getParentRoute: () => app,
-  path: "/projects/$projectId",
-  validateSearch: projectSearchOf,
-  loader: prefetchProject,
-  component: lazyRouteComponent(pages["/projects/$projectId"], "ProjectPage"),
-});
-const agents = createRoute({
-  getParentRoute: () => app,
-  path: "/agents",
-  validateSearch: agentsSearchOf,
-  loader: prefetchAgents,
-  component: lazyRouteComponent(pages["/agents"], "AgentsPage"),
-});
-const agent = createRoute({
-  getParentRoute: () => app,
-  path: "/agents/$agentId",
-  validateSearch: agentSearchOf,
-  loader: prefetchAgent,
-  component: lazyRouteComponent(pages["/agents/$agentId"], "AgentPage"),
-});
-const run = createRoute({
-  getParentRoute: () => app,
-  path: "/agents/$agentId/runs/$runId",
-  loader: prefetchRun,
-  component: lazyRouteComponent(pages["/agents/$agentId/runs/$runId"], "RunPage"),
-});
-const workspace = createRoute({
-  getParentRoute: () => app,
-  path: "/agents/$agentId/workspace",
-  validateSearch: workspaceSearchOf,
-  loader: prefetchWorkspace,
-  component: lazyRouteComponent(pages["/agents/$agentId/workspace"], "WorkspacePage"),
-});
-const commit = createRoute({
-  getParentRoute: () => app,
-  path: "/agents/$agentId/workspace/commits/$sha",
-  loader: prefetchCommit,
-  component: lazyRouteComponent(pages["/agents/$agentId/workspace/commits/$sha"], "CommitPage"),
-});
-const merge = createRoute({
-  getParentRoute: () => app,
-  path: "/agents/$agentId/workspace/merges/$mergeId",
-  loader: prefetchMerge,
-  component: lazyRouteComponent(pages["/agents/$agentId/workspace/merges/$mergeId"], "MergePage"),
-});
-const newMerge = createRoute({
-  getParentRoute: () => app,
-  path: "/agents/$agentId/workspace/merge",
-  validateSearch: mergeSearchOf,
-  component: lazyRouteComponent(pages["/agents/$agentId/workspace/merge"], "NewMergePage"),
-});
-const sync = createRoute({
-  getParentRoute: () => app,
-  path: "/agents/$agentId/workspace/sync",
-  validateSearch: strategyOf,
-  component: lazyRouteComponent(pages["/agents/$agentId/workspace/sync"], "SyncPage"),
-});
-const revert = createRoute({
-  getParentRoute: () => app,
-  path: "/agents/$agentId/workspace/merges/$mergeId/revert",
-  validateSearch: strategyOf,
-  component: lazyRouteComponent(
-    pages["/agents/$agentId/workspace/merges/$mergeId/revert"],
-    "RevertPage",
-  ),
-});
-const restore = createRoute({
-  getParentRoute: () => app,
-  path: "/agents/$agentId/workspace/merges/$mergeId/restore",
-  validateSearch: restoreSearchOf,
-  component: lazyRouteComponent(
-    pages["/agents/$agentId/workspace/merges/$mergeId/restore"],
-    "RestorePage",
-  ),
-});
-const profile = createRoute({
-  getParentRoute: () => app,
-  path: "/settings/profile",
-  component: lazyRouteComponent(pages["/settings/profile"], "ProfilePage"),
-});
-const security = createRoute({
-  getParentRoute: () => app,
-  path: "/settings/security",
-  validateSearch: errorOf,
-  component: lazyRouteComponent(pages["/settings/security"], "SecurityPage"),
-});
-const apiKeys = createRoute({
-  getParentRoute: () => app,
-  path: "/settings/api-keys",
-  validateSearch: (search): ListSearch => listSearchOf(search),
-  loader: prefetchApiKeys,
-  component: lazyRouteComponent(pages["/settings/api-keys"], "ApiKeysPage"),
-});
-const newApiKey = createRoute({
-  getParentRoute: () => app,
-  path: "/settings/api-keys/new",
-  component: lazyRouteComponent(pages["/settings/api-keys/new"], "NewApiKeyPage"),
-});
-const apiKey = createRoute({
-  getParentRoute: () => app,
-  path: "/settings/api-keys/$keyId",
-  component: lazyRouteComponent(pages["/settings/api-keys/$keyId"], "ApiKeyPage"),
-});
-const admin = createRoute({
-  getParentRoute: () => app,
-  path: "/admin",
-  validateSearch: adminSearchOf,
-  component: lazyRouteComponent(pages["/admin"], "AdminPage"),
-});
-const adminUser = createRoute({
-  getParentRoute: () => app,
-  path: "/admin/users/$userId",
-  component: lazyRouteComponent(pages["/admin/users/$userId"], "UserPage"),
 });
 
-export const router = createRouter({
-  routeTree: root.addChildren([
-    login,
-    register,
-    forgotPassword,
-    resetPassword,
-    verifyEmail,
-    invitation,
-    app.addChildren([
-      home,
-      settings,
-      welcome,
-      organizations,
-      newOrganization,
-      organization,
-      organizationSettings,
-      statement,
-      projects,
-      project,
-      agents,
-      agent,
-      run,
-      workspace,
-      commit,
-      merge,
-      newMerge,
-      sync,
-      revert,
-      restore,
-      profile,
-      security,
-      apiKeys,
-      newApiKey,
-      apiKey,
-      admin,
-      adminUser,
-    ]),
+/** Nothing links to them: the types of links know the pages alone. */
+const redirectRoutes: object = Object.fromEntries(
+  Object.entries(redirects).map(([path, to]) => [
+    path,
+    createRoute({
+      getParentRoute: () => app,
+      path,
+      beforeLoad: () => {
+        redirect({ to, replace: true, throw: true });
+      },
+    }),
   ]),
+);
+
+export const router = createRouter({
+  routeTree: root.addChildren({
+    ...routesOf(publicPages, root),
+    app: app.addChildren({ ...routesOf(signedInPages, app), ...redirectRoutes }),
+  }),
   defaultPreload: "intent",
   defaultErrorComponent: CrashPage,
   defaultNotFoundComponent: NotFoundPage,

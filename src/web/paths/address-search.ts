@@ -1,30 +1,58 @@
+/** Search parameters of the pages. Each function returns the known ones and drops the rest. */
 import { type AdminUserSearch, adminUserStates } from "../api/queries/admin.js";
 import type { AuditSearch } from "../api/queries/audit.js";
-/** What each page reads from its address. What could be nothing it knows is left out. */
 import { type OidcError, oidcErrors } from "#shared/oidc-errors.js";
+import type { MergeStrategy } from "#shared/api/merges.js";
 import { mergeStrategies, recordedCommitTypes } from "#shared/workspace-choices.js";
 import { type DialogSearch, dialogSearchOf } from "../forms/dialog-search.js";
 import { type Work, workSearchOf } from "./agent-work.js";
 import type { RunSearch } from "../api/queries/runs.js";
 import { runSearchOf } from "./run-search.js";
 import { type ListSearch, listSearchOf } from "../lists/list-search.js";
-import {
-  type OperationSearch,
-  type AdminTab,
-  adminTabs,
-  type CommitSearch,
-  type InvitationSearch,
-  type MergeSearch,
-  type OrganizationSearch,
-  type OrganizationTab,
-  organizationTabs,
-  type ProjectFilter,
-  type RestoreSearch,
-  type WorkspaceTab,
-  workspaceTabs,
-} from "./paths.js";
 
 type Search = Record<string, unknown>;
+
+export const organizationTabs = ["general", "resources", "members", "billing", "audit"] as const;
+export type OrganizationTab = (typeof organizationTabs)[number];
+
+export const adminTabs = ["users", "usage", "audit"] as const;
+export type AdminTab = (typeof adminTabs)[number];
+
+export const workspaceTabs = ["commits", "conflicts", "settings"] as const;
+export type WorkspaceTab = (typeof workspaceTabs)[number];
+
+/** Whether invitations that are over are listed, too. */
+export interface InvitationSearch {
+  invitations_all?: boolean;
+}
+
+/** Which project's agents are listed. */
+export interface ProjectFilter {
+  project?: string;
+}
+
+/** How the list of organizations is looked at, and whether archived ones are in it. */
+export interface OrganizationSearch extends ListSearch {
+  archived?: boolean;
+}
+
+/** The type that a workspace's commits are narrowed to. */
+export interface CommitSearch {
+  type?: (typeof recordedCommitTypes)[number];
+}
+
+/** The parameters of an operation's preview, as the API names them. */
+export interface OperationSearch {
+  strategy?: MergeStrategy;
+}
+export interface MergeSearch extends OperationSearch {
+  target?: string;
+}
+/** The files that are chosen, or all `but` those: whichever is shorter in an address. */
+export interface RestoreSearch extends OperationSearch {
+  paths?: string[];
+  but?: string[];
+}
 
 function oneOf<Name extends string>(names: readonly Name[], value: unknown): Name | undefined {
   return names.find((name) => name === value);
@@ -41,7 +69,7 @@ export function strategyOf(search: Search): OperationSearch {
   return strategy === undefined ? {} : { strategy };
 }
 
-export function redirectOf(search: Search): { redirect?: string } {
+export function redirectOf(search: Search): { redirect?: string | undefined } {
   return typeof search["redirect"] === "string" ? { redirect: search["redirect"] } : {};
 }
 
@@ -82,7 +110,10 @@ export function invitationSearchOf(search: Search): InvitationSearch {
   return search["invitations_all"] === true ? { invitations_all: true } : {};
 }
 
-export function loginSearchOf(search: Search): { redirect?: string; error?: OidcError } {
+export function loginSearchOf(search: Search): {
+  redirect?: string | undefined;
+  error?: OidcError;
+} {
   return { ...redirectOf(search), ...errorOf(search) };
 }
 

@@ -1,7 +1,8 @@
 import { useQuery } from "@tanstack/react-query";
 import { useNavigate, useRouter } from "@tanstack/react-router";
 import type { ReactElement } from "react";
-import { organizationTabs, paths } from "../../paths/paths.js";
+import { organizationTabs } from "../../paths/address-search.js";
+import { paths } from "../../paths/paths.js";
 import { Palette, type PaletteItem } from "../../ui/palette.js";
 import { visible } from "../../ui/plain-text.js";
 import { notify } from "../../ui/toast.js";
@@ -46,10 +47,10 @@ export function CommandPalette({ onClose }: { onClose: () => void }): ReactEleme
 
   const actions: PaletteItem[] = [
     ...(may("project:write")
-      ? [action("New project", "import repository git", goTo(paths.newProject()))]
+      ? [action("New project", "import repository git", goTo(paths.projects({ new: true })))]
       : []),
     ...(may("agent:write") && projects.data?.length
-      ? [action("New agent", "create worker", goTo(paths.newAgent()))]
+      ? [action("New agent", "create worker", goTo(paths.agents({ new: true })))]
       : []),
     action("Generate New API Key", "create token secret", goTo(paths.newApiKey())),
     ...(may("org:members:write")
@@ -57,7 +58,7 @@ export function CommandPalette({ onClose }: { onClose: () => void }): ReactEleme
           action(
             "Invite Member",
             "add person colleague",
-            goTo(paths.organizationSettings(orgId, "members")),
+            goTo(paths.organizationSettings(orgId, { tab: "members" })),
           ),
         ]
       : []),
@@ -89,7 +90,7 @@ export function CommandPalette({ onClose }: { onClose: () => void }): ReactEleme
             page(
               `Settings: ${tabNames[tab]}`,
               "edit",
-              goTo(paths.organizationSettings(orgId, tab)),
+              goTo(paths.organizationSettings(orgId, { tab })),
               "limits roles invitations usage",
               organization.name,
             ),

@@ -22,7 +22,7 @@ function Recent({ orgId }: { orgId: string }): ReactElement {
       title="Recent activity"
       actions={
         <Link
-          {...paths.organizationAudit(orgId)}
+          {...paths.organizationSettings(orgId, { tab: "audit" })}
           className="text-[13px] text-accent-ink hover:underline"
         >
           Audit log

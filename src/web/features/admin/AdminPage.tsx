@@ -1,6 +1,7 @@
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import type { ReactElement } from "react";
-import { type AdminTab, paths } from "../../paths/paths.js";
+import type { AdminTab } from "../../paths/address-search.js";
+import { paths } from "../../paths/paths.js";
 import { Page } from "../../ui/page.js";
 import { Tabs } from "../../ui/tabs.js";
 import { EventsTab } from "./events-tab.js";
@@ -18,7 +19,7 @@ export function AdminPage(): ReactElement {
       <Tabs<AdminTab>
         label="Installation"
         value={tab}
-        onChange={(next) => void navigate({ ...paths.admin(next), replace: true })}
+        onChange={(next) => void navigate({ ...paths.admin({ tab: next }), replace: true })}
         tabs={[
           { value: "users", label: "Users", content: <UsersTab /> },
           { value: "usage", label: "Usage", content: <UsageTab /> },

@@ -30,7 +30,7 @@ export function LoginPage(): ReactElement {
   ) : (
     <>
       New here?{" "}
-      <Link {...paths.register(redirect)} className="font-medium text-accent-ink underline">
+      <Link {...paths.register({ redirect })} className="font-medium text-accent-ink underline">
         Create an account
       </Link>
     </>

@@ -61,7 +61,7 @@ export function RegisterPage(): ReactElement {
       footer={
         <>
           Already registered?{" "}
-          <Link {...paths.login(redirect)} className="font-medium text-accent-ink underline">
+          <Link {...paths.login({ redirect })} className="font-medium text-accent-ink underline">
             Sign in
           </Link>
         </>

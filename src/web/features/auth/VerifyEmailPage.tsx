@@ -87,7 +87,7 @@ export function VerifyEmailPage(): ReactElement {
                 and second factor. Confirming without signing in ends them all.
               </p>
               <Link
-                {...paths.login(`/verify-email?token=${encodeURIComponent(token)}`)}
+                {...paths.login({ redirect: `/verify-email?token=${encodeURIComponent(token)}` })}
                 className={buttonClass("primary")}
               >
                 Sign in first

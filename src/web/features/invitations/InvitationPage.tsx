@@ -123,12 +123,12 @@ function SignedOut({ offer, token }: Omit<OfferProps, "signedInAs">): ReactEleme
   return (
     <div className="flex flex-col gap-3">
       {offer.can_register && (
-        <Link {...paths.register(back)} className={buttonClass("primary")}>
+        <Link {...paths.register({ redirect: back })} className={buttonClass("primary")}>
           Create an account
         </Link>
       )}
       <Link
-        {...paths.login(back)}
+        {...paths.login({ redirect: back })}
         className={buttonClass(offer.can_register ? "secondary" : "primary")}
       >
         Sign in

@@ -245,7 +245,7 @@ function Members({ orgId }: { orgId: string }): ReactElement {
           {members.data.length > shownAtMost && (
             <li className="py-2">
               <Link
-                {...paths.organizationSettings(orgId, "members")}
+                {...paths.organizationSettings(orgId, { tab: "members" })}
                 className="text-accent-ink hover:underline"
               >
                 All {countOf(members.data.length, "member")}

@@ -39,7 +39,7 @@ export function StatementPage(): ReactElement {
     <CrumbLink key="organization" {...paths.organization(orgId)}>
       <PlainText value={name} />
     </CrumbLink>,
-    <CrumbLink key="billing" {...paths.organizationSettings(orgId, "billing")}>
+    <CrumbLink key="billing" {...paths.organizationSettings(orgId, { tab: "billing" })}>
       Billing
     </CrumbLink>,
   ];

@@ -257,7 +257,7 @@ function WhatNext({
         )}
         {organization && (
           <Link
-            {...paths.organizationSettings(organization.id, "members")}
+            {...paths.organizationSettings(organization.id, { tab: "members" })}
             className={buttonClass()}
           >
             Invite people

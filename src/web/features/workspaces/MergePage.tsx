@@ -32,7 +32,7 @@ export function MergePage(): ReactElement {
   const refusal = useDenyReason(agent?.organization_id);
   const crumbs = [
     ...useWorkspaceCrumbs(agentId, true),
-    <CrumbLink key="conflicts" {...paths.workspace(agentId, "conflicts")}>
+    <CrumbLink key="conflicts" {...paths.workspace(agentId, { tab: "conflicts" })}>
       Merge Conflicts
     </CrumbLink>,
   ];

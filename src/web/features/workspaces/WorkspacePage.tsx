@@ -4,7 +4,8 @@ import { type ReactElement, useState } from "react";
 import type { Agent } from "#shared/api/agents.js";
 import type { Workspace } from "#shared/api/workspaces.js";
 import { asApiError } from "../../api/client.js";
-import { paths, type WorkspaceTab } from "../../paths/paths.js";
+import type { WorkspaceTab } from "../../paths/address-search.js";
+import { paths } from "../../paths/paths.js";
 import { CrumbLink } from "../../components/crumb-link.js";
 import { Button, buttonClass } from "../../ui/button.js";
 import { DeferredRender } from "../../ui/deferred-render.js";
@@ -137,7 +138,9 @@ function WorkspaceOf({ agent, onCreate }: { agent: Agent; onCreate: () => void }
         <Tabs<WorkspaceTab>
           label="Workspace"
           value={tab}
-          onChange={(next) => void navigate({ ...paths.workspace(agent.id, next), replace: true })}
+          onChange={(next) =>
+            void navigate({ ...paths.workspace(agent.id, { tab: next }), replace: true })
+          }
           tabs={[
             {
               value: "commits",

@@ -1,7 +1,8 @@
 import { useQuery } from "@tanstack/react-query";
 import { getRouteApi, useNavigate } from "@tanstack/react-router";
 import type { ReactElement } from "react";
-import { type OrganizationTab, paths } from "../../../paths/paths.js";
+import type { OrganizationTab } from "../../../paths/address-search.js";
+import { paths } from "../../../paths/paths.js";
 import { CrumbLink } from "../../../components/crumb-link.js";
 import { Page, UnknownCrumb } from "../../../ui/page.js";
 import { PlainText } from "../../../ui/plain-text.js";
@@ -74,7 +75,7 @@ export function OrganizationSettingsPage(): ReactElement {
         label="Organization settings"
         value={tab}
         onChange={(next) =>
-          void navigate({ ...paths.organizationSettings(orgId, next), replace: true })
+          void navigate({ ...paths.organizationSettings(orgId, { tab: next }), replace: true })
         }
         tabs={[
           {

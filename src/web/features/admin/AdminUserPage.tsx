@@ -20,7 +20,7 @@ import { UserState } from "./user-state.js";
 const route = getRouteApi("/app/admin/users/$userId");
 
 /** A user, with what a super admin can do for it. */
-export function UserPage(): ReactElement {
+export function AdminUserPage(): ReactElement {
   const { userId } = route.useParams();
   const details = useQuery(adminUserQuery(userId));
   const crumbs = [

@@ -1,0 +1,83 @@
+import type { FetchQueryOptions } from "@tanstack/react-query";
+import {
+  type AnyRoute,
+  createRoute,
+  lazyRouteComponent,
+  type Route,
+  type RouteComponent,
+} from "@tanstack/react-router";
+import { type PageName, type PagePath, pages, type VariablesOf } from "#shared/pages.js";
+import { queryClient } from "../api/query-client.js";
+
+/** Time that the first page waits for its parts, whose responses come along with it; milliseconds. */
+const firstPageTimeoutMs = 300;
+let isFirstPage = true;
+
+type Params<Name extends PageName> = Record<VariablesOf<PagePath<Name>>[number], string>;
+// oxlint-disable-next-line typescript/no-explicit-any -- queries of different data share a list
+type Queries = readonly FetchQueryOptions<any, any, any, any>[];
+type QueriesOf<Name extends PageName> = (params: Params<Name>) => Queries | Promise<Queries>;
+
+/** The web app's part of a page; its path is declared in `#shared/pages.js`. */
+export interface PageEntry<Name extends PageName> {
+  /** Reads the search parameters that the page knows. */
+  search?: (search: Record<string, unknown>) => object;
+  beforeLoad?: (entering: { params: Params<Name>; location: { href: string } }) => Promise<void>;
+  /** Data of the page's parts: requested beside the page's code, not awaited. */
+  prefetch?: QueriesOf<Name>;
+  /** Imports `features/…/NamePage.tsx`; the build finds the scripts of a page by that name. */
+  component: () => Promise<Record<`${Capitalize<Name>}Page`, RouteComponent>>;
+}
+export type PageEntries = { [Name in PageName]: PageEntry<Name> };
+
+/** The routes of pages below a parent, each under the name of its page. */
+export type PageRoutes<Entries, Parent extends AnyRoute> = {
+  [Name in keyof Entries & PageName]: Route<
+    unknown,
+    Parent,
+    PagePath<Name>,
+    PagePath<Name>,
+    string,
+    Parent["id"] extends "__root__" ? PagePath<Name> : `${Parent["id"]}${PagePath<Name>}`,
+    Entries[Name] extends { search: infer Read } ? Read : undefined
+  >;
+};
+
+export function routesOf<Entries extends Partial<PageEntries>, Parent extends AnyRoute>(
+  entries: Entries,
+  parent: Parent,
+): PageRoutes<Entries, Parent> {
+  const routes = Object.entries(entries).map(([name, entry]) => [
+    name,
+    routeOf(name as PageName, entry as PageEntry<PageName>, parent),
+  ]);
+  return Object.fromEntries(routes) as PageRoutes<Entries, Parent>;
+}
+
+function routeOf(name: PageName, entry: PageEntry<PageName>, parent: AnyRoute): unknown {
+  const { search, beforeLoad, prefetch, component } = entry;
+  return createRoute({
+    getParentRoute: () => parent,
+    path: pages[name].path,
+    ...(search && { validateSearch: search }),
+    ...(beforeLoad && { beforeLoad: beforeLoad as never }),
+    loader: async ({ cause, params }) => {
+      // A link under the pointer loads the page's code alone.
+      if (cause === "preload" || !prefetch) return;
+      const prefetched = prefetchAll(prefetch(params as never));
+      if (!isFirstPage) return;
+      isFirstPage = false;
+      await Promise.race([prefetched, delay(firstPageTimeoutMs)]);
+    },
+    component: lazyRouteComponent(
+      component as () => Promise<Record<string, RouteComponent>>,
+      `${name.charAt(0).toUpperCase()}${name.slice(1)}Page`,
+    ),
+  });
+}
+
+async function prefetchAll(queries: Queries | Promise<Queries>): Promise<void> {
+  await Promise.all((await queries).map((query) => queryClient.prefetchQuery(query)));
+}
+
+const delay = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
