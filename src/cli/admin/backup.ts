@@ -3,7 +3,8 @@ import type { Command } from "commander";
 import { pino } from "pino";
 import { beginRestore, finishRestore } from "#server/backup/restore-backup.js";
 import { takeBackup } from "#server/backup/take-backup.js";
-import { readConfig } from "#server/config/config.js";
+import { readConfig, readSetting } from "#server/config/config.js";
+import { settings } from "#server/config/settings.js";
 import { recordInstallationEvent } from "#server/db/audit/installation-audit.js";
 import { print } from "../output.js";
 import type { Installation } from "#server/admin/installation.js";
@@ -64,8 +65,8 @@ async function backUp(folder: string, { json }: AdminOptions): Promise<void> {
 
 async function restore(folder: string, { json }: AdminOptions): Promise<void> {
   const from = resolve(folder);
-  const dataDir = resolve(process.env["OMOI_DATA_DIR"] || "data");
-  const manifest = await beginRestore(from, dataDir, Boolean(process.env["OMOI_SECRET"]));
+  const dataDir = readSetting(settings.dataDir);
+  const manifest = await beginRestore(from, dataDir, readSetting(settings.secret) !== null);
   const config = readConfig();
   const log = pino({ level: "warn" }, pino.destination(2));
   const report = await finishRestore(config, from, manifest, log, progress);

@@ -1,9 +1,9 @@
 import { existsSync } from "node:fs";
 import { userInfo } from "node:os";
-import { resolve } from "node:path";
 import { withInstallation, type Installation } from "#server/admin/installation.js";
 import { ConfigError } from "#shared/node/config-error.js";
-import { readConfig, type Config } from "#server/config/config.js";
+import { readConfig, readSetting, type Config } from "#server/config/config.js";
+import { settings } from "#server/config/settings.js";
 
 /** Options that all commands of an operator take. */
 export interface AdminOptions {
@@ -15,7 +15,7 @@ export interface AdminOptions {
  * @throws ConfigError where the data folder is not there: this command makes none
  */
 export function existingConfig(): Config {
-  const dataDir = resolve(process.env["OMOI_DATA_DIR"] || "data");
+  const dataDir = readSetting(settings.dataDir);
   if (!existsSync(dataDir)) {
     throw new ConfigError(`There is no data folder ${dataDir}; set OMOI_DATA_DIR to it`);
   }

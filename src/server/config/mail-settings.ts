@@ -1,23 +1,34 @@
 import { isIP } from "node:net";
 import { z } from "zod";
 
-/** Where mail is handed in (OMOI_SMTP_URL). */
+/** Mail submission server (OMOI_SMTP_URL). */
 export interface SmtpServer {
   host: string;
   port: number;
-  /** TLS from the first byte (`smtps://`); else by STARTTLS where the server offers it. */
+  /** TLS from the first byte (`smtps://`); otherwise STARTTLS where the server offers it. */
   secure: boolean;
   credentials: { user: string; pass: string } | null;
 }
 
-/** Who mail comes from. */
+/** From address of every mail (OMOI_MAIL_FROM). */
 export interface Sender {
   name: string;
   address: string;
 }
 
-/** The server that an address such as `smtp://user:password@mail.example.com:587` means; null for another. */
-export function smtpServerOf(text: string): SmtpServer | null {
+/** An address such as `smtp://user:password@mail.example.com:587`. */
+export const smtpServer = z.string().transform((text, context): SmtpServer => {
+  const server = parseSmtpUrl(text);
+  if (server) return server;
+  context.addIssue({
+    code: "custom",
+    message:
+      "must be an address such as smtp://user:password@mail.example.com:587 or smtps://…:465; write what is special in the password as %40 and the like",
+  });
+  return z.NEVER;
+});
+
+function parseSmtpUrl(text: string): SmtpServer | null {
   const url = URL.canParse(text) ? new URL(text) : null;
   const secure = url?.protocol === "smtps:";
   if (!url || (!secure && url.protocol !== "smtp:")) return null;
@@ -43,15 +54,21 @@ export function smtpServerOf(text: string): SmtpServer | null {
 
 const address = z.email().max(254);
 
-/** `Omoi <omoi@example.com>`, or the address alone; null for anything else. */
-export function senderOf(text: string): Sender | null {
+/** `Omoi <omoi@example.com>`, or the address alone. */
+export const sender = z.string().transform((text, context): Sender => {
   const [, name = "", inBrackets, alone] = /^(?:([^<>]*)<([^<>]+)>|([^<>]+))$/.exec(text) ?? [];
   const found = address.safeParse((inBrackets ?? alone ?? "").trim());
-  if (!found.success || /[\u0000-\u001f\u007f]/.test(name)) return null;
-  return { name: name.trim().replaceAll(/^"|"$/g, ""), address: found.data };
-}
+  if (found.success && !/[\u0000-\u001f\u007f]/.test(name)) {
+    return { name: name.trim().replaceAll(/^"|"$/g, ""), address: found.data };
+  }
+  context.addIssue({
+    code: "custom",
+    message: `must be one address such as Omoi <omoi@example.com>, not ${JSON.stringify(text)}`,
+  });
+  return z.NEVER;
+});
 
-/** Who mail comes from where nothing is set: by the host of the public address. */
+/** The sender without OMOI_MAIL_FROM, by the host of the public address. */
 export function defaultSender(publicUrl: string): Sender {
   const { hostname } = new URL(publicUrl);
   const isAddress = isIP(hostname.replace(/^\[|\]$/g, "")) !== 0;

@@ -1,232 +1,418 @@
-/** A setting, or several that are read together. */
-interface Setting {
-  names: readonly string[];
-  /** What holds without it, as Markdown. */
-  fallback: string;
-  /** What it sets, as Markdown. */
-  what: string;
-}
+import { resolve } from "node:path";
+import { z } from "zod";
+import type { RunLimits } from "#shared/api/runs.js";
+import { sender, smtpServer } from "./mail-settings.js";
+import { group, setting, type Setting, type SettingGroup } from "./setting.js";
+import {
+  defaultUids,
+  folders,
+  issuerAddress,
+  maxUid,
+  networks,
+  oneOf,
+  pattern,
+  postgresUrl,
+  processors,
+  publicAddress,
+  readableFile,
+  trueOrFalse,
+  uidRange,
+  webAddress,
+  wholeNumber,
+} from "./setting-types.js";
 
-/** Every setting of the server: docs/reference/configuration.md is made of this table. */
-export const settings: readonly Setting[] = [
-  {
-    names: ["OMOI_HOST", "OMOI_PORT"],
-    fallback: "`127.0.0.1`, `8080`",
-    what: "where it listens",
-  },
-  {
-    names: ["OMOI_PUBLIC_URL"],
-    fallback: "from host and port",
-    what: "what links, the git remote and examples show; set it wherever pages are opened by a name or through a mapped port, since pages at other addresses change nothing",
-  },
-  {
-    names: ["OMOI_DATA_DIR"],
-    fallback: "`./data`",
-    what: "the database, repositories, workspaces, logs, the secret file",
-  },
-  {
-    names: ["OMOI_DATABASE_URL"],
-    fallback: "its own PostgreSQL",
-    what: "`postgres://…`, PostgreSQL 15 or newer; its role owns the database and may create roles",
-  },
-  {
-    names: ["OMOI_DATABASE_APP_URL"],
-    fallback: "made by Omoi",
-    what: "a second, unprivileged role to serve as, where the first may not create one",
-  },
-  {
-    names: ["OMOI_DATABASE_DIRECT_URL"],
-    fallback: "as `OMOI_DATABASE_URL`",
-    what: "PostgreSQL itself, with the role that owns the database, where `OMOI_DATABASE_URL` leads to a pooler in transaction mode",
-  },
-  {
-    names: ["OMOI_DATABASE_UID"],
-    fallback: "`60859`",
-    what: "the user of Omoi's own PostgreSQL, where the server runs as root; no other may be it",
-  },
-  {
-    names: ["OMOI_SECRET"],
-    fallback: "from the secret file",
-    what: "signs sessions and keys the hashes of API keys; at least 32 characters",
-  },
-  {
-    names: ["OMOI_REGISTRATION"],
-    fallback: "`open`",
-    what: "`open`, `invite` (by an invitation's link) or `closed` (nobody); the first always may",
-  },
-  {
-    names: ["OMOI_INVITATION_DAYS"],
-    fallback: "`7`",
-    what: "how long an invitation can be accepted, 1 to 90",
-  },
-  {
-    names: ["OMOI_OIDC_ISSUER"],
-    fallback: "none",
-    what: "an identity provider to sign in by (OpenID Connect)",
-  },
-  {
-    names: ["OMOI_OIDC_CLIENT_ID", "OMOI_OIDC_CLIENT_SECRET"],
-    fallback: "none",
-    what: "its client, with the redirect address `<public url>/api/v1/auth/oidc/callback`",
-  },
-  {
-    names: ["OMOI_OIDC_NAME"],
-    fallback: "the issuer's host",
-    what: "what its button is called",
-  },
-  {
-    names: ["OMOI_IMPORT_ROOTS"],
-    fallback: "none",
-    what: "folders, separated by `:`, that `file://` imports may come from",
-  },
-  {
-    names: ["OMOI_IMPORT_PRIVATE_HOSTS"],
-    fallback: "`false`",
-    what: "`true` lets imports reach private and local addresses",
-  },
-  {
-    names: ["OMOI_IMPORT_CA_FILE"],
-    fallback: "the machine's",
-    what: "a PEM file of authorities whose certificates upstreams may show",
-  },
-  {
-    names: ["OMOI_MAX_IMPORT_BYTES"],
-    fallback: "`10737418240`",
-    what: "how much one import or fetch may bring in; the system ends it above",
-  },
-  {
-    names: ["OMOI_AGENT_UID"],
-    fallback: "`60861`",
-    what: "whom agents' files belong to, user and group alike, where the server runs as root",
-  },
-  {
-    names: ["OMOI_NETWORK_UID"],
-    fallback: "`60860`",
-    what: "the user of the programs that connect runs with network, where the server runs as root",
-  },
-  {
-    names: ["OMOI_FOLDER_DRIVER"],
-    fallback: "`auto`",
-    what: "`overlay` (mounted), `checkout` (written out, mounted ones too), or what works of them",
-  },
-  {
-    names: ["OMOI_SANDBOX"],
-    fallback: "`required`",
-    what: "`gvisor` puts a kernel of its own (runsc) between each command and the machine; `off` runs commands without a sandbox, and says so wherever they are shown",
-  },
-  {
-    names: ["OMOI_SANDBOX_UIDS"],
-    fallback: "a range",
-    what: "uids of runs of a root server, or `shared`; by default `1900000000-1900065535`",
-  },
-  {
-    names: ["OMOI_SANDBOX_READONLY"],
-    fallback: "none",
-    what: "further folders, separated by `:`, with tools that agents' commands may use",
-  },
-  {
-    names: ["OMOI_RUN_MEMORY_MIB", "OMOI_RUN_PROCESSES"],
-    fallback: "`4096`, `512`",
-    what: "what a command may use at most",
-  },
-  {
-    names: ["OMOI_RUN_CPUS", "OMOI_RUN_DISK_MIB"],
-    fallback: "`2`, `10240`",
-    what: "the same; 0: no limit. Without a setting processors are limited where that can be held",
-  },
-  {
-    names: ["OMOI_RUN_FILES"],
-    fallback: "`1000000`",
-    what: "files and folders in a run's workspace, deleted files in use included; 0: no limit",
-  },
-  {
-    names: ["OMOI_RUN_OUTPUT_MIB", "OMOI_RUN_LOG_DAYS"],
-    fallback: "`64`, `30`",
-    what: "how large the log of a run may become, and for how long it is kept",
-  },
-  {
-    names: ["OMOI_RUN_TIMEOUT_SECONDS"],
-    fallback: "`21600`",
-    what: "of a run that names none",
-  },
-  {
-    names: ["OMOI_RUN_STOP_GRACE_SECONDS"],
-    fallback: "`10`",
-    what: "between TERM and KILL",
-  },
-  {
-    names: ["OMOI_SHUTDOWN_RUNS"],
-    fallback: "`stop`",
-    what: "on SIGTERM `stop` ends runs, `drain` serves on until they have ended by themselves",
-  },
-  {
-    names: ["OMOI_DOCKER_SOCKET"],
-    fallback: "the usual socket",
-    what: "where the engine listens that runs the commands of docker workspaces",
-  },
-  {
-    names: ["OMOI_DOCKER_IMAGE"],
-    fallback: "`node:24`",
-    what: "the image that they run in; `docker pull` it first",
-  },
-  {
-    names: ["OMOI_KEY_PREFIX"],
-    fallback: "`sk_live_`",
-    what: "what API keys begin with",
-  },
-  {
-    names: ["OMOI_MAX_KEY_DAYS"],
-    fallback: "`0`",
-    what: "how long API keys may live at most; 0: as long as their makers like",
-  },
-  {
-    names: ["OMOI_MAX_PUSH_MIB"],
-    fallback: "`2048`",
-    what: "how much one push may bring, in MiB",
-  },
-  {
-    names: ["OMOI_TRUSTED_PROXIES"],
-    fallback: "none",
-    what: "networks, separated by `,`, of proxies in front whose `X-Forwarded-For` is believed",
-  },
-  {
-    names: ["OMOI_REQUEST_TIMEOUT_SECONDS"],
-    fallback: "`60`",
-    what: "how long a request's headers may take to arrive, and its body; 408 after that",
-  },
-  {
-    names: ["OMOI_MAX_CONNECTIONS_PER_ADDRESS"],
-    fallback: "`1000`",
-    what: "connections that one address (IPv6: one /64) may have open; 0: any number",
-  },
-  {
-    names: ["OMOI_MAX_CONCURRENT_AGENTS", "OMOI_MAX_RUNTIME_HOURS"],
-    fallback: "`10000`, `1000000`",
-    what: "ceilings of every organization's limits",
-  },
-  {
-    names: ["OMOI_SMTP_URL"],
-    fallback: "the folder `outbox`",
-    what: "`smtp://user:password@host:587` or `smtps://…:465`; a password is only sent over TLS",
-  },
-  {
-    names: ["OMOI_MAIL_FROM"],
-    fallback: "from the public URL",
-    what: "who mail comes from, such as `Omoi <omoi@example.com>`",
-  },
-  {
-    names: ["OMOI_METRICS_TOKEN"],
-    fallback: "none",
-    what: "what `/metrics` asks callers of other machines for; without it they get 404",
-  },
-  {
-    names: ["OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_METRIC_EXPORT_INTERVAL"],
-    fallback: "none, `60000`",
-    what: "an OTLP/HTTP receiver of traces and metrics, and the milliseconds between two exports of metrics",
-  },
-  {
-    names: ["OMOI_LOG_LEVEL"],
-    fallback: "`info`",
-    what: "`debug`, `info`, `warn`, `error`, `silent`",
-  },
-];
+const mib = 1024 * 1024;
+
+/** Every setting of the server. The type `Config`, the parser and docs/reference/configuration.md derive from this table. */
+export const settings = {
+  host: setting({
+    variable: "OMOI_HOST",
+    type: pattern(/^[A-Za-z0-9.:-]+$/, "must be a host name or an address, such as 127.0.0.1"),
+    default: "127.0.0.1",
+    documentation: "Address to listen on.",
+  }),
+  port: setting({
+    variable: "OMOI_PORT",
+    type: wholeNumber(0, 65_535),
+    default: "8080",
+    documentation: "Port to listen on; `0` takes a free port.",
+  }),
+  publicUrl: setting({
+    variable: "OMOI_PUBLIC_URL",
+    type: publicAddress,
+    default: null,
+    shownDefault: "from host and port",
+    documentation:
+      "Address of the pages, the API and the git remote. Set it wherever a browser uses a host name or a mapped port: pages at other addresses cannot make changes.",
+  }),
+  dataDir: setting({
+    variable: "OMOI_DATA_DIR",
+    type: z.string().transform((path) => resolve(path)),
+    default: "./data",
+    documentation:
+      "Folder of the embedded database, the repositories, the workspaces, the logs and the secret file.",
+  }),
+  databaseUrl: setting({
+    variable: "OMOI_DATABASE_URL",
+    type: postgresUrl,
+    default: null,
+    shownDefault: "the embedded PostgreSQL",
+    documentation:
+      "PostgreSQL 15 or newer, as `postgres://…`. Its role owns the database and may create roles.",
+  }),
+  databaseAppUrl: setting({
+    variable: "OMOI_DATABASE_APP_URL",
+    type: postgresUrl,
+    default: null,
+    shownDefault: "a role that Omoi creates",
+    requires: ["OMOI_DATABASE_URL"],
+    documentation:
+      "The unprivileged role that serves requests, where the owner may not create roles.",
+  }),
+  databaseDirectUrl: setting({
+    variable: "OMOI_DATABASE_DIRECT_URL",
+    type: postgresUrl,
+    default: null,
+    shownDefault: "`OMOI_DATABASE_URL`",
+    requires: ["OMOI_DATABASE_URL"],
+    documentation:
+      "PostgreSQL itself, as the role that owns the database, where `OMOI_DATABASE_URL` leads to a pooler in transaction mode.",
+  }),
+  databaseUid: setting({
+    variable: "OMOI_DATABASE_UID",
+    type: wholeNumber(1, maxUid),
+    default: "60859",
+    documentation:
+      "User of the embedded PostgreSQL where the server runs as root. No other process may run as this user.",
+  }),
+  secret: setting({
+    variable: "OMOI_SECRET",
+    type: z.string().min(32, {
+      error: "must be at least 32 characters; make one with: openssl rand -hex 32",
+    }),
+    default: null,
+    shownDefault: "the secret file",
+    documentation:
+      "Signs sessions and keys the hashes of API keys; at least 32 characters. Without it, the first start creates the secret file in the data folder.",
+  }),
+  registration: setting({
+    variable: "OMOI_REGISTRATION",
+    type: oneOf("open", "invite", "closed"),
+    default: "open",
+    documentation:
+      "Who may create an account: everyone (`open`), people with an invitation link (`invite`), or no one (`closed`). The first account is always allowed.",
+  }),
+  invitationDays: setting({
+    variable: "OMOI_INVITATION_DAYS",
+    type: wholeNumber(1, 90),
+    default: "7",
+    documentation: "Days until an invitation expires, 1 to 90.",
+  }),
+  oidc: group(
+    {
+      issuer: setting({
+        variable: "OMOI_OIDC_ISSUER",
+        type: issuerAddress,
+        default: null,
+        requires: ["OMOI_OIDC_CLIENT_ID", "OMOI_OIDC_CLIENT_SECRET"],
+        documentation: "Issuer of an OpenID Connect identity provider for sign-in.",
+      }),
+      clientId: setting({
+        variable: "OMOI_OIDC_CLIENT_ID",
+        type: z.string(),
+        default: null,
+        requires: ["OMOI_OIDC_ISSUER"],
+        documentation:
+          "Client at the identity provider, with the redirect address `<public url>/api/v1/auth/oidc/callback`.",
+      }),
+      clientSecret: setting({
+        variable: "OMOI_OIDC_CLIENT_SECRET",
+        type: z.string(),
+        default: null,
+        requires: ["OMOI_OIDC_ISSUER"],
+        documentation: "Secret of that client.",
+      }),
+      name: setting({
+        variable: "OMOI_OIDC_NAME",
+        type: z
+          .string()
+          .trim()
+          .regex(/^[^\u0000-\u001f\u007f]{0,40}$/, {
+            error: "must be at most 40 visible characters",
+          }),
+        default: null,
+        shownDefault: "the issuer's host",
+        requires: ["OMOI_OIDC_ISSUER"],
+        documentation: "Name of the provider on the sign-in button.",
+      }),
+    },
+    ({ issuer, clientId, clientSecret, name }) =>
+      issuer === null || clientId === null || clientSecret === null
+        ? null
+        : { issuer, clientId, clientSecret, name: name || new URL(issuer).hostname },
+  ),
+  importRoots: setting({
+    variable: "OMOI_IMPORT_ROOTS",
+    type: folders,
+    default: "",
+    documentation: "Folders, separated by `:`, that `file://` imports may read.",
+  }),
+  importPrivateHosts: setting({
+    variable: "OMOI_IMPORT_PRIVATE_HOSTS",
+    type: trueOrFalse,
+    default: "false",
+    documentation: "`true` lets imports reach private and loopback addresses.",
+  }),
+  importCaFile: setting({
+    variable: "OMOI_IMPORT_CA_FILE",
+    type: readableFile,
+    default: null,
+    shownDefault: "the machine's authorities",
+    documentation: "PEM file of the certificate authorities that upstreams are checked against.",
+  }),
+  maxImportBytes: setting({
+    variable: "OMOI_MAX_IMPORT_BYTES",
+    type: wholeNumber(1, 2 ** 50),
+    default: String(10 * 2 ** 30),
+    documentation: "Maximum bytes per import or fetch; larger transfers are aborted.",
+  }),
+  agentUid: setting({
+    variable: "OMOI_AGENT_UID",
+    type: wholeNumber(1, maxUid),
+    default: "60861",
+    documentation: "Owner of workspace files, as user and group, where the server runs as root.",
+  }),
+  networkUid: setting({
+    variable: "OMOI_NETWORK_UID",
+    type: wholeNumber(1, maxUid),
+    default: "60860",
+    documentation:
+      "User of the programs that connect runs to the network where the server runs as root.",
+  }),
+  folderDriver: setting({
+    variable: "OMOI_FOLDER_DRIVER",
+    type: oneOf("auto", "overlay", "checkout"),
+    default: "auto",
+    documentation:
+      "How workspaces are stored: mounted over shared files in constant time (`overlay`), written file by file (`checkout`), or mounted where the machine supports it (`auto`).",
+  }),
+  sandbox: setting({
+    variable: "OMOI_SANDBOX",
+    type: oneOf("required", "gvisor", "off"),
+    default: "required",
+    documentation:
+      "`required` rejects commands that cannot be confined, `gvisor` also requires a separate kernel (runsc) for each command, and `off` runs commands without a sandbox and shows a warning beside them.",
+  }),
+  sandboxUids: setting({
+    variable: "OMOI_SANDBOX_UIDS",
+    type: uidRange,
+    default: defaultUids,
+    documentation:
+      "Range of uids, one per workspace, for runs where the server runs as root. `shared` runs every command as `OMOI_AGENT_UID`.",
+  }),
+  sandboxReadOnly: setting({
+    variable: "OMOI_SANDBOX_READONLY",
+    type: folders,
+    default: "",
+    documentation: "Further folders, separated by `:`, that commands may read, such as tools.",
+  }),
+  runLimits: group(
+    {
+      memory: setting({
+        variable: "OMOI_RUN_MEMORY_MIB",
+        type: wholeNumber(32, 1024 * 1024),
+        default: "4096",
+        documentation: "Maximum memory of a run, in MiB.",
+      }),
+      processes: setting({
+        variable: "OMOI_RUN_PROCESSES",
+        type: wholeNumber(8, 100_000),
+        default: "512",
+        documentation: "Maximum processes and threads of a run.",
+      }),
+      cpus: setting({
+        variable: "OMOI_RUN_CPUS",
+        type: processors,
+        default: "auto",
+        documentation:
+          "Maximum processors of a run, such as `1.5`; `0` sets no limit, `auto` sets 2 where the machine can limit processors.",
+      }),
+      disk: setting({
+        variable: "OMOI_RUN_DISK_MIB",
+        type: wholeNumber(0, 1024 * 1024),
+        default: "10240",
+        documentation: "Maximum size of the workspace of a run, in MiB; `0` sets no limit.",
+      }),
+      output: setting({
+        variable: "OMOI_RUN_OUTPUT_MIB",
+        type: wholeNumber(1, 1024 * 1024),
+        default: "64",
+        documentation: "Maximum size of the log of a run, in MiB.",
+      }),
+    },
+    ({
+      memory,
+      processes,
+      cpus,
+      disk,
+      output,
+    }): Omit<RunLimits, "cpus"> & { cpus: typeof cpus } => ({
+      memory_bytes: memory * mib,
+      processes,
+      cpus,
+      disk_bytes: disk === 0 ? null : disk * mib,
+      output_bytes: output * mib,
+    }),
+  ),
+  /** Null: no limit. */
+  runFiles: setting({
+    variable: "OMOI_RUN_FILES",
+    type: wholeNumber(0, 1_000_000_000).transform((files) => files || null),
+    default: "1000000",
+    documentation:
+      "Maximum files and folders in the workspace of a run, including deleted files that are still open; `0` sets no limit.",
+  }),
+  runTimeoutSeconds: setting({
+    variable: "OMOI_RUN_TIMEOUT_SECONDS",
+    type: wholeNumber(1, 14 * 86_400),
+    default: "21600",
+    documentation: "Timeout of a run that sets none, in seconds.",
+  }),
+  runStopGraceSeconds: setting({
+    variable: "OMOI_RUN_STOP_GRACE_SECONDS",
+    type: wholeNumber(0, 300),
+    default: "10",
+    documentation: "Seconds between SIGTERM and SIGKILL when a run is stopped.",
+  }),
+  runLogDays: setting({
+    variable: "OMOI_RUN_LOG_DAYS",
+    type: wholeNumber(1, 3650),
+    default: "30",
+    documentation: "Days until the log of a run is deleted.",
+  }),
+  shutdownRuns: setting({
+    variable: "OMOI_SHUTDOWN_RUNS",
+    type: oneOf("stop", "drain"),
+    default: "stop",
+    documentation: "On SIGTERM, `stop` stops all runs and `drain` waits until they end.",
+  }),
+  dockerSocket: setting({
+    variable: "OMOI_DOCKER_SOCKET",
+    type: z.string(),
+    default: "/var/run/docker.sock",
+    documentation: "Socket of the Docker engine that runs the commands of docker workspaces.",
+  }),
+  dockerImage: setting({
+    variable: "OMOI_DOCKER_IMAGE",
+    type: z.string(),
+    default: "node:24",
+    documentation: "Image of docker workspaces; run `docker pull` for it first.",
+  }),
+  keyPrefix: setting({
+    variable: "OMOI_KEY_PREFIX",
+    type: pattern(
+      /^[a-z][a-z0-9_]{0,18}_$/,
+      'must be lower-case letters, digits and "_", ending in "_"',
+    ),
+    default: "sk_live_",
+    documentation: "Prefix of API keys.",
+  }),
+  maxKeyDays: setting({
+    variable: "OMOI_MAX_KEY_DAYS",
+    type: wholeNumber(0, 3650),
+    default: "0",
+    documentation: "Maximum lifetime of an API key, in days; `0` sets no limit.",
+  }),
+  maxPushMib: setting({
+    variable: "OMOI_MAX_PUSH_MIB",
+    type: wholeNumber(1, 1_048_576),
+    default: "2048",
+    documentation: "Maximum size of a push, in MiB.",
+  }),
+  trustedProxies: setting({
+    variable: "OMOI_TRUSTED_PROXIES",
+    type: networks,
+    default: "",
+    documentation:
+      "Networks, separated by `,`, of the reverse proxies whose `X-Forwarded-For` is trusted.",
+  }),
+  requestTimeoutSeconds: setting({
+    variable: "OMOI_REQUEST_TIMEOUT_SECONDS",
+    type: wholeNumber(1, 3600),
+    default: "60",
+    documentation:
+      "Timeout for the headers of a request, and again for its body, in seconds; the answer is 408.",
+  }),
+  maxConnectionsPerAddress: setting({
+    variable: "OMOI_MAX_CONNECTIONS_PER_ADDRESS",
+    type: wholeNumber(0, 100_000),
+    default: "1000",
+    documentation:
+      "Maximum open connections per client address (IPv6: per /64 network); `0` sets no limit.",
+  }),
+  maxConcurrentAgents: setting({
+    variable: "OMOI_MAX_CONCURRENT_AGENTS",
+    type: wholeNumber(1, 10_000),
+    default: "10000",
+    documentation: "Ceiling of every organization's `max_concurrent_agents`.",
+  }),
+  maxRuntimeHours: setting({
+    variable: "OMOI_MAX_RUNTIME_HOURS",
+    type: wholeNumber(0, 1_000_000),
+    default: "1000000",
+    documentation: "Ceiling of every organization's `max_agent_runtime_hours`.",
+  }),
+  smtp: setting({
+    variable: "OMOI_SMTP_URL",
+    type: smtpServer,
+    default: null,
+    shownDefault: "the folder `outbox`",
+    documentation:
+      "Mail server, as `smtp://user:password@host:587` or `smtps://…:465`. A password is only sent over TLS.",
+  }),
+  mailFrom: setting({
+    variable: "OMOI_MAIL_FROM",
+    type: sender,
+    default: null,
+    shownDefault: "`omoi` at the host of the public address",
+    documentation: "Sender of mail, such as `Omoi <omoi@example.com>`.",
+  }),
+  metricsToken: setting({
+    variable: "OMOI_METRICS_TOKEN",
+    type: z.string().regex(/^[\x21-\x7e]{16,512}$/, {
+      error:
+        "must be 16 to 512 characters without spaces, such as the output of: openssl rand -hex 32",
+    }),
+    default: null,
+    documentation:
+      "Bearer token of `/metrics` for callers on other machines. Without it they get 404.",
+  }),
+  telemetry: group(
+    {
+      endpoint: setting({
+        variable: "OTEL_EXPORTER_OTLP_ENDPOINT",
+        type: webAddress,
+        default: null,
+        documentation: "OTLP/HTTP receiver of traces and metrics.",
+      }),
+      metricIntervalMs: setting({
+        variable: "OTEL_METRIC_EXPORT_INTERVAL",
+        type: wholeNumber(100, 86_400_000),
+        default: "60000",
+        documentation: "Milliseconds between two exports of metrics.",
+      }),
+    },
+    ({ endpoint, metricIntervalMs }) => (endpoint === null ? null : { endpoint, metricIntervalMs }),
+  ),
+  logLevel: setting({
+    variable: "OMOI_LOG_LEVEL",
+    type: oneOf("debug", "info", "warn", "error", "silent"),
+    default: "info",
+    documentation: "`debug`, `info`, `warn`, `error` or `silent`.",
+  }),
+} satisfies Record<string, Setting<unknown> | SettingGroup<unknown>>;
+
+/** Every row of the table, in its order. */
+export const allSettings: readonly Setting<unknown>[] = Object.values(settings).flatMap((entry) =>
+  "settings" in entry ? entry.settings : [entry as Setting<unknown>],
+);

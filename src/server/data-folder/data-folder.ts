@@ -87,17 +87,8 @@ function makeFolder(path: string, mode: number): void {
 export const secretFile = "secret";
 export const nextSecretFile = "secret.next";
 
-/** OMOI_SECRET, or what the data folder's file `secret` holds, which is made where it is not there. @throws ConfigError */
-export function readSecret(env: Record<string, string | undefined>, dataDir: string): string {
-  const given = env["OMOI_SECRET"];
-  if (given !== undefined && given !== "") {
-    if (given.length < 32) {
-      throw new ConfigError(
-        "OMOI_SECRET must be at least 32 characters; make one with: openssl rand -hex 32",
-      );
-    }
-    return given;
-  }
+/** Reads the secret file of the data folder, and creates it on the first start. @throws ConfigError */
+export function readSecret(dataDir: string): string {
   const file = join(dataDir, secretFile);
   try {
     if (!existsSync(file)) {

@@ -10,7 +10,7 @@ import { startJobs, type Jobs } from "../jobs/queue.js";
 import { outboxDelivery, smtpDelivery, type Deliver } from "./delivery.js";
 import { createMailer, type Message } from "./mailer.js";
 import { encryptLetter } from "./mailer.js";
-import { defaultSender, senderOf, smtpServerOf } from "../config/mail-settings.js";
+import { defaultSender, sender, smtpServer } from "../config/mail-settings.js";
 
 const from = { name: "Omoi", address: "omoi@example.com" };
 const letter = (to: string, more: Partial<Message> = {}): Message => ({
@@ -190,7 +190,7 @@ test.each([
   ["smtp://[::1]:2525/", "::1", 2525, false, null],
   ["smtp://a%40b.co:x%3Ay@mail:25", "mail", 25, false, { user: "a@b.co", pass: "x:y" }],
 ])("the mail server of %s", (url, host, port, secure, credentials) => {
-  expect(smtpServerOf(url)).toEqual({ host, port, secure, credentials });
+  expect(smtpServer.parse(url)).toEqual({ host, port, secure, credentials });
 });
 
 test.each([
@@ -202,15 +202,15 @@ test.each([
   "smtp://mail/path",
   "smtp://mail?secure=true",
 ])("%j is no mail server", (url) => {
-  expect(smtpServerOf(url)).toBeNull();
+  expect(smtpServer.safeParse(url).success).toBe(false);
 });
 
 test("a sender is one address, with a name or without", () => {
   const address = "omoi@example.com";
-  expect(senderOf("omoi@example.com")).toEqual({ name: "", address });
-  expect(senderOf('"Omoi, Acme" <omoi@example.com>')).toEqual({ name: "Omoi, Acme", address });
+  expect(sender.parse("omoi@example.com")).toEqual({ name: "", address });
+  expect(sender.parse('"Omoi, Acme" <omoi@example.com>')).toEqual({ name: "Omoi, Acme", address });
   for (const text of ["Omoi", "a@b.co, c@d.co", "Omoi <a@b.co> <c@d.co>", "O\nBcc: x <a@b.co>"]) {
-    expect(senderOf(text)).toBeNull();
+    expect(sender.safeParse(text).success).toBe(false);
   }
   expect(defaultSender("https://omoi.example.com/x").address).toBe("omoi@omoi.example.com");
   expect(defaultSender("http://127.0.0.1:8080").address).toBe("omoi@localhost");
@@ -220,11 +220,7 @@ test("a sender is one address, with a name or without", () => {
 test("a password is not sent to another machine without TLS", async () => {
   const [here, elsewhere] = [await startSmtpServer(), await startSmtpServer(0, "127.0.0.2")];
   const deliverTo = ({ url }: SmtpServer) =>
-    smtpDelivery(
-      smtpServerOf(url.replace("//", "//ada:secret@")) as NonNullable<
-        ReturnType<typeof smtpServerOf>
-      >,
-    );
+    smtpDelivery(smtpServer.parse(url.replace("//", "//ada:secret@")));
   const mail = { ...letter("ann@example.com"), messageId: "<1@example.com>" };
   await expect(deliverTo(elsewhere)(mail, from)).rejects.toMatchObject({ code: "ETLS" });
   expect(elsewhere.mails).toEqual([]);

@@ -83,7 +83,7 @@ export async function openRuns(input: OpenRuns): Promise<Runs> {
 /** The limits that can be held here: where nobody asked for one of processors, none is pretended. */
 function limitsIn({ runLimits }: RunSettings, { report }: Sandbox): RunLimits {
   const { cpus } = runLimits;
-  if (cpus !== "as held") return { ...runLimits, cpus };
+  if (cpus !== "auto") return { ...runLimits, cpus };
   return { ...runLimits, cpus: report.limits.cpu.enforced ? defaultCpus : null };
 }
 

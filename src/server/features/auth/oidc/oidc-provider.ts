@@ -1,6 +1,6 @@
 import type { Configuration } from "openid-client";
 import type { OidcError } from "#shared/oidc-errors.js";
-import type { OidcSettings } from "../../../config/config-values.js";
+import type { OidcSettings } from "../../../config/config.js";
 
 /** Loaded where an identity provider is set up, and then when it is first used. */
 const openid = () => import("openid-client");

@@ -2,7 +2,7 @@ import type { Logger } from "pino";
 import { email as emailSchema } from "#shared/contract/fields.js";
 import { oidcErrors } from "#shared/oidc-errors.js";
 import { sitePath } from "#shared/site-path.js";
-import type { OidcSettings } from "../../../config/config-values.js";
+import type { OidcSettings } from "../../../config/config.js";
 import { brokenConstraint, type Database, type Queryable } from "../../../db/connection/connect.js";
 import { AppError, notFound, unavailable } from "../../../errors.js";
 import type { Actor } from "../../../access/authenticate.js";

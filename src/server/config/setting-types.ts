@@ -1,0 +1,149 @@
+import { accessSync, constants } from "node:fs";
+import { isAbsolute } from "node:path";
+import { z } from "zod";
+import type { UidRange } from "#sandbox/uid-range.js";
+import { normalNetwork } from "#shared/node/networks.js";
+
+/*
+ * The types of settings: each parses the text of one variable. An error message continues a sentence that
+ * begins with the variable's name. Texts that may hold a password are never repeated.
+ */
+type Message = (issue: { input?: unknown }) => string;
+
+const unlike =
+  (requirement: string): Message =>
+  ({ input }) =>
+    `${requirement}, not "${String(input)}"`;
+
+export const maxUid = 2 ** 31 - 2;
+
+export function wholeNumber(min: number, max: number): z.ZodType<number, string> {
+  const fits = (text: string): boolean =>
+    /^\d+$/.test(text) && Number(text) >= min && Number(text) <= max;
+  return z
+    .string()
+    .refine(fits, { error: unlike(`must be a whole number from ${min} to ${max}`) })
+    .transform(Number);
+}
+
+export function oneOf<const Value extends string>(...values: Value[]): z.ZodType<Value, string> {
+  const choice = z.enum(values, { error: unlike(`must be one of ${values.join(", ")}`) });
+  return z.string().pipe(choice as z.ZodType<Value, string>);
+}
+
+export const trueOrFalse = oneOf("true", "false").transform((text) => text === "true");
+
+export function pattern(expression: RegExp, requirement: string): z.ZodType<string, string> {
+  return z.string().regex(expression, { error: unlike(requirement) });
+}
+
+const address = z.string().refine(
+  (text) => {
+    const url = URL.canParse(text) ? new URL(text) : null;
+    return (
+      url !== null &&
+      ["http:", "https:"].includes(url.protocol) &&
+      !url.search &&
+      !url.hash &&
+      !url.username
+    );
+  },
+  { error: unlike("must be an http(s) address such as https://omoi.example.com"), abort: true },
+);
+
+/** Without slashes at its end. */
+export const webAddress = address.transform((text) => new URL(text).href.replace(/\/+$/, ""));
+
+/** The address of pages, API and git, which are served at the root of a host. */
+export const publicAddress = webAddress.refine((text) => new URL(text).pathname === "/", {
+  error: ({ input }) => {
+    const { origin, pathname } = new URL(String(input));
+    return `must have no path, since Omoi serves at the root of a host; give it a host name of its own, such as ${origin}, instead of ${pathname}`;
+  },
+});
+
+/** Keeps a slash at the end: identity providers compare issuers to the letter. */
+export const issuerAddress = address
+  .transform((text) => new URL(text).href)
+  .refine(
+    (text) => {
+      const { protocol, hostname } = new URL(text);
+      return protocol === "https:" || /^(localhost|127(\.\d+){3}|\[::1\])$/.test(hostname);
+    },
+    { error: unlike("must begin with https:// (http:// only on this machine)") },
+  );
+
+export const postgresUrl = z
+  .string()
+  .refine((text) => /^postgres(ql)?:\/\//.test(text) && URL.canParse(text), {
+    error: "must be an address such as postgres://user:password@host:5432/omoi",
+  });
+
+/** Empty entries are skipped. */
+export const folders = z
+  .string()
+  .transform((text) => text.split(":").filter((entry) => entry !== ""))
+  .pipe(
+    z.array(
+      z.string().refine(isAbsolute, {
+        error: unlike('must list absolute folders separated by ":"'),
+      }),
+    ),
+  );
+
+export const readableFile = z
+  .string()
+  .refine(isAbsolute, { error: unlike("must be an absolute path"), abort: true })
+  .refine(isReadable, {
+    error: ({ input }) => `names a file that cannot be read: ${String(input)}`,
+  });
+
+function isReadable(path: string): boolean {
+  try {
+    accessSync(path, constants.R_OK);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** CIDR networks in canonical text; empty entries are skipped. */
+export const networks = z
+  .string()
+  .transform((text) => text.split(",").filter((entry) => entry.trim() !== ""))
+  .pipe(
+    z.array(
+      z.string().transform((entry, context) => {
+        const network = normalNetwork(entry.trim());
+        if (network !== null) return network;
+        const message = `must list networks separated by ",", such as 10.0.0.0/8,::1, not "${entry}"`;
+        context.addIssue({ code: "custom", message });
+        return z.NEVER;
+      }),
+    ),
+  );
+
+/** No distribution, container manager or systemd uses this range (systemd.io/UIDS-GIDS). */
+export const defaultUids = "1900000000-1900065535";
+
+const uidsRequirement = `must be a range of uids such as ${defaultUids}, from 1000 to ${maxUid} and without OMOI_AGENT_UID, or "shared"`;
+
+export const uidRangeError = ({ first, last }: UidRange): string =>
+  unlike(uidsRequirement)({ input: `${first}-${last}` });
+
+/** Null: all runs share one uid. */
+export const uidRange = z.string().transform((text, context): UidRange | null => {
+  if (text === "shared") return null;
+  const [first = 0, last = 0] = (/^(\d{1,10})-(\d{1,10})$/.exec(text)?.slice(1) ?? []).map(Number);
+  if (first >= 1000 && last > first && last <= maxUid) return { first, last };
+  context.addIssue({ code: "custom", message: unlike(uidsRequirement)({ input: text }) });
+  return z.NEVER;
+});
+
+/** Null: no limit. */
+export const processors = z
+  .string()
+  .refine((text) => text === "auto" || (/^\d+(\.\d+)?$/.test(text) && Number(text) <= 1024), {
+    error: unlike("must be a number of processors such as 1.5, or 0 for no limit"),
+  })
+  .transform((text) => (text === "auto" ? text : Number(text) || null));
