@@ -139,7 +139,7 @@ describe("revocation over several server processes", () => {
     await deafen();
     await asOperator(here, "update api_keys set revoked_at = now() where id = $1", [key.id]);
     await refusal(elsewhere.organizations.list(), 401, "invalid_token");
-    await expect.poll(() => here.db.changes.hears && there.db.changes.hears).toBe(true);
+    await expect.poll(() => here.db.changes.isConnected && there.db.changes.isConnected).toBe(true);
     const { data: next } = await owner.api.apiKeys.create({ body: { name: "heard again" } });
     const again = there.client(next.key as string);
     await again.organizations.list();

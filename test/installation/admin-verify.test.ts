@@ -77,7 +77,7 @@ test("omoi admin verify names what is missing, encrypted otherwise or edited", a
   ]);
   await asOperator(app, "alter table audit_events disable trigger user");
   await asOperator(app, "update audit_events set ip = '8.8.8.8' where sequence = 2");
-  expect(await faults()).toEqual(["its content is not what was hashed", "unreadable"]);
+  expect(await faults()).toEqual(["its content does not match its hash", "unreadable"]);
   await asOperator(app, "delete from totp_secrets");
 
   await rename(repoPath, `${repoPath}.away`);

@@ -65,7 +65,7 @@ describe("roles of a database that the operator made", () => {
 
   test.each([
     ["the owner itself", owner, /owns the tables/],
-    ["a superuser", superuser, /may bypass row-level security/],
+    ["a superuser", superuser, /can bypass row-level security/],
   ])("%s is refused as the serving role", async (_what, role, reason) => {
     const said = await refused({ owner: as(owner), app: as(role) });
     expect(said).toMatch(/^ConfigError: .*OMOI_DATABASE_APP_URL/);

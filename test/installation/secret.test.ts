@@ -84,7 +84,7 @@ describe("the secret", () => {
 
   test("that is wrong or lost stops the start with one sentence", async () => {
     const wrong = await failure({ OMOI_SECRET: anotherSecret });
-    expect(wrong).toContain("omoi: The secret is not the one that this database was written under");
+    expect(wrong).toContain("omoi: The database was encrypted with another secret");
     expect(wrong.trim().split("\n").at(-1)).toMatch(/^omoi: /);
     await rename(file("secret"), file("secret.away"));
     expect(await failure()).toContain(`omoi: The secret file ${file("secret")} is missing`);

@@ -7,7 +7,7 @@ import { readVerificationKey } from "../db/installation.js";
 import type { InstallationOrigin } from "../db/audit/installation-audit.js";
 import { requireCurrentSchema } from "../db/migrate.js";
 import { systemChange } from "../db/connection/system-change.js";
-import { serverItself } from "../db/audit/audit.js";
+import { systemOrigin } from "../db/audit/audit.js";
 import { withOwnerAddress } from "./offline-database.js";
 import { recoverSecret } from "./recover-secret.js";
 import type { AdminContext } from "../features/people/index.js";
@@ -83,7 +83,7 @@ function installationOn(config: Config, pool: pg.Pool, operator: string): Instal
       try {
         return {
           origin,
-          change: (work) => systemChange(pool, serverItself, work),
+          change: (work) => systemChange(pool, systemOrigin, work),
           verificationKey: await readVerificationKey(client, config.secret),
           publicUrl: publicUrlOf(config, config.port),
         };

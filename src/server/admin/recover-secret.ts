@@ -4,7 +4,7 @@ import { join } from "node:path";
 import pg from "pg";
 import type { Config } from "../config/config.js";
 import { nextSecretFile, secretFile } from "../data-folder/data-folder.js";
-import { isSecretOf } from "../db/installation.js";
+import { matchesSecret } from "../db/installation.js";
 
 /**
  * Finishes or undoes a rotation of the secret that was cut off, and returns the secret to go on with: the
@@ -16,13 +16,13 @@ export async function recoverSecret(
 ): Promise<string> {
   return whileNoRotation(client, async () => {
     const next = readSecretFile(dataDir, nextSecretFile);
-    if (next !== null && (await isSecretOf(client, next)) === true) {
+    if (next !== null && (await matchesSecret(client, next)) === true) {
       // The secret of OMOI_SECRET is the operator's to change.
       if (readSecretFile(dataDir, secretFile) !== secret) return secret;
       await promoteNextSecret(dataDir);
       return next;
     }
-    if ((await isSecretOf(client, secret)) === true) {
+    if ((await matchesSecret(client, secret)) === true) {
       rmSync(join(dataDir, nextSecretFile), { force: true });
     }
     return secret;

@@ -8,7 +8,7 @@ import { ConfigError } from "#shared/node/config-error.js";
 import { nextSecretFile, secretFile } from "../data-folder/data-folder.js";
 import type { Queryable } from "../db/connection/connect.js";
 import { recordInstallationEvent } from "../db/audit/installation-audit.js";
-import { isSecretOf, readVerificationKey, writeVerificationKey } from "../db/installation.js";
+import { matchesSecret, readVerificationKey, writeVerificationKey } from "../db/installation.js";
 import { purposes, encrypt, decrypt } from "../encrypt.js";
 import type { Installation } from "./installation.js";
 import { promoteNextSecret, readSecretFile, whileNoRotation } from "./recover-secret.js";
@@ -53,7 +53,7 @@ export async function rotateSecret(
       if (next === config.secret) {
         throw new ConfigError(`${file} holds the secret that is in use; write another one into it`);
       }
-      if ((await isSecretOf(client, next)) === true) {
+      if ((await matchesSecret(client, next)) === true) {
         throw new ConfigError(`The secret was rotated; set OMOI_SECRET to the content of ${file}`);
       }
       const result = await encryptAnew(installation, client, next);

@@ -11,7 +11,7 @@ import type pg from "pg";
 import { ConfigError } from "#shared/node/config-error.js";
 import type { Config } from "../config/config.js";
 import type { Queryable } from "../db/connection/connect.js";
-import { locksOn } from "../db/locks/locks.js";
+import { createLocks } from "../db/locks/locks.js";
 import { migrationNames } from "../db/migrate.js";
 import { lockOrganizations } from "../db/connection/tenant.js";
 import { layerOf } from "#git/worktree/overlay-driver.js";
@@ -215,7 +215,7 @@ async function archiveFolders(
   workspaces: readonly PlacedWorkspace[],
   log: (line: string) => void,
 ): Promise<string[]> {
-  const locks = locksOn(pool);
+  const locks = createLocks(pool);
   const layers = new Set<string>();
   const gone: string[] = [];
   for (const workspace of workspaces) {

@@ -13,7 +13,7 @@ import {
   makeProject,
   makeWorkspace,
 } from "#test/support/factories.js";
-import { dumpBefore } from "./dump.js";
+import { dumpBeforeMigration } from "./dump.js";
 
 let app: TestApp;
 let folder: string;
@@ -25,7 +25,7 @@ beforeAll(async () => {
   const { workspace } = await makeWorkspace(owner, project.id);
   await commitFiles(owner, workspace, { "a.txt": "a\n" });
   await owner.api.apiKeys.create({ body: { name: "Zoë $r$ 'key' \\ $$", scopes: ["*:*"] } });
-  // A database is migrated while nothing serves it.
+  // A database is migrated while no server runs.
   await app.close();
 });
 afterAll(() => rm(folder, { recursive: true }));
@@ -43,7 +43,7 @@ async function asOwner<Result>(
   }
 }
 
-/** All rows of all tables but the queue's, which goes on by itself. */
+/** All rows of all tables but the queue's, which keeps changing. */
 async function rowsOf(client: pg.Client): Promise<Record<string, string[]>> {
   const { rows: tables } = await client.query<{ name: string }>(
     "select relname as name from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace order by 1",
@@ -59,10 +59,10 @@ async function rowsOf(client: pg.Client): Promise<Record<string, string[]>> {
   return all;
 }
 
-test("a dump holds all rows, and loads into an empty database of the same version", async () => {
+test("a dump contains all rows and loads into an empty database of the same version", async () => {
   const { path, before } = await asOwner(app.owner, async (client) => ({
     before: await rowsOf(client),
-    path: await dumpBefore("0099_next.sql", client, folder),
+    path: await dumpBeforeMigration("0099_next.sql", client, folder),
   }));
   expect(Object.values(before).flat().length).toBeGreaterThan(20);
   const sql = await text(createReadStream(path).pipe(createGunzip()));
@@ -71,7 +71,7 @@ test("a dump holds all rows, and loads into an empty database of the same versio
     await client.query(`begin;\n${sql}\ncommit;`);
     const after = await rowsOf(client);
     expect(after).toEqual(before);
-    // What comes next is numbered on.
+    // Sequences continue.
     const { rows } = await client.query<{ next: string; last: string }>(
       "select nextval(pg_get_serial_sequence('received_commits', 'sequence')) as next, max(sequence) as last from received_commits",
     );
@@ -83,7 +83,7 @@ test("a dump holds all rows, and loads into an empty database of the same versio
   });
 });
 
-test("the newest three are kept, and what was cut off is removed", async () => {
+test("keeps the newest three dumps and deletes interrupted ones", async () => {
   await writeFile(join(folder, "before-0098_x-20200101T000000Z.sql.gz.partial"), "");
   for (const day of ["01", "02", "03", "04"]) {
     await writeFile(join(folder, `before-0090_x-202001${day}T000000Z.sql.gz`), "");
@@ -92,9 +92,11 @@ test("the newest three are kept, and what was cut off is removed", async () => {
   for (const name of await readdir(folder)) {
     if (name.startsWith("before-0099")) await rm(join(folder, name));
   }
-  const path = await asOwner(app.owner, (client) => dumpBefore("0010_first.sql", client, folder));
+  const path = await asOwner(app.owner, (client) =>
+    dumpBeforeMigration("0010_first.sql", client, folder),
+  );
   const names = await readdir(folder);
-  // The newest is the one that was just made.
+  // The newest is the dump just made.
   expect(names).toHaveLength(4);
   expect(names).toContain("other.txt");
   expect(names.filter((name) => name.startsWith("before-0090_")).toSorted()).toEqual([
@@ -104,11 +106,13 @@ test("the newest three are kept, and what was cut off is removed", async () => {
   expect(names.map((name) => join(folder, name))).toContain(path);
 });
 
-test("a dump that cannot be written leaves nothing", async () => {
+test("a failed dump leaves no file", async () => {
   await asOwner(app.owner, async (client) => {
     const file = join(folder, "other.txt");
-    await expect(dumpBefore("0099_next.sql", client, join(file, "x"))).rejects.toThrow(/ENOTDIR/);
-    // The connection is as it was.
+    await expect(dumpBeforeMigration("0099_next.sql", client, join(file, "x"))).rejects.toThrow(
+      /ENOTDIR/,
+    );
+    // The connection stays usable.
     await client.query("select 1");
   });
   expect((await readdir(folder)).filter((name) => name.endsWith(".partial"))).toEqual([]);

@@ -1,4 +1,4 @@
-/** The rows of the database as a file of SQL, written before migrations change it. */
+/** A SQL dump of all rows, written before a migration. */
 import { randomBytes } from "node:crypto";
 import { createWriteStream } from "node:fs";
 import { mkdir, readdir, rename, rm } from "node:fs/promises";
@@ -11,21 +11,21 @@ import { ConfigError } from "#shared/node/config-error.js";
 import { isNoSpace } from "../errors.js";
 import { readStoredSchema, type StoredTable } from "./tables/stored-tables.js";
 
-/** Dumps that are kept, the newest ones. */
+/** Number of dumps to keep. */
 const KEPT = 3;
-/** Rows of one statement: few enough that none is large, enough that there are not too many. */
+/** Rows per insert statement. */
 const ROWS = 200;
 const NAME = /^before-.*\.sql\.gz$/;
 
 /**
- * Writes all rows into `before-<migration>-<time>.sql.gz` in the folder, and removes all but the newest three
- * dumps. The file is read by `psql` as the database's owner, into a database that the version of Omoi which
- * the dump was made from has just made: it replaces all rows.
- * @param owner no transaction may be open on it
+ * Writes all rows into `before-<migration>-<time>.sql.gz` in the folder and deletes all but the newest
+ * three dumps. `psql` loads the file as the database's owner into a freshly created database of the
+ * same version, replacing all rows.
+ * @param owner must have no open transaction
  * @returns the path
- * @throws ConfigError where the disk is full
+ * @throws ConfigError when the disk is full
  */
-export async function dumpBefore(
+export async function dumpBeforeMigration(
   migration: string,
   owner: pg.Client,
   folder: string,
@@ -44,7 +44,7 @@ export async function dumpBefore(
     await rm(partial, { force: true });
     if (!isNoSpace(error)) throw error;
     throw new ConfigError(
-      `The database cannot be saved before it is migrated, since the disk of ${folder} is full; free some space and start again`,
+      `The database cannot be dumped before its migration because the disk of ${folder} is full; free some space and start again`,
     );
   } finally {
     await owner.query("rollback");
@@ -52,7 +52,7 @@ export async function dumpBefore(
   return path;
 }
 
-/** Removes all but the newest dumps, and what a dump that was cut off left. */
+/** Deletes all but the newest dumps, and the temporary files of interrupted dumps. */
 async function removeOthers(folder: string, kept: number): Promise<void> {
   const names = await readdir(folder);
   const dumps = names.filter((name) => NAME.test(name)).toSorted(byTime);
@@ -62,7 +62,7 @@ async function removeOthers(folder: string, kept: number): Promise<void> {
   }
 }
 
-/** By the time at the end of their names. */
+/** Compares by the time at the end of the names. */
 function byTime(one: string, other: string): number {
   const [first, second] = [one, other].map((name) => name.slice(-"20260101T000000Z.sql.gz".length));
   return (first ?? "") < (second ?? "") ? -1 : 1;
@@ -70,8 +70,8 @@ function byTime(one: string, other: string): number {
 
 async function* statements(owner: pg.Client): AsyncGenerator<string> {
   const { tables, open, close } = await readStoredSchema(owner);
-  yield "-- Rows of Omoi's database, saved before a migration. Load by: psql --single-transaction\n";
-  yield "-- --set ON_ERROR_STOP=1, as the owner, into a database that the older Omoi has just made.\n";
+  yield "-- Rows of Omoi's database, dumped before a migration. Load with: psql --single-transaction\n";
+  yield "-- --set ON_ERROR_STOP=1, as the owner, into a database freshly created by the older Omoi.\n";
   for (const statement of open) yield `${statement};\n`;
   for (const table of tables) yield* rowsOf(owner, table);
   for (const statement of close) yield `${statement};\n`;
@@ -84,7 +84,7 @@ async function* statements(owner: pg.Client): AsyncGenerator<string> {
   }
 }
 
-/** The rows as JSON, which PostgreSQL reads back without a loss: numbers and bytes are text in it. */
+/** Yields the rows as JSON, which PostgreSQL reads back losslessly: numbers and bytes are text in it. */
 async function* rowsOf(owner: pg.Client, { name, columns }: StoredTable): AsyncGenerator<string> {
   await owner.query(
     `declare dumped no scroll cursor for select to_jsonb(r)::text as row from (select ${columns} from ${name}) r`,
@@ -92,7 +92,7 @@ async function* rowsOf(owner: pg.Client, { name, columns }: StoredTable): AsyncG
   for (;;) {
     const { rows } = await owner.query<{ row: string }>(`fetch ${ROWS} from dumped`);
     if (rows.length === 0) break;
-    // No row can end the text.
+    // A random delimiter, which no row can contain.
     const quote = `$r${randomBytes(8).toString("hex")}$`;
     const json = rows.map(({ row }) => row).join(",\n");
     yield `insert into ${name} (${columns}) overriding system value select ${columns} from jsonb_populate_recordset(null::${name}, ${quote}[${json}]${quote});\n`;

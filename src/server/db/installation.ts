@@ -4,9 +4,9 @@ import { ConfigError } from "#shared/node/config-error.js";
 import { purposes, encrypt, decrypt } from "../encrypt.js";
 
 /**
- * Holds the secret against the canary in the database: the verification key, which opens under the right
- * secret alone. A database without one has nothing to compare with yet.
- * @throws ConfigError where the secret is another one
+ * Checks the secret against the encrypted verification key, which only the right secret decrypts. A new
+ * database has no key and accepts any secret.
+ * @throws ConfigError when the secret differs
  */
 export async function checkSecret(owner: pg.ClientBase, secret: string): Promise<void> {
   const encrypted = await readEncryptedKey(owner);
@@ -14,16 +14,16 @@ export async function checkSecret(owner: pg.ClientBase, secret: string): Promise
 }
 
 /**
- * Returns the key under which API keys, links and recovery codes are kept as HMACs. It is made on the first
- * start; of a database that an earlier version has used it is the secret itself, which that version took.
- * @throws ConfigError where the secret is another one
+ * Returns the HMAC key for API keys, email links and recovery codes. It is created on the first start;
+ * a database of an earlier version uses the secret itself, as that version did.
+ * @throws ConfigError when the secret differs
  */
 export async function openVerificationKey(owner: pg.ClientBase, secret: string): Promise<string> {
   const { rows } = await owner.query<{ used: boolean }>(
     "select exists (select from users) as used",
   );
   const key = rows[0]?.used === true ? secret : randomBytes(32).toString("hex");
-  // Of two first starts at once one writes it, and both read it.
+  // When two first starts run concurrently, one writes the key and both read it.
   await owner.query(
     "insert into installation (encrypted_verification_key) values ($1) on conflict do nothing",
     [encryptKey(secret, key)],
@@ -31,7 +31,10 @@ export async function openVerificationKey(owner: pg.ClientBase, secret: string):
   return readVerificationKey(owner, secret);
 }
 
-/** The verification key of a database that has been started before. @throws ConfigError */
+/**
+ * Reads the verification key of an initialized database.
+ * @throws ConfigError
+ */
 export async function readVerificationKey(client: pg.ClientBase, secret: string): Promise<string> {
   const encrypted = await readEncryptedKey(client);
   const key = encrypted && decryptKey(secret, encrypted);
@@ -39,13 +42,18 @@ export async function readVerificationKey(client: pg.ClientBase, secret: string)
   return key;
 }
 
-/** Whether a secret is the one that the database was written under; null where it holds no canary yet. */
-export async function isSecretOf(client: pg.ClientBase, secret: string): Promise<boolean | null> {
+/**
+ * Whether the database was encrypted with this secret; null for a database without a verification key.
+ */
+export async function matchesSecret(
+  client: pg.ClientBase,
+  secret: string,
+): Promise<boolean | null> {
   const encrypted = await readEncryptedKey(client);
   return encrypted && decryptKey(secret, encrypted) !== null;
 }
 
-/** Encrypts the verification key under another secret, in the transaction that rotates it. */
+/** Re-encrypts the verification key, in the transaction that rotates the secret. */
 export async function writeVerificationKey(
   client: pg.ClientBase,
   secret: string,
@@ -78,6 +86,6 @@ function decryptKey(secret: string, encrypted: Buffer): string | null {
 
 function wrongSecret(): ConfigError {
   return new ConfigError(
-    "The secret is not the one that this database was written under; set OMOI_SECRET to it, or restore the file `secret` in OMOI_DATA_DIR from a backup",
+    "The database was encrypted with another secret; set OMOI_SECRET to it, or restore the file `secret` in OMOI_DATA_DIR from a backup",
   );
 }

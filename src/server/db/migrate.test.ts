@@ -21,7 +21,7 @@ describe("migrations", () => {
     return (error as Error).message;
   };
 
-  test("are applied once, also when several processes start together", async () => {
+  test("are applied once by concurrent starts", async () => {
     const before = await applied();
     const siblings = await Promise.all(Array.from({ length: 4 }, () => app.sibling()));
     await Promise.all(siblings.map((sibling) => sibling.close()));
@@ -29,7 +29,7 @@ describe("migrations", () => {
     expect(before.length).toBeGreaterThan(0);
   });
 
-  test("by a newer or another Omoi are refused in one line that names them", async () => {
+  test("of a newer or different Omoi are rejected in one line that names them", async () => {
     await asOperator(app, "insert into schema_migrations values ('9999_future.sql', 'x')");
     expect(await refusal()).toContain("9999_future.sql");
     await asOperator(app, "delete from schema_migrations where name = '9999_future.sql'");
@@ -45,7 +45,7 @@ describe("migrations", () => {
     await (await app.sibling()).close();
   });
 
-  test("system roles are made again what the code says they are", async () => {
+  test("reset the system roles to their definition", async () => {
     const roles = () =>
       asOperator(
         app,

@@ -5,17 +5,17 @@ import type pg from "pg";
 import type { Logger } from "pino";
 import { systemRoles, type SystemRole } from "#shared/permissions.js";
 import { ConfigError } from "#shared/node/config-error.js";
-import { dumpBefore } from "./dump.js";
+import { dumpBeforeMigration } from "./dump.js";
 import { prepareQueues } from "./queue-schema.js";
 
 const folder = join(import.meta.dirname, "migrations");
 
 /**
- * Brings the database to this version of the code: each file of `migrations/` once, in the order of
- * their names, each in its own transaction, under a lock that all server processes share.
- * @param appRole the role that will serve; it is granted the rows and nothing else.
- * @param dumps the folder that a database with rows is dumped into before it is changed; null: nowhere
- * @throws ConfigError when the database was made by newer or other code.
+ * Migrates the database to this version: applies each file of `migrations/` once, in name order, each
+ * in its own transaction, under a lock shared by all server processes.
+ * @param appRole the serving role, which is granted access to the rows only
+ * @param dumps folder for a dump made before a non-empty database is changed; null disables it
+ * @throws ConfigError when the database was migrated by newer or other code
  */
 export async function migrate(
   owner: pg.Client,
@@ -46,8 +46,8 @@ export async function migrate(
     }
     const next = files.find((name) => !applied.has(name));
     if (next !== undefined && applied.size > 0 && dumps !== null) {
-      const path = await dumpBefore(next, owner, dumps);
-      log.info({ path }, "the database was saved before its migration");
+      const path = await dumpBeforeMigration(next, owner, dumps);
+      log.info({ path }, "dumped the database before its migration");
     }
     for (const name of files) {
       const statements = await readFile(join(folder, name), "utf8");
@@ -56,7 +56,7 @@ export async function migrate(
       if (before === checksum) continue;
       if (before !== undefined) {
         throw new ConfigError(
-          `The database was migrated by another ${name}; start the version that made it`,
+          `The migration ${name} was changed after it was applied; start the version that applied it`,
         );
       }
       log.info({ migration: name }, "migrating the database");
@@ -82,8 +82,8 @@ export async function migrate(
 }
 
 /**
- * Checks that the database is as this version of the code makes it.
- * @throws ConfigError where a start of this version would migrate it, or another version has
+ * Checks that the schema matches this version.
+ * @throws ConfigError when it needs a migration or was migrated by another version
  */
 export async function requireCurrentSchema(pool: pg.Pool): Promise<void> {
   const { rows } = await pool
@@ -96,16 +96,16 @@ export async function requireCurrentSchema(pool: pg.Pool): Promise<void> {
   throw new ConfigError(
     isNewer
       ? "The database was migrated by a newer Omoi; use the command of that version"
-      : "The database was written by an older Omoi; start this version once, which migrates it",
+      : "The database was written by an older Omoi; start this version once to migrate it",
   );
 }
 
-/** The names of the migrations of this version, in their order. */
+/** Returns the names of this version's migrations in order. */
 export async function migrationNames(): Promise<string[]> {
   return (await readdir(folder)).filter((file) => file.endsWith(".sql")).toSorted();
 }
 
-/** The ids of the system roles: the same in every installation. */
+/** The ids of the system roles, identical in every installation. */
 export const systemRoleIds: Record<SystemRole, string> = {
   owner: "00000000-0000-7000-8000-000000000001",
   admin: "00000000-0000-7000-8000-000000000002",
@@ -114,7 +114,7 @@ export const systemRoleIds: Record<SystemRole, string> = {
   agent_executor: "00000000-0000-7000-8000-000000000005",
 };
 
-/** System roles are what the code says they are, at every start. */
+/** Resets the system roles to their definition at every start. */
 async function writeSystemRoles(owner: pg.Client): Promise<void> {
   for (const [name, role] of Object.entries(systemRoles)) {
     await owner.query(

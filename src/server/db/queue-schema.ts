@@ -1,25 +1,25 @@
 import PgBoss from "pg-boss";
 import type pg from "pg";
 
-/** The kinds of background work and what each is told. */
+/** The kinds of background jobs and their payloads. */
 export interface JobData {
   "import-project": { org_id: string; project_id: string };
-  /** A fetch or a push, as the upstream's row says. */
+  /** A fetch or a push, as stored in the upstream's row. */
   "use-upstream": { org_id: string; project_id: string };
   "remove-project": { org_id: string; project_id: string };
-  /** Starts what waits in an organization's queue of runs. */
+  /** Starts runs that wait in an organization's queue. */
   "start-queued-runs": { org_id: string };
-  /** Looks for conflicts between the project's workspaces. */
+  /** Detects conflicts between the project's workspaces. */
   "scan-project": { org_id: string; project_id: string };
-  /** Finds out whether there is somebody to send a link to, and does. */
+  /** Emails a link if the account exists. */
   "send-link": { purpose: "verify" | "reset"; email: string };
-  /** A letter, sealed: it may hold a one-time link. */
+  /** An encrypted email, because it may contain a one-time link. */
   "send-mail": { sealed: string };
 }
 export type JobName = keyof JobData;
 
 const queues: Record<JobName, PgBoss.Queue> = {
-  // An import may take long; one whose process died is tried again when it has expired.
+  // An import may take long. The job of a dead process is retried when it expires.
   "import-project": { name: "import-project", retryLimit: 2, retryDelay: 5, expireInSeconds: 3600 },
   "use-upstream": { name: "use-upstream", retryLimit: 2, retryDelay: 5, expireInSeconds: 3600 },
   "remove-project": {
@@ -28,9 +28,9 @@ const queues: Record<JobName, PgBoss.Queue> = {
     retryDelay: 30,
     expireInSeconds: 3600,
   },
-  // Whoever waits is looked for again within seconds.
+  // Not retried: a periodic job starts waiting runs within seconds.
   "start-queued-runs": { name: "start-queued-runs", retryLimit: 0, expireInSeconds: 300 },
-  // Of each project at most one waits (see `send`), whatever happens in it meanwhile.
+  // At most one scan per project is pending (see `send`), however often the project changes.
   "scan-project": {
     name: "scan-project",
     policy: "short",
@@ -40,7 +40,7 @@ const queues: Record<JobName, PgBoss.Queue> = {
     expireInSeconds: 1800,
   },
   "send-link": { name: "send-link", retryLimit: 5, retryDelay: 5, expireInSeconds: 60 },
-  // Nine tries, each after about twice the pause before: 40 to 90 minutes in all.
+  // Nine attempts with exponential backoff: 40 to 90 minutes in total.
   "send-mail": {
     name: "send-mail",
     retryLimit: 8,
@@ -52,7 +52,7 @@ const queues: Record<JobName, PgBoss.Queue> = {
 
 /** The schema of the job queue's tables. */
 export const schema = "pgboss";
-/** Runs pg-boss's statements on our connections. */
+/** Runs pg-boss's statements on the application's connections. */
 export const adapter = (
   db: pg.Pool | pg.Client,
   track: <Result>(work: Promise<Result>) => Promise<Result> = (work) => work,
@@ -60,7 +60,7 @@ export const adapter = (
   executeSql: (text, values) => track(db.query(text, values)),
 });
 
-/** Makes the queue's tables as the owner of the database, so that the serving role owns nothing. */
+/** Creates the queue's tables as the owner, so that the serving role owns nothing. */
 export async function prepareQueues(owner: pg.Client): Promise<void> {
   const boss = new PgBoss({ db: adapter(owner), schema, supervise: false, schedule: false });
   await boss.start();

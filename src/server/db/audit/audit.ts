@@ -4,40 +4,43 @@ import type { AuditEvent } from "#shared/api/audit.js";
 import { hashedText, noHash, type AuditAction } from "#shared/audit.js";
 import { isoInstant, newId } from "../tables/columns.js";
 
-/** Who changes something and through what: a request's context is one. Without an actor it is the server itself. */
+/**
+ * The author of a change and how the request reached the server; a request context is an `Origin`. A
+ * null actor is the server itself.
+ */
 export interface Origin {
   readonly actor: {
     readonly userId: string;
     readonly agent: { readonly id: string; readonly name: string } | null;
-    /** An API key, or the token of a run, which the log does not name: it names the agent. */
+    /** An API key, or a run's token. A run's token is not written to the log: the agent identifies it. */
     readonly key: { readonly id: string; readonly ofRun?: boolean } | null;
   } | null;
   readonly ip: string | null;
   readonly requestId: string | null;
 }
 
-/** What the server does of its own accord, such as finishing an import. */
-export const serverItself: Origin = { actor: null, ip: null, requestId: null };
+/** The origin of changes the server makes on its own, such as finishing an import. */
+export const systemOrigin: Origin = { actor: null, ip: null, requestId: null };
 
-/** The origin alone, of a context that holds more: to be kept with work that a restart may finish. */
+/** Returns only the fields of `Origin`, to be stored with work that a restart may have to finish. */
 export function originOf({ actor, ip, requestId }: Origin): Origin {
   const key = actor?.key && !actor.key.ofRun ? { id: actor.key.id } : null;
   const agent = actor?.agent ? { id: actor.agent.id, name: actor.agent.name } : null;
   return { actor: actor && { userId: actor.userId, agent, key }, ip, requestId };
 }
 
-/** An event as the code that makes the change tells it. */
+/** An audit event before the log adds its time, actor and hash. */
 export interface Change {
   action: AuditAction;
   target: AuditEvent["target"];
   changes?: AuditEvent["changes"];
 }
 
-/** Tells of a change, to be written at the end of the transaction that makes it. */
+/** Queues an event, which is written at the end of the transaction that makes the change. */
 export type AuditWriter = (change: Change) => void;
 
-/** The fields that differ, before and after; null stands for what is not there. */
-export function differences<Row extends object>(
+/** Returns the fields that differ, with both values. Null stands for an absent value. */
+export function diffFields<Row extends object>(
   before: Row | null,
   after: Row | null,
   fields: readonly (keyof Row & string)[],
@@ -52,8 +55,8 @@ export function differences<Row extends object>(
 }
 
 /**
- * Appends events to an organization's chain, in the transaction at hand and as the last thing in it:
- * the chain's lock is taken after all others, so that no two transactions can wait for each other.
+ * Appends events to an organization's hash chain, as the last statements of the current transaction.
+ * The chain's lock comes after all other locks, so two transactions cannot deadlock on it.
  */
 export async function appendEvents(
   client: pg.ClientBase,
@@ -101,7 +104,7 @@ export async function appendEvents(
   }
 }
 
-/** The hash of an event, in hex. */
+/** Returns the hash of an event in hex. */
 export function eventHash(orgId: string, event: Omit<AuditEvent, "hash">): string {
   return createHash("sha256").update(hashedText(orgId, event)).digest("hex");
 }
@@ -110,14 +113,15 @@ interface Head {
   sequence: number;
   hash: string;
   at: string;
-  /** What the actor is called. */
+  /** The actor's display name. */
   name: string;
 }
 
 /**
- * Locks the chain until the transaction ends, then reads its end: a statement of its own, to see what came
- * before. An event refers to its organization, whose row is held first: a change of the slug, which waits
- * for the chain with the row in its hands, would else wait for this transaction and this one for it.
+ * Locks the chain until the transaction ends, then reads its last event in a separate statement, which
+ * sees the events committed before the lock was granted. The organization's row is locked first,
+ * because events reference it: a slug change holds the row while it waits for the chain, and would
+ * deadlock with a transaction that takes them the other way around.
  */
 async function headOf(client: pg.ClientBase, orgId: string, origin: Origin): Promise<Head> {
   await client.query({

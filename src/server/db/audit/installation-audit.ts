@@ -5,19 +5,22 @@ import { deletedUser, hashedText, noHash } from "#shared/audit.js";
 import { isoInstant, newId } from "../tables/columns.js";
 import type { Queryable } from "../connection/queryable.js";
 
-/** Who acts on the installation: a super admin through the API, or an operator by the command line. */
+/**
+ * The author of a change to the installation: a super admin through the API, or an operator on the
+ * command line.
+ */
 export interface InstallationOrigin {
   readonly actor: { readonly userId: string } | { readonly operator: string };
   readonly ip: string | null;
   readonly requestId: string | null;
 }
 
-/** An event as the code that acts tells it. */
+/** An installation event before the log adds its time, actor and hash. */
 export type InstallationChange = Pick<InstallationEvent, "action" | "target" | "changes">;
 
 /**
- * Appends an event to the log of the installation, in the transaction at hand. Its lock comes after those of
- * rows and before those of the organizations' logs.
+ * Appends an event to the installation's log in the current transaction. Its lock comes after row locks
+ * and before the locks of organizations' logs.
  */
 export async function recordInstallationEvent(
   tx: Queryable,
@@ -61,7 +64,7 @@ interface Head extends Record<string, unknown> {
   name: string | null;
 }
 
-/** The hash of an event, in hex. */
+/** Returns the hash of an event in hex. */
 function hashOf(event: Omit<InstallationEvent, "hash">): string {
   return createHash("sha256").update(hashedText("installation", event)).digest("hex");
 }
@@ -69,7 +72,10 @@ function hashOf(event: Omit<InstallationEvent, "hash">): string {
 const columns = sql`id, sequence::int as sequence, at, actor, action, target, ip, request_id, changes,
   previous_hash, hash`;
 
-/** The newest events, those before a sequence where one is given; deleted people are called so. */
+/**
+ * Returns the newest events, or those before the sequence `before`. Deleted users appear under a
+ * placeholder name.
+ */
 export async function listInstallationEvents(
   tx: Queryable,
   before: number | null,
@@ -92,7 +98,7 @@ export async function listInstallationEvents(
   }));
 }
 
-/** Walks along the log and returns the sequences that are not as they were written, and why. */
+/** Verifies the hash chain and returns the sequences of altered events, each with a reason. */
 export async function verifyInstallationLog(
   tx: Queryable,
 ): Promise<{ events: number; faults: { sequence: number; reason: string }[] }> {
@@ -107,9 +113,9 @@ export async function verifyInstallationLog(
       event.sequence !== sequence + 1
         ? "the event is missing"
         : event.previous_hash !== head
-          ? "it does not follow the event before it"
+          ? "it does not link to the previous event"
           : hashOf(event) !== hash
-            ? "its content is not what was hashed"
+            ? "its content does not match its hash"
             : null;
     if (reason !== null) faults.push({ sequence: sequence + 1, reason });
     [sequence, head] = [event.sequence, hash];

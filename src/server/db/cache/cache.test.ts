@@ -3,11 +3,11 @@ import { describe, expect, test } from "vitest";
 import { cached, type Sourced } from "./cache.js";
 import type { ChangeFeed, RowChange } from "./changes.js";
 
-/** A feed whose changes are told by the test. */
+/** A change feed controlled by the test. */
 function feedOf() {
   const listeners: ((change: RowChange | null) => void)[] = [];
   const feed = {
-    hears: true as boolean,
+    isConnected: true as boolean,
     subscribe: (listener: (change: RowChange | null) => void) => {
       listeners.push(listener);
       return () => {};
@@ -26,11 +26,11 @@ function feedOf() {
   };
 }
 
-/** A database of versions, read in two steps: the row is seen when the reading begins. */
+/** A database of versions, read in two steps: the row is seen at the start of the read. */
 function rowsOf(feed: ChangeFeed, until?: () => number) {
   const versions = new Map<string, number>();
   const underWay: (() => void)[] = [];
-  let readings = 0;
+  let reads = 0;
   const answerOf = (id: string, version: number): Sourced<{ id: string; version: number }> => ({
     value: { id, version },
     sources: id.startsWith("undeclared") ? null : [`user ${id}`],
@@ -39,7 +39,7 @@ function rowsOf(feed: ChangeFeed, until?: () => number) {
   const get = cached<{ id: string; version: number }>({
     changes: feed,
     load: (id) => {
-      readings += 1;
+      reads += 1;
       const version = versions.get(id);
       const answer = version === undefined ? undefined : answerOf(id, version);
       return new Promise((resolve) => underWay.push(() => resolve(answer)));
@@ -55,23 +55,23 @@ function rowsOf(feed: ChangeFeed, until?: () => number) {
     await arrive();
     return (await answer)?.version;
   };
-  return { versions, get, arrive, read, readings: () => readings };
+  return { versions, get, arrive, read, reads: () => reads };
 }
 
 describe("cached", () => {
-  test("reads once and answers from memory until the source changes", async () => {
+  test("reads once and answers from the cache until the source changes", async () => {
     const { feed, user } = feedOf();
-    const { versions, read, readings } = rowsOf(feed);
+    const { versions, read, reads } = rowsOf(feed);
     versions.set("a", 1).set("b", 1);
     expect([await read("a"), await read("a"), await read("b")]).toEqual([1, 1, 1]);
-    expect(readings()).toBe(2);
+    expect(reads()).toBe(2);
     versions.set("a", 2);
     user("a");
     expect([await read("a"), await read("b")]).toEqual([2, 1]);
-    expect(readings()).toBe(3);
+    expect(reads()).toBe(3);
   });
 
-  test("does not keep an answer that was under way while its source changed", async () => {
+  test("does not cache a value whose source changed while it was read", async () => {
     const { feed, user } = feedOf();
     const { versions, get, arrive, read } = rowsOf(feed);
     versions.set("a", 1);
@@ -83,7 +83,7 @@ describe("cached", () => {
     expect(await read("a")).toBe(2);
   });
 
-  test("does not keep what is absent", async () => {
+  test("does not cache absent values", async () => {
     const { feed } = feedOf();
     const { versions, read } = rowsOf(feed);
     expect(await read("a")).toBeUndefined();
@@ -91,7 +91,7 @@ describe("cached", () => {
     expect(await read("a")).toBe(1);
   });
 
-  test("does not keep an answer that cannot declare its sources", async () => {
+  test("does not cache a value without declared sources", async () => {
     const { feed } = feedOf();
     const { versions, read } = rowsOf(feed);
     versions.set("undeclared", 1);
@@ -100,44 +100,44 @@ describe("cached", () => {
     expect(await read("undeclared")).toBe(2);
   });
 
-  test("keeps nothing while changes cannot be heard, and nothing from before", async () => {
+  test("caches nothing while the feed is down and drops older entries", async () => {
     const { feed, audit } = feedOf();
-    const { versions, get, arrive, read, readings } = rowsOf(feed);
+    const { versions, get, arrive, read, reads } = rowsOf(feed);
     versions.set("a", 1);
     await read("a");
-    feed.hears = false;
+    feed.isConnected = false;
     audit(null);
     versions.set("a", 2);
     expect([await read("a"), await read("a")]).toEqual([2, 2]);
-    expect(readings()).toBe(3);
+    expect(reads()).toBe(3);
     const begunDeaf = get("a");
     versions.set("a", 3);
-    feed.hears = true;
+    feed.isConnected = true;
     audit(null);
     await arrive();
     await begunDeaf;
     expect(await read("a")).toBe(3);
   });
 
-  test("forgets the oldest when full, and what is past its time", async () => {
+  test("evicts the oldest entry when full and expired entries", async () => {
     const { feed } = feedOf();
-    const { versions, read, readings } = rowsOf(feed);
+    const { versions, read, reads } = rowsOf(feed);
     for (const id of ["a", "b", "c", "d"]) {
       versions.set(id, 1);
       await read(id);
     }
     await read("d");
-    expect(readings()).toBe(4);
+    expect(reads()).toBe(4);
     await read("a");
-    expect(readings()).toBe(5);
+    expect(reads()).toBe(5);
     const timed = rowsOf(feed, () => Date.now());
     timed.versions.set("a", 1);
     await timed.read("a");
     await timed.read("a");
-    expect(timed.readings()).toBe(2);
+    expect(timed.reads()).toBe(2);
   });
 
-  test("a change of a system role, or a missed one, makes everything stale", async () => {
+  test("a system role's change or a missed change invalidates everything", async () => {
     const { feed, audit } = feedOf();
     const { versions, read } = rowsOf(feed);
     versions.set("a", 1);
@@ -147,7 +147,7 @@ describe("cached", () => {
     expect(await read("a")).toBe(2);
   });
 
-  test("never answers with less than was committed and told, whatever the order", async () => {
+  test("never returns less than was committed and delivered, in any order", async () => {
     const step = fc.oneof(
       fc.record({ do: fc.constant("read" as const), id: fc.constantFrom("a", "b") }),
       fc.record({ do: fc.constant("write" as const), id: fc.constantFrom("a", "b") }),
@@ -160,7 +160,7 @@ describe("cached", () => {
         const { feed, user, audit } = feedOf();
         const { versions, get, arrive } = rowsOf(feed);
         versions.set("a", 0).set("b", 0);
-        // What has been told of is the least that a reading begun afterwards may answer.
+        // The delivered version is the minimum that a later read may return.
         const told = new Map([
           ["a", 0],
           ["b", 0],
@@ -173,7 +173,7 @@ describe("cached", () => {
             told.set(id, versions.get(id) ?? 0);
           } else if (what === "arrive") await arrive();
           else if (what === "deaf") {
-            feed.hears = !feed.hears;
+            feed.isConnected = !feed.isConnected;
             audit(null);
             for (const [key, version] of versions) told.set(key, version);
           } else {

@@ -1,52 +1,58 @@
 import type { ChangeFeed, RowChange } from "./changes.js";
 
-/** A subject of changes: an organization, its runs, a person, a session or a key (its hash in hex). */
+/**
+ * A row that cached values depend on: an organization, its runs, a user, a session or a key (its hash
+ * in hex).
+ */
 export type Source = `${"organization" | "runs of" | "user" | "session" | "key"} ${string}`;
 
-/** An answer, together with everything that decided it. */
+/** A value with every row that determined it. */
 export interface Sourced<Value> {
   value: Value;
   /**
-   * The subjects of all rows that decided the value. Rows that the value leaves out belong here too: an
-   * archived organization is not in a list because it is archived, and restoring it changes the list.
-   * Null where they cannot be declared: such a value is never kept.
+   * All rows that determined the value, including rows it omits: an archived organization is missing
+   * from a list because it is archived, and restoring it changes the list. Null marks a value whose
+   * sources cannot be declared; it is never cached.
    */
   sources: readonly Source[] | null;
-  /** Until when the value holds, in milliseconds since 1970. */
+  /** Expiry of the value, in milliseconds since 1970. */
   until?: number | undefined;
 }
 
-/** How one kind of answer is kept in memory. */
+/** Configuration of one cache. */
 interface CacheOptions<Value> {
   changes: ChangeFeed;
-  /** Reads an answer from the database; undefined, which declares no source, is not kept. */
+  /** Reads a value from the database. An undefined result declares no sources and is not cached. */
   load: (key: string) => Promise<Sourced<Value> | undefined>;
-  /** How many answers are kept; the oldest go first. */
+  /** Maximum number of entries; the oldest are evicted first. */
   size?: number;
 }
 
 /**
- * Answers from memory what the database said, for as long as none of its sources has changed. It is as
- * fresh as the database: a change is heard of before the call that made it is answered (`syncAll`), an
- * answer that was under way while its source changed is given to its caller and not kept, and while
- * changes cannot be heard everything is read from the database.
+ * Creates a cache whose entries live until one of their sources changes. It is as fresh as the
+ * database: a change invalidates every process before the request that made it is answered (`syncAll`),
+ * a value whose source changed while it was being read is returned but not cached, and nothing is
+ * cached while the change feed is down.
  */
 export function cached<Value>(
   options: CacheOptions<Value>,
 ): (key: string) => Value | Promise<Value | undefined> {
   const { changes, load, size = 10_000 } = options;
-  const kept = new Map<string, { value: Value; until: number; sources: readonly Source[] }>();
+  const entries = new Map<string, { value: Value; until: number; sources: readonly Source[] }>();
   const keysOf = new Map<Source, Set<string>>();
-  /** Counts changes; those since the oldest reading under way are remembered by their source. */
+  /**
+   * Logical clock of changes. While reads are in flight, `changedAt` maps each changed source to its
+   * tick.
+   */
   let clock = 0;
-  let lostAt = 0;
+  let resetAt = 0;
   const changedAt = new Map<Source, number>();
-  let readings = 0;
+  let reads = 0;
 
-  const forget = (key: string): void => {
-    const entry = kept.get(key);
+  const evict = (key: string): void => {
+    const entry = entries.get(key);
     if (!entry) return;
-    kept.delete(key);
+    entries.delete(key);
     for (const source of entry.sources) {
       const keys = keysOf.get(source);
       keys?.delete(key);
@@ -57,57 +63,57 @@ export function cached<Value>(
     clock += 1;
     const sources = change && sourcesOfChange(change);
     if (!sources) {
-      lostAt = clock;
-      kept.clear();
+      resetAt = clock;
+      entries.clear();
       keysOf.clear();
       return;
     }
     for (const source of sources) {
-      if (readings > 0) changedAt.set(source, clock);
-      for (const key of keysOf.get(source) ?? []) forget(key);
+      if (reads > 0) changedAt.set(source, clock);
+      for (const key of keysOf.get(source) ?? []) evict(key);
     }
   });
-  const keep = (key: string, { value, sources, until }: Sourced<Value>, since: number): void => {
+  const store = (key: string, { value, sources, until }: Sourced<Value>, since: number): void => {
     const end = until ?? Number.POSITIVE_INFINITY;
-    if (sources === null || !changes.hears || lostAt > since || end <= Date.now()) return;
+    if (sources === null || !changes.isConnected || resetAt > since || end <= Date.now()) return;
     if (sources.some((source) => (changedAt.get(source) ?? 0) > since)) return;
-    forget(key);
-    kept.set(key, { value, until: end, sources });
+    evict(key);
+    entries.set(key, { value, until: end, sources });
     for (const source of sources) {
       const keys = keysOf.get(source);
       if (keys) keys.add(key);
       else keysOf.set(source, new Set([key]));
     }
-    const [oldest] = kept.keys();
-    if (kept.size > size && oldest !== undefined) forget(oldest);
+    const [oldest] = entries.keys();
+    if (entries.size > size && oldest !== undefined) evict(oldest);
   };
   const read = async (key: string): Promise<Value | undefined> => {
     const since = clock;
-    readings += 1;
+    reads += 1;
     try {
       const answer = await load(key);
-      if (answer) keep(key, answer, since);
+      if (answer) store(key, answer, since);
       return answer?.value;
     } finally {
-      readings -= 1;
-      if (readings === 0) changedAt.clear();
+      reads -= 1;
+      if (reads === 0) changedAt.clear();
     }
   };
 
   return (key) => {
-    const entry = kept.get(key);
+    const entry = entries.get(key);
     if (entry && entry.until > Date.now()) return entry.value;
     return read(key);
   };
 }
 
-/** The sources that a row's change concerns; null: all of them. */
+/** Returns the sources a row change invalidates, or null for all of them. */
 function sourcesOfChange({ table, orgId, id }: RowChange): Source[] | null {
   switch (table) {
     case "sessions":
       return [`session ${id}`];
     case "api_keys":
-      // As to_jsonb writes it: \x and hex.
+      // `to_jsonb` renders bytea as \x and hex.
       return [`key ${id?.slice(2)}`];
     case "users":
       return [`user ${id}`];
@@ -119,10 +125,10 @@ function sourcesOfChange({ table, orgId, id }: RowChange): Source[] | null {
     case "agents":
       return [`organization ${orgId}`];
     case "runs":
-      // They come and go all the time, and change nothing of who may do what.
+      // Run tokens change constantly and affect no permissions.
       return [`runs of ${orgId}`];
     case "roles":
-      // A system role is everybody's.
+      // A system role belongs to every organization.
       return orgId === null ? null : [`organization ${orgId}`];
     default:
       return [];

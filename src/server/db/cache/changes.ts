@@ -3,109 +3,115 @@ import { setTimeout as pause } from "node:timers/promises";
 import pg from "pg";
 import type { Logger } from "pino";
 
-/** A row that somebody changed, in whatever server process; heard after its transaction has ended. */
+/** A row changed by any server process, delivered after its transaction committed. */
 export interface RowChange {
   table: string;
   orgId: string | null;
-  /** What the row is about, as the trigger of its table says: see `migrations/0009_changes.sql`. */
+  /** The id of the row's subject, chosen by the table's trigger: see `migrations/0009_changes.sql`. */
   id: string | null;
 }
 
-/** Hears of changes that any server process makes, by LISTEN and NOTIFY. */
+/** The changes made by any server process, delivered by LISTEN and NOTIFY. */
 export interface ChangeFeed {
-  /** Whether it hears. While it does not, nothing may be answered from memory. */
-  readonly hears: boolean;
-  /** Calls back for each change; and with null where changes may have been missed. */
+  /** Whether the feed is connected. While it is not, no cached value may be used. */
+  readonly isConnected: boolean;
+  /** Calls the listener for each change, and with null when changes may have been missed. */
   subscribe(listener: (change: RowChange | null) => void): () => void;
-  /** Settles when this process has heard of all that was committed before the call. */
+  /** Resolves when this process has received every change committed before the call. */
   syncLocal(): Promise<void>;
   /**
-   * Settles when every server process has heard of all that was committed before the call, or has had
-   * the time to notice that it cannot hear and forgets by itself.
+   * Resolves when every server process has received the changes committed before the call, or has had
+   * time to notice its lost connection and drop its cache.
    */
   syncAll(): Promise<void>;
   close(): Promise<void>;
 }
 
-const application = "omoi changes";
-/** A connection that does not answer within this long does not hear. */
-const checkMs = 2000;
-/** Longer than a process takes to notice that it is deaf: twice the check. */
-const timeoutMs = 5000;
-const retryMs = 500;
+const APPLICATION_NAME = "omoi changes";
+/** Timeout of a query on the listening connection, after which the feed counts as disconnected. */
+const CHECK_TIMEOUT_MS = 2000;
+/** Longer than a process needs to notice a lost connection: twice the check. */
+const SYNC_TIMEOUT_MS = 5000;
+const RETRY_DELAY_MS = 500;
 
-/** Starts listening. @param connection as the role that serves */
+/**
+ * Starts listening.
+ * @param connection of the serving role
+ */
 export async function listenForChanges(
   connection: pg.ClientConfig,
   pool: pg.Pool,
   log: Logger,
 ): Promise<ChangeFeed> {
   const listeners = new Set<(change: RowChange | null) => void>();
-  /** Calls of `syncAll` by their word, with the processes that have not answered yet. */
+  /** Pending `syncAll` calls by payload, with the backends that have not acknowledged yet. */
   const waiting = new Map<string, { silent: Set<number>; done: () => void }>();
   let connected: pg.Client | null = null;
   let closed = false;
-  /** The last question on the listening connection, which takes one at a time. */
-  let asked: Promise<unknown> = Promise.resolve();
-  /** One that has not been sent yet: whoever asks meanwhile shares it. */
+  /** The last query on the listening connection, which runs one at a time. */
+  let lastQuery: Promise<unknown> = Promise.resolve();
+  /** A query that has not been sent yet; concurrent callers share it. */
   let next: Promise<void> | null = null;
 
-  /** Asks on the listening connection; one that fails does not hear any more. */
-  const ask = (client: pg.Client, text: string, values: string[] = []): Promise<void> => {
-    const answer = asked
+  /** Runs a query on the listening connection. A failure disconnects the feed. */
+  const send = (client: pg.Client, text: string, values: string[] = []): Promise<void> => {
+    const answer = lastQuery
       .then(() => client.query(text, values))
       .then(
         () => {},
         () => onDisconnect(client),
       );
-    asked = answer;
+    lastQuery = answer;
     return answer;
   };
 
   const notify = (change: RowChange | null): void => {
     for (const listener of listeners) listener(change);
   };
-  const answered = (word: string, processId: number): void => {
-    const call = waiting.get(word);
+  const acknowledge = (token: string, processId: number): void => {
+    const call = waiting.get(token);
     if (!call?.silent.delete(processId) || call.silent.size > 0) return;
     call.done();
   };
-  const hear = (client: pg.Client, { channel, payload = "", processId }: pg.Notification): void => {
+  const onNotification = (
+    client: pg.Client,
+    { channel, payload = "", processId }: pg.Notification,
+  ): void => {
     if (client !== connected) return;
     if (channel === "omoi_changes") notify(changeOf(payload));
-    else if (channel === "omoi_heard") answered(payload, processId);
+    else if (channel === "omoi_heard") acknowledge(payload, processId);
     else {
-      // Everything before this call has been heard, for notifications come in the order of commits.
-      void ask(client, "select pg_notify('omoi_heard', $1)", [payload]);
+      // Notifications arrive in commit order, so every change before this call has been received.
+      void send(client, "select pg_notify('omoi_heard', $1)", [payload]);
     }
   };
   const onDisconnect = (client: pg.Client): void => {
     if (client !== connected) return;
     connected = null;
-    asked = Promise.resolve();
+    lastQuery = Promise.resolve();
     notify(null);
     for (const { done } of waiting.values()) done();
-    // Ended without waiting: the other side may be gone.
+    // Not awaited: the peer may be gone.
     client.end().catch(() => {});
     if (closed) return;
-    log.warn("the database's changes cannot be heard; answering without memory until they can");
+    log.warn("lost the database's change feed; serving without caches until it reconnects");
     retry();
   };
   const retry = (): void => {
     setTimeout(() => {
       if (!closed) listen().catch(retry);
-    }, retryMs).unref();
+    }, RETRY_DELAY_MS).unref();
   };
   const listen = async (): Promise<void> => {
     const client = new pg.Client({
       ...connection,
-      application_name: application,
+      application_name: APPLICATION_NAME,
       keepAlive: true,
-      connectionTimeoutMillis: checkMs,
+      connectionTimeoutMillis: CHECK_TIMEOUT_MS,
     });
     client.on("error", () => onDisconnect(client));
     client.on("end", () => onDisconnect(client));
-    client.on("notification", (notification) => hear(client, notification));
+    client.on("notification", (notification) => onNotification(client, notification));
     try {
       await client.connect();
       await client.query("listen omoi_changes; listen omoi_call; listen omoi_heard");
@@ -114,42 +120,42 @@ export async function listenForChanges(
       throw error;
     }
     connected = client;
-    // What was read while nobody listened may be stale.
+    // Values read while disconnected may be stale.
     notify(null);
   };
   const check = setInterval(() => {
     const client = connected;
     if (!client) return;
-    const late = setTimeout(() => onDisconnect(client), checkMs);
-    void ask(client, "select").finally(() => clearTimeout(late));
-  }, checkMs);
+    const late = setTimeout(() => onDisconnect(client), CHECK_TIMEOUT_MS);
+    void send(client, "select").finally(() => clearTimeout(late));
+  }, CHECK_TIMEOUT_MS);
   check.unref();
 
-  /** Asks all who listen whether they have heard; false where this process cannot hear their answers. */
-  const everybodyHeard = async (timeout: number): Promise<boolean> => {
+  /** Asks all listening backends to acknowledge; false when this process cannot receive their answers. */
+  const allAcknowledged = async (timeout: number): Promise<boolean> => {
     const client = connected;
     if (!client) return false;
     const { rows } = await pool.query<{ pid: number }>({
       name: "find who listens",
       text: `select pid from pg_stat_activity
-        where application_name = '${application}' and datname = current_database()`,
+        where application_name = '${APPLICATION_NAME}' and datname = current_database()`,
     });
-    const word = randomUUID();
+    const token = randomUUID();
     await new Promise<void>((resolve, reject) => {
       const late = setTimeout(resolve, timeout);
       const done = (): void => {
         clearTimeout(late);
         resolve();
       };
-      waiting.set(word, { silent: new Set(rows.map(({ pid }) => pid)), done });
-      pool.query("select pg_notify('omoi_call', $1)", [word]).catch(reject);
-    }).finally(() => waiting.delete(word));
+      waiting.set(token, { silent: new Set(rows.map(({ pid }) => pid)), done });
+      pool.query("select pg_notify('omoi_call', $1)", [token]).catch(reject);
+    }).finally(() => waiting.delete(token));
     return client === connected;
   };
 
   await listen();
   return {
-    get hears() {
+    get isConnected() {
       return connected !== null;
     },
     subscribe: (listener) => {
@@ -157,20 +163,20 @@ export async function listenForChanges(
       return () => listeners.delete(listener);
     },
     syncLocal: async () => {
-      // PostgreSQL hands out what it has to tell before it is ready for the next question.
-      next ??= asked.then(() => {
+      // PostgreSQL delivers pending notifications before it answers the next query.
+      next ??= lastQuery.then(() => {
         next = null;
-        return connected ? ask(connected, "select") : undefined;
+        return connected ? send(connected, "select") : undefined;
       });
       await next;
     },
     syncAll: async () => {
-      // Who loses his ears asks again when he has them back. When the patience is over, whoever did not
-      // answer has noticed that he cannot hear.
-      const end = Date.now() + timeoutMs;
+      // After a lost connection the question is repeated on the new one. Once the timeout has passed,
+      // every silent process has noticed its own lost connection.
+      const end = Date.now() + SYNC_TIMEOUT_MS;
       for (;;) {
-        if (closed || Date.now() >= end || (await everybodyHeard(end - Date.now()))) return;
-        await pause(retryMs / 10);
+        if (closed || Date.now() >= end || (await allAcknowledged(end - Date.now()))) return;
+        await pause(RETRY_DELAY_MS / 10);
       }
     },
     close: async () => {

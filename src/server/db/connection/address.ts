@@ -1,30 +1,39 @@
-/** Which role connects where: the addresses of the database, as the operator gives them. */
+/** The database addresses from the configuration, and the role that connects to each. */
 import { parseIntoClientConfig } from "pg-connection-string";
 import type pg from "pg";
 import { ConfigError } from "#shared/node/config-error.js";
 import type { Config } from "../../config/config.js";
 
-/** How to reach a PostgreSQL. */
+/** How to reach PostgreSQL. */
 export interface DatabaseAddress {
-  /** The role that owns the database, where sessions last: PostgreSQL itself, no transaction pooler. */
+  /** The role that owns the database, connected without a transaction pooler so that sessions last. */
   owner: pg.ClientConfig;
-  /** The unprivileged role to serve as; null makes `omoi_app`. */
+  /** The unprivileged serving role; null creates `omoi_app`. */
   app: pg.ClientConfig | null;
-  /** Where the serving role's transactions go, which may be a transaction pooler; null: where `owner` goes. */
+  /**
+   * The address for the serving role's transactions, possibly a transaction pooler; null: the owner's
+   * address.
+   */
   pooler?: pg.ClientConfig | null;
-  /** Whether the whole PostgreSQL is this installation's: then its roles follow its secret. */
+  /**
+   * Whether the PostgreSQL server belongs to this installation alone; its role passwords then follow
+   * the secret.
+   */
   isOwn?: boolean;
 }
 
-/** The addresses that the serving role connects to. */
+/** The addresses the serving role connects to. */
 export interface ServingAddress {
-  /** For transactions of any kind. */
+  /** For transactions. */
   transactions: pg.ClientConfig;
-  /** For what lasts longer than a transaction: LISTEN and session locks. */
+  /** For LISTEN and session locks, which outlive a transaction. */
   sessions: pg.ClientConfig;
 }
 
-/** The addresses of a configured database. @throws ConfigError where a file that one names cannot be read */
+/**
+ * Returns the addresses of a configured database.
+ * @throws ConfigError when a file named by an address cannot be read
+ */
 export function databaseAddress(
   config: Pick<Config, "databaseUrl" | "databaseDirectUrl" | "databaseAppUrl">,
   embedded: { host: string; port: number; owner: string; database: string } | null,
@@ -46,7 +55,8 @@ export function databaseAddress(
 }
 
 /**
- * The addresses of the serving role. @param made the role's name and password, where no address names one
+ * Returns the addresses of the serving role.
+ * @param made name and password of the created role, used when no address names one
  */
 export function servingAddress(
   { owner, pooler, app }: DatabaseAddress,
@@ -65,13 +75,13 @@ export function servingAddress(
   };
 }
 
-/** `sslmode` values that the driver takes for `verify-full`, with a warning. */
+/** `sslmode` values that the driver treats as `verify-full`, with a warning. */
 const VERIFYING = new Set(["prefer", "require", "verify-ca"]);
 
 /**
- * The connection settings of a `postgres://` address, TLS included. Every `sslmode` but `disable` and
- * `no-verify` verifies the server's certificate and name, unless the address has `uselibpqcompat=true`.
- * @throws ConfigError where a file that it names cannot be read
+ * Parses a `postgres://` address, TLS included. Every `sslmode` but `disable` and `no-verify` verifies
+ * the server's certificate and host name, unless the address has `uselibpqcompat=true`.
+ * @throws ConfigError when a file named by the address cannot be read
  */
 export function addressFromUrl(url: string, variable = "OMOI_DATABASE_URL"): pg.ClientConfig {
   const parsed = new URL(url);

@@ -7,12 +7,18 @@ import { appendEvents, type Change, type Origin, type AuditWriter } from "../aud
 import { listenForChanges, type ChangeFeed } from "../cache/changes.js";
 import { fairSlots } from "#shared/node/fair-slots.js";
 import { checkSecret, openVerificationKey } from "../installation.js";
-import { lockConnections, locksOn, tryLockOn, type Locks, type TryLock } from "../locks/locks.js";
+import {
+  lockConnections,
+  createLocks,
+  createTryLock,
+  type Locks,
+  type TryLock,
+} from "../locks/locks.js";
 import { migrate } from "../migrate.js";
 import type { Queryable } from "./queryable.js";
 import { checkServing, connectServing, ensureServingRole } from "./serving-role.js";
 import { beginSystem, type PoolSettings, SystemPool, tenantPoolOf } from "./system-pool.js";
-import { beginFor, type OrganizationLock } from "./tenant.js";
+import { beginTenant, type OrganizationLock } from "./tenant.js";
 import { inTransaction, type ReadFirst } from "./transaction.js";
 import { systemChange } from "./system-change.js";
 import { connectOrExplain, requireSessions } from "./try-connection.js";
@@ -21,15 +27,15 @@ export { prepared, type Queryable } from "./queryable.js";
 
 export interface Database {
   /**
-   * A transaction of one organization: row-level security shows its rows and no others. As every
-   * transaction here, it runs again after a deadlock: the work has no effects outside of it.
+   * Runs a transaction of one organization; row-level security hides all other rows. Like every
+   * transaction here it is retried after a deadlock, so the work must have no other effects.
    */
   tenant<Result>(orgId: string, work: (tx: Queryable) => Promise<Result>): Promise<Result>;
-  /** As `tenant`, for reading alone. */
+  /** Like `tenant`, read-only. */
   read<Result>(orgId: string, work: (tx: Queryable) => Promise<Result>): Promise<Result>;
   /**
-   * As `tenant`, while nothing changes that writes are decided by: for a write that no other decision
-   * depends on. Writes run beside each other. `readFirst` reads for `work` as soon as the lock is held.
+   * Like `tenant`, under the organization's shared lock: for writes that no other decision depends on.
+   * They run concurrently. `readFirst` starts its read as soon as the lock is held.
    */
   write<Result, First = undefined>(
     orgId: string,
@@ -37,9 +43,9 @@ export interface Database {
     readFirst?: ReadFirst<First>,
   ): Promise<Result>;
   /**
-   * As `tenant`, for a change, one after another in an organization. What is told with `audit` is written
-   * to the organization's audit log in the same transaction, just before it ends. `readFirst` reads for
-   * `work` as soon as the lock is held.
+   * Like `tenant`, under the organization's exclusive lock, so changes are serialized. Events passed to
+   * `audit` are written to the organization's audit log in the same transaction. `readFirst` starts its
+   * read as soon as the lock is held.
    */
   change<Result, First = undefined>(
     orgId: string,
@@ -47,44 +53,47 @@ export interface Database {
     work: (tx: Queryable, audit: AuditWriter, first: First) => Promise<Result>,
     readFirst?: ReadFirst<First>,
   ): Promise<Result>;
-  /** Work across organizations, such as a login; `reason` is what a search for it finds. */
+  /**
+   * Runs queries across organizations, such as a login. `reason` makes each use searchable in the
+   * source.
+   */
   withSystem<Result>(reason: string, work: (db: Queryable) => Promise<Result>): Promise<Result>;
-  /** As `withSystem`, in one transaction. */
+  /** Like `withSystem`, in one transaction. */
   withSystemTx<Result>(reason: string, work: (tx: Queryable) => Promise<Result>): Promise<Result>;
-  /** Hears of what any server process changes. */
+  /** The changes made by any server process. */
   readonly changes: ChangeFeed;
-  /** Holds locks that all server processes share. */
+  /** Locks shared by all server processes. */
   readonly locks: Locks;
-  /** As `locks`, for what can as well be done later. */
+  /** Like `locks`, for work that can be skipped. */
   readonly tryLock: TryLock;
-  /** As `withSystemTx`, for a change: each event goes to the log of the organization it is told for. */
+  /** Like `withSystemTx`, for a change; each event goes to its organization's audit log. */
   systemChange<Result>(
     origin: Origin,
     work: (tx: Queryable, audit: (orgId: string, change: Change) => void) => Promise<Result>,
   ): Promise<Result>;
-  /** The key under which API keys, links and recovery codes are kept as HMACs. */
+  /** The HMAC key for API keys, email links and recovery codes. */
   readonly verificationKey: string;
-  /** Connections of all pools: in use and idle, and those who wait for one. */
+  /** Connections of all pools: in use, idle, and callers waiting for one. */
   poolState(): { active: number; idle: number; waiting: number };
-  /** The pool of `withSystem`, for prepared queries by name. */
+  /** The pool behind `withSystem`, for named prepared statements. */
   readonly systemPool: pg.Pool;
-  /** A pool that sees no organization's rows, for the tables of the job queue. */
+  /** A pool that sees no organization's rows, for the job queue's tables. */
   readonly jobPool: pg.Pool;
   close(): Promise<void>;
 }
 
-/** Connections of each pool. */
+/** Connections per pool. */
 const POOL_SIZE = 10;
-/** Connections that hold or wait for the lock of one organization; the rest serve other organizations. */
+/** Connections that may hold or wait for one organization's lock; the rest serve other organizations. */
 const LOCKED_PER_ORGANIZATION = 4;
-/** How long a request waits for a connection. */
+/** Maximum wait of a request for a connection. */
 const CONNECT_TIMEOUT_MS = 30_000;
 
 /**
- * Migrates as the owner, then connects as the role that owns nothing.
- * @param dumps the folder of dumps that are made before migrations; null: none are made
- * @throws ConfigError in one line when the database cannot be reached, is too old, or the role that
- *   would serve could bypass row-level security.
+ * Migrates as the owner, then connects as the unprivileged serving role.
+ * @param dumps folder for dumps made before migrations; null disables them
+ * @throws ConfigError when the database cannot be reached, is too old, or the serving role could bypass
+ * row-level security
  */
 export async function openDatabase(
   address: DatabaseAddress,
@@ -115,7 +124,7 @@ export async function openDatabase(
   }
   if (!keepsPrepared) {
     log.warn(
-      "the pooler does not keep prepared statements, so every query is planned anew; set max_prepared_statements in PgBouncer 1.21 or newer",
+      "the pooler does not support prepared statements, so every query is planned again; set max_prepared_statements in PgBouncer 1.21 or newer",
     );
   }
 
@@ -127,20 +136,23 @@ export async function openDatabase(
     idleTimeoutMillis: 60_000,
     keepsPrepared,
   });
-  const tenantPool = watched(tenantPoolOf(settings(serving.transactions)), log);
-  const systemPool = watched(new SystemPool(settings(serving.transactions)), log);
-  const lockPool = watched(new pg.Pool(settings(serving.sessions, lockConnections)), log);
+  const tenantPool = withErrorHandlers(tenantPoolOf(settings(serving.transactions)), log);
+  const systemPool = withErrorHandlers(new SystemPool(settings(serving.transactions)), log);
+  const lockPool = withErrorHandlers(new pg.Pool(settings(serving.sessions, lockConnections)), log);
   const systemDb = drizzle(systemPool) as Queryable;
   const changes = await listenForChanges(serving.sessions, systemPool, log);
   const slots = fairSlots({ slots: POOL_SIZE, perOwner: LOCKED_PER_ORGANIZATION });
-  /** A transaction that takes the organization's lock; until it is its turn, it has no connection. */
+  /**
+   * Runs a transaction under the organization's lock. It holds no connection while it waits in the
+   * queue.
+   */
   const whileLocked = async <Result, First>(
     orgId: string,
     lock: OrganizationLock,
     work: (tx: Queryable, client: pg.PoolClient, first: First) => Promise<Result>,
     readFirst: ReadFirst<First> | undefined,
   ): Promise<Result> => {
-    const begin = beginFor(orgId, lock);
+    const begin = beginTenant(orgId, lock);
     const free = await slots.take(orgId);
     try {
       return await inTransaction(tenantPool, begin, work, readFirst);
@@ -162,10 +174,10 @@ export async function openDatabase(
     },
     jobPool: tenantPool,
     changes,
-    locks: locksOn(lockPool),
-    tryLock: tryLockOn(lockPool),
-    tenant: (orgId, work) => inTransaction(tenantPool, beginFor(orgId, "none"), work),
-    read: (orgId, work) => inTransaction(tenantPool, beginFor(orgId, "read only"), work),
+    locks: createLocks(lockPool),
+    tryLock: createTryLock(lockPool),
+    tenant: (orgId, work) => inTransaction(tenantPool, beginTenant(orgId, "none"), work),
+    read: (orgId, work) => inTransaction(tenantPool, beginTenant(orgId, "read only"), work),
     write: (orgId, work, readFirst) =>
       whileLocked(orgId, "shared", (tx, _client, first) => work(tx, first), readFirst),
     change: (orgId, origin, work, readFirst) =>
@@ -190,19 +202,22 @@ export async function openDatabase(
   };
 }
 
-/** Bears with connections that break. */
-function watched<Pool extends pg.Pool>(pool: Pool, log: Logger): Pool {
-  // A connection that breaks while idle is replaced by the pool; its error must not end the process.
-  // While the pool ends, PostgreSQL may do so too: then there is nothing to tell.
+/** Handles connection errors, which would otherwise end the process. */
+function withErrorHandlers<Pool extends pg.Pool>(pool: Pool, log: Logger): Pool {
+  // The pool replaces a connection that breaks while idle. While the pool is ending, PostgreSQL may
+  // shut down too, which is not worth a warning.
   pool.on("error", (error) => {
-    if (!pool.ending) log.warn({ err: error }, "an idle database connection broke");
+    if (!pool.ending) log.warn({ err: error }, "lost an idle database connection");
   });
-  // Nor must one that breaks in use, between two queries: the next one on it fails.
+  // When a connection breaks between two queries, the next query fails.
   pool.on("connect", (client) => client.on("error", () => {}));
   return pool;
 }
 
-/** Connects as the owner. @throws ConfigError where this PostgreSQL or this role cannot be used */
+/**
+ * Connects as the owner.
+ * @throws ConfigError when this PostgreSQL or this role cannot be used
+ */
 async function connectOwner(config: pg.ClientConfig, variable: string): Promise<pg.Client> {
   const owner = await connectOrExplain(config, variable);
   try {
@@ -220,13 +235,13 @@ async function connectOwner(config: pg.ClientConfig, variable: string): Promise<
     }
     if (rows[0]?.isStandby) {
       throw new ConfigError(
-        `The database is a standby, which takes no writes; point ${variable} to the primary`,
+        `The database is a read-only standby; point ${variable} to the primary`,
       );
     }
     await requireSessions(owner, config);
     if (!rows[0]?.mayCreate) {
       throw new ConfigError(
-        `The role ${owner.user} may not create tables; make it the owner: alter database ${owner.database} owner to ${owner.user}`,
+        `The role ${owner.user} cannot create tables; make it the owner: alter database ${owner.database} owner to ${owner.user}`,
       );
     }
     await owner.query("set timezone to 'UTC'; set app.system to 'on'");
@@ -237,8 +252,8 @@ async function connectOwner(config: pg.ClientConfig, variable: string): Promise<
   }
 }
 
-/** The name of the constraint that a failed write broke, or null. */
-export function brokenConstraint(error: unknown): string | null {
+/** Returns the name of the constraint a failed write violated, or null. */
+export function violatedConstraint(error: unknown): string | null {
   for (let cause = error; cause instanceof Error; cause = cause.cause as Error) {
     const { code, constraint } = cause as { code?: string; constraint?: string };
     if ((code === "23505" || code === "23503" || code === "23514") && constraint) return constraint;

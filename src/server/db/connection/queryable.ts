@@ -2,12 +2,12 @@ import type { NodePgQueryResultHKT } from "drizzle-orm/node-postgres";
 import type { PgDatabase } from "drizzle-orm/pg-core";
 import type pg from "pg";
 
-/** A handle to run queries on: a transaction, or the pool itself. */
+/** A handle to run queries on: a transaction or a pool. */
 export type Queryable = PgDatabase<NodePgQueryResultHKT>;
 
 /**
- * Runs a query that each connection plans once, by its name: for those that decide something while others
- * wait. @param text with `$1`, `$2`, … for the values
+ * Runs a named statement, which each connection plans once, for queries on hot paths.
+ * @param text uses `$1`, `$2`, … for the values
  */
 export async function prepared<Row extends pg.QueryResultRow>(
   tx: Queryable,

@@ -1,4 +1,4 @@
-/** The role that serves: it owns nothing, and row-level security binds it. */
+/** The serving role: it owns nothing and is bound by row-level security. */
 import { createHmac, randomInt, randomUUID } from "node:crypto";
 import pg from "pg";
 import { ConfigError } from "#shared/node/config-error.js";
@@ -9,9 +9,9 @@ import { connectOrExplain, isPooled, reason } from "./try-connection.js";
 const appRole = "omoi_app";
 
 /**
- * The addresses of the serving role. The role `omoi_app` is made where no address names one; its password
- * follows from the secret.
- * @throws ConfigError where it cannot be made
+ * Returns the addresses of the serving role. When no address names a role, `omoi_app` is created, with
+ * a password derived from the secret.
+ * @throws ConfigError when the role cannot be created
  */
 export async function ensureServingRole(
   owner: pg.Client,
@@ -32,16 +32,19 @@ async function makeRole(owner: pg.Client, password: string, isOwn: boolean): Pro
     const code = (error as { code?: string }).code;
     if (code === "42501") {
       throw new ConfigError(
-        "The role of OMOI_DATABASE_URL may not create roles; grant it CREATEROLE, or set OMOI_DATABASE_APP_URL to a second, unprivileged role",
+        "The role of OMOI_DATABASE_URL cannot create roles; grant it CREATEROLE, or set OMOI_DATABASE_APP_URL to a second, unprivileged role",
       );
     }
-    // 42710: it exists; 23505: two first starts at once
+    // 42710: the role exists; 23505: two first starts ran concurrently.
     if (code !== "42710" && code !== "23505") throw error;
     if (isOwn) await owner.query(`alter role ${appRole} password '${password}'`);
   }
 }
 
-/** A connection as the serving role, to look at what it may. @throws ConfigError where it cannot sign in */
+/**
+ * Connects as the serving role, to check its privileges.
+ * @throws ConfigError when it cannot sign in
+ */
 export async function connectServing(
   { transactions }: ServingAddress,
   { app, pooler }: DatabaseAddress,
@@ -51,8 +54,8 @@ export async function connectServing(
     return await connectOrExplain(transactions, "OMOI_DATABASE_URL");
   } catch (error) {
     const cure = pooler
-      ? "tell the pooler of this role, or set OMOI_DATABASE_APP_URL to a role that it knows"
-      : "another installation made it with another secret: use its OMOI_SECRET, or set OMOI_DATABASE_APP_URL";
+      ? "add this role to the pooler, or set OMOI_DATABASE_APP_URL to a role the pooler knows"
+      : "another installation created it with another secret: use that OMOI_SECRET, or set OMOI_DATABASE_APP_URL";
     throw new ConfigError(
       `The database role ${appRole} cannot sign in (${reason((error as Error).cause)}); ${cure}`,
     );
@@ -60,9 +63,9 @@ export async function connectServing(
 }
 
 /**
- * Checks that what is served is what the owner sees: the same database, rows behind row-level security,
- * and settings that last for a transaction.
- * @returns whether statements that are prepared by name can be used again in later transactions
+ * Checks that the serving role sees the owner's database, is bound by row-level security, and keeps
+ * settings for a whole transaction.
+ * @returns whether named prepared statements survive into later transactions
  * @throws ConfigError naming the cure
  */
 export async function checkServing(
@@ -85,7 +88,7 @@ export async function checkServing(
     const { rows: all } = await owner.query("select from organizations limit 1");
     if (!rows[0]?.system || (all.length > 0 && !rows[0].seen)) {
       throw new ConfigError(
-        `The database shows the role ${role} no data: the settings of a transaction are lost; set pool_mode of the pooler in ${variable} to transaction or session, or connect to PostgreSQL itself`,
+        `The role ${role} sees no rows because the settings of a transaction are lost; set pool_mode of the pooler in ${variable} to transaction or session, or connect to PostgreSQL directly`,
       );
     }
     const keepsPrepared = !(await isPooled(serving)) || (await keepsPreparedByName(serving));
@@ -97,7 +100,7 @@ export async function checkServing(
     if (code === "42883" || code === "42P01") throw otherDatabase(variable);
     if (!(error instanceof pg.DatabaseError)) throw error;
     throw new ConfigError(
-      `The database does not work as ${role} (${reason(error)}); point ${variable} to PostgreSQL itself, or to a pooler in transaction or session mode`,
+      `The database fails for the role ${role} (${reason(error)}); point ${variable} to PostgreSQL directly, or to a pooler in transaction or session mode`,
     );
   } finally {
     await owner.query("select pg_advisory_unlock($1)", [key]);
@@ -106,11 +109,11 @@ export async function checkServing(
 
 function otherDatabase(variable: string): ConfigError {
   return new ConfigError(
-    `${variable} leads to another database than the owner's address; all addresses must name one database of one PostgreSQL`,
+    `${variable} points to another database than the owner's address; all addresses must name the same database of the same PostgreSQL`,
   );
 }
 
-/** Row-level security binds neither superusers nor BYPASSRLS roles, and an owner can lift it. */
+/** Superusers and BYPASSRLS roles bypass row-level security, and an owner can disable it. */
 async function refusePrivileged(serving: pg.Client, owner: pg.Client, role: string): Promise<void> {
   const { rows } = await serving.query<{ privileged: boolean; owns: boolean }>(
     `select rolsuper or rolbypassrls as privileged,
@@ -120,19 +123,19 @@ async function refusePrivileged(serving: pg.Client, owner: pg.Client, role: stri
   );
   if (rows[0]?.privileged ?? true) {
     throw new ConfigError(
-      `The database role ${role} may bypass row-level security; set OMOI_DATABASE_APP_URL to a role without SUPERUSER and BYPASSRLS`,
+      `The database role ${role} can bypass row-level security; set OMOI_DATABASE_APP_URL to a role without SUPERUSER and BYPASSRLS`,
     );
   }
   if (rows[0]?.owns) {
     throw new ConfigError(
-      `The database role ${role} owns the tables and could lift their row-level security; set OMOI_DATABASE_APP_URL to a role of its own, without membership in ${owner.user}`,
+      `The database role ${role} owns the tables and could disable their row-level security; set OMOI_DATABASE_APP_URL to a separate role that is not a member of ${owner.user}`,
     );
   }
 }
 
 /**
- * Whether a pooler gives each prepared statement a name of its own. One that hands names on mixes up the
- * statements of its clients, unless each of them has a connection for itself.
+ * Whether named prepared statements are safe behind the pooler. A pooler that forwards names unchanged
+ * mixes up its clients' statements.
  */
 async function keepsPreparedByName(serving: pg.Client): Promise<boolean> {
   const name = `omoi ${randomUUID()}`;

@@ -4,12 +4,12 @@ import type { Queryable } from "./queryable.js";
 import { beginSystem } from "./system-pool.js";
 import { inTransaction } from "./transaction.js";
 
-/** Tells of a change of one organization, for its audit log. */
+/** Queues an audit event for one organization. */
 export type AuditWriterOf = (orgId: string, change: Change) => void;
 
 /**
- * Runs a change across organizations in one transaction. The events that `audit` is given go to the logs of
- * their organizations as the last thing in it.
+ * Runs a change across organizations in one transaction. Events passed to `audit` are appended to their
+ * organizations' logs at its end.
  */
 export function systemChange<Result>(
   pool: pg.Pool,
@@ -21,7 +21,7 @@ export function systemChange<Result>(
     const result = await work(tx, (orgId, event) => {
       events.set(orgId, [...(events.get(orgId) ?? []), event]);
     });
-    // Always in the same order, so that no two transactions can wait for each other.
+    // Always in the same order, so that two transactions cannot deadlock.
     for (const orgId of [...events.keys()].toSorted()) {
       await appendEvents(client, orgId, origin, events.get(orgId) ?? []);
     }

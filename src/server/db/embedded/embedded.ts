@@ -19,28 +19,28 @@ import {
 
 export { EmbeddedPostgresError } from "./binaries.js";
 
-/** A running PostgreSQL and how `pg` connects to it, over a Unix socket. */
+/** A running PostgreSQL and its connection settings for `pg`, over a Unix socket. */
 export interface EmbeddedPostgres {
   /** The folder of the socket: absolute, and short enough for a socket address. */
   readonly host: string;
-  /** Only names the socket file; nothing listens on the network. */
+  /** Part of the socket's file name; nothing listens on the network. */
   readonly port: number;
   /** The superuser. */
   readonly user: string;
-  /** The ordinary role that owns the database. */
+  /** The unprivileged role that owns the database. */
   readonly owner: string;
   readonly database: string;
-  /** Ends all sessions and the server, and waits until it is gone; a second call does no more. */
+  /** Ends all sessions and the server and waits for its exit. A second call has no effect. */
   stop(): Promise<void>;
 }
 
 export interface EmbeddedPostgresOptions {
   /** The folder of the cluster; created when missing. */
   dataDir: string;
-  /** The user that a cluster made by root is served under. */
+  /** The uid that serves a cluster made by root. */
   uid: number;
   onProgress?: (line: string) => void;
-  /** Further settings of the server, e.g. `{ fsync: "off" }` for tests. */
+  /** Additional server settings, e.g. `{ fsync: "off" }` for tests. */
   settings?: Record<string, string>;
 }
 
@@ -50,9 +50,9 @@ const START_PATIENCE_MS = 30_000;
 const LOG_CHECK_MS = 60_000;
 
 /**
- * Takes the folder of a cluster and starts PostgreSQL on it, or adopts the one that a killed Omoi
- * left running there. Gives the connection settings once it accepts connections and no other Omoi
- * process uses it. Throws EmbeddedPostgresError, whose one line tells the reason and the cure.
+ * Starts PostgreSQL on a cluster's folder, or adopts the server a killed Omoi left running. Resolves
+ * once it accepts connections and this process holds its lock.
+ * @throws EmbeddedPostgresError with the cause and the cure in one line
  */
 export async function startEmbeddedPostgres(
   options: EmbeddedPostgresOptions,
@@ -63,7 +63,7 @@ export async function startEmbeddedPostgres(
   const { dataDir } = cluster;
   const socket = await socketFolder(dataDir);
   try {
-    await endForeign(cluster, socket.host);
+    await stopForeign(cluster, socket.host);
     await claimFolder(cluster);
     await writeAccess(cluster);
     const { client, pid } = await startAndLock(cluster, socket.host, settings, onProgress);
@@ -73,7 +73,7 @@ export async function startEmbeddedPostgres(
     logCheck.unref();
     const stop = async (): Promise<void> => {
       clearInterval(logCheck);
-      // The lock is held until the server is gone: nobody can adopt a server about to stop.
+      // The lock is held until the server has exited, so that no process adopts a stopping server.
       const disconnect = releaseLock();
       try {
         await stopPostmaster(pid, dataDir);
@@ -98,8 +98,8 @@ export async function startEmbeddedPostgres(
 }
 
 /**
- * The PostgreSQL of a folder for a visit beside the server: the one that runs there, else one started
- * for as long as it takes; `stop` leaves a server that was there alone.
+ * Connects to a cluster without being its server: uses the running PostgreSQL, or starts one for the
+ * duration. `stop` leaves a server that was already running alone.
  */
 export async function withOfflinePostgres(
   options: EmbeddedPostgresOptions,
@@ -122,10 +122,10 @@ export async function withOfflinePostgres(
 }
 
 /**
- * Ends a PostgreSQL that was left running under another user than the cluster is to have, such as one of
- * version 0.1. Throws EmbeddedPostgresError when another Omoi process uses it.
+ * Stops a PostgreSQL left running under another user than the cluster's, such as one of version 0.1.
+ * @throws EmbeddedPostgresError when another Omoi process uses it
  */
-async function endForeign({ dataDir, account }: Cluster, host: string): Promise<void> {
+async function stopForeign({ dataDir, account }: Cluster, host: string): Promise<void> {
   const pid = await findPostmaster(dataDir);
   if (pid === undefined || account === undefined) return;
   const status = await fs.readFile(`/proc/${pid}/status`, "utf8").catch(() => "");
@@ -137,7 +137,7 @@ async function endForeign({ dataDir, account }: Cluster, host: string): Promise<
   await locked?.client.end().catch(() => {});
 }
 
-/** The folder itself, or a short link to it when the path of the socket would be too long. */
+/** Returns the folder itself, or a short link to it when the socket's path would be too long. */
 async function socketFolder(
   dataDir: string,
 ): Promise<{ host: string; remove: () => Promise<void> }> {
@@ -145,7 +145,7 @@ async function socketFolder(
     return { host: dataDir, remove: async () => {} };
   }
   const base = Buffer.byteLength(tmpdir()) <= 60 ? tmpdir() : "/tmp";
-  // mkdtemp makes it 0700, so nobody else can point the link elsewhere.
+  // mkdtemp makes it 0700, so no other user can redirect the link.
   const folder = await fs.mkdtemp(join(base, "omoi-pg-"));
   const host = join(folder, "s");
   await fs.symlink(dataDir, host);
@@ -153,9 +153,9 @@ async function socketFolder(
 }
 
 /**
- * Connects, whoever started the server, and starts one when there is none. What other processes
- * do at the same time can undo each step, so all of them are repeated until one attempt gets
- * through: PostgreSQL lets one postmaster have the folder, and its lock lets one Omoi have that.
+ * Connects to the server, starting one if necessary. Concurrent processes can undo each step, so all of
+ * them are repeated until one attempt succeeds: PostgreSQL admits one postmaster per folder, and its
+ * lock admits one Omoi.
  */
 async function startAndLock(
   cluster: Cluster,
@@ -178,7 +178,7 @@ async function startAndLock(
         if (locked !== undefined) {
           if (spawned === undefined) {
             onProgress(`Using the PostgreSQL left running (pid ${pid})`);
-            // An older version may have started it, which let others in.
+            // An older version may have started it with laxer access rules.
             await attempt.query("select pg_reload_conf()");
           }
           return locked;
@@ -187,11 +187,12 @@ async function startAndLock(
         lastReason = attempt.message;
         const failure = await spawned?.failure();
         if (failure !== undefined) {
-          if (!failure.outrun) throw failure.error;
+          if (!failure.folderTaken) throw failure.error;
           lastReason = failure.error.message;
           spawned = undefined;
         }
-        // A server answers with an SQLSTATE, e.g. that it is starting; the system with "ENOENT".
+        // The server answers with an SQLSTATE, e.g. while starting; the system with a code such as
+        // "ENOENT".
         const answers = /^\d[0-9A-Z]{4}$/.test(errorCode(attempt) ?? "");
         if (spawned === undefined && !answers) {
           endTurn ??= await acquireStartLock(dataDir);
@@ -205,7 +206,7 @@ async function startAndLock(
       }
       await sleep(spawned === undefined ? 50 : 10);
     }
-    // Not stopped: after a crash it may be recovering, and must not begin that anew every time.
+    // Not stopped: it may be recovering from a crash, and a restart would begin that again.
     throw new EmbeddedPostgresError(
       `the embedded PostgreSQL in ${dataDir} is not ready after ${START_PATIENCE_MS / 1000} s ` +
         `(${lastReason}); see ${join(dataDir, "server.log")} and start Omoi again`,

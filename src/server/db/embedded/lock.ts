@@ -13,21 +13,20 @@ export interface Locked {
   readonly pid: number;
 }
 
-/** A killed process frees its lock as soon as PostgreSQL sees the closed connection. */
+/** PostgreSQL releases a killed process's lock as soon as it sees the closed connection. */
 const LOCK_PATIENCE_MS = 2_000;
 const LOCK_RETURN_MS = 1_000;
-/** "omoi", 1: names the lock that one Omoi process holds as long as it uses the database. */
+/** "omoi", 1: the advisory lock of the one Omoi process that uses the database. */
 const LOCK_KEY = [0x6f6d6f69, 1];
 
 /**
- * Takes the folder of a cluster. Gives a function that ends the turn, or undefined while another
- * process has it. Postmasters that find a stale pid file must start one by one: each deletes the
- * file it holds for stale, which may be the one another has just made, and that one then serves
- * without.
+ * Serializes postmaster starts on a folder. Returns the function that releases the lock, or undefined
+ * while another process holds it. Postmasters that find a stale pid file must start one at a time: each
+ * deletes the file it considers stale, which may be the new file of another one.
  */
 export async function acquireStartLock(dataDir: string): Promise<(() => void) | undefined> {
-  // Linux frees a name without a file when its process dies. Where there is no such thing,
-  // PostgreSQL's own interlocks must do.
+  // Linux frees an abstract socket name when its process dies. On other systems PostgreSQL's own
+  // interlocks have to suffice.
   const { dev, ino } = await fs.stat(dataDir);
   const server = createServer((socket) => socket.destroy()).unref();
   try {
@@ -39,7 +38,7 @@ export async function acquireStartLock(dataDir: string): Promise<(() => void) | 
   }
 }
 
-/** Takes the folder of the socket. Gives a session as the superuser, or why there is none. */
+/** Opens a session as the superuser in the socket's folder, or returns the error. */
 export async function connect(host: string): Promise<pg.Client | Error> {
   const client = new pg.Client({
     host,
@@ -48,10 +47,10 @@ export async function connect(host: string): Promise<pg.Client | Error> {
     database: "postgres",
     ssl: false,
     connectionTimeoutMillis: 5_000,
-    // Tells the next process who holds the lock.
+    // Tells the next process the lock's holder.
     application_name: `omoi-lock ${process.pid}`,
   });
-  // The server may end the session at any time; who uses the client learns it from its queries.
+  // The server may end the session at any time; the next query reports it.
   client.on("error", () => {});
   try {
     await client.connect();
@@ -63,10 +62,10 @@ export async function connect(host: string): Promise<pg.Client | Error> {
 }
 
 /**
- * Takes a session, the folder of the cluster and the pid of its postmaster (undefined: none
- * that this process can see). Gives the session holding the lock, which ends with the
- * session and so with this process; undefined when the server went away meanwhile. Throws
- * EmbeddedPostgresError when another process holds it.
+ * Takes the advisory lock in the session, which keeps it until this process ends.
+ * @param postmaster pid of the postmaster; undefined when this process cannot see it
+ * @returns undefined when the server went away meanwhile
+ * @throws EmbeddedPostgresError when another process holds the lock
  */
 export async function lock(
   client: pg.Client,
@@ -78,7 +77,7 @@ export async function lock(
     const deadline = Date.now() + LOCK_PATIENCE_MS;
     do {
       const locked = await tryLock(client);
-      // The server lives, so it is no postmaster that has just ended.
+      // The server is alive, so it is not a postmaster that has just exited.
       if (pid === undefined) break;
       if (locked) return { client, pid };
       holder = await lockHolder(client);
@@ -116,9 +115,8 @@ async function lockHolder(client: pg.Client): Promise<string | undefined> {
 }
 
 /**
- * Takes the session that holds the lock, and takes the lock again whenever the session ends, as
- * after a crash of one of the backends. Gives a function that gives up doing so; that one gives
- * another, which closes the session.
+ * Takes the lock again whenever the session ends, as after a crash of a backend. Returns a function
+ * that stops doing so; it returns another one, which closes the session.
  */
 export function keepLock(
   first: pg.Client,

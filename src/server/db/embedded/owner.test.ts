@@ -40,7 +40,7 @@ async function asSuperuser<Row extends pg.QueryResultRow>(text: string): Promise
   }
 }
 
-/** Serves once, and gives what the owner may. */
+/** Serves once and returns the owner's privileges. */
 async function serve(secret: string): Promise<void> {
   const db = await openDatabase(databaseAddress(urls, postgres), secret, log);
   const { rows } = await db.systemPool.query("select name from roles where org_id is null");
@@ -48,7 +48,7 @@ async function serve(secret: string): Promise<void> {
   await db.close();
 }
 
-/** Whom something in the database belongs to, but for what PostgreSQL brings along. */
+/** The owners of all objects in the database, except PostgreSQL's own. */
 const OWNERS = `
   select distinct pg_get_userbyid(owner) as owner from (
     select relowner as owner, relnamespace as space from pg_class
@@ -59,7 +59,7 @@ const OWNERS = `
   where nspname !~ '^pg_' and nspname <> 'information_schema'
   union select pg_get_userbyid(datdba) from pg_database where datname = current_database()`;
 
-test("an ordinary role owns the embedded database", async () => {
+test("an unprivileged role owns the embedded database", async () => {
   await serve("the first secret");
   expect(await asSuperuser(OWNERS)).toEqual([{ owner: "omoi_owner" }]);
   expect(
@@ -69,7 +69,7 @@ test("an ordinary role owns the embedded database", async () => {
   ).toEqual([{ rolsuper: false, rolbypassrls: false, rolcreatedb: false, rolcreaterole: true }]);
 });
 
-test("takes over what version 0.1 made as superuser", async () => {
+test("takes over objects that version 0.1 created as superuser", async () => {
   await asSuperuser(`reassign owned by omoi_owner to postgres; drop owned by omoi_owner;
     revoke omoi_app from omoi_owner; drop role omoi_owner`);
   expect(await asSuperuser(OWNERS)).toEqual([{ owner: "postgres" }]);

@@ -1,12 +1,13 @@
-/** The owner of the embedded database: an ordinary role, which row-level security binds. */
+/** The owner of the embedded database: an unprivileged role, bound by row-level security. */
 import type pg from "pg";
 
-/** May create roles and owns its database, as the role of an external PostgreSQL does. */
+/** May create roles and owns the database, like the configured role of an external PostgreSQL. */
 export const OWNER = "omoi_owner";
 
 /**
- * Makes the owner and gives it the database, with all that an earlier version made there as superuser.
- * Does nothing where it owns the database already. @param superuser a session in that database
+ * Creates the owner and gives it the database, with everything an earlier version created there as
+ * superuser. Does nothing when it already owns the database.
+ * @param superuser a session in that database
  */
 export async function makeOwner(superuser: pg.Client): Promise<void> {
   const { rows } = await superuser.query(
@@ -14,11 +15,11 @@ export async function makeOwner(superuser: pg.Client): Promise<void> {
     [OWNER],
   );
   if (rows.length > 0) return;
-  // One transaction: an interrupted start leaves all of it to the next one.
+  // One transaction: after an interruption, the next start repeats all of it.
   await superuser.query(`begin; ${GIVE_DATABASE} commit`);
 }
 
-/** The serving role was the superuser's; only its administrator may give it another password. */
+/** The superuser created the serving role; only a role's administrator may change its password. */
 const GIVE_DATABASE = `
 do $$
 declare

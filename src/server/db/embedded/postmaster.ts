@@ -6,16 +6,16 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { EmbeddedPostgresError, errorCode } from "./binaries.js";
 import { type Cluster, isAlive, launchSettings, spawnFailure } from "./cluster.js";
 
-/** A postmaster this process has spawned. */
+/** A postmaster spawned by this process. */
 export interface SpawnedPostmaster {
   /**
-   * Undefined while it runs; afterwards why it ended, as its log or the system tells. `outrun`:
-   * it found the folder taken, by another postmaster or by what is left of a killed one.
+   * Undefined while it runs; then the error from its log or the system. `folderTaken` means that it found
+   * the folder taken by another postmaster or by the remains of a killed one.
    */
-  failure(): Promise<{ error: EmbeddedPostgresError; outrun: boolean } | undefined>;
+  failure(): Promise<{ error: EmbeddedPostgresError; folderTaken: boolean } | undefined>;
 }
 
-/** The port only names the socket file; nothing listens on the network. */
+/** Part of the socket's file name; nothing listens on the network. */
 export const SOCKET_PORT = 5432;
 const LOG_LIMIT = 10 * 1024 * 1024;
 
@@ -30,10 +30,10 @@ const SETTINGS: Readonly<Record<string, string>> = {
   huge_pages: "off",
   max_wal_size: "256MB",
   autovacuum_max_workers: "2",
-  // No process per purpose that a small server does not have.
+  // Fewer auxiliary processes, which a small server does not need.
   io_method: "sync",
   max_logical_replication_workers: "0",
-  // Parallel queries need /dev/shm, which containers make as small as 64 MB.
+  // Parallel queries need /dev/shm, which containers limit to 64 MB.
   max_parallel_workers_per_gather: "0",
   max_parallel_maintenance_workers: "0",
   logging_collector: "off",
@@ -41,8 +41,8 @@ const SETTINGS: Readonly<Record<string, string>> = {
 };
 
 /**
- * Takes a cluster and further settings. Starts its postmaster, which outlives this process, and
- * does not wait until it is ready. Throws EmbeddedPostgresError when the log cannot be written.
+ * Starts the cluster's postmaster, which outlives this process, without waiting until it is ready.
+ * @throws EmbeddedPostgresError when the log cannot be written
  */
 export async function spawnPostmaster(
   cluster: Cluster,
@@ -52,9 +52,9 @@ export async function spawnPostmaster(
   const { path, options } = await launchSettings(dataDir, account);
   const log = await openLog(cluster);
   const logStart = (await log.stat()).size;
-  // PostgreSQL takes any living process of its user under the recorded pid for a postmaster. We
-  // look closer; this variable, made for pg_ctl, tells it that this pid is none. Deleting the
-  // file instead could delete that of a postmaster another process has just started.
+  // PostgreSQL mistakes any live process of its user under the recorded pid for a postmaster. This
+  // variable, made for pg_ctl, excludes a pid that is known to be none. Deleting the file instead could
+  // delete that of a concurrently started postmaster.
   const recorded = await recordedPid(dataDir);
   const stale = recorded !== undefined && !(await isPostmasterOf(recorded, dataDir));
   const ignorePid = stale ? { PG_GRANDPARENT_PID: String(recorded) } : {};
@@ -68,8 +68,8 @@ export async function spawnPostmaster(
     {
       ...options,
       env: { ...options.env, ...ignorePid },
-      // Its own session: Ctrl-C in the terminal must reach Node alone, which then stops it in
-      // order. Output goes to the file itself: a pipe would block or break once Node is gone.
+      // A session of its own: Ctrl-C in the terminal must reach Node only, which then stops the server
+      // in order. Output goes directly to the file: a pipe would block or break once Node is gone.
       detached: true,
       stdio: ["ignore", log.fd, log.fd],
     },
@@ -80,7 +80,7 @@ export async function spawnPostmaster(
   await log.close();
   return {
     async failure() {
-      if (spawnError !== undefined) return { error: spawnFailure(spawnError), outrun: false };
+      if (spawnError !== undefined) return { error: spawnFailure(spawnError), folderTaken: false };
       const status = child.exitCode ?? child.signalCode;
       if (status === null) return undefined;
       const content = await fs.readFile(logPath(dataDir)).catch(() => Buffer.alloc(0));
@@ -89,9 +89,9 @@ export async function spawnPostmaster(
         `the embedded PostgreSQL did not start (${status}): ${lastReason(lines)}; ` +
           `see ${logPath(dataDir)}`,
       );
-      // Only its own lines: several may be starting, all writing to this log.
+      // Only this postmaster's lines: several may be starting, all writing to this log.
       const own = lines.filter((line) => line.includes(`[${child.pid}]`));
-      return { error, outrun: own.some((line) => /lock file|still in use/.test(line)) };
+      return { error, folderTaken: own.some((line) => /lock file|still in use/.test(line)) };
     },
   };
 }
@@ -99,7 +99,7 @@ export async function spawnPostmaster(
 async function openLog({ dataDir, account }: Cluster): Promise<fs.FileHandle> {
   try {
     await limitLog(dataDir);
-    // Root opens a file in another account's folder: it must not follow a link planted there.
+    // Root opens a file in another account's folder and must not follow a link planted there.
     const flags = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT;
     const log = await fs.open(logPath(dataDir), flags | constants.O_NOFOLLOW, 0o600);
     if (account !== undefined) await log.chown(account.uid, account.gid);
@@ -117,13 +117,13 @@ function logPath(dataDir: string): string {
   return join(dataDir, "server.log");
 }
 
-/** Takes the folder of a cluster. Empties its log when that has become too big. */
+/** Truncates the log when it is too large. */
 export async function limitLog(dataDir: string): Promise<void> {
   const log = await fs
     .open(logPath(dataDir), constants.O_RDWR | constants.O_NOFOLLOW)
     .catch(() => undefined);
   if (log === undefined) return;
-  // PostgreSQL appends, so it goes on at the new end.
+  // PostgreSQL opens the log for appending, so it continues at the new end.
   if ((await log.stat()).size > LOG_LIMIT) await log.truncate(0);
   await log.close();
 }
@@ -132,7 +132,7 @@ function lastReason(lines: string[]): string {
   const relevant = lines.findLast(
     (line) =>
       /\b(FATAL|PANIC|ERROR|error|could not)\b/.test(line) &&
-      // What our own attempts to connect were told.
+      // Answers to this process's connection attempts.
       !line.includes("the database system is"),
   );
   return (relevant ?? lines.at(-1) ?? "").replace(/^.*?\[\d+\]\s+/, "") || "it logged nothing";
@@ -144,20 +144,20 @@ async function recordedPid(dataDir: string): Promise<number | undefined> {
   return Number.isNaN(pid) ? undefined : pid;
 }
 
-/** Takes the folder of a cluster. Gives the pid of the postmaster that serves it, if any does. */
+/** Returns the pid of the folder's postmaster, or undefined. */
 export async function findPostmaster(dataDir: string): Promise<number | undefined> {
   const pid = await recordedPid(dataDir);
   return pid !== undefined && (await isPostmasterOf(pid, dataDir)) ? pid : undefined;
 }
 
 /**
- * A pid alone proves nothing, it may have been given to another process since; the arguments do.
- * The links to its folder and program would too, but root in a container may not follow them.
+ * Checks the arguments, because the pid may have been reused. The links to its folder and program would
+ * prove it too, but root in a container may not follow them.
  */
 async function isPostmasterOf(pid: number, dataDir: string): Promise<boolean> {
   if (!isAlive(pid)) return false;
   if (existsSync("/proc/self/cmdline")) {
-    // Empty for a zombie, which nobody may have waited for when its parent was killed.
+    // Empty for a zombie whose parent was killed.
     const line = await fs.readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
     const [program = "", ...rest] = line.split("\0");
     return program.endsWith("/postgres") && rest.includes(folderMark(dataDir));
@@ -169,24 +169,24 @@ async function isPostmasterOf(pid: number, dataDir: string): Promise<boolean> {
   });
 }
 
-/** A setting without effect: names the folder in the arguments even when `-D` does not. */
+/** A setting without effect: marks the folder in the arguments when `-D` does not name it. */
 function folderMark(dataDir: string): string {
   return `omoi.data_dir=${dataDir}`;
 }
 
 /**
- * Takes the pid of a postmaster and its folder. Ends it with all its sessions, keeping all
- * committed data; waits until it is gone. Throws EmbeddedPostgresError when it does not go.
+ * Stops a postmaster and its sessions, keeping all committed data, and waits for its exit.
+ * @throws EmbeddedPostgresError when it does not exit
  */
 export async function stopPostmaster(pid: number, dataDir: string): Promise<void> {
-  // SIGQUIT skips the closing checkpoint; the next start recovers from the write-ahead log.
+  // SIGQUIT skips the shutdown checkpoint; the next start recovers from the write-ahead log.
   for (const [signal, timeout] of [["SIGINT", 8000] as const, ["SIGQUIT", 10_000] as const]) {
     const deadline = Date.now() + timeout;
     if (!(await isPostmasterOf(pid, dataDir))) return;
     try {
       process.kill(pid, signal);
     } catch (error) {
-      // It ended just now.
+      // It has just exited.
       if (errorCode(error) === "ESRCH") return;
       throw error;
     }

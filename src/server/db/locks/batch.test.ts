@@ -2,7 +2,7 @@ import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { batched } from "./batch.js";
 
 describe("batched look-ups", () => {
-  /** A load that waits until it is let go, and tells what it was asked. */
+  /** A controllable load that records the keys it was called with. */
   const controlled = () => {
     const asked: string[][] = [];
     const waiting: ((error?: Error) => void)[] = [];
@@ -29,7 +29,7 @@ describe("batched look-ups", () => {
     return { asked, waiting, nextLoad, find: batched(load) };
   };
 
-  test("of one turn go together, each key once, and the absent are undefined", async () => {
+  test("join the keys of one turn, deduplicated, and resolve absent keys to undefined", async () => {
     const { asked, waiting, nextLoad, find } = controlled();
     const loaded = nextLoad();
     const answers = Promise.all(["a", "b", "a", "absent"].map(find));
@@ -39,7 +39,7 @@ describe("batched look-ups", () => {
     expect(asked).toEqual([["a", "b", "absent"]]);
   });
 
-  test("asked for while one is under way are read after it, also the same key", async () => {
+  test("read keys requested during a query after it, also the same key", async () => {
     const { asked, waiting, nextLoad, find } = controlled();
     const first = nextLoad();
     const early = find("a");
@@ -55,7 +55,7 @@ describe("batched look-ups", () => {
     expect(await late).toEqual(["of a", "of b"]);
   });
 
-  test("after many that are absent, those of several turns go together", async () => {
+  test("join several turns after many absent keys", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout"] });
     onTestFinished(() => void vi.useRealTimers());
     const { asked, waiting, nextLoad, find } = controlled();
@@ -77,7 +77,7 @@ describe("batched look-ups", () => {
     expect(asked.slice(1)).toEqual([["a", "b", "c"]]);
   });
 
-  test("fail together, and the next ones work", async () => {
+  test("fail together and then work again", async () => {
     const { waiting, nextLoad, find } = controlled();
     const first = nextLoad();
     const failing = Promise.allSettled([find("a"), find("b")]);

@@ -1,14 +1,14 @@
-/** More than this at once is many. */
-const some = 4;
-/** How long look-ups wait after one that found many keys missing. */
-const guessedMs = 5;
+/** Number of missing keys in one batch above which look-ups are delayed. */
+const MANY_MISSING = 4;
+/** Delay after a batch with many missing keys, in milliseconds. */
+const MISSING_DELAY_MS = 5;
 
 /**
- * Joins concurrent look-ups into one query: a key asked for while a query is under way waits for the
- * next one, so that every answer was read after it was asked for (no cache, nothing stale), while any
- * number of requests cost at most two queries at a time.
+ * Joins concurrent look-ups into one query. A key requested while a query is in flight waits for the
+ * next one, so every value is read after it was requested, and any number of requests costs at most two
+ * queries at a time.
  *
- * @param load reads many keys at once; keys it leaves out are answered with undefined.
+ * @param load reads many keys at once; keys it omits resolve to undefined
  */
 export function batched<Value>(
   load: (keys: string[]) => Promise<ReadonlyMap<string, Value>>,
@@ -39,12 +39,12 @@ export function batched<Value>(
       )
       .finally(() => {
         underWay = false;
-        // Whoever tries many keys that do not exist must not keep the database from the others.
-        if (missing > some) after(guessedMs);
+        // A client that guesses many keys must not monopolize the database.
+        if (missing > MANY_MISSING) after(MISSING_DELAY_MS);
         else if (waiting.size > 0) {
           const asking = [...waiting.values()].reduce((sum, waiters) => sum + waiters.length, 0);
-          // Many at once come back at once: those who are about to ask again go along.
-          after(asking > some ? 1 : 0);
+          // Many concurrent callers tend to return together; a short delay joins their next look-ups.
+          after(asking > MANY_MISSING ? 1 : 0);
         }
       });
   };
@@ -64,7 +64,7 @@ export function batched<Value>(
       if (waiters) waiters.push({ resolve, reject });
       else waiting.set(key, [{ resolve, reject }]);
       if (underWay || scheduled) return;
-      // What arrived in the same turn of the event loop goes along.
+      // Look-ups of the same event loop turn share a query.
       after(0);
     });
 }

@@ -1,14 +1,14 @@
-/** Gives each key to one caller at a time, first in, first out, within this process. */
+/** Mutual exclusion by key within this process, first in, first out. */
 export interface KeyQueue {
   /**
-   * Waits for the key, which is the caller's until the answer is called.
-   * @throws what `signal` was aborted with
+   * Waits for the key and returns the function that releases it.
+   * @throws the abort reason of `signal`
    */
   take(key: string, signal: AbortSignal): Promise<() => void>;
 }
 
 export function keyQueue(): KeyQueue {
-  /** Those who wait for each key that is taken. */
+  /** Waiting callers of each held key. */
   const taken = new Map<string, (() => void)[]>();
   const free = (key: string): void => {
     const next = taken.get(key)?.shift();

@@ -15,7 +15,7 @@ describe("locks", () => {
   const org = "01234567-89ab-7def-8123-456789abcdef";
   const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-  test("let one at a time in, over two processes", async () => {
+  test("exclude each other across two processes", async () => {
     let inside = 0;
     let most = 0;
     let done = 0;
@@ -33,13 +33,13 @@ describe("locks", () => {
     expect([most, done]).toEqual([1, 16]);
   });
 
-  test("of other keys do not wait for each other", async () => {
+  test("on different keys do not wait for each other", async () => {
     await app.db.locks(org, ["a"], () =>
       sibling.db.locks(org, ["b"], () => app.db.locks(org, ["c"], turn)),
     );
   });
 
-  test("of several keys never wait in a circle, whatever their order", async () => {
+  test("on several keys never deadlock, in any order", async () => {
     const orders = [
       ["x", "y", "z"],
       ["z", "y", "x"],
@@ -58,13 +58,13 @@ describe("locks", () => {
     expect(done).toBe(24);
   });
 
-  test("are given back when the work fails, and its error is passed on", async () => {
+  test("are released when the work fails, and its error is passed on", async () => {
     const failing = app.db.locks(org, ["fails"], () => Promise.reject(new Error("the work's own")));
     await expect(failing).rejects.toThrow("the work's own");
     expect(await sibling.db.locks(org, ["fails"], () => Promise.resolve("free"))).toBe("free");
   });
 
-  test("are given back when the connection that held them breaks, which nobody else notices", async () => {
+  test("are released when their connection breaks, without affecting other callers", async () => {
     let finish = (): void => {};
     const finished = new Promise<void>((resolve) => {
       finish = resolve;
@@ -107,7 +107,7 @@ describe("locks", () => {
     return { wait, open };
   };
 
-  test("are given first in, first out, also of several keys", async () => {
+  test("are granted first in, first out, also on several keys", async () => {
     const held = latch();
     const order: number[] = [];
     const first = app.db.locks(org, ["fifo"], () => held.wait);
@@ -121,18 +121,18 @@ describe("locks", () => {
     expect(order).toEqual([0, 1, 2, 3]);
   });
 
-  test("callers that wait hold no connection", async () => {
+  test("hold no connection while they wait", async () => {
     const held = latch();
     const first = app.db.locks(org, ["crowded"], () => held.wait);
     const waiting = Array.from({ length: 150 }, () => app.db.locks(org, ["crowded"], turn));
-    // Also of the same organization.
+    // Also within the same organization.
     expect(await app.db.locks(org, ["quiet"], () => Promise.resolve("at once"))).toBe("at once");
     expect(await connectionsWaiting()).toBe(0);
     held.open();
     await Promise.all([first, ...waiting]);
   });
 
-  test("of another process are waited for by a few of each organization, the others not at all", async () => {
+  test("held by another process block a few callers per organization and reject the rest", async () => {
     const held = latch();
     const keys = Array.from({ length: 12 }, (_, index) => `elsewhere ${index}`);
     const holders = keys.map((key) => sibling.db.locks(`org of ${key}`, [key], () => held.wait));
@@ -143,7 +143,7 @@ describe("locks", () => {
     await Promise.all([...holders, ...waiting]);
   });
 
-  test("one organization leaves connections to another", async () => {
+  test("of one organization leave connections to another", async () => {
     const held = latch();
     const many = Array.from({ length: 40 }, (_, index) =>
       app.db.locks(org, [`of many ${index}`], () => held.wait),
@@ -153,7 +153,7 @@ describe("locks", () => {
     await Promise.all(many);
   });
 
-  test("too many waiters of one organization are refused, of another one not", async () => {
+  test("reject too many waiting callers of one organization but not of another", async () => {
     const held = latch();
     const first = app.db.locks(org, ["full"], () => held.wait);
     const outcomes = Promise.allSettled(

@@ -4,8 +4,8 @@ import { fairSlots, type FairSlots } from "#shared/node/fair-slots.js";
 import { keyQueue } from "./key-queue.js";
 
 /**
- * Runs work while holding locks that all server processes share, first in, first out for each key.
- * @param orgId the organization whose work this is: organizations take turns
+ * Runs work under locks shared by all server processes, first in, first out per key.
+ * @param orgId the organization the work is for; waiting organizations take turns
  */
 export type Locks = <Result>(
   orgId: string,
@@ -13,28 +13,28 @@ export type Locks = <Result>(
   work: () => Promise<Result>,
 ) => Promise<Result>;
 
-/** Runs work with a lock held, if nobody holds it now: then true, else false. */
+/** Runs work if the lock is free. Returns whether it ran. */
 export type TryLock = (key: string, work: () => Promise<void>) => Promise<boolean>;
 
-/** How long a caller waits for its locks. */
-const waitMs = 60_000;
-/** Callers of one organization that wait at the same time. */
-const mostWaiting = 200;
+/** Maximum wait for locks, in milliseconds. */
+const MAX_WAIT_MS = 60_000;
+/** Maximum number of waiting callers per organization. */
+const MAX_WAITING = 200;
 /**
- * Connections of those who hold locks. An organization has half of them at most. A holder may take further
- * locks as long as fewer holders than that half do so: fetches from upstreams, of which a few run at once.
+ * Connections of lock holders, at most half of them for one organization. A holder may take further
+ * locks as long as fewer holders than that half do so, such as the few concurrent upstream fetches.
  */
-const holding = { slots: 20, perOwner: 10 };
-/** Connections of those who wait for a lock that another process holds, and then hold it. */
-const waitingElsewhere = { slots: 6, perOwner: 2 };
-/** Connections of work that does not wait: of checkpoints, and of one packing, which may take long. */
-const trying = 3;
+const HOLDERS = { slots: 20, perOwner: 10 };
+/** Connections of callers whose lock is held by another process. */
+const REMOTE_WAITERS = { slots: 6, perOwner: 2 };
+/** Connections for non-waiting work: checkpoints, and one repack, which may take long. */
+const TRY_CONNECTIONS = 3;
 
-/** The connections that locks need. */
-export const lockConnections = holding.slots + waitingElsewhere.slots + trying;
+/** Total connections needed for locks. */
+export const lockConnections = HOLDERS.slots + REMOTE_WAITERS.slots + TRY_CONNECTIONS;
 
-/** As `locksOn`, for one lock and without waiting. */
-export function tryLockOn(pool: pg.Pool): TryLock {
+/** Like `createLocks`, for one lock and without waiting. */
+export function createTryLock(pool: pg.Pool): TryLock {
   return (key, work) =>
     withConnection(pool, async (client) => {
       const isFree = await tryAll(client, [key]);
@@ -44,23 +44,25 @@ export function tryLockOn(pool: pg.Pool): TryLock {
 }
 
 /**
- * Session-level advisory locks. Callers of this process queue for each key without a connection; the
- * first one takes a connection, in turn between organizations. All locks of a caller are on one connection,
- * and the database frees them when the process dies. The work runs outside any transaction.
+ * Creates session-level advisory locks. Callers of this process queue per key without a connection; the
+ * first one takes a connection, in turn between organizations. All locks of a caller are on one
+ * connection, and PostgreSQL releases them when the process dies. The work runs outside any
+ * transaction.
  *
- * @throws AppError 409 `workspace_busy` after waiting a minute, and where too many of the organization wait
+ * @throws AppError 409 `workspace_busy` after a minute, or when too many callers of the organization
+ * wait
  */
-export function locksOn(pool: pg.Pool): Locks {
+export function createLocks(pool: pg.Pool): Locks {
   const queue = keyQueue();
-  const holders = fairSlots(holding);
-  const waiters = fairSlots(waitingElsewhere);
+  const holders = fairSlots(HOLDERS);
+  const waiters = fairSlots(REMOTE_WAITERS);
   const waiting = new Map<string, number>();
 
-  /** Counts a caller that waits; answers what ends its waiting. */
+  /** Counts a waiting caller and returns the function that ends its wait. */
   const beginWaiting = (orgId: string): (() => void) => {
     const others = waiting.get(orgId) ?? 0;
-    if (others >= mostWaiting) {
-      throw busy(`${mostWaiting} operations of the organization wait already`);
+    if (others >= MAX_WAITING) {
+      throw busy(`${MAX_WAITING} operations of the organization are already waiting`);
     }
     waiting.set(orgId, others + 1);
     let isWaiting = true;
@@ -76,9 +78,12 @@ export function locksOn(pool: pg.Pool): Locks {
   return async (orgId, wanted, work) => {
     const stopWaiting = beginWaiting(orgId);
     const keys = [...new Set(wanted)].toSorted();
-    const until = performance.now() + waitMs;
+    const until = performance.now() + MAX_WAIT_MS;
     const late = new AbortController();
-    const timer = setTimeout(() => late.abort(busy("Another operation is under way")), waitMs);
+    const timer = setTimeout(
+      () => late.abort(busy("Another operation is in progress")),
+      MAX_WAIT_MS,
+    );
     const begin = (): ReturnType<typeof work> => {
       clearTimeout(timer);
       stopWaiting();
@@ -86,7 +91,7 @@ export function locksOn(pool: pg.Pool): Locks {
     };
     const releases: (() => void)[] = [];
     try {
-      // In the order that all keep, so that no two callers wait for each other.
+      // Always in the same order, so that two callers cannot deadlock.
       for (const key of keys) releases.push(await queue.take(key, late.signal));
       const held = await withSlot(holders, orgId, late.signal, () =>
         withConnection(pool, async (client) =>
@@ -94,7 +99,7 @@ export function locksOn(pool: pg.Pool): Locks {
         ),
       );
       if (held) return held.result;
-      // Another process has a lock.
+      // Another process holds a lock.
       return await withSlot(waiters, orgId, late.signal, () =>
         withConnection(pool, async (client) => {
           await waitForAll(client, keys, until - performance.now());
@@ -129,7 +134,7 @@ async function withSlot<Result>(
   }
 }
 
-/** Gives a connection to work, and frees all locks on it afterwards. */
+/** Runs work with a connection and then releases all locks on it. */
 async function withConnection<Result>(
   pool: pg.Pool,
   work: (client: pg.PoolClient) => Promise<Result>,
@@ -146,7 +151,9 @@ async function withConnection<Result>(
   }
 }
 
-/** Locks all keys that nobody holds or waits for in another process; false where not all were free. */
+/**
+ * Locks all keys if no other process holds or waits for any of them; otherwise none, and returns false.
+ */
 async function tryAll(client: pg.PoolClient, keys: readonly string[]): Promise<boolean> {
   const { rows } = await client.query<{ free: boolean }>(
     `select pg_try_advisory_lock(hashtextextended(key, 0)) as free from unnest($1::text[]) as key`,
@@ -157,7 +164,10 @@ async function tryAll(client: pg.PoolClient, keys: readonly string[]): Promise<b
   return false;
 }
 
-/** Locks the keys, which are in the order that all processes keep. @throws AppError 409 `workspace_busy` */
+/**
+ * Locks the keys, which are in the order shared by all processes.
+ * @throws AppError 409 `workspace_busy`
+ */
 async function waitForAll(
   client: pg.PoolClient,
   keys: readonly string[],
@@ -170,6 +180,6 @@ async function waitForAll(
     }
   } catch (error) {
     if ((error as { code?: string }).code !== "55P03") throw error;
-    throw busy("Another operation is under way");
+    throw busy("Another operation is in progress");
   }
 }

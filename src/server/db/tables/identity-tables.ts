@@ -11,7 +11,9 @@ import {
 import type { Organization } from "#shared/api/organizations.js";
 import { bytes, createdAt, instant } from "./columns.js";
 
-/** Who signs in, and by what. As `db/migrations` makes them; column names are those of the wire. */
+/**
+ * Users and their credentials. `db/migrations` creates the tables; column names match the wire format.
+ */
 
 type Json = Organization["settings"];
 
@@ -23,13 +25,13 @@ export const users = pgTable("users", {
   attributes: jsonb().$type<Json>().notNull().default({}),
   is_active: boolean().notNull().default(true),
   is_verified: boolean().notNull().default(false),
-  /** The address is verified, but whoever chose the password may be another person. */
+  /** The address is verified, but the password may have been chosen by another person. */
   password_unproven: boolean().notNull().default(false),
   is_super_admin: boolean().notNull().default(false),
   created_at: createdAt(),
   updated_at: createdAt(),
   last_login_at: instant(),
-  /** The row of a deleted person holds nothing of the person any more. */
+  /** The row of a deleted user contains no personal data. */
   deleted_at: instant(),
 });
 

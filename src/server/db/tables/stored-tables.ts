@@ -1,21 +1,22 @@
-/** What a copy of all rows has to know of the tables, to write them out and to read them in. */
+/** The tables and columns of a copy of all rows, for dumps and backups. */
 import type pg from "pg";
 
 /** A table whose rows are copied. */
 export interface StoredTable {
-  /** Schema and name, for people and files. */
+  /** Schema and name, for messages and file names. */
   id: string;
-  /** The same in SQL. */
+  /** Schema and name, quoted for SQL. */
   name: string;
-  /** The columns that are stored, in their order, in SQL. */
+  /** The stored columns in order, quoted for SQL. */
   columns: string;
 }
 
 export interface StoredSchema {
   tables: StoredTable[];
   /**
-   * Statements that let the owner replace all rows, and those that hold the tables to their rules again, in
-   * one transaction: rows come in any order, and row-level security holds for the owner, too.
+   * Statements that prepare the tables for replacing all rows, and statements that restore their
+   * constraints, both in one transaction: rows arrive in any order, and row-level security binds the
+   * owner, too.
    */
   open: string[];
   close: string[];
@@ -26,8 +27,8 @@ interface TableRow extends StoredTable {
 }
 
 /**
- * Reads what is copied: all of the product's tables, and the jobs that wait. What migrations write by
- * themselves, the record of them and the queue's own settings, is made by a start.
+ * Reads the tables to copy: all of the product's tables and the pending jobs. The record of migrations
+ * and the queue's settings are omitted, because a start creates them.
  */
 export async function readStoredSchema(client: pg.ClientBase): Promise<StoredSchema> {
   const { rows: tables } = await client.query<TableRow>(

@@ -17,7 +17,9 @@ import type { Run, RunLimits } from "#shared/api/runs.js";
 import type { Origin } from "../audit/audit.js";
 import { bytes, createdAt, instant } from "./columns.js";
 
-/** Organizations and what is theirs. As `db/migrations` makes them; column names are those of the wire. */
+/**
+ * Organizations and their data. `db/migrations` creates the tables; column names match the wire format.
+ */
 
 type Json = Organization["settings"];
 
@@ -71,9 +73,9 @@ export const projects = pgTable("projects", {
   updated_at: createdAt(),
 });
 
-/** What is under way with an upstream: a branch to push, at this commit; or a fetch. */
-export interface UpstreamAct {
-  /** Tells it from one that is begun after it was cancelled. */
+/** An upstream operation in progress: a push of a branch at a commit, or a fetch. */
+export interface UpstreamOperation {
+  /** Distinguishes it from an operation that starts after it was canceled. */
   id: string;
   origin: Origin;
   push: { branch: string; commit: string } | null;
@@ -85,7 +87,7 @@ export const upstreams = pgTable("upstreams", {
   status: text({ enum: ["idle", "fetching", "pushing", "failed"] }).notNull(),
   progress: smallint().notNull().default(0),
   error: text(),
-  act: jsonb().$type<UpstreamAct>(),
+  act: jsonb().$type<UpstreamOperation>(),
   last_fetch: jsonb().$type<FetchReport>(),
   host_key: text(),
   fetched_at: instant(),

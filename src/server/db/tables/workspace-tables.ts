@@ -15,7 +15,10 @@ import type { Decision } from "#git/merge/merge.js";
 import type { Origin } from "../audit/audit.js";
 import { createdAt, instant } from "./columns.js";
 
-/** Workspaces, their commits and merges. As `db/migrations` makes them; column names are those of the wire. */
+/**
+ * Workspaces, their commits and merges. `db/migrations` creates the tables; column names match the wire
+ * format.
+ */
 
 export const workspaces = pgTable("workspaces", {
   agent_id: uuid().primaryKey(),
@@ -47,14 +50,14 @@ export const workspaces = pgTable("workspaces", {
   updated_at: createdAt(),
 });
 
-export const mergesUnderWay = pgTable("merges_under_way", {
+export const mergeLeases = pgTable("merges_under_way", {
   id: uuid().primaryKey(),
   org_id: uuid().notNull(),
   agent_id: uuid().notNull(),
   until: instant().notNull(),
 });
 
-export const checkpointLooks = pgTable("checkpoint_looks", {
+export const checkpointChecks = pgTable("checkpoint_looks", {
   agent_id: uuid().primaryKey(),
   org_id: uuid().notNull(),
   looked_at: instant().notNull(),
@@ -150,7 +153,7 @@ export const radarScans = pgTable("radar_scans", {
   scanned_at: instant().notNull(),
 });
 
-/** As in a merge; without a winner where git could not tell. */
+/** A conflict as in a merge; the winner is null where git could not decide. */
 export type StoredConflict = Pick<
   Merge["resolutions"][number],
   "paths" | "kind" | "source_time" | "target_time"

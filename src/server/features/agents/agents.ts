@@ -1,7 +1,7 @@
 import type { Agent } from "#shared/api/agents.js";
-import { differences } from "../../db/audit/audit.js";
+import { diffFields } from "../../db/audit/audit.js";
 import { newId } from "../../db/tables/columns.js";
-import { brokenConstraint, type Queryable } from "../../db/connection/connect.js";
+import { violatedConstraint, type Queryable } from "../../db/connection/connect.js";
 import { AppError, invalidField, notFound } from "../../errors.js";
 import type { OrgContext } from "../../http/register-routes.js";
 import { addAgentMember } from "../members/index.js";
@@ -47,12 +47,12 @@ export async function createAgent(
       audit({
         action: "agent.created",
         target: targetOf(agent),
-        changes: differences(null, agent, ["project_id", "description", "parent_agent_id"]),
+        changes: diffFields(null, agent, ["project_id", "description", "parent_agent_id"]),
       });
       return agent;
     });
   } catch (error) {
-    if (brokenConstraint(error) !== "agents_org_name_key") throw error;
+    if (violatedConstraint(error) !== "agents_org_name_key") throw error;
     throw new AppError("name_taken", `An agent "${input.name}" exists here; choose another name.`, {
       errors: [{ loc: ["body", "name"], msg: "is taken in this organization", type: "name_taken" }],
     });
@@ -72,7 +72,7 @@ export async function updateAgent(
     await queries.updateAgent(tx, id, changes);
     const after = await findAgent(tx, id);
     if (!before || !after) throw notFound();
-    const changed = differences(before, after, ["description"]);
+    const changed = diffFields(before, after, ["description"]);
     if (Object.keys(changed).length > 0) {
       audit({ action: "agent.updated", target: targetOf(after), changes: changed });
     }

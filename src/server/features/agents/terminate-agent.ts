@@ -1,5 +1,5 @@
 import type { Logger } from "pino";
-import { serverItself, type Origin } from "../../db/audit/audit.js";
+import { systemOrigin, type Origin } from "../../db/audit/audit.js";
 import { notFound } from "../../errors.js";
 import type { OrgContext } from "../../http/register-routes.js";
 import { removeAgentMember } from "../members/index.js";
@@ -52,7 +52,7 @@ export async function recoverTerminations(deps: WorkspaceDeps, log: Logger): Pro
   );
   for (const { org_id, id } of unfinished) {
     try {
-      await finishTermination(deps, org_id, id, serverItself);
+      await finishTermination(deps, org_id, id, systemOrigin);
     } catch (error) {
       log.error(
         { err: error, agent: id },

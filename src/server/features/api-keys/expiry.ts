@@ -1,4 +1,4 @@
-import { serverItself } from "../../db/audit/audit.js";
+import { systemOrigin } from "../../db/audit/audit.js";
 import { keyExpires } from "../../mail/letters.js";
 import { linkTo } from "./leaks/leaked-key.js";
 import type { KeyDeps } from "./key-access.js";
@@ -10,7 +10,7 @@ const batch = 50;
 /** Tells the owners of keys that end within a week, by mail and in the audit log: of each key once. */
 export async function warnOfExpiry(deps: Omit<KeyDeps, "keyring">): Promise<void> {
   for (;;) {
-    const ending = await deps.db.systemChange(serverItself, async (tx, audit) => {
+    const ending = await deps.db.systemChange(systemOrigin, async (tx, audit) => {
       const taken = await queries.takeEndingKeys(tx, batch);
       for (const { key } of taken) {
         auditKey(audit, { action: "api_key.expiring", key, before: key, after: key });

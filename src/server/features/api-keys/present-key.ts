@@ -1,5 +1,5 @@
 import type { ApiKey } from "#shared/api/api-keys.js";
-import { differences, type Change } from "../../db/audit/audit.js";
+import { diffFields, type Change } from "../../db/audit/audit.js";
 import type { Database } from "../../db/connection/connect.js";
 import { organizationOf, organizationsIn, shownScope } from "./scopes.js";
 import * as queries from "./api-keys.queries.js";
@@ -61,7 +61,7 @@ export function auditKey(
           .filter((scope) => [null, orgId].includes(organizationOf(scope)))
           .map((scope) => scope.replace(`org:${orgId}:`, "")),
       };
-    const changes = differences(within(before), within(after), toldFields);
+    const changes = diffFields(within(before), within(after), toldFields);
     const isTold = before !== after && Object.keys(changes).length === 0;
     if (isTold) continue;
     audit(orgId, { action, target: { type: "api_key", id: key.id, name: key.name }, changes });

@@ -67,12 +67,12 @@ describe("npm run audit:verify", () => {
     [
       "a new hash",
       "update audit_events set hash = repeat('a', 64)",
-      "its content is not what was hashed",
+      "its content does not match its hash",
     ],
     [
       "another past",
       "update audit_events set previous_hash = repeat('a', 64)",
-      "it does not follow the event before it",
+      "it does not link to the previous event",
     ],
   ])("names the first sequence that is broken by %s", async (_what, statement, reason) => {
     await unguarded(app, `${statement} where org_id = $1 and sequence = 3`, [org.id]);

@@ -66,9 +66,9 @@ async function verifyChain(
         event.sequence !== expected
           ? "the event is missing"
           : event.previous_hash !== head
-            ? "it does not follow the event before it"
+            ? "it does not link to the previous event"
             : eventHash(orgId, event) !== hash
-              ? "its content is not what was hashed"
+              ? "its content does not match its hash"
               : event.sequence === known?.events && hash !== known.head
                 ? "it is not the event that was there before"
                 : null;

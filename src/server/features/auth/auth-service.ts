@@ -2,7 +2,7 @@ import { hash, verify } from "@node-rs/argon2";
 import type { User } from "#shared/api/auth.js";
 import { batched } from "../../db/locks/batch.js";
 import { cached } from "../../db/cache/cache.js";
-import { brokenConstraint, type Database } from "../../db/connection/connect.js";
+import { violatedConstraint, type Database } from "../../db/connection/connect.js";
 import { AppError } from "../../errors.js";
 import { invalidToken, type Actor } from "../../access/authenticate.js";
 import { callerNetwork } from "#shared/node/networks.js";
@@ -114,7 +114,7 @@ export function createAuthService(
         await deps.jobs.send("send-link", { purpose: "verify", email });
         return user;
       } catch (error) {
-        if (brokenConstraint(error) !== "users_email_key") throw error;
+        if (violatedConstraint(error) !== "users_email_key") throw error;
         throw new AppError(
           "email_taken",
           "An account with this e-mail address exists; sign in instead.",

@@ -1,6 +1,6 @@
 import type { Invitation, InvitationOffer, SentInvitation } from "#shared/api/invitations.js";
 import type { Member } from "#shared/api/members.js";
-import { differences } from "../../db/audit/audit.js";
+import { diffFields } from "../../db/audit/audit.js";
 import { newId } from "../../db/tables/columns.js";
 import type { Database, Queryable } from "../../db/connection/connect.js";
 import { AppError, notFound } from "../../errors.js";
@@ -64,7 +64,7 @@ export async function invite(
     audit({
       action: "invitation.created",
       target: targetOf(invitation),
-      changes: differences(null, invitation, ["email", "role_name", "expires_at"]),
+      changes: diffFields(null, invitation, ["email", "role_name", "expires_at"]),
     });
     return { invitation, organization: await queries.organizationName(tx, context.orgId) };
   });
@@ -101,7 +101,7 @@ export async function resend(
     audit({
       action: "invitation.resent",
       target: targetOf(invitation),
-      changes: differences(before, invitation, ["expires_at"]),
+      changes: diffFields(before, invitation, ["expires_at"]),
     });
     return { invitation, organization: await queries.organizationName(tx, context.orgId) };
   });
@@ -123,7 +123,7 @@ export async function revoke(context: OrgContext, invitationId: string): Promise
     audit({
       action: "invitation.revoked",
       target: targetOf(invitation),
-      changes: differences(invitation, null, ["email", "role_name"]),
+      changes: diffFields(invitation, null, ["email", "role_name"]),
     });
   });
 }
@@ -187,7 +187,7 @@ export async function accept(
     audit({
       action: "invitation.accepted",
       target: targetOf(invitation),
-      changes: differences(null, invitation, ["role_name"]),
+      changes: diffFields(null, invitation, ["role_name"]),
     });
     return joinAsInvited(tx, audit, {
       org_id: orgId,

@@ -1,7 +1,7 @@
 import type { Member } from "#shared/api/members.js";
 import type { Role } from "#shared/api/roles.js";
-import { differences, type AuditWriter } from "../../db/audit/audit.js";
-import { brokenConstraint, type Database, type Queryable } from "../../db/connection/connect.js";
+import { diffFields, type AuditWriter } from "../../db/audit/audit.js";
+import { violatedConstraint, type Database, type Queryable } from "../../db/connection/connect.js";
 import type { AuditWriterOf } from "../../db/connection/system-change.js";
 import { systemRoleIds } from "../../db/migrate.js";
 import { AppError, invalidField, notFound } from "../../errors.js";
@@ -60,7 +60,7 @@ export async function addMember(
     }
     return member;
   } catch (error) {
-    const constraint = brokenConstraint(error) ?? "";
+    const constraint = violatedConstraint(error) ?? "";
     if (constraint === "memberships_role_id_fkey") {
       throw invalidField("role_id", "names no role of this organization", "unknown_id");
     }
@@ -88,7 +88,7 @@ async function tellOfAdded(tx: Queryable, audit: AuditWriter, memberId: string):
   audit({
     action: "member.added",
     target: targetOf(member),
-    changes: differences(null, member, ["user_id", "agent_id", "role_name"]),
+    changes: diffFields(null, member, ["user_id", "agent_id", "role_name"]),
   });
   return member;
 }
@@ -152,7 +152,7 @@ export async function changeRole(
     if (roleId !== member.role_id) await keepAnOwner(tx, context.orgId, member);
     await queries.updateMemberRole(tx, memberId, roleId);
     const changed = (await queries.findMember(tx, memberId)) as Member;
-    const changes = differences(member, changed, ["role_name"]);
+    const changes = diffFields(member, changed, ["role_name"]);
     if (roleId !== member.role_id) {
       audit({ action: "member.role_changed", target: targetOf(changed), changes });
       await revokeLapsedInvitations(tx, audit, member.user_id);
@@ -183,7 +183,7 @@ export async function removeMember(
     audit({
       action: leaving ? "member.left" : "member.removed",
       target: targetOf(member),
-      changes: differences(member, null, ["user_id", "agent_id", "role_name"]),
+      changes: diffFields(member, null, ["user_id", "agent_id", "role_name"]),
     });
     await revokeLapsedInvitations(tx, audit, member.user_id);
   });

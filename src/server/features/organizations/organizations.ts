@@ -2,9 +2,9 @@ import type { Organization, SlugAvailability } from "#shared/api/organizations.j
 import { reservedReason, slug as slugRule } from "#shared/contract/fields.js";
 import { slugFrom } from "#shared/slug-from.js";
 import type { Permission } from "#shared/permissions.js";
-import { differences, type AuditWriter } from "../../db/audit/audit.js";
+import { diffFields, type AuditWriter } from "../../db/audit/audit.js";
 import { newId } from "../../db/tables/columns.js";
-import { brokenConstraint, type Database } from "../../db/connection/connect.js";
+import { violatedConstraint, type Database } from "../../db/connection/connect.js";
 import { AppError, invalidField, notFound } from "../../errors.js";
 import { refuseLacking, requirePermission } from "../../access/access.js";
 import type { ActorContext, OrgContext } from "../../http/register-routes.js";
@@ -90,7 +90,7 @@ async function insert(
     audit({
       action: "organization.created",
       target: targetOf(organization),
-      changes: differences(null, organization, [...describingFields, ...limitFields]),
+      changes: diffFields(null, organization, [...describingFields, ...limitFields]),
     });
     return organization;
   });
@@ -167,7 +167,7 @@ export async function transferOrganization(
     audit({
       action: "organization.transferred",
       target: targetOf(changed),
-      changes: differences(organization, changed, ["owner_id"]),
+      changes: diffFields(organization, changed, ["owner_id"]),
     });
     return changed;
   });
@@ -232,7 +232,7 @@ function tellDifferences(audit: AuditWriter, before: Organization, after: Organi
     ["organization.updated", describingFields],
     ["organization.limits_changed", limitFields],
   ] as const) {
-    const changes = differences(before, after, fields);
+    const changes = diffFields(before, after, fields);
     if (Object.keys(changes).length > 0) audit({ action, target: targetOf(after), changes });
   }
 }
@@ -294,6 +294,6 @@ async function slugTaken(db: Database, slug: string): Promise<AppError> {
 }
 
 function isSlugTaken(error: unknown): boolean {
-  const constraint = brokenConstraint(error);
+  const constraint = violatedConstraint(error);
   return constraint === "organizations_slug_key" || constraint === "organization_slugs_pkey";
 }

@@ -4,9 +4,9 @@ import { sql } from "drizzle-orm";
 import { slugFrom } from "#shared/slug-from.js";
 import type { Project } from "#shared/api/projects.js";
 import type { CredentialInput } from "#shared/api/upstream-inputs.js";
-import { differences } from "../../db/audit/audit.js";
+import { diffFields } from "../../db/audit/audit.js";
 import { newId } from "../../db/tables/columns.js";
-import { brokenConstraint, type Database, type Queryable } from "../../db/connection/connect.js";
+import { violatedConstraint, type Database, type Queryable } from "../../db/connection/connect.js";
 import { AppError, invalidField, notFound } from "../../errors.js";
 import { removeQuarantines } from "#git/smart-http/quarantine.js";
 import { removePackingLeftovers } from "#git/store/pack-repository.js";
@@ -64,7 +64,7 @@ export async function createProject(
           import_url: importUrl,
         });
         const target = { type: "project", id, name: input.name } as const;
-        const changes = differences(null, { slug, import_url: importUrl }, ["slug", "import_url"]);
+        const changes = diffFields(null, { slug, import_url: importUrl }, ["slug", "import_url"]);
         audit({ action: "project.created", target, changes });
         if (importUrl === null) return;
         const ids = { project_id: id, org_id: context.orgId };
@@ -79,7 +79,7 @@ export async function createProject(
       });
       break;
     } catch (error) {
-      if (brokenConstraint(error) !== "projects_org_slug_key") throw error;
+      if (violatedConstraint(error) !== "projects_org_slug_key") throw error;
       if (input.slug === undefined && attempt < 4) continue;
       const suggestion = await context.tx((tx) => freeSlug(tx, input.slug ?? base));
       const msg = `is taken; "${suggestion}" is free`;
@@ -134,7 +134,7 @@ export async function updateProject(
     await queries.updateProject(tx, id, changes);
     const after = await queries.findProject(tx, id);
     if (!before || !after) throw notFound();
-    const changed = differences(before, after, ["name", "description"]);
+    const changed = diffFields(before, after, ["name", "description"]);
     if (Object.keys(changed).length === 0) return;
     const target = { type: "project", id, name: after.name } as const;
     audit({ action: "project.updated", target, changes: changed });

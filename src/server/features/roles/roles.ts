@@ -1,8 +1,8 @@
 import type { Role } from "#shared/api/roles.js";
 import { systemRoles } from "#shared/permissions.js";
-import { differences } from "../../db/audit/audit.js";
+import { diffFields } from "../../db/audit/audit.js";
 import { newId } from "../../db/tables/columns.js";
-import { brokenConstraint, type Queryable } from "../../db/connection/connect.js";
+import { violatedConstraint, type Queryable } from "../../db/connection/connect.js";
 import { AppError, invalidField, notFound } from "../../errors.js";
 import { permissionsBeyond, type Access } from "../../access/access.js";
 import type { OrgContext } from "../../http/register-routes.js";
@@ -41,7 +41,7 @@ export async function createRole(context: OrgContext, input: RoleInput): Promise
       audit({
         action: "role.created",
         target: targetOf(role),
-        changes: differences(null, role, roleFields),
+        changes: diffFields(null, role, roleFields),
       });
       return role;
     }),
@@ -84,7 +84,7 @@ export async function updateRole(
       }
       if (Object.keys(changes).length > 0) await queries.updateRole(tx, roleId, changes);
       const after = await refuseBeyond(tx, access, roleId);
-      const changed = differences(before, after, roleFields);
+      const changed = diffFields(before, after, roleFields);
       if (Object.keys(changed).length > 0) {
         audit({ action: "role.updated", target: targetOf(after), changes: changed });
       }
@@ -118,7 +118,7 @@ export async function deleteRole(context: OrgContext, roleId: string): Promise<v
     audit({
       action: "role.deleted",
       target: targetOf(role),
-      changes: differences(role, null, roleFields),
+      changes: diffFields(role, null, roleFields),
     });
   });
 }
@@ -171,7 +171,7 @@ async function withNameErrors<Result>(name: string, work: () => Promise<Result>)
   try {
     return await work();
   } catch (error) {
-    if (brokenConstraint(error) === "roles_org_name_key") throw nameTaken(name);
+    if (violatedConstraint(error) === "roles_org_name_key") throw nameTaken(name);
     throw error;
   }
 }

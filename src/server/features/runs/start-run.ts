@@ -1,7 +1,7 @@
 import type { NewRun, Run } from "#shared/api/runs.js";
 import { originOf } from "../../db/audit/audit.js";
 import { newId } from "../../db/tables/columns.js";
-import { brokenConstraint, type Queryable } from "../../db/connection/connect.js";
+import { violatedConstraint, type Queryable } from "../../db/connection/connect.js";
 import { AppError, invalidField, unavailable } from "../../errors.js";
 import type { OrgContext } from "../../http/register-routes.js";
 import { publish } from "#shared/node/measurements.js";
@@ -209,7 +209,7 @@ async function oneAtATime<Result>(work: () => Promise<Result>): Promise<Result> 
   try {
     return await work();
   } catch (error) {
-    if (brokenConstraint(error) === "runs_one_per_agent") throw runInProgress();
+    if (violatedConstraint(error) === "runs_one_per_agent") throw runInProgress();
     throw error;
   }
 }

@@ -1,5 +1,5 @@
 import type { Logger } from "pino";
-import { serverItself } from "../../db/audit/audit.js";
+import { systemOrigin } from "../../db/audit/audit.js";
 import type { Database } from "../../db/connection/connect.js";
 import { hoursLow } from "../../mail/letters.js";
 import type { Mailer } from "../../mail/mailer.js";
@@ -78,7 +78,7 @@ async function watchHours(deps: WatchDeps, orgId: string): Promise<void> {
   if (!usage) return;
   const { current, limit } = usage.runtime_hours;
   if (current < limit * warnFrom) return;
-  const told = await db.change(orgId, serverItself, async (tx, audit) => {
+  const told = await db.change(orgId, systemOrigin, async (tx, audit) => {
     const warned = await queries.takeHoursWarning(tx, orgId, limit, usage.period_start);
     if (warned) {
       audit({

@@ -1,6 +1,6 @@
 import type { MergeStrategy } from "#shared/api/merges.js";
 import type { Workspace } from "#shared/api/workspaces.js";
-import { differences } from "../../db/audit/audit.js";
+import { diffFields } from "../../db/audit/audit.js";
 import { AppError, isNoSpace, notFound } from "../../errors.js";
 import type { DockerSandbox } from "#sandbox/docker/docker.js";
 import { resolveCommit, resolveTree } from "#git/store/repository.js";
@@ -83,7 +83,7 @@ export async function createWorkspace(
     audit({
       action: "workspace.created",
       target: auditTarget(workspace),
-      changes: differences(null, workspace, auditedFields),
+      changes: diffFields(null, workspace, auditedFields),
     });
   });
   await finishWorkspace(deps, context.orgId, agentId);

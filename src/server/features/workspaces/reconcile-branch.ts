@@ -1,5 +1,5 @@
 /** What is done about a branch that is elsewhere than the database says. */
-import { serverItself } from "../../db/audit/audit.js";
+import { systemOrigin } from "../../db/audit/audit.js";
 import { newId } from "../../db/tables/columns.js";
 import { AppError } from "../../errors.js";
 import { commitsOnLine } from "#git/diff/diff.js";
@@ -48,12 +48,12 @@ export async function reconcileBranch(
     ref,
     old_sha: head,
     new_sha: tip,
-    origin: serverItself,
+    origin: systemOrigin,
   };
   await deps.db.write(org_id, async (tx) => {
     await pushes.insertPendingPushes(tx, [push]);
     await pushes.insertPushedCommits(tx, { org_id, agent_id }, line);
   });
-  await recoverPushes(deps, org_id, serverItself, [push]);
+  await recoverPushes(deps, org_id, systemOrigin, [push]);
   return true;
 }

@@ -9,7 +9,7 @@ import type { UidRange } from "#sandbox/uid-range.js";
 import { agents, projects } from "../../db/tables/tables.js";
 import {
   archives,
-  checkpointLooks,
+  checkpointChecks,
   merges,
   workspaceCommits,
   workspaceDiskUsage,
@@ -51,9 +51,9 @@ const workspaceColumns = {
   auto_checkpoint: workspaces.auto_checkpoint,
   checkpoint_interval_minutes: workspaces.checkpoint_interval_minutes,
   retention_days: workspaces.retention_days,
-  checkpoint_failed_at: checkpointLooks.failed_at,
-  checkpoint_error_code: checkpointLooks.error_code,
-  checkpoint_error: checkpointLooks.error,
+  checkpoint_failed_at: checkpointChecks.failed_at,
+  checkpoint_error_code: checkpointChecks.error_code,
+  checkpoint_error: checkpointChecks.error,
   pending_commits: sql<
     string[]
   >`array(select c.commit_sha from workspace_commits c where c.agent_id = ${workspaces.agent_id} and c.state = 'pending' order by c.created_at)`,
@@ -113,7 +113,7 @@ export async function findWorkspace(
     .leftJoin(parents, eq(parents.id, workspaces.parent_agent_id))
     .leftJoin(archives, eq(archives.id, workspaces.archive_id))
     .leftJoin(workspaceDiskUsage, eq(workspaceDiskUsage.agent_id, workspaces.agent_id))
-    .leftJoin(checkpointLooks, eq(checkpointLooks.agent_id, workspaces.agent_id))
+    .leftJoin(checkpointChecks, eq(checkpointChecks.agent_id, workspaces.agent_id))
     .where(eq(workspaces.agent_id, agentId));
   return row;
 }

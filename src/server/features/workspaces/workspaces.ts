@@ -2,7 +2,7 @@ import type { Logger } from "pino";
 import type { Diff } from "#shared/api/diffs.js";
 import type { MergeStrategy } from "#shared/api/merges.js";
 import type { Workspace } from "#shared/api/workspaces.js";
-import { differences } from "../../db/audit/audit.js";
+import { diffFields } from "../../db/audit/audit.js";
 import type { Database, Queryable } from "../../db/connection/connect.js";
 import { notFound } from "../../errors.js";
 import { diffFiles, rawDiff } from "#git/diff/diff.js";
@@ -81,7 +81,7 @@ export async function updateWorkspace(
     const before = await requireWorkspace(tx, agentId);
     if (Object.keys(changes).length > 0) await queries.updateWorkspace(tx, agentId, changes);
     const after = await requireWorkspace(tx, agentId);
-    const changed = differences(before, after, auditedFields);
+    const changed = diffFields(before, after, auditedFields);
     if (Object.keys(changed).length > 0) {
       audit({ action: "workspace.updated", target: auditTarget(after), changes: changed });
     }

@@ -3,7 +3,7 @@ import { email as emailSchema } from "#shared/contract/fields.js";
 import { oidcErrors } from "#shared/oidc-errors.js";
 import { sitePath } from "#shared/site-path.js";
 import type { OidcSettings } from "../../../config/config.js";
-import { brokenConstraint, type Database, type Queryable } from "../../../db/connection/connect.js";
+import { violatedConstraint, type Database, type Queryable } from "../../../db/connection/connect.js";
 import { AppError, notFound, unavailable } from "../../../errors.js";
 import type { Actor } from "../../../access/authenticate.js";
 import * as queries from "./oidc.queries.js";
@@ -108,7 +108,7 @@ export function createOidcService(deps: OidcDeps) {
         await queries.insertIdentity(tx, userId, issuer, identity.subject);
       });
     } catch (error) {
-      if (brokenConstraint(error) !== "accounts_provider_key") throw error;
+      if (violatedConstraint(error) !== "accounts_provider_key") throw error;
       const owner = await db.withSystem("whose identity it is", (tx) =>
         queries.findByIdentity(tx, issuer, identity.subject),
       );
@@ -250,7 +250,7 @@ async function onceMore<Result>(work: () => Promise<Result>): Promise<Result> {
   try {
     return await work();
   } catch (error) {
-    const constraint = brokenConstraint(error);
+    const constraint = violatedConstraint(error);
     if (constraint !== "accounts_provider_key" && constraint !== "users_email_key") throw error;
     return work();
   }

@@ -1,6 +1,10 @@
 import { parse as uuidBytes } from "uuid";
 import type { Assertion, Attestation, Passkey } from "#shared/api/passkeys.js";
-import { brokenConstraint, type Database, type Queryable } from "../../../db/connection/connect.js";
+import {
+  violatedConstraint,
+  type Database,
+  type Queryable,
+} from "../../../db/connection/connect.js";
 import { AppError, invalidField, notFound } from "../../../errors.js";
 import type { Actor } from "../../../access/authenticate.js";
 import {
@@ -121,7 +125,7 @@ export function createPasskeyService(
           });
         });
       } catch (error) {
-        if (brokenConstraint(error) !== "passkeys_credential_key") throw error;
+        if (violatedConstraint(error) !== "passkeys_credential_key") throw error;
         throw new AppError("passkey_exists", "This passkey is registered already; use it.");
       }
     },

@@ -1,6 +1,6 @@
 /** Bringing in the repository that a project is made of. */
 import { sql } from "drizzle-orm";
-import { serverItself } from "../../../db/audit/audit.js";
+import { systemOrigin } from "../../../db/audit/audit.js";
 import { cloneUpstream } from "#git/upstream/fetch-upstream.js";
 import * as queries from "../projects.queries.js";
 import type { ProjectDeps } from "../project.js";
@@ -31,7 +31,7 @@ export async function runImport(
       const options = { ...access, signal, onProgress };
       const { defaultBranch } = await cloneUpstream(repoPath, project.import_url, options);
       await progress.settled();
-      await deps.db.change(orgId, serverItself, async (tx, audit) => {
+      await deps.db.change(orgId, systemOrigin, async (tx, audit) => {
         await queries.updateProject(tx, id, {
           status: "ready",
           progress: 100,
@@ -49,7 +49,7 @@ export async function runImport(
       if (signal.aborted) throw error;
       await progress.settled();
       const sentence = sentenceOf(deps, id, "import", error);
-      await deps.db.change(orgId, serverItself, async (tx, audit) => {
+      await deps.db.change(orgId, systemOrigin, async (tx, audit) => {
         await queries.updateProject(tx, id, { status: "failed", error: sentence });
         if (!(await queries.findProject(tx, id))) return;
         audit({ action: "project.import_failed", target });

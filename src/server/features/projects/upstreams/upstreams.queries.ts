@@ -6,7 +6,7 @@ import {
   projects,
   upstreamCredentials,
   upstreams,
-  type UpstreamAct,
+  type UpstreamOperation,
 } from "../../../db/tables/tables.js";
 
 export type StoredCredential = Omit<
@@ -33,7 +33,7 @@ export async function updateUpstream(
 export async function updateAct(
   tx: Queryable,
   projectId: string,
-  act: UpstreamAct,
+  act: UpstreamOperation,
   changes: Parameters<typeof updateUpstream>[2],
 ): Promise<boolean> {
   const isStill = sql`${upstreams.act} ->> 'id' = ${act.id}`;
@@ -49,7 +49,7 @@ export async function updateAct(
 export async function beginAct(
   tx: Queryable,
   projectId: string,
-  act: UpstreamAct,
+  act: UpstreamOperation,
 ): Promise<boolean> {
   const rows = await tx
     .update(upstreams)
@@ -69,7 +69,7 @@ export async function endFetch(tx: Queryable, projectId: string): Promise<boolea
   return rows.length > 0;
 }
 
-export async function findAct(tx: Queryable, projectId: string): Promise<UpstreamAct | null> {
+export async function findAct(tx: Queryable, projectId: string): Promise<UpstreamOperation | null> {
   const [row] = await tx
     .select({ act: upstreams.act })
     .from(upstreams)

@@ -3,7 +3,7 @@ import { sql } from "drizzle-orm";
 import type { Project } from "#shared/api/projects.js";
 import { originOf } from "../../../db/audit/audit.js";
 import { newId } from "../../../db/tables/columns.js";
-import type { UpstreamAct } from "../../../db/tables/tables.js";
+import type { UpstreamOperation } from "../../../db/tables/tables.js";
 import { AppError, invalidField } from "../../../errors.js";
 import { pushUpstream } from "#git/upstream/push-upstream.js";
 import { resolveCommit } from "#git/store/repository.js";
@@ -92,7 +92,7 @@ export async function cancelFetch(
 async function begin(
   tx: Parameters<typeof upstreams.beginAct>[0],
   id: string,
-  act: UpstreamAct,
+  act: UpstreamOperation,
 ): Promise<void> {
   if (!(await upstreams.beginAct(tx, id, act))) throw busy();
 }
@@ -161,7 +161,7 @@ export async function runUpstream(
 function watchForCancelling(
   { db }: ProjectDeps,
   { org_id, project_id: id }: { org_id: string; project_id: string },
-  act: UpstreamAct,
+  act: UpstreamOperation,
 ): { signal: AbortSignal; end(): void } {
   const controller = new AbortController();
   const look = async (): Promise<void> => {
@@ -189,7 +189,7 @@ async function finishFetch(
   deps: ProjectDeps,
   { org_id, project_id: id }: { org_id: string; project_id: string },
   name: string,
-  act: UpstreamAct,
+  act: UpstreamOperation,
   report: Awaited<ReturnType<typeof fetchProject>>,
 ): Promise<void> {
   await deps.db.change(org_id, act.origin, async (tx, audit) => {
@@ -210,7 +210,7 @@ async function finishPush(
   deps: ProjectDeps,
   { org_id, project_id: id }: { org_id: string; project_id: string },
   name: string,
-  { origin }: UpstreamAct,
+  { origin }: UpstreamOperation,
   { branch, commit }: { branch: string; commit: string },
 ): Promise<void> {
   await deps.db.change(org_id, origin, async (tx, audit) => {

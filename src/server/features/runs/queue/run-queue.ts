@@ -1,5 +1,5 @@
-import { serverItself, type Origin } from "../../../db/audit/audit.js";
-import { brokenConstraint, type Queryable } from "../../../db/connection/connect.js";
+import { systemOrigin, type Origin } from "../../../db/audit/audit.js";
+import { violatedConstraint, type Queryable } from "../../../db/connection/connect.js";
 import { isDatabaseError } from "../../../db/connection/failures.js";
 import type { Actor } from "../../../access/authenticate.js";
 import { readAccess } from "../../../access/current-access.js";
@@ -30,7 +30,7 @@ export async function startQueuedRuns(
       if (!(await startQueuedRun(deps, next))) return;
     } catch (error) {
       // Another process was quicker with a run of this agent.
-      if (brokenConstraint(error) === "runs_one_per_agent") continue;
+      if (violatedConstraint(error) === "runs_one_per_agent") continue;
       if (isPassing(error)) throw error;
       const { status, detail } = refusalOf(error);
       if (!(error instanceof AppError)) {
@@ -79,7 +79,7 @@ async function startQueuedRun(deps: RunDeps, queued: QueuedRun): Promise<boolean
       // The limits of when it was asked for may be another machine's, or of before a restart.
       const { sandbox, ...held } = sandboxFor(deps, place, asked.network);
       const run = { ...asked, ...held };
-      const claim = await db.change(run.org_id, serverItself, async (tx) => {
+      const claim = await db.change(run.org_id, systemOrigin, async (tx) => {
         await refuseLostPermission(tx, queued);
         if (await lookForPlace(tx, run.agent_id, true)) return "no place";
         const by = { server_id: supervisor.serverId, token_hash: hash };

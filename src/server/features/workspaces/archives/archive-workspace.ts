@@ -1,4 +1,4 @@
-import { serverItself, type Origin, type AuditWriter } from "../../../db/audit/audit.js";
+import { systemOrigin, type Origin, type AuditWriter } from "../../../db/audit/audit.js";
 import type { Queryable } from "../../../db/connection/connect.js";
 import { AppError, isNoSpace } from "../../../errors.js";
 import { FolderMissingError, assertFolder } from "#git/worktree/folder-driver.js";
@@ -234,7 +234,7 @@ export async function finishRestoring(
   deps: WorkspaceDeps,
   orgId: string,
   agentId: string,
-  origin: Origin = serverItself,
+  origin: Origin = systemOrigin,
 ): Promise<void> {
   await deps.db.locks(orgId, [workspaceLock(agentId)], async () => {
     const found = await findWithArchive(deps, orgId, agentId);

@@ -1,5 +1,5 @@
 import type { Commit } from "#shared/api/commits.js";
-import { serverItself } from "../../../db/audit/audit.js";
+import { systemOrigin } from "../../../db/audit/audit.js";
 import type { Queryable } from "../../../db/connection/connect.js";
 import { AppError } from "../../../errors.js";
 import { diffStats } from "#git/diff/diff.js";
@@ -162,7 +162,7 @@ async function refuseLeaks(
   { branch_name: branch }: ActiveWorkspace,
   found: readonly FoundToken[],
 ): Promise<void> {
-  const leak = await leaks.firstLive(found, { origin: serverItself, branch });
+  const leak = await leaks.firstLive(found, { origin: systemOrigin, branch });
   if (!leak) return;
   const { path, line } = leak;
   throw new AppError(

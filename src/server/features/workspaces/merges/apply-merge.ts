@@ -1,6 +1,6 @@
 /** Moving a target branch to a commit that merges make, so that a crash neither loses nor repeats it. */
 import type { Merge } from "#shared/api/merges.js";
-import { originOf, serverItself } from "../../../db/audit/audit.js";
+import { originOf, systemOrigin } from "../../../db/audit/audit.js";
 import { isAncestor, resolveCommit } from "#git/store/repository.js";
 import { RefMovedError, startRefUpdates } from "#git/store/refs.js";
 import type { OrgContext } from "../../../http/register-routes.js";
@@ -85,7 +85,7 @@ export async function recoverMerge(
     const exists = (await resolveCommit(repoPath, merge.merge_commit)) !== null;
     const held = tip !== null && exists && (await isAncestor(repoPath, merge.merge_commit, tip));
     // Who asked is named as if nothing had happened in between.
-    await db.change(orgId, merge.origin ?? serverItself, async (tx, audit) => {
+    await db.change(orgId, merge.origin ?? systemOrigin, async (tx, audit) => {
       if (held) await recordMerge(tx, audit, merge);
       else await merges.deletePendingMerge(tx, mergeId);
     });

@@ -2,7 +2,7 @@
 import { eq, sql } from "drizzle-orm";
 import { newId } from "../../../db/tables/columns.js";
 import type { Database } from "../../../db/connection/connect.js";
-import { mergesUnderWay } from "../../../db/tables/workspace-tables.js";
+import { mergeLeases } from "../../../db/tables/workspace-tables.js";
 import { requireWorkspace } from "../workspace.js";
 
 /** How long what a process said holds, and how often it says it again. */
@@ -24,11 +24,11 @@ export async function withMergeLease<Result>(
     await requireWorkspace(tx, agentId);
     // It is of no use after a crash: nobody waits for the disk.
     await tx.execute(sql`set local synchronous_commit = off`);
-    await tx.insert(mergesUnderWay).values({ id, org_id: orgId, agent_id: agentId, until });
+    await tx.insert(mergeLeases).values({ id, org_id: orgId, agent_id: agentId, until });
   });
   const renewing = setInterval(() => {
     db.tenant(orgId, (tx) =>
-      tx.update(mergesUnderWay).set({ until }).where(eq(mergesUnderWay.id, id)),
+      tx.update(mergeLeases).set({ until }).where(eq(mergeLeases.id, id)),
     ).catch(lapse);
   }, RENEWAL_MS);
   try {
@@ -38,7 +38,7 @@ export async function withMergeLease<Result>(
     await db
       .tenant(orgId, async (tx) => {
         await tx.execute(sql`set local synchronous_commit = off`);
-        await tx.delete(mergesUnderWay).where(eq(mergesUnderWay.id, id));
+        await tx.delete(mergeLeases).where(eq(mergeLeases.id, id));
       })
       .catch(lapse);
   }
@@ -60,6 +60,6 @@ function lapse(): void {}
 /** Forgets what has lapsed, and with `all` (no other process serves) what dead processes had begun. */
 export async function clearMergeLeases(db: Database, all: boolean): Promise<void> {
   await db.withSystem("forget merges of processes that ended", (tx) =>
-    tx.delete(mergesUnderWay).where(all ? undefined : sql`${mergesUnderWay.until} < now()`),
+    tx.delete(mergeLeases).where(all ? undefined : sql`${mergeLeases.until} < now()`),
   );
 }

@@ -1,5 +1,5 @@
 /** What follows once a sync has moved a workspace's branch: the folder, and the rows. */
-import { serverItself } from "../../../db/audit/audit.js";
+import { systemOrigin } from "../../../db/audit/audit.js";
 import * as commits from "../commits/commits.queries.js";
 import { followFolder } from "../watch-folder.js";
 import type { MergeRow } from "./merges.queries.js";
@@ -31,7 +31,7 @@ export async function recoverSync(
   if (hasFolder(workspace)) {
     await followFolder(placesOf(deps, workspace), target_commit, merge_commit);
   }
-  await deps.db.change(workspace.org_id, sync.origin ?? serverItself, async (tx, audit) => {
+  await deps.db.change(workspace.org_id, sync.origin ?? systemOrigin, async (tx, audit) => {
     await commits.recordCommit(tx, workspace, merge_commit);
     await recordMerge(tx, audit, sync);
   });

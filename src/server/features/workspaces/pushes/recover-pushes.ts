@@ -1,6 +1,6 @@
 /** What follows once a push has moved a reference: the folder, the rows, the event that tells of it. */
 import type { Database, Queryable } from "../../../db/connection/connect.js";
-import { serverItself, type Origin, type AuditWriter } from "../../../db/audit/audit.js";
+import { systemOrigin, type Origin, type AuditWriter } from "../../../db/audit/audit.js";
 import { isAncestor, resolveCommit, resolveObject } from "#git/store/repository.js";
 import { followFolder } from "../watch-folder.js";
 import * as pushes from "./pushes.queries.js";
@@ -95,7 +95,7 @@ export async function recoverPush(deps: WorkspaceDeps, orgId: string, id: string
 export async function recoverPushUnderLock(deps: WorkspaceDeps, push: PendingPush): Promise<void> {
   const repoPath = deps.storage.repository(push.org_id, push.project_id);
   if (await isHeld(repoPath, push)) {
-    await recoverPushes(deps, push.org_id, push.origin ?? serverItself, [push]);
+    await recoverPushes(deps, push.org_id, push.origin ?? systemOrigin, [push]);
   } else {
     await forgetPushes(deps.db, push.org_id, [push]);
   }
