@@ -104,7 +104,7 @@ import { startJobs } from "./jobs/queue.js";
 import { outboxDelivery, smtpDelivery } from "./mail/delivery.js";
 import { createMailer } from "./mail/mailer.js";
 import { defaultSender } from "./config/mail-settings.js";
-import { gaugesOf } from "./metrics/gauges.js";
+import { createGauges } from "./metrics/gauges.js";
 import { createMetrics } from "./metrics/metrics.js";
 import { registerMetrics } from "./metrics/routes.js";
 import { readBuild } from "./config/read-build.js";
@@ -157,7 +157,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     clientErrorHandler: answerClientError,
   });
   const metrics = createMetrics(
-    gaugesOf({ db, dataDir: config.dataDir, openStreams: () => streams.count(), log }),
+    createGauges({ db, dataDir: config.dataDir, openStreams: () => streams.count(), log }),
   );
   const requests = countRequests(app);
   observeRequests(app, (request) => {

@@ -3,7 +3,7 @@ import { closeAll } from "./close-all.js";
 
 const fails = (message: string) => () => Promise.reject(new Error(message));
 
-test("parts are closed one after another, also after one that fails", async () => {
+test("closes resources in order, also after a failure", async () => {
   const closed: string[] = [];
   const closes = (name: string) => () => closed.push(name);
   await closeAll([closes("a"), closes("b")]);

@@ -1,8 +1,7 @@
 /**
- * Closes one part after another. Where one fails the others are closed all the same: what is left open
- * outlives the process (mounted folders, commands, a database).
- *
- * Throws what failed: the error, or an AggregateError where there are several.
+ * Closes resources one after another. A failure does not keep the rest open: a leftover mount, command
+ * or database would outlive the process.
+ * @throws the error, or an AggregateError of several
  */
 export async function closeAll(parts: readonly (() => unknown)[]): Promise<void> {
   const errors: unknown[] = [];
@@ -13,6 +12,6 @@ export async function closeAll(parts: readonly (() => unknown)[]): Promise<void>
       errors.push(error);
     }
   }
-  if (errors.length > 1) throw new AggregateError(errors, "several parts could not be closed");
+  if (errors.length > 1) throw new AggregateError(errors, "several resources could not be closed");
   if (errors.length === 1) throw errors[0];
 }

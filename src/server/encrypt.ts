@@ -1,6 +1,9 @@
 import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from "node:crypto";
 
-/** What is kept encrypted: a rotation of the secret encrypts each of them anew (`rotate-secret.ts`). */
+/**
+ * The purposes of encrypted values; `rotate-secret.ts` re-encrypts each of them. The strings are part
+ * of the key derivation.
+ */
 export const purposes = {
   verificationKey: "verification key",
   totpSecret: "totp secret",
@@ -12,14 +15,14 @@ export const purposes = {
 const nonceBytes = 12;
 const tagBytes = 16;
 
-/** A key of its own for each purpose: what was sealed for one cannot be opened for another. */
+/** Derives a separate key for each purpose, so that a value decrypts for its purpose only. */
 function keyOf(secret: string, purpose: string): Buffer {
   return Buffer.from(hkdfSync("sha256", secret, "", `omoi sealing ${purpose}`, 32));
 }
 
 /**
- * Encrypts and authenticates (AES-256-GCM) under a key that follows from the installation's secret.
- * @param context what it belongs to, such as a person's id: it opens for nothing else
+ * Encrypts and authenticates (AES-256-GCM) under a key derived from the installation's secret.
+ * @param context the value's owner, such as a user id; decryption requires the same context
  */
 export function encrypt(
   secret: string,
@@ -34,7 +37,10 @@ export function encrypt(
   return Buffer.concat([nonce, cipher.getAuthTag(), sealed]);
 }
 
-/** What `encrypt` was given; null where it was changed, or sealed by another secret or for something else. */
+/**
+ * Decrypts a value. Returns null if it was altered, or encrypted with another secret, purpose or
+ * context.
+ */
 export function decrypt(
   secret: string,
   purpose: string,

@@ -1,11 +1,11 @@
 import { errorCodes, type ErrorCode, type FieldError } from "#shared/errors.js";
 
-/** What an error's answer holds besides the standard members, such as `suggestion`. */
+/** Extra members of an error response, such as `suggestion`. */
 type Extra = { errors?: FieldError[]; headers?: Record<string, string>; [member: string]: unknown };
 
 /**
- * A refusal that the caller is told of: a code of the registry and one sentence that says what to do. It
- * has no stack: nothing went wrong here, and to write one takes longer than the rest of a refusal.
+ * An error reported to the caller: a registered code and a sentence that says what to do. It has no
+ * stack trace, which would cost more than the rest of the response.
  */
 export class AppError extends Error {
   override readonly name = "AppError";
@@ -27,8 +27,8 @@ export class AppError extends Error {
 }
 
 /**
- * Whether something failed because a disk, or what somebody may use of it, is full: as Node says it, as
- * PostgreSQL (53100), or as a program that was started (git) in its last words.
+ * Whether an error means a full disk or quota, as reported by Node, PostgreSQL (53100), or a child
+ * process (git).
  */
 export function isNoSpace(error: unknown): boolean {
   const { code, stderr, cause } = error as { code?: unknown; stderr?: unknown; cause?: unknown };
@@ -37,27 +37,33 @@ export function isNoSpace(error: unknown): boolean {
   return cause instanceof Error && isNoSpace(cause);
 }
 
-/** git says "unable to write file" or "Out of diskspace" without the reason, where a file could be opened but not filled. */
+/**
+ * git prints "unable to write file" or "Out of diskspace" without the cause when a file could be opened
+ * but not written.
+ */
 const FULL = /No space left on device|Disk quota exceeded|Out of diskspace|unable to write file/;
 
 export function noSpace(): AppError {
   return new AppError(
     "no_space",
-    "The server's disk is full and what you asked for was not done; free some space, and try again.",
+    "The server's disk is full, so the operation was not completed; free some space, and try again.",
   );
 }
 
-/** Not possible for the time being, through no fault of the request, which may be sent again. */
+/** A temporary failure unrelated to the request, which can be retried. */
 export function unavailable(detail: string): AppError {
   return new AppError("unavailable", detail, { headers: { "retry-after": "2" } });
 }
 
-/** Absent or not visible: one answer for both, so that it tells nothing (contract, 404). */
+/** Absent and invisible resources get the same answer, so that it reveals nothing. */
 export function notFound(): AppError {
-  return new AppError("not_found", "There is nothing here that you can see; check the address.");
+  return new AppError(
+    "not_found",
+    "The resource does not exist or you cannot see it; check the address.",
+  );
 }
 
-/** A body's field that is wrong by what it refers to or by a rule the schema cannot say. */
+/** A field whose reference is wrong, or which breaks a rule the schema cannot express. */
 export function invalidField(field: string, message: string, type = "invalid"): AppError {
   return new AppError("validation_failed", `${field}: ${message}.`, {
     errors: [{ loc: ["body", field], msg: message, type }],

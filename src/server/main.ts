@@ -5,7 +5,7 @@ import { buildApp } from "./app.js";
 import { closeAll } from "./close-all.js";
 import { ConfigError } from "#shared/node/config-error.js";
 import { publicUrlOf, readConfig, type Config } from "./config/config.js";
-import { closeDataDir, refuseHalfRestored } from "./data-folder/data-folder.js";
+import { restrictDataDir, rejectPartialRestore } from "./data-folder/data-folder.js";
 import { lockDataFolder } from "./data-folder/data-folder-lock.js";
 import { databaseAddress } from "./db/connection/address.js";
 import { openDatabase } from "./db/connection/connect.js";
@@ -16,23 +16,23 @@ import { openSandbox } from "#sandbox/open-sandbox.js";
 import { isOwnSandbox } from "#sandbox/sandbox.js";
 
 /**
- * How long requests, jobs and runs may take to end before the process ends without them. The embedded
- * PostgreSQL is stopped in either case, and takes the time its last checkpoint takes.
+ * Maximum duration of a shutdown for requests, jobs and runs, in milliseconds. The embedded PostgreSQL
+ * is stopped in any case, after its last checkpoint.
  */
 const stopMs = 10_000;
 
 /**
- * How long further signals mean the one that began the stop: a terminal or systemd sends it to every
- * process, and a parent such as npm hands its own on.
+ * Repeated signals within this time count as one: a terminal or systemd signals every process, and a
+ * parent such as npm forwards its own.
  */
 const sameSignalMs = 2000;
 
 async function main(): Promise<void> {
   let config = readConfig();
-  refuseHalfRestored(config.dataDir);
-  closeDataDir(config.dataDir, config.sandbox === "off" && process.getuid?.() === 0);
+  rejectPartialRestore(config.dataDir);
+  restrictDataDir(config.dataDir, config.sandbox === "off" && process.getuid?.() === 0);
   await lockDataFolder(config.dataDir, config.databaseUrl === null);
-  // Lines of requests are written in the background, and the rest of them when the process ends.
+  // Request lines are written asynchronously; the rest is flushed at exit.
   const log = pino({ level: config.logLevel }, pino.destination({ dest: 2, sync: false }));
   await requireGit();
 
@@ -52,7 +52,7 @@ async function main(): Promise<void> {
   try {
     const owner = databaseAddress(config, embedded);
     config = { ...config, secret: await recoverSecretAtStart(config, owner.owner) };
-    // While the database is opened: trying what holds here takes some tenths of a second.
+    // Runs while the database opens: probing the sandbox takes some tenths of a second.
     const opening = openSandbox(config);
     closers.push(() =>
       opening.then(
@@ -97,23 +97,23 @@ async function main(): Promise<void> {
     }
     stoppingSince = performance.now();
     log.info({ signal }, "stopping");
-    // Who waits for runs to end by themselves waits for as long as they take; another signal forces it.
+    // With OMOI_SHUTDOWN_RUNS=drain the stop has no limit; another signal forces it.
     const timeLimit = config.shutdownRuns === "stop" ? stopMs : null;
     closeAll([() => within(timeLimit, closeApp()), () => embedded?.stop()]).then(
       () => process.exit(0),
       (error: unknown) => {
-        log.error({ err: error }, "the stop failed");
+        log.error({ err: error }, "shutdown failed");
         process.exit(1);
       },
     );
   };
   process.on("SIGTERM", () => end("SIGTERM"));
   process.on("SIGINT", () => end("SIGINT"));
-  // Whoever reads this may end it at once.
+  // The reader of this line may stop the server immediately.
   process.stdout.write(`Omoi is ready: ${publicUrlOf(config, port)}\n`);
 }
 
-/** The work's end, or an error where it takes longer than `timeLimitMs` (null: no limit). */
+/** Resolves with the work, or rejects after `timeLimitMs` (null: no limit). */
 async function within(timeLimitMs: number | null, work: Promise<void>): Promise<void> {
   if (timeLimitMs === null) return work;
   const late = new Promise<never>((_resolve, reject) => {
@@ -140,7 +140,7 @@ async function listen(
   app: { listen(options: { host: string; port: number }): Promise<unknown> },
   { host, port }: Config,
 ): Promise<void> {
-  // A host name that no resolver answers for would keep the start waiting.
+  // A host name that no resolver answers for would delay the start.
   const timeout = new Promise<never>((_resolve, reject) => {
     setTimeout(
       () => reject(Object.assign(new Error("timed out"), { code: "ENOTFOUND" })),

@@ -10,7 +10,7 @@ export const oidcErrors = {
   oidc_not_linked:
     "An account with your e-mail address exists. Sign in to it, then link the identity provider in its security settings.",
   oidc_linked_elsewhere: "That identity is linked to another account.",
-  email_unverified: "Confirm your e-mail address first, then link the identity provider.",
+  email_unverified: "Confirm your email address first, then link the identity provider.",
   registration_closed:
     "Registration is by invitation here. Ask an owner of your organization for one.",
   account_inactive: "Your account is switched off. Ask whoever runs this server.",

@@ -186,11 +186,11 @@ describe("omoi admin backup and restore", () => {
     const from = (folder: string) =>
       omoi({ OMOI_DATA_DIR: join(root, "never") }, "admin", "restore", folder);
     await appendFile(join(damaged, "refs.tar"), "x");
-    expect((await from(damaged)).err).toContain("refs.tar is missing or is not as it was written");
+    expect((await from(damaged)).err).toContain("refs.tar is missing or damaged");
     await rm(join(damaged, "refs.tar"));
     expect((await from(damaged)).err).toContain("refs.tar is missing");
     await rm(join(damaged, "SHA256SUMS"));
-    expect((await from(damaged)).err).toContain("holds no complete backup");
+    expect((await from(damaged)).err).toContain("is not a complete backup");
     expect(await readdir(root)).not.toContain("never");
   });
 
@@ -216,7 +216,7 @@ describe("omoi admin backup and restore", () => {
       );
       if (isBegun) {
         const { code, stderr } = await startServer({ OMOI_DATA_DIR: folder }).ended;
-        expect([code, stderr]).toEqual([1, expect.stringContaining("did not come to its end")]);
+        expect([code, stderr]).toEqual([1, expect.stringContaining("was not completed")]);
         expect(await restoreTo("cut")).toMatchObject({ code: 0, err: "" });
       }
     }

@@ -152,11 +152,11 @@ test("a secret of OMOI_SECRET is rotated to that of a file", async () => {
       OMOI_DATABASE_APP_URL: databaseUrlOf({ owner: { ...owner, user: "unused", password: "x" } }),
     };
     const run = (...args: string[]) => omoi(env, "admin", "secret", "rotate", ...args);
-    expect((await run()).err).toContain("name it by --new-secret-file FILE");
+    expect((await run()).err).toContain("pass --new-secret-file FILE");
     const next = join(folder, "new-secret");
     expect((await run("--new-secret-file", next)).err).toContain("at least 32 characters");
     await writeFile(next, secret);
-    expect((await run("--new-secret-file", next)).err).toContain("the secret that is in use");
+    expect((await run("--new-secret-file", next)).err).toContain("contains the current secret");
     await writeFile(next, anotherSecret);
     const { code, out } = await run("--new-secret-file", next);
     expect([code, out]).toEqual([0, expect.stringContaining(`Set OMOI_SECRET to the content`)]);

@@ -12,23 +12,29 @@ import { withOwnerAddress } from "./offline-database.js";
 import { recoverSecret } from "./recover-secret.js";
 import type { AdminContext } from "../features/people/index.js";
 
-/** The database of an installation, for an operator: as its owner, whether the server runs or not. */
+/**
+ * An operator's access to an installation's database, as its owner, whether or not the server is
+ * running.
+ */
 export interface Installation {
   readonly config: Config;
-  /** Its connections see all organizations. */
+  /** Connections that see all organizations. */
   readonly pool: pg.Pool;
   readonly db: Queryable;
   readonly origin: InstallationOrigin;
-  /** Whether a server serves it at this moment. */
+  /** Whether a server is running on the database. */
   isServed(): Promise<boolean>;
-  /** What acts on users need. @throws ConfigError where the secret is another one */
+  /**
+   * Returns the dependencies of user administration.
+   * @throws ConfigError when the secret differs
+   */
   adminContext(): Promise<AdminContext>;
 }
 
 /**
  * Opens the database of an installation for `work`.
- * @param operator what the log of the installation calls whoever acts
- * @throws ConfigError where there is no database, or it was written by another version
+ * @param operator name of the acting operator in the installation's log
+ * @throws ConfigError when no database exists, or another version wrote it
  */
 export function withInstallation<Result>(
   config: Config,

@@ -9,9 +9,9 @@ import type { Queryable } from "../db/connection/connect.js";
 import { EmbeddedPostgresError, withOfflinePostgres } from "../db/embedded/embedded.js";
 
 /**
- * Gives `work` the address of the database as its owner, whether the server runs or not: an embedded
- * PostgreSQL is started for as long as it takes.
- * @throws ConfigError where there is no database
+ * Passes the database's owner address to `work`, whether or not the server is running. An embedded
+ * PostgreSQL is started for the duration.
+ * @throws ConfigError when no database exists
  */
 export async function withOwnerAddress<Result>(
   config: Config,
@@ -21,7 +21,7 @@ export async function withOwnerAddress<Result>(
   const dataDir = join(config.dataDir, "postgres");
   if (!existsSync(join(dataDir, "PG_VERSION"))) {
     throw new ConfigError(
-      `There is no database in ${config.dataDir}; set OMOI_DATA_DIR to its folder`,
+      `${config.dataDir} contains no database; set OMOI_DATA_DIR to its folder`,
     );
   }
   const embedded = await withOfflinePostgres({ dataDir, uid: config.databaseUid });
@@ -34,8 +34,8 @@ export async function withOwnerAddress<Result>(
 }
 
 /**
- * Lets `work` read all organizations' rows, and change none.
- * @throws ConfigError where there is no database
+ * Lets `work` read the rows of all organizations in a read-only transaction.
+ * @throws ConfigError when no database exists
  */
 export function withOfflineDatabase<Result>(
   config: Config,
@@ -55,7 +55,10 @@ export function withOfflineDatabase<Result>(
   });
 }
 
-/** Runs a command to its end: exit code 0 where it answers true; an error is told in one line. */
+/**
+ * Runs a command and sets the exit code: 0 when it returns true. An expected error is printed in one
+ * line.
+ */
 export async function exitWith(command: () => Promise<boolean>): Promise<void> {
   try {
     process.exitCode = (await command()) ? 0 : 1;

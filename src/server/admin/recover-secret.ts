@@ -7,17 +7,17 @@ import { nextSecretFile, secretFile } from "../data-folder/data-folder.js";
 import { matchesSecret } from "../db/installation.js";
 
 /**
- * Finishes or undoes a rotation of the secret that was cut off, and returns the secret to go on with: the
- * database tells which of the two it was written under. Holds the lock that rotations hold.
+ * Completes or reverts an interrupted rotation of the secret and returns the secret to use: the
+ * database shows which of the two encrypted it. Takes the rotation lock.
  */
 export async function recoverSecret(
   { dataDir, secret }: Pick<Config, "dataDir" | "secret">,
   client: pg.ClientBase,
 ): Promise<string> {
-  return whileNoRotation(client, async () => {
+  return withRotationLock(client, async () => {
     const next = readSecretFile(dataDir, nextSecretFile);
     if (next !== null && (await matchesSecret(client, next)) === true) {
-      // The secret of OMOI_SECRET is the operator's to change.
+      // A secret from OMOI_SECRET is managed by the operator.
       if (readSecretFile(dataDir, secretFile) !== secret) return secret;
       await promoteNextSecret(dataDir);
       return next;
@@ -29,7 +29,7 @@ export async function recoverSecret(
   });
 }
 
-/** As `recoverSecret`, for a start; it looks at the database only where a rotation was cut off. */
+/** Like `recoverSecret`, at startup; connects to the database only after an interrupted rotation. */
 export async function recoverSecretAtStart(
   config: Pick<Config, "dataDir" | "secret">,
   owner: pg.ClientConfig,
@@ -44,8 +44,8 @@ export async function recoverSecretAtStart(
   }
 }
 
-/** Runs work while neither a rotation of the secret nor a migration runs. */
-export async function whileNoRotation<Result>(
+/** Runs work while no rotation of the secret and no migration is running. */
+export async function withRotationLock<Result>(
   client: pg.ClientBase,
   work: () => Promise<Result>,
 ): Promise<Result> {
@@ -57,7 +57,7 @@ export async function whileNoRotation<Result>(
   }
 }
 
-/** Puts the next secret in the place of the secret, on the disk when this returns. */
+/** Replaces the secret by the next one, durably. */
 export async function promoteNextSecret(dataDir: string): Promise<void> {
   renameSync(join(dataDir, nextSecretFile), join(dataDir, secretFile));
   const folder = await open(dataDir);
@@ -65,7 +65,7 @@ export async function promoteNextSecret(dataDir: string): Promise<void> {
   await folder.close();
 }
 
-/** The secret that a file of the data folder holds; null where it is not there. */
+/** Returns the secret in a file of the data folder, or null when the file does not exist. */
 export function readSecretFile(dataDir: string, name: string): string | null {
   const path = join(dataDir, name);
   return existsSync(path) ? readFileSync(path, "utf8").trim() : null;

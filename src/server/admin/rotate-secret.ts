@@ -11,27 +11,28 @@ import { recordInstallationEvent } from "../db/audit/installation-audit.js";
 import { matchesSecret, readVerificationKey, writeVerificationKey } from "../db/installation.js";
 import { purposes, encrypt, decrypt } from "../encrypt.js";
 import type { Installation } from "./installation.js";
-import { promoteNextSecret, readSecretFile, whileNoRotation } from "./recover-secret.js";
+import { promoteNextSecret, readSecretFile, withRotationLock } from "./recover-secret.js";
 
-/** What a rotation did. */
+/** The result of a rotation. */
 export interface Rotation {
-  /** The file with the new secret; it is for OMOI_SECRET where the server does not read it itself. */
+  /** The file with the new secret, for OMOI_SECRET when the server does not read the file itself. */
   file: string;
   /** Whether the operator has to set OMOI_SECRET to the content of the file. */
   sets_environment: boolean;
   encrypted: number;
-  /** Values that the old secret did not open; they stay as they are. */
+  /** Values the old secret could not decrypt; they are left unchanged. */
   unreadable: number;
   sessions_ended: number;
 }
 
 /**
- * Puts another secret in the place of the installation's: all that is encrypted is encrypted anew, sessions
- * end, and API keys, links and recovery codes go on to work, since the key that verifies them stays. The
- * new secret is on the disk before the database changes, in one transaction; cut off at any point, the
- * rotation or the next start goes on from there.
- * @param newSecretFile holds the new secret where the old one comes from OMOI_SECRET; else one is made
- * @throws ConfigError where a server runs, or the new secret is missing or no other one
+ * Replaces the installation's secret: re-encrypts all encrypted values and ends all sessions. API keys,
+ * email links and recovery codes stay valid, because the key that verifies them is kept. The new secret
+ * is on disk before the database changes in one transaction; after an interruption, the next rotation
+ * or start continues.
+ * @param newSecretFile file with the new secret, when the old one comes from OMOI_SECRET; otherwise a
+ * secret is generated
+ * @throws ConfigError when a server is running, or the new secret is missing or unchanged
  */
 export async function rotateSecret(
   installation: Installation,
@@ -42,21 +43,23 @@ export async function rotateSecret(
   const isFile = readSecretFile(dataDir, secretFile) === config.secret;
   const client = await pool.connect();
   try {
-    return await whileNoRotation(client, async () => {
+    return await withRotationLock(client, async () => {
       if (await installation.isServed()) {
         throw new ConfigError(
-          "Omoi is running, and holds the secret in memory; stop it, rotate the secret, and start it again",
+          "Omoi is running and has the secret in memory; stop it, rotate the secret, and start it again",
         );
       }
       const file = isFile ? join(dataDir, nextSecretFile) : requireFile(newSecretFile);
       const next = isFile ? await makeNextSecret(dataDir) : readNewSecret(file);
       if (next === config.secret) {
-        throw new ConfigError(`${file} holds the secret that is in use; write another one into it`);
+        throw new ConfigError(`${file} contains the current secret; write a new one into it`);
       }
       if ((await matchesSecret(client, next)) === true) {
-        throw new ConfigError(`The secret was rotated; set OMOI_SECRET to the content of ${file}`);
+        throw new ConfigError(
+          `The secret was already rotated; set OMOI_SECRET to the content of ${file}`,
+        );
       }
-      const result = await encryptAnew(installation, client, next);
+      const result = await reencryptAll(installation, client, next);
       if (isFile) await promoteNextSecret(dataDir);
       return {
         file: isFile ? join(dataDir, secretFile) : file,
@@ -72,7 +75,7 @@ export async function rotateSecret(
 function requireFile(file: string | null): string {
   if (file !== null) return file;
   throw new ConfigError(
-    "The secret comes from OMOI_SECRET; write the new one into a file (openssl rand -hex 32 > FILE) and name it by --new-secret-file FILE",
+    "The secret comes from OMOI_SECRET; write the new one to a file (openssl rand -hex 32 > FILE) and pass --new-secret-file FILE",
   );
 }
 
@@ -80,11 +83,11 @@ function readNewSecret(file: string): string {
   const secret = existsSync(file) ? readFileSync(file, "utf8").trim() : "";
   if (secret.length >= 32) return secret;
   throw new ConfigError(
-    `${file} must hold a secret of at least 32 characters; make one with: openssl rand -hex 32 > ${file}`,
+    `${file} must contain a secret of at least 32 characters; create one with: openssl rand -hex 32 > ${file}`,
   );
 }
 
-/** The secret of an earlier rotation that was cut off, or a new one, on the disk when this returns. */
+/** Returns the secret of an interrupted rotation or a new one, written to disk durably. */
 async function makeNextSecret(dataDir: string): Promise<string> {
   const earlier = readSecretFile(dataDir, nextSecretFile);
   if (earlier !== null && earlier.length >= 32) return earlier;
@@ -99,8 +102,8 @@ async function makeNextSecret(dataDir: string): Promise<string> {
   return secret;
 }
 
-/** Where encrypted values are kept: their purpose, and the query that finds them with what they belong to. */
-const kept = [
+/** Encrypted values: their purpose, and the query that returns them with their encryption context. */
+const ENCRYPTED_VALUES = [
   {
     purpose: purposes.totpSecret,
     find: "select user_id::text as context, sealed_secret as value from totp_secrets for update",
@@ -118,13 +121,13 @@ const kept = [
   },
 ] as const;
 
-async function encryptAnew(
+async function reencryptAll(
   { config, origin }: Installation,
   client: pg.PoolClient,
   next: string,
 ): Promise<Pick<Rotation, "encrypted" | "unreadable" | "sessions_ended">> {
   const counts = { encrypted: 0, unreadable: 0 };
-  const again = (purpose: string, context: string, value: Buffer): Buffer | null => {
+  const reencrypt = (purpose: string, context: string, value: Buffer): Buffer | null => {
     const plain = decrypt(config.secret, purpose, context, value);
     counts[plain === null ? "unreadable" : "encrypted"] += 1;
     return plain && encrypt(next, purpose, context, plain);
@@ -133,14 +136,14 @@ async function encryptAnew(
   try {
     const verificationKey = await readVerificationKey(client, config.secret);
     await writeVerificationKey(client, next, verificationKey);
-    for (const { purpose, find, put } of kept) {
+    for (const { purpose, find, put } of ENCRYPTED_VALUES) {
       const { rows } = await client.query<{ context: string; value: Buffer }>(find);
       for (const { context, value } of rows) {
-        const encrypted = again(purpose, context, value);
+        const encrypted = reencrypt(purpose, context, value);
         if (encrypted !== null) await client.query(put, [context, encrypted]);
       }
     }
-    await encryptMail(client, (value) => again(purposes.queuedMail, "", value));
+    await reencryptEmails(client, (value) => reencrypt(purposes.queuedMail, "", value));
     const ended = await client.query(
       "update sessions set revoked_at = now() where revoked_at is null and expires_at > now()",
     );
@@ -158,17 +161,17 @@ async function encryptAnew(
   }
 }
 
-/** Mail that waits to be sent, and mail that was and is kept for a while. */
-async function encryptMail(
+/** Re-encrypts pending email, and sent email that is kept for a while. */
+async function reencryptEmails(
   client: pg.PoolClient,
-  again: (value: Buffer) => Buffer | null,
+  reencrypt: (value: Buffer) => Buffer | null,
 ): Promise<void> {
   for (const table of ["pgboss.job", "pgboss.archive"]) {
     const { rows } = await client.query<{ id: string; sealed: string }>(
       `select id, data ->> 'sealed' as sealed from ${table} where name = 'send-mail' and data ? 'sealed'`,
     );
     for (const { id, sealed } of rows) {
-      const encrypted = again(Buffer.from(sealed, "base64url"));
+      const encrypted = reencrypt(Buffer.from(sealed, "base64url"));
       if (encrypted === null) continue;
       await client.query(
         `update ${table} set data = jsonb_set(data, '{sealed}', to_jsonb($2::text))
@@ -179,7 +182,7 @@ async function encryptMail(
   }
 }
 
-/** The password of the role that serves follows from the secret, unless the operator set it. */
+/** Sets the serving role's password, which is derived from the secret unless the operator chose it. */
 async function setRolePassword(
   client: pg.PoolClient,
   appUrl: string | null,

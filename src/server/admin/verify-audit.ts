@@ -6,10 +6,9 @@ import { verifyChains, type ChainHead } from "../features/audit/index.js";
 import { exitWith, withOfflineDatabase } from "./offline-database.js";
 
 /**
- * `npm run audit:verify`: walks along every organization's audit log, whether the server runs or not,
- * and names the events that are not as they were written. `--json` prints where each log ends, for
- * keeping elsewhere; `--against <file>` holds the logs against such an output, which shows that
- * nothing was cut off at their ends.
+ * `npm run audit:verify`: verifies every organization's audit log, whether or not the server is
+ * running, and reports altered events. `--json` prints the head of each log, to be kept elsewhere;
+ * `--against <file>` compares the logs with such an output, which detects truncation.
  */
 async function main(args: string[]): Promise<boolean> {
   const json = args.includes("--json");
@@ -35,7 +34,7 @@ function readHeads(file: string | undefined): ChainHead[] {
   try {
     return heads.parse(JSON.parse(readFileSync(file ?? "", "utf8")));
   } catch {
-    throw new ConfigError("--against needs a file that --json has printed");
+    throw new ConfigError("--against requires a file written by --json");
   }
 }
 

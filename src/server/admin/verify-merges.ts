@@ -4,9 +4,9 @@ import { storageIn } from "../data-folder/storage.js";
 import { exitWith, withOfflineDatabase } from "./offline-database.js";
 
 /**
- * `npm run merges:verify`: computes every recorded merge, revert and restore again from what it was
- * computed from, whether the server runs or not, and names those that give other files than their commits
- * hold. Merges of deleted projects are counted as skipped.
+ * `npm run merges:verify`: recomputes every recorded merge, revert and restore from its inputs, whether
+ * or not the server is running, and reports those whose result differs from their commits. Merges of
+ * deleted projects are counted as skipped.
  */
 async function main(): Promise<boolean> {
   const config = readConfig();
@@ -19,7 +19,7 @@ async function main(): Promise<boolean> {
     if (faults.length > 0) continue;
     const gone = skipped === 0 ? "" : `; ${skipped} of deleted projects skipped`;
     process.stdout.write(
-      `${slug}: ${merges} ${merges === 1 ? "merge" : "merges"}, each as computed again${gone}\n`,
+      `${slug}: ${merges} ${merges === 1 ? "merge" : "merges"}, verified by recomputation${gone}\n`,
     );
   }
   return reports.every(({ faults }) => faults.length === 0);

@@ -9,18 +9,18 @@ import {
 import { storageIn } from "../data-folder/storage.js";
 import type { Installation } from "./installation.js";
 
-/** What a verification found; it is clean where no list of faults holds anything. */
+/** The faults found by a verification; all lists are empty for an intact installation. */
 export interface Verification {
   clean: boolean;
   installation_log: Awaited<ReturnType<typeof verifyInstallationLog>>;
   audit: ChainReport[];
   merges: MergesReport[];
   repositories: RepositoriesReport[];
-  /** Encrypted values, and how many of them the secret does not open. */
+  /** Number of encrypted values, and of those the secret cannot decrypt. */
   encrypted: { values: number; unreadable: number };
 }
 
-/** Holds logs, merges, repositories, the database and the secret against each other; changes nothing. */
+/** Verifies logs, merges, repositories, the database and the secret, without changing anything. */
 export async function verifyInstallation({
   config,
   pool,

@@ -1,6 +1,6 @@
 /**
- * Archives of parts of the data folder, by GNU tar: it keeps owners, holes, device files and the attributes
- * in which an overlay says that a folder was renamed or replaced (`trusted.overlay.*`).
+ * Archives of parts of the data folder, made by GNU tar: it preserves owners, holes, device files and
+ * the attributes with which overlayfs marks renamed and replaced folders (`trusted.overlay.*`).
  */
 import { access } from "node:fs/promises";
 import { join } from "node:path";
@@ -17,19 +17,21 @@ const FLAGS = [
   // Another file system is the mounted folder of an agent, which is archived as its layers.
   "--one-file-system",
 ];
-/** How long the extraction of one archive may take. */
+/** Timeout of extracting one archive. */
 const EXTRACT_MS = 12 * 60 * 60_000;
-/** tar says so where files changed or went while it read them. */
+/** tar's exit code when files changed or disappeared while it read them. */
 const CHANGED = 1;
 
-/** tar's messages about files that change or disappear while it reads, and its last line after those. */
+/**
+ * tar's messages about files that change or disappear while it reads, and the summary line after them.
+ */
 const HARMLESS =
   /Cannot (?:stat|open|savedir): No such file|file changed as we read it|File removed before we read it|Exiting with failure status/;
 
 /**
- * Archives paths below the data folder, in their order, with all below them; those that are not there are
- * left out. Files may change meanwhile, as in a crash.
- * @returns false where files went while they were read
+ * Archives paths of the data folder recursively, in the given order, skipping missing ones. Files may
+ * change meanwhile, as in a crash.
+ * @returns false when files disappeared while being read
  */
 export async function archive(
   backup: BackupWriter,
@@ -44,13 +46,16 @@ export async function archive(
   await backup.write(name, output);
   const { exitCode, stderr } = await done;
   if (exitCode === 0 || exitCode === CHANGED) return exitCode === 0;
-  // A path that went between the look and its turn is an error for tar, and none here.
+  // A path that disappears before tar reaches it is an error for tar, but not here.
   const problem = stderr.split("\n").find((line) => line !== "" && !HARMLESS.test(line));
   if (exitCode === 2 && problem === undefined) return false;
-  throw new ConfigError(`tar could not write ${name}: ${problem ?? `it ended with ${exitCode}`}`);
+  throw new ConfigError(`tar could not write ${name}: ${problem ?? `exit code ${exitCode}`}`);
 }
 
-/** Extracts an archive of a backup into the data folder. @throws ConfigError, which says what tar said */
+/**
+ * Extracts an archive of a backup into the data folder.
+ * @throws ConfigError with tar's message
+ */
 export async function extract(backup: string, name: string, dataDir: string): Promise<void> {
   const args = ["--extract", `--file=${join(backup, name)}`, ...FLAGS, "--same-permissions"];
   try {
@@ -58,11 +63,11 @@ export async function extract(backup: string, name: string, dataDir: string): Pr
   } catch (error) {
     if (!(error instanceof SystemCommandError)) throw error;
     const [first = error.message] = error.stderr.trim().split("\n");
-    throw new ConfigError(`${name} cannot be extracted (${first}); mend that and restore again`);
+    throw new ConfigError(`${name} cannot be extracted (${first}); fix that and restore again`);
   }
 }
 
-/** @throws ConfigError where GNU tar is not installed */
+/** @throws ConfigError when GNU tar is not installed */
 export async function requireTar(): Promise<void> {
   const { output, done } = streamSystem("tar", ["--version"], { cwd: "/", input: "" });
   let text = "";

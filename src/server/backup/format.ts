@@ -1,14 +1,14 @@
 /**
- * The folder of a backup:
+ * The layout of a backup folder:
  *
- *     manifest.json       when and of what it was made
- *     database/           one file for each table, as COPY writes it, compressed
- *     refs.tar            branches and tags of all repositories, at the moment of the database
- *     objects/ORG/PROJECT.loose.tar, .packs.tar
- *     folders/ORG/AGENT.tar, layers/ORG/PROJECT/LAYER.tar
- *     logs/ORG/PROJECT.tar
- *     secret              as the data folder's
- *     SHA256SUMS          of all files above; it is written last
+ * manifest.json time, version and contents
+ * database/ one file per table, in COPY format, compressed
+ * refs.tar branches and tags of all repositories, at the time of the database snapshot
+ * objects/ORG/PROJECT.loose.tar, .packs.tar
+ * folders/ORG/AGENT.tar, layers/ORG/PROJECT/LAYER.tar
+ * logs/ORG/PROJECT.tar
+ * secret a copy of the data folder's secret
+ * SHA256SUMS checksums of all files above; written last
  *
  * Paths in archives are relative to the data folder.
  */
@@ -24,13 +24,13 @@ import { ConfigError } from "#shared/node/config-error.js";
 const manifestShape = z.object({
   format: z.literal(1),
   created_at: z.iso.datetime(),
-  /** Of the schema, in their order. */
+  /** Names of the applied migrations, in order. */
   migrations: z.array(z.string()),
-  /** Rows by table. */
+  /** Row counts by table. */
   tables: z.record(z.string(), z.number()),
-  /** Whether the archives hold owners and attributes that only root can write. */
+  /** Whether the archives contain owners and attributes that only root can restore. */
   needs_root: z.boolean(),
-  /** Workspaces whose folders were archived or removed while the backup was made, by their agents' ids. */
+  /** Ids of agents whose workspaces were archived or removed while the backup was being made. */
   folders_gone: z.array(z.string()),
 });
 export type Manifest = z.infer<typeof manifestShape>;
@@ -39,10 +39,10 @@ export const sumsName = "SHA256SUMS";
 export const manifestName = "manifest.json";
 export const refsName = "refs.tar";
 export const secretName = "secret";
-/** @param table its schema and name */
+/** @param table schema and name */
 export const tableFile = (table: string): string => `database/${table}.gz`;
 
-/** Writes the files of one backup and remembers their checksums. */
+/** Writes the files of one backup and collects their checksums. */
 export class BackupWriter {
   readonly folder: string;
   readonly #sums = new Map<string, string>();
@@ -51,7 +51,7 @@ export class BackupWriter {
     this.folder = folder;
   }
 
-  /** Writes a file, in place of one of the same name. */
+  /** Writes a file, replacing one of the same name. */
   async write(name: string, content: Readable | string): Promise<void> {
     const path = join(this.folder, name);
     await mkdir(dirname(path), { recursive: true, mode: 0o700 });
@@ -65,7 +65,7 @@ export class BackupWriter {
     this.#sums.set(name, hash.digest("hex"));
   }
 
-  /** Makes the backup complete. */
+  /** Writes the manifest and the checksums, which completes the backup. */
   async finish(manifest: Manifest): Promise<void> {
     await this.write(manifestName, `${JSON.stringify(manifest, null, 2)}\n`);
     const names = [...this.#sums.keys()].toSorted();
@@ -84,14 +84,14 @@ function hashing(hash: Hash): Transform {
 }
 
 /**
- * Reads the manifest of a backup whose files are all there and as they were written.
- * @throws ConfigError, which names the file that is not
+ * Verifies the checksums of a backup and returns its manifest.
+ * @throws ConfigError naming the faulty file
  */
 export async function readBackup(folder: string): Promise<Manifest> {
   const sums = await readFile(join(folder, sumsName), "utf8").catch(() => null);
   if (sums === null) {
     throw new ConfigError(
-      `${folder} holds no complete backup (${sumsName} is missing); give the folder of another one`,
+      `${folder} is not a complete backup (${sumsName} is missing); use another folder`,
     );
   }
   const expected = new Map<string, string>();
@@ -101,13 +101,13 @@ export async function readBackup(folder: string): Promise<Manifest> {
   }
   for (const name of await filesBelow(folder)) {
     if (name !== sumsName && !expected.has(name)) {
-      throw new ConfigError(`${join(folder, name)} does not belong to the backup; remove it`);
+      throw new ConfigError(`${join(folder, name)} is not part of the backup; remove it`);
     }
   }
   for (const [name, sum] of expected) {
     if ((await sumOf(join(folder, name))) === sum) continue;
     throw new ConfigError(
-      `${join(folder, name)} is missing or is not as it was written; use another copy of the backup`,
+      `${join(folder, name)} is missing or damaged; use another copy of the backup`,
     );
   }
   const text = await readFile(join(folder, manifestName), "utf8").catch(() => "null");
@@ -118,7 +118,7 @@ export async function readBackup(folder: string): Promise<Manifest> {
   return data;
 }
 
-/** Names of the backup's files below `prefix`, relative to the backup. */
+/** Returns the names of the backup's files below `prefix`, relative to the backup. */
 export async function filesBelow(folder: string, prefix = ""): Promise<string[]> {
   const entries = await readdir(join(folder, prefix), {
     withFileTypes: true,

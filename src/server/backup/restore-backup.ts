@@ -1,6 +1,6 @@
 /**
- * Restoring a backup into a data folder that is empty. A file in the folder says that it is under way, until
- * all is there: a start refuses such a folder, and another restore begins anew.
+ * Restores a backup into an empty data folder. A marker file exists until the restore is complete: the
+ * server refuses to start on such a folder, and another restore begins again.
  */
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -9,7 +9,7 @@ import pg from "pg";
 import type { Logger } from "pino";
 import { ConfigError } from "#shared/node/config-error.js";
 import type { Config } from "../config/config.js";
-import { closeDataDir, restoringName } from "../data-folder/data-folder.js";
+import { restrictDataDir, restoringName } from "../data-folder/data-folder.js";
 import { databaseAddress, type DatabaseAddress } from "../db/connection/address.js";
 import { openDatabase, type Queryable } from "../db/connection/connect.js";
 import { startEmbeddedPostgres } from "../db/embedded/embedded.js";
@@ -22,20 +22,22 @@ import { extract, requireTar } from "./archives.js";
 import { filesBelow, readBackup, refsName, secretName, type Manifest } from "./format.js";
 import { loadTables } from "./tables.js";
 
-/** What was restored, in numbers. */
+/** Counts of restored items. */
 export interface RestoreReport {
   dataDir: string;
   created_at: string;
   rows: number;
   archives: number;
-  /** Agents whose folders hold their branch's last commit, since the backup has none of theirs. */
+  /**
+   * Agents whose folders were recreated from their branches, because the backup does not contain them.
+   */
   recreated: string[];
 }
 
 /**
- * Makes the data folder ready for a restore, and puts the secret of the backup there, unless the environment
- * has it. It comes before the configuration is read, which makes a secret where there is none.
- * @throws ConfigError where the backup is damaged or the folder is in use
+ * Prepares the data folder for a restore and copies the backup's secret into it, unless OMOI_SECRET is
+ * set. Runs before the configuration is read, which would otherwise generate a secret.
+ * @throws ConfigError when the backup is damaged or the folder is in use
  */
 export async function beginRestore(
   folder: string,
@@ -46,7 +48,7 @@ export async function beginRestore(
   const manifest = await readBackup(folder);
   await requireSameVersion(manifest);
   if (manifest.needs_root && process.getuid?.() !== 0) {
-    throw new ConfigError("The backup holds files of several users; restore it as root");
+    throw new ConfigError("The backup contains files of several users; restore it as root");
   }
   const found: string[] = await readdir(dataDir).catch(() => []);
   if (found.length > 0 && !found.includes(restoringName)) {
@@ -56,7 +58,7 @@ export async function beginRestore(
   }
   await mkdir(dataDir, { recursive: true, mode: 0o711 });
   await writeFile(join(dataDir, restoringName), "", { flush: true });
-  // What an earlier restore that was cut off has left.
+  // Remains of an earlier interrupted restore.
   for (const name of found) {
     if (name !== restoringName) await rm(join(dataDir, name), { recursive: true, force: true });
   }
@@ -68,7 +70,7 @@ export async function beginRestore(
 }
 
 /**
- * Restores a backup that `beginRestore` has accepted.
+ * Restores a backup accepted by `beginRestore`.
  * @throws ConfigError
  */
 export async function finishRestore(
@@ -79,7 +81,7 @@ export async function finishRestore(
   onProgress: (line: string) => void,
 ): Promise<RestoreReport> {
   const { dataDir } = config;
-  closeDataDir(dataDir, config.sandbox === "off" && process.getuid?.() === 0);
+  restrictDataDir(dataDir, config.sandbox === "off" && process.getuid?.() === 0);
   const names = [refsName];
   for (const part of ["objects", "layers", "folders", "logs"]) {
     names.push(...(await filesBelow(folder, part)));
@@ -123,11 +125,11 @@ async function requireSameVersion({ migrations }: Manifest): Promise<void> {
   throw new ConfigError(
     isNewer
       ? "The backup was made by a newer Omoi; restore it with that version"
-      : "The backup was made by an older Omoi; restore it with that version, and start this one on it afterwards",
+      : "The backup was made by an older Omoi; restore it with that version, and then start this version on it",
   );
 }
 
-/** Makes the tables of this version in a database that holds nothing, and lets `work` fill them. */
+/** Migrates an empty database to this version and lets `work` fill its tables. */
 async function withNewDatabase<Result>(
   config: Config,
   log: Logger,
@@ -143,13 +145,13 @@ async function withNewDatabase<Result>(
   try {
     const address = databaseAddress(config, embedded);
     const db = await openDatabase(address, config.secret, log);
-    const used = await db.withSystem("look for users", (tx) =>
+    const used = await db.withSystem("check that the database is empty", (tx) =>
       tx.execute("select from users limit 1"),
     );
     await db.close();
     if (used.rows.length > 0) {
       throw new ConfigError(
-        "The database of OMOI_DATABASE_URL is in use; set it to a database that is empty",
+        "The database of OMOI_DATABASE_URL is not empty; set it to an empty database",
       );
     }
     return await work(address);

@@ -1,4 +1,4 @@
-/** The tables of an installation, written out and read in as its owner. */
+/** Dumps and loads the tables of an installation, as its owner. */
 import { createReadStream } from "node:fs";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
@@ -9,8 +9,8 @@ import { readStoredSchema, type StoredTable } from "../db/tables/stored-tables.j
 import { tableFile, type BackupWriter } from "./format.js";
 
 /**
- * Writes all rows that the client's transaction sees.
- * @returns the number of rows by table
+ * Dumps all rows visible to the client's transaction.
+ * @returns row counts by table
  */
 export async function dumpTables(
   client: pg.ClientBase,
@@ -19,7 +19,8 @@ export async function dumpTables(
   const counts: Record<string, number> = {};
   const { tables } = await readStoredSchema(client);
   for (const { id, name, columns } of tables) {
-    // Of a query, since row-level security holds for COPY of a table; the owner sees all here.
+    // COPY of a query, because COPY of a table ignores no row-level security; the owner sees all rows
+    // here.
     const rows = client.query(copyTo(`copy (select ${columns} from ${name}) to stdout`));
     const compressed = createGzip({ level: 1 });
     await Promise.all([pipeline(rows, compressed), backup.write(tableFile(id), compressed)]);
@@ -29,9 +30,9 @@ export async function dumpTables(
 }
 
 /**
- * Reads all rows of a backup into tables that were just migrated, in one transaction: constraints are checked
+ * Loads the rows of a backup into freshly migrated tables, in one transaction: constraints are checked
  * at its end.
- * @param counts the rows that each table must have
+ * @param counts expected row count of each table
  */
 export async function loadTables(
   client: pg.ClientBase,
@@ -44,7 +45,7 @@ export async function loadTables(
     for (const statement of open) await client.query(statement);
     for (const table of tables) await loadTable(client, folder, table, counts);
     for (const statement of close) await client.query(statement);
-    // No process works on them any more.
+    // The processes that ran these jobs no longer exist.
     await client.query("update pgboss.job set state = 'retry' where state = 'active'");
     await setSequences(client);
     await client.query("commit");
@@ -70,7 +71,7 @@ async function loadTable(
   }
 }
 
-/** Has each column that counts go on after the largest number that was read in. */
+/** Advances each sequence past the largest loaded value. */
 async function setSequences(client: pg.ClientBase): Promise<void> {
   const { rows } = await client.query<{ table: string; column: string; sequence: string }>(
     `select t.oid::regclass::text as table, quote_ident(a.attname) as column,

@@ -1,8 +1,8 @@
 /**
- * A backup while the server works. It is what a crash at one moment would have left, which a start recovers
- * from: at that moment all organizations' locks are held, so that nothing is reserved that moves a branch.
- * The database's snapshot is taken first and the branches after it. A move that was reserved before is in
- * the snapshot as pending, wherever its branch was found. Objects are only ever added, and follow later.
+ * An online backup. It equals the state after a crash at one moment, from which a start recovers. At
+ * that moment all organizations' locks are held, so no branch update can be reserved. The database
+ * snapshot is taken first and the branches after it: an update reserved earlier is pending in the
+ * snapshot, wherever its branch points. Objects are only ever added, and are archived later.
  */
 import { mkdir, readdir } from "node:fs/promises";
 import { join, relative } from "node:path";
@@ -21,7 +21,7 @@ import { archive, requireTar } from "./archives.js";
 import { BackupWriter, refsName, secretName, type Manifest } from "./format.js";
 import { dumpTables } from "./tables.js";
 
-/** What a backup holds, in numbers. */
+/** Counts of archived items. */
 export interface BackupReport {
   folder: string;
   organizations: number;
@@ -43,11 +43,14 @@ interface PlacedWorkspace {
   agent_name: string;
 }
 
-/** How often packs are archived anew that were replaced meanwhile, and the snapshot for new organizations. */
+/**
+ * Attempts to archive packs that are replaced meanwhile, and to take a snapshot while organizations are
+ * created.
+ */
 const ATTEMPTS = 5;
 
 /**
- * Writes a backup into a folder that is empty or is made.
+ * Writes a backup into an empty or new folder.
  * @param pool connections as the owner of the database; three are used
  * @throws ConfigError
  */
@@ -99,7 +102,7 @@ export async function takeBackup(
       folders_gone: gone,
     };
   } finally {
-    // Ends a transaction that is still open, too.
+    // Also ends a transaction that is still open.
     reader.release(true);
   }
 }
@@ -109,14 +112,14 @@ async function makeEmpty(folder: string): Promise<void> {
     await mkdir(folder, { recursive: true, mode: 0o700 });
     if ((await readdir(folder)).length === 0) return;
   } catch (error) {
-    throw new ConfigError(`${folder} cannot be written (${(error as Error).message})`);
+    throw new ConfigError(`${folder} is not writable (${(error as Error).message})`);
   }
-  throw new ConfigError(`${folder} is not empty; give a new folder for each backup`);
+  throw new ConfigError(`${folder} is not empty; use a new folder for each backup`);
 }
 
 /**
- * Begins the reader's transaction and archives the branches of the same moment.
- * @returns the projects that have a repository then
+ * Begins the reader's transaction and archives the branches at the same moment.
+ * @returns the projects that have a repository at that moment
  */
 async function takeSnapshot(
   pool: pg.Pool,
@@ -133,13 +136,13 @@ async function takeSnapshot(
       await lockOrganizations(drizzle(barrier) as Queryable, locked);
       await reader.query("begin isolation level repeatable read read only");
       const there = await idsOf(reader);
-      // One that was made between the two is not locked.
+      // An organization created between the two queries is not locked.
       if (there.every((id) => locked.includes(id))) {
         const projects = await listProjects(reader);
         const stores = projects.map(({ org_id, id }) =>
           relative(dataDir, storage.repository(org_id, id)),
         );
-        // Packed ones last: a branch is packed before its own file goes.
+        // packed-refs last: git packs a branch before it deletes the loose file.
         const parts = ["HEAD", "config", "refs", "packed-refs"];
         const paths = stores.flatMap((repoPath) => parts.map((part) => join(repoPath, part)));
         await archive(backup, refsName, dataDir, paths);
@@ -149,7 +152,7 @@ async function takeSnapshot(
       await reader.query("rollback");
       await barrier.query("rollback");
       if (attempt === ATTEMPTS) {
-        throw new ConfigError("Organizations were created again and again; try again");
+        throw new ConfigError("Organizations kept being created during the backup; try again");
       }
     }
   } finally {
@@ -179,8 +182,8 @@ async function listWorkspaces(client: pg.ClientBase): Promise<PlacedWorkspace[]>
 }
 
 /**
- * Archives the objects of a repository, the loose ones first: what is packed meanwhile is in a pack before
- * its own file goes.
+ * Archives the objects of a repository, loose ones first: git writes a pack before it deletes the
+ * packed loose objects.
  */
 async function archiveObjects(
   backup: BackupWriter,
@@ -202,11 +205,11 @@ async function archiveObjects(
     if (isWhole && before.every((file) => after.includes(file))) return;
   }
   throw new ConfigError(
-    `The packs of the repository ${id} were replaced again and again; try again`,
+    `The packs of the repository ${id} kept being replaced during the backup; try again`,
   );
 }
 
-/** Archives the folders of workspaces, and answers those that were gone. */
+/** Archives the folders of workspaces and returns the missing ones. */
 async function archiveFolders(
   pool: pg.Pool,
   backup: BackupWriter,
@@ -222,7 +225,7 @@ async function archiveFolders(
     const { org_id: orgId, agent_id: agentId } = workspace;
     log(`workspace ${agentId}`);
     const work = (): Promise<boolean> => archiveFolder(backup, storage, dataDir, workspace, layers);
-    // Where the server works on it for longer than a minute, it is archived as a crash would leave it.
+    // A folder that the server uses for longer than a minute is archived as a crash would leave it.
     const isThere = await locks(orgId, [workspaceLock(agentId)], work).catch((error: unknown) => {
       if ((error as { code?: string }).code === "workspace_busy") return work();
       throw error;
@@ -232,7 +235,10 @@ async function archiveFolders(
   return gone;
 }
 
-/** Archives a workspace's folder, its index, and the layer below it once. False where it is gone. */
+/**
+ * Archives a workspace's folder and index, and its base layer once. Returns false when the folder is
+ * missing.
+ */
 async function archiveFolder(
   backup: BackupWriter,
   storage: Storage,
@@ -241,7 +247,7 @@ async function archiveFolder(
   layers: Set<string>,
 ): Promise<boolean> {
   const overlay = storage.overlay(org_id, agent_id);
-  const lowers = storage.lowers(org_id, project_id);
+  const lowers = storage.projectLayers(org_id, project_id);
   const index = relative(dataDir, storage.workspaceIndex(org_id, agent_id));
   const layer = await layerOf(overlay);
   const isOverlay = layer !== null;

@@ -1,38 +1,38 @@
-/** Which servers may use a data folder: a lock in it, which the kernel frees when a process ends. */
+/** A lock on the data folder, which the kernel releases when the process ends. */
 import { spawnSync } from "node:child_process";
 import { closeSync, ftruncateSync, openSync, readFileSync, readlinkSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { ConfigError } from "#shared/node/config-error.js";
 
-/** How long a server that is just ending is waited for. */
-const PATIENCE_MS = 2000;
+/** Maximum wait for a server that is shutting down. */
+const TIMEOUT_MS = 2000;
 const RETRY_MS = 100;
 
-/** The server that locked the folder first. */
+/** The server that took the lock first. */
 interface Holder {
   pid: number;
   place: string;
 }
 
 /**
- * Locks the data folder until this process ends. A server that serves alone has the folder for itself.
- * Others share it where they see the same processes and mounts: they judge by process ids which runs are
- * left over, and mount each workspace once. flock(2) holds in every container on the same volume.
- * @throws ConfigError where another server has the folder, or it cannot be locked
+ * Locks the data folder until this process ends. A standalone server locks it exclusively. Other
+ * servers share it if they see the same processes and mounts: orphaned runs are recognized by process
+ * id, and each workspace is mounted once. flock(2) works across all containers on the same volume.
+ * @throws ConfigError when another server uses the folder, or it cannot be locked
  */
 export async function lockDataFolder(dataDir: string, isAlone: boolean): Promise<void> {
-  // Elsewhere the lock of the embedded database must do.
+  // Other systems rely on the lock of the embedded database.
   if (process.platform !== "linux") return;
   const file = join(dataDir, "server.lock");
   const lock = openSync(file, "a+", 0o600);
-  // Held only while a server takes the lock: a change from exclusive to shared is no single step.
+  // Held only while a server takes the lock: changing it from exclusive to shared is not atomic.
   const turn = openSync(join(dataDir, "server.lock.turn"), "a+", 0o600);
   try {
-    const deadline = performance.now() + PATIENCE_MS;
+    const deadline = performance.now() + TIMEOUT_MS;
     for (;;) {
       if (flock(turn, "-x")) {
-        if (take(lock, file, isAlone)) return;
+        if (tryAcquire(lock, file, isAlone)) return;
         flock(turn, "-u");
       }
       if (performance.now() > deadline) break;
@@ -47,9 +47,9 @@ export async function lockDataFolder(dataDir: string, isAlone: boolean): Promise
   }
 }
 
-/** Whether this process may use the folder now; while it has the turn. */
-function take(lock: number, file: string, isAlone: boolean): boolean {
-  const place = ownPlace();
+/** Takes the lock if this process may use the folder now. The caller holds the turn. */
+function tryAcquire(lock: number, file: string, isAlone: boolean): boolean {
+  const place = currentNamespaces();
   if (flock(lock, "-x")) {
     ftruncateSync(lock);
     writeSync(lock, `${JSON.stringify({ pid: process.pid, place } satisfies Holder)}\n`);
@@ -59,8 +59,9 @@ function take(lock: number, file: string, isAlone: boolean): boolean {
 }
 
 /**
- * Locks an open file without waiting; the lock belongs to the file as it is open here, so that it stays
- * when the program that sets it has ended. @returns false where another process has it
+ * Locks an open file without waiting. The lock belongs to the open file description, so it outlives the
+ * program that sets it.
+ * @returns false when another process holds the lock
  */
 function flock(fd: number, kind: "-x" | "-s" | "-u"): boolean {
   const { status, error, stderr } = spawnSync("flock", ["-n", kind, "3"], {
@@ -73,12 +74,15 @@ function flock(fd: number, kind: "-x" | "-s" | "-u"): boolean {
   const said = stderr.trim();
   if (status === 0 || said === "") return status === 0;
   throw new ConfigError(
-    `The data folder cannot be locked (${said}); set OMOI_DATA_DIR to a folder on a file system with locks`,
+    `The data folder cannot be locked (${said}); set OMOI_DATA_DIR to a folder on a file system that supports locks`,
   );
 }
 
-/** What a process sees of others: the boot of the kernel, and the namespaces of processes and mounts. */
-function ownPlace(): string {
+/**
+ * Identifies the processes and mounts this process sees: the kernel's boot, and the pid and mount
+ * namespaces.
+ */
+function currentNamespaces(): string {
   const boot = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
   return [boot, readlinkSync("/proc/self/ns/pid"), readlinkSync("/proc/self/ns/mnt")].join(" ");
 }
@@ -87,14 +91,14 @@ function readHolder(file: string): Holder | null {
   try {
     return JSON.parse(readFileSync(file, "utf8")) as Holder;
   } catch {
-    // It is just being written.
+    // The file is being written.
     return null;
   }
 }
 
 function inUse(dataDir: string, holder: Holder | null): ConfigError {
   const by =
-    holder === null || holder.place === ownPlace()
+    holder === null || holder.place === currentNamespaces()
       ? `by another Omoi process (pid ${holder?.pid ?? "unknown"})`
       : "by an Omoi server in another container, or with other mounts";
   return new ConfigError(

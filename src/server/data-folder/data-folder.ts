@@ -13,45 +13,48 @@ import { randomBytes } from "node:crypto";
 import { dirname, join } from "node:path";
 import { ConfigError } from "#shared/node/config-error.js";
 
-/** Makes the data folder where it is not there. @throws ConfigError where it cannot be written */
+/**
+ * Makes the data folder unless it exists.
+ * @throws ConfigError when it is not writable
+ */
 export function makeDataDir(dataDir: string): void {
   try {
-    // Traversable, not readable: an embedded PostgreSQL of another uid lives below it.
+    // Traversable, not readable: an embedded PostgreSQL under another uid stores its data below it.
     makeFolder(dataDir, 0o711);
     accessSync(dataDir, constants.W_OK | constants.X_OK);
   } catch (error) {
     const why = (error as NodeJS.ErrnoException).code ?? String(error);
     throw new ConfigError(
-      `The data folder ${dataDir} cannot be written (${why}); make it writable, or set OMOI_DATA_DIR to another folder`,
+      `The data folder ${dataDir} is not writable (${why}); make it writable, or set OMOI_DATA_DIR to another folder`,
     );
   }
 }
 
-/** A file that says that a restore into the data folder is under way, or was cut off. */
+/** A marker file of a restore that is in progress or was interrupted. */
 export const restoringName = "restore-under-way";
 
-/** @throws ConfigError where a restore into the data folder did not come to its end */
-export function refuseHalfRestored(dataDir: string): void {
+/** @throws ConfigError when a restore into the data folder was not completed */
+export function rejectPartialRestore(dataDir: string): void {
   if (!existsSync(join(dataDir, restoringName))) return;
   throw new ConfigError(
-    `A restore into ${dataDir} did not come to its end; run the same omoi admin restore again`,
+    `A restore into ${dataDir} was not completed; run the same omoi admin restore again`,
   );
 }
 
-/** The umask of the server: other users have no access to its files. */
+/** The server's umask: other users cannot access its files. */
 const PRIVATE = 0o077;
-/** The same, but for passing through folders on the way to a file of their own. */
+/** The same umask with the right to traverse folders. */
 const TRAVERSABLE = 0o066;
 
 /**
- * Keeps other users of the machine out of the data folder: of what is there and, by this process's umask,
- * of what will be. An earlier version made folders that everybody could read. What lies below a folder
- * that nobody else may enter is out of reach, whatever its own mode.
- * @param hasForeignCommands whether commands of another user reach their workspaces by their paths
+ * Denies other users of the machine access to the data folder: to existing entries, and through this
+ * process's umask to new ones. An earlier version made world-readable folders. Entries below an
+ * inaccessible folder need no change.
+ * @param hasForeignCommands whether commands of other users reach their workspaces by path
  */
-export function closeDataDir(dataDir: string, hasForeignCommands: boolean): void {
+export function restrictDataDir(dataDir: string, hasForeignCommands: boolean): void {
   process.umask(hasForeignCommands ? TRAVERSABLE : PRIVATE);
-  // An embedded PostgreSQL of another uid lives below it.
+  // An embedded PostgreSQL under another uid stores its data below it.
   restrict(dataDir, process.getuid?.() === 0 ? TRAVERSABLE : PRIVATE);
   for (const name of readdirSync(dataDir)) restrict(join(dataDir, name), PRIVATE);
   if (!hasForeignCommands) return;
@@ -68,11 +71,11 @@ function restrict(path: string, forbidden: number): void {
     const isOpen = !stats.isSymbolicLink() && (stats.mode & forbidden) !== 0;
     if (isOpen) chmodSync(path, stats.mode & 0o7777 & ~forbidden);
   } catch {
-    // It is gone, or it is not the server's, as a file system's own folders are.
+    // Missing, or not owned by the server, such as the file system's own folders.
   }
 }
 
-/** As mkdir -p. Node's own, with `recursive`, never returns where a file system such as /proc refuses. */
+/** Like mkdir -p. Node's `recursive` option never returns on file systems such as /proc that refuse. */
 function makeFolder(path: string, mode: number): void {
   if (existsSync(path)) return;
   if (dirname(path) !== path) makeFolder(dirname(path), 0o755);
@@ -83,7 +86,7 @@ function makeFolder(path: string, mode: number): void {
   }
 }
 
-/** In the data folder: the secret, and the one that a rotation is about to put in its place. */
+/** File names in the data folder: the secret, and its replacement during a rotation. */
 export const secretFile = "secret";
 export const nextSecretFile = "secret.next";
 
@@ -94,17 +97,17 @@ export function readSecret(dataDir: string): string {
     if (!existsSync(file)) {
       if (existsSync(join(dataDir, "postgres/PG_VERSION"))) {
         throw new ConfigError(
-          `The secret file ${file} is missing, and the database beside it was written under it; restore the file from a backup, or set OMOI_SECRET`,
+          `The secret file ${file} is missing, but the database was encrypted with it; restore the file from a backup, or set OMOI_SECRET`,
         );
       }
-      // "wx": of two first starts at once, one makes it and both read it.
+      // "wx": when two first starts run concurrently, one writes it and both read it.
       writeFileSync(file, `${randomBytes(32).toString("hex")}\n`, { mode: 0o600, flag: "wx" });
     }
   } catch (error) {
     if (error instanceof ConfigError) throw error;
     if ((error as NodeJS.ErrnoException).code !== "EEXIST") {
       throw new ConfigError(
-        `The secret file ${file} cannot be made; set OMOI_SECRET, or OMOI_DATA_DIR to another folder`,
+        `The secret file ${file} cannot be written; set OMOI_SECRET, or OMOI_DATA_DIR to another folder`,
       );
     }
   }

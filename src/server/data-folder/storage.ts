@@ -1,34 +1,34 @@
 import { join } from "node:path";
 
-/** Where things lie in the data folder: the one place that knows. All ids are UUIDs or checked names. */
+/** The paths of all stored data below the data folder. All ids are UUIDs or validated names. */
 export interface Storage {
-  /** The folder below which all repositories lie, one folder for each organization. */
+  /** The parent of all repositories, with one folder per organization. */
   readonly repositories: string;
-  /** Below which all overlays of agents' folders lie, and where it is tried whether they work. */
+  /** The parent of all overlays; overlay support is probed here. */
   readonly overlays: string;
-  /** Below which the folders that agents work in lie. */
+  /** The parent of the agents' working folders. */
   readonly workspaces: string;
-  /** Below which the layers lie that overlays share. */
+  /** The parent of the layers shared by overlays. */
   readonly layers: string;
-  /** Where mail is written to when no mail server is set. */
+  /** Emails are written here when no mail server is configured. */
   readonly outbox: string;
-  /** Where the database is dumped to before it is migrated. */
+  /** Database dumps are written here before migrations. */
   readonly dumps: string;
-  /** The bare repository of a project. Stores are never shared across organizations. */
+  /** The bare repository of a project. Object stores are never shared across organizations. */
   repository(orgId: string, projectId: string): string;
-  /** The folder that an agent works in. */
+  /** The working folder of an agent. */
   workspace(orgId: string, agentName: string): string;
-  /** Where the logs of a project's runs lie. */
+  /** The folder of a project's run logs. */
   runLogs(orgId: string, projectId: string): string;
   runLog(orgId: string, projectId: string, runId: string): string;
-  /** The folder below which all logs lie. */
+  /** The parent of all run logs. */
   readonly logs: string;
-  /** The server's index of that folder: apart from it, so that the agent cannot write it. */
+  /** The server's git index of a workspace, outside of its folder so that the agent cannot write it. */
   workspaceIndex(orgId: string, agentId: string): string;
-  /** What that folder is made of, where it is an overlay. The agent never sees it. */
+  /** The upper layer of an overlay workspace, invisible to the agent. */
   overlay(orgId: string, agentId: string): string;
-  /** The layers that a project's overlays share. */
-  lowers(orgId: string, projectId: string): string;
+  /** The base layers shared by a project's overlays. */
+  projectLayers(orgId: string, projectId: string): string;
 }
 
 export function storageIn(dataDir: string): Storage {
@@ -46,6 +46,6 @@ export function storageIn(dataDir: string): Storage {
     runLog: (orgId, projectId, runId) => join(dataDir, "logs", orgId, projectId, `${runId}.log`),
     workspaceIndex: (orgId, agentId) => join(dataDir, "indexes", orgId, `${agentId}.index`),
     overlay: (orgId, agentId) => join(dataDir, "overlays", orgId, agentId),
-    lowers: (orgId, projectId) => join(dataDir, "lowers", orgId, projectId),
+    projectLayers: (orgId, projectId) => join(dataDir, "lowers", orgId, projectId),
   };
 }

@@ -2,12 +2,12 @@ import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 
 /**
- * What an agent does in its folder: a file's new text, what becomes of its text, `null` to delete it,
- * or `{ from }` to move another file there.
+ * An agent's changes by path: the new content, a function of the old content, `null` to delete the
+ * file, or `{ from }` to move another file there.
  */
 export type Edits = Record<string, string | ((text: string) => string) | { from: string } | null>;
 
-/** Edits the files of a folder as an agent would: directly, without the server. */
+/** Edits the files of a folder directly, as an agent does. */
 export async function editFolder(folder: string, edits: Edits): Promise<void> {
   for (const [path, edit] of Object.entries(edits)) {
     const file = join(folder, path);
@@ -22,10 +22,10 @@ export async function editFolder(folder: string, edits: Edits): Promise<void> {
   }
 }
 
-/** Replaces a piece of a text that must be there: an edit that misses would go unseen. */
-export function swap(piece: string, replacement: string): (text: string) => string {
+/** Replaces a piece of text that must exist, so that no edit is silently skipped. */
+export function replaceText(piece: string, replacement: string): (text: string) => string {
   return (text) => {
-    if (!text.includes(piece)) throw new Error(`the demo's file does not hold: ${piece}`);
+    if (!text.includes(piece)) throw new Error(`the demo file does not contain: ${piece}`);
     return text.replace(piece, () => replacement);
   };
 }

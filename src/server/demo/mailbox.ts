@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Person } from "./session.js";
 
-/** Confirms an address as its owner would: by the link in the mail, which lies in the outbox. */
+/** Confirms an address with the link from the email in the outbox. */
 export async function confirmAddress(outbox: string, { api, email }: Person): Promise<void> {
   for (let tries = 0; tries < 100; tries += 1) {
     for (const name of await readdir(outbox).catch(() => [])) {
@@ -16,5 +16,5 @@ export async function confirmAddress(outbox: string, { api, email }: Person): Pr
     }
     await sleep(100);
   }
-  throw new Error(`no mail to ${email} came`);
+  throw new Error(`no email to ${email} arrived`);
 }

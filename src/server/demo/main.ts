@@ -2,14 +2,14 @@ import { keepRunsAlive } from "./runs.js";
 import { seedDemo } from "./seed.js";
 
 /**
- * Fills the new installation at the origin given with the demo (its mail lies in the folder given),
- * tells how to sign in, and keeps the demo's runs alive until its input closes or it is told to end.
+ * Fills a new installation with demo data, prints the sign-in, and keeps the demo's runs alive until
+ * stdin closes or a signal ends it. Arguments: the server's origin and its outbox folder.
  */
 async function main(): Promise<void> {
   const [origin, outbox] = process.argv.slice(2);
   if (origin === undefined || !URL.canParse(origin) || outbox === undefined) {
     throw new Error(
-      "name the server to fill, such as http://127.0.0.1:8080, and its outbox folder",
+      "pass the origin of the server, such as http://127.0.0.1:8080, and its outbox folder",
     );
   }
   const say = (line: string): void => {

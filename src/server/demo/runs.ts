@@ -1,16 +1,16 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Run } from "#shared/api/runs.js";
-import { isRefusal } from "./session.js";
+import { isApiError } from "./session.js";
 import type { Person } from "./session.js";
 
-/** A leased run of the demo and who keeps it going. */
+/** A leased run of the demo and the user who renews it. */
 export interface LiveRun {
   person: Person;
   agentId: string;
   runId: string;
 }
 
-/** Starts a leased run: the agent "works" here, outside the server. */
+/** Starts a leased run: the agent "works" in this process, outside the server. */
 export async function startRun(person: Person, agentId: string): Promise<LiveRun> {
   const { data } = await person.api.runs.create({
     params: { agent_id: agentId },
@@ -19,18 +19,18 @@ export async function startRun(person: Person, agentId: string): Promise<LiveRun
   return { person, agentId, runId: data.id };
 }
 
-/** Looks at what the agent has written, changes nothing, and says so in colours. */
+/** Reads the agent's files without changing them and prints in color. */
 const countTests = `printf '\\033[1mTests by file\\033[0m\\n'
 echo "signed in with $REPORT_TOKEN"
 grep -rc 'def test_' --include='test_*.py' . | while IFS=: read -r file tests; do
   printf '\\033[32m%4d\\033[0m %s\\n' "$tests" "\${file#./}"
 done`;
-const findPrints = `echo 'Looking for what is left of debugging'
+const findPrints = `echo 'Searching for leftover debugging calls'
 if grep -rnE '\\b(print|breakpoint)\\(' --include='*.py' . ; then
   printf '\\033[31mRemove the calls above.\\033[0m\\n' >&2; exit 1
 fi
-echo 'Found nothing'`;
-const watchSources = `echo 'Watching the sources; every change is told'
+echo 'None found'`;
+const watchSources = `echo 'Watching the sources'
 before=
 while :; do
   now=$(find . -name '*.py' -newer /tmp/since 2>/dev/null | sort)
@@ -41,8 +41,8 @@ while :; do
 done`;
 
 /**
- * Has an agent run commands in its workspace: two that end, and one that goes on. False where this
- * machine cannot isolate them.
+ * Runs commands in an agent's workspace: two that finish and one that keeps running. Returns false when
+ * this machine cannot isolate them.
  */
 export async function runCommands(person: Person, agentId: string): Promise<boolean> {
   const params = { agent_id: agentId };
@@ -56,7 +56,7 @@ export async function runCommands(person: Person, agentId: string): Promise<bool
   await run(countTests, { REPORT_TOKEN: "only-for-the-demo" });
   await run(findPrints);
   const last = await run(watchSources);
-  // It starts when the two have ended.
+  // The third run starts after the first two.
   for (let { status } = last; status === "queued";) {
     await pause(100);
     ({ status } = (await runs.get({ params: { run_id: last.id } })).data);
@@ -64,12 +64,12 @@ export async function runCommands(person: Person, agentId: string): Promise<bool
   return true;
 }
 
-// A lease lasts 60 s: two heartbeats may be late before a run is lost.
+// A lease lasts 60 s: a run survives two missed heartbeats.
 const heartbeatMs = 20_000;
 
 /**
- * Sends heartbeats for the runs until stopped. A run that was lost all the same, since the machine
- * slept for example, is followed by a new one of its agent; one that somebody stopped stays stopped.
+ * Sends heartbeats for the runs until stopped. A run that was lost, for example because the machine
+ * slept, is replaced by a new one; a run stopped by a user stays stopped.
  */
 export function keepRunsAlive(
   runs: readonly LiveRun[],
@@ -82,9 +82,9 @@ export function keepRunsAlive(
     try {
       await api.runs.heartbeat({ params: { run_id: run.runId } });
     } catch (error) {
-      if (!isRefusal(error, "run_ended")) throw error;
+      if (!isApiError(error, "run_ended")) throw error;
       const { data: ended } = await api.runs.get({ params: { run_id: run.runId } });
-      // A start that fails leaves the old run in the set: the next beat tries again.
+      // When a start fails, the old run stays in the set and the next heartbeat retries.
       if (ended.status === "lost") alive.add(await startRun(run.person, run.agentId));
       alive.delete(run);
     }

@@ -1,22 +1,22 @@
 import { randomBytes } from "node:crypto";
 import type { Organization } from "#shared/api/organizations.js";
-import { acmeProjects, betaProjects, mainProject, people } from "./cast.js";
+import { acmeProjects, betaProjects, mainProject, people } from "./fixtures.js";
 import { runCommands, startRun, type LiveRun } from "./runs.js";
 import { confirmAddress } from "./mailbox.js";
-import { clientOf, signUp, type Person } from "./session.js";
-import { makeAgent, tellTheStory } from "./story.js";
+import { connectClient, signUp, type Person } from "./session.js";
+import { makeAgent, runScenario } from "./scenario.js";
 
 export interface DemoWorld {
   email: string;
-  /** Drawn anew each time; the other people of the demo sign in with it too. */
+  /** Generated for each demo and shared by all of its users. */
   password: string;
-  /** They last 60 s unless `keepRunsAlive` goes on with them. */
+  /** Leases last 60 s unless `keepRunsAlive` renews them. */
   runs: LiveRun[];
 }
 
 /**
- * Fills a new installation with the world of the seed: by the API alone, and by files in the agents'
- * folders. Nothing is inserted by hand, so whatever the pages show has really happened.
+ * Fills a new installation with demo data through the API and the agents' folders. No row is inserted
+ * directly, so everything the pages show has really happened.
  */
 export async function seedDemo(
   origin: string,
@@ -28,9 +28,9 @@ export async function seedDemo(
   const [john, jane, bob] = await Promise.all(
     [people.john, people.jane, people.bob].map((person) => signUp(origin, person, password)),
   );
-  if (!john || !jane || !bob) throw new Error("somebody could not sign up");
+  if (!john || !jane || !bob) throw new Error("a user could not sign up");
   await Promise.all([ada, john, jane, bob].map((person) => confirmAddress(outbox, person)));
-  log("Signed up ada, john, jane and bob, who confirmed their addresses");
+  log("Signed up ada, john, jane and bob and confirmed their addresses");
 
   const acme = await makeAcme(ada, [
     [john, "member"],
@@ -41,14 +41,14 @@ export async function seedDemo(
     [ada, "member"],
     [jane, "viewer"],
   ]);
-  log("Made Acme Corp and Beta Inc");
+  log("Created Acme Corp and Beta Inc");
 
   const [projectId] = await makeProjects(ada, acme.id, [mainProject, ...acmeProjects]);
   const [betaProjectId] = await makeProjects(john, beta.id, betaProjects);
   if (projectId === undefined || betaProjectId === undefined) throw new Error("no project");
-  log(`Made ${1 + acmeProjects.length + betaProjects.length} projects`);
+  log(`Created ${1 + acmeProjects.length + betaProjects.length} projects`);
 
-  const agents = await tellTheStory(ada, projectId, log);
+  const agents = await runScenario(ada, projectId, log);
   const runs: LiveRun[] = [];
   const tester = agents.at(-1) as string;
   const runsCommands = await runCommands(ada, tester);
@@ -59,12 +59,10 @@ export async function seedDemo(
     const agent = await makeAgent(john, { project_id: betaProjectId, name });
     runs.push(await startRun(john, agent.id));
   }
-  log(
-    `Started ${runs.length} runs elsewhere${runsCommands ? ", and commands of worker-1-tests" : ""}`,
-  );
+  log(`Started ${runs.length} leased runs${runsCommands ? " and commands of worker-1-tests" : ""}`);
 
   await makeKeys(origin, ada, acme);
-  log("Made two API keys and used one");
+  log("Created two API keys and used one");
   return { email: ada.email, password, runs };
 }
 
@@ -96,12 +94,12 @@ async function addMembers(owner: Person, orgId: string, members: RoleOf[]): Prom
   const { data: roles } = await owner.api.roles.list({ params, query: { include_system: "true" } });
   for (const [person, roleName] of members) {
     const role = roles.find(({ name }) => name === roleName);
-    if (!role) throw new Error(`there is no role ${roleName}`);
+    if (!role) throw new Error(`the role ${roleName} does not exist`);
     await owner.api.members.add({ params, body: { user_id: person.id, role_id: role.id } });
   }
 }
 
-/** Makes empty projects, in order; the answer holds their ids. */
+/** Creates empty projects in order and returns their ids. */
 async function makeProjects(
   person: Person,
   orgId: string,
@@ -117,17 +115,17 @@ async function makeProjects(
 
 async function makeKeys(origin: string, person: Person, acme: Organization): Promise<void> {
   await person.api.apiKeys.create({
-    body: { name: "Development", description: "On my own machine", scopes: ["*:*"] },
+    body: { name: "Development", description: "My laptop", scopes: ["*:*"] },
   });
   const { data: ci } = await person.api.apiKeys.create({
     body: {
       name: "CI/CD Integration",
-      description: "The build server",
+      description: "Build server",
       organization_id: acme.id,
       scopes: [`org:${acme.slug}:*`],
     },
   });
   const { key } = ci;
-  if (key === null) throw new Error("the answer holds no key");
-  await clientOf(origin, () => key).projects.list({ query: { organization_id: acme.id } });
+  if (key === null) throw new Error("the response contains no key");
+  await connectClient(origin, () => key).projects.list({ query: { organization_id: acme.id } });
 }

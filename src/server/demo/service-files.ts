@@ -1,6 +1,6 @@
 import { serviceSources } from "./service-sources.js";
 
-/** The repository that the demo's agents work on: a small Python service, as its first agent leaves it. */
+/** The repository of the demo's agents: a small Python service, as the first agent commits it. */
 export const serviceFiles: Record<string, string> = {
   ...serviceSources,
   "README.md": `# Identity Service

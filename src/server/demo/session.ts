@@ -1,7 +1,7 @@
 import type { Tokens } from "#shared/api/auth.js";
 import { ApiError, createClient, type Client } from "#shared/contract/client.js";
 
-/** A person of the demo, signed in. */
+/** A signed-in user of the demo. */
 export interface Person {
   id: string;
   email: string;
@@ -14,8 +14,8 @@ export interface NewPerson {
   department: string;
 }
 
-/** The typed client of one server, with a bearer token or without one. */
-export function clientOf(origin: string, token?: () => string): Client {
+/** Creates the typed client of one server, with or without a bearer token. */
+export function connectClient(origin: string, token?: () => string): Client {
   return createClient((path, init) =>
     fetch(origin + path, {
       ...init,
@@ -27,13 +27,13 @@ export function clientOf(origin: string, token?: () => string): Client {
   );
 }
 
-/** Registers a person and signs in. */
+/** Registers a user and signs in. */
 export async function signUp(
   origin: string,
   { email, full_name, department }: NewPerson,
   password: string,
 ): Promise<Person> {
-  const anonymous = clientOf(origin);
+  const anonymous = connectClient(origin);
   const { data: user } = await anonymous.auth.register({ body: { email, password, full_name } });
   const { data: tokens } = await anonymous.auth.login({ body: { email, password } });
   const api = renewing(origin, tokens);
@@ -41,9 +41,9 @@ export async function signUp(
   return { id: user.id, email, api };
 }
 
-/** A client that exchanges its tokens before they expire: a demo may stay open for days. */
+/** Creates a client that renews its tokens before they expire: a demo may run for days. */
 function renewing(origin: string, first: Tokens): Client {
-  const anonymous = clientOf(origin);
+  const anonymous = connectClient(origin);
   const renewAt = ({ expires_in }: Tokens): number => Date.now() + (expires_in * 1000) / 2;
   let tokens = first;
   let due = renewAt(first);
@@ -55,7 +55,7 @@ function renewing(origin: string, first: Tokens): Client {
     due = renewAt(tokens);
   };
   return createClient(async (path, init) => {
-    // One exchange for all who wait: a refresh token that comes twice ends the session.
+    // Concurrent requests share one renewal: reusing a refresh token ends the session.
     if (Date.now() >= due) {
       renewal ??= renew().finally(() => {
         renewal = null;
@@ -72,7 +72,7 @@ function renewing(origin: string, first: Tokens): Client {
   });
 }
 
-/** Whether the API refused a call with this code. */
-export function isRefusal(error: unknown, code: ApiError["code"]): boolean {
+/** Whether an error is an API error with this code. */
+export function isApiError(error: unknown, code: ApiError["code"]): boolean {
   return error instanceof ApiError && error.code === code;
 }

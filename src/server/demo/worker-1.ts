@@ -1,6 +1,6 @@
-import { append, swap, type Edits } from "./edits.js";
+import { append, replaceText, type Edits } from "./edits.js";
 
-/** worker-1 brings proof keys (PKCE) to the code flow. */
+/** worker-1 adds proof keys (PKCE) to the code flow. */
 const exchange = `    async def exchange_code(self, code: str) -> Token:
         """Trades an authorization code for a token."""
         response = await self._client.post(
@@ -27,18 +27,18 @@ const exchangeWithProof = `    async def exchange_code(self, code: str, verifier
 
 /** Three files: the first checkpoint. */
 export const firstCheckpoint: Edits = {
-  "src/auth/oauth2_handler.py": swap(exchange, exchangeWithProof),
+  "src/auth/oauth2_handler.py": replaceText(exchange, exchangeWithProof),
   "src/auth/tokens.py": (text) =>
-    swap(
+    replaceText(
       "    expires_at: datetime\n\n    @class",
       "    expires_at: datetime\n    refresh_value: str | None = None\n\n    @class",
     )(
-      swap(
+      replaceText(
         'return cls(body["access_token"], datetime.now(timezone.utc) + lifetime)',
         'expires_at = datetime.now(timezone.utc) + lifetime\n        return cls(body["access_token"], expires_at, body.get("refresh_token"))',
       )(text),
     ),
-  "tests/test_oauth2.py": swap(
+  "tests/test_oauth2.py": replaceText(
     `async def test_exchanges_a_code():
     token = await handler(200, {"access_token": "t1", "expires_in": 60}).exchange_code("c1")
     assert token.value == "t1"
@@ -51,9 +51,9 @@ export const firstCheckpoint: Edits = {
   ),
 };
 
-/** Seven files: the first iteration. */
+/** The first iteration changes seven files. */
 export const firstIteration: Edits = {
-  "README.md": swap("OAuth 2.0 code flow, tokens", "OAuth 2.0 code flow with PKCE, tokens"),
+  "README.md": replaceText("OAuth 2.0 code flow, tokens", "OAuth 2.0 code flow with PKCE, tokens"),
   "docs/decisions/0002-proof-keys.md": `# 2. Proof keys for every client
 
 An intercepted authorization code must be worthless. Every sign-in therefore carries a proof key
@@ -66,7 +66,7 @@ async def login() -> dict[str, str]:
     verifier = new_verifier()
     return {"code_challenge": challenge_of(verifier), "code_challenge_method": "S256"}
 `),
-  "src/auth/oauth2_handler.py": swap(
+  "src/auth/oauth2_handler.py": replaceText(
     "        response = await self._client.post(settings.token_url, data=data)\n",
     `        response = await self._client.post(
             settings.token_url,
@@ -89,33 +89,33 @@ def new_verifier() -> str:
 def challenge_of(verifier: str) -> str:
     return urlsafe_b64encode(sha256(verifier.encode()).digest()).rstrip(b"=").decode()
 `,
-  "src/legacy/basic_auth.py": swap(
+  "src/legacy/basic_auth.py": replaceText(
     '    user, _, password = b64decode(encoded).decode().partition(":")\n',
     '    user, colon, password = b64decode(encoded, validate=True).decode().partition(":")\n' +
       '    if not colon:\n        raise ValueError("no password")\n',
   ),
-  "src/sessions/session.py": swap(
+  "src/sessions/session.py": replaceText(
     "    expires_at: datetime\n",
     "    expires_at: datetime\n    verifier: str | None = None\n",
   ),
 };
 
-/** Left unsaved when its child is made, which therefore saves it first. */
+/** Left uncommitted when the child agent is created, which commits it. */
 export const beforeTheChild: Edits = {
-  "src/api/routes.py": swap(
+  "src/api/routes.py": replaceText(
     "from fastapi import APIRouter, Request\n",
     "from fastapi import APIRouter, Request\n\nfrom src.auth.pkce import challenge_of, new_verifier\n",
   ),
 };
 
-/** A rename and what follows from it: the second iteration. */
+/** The second iteration: a rename and its consequences. */
 export const secondIteration: Edits = {
   "src/auth/passwords.py": { from: "src/auth/password.py" },
   "tests/test_passwords.py": { from: "tests/test_password.py" },
 };
 
 export const secondIterationImports: Edits = {
-  "tests/test_passwords.py": swap("src.auth.password import", "src.auth.passwords import"),
+  "tests/test_passwords.py": replaceText("src.auth.password import", "src.auth.passwords import"),
 };
 
 export const signInDocs: Edits = {
@@ -127,7 +127,7 @@ export const signInDocs: Edits = {
 `,
 };
 
-/** Unsaved at the end: what the page shows as pending. */
+/** Left uncommitted at the end, shown as pending changes. */
 export const unsaved: Edits = {
   "src/auth/revocation.py": `"""Revoking tokens (RFC 7009). Not finished."""
 
@@ -137,11 +137,11 @@ from src.auth.tokens import Token
 async def revoke(token: Token) -> None:
     raise NotImplementedError
 `,
-  "src/config.py": swap("session_hours: int = 12", "session_hours: int = 8"),
+  "src/config.py": replaceText("session_hours: int = 12", "session_hours: int = 8"),
   "docs/decisions/0001-opaque-tokens.md": append("\nRevoking follows RFC 7009.\n"),
 };
 
-/** worker-1-tests, its child: the tests of what worker-1 made. */
+/** The changes of worker-1-tests, the child agent. */
 export const childTests: Edits = {
   "tests/test_pkce.py": `from src.auth.pkce import challenge_of, new_verifier
 

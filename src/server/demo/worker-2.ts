@@ -1,9 +1,9 @@
-import { append, swap, type Edits } from "./edits.js";
+import { append, replaceText, type Edits } from "./edits.js";
 
-/** worker-2 makes the exchange survive a slow provider, in the same lines as worker-1. */
+/** worker-2 makes the token exchange resilient to a slow provider, in the same lines as worker-1. */
 export const firstCheckpoint: Edits = {
   "src/auth/oauth2_handler.py": (text) =>
-    swap(
+    replaceText(
       `        response = await self._client.post(
             settings.token_url,
             data={
@@ -25,7 +25,7 @@ export const firstCheckpoint: Edits = {
         )
 `,
     )(
-      swap(
+      replaceText(
         "from src.auth.tokens import Token\n",
         "from src.auth.retry import post_patiently\nfrom src.auth.tokens import Token\n",
       )(text),
@@ -48,14 +48,14 @@ async def post_patiently(
             await sleep(0.2 * 2**attempt)
     raise AssertionError("unreachable")
 `,
-  "src/config.py": swap(
+  "src/config.py": replaceText(
     '    client_id: str = environ.get("CLIENT_ID", "identity-service")\n',
     '    client_id: str = environ.get("CLIENT_ID", "identity-service")\n    provider_timeout: float = 5.0\n',
   ),
 };
 
 export const firstIteration: Edits = {
-  "tests/test_oauth2.py": swap(
+  "tests/test_oauth2.py": replaceText(
     `async def test_exchanges_a_code():
     token = await handler(200, {"access_token": "t1", "expires_in": 60}).exchange_code("c1")
     assert token.value == "t1"
@@ -75,13 +75,16 @@ class ProviderUnavailableError(AuthError):
   "docs/architecture.md": append("\nCalls to the provider are tried three times, 5 s each.\n"),
 };
 
-/** Deletes what worker-1 has changed meanwhile. */
+/** Deletes a file that worker-1 has changed meanwhile. */
 export const dropLegacy: Edits = {
   "src/legacy/basic_auth.py": null,
   "src/legacy/__init__.py": null,
-  "README.md": swap("| `src/legacy` | the old basic authentication, for two customers |\n", ""),
+  "README.md": replaceText(
+    "| `src/legacy` | the old basic authentication, for two customers |\n",
+    "",
+  ),
 };
 
 export const unsaved: Edits = {
-  "src/auth/retry.py": swap("tries: int = 3", "tries: int = 4"),
+  "src/auth/retry.py": replaceText("tries: int = 3", "tries: int = 4"),
 };

@@ -8,30 +8,30 @@ export type { JobData } from "../db/queue-schema.js";
 
 export interface Jobs {
   /**
-   * Hands work to whichever server process is free. Of work with a `key` one piece waits at a time, where
-   * the queue's policy is `short`: another one is not taken.
+   * Enqueues a job for any server process. For queues with the policy `short`, at most one job per
+   * `key` is pending; further ones are dropped.
    */
   send<Name extends JobName>(name: Name, data: JobData[Name], key?: string): Promise<void>;
   /**
-   * Takes up work of one kind in this process, `atOnce` at a time (1 by default). Throwing has it tried
-   * again, up to the queue's limit.
+   * Runs jobs of one kind in this process, `concurrency` at a time (default 1). A thrown error retries the
+   * job, up to the queue's limit.
    */
   work<Name extends JobName>(
     name: Name,
     handler: (data: JobData[Name], signal: AbortSignal) => Promise<void>,
-    atOnce?: number,
+    concurrency?: number,
   ): Promise<void>;
-  /** Stops taking work and waits for what is under way, at most `timeoutMs`; then it is cancelled. */
+  /** Stops taking jobs and waits up to `timeoutMs` for running ones, then cancels them. */
   stop(timeoutMs: number): Promise<void>;
 }
 
 /** Connects this process to the queue. */
 export async function startJobs(pool: pg.Pool, log: Logger): Promise<Jobs> {
   const stopping = new AbortController();
-  const underWay = new Set<Promise<unknown>>();
+  const running = new Set<Promise<unknown>>();
   const track = <Result>(work: Promise<Result>): Promise<Result> => {
-    const settled: Promise<unknown> = work.then(noop, noop).then(() => underWay.delete(settled));
-    underWay.add(settled);
+    const settled: Promise<unknown> = work.then(noop, noop).then(() => running.delete(settled));
+    running.add(settled);
     return work;
   };
   const boss = new PgBoss({
@@ -40,25 +40,25 @@ export async function startJobs(pool: pg.Pool, log: Logger): Promise<Jobs> {
     migrate: false,
     schedule: false,
     maintenanceIntervalSeconds: 300,
-    // What is done is deleted at once; what failed for good is of no use to anybody either.
+    // Completed jobs are deleted at once, and failed ones are not needed either.
     archiveCompletedAfterSeconds: 60 * 60,
     deleteAfterMinutes: 5,
   });
   boss.on("error", (error) => log.warn({ err: error }, "the job queue cannot reach the database"));
   await boss.start();
   const workers = new Map<JobName, string[]>();
-  /** Has this process look for work at once and not when its pause is over. */
-  const hurry = (name: JobName): void => {
+  /** Polls a queue now instead of after its pause. */
+  const wakeWorkers = (name: JobName): void => {
     for (const worker of workers.get(name) ?? []) boss.notifyWorker(worker);
   };
 
   return {
     send: async (name, data, key) => {
       await boss.send(name, data, key === undefined ? {} : { singletonKey: key });
-      hurry(name);
+      wakeWorkers(name);
     },
-    work: async (name, handler, atOnce = 1) => {
-      const started = Array.from({ length: atOnce }, () =>
+    work: async (name, handler, concurrency = 1) => {
+      const started = Array.from({ length: concurrency }, () =>
         boss.work<JobData[typeof name]>(
           name,
           { pollingIntervalSeconds: 0.5, batchSize: 1 },
@@ -66,7 +66,7 @@ export async function startJobs(pool: pg.Pool, log: Logger): Promise<Jobs> {
             if (!job) return;
             await track(handler(job.data, stopping.signal));
             await boss.deleteJob(name, job.id);
-            hurry(name);
+            wakeWorkers(name);
           },
         ),
       );
@@ -75,9 +75,9 @@ export async function startJobs(pool: pg.Pool, log: Logger): Promise<Jobs> {
     stop: async (timeoutMs) => {
       const timeout = new Promise((resolve) => setTimeout(resolve, timeoutMs).unref());
       const stopped = boss.stop({ graceful: true, wait: false, close: false });
-      await Promise.race([drained(underWay), timeout]);
+      await Promise.race([drained(running), timeout]);
       stopping.abort();
-      await drained(underWay);
+      await drained(running);
       await stopped;
     },
   };
@@ -85,10 +85,13 @@ export async function startJobs(pool: pg.Pool, log: Logger): Promise<Jobs> {
 
 const noop = (): void => {};
 
-/** When nothing is under way any more: what ends a job is written after it, in another turn. */
-async function drained(underWay: ReadonlySet<Promise<unknown>>): Promise<void> {
+/**
+ * Waits until no job is running. The queue records a job's end after it, in another turn of the event
+ * loop.
+ */
+async function drained(running: ReadonlySet<Promise<unknown>>): Promise<void> {
   do {
-    await Promise.all(underWay);
+    await Promise.all(running);
     await immediate();
-  } while (underWay.size > 0);
+  } while (running.size > 0);
 }

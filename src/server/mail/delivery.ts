@@ -5,38 +5,38 @@ import { createTransport } from "nodemailer";
 import MimeNode from "nodemailer/lib/mime-node";
 import type { Sender, SmtpServer } from "../config/mail-settings.js";
 
-/** A mail that is ready to go: all of it on one line each but the text. */
-export interface Letter {
-  /** The same for each try, so that whoever gets it twice sees it once. */
+/** An email ready for delivery. Every field but the text is a single line. */
+export interface Email {
+  /** Identical for each attempt, so that mail programs drop duplicates. */
   messageId: string;
   to: string;
   subject: string;
   text: string;
 }
 
-/** What a failed delivery tells besides its message. */
+/** Details of a failed delivery. */
 export interface DeliveryError {
   code?: string;
-  /** What the mail server answered, such as 550. */
+  /** The mail server's reply code, such as 550. */
   responseCode?: number;
 }
 
-/** Hands a letter on; gives what the log says of it. */
-export type Deliver = (letter: Letter, from: Sender) => Promise<{ file?: string }>;
+/** Delivers an email and returns fields for the log line. */
+export type Deliver = (email: Email, from: Sender) => Promise<{ file?: string }>;
 
-/** Whether the server refused the recipient or the mail for good: another try would be refused, too. */
-export function isRefusedForGood({ code, responseCode = 0 }: DeliveryError): boolean {
+/** Whether the server rejected the recipient or the message permanently. */
+export function isPermanentFailure({ code, responseCode = 0 }: DeliveryError): boolean {
   return (code === "EENVELOPE" || code === "EMESSAGE") && responseCode >= 500;
 }
 
-/** By SMTP. */
+/** Delivers by SMTP. */
 export function smtpDelivery(server: SmtpServer): Deliver {
   const isLocal = ["localhost", "127.0.0.1", "::1"].includes(server.host);
   const transport = createTransport({
     host: server.host,
     port: server.port,
     secure: server.secure,
-    // A password travels encrypted, or not at all.
+    // Credentials are sent only over TLS.
     requireTLS: server.credentials !== null && !isLocal,
     ...(server.credentials === null ? {} : { auth: server.credentials }),
     connectionTimeout: 10_000,
@@ -49,7 +49,7 @@ export function smtpDelivery(server: SmtpServer): Deliver {
     await transport.sendMail({
       messageId,
       from,
-      // As an object: nothing in it is read as a list of addresses.
+      // As an object, so that it is not parsed as an address list.
       to: { name: "", address: to },
       envelope: { from: from.address, to: [to] },
       subject,
@@ -60,7 +60,10 @@ export function smtpDelivery(server: SmtpServer): Deliver {
   };
 }
 
-/** Into a folder that only the operator reads, one file a mail, where no mail server is set. */
+/**
+ * Writes each email to a file in a folder readable by the operator only, when no mail server is
+ * configured.
+ */
 export function outboxDelivery(folder: string): Deliver {
   return async ({ messageId, to, subject, text }, from) => {
     const head = new MimeNode("text/plain; charset=utf-8");
@@ -70,7 +73,7 @@ export function outboxDelivery(folder: string): Deliver {
       Subject: subject,
       "Message-ID": messageId,
       "Auto-Submitted": "auto-generated",
-      // As it is, not quoted-printable: whoever opens the file wants to copy the link.
+      // Not quoted-printable, so that a link can be copied from the file.
       "Content-Transfer-Encoding": "8bit",
     });
     await mkdir(folder, { recursive: true, mode: 0o700 });

@@ -9,11 +9,11 @@ import { startSmtpServer, type SmtpServer } from "#test/support/smtp-server.js";
 import { startJobs, type Jobs } from "../jobs/queue.js";
 import { outboxDelivery, smtpDelivery, type Deliver } from "./delivery.js";
 import { createMailer, type Message } from "./mailer.js";
-import { encryptLetter } from "./mailer.js";
+import { encryptEmail } from "./mailer.js";
 import { defaultSender, sender, smtpServer } from "../config/mail-settings.js";
 
 const from = { name: "Omoi", address: "omoi@example.com" };
-const letter = (to: string, more: Partial<Message> = {}): Message => ({
+const messageTo = (to: string, more: Partial<Message> = {}): Message => ({
   to,
   subject: "Hello",
   text: "Hello.\n\nhttp://127.0.0.1/verify-email?token=0123456789\n",
@@ -21,7 +21,7 @@ const letter = (to: string, more: Partial<Message> = {}): Message => ({
 });
 const silent = pino({ level: "silent" });
 
-/** A process that queues mail and delivers none. */
+/** A process that queues email and delivers none. */
 async function queueing(
   app: TestApp,
 ): Promise<{ jobs: Jobs; send: (m: Message) => Promise<void> }> {
@@ -38,7 +38,7 @@ const queued = (app: TestApp) =>
     "select state, data, output from pgboss.job where name = 'send-mail'",
   );
 
-describe("mail by SMTP", () => {
+describe("email by SMTP", () => {
   let server: SmtpServer;
   let app: TestApp;
   let jobs: Jobs;
@@ -59,8 +59,8 @@ describe("mail by SMTP", () => {
     return server.mails.find((mail) => mail.to.includes(to)) as SmtpServer["mails"][number];
   };
 
-  test("is handed in with the credentials, as plain text, and leaves nothing in the queue", async () => {
-    await send(letter("ann@example.com"));
+  test("is sent with the credentials, as plain text, and leaves nothing in the queue", async () => {
+    await send(messageTo("ann@example.com"));
     const mail = await received("ann@example.com");
     expect(mail).toMatchObject({ from: "it@acme.test", login: "ada:p@ss" });
     expect(mail.raw).toMatch(/^From: Omoi at Acme <it@acme\.test>$/m);
@@ -69,9 +69,9 @@ describe("mail by SMTP", () => {
     await expect.poll(() => queued(app)).toEqual([]);
   });
 
-  test("takes no line break from a subject into the headers", async () => {
+  test("keeps line breaks of a subject out of the headers", async () => {
     const subject = "Hi\r\nBcc: eve@example.com\n\nBody\u2028of another\u0000";
-    await send(letter("bob@example.com", { subject }));
+    await send(messageTo("bob@example.com", { subject }));
     const { raw, to } = await received("bob@example.com");
     expect(to).toEqual(["bob@example.com"]);
     expect(raw).not.toMatch(/^Bcc:/im);
@@ -79,22 +79,22 @@ describe("mail by SMTP", () => {
   });
 
   test.each(["a@example.com, b@example.com", "a@example.com\nBcc: b@example.com", "Ann <a@b.co>"])(
-    "refuses %j as a recipient",
+    "rejects %j as a recipient",
     async (to) => {
-      await expect(send(letter(to))).rejects.toThrow();
+      await expect(send(messageTo(to))).rejects.toThrow();
     },
   );
 
-  test("gives up what the server refuses for good", async () => {
-    await send(letter("refused@example.com"));
+  test("gives up after a permanent rejection", async () => {
+    await send(messageTo("refused@example.com"));
     await expect.poll(() => queued(app)).toEqual([]);
     expect(server.mails.some(({ to }) => to.includes("refused@example.com"))).toBe(false);
   });
 
-  test("is sent once, however many processes deliver", async () => {
+  test("is sent once with several delivering processes", async () => {
     const sibling = await app.sibling();
     const people = Array.from({ length: 20 }, (_, number) => `p${number}@example.com`);
-    await Promise.all(people.map((to) => send(letter(to))));
+    await Promise.all(people.map((to) => send(messageTo(to))));
     await expect.poll(() => queued(app)).toEqual([]);
     await sibling.close();
     const got = server.mails.flatMap(({ to }) => to).filter((to) => people.includes(to));
@@ -102,14 +102,14 @@ describe("mail by SMTP", () => {
   });
 });
 
-describe("mail while the mail server is away", () => {
-  test("waits sealed in the queue, is tried again, and outlives a restart", async () => {
+describe("email while the mail server is unreachable", () => {
+  test("waits encrypted in the queue, is retried, and survives a restart", async () => {
     const away = await startSmtpServer();
     await away.close();
     const app = await startTestApp({ OMOI_SMTP_URL: away.url });
     const { jobs, send } = await queueing(app);
     const token = randomBytes(32).toString("base64url");
-    await send(letter("ann@example.com", { text: `token=${token}\n` }));
+    await send(messageTo("ann@example.com", { text: `token=${token}\n` }));
     await expect.poll(async () => (await queued(app)).map(({ state }) => state)).toEqual(["retry"]);
     const [waiting] = await queued(app);
     expect(Object.keys(waiting?.data ?? {})).toEqual(["sealed"]);
@@ -132,7 +132,7 @@ describe("mail while the mail server is away", () => {
   });
 });
 
-describe("mail without a mail server", () => {
+describe("email without a mail server", () => {
   let app: TestApp;
   let folder: string;
   beforeEach(async () => {
@@ -141,7 +141,7 @@ describe("mail without a mail server", () => {
   });
   afterEach(() => app.close());
 
-  test("is a file in the outbox that only the operator reads, and a line in the log without its text", async () => {
+  test("is a file in the outbox readable by the operator only, and a log line without its text", async () => {
     const lines: string[] = [];
     const log = pino({ level: "info" }, { write: (line: string) => lines.push(line) });
     const jobs = await startJobs(app.db.jobPool, silent);
@@ -154,7 +154,7 @@ describe("mail without a mail server", () => {
     });
     const text = `Grüße,\n\nhttp://127.0.0.1:8080/reset-password?token=${"x".repeat(80)}\n`;
     const mail = { messageId: "<1@example.com>", to: "ann@example.com", subject: "Grüße", text };
-    const sealed = encryptLetter(app.config.secret, mail);
+    const sealed = encryptEmail(app.config.secret, mail);
     await mailer.runSendMail({ sealed }, new AbortController().signal);
 
     const [name = ""] = await readdir(folder);
@@ -173,10 +173,10 @@ describe("mail without a mail server", () => {
     await jobs.stop(1000);
   });
 
-  test("is written once, however many processes deliver", async () => {
+  test("is written once with several delivering processes", async () => {
     const sibling = await app.sibling();
     const { jobs, send } = await queueing(app);
-    await Promise.all(Array.from({ length: 10 }, (_, i) => send(letter(`p${i}@example.com`))));
+    await Promise.all(Array.from({ length: 10 }, (_, i) => send(messageTo(`p${i}@example.com`))));
     await expect.poll(() => queued(app)).toEqual([]);
     await jobs.stop(1000);
     await sibling.close();
@@ -201,11 +201,11 @@ test.each([
   "smtp://a:%@mail",
   "smtp://mail/path",
   "smtp://mail?secure=true",
-])("%j is no mail server", (url) => {
+])("%j is not a mail server", (url) => {
   expect(smtpServer.safeParse(url).success).toBe(false);
 });
 
-test("a sender is one address, with a name or without", () => {
+test("a sender is one address with an optional name", () => {
   const address = "omoi@example.com";
   expect(sender.parse("omoi@example.com")).toEqual({ name: "", address });
   expect(sender.parse('"Omoi, Acme" <omoi@example.com>')).toEqual({ name: "Omoi, Acme", address });
@@ -221,7 +221,7 @@ test("a password is not sent to another machine without TLS", async () => {
   const [here, elsewhere] = [await startSmtpServer(), await startSmtpServer(0, "127.0.0.2")];
   const deliverTo = ({ url }: SmtpServer) =>
     smtpDelivery(smtpServer.parse(url.replace("//", "//ada:secret@")));
-  const mail = { ...letter("ann@example.com"), messageId: "<1@example.com>" };
+  const mail = { ...messageTo("ann@example.com"), messageId: "<1@example.com>" };
   await expect(deliverTo(elsewhere)(mail, from)).rejects.toMatchObject({ code: "ETLS" });
   expect(elsewhere.mails).toEqual([]);
   await deliverTo(here)(mail, from);

@@ -12,10 +12,10 @@ export interface GaugeDeps {
   log: Logger;
 }
 
-/** How long figures of the database stay: reading metrics often must not load it. */
-const keptMs = 10_000;
-/** A query of metrics that takes longer is cancelled. */
-const queryTimeoutMs = 5000;
+/** How long database figures are cached, so that frequent scrapes do not load the database. */
+const CACHE_MS = 10_000;
+/** Timeout of a metrics query. */
+const QUERY_TIMEOUT_MS = 5000;
 
 interface Figures {
   runs: (readonly [[status: string], number])[];
@@ -25,24 +25,27 @@ interface Figures {
 }
 const none: Figures = { runs: [], queueLength: [], jobs: [], disk: [] };
 
-/** The gauges of a server process. Those of the database are missing while it cannot be reached. */
-export function gaugesOf({ db, dataDir, openStreams, log }: GaugeDeps): GaugeSource[] {
-  const figures = remembered(keptMs, () =>
+/**
+ * Returns the gauges of a server process. Database gauges are omitted while the database is
+ * unreachable.
+ */
+export function createGauges({ db, dataDir, openStreams, log }: GaugeDeps): GaugeSource[] {
+  const figures = cacheFor(CACHE_MS, () =>
     readFigures(db).catch((error: unknown) => {
-      log.warn({ err: error }, "figures for metrics could not be read");
+      log.warn({ err: error }, "cannot read figures for metrics");
       return none;
     }),
   );
   return [
     {
       name: "omoi_runs",
-      help: "Runs of all organizations by their status.",
+      help: "Runs of all organizations by status.",
       labels: ["status"],
       read: async () => (await figures()).runs,
     },
     {
       name: "omoi_run_queue_length",
-      help: "Runs that wait for a place.",
+      help: "Queued runs.",
       labels: [],
       read: async () => (await figures()).queueLength,
     },
@@ -54,29 +57,29 @@ export function gaugesOf({ db, dataDir, openStreams, log }: GaugeDeps): GaugeSou
     },
     {
       name: "omoi_disk_bytes",
-      help: "Disk space by kind; file_system_size and file_system_free are of the data folder's disk.",
+      help: "Disk space by kind; file_system_size and file_system_free refer to the data folder's disk.",
       labels: ["kind"],
       read: async () => [...(await figures()).disk, ...(await fileSystem(dataDir))],
     },
     {
       name: "omoi_event_streams",
-      help: "Open streams of events.",
+      help: "Open event streams.",
       labels: [],
       read: async () => [[[], openStreams()]],
     },
     {
       name: "omoi_database_pool",
-      help: "Database connections by state; `waiting` counts the callers without one.",
+      help: "Database connections by state; `waiting` counts callers without a connection.",
       labels: ["state"],
       read: async () => Object.entries(db.poolState()).map(([state, value]) => [[state], value]),
     },
   ];
 }
 
-/** Reads the figures of all organizations together. */
+/** Reads the totals over all organizations. */
 async function readFigures(db: Database): Promise<Figures> {
   return db.withSystemTx("read metrics", async (tx) => {
-    await tx.execute(sql.raw(`set local statement_timeout = ${queryTimeoutMs}`));
+    await tx.execute(sql.raw(`set local statement_timeout = ${QUERY_TIMEOUT_MS}`));
     const counts = new Map<string, number>(runStatuses.map((status) => [status, 0]));
     for (const { status, count } of await rows<{ status: string }>(
       tx,
@@ -120,8 +123,8 @@ async function fileSystem(folder: string): Promise<[[string], number][]> {
   ];
 }
 
-/** Calls `read` again only when its last value is older than `ms`; callers at the same time share a call. */
-function remembered<Value>(ms: number, read: () => Promise<Value>): () => Promise<Value> {
+/** Caches a value for `ms` milliseconds. Concurrent callers share one read. */
+function cacheFor<Value>(ms: number, read: () => Promise<Value>): () => Promise<Value> {
   let value: Promise<Value> | undefined;
   let readAt = 0;
   return () => {

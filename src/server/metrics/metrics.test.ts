@@ -29,7 +29,7 @@ afterAll(() => app.close());
 
 const read = async (): Promise<string> => (await send(app, "GET", "/metrics")).text;
 
-/** The value of a sample by its name and labels; undefined where it is missing. */
+/** Returns the value of a sample by name and labels; undefined if missing. */
 function valueOf(text: string, sample: string): number | undefined {
   const line = text.split("\n").find((one) => one.startsWith(`${sample} `));
   return line === undefined ? undefined : Number(line.slice(sample.length + 1));
@@ -51,7 +51,7 @@ const contractMetrics = [
   "omoi_disk_bytes",
 ];
 
-test("the metrics of the contract and Node's own are there, in Prometheus' text format", async () => {
+test("all documented metrics and Node's own are present in Prometheus text format", async () => {
   const answer = await send(app, "GET", "/metrics");
   expect(answer.headers.get("content-type")).toBe("text/plain; version=0.0.4; charset=utf-8");
   const named = [...answer.text.matchAll(/^# TYPE (\S+) /gm)].map(([, name]) => name);
@@ -60,7 +60,7 @@ test("the metrics of the contract and Node's own are there, in Prometheus' text 
   expect(new Set(named).size).toBe(named.length);
 });
 
-test("what is done is counted", async () => {
+test("completed operations are counted", async () => {
   const project = await makeProject(owner, (await makeOrganization(owner)).id);
   const { workspace } = await makeWorkspace(owner, project.id);
   const agent = await makeAgent(owner, project.id);
@@ -82,14 +82,14 @@ test("what is done is counted", async () => {
   await expect.poll(() => grown(requests)).toBe(1);
   const text = await read();
   expect(text).toMatch(/^omoi_git_command_duration_seconds_count\{command="[a-z-]+"\} [1-9]/m);
-  // A long-lived process that waits for questions is no command.
+  // Long-lived git processes are not counted as commands.
   expect(text).not.toMatch(/command="(cat-file|update-ref)"/);
   for (const name of [project.id, project.name, workspace.branch_name, owner.email, agent.id]) {
     expect(text).not.toContain(name);
   }
 });
 
-test("a merge that is rejected is counted as such", async () => {
+test("a rejected merge is counted as rejected", async () => {
   const before = valueOf(await read(), 'omoi_merges_total{status="rejected",strategy="unknown"}');
   const project = await makeProject(owner, (await makeOrganization(owner)).id);
   const { agent } = await makeWorkspace(owner, project.id);
@@ -100,7 +100,7 @@ test("a merge that is rejected is counted as such", async () => {
   expect((after ?? 0) - (before ?? 0)).toBe(1);
 });
 
-test("hostile methods and addresses add no labels", async () => {
+test("hostile methods and paths add no labels", async () => {
   const series = async (): Promise<number> =>
     (await read())
       .split("\n")
@@ -138,11 +138,11 @@ test("hostile methods and addresses add no labels", async () => {
   expect(text).not.toContain("missing-1");
 });
 
-test("only callers on this machine and holders of the token read them; others get 404", async () => {
+test("only local callers and bearers of the token read them; others get 404", async () => {
   expect((await send(app, "GET", "/metrics")).status).toBe(200);
   const bearer = { authorization: `Bearer ${token}` };
   for (const [headers, status] of [
-    // A proxy on this machine passes on what comes from elsewhere, whatever it says of its client.
+    // A local proxy forwards remote requests, regardless of its forwarding headers.
     [{ "x-forwarded-for": "203.0.113.9" }, 404],
     [{ "x-forwarded-for": "127.0.0.1" }, 404],
     [{ forwarded: "for=127.0.0.1" }, 404],
@@ -158,7 +158,7 @@ test("only callers on this machine and holders of the token read them; others ge
   }
 });
 
-test("a name that leads to this machine is not enough", async () => {
+test("a name that resolves to this machine is not sufficient", async () => {
   const { port } = new URL(app.url);
   const ask = async (host: string): Promise<number | undefined> => {
     const asked = httpRequest({
@@ -176,7 +176,7 @@ test("a name that leads to this machine is not enough", async () => {
   expect(await ask("omoi.example.com")).toBe(404);
 });
 
-test("a run, which reaches the server by a port of this machine, is not on it", async () => {
+test("a run that connects through a local port is not local", async () => {
   const served = fastify();
   served.setErrorHandler((error, request, reply) => sendProblem(error, request, reply));
   const metrics = createMetrics([]);
@@ -191,7 +191,7 @@ test("a run, which reaches the server by a port of this machine, is not on it", 
   await served.close();
 });
 
-test("the versions are there for all", async () => {
+test("the version is available to all", async () => {
   const answer = await send(app, "GET", "/version", {
     headers: { "x-forwarded-for": "203.0.113.9" },
   });

@@ -7,18 +7,18 @@ import { RequestHistogram } from "./request-histogram.js";
 export interface Metrics {
   /** Counts a request. */
   observeRequest(request: ObservedRequest): void;
-  /** All metrics, those of Node included, in Prometheus' text format 0.0.4. */
+  /** Returns all metrics, including Node's, in Prometheus text format 0.0.4. */
   text(): Promise<string>;
   readonly registry: () => Registry;
   close(): void;
 }
 
-/** A gauge that is read when the metrics are read. */
+/** A gauge evaluated at each scrape. */
 export interface GaugeSource {
   name: string;
   help: string;
   labels: readonly string[];
-  /** Each value with its labels, in the order of `labels`. */
+  /** Returns each value with its labels, in the order of `labels`. */
   read: () => Promise<readonly (readonly [labels: readonly string[], value: number])[]>;
 }
 
@@ -26,48 +26,48 @@ const requestSeconds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
 const workSeconds = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 const waitSeconds = [1, 5, 15, 60, 300, 900, 3600, 6 * 3600];
 
-/** Node's own metrics are the process's, whatever applications it holds. */
-let ofNode: Registry | undefined;
+/** Node's own metrics belong to the process, even with several applications in it. */
+let nodeRegistry: Registry | undefined;
 function nodeMetrics(): Registry {
-  if (!ofNode) {
-    ofNode = new Registry();
-    collectDefaultMetrics({ register: ofNode });
+  if (!nodeRegistry) {
+    nodeRegistry = new Registry();
+    collectDefaultMetrics({ register: nodeRegistry });
   }
-  return ofNode;
+  return nodeRegistry;
 }
 
-/** Makes the metrics of one application, and measures until `close`. */
+/** Creates the metrics of one application and collects them until `close`. */
 export function createMetrics(gauges: readonly GaugeSource[]): Metrics {
   const registry = new Registry();
   const registers = [registry];
   const requests = new RequestHistogram(
     {
       name: "http_request_duration_seconds",
-      help: "Time from the arrival of a request to the end of its answer.",
+      help: "Time from receiving a request to the end of its response.",
       registers,
     },
     requestSeconds,
   );
   const runsStarted = new Counter({
     name: "omoi_runs_started_total",
-    help: "Runs that started.",
+    help: "Started runs.",
     registers,
   });
   const queueWait = new Histogram({
     name: "omoi_run_queue_wait_seconds",
-    help: "Time that runs waited in a queue before they started.",
+    help: "Time runs waited in the queue before they started.",
     buckets: waitSeconds,
     registers,
   });
   const merges = new Counter({
     name: "omoi_merges_total",
-    help: "Merges, syncs, reverts and restores by their outcome.",
+    help: "Merges, syncs, reverts and restores by outcome.",
     labelNames: ["status", "strategy"],
     registers,
   });
   const mergeSeconds = new Histogram({
     name: "omoi_merge_duration_seconds",
-    help: "Time from the request of a merge to its answer, the wait for its turn included.",
+    help: "Duration of merge requests, including the wait for the lease.",
     buckets: workSeconds,
     registers,
   });
@@ -79,7 +79,7 @@ export function createMetrics(gauges: readonly GaugeSource[]): Metrics {
   });
   const gitSeconds = new Histogram({
     name: "omoi_git_command_duration_seconds",
-    help: "Time that git processes ran.",
+    help: "Duration of git processes.",
     labelNames: ["command"],
     buckets: workSeconds,
     registers,

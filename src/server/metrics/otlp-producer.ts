@@ -11,8 +11,8 @@ import {
 } from "@opentelemetry/sdk-metrics";
 import type { MetricObjectWithValues, MetricValueWithName, Registry } from "prom-client";
 
-/** Gives the exporter what `/metrics` shows, so that both have the same names and values. */
-export function producerOf(registry: () => Registry, resource: Resource): MetricProducer {
+/** Provides the metrics of `/metrics` to the OTLP exporter, with the same names and values. */
+export function createMetricProducer(registry: () => Registry, resource: Resource): MetricProducer {
   const startTime = timeOf(Date.now());
   return {
     collect: async (): Promise<CollectionResult> => {
@@ -25,7 +25,7 @@ export function producerOf(registry: () => Registry, resource: Resource): Metric
   };
 }
 
-/** The declared type says `type` is a number, but it is the name. */
+/** The declared type of `type` is a number, but it contains the name. */
 type Metric = Omit<MetricObjectWithValues<MetricValueWithName<string>>, "type"> & {
   type: "counter" | "gauge" | "histogram" | "summary";
 };
@@ -60,7 +60,9 @@ function attributesOf(labels: Labels): Record<string, string> {
   return Object.fromEntries(entries.map(([label, value]) => [label, String(value)]));
 }
 
-/** One for each set of labels; Prometheus' buckets count all values up to their bound, OpenTelemetry's do not. */
+/**
+ * Returns one histogram per set of labels. Prometheus buckets are cumulative, OpenTelemetry's are not.
+ */
 function histogramsOf(
   { values }: Metric,
   startTime: HrTime,

@@ -3,7 +3,7 @@ import { Histogram, type HistogramConfiguration } from "prom-client";
 /** The observations of one series. */
 interface Series {
   labels: Labels;
-  /** How many values were at most each bound and above the one before; the last are above all. */
+  /** The number of values per bucket, not cumulative; the last bucket has no upper bound. */
   counts: number[];
   sum: number;
 }
@@ -13,8 +13,8 @@ type LabelName = keyof Labels;
 type Metric = Awaited<ReturnType<Histogram<LabelName>["get"]>>;
 
 /**
- * A histogram of requests. prom-client's own checks and sorts the labels of each value again, which takes
- * twenty times as long; here a series is found by its labels, of which there are few.
+ * A histogram of requests. prom-client validates and sorts the labels of each observation, which takes
+ * twenty times as long; here a series is looked up by its few label values.
  */
 export class RequestHistogram extends Histogram<LabelName> {
   readonly #bounds: readonly number[];
@@ -64,7 +64,7 @@ export class RequestHistogram extends Histogram<LabelName> {
       .flatMap((byMethod) => [...byMethod.values()]);
   }
 
-  /** As Prometheus counts: each bucket holds what those below it do. */
+  /** Returns the cumulative buckets that Prometheus expects. */
   #valuesOf({ labels, counts, sum }: Series, name: string): Metric["values"] {
     let count = 0;
     const buckets = [...this.#bounds, "+Inf"].map((le, place) => {

@@ -5,8 +5,8 @@ import { isLocalCaller } from "../access/local-caller.js";
 import type { Metrics } from "./metrics.js";
 
 /**
- * `GET /metrics` for callers on this machine and for those with the token; 404 for all others.
- * @param token OMOI_METRICS_TOKEN; null: callers on this machine alone
+ * Registers `GET /metrics` for local callers and bearers of the token; others get 404.
+ * @param token OMOI_METRICS_TOKEN; null admits local callers only
  */
 export function registerMetrics(
   app: FastifyInstance,
@@ -14,7 +14,7 @@ export function registerMetrics(
   token: string | null,
 ): void {
   app.get("/metrics", async (request, reply) => {
-    if (!isLocalCaller(request) && !(token !== null && sends(request, token))) throw notFound();
+    if (!isLocalCaller(request) && !(token !== null && hasToken(request, token))) throw notFound();
     return reply
       .header("cache-control", "no-store")
       .type("text/plain; version=0.0.4; charset=utf-8")
@@ -22,8 +22,8 @@ export function registerMetrics(
   });
 }
 
-/** Whether a request sends the token, in a time that does not depend on how much of it is right. */
-function sends({ headers }: FastifyRequest, token: string): boolean {
+/** Compares the request's token in constant time. */
+function hasToken({ headers }: FastifyRequest, token: string): boolean {
   const sent = /^Bearer (\S+)$/i.exec(headers.authorization ?? "")?.[1] ?? "";
   const digest = (text: string): Buffer => createHash("sha256").update(text).digest();
   return timingSafeEqual(digest(sent), digest(token));

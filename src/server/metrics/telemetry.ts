@@ -1,4 +1,4 @@
-/** OpenTelemetry: loaded only where an endpoint is set. */
+/** OpenTelemetry export, loaded only when an endpoint is configured. */
 import {
   defaultTextMapGetter,
   diag,
@@ -25,22 +25,22 @@ import type { Logger } from "pino";
 import { methodOf, routeOf } from "../http/observe-requests.js";
 import { subscribe } from "#shared/node/measurements.js";
 import type { Metrics } from "./metrics.js";
-import { producerOf } from "./otlp-producer.js";
+import { createMetricProducer } from "./otlp-producer.js";
 
 export interface TelemetrySettings {
-  /** The base address of an OTLP/HTTP receiver; `/v1/traces` and `/v1/metrics` are below it. */
+  /** The base URL of an OTLP/HTTP receiver; traces go to `/v1/traces`, metrics to `/v1/metrics`. */
   endpoint: string;
-  /** Milliseconds between two exports of metrics. */
+  /** Interval between metric exports in milliseconds. */
   metricIntervalMs: number;
 }
 
-/** How long a stop waits for the last export. */
+/** Maximum wait for the last export at shutdown. */
 const lastExportMs = 3000;
 
 /**
- * Exports a span for each request and for each git process of it, and the metrics of `/metrics`. Further
- * standard variables (OTEL_SERVICE_NAME, OTEL_EXPORTER_OTLP_HEADERS, OTEL_TRACES_SAMPLER, …) are read by
- * the libraries.
+ * Exports a span for each request and each git process it starts, and the metrics of `/metrics`. The
+ * OpenTelemetry libraries read the standard variables (OTEL_SERVICE_NAME, OTEL_EXPORTER_OTLP_HEADERS,
+ * OTEL_TRACES_SAMPLER, …).
  */
 export function startTelemetry(
   app: FastifyInstance,
@@ -71,7 +71,7 @@ export function startTelemetry(
         exporter: new OTLPMetricExporter({ url: `${endpoint}/v1/metrics` }),
         exportIntervalMillis: metricIntervalMs,
         exportTimeoutMillis: Math.min(metricIntervalMs, 10_000),
-        metricProducers: [producerOf(metrics.registry, resource)],
+        metricProducers: [createMetricProducer(metrics.registry, resource)],
       }),
     ],
   });

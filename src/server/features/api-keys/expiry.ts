@@ -1,5 +1,5 @@
 import { systemOrigin } from "../../db/audit/audit.js";
-import { keyExpires } from "../../mail/letters.js";
+import { keyExpires } from "../../mail/email-templates.js";
 import { linkTo } from "./leaks/leaked-key.js";
 import type { KeyDeps } from "./key-access.js";
 import * as queries from "./api-keys.queries.js";

@@ -111,6 +111,6 @@ describe("npm run audit:verify", () => {
 
   test("says what it needs", async () => {
     const { code, out } = await verify(app, "--against", "nowhere.json");
-    expect([code, out]).toEqual([1, "omoi: --against needs a file that --json has printed\n"]);
+    expect([code, out]).toEqual([1, "omoi: --against requires a file written by --json\n"]);
   });
 });

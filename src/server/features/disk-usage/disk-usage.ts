@@ -28,7 +28,7 @@ async function measureOne(deps: WorkspaceDeps, due: Due): Promise<void> {
   const { kind, org_id, id } = due;
   if (kind === "repository") {
     const bytes = await measureTree(storage.repository(org_id, id));
-    const layers_bytes = await measureTree(storage.lowers(org_id, id));
+    const layers_bytes = await measureTree(storage.projectLayers(org_id, id));
     const values = { org_id, project_id: id, bytes, layers_bytes };
     await db.tenant(org_id, (tx) => queries.recordRepository(tx, values));
     return;

@@ -7,7 +7,7 @@ import { AppError, notFound } from "../../errors.js";
 import { requireFullAccess } from "../../access/authorize.js";
 import { refuseArchived } from "../../access/access.js";
 import type { ActorContext, OrgContext } from "../../http/register-routes.js";
-import { invitation as invitationLetter } from "../../mail/letters.js";
+import { invitation as invitationEmail } from "../../mail/email-templates.js";
 import type { Mailer } from "../../mail/mailer.js";
 import { limitHitsWithin } from "../../access/rate-limit.js";
 import { isStillOffered, joinAsInvited, refuseRoleBeyond } from "../members/index.js";
@@ -227,14 +227,14 @@ async function send(
   token: string,
 ): Promise<SentInvitation> {
   const invite_url = `${publicUrl()}/invitations/${token}`;
-  const letter = invitationLetter({
+  const email = invitationEmail({
     inviter: invitation.invited_by?.name ?? organization,
     organization,
     role: invitation.role_name,
     link: invite_url,
     expiresAt: new Date(invitation.expires_at),
   });
-  await mailer.send({ to: invitation.email, ...letter });
+  await mailer.send({ to: invitation.email, ...email });
   return { ...invitation, invite_url };
 }
 

@@ -8,7 +8,7 @@ import { AppError, invalidField, notFound } from "../../errors.js";
 import { judgedWrites } from "../../access/current-access.js";
 import { permissionsBeyond, requirePermission, type Access } from "../../access/access.js";
 import type { ActorContext, OrgContext } from "../../http/register-routes.js";
-import { addedToOrganization } from "../../mail/letters.js";
+import { addedToOrganization } from "../../mail/email-templates.js";
 import type { Mailer } from "../../mail/mailer.js";
 import { userExists } from "../auth/index.js";
 import { findRole } from "../roles/index.js";

@@ -1,7 +1,7 @@
 import type { Logger } from "pino";
 import { systemOrigin } from "../../db/audit/audit.js";
 import type { Database } from "../../db/connection/connect.js";
-import { hoursLow } from "../../mail/letters.js";
+import { hoursLow } from "../../mail/email-templates.js";
 import type { Mailer } from "../../mail/mailer.js";
 import type { Jobs } from "../../jobs/queue.js";
 import { readUsage } from "../usage/index.js";

@@ -79,7 +79,7 @@ export function placesOf(deps: Pick<WorkspaceDeps, "storage" | "driver">, worksp
     folder: deps.storage.workspace(org_id, agent_name),
     indexFile: deps.storage.workspaceIndex(org_id, agent_id),
     overlay: deps.storage.overlay(org_id, agent_id),
-    lowers: deps.storage.lowers(org_id, project_id),
+    lowers: deps.storage.projectLayers(org_id, project_id),
   };
   /** Has the folder be there; for whoever reads or writes in it, with the workspace's lock. */
   return { ...places, open: () => deps.driver.open(places) };

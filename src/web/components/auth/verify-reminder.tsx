@@ -19,7 +19,7 @@ export function VerifyReminder({
       className="flex items-center gap-x-3 border-b border-line bg-warn-soft px-4 py-1.5 text-[13px] text-warn sm:px-8"
     >
       <p className="min-w-0 flex-1">
-        Confirm your e-mail address by the link sent to{" "}
+        Confirm your email address by the link sent to{" "}
         <strong className="font-semibold">
           <PlainText value={user.email} />
         </strong>

@@ -45,7 +45,7 @@ export function VerifyEmailPage(): ReactElement {
 
   return (
     <AuthLayout
-      title="Confirm your e-mail address"
+      title="Confirm your email address"
       lead="So that you can be reached, for example to reset your password."
       footer={
         isDone ? null : (

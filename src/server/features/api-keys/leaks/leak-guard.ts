@@ -1,7 +1,7 @@
 import type { Origin } from "../../../db/audit/audit.js";
 import type { FoundToken } from "#git/smart-http/token-scan.js";
 import { countHit } from "../../../access/rate-limit.queries.js";
-import { keyAlmostCommitted } from "../../../mail/letters.js";
+import { keyAlmostCommitted } from "../../../mail/email-templates.js";
 import { hashKey } from "../keyring/key.js";
 import { linkTo } from "./leaked-key.js";
 import type { KeyDeps } from "../key-access.js";

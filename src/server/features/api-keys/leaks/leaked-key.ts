@@ -1,4 +1,4 @@
-import { leakedKeyRevoked } from "../../../mail/letters.js";
+import { leakedKeyRevoked } from "../../../mail/email-templates.js";
 import type { PublicContext } from "../../../http/register-routes.js";
 import { callerNetwork } from "#shared/node/networks.js";
 import { limitHits } from "../../../access/rate-limit.js";

@@ -3,7 +3,7 @@ import type { Database } from "../../../db/connection/connect.js";
 import type { Actor } from "../../../access/authenticate.js";
 import { callerNetwork } from "#shared/node/networks.js";
 import type { JobData, Jobs } from "../../../jobs/queue.js";
-import { resetPassword, verifyEmail } from "../../../mail/letters.js";
+import { resetPassword, verifyEmail } from "../../../mail/email-templates.js";
 import type { Mailer } from "../../../mail/mailer.js";
 import {
   deleteOldTokens,

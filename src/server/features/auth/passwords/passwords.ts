@@ -1,6 +1,6 @@
 import { hash, verify } from "@node-rs/argon2";
 import { invalidField } from "../../../errors.js";
-import { accountClaimed, passwordChanged } from "../../../mail/letters.js";
+import { accountClaimed, passwordChanged } from "../../../mail/email-templates.js";
 import { actingPerson, claimAccount } from "../claim-account.js";
 import { requireLink, type EmailLinkDeps } from "./email-links.js";
 import { deleteTokens, invalidLink, useToken } from "./email-tokens.js";

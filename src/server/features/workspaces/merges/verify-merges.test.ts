@@ -84,7 +84,7 @@ describe("npm run merges:verify", () => {
   test("computes each to the same files", async () => {
     expect(await verify(app)).toEqual({
       code: 0,
-      out: `${org.slug}: 12 merges, each as computed again\n`,
+      out: `${org.slug}: 12 merges, verified by recomputation\n`,
     });
   });
 
@@ -156,7 +156,7 @@ describe("npm run merges:verify", () => {
     const before = (await reports()).find(({ slug }) => slug === theirs.slug);
     expect(before).toEqual({ slug: theirs.slug, merges: 2, skipped: 1, faults: [] });
     expect((await verify(app)).out).toContain(
-      `${theirs.slug}: 2 merges, each as computed again; 1 of deleted projects skipped\n`,
+      `${theirs.slug}: 2 merges, verified by recomputation; 1 of deleted projects skipped\n`,
     );
     // A repository that is missing without a deletion is a fault of each of its merges.
     await rm(storageIn(app.dataDir).repository(theirs.id, kept.id), { recursive: true });

@@ -6,7 +6,7 @@ import type { Person } from "./session.js";
 import * as worker1 from "./worker-1.js";
 import * as worker2 from "./worker-2.js";
 
-/** An agent at work: edits files in its folder, commits and merges through the API. */
+/** A working agent: edits files in its folder, commits and merges through the API. */
 interface Worker {
   agentId: string;
   edit(edits: Edits): Promise<void>;
@@ -50,11 +50,11 @@ async function makeWorker(person: Person, body: NewAgent): Promise<Worker> {
 }
 
 /**
- * What happened in the main project: one agent lays the repository down, two work on the same lines,
- * merge, and conflict; a child tests what its parent made. The order of the commits decides who wins
- * each conflict. Answers the agents that are at work at the end.
+ * Plays the history of the main project: one agent commits the initial files, two agents edit the same
+ * lines, merge and conflict, and a child agent tests its parent's work. The commit order decides each
+ * conflict. Returns the agents that are still working at the end.
  */
-export async function tellTheStory(
+export async function runScenario(
   person: Person,
   projectId: string,
   log: (line: string) => void,
@@ -67,14 +67,14 @@ export async function tellTheStory(
       ...(parent === undefined ? {} : { parent_agent_id: parent.agentId }),
     });
 
-  const scaffold = await worker("scaffold", "Laid the repository down");
+  const scaffold = await worker("scaffold", "Commits the initial files");
   await scaffold.edit(serviceFiles);
-  await scaffold.commit("final", "Lay down the identity service");
+  await scaffold.commit("final", "Add the identity service");
   await scaffold.merge();
   log(`Merged ${Object.keys(serviceFiles).length} files of the Identity Service into main`);
 
-  const one = await worker("worker-1", "Brings proof keys to the sign-in");
-  const two = await worker("worker-2", "Makes the sign-in survive a slow provider");
+  const one = await worker("worker-1", "Adds PKCE to the sign-in");
+  const two = await worker("worker-2", "Makes the sign-in resilient to a slow provider");
   await one.edit(worker1.firstCheckpoint);
   await one.checkpoint();
   await two.edit(worker2.firstCheckpoint);
@@ -84,15 +84,15 @@ export async function tellTheStory(
   await two.edit(worker2.firstIteration);
   await two.iteration();
   await two.merge();
-  log(`Merged worker-2, then worker-1: ${sayConflicts(await one.merge())}`);
+  log(`Merged worker-2, then worker-1: ${formatConflicts(await one.merge())}`);
 
-  // worker-2 deletes a file that has just come to main changed by worker-1.
+  // worker-2 deletes a file that worker-1 has just changed on main.
   await two.edit(worker2.dropLegacy);
-  await two.commit("manual", "Drop the legacy basic authentication");
-  log(`Merged worker-2 again: ${sayConflicts(await two.merge())}`);
+  await two.commit("manual", "Remove legacy basic authentication");
+  log(`Merged worker-2 again: ${formatConflicts(await two.merge())}`);
 
   await one.edit(worker1.beforeTheChild);
-  const child = await worker("worker-1-tests", "Tests what worker-1 makes", one);
+  const child = await worker("worker-1-tests", "Tests the code of worker-1", one);
   await child.edit(worker1.childTests);
   await child.iteration();
   await child.merge();
@@ -101,12 +101,12 @@ export async function tellTheStory(
   await one.edit(worker1.secondIterationImports);
   await one.iteration();
   await one.edit(worker1.signInDocs);
-  await one.commit("manual", "Describe how signing in works");
+  await one.commit("manual", "Document the sign-in flow");
   await one.edit(worker1.unsaved);
   await two.edit(worker2.unsaved);
   return [one.agentId, two.agentId, child.agentId];
 }
 
-function sayConflicts({ total_conflicts: count }: Merge): string {
+function formatConflicts({ total_conflicts: count }: Merge): string {
   return count === 1 ? "1 conflict resolved" : `${count} conflicts resolved`;
 }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { invitation, passwordChanged, resetPassword, verifyEmail } from "./letters.js";
+import { invitation, passwordChanged, resetPassword, verifyEmail } from "./email-templates.js";
 
 const link = "https://omoi.example.com/invitations/abc";
 const invite = (inviter: string, organization = "Acme", role = "member") =>
@@ -11,9 +11,9 @@ const invite = (inviter: string, organization = "Acme", role = "member") =>
     expiresAt: new Date("2026-12-01T10:30Z"),
   });
 
-describe("letters", () => {
+describe("emails", () => {
   test.each([verifyEmail, resetPassword, passwordChanged])(
-    "$name holds its link on a line of its own",
+    "$name has its link on a separate line",
     (write) => {
       const { subject, text } = write(link);
       expect(subject).not.toMatch(/[\r\n]/);
@@ -22,7 +22,7 @@ describe("letters", () => {
     },
   );
 
-  test("an invitation says who, where to, as what and until when", () => {
+  test("an invitation names the inviter, the organization, the role and the expiry", () => {
     const { subject, text } = invite("Ada Lovelace", "Acme Corp", "admin");
     expect(subject).toBe("Invitation to “Acme Corp” (Omoi)");
     expect(text).toContain(
@@ -32,7 +32,7 @@ describe("letters", () => {
     expect(text.split("\n")).toContain(link);
   });
 
-  test("names that others chose stay on their line and are cut short", () => {
+  test("names chosen by others stay on one line and are shortened", () => {
     const plain = invite("Ada").text.split("\n").length;
     for (const name of [
       "Ada\r\n\r\nYour account is locked:\nhttps://evil.example/login",
