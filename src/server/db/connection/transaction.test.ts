@@ -5,7 +5,7 @@ import { makeOrganization } from "#test/support/factories.js";
 import { systemOrigin } from "../audit/audit.js";
 import type { Queryable } from "./queryable.js";
 
-describe("a read that is sent together with an organization's lock", () => {
+describe("a read pipelined with an organization's lock", () => {
   let app: TestApp;
   let sibling: TestApp;
   let orgId: string;
@@ -33,7 +33,7 @@ describe("a read that is sent together with an organization's lock", () => {
     });
 
   test.each(["change", "write"] as const)(
-    "sees in a %s what was committed while it waited",
+    "sees commits in a %s that were made while it waited",
     async (kind) => {
       const seen: (string | undefined)[] = [];
       const see = async (_tx: Queryable, name: string | undefined) => seen.push(name);
@@ -51,7 +51,7 @@ describe("a read that is sent together with an organization's lock", () => {
     },
   );
 
-  test("ends the transaction where it refuses, before the work", async () => {
+  test("aborts the transaction before the work when it rejects", async () => {
     const work = vi.fn(async () => {});
     const refuse = async (tx: Queryable): Promise<never> => {
       await rename(tx, "Refused");
