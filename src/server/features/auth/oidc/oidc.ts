@@ -3,7 +3,11 @@ import { email as emailSchema } from "#shared/contract/fields.js";
 import { oidcErrors } from "#shared/oidc-errors.js";
 import { sitePath } from "#shared/site-path.js";
 import type { OidcSettings } from "../../../config/config.js";
-import { violatedConstraint, type Database, type Queryable } from "../../../db/connection/connect.js";
+import {
+  violatedConstraint,
+  type Database,
+  type Queryable,
+} from "../../../db/connection/connect.js";
 import { AppError, notFound, unavailable } from "../../../errors.js";
 import type { Actor } from "../../../access/authenticate.js";
 import * as queries from "./oidc.queries.js";
