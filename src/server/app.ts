@@ -31,9 +31,9 @@ import { recoverTerminations } from "./features/agents/terminate-agent.js";
 import { agentHandlers } from "./features/agents/routes.js";
 import { createLeakGuard } from "./features/api-keys/leaks/leak-guard.js";
 import { apiKeyHandlers } from "./features/api-keys/routes.js";
-import { warnOfExpiry } from "./features/api-keys/expiry.js";
+import { sendExpiryWarnings } from "./features/api-keys/expiry.js";
 import { createKeyring } from "./features/api-keys/keyring/keyring.js";
-import { forgetOldUsage, type KeyDeps } from "./features/api-keys/key-access.js";
+import { deleteExpiredUsage, type KeyDeps } from "./features/api-keys/key-access.js";
 import { auditHandlers } from "./features/audit/routes.js";
 import {
   forgetOldLinks,
@@ -377,7 +377,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
       forgetOldHits(db),
       forgetOldLinks(db),
       endRetentions(workspaceDeps, log),
-      forgetOldUsage(db),
+      deleteExpiredUsage(db),
       forgetOldLogs(storage, config.runLogDays),
     ]).catch((error: unknown) => {
       log.warn({ err: error }, "old rows were not deleted");
@@ -385,7 +385,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
   }, 60 * 60_000);
   forgetting.unref();
   const warn = (): Promise<void> =>
-    warnOfExpiry(keyDeps).catch((error: unknown) => {
+    sendExpiryWarnings(keyDeps).catch((error: unknown) => {
       log.warn({ err: error }, "owners of keys that expire were not told");
     });
   const warning = setInterval(() => void warn(), 60 * 60_000);

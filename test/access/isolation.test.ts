@@ -319,7 +319,7 @@ describe("isolation over HTTP", () => {
       expect(problemOf(answer).errors).toEqual([
         {
           loc: ["body", "parent_agent_id"],
-          msg: "names no agent of this project",
+          msg: "does not name an agent of this project",
           type: "unknown_id",
         },
       ]);

@@ -189,7 +189,7 @@ export async function organizationsWith(
   if (only !== undefined) {
     const access = await resolveAccess(db, actor, "organization_id", only);
     if (!access) {
-      const msg = "names no organization that you are in";
+      const msg = "names an organization that you are not in";
       throw new AppError("validation_failed", `organization_id ${msg}.`, {
         errors: [{ loc: ["query", "organization_id"], msg, type: "unknown_id" }],
       });

@@ -8,11 +8,11 @@ const status = sql<Agent["status"]>`case when ${agents.terminated_at} is not nul
   when exists (select from runs r where r.agent_id = ${agents.id} and r.status = 'running') then 'running'
   else 'idle' end`;
 
-/** Archived too: its branch comes back when it is restored. */
+/** Includes archived workspaces: restoring one brings its branch back. */
 const hasBranch = sql`${workspaces.status} <> 'expired'`;
 
-/** Of those of a deleted project nothing but the ledger knows. */
-const ofLivingProject = sql`exists (select from projects p where p.id = ${agents.project_id} and p.deleted_at is null)`;
+/** Agents of deleted projects remain visible in the ledger only. */
+const ofActiveProject = sql`exists (select from projects p where p.id = ${agents.project_id} and p.deleted_at is null)`;
 
 /** An agent without its runs. */
 export type AgentRow = Omit<Agent, "current_run" | "queued_run">;
@@ -38,7 +38,7 @@ function selectAgents(tx: Queryable) {
     .leftJoin(workspaces, and(eq(workspaces.agent_id, agents.id), hasBranch));
 }
 
-/** @throws a unique violation of `agents_org_name_key` */
+/** @throws unique violation of `agents_org_name_key` */
 export async function insertAgent(
   tx: Queryable,
   values: {
@@ -77,7 +77,7 @@ export async function listAgents(
         filter.status === undefined
           ? isNull(agents.terminated_at)
           : sql`${status} = ${filter.status}`,
-        ofLivingProject,
+        ofActiveProject,
         filter.only === undefined ? undefined : eq(agents.id, filter.only),
         filter.after === null ? undefined : sql`${agents.id} > ${filter.after}`,
       ),
@@ -97,8 +97,11 @@ export async function updateAgent(
     .where(eq(agents.id, id));
 }
 
-/** Whether the project is there; with the organization's row locked, it stays so. */
-export async function isLivingProject(tx: Queryable, projectId: string): Promise<boolean> {
+/**
+ * Whether the project exists and is not deleted. With the organization's lock held, the answer stays
+ * valid.
+ */
+export async function isActiveProject(tx: Queryable, projectId: string): Promise<boolean> {
   const [row] = await tx
     .select({ deleted_at: projects.deleted_at })
     .from(projects)
@@ -106,7 +109,7 @@ export async function isLivingProject(tx: Queryable, projectId: string): Promise
   return row?.deleted_at === null;
 }
 
-/** Notes that an agent is terminated; false where it is already. */
+/** Marks an agent as terminated. Returns false if it already was. */
 export async function terminateAgent(tx: Queryable, id: string): Promise<boolean> {
   const terminated = await tx
     .update(agents)
@@ -116,7 +119,7 @@ export async function terminateAgent(tx: Queryable, id: string): Promise<boolean
   return terminated.length === 1;
 }
 
-/** Lets another agent have the name of one that is terminated. */
+/** Frees a terminated agent's name for reuse. */
 export async function releaseName(tx: Queryable, id: string): Promise<void> {
   await tx
     .update(agents)
@@ -124,12 +127,14 @@ export async function releaseName(tx: Queryable, id: string): Promise<void> {
     .where(and(eq(agents.id, id), eq(agents.name_released, false)));
 }
 
-/** Agents whose termination was cut off, of all organizations. Needs system work. */
+/**
+ * Returns agents of all organizations whose termination was interrupted. Requires a system transaction.
+ */
 export async function listUnfinishedTerminations(
   db: Queryable,
 ): Promise<{ id: string; org_id: string }[]> {
   return db
     .select({ id: agents.id, org_id: agents.org_id })
     .from(agents)
-    .where(and(isNotNull(agents.terminated_at), eq(agents.name_released, false), ofLivingProject));
+    .where(and(isNotNull(agents.terminated_at), eq(agents.name_released, false), ofActiveProject));
 }

@@ -23,7 +23,7 @@ describe("agents", () => {
   const create = (body: Omit<Body, "project_id">, by = owner) =>
     by.api.agents.create({ body: { project_id: project.id, ...body } });
 
-  test("one that is made is idle, and a member as agent_executor", async () => {
+  test("a new agent is idle and a member with the role agent_executor", async () => {
     const { status, data } = await create({ name: "worker-1", description: "Writes tests" });
     expect(status).toBe(201);
     expect(data).toEqual({
@@ -47,7 +47,7 @@ describe("agents", () => {
     expect(member).toMatchObject({ role_name: "agent_executor", display_name: "worker-1" });
   });
 
-  test("a name is unique in the organization, also when asked for ten times at once", async () => {
+  test("a name is unique in the organization, also under concurrency", async () => {
     await create({ name: "unique" });
     const problem = await refusal(create({ name: "unique" }), 409, "name_taken");
     expect(fieldsOf(problem)).toEqual(["body.name"]);
@@ -64,18 +64,21 @@ describe("agents", () => {
     expect((await owner.api.agents.create({ body: again })).status).toBe(201);
   });
 
-  test.each(["a", "0", "worker-1-b", "x".repeat(64), "a--b"])("%s is a name", async (name) => {
-    expect((await create({ name })).data.name).toBe(name);
-  });
+  test.each(["a", "0", "worker-1-b", "x".repeat(64), "a--b"])(
+    "%s is a valid name",
+    async (name) => {
+      expect((await create({ name })).data.name).toBe(name);
+    },
+  );
 
   const names = ["", "-a", "a-", "A", "a_b", "a b", "a.b", "a/b", "..", "x".repeat(65), "ä", "a\n"];
-  test.each(names)("%j is no name", async (name) => {
+  test.each(names)("%j is not a valid name", async (name) => {
     expect(fieldsOf(await refusal(create({ name }), 422, "validation_failed"))).toEqual([
       "body.name",
     ]);
   });
 
-  test("a parent is an agent of the same project", async () => {
+  test("a parent must be an agent of the same project", async () => {
     const parent = (await create({ name: "parent" })).data;
     const child = await create({ name: "child", parent_agent_id: parent.id });
     expect(child.data.parent_agent_id).toBe(parent.id);
@@ -94,7 +97,7 @@ describe("agents", () => {
     }
   });
 
-  test("a project that is another's is the same as one that is not there", async () => {
+  test("another organization's project is indistinguishable from a missing one", async () => {
     const stranger = await app.person("stranger");
     const theirs = await makeProject(stranger, (await makeOrganization(stranger)).id);
     const at = (project_id: string) =>
@@ -104,7 +107,7 @@ describe("agents", () => {
     expect(fieldsOf(JSON.parse(foreign.text))).toEqual(["body.project_id"]);
   });
 
-  test("the description changes, null clears, nothing else does", async () => {
+  test("only the description can change; null clears it", async () => {
     const { id } = (await create({ name: "changing", description: "d" })).data;
     const params = { agent_id: id };
     const update = async (body: object) => (await owner.api.agents.update({ params, body })).data;
@@ -122,7 +125,7 @@ describe("agents", () => {
     }
   });
 
-  test("are listed by organization, project and status, in pages", async () => {
+  test("agents are listed by organization, project and status, in pages", async () => {
     const lister = await app.person("lister");
     const [one, two] = [await makeOrganization(lister), await makeOrganization(lister)];
     const first = await makeProject(lister, one.id);
@@ -160,7 +163,7 @@ describe("agents", () => {
     }
   });
 
-  test("a viewer reads and makes none; each call names what is missing", async () => {
+  test("a viewer reads but cannot create; errors name the missing permission", async () => {
     const viewer = await app.person("viewer");
     const body = { user_id: viewer.id, role_id: systemRoleIds.viewer };
     await owner.api.members.add({ params: { org_id: orgId }, body });

@@ -9,8 +9,8 @@ import { readOpenRuns } from "../runs/index.js";
 import * as queries from "./agents.queries.js";
 
 /**
- * Creates an agent, a member with the role `agent_executor`.
- * @throws AppError 409 `name_taken`; 422 where the parent is no agent of this project
+ * Creates an agent, which becomes a member with the role `agent_executor`.
+ * @throws AppError 409 `name_taken`; 422 when the parent is not an agent of this project
  */
 export async function createAgent(
   context: OrgContext,
@@ -25,13 +25,17 @@ export async function createAgent(
   const parentId = input.parent_agent_id ?? null;
   try {
     return await context.change(async (tx, audit) => {
-      if (!(await queries.isLivingProject(tx, input.project_id))) {
-        throw invalidField("project_id", "names no project that you can see", "unknown_id");
+      if (!(await queries.isActiveProject(tx, input.project_id))) {
+        throw invalidField("project_id", "does not name a project that you can see", "unknown_id");
       }
       if (parentId !== null) {
         const parent = await queries.findAgent(tx, parentId);
         if (parent?.project_id !== input.project_id || parent.status === "terminated") {
-          throw invalidField("parent_agent_id", "names no agent of this project", "unknown_id");
+          throw invalidField(
+            "parent_agent_id",
+            "does not name an agent of this project",
+            "unknown_id",
+          );
         }
       }
       await queries.insertAgent(tx, {
@@ -53,15 +57,24 @@ export async function createAgent(
     });
   } catch (error) {
     if (violatedConstraint(error) !== "agents_org_name_key") throw error;
-    throw new AppError("name_taken", `An agent "${input.name}" exists here; choose another name.`, {
-      errors: [{ loc: ["body", "name"], msg: "is taken in this organization", type: "name_taken" }],
-    });
+    throw new AppError(
+      "name_taken",
+      `An agent named "${input.name}" already exists; choose another name.`,
+      {
+        errors: [
+          { loc: ["body", "name"], msg: "is taken in this organization", type: "name_taken" },
+        ],
+      },
+    );
   }
 }
 
 const targetOf = ({ id, name }: Agent) => ({ type: "agent", id, name }) as const;
 
-/** Changes an agent's description. @throws AppError 404 */
+/**
+ * Changes an agent's description.
+ * @throws AppError 404
+ */
 export async function updateAgent(
   context: OrgContext,
   id: string,
@@ -88,11 +101,14 @@ export async function readAgent(context: OrgContext, id: string): Promise<Agent>
 
 async function findAgent(tx: Queryable, id: string): Promise<Agent | undefined> {
   const row = await queries.findAgent(tx, id);
-  return row && (await withRuns(tx, [row]))[0];
+  return row && (await attachRuns(tx, [row]))[0];
 }
 
-/** The agents with what they run and what of theirs waits. */
-export async function withRuns(tx: Queryable, rows: readonly queries.AgentRow[]): Promise<Agent[]> {
+/** Adds each agent's current and queued runs. */
+export async function attachRuns(
+  tx: Queryable,
+  rows: readonly queries.AgentRow[],
+): Promise<Agent[]> {
   const open = await readOpenRuns(
     tx,
     rows.map(({ id }) => id),

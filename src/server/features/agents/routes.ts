@@ -5,7 +5,7 @@ import { byId, pagesOf } from "../../http/pagination.js";
 import type { WorkspaceDeps } from "../workspaces/index.js";
 import { terminateAgent } from "./terminate-agent.js";
 import * as queries from "./agents.queries.js";
-import { createAgent, readAgent, updateAgent, withRuns } from "./agents.js";
+import { createAgent, readAgent, updateAgent, attachRuns } from "./agents.js";
 
 export function agentHandlers(deps: WorkspaceDeps): Handlers<typeof agents> {
   const { db } = deps;
@@ -15,13 +15,13 @@ export function agentHandlers(deps: WorkspaceDeps): Handlers<typeof agents> {
       const { actor } = context;
       const orgIds = await organizationsWith(db, actor, "agent:read", query.organization_id);
       const { project_id, status } = query;
-      // Of the agents an agent sees itself alone.
+      // An agent sees only itself.
       const only = actor.agent?.id;
       return pages(context, query, {
         read: (after, limit) =>
           db.withSystem("list agents", async (tx) => {
             const filter = { project_id, status, after: after?.[0] ?? null, only };
-            return withRuns(tx, await queries.listAgents(tx, orgIds, filter, limit));
+            return attachRuns(tx, await queries.listAgents(tx, orgIds, filter, limit));
           }),
         keyOf: ({ id }) => [id],
       });

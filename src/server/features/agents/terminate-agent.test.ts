@@ -18,7 +18,7 @@ import {
 import { git, inStore } from "#test/support/git.js";
 import { asOperator } from "#test/support/operator.js";
 
-describe("deleting an agent", () => {
+describe("terminating an agent", () => {
   let app: TestApp;
   let owner: TestPerson;
   let orgId: string;
@@ -51,7 +51,7 @@ describe("deleting an agent", () => {
       ({ id }) => id,
     );
 
-  test("stops its run, keeps its work, and leaves its name and its history", async () => {
+  test("stops its run and keeps its work, its row and its history", async () => {
     const child = await makeAgent(owner, project.id, agent.id);
     const { data: run } = await owner.api.runs.create({ params: at(), body: { external: true } });
     await writeFiles(workspace, { "b.txt": "unsaved\n" });
@@ -82,7 +82,7 @@ describe("deleting an agent", () => {
     );
   });
 
-  test("a terminated agent runs no more, has no new workspace, no child and no role", async () => {
+  test("a terminated agent cannot run and gets no workspace, child or role", async () => {
     await remove();
     const external = { external: true } as const;
     await refusal(owner.api.runs.create({ params: at(), body: external }), 404, "not_found");
@@ -98,7 +98,7 @@ describe("deleting an agent", () => {
     );
   });
 
-  test("another agent takes the name, the branch and the folder, untouched by what is left", async () => {
+  test("another agent reuses the name, branch and folder without touching old data", async () => {
     await commitFiles(owner, workspace, { "a.txt": "first\n" });
     await remove();
     const body = { project_id: project.id, name: agent.name };
@@ -113,7 +113,7 @@ describe("deleting an agent", () => {
     expect(await isThere(folderOf(second))).toBe(true);
   });
 
-  test("what cannot be saved refuses, and nothing has changed", async () => {
+  test("an uncommittable path rejects the termination, which then changes nothing", async () => {
     await git(["init", "--quiet", join(folderOf(workspace), "sub")]);
     await writeFiles(workspace, { "sub/file": "x" });
     await owner.api.runs.create({ params: at(), body: { external: true } });
@@ -122,7 +122,7 @@ describe("deleting an agent", () => {
     expect(await members()).toContain(agent.id);
   });
 
-  test("needs agent:delete, and no more power than one's own", async () => {
+  test("requires agent:delete and at least the agent's permissions", async () => {
     const viewer = await app.person("viewer");
     await owner.api.members.add({
       params: { org_id: orgId },
@@ -145,7 +145,7 @@ describe("deleting an agent", () => {
     await remove();
   });
 
-  test("five at once with runs and workspaces starting: one end", async () => {
+  test("one of five concurrent terminations succeeds while runs and workspaces start", async () => {
     const other = await makeAgent(owner, project.id);
     const params = { agent_id: other.id };
     const outcomes = await Promise.allSettled([
@@ -167,7 +167,7 @@ describe("deleting an agent", () => {
   });
 
   test.each(["active", "creating", "failed", "archiving", "restoring"])(
-    "a termination cut off while its workspace was %s is finished by the next start",
+    "a termination interrupted while its workspace was %s is completed at the next start",
     async (status) => {
       if (["archiving", "restoring"].includes(status)) {
         await owner.api.workspaces.archive({ params: at() });

@@ -8,10 +8,10 @@ import { archiveForGood, saveWorkspace, type WorkspaceDeps } from "../workspaces
 import * as queries from "./agents.queries.js";
 
 /**
- * Terminates an agent: its run is stopped, its workspace archived, its membership removed and its name
- * free again. Its row stays, and names it in the ledger of runs and to its children. It is noted first
- * and finished from then on, by a restart if need be.
- * @throws AppError 403 `privilege_escalation`; 404; 422 naming a path that cannot be saved
+ * Terminates an agent: stops its run, archives its workspace, removes its membership and frees its
+ * name. The row stays for the ledger of runs and for child agents. Termination is recorded first, so a
+ * restart completes it.
+ * @throws AppError 403 `privilege_escalation`; 404; 422 naming a path that cannot be committed
  */
 export async function terminateAgent(
   deps: WorkspaceDeps,
@@ -20,7 +20,7 @@ export async function terminateAgent(
 ): Promise<void> {
   const agent = await context.tx((tx) => queries.findAgent(tx, id));
   if (!agent) throw notFound();
-  // What would refuse to be saved refuses while nothing has changed yet.
+  // An uncommittable path is rejected before anything changes.
   if (agent.status !== "terminated") await saveWorkspace(deps, context.orgId, id);
   await context.change(async (tx, audit, access) => {
     if (!(await queries.terminateAgent(tx, id))) return;
@@ -33,7 +33,7 @@ export async function terminateAgent(
 
 const targetOf = ({ id, name }: queries.AgentRow) => ({ type: "agent", id, name }) as const;
 
-/** The name is given away last: a folder is named after it. */
+/** The name is freed last, because the workspace folder is named after it. */
 async function finishTermination(
   deps: WorkspaceDeps,
   orgId: string,
@@ -45,9 +45,9 @@ async function finishTermination(
   await deps.db.tenant(orgId, (tx) => queries.releaseName(tx, id));
 }
 
-/** Finishes terminations that an earlier process left in between. */
+/** Completes terminations interrupted by a restart. */
 export async function recoverTerminations(deps: WorkspaceDeps, log: Logger): Promise<void> {
-  const unfinished = await deps.db.withSystem("settle unfinished terminations", (db) =>
+  const unfinished = await deps.db.withSystem("recover interrupted terminations", (db) =>
     queries.listUnfinishedTerminations(db),
   );
   for (const { org_id, id } of unfinished) {
@@ -56,7 +56,7 @@ export async function recoverTerminations(deps: WorkspaceDeps, log: Logger): Pro
     } catch (error) {
       log.error(
         { err: error, agent: id },
-        "an agent's end is unfinished; the next start tries again",
+        "cannot complete an agent's termination; the next start retries",
       );
     }
   }

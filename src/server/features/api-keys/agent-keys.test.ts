@@ -19,7 +19,7 @@ import { runGit } from "#test/support/git.js";
 import { asOperator } from "#test/support/operator.js";
 import { fieldsOf } from "#test/support/raw.js";
 
-describe("the key of an agent", () => {
+describe("an agent's key", () => {
   let app: TestApp;
   let sibling: TestApp;
   let owner: TestPerson;
@@ -54,7 +54,7 @@ describe("the key of an agent", () => {
     return { person, params: { org_id: org.id, member_id: data.id } };
   };
 
-  test("is for the agent's organization and shows whose it is", async () => {
+  test("is limited to the agent's organization and shows its agent", async () => {
     const { data } = await make();
     expect(data).toMatchObject({
       agent_id: agent.id,
@@ -65,7 +65,7 @@ describe("the key of an agent", () => {
     expect(listed[0]).toMatchObject({ id: data.id, agent_id: agent.id });
   });
 
-  test("does what the agent's role gives, on the agent itself alone", async () => {
+  test("has the permissions of the agent's role, on the agent itself only", async () => {
     const { api } = await make();
     const own = { agent_id: agent.id };
     expect((await api.projects.get({ params: { project_id: project.id } })).status).toBe(200);
@@ -121,7 +121,7 @@ describe("the key of an agent", () => {
     await refusal(api.agents.get({ params: { agent_id: other.id } }), 404, "not_found");
   });
 
-  test("is no person's: no profile, no keys, no organization of its own", async () => {
+  test("has no user profile, keys or organizations", async () => {
     const { api } = await make();
     for (const call of [
       () => api.auth.me(),
@@ -136,7 +136,7 @@ describe("the key of an agent", () => {
     await refusal(api.auth.logout(), 400, "bad_request");
   });
 
-  test("is named as the agent in the audit log; the agent's requests are not the person's", async () => {
+  test("appears as the agent in the audit log, and its requests are not the user's", async () => {
     const worker = await makeAgent(owner, project.id);
     const { api, data } = await make(worker.id);
     const { data: members } = await owner.api.members.list({ params: { org_id: org.id } });
@@ -159,12 +159,12 @@ describe("the key of an agent", () => {
     const headers = { "idempotency-key": randomUUID() };
     const request = { params: { agent_id: worker.id }, body: { external: true } } as const;
     const { data: run } = await owner.api.runs.create(request, { headers });
-    // The same Idempotency-Key of somebody else replays nothing.
+    // Another actor's Idempotency-Key replays nothing.
     await refusal(api.runs.create(request, { headers }), 409, "run_in_progress");
     await owner.api.runs.stop({ params: { run_id: run.id }, body: {} });
   });
 
-  test("ends with the agent, on the next request on every process", async () => {
+  test("ends with the agent at the next request on every process", async () => {
     const ending = await makeAgent(owner, project.id);
     const { key } = await make(ending.id);
     for (const process of [app, sibling]) await process.client(key).projects.list();
@@ -178,7 +178,7 @@ describe("the key of an agent", () => {
     expect(fieldsOf(problem)).toEqual(["body.agent_id"]);
   });
 
-  test("never does more than whoever made it may at that moment", async () => {
+  test("never has more permissions than its creator has at that moment", async () => {
     const { person, params } = await joinAs("member");
     const { api } = await make(agent.id, {}, person.api);
     const own = { agent_id: agent.id };
@@ -192,7 +192,7 @@ describe("the key of an agent", () => {
     await refusal(api.agents.get({ params: own }), 404, "not_found");
   });
 
-  test("is made by whoever may change agents there, and gives no more than he holds", async () => {
+  test("requires the permission to change agents and grants no more than its creator has", async () => {
     const { person: viewer } = await joinAs("viewer");
     const problem = await refusal(make(agent.id, {}, viewer.api), 403, "insufficient_permission");
     expect(problem.missing_permissions).toEqual(["agent:write"]);
@@ -216,7 +216,7 @@ describe("the key of an agent", () => {
     await refusal(byKey, 403, "privilege_escalation");
   });
 
-  test("is of an agent that is there, with scopes of its organization alone", async () => {
+  test("requires an existing agent and scopes within its organization", async () => {
     const elsewhere = await makeOrganization(owner);
     const stranger = await app.person("stranger");
     const cases: [Partial<Body>, TestPerson, string][] = [
@@ -237,7 +237,7 @@ describe("the key of an agent", () => {
     }
   });
 
-  test("is rotated and verified like any other", async () => {
+  test("is rotated and verified like any other key", async () => {
     const { key, params } = await make();
     const { data: verified } = await owner.api.apiKeys.verify({
       body: { key, organization_id: org.id },
@@ -252,7 +252,7 @@ describe("the key of an agent", () => {
     await refusal(app.client(key).agents.list(), 401, "invalid_token");
   });
 
-  test("clones the base branch, its own and its parent's, and no other", async () => {
+  test("clones the base branch, its own branch and its parent's only", async () => {
     const parent = await makeAgent(owner, project.id);
     const child = await makeAgent(owner, project.id, parent.id);
     const stranger = await makeAgent(owner, project.id);

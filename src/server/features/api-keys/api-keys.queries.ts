@@ -4,7 +4,7 @@ import type { Queryable } from "../../db/connection/connect.js";
 import { agents, apiKeys, organizations, organizationSlugs } from "../../db/tables/tables.js";
 import { users } from "../../db/tables/identity-tables.js";
 
-/** What is read of a key. */
+/** The selected columns of a key. */
 export const keyColumns = {
   id: apiKeys.id,
   user_id: apiKeys.user_id,
@@ -30,7 +30,7 @@ export const keyColumns = {
     and (${apiKeys.expires_at} is null or ${apiKeys.expires_at} > now())
     and coalesce(${apiKeys.last_used_at}, ${apiKeys.created_at}) < now() - interval '90 days'`,
 };
-/** A key as stored: its scopes name organizations by id, and so does `shut_out_of`. */
+/** A stored key. Its scopes and `shut_out_of` contain organization ids. */
 export type StoredKey = Omit<ApiKey, "is_active"> & { user_id: string };
 
 export interface KeyValues {
@@ -84,13 +84,13 @@ export async function findKey(
   return row;
 }
 
-/** A key of whomever, by the HMAC of its text. */
+/** Finds a key of any owner by the HMAC of its text. */
 export async function findKeyByHash(tx: Queryable, hash: Buffer): Promise<StoredKey | undefined> {
   const [row] = await tx.select(keyColumns).from(apiKeys).where(eq(apiKeys.key_hash, hash));
   return row;
 }
 
-/** Keys of anyone, by the HMACs of their texts in hexadecimal. */
+/** Finds keys of any owners by the HMACs of their texts, keyed by HMAC in hex. */
 export async function findKeysByHashes(
   tx: Queryable,
   hashes: Buffer[],
@@ -102,7 +102,7 @@ export async function findKeysByHashes(
   return new Map(rows.map(({ hash, ...key }) => [hash.toString("hex"), key]));
 }
 
-/** The key, which nobody else changes until the transaction ends. */
+/** Reads a key and locks its row until the transaction ends. */
 export async function lockKey(tx: Queryable, keyId: string): Promise<StoredKey | undefined> {
   const [row] = await tx
     .select(keyColumns)
@@ -130,7 +130,7 @@ export async function updateKey(
   return row;
 }
 
-/** Revokes a key; undefined where it was revoked already. */
+/** Revokes a key. Returns undefined if it was already revoked. */
 export async function revokeKey(tx: Queryable, keyId: string): Promise<StoredKey | undefined> {
   const [row] = await tx
     .update(apiKeys)
@@ -140,7 +140,7 @@ export async function revokeKey(tx: Queryable, keyId: string): Promise<StoredKey
   return row;
 }
 
-/** Revokes the keys of a person that have neither ended nor been revoked. */
+/** Revokes a user's active keys. */
 export async function revokeKeysOf(tx: Queryable, userId: string): Promise<StoredKey[]> {
   return tx
     .update(apiKeys)
@@ -152,7 +152,10 @@ export async function revokeKeysOf(tx: Queryable, userId: string): Promise<Store
     .returning(keyColumns);
 }
 
-/** Puts another key in a key's place, which works for so many seconds longer and not beyond its own end. */
+/**
+ * Marks a key as replaced by another one. It stays valid for the given number of seconds, but not
+ * beyond its own expiry.
+ */
 export async function replaceKey(
   tx: Queryable,
   keyId: string,
@@ -171,7 +174,7 @@ export async function replaceKey(
     .where(eq(apiKeys.id, keyId));
 }
 
-/** Shuts a key out of an organization. */
+/** Blocks a key in an organization. */
 export async function block(tx: Queryable, keyId: string, orgId: string): Promise<void> {
   await tx
     .update(apiKeys)
@@ -179,7 +182,7 @@ export async function block(tx: Queryable, keyId: string, orgId: string): Promis
     .where(eq(apiKeys.id, keyId));
 }
 
-/** Where a key of full access can act: the organizations of its owner that are not archived. */
+/** Returns where a key with full access can act: its owner's organizations that are not archived. */
 export async function organizationsOfKey(tx: Queryable, keyId: string): Promise<string[]> {
   const { rows } = await tx.execute<{ org_id: string }>(sql`
     select m.org_id from api_keys k
@@ -189,7 +192,7 @@ export async function organizationsOfKey(tx: Queryable, keyId: string): Promise<
   return rows.map((row) => row.org_id);
 }
 
-/** The current slugs of organizations. */
+/** Returns the current slugs of organizations. */
 export async function slugsOf(tx: Queryable, orgIds: string[]): Promise<Map<string, string>> {
   if (orgIds.length === 0) return new Map();
   const rows = await tx
@@ -199,7 +202,7 @@ export async function slugsOf(tx: Queryable, orgIds: string[]): Promise<Map<stri
   return new Map(rows.map((row) => [row.id, row.slug]));
 }
 
-/** The organizations, not archived ones, that slugs lead to and the person is a member of. */
+/** Resolves slugs to organizations that are not archived and have the user as a member. */
 export async function memberOrganizations(
   tx: Queryable,
   userId: string,
@@ -218,7 +221,7 @@ export async function memberOrganizations(
   return new Map(rows.map((row) => [row.slug, row.id]));
 }
 
-/** Returns the given organizations that are not archived and have the person as a member. */
+/** Returns the given organizations that are not archived and have the user as a member. */
 export async function activeMemberships(
   tx: Queryable,
   userId: string,
@@ -232,17 +235,17 @@ export async function activeMemberships(
   return new Set(rows.map(({ org_id }) => org_id));
 }
 
-/** A key that ends soon, and whose it is. */
-export interface EndingKey {
+/** A key that expires soon, with its owner. */
+export interface ExpiringKey {
   key: StoredKey;
   email: string;
 }
 
 /**
- * Takes keys that end within a week and whose owners were not told: each is taken once, by whichever
- * process asks first. One that was made to live no longer than that, or that was rotated, is left out.
+ * Claims keys that expire within a week and whose owners were not warned; each is claimed once across
+ * processes. Keys with a lifetime of at most a week and rotated keys are skipped.
  */
-export async function takeEndingKeys(tx: Queryable, limit: number): Promise<EndingKey[]> {
+export async function claimExpiringKeys(tx: Queryable, limit: number): Promise<ExpiringKey[]> {
   const ending = tx
     .select({ id: apiKeys.id })
     .from(apiKeys)
@@ -272,8 +275,8 @@ export async function takeEndingKeys(tx: Queryable, limit: number): Promise<Endi
   return taken.map((key) => ({ key, email: emails.get(key.user_id) ?? "" }));
 }
 
-/** The address of a key's owner. */
-export async function addressOf(tx: Queryable, userId: string): Promise<string | undefined> {
+/** Returns the email address of a key's owner. */
+export async function findOwnerEmail(tx: Queryable, userId: string): Promise<string | undefined> {
   const [row] = await tx.select({ email: users.email }).from(users).where(eq(users.id, userId));
   return row?.email;
 }
@@ -289,7 +292,10 @@ export async function organizationOfAgent(
   return row?.org_id;
 }
 
-/** The patterns that an agent's role gives it; undefined where it has ended, or is no member any more. */
+/**
+ * Returns the permission patterns of an agent's role; undefined when the agent is terminated or no
+ * longer a member.
+ */
 export async function patternsOfAgent(
   tx: Queryable,
   agentId: string,

@@ -21,7 +21,7 @@ describe("API keys", () => {
   const create = async (body: Parameters<typeof owner.api.apiKeys.create>[0]["body"]) =>
     (await owner.api.apiKeys.create({ body })).data;
 
-  test("are answered whole once, when they are made", async () => {
+  test("are returned in full only on creation", async () => {
     const { status, headers, data } = await owner.api.apiKeys.create({
       body: { name: "CI/CD Integration", description: "Deploys", organization_id: org.id },
     });
@@ -59,7 +59,7 @@ describe("API keys", () => {
     }
   });
 
-  test("are nowhere in the database", async () => {
+  test("are not stored in the database", async () => {
     const { id, key } = await create({ name: "secret" });
     const [row] = await asOperator<{ text: string }>(
       app,
@@ -82,7 +82,7 @@ describe("API keys", () => {
     }
   });
 
-  test("take scopes for all, for an organization, or for single permissions of it", async () => {
+  test("take scopes for everything, for an organization, or for single permissions in it", async () => {
     for (const [input, scopes, organization_id] of [
       [{}, ["*:*"], null],
       [{ scopes: ["*:*"] }, ["*:*"], null],
@@ -107,7 +107,7 @@ describe("API keys", () => {
     }
   });
 
-  test("show an organization's current slug, and keep working when it changes", async () => {
+  test("show an organization's current slug and survive its change", async () => {
     const renamed = await makeOrganization(owner);
     const params = { org_id: renamed.id };
     const { id, key } = await create({ name: "k", organization_id: renamed.id });
@@ -129,7 +129,7 @@ describe("API keys", () => {
     expect(at.expires_at).toBe("2199-12-31T21:59:59.000Z");
   });
 
-  test("wrong input is 422, the field named", async () => {
+  test("invalid input is 422 naming the field", async () => {
     const many = Array.from({ length: 101 }, () => "*:*");
     const stranger = await makeOrganization(await app.person("stranger"));
     const second = await makeOrganization(owner);
@@ -170,7 +170,7 @@ describe("API keys", () => {
     }
   });
 
-  test("are renamed and described, field by field", async () => {
+  test("are renamed and described field by field", async () => {
     const { id } = await create({ name: "k", description: "d" });
     const params = { key_id: id };
     const update = async (body: { name?: string; description?: string | null }) =>
@@ -187,7 +187,7 @@ describe("API keys", () => {
     expect(fieldsOf(problem)).toEqual(["body.scopes"]);
   });
 
-  test("of another person are not there", async () => {
+  test("of another user are not found", async () => {
     const { id } = await create({ name: "mine" });
     const other = await app.person("other");
     for (const key_id of [id, randomUUID()]) {
@@ -201,7 +201,7 @@ describe("API keys", () => {
     expect(data).toMatchObject({ name: "mine", status: "active" });
   });
 
-  test("come in pages, newest first, those of no more use too", async () => {
+  test("are listed in pages, newest first, inactive ones included", async () => {
     const lister = await app.person("lister");
     const ids: string[] = [];
     for (let number = 0; number < 5; number += 1) {
@@ -214,7 +214,7 @@ describe("API keys", () => {
     expect(seen[1]).toMatchObject({ status: "revoked", is_active: false });
   });
 
-  test("seen through a key of one organization come in full pages too", async () => {
+  test("are listed in full pages through a key of one organization, too", async () => {
     const lister = await app.person("lister");
     const { id: orgId } = await makeOrganization(lister);
     const make = async (body: { organization_id?: string }) =>

@@ -16,11 +16,11 @@ import type { ActorContext } from "../../http/register-routes.js";
 import { isWithin, normalNetwork } from "#shared/node/networks.js";
 import { holdCredential } from "../auth/index.js";
 import { generateKey } from "#shared/node/key-text.js";
-import { hashKey, hintOf } from "./keyring/key.js";
+import { hashKey, keyDisplay } from "./keyring/key.js";
 import * as queries from "./api-keys.queries.js";
 import {
-  beyondKey,
-  countManaging,
+  exceedsKeyScopes,
+  recordFullAccessUse,
   invalidScope,
   onlyOrganization,
   organizationOf,
@@ -44,7 +44,7 @@ export interface NewKey {
   rate_limit_per_minute?: number | null | undefined;
 }
 
-/** What a key may do, and until when, and from where. */
+/** A key's scopes, expiry, networks and rate limit. */
 type Rights = Pick<
   queries.StoredKey,
   "scopes" | "expires_at" | "allowed_ips" | "rate_limit_per_minute"
@@ -53,8 +53,9 @@ type Rights = Pick<
 type CreatedKey = ApiKey & { key: string };
 
 /**
- * Makes a key; the only answer that ever holds it.
- * @throws AppError 403 `privilege_escalation`, `insufficient_permission`; 409 `organization_archived`; 422
+ * Creates a key. Only this response contains its secret.
+ * @throws AppError 403 `privilege_escalation`, `insufficient_permission`; 409 `organization_archived`;
+ * 422
  */
 export async function createKey(
   deps: KeyDeps,
@@ -64,7 +65,7 @@ export async function createKey(
   const { db, settings } = deps;
   const { actor } = context;
   requirePerson(actor);
-  countManaging(actor);
+  recordFullAccessUse(actor);
   const agentId = input.agent_id ?? null;
   const agentOrg = agentId === null ? null : await organizationOfAgent(db, actor, agentId);
   const scopes = await resolveScopes(db, actor, {
@@ -73,16 +74,16 @@ export async function createKey(
   });
   const rights = {
     scopes,
-    expires_at: expiryOf(input, settings.maxKeyDays),
-    allowed_ips: networksOf(input.allowed_ips ?? null),
+    expires_at: resolveExpiry(input, settings.maxKeyDays),
+    allowed_ips: parseNetworks(input.allowed_ips ?? null),
     rate_limit_per_minute: input.rate_limit_per_minute ?? null,
   };
   const made = newKeyText(deps);
   const stored = await db.systemChange(context, async (tx, audit) => {
     await lockOrganizations(tx, organizationsIn(scopes));
-    refuseBeyond(actor, await holdMaker(tx, actor), rights);
-    await refuseLeft(tx, actor, scopes);
-    if (agentId !== null) await requireMakerOfAgentKeys(tx, actor, agentId, scopes);
+    requireWithinCredential(actor, await lockCredential(tx, actor), rights);
+    await requireMemberships(tx, actor, scopes);
+    if (agentId !== null) await requireAgentKeyAuthority(tx, actor, agentId, scopes);
     const inserted = await queries.insertKey(tx, {
       ...made.values,
       ...rights,
@@ -91,7 +92,7 @@ export async function createKey(
       description: input.description ?? null,
       org_id: onlyOrganization(scopes),
       agent_id: agentId,
-      // What a key is shut out of, its offspring is.
+      // A key inherits its creator's blocked organizations.
       shut_out_of: [...(actor.key?.shutOutOf ?? [])],
     });
     const event = { action: "api_key.created", key: inserted, before: null } as const;
@@ -102,8 +103,8 @@ export async function createKey(
 }
 
 /**
- * Makes a new key with the same rights; the old one works for the grace period, and not beyond its own
- * end. Of two rotations at once one wins.
+ * Creates a key with the same rights. The old key stays valid for the grace period, but not beyond its
+ * own expiry. Concurrent rotations conflict.
  * @throws AppError 403 `privilege_escalation`, `insufficient_permission`; 404; 409 `key_not_active`
  */
 export async function rotateKey(
@@ -118,12 +119,12 @@ export async function rotateKey(
   const made = newKeyText(deps);
   const stored = await db.systemChange(context, async (tx, audit) => {
     await lockOrganizations(tx, organizationsIn(seen.scopes));
-    const maker = await holdMaker(tx, actor);
-    // As it stands now: it may have been narrowed, shut out or rotated since it was read.
+    const maker = await lockCredential(tx, actor);
+    // Read again under the lock: the key may have been restricted, blocked or rotated since.
     const old = await lockActive(tx, keyId);
-    if (old.agent_id !== null) await requireMakerOfAgentKeys(tx, actor, old.agent_id, old.scopes);
-    if (old.replaced_by !== null) throw notActive("has been rotated already; rotate the new one");
-    refuseBeyond(actor, maker, old);
+    if (old.agent_id !== null) await requireAgentKeyAuthority(tx, actor, old.agent_id, old.scopes);
+    if (old.replaced_by !== null) throw notActive("has already been rotated; rotate the new key");
+    requireWithinCredential(actor, maker, old);
     const inserted = await queries.insertKey(tx, {
       ...made.values,
       user_id: old.user_id,
@@ -153,14 +154,17 @@ function newKeyText({ settings: { secret, keyPrefix } }: KeyDeps) {
   const key = generateKey(keyPrefix);
   return {
     key,
-    values: { id: newId(), key_hash: hashKey(secret, key), ...hintOf(keyPrefix, key) },
+    values: { id: newId(), key_hash: hashKey(secret, key), ...keyDisplay(keyPrefix, key) },
   };
 }
 
-/** The key, locked, which must work. @throws AppError 409 `key_not_active` */
+/**
+ * Locks an active key.
+ * @throws AppError 409 `key_not_active`
+ */
 export async function lockActive(tx: Queryable, keyId: string): Promise<queries.StoredKey> {
   const key = await queries.lockKey(tx, keyId);
-  if (key?.status !== "active") throw notActive("does not work any more; make a new one");
+  if (key?.status !== "active") throw notActive("is no longer active; create a new key");
   return key;
 }
 
@@ -169,59 +173,64 @@ function notActive(why: string): AppError {
 }
 
 /**
- * Holds the credential that changes keys until the transaction ends, and answers the key, where it is one.
- * @throws AppError 401 where it was revoked
+ * Locks the acting credential until the transaction ends and returns the key, if it is one.
+ * @throws AppError 401 when it was revoked
  */
-export async function holdMaker(tx: Queryable, actor: Actor): Promise<Rights | undefined> {
+export async function lockCredential(tx: Queryable, actor: Actor): Promise<Rights | undefined> {
   await holdCredential(tx, actor);
   const { userId, key } = actor;
   return key ? queries.findKey(tx, userId, key.id) : undefined;
 }
 
-/** The person must still be in the organizations of a key, whose locks are held. @throws AppError 422 */
-async function refuseLeft(tx: Queryable, { userId }: Actor, scopes: string[]): Promise<void> {
+/**
+ * Requires the user to be a member of every organization in the scopes, whose locks are held.
+ * @throws AppError 422
+ */
+async function requireMemberships(
+  tx: Queryable,
+  { userId }: Actor,
+  scopes: string[],
+): Promise<void> {
   const named = organizationsIn(scopes);
   const joined = await queries.activeMemberships(tx, userId, named);
   const index = scopes.findIndex((scope) => {
     const orgId = organizationOf(scope);
     return orgId !== null && !joined.has(orgId);
   });
-  if (index !== -1) throw invalidScope(index, "names an organization that you are not in any more");
+  if (index !== -1) throw invalidScope(index, "names an organization that you are no longer in");
 }
 
-/** A key makes no key that reaches further, lives longer or works from elsewhere than itself. */
-function refuseBeyond(actor: Actor, maker: Rights | undefined, wanted: Rights): void {
+/** Rejects a new key with wider scopes, a later expiry or more networks than the key that creates it. */
+function requireWithinCredential(actor: Actor, maker: Rights | undefined, wanted: Rights): void {
   if (!actor.key) return;
   if (!scopesWithin(actor, wanted.scopes)) {
-    throw beyondKey();
+    throw exceedsKeyScopes();
   }
   const end = maker?.expires_at ?? null;
   if (end !== null && (wanted.expires_at === null || wanted.expires_at > end)) {
-    throw escalation(`A key can make only keys that end when it does, at ${end}, or sooner.`);
+    throw escalation(`A key can only create keys that expire at ${end} or earlier, like itself.`);
   }
-  refuseWiderUse(maker, wanted);
+  requireWithinNetworksAndLimit(maker, wanted);
 }
 
-/** The same for what a key's use is bound to. */
-export function refuseWiderUse(
+/** Rejects networks or a rate limit wider than the acting key's. */
+export function requireWithinNetworksAndLimit(
   maker: Rights | undefined,
   wanted: Pick<Rights, "allowed_ips" | "rate_limit_per_minute">,
 ): void {
   if (maker && !networksWithin(maker.allowed_ips, wanted.allowed_ips)) {
     throw escalation(
-      `A key can open only keys to its own networks, ${maker.allowed_ips?.join(", ")}; sign in to do this.`,
+      `A key can only allow its own networks, ${maker.allowed_ips?.join(", ")}; sign in to allow others.`,
     );
   }
   const most = maker?.rate_limit_per_minute ?? null;
   const { rate_limit_per_minute: asked } = wanted;
   if (most !== null && (asked === null || asked > most)) {
-    throw escalation(
-      `A key can give only keys its own limit of ${most} requests a minute or less.`,
-    );
+    throw escalation(`A key can only set a limit up to its own ${most} requests a minute.`);
   }
 }
 
-/** Whether each network lies within one of the wider ones; null is everywhere. */
+/** Whether each narrow network is contained in a wide one. Null contains everything. */
 export function networksWithin(wide: string[] | null, narrow: string[] | null): boolean {
   if (wide === null) return true;
   return narrow?.every((inner) => wide.some((outer) => isWithin(inner, outer))) ?? false;
@@ -231,8 +240,11 @@ function escalation(detail: string): AppError {
   return new AppError("privilege_escalation", detail);
 }
 
-/** @throws AppError 422 naming the network */
-export function networksOf(texts: string[] | null): string[] | null {
+/**
+ * Normalizes networks.
+ * @throws AppError 422 naming the invalid network
+ */
+export function parseNetworks(texts: string[] | null): string[] | null {
   if (texts === null) return null;
   const networks = texts.map((text, index) => {
     const network = normalNetwork(text.trim());
@@ -245,8 +257,11 @@ export function networksOf(texts: string[] | null): string[] | null {
   return [...new Set(networks)];
 }
 
-/** When a key ends, by whichever way it was said. @throws AppError 422 */
-function expiryOf(input: NewKey, maxDays: number): string | null {
+/**
+ * Returns a key's expiry, given as days or as a time.
+ * @throws AppError 422
+ */
+function resolveExpiry(input: NewKey, maxDays: number): string | null {
   const inDays = input.expires_in_days ?? null;
   const field = inDays === null ? "expires_at" : "expires_in_days";
   const at =
@@ -256,28 +271,29 @@ function expiryOf(input: NewKey, maxDays: number): string | null {
         : new Date(input.expires_at)
       : new Date(Date.now() + inDays * 86_400_000);
   if (at !== null && at.getTime() <= Date.now()) {
-    throw invalidField(field, "is in the past; give a time to come", "in_the_past");
+    throw invalidField(field, "must be in the future", "in_the_past");
   }
-  // A minute for the request to come, so that exactly the longest time can be asked for.
+  // One minute of tolerance, so that exactly the maximum can be requested.
   const latest = Date.now() + maxDays * 86_400_000 + 60_000;
   if (maxDays > 0 && (at === null || at.getTime() > latest)) {
-    throw invalidField(field, `must be at most ${maxDays} days from now here`, "too_late");
+    throw invalidField(field, `must be at most ${maxDays} days from now`, "too_late");
   }
   return at?.toISOString() ?? null;
 }
 
 async function organizationOfAgent(db: Database, actor: Actor, agentId: string): Promise<string> {
   const access = await resolveAccess(db, actor, "agent_id", agentId);
-  if (!access) throw invalidField("agent_id", "names no agent that you can see", "unknown_id");
+  if (!access)
+    throw invalidField("agent_id", "does not name an agent that you can see", "unknown_id");
   return access.orgId;
 }
 
 /**
- * Who may let somebody act as an agent: whoever may change agents there, and holds all that the key
- * would let the agent do. The lock of the agent's organization is held.
+ * Requires the permission to change agents, and every permission the key gives the agent. The lock of
+ * the agent's organization is held.
  * @throws AppError 403; 409 `organization_archived`; 422
  */
-async function requireMakerOfAgentKeys(
+async function requireAgentKeyAuthority(
   tx: Queryable,
   actor: Actor,
   agentId: string,
@@ -285,21 +301,22 @@ async function requireMakerOfAgentKeys(
 ): Promise<void> {
   const orgId = await queries.organizationOfAgent(tx, agentId);
   const maker = orgId === undefined ? null : await readAccess(tx, actor, orgId);
-  if (!maker) throw invalidField("agent_id", "names no agent that you can see", "unknown_id");
+  if (!maker)
+    throw invalidField("agent_id", "does not name an agent that you can see", "unknown_id");
   const elsewhere = scopes.findIndex((scope) => organizationOf(scope) !== maker.orgId);
   if (elsewhere !== -1) {
-    throw invalidScope(elsewhere, "an agent's key is for the agent's organization alone");
+    throw invalidScope(elsewhere, "must be within the agent's organization");
   }
   requirePermission(maker, "agent:write");
   refuseArchived(maker);
   const patterns = await queries.patternsOfAgent(tx, agentId);
-  if (!patterns) throw invalidField("agent_id", "names an agent that has ended", "terminated");
+  if (!patterns) throw invalidField("agent_id", "names a terminated agent", "terminated");
   const given = patternsWithin(patterns, patternsIn(scopes, maker.orgId));
   const beyond = permissionsBeyond(maker, given);
   if (beyond.length > 0) {
     throw new AppError(
       "privilege_escalation",
-      `The agent could ${beyond.slice(0, 3).join(", ")}, which you do not hold; give the key fewer scopes.`,
+      `The agent would get ${beyond.slice(0, 3).join(", ")}, which you do not have; give the key fewer scopes.`,
       { missing_permissions: beyond },
     );
   }

@@ -1,17 +1,17 @@
 import { systemOrigin } from "../../db/audit/audit.js";
 import { keyExpires } from "../../mail/email-templates.js";
-import { linkTo } from "./leaks/leaked-key.js";
+import { keyUrl } from "./leaks/leaked-key.js";
 import type { KeyDeps } from "./key-access.js";
 import * as queries from "./api-keys.queries.js";
 import { auditKey } from "./present-key.js";
 
 const batch = 50;
 
-/** Tells the owners of keys that end within a week, by mail and in the audit log: of each key once. */
-export async function warnOfExpiry(deps: Omit<KeyDeps, "keyring">): Promise<void> {
+/** Warns owners of keys that expire within a week, once per key, by email and in the audit log. */
+export async function sendExpiryWarnings(deps: Omit<KeyDeps, "keyring">): Promise<void> {
   for (;;) {
     const ending = await deps.db.systemChange(systemOrigin, async (tx, audit) => {
-      const taken = await queries.takeEndingKeys(tx, batch);
+      const taken = await queries.claimExpiringKeys(tx, batch);
       for (const { key } of taken) {
         auditKey(audit, { action: "api_key.expiring", key, before: key, after: key });
       }
@@ -23,7 +23,7 @@ export async function warnOfExpiry(deps: Omit<KeyDeps, "keyring">): Promise<void
         name: key.name,
         hint: key.key_hint,
         expiresAt,
-        link: linkTo(deps, key.id),
+        link: keyUrl(deps, key.id),
       });
       await deps.mailer.send({ to: email, ...letter });
     }

@@ -4,7 +4,7 @@ import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/supp
 import { makeOrganization } from "#test/support/factories.js";
 import { fieldsOf, problemOf, send } from "#test/support/raw.js";
 
-describe("what a key's use is bound to", () => {
+describe("networks and limits of a key", () => {
   let app: TestApp;
   let sibling: TestApp;
   let owner: TestPerson;
@@ -26,14 +26,14 @@ describe("what a key's use is bound to", () => {
     const key = data.key as string;
     return { id: data.id, key, data, api: app.client(key), params: { key_id: data.id } };
   };
-  /** A request through the proxies named, the caller first. */
+  /** Sends a request through the given proxies, the client first. */
   const from = (key: string, forwarded?: string, by: TestApp = app) =>
     send(by, "GET", "/api/v1/auth/me", {
       token: key,
       ...(forwarded === undefined ? {} : { headers: { "x-forwarded-for": forwarded } }),
     });
 
-  test("networks are kept in their one notation, each once", async () => {
+  test("networks are normalized and deduplicated", async () => {
     const { data } = await make({
       allowed_ips: [
         "10.1.2.3/8",
@@ -46,7 +46,7 @@ describe("what a key's use is bound to", () => {
     expect(data.allowed_ips).toEqual(["10.0.0.0/8", "192.0.2.7/32", "2001:db8::/32"]);
   });
 
-  test("a key is refused from elsewhere, whichever process is asked", async () => {
+  test("a key is rejected outside its networks by every process", async () => {
     const { key } = await make({ allowed_ips: ["10.0.0.0/8", "2001:db8::/32"] });
     for (const [forwarded, status] of [
       ["10.9.9.9", 200],
@@ -55,7 +55,7 @@ describe("what a key's use is bound to", () => {
       ["2001:db9::1", 403],
       ["::ffff:10.0.0.1", 200],
       [undefined, 403],
-      // Only what the trusted proxy itself added is believed.
+      // Only the entry added by the trusted proxy counts.
       ["10.0.0.1, 192.0.2.1", 403],
       ["192.0.2.1, 10.0.0.1", 200],
       ["10.0.0.1, 127.0.0.1", 200],
@@ -68,7 +68,7 @@ describe("what a key's use is bound to", () => {
     }
   });
 
-  test("a header of a proxy that is not trusted is not believed", async () => {
+  test("a forwarding header of an untrusted proxy is ignored", async () => {
     const alone = await startTestApp();
     const person = await alone.person();
     const { data } = await person.api.apiKeys.create({
@@ -78,7 +78,7 @@ describe("what a key's use is bound to", () => {
     await alone.close();
   });
 
-  test("a change holds on the next request, on every process", async () => {
+  test("a change applies to the next request on every process", async () => {
     const { key, params } = await make();
     expect((await from(key, undefined, sibling)).status).toBe(200);
     await owner.api.apiKeys.update({ params, body: { allowed_ips: ["10.0.0.0/8"] } });
@@ -87,7 +87,7 @@ describe("what a key's use is bound to", () => {
     expect((await from(key, undefined, sibling)).status).toBe(200);
   });
 
-  test("wrong networks and limits are 422, the field named", async () => {
+  test("invalid networks and limits are 422 naming the field", async () => {
     const { id } = await make();
     const many = Array.from({ length: 51 }, (_, index) => `10.0.0.${index}`);
     const wrong: [object, string][] = [
@@ -119,7 +119,7 @@ describe("what a key's use is bound to", () => {
     }
   });
 
-  test("a key opens no key, itself least of all, to other networks than its own", async () => {
+  test("a key cannot allow networks outside its own for any key, including itself", async () => {
     const { api, params } = await make({ allowed_ips: ["127.0.0.0/8", "10.0.0.0/8"] });
     const open = await make();
     const child = (allowed_ips: string[] | null) =>
@@ -134,21 +134,21 @@ describe("what a key's use is bound to", () => {
       api.apiKeys.update({ params: key, body: { allowed_ips } });
     await refusal(change(null), 403, "privilege_escalation");
     await refusal(change(["127.0.0.0/8", "11.0.0.0/8"]), 403, "privilege_escalation");
-    // Another key, wider than it, it may still narrow.
+    // It can restrict another key that is wider.
     expect((await change(["192.0.2.0/24"], open.params)).status).toBe(200);
     await refusal(change(["192.0.2.0/23"], open.params), 403, "privilege_escalation");
     await refusal(api.apiKeys.rotate({ params: open.params }), 403, "privilege_escalation");
     expect((await change(["127.0.0.0/8"])).status).toBe(200);
   });
 
-  test("a limit a minute holds for all processes together, and the answers tell of it", async () => {
+  test("a limit per minute is shared by all processes and reported in headers", async () => {
     const { key, params } = await make({ rate_limit_per_minute: 5 });
     const answers = [];
     for (let turn = 0; turn < 12; turn += 1) {
       answers.push(await from(key, undefined, turn % 2 === 0 ? app : sibling));
     }
     const passed = answers.filter(({ status }) => status === 200);
-    // The minute may turn in between: then there are two windows of five.
+    // The minute may change in between: then two windows of five apply.
     expect([5, 6, 7, 8, 9, 10]).toContain(passed.length);
     expect(passed[0]?.headers.get("ratelimit")).toMatch(/^"key";r=4;t=\d+$/);
     expect(passed[0]?.headers.get("ratelimit-policy")).toBe('"key";q=5;w=60');
@@ -158,14 +158,14 @@ describe("what a key's use is bound to", () => {
     expect(Number(refused.headers.get("retry-after"))).toBeGreaterThan(0);
     expect(refused.headers.get("ratelimit")).toMatch(/^"key";r=0;t=\d+$/);
     expect(refused.headers.get("ratelimit-policy")).toBe('"key";q=5;w=60');
-    // Another key of the same person is not held up.
+    // Another key of the same user is not limited.
     const other = await make();
     expect((await from(other.key)).headers.get("ratelimit")).toBeNull();
     await owner.api.apiKeys.update({ params, body: { rate_limit_per_minute: null } });
     expect((await from(key)).status).toBe(200);
   });
 
-  test("of many requests at once no more than the limit pass", async () => {
+  test("concurrent requests do not exceed the limit", async () => {
     const { key } = await make({ rate_limit_per_minute: 3 });
     const answers = await Promise.all(
       Array.from({ length: 20 }, (_, turn) => from(key, undefined, turn % 2 === 0 ? app : sibling)),
@@ -174,7 +174,7 @@ describe("what a key's use is bound to", () => {
     expect(answers.some(({ status }) => status === 429)).toBe(true);
   });
 
-  test("a key gives no key a higher limit than its own", async () => {
+  test("a key cannot grant a higher limit than its own", async () => {
     const { api, params } = await make({ rate_limit_per_minute: 1000 });
     const child = (rate_limit_per_minute: number | null) =>
       api.apiKeys.create({ body: { name: "child", rate_limit_per_minute } });
@@ -186,7 +186,7 @@ describe("what a key's use is bound to", () => {
     }
   });
 
-  test("an installation may set how long keys live at most", async () => {
+  test("an installation can limit the lifetime of keys", async () => {
     const strict = await startTestApp({ OMOI_MAX_KEY_DAYS: "90" });
     const person = await strict.person();
     const create = (body: Partial<Body>) =>
@@ -205,7 +205,7 @@ describe("what a key's use is bound to", () => {
     await strict.close();
   });
 
-  test("is told of in the audit log when it changes", async () => {
+  test("changes appear in the audit log", async () => {
     const { params } = await make({ organization_id: org.id });
     const body = { allowed_ips: ["10.0.0.0/8"], rate_limit_per_minute: 60 };
     await owner.api.apiKeys.update({ params, body });

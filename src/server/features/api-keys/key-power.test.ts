@@ -5,7 +5,7 @@ import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/supp
 import { makeOrganization, makeProject } from "#test/support/factories.js";
 import { permissionsOf } from "#test/support/permissions.js";
 
-describe("what a key may do", () => {
+describe("permissions of a key", () => {
   let app: TestApp;
   let owner: TestPerson;
   let one: Organization;
@@ -27,7 +27,7 @@ describe("what a key may do", () => {
   };
   const at = (org: Organization) => ({ params: { org_id: org.id } });
 
-  test("an organization's key opens that one and no other, which is not there for it", async () => {
+  test("a key of one organization sees only that organization", async () => {
     const { api } = await keyOf([`org:${one.slug}:*`]);
     expect((await api.organizations.get(at(one))).data.id).toBe(one.id);
     await refusal(api.organizations.get(at(other)), 404, "not_found");
@@ -40,14 +40,14 @@ describe("what a key may do", () => {
     expect((await api.projects.list()).data).toEqual([]);
   });
 
-  test("a key of full access opens all that its owner may", async () => {
+  test("a key with full access has its owner's permissions", async () => {
     const { api } = await keyOf(["*:*"]);
     const listed = (await api.organizations.list()).data.map(({ id }) => id);
     expect(listed).toEqual(expect.arrayContaining([one.id, other.id]));
     expect((await api.organizations.create({ body: { name: "By key" } })).status).toBe(201);
   });
 
-  test("each call outside the scopes is 403 and names what is missing", async () => {
+  test("each request outside the scopes is 403 naming the missing permission", async () => {
     const { api } = await keyOf([`org:${one.slug}:project:read`]);
     const problem = await refusal(api.organizations.get(at(one)), 403, "insufficient_permission");
     expect(problem.missing_permissions).toEqual(["org:read"]);
@@ -60,7 +60,7 @@ describe("what a key may do", () => {
     await refusal(api.agents.list({ query }), 403, "insufficient_permission");
   });
 
-  test("scopes give no more than the owner's role does at that moment", async () => {
+  test("scopes grant no more than the owner's current role", async () => {
     const person = await app.person("member");
     const add = { user_id: person.id, role_id: systemRoleIds.admin };
     const { data: member } = await owner.api.members.add({ ...at(one), body: add });
@@ -80,7 +80,7 @@ describe("what a key may do", () => {
     expect((await api.auth.me()).data.id).toBe(person.id);
   });
 
-  test("a wildcard of org in a scope does not carry what is the owner's alone", async () => {
+  test("the wildcard org in a scope excludes owner-only permissions", async () => {
     const { api } = await keyOf([`org:${one.slug}:org:*`]);
     const data = await permissionsOf(api, one.id);
     expect(data.effective_permissions).toContain("org:members:delete");
@@ -92,7 +92,7 @@ describe("what a key may do", () => {
     expect(all.effective_permissions).toContain("org:archive");
   });
 
-  test("a key makes keys within its scopes and none beyond", async () => {
+  test("a key creates keys within its scopes only", async () => {
     const { api } = await keyOf([`org:${one.slug}:project:*`, `org:${one.slug}:agent:read`]);
     const make = (scopes: string[]) => api.apiKeys.create({ body: { name: "child", scopes } });
     for (const pattern of ["project:*", "project:read", "project:git:*", "agent:read"]) {
@@ -115,7 +115,7 @@ describe("what a key may do", () => {
     await refusal(api.apiKeys.create({ body }), 403, "privilege_escalation");
   });
 
-  test("a key makes none that lives longer than itself", async () => {
+  test("a key creates no key that outlives it", async () => {
     const ends = "2150-01-01T00:00:00.000Z";
     const { api } = await keyOf(["*:*"], { expires_at: ends });
     const make = (expires_at: string | null) =>
@@ -128,7 +128,7 @@ describe("what a key may do", () => {
     await refusal(make("2150-01-01T00:00:00-00:01"), 403, "privilege_escalation");
   });
 
-  test("a key sees and ends only keys within its scopes", async () => {
+  test("a key lists and revokes only keys within its scopes", async () => {
     const wide = await keyOf(["*:*"]);
     const narrow = await keyOf([`org:${one.slug}:project:read`]);
     const { api, id } = await keyOf([`org:${one.slug}:project:*`]);
@@ -143,7 +143,7 @@ describe("what a key may do", () => {
     expect((await wide.api.auth.me()).status).toBe(200);
   });
 
-  test("what belongs to the person needs full access; a key has no session to end", async () => {
+  test("account endpoints require full access; a key has no session to end", async () => {
     const { api } = await keyOf([`org:${one.slug}:*`]);
     expect((await api.auth.me()).data.id).toBe(owner.id);
     const body = { full_name: "Mallory" };

@@ -6,12 +6,18 @@ import { AppError } from "../../errors.js";
 import type { Actor } from "../../access/authenticate.js";
 import { requirePerson } from "../../access/authorize.js";
 import type { ActorContext } from "../../http/register-routes.js";
-import { lockActive, holdMaker, networksOf, networksWithin, refuseWiderUse } from "./create-key.js";
+import {
+  lockActive,
+  lockCredential,
+  parseNetworks,
+  networksWithin,
+  requireWithinNetworksAndLimit,
+} from "./create-key.js";
 import { keyAccess } from "./key-access.js";
 import * as queries from "./api-keys.queries.js";
 import {
   areWithin,
-  countManaging,
+  recordFullAccessUse,
   onlyOrganization,
   organizationsIn,
   resolveScopes,
@@ -28,7 +34,7 @@ export interface KeyChanges {
   rate_limit_per_minute?: number | null | undefined;
 }
 
-/** One's own keys, the newest first. */
+/** Lists the actor's keys, newest first. */
 export async function listKeys(
   db: Database,
   actor: Actor,
@@ -36,11 +42,11 @@ export async function listKeys(
   limit: number,
 ): Promise<ApiKey[]> {
   requirePerson(actor);
-  countManaging(actor);
+  recordFullAccessUse(actor);
   const visible: queries.StoredKey[] = [];
-  // A key sees only some of its owner's keys: reads on until the page is full.
+  // A key sees only some of its owner's keys, so reading continues until the page is full.
   for (let from = after; ;) {
-    const keys = await db.withSystem("list one's keys", (tx) =>
+    const keys = await db.withSystem("list the user's keys", (tx) =>
       queries.listKeys(tx, actor.userId, from, limit),
     );
     visible.push(...keys.filter((key) => scopesWithin(actor, key.scopes)));
@@ -54,7 +60,10 @@ export async function readKey(db: Database, actor: Actor, keyId: string): Promis
   return presentKey(db, await keyAccess(db, actor, keyId));
 }
 
-/** @throws AppError 403 `privilege_escalation`; 404; 422 */
+/**
+ * Changes a key's name, description, networks or limit.
+ * @throws AppError 403 `privilege_escalation`; 404; 422
+ */
 export async function updateKey(
   db: Database,
   context: ActorContext,
@@ -67,15 +76,16 @@ export async function updateKey(
   const changes = {
     ...(name === undefined ? {} : { name }),
     ...(description === undefined ? {} : { description }),
-    ...(allowed_ips === undefined ? {} : { allowed_ips: networksOf(allowed_ips) }),
+    ...(allowed_ips === undefined ? {} : { allowed_ips: parseNetworks(allowed_ips) }),
     ...(rate_limit_per_minute === undefined ? {} : { rate_limit_per_minute }),
   };
   if (Object.keys(changes).length === 0) return presentKey(db, before);
   const after = await db.systemChange(context, async (tx, audit) => {
     await lockOrganizations(tx, organizationsIn(before.scopes));
-    const maker = await holdMaker(tx, actor);
+    const maker = await lockCredential(tx, actor);
     const old = (await queries.lockKey(tx, keyId)) ?? before;
-    if (isWider(old, { ...old, ...changes })) refuseWiderUse(maker, { ...old, ...changes });
+    if (isWider(old, { ...old, ...changes }))
+      requireWithinNetworksAndLimit(maker, { ...old, ...changes });
     const changed = (await queries.updateKey(tx, keyId, changes)) ?? old;
     auditKey(audit, {
       action: "api_key.updated",
@@ -90,7 +100,7 @@ export async function updateKey(
 
 type Use = Pick<queries.StoredKey, "allowed_ips" | "rate_limit_per_minute">;
 
-/** Whether a key may be used more freely than before. */
+/** Whether a key's networks or limit became wider. */
 function isWider(before: Use, after: Use): boolean {
   const most = before.rate_limit_per_minute;
   const asked = after.rate_limit_per_minute;
@@ -101,8 +111,9 @@ function isWider(before: Use, after: Use): boolean {
 }
 
 /**
- * Gives a key fewer scopes.
- * @throws AppError 403 `privilege_escalation` where one is not within those it has; 404; 409 `key_not_active`; 422
+ * Reduces a key's scopes.
+ * @throws AppError 403 `privilege_escalation` when a scope is not within the current ones; 404; 409
+ * `key_not_active`; 422
  */
 export async function reduceScopes(
   db: Database,
@@ -115,25 +126,28 @@ export async function reduceScopes(
   const scopes = await resolveScopes(db, actor, { scopes: wanted });
   const after = await db.systemChange(context, async (tx, audit) => {
     await lockOrganizations(tx, organizationsIn(seen.scopes));
-    await holdMaker(tx, actor);
+    await lockCredential(tx, actor);
     const old = await lockActive(tx, keyId);
     if (!areWithin(old.scopes, scopes)) {
       throw new AppError(
         "privilege_escalation",
-        "A key's scopes are only ever narrowed; make a new key for more.",
+        "A key's scopes can only be reduced; create a new key for more.",
       );
     }
     const changes = { scopes, org_id: onlyOrganization(scopes) };
     const narrowed = (await queries.updateKey(tx, keyId, changes)) ?? old;
     const event = { action: "api_key.updated", before: old, after: narrowed } as const;
-    // Organizations that it loses are told, too.
+    // Organizations that leave its scopes get the event, too.
     auditKey(audit, { ...event, key: old });
     return narrowed;
   });
   return presentKey(db, after);
 }
 
-/** Revokes a key; once more changes nothing. @throws AppError 404 */
+/**
+ * Revokes a key; idempotent.
+ * @throws AppError 404
+ */
 export async function revokeKey(db: Database, context: ActorContext, keyId: string): Promise<void> {
   const seen = await keyAccess(db, context.actor, keyId);
   await db.systemChange(context, async (tx, audit) => {
@@ -144,7 +158,7 @@ export async function revokeKey(db: Database, context: ActorContext, keyId: stri
   });
 }
 
-/** Revokes every key of a person, agents' keys that the person made as well. */
+/** Revokes every key created by a user, including keys of agents. */
 export async function revokeKeysOf(
   tx: Queryable,
   audit: (orgId: string, change: Change) => void,

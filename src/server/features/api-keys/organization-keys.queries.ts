@@ -5,27 +5,30 @@ import { agents, apiKeys, memberships } from "../../db/tables/tables.js";
 import { users } from "../../db/tables/identity-tables.js";
 import { keyColumns, type StoredKey } from "./api-keys.queries.js";
 
-/** A key whose scopes name an organization, and who is behind it. */
-export interface ActingKey {
+/** A key scoped to an organization, with its owner. */
+export interface ScopedKey {
   key: StoredKey;
   owner: OrganizationKey["owner"];
   agent_name: string | null;
 }
 
-/** Whether a key can act in an organization at this moment: its owner is in it, and it is not shut out. */
+/** Whether a key can currently act in an organization: its owner is a member and it is not blocked. */
 const actsIn = (orgId: string) => sql`
   ${apiKeys.revoked_at} is null and (${apiKeys.expires_at} is null or ${apiKeys.expires_at} > now())
   and ${users.is_active} and ${agents.terminated_at} is null
   and ${orgId}::uuid <> all(${apiKeys.shut_out_of})
   and (${apiKeys.scopes} @> array['*:*'] or ${isScopedTo(orgId)})`;
 
-/** Whether a key's scopes name an organization; those of full access name none and are their owner's alone. */
+/**
+ * Whether a key's scopes name an organization. Keys with full access name none and are visible to their
+ * owners only.
+ */
 function isScopedTo(orgId: string) {
   return sql`exists (select from unnest(${apiKeys.scopes}) scope
     where starts_with(scope, ${`org:${orgId}:`}))`;
 }
 
-function selectActing(tx: Queryable, orgId: string) {
+function selectScoped(tx: Queryable, orgId: string) {
   return tx
     .select({
       key: keyColumns,
@@ -41,13 +44,13 @@ function selectActing(tx: Queryable, orgId: string) {
     .leftJoin(agents, eq(agents.id, apiKeys.agent_id));
 }
 
-export async function listActingKeys(
+export async function listScopedKeys(
   tx: Queryable,
   orgId: string,
   after: string | null,
   limit: number,
-): Promise<ActingKey[]> {
-  return selectActing(tx, orgId)
+): Promise<ScopedKey[]> {
+  return selectScoped(tx, orgId)
     .where(
       and(
         actsIn(orgId),
@@ -59,13 +62,13 @@ export async function listActingKeys(
     .limit(limit);
 }
 
-/** One of them, which nobody else changes until the transaction ends. */
-export async function lockActingKey(
+/** Locks such a key until the transaction ends. */
+export async function lockScopedKey(
   tx: Queryable,
   orgId: string,
   keyId: string,
 ): Promise<StoredKey | undefined> {
-  const [row] = await selectActing(tx, orgId)
+  const [row] = await selectScoped(tx, orgId)
     .where(and(actsIn(orgId), eq(apiKeys.id, keyId)))
     .for("update", { of: apiKeys });
   return row?.key;

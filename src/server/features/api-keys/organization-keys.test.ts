@@ -6,7 +6,7 @@ import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/supp
 import { makeAgent, makeOrganization, makeProject } from "#test/support/factories.js";
 import { nextCursor } from "#test/support/pages.js";
 
-describe("the keys that can act in an organization", () => {
+describe("keys that can act in an organization", () => {
   let app: TestApp;
   let sibling: TestApp;
   let owner: TestPerson;
@@ -45,7 +45,7 @@ describe("the keys that can act in an organization", () => {
   const take = (keyId: string, by = admin) =>
     by.api.apiKeys.shutOut({ params: { ...params(), key_id: keyId } });
 
-  test("are those that are scoped to it, of people and of agents; a key of full access is its owner's alone", async () => {
+  test("are those scoped to it, of users and agents, without keys of full access", async () => {
     const agent = await makeAgent(owner, (await makeProject(owner, org.id)).id);
     const scoped = await make(member, { organization_id: org.id });
     const full = await make(member, { description: "mine", allowed_ips: ["127.0.0.1"] });
@@ -67,7 +67,7 @@ describe("the keys that can act in an organization", () => {
       is_only_here: true,
     });
     expect(by(ofAgent.id)).toMatchObject({ agent_id: agent.id, agent_name: agent.name });
-    // What a key does elsewhere is not told here.
+    // Other organizations' scopes are not shown.
     expect(by(both.id)).toMatchObject({
       scopes: [`org:${org.slug}:project:read`],
       is_only_here: false,
@@ -75,7 +75,7 @@ describe("the keys that can act in an organization", () => {
     expect(JSON.stringify(seen)).not.toContain(other.slug);
   });
 
-  test("come in pages", async () => {
+  test("are listed in pages", async () => {
     const all = (await list()).map(({ id }) => id);
     const seen: string[] = [];
     for (let cursor: string | undefined = ""; cursor !== undefined;) {
@@ -88,7 +88,7 @@ describe("the keys that can act in an organization", () => {
     expect(all.length).toBeGreaterThan(2);
   });
 
-  test("one of the organization alone is revoked", async () => {
+  test("are revoked when scoped to the organization only", async () => {
     const { id, api, data } = await make(member, { organization_id: org.id });
     await sibling.client(data.key as string).auth.me();
     expect((await take(id)).status).toBe(204);
@@ -99,7 +99,7 @@ describe("the keys that can act in an organization", () => {
     await refusal(take(id), 404, "not_found");
   });
 
-  test("any other is shut out of it, and works on elsewhere", async () => {
+  test("are otherwise blocked in it and keep working elsewhere", async () => {
     const { id, api, data } = await make(owner);
     const elsewhere = sibling.client(data.key as string);
     expect((await elsewhere.organizations.list()).data.length).toBeGreaterThan(1);
@@ -127,7 +127,7 @@ describe("the keys that can act in an organization", () => {
     });
   });
 
-  test("what is shut out has no way back in: not by keys it makes, nor by its own rotation", async () => {
+  test("cannot return after blocking, neither by creating keys nor by rotation", async () => {
     const { id, api } = await make(owner);
     await take(id);
     const body = { name: "child", organization_id: org.id };
@@ -141,7 +141,7 @@ describe("the keys that can act in an organization", () => {
     }
   });
 
-  test("shutting out and revoking at once: whatever comes first, it is out", async () => {
+  test("stay out when blocking and revoking run concurrently", async () => {
     for (let round = 0; round < 5; round += 1) {
       const { id, api } = await make(owner);
       const outcomes = await Promise.allSettled([
@@ -154,7 +154,7 @@ describe("the keys that can act in an organization", () => {
     }
   });
 
-  test("need their permissions; what is not there is 404", async () => {
+  test("require permissions; a missing key is 404", async () => {
     const { id } = await make(owner, { organization_id: org.id });
     const listing = await refusal(list(member), 403, "insufficient_permission");
     expect(listing.missing_permissions).toEqual(["org:apikeys:read"]);

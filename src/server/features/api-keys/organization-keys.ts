@@ -3,14 +3,14 @@ import type { Database } from "../../db/connection/connect.js";
 import { lockOrganizations } from "../../db/connection/tenant.js";
 import { notFound } from "../../errors.js";
 import type { OrgContext } from "../../http/register-routes.js";
-import { listActingKeys, lockActingKey } from "./organization-keys.queries.js";
+import { listScopedKeys, lockScopedKey } from "./organization-keys.queries.js";
 import * as queries from "./api-keys.queries.js";
 import { organizationOf } from "./scopes.js";
 import { presentKeys, auditKey } from "./present-key.js";
 
 /**
- * The keys that are scoped to the organization and can act in it, the newest first. Keys of full access
- * are their owners' alone: anybody can be made a member by their id, and tells nothing of their keys by that.
+ * Lists the keys that are scoped to the organization and can act in it, newest first. Keys with full
+ * access are omitted: a user can be made a member without consent and must not expose keys by that.
  */
 export async function listOrganizationKeys(
   db: Database,
@@ -19,11 +19,11 @@ export async function listOrganizationKeys(
   limit: number,
 ): Promise<OrganizationKey[]> {
   const found = await db.withSystem("list the keys that can act in an organization", (tx) =>
-    listActingKeys(tx, orgId, after, limit),
+    listScopedKeys(tx, orgId, after, limit),
   );
   const keys = await presentKeys(
     db,
-    found.map(({ key }) => asSeenIn(orgId, key)),
+    found.map(({ key }) => redactForOrganization(orgId, key)),
   );
   return found.map(({ key, owner, agent_name }, index) => ({
     ...(keys[index] as (typeof keys)[number]),
@@ -33,8 +33,8 @@ export async function listOrganizationKeys(
   }));
 }
 
-/** What a key does elsewhere, and from where, is its owner's business. */
-function asSeenIn(orgId: string, key: queries.StoredKey): queries.StoredKey {
+/** Removes scopes of other organizations and the last address, which concern the owner only. */
+function redactForOrganization(orgId: string, key: queries.StoredKey): queries.StoredKey {
   if (key.organization_id === orgId) return key;
   return {
     ...key,
@@ -46,8 +46,11 @@ function asSeenIn(orgId: string, key: queries.StoredKey): queries.StoredKey {
   };
 }
 
-/** Revokes a key for this organization alone, and shuts any other key out of it. @throws AppError 404 */
-export async function takeFromOrganization(
+/**
+ * Revokes a key scoped to this organization only, and blocks any other key in it.
+ * @throws AppError 404
+ */
+export async function removeFromOrganization(
   db: Database,
   context: OrgContext,
   keyId: string,
@@ -56,7 +59,7 @@ export async function takeFromOrganization(
   await db.systemChange(context, async (tx, audit) => {
     await lockOrganizations(tx, [orgId]);
     await context.judge(tx);
-    const key = await lockActingKey(tx, orgId, keyId);
+    const key = await lockScopedKey(tx, orgId, keyId);
     if (!key) throw notFound();
     if (key.organization_id === orgId) {
       await queries.revokeKey(tx, keyId);
@@ -72,7 +75,7 @@ export async function takeFromOrganization(
   });
 }
 
-/** The name of such a key is its owner's business. */
+/** Names of keys with full access are private to their owner. */
 function isFullAccess({ scopes }: queries.StoredKey): boolean {
   return scopes.includes("*:*");
 }

@@ -1,21 +1,21 @@
 import type { ApiKey } from "#shared/api/api-keys.js";
 import { diffFields, type Change } from "../../db/audit/audit.js";
 import type { Database } from "../../db/connection/connect.js";
-import { organizationOf, organizationsIn, shownScope } from "./scopes.js";
+import { organizationOf, organizationsIn, presentScope } from "./scopes.js";
 import * as queries from "./api-keys.queries.js";
 
-/** Keys as their owner sees them. */
+/** Presents keys to their owner. */
 export async function presentKeys(db: Database, keys: queries.StoredKey[]): Promise<ApiKey[]> {
   const orgIds = keys.flatMap(({ scopes, shut_out_of }) => [
     ...organizationsIn(scopes),
     ...shut_out_of,
   ]);
-  const slugs = await db.withSystem("name the organizations of keys", (tx) =>
+  const slugs = await db.withSystem("read slugs for the scopes of keys", (tx) =>
     queries.slugsOf(tx, [...new Set(orgIds)]),
   );
   return keys.map(({ user_id: _owner, ...key }) => ({
     ...key,
-    scopes: key.scopes.map((scope) => shownScope(scope, slugs)),
+    scopes: key.scopes.map((scope) => presentScope(scope, slugs)),
     shut_out_of: key.shut_out_of.map((id) => slugs.get(id) ?? id),
     is_active: key.status === "active",
   }));
@@ -44,16 +44,16 @@ const toldFields = [
 ] as const;
 
 /**
- * Tells each organization that a key's scopes name of what happened to the key. A key of full access is
- * its owner's alone: organizations are not told of it, so that its cost does not grow with their number
- * and its name stays private. Their logs name it in each event that it causes.
+ * Writes a key's event to each organization its scopes name. A key with full access writes none, so its
+ * cost does not grow with the number of organizations and its name stays private; it appears in the
+ * events it causes.
  */
 export function auditKey(
   audit: (orgId: string, change: Change) => void,
   { action, key, before, after }: KeyEvent,
 ): void {
   for (const orgId of organizationsIn([before, after].flatMap((stored) => stored?.scopes ?? []))) {
-    // Of a key for several organizations each is told of its own part.
+    // Each organization sees only its own part of the scopes.
     const within = (stored: queries.StoredKey | null) =>
       stored && {
         ...stored,

@@ -28,7 +28,7 @@ describe("rotating a key", () => {
     return { ...data, key: data.key as string, params: { key_id: data.id } };
   };
 
-  test("makes one with the same rights, shown once, and ends the old one everywhere at once", async () => {
+  test("creates a key with the same rights, shown once, and ends the old one everywhere", async () => {
     const old = await make({
       name: "CI",
       description: "Deploys",
@@ -55,7 +55,7 @@ describe("rotating a key", () => {
     expect(ended).toMatchObject({ status: "revoked", replaced_by: data.id });
   });
 
-  test("lets the old one live for the grace period, and never beyond its own end", async () => {
+  test("keeps the old key for the grace period, but not beyond its expiry", async () => {
     const old = await make();
     const before = Date.now();
     const { data } = await owner.api.apiKeys.rotate({
@@ -81,7 +81,7 @@ describe("rotating a key", () => {
     expect(shortEnds.expires_at).toBe(end);
   });
 
-  test("of many rotations at once one wins, on two processes", async () => {
+  test("one of many concurrent rotations on two processes wins", async () => {
     for (let round = 0; round < 5; round += 1) {
       const old = await make({ organization_id: org.id });
       const body = { grace_period_seconds: round % 2 === 0 ? 0 : 60 };
@@ -98,7 +98,7 @@ describe("rotating a key", () => {
     }
   });
 
-  test("a key that is revoked or expired is not rotated; another's is not there", async () => {
+  test("rejects a revoked or expired key; another user's is not found", async () => {
     const revoked = await make();
     await owner.api.apiKeys.revoke({ params: revoked.params });
     const expired = await make({ expires_in_days: 1 });
@@ -121,7 +121,7 @@ describe("rotating a key", () => {
     }
   });
 
-  test("a key rotates itself and what lies within it, nothing beyond", async () => {
+  test("a key rotates itself and keys within its scopes only", async () => {
     const self = await make({ organization_id: org.id, expires_at: "2150-01-01T00:00:00Z" });
     const longer = await make({ organization_id: org.id });
     const wider = await make();
@@ -131,12 +131,12 @@ describe("rotating a key", () => {
     const body = { grace_period_seconds: 60 };
     const { data } = await apiKeys.rotate({ params: self.params, body });
     expect(data.expires_at).toBe("2150-01-01T00:00:00.000Z");
-    // In its grace the old one makes nothing that outlives it.
+    // In its grace period the old key cannot create keys that outlive it.
     const child = apiKeys.create({ body: { name: "child", organization_id: org.id } });
     await refusal(child, 403, "privilege_escalation");
   });
 
-  test("a repeated request answers the same key without its secret", async () => {
+  test("a repeated request returns the same key without its secret", async () => {
     const old = await make();
     const headers = { "idempotency-key": randomUUID() };
     const rotate = () => owner.api.apiKeys.rotate({ params: old.params, body: {} }, { headers });
@@ -145,7 +145,7 @@ describe("rotating a key", () => {
     expect([status, second]).toEqual([201, { ...first, key: null }]);
   });
 
-  test("is told of in the audit log, the key named that was rotated", async () => {
+  test("appears in the audit log with the rotated key", async () => {
     const old = await make({ name: "told of", organization_id: org.id });
     const { data } = await owner.api.apiKeys.rotate({ params: old.params });
     const { data: events } = await owner.api.audit.list({

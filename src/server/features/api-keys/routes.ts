@@ -4,7 +4,7 @@ import type { Handlers } from "../../http/register-routes.js";
 import { byId, pagesOf } from "../../http/pagination.js";
 import { createKey, rotateKey } from "./create-key.js";
 import { revokeLeaked } from "./leaks/leaked-key.js";
-import { listOrganizationKeys, takeFromOrganization } from "./organization-keys.js";
+import { listOrganizationKeys, removeFromOrganization } from "./organization-keys.js";
 import type { KeyDeps } from "./key-access.js";
 import { listKeys, reduceScopes, readKey, revokeKey, updateKey } from "./manage-keys.js";
 import { readUsage } from "./usage/key-usage.js";
@@ -50,7 +50,7 @@ export function apiKeyHandlers(deps: KeyDeps): Handlers<typeof apiKeys> {
         keyOf: ({ id }) => [id],
       }),
     shutOut: async (context, { params }) => {
-      await takeFromOrganization(db, context, params.key_id);
+      await removeFromOrganization(db, context, params.key_id);
       return undefined;
     },
   };

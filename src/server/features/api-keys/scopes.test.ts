@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { expand, grants, permissionNames } from "#shared/permissions.js";
-import { areWithin, fewerScopes, patternsIn, type PermissionUse } from "./scopes.js";
+import { areWithin, suggestScopes, patternsIn, type PermissionUse } from "./scopes.js";
 
 const [one, two] = ["018f0000-0000-7000-8000-000000000001", "018f0000-0000-7000-8000-000000000002"];
 const use = (permission: string, organization_id: string | null = one): PermissionUse => ({
@@ -9,7 +9,7 @@ const use = (permission: string, organization_id: string | null = one): Permissi
   permission,
 });
 
-describe("fewer scopes", () => {
+describe("suggested scopes", () => {
   test.each([
     ["nothing used", ["*:*"], [], null],
     ["one of all", [`org:${one}:*`], [use("org:read")], [`org:${one}:org:read`]],
@@ -31,10 +31,10 @@ describe("fewer scopes", () => {
       [`org:${one}:agent:read`, `org:${one}:project:git:*`],
     ],
   ] as const)("of %s", (_what, scopes, uses, expected) => {
-    expect(fewerScopes([...scopes], [one, two], [...uses])).toEqual(expected);
+    expect(suggestScopes([...scopes], [one, two], [...uses])).toEqual(expected);
   });
 
-  test("lie within the key's, and let through all that was used and they did", () => {
+  test("are within the key's scopes and allow all recorded uses", () => {
     const pattern = fc.constantFrom("*", "org:*", "project:*", "agent:*", ...permissionNames);
     const org = fc.constantFrom(one, two);
     const scope = fc.oneof(
@@ -50,7 +50,7 @@ describe("fewer scopes", () => {
         fc.array(scope, { minLength: 1, maxLength: 5 }),
         fc.array(used, { maxLength: 12 }),
         (scopes, uses) => {
-          const fewer = fewerScopes(scopes, [one, two], uses);
+          const fewer = suggestScopes(scopes, [one, two], uses);
           if (fewer === null) return;
           expect(areWithin(scopes, fewer)).toBe(true);
           for (const orgId of [one, two]) {

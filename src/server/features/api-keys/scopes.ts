@@ -6,29 +6,29 @@ import { scopesIn } from "../../access/access.js";
 import * as queries from "./api-keys.queries.js";
 
 /*
- * Scopes as they are stored: `*:*`, or `org:<organization id>:<pattern>` with `*` for all of it. On
- * the wire the id is the organization's slug.
+ * Scopes as stored: `*:*`, or `org:<organization id>:<pattern>`, where `*` stands for `*:*`. On the
+ * wire the organization's slug replaces its id.
  */
 
 const scopeShape = /^org:([^:]+):(.+)$/;
 
-/** The organization's id in a stored scope; null for `*:*`. */
+/** Returns the organization id of a stored scope, or null for `*:*`. */
 export function organizationOf(scope: string): string | null {
   return scopeShape.exec(scope)?.[1] ?? null;
 }
 
-/** The organizations that scopes name. */
+/** Returns the ids of all organizations that the scopes name. */
 export function organizationsIn(scopes: readonly string[]): string[] {
   return [...new Set(scopes.map(organizationOf))].filter((id) => id !== null);
 }
 
-/** The one organization that all of the scopes name; null where they name several, or `*:*`. */
+/** Returns the id of the only organization that the scopes name; null for several or for `*:*`. */
 export function onlyOrganization(scopes: readonly string[]): string | null {
   const orgIds = new Set(scopes.map(organizationOf));
   return orgIds.size === 1 ? ([...orgIds][0] ?? null) : null;
 }
 
-/** The permission patterns that scopes give in an organization. */
+/** Returns the permission patterns that the scopes grant in an organization. */
 export function patternsIn(scopes: readonly string[], orgId: string): string[] {
   return scopes.flatMap((scope) => {
     if (scope === "*:*") return ["*:*"];
@@ -41,17 +41,17 @@ export function patternsIn(scopes: readonly string[], orgId: string): string[] {
 const scopeFor = (orgId: string, pattern: string): string =>
   `org:${orgId}:${pattern === "*:*" ? "*" : pattern}`;
 
-export function shownScope(scope: string, slugs: ReadonlyMap<string, string>): string {
+export function presentScope(scope: string, slugs: ReadonlyMap<string, string>): string {
   const orgId = organizationOf(scope);
   return orgId === null ? scope : scope.replace(orgId, slugs.get(orgId) ?? orgId);
 }
 
-/** Whether each scope lies within one of the wider ones. */
+/** Whether each scope is within one of the wider scopes. */
 export function areWithin(wide: readonly string[], scopes: readonly string[]): boolean {
   return scopes.every((scope) => wide.some((own) => scopeCovers(own, scope)));
 }
 
-/** Whether every scope lies within those of the credential, and reaches no organization that shut it out. */
+/** Whether every scope is within the credential's scopes and names no organization that blocked it. */
 export function scopesWithin({ key }: Actor, scopes: readonly string[]): boolean {
   if (!key) return true;
   const isShutOut = organizationsIn(scopes).some((orgId) => key.shutOutOf.includes(orgId));
@@ -66,8 +66,8 @@ function scopeCovers(wide: string, narrow: string): boolean {
   return widePattern === "*" || (narrowPattern !== "*" && matches(widePattern, narrowPattern));
 }
 
-/** What keys are managed with is all of a key: fewer scopes would manage fewer keys. */
-export function countManaging({ key }: Actor): void {
+/** Records a use of the key's full access, which managing keys requires. */
+export function recordFullAccessUse({ key }: Actor): void {
   for (const scope of key?.scopes ?? []) {
     const orgId = organizationOf(scope);
     for (const pattern of orgId === null ? ["*:*"] : patternsIn([scope], orgId)) {
@@ -77,8 +77,8 @@ export function countManaging({ key }: Actor): void {
 }
 
 /**
- * The scopes asked for, with the organizations' ids in place of their slugs.
- * @throws AppError 422 naming the scope
+ * Resolves requested scopes to stored ones.
+ * @throws AppError 422 naming the invalid scope
  */
 export async function resolveScopes(
   db: Database,
@@ -102,7 +102,7 @@ export async function resolveScopes(
       throw invalidScope(index, "must be *:*, org:<slug>:* or org:<slug>:<permission>");
     }
     if (id === undefined) {
-      const msg = `names no organization that you are in: "${slug}"`;
+      const msg = `names an organization that you are not in: "${slug}"`;
       throw outOfSight(actor, invalidScope(index, msg));
     }
     if (pattern !== "*" && !isKnownPattern(pattern)) {
@@ -116,13 +116,13 @@ export async function resolveScopes(
   return [...new Set(scopes)];
 }
 
-/** The organizations that slugs lead to, as far as the caller can see them. */
+/** Resolves slugs to the organizations that the caller can see. */
 async function visibleOrganizations(
   db: Database,
   actor: Actor,
   slugs: string[],
 ): Promise<Map<string, string>> {
-  const found = await db.withSystem("find the organizations of a key", (tx) =>
+  const found = await db.withSystem("find the organizations in a key's scopes", (tx) =>
     queries.memberOrganizations(tx, actor.userId, slugs),
   );
   return new Map([...found].filter(([, id]) => scopesIn(actor, id).length > 0));
@@ -134,22 +134,22 @@ async function visibleSlug(db: Database, actor: Actor, orgId: string): Promise<s
   );
   const slug = slugs.get(orgId);
   if (slug === undefined || !(await visibleOrganizations(db, actor, [slug])).has(slug)) {
-    const msg = "names no organization that you are in";
+    const msg = "names an organization that you are not in";
     throw outOfSight(actor, invalidField("organization_id", msg, "unknown_id"));
   }
   return slug;
 }
 
-/** To a key of some organizations all others are beyond it, whether they are there or not. */
+/** For a scoped key, organizations outside its scopes are indistinguishable from missing ones. */
 function outOfSight(actor: Actor, unknown: AppError): AppError {
   const isOfAll = actor.key?.scopes.includes("*:*") && actor.key.shutOutOf.length === 0;
-  return !actor.key || isOfAll ? unknown : beyondKey();
+  return !actor.key || isOfAll ? unknown : exceedsKeyScopes();
 }
 
-export function beyondKey(): AppError {
+export function exceedsKeyScopes(): AppError {
   return new AppError(
     "privilege_escalation",
-    "A key can make only keys within its own scopes; sign in to make this one.",
+    "A key can only create keys within its own scopes; sign in to create this one.",
   );
 }
 
@@ -159,18 +159,18 @@ export function invalidScope(index: number, message: string): AppError {
   });
 }
 
-/** A permission that a key was let use; without an organization: wherever it acts. */
+/** A granted permission check. A null organization means wherever the key acts. */
 export interface PermissionUse {
   organization_id: string | null;
   permission: string;
 }
 
 /**
- * The fewest of a key's scopes that would have let through all that it used; null where they are not
- * fewer than it has. A wildcard stays where all that it covers was used.
- * @param actsIn the organizations where the key can act
+ * Returns the smallest scopes that would have allowed all recorded uses, or null if they are not
+ * smaller. A wildcard stays if every permission it covers was used.
+ * @param actsIn ids of the organizations where the key can act
  */
-export function fewerScopes(
+export function suggestScopes(
   scopes: readonly string[],
   actsIn: readonly string[],
   uses: readonly PermissionUse[],

@@ -211,7 +211,7 @@ async function refuseLeaks(
   await scanReachable(quarantine.path, tips, known, scan, signal);
   if (scan.isClean) return;
   const branch = wanted[0]?.ref.replace(/^refs\/(?:heads|tags)\//, "") ?? "";
-  const leak = await leaks.firstLive(scan.found, { origin: { actor, ip, requestId }, branch });
+  const leak = await leaks.findActive(scan.found, { origin: { actor, ip, requestId }, branch });
   if (!leak) return;
   throw new PackRefusedError(
     `${JSON.stringify(leak.path)}, line ${leak.line}, holds an API key that works; revoke the key, or take it out of the commits`,

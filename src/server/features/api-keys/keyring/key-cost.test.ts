@@ -5,8 +5,8 @@ import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.j
 import { systemRoleIds } from "../../../db/migrate.js";
 
 /*
- * A key of full access acts in every organization of its owner. Its changes must neither run a query nor
- * take a lock for each of them: members of other organizations would wait for it.
+ * A key with full access acts in every organization of its owner. Its changes must not run a query or
+ * take a lock per organization, which would block other organizations' members.
  */
 
 let app: TestApp;
@@ -20,7 +20,7 @@ beforeAll(async () => {
 afterEach(() => vi.restoreAllMocks());
 afterAll(() => app.close());
 
-/** A person who owns so many organizations. */
+/** Creates a user who owns the given number of organizations. */
 async function own(count: number): Promise<TestPerson> {
   const person = await app.person();
   await asOperator(
@@ -37,7 +37,10 @@ async function own(count: number): Promise<TestPerson> {
   return person;
 }
 
-/** How many queries each step of a key's life runs; the least of several lives, since the server works meanwhile. */
+/**
+ * Returns the queries of each lifecycle step: the minimum over several runs, because background work
+ * adds some.
+ */
 async function queriesOf({ api }: TestPerson): Promise<Record<string, number>> {
   const least: Record<string, number> = {};
   for (let life = 0; life < 5; life += 1) {
@@ -62,10 +65,10 @@ async function queriesOf({ api }: TestPerson): Promise<Record<string, number>> {
   return least;
 }
 
-test("a key of full access costs the same whatever the number of its owner's organizations", async () => {
+test("a key with full access costs the same for any number of organizations", async () => {
   const ofFew = await queriesOf(few);
   const ofMany = await queriesOf(many);
-  // Background work may add a few; one query for each organization would add 198 of them.
+  // Tolerance for background work; a query per organization would add 198.
   const slack = 20;
   const most = Object.entries(ofFew).map(([step, count]) => [step, count + slack] as const);
   expect(most.filter(([step, count]) => (ofMany[step] ?? Infinity) > count)).toEqual([]);

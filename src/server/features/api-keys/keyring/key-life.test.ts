@@ -3,7 +3,7 @@ import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/supp
 import { asOperator } from "#test/support/operator.js";
 import { send, withoutRequestId, problemOf } from "#test/support/raw.js";
 
-describe("a key's life", () => {
+describe("lifecycle of a key", () => {
   let app: TestApp;
   let sibling: TestApp;
   let owner: TestPerson;
@@ -28,7 +28,7 @@ describe("a key's life", () => {
     return withoutRequestId(answer);
   };
 
-  test("unknown, mistyped, cut, expired and revoked keys get one and the same 401", async () => {
+  test("unknown, mistyped, truncated, expired and revoked keys get the same 401", async () => {
     const { id, key } = await make();
     const expired = await make();
     await asOperator(app, "update api_keys set expires_at = now() where id = $1", [expired.id]);
@@ -58,7 +58,7 @@ describe("a key's life", () => {
     expect(data).toMatchObject({ status: "expired", is_active: false });
   });
 
-  test("a key revoked by one process is refused by the other at once, a hundred times", async () => {
+  test("a key revoked by one process is immediately rejected by the other, a hundred times", async () => {
     for (let round = 0; round < 100; round += 1) {
       const { id, key } = await make();
       const [here, there] = [app.client(key), sibling.client(key)];
@@ -71,7 +71,7 @@ describe("a key's life", () => {
     }
   });
 
-  test("revoking again changes nothing", async () => {
+  test("revoking twice changes nothing", async () => {
     const { id } = await make();
     const params = { key_id: id };
     expect((await owner.api.apiKeys.revoke({ params })).status).toBe(204);
@@ -82,7 +82,7 @@ describe("a key's life", () => {
     expect((await owner.api.apiKeys.get({ params })).data).toEqual(first);
   });
 
-  test("a key of a person who is no longer active is refused", async () => {
+  test("a key of an inactive user is rejected", async () => {
     const person = await app.person("leaver");
     const { data } = await person.api.apiKeys.create({ body: { name: "k" } });
     await asOperator(app, "update users set is_active = false where id = $1", [person.id]);
@@ -90,7 +90,7 @@ describe("a key's life", () => {
     await refusal(person.api.auth.me(), 401, "invalid_token");
   });
 
-  test("the last use is written without a write per request, at the latest when it closes", async () => {
+  test("the last use is written in the background, at the latest on close", async () => {
     const { id, key } = await make();
     const third = await app.sibling();
     const before = Date.now();
@@ -103,7 +103,7 @@ describe("a key's life", () => {
     expect(data.last_used_ip).toBe("127.0.0.1");
   });
 
-  test("an earlier use written late does not move the time back", async () => {
+  test("a late write of an earlier use does not move the time back", async () => {
     const { id, key } = await make();
     const third = await app.sibling();
     await third.client(key).auth.me();

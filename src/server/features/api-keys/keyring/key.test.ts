@@ -1,11 +1,11 @@
 import { createHmac } from "node:crypto";
 import { describe, expect, test } from "vitest";
 import { generateKey, isWellFormed } from "#shared/node/key-text.js";
-import { hashKey, hintOf } from "./key.js";
+import { hashKey, keyDisplay } from "./key.js";
 
 const alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/** CRC-32 as its definition has it (ISO 3309), bit by bit: not the code under test. */
+/** CRC-32 by its definition (ISO 3309), independent of the code under test. */
 function checksumOf(text: string): string {
   let crc = 0xffffffff;
   for (const byte of Buffer.from(text)) {
@@ -27,12 +27,12 @@ describe("the text of a key", () => {
     ["sk_live_zzzzzzzzzzzzzzzzzzzzzzzzzzzzzz", "4WF2SO"],
     ["sk_live_abcdefghijklmnopqrstuvwxyzABCD", "47jjTd"],
     ["sk_live_xMFDGwCALHttglKNw24DsBPfTDd0TP", "00GTUw"],
-  ])("%s has the checksum %s, as zlib has it elsewhere", (body, checksum) => {
+  ])("%s has the checksum %s, as computed by zlib", (body, checksum) => {
     expect(checksumOf(body)).toBe(checksum);
     expect(isWellFormed("sk_live_", body + checksum)).toBe(true);
   });
 
-  test("is the prefix, 30 random characters and the checksum; no two are the same", () => {
+  test("is the prefix, 30 random characters and the checksum, and unique", () => {
     const keys = Array.from({ length: 500 }, () => generateKey("sk_live_"));
     for (const key of keys) {
       expect(key).toMatch(/^sk_live_[0-9A-Za-z]{36}$/);
@@ -43,7 +43,7 @@ describe("the text of a key", () => {
     expect(new Set(keys.flatMap((key) => key.slice(8, 38).split(""))).size).toBe(62);
   });
 
-  test("is refused with any character changed, cut, added or of another prefix", () => {
+  test("is rejected with any character changed, removed or added, or with another prefix", () => {
     const key = generateKey("sk_live_");
     for (let place = 0; place < key.length; place += 1) {
       const other = key.charAt(place) === "x" ? "y" : "x";
@@ -65,15 +65,15 @@ describe("the text of a key", () => {
       expect([wrong, isWellFormed("sk_live_", wrong)]).toEqual([wrong, false]);
     }
     expect(isWellFormed("other_", key)).toBe(false);
-    // The checksum covers the prefix: another installation's key is not ours with its prefix changed.
+    // The checksum covers the prefix: another installation's key with this prefix is invalid.
     const foreign = generateKey("acme_");
     expect(isWellFormed("acme_", foreign)).toBe(true);
     expect(isWellFormed("sk_live_", foreign.replace("acme_", "sk_live_"))).toBe(false);
   });
 
-  test("is told apart by its ends, as the seed shows them", () => {
+  test("is identified by its prefix and last characters", () => {
     const key = "sk_live_abc123def456ghi789jkl012mno345xyz789";
-    expect(hintOf("sk_live_", key)).toEqual({
+    expect(keyDisplay("sk_live_", key)).toEqual({
       key_prefix: "sk_live_abc123",
       key_hint: "sk_live_abc123...xyz789",
     });

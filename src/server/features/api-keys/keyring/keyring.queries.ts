@@ -1,15 +1,15 @@
 import type pg from "pg";
 
-/** What a request needs to know of a key that works. */
-export interface UsableKey {
-  /** Of the key, in hex. */
+/** The properties of an active key that each request needs. */
+export interface ActiveKey {
+  /** The key's HMAC in hex. */
   hash: string;
   id: string;
   user_id: string;
   agent_id: string | null;
   agent_name: string | null;
   scopes: string[];
-  /** The one organization that its scopes name; null where they name several, or none. */
+  /** The one organization its scopes name; null if they name several or none. */
   org_id: string | null;
   shut_out_of: string[];
   allowed_ips: string[] | null;
@@ -17,12 +17,15 @@ export interface UsableKey {
   expires_at: Date | null;
 }
 
-/** The keys among the hashes (in hex) that work now: neither revoked nor expired, of people and agents who are active. */
-export async function findUsableKeys(
+/**
+ * Returns the active keys among the HMACs (in hex): not revoked, not expired, with an active owner and
+ * agent.
+ */
+export async function findActiveKeys(
   pool: pg.Pool,
   hashes: string[],
-): Promise<ReadonlyMap<string, UsableKey>> {
-  const { rows } = await pool.query<UsableKey>({
+): Promise<ReadonlyMap<string, ActiveKey>> {
+  const { rows } = await pool.query<ActiveKey>({
     name: "find usable keys",
     text: `
       select encode(k.key_hash, 'hex') as hash, k.id, k.user_id, k.agent_id, a.name as agent_name,
@@ -34,13 +37,16 @@ export async function findUsableKeys(
         and a.terminated_at is null
         -- a key for one organization alone ends with it
         and not exists (select from organizations o where o.id = k.org_id and o.archived_at is not null)`,
-    // Decoded here: behind row-level security no index serves what a function of the database makes.
+    // Decoded here: behind row-level security, PostgreSQL cannot use an index for a function's result.
     values: [hashes.map((hash) => Buffer.from(hash, "hex"))],
   });
   return new Map(rows.map((row) => [row.hash, row]));
 }
 
-/** The organizations of people, archived ones too, by the person's id; nobody's are left out. */
+/**
+ * Returns the organizations of each user, archived ones included. Users without organizations get an
+ * empty list.
+ */
 export async function organizationsOfPeople(
   pool: pg.Pool,
   userIds: string[],

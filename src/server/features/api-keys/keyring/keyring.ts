@@ -9,28 +9,34 @@ import { isWithin } from "#shared/node/networks.js";
 import { countHit } from "../../../access/rate-limit.queries.js";
 import { isWellFormed } from "#shared/node/key-text.js";
 import { hashKey } from "./key.js";
-import { findUsableKeys, organizationsOfPeople, type UsableKey } from "./keyring.queries.js";
+import { findActiveKeys, organizationsOfPeople, type ActiveKey } from "./keyring.queries.js";
 import { createUsageCounter } from "../usage/usage-counter.js";
 import { addTallies } from "../usage/key-usage.queries.js";
 
-/** Knows the keys that work, from memory for as long as nothing of them changes. */
+/** Authenticates API keys, from a cache that is invalidated by changes. */
 export interface Keyring {
-  /** The actor behind a key. @throws AppError 401; 403 `ip_not_allowed` */
+  /**
+   * Authenticates a key and records its use.
+   * @throws AppError 401; 403 `ip_not_allowed`
+   */
   actorOf(key: string, ip: string): Promise<Actor>;
-  /** The same without a use being noted; undefined where the key does not work, or not from there. */
+  /** Finds an active key without recording a use. */
   find(key: string): Promise<{ actor: Actor; allows: (ip: string) => boolean } | undefined>;
-  /** The organizations of a person that are not archived: where a key of full access can act. */
+  /** Returns the user's organizations that are not archived, where a key with full access can act. */
   organizationsOf(userId: string): Promise<readonly string[]>;
-  /** Notes that a key was used. */
+  /** Records the use of a key. */
   seen(keyId: string, ip: string): void;
-  /** Counts a request against the key's limit; gives the headers that tell of it. @throws AppError 429 */
+  /**
+   * Counts a request against the key's limit and returns the rate-limit headers.
+   * @throws AppError 429
+   */
   consumeRateLimit(key: ActorKey): Promise<Record<string, string>>;
-  /** Writes what was counted in this process. */
+  /** Writes this process's pending usage counts. */
   flush(): Promise<void>;
   close(): Promise<void>;
 }
 
-interface KnownKey extends UsableKey {
+interface KnownKey extends ActiveKey {
   actor: Actor;
 }
 
@@ -40,7 +46,7 @@ export function createKeyring(
   log: Logger,
 ): Keyring {
   const counter = createUsageCounter((tallies) => addTallies(db.systemPool, tallies), log);
-  const withActor = (found: UsableKey): KnownKey => ({
+  const withActor = (found: ActiveKey): KnownKey => ({
     ...found,
     actor: {
       userId: found.user_id,
@@ -56,12 +62,12 @@ export function createKeyring(
       },
     },
   });
-  const sourced = (key: UsableKey): Sourced<KnownKey> => ({
+  const sourced = (key: ActiveKey): Sourced<KnownKey> => ({
     value: withActor(key),
     sources: [
       `key ${key.hash}`,
       `user ${key.user_id}`,
-      // A key for one organization alone ends with it, an agent's key with the agent.
+      // A key for one organization ends with it, and an agent's key with the agent.
       ...(key.org_id === null ? [] : [`organization ${key.org_id}` as const]),
     ],
     until: key.expires_at?.getTime(),
@@ -69,7 +75,7 @@ export function createKeyring(
   const usable = cached<KnownKey>({
     changes: db.changes,
     load: batched(async (hashes) => {
-      const found = await findUsableKeys(db.systemPool, hashes);
+      const found = await findActiveKeys(db.systemPool, hashes);
       return new Map([...found].map(([stored, key]) => [stored, sourced(key)]));
     }),
   });
@@ -88,7 +94,7 @@ export function createKeyring(
     }),
   });
 
-  /** The stored hash of a key that worked before, by a digest that is quicker to make. */
+  /** HMACs of keys that were active before, by a faster digest. */
   const hashes = new Map<string, string>();
   const lookUp = (key: string): KnownKey | undefined | Promise<KnownKey | undefined> => {
     const digest = hash("sha256", key, "base64");
@@ -99,17 +105,17 @@ export function createKeyring(
   const meet = async (key: string, digest: string): Promise<KnownKey | undefined> => {
     const stored = hashKey(secret, key).toString("hex");
     const found = await usable(stored);
-    // Made-up keys must not push out those that work.
+    // Unknown keys must not evict active ones.
     if (!found) return undefined;
     if (hashes.size >= 10_000) hashes.clear();
     hashes.set(digest, stored);
     return found;
   };
-  const allows = ({ allowed_ips }: UsableKey, ip: string): boolean =>
+  const allows = ({ allowed_ips }: ActiveKey, ip: string): boolean =>
     allowed_ips === null || allowed_ips.some((network) => isWithin(ip, network));
 
-  /** Until when a key has no turn left, as far as this process knows: then nothing is written. */
-  const spent = new Map<string, { perMinute: number; until: number }>();
+  /** Keys whose limit is exhausted, with the end of the window; their requests need no write. */
+  const exhaustedKeys = new Map<string, { perMinute: number; until: number }>();
 
   return {
     actorOf: async (key, ip) => {
@@ -127,17 +133,17 @@ export function createKeyring(
     seen: (keyId, ip) => counter.seen(keyId, ip),
     consumeRateLimit: async ({ id, perMinute }) => {
       if (perMinute === null) return {};
-      const known = spent.get(id);
+      const known = exhaustedKeys.get(id);
       if (known?.perMinute === perMinute && known.until > Date.now()) {
-        throw tooMany(perMinute, Math.ceil((known.until - Date.now()) / 1000));
+        throw rateLimitExceeded(perMinute, Math.ceil((known.until - Date.now()) / 1000));
       }
-      spent.delete(id);
-      // One count for all processes; only keys with a limit pay for it.
-      const { hits, reset } = await db.withSystem("count a key's requests", (tx) =>
+      exhaustedKeys.delete(id);
+      // One counter across all processes, for keys with a limit only.
+      const { hits, reset } = await db.withSystem("count requests of a key", (tx) =>
         countHit(tx, `key ${id}`, windowSeconds),
       );
-      if (hits >= perMinute) spent.set(id, { perMinute, until: Date.now() + reset * 1000 });
-      if (hits > perMinute) throw tooMany(perMinute, reset);
+      if (hits >= perMinute) exhaustedKeys.set(id, { perMinute, until: Date.now() + reset * 1000 });
+      if (hits > perMinute) throw rateLimitExceeded(perMinute, reset);
       return limitHeaders(perMinute, perMinute - hits, reset);
     },
     flush: () => counter.flush(),
@@ -154,10 +160,10 @@ function limitHeaders(perMinute: number, left: number, reset: number): Record<st
   };
 }
 
-function tooMany(perMinute: number, reset: number): AppError {
+function rateLimitExceeded(perMinute: number, reset: number): AppError {
   return new AppError(
     "rate_limited",
-    `The key may make ${perMinute} requests a minute; wait ${reset} seconds.`,
+    `The key is limited to ${perMinute} requests a minute; retry in ${reset} seconds.`,
     { headers: { ...limitHeaders(perMinute, 0, reset), "retry-after": String(reset) } },
   );
 }
@@ -165,6 +171,6 @@ function tooMany(perMinute: number, reset: number): AppError {
 function ipNotAllowed(ip: string): AppError {
   return new AppError(
     "ip_not_allowed",
-    `The key may not be used from ${ip}; use it from one of its allowed addresses, or change them.`,
+    `The key cannot be used from ${ip}; use an allowed address, or change the key's allowed addresses.`,
   );
 }

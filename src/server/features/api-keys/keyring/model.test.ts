@@ -9,8 +9,8 @@ import { makeOrganization } from "#test/support/factories.js";
 import { permissionsOf } from "#test/support/permissions.js";
 
 /*
- * Random people of changing roles make keys, and keys make keys. Whatever the order: a key never holds
- * what its person's role does not hold at that moment, nor what the key that made it does not.
+ * Random users with changing roles create keys, and keys create keys. At any time a key has no
+ * permission that its owner's role or its creator lacks.
  */
 
 const roles = ["admin", "member", "viewer"] as const;
@@ -67,7 +67,9 @@ async function setRole(person: Person, role: Role | null): Promise<void> {
 
 const whole = (pattern: string): string => (pattern === "*" ? "*:*" : pattern);
 
-/** What the rules say a key holds: its scopes, its makers' and its person's role, all of them. */
+/**
+ * The model's permissions of a key: the intersection of its scopes, its creators' and its owner's role.
+ */
 function mayHold({ person, maker, pattern }: Key, permission: string): boolean {
   const held = person.role === null ? [] : systemRoles[person.role].permissions;
   const isWithin = grants(held, permission) && grants([whole(pattern)], permission);
@@ -77,7 +79,7 @@ function mayHold({ person, maker, pattern }: Key, permission: string): boolean {
 async function make(by: Client, person: Person, maker: Key | null, pattern: string) {
   const body = { name: "k", scopes: [`org:${org.slug}:${pattern}`] };
   const made = await by.apiKeys.create({ body }).catch(() => null);
-  // Beyond itself a key makes none.
+  // A key creates no key wider than itself.
   if (maker && exceeding([whole(pattern)], [whole(maker.pattern)]).length > 0) {
     expect(made).toBeNull();
   }
@@ -92,7 +94,7 @@ async function check(key: Key): Promise<void> {
   if (mayHold(key, "org:read")) expect(held).not.toBeNull();
 }
 
-test("nobody ever gains what the maker lacked", async () => {
+test("no key ever has a permission that its creator lacked", async () => {
   const who = fc.nat({ max: roles.length - 1 });
   const step = fc.oneof(
     fc.record({

@@ -35,7 +35,7 @@ describe("verifying a key for another service", () => {
     return { person, memberId: data.id };
   };
 
-  test("its owner is told what it may do", async () => {
+  test("returns its permissions to its owner", async () => {
     const { id, key } = await make({ scopes: [`org:${org.slug}:project:*`] });
     expect(await verify({ key })).toEqual({
       valid: true,
@@ -69,7 +69,7 @@ describe("verifying a key for another service", () => {
     }
   });
 
-  test("a key of full access has, without an organization, what it has in each", async () => {
+  test("without an organization, a key with full access has the permissions it has in each", async () => {
     const person = await app.person("two-roles");
     for (const [at, role] of [
       [org, "viewer"],
@@ -88,7 +88,7 @@ describe("verifying a key for another service", () => {
     expect((await verify(inOrg, person)).code).toBe("insufficient_permission");
   });
 
-  test("the permissions are those of the owner's role at that moment", async () => {
+  test("uses the permissions of the owner's current role", async () => {
     const { person, memberId } = await memberAs("member");
     const { key } = await make({ organization_id: org.id }, person);
     const question = { key, permission: "project:write" };
@@ -100,7 +100,7 @@ describe("verifying a key for another service", () => {
     expect(await verify({ key }, person)).toMatchObject({ valid: true, permissions: [] });
   });
 
-  test("a key that has ended is told to be so", async () => {
+  test("reports why a key is inactive", async () => {
     const revoked = await make();
     await owner.api.apiKeys.revoke({ params: revoked.params });
     expect(await verify({ key: revoked.key })).toMatchObject({ valid: false, code: "revoked" });
@@ -113,7 +113,7 @@ describe("verifying a key for another service", () => {
     expect(await verify({ key: scoped.key })).toMatchObject({ valid: false, code: "revoked" });
   });
 
-  test("a network is held against where it was used, or where the question comes from", async () => {
+  test("checks the network against the given or the requesting address", async () => {
     const { key } = await make({ allowed_ips: ["10.0.0.0/8", "2001:db8::/32"] });
     expect((await verify({ key })).code).toBe("ip_not_allowed");
     expect((await verify({ key, ip: "192.0.2.1" })).code).toBe("ip_not_allowed");
@@ -122,7 +122,7 @@ describe("verifying a key for another service", () => {
     }
   });
 
-  test("answers count against the key's limit, and as its use", async () => {
+  test("valid results count against the limit and as a use", async () => {
     const { key, params } = await make({ rate_limit_per_minute: 2 });
     const codes = new Set<string>();
     for (let turn = 0; turn < 6; turn += 1) codes.add((await verify({ key })).code);
@@ -132,7 +132,7 @@ describe("verifying a key for another service", () => {
     expect(data.last_used_ip).toBe("127.0.0.1");
   });
 
-  test("who neither owns it nor may see keys where it acts hears that there is none", async () => {
+  test("callers who neither own it nor may see keys where it acts get no details", async () => {
     const { id, key } = await make({ organization_id: org.id });
     const { person: admin } = await memberAs("admin");
     const { person: member } = await memberAs("member");
@@ -153,14 +153,14 @@ describe("verifying a key for another service", () => {
     for (const wrong of [key.slice(0, -1), `${key}x`, key.replace("sk_live_", "sk_test_"), "x"]) {
       expect(await verify({ key: wrong })).toEqual(none);
     }
-    // Of a key of full access an admin hears what it may do in his organization, and no more.
+    // An admin sees a full-access key's permissions in the admin's own organization only.
     const full = await make();
     expect((await verify({ key: full.key }, admin)).valid).toBe(true);
     const beyond = { key: full.key, organization_id: other.id };
     expect((await verify(beyond, admin)).code).toBe("insufficient_permission");
   });
 
-  test("wrong input is 422, the field named", async () => {
+  test("invalid input is 422 naming the field", async () => {
     const { key } = await make();
     for (const [body, field] of [
       [{}, "body.key"],

@@ -19,9 +19,9 @@ interface Question {
 }
 
 /**
- * Whether a key is valid, for another service that was given it: told to its owner and to whoever may
- * see keys where it acts. Without an organization the permissions are those that it has everywhere it
- * acts, as far as the caller may know. A valid answer counts as a use of the key.
+ * Verifies a key for another service that received it. Details go to the key's owner and to members who
+ * may see keys in an organization where it acts. Without an organization, the permissions are those the
+ * key has everywhere it acts, as far as the caller may know. A valid result counts as a use of the key.
  * @throws AppError 422
  */
 export async function verifyKey(
@@ -32,10 +32,10 @@ export async function verifyKey(
   if (permission !== undefined && !permissionNames.includes(permission as Permission)) {
     throw invalidField("permission", "is not a known permission", "unknown_permission");
   }
-  // What works is known from memory; of what does not, the database tells why.
+  // Active keys come from the cache; the database gives the reason for others.
   const known = await keyring.find(key);
   const named = known ? ownerOf(known.actor) : await findUnusable({ db, settings }, key);
-  const told = named && (await organizationsTold({ db, keyring }, actor, named));
+  const told = named && (await organizationsVisibleToCaller({ db, keyring }, actor, named));
   if (!named || !told) return notKnown;
 
   const answer = (
@@ -49,7 +49,7 @@ export async function verifyKey(
     agent_id: named.agent_id,
     permissions: [...permissions],
   });
-  // One that is active by itself ended with its owner, its agent or its organization.
+  // An active key that does not work ended with its owner, agent or organization.
   if (!known?.actor.key) return answer(named.status === "active" ? "revoked" : named.status);
   if (!known.allows(ip)) return answer("ip_not_allowed");
 
@@ -58,7 +58,7 @@ export async function verifyKey(
   const standings = await Promise.all(
     asked.map((orgId) => resolveAccess(db, known.actor, "organization_id", orgId)),
   );
-  const permissions = heldInAll(standings.filter((access) => access !== null));
+  const permissions = intersectPermissions(standings.filter((access) => access !== null));
   const isMissing = permission !== undefined && !permissions.includes(permission);
   if (isMissing || (organization_id !== undefined && !standings.some(Boolean))) {
     return answer("insufficient_permission", permissions);
@@ -83,13 +83,13 @@ const notKnown: Verification = {
   permissions: [],
 };
 
-function heldInAll(standings: Access[]): readonly string[] {
+function intersectPermissions(standings: Access[]): readonly string[] {
   const [first = [], ...others] = standings.map(permissionsOf);
   if (others.length === 0) return first;
   return first.filter((name) => others.every((held) => held.includes(name)));
 }
 
-/** Whose key it is, and where it may act. */
+/** A key's owner and reach. */
 type NamedKey = Pick<
   queries.StoredKey,
   "id" | "user_id" | "agent_id" | "scopes" | "shut_out_of" | "status"
@@ -107,7 +107,7 @@ function ownerOf({ userId, agent, key }: Actor): NamedKey | undefined {
   };
 }
 
-/** A key of this installation that does not work (any more), or one that began to work this instant. */
+/** Finds a key of this installation that is inactive, or that was created this instant. */
 async function findUnusable(
   { db, settings }: Pick<KeyDeps, "db" | "settings">,
   key: string,
@@ -118,8 +118,11 @@ async function findUnusable(
   );
 }
 
-/** The organizations where a key acts and the caller may know of it; null where he may not at all. */
-async function organizationsTold(
+/**
+ * Returns the organizations where the key acts and the caller may see keys; null if the caller may see
+ * none.
+ */
+async function organizationsVisibleToCaller(
   { db, keyring }: Pick<KeyDeps, "db" | "keyring">,
   actor: Actor,
   key: NamedKey,

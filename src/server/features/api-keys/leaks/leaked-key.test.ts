@@ -21,7 +21,7 @@ describe("reporting a leaked key", () => {
 
   const report = (key: string) => app.client().apiKeys.revokeLeaked({ body: { key } });
 
-  test("kills it on every process; its owner and its organization are told", async () => {
+  test("revokes it on every process and notifies its owner and organization", async () => {
     const org = await makeOrganization(owner);
     const { data } = await owner.api.apiKeys.create({
       body: { name: "In a public repository", organization_id: org.id },
@@ -43,13 +43,13 @@ describe("reporting a leaked key", () => {
       query: { target_id: data.id },
     });
     expect(events[0]).toMatchObject({ action: "api_key.leaked", actor: { type: "system" } });
-    // Told once, however often it is reported.
+    // One notification, however often it is reported.
     await report(key);
     await mailIsQuiet(app);
     expect((await mailsTo(app, owner.email)).length).toBe(mails.length);
   });
 
-  test("whether there was one is not told", async () => {
+  test("does not reveal whether the key existed", async () => {
     const { data } = await owner.api.apiKeys.create({ body: { name: "k" } });
     const answers = new Set<string>();
     const key = data.key as string;
@@ -71,7 +71,7 @@ describe("reporting a leaked key", () => {
     expect(empty.status).toBe(422);
   });
 
-  test("is limited by address", async () => {
+  test("is rate limited by address", async () => {
     const one = await startTestApp();
     const reports = await Promise.allSettled(
       Array.from({ length: 301 }, () => one.client().apiKeys.revokeLeaked({ body: { key: "x" } })),

@@ -8,12 +8,12 @@ import type { KeyDeps } from "../key-access.js";
 import * as queries from "../api-keys.queries.js";
 import { auditKey } from "../present-key.js";
 
-/** Leaks are found many at once, by scanners; nobody guesses keys this way. */
+/** Generous, because scanners find many leaks at once and keys cannot be guessed. */
 const reportLimit = { hits: 300, seconds: 60 * 60 };
 
 /**
- * Kills a key that was found somewhere. Whether there was one is not told: who holds a key knows it.
- * Returns when every server process has heard.
+ * Revokes a leaked key. The response does not reveal whether the key existed. Returns after every
+ * server process has received the revocation.
  * @throws AppError 429
  */
 export async function revokeLeaked(
@@ -30,17 +30,17 @@ export async function revokeLeaked(
     const key = known && (await queries.revokeKey(tx, known.id));
     if (!key) return undefined;
     auditKey(audit, { action: "api_key.leaked", key, before: key, after: null });
-    return { key, email: await queries.addressOf(tx, key.user_id) };
+    return { key, email: await queries.findOwnerEmail(tx, key.user_id) };
   });
   if (!found) return;
-  // Not for every report, as an endpoint that revokes would: only a report that revokes is waited for.
+  // Only a report that revokes waits for the other processes.
   await db.changes.syncAll();
   if (found.email === undefined) return;
   const { name, key_hint } = found.key;
-  const letter = leakedKeyRevoked({ name, hint: key_hint, link: linkTo(deps, found.key.id) });
+  const letter = leakedKeyRevoked({ name, hint: key_hint, link: keyUrl(deps, found.key.id) });
   await mailer.send({ to: found.email, ...letter });
 }
 
-export function linkTo({ publicUrl }: Pick<KeyDeps, "publicUrl">, keyId: string): string {
+export function keyUrl({ publicUrl }: Pick<KeyDeps, "publicUrl">, keyId: string): string {
   return `${publicUrl()}/settings/api-keys/${keyId}`;
 }

@@ -7,11 +7,11 @@ import { makeOrganization } from "#test/support/factories.js";
 import { asAdmin } from "#test/support/admin.js";
 import { mailIsQuiet } from "#test/support/outbox.js";
 
-/** Which of the files hold a text, as raw bytes. */
+/** Returns the files that contain a text as raw bytes. */
 async function filesWith(files: readonly string[], ...texts: string[]): Promise<string[]> {
   const found: string[] = [];
   for (const file of files) {
-    // Files of a running database come and go.
+    // Files of a running database may disappear.
     const bytes = await readFile(file).catch(() => Buffer.alloc(0));
     if (texts.some((text) => bytes.includes(text))) found.push(file);
   }
@@ -31,7 +31,7 @@ async function ask<Row extends object>(app: TestApp, query: string): Promise<Row
   return row;
 }
 
-/** Where the cluster lies; one that stands in its folder only says so. */
+/** Returns the cluster's folder; an external one must be asked. */
 async function clusterFolder(app: TestApp): Promise<string> {
   const { folder, pid } = await ask<{ folder: string; pid: number }>(
     app,
@@ -44,7 +44,7 @@ async function clusterFolder(app: TestApp): Promise<string> {
 const walFile = async (app: TestApp) =>
   (await ask<{ name: string }>(app, "select pg_walfile_name(pg_current_wal_lsn()) as name")).name;
 
-/** All of the cluster but other tests' databases and what was logged before this one began. */
+/** Returns all files of the cluster except other tests' databases and older write-ahead logs. */
 async function databaseFiles(app: TestApp, since: string): Promise<string[]> {
   const folder = await clusterFolder(app);
   const { oid } = await ask<{ oid: number }>(
@@ -57,7 +57,7 @@ async function databaseFiles(app: TestApp, since: string): Promise<string[]> {
   });
 }
 
-test("a key's secret is in no file: not in the database, the log ahead, an answer kept or a mail", async () => {
+test("a key's secret is in no file: database, write-ahead log, stored response or email", async () => {
   const app = await startTestApp();
   const since = await walFile(app);
   const owner = await app.person("owner");
@@ -83,7 +83,7 @@ test("a key's secret is in no file: not in the database, the log ahead, an answe
   const secrets = [made, rotated].map(({ key }) => (key as string).slice(14, -6));
   expect(await filesWith(database, ...secrets)).toEqual([]);
   expect(await filesWith(await filesBelow(app.dataDir), ...secrets)).toEqual([]);
-  // The search does find what is there: in a table, and in the log ahead.
+  // The search itself works: it finds a known text in a table and in the write-ahead log.
   const found = await filesWith(database, "a name that is found");
   expect(found.some((file) => file.includes(`${sep}base${sep}`))).toBe(true);
   expect(found.some((file) => file.includes(`${sep}pg_wal${sep}`))).toBe(true);

@@ -14,7 +14,7 @@ function pairsOf<One, Other>(counts: Counts<One, Other>): [One, Other, number][]
   );
 }
 
-/** Adds what was counted to what is stored. A last use never moves back. */
+/** Adds counts to the stored ones. The last-use time never moves back. */
 export async function addTallies(pool: pg.Pool, tallies: Tally[]): Promise<void> {
   const uses = tallies.flatMap(({ keyId, lastUse }) => (lastUse ? [{ keyId, ...lastUse }] : []));
   const requests = tallies.flatMap(({ keyId, day, requests: counts }) =>
@@ -49,7 +49,7 @@ export async function addTallies(pool: pg.Pool, tallies: Tally[]): Promise<void>
         uses.map(({ ip }) => ip),
       ],
     );
-    // In one order, so that no two processes wait for each other.
+    // Sorted, so that two processes cannot deadlock.
     await client.query(
       `insert into api_key_requests (key_id, day, endpoint, status, requests)
        select k.id, t.day, t.endpoint, t.status, sum(t.requests)
@@ -92,8 +92,8 @@ export async function addTallies(pool: pg.Pool, tallies: Tally[]): Promise<void>
   }
 }
 
-/** The requests of the last days, today's included; the newest day first. */
-export async function requestsOf(
+/** Returns requests by day for the last days including today, newest day first. */
+export async function listRequests(
   tx: Queryable,
   keyId: string,
   days: number,
@@ -105,8 +105,8 @@ export async function requestsOf(
   return rows;
 }
 
-/** What a key was let use in the last days, and how often. */
-export async function permissionUsesOf(
+/** Returns granted permission checks of the last days with their counts. */
+export async function listPermissionUses(
   tx: Queryable,
   keyId: string,
   days: number,
@@ -118,7 +118,7 @@ export async function permissionUsesOf(
   return rows;
 }
 
-/** Forgets what is older than is ever asked for. */
+/** Deletes rows older than any report. */
 export async function deleteOldUsage(tx: Queryable): Promise<void> {
   await tx.execute(sql`delete from api_key_requests where day < current_date - 90`);
   await tx.execute(sql`delete from api_key_permission_uses where day < current_date - 90`);

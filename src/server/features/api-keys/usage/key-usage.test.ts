@@ -8,7 +8,7 @@ import { asOperator } from "#test/support/operator.js";
 import { mailIsQuiet, mailsTo } from "#test/support/outbox.js";
 import { fieldsOf, send } from "#test/support/raw.js";
 
-describe("what a key is used for", () => {
+describe("usage of a key", () => {
   let app: TestApp;
   let owner: TestPerson;
   let org: Organization;
@@ -39,7 +39,7 @@ describe("what a key is used for", () => {
     at.org_id = org.id;
   });
 
-  test("requests are counted by day, endpoint and status, refusals too", async () => {
+  test("counts requests by day, endpoint and status, errors included", async () => {
     const key = await make({ scopes: [`org:${org.slug}:project:read`] });
     for (let turn = 0; turn < 3; turn += 1) await key.api.projects.list();
     await refusal(key.api.organizations.get({ params: at }), 403, "insufficient_permission");
@@ -56,7 +56,7 @@ describe("what a key is used for", () => {
     ]);
   });
 
-  test("several processes add up, each at the latest when it closes", async () => {
+  test("adds up several processes, at the latest when each closes", async () => {
     const key = await make();
     const others = await Promise.all([app.sibling(), app.sibling()]);
     await Promise.all(
@@ -69,7 +69,7 @@ describe("what a key is used for", () => {
     expect(requests.map(({ count }) => count)).toEqual([15]);
   });
 
-  test("days are as many as asked for, at most 90", async () => {
+  test("covers the requested number of days, at most 90", async () => {
     const key = await make();
     await asOperator(
       app,
@@ -86,7 +86,7 @@ describe("what a key is used for", () => {
     }
   });
 
-  test("the smaller scope keeps all that was done allowed, and nothing else", async () => {
+  test("suggests the smallest scope that allows all recorded uses", async () => {
     const person = await app.person("to-be-added");
     const key = await make({ organization_id: org.id });
     const { api } = key;
@@ -95,7 +95,7 @@ describe("what a key is used for", () => {
       await api.projects.get({ params: { project_id: project.id } });
       await api.projects.list({ query: { organization_id: org.id } });
       await api.organizations.update({ params: at, body: { description: "by key" } });
-      // To hand on a role is to use what it holds.
+      // Assigning a role uses the permissions the role contains.
       const body = { user_id: person.id, role_id: systemRoleIds.viewer };
       const { data: added } = await api.members.add({ params: at, body });
       await api.members.remove({ params: { ...at, member_id: added.id } });
@@ -131,7 +131,7 @@ describe("what a key is used for", () => {
     expect((await usage(key)).suggested_scopes).toBeNull();
   });
 
-  test("a key of full access is narrowed to the organizations where it works", async () => {
+  test("suggests the organizations in which a full-access key was used", async () => {
     const person = await app.person("of-two");
     const one = await makeOrganization(person);
     const other = await makeOrganization(person);
@@ -150,14 +150,14 @@ describe("what a key is used for", () => {
     );
     await person.api.apiKeys.narrow({ params, body: { scopes: before as string[] } });
     expect(await everything()).toEqual([one.id, other.id]);
-    // What only full access may do leaves nothing to narrow.
+    // A use that requires full access leaves nothing to suggest.
     const { data: whole } = await person.api.apiKeys.create({ body: { name: "whole" } });
     await app.client(whole.key as string).auth.sessions();
     const { data: used } = await person.api.apiKeys.usage({ params: { key_id: whole.id } });
     expect(used.suggested_scopes).toBeNull();
   });
 
-  test("what was done more than 30 days ago does not count, nor a key never used", async () => {
+  test("ignores uses older than 30 days and keys that were never used", async () => {
     const key = await make({ organization_id: org.id });
     expect((await usage(key)).suggested_scopes).toBeNull();
     await key.api.projects.list();
@@ -170,7 +170,7 @@ describe("what a key is used for", () => {
     expect(await usage(key)).toMatchObject({ permissions: [], suggested_scopes: null });
   });
 
-  test("narrowing only ever narrows", async () => {
+  test("reducing scopes never widens them", async () => {
     const key = await make({ scopes: [`org:${org.slug}:project:*`] });
     const narrow = (scopes: string[], api = owner.api) =>
       api.apiKeys.narrow({ params: key.params, body: { scopes } });
@@ -195,7 +195,7 @@ describe("what a key is used for", () => {
     await refusal(narrow([`org:${org.slug}:project:read`]), 409, "key_not_active");
   });
 
-  test("a key that works and was not used for 90 days is marked", async () => {
+  test("marks active keys unused for 90 days", async () => {
     const old = await make();
     const used = await make();
     const revoked = await make();
@@ -214,7 +214,7 @@ describe("what a key is used for", () => {
     ]);
   });
 
-  test("its end is told of a week before, once, though several processes look", async () => {
+  test("warns once a week before expiry, with several processes", async () => {
     const person = await app.person("warned");
     const { id: orgId } = await makeOrganization(person);
     const create = async (name: string, expires_in_days: number) =>

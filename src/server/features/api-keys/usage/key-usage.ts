@@ -2,14 +2,17 @@ import type { KeyUsage } from "#shared/api/api-keys.js";
 import type { Actor } from "../../../access/authenticate.js";
 import { keyAccess, type KeyDeps } from "../key-access.js";
 import * as queries from "../api-keys.queries.js";
-import { fewerScopes, organizationsIn, shownScope } from "../scopes.js";
-import { permissionUsesOf, requestsOf } from "./key-usage.queries.js";
+import { suggestScopes, organizationsIn, presentScope } from "../scopes.js";
+import { listPermissionUses, listRequests } from "./key-usage.queries.js";
 
 const lookBackDays = 30;
-/** More are no help to anybody. */
-const mostSuggested = 500;
+/** Maximum number of uses from which scopes are suggested. */
+const MAX_SUGGESTION_USES = 500;
 
-/** What a key was used for; what this process has counted is written first. @throws AppError 404 */
+/**
+ * Returns a key's usage, after writing this process's pending counts.
+ * @throws AppError 404
+ */
 export async function readUsage(
   { db, keyring }: Pick<KeyDeps, "db" | "keyring">,
   actor: Actor,
@@ -18,17 +21,17 @@ export async function readUsage(
 ): Promise<KeyUsage> {
   const key = await keyAccess(db, actor, keyId);
   await keyring.flush();
-  const found = await db.withSystem("read what a key was used for", async (tx) => {
+  const found = await db.withSystem("read a key's usage", async (tx) => {
     const actsIn = key.scopes.includes("*:*")
       ? await queries.organizationsOfKey(tx, key.id)
       : organizationsIn(key.scopes).filter((id) => !key.shut_out_of.includes(id));
-    const uses = await permissionUsesOf(tx, keyId, lookBackDays);
+    const uses = await listPermissionUses(tx, keyId, lookBackDays);
     const named = uses.flatMap(({ organization_id }) => organization_id ?? []);
     const slugs = await queries.slugsOf(tx, [...new Set([...actsIn, ...named])]);
-    return { actsIn, uses, slugs, requests: await requestsOf(tx, keyId, days) };
+    return { actsIn, uses, slugs, requests: await listRequests(tx, keyId, days) };
   });
   const { actsIn, uses, slugs, requests } = found;
-  const fewer = key.status === "active" ? fewerScopes(key.scopes, actsIn, uses) : null;
+  const fewer = key.status === "active" ? suggestScopes(key.scopes, actsIn, uses) : null;
   return {
     since: new Date(Date.now() - (days - 1) * 86_400_000).toISOString().slice(0, 10),
     requests,
@@ -37,8 +40,8 @@ export async function readUsage(
       organization_slug: slugs.get(use.organization_id ?? "") ?? null,
     })),
     suggested_scopes:
-      fewer === null || fewer.length > mostSuggested
+      fewer === null || fewer.length > MAX_SUGGESTION_USES
         ? null
-        : fewer.map((scope) => shownScope(scope, slugs)),
+        : fewer.map((scope) => presentScope(scope, slugs)),
   };
 }

@@ -1,42 +1,42 @@
 import type { Logger } from "pino";
 
-/** What a key did on one day, since it was last written. */
+/** Unwritten counts of one key on one day. */
 export interface Tally {
   keyId: string;
-  /** Days since 1970, UTC. */
+  /** Days since 1970-01-01 UTC. */
   day: number;
   lastUse: { at: number; ip: string } | null;
   /** By endpoint and status. */
   requests: Counts<string, number>;
-  /** By permission and the organization in which it was needed; null: wherever the key acts. */
+  /** By permission and organization id; null means wherever the key acts. */
   permissions: Counts<string, string | null>;
 }
 
-/** Counts by two things: no text is put together for each request. */
+/** A two-level counter, which needs no concatenated key per request. */
 export type Counts<One, Other> = Map<One, Map<Other, number>>;
 
-/** Counts in memory what keys do: no request waits for a write. */
+/** Counts key usage in memory, so that no request waits for a write. */
 export interface UsageCounter {
   seen(keyId: string, ip: string): void;
   answered(keyId: string, endpoint: string, status: number): void;
   used(keyId: string, orgId: string | null, permission: string): void;
-  /** Writes what was counted so far. */
+  /** Writes all pending counts. */
   flush(): Promise<void>;
-  /** Writes what is left, and stops writing. */
+  /** Writes the pending counts and stops. */
   close(): Promise<void>;
 }
 
 const flushMs = 30_000;
 const dayMs = 86_400_000;
-/** While the database is away no more than this is kept. */
-const mostWaiting = 100_000;
+/** Maximum number of counts kept while the database is unavailable. */
+const MAX_PENDING = 100_000;
 
 export function createUsageCounter(
   write: (tallies: Tally[]) => Promise<void>,
   log: Logger,
 ): UsageCounter {
   let today = new Map<string, Tally>();
-  /** Of days that are over, or that could not be written yet. */
+  /** Counts of past days, and counts whose write failed. */
   let waiting: Tally[] = [];
   let writing: Promise<void> = Promise.resolve();
 
@@ -57,7 +57,7 @@ export function createUsageCounter(
     try {
       await write(batch);
     } catch (error) {
-      waiting = [...batch, ...waiting].slice(-mostWaiting);
+      waiting = [...batch, ...waiting].slice(-MAX_PENDING);
       throw error;
     }
   };
@@ -67,7 +67,7 @@ export function createUsageCounter(
     return done;
   };
   const timer = setInterval(() => {
-    flush().catch((error: unknown) => log.warn({ err: error }, "the use of keys was not written"));
+    flush().catch((error: unknown) => log.warn({ err: error }, "cannot write key usage"));
   }, flushMs);
   timer.unref();
 

@@ -162,7 +162,7 @@ async function refuseLeaks(
   { branch_name: branch }: ActiveWorkspace,
   found: readonly FoundToken[],
 ): Promise<void> {
-  const leak = await leaks.firstLive(found, { origin: systemOrigin, branch });
+  const leak = await leaks.findActive(found, { origin: systemOrigin, branch });
   if (!leak) return;
   const { path, line } = leak;
   throw new AppError(
