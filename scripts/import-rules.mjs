@@ -155,7 +155,7 @@ export function importsOf(text) {
 }
 
 /** The imported file from the root, or the package's name. */
-function targetOf(root, path, specifier) {
+export function targetOf(root, path, specifier) {
   if (!/^[.#]/.test(specifier)) return specifier;
   const wing = /^#(\w+)\//.exec(specifier)?.[1];
   const file =

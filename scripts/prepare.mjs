@@ -7,6 +7,7 @@ import {
   chmodSync,
   cpSync,
   existsSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -20,7 +21,7 @@ export const root = join(import.meta.dirname, "..");
 
 const windows = process.platform === "win32";
 
-/** Ends with one line where this Node is none of those in package.json (`engines`). */
+/** Exits with one line if `engines` in package.json excludes this Node. */
 export function requireNode() {
   const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
   if (major > 22 || (major === 22 && minor >= 12) || (major === 20 && minor >= 19)) return;
@@ -29,13 +30,13 @@ export function requireNode() {
   );
 }
 
-/** Writes one line and ends with 1. */
+/** Writes one line and exits with 1. */
 export function fail(message) {
   process.stderr.write(`omoi: ${message}\n`);
   process.exit(1);
 }
 
-/** Runs a command with its output shown; ends with its code where it fails. */
+/** Runs a command and shows its output. Exits with its code if it fails. */
 export function run(command, args, options = {}) {
   const result = spawnSync(command, args, {
     cwd: root,
@@ -47,7 +48,7 @@ export function run(command, args, options = {}) {
   if (result.status !== 0) process.exit(result.status ?? 1);
 }
 
-/** Runs a program of a dependency, by Node itself. */
+/** Runs a program of a dependency with this Node. */
 export function runTool(path, args, options = {}) {
   run(process.execPath, [join(root, "node_modules", path), ...args], { shell: false, ...options });
 }
@@ -58,7 +59,7 @@ function sha256(parts) {
   return hash.digest("hex");
 }
 
-/** Installs the dependencies of package-lock.json, unless they are there. */
+/** Installs the dependencies of package-lock.json unless they are installed. */
 export function ensureInstalled() {
   const lock = join(root, "package-lock.json");
   const stamp = join(root, "node_modules/.omoi-installed");
@@ -70,7 +71,7 @@ export function ensureInstalled() {
     process.arch,
   ]);
   if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return;
-  // Installed by hand since the lock file last changed.
+  // Installed by `npm ci` since the lock file changed.
   if (
     !existsSync(stamp) &&
     existsSync(installed) &&
@@ -96,7 +97,7 @@ function filesBelow(folder) {
     .toSorted();
 }
 
-/** Beside each text file its Brotli and gzip: made once as well as can be, and only sent later. */
+/** Writes a Brotli and a gzip file beside each text file, at the best level. */
 function compressBelow(folder) {
   for (const file of filesBelow(folder)) {
     if (!/\.(html|js|css|svg|json)$/.test(file)) continue;
@@ -108,57 +109,77 @@ function compressBelow(folder) {
 }
 
 /**
- * Puts the documentation beside the build, and says which version and commit is built, for `/version`;
- * SOURCE_COMMIT names the commit where there is no git.
+ * Copies the documentation into dist/ and writes the version and the commit for `/version`. SOURCE_COMMIT
+ * names the commit where git is missing.
  */
 function writeBuild() {
   const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
-  // A repository further up is another one's.
+  // A repository in a parent folder is another project's.
   const isCheckout = existsSync(join(root, ".git"));
   const head = isCheckout && spawnSync("git", ["rev-parse", "HEAD"], { cwd: root });
   const commit = head?.stdout?.toString().trim() || process.env.SOURCE_COMMIT || null;
   const text = JSON.stringify({ version, commit });
-  // Read by the server as they are: a change of them needs no build.
+  // The server reads them as they are, so a change of them needs no build.
   rmSync(join(root, "dist/docs"), { recursive: true, force: true });
   cpSync(join(root, "docs"), join(root, "dist/docs"), { recursive: true });
   const path = join(root, "dist/build.json");
   if (!existsSync(path) || readFileSync(path, "utf8") !== text) writeFileSync(path, text);
 }
 
-/** Builds the server and the web app into dist/, unless they are built from these very sources. */
+/** Sources of both halves of the build. */
+const common = ["tsconfig.base.json", "package.json", "package-lock.json"];
+const isWeb = (file) => file.startsWith(join("src", "web"));
+
+/** Builds the server and the web app into dist/, each unless it is built from these very sources. */
 export function ensureBuilt() {
-  const sources = [
-    ...filesBelow("src"),
-    "index.html",
-    "vite.config.ts",
-    "tsconfig.base.json",
-    "tsconfig.build.json",
-    "package.json",
-    "package-lock.json",
-  ];
-  const stamp = join(root, "dist/.built");
+  const sources = filesBelow("src");
+  const shared = sources.filter((file) => file.startsWith(join("src", "shared")));
+  ensureHalf(
+    "server",
+    [...common, "tsconfig.build.json", ...sources.filter((file) => !isWeb(file))],
+    buildServer,
+  );
+  ensureHalf(
+    "web app",
+    [...common, "index.html", "vite.config.ts", ...shared, ...sources.filter(isWeb)],
+    buildWeb,
+  );
+  writeBuild();
+}
+
+function ensureHalf(name, sources, build) {
+  const stamp = join(root, `dist/.built-${name.split(" ")[0]}`);
   const wanted = sha256(sources.flatMap((file) => [file, readFileSync(join(root, file))]));
-  if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return writeBuild();
-  rmSync(join(root, "dist"), { recursive: true, force: true });
-  process.stderr.write("Building the server…\n");
+  if (existsSync(stamp) && readFileSync(stamp, "utf8") === wanted) return;
+  rmSync(stamp, { force: true });
+  process.stderr.write(`Building the ${name}…\n`);
+  build();
+  writeFileSync(stamp, wanted);
+}
+
+function buildServer() {
+  mkdirSync(join(root, "dist"), { recursive: true });
+  for (const name of readdirSync(join(root, "dist")))
+    if (name !== "web" && !name.startsWith(".built-"))
+      rmSync(join(root, "dist", name), { recursive: true });
   runTool("typescript/bin/tsc", ["-p", "tsconfig.build.json"]);
-  // What is built finds its own wings, not the sources.
+  // The built code imports its own wings instead of the sources.
   const imports = Object.fromEntries(
     ["shared", "git", "sandbox", "server"].map((wing) => [`#${wing}/*.js`, `./${wing}/*.js`]),
   );
   writeFileSync(join(root, "dist/package.json"), JSON.stringify({ type: "module", imports }));
   // `npx omoi` runs it as a program.
   chmodSync(join(root, "dist/cli/main.js"), 0o755);
-  // What the server reads beside its code.
+  // Files that the server reads beside its code.
   for (const path of [
     "server/db/migrations",
     "server/features/auth/passwords/common-passwords.txt",
   ]) {
     cpSync(join(root, "src", path), join(root, "dist", path), { recursive: true });
   }
-  process.stderr.write("Building the web app…\n");
+}
+
+function buildWeb() {
   runTool("vite/bin/vite.js", ["build", "--logLevel", "warn"]);
   compressBelow("dist/web");
-  writeBuild();
-  writeFileSync(stamp, wanted);
 }

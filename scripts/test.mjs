@@ -1,30 +1,37 @@
 /**
- * `npm test`: installs and builds what is missing, runs all suites, and closes with the counts of all
- * of them. Words after `--` choose files: `npm test -- organizations`. System packages that are missing are
- * installed in CI and by `npm test -- --install` alone.
+ * `npm test`: installs dependencies, builds, runs all suites and prints the sum of their counts. Words after
+ * `--` choose test files by a part of their path, as in `npm test -- organizations`; only the suites and the
+ * build that these files need are started. Missing system packages are installed in CI and by
+ * `npm test -- --install` only.
  */
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { findChromium } from "./chromium.mjs";
 import { installOnDebian } from "./debian.mjs";
+import { importsOf, targetOf } from "./import-rules.mjs";
 import { startPostgres, versions } from "./postgres.mjs";
-import { ensureBuilt, ensureInstalled, requireNode, root } from "./prepare.mjs";
+import { ensureBuilt, ensureInstalled, fail, requireNode, root } from "./prepare.mjs";
 
 requireNode();
 ensureInstalled();
-ensureBuilt();
 
 const args = process.argv.slice(2);
 const words = args.filter((word) => word !== "--install");
 const mayInstall = args.includes("--install") || Boolean(process.env.CI);
+const apiFiles = chosen(["src", "test"], ".test.ts");
+const browserFiles = chosen(["e2e"], ".e2e.ts");
+if (words.length > 0 && apiFiles.length + browserFiles.length === 0)
+  fail(`no test file has ${words.join(" or ")} in its path`);
+if (words.length === 0 || browserFiles.length > 0 || usesBuild(apiFiles)) ensureBuilt();
+
 const folder = mkdtempSync(join(tmpdir(), "omoi-report-"));
 let passed = 0;
 let failed = 0;
 let skipped = 0;
-/** What failed, said once more at the end, where it is not a thousand lines up. */
+/** The failed tests, repeated at the end of the output. */
 const failures = [];
 
 const needed = {
@@ -47,11 +54,13 @@ else if (missing.length > 0) {
     "tests of commands fail, and those of gVisor, proxies and poolers are skipped, without",
   );
 }
-suite("api", {});
-const chromium = findChromium(mayInstall);
-if (chromium === null && mayInstall) failed += 1;
-else if (chromium === null) sayMissing("Chromium", "the browser suite was not run without");
-else suite("browser", { OMOI_CHROMIUM: chromium });
+if (apiFiles.length > 0) suite("api", {});
+if (browserFiles.length > 0) {
+  const chromium = findChromium(mayInstall);
+  if (chromium !== null) suite("browser", { OMOI_CHROMIUM: chromium });
+  else if (mayInstall) failed += 1;
+  else sayMissing("Chromium", "the browser suite was not run without");
+}
 if (words.length === 0) await underOlderPostgres();
 
 rmSync(folder, { recursive: true, force: true });
@@ -61,13 +70,40 @@ process.stdout.write(
 );
 process.exit(failed > 0 ? 1 : 0);
 
+/** The test files below some folders that the words choose, as vitest does; all of them with options. */
+function chosen(folders, ending) {
+  const files = folders.flatMap((name) =>
+    readdirSync(join(root, name), { recursive: true }).map((path) => join(name, path)),
+  );
+  const parts = words.map((word) => word.replace(/^\.\//, "").replace(/:\d+$/, ""));
+  const hasOptions = words.some((word) => word.startsWith("-"));
+  return files.filter(
+    (file) =>
+      file.endsWith(ending) &&
+      (parts.length === 0 || hasOptions || parts.some((part) => join(root, file).includes(part))),
+  );
+}
+
+/** Whether a file or one of the test helpers that it imports uses test/support/build.ts. */
+function usesBuild(files) {
+  const seen = new Set(files);
+  for (const file of seen) {
+    if (file === join("test", "support", "build.ts")) return true;
+    for (const { specifier } of importsOf(readFileSync(join(root, file), "utf8"))) {
+      const target = targetOf(root, file, specifier);
+      if (target.startsWith("test") && existsSync(join(root, target))) seen.add(target);
+    }
+  }
+  return false;
+}
+
 function sayMissing(names, consequence) {
   process.stderr.write(
     `omoi: ${consequence} ${names}; install it, or have it installed by: npm test -- --install\n`,
   );
 }
 
-/** What SQL decides, under each PostgreSQL that is supported besides the one that Omoi brings. */
+/** Runs the tests that depend on SQL under each supported PostgreSQL besides the bundled one. */
 async function underOlderPostgres() {
   const files = [
     "test/installation/database-roles.test.ts",
@@ -81,23 +117,23 @@ async function underOlderPostgres() {
     "src/server/features/workspaces/commits/commits.test.ts",
     "src/server/features/workspaces/merges/merge-lease.test.ts",
   ];
-  const chosen = process.env.THOROUGH === "1" ? [] : files;
+  const under = process.env.THOROUGH === "1" ? [] : files;
   for (const major of Object.keys(versions)) {
     const postgres = await startPostgres(major);
     if (postgres === null) {
       process.stdout.write(
-        `skipped: the tests under PostgreSQL ${major}, which npm did not give\n`,
+        `skipped: the tests under PostgreSQL ${major}, which npm could not install\n`,
       );
       skipped += 1;
       continue;
     }
     process.stdout.write(`\nUnder PostgreSQL ${major}:\n`);
-    suite("api", { OMOI_TEST_DATABASE_URL: postgres.url }, chosen, `PostgreSQL ${major}, `);
+    suite("api", { OMOI_TEST_DATABASE_URL: postgres.url }, under, `PostgreSQL ${major}, `);
     await postgres.stop();
   }
 }
 
-/** @param label what its failures are told with */
+/** @param label precedes its failures in the summary */
 function suite(project, env, files = words, label = "") {
   const report = join(folder, `${label}${project}.json`);
   const { status } = spawnSync(
@@ -119,7 +155,7 @@ function suite(project, env, files = words, label = "") {
   try {
     counts = JSON.parse(readFileSync(report, "utf8"));
   } catch {
-    // no report: the exit code says what happened
+    // No report: the exit code counts as one failure below.
   }
   passed += counts.numPassedTests;
   skipped += counts.numPendingTests;
@@ -133,7 +169,7 @@ function suite(project, env, files = words, label = "") {
     if (outcome === "failed" && tests.length === 0)
       failures.push(`${label}${file}: ${firstLine(message)}`);
   }
-  // A suite that failed outside of all files has failed all the same.
+  // A suite can fail outside of its files, as in its global setup.
   failed += status === 0 ? 0 : Math.max(1, failures.length - before);
 }
 

@@ -7,7 +7,7 @@ import { plainEnv } from "./harness.js";
 const root = join(import.meta.dirname, "../..");
 const dist = join(root, "dist/server/main.js");
 /** The mark that scripts/prepare.mjs leaves when a build is whole. */
-const built = existsSync(join(root, "dist/.built")) && existsSync(dist);
+const built = existsSync(join(root, "dist/.built-server")) && existsSync(dist);
 
 /** What is run as the server: the build where there is a whole one, else the sources. */
 export const serverKind = built ? "node dist/server/main.js" : "tsx src/server/main.ts (not built)";

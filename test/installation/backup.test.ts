@@ -17,6 +17,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Client } from "#shared/contract/client.js";
 import type { Workspace } from "#shared/api/workspaces.js";
+import { built } from "../support/build.js";
 import { omoi } from "../support/cli.js";
 import { removeDataFolder } from "../support/data-folder.js";
 import {
@@ -154,7 +155,7 @@ describe("omoi admin backup and restore", () => {
     await stop(server);
     const env = { OMOI_DATA_DIR: folder };
     for (const script of ["verify-audit", "verify-merges"]) {
-      const verified = spawn(process.execPath, [`dist/server/${script}.js`], {
+      const verified = spawn(process.execPath, [built(`server/admin/${script}.js`)], {
         env: { PATH: process.env["PATH"], ...env },
         stdio: ["ignore", "pipe", "inherit"],
       });
@@ -203,7 +204,7 @@ describe("omoi admin backup and restore", () => {
     const folder = join(root, "cut");
     for (let round = 0; round < rounds({ thorough: 15, else: 1 }); round += 1) {
       await rm(folder, { recursive: true, force: true });
-      const child = spawn(process.execPath, ["dist/cli/main.js", "admin", "restore", backup], {
+      const child = spawn(process.execPath, [built("cli/main.js"), "admin", "restore", backup], {
         env: { PATH: process.env["PATH"], OMOI_DATA_DIR: folder },
         stdio: "ignore",
       });

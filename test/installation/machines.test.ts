@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { built } from "../support/build.js";
 import { startServer, type ServerProcess } from "../support/server-process.js";
 import { tellStory } from "../support/story.js";
 
@@ -18,7 +19,7 @@ const withoutNice = ["setpriv", "--bounding-set=-sys_nice", "--inh-caps=-sys_nic
 const succeeds = ([program = "", ...args]: readonly string[]): boolean =>
   spawnSync(program, args).status === 0;
 const isRoot = process.getuid?.() === 0;
-const readsAsNobody = isRoot && succeeds([...asNobody, "test", "-r", "dist/server/main.js"]);
+const readsAsNobody = isRoot && succeeds([...asNobody, "test", "-r", built("server/main.js")]);
 const hasLoopback6 = succeeds(["grep", "-q", "lo$", "/proc/net/if_inet6"]);
 
 describe("a server", () => {

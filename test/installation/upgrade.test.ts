@@ -8,6 +8,7 @@ import { text } from "node:stream/consumers";
 import { createGunzip } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Client } from "#shared/contract/client.js";
+import { built, root } from "../support/build.js";
 import { removeDataFolder } from "../support/data-folder.js";
 import { describeFolders, type FolderDriverName } from "../support/folder-drivers.js";
 import {
@@ -24,7 +25,6 @@ import { clientOf, startServer, type ServerProcess } from "../support/server-pro
 
 /** Version 0.1 of this repository. */
 const released = "80fb57cb";
-const root = join(import.meta.dirname, "../..");
 const isThere =
   spawnSync("git", ["cat-file", "-e", "80fb57c^{commit}"], { cwd: root }).status === 0;
 const reason = isThere ? "" : ` (skipped: a shallow clone without the commit ${released})`;
@@ -201,7 +201,7 @@ function suite(driver: FolderDriverName): void {
 
   test("audit logs and merges pass verification", async () => {
     for (const program of ["verify-audit", "verify-merges"]) {
-      const child = spawn(process.execPath, [`dist/server/${program}.js`], {
+      const child = spawn(process.execPath, [built(`server/admin/${program}.js`)], {
         cwd: root,
         env: { PATH: process.env["PATH"], OMOI_DATA_DIR: dataDir },
       });

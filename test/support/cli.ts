@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { join } from "node:path";
 import { text } from "node:stream/consumers";
+import { built, root } from "./build.js";
 
 /** How a command of the command line ended. */
 export interface CliEnding {
@@ -12,8 +12,8 @@ export interface CliEnding {
 
 /** Runs `omoi` as it was built, with nothing of this machine's settings but the PATH. */
 export async function omoi(env: Record<string, string>, ...args: string[]): Promise<CliEnding> {
-  const child = spawn(process.execPath, ["dist/cli/main.js", ...args], {
-    cwd: join(import.meta.dirname, "../.."),
+  const child = spawn(process.execPath, [built("cli/main.js"), ...args], {
+    cwd: root,
     env: { PATH: process.env["PATH"], ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });

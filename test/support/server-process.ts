@@ -5,8 +5,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { createClient, type Client } from "#shared/contract/client.js";
-
-const root = join(import.meta.dirname, "../..");
+import { root } from "./build.js";
 
 /** How a server that was started as a process of its own ended, and what it said. */
 export interface Ending {

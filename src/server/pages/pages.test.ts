@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type FirstAnswer, firstAnswersId } from "#shared/first-answers.js";
 import { pages } from "#shared/pages.js";
+import "#test/support/build.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
 import {
   commitFiles,

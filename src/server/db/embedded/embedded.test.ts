@@ -5,17 +5,17 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { pathToFileURL } from "node:url";
 import pg from "pg";
 import { afterEach, expect, test } from "vitest";
+import { built, root } from "#test/support/build.js";
 import { findBinaries, prepareBinaries } from "./binaries.js";
 import { acquireStartLock } from "./lock.js";
 import { findPostmaster, limitLog, stopPostmaster } from "./postmaster.js";
 import { type EmbeddedPostgres, EmbeddedPostgresError, startEmbeddedPostgres } from "./embedded.js";
 
-const REPOSITORY = fileURLToPath(new URL("../../../..", import.meta.url));
-// The built module starts much faster than the sources.
-const MODULE = pathToFileURL(join(REPOSITORY, "dist/server/db/embedded/embedded.js")).href;
+/** The built module, which starts much faster than the sources. */
+const MODULE = pathToFileURL(built("server/db/embedded/embedded.js")).href;
 const IS_ROOT = process.getuid?.() === 0;
 const settings = { fsync: "off" };
 /** A uid that no user of this machine has. */
@@ -77,7 +77,7 @@ async function connectAs(
     await client.connect().then(() => console.log("in"), (error) => console.log(error.message));
     process.exit();`;
   const child = spawn(process.execPath, ["--input-type=module", "-e", script], {
-    cwd: REPOSITORY,
+    cwd: root,
     ...account,
   });
   const [line] = (await once(createInterface({ input: child.stdout }), "line")) as [string];
@@ -122,7 +122,7 @@ function spawnOmoi(dataDir: string, account: { uid?: number; gid?: number } = {}
     );
     setInterval(() => {}, 1000);`;
   const child = spawn(process.execPath, ["--input-type=module", "-e", script], {
-    cwd: REPOSITORY,
+    cwd: root,
     stdio: ["ignore", "pipe", "inherit"],
     detached: true,
     ...account,

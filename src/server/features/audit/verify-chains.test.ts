@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import { built } from "#test/support/build.js";
 import { makeOrganization, makeProject } from "#test/support/factories.js";
 import { asOperator, databaseUrlOf } from "#test/support/operator.js";
 
@@ -15,7 +16,7 @@ const unguarded = (app: TestApp, statement: string, values: unknown[] = []) =>
   );
 
 async function verify(app: TestApp, ...args: string[]): Promise<{ code: number; out: string }> {
-  const child = spawn(process.execPath, ["dist/server/verify-audit.js", ...args], {
+  const child = spawn(process.execPath, [built("server/admin/verify-audit.js"), ...args], {
     env: {
       PATH: process.env["PATH"],
       OMOI_DATABASE_URL: databaseUrlOf(app),

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Project } from "#shared/api/projects.js";
 import type { Merge } from "#shared/api/merges.js";
 import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.js";
+import { built } from "#test/support/build.js";
 import {
   commitFiles,
   makeOrganization,
@@ -24,7 +25,7 @@ async function verify(app: TestApp): Promise<{ code: number; out: string }> {
     OMOI_DATABASE_URL: databaseUrlOf(app),
     OMOI_DATA_DIR: app.dataDir,
   };
-  const args = ["dist/server/verify-merges.js"];
+  const args = [built("server/admin/verify-merges.js")];
   const child = spawn(process.execPath, args, { env });
   const [out, err, [code]] = await Promise.all([
     text(child.stdout),
