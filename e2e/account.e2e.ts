@@ -104,7 +104,7 @@ test("an account from its registration to its second password", async () => {
   // A used link says so, and how to get a new one.
   await page.goto(`${app.url}/verify-email?token=${token}`);
   await button("Confirm e-mail address").click();
-  await page.getByRole("alert").getByText("ask for a new link").waitFor();
+  await page.getByRole("alert").getByText("request a new link").waitFor();
   await look("verify-email-again");
   expectQuietConsole("400 (Bad Request)");
 
@@ -128,7 +128,7 @@ test("an account from its registration to its second password", async () => {
   await page.waitForURL(`${app.url}/reset-password`);
   await field("New password").fill("password123");
   await button("Save password").click();
-  await page.getByText("Is one that many people use").waitFor();
+  await page.getByText("Is a commonly used password").waitFor();
   await look("reset-password");
   expectQuietConsole("422");
   await field("New password").fill(passwords[1]);

@@ -129,7 +129,7 @@ test("an authenticator app is set up, and its code finishes a sign-in", async ()
   await look("totp-setup");
   await codeOfApp().fill("000000");
   await button("Switch on").click();
-  await page.getByText("Is not right, or was used before").waitFor();
+  await page.getByText("Is wrong or was already used").waitFor();
   secret = (
     (await page.getByText(/^[A-Z2-7]{4}( [A-Z2-7]{4}){7}$/).textContent()) ?? ""
   ).replaceAll(" ", "");
@@ -158,7 +158,7 @@ test("an authenticator app is set up, and its code finishes a sign-in", async ()
   expect(await codeField().getAttribute("inputmode")).toBe("numeric");
   await codeField().fill("000000");
   await button("Continue").click();
-  await page.getByText("The code is not right, or was used before").waitFor();
+  await page.getByText("The code is wrong or was already used").waitFor();
   await look("second-step");
   await codeField().fill(codeOf(secret, 1));
   await button("Continue").click();
@@ -208,7 +208,7 @@ test("at a bare address the pages say why there are no passkeys, and the provide
   const identities = page.getByRole("list", { name: "Linked identities" });
   await identities.getByText(idp.issuer).waitFor();
   await button("Unlink").click();
-  await page.getByText("It is your last way to sign in").waitFor();
+  await page.getByText("This is your last sign-in method").waitFor();
   await look("security-provider");
 });
 

@@ -36,7 +36,7 @@ import { createKeyring } from "./features/api-keys/keyring/keyring.js";
 import { deleteExpiredUsage, type KeyDeps } from "./features/api-keys/key-access.js";
 import { auditHandlers } from "./features/audit/routes.js";
 import {
-  forgetOldLinks,
+  deleteExpiredLinks,
   runSendLink,
   type EmailLinkDeps,
 } from "./features/auth/passwords/email-links.js";
@@ -48,7 +48,7 @@ import { createPasskeyService } from "./features/auth/passkeys/passkeys.js";
 import { authHandlers } from "./features/auth/routes.js";
 import { secondFactorHandlers } from "./features/auth/totp/routes.js";
 import { createSecondFactorService } from "./features/auth/totp/second-factor.js";
-import { createAuthService, forgetOldHits } from "./features/auth/index.js";
+import { createAuthService, deleteExpiredHits } from "./features/auth/index.js";
 import { startMeasuring } from "./features/disk-usage/index.js";
 import { eventHandlers } from "./features/events/routes.js";
 import { createEventStreams } from "./features/events/index.js";
@@ -374,8 +374,8 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
     Promise.all([
       removeUnusedLayers(workspaceDeps, log),
       deleteOldAnswers(db),
-      forgetOldHits(db),
-      forgetOldLinks(db),
+      deleteExpiredHits(db),
+      deleteExpiredLinks(db),
       endRetentions(workspaceDeps, log),
       deleteExpiredUsage(db),
       forgetOldLogs(storage, config.runLogDays),

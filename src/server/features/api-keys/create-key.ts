@@ -14,7 +14,7 @@ import {
 } from "../../access/access.js";
 import type { ActorContext } from "../../http/register-routes.js";
 import { isWithin, normalNetwork } from "#shared/node/networks.js";
-import { holdCredential } from "../auth/index.js";
+import { requireLiveCredential } from "../auth/index.js";
 import { generateKey } from "#shared/node/key-text.js";
 import { hashKey, keyDisplay } from "./keyring/key.js";
 import * as queries from "./api-keys.queries.js";
@@ -177,7 +177,7 @@ function notActive(why: string): AppError {
  * @throws AppError 401 when it was revoked
  */
 export async function lockCredential(tx: Queryable, actor: Actor): Promise<Rights | undefined> {
-  await holdCredential(tx, actor);
+  await requireLiveCredential(tx, actor);
   const { userId, key } = actor;
   return key ? queries.findKey(tx, userId, key.id) : undefined;
 }

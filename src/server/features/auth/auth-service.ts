@@ -9,12 +9,12 @@ import { callerNetwork } from "#shared/node/networks.js";
 import type { Jobs } from "../../jobs/queue.js";
 import { limitHits } from "../../access/rate-limit.js";
 import { limitLogin } from "./limit-login.js";
-import { lockPerson } from "./person-lock.js";
-import { refuseGuessable } from "./passwords/password-rules.js";
+import { lockUser } from "./person-lock.js";
+import { rejectGuessablePassword } from "./passwords/password-rules.js";
 import * as rateLimits from "../../access/rate-limit.queries.js";
 import * as queries from "./auth.queries.js";
 import * as sessions from "./sessions/sessions.queries.js";
-import { deleteOldChallenges } from "./totp/second-factor.queries.js";
+import { deleteExpiredChallenges } from "./totp/second-factor.queries.js";
 import { secondFactorRequired } from "./totp/second-factor.js";
 import type { SignedIn, StartSession } from "./sign-in.js";
 import { signToken, verifyToken, type TokenKind } from "./sessions/tokens.js";
@@ -33,11 +33,14 @@ export interface AuthService {
     ip: string;
   }): Promise<User>;
   login(email: string, password: string, origin: sessions.SessionOrigin): Promise<SignedIn>;
-  /** Starts a session for a person whose identity was shown in another way. */
+  /** Starts a session for a user who was authenticated by other means. */
   startSession: StartSession;
   refresh(token: string, kind: "refresh" | "cookie"): Promise<SignedIn>;
   endSession(userId: string, sessionId: string): Promise<boolean>;
-  /** The actor behind a token of a session. @throws AppError 401 */
+  /**
+   * Authenticates a session token.
+   * @throws AppError 401
+   */
   actorOf(kind: TokenKind, token: string): Promise<Actor>;
 }
 
@@ -46,7 +49,7 @@ export function createAuthService(
   settings: { secret: string; registration: "open" | "invite" | "closed" },
   deps: {
     jobs: Jobs;
-    /** Whether a token is that of an open invitation of an address. */
+    /** Whether a token belongs to an open invitation of the address. */
     isInvited: (token: string, email: string) => Promise<boolean>;
   },
 ): AuthService {
@@ -61,15 +64,15 @@ export function createAuthService(
       return (
         session && {
           value: session,
-          // An idle one is read again until it is marked as used, which puts its end off.
+          // An idle session is not cached, so that the next request marks it as used and extends it.
           sources: session.idle ? null : [`session ${session.id}`, `user ${session.user_id}`],
           until: Math.min(session.expires_at.getTime(), Date.now() + keptSessionMs),
         }
       );
     },
   });
-  // Checked where no account is, so that an unknown address takes as long as a wrong password.
-  const nobody = hash("a password that nobody has");
+  // Verified for unknown addresses, so that they take as long as a wrong password.
+  const dummyHash = hash("a password that nobody has");
 
   const signedIn = (sessionId: string, generation: number): SignedIn => {
     const now = Math.floor(Date.now() / 1000);
@@ -88,7 +91,7 @@ export function createAuthService(
   const sessionEnd = (): string => new Date(Date.now() + sessionSeconds * 1000).toISOString();
   const startSession: StartSession = async (userId, origin, claim) => {
     const sessionId = await db.withSystemTx("start a session", async (tx) => {
-      await lockPerson(tx, userId);
+      await lockUser(tx, userId);
       await claim?.(tx);
       return sessions.insertSession(tx, userId, origin, sessionEnd());
     });
@@ -103,11 +106,11 @@ export function createAuthService(
         registration === "closed" ||
         (registration === "invite" && !(invitation && (await deps.isInvited(invitation, email))));
       if (onlyFirst && (await hasUsers(db))) throw registrationClosed(registration);
-      refuseGuessable(password, email, "password");
+      rejectGuessablePassword(password, email, "password");
       const password_hash = await hash(password);
       try {
         const input = { email, full_name: full_name ?? null, password_hash };
-        const user = await db.withSystemTx("register a person", (tx) =>
+        const user = await db.withSystemTx("register a user", (tx) =>
           queries.insertUser(tx, input, onlyFirst),
         );
         if (!user) throw registrationClosed(registration);
@@ -117,7 +120,7 @@ export function createAuthService(
         if (violatedConstraint(error) !== "users_email_key") throw error;
         throw new AppError(
           "email_taken",
-          "An account with this e-mail address exists; sign in instead.",
+          "An account with this email address already exists; sign in instead.",
         );
       }
     },
@@ -125,7 +128,7 @@ export function createAuthService(
     login: async (email, password, origin) => {
       const found = await db.withSystem("log in", (tx) => queries.findPassword(tx, email));
       const account = await limitLogin(db, email, origin.ip, async () => {
-        const matches = await verify(found?.password_hash ?? (await nobody), password);
+        const matches = await verify(found?.password_hash ?? (await dummyHash), password);
         if (!found || !matches) throw wrongCredentials();
         return found;
       });
@@ -133,8 +136,9 @@ export function createAuthService(
       if (required) throw required;
       const { user_id, password_hash } = account;
       return startSession(user_id, origin, async (tx) => {
-        // Changed since it was checked: whoever changed it ended all sessions, this one as well.
-        if (!(await queries.holdPassword(tx, user_id, password_hash))) throw wrongCredentials();
+        // The password changed after it was checked. The change ended all sessions, so this one must
+        // not start.
+        if (!(await queries.lockPassword(tx, user_id, password_hash))) throw wrongCredentials();
       });
     },
 
@@ -142,7 +146,7 @@ export function createAuthService(
 
     refresh: async (token, kind) => {
       const claims = verifyToken(secret, kind, token);
-      // Read, not remembered: its generation decides.
+      // Read from the database, because the generation decides.
       const session = claims && (await readSession(claims.sessionId));
       if (!claims || !session) throw invalidToken();
       const generation = kind === "cookie" ? session.generation : claims.generation;
@@ -150,7 +154,7 @@ export function createAuthService(
         sessions.rotateSession(tx, session.id, generation, sessionEnd()),
       );
       if (rotated) return signedIn(session.id, generation + 1);
-      // A used refresh token came back: either copy may be a thief's, so the session ends for both.
+      // A used refresh token was replayed. Either copy may be stolen, so the session ends for both.
       if (kind === "refresh") {
         await db.withSystem("end a session whose refresh token was replayed", (tx) =>
           sessions.revokeSession(tx, session.user_id, session.id),
@@ -176,21 +180,21 @@ export function createAuthService(
   };
 }
 
-/** Whether a person is a super admin of the installation. */
+/** Whether a user is a super admin of the installation. */
 export async function isSuperAdmin(db: Database, userId: string): Promise<boolean> {
-  const user = await db.withSystem("see whether a person is a super admin", (tx) =>
+  const user = await db.withSystem("check whether a user is a super admin", (tx) =>
     queries.findUser(tx, userId),
   );
   return user?.is_super_admin ?? false;
 }
 
-/** Whether an id is that of a person who may sign in. */
+/** Whether the id belongs to an active user. */
 export function userExists(db: Database, userId: string): Promise<boolean> {
-  return db.withSystem("find a person by id", (tx) => queries.userExists(tx, userId));
+  return db.withSystem("find a user by id", (tx) => queries.userExists(tx, userId));
 }
 
 function wrongCredentials(): AppError {
-  return new AppError("invalid_credentials", "Check the e-mail address and the password.", {
+  return new AppError("invalid_credentials", "Check the email address and the password.", {
     headers: { "www-authenticate": "Bearer" },
   });
 }
@@ -199,16 +203,16 @@ function registrationClosed(registration: "open" | "invite" | "closed"): AppErro
   return new AppError(
     "registration_closed",
     registration === "closed"
-      ? "Nobody can register here; ask whoever runs this server for an account."
-      : "Registration is by invitation here; open the link of one, and use the address that it is for.",
+      ? "Registration is closed; ask the operator of this server for an account."
+      : "Registration requires an invitation; open its link and use the address it was sent to.",
   );
 }
 
-/** Forgets counted tries and answered challenges whose time is over. */
-export function forgetOldHits(db: Database): Promise<void> {
-  return db.withSystem("forget old hits and challenges", async (tx) => {
+/** Deletes expired rate-limit counters and used challenges. */
+export function deleteExpiredHits(db: Database): Promise<void> {
+  return db.withSystem("delete expired hits and challenges", async (tx) => {
     await rateLimits.deleteOldHits(tx);
-    await deleteOldChallenges(tx);
+    await deleteExpiredChallenges(tx);
   });
 }
 

@@ -18,15 +18,15 @@ const userColumns = {
 };
 
 /**
- * Adds a person with a password; the first of the installation is its super admin. With `onlyFirst`
- * nobody else is added, and the answer is null.
+ * Inserts a user with a password. The first user of the installation becomes its super admin. With
+ * `onlyFirst`, returns null if a user exists.
  */
 export async function insertUser(
   tx: Queryable,
   input: { email: string; full_name: string | null; password_hash: string },
   onlyFirst: boolean,
 ): Promise<User | null> {
-  // Two first registrations at once must not both find an empty table.
+  // Two concurrent first registrations must not both find an empty table.
   await tx.execute(sql`select pg_advisory_xact_lock(hashtext('omoi first user'))`);
   if (onlyFirst && (await tx.select({ id: users.id }).from(users).limit(1)).length > 0) return null;
   const [user] = await tx
@@ -67,7 +67,7 @@ export async function updateUser(
   return user;
 }
 
-/** The password hash behind an address, for a person who may sign in. */
+/** Returns the password hash for an address of an active user. */
 export async function findPassword(
   tx: Queryable,
   email: string,
@@ -82,7 +82,7 @@ export async function findPassword(
     : undefined;
 }
 
-/** A person's own address and password hash. */
+/** Returns a user's address and password hash. */
 export async function findOwnPassword(
   tx: Queryable,
   userId: string,
@@ -95,7 +95,7 @@ export async function findOwnPassword(
   return row?.password_hash ? { email: row.email, password_hash: row.password_hash } : undefined;
 }
 
-/** Sets a person's password, also the first one. */
+/** Sets a user's password, also the first one. */
 export async function setPassword(
   tx: Queryable,
   userId: string,
@@ -116,7 +116,7 @@ export async function setPassword(
     });
 }
 
-/** Changes a person's password where it still is `current`. Whether it did. */
+/** Changes a user's password if it is still `current`. Returns whether it did. */
 export async function replacePassword(
   tx: Queryable,
   userId: string,
@@ -137,8 +137,8 @@ export async function replacePassword(
   return changed.length === 1;
 }
 
-/** Whether a hash is still the person's; until the transaction ends, nobody changes it. */
-export async function holdPassword(
+/** Whether a hash is still the user's; locks it until the transaction ends. */
+export async function lockPassword(
   tx: Queryable,
   userId: string,
   passwordHash: string,

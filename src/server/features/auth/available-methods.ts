@@ -6,7 +6,7 @@ import type { Database } from "../../db/connection/connect.js";
 import { relyingPartyOf } from "./passkeys/relying-party.js";
 import { hasUsers } from "./auth-service.js";
 
-/** The ways to sign in that this installation offers at the address of a request. */
+/** Returns the sign-in methods available at the request's address. */
 export function signInMethods(
   db: Database,
   config: Pick<Config, "oidc" | "registration">,
@@ -19,7 +19,7 @@ export function signInMethods(
       passkey: typeof party !== "string",
       passkey_reason: typeof party === "string" ? party : null,
       oidc: config.oidc && { name: config.oidc.name },
-      // The first person may always register.
+      // The first user can always register.
       registration: (await hasUsers(db)) ? config.registration : "open",
     };
   };

@@ -3,19 +3,19 @@ import { NIL, parse as uuidBytes, stringify as uuidText } from "uuid";
 import { newId } from "../../db/tables/columns.js";
 
 /**
- * Challenges of a sign-in that takes two requests. Each carries an id, whom it is for and its expiry
- * under an HMAC of the installation's secret, so that asking for one stores nothing; answering it
- * claims its id (`claimChallenge`), so that it works once.
+ * Challenges of sign-ins that take two requests. A challenge contains an id, its user and its expiry
+ * under an HMAC of the installation's secret, so issuing one stores nothing. Answering it claims the id
+ * (`claimChallenge`), so it works once.
  */
 export type ChallengePurpose = "second factor" | "passkey registration" | "passkey sign-in";
 
 export interface Challenge {
   id: string;
-  /** Null where it is for anybody. */
+  /** Null: any user may answer. */
   userId: string | null;
-  /** RFC 3339 */
+  /** RFC 3339. */
   expiresAt: string;
-  /** Of what has to be as it was, such as the password: see `bindingOf`. */
+  /** Hash of the state the challenge depends on, such as the password: see `bindingOf`. */
   binding: Buffer;
 }
 
@@ -27,7 +27,7 @@ function mac(secret: string, purpose: ChallengePurpose, claims: Buffer): Buffer 
   return createHmac("sha256", secret).update(`omoi challenge ${purpose}\n`).update(claims).digest();
 }
 
-/** What a challenge carries of something that it must not outlive, and that it does not give away. */
+/** Returns a hash that binds a challenge to a value without revealing it. */
 export function bindingOf(secret: string, value: string): Buffer {
   const whole = createHmac("sha256", secret).update(`omoi challenge binding\n${value}`).digest();
   return whole.subarray(0, bindingBytes);
@@ -47,14 +47,14 @@ export function signChallenge(
   return Buffer.concat([bytes, mac(secret, purpose, bytes)]);
 }
 
-/** What a challenge of ours says, as long as it has not expired; null for anything else. */
+/** Verifies a challenge. Returns null unless it is valid and not expired. */
 export function readChallenge(
   secret: string,
   purpose: ChallengePurpose,
   text: string,
 ): Challenge | null {
   const bytes = Buffer.from(text, "base64url");
-  // One text for each challenge: the decoder would overlook stray characters and bits.
+  // One encoding per challenge: the decoder would ignore stray characters and bits.
   if (bytes.length !== claimBytes + 32 || bytes.toString("base64url") !== text) return null;
   const claims = bytes.subarray(0, claimBytes);
   if (!timingSafeEqual(bytes.subarray(claimBytes), mac(secret, purpose, claims))) return null;

@@ -9,8 +9,8 @@ import { rounds } from "#test/support/thorough.js";
 
 const newPassword = "another staple horse";
 
-/** An attacker registers the address of another person and prepares ways to come back. */
-describe("an account that another person registered", () => {
+/** An attacker registers another person's address and prepares ways to return. */
+describe("an account registered by another person", () => {
   let app: TestApp;
   let sibling: TestApp;
   beforeAll(async () => {
@@ -29,7 +29,7 @@ describe("an account that another person registered", () => {
     const code = codeOf(data.secret as string);
     await api.secondFactor.confirmTotp({ body: { code } });
   };
-  /** A passkey and an identity, as rows: how they are made is tested elsewhere. */
+  /** Inserts a passkey and an identity; their creation is tested elsewhere. */
   const addPasskeyAndIdentity = async ({ id }: TestPerson): Promise<void> => {
     await asOperator(
       app,
@@ -84,7 +84,7 @@ describe("an account that another person registered", () => {
     await refusal(app.client().auth.refresh({ body }), 401, "invalid_token");
   };
 
-  test("a reset of its password revokes all that opened it, and says so", async () => {
+  test("a password reset removes every credential and says so in the email", async () => {
     const person = await prepared();
     const org = await makeOrganization(person);
     await person.api.apiKeys.create({ body: { name: "scoped", organization_id: org.id } });
@@ -108,11 +108,11 @@ describe("an account that another person registered", () => {
     expect(mails.at(-1)?.text).toContain("every session, API key, passkey");
   });
 
-  test("a link that is opened without a session of it revokes all but the password", async () => {
+  test("a link opened without a session removes everything but the password", async () => {
     for (const byCookie of [false, true]) {
       const person = await prepared();
       const token = await tokenFor(app, person.email, "verify-email");
-      // A cookie that another site's page sends along is no session.
+      // A cookie sent from another site's page is not a session.
       const headers: Record<string, string> = {};
       if (byCookie) {
         const opened = await send(app, "POST", "/api/v1/auth/refresh", {
@@ -129,7 +129,7 @@ describe("an account that another person registered", () => {
     }
   });
 
-  test("a link that is opened in another account's session revokes all, too", async () => {
+  test("a link opened in another account's session removes everything, too", async () => {
     const [person, other] = [await prepared(), await app.person()];
     const token = await tokenFor(app, person.email, "verify-email");
     await other.api.auth.verifyEmail({ body: { token } });
@@ -137,14 +137,14 @@ describe("an account that another person registered", () => {
     expect((await other.api.auth.me()).data.is_verified).toBe(false);
   });
 
-  test("a link that is opened with a key alone revokes all, with the key", async () => {
+  test("a link opened with a key only removes everything including the key", async () => {
     const person = await prepared();
     const token = await tokenFor(app, person.email, "verify-email");
     await app.client(person.key).auth.verifyEmail({ body: { token } });
     await expectShut(person);
   });
 
-  test("an access token that has ended refuses the link, which stays good", async () => {
+  test("an expired access token rejects the link, which stays valid", async () => {
     const person = await app.person();
     const token = await tokenFor(app, person.email, "verify-email");
     const { data } = await app.client().auth.login({
@@ -156,7 +156,7 @@ describe("an account that another person registered", () => {
     expect((await person.api.auth.verifyEmail({ body: { token } })).status).toBe(204);
   });
 
-  test("a link that is opened in its own session keeps everything", async () => {
+  test("a link opened in the account's own session keeps everything", async () => {
     for (const byCookie of [false, true]) {
       const person = await prepared();
       const token = await tokenFor(app, person.email, "verify-email");
@@ -178,17 +178,17 @@ describe("an account that another person registered", () => {
       });
       const { data } = await app.client(person.key).auth.me();
       expect(data.is_verified).toBe(true);
-      // And so does a reset from then on.
+      // A later reset keeps everything, too.
       await resetBy(person);
       expect(await waysIn(person)).toMatchObject({ passkeys: 1, totp: 1, sessions: 0, keys: 1 });
     }
   });
 
-  test("until the password is proven, a reset still revokes what was made after the link", async () => {
+  test("until the password is proven, a reset removes credentials created after the link", async () => {
     const person = await app.person("victim");
     const token = await tokenFor(app, person.email, "verify-email");
     await app.client().auth.verifyEmail({ body: { token } });
-    // Whoever chose the password comes back with it.
+    // The attacker returns with the known password.
     const attacker = await login(person.email, person.password);
     const key = await makeKey(attacker);
     await resetBy(person);
@@ -199,7 +199,7 @@ describe("an account that another person registered", () => {
     expect((await app.client(kept).auth.me()).status).toBe(200);
   });
 
-  test("nothing that is made while it is taken over outlives that", async () => {
+  test("no credential created during the takeover survives it", async () => {
     for (let round = 0; round < rounds({ thorough: 20, else: 4 }); round += 1) {
       const person = await app.person("victim");
       const { data: totp } = await person.api.secondFactor.startTotp();

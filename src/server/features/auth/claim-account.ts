@@ -3,21 +3,21 @@ import type { Change, Origin } from "../../db/audit/audit.js";
 import type { Queryable } from "../../db/connection/connect.js";
 import { users } from "../../db/tables/identity-tables.js";
 import { revokeKeysOf } from "../api-keys/index.js";
-import { lockPerson } from "./person-lock.js";
+import { lockUser } from "./person-lock.js";
 import { removeSignInMethods } from "./remove-credentials.js";
 
 /*
- * Anybody can register any address. Until the owner of the address has taken the account over, all that
- * opens it may belong to another person.
+ * Any address can be registered by anyone. Until the address's owner claims the account, its
+ * credentials may belong to another person.
  */
 
 /**
- * Marks the address of an account as verified by its owner, who came by a link in a mail. An account
- * that its owner had not taken over before loses every session, API key, passkey, identity and second
- * factor, unless the proof came from the account's own session.
- * @param proof `session`: by a link opened in a session of the account; `password`: by a link that sets
- *   a new password; `link`: by a link alone, after which the password is still nobody's proof
- * @returns whether everything was revoked
+ * Marks an account's address as verified by its owner, who opened an emailed link. If the account was
+ * not claimed before, every session, API key, passkey, identity and second factor is removed, unless
+ * the proof came from the account's own session.
+ * @param proof `session`: the link was opened in a session of the account; `password`: the link sets a
+ * new password; `link`: the link alone, which does not prove the password
+ * @returns whether credentials were removed
  */
 export async function claimAccount(
   tx: Queryable,
@@ -25,7 +25,7 @@ export async function claimAccount(
   userId: string,
   proof: "session" | "password" | "link",
 ): Promise<boolean> {
-  const before = await lockPerson(tx, userId);
+  const before = await lockUser(tx, userId);
   const isUnclaimed = proof === "link" ? !before.is_verified : !isClaimed(before);
   const revokes = isUnclaimed && proof !== "session";
   if (revokes) {
@@ -43,12 +43,12 @@ export async function claimAccount(
   return revokes;
 }
 
-/** Whether the owner of the address is known to be the person who holds the account. */
+/** Whether the account is known to be held by the owner of its address. */
 export function isClaimed(account: { is_verified: boolean; password_unproven: boolean }): boolean {
   return account.is_verified && !account.password_unproven;
 }
 
-/** A person as the origin of a change that a link in a mail makes. */
-export function actingPerson(userId: string): Origin["actor"] {
+/** Returns a user as the actor of a change made by an emailed link. */
+export function userActor(userId: string): Origin["actor"] {
   return { userId, agent: null, key: null };
 }

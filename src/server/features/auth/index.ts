@@ -1,8 +1,8 @@
-export { holdCredential, lockPerson } from "./person-lock.js";
+export { requireLiveCredential, lockUser } from "./person-lock.js";
 export {
   endSessions,
   issuePasswordToken,
   removeSecondFactors,
   removeSignInMethods,
 } from "./remove-credentials.js";
-export { createAuthService, forgetOldHits, isSuperAdmin, userExists } from "./auth-service.js";
+export { createAuthService, deleteExpiredHits, isSuperAdmin, userExists } from "./auth-service.js";

@@ -6,15 +6,15 @@ import { listAddresses } from "./sessions/sessions.queries.js";
 
 const loginLimit = { hits: 10, seconds: 15 * 60 };
 const sprayLimit = { hits: 100, seconds: 15 * 60 };
-/** So many wrong passwords for one account, from wherever, slow down those who were never signed in to it. */
-const slowAfter = { hits: 50, seconds: 15 * 60 };
+/** Failures for one account from all networks, after which unknown networks are slowed down. */
+const SLOWDOWN_LIMIT = { hits: 50, seconds: 15 * 60 };
 const slowLimit = { hits: 10, seconds: 60 };
 
 /**
- * Checks a password only so often: ten failures for one account from one network (`callerNetwork`), and
- * a hundred from one network over all accounts. An account that is guessed at from many networks takes
- * ten passwords a minute from those where its owner was never signed in. Networks where the owner was
- * signed in are held to the first limit alone: many people may share one.
+ * Limits password attempts: ten failures for one account from one network (`callerNetwork`), and a
+ * hundred from one network over all accounts. After distributed guessing, an account accepts ten
+ * attempts a minute from networks its owner never signed in from. Networks the owner signed in from are
+ * subject to the first limit only, because they may be shared.
  * @throws AppError 429
  */
 export async function limitLogin<Result>(
@@ -24,27 +24,27 @@ export async function limitLogin<Result>(
   attempt: () => Promise<Result>,
 ): Promise<Result> {
   const network = callerNetwork(ip);
-  const addresses = await db.withSystem("see where a person was signed in", (tx) =>
+  const addresses = await db.withSystem("read the addresses a user signed in from", (tx) =>
     listAddresses(tx, email),
   );
   const isKnown = addresses.some((address) => callerNetwork(address) === network);
   const fromHere = (): Promise<Result> =>
     limitFailures(db, `login ${network} ${email}`, loginLimit, attempt);
   if (isKnown) return fromHere();
-  return limitFailures(db, `logins ${network}`, sprayLimit, () => slowDown(db, email, fromHere));
+  return limitFailures(db, `logins ${network}`, sprayLimit, () => throttle(db, email, fromHere));
 }
 
-async function slowDown<Result>(
+async function throttle<Result>(
   db: Database,
   email: string,
   attempt: () => Promise<Result>,
 ): Promise<Result> {
   const bucket = `login of ${email}`;
-  const { hits } = await db.withSystem("count the logins of an account", (tx) =>
-    countHit(tx, bucket, slowAfter.seconds),
+  const { hits } = await db.withSystem("count login attempts of an account", (tx) =>
+    countHit(tx, bucket, SLOWDOWN_LIMIT.seconds),
   );
-  if (hits > slowAfter.hits) await limitHits(db, `slow ${bucket}`, slowLimit);
+  if (hits > SLOWDOWN_LIMIT.hits) await limitHits(db, `slow ${bucket}`, slowLimit);
   const result = await attempt();
-  await takeOff(db, bucket, slowAfter);
+  await takeOff(db, bucket, SLOWDOWN_LIMIT);
   return result;
 }

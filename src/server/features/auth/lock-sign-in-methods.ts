@@ -3,9 +3,9 @@ import type { Queryable } from "../../db/connection/connect.js";
 import { accounts, passkeys, users } from "../../db/tables/identity-tables.js";
 
 /**
- * How many ways to sign in a person has. Holds the person's row until the transaction ends, so that
- * the last two are not removed at once.
- * @param issuer of the identity provider that is set up: another one's identities are no way in
+ * Counts a user's sign-in methods. Locks the user's row until the transaction ends, so that the last
+ * two cannot be removed concurrently.
+ * @param issuer the configured identity provider; identities of others do not count
  */
 export async function lockSignInMethods(
   tx: Queryable,

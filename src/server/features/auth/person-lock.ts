@@ -3,12 +3,15 @@ import type { Queryable } from "../../db/connection/connect.js";
 import { invalidToken, type Actor } from "../../access/authenticate.js";
 
 /*
- * A person's row is the first lock of every transaction that adds or ends something the person signs in
- * with: so no credential is added by another one that is being revoked.
+ * The user's row is the first lock of every transaction that adds or ends a credential, so a credential
+ * that is being revoked cannot add another one.
  */
 
-/** Locks a person's row until the transaction ends. @throws AppError 401 where the person is gone */
-export async function lockPerson(
+/**
+ * Locks a user's row until the transaction ends.
+ * @throws AppError 401 when the user no longer exists
+ */
+export async function lockUser(
   tx: Queryable,
   userId: string,
 ): Promise<{ is_verified: boolean; password_unproven: boolean }> {
@@ -19,14 +22,14 @@ export async function lockPerson(
 }
 
 /**
- * Keeps an actor's credential from being revoked until the transaction ends.
- * @throws AppError 401 where it was revoked meanwhile
+ * Prevents the actor's credential from being revoked until the transaction ends.
+ * @throws AppError 401 when it was already revoked
  */
-export async function holdCredential(
+export async function requireLiveCredential(
   tx: Queryable,
   { userId, session, key }: Pick<Actor, "userId" | "session" | "key">,
 ): Promise<void> {
-  // Two statements: the second one sees what was committed while the first one waited.
+  // Two statements: the second one sees the commits made while the first one waited.
   await tx.execute(sql`select from users where id = ${userId} for share`);
   const { rows } = await tx.execute(sql`
     select from users u where u.id = ${userId} and u.is_active and (

@@ -3,7 +3,7 @@ import { startTestApp, type TestApp, type TestPerson } from "#test/support/app.j
 import { asOperator } from "#test/support/operator.js";
 import { problemOf, send } from "#test/support/raw.js";
 
-/** The server believes what the tests say of where a request comes from. */
+/** The server trusts the forwarding headers of the tests. */
 describe("limits by address", () => {
   let app: TestApp;
   let person: TestPerson;
@@ -22,7 +22,7 @@ describe("limits by address", () => {
   const wrong = "invalid_credentials";
   const limited = "rate_limited";
 
-  test("ten wrong passwords from a /64 are all that it has for an account", async () => {
+  test("a /64 network has ten wrong passwords per account", async () => {
     const email = "somebody@example.com";
     for (let host = 1; host <= 10; host += 1) {
       expect(await login(`2001:db8:1:2::${host}`, email)).toBe(wrong);
@@ -31,7 +31,7 @@ describe("limits by address", () => {
     expect(await login("2001:db8:1:3::1", email)).toBe(wrong);
   });
 
-  test("an IPv4 address is the same one within IPv6", async () => {
+  test("an IPv4 address equals its IPv6-mapped form", async () => {
     const email = "another@example.com";
     for (let tries = 0; tries < 5; tries += 1) {
       expect(await login("203.0.113.9", email)).toBe(wrong);
@@ -41,7 +41,7 @@ describe("limits by address", () => {
     expect(await login("203.0.113.10", email)).toBe(wrong);
   });
 
-  test("sign-ups, links and reports of leaked keys count a /64 as well", async () => {
+  test("registrations, links and leak reports count per /64, too", async () => {
     for (const [path, body, most] of [
       ["/api/v1/auth/register", { email: "a@example.com", password: "password123" }, 30],
       ["/api/v1/auth/forgot-password", { email: "links@example.com" }, 5],
@@ -56,7 +56,7 @@ describe("limits by address", () => {
     }
   });
 
-  test("guesses from many networks are slowed down, and the owner signs in all the same", async () => {
+  test("distributed guesses are slowed down while the owner still signs in", async () => {
     const known = "2001:db8:a:a::1";
     expect(await login(known, person.email, person.password)).toBe(200);
     const from = (network: number): string => `2001:db8:b:${network.toString(16)}::1`;
@@ -67,12 +67,12 @@ describe("limits by address", () => {
     for (let network = 50; network < 70; network += 1) {
       later.push(await login(from(network), person.email));
     }
-    // A window of a minute may end meanwhile.
+    // A one-minute window may end meanwhile.
     expect(later.filter((answer) => answer === limited).length).toBeGreaterThanOrEqual(1);
     expect(later.filter((answer) => answer === wrong).length).toBeLessThanOrEqual(20 - 1);
-    // From another address of a network that the owner was signed in from before.
+    // From another address of a network the owner signed in from before.
     expect(await login("2001:db8:a:a:9::9", person.email, person.password)).toBe(200);
-    // Another account is not concerned; and elsewhere the owner waits no longer than a minute.
+    // Another account is unaffected, and elsewhere the owner waits at most a minute.
     expect(await login(from(99), "unconcerned@example.com")).toBe(wrong);
     await asOperator(app, "delete from rate_limits where bucket like 'slow login of %'");
     expect(await login("198.51.100.7", person.email, person.password)).toBe(200);

@@ -14,7 +14,7 @@ describe("registration", () => {
   const register = (email: string, secret = password) =>
     app.client().auth.register({ body: { email, password: secret } });
 
-  test("of two first people at once, one is the super admin", async () => {
+  test("one of two concurrent first users is the super admin", async () => {
     const users = await Promise.all(
       Array.from({ length: 6 }, (_, number) => register(`first-${number}@example.com`)),
     );
@@ -23,7 +23,7 @@ describe("registration", () => {
     expect(later.data.is_super_admin).toBe(false);
   });
 
-  test("answers the person, never the password", async () => {
+  test("returns the user without the password", async () => {
     const body = { email: "Ann.Lee@Example.COM", password, full_name: " Ann Lee " };
     const { status, data } = await app.client().auth.register({ body });
     expect(status).toBe(201);
@@ -47,7 +47,7 @@ describe("registration", () => {
     expect(row?.hash).toMatch(/^\$argon2id\$/);
   });
 
-  test("an address in use is 409, in whatever capitals, also when two ask at once", async () => {
+  test("an address in use is 409, in any case, also under concurrency", async () => {
     await register("taken@example.com");
     await refusal(register("TAKEN@example.com"), 409, "email_taken");
     const race = await Promise.allSettled([
@@ -79,12 +79,12 @@ describe("registration", () => {
     const answer = await send(fresh, "POST", "/api/v1/auth/register", { body });
     expect([answer.status, fieldsOf(JSON.parse(answer.text))]).toEqual([422, [field]]);
   });
-  // Sign-ups are limited by address: these many tries have an installation of their own.
+  // Registrations are limited by address, so these use an installation of their own.
   let second: TestApp | undefined;
   const startTestAppOnce = async () => (second ??= await startTestApp());
   afterAll(() => second?.close());
 
-  test("a password of 8 and one of 128 characters are taken, whatever they are made of", async () => {
+  test("passwords of 8 and of 128 arbitrary characters are accepted", async () => {
     for (const [index, secret] of ["xq7 vé9ü", "x".repeat(128)].entries()) {
       const email = `length-${index}@example.com`;
       await register(email, secret);
@@ -115,7 +115,7 @@ describe("registration", () => {
     await limited.close();
   });
 
-  test.each(["closed", "invite"])("%s lets the first one in, and only one", async (mode) => {
+  test.each(["closed", "invite"])("%s admits exactly the first user", async (mode) => {
     const shut = await startTestApp({ OMOI_REGISTRATION: mode });
     const outcomes = await Promise.allSettled(
       Array.from({ length: 4 }, (_, number) =>

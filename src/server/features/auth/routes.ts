@@ -13,7 +13,7 @@ import {
 import { requireFullAccess, requirePerson } from "../../access/authorize.js";
 import type { Handlers } from "../../http/register-routes.js";
 import { byId, pagesOf } from "../../http/pagination.js";
-import { askForLink, verifyAddress, type EmailLinkDeps } from "./passwords/email-links.js";
+import { requestLink, verifyAddress, type EmailLinkDeps } from "./passwords/email-links.js";
 import { changePassword, resetPassword } from "./passwords/passwords.js";
 import * as queries from "./auth.queries.js";
 import * as sessions from "./sessions/sessions.queries.js";
@@ -38,7 +38,9 @@ export function authHandlers(
   const profile = cached({
     changes: db.changes,
     load: async (userId) => {
-      const user = await db.withSystem("who am I", (tx) => queries.findUser(tx, userId));
+      const user = await db.withSystem("read the user's profile", (tx) =>
+        queries.findUser(tx, userId),
+      );
       return user && { value: Object.freeze(user), sources: [`user ${userId}` as const] };
     },
   });
@@ -83,7 +85,7 @@ export function authHandlers(
       const changes = Object.fromEntries(
         Object.entries(body).filter(([, value]) => value !== undefined),
       ) as Parameters<typeof queries.updateUser>[2];
-      const user = await db.withSystem("change one's profile", (tx) =>
+      const user = await db.withSystem("change the user's profile", (tx) =>
         queries.updateUser(tx, actor.userId, changes),
       );
       if (!user) throw invalidToken();
@@ -94,7 +96,7 @@ export function authHandlers(
       requireFullAccess(actor);
       const rows = await sessionPages(context, query, {
         read: (after, limit) =>
-          db.withSystem("list one's sessions", (tx) =>
+          db.withSystem("list the user's sessions", (tx) =>
             sessions.listSessions(tx, actor.userId, after?.[0] ?? null, limit),
           ),
         keyOf: ({ id }) => [id],
@@ -103,7 +105,7 @@ export function authHandlers(
     },
     session: async ({ actor }, { params }) => {
       requireFullAccess(actor);
-      const session = await db.withSystem("read one's session", (tx) =>
+      const session = await db.withSystem("read a session of the user", (tx) =>
         sessions.findSession(tx, actor.userId, params.session_id),
       );
       if (!session) throw notFound();
@@ -116,7 +118,7 @@ export function authHandlers(
     },
     endOtherSessions: async ({ actor }) => {
       requireFullAccess(actor);
-      await db.withSystem("end one's other sessions", (tx) =>
+      await db.withSystem("end the user's other sessions", (tx) =>
         sessions.revokeSessions(tx, actor.userId, actor.session?.id ?? null),
       );
       return undefined;
@@ -127,14 +129,14 @@ export function authHandlers(
       return undefined;
     },
     resendVerification: ({ ip }, { body }) =>
-      askForLink(links, "verify", body.email, ip).then(nothing),
-    forgotPassword: ({ ip }, { body }) => askForLink(links, "reset", body.email, ip).then(nothing),
+      requestLink(links, "verify", body.email, ip).then(nothing),
+    forgotPassword: ({ ip }, { body }) => requestLink(links, "reset", body.email, ip).then(nothing),
     resetPassword: (context, { body }) => resetPassword(links, body, context).then(nothing),
     changePassword: async ({ actor, ip }, { body }) => {
       if (!actor.session) {
         throw new AppError(
           "session_required",
-          "A password is changed after signing in, not with an API key.",
+          "A password can only be changed in a session, not with an API key; sign in first.",
         );
       }
       const who = { userId: actor.userId, sessionId: actor.session.id, ip };

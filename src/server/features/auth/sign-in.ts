@@ -2,13 +2,13 @@ import type { Tokens } from "#shared/api/auth.js";
 import type { Queryable } from "../../db/connection/connect.js";
 import type { SessionOrigin } from "./sessions/sessions.queries.js";
 
-/** What a sign-in gives: the pair for API clients and the cookie for the web app. */
+/** The result of a sign-in: a token pair for API clients and a cookie for the web app. */
 export interface SignedIn {
   tokens: Tokens;
   cookie: string;
 }
 
-/** Starts a session, once `claim`, in the same transaction, has not refused. */
+/** Starts a session. `claim` runs in the same transaction and may reject it. */
 export type StartSession = (
   userId: string,
   origin: SessionOrigin,

@@ -37,7 +37,7 @@ describe.each(["open", "invite", "closed"] as const)("registration that is %s", 
         403,
         "registration_closed",
       );
-      expect(problem.detail).toContain("whoever runs this server");
+      expect(problem.detail).toContain("operator of this server");
       return;
     }
     const { data: user } = await register("Guest@Example.com", token);

@@ -8,7 +8,7 @@ import {
 import type { Queryable } from "../../db/connection/connect.js";
 import type { AuditWriterOf } from "../../db/connection/system-change.js";
 import { AppError, notFound } from "../../errors.js";
-import { endSessions, issuePasswordToken, lockPerson, removeSecondFactors } from "../auth/index.js";
+import { endSessions, issuePasswordToken, lockUser, removeSecondFactors } from "../auth/index.js";
 import { findUser, lockSuperAdmins, setFlags } from "./people.queries.js";
 
 /** What acts on users need: the server has it from a request, the command line from the database itself. */
@@ -142,7 +142,7 @@ export async function lockedUser(tx: Queryable, by: UserReference): Promise<Admi
   const { id } = await readUser(tx, by);
   // Before the person: two admins who disable each other wait for one another in one order.
   await lockSuperAdmins(tx);
-  await lockPerson(tx, id);
+  await lockUser(tx, id);
   return readUser(tx, { id });
 }
 

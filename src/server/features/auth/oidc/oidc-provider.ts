@@ -2,20 +2,20 @@ import type { Configuration } from "openid-client";
 import type { OidcError } from "#shared/oidc-errors.js";
 import type { OidcSettings } from "../../../config/config.js";
 
-/** Loaded where an identity provider is set up, and then when it is first used. */
+/** Loaded on first use. */
 const openid = () => import("openid-client");
 
 const timeoutSeconds = 10;
 const metadataMs = 60 * 60_000;
 
-/** What a sign-in under way has to remember: kept in a cookie of the browser that began it. */
+/** The state of a sign-in in progress, stored in a cookie of the browser that began it. */
 export interface Attempt {
   state: string;
   nonce: string;
   verifier: string;
 }
 
-/** Who somebody is by the identity provider. */
+/** The user's identity at the provider. */
 export interface Identity {
   subject: string;
   email: string | null;
@@ -23,7 +23,7 @@ export interface Identity {
   name: string | null;
 }
 
-/** A sign-in through the provider that did not succeed; `code` is what the page says. */
+/** A failed sign-in through the provider; the page translates `code`. */
 export class OidcFailure extends Error {
   override readonly name = "OidcFailure";
   readonly code: OidcError;
@@ -34,7 +34,7 @@ export class OidcFailure extends Error {
   }
 }
 
-/** The identity provider by OpenID Connect: authorization code flow with PKCE, state and nonce. */
+/** Creates the OpenID Connect client: authorization code flow with PKCE, state and nonce. */
 export function createOidcProvider(settings: OidcSettings) {
   let known: { configuration: Promise<Configuration>; until: number } | null = null;
 
@@ -42,7 +42,7 @@ export function createOidcProvider(settings: OidcSettings) {
     if (known && known.until > Date.now()) return known.configuration;
     const configuration = discover(settings);
     known = { configuration, until: Date.now() + metadataMs };
-    // What failed is asked for again the next time.
+    // A failed discovery is retried at the next sign-in.
     configuration.catch(() => {
       known = null;
     });
@@ -50,7 +50,10 @@ export function createOidcProvider(settings: OidcSettings) {
   };
 
   return {
-    /** Where to send the browser, and what to remember until it comes back. @throws OidcFailure */
+    /**
+     * Returns the authorization URL and the state to keep.
+     * @throws OidcFailure
+     */
     begin: async (redirectUri: string): Promise<{ url: string; attempt: Attempt }> => {
       const client = await openid();
       const configuration = await configured().catch((error: unknown) => {
@@ -72,7 +75,10 @@ export function createOidcProvider(settings: OidcSettings) {
       return { url: url.href, attempt };
     },
 
-    /** Exchanges what the browser brought back for who it is. @throws OidcFailure */
+    /**
+     * Exchanges the callback for the user's identity.
+     * @throws OidcFailure
+     */
     finish: async (callbackUrl: URL, attempt: Attempt): Promise<Identity> => {
       const client = await openid();
       try {
@@ -85,7 +91,7 @@ export function createOidcProvider(settings: OidcSettings) {
         });
         const claims = tokens.claims();
         if (!claims) throw new Error("no ID token");
-        // Many providers give the address only to who asks for it.
+        // Many providers return the address from the userinfo endpoint only.
         const { email, email_verified, name } =
           claims["email"] === undefined && configuration.serverMetadata().userinfo_endpoint
             ? await client.fetchUserInfo(configuration, tokens.access_token, claims.sub)
@@ -109,7 +115,7 @@ async function discover(settings: OidcSettings): Promise<Configuration> {
     new URL(settings.issuer),
     settings.clientId,
     { [client.clockTolerance]: 30 },
-    // By the method that the provider says it takes (OpenID Connect Discovery, section 3).
+    // The authentication method that the provider supports (OpenID Connect Discovery, section 3).
     (as, metadata, body, headers) => {
       const methods = as.token_endpoint_auth_methods_supported ?? ["client_secret_basic"];
       const authenticate = methods.includes("client_secret_basic")
@@ -120,7 +126,7 @@ async function discover(settings: OidcSettings): Promise<Configuration> {
     {
       timeout: timeoutSeconds,
       execute: [
-        // The ID token's signature is checked too, not only the connection that it came by.
+        // Verifies the ID token's signature in addition to the TLS connection.
         client.enableNonRepudiationChecks,
         ...(settings.issuer.startsWith("http:") ? [client.allowInsecureRequests] : []),
       ],

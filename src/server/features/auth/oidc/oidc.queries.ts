@@ -16,7 +16,7 @@ export async function findByIdentity(
   return found;
 }
 
-/** The account behind an address, and what stands in the way of linking an identity to it. */
+/** Finds the account of an address, with the conditions for linking an identity to it. */
 export async function findByEmail(tx: Queryable, email: string) {
   const { rows } = await tx.execute<{
     user_id: string;
@@ -32,7 +32,7 @@ export async function findByEmail(tx: Queryable, email: string) {
   return rows[0];
 }
 
-/** @throws a broken `accounts_provider_key` where the identity is linked already */
+/** @throws violation of `accounts_provider_key` when the identity is already linked */
 export async function insertIdentity(
   tx: Queryable,
   userId: string,
@@ -45,15 +45,15 @@ export async function insertIdentity(
 }
 
 /**
- * Adds a person whose address the provider has verified; the first of the installation is its super
- * admin. With `onlyFirst` nobody else is added, and the answer is null.
+ * Inserts a user whose address the provider verified. The first user of the installation becomes its
+ * super admin. With `onlyFirst`, returns null if a user exists.
  */
 export async function insertVerifiedUser(
   tx: Queryable,
   input: { email: string; full_name: string | null },
   onlyFirst: boolean,
 ): Promise<string | null> {
-  // The lock of registrations by password: two first people at once must not both find an empty table.
+  // The lock that password registrations take: two first users must not both find an empty table.
   await tx.execute(sql`select pg_advisory_xact_lock(hashtext('omoi first user'))`);
   if (onlyFirst && (await tx.select({ id: users.id }).from(users).limit(1)).length > 0) return null;
   const id = newId();
@@ -73,13 +73,13 @@ function selectIdentities(tx: Queryable, userId: string, which: SQL | undefined)
     .where(and(eq(accounts.user_id, userId), ne(accounts.provider_id, "password"), which));
 }
 
-/** An identity that a person can sign in by. */
+/** Finds an identity the user can sign in with. */
 export async function findIdentity(tx: Queryable, userId: string, identityId: string) {
   const [found] = await selectIdentities(tx, userId, eq(accounts.id, identityId));
   return found;
 }
 
-/** The identities that a person can sign in by, the oldest first, after the id of one. */
+/** Lists the identities a user can sign in with, oldest first, after the given id. */
 export async function listIdentities(
   tx: Queryable,
   userId: string,
@@ -91,7 +91,7 @@ export async function listIdentities(
     .limit(limit);
 }
 
-/** Takes an identity away; gives its issuer, or null where the person has none of that id. */
+/** Deletes an identity. Returns its issuer, or null if the user has none with that id. */
 export async function deleteIdentity(
   tx: Queryable,
   userId: string,
@@ -110,15 +110,15 @@ export async function deleteIdentity(
   return deleted?.issuer ?? null;
 }
 
-/** Takes all of a person's identities away. */
+/** Deletes all identities of a user. */
 export async function deleteIdentities(tx: Queryable, userId: string): Promise<void> {
   await tx
     .delete(accounts)
     .where(and(eq(accounts.user_id, userId), ne(accounts.provider_id, "password")));
 }
 
-/** Whether an identity is a person's; until the transaction ends, nobody takes it away. */
-export async function holdIdentity(
+/** Whether an identity belongs to the user; locks it until the transaction ends. */
+export async function lockIdentity(
   tx: Queryable,
   userId: string,
   issuer: string,

@@ -32,7 +32,7 @@ describe("signing in through an identity provider", () => {
     const email = `sso-${people}@example.com`;
     return { sub: `subject-${people}`, email, email_verified: true, name: `Person ${people}` };
   };
-  /** Up to the address that the provider sends the browser back to. */
+  /** Follows the sign-in up to the provider's redirect back. */
   const approve = async (jar: CookieJar, query = "", at = app): Promise<string> => {
     const started = await jar.get(at.url + startPath + query);
     expect(started.status).toBe(302);
@@ -56,7 +56,7 @@ describe("signing in through an identity provider", () => {
     isIn: false,
   });
 
-  test("the first person is the super admin, verified, and comes back to the path asked for", async () => {
+  test("the first user is a verified super admin and returns to the requested path", async () => {
     idp.person = newPerson();
     const { location, jar } = await signIn(undefined, "?redirect=/projects%3Fa%3Db%23c");
     expect(location).toBe("/projects?a=b#c");
@@ -70,7 +70,7 @@ describe("signing in through an identity provider", () => {
     expect((await app.client().auth.methods()).data.oidc).toEqual({ name: "Acme ID" });
   });
 
-  test("the same identity is the same person, whatever its address is by then", async () => {
+  test("the same identity is the same user, even with another address", async () => {
     idp.person = newPerson();
     const { id, email, is_super_admin } = await me((await signIn()).jar);
     expect(is_super_admin).toBe(false);
@@ -78,7 +78,7 @@ describe("signing in through an identity provider", () => {
     expect(await me((await signIn()).jar)).toMatchObject({ id, email });
   });
 
-  test("two first sign-ins of one person at once make one account", async () => {
+  test("two concurrent first sign-ins of one user create one account", async () => {
     idp.person = newPerson();
     const jars = Array.from({ length: 4 }, () => new CookieJar());
     const outcomes = await Promise.all(jars.map((jar) => signIn(jar)));
@@ -88,7 +88,7 @@ describe("signing in through an identity provider", () => {
     );
   });
 
-  test("what it remembers is in a sealed cookie that scripts and other sites do not get", async () => {
+  test("the state is in an encrypted cookie, hidden from scripts and other sites", async () => {
     const jar = new CookieJar();
     const { location, setCookie } = await jar.get(app.url + startPath);
     expect(setCookie[0]).toMatch(
@@ -113,7 +113,7 @@ describe("signing in through an identity provider", () => {
     ["a signature by another key", { foreignKey: true }],
     ["no signature", { unsigned: true }],
     ["no token", { tokenStatus: 400 }],
-  ])("%s signs nobody in", async (_what, deviations) => {
+  ])("%s is rejected", async (_what, deviations) => {
     idp.person = newPerson();
     idp.deviations = deviations;
     const before = await countPeople();
@@ -121,7 +121,7 @@ describe("signing in through an identity provider", () => {
     expect(await countPeople()).toEqual(before);
   });
 
-  test("another state, a forged answer and a replay sign nobody in", async () => {
+  test("a wrong state, a forged callback and a replay are rejected", async () => {
     idp.person = newPerson();
     const jar = new CookieJar();
     const back = await approve(jar);
@@ -144,10 +144,10 @@ describe("signing in through an identity provider", () => {
     expect(await call(back)).toMatchObject(failed("oidc_failed"));
   });
 
-  test("an answer that this browser did not ask for signs nobody in", async () => {
+  test("a callback that this browser did not request is rejected", async () => {
     idp.person = newPerson();
     const back = await approve(new CookieJar());
-    // Somebody sends a link with his own code: the reader must not end up in his account.
+    // A link with the attacker's code must not sign the victim in to the attacker's account.
     for (const cookie of [null, "", "AAAA", "x".repeat(200)]) {
       const jar = new CookieJar();
       if (cookie !== null) jar.cookies.set("omoi_oidc", cookie);
@@ -174,7 +174,7 @@ describe("signing in through an identity provider", () => {
     "/.//evil.example/",
     "javascript:alert(1)",
     "evil",
-  ])("%j is not where it comes back to", async (target) => {
+  ])("%j is not a valid return path", async (target) => {
     idp.person = newPerson();
     const query = `?redirect=${encodeURIComponent(target)}`;
     expect((await signIn(undefined, query)).location).toBe("/");
@@ -182,7 +182,7 @@ describe("signing in through an identity provider", () => {
     expect((await signIn(undefined, query)).location).toBe("/login?error=oidc_cancelled");
   });
 
-  test("a sign-in that was cancelled or failed says so on the login page, and keeps the path", async () => {
+  test("a canceled or failed sign-in is reported on the login page, which keeps the path", async () => {
     idp.deviations = { refuse: "access_denied" };
     const { location } = await signIn(undefined, "?redirect=/projects");
     expect(location).toBe("/login?error=oidc_cancelled&redirect=%2Fprojects");
@@ -190,14 +190,14 @@ describe("signing in through an identity provider", () => {
     expect(await signIn()).toMatchObject(failed("oidc_failed"));
   });
 
-  test("an account that exists is linked only where both sides have verified the address", async () => {
+  test("an existing account is linked only if both sides verified the address", async () => {
     const victim = await app.person();
     const attacker = { sub: "attacker", email: victim.email, name: "Mallory" };
     for (const email_verified of [false, "true", undefined]) {
       idp.person = { ...attacker, ...(email_verified === undefined ? {} : { email_verified }) };
       expect(await signIn()).toMatchObject(failed("oidc_email_unverified"));
     }
-    // Somebody may have registered another one's address here: its owner must not land in that account.
+    // The address may have been registered by an attacker: its owner must not get that account.
     idp.person = { ...attacker, email_verified: true };
     expect(await signIn()).toMatchObject(failed("oidc_not_linked"));
     await verify(victim.id);
@@ -206,7 +206,7 @@ describe("signing in through an identity provider", () => {
     expect((await victim.api.oidc.identities()).data).toMatchObject([{ issuer: `${idp.issuer}/` }]);
   });
 
-  test("an address alone does not lead past a second factor", async () => {
+  test("an address alone does not bypass a second factor", async () => {
     const person = await app.person();
     await verify(person.id);
     await person.api.secondFactor.startTotp();
@@ -217,7 +217,7 @@ describe("signing in through an identity provider", () => {
     expect(await signIn()).toMatchObject(failed("oidc_not_linked"));
   });
 
-  test("no account is made without a verified address", async () => {
+  test("no account is created without a verified address", async () => {
     const before = await countPeople();
     for (const person of [
       { sub: "a", email: "unverified@example.com" },
@@ -231,7 +231,7 @@ describe("signing in through an identity provider", () => {
     expect(await countPeople()).toEqual(before);
   });
 
-  test("the address may come from the userinfo endpoint, the client's secret in the body", async () => {
+  test("the address may come from the userinfo endpoint, with the client secret in the body", async () => {
     const other = new IdentityProvider();
     await other.start();
     other.authMethods = ["client_secret_post"];
@@ -244,7 +244,7 @@ describe("signing in through an identity provider", () => {
     await other.stop();
   });
 
-  test("where registration is not open, only the first person and those linked come in", async () => {
+  test("with closed registration, only the first user and linked users sign in", async () => {
     const at = await startTestApp({ ...idp.env, OMOI_REGISTRATION: "invite" });
     expect((await at.client().auth.methods()).data.registration).toBe("open");
     idp.person = newPerson();
@@ -258,7 +258,7 @@ describe("signing in through an identity provider", () => {
     const back = await signIn(undefined, "", at);
     expect(back.isIn).toBe(true);
 
-    // An invitation's link lets its own address in.
+    // An invitation's link admits its own address.
     const inviter = (path: string, body: object) =>
       send(at, "POST", path, { headers: { cookie: back.jar.header, origin: at.url }, body });
     const { id } = JSON.parse((await inviter("/api/v1/organizations", { name: "Acme" })).text) as {
@@ -281,7 +281,7 @@ describe("signing in through an identity provider", () => {
     await at.close();
   });
 
-  test("whoever is switched off stays out", async () => {
+  test("deactivated users are rejected", async () => {
     idp.person = newPerson();
     const { id } = await me((await signIn()).jar);
     await asOperator(app, "update users set is_active = false where id = $1", [id]);
@@ -293,7 +293,7 @@ describe("signing in through an identity provider", () => {
     expect(await signIn()).toMatchObject(failed("account_inactive"));
   });
 
-  test("a provider that does not answer is said on the login page, and found again later", async () => {
+  test("an unreachable provider is reported on the login page and retried later", async () => {
     const other = new IdentityProvider();
     await other.start();
     const { port } = new URL(other.issuer);
@@ -335,15 +335,15 @@ describe("signing in through an identity provider", () => {
       return (await jar.get(url)).location;
     };
 
-    test("adds an identity to one's account, which then signs in", async () => {
+    test("adds an identity to an account, which then signs in", async () => {
       const person = await app.person();
       await verify(person.id);
       const jar = await cookieOf(person);
-      // Not even an address is needed: who is signed in on both sides says it.
+      // No address is needed: the user is signed in on both sides.
       idp.person = { sub: randomUUID() };
       expect((await jar.get(await beginLink(jar))).location).toBe("/settings/security");
       expect((await me((await signIn()).jar)).id).toBe(person.id);
-      // Once more is the same as once.
+      // Repeating it changes nothing.
       expect((await jar.get(await beginLink(jar))).location).toBe("/settings/security");
       const { data } = await person.api.oidc.identities();
       expect(data).toHaveLength(1);
@@ -354,7 +354,7 @@ describe("signing in through an identity provider", () => {
       expect(await signIn()).toMatchObject(failed("oidc_email_unverified"));
     });
 
-    test("is not begun and not ended by an account whose address is not verified", async () => {
+    test("accounts with an unverified address cannot link or unlink", async () => {
       const person = await app.person();
       const jar = await cookieOf(person);
       await refusal(person.api.oidc.link(), 403, "email_unverified");
@@ -366,7 +366,7 @@ describe("signing in through an identity provider", () => {
       expect((await person.api.oidc.identities()).data).toEqual([]);
     });
 
-    test("does not happen by an address alone while the password may be another person's", async () => {
+    test("does not link by address while the password may be another person's", async () => {
       const victim = await app.person();
       const token = await tokenFor(app, victim.email, "verify-email");
       await app.client().auth.verifyEmail({ body: { token } });
@@ -385,7 +385,7 @@ describe("signing in through an identity provider", () => {
       );
     });
 
-    test("ends where it began: another session gets nothing", async () => {
+    test("must end in the session that began it", async () => {
       const [ann, bob] = [await app.person(), await app.person()];
       for (const { id } of [ann, bob]) await verify(id);
       idp.person = { sub: randomUUID() };
@@ -401,7 +401,7 @@ describe("signing in through an identity provider", () => {
       for (const { api } of [ann, bob]) expect((await api.oidc.identities()).data).toEqual([]);
     });
 
-    test("is begun by one's own pages and session alone", async () => {
+    test("starts only from the own site and session", async () => {
       const person = await app.person();
       const jar = await cookieOf(person);
       const answer = await send(app, "POST", "/api/v1/auth/oidc/link", {
@@ -417,7 +417,7 @@ describe("signing in through an identity provider", () => {
       expect((await oidc.identities()).data).toEqual([]);
     });
 
-    test("the last way to sign in stays", async () => {
+    test("keeps the last sign-in method", async () => {
       idp.person = newPerson();
       const { jar } = await signIn();
       const list = await send(app, "GET", "/api/v1/auth/oidc/identities", {
@@ -432,7 +432,7 @@ describe("signing in through an identity provider", () => {
     });
   });
 
-  test("without a provider there is nothing of it", async () => {
+  test("without a provider the endpoints do not exist", async () => {
     const at = await startTestApp();
     for (const path of [startPath, "/api/v1/auth/oidc/callback?code=a&state=b"]) {
       expect(problemOf(await send(at, "GET", path)).code).toBe("not_found");

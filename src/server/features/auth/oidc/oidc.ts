@@ -17,7 +17,7 @@ import { requireSession } from "../reauthenticate.js";
 import type { SessionOrigin } from "../sessions/sessions.queries.js";
 import { encrypt, decrypt } from "../../../encrypt.js";
 import { isClaimed } from "../claim-account.js";
-import { holdCredential } from "../person-lock.js";
+import { requireLiveCredential } from "../person-lock.js";
 import { findUser } from "../auth.queries.js";
 import { lockSignInMethods } from "../lock-sign-in-methods.js";
 import type { SignedIn, StartSession } from "../sign-in.js";
@@ -25,17 +25,17 @@ import type { SignedIn, StartSession } from "../sign-in.js";
 export const attemptSeconds = 10 * 60;
 const sealedFor = "oidc attempt";
 
-/** A sign-in under way, as its cookie holds it. */
-interface Kept extends Attempt {
-  /** The path to go to in the end. */
+/** A sign-in in progress, as stored in the cookie. */
+interface StoredAttempt extends Attempt {
+  /** The path to return to. */
   redirect: string;
-  /** Whose account the identity is to be linked to; null signs in. */
+  /** The user to link the identity to; null for a sign-in. */
   linkTo: string | null;
   /** Milliseconds since 1970. */
   expires: number;
 }
 
-/** Where the browser goes next; with `signedIn` as somebody, with `cookie` on the way to the provider. */
+/** The next redirect: with `signedIn` after a sign-in, with `cookie` on the way to the provider. */
 export interface Step {
   location: string;
   cookie?: string;
@@ -48,12 +48,12 @@ interface OidcDeps {
   registration: "open" | "invite" | "closed";
   settings: OidcSettings | null;
   startSession: StartSession;
-  /** Whether a token is that of an open invitation of an address. */
+  /** Whether a token belongs to an open invitation of the address. */
   isInvited: (token: string, email: string) => Promise<boolean>;
   log: Logger;
 }
 
-/** Signing in through an identity provider, and linking its identities to accounts. */
+/** Creates the service that signs users in through an identity provider and links identities. */
 export function createOidcService(deps: OidcDeps) {
   const { db, secret, settings, log } = deps;
   const provider = settings && createOidcProvider(settings);
@@ -68,7 +68,7 @@ export function createOidcService(deps: OidcDeps) {
     linkTo: string | null,
   ): Promise<{ location: string; cookie: string }> => {
     const { url, attempt } = await configured().provider.begin(redirectUri);
-    const kept: Kept = {
+    const kept: StoredAttempt = {
       ...attempt,
       redirect: sitePath(redirect ?? "/") ?? "/",
       linkTo,
@@ -77,9 +77,9 @@ export function createOidcService(deps: OidcDeps) {
     const sealed = encrypt(secret, sealedFor, "", Buffer.from(JSON.stringify(kept)));
     return { location: url, cookie: sealed.toString("base64url") };
   };
-  const keptIn = (cookie: string | undefined): Kept | null => {
+  const keptIn = (cookie: string | undefined): StoredAttempt | null => {
     const plain = decrypt(secret, sealedFor, "", Buffer.from(cookie ?? "", "base64url"));
-    const kept = plain && (JSON.parse(plain.toString()) as Kept);
+    const kept = plain && (JSON.parse(plain.toString()) as StoredAttempt);
     return kept && kept.expires > Date.now() ? kept : null;
   };
   const warn = (failure: OidcFailure): void => {
@@ -88,15 +88,15 @@ export function createOidcService(deps: OidcDeps) {
     log.warn({ code: failure.code, reason }, "a sign-in through the identity provider failed");
   };
 
-  /** The account of an identity: linked before, linked by its verified address now, or made. */
+  /** Returns the identity's account: linked earlier, linked now by its verified address, or created. */
   const accountOf = (issuer: string, identity: Identity, mayRegister: boolean): Promise<string> =>
-    db.withSystemTx("sign in by an identity", async (tx) => {
+    db.withSystemTx("sign in with an identity", async (tx) => {
       const linked = await queries.findByIdentity(tx, issuer, identity.subject);
       const userId = linked?.user_id ?? (await linkOrRegister(tx, issuer, identity, mayRegister));
       if (linked && !linked.is_active) throw new OidcFailure("account_inactive");
       return userId;
     });
-  /** As for a registration by password: an invitation's link is the path to come back to. */
+  /** As with password registration, an invitation's link is the path to return to. */
   const mayRegister = async ({ email }: Identity, redirect: string): Promise<boolean> => {
     if (deps.registration !== "invite") return deps.registration === "open";
     const token = /^\/invitations\/([\w-]+)$/.exec(redirect)?.[1];
@@ -107,13 +107,13 @@ export function createOidcService(deps: OidcDeps) {
     const { userId } = actor;
     try {
       await db.withSystemTx("link an identity", async (tx) => {
-        await holdCredential(tx, actor);
+        await requireLiveCredential(tx, actor);
         if (!(await findUser(tx, userId))?.is_verified) throw new OidcFailure("email_unverified");
         await queries.insertIdentity(tx, userId, issuer, identity.subject);
       });
     } catch (error) {
       if (violatedConstraint(error) !== "accounts_provider_key") throw error;
-      const owner = await db.withSystem("whose identity it is", (tx) =>
+      const owner = await db.withSystem("find the user of an identity", (tx) =>
         queries.findByIdentity(tx, issuer, identity.subject),
       );
       if (owner?.user_id !== userId) throw new OidcFailure("oidc_linked_elsewhere");
@@ -121,7 +121,7 @@ export function createOidcService(deps: OidcDeps) {
   };
 
   return {
-    /** On the way to the provider; back to the login page where it does not answer. */
+    /** Redirects to the provider, or back to the login page when it is unreachable. */
     start: async (redirectUri: string, redirect: string | undefined): Promise<Step> => {
       try {
         return await begin(redirectUri, redirect, null);
@@ -132,11 +132,11 @@ export function createOidcService(deps: OidcDeps) {
       }
     },
 
-    /** As `start`, to link an identity to the actor's account. */
+    /** Like `start`, to link an identity to the actor's account. */
     startLink: async (actor: Actor, redirectUri: string, redirect: string | undefined) => {
       requireSession(actor);
       configured();
-      const person = await db.withSystem("see whether an address is verified", (tx) =>
+      const person = await db.withSystem("check whether an address is verified", (tx) =>
         findUser(tx, actor.userId),
       );
       if (!person?.is_verified) {
@@ -147,14 +147,14 @@ export function createOidcService(deps: OidcDeps) {
       } catch (error) {
         if (!(error instanceof OidcFailure)) throw error;
         warn(error);
-        throw unavailable("The identity provider does not answer; try again later.");
+        throw unavailable("The identity provider is unreachable; try again later.");
       }
     },
 
     /**
-     * Back from the provider.
-     * @param callbackUrl the address called, at the public origin
-     * @param signedInAs the actor of the session's cookie, for linking
+     * Handles the provider's callback.
+     * @param callbackUrl the requested URL at the public origin
+     * @param signedInAs the actor of the session cookie, for linking
      */
     finish: async (
       callbackUrl: URL,
@@ -168,16 +168,16 @@ export function createOidcService(deps: OidcDeps) {
         if (!kept) throw new OidcFailure("oidc_expired");
         const identity = await provider.finish(callbackUrl, kept);
         if (kept.linkTo !== null) {
-          // Who began to link must still be who is signed in here.
+          // Linking must end in the session that began it.
           if (signedInAs?.userId !== kept.linkTo) throw new OidcFailure("oidc_expired");
           await link(settings.issuer, identity, signedInAs);
           return { location: kept.redirect };
         }
         const mayJoin = await mayRegister(identity, kept.redirect);
-        const userId = await onceMore(() => accountOf(settings.issuer, identity, mayJoin));
+        const userId = await retryOnConflict(() => accountOf(settings.issuer, identity, mayJoin));
         const signedIn = await deps.startSession(userId, origin, async (tx) => {
           const { issuer } = settings;
-          if (!(await queries.holdIdentity(tx, userId, issuer, identity.subject))) {
+          if (!(await queries.lockIdentity(tx, userId, issuer, identity.subject))) {
             throw new OidcFailure("oidc_failed");
           }
         });
@@ -194,13 +194,13 @@ export function createOidcService(deps: OidcDeps) {
     },
 
     identities: (userId: string, after: string | null, limit: number) =>
-      db.withSystem("list one's identities", (tx) =>
+      db.withSystem("list the user's identities", (tx) =>
         queries.listIdentities(tx, userId, after, limit),
       ),
 
     /** @throws AppError 404 */
     identity: async (userId: string, identityId: string) => {
-      const found = await db.withSystem("read one's identity", (tx) =>
+      const found = await db.withSystem("read an identity of the user", (tx) =>
         queries.findIdentity(tx, userId, identityId),
       );
       if (!found) throw notFound();
@@ -221,9 +221,9 @@ export function createOidcService(deps: OidcDeps) {
 }
 
 /**
- * The account for an identity that is new here. Only an address that both sides have verified leads to
- * an account that exists and that its owner holds, and never past its second factor: else whoever
- * gets hold of an address would get the account.
+ * Returns the account for a new identity. An existing account is linked only if both sides verified the
+ * address and its owner holds the account, and never past its second factor: otherwise control of an
+ * address would give control of the account.
  */
 async function linkOrRegister(
   tx: Queryable,
@@ -249,8 +249,8 @@ async function linkOrRegister(
   return userId;
 }
 
-/** Two first sign-ins of one person at once: the second one finds what the first one made. */
-async function onceMore<Result>(work: () => Promise<Result>): Promise<Result> {
+/** Retries when a concurrent first sign-in of the same user created the account. */
+async function retryOnConflict<Result>(work: () => Promise<Result>): Promise<Result> {
   try {
     return await work();
   } catch (error) {

@@ -11,7 +11,7 @@ const passkeyColumns = {
   last_used_at: passkeys.last_used_at,
 };
 
-/** A person's passkeys, the oldest first, after the id of one. */
+/** Lists a user's passkeys, oldest first, after the given id. */
 export async function listPasskeys(
   tx: Queryable,
   userId: string,
@@ -34,7 +34,7 @@ export async function findPasskey(tx: Queryable, userId: string, passkeyId: stri
   return found;
 }
 
-/** What an authenticator is told so that it does not make a second passkey. */
+/** Returns the credential ids that the authenticator must not register again. */
 export async function listCredentials(
   tx: Queryable,
   userId: string,
@@ -87,7 +87,7 @@ export async function deletePasskeys(tx: Queryable, userId: string): Promise<voi
   await tx.delete(passkeys).where(eq(passkeys.user_id, userId));
 }
 
-/** The passkey behind a credential's id, of a person who may sign in. */
+/** Finds the passkey of a credential id, for an active user. */
 export async function findCredential(tx: Queryable, credentialId: string) {
   const [found] = await tx
     .select({
@@ -102,7 +102,10 @@ export async function findCredential(tx: Queryable, credentialId: string) {
   return found;
 }
 
-/** Moves a passkey's counter on; false where it is not above the last one: a copy may be in use. */
+/**
+ * Advances a passkey's counter. Returns false if it did not increase, which indicates a cloned
+ * authenticator.
+ */
 export async function countUse(
   tx: Queryable,
   passkeyId: string,

@@ -30,7 +30,7 @@ describe("passkeys", () => {
   const loginWith = async (passkey: SoftwarePasskey, deviations?: Parameters<typeof signWith>[3]) =>
     login(signWith(passkey, await loginOptions(), localhost, deviations));
 
-  test("one is made, listed and renamed", async () => {
+  test("is created, listed and renamed", async () => {
     const { api, id, email } = await app.person();
     const { data: options } = await api.passkeys.options();
     expect(options).toMatchObject({
@@ -51,12 +51,12 @@ describe("passkeys", () => {
     const renamed = await api.passkeys.rename({ params, body: { name: "Work laptop" } });
     expect((await api.passkeys.list()).data).toEqual([renamed.data]);
     expect(renamed.data).toEqual({ ...created.data, name: "Work laptop" });
-    // The authenticator is told, so that it does not make a second one.
+    // The authenticator receives the existing credential, so that it does not create a second one.
     const { data: again } = await api.passkeys.options();
     expect(again).toMatchObject({ excludeCredentials: [{ id: passkey.id }] });
   });
 
-  test("signs in with a session as ever, without password or code, and says when it was used", async () => {
+  test("signs in without password or code and records its use", async () => {
     const person = await app.person();
     const { data: started } = await person.api.secondFactor.startTotp();
     expect(started.secret).not.toBeNull();
@@ -72,7 +72,7 @@ describe("passkeys", () => {
     expect((await loginWith(passkey)).status).toBe(200);
   });
 
-  test("the same passkey is registered once, whoever asks", async () => {
+  test("the same passkey cannot be registered twice, by any user", async () => {
     const [ann, bob] = [await app.person(), await app.person()];
     const { passkey } = await addPasskey(ann.api);
     const { data: options } = await bob.api.passkeys.options();
@@ -85,7 +85,7 @@ describe("passkeys", () => {
     await refusal(bob.api.passkeys.create({ body }), 409, "passkey_exists");
   });
 
-  test("is not registered for another site, person or time, nor without the person verified", async () => {
+  test("is not registered for another site, user or time, or without user verification", async () => {
     const [ann, bob] = [await app.person(), await app.person()];
     const optionsOf = async (person: typeof ann) => (await person.api.passkeys.options()).data;
     const refuse = async (response: ReturnType<typeof makePasskey>["response"], type: string) => {
@@ -124,7 +124,7 @@ describe("passkeys", () => {
     await refuse(late, "challenge_expired");
   });
 
-  test("signs nobody in from another site, without the person verified, or as another person", async () => {
+  test("rejects a sign-in from another site, without user verification, or as another user", async () => {
     const [ann, bob] = [await app.person(), await app.person()];
     const { passkey } = await addPasskey(ann.api);
     const { passkey: bobs } = await addPasskey(bob.api);
@@ -148,7 +148,7 @@ describe("passkeys", () => {
     expect((await loginWith(passkey)).status).toBe(200);
   });
 
-  test("an answer works once, also when it is sent many times at once in two processes", async () => {
+  test("a response works once, also when sent concurrently to two processes", async () => {
     const { api } = await app.person();
     const { passkey } = await addPasskey(api);
     const sibling = await app.sibling();
@@ -164,7 +164,7 @@ describe("passkeys", () => {
     await refusal(login(late), 401, "challenge_expired");
   });
 
-  test("a counter that does not go up means a copy; one that stays zero is none", async () => {
+  test("a counter that does not increase indicates a clone; a constant zero does not", async () => {
     const { api } = await app.person();
     const { passkey } = await addPasskey(api);
     expect((await loginWith(passkey, { counter: 7 })).status).toBe(200);
@@ -173,11 +173,11 @@ describe("passkeys", () => {
     expect((await loginWith(passkey, { counter: 8 })).status).toBe(200);
     await asOperator(app, "update passkeys set counter = 0 where credential_id = $1", [passkey.id]);
     expect((await loginWith(passkey, { counter: 0 })).status).toBe(200);
-    // Zero again: the challenge is another one, so it is no replay.
+    // A new challenge with counter zero, so this is not a replay.
     expect((await loginWith(passkey, { counter: 0 })).status).toBe(200);
   });
 
-  test("whoever is switched off does not get in, and a removed passkey is unknown", async () => {
+  test("a deactivated user cannot sign in, and a removed passkey is unknown", async () => {
     const [ann, bob] = [await app.person(), await app.person()];
     const { passkey } = await addPasskey(ann.api);
     const { passkey: bobs, id } = await addPasskey(bob.api);
@@ -189,7 +189,7 @@ describe("passkeys", () => {
     await refusal(loginWith(bobs), 401, "passkey_rejected");
   });
 
-  test("another person's passkey is not there", async () => {
+  test("another user's passkey is not found", async () => {
     const [ann, bob] = [await app.person(), await app.person()];
     const { id } = await addPasskey(ann.api);
     for (const passkey_id of [id, randomUUID()]) {
@@ -201,7 +201,7 @@ describe("passkeys", () => {
     expect((await ann.api.passkeys.list()).data).toHaveLength(1);
   });
 
-  test("the last way to sign in stays, also when two are removed at once", async () => {
+  test("the last sign-in method stays, also when two are removed concurrently", async () => {
     const { api, id } = await app.person();
     const made = [await addPasskey(api), await addPasskey(api)];
     await asOperator(app, "delete from accounts where user_id = $1", [id]);
@@ -216,7 +216,7 @@ describe("passkeys", () => {
     expect((await api.passkeys.list()).data).toEqual(left);
   });
 
-  test("of an account whose address nobody had proved, a reset by mail removes them", async () => {
+  test("a password reset removes passkeys of an unclaimed account", async () => {
     const [unproven, proven] = [await app.person(), await app.person()];
     await asOperator(app, "update users set is_verified = true where id = $1", [proven.id]);
     const left = [];
@@ -236,7 +236,7 @@ describe("passkeys", () => {
     expect(left).toEqual([401, 200]);
   });
 
-  test("an API key lists them and changes nothing", async () => {
+  test("an API key lists them but cannot change them", async () => {
     const person = await app.person();
     const { id } = await addPasskey(person.api);
     const { data } = await person.api.apiKeys.create({ body: { name: "all" } });
@@ -251,7 +251,7 @@ describe("passkeys", () => {
     await refusal(passkeys.remove({ params }), 403, "session_required");
   });
 
-  test("at a bare address there are none, and the reason says where there are", async () => {
+  test("are unavailable at an IP address, with the reason and an alternative", async () => {
     const bare = await startTestApp();
     const { data } = await bare.client().auth.methods();
     expect(data).toMatchObject({ password: true, passkey: false, oidc: null });
@@ -275,12 +275,12 @@ describe("passkeys", () => {
       "https://omoi.example.com",
     ],
     ["https://omoi.example.com:8443/sub", "x", "omoi.example.com", "https://omoi.example.com:8443"],
-    // A name that anybody may send is not believed where the server has one of its own.
+    // The Host header is ignored when the server has a public name.
     ["https://omoi.example.com", "localhost", "omoi.example.com", "https://omoi.example.com"],
     ["http://localhost:8080", "127.0.0.1:8080", "localhost", "http://localhost:8080"],
     ["http://127.0.0.1:8080", "localhost:9000", "localhost", "http://localhost:9000"],
     ["http://[::1]:8080", "localhost:8080", "localhost", "http://localhost:8080"],
-  ])("at %s, asked as %s, they are bound to %s", (publicUrl, host, id, origin) => {
+  ])("at %s, requested as %s, they are bound to %s", (publicUrl, host, id, origin) => {
     const party = relyingPartyOf(publicUrl, host);
     expect(party).toMatchObject({ id });
     expect((party as { origins: string[] }).origins).toContain(origin);
@@ -292,7 +292,7 @@ describe("passkeys", () => {
     ["http://192.168.1.5", "192.168.1.5", "OMOI_PUBLIC_URL"],
     ["http://192.168.1.5", "localhost", "OMOI_PUBLIC_URL"],
     ["https://[2001:db8::1]", "localhost", "OMOI_PUBLIC_URL"],
-  ])("at %s, asked as %s, there are none, and it says %s", (publicUrl, host, said) => {
+  ])("at %s, requested as %s, they are unavailable, with a hint to %s", (publicUrl, host, said) => {
     expect(relyingPartyOf(publicUrl, host)).toContain(said);
   });
 });

@@ -14,7 +14,7 @@ import {
   type ChallengePurpose,
 } from "../challenges.js";
 import * as queries from "./passkeys.queries.js";
-import { holdCredential } from "../person-lock.js";
+import { requireLiveCredential } from "../person-lock.js";
 import { requireSession } from "../reauthenticate.js";
 import type { RelyingParty } from "./relying-party.js";
 import type { SessionOrigin } from "../sessions/sessions.queries.js";
@@ -23,16 +23,19 @@ import { challengeExpired } from "../totp/second-factor.js";
 import type { StartSession } from "../sign-in.js";
 import { lockSignInMethods } from "../lock-sign-in-methods.js";
 
-/** Loaded with the first passkey: it takes longer to load than all the rest of the server. */
+/** Loaded on first use: it takes longer to load than the rest of the server. */
 const webauthn = () => import("@simplewebauthn/server");
 
-/** None is asked for. */
+/** No extensions are requested. */
 const noExtensions = { clientExtensionResults: {} };
 
-/** How long the browser waits for the person; the challenge itself lives somewhat longer. */
+/** The browser's timeout for the user, shorter than the challenge's lifetime. */
 const timeout = 4 * 60_000;
 
-/** Passkeys (WebAuthn): discoverable, with the person verified, so that one counts as both factors. */
+/**
+ * Creates the passkey (WebAuthn) service. Passkeys are discoverable and require user verification, so
+ * one counts as both factors.
+ */
 export function createPasskeyService(
   db: Database,
   settings: { secret: string; issuer: string | null },
@@ -40,11 +43,11 @@ export function createPasskeyService(
 ) {
   const { secret } = settings;
   const system = <Result>(work: (tx: Queryable) => Promise<Result>): Promise<Result> =>
-    db.withSystem("a person's passkeys", work);
+    db.withSystem("list a user's passkeys", work);
   const newChallenge = (purpose: ChallengePurpose, userId: string | null) =>
     Uint8Array.from(signChallenge(secret, purpose, userId));
 
-  /** Our challenge that the browser signed; null where it is too old or not ours. */
+  /** Returns the challenge that the browser signed, or null if it is expired or invalid. */
   const signedChallenge = (
     purpose: ChallengePurpose,
     clientDataJSON: string,
@@ -93,10 +96,10 @@ export function createPasskeyService(
       const { clientDataJSON, attestationObject, transports = [] } = response.response;
       const challenge = signedChallenge("passkey registration", clientDataJSON);
       if (challenge?.userId !== actor.userId) {
-        throw invalidField("response", "took too long; begin again", "challenge_expired");
+        throw invalidField("response", "took too long; start again", "challenge_expired");
       }
       const { verifyRegistrationResponse } = await webauthn();
-      // The library says by an exception what does not fit.
+      // The library reports a mismatch by an exception.
       const { registrationInfo } = await verifyRegistrationResponse({
         response: { ...response, ...noExtensions, response: { clientDataJSON, attestationObject } },
         expectedChallenge: challenge.text,
@@ -105,14 +108,14 @@ export function createPasskeyService(
         requireUserVerification: true,
       }).catch(() => ({ registrationInfo: undefined }));
       if (!registrationInfo) {
-        throw invalidField("response", "was not accepted; begin again", "passkey_rejected");
+        throw invalidField("response", "was not accepted; start again", "passkey_rejected");
       }
       const { credential, credentialBackedUp } = registrationInfo;
       try {
         return await db.withSystemTx("register a passkey", async (tx) => {
-          await holdCredential(tx, actor);
+          await requireLiveCredential(tx, actor);
           if (!(await claimChallenge(tx, challenge))) {
-            throw invalidField("response", "was sent before; begin again", "challenge_expired");
+            throw invalidField("response", "was already used; start again", "challenge_expired");
           }
           return queries.insertPasskey(tx, {
             user_id: actor.userId,
@@ -126,7 +129,10 @@ export function createPasskeyService(
         });
       } catch (error) {
         if (violatedConstraint(error) !== "passkeys_credential_key") throw error;
-        throw new AppError("passkey_exists", "This passkey is registered already; use it.");
+        throw new AppError(
+          "passkey_exists",
+          "This passkey is already registered; use it to sign in.",
+        );
       }
     },
 
@@ -203,11 +209,11 @@ function challengeIn(clientDataJSON: string): string | null {
   }
 }
 
-/** One answer whatever is wrong with it, so that it does not tell which credentials exist. */
+/** One error for every cause, so that it does not reveal which credentials exist. */
 function rejected(): AppError {
   return new AppError(
     "passkey_rejected",
-    "This passkey is not known here, or was not accepted; try another one or sign in another way.",
+    "This passkey is unknown or was not accepted; try another one or sign in another way.",
     { headers: { "www-authenticate": "Bearer" } },
   );
 }
@@ -215,6 +221,6 @@ function rejected(): AppError {
 export function lastSignInMethod(): AppError {
   return new AppError(
     "last_sign_in_method",
-    "It is your last way to sign in; add another one before you remove it.",
+    "This is your last sign-in method; add another one before you remove it.",
   );
 }

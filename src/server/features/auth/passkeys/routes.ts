@@ -11,7 +11,7 @@ import { answerSignedIn, originOf } from "../sessions/session-cookie.js";
 
 type Options = ResponseOf<(typeof passkeys)["options"]>;
 
-/** As it goes over the wire: without the members that are undefined. */
+/** Converts to the wire format, which omits undefined members. */
 function asJson(options: object): Options {
   return JSON.parse(JSON.stringify(options)) as Options;
 }

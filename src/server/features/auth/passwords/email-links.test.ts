@@ -3,9 +3,9 @@ import { refusal, startTestApp, type TestApp } from "#test/support/app.js";
 import { asOperator } from "#test/support/operator.js";
 import { mailIsQuiet, mailsTo, tokenFor } from "#test/support/outbox.js";
 import { fieldsOf, problemOf, send, withoutRequestId } from "#test/support/raw.js";
-import { forgetOldLinks } from "./email-links.js";
+import { deleteExpiredLinks } from "./email-links.js";
 
-describe("links by mail", () => {
+describe("email links", () => {
   let app: TestApp;
   beforeAll(async () => {
     app = await startTestApp();
@@ -17,7 +17,7 @@ describe("links by mail", () => {
   const isVerified = async (person: Awaited<ReturnType<TestApp["person"]>>) =>
     (await person.api.auth.me()).data.is_verified;
 
-  test("a registration sends one, which confirms the address, once", async () => {
+  test("a registration sends one, which verifies the address once", async () => {
     const person = await app.person();
     const token = await tokenFor(app, person.email, "verify-email");
     expect(Buffer.from(token, "base64url")).toHaveLength(32);
@@ -28,10 +28,10 @@ describe("links by mail", () => {
     expect(outcomes.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
     expect(await isVerified(person)).toBe(true);
     const { detail } = await refusal(verify(token), 400, "invalid_link");
-    expect(detail).toContain("ask for a new link");
+    expect(detail).toContain("request a new link");
   });
 
-  test("is not in the database; what is there is of no use without the secret", async () => {
+  test("are stored as hashes that are useless without the secret", async () => {
     const person = await app.person();
     const token = await tokenFor(app, person.email, "verify-email");
     const [row] = await asOperator<{ text: string }>(
@@ -43,7 +43,7 @@ describe("links by mail", () => {
     expect(row?.text).not.toContain(Buffer.from(token, "base64url").toString("hex"));
   });
 
-  test("a new one replaces the old one, and none is sent to who has confirmed", async () => {
+  test("a new link replaces the old one; verified users get none", async () => {
     const person = await app.person();
     const old = await tokenFor(app, person.email, "verify-email");
     expect((await resend(person.email.toUpperCase())).status).toBe(204);
@@ -55,7 +55,7 @@ describe("links by mail", () => {
     expect(await mailsTo(app, person.email)).toHaveLength(2);
   });
 
-  test("expires, and is cleaned away then", async () => {
+  test("expire and are then deleted", async () => {
     const person = await app.person();
     const token = await tokenFor(app, person.email, "verify-email");
     const [row] = await asOperator<{ hours: number }>(
@@ -71,13 +71,13 @@ describe("links by mail", () => {
     expect(await isVerified(person)).toBe(false);
     const other = await app.person();
     const alive = await tokenFor(app, other.email, "verify-email");
-    await forgetOldLinks(app.db);
+    await deleteExpiredLinks(app.db);
     const left = await asOperator<{ email: string }>(app, "select email from email_tokens");
     expect(left.map(({ email }) => email)).not.toContain(person.email);
     expect((await verify(alive)).status).toBe(204);
   });
 
-  test("proves the address it was sent to, and is of one kind", async () => {
+  test("verify the address they were sent to and have one purpose", async () => {
     const person = await app.person();
     const token = await tokenFor(app, person.email, "verify-email");
     const body = { token, new_password: "another staple horse" };
@@ -88,7 +88,7 @@ describe("links by mail", () => {
     await refusal(verify(token), 400, "invalid_link");
   });
 
-  test.each(["", "x", "a\u0000b", "x".repeat(257)])("%j is no token", async (token) => {
+  test.each(["", "x", "a\u0000b", "x".repeat(257)])("%j is not a valid token", async (token) => {
     const answer = await send(app, "POST", "/api/v1/auth/verify-email", { body: { token } });
     expect([400, 422]).toContain(answer.status);
     expect(["invalid_link", "validation_failed"]).toContain(problemOf(answer).code);
@@ -109,7 +109,7 @@ describe("links by mail", () => {
     },
   );
 
-  test("are asked for five times in a quarter of an hour, whether there is an account or not", async () => {
+  test("are limited to five in 15 minutes, with or without an account", async () => {
     const person = await app.person();
     await tokenFor(app, person.email, "verify-email");
     const refusals = [];
@@ -122,13 +122,13 @@ describe("links by mail", () => {
       refusals.push(withoutRequestId(answer).replaceAll(/\d+ minutes/g, ""));
     }
     expect(refusals[0]).toBe(refusals[1]);
-    // The other kind is another count.
+    // The other purpose has its own limit.
     expect((await resend(person.email)).status).toBe(204);
   });
 
-  test("fill no mailbox, and whoever asks leaves a link that works", async () => {
+  test("do not flood a mailbox, and the last email contains a working link", async () => {
     const person = await app.person();
-    // As if from many addresses.
+    // From different addresses.
     const tries = Array.from({ length: 8 }, (_, at) => at);
     for (const _ of tries) {
       await asOperator(app, "delete from rate_limits where bucket like 'reset link%'");
@@ -141,7 +141,7 @@ describe("links by mail", () => {
   });
 });
 
-test("thirty links an hour are asked for from one address, over all accounts", async () => {
+test("are limited to thirty an hour per address over all accounts", async () => {
   const app = await startTestApp();
   const ask = (at: number) =>
     send(app, "POST", "/api/v1/auth/forgot-password", { body: { email: `p${at}@example.com` } });
@@ -151,7 +151,7 @@ test("thirty links an hour are asked for from one address, over all accounts", a
   await app.close();
 });
 
-test("thirty made-up links in a quarter of an hour are tried from one address", async () => {
+test("thirty invalid links in 15 minutes are accepted from one address", async () => {
   const app = await startTestApp();
   const person = await app.person();
   const token = await tokenFor(app, person.email, "verify-email");

@@ -6,7 +6,7 @@ import type { JobData, Jobs } from "../../../jobs/queue.js";
 import { resetPassword, verifyEmail } from "../../../mail/email-templates.js";
 import type { Mailer } from "../../../mail/mailer.js";
 import {
-  deleteOldTokens,
+  deleteExpiredTokens,
   findAddressee,
   findToken,
   invalidLink,
@@ -14,7 +14,7 @@ import {
   useToken,
   type Purpose,
 } from "./email-tokens.js";
-import { actingPerson, claimAccount } from "../claim-account.js";
+import { userActor, claimAccount } from "../claim-account.js";
 import { limitFailures, limitHits } from "../../../access/rate-limit.js";
 import * as rateLimits from "../../../access/rate-limit.queries.js";
 
@@ -33,37 +33,42 @@ export interface EmailLinkDeps {
 }
 
 /**
- * Has a link sent, where there is somebody to send it to. Whether there is, is found out in the
- * background: the request does and takes the same for every address.
+ * Requests an emailed link. The account is looked up in the background, so the response and its timing
+ * are the same for every address.
  * @throws AppError 429
  */
-export async function askForLink(
+export async function requestLink(
   { db, jobs }: Pick<EmailLinkDeps, "db" | "jobs">,
   purpose: Purpose,
   email: string,
   ip: string,
 ): Promise<void> {
-  // By where it is asked from, too: nobody elsewhere can use up somebody's tries.
+  // Limited by requesting address, too: callers elsewhere cannot use up a user's attempts.
   await limitHits(db, `${purpose} links ${callerNetwork(ip)}`, askAddressLimit);
   await limitHits(db, `${purpose} link ${callerNetwork(ip)} ${email}`, askLimit);
   await jobs.send("send-link", { purpose, email });
 }
 
-/** The work that `send-link` is. */
+/** Handles `send-link` jobs. */
 export async function runSendLink(
   deps: EmailLinkDeps,
   { purpose, email }: JobData["send-link"],
 ): Promise<void> {
   const { db, mailer, secret } = deps;
-  const user = await db.withSystem("find whom to send a link", (tx) => findAddressee(tx, email));
+  const user = await db.withSystem("find the recipient of a link", (tx) =>
+    findAddressee(tx, email),
+  );
   if (!user || (purpose === "verify" && user.is_verified)) return;
-  // A mailbox is not filled, whoever asks from wherever. Nobody is shut out by that: the last of the
-  // mails he has holds a link that works.
-  const { hits } = await db.withSystem("count links sent", (tx) =>
+  // Limits emails per mailbox, whoever requests them. The user is not locked out: the last email
+  // contains a working link.
+  const { hits } = await db.withSystem("count sent links", (tx) =>
     rateLimits.countHit(tx, `${purpose} mails ${user.id}`, 60 * 60),
   );
   if (hits > mailsAnHour) {
-    deps.log.warn({ user_id: user.id, purpose }, "no more links are sent to this person for now");
+    deps.log.warn(
+      { user_id: user.id, purpose },
+      "too many links were requested for this user; no email is sent",
+    );
     return;
   }
   const { token } = await db.withSystem("issue a link", (tx) =>
@@ -75,7 +80,10 @@ export async function runSendLink(
   await mailer.send({ to: user.email, ...letter(link) });
 }
 
-/** Whose link it is, without using it up. @throws AppError 400 `invalid_link`; 429 */
+/**
+ * Returns a link's user without using the link up.
+ * @throws AppError 400 `invalid_link`; 429
+ */
 export async function requireLink(
   { db, secret }: Pick<EmailLinkDeps, "db" | "secret">,
   purpose: Purpose,
@@ -83,18 +91,16 @@ export async function requireLink(
   ip: string,
 ): Promise<{ user_id: string; email: string }> {
   return limitFailures(db, `open links ${callerNetwork(ip)}`, useLimit, async () => {
-    const found = await db.withSystem("look at a link", (tx) =>
-      findToken(tx, secret, purpose, token),
-    );
+    const found = await db.withSystem("read a link", (tx) => findToken(tx, secret, purpose, token));
     if (!found) throw invalidLink();
     return found;
   });
 }
 
 /**
- * Verifies an address by a link. Opened without a session of the account, it ends every credential of
- * the account but its password (`claimAccount`).
- * @param signedInAs the actor of the session that the link was opened in
+ * Verifies an address by a link. Opened without a session of the account, it removes every credential
+ * but the password (`claimAccount`).
+ * @param signedInAs the actor of the session in which the link was opened
  * @throws AppError 400 `invalid_link`; 429
  */
 export async function verifyAddress(
@@ -103,7 +109,7 @@ export async function verifyAddress(
   { ip, requestId, signedInAs }: { ip: string; requestId: string; signedInAs: Actor | null },
 ): Promise<void> {
   const { user_id: userId } = await requireLink(deps, "verify", token, ip);
-  const origin = { actor: actingPerson(userId), ip, requestId };
+  const origin = { actor: userActor(userId), ip, requestId };
   await deps.db.systemChange(origin, async (tx, audit) => {
     const used = await useToken(tx, deps.secret, "verify", token);
     if (!used) throw invalidLink();
@@ -112,7 +118,7 @@ export async function verifyAddress(
   });
 }
 
-/** Forgets links whose time is over. */
-export function forgetOldLinks(db: Database): Promise<void> {
-  return db.withSystem("forget old links", deleteOldTokens);
+/** Deletes expired links. */
+export function deleteExpiredLinks(db: Database): Promise<void> {
+  return db.withSystem("delete expired links", deleteExpiredTokens);
 }

@@ -4,7 +4,7 @@ import type { Queryable } from "../../../db/connection/connect.js";
 import { emailTokens, users } from "../../../db/tables/identity-tables.js";
 import { AppError } from "../../../errors.js";
 
-/** What a link in a mail is good for. */
+/** The purpose of an emailed link. */
 export type Purpose = "verify" | "reset";
 
 const lifetimes: Record<Purpose, string> = { verify: "24 hours", reset: "1 hour" };
@@ -13,7 +13,10 @@ function hashToken(secret: string, purpose: Purpose, token: string): Buffer {
   return createHmac("sha256", secret).update(`omoi e-mail ${purpose}\n`).update(token).digest();
 }
 
-/** A new token for a person, with its end; the one before is worth nothing any more. */
+/**
+ * Issues a token for a user and returns it with its expiry. Earlier tokens of the same purpose become
+ * invalid.
+ */
 export async function issueToken(
   tx: Queryable,
   secret: string,
@@ -36,7 +39,7 @@ export async function issueToken(
   return { token, ...issued };
 }
 
-/** Whose token it is: alive, and sent to the address that the person still has. */
+/** Returns the user of a valid token that was sent to the user's current address. */
 export async function findToken(
   tx: Queryable,
   secret: string,
@@ -58,7 +61,7 @@ export async function findToken(
   return found;
 }
 
-/** Uses a token up. Of two who try at once, one gets its person and the other undefined. */
+/** Uses up a token. Concurrent uses get undefined, except for one. */
 export async function useToken(
   tx: Queryable,
   secret: string,
@@ -74,7 +77,7 @@ export async function useToken(
   return used.length === 1 ? found : undefined;
 }
 
-/** Takes a person's links back, all or those of one kind. */
+/** Deletes a user's tokens, all or those of one purpose. */
 export async function deleteTokens(
   tx: Queryable,
   userId: string,
@@ -90,11 +93,11 @@ export async function deleteTokens(
     );
 }
 
-export async function deleteOldTokens(tx: Queryable): Promise<void> {
+export async function deleteExpiredTokens(tx: Queryable): Promise<void> {
   await tx.delete(emailTokens).where(lt(emailTokens.expires_at, sql`now()`));
 }
 
-/** Who a link may be sent to. */
+/** Finds the user an email link may be sent to. */
 export async function findAddressee(
   tx: Queryable,
   email: string,
@@ -110,10 +113,10 @@ export async function findAddressee(
   return user;
 }
 
-/** A link that is used, expired, replaced or made up; the answer does not say which. */
+/** The error for a used, expired, replaced or invalid link, without the distinction. */
 export function invalidLink(): AppError {
   return new AppError(
     "invalid_link",
-    "The link was used, has expired, or was replaced by a newer one; ask for a new link.",
+    "The link was already used, has expired, or was replaced by a newer one; request a new link.",
   );
 }

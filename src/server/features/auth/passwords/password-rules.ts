@@ -9,16 +9,16 @@ const commonPasswords: ReadonlySet<string> = new Set(
 );
 
 /**
- * Refuses what is guessed first: the commonest passwords, and what a person's address gives away.
+ * Rejects the most common passwords and parts of the user's address.
  * @throws AppError 422 naming the field
  */
-export function refuseGuessable(password: string, email: string, field: string): void {
+export function rejectGuessablePassword(password: string, email: string, field: string): void {
   const text = password.toLowerCase();
   if (commonPasswords.has(text)) {
-    throw invalidField(field, "is one that many people use; choose another", "common_password");
+    throw invalidField(field, "is a commonly used password; choose another", "common_password");
   }
   const local = email.slice(0, email.lastIndexOf("@"));
   if (text === email || text === local) {
-    throw invalidField(field, "is part of the e-mail address; choose another", "own_address");
+    throw invalidField(field, "is part of the email address; choose another", "own_address");
   }
 }

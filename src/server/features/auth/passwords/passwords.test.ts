@@ -27,7 +27,7 @@ describe("passwords", () => {
     return (await mailsTo(app, email)).map(({ subject }) => subject);
   };
 
-  test("a reset by mail sets a new one, ends every session, proves the address and tells", async () => {
+  test("a reset by email sets a new password, ends every session, verifies the address and notifies", async () => {
     const [person, stranger] = [await app.person(), await app.person()];
     const sibling = await app.sibling();
     const { data: other } = await login(person.email, person.password);
@@ -48,7 +48,7 @@ describe("passwords", () => {
     await refusal(reset(token), 400, "invalid_link");
   });
 
-  test("a reset by mail sets the first one of a person who signs in by other means", async () => {
+  test("a reset by email sets the first password of a user with other sign-in methods", async () => {
     const person = await app.person();
     await asOperator(app, "delete from accounts where user_id = $1", [person.id]);
     await refusal(login(person.email, person.password), 401, "invalid_credentials");
@@ -56,7 +56,7 @@ describe("passwords", () => {
     expect((await login(person.email, newPassword)).status).toBe(200);
   });
 
-  test("of many who use one link at once, one sets the password", async () => {
+  test("one of many concurrent uses of a link sets the password", async () => {
     const person = await app.person();
     const token = await askForReset(person);
     const passwords = Array.from({ length: 5 }, (_, at) => `staple horse number ${at}`);
@@ -67,7 +67,7 @@ describe("passwords", () => {
     expect((await subjects(person)).filter((it) => it.includes("was changed"))).toHaveLength(1);
   });
 
-  test("a login that is under way when the password is reset leaves no session behind", async () => {
+  test("a login in progress during a password reset leaves no session", async () => {
     const person = await app.person();
     const token = await askForReset(person);
     const [, ...logins] = await Promise.allSettled([
@@ -83,7 +83,7 @@ describe("passwords", () => {
     expect((await app.client(data.access_token).auth.sessions()).data).toHaveLength(1);
   });
 
-  test("a reset link lives for an hour; a password that is refused does not use it up", async () => {
+  test("a reset link expires after an hour; a rejected password does not use it up", async () => {
     const person = await app.person();
     const token = await askForReset(person);
     const [row] = await asOperator<{ minutes: number }>(
@@ -106,7 +106,7 @@ describe("passwords", () => {
     expect((await login(again.email, again.password)).status).toBe(200);
   });
 
-  test("a change keeps this session and ends every other, and a reset link that is out", async () => {
+  test("a change keeps this session and ends all others and pending reset links", async () => {
     const person = await app.person();
     const sibling = await app.sibling();
     const { data: other } = await login(person.email, person.password);
@@ -121,7 +121,7 @@ describe("passwords", () => {
     expect(await subjects(person)).toContain("Your password was changed (Omoi)");
   });
 
-  test("a change says which of the two is wrong", async () => {
+  test("a change names the wrong one of the two passwords", async () => {
     const person = await app.person();
     for (const [current, next, field] of [
       ["not the password", newPassword, "body.current_password"],
@@ -137,7 +137,7 @@ describe("passwords", () => {
     expect((await login(person.email, person.password)).status).toBe(200);
   });
 
-  test("of changes at once, one is made and the others had the old password", async () => {
+  test("one of several concurrent changes succeeds", async () => {
     const person = await app.person();
     const passwords = Array.from({ length: 4 }, (_, at) => `staple horse number ${at}`);
     const outcomes = await Promise.allSettled(
@@ -157,7 +157,7 @@ describe("passwords", () => {
     await refusal(login(person.email, person.password), 429, "rate_limited");
   });
 
-  test("is changed by a session alone", async () => {
+  test("requires a session", async () => {
     const person = await app.person();
     const { data: key } = await person.api.apiKeys.create({ body: { name: "all" } });
     const body = { current_password: person.password, new_password: newPassword };
@@ -167,8 +167,8 @@ describe("passwords", () => {
   });
 });
 
-describe("failed logins over many accounts", () => {
-  test("are limited by address, and shut out nobody who was signed in from there", async () => {
+describe("failed logins across accounts", () => {
+  test("are limited by address, except for users who signed in from there", async () => {
     const app = await startTestApp();
     const [regular, newcomer] = [await app.person(), "newcomer@example.com"];
     await app.client().auth.register({ body: { email: newcomer, password: newPassword } });
@@ -184,7 +184,7 @@ describe("failed logins over many accounts", () => {
     await refusal(login("another@example.com", "spring 2026"), 429, "rate_limited");
     await refusal(login(newcomer, newPassword), 429, "rate_limited");
     expect((await login(regular.email, regular.password)).status).toBe(200);
-    // From elsewhere nobody is shut out.
+    // Other addresses are not limited.
     await asOperator(
       app,
       "update rate_limits set bucket = 'logins 10.0.0.1' where bucket like 'logins %'",

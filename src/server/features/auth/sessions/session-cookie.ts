@@ -5,7 +5,7 @@ import type { AuthService } from "../auth-service.js";
 import type { SessionOrigin } from "./sessions.queries.js";
 import type { SignedIn } from "../sign-in.js";
 
-/** How our cookies are set: out of reach of scripts and of other sites' forms. */
+/** Returns the cookie attributes: inaccessible to scripts and to other sites' forms. */
 export function cookieOptions(publicUrl: string) {
   return {
     httpOnly: true,
@@ -16,14 +16,14 @@ export function cookieOptions(publicUrl: string) {
 }
 
 /**
- * Beside the session's cookie one that scripts may read and that opens nothing: it tells the pages
- * whether to ask who is signed in. Who never was is not asked, so no 401 stands in the console.
+ * Attributes of a second cookie that scripts can read and that grants nothing. It tells the pages
+ * whether to request the user, which avoids a 401 in the console of visitors.
  */
 function markerOptions(publicUrl: string) {
   return { ...cookieOptions(publicUrl), httpOnly: false };
 }
 
-/** Sets the session's cookie, and gives the tokens for the answer's body. */
+/** Sets the session cookie and returns the tokens for the response body. */
 export function answerSignedIn(
   reply: FastifyReply,
   signedIn: SignedIn,
@@ -36,21 +36,21 @@ export function answerSignedIn(
   return signedIn.tokens;
 }
 
-/** Takes both cookies back. */
+/** Deletes both cookies. */
 export function clearSessionCookies(reply: FastifyReply, publicUrl: string): void {
   reply.clearCookie(sessionCookie, cookieOptions(publicUrl));
   reply.clearCookie(signedInMarker, markerOptions(publicUrl));
 }
 
-/** Where a sign-in comes from, for the list of sessions. */
+/** Returns the origin of a sign-in, for the list of sessions. */
 export function originOf(request: FastifyRequest): SessionOrigin {
   return { ip: request.ip, user_agent: request.headers["user-agent"]?.slice(0, 500) ?? null };
 }
 
 /**
- * The actor of the session that a request to a public endpoint carries, by access token or cookie; null
- * without one. A cookie that comes from another site's page does not count.
- * @throws AppError 401 for an access token that does not work
+ * Returns the actor of the session in a request to a public endpoint, by access token or cookie, or
+ * null. A cookie sent from another site's page does not count.
+ * @throws AppError 401 for an invalid access token
  */
 export async function signedInActor(
   request: FastifyRequest,

@@ -28,11 +28,11 @@ export interface LiveSession extends Record<string, unknown> {
   user_id: string;
   generation: number;
   expires_at: Date;
-  /** Whether it has not been marked as used for an hour. */
+  /** Not marked as used for an hour. */
   idle: boolean;
 }
 
-/** The sessions among the ids that are alive, of people who are active. */
+/** Returns the live sessions of active users among the ids. */
 export async function findLiveSessions(
   tx: Queryable,
   ids: string[],
@@ -45,7 +45,7 @@ export async function findLiveSessions(
   return new Map(rows.map((row) => [row.id, { ...row, expires_at: new Date(row.expires_at) }]));
 }
 
-/** Moves a session to its next generation, if it still is at this one. */
+/** Advances a session to its next generation, if it is still at the given one. */
 export async function rotateSession(
   tx: Queryable,
   sessionId: string,
@@ -78,7 +78,7 @@ export async function touchSession(
     .where(and(eq(sessions.id, sessionId), isNull(sessions.revoked_at)));
 }
 
-/** Ends a session of a person. Whether there was one. */
+/** Ends a session of a user. Returns whether it existed. */
 export async function revokeSession(
   tx: Queryable,
   userId: string,
@@ -94,7 +94,7 @@ export async function revokeSession(
   return revoked.length === 1;
 }
 
-/** The addresses that the person with an email address was signed in from, at most the newest thousand. */
+/** Returns the newest thousand addresses from which the user with an email address signed in. */
 export async function listAddresses(tx: Queryable, email: string): Promise<string[]> {
   const rows = await tx
     .select({ ip: sessions.ip })
@@ -106,7 +106,7 @@ export async function listAddresses(tx: Queryable, email: string): Promise<strin
   return [...new Set(rows.flatMap(({ ip }) => ip ?? []))];
 }
 
-/** Ends all sessions of a person, or all but one. */
+/** Ends all sessions of a user, or all but one. */
 export async function revokeSessions(
   tx: Queryable,
   userId: string,
@@ -145,13 +145,13 @@ function selectSessions(tx: Queryable, userId: string, which: SQL | undefined) {
     );
 }
 
-/** A live session of a person. */
+/** Finds a live session of a user. */
 export async function findSession(tx: Queryable, userId: string, sessionId: string) {
   const [found] = await selectSessions(tx, userId, eq(sessions.id, sessionId));
   return found;
 }
 
-/** A person's live sessions, the latest sign-in first, after the id of one. */
+/** Lists a user's live sessions, latest sign-in first, after the given id. */
 export async function listSessions(
   tx: Queryable,
   userId: string,

@@ -13,7 +13,7 @@ describe("sessions", () => {
     app.client().auth.login({ body: { email, password } });
   const refresh = (token: string) => app.client().auth.refresh({ body: { refresh_token: token } });
 
-  test("a login gives a pair of tokens and tells when", async () => {
+  test("a login returns a token pair and its expiry", async () => {
     const person = await app.person("ann");
     const { data, headers } = await login(person.email.toUpperCase(), person.password);
     expect(data).toEqual({
@@ -48,7 +48,7 @@ describe("sessions", () => {
     expect(fieldsOf(problemOf(answer)).sort()).toEqual(["body.email", "body.password"]);
   });
 
-  test("ten failed logins shut out that account from there for a while, and no other", async () => {
+  test("ten failed logins block that account from that address only", async () => {
     const [victim, other] = [await app.person(), await app.person()];
     for (let tries = 0; tries < 10; tries += 1) {
       await refusal(login(victim.email, "wrong password"), 401, "invalid_credentials");
@@ -61,14 +61,14 @@ describe("sessions", () => {
     expect(wait).toBeLessThanOrEqual(900);
     expect(answer.headers.get("ratelimit")).toBe(`"default";r=0;t=${wait}`);
     expect(answer.headers.get("ratelimit-policy")).toBe('"default";q=10;w=900');
-    // In capitals it is the same account.
+    // The address is case-insensitive.
     await refusal(login(victim.email.toUpperCase(), victim.password), 429, "rate_limited");
     expect((await login(other.email, other.password)).status).toBe(200);
-    // Who is signed in stays so.
+    // Existing sessions are unaffected.
     expect((await victim.api.auth.me()).status).toBe(200);
   });
 
-  test("a refresh rotates the pair; the new one works on", async () => {
+  test("a refresh rotates the token pair", async () => {
     const person = await app.person();
     const { data: second } = await refresh(person.refreshToken);
     expect(second.refresh_token).not.toBe(person.refreshToken);
@@ -78,7 +78,7 @@ describe("sessions", () => {
     expect((await app.client(third.access_token).auth.sessions()).data).toHaveLength(1);
   });
 
-  test("a used refresh token that comes back ends the session for everybody", async () => {
+  test("a replayed refresh token ends the session", async () => {
     const person = await app.person();
     const { data: elsewhere } = await login(person.email, person.password);
     const { data: second } = await refresh(person.refreshToken);
@@ -89,7 +89,7 @@ describe("sessions", () => {
     expect((await app.client(elsewhere.access_token).auth.me()).data.id).toBe(person.id);
   });
 
-  test("of two refreshes with one token at once, at most one gets a pair", async () => {
+  test("of two concurrent refreshes with one token at most one succeeds", async () => {
     const person = await app.person();
     const outcomes = await Promise.allSettled(
       Array.from({ length: 5 }, () => refresh(person.refreshToken)),
@@ -99,7 +99,7 @@ describe("sessions", () => {
     await refusal(person.api.auth.me(), 401, "invalid_token");
   });
 
-  test("a logout ends access, refresh and cookie, in every process, and nothing else", async () => {
+  test("a logout ends access token, refresh token and cookie in every process, and nothing else", async () => {
     const person = await app.person();
     const sibling = await app.sibling();
     const { data, headers } = await login(person.email, person.password);
@@ -121,7 +121,7 @@ describe("sessions", () => {
     expect((await person.api.auth.me()).status).toBe(200);
   });
 
-  test("are listed with where they are from, and ended one by one", async () => {
+  test("are listed with their origin and ended one by one", async () => {
     const person = await app.person();
     const body = { email: person.email, password: person.password };
     const other = await send(app, "POST", "/api/v1/auth/login", {
@@ -147,7 +147,7 @@ describe("sessions", () => {
     expect((await person.api.auth.sessions()).data.map(({ id }) => id)).toEqual([current?.id]);
   });
 
-  test("all others end at once, in every process; nobody else's do", async () => {
+  test("all other sessions end at once in every process, but no other user's", async () => {
     const [person, stranger] = [await app.person(), await app.person()];
     const sibling = await app.sibling();
     const { data: other } = await login(person.email, person.password);
@@ -162,7 +162,7 @@ describe("sessions", () => {
     await refusal(app.client().auth.endOtherSessions(), 401, "unauthenticated");
   });
 
-  test("a PATCH of oneself changes what is given, null clears, absent stays", async () => {
+  test("a PATCH of the profile changes given fields; null clears", async () => {
     const { api } = await app.person("ann");
     const patch = async (body: Parameters<typeof api.auth.updateMe>[0]["body"]) =>
       (await api.auth.updateMe({ body })).data;

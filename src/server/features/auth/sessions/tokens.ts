@@ -2,9 +2,9 @@ import { createHmac, timingSafeEqual } from "node:crypto";
 import { parse as uuidBytes, stringify as uuidText } from "uuid";
 
 /**
- * Session tokens. Each carries the session's id, its generation (how often it was refreshed) and its
- * expiry, under an HMAC of the installation's secret: a forged one costs no query, a real one is still
- * looked up, so that ending a session ends all of its tokens at once. No token is stored.
+ * Session tokens. A token contains the session's id, its generation (number of refreshes) and its
+ * expiry under an HMAC of the installation's secret: a forged one costs no query. A genuine one is
+ * looked up, so ending a session ends all its tokens at once. No token is stored.
  */
 const kinds = { access: "oat_", refresh: "ort_", cookie: "ocs_" } as const;
 export type TokenKind = keyof typeof kinds;
@@ -33,12 +33,12 @@ export function signToken(secret: string, kind: TokenKind, claims: TokenClaims):
   return kinds[kind] + Buffer.concat([bytes, mac(secret, kind, bytes)]).toString("base64url");
 }
 
-/** The claims of a token that we signed and that has not expired; null for anything else. */
+/** Verifies a token's signature and expiry. Returns its claims or null. */
 export function verifyToken(secret: string, kind: TokenKind, token: string): TokenClaims | null {
   if (!token.startsWith(kinds[kind])) return null;
   const text = token.slice(kinds[kind].length);
   const bytes = Buffer.from(text, "base64url");
-  // One text for each token: the decoder would overlook stray characters and bits.
+  // One encoding per token: the decoder would ignore stray characters and bits.
   if (bytes.length !== claimBytes + 32 || bytes.toString("base64url") !== text) return null;
   const claims = bytes.subarray(0, claimBytes);
   if (!timingSafeEqual(bytes.subarray(claimBytes), mac(secret, kind, claims))) return null;

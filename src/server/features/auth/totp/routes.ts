@@ -9,7 +9,7 @@ export function secondFactorHandlers(
   service: ReturnType<typeof createSecondFactorService>,
   publicUrl: () => string,
 ): Handlers<typeof secondFactor> {
-  /** The name that the authenticator app shows beside the address. */
+  /** The name shown by the authenticator app next to the address. */
   const issuer = (): string => `Omoi (${new URL(publicUrl()).host})`;
   const once = <Secret>(reply: FastifyReply, secret: Secret): Secret => {
     reply.header("cache-control", "no-store");

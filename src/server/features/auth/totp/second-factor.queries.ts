@@ -9,7 +9,7 @@ import {
   users,
 } from "../../../db/tables/identity-tables.js";
 
-/** Claims a challenge; false where it was answered before. */
+/** Claims a challenge. Returns false if it was already answered. */
 export async function claimChallenge(
   tx: Queryable,
   challenge: { id: string; expiresAt: string },
@@ -22,8 +22,8 @@ export async function claimChallenge(
   return claimed.length === 1;
 }
 
-/** Forgets challenges that have expired. */
-export async function deleteOldChallenges(tx: Queryable): Promise<void> {
+/** Deletes expired challenges. */
+export async function deleteExpiredChallenges(tx: Queryable): Promise<void> {
   await tx.delete(usedChallenges).where(lt(usedChallenges.expires_at, sql`now()`));
 }
 
@@ -38,7 +38,7 @@ export async function isFreshSession(tx: Queryable, sessionId: string): Promise<
   return rows.length === 1;
 }
 
-/** A person's password hash; in a transaction, nobody changes it until that ends. */
+/** Reads a user's password hash; in a transaction, locks it until the end. */
 export async function findPasswordHash(tx: Queryable, userId: string): Promise<string | null> {
   const [row] = await tx
     .select({ password_hash: accounts.password_hash })
@@ -53,7 +53,7 @@ export async function findEmail(tx: Queryable, userId: string): Promise<string |
   return row?.email ?? null;
 }
 
-/** What is on for a person, for the person. */
+/** Reads the state of a user's second factor, for the user. */
 export async function readSecondFactor(tx: Queryable, userId: string) {
   const { rows } = await tx.execute<{
     totp_since: string | null;
@@ -69,7 +69,10 @@ export async function readSecondFactor(tx: Queryable, userId: string) {
   return rows[0];
 }
 
-/** Keeps a new secret until it is confirmed, in place of one that never was; false where one is on. */
+/**
+ * Stores a new secret until it is confirmed, replacing an unconfirmed one. Returns false if a confirmed
+ * one exists.
+ */
 export async function putUnconfirmedTotp(
   tx: Queryable,
   userId: string,
@@ -101,7 +104,7 @@ export async function findTotp(
   return row ?? null;
 }
 
-/** Switches a secret on by its first code; false where another one took its place meanwhile. */
+/** Confirms a secret by its first code. Returns false if it was replaced meanwhile. */
 export async function confirmTotp(
   tx: Queryable,
   userId: string,
@@ -122,7 +125,7 @@ export async function confirmTotp(
   return confirmed.length === 1;
 }
 
-/** Uses up a time step; false where it, or a later one, was used before. */
+/** Claims a time step. Returns false if it or a later one was already used. */
 export async function claimStep(tx: Queryable, userId: string, step: number): Promise<boolean> {
   const claimed = await tx
     .update(totpSecrets)
@@ -138,7 +141,7 @@ export async function claimStep(tx: Queryable, userId: string, step: number): Pr
   return claimed.length === 1;
 }
 
-/** Uses up a recovery code; false where there is none, or it was used before. */
+/** Claims a recovery code. Returns false if it does not exist or was already used. */
 export async function claimRecoveryCode(
   tx: Queryable,
   userId: string,
@@ -158,13 +161,13 @@ export async function claimRecoveryCode(
   return claimed.length === 1;
 }
 
-/** New codes in place of all old ones; false where the second factor is off. */
+/** Replaces all recovery codes. Returns false if the second factor is off. */
 export async function replaceRecoveryCodes(
   tx: Queryable,
   userId: string,
   codeHashes: readonly Buffer[],
 ): Promise<boolean> {
-  // Two renewals at once must not leave the codes of both.
+  // Serializes concurrent renewals, which would otherwise leave both sets of codes.
   const [on] = await tx
     .select({ user_id: totpSecrets.user_id })
     .from(totpSecrets)

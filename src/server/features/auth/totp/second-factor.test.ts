@@ -17,7 +17,7 @@ describe("the second factor", () => {
     vi.useRealTimers();
   });
 
-  /** A person with an authenticator app, and what it was given. */
+  /** Creates a user with an authenticator app; returns its secret and codes. */
   const withTotp = async (): Promise<TestPerson & { secret: string; codes: string[] }> => {
     const person = await app.person();
     const { data } = await person.api.secondFactor.startTotp({ body: {} });
@@ -39,7 +39,7 @@ describe("the second factor", () => {
       [userId],
     );
 
-  test("is off at first, and switched on by a code of the app; its answers are not for caches", async () => {
+  test("is off at first and confirmed by a code; responses are not cacheable", async () => {
     const { api, email } = await app.person();
     expect((await api.secondFactor.get()).data).toEqual({
       totp: false,
@@ -52,7 +52,7 @@ describe("the second factor", () => {
     const { secret, uri } = started.data as { secret: string; uri: string };
     expect(decodeURIComponent(uri)).toContain(email);
     expect(uri).toContain(`secret=${secret}`);
-    // Until then it changes nothing.
+    // Nothing changes until it is confirmed.
     expect((await api.secondFactor.get()).data.totp).toBe(false);
 
     const wrong = api.secondFactor.confirmTotp({ body: { code: "000000" } });
@@ -69,14 +69,14 @@ describe("the second factor", () => {
     await refusal(again, 409, "second_factor_off");
   });
 
-  test("digits of another script are a wrong code", async () => {
+  test("rejects digits of another script", async () => {
     const { api } = await app.person();
     await api.secondFactor.startTotp();
     const confirmed = api.secondFactor.confirmTotp({ body: { code: "١٢٣٤٥٦" } });
     expect(fieldsOf(await refusal(confirmed, 422, "validation_failed"))).toEqual(["body.code"]);
   });
 
-  test("an app that was set up under another secret of the server is told so, and not let in", async () => {
+  test("reports an app that was set up under another secret and rejects the sign-in", async () => {
     const person = await withTotp();
     const foreign = encrypt(
       "another installation's secret",
@@ -97,7 +97,7 @@ describe("the second factor", () => {
     await refusal(removed, 409, "second_factor_unreadable");
   });
 
-  test("a setup that begins again forgets the secret of before", async () => {
+  test("restarting the setup discards the previous secret", async () => {
     const { api } = await app.person();
     const { data: first } = await api.secondFactor.startTotp();
     const { data: later } = await api.secondFactor.startTotp();
@@ -106,7 +106,7 @@ describe("the second factor", () => {
     expect((await confirm(codeOf(later.secret as string))).status).toBe(200);
   });
 
-  test("a login then asks for it, and a code finishes the login with a session as ever", async () => {
+  test("is required at login, which a code completes", async () => {
     const person = await withTotp();
     const body = { email: person.email, password: person.password };
     const answer = await send(app, "POST", "/api/v1/auth/login", { body });
@@ -128,14 +128,14 @@ describe("the second factor", () => {
     expect(refreshed.status).toBe(200);
   });
 
-  test("a wrong password tells nothing of it", async () => {
+  test("a wrong password does not reveal it", async () => {
     const person = await withTotp();
     const body = { email: person.email, password: "not the password" };
     const problem = await refusal(app.client().auth.login({ body }), 401, "invalid_credentials");
     expect(Object.keys(problem)).not.toContain("challenge");
   });
 
-  test("a challenge works once, for five minutes, and for its person alone", async () => {
+  test("a challenge works once, within five minutes, for its user only", async () => {
     const [person, other] = [await withTotp(), await withTotp()];
     const challenge = await challengeFor(person);
     await refusal(second(challenge, other.codes[0] as string), 401, "invalid_code");
@@ -150,10 +150,10 @@ describe("the second factor", () => {
     await refusal(second(late, person.codes[1] as string), 401, "challenge_expired");
   });
 
-  test("is a code of now, the one before or the next; each is taken once", async () => {
+  test("accepts the current, previous and next code, each once", async () => {
     const person = await withTotp();
     const challenge = await challengeFor(person);
-    // The code that switched it on was used by that.
+    // The code that confirmed the setup is used up.
     await refusal(second(challenge, codeOf(person.secret)), 401, "invalid_code");
     for (const far of [-3, 3]) {
       await refusal(second(challenge, codeOf(person.secret, far)), 401, "invalid_code");
@@ -161,14 +161,14 @@ describe("the second factor", () => {
     const next = codeOf(person.secret, 1);
     expect((await second(challenge, `${next.slice(0, 3)} ${next.slice(3)}`)).status).toBe(200);
     await refusal(second(await challengeFor(person), next), 401, "invalid_code");
-    // Nor is an older one taken after it.
+    // An older one is rejected afterwards.
     const before = codeOf(person.secret, -1);
     await refusal(second(await challengeFor(person), before), 401, "invalid_code");
     await asOperator(app, "update totp_secrets set last_step = 0 where user_id = $1", [person.id]);
     expect((await second(await challengeFor(person), before)).status).toBe(200);
   });
 
-  test("of many logins at once with one code, in two processes, one gets in", async () => {
+  test("of many concurrent logins with one code on two processes one succeeds", async () => {
     const person = await withTotp();
     const sibling = await app.sibling();
     for (const code of [codeOf(person.secret, 1), person.codes[0] as string]) {
@@ -184,18 +184,18 @@ describe("the second factor", () => {
     expect((await person.api.secondFactor.get()).data.recovery_codes_left).toBe(9);
   });
 
-  test("of many answers at once to one challenge, one gets in", async () => {
+  test("of many concurrent answers to one challenge one succeeds", async () => {
     const person = await withTotp();
     const challenge = await challengeFor(person);
     const outcomes = await Promise.allSettled(
       person.codes.slice(0, 6).map((code) => second(challenge, code)),
     );
     expect(outcomes.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
-    // The codes of the others were given back with their transactions.
+    // The rejected transactions released their codes.
     expect((await person.api.secondFactor.get()).data.recovery_codes_left).toBe(9);
   });
 
-  test("a recovery code is taken as it was written down, once; new ones replace all", async () => {
+  test("a recovery code works once, as typed by people; new codes replace all", async () => {
     const person = await withTotp();
     const [first = "", next = ""] = person.codes;
     const spelled = first.toUpperCase().replace("-", " ");
@@ -209,7 +209,7 @@ describe("the second factor", () => {
     expect((await second(await challengeFor(person), fresh)).status).toBe(200);
   });
 
-  test("without recovery codes left a login offers the app alone", async () => {
+  test("without recovery codes a login offers the app only", async () => {
     const person = await withTotp();
     await asOperator(app, "update recovery_codes set used_at = now() where user_id = $1", [
       person.id,
@@ -218,7 +218,7 @@ describe("the second factor", () => {
     expect(problem["methods"]).toEqual(["totp"]);
   });
 
-  test("ten wrong codes, however many at once, stop codes of that kind and nothing else", async () => {
+  test("ten wrong codes, also concurrent, block codes of that kind only", async () => {
     const person = await withTotp();
     const challenge = await challengeFor(person);
     const outcomes = await Promise.all(
@@ -231,7 +231,7 @@ describe("the second factor", () => {
     expect(outcomes.filter((status) => status === 429)).toHaveLength(5);
     const problem = await refusal(second(challenge, codeOf(person.secret, 1)), 429, "rate_limited");
     expect(problem.detail).toMatch(/wait \d+ minutes/);
-    // The owner still gets in by a recovery code, and whoever is signed in stays so.
+    // Recovery codes and existing sessions still work.
     expect((await second(challenge, person.codes[0] as string)).status).toBe(200);
     expect((await person.api.auth.me()).status).toBe(200);
     const body = { password: person.password };
@@ -239,7 +239,7 @@ describe("the second factor", () => {
     expect((await login(person)).status).toBe(200);
   });
 
-  test("successes do not count as tries", async () => {
+  test("successful codes do not count as attempts", async () => {
     const person = await withTotp();
     for (const code of person.codes) {
       expect((await second(await challengeFor(person), code)).status).toBe(200);
@@ -248,7 +248,7 @@ describe("the second factor", () => {
     await refusal(wrong, 401, "invalid_code");
   });
 
-  test("is switched off by a code, a recovery code or the password, and by nothing less", async () => {
+  test("is removed by a code, a recovery code or the password only", async () => {
     const person = await withTotp();
     const { removeTotp } = person.api.secondFactor;
     for (const [body, field] of [
@@ -275,7 +275,7 @@ describe("the second factor", () => {
     expect((await other.api.secondFactor.removeTotp({ body: { code } })).status).toBe(204);
   });
 
-  test("a borrowed session is asked for the password, after ten minutes", async () => {
+  test("requires the password ten minutes after signing in", async () => {
     const person = await withTotp();
     const fresh = await app.person();
     await makeStale(person.id);
@@ -290,7 +290,7 @@ describe("the second factor", () => {
     expect((await renewRecoveryCodes({ body: { password: person.password } })).status).toBe(200);
   });
 
-  test("ten wrong passwords stop the asking, not the person", async () => {
+  test("ten wrong passwords block the confirmation, not the user", async () => {
     const { api, password } = await app.person();
     const start = (given: string) => api.secondFactor.startTotp({ body: { password: given } });
     for (let tries = 0; tries < 10; tries += 1) {
@@ -300,7 +300,7 @@ describe("the second factor", () => {
     expect((await api.auth.me()).status).toBe(200);
   });
 
-  test("an API key reads what is on and changes nothing", async () => {
+  test("an API key reads the state but cannot change it", async () => {
     const person = await withTotp();
     const { data } = await person.api.apiKeys.create({ body: { name: "all" } });
     const { secondFactor } = app.client(data.key as string);
@@ -312,7 +312,7 @@ describe("the second factor", () => {
     await refusal(secondFactor.renewRecoveryCodes(), 403, "session_required");
   });
 
-  test("nothing of it is stored as it is, and a replay does not show it again", async () => {
+  test("nothing is stored in plain text, and a replay does not reveal it", async () => {
     const { api, id } = await app.person();
     const replayable = { headers: { "idempotency-key": "again" } };
     const { data: started } = await api.secondFactor.startTotp({ body: {} }, replayable);
@@ -340,7 +340,7 @@ describe("the second factor", () => {
     }
   });
 
-  test("a password that changes meanwhile ends the login that it began", async () => {
+  test("a password change invalidates a login in progress", async () => {
     const person = await withTotp();
     const challenge = await challengeFor(person);
     await asOperator(
@@ -355,7 +355,7 @@ describe("the second factor", () => {
     await refusal(login(person), 401, "second_factor_required");
   });
 
-  test("a password that is reset by mail, or changed, leaves it on", async () => {
+  test("stays on after a password reset or change", async () => {
     const person = await withTotp();
     await asOperator(app, "update users set is_verified = true where id = $1", [person.id]);
     await app.client().auth.forgotPassword({ body: { email: person.email } });
@@ -372,7 +372,7 @@ describe("the second factor", () => {
     await challengeFor(person);
   });
 
-  test("no organization's transaction sees any of it", async () => {
+  test("is invisible to organizations' transactions", async () => {
     const person = await withTotp();
     const { data: organization } = await person.api.organizations.create({ body: { name: "A" } });
     for (const table of ["totp_secrets", "recovery_codes", "passkeys", "used_challenges"]) {
@@ -384,7 +384,7 @@ describe("the second factor", () => {
     expect((await person.api.secondFactor.get()).data.recovery_codes_left).toBe(10);
   });
 
-  test("whoever is switched off does not finish a login", async () => {
+  test("a deactivated user cannot complete a login", async () => {
     const person = await withTotp();
     const challenge = await challengeFor(person);
     await asOperator(app, "update users set is_active = false where id = $1", [person.id]);

@@ -6,7 +6,7 @@ import { AppError, invalidField } from "../../../errors.js";
 import type { Actor } from "../../../access/authenticate.js";
 import { bindingOf, readChallenge, signChallenge } from "../challenges.js";
 import { limitFailures } from "../../../access/rate-limit.js";
-import { holdCredential } from "../person-lock.js";
+import { requireLiveCredential } from "../person-lock.js";
 import { reauthenticate, requirePassword, requireSession } from "../reauthenticate.js";
 import { userExists } from "../auth.queries.js";
 import type { SessionOrigin } from "../sessions/sessions.queries.js";
@@ -24,20 +24,20 @@ import {
 
 const codeLimit = { hits: 10, seconds: 15 * 60 };
 
-/** The refusal that asks for the second factor, where a person whose password was right has one. */
+/** Returns the error that requests the second factor after a correct password, if the user has one. */
 export async function secondFactorRequired(
   db: Database,
   secret: string,
   account: { user_id: string; password_hash: string },
 ): Promise<AppError | null> {
   const { user_id: userId, password_hash } = account;
-  const state = await db.withSystem("find out whether a second factor is on", (tx) =>
+  const state = await db.withSystem("check whether a second factor is on", (tx) =>
     queries.readSecondFactor(tx, userId),
   );
   if (!state || state.totp_since === null) return null;
   return new AppError(
     "second_factor_required",
-    "The password is right; send a code with this challenge to /api/v1/auth/login/second-factor.",
+    "The password is correct; send a code with this challenge to /api/v1/auth/login/second-factor.",
     {
       headers: { "www-authenticate": "Bearer" },
       challenge: signChallenge(secret, "second factor", userId, password_hash).toString(
@@ -48,16 +48,16 @@ export async function secondFactorRequired(
   );
 }
 
-/** Switching the second factor on and off, and finishing a sign-in with it. */
+/** Creates the service that manages the second factor and completes sign-ins with it. */
 export function createSecondFactorService(
   db: Database,
   secret: string,
   startSession: StartSession,
 ) {
   const system = <Result>(work: (tx: Queryable) => Promise<Result>): Promise<Result> =>
-    db.withSystem("a person's second factor", work);
+    db.withSystem("read a user's second factor", work);
   const systemTx = <Result>(work: (tx: Queryable) => Promise<Result>): Promise<Result> =>
-    db.withSystemTx("a person's second factor", work);
+    db.withSystemTx("change a user's second factor", work);
 
   const stepOf = (userId: string, sealed: Buffer, code: string): number | null => {
     const bytes = decrypt(secret, purposes.totpSecret, userId, sealed);
@@ -65,7 +65,7 @@ export function createSecondFactorService(
     return stepOfCode(bytes, code, Date.now());
   };
 
-  /** Uses up a code of either kind, once under any number of tries at the same time. */
+  /** Claims a code of either kind, once even under concurrency. */
   const claimCode = async (tx: Queryable, userId: string, code: string): Promise<boolean> => {
     if (!isTotpCode(code)) {
       return queries.claimRecoveryCode(
@@ -78,7 +78,7 @@ export function createSecondFactorService(
     const step = totp?.confirmed ? stepOf(userId, totp.sealed_secret, code) : null;
     return step !== null && queries.claimStep(tx, userId, step);
   };
-  /** Each kind has its own count: who guesses six digits does not shut out the recovery codes. */
+  /** Each kind of code has its own limit: guessing six digits does not block recovery codes. */
   const limited = <Result>(userId: string, code: string, attempt: () => Promise<Result>) =>
     limitFailures(db, `${isTotpCode(code) ? "totp" : "recovery"} ${userId}`, codeLimit, attempt);
 
@@ -111,7 +111,7 @@ export function createSecondFactorService(
       if (!isKept) {
         throw new AppError(
           "second_factor_on",
-          "An authenticator app is set up already; switch it off to set up another one.",
+          "An authenticator app is already set up; remove it to set up another one.",
         );
       }
       return describeTotp(bytes, email ?? "", issuer);
@@ -127,7 +127,7 @@ export function createSecondFactorService(
         if (step === null) throw wrongCode();
         const { codes, hashes } = freshCodes(userId);
         await systemTx(async (tx) => {
-          await holdCredential(tx, actor);
+          await requireLiveCredential(tx, actor);
           if (!(await queries.confirmTotp(tx, userId, totp.sealed_secret, step))) {
             throw nothingToConfirm();
           }
@@ -145,7 +145,7 @@ export function createSecondFactorService(
       const { userId } = actor;
       const { code, password } = proof;
       if (code !== undefined && password !== undefined) {
-        throw invalidField("code", "is not needed beside the password; send one of them");
+        throw invalidField("code", "is not needed with the password; send one of them");
       }
       if (!(await system((tx) => queries.findTotp(tx, userId)))?.confirmed) throw isOff();
       if (password !== undefined) await requirePassword(db, userId, password);
@@ -174,10 +174,10 @@ export function createSecondFactorService(
         startSession(userId, origin, async (tx) => {
           if (!(await queries.claimChallenge(tx, claims))) throw challengeExpired();
           if (!(await userExists(tx, userId))) throw challengeExpired();
-          // Changed since it was checked: then whoever knew the old one has to begin again.
+          // A password change after the password was checked invalidates the sign-in.
           const password = await queries.findPasswordHash(tx, userId);
           if (!claims.binding.equals(bindingOf(secret, password ?? ""))) throw challengeExpired();
-          // A wrong code leaves the challenge as it was: the transaction is undone.
+          // A wrong code rolls the transaction back, which keeps the challenge unclaimed.
           if (!(await claimCode(tx, userId, code))) throw invalidCode();
         }),
       );
@@ -185,22 +185,22 @@ export function createSecondFactorService(
   };
 }
 
-/** The installation's secret is not the one under which the authenticator app was set up. */
+/** The authenticator app was set up under another secret of the installation. */
 function unreadable(): AppError {
   return new AppError(
     "second_factor_unreadable",
-    "Your authenticator app was set up under another secret of this server (OMOI_SECRET), so that no code can be checked; ask the operator to restore that secret.",
+    "Your authenticator app was set up under another secret of this server (OMOI_SECRET), so codes cannot be checked; ask the operator to restore that secret.",
   );
 }
 
 function wrongCode(): AppError {
-  return invalidField("code", "is not right, or was used before; wait for the next one", "wrong");
+  return invalidField("code", "is wrong or was already used; wait for the next code", "wrong");
 }
 
 function invalidCode(): AppError {
   return new AppError(
     "invalid_code",
-    "The code is not right, or was used before; wait for the next one.",
+    "The code is wrong or was already used; wait for the next code.",
     { headers: { "www-authenticate": "Bearer" } },
   );
 }
@@ -208,7 +208,7 @@ function invalidCode(): AppError {
 function nothingToConfirm(): AppError {
   return new AppError(
     "second_factor_off",
-    "No authenticator app waits for its first code; begin to set one up.",
+    "No authenticator app is waiting for its first code; start the setup again.",
   );
 }
 
@@ -216,9 +216,9 @@ function isOff(): AppError {
   return new AppError("second_factor_off", "No authenticator app is set up.");
 }
 
-/** A challenge that is too old, was answered before, or is not ours. */
+/** The error for an expired, answered or invalid challenge. */
 export function challengeExpired(): AppError {
-  return new AppError("challenge_expired", "The sign-in took too long; begin again.", {
+  return new AppError("challenge_expired", "The sign-in took too long; start again.", {
     headers: { "www-authenticate": "Bearer" },
   });
 }

@@ -12,7 +12,7 @@ import {
 
 const secret = "an installation's secret of 32 characters";
 
-// RFC 6238, appendix B, SHA-1: the last six of its eight digits.
+// RFC 6238, appendix B, SHA-1: the last six of eight digits.
 test.each([
   [59, "287082"],
   [1111111109, "081804"],
@@ -30,13 +30,13 @@ test.each([
 });
 
 test.each(["١٢٣٤٥٦", "１２３４５６", "12345", "1234567", "abcdef", "", "\u{1d7ce}23456"])(
-  "%j is no code, whatever digits it is made of",
+  "%j is not a code, whatever its digits",
   (code) => {
     expect(stepOfCode(newTotpSecret(), code, Date.now())).toBeNull();
   },
 );
 
-test("an app that knows only the text of the secret shows the code", () => {
+test("an app that has the secret as text shows the code", () => {
   const bytes = newTotpSecret();
   const described = describeTotp(bytes, "ann@example.com", "Omoi (localhost)");
   expect(described.secret).toMatch(/^[A-Z2-7]{32}$/);
@@ -47,7 +47,7 @@ test("an app that knows only the text of the secret shows the code", () => {
   expect(stepOfCode(bytes, codeOf(described.secret), Date.now())).not.toBeNull();
 });
 
-test("recovery codes are all different, and are read as people write them", () => {
+test("recovery codes are unique and accept typed variations", () => {
   const codes = newRecoveryCodes();
   expect(new Set(codes).size).toBe(10);
   for (const code of codes) expect(code).toMatch(/^[0-9a-hjkmnp-tv-z]{5}-[0-9a-hjkmnp-tv-z]{5}$/);
@@ -59,7 +59,7 @@ test("recovery codes are all different, and are read as people write them", () =
   expect(hashRecoveryCode(`${secret}!`, "ann", code)).not.toEqual(hash);
 });
 
-test("what is sealed opens for its purpose, its owner and its secret alone, and unchanged", () => {
+test("encrypted values decrypt only with their purpose, owner and secret, unaltered", () => {
   const plain = Buffer.from("a secret");
   const sealed = encrypt(secret, "purpose", "ann", plain);
   expect(sealed.includes(plain)).toBe(false);
@@ -76,7 +76,7 @@ test("what is sealed opens for its purpose, its owner and its secret alone, and 
   expect(encrypt(secret, "purpose", "ann", plain)).not.toEqual(sealed);
 });
 
-test("a challenge is read for its purpose alone, unchanged, and in one spelling", () => {
+test("a challenge is valid for its purpose only, unaltered, in one encoding", () => {
   const userId = "0193f2b4-7c1e-7000-8000-000000000001";
   const bytes = signChallenge(secret, "second factor", userId);
   const text = bytes.toString("base64url");

@@ -1,15 +1,18 @@
 import { createHmac, randomInt } from "node:crypto";
 import { Secret, TOTP } from "otpauth";
 
-/** Codes of an authenticator app (RFC 6238): SHA-1, six digits, 30 seconds, which every app knows. */
+/**
+ * Codes of authenticator apps (RFC 6238) with the parameters every app supports: SHA-1, six digits, 30
+ * seconds.
+ */
 const settings = { algorithm: "SHA1", digits: 6, period: 30 } as const;
 
-/** A new secret of 160 bits, the length of the hash (RFC 4226, section 4). */
+/** Returns a new secret of 160 bits, the length of the hash (RFC 4226, section 4). */
 export function newTotpSecret(): Uint8Array {
   return new Secret({ size: 20 }).bytes;
 }
 
-/** The secret as people type it and as apps scan it. */
+/** Returns the secret in its typed form and as a URI for scanning. */
 export function describeTotp(
   bytes: Uint8Array,
   email: string,
@@ -25,7 +28,7 @@ export function isTotpCode(code: string): boolean {
   return /^\d{6}$/.test(plainCode(code));
 }
 
-/** The time step whose code this is, at most one away from now; null where it is none. */
+/** Returns the time step of a code, at most one step from now, or null. */
 export function stepOfCode(bytes: Uint8Array, code: string, now: number): number | null {
   if (!isTotpCode(code)) return null;
   const secret = secretOf(bytes);
@@ -40,15 +43,15 @@ export function stepOfCode(bytes: Uint8Array, code: string, now: number): number
 }
 
 function secretOf(bytes: Uint8Array): Secret {
-  // A copy: the library takes a whole buffer, and a small Buffer is a part of a shared one.
+  // A copy, because the library uses the whole underlying buffer, which small Buffers share.
   return new Secret({ buffer: Uint8Array.from(bytes).buffer });
 }
 
-/** Without letters that look like digits (Crockford). */
+/** Without letters that resemble digits (Crockford). */
 const alphabet = "0123456789abcdefghjkmnpqrstvwxyz";
 const codeLength = 10;
 
-/** Ten recovery codes of 50 bits, each written as `xxxxx-xxxxx`. */
+/** Returns ten recovery codes of 50 bits, each written as `xxxxx-xxxxx`. */
 export function newRecoveryCodes(): string[] {
   return Array.from({ length: 10 }, () => {
     let code = "";
@@ -57,7 +60,7 @@ export function newRecoveryCodes(): string[] {
   });
 }
 
-/** What is stored in a recovery code's place: its HMAC, bound to the person. */
+/** Returns the stored form of a recovery code: its HMAC, bound to the user. */
 export function hashRecoveryCode(secret: string, userId: string, code: string): Buffer {
   return createHmac("sha256", secret)
     .update(`omoi recovery code ${userId}\n`)
@@ -65,7 +68,7 @@ export function hashRecoveryCode(secret: string, userId: string, code: string): 
     .digest();
 }
 
-/** A code as it was meant: people write it in capitals and with spaces or hyphens. */
+/** Normalizes a typed code: capitals, spaces and hyphens are accepted. */
 function plainCode(code: string): string {
   return code.toLowerCase().replaceAll(/[\s-]/g, "");
 }
