@@ -22,12 +22,12 @@ export interface EventFilter {
   actor_id?: string | undefined;
   target_type?: AuditEvent["target"]["type"] | undefined;
   target_id?: string | undefined;
-  /** At this time or after it; before it. */
+  /** Inclusive; `until` is exclusive. */
   since?: string | undefined;
   until?: string | undefined;
 }
 
-/** The events of an organization, newest first, those before a sequence where one is given. */
+/** Lists an organization's events, newest first, optionally those before a sequence. */
 export function listEvents(
   tx: Queryable,
   orgId: string,
@@ -57,7 +57,7 @@ export function listEvents(
     .limit(limit);
 }
 
-/** The next events of a chain after a sequence, oldest first, as they are stored. */
+/** Reads the next events of a chain after a sequence, oldest first, as stored. */
 export function readChain(
   tx: Queryable,
   orgId: string,

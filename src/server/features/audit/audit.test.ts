@@ -20,7 +20,7 @@ const eventsOf = async (person: TestPerson, orgId: string, query = {}): Promise<
   (await person.api.audit.list({ params: { org_id: orgId }, query })).data;
 
 describe("the audit log", () => {
-  test("tells of every change, by whom and through what", async () => {
+  test("records every change with its author and origin", async () => {
     const { id } = await makeOrganization(owner);
     const org = { org_id: id };
     const member = await app.person("member");
@@ -116,7 +116,7 @@ describe("the audit log", () => {
     expect(JSON.stringify(events)).not.toContain(key.key);
   });
 
-  test("chains each event to the one before it, by a hash that anybody can work out", async () => {
+  test("chains each event to the previous one by a reproducible hash", async () => {
     const { id } = await makeOrganization(owner);
     await Promise.all(Array.from({ length: 12 }, () => makeProject(owner, id)));
     const events = (await eventsOf(owner, id)).toReversed();
@@ -130,7 +130,7 @@ describe("the audit log", () => {
     }
   });
 
-  test("holds together when two server processes write at once", async () => {
+  test("stays intact when two server processes write concurrently", async () => {
     const { id } = await makeOrganization(owner);
     const other = await app.sibling();
     try {
@@ -147,7 +147,7 @@ describe("the audit log", () => {
     );
   });
 
-  test("says nothing of what was refused or changed nothing", async () => {
+  test("records no rejected request and no no-op", async () => {
     const org = await makeOrganization(owner);
     const params = { org_id: org.id };
     await owner.api.organizations.update({ params, body: { name: org.name } });
@@ -165,7 +165,7 @@ describe("the audit log", () => {
     ]);
   });
 
-  test("tells each organization of a key whose scopes name it, and no other", async () => {
+  test("records a key's events in each organization its scopes name, and in no other", async () => {
     const person = await app.person("several");
     const [one, two] = [await makeOrganization(person), await makeOrganization(person)];
     const { data: full } = await person.api.apiKeys.create({ body: { name: "full" } });
@@ -182,7 +182,7 @@ describe("the audit log", () => {
     const other = await makeOrganization(owner);
     expect(await eventsOf(owner, other.id)).toHaveLength(1);
 
-    // Reduced to an organization, a key of full access becomes that organization's concern.
+    // Reduced to an organization, a key with full access becomes visible there.
     expect(await eventsOf(person, one.id, { target_id: full.id })).toEqual([]);
     const scopes = [`org:${one.slug}:project:read`];
     await person.api.apiKeys.narrow({ params: { key_id: full.id }, body: { scopes } });
@@ -251,7 +251,7 @@ describe("the audit log", () => {
     expect(problem.errors?.[0]?.loc.slice(0, 2)).toEqual(["query", Object.keys(query)[0]]);
   });
 
-  test("is for those with org:audit:read", async () => {
+  test("requires org:audit:read", async () => {
     const { id } = await makeOrganization(owner);
     const member = await app.person("member");
     const body = { user_id: member.id, role_id: systemRoleIds.member };
@@ -264,7 +264,7 @@ describe("the audit log", () => {
     expect(problem.missing_permissions).toEqual(["org:audit:read"]);
   });
 
-  test("can be neither changed nor deleted, by the server's role or the owner's mistake", async () => {
+  test("cannot be changed or deleted by the serving role or by an owner's mistake", async () => {
     const { id } = await makeOrganization(owner);
     const outcome = (work: Promise<unknown>) =>
       work.then(
@@ -292,7 +292,7 @@ describe("the audit log", () => {
   });
 });
 
-/** Written apart from the code under test: JSON with sorted names. */
+/** Independent of the code under test: JSON with sorted names. */
 function sorted(value: unknown): string {
   return JSON.stringify(value, (_name, member: unknown) =>
     typeof member === "object" && member !== null && !Array.isArray(member)

@@ -3,12 +3,12 @@ import type { AuditEvent } from "#shared/api/audit.js";
 import { deletedUser } from "#shared/audit.js";
 import type { Queryable } from "../../db/connection/connect.js";
 
-/** Fields of an event that may hold a person's name or address. */
+/** Fields of an event that may contain a person's name or address. */
 const personal = new Set(["email", "full_name", "display_name", "name"]);
 
 /**
- * Events as they are answered: people whose accounts were deleted are called "Deleted user". What is stored
- * stays as it was hashed.
+ * Replaces the names of deleted users by "Deleted user" in responses. The stored events keep the hashed
+ * content.
  */
 export async function redactDeleted(
   tx: Queryable,

@@ -9,7 +9,7 @@ import { built } from "#test/support/build.js";
 import { makeOrganization, makeProject } from "#test/support/factories.js";
 import { asOperator, databaseUrlOf } from "#test/support/operator.js";
 
-/** Disables the triggers first, as an attacker with the role that owns the database has to. */
+/** Disables the triggers first, as an attacker with the owner's role must. */
 const unguarded = (app: TestApp, statement: string, values: unknown[] = []) =>
   asOperator(app, "alter table audit_events disable trigger user").then(() =>
     asOperator(app, statement, values),
@@ -44,7 +44,7 @@ describe("npm run audit:verify", () => {
   });
   afterEach(() => app.close());
 
-  test("finds a log that nobody touched intact", async () => {
+  test("reports an untouched log as intact", async () => {
     const { code, out } = await verify(app);
     expect(out).toMatch(
       new RegExp(`^${org.slug}: 5 events, intact; the last is [0-9a-f]{64}$`, "m"),
@@ -75,7 +75,7 @@ describe("npm run audit:verify", () => {
       "update audit_events set previous_hash = repeat('a', 64)",
       "it does not link to the previous event",
     ],
-  ])("names the first sequence that is broken by %s", async (_what, statement, reason) => {
+  ])("reports the first sequence broken by %s", async (_what, statement, reason) => {
     await unguarded(app, `${statement} where org_id = $1 and sequence = 3`, [org.id]);
     const { code, out } = await verify(app);
     expect(out).toContain(`${org.slug}: BROKEN at sequence 3: ${reason}`);
@@ -83,7 +83,7 @@ describe("npm run audit:verify", () => {
     expect(code).toBe(1);
   });
 
-  test("goes on after a fault and names the others", async () => {
+  test("continues after a fault and reports the others", async () => {
     const edit = `update audit_events set target = jsonb_set(target, '{name}', '"x"')`;
     await unguarded(app, `${edit} where org_id = $1 and sequence in (2, 4)`, [org.id]);
     const { out } = await verify(app);
@@ -93,7 +93,7 @@ describe("npm run audit:verify", () => {
     ]);
   });
 
-  test("sees a log that was cut off or written anew by what was noted before", async () => {
+  test("detects truncation and rewriting by earlier heads", async () => {
     const file = join(app.dataDir, "heads.json");
     await writeFile(file, (await verify(app, "--json")).out);
     await makeProject(owner, org.id);
@@ -103,14 +103,16 @@ describe("npm run audit:verify", () => {
     const { code, out } = await verify(app, "--against", file);
     expect(out).toContain(`${org.slug}: BROKEN at sequence 5: the event is missing`);
     expect(code).toBe(1);
-    // Written anew: in itself it is whole.
+    // A rewritten chain is consistent in itself.
     await makeProject(owner, org.id);
     expect((await verify(app)).code).toBe(0);
     const again = await verify(app, "--against", file);
-    expect(again.out).toContain("BROKEN at sequence 5: it is not the event that was there before");
+    expect(again.out).toContain(
+      "BROKEN at sequence 5: it differs from the event that was recorded before",
+    );
   });
 
-  test("says what it needs", async () => {
+  test("explains its arguments", async () => {
     const { code, out } = await verify(app, "--against", "nowhere.json");
     expect([code, out]).toEqual([1, "omoi: --against requires a file written by --json\n"]);
   });

@@ -4,25 +4,25 @@ import { eventHash } from "../../db/audit/audit.js";
 import type { Queryable } from "../../db/connection/connect.js";
 import { readChain } from "./audit.queries.js";
 
-/** What a walk along one organization's chain found. */
+/** The verification result of one organization's chain. */
 export interface ChainReport {
   orgId: string;
   slug: string;
   events: number;
-  /** The hash of the last event: note it elsewhere to see later that nothing was cut off at the end. */
+  /** The hash of the last event. Kept elsewhere, it later detects truncation. */
   head: string;
-  /** The sequences that are not as they were written, and why. */
+  /** The sequences of altered events, with reasons. */
   faults: { sequence: number; reason: string }[];
 }
 
 const step = 1000;
 
-/** The end of a chain as an earlier walk reported it. */
+/** The head of a chain as reported by an earlier verification. */
 export type ChainHead = Pick<ChainReport, "orgId" | "events" | "head">;
 
 /**
- * Walks along the chains of all organizations. Needs a connection that sees them all.
- * @param earlier what earlier walks found: each of those ends must still be in its chain
+ * Verifies the chains of all organizations. Requires a connection that sees them all.
+ * @param earlier heads of earlier verifications, which must still be in their chains
  */
 export async function verifyChains(
   db: Queryable,
@@ -70,7 +70,7 @@ async function verifyChain(
             : eventHash(orgId, event) !== hash
               ? "its content does not match its hash"
               : event.sequence === known?.events && hash !== known.head
-                ? "it is not the event that was there before"
+                ? "it differs from the event that was recorded before"
                 : null;
       if (reason !== null) faults.push({ sequence: expected, reason });
       // The next event is compared with the stored hash, so that each fault is reported once.

@@ -4,17 +4,17 @@ import { isoInstant } from "../../db/tables/columns.js";
 import type { Queryable } from "../../db/connection/connect.js";
 import { repositoryDiskUsage, workspaceDiskUsage } from "../../db/tables/workspace-tables.js";
 
-/** What is to be measured: a workspace's folder, or a project's repository. */
+/** A workspace folder or a project repository due for measurement. */
 export interface Due {
   kind: "workspace" | "repository";
   org_id: string;
-  /** Of the agent, or of the project. */
+  /** The agent's or the project's id. */
   id: string;
 }
 
 /**
- * What was never measured, or not for `minutes`, the longest ago first; of all organizations that the
- * transaction sees.
+ * Lists what was never measured or is older than `minutes`, oldest first, in all organizations visible
+ * to the transaction.
  */
 export async function listDue(tx: Queryable, minutes: number, limit: number): Promise<Due[]> {
   const { rows } = await tx.execute<Due & Record<string, unknown>>(sql`
@@ -58,7 +58,7 @@ export async function recordRepository(
     });
 }
 
-/** What was measured of the organization's projects, the largest first. */
+/** Returns the measured sizes of the organization's projects, largest first. */
 export async function readProjects(tx: Queryable): Promise<DiskUsage["projects"]> {
   const { rows } = await tx.execute<{
     project_id: string;

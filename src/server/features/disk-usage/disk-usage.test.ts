@@ -13,7 +13,7 @@ import { asOperator } from "#test/support/operator.js";
 
 const MiB = 1024 * 1024;
 
-describeFolders("what takes up the disk", (driver) => {
+describeFolders("disk usage", (driver) => {
   let app: TestApp;
   let owner: TestPerson;
   beforeAll(async () => {
@@ -22,14 +22,14 @@ describeFolders("what takes up the disk", (driver) => {
   });
   afterAll(() => app.close());
 
-  /** As if what was measured were an hour old. */
+  /** Makes all figures an hour old. */
   const age = async (): Promise<void> => {
     for (const table of ["workspace_disk_usage", "repository_disk_usage"]) {
       await asOperator(app, `update ${table} set measured_at = now() - interval '1 hour'`, []);
     }
   };
 
-  test("is measured for each workspace, and anew when it is old", async () => {
+  test("is measured per workspace, and again when stale", async () => {
     const project = await makeProject(owner, (await makeOrganization(owner)).id);
     const { agent, workspace } = await makeWorkspace(owner, project.id);
     const params = { agent_id: agent.id };
@@ -48,7 +48,7 @@ describeFolders("what takes up the disk", (driver) => {
     expect([archived.folder_driver, archived.disk]).toEqual([null, null]);
   });
 
-  test("is added up for the organization, by project", async () => {
+  test("is summed up per organization and project", async () => {
     const organization = await makeOrganization(owner);
     const params = { org_id: organization.id };
     const nothing = { workspaces_bytes: 0, repositories_bytes: 0, layers_bytes: 0 };

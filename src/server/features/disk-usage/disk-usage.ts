@@ -1,4 +1,4 @@
-/** What workspaces and repositories take up on the disk, measured by looking, now and then. */
+/** Disk usage of workspaces and repositories, measured periodically. */
 import type { Logger } from "pino";
 import type { DiskUsage } from "#shared/api/usage.js";
 import { measureTree } from "#git/worktree/disk-usage.js";
@@ -7,13 +7,13 @@ import { measureFolder, type WorkspaceDeps } from "../workspaces/index.js";
 import * as queries from "./disk-usage.queries.js";
 import type { Due } from "./disk-usage.queries.js";
 
-/** How old a figure gets before it is measured anew by itself, and when somebody asks for it. */
-const OLD_MINUTES = 30;
+/** Age in minutes after which a figure is measured again, in the background and on request. */
+const STALE_MINUTES = 30;
 const ASKED_MINUTES = 1;
-/** How long who asks waits for newer figures, in milliseconds. */
-const PATIENCE_MS = 300;
+/** Maximum wait of a request for fresh figures, in milliseconds. */
+const FRESH_TIMEOUT_MS = 300;
 
-/** What is being measured here, so that nothing is twice. */
+/** Measurements in progress in this process, to avoid duplicates. */
 const measuring = new Map<string, Promise<void>>();
 
 function measure(deps: WorkspaceDeps, due: Due): Promise<void> {
@@ -38,21 +38,21 @@ async function measureOne(deps: WorkspaceDeps, due: Due): Promise<void> {
   await db.tenant(org_id, (tx) => queries.recordWorkspace(tx, { org_id, agent_id: id, bytes }));
 }
 
-/** Measures what of `dues` it can before who waits loses patience, and the rest after that. */
+/** Measures as many of `dues` as possible within the timeout, and the rest in the background. */
 async function measureSoon(deps: WorkspaceDeps, dues: readonly Due[], log: Logger): Promise<void> {
   if (dues.length === 0) return;
   const all = (async () => {
     for (const due of dues) await measure(deps, due);
-  })().catch((error: unknown) => log.warn({ err: error }, "disk use could not be measured"));
+  })().catch((error: unknown) => log.warn({ err: error }, "cannot measure disk usage"));
   let timer: NodeJS.Timeout | undefined;
   const timeout = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, PATIENCE_MS);
+    timer = setTimeout(resolve, FRESH_TIMEOUT_MS);
   });
   await Promise.race([all, timeout]);
   clearTimeout(timer);
 }
 
-/** Brings a workspace's figure up to date, as far as that is quick. */
+/** Refreshes a workspace's figure within the timeout. */
 export async function refreshWorkspace(
   deps: WorkspaceDeps,
   context: OrgContext,
@@ -65,7 +65,7 @@ export async function refreshWorkspace(
   await measureSoon(deps, [due], context.log);
 }
 
-/** The organization's figures, after those that are old were measured anew, as far as that is quick. */
+/** Returns the organization's figures, refreshed within the timeout. */
 export async function readDiskUsage(deps: WorkspaceDeps, context: OrgContext): Promise<DiskUsage> {
   const dues = await context.tx((tx) => queries.listDue(tx, ASKED_MINUTES, 200));
   await measureSoon(deps, dues, context.log);
@@ -82,18 +82,18 @@ export async function readDiskUsage(deps: WorkspaceDeps, context: OrgContext): P
   };
 }
 
-/** Measures what nobody asks for, a little every minute. */
+/** Measures stale figures in the background, a few per minute. */
 export function startMeasuring(deps: WorkspaceDeps, log: Logger): { stop(): Promise<void> } {
   let running = Promise.resolve();
   const look = async (): Promise<void> => {
-    const dues = await deps.db.withSystem("find what is to be measured", (db) =>
-      queries.listDue(db, OLD_MINUTES, 50),
+    const dues = await deps.db.withSystem("find figures to measure", (db) =>
+      queries.listDue(db, STALE_MINUTES, 50),
     );
     for (const due of dues) await measure(deps, due);
   };
   const timer = setInterval(() => {
     running = running.then(look).catch((error: unknown) => {
-      log.warn({ err: error }, "disk use could not be measured");
+      log.warn({ err: error }, "cannot measure disk usage");
     });
   }, 60_000);
   timer.unref();

@@ -4,25 +4,25 @@ import type { EventType, OrganizationEvent } from "#shared/api/events.js";
 import type { ChangeFeed, RowChange } from "../../db/cache/changes.js";
 import { AppError } from "../../errors.js";
 
-/** Who listens: asked again for each event, so that whoever loses a permission hears no more. */
+/** A subscriber. Its permissions are checked again for each event, so that revocations take effect. */
 export interface Listener {
   orgId: string;
-  /** Tells streams of one caller apart from those of others. */
+  /** Identifies the caller for the limit of streams per caller. */
   caller: string;
-  /** What the caller may see now; null where the credential or the membership is gone. */
+  /** Returns the filter of visible event types; null when the credential or membership is gone. */
   allowed: () => Promise<((type: EventType) => boolean) | null>;
-  /** `Last-Event-ID` of a stream that is taken up again, or that goes on after what a page was told. */
+  /** `Last-Event-ID` of a resumed stream, or the position from which a page continues. */
   lastEventId: string | null;
 }
 
 export interface EventStreams {
-  /** @throws AppError 429 where the caller has too many open */
+  /** @throws AppError 429 when the caller has too many open streams */
   open(listener: Listener): Readable;
-  /** How many streams are open. */
+  /** Number of open streams. */
   count(): number;
-  /** The id of the newest event: a stream that goes on after it misses nothing from now on. */
+  /** The id of the newest event. A stream resumed from it misses no later event. */
   position(): string;
-  /** Ends all streams; clients come back by themselves. */
+  /** Ends all streams; clients reconnect. */
   close(): void;
 }
 
@@ -45,14 +45,14 @@ const typeOfTable: Record<string, EventType> = {
   audit_events: "audit_event",
 };
 
-/** How many events are kept for those who come back. */
-const keptEvents = 1000;
+/** Number of events kept for resuming streams. */
+const MAX_EVENTS = 1000;
 const streamsOfCaller = 20;
 const aliveMs = 15_000;
-/** A client that lets so many bytes wait does not read. */
-const maxWaiting = 256 * 1024;
+/** A client with this many unread bytes is disconnected. */
+const MAX_UNREAD_BYTES = 256 * 1024;
 
-interface Numbered extends OrganizationEvent {
+interface NumberedEvent extends OrganizationEvent {
   orgId: string;
   number: number;
 }
@@ -61,17 +61,17 @@ interface OpenStream {
   orgId: string;
   caller: string;
   output: PassThrough;
-  audit: (event: Numbered | null) => void;
+  audit: (event: NumberedEvent | null) => void;
 }
 
-/** Streams of Server-Sent Events (WHATWG HTML, section 9.2), fed by what any server process changes. */
+/** Server-Sent Events (WHATWG HTML, section 9.2) fed by the changes of all server processes. */
 export function createEventStreams(changes: ChangeFeed): EventStreams {
-  // Numbers are this process's own: one that comes back from another process starts anew.
+  // Event numbers are local to this process: a stream resumed from another process starts with a reset.
   const process = randomBytes(6).toString("hex");
   let number = 0;
-  /** The number before the first that is kept, or that was heard. */
+  /** The number before the first one that is kept or was received. */
   let since = 0;
-  const kept: Numbered[] = [];
+  const kept: NumberedEvent[] = [];
   const open = new Set<OpenStream>();
 
   const unsubscribe = changes.subscribe((change) => {
@@ -81,7 +81,7 @@ export function createEventStreams(changes: ChangeFeed): EventStreams {
     if (event) {
       const numbered = { ...event, number };
       kept.push(numbered);
-      if (kept.length > keptEvents) since = kept.shift()?.number ?? since;
+      if (kept.length > MAX_EVENTS) since = kept.shift()?.number ?? since;
       for (const stream of open) if (stream.orgId === event.orgId) stream.audit(numbered);
     } else {
       kept.length = 0;
@@ -98,25 +98,25 @@ export function createEventStreams(changes: ChangeFeed): EventStreams {
       if ([...open].filter((stream) => stream.caller === caller).length >= streamsOfCaller) {
         throw new AppError(
           "rate_limited",
-          `At most ${streamsOfCaller} event streams at once; close one of the others.`,
+          `At most ${streamsOfCaller} event streams at once; close another one first.`,
           { headers: { "retry-after": "5" } },
         );
       }
       const output = new PassThrough();
-      // One after the other, in the order of the changes.
+      // Writes are serialized in the order of the changes.
       let writing = Promise.resolve();
       const write = (textFor: (sees: (type: EventType) => boolean) => string): void => {
         writing = writing
           .then(async () => {
             const sees = await allowed();
-            if (!sees || output.writableLength > maxWaiting) output.end();
+            if (!sees || output.writableLength > MAX_UNREAD_BYTES) output.end();
             else if (!output.writableEnded) output.write(textFor(sees));
           })
           .catch(() => {
             output.end();
           });
       };
-      const audit = (event: Numbered | null): void =>
+      const audit = (event: NumberedEvent | null): void =>
         write((sees) => {
           if (event === null) return `event: reset\nid: ${position()}\ndata: null\n\n`;
           const { type, id } = event;
@@ -126,14 +126,14 @@ export function createEventStreams(changes: ChangeFeed): EventStreams {
 
       const stream: OpenStream = { orgId, caller, output, audit };
       open.add(stream);
-      // Keeps proxies from closing it, and notices a caller who may not listen any more.
+      // Keeps proxies from closing the connection, and detects revoked permissions.
       const alive = setInterval(() => write(() => ":\n\n"), aliveMs);
       alive.unref();
       output.once("close", () => {
         clearInterval(alive);
         open.delete(stream);
       });
-      // Sent at once, so that the client knows that it listens, and from where.
+      // Sent immediately, so that the client knows its position.
       output.write(`retry: 2000\nid: ${position()}\n\n`);
       const from = positionOf(lastEventId, process);
       if (lastEventId !== null && (from === null || from < since)) audit(null);

@@ -9,7 +9,7 @@ interface Heard {
   data: { type: string; id: string | null } | null;
 }
 
-/** A stream as a browser would read it. */
+/** Reads a stream like a browser. */
 async function listen(
   app: TestApp,
   orgId: string,
@@ -58,7 +58,7 @@ describe("the event stream of an organization", () => {
   });
   afterAll(() => app.close());
 
-  test("tells of what changes, from whatever server process", async () => {
+  test("reports changes of any server process", async () => {
     const org = await makeOrganization(owner);
     const other = await makeOrganization(owner);
     const sibling = await app.sibling();
@@ -90,7 +90,7 @@ describe("the event stream of an organization", () => {
     }
   });
 
-  test("is taken up again where it was left, or says that something was missed", async () => {
+  test("resumes where it was left, or reports missed events", async () => {
     const org = await makeOrganization(owner);
     const first = await listen(app, org.id, owner.token);
     await makeProject(owner, org.id);
@@ -99,7 +99,7 @@ describe("the event stream of an organization", () => {
     await first.ended;
     const left = first.heard[0]?.id as string;
     await makeProject(owner, org.id);
-    // A page cannot set the header; where a browser does, it knows of later ones than its address.
+    // A page cannot set the header; a browser's header is newer than its URL.
     for (const how of [
       { lastEventId: left },
       { query: `?last_event_id=${left}` },
@@ -119,7 +119,7 @@ describe("the event stream of an organization", () => {
     }
   });
 
-  test("tells each listener what he may see, and ends with the right to listen", async () => {
+  test("shows each subscriber the visible events and ends with the permission", async () => {
     const org = await makeOrganization(owner);
     const params = { org_id: org.id };
     const { data: role } = await owner.api.roles.create({
@@ -146,7 +146,7 @@ describe("the event stream of an organization", () => {
     await stream.ended;
   });
 
-  test("ends when the session or the key behind it does", async () => {
+  test("ends with the session or key", async () => {
     const org = await makeOrganization(owner);
     const { data: key } = await owner.api.apiKeys.create({
       body: { name: "listener", organization_id: org.id },
@@ -157,7 +157,7 @@ describe("the event stream of an organization", () => {
     expect(stream.types()).not.toContain("api_key");
   });
 
-  test("is refused to those who may not read the organization, and beyond twenty at once", async () => {
+  test("requires permission to read the organization and at most twenty streams", async () => {
     const org = await makeOrganization(owner);
     const params = { org_id: org.id };
     const stranger = await app.person("stranger");
@@ -190,7 +190,7 @@ describe("the event stream of an organization", () => {
       .toBe(200);
   });
 
-  test("keeps no server from stopping", async () => {
+  test("does not delay a shutdown", async () => {
     const short = await startTestApp();
     const person = await short.person("owner");
     const org = await makeOrganization(person);

@@ -14,7 +14,7 @@ export function eventHandlers(
 ): Handlers<typeof events> {
   return {
     stream: async ({ actor, orgId, request, reply }, { query }) => {
-      // A HEAD asks for the headers alone.
+      // HEAD returns headers only.
       if (request.method === "HEAD") return undefined;
       const allowed: Listener["allowed"] = async () => {
         const now = await authenticate(request, credentials, publicUrl).catch(() => null);
@@ -27,7 +27,7 @@ export function eventHandlers(
           return true;
         };
       };
-      // Of a browser that takes up a lost stream by itself, the header is the later one.
+      // When a browser resumes a stream, its header is newer than the query.
       const lastEventId = request.headers["last-event-id"] ?? query.last_event_id;
       const stream = streams.open({
         orgId,
@@ -37,7 +37,7 @@ export function eventHandlers(
       });
       reply.header("cache-control", "no-store").header("x-accel-buffering", "no");
       reply.type("text/event-stream; charset=utf-8");
-      // The connection ends with the stream: kept alive, it would hold up a server that stops.
+      // The connection ends with the stream: keep-alive would delay a shutdown.
       reply.header("connection", "close");
       // A stream in place of a body of the schema.
       return stream as never;

@@ -1,4 +1,4 @@
-/** Who asks for which repository: `<public url>/git/{org_slug}/{project_slug}.git`. */
+/** Resolves repository URLs: `<public url>/git/{org_slug}/{project_slug}.git`. */
 import { Buffer } from "node:buffer";
 import type { FastifyRequest } from "fastify";
 import type { Permission } from "#shared/permissions.js";
@@ -23,25 +23,26 @@ export interface GitParams {
   project: string;
 }
 
-/** A repository that the caller may work with. */
-export interface Address {
+/** A repository the caller may access. */
+export interface ResolvedRepository {
   actor: Actor;
   access: Access;
   projectId: string;
   repoPath: string;
-  /** The references that an agent's key works with; null where all of them may be read. */
+  /** The refs visible to an agent's key; null when all are readable. */
   visible: string[] | null;
 }
 
 /**
- * The repository that a request names, for a caller who has the permission there; one 404 for absent
- * and invisible. @throws AppError 401, 403, 404, 409 `project_not_ready`
+ * Returns the requested repository for a caller with the permission; absent and invisible ones get the
+ * same 404.
+ * @throws AppError 401, 403, 404, 409 `project_not_ready`
  */
-export async function addressOf(
+export async function resolveRepository(
   deps: AddressDeps,
   request: FastifyRequest<{ Params: GitParams }>,
   permission: Permission,
-): Promise<Address> {
+): Promise<ResolvedRepository> {
   const actor = await actorOf(deps.credentials, request);
   const { org, project: file } = request.params;
   const project =
@@ -53,7 +54,10 @@ export async function addressOf(
   if (!project || !access) throw notFound();
   requirePermission(access, permission);
   if (project.status !== "ready") {
-    throw new AppError("project_not_ready", "The project is not ready to be cloned; see its page.");
+    throw new AppError(
+      "project_not_ready",
+      "The project is not ready to be cloned; check its status page.",
+    );
   }
   return {
     actor,
@@ -75,7 +79,7 @@ async function visibleRefs(
   return branches && Array.from(branches, branchRef);
 }
 
-/** git sends no credential at first and asks its user when it is challenged (RFC 7617). */
+/** git sends credentials only after a challenge (RFC 7617). */
 async function actorOf(credentials: Credentials, request: FastifyRequest): Promise<Actor> {
   const challenge = {
     headers: { "www-authenticate": 'Basic realm="Omoi: an API key as the password"' },
@@ -83,7 +87,11 @@ async function actorOf(credentials: Credentials, request: FastifyRequest): Promi
   const header = request.headers.authorization;
   const [, scheme, value] = /^(Basic|Bearer) ([\x21-\x7e]{1,2048})$/i.exec(header ?? "") ?? [];
   if (scheme === undefined || value === undefined) {
-    throw new AppError("unauthenticated", "Give an API key as the password.", challenge);
+    throw new AppError(
+      "unauthenticated",
+      "Authentication is required; use an API key as the password.",
+      challenge,
+    );
   }
   const secret =
     scheme.toLowerCase() === "basic"

@@ -42,7 +42,7 @@ describe("git over HTTP", () => {
       headers: { authorization: `Basic ${Buffer.from(`x:${key}`).toString("base64")}` },
     });
 
-  test("a project is cloned with a key as the password, and fetched again", async () => {
+  test("clones and fetches a project with a key as the password", async () => {
     const key = await keyOf(owner);
     const { into, code, stderr } = await clone(at(key));
     expect([code, stderr]).toEqual([0, ""]);
@@ -58,13 +58,13 @@ describe("git over HTTP", () => {
     expect(old.stdout).toContain(main);
   });
 
-  test("an access token works too, as the password or as a bearer", async () => {
+  test("accepts an access token as password or bearer", async () => {
     expect((await clone(at(owner.token))).code).toBe(0);
     const args = ["-c", `http.extraHeader=Authorization: Bearer ${owner.token}`];
     expect((await runGit([...args, "ls-remote", project.clone_url])).code).toBe(0);
   });
 
-  test("without a credential, or with a wrong one, it is 401 with a challenge that git understands", async () => {
+  test("a missing or wrong credential is 401 with a challenge git understands", async () => {
     const key = await keyOf(owner);
     const revoked = await owner.api.apiKeys.create({ body: { name: "gone" } });
     await owner.api.apiKeys.revoke({ params: { key_id: revoked.data.id } });
@@ -85,7 +85,7 @@ describe("git over HTTP", () => {
     expect((await clone(project.clone_url)).code).not.toBe(0);
   });
 
-  test("a stranger's key gets the answer of a project that is not there", async () => {
+  test("a stranger's key gets the answer of a missing project", async () => {
     const stranger = await app.person("stranger");
     await makeOrganization(stranger);
     const key = await keyOf(stranger);
@@ -116,7 +116,7 @@ describe("git over HTTP", () => {
     expect((await clone(at(key))).stderr).toContain("not found");
   });
 
-  test("a key without project:git:read is 403, and one of just that suffices", async () => {
+  test("a key without project:git:read is 403; that permission suffices", async () => {
     const without = await infoRefs(await keyOf(owner, [`org:${org.slug}:project:read`]));
     expect(without.status).toBe(403);
     expect(problemOf(without).missing_permissions).toEqual(["project:git:read"]);
@@ -127,7 +127,7 @@ describe("git over HTTP", () => {
     expect(elsewhere.status).toBe(404);
   });
 
-  test("who was removed clones no more", async () => {
+  test("a removed member cannot clone", async () => {
     const member = await app.person("member");
     const params = { org_id: org.id };
     const body = { user_id: member.id, role_id: systemRoleIds.viewer };
@@ -138,7 +138,7 @@ describe("git over HTTP", () => {
     expect((await infoRefs(key)).status).toBe(404);
   });
 
-  test("whatever else a web server would give of a repository is not there", async () => {
+  test("other repository files are not served", async () => {
     const headers = { authorization: `Bearer ${await keyOf(owner)}` };
     for (const path of ["/info/refs", "/info/refs?service=git-upload-archive"]) {
       const answer = await send({ url: "" }, "GET", project.clone_url + path, { headers });
@@ -150,7 +150,7 @@ describe("git over HTTP", () => {
     }
   });
 
-  test("an old slug of the organization still clones; a project that is not ready does not", async () => {
+  test("an old organization slug still clones; a project that is not ready does not", async () => {
     const key = await keyOf(owner);
     const body = { slug: `${org.slug}-new` };
     await owner.api.organizations.update({ params: { org_id: org.id }, body });
@@ -164,7 +164,7 @@ describe("git over HTTP", () => {
     await asOperator(app, "update projects set status = 'ready' where id = $1", [project.id]);
   });
 
-  test("what is no request of git is answered without harm", async () => {
+  test("a malformed request is answered without harm", async () => {
     const headers = {
       authorization: `Bearer ${await keyOf(owner)}`,
       "content-type": "application/x-git-upload-pack-request",

@@ -27,7 +27,7 @@ describe("a push with an agent's key", () => {
   let key: string;
   let clone: Clone;
   let clones: Awaited<ReturnType<typeof cloning>>;
-  /** What the other agent keeps to itself. */
+  /** Objects of the other agent. */
   const secret = { commit: "", tree: "", blob: "" };
   const forge = openForge();
   beforeAll(async () => {
@@ -71,7 +71,7 @@ describe("a push with an agent's key", () => {
     return response.text();
   };
 
-  test("moves its own branch forward, as manual commits that the audit log leaves out", async () => {
+  test("advances its own branch as manual commits, without audit events", async () => {
     const head = await clone.commit({ "a.txt": "mine\n" });
     const { code } = await clone.push(own.branch_name);
     expect(code).toBe(0);
@@ -84,11 +84,11 @@ describe("a push with an agent's key", () => {
     const { data: events } = await owner.api.audit.list({ params: { org_id: org.id } });
     expect(events.map(({ action }) => action)).not.toContain("project.pushed");
     await clone.git("commit", "--quiet", "--amend", "--message", "rewritten");
-    expect((await clone.push("--force", own.branch_name)).stderr).toContain("never rewritten");
+    expect((await clone.push("--force", own.branch_name)).stderr).toContain("cannot be rewritten");
     await clone.git("reset", "--quiet", "--hard", head);
   });
 
-  test("touches no other branch and no tag", async () => {
+  test("changes no other branch and no tag", async () => {
     await clone.commit({ "b.txt": "b\n" });
     const before = await inStore(app, project, "for-each-ref");
     await clone.git("tag", "v1");
@@ -104,7 +104,7 @@ describe("a push with an agent's key", () => {
         target,
         1,
         expect.stringContaining(
-          `the key of the agent ${agent.name} pushes to its own branch alone`,
+          `the key of the agent ${agent.name} can only push to its own branch`,
         ),
       ]);
     }
@@ -112,7 +112,7 @@ describe("a push with an agent's key", () => {
     await clone.git("reset", "--quiet", "--hard", "HEAD^");
   });
 
-  test("is offered the branches that it works with, and no thin pack", async () => {
+  test("advertises the visible branches and no thin packs", async () => {
     const url = `${project.clone_url}/info/refs?service=git-receive-pack`;
     const response = await fetch(url, { headers: { authorization: `Bearer ${key}` } });
     const text = await response.text();
@@ -121,7 +121,7 @@ describe("a push with an agent's key", () => {
     expect(text).toContain("no-thin");
   });
 
-  test("gets nothing that is hidden from it by naming its id", async () => {
+  test("reveals no hidden object by id", async () => {
     const head = await tip(own.branch_name);
     const size = "the other's secret\n".length;
     const withBlob = forge.tree([["100644", "stolen.txt", secret.blob]]);
@@ -146,15 +146,15 @@ describe("a push with an agent's key", () => {
       ]);
     }
     expect(await inStore(app, project, "for-each-ref")).toBe(before);
-    // The same from a person, who reads it all, is taken.
+    // A user who can read everything may push the same.
     expect(await inStore(app, project, "cat-file", "-t", secret.blob)).toBe("blob");
   });
 
-  test("hears the same of an object that is hidden and of one that does not exist", async () => {
+  test("gives the same answer for hidden and missing objects", async () => {
     const head = await tip(own.branch_name);
     const missing = { commit: "1".repeat(40), tree: "2".repeat(40), blob: "3".repeat(40) };
     const empty = forge.tree([]);
-    /** Each attempt for objects that are hidden, or missing: what is sent, and what is asked for. */
+    /** Attempts for hidden or missing objects: the sent and the requested ids. */
     const attempts = (of: typeof secret): Record<string, [string, string, Buffer]> => {
       const sent = (commit: string, ...more: string[]): [string, string, Buffer] => [
         head,
@@ -193,7 +193,7 @@ describe("a push with an agent's key", () => {
     expect(await inStore(app, project, "for-each-ref")).toBe(before);
   });
 
-  test("hears the same of both when it fetches", async () => {
+  test("gives the same answer for both when fetching", async () => {
     const ask = async (...lines: string[]): Promise<[number, string]> => {
       const frames = lines.map((line) => (line === "" ? "0000" : pktLine(`${line}\n`).toString()));
       const response = await fetch(`${project.clone_url}/git-upload-pack`, {
@@ -209,7 +209,7 @@ describe("a push with an agent's key", () => {
         for await (const chunk of response.body ?? [])
           text += Buffer.from(chunk).toString("latin1");
       } catch {
-        // git ended with an error after it had said why.
+        // git exited with an error after it had reported the reason.
         text += "…";
       }
       return [response.status, text.replace(/"request_id":"[^"]*"/, "")];
@@ -236,7 +236,7 @@ describe("a push with an agent's key", () => {
       const text = JSON.stringify(await answers(hidden)).replaceAll(hidden, unknown);
       expect(text).toBe(JSON.stringify(await answers(unknown)));
     }
-    // What it can read is common ground still.
+    // Readable commits remain common ground.
     const [, common] = await ask(`want ${head}`, "", `have ${base}`, "");
     expect(common).toContain(`ACK ${base}`);
     const [status] = await ask(`want ${head} deepen-not`, "deepen-not refs/heads/none", "");
@@ -247,7 +247,7 @@ describe("a push with an agent's key", () => {
     return of[name] as Value;
   }
 
-  test("brings back what its own history had, without sending it again", async () => {
+  test("restores commits of its own history without sending them again", async () => {
     const first = await clone.git("rev-parse", "HEAD");
     await clone.commit({ "a.txt": "changed\n" });
     expect((await clone.push(own.branch_name)).code).toBe(0);
@@ -255,7 +255,7 @@ describe("a push with an agent's key", () => {
     expect((await clone.push(own.branch_name)).code).toBe(0);
     const tree = await tip(`${own.branch_name}^{tree}`);
     expect(tree).toBe(await inStore(app, project, "rev-parse", `${first}^{tree}`));
-    // Nothing but the commit, whose tree is of the past.
+    // Only the commit, whose tree is from the past.
     const head = await tip(own.branch_name);
     const bare = forge.commit(await tip("main^{tree}"), [head]);
     expect(await post(head, bare, forge.pack([bare]))).toContain("unpack ok");

@@ -15,7 +15,7 @@ import { asOperator } from "#test/support/operator.js";
 import { openForge, pushBody, zeroOid } from "#test/support/packs.js";
 import { problemOf, send } from "#test/support/raw.js";
 
-describe("a push that is refused", () => {
+describe("a push is rejected", () => {
   let app: TestApp;
   let owner: TestPerson;
   let org: Organization;
@@ -58,19 +58,19 @@ describe("a push that is refused", () => {
     await expect.poll(() => readdir(incoming).catch(() => [])).toEqual([]);
     expect(await asOperator(app, "select from pending_pushes")).toEqual([]);
   };
-  /** A new branch with a commit of that tree; expects that nothing of it is taken. */
+  /** Pushes a new branch with a commit of that tree and expects nothing to be accepted. */
   const refused = async (oids: string[], tip: string, reason: string | RegExp) => {
     const before = await state();
     const { status, text } = await post(
       pushBody([[zeroOid, tip, "refs/heads/forged"]], forge.pack(oids)),
     );
     expect([status, text]).toEqual([200, expect.stringMatching(reason)]);
-    expect(text).toContain("ng refs/heads/forged the objects were not taken");
+    expect(text).toContain("ng refs/heads/forged the objects were rejected");
     expect(await state()).toEqual(before);
     await atRest();
   };
 
-  test("because of an object that fsck refuses, which is named", async () => {
+  test("for an object that fsck rejects, which is named", async () => {
     const blob = forge.object("blob", "x\n");
     const inner = forge.tree([["100644", "config", blob]]);
     for (const name of [".git", ".GIT", "git~1", "..", "."]) {
@@ -94,7 +94,7 @@ describe("a push that is refused", () => {
     await refused([empty, nobody], nobody, "missingEmail");
   });
 
-  test("because it does not bring what it names", async () => {
+  test("when it lacks objects it refers to", async () => {
     const blob = forge.object("blob", "not sent\n");
     const tree = forge.tree([["100644", "a", blob]]);
     const commit = forge.commit(tree);
@@ -102,7 +102,7 @@ describe("a push that is refused", () => {
     await refused([commit], commit, "not whole");
     const orphan = forge.commit(forge.tree([]), ["1".repeat(40)]);
     await refused([orphan, forge.tree([])], orphan, "not whole");
-    // A tip that nobody sent.
+    // A tip that was not sent.
     const before = await state();
     const { text } = await post(
       pushBody([[zeroOid, "2".repeat(40), "refs/heads/forged"]], forge.pack([blob])),
@@ -111,7 +111,7 @@ describe("a push that is refused", () => {
     expect(await state()).toEqual(before);
   });
 
-  test("because the repository has as many branches and tags as it may", async () => {
+  test("when the repository has the maximum number of branches and tags", async () => {
     const many = await makeProjectWith(owner, org.id, { "a.txt": "a\n" });
     const tip = await inStore(app, many, "rev-parse", "main");
     const branches = (await inStore(app, many, "for-each-ref", "refs/heads")).split("\n").length;
@@ -137,7 +137,7 @@ describe("a push that is refused", () => {
     expect(await push("refs/heads/another")).toContain(`${MAX_REFS} branches`);
   }, 60_000);
 
-  test("because its pack is damaged, cut off, or no pack", async () => {
+  test("when its pack is damaged, truncated or missing", async () => {
     const blob = forge.object("blob", "x".repeat(5000));
     const tree = forge.tree([["100644", "a", blob]]);
     const commit = forge.commit(tree);
@@ -167,7 +167,7 @@ describe("a push that is refused", () => {
     );
   });
 
-  test("because it or one of its files is too large", async () => {
+  test("when it or one of its files is too large", async () => {
     const noise = forge.object("blob", Buffer.from(crypto.getRandomValues(new Uint8Array(60_000))));
     const blobs = Array.from({ length: 50 }, () =>
       forge.object("blob", Buffer.from(crypto.getRandomValues(new Uint8Array(60_000)))),
@@ -184,7 +184,7 @@ describe("a push that is refused", () => {
     await refused([big, inner, outer, ofBig], ofBig, '"data/big.bin" is larger than 100 MiB');
   });
 
-  test("because of a few objects that expand to more than can be checked out", async () => {
+  test("for a few objects that expand to an uncheckoutable tree", async () => {
     const blob = forge.object("blob", "bomb\n");
     const ten = (mode: string, oid: string): string =>
       forge.tree(Array.from({ length: 10 }, (_none, at) => [mode, `n${at}`, oid] as const));
@@ -192,7 +192,7 @@ describe("a push that is refused", () => {
     for (let level = 0; level < 9; level += 1) oids.push(ten("40000", oids.at(-1) as string));
     const bomb = forge.commit(oids.at(-1) as string);
     await refused([...oids, bomb], bomb, /holds more than \d+ (?:files and )?folders/);
-    // Also below a commit that is harmless by itself.
+    // Also below a harmless commit.
     const empty = forge.tree([]);
     const tip = forge.commit(empty, [bomb]);
     await refused([...oids, empty, bomb, tip], tip, "split it into smaller commits");
@@ -207,7 +207,7 @@ describe("a push that is refused", () => {
     await refused([...chain, ofDeep], ofDeep, "deeper than 128 levels");
   });
 
-  test("because it claims more objects than a push may bring", async () => {
+  test("when it claims too many objects", async () => {
     const blob = forge.object("blob", "claimed\n");
     const pack = forge.pack([blob]);
     pack.writeUInt32BE(1_000_001, 8);
@@ -218,7 +218,7 @@ describe("a push that is refused", () => {
     await atRest();
   });
 
-  test("because it is no push at all: 400", async () => {
+  test("with 400 when it is not a push", async () => {
     const line = (text: string) => `${(text.length + 4).toString(16).padStart(4, "0")}${text}`;
     for (const body of [
       "nonsense",
@@ -243,7 +243,7 @@ describe("a push that is refused", () => {
     await atRest();
   });
 
-  test("because of names that only look like references", async () => {
+  test("for names that only resemble refs", async () => {
     const refs = [
       "HEAD",
       "refs/heads/",
@@ -284,7 +284,7 @@ describe("a push that is refused", () => {
     expect(twice.text).toContain("named twice");
   });
 
-  test("because its client went away, and nothing of it stays", async () => {
+  test("when its client disconnects, and leaves nothing behind", async () => {
     const blob = forge.object("blob", "never arrives\n");
     const tree = forge.tree([["100644", "a", blob]]);
     const commit = forge.commit(tree);
@@ -311,7 +311,7 @@ describe("a push that is refused", () => {
     expect(await state()).toEqual(before);
   });
 
-  test("and one that is not: zipped, chunked, after a question, without side bands", async () => {
+  test("unless it is valid: compressed, chunked, after a probe, without side bands", async () => {
     const blob = forge.object("blob", "zipped\n");
     const tree = forge.tree([["100644", "a", blob]]);
     const commit = forge.commit(tree);
@@ -327,7 +327,7 @@ describe("a push that is refused", () => {
     const silent = await post(pushBody([[zeroOid, commit, "refs/heads/silent"]], pack, "quiet"));
     expect([silent.status, silent.text]).toEqual([200, ""]);
     expect(await inStore(app, project, "rev-parse", "silent")).toBe(commit);
-    // curl asks before a large body (RFC 9110, section 10.1.1).
+    // curl asks before it sends a large body (RFC 9110, section 10.1.1).
     const answer = await new Promise<string>((resolve, reject) => {
       const client = httpRequest(`${project.clone_url}/git-receive-pack`, {
         method: "POST",
@@ -350,7 +350,7 @@ describe("a push that is refused", () => {
     await atRest();
   });
 
-  test("for who may not: 401, 403, 404, 409, and git shows why", async () => {
+  test("without permission: 401, 403, 404, 409, and git shows the reason", async () => {
     const push = async (url: string) => {
       const clones = await cloning();
       const clone = await clones.clone(project.clone_url, key);

@@ -1,43 +1,45 @@
-/** Who may push what. */
+/** Rules for pushed refs that do not depend on commits. */
 import type { Actor } from "../../access/authenticate.js";
 import { commitsAmong } from "#git/smart-http/inspect-push.js";
 import type { PushCommand } from "#git/smart-http/receive-pack.js";
 import { isAncestor } from "#git/store/repository.js";
 import type { PushedRef } from "../workspaces/index.js";
 
-/** The agent's whose branch begins so, and nobody else's. */
-const ofAgents = "refs/heads/workspace-";
+/** Branches with this prefix belong to agents' workspaces. */
+const AGENT_BRANCH_PREFIX = "refs/heads/workspace-";
 
 /**
- * Why nobody like this caller pushes the reference, whatever its commits are; else whose workspace's
- * branch it is, null for other branches and tags.
+ * Returns the reason to reject a ref for this caller, or the workspace whose branch it is (null for
+ * other branches and tags).
  */
-export async function ownerOf(
+export async function checkPushedRef(
   { ref, from, to }: PushCommand,
   actor: Pick<Actor, "agent">,
   agentOfBranch: (branch: string) => Promise<string | undefined>,
 ): Promise<{ refusal: string } | { agentId: string | null }> {
   const name = /^refs\/(?:heads|tags)\/(.+)$/.exec(ref)?.[1];
-  if (name === undefined) return { refusal: "only branches and tags are pushed" };
+  if (name === undefined) return { refusal: "only branches and tags can be pushed" };
   if (!isPlainName(name)) {
-    return { refusal: "choose a name of plain ASCII, of at most 200 characters, that git accepts" };
+    return { refusal: "choose a plain ASCII name of at most 200 characters that git accepts" };
   }
   const isTag = ref.startsWith("refs/tags/");
-  const agentId = ref.startsWith(ofAgents)
+  const agentId = ref.startsWith(AGENT_BRANCH_PREFIX)
     ? await agentOfBranch(ref.slice("refs/heads/".length))
     : undefined;
   if (actor.agent && agentId !== actor.agent.id) {
-    return { refusal: `the key of the agent ${actor.agent.name} pushes to its own branch alone` };
+    return { refusal: `the key of the agent ${actor.agent.name} can only push to its own branch` };
   }
-  if (to === null) return { refusal: "nothing is deleted by a push" };
-  if (ref.startsWith(ofAgents) && agentId === undefined) {
-    return { refusal: "no workspace has this branch; branches named workspace-… are the agents'" };
+  if (to === null) return { refusal: "a push cannot delete refs" };
+  if (ref.startsWith(AGENT_BRANCH_PREFIX) && agentId === undefined) {
+    return {
+      refusal: "no workspace has this branch; the prefix workspace- is reserved for agents",
+    };
   }
-  if (isTag && from !== null) return { refusal: "a tag stays where it is; choose another name" };
+  if (isTag && from !== null) return { refusal: "tags cannot be moved; choose another name" };
   return { agentId: agentId ?? null };
 }
 
-/** Whether git takes the name, and people can read and type it. */
+/** Whether git accepts the name and people can read and type it. */
 function isPlainName(name: string): boolean {
   return (
     /^[!-,./-~][!-~]{0,199}$/.test(name) &&
@@ -46,10 +48,12 @@ function isPlainName(name: string): boolean {
 }
 
 /**
- * What the objects of a push say against moving references, by name; the others may move.
- * @param repository with the pushed objects; @param refs the references as they are
+ * Returns the reasons to reject ref updates after inspecting the pushed objects, by ref; the others may
+ * proceed.
+ * @param repository contains the pushed objects
+ * @param refs current refs
  */
-export async function objectionsTo(
+export async function rejectedUpdates(
   repository: string,
   wanted: readonly PushedRef[],
   refs: readonly { ref: string; sha: string }[],
@@ -61,14 +65,17 @@ export async function objectionsTo(
   for (const { ref, from, to } of wanted) {
     const isTag = ref.startsWith("refs/tags/");
     if (!commits.has(to) && !(isTag && tags.has(to))) {
-      objections.set(ref, isTag ? "a tag has to name a commit" : "a branch has to end in a commit");
+      objections.set(
+        ref,
+        isTag ? "a tag must point to a commit" : "a branch must point to a commit",
+      );
     } else if (from !== null && now.get(ref) !== from) {
-      // Nothing is said of another commit, which may be hidden from whoever pushes.
-      objections.set(ref, "it moved meanwhile; fetch, merge or rebase, and push again");
+      // The other commit is not named, because it may be hidden from the caller.
+      objections.set(ref, "the branch has changed; fetch, merge or rebase, and push again");
     } else if (from !== null && !(await isAncestor(repository, from, to))) {
       objections.set(
         ref,
-        "what was pushed is never rewritten; fetch, merge or rebase, and push without force",
+        "history cannot be rewritten; fetch, merge or rebase, and push without force",
       );
     }
   }

@@ -94,7 +94,7 @@ describe("a push to a workspace's branch", () => {
     expect(await inStore(app, project, "show", "main:new/c.txt")).toBe("1\n2");
   });
 
-  test("with a merge of main brings the merge and what is its own", async () => {
+  test("that merges main brings the merge and its own commits", async () => {
     const own = await clone.commit({ "own.txt": "own\n" });
     await clone.git("checkout", "--quiet", "main");
     await clone.commit({ "main.txt": "main\n" });
@@ -110,7 +110,7 @@ describe("a push to a workspace's branch", () => {
     expect(await file("main.txt")).toBe("main\n");
   });
 
-  test("is refused while its folder has unsaved work, which stays", async () => {
+  test("is rejected while the folder has uncommitted changes, which stay", async () => {
     await writeFiles(workspace, { "a.txt": "unsaved\n" });
     await clone.commit({ "b.txt": "pushed\n" });
     const before = await tip(branch);
@@ -125,7 +125,7 @@ describe("a push to a workspace's branch", () => {
     expect(await file("b.txt")).toBe("pushed\n");
   });
 
-  test("is refused while a command may be writing there, or the folder is gone", async () => {
+  test("is rejected while a command may be writing there, or the folder is missing", async () => {
     await clone.commit({ "b.txt": "pushed\n" });
     await asOperator(
       app,
@@ -139,18 +139,18 @@ describe("a push to a workspace's branch", () => {
       [agent.id],
     );
     await loseFolder(folderOf(workspace));
-    // An overlay would be put together again, but not where a link is in its place.
+    // An overlay would be reassembled, but not where a link is in its place.
     await symlink("elsewhere", folderOf(workspace));
     expect((await clone.push(branch)).stderr).toContain("folder is gone");
     expect(await commits()).toEqual([]);
   });
 
-  test("moves it forward only, while it is active only", async () => {
+  test("only moves forward, and only while the workspace is active", async () => {
     await clone.commit({ "b.txt": "1\n" });
     await clone.push(branch);
     await clone.git("commit", "--quiet", "--amend", "--message", "rewritten");
-    expect((await clone.push("--force", branch)).stderr).toContain("never rewritten");
-    expect((await clone.push("--delete", branch)).stderr).toContain("nothing is deleted");
+    expect((await clone.push("--force", branch)).stderr).toContain("cannot be rewritten");
+    expect((await clone.push("--delete", branch)).stderr).toContain("a push cannot delete refs");
     await clone.git("reset", "--quiet", "--hard", "HEAD^");
     await owner.api.workspaces.archive({ params: at() });
     const next = await clone.push(`HEAD:refs/heads/${branch}`);
@@ -159,7 +159,7 @@ describe("a push to a workspace's branch", () => {
     expect((await commits()).map(({ message }) => message)).toEqual(["work"]);
   });
 
-  test("is how a remote workspace gets its commits", async () => {
+  test("adds commits to a remote workspace", async () => {
     await remote();
     const head = await clone.commit({ "a.txt": "from afar\n" });
     expect((await clone.push(branch)).code).toBe(0);
@@ -175,7 +175,7 @@ describe("a push to a workspace's branch", () => {
     expect(await tip(branch)).toBe(head);
   });
 
-  test("of commits that an earlier workspace had brings them anew", async () => {
+  test("records commits of an earlier workspace again", async () => {
     const head = await clone.commit({ "b.txt": "again\n" });
     await clone.push(branch);
     await owner.api.workspaces.archive({ params: at() });
@@ -186,7 +186,7 @@ describe("a push to a workspace's branch", () => {
     expect((await commits()).map(({ commit_sha }) => commit_sha)).toEqual([head]);
   });
 
-  test("decides conflicts by when it came, not by the dates of its commits", async () => {
+  test("resolves conflicts by receive time, not by commit dates", async () => {
     await remote();
     await clone.commit({ "a.txt": "pushed first\n" });
     const forged = "2099-01-01T00:00:00Z";
@@ -200,7 +200,7 @@ describe("a push to a workspace's branch", () => {
     expect(await inStore(app, project, "show", "main:a.txt")).toBe("committed later");
   });
 
-  test("races checkpoints, syncs and merges without losing anything", async () => {
+  test("races with checkpoints, syncs and merges without losing anything", async () => {
     const acknowledged: string[] = [];
     const push = async (path: string) => {
       await clone.commit({ [path]: "pushed\n" });
@@ -244,8 +244,8 @@ describe("a push to a workspace's branch", () => {
     expect(await asOperator(app, "select from pending_pushes")).toEqual([]);
   });
 
-  describe("that was cut off", () => {
-    /** As it is once the rows are written: the reference may have moved, the folder may have followed. */
+  describe("that was interrupted", () => {
+    /** The state after the rows are written: the ref may have moved, and the folder may have followed. */
     async function cutOff(moved: boolean, followed: boolean): Promise<string> {
       const before = await tip(branch);
       const tree = await inStore(app, project, "rev-parse", `${before}^{tree}`);
@@ -301,7 +301,7 @@ describe("a push to a workspace's branch", () => {
       [true, true],
       [true, false],
       [false, false],
-    ])("once its branch had moved (%s) and the folder too (%s), is settled", async (...how) => {
+    ])("is recovered after its branch moved (%s) and the folder followed (%s)", async (...how) => {
       const head = await cutOff(...how);
       await (await app.sibling()).close();
       await settled(head, how[0]);
@@ -316,7 +316,7 @@ describe("a push to a workspace's branch", () => {
       expect((await mergeIntoBase(owner, workspace)).status).toBe(how[0] ? "clean" : "up_to_date");
     });
 
-    test("is settled by whoever works there next", async () => {
+    test("is recovered by the next operation there", async () => {
       const head = await cutOff(true, false);
       const commit = await commitFiles(owner, workspace, { "later.txt": "x\n" });
       expect(await inStore(app, project, "rev-parse", `${commit.commit_sha}^`)).toBe(head);

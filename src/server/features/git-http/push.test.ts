@@ -45,7 +45,7 @@ describe("a push", () => {
         [project.id],
       )
     ).map(({ commit_sha }) => commit_sha);
-  /** Nothing is left of a push on its way. */
+  /** Checks that nothing of a push in progress is left. */
   const atRest = async () => {
     expect(await asOperator(app, "select from pending_pushes")).toEqual([]);
     expect(await asOperator(app, "select from workspace_commits where state = 'pending'")).toEqual(
@@ -54,7 +54,7 @@ describe("a push", () => {
     expect(await readdir(join(storeOf(app, project), "incoming")).catch(() => [])).toEqual([]);
   };
 
-  test("moves a branch forward, and is received then", async () => {
+  test("advances a branch, with its receive time", async () => {
     const before = (await received()).length;
     const first = await one.commit({ "a.txt": "one\n" });
     const second = await one.commit({ "a.txt": "two\n", "c/d.txt": "new\n" });
@@ -69,7 +69,7 @@ describe("a push", () => {
     await atRest();
   });
 
-  test("makes branches and tags, told in one event of the audit log", async () => {
+  test("creates branches and tags, recorded in one audit event", async () => {
     const head = await one.commit({ "a.txt": "one\n" });
     await one.git("tag", "light");
     await one.git("tag", "--annotate", "--message", "first", "v1");
@@ -97,7 +97,7 @@ describe("a push", () => {
     await atRest();
   });
 
-  test("never rewrites, deletes, or moves a tag, and says so", async () => {
+  test("never rewrites or deletes branches or moves tags, and reports it", async () => {
     await one.commit({ "a.txt": "one\n" });
     await one.git("tag", "v1");
     expect((await one.push("main", "v1", "HEAD:refs/heads/other")).code).toBe(0);
@@ -105,10 +105,10 @@ describe("a push", () => {
     await one.git("commit", "--quiet", "--amend", "--message", "rewritten");
     await one.git("tag", "--force", "v1");
     const refusals: [string[], string][] = [
-      [["--force", "main"], "never rewritten"],
-      [["--force", "v1"], "a tag stays where it is"],
-      [["--delete", "other"], "nothing is deleted by a push"],
-      [["--delete", "v1"], "nothing is deleted by a push"],
+      [["--force", "main"], "cannot be rewritten"],
+      [["--force", "v1"], "tags cannot be moved"],
+      [["--delete", "other"], "a push cannot delete refs"],
+      [["--delete", "v1"], "a push cannot delete refs"],
       [["HEAD:refs/keep/x"], "only branches and tags"],
       [["HEAD:refs/archive/x/y"], "only branches and tags"],
       [["HEAD:refs/upstream/heads/main"], "only branches and tags"],
@@ -116,14 +116,14 @@ describe("a push", () => {
       [["HEAD:refs/heads/workspace-nobody"], "no workspace has this branch"],
       [["HEAD:refs/heads/mаin"], "plain ASCII"],
       [["HEAD:refs/heads/-x"], "plain ASCII"],
-      [["HEAD^{tree}:refs/tags/tree"], "has to name a commit"],
+      [["HEAD^{tree}:refs/tags/tree"], "must point to a commit"],
     ];
     for (const [args, reason] of refusals) {
       const { code, stderr } = await one.push(...args);
       expect([args, code, stderr]).toEqual([args, 1, expect.stringContaining(reason)]);
       expect(await refs()).toBe(before);
     }
-    // A name that is not free is found last, when the objects are in; the others bring nothing.
+    // A name conflict is found last, after the objects arrived; the others add nothing.
     const brought = (await objects()).split("\n").length - all.split("\n").length;
     expect(brought).toBeLessThanOrEqual(1);
     const plain = await one.push("main");
@@ -131,7 +131,7 @@ describe("a push", () => {
     await atRest();
   });
 
-  test("takes what it may, and with --atomic all or nothing", async () => {
+  test("accepts the valid refs, and with --atomic all or none", async () => {
     const head = await one.commit({ "a.txt": "one\n" });
     const before = await refs();
     const both = ["main", "HEAD:refs/heads/workspace-nobody"];
@@ -144,7 +144,7 @@ describe("a push", () => {
     await atRest();
   });
 
-  test("of two at once from one commit, one is taken and the other fetches first", async () => {
+  test("of two concurrent pushes from one commit one succeeds and the other must fetch", async () => {
     const two = await clones.clone(project.clone_url, key);
     await one.commit({ "one.txt": "1\n" });
     await two.commit({ "two.txt": "2\n" });
@@ -159,7 +159,7 @@ describe("a push", () => {
     await atRest();
   });
 
-  test("of many at once into branches of their own, all are taken", async () => {
+  test("concurrent pushes to different branches succeed", async () => {
     const numbers = Array.from({ length: 8 }, (_, index) => index);
     const all = await Promise.all(numbers.map(() => clones.clone(project.clone_url, key)));
     await Promise.all(all.map((clone, number) => clone.commit({ "n.txt": `${number}\n` })));
@@ -173,7 +173,7 @@ describe("a push", () => {
     await atRest();
   });
 
-  test("comes whole from thin packs, large packs, shallow clones and old protocols", async () => {
+  test("accepts thin packs, large packs, shallow clones and old protocols", async () => {
     const text = Array.from({ length: 5000 }, (_, line) => `line ${line} of a long file\n`).join(
       "",
     );
@@ -199,7 +199,7 @@ describe("a push", () => {
       await shallow.git("config", "protocol.version", version);
       expect((await shallow.push("main")).code).toBe(0);
     }
-    // More than http.postBuffer: sent in chunks, after a question whether it is welcome.
+    // More than http.postBuffer: sent in chunks after a probe.
     await shallow.git("config", "http.postBuffer", "65536");
     await shallow.commit({ "big.txt": randomBytes(400_000).toString("base64") });
     expect((await shallow.push("main")).code).toBe(0);
@@ -207,7 +207,7 @@ describe("a push", () => {
     await atRest();
   });
 
-  test("into a fresh project of too many tags is refused by number, and of a thousand taken", async () => {
+  test("into an empty project rejects too many tags and accepts a thousand", async () => {
     const head = await one.git("rev-parse", "HEAD");
     const tagged = async (count: number) => {
       const lines = Array.from({ length: count }, (_, n) => `${head} refs/tags/t${n}\n`);
@@ -221,7 +221,7 @@ describe("a push", () => {
     expect((await refs()).split("\n").filter((ref) => ref.includes("refs/tags/"))).toHaveLength(
       1000,
     );
-    // An advertisement of a thousand references is read whole.
+    // An advertisement of a thousand refs is read completely.
     expect((await runGit(["fetch", "--quiet"], { cwd: one.folder })).code).toBe(0);
     await atRest();
   });

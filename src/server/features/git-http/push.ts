@@ -1,4 +1,4 @@
-/** A push from its first byte to its answer. */
+/** A push from its first byte to its report. */
 import type { Logger } from "pino";
 import { AppError, isNoSpace, noSpace, notFound } from "../../errors.js";
 import { inspectPush, inspectTrees, newCommits } from "#git/smart-http/inspect-push.js";
@@ -20,7 +20,7 @@ import {
   type PushedRef,
   type WorkspaceDeps,
 } from "../workspaces/index.js";
-import { objectionsTo, ownerOf } from "./push-rules.js";
+import { rejectedUpdates, checkPushedRef } from "./push-rules.js";
 
 export interface PushContext {
   orgId: string;
@@ -30,18 +30,18 @@ export interface PushContext {
   ip: string;
   requestId: string;
   log: Logger;
-  /** The references that the caller may read; null for all. */
+  /** The refs readable by the caller; null for all. */
   visible: readonly string[] | null;
   maxBytes: number;
   signal: AbortSignal;
 }
 
 const serverFailed =
-  "the server failed on this push; try again, and have whoever runs it look into its log";
+  "the server failed to process this push; try again, or ask the operator to check the server log";
 
 /**
- * Takes a push: its objects into a quarantine, where they are checked; then each reference that the
- * rules allow moves. Nothing of a push that is refused enters the store.
+ * Receives a push: quarantines and checks its objects, then updates each ref that the rules allow. No
+ * object of a rejected push enters the store.
  */
 export async function receivePush(
   deps: WorkspaceDeps,
@@ -54,14 +54,14 @@ export async function receivePush(
     unpack,
     refs: commands.map(({ ref }) => ({
       ref,
-      refusal: refusals.get(ref) ?? (unpack === null ? null : "the objects were not taken"),
+      refusal: refusals.get(ref) ?? (unpack === null ? null : "the objects were rejected"),
     })),
   });
   try {
-    const wanted = await allowedOf(deps, context, commands, refusals);
+    const wanted = await allowedCommands(deps, context, commands, refusals);
     const isRefused = request.atomic && refusals.size > 0;
     if (wanted.length === 0 || isRefused) {
-      refuseRest(refusals, commands);
+      rejectRemaining(refusals, commands);
       await readToEnd(request.pack);
       return answer(null);
     }
@@ -70,7 +70,7 @@ export async function receivePush(
       const isNarrow = context.visible !== null;
       const { maxBytes, signal } = context;
       await quarantine.receive(request.pack, { isAlone: isNarrow, maxBytes, signal });
-      await landReceived(deps, context, request, wanted, quarantine, refusals);
+      await applyReceived(deps, context, request, wanted, quarantine, refusals);
       return answer(null);
     } finally {
       await quarantine.discard();
@@ -86,21 +86,24 @@ export async function receivePush(
   }
 }
 
-/** The client listens when it has sent all; until then its connection would stay open, also for a stop. */
+/**
+ * The client reads the report only after sending everything. An early report would leave its connection
+ * open and delay a shutdown.
+ */
 async function readToEnd(pack: AsyncGenerator<Buffer>): Promise<void> {
   for await (const _chunk of pack);
 }
 
-function refuseRest(refusals: Map<string, string>, commands: readonly PushCommand[]): void {
+function rejectRemaining(refusals: Map<string, string>, commands: readonly PushCommand[]): void {
   for (const { ref } of commands) {
     if (!refusals.has(ref)) {
-      refusals.set(ref, "not moved, since another reference of this atomic push was refused");
+      refusals.set(ref, "not updated because another ref of this atomic push was rejected");
     }
   }
 }
 
-/** What the rules allow, before any object is looked at. */
-async function allowedOf(
+/** Applies the rules that need no objects. */
+async function allowedCommands(
   { db }: WorkspaceDeps,
   { orgId, projectId, actor }: PushContext,
   commands: readonly PushCommand[],
@@ -111,11 +114,11 @@ async function allowedOf(
   for (const command of commands) {
     const { ref, from, to } = command;
     if (commands.length > MAX_COMMANDS) {
-      refusals.set(ref, `push at most ${MAX_COMMANDS} references at once`);
+      refusals.set(ref, `push at most ${MAX_COMMANDS} refs at once`);
     } else if (seen.has(ref)) {
-      refusals.set(ref, "it is named twice");
+      refusals.set(ref, "the ref is named twice");
     } else {
-      const owner = await ownerOf(command, actor, (branch) =>
+      const owner = await checkPushedRef(command, actor, (branch) =>
         agentOfBranch(db, orgId, projectId, branch),
       );
       if ("refusal" in owner) refusals.set(ref, owner.refusal);
@@ -126,8 +129,8 @@ async function allowedOf(
   return wanted.filter(({ ref }) => !refusals.has(ref));
 }
 
-/** Checks the objects and what the references would be moved over, then moves those that may be. */
-async function landReceived(
+/** Checks the objects and the resulting ref updates, then applies the allowed ones. */
+async function applyReceived(
   deps: WorkspaceDeps,
   context: PushContext,
   request: PushRequest,
@@ -137,7 +140,7 @@ async function landReceived(
 ): Promise<void> {
   const { orgId, projectId, repoPath, actor, ip, requestId, visible, signal } = context;
   const refs = await listRefs(repoPath, "refs/");
-  refuseTooMany(refs, wanted);
+  requireRefLimit(refs, wanted);
   const objectsOf = (isShown: (ref: string) => boolean): string[] => [
     ...new Set(refs.filter(({ ref }) => isShown(ref)).map(({ sha }) => sha)),
   ];
@@ -148,13 +151,13 @@ async function landReceived(
     isNarrow: visible !== null,
     signal,
   });
-  for (const [ref, refusal] of await objectionsTo(quarantine.path, wanted, refs)) {
+  for (const [ref, refusal] of await rejectedUpdates(quarantine.path, wanted, refs)) {
     refusals.set(ref, refusal);
   }
-  await refuseLeaks(deps, context, wanted, all, quarantine);
+  await rejectLeakedKeys(deps, context, wanted, all, quarantine);
   const moving = wanted.filter(({ ref }) => !refusals.has(ref));
   if (moving.length === 0) return;
-  if (request.atomic && refusals.size > 0) return refuseRest(refusals, request.commands);
+  if (request.atomic && refusals.size > 0) return rejectRemaining(refusals, request.commands);
   const commits = await newCommits(
     quarantine,
     moving.map(({ to }) => to),
@@ -174,15 +177,17 @@ async function landReceived(
   for (const [ref, refusal] of landed) refusals.set(ref, refusal);
 }
 
-/** @throws PackRefusedError where the repository would get more branches and tags than it may have */
-function refuseTooMany(refs: readonly { ref: string }[], wanted: readonly PushedRef[]): void {
+/** @throws PackRefusedError when the repository would exceed its limit of branches and tags */
+function requireRefLimit(refs: readonly { ref: string }[], wanted: readonly PushedRef[]): void {
   const isPublic = ({ ref }: { ref: string }): boolean => /^refs\/(?:heads|tags)\//.test(ref);
   const added = wanted.filter(({ from }) => from === null).length;
   if (added === 0 || refs.filter(isPublic).length + added <= MAX_REFS) return;
-  throw new PackRefusedError(`the repository may have ${MAX_REFS} branches and tags; push fewer`);
+  throw new PackRefusedError(
+    `the repository is limited to ${MAX_REFS} branches and tags; push fewer`,
+  );
 }
 
-/** The push's own transactions, each judged as the request was at its start. */
+/** The push's write transactions; each repeats the authorization of the request. */
 function writesOf(
   { db }: WorkspaceDeps,
   { orgId, actor, ip, requestId }: PushContext,
@@ -198,8 +203,8 @@ function writesOf(
   });
 }
 
-/** @throws PackRefusedError where a file or message that is new holds an API key that works */
-async function refuseLeaks(
+/** @throws PackRefusedError when a new file or message contains an active API key */
+async function rejectLeakedKeys(
   { leaks }: WorkspaceDeps,
   { actor, ip, requestId, signal }: PushContext,
   wanted: readonly PushedRef[],
@@ -214,6 +219,6 @@ async function refuseLeaks(
   const leak = await leaks.findActive(scan.found, { origin: { actor, ip, requestId }, branch });
   if (!leak) return;
   throw new PackRefusedError(
-    `${JSON.stringify(leak.path)}, line ${leak.line}, holds an API key that works; revoke the key, or take it out of the commits`,
+    `${JSON.stringify(leak.path)}, line ${leak.line}, contains an active API key; revoke the key, or remove it from the commits`,
   );
 }

@@ -27,24 +27,29 @@ import { NotOurRefError, visibleRequest } from "#git/smart-http/visible-request.
 import { refuseArchived } from "../../access/access.js";
 import { sendProblem } from "../../http/problem.js";
 import type { WorkspaceDeps } from "../workspaces/index.js";
-import { addressOf, type Address, type AddressDeps, type GitParams } from "./address.js";
+import {
+  resolveRepository,
+  type ResolvedRepository,
+  type AddressDeps,
+  type GitParams,
+} from "./address.js";
 import { withUploadTimeout } from "./upload-timeout.js";
 import { receivePush } from "./push.js";
 
 export interface GitHttpDeps extends AddressDeps {
   workspaces: WorkspaceDeps;
-  /** Bytes of one push. */
+  /** Maximum size of a push in bytes. */
   maxPushBytes: number;
 }
 
 /**
- * `<public url>/git/{org_slug}/{project_slug}.git`: git's smart HTTP, an API key (or an access token)
- * as the password or as a bearer token. Clone and fetch need `project:git:read`, a push needs
- * `project:git:write`.
+ * Serves `<public url>/git/{org_slug}/{project_slug}.git` by git's smart HTTP protocol. The credential
+ * is an API key or access token, as password or bearer token. Clone and fetch require
+ * `project:git:read`, a push `project:git:write`.
  */
 export function registerGitHttp(app: FastifyInstance, deps: GitHttpDeps): void {
   app.register(async (scope) => {
-    // git's bodies are passed on as they come; its own limits hold, and those of a push.
+    // Bodies are streamed; git's own limits and those of a push apply.
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser(
       "application/x-git-upload-pack-request",
@@ -58,19 +63,19 @@ export function registerGitHttp(app: FastifyInstance, deps: GitHttpDeps): void {
     );
 
     scope.setErrorHandler((error, request, reply) => {
-      // git ended before it answered anything: it did not understand what it was sent.
-      const garbled =
+      // git exited before it answered, because the request was malformed.
+      const isMalformed =
         request.method === "POST" &&
         (error instanceof PktLineError ||
           isBadZip(error) ||
           (error instanceof GitError && error.reason === "exit"));
-      if (garbled) request.log.warn({ err: error }, "what came was no request of git");
-      // What is left of its body is read by nobody: the connection carries no other request.
+      if (isMalformed) request.log.warn({ err: error }, "rejected a malformed git request");
+      // The rest of the body is not read, so the connection cannot be reused.
       if (request.method === "POST") reply.header("connection", "close");
-      sendProblem(garbled ? notGit() : error, request, reply);
+      sendProblem(isMalformed ? notGit() : error, request, reply);
     });
 
-    // git shows its user why it was refused where that is plain text (http.c, show_http_message).
+    // git shows plain-text errors to its user (http.c, show_http_message).
     scope.addHook("onSend", async (request, reply, payload) => {
       const isGit = request.headers["user-agent"]?.startsWith("git/") ?? false;
       const type = String(reply.getHeader("content-type"));
@@ -85,7 +90,7 @@ export function registerGitHttp(app: FastifyInstance, deps: GitHttpDeps): void {
       "/git/:org/:project/info/refs",
       async (request, reply) => {
         if (request.query.service === "git-receive-pack") {
-          const { repoPath, visible } = await pushableAt(deps, request);
+          const { repoPath, visible } = await resolvePushTarget(deps, request);
           const refs = [
             ...(await listRefs(repoPath, "refs/heads/")),
             ...(await listRefs(repoPath, "refs/tags/")),
@@ -94,7 +99,7 @@ export function registerGitHttp(app: FastifyInstance, deps: GitHttpDeps): void {
             advertisePush(refs, { thin: visible === null }),
           );
         }
-        const { repoPath, visible } = await addressOf(deps, request, "project:git:read");
+        const { repoPath, visible } = await resolveRepository(deps, request, "project:git:read");
         if (request.query.service !== "git-upload-pack") throw notGit();
         return send(
           request,
@@ -108,8 +113,8 @@ export function registerGitHttp(app: FastifyInstance, deps: GitHttpDeps): void {
     scope.post<{ Params: GitParams }>(
       "/git/:org/:project/git-upload-pack",
       async (request, reply) => {
-        const { repoPath, visible } = await addressOf(deps, request, "project:git:read");
-        const body = await shownBody(repoPath, bodyOf(request), visible);
+        const { repoPath, visible } = await resolveRepository(deps, request, "project:git:read");
+        const body = await filterRequestBody(repoPath, bodyOf(request), visible);
         if (Buffer.isBuffer(body)) return uncached(reply, RESULT_TYPE).send(body);
         return send(
           request,
@@ -123,28 +128,31 @@ export function registerGitHttp(app: FastifyInstance, deps: GitHttpDeps): void {
     scope.post<{ Params: GitParams }>(
       "/git/:org/:project/git-receive-pack",
       async (request, reply) => {
-        const address = await pushableAt(deps, request);
-        return takePush(deps, request, reply, address);
+        const address = await resolvePushTarget(deps, request);
+        return handlePush(deps, request, reply, address);
       },
     );
   });
 }
 
-/** The repository for a caller who may push to it as it is now. @throws AppError also 409 `organization_archived` */
-async function pushableAt(
+/**
+ * Returns the repository for a caller who may push now.
+ * @throws AppError also 409 `organization_archived`
+ */
+async function resolvePushTarget(
   deps: GitHttpDeps,
   request: FastifyRequest<{ Params: GitParams }>,
-): Promise<Address> {
-  const address = await addressOf(deps, request, "project:git:write");
+): Promise<ResolvedRepository> {
+  const address = await resolveRepository(deps, request, "project:git:write");
   refuseArchived(address.access);
   return address;
 }
 
-async function takePush(
+async function handlePush(
   deps: GitHttpDeps,
   request: FastifyRequest,
   reply: FastifyReply,
-  { actor, access, projectId, repoPath, visible }: Address,
+  { actor, access, projectId, repoPath, visible }: ResolvedRepository,
 ): Promise<FastifyReply> {
   const { chunks, signal } = withUploadTimeout(bodyOf(request));
   const push = await readPushRequest(chunks);
@@ -164,14 +172,14 @@ async function takePush(
     },
     push,
   ).then(async (report) => {
-    // Whoever was answered sees what he did.
+    // Read-your-writes for the caller.
     await deps.db.changes.syncLocal();
     return pushReport(push, report);
   });
-  // The client may be gone before it is looked at.
+  // Handled here, because the client may be gone before the result is awaited.
   working.catch(() => undefined);
   return uncached(reply, PUSH_RESULT_TYPE).send(
-    // Without commands it was asked only whether a push is welcome.
+    // Without commands the client only probed whether it may push.
     push.commands.length === 0
       ? await working.then(() => "")
       : Readable.from(keepingAlive(working, push.sideBand && push.report), { objectMode: false }),
@@ -180,7 +188,7 @@ async function takePush(
 
 const aliveMs = 5000;
 
-/** The answer when it is there; until then, where the client takes it, a sign of life now and then. */
+/** Yields the report when it is ready, and until then keepalive packets if the client supports them. */
 async function* keepingAlive(working: Promise<Buffer>, mayTell: boolean): AsyncGenerator<Buffer> {
   for (;;) {
     let timer: NodeJS.Timeout | undefined;
@@ -197,10 +205,10 @@ async function* keepingAlive(working: Promise<Buffer>, mayTell: boolean): AsyncG
 }
 
 function notGit(): AppError {
-  return new AppError("bad_request", "This is no request of git; use git clone, fetch and push.");
+  return new AppError("bad_request", "This is not a git request; use git clone, fetch or push.");
 }
 
-/** Node's errors of zlib have its names. */
+/** zlib errors in Node have zlib's names. */
 function isBadZip(error: unknown): boolean {
   return String((error as { code?: unknown }).code).startsWith("Z_");
 }
@@ -210,7 +218,7 @@ function protocolOf(request: FastifyRequest): string | undefined {
   return typeof header === "string" ? header : undefined;
 }
 
-/** The body as it was before it was zipped. */
+/** Decompresses the request body. */
 function bodyOf(request: FastifyRequest): Readable {
   const body = (request.body ?? Readable.from([])) as Readable;
   if (request.headers["content-encoding"] !== "gzip") return body;
@@ -219,8 +227,8 @@ function bodyOf(request: FastifyRequest): Readable {
   return body.pipe(plain);
 }
 
-/** The body of a fetch, without what it says of objects that are not shown to its client; or an answer. */
-async function shownBody(
+/** Returns the body of a fetch without mentions of hidden objects, or a direct answer. */
+async function filterRequestBody(
   repoPath: string,
   body: Readable,
   visible: readonly string[] | null,
@@ -236,7 +244,7 @@ async function shownBody(
   }
 }
 
-/** What of a store is not shown, for `advertiseRefs`. */
+/** Returns the ref patterns hidden from the caller, for `advertiseRefs`. */
 function hiddenFrom(visible: readonly string[] | null): string[] {
   return visible === null ? [] : ["refs", ...visible.map((ref) => `!${ref}`)];
 }

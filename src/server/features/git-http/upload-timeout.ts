@@ -1,26 +1,26 @@
 import type { Readable } from "node:stream";
 
-/** How long a push may take, and how long its client may send nothing. */
-const pushMs = 60 * 60_000;
+/** Maximum duration of a push, and maximum pause of its client, in milliseconds. */
+const MAX_PUSH_MS = 60 * 60_000;
 const idleMs = 120_000;
 
 /**
- * The chunks of a push's body, for as long as its client may take; `signal` is aborted where it takes
- * longer, sends nothing for too long, or goes away before it has sent all.
+ * Yields the body of a push. `signal` is aborted when the push takes too long, pauses for too long, or
+ * the client disconnects early.
  */
 export function withUploadTimeout(body: Readable): {
   chunks: AsyncGenerator<Buffer>;
   signal: AbortSignal;
 } {
   const controller = new AbortController();
-  const signal = AbortSignal.any([controller.signal, AbortSignal.timeout(pushMs)]);
+  const signal = AbortSignal.any([controller.signal, AbortSignal.timeout(MAX_PUSH_MS)]);
   signal.addEventListener("abort", () => body.destroy(), { once: true });
   const chunks = body[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
   async function* read(): AsyncGenerator<Buffer> {
     for (;;) {
-      // Time counts only while the client is waited for.
+      // Only time spent waiting for the client counts.
       const idle = setTimeout(() => {
-        controller.abort(new Error("the client sent nothing for too long"));
+        controller.abort(new Error("the client sent no data for too long"));
       }, idleMs).unref();
       try {
         const { done, value } = await chunks.next();

@@ -3,7 +3,7 @@ import type { Queryable } from "../../db/connection/connect.js";
 import { agents, projects } from "../../db/tables/tables.js";
 import { merges, workspaceCommits, workspaces } from "../../db/tables/workspace-tables.js";
 
-/** What of a project its graph needs. */
+/** Reads the project fields the graph needs. */
 export async function findProject(tx: Queryable, id: string) {
   const [row] = await tx
     .select({ status: projects.status, default_branch: projects.default_branch })
@@ -12,7 +12,7 @@ export async function findProject(tx: Queryable, id: string) {
   return row;
 }
 
-/** The workspaces that have a branch, those that changed last first. */
+/** Lists workspaces with a branch, most recently changed first. */
 export function listWorkspaces(tx: Queryable, projectId: string, limit: number) {
   return tx
     .select({
@@ -33,7 +33,7 @@ export function listWorkspaces(tx: Queryable, projectId: string, limit: number) 
     .limit(limit);
 }
 
-/** What workspaces recorded of commits, by commit. */
+/** Returns the commits recorded by workspaces, by SHA. */
 export async function findCommits(tx: Queryable, projectId: string, shas: readonly string[]) {
   const rows = await tx
     .select({
@@ -48,14 +48,14 @@ export async function findCommits(tx: Queryable, projectId: string, shas: readon
         sql`${workspaceCommits.commit_sha} = any(${sql.param(shas)}::text[])`,
         eq(workspaces.project_id, projectId),
         eq(workspaceCommits.state, "recorded"),
-        // What an earlier life of a workspace left is shown on no page of it.
+        // Commits of an earlier workspace of the agent are not shown.
         sql`${workspaceCommits.created_at} >= ${workspaces.created_at}`,
       ),
     );
   return new Map(rows.map((row) => [row.sha, row]));
 }
 
-/** The merges that made commits, by commit. */
+/** Returns the merges that created commits, by SHA. */
 export async function findMerges(tx: Queryable, projectId: string, shas: readonly string[]) {
   const rows = await tx
     .select({

@@ -11,7 +11,7 @@ import {
   mergeIntoBase,
 } from "#test/support/factories.js";
 import { git, inStore, storeOf } from "#test/support/git.js";
-import { newestFirst } from "./order.js";
+import { sortNewestFirst } from "./order.js";
 
 describe("the graph of a project", () => {
   let app: TestApp;
@@ -31,13 +31,13 @@ describe("the graph of a project", () => {
         query: limit === undefined ? {} : { limit },
       })
     ).data;
-  /** The commits as git itself tells them: id and parents. */
+  /** Returns commits from git itself: ids and parents. */
   const inGit = async (project: Project, ...args: string[]): Promise<string[]> =>
     (await inStore(app, project, "log", "--format=%H %P", ...args)).split("\n").toSorted();
   const lines = ({ commits }: ProjectGraph): string[] =>
     commits.map(({ sha, parents }) => [sha, ...parents].join(" ").padEnd(41)).toSorted();
   const padded = (rows: string[]): string[] => rows.map((row) => row.padEnd(41));
-  /** Writes a commit past the API, dated as one likes. */
+  /** Writes a commit outside the API with arbitrary dates. */
   const commitAs = (
     project: Project,
     message: string,
@@ -66,12 +66,12 @@ describe("the graph of a project", () => {
       },
     );
 
-  test("is git's own history of a criss-cross, every child before its parents", async () => {
+  test("is git's history of a criss-cross, every child before its parents", async () => {
     const project = await makeProjectWith(owner, orgId, { "a.txt": "base\n" });
     const { workspace } = await makeWorkspace(owner, project.id);
     const work = await commitFiles(owner, workspace, { "b.txt": "work\n" });
     const main = await inStore(app, project, "rev-parse", "main");
-    // Each side merges the other's state from before: two merge bases.
+    // Each side merges the other's earlier state: two merge bases.
     const onMain = await commitAs(project, "on main", [main]);
     const mainMerged = await commitAs(project, "main takes work", [onMain, work.commit_sha]);
     const workMerged = await commitAs(project, "work takes main", [work.commit_sha, onMain]);
@@ -102,7 +102,7 @@ describe("the graph of a project", () => {
     expect(graph.has_older).toBe(false);
   });
 
-  test("tells whose each commit is, of what type, and which merge made it", async () => {
+  test("reports each commit's owner, type and merge", async () => {
     const project = await makeProjectWith(owner, orgId, { "a.txt": "base\n" });
     const { agent, workspace } = await makeWorkspace(owner, project.id);
     const params = { agent_id: agent.id };
@@ -143,7 +143,7 @@ describe("the graph of a project", () => {
     expect(commits[0]?.sha).toBe(sync.merge_commit_sha);
   });
 
-  test("is as long as asked for, says whether there is more, and believes no forged date", async () => {
+  test("has the requested length, reports more, and ignores forged dates", async () => {
     const project = await makeProjectWith(owner, orgId, { "a.txt": "base\n" });
     const { workspace } = await makeWorkspace(owner, project.id);
     for (const text of ["1\n", "2\n", "3\n"]) {
@@ -167,7 +167,7 @@ describe("the graph of a project", () => {
     }
   });
 
-  test("of an empty project is its first commit; one that is not there is 404", async () => {
+  test("of an empty project is its first commit; a missing project is 404", async () => {
     const project = await makeProject(owner, orgId);
     const { commits, branches } = await read(project);
     expect(branches).toMatchObject([{ name: "main", is_default: true, agent_id: null }]);
@@ -175,7 +175,7 @@ describe("the graph of a project", () => {
     await refusal(read({ ...project, id: orgId }), 404, "not_found");
   });
 
-  test("shows an agent the branches that it works with", async () => {
+  test("shows an agent its readable branches", async () => {
     const project = await makeProjectWith(owner, orgId, { "a.txt": "base\n" });
     const { agent, workspace } = await makeWorkspace(owner, project.id);
     const { workspace: other } = await makeWorkspace(owner, project.id);
@@ -194,9 +194,9 @@ describe("the graph of a project", () => {
   });
 });
 
-test("of commits that may stand in any order the newest is first", () => {
+test("sorts unrelated commits newest first", () => {
   const commit = (sha: string, at: string, ...parents: string[]) => ({ sha, at, parents });
-  const ordered = newestFirst([
+  const ordered = sortNewestFirst([
     commit("old", "1"),
     commit("tip-a", "5", "a"),
     commit("a", "9", "old"),

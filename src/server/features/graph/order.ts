@@ -1,21 +1,21 @@
-/** Putting commits in the order of a picture. */
+/** Orders commits for the graph. */
 
 interface Timed {
   sha: string;
   parents: readonly string[];
-  /** Comparable as a text. */
+  /** A timestamp that sorts as text. */
   at: string;
 }
 
-/** The commits with every child before its parents and, where that leaves a choice, newest first. */
-export function newestFirst<Commit extends Timed>(commits: readonly Commit[]): Commit[] {
+/** Sorts commits with children before parents, and otherwise newest first. */
+export function sortNewestFirst<Commit extends Timed>(commits: readonly Commit[]): Commit[] {
   const bySha = new Map(commits.map((commit) => [commit.sha, commit]));
   const children = new Map<string, number>();
   for (const { parents } of commits) {
     for (const parent of parents) children.set(parent, (children.get(parent) ?? 0) + 1);
   }
   const place = new Map(commits.map(({ sha }, index) => [sha, index]));
-  /** Those whose children are all placed: the next one last. */
+  /** Commits whose children are all placed; the last one is next. */
   const ready: Commit[] = [];
   const isBefore = (one: Commit, other: Commit): boolean =>
     one.at === other.at
@@ -45,8 +45,8 @@ export function newestFirst<Commit extends Timed>(commits: readonly Commit[]): C
   return ordered;
 }
 
-/** The branch whose line each commit is on: of the first branch whose first parents lead to it. */
-export function branchesOfCommits(
+/** Assigns each commit to the first branch that reaches it by first parents. */
+export function assignBranches(
   commits: readonly Pick<Timed, "sha" | "parents">[],
   branches: readonly { name: string; commit_sha: string }[],
 ): Map<string, string> {

@@ -6,7 +6,7 @@ import { readHistory } from "#git/store/history.js";
 import type { OrgContext } from "../../http/register-routes.js";
 import type { Storage } from "../../data-folder/storage.js";
 import { importedAt, receivedTimes, visibleBranches } from "../workspaces/index.js";
-import { branchesOfCommits, newestFirst } from "./order.js";
+import { assignBranches, sortNewestFirst } from "./order.js";
 import * as queries from "./graph.queries.js";
 
 export interface GraphDeps {
@@ -14,12 +14,12 @@ export interface GraphDeps {
   storage: Storage;
 }
 
-/** More lines beside each other can be told apart by nobody. */
-const maxWorkspaces = 100;
+/** More parallel lines are not distinguishable. */
+const MAX_WORKSPACES = 100;
 
 /**
- * The newest commits of a project's default branch, its workspaces and their base branches; an agent
- * sees the branches that it sees by git. Nothing while the project is being imported.
+ * Returns the newest commits of a project's default branch, its workspaces and their base branches. An
+ * agent sees the branches it can read by git. Empty while the project is importing.
  */
 export async function readGraph(
   deps: GraphDeps,
@@ -29,7 +29,7 @@ export async function readGraph(
 ): Promise<ProjectGraph> {
   const { project, workspaces, visible } = await context.tx(async (tx) => ({
     project: await queries.findProject(tx, projectId),
-    workspaces: await queries.listWorkspaces(tx, projectId, maxWorkspaces),
+    workspaces: await queries.listWorkspaces(tx, projectId, MAX_WORKSPACES),
     visible: await visibleBranches(tx, context.actor, projectId),
   }));
   if (!project) throw notFound();
@@ -63,10 +63,10 @@ export async function readGraph(
     received: await receivedTimes(tx, projectId, shas),
     imported: await importedAt(tx, projectId),
   }));
-  const branchOf = branchesOfCommits(shown, branches);
+  const branchOf = assignBranches(shown, branches);
   return {
     branches,
-    commits: newestFirst(
+    commits: sortNewestFirst(
       shown.map(({ sha, parents, authorName, date, subject }) => {
         const claimed = date.toISOString();
         return {
@@ -74,7 +74,7 @@ export async function readGraph(
           parents,
           subject,
           author_name: authorName,
-          // A date from after its import is none.
+          // A commit date after the import is invalid.
           at: received.get(sha)?.at ?? (claimed < imported ? claimed : imported),
           branch: branchOf.get(sha) ?? null,
           agent_id: commits.get(sha)?.agent_id ?? null,

@@ -13,15 +13,15 @@ export interface HealthDeps {
   db: Database;
   credentials: Credentials;
   publicUrl: () => string;
-  /** What commands of agents are held to here, and how their folders are made. */
+  /** The sandbox and the folder driver of this machine. */
   machine: { sandbox: SandboxReport; folder_driver: FolderKind };
   build: Build;
 }
 
 /**
- * `/version`: the versions of Omoi and of what it works with; null for a program that does not answer.
- * `/healthz`: the process answers. `/readyz`: the database and git do, too. What of them does not answer,
- * and what this machine can do, is shown to callers on the machine itself and to super admins.
+ * Registers `/version` (Omoi and its programs; null for one that does not answer), `/healthz` (the
+ * process answers) and `/readyz` (database and git answer). Only local callers and super admins see
+ * failing parts and the machine's capabilities.
  */
 export function registerHealth(app: FastifyInstance, deps: HealthDeps): void {
   app.get("/version", async () => {
@@ -53,7 +53,7 @@ async function readPostgresVersion(db: Database): Promise<string | null> {
   const { rows } = await db.withSystem("read the version of PostgreSQL", (tx) =>
     tx.execute<{ version: string }>(sql`select current_setting('server_version') as version`),
   );
-  // Distributions add their own: "17.6 (Debian 17.6-0+deb13u1)".
+  // Distributions append their version: "17.6 (Debian 17.6-0+deb13u1)".
   return rows[0]?.version.split(" ", 1)[0] ?? null;
 }
 

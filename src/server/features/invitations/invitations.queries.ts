@@ -38,7 +38,7 @@ function withInviter({ inviter_id, inviter_name, ...rest }: Row): Invitation {
   return { ...rest, invited_by };
 }
 
-/** Newest first, those before an id where one is given. */
+/** Lists invitations, newest first, optionally those before an id. */
 export async function listInvitations(
   tx: Queryable,
   before: string | null,
@@ -59,7 +59,7 @@ export async function findInvitation(
   return row && withInviter(row);
 }
 
-/** The invitation of an address that was neither accepted nor revoked; it may have expired. */
+/** Finds an address's invitation that was neither accepted nor revoked; it may have expired. */
 export async function findOpenInvitation(
   tx: Queryable,
   email: string,
@@ -74,7 +74,7 @@ export async function findOpenInvitation(
   return row && withInviter(row);
 }
 
-/** An invitation with the organization it is of, as the holder of its link is told of it. */
+/** Finds an invitation with its organization, as shown to the holder of its link. */
 export async function findByToken(tx: Queryable, tokenHash: Buffer) {
   const [row] = await tx
     .select({
@@ -93,7 +93,7 @@ export async function findByToken(tx: Queryable, tokenHash: Buffer) {
   return { org_id, organization_name, archived, invitation: withInviter(rest) };
 }
 
-/** @throws a unique violation of `invitations_one_live` */
+/** @throws unique violation of `invitations_one_live` */
 export async function insertInvitation(
   tx: Queryable,
   values: typeof invitations.$inferInsert,
@@ -101,7 +101,7 @@ export async function insertInvitation(
   await tx.insert(invitations).values(values);
 }
 
-/** Makes room for a new invitation of an address whose last one has expired. */
+/** Deletes an address's expired invitation, which makes room for a new one. */
 export async function deleteExpired(tx: Queryable, email: string): Promise<void> {
   await tx
     .delete(invitations)
@@ -142,12 +142,12 @@ export async function organizationName(tx: Queryable, orgId: string): Promise<st
   return row?.name ?? "";
 }
 
-export async function addressOf(tx: Queryable, userId: string): Promise<string | undefined> {
+export async function findUserEmail(tx: Queryable, userId: string): Promise<string | undefined> {
   const [row] = await tx.select({ email: users.email }).from(users).where(eq(users.id, userId));
   return row?.email;
 }
 
-/** Whether a member of the organization at hand has the address. */
+/** Whether a member of the current organization has the address. */
 export async function isMemberAddress(tx: Queryable, email: string): Promise<boolean> {
   const rows = await tx
     .select({ id: memberships.id })

@@ -20,7 +20,7 @@ beforeAll(async () => {
   owner = await app.person("owner");
 });
 beforeEach(async () => {
-  // Sign-ups are limited by address, and these tests need many people.
+  // Registrations are limited by address, and these tests need many users.
   await asOperator(app, "delete from rate_limits where bucket like 'sign-up %'");
   person = await app.person("person");
   org = await makeOrganization(owner);
@@ -49,7 +49,7 @@ const actions = async (): Promise<string[]> =>
   (await owner.api.audit.list({ params })).data.map(({ action }) => action);
 
 describe("inviting", () => {
-  test("answers the invitation with its link, which nothing else holds", async () => {
+  test("returns the invitation with its link, which is stored nowhere else", async () => {
     const sent = await invite(person.email.toUpperCase(), "member");
     expect(sent).toEqual({
       id: expect.any(String) as string,
@@ -77,7 +77,7 @@ describe("inviting", () => {
     expect(JSON.stringify([rows, events.data])).not.toContain(tokenOf(sent));
   });
 
-  test("mails who invites to what, as what and until when, with the link", async () => {
+  test("emails inviter, organization, role, expiry and link", async () => {
     const sent = await invite(person.email, "admin");
     const mails = async () =>
       (await mailsTo(app, person.email)).filter(({ text }) => text.includes("/invitations/"));
@@ -89,7 +89,7 @@ describe("inviting", () => {
     expect(mail?.text).toContain(sent.expires_at.slice(11, 16));
   });
 
-  test("an address is invited once at a time; an expired invitation makes room for another", async () => {
+  test("an address has one open invitation; an expired one is replaced", async () => {
     const first = await invite(person.email);
     await refusal(invite(person.email, "admin"), 409, "already_invited");
     await expire(first);
@@ -112,7 +112,7 @@ describe("inviting", () => {
     expect(other.status).toBe(201);
   });
 
-  test("a member is not invited, and the answer for anybody else does not tell of an account", async () => {
+  test("a member cannot be invited, and the answer for others reveals no account", async () => {
     await addMember(person, "viewer");
     await refusal(invite(person.email), 409, "already_member");
     await refusal(invite(owner.email), 409, "already_member");
@@ -124,7 +124,7 @@ describe("inviting", () => {
     );
   });
 
-  test("nobody invites, sends again or revokes beyond what they hold", async () => {
+  test("inviting, resending and revoking require the role's permissions", async () => {
     await addMember(person, "admin");
     const problem = await refusal(
       invite("boss@example.com", "owner", person),
@@ -144,7 +144,7 @@ describe("inviting", () => {
     await refusal(byKey, 403, "privilege_escalation");
   });
 
-  test("needs org:members:write, and seeing org:members:read", async () => {
+  test("requires org:members:write; listing requires org:members:read", async () => {
     const sent = await invite("guest@example.com");
     await addMember(person, "viewer");
     for (const call of [
@@ -173,7 +173,7 @@ describe("inviting", () => {
     expect(fieldsOf(await refusal(call, 422, "validation_failed"))).toEqual([field]);
   });
 
-  test("mails an address five times an hour at most, an organization a hundred times", async () => {
+  test("emails an address at most five times an hour and an organization's invitees a hundred times", async () => {
     const sent = await invite("flooded@example.com");
     for (let mail = 1; mail < 5; mail += 1) await owner.api.invitations.resend(at(sent));
     const path = `/api/v1/organizations/${org.id}/invitations/${sent.id}/resend`;
@@ -191,13 +191,13 @@ describe("inviting", () => {
     org = await makeOrganization(owner);
     params = { org_id: org.id };
     expect((await invite("another@example.com")).status).toBe("pending");
-    // Refused for another reason is not mailed, and not counted.
+    // Rejected invitations are neither sent nor counted.
     for (let time = 0; time < 6; time += 1) {
       await refusal(invite("another@example.com"), 409, "already_invited");
     }
   });
 
-  test("a replay of the same request has no link", async () => {
+  test("a replayed request has no link", async () => {
     const body = { email: person.email, role_id: systemRoleIds.viewer };
     const headers = { "idempotency-key": randomUUID() };
     const { data: first } = await owner.api.invitations.create({ params, body }, { headers });
@@ -212,7 +212,7 @@ describe("inviting", () => {
     expect(kept?.body).not.toContain(tokenOf(first));
   });
 
-  test("are listed page by page, newest first", async () => {
+  test("are listed in pages, newest first", async () => {
     const made: string[] = [];
     for (let number = 0; number < 5; number += 1) {
       made.unshift((await invite(`p${number}-${randomUUID()}@example.com`)).id);
@@ -232,7 +232,7 @@ describe("inviting", () => {
 });
 
 describe("accepting", () => {
-  test("joins with the role, once, and the log tells of it", async () => {
+  test("joins once with the role, recorded in the audit log", async () => {
     const sent = await invite(person.email, "member");
     const { status, data: member } = await accept(person, tokenOf(sent));
     expect(status).toBe(200);
@@ -262,7 +262,7 @@ describe("accepting", () => {
     ]);
   });
 
-  test("is the invited address's alone, by a session or a key of full access", async () => {
+  test("requires the invited address, by a session or a key with full access", async () => {
     const token = tokenOf(await invite(person.email));
     const another = await app.person();
     await refusal(accept(another, token), 403, "invitation_for_another");
@@ -281,7 +281,7 @@ describe("accepting", () => {
     expect(member.user_id).toBe(person.id);
   });
 
-  test("of a link that is none is 404, whatever it looks like", async () => {
+  test("with an invalid link is 404", async () => {
     const unknown = randomBytes(32).toString("base64url");
     const answers = [];
     for (const token of [unknown, "garbled", `${unknown}x`, "%00", "🦊"]) {
@@ -295,7 +295,7 @@ describe("accepting", () => {
     expect(new Set(answers).size).toBe(1);
   });
 
-  test("of an expired or a revoked one is 409, which says which", async () => {
+  test("of an expired or revoked one is 409 with the reason", async () => {
     const expired = await invite(person.email);
     await expire(expired);
     const late = await refusal(accept(person, tokenOf(expired)), 409, "invitation_not_pending");
@@ -308,7 +308,7 @@ describe("accepting", () => {
     await refusal(person.api.organizations.get({ params }), 404, "not_found");
   });
 
-  test("by somebody who is a member by now uses it up and leaves the role", async () => {
+  test("by an existing member uses it up and keeps the role", async () => {
     const sent = await invite(person.email, "admin");
     await addMember(person, "viewer");
     await refusal(owner.api.invitations.resend(at(sent)), 409, "already_member");
@@ -317,7 +317,7 @@ describe("accepting", () => {
     expect((await actions()).slice(0, 2)).toEqual(["invitation.accepted", "member.added"]);
   });
 
-  test("is revoked when its maker is removed, leaves, or could not make it any more", async () => {
+  test("is revoked when its inviter is removed, leaves, or could no longer create it", async () => {
     const ends = {
       removed: (member_id: string) =>
         owner.api.members.remove({ params: { ...params, member_id } }),
@@ -340,13 +340,13 @@ describe("accepting", () => {
       expect(refused["invitation_status"]).toBe("revoked");
       expect((await list()).find(({ id }) => id === sent.id)?.status).toBe("revoked");
       expect((await actions())[0]).toBe("invitation.revoked");
-      // The invitations of other members stand.
+      // Other members' invitations stay.
       expect((await offer(tokenOf(kept))).status).toBe("pending");
       await owner.api.invitations.revoke(at(kept));
     }
   });
 
-  test("is kept by a maker whose new role could still make it, and lost by a transfer beyond that", async () => {
+  test("survives a role change that still allows it, and not a transfer below it", async () => {
     const heir = await app.person("heir");
     await addMember(heir, "admin");
     const [admins, owners] = [
@@ -358,7 +358,7 @@ describe("accepting", () => {
     expect((await accept(person, tokenOf(admins))).data.role_name).toBe("admin");
   });
 
-  test("is judged again when it is accepted: its maker's role may give less by then", async () => {
+  test("is checked again on acceptance: the inviter's role may grant less by then", async () => {
     const { data: role } = await owner.api.roles.create({
       params,
       body: { name: "host", permissions: ["org:*", "project:*"] },
@@ -376,14 +376,14 @@ describe("accepting", () => {
     });
     expect((await offer(tokenOf(weak.data))).status).toBe("revoked");
     expect((await accept(person, tokenOf(sent))).status).toBe(200);
-    // Who made it may have been switched off, too.
+    // The inviter may have been deactivated, too.
     const last = await invite("last@example.com");
     await asOperator(app, "update users set is_active = false where id = $1", [owner.id]);
     expect((await offer(tokenOf(last))).status).toBe("revoked");
     await asOperator(app, "update users set is_active = true where id = $1", [owner.id]);
   });
 
-  test("is refused while the organization is archived, and so is inviting", async () => {
+  test("is rejected while the organization is archived, and so is inviting", async () => {
     const sent = await invite(person.email);
     await owner.api.organizations.archive({ params });
     for (const call of [
@@ -401,8 +401,8 @@ describe("accepting", () => {
   });
 });
 
-describe("what a link shows", () => {
-  test("is what it is for, to anybody, uncached, and without an id", async () => {
+describe("an invitation link", () => {
+  test("shows its offer to anyone, uncached, without an id", async () => {
     const sent = await invite(person.email, "member");
     const path = `/api/v1/invitations/${tokenOf(sent)}`;
     const answer = await send(app, "GET", path);
@@ -419,8 +419,8 @@ describe("what a link shows", () => {
   });
 });
 
-describe("sending again", () => {
-  test("gives a new link and a new expiry, also to an expired one; the old link is dead", async () => {
+describe("resending", () => {
+  test("creates a new link and expiry, also when expired; the old link stops working", async () => {
     const first = await invite(person.email);
     await expire(first);
     const { status, data: second } = await owner.api.invitations.resend(at(first));
@@ -437,7 +437,7 @@ describe("sending again", () => {
     expect((await accept(person, tokenOf(second))).status).toBe(200);
   });
 
-  test("is refused where it is over, and so is revoking what was accepted", async () => {
+  test("is rejected when it is over, and so is revoking an accepted one", async () => {
     const sent = await invite(person.email);
     await accept(person, tokenOf(sent));
     await refusal(owner.api.invitations.resend(at(sent)), 409, "invitation_not_pending");
@@ -455,7 +455,7 @@ describe("sending again", () => {
 });
 
 describe("the role of an invitation", () => {
-  test("is not deleted while it is open, and leaves its name when it is over", async () => {
+  test("cannot be deleted while it is open, and keeps its name afterwards", async () => {
     const body = { name: "guest", permissions: ["org:read" as const] };
     const { data: role } = await owner.api.roles.create({ params, body });
     const { data: sent } = await owner.api.invitations.create({

@@ -10,7 +10,7 @@ import type { ActorContext, OrgContext } from "../../http/register-routes.js";
 import { invitation as invitationEmail } from "../../mail/email-templates.js";
 import type { Mailer } from "../../mail/mailer.js";
 import { limitHitsWithin } from "../../access/rate-limit.js";
-import { isStillOffered, joinAsInvited, refuseRoleBeyond } from "../members/index.js";
+import { isStillValid, addInvitedMember, requireGrantableRole } from "../members/index.js";
 import * as queries from "./invitations.queries.js";
 import { generateToken, hashToken } from "./token.js";
 
@@ -25,12 +25,12 @@ export interface InvitationDeps {
   publicUrl: () => string;
 }
 
-/** Nobody's mailbox is to be flooded through an organization, or an installation. */
+/** Limits emails per organization and per recipient, against flooding. */
 const organizationLimit = { hits: 100, seconds: 60 * 60 };
 const addressLimit = { hits: 5, seconds: 60 * 60 };
 
 /**
- * Invites an address. One that has expired makes room for the new one.
+ * Invites an address, replacing an expired invitation.
  * @throws AppError 403 `privilege_escalation`; 409 `already_member`, `already_invited`; 422; 429
  */
 export async function invite(
@@ -40,16 +40,16 @@ export async function invite(
 ): Promise<SentInvitation> {
   const token = generateToken();
   const made = await context.change(async (tx, audit, access) => {
-    const role = await refuseRoleBeyond(tx, access, role_id);
-    await refuseMember(tx, email);
+    const role = await requireGrantableRole(tx, access, role_id);
+    await requireNotMember(tx, email);
     await queries.deleteExpired(tx, email);
     if (await queries.findOpenInvitation(tx, email)) {
       throw new AppError(
         "already_invited",
-        `${email} has an open invitation; send it again, or revoke it before you make another.`,
+        `${email} has an open invitation; send it again, or revoke it before you create another.`,
       );
     }
-    await limitMail(tx, context.orgId, email);
+    await limitEmails(tx, context.orgId, email);
     const id = newId();
     await queries.insertInvitation(tx, {
       id,
@@ -58,7 +58,7 @@ export async function invite(
       role_id,
       role_name: role.name,
       invited_by: context.actor.userId,
-      ...linkOf(deps, token),
+      ...linkColumns(deps, token),
     });
     const invitation = (await queries.findInvitation(tx, id)) as Invitation;
     audit({
@@ -72,7 +72,8 @@ export async function invite(
 }
 
 /**
- * Sends an invitation again, an expired one too: a new link, a new expiry; the old link is dead.
+ * Sends an invitation again, also an expired one, with a new link and expiry; the old link stops
+ * working.
  * @throws AppError 403 `privilege_escalation`; 404; 409 `invitation_not_pending`, `already_member`; 429
  */
 export async function resend(
@@ -82,22 +83,22 @@ export async function resend(
 ): Promise<SentInvitation> {
   const token = generateToken();
   const made = await context.change(async (tx, audit, access) => {
-    const before = await findOrRefuse(tx, invitationId);
+    const before = await requireInvitation(tx, invitationId);
     if (before.status === "accepted" || before.status === "revoked") throw notPending(before);
     if (before.role_id === null) {
       throw new AppError(
         "invitation_not_pending",
-        `The role "${before.role_name}" was deleted; invite ${before.email} with another one.`,
+        `The role "${before.role_name}" was deleted; invite ${before.email} with another role.`,
         { invitation_status: before.status },
       );
     }
-    await refuseRoleBeyond(tx, access, before.role_id);
-    await refuseMember(tx, before.email);
-    await limitMail(tx, context.orgId, before.email);
-    // From now on it holds by the permissions of the person who sent it again.
+    await requireGrantableRole(tx, access, before.role_id);
+    await requireNotMember(tx, before.email);
+    await limitEmails(tx, context.orgId, before.email);
+    // From now on the invitation depends on the permissions of the user who sent it again.
     const invited_by = context.actor.userId;
-    await queries.updateInvitation(tx, invitationId, { ...linkOf(deps, token), invited_by });
-    const invitation = await findOrRefuse(tx, invitationId);
+    await queries.updateInvitation(tx, invitationId, { ...linkColumns(deps, token), invited_by });
+    const invitation = await requireInvitation(tx, invitationId);
     audit({
       action: "invitation.resent",
       target: targetOf(invitation),
@@ -109,16 +110,16 @@ export async function resend(
 }
 
 /**
- * Revokes an invitation; its link stops working. One that is revoked stays so.
- * @throws AppError 403 `privilege_escalation`; 404; 409 `invitation_not_pending` where it was accepted
+ * Revokes an invitation; idempotent.
+ * @throws AppError 403 `privilege_escalation`; 404; 409 `invitation_not_pending` when it was accepted
  */
 export async function revoke(context: OrgContext, invitationId: string): Promise<void> {
   await context.change(async (tx, audit, access) => {
-    const invitation = await findOrRefuse(tx, invitationId);
+    const invitation = await requireInvitation(tx, invitationId);
     if (invitation.status === "revoked") return;
     if (invitation.status === "accepted") throw notPending(invitation);
     const { role_id } = invitation;
-    if (role_id !== null) await refuseRoleBeyond(tx, access, role_id);
+    if (role_id !== null) await requireGrantableRole(tx, access, role_id);
     await queries.endInvitation(tx, invitationId, "revoked_at");
     audit({
       action: "invitation.revoked",
@@ -128,8 +129,11 @@ export async function revoke(context: OrgContext, invitationId: string): Promise
   });
 }
 
-/** What a link is for. @throws AppError 404 for a link that no invitation has, or has any more */
-export async function offerOf(
+/**
+ * Returns what a link offers.
+ * @throws AppError 404 when no invitation has this link
+ */
+export async function readOffer(
   { db, settings }: InvitationDeps,
   token: string,
 ): Promise<InvitationOffer> {
@@ -151,10 +155,10 @@ export async function offerOf(
 }
 
 /**
- * Joins the organization, once, as the person with the invited address, while the maker of the
- * invitation could still make it. A person who is a member already stays so, and the invitation is
- * used up.
- * @throws AppError 403 `invitation_for_another`; 404; 409 `invitation_not_pending`, `organization_archived`
+ * Joins the organization as the user with the invited address, provided the inviter could still create
+ * the invitation. An existing member keeps the current role, and the invitation is used up.
+ * @throws AppError 403 `invitation_for_another`; 404; 409 `invitation_not_pending`,
+ * `organization_archived`
  */
 export async function accept(
   { db, settings }: InvitationDeps,
@@ -166,11 +170,11 @@ export async function accept(
   const hash = hashToken(settings.secret, token);
   const { orgId, address } = await db.withSystem("find an invitation by its link", async (tx) => ({
     orgId: (await queries.findByToken(tx, hash))?.org_id,
-    address: await queries.addressOf(tx, userId),
+    address: await queries.findUserEmail(tx, userId),
   }));
   if (orgId === undefined) throw notFound();
   return db.change(orgId, context, async (tx, audit) => {
-    // Read again, now that it stands still: it may have been sent again, revoked or accepted.
+    // Read again under the lock: it may have been sent again, revoked or accepted meanwhile.
     const found = await findOffer(tx, hash);
     if (!found) throw notFound();
     const { invitation, archived } = found;
@@ -189,7 +193,7 @@ export async function accept(
       target: targetOf(invitation),
       changes: diffFields(null, invitation, ["role_name"]),
     });
-    return joinAsInvited(tx, audit, {
+    return addInvitedMember(tx, audit, {
       org_id: orgId,
       user_id: userId,
       role_id: invitation.role_id,
@@ -198,7 +202,7 @@ export async function accept(
   });
 }
 
-/** Whether a token is that of an open invitation of the address, for a registration by it. */
+/** Whether a token belongs to an open invitation of the address, for registration. */
 export async function isInvited(
   db: Database,
   secret: string,
@@ -213,14 +217,17 @@ export async function isInvited(
 
 const targetOf = ({ id, email }: Invitation) => ({ type: "invitation", id, name: email }) as const;
 
-/** What a new link changes in the row. */
-function linkOf({ settings }: InvitationDeps, token: string) {
+/** Returns the columns that a new link changes. */
+function linkColumns({ settings }: InvitationDeps, token: string) {
   const { secret, invitationDays } = settings;
   const expires_at = new Date(Date.now() + invitationDays * 86_400_000).toISOString();
   return { token_hash: hashToken(secret, token), expires_at };
 }
 
-/** Mails the link, after the transaction: the invitation stands, and can be sent again, whatever becomes of the mail. */
+/**
+ * Emails the link after the transaction: the invitation exists and can be sent again even if the email
+ * fails.
+ */
 async function send(
   { mailer, publicUrl }: InvitationDeps,
   { invitation, organization }: { invitation: Invitation; organization: string },
@@ -238,43 +245,40 @@ async function send(
   return { ...invitation, invite_url };
 }
 
-/** An invitation by the HMAC of its token; one whose maker could not make it any more is revoked. */
+/** Finds an invitation by the HMAC of its token; revoked if its inviter could no longer create it. */
 async function findOffer(tx: Queryable, tokenHash: Buffer) {
   const found = await queries.findByToken(tx, tokenHash);
   if (found?.invitation.status !== "pending") return found;
-  if (await isStillOffered(tx, found.invitation.id)) return found;
+  if (await isStillValid(tx, found.invitation.id)) return found;
   return { ...found, invitation: { ...found.invitation, status: "revoked" as const } };
 }
 
-async function findOrRefuse(tx: Queryable, invitationId: string): Promise<Invitation> {
+async function requireInvitation(tx: Queryable, invitationId: string): Promise<Invitation> {
   const invitation = await queries.findInvitation(tx, invitationId);
   if (!invitation) throw notFound();
   return invitation;
 }
 
-async function refuseMember(tx: Queryable, email: string): Promise<void> {
+async function requireNotMember(tx: Queryable, email: string): Promise<void> {
   if (!(await queries.isMemberAddress(tx, email))) return;
-  throw new AppError(
-    "already_member",
-    `${email} is a member here already; change the role instead.`,
-  );
+  throw new AppError("already_member", `${email} is already a member; change the role instead.`);
 }
 
-/** Counted with the invitation: one that is refused for another reason is none. */
-async function limitMail(tx: Queryable, orgId: string, email: string): Promise<void> {
+/** Counted in the invitation's transaction, so that rejected invitations do not count. */
+async function limitEmails(tx: Queryable, orgId: string, email: string): Promise<void> {
   await limitHitsWithin(tx, `invitations of ${orgId}`, organizationLimit);
   await limitHitsWithin(tx, `invitations to ${email}`, addressLimit);
 }
 
-const overReasons = {
+const CLOSED_REASONS = {
   pending: "has no role any more; ask for a new one",
-  accepted: "was accepted already",
+  accepted: "was already accepted",
   revoked: "was revoked; ask for a new one",
   expired: "has expired; ask for a new one",
 } as const;
 
 function notPending({ status }: Invitation): AppError {
-  return new AppError("invitation_not_pending", `The invitation ${overReasons[status]}.`, {
+  return new AppError("invitation_not_pending", `The invitation ${CLOSED_REASONS[status]}.`, {
     invitation_status: status,
   });
 }

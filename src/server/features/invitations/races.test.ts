@@ -5,7 +5,7 @@ import { makeOrganization } from "#test/support/factories.js";
 import { asOperator } from "#test/support/operator.js";
 import { systemRoleIds } from "../../db/migrate.js";
 
-describe("invitations under races, in two server processes", () => {
+describe("concurrent invitations in two server processes", () => {
   let app: TestApp;
   let sibling: TestApp;
   let owner: TestPerson;
@@ -25,7 +25,7 @@ describe("invitations under races, in two server processes", () => {
     await app.close();
   });
 
-  /** As either process serves it. */
+  /** Alternates between the processes. */
   const api = (who: TestPerson, turn: number) => (turn % 2 === 0 ? app : sibling).client(who.token);
   const invite = (turn = 0, email = person.email) =>
     api(owner, turn).invitations.create({
@@ -40,7 +40,7 @@ describe("invitations under races, in two server processes", () => {
   const accept = (token: string, turn: number) =>
     api(person, turn).invitations.accept({ params: { token } });
   const members = async () => (await owner.api.members.list({ params })).data;
-  /** How many came through, and the codes of those that were refused, each once. */
+  /** Returns the number of successes and the distinct error codes. */
   const outcomeOf = async (calls: Promise<unknown>[]) => {
     const settled = await Promise.allSettled(calls);
     const refused = settled.flatMap((outcome) =>
@@ -56,7 +56,7 @@ describe("invitations under races, in two server processes", () => {
     };
   };
 
-  test("of twenty at once for one address, one is made", async () => {
+  test("of twenty for one address one is created", async () => {
     const calls = Array.from({ length: 20 }, (_, turn) => invite(turn));
     expect(await outcomeOf(calls)).toEqual({ done: 1, codes: ["already_invited"] });
     expect((await owner.api.invitations.list({ params })).data).toHaveLength(1);
@@ -66,7 +66,7 @@ describe("invitations under races, in two server processes", () => {
     expect(hits).toEqual([{ hits: 1 }]);
   });
 
-  test("of many to one mailbox from many organizations, five are mailed", async () => {
+  test("of many from many organizations to one mailbox five are sent", async () => {
     const outcome = await outcomeOf(
       Array.from({ length: 8 }, async (_, turn) => {
         const { id } = await makeOrganization(owner);
@@ -77,14 +77,14 @@ describe("invitations under races, in two server processes", () => {
     expect(outcome).toEqual({ done: 5, codes: ["rate_limited"] });
   });
 
-  test("accepted ten times at once, it makes one membership", async () => {
+  test("accepting ten times creates one membership", async () => {
     const { token } = await invited();
     const calls = Array.from({ length: 10 }, (_, turn) => accept(token, turn));
     expect(await outcomeOf(calls)).toEqual({ done: 1, codes: ["invitation_not_pending"] });
     expect((await members()).filter(({ user_id }) => user_id === person.id)).toHaveLength(1);
   });
 
-  test("of accepting and revoking at once, one wins and the other is told", async () => {
+  test("of accepting and revoking one succeeds", async () => {
     for (let round = 0; round < 6; round += 1) {
       params = { org_id: (await makeOrganization(owner)).id };
       person = await app.person();
@@ -100,7 +100,7 @@ describe("invitations under races, in two server processes", () => {
     }
   });
 
-  test("accepting while being added makes one membership, and no failure", async () => {
+  test("accepting while being added creates one membership without an error", async () => {
     for (let round = 0; round < 6; round += 1) {
       params = { org_id: (await makeOrganization(owner)).id };
       person = await app.person();
@@ -116,7 +116,7 @@ describe("invitations under races, in two server processes", () => {
     }
   });
 
-  test("of two that are sent again at once, the newest link alone works", async () => {
+  test("of two concurrent resends the newest link works", async () => {
     const { at } = await invited();
     const sent = await Promise.all([0, 1].map((turn) => api(owner, turn).invitations.resend(at)));
     const outcome = await outcomeOf(
@@ -125,7 +125,7 @@ describe("invitations under races, in two server processes", () => {
     expect(outcome).toEqual({ done: 1, codes: ["not_found"] });
   });
 
-  test("deleting the role while inviting with it leaves no invitation without one", async () => {
+  test("deleting the role while inviting leaves no invitation without a role", async () => {
     for (let round = 0; round < 6; round += 1) {
       const body = { name: `guest-${round}`, permissions: ["org:read" as const] };
       const { data: role } = await owner.api.roles.create({ params, body });

@@ -27,7 +27,7 @@ describe.each(["open", "invite", "closed"] as const)("registration that is %s", 
   const register = (email: string, invitation?: string) =>
     app.client().auth.register({ body: { email, password, invitation: invitation ?? null } });
 
-  test(`${mode === "closed" ? "shuts out" : "lets in"} whoever was invited`, async () => {
+  test(`${mode === "closed" ? "rejects" : "admits"} an invited address`, async () => {
     const { token } = await invite("guest@example.com");
     const { data: offer } = await app.client().invitations.get({ params: { token } });
     expect(offer.can_register).toBe(mode !== "closed");
@@ -41,7 +41,7 @@ describe.each(["open", "invite", "closed"] as const)("registration that is %s", 
       return;
     }
     const { data: user } = await register("Guest@Example.com", token);
-    // The link may have come by another way than the mail: it proves no mailbox.
+    // The link may have arrived by other means than email, so it does not verify the address.
     expect(user).toMatchObject({ email: "guest@example.com", is_verified: false });
     const { data: offered } = await app.client().invitations.get({ params: { token } });
     expect(offered.status).toBe("pending");
@@ -51,7 +51,7 @@ describe.each(["open", "invite", "closed"] as const)("registration that is %s", 
     expect((await guest.invitations.accept({ params: { token } })).data.role_name).toBe("member");
   });
 
-  test(`${mode === "open" ? "lets in" : "shuts out"} whoever was not, or is not any more`, async () => {
+  test(`${mode === "open" ? "admits" : "rejects"} an address without a valid invitation`, async () => {
     const { token } = await invite("invited@example.com");
     const expired = await invite("expired@example.com");
     await asOperator(app, "update invitations set expires_at = now() where id = $1", [expired.id]);
@@ -69,7 +69,7 @@ describe.each(["open", "invite", "closed"] as const)("registration that is %s", 
     }
   });
 
-  test("names a token that is none by its field", async () => {
+  test("names an invalid token by its field", async () => {
     const problem = await refusal(register("x@example.com", "garbled"), 422, "validation_failed");
     expect(fieldsOf(problem)).toEqual(["body.invitation"]);
   });

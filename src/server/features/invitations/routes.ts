@@ -3,7 +3,7 @@ import { notFound } from "../../errors.js";
 import type { Handlers } from "../../http/register-routes.js";
 import { byId, pagesOf } from "../../http/pagination.js";
 import { findInvitation, listInvitations } from "./invitations.queries.js";
-import { accept, invite, offerOf, resend, revoke, type InvitationDeps } from "./invitations.js";
+import { accept, invite, readOffer, resend, revoke, type InvitationDeps } from "./invitations.js";
 
 export function invitationHandlers(deps: InvitationDeps): Handlers<typeof invitations> {
   const pages = pagesOf(invitations.list, byId);
@@ -32,7 +32,7 @@ export function invitationHandlers(deps: InvitationDeps): Handlers<typeof invita
     },
     get: ({ reply }, { params }) => {
       reply.header("cache-control", "no-store");
-      return offerOf(deps, params.token);
+      return readOffer(deps, params.token);
     },
     accept: (context, { params }) => accept(deps, context, params.token),
   };

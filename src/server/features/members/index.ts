@@ -1,11 +1,11 @@
-export { isStillOffered } from "./open-invitations.js";
+export { isStillValid } from "./open-invitations.js";
 export {
   addAgentMember,
   addOwner,
-  handOver,
-  joinAsInvited,
+  transferOwnership,
+  addInvitedMember,
   leaveOrganizations,
-  refuseRoleBeyond,
+  requireGrantableRole,
   removeAgentMember,
   removeMembersOfProject,
 } from "./members.js";

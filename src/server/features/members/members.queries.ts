@@ -28,7 +28,7 @@ function selectMembers(tx: Queryable) {
     .leftJoin(agents, eq(agents.id, memberships.agent_id));
 }
 
-/** Members in the order in which they joined, after the time and the id of one. */
+/** Lists members in joining order, after the given time and id. */
 export function listMembers(
   tx: Queryable,
   after: readonly [joinedAt: string, id: string] | null,
@@ -49,7 +49,7 @@ export async function findMember(tx: Queryable, memberId: string): Promise<Membe
   return member;
 }
 
-/** The names that a person who was added is told: of the organization, and of the person who added them. */
+/** Reads the names for the notification of an added user: the organization's and the adding user's. */
 export async function readAddition(
   tx: Queryable,
   orgId: string,
@@ -61,7 +61,7 @@ export async function readAddition(
   return rows[0] ?? { organization: "", inviter: "" };
 }
 
-/** @throws a unique violation of `memberships_user_key` or `memberships_agent_key` */
+/** @throws unique violation of `memberships_user_key` or `memberships_agent_key` */
 export async function insertMembership(
   tx: Queryable,
   values: {
@@ -89,7 +89,7 @@ export async function deleteMembership(tx: Queryable, memberId: string): Promise
   await tx.delete(memberships).where(eq(memberships.id, memberId));
 }
 
-/** The owners, the earliest first. */
+/** Lists the owners, earliest first. */
 export async function listOwners(
   tx: Queryable,
 ): Promise<{ member_id: string; user_id: string | null }[]> {
@@ -100,7 +100,7 @@ export async function listOwners(
     .orderBy(asc(memberships.joined_at), asc(memberships.id));
 }
 
-/** Moves `owner_id` to another person, where it names the one who is no owner any more. */
+/** Moves `owner_id` to another user if it names the former owner. */
 export async function moveOwner(
   tx: Queryable,
   orgId: string,
@@ -113,7 +113,7 @@ export async function moveOwner(
     .where(sql`${organizations.id} = ${orgId} and ${organizations.owner_id} = ${from}`);
 }
 
-/** The membership of a person, or null. */
+/** Returns a user's membership id, or null. */
 export async function findMemberOfUser(tx: Queryable, userId: string): Promise<string | null> {
   const [row] = await tx
     .select({ id: memberships.id })
@@ -122,7 +122,7 @@ export async function findMemberOfUser(tx: Queryable, userId: string): Promise<s
   return row?.id ?? null;
 }
 
-/** The membership of an agent, or null. */
+/** Returns an agent's membership id, or null. */
 export async function findMemberOfAgent(tx: Queryable, agentId: string): Promise<string | null> {
   const [row] = await tx
     .select({ id: memberships.id })
@@ -132,7 +132,7 @@ export async function findMemberOfAgent(tx: Queryable, agentId: string): Promise
 }
 
 /** Whether the organization has the agent and it is not terminated. */
-export async function isLivingAgent(tx: Queryable, agentId: string): Promise<boolean> {
+export async function isActiveAgent(tx: Queryable, agentId: string): Promise<boolean> {
   const [row] = await tx
     .select({ terminated_at: agents.terminated_at })
     .from(agents)
@@ -165,7 +165,7 @@ export async function deleteMembershipsOfUser(
   return rows;
 }
 
-/** Revokes the open invitations that a user made, in all organizations. */
+/** Revokes a user's open invitations in all organizations. */
 export async function revokeInvitationsBy(
   tx: Queryable,
   userId: string,

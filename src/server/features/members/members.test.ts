@@ -36,7 +36,7 @@ describe("members", () => {
     (await by.api.members.list({ params: { org_id: org.id } })).data;
   const params = (member: Pick<Member, "id">) => ({ org_id: org.id, member_id: member.id });
 
-  test("the creator is the first, as owner", async () => {
+  test("the creator is the first member, as owner", async () => {
     expect(await list()).toEqual([
       {
         id: expect.any(String) as string,
@@ -53,7 +53,7 @@ describe("members", () => {
     ]);
   });
 
-  test("a person is added, listed, changed and removed", async () => {
+  test("a user is added, listed, changed and removed", async () => {
     const member = await add(person, "viewer");
     expect(member).toMatchObject({
       user_id: person.id,
@@ -75,7 +75,7 @@ describe("members", () => {
     expect((await add(person, "member")).id).not.toBe(member.id);
   });
 
-  test("a person who is added is told by mail and can leave", async () => {
+  test("an added user is notified by email and can leave", async () => {
     const member = await add(person, "viewer");
     await mailIsQuiet(app);
     const link = `${app.url}/organizations/${org.id}`;
@@ -86,7 +86,7 @@ describe("members", () => {
     expect((await person.api.organizations.list()).data.map(({ id }) => id)).not.toContain(org.id);
   });
 
-  test("an agent is a member from its making, and cannot be added twice", async () => {
+  test("an agent is a member from its creation and cannot be added twice", async () => {
     const project = await makeProject(owner, org.id);
     const agent = await makeAgent(owner, project.id);
     const member = (await list()).find(({ agent_id }) => agent_id === agent.id) as Member;
@@ -104,7 +104,7 @@ describe("members", () => {
     expect((await again()).data).toMatchObject({ agent_id: agent.id, role_name: "viewer" });
   });
 
-  test("nobody is a member twice, also when added ten times at once", async () => {
+  test("adding a member ten times concurrently creates one membership", async () => {
     const outcomes = await Promise.allSettled(
       Array.from({ length: 10 }, () => add(person, "viewer")),
     );
@@ -112,7 +112,7 @@ describe("members", () => {
     await refusal(add(person, "member"), 409, "already_member");
   });
 
-  test("unknown people, agents and roles are 422, each by its field", async () => {
+  test("unknown users, agents and roles are 422, each by its field", async () => {
     const elsewhere = await makeOrganization(stranger);
     const foreign = await makeAgent(stranger, (await makeProject(stranger, elsewhere.id)).id);
     const role_id = systemRoleIds.viewer;
@@ -138,7 +138,7 @@ describe("members", () => {
     }
   });
 
-  test.each(["viewer", "member"] as const)("a %s sees members and changes none", async (role) => {
+  test.each(["viewer", "member"] as const)("a %s can list but not change members", async (role) => {
     await add(person, role);
     const [first] = await list(person);
     for (const [call, permission] of [
@@ -159,12 +159,12 @@ describe("members", () => {
     expect(await list()).toHaveLength(2);
   });
 
-  test("an agent's role does not see members", async () => {
+  test("an agent's role cannot list members", async () => {
     await add(person, "agent_executor");
     await refusal(list(person), 403, "insufficient_permission");
   });
 
-  test("leaving is one's own, whatever the role, and by an id in capitals too", async () => {
+  test("leaving requires no role and accepts an uppercase id", async () => {
     for (const role of ["viewer", "agent_executor", "owner"] as const) {
       const member = await add(person, role);
       const member_id = role === "viewer" ? member.id.toUpperCase() : member.id;
@@ -175,7 +175,7 @@ describe("members", () => {
     }
   });
 
-  test("who was removed gets 404 on the next request, by session, cookie and key, and no more than that", async () => {
+  test("a removed member gets 404 on the next request, by session, cookie and key", async () => {
     const own = await makeOrganization(person);
     const member = await add(person, "admin");
     const { data: key } = await person.api.apiKeys.create({ body: { name: "k" } });

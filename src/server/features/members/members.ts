@@ -22,7 +22,7 @@ export interface MemberDeps {
 }
 
 /**
- * Adds a person or an agent. A person is told by mail, and can leave.
+ * Adds a user or an agent. The user is notified by email and can leave.
  * @throws AppError 403 `privilege_escalation`; 409 `already_member`; 422 for an unknown id
  */
 export async function addMember(
@@ -32,13 +32,13 @@ export async function addMember(
 ): Promise<Member> {
   const { user_id, agent_id, role_id } = body;
   if (user_id !== undefined && !(await userExists(db, user_id))) {
-    throw invalidField("user_id", "names no person here", "unknown_id");
+    throw invalidField("user_id", "does not name a user", "unknown_id");
   }
   try {
     const { member, added } = await context.change(async (tx, audit, access) => {
-      await refuseRoleBeyond(tx, access, role_id);
-      if (agent_id !== undefined && !(await queries.isLivingAgent(tx, agent_id))) {
-        throw invalidField("agent_id", "names no agent of this organization", "unknown_id");
+      await requireGrantableRole(tx, access, role_id);
+      if (agent_id !== undefined && !(await queries.isActiveAgent(tx, agent_id))) {
+        throw invalidField("agent_id", "does not name an agent of this organization", "unknown_id");
       }
       const id = await queries.insertMembership(tx, {
         org_id: context.orgId,
@@ -47,7 +47,7 @@ export async function addMember(
         role_id,
         invited_by: context.actor.userId,
       });
-      const member = await tellOfAdded(tx, audit, id);
+      const member = await auditAddedMember(tx, audit, id);
       return {
         member,
         added: await queries.readAddition(tx, context.orgId, context.actor.userId),
@@ -62,28 +62,29 @@ export async function addMember(
   } catch (error) {
     const constraint = violatedConstraint(error) ?? "";
     if (constraint === "memberships_role_id_fkey") {
-      throw invalidField("role_id", "names no role of this organization", "unknown_id");
+      throw invalidField("role_id", "does not name a role of this organization", "unknown_id");
     }
     if (!/^memberships_(user|agent)_key$/.test(constraint)) throw error;
-    throw new AppError("already_member", "Already a member here; change the role instead.");
+    throw new AppError("already_member", "Already a member; change the role instead.");
   }
 }
 
-/**
- * Makes a person a member as an invitation says, in a change of the organization. A member already stays
- * as they are.
- */
-export async function joinAsInvited(
+/** Adds an invited user within a change of the organization. An existing member stays unchanged. */
+export async function addInvitedMember(
   tx: Queryable,
   audit: AuditWriter,
   values: { org_id: string; user_id: string; role_id: string; invited_by?: string | undefined },
 ): Promise<Member> {
   const known = await queries.findMemberOfUser(tx, values.user_id);
   if (known !== null) return (await queries.findMember(tx, known)) as Member;
-  return tellOfAdded(tx, audit, await queries.insertMembership(tx, values));
+  return auditAddedMember(tx, audit, await queries.insertMembership(tx, values));
 }
 
-async function tellOfAdded(tx: Queryable, audit: AuditWriter, memberId: string): Promise<Member> {
+async function auditAddedMember(
+  tx: Queryable,
+  audit: AuditWriter,
+  memberId: string,
+): Promise<Member> {
   const member = (await queries.findMember(tx, memberId)) as Member;
   audit({
     action: "member.added",
@@ -93,7 +94,7 @@ async function tellOfAdded(tx: Queryable, audit: AuditWriter, memberId: string):
   return member;
 }
 
-/** Makes the creator of an organization its owner, in the transaction that makes it. */
+/** Makes the creator of an organization its owner, in the transaction that creates it. */
 export async function addOwner(tx: Queryable, orgId: string, userId: string): Promise<void> {
   await queries.insertMembership(tx, {
     org_id: orgId,
@@ -103,24 +104,26 @@ export async function addOwner(tx: Queryable, orgId: string, userId: string): Pr
 }
 
 /**
- * Makes one person an owner and the former owner an admin, in a change of the organization.
- * @throws AppError 422 naming `user_id` where it is no member's
+ * Transfers ownership to one user and makes the former owner an admin, within a change of the
+ * organization.
+ * @throws AppError 422 naming `user_id` when the user is not a member
  */
-export async function handOver(
+export async function transferOwnership(
   tx: Queryable,
   audit: AuditWriter,
   from: string,
   to: string,
 ): Promise<void> {
   const heir = await queries.findMemberOfUser(tx, to);
-  if (!heir) throw invalidField("user_id", "names no member of this organization", "unknown_id");
+  if (!heir)
+    throw invalidField("user_id", "does not name a member of this organization", "unknown_id");
   await queries.updateMemberRole(tx, heir, systemRoleIds.owner);
   const former = await queries.findMemberOfUser(tx, from);
   if (former) await queries.updateMemberRole(tx, former, systemRoleIds.admin);
   await revokeLapsedInvitations(tx, audit, from);
 }
 
-/** Makes a new agent a member as `agent_executor`, in the transaction that makes it. */
+/** Makes a new agent a member as `agent_executor`, in the transaction that creates it. */
 export async function addAgentMember(
   tx: Queryable,
   orgId: string,
@@ -136,7 +139,8 @@ export async function addAgentMember(
 }
 
 /**
- * Gives a member another role. The last owner stays one; nobody changes a member who holds more.
+ * Changes a member's role. The last owner stays, and a member with more permissions than the actor
+ * cannot be changed.
  * @throws AppError 403 `privilege_escalation`; 404; 409 `last_owner`; 422 for an unknown role
  */
 export async function changeRole(
@@ -147,9 +151,9 @@ export async function changeRole(
   return context.change(async (tx, audit, access) => {
     const member = await queries.findMember(tx, memberId);
     if (!member) throw notFound();
-    await refuseMemberBeyond(tx, access, member);
-    await refuseRoleBeyond(tx, access, roleId);
-    if (roleId !== member.role_id) await keepAnOwner(tx, context.orgId, member);
+    await requireManageableMember(tx, access, member);
+    await requireGrantableRole(tx, access, roleId);
+    if (roleId !== member.role_id) await requireRemainingOwner(tx, context.orgId, member);
     await queries.updateMemberRole(tx, memberId, roleId);
     const changed = (await queries.findMember(tx, memberId)) as Member;
     const changes = diffFields(member, changed, ["role_name"]);
@@ -162,7 +166,7 @@ export async function changeRole(
 }
 
 /**
- * Removes a member. Leaving by oneself needs no permission.
+ * Removes a member. Leaving requires no permission.
  * @throws AppError 403; 404; 409 `last_owner`, `organization_archived`
  */
 export async function removeMember(
@@ -177,8 +181,8 @@ export async function removeMember(
     if (!leaving) requirePermission(access, "org:members:delete");
     const member = await queries.findMember(tx, memberId);
     if (!member) throw notFound();
-    if (!leaving) await refuseMemberBeyond(tx, access, member);
-    await keepAnOwner(tx, orgId, member);
+    if (!leaving) await requireManageableMember(tx, access, member);
+    await requireRemainingOwner(tx, orgId, member);
     await queries.deleteMembership(tx, memberId);
     audit({
       action: leaving ? "member.left" : "member.removed",
@@ -190,9 +194,9 @@ export async function removeMember(
 }
 
 /**
- * Removes a user from all organizations, in a change across organizations that has locked them. The user is
- * the last owner of none.
- * @param name what the audit logs call the user
+ * Removes a user from all organizations, within a change that has locked them. The user must not be the
+ * last owner of any.
+ * @param name the user's name in the audit logs
  */
 export async function leaveOrganizations(
   tx: Queryable,
@@ -216,7 +220,10 @@ export async function leaveOrganizations(
   }
 }
 
-/** Removes an agent's membership, in the transaction that ends the agent. @throws AppError 403 */
+/**
+ * Removes an agent's membership, in the transaction that terminates the agent.
+ * @throws AppError 403
+ */
 export async function removeAgentMember(
   tx: Queryable,
   orgId: string,
@@ -226,8 +233,8 @@ export async function removeAgentMember(
   const id = await queries.findMemberOfAgent(tx, agentId);
   const member = id === null ? undefined : await queries.findMember(tx, id);
   if (!member) return;
-  await refuseMemberBeyond(tx, access, member);
-  await keepAnOwner(tx, orgId, member);
+  await requireManageableMember(tx, access, member);
+  await requireRemainingOwner(tx, orgId, member);
   await queries.deleteMembership(tx, member.id);
 }
 
@@ -239,8 +246,11 @@ export async function removeMembersOfProject(tx: Queryable, projectId: string): 
 const targetOf = ({ id, display_name }: Member) =>
   ({ type: "member", id, name: display_name }) as const;
 
-/** In a change of the organization: its last owner stays one. @throws AppError 409 `last_owner` */
-async function keepAnOwner(tx: Queryable, orgId: string, member: Member): Promise<void> {
+/**
+ * Rejects a change that would remove the last owner, within a change of the organization.
+ * @throws AppError 409 `last_owner`
+ */
+async function requireRemainingOwner(tx: Queryable, orgId: string, member: Member): Promise<void> {
   if (member.role_id !== systemRoleIds.owner) return;
   const owners = await queries.listOwners(tx);
   const heir = owners.find(
@@ -253,31 +263,36 @@ async function keepAnOwner(tx: Queryable, orgId: string, member: Member): Promis
 }
 
 /**
- * The role of an id, which must give nothing that the standing does not.
- * @throws AppError 403 `privilege_escalation`; 422 for an id that is no role's here
+ * Returns a role, which must not exceed the actor's access.
+ * @throws AppError 403 `privilege_escalation`; 422 for an id of no role here
  */
-export async function refuseRoleBeyond(
+export async function requireGrantableRole(
   tx: Queryable,
   access: Access,
   roleId: string,
 ): Promise<Role> {
   const role = await findRole(tx, roleId);
-  if (!role) throw invalidField("role_id", "names no role of this organization", "unknown_id");
-  refuseBeyond(access, role.effective_permissions, `The role "${role.name}" holds`);
+  if (!role)
+    throw invalidField("role_id", "does not name a role of this organization", "unknown_id");
+  requireNoEscalation(access, role.effective_permissions, `The role "${role.name}" has`);
   return role;
 }
 
-async function refuseMemberBeyond(tx: Queryable, access: Access, member: Member): Promise<void> {
+async function requireManageableMember(
+  tx: Queryable,
+  access: Access,
+  member: Member,
+): Promise<void> {
   const role = await findRole(tx, member.role_id);
-  refuseBeyond(access, role?.effective_permissions ?? ["*:*"], `${member.display_name} holds`);
+  requireNoEscalation(access, role?.effective_permissions ?? ["*:*"], `${member.display_name} has`);
 }
 
-function refuseBeyond(access: Access, wanted: readonly string[], who: string): void {
+function requireNoEscalation(access: Access, wanted: readonly string[], who: string): void {
   const beyond = permissionsBeyond(access, wanted);
   if (beyond.length === 0) return;
   throw new AppError(
     "privilege_escalation",
-    `${who} ${beyond.slice(0, 3).join(", ")}, which you do not; ask somebody who does.`,
+    `${who} ${beyond.slice(0, 3).join(", ")}, which you do not have; ask a member who has.`,
     { missing_permissions: beyond },
   );
 }

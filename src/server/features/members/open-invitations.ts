@@ -4,29 +4,29 @@ import type { AuditWriter } from "../../db/audit/audit.js";
 import type { Queryable } from "../../db/connection/connect.js";
 
 /*
- * An open invitation holds only while the member who made it could still make it: else a member who was
- * removed would come back by an invitation of an own address.
+ * An open invitation is valid only while its inviter could still create it. Otherwise a removed member
+ * could return by an invitation to another own address.
  */
 
 interface OpenInvitation extends Record<string, unknown> {
   id: string;
   email: string;
   role_name: string;
-  /** What the invitation's role grants; null where the role was deleted. */
+  /** Permissions of the invitation's role; null when the role was deleted. */
   wanted: string[] | null;
-  /** What its maker's role grants; null where the maker is no active member. */
+  /** Permissions of the inviter's role; null when the inviter is not an active member. */
   held: string[] | null;
 }
 
-/** Whether the maker of an invitation could still make it. */
-export async function isStillOffered(tx: Queryable, invitationId: string): Promise<boolean> {
+/** Whether the inviter could still create the invitation. */
+export async function isStillValid(tx: Queryable, invitationId: string): Promise<boolean> {
   const [invitation] = await selectOpen(tx, sql`i.id = ${invitationId}`);
   return invitation !== undefined && isHeld(invitation);
 }
 
 /**
- * Revokes the open invitations that a person made in the organization at hand and could not make any
- * more, once that person's role was changed or taken.
+ * Revokes a user's open invitations in the current organization that the user could no longer create,
+ * after a change of the role.
  */
 export async function revokeLapsedInvitations(
   tx: Queryable,

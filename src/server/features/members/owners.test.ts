@@ -6,7 +6,7 @@ import { refusal, startTestApp, type TestApp, type TestPerson } from "#test/supp
 import { makeOrganization } from "#test/support/factories.js";
 import { asOperator } from "#test/support/operator.js";
 
-describe("owners and what nobody may grant", () => {
+describe("owners and limits of granting roles", () => {
   let app: TestApp;
   let sibling: TestApp;
   let owner: TestPerson;
@@ -64,7 +64,7 @@ describe("owners and what nobody may grant", () => {
       ])
     ).length;
 
-  test("an admin makes nobody an owner, not even himself, and touches no owner", async () => {
+  test("an admin can neither create nor change owners", async () => {
     const self = await add(admin, systemRoleIds.admin);
     const boss = await memberOf(owner);
     for (const call of [
@@ -80,14 +80,14 @@ describe("owners and what nobody may grant", () => {
     expect((await memberOf(admin)).role_name).toBe("admin");
     expect((await memberOf(owner)).role_name).toBe("owner");
     expect(await memberOf(other)).toBeUndefined();
-    // Within what he holds he may.
+    // Roles within the admin's permissions are allowed.
     const added = await add(other, systemRoleIds.admin, admin);
     expect((await change(added, systemRoleIds.viewer, admin)).data.role_name).toBe("viewer");
     expect((await remove(added, admin)).status).toBe(204);
     expect((await change(self, systemRoleIds.viewer, admin)).data.role_name).toBe("viewer");
   });
 
-  test("a key grants no more than its scopes, though its owner holds all", async () => {
+  test("a key grants no more than its scopes", async () => {
     const make = async (pattern: string) => {
       const scopes = [`org:${org.slug}:${pattern}`];
       const { data } = await owner.api.apiKeys.create({ body: { name: "k", scopes } });
@@ -100,7 +100,7 @@ describe("owners and what nobody may grant", () => {
     expect((await add(other, systemRoleIds.owner, wide)).role_name).toBe("owner");
   });
 
-  test("the last owner stays: no leaving, no demotion, no removal", async () => {
+  test("the last owner cannot leave, be demoted or be removed", async () => {
     await add(admin, systemRoleIds.admin);
     const boss = await memberOf(owner);
     await refusal(remove(boss), 409, "last_owner");
@@ -111,7 +111,7 @@ describe("owners and what nobody may grant", () => {
     await refusal(remove(second, other), 409, "last_owner");
   });
 
-  test("an agent that is owner does not count as one who could look after it", async () => {
+  test("an agent with the owner role does not count as an owner", async () => {
     const { data: project } = await owner.api.projects.create({
       body: { organization_id: org.id, name: "p" },
     });
@@ -124,12 +124,12 @@ describe("owners and what nobody may grant", () => {
     await refusal(remove(await memberOf(owner)), 409, "last_owner");
   });
 
-  test("owner_id moves to the earliest owner who is left, and only when it names who went", async () => {
+  test("owner_id moves to the earliest remaining owner, only when its owner leaves", async () => {
     expect(await ownerId()).toBe(owner.id);
     await add(admin, systemRoleIds.admin);
     const second = await add(other, systemRoleIds.owner);
     const last = await add(third, systemRoleIds.owner);
-    // The later one has been there longer by the clock: the time decides, not the order of ids.
+    // Joined earlier but with a later id: the time decides.
     await asOperator(
       app,
       "update memberships set joined_at = now() - interval '1 day' where id = $1",
@@ -146,7 +146,7 @@ describe("owners and what nobody may grant", () => {
     expect(item?.owner).toEqual({ id: third.id, email: third.email });
   });
 
-  test("of two owners who leave at once, in two processes, one stays; twenty times", async () => {
+  test("of two owners leaving concurrently in two processes one stays, twenty times", async () => {
     for (let round = 0; round < 20; round += 1) {
       org = await makeOrganization(owner);
       const second = await add(other, systemRoleIds.owner);
@@ -162,7 +162,7 @@ describe("owners and what nobody may grant", () => {
     }
   });
 
-  test("two owners who demote each other leave one", async () => {
+  test("of two owners demoting each other one stays", async () => {
     const second = await add(other, systemRoleIds.owner);
     const boss = await memberOf(owner);
     const outcomes = await Promise.allSettled([

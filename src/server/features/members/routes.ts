@@ -8,8 +8,8 @@ import { preparedJson } from "../../http/fast-path/prepared-json.js";
 import { findMember, listMembers } from "./members.queries.js";
 import { addMember, changeRole, removeMember, type MemberDeps } from "./members.js";
 
-/** The longest page. Longer lists are read page by page from the database. */
-const longestKept = 200;
+/** The largest cached page. Longer lists are read from the database page by page. */
+const MAX_CACHED_MEMBERS = 200;
 
 interface WholeList {
   items: Member[];
@@ -21,13 +21,13 @@ export function memberHandlers(deps: MemberDeps): Handlers<typeof members> {
   const lists = cached<WholeList>({
     changes: db.changes,
     load: async (orgId) => {
-      const list = await db.tenant(orgId, (tx) => listMembers(tx, null, longestKept + 1));
+      const list = await db.tenant(orgId, (tx) => listMembers(tx, null, MAX_CACHED_MEMBERS + 1));
       const userIds = list.flatMap(({ user_id }) => user_id ?? []);
       return {
         value: { items: preparedJson<Member>(JSON.stringify(list)), length: list.length },
-        // Roles and agents are the organization's; people have their names from outside of it.
+        // Roles and agents belong to the organization; users' names do not.
         sources:
-          list.length > longestKept
+          list.length > MAX_CACHED_MEMBERS
             ? null
             : [`organization ${orgId}`, ...userIds.map((id) => `user ${id}` as const)],
       };

@@ -9,7 +9,7 @@ import { AppError, invalidField, notFound } from "../../errors.js";
 import { refuseLacking, requirePermission } from "../../access/access.js";
 import type { ActorContext, OrgContext } from "../../http/register-routes.js";
 import { limitHits } from "../../access/rate-limit.js";
-import { addOwner, handOver } from "../members/index.js";
+import { addOwner, transferOwnership } from "../members/index.js";
 import { endRuns, waitForEnd } from "../runs/index.js";
 import * as queries from "./organizations.queries.js";
 
@@ -161,7 +161,7 @@ export async function transferOrganization(
     if (organization.owner_id === userId) {
       throw invalidField("user_id", "is the owner already; name another member", "already_owner");
     }
-    await handOver(tx, audit, organization.owner_id, userId);
+    await transferOwnership(tx, audit, organization.owner_id, userId);
     const changed = await queries.updateOrganization(tx, context.orgId, { owner_id: userId });
     if (!changed) throw notFound();
     audit({

@@ -146,7 +146,7 @@ async function parentOf(
   if (reference === null || reference === undefined) return null;
   const parent = await queries.findRoleByReference(tx, reference);
   if (!parent)
-    throw invalidField("inherits_from", "names no role of this organization", "unknown_id");
+    throw invalidField("inherits_from", "does not name a role of this organization", "unknown_id");
   return parent.id;
 }
 

@@ -116,7 +116,7 @@ describe("an API key that works is kept out of the commits", () => {
     await clone.commit({ "deploy.sh": `#!/bin/sh\ncurl -H "Authorization: Bearer ${key}"\n` });
     const refused = await clone.push("main");
     expect(refused.code).not.toBe(0);
-    expect(refused.stderr).toContain('"deploy.sh", line 2, holds an API key that works');
+    expect(refused.stderr).toContain('"deploy.sh", line 2, contains an active API key');
     expect(refused.stderr).not.toContain(key);
     expect(await inStore(app, project, "rev-parse", "main")).toBe(before);
     const sent = await clone.git("rev-parse", "HEAD");

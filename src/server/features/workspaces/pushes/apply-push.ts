@@ -41,8 +41,8 @@ export interface Push {
 
 /** How many commits of its own one push may bring to a workspace. */
 const maxLine = 1000;
-const withAnother = "not moved, since another reference of this atomic push was refused";
-const movedMeanwhile = "it moved meanwhile; fetch, merge or rebase, and push again";
+const withAnother = "not updated because another ref of this atomic push was rejected";
+const movedMeanwhile = "the branch has changed; fetch, merge or rebase, and push again";
 
 /**
  * Takes a push into the store: rows are written as pending, the objects are moved in, the references
