@@ -35,7 +35,7 @@ export async function isWorthPacking(repoPath: string): Promise<boolean> {
 
 /**
  * Packs all objects into one pack with a bitmap, and writes the commit graph. Unreachable objects are kept,
- * since quarantines, fetches and indexes borrow them (docs/decisions/2026-11-25-unreferenced-objects.md):
+ * since quarantines, fetches and indexes borrow them (docs/decisions/0023-no-pruning-of-unreferenced-objects.md):
  * no object that is there at the start is missing at any moment. Reading and writing goes on meanwhile. One
  * call at a time for a store, in all processes; what an earlier one that was cut off left is removed first.
  * @throws GitError where it fails, takes longer than an hour or `signal` aborts it; nothing has changed then
