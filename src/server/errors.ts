@@ -26,28 +26,18 @@ export class AppError extends Error {
   }
 }
 
-/**
- * Whether an error means a full disk or quota, as reported by Node, PostgreSQL (53100), or a child
- * process (git).
- */
-export function isNoSpace(error: unknown): boolean {
-  const { code, stderr, cause } = error as { code?: unknown; stderr?: unknown; cause?: unknown };
-  if (code === "ENOSPC" || code === "EDQUOT" || code === "53100") return true;
-  if (typeof stderr === "string" && FULL.test(stderr)) return true;
-  return cause instanceof Error && isNoSpace(cause);
-}
-
-/**
- * git prints "unable to write file" or "Out of diskspace" without the cause when a file could be opened
- * but not written.
- */
-const FULL = /No space left on device|Disk quota exceeded|Out of diskspace|unable to write file/;
-
 export function noSpace(): AppError {
   return new AppError(
     "no_space",
     "The server's disk is full, so the operation was not completed; free some space, and try again.",
   );
+}
+
+/** The error of a caller that gets no lock, see `openDatabase`. */
+export function workspaceBusy(reason: string): AppError {
+  return new AppError("workspace_busy", `${reason}; try again in a moment.`, {
+    headers: { "retry-after": "5" },
+  });
 }
 
 /** A temporary failure unrelated to the request, which can be retried. */

@@ -4,6 +4,7 @@ import { recoverSecretAtStart } from "./admin/recover-secret.js";
 import { buildApp } from "./app.js";
 import { closeAll } from "./close-all.js";
 import { ConfigError } from "#shared/node/config-error.js";
+import { workspaceBusy } from "./errors.js";
 import { publicUrlOf, readConfig, type Config } from "./config/config.js";
 import { restrictDataDir, rejectPartialRestore } from "./data-folder/data-folder.js";
 import { lockDataFolder } from "./data-folder/data-folder-lock.js";
@@ -61,7 +62,10 @@ async function main(): Promise<void> {
       ),
     );
     const [db, sandbox] = await Promise.all([
-      openDatabase(owner, config.secret, log, storageIn(config.dataDir).dumps).then((opened) => {
+      openDatabase(owner, config.secret, log, {
+        dumps: storageIn(config.dataDir).dumps,
+        lockBusy: workspaceBusy,
+      }).then((opened) => {
         closers.push(() => opened.close());
         return opened;
       }),

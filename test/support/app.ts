@@ -11,6 +11,7 @@ import { buildApp } from "#server/app.js";
 import { publicUrlOf, readConfig, type Config } from "#server/config/config.js";
 import type { DatabaseAddress } from "#server/db/connection/address.js";
 import { openDatabase, type Database } from "#server/db/connection/connect.js";
+import { workspaceBusy } from "#server/errors.js";
 import { openSandbox, unavailable } from "#sandbox/open-sandbox.js";
 import type { Sandbox } from "#sandbox/sandbox.js";
 import { removeDataFolder } from "./data-folder.js";
@@ -100,7 +101,7 @@ async function start(
 ): Promise<TestApp> {
   const config = configFrom(env);
   const log = pino({ level: config.logLevel });
-  const db = await openDatabase(address, config.secret, log);
+  const db = await openDatabase(address, config.secret, log, { lockBusy: workspaceBusy });
   let port = 0;
   const app = await buildApp({
     config,

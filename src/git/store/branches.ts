@@ -1,4 +1,4 @@
-import { assertRefName } from "./bare-repository.js";
+import { assertRefName, isOid, isRefName } from "./bare-repository.js";
 import { commitDate } from "./history.js";
 import { git } from "../process/run.js";
 
@@ -31,19 +31,22 @@ export async function listBranches(repoPath: string): Promise<Branch[]> {
   });
 }
 
-/** How many commits each of two references has that the other lacks; null where one is missing. */
+/**
+ * Counts the commits that each of two revisions has and the other lacks; null where one is missing. A
+ * revision is a full reference name or an object id.
+ */
 export async function countApart(
   repoPath: string,
   here: string,
   there: string,
 ): Promise<{ ahead: number; behind: number } | null> {
-  assertRefName(here);
-  assertRefName(there);
-  const args = ["rev-list", "--left-right", "--count", `${here}...${there}`, "--"];
-  const { exitCode, stdout } = await git(args, { gitDir: repoPath, okExitCodes: [0, 128] });
-  if (exitCode !== 0) return null;
-  const [ahead, behind] = stdout.toString("latin1").trim().split("\t").map(Number);
-  return { ahead: ahead ?? 0, behind: behind ?? 0 };
+  for (const rev of [here, there]) if (!isOid(rev) && !isRefName(rev)) return null;
+  const args = ["rev-list", "--left-right", "--count", "--end-of-options", `${here}...${there}`];
+  const { stdout, exitCode } = await git(args, { gitDir: repoPath, okExitCodes: [0, 128] });
+  const counts = /^(\d+)\t(\d+)\n$/.exec(stdout.toString("latin1"));
+  return exitCode !== 0 || counts === null
+    ? null
+    : { ahead: Number(counts[1]), behind: Number(counts[2]) };
 }
 
 /**

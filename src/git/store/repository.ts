@@ -189,21 +189,3 @@ export async function mergeBase(
   const result = await git(["merge-base", one, other], { gitDir: repoPath, okExitCodes: [0, 1] });
   return result.exitCode === 0 ? result.stdout.toString("latin1").trim().slice(0, 40) : null;
 }
-
-/**
- * How many commits each of two has that the other has not; null where either is none. `one` and
- * `other` are full reference names or object ids. One process.
- */
-export async function countApart(
-  repoPath: string,
-  one: string,
-  other: string,
-): Promise<{ one: number; other: number } | null> {
-  for (const rev of [one, other]) if (!isOid(rev) && !isRefName(rev)) return null;
-  const args = ["rev-list", "--left-right", "--count", "--end-of-options", `${one}...${other}`];
-  const { stdout, exitCode } = await git(args, { gitDir: repoPath, okExitCodes: [0, 128] });
-  const counts = /^(\d+)\t(\d+)\n$/.exec(stdout.toString("latin1"));
-  return exitCode !== 0 || counts === null
-    ? null
-    : { one: Number(counts[1]), other: Number(counts[2]) };
-}

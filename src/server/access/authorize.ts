@@ -1,5 +1,6 @@
 import { sql } from "drizzle-orm";
 import type { Permission } from "#shared/permissions.js";
+import { isUuid } from "#shared/uuid.js";
 import { cached } from "../db/cache/cache.js";
 import { prepared, type Database } from "../db/connection/connect.js";
 import { AppError, invalidField, notFound } from "../errors.js";
@@ -7,8 +8,6 @@ import type { Actor } from "./authenticate.js";
 import { allows, heldPatterns, requirePermission, scopesIn, type Access } from "./access.js";
 
 type Key = "org_id" | "organization_id" | "project_id" | "agent_id" | "run_id";
-
-const uuidShape = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
 
 /** How each kind of id (`$2`) leads to its organization, and to the agent that it names, itself or by its run. */
 const meanings: Record<Key | "slug", { organization: string; agent?: string }> = {
@@ -100,7 +99,7 @@ function standingsIn(db: Database): ReturnType<typeof cached<StandingRow>> {
       ];
       const agentId = /^agent\/(.+)/.exec(subject)?.[1];
       const member = agentId === undefined ? "user_id" : "agent_id";
-      const kind = key === "org_id" && !uuidShape.test(value) ? "slug" : key;
+      const kind = key === "org_id" && !isUuid(value.toLowerCase()) ? "slug" : key;
       const { organization, agent = "null::uuid" } = meanings[kind];
       const [row] = await db.withSystem("find the organization of a request", (tx) =>
         prepared<StandingRow>(

@@ -11,7 +11,7 @@ import type pg from "pg";
 import { ConfigError } from "#shared/node/config-error.js";
 import type { Config } from "../config/config.js";
 import type { Queryable } from "../db/connection/connect.js";
-import { createLocks } from "../db/locks/locks.js";
+import { createLocks, LockBusyError } from "../db/locks/locks.js";
 import { migrationNames } from "../db/migrate.js";
 import { lockOrganizations } from "../db/connection/tenant.js";
 import { layerOf } from "#git/worktree/overlay-driver.js";
@@ -227,7 +227,7 @@ async function archiveFolders(
     const work = (): Promise<boolean> => archiveFolder(backup, storage, dataDir, workspace, layers);
     // A folder that the server uses for longer than a minute is archived as a crash would leave it.
     const isThere = await locks(orgId, [workspaceLock(agentId)], work).catch((error: unknown) => {
-      if ((error as { code?: string }).code === "workspace_busy") return work();
+      if (error instanceof LockBusyError) return work();
       throw error;
     });
     if (!isThere) gone.push(agentId);

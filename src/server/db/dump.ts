@@ -8,7 +8,7 @@ import { pipeline } from "node:stream/promises";
 import { createGzip } from "node:zlib";
 import type pg from "pg";
 import { ConfigError } from "#shared/node/config-error.js";
-import { isNoSpace } from "../errors.js";
+import { isNoSpace } from "#shared/node/no-space.js";
 import { readStoredSchema, type StoredTable } from "./tables/stored-tables.js";
 
 /** Number of dumps to keep. */

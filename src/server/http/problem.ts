@@ -4,7 +4,8 @@ import type { FastifyError, FastifyReply, FastifyRequest } from "fastify";
 import type { z } from "zod";
 import { errorCodes, type FieldError, type Problem } from "#shared/errors.js";
 import { isDatabaseUnavailable } from "../db/connection/failures.js";
-import { AppError, isNoSpace, noSpace, unavailable } from "../errors.js";
+import { isNoSpace } from "#shared/node/no-space.js";
+import { AppError, noSpace, unavailable } from "../errors.js";
 import { endWhenStopping } from "./graceful-shutdown.js";
 
 const mediaType = "application/problem+json; charset=utf-8";

@@ -1,3 +1,4 @@
+import { isUuid } from "#shared/uuid.js";
 import { AppError } from "../errors.js";
 
 /** NUL, or half of a surrogate pair: neither PostgreSQL's text nor its JSON can hold them. */
@@ -38,8 +39,6 @@ export function isStorable(text: string): boolean {
   return !unstorable.test(text);
 }
 
-const uuidShape = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
-
 /** Ids in small letters, as we give them out: they are compared and name locks (RFC 9562, section 4). */
 export function withPlainIds<Input>(input: Input): Input {
   if (typeof input !== "object" || input === null) return input;
@@ -48,7 +47,7 @@ export function withPlainIds<Input>(input: Input): Input {
   return Object.fromEntries(
     Object.entries(input).map(([key, value]) => [
       key,
-      key.endsWith("_id") && typeof value === "string" && uuidShape.test(value)
+      key.endsWith("_id") && typeof value === "string" && isUuid(value.toLowerCase())
         ? value.toLowerCase()
         : (value as unknown),
     ]),

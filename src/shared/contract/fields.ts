@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { isUuid } from "../uuid.js";
 import "./messages.js";
 
 /** Field rules that several calls share (contract, *Conventions*). */
@@ -41,12 +42,10 @@ export const reservedSlugs: ReadonlySet<string> = new Set([
   "slug-availability",
 ]);
 
-const uuidShape = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
-
 /** Why a slug is refused because of what it says, or null. */
 export function reservedReason(slug: string): string | null {
   if (reservedSlugs.has(slug)) return `"${slug}" is reserved; choose another slug`;
-  if (uuidShape.test(slug)) return "a slug must not look like an id; choose another slug";
+  if (isUuid(slug)) return "a slug must not look like an id; choose another slug";
   return null;
 }
 

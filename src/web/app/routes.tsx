@@ -1,5 +1,6 @@
 import { createRootRoute, createRoute, createRouter, redirect } from "@tanstack/react-router";
 import { type PublicPageName, redirects } from "#shared/pages.js";
+import { isUuid } from "#shared/uuid.js";
 import { currentOf } from "../access/current-organization.js";
 import { mayBeSignedIn } from "../access/signed-in.js";
 import { ApiError } from "../api/client.js";
@@ -24,7 +25,6 @@ import {
   agentSearchOf,
   agentsSearchOf,
   errorOf,
-  isId,
   loginSearchOf,
   mergeSearchOf,
   organizationsSearchOf,
@@ -208,7 +208,7 @@ async function leadOnFromSlug({
   params: { orgId: string };
   location: { href: string };
 }): Promise<void> {
-  if (isId(params.orgId)) return;
+  if (isUuid(params.orgId)) return;
   // Where there is none, the page says so.
   const found = await queryClient.fetchQuery(organizationQuery(params.orgId)).catch(() => null);
   if (found === null) return;

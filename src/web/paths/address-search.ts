@@ -3,6 +3,7 @@ import { type AdminUserSearch, adminUserStates } from "../api/queries/admin.js";
 import type { AuditSearch } from "../api/queries/audit.js";
 import { type OidcError, oidcErrors } from "#shared/oidc-errors.js";
 import type { MergeStrategy } from "#shared/api/merges.js";
+import { isUuid } from "#shared/uuid.js";
 import { mergeStrategies, recordedCommitTypes } from "#shared/workspace-choices.js";
 import { type DialogSearch, dialogSearchOf } from "../forms/dialog-search.js";
 import { type Work, workSearchOf } from "./agent-work.js";
@@ -77,14 +78,11 @@ export function tokenOf(search: Search): { token?: string } {
   return typeof search["token"] === "string" ? { token: search["token"] } : {};
 }
 
-/** Whether it is an id, and no name. */
-export const isId = (text: string): boolean =>
-  /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/.test(text);
 const isDay = (text: string): boolean =>
   /^\d{4}-\d\d-\d\d$/.test(text) && !Number.isNaN(Date.parse(`${text}T00:00`));
 const auditFilters: Record<keyof AuditSearch, (text: string) => boolean> = {
   action: () => true,
-  actor: isId,
+  actor: isUuid,
   from: isDay,
   to: isDay,
 };

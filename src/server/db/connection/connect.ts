@@ -11,6 +11,7 @@ import {
   lockConnections,
   createLocks,
   createTryLock,
+  type LockError,
   type Locks,
   type TryLock,
 } from "../locks/locks.js";
@@ -89,9 +90,15 @@ const LOCKED_PER_ORGANIZATION = 4;
 /** Maximum wait of a request for a connection. */
 const CONNECT_TIMEOUT_MS = 30_000;
 
+interface DatabaseOptions {
+  /** Folder for dumps made before migrations; null disables them. */
+  dumps?: string | null;
+  /** Makes the error of a caller that gets no lock. */
+  lockBusy?: LockError;
+}
+
 /**
  * Migrates as the owner, then connects as the unprivileged serving role.
- * @param dumps folder for dumps made before migrations; null disables them
  * @throws ConfigError when the database cannot be reached, is too old, or the serving role could bypass
  * row-level security
  */
@@ -99,7 +106,7 @@ export async function openDatabase(
   address: DatabaseAddress,
   secret: string,
   log: Logger,
-  dumps: string | null = null,
+  { dumps = null, lockBusy }: DatabaseOptions = {},
 ): Promise<Database> {
   const variable = address.pooler ? "OMOI_DATABASE_DIRECT_URL" : "OMOI_DATABASE_URL";
   const owner = await connectOwner(address.owner, variable);
@@ -174,7 +181,7 @@ export async function openDatabase(
     },
     jobPool: tenantPool,
     changes,
-    locks: createLocks(lockPool),
+    locks: createLocks(lockPool, lockBusy),
     tryLock: createTryLock(lockPool),
     tenant: (orgId, work) => inTransaction(tenantPool, beginTenant(orgId, "none"), work),
     read: (orgId, work) => inTransaction(tenantPool, beginTenant(orgId, "read only"), work),

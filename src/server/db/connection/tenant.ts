@@ -1,3 +1,4 @@
+import { isUuid } from "#shared/uuid.js";
 import { prepared, type Queryable } from "./queryable.js";
 import { tenantScope } from "./system-pool.js";
 
@@ -7,8 +8,6 @@ import { tenantScope } from "./system-pool.js";
  * inserts that reference that row. Memberships, the row at hand and finally the head of the audit log
  * follow (see `audit.ts`).
  */
-
-const uuidShape = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 const lockKey = (id: string): string => `hashtextextended('organization ' || ${id}, 0)`;
 
@@ -20,7 +19,7 @@ export type OrganizationLock = "shared" | "exclusive";
 
 /** Returns the statements that begin a transaction of one organization, sent in one round trip. */
 export function beginTenant(orgId: string, lock: OrganizationLock | "none" | "read only"): string {
-  if (!uuidShape.test(orgId)) throw new Error("an organization id must be a UUID");
+  if (!isUuid(orgId)) throw new Error("an organization id must be a UUID");
   const begin = lock === "read only" ? "begin read only" : "begin";
   const scope = tenantScope(orgId);
   if (lock === "none" || lock === "read only") return `${begin}; ${scope}`;

@@ -1,5 +1,4 @@
 import type pg from "pg";
-import { AppError } from "../../errors.js";
 import { fairSlots, type FairSlots } from "#shared/node/fair-slots.js";
 import { keyQueue } from "./key-queue.js";
 
@@ -15,6 +14,14 @@ export type Locks = <Result>(
 
 /** Runs work if the lock is free. Returns whether it ran. */
 export type TryLock = (key: string, work: () => Promise<void>) => Promise<boolean>;
+
+/** Locks were not granted in time, or too many callers wait for them. */
+export class LockBusyError extends Error {
+  override readonly name = "LockBusyError";
+}
+
+/** Makes the error of a caller that gets no lock, from the reason. */
+export type LockError = (reason: string) => Error;
 
 /** Maximum wait for locks, in milliseconds. */
 const MAX_WAIT_MS = 60_000;
@@ -49,10 +56,13 @@ export function createTryLock(pool: pg.Pool): TryLock {
  * connection, and PostgreSQL releases them when the process dies. The work runs outside any
  * transaction.
  *
- * @throws AppError 409 `workspace_busy` after a minute, or when too many callers of the organization
- * wait
+ * @param busy makes the error that is thrown after a minute, or when too many callers of the
+ * organization wait
  */
-export function createLocks(pool: pg.Pool): Locks {
+export function createLocks(
+  pool: pg.Pool,
+  busy: LockError = (reason) => new LockBusyError(reason),
+): Locks {
   const queue = keyQueue();
   const holders = fairSlots(HOLDERS);
   const waiters = fairSlots(REMOTE_WAITERS);
@@ -81,7 +91,7 @@ export function createLocks(pool: pg.Pool): Locks {
     const until = performance.now() + MAX_WAIT_MS;
     const late = new AbortController();
     const timer = setTimeout(
-      () => late.abort(busy("Another operation is in progress")),
+      () => late.abort(busy(inProgress)),
       MAX_WAIT_MS,
     );
     const begin = (): ReturnType<typeof work> => {
@@ -102,7 +112,7 @@ export function createLocks(pool: pg.Pool): Locks {
       // Another process holds a lock.
       return await withSlot(waiters, orgId, late.signal, () =>
         withConnection(pool, async (client) => {
-          await waitForAll(client, keys, until - performance.now());
+          if (!(await waitForAll(client, keys, until - performance.now()))) throw busy(inProgress);
           return begin();
         }),
       );
@@ -114,11 +124,7 @@ export function createLocks(pool: pg.Pool): Locks {
   };
 }
 
-function busy(reason: string): AppError {
-  return new AppError("workspace_busy", `${reason}; try again in a moment.`, {
-    headers: { "retry-after": "5" },
-  });
-}
+const inProgress = "Another operation is in progress";
 
 async function withSlot<Result>(
   slots: FairSlots,
@@ -164,22 +170,20 @@ async function tryAll(client: pg.PoolClient, keys: readonly string[]): Promise<b
   return false;
 }
 
-/**
- * Locks the keys, which are in the order shared by all processes.
- * @throws AppError 409 `workspace_busy`
- */
+/** Locks the keys, which are in the order shared by all processes; returns false on a timeout. */
 async function waitForAll(
   client: pg.PoolClient,
   keys: readonly string[],
   timeoutMs: number,
-): Promise<void> {
+): Promise<boolean> {
   await client.query(`set lock_timeout = ${Math.max(1, Math.round(timeoutMs))}`);
   try {
     for (const key of keys) {
       await client.query("select pg_advisory_lock(hashtextextended($1, 0))", [key]);
     }
+    return true;
   } catch (error) {
     if ((error as { code?: string }).code !== "55P03") throw error;
-    throw busy("Another operation is in progress");
+    return false;
   }
 }

@@ -1,6 +1,7 @@
 /** A push from its first byte to its report. */
 import type { Logger } from "pino";
-import { AppError, isNoSpace, noSpace, notFound } from "../../errors.js";
+import { isNoSpace } from "#shared/node/no-space.js";
+import { AppError, noSpace, notFound } from "../../errors.js";
 import { inspectPush, inspectTrees, newCommits } from "#git/smart-http/inspect-push.js";
 import { PackRefusedError, Quarantine } from "#git/smart-http/quarantine.js";
 import {

@@ -1,7 +1,8 @@
 import type { MergeStrategy } from "#shared/api/merges.js";
 import type { Workspace } from "#shared/api/workspaces.js";
 import { diffFields } from "../../db/audit/audit.js";
-import { AppError, isNoSpace, notFound } from "../../errors.js";
+import { isNoSpace } from "#shared/node/no-space.js";
+import { AppError, notFound } from "../../errors.js";
 import type { DockerSandbox } from "#sandbox/docker/docker.js";
 import { resolveCommit, resolveTree } from "#git/store/repository.js";
 import { RefMovedError, updateRef } from "#git/store/refs.js";

@@ -21,7 +21,7 @@ import {
   PathTooLongError,
   UnsafePathError,
 } from "#git/snapshot/path-errors.js";
-import { countApart } from "#git/store/repository.js";
+import { countApart } from "#git/store/branches.js";
 import type { OrgContext } from "../../http/register-routes.js";
 import { MountError } from "#git/worktree/mounts.js";
 import type { UidRange } from "#sandbox/uid-range.js";
@@ -169,8 +169,8 @@ export async function readWorkspace(
     parent_agent_name: row.parent_agent_name,
     parent_commit: row.parent_commit,
     head_commit: row.head_commit,
-    ahead: apart?.one ?? null,
-    behind: apart?.other ?? null,
+    ahead: apart?.ahead ?? null,
+    behind: apart?.behind ?? null,
     status: shownStatus(row),
     error: row.error,
     ...folderOf(row),

@@ -34,7 +34,9 @@ export async function fetchProject(
   const received = await incomingCommits(repoPath);
   for (let from = 0; from < received.length; from += batch) {
     const some = received.slice(from, from + batch);
-    await deps.db.tenant(orgId, (tx) => receiveCommits(tx, orgId, id, some));
+    await deps.db.tenant(orgId, (tx) =>
+      receiveCommits(tx, { org_id: orgId, project_id: id }, some),
+    );
   }
   const report: FetchReport = { created: [], updated: [], diverged: [], gone: [] };
   const upstream = await listRefs(repoPath, heads);

@@ -1,6 +1,7 @@
 import { systemOrigin, type Origin, type AuditWriter } from "../../../db/audit/audit.js";
 import type { Queryable } from "../../../db/connection/connect.js";
-import { AppError, isNoSpace } from "../../../errors.js";
+import { isNoSpace } from "#shared/node/no-space.js";
+import { AppError } from "../../../errors.js";
 import { FolderMissingError, assertFolder } from "#git/worktree/folder-driver.js";
 import { resolveCommit } from "#git/store/repository.js";
 import { deleteRef, updateRefs, type RefUpdate } from "#git/store/refs.js";

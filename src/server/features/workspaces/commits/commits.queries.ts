@@ -98,9 +98,7 @@ export async function recordCommit(
       .where(and(ofAgent, eq(workspaceCommits.commit_sha, sha)))
       .returning({ ...commitColumns, tree_sha: workspaceCommits.tree_sha }),
   );
-  const received = tx
-    .$with("received")
-    .as(receiving(tx, workspace.org_id, workspace.project_id, sha));
+  const received = tx.$with("received").as(receiving(tx, workspace, sha));
   const moved = tx.$with("moved").as(
     tx
       .update(workspaces)

@@ -4,38 +4,34 @@ import type { Queryable } from "../../../db/connection/connect.js";
 import { projects } from "../../../db/tables/tables.js";
 import { receivedCommits } from "../../../db/tables/workspace-tables.js";
 
-/** Notes when the server first received a commit; a later time changes nothing. */
-export async function receiveCommit(
-  tx: Queryable,
-  orgId: string,
-  projectId: string,
-  sha: string,
-): Promise<void> {
-  await receiving(tx, orgId, projectId, sha);
+/** A project and its organization. */
+interface ProjectKey {
+  org_id: string;
+  project_id: string;
 }
 
-/** As `receiveCommit` for many at one time, the later ones in the list after the earlier ones. */
+/** Records the receive time of commits, in their order; the first time stays. */
 export async function receiveCommits(
   tx: Queryable,
-  orgId: string,
-  projectId: string,
+  { org_id, project_id }: ProjectKey,
   shas: readonly string[],
 ): Promise<void> {
+  if (shas.length === 0) return;
   await tx.execute(sql`
-    insert into received_commits (org_id, project_id, commit_sha, received_at)
-    select ${orgId}, ${projectId}, sha, statement_timestamp()
+    insert into ${receivedCommits} (org_id, project_id, commit_sha, received_at)
+    select ${org_id}, ${project_id}, sha, clock_timestamp()
     from unnest(${sql.param(shas)}::text[]) with ordinality as given (sha, position)
     order by position
     on conflict do nothing`);
 }
 
-/** The statement of `receiveCommit`, to be a part of another. */
-export function receiving(tx: Queryable, orgId: string, projectId: string, sha: string) {
+/** Returns the statement of `receiveCommits` for one commit, as a part of another statement. */
+export function receiving(tx: Queryable, { org_id, project_id }: ProjectKey, sha: string) {
   return tx
     .insert(receivedCommits)
     .values({
-      org_id: orgId,
-      project_id: projectId,
+      org_id,
+      project_id,
       commit_sha: sha,
       received_at: sql<string>`clock_timestamp()`,
     })

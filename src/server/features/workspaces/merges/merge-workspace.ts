@@ -8,7 +8,7 @@ import { activeUnderLock, commitUnderLock } from "../commits/commit-workspace.js
 import { applyMerge, retryOnRefMoved } from "./apply-merge.js";
 import { measureMerge } from "./measure-merge.js";
 import { withMergeLease } from "./merge-lease.js";
-import { planMerge, type MergeInput, type MergePlan } from "./plan-merge.js";
+import { planDecidedMerge, type MergeInput, type MergePlan } from "./plan-merge.js";
 import { readConflicts } from "./read-conflicts.js";
 import { requireMergeTarget, visibleBranches } from "../visible-branches.js";
 import {
@@ -67,7 +67,7 @@ export async function previewMerge(
   request: MergeRequest,
 ): Promise<Merge> {
   return withMerge(deps, context, agentId, request, async (input) =>
-    mergeOf(input, await planMerge(deps, input)),
+    mergeOf(input, await planDecidedMerge(deps, input)),
   );
 }
 
@@ -170,7 +170,7 @@ async function mergeOnce(
   const id = newId();
   const source = workspace.head_commit;
   const input = await inputOf(repoPath, workspace, targetBranch, request, id, source);
-  const plan = await planMerge(deps, input);
+  const plan = await planDecidedMerge(deps, input);
   if (plan.upToDate) return mergeOf(input, plan);
 
   const sha = await commitTree(repoPath, {

@@ -4,7 +4,7 @@ import type { Merge, ProjectMerge } from "#shared/api/merges.js";
 import type { Queryable } from "../../../db/connection/connect.js";
 import { agents } from "../../../db/tables/tables.js";
 import { merges } from "../../../db/tables/workspace-tables.js";
-import { receiveCommit } from "../commits/received-commits.queries.js";
+import { receiveCommits } from "../commits/received-commits.queries.js";
 
 const mergeColumns = {
   id: merges.id,
@@ -192,7 +192,7 @@ export async function recordMerge(
   merge: Pick<MergeRow, "id" | "org_id" | "project_id" | "merge_commit" | "kind" | "of_merge">,
 ): Promise<void> {
   await tx.update(merges).set({ state: "done" }).where(eq(merges.id, merge.id));
-  await receiveCommit(tx, merge.org_id, merge.project_id, merge.merge_commit);
+  await receiveCommits(tx, merge, [merge.merge_commit]);
   if (merge.kind !== "revert" || merge.of_merge === null) return;
   await tx.update(merges).set({ reverted_by: merge.id }).where(eq(merges.id, merge.of_merge));
   // To revert a revert brings back what that had undone.

@@ -19,7 +19,7 @@ import {
   type Resolution,
   type SideTime,
 } from "./resolve-by-strategy.js";
-import { resolveManually, invalidChoice } from "./resolve-manually.js";
+import { resolveManually, invalidChoice, type OpenConflicts } from "./resolve-manually.js";
 import { importedAt, receivedTimes } from "../commits/received-commits.queries.js";
 
 /** What a merge is computed with. */
@@ -60,11 +60,30 @@ export interface MergeInput {
 }
 
 /**
- * Computes a merge without moving anything: git's three-way merge, then one decision for each group
- * of conflicting paths. The same input gives the same tree.
- * @throws AppError 409 `merge_conflict` by the strategy `manual`; 422 for a choice or branch
+ * Plans a merge whose conflicts are all decided.
+ * @throws AppError 409 `merge_conflict` for conflicts that the strategy `manual` leaves open; 422 for a
+ * choice or branch
  */
-export async function planMerge(deps: PlanDeps, input: MergeInput): Promise<MergePlan> {
+export async function planDecidedMerge(deps: PlanDeps, input: MergeInput): Promise<MergePlan> {
+  const plan = await planMerge(deps, input);
+  if (!("open" in plan)) return plan;
+  const { open } = plan;
+  throw new AppError(
+    "merge_conflict",
+    `${open.length === 1 ? "One conflict is" : `${open.length} conflicts are`} not decided; name each in resolutions.`,
+    { conflicts: open, source_commit: input.source, target_commit: input.target },
+  );
+}
+
+/**
+ * Computes a merge without moving a reference: git's three-way merge, then one decision for each group
+ * of conflicting paths. The same input gives the same tree. The strategy `manual` may leave conflicts open.
+ * @throws AppError 422 for a choice or branch
+ */
+export async function planMerge(
+  deps: PlanDeps,
+  input: MergeInput,
+): Promise<MergePlan | OpenConflicts> {
   const repoPath = deps.storage.repository(input.org_id, input.project_id);
   const computed = await computeRelated(repoPath, input);
   const { strategy, branches } = input;
@@ -76,6 +95,7 @@ export async function planMerge(deps: PlanDeps, input: MergeInput): Promise<Merg
   }
   const times = await timesOf(deps, repoPath, computed, input);
   const byHand = isManual ? await manualDecisions(repoPath, computed, input.choices) : null;
+  if (byHand && "open" in byHand) return byHand;
   const decisions = computed.conflicts.map((_conflict, index) => {
     const sides = { source: times.source[index] ?? null, target: times.target[index] ?? null };
     return isManual
@@ -178,7 +198,7 @@ function manualDecisions(
   repoPath: string,
   computed: ComputedMerge,
   choices: MergeInput["choices"],
-): Promise<Decision[]> | Decision[] {
+): Promise<Decision[] | OpenConflicts> | Decision[] {
   return "recorded" in choices ? choices.recorded : resolveManually(repoPath, computed, choices);
 }
 

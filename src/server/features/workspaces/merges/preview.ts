@@ -1,19 +1,18 @@
 import type { Preview, PreviewRequest } from "#shared/api/previews.js";
 import type { Choice } from "#shared/api/merges.js";
-import { AppError } from "../../../errors.js";
 import { diffFiles } from "#git/diff/diff.js";
 import type { OrgContext } from "../../../http/register-routes.js";
 import { withMerge } from "./merge-workspace.js";
-import { planMerge, type MergeInput, type MergePlan } from "./plan-merge.js";
+import { planDecidedMerge, planMerge, type MergeInput, type MergePlan } from "./plan-merge.js";
 import { readConflicts } from "./read-conflicts.js";
 import { withSync } from "./sync-workspace.js";
 import { withUndoing } from "./revert-merge.js";
 import type { WorkspaceDeps } from "../workspace.js";
 
 /**
- * What a merge, sync, revert or restore would do, unsaved work included; changes nothing. Conflicts
- * that nobody has decided yet are no refusal: of them the target's version stays.
- * @throws AppError as the act itself does for everything else
+ * Returns the result of a merge, sync, revert or restore without making it, unsaved work included. Open
+ * conflicts keep the target's version.
+ * @throws AppError as the operation itself, except `merge_conflict`
  */
 export function preview(
   deps: WorkspaceDeps,
@@ -66,22 +65,21 @@ async function previewOf(
   };
 }
 
-/** The plan, and the paths of conflicts that nobody has decided: in it, they are as the target has them. */
+/** Plans a merge with its open conflicts as the target has them, and returns the paths of those. */
 async function planWithOpen(
   deps: WorkspaceDeps,
   input: MergeInput,
 ): Promise<{ plan: MergePlan; open: ReadonlySet<string> }> {
-  try {
-    return { plan: await planMerge(deps, input), open: new Set() };
-  } catch (error) {
-    if (!(error instanceof AppError) || error.code !== "merge_conflict") throw error;
-    if ("recorded" in input.choices) throw error;
-    const conflicts = error.extra["conflicts"] as { paths: string[] }[];
-    const asTarget = conflicts.map(({ paths }): Choice => ({
-      path: paths[0] as string,
-      take: "target",
-    }));
-    const plan = await planMerge(deps, { ...input, choices: [...input.choices, ...asTarget] });
-    return { plan, open: new Set(conflicts.flatMap(({ paths }) => paths)) };
-  }
+  const plan = await planMerge(deps, input);
+  if (!("open" in plan)) return { plan, open: new Set() };
+  const asTarget = plan.open.map(({ paths }): Choice => ({
+    path: paths[0] as string,
+    take: "target",
+  }));
+  // Recorded decisions leave nothing open.
+  const choices = [...(input.choices as readonly Choice[]), ...asTarget];
+  return {
+    plan: await planDecidedMerge(deps, { ...input, choices }),
+    open: new Set(plan.open.flatMap(({ paths }) => paths)),
+  };
 }

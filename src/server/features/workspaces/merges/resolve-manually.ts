@@ -8,16 +8,21 @@ import {
 } from "#git/merge/merge.js";
 import { writeBlob } from "#git/store/repository.js";
 
+/** Conflicts of a merge that nobody has decided, at least one. */
+export interface OpenConflicts {
+  open: readonly Pick<ComputedMerge["conflicts"][number], "paths" | "kind">[];
+}
+
 /**
- * The decisions that somebody made by hand, one for each conflict, in their order. Content that was
- * given is stored; nothing names it yet.
- * @throws AppError 409 `merge_conflict` with those that are not decided; 422 naming a choice
+ * Returns the decisions of a request, one per conflict, in their order, or the conflicts that it leaves
+ * open. Given content is stored as a blob that no tree names yet.
+ * @throws AppError 422 naming a choice
  */
 export async function resolveManually(
   repoPath: string,
   merge: ComputedMerge,
   choices: readonly Choice[],
-): Promise<Decision[]> {
+): Promise<Decision[] | OpenConflicts> {
   const chosen = new Map<number, Choice>();
   for (const [at, choice] of choices.entries()) {
     const index = merge.conflicts.findIndex(({ paths }) => paths.includes(choice.path));
@@ -26,17 +31,7 @@ export async function resolveManually(
     chosen.set(index, choice);
   }
   const open = merge.conflicts.filter((_conflict, index) => !chosen.has(index));
-  if (open.length > 0) {
-    throw new AppError(
-      "merge_conflict",
-      `${open.length === 1 ? "One conflict is" : `${open.length} conflicts are`} not decided; name each in resolutions.`,
-      {
-        conflicts: open.map(({ paths, kind }) => ({ paths, kind })),
-        source_commit: merge.source,
-        target_commit: merge.target,
-      },
-    );
-  }
+  if (open.length > 0) return { open: open.map(({ paths, kind }) => ({ paths, kind })) };
   const files = choices.some(({ content }) => content !== undefined)
     ? await conflictFiles(repoPath, merge)
     : [];

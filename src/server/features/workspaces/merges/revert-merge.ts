@@ -10,7 +10,7 @@ import * as merges from "./merges.queries.js";
 import type { RecordedMerge } from "./merges.queries.js";
 import { howToDecide, mergeOf, requireAsSeen, type DecidedRequest } from "./merge-workspace.js";
 import { measureMerge } from "./measure-merge.js";
-import { keepRef, planMerge, type MergeInput } from "./plan-merge.js";
+import { keepRef, planDecidedMerge, type MergeInput } from "./plan-merge.js";
 import { isVisible } from "../visible-branches.js";
 import { branchLock, branchRef, requireWorkspace, type WorkspaceDeps } from "../workspace.js";
 
@@ -180,7 +180,7 @@ async function undoOnce(
   const id = newId();
   const input = await inputNow(deps, merge, source, request, kind, id);
   const { target } = input;
-  const plan = await planMerge(deps, input);
+  const plan = await planDecidedMerge(deps, input);
   if (plan.upToDate)
     return { ...mergeOf(input, plan, { kind, of_merge: merge.id }), source_branch };
 

@@ -22,7 +22,7 @@ import {
 } from "./merge-workspace.js";
 import { measureMerge } from "./measure-merge.js";
 import { withMergeLease } from "./merge-lease.js";
-import { planMerge, type MergeInput, type MergePlan } from "./plan-merge.js";
+import { planDecidedMerge, type MergeInput, type MergePlan } from "./plan-merge.js";
 import * as queries from "../workspaces.queries.js";
 import {
   branchRef,
@@ -48,7 +48,7 @@ export function syncWorkspace(
       whileNothingRuns(deps, context, agentId, async () => {
         const workspace = await saveFirst(deps, context, agentId);
         const input = await inputOf(deps, workspace, request, workspace.head_commit, newId());
-        const plan = await planMerge(deps, input);
+        const plan = await planDecidedMerge(deps, input);
         if (plan.upToDate) return mergeOf(input, plan, { kind: "sync", of_merge: null });
         return landSync(deps, context, workspace, input, plan, request.message);
       }),

@@ -3,7 +3,7 @@ import type { Queryable } from "../../../db/connection/connect.js";
 import { commitParents, resolveCommit, resolveTree } from "#git/store/repository.js";
 import type { Storage } from "../../../data-folder/storage.js";
 import { listRecorded, type RecordedMerge } from "./merges.queries.js";
-import { planMerge, type PlanDeps } from "./plan-merge.js";
+import { planDecidedMerge, type PlanDeps } from "./plan-merge.js";
 import { inputOf } from "./revert-merge.js";
 
 /** What computing an organization's merges again has shown. */
@@ -76,7 +76,7 @@ async function findFault(deps: PlanDeps, merge: RecordedMerge): Promise<string |
     if ((await commitParents(repoPath, merge.merge_commit)).join() !== parents.join()) {
       return "its commit has other parents than what was merged";
     }
-    const { tree } = await planMerge(deps, inputOf(merge));
+    const { tree } = await planDecidedMerge(deps, inputOf(merge));
     return tree === (await resolveTree(repoPath, merge.merge_commit))
       ? null
       : "computed again, it gives other files";

@@ -9,6 +9,7 @@ import { RefMovedError, updateRefs } from "#git/store/refs.js";
 import { GitError } from "#git/process/run.js";
 import type { JudgedWrites } from "../../../access/current-access.js";
 import { activeUnderLock } from "../commits/commit-workspace.js";
+import { receiveCommits } from "../commits/received-commits.queries.js";
 import { recoverPushes, forgetPushes, lockOf, recoverPushUnderLock } from "./recover-pushes.js";
 import * as pushes from "./pushes.queries.js";
 import type { PendingPush } from "./pushes.queries.js";
@@ -143,7 +144,7 @@ async function begin(
       if (agent_id !== null)
         await pushes.insertPushedCommits(tx, { org_id: orgId, agent_id }, line);
     }
-    await pushes.receiveCommits(tx, { org_id: orgId, project_id: projectId }, commits);
+    await receiveCommits(tx, { org_id: orgId, project_id: projectId }, commits);
   });
   try {
     await quarantine.migrate();

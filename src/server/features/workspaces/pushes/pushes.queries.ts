@@ -6,7 +6,6 @@ import type { Queryable } from "../../../db/connection/connect.js";
 import { projects } from "../../../db/tables/tables.js";
 import {
   pendingPushes,
-  receivedCommits,
   workspaceCommits,
   workspaces,
 } from "../../../db/tables/workspace-tables.js";
@@ -103,20 +102,6 @@ export async function insertPushedCommits(
         created_at: sql`clock_timestamp()`,
       },
     });
-}
-
-/** Notes that commits were received now, in this order; those received before stay as they are. */
-export async function receiveCommits(
-  tx: Queryable,
-  { org_id, project_id }: { org_id: string; project_id: string },
-  shas: readonly string[],
-): Promise<void> {
-  if (shas.length === 0) return;
-  await tx.execute(sql`
-    insert into ${receivedCommits} (org_id, project_id, commit_sha, received_at)
-    select ${org_id}, ${project_id}, sha, clock_timestamp()
-    from unnest(${sql.param(shas)}::text[]) with ordinality as pushed (sha, place) order by place
-    on conflict do nothing`);
 }
 
 export async function findPendingPush(tx: Queryable, id: string): Promise<PendingPush | undefined> {
