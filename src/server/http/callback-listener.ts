@@ -2,6 +2,8 @@
 import { once } from "node:events";
 import type { Server } from "node:http";
 import { type AddressInfo, createServer, type Socket } from "node:net";
+import ipaddr from "ipaddr.js";
+import { isWithin } from "#shared/node/networks.js";
 
 export interface CallbackListener {
   /** On the machine's 127.0.0.1. */
@@ -40,17 +42,17 @@ export async function openCallbackListener(
   };
 }
 
-/** Addresses of documentation (RFC 9637), which no client has. */
+/** Addresses for documentation (RFC 9637), which no client has. */
 const PREFIX = "3fff";
 
 /** Whether an address is that of a run. */
 export function isRunAddress(address: string): boolean {
-  return address.startsWith(`${PREFIX}:`);
+  return isWithin(address, `${PREFIX}::/16`);
 }
 
-/** In a /64 of the run's own, made of its id's last digits. */
+/** Returns an address in a /64 of the run's own, made of the last digits of its id. */
 function addressOfRun(runId: string): string {
   const digits = `0${runId.replaceAll("-", "").slice(-11)}`;
   const groups = [digits.slice(0, 4), digits.slice(4, 8), digits.slice(8)];
-  return new URL(`http://[${PREFIX}:${groups.join(":")}::1]`).hostname.slice(1, -1);
+  return ipaddr.parse(`${PREFIX}:${groups.join(":")}::1`).toString();
 }

@@ -17,6 +17,7 @@ describe("networks", () => {
     ["::ffff:10.1.2.3", "10.1.2.3/32"],
     ["::ffff:10.1.2.3/104", "10.0.0.0/8"],
     ["::ffff:0:0/80", "::/80"],
+    ["::10.1.2.3", "::a01:203/128"],
   ])("%s is %s", (text, normal) => {
     expect(normalNetwork(text)).toBe(normal);
     expect(normalNetwork(normal)).toBe(normal);

@@ -1,83 +1,54 @@
 import { isIP } from "node:net";
+import ipaddr from "ipaddr.js";
 
-/** A range of IP addresses, in CIDR notation (RFC 4632, RFC 4291). */
+/** A range of IP addresses in CIDR notation (RFC 4632, RFC 4291). */
 interface Network {
-  /** 4 or 16 of them. */
-  bytes: number[];
+  address: ipaddr.IPv4 | ipaddr.IPv6;
   bits: number;
 }
 
-/** The network that a text names, written the one way that is stored; null where it names none. */
+/** Returns the canonical text of a network, which is the stored form; null for any other text. */
 export function normalNetwork(text: string): string | null {
   const network = parseNetwork(text);
-  return network && `${textOf(network.bytes)}/${network.bits}`;
+  if (!network) return null;
+  const { address, bits } = network;
+  const family = address.kind() === "ipv4" ? ipaddr.IPv4 : ipaddr.IPv6;
+  return `${family.networkAddressFromCIDR(`${address.toString()}/${bits}`).toString()}/${bits}`;
 }
 
-/** Whether one network (or an address) lies within another. */
+/** Whether a network or an address lies within a network. */
 export function isWithin(narrow: string, wide: string): boolean {
   const [inner, outer] = [parseNetwork(narrow), parseNetwork(wide)];
-  if (!inner || !outer || inner.bytes.length !== outer.bytes.length) return false;
-  if (inner.bits < outer.bits) return false;
-  const cut = masked(inner.bytes, outer.bits);
-  return outer.bytes.every((byte, place) => byte === cut[place]);
+  if (!inner || !outer || inner.address.kind() !== outer.address.kind()) return false;
+  return inner.bits >= outer.bits && inner.address.match(outer.address, outer.bits);
 }
 
-/** Whether two networks have an address in common. */
+/** Whether two networks share an address. */
 export function overlaps(one: string, other: string): boolean {
   return isWithin(one, other) || isWithin(other, one);
 }
 
 /**
- * The network that counts as one caller, for limits by address: an IPv4 address, or the /64 of an IPv6
- * address, which one customer has whole.
+ * Returns the network that limits per address count as one caller: an IPv4 address, or the /64 of an IPv6
+ * address, since providers assign a whole /64 to one customer.
  */
 export function callerNetwork(address: string): string {
   const [ip = address] = (normalNetwork(address) ?? address).split("/");
   return isIP(ip) === 6 ? (normalNetwork(`${ip}/64`) ?? ip) : ip;
 }
 
-/** `10.0.0.0/8`, `2001:db8::/32`, or one address. An IPv4 address within IPv6 is the IPv4 address. */
+/** Parses `10.0.0.0/8`, `2001:db8::/32` or one address. An IPv4-mapped IPv6 address is the IPv4 address. */
 function parseNetwork(text: string): Network | null {
   const [, address = "", length] = /^([0-9A-Fa-f.:]+)(?:\/(\d{1,3}))?$/.exec(text) ?? [];
-  const bytes = bytesOf(address);
-  if (!bytes) return null;
-  const bits = length === undefined ? bytes.length * 8 : Number(length);
-  if (bits > bytes.length * 8) return null;
-  const isMapped =
-    bytes.length === 16 && bits >= 96 && mappedPrefix.every((b, i) => b === bytes[i]);
+  // ipaddr.js also reads octal, hexadecimal and shortened IPv4 addresses.
+  if (isIP(address) === 0) return null;
+  // ipaddr.js reads ::1.2.3.4, an address of its own (RFC 4291, section 2.5.5.1), as the mapped ::ffff:1.2.3.4.
+  const parsed = ipaddr.parse(address.replace(/^::(?=\d+\.)/, "0::"));
+  const all = parsed.kind() === "ipv4" ? 32 : 128;
+  const bits = length === undefined ? all : Number(length);
+  if (bits > all) return null;
+  const isMapped = parsed instanceof ipaddr.IPv6 && parsed.isIPv4MappedAddress() && bits >= 96;
   return isMapped
-    ? { bytes: masked(bytes.slice(12), bits - 96), bits: bits - 96 }
-    : { bytes: masked(bytes, bits), bits };
-}
-
-const mappedPrefix = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff];
-
-function bytesOf(address: string): number[] | null {
-  const family = isIP(address);
-  if (family === 0) return null;
-  if (family === 4) return address.split(".").map(Number);
-  // The URL standard's parser writes every IPv6 address one way, without dots.
-  const canonical = new URL(`http://[${address}]`).hostname.slice(1, -1);
-  const [head = "", tail] = canonical.split("::");
-  const groupsOf = (part: string): number[] =>
-    part === "" ? [] : part.split(":").map((group) => Number.parseInt(group, 16));
-  const [before, after] = [groupsOf(head), groupsOf(tail ?? "")];
-  const zeros = Array.from({ length: 8 - before.length - after.length }, () => 0);
-  return [...before, ...zeros, ...after].flatMap((group) => [group >> 8, group & 0xff]);
-}
-
-function masked(bytes: number[], bits: number): number[] {
-  return bytes.map((byte, place) => {
-    const kept = Math.min(8, Math.max(0, bits - place * 8));
-    return byte & (0xff << (8 - kept)) & 0xff;
-  });
-}
-
-function textOf(bytes: number[]): string {
-  if (bytes.length === 4) return bytes.join(".");
-  const groups: string[] = [];
-  for (let place = 0; place < bytes.length; place += 2) {
-    groups.push((((bytes[place] ?? 0) << 8) | (bytes[place + 1] ?? 0)).toString(16));
-  }
-  return new URL(`http://[${groups.join(":")}]`).hostname.slice(1, -1);
+    ? { address: parsed.toIPv4Address(), bits: bits - 96 }
+    : { address: parsed, bits };
 }

@@ -90,10 +90,7 @@ export function createLocks(
     const keys = [...new Set(wanted)].toSorted();
     const until = performance.now() + MAX_WAIT_MS;
     const late = new AbortController();
-    const timer = setTimeout(
-      () => late.abort(busy(inProgress)),
-      MAX_WAIT_MS,
-    );
+    const timer = setTimeout(() => late.abort(busy(inProgress)), MAX_WAIT_MS);
     const begin = (): ReturnType<typeof work> => {
       clearTimeout(timer);
       stopWaiting();

@@ -1,8 +1,9 @@
 import { lookup } from "node:dns/promises";
 import { realpath } from "node:fs/promises";
-import { BlockList, isIP } from "node:net";
+import { isIP } from "node:net";
 import { sep } from "node:path";
 import { fileURLToPath } from "node:url";
+import { isWithin } from "#shared/node/networks.js";
 import { invalidField } from "../../../errors.js";
 import type { Protocol } from "#git/process/run.js";
 
@@ -24,49 +25,41 @@ export interface ImportSource {
 }
 
 /**
- * Ranges that are not public (RFC 6890 and its registry, and the metadata service of Azure): an import
- * must not become a way to look inside.
+ * Networks that are not public (RFC 6890 and its registry, and the metadata service of Azure): an import
+ * must not reach into the server's own network.
  */
-const notPublic = new BlockList();
-for (const [network, bits] of [
-  ["0.0.0.0", 8],
-  ["10.0.0.0", 8],
-  ["100.64.0.0", 10],
-  ["127.0.0.0", 8],
-  ["168.63.129.16", 32],
-  ["169.254.0.0", 16],
-  ["172.16.0.0", 12],
-  ["192.0.0.0", 24],
-  ["192.0.2.0", 24],
-  ["192.88.99.0", 24],
-  ["192.168.0.0", 16],
-  ["198.18.0.0", 15],
-  ["198.51.100.0", 24],
-  ["203.0.113.0", 24],
-  ["224.0.0.0", 4],
-  ["240.0.0.0", 4],
-] as const) {
-  notPublic.addSubnet(network, bits, "ipv4");
-}
-for (const [network, bits] of [
+const notPublic = [
+  "0.0.0.0/8",
+  "10.0.0.0/8",
+  "100.64.0.0/10",
+  "127.0.0.0/8",
+  "168.63.129.16/32",
+  "169.254.0.0/16",
+  "172.16.0.0/12",
+  "192.0.0.0/24",
+  "192.0.2.0/24",
+  "192.88.99.0/24",
+  "192.168.0.0/16",
+  "198.18.0.0/15",
+  "198.51.100.0/24",
+  "203.0.113.0/24",
+  "224.0.0.0/4",
+  "240.0.0.0/4",
   // Protocol assignments, among them Teredo and ORCHID.
-  ["2001::", 23],
-  ["2001:db8::", 32],
+  "2001::/23",
+  "2001:db8::/32",
   // 6to4, which holds an IPv4 address.
-  ["2002::", 16],
-  ["3fff::", 20],
-] as const) {
-  notPublic.addSubnet(network, bits, "ipv6");
-}
+  "2002::/16",
+  "3fff::/20",
+];
 
 /** All that IPv6 routes publicly (RFC 4291): everything else is local, reserved or translates IPv4. */
-const globalUnicast = new BlockList();
-globalUnicast.addSubnet("2000::", 3, "ipv6");
+const globalUnicast = "2000::/3";
 
-/** Whether an address can be reached by anybody, so that reaching it tells nothing of this network. */
+/** Whether an address belongs to the public internet. An IPv4 address within IPv6 does not. */
 function isPublic(address: string): boolean {
-  if (isIP(address) === 4) return !notPublic.check(address, "ipv4");
-  return globalUnicast.check(address, "ipv6") && !notPublic.check(address, "ipv6");
+  if (isIP(address) === 6 && !isWithin(address, globalUnicast)) return false;
+  return !notPublic.some((network) => isWithin(address, network));
 }
 
 /**
