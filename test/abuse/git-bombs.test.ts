@@ -69,7 +69,7 @@ describe("trees that expand beyond all bounds", () => {
     await innocent.during(async () => {
       for (let round = 0; round < rounds({ thorough: 50, else: 5 }); round += 1) {
         expect(await push(`refs/heads/bomb-${round}`, tip, [...oids, tip])).toContain(
-          "split it into smaller commits",
+          "split the push into smaller commits",
         );
       }
     });

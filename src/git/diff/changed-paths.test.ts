@@ -16,7 +16,7 @@ const start: Files = Object.fromEntries(["a", "b", "d/x", "d/y", "e/z"].map((n) 
 const without = (...names: string[]): Files =>
   Object.fromEntries(Object.entries(start).filter(([name]) => !names.includes(name)));
 
-/** What two lines of work from one start are to each other, and what git makes of their merge. */
+/** Changes of two branches from one base, and the result of their merge in git. */
 async function compare(one: Files, other: Files) {
   const base = await commitFiles(repoPath, [], start);
   const [left, right] = [
@@ -32,7 +32,7 @@ async function compare(one: Files, other: Files) {
   return { may, conflicts: (await computeMerge(repoPath, left, right)).conflicts, works };
 }
 
-test("work on other files cannot conflict, also in the same folder", async () => {
+test("edits of different files do not conflict, even in one folder", async () => {
   const { may, conflicts } = await compare(
     { ...start, a: "one\n", "d/x": "one\n", "d/new": "new\n" },
     { ...start, b: "other\n", "d/y": "other\n", "d/newer": "newer\n" },
@@ -42,16 +42,16 @@ test("work on other files cannot conflict, also in the same folder", async () =>
 
 test.each<[string, Files, Files]>([
   ["the same file", { ...start, a: "one\n" }, { ...start, a: "other\n" }],
-  ["a file that went", without("a"), { ...start, a: `${text("a")}more\n` }],
+  ["a deleted file", without("a"), { ...start, a: `${text("a")}more\n` }],
+  ["a renamed file", { ...without("a"), c: text("a") }, { ...start, a: `${text("a")}more\n` }],
+  ["one name added by both sides", { ...start, n: "one\n" }, { ...start, n: "other\n" }],
   [
-    "a file that was renamed",
-    { ...without("a"), c: text("a") },
-    { ...start, a: `${text("a")}more\n` },
+    "a file on one side, a folder on the other",
+    { ...start, n: "file\n" },
+    { ...start, "n/in": "in\n" },
   ],
-  ["a name that both took", { ...start, n: "one\n" }, { ...start, n: "other\n" }],
-  ["a file where the other has a folder", { ...start, n: "file\n" }, { ...start, "n/in": "in\n" }],
   [
-    "a name that a renamed folder takes for the other's new file",
+    "a file added at a path that a folder rename on the other side takes",
     { ...without("d/x", "d/y"), "m/x": text("d/x"), "m/y": text("d/y"), "m/new": "one\n" },
     { ...start, "d/new": "other\n" },
   ],
@@ -63,14 +63,14 @@ test.each<[string, Files, Files]>([
   }
 });
 
-test("too much to compare may conflict with anything", async () => {
+test("too many changes may conflict with anything", async () => {
   const many = Object.fromEntries(Array.from({ length: 5100 }, (_, at) => [`many/${at}`, "x\n"]));
   const { may, works } = await compare({ ...start, ...many }, { ...start, b: "other\n" });
   expect(works[0]).toBeNull();
   expect(may).toBe(true);
 });
 
-test("what was asked for once is remembered, as far as there is room", async () => {
+test("keeps results in memory up to its limit", async () => {
   const base = await commitFiles(repoPath, [], start);
   const one = await commitFiles(repoPath, [base], { ...start, a: "one\n" });
   const other = await commitFiles(repoPath, [base], { ...start, b: "other\n" });

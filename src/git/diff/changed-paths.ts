@@ -1,23 +1,26 @@
-/** Which paths a line of work touched, and whether two such lines can conflict at all. */
+/** The paths changed by a branch, and a quick check whether two branches can conflict. */
 import { assertOid } from "../store/bare-repository.js";
 import { git, GitError } from "../process/run.js";
 import { displayPath } from "../worktree/safe-folder.js";
 
-/** What changed between two commits; renames are a file that went and one that came. */
+/** The changes between two commits. A rename counts as one deletion and one addition. */
 export interface ChangedPaths {
-  /** Text as in `Conflict.paths`. */
+  /** Paths as in `Conflict.paths`. */
   touched: Set<string>;
-  /** The folders above what was touched. */
+  /** The parent folders of all touched paths. */
   folders: Set<string>;
   added: string[];
-  /** The folders that files left while others came: one of them may have been renamed. */
+  /** Folders that lost files while others were added: each may have been renamed. */
   left: Set<string>;
 }
 
-/** Above so many they are not compared any more. */
+/** More changed paths than this are not compared. */
 const MAX_PATHS = 5000;
 
-/** What changed from one commit to another (full ids); null where it is too much to compare. */
+/**
+ * Returns the paths changed between two commits (full ids), or null if they are too many to
+ * compare.
+ */
 export async function changedPaths(
   repoPath: string,
   from: string,
@@ -53,10 +56,13 @@ export async function changedPaths(
   };
 }
 
-/** Answers as `changedPaths`, from memory where it was asked before. */
+/** Same contract as `changedPaths`, with an in-memory cache. */
 export type ReadChangedPaths = typeof changedPaths;
 
-/** Keeps what changed between two commits, which stays as it is; what was not asked for longest goes. */
+/**
+ * Caches the results of `changedPaths`, least recently used first out. Commits are immutable, so
+ * entries never go stale.
+ */
 export function rememberChangedPaths(maxPaths: number): ReadChangedPaths {
   const kept = new Map<string, ChangedPaths | null>();
   const sizeOf = (paths: ChangedPaths | null): number => (paths?.touched.size ?? 0) + 1;
@@ -90,9 +96,9 @@ function foldersOf(paths: Iterable<string>): Set<string> {
 }
 
 /**
- * Whether a merge of two lines of work may conflict: where it says no, git finds none. It compares no
- * contents. Two lines conflict over a path that both touched, a file of one where the other has a
- * folder, or a file that came into a folder which the other renamed.
+ * Tells whether a merge of two branches may conflict, without reading contents. False is certain;
+ * true may be wrong. Branches conflict over a path that both touched, over a file on one side where
+ * the other has a folder, or over a file added to a folder that the other side renamed.
  */
 export function mayConflict(one: ChangedPaths | null, other: ChangedPaths | null): boolean {
   if (one === null || other === null) return true;
@@ -114,7 +120,7 @@ function reaches(one: ChangedPaths, other: ChangedPaths): boolean {
   return false;
 }
 
-/** Whether a conflict over some paths is about a line of work. */
+/** Tells whether a conflict over `paths` involves the given changes. */
 export function isAbout(work: ChangedPaths | null, paths: readonly string[]): boolean {
   return (
     work === null ||

@@ -1,9 +1,11 @@
-/** Counting what differs between trees without starting git for each question. */
+/** Counts differences between trees with a persistent git process. */
 import { assertOid } from "../store/bare-repository.js";
 import { COUNTING, statsOf, type DiffStats } from "./diff.js";
 import { PersistentGitPool } from "../process/persistent-git-process.js";
 
-/** What git repeats, and lets go of all before it, since it is no id. */
+/**
+ * Marks the end of a reply: `diff-tree --stdin` echoes a line that is no object id, and flushes.
+ */
 const END = "counted\n";
 
 /** `diff-tree --stdin`. */
@@ -18,14 +20,17 @@ const counters = new PersistentGitPool<{ from: string; to: string }, DiffStats>(
   },
 });
 
-/** As `diffStats`, of two trees by their ids. Throws a GitError. */
+/**
+ * Same as `diffStats`, for two tree ids.
+ * @throws GitError
+ */
 export function countDiff(repoPath: string, from: string, to: string): Promise<DiffStats> {
   assertOid(from);
   assertOid(to);
   return counters.ask(repoPath, { from, to });
 }
 
-/** Has `countDiff` find a git that is there: to be called while there is other work to do. */
+/** Starts the process for `countDiff` early, while other work goes on. */
 export function expectCount(repoPath: string): void {
   counters.expect(repoPath);
 }

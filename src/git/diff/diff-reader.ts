@@ -1,28 +1,28 @@
-/** Reading git's output of `--raw --numstat --patch` as it comes, within limits. */
+/** A streaming parser for `git diff --raw --numstat --patch`, within limits. */
 
-/** What happened to a file between two states. */
+/** How a file changed between two trees. */
 export type FileStatus = "added" | "modified" | "deleted" | "renamed" | "type_changed";
 
-/** One file that differs. Paths are text for people: bytes that are no UTF-8 become U+FFFD. */
+/** One changed file. Paths are display text: bytes that are not UTF-8 become U+FFFD. */
 export interface FileDiff {
   path: string;
-  /** The former path of a renamed file, else null. */
+  /** The previous path of a renamed file, otherwise null. */
   old_path: string | null;
   status: FileStatus;
-  /** Lines added; null for binary and very big files. */
+  /** Added lines; null for binary and very large files. */
   additions: number | null;
   deletions: number | null;
   binary: boolean;
-  /** Six octal digits as git writes them; `000000` where there is no file. */
+  /** Six octal digits as git writes them; `000000` if the file does not exist on that side. */
   old_mode: string;
   new_mode: string;
   /**
-   * `--- a/…`, `+++ b/…` and hunks; empty where only name or mode changed; null where it was not
-   * asked for, for binary files and beyond the limits. A cut patch ends at a line and its last
-   * hunk's header counts what is there.
+   * `--- a/…`, `+++ b/…` and hunks. Empty if only the name or mode changed. Null if not requested,
+   * for binary files and beyond the limits. A truncated patch ends at a line, and the header of its
+   * last hunk is adjusted.
    */
   patch: string | null;
-  /** Whether the patch was cut or left out for its size. */
+  /** Whether the patch was cut or dropped because of its size. */
   truncated: boolean;
 }
 
@@ -46,15 +46,18 @@ const PATCH_START = Buffer.from("--- ");
 const NEWLINE = Buffer.from("\n");
 
 /**
- * Takes output in pieces of any size. Paths in it are quoted by git where they hold control
- * characters, so that no name can look like a line of another kind.
+ * Accepts output in chunks of any size. git quotes paths with control characters, so a path cannot
+ * imitate another kind of line.
  */
 export class DiffReader {
-  /** The ids of the blobs of each file, for those that exist. */
+  /** The blob ids of each file, for the sides that exist. */
   readonly objects = new Map<FileDiff, readonly string[]>();
   readonly #limits: DiffLimits;
   readonly #files: FileDiff[] = [];
-  /** Files in the order of git's patches, a changed type counting twice; null beyond the limit. */
+  /**
+   * Files in the order of git's patches; null beyond the limit. A changed type produces two
+   * patches.
+   */
   readonly #sections: (FileDiff | null)[] = [];
   readonly #stats = { files_changed: 0, additions: 0, deletions: 0 };
   readonly #raw: { path: string; file: FileDiff | null; renamed: boolean }[] = [];
@@ -72,13 +75,13 @@ export class DiffReader {
     this.#limits = limits;
   }
 
-  /** Whether nothing that comes after can matter any more: the limits are reached. */
+  /** Whether the limits are reached, so that the remaining output can be dropped. */
   get full(): boolean {
     const beyond = this.#section >= this.#limits.maxFiles * 2;
     return this.#inPatches && (beyond || this.#total >= this.#limits.maxPatchBytes);
   }
 
-  /** Takes the next piece of output. */
+  /** Accepts the next chunk. */
   push(chunk: Buffer): void {
     let start = 0;
     for (;;) {
@@ -90,7 +93,7 @@ export class DiffReader {
     }
   }
 
-  /** What was read. Call it once, at the end. */
+  /** Returns the result. Call it once, at the end. */
   finish(): {
     files: FileDiff[];
     stats: { files_changed: number; additions: number; deletions: number };
@@ -98,7 +101,7 @@ export class DiffReader {
     if (this.#partialBytes > 0) this.#endLine();
     this.#endSection();
     if (this.#limits.patch) {
-      // Sections that were never reached are beyond the limit.
+      // Patches that were never reached lie beyond the limit.
       for (const file of this.#sections.slice(this.#section + 1)) {
         if (file !== null && !file.binary && file.patch === null) file.truncated = true;
       }
@@ -106,7 +109,7 @@ export class DiffReader {
     return { files: this.#files, stats: this.#stats };
   }
 
-  /** Holds the current line, up to a limit that only lines of patches reach. */
+  /** Buffers the current line, up to a limit that only patch lines can reach. */
   #keep(piece: Buffer): void {
     const room = Math.max(this.#limits.maxPatchBytesPerFile, 64 * 1024) - this.#partialBytes;
     if (piece.length > room) this.#partialCut = true;
@@ -153,7 +156,7 @@ export class DiffReader {
     const [added = "", deleted = "", ...rest] = line.split("\t");
     const path = rest.join("\t");
     let entry = this.#raw[this.#counted];
-    // A file without counts has no line here.
+    // A file without counts has no numstat line.
     while (entry !== undefined && !entry.renamed && entry.path !== path) {
       this.#counted += 1;
       entry = this.#raw[this.#counted];
@@ -209,7 +212,7 @@ export class DiffReader {
   }
 }
 
-/** Makes the header of the last hunk count the lines that are left; a hunk without any goes. */
+/** Adjusts the last hunk header to the remaining lines; drops a hunk without lines. */
 function mendLastHunk(lines: readonly Buffer[]): Buffer[] {
   const at = lines.findLastIndex((line) => line.subarray(0, 3).toString("latin1") === "@@ ");
   if (at === -1) return [];
@@ -236,7 +239,7 @@ const ESCAPES: Readonly<Record<string, string>> = {
   "\\": "\\",
 };
 
-/** The text of a path (bytes in latin1) that git may have quoted. */
+/** Decodes a path (latin1 bytes) that git may have quoted. */
 function unquote(path: string): string {
   const bytes = path.startsWith('"')
     ? path

@@ -23,7 +23,7 @@ async function two(before: Files, after: Files) {
   return { from, to: await commitFiles(repoPath, [from], after) };
 }
 
-/** Applies a patch with git to show that it is one. */
+/** Applies a patch with git to prove that it is valid. */
 async function applies(patch: string): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), "omoi-apply-"));
   try {
@@ -62,7 +62,7 @@ describe("diffFiles", () => {
     nothing: "",
   };
 
-  it("tells each kind of change, with patches and counts", async () => {
+  it("reports each kind of change with patches and counts", async () => {
     const { from, to } = await two(before, after);
     const { files, stats } = await diffFiles(repoPath, from, to, { patch: true });
     expect(stats).toEqual({ files_changed: 10, additions: 6, deletions: 2 });
@@ -154,7 +154,7 @@ describe("diffFiles", () => {
     });
   });
 
-  it("is not led astray by names and contents that look like its own lines", async () => {
+  it("is not misled by names and contents that imitate diff lines", async () => {
     const evil = "x\ndiff --git a/y b/y\n--- a/y\n+++ b/y\n@@ -1 +1 @@\n+forged";
     const content =
       "-- a/y\n++ b/y\ndiff --git a/z b/z\n:100644 100644 a b M\tz\n1\t2\tz\n@@ -1 +1 @@\n\n";
@@ -173,7 +173,7 @@ describe("diffFiles", () => {
     );
   });
 
-  it("cannot be blinded by attributes", async () => {
+  it("ignores attributes that would hide changes", async () => {
     const { from, to } = await two(
       { ".gitattributes": "* -diff\n*.x diff=evil\n", "a.x": "a\n" },
       { ".gitattributes": "* binary\n", "a.x": "b\n" },
@@ -183,7 +183,7 @@ describe("diffFiles", () => {
     expect(files[1]?.patch).toContain("+b\n");
   });
 
-  it("cuts a long patch at a line, so that what is left is a patch", async () => {
+  it("cuts a long patch at a line, so that the rest still applies", async () => {
     const { from, to } = await two(
       { long: lines(20), short: "s\n" },
       { long: lines(5000, "new"), short: "t\n" },
@@ -202,7 +202,7 @@ describe("diffFiles", () => {
     });
   });
 
-  it("keeps within its limits of files and of all patches, and still counts everything", async () => {
+  it("keeps within the limits of files and total patch size, and still counts everything", async () => {
     const many = Object.fromEntries(
       Array.from({ length: 60 }, (_, at) => [`f${at + 100}`, lines(50)]),
     );
@@ -223,7 +223,7 @@ describe("diffFiles", () => {
     expect(total).toBeLessThan(2600);
   });
 
-  it("never loads a big file, text or not, and marks it", async () => {
+  it("never loads a large file, text or binary, and marks it", async () => {
     const big = lines(900_000);
     expect(big.length).toBeGreaterThan(8 * 1024 * 1024);
     const { from, to } = await two({ a: "\0" }, { a: "\0x", big, one: "y".repeat(5_000_000) });
@@ -235,14 +235,14 @@ describe("diffFiles", () => {
     ]);
   });
 
-  it("shows bytes that are no text as such", async () => {
+  it("reports bytes that are not text as binary", async () => {
     const latin = Buffer.from([0x66, 0xe9, 0x0a]);
     const to = await commitFiles(repoPath, [], { a: latin });
     const { files } = await diffFiles(repoPath, null, to, { patch: true });
     expect(files[0]?.patch).toContain("+f\ufffd\n");
   });
 
-  it("refuses names that are neither ids nor full references", async () => {
+  it("rejects names that are neither ids nor full references", async () => {
     for (const name of ["HEAD", "--output=x", "main", "a..b"]) {
       await expect(diffStats(repoPath, null, name)).rejects.toThrow(TypeError);
       await expect(diffFiles(repoPath, name, name, { patch: true })).rejects.toThrow(TypeError);
@@ -264,7 +264,7 @@ describe("rawDiff", () => {
     await applies(text);
   });
 
-  it("fails as a stream where git fails, and ends git when nobody reads", async () => {
+  it("fails the stream if git fails, and stops git if the reader goes away", async () => {
     const missing = "0123456789".repeat(4);
     await expect(rawDiff(repoPath, null, missing).toArray()).rejects.toMatchObject({
       reason: "exit",

@@ -1,4 +1,4 @@
-/** What differs between two states of a store: counts, files with patches, and raw text. */
+/** Differences between two trees of a repository: counts, files with patches, and raw text. */
 import { Readable } from "node:stream";
 import { isOid, isRefName } from "../store/bare-repository.js";
 import { DiffReader, type FileDiff } from "./diff-reader.js";
@@ -6,43 +6,49 @@ import { EMPTY_TREE, git, type GitProcess, keptOutput, spawnGit } from "../proce
 
 export type { FileDiff } from "./diff-reader.js";
 
-/** How much differs. A rename is one file; binary files count no lines. */
+/** The size of a diff. A rename is one file; binary files count no lines. */
 export interface DiffStats {
   files_changed: number;
   additions: number;
   deletions: number;
 }
 
-/** What of a diff is read. */
+/** Options of `diffFiles`. */
 export interface DiffOptions {
-  /** Whether patches are read; without them every `patch` is null. */
+  /** Whether patches are read; otherwise every `patch` is null. */
   patch: boolean;
-  /** Bytes of one file's patch, 256 KiB by default; more is cut at a line. */
+  /** Maximum bytes of one file's patch, 256 KiB by default; longer patches are cut at a line. */
   maxPatchBytesPerFile?: number;
-  /** Bytes of all patches together, 8 MiB by default; what comes after is `truncated`, null. */
+  /**
+   * Maximum bytes of all patches together, 8 MiB by default; later patches are null and
+   * `truncated`.
+   */
   maxPatchBytes?: number;
-  /** Files listed at most, 3 000 by default; `stats` counts all of them. */
+  /** Maximum number of files listed, 3 000 by default; `stats` counts all of them. */
   maxFiles?: number;
   signal?: AbortSignal;
 }
 
-/** Blobs above this are not compared line by line; git calls them binary. */
+/** Larger blobs are not compared line by line; git treats them as binary. */
 const BIG_FILE_BYTES = 8 * 1024 * 1024;
 const CONFIG = [["core.bigFileThreshold", String(BIG_FILE_BYTES)]] as const;
 const COMPARE_HOW = ["-M", "-l500", "--no-ext-diff", "--no-textconv", "--no-color"];
 const COMPARE = ["diff-tree", "-r", ...COMPARE_HOW];
 
-/** How git counts what differs. */
+/** The git arguments and settings for counting differences. */
 export const COUNTING = { args: [...COMPARE, "--shortstat"], config: CONFIG } as const;
 
-/** Two commits or trees, by object id or full reference name; null is the empty tree. */
+/** A commit or tree, by object id or full reference name; null is the empty tree. */
 function treeish(name: string | null): string {
   const found = name ?? EMPTY_TREE;
   if (!isOid(found) && !isRefName(found)) throw new TypeError("not an object id or ref name");
   return found;
 }
 
-/** Counts what differs between two commits or trees, in one process. Throws a GitError. */
+/**
+ * Counts the differences between two commits or trees with one process.
+ * @throws GitError
+ */
 export async function diffStats(
   repoPath: string,
   from: string | null,
@@ -52,20 +58,21 @@ export async function diffStats(
   return statsOf((await git(args, { gitDir: repoPath, config: CONFIG })).stdout.toString("latin1"));
 }
 
-/** A commit on the first-parent line of a branch, and what it changed there. */
+/** A commit on the first-parent history of a branch, with the size of its change. */
 export interface LineCommit {
   sha: string;
   tree: string;
-  /** The first parent; the empty tree of a root. */
+  /** The first parent; the empty tree for a root commit. */
   parent: string;
-  /** Without the newline at its end; what is no UTF-8 is replaced. */
+  /** Without the trailing newline; bytes that are not UTF-8 are replaced. */
   message: string;
   stats: DiffStats;
 }
 
 /**
- * The commits that `to` has on its first-parent line and `from` does not reach, parents first, at
- * most `limit` of them, the newest. One process for all. Throws a GitError.
+ * Returns the commits on the first-parent history of `to` that `from` does not reach, parents
+ * first: the newest `limit` of them. One process for all.
+ * @throws GitError
  */
 export async function commitsOnLine(
   repoPath: string,
@@ -96,7 +103,7 @@ export async function commitsOnLine(
   return commits.toReversed();
 }
 
-/** What is counted from what `COUNTING` has git write. */
+/** Parses the output of a git run with `COUNTING`. */
 export function statsOf(text: string): DiffStats {
   const count = (pattern: RegExp): number => Number(pattern.exec(text)?.[1] ?? 0);
   return {
@@ -107,8 +114,9 @@ export function statsOf(text: string): DiffStats {
 }
 
 /**
- * The files that differ between two commits or trees, sorted as git sorts them. One process, whose
- * output is read as it comes: what is beyond the limits is dropped, never held. Throws a GitError.
+ * Returns the files that differ between two commits or trees, in git's order. Runs one process and
+ * streams its output: data beyond the limits is dropped, never buffered.
+ * @throws GitError
  */
 export async function diffFiles(
   repoPath: string,
@@ -143,7 +151,7 @@ export async function diffFiles(
   return result;
 }
 
-/** git says "binary" of big text files too: those are cut rather than binary. */
+/** git reports large text files as binary as well; these are marked as truncated instead. */
 async function markBigFiles(
   repoPath: string,
   files: readonly FileDiff[],
@@ -164,8 +172,9 @@ async function markBigFiles(
 }
 
 /**
- * The diff of two commits or trees as text (`text/x-diff`), git's own format; binary and very big
- * files are one line. The stream fails with a GitError where git does; destroying it ends git.
+ * Streams the diff of two commits or trees as text (`text/x-diff`), in git's own format; binary and
+ * very large files take one line. The stream fails with a GitError if git fails; destroying it
+ * stops git.
  */
 export function rawDiff(repoPath: string, from: string | null, to: string): Readable {
   const args = [...COMPARE, "--patch", "--full-index", "--end-of-options"];

@@ -1,4 +1,4 @@
-/** Making the tree of a merge once every conflict has a winner. */
+/** Builds the tree of a merge once every conflict is resolved. */
 import { assertOid } from "../store/bare-repository.js";
 import type { ComputedMerge, Conflict, Side } from "./merge-conflicts.js";
 import { patchTree } from "../objects/patch-tree.js";
@@ -12,25 +12,27 @@ import {
 } from "../objects/tree-reader.js";
 
 /**
- * What is done about one conflict: a side wins, or content is given: a blob of the store at one
- * path (text, relative to the top), in the place of all the conflict's paths.
+ * The resolution of one conflict: one side wins, or a blob of the repository replaces all paths of
+ * the conflict at one path (text, relative to the top).
  */
 export type Decision =
   | { take: "source" | "target" }
   | { take: "content"; path: string; oid: string; mode: string };
 
-/** Whether the losing side had content, or had deleted what the winner kept. */
+/** Whether the losing side had content, or had deleted the file that the winner kept. */
 export type Loser = "kept" | "deletion";
 
 /**
- * Applies one decision to each conflict of `merge`, in their order, and answers the tree. All of a
- * conflict's paths become the winner's: whole content, mode, link or gitlink, at the path where git
- * placed it. Where a file and a folder clash, the winner keeps the path and the other is kept
- * beside it as `<path>~<label>`, with `_0`, `_1`, … where that is taken; labels name the sides
- * (branches; `/` becomes `_`). Nothing git made out of both sides (conflict markers) is ever used.
+ * Applies one decision to each conflict of `merge`, in their order, and returns the tree id. All
+ * paths of a conflict take the winner's version: whole content, mode, link or gitlink, at the path
+ * where git placed it. If a file and a folder clash, the winner keeps the path and the other is
+ * kept beside it as `<path>~<label>`, with `_0`, `_1`, … if that name is taken. Labels name the
+ * sides (branches; `/` becomes `_`). Text that git combined from both sides (conflict markers) is
+ * never used.
  *
- * Equal input gives an equal tree. Throws a TypeError for a wrong number of decisions or content
- * for another path, and a GitError.
+ * Deterministic: equal input gives an equal tree.
+ * @throws TypeError for a wrong number of decisions, or content for another path
+ * @throws GitError
  */
 export async function applyDecisions(
   repoPath: string,
@@ -69,10 +71,13 @@ function loserOf({ detail }: Conflict, decision: Decision): Loser {
   return detail.entries.some((entry) => entry.stage === stage) ? "kept" : "deletion";
 }
 
-/** What changes in git's result: path (bytes in latin1) → new entry, or null to remove it. */
+/** Edits to git's merge result: path (latin1 bytes) → new entry, or null to remove it. */
 class Plan {
   readonly edits = new Map<string, TreeEntry | null>();
-  /** Files of winners that git had moved onto the place of another, which they did not get. */
+  /**
+   * The winners' files that git had moved onto another file's path, and which did not get that
+   * path.
+   */
   readonly #displaced: { path: string; entry: TreeEntry; side: Side }[] = [];
   readonly #store: string;
   readonly #merge: ComputedMerge;
@@ -100,7 +105,8 @@ class Plan {
       const clash = detail.clashes.find((one) => path.startsWith(`${one.path}/`));
       return clash === undefined ? null : otherSide(clash.file);
     };
-    // Files inside a folder that clashes are that side's, whether it keeps the path or moves.
+    // Files inside a clashing folder belong to that side, whether the folder keeps its path or
+    // moves.
     const plain = detail.entries.filter(({ path }) => !clashed.has(path));
     for (const side of ["target", "source"] as const) {
       const own = plain.filter(({ placed }) => below(placed) === side);
@@ -124,8 +130,8 @@ class Plan {
   }
 
   /**
-   * Puts the winner's own files where git placed them. `paths` are all that belong to the conflict:
-   * what else the winner has at one of them is put back in the end.
+   * Places the winner's files where git put them. `paths` are all paths of the conflict; other
+   * files of the winner at these paths are restored at the end.
    */
   #place(
     winner: Side,
@@ -151,7 +157,7 @@ class Plan {
     }
   }
 
-  /** Puts back, once all is decided, what has lost its place: where it was, or beside that. */
+  /** Restores displaced files after all decisions: at their path, or beside it. */
   restore(): void {
     const isFile = (path: string): boolean =>
       this.edits.has(path)
@@ -169,7 +175,7 @@ class Plan {
     }
   }
 
-  /** A file and a folder want one path: the winner gets it, the other moves beside it. */
+  /** A file and a folder claim one path: the winner gets it, the other moves beside it. */
   async #separate(
     clash: Conflict["detail"]["clashes"][number],
     detail: Conflict["detail"],
@@ -202,7 +208,7 @@ class Plan {
     if (!contentGiven && content !== null) this.edits.set(path, content);
   }
 
-  /** `<path>~<label>`, counted up until nothing of that name is in the tree. */
+  /** Returns `<path>~<label>`, with a counter until the name is free. */
   #freeName(path: string, side: Side): string {
     const text = this.#labels[side].replaceAll("/", "_").replaceAll("\0", "");
     const name = `${path}~${Buffer.from(text, "utf8").toString("latin1")}`;
@@ -215,7 +221,7 @@ class Plan {
   }
 }
 
-/** The path that content is given for, in bytes; it must be one of the conflict's. */
+/** The path that the content is for, in bytes; it must be one of the conflict's. */
 function pathOf(detail: Conflict["detail"], content: Decision & { take: "content" }): string {
   assertOid(content.oid);
   if (!/^(?:100644|100755|120000)$/.test(content.mode)) throw new TypeError("not a file's mode");
@@ -228,7 +234,7 @@ function otherSide(side: Side): Side {
   return side === "target" ? "source" : "target";
 }
 
-/** Former names of a path, nearest first. */
+/** The previous names of a path, nearest first. */
 function ancestry(path: string, origins: Readonly<Record<string, string[]>>): string[] {
   const found: string[] = [];
   const pending = [path];

@@ -1,18 +1,21 @@
-/** The files of both sides of a conflict, for people who look at it or decide it. */
+/** The files of both sides of a conflict, for display and manual resolution. */
 import type { ComputedMerge, Side } from "./merge-conflicts.js";
 import { git } from "../process/run.js";
 import { displayPath } from "../worktree/safe-folder.js";
 import { TreeReader } from "../objects/tree-reader.js";
 
-/** A file, a link or a gitlink of one side at one of a conflict's paths. */
+/** A file, link or gitlink of one side at one path of a conflict. */
 export interface ConflictFile {
-  /** For people. */
+  /** Display text. */
   path: string;
   mode: string;
   oid: string;
 }
 
-/** For each conflict of `merge`, what each side has at its paths. One process. Throws a GitError. */
+/**
+ * Returns, for each conflict of `merge`, the files of both sides at its paths. One process.
+ * @throws GitError
+ */
 export async function conflictFiles(
   repoPath: string,
   merge: ComputedMerge,
@@ -34,13 +37,14 @@ export async function conflictFiles(
   }));
 }
 
-/** Bytes of one text, and of all texts together, that are read. */
+/** Maximum bytes of one text, and of all texts together. */
 const TEXT_BYTES = 256 * 1024;
 const ALL_BYTES = 8 * 1024 * 1024;
 
 /**
- * The texts of blobs: a string, or why there is none. Ids that are no blobs here (of submodules) are
- * left out. Two processes. Throws a GitError.
+ * Reads blobs as text: a string, or the reason why there is no text. Ids that are not blobs here
+ * (submodules) are left out. Two processes.
+ * @throws GitError
  */
 export async function readTexts(
   repoPath: string,
@@ -86,7 +90,7 @@ async function sizesOf(
 
 const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** As UTF-8; null where it is something else. */
+/** Decodes UTF-8; null for anything else. */
 function textOf(bytes: Buffer): string | null {
   if (bytes.includes(0)) return null;
   try {

@@ -1,4 +1,4 @@
-/** Reading the output of `git merge-tree` into conflicts, one for each decision to be made. */
+/** Parses the output of `git merge-tree` into conflicts, one per decision to make. */
 import { displayPath } from "../worktree/safe-folder.js";
 
 /** One side's version of a conflicted path: stage 1 is the base, 2 the target, 3 the source. */
@@ -10,45 +10,45 @@ export interface ConflictEntry {
   oid: string;
 }
 
-/** Paths that are decided together. */
+/** Paths that are resolved together. */
 export interface Conflict {
-  /** For people, sorted; a renamed file's former names too. */
+  /** Display text, sorted; includes the previous names of a renamed file. */
   paths: string[];
   /**
    * `modify/modify`, `modify/delete`, `add/add`, `rename/rename`, `rename/delete`,
    * `directory/file`, `binary`, `mode`, `symbolic_link` or `submodule`.
    */
   kind: string;
-  /** What git recorded, at the paths where git placed it. */
+  /** The versions recorded by git, at the paths where git placed them. */
   entries: ConflictEntry[];
-  /** What `applyDecisions` needs; no part of the interface. Its paths are bytes in latin1. */
+  /** Input for `applyDecisions`, not part of the public interface. Paths are latin1 bytes. */
   detail: ConflictDetail;
 }
 
-/** What git makes of a merge of `source` into `target`. */
+/** The result of merging `source` into `target`. */
 export interface ComputedMerge {
   /** The commit merged into. */
   target: string;
-  /** The commit that is merged. */
+  /** The commit being merged. */
   source: string;
   /** Their merge bases; more than one after criss-cross merges. */
   bases: string[];
-  /** git's result; where there are conflicts, it is not fit to be committed. */
+  /** git's result tree; not fit to commit if there are conflicts. */
   tree: string;
   conflicts: Conflict[];
-  /** Whether the target holds the source already. */
+  /** Whether the target already contains the source. */
   upToDate: boolean;
 }
 
 /** See `Conflict.detail`. */
 export interface ConflictDetail {
-  /** `placed`: the path that is meant where git moved the entry out of the way. */
+  /** `placed`: the original path of an entry that git moved out of the way. */
   entries: (ConflictEntry & { placed: string })[];
-  /** All paths of the group. */
+  /** All paths of the conflict. */
   paths: string[];
-  /** Where a path came from on some side: new name → former names. */
+  /** Renames on either side: new name → previous names. */
   origins: Record<string, string[]>;
-  /** Files that clash with a folder; `moved` is where git put the file. */
+  /** Files that clash with a folder; `moved` is the path to which git moved the file. */
   clashes: { path: string; moved: string; file: Side; contentConflict: boolean }[];
 }
 
@@ -59,7 +59,7 @@ export type Renames = ReadonlyMap<string, string>;
 
 interface Message {
   paths: string[];
-  /** Without the words around it: `contents`, `modify/delete`, … */
+  /** Without surrounding words: `contents`, `modify/delete`, … */
   type: string;
   conflict: boolean;
 }
@@ -71,7 +71,7 @@ export interface MergeTreeOutput {
   messages: Message[];
 }
 
-/** Parses the output; null where it does not start with a tree id (a bad commit). */
+/** Parses the output; null if it does not start with a tree id (a bad commit). */
 export function parseMergeTree(output: string): MergeTreeOutput | null {
   const fields = output.split("\0");
   const tree = fields[0] ?? "";
@@ -80,7 +80,7 @@ export function parseMergeTree(output: string): MergeTreeOutput | null {
   let at = 1;
   for (; at < fields.length && fields[at] !== ""; at += 1) {
     const match = /^(\d{6}) ([0-9a-f]{40}) ([123])\t(.*)$/s.exec(fields[at] ?? "");
-    if (match === null) throw new Error("git merge-tree answered something unexpected");
+    if (match === null) throw new Error("unexpected output of git merge-tree");
     const [, mode = "", oid = "", stage, path = ""] = match;
     entries.push({ path, stage: Number(stage) as 1 | 2 | 3, mode, oid });
   }
@@ -88,7 +88,7 @@ export function parseMergeTree(output: string): MergeTreeOutput | null {
   at += 1;
   while (at + 1 < fields.length) {
     const count = Number(fields[at]);
-    if (!Number.isInteger(count)) throw new Error("git merge-tree answered something unexpected");
+    if (!Number.isInteger(count)) throw new Error("unexpected output of git merge-tree");
     const name = fields[at + 1 + count] ?? "";
     if (name.startsWith("ERROR")) throw new Error(`git merge-tree failed: ${name}`);
     const type = /^CONFLICT ?\((.*)\)$/.exec(name)?.[1];
@@ -99,7 +99,7 @@ export function parseMergeTree(output: string): MergeTreeOutput | null {
   return { tree, entries, messages };
 }
 
-/** Sets of paths that grow together. */
+/** Disjoint sets of paths (union-find). */
 class Groups {
   readonly #parents = new Map<string, string>();
 
@@ -119,10 +119,10 @@ class Groups {
 }
 
 /**
- * Puts what belongs together into one conflict each, sorted by their first paths. Only what git
- * recorded versions of is a conflict: where it merely could not tell whether files follow a renamed
- * folder it left them in place, both sides' whole, and where a file that only one side touched gave
- * way to a folder it merged; about neither there is anything to decide.
+ * Groups related paths into conflicts, sorted by their first paths. Only paths with recorded
+ * versions are conflicts. If git could not tell whether files follow a renamed folder, it left both
+ * sides' files in place; if a file touched by one side only gave way to a folder, git merged it.
+ * Neither needs a decision.
  */
 export function groupConflicts(
   output: MergeTreeOutput,
@@ -233,7 +233,7 @@ function clashOf(
   };
 }
 
-/** The word for a conflict: the most telling of what git said. */
+/** Derives the kind of a conflict from the most specific message. */
 function kindOf(
   messages: readonly Message[],
   entries: ConflictDetail["entries"],

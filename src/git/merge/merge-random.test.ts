@@ -20,11 +20,11 @@ afterAll(() => dispose());
 
 const NAMES = ["a", "b", "d/a", "d/b", "d/e/x", "e/a", "e/b", "p", "p/x", "p/y", "f/1", "f/2"];
 const START = ["a", "d/a", "d/b", "e/a", "p", "f/1", "f/2"];
-/** More find more: thousands were run when this was written. */
+/** A small sample for every test run; thousands were run during development. */
 const RUNS = 25;
 const LABELS = { source: "workspace/s", target: "main" };
 
-/** What a side does to one file: which, what, where to, which of a few variants. */
+/** One change of a side to one file: action, file, new name and content variant. */
 const action = fc.record({
   name: fc.constantFrom(...START, ...NAMES),
   what: fc.constantFrom("edit", "edit", "delete", "move", "move", "add", "mode", "link", "binary"),
@@ -39,7 +39,7 @@ function start(): Map<string, Entry> {
   return new Map(START.map((name) => [name, text(name)]));
 }
 
-/** Whether a file of this name has room: neither it nor a file above or below it is there. */
+/** Whether the name is free: no file at it, above it or below it. */
 function free(files: ReadonlyMap<string, Entry>, name: string): boolean {
   const clash = (other: string): boolean =>
     other === name || other.startsWith(`${name}/`) || name.startsWith(`${other}/`);
@@ -65,7 +65,7 @@ function act(side: string, actions: readonly Action[]): Record<string, Entry> {
   return Object.fromEntries(files);
 }
 
-it("decides any two histories: the same each time, no markers, no loss on the winner's side", async () => {
+it("resolves any two histories deterministically, without markers or losses on the winning side", async () => {
   const base = await commitFiles(repoPath, [], Object.fromEntries(start()));
   const actions = fc.array(action, { minLength: 3, maxLength: 12 });
   let conflicts = 0;

@@ -18,7 +18,7 @@ beforeAll(async () => {
 });
 afterAll(() => dispose());
 
-/** Twenty lines, some of them replaced. */
+/** Twenty lines, some replaced. */
 function lines(changes: Record<number, string> = {}, word = "line"): string {
   const text = Array.from({ length: 20 }, (_, at) => changes[at] ?? `${word} ${at}`);
   return `${text.join("\n")}\n`;
@@ -42,10 +42,10 @@ interface Case {
   base: Files;
   target: Files;
   source: Files;
-  /** The conflict expected, its kind and paths. */
+  /** The expected conflict. */
   kind: string;
   paths: string[];
-  /** The whole tree when one side wins; what a side's `losers` says where it is not "kept". */
+  /** The whole tree if one side wins; the `losers` of a side unless "kept". */
   targetWins: Record<string, string>;
   sourceWins: Record<string, string>;
   deletion?: "target" | "source";
@@ -136,7 +136,7 @@ const cases: Case[] = [
     sourceWins: { c: lines({ 5: "S" }), "f/1": lines({}, "one"), "f/2": lines({}, "two") },
   },
   {
-    name: "two files renamed to one name, all edited: the winner's world in whole",
+    name: "two files renamed to one name, all edited: the winner's files only",
     base: { a: lines(), b: lines({}, "row") },
     target: { c: lines({ 3: "T" }), b: lines({ 7: "T" }, "row") },
     source: { a: lines({ 3: "S" }), c: lines({ 7: "S" }, "row") },
@@ -188,7 +188,7 @@ const cases: Case[] = [
     sourceWins: { "p~main": "file\n", "p/x": "x\n", "p/d/y": "y\n", ...keep },
   },
   {
-    name: "source adds a file, target a folder, and the names beside are taken",
+    name: "source adds a file, target a folder, and the fallback names are taken",
     base: { "p~main": "m\n", "p~workspace-a/q": "q\n" },
     target: { "p/x": "x\n", "p~main": "m\n", "p~workspace-a/q": "q\n" },
     source: { p: link("file"), "p~main": "m\n", "p~workspace-a/q": "q\n" },
@@ -253,7 +253,7 @@ const cases: Case[] = [
     sourceWins: { a: "same\n", ...keep },
   },
   {
-    name: "content conflicts, one side also sets the mode: mode goes with the winner",
+    name: "content conflicts, one side also sets the mode: the mode follows the winner",
     base: { a: lines() },
     target: { a: executable(lines({ 5: "T" })) },
     source: { a: lines({ 5: "S" }) },
@@ -303,7 +303,7 @@ const cases: Case[] = [
     sourceWins: { a: "file\n", ...keep },
   },
   {
-    name: "a file added in a folder that was renamed, where that name is taken",
+    name: "a file added in a renamed folder where that name is taken",
     base: { "d/1": lines({}, "one"), "d/2": lines({}, "two") },
     target: { "e/1": lines({}, "one"), "e/2": lines({}, "two"), "e/n": "T\n" },
     source: { "d/1": lines({}, "one"), "d/2": lines({}, "two"), "d/n": "S\n" },
@@ -313,7 +313,7 @@ const cases: Case[] = [
     sourceWins: { "e/1": lines({}, "one"), "e/2": lines({}, "two"), "e/n": "S\n" },
   },
   {
-    name: "names that no shell or parser likes",
+    name: "names that challenge shells and parsers",
     base: { "new\nline~x": lines(), __proto__x: "p" },
     target: { "new\nline~x": lines({ 5: "T" }), __proto__x: "p" },
     source: { "new\nline~x": lines({ 5: "S" }), __proto__x: "p" },
@@ -341,7 +341,7 @@ describe("one conflict of each kind", () => {
 });
 
 describe("computeMerge", () => {
-  it("leaves what merges cleanly to git, a file added to a renamed folder too", async () => {
+  it("leaves clean merges to git, including a file added to a renamed folder", async () => {
     const merge = await three(
       { "d/1": lines({}, "one"), "d/2": lines({}, "two"), a: lines() },
       { "e/1": lines({}, "one"), "e/2": lines({}, "two"), a: lines({ 0: "T" }) },
@@ -361,7 +361,7 @@ describe("computeMerge", () => {
     });
   });
 
-  it("knows when there is nothing to merge", async () => {
+  it("reports when there is nothing to merge", async () => {
     const base = await commitFiles(repoPath, [], keep);
     const next = await commitFiles(repoPath, [base], { ...keep, a: "a\n" });
     expect(await computeMerge(repoPath, next, base)).toMatchObject({
@@ -376,7 +376,7 @@ describe("computeMerge", () => {
     expect((await computeMerge(repoPath, next, next)).upToDate).toBe(true);
   });
 
-  it("does not take a missing commit, or one without common history, for a conflict", async () => {
+  it("does not mistake a missing commit or unrelated histories for a conflict", async () => {
     const one = await commitFiles(repoPath, [], keep);
     const other = await commitFiles(repoPath, [], { b: "b\n" });
     await expect(computeMerge(repoPath, one, other)).rejects.toThrow(UnrelatedHistoriesError);
@@ -384,7 +384,7 @@ describe("computeMerge", () => {
     await expect(computeMerge(repoPath, one, "--help")).rejects.toThrow(TypeError);
   });
 
-  it("merges criss-cross histories, whose bases are two", async () => {
+  it("merges criss-cross histories with two bases", async () => {
     const root = await commitFiles(repoPath, [], { a: lines() });
     const left = await commitFiles(repoPath, [root], { a: lines({ 5: "L" }) });
     const right = await commitFiles(repoPath, [root], { a: lines({ 5: "R" }) });
@@ -397,7 +397,7 @@ describe("computeMerge", () => {
     expect(await readFiles(repoPath, tree)).toEqual({ a: lines({ 5: "R" }), l: "l\n", r: "r\n" });
   });
 
-  it("decides each group by itself, in the order of their paths", async () => {
+  it("resolves each conflict by itself, in path order", async () => {
     const merge = await three(
       { a: lines(), b: lines({}, "b"), c: lines({}, "c"), d: "\0" },
       { a: lines({ 5: "T" }), b2: lines({ 1: "T" }, "b"), c: lines({ 2: "T" }, "c"), d: "\0T" },
@@ -421,7 +421,7 @@ describe("computeMerge", () => {
     });
   });
 
-  it("has nothing decided where git only could not tell whether files follow a folder", async () => {
+  it("asks for no decision if git only could not tell whether files follow a folder", async () => {
     const merge = await three(
       { "d/1": lines({}, "one"), "d/2": lines({}, "two") },
       { "e/1": lines({}, "one"), "f/2": lines({}, "two") },
@@ -435,7 +435,7 @@ describe("computeMerge", () => {
     });
   });
 
-  it("lets a folder take the place of a file that the other side left alone", async () => {
+  it("lets a folder replace a file that the other side left alone", async () => {
     const merge = await three(
       { p: "p\n", ...keep },
       { "p/x": "x\n", ...keep },
@@ -445,7 +445,7 @@ describe("computeMerge", () => {
     expect(await readFiles(repoPath, merge.tree)).toEqual({ "p/x": "x\n", s: "s\n", ...keep });
   });
 
-  it("merges where renames make some versions of git stop on an assertion", async () => {
+  it("merges renames on which some git versions fail an assertion", async () => {
     const base = { "p/x": lines({}, "x"), "p/q/z": lines({}, "z"), b: lines({}, "b") };
     const merge = await three(
       base,
@@ -465,7 +465,7 @@ describe("computeMerge", () => {
     });
   });
 
-  it("keeps bytes of names that are no text", async () => {
+  it("keeps the bytes of names that are not text", async () => {
     const { git } = await import("../process/run.js");
     const name = Buffer.from([0x66, 0xff, 0xfe]);
     const make = async (parent: string | null, text: string): Promise<string> => {
@@ -496,7 +496,7 @@ describe("computeMerge", () => {
 });
 
 describe("applyDecisions", () => {
-  it("takes given content in the place of all the conflict's paths", async () => {
+  it("replaces all paths of a conflict by given content", async () => {
     const { git } = await import("../process/run.js");
     const hash = ["hash-object", "-w", "--stdin"];
     const { stdout } = await git(hash, { gitDir: repoPath, input: "by hand\n" });
@@ -513,7 +513,7 @@ describe("applyDecisions", () => {
     });
   });
 
-  it("refuses a given path that leads into .git, and a wrong number of decisions", async () => {
+  it("rejects a path into .git and a wrong number of decisions", async () => {
     const merge = await three({ a: lines() }, { a: lines({ 5: "T" }) }, { a: lines({ 5: "S" }) });
     const [entry] = merge.conflicts[0]?.entries ?? [];
     for (const path of [".git/config", "../x", "a/../../x", "/etc/x", ""]) {
@@ -523,7 +523,7 @@ describe("applyDecisions", () => {
     await expect(applyDecisions(repoPath, merge, [], LABELS)).rejects.toThrow(TypeError);
   });
 
-  it("gives the same tree every time, whatever the branch is called", async () => {
+  it("gives the same tree every time, independent of the branch name", async () => {
     const args = [
       { "p/x": lines(), a: lines(), b: lines({}, "b") },
       { p: "file\n", b: lines({ 3: "T" }, "b"), c: lines({ 3: "T" }) },
@@ -543,8 +543,8 @@ describe("applyDecisions", () => {
     expect(trees.size).toBe(1);
   });
 
-  it("decides all kinds in one merge, however often alike", async () => {
-    // Each case in a folder of its own, its lines marked: no case is taken for another's rename.
+  it("resolves all kinds of conflicts in one merge, repeated many times", async () => {
+    // Each case gets its own folder and marked lines, so that git detects no renames between cases.
     const mark = (index: number, text: string) => text.replaceAll(/^(?=.)/gm, `${index}${index}: `);
     const marked = (index: number, entry: Entry): Entry => {
       if (typeof entry === "string") return mark(index, entry);

@@ -1,6 +1,6 @@
 /**
- * git's three-way merge of two commits without a checkout, and what in it is left to decide.
- * Everything is a pure function of the two commits: the same commits give the same answer.
+ * Three-way merges of two commits without a checkout, and their conflicts. Everything is a pure
+ * function of the two commits.
  */
 import { assertOid } from "../store/bare-repository.js";
 import {
@@ -19,7 +19,7 @@ export type { ComputedMerge } from "./merge-conflicts.js";
 export { TreeClashError } from "../objects/patch-tree.js";
 export { commitsTouching } from "../store/commits-touching.js";
 
-/** The two commits have no common ancestor: git does not merge them. */
+/** The two commits have no common ancestor, so git does not merge them. */
 export class UnrelatedHistoriesError extends Error {
   override readonly name = "UnrelatedHistoriesError";
 
@@ -31,11 +31,11 @@ export class UnrelatedHistoriesError extends Error {
 const MERGE_MS = 5 * 60_000;
 
 /**
- * Merges two commits (full ids) in memory; only objects are written, no reference moves. Merge
- * attributes (`binary`, `merge=union`) are those of the target; no driver is ever run. With `base`
- * that commit is taken for the one where the two parted: what `source` changed since is brought in.
- *
- * Throws an UnrelatedHistoriesError, and a GitError where a commit is missing or git fails.
+ * Merges two commits (full ids) in memory: writes objects, moves no reference. Merge attributes
+ * (`binary`, `merge=union`) come from the target; no merge driver ever runs. With `base`, that
+ * commit is the merge base: only changes of `source` since then are applied.
+ * @throws UnrelatedHistoriesError
+ * @throws GitError if a commit is missing or git fails
  */
 export async function computeMerge(
   repoPath: string,
@@ -75,9 +75,9 @@ async function mergeBases(repoPath: string, target: string, source: string): Pro
 }
 
 /**
- * Runs the merge. Some rare combinations of renames make git stop on an assertion of its own (seen
- * in 2.47: merge-ort.c, `newinfo && !newinfo->merged.clean`; git fixed several in later versions).
- * It then counts only unchanged files as renamed, which avoids most of them.
+ * Runs the merge. Rare combinations of renames trigger an assertion in git (seen in 2.47:
+ * merge-ort.c, `newinfo && !newinfo->merged.clean`; later versions fixed several). The retry
+ * detects exact renames only, which avoids most of them.
  */
 async function mergeTree(
   repoPath: string,
@@ -111,7 +111,10 @@ async function mergeTree(
 
 const CRASHED = /^git: .*Assertion `|^BUG: /m;
 
-/** Whether a conflict is at a path that a base does not have: only such a one can be a file's new name. */
+/**
+ * Tells whether a conflict lies at a path that a base lacks: only such a path can be a rename
+ * target.
+ */
 async function mayBeRenamed(
   repoPath: string,
   { entries, messages }: MergeTreeOutput,
@@ -124,7 +127,7 @@ async function mayBeRenamed(
   return [...paths].some((path) => bases.some((base) => trees.findFile(base, path) === null));
 }
 
-/** What each side renamed since the bases, new name → old name, in one process. */
+/** Returns the renames of each side since the bases, new name → old name. One process. */
 async function readRenames(
   repoPath: string,
   target: string,

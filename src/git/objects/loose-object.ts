@@ -1,24 +1,24 @@
-/** Storing a single object without starting git, as git itself stores one. */
+/** Writes single loose objects without starting git, in git's own format. */
 import { createHash, randomBytes } from "node:crypto";
 import { mkdir, rename, unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { deflateSync } from "node:zlib";
 
-/** An object that is not stored yet: its id, and the bytes that the id is of. */
+/** An object in memory: its id and the bytes that the id hashes. */
 export interface LooseObject {
   oid: string;
   bytes: Buffer;
 }
 
-/** The object of that type and content. */
+/** Builds an object of the given type and content. */
 export function looseObject(type: "commit" | "tree" | "blob", content: Buffer): LooseObject {
   const bytes = Buffer.concat([Buffer.from(`${type} ${content.length}\0`), content]);
   return { oid: createHash("sha1").update(bytes).digest("hex"), bytes };
 }
 
 /**
- * Stores the object and answers its id. It appears whole or not at all: what a stop leaves is named
- * as git names it, and removed by `git prune`. An object that is there already stays.
+ * Writes the object and returns its id. The write is atomic: an interrupted one leaves a temporary
+ * file in git's naming, which `git prune` removes. An existing object stays as it is.
  */
 export async function writeObject(repoPath: string, { oid, bytes }: LooseObject): Promise<string> {
   const folder = join(repoPath, "objects", oid.slice(0, 2));
@@ -36,8 +36,8 @@ export async function writeObject(repoPath: string, { oid, bytes }: LooseObject)
 }
 
 /**
- * Writes into a folder of objects, which is made where it is not there. Packing removes such a folder when
- * it is empty, at any moment: then it is made once more, as git does.
+ * Writes into an object folder, creating it if necessary. A concurrent `git repack` removes empty
+ * object folders at any moment, so the write is retried, as git does.
  */
 export async function intoFolder(folder: string, write: () => Promise<void>): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {

@@ -14,7 +14,7 @@ beforeAll(async () => {
 });
 afterAll(() => dispose());
 
-/** The processes that answer for a store. */
+/** The reader processes of a repository. */
 async function readersOf(folder: string): Promise<number[]> {
   const found: number[] = [];
   for (const name of await readdir("/proc")) {
@@ -27,7 +27,7 @@ async function readersOf(folder: string): Promise<number[]> {
 }
 
 describe("readObjects", () => {
-  it("finds objects by every kind of name, in their order, and says what is not there", async () => {
+  it("finds objects by every kind of name, in order, and reports missing ones", async () => {
     const commit = await commitFiles(repoPath, [], { "d/x": "content\n", "new\nline": "n" });
     await updateRef(repoPath, "refs/heads/found", commit, null);
     const names = ["refs/heads/found^{commit}", "nosuch", `${commit}:d/`, `${commit}:new\nline`];
@@ -41,7 +41,7 @@ describe("readObjects", () => {
     expect(await readObjects(repoPath, [], "info")).toEqual([]);
   });
 
-  it("gives what is bigger than a pipe whole, and bytes as they are", async () => {
+  it("returns contents larger than a pipe buffer, and arbitrary bytes", async () => {
     const text = Array.from({ length: 200_000 }, (_, at) => `line ${at} \u00e9\0`).join("\n");
     const big = await writeBlob(repoPath, text);
     const empty = await writeBlob(repoPath, "");
@@ -51,7 +51,7 @@ describe("readObjects", () => {
     expect(three?.content?.equals(one?.content ?? Buffer.of())).toBe(true);
   });
 
-  it("answers many at once through one process, each what it asked", async () => {
+  it("serves concurrent requests with one process", async () => {
     const texts = Array.from({ length: 200 }, (_, at) => `text ${at}`);
     const oids = await Promise.all(texts.map((text) => writeBlob(repoPath, text)));
     const found = await Promise.all(
@@ -61,7 +61,7 @@ describe("readObjects", () => {
     expect(await readersOf(repoPath)).toHaveLength(1);
   });
 
-  it("sees what was stored, moved and removed since it was last asked", async () => {
+  it("sees objects and references that changed since the last request", async () => {
     const first = await commitFiles(repoPath, [], { a: "1" });
     const ref = "refs/heads/moving";
     const tip = async () => (await readObjects(repoPath, [`${ref}^{commit}`], "info"))[0]?.oid;
@@ -73,7 +73,7 @@ describe("readObjects", () => {
     expect(await tip()).toBe(second);
   });
 
-  it("starts another where one is killed; whoever waited is told", async () => {
+  it("replaces a killed process; pending requests fail", async () => {
     const oid = await writeBlob(repoPath, "after a kill");
     await readObjects(repoPath, [oid], "info");
     const [pid] = await readersOf(repoPath);
@@ -86,7 +86,7 @@ describe("readObjects", () => {
     expect(await readersOf(repoPath)).not.toContain(pid);
   });
 
-  it("fails for what is no repository, and ends when it is asked no more", async () => {
+  it("fails for a folder that is not a repository, and stops idle processes", async () => {
     await expect(readObjects("/nonexistent/store.git", ["HEAD"], "info")).rejects.toThrow(GitError);
     const other = await testRepository();
     await commitFiles(other.repoPath, [], { a: "1" });
@@ -96,7 +96,7 @@ describe("readObjects", () => {
     await other.dispose();
   });
 
-  it("keeps no more than some repositories' processes", async () => {
+  it("limits the number of processes", async () => {
     const stores = await Promise.all(Array.from({ length: 20 }, () => testRepository()));
     await Promise.all(stores.map((one) => readObjects(one.repoPath, ["HEAD"], "info")));
     const left = async (): Promise<number> => {

@@ -1,13 +1,13 @@
-/** Looking objects up in a repository without starting git for each question. */
+/** Reads objects with persistent `git cat-file` processes. */
 import { PersistentGitPool } from "../process/persistent-git-process.js";
 
-/** An object by the name it was asked for. */
+/** An object, by the name it was requested with. */
 export interface FoundObject {
   oid: string;
   type: string;
   /** Bytes of its content. */
   size: number;
-  /** Null where only its kind was asked for. */
+  /** Null if only the object's type was requested. */
   content: Buffer | null;
 }
 
@@ -22,7 +22,7 @@ const readers = new PersistentGitPool<Question, (FoundObject | null)[]>({
   args: ["cat-file", "--batch-command", "--buffer", "-Z"],
   write({ names, what }) {
     const text = names.map((name) => `${what} ${name}\0`).join("");
-    // All answers at once: each by itself is a piece to wake up for.
+    // One flush for all replies: each flush is a separate write and wakes this process.
     return Buffer.from(`${text}flush\0`, "latin1");
   },
   read(bytes, at, { names, what, found }) {
@@ -36,7 +36,7 @@ const readers = new PersistentGitPool<Question, (FoundObject | null)[]>({
     } else if (what === "contents") {
       next += Number(size) + 1;
       if (next > bytes.length) return { needs: next - at };
-      // A copy, so that what is kept of it does not keep all that came with it.
+      // A copy: a view would keep the whole received buffer alive.
       found.push({
         oid,
         type,
@@ -50,18 +50,17 @@ const readers = new PersistentGitPool<Question, (FoundObject | null)[]>({
   },
 });
 
-/** Ends the git that answers for a repository: to be called before that is removed. */
+/** Stops the reader of a repository. Call it before removing the repository. */
 export function endReader(repoPath: string): Promise<void> {
   return readers.end(repoPath);
 }
 
 /**
- * Finds objects by their names as git understands them (`<commit>:folder/`, `refs/heads/main^{commit}`),
- * in their order; null for those that are not there. Names are bytes in latin1 strings, without NUL. One
- * git answers for a repository as long as it is asked, and a name is looked up when it is asked for: what
- * was stored or moved before is seen.
- *
- * Throws a GitError.
+ * Reads objects by any name that git understands (`<commit>:folder/`, `refs/heads/main^{commit}`),
+ * in order; null for missing objects. Names are latin1 bytes without NUL. One process serves a
+ * repository while it is in use. Each name is resolved at request time, so earlier writes and
+ * reference updates are visible.
+ * @throws GitError
  */
 export async function readObjects(
   repoPath: string,

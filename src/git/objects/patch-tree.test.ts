@@ -23,10 +23,10 @@ async function patch(tree: string, edits: [string, TreeEntry | null][]): Promise
   return patchTree(repoPath, tree, new Map(edits), new TreeReader(repoPath));
 }
 
-/** Names whose order differs between files and folders. */
+/** Names that sort differently as files and as folders. */
 const name = fc.constantFrom("a", "a.b", "a-b", "a/x", "a/y/z", "a/y.z", "b", "b/c/d/e", "é", "z");
 
-it("gives the tree that git itself makes of the same files", async () => {
+it("gives the tree that git itself builds from the same files", async () => {
   const tree = fc.uniqueArray(name, { maxLength: 8 }).map((names) => {
     const kept = names.filter((one) => !names.some((other) => other.startsWith(`${one}/`)));
     return Object.fromEntries(kept.map((one) => [one, one.length % 2 === 0 ? one : "same"]));
@@ -37,7 +37,7 @@ it("gives the tree that git itself makes of the same files", async () => {
       const [old, wanted] = [await listTree(repoPath, from), await listTree(repoPath, to)];
       const removed = [...old.keys()].map((path): [string, null] => [path, null]);
       expect(await patch(from, [...removed, ...wanted])).toBe(to);
-      // Only what differs gives the same.
+      // The changed entries alone give the same tree.
       const gone = removed.filter(([path]) => !wanted.has(path));
       const changed = [...wanted].filter(([path, { oid }]) => old.get(path)?.oid !== oid);
       expect(await patch(from, [...gone, ...changed])).toBe(to);
@@ -46,7 +46,7 @@ it("gives the tree that git itself makes of the same files", async () => {
   );
 });
 
-it("keeps modes, and writes what it names", async () => {
+it("keeps modes and writes all new objects", async () => {
   const tree = await treeOf({
     link: { mode: "120000", data: "a" },
     "d/run": { mode: "100755", data: "run" },
@@ -66,7 +66,7 @@ it("keeps modes, and writes what it names", async () => {
 it("removes folders with their last file, down to the empty tree", async () => {
   const tree = await treeOf({ "a/b/c": "c" });
   expect(await patch(tree, [["a/b/c", null]])).toBe(EMPTY_TREE);
-  // What is not there, or is a folder, is not removed.
+  // Missing paths and folders are not removed.
   expect(
     await patch(tree, [
       ["a/b", null],
@@ -76,7 +76,7 @@ it("removes folders with their last file, down to the empty tree", async () => {
   ).toBe(tree);
 });
 
-it("never lets a file and a folder swallow each other", async () => {
+it("never lets a file replace a folder with files, or the reverse", async () => {
   const tree = await treeOf({ "d/x": "x", f: "f" });
   const entry = (await listTree(repoPath, tree)).get("f");
   if (entry === undefined) throw new Error("no entry");

@@ -1,15 +1,15 @@
-/** Writing a tree that differs from another in a few paths: only their folders are touched. */
+/** Writes a modified tree by rewriting only the folders on the way to the edits. */
 import { looseObject, writeObject, type LooseObject } from "./loose-object.js";
 import { displayPath } from "../worktree/safe-folder.js";
 import { FOLDER, folderOf, keepRecent, type TreeEntry, type TreeReader } from "./tree-reader.js";
 
-/** What changes: path (bytes in latin1) → new entry, or null to remove a file. */
+/** Edits: path (latin1 bytes) → new entry, or null to remove a file. */
 export type Edits = ReadonlyMap<string, TreeEntry | null>;
 
-/** A file would take the place of a folder that is not empty, or the other way round. */
+/** A file would replace a folder that is not empty, or a folder a file. */
 export class TreeClashError extends Error {
   override readonly name = "TreeClashError";
-  /** Where, for people. */
+  /** The path as display text. */
   readonly path: string;
 
   constructor(path: string) {
@@ -19,9 +19,10 @@ export class TreeClashError extends Error {
 }
 
 /**
- * Writes the tree `tree` with the edits applied and answers its id. The cost is that of the folders
- * on the way to the edits, not of the tree. Folders that become empty go. Throws a TreeClashError where edits did not clear the place of another
- * first, and a GitError.
+ * Applies the edits to `tree`, writes the result and returns its id. The cost depends on the
+ * folders above the edits, not on the size of the tree. Empty folders disappear.
+ * @throws TreeClashError if an edit needs the place of an entry that no other edit removed
+ * @throws GitError
  */
 export async function patchTree(
   repoPath: string,
@@ -40,7 +41,7 @@ export async function patchTree(
       const parent = folderOf(folder.slice(0, -1));
       const name = folder.slice(parent.length, -1);
       const siblings = subfolders.get(parent) ?? new Set<string>();
-      // Folders above one that is known were entered with it.
+      // The parents of a known folder are known too.
       if (siblings.has(name)) break;
       subfolders.set(parent, siblings.add(name));
       folder = parent;
@@ -85,7 +86,7 @@ export async function patchTree(
   return root;
 }
 
-/** git sorts a folder as if its name ended in a slash. Latin1 strings compare as their bytes. */
+/** git sorts a folder as if its name ended in a slash. Latin1 strings compare like their bytes. */
 function sortKey(name: string, entry: TreeEntry): string {
   return entry.mode === FOLDER ? `${name}/` : name;
 }

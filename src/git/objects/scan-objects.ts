@@ -1,4 +1,4 @@
-/** Looking through what is in the store, or on its way there. */
+/** Scans objects in a repository or in a quarantine for API keys. */
 import { pipeline } from "node:stream/promises";
 import { Readable } from "node:stream";
 import { assertOid } from "../store/bare-repository.js";
@@ -9,14 +9,14 @@ import type { TokenScan } from "../smart-http/token-scan.js";
 const SCAN_MS = 10 * 60_000;
 const FORMAT = "%(objectname) %(objecttype) %(objectsize) %(rest)";
 
-/** A file at its path: bytes in latin1, six octal digits. */
+/** A file entry: path in latin1 bytes, mode in six octal digits. */
 interface FileEntry {
   path: string;
   mode: string;
   oid: string;
 }
 
-/** Looks through the contents of files, but for submodules, which have none. */
+/** Scans the contents of files; submodules have none and are skipped. */
 export async function scanEntries(
   options: GitOptions,
   entries: readonly FileEntry[],
@@ -31,8 +31,9 @@ export async function scanEntries(
 }
 
 /**
- * Looks through the files that the tips reach and `known` does not, and through the messages of those
- * commits and tags, which go by their id. Throws a GitError.
+ * Scans the files that `tips` reach and `known` does not, and the messages of these commits and
+ * tags, which are reported by their id.
+ * @throws GitError
  */
 export async function scanReachable(
   gitDir: string,
@@ -53,7 +54,7 @@ export async function scanReachable(
   }
 }
 
-/** @param list lines of an id and, after a space, what `nameOf` makes a name of */
+/** @param list lines of an object id and, after a space, the input of `nameOf` */
 async function scanListed(
   options: GitOptions,
   list: Readable,
@@ -85,14 +86,14 @@ interface Header {
   rest: string;
 }
 
-/** Reads what `cat-file --batch` writes, without holding an object whole. */
+/** Parses the output of `cat-file --batch` without buffering whole objects. */
 async function readObjects(
   output: Readable,
   start: (header: Header) => ((piece: Buffer) => void) | null,
 ): Promise<void> {
   let header = Buffer.alloc(0);
   let read: ((piece: Buffer) => void) | null = null;
-  /** Bytes of the object that are to come, with the newline after it; 0 while a header comes. */
+  /** Remaining bytes of the object and its trailing newline; 0 while reading a header. */
   let left = 0;
   for await (const chunk of output) {
     let bytes = chunk as Buffer;
@@ -104,7 +105,7 @@ async function readObjects(
         bytes = bytes.subarray(end + 1);
         const found = /^([0-9a-f]{40}) ([a-z]+) (\d+) ?(.*)$/s.exec(header.toString("utf8"));
         header = Buffer.alloc(0);
-        if (found === null) throw new Error("git names an object that is not there");
+        if (found === null) throw new Error("git reports a missing object");
         const [, oid = "", type = "", size = "", rest = ""] = found;
         read = start({ oid, type, rest });
         left = Number(size) + 1;

@@ -1,12 +1,12 @@
-/** Storing a file of any size below a folder in which somebody may be writing. */
+/** Stores files of any size from a folder that may change concurrently. */
 import { pipeline } from "node:stream/promises";
 import { spawnGit, type GitOptions } from "../process/run.js";
 import type { SafeFolder } from "../worktree/safe-folder.js";
 
 /**
- * Streams the regular file at `path` (bytes in latin1) into the store; `read` is given its bytes. Answers
- * its id and whether its owner may execute it, null where there is no file that can be read. Throws a
- * GitError.
+ * Streams the regular file at `path` (latin1 bytes) into the object store; `read` receives its
+ * bytes. Returns its id and executable bit (of the owner), or null if there is no readable file.
+ * @throws GitError
  */
 export async function storeFile(
   safe: SafeFolder,
@@ -21,7 +21,7 @@ export async function storeFile(
     const child = spawnGit(["hash-object", "-w", "--stdin"], { ...options, stdin: "pipe" });
     const stored = child.stdout.toArray();
     if (child.stdin === null) throw new Error("git was started without an input");
-    // The file may be growing at this moment: no more than its size now.
+    // The file may be growing: read no more than its current size.
     const content = handle.createReadStream({
       autoClose: false,
       start: 0,

@@ -13,7 +13,9 @@ afterEach(() => dispose());
 const blob = (text: string): Promise<string> =>
   writeObject(repoPath, looseObject("blob", Buffer.from(text)));
 
-/** A tree whose names hold the objects; each call's content is its own, so that nothing is known before. */
+/**
+ * Builds a tree from names and objects. Each call uses unique content, so that no result is cached.
+ */
 function tree(
   entries: Readonly<Record<string, readonly [mode: string, oid: string]>>,
 ): Promise<string> {
@@ -24,14 +26,14 @@ function tree(
   return writeObject(repoPath, looseObject("tree", Buffer.concat(parts)));
 }
 
-/** A tree that holds another so many times. */
+/** A tree that contains another one `count` times. */
 const times = (count: number, mode: string, oid: string, name = "n"): Promise<string> =>
   tree(
     Object.fromEntries(Array.from({ length: count }, (_none, at) => [`${name}${at}`, [mode, oid]])),
   );
 
-describe("the limits of a tree", () => {
-  it("count what a tree expands to, and refuse one more of each", async () => {
+describe("tree limits", () => {
+  it("count the expanded tree, and reject one entry more of each kind", async () => {
     const oid = await blob("123456789\n");
     const inner = await tree({
       file: ["100644", oid],
@@ -49,7 +51,7 @@ describe("the limits of a tree", () => {
     };
     await assertTreesWithin(repoPath, [root], exact);
     for (const what of Object.keys(exact) as (keyof typeof exact)[]) {
-      // Another root, so that the answer is not the one from memory.
+      // Another root, so that the answer is not cached.
       const other = await tree({ a: ["40000", inner], bc: ["40000", inner], d: ["100644", oid] });
       const limits = { ...exact, [what]: exact[what] - 1 };
       await expect(assertTreesWithin(repoPath, [root], limits), what).rejects.toThrow(
@@ -61,7 +63,7 @@ describe("the limits of a tree", () => {
     }
   });
 
-  it("end a bomb of a few objects at once", async () => {
+  it("reject a bomb of a few objects immediately", async () => {
     const oid = await blob(crypto.randomUUID());
     let bomb = await times(10, "100644", oid);
     for (let level = 0; level < 10; level += 1) bomb = await times(10, "40000", bomb);
@@ -80,7 +82,7 @@ describe("the limits of a tree", () => {
     );
   });
 
-  it("find the deepest path also where each tree is near the top as well", async () => {
+  it("find the deepest path even if each tree also occurs near the top", async () => {
     const oid = await blob(crypto.randomUUID());
     let chain = await tree({ file: ["100644", oid] });
     const all = [chain];

@@ -1,61 +1,63 @@
 /**
- * Bounds on the tree of a commit. A few objects can name each other so that they expand to billions of
- * files (a "git bomb"), which git expands when it reads a tree into an index, compares or merges it. The
- * count here is a sum over distinct trees, each read once, so that its cost is that of the objects.
+ * Limits for the tree of a commit. A few objects can reference each other so that they expand to
+ * billions of files (a "git bomb"), which git expands when it reads a tree into an index, compares
+ * or merges it. The count here sums over distinct trees and reads each once, so its cost depends on
+ * the number of objects.
  */
 import { setImmediate as turn } from "node:timers/promises";
 import { readObjects } from "./object-reader.js";
 import { MAX_PATH_BYTES, MAX_PATH_DEPTH } from "../snapshot/path-errors.js";
 import { FOLDER } from "./tree-reader.js";
 
-/** A tree with all that it expands to. */
+/** The size of a fully expanded tree. */
 interface TreeSize {
   /** Files, links, submodules and folders. */
   entries: number;
   folders: number;
-  /** Bytes of all files. */
+  /** Total bytes of all files. */
   bytes: number;
-  /** Bytes of the paths of all entries that are no folders, as an index holds them. */
+  /** Total bytes of the paths of all entries except folders, as in an index. */
   indexBytes: number;
-  /** Names in the deepest path. */
+  /** Components of the deepest path. */
   depth: number;
   /** Bytes of the longest path. */
   pathBytes: number;
 }
 
-/** What a tree may expand to. */
+/** Limits of a fully expanded tree. */
 export const TREE_LIMITS: TreeSize = {
-  // An index entry takes 150 bytes of memory and more; the largest public monorepos have half as many.
+  // An index entry takes at least 150 bytes of memory; the largest public monorepos have half as
+  // many.
   entries: 1_000_000,
-  // Each is an object that the check holds for a moment.
+  // Each is an object that the check holds briefly.
   folders: 250_000,
-  // The files of one checkout; an import may bring 10 GiB by default.
+  // The files of one checkout; an import may transfer 10 GiB by default.
   bytes: 16 * 2 ** 30,
-  // git holds the paths of an index in memory.
+  // git keeps the paths of an index in memory.
   indexBytes: 512 * 2 ** 20,
   depth: MAX_PATH_DEPTH,
   pathBytes: MAX_PATH_BYTES,
 };
 
-/** Bytes of one tree object that are parsed: a folder of some 200 000 entries. */
+/** Maximum bytes of one tree object: a folder of about 200 000 entries. */
 const MAX_OBJECT_BYTES = 8 * 2 ** 20;
 /** Commits whose trees are counted together. */
 const BATCH = 64;
-/** Objects that git is asked for at a time. */
+/** Objects per request to git. */
 const QUESTION = 1000;
-/** Entries that are read before other work gets its turn. */
+/** Entries per turn of the event loop. */
 const TURN = 4096;
 
 const SENTENCES: Record<keyof TreeSize, (limit: string) => string> = {
-  entries: (limit) => `a commit holds more than ${limit} files and folders`,
-  folders: (limit) => `a commit holds more than ${limit} folders`,
+  entries: (limit) => `a commit contains more than ${limit} files and folders`,
+  folders: (limit) => `a commit contains more than ${limit} folders`,
   bytes: (limit) => `the files of a commit have more than ${limit} bytes`,
   indexBytes: (limit) => `the paths of a commit have more than ${limit} bytes`,
   depth: (limit) => `a path is deeper than ${limit} levels`,
   pathBytes: (limit) => `a path is longer than ${limit} bytes`,
 };
 
-/** A tree expands to more than its limits; the message is a clause for a person. */
+/** A tree exceeds the limits; the message is a clause for users. */
 export class TreeLimitError extends Error {
   override readonly name = "TreeLimitError";
 
@@ -64,7 +66,9 @@ export class TreeLimitError extends Error {
   }
 }
 
-/** Sizes by id, which are the same in every store; the newest are kept. */
+/**
+ * A bounded cache by id, oldest first out. Objects are immutable and the same in every repository.
+ */
 class Newest<Value> {
   readonly #values = new Map<string, Value>();
   readonly #most: number;
@@ -91,16 +95,17 @@ class Newest<Value> {
 const treeSizes = new Newest<TreeSize>(100_000);
 const fileSizes = new Newest<number>(200_000);
 
-/** A tree as its object says it, before the folders in it are counted. */
+/** A tree object by itself, before its folders are counted. */
 interface Counted {
   own: TreeSize;
   folders: { oid: string; nameBytes: number }[];
 }
 
 /**
- * Counts what the trees of commits (or tags, or trees, by full ids) expand to; an object without a tree
+ * Checks the expanded trees of commits (or tags, or trees, by full ids); an object without a tree
  * counts nothing.
- * @throws TreeLimitError; GitError
+ * @throws TreeLimitError
+ * @throws GitError
  */
 export async function assertTreesWithin(
   repoPath: string,
@@ -115,13 +120,13 @@ export async function assertTreesWithin(
   }
 }
 
-/** Trees that were read, and sizes of others. */
+/** Trees read so far, and sizes of known trees. */
 interface Trees {
   read: Map<string, Counted>;
   sizes: Map<string, TreeSize>;
 }
 
-/** Reads the trees that the roots reach and whose size is not known, level by level. */
+/** Reads the trees that the roots reach and whose size is unknown, level by level. */
 async function readTrees(
   repoPath: string,
   roots: readonly string[],
@@ -149,7 +154,7 @@ async function readTrees(
   return { read, sizes };
 }
 
-/** The trees' contents, a few at a time so that little is held at once. */
+/** Reads tree objects in small batches to limit memory. */
 async function* objectsOf(
   repoPath: string,
   oids: readonly string[],
@@ -202,7 +207,7 @@ async function countEntries(repoPath: string, tree: Buffer): Promise<Counted> {
   return { own, folders };
 }
 
-/** The bytes of files, each as often as it is named. */
+/** Total bytes of the files, counting each mention. */
 async function bytesOf(repoPath: string, oids: readonly string[]): Promise<number> {
   const unknown = [...new Set(oids)].filter((oid) => fileSizes.get(oid) === undefined);
   const sizes = new Map<string, number>();
@@ -217,7 +222,7 @@ async function bytesOf(repoPath: string, oids: readonly string[]): Promise<numbe
   return oids.reduce((sum, oid) => sum + (sizes.get(oid) ?? fileSizes.get(oid) ?? 0), 0);
 }
 
-/** Adds a tree up; `depth` is that of its entries, which no path of the way here may exceed. */
+/** Sums up a tree; `depth` is the depth of its entries. */
 function sizeOf(oid: string, trees: Trees, depth: number, limits: TreeSize): TreeSize {
   const known = trees.sizes.get(oid);
   if (known !== undefined) return known;
@@ -235,7 +240,7 @@ function sizeOf(oid: string, trees: Trees, depth: number, limits: TreeSize): Tre
     size.depth = Math.max(size.depth, below.depth + 1);
     size.pathBytes = Math.max(size.pathBytes, below.pathBytes + prefix);
   }
-  // A tree that is too large makes each that holds it too large.
+  // A tree above the limits puts every tree that contains it above the limits.
   requireWithin(size, limits);
   trees.sizes.set(oid, size);
   treeSizes.set(oid, size);

@@ -1,8 +1,8 @@
-/** Looking up single entries of trees, many at once. */
+/** Looks up tree entries, many at once. */
 import { readObjects } from "./object-reader.js";
 import { git } from "../process/run.js";
 
-/** The mode of a folder's entry. */
+/** The mode of a folder entry. */
 export const FOLDER = "040000";
 
 /** One entry of a tree: six octal digits and an object id. */
@@ -11,12 +11,15 @@ export interface TreeEntry {
   oid: string;
 }
 
-/** The folder of a path with its slash; empty for the top. git finds only folders by such a name. */
+/**
+ * Returns the parent folder of a path with its trailing slash; empty at the top. git resolves
+ * folders only by such a name.
+ */
 export function folderOf(path: string): string {
   return path.slice(0, path.lastIndexOf("/") + 1);
 }
 
-/** A path and all the folders it is in, without the top: `a/b/c`, `a/b`, `a`. */
+/** Returns a path and all its parent folders without the top: `a/b/c`, `a/b`, `a`. */
 export function withAncestors(path: string): string[] {
   const paths = [path];
   for (let at = path.lastIndexOf("/"); at > 0; at = path.lastIndexOf("/", at - 1)) {
@@ -26,15 +29,15 @@ export function withAncestors(path: string): string[] {
 }
 
 /**
- * The trees that were read last, by their ids, which say what is in them: of two checkpoints almost all
- * are the same. Only what a tree of the store names is looked for.
+ * Recently read trees by id: consecutive checkpoints share almost all of them. Only ids named by a
+ * tree of the repository are looked up here.
  */
 const recent = new Map<string, ReadonlyMap<string, TreeEntry>>();
-/** How many entries they have in all at most. */
+/** Maximum number of cached entries in total. */
 const RECENT_ENTRIES = 100_000;
 let recentEntries = 0;
 
-/** Keeps the entries of a tree that was read or written. */
+/** Caches the entries of a tree that was read or written. */
 export function keepRecent(oid: string, entries: ReadonlyMap<string, TreeEntry>): void {
   if (recent.has(oid)) return;
   recent.set(oid, entries);
@@ -46,14 +49,14 @@ export function keepRecent(oid: string, entries: ReadonlyMap<string, TreeEntry>)
   }
 }
 
-/** How many folders are on the way to a folder, itself included. */
+/** The number of path components of a folder. */
 function depthOf(folder: string): number {
   let depth = 0;
   for (let at = folder.indexOf("/"); at >= 0; at = folder.indexOf("/", at + 1)) depth += 1;
   return depth;
 }
 
-/** Folders of some trees, each read once. Paths are bytes in latin1 strings. */
+/** Folders of some trees, each read once. Paths are latin1 bytes. */
 export class TreeReader {
   readonly #store: string;
   readonly #folders = new Map<string, ReadonlyMap<string, TreeEntry>>();
@@ -63,14 +66,14 @@ export class TreeReader {
   }
 
   /**
-   * Reads the folders that the paths are in, each of its tree (or commit), unless they were read
-   * before. Throws a GitError.
+   * Reads the folders that contain the paths, each in its tree (or commit), unless already read.
+   * @throws GitError
    */
   async load(requests: readonly { tree: string; paths: Iterable<string> }[]): Promise<void> {
     const levels: Map<string, { tree: string; folder: string }>[] = [];
     for (const { tree, paths } of requests) {
       for (const path of paths) {
-        // From the bottom up to a folder that is known: all above it are.
+        // From the bottom up to a known folder: its parents are known too.
         for (let folder = folderOf(path); ; folder = folderOf(folder.slice(0, -1))) {
           const name = `${tree}:${folder}`;
           const level = (levels[depthOf(folder)] ??= new Map());
@@ -80,7 +83,7 @@ export class TreeReader {
         }
       }
     }
-    // From the top down by their ids: git would look for each by its path from the top.
+    // From the top down by id: git would resolve each path from the top.
     for (const level of levels) if (level) await this.#loadLevel(level);
   }
 
@@ -88,7 +91,7 @@ export class TreeReader {
     const ids = new Map<string, string>();
     for (const [name, { tree, folder }] of wanted) {
       const entry = folder === "" ? null : this.find(tree, folder.slice(0, -1));
-      // A commit is not known by its own id, so that it is asked for.
+      // A commit is not cached by its own id, so git resolves it.
       if (folder === "") ids.set(name, recent.has(tree) ? tree : `${tree}^{tree}`);
       else if (entry?.mode === FOLDER) ids.set(name, entry.oid);
     }
@@ -112,8 +115,9 @@ export class TreeReader {
   }
 
   /**
-   * The paths of files, links and gitlinks at which two trees (or commits) differ, and what `to` has
-   * there; null for nothing. Reads the folders that differ. Throws a GitError.
+   * Returns the paths of files, links and gitlinks at which two trees (or commits) differ, with the
+   * entry in `to`; null for none. Reads only folders that differ.
+   * @throws GitError
    */
   async differing(from: string, to: string): Promise<Map<string, TreeEntry | null>> {
     const differing = new Map<string, TreeEntry | null>();
@@ -136,27 +140,30 @@ export class TreeReader {
     return differing;
   }
 
-  /** The entries of a folder (its path with the slash, empty for the top); empty if not there. */
+  /** The entries of a folder (path with trailing slash, empty for the top); empty if missing. */
   folder(tree: string, folder: string): ReadonlyMap<string, TreeEntry> {
     const found = this.#folders.get(`${tree}:${folder}`);
     if (found === undefined) throw new Error(`the folder ${JSON.stringify(folder)} was not read`);
     return found;
   }
 
-  /** The entry at `path` in `tree`, a folder too; null where there is none. */
+  /** The entry at `path` in `tree`, including folders; null if missing. */
   find(tree: string, path: string): TreeEntry | null {
     const folder = folderOf(path);
     return this.folder(tree, folder).get(path.slice(folder.length)) ?? null;
   }
 
-  /** The entry at `path` in `tree` if it is a file, a link or a gitlink; else null. */
+  /** The file, link or gitlink at `path` in `tree`, or null. */
   findFile(tree: string, path: string): TreeEntry | null {
     const entry = this.find(tree, path);
     return entry === null || entry.mode === FOLDER ? null : entry;
   }
 }
 
-/** The files below the tree `oid`, by their paths in it. One process. Throws a GitError. */
+/**
+ * Lists the files below the tree `oid` by path. One process.
+ * @throws GitError
+ */
 export async function listTree(repoPath: string, oid: string): Promise<Map<string, TreeEntry>> {
   const { stdout } = await git(["ls-tree", "-r", "-z", oid], {
     gitDir: repoPath,

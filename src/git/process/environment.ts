@@ -1,12 +1,15 @@
-/** The settings and the environment of every git process. */
+/** Fixed settings and environment of every git process. */
 import type { GitOptions } from "./git-options.js";
 
-/** The id of the tree without entries, known to every SHA-1 repository. */
+/** The id of the empty tree, known to every SHA-1 repository. */
 export const EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
 
 const ALLOWED_ENV = /^GIT_(?:(?:AUTHOR|COMMITTER)_(?:NAME|EMAIL|DATE)|PROTOCOL|ALLOC_LIMIT)$/;
 
-/** Settings of every call. The store's own config holds no more than `bare-repository.ts` wrote. */
+/**
+ * Settings of every call. The repository's own config contains only the lines written by
+ * `bare-repository.ts`.
+ */
 const FIXED_CONFIG: readonly (readonly [string, string])[] = [
   ["core.hooksPath", "/dev/null"],
   ["core.fsmonitor", "false"],
@@ -60,12 +63,12 @@ function configEnv(pairs: readonly (readonly [string, string])[], from: number) 
   return env;
 }
 
-/** Where programs are found. */
+/** The search path for programs. */
 export const PATH = process.env["PATH"] ?? "/usr/local/bin:/usr/bin:/bin";
 
 /**
- * Attributes come from the empty tree unless a call says otherwise: bytes go in and out unchanged
- * (no eol, ident or encoding conversion), and `* -diff` cannot hide a change from its reader.
+ * Attributes come from the empty tree unless a call says otherwise: bytes pass unchanged (no eol,
+ * ident or encoding conversion), and `* -diff` cannot hide a change.
  */
 const BASE_ENV: Readonly<Record<string, string>> = {
   PATH,
@@ -96,7 +99,10 @@ const BASE_ENV: Readonly<Record<string, string>> = {
   ...configEnv(FIXED_CONFIG, 0),
 };
 
-/** All that a git process gets to see. Throws a TypeError for a variable that is not allowed. */
+/**
+ * Builds the complete environment of a git process.
+ * @throws TypeError for a variable that is not on the allow-list
+ */
 export function environment(options: GitOptions): Record<string, string> {
   const env: Record<string, string> = { ...BASE_ENV };
   if (options.literalPaths === false) delete env["GIT_LITERAL_PATHSPECS"];
@@ -110,7 +116,7 @@ export function environment(options: GitOptions): Record<string, string> {
     env["GIT_CONFIG_COUNT"] = String(FIXED_CONFIG.length + options.config.length);
   }
   for (const [name, value] of Object.entries(options.env ?? {})) {
-    if (!ALLOWED_ENV.test(name)) throw new TypeError(`git may not be given the variable ${name}`);
+    if (!ALLOWED_ENV.test(name)) throw new TypeError(`git must not receive the variable ${name}`);
     env[name] = value;
   }
   return env;

@@ -1,49 +1,55 @@
 import type { Duplex, Readable } from "node:stream";
 
-/** Network protocols that a call may allow; none is allowed without being named. */
+/** Network protocols that a call may enable; none by default. */
 export type Protocol = "https" | "file" | "ssh";
 
-/** How one git process is run. All paths are absolute. */
+/** Options of one git process. All paths are absolute. */
 export interface GitOptions {
   /** The bare repository (`GIT_DIR`). */
   gitDir?: string;
-  /** The folder of files (`GIT_WORK_TREE`). */
+  /** The working tree (`GIT_WORK_TREE`). */
   workTree?: string;
-  /** The index (`GIT_INDEX_FILE`); keep it outside the folder. */
+  /** The index (`GIT_INDEX_FILE`); keep it outside the working tree. */
   indexFile?: string;
-  /** Where the process starts; `/` by default, so that nothing is discovered around it. */
+  /** The working directory; `/` by default, so that git discovers nothing around it. */
   cwd?: string;
-  /** Standard input; without it git reads an empty one. git is killed where a stream of it fails. */
+  /** Standard input, empty by default. git is killed if an input stream fails. */
   input?: string | Uint8Array | Readable;
-  /** Extra variables, of a short allow-list only; another name throws a TypeError. */
+  /** Extra variables from a short allow-list; any other name throws a TypeError. */
   env?: Readonly<Record<string, string>>;
-  /** Extra settings, stronger than the fixed ones; they stay out of the argument list. */
+  /** Extra settings, which override the fixed ones; they stay out of the argument list. */
   config?: readonly (readonly [key: string, value: string])[];
-  /** A config file that this git and those it starts read as the user's; none by default. */
+  /** A config file that this git and its children read as the user's; none by default. */
   globalConfig?: string;
-  /** Protocols that this call may speak; none by default. */
+  /** Protocols allowed for this call; none by default. */
   protocols?: readonly Protocol[];
-  /** Milliseconds until the process group is killed; 60 000 by default, 0 for never. */
+  /**
+   * Timeout in milliseconds, after which the process group is killed; 60 000 by default, 0 for
+   * none.
+   */
   timeoutMs?: number;
-  /** False for the commands that know no literal paths, which a path may then not begin as (`:`). */
+  /** False for commands without support for literal paths; no path may then start with `:`. */
   literalPaths?: false;
-  /** Bytes of standard output that are accepted; 64 MiB by default. `spawnGit` has no limit. */
+  /** Maximum bytes of standard output; 64 MiB by default. `spawnGit` has no limit. */
   maxOutputBytes?: number;
   /**
-   * Uses two further descriptors, 3 and 4, that git and all it starts inherit: for what belongs in no
+   * Opens descriptors 3 and 4 for git and its children: a channel for secrets that belong in no
    * argument, environment or file. Closed when git ends.
    */
   descriptors?: (third: Duplex, fourth: Duplex) => void;
-  /** The largest file that git may write, in bytes (64 GiB by default); the system ends it above that. */
+  /**
+   * Maximum size of a file that git may write, in bytes (64 GiB by default); enforced by the
+   * kernel.
+   */
   maxFileBytes?: number;
-  /** Whether it gives way to the server's other work: for what a client or an upstream can make long. */
+  /** Lowers the process priority, for work that a client or an upstream can prolong. */
   background?: boolean;
   /** Aborting kills the process group. */
   signal?: AbortSignal;
-  /** A process that waits for questions: its lifetime is not measured as the duration of a command. */
+  /** A process that waits for requests: its lifetime is not recorded as a command duration. */
   persistent?: true;
-  /** Exit codes that are no error; `[0]` by default. */
+  /** Exit codes that count as success; `[0]` by default. */
   okExitCodes?: readonly number[];
-  /** Receives standard error as it comes, in pieces of any size. */
+  /** Receives standard error as it arrives, in chunks of any size. */
   onStderr?: (text: string) => void;
 }

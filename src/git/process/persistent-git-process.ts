@@ -1,22 +1,22 @@
-/** Gits that stay, so that a question does not have to start one. */
+/** Persistent git processes that answer many requests. */
 import { GitError, spawnGit, type GitOptions, type GitProcess } from "./run.js";
 
-/** How long a git waits for another question, in milliseconds. */
+/** Milliseconds after which an idle process stops. */
 const IDLE_MS = 2000;
-/** How long questions may take together. */
+/** Milliseconds for all pending requests together. */
 const ANSWER_MS = 60_000;
-/** How many repositories have one at a time; the one that was asked longest ago ends first. */
+/** Maximum number of repositories with a process; the least recently used stops first. */
 const MOST = 16;
 
-/** How a git is asked and what it says. */
+/** The protocol of a persistent process. */
 export interface Dialogue<Question, Answer> {
   args: readonly string[];
   config?: GitOptions["config"];
-  /** What is written to ask. */
+  /** Encodes a request. */
   write(question: Question): Buffer;
   /**
-   * Reads what was said to a question from `at` on: where it went on reading to, with the answer when
-   * this was all of it; `needs` where nothing can be read before there are so many bytes from `at`.
+   * Parses output from `at` on: `next` is the position after the parsed part, with the answer once
+   * it is complete; `needs` is the number of bytes from `at` required to continue.
    */
   read(
     bytes: Buffer,
@@ -26,8 +26,8 @@ export interface Dialogue<Question, Answer> {
 }
 
 /**
- * One git for each repository, as long as it is asked. Questions are answered in their order; what was
- * stored before one was asked is seen.
+ * One process per repository while it is in use. Requests are answered in order; objects written
+ * before a request are visible to it.
  */
 export class PersistentGitPool<Question, Answer> {
   readonly #dialogue: Dialogue<Question, Answer>;
@@ -37,17 +37,17 @@ export class PersistentGitPool<Question, Answer> {
     this.#dialogue = dialogue;
   }
 
-  /** Throws a GitError. */
+  /** Sends a request. @throws GitError */
   ask(repoPath: string, question: Question): Promise<Answer> {
     return this.#at(repoPath).ask(question);
   }
 
-  /** Has the next question find a git that is there: to be called while there is other work to do. */
+  /** Starts the process early, while other work goes on. */
   expect(repoPath: string): void {
     this.#at(repoPath);
   }
 
-  /** Ends the git of a repository that is about to be removed, whose files it holds open. */
+  /** Stops the process of a repository before its removal, since it holds files open. */
   async end(repoPath: string): Promise<void> {
     const git = this.#standing.get(repoPath);
     this.#standing.delete(repoPath);
@@ -80,7 +80,7 @@ class StandingGit<Question, Answer> {
   #asked: Asked<Question, Answer>[] = [];
   #chunks: Buffer[] = [];
   #size = 0;
-  /** How many bytes are needed before there is anything new to read. */
+  /** Bytes required before parsing can continue. */
   #needed = 1;
   #timer: NodeJS.Timeout | undefined;
   #ends = false;
@@ -117,7 +117,7 @@ class StandingGit<Question, Answer> {
     if (this.#asked.length === 0) this.#end();
   }
 
-  /** Ends at once; questions that are open fail. */
+  /** Stops the process; pending requests fail. */
   async stop(): Promise<void> {
     this.#fail(new GitError("aborted", null, "", this.#dialogue.args));
     await this.#git.done.catch(() => undefined);
@@ -159,7 +159,7 @@ class StandingGit<Question, Answer> {
     else this.#watch();
   }
 
-  /** Answers what can be answered, and gives how far it read. */
+  /** Parses complete answers and returns the new position. */
   #read(bytes: Buffer): number {
     let at = 0;
     this.#needed = 1;

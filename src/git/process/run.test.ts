@@ -24,7 +24,7 @@ async function failure(work: Promise<unknown>): Promise<GitError> {
   return error as GitError;
 }
 
-/** A git that waits for input for ever. */
+/** A git process that waits for input forever. */
 const waiting = ["cat-file", "--batch"];
 
 describe("git", () => {
@@ -34,7 +34,7 @@ describe("git", () => {
     expect(text).toContain(`${major}.${minor}`);
   });
 
-  it("has limits of memory, descriptors and file size", async () => {
+  it("limits memory, descriptors and file size", async () => {
     const alias = ["-c", "alias.show-limits=!cat /proc/self/limits", "show-limits"];
     const limitsOf = async (options: GitOptions): Promise<string> =>
       (await git(alias, { gitDir: repoPath, ...options })).stdout.toString();
@@ -46,7 +46,7 @@ describe("git", () => {
     expect(await limitsOf({ maxFileBytes: 1024 * 1024 })).toMatch(/Max file size\s+1048576 /);
   });
 
-  it("sees nothing of the server's environment and of a user's or the machine's settings", async () => {
+  it("hides the server's environment and the settings of user and machine", async () => {
     process.env["GIT_DIR"] = "/elsewhere";
     process.env["OMOI_SECRET"] = "hidden";
     try {
@@ -78,7 +78,7 @@ describe("git", () => {
     expect(new Set(scopes)).toEqual(new Set(["command", "local"]));
   });
 
-  it("lets only the named variables through", async () => {
+  it("passes only allowed variables", async () => {
     for (const name of ["GIT_SSH_COMMAND", "GIT_EXTERNAL_DIFF", "LD_PRELOAD", "GIT_DIR", "PATH"]) {
       await expect(git(["version"], { env: { [name]: "x" } })).rejects.toThrow(TypeError);
     }
@@ -87,7 +87,7 @@ describe("git", () => {
     expect(stdout.toString()).toBe("A <a@b> 5 +0000\n");
   });
 
-  it("speaks no protocol that was not asked for", async () => {
+  it("enables no protocol unless requested", async () => {
     for (const url of [
       `file://${repoPath}`,
       "https://127.0.0.1:1/x",
@@ -104,7 +104,7 @@ describe("git", () => {
     expect(ext.stderr).toContain("not allowed");
   });
 
-  it("adds settings of a call to the fixed ones", async () => {
+  it("adds the settings of a call to the fixed ones", async () => {
     const get = async (key: string, config?: [string, string][]): Promise<string> => {
       const options = config === undefined ? {} : { config };
       return (await git(["config", "--get", key], options)).stdout.toString().trim();
@@ -114,7 +114,7 @@ describe("git", () => {
     expect(await get("core.bigFileThreshold", [["core.bigFileThreshold", "8m"]])).toBe("8m");
   });
 
-  it("runs no hook of a store", async () => {
+  it("runs no hooks of a repository", async () => {
     const commit = await commitFiles(repoPath, [], { a: "a" });
     const { mkdir } = await import("node:fs/promises");
     await mkdir(join(repoPath, "hooks"));
@@ -126,7 +126,7 @@ describe("git", () => {
     expect(await readFile(hook, "utf8")).toContain("touch");
   });
 
-  it("gives input, output and exit codes back", async () => {
+  it("returns output and exit codes", async () => {
     const hash = await git(["hash-object", "--stdin"], { gitDir: repoPath, input: "x\n" });
     expect(hash.stdout.toString()).toBe("587be6b4c3f93f93c489c0111bba5596147a26cb\n");
     const args = ["rev-parse", "--verify", "--quiet", "refs/none"];
@@ -139,12 +139,12 @@ describe("git", () => {
     const error = await failure(git(["cat-file", "-p", "nothing"], { gitDir: repoPath }));
     expect(error).toMatchObject({ reason: "exit", exitCode: 128 });
     expect(error.stderr).toContain("Not a valid object name");
-    // Input that git does not read to its end is no error of its own.
+    // Input that git does not read to the end is not an error.
     await git(["version"], { input: Buffer.alloc(5_000_000) });
     await git(["version"], { input: Readable.from([Buffer.alloc(5_000_000)]) });
   });
 
-  it("takes input as it comes, and ends where it fails", async () => {
+  it("streams input, and fails if the input fails", async () => {
     const args = ["cat-file", "--batch-check"];
     const input = new PassThrough();
     const checked = git(args, { gitDir: repoPath, input });
@@ -157,7 +157,7 @@ describe("git", () => {
     expect(await failed).toMatchObject({ reason: "exit", exitCode: null, args });
   });
 
-  it("stops at the time limit, the size limit and an abort", async () => {
+  it("stops at the time limit, the output limit and an abort", async () => {
     const late = spawnGit(waiting, { gitDir: repoPath, stdin: "pipe", timeoutMs: 50 });
     late.stdout.resume();
     expect(await failure(late.done)).toMatchObject({ reason: "timeout" });
@@ -184,7 +184,7 @@ describe("git", () => {
     );
   });
 
-  it("kills what git started too", async () => {
+  it("kills the children of git too", async () => {
     const pidFile = join(root, "pid");
     const alias = `alias.wait=!echo $$ >${pidFile}; exec sleep 600`;
     const controller = new AbortController();
@@ -192,18 +192,18 @@ describe("git", () => {
     const pid = () => readFile(pidFile, "utf8").then(Number, () => 0);
     await expect.poll(pid).toBeGreaterThan(0);
     controller.abort();
-    // It settles once nothing holds what it writes to any more.
+    // It settles once no process holds the output open.
     expect(await sleeping).toMatchObject({ reason: "aborted" });
     const started = await pid();
     await expect.poll(() => isAlive(started)).toBe(false);
   });
 
-  it("says when git cannot be started", async () => {
+  it("reports that git cannot be started", async () => {
     const error = await failure(git(["version"], { cwd: join(root, "nowhere") }));
     expect(error).toMatchObject({ reason: "not_found", exitCode: null });
   });
 
-  it("hands standard error out as it comes", async () => {
+  it("passes standard error on as it arrives", async () => {
     let seen = "";
     const onStderr = (text: string): void => void (seen += text);
     await failure(git(["no-such-command"], { onStderr }));
@@ -211,7 +211,7 @@ describe("git", () => {
   });
 });
 
-it("keeps output for a reader that comes after the process's end", async () => {
+it("keeps output for a reader that attaches after the process ended", async () => {
   const child = spawnGit(["version"]);
   const output = keptOutput(child.stdout);
   await child.done;

@@ -1,6 +1,6 @@
 /**
- * The one place that starts git. Arguments are arrays, there is no shell, and git sees nothing of
- * the server's environment: every setting that an agent's folder, the machine or a user's home
+ * The single place that starts git. Arguments are arrays, no shell interprets them, and git does
+ * not see the server's environment: every setting that a working tree, the machine or a user's home
  * could change is fixed here.
  */
 import { spawn, type ChildProcess } from "node:child_process";
@@ -13,17 +13,17 @@ import type { GitOptions } from "./git-options.js";
 export { EMPTY_TREE } from "./environment.js";
 export type { GitOptions, Protocol } from "./git-options.js";
 
-/** The id that stands for "no object". */
+/** The null object id. */
 export const ZERO_OID = "0".repeat(40);
 
-/** Why a git process failed: `not_found` means that the program itself could not be started. */
+/** Why a git process failed; `not_found`: the program could not be started. */
 export type GitFailure = "exit" | "timeout" | "output_too_large" | "aborted" | "not_found";
 
-/** A git process that did not end as asked. The message is for logs, not for users. */
+/** A failed git process. The message is for logs, not for users. */
 export class GitError extends Error {
   override readonly name = "GitError";
   readonly reason: GitFailure;
-  /** The exit code, or null where there was none. */
+  /** The exit code, or null if there is none. */
   readonly exitCode: number | null;
   /** The last 64 KiB of standard error. */
   readonly stderr: string;
@@ -49,20 +49,20 @@ function subcommandOf(args: readonly string[]): string {
   return args.find((arg) => !arg.startsWith("-")) ?? "";
 }
 
-/** A running git with its streams. The reader must consume or destroy `stdout`. */
+/** A running git process. The reader must consume or destroy `stdout`. */
 export interface GitProcess {
-  /** Null unless `stdin: "pipe"` was asked for. */
+  /** Null unless `stdin: "pipe"` was requested. */
   readonly stdin: Writable | null;
   readonly stdout: Readable;
-  /** Kills the whole process group; harmless after the end. */
+  /** Kills the whole process group; no effect after the end. */
   kill(): void;
-  /** Settles once the process ended and its streams closed; rejects with a GitError. */
+  /** Settles once the process has ended and its streams are closed; rejects with a GitError. */
   readonly done: Promise<{ exitCode: number; stderr: string }>;
 }
 
 /**
- * A process's output for a reader that comes later. Node discards what nobody has begun to read when the
- * process ends.
+ * Buffers a process's output for a reader that attaches later. Node discards output without a
+ * reader when the process ends.
  */
 export function keptOutput(output: Readable): Readable {
   const kept = new PassThrough();
@@ -73,7 +73,7 @@ export function keptOutput(output: Readable): Readable {
 const STDERR_KEPT = 64 * 1024;
 
 /**
- * Starts git and hands out its streams: for smart HTTP and for output that must not be held whole.
+ * Starts git and returns its streams, for smart HTTP and other output that must not be buffered.
  * Environment, settings, time limit and abort are those of `git()`.
  */
 export function spawnGit(
@@ -124,7 +124,7 @@ export function spawnGit(
     stderrText = (stderrText + text).slice(-STDERR_KEPT);
     options.onStderr?.(text);
   });
-  // git may end without reading all of its input; its exit code tells the rest.
+  // git may end without reading all of its input; its exit code decides.
   stdin?.on("error", () => undefined);
   if (stdin !== null && options.input instanceof Readable) {
     options.input.on("error", kill).pipe(stdin);
@@ -166,30 +166,30 @@ export function spawnGit(
   };
 }
 
-/** What the size of a file is limited in, in bytes (POSIX, ulimit). */
+/** The unit of `ulimit -f` in bytes (POSIX). */
 export const BLOCK = 512;
 /**
- * Memory that one git process may write to: objects, trees and an index. A tree within TREE_LIMITS needs
- * less than half. Packs are mapped for reading and do not count (RLIMIT_DATA).
+ * Writable memory of one git process: objects, trees and an index. A tree within TREE_LIMITS needs
+ * less than half. Packs are mapped read-only and do not count (RLIMIT_DATA).
  */
 const MAX_MEMORY_BYTES = 2 * 2 ** 30;
-/** The largest file: a last resort, since imports and pushes have lower limits of their own. */
+/** The largest file git may write: a last resort, since imports and pushes have lower limits. */
 const MAX_FILE_BYTES = 64 * 2 ** 30;
 /** Open files of one git process, which closes packs to stay below. */
 const MAX_DESCRIPTORS = 1024;
 
 /**
- * Sets limits that all processes git starts inherit; a core file would be as large as the memory. One that
- * cannot be set is stricter already.
+ * Sets limits that all children inherit. Core files are off because they could be as large as the
+ * memory. A limit that cannot be set is already stricter.
  */
 const LIMITS =
   '{ ulimit -c 0; ulimit -S -n "$1"; ulimit -d "$2"; ulimit -f "$3"; } 2>/dev/null; shift 3; exec git "$@"';
-/** Files of an agent's folder have the modes of any checkout; nobody else gets to that folder. */
+/** Files of a working tree get the usual modes; access to the folder itself is restricted. */
 const COMMON_UMASK = "umask 022";
-/** How a shell ends that does not find the program. */
+/** The exit code of a shell that does not find the program. */
 const NOT_FOUND = 127;
 
-/** The arguments of a shell, which alone can set limits of the process that git becomes. */
+/** Wraps the command in a shell, which sets the limits and then becomes git. */
 function limited(args: readonly string[], options: GitOptions): string[] {
   const { workTree, maxFileBytes = MAX_FILE_BYTES } = options;
   const blocks = Math.max(1, Math.floor(maxFileBytes / BLOCK));
@@ -202,7 +202,7 @@ function openDescriptors(child: ChildProcess, use: NonNullable<GitOptions["descr
   const [, , , third, fourth] = child.stdio as unknown as Duplex[];
   if (!third || !fourth) return;
   for (const stream of [third, fourth]) {
-    // git may end without reading or writing all; its exit code tells the rest.
+    // git may end without using the descriptors to the end; its exit code decides.
     stream.on("error", () => undefined);
     child.once("exit", () => stream.destroy());
   }
@@ -210,10 +210,9 @@ function openDescriptors(child: ChildProcess, use: NonNullable<GitOptions["descr
 }
 
 /**
- * Runs git to its end and returns its whole output.
- *
- * Throws a GitError for an exit code that is not in `okExitCodes`, for the time limit, for output
- * above `maxOutputBytes`, for an abort and where git cannot be started.
+ * Runs git and returns its whole output.
+ * @throws GitError for an exit code outside `okExitCodes`, a timeout, output above
+ *   `maxOutputBytes`, an abort, or if git cannot be started
  */
 export async function git(
   args: readonly string[],
@@ -241,7 +240,10 @@ export async function git(
   }
 }
 
-/** The version of the installed git; throws a GitError (`not_found`) where there is none. */
+/**
+ * Returns the version of the installed git.
+ * @throws GitError `not_found` if git is not installed
+ */
 export async function gitVersion(): Promise<{ major: number; minor: number; text: string }> {
   const text = (await git(["version"])).stdout.toString("utf8").trim();
   const match = /(\d+)\.(\d+)/.exec(text);

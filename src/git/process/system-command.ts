@@ -1,4 +1,4 @@
-/** Programs of the system other than git. */
+/** Runs system programs other than git. */
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import type { Readable } from "node:stream";
@@ -8,7 +8,7 @@ import { keptOutput } from "./run.js";
 
 const run = promisify(execFile);
 
-/** A program of the system did not do what it was asked; the message holds what it said. */
+/** A system program failed; the message contains its output. */
 export class SystemCommandError extends Error {
   override readonly name = "SystemCommandError";
   readonly stderr: string;
@@ -20,8 +20,8 @@ export class SystemCommandError extends Error {
 }
 
 /**
- * Runs a program with arguments in a folder to its end; it sees nothing of the server's environment.
- * Throws a SystemCommandError, also where it is not installed or takes longer than `timeoutMs`.
+ * Runs a program with arguments in a folder. It sees nothing of the server's environment.
+ * @throws SystemCommandError, also if it is not installed or exceeds `timeoutMs`
  */
 export async function runSystem(
   program: string,
@@ -40,8 +40,8 @@ export async function runSystem(
 }
 
 /**
- * Returns what a program writes to its standard output until it ends or the signal ends it, whatever its
- * exit code. It sees nothing of the server's environment.
+ * Returns the standard output of a program until it ends or `signal` stops it, whatever its exit
+ * code. It sees nothing of the server's environment.
  */
 export function readSystem(
   program: string,
@@ -54,8 +54,8 @@ export function readSystem(
 }
 
 /**
- * Starts a program whose output is too large to be held. The reader consumes or destroys `output`.
- * @returns the output, and the exit code with the last of what was said on standard error
+ * Starts a program and streams its output. The reader consumes or destroys `output`.
+ * @returns the output, and the exit code with the end of standard error
  */
 export function streamSystem(
   program: string,

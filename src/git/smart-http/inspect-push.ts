@@ -1,4 +1,4 @@
-/** Looking through what a push brings, before any of it is taken. */
+/** Checks the objects of a push before any of them is accepted. */
 import { createInterface } from "node:readline";
 import { pipeline } from "node:stream/promises";
 import { assertOid } from "../store/bare-repository.js";
@@ -9,23 +9,24 @@ import { assertTreesWithin, TreeLimitError } from "../objects/tree-limits.js";
 
 const INSPECT_MS = 10 * 60_000;
 
-/** What a push is looked through with. */
+/** Input of `inspectPush`. */
 export interface Inspection {
-  /** The objects that references are to be moved to. */
+  /** The objects that references will point to. */
   tips: readonly string[];
-  /** What whoever pushes may read: objects of the store, with all that they reach. */
+  /** Objects of the repository that the pusher may read, with everything they reach. */
   known: readonly string[];
   /**
-   * Whether whoever pushes reads less than the store holds: then he has to send every object that he
-   * cannot read, and gets none by naming its id.
+   * Whether the pusher can read only a part of the repository. The push must then contain every
+   * object that is not readable; naming an id grants no access.
    */
   isNarrow: boolean;
   signal: AbortSignal;
 }
 
 /**
- * Makes sure that all that the tips reach is there, and that no file is larger than a commit may hold.
- * @throws PackRefusedError naming what is missing or too large
+ * Checks that everything the tips reach exists, and that no file exceeds the size limit of a
+ * commit.
+ * @throws PackRefusedError naming the missing object or the large file
  */
 export async function inspectPush(quarantine: Quarantine, inspection: Inspection): Promise<void> {
   const { tips, known, isNarrow, signal } = inspection;
@@ -42,13 +43,13 @@ export async function inspectPush(quarantine: Quarantine, inspection: Inspection
     const passing = pipeline(listing.stdout, looking.stdin);
     passing.catch(() => undefined);
     for await (const line of createInterface({ input: looking.stdout })) {
-      // A name that breaks the line is not looked at further: its object is named before it.
+      // A name with a line break is cut here; its object was named before it.
       const found = /^([0-9a-f]{40}) ([a-z]+) (\d+) ?(.*)$/s.exec(line);
       if (found === null) continue;
       const [, oid = "", type = "", size = "", path = ""] = found;
       if (type === "blob" && Number(size) > MAX_FILE_BYTES) {
         throw new PackRefusedError(
-          `${JSON.stringify(path)} is larger than 100 MiB; take it out of the commits`,
+          `${JSON.stringify(path)} is larger than 100 MiB; remove it from the commits`,
         );
       }
       if (sent !== null && !sent.has(oid)) unsent.add(oid);
@@ -64,7 +65,7 @@ export async function inspectPush(quarantine: Quarantine, inspection: Inspection
   if (unsent.size > 0 && !(await areReached(unsent, known, options))) throw notWhole();
 }
 
-/** Whether the known objects reach all of the ids; those are used up. */
+/** Tells whether the known objects reach all of the ids; removes the reached ids from the set. */
 async function areReached(
   ids: Set<string>,
   known: readonly string[],
@@ -84,7 +85,7 @@ async function areReached(
 }
 
 /**
- * Makes sure that no tree of the commits is too large to be checked out, compared or merged.
+ * Checks that no tree of the commits is too large to check out, compare or merge.
  * @throws PackRefusedError
  */
 export async function inspectTrees(
@@ -95,11 +96,11 @@ export async function inspectTrees(
     await assertTreesWithin(quarantine.path, commits);
   } catch (error) {
     if (!(error instanceof TreeLimitError)) throw error;
-    throw new PackRefusedError(`${error.message}; split it into smaller commits or projects`);
+    throw new PackRefusedError(`${error.message}; split the push into smaller commits or projects`);
   }
 }
 
-/** The commits that the tips bring and none of `known` reaches, parents before children. */
+/** Returns the commits that the tips reach and `known` does not, parents before children. */
 export async function newCommits(
   quarantine: Quarantine,
   tips: readonly string[],
@@ -116,7 +117,7 @@ export async function newCommits(
   return stdout.toString("latin1").split("\n").filter(Boolean);
 }
 
-/** Which of the objects are commits, and which are tags of commits. One process for all. */
+/** Sorts objects into commits and tags of commits. One process for all. */
 export async function commitsAmong(
   repoPath: string,
   oids: readonly string[],

@@ -1,24 +1,30 @@
-/** git's frames, the pkt-lines: a length in four hexadecimal digits and the bytes (gitprotocol-common(5)). */
+/**
+ * git's pkt-line framing: a length in four hexadecimal digits, then the payload
+ * (gitprotocol-common(5)).
+ */
 
-/** The end of a list of frames. */
+/** The flush packet, which ends a list of packets. */
 export const FLUSH = Buffer.from("0000");
 
 const LONGEST = 65_520;
 
-/** What came is no list of frames, or ended in the middle of one. */
+/** The input is not a list of packets, or ends inside a packet. */
 export class PktLineError extends Error {
   override readonly name = "PktLineError";
 }
 
-/** One frame around up to 65 516 bytes. */
+/** Encodes a packet with up to 65 516 bytes of payload. */
 export function pktLine(payload: string | Buffer): Buffer {
   const bytes = typeof payload === "string" ? Buffer.from(payload, "latin1") : payload;
   const length = bytes.length + 4;
-  if (length > LONGEST) throw new RangeError("too long for a frame");
+  if (length > LONGEST) throw new RangeError("payload too long for a packet");
   return Buffer.concat([Buffer.from(length.toString(16).padStart(4, "0")), bytes]);
 }
 
-/** Bytes of any length in frames of one side band: 1 is data, 2 is for people, 3 is the last word. */
+/**
+ * Encodes bytes of any length as packets of one side band: 1 is data, 2 is progress, 3 is a fatal
+ * error.
+ */
 export function sideBand(band: 1 | 2 | 3, bytes: Buffer): Buffer {
   const frames: Buffer[] = [];
   for (let at = 0; at < bytes.length; at += LONGEST - 5) {
@@ -28,7 +34,7 @@ export function sideBand(band: 1 | 2 | 3, bytes: Buffer): Buffer {
   return Buffer.concat(frames);
 }
 
-/** Reads frames off the front of a stream; what comes after them is read as it is. */
+/** Reads packets from the front of a stream; the rest is available as raw bytes. */
 export class PktLineReader {
   readonly #chunks: AsyncIterator<Buffer>;
   #buffer: Buffer = Buffer.alloc(0);
@@ -37,23 +43,26 @@ export class PktLineReader {
     this.#chunks = stream[Symbol.asyncIterator]();
   }
 
-  /** A frame's bytes; null for a flush. @throws PktLineError, also where the stream is at its end */
+  /**
+   * Returns the payload of a packet; null for a flush. @throws PktLineError, also at the end of the
+   * stream
+   */
   async next(): Promise<Buffer | null> {
     const head = (await this.#take(4)).toString("latin1");
     if (!/^[0-9a-f]{4}$/i.test(head)) throw new PktLineError("no length");
     const length = Number.parseInt(head, 16);
     if (length === 0) return null;
-    if (length < 4 || length > LONGEST) throw new PktLineError("a length that no frame has");
+    if (length < 4 || length > LONGEST) throw new PktLineError("invalid packet length");
     return this.#take(length - 4);
   }
 
-  /** Whether nothing comes any more. */
+  /** Tells whether the stream has ended. */
   async isAtEnd(): Promise<boolean> {
     while (this.#buffer.length === 0) if (!(await this.#more())) return true;
     return false;
   }
 
-  /** What comes after the frames. */
+  /** The raw bytes after the packets. */
   async *rest(): AsyncGenerator<Buffer> {
     do {
       const chunk = this.#buffer;
@@ -64,7 +73,7 @@ export class PktLineReader {
 
   async #take(count: number): Promise<Buffer> {
     while (this.#buffer.length < count) {
-      if (!(await this.#more())) throw new PktLineError("it ended in the middle");
+      if (!(await this.#more())) throw new PktLineError("the stream ended inside a packet");
     }
     const taken = this.#buffer.subarray(0, count);
     this.#buffer = this.#buffer.subarray(count);

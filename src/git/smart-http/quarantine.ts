@@ -1,7 +1,7 @@
 /**
- * Where a push lies until it is taken: a bare repository of its own inside the store's folder, which
- * borrows the store's objects. Whatever reads a store reads it too; nothing reads it but the push
- * itself, and nothing of it is in the store before `migrate`.
+ * The quarantine of a push: a bare repository inside the project's repository that borrows its
+ * objects. The push reads it like a repository; nothing else does, and its objects enter the
+ * repository only through `migrate`.
  */
 import { randomUUID } from "node:crypto";
 import { lstat, mkdir, open, readdir, rename, writeFile } from "node:fs/promises";
@@ -13,17 +13,17 @@ import { intoFolder } from "../objects/loose-object.js";
 import { endReader } from "../objects/object-reader.js";
 import { git, GitError, spawnGit } from "../process/run.js";
 
-/** A push's objects are not taken; the message is for whoever pushed. */
+/** The objects of a push are rejected; the message is for the pusher. */
 export class PackRefusedError extends Error {
   override readonly name = "PackRefusedError";
 }
 
-/** How a pack is received. */
+/** Options for receiving a pack. */
 export interface ReceiveOptions {
   /**
-   * Whether the pack is checked without the store's objects, for who does not see them all: deltas stand on
-   * nothing else, and no answer tells an object that is hidden from one that does not exist. What the pack
-   * leaves out shows in `inspectPush`.
+   * Whether the pack must be self-contained, for a pusher who cannot read the whole repository.
+   * Deltas then apply only to objects in the pack, and no reply distinguishes a hidden object from
+   * a missing one. `inspectPush` finds missing objects.
    */
   isAlone: boolean;
   maxBytes: number;
@@ -31,19 +31,22 @@ export interface ReceiveOptions {
 }
 
 const FOLDER = "incoming";
-/** Below this many objects they are stored one by one, so that packs do not pile up (as git does). */
+/** Smaller pushes are stored as loose objects, so that packs do not pile up (as git does). */
 const UNPACK_LIMIT = 100;
-/** Objects of one push: what whoever reads less than all brings is held by its ids. Imports have no limit. */
+/**
+ * Maximum objects per push: the ids of a pusher with partial access are kept in memory. Imports
+ * have no such limit.
+ */
 const MAX_OBJECTS = 1_000_000;
-/** Faults of objects that name others which the pack need not bring. */
+/** fsck faults about referenced objects that a self-contained pack may lack. */
 const FAULTS_ALONE = ["gitmodulesMissing", "gitattributesMissing"];
-/** One object may not take more memory than this, however small its delta is. */
+/** Memory limit for one object, however small its delta is. */
 const ALLOC_LIMIT = "512m";
 
-/** Objects that came with a push. Discard it, whatever becomes of the push. */
+/** The received objects of a push. Always discard it, whatever the outcome. */
 export class Quarantine {
   readonly repoPath: string;
-  /** The repository, to be read as a store. */
+  /** The quarantine's repository, readable like any other. */
   readonly path: string;
   #objects = 0;
 
@@ -52,7 +55,9 @@ export class Quarantine {
     this.path = join(repoPath, FOLDER, randomUUID());
   }
 
-  /** Makes an empty one; throws what the system says (no space), and then leaves nothing. */
+  /**
+   * Creates an empty quarantine; throws the system error (no space) and then leaves nothing behind.
+   */
   static async open(repoPath: string): Promise<Quarantine> {
     const quarantine = new Quarantine(repoPath);
     const { path } = quarantine;
@@ -75,9 +80,11 @@ export class Quarantine {
   }
 
   /**
-   * Receives a pack, whose every object is checked by fsck and, unless it is checked alone, has all that it
-   * names. Reads to the end of the pack also where it is refused, so that the client hears why.
-   * @throws PackRefusedError; a GitError where git cannot do its work
+   * Receives a pack and runs fsck on every object. Unless the pack must be self-contained, all
+   * referenced objects must exist. Reads to the end of the pack even after a rejection, so that the
+   * client receives the reason.
+   * @throws PackRefusedError
+   * @throws GitError if git fails for another reason
    */
   async receive(pack: AsyncGenerator<Buffer>, options: ReceiveOptions): Promise<void> {
     const { isAlone } = options;
@@ -128,7 +135,7 @@ export class Quarantine {
       await over;
       if (header.objects > MAX_OBJECTS) {
         throw new PackRefusedError(
-          `it holds more than ${MAX_OBJECTS} objects; push fewer commits at once, or import the repository`,
+          `the pack contains more than ${MAX_OBJECTS} objects; push fewer commits at once, or import the repository`,
         );
       }
       if (!(error instanceof GitError) || error.reason !== "exit") throw error;
@@ -136,7 +143,7 @@ export class Quarantine {
     }
   }
 
-  /** The ids of the objects that came, without those that git put beside them to complete deltas. */
+  /** Returns the ids of the received objects, without those that git added to complete deltas. */
   async objectIds(): Promise<Set<string>> {
     const ids = new Set<string>();
     for (const name of await readdir(this.#at("pack"))) {
@@ -155,7 +162,7 @@ export class Quarantine {
     return ids;
   }
 
-  /** Puts the objects into the store: no reference names them yet. May be repeated. */
+  /** Moves the objects into the repository, where no reference names them yet. Idempotent. */
   async migrate(): Promise<void> {
     if (this.#objects > 0 && this.#objects < UNPACK_LIMIT) await this.#unpack();
     const objects = join(this.repoPath, "objects");
@@ -166,7 +173,7 @@ export class Quarantine {
       }
     }
     if (this.#objects < UNPACK_LIMIT) return;
-    // The index comes last: with it git finds the pack.
+    // The index comes last: it makes the pack visible to git.
     const names = (await readdir(this.#at("pack"))).sort(
       (one, other) => Number(one.endsWith(".idx")) - Number(other.endsWith(".idx")),
     );
@@ -203,7 +210,7 @@ export class Quarantine {
   async #unpack(): Promise<void> {
     const name = await this.#packFile();
     if (name === undefined) return;
-    // git does not write what it finds in a pack.
+    // git does not write objects that it finds in a pack.
     const aside = join(this.path, name);
     await rename(this.#at("pack", name), aside);
     await removeTree(this.#at("pack"));
@@ -212,7 +219,7 @@ export class Quarantine {
       gitDir: this.path,
       input: createReadStream(aside),
       timeoutMs: 10 * 60_000,
-      // As safe as the pack was, which git had flushed.
+      // As durable as the pack, which git had flushed.
       config: [
         ["core.fsync", "committed,loose-object"],
         ["core.fsyncMethod", "batch"],
@@ -221,7 +228,7 @@ export class Quarantine {
   }
 }
 
-/** Reads the number of objects that a pack claims: "PACK", the version, the count (gitformat-pack(5)). */
+/** Reads the object count of a pack header: "PACK", the version, the count (gitformat-pack(5)). */
 class PackHeader {
   objects = 0;
   #bytes = Buffer.alloc(0);
@@ -233,14 +240,14 @@ class PackHeader {
   }
 }
 
-/** Moves a file of objects; one that is there already is the same object. */
+/** Moves an object file; an existing file is the same object. */
 async function moveInto(from: string, to: string): Promise<void> {
   if (!(await exists(to))) await intoFolder(dirname(to), () => rename(from, to));
 }
 
 /**
- * Removes quarantines that are older than `olderThanMs`: of pushes that ended with their process.
- * Answers how many there were.
+ * Removes quarantines older than `olderThanMs`, left by pushes whose process ended. Returns their
+ * number.
  */
 export async function removeQuarantines(repoPath: string, olderThanMs: number): Promise<number> {
   let removed = 0;
@@ -254,32 +261,32 @@ export async function removeQuarantines(repoPath: string, olderThanMs: number): 
   return removed;
 }
 
-/** One answer for objects that do not exist and for those that are hidden from whoever pushes. */
+/** The error for missing and for hidden objects; the pusher cannot tell them apart. */
 export function notWhole(): PackRefusedError {
   return new PackRefusedError(
-    "it is not whole: it names objects that it does not bring and that you cannot read here; fetch, and push again (of a shallow clone: git fetch --unshallow)",
+    "the pack is incomplete: it references objects that it does not contain and that you cannot read here; fetch and push again (in a shallow clone: git fetch --unshallow)",
   );
 }
 
-/** What git's complaint means to whoever pushed; null where it is of the server. */
+/** Translates git's error for the pusher; null for a fault of the server. */
 function refusalOf({ stderr }: GitError, maxBytes: number): PackRefusedError | null {
   if (OF_THE_SERVER.test(stderr)) return null;
   if (stderr.includes("exceeds maximum allowed size")) {
     return new PackRefusedError(
-      `it is larger than ${Math.floor(maxBytes / 1024 / 1024)} MiB; push less at once, or have OMOI_MAX_PUSH_MIB raised`,
+      `the pack is larger than ${Math.floor(maxBytes / 1024 / 1024)} MiB; push less at once, or raise OMOI_MAX_PUSH_MIB on the server`,
     );
   }
   if (/attempting to allocate|Out of memory/i.test(stderr)) {
-    return new PackRefusedError("it is too large, or one of its objects is");
+    return new PackRefusedError("the pack or one of its objects is too large");
   }
   const fault = /(?:object )?([0-9a-f]{40}): (\w+: [^\n]*)/.exec(stderr);
   if (fault !== null) {
-    return new PackRefusedError(`git refuses the object ${fault[1]}: ${fault[2]}`);
+    return new PackRefusedError(`git rejects the object ${fault[1]}: ${fault[2]}`);
   }
   if (/unresolved delta|did not receive expected|of expected type missing/.test(stderr)) {
     return notWhole();
   }
-  return new PackRefusedError("it is damaged; push again");
+  return new PackRefusedError("the pack is damaged; push again");
 }
 
 const OF_THE_SERVER =

@@ -1,40 +1,40 @@
 /**
- * The words of a push over git's smart HTTP (gitprotocol-pack(5), gitprotocol-http(5)): what is
- * offered, what is asked for, what is answered. Nothing here decides or changes anything.
+ * The wire format of a push over smart HTTP (gitprotocol-pack(5), gitprotocol-http(5)):
+ * advertisement, request and report. Makes no decisions and changes nothing.
  */
 import { isOid } from "../store/bare-repository.js";
 import { FLUSH, pktLine, PktLineError, PktLineReader, sideBand } from "./pkt-line.js";
 import { ZERO_OID } from "../process/run.js";
 
-/** The content types of a push. */
+/** Content types of a push. */
 export const PUSH_ADVERTISEMENT_TYPE = "application/x-git-receive-pack-advertisement";
 export const PUSH_REQUEST_TYPE = "application/x-git-receive-pack-request";
 export const PUSH_RESULT_TYPE = "application/x-git-receive-pack-result";
 
-/** One reference that a client wants moved: null stands for "does not exist". */
+/** One reference update requested by a client; null means "does not exist". */
 export interface PushCommand {
-  /** As the client wrote it, its bytes in latin1: it may be no name at all. */
+  /** The name as sent by the client, in latin1 bytes; it may be invalid. */
   ref: string;
   from: string | null;
   to: string | null;
 }
 
-/** What a client asks for, before its pack. */
+/** The request of a client, before its pack. */
 export interface PushRequest {
-  /** None where the client only asks whether it may push. */
+  /** Empty if the client only asks whether it may push. */
   commands: PushCommand[];
-  /** All or none. */
+  /** All or nothing. */
   atomic: boolean;
-  /** How the client hears the answer. */
+  /** Whether and how the client receives a report. */
   report: boolean;
   sideBand: boolean;
-  /** The pack that follows, as it comes; empty where nothing but deletions is asked for. */
+  /** The pack as it arrives; empty if there are only deletions. */
   pack: AsyncGenerator<Buffer>;
 }
 
-/** What became of a push: why nothing could be taken, or what became of each reference. */
+/** The result of a push: why the pack was rejected, or the result for each reference. */
 export interface PushReport {
-  /** Null where the objects were fine. */
+  /** Null if the pack was accepted. */
   unpack: string | null;
   refs: readonly { ref: string; refusal: string | null }[];
 }
@@ -42,8 +42,8 @@ export interface PushReport {
 const CAPABILITIES = "report-status delete-refs side-band-64k quiet atomic ofs-delta";
 
 /**
- * The answer to `GET …/info/refs?service=git-receive-pack`: the references that may be pushed to.
- * With `thin` a client may send changes alone, against objects that the store has.
+ * Encodes the reply to `GET …/info/refs?service=git-receive-pack`: the references open for pushing.
+ * With `thin`, a client may send deltas against objects of the repository.
  */
 export function advertisePush(
   refs: readonly { ref: string; sha: string }[],
@@ -57,13 +57,13 @@ export function advertisePush(
   return Buffer.concat([pktLine("# service=git-receive-pack\n"), FLUSH, ...lines, FLUSH]);
 }
 
-/** How many references one push may name. */
+/** Maximum references per push. */
 export const MAX_COMMANDS = 1000;
 const MAX_LINES = MAX_COMMANDS * 4;
 
 /**
- * Reads what a client asks for, up to its pack.
- * @throws PktLineError where that is no request of a push
+ * Reads a push request up to its pack.
+ * @throws PktLineError if it is malformed
  */
 export async function readPushRequest(body: AsyncIterable<Buffer>): Promise<PushRequest> {
   const reader = new PktLineReader(body);
@@ -73,10 +73,10 @@ export async function readPushRequest(body: AsyncIterable<Buffer>): Promise<Push
     const line = await reader.next();
     if (line === null) break;
     if (count === MAX_LINES) throw new PktLineError("too many lines");
-    // latin1 keeps every byte of a name, so that it is answered as it was sent.
+    // latin1 keeps every byte of a name, so that the report repeats it exactly.
     const [text = "", words] = line.toString("latin1").replace(/\n$/, "").split("\0");
     if (words !== undefined) capabilities = words.split(" ").filter(Boolean);
-    // A shallow clone says where its history ends; ours does not end there.
+    // A shallow clone states where its history ends; the repository's does not end there.
     if (/^shallow [0-9a-f]{40}$/.test(text)) continue;
     commands.push(commandOf(text));
   }
@@ -99,7 +99,7 @@ function commandOf(text: string): PushCommand {
   return { ref, from: orNull(from), to: orNull(to) };
 }
 
-/** The answer to a push, as the client asked to have it. */
+/** Encodes the report of a push as the client requested it. */
 export function pushReport(
   request: Pick<PushRequest, "report" | "sideBand">,
   { unpack, refs }: PushReport,
@@ -120,7 +120,7 @@ export function pushReport(
   return request.sideBand ? Buffer.concat([sideBand(1, report), FLUSH]) : report;
 }
 
-/** Says nothing, to keep a connection open; only where the client takes side bands. */
+/** An empty packet that keeps a connection open; only for clients with side bands. */
 export const KEEP_ALIVE = pktLine("\u0001");
 
 function oneLine(text: string): string {

@@ -39,7 +39,7 @@ beforeAll(async () => {
     await updateRef(repoPath, `refs/heads/${name}`, tip, null);
   }
   await updateRef(repoPath, "refs/omoi/internal", tips["workspace-b"] ?? "", null);
-  // What the routes of the server will do, without the question who asks.
+  // Like the server's routes, without authentication.
   server = createServer((request, response) => {
     const protocol = request.headers["git-protocol"]?.toString();
     protocols.push(protocol);
@@ -60,7 +60,7 @@ afterAll(async () => {
   await dispose();
 });
 
-/** A client's git. */
+/** Runs git as a client. */
 async function client(...args: string[]): Promise<string> {
   const env = {
     PATH: process.env["PATH"] ?? "",
@@ -100,7 +100,7 @@ describe("clone and fetch", () => {
   });
 
   it.each([["0"], ["2"]])(
-    "hides what is hidden from protocol %s, also from who knows its id",
+    "hides hidden references from protocol %s, even by id",
     async (version) => {
       hidden = ["refs/omoi/", "refs/heads/workspace-b"];
       const secret = tips["workspace-b"] ?? "";
@@ -118,14 +118,14 @@ describe("clone and fetch", () => {
     },
   );
 
-  it("gives a partial clone where everything may be read", async () => {
+  it("serves a partial clone if everything is readable", async () => {
     hidden = [];
     const folder = join(root, "partial");
     await client("clone", "--quiet", "--filter=blob:none", url, folder);
     expect(await client("-C", folder, "show", "HEAD:a")).toContain("next");
   });
 
-  it("refuses a forged request and ends with its client", async () => {
+  it("rejects a forged request and stops with its client", async () => {
     hidden = ["refs/omoi", "refs/heads/workspace-b"];
     const want = `0032want ${tips["workspace-b"]}\n00000009done\n`;
     const forged = uploadPack(repoPath, Readable.from([Buffer.from(want)]), "version=2", hidden);
@@ -144,7 +144,7 @@ describe("clone and fetch", () => {
     expect((await cut.exit).exitCode).toBe(null);
   });
 
-  it("refuses prefixes that are no references", () => {
+  it("rejects prefixes that are not references", () => {
     for (const prefix of ["", "heads/x", "refs/heads/../x", "!!refs/x", "^refs/x", "refs/a\nb"]) {
       expect(() => advertiseRefs("upload-pack", repoPath, undefined, [prefix]), prefix).toThrow(
         TypeError,
@@ -154,7 +154,7 @@ describe("clone and fetch", () => {
 });
 
 describe("protocolFor", () => {
-  it("passes only what is well-formed, and version 2 only where nothing is hidden", () => {
+  it("passes only well-formed values, and version 2 only if nothing is hidden", () => {
     expect(protocolFor("version=2", [])).toBe("version=2");
     expect(protocolFor("version=1:key=value", [])).toBe("version=1:key=value");
     expect(protocolFor("version=2", ["refs/omoi"])).toBe(undefined);

@@ -1,37 +1,40 @@
 /**
- * git's smart HTTP for clone and fetch: the two answers of `upload-pack`, as streams. Who may read
- * what is decided by the caller, who names what stays hidden.
+ * Smart HTTP for clone and fetch: both replies of `upload-pack` as streams. The caller authorizes
+ * the request and names the hidden references.
  */
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { isRefName } from "../store/bare-repository.js";
 import { type GitOptions, type GitProcess, keptOutput, spawnGit } from "../process/run.js";
 
-/** The content types of the two answers. */
+/** Content types of the two replies. */
 export const ADVERTISEMENT_TYPE = "application/x-git-upload-pack-advertisement";
 export const RESULT_TYPE = "application/x-git-upload-pack-result";
 
-/** An answer on its way. */
+/** A streaming reply. */
 export interface UploadPackReply {
   /**
-   * The bytes to send. Fails with a GitError where git fails or takes too long; destroying it ends
-   * git. Consume or destroy it.
+   * The response body. Fails with a GitError if git fails or times out; destroying it stops git.
+   * Consume or destroy it.
    */
   body: Readable;
-  /** Settles when git has ended: its exit code and what it said; a client gone away is no error. */
+  /**
+   * Settles when git has ended, with its exit code and standard error; a disconnected client is not
+   * an error.
+   */
   exit: Promise<{ exitCode: number | null; stderr: string }>;
 }
 
 const UPLOAD_MS = 60 * 60_000;
-/** A clone writes no file that counts. */
+/** A clone writes only small temporary files. */
 const UPLOAD_FILE_BYTES = 1024 * 1024;
-/** How long git waits for a client that sends nothing, in seconds. */
+/** Seconds that git waits for a silent client. */
 const IDLE_SECONDS = 120;
 
 /**
- * The value of a client's `Git-Protocol` header that git may see: one or more `key=value` words,
- * else undefined. Where references are hidden it is undefined too: protocol version 2 lets a client
- * ask for any object whose id it knows, hidden or not; the older one only for what is shown.
+ * Returns the client's `Git-Protocol` header if it is well-formed (`key=value` words), otherwise
+ * undefined. Also undefined if references are hidden: with protocol version 2 a client can request
+ * any object by id, hidden or not; version 0 serves only advertised ones.
  */
 export function protocolFor(
   header: string | undefined,
@@ -53,10 +56,10 @@ function serve(
     ["uploadpack.allowTipSHA1InWant", "false"],
     ["uploadpack.allowReachableSHA1InWant", "false"],
     ["uploadpack.allowAnySHA1InWant", "false"],
-    // A partial clone asks for single objects later, which only version 2 allows.
+    // A partial clone requests single objects later, which only version 2 allows.
     ["uploadpack.allowFilter", String(version?.startsWith("version=2") ?? false)],
     ["pack.threads", "1"],
-    // Trees that repeat themselves make deltas long to search for.
+    // Repetitive trees make the search for deltas slow.
     ["pack.windowMemory", "256m"],
   ];
   for (const prefix of hiddenRefs) {
@@ -79,7 +82,7 @@ function serve(
 function reply(child: GitProcess, before: string): UploadPackReply {
   const output = outputOf(child, keptOutput(child.stdout), before);
   const body = Readable.from(output, { objectMode: false });
-  // A generator that was never started does not clean up behind itself.
+  // A generator that was never started runs no cleanup.
   body.once("close", () => child.kill());
   const exit = child.done.then(
     ({ exitCode, stderr }) => ({ exitCode, stderr }),
@@ -102,12 +105,11 @@ async function* outputOf(
 }
 
 /**
- * The answer to `GET …/info/refs?service=git-upload-pack`. `protocol` is the `Git-Protocol` header;
- * references under `hiddenRefs` (`refs/omoi`, `refs/heads/workspace-b`: whole names or folders of
- * names) are not shown, and their commits not given; `!refs/heads/main` shows one again, the last
- * that fits wins. HEAD is always shown. Send it as `ADVERTISEMENT_TYPE`, uncached.
- *
- * Throws a TypeError for a bad prefix.
+ * Replies to `GET …/info/refs?service=git-upload-pack`. `protocol` is the `Git-Protocol` header.
+ * References under `hiddenRefs` (`refs/omoi`, `refs/heads/workspace-b`: whole names or prefixes)
+ * are not advertised and their commits not served. `!refs/heads/main` makes one visible again; the
+ * last match wins. HEAD is always visible. Send it as `ADVERTISEMENT_TYPE`, uncached.
+ * @throws TypeError for an invalid prefix
  */
 export function advertiseRefs(
   service: "upload-pack",
@@ -123,7 +125,7 @@ export function advertiseRefs(
 }
 
 /**
- * The answer to `POST …/git-upload-pack`. `body` is the request's, already unzipped; give the same
+ * Replies to `POST …/git-upload-pack`. `body` is the decompressed request body; pass the same
  * `protocol` and `hiddenRefs` as to `advertiseRefs`. Send it as `RESULT_TYPE`, uncached.
  */
 export function uploadPack(
@@ -135,7 +137,7 @@ export function uploadPack(
   const child = serve(repoPath, [], protocol, hiddenRefs, { stdin: "pipe" });
   const { stdin } = child;
   if (stdin === null) throw new Error("git was started without an input");
-  // git stops reading when it has heard enough; a client that goes away ends git.
+  // git stops reading once it has enough input; a disconnected client stops git.
   pipeline(body, stdin).catch(() => {
     if (!body.readableEnded) child.kill();
   });

@@ -12,7 +12,7 @@ function scan(pieces: readonly Buffer[]) {
   return it.found.map(({ line, text }) => ({ line, text }));
 }
 
-test("finds each key with its line, wherever the pieces are cut", () => {
+test("finds each key with its line, wherever chunks are split", () => {
   const piece = fc.oneof(
     fc.constant("\n"),
     fc.constant(prefix),
@@ -35,13 +35,13 @@ test("finds each key with its line, wherever the pieces are cut", () => {
   );
 });
 
-test("leaves alone what only looks like a key", () => {
+test("ignores texts that only resemble a key", () => {
   const key = generateKey(prefix);
   const mistyped = key.slice(0, -1) + (key.endsWith("0") ? "1" : "0");
   expect(scan([Buffer.from(`${mistyped}\n${key.slice(0, -1)}`)])).toEqual([]);
 });
 
-test("forgets what stood in a file that is read anew", () => {
+test("forgets the keys of a file that is read again", () => {
   const it = new TokenScan(prefix);
   it.start("a.txt")(Buffer.from(generateKey(prefix)));
   expect(it.isClean).toBe(false);

@@ -1,25 +1,25 @@
-/** Finding API keys in what is about to be committed. */
+/** Finds API keys in content that is about to be committed. */
 import { isWellFormed, keyLength } from "#shared/node/key-text.js";
 
-/** A text with the form of a key, and its first place. */
+/** A text in the form of a key, and its first position. */
 export interface FoundToken {
-  /** As people read it. */
+  /** Display text. */
   path: string;
-  /** From 1 on. */
+  /** Starts at 1. */
   line: number;
   text: string;
 }
 
 const NEWLINE = 0x0a;
 /**
- * Texts that one scan keeps. An installation has fewer keys in use: a longer list was computed to make the
- * look-up expensive, and its rest is left out.
+ * Maximum candidates per scan. No installation has this many keys in use: a longer list was
+ * generated to make the lookup expensive, and the rest is dropped.
  */
 export const MAX_FOUND = 10_000;
 
 /**
- * Looks through contents as they are read, piece by piece: a key that is cut in two by a piece's end
- * is found, too. It costs a search for the prefix, and a count of lines where there is one.
+ * Scans content in chunks and finds keys across chunk boundaries. The cost is a search for the
+ * prefix, and a line count where it occurs.
  */
 export class TokenScan {
   readonly #prefix: Buffer;
@@ -28,7 +28,7 @@ export class TokenScan {
   readonly #found = new Map<string, FoundToken[]>();
   #count = 0;
 
-  /** @param keyPrefix what each key of the installation begins with, in ASCII */
+  /** @param keyPrefix the ASCII prefix of every key of the installation */
   constructor(keyPrefix: string) {
     this.#keyPrefix = keyPrefix;
     this.#prefix = Buffer.from(keyPrefix, "latin1");
@@ -40,12 +40,15 @@ export class TokenScan {
     return this.#found.size === 0;
   }
 
-  /** All that was found, in the order of reading. */
+  /** All candidates, in reading order. */
   get found(): FoundToken[] {
     return [...this.#found.values()].flat();
   }
 
-  /** Begins with a content, anew where it was read before; answers what is to be given its pieces. */
+  /**
+   * Starts a file and forgets earlier candidates at its path; returns the function that takes its
+   * chunks.
+   */
   start(path: string): (piece: Buffer) => void {
     this.#count -= this.#found.get(path)?.length ?? 0;
     this.#found.delete(path);
@@ -66,7 +69,7 @@ export class TokenScan {
         countedTo = at;
         this.#add({ path, line: 1 + lines, text });
       }
-      // So short that no whole key is in it: nothing is found twice.
+      // Shorter than any key, so nothing is found twice.
       const kept = Math.min(bytes.length, this.#length - 1);
       linesBefore += countLines(bytes, 0, bytes.length - kept);
       rest = Buffer.from(bytes.subarray(bytes.length - kept));

@@ -1,18 +1,21 @@
-/** The request of a clone or fetch by a client that may read a part of a store only. */
+/** Validates clone and fetch requests of clients that may read only a part of a repository. */
 import { createInterface } from "node:readline";
 import { assertOid } from "../store/bare-repository.js";
 import { readObjects } from "../objects/object-reader.js";
 import { FLUSH, pktLine, PktLineError, PktLineReader } from "./pkt-line.js";
 import { spawnGit } from "../process/run.js";
 
-/** Lines of one request: a client names commits in rounds, of which the last holds all that were common. */
+/**
+ * Maximum lines per request: a client negotiates in rounds, and the last one repeats all common
+ * commits.
+ */
 const MAX_LINES = 200_000;
 const WALK_MS = 60_000;
 
 /** A client wants an object that it may not read, or that does not exist. */
 export class NotOurRefError extends Error {
   override readonly name = "NotOurRefError";
-  /** The answer of git's own upload-pack. */
+  /** The same reply as from git's own upload-pack. */
   readonly answer: Buffer;
 
   constructor(oid: string) {
@@ -22,12 +25,13 @@ export class NotOurRefError extends Error {
 }
 
 /**
- * Reads a request of protocol version 0 whole and checks the objects that it names: the tips, HEAD, and the
- * commits that they reach, are visible. upload-pack itself would give a hidden tree or file to whoever wants
- * its id (over HTTP it asks only whether commits are reachable), and acknowledge each object that a client
- * says to have. What is said of objects that are not visible is left out.
- * @throws NotOurRefError where one is wanted; PktLineError for what is no such request, also for a
- *   `deepen-not`, which names any reference
+ * Reads a protocol version 0 request and checks the named objects against the visible ones: the
+ * tips, HEAD, and the commits that they reach. upload-pack itself would serve a hidden tree or file
+ * by id (over HTTP it checks only commits for reachability) and acknowledge any object that a
+ * client claims to have. Claims about hidden objects are removed.
+ * @throws NotOurRefError if a hidden object is wanted
+ * @throws PktLineError for a malformed request, and for `deepen-not`, which names arbitrary
+ *   references
  */
 export async function visibleRequest(
   repoPath: string,
@@ -55,7 +59,7 @@ export async function visibleRequest(
   return Buffer.concat(kept.map(({ frame }) => frame));
 }
 
-/** Removes from the ids the commits that the tips reach. */
+/** Removes the commits that the tips reach from the set. */
 async function removeReached(
   repoPath: string,
   tips: readonly string[],

@@ -1,17 +1,18 @@
-/** Asking git what `.gitignore` leaves out, path by path. */
+/** Asks git which paths `.gitignore` excludes. */
 import { GitError, spawnGit, type GitOptions } from "../process/run.js";
 
-/** A git that answers as long as it is asked. */
+/** A running `git check-ignore`. */
 export interface Ignored {
   /**
-   * Which of the paths of the work tree git would leave out, were they not tracked. Paths are bytes in
-   * latin1; a folder's has no slash at its end. One call at a time. Throws a GitError.
+   * Returns the paths that git would ignore if they were untracked. Paths are latin1 bytes; a
+   * folder has no trailing slash. One call at a time.
+   * @throws GitError
    */
   among(paths: readonly string[]): Promise<Set<string>>;
   close(): Promise<void>;
 }
 
-/** Starts it; it must be closed. */
+/** Starts the process; close it. */
 export function checkIgnored(options: GitOptions): Ignored {
   const args = ["check-ignore", "-z", "--stdin", "--no-index", "--verbose", "--non-matching"];
   const child = spawnGit(args, {
@@ -44,7 +45,7 @@ export function checkIgnored(options: GitOptions): Ignored {
   };
 }
 
-/** What `--verbose -z` writes: source, line, pattern and path, each ended by a NUL. */
+/** Parses the output of `--verbose -z`: source, line, pattern and path, each NUL-terminated. */
 async function* records(output: AsyncIterable<Buffer>): AsyncGenerator<string[], undefined> {
   let rest = "";
   let fields: string[] = [];

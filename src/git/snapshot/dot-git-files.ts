@@ -1,7 +1,7 @@
 /**
- * Guards git against the `.gitignore` and `.gitattributes` of a folder whose owner is hostile. git opens
- * them by name: a named pipe keeps it waiting for good, and a huge file takes its memory. A link is
- * harmless, since git follows none of these.
+ * Guards git against hostile `.gitignore` and `.gitattributes` files. git opens them by name: a
+ * named pipe would block it forever, and a huge file would exhaust its memory. Symbolic links are
+ * harmless, since git does not follow them for these files.
  */
 import type { Stats } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
@@ -10,8 +10,8 @@ import { readSystem } from "../process/system-command.js";
 
 /**
  * Checks a path that may be one of these files.
- * @param path in bytes in latin1
- * @param look what is at the path, not followed; asked only where the name is one of these
+ * @param path latin1 bytes
+ * @param look returns the stats of the path without following links; called only for these names
  * @throws DotGitFileError
  */
 export function assertDotGitFile(path: string, look: () => Stats | null): void {
@@ -27,11 +27,12 @@ export function assertDotGitFile(path: string, look: () => Stats | null): void {
   throw new DotGitFileError(Buffer.from(path, "latin1").toString("utf8"));
 }
 
-/** git's usual work is done before; what takes longer is looked at again and again. */
+/** Interval of the checks; git usually finishes before the first. */
 const LOOK_MS = 500;
 
 /**
- * Runs work that lets git read a folder, and ends it by its signal where git may be held up there.
+ * Runs work that makes git read a folder, and aborts it through its signal if such a file may block
+ * git.
  * @throws DotGitFileError
  */
 export async function guardDotGitFiles<Result>(
@@ -60,12 +61,15 @@ export async function guardDotGitFiles<Result>(
   }
 }
 
-/** Returns the path, relative to the folder, of a file that git must not open; null for none. */
+/**
+ * Returns the path, relative to the folder, of a file that git must not open; null if there is
+ * none.
+ */
 async function findHarmful(folder: string, signal: AbortSignal): Promise<string | null> {
   const named = ["(", "-name", ".gitignore", "-o", "-name", ".gitattributes", ")"];
   const large = ["-size", `+${MAX_DOT_GIT_BYTES / 1024}k`];
   const harmful = ["!", "-type", "l", "(", "!", "-type", "f", "-o", ...large, ")"];
   const args = [folder, "-xdev", ...named, ...harmful, "-printf", "%P", "-quit"];
-  // Its exit code tells of folders that it may not read, which do not matter.
+  // The exit code reports unreadable folders, which do not matter.
   return (await readSystem("find", args, signal)) || null;
 }

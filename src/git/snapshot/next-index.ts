@@ -1,22 +1,22 @@
-/** Bringing the index of a checkout up to a tree. */
+/** Updates the index of a checkout to a new tree. */
 import { copyFile, link, rename, stat } from "node:fs/promises";
 import { temporaryName } from "../worktree/atomic-directory.js";
 import type { Edits } from "../objects/patch-tree.js";
 import { git, spawnGit, ZERO_OID, type GitOptions, type GitProcess } from "../process/run.js";
 import { recordsOf, removeIndex, requireAccepted, writeTree } from "./update-index.js";
 
-/** The trees of indexes as they were left, by the index's file: what git would write again. */
+/** The tree of each index, by index file; saves a `git write-tree`. */
 const indexTrees = new Map<string, { version: string; tree: string }>();
-/** How many are kept; another one is asked of git. */
+/** Maximum number of cached indexes. */
 const INDEXES = 2000;
 
-/** Tells one content of a file from the next, which is always another file (git renames). */
+/** A version that changes with the file's content: git replaces the file by a rename. */
 async function versionOf(path: string): Promise<string> {
   const { ino, size, mtimeNs } = await stat(path, { bigint: true });
   return `${ino} ${size} ${mtimeNs}`;
 }
 
-/** Throws a GitError. */
+/** Returns the tree of an index. @throws GitError */
 export async function treeOfIndex(options: GitOptions & { indexFile: string }): Promise<string> {
   const known = indexTrees.get(options.indexFile);
   if (known !== undefined && known.version === (await versionOf(options.indexFile)))
@@ -34,8 +34,8 @@ async function keepTreeOf(indexFile: string, tree: string): Promise<void> {
 }
 
 /**
- * A copy of an index that takes the index's place when it is finished. The git that changes it starts at
- * once and reads the copy while other work goes on. Close it.
+ * A copy of an index that replaces the index on `finish`. Its git process starts at once and reads
+ * the copy while other work goes on. Close it.
  */
 export class NextIndex {
   readonly #indexFile: string;
@@ -60,9 +60,10 @@ export class NextIndex {
   }
 
   /**
-   * Brings the index up to the edits, after which it holds `tree`. `refresh` has git look at the files'
+   * Applies the edits, after which the index contains `tree`. `refresh` updates the recorded file
    * times.
-   * @throws UnsafePathError; GitError; the index is then as it was
+   * @throws UnsafePathError
+   * @throws GitError; the index is unchanged after any error
    */
   async finish(tree: string, edits: Edits, refresh: boolean): Promise<void> {
     const records = [...edits].map(
@@ -70,7 +71,7 @@ export class NextIndex {
     );
     this.#git.stdin?.end(recordsOf(records));
     requireAccepted((await this.#git.done).stderr);
-    // git compares what changed by content here, and stores nothing.
+    // git compares touched files by content here, and stores nothing.
     const ended = { ...this.#options, okExitCodes: [0, 1] };
     if (refresh) await git(["update-index", "-q", "--refresh"], ended);
     else if (edits.size === 0) return;
@@ -78,11 +79,11 @@ export class NextIndex {
     await keepTreeOf(this.#indexFile, tree);
   }
 
-  /** Removes what is left of the copy: git may have changed nothing, or have failed. */
+  /** Removes the copy if it was not renamed into place. */
   async close(): Promise<void> {
     this.#git.kill();
     await this.#git.done.catch(() => undefined);
-    // A rename leaves two names of one file as they are.
+    // rename(2) does nothing if both names are links to one file.
     await removeIndex(this.#copy);
   }
 }

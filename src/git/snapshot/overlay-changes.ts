@@ -1,12 +1,12 @@
 /**
- * Finding what of an overlay may differ from its lower layer, at the cost of what was changed. The
- * merged folder, which is what the agent sees, is walked beside the two layers, into those folders
- * only that the upper layer has: without one there, nothing below was touched.
+ * Finds the paths of an overlay that may differ from its lower layer, at a cost proportional to the
+ * changes. The merged folder, which is the agent's view, is walked beside both layers, but only
+ * into folders that exist in the upper layer: the rest is untouched.
  *
- * What is the case is read from the merged folder; the layers only say where not to look. No extended
- * attribute is needed, and none is believed: a folder of the upper layer that does not show the inode
- * of the lower one at its place is not that one any more (made anew, or renamed from elsewhere), and is
- * taken whole. Should a file system number inodes otherwise, this costs more, and nothing is missed.
+ * Contents are read from the merged folder; the layers only tell where not to look. Extended
+ * attributes are neither needed nor trusted: an upper folder whose merged inode differs from the
+ * lower one was created anew or renamed, and is read completely. On file systems with other inode
+ * numbering this costs time, but misses nothing.
  */
 import type { Dirent } from "node:fs";
 import { assertDotGitFile } from "./dot-git-files.js";
@@ -20,12 +20,14 @@ import { displayPath } from "../worktree/safe-folder.js";
 import { folderOf, type TreeEntry } from "../objects/tree-reader.js";
 
 /**
- * The paths at which the folder and a tree, its parent's, may differ: what the upper layer has, and
- * where the tree differs from the lower layer (`sinceLayer`). What `.gitignore` names and the tree does
- * not have is left out. What is known without asking git for that comes first; git is at work on the rest
- * while the caller is on what came. `options` are those with which git is asked.
- * Throws a NestedRepositoryError for a repository in a folder that is not ignored, a PathTooLongError for
- * a folder that is too deep, a DotGitFileError, and a GitError.
+ * Yields the paths at which the folder and a tree (its parent's) may differ: the contents of the
+ * upper layer, and the differences between the tree and the lower layer (`sinceLayer`). Untracked
+ * paths that `.gitignore` excludes are left out. Paths that need no ignore check come first, so
+ * that the caller works on them while git checks the rest. `options` configure that git process.
+ * @throws NestedRepositoryError for a repository in a folder that is not ignored
+ * @throws PathTooLongError
+ * @throws DotGitFileError
+ * @throws GitError
  */
 export async function* findOverlayChanges(
   folder: string,
@@ -62,10 +64,10 @@ export async function* findOverlayChanges(
 const GONE = "000000";
 const GITLINK = "160000";
 
-/** What is in a folder under a name. */
+/** A directory entry. */
 type Entry = Pick<Dirent, "name" | "isDirectory">;
 
-/** What a folder has of some names, or all of it. */
+/** Returns the entries with the given names, or all of them. */
 function entriesOf(
   folder: FolderHandle | null,
   names: Iterable<string> | null,
@@ -80,34 +82,40 @@ function entriesOf(
   return entries;
 }
 
-/** What the layers have at the place of a folder. */
+/** The layers at the position of a folder. */
 interface Below {
   upper: FolderHandle | null;
   lower: FolderHandle | null;
-  /** Whether the folder is the lower one, but for what the upper one has; else it is taken whole. */
+  /**
+   * Whether the folder is the lower one plus changes of the upper one; otherwise it is read
+   * completely.
+   */
   isSame: boolean;
 }
 
 class Walk {
   readonly #modes: ReadonlyMap<string, string>;
-  /** The folders on the way to what the tree has and the lower layer has not. */
+  /** The folders above entries that only the tree has. */
   readonly #tracked = new Set<string>();
-  /** As `#tracked`, further to what the lower layer has and the tree has not. */
+  /** Like `#tracked`, including folders above entries that only the lower layer has. */
   readonly #differing = new Set<string>();
-  /** The names in each folder (with its slash) of `#modes` and of the folders on the way there. */
+  /** The names in each folder (with slash) from `#modes`, including the folders above. */
   readonly #inFolder = new Map<string, Set<string>>();
   readonly #pause = pauses();
   #paths = new Set<string>();
   #gone: string[] = [];
   #unreadable: string[] = [];
-  /** What git has to be asked about: neither tracked nor in the lower layer. */
+  /** Paths that need an ignore check: neither tracked nor in the lower layer. */
   #unknown = new Map<string, Entry>();
 
-  /** Of each path at which the tree differs from the lower layer, the mode that it has in the tree. */
+  /**
+   * @param modes the paths at which the tree differs from the lower layer, with their mode in the
+   *   tree
+   */
   constructor(modes: ReadonlyMap<string, string>) {
     this.#modes = modes;
     for (const [path, mode] of modes) {
-      // Where the tree has something of its own, the folder is asked whatever the layers say.
+      // An entry of the tree alone is always compared.
       if (mode !== GONE) this.#paths.add(path);
       let one = path;
       for (;;) {
@@ -117,7 +125,7 @@ class Walk {
         else this.#inFolder.set(folder, new Set([one.slice(folder.length)]));
         if (folder === "") break;
         one = folder.slice(0, -1);
-        // Folders above one that is known were entered with it.
+        // The parents of a known folder are known too.
         const marks = mode === GONE ? this.#differing : this.#tracked;
         if (marks.has(one)) break;
         marks.add(one);
@@ -126,7 +134,7 @@ class Walk {
     }
   }
 
-  /** What was found since it was last asked. */
+  /** Returns and clears the changes found so far. */
   takeFound(): Touched {
     const found = { paths: this.#paths, gone: this.#gone, unreadable: this.#unreadable };
     this.#paths = new Set();
@@ -135,14 +143,14 @@ class Walk {
     return found;
   }
 
-  /** What came up since it was last asked of which only git knows whether it is left out, by its path. */
+  /** Returns and clears the paths that need an ignore check. */
   takeUnknown(): ReadonlyMap<string, Entry> {
     const unknown = this.#unknown;
     this.#unknown = new Map();
     return unknown;
   }
 
-  /** Takes what is not left out. The lower layer has nothing of it: it is taken whole. */
+  /** Reads a path that is not ignored; the lower layer has nothing there. */
   async take(path: string, entry: Entry, root: FolderHandle): Promise<void> {
     if (!entry.isDirectory()) {
       this.#paths.add(path);
@@ -162,7 +170,7 @@ class Walk {
     });
   }
 
-  /** Looks at a folder and below. */
+  /** Walks a folder and its subfolders. */
   async look(prefix: string, merged: FolderHandle, below: Below): Promise<void> {
     const { upper, lower, isSame } = below;
     const own = new Map((upper?.list() ?? []).map((entry) => [entry.name, entry]));
@@ -182,11 +190,11 @@ class Walk {
         this.#differing.has(prefix + name),
     );
     const isRepository = touched.some(({ name }) => name === ".git");
-    // The root's own is the agent's business.
+    // The agent may have its own repository at the top.
     if (isRepository && prefix !== "") {
       throw new NestedRepositoryError(displayPath(prefix.slice(0, -1)));
     }
-    // Before git is asked about anything here, for which it reads them.
+    // Before git reads these files for an ignore check.
     for (const { name } of touched) assertDotGitFile(prefix + name, () => merged.find(name));
     for (const entry of touched) {
       if (entry.name === ".git") continue;
@@ -199,8 +207,8 @@ class Walk {
   }
 
   /**
-   * What the lower layer and the folder have, as far as the two may differ. Where that is what `own`, the
-   * upper layer, has, the rest is not read: a folder of an overlay takes long to list.
+   * Returns the entries of the lower layer and of the folder that may differ. If `own`, the entries
+   * of the upper layer, suffice, the rest is not read: listing an overlay folder is slow.
    */
   #looked(
     prefix: string,
@@ -211,14 +219,14 @@ class Walk {
     const isMarked = own === null || [...own.keys()].some((name) => name.startsWith(".wh."));
     if (isMarked) return [entriesOf(lower, null), entriesOf(merged, null)];
     const others = [...(this.#inFolder.get(prefix) ?? [])].filter((name) => !own.has(name));
-    // What the upper layer has the folder shows, but for the marks of what is gone.
+    // The merged folder shows all upper entries except whiteouts.
     const [shown, marks] = [new Map<string, Entry>(), new Set(others)];
     for (const [name, entry] of own) {
       if (entry.isCharacterDevice()) marks.add(name);
       else shown.set(name, entry);
     }
     for (const [name, entry] of entriesOf(merged, marks)) shown.set(name, entry);
-    // Where a file stands that the tree has, nothing of below is in the tree.
+    // Below a path that is a file in the tree, the tree has nothing.
     const asked = [...own.keys(), ...others].filter((name) => {
       const mode = this.#modes.get(prefix + name) ?? GONE;
       return mode === GONE || shown.get(name)?.isDirectory() !== false;
@@ -227,7 +235,7 @@ class Walk {
     return [before, shown];
   }
 
-  /** Whether git need not be asked, which asks about nothing that is tracked. */
+  /** Whether the path is tracked, so that no ignore check is needed. */
   #isTracked(path: string, entry: Entry, before: ReadonlyMap<string, Entry>): boolean {
     const isFolder = entry.isDirectory();
     const isBelow = before.get(entry.name)?.isDirectory() === isFolder;
@@ -236,7 +244,7 @@ class Walk {
     return mode === undefined ? isBelow : mode !== GONE;
   }
 
-  /** git makes an empty folder where another repository's commit stands, and nowhere else. */
+  /** git creates an empty folder for a submodule, and nowhere else. */
   #isSubmodule(path: string, lower: FolderHandle | null): boolean {
     if (path === "" || this.#modes.has(path) || this.#tracked.has(path)) return false;
     return lower !== null && lower.list().length === 0;
@@ -255,13 +263,13 @@ class Walk {
       const [lower, upper] = [open(around.lower), open(around.upper)];
       const merged = open(parent);
       if (merged === null) return;
-      // Not below one that is taken whole: what stands there may be of another place.
+      // Inside a folder that is read completely, the lower layer may be from another place.
       const isSame = around.isSame && lower?.stats().ino === merged.stats().ino;
       await this.look(`${path}/`, merged, { upper, lower, isSame });
     });
   }
 
-  /** Goes into a folder, unless the server may not read it; closes what was opened for that. */
+  /** Enters a folder unless the server cannot read it; closes the handles opened for it. */
   async #ifReadable(
     path: string,
     opened: readonly FolderHandle[],
@@ -277,7 +285,7 @@ class Walk {
     }
   }
 
-  /** What the lower layer has and the folder has not. */
+  /** Records entries of the lower layer that the folder lacks. */
   async #leave(path: string, parent: FolderHandle, name: string, isFolder: boolean): Promise<void> {
     await this.#pause();
     const folder = isFolder ? parent.openChild(name) : null;

@@ -1,6 +1,6 @@
 /**
- * Turning an overlay's folder into a tree, at the cost of what was changed: the layers say where to look
- * (touched-paths.ts), the parent's tree what was there before. No index is read or written.
+ * Takes snapshots of overlays at a cost proportional to the changes: the layers tell where to look
+ * (overlay-changes.ts), the parent's tree what was there before. Neither reads nor writes an index.
  */
 import { countDiff } from "../diff/diff-counter.js";
 import type { Layers } from "../worktree/folder-driver.js";
@@ -10,7 +10,7 @@ import type { GitOptions } from "../process/run.js";
 import { findOverlayChanges } from "./overlay-changes.js";
 import { TreeReader } from "../objects/tree-reader.js";
 
-/** As `takeSnapshot`, of a folder that has layers. */
+/** Same as `takeSnapshot`, for a folder with layers. */
 export async function snapshotOverlay(
   input: Attempt,
   layers: Layers,

@@ -1,23 +1,23 @@
-/** Files of a folder that cannot be saved. */
+/** Errors about paths of a folder that cannot be saved. */
 
-/** Bytes of a file that are accepted at most. */
+/** Maximum size of a file in bytes. */
 export const MAX_FILE_BYTES = 100 * 1024 * 1024;
 
 /**
- * Names in a path at most, the file's own included. A walk holds up to four descriptors for each folder on
- * its way, of which a process has thousands at best. Repositories of people stay below 50.
+ * Maximum number of path components, including the file name. A walk holds up to four descriptors
+ * per folder on the way, of a process limit of some thousands. Real repositories stay below 50.
  */
 export const MAX_PATH_DEPTH = 128;
 
 /**
- * Bytes of a path at most. Linux takes 4 096 bytes in one call (PATH_MAX), of which 1 KiB is left to the
- * place where a folder lies.
+ * Maximum bytes of a path. Linux accepts 4 096 bytes per call (PATH_MAX); 1 KiB is reserved for the
+ * location of the folder.
  */
 export const MAX_PATH_BYTES = 3072;
 
-/** A problem with one path of a folder; nothing was saved and the index is as before. */
+/** A problem with one path of a folder; nothing was saved and the index is unchanged. */
 export abstract class PathError extends Error {
-  /** The path, for people. */
+  /** Display text. */
   readonly path: string;
 
   constructor(message: string, path: string) {
@@ -26,7 +26,7 @@ export abstract class PathError extends Error {
   }
 }
 
-/** A folder below is a git repository of its own. */
+/** A subfolder is a git repository of its own. */
 export class NestedRepositoryError extends PathError {
   override readonly name = "NestedRepositoryError";
 
@@ -46,16 +46,16 @@ export class FileTooLargeError extends PathError {
   }
 }
 
-/** A folder holds more new files or bytes than a commit may; `path` is the first that is too much. */
+/** A folder contains more new files or bytes than a commit may; `path` is the first one beyond. */
 export class FolderTooLargeError extends PathError {
   override readonly name = "FolderTooLargeError";
 
   constructor(path: string) {
-    super("the folder holds too much to be saved at once", path);
+    super("the folder contains too much to save at once", path);
   }
 }
 
-/** A path has too many folders or bytes to be read, checked out or merged at a bounded cost. */
+/** A path has too many components or bytes to be read, checked out or merged at a bounded cost. */
 export class PathTooLongError extends PathError {
   override readonly name = "PathTooLongError";
 
@@ -65,7 +65,7 @@ export class PathTooLongError extends PathError {
 }
 
 /**
- * Checks a path of bytes in latin1 against MAX_PATH_DEPTH and MAX_PATH_BYTES.
+ * Checks a path (latin1 bytes) against MAX_PATH_DEPTH and MAX_PATH_BYTES.
  * @throws PathTooLongError
  */
 export function assertPathBounds(path: string): void {
@@ -75,10 +75,12 @@ export function assertPathBounds(path: string): void {
   throw new PathTooLongError(Buffer.from(path, "latin1").toString("utf8"));
 }
 
-/** Bytes of a `.gitignore` or `.gitattributes` at most: git holds their lines in memory. */
+/** Maximum bytes of a `.gitignore` or `.gitattributes`: git keeps their lines in memory. */
 export const MAX_DOT_GIT_BYTES = 1024 * 1024;
 
-/** A `.gitignore` or `.gitattributes` is no regular file, or larger than MAX_DOT_GIT_BYTES. */
+/**
+ * A `.gitignore` or `.gitattributes` is not a regular file, or is larger than MAX_DOT_GIT_BYTES.
+ */
 export class DotGitFileError extends PathError {
   override readonly name = "DotGitFileError";
 
@@ -87,11 +89,11 @@ export class DotGitFileError extends PathError {
   }
 }
 
-/** git refuses this name because it could stand for `.git` somewhere. */
+/** git rejects this name because some system could take it for `.git`. */
 export class UnsafePathError extends PathError {
   override readonly name = "UnsafePathError";
 
   constructor(path: string) {
-    super("git does not allow a file of this name", path);
+    super("git does not allow a file with this name", path);
   }
 }

@@ -1,4 +1,4 @@
-/** Snapshots of agents' folders, taken by a process of their own. */
+/** Takes snapshots of working trees in a child process. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { createRequire } from "node:module";
 import { join } from "node:path";
@@ -10,18 +10,18 @@ import { GitError } from "../process/run.js";
 import { receiveError, type FromProcess, type ToProcess } from "./snapshot-messages.js";
 import type { Snapshot, SnapshotInput } from "./snapshot.js";
 
-/** The heap of a process: a folder within TREE_LIMITS needs less than half. */
+/** Heap of the process; a folder within TREE_LIMITS needs less than half. */
 const HEAP_MIB = 1024;
-/** All memory that a process may write to, the heap and the contents of files included (RLIMIT_DATA). */
+/** All writable memory of the process, including the heap and file contents (RLIMIT_DATA). */
 const MEMORY_KIB = 3 * 1024 * 1024;
-/** Open files: a snapshot holds up to four for each level of its folder (MAX_PATH_DEPTH). */
+/** Open files: a snapshot holds up to four per level of the folder (MAX_PATH_DEPTH). */
 const DESCRIPTORS = 16_384;
-/** How often a process is asked whether its event loop runs, while a snapshot is under way. */
+/** Interval of the health checks while a snapshot runs. */
 const PING_MS = 5000;
-/** How long it may be silent, and how long one snapshot may take. */
+/** Time limits for a health check and for one snapshot. */
 const SILENT_MS = 60_000;
 const SNAPSHOT_MS = 20 * 60_000;
-/** Processes for one folder alone, which exist after another one has ended on its way. */
+/** Separate processes for single folders, used after the shared process died. */
 const alone = fairSlots({ slots: 4, perOwner: 1 });
 
 type Order = Extract<ToProcess, { kind: "take" }>["order"];
@@ -31,23 +31,24 @@ type Listeners = Pick<SnapshotInput, "onChanges" | "signal">;
 class ProcessEndedError extends Error {}
 
 interface Pending extends Listeners {
-  /** The git commands that the process ran, published in the async context of the caller. */
+  /** The git commands that the process ran, published in the caller's async context. */
   commands: readonly GitCommand[];
   resolve(snapshot: Snapshot): void;
   reject(error: Error): void;
-  /** What a listener threw; it is passed on when the process is no longer at work. */
+  /** An error thrown by a listener, passed on once the process is idle. */
   failure?: Error;
 }
 
 let shared: SnapshotProcess | null = null;
 
 /**
- * Writes what is in the folder as a tree into the store and brings a checkout's index up to it (ingest.ts
- * has the rules). One call at a time for one folder.
+ * Writes the content of a folder as a tree into the repository and updates the index of a checkout
+ * (see `takeSnapshot`). One call at a time per folder.
  *
- * All folders share a process. Where it ends before its time, each folder that it was reading is read once
- * more by a process of its own, so that the folder that ended it does not take the others along.
- * @throws FolderMissingError, a PathError, a GitError, or what `open` throws; the index is then as before
+ * All folders share one process. If it dies, each folder it was reading is read once more in a
+ * process of its own, so that a folder that kills the process does not fail the others.
+ * @throws FolderMissingError, a PathError, a GitError, or the error of `open`; the index is then
+ *   unchanged
  */
 export async function snapshotFolder(input: SnapshotInput): Promise<Snapshot> {
   const { open, onChanges, signal, ...rest } = input;
@@ -71,7 +72,7 @@ export async function snapshotFolder(input: SnapshotInput): Promise<Snapshot> {
   }
 }
 
-/** A process with the snapshots that it takes. While it takes none, it keeps no other process alive. */
+/** A snapshot process with its pending snapshots. While idle, it does not keep the parent alive. */
 class SnapshotProcess {
   readonly #child: ChildProcess;
   readonly #pending = new Map<number, Pending>();
@@ -93,7 +94,10 @@ class SnapshotProcess {
     this.#rest();
   }
 
-  /** @throws as `snapshotFolder`; ProcessEndedError */
+  /**
+   * @throws like `snapshotFolder`
+   * @throws ProcessEndedError
+   */
   async take(order: Order, { onChanges, signal }: Listeners): Promise<Snapshot> {
     if (signal?.aborted) throw new GitError("aborted", null, "", []);
     this.#newest += 1;
@@ -116,13 +120,13 @@ class SnapshotProcess {
     }
   }
 
-  /** Ends the process at once; snapshots under way fail by a ProcessEndedError. */
+  /** Kills the process; pending snapshots fail with a ProcessEndedError. */
   end(): void {
     this.#child.kill("SIGKILL");
   }
 
   #say(message: ToProcess): void {
-    // What cannot be sent is answered by the process's end.
+    // A failed send is followed by the end of the process.
     this.#child.send(message, () => undefined);
   }
 
@@ -146,7 +150,7 @@ class SnapshotProcess {
     }
   }
 
-  /** Ends a process whose event loop stands still. */
+  /** Kills a process whose event loop is blocked. */
   #watch(): void {
     this.#child.ref();
     this.#child.channel?.ref();
@@ -170,14 +174,14 @@ class SnapshotProcess {
   }
 }
 
-/** The arguments of a shell, which sets the limits and becomes the process. */
+/** Wraps the command in a shell, which sets the limits and then becomes the process. */
 function limited(): string[] {
   const isSource = import.meta.filename.endsWith(".ts");
   const script = join(
     import.meta.dirname,
     isSource ? "snapshot-process.ts" : "snapshot-process.js",
   );
-  // Tests and benchmarks run from the source.
+  // Tests and benchmarks run from source.
   const { resolve } = createRequire(import.meta.url);
   const loader = isSource ? ["--import", resolve("tsx")] : [];
   const options = ["--title=omoi-snapshots", `--max-old-space-size=${HEAP_MIB}`, ...loader];

@@ -1,4 +1,4 @@
-/** What the server and its snapshot process say to each other. */
+/** Messages between the server and its snapshot process. */
 import type { GitCommand } from "#shared/node/measurements.js";
 import { FolderMissingError } from "../worktree/folder-driver.js";
 import {
@@ -13,27 +13,27 @@ import { GitError } from "../process/run.js";
 import type { Snapshot, SnapshotOrder } from "./snapshot.js";
 import { TreeLimitError } from "../objects/tree-limits.js";
 
-/** From the server. `ping` is answered at once by a process whose event loop runs. */
+/** From the server. A process with a responsive event loop answers `ping` at once. */
 export type ToProcess =
   | { kind: "take"; id: number; order: Omit<SnapshotOrder, "signal" | "onChanges"> }
   | { kind: "abort"; id: number }
   | { kind: "ping" };
 
-/** From the process. An answer tells of the git processes that it took. */
+/** From the process. A result lists the git commands that ran. */
 export type FromProcess =
   | { kind: "changes"; id: number }
   | { kind: "taken"; id: number; commands: GitCommand[]; snapshot: Snapshot }
   | { kind: "failed"; id: number; commands: GitCommand[]; error: SentError }
   | { kind: "pong" };
 
-/** An error without its class, which no message carries. */
+/** A serialized error; messages carry no classes. */
 interface SentError {
   name: string;
   message: string;
   fields: Record<string, unknown>;
 }
 
-/** The errors of a snapshot that the server tells apart, by their names. */
+/** The errors that the server distinguishes, by name. */
 const classes: Record<string, { prototype: Error }> = {
   DotGitFileError,
   FileTooLargeError,

@@ -11,7 +11,7 @@ import { snapshotFolder } from "./snapshot-folder.js";
 import { commitFiles, testRepository } from "#test/support/test-repository.js";
 import { rounds } from "#test/support/thorough.js";
 
-/** The snapshot processes that this process has started and that live. */
+/** The live snapshot processes started by this process. */
 async function snapshotProcesses(): Promise<number[]> {
   const pids: number[] = [];
   for (const name of await readdir("/proc")) {
@@ -26,7 +26,7 @@ async function snapshotProcesses(): Promise<number[]> {
   return pids;
 }
 
-describe("the process that takes snapshots", () => {
+describe("the snapshot process", () => {
   let root: string;
   let repoPath: string;
   let commit: string;
@@ -53,7 +53,7 @@ describe("the process that takes snapshots", () => {
     return stdout.toString().split("\n").length - 1;
   };
 
-  test("tells of its git processes, each where its snapshot was asked for", async () => {
+  test("reports its git commands in the context of each snapshot", async () => {
     const folders = await Promise.all([makeFolder("one", 3), makeFolder("two", 3)]);
     const asked = new AsyncLocalStorage<string>();
     const seen: [string | undefined, string][] = [];
@@ -69,7 +69,7 @@ describe("the process that takes snapshots", () => {
     expect(seen.filter(([where]) => where === undefined)).toEqual([]);
   });
 
-  test("is replaced where it is killed, and every folder is read all the same", async () => {
+  test("is replaced after it was killed, and every folder is still read", async () => {
     const folders = await Promise.all(
       Array.from({ length: 6 }, (_, index) => makeFolder(`f${index}`, 300)),
     );
@@ -86,7 +86,7 @@ describe("the process that takes snapshots", () => {
     }
   });
 
-  test("a folder that ends every process is refused alone", async () => {
+  test("a folder that kills every process fails alone", async () => {
     const places = await makeFolder("bad", 2000);
     const over = new AbortController();
     const killing = (async () => {
@@ -101,11 +101,11 @@ describe("the process that takes snapshots", () => {
     const good = await makeFolder("good", 3);
     const { tree } = await snapshotFolder(good);
     expect(await countFiles(tree)).toBe(4);
-    // Nothing of the cut attempts is in the way later.
+    // Interrupted attempts leave nothing that blocks the next one.
     expect(await countFiles((await snapshotFolder(places)).tree)).toBe(2001);
   });
 
-  test("knows nothing of the server's secrets, and has limits", async () => {
+  test("sees none of the server's secrets and has limits", async () => {
     process.env["OMOI_TEST_SECRET"] = "not for agents";
     await snapshotFolder(await makeFolder("one", 1));
     delete process.env["OMOI_TEST_SECRET"];

@@ -1,15 +1,15 @@
 /**
- * The process that takes snapshots: the server's event loop never reads the files of agents, and what they
- * cost in memory and time ends here. It ends with the server that started it.
+ * The snapshot process: the server's event loop never reads agents' files, and their cost in memory
+ * and time stays here. It ends with the server that started it.
  */
 import { AsyncLocalStorage } from "node:async_hooks";
 import { subscribe, type GitCommand } from "#shared/node/measurements.js";
 import { takeSnapshot } from "./take-snapshot.js";
 import { sendError, type FromProcess, type ToProcess } from "./snapshot-messages.js";
 
-/** The snapshots under way. */
+/** Pending snapshots. */
 const underWay = new Map<number, AbortController>();
-/** The git processes of the snapshot that is at work; the server measures them. */
+/** The git commands of the current snapshot, which the server records. */
 const commandsOf = new AsyncLocalStorage<GitCommand[]>();
 subscribe("gitCommand", (command) => commandsOf.getStore()?.push(command));
 
@@ -40,6 +40,6 @@ process.on("message", (message: ToProcess) => {
   else say({ kind: "pong" });
 });
 process.on("disconnect", () => process.exit(0));
-// A terminal or systemd sends these to every process; this one is needed until the server has ended.
+// A terminal or systemd sends these to every process; this one must outlive the server.
 process.on("SIGINT", () => undefined);
 process.on("SIGTERM", () => undefined);

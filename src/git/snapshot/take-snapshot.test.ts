@@ -78,7 +78,7 @@ async function treeOfIndex(): Promise<string> {
   return writeTree({ gitDir: repoPath, indexFile });
 }
 
-/** A snapshot that must fail, leaving the index as it was and nothing beside it. */
+/** A snapshot that must fail, leaving the index unchanged and no files beside it. */
 async function refused(expected: new (...args: never[]) => Error): Promise<Error> {
   const before = await readFile(indexFile);
   const [outcome] = await Promise.allSettled([snapshot()]);
@@ -89,8 +89,8 @@ async function refused(expected: new (...args: never[]) => Error): Promise<Error
   return failure as Error;
 }
 
-/** A git of the agent: with its own environment, as in its sandbox. */
-/** By this process and those that it waited for; 0 where the system does not tell. */
+/** Runs git as the agent, in its own environment as in the sandbox. */
+/** Bytes read by this process and its finished children; 0 if the system does not report it. */
 async function bytesRead(): Promise<number> {
   const io = await readFile("/proc/self/io", "utf8").catch(() => "");
   return Number(/^rchar: (\d+)/.exec(io)?.[1] ?? 0);
@@ -110,7 +110,7 @@ async function agentGit(cwd: string, ...args: string[]): Promise<void> {
 }
 
 describe("snapshotFolder", () => {
-  it("saves additions, edits, deletions, modes and links, and says whether anything changed", async () => {
+  it("saves additions, edits, deletions, modes and links, and reports whether anything changed", async () => {
     await start({ a: "a", b: "b", "d/e": "e", link: { mode: "120000", data: "a" } });
     const first = await snapshot();
     expect(first).toMatchObject({ changed: false, skipped: [], tokens: [] });
@@ -134,11 +134,11 @@ describe("snapshotFolder", () => {
       skipped: [],
       tokens: [],
     });
-    // Compared with another tree the same state is a change: a save that was cut off shows.
+    // Compared with another tree, the same state is a change: an interrupted save is detected.
     expect(await snapshot(first.tree)).toMatchObject({ tree: second.tree, changed: true });
   });
 
-  it("sees an edit of equal length in the second in which the folder was made", async () => {
+  it("sees an edit of equal length within the second of the checkout", async () => {
     const commit = await start({ a: "one" });
     await put("a", "two");
     const { tree, changed } = await snapshot();
@@ -147,7 +147,7 @@ describe("snapshotFolder", () => {
     expect(await readFiles(repoPath, commit)).toEqual({ a: "one" });
   });
 
-  it("exchanges files and folders, both ways, and folders for links", async () => {
+  it("replaces files by folders and back, and folders by links", async () => {
     await start({ file: "f", "dir/x": "x", "dir/y": "y", "gone/z": "z", "hidden/h": "h" });
     await rm(join(folder, "file"));
     await put("file/inside", "i");
@@ -155,7 +155,7 @@ describe("snapshotFolder", () => {
     await put("dir", "now a file");
     await rm(join(folder, "gone"), { recursive: true });
     await symlink("file", join(folder, "gone"));
-    // A link that is not to be saved itself, in the place of a folder that was.
+    // A link that is ignored itself, in place of a tracked folder.
     await rm(join(folder, "hidden"), { recursive: true });
     await symlink("file", join(folder, "hidden"));
     await put(".gitignore", "/hidden\n");
@@ -168,7 +168,7 @@ describe("snapshotFolder", () => {
     });
   });
 
-  it("leaves out what .gitignore names, also where that is a link to elsewhere", async () => {
+  it("leaves out ignored paths, even if .gitignore is a link to the outside", async () => {
     await start({ ".gitignore": "*.log\nnode_modules/\n" });
     await put("x.log", "log");
     await put("node_modules/dep/.git/HEAD", "ref: refs/heads/main\n");
@@ -183,7 +183,7 @@ describe("snapshotFolder", () => {
     expect(Object.keys(await readFiles(repoPath, (await snapshot()).tree))).toContain("kept");
   });
 
-  it("stores bytes as they are, whatever .gitattributes says, and never runs a filter", async () => {
+  it("stores bytes unchanged, whatever .gitattributes says, and never runs a filter", async () => {
     await start({ z: "z" });
     const command = `touch ${canary}; cat`;
     await put(
@@ -211,7 +211,7 @@ describe("snapshotFolder", () => {
     expect(await exists(canary)).toBe(false);
   });
 
-  it("refuses nested repositories without running what they are set up to run", async () => {
+  it("rejects nested repositories without running their hooks or filters", async () => {
     await start({ tracked: "file" });
     const nested = join(folder, "sub", "repo");
     await mkdir(nested, { recursive: true });
@@ -225,7 +225,7 @@ describe("snapshotFolder", () => {
     await writeFile(join(nested, ".gitattributes"), "* filter=evil\n");
     await writeFile(join(nested, "file"), "changed");
     expect(await refused(NestedRepositoryError)).toMatchObject({ path: "sub/repo" });
-    // The same in the place of a file that is saved already.
+    // The same in place of a tracked file.
     await unlink(join(folder, "tracked"));
     await rename(nested, join(folder, "tracked"));
     expect(await refused(NestedRepositoryError)).toMatchObject({ path: "tracked" });
@@ -235,7 +235,7 @@ describe("snapshotFolder", () => {
     expect(await readFiles(repoPath, tree)).toMatchObject({ "tracked/file": "changed" });
   });
 
-  it("stores links to the outside as links and takes nothing from behind them", async () => {
+  it("stores links to the outside as links and reads nothing behind them", async () => {
     await start({ "d/secret": "mine" });
     await mkdir(join(root, "outside"));
     await writeFile(join(root, "outside", "secret"), "not yours");
@@ -249,7 +249,7 @@ describe("snapshotFolder", () => {
     });
   });
 
-  it("skips special files and lists those that were files before", async () => {
+  it("skips special files and lists those that were tracked files", async () => {
     await start({ was: "file", z: "z" });
     await unlink(join(folder, "was"));
     await run("mkfifo", [join(folder, "was"), join(folder, "untracked")]);
@@ -258,7 +258,7 @@ describe("snapshotFolder", () => {
     expect(await readFiles(repoPath, tree)).toEqual({ z: "z" });
   });
 
-  it("refuses a file above the limit before reading it", async () => {
+  it("rejects a file above the limit before reading it", async () => {
     await start({ small: "s" });
     for (const path of ["huge", "small"]) {
       const file = await open(join(folder, path), "w");
@@ -276,7 +276,7 @@ describe("snapshotFolder", () => {
     expect((await snapshotFolder({ ...input, maxFileBytes: 11 })).changed).toBe(true);
   });
 
-  it("takes names that look like options, hold newlines or are no text", async () => {
+  it("accepts names that look like options, contain newlines or are not text", async () => {
     await start({ z: "z" });
     const names = ["--upload-pack=x", "-rf", "new\nline", 'tab\tquote"', ":(glob)*", "*", " ", "é"];
     for (const name of names) await put(name, name);
@@ -291,7 +291,7 @@ describe("snapshotFolder", () => {
   });
 
   it.each([".GIT/config", "git~1", "d/.Git/hooks/x", "GIT~1/config", ".g\u200cit/config"])(
-    "refuses the name %j, which git would leave out without a word",
+    "rejects the name %j, which git would silently leave out",
     async (name) => {
       await start({ z: "z" });
       await put("fine", "f");
@@ -300,7 +300,7 @@ describe("snapshotFolder", () => {
     },
   );
 
-  it("leaves nothing at work when what it is told of changes fails", async () => {
+  it("stops all work if a change listener throws", async () => {
     await start({ z: "z" });
     await put("z", "changed");
     const before = await readFile(indexFile);
@@ -314,7 +314,7 @@ describe("snapshotFolder", () => {
     expect(await readdir(dirname(indexFile))).toEqual(["a"]);
   });
 
-  it("refuses what is found after git got ready, and leaves nothing beside the index", async () => {
+  it("rejects paths found late and leaves no files beside the index", async () => {
     await start({ z: "z" });
     const parentTree = await treeOfIndex();
     const before = await readFile(indexFile);
@@ -333,13 +333,13 @@ describe("snapshotFolder", () => {
     expect(await readdir(dirname(indexFile))).toEqual(["a"]);
   });
 
-  it("refuses a .gitmodules that is a link", async () => {
+  it("rejects a .gitmodules that is a link", async () => {
     await start({ z: "z" });
     await symlink("z", join(folder, ".gitmodules"));
     await refused(UnsafePathError);
   });
 
-  it("never looks into a .git at the top, whatever it is", async () => {
+  it("never reads a .git at the top, whatever it is", async () => {
     await start({ z: "z" });
     await mkdir(join(root, "other.git"));
     await put(".git", `gitdir: ${join(root, "other.git")}\n`);
@@ -350,7 +350,7 @@ describe("snapshotFolder", () => {
     expect((await snapshot()).changed).toBe(false);
   });
 
-  it("refuses a folder that is a link, a file or gone", async () => {
+  it("rejects a folder that is a link, a file or missing", async () => {
     await start({ z: "z" });
     const moved = join(root, "moved");
     await rename(folder, moved);
@@ -362,7 +362,7 @@ describe("snapshotFolder", () => {
     await refused(FolderMissingError);
   });
 
-  it("leaves index and folder alone when it is aborted", async () => {
+  it("leaves index and folder unchanged after an abort", async () => {
     await start({ z: "z" });
     await put("n", "n");
     const before = await readFile(indexFile);
@@ -373,13 +373,13 @@ describe("snapshotFolder", () => {
     expect(await readFile(indexFile)).toEqual(before);
   });
 
-  it("takes submodules as they are and their removal as a deletion", async () => {
+  it("keeps submodules and saves their removal as a deletion", async () => {
     const submodule = { mode: "160000", data: "1".repeat(40) } as const;
     await start({ sub: submodule, z: "z" });
     const first = await snapshot();
     expect(first.changed).toBe(false);
     expect(await readFiles(repoPath, first.tree)).toMatchObject({ sub: `@ ${"1".repeat(40)}` });
-    // The agent fills it: git in the folder of the server does not look at its state.
+    // The agent fills it: the server's git does not inspect its state.
     const sub = join(folder, "sub");
     await agentGit(sub, "init", "--quiet");
     await writeFile(join(sub, "file"), "f");
@@ -393,7 +393,7 @@ describe("snapshotFolder", () => {
     expect(await readFiles(repoPath, (await snapshot()).tree)).toEqual({ z: "z" });
   });
 
-  it("survives files that come and go while it looks", async () => {
+  it("survives files that come and go during the snapshot", async () => {
     await start({ z: "z" });
     const stop = new AbortController();
     const churn = (async (): Promise<void> => {
@@ -415,8 +415,8 @@ describe("snapshotFolder", () => {
   });
 });
 
-describe("a folder swapped for a link while it is read", () => {
-  it("never brings in what is behind the link, not even as an object", async () => {
+describe("a folder swapped for a link during the snapshot", () => {
+  it("never stores content behind the link, not even as an object", async () => {
     const commit = await start({ z: "z" });
     await mkdir(join(root, "outside"));
     await mkdir(join(folder, "d"));
@@ -446,7 +446,9 @@ describe("a folder swapped for a link while it is read", () => {
     expect(saved).toBeGreaterThan(0);
   });
 
-  /** Exchanges two names of the folder in one step each time (renameat2 with RENAME_EXCHANGE). */
+  /**
+   * Exchanges two names of the folder atomically, again and again (renameat2 with RENAME_EXCHANGE).
+   */
   function swapForever(one: string, other: string): ReturnType<typeof spawn> {
     const call = process.arch === "arm64" ? 276 : 316;
     const script = `my ($one, $other) = @ARGV;
@@ -459,7 +461,7 @@ describe("a folder swapped for a link while it is read", () => {
 });
 
 describe("SafeFolder", () => {
-  it("does not go through a link that took the place of a folder", async () => {
+  it("does not follow a link that replaced a folder", async () => {
     await start({ "d/e/f": "inside" });
     await mkdir(join(root, "outside", "e"), { recursive: true });
     await writeFile(join(root, "outside", "e", "f"), "outside");
@@ -491,7 +493,7 @@ describe("syncFolder", () => {
     expect(await readFiles(repoPath, tree)).toEqual({ a: "A", "d/y": "y", n: "n" });
   });
 
-  it("keeps unsaved work that is not in the way, and refuses where some would be lost", async () => {
+  it("keeps unsaved work that is not affected, and refuses to overwrite the rest", async () => {
     const fromCommit = await start(base);
     const toCommit = await commitFiles(repoPath, [fromCommit], { ...base, a: "A", n: "n" });
     const move = { repoPath, folder, indexFile, fromCommit, toCommit };
@@ -502,7 +504,7 @@ describe("syncFolder", () => {
     await expect(syncFolder(move)).rejects.toMatchObject({ path: "a" });
     expect(await readFile(join(folder, "a"), "utf8")).toBe("edited");
     expect(await exists(join(folder, "n"))).toBe(false);
-    // Touched is not changed.
+    // A touched file is not a changed one.
     await put("a", "a");
     await utimes(join(folder, "a"), 1000, 1000);
     await put("b", "edited");
@@ -514,7 +516,7 @@ describe("syncFolder", () => {
     expect(await readFile(join(folder, "a"), "utf8")).toBe("A");
   });
 
-  it("writes nothing through a link that took the place of a folder", async () => {
+  it("writes nothing through a link that replaced a folder", async () => {
     const fromCommit = await start(base);
     const toCommit = await commitFiles(repoPath, [fromCommit], { ...base, "d/x": "new" });
     await mkdir(join(root, "outside"));
@@ -530,7 +532,7 @@ describe("syncFolder", () => {
 });
 
 describe("checkoutDriver", () => {
-  it("replaces what a creation that was cut off left, and leaves nothing behind", async () => {
+  it("replaces the remains of an interrupted creation, and leaves nothing behind", async () => {
     const commit = await commitFiles(repoPath, [], { a: "a", x: { mode: "100755", data: "x" } });
     await mkdir(`${folder}.creating/half`, { recursive: true });
     await put("stale", "stale");
@@ -543,7 +545,7 @@ describe("checkoutDriver", () => {
     expect(await readdir(dirname(indexFile))).toEqual(["a"]);
   });
 
-  it("makes nothing of a commit that is not there", async () => {
+  it("creates nothing for a missing commit", async () => {
     const commit = "0123456789".repeat(4);
     await expect(checkoutDriver.create({ repoPath, commit, folder, indexFile })).rejects.toThrow(
       "git",
@@ -552,10 +554,10 @@ describe("checkoutDriver", () => {
     expect(await readdir(dirname(indexFile))).toEqual([]);
   });
 
-  it("gives an index that need not be read again: no file is opened", async () => {
+  it("creates an index that needs no refresh: no file is opened", async () => {
     const files = Object.fromEntries(Array.from({ length: 300 }, (_, at) => [`d/${at}`, `${at}`]));
     await start(files);
-    // Only files of the second in which the index was written are looked into.
+    // git rereads only files from the second in which the index was written.
     await new Promise((resolve) => setTimeout(resolve, 1100));
     await put("d/0", "changed");
     await snapshot();
@@ -569,7 +571,7 @@ describe("checkoutDriver", () => {
     expect(stdout.toString()).toContain(`size: ${before.size}`);
   });
 
-  it("removes a folder that was made hard to remove, without following links", async () => {
+  it("removes a folder that resists removal, without following links", async () => {
     await start({ a: "a" });
     await mkdir(join(root, "outside"));
     await writeFile(join(root, "outside", "kept"), "kept");
@@ -577,7 +579,7 @@ describe("checkoutDriver", () => {
     await writeFile(Buffer.concat([Buffer.from(`${folder}/`), Buffer.from([0xff])]), "bytes");
     await mkdir(join(folder, "closed", "inner"), { recursive: true });
     await chmod(join(folder, "closed"), 0);
-    // Deeper than a path can name: made step by step from inside.
+    // Deeper than a path can name: created step by step from inside.
     const dig = "for i in $(seq 40); do mkdir $(printf %0200d 1) && cd $(printf %0200d 1); done";
     await run("bash", ["-c", dig], { cwd: folder });
     await checkoutDriver.remove({ folder, indexFile });

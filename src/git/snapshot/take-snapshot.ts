@@ -1,7 +1,7 @@
 /**
- * Turning the files of a folder into a tree of the store. The folder's owner is hostile: git is
- * used by its plumbing alone, with an index outside the folder, and never looks for a repository,
- * a filter or a setting in it (`git add` would: it runs inside nested repositories).
+ * Turns the files of a folder into a tree of the repository. The folder is untrusted: only git
+ * plumbing is used, with an index outside the folder, and git never looks for a repository, a
+ * filter or a setting in it (`git add` would run inside nested repositories).
  */
 import { exists } from "../worktree/atomic-directory.js";
 import { countDiff } from "../diff/diff-counter.js";
@@ -24,12 +24,11 @@ const SCAN_MS = 5 * 60_000;
 const ATTEMPTS = 3;
 
 /**
- * Writes what is in the folder as a tree into the store and brings a checkout's index up to it. What
- * `.gitignore` names is left out; symbolic links are stored as links and never followed; bytes are
- * stored as they are. Without changes nothing is written. One call at a time for one folder. Of a folder
- * with layers the index is left as it is: `syncFolder` brings it up to what it needs.
- *
- * Throws FolderMissingError, a PathError or a GitError; the index is then as it was before.
+ * Writes the content of a folder as a tree into the repository and updates the index of a checkout.
+ * Ignored paths are left out; symbolic links are stored as links and never followed; bytes are
+ * stored unchanged. Without changes, nothing is written. One call at a time per folder. The index
+ * of a folder with layers stays unchanged: `syncFolder` updates it when needed.
+ * @throws FolderMissingError, a PathError or a GitError; the index is then unchanged
  */
 export async function takeSnapshot(order: SnapshotOrder): Promise<Snapshot> {
   for (let attempt = 1; ; attempt += 1) {
@@ -38,7 +37,7 @@ export async function takeSnapshot(order: SnapshotOrder): Promise<Snapshot> {
         snapshotOnce({ ...order, signal }),
       );
     } catch (error) {
-      // Files that come and go under git's hands make it stop: look again.
+      // Concurrent changes of files make git fail: retry.
       const again = error instanceof GitError && error.reason === "exit" && attempt < ATTEMPTS;
       if (!again) throw error;
     }
@@ -53,7 +52,7 @@ async function snapshotOnce(order: SnapshotOrder): Promise<Snapshot> {
     workTree: folder,
     timeoutMs: SCAN_MS,
     maxOutputBytes: SCAN_BYTES,
-    // Large files are streamed into the store instead of being held in memory.
+    // Large files are streamed into the object store, not held in memory.
     config: [["core.bigFileThreshold", "16m"]] as const,
     ...(signal === undefined ? {} : { signal }),
   };
@@ -69,8 +68,8 @@ async function snapshotOnce(order: SnapshotOrder): Promise<Snapshot> {
 }
 
 /**
- * Of a checkout, whose index says where to look. It may be ahead of the parent's tree: an earlier snapshot
- * brought it up to what was never committed.
+ * A snapshot of a checkout, whose index tells where to look. The index may be ahead of the parent's
+ * tree after an earlier snapshot that was never committed.
  */
 async function snapshotCheckout(
   input: Attempt,
@@ -96,7 +95,7 @@ async function snapshotCheckout(
       tree === parentTree ? Promise.resolve(undefined) : countDiff(repoPath, parentTree, tree),
       next?.finish(tree, change.edits, paths.length > UNREFRESHED),
     );
-    // Nobody may have looked through what an earlier snapshot took.
+    // An earlier snapshot may not have been scanned.
     if (scan && indexTree !== parentTree) await scanDifference(input, trees, tree, options);
     const tokens = scan?.found ?? [];
     return { tree, changed: tree !== parentTree, skipped, tokens, ...(stats && { stats }) };
@@ -106,7 +105,7 @@ async function snapshotCheckout(
   }
 }
 
-/** As `Promise.all`, but nothing is at work any more when it fails. */
+/** Like `Promise.all`, but waits for all work to settle before it rejects. */
 async function allOf<Work extends readonly unknown[]>(
   ...work: Work
 ): Promise<{ -readonly [At in keyof Work]: Awaited<Work[At]> }> {
@@ -115,12 +114,12 @@ async function allOf<Work extends readonly unknown[]>(
 }
 
 /**
- * Files whose times an index may not know: the next snapshot reads them again, which takes less than to have
- * git look at all files.
+ * Maximum number of files without recorded times: reading them again is cheaper than a full index
+ * refresh.
  */
 const UNREFRESHED = 200;
 
-/** Looks through all files at which a tree differs from the parent's. */
+/** Scans all files at which a tree differs from the parent's. */
 async function scanDifference(
   { parentTree, scan }: Attempt,
   trees: TreeReader,
@@ -134,10 +133,13 @@ async function scanDifference(
   if (scan) await scanEntries(options, entries, scan);
 }
 
-/** The tracked paths (bytes in latin1) where folder and index differ. Reads no file's content. */
+/**
+ * Returns the tracked paths (latin1 bytes) at which folder and index differ, without reading
+ * contents.
+ */
 async function findDiffering(options: GitOptions): Promise<string[]> {
   const args = ["diff-files", "-z", "--raw", "--ignore-submodules=dirty"];
-  // Its threads would take the processor from the longer search for what is untracked.
+  // Its threads would compete with the longer search for untracked files.
   const config = [["core.preloadIndex", "false"]] as const;
   const fields = (await git(args, { ...options, config })).stdout.toString("latin1").split("\0");
   const paths: string[] = [];
@@ -151,8 +153,8 @@ async function findDiffering(options: GitOptions): Promise<string[]> {
 }
 
 /**
- * The paths that the index does not have and that are not ignored. git holds a descriptor for each folder on
- * its way: where those or the bytes of a path are used up, the folder is too deep.
+ * Returns the untracked paths that are not ignored. git holds a descriptor per folder on the way:
+ * if it runs out of descriptors or path bytes, the folder is too deep.
  */
 async function findUntracked(
   options: GitOptions,

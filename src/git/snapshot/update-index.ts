@@ -1,12 +1,13 @@
-/** Changing an index by plumbing. */
+/** Index plumbing. */
 import { removeTree } from "../worktree/atomic-directory.js";
 import { UnsafePathError } from "./path-errors.js";
 import { git, type GitOptions } from "../process/run.js";
 
 /**
- * Runs `update-index -z` with `flags` and, on its input, `records` (bytes in latin1, without the
- * NUL that ends each). Nothing happens without records. Throws an UnsafePathError for a path that
- * git does not accept, which by itself it would only leave out, and a GitError.
+ * Runs `update-index -z` with `flags` and feeds it `records` (latin1 bytes, without the terminating
+ * NUL). Does nothing without records.
+ * @throws UnsafePathError for a path that git rejects; git itself would skip it
+ * @throws GitError
  */
 export async function updateIndex(
   options: GitOptions,
@@ -20,8 +21,9 @@ export async function updateIndex(
 }
 
 /**
- * Throws an UnsafePathError where one of the entries is none that git takes into an index, such as one
- * below `.git`, however that is spelled. `options.indexFile` is a place for an index that is not there.
+ * Checks that git accepts all entries into an index; it rejects paths below `.git`, in any
+ * spelling. `options.indexFile` is the path for a temporary index.
+ * @throws UnsafePathError
  */
 export async function assertAcceptable(
   options: IndexOptions,
@@ -39,33 +41,37 @@ export async function assertAcceptable(
 }
 
 /**
- * git refuses names that some system takes for `.git` or, of links, for `.gitmodules`: in any case, with
- * characters that are not seen, or as a short name with a tilde. No others of what a folder can hold.
+ * Tells whether git may reject a path. git rejects names that some system takes for `.git` or, for
+ * links, `.gitmodules`: in any case, with invisible characters, or as a short name with a tilde. No
+ * other names in a folder are rejected.
  */
 function mayBeRefused(path: string): boolean {
   return /git|~/i.test(path.replaceAll(/[^\0-\x7f]/g, ""));
 }
 
-/** Removes an index and what a git that was killed has left beside it. */
+/** Removes an index and the lock of a killed git. */
 export async function removeIndex(indexFile: string): Promise<void> {
   await removeTree(indexFile);
   await removeTree(`${indexFile}.lock`);
 }
 
-/** The tree of an index, written into the store. Throws a GitError. */
+/** Writes the tree of an index and returns its id. @throws GitError */
 export async function writeTree(options: GitOptions): Promise<string> {
   return (await git(["write-tree"], options)).stdout.toString("latin1").trim();
 }
 
-/** How git is run on one index of one store. */
+/** Options for git on one index of one repository. */
 type IndexOptions = GitOptions & { gitDir: string; indexFile: string };
 
-/** Records (bytes in latin1) as `update-index -z` reads them. */
+/** Encodes records (latin1 bytes) for `update-index -z`. */
 export function recordsOf(records: readonly string[]): Buffer {
   return Buffer.from(records.map((record) => `${record}\0`).join(""), "latin1");
 }
 
-/** Throws an UnsafePathError where git said that it left a path out. */
+/**
+ * Checks git's output for a path that it left out.
+ * @throws UnsafePathError
+ */
 export function requireAccepted(stderr: string): void {
   const refused = /^Ignoring path (.*)$/m.exec(stderr)?.[1];
   if (refused !== undefined) throw new UnsafePathError(refused);

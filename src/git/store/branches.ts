@@ -2,11 +2,11 @@ import { assertRefName, isOid, isRefName } from "./bare-repository.js";
 import { commitDate } from "./history.js";
 import { git } from "../process/run.js";
 
-/** A branch and the commit at its end. */
+/** A branch and its tip. */
 export interface Branch {
   name: string;
   sha: string;
-  /** When its committer says it was made. */
+  /** The committer date. */
   date: Date;
   /** The first line of the message. */
   subject: string;
@@ -14,7 +14,7 @@ export interface Branch {
 
 const FORMAT = "%(objectname)%00%(refname)%00%(committerdate:unix)%00%(contents:subject)";
 
-/** The branches of a store by name (byte by byte); none where it is empty. */
+/** Lists the branches of a repository in byte order; none if it is empty. */
 export async function listBranches(repoPath: string): Promise<Branch[]> {
   const { stdout } = await git(["for-each-ref", `--format=${FORMAT}`, "refs/heads/"], {
     gitDir: repoPath,
@@ -50,8 +50,8 @@ export async function countApart(
 }
 
 /**
- * How many commits each of some references has that a base lacks, by their names, all in one walk; those
- * that are missing, or all where the base is, are left out.
+ * Counts the commits that each reference has and the base lacks, by reference name, in one walk.
+ * Missing references are left out; the result is empty if the base is missing.
  */
 export async function countAhead(
   repoPath: string,
@@ -75,7 +75,10 @@ export async function countAhead(
   );
 }
 
-/** Commits that upstream has and no branch or tag of the store's own, parents before children. */
+/**
+ * Lists the commits of the upstream that no branch or tag of the repository reaches, parents before
+ * children.
+ */
 export async function incomingCommits(repoPath: string): Promise<string[]> {
   const args = ["rev-list", "--topo-order", "--reverse", "--glob=refs/upstream/"];
   const { stdout } = await git([...args, "--not", "--branches", "--tags"], { gitDir: repoPath });

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { commitFiles, testRepository } from "#test/support/test-repository.js";
 import { commitsTouching } from "./commits-touching.js";
 
-/** The commits of one side alone. */
+/** The commits of one side only. */
 const ofSide = async (
   repoPath: string,
   source: string,
@@ -18,7 +18,7 @@ beforeAll(async () => {
 });
 afterAll(() => dispose());
 
-describe("touchingCommits", () => {
+describe("commitsTouching", () => {
   it("finds edits, additions, deletions and renames of each group, newest first", async () => {
     const base = await commitFiles(repoPath, [], { a: "1", b: "1", old: "same\n" });
     const one = await commitFiles(repoPath, [base], { a: "2", b: "1", old: "same\n" });
@@ -38,7 +38,7 @@ describe("touchingCommits", () => {
     expect(await ofSide(repoPath, empty, base, [])).toEqual([]);
   });
 
-  it("counts a merge commit only for what differs from every parent", async () => {
+  it("counts a merge commit only for differences from every parent", async () => {
     const base = await commitFiles(repoPath, [], { a: "1", b: "1", c: "1" });
     const left = await commitFiles(repoPath, [base], { a: "left", b: "1", c: "left" });
     const right = await commitFiles(repoPath, [base], { a: "1", b: "right", c: "right" });
@@ -51,11 +51,11 @@ describe("touchingCommits", () => {
     expect(b).toEqual([after, right]);
     expect(c?.[0]).toBe(merged);
     expect(c?.toSorted()).toEqual([merged, left, right].toSorted());
-    // What the other side holds already is not this side's.
+    // A commit that the other side has as well does not count.
     expect(await ofSide(repoPath, after, right, groups)).toEqual([[left], [after], [merged, left]]);
   });
 
-  it("sees an edit that a merge threw away, which a path-limited history would hide", async () => {
+  it("sees an edit that a merge discarded, which a path-limited history would hide", async () => {
     const base = await commitFiles(repoPath, [], { a: "1" });
     const edit = await commitFiles(repoPath, [base], { a: "2", x: "x" });
     const other = await commitFiles(repoPath, [base], { a: "1", y: "y" });
@@ -63,7 +63,7 @@ describe("touchingCommits", () => {
     expect(await ofSide(repoPath, merged, base, [["a"]])).toEqual([[edit]]);
   });
 
-  it("tells the two sides apart, without what both have", async () => {
+  it("separates the two sides and leaves out shared commits", async () => {
     const base = await commitFiles(repoPath, [], { a: "1", b: "1" });
     const shared = await commitFiles(repoPath, [base], { a: "shared", b: "1" });
     const left = await commitFiles(repoPath, [shared], { a: "left", b: "1" });
@@ -75,14 +75,14 @@ describe("touchingCommits", () => {
     });
   });
 
-  it("counts what is below a folder for the folder's path", async () => {
+  it("counts changes below a folder for the folder's path", async () => {
     const base = await commitFiles(repoPath, [], { z: "z" });
     const one = await commitFiles(repoPath, [base], { z: "z", "p/d/x": "x" });
     const two = await commitFiles(repoPath, [one], { z: "z", "p/d/x": "x", pq: "q" });
     expect(await ofSide(repoPath, two, base, [["p"], ["p/d"], ["d"]])).toEqual([[one], [one], []]);
   });
 
-  it("is not confused by names that look like its own format, and takes many paths", async () => {
+  it("is not confused by names that imitate its format, and accepts many paths", async () => {
     const fake = `\u0001${"a".repeat(40)}`;
     const base = await commitFiles(repoPath, [], { z: "z" });
     const one = await commitFiles(repoPath, [base], {
@@ -97,7 +97,7 @@ describe("touchingCommits", () => {
     expect(await ofSide(repoPath, one, base, groups)).toEqual([[one], [one], [one], [one], []]);
   });
 
-  it("counts the root commit and refuses what is no commit id", async () => {
+  it("counts the root commit and rejects invalid commit ids", async () => {
     const root = await commitFiles(repoPath, [], { a: "1" });
     const unrelated = await commitFiles(repoPath, [], { b: "1" });
     expect(await ofSide(repoPath, root, unrelated, [["a"]])).toEqual([[root]]);

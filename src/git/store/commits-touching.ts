@@ -1,16 +1,15 @@
-/** Which commits of a branch touched the paths of a conflict. */
+/** Finds the commits that touched the paths of a conflict. */
 import { assertOid } from "./bare-repository.js";
 import type { Side } from "../merge/merge-conflicts.js";
 import { spawnGit } from "../process/run.js";
 import { displayPath } from "../worktree/safe-folder.js";
 
 /**
- * For each side and each group of paths, the commits reachable from that side and not from the other
- * that touch one of them or, where it was a folder, something below it: children before parents, newest
- * first. A merge commit touches only what differs from every parent. Paths are text as in
- * `Conflict.paths`, any number of them. One process for all of it, read as it comes.
- *
- * Throws a GitError.
+ * For each side and each group of paths, returns the commits reachable from that side only that
+ * touch one of the paths or something below it: children before parents, newest first. A merge
+ * commit touches only paths that differ from every parent. Paths are display text as in
+ * `Conflict.paths`, any number of them. One process, streamed.
+ * @throws GitError
  */
 export async function commitsTouching(
   repoPath: string,
@@ -41,8 +40,8 @@ export async function commitsTouching(
       }
     }
   };
-  // `/<side><commit>`, then its paths, after a newline or, of a merge, after an empty field: no path of
-  // git starts with a slash.
+  // The format is `/<side><commit>` and then its paths, after a newline or, for a merge, an empty
+  // field. No path in git starts with a slash.
   let first = false;
   const take = (field: string): void => {
     if (field.startsWith("/")) {

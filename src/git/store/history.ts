@@ -1,4 +1,4 @@
-/** Commits with their parents, of several branches at once. */
+/** A commit with its parents, in a history of several branches. */
 import { assertOid } from "./bare-repository.js";
 import { git } from "../process/run.js";
 
@@ -6,21 +6,24 @@ export interface HistoryCommit {
   sha: string;
   parents: string[];
   authorName: string;
-  /** When its committer says it was made. */
+  /** The committer date. */
   date: Date;
   subject: string;
 }
 
 const lastSecond = Date.UTC(9999, 11, 31) / 1000;
 
-/** The time of a commit from git's seconds since 1970; what no calendar holds is the last one that does. */
+/** Converts git's seconds since 1970 to a date, clamped to the range of `Date`. */
 export function commitDate(seconds: string): Date {
   return new Date(Math.min(Math.max(Number(seconds) || 0, 0), lastSecond) * 1000);
 }
 
 const FORMAT = "--format=tformat:%H%x00%P%x00%an%x00%ct%x00%s";
 
-/** The commits reachable from any of `tips` (full ids), children before parents, at most `limit`. */
+/**
+ * Returns the commits reachable from any of `tips` (full ids), children before parents, at most
+ * `limit`.
+ */
 export async function readHistory(
   repoPath: string,
   tips: readonly string[],

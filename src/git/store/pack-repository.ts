@@ -1,24 +1,30 @@
-/** Packing a store, so that clones stay fast: each checkpoint leaves some loose objects. */
+/** Packs repositories, so that clones stay fast: each checkpoint leaves some loose objects. */
 import { readdir, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { git } from "../process/run.js";
 
-/** So many loose objects are packed, or 2% of what is packed already, if that is more. */
+/**
+ * Loose objects before packing is worthwhile: this many, or 2% of the packed objects if that is
+ * more.
+ */
 const MIN_LOOSE = 1000;
 const LOOSE_SHARE = 1 / 50;
-/** Packs of pushes and fetches: git looks for an object in each, and only one has a bitmap. */
+/** Packs from pushes and fetches: git searches each of them, and only one has a bitmap. */
 const MAX_PACKS = 10;
-/** Bytes that an object takes in an index of a pack (gitformat-pack(5)). */
+/** Bytes per object in a pack index (gitformat-pack(5)). */
 const INDEX_ENTRY = 28;
-/** Larger repositories take longer to pack than a server should be busy with one. */
+/** Time limit: packing a larger repository would keep the server busy for too long. */
 const PACK_MS = 60 * 60_000;
 
-/** Whether a clone would profit from packing. Reads two folders; loose objects are estimated. */
+/**
+ * Tells whether packing would speed up clones. Reads two folders and estimates the number of loose
+ * objects.
+ */
 export async function isWorthPacking(repoPath: string): Promise<boolean> {
   const packs = join(repoPath, "objects/pack");
   const indexes = (await namesIn(packs)).filter((name) => name.endsWith(".idx"));
   if (indexes.length >= MAX_PACKS) return true;
-  // Ids are spread evenly: git's own estimate looks at this one folder of 256, too.
+  // Ids are evenly distributed: git's own estimate also reads this one folder of 256.
   const loose = (await namesIn(join(repoPath, "objects/17"))).length * 256;
   if (loose < MIN_LOOSE) return false;
   const sizes = await Promise.all(
@@ -34,11 +40,12 @@ export async function isWorthPacking(repoPath: string): Promise<boolean> {
 }
 
 /**
- * Packs all objects into one pack with a bitmap, and writes the commit graph. Unreachable objects are kept,
- * since quarantines, fetches and indexes borrow them (docs/decisions/0023-no-pruning-of-unreferenced-objects.md):
- * no object that is there at the start is missing at any moment. Reading and writing goes on meanwhile. One
- * call at a time for a store, in all processes; what an earlier one that was cut off left is removed first.
- * @throws GitError where it fails, takes longer than an hour or `signal` aborts it; nothing has changed then
+ * Packs all objects into one pack with a bitmap, and writes the commit graph. Keeps unreachable
+ * objects, since quarantines, fetches and indexes borrow them
+ * (docs/decisions/0023-no-pruning-of-unreferenced-objects.md). No existing object is missing at any moment,
+ * and reads and writes continue. One call at a time per repository, across all processes; removes
+ * the remains of an interrupted call first.
+ * @throws GitError on failure, after an hour, or if `signal` aborts it; nothing has changed then
  */
 export async function packRepository(repoPath: string, signal: AbortSignal): Promise<void> {
   await removePackingLeftovers(repoPath);
@@ -53,7 +60,7 @@ export async function packRepository(repoPath: string, signal: AbortSignal): Pro
     ] as const,
   };
   try {
-    // -k keeps unreachable objects, -n writes nothing for servers of plain files.
+    // -k keeps unreachable objects, -n writes nothing for dumb servers.
     await git(["repack", "-a", "-d", "-k", "-l", "-n", "-q", "--write-bitmap-index"], options);
     await git(["commit-graph", "write", "--reachable", "--no-progress"], options);
   } catch (error) {
@@ -63,8 +70,8 @@ export async function packRepository(repoPath: string, signal: AbortSignal): Pro
 }
 
 /**
- * Removes what a packing that was cut off left. In a store nothing else writes such files: pushes and
- * fetches receive packs in folders of their own.
+ * Removes the remains of an interrupted packing. Nothing else writes such files into a repository:
+ * pushes and fetches receive packs in their own folders.
  */
 export async function removePackingLeftovers(repoPath: string): Promise<void> {
   const objects = join(repoPath, "objects");

@@ -1,19 +1,19 @@
-/** The references of a store, `repoPath` being its absolute path. */
+/** References of a repository. */
 import { assertOid, assertRefName } from "./bare-repository.js";
 import { git, GitError, spawnGit, ZERO_OID } from "../process/run.js";
 
-/** A reference was not where the caller had seen it; nothing was changed. */
+/** A reference does not have the expected value; nothing was changed. */
 export class RefMovedError extends Error {
   override readonly name = "RefMovedError";
   readonly ref: string;
 
   constructor(ref: string) {
-    super(`${ref} moved meanwhile`);
+    super(`${ref} was updated concurrently`);
     this.ref = ref;
   }
 }
 
-/** What is moved at one reference: `null` stands for "does not exist". */
+/** The update of one reference; `null` means "does not exist". */
 export interface RefUpdate {
   ref: string;
   newSha: string | null;
@@ -21,8 +21,10 @@ export interface RefUpdate {
 }
 
 /**
- * Moves `ref` from `expectedOld` to `newSha`, atomically; `expectedOld: null` means that it must
- * not exist yet. Throws a RefMovedError where it is elsewhere, a GitError for anything else.
+ * Moves `ref` from `expectedOld` to `newSha` atomically; `expectedOld: null` means that it must not
+ * exist yet.
+ * @throws RefMovedError if it has another value
+ * @throws GitError
  */
 export async function updateRef(
   repoPath: string,
@@ -33,30 +35,35 @@ export async function updateRef(
   await updateRefs(repoPath, [{ ref, newSha, expectedOld }]);
 }
 
-/** Removes `ref` if it is at `expectedOld`; throws a RefMovedError where it is not. */
+/**
+ * Deletes `ref` if it has the value `expectedOld`.
+ * @throws RefMovedError otherwise
+ */
 export async function deleteRef(repoPath: string, ref: string, expectedOld: string): Promise<void> {
   await updateRefs(repoPath, [{ ref, newSha: null, expectedOld }]);
 }
 
 /**
- * Moves several references in one transaction: all or none. Throws a RefMovedError (naming the
- * first one that git complained of) where any is not at its `expectedOld`.
+ * Updates several references in one transaction: all or none.
+ * @throws RefMovedError for the first reference that does not have its expected value
  */
 export async function updateRefs(repoPath: string, updates: readonly RefUpdate[]): Promise<void> {
   await startRefUpdates(repoPath).finish(updates);
 }
 
-/** A transaction of references that waits for what it is to do; it holds no lock before `finish`. */
+/** A prepared reference transaction; it holds no lock before `finish`. */
 export interface RefUpdates {
-  /** As `updateRefs`. */
+  /** Same as `updateRefs`. */
   finish(updates: readonly RefUpdate[]): Promise<void>;
-  /** Ends it without any update; harmless after `finish`. */
+  /** Ends the transaction without updates; no effect after `finish`. */
   cancel(): void;
 }
 
-/** Begins `updateRefs` ahead of time: starting git takes longer than moving a reference. */
+/**
+ * Starts the git process of `updateRefs` early: starting git takes longer than moving a reference.
+ */
 export function startRefUpdates(repoPath: string): RefUpdates {
-  // It may wait for long: the time limit is that of its work.
+  // It may wait for long; the time limit applies to `finish`.
   const child = spawnGit(["update-ref", "--no-deref", "--stdin", "-z"], {
     gitDir: repoPath,
     stdin: "pipe",
@@ -111,10 +118,13 @@ function refCommands(updates: readonly RefUpdate[]): string {
 const MOVED =
   /is at [0-9a-f]{40} but expected|reference already exists|unable to resolve reference|reference is missing/;
 
-/** Branches and tags of one repository at most: git reads all of them for each clone and push. */
+/** Maximum branches and tags of a repository: git reads all of them for each clone and push. */
 export const MAX_REFS = 50_000;
 
-/** References under `prefix` (`refs/heads/`, or one whole name) with their objects, by name. */
+/**
+ * Lists the references under `prefix` (`refs/heads/`, or one full name) with their objects, by
+ * name.
+ */
 export async function listRefs(
   repoPath: string,
   prefix: string,

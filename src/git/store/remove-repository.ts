@@ -6,7 +6,7 @@ import {
   removeTree,
 } from "../worktree/atomic-directory.js";
 
-/** Removes a store, which is gone at once for whoever looks for it; nothing there is no error. */
+/** Removes a repository; it disappears atomically. A missing one is not an error. */
 export async function removeRepository(repoPath: string): Promise<void> {
   if (await exists(repoPath)) {
     const aside = temporaryName(repoPath, "removing");

@@ -48,7 +48,7 @@ async function config(path: string, key: string): Promise<string> {
 }
 
 describe("createRepository", () => {
-  it("makes a whole store with one empty commit and nothing that could run", async () => {
+  it("creates a complete repository with one empty commit and no hooks", async () => {
     const path = join(root, "new", "p.git");
     await mkdir(join(root, "new", "p.git.creating", "objects"), { recursive: true });
     const { head } = await createRepository(path, "trunk/x");
@@ -65,11 +65,11 @@ describe("createRepository", () => {
     expect(await config(path, "receive.fsckObjects")).toBe("true");
     expect(await config(path, "gc.auto")).toBe("0");
     await git(["fsck", "--strict", "--full"], { gitDir: path });
-    // Again, after a stop before the caller wrote it down: the same store.
+    // A retry after a crash finds the same repository.
     expect(await createRepository(path, "trunk/x")).toEqual({ head });
   });
 
-  it("refuses branch names that git would not take, leaving nothing", async () => {
+  it("rejects branch names that git rejects, leaving nothing behind", async () => {
     for (const branch of [
       "",
       "-x/../y",
@@ -91,7 +91,7 @@ describe("createRepository", () => {
 });
 
 describe("references", () => {
-  it("agrees with git on what a reference name is", async () => {
+  it("agrees with git on valid reference names", async () => {
     const names = [
       "refs/heads/a",
       "refs/heads/a/b.c",
@@ -123,7 +123,7 @@ describe("references", () => {
     }
   });
 
-  it("moves by compare-and-swap alone", async () => {
+  it("moves references only by compare-and-swap", async () => {
     const one = await commitFiles(repoPath, [], { a: "1" });
     const two = await commitFiles(repoPath, [one], { a: "2" });
     await expect(updateRef(repoPath, main, two, one)).rejects.toThrow(RefMovedError);
@@ -141,7 +141,7 @@ describe("references", () => {
     await expect(updateRef(repoPath, main, "main", null)).rejects.toThrow(TypeError);
   });
 
-  it("lets exactly one of many movers through", async () => {
+  it("lets exactly one of many concurrent updates succeed", async () => {
     const base = await commitFiles(repoPath, [], { a: "0" });
     await updateRef(repoPath, main, base, null);
     const tips: string[] = [];
@@ -155,7 +155,7 @@ describe("references", () => {
     expect(await resolveCommit(repoPath, main)).toBe(tips[moved]);
   });
 
-  it("moves several at once or none", async () => {
+  it("updates several references at once or none", async () => {
     const one = await commitFiles(repoPath, [], { a: "1" });
     const two = await commitFiles(repoPath, [one], { a: "2" });
     const keep = "refs/keep/x";
@@ -198,7 +198,7 @@ describe("references", () => {
     }
   });
 
-  it("answers ancestry and what lies between", async () => {
+  it("answers ancestry and lists the commits in between", async () => {
     const base = await commitFiles(repoPath, [], { a: "0" });
     const left = await commitFiles(repoPath, [base], { a: "1" });
     const right = await commitFiles(repoPath, [base], { a: "2" });
@@ -215,7 +215,7 @@ describe("references", () => {
 });
 
 describe("removeStaleLocks", () => {
-  it("frees a reference whose lock a killed git left, and touches no fresh one", async () => {
+  it("removes the lock of a killed git, and no fresh one", async () => {
     const one = await commitFiles(repoPath, [], { a: "1" });
     const lock = join(repoPath, `${main}.lock`);
     await writeFile(lock, "");
@@ -228,7 +228,7 @@ describe("removeStaleLocks", () => {
 });
 
 describe("startRefUpdates", () => {
-  it("waits, moves nothing when it is cancelled, and sees what moved meanwhile", async () => {
+  it("waits, does nothing after a cancel, and detects concurrent updates", async () => {
     const one = await commitFiles(repoPath, [], { a: "1" });
     const two = await commitFiles(repoPath, [one], { a: "2" });
     await updateRef(repoPath, "refs/heads/x", one, null);
@@ -253,7 +253,7 @@ describe("startRefUpdates", () => {
 describe("commitTree", () => {
   const date = new Date("2026-01-02T03:04:05.678Z");
 
-  it("stores the very bytes that git would", async () => {
+  it("stores exactly the bytes that git would", async () => {
     const parent = await commitFiles(repoPath, [], { a: "1" });
     const tree = await resolveTree(repoPath, parent);
     const env = {
@@ -275,7 +275,7 @@ describe("commitTree", () => {
     expect(mode & 0o777).toBe(0o444);
   });
 
-  it("writes what it is given, the same for the same input", async () => {
+  it("stores its input, deterministically", async () => {
     const parent = await commitFiles(repoPath, [], { a: "1" });
     const commit = {
       tree: EMPTY_TREE,
@@ -319,10 +319,12 @@ describe("commitTree", () => {
   });
 });
 
-describe("importRepository", () => {
+describe("cloneUpstream", () => {
   const protocols = ["file"] as const;
 
-  /** An upstream with two branches, a tag, one of our names, and things that must stay behind. */
+  /**
+   * An upstream with two branches, a tag, one of Omoi's names, and data that must not be copied.
+   */
   async function upstream(): Promise<{ path: string; tip: string }> {
     const path = join(root, "upstream.git");
     await initBare(path, "trunk");
@@ -352,7 +354,7 @@ describe("importRepository", () => {
     return (error as UpstreamError).reason;
   }
 
-  it("brings branches and tags, tells its progress and takes nothing else over", async () => {
+  it("fetches branches and tags, reports progress and copies nothing else", async () => {
     const { path, tip } = await upstream();
     const seen: number[] = [];
     const onProgress = (percent: number): void => void seen.push(percent);
@@ -379,11 +381,11 @@ describe("importRepository", () => {
         .sort(),
     );
     expect(await readFile(join(target, "config"), "utf8")).not.toContain("upstream");
-    // A second call after a stop finds the whole store.
+    // A retry after a crash finds the complete repository.
     expect(await cloneUpstream(target, `file://${path}`, { protocols })).toEqual(answer);
   });
 
-  it("falls back to main, master or the first branch where HEAD leads nowhere", async () => {
+  it("falls back to main, master or the first branch if HEAD is dangling", async () => {
     const path = join(root, "headless.git");
     await initBare(path, "workspace-mine");
     const tip = await commitFiles(path, [], { a: "1" });
@@ -397,7 +399,7 @@ describe("importRepository", () => {
     }
   });
 
-  it("fetches again beside the store's own branches", async () => {
+  it("fetches again beside the repository's own branches", async () => {
     const { path, tip } = await upstream();
     const target = join(root, "in.git");
     await cloneUpstream(target, `file://${path}`, { protocols });
@@ -412,7 +414,7 @@ describe("importRepository", () => {
     expect(await exists(join(target, "FETCH_HEAD"))).toBe(false);
   });
 
-  it("says in a sentence what is wrong", async () => {
+  it("explains errors in a sentence", async () => {
     const { path } = await upstream();
     await initBare(join(root, "empty.git"), "main");
     await mkdir(join(root, "plain"));
@@ -440,7 +442,7 @@ describe("importRepository", () => {
     expect(await reason(`file://${path}`, { timeoutMs: 1 })).toBe("timed_out");
   });
 
-  it("refuses local sources that lead to the objects of others", async () => {
+  it("rejects local sources that lead to the objects of others", async () => {
     const { path } = await upstream();
     const alternates = join(path, "objects", "info", "alternates");
     await mkdir(join(path, "objects", "info"), { recursive: true });
@@ -457,7 +459,7 @@ describe("importRepository", () => {
     expect(await reason(`file://${join(root, "linked.git")}`)).toBe("refused");
   });
 
-  it("refuses unsafe and damaged objects", async () => {
+  it("rejects unsafe and damaged objects", async () => {
     const { path, tip } = await upstream();
     const blob = await git(["hash-object", "-w", "--stdin"], { gitDir: path, input: "evil" });
     const entry = `100644 blob ${blob.stdout.toString().trim()}\t.GIT\0`;
@@ -469,7 +471,7 @@ describe("importRepository", () => {
     expect(await reason(`file://${path}`)).toBe("refused");
   });
 
-  it("runs nothing that a local source is set up to run", async () => {
+  it("runs no hooks or settings of a local source", async () => {
     const { path } = await upstream();
     const canary = join(root, "canary");
     await run("git", [
@@ -490,7 +492,7 @@ describe("importRepository", () => {
     expect(await exists(canary)).toBe(false);
   });
 
-  it("says nothing to a server without TLS", async () => {
+  it("sends nothing to a server without TLS", async () => {
     const seen: (string | undefined)[] = [];
     const server = createServer((request, response) => {
       seen.push(request.headers.authorization);

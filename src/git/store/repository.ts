@@ -1,6 +1,6 @@
 /**
- * A project's store: a bare repository that only the server writes. Everywhere `repoPath` is the
- * absolute path of that repository.
+ * The repository of a project: a bare repository that only the server writes. `repoPath` is its
+ * absolute path everywhere.
  */
 import { exists, createDirectoryAtomically, flushToDisk } from "../worktree/atomic-directory.js";
 import { assertOid, assertRefName, initBare, isOid, isRefName } from "./bare-repository.js";
@@ -8,18 +8,19 @@ import { looseObject, writeObject, type LooseObject } from "../objects/loose-obj
 import { readObjects } from "../objects/object-reader.js";
 import { git, GitError } from "../process/run.js";
 
-/** Name and address of an author or committer. */
+/** Name and email address of an author or committer. */
 export interface Person {
   name: string;
   email: string;
 }
 
-/** Who the server commits as. */
+/** The server's own identity in commits. */
 export const OMOI: Person = { name: "Omoi", email: "omoi@localhost" };
 
 /**
- * Makes the store with one empty root commit "Initial commit" on `branch` (a short name), HEAD on
- * it. A store that is there already is whole and is left as it is. Answers the commit of HEAD.
+ * Creates a repository with one empty root commit "Initial commit" on `branch` (a short name) and
+ * HEAD pointing to it. An existing repository is complete and stays as it is. Returns the commit of
+ * HEAD.
  */
 export async function createRepository(
   repoPath: string,
@@ -29,7 +30,7 @@ export async function createRepository(
   assertRefName(ref);
   if (await exists(repoPath)) {
     const head = await resolveCommit(repoPath, ref);
-    if (head === null) throw new Error(`the store exists without the branch ${branch}`);
+    if (head === null) throw new Error(`the repository exists without the branch ${branch}`);
     return { head };
   }
   return createDirectoryAtomically(repoPath, async (folder) => {
@@ -51,8 +52,8 @@ export async function createRepository(
 }
 
 /**
- * The commit that `rev` names, or null where there is none. `rev` is a full reference name or 40
- * hexadecimal digits; anything else is null.
+ * Resolves `rev`, a full reference name or 40 hexadecimal digits, to a commit; null for anything
+ * else and for missing commits.
  */
 export async function resolveCommit(repoPath: string, rev: string): Promise<string | null> {
   if (!isOid(rev) && !isRefName(rev)) return null;
@@ -60,13 +61,16 @@ export async function resolveCommit(repoPath: string, rev: string): Promise<stri
     const [found] = await readObjects(repoPath, [`${rev}^{commit}`], "info");
     return found?.oid ?? null;
   } catch (error) {
-    // There is no repository.
+    // The repository does not exist.
     if (error instanceof GitError && error.reason === "exit") return null;
     throw error;
   }
 }
 
-/** What a reference names itself, an annotated tag not looked through; null where there is none. */
+/**
+ * Returns the object that a reference points to, without peeling annotated tags; null if it is
+ * missing.
+ */
 export async function resolveObject(repoPath: string, ref: string): Promise<string | null> {
   assertRefName(ref);
   const args = ["rev-parse", "--verify", "--quiet", "--end-of-options", ref];
@@ -75,7 +79,10 @@ export async function resolveObject(repoPath: string, ref: string): Promise<stri
   return result.exitCode === 0 && isOid(oid) ? oid : null;
 }
 
-/** Whether `ancestor` is `descendant` or reachable from it; throws where either is no commit. */
+/**
+ * Tells whether `ancestor` equals `descendant` or is reachable from it; throws if either is not a
+ * commit.
+ */
 export async function isAncestor(
   repoPath: string,
   ancestor: string,
@@ -87,7 +94,7 @@ export async function isAncestor(
   return (await git(args, { gitDir: repoPath, okExitCodes: [0, 1] })).exitCode === 0;
 }
 
-/** A branch that holds the commit, or null where none does; throws where it is no commit. */
+/** Returns a branch that contains the commit, or null; throws if it is not a commit. */
 export async function branchHolding(repoPath: string, sha: string): Promise<string | null> {
   assertOid(sha);
   const args = ["for-each-ref", "--count=1", "--format=%(refname)", `--contains=${sha}`];
@@ -95,7 +102,10 @@ export async function branchHolding(repoPath: string, sha: string): Promise<stri
   return stdout.toString("utf8").trim() || null;
 }
 
-/** Commits reachable from `tip` and from none of `exclude`, newest first, children before parents. */
+/**
+ * Returns the commits reachable from `tip` and from none of `exclude`, newest first, children
+ * before parents.
+ */
 export async function commitsBetween(
   repoPath: string,
   tip: string,
@@ -110,7 +120,7 @@ export async function commitsBetween(
   return stdout.toString("latin1").split("\n").filter(Boolean);
 }
 
-/** What a commit is made of; tree and parents are in the store. */
+/** The content of a new commit; tree and parents must exist. */
 export interface NewCommit {
   tree: string;
   parents: readonly string[];
@@ -121,20 +131,22 @@ export interface NewCommit {
 }
 
 /**
- * Writes a commit and answers its id; no reference moves. The message is stored as UTF-8 with one
- * newline at its end; the date is written in UTC, to the second. Names lose what git cannot hold.
- * Equal input gives an equal id.
+ * Writes a commit and returns its id; moves no reference. The message is stored as UTF-8 with one
+ * trailing newline; the date is in UTC, to the second. Characters that git forbids are removed from
+ * names. Deterministic: equal input gives an equal id.
  */
 export async function commitTree(repoPath: string, commit: NewCommit): Promise<string> {
   return writeObject(repoPath, commitObject(commit));
 }
 
-/** Stores a file's content and answers its id; no reference names it yet. */
+/** Stores a blob and returns its id; no reference names it yet. */
 export async function writeBlob(repoPath: string, content: string): Promise<string> {
   return writeObject(repoPath, looseObject("blob", Buffer.from(content, "utf8")));
 }
 
-/** The commit as git would write it, without a process: its id is known before it is stored. */
+/**
+ * Builds the commit object in memory, as git would write it: its id is known before it is stored.
+ */
 export function commitObject(commit: NewCommit): LooseObject {
   const { author, committer = OMOI } = commit;
   for (const sha of [commit.tree, ...commit.parents]) assertOid(sha);
@@ -150,7 +162,9 @@ export function commitObject(commit: NewCommit): LooseObject {
   return looseObject("commit", Buffer.from(lines.join("\n")));
 }
 
-/** Without control characters, `<`, `>`, and what git strips from the ends of a name. */
+/**
+ * Removes control characters, `<`, `>`, and the characters that git strips from the ends of a name.
+ */
 function identity(text: string): string {
   return text
     .replaceAll(/[\u0000-\u001f\u007f<>]+/g, " ")
@@ -162,7 +176,10 @@ function identity(text: string): string {
 const CRUD_BEFORE = /^[\s.,:;"'\\]+/;
 const CRUD_AFTER = /[\s.,:;"'\\]+$/;
 
-/** The tree of a commit; throws a GitError where there is no such commit. */
+/**
+ * Returns the tree of a commit.
+ * @throws GitError if the commit does not exist
+ */
 export async function resolveTree(repoPath: string, commit: string): Promise<string> {
   assertOid(commit);
   const [found] = await readObjects(repoPath, [`${commit}^{tree}`], "info");
@@ -170,7 +187,10 @@ export async function resolveTree(repoPath: string, commit: string): Promise<str
   return found.oid;
 }
 
-/** A commit's parents, the first one first; throws a GitError where there is no such commit. */
+/**
+ * Returns the parents of a commit, first parent first.
+ * @throws GitError if the commit does not exist
+ */
 export async function commitParents(repoPath: string, commit: string): Promise<string[]> {
   assertOid(commit);
   const args = ["rev-list", "--parents", "--max-count=1", commit, "--"];
@@ -178,7 +198,7 @@ export async function commitParents(repoPath: string, commit: string): Promise<s
   return stdout.toString("latin1").trim().split(" ").slice(1);
 }
 
-/** The newest commit that both have in common, the first where there are several; null without one. */
+/** Returns the merge base of two commits, the first if there are several; null without one. */
 export async function mergeBase(
   repoPath: string,
   one: string,

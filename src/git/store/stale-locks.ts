@@ -1,8 +1,8 @@
-/** Locks that a git which was killed left behind: they would block a reference for ever. */
+/** Removes the locks of killed git processes, which would block a reference forever. */
 import { lstat, readdir, unlink } from "node:fs/promises";
 import { join } from "node:path";
 
-/** Removes a lock file that is older than `olderThanMs`; answers whether there was one. */
+/** Removes a lock file older than `olderThanMs`; returns whether there was one. */
 export async function removeStaleLock(path: string, olderThanMs = 60_000): Promise<boolean> {
   const stats = await lstat(path).catch(() => null);
   if (stats === null || !stats.isFile() || stats.mtimeMs > Date.now() - olderThanMs) return false;
@@ -13,9 +13,9 @@ export async function removeStaleLock(path: string, olderThanMs = 60_000): Promi
 }
 
 /**
- * Removes lock files of references that are older than `olderThanMs` (60 000 by default; git holds
- * them for milliseconds). Call it for a store at the start of the server, or when a reference
- * cannot be locked. Answers how many there were.
+ * Removes reference locks older than `olderThanMs` (60 000 by default; git holds them for
+ * milliseconds). Call it for a repository at server start, or when a reference cannot be locked.
+ * Returns their number.
  */
 export async function removeStaleLocks(repoPath: string, olderThanMs = 60_000): Promise<number> {
   let removed = 0;

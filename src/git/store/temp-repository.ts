@@ -1,12 +1,12 @@
-/** A place to compute in without writing into a store. */
+/** A scratch repository for computations. */
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { removeTree } from "../worktree/atomic-directory.js";
 
 /**
- * Runs work with a bare repository that reads all objects of `repoPath` and has no references: what git
- * writes there goes with it when the work has ended. One at a time for each store, which the caller sees
- * to; what a crash left is removed by the next.
+ * Runs work with a temporary bare repository that borrows all objects of `repoPath` and has no
+ * references; new objects are discarded afterwards. The caller allows one at a time per repository.
+ * The next call removes the remains of a crash.
  */
 export async function withTempRepository<Result>(
   repoPath: string,

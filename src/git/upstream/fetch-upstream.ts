@@ -1,4 +1,4 @@
-/** Bringing an upstream repository in: its branches and tags, nothing else. */
+/** Imports an upstream repository: its branches and tags, nothing else. */
 import { mkdir, readdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { initBare } from "../store/bare-repository.js";
@@ -27,17 +27,16 @@ export interface ImportResult {
   defaultBranch: string;
 }
 
-/** Branches that are read: those of agents would collide with the ones here. */
+/** Excludes branches named like workspaces, which would collide with those of this repository. */
 const NOT_OF_AGENTS = "^refs/heads/workspace-*";
-/** Where what upstream has is noted, beside the store's own branches and tags. */
+/** The namespace for the upstream's references, beside the repository's own. */
 const UPSTREAM = "refs/upstream/";
 
 /**
- * Fetches branches and tags of `url` into a new store at `repoPath`, which appears whole or not at
- * all; a store that is there already is left as it is. What upstream has is noted under
- * `refs/upstream/heads/` as well. Branches named `workspace-*` are left out. Objects are checked by
- * fsck; no submodule is followed. The default branch is the upstream's HEAD, else main, master or the
- * first by name.
+ * Clones branches and tags of `url` into a new repository at `repoPath`, atomically; an existing
+ * one stays as it is. The upstream's branches are also recorded under `refs/upstream/heads/`.
+ * Branches named `workspace-*` are left out. fsck checks all objects; submodules are not followed.
+ * The default branch is the upstream's HEAD, otherwise main, master or the first by name.
  * @throws UpstreamError
  */
 export async function cloneUpstream(
@@ -67,10 +66,10 @@ export async function cloneUpstream(
 }
 
 /**
- * Fetches branches and tags of `url` into a store that exists, under `refs/upstream/heads/` and
- * `refs/upstream/tags/`, as they are there now. Branches of the store itself do not move: the caller
- * decides. Objects come into a folder beside the store and are taken over when all are there and
- * checked. One call at a time for one store. Answers the branches that upstream does not have any more.
+ * Fetches branches and tags of `url` into an existing repository, mirroring them under
+ * `refs/upstream/heads/` and `refs/upstream/tags/`. The repository's own branches do not move.
+ * Objects arrive in a separate folder and are moved into the repository once they are complete and
+ * checked. One call at a time per repository. Returns the branches that the upstream has deleted.
  * @throws UpstreamError
  */
 export async function fetchUpstream(
@@ -113,8 +112,8 @@ async function fetchRefs(
 }
 
 /**
- * Makes sure that no branch or tag is too large to be checked out. Commits below them are not looked at:
- * git's own limits end what reads them.
+ * Checks that no branch or tag is too large to check out. Older commits are not checked: git's own
+ * limits apply when they are read.
  * @throws UpstreamError `tree_too_large`
  */
 async function inspectRefs(repoPath: string, prefix: string): Promise<void> {
@@ -156,7 +155,9 @@ async function readHead(repoPath: string): Promise<ImportResult> {
 
 type Ref = { ref: string; sha: string };
 
-/** Lets an empty repository read the store's objects, and tell upstream which of them it has. */
+/**
+ * Lets an empty repository borrow the objects, and offer them to the upstream in the negotiation.
+ */
 async function borrowFrom(repoPath: string, folder: string): Promise<void> {
   await mkdir(join(folder, "objects/info"), { recursive: true });
   await writeFile(join(folder, "objects/info/alternates"), `${join(repoPath, "objects")}\n`);
@@ -168,10 +169,10 @@ async function borrowFrom(repoPath: string, folder: string): Promise<void> {
   await writeFile(join(folder, "packed-refs"), lines.join(""));
 }
 
-/** Whether a name came through as it is: one that is no UTF-8 would be another here. */
+/** Whether a name is valid UTF-8; any other would change on the way. */
 const isText = (ref: string): boolean => !ref.includes("\ufffd");
 
-/** Moves packs into the store; the index last, with which git finds them. */
+/** Moves packs into the repository, the index last: it makes a pack visible to git. */
 async function takeOver(repoPath: string, folder: string): Promise<void> {
   const from = join(folder, "objects/pack");
   const order = [".pack", ".rev", ".idx"];
@@ -191,7 +192,7 @@ async function noteUpstream(
   const old = new Map(before.map(({ ref, sha }) => [ref, sha]));
   const now = new Map(after.map(({ ref, sha }) => [ref, sha]));
   const gone = before.filter(({ ref }) => !now.has(ref));
-  // First what is gone: a branch may have taken the place of a folder of branches.
+  // Deletions first: a new branch may need the place of a deleted folder of branches.
   if (gone.length > 0) {
     const removals = gone.map(({ ref, sha }) => ({ ref, newSha: null, expectedOld: sha }));
     await updateRefs(repoPath, removals);

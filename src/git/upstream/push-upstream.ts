@@ -1,13 +1,13 @@
-/** Handing a branch back to the upstream. */
+/** Pushes a branch to the upstream. */
 import { progressReader, withUpstream, type UpstreamOptions } from "./upstream-connection.js";
 import { assertOid, assertRefName } from "../store/bare-repository.js";
 import { UpstreamError, upstreamError } from "./upstream-error.js";
 import { listRefs, updateRefs } from "../store/refs.js";
 
 /**
- * Moves the upstream's branch forward to `commit`, or makes it; never anything but forward. One that is
- * there already is no error. Notes under `refs/upstream/heads/` what upstream has then.
- * @throws UpstreamError `not_fast_forward` where it has commits of its own
+ * Fast-forwards the upstream's branch to `commit`, or creates it. Succeeds if it is already there.
+ * Records the result under `refs/upstream/heads/`.
+ * @throws UpstreamError `not_fast_forward` if the upstream has commits of its own
  */
 export async function pushUpstream(
   repoPath: string,
@@ -35,7 +35,7 @@ export async function pushUpstream(
   options.onProgress?.(100);
 }
 
-/** Why it was refused, of the line that git prints for the branch (git-push(1), --porcelain). */
+/** Parses git's status line of the branch (git-push(1), --porcelain). */
 function refusalOf(output: string, stderr: string): UpstreamError {
   const [, kind, why = ""] = /^!\t\S+\t\[([a-z ]+)\](?: \((.*)\))?$/m.exec(output) ?? [];
   if (kind === "rejected" || /non-fast-forward|fetch first/.test(why)) {
@@ -46,6 +46,6 @@ function refusalOf(output: string, stderr: string): UpstreamError {
   if (reason === "") return upstreamError("push_refused");
   return new UpstreamError(
     "push_refused",
-    `The upstream refused the push, and gave as its reason: ${reason.slice(0, 200)}.`,
+    `The upstream rejected the push: ${reason.slice(0, 200)}.`,
   );
 }

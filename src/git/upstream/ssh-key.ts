@@ -1,21 +1,21 @@
-/** Keys of SSH: those that the server makes or is given, and those that hosts show. */
+/** SSH keys: key pairs of the server and host keys. */
 import { createHash } from "node:crypto";
 import ssh2 from "ssh2";
 
-/** A key pair: the private half as OpenSSH writes it, the public one as a line to give away. */
+/** A key pair: the private key in OpenSSH format, the public key as one line. */
 export interface SshKeyPair {
   privateKey: string;
-  /** `ssh-ed25519 AAAA…`, with a comment behind it where one was given. */
+  /** `ssh-ed25519 AAAA…`, followed by a comment if given. */
   publicKey: string;
   /** `SHA256:…`, as `ssh-keygen -l` shows it. */
   fingerprint: string;
 }
 
-/** Makes an Ed25519 key pair. */
+/** Generates an Ed25519 key pair. */
 export function generateSshKey(comment: string): SshKeyPair {
   for (;;) {
     const made = ssh2.utils.generateKeyPairSync("ed25519", { comment });
-    // The library cuts zeros off the front of a public key, so one pair in 256 is none.
+    // The library strips leading zeros of the public key, which breaks one pair in 256.
     if (ssh2.utils.parseKey(made.private) instanceof Error) continue;
     const publicKey = made.public.trim();
     return { privateKey: made.private, publicKey, fingerprint: fingerprintOf(publicKey) ?? "" };
@@ -23,31 +23,31 @@ export function generateSshKey(comment: string): SshKeyPair {
 }
 
 /**
- * Reads a private key of any usual form (OpenSSH, PEM). Answers the pair, or in half a sentence what
- * is wrong with it.
+ * Parses a private key in any common format (OpenSSH, PEM). Returns the pair, or the problem as the
+ * predicate of a sentence.
  */
 export function readPrivateKey(text: string): SshKeyPair | string {
   const parsed = ssh2.utils.parseKey(`${text.replaceAll("\r\n", "\n").trim()}\n`);
   if (parsed instanceof Error) {
     return /passphrase|encrypted/i.test(parsed.message)
-      ? "is protected by a passphrase; give a key without one, or let the server make one"
-      : "is no private key that can be read; give one as ssh-keygen writes it";
+      ? "is protected by a passphrase; enter a key without one, or let the server generate one"
+      : "is not a readable private key; enter one in the format of ssh-keygen";
   }
-  if (!parsed.isPrivateKey()) return "is a public key; give the private one";
+  if (!parsed.isPrivateKey()) return "is a public key; enter the private key";
   if (!/^(?:ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(?:256|384|521))$/.test(parsed.type)) {
-    return "is of a kind that is not used any more; give an Ed25519 key";
+    return "is of an outdated type; enter an Ed25519 key";
   }
   const publicKey = `${parsed.type} ${parsed.getPublicSSH().toString("base64")}`;
   const privateKey = `${text.replaceAll("\r\n", "\n").trim()}\n`;
   return { privateKey, publicKey, fingerprint: fingerprintOf(publicKey) ?? "" };
 }
 
-/** The kind of a key in wire form (RFC 4253, section 6.6). */
+/** Returns the type of a key in wire format (RFC 4253, section 6.6). */
 export function keyTypeOf(blob: Buffer): string {
   return blob.length < 4 ? "" : blob.subarray(4, 4 + blob.readUInt32BE(0)).toString("latin1");
 }
 
-/** A host's key in wire form as a line: `ssh-ed25519 AAAA…`. */
+/** Formats a host key in wire format as a line: `ssh-ed25519 AAAA…`. */
 export function hostKeyLine(blob: Buffer): string {
   return `${keyTypeOf(blob)} ${blob.toString("base64")}`;
 }
@@ -56,8 +56,8 @@ const LINE = /(?:^|\s)(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp\d+) ([A-Za-z0-9+/]+=
 const FINGERPRINT = /^SHA256:[A-Za-z0-9+/]{43}$/;
 
 /**
- * A host key as a person gives it: a fingerprint, or a line as `ssh-keyscan` or a `known_hosts` file has
- * it, of which the key is taken. Null where it is neither.
+ * Parses a host key: a fingerprint, or a line of `ssh-keyscan` or `known_hosts`, reduced to the
+ * key. Null for anything else.
  */
 export function readHostKey(text: string): string | null {
   const given = text.trim().replace(/=+$/, (end) => (text.trim().startsWith("SHA256:") ? "" : end));
@@ -67,7 +67,7 @@ export function readHostKey(text: string): string | null {
   return type !== "" && keyTypeOf(blob) === type ? hostKeyLine(blob) : null;
 }
 
-/** The fingerprint of a key's line, or the fingerprint itself; null where it is neither. */
+/** Returns the fingerprint of a key line, or the fingerprint itself; null for anything else. */
 export function fingerprintOf(key: string): string | null {
   if (FINGERPRINT.test(key)) return key;
   const base64 = LINE.exec(key)?.[2];

@@ -1,7 +1,7 @@
 /**
- * Speaking SSH to an upstream. The server does it itself: no key is ever in a file, an environment or an
- * argument, the address is the one that was checked, and nothing that a person wrote reaches a command
- * of this machine. git is given two open descriptors and copies between them.
+ * An SSH client for upstreams. The server speaks SSH itself: keys never reach a file, an
+ * environment or an argument; the connection goes to the checked address; no user input reaches a
+ * command of this machine. git gets two open descriptors and copies between them.
  */
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
@@ -10,24 +10,24 @@ import ssh2, { type Client, type ServerHostKeyAlgorithm } from "ssh2";
 import { fingerprintOf, hostKeyLine } from "./ssh-key.js";
 import { UpstreamError, upstreamError } from "./upstream-error.js";
 
-/** Where to, as whom, and which host to expect there. */
+/** The server, the user and the expected host key. */
 export interface SshTarget {
-  /** Addresses that the host was resolved to and checked; the first that answers is taken. */
+  /** Addresses of the host, resolved and checked by the caller; the first reachable one is used. */
   addresses: readonly string[];
   port: number;
   user: string;
-  /** As OpenSSH or PEM writes it; null offers none. */
+  /** In OpenSSH or PEM format; null offers no key. */
   privateKey: string | null;
-  /** A key's line or a fingerprint that the host must show; null trusts what it shows. */
+  /** The expected key line or fingerprint; null accepts any host key (trust on first use). */
   hostKey: string | null;
 }
 
 export interface SshSession {
-  /** The line of the key that the host showed. */
+  /** The key line presented by the host. */
   readonly hostKey: string;
-  /** What commands there said on standard error, its last 16 KiB. */
+  /** Returns the last 16 KiB of standard error of remote commands. */
   said(): string;
-  /** Runs a command there between the two descriptors of a git; a failure shows as their end. */
+  /** Runs a remote command connected to git's two descriptors; a failure closes them. */
   attach(command: string, toGit: Duplex, fromGit: Duplex): void;
   close(): void;
 }
@@ -35,21 +35,21 @@ export interface SshSession {
 const CONNECT_MS = 20_000;
 const SAID_KEPT = 16 * 1024;
 
-/** The algorithms of each kind of host key, in the order they are asked for; none uses SHA-1. */
+/** Algorithms per host key type, in order of preference; none uses SHA-1. */
 const KINDS: readonly (readonly [RegExp, ServerHostKeyAlgorithm[]])[] = [
   [/^ssh-ed25519 /, ["ssh-ed25519"]],
   [/^ecdsa-/, ["ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521"]],
   [/^ssh-rsa /, ["rsa-sha2-512", "rsa-sha2-256"]],
 ];
 
-/** What to ask the host for: one attempt for each kind of key that the expected one may be of. */
+/** The algorithms to offer, one attempt per possible type of the expected key. */
 function attemptsFor(expected: string | null): ServerHostKeyAlgorithm[][] {
   if (expected === null) return [KINDS.flatMap(([, algorithms]) => algorithms)];
   const kinds = KINDS.filter(([kind]) => kind.test(expected));
   return (kinds.length > 0 ? kinds : KINDS).map(([, algorithms]) => algorithms);
 }
 
-/** Connects and signs in. @throws UpstreamError */
+/** Connects and authenticates. @throws UpstreamError */
 export async function openSshSession(target: SshTarget, signal: AbortSignal): Promise<SshSession> {
   let refusal: unknown = upstreamError("host_key_changed");
   for (const algorithms of attemptsFor(target.hostKey)) {
@@ -123,7 +123,7 @@ async function connectTo({ addresses, port }: SshTarget, signal: AbortSignal): P
   throw upstreamError("unreachable");
 }
 
-/** Whether a host may show this key. */
+/** Whether the presented host key is acceptable. */
 function isExpected(expected: string | null, shown: string): boolean {
   return expected === null || expected === shown || expected === fingerprintOf(shown);
 }
@@ -149,10 +149,10 @@ function failureOf(
 
 function changedHost(expected: string, shown: string | null): UpstreamError {
   const was = fingerprintOf(expected) ?? "unknown";
-  const is = shown === null ? "of another kind" : (fingerprintOf(shown) ?? "unknown");
+  const is = shown === null ? "a key of another type" : (fingerprintOf(shown) ?? "unknown");
   return new UpstreamError(
     "host_key_changed",
-    `The upstream's host key is not the one that is trusted (${was}) but ${is}: make sure that nobody is in between, then trust the new one.`,
+    `The upstream's host key changed from the trusted ${was} to ${is}. Verify the new key with the upstream's operator, then trust it.`,
   );
 }
 
@@ -161,7 +161,7 @@ function sessionOn(client: Client, hostKey: string, close: () => void): SshSessi
   const hear = (text: string): void => {
     said = (said + text).slice(-SAID_KEPT);
   };
-  // What fails later shows as the end of a channel.
+  // Later failures close the channel.
   client.on("error", (error) => hear(`\n${error.message}`));
   return {
     hostKey,
@@ -177,7 +177,7 @@ function sessionOn(client: Client, hostKey: string, close: () => void): SshSessi
         channel.stderr.setEncoding("utf8").on("data", hear);
         channel.on("error", end).pipe(toGit);
         fromGit.pipe(channel);
-        // A git that is gone leaves nobody to talk to.
+        // If git has ended, the channel has no reader.
         toGit.once("close", () => channel.destroy());
       });
     },

@@ -1,4 +1,4 @@
-/** How git reaches an upstream: the one place that knows of addresses, logins and limits. */
+/** Connects git to an upstream: the single place for addresses, credentials and limits. */
 import { lstat, readdir, realpath, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -7,47 +7,52 @@ import { BLOCK, git, GitError, type GitOptions, type Protocol } from "../process
 import { openSshSession, type SshSession } from "./ssh-session.js";
 import { upstreamError, upstreamErrorOf } from "./upstream-error.js";
 
-/** What an upstream is shown to be let in. */
+/** Credentials for an upstream. */
 export type UpstreamLogin =
   | { kind: "https_token"; username: string; token: string }
   | { kind: "ssh_key"; private_key: string };
 
-/** How an upstream is reached. */
+/** How to reach an upstream. */
 export interface UpstreamOptions {
-  /** What the URL may be. Which hosts and folders are allowed is the caller's decision. */
+  /** Allowed URL schemes. The caller decides which hosts and folders are allowed. */
   protocols: readonly Protocol[];
   /**
-   * Addresses that the host was resolved to and checked by the caller. These alone are connected to, so
-   * that a second look-up cannot lead elsewhere.
+   * Addresses of the host, resolved and checked by the caller. Only these are used, so that a
+   * second DNS lookup cannot lead elsewhere.
    */
   addresses?: readonly string[];
   login?: UpstreamLogin | null;
-  /** The host key that an SSH server must show: its line or its fingerprint; null trusts what it shows. */
+  /**
+   * The expected host key of an SSH server, as a line or fingerprint; null trusts any (trust on
+   * first use).
+   */
   hostKey?: string | null;
-  /** Told the line of the key that an SSH server showed, once it is let through. */
+  /** Called with the key line of an SSH server after authentication. */
   onHostKey?: (line: string) => Promise<void>;
-  /** A PEM file of authorities to trust instead of the machine's. */
+  /** A PEM file of certificate authorities that replaces the system's. */
   caFile?: string | null;
-  /** Whole percent of the work, 0–100, only ever rising; 100 comes last. */
+  /**
+   * Called with the progress in whole percent, 0–100, strictly increasing; the last value is 100.
+   */
   onProgress?: (percent: number) => void;
   signal?: AbortSignal;
-  /** Milliseconds for the whole transfer; 30 minutes by default. */
+  /** Time limit of the whole transfer in milliseconds; 30 minutes by default. */
   timeoutMs?: number;
-  /** The most bytes that one transfer may bring in; without it there is no limit. */
+  /** Maximum bytes of one transfer; unlimited by default. */
   maxBytes?: number;
 }
 
-/** Runs a git command whose remote is called `upstream`. @throws UpstreamError */
+/** Runs a git command with a remote named `upstream`. @throws UpstreamError */
 export type UpstreamGit = (
   args: readonly string[],
   options?: Pick<GitOptions, "onStderr" | "okExitCodes">,
 ) => ReturnType<typeof git>;
 
 /**
- * Calls `work` with a git that knows the remote `upstream`. No file of the store ever holds its address
- * or its login: an address goes through the environment, a token through a descriptor that git's
- * credential helper reads, and an SSH key does not leave this process. No hook, prompt, proxy or
- * redirect is followed.
+ * Calls `work` with a git that knows the remote `upstream`. No file of the repository ever contains
+ * the address or the credentials: the address is passed in the environment, a token through a
+ * descriptor that git's credential helper reads, and an SSH key stays in this process. Hooks,
+ * prompts, proxies and redirects are disabled.
  * @throws UpstreamError
  */
 export async function withUpstream<T>(
@@ -100,7 +105,9 @@ export async function withUpstream<T>(
   }
 }
 
-/** Whether a pack has come in up to the limit: the system ends git there, which cannot say why. */
+/**
+ * Tells whether a pack reached the size limit: the kernel then kills git, which cannot report why.
+ */
 async function isFull(repoPath: string, maxBytes: number | undefined): Promise<boolean> {
   if (maxBytes === undefined) return false;
   const folder = join(repoPath, "objects/pack");
@@ -130,7 +137,7 @@ function remoteConfig(url: string): [string, string][] {
   return [["remote.upstream.url", url]];
 }
 
-/** Answers git when it is asked for a login; never when git wants one kept or forgotten. */
+/** Answers git's request for credentials, and ignores its requests to store or erase them. */
 const HELPER = '!f() { test "$1" = get && cat <&3; }; f';
 
 function overHttps(url: URL, options: UpstreamOptions): Partial<GitOptions> {
@@ -167,17 +174,19 @@ function openSession(
 }
 
 function overSsh(url: URL, service: string, session: SshSession): Partial<GitOptions> {
-  // As git itself names it to the shell there (connect.c).
+  // Quoted for the remote shell as git does (connect.c).
   const path = decodeURIComponent(url.pathname).replace(/^\/~/, "~");
   const command = `${service} '${path.replaceAll(/['!]/g, String.raw`'\$&'`)}'`;
   return {
-    // git is told nothing: the session is there already.
+    // The URL is a placeholder: the session is already connected.
     config: remoteConfig("ssh://upstream/repository"),
     descriptors: (toGit, fromGit) => session.attach(command, toGit, fromGit),
   };
 }
 
-/** The git that serves a local folder reads no setting but these: the folder may be another's. */
+/**
+ * Replaces the global config for the git that serves a local folder, which another user may own.
+ */
 async function withLocalConfig<T>(
   repoPath: string,
   url: URL,
@@ -194,8 +203,8 @@ async function withLocalConfig<T>(
 }
 
 /**
- * A local source must hold its own objects: alternates, links and git files could lead to the
- * stores of others. Whether the folder may be read at all is the caller's decision.
+ * Checks that a local source contains its own objects: alternates, links and git files could lead
+ * to other repositories. The caller decides whether the folder may be read at all.
  */
 async function checkSourceFolder(url: URL): Promise<void> {
   if (url.host !== "" && url.host !== "localhost") throw upstreamError("unsupported_url");
@@ -215,7 +224,7 @@ async function checkSourceFolder(url: URL): Promise<void> {
   }
 }
 
-/** The parts of a transfer, in order, with the percent at which each starts and ends. */
+/** The phases of a transfer in order, with their start and end in percent. */
 const PHASES: readonly (readonly [name: string, from: number, to: number])[] = [
   ["Counting objects", 0, 4],
   ["Compressing objects", 4, 10],
@@ -224,7 +233,7 @@ const PHASES: readonly (readonly [name: string, from: number, to: number])[] = [
   ["Resolving deltas", 75, 98],
 ];
 
-/** Turns the progress lines of git into one percentage that only rises, up to 99. */
+/** Converts git's progress lines into one increasing percentage, up to 99. */
 export function progressReader(
   report: (percent: number) => void = () => undefined,
 ): (text: string) => void {

@@ -1,11 +1,14 @@
-/** What a person is told about an import, a fetch or a push that did not work. */
+/** Error messages for imports, fetches and pushes. */
 import { GitError } from "../process/run.js";
 import type { TreeLimitError } from "../objects/tree-limits.js";
 
 /** Why an upstream could not be read or written. */
 export type UpstreamFailure = keyof typeof SENTENCES;
 
-/** An upstream that could not be read or written; the message is one sentence for a person, without secrets. */
+/**
+ * An upstream could not be read or written. The message is a sentence for users and contains no
+ * secrets.
+ */
 export class UpstreamError extends Error {
   override readonly name = "UpstreamError";
   readonly reason: UpstreamFailure;
@@ -17,42 +20,39 @@ export class UpstreamError extends Error {
 }
 
 const SENTENCES = {
-  unsupported_url:
-    "This address cannot be imported: use an https://, ssh:// or allowed file:// URL.",
+  unsupported_url: "This address is not supported. Use an https://, ssh:// or allowed file:// URL.",
   authentication_required:
-    "The repository asks for a login, or does not exist: check the address or add a credential.",
+    "The repository requires a credential or does not exist. Check the address or add a credential.",
   authentication_failed:
-    "The upstream does not accept the credential: it may be wrong, expired or revoked; replace it.",
+    "The upstream rejected the credential. It may be wrong, expired or revoked; replace it.",
   key_refused:
-    "The upstream does not accept the key: add its public key there as a deploy key, or replace it.",
+    "The upstream rejected the SSH key. Add its public key there as a deploy key, or replace it.",
   forbidden:
-    "The upstream does not allow this: give a credential that may read the repository, and write it to push.",
+    "The credential lacks access. Use one that may read the repository, and write to it for pushes.",
   host_key_changed:
-    "The upstream's host key is another one than before: make sure that nobody is in between, then trust the new one.",
-  not_found: "There is no repository at this address, or the credential cannot see it.",
-  redirected:
-    "The address leads on to another one, which is not followed: use the one it leads to.",
-  not_a_repository: "What is at this address is not a git repository.",
-  unreachable:
-    "The server of this address could not be reached: check the host name and try again.",
+    "The upstream's host key changed. Verify the new key with the upstream's operator, then trust it.",
+  not_found: "The repository does not exist at this address, or the credential cannot access it.",
+  redirected: "The address redirects, and redirects are not followed. Use the target address.",
+  not_a_repository: "The address is not a git repository.",
+  unreachable: "The server is unreachable. Check the host name and try again.",
   untrusted:
-    "The certificate of the upstream is not trusted: it needs a valid one, or whoever runs the server names its authority in OMOI_IMPORT_CA_FILE.",
-  busy: "The upstream asks to be left alone for a while: try again later.",
-  broken: "The upstream answered with an error of its own: try again later.",
-  timed_out: "The transfer took too long and was stopped: try again later.",
-  aborted: "The transfer was stopped.",
+    "The upstream's certificate is not trusted. Install a valid certificate, or set OMOI_IMPORT_CA_FILE to its certificate authority on this server.",
+  busy: "The upstream is rate limiting requests. Try again later.",
+  broken: "The upstream answered with a server error. Try again later.",
+  timed_out: "The transfer timed out. Try again later.",
+  aborted: "The transfer was canceled.",
   too_large:
-    "The repository is larger than this server takes in; whoever runs it can raise OMOI_MAX_IMPORT_BYTES.",
-  tree_too_large: "A branch or tag of the repository is too large to be checked out here.",
-  empty: "The repository has no branch with a commit: push one, then import it again.",
-  refused: "The repository holds damaged or unsafe objects, which git refused to import.",
+    "The repository exceeds this server's import limit. An operator can raise OMOI_MAX_IMPORT_BYTES.",
+  tree_too_large: "A branch or tag of the repository is too large to check out.",
+  empty: "The repository has no commits on any branch. Push a branch, then import it again.",
+  refused: "The repository contains damaged or unsafe objects, which git refuses to import.",
   not_fast_forward:
-    "The upstream's branch has commits that are not here, and it is never overwritten: fetch, bring the two together, then push.",
-  push_refused: "The upstream refused the push: its rules for the branch do not allow it.",
-  failed: "The upstream could not be used: check that git works with this address.",
+    "The upstream's branch has commits that are missing here, and they are never overwritten. Fetch and merge them, then push.",
+  push_refused: "The upstream rejected the push: its rules for the branch do not allow it.",
+  failed: "git could not use the upstream. Check that git works with this address.",
 } as const;
 
-/** Order matters: the first pattern that fits names the reason. */
+/** The first matching pattern wins. */
 const PATTERNS: readonly (readonly [RegExp, UpstreamFailure])[] = [
   [/File too large/i, "too_large"],
   [
@@ -80,12 +80,12 @@ const PATTERNS: readonly (readonly [RegExp, UpstreamFailure])[] = [
   [/transport '.*' not allowed|unsupported/i, "unsupported_url"],
 ];
 
-/** The UpstreamError with the sentence of `reason`. */
+/** Creates the UpstreamError for `reason`. */
 export function upstreamError(reason: UpstreamFailure): UpstreamError {
   return new UpstreamError(reason, SENTENCES[reason]);
 }
 
-/** The UpstreamError for a branch or tag that is too large; its message names the limit. */
+/** Creates the UpstreamError for a branch or tag above the limits; its message names the limit. */
 export function treeTooLarge({ message }: TreeLimitError): UpstreamError {
   return new UpstreamError(
     "tree_too_large",
@@ -93,7 +93,7 @@ export function treeTooLarge({ message }: TreeLimitError): UpstreamError {
   );
 }
 
-/** Runs `work`; a GitError that it throws becomes an UpstreamError, anything else passes. */
+/** Runs `work` and converts a GitError into an UpstreamError; other errors pass. */
 export async function withUpstreamErrors<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
@@ -102,7 +102,7 @@ export async function withUpstreamErrors<T>(work: () => Promise<T>): Promise<T> 
   }
 }
 
-/** The UpstreamError for a git that failed; `more` is what the other side said besides. */
+/** Converts a failed git run into an UpstreamError; `more` is further output of the other side. */
 export function upstreamErrorOf(error: GitError, more = ""): UpstreamError {
   if (error.reason === "timeout") return upstreamError("timed_out");
   if (error.reason === "aborted") return upstreamError("aborted");

@@ -47,7 +47,7 @@ async function failureOf(work: Promise<unknown>): Promise<UpstreamError> {
 }
 const reasonOf = async (work: Promise<unknown>) => (await failureOf(work)).reason;
 
-/** Brings the whole way there and back: import, fetch of something new, push. */
+/** Runs the full cycle: import, fetch of a new commit, push. */
 async function thereAndBack(url: string, options: UpstreamOptions): Promise<void> {
   const seen: number[] = [];
   const onProgress = (percent: number): void => void seen.push(percent);
@@ -67,7 +67,7 @@ async function thereAndBack(url: string, options: UpstreamOptions): Promise<void
   await pushUpstream(target, url, "main", own, options);
   expect(await resolveCommit(source, "refs/heads/main")).toBe(own);
   expect(await resolveCommit(target, "refs/upstream/heads/main")).toBe(own);
-  // Once more is no error, and does nothing.
+  // A repeated push succeeds and changes nothing.
   await pushUpstream(target, url, "main", own, options);
   const aside = await commitFiles(target, [base], { a: "4" });
   expect(await reasonOf(pushUpstream(target, url, "main", aside, options))).toBe(
@@ -89,9 +89,9 @@ describe("an upstream behind HTTPS", () => {
   });
   afterEach(() => upstream.close());
 
-  it("is read and written with a token", () => thereAndBack(url, options));
+  it("can be read and written with a token", () => thereAndBack(url, options));
 
-  it("is told apart by what it answers", async () => {
+  it("reports each kind of rejection", async () => {
     const ask = (more: Partial<UpstreamOptions> = {}) =>
       reasonOf(cloneUpstream(target, url, { ...options, ...more }));
     expect(await ask({ login: null })).toBe("authentication_required");
@@ -120,7 +120,7 @@ describe("an upstream behind HTTPS", () => {
     expect(await ask()).toBe("not_found");
   });
 
-  it("is connected to at the address that was checked, wherever its name leads by now", async () => {
+  it("connects to the checked address, whatever its name resolves to now", async () => {
     const named = `https://upstream.test:${upstream.port}/source.git`;
     const pinned = { ...options, addresses: ["127.0.0.1"] };
     expect((await cloneUpstream(target, named, pinned)).head).toBe(base);
@@ -132,7 +132,7 @@ describe("an upstream behind HTTPS", () => {
     expect(upstream.asked).toEqual([]);
   });
 
-  it("is stopped above the limit of bytes while it sends, and after the limit of time", async () => {
+  it("stops a transfer above the byte limit and after the time limit", async () => {
     const noise = Buffer.from(crypto.getRandomValues(new Uint8Array(60_000))).toString("base64");
     const big = await commitFiles(source, [base], { noise });
     await updateRef(source, "refs/heads/big", big, null);
@@ -152,7 +152,7 @@ describe("an upstream behind HTTPS", () => {
     expect(await readdir(root)).toEqual(["in.git", "project.git", "source.git"]);
   });
 
-  it("tells why a push is refused, and what has gone away there", async () => {
+  it("reports why a push was rejected, and which branches were deleted", async () => {
     await cloneUpstream(target, url, options);
     const own = await commitFiles(target, [base], { a: "3" });
     const hook = join(source, "hooks/update");
@@ -195,7 +195,7 @@ describe("an upstream behind SSH", () => {
   });
   afterEach(() => upstream.close());
 
-  it("is read and written with a key, and shows its own", async () => {
+  it("can be read and written with a key, and returns the host key", async () => {
     const shown = new Set<string>();
     await thereAndBack(url, { ...options, onHostKey: async (line) => void shown.add(line) });
     expect([...shown]).toEqual([upstream.hostKey]);
@@ -206,7 +206,7 @@ describe("an upstream behind SSH", () => {
     expect(await fetchUpstream(target, url, options)).toEqual({ gone: [] });
   });
 
-  it("is refused where its host key is not the one that is trusted", async () => {
+  it("rejects a host key that is not the trusted one", async () => {
     const ask = (hostKey: string) => reasonOf(cloneUpstream(target, url, { ...options, hostKey }));
     const other = generateSshKey("other");
     expect(await ask(other.publicKey)).toBe("host_key_changed");
@@ -220,7 +220,7 @@ describe("an upstream behind SSH", () => {
     await fetchUpstream(target, url, { ...options, hostKey: upstream.hostKey });
   });
 
-  it("is told apart by what it answers", async () => {
+  it("reports each kind of rejection", async () => {
     const ask = (more: Partial<UpstreamOptions> = {}, at = url) =>
       reasonOf(cloneUpstream(target, at, { ...options, ...more }));
     expect(await ask({ login: null })).toBe("authentication_required");
@@ -234,19 +234,19 @@ describe("an upstream behind SSH", () => {
     expect(await ask({ timeoutMs: 500 })).toBe("timed_out");
   });
 
-  it("is given the path alone, whatever is written in it", async () => {
+  it("passes only the path, whatever it contains", async () => {
     const name = "it's $(touch x) `y` \\ !z.git";
     const at = upstream.url(encodeURIComponent(name));
     await reasonOf(cloneUpstream(target, at, options));
-    // As a shell reads it there: one word.
+    // As the remote shell reads it: one word.
     const [command = ""] = upstream.commands;
     const word = command.replace("git-upload-pack ", "");
     expect(execFileSync("/bin/sh", ["-c", `printf %s ${word}`]).toString()).toBe(`/${name}`);
   });
 });
 
-describe("keys of SSH", () => {
-  it("are read in every usual form, and refused with what is wrong", () => {
+describe("SSH keys", () => {
+  it("reads private keys in every common format, and explains rejections", () => {
     const made = generateSshKey("omoi test");
     expect(made.publicKey).toMatch(/^ssh-ed25519 \S+ omoi test$/);
     expect(made.fingerprint).toMatch(/^SHA256:\S{43}$/);
@@ -262,7 +262,7 @@ describe("keys of SSH", () => {
       expect(readPrivateKey(pem)).toHaveProperty("fingerprint");
     }
     expect(readPrivateKey(made.publicKey)).toContain("public key");
-    expect(readPrivateKey("nonsense")).toContain("no private key");
+    expect(readPrivateKey("nonsense")).toContain("not a readable private key");
     const locked = ssh2.utils.generateKeyPairSync("ed25519", {
       passphrase: "x",
       cipher: "aes256-ctr",
@@ -271,15 +271,15 @@ describe("keys of SSH", () => {
     expect(readPrivateKey(locked.private)).toContain("passphrase");
   });
 
-  // One pair in 256 of the library's is broken: a loop of as many would see it.
-  it("can all be read again", () => {
+  // One pair in 256 from the library is broken: this many iterations would hit one.
+  it("generates readable keys only", () => {
     for (let i = 0; i < 2000; i++) {
       const made = generateSshKey("c");
       expect(readPrivateKey(made.privateKey)).toMatchObject({ fingerprint: made.fingerprint });
     }
   });
 
-  it("of hosts are taken from what a person pastes", () => {
+  it("reads host keys as users paste them", () => {
     const { publicKey, fingerprint } = generateSshKey("c");
     const line = publicKey.split(" ").slice(0, 2).join(" ");
     expect(readHostKey(`github.com ${line}\n`)).toBe(line);

@@ -1,4 +1,4 @@
-/** Folders that appear whole or not at all, and folders that disappear whatever is in them. */
+/** Creates folders atomically, and removes folders whatever they contain. */
 import { randomBytes } from "node:crypto";
 import { chmod, lstat, mkdir, readdir, rename, rm, rmdir, unlink } from "node:fs/promises";
 import { dirname } from "node:path";
@@ -6,7 +6,7 @@ import { runSystem } from "../process/system-command.js";
 
 const SLASH = Buffer.from("/");
 
-/** Whether anything, a dangling symbolic link too, is at `path`. */
+/** Tells whether `path` exists, including dangling symbolic links. */
 export async function exists(path: string): Promise<boolean> {
   return lstat(path).then(
     () => true,
@@ -15,23 +15,24 @@ export async function exists(path: string): Promise<boolean> {
 }
 
 /**
- * Where something stands beside `path` while it is made or removed. One name for each, so that what a call
- * that was cut off left is found without reading the folder, which may hold thousands.
+ * Returns the temporary name beside `path` while it is created or removed. The fixed name lets a
+ * later call find the remains of an interrupted one without listing the parent, which may hold
+ * thousands of entries.
  */
 export function temporaryName(path: string, label: string): string {
   return `${path}.${label}`;
 }
 
-/** Removes what a call that was cut off left beside `path` under `temporaryName(path, label)`. */
+/** Removes the remains of an interrupted call at `temporaryName(path, label)`. */
 export async function removeLeftovers(path: string, label: string): Promise<void> {
   await removeTree(temporaryName(path, label));
 }
 
 /**
- * Calls `build` with the path of a new folder beside `target` and renames that folder to `target`
- * when it is done, so that `target` is whole or missing. Whatever an earlier call that was cut off
- * left is removed first. One call at a time for one target. Throws what `build` throws, having
- * cleaned up, or ENOTEMPTY where `target` exists.
+ * Calls `build` with a new folder beside `target` and renames it to `target` afterwards, so that
+ * `target` is complete or missing. Removes the remains of an interrupted call first. One call at a
+ * time per target.
+ * @throws the error of `build`, after cleaning up; ENOTEMPTY if `target` exists
  */
 export async function createDirectoryAtomically<T>(
   target: string,
@@ -52,24 +53,24 @@ export async function createDirectoryAtomically<T>(
 }
 
 /**
- * Has all that was written below `folder` be on the disk, before a rename makes it count: else a power
- * failure leaves whole folders of empty files. One call for the file system, since one for each file
- * takes milliseconds each.
+ * Flushes everything below `folder` to disk before a rename publishes it; otherwise a power failure
+ * could leave complete folders of empty files. One call for the whole file system, since a call per
+ * file takes milliseconds each.
  */
 export async function flushToDisk(folder: string): Promise<void> {
   await runSystem("sync", ["-f", "--", folder], { timeoutMs: 10 * 60_000 });
 }
 
 /**
- * Removes `path` and all below it; nothing there is no error. Symbolic links are removed, never
- * followed. Copes with what a hostile owner of the files leaves: folders without permissions,
- * names that are no text, trees deeper than a path can name. Nobody may write there meanwhile.
+ * Removes `path` and everything below it; a missing path is not an error. Symbolic links are
+ * removed, never followed. Handles hostile trees: folders without permissions, names that are not
+ * text, trees deeper than a path can name. No other process may write there.
  */
 export async function removeTree(path: string): Promise<void> {
   try {
     await rm(path, { recursive: true, force: true });
   } catch {
-    // What failed may still be at work below: things may vanish under our hands for a moment.
+    // The failed call may still be working below: entries can vanish for a moment.
     for (let attempt = 1; ; attempt += 1) {
       try {
         return await removeFlattening(path);
@@ -81,7 +82,7 @@ export async function removeTree(path: string): Promise<void> {
   }
 }
 
-/** Lifts every folder to the top before it is emptied, so that no path gets longer. */
+/** Moves every folder to the top before emptying it, so that no path gets longer. */
 async function removeFlattening(path: string): Promise<void> {
   const stats = await lstat(path).catch(() => null);
   if (stats === null) return;

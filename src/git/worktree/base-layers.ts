@@ -1,12 +1,12 @@
 /**
- * Lower layers: the files of one commit, made once, never changed again and shared by all overlays of
- * a project that began there. A layer is a folder `<commit>-<random>` with the files, an index of them
- * and a folder with a file for each user; it goes when the last user does.
+ * Base layers: the files of one commit, written once, immutable, and shared by all overlays of a
+ * project that started from it. A layer is a folder `<commit>-<random>` with the files, their index
+ * and a folder `users` with one file per user; it is removed with its last user.
  *
- * No lock is needed, in one process or several: a user is written by making a file in the folder of
- * users, and who removes a layer removes that folder first, which the system does only while it is
- * empty. Of the two one is late: the user finds no such folder, and takes another layer, or the remover
- * finds a user, and leaves all as it is.
+ * No locks are needed, in one process or several. A user registers by creating a file in `users`; a
+ * remover first removes `users` with rmdir(2), which succeeds only while it is empty. One of the
+ * two loses the race: the user finds no folder and takes another layer, or the remover finds a user
+ * and stops.
  */
 import { randomBytes } from "node:crypto";
 import {
@@ -30,33 +30,34 @@ import { git } from "../process/run.js";
 import { runSystem } from "../process/system-command.js";
 
 const LAYER = /^([0-9a-f]{40})-[0-9a-f]{12}$/;
-/** What a process that was cut off left behind is nobody's after an hour. */
+/** Remains of an interrupted process are removed after an hour. */
 const FORGOTTEN_MS = 60 * 60_000;
 
-/** The commit whose files a layer of this name holds. */
+/** Returns the commit in the name of a layer. */
 export function commitOf(layer: string): string {
   const commit = LAYER.exec(layer)?.[1];
   if (commit === undefined) throw new TypeError(`not the name of a layer: ${layer}`);
   return commit;
 }
 
-/** What a layer is taken from and for. */
+/** The source and the user of a layer. */
 export interface BaseLayerRequest {
   /** The folder of the project's layers. */
   lowers: string;
   repoPath: string;
   commit: string;
-  /** The one name under which its use is noted. */
+  /** The unique name that registers its use. */
   user: string;
-  /** Whose the files are to be; null leaves them to the server. */
+  /** The owner of the files; null for the server. */
   owner: Owner | null;
 }
 
 const making = new Map<string, Promise<void>>();
 
 /**
- * Notes the use of a layer of the commit, which is made where there is none; answers its name. Whoever
- * asks for the same one meanwhile waits for it. Throws a GitError or what the system says (no space).
+ * Registers the use of a layer of the commit, creating it if necessary, and returns its name.
+ * Concurrent calls for the same commit share the creation.
+ * @throws GitError, or the system error (no space)
  */
 export async function acquireBaseLayer(request: BaseLayerRequest): Promise<string> {
   const { lowers, commit, user } = request;
@@ -66,7 +67,7 @@ export async function acquireBaseLayer(request: BaseLayerRequest): Promise<strin
     for (const name of await listLayers(lowers)) {
       if (name.startsWith(commit) && (await noteUser(join(lowers, name), user))) return name;
     }
-    if (attempt === 10) throw new Error("a layer went as often as it was made");
+    if (attempt === 10) throw new Error("the layer was removed after each attempt to create it");
     const key = `${lowers} ${commit}`;
     const made = making.get(key) ?? makeLayer(request).finally(() => making.delete(key));
     making.set(key, made);
@@ -74,13 +75,13 @@ export async function acquireBaseLayer(request: BaseLayerRequest): Promise<strin
   }
 }
 
-/** Ends the use of a layer, and the layer with its last one. Not to be in use is no error. */
+/** Ends the use of a layer, and removes the layer with its last use. Idempotent. */
 export async function releaseBaseLayer(lowers: string, name: string, user: string): Promise<void> {
   await happened(unlink(join(lowers, name, "users", user)));
   await removeUnused(lowers, name);
 }
 
-/** Removes the layers that nobody uses, and what was cut off while it was made or removed. */
+/** Removes unused layers and the remains of interrupted creations and removals. */
 export async function collectBaseLayers(lowers: string): Promise<void> {
   for (const name of await readdir(lowers).catch(() => [])) {
     const path = join(lowers, name);
@@ -97,7 +98,7 @@ async function listLayers(lowers: string): Promise<string[]> {
   return (await readdir(lowers)).filter((name) => LAYER.test(name));
 }
 
-/** Answers whether there is such a layer to use. */
+/** Returns whether the layer exists. */
 function noteUser(layer: string, user: string): Promise<boolean> {
   return happened(writeFile(join(layer, "users", user), ""));
 }
@@ -109,20 +110,20 @@ async function removeUnused(lowers: string, name: string): Promise<void> {
   if (await happened(rename(path, away))) await removeTree(away);
 }
 
-/** Has nobody begin to use a layer any more; false where somebody does. */
+/** Closes a layer to new users; false if it is in use. */
 async function endUse(users: string): Promise<boolean> {
   try {
     await rmdir(users);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === "ENOTEMPTY" || code === "EEXIST") return false;
-    // Missing: a removal was cut off, or another one was quicker.
+    // Missing: another removal was faster or interrupted.
     ignoreMissing(error);
   }
   return true;
 }
 
-/** Whoever linked the files of a layer to make another one, and was cut off, uses it no more. */
+/** Forgets interrupted processes that linked the files of a layer to create another. */
 async function forgetLinks(users: string): Promise<void> {
   for (const name of await readdir(users).catch(() => [])) {
     const path = join(users, name);
@@ -135,7 +136,7 @@ async function isForgotten(path: string): Promise<boolean> {
   return stats !== null && stats.mtimeMs < Date.now() - FORGOTTEN_MS;
 }
 
-/** Whether it was done; not where what it is about is missing. Throws any other error. */
+/** Returns false if the target is missing; rethrows other errors. */
 function happened(act: Promise<void>): Promise<boolean> {
   return act.then(
     () => true,
@@ -169,18 +170,18 @@ async function makeLayer({
     await git(["read-tree", ...trees, commit], { ...options, config: [...CHECKOUT, ...LAYERED] });
     if (owner !== null) {
       await chownTree(files, owner);
-      // All was written before: no file could have changed within the second that its time names.
+      // No file changed within the second of its timestamp: everything was written before.
       const later = Math.floor(Date.now() / 1000) + 1;
       await utimes(indexFile, later, later);
     }
-    // What is lost of a layer would look like a change by every agent that began on it.
+    // Files lost from a layer would look like changes by every agent that uses it.
     await flushToDisk(aside);
   });
 }
 
 /**
- * Links the files of the nearest layer, which git then brings to another commit: it never writes in a
- * file, but puts a new one in its place. Answers the commit that is linked, null where nothing is.
+ * Links the files of the nearest layer, which git then updates to another commit: it replaces files
+ * and never writes into them. Returns the linked commit, or null.
  */
 async function linkSibling(
   lowers: string,
@@ -200,7 +201,7 @@ async function linkSibling(
     await copyFile(join(from, "index"), join(aside, "index"));
     return commitOf(nearest);
   } catch {
-    // A file system has a limit of links to a file: then the files are written anew.
+    // File systems limit the links per file: write the files anew.
     await removeTree(join(aside, "files"));
     await removeTree(join(aside, "index"));
     return null;
@@ -209,7 +210,7 @@ async function linkSibling(
   }
 }
 
-/** The layer of the newest ancestor, else the one made last. */
+/** Returns the layer of the newest ancestor, otherwise the newest layer. */
 async function nearestOf(
   layers: readonly string[],
   repoPath: string,

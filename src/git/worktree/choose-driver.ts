@@ -1,4 +1,4 @@
-/** Which way of making folders this machine and the configuration allow. */
+/** Chooses how working trees are created on this machine. */
 import { mkdir } from "node:fs/promises";
 import { checkoutDriver, type FolderDriver, type FolderPlaces } from "./folder-driver.js";
 import type { Owner } from "./folder-handle.js";
@@ -6,16 +6,16 @@ import { overlayKinds, type OverlayKind } from "./mounts.js";
 import { isOverlay, overlayDriver } from "./overlay-driver.js";
 import { probeOverlay } from "./probe-overlay.js";
 
-/** What was chosen, and why nothing better: what did not work of each kind that was tried. */
+/** The chosen driver, and why each preferred kind failed. */
 export interface Choice {
   driver: FolderDriver;
   refused: { kind: OverlayKind; reason: string }[];
 }
 
 /**
- * Tries what `wanted` allows in the folder `overlays` of the data folder and answers a driver that
- * makes new folders so. Folders that were made otherwise it goes on serving as what they are. Null
- * where overlays alone are wanted and none works.
+ * Probes the kinds that `wanted` allows in the folder `overlays` of the data folder and returns a
+ * driver that creates working trees with the first one that works. Existing ones of other kinds
+ * remain usable. Null if `wanted` is `overlay` and none works.
  */
 export async function chooseDriver(
   wanted: "auto" | "overlay" | "checkout",
@@ -40,9 +40,9 @@ export async function chooseDriver(
   return { driver: anyDriver(checkoutDriver, owner), refused };
 }
 
-/** Makes folders as `chosen` does, and serves each as what it is. */
+/** Creates working trees with `chosen`, and serves each existing one by its kind. */
 function anyDriver(chosen: FolderDriver, owner: Owner | null, mapsOwners = false): FolderDriver {
-  // By what an overlay is mounted is noted with it.
+  // The kind of mount is recorded in the overlay.
   const overlay = overlayDriver("overlay", owner, mapsOwners);
   const of = async (places: FolderPlaces): Promise<FolderDriver> =>
     (await isOverlay(places)) ? overlay : checkoutDriver;
@@ -52,7 +52,7 @@ function anyDriver(chosen: FolderDriver, owner: Owner | null, mapsOwners = false
       await overlay.remove(input);
       return chosen.create(input);
     },
-    // There may be layers beside a folder of plain files, too (`overlayToCheckout`).
+    // A checkout may have layers beside it, too (`overlayToCheckout`).
     remove: (places) => overlay.remove(places),
     open: async (places) => (await of(places)).open(places),
     giveTo: async (places, to) => (await of(places)).giveTo(places, to),

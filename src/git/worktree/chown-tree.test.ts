@@ -17,8 +17,8 @@ import { chownTree } from "./chown-tree.js";
 
 const owner = { uid: 60_861, gid: 60_861 };
 
-// Only root may give files away.
-describe.skipIf(process.getuid?.() !== 0)("giving a folder to somebody", () => {
+// Only root may change owners.
+describe.skipIf(process.getuid?.() !== 0)("chownTree", () => {
   let root: string;
   beforeAll(async () => {
     root = await mkdtemp(join(tmpdir(), "omoi-give-"));
@@ -30,7 +30,7 @@ describe.skipIf(process.getuid?.() !== 0)("giving a folder to somebody", () => {
     return [uid, gid];
   };
 
-  test("gives all of it, links but not what they name, and leaves alone what is his", async () => {
+  test("changes the whole tree, links but not their targets, and skips files with the right owner", async () => {
     await mkdir(join(root, "outside/folder"), { recursive: true });
     await writeFile(join(root, "outside/file"), "");
     await mkdir(join(root, "mine/a/closed"), { recursive: true });
@@ -53,7 +53,7 @@ describe.skipIf(process.getuid?.() !== 0)("giving a folder to somebody", () => {
     expect(after.ctimeNs).toBe(before.ctimeNs);
   });
 
-  test("looks only at what another folder holds too, where one is given", async () => {
+  test("restricts itself to entries that a second folder contains", async () => {
     await mkdir(join(root, "whole/kept"), { recursive: true });
     await mkdir(join(root, "whole/new"));
     await writeFile(join(root, "whole/kept/old"), "");
@@ -70,7 +70,7 @@ describe.skipIf(process.getuid?.() !== 0)("giving a folder to somebody", () => {
     }
   });
 
-  test("copes with more folders in one another than it may open at once", async () => {
+  test("handles trees deeper than the limit of open files", async () => {
     const folders = 600;
     await mkdir(join(root, `deep/${"d/".repeat(folders)}`), { recursive: true });
     await writeFile(join(root, `deep/${"d/".repeat(folders)}file`), Buffer.alloc(1 << 20));
@@ -88,7 +88,7 @@ describe.skipIf(process.getuid?.() !== 0)("giving a folder to somebody", () => {
     expect(most - before).toBeLessThan(100);
   });
 
-  test("refuses a link in the folder's place", async () => {
+  test("rejects a link in place of the folder", async () => {
     await symlink("outside", join(root, "trap"));
     await expect(chownTree(join(root, "trap"), owner)).rejects.toThrow("ENOTDIR");
     expect(await ownerOf("outside")).toEqual([0, 0]);

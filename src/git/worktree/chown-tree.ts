@@ -1,14 +1,13 @@
-/** Giving folders to whom agents' commands run as. */
+/** Changes a tree's owner to the sandbox user. */
 import { chown } from "node:fs/promises";
 import { FolderCursor, FolderHandle, pauses, type Owner } from "./folder-handle.js";
 
 /**
- * Gives the folder and all in it to `owner`, links themselves and not what they name; what is his
- * already is left as it is, since a change would make it look edited. With `changed`, a folder that
- * holds no more than what may differ (an overlay's upper layer), only what is in both is looked at.
- *
- * Throws what the system says, EPERM without the right to give files away. No process of the owner
- * may be alive.
+ * Changes the owner of the folder and everything in it; symbolic links themselves, not their
+ * targets. Entries with the right owner stay untouched, since a change would make them look edited.
+ * With `changed`, a folder that contains at least all changes (an overlay's upper layer), only
+ * entries in both folders are visited. No process of the owner may be running.
+ * @throws the system error; EPERM without the privilege to change owners
  */
 export async function chownTree(folder: string, owner: Owner, changed?: string): Promise<void> {
   const root = FolderHandle.open(folder);
@@ -30,7 +29,7 @@ async function giveBelow(
   changed: FolderCursor | null,
 ): Promise<void> {
   const pause = pauses();
-  // The names that are still to be looked at, of the folder and of those it is in.
+  // The remaining names of each folder on the way.
   const levels = [at.names()];
   for (;;) {
     const name = levels.at(-1)?.pop();

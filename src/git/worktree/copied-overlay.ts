@@ -1,11 +1,11 @@
 /**
- * Noticing that an overlay was copied without its extended attributes, by `cp -r`, `tar` or `rsync` without
- * their options for them. An overlay records in them that a folder was renamed or takes the place of
- * another: without them it shows wrong files, which must not be committed.
+ * Detects overlays that were copied without extended attributes, by `cp -r`, `tar` or `rsync`
+ * without the respective options. An overlay records renamed and replaced folders in such
+ * attributes: without them it shows wrong files, which must not be committed.
  *
- * Each overlay has a file with such an attribute, which also holds its own identity. A file that has another
- * identity than it says was copied, and then its attribute tells how. One file, by many names, serves all
- * overlays of an organization.
+ * Each overlay has a marker file with such an attribute and its own identity as content. A
+ * different identity means that the file was copied, and the attribute tells how. The overlays of
+ * an organization share one file by hard links.
  */
 import { link, readFile, rename, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
@@ -13,7 +13,7 @@ import { removeTree } from "./atomic-directory.js";
 import { hasAttribute, setAttribute } from "./extended-attributes.js";
 import { MountError } from "./mounts.js";
 
-/** The folder was copied without what its overlay needs. */
+/** The folder was copied without attributes that its overlay needs. */
 export class AttributesLostError extends MountError {
   override readonly name = "AttributesLostError";
 
@@ -23,10 +23,13 @@ export class AttributesLostError extends MountError {
 }
 
 const NAME = "attributes";
-/** As the attributes of overlays: root's are trusted, and others may set none of those. */
+/**
+ * In the namespace that overlays use: `trusted` for root, `user` for others, who may not set
+ * trusted ones.
+ */
 const ATTRIBUTE = process.getuid?.() === 0 ? "trusted.overlay.omoi" : "user.overlay.omoi";
 
-/** Marks the overlay in the folder `aside`, which is on its way to `overlay`. */
+/** Marks the overlay in the folder `aside`, which will be renamed to `overlay`. */
 export async function markOverlay(aside: string, overlay: string): Promise<void> {
   const shared = join(dirname(overlay), `.${NAME}`);
   const mark = join(aside, NAME);
@@ -34,7 +37,7 @@ export async function markOverlay(aside: string, overlay: string): Promise<void>
   const made = `${shared}.${process.pid}-${process.hrtime.bigint()}`;
   try {
     await writeFile(made, "");
-    // Where there are no attributes, no overlay uses any.
+    // Without support for attributes, no overlay uses any.
     if (!(await setAttribute(made, ATTRIBUTE))) return;
     await writeFile(made, await identityOf(made), { flush: true });
     await rename(made, shared);
@@ -45,13 +48,13 @@ export async function markOverlay(aside: string, overlay: string): Promise<void>
 }
 
 /**
- * Marks a copied overlay anew.
+ * Checks an overlay, and marks a copied one anew.
  * @throws AttributesLostError
  */
 export async function checkOverlay(overlay: string): Promise<void> {
   const mark = join(overlay, NAME);
   const said = await readFile(mark, "utf8").catch(() => null);
-  // One of version 0.1, or on a file system without attributes.
+  // Created by version 0.1, or on a file system without attributes.
   if (said === null || said === (await identityOf(mark))) return;
   if ((await hasAttribute(mark, ATTRIBUTE)) === false) throw new AttributesLostError();
   await removeTree(mark);

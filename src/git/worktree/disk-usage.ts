@@ -1,11 +1,11 @@
-/** The disk space of folders. */
+/** Measures the disk usage of folders. */
 import { FolderCursor, FolderHandle, pauses } from "./folder-handle.js";
 
 /**
- * Returns the bytes on the disk of a folder and all below it, however deep. Symbolic links are not
- * followed, a file with several names counts once, and files that vanish meanwhile do not count. A missing
- * folder has 0 bytes.
- * @throws FolderMovedError where a folder was moved while it was measured; measure again
+ * Returns the bytes on disk of a folder and everything below it, at any depth. Symbolic links are
+ * not followed, a file with several names counts once, and files that vanish meanwhile do not
+ * count. A missing folder has 0 bytes.
+ * @throws FolderMovedError if a folder was moved during the measurement; measure again
  */
 export async function measureTree(path: string): Promise<number> {
   let root: FolderHandle;
@@ -23,14 +23,14 @@ export async function measureTree(path: string): Promise<number> {
   }
 }
 
-/** The unit of `st_blocks`, whatever the file system's own blocks are (stat(2)). */
+/** The unit of `st_blocks`, independent of the file system's block size (stat(2)). */
 const BLOCK = 512;
 
 async function measureBelow(at: FolderCursor): Promise<number> {
   const pause = pauses();
   const seen = new Set<string>();
   let blocks = at.folder.stats().blocks;
-  // The names that are still to be looked at, of the folder and of those it is in.
+  // The remaining names of each folder on the way.
   const levels = [at.names()];
   for (;;) {
     const name = levels.at(-1)?.pop();

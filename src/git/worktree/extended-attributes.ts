@@ -1,10 +1,10 @@
 /**
- * Extended attributes of files (xattr(7)). Node has no calls for them, so perl makes the system's: it is
- * part of Debian and of most distributions.
+ * Extended file attributes (xattr(7)). Node has no API for them, so perl makes the system calls; it
+ * is part of Debian and most distributions.
  */
 import { readSystem, runSystem } from "../process/system-command.js";
 
-/** The numbers of setxattr(2) and getxattr(2), by the machine's kind. */
+/** System call numbers of setxattr(2) and getxattr(2) by architecture. */
 const NUMBERS: Partial<Record<string, { set: number; get: number }>> = {
   x64: { set: 188, get: 191 },
   arm64: { set: 5, get: 8 },
@@ -14,7 +14,7 @@ const SET = 'my $v = "1"; exit(syscall(0 + shift, shift, shift, $v, 1, 0) == 0 ?
 const GET =
   'my $v = "\\0" x 16; print syscall(0 + shift, shift, shift, $v, 16) >= 0 ? "yes" : "no"';
 
-/** Sets an attribute to `1`. False where the file system or the machine has none. */
+/** Sets an attribute to `1`. False if the file system or machine does not support it. */
 export async function setAttribute(path: string, name: string): Promise<boolean> {
   const numbers = NUMBERS[process.arch];
   if (numbers === undefined) return false;
@@ -24,7 +24,7 @@ export async function setAttribute(path: string, name: string): Promise<boolean>
   );
 }
 
-/** Whether a file has an attribute; null where that cannot be told. */
+/** Tells whether a file has an attribute; null if unknown. */
 export async function hasAttribute(path: string, name: string): Promise<boolean | null> {
   const numbers = NUMBERS[process.arch];
   if (numbers === undefined) return null;

@@ -1,7 +1,7 @@
 /**
- * What a folder changes in a tree. Its owner is hostile: each file is read through a SafeFolder and stored
- * by the server itself, since git opens files by their paths and follows a folder that is swapped for a
- * symbolic link.
+ * Computes the changes of a folder relative to a tree. The folder is untrusted: each file is read
+ * through a SafeFolder and stored by the server itself, since git opens files by path and follows a
+ * folder that is swapped for a symbolic link.
  */
 import { temporaryName } from "./atomic-directory.js";
 import { expectCount } from "../diff/diff-counter.js";
@@ -18,20 +18,20 @@ import type { TreeEntry, TreeReader } from "../objects/tree-reader.js";
 import { assertAcceptable } from "../snapshot/update-index.js";
 
 const GITLINK = "160000";
-/** How many objects are being written at a time. */
+/** Concurrent object writes. */
 const WRITERS = 16;
 
-/** Where a folder and a tree may differ. Paths are bytes in latin1. */
+/** Candidate differences between a folder and a tree. Paths are latin1 bytes. */
 export interface Touched {
-  /** What is to be looked at. */
+  /** Paths to compare. */
   paths: Iterable<string>;
-  /** What the tree may have and the folder has not. */
+  /** Paths that the tree may have and the folder lacks. */
   gone: readonly string[];
-  /** Folders that the server may not read. */
+  /** Folders that the server cannot read. */
   unreadable: readonly string[];
 }
 
-/** What becomes of the tree `baseTree` as the folder is read. Close it. */
+/** Accumulates the changes to the tree `baseTree`. Close it. */
 export class FolderChange {
   readonly edits = new Map<string, TreeEntry | null>();
   readonly skipped: Snapshot["skipped"] = [];
@@ -57,7 +57,10 @@ export class FolderChange {
     this.#options = options;
   }
 
-  /** Opens the folder to be compared with `baseTree`; `options` are those of the git that stores large files. */
+  /**
+   * Opens the folder for a comparison with `baseTree`; `options` configure the git that stores
+   * large files.
+   */
   static async open(
     input: Attempt,
     baseTree: string,
@@ -68,13 +71,13 @@ export class FolderChange {
     return new FolderChange(input, baseTree, safe, trees, options);
   }
 
-  /** Waits until nothing is at work any more. */
+  /** Waits until all work has ended. */
   async close(): Promise<void> {
     await this.#written().catch(() => undefined);
     await this.#safe.close();
   }
 
-  /** Reads the paths and stores what differs. @throws PathError; GitError */
+  /** Reads the paths and stores the changes. @throws PathError; GitError */
   async take({ paths, gone, unreadable }: Touched): Promise<void> {
     await this.#trees.load([{ tree: this.#baseTree, paths: [...paths, ...gone] }]);
     for (const path of unreadable) this.#skip(path, "unreadable");
@@ -83,7 +86,7 @@ export class FolderChange {
       const found = await this.#safe.find(path);
       assertDotGitFile(path, () => (found.kind === "gone" ? null : found.stats));
       if (found.kind === "gone" || found.kind === "folder") {
-        // The layers tell of more than there was; a folder stands for another repository's commit.
+        // The layers may report too much; the folder of a submodule counts as its commit.
         if (found.kind === "gone" || !this.#isSubmodule(path)) this.#edit(path, null);
       } else if (found.kind === "file" || found.kind === "link") {
         await this.#takeContent(path, found.kind, found.stats.size);
@@ -94,7 +97,7 @@ export class FolderChange {
     }
   }
 
-  /** Writes the tree with what was taken. @throws UnsafePathError; GitError */
+  /** Writes the resulting tree. @throws UnsafePathError; GitError */
   async writeTree(): Promise<string> {
     await this.#written();
     if (this.edits.size === 0) return this.#baseTree;
@@ -106,7 +109,7 @@ export class FolderChange {
     return patchTree(this.#input.repoPath, this.#baseTree, this.edits, this.#trees);
   }
 
-  /** Waits for the objects that are being written. Throws what went wrong with any. */
+  /** Waits for pending object writes; rethrows the first error. */
   async #written(): Promise<void> {
     await Promise.all(this.#writing);
   }
@@ -148,7 +151,7 @@ export class FolderChange {
     this.#edit(path, { mode, oid: object.oid });
   }
 
-  /** What is too large to be held, or cannot be read. */
+  /** Handles a file that is too large to buffer, or unreadable. */
   async #takeLarge(path: string): Promise<void> {
     const before = this.#before(path);
     const same = before === null ? null : await this.#safe.fileId(path);
@@ -162,7 +165,7 @@ export class FolderChange {
     else this.#edit(path, { mode: fileMode(stored.isExecutable), oid: stored.oid });
   }
 
-  /** Whether the parent has that content there, which then need not be written once more. */
+  /** Whether the parent has this content at the path, so that it need not be written. */
   #isBefore(path: string, oid: string): boolean {
     return this.#before(path)?.oid === oid;
   }
@@ -171,7 +174,7 @@ export class FolderChange {
     return this.#before(path)?.mode === GITLINK;
   }
 
-  /** Waits until there is room for another writer. */
+  /** Waits for a free writer. */
   async #write(work: Promise<unknown>): Promise<void> {
     const writer: Promise<unknown> = work.then(() => this.#writing.delete(writer));
     writer.catch(() => undefined);

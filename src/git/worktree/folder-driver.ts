@@ -1,4 +1,4 @@
-/** Folders of agents: plain files of one commit, made whole, moved and removed. */
+/** Working trees of agents: the driver interface, and the driver for plain checkouts. */
 import { lstat, mkdir, rename } from "node:fs/promises";
 import { dirname } from "node:path";
 import { assertOid } from "../store/bare-repository.js";
@@ -17,71 +17,73 @@ import { chownTree } from "./chown-tree.js";
 import { git, GitError } from "../process/run.js";
 import { removeIndex } from "../snapshot/update-index.js";
 
-/** Where a folder and what belongs to it lie. All paths are absolute. */
+/** The paths of a working tree and its parts. All are absolute. */
 export interface FolderPlaces {
-  /** The bare repository that its files come from. */
+  /** The bare repository of its files. */
   repoPath: string;
-  /** What the agent sees. */
+  /** The agent's view. */
   folder: string;
-  /** The server's index of it, where the agent cannot write. */
+  /** The server's index of the folder, out of the agent's reach. */
   indexFile: string;
-  /** The folder of what an overlay is made of; there is none for a checkout. */
+  /** The folder with the parts of an overlay; missing for a checkout. */
   overlay: string;
-  /** The folder of the lower layers that the project's overlays share. */
+  /** The folder of the base layers that the project's overlays share. */
   lowers: string;
 }
 
 type Checkout = Pick<FolderPlaces, "repoPath" | "folder" | "indexFile">;
 
-/** What an overlay's folder is put together from. */
+/** The layers of an overlay. */
 export interface Layers {
-  /** What was changed, and the folders on the way to it. */
+  /** The changes, and the folders above them. */
   upper: string;
   /** The files of `commit`, which never change. */
   lower: string;
   commit: string;
 }
 
-/** How a folder is made: mounted by the kernel, by a process of its own, or written file by file. */
+/** How a working tree is created: a kernel overlay, a FUSE overlay, or a plain checkout. */
 export type FolderKind = "overlay" | "fuse-overlayfs" | "checkout";
 
-/** Makes and removes folders of agents. */
+/** Creates and removes working trees. */
 export interface FolderDriver {
-  /** How it makes folders. */
+  /** The kind of new working trees. */
   readonly name: FolderKind;
   /**
-   * Makes `folder` with the files of `commit` and `indexFile` describing them. The folder appears
-   * whole; what is there already is replaced. Answers how it was made. Throws a GitError (bad commit) or
-   * what the system says (no space), and then leaves nothing.
+   * Creates `folder` with the files of `commit`, and `indexFile` to match. The folder appears
+   * atomically and replaces an existing one. Returns its kind.
+   * @throws GitError (bad commit) or the system error (no space), leaving nothing behind
    */
   create(input: FolderPlaces & { commit: string }): Promise<FolderKind>;
   /**
-   * Removes all that belongs to the folder; nothing there is no error. No process of the agent may be
-   * alive.
+   * Removes the working tree with all its parts; a missing one is not an error. No process of the
+   * agent may be running.
    */
   remove(places: FolderPlaces): Promise<void>;
   /**
-   * Has the folder be where the agent and the server look for it, and tells its layers; null for one
-   * that has none. To be called before a folder is read or written, by whoever works on it alone.
-   * Throws a MountError, having changed nothing.
+   * Makes the folder accessible at its path and returns its layers; null if it has none. Call it
+   * before reading or writing a folder, with exclusive access to it.
+   * @throws MountError, having changed nothing
    */
   open(places: FolderPlaces): Promise<Layers | null>;
   /**
-   * Gives the whole folder to whom the agent's commands run as, before they do. Throws what the system
-   * says, EPERM where the server may not give files away, ENOENT without a folder. No process of the
-   * agent may be alive.
+   * Changes the owner of the whole folder to the user of the agent's commands, before they run. No
+   * process of the agent may be running.
+   * @throws the system error: EPERM if the server may not change owners, ENOENT without a folder
    */
   giveTo(places: FolderPlaces, owner: Owner): Promise<void>;
-  /** Whether `giveTo` may give this folder to a user that the files below it do not belong to. */
+  /**
+   * Tells whether `giveTo` can give this folder to a user other than the owner of its base layer.
+   */
   canChangeOwner(places: FolderPlaces): Promise<boolean>;
-  /** The bytes on the disk that the folder alone takes up; 0 where there is none. */
+  /** Returns the bytes on disk used by this folder alone; 0 if it is missing. */
   measure(places: FolderPlaces): Promise<number>;
 }
 
-/** A folder has unsaved work that moving it to another commit would destroy; nothing was changed. */
+/** Moving the folder to another commit would lose unsaved work; nothing was changed. */
 export class UnsavedChangesError extends Error {
   override readonly name = "UnsavedChangesError";
-  /** One of the paths, or an empty string where git named none. */
+  /** One of the paths, or an empty string if git named none. */
   readonly path: string;
 
   constructor(path: string) {
@@ -90,32 +92,32 @@ export class UnsavedChangesError extends Error {
   }
 }
 
-/** The folder is missing, or something else (a symbolic link, a file) is in its place. */
+/** The folder is missing, or another kind of file (a symbolic link, a file) has its place. */
 export class FolderMissingError extends Error {
   override readonly name = "FolderMissingError";
 
   constructor() {
-    super("the folder is missing or is no folder");
+    super("the folder is missing or is not a folder");
   }
 }
 
-/** Throws a FolderMissingError unless `folder` is a real folder. */
+/** Checks that `folder` is a real folder. @throws FolderMissingError */
 export async function assertFolder(folder: string): Promise<void> {
   const stats = await lstat(folder).catch(() => null);
   if (stats === null || !stats.isDirectory()) throw new FolderMissingError();
 }
 
-/** Of files in layers, links and being given away change stat data that says nothing of the content. */
+/** Layers, hard links and owner changes alter stat data that says nothing about the content. */
 export const LAYERED = [
   ["core.trustCtime", "false"],
   ["core.checkStat", "minimal"],
 ] as const;
-/** How git writes many files. */
+/** Settings for large checkouts. */
 export const CHECKOUT = [["checkout.workers", "2"]] as const;
 
 /**
- * Plain files written by git from the store. The folder holds no `.git`: its index lives outside,
- * owned by the server, and stays valid when the finished folder is renamed into place.
+ * Plain files written by git. The folder contains no `.git`: its index is outside, owned by the
+ * server, and stays valid when the finished folder is renamed into place.
  */
 export const checkoutDriver = {
   name: "checkout",
@@ -141,7 +143,7 @@ export const checkoutDriver = {
           config: CHECKOUT,
           timeoutMs: 10 * 60_000,
         });
-        // Files that are lost would look like what the agent did.
+        // Lost files would look like deletions by the agent.
         await flushToDisk(aside);
         old = await moveAway(folder);
         await rename(newIndex, indexFile);
@@ -164,7 +166,7 @@ export const checkoutDriver = {
   measure: ({ folder }: Checkout) => measureTree(folder),
 } as const satisfies FolderDriver;
 
-/** Removes a folder of plain files and its index, and what was cut off beside them. */
+/** Removes a checkout, its index, and the remains of interrupted calls beside them. */
 export async function removeFolder({
   folder,
   indexFile,
@@ -179,7 +181,9 @@ export async function removeFolder({
   await removeIndex(temporaryName(indexFile, "names"));
 }
 
-/** Renames `folder`, so that it is gone at once; answers the new name, null where nothing is. */
+/**
+ * Renames `folder` so that it disappears at once; returns the new name, or null if it is missing.
+ */
 async function moveAway(folder: string): Promise<string | null> {
   if (!(await exists(folder))) return null;
   const away = temporaryName(folder, "removing");
@@ -188,26 +192,26 @@ async function moveAway(folder: string): Promise<string | null> {
   return away;
 }
 
-/** How a folder is moved from one commit to another. */
+/** A move from one commit to another. */
 interface Move {
   fromCommit: string;
   toCommit: string;
   force?: boolean;
-  /** As the driver's `open`; not needed for a checkout. */
+  /** The driver's `open`; not needed for a checkout. */
   open?: () => Promise<Layers | null>;
 }
 
 /**
- * Moves a folder from one commit to another: files that differ between the two are rewritten,
- * others, changed or untracked, are left alone. Throws an UnsavedChangesError, having changed
- * nothing, where unsaved work would be lost (what `.gitignore` names is not work), and a
- * FolderMissingError or a DotGitFileError.
+ * Moves a folder from one commit to another. Files that differ between the commits are rewritten;
+ * others, changed or untracked, stay as they are. Ignored files do not count as unsaved work. With
+ * `force`, every tracked file is reset to `toCommit`, including unsaved work, to finish an
+ * interrupted move.
  *
- * With `force` every tracked file is made that of `toCommit`, unsaved work included: to finish a
- * move that was cut off.
- *
- * git writes through the folder's path here: no process of the agent may be alive, since it could
- * put a symbolic link in the place of a folder between git's look and its write.
+ * git writes through the folder's path here: no process of the agent may be running, since it could
+ * replace a folder by a symbolic link between git's check and its write.
+ * @throws UnsavedChangesError if unsaved work would be lost; nothing was changed
+ * @throws FolderMissingError
+ * @throws DotGitFileError
  */
 export async function syncFolder(input: Checkout & Move): Promise<void> {
   assertOid(input.fromCommit);
@@ -239,10 +243,10 @@ async function moveFolder(
       return refused[1] ?? "";
     }
   };
-  // Of layers it is what it was when the folder was last moved, or made.
+  // The index of an overlay dates from its creation or last move.
   if (layers !== null) await git(["read-tree", "--reset", fromCommit], options);
   if ((await move()) === null) return;
-  // A file that was only touched looks changed until its content has been compared.
+  // A file that was only touched looks changed until git compares its content.
   await git(["update-index", "-q", "--refresh"], { ...options, okExitCodes: [0, 1] });
   const path = await move();
   if (path !== null) throw new UnsavedChangesError(path);

@@ -1,7 +1,7 @@
 /**
- * A folder held open while it is walked. Every step goes from the folder before, without following
- * links, so that whoever writes there at this moment cannot lead the walk elsewhere. Names are bytes
- * in latin1 strings. Its calls take microseconds and are made at once, not handed to a thread.
+ * Walks folders by open handles. Every step starts at the previous handle and follows no links, so
+ * that a concurrent writer cannot redirect the walk. Names are latin1 bytes. Calls take
+ * microseconds and run synchronously: handing them to a thread would take longer.
  */
 import {
   closeSync,
@@ -17,7 +17,7 @@ import {
 } from "node:fs";
 
 const FOLDER = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
-/** Where it is missing (not Linux), plain paths are used, and swapped parents are not noticed. */
+/** Without /proc (not Linux), plain paths are used, and swapped parents go unnoticed. */
 const BY_HANDLE = existsSync("/proc/self/fd");
 
 export class FolderHandle {
@@ -29,12 +29,12 @@ export class FolderHandle {
     this.#path = BY_HANDLE ? Buffer.from(`/proc/self/fd/${this.#fd}`) : path;
   }
 
-  /** Opens the folder at an absolute path; throws where a link or something else is there. */
+  /** Opens the folder at an absolute path; throws for a link or anything else. */
   static open(path: string): FolderHandle {
     return new FolderHandle(Buffer.from(path));
   }
 
-  /** Opens the folder `name` in this one; null where a link, something else or nothing is there. */
+  /** Opens the subfolder `name`; null for a link, anything else or nothing. */
   openChild(name: string): FolderHandle | null {
     try {
       return new FolderHandle(this.#at(name));
@@ -45,26 +45,26 @@ export class FolderHandle {
     }
   }
 
-  /** What is in it, in no order. */
+  /** Lists its entries, unordered. */
   list(): Dirent[] {
-    // Its own type knows names of text or of bytes, not bytes in latin1.
+    // Node's type for entries knows text and buffers, not latin1 strings.
     return readdirSync(this.#path, {
       withFileTypes: true,
       encoding: "latin1",
     } as never) as unknown as Dirent[];
   }
 
-  /** The folder itself. */
+  /** The stats of the folder itself. */
   stats(): Stats {
     return fstatSync(this.#fd);
   }
 
-  /** What is at `name`, not followed; null where there is nothing. */
+  /** The stats of the entry `name`, not followed; null if missing. */
   find(name: string): Stats | null {
     return lstatSync(this.#at(name), { throwIfNoEntry: false }) ?? null;
   }
 
-  /** Gives what is at `name`, not followed, to somebody. */
+  /** Changes the owner of the entry `name`, not followed. */
   give(name: string, owner: Owner): void {
     lchownSync(this.#at(name), owner.uid, owner.gid);
   }
@@ -79,8 +79,8 @@ export class FolderHandle {
 }
 
 /**
- * A position in a tree of folders, which holds one handle however deep it is. The way up is `..`, which
- * must be the folder that the way down came from.
+ * A position in a tree of folders that holds one handle at any depth. It moves up by `..`, which
+ * must be the folder that it came from.
  */
 export class FolderCursor {
   #at: FolderHandle;
@@ -95,12 +95,12 @@ export class FolderCursor {
     return this.#at;
   }
 
-  /** The names in the folder, in no order. */
+  /** The names in the folder, unordered. */
   names(): string[] {
     return this.#at.list().map(({ name }) => name);
   }
 
-  /** Moves into the folder `name`; false, and no move, where it is none. */
+  /** Moves into the subfolder `name`; returns false and stays if it is not a folder. */
   enter(name: string): boolean {
     const child = this.#at.openChild(name);
     if (child === null) return false;
@@ -110,7 +110,7 @@ export class FolderCursor {
     return true;
   }
 
-  /** Moves back up. @throws FolderMovedError */
+  /** Moves up. @throws FolderMovedError */
   leave(): void {
     const parent = this.#at.openChild("..");
     const [from, to] = [this.#above.pop(), parent?.stats()];
@@ -127,7 +127,7 @@ export class FolderCursor {
   }
 }
 
-/** A folder was moved while it was walked through. */
+/** A folder was moved during the walk. */
 export class FolderMovedError extends Error {
   override readonly name = "FolderMovedError";
 
@@ -136,16 +136,16 @@ export class FolderMovedError extends Error {
   }
 }
 
-/** Whose files are: numbers of the system. */
+/** Numeric user and group ids. */
 export interface Owner {
   uid: number;
   gid: number;
 }
 
-/** How many things are looked at before other work gets its turn. */
+/** Entries per turn of the event loop. */
 const TURN = 256;
 
-/** Lets other work have its turn now and then, while a walk goes on. */
+/** Returns a function that yields to the event loop now and then. */
 export function pauses(): () => Promise<void> {
   let looked = 0;
   return async () => {

@@ -1,25 +1,25 @@
-/** Mounting overlays: a shared lower layer that never changes, and an upper one that takes the changes. */
+/** Mounts overlays: an immutable shared lower layer and an upper layer for changes. */
 import { lstat, readFile, realpath } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { runSystem } from "../process/system-command.js";
 
-/** By the kernel, which root may have; or by a process for each folder, where only that works. */
+/** By the kernel, with root privileges; or by one FUSE process per folder. */
 export const overlayKinds = ["overlay", "fuse-overlayfs"] as const;
 export type OverlayKind = (typeof overlayKinds)[number];
 
-/** Something could not be mounted or unmounted; the message says what the system said. */
+/** A mount or unmount failed; the message contains the system's. */
 export class MountError extends Error {
   override readonly name: string = "MountError";
 }
 
-/** The names of the layers in the folder that `mountOverlay` is given. */
+/** The names of the layers in the folder passed to `mountOverlay`. */
 export const layerNames = { lower: "lower/files", upper: "upper", work: "work" } as const;
 
 /**
- * Mounts the layers below `home` at `folder`. Their names are told relative to `home`, so that no
- * character of the data folder's path can be taken for an option. Where the upper layer has another owner
- * than the lower one, the kernel shows the files of both as those of the upper layer's. Throws a
- * MountError.
+ * Mounts the layers below `home` at `folder`. Layer names are relative to `home`, so that no
+ * character of the data folder's path can be taken for an option. If the layers have different
+ * owners, the kernel maps the lower layer's files to the upper layer's owner.
+ * @throws MountError
  */
 export async function mountOverlay(kind: OverlayKind, home: string, folder: string): Promise<void> {
   const { lower, upper, work } = layerNames;
@@ -27,7 +27,7 @@ export async function mountOverlay(kind: OverlayKind, home: string, folder: stri
   if (kind === "overlay") {
     const [below, above] = await Promise.all([lstat(join(home, lower)), lstat(join(home, upper))]);
     const isMapped = below.uid !== above.uid || below.gid !== above.gid;
-    // Folders can be renamed, and what is in the upper layer is whole: no file's data stays below.
+    // Folders can be renamed, and the upper layer is self-contained: no file data stays below.
     const options =
       `lowerdir=${isMapped ? MAPPED : lower},upperdir=${upper},workdir=${work},` +
       "redirect_dir=on,index=off,metacopy=off,nosuid,nodev";
@@ -41,7 +41,7 @@ export async function mountOverlay(kind: OverlayKind, home: string, folder: stri
   }
 }
 
-/** Where the lower layer is mounted with other owners (mount_setattr(2)) until the overlay is there. */
+/** The temporary id-mapped mount of the lower layer (mount_setattr(2)). */
 const MAPPED = "mapped";
 const MOUNT_MAPPED = `
   mkdir -p ${MAPPED} && umount ${MAPPED} 2>/dev/null
@@ -53,8 +53,9 @@ const MOUNT_MAPPED = `
   exit $status`;
 
 /**
- * Takes away what is mounted at `folder`; nothing there is no error. What is still in use disappears
- * from here at once and is let go of by the system when it is not. Throws a MountError.
+ * Unmounts `folder`; no mount is not an error. A busy mount disappears at once, and the kernel
+ * releases it later.
+ * @throws MountError
  */
 export async function unmount(folder: string): Promise<void> {
   for (let attempt = 1; await isMounted(folder); attempt += 1) {
@@ -72,14 +73,14 @@ export async function unmount(folder: string): Promise<void> {
   }
 }
 
-/** The number of umount2(2), by the machine's kind. */
+/** System call numbers of umount2(2) by architecture. */
 const UMOUNT2: Partial<Record<string, number>> = { x64: 166, arm64: 39 };
 const CALL = "my $call = 0 + shift; exit((grep { syscall($call, $_, 8) != 0 } @ARGV) ? 1 : 0)";
 
 /**
- * Unmounts by the system's own call, following no link at the end (UMOUNT_NOFOLLOW); answers whether all
- * are. umount(8) first reads through all that is mounted, which with a thousand folders takes longer than
- * all else. Where there is no perl, that is how it is done.
+ * Unmounts by system call without following a final link (UMOUNT_NOFOLLOW); returns whether all
+ * succeeded. umount(8) reads the whole mount table first, which dominates with a thousand mounts;
+ * it is the fallback without perl.
  */
 async function callUmount(...folders: string[]): Promise<boolean> {
   const number = UMOUNT2[process.arch];
@@ -90,12 +91,13 @@ async function callUmount(...folders: string[]): Promise<boolean> {
   );
 }
 
-/** Folders that one process unmounts, and how many processes do so at once: each writes to the disk. */
+/** Folders per unmount process, and concurrent processes: each writes to the disk. */
 const BATCH = 50;
 const AT_ONCE = 4;
 
 /**
- * As `unmount`, for many at once: some milliseconds for each. Calls `onError` for each that stays mounted.
+ * Same as `unmount`, for many folders: some milliseconds each. Calls `onError` for each that stays
+ * mounted.
  */
 export async function unmountAll(
   folders: readonly string[],
@@ -107,7 +109,7 @@ export async function unmountAll(
     ).values();
     const unmountNext = async (): Promise<void> => {
       for (const batch of batches) {
-        // Without perl, by umount(8); those that are still mounted are tried again one by one.
+        // Falls back to umount(8) without perl; remaining mounts are retried one by one.
         if (!(await callUmount(...batch))) await system("umount", ["--", ...batch]).catch(() => {});
       }
     };
@@ -118,17 +120,17 @@ export async function unmountAll(
   }
 }
 
-/** Whether something is mounted at `folder`, were it by a process that has died. */
+/** Tells whether `folder` is a mount point, even of a dead FUSE process. */
 export async function isMounted(folder: string): Promise<boolean> {
   return (await mountState(folder)) !== "none";
 }
 
-/** Whether what is mounted at `folder` can be used. */
+/** Tells whether the mount at `folder` is usable. */
 export async function isMountAlive(folder: string): Promise<boolean> {
   return (await mountState(folder)) === "alive";
 }
 
-/** What is mounted at `folder`: `dead` where the process that served it has ended. */
+/** The state of a mount: `dead` if its FUSE process has ended. */
 async function mountState(folder: string): Promise<"none" | "alive" | "dead"> {
   try {
     const [own, around] = await Promise.all([lstat(folder), lstat(dirname(folder))]);
@@ -138,7 +140,7 @@ async function mountState(folder: string): Promise<"none" | "alive" | "dead"> {
   }
 }
 
-/** Where anything is mounted below a folder, the deepest first. */
+/** Lists the mount points below a folder, deepest first. */
 export async function listMounts(below: string): Promise<string[]> {
   const text = await readFile("/proc/self/mountinfo", "utf8").catch(() => "");
   const points = text.split("\n").map((line) => line.split(" ")[4] ?? "");

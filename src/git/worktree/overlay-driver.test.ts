@@ -51,13 +51,13 @@ const base: Files = {
   sub: { mode: "160000", data: "1".repeat(40) },
 };
 
-/** As `mv`: not every kind can rename a folder of the lower layer, which `mv` then copies. */
+/** Like `mv`: some kinds cannot rename a folder of the lower layer, which `mv` then copies. */
 async function move(from: string, to: string): Promise<void> {
   try {
     await rename(from, to);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== "EXDEV") throw error;
-    // What rename(2) itself would have refused.
+    // rename(2) itself would refuse this.
     const there = await readdir(to).catch(() => []);
     if (there.length > 0) throw Object.assign(new Error("full"), { code: "ENOTEMPTY" });
     const isFile = await lstat(to).then(
@@ -99,13 +99,13 @@ for (const kind of overlayKinds) {
     const opened = (places: FolderPlaces) => ({ ...places, open: () => driver.open(places) });
     const layers = () => readdir(join(root, "lowers"));
 
-    describe("made and removed", () => {
+    describe("creation and removal", () => {
       let commit: string;
       beforeEach(async () => {
         commit = await commitFiles(repoPath, [], { ...base, unique: `${Math.random()}\n` });
       });
 
-      test("holds the commit's files, shares its layer, and gives both back", async () => {
+      test("contains the commit's files, shares its layer, and removes both", async () => {
         const [one, two] = [newPlaces(), newPlaces()];
         await Promise.all([one, two].map((places) => driver.create({ ...places, commit })));
         expect(await readFile(join(one.folder, "src/lib/one.ts"), "utf8")).toBe("one\n");
@@ -128,7 +128,7 @@ for (const kind of overlayKinds) {
         }
       });
 
-      test("a layer begins as links of its nearest one, whose files it never changes", async () => {
+      test("creates a layer from links to the nearest one, whose files never change", async () => {
         const [one, two] = [newPlaces(), newPlaces()];
         await driver.create({ ...one, commit });
         const next = await commitFiles(repoPath, [commit], {
@@ -154,7 +154,7 @@ for (const kind of overlayKinds) {
         await Promise.all([one, two].map((places) => driver.remove(places)));
       });
 
-      test("many at once, made and removed over one another, share layers and leave none", async () => {
+      test("shares layers among concurrent creations and removals, and leaves none behind", async () => {
         const other = await commitFiles(repoPath, [commit], { ...base, more: "more\n" });
         const all = Array.from({ length: 12 }, () => newPlaces());
         await Promise.all(
@@ -172,7 +172,7 @@ for (const kind of overlayKinds) {
         expect(await listMounts(root)).toEqual([]);
       });
 
-      test("comes back whole when its mount was taken away", async () => {
+      test("restores a lost mount completely", async () => {
         const places = newPlaces();
         await driver.create({ ...places, commit });
         await writeFile(join(places.folder, "new.txt"), "new\n");
@@ -183,7 +183,7 @@ for (const kind of overlayKinds) {
         expect(await readdir(places.folder)).toEqual([]);
         const again = await snapshotFolder({ ...opened(places), parentTree: before });
         expect([again.tree, again.changed]).toEqual([before, false]);
-        // A snapshot that finds nothing new leaves nothing beside the index.
+        // A snapshot without changes leaves no files beside the index.
         const indexes = await readdir(join(root, "indexes"));
         expect(indexes.filter((name) => name.startsWith(`${basename(places.overlay)}.`))).toEqual([
           basename(places.indexFile),
@@ -192,7 +192,7 @@ for (const kind of overlayKinds) {
         await driver.remove(places);
       });
 
-      test("what the agent is given is his in the upper layer too", async () => {
+      test("changes the owner in the upper layer, too", async () => {
         if (owner === null) return;
         const places = newPlaces();
         await driver.create({ ...places, commit });
@@ -215,7 +215,7 @@ for (const kind of overlayKinds) {
       });
     });
 
-    describe("read and moved", () => {
+    describe("snapshots and moves", () => {
       let places: FolderPlaces;
       let commit: string;
       beforeEach(async () => {
@@ -227,7 +227,7 @@ for (const kind of overlayKinds) {
       const inside = (path: string): string => join(places.folder, path);
       const files = async () => readFiles(repoPath, (await snapshotFolder(opened(places))).tree);
 
-      test("tells what was changed, added, deleted and renamed, and leaves out what is ignored", async () => {
+      test("reports changes, additions, deletions and renames, and leaves out ignored paths", async () => {
         await writeFile(inside("a.txt"), "another a\n");
         await writeFile(inside("docs/old.log"), "tracked, and changed\n");
         await writeFile(inside("new.log"), "ignored\n");
@@ -253,7 +253,7 @@ for (const kind of overlayKinds) {
         expect(await files()).toMatchObject({ "src/lib/one.ts": "one\n" });
       });
 
-      test("refuses a repository inside by its path, but not one that is ignored", async () => {
+      test("rejects a nested repository by its path, unless it is ignored", async () => {
         await mkdir(inside("build/dependency/.git"), { recursive: true });
         expect((await snapshotFolder(opened(places))).changed).toBe(false);
         await mkdir(inside("vendor/lib/.git"), { recursive: true });
@@ -262,14 +262,14 @@ for (const kind of overlayKinds) {
         expect((refused as NestedRepositoryError).path).toBe("vendor/lib");
       });
 
-      test("what lies in a submodule's folder is none of the tree's", async () => {
+      test("leaves out the content of a submodule's folder", async () => {
         await writeFile(inside("sub/file"), "of another repository\n");
         expect((await snapshotFolder(opened(places))).changed).toBe(false);
         await rm(inside("sub"), { recursive: true });
         expect(await files()).not.toHaveProperty("sub");
       });
 
-      test("follows to another commit, keeping what is not of it, and refuses to lose work", async () => {
+      test("moves to another commit, keeps unrelated changes, and refuses to lose work", async () => {
         const next = await commitFiles(repoPath, [commit], {
           ...base,
           "a.txt": "a of the other\n",
@@ -294,7 +294,7 @@ for (const kind of overlayKinds) {
       });
     });
 
-    describe("beside a checkout of the same files", () => {
+    describe("compared with a checkout of the same files", () => {
       const names = [
         "a.txt",
         "b.txt",
@@ -335,7 +335,7 @@ for (const kind of overlayKinds) {
       const brokenByFuse = new Set(["rename", "swap", "remake"]);
       type Act = typeof act extends fc.Arbitrary<infer T> ? T : never;
 
-      /** Does it in a folder; what the system refuses it refuses in both. */
+      /** Performs a change in a folder; the system must refuse it in both or neither. */
       async function perform(folder: string, one: Act): Promise<string> {
         const at = (path: string): string => join(folder, path);
         try {
@@ -373,8 +373,8 @@ for (const kind of overlayKinds) {
         });
         await fc.assert(
           fc.asyncProperty(fc.array(act, { minLength: 1, maxLength: 12 }), async (all) => {
-            // fuse-overlayfs shows what a folder had replaced again when that folder is renamed, and of one
-            // made anew reads what it does not list.
+            // fuse-overlayfs shows a replaced folder's content again after a rename, and reads
+            // unlisted entries in a recreated folder.
             const acts = kind === "overlay" ? all : all.filter((one) => !brokenByFuse.has(one.do));
             const [overlay, checkout] = [newPlaces(), newPlaces()];
             await driver.create({ ...overlay, commit: first });

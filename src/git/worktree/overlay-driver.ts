@@ -1,4 +1,4 @@
-/** Folders that are overlays: made in constant time, with an upper layer that lists what changed. */
+/** The overlay driver: working trees created in constant time, with an upper layer of changes. */
 import {
   copyFile,
   link,
@@ -41,16 +41,16 @@ import {
   type OverlayKind,
 } from "./mounts.js";
 
-/** Whether the folder is one, mounted or not. */
+/** Tells whether the working tree is an overlay, mounted or not. */
 export function isOverlay({ overlay }: Pick<FolderPlaces, "overlay">): Promise<boolean> {
   return exists(overlay);
 }
 
 /**
- * The driver of overlays. What belongs to a folder lies in `places.overlay`, which the agent never
- * sees: its upper layer, what the file system needs to work, a link to the lower layer, and by what it
- * is mounted. `owner` is whose the files are; null leaves them to the server. With `mapsOwners` the
- * system shows a lower layer's files as those of another owner.
+ * Creates the driver of overlays. `places.overlay` contains the parts that the agent never sees:
+ * the upper layer, the work folder, a link to the base layer, and the kind of mount. `owner` owns
+ * the files; null for the server. With `mapsOwners`, the kernel can map the base layer's files to
+ * another owner.
  */
 export function overlayDriver(
   kind: OverlayKind,
@@ -79,7 +79,7 @@ export function overlayDriver(
         });
         await mkdir(dirname(indexFile), { recursive: true });
         const newIndex = temporaryName(indexFile, "creating");
-        // Never written in: git puts a new one in its place.
+        // The index is never modified: git replaces it.
         await link(join(lower, "index"), newIndex).catch(() =>
           copyFile(join(lower, "index"), newIndex),
         );
@@ -133,21 +133,24 @@ export function overlayDriver(
   return driver;
 }
 
-/** The name of the lower layer that an overlay's link says; null where there is none. */
+/** Returns the name of the base layer that an overlay links to; null without one. */
 export async function layerOf(overlay: string): Promise<string | null> {
   const target = await readlink(join(overlay, "lower")).catch(() => null);
   return target === null ? null : basename(target);
 }
 
-/** Removes what an overlay is made of; `user` is under what name it uses its lower layer. */
+/** Removes the parts of an overlay; `user` is the name under which it uses its base layer. */
 async function removeLayers(path: string, lowers: string, user: string): Promise<void> {
   const layer = await layerOf(path);
-  // First, while the link still says which one it is.
+  // First, while the link still exists.
   if (layer !== null) await releaseBaseLayer(lowers, layer, user);
   await removeTree(path);
 }
 
-/** Removes layers that were renamed to be removed (`overlayToCheckout`), also by a call that was cut off. */
+/**
+ * Removes the parts of an overlay that `overlayToCheckout` renamed, including remains of an
+ * interrupted call.
+ */
 export async function removeLayersAside({
   overlay,
   lowers,
@@ -155,7 +158,7 @@ export async function removeLayersAside({
   await removeLayers(temporaryName(overlay, "removing"), lowers, basename(overlay));
 }
 
-/** By what an overlay was mounted first. Throws a MountError. */
+/** Reads the recorded kind of mount. @throws MountError */
 async function kindOf(overlay: string): Promise<OverlayKind> {
   const text = await readFile(join(overlay, "kind"), "utf8");
   const kind = overlayKinds.find((known) => known === text);
@@ -165,7 +168,7 @@ async function kindOf(overlay: string): Promise<OverlayKind> {
 
 const mounting = new Map<string, Promise<void>>();
 
-/** Mounts what a restart of the machine, or somebody, has taken away. Throws a MountError. */
+/** Restores a mount that is gone, for example after a reboot. @throws MountError */
 export async function restoreMount(overlay: string, folder: string): Promise<void> {
   if (await isMountAlive(folder)) return;
   const restoring = mounting.get(folder) ?? mountAgain(overlay, folder);

@@ -1,4 +1,4 @@
-/** Overlays that become folders of plain files, where nothing is to be mounted any more. */
+/** Converts overlays to checkouts. */
 import { rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import {
@@ -16,30 +16,31 @@ import { runSystem } from "../process/system-command.js";
 const COPY_MS = 60 * 60_000;
 
 /**
- * Makes an overlay's folder one of plain files, with all that is in it: saved or not, ignored or not. It
- * is read as it is mounted, so that nothing of how the layers are kept has to be understood. May be
- * called again from any point at which it was cut off; a folder of plain files is left as it is.
+ * Converts an overlay to a folder of plain files with its entire content, saved or not, ignored or
+ * not. The files are copied from the mount, so that the format of the layers does not matter.
+ * Idempotent, and safe to repeat after an interruption at any point; a checkout stays as it is.
  *
- * The overlay stays what counts until the copy is whole and on the disk; a mark in it says that a copy is
- * in place. Throws a MountError where the
- * folder cannot be mounted once more, or what the system says (no space): then it is as it was before.
- * No process of the agent may be alive, and nobody else may mount it.
+ * The overlay stays authoritative until the copy is complete and on disk; then a marker in it
+ * records that the copy is in place. No process of the agent may be running, and no other process
+ * may mount the overlay.
+ * @throws MountError if the overlay cannot be mounted, or the system error (no space); nothing has
+ *   changed then
  */
 export async function overlayToCheckout(places: FolderPlaces): Promise<void> {
   const { folder, overlay, indexFile } = places;
   if (await isOverlay(places)) {
     const mark = join(overlay, "written-out");
-    // A copy that was not renamed yet lies beside the folder.
+    // The temporary folder exists until the rename.
     const hasCopy = (await exists(mark)) && !(await exists(temporaryName(folder, "creating")));
     const isMounted = await isMountAlive(folder);
     if (!hasCopy || isMounted) {
       await unmount(folder);
       await rm(mark, { force: true });
-      // Somebody mounted it over the copy: what was written since counts.
+      // The overlay was mounted over the copy: later writes went there.
       if (hasCopy) await removeTree(folder);
       await writeOut(places, mark);
     }
-    // It would be missing what was committed meanwhile (ingest.ts makes another).
+    // It may lack later commits; `takeSnapshot` creates a new one.
     await removeTree(indexFile);
     await removeLayersAside(places);
     await rename(overlay, temporaryName(overlay, "removing"));
@@ -47,7 +48,7 @@ export async function overlayToCheckout(places: FolderPlaces): Promise<void> {
   await removeLayersAside(places);
 }
 
-/** Puts a copy of the mounted folder in its place; `mark` appears just before. */
+/** Replaces the mount by a copy; `mark` appears just before. */
 async function writeOut({ folder, overlay }: FolderPlaces, mark: string): Promise<void> {
   await restoreMount(overlay, folder);
   await createDirectoryAtomically(folder, async (aside) => {

@@ -1,4 +1,4 @@
-/** Finding out by trying whether overlays work on a file system, for whom the server runs as. */
+/** Probes whether overlays work on a file system with the server's privileges. */
 import { lchown, lstat, mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,9 +7,9 @@ import { chownTree } from "./chown-tree.js";
 import { layerNames, mountOverlay, unmount, type OverlayKind } from "./mounts.js";
 
 /**
- * Mounts an overlay in `folder` (the temporary one without it), does there what agents do, and
- * unmounts it. Answers null where all of it works, else what did not.
- * @param uids different owners of the lower and the upper layer, where that is to work, too
+ * Mounts an overlay in `folder` (the temporary folder by default), performs typical changes, and
+ * unmounts it. Returns null on success, otherwise the problem.
+ * @param uids different owners of the lower and the upper layer, to probe owner mapping
  */
 export async function probeOverlay(
   kind: OverlayKind,
@@ -57,7 +57,7 @@ async function tryIn(
       () => false,
       () => true,
     );
-    return moved === "above" && kept === "below" && isGone ? null : "changes are not kept apart";
+    return moved === "above" && kept === "below" && isGone ? null : "changes reach the lower layer";
   } finally {
     await unmount(merged);
   }

@@ -1,8 +1,8 @@
 /**
- * Reading below a folder whose owner is hostile and may be writing at this moment. Every step of a
- * path is opened from the one before without following links, so that nothing outside the folder
- * is ever read, whatever is swapped in meanwhile. Paths are bytes in a latin1 string, as git
- * reports them: `/` between the parts, relative to the folder.
+ * Reads below an untrusted folder that may change at any moment. Every path component is opened
+ * relative to its parent without following links, so that nothing outside the folder is ever read,
+ * whatever is swapped in. Paths are latin1 bytes as git reports them: relative to the folder,
+ * separated by `/`.
  */
 import { createHash } from "node:crypto";
 import {
@@ -18,29 +18,29 @@ import {
 import { open, readlink, type FileHandle } from "node:fs/promises";
 import { assertPathBounds } from "../snapshot/path-errors.js";
 
-/** What is at a path: `gone` where there is nothing, or where a parent is no real folder. */
+/** The entry at a path: `gone` if it is missing or a parent is not a real folder. */
 export type Found =
   | { kind: "gone"; behindLink: boolean }
   | { kind: "file" | "link" | "folder" | "fifo" | "socket" | "device"; stats: Stats };
 
 const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK } = constants;
-/** Where it is missing (not Linux), plain paths are used, and swapped parents are not noticed. */
+/** Without /proc (not Linux), plain paths are used, and swapped parents go unnoticed. */
 const BY_HANDLE = existsSync("/proc/self/fd");
 
-/** The text of a path in bytes, for people: what is no UTF-8 becomes U+FFFD. */
+/** Converts a path in bytes to display text: bytes that are not UTF-8 become U+FFFD. */
 export function displayPath(path: string): string {
   return Buffer.from(path, "latin1").toString("utf8");
 }
 
-/** How many paths are looked up before other work gets its turn. */
+/** Lookups per turn of the event loop. */
 const TURN = 16;
-/** Files up to this are read in one piece to tell their id. */
+/** Files up to this size are read at once. */
 const ONE_PIECE = 256 * 1024;
 
 /**
- * An open folder. One call at a time: it keeps the folders on the way to the last path open. Looking
- * a path up takes some ten calls of microseconds each: they are made at once, a few paths a turn,
- * because handing each to a thread takes many times as long.
+ * An open folder. One call at a time: it keeps the folders on the way to the last path open. A
+ * lookup takes about ten calls of microseconds each, which run synchronously, a few paths per turn:
+ * handing each to a thread would take many times as long.
  */
 export class SafeFolder {
   readonly #root: { fd: number; path: Buffer };
@@ -51,19 +51,19 @@ export class SafeFolder {
     this.#root = root;
   }
 
-  /** Opens the folder at the absolute path `folder`; throws where it is a link or no folder. */
+  /** Opens the folder at the absolute path `folder`; throws for a link or anything else. */
   static async open(folder: string): Promise<SafeFolder> {
     const path = Buffer.from(folder);
     return new SafeFolder({ path, fd: openSync(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW) });
   }
 
-  /** Closes what is open. */
+  /** Closes all handles. */
   async close(): Promise<void> {
     this.#leave(0);
     closeSync(this.#root.fd);
   }
 
-  /** What is at `path`, nothing being followed. */
+  /** Returns the entry at `path` without following links. */
   async find(path: string): Promise<Found> {
     const place = await this.#locate(path);
     if (!Buffer.isBuffer(place)) return place;
@@ -74,7 +74,7 @@ export class SafeFolder {
     }
   }
 
-  /** Opens the regular file at `path`, or answers null where there is none that can be read. */
+  /** Opens the regular file at `path`; null if there is no readable one. */
   async openFile(path: string): Promise<FileHandle | null> {
     const place = await this.#locate(path);
     if (!Buffer.isBuffer(place)) return null;
@@ -84,7 +84,10 @@ export class SafeFolder {
     return null;
   }
 
-  /** The id that git gives to a file of any size, and whether its owner may execute it; null without one. */
+  /**
+   * Returns the blob id of a file of any size and its executable bit (of the owner); null if there
+   * is none.
+   */
   async fileId(path: string): Promise<{ oid: string; isExecutable: boolean } | null> {
     const handle = await this.openFile(path);
     if (handle === null) return null;
@@ -102,8 +105,8 @@ export class SafeFolder {
   }
 
   /**
-   * The regular file at `path`, read at once, and whether its owner may execute it; null where it is too
-   * large for that, or none.
+   * Reads the regular file at `path` at once, with its executable bit (of the owner); null if it is
+   * too large or missing.
    */
   async readSmall(path: string): Promise<{ bytes: Buffer; isExecutable: boolean } | null> {
     const place = await this.#locate(path);
@@ -125,7 +128,7 @@ export class SafeFolder {
     }
   }
 
-  /** The text of the symbolic link at `path`, or null where there is none. */
+  /** Returns the target of the symbolic link at `path`, or null. */
   async readLink(path: string): Promise<Buffer | null> {
     const place = await this.#locate(path);
     if (!Buffer.isBuffer(place)) return null;
@@ -133,7 +136,8 @@ export class SafeFolder {
   }
 
   /**
-   * The path by which the parent's open handle reaches the last part; `gone` where it cannot.
+   * Returns a path that reaches the last component through its parent's open handle; `gone` if
+   * impossible.
    * @throws PathTooLongError
    */
   async #locate(path: string): Promise<Buffer | Found> {
@@ -183,7 +187,7 @@ function found(stats: Stats): Found {
 
 function missing(error: unknown, parent: boolean): Found {
   const code = error instanceof Error && "code" in error ? String(error.code) : "";
-  // A link opened as a folder without following is ENOTDIR on Linux, ELOOP elsewhere.
+  // Opening a link as a folder without following gives ENOTDIR on Linux, ELOOP elsewhere.
   const link = parent && (code === "ENOTDIR" || code === "ELOOP");
   if (link || code === "ENOENT" || code === "ENOTDIR") return { kind: "gone", behindLink: link };
   throw error;

@@ -142,7 +142,7 @@ describe("a push with an agent's key", () => {
       const text = await post(head, commit, pack);
       expect([what, text]).toEqual([
         what,
-        expect.stringContaining("unpack it is not whole: it names objects"),
+        expect.stringContaining("unpack the pack is incomplete: it references objects"),
       ]);
     }
     expect(await inStore(app, project, "for-each-ref")).toBe(before);

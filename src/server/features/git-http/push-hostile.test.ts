@@ -107,7 +107,7 @@ describe("a push is rejected", () => {
     const { text } = await post(
       pushBody([[zeroOid, "2".repeat(40), "refs/heads/forged"]], forge.pack([blob])),
     );
-    expect(text).toContain("names objects that it does not bring");
+    expect(text).toContain("references objects that it does not contain");
     expect(await state()).toEqual(before);
   });
 
@@ -191,11 +191,11 @@ describe("a push is rejected", () => {
     const oids = [blob, ten("100644", blob)];
     for (let level = 0; level < 9; level += 1) oids.push(ten("40000", oids.at(-1) as string));
     const bomb = forge.commit(oids.at(-1) as string);
-    await refused([...oids, bomb], bomb, /holds more than \d+ (?:files and )?folders/);
+    await refused([...oids, bomb], bomb, /contains more than \d+ (?:files and )?folders/);
     // Also below a harmless commit.
     const empty = forge.tree([]);
     const tip = forge.commit(empty, [bomb]);
-    await refused([...oids, empty, bomb, tip], tip, "split it into smaller commits");
+    await refused([...oids, empty, bomb, tip], tip, "split the push into smaller commits");
 
     let deep = forge.tree([["100644", "file", blob]]);
     const chain = [blob, deep];

@@ -91,7 +91,7 @@ describe("imports", () => {
     await git(["update-ref", "refs/heads/bomb", commit], { cwd: source });
     const failed = await untilImported(owner, await start(`file://${source}`));
     expect(failed.status).toBe("failed");
-    expect(failed.error).toMatch(/too large to be checked out here: a commit holds more than \d+/);
+    expect(failed.error).toMatch(/too large to check out: a commit contains more than \d+/);
     await git(["update-ref", "-d", "refs/heads/bomb"], { cwd: source });
     await owner.api.upstreams.fetch({ params: { project_id: failed.id } });
     await untilReady(owner, failed.id);

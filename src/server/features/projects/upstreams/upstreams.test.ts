@@ -119,7 +119,7 @@ describe("the upstream of a project", () => {
     await owner.api.upstreams.fetch({ params });
     const without = await untilIdle(owner, id);
     expect(without.upstream).toMatchObject({ status: "failed", credential: null });
-    expect(without.upstream?.error).toContain("asks for a login");
+    expect(without.upstream?.error).toContain("requires a credential");
     expect(without.status).toBe("ready");
   });
 
