@@ -2,11 +2,11 @@ import { expect, test } from "vitest";
 import { withContainerOptions } from "./container.js";
 import { unavailable } from "./open-sandbox.js";
 
-test("a container without privileges is told the options that it lacks", () => {
+test("lists the missing options of an unprivileged container", () => {
   const { report } = unavailable("bwrap: No permissions to create a new namespace.");
   const { reason, fullNetwork } = withContainerOptions(report, true);
   expect(reason).toBe(
-    "bwrap: No permissions to create a new namespace; Omoi runs in a container, so start that with --security-opt seccomp=unconfined --security-opt systempaths=unconfined (docs/how-to/install.md)",
+    "bwrap: No permissions to create a new namespace; Omoi runs in a container: start it with --security-opt seccomp=unconfined --security-opt systempaths=unconfined (docs/how-to/install.md)",
   );
   expect(fullNetwork.reason).toBe(reason);
   expect(withContainerOptions(report, false)).toEqual(report);
@@ -15,6 +15,6 @@ test("a container without privileges is told the options that it lacks", () => {
   const partial = { ...report, mode: "bubblewrap" as const, reason: null, fullNetwork: without };
   expect(withContainerOptions(partial, true)).toMatchObject({
     reason: null,
-    fullNetwork: { reason: expect.stringContaining("start that with --device /dev/net/tun") },
+    fullNetwork: { reason: expect.stringContaining("start it with --device /dev/net/tun") },
   });
 });

@@ -1,12 +1,17 @@
-/** The machine as a container shows it: what its engine keeps from the sandbox, and how to get it back. */
+/**
+ * Detects a container that withholds features from the sandbox, and explains how to enable them.
+ */
 import { existsSync, readFileSync } from "node:fs";
 import type { SandboxReport } from "./sandbox.js";
 
-/** What an engine is told so that the sandbox can be made (docs/how-to/install.md). */
+/** Engine options that enable the sandbox (docs/how-to/install.md). */
 const SANDBOX = "--security-opt seccomp=unconfined --security-opt systempaths=unconfined";
 const NETWORK = "--device /dev/net/tun";
 
-/** Whether this process runs in a container: engines leave a file, or the root is a layered file system. */
+/**
+ * Tells whether this process runs in a container: engines leave a marker file, or the root is an
+ * overlay.
+ */
 function isContainer(): boolean {
   if (existsSync("/.dockerenv") || existsSync("/run/.containerenv")) return true;
   try {
@@ -16,7 +21,7 @@ function isContainer(): boolean {
   }
 }
 
-/** Adds to a report's reasons the engine's options that this container was started without. */
+/** Adds the missing engine options to a report's reasons. */
 export function withContainerOptions(
   report: SandboxReport,
   inContainer = isContainer(),
@@ -25,7 +30,7 @@ export function withContainerOptions(
   const after = (reason: string | null, options: string): string | null =>
     reason === null
       ? null
-      : `${reason.replace(/\.$/, "")}; Omoi runs in a container, so start that with ${options} (docs/how-to/install.md)`;
+      : `${reason.replace(/\.$/, "")}; Omoi runs in a container: start it with ${options} (docs/how-to/install.md)`;
   if (report.mode === "unavailable") {
     const reason = after(report.reason, SANDBOX);
     return { ...report, reason, fullNetwork: { ...report.fullNetwork, reason } };

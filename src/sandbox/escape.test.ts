@@ -1,4 +1,4 @@
-/** What a hostile command tries, from inside a real sandbox. */
+/** Attempts of a hostile command inside a real sandbox. */
 import { randomUUID } from "node:crypto";
 import { chmodSync, copyFileSync, mkdirSync, writeFileSync, existsSync } from "node:fs";
 import { readFile, symlink } from "node:fs/promises";
@@ -39,7 +39,7 @@ inEachSandbox("a hostile command", ({ setting, mode }) => {
     await sandbox.close();
   });
 
-  /** Runs each attempt, a piece of Node, on its own; answers what it gave or the error's code. */
+  /** Runs each attempt, a snippet for Node, by itself; returns its result or error code. */
   async function attempts(
     pieces: Readonly<Record<string, string>>,
     options: Parameters<TestSandbox["run"]>[1] = {},
@@ -62,7 +62,7 @@ inEachSandbox("a hostile command", ({ setting, mode }) => {
     return JSON.parse(ended.output.slice(at + 7)) as Record<string, unknown>;
   }
 
-  test("neither a sibling's workspace nor anything of the server can be read", async () => {
+  test("cannot read a sibling's workspace or anything of the server", async () => {
     const sibling = sandbox.workspace();
     writeFileSync(join(sibling, "file"), SECRET);
     const folder = sandbox.workspace();
@@ -107,7 +107,7 @@ inEachSandbox("a hostile command", ({ setting, mode }) => {
     expect(found["kernel"]).toMatch(/^E/);
   });
 
-  test("the server's folders are covered also where a folder of tools holds them", async () => {
+  test("covers the server's folders inside a tool folder, too", async () => {
     const tools = join(sandbox.dataDir, "tools");
     const dataDir = join(tools, "data");
     mkdirSync(join(tools, "bin"), { recursive: true });
@@ -124,10 +124,10 @@ inEachSandbox("a hostile command", ({ setting, mode }) => {
     chmodSync(sandbox.dataDir, 0o700);
   });
 
-  test("the server cannot be signalled, nor its sandbox's own first process", async () => {
+  test("cannot signal the server or the sandbox's first process", async () => {
     const found = await attempts({
       server: `process.kill(${process.pid}, "SIGKILL")`,
-      // In gVisor that ends the run itself.
+      // In gVisor this ends the run itself.
       ...(mode === "bubblewrap" && { init: `process.kill(1, "SIGKILL")` }),
       processes: `fs.readdirSync("/proc").filter((name) => /^\\d+$/.test(name)).length`,
     });
@@ -135,7 +135,7 @@ inEachSandbox("a hostile command", ({ setting, mode }) => {
     expect(found["processes"]).toBeLessThan(5);
   });
 
-  test("without network there is none, not even the machine's loopback or its unnamed sockets", async () => {
+  test("has no network without permission, not even the machine's loopback or abstract sockets", async () => {
     const pieces = {
       loopback: `connect({ host: "127.0.0.1", port: ${port} })`,
       abstract: `connect({ path: "\\0omoi-${process.pid}" })`,
@@ -157,7 +157,7 @@ inEachSandbox("a hostile command", ({ setting, mode }) => {
     });
   });
 
-  test("nothing outside of the workspace and the folders in memory can be written", async () => {
+  test("cannot write outside the workspace and the in-memory folders", async () => {
     const places = [
       "/",
       "/usr",
@@ -187,13 +187,13 @@ inEachSandbox("a hostile command", ({ setting, mode }) => {
       namespace: `String(spawnSync("unshare", ["--user", "--map-root-user", "id"]).stdout)`,
     });
     expect(settings).toMatchObject({ remount: true, unmount: true, mount: true });
-    // Those of gVisor are of its own making: root of one is nobody on the machine.
+    // gVisor's are its own: its root is an unprivileged user on the machine.
     if (mode === "bubblewrap") expect(settings["namespace"]).toBe("");
     for (const name of ["hostname", "pattern", "sysrq", "passwd"])
       expect(settings[name]).toMatch(/^E/);
   });
 
-  test("what could give rights gives none", async () => {
+  test("gains no privileges", async () => {
     const folder = sandbox.workspace();
     // Only the server's root could leave such a program there.
     copyFileSync("/usr/bin/id", join(folder, "id"));
@@ -233,7 +233,7 @@ inEachSandbox("a hostile command", ({ setting, mode }) => {
     expect(members.filter(isAlive)).toEqual([]);
   });
 
-  test("zombies are reaped while a command goes on", async () => {
+  test("reaps zombies while the command runs", async () => {
     const script = `
     for i in $(seq 100); do (sh -c 'sleep 0 & exec true' &); done
     for i in $(seq 100); do grep -qs 'State:.Z' /proc/[0-9]*/status || exit 0; sleep 0.1; done; exit 1`;
@@ -241,11 +241,11 @@ inEachSandbox("a hostile command", ({ setting, mode }) => {
     expect(ended.exitCode).toBe(0);
   });
 
-  test("a fork bomb stays within its limit and is ended whole", async () => {
+  test("a fork bomb stays within its limit and is killed completely", async () => {
     const bomb = "while (1) { fork; select(undef, undef, undef, 0.01) }";
     const started = await sandbox.start(["perl", "-e", bomb], { limits: { processes: 50 } });
     await expect.poll(() => descendantsOf(started.pid).length).toBeGreaterThan(20);
-    // gVisor has processes of its own for each of a command.
+    // gVisor has its own processes for each process of the command.
     const most = mode === "gvisor" ? 3 * 50 + 128 : 50 + 4;
     expect(descendantsOf(started.pid).length).toBeLessThanOrEqual(most);
     // Another run has its own share.
@@ -256,14 +256,14 @@ inEachSandbox("a hostile command", ({ setting, mode }) => {
     expect(members.filter(isAlive)).toEqual([]);
   });
 
-  test("a command that fills the disk is ended", async () => {
+  test("a command that fills the disk is killed", async () => {
     const folder = sandbox.workspace();
     const many =
       "i=0; while :; do i=$((i+1)); head -c 1000000 /dev/zero > file-$i || exit 9; sleep 0.005; done";
     const limits = { diskBytes: 20 << 20 };
     const ended = await sandbox.run(["sh", "-c", many], { folder, limits });
     expect(ended).toMatchObject({ reason: "disk", signal: "SIGKILL" });
-    // It is over the limit at the start of its next run, too.
+    // It is also over the limit at the start of its next run.
     expect(await sandbox.run(["sleep", "60"], { folder, limits })).toMatchObject({
       reason: "disk",
     });
@@ -275,21 +275,21 @@ inEachSandbox("a hostile command", ({ setting, mode }) => {
     expect(big.exitCode).not.toBe(0);
   });
 
-  test("files in memory count as memory and have their own bounds", async () => {
+  test("in-memory files count as memory and have their own limits", async () => {
     const fill =
       "for i in 1 2 3 4 5 6 7 8; do head -c 20000000 /dev/zero > /tmp/$i || exit 9; done";
     const ended = await sandbox.run(["sh", "-c", fill], { limits: { memoryBytes: 128 << 20 } });
     expect(ended.exitCode).toBe(9);
     expect(ended.output).toContain("No space left on device");
     const both = "head -c 60000000 /dev/zero > /tmp/file; node -e 'Buffer.alloc(2e8, 1)'";
-    // Again and again: which of its processes the system kills is not the same each time.
+    // Repeated: which process the kernel kills varies.
     for (let round = 0; round < 6; round += 1) {
       const over = await sandbox.run(["sh", "-c", both], { limits: { memoryBytes: 128 << 20 } });
       expect(over).toMatchObject({ reason: "memory" });
     }
   }, 120_000);
 
-  test("what a command leaves in its workspace is the agent's, and git works there", async () => {
+  test("files left in the workspace belong to the agent, and git works there", async () => {
     const folder = sandbox.workspace();
     const script =
       "git init -q && echo a > a && git add a && git -c user.name=a -c user.email=a@b commit -qm a && git log --oneline | wc -l";
@@ -301,7 +301,7 @@ inEachSandbox("a hostile command", ({ setting, mode }) => {
   });
 
   if (mode === "gvisor") {
-    test("its system calls never reach the machine's kernel, and gVisor's own are filtered", async () => {
+    test("system calls never reach the host kernel, and gVisor's own are filtered", async () => {
       const started = await sandbox.start(["sh", "-c", "cat /proc/version; sleep 1000"]);
       await expect.poll(() => started.output()).toContain("Linux");
       expect(started.output()).not.toContain(await readFile("/proc/version", "utf8"));
@@ -326,7 +326,7 @@ inEachSandbox("a hostile command", ({ setting, mode }) => {
         expect([seccomp, noNewPrivs]).toEqual(["2", "1"]);
     });
 
-    test("root of a user namespace that a command makes in gVisor gets no further", async () => {
+    test("root of a user namespace inside gVisor gains nothing", async () => {
       const folder = sandbox.workspace();
       const script = `unshare --user --map-root-user --mount sh -c '
       id -u; mount -o remount,rw /; mount -o remount,bind,rw /usr; umount /workspace; umount /state

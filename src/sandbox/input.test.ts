@@ -10,18 +10,18 @@ const without = (name: LimitName) => ({
   limits: { ...all, [name]: { enforced: false, by: null } },
 });
 
-test("what is held is run", () => {
+test("runs with enforceable limits", () => {
   expect(whyNotHeld({ network: true, limits: all }, asked)).toBeNull();
 });
 
 test.each(["memory", "processes", "cpu", "disk"] as const)(
-  "a limit of %s that cannot hold is a refusal",
+  "refuses an unenforceable limit of %s",
   (name) => {
-    expect(whyNotHeld(without(name), asked)).toContain(`cannot hold the limit of ${name};`);
+    expect(whyNotHeld(without(name), asked)).toContain(`cannot enforce the limit of ${name};`);
   },
 );
 
-test("what is not asked for need not hold, but for memory and processes", () => {
+test("ignores limits that were not requested, except memory and processes", () => {
   const none = { network: "full", limits: { cpus: null, diskBytes: null } } as const;
   expect(whyNotHeld(without("cpu"), none)).toBeNull();
   expect(whyNotHeld(without("disk"), none)).toBeNull();
@@ -29,7 +29,7 @@ test("what is not asked for need not hold, but for memory and processes", () => 
   expect(whyNotHeld(without("processes"), none)).toContain("processes");
 });
 
-test("a command that is to have no network is refused where it would have one", () => {
+test("refuses a command without network if it would have one", () => {
   const open = { network: false, limits: all };
   expect(whyNotHeld(open, asked)).toContain("network: full");
   expect(whyNotHeld(open, { ...asked, network: "full" })).toBeNull();

@@ -6,13 +6,13 @@ import {
   type SandboxReport,
 } from "./sandbox.js";
 
-/** @throws SandboxRefusal for a command that cannot be run as it was given */
+/** @throws SandboxRefusal for an invalid command */
 export function assertInput({ id, command, env, folder }: SandboxInput): void {
-  if (!/^[\w-]{1,64}$/.test(id)) throw new TypeError("a run's id is a UUID");
-  if (!folder.startsWith("/")) throw new TypeError("a workspace's path is absolute");
+  if (!/^[\w-]{1,64}$/.test(id)) throw new TypeError("a run's id must be a UUID");
+  if (!folder.startsWith("/")) throw new TypeError("a workspace's path must be absolute");
   if (command.length === 0 || command[0] === "") throw new SandboxRefusal("The command is empty.");
   if (command.some((word) => word.includes("\0"))) {
-    throw new SandboxRefusal("A command may not hold NUL characters.");
+    throw new SandboxRefusal("A command must not contain NUL characters.");
   }
   for (const [name, value] of Object.entries(env)) {
     if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name) || value.includes("\0")) {
@@ -21,16 +21,19 @@ export function assertInput({ id, command, env, folder }: SandboxInput): void {
   }
 }
 
-/** What of a report says what can be held. */
+/** The part of a report about enforceable limits. */
 type Held = Pick<SandboxReport, "limits" | "network">;
 
-/** Whether a run with network has one of its own. */
+/** Whether a run with network gets a network of its own. */
 type Isolation = Pick<SandboxReport, "fullNetwork">;
 
-/** What is asked of a sandbox. */
+/** The requested restrictions. */
 type Asked = Pick<SandboxInput, "network"> & { limits: Pick<SandboxLimits, "cpus" | "diskBytes"> };
 
-/** Why a command cannot be held to what is asked, as a sentence; null where it can. */
+/**
+ * Returns a sentence that explains why the requested restrictions cannot be enforced; null if they
+ * can.
+ */
 export function whyNotHeld(held: Held, { network, limits }: Asked): string | null {
   const asked: [LimitName, boolean][] = [
     ["memory", true],
@@ -40,15 +43,15 @@ export function whyNotHeld(held: Held, { network, limits }: Asked): string | nul
   ];
   const unheld = asked.find(([name, isAsked]) => isAsked && !held.limits[name].enforced);
   if (unheld) {
-    return `This machine cannot hold the limit of ${unheld[0]}; ask its operator, or run the command without that limit.`;
+    return `This machine cannot enforce the limit of ${unheld[0]}; ask its operator, or run the command without that limit.`;
   }
   if (network === "none" && !held.network) {
-    return "This machine cannot keep a command from the network; ask its operator, or run it with network: full.";
+    return "This machine cannot block a command's network access; ask its operator, or run it with network: full.";
   }
   return null;
 }
 
-/** Why a command cannot have the network that it asks for, as a sentence; null where it can. */
+/** Returns a sentence that explains why the requested network is not available; null if it is. */
 export function whyNotIsolated(
   { fullNetwork }: Isolation,
   { network }: Pick<Asked, "network">,
@@ -58,7 +61,7 @@ export function whyNotIsolated(
   return `${fullNetwork.reason}${cure}.`;
 }
 
-/** @throws SandboxRefusal for what cannot be held */
+/** @throws SandboxRefusal for restrictions that cannot be enforced */
 export function assertHolds(held: Held & Isolation, asked: Asked): void {
   const reason = whyNotHeld(held, asked) ?? whyNotIsolated(held, asked);
   if (reason !== null) throw new SandboxRefusal(reason);

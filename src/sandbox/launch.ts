@@ -1,11 +1,11 @@
-/** The one file that starts processes which run somebody's command, or look at what they did. */
+/** The single place that starts users' commands and the tools that measure them. */
 import { spawn, type ChildProcess, type SpawnOptions } from "node:child_process";
 import { openSync, readdirSync, readFileSync } from "node:fs";
 
 type Stdio = readonly ("ignore" | "pipe" | number)[];
 
 /**
- * Starts a program with exactly this environment and these descriptors, in a process group of its own.
+ * Starts a program with exactly this environment and these descriptors, in its own process group.
  */
 export function launch(
   argv: readonly string[],
@@ -16,7 +16,7 @@ export function launch(
 ): ChildProcess {
   const [program, ...args] = argv;
   const stdio = withoutInherited(options.stdio);
-  // A process keeps the umask of its start: a command has the usual one, whatever the server's is.
+  // A process inherits the umask at its start; a command gets the usual one.
   const own = process.umask(COMMON_UMASK);
   try {
     return spawn(program as string, args, { cwd: "/", ...options, stdio, detached: true });
@@ -28,8 +28,8 @@ export function launch(
 const COMMON_UMASK = 0o022;
 
 /**
- * Descriptors that whoever started the server left open in it would be handed on: Node marks only
- * those it opens itself and the first few. They are replaced by /dev/null.
+ * Prevents descriptors inherited by the server from leaking: Node sets close-on-exec only on those
+ * that it opens itself and the first few. Replaces them by /dev/null.
  */
 function withoutInherited(stdio: Stdio): ("ignore" | "pipe" | number)[] {
   inherited ??= findInherited();
@@ -51,7 +51,7 @@ function findInherited(): { descriptors: number[]; nothing: number } {
     try {
       info = readFileSync(`/proc/self/fdinfo/${name}`, "utf8");
     } catch {
-      continue; // The one that the listing itself was read by.
+      continue; // The descriptor of the listing itself.
     }
     const flags = Number.parseInt(/^flags:\s+([0-7]+)/m.exec(info)?.[1] ?? "0", 8);
     if (Number(name) > 2 && (flags & CLOSE_ON_EXEC) === 0) descriptors.push(Number(name));
@@ -61,7 +61,7 @@ function findInherited(): { descriptors: number[]; nothing: number } {
 
 const CLOSE_ON_EXEC = 0o2000000;
 
-/** Runs one of the machine's own tools to its end; answers its exit code and standard output. */
+/** Runs a system tool and returns its exit code and standard output. */
 export function readTool(argv: readonly string[]): Promise<{ exitCode: number; stdout: string }> {
   return new Promise((resolve) => {
     const child = launch(argv, {

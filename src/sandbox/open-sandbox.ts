@@ -17,12 +17,12 @@ import {
 import { openUnconfined } from "./unconfined.js";
 
 /**
- * Looks at what this machine offers, tries it, and opens it. Takes less than a second.
- * @param withGroups false: as on a machine where the server may make no control groups
+ * Inspects and probes the machine and opens its sandbox. Takes less than a second.
+ * @param withGroups false: never use control groups
  */
 export async function openSandbox(settings: SandboxSettings, withGroups = true): Promise<Sandbox> {
   const self = readProcess(process.pid);
-  if (self === null) return unavailable("Commands can be run on Linux alone");
+  if (self === null) return unavailable("Commands run only on Linux");
   const name = nameFor(self, settings.dataDir);
   const groups = withGroups ? openControlGroups(name, settings.dataDir) : null;
   const parent = join(settings.dataDir, "sandbox");
@@ -67,7 +67,7 @@ export async function openSandbox(settings: SandboxSettings, withGroups = true):
   };
 }
 
-/** A sandbox that refuses every command, for that reason. */
+/** Returns a sandbox that refuses every command for the given reason. */
 export function unavailable(reason: string, install: string | null = null): Sandbox {
   const none = { enforced: false, by: null };
   const report: SandboxReport = {

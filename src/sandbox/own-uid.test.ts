@@ -1,4 +1,4 @@
-/** What the kernel counts for each user: one run uses all of it up, another run goes on. */
+/** Kernel limits per user: one run exhausts its share, another is unaffected. */
 import { chownSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { agentUid, isRoot, openTestSandbox, type TestSandbox } from "#test/support/sandbox.js";
@@ -9,7 +9,7 @@ beforeAll(async () => {
 });
 afterAll(() => sandbox.close());
 
-/** A workspace and the uid that it belongs to, as options of a run. */
+/** Run options with a workspace and the uid that owns it. */
 function ownedBy(uid: number): { uid: number; folder: string } {
   const folder = sandbox.workspace();
   chownSync(folder, uid, uid);
@@ -25,7 +25,7 @@ def checked(result):
 kept = []
 `;
 
-/** How each resource is taken once; taken until it is refused, at most \`most\` times. */
+/** Takes each resource once; repeated until it is refused, at most \`most\` times. */
 const resources = {
   "inotify instances": { most: 2000, take: "kept.append(checked(libc.inotify_init1(0)))" },
   "message queues": {
@@ -58,7 +58,7 @@ ${after}`;
 }
 
 test.runIf(isRoot).each(Object.entries(resources))(
-  "one run that uses up its %s leaves those of a run with another uid",
+  "a run that exhausts its %s leaves a run with another uid unaffected",
   async (_name, { take, most }) => {
     const limits = { openFiles: 3000, memoryBytes: 1 << 30 };
     const options = { ...ownedBy(1_900_000_001), limits };
@@ -76,7 +76,7 @@ test.runIf(isRoot).each(Object.entries(resources))(
 );
 
 test.runIf(isRoot)(
-  "a run with a uid of its own is the same user inside, and its files are its own",
+  "a run with its own uid is the usual user inside, and owns its files",
   async () => {
     const options = ownedBy(1_900_000_003);
     const ended = await sandbox.run(

@@ -1,11 +1,11 @@
-/** What /proc tells of processes (proc(5)). */
+/** Reads processes from /proc (proc(5)). */
 import { createHash, randomBytes } from "node:crypto";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 
-/** A process for good: its number may be given again, but not with the same time of start. */
+/** The identity of a process: pids are reused, but not with the same start time. */
 export interface ProcessIdentity {
   pid: number;
-  /** In clock ticks since the machine's start. */
+  /** In clock ticks since boot. */
   startTime: string;
 }
 
@@ -19,15 +19,15 @@ export interface ProcessRecord extends ProcessIdentity {
 }
 
 /**
- * A name for what a process keeps outside of itself, another one at each call. Process ids mean something
- * to the servers of one data folder alone: those of others may see other processes.
+ * Returns a new unique name for external resources of a process. Pids are meaningful only to the
+ * servers of one data folder: others may run in another PID namespace.
  */
 export function nameFor({ pid, startTime }: ProcessIdentity, dataDir: string): string {
   return `${pid}-${startTime}-${randomBytes(4).toString("hex")}-${tagOf(dataDir)}`;
 }
 
 /**
- * Whose name that is; null where `nameFor` did not make it, or made it for another data folder.
+ * Returns the process in a name made by `nameFor` for this data folder; otherwise null.
  * @param dataDir null: any
  */
 export function ownerOf(name: string, dataDir: string | null): ProcessIdentity | null {
@@ -36,13 +36,13 @@ export function ownerOf(name: string, dataDir: string | null): ProcessIdentity |
   return { pid: Number(match[1]), startTime: match[2] as string };
 }
 
-/** Tells data folders apart, by whatever path and in whatever container they are seen. */
+/** Identifies a data folder independent of path and container. */
 function tagOf(dataDir: string): string {
   const { dev, ino } = statSync(dataDir, { bigint: true });
   return createHash("sha256").update(`${dev} ${ino}`).digest("hex").slice(0, 8);
 }
 
-/** One process; null where there is none. */
+/** Reads one process; null if it does not exist. */
 export function readProcess(pid: number): ProcessRecord | null {
   let stat: string;
   try {
@@ -50,7 +50,7 @@ export function readProcess(pid: number): ProcessRecord | null {
   } catch {
     return null;
   }
-  // The name, in parentheses, may hold anything.
+  // The name, in parentheses, may contain any character.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return {
     pid,
@@ -63,13 +63,13 @@ export function readProcess(pid: number): ProcessRecord | null {
   };
 }
 
-/** Whether the process lives; a zombie does not. */
+/** Tells whether the process is alive; a zombie is not. */
 export function isAlive({ pid, startTime }: ProcessIdentity): boolean {
   const found = readProcess(pid);
   return found !== null && found.startTime === startTime && found.state !== "Z";
 }
 
-/** All processes that descend from `root`, without it. */
+/** All descendants of `root`, without it. */
 export function descendantsOf(root: number): ProcessRecord[] {
   const children = new Map<number, ProcessRecord[]>();
   for (const pid of allPids()) {
@@ -96,7 +96,7 @@ export function allPids(): number[] {
     .map(Number);
 }
 
-/** Sends a signal; a process that is gone is no error. */
+/** Sends a signal; a missing process is not an error. */
 export function signal(pid: number, name: NodeJS.Signals): void {
   try {
     process.kill(pid, name);

@@ -1,8 +1,8 @@
-/** The machine's programs that a sandbox is made with. */
+/** Finds the system programs that a sandbox needs. */
 import { accessSync, constants, readFileSync, realpathSync } from "node:fs";
 import { join } from "node:path";
 
-/** Folders that hold a system's own programs; what a user's PATH adds is not trusted with this. */
+/** Folders of system programs; a user's PATH is not trusted here. */
 const FOLDERS = [
   "/usr/local/sbin",
   "/usr/local/bin",
@@ -13,13 +13,13 @@ const FOLDERS = [
   "/run/current-system/sw/bin", // NixOS
 ];
 
-/** The absolute path of a program, real; null where there is none. */
+/** Returns the real absolute path of a program; null if it is missing. */
 export function findProgram(name: string): string | null {
   const path = programPath(name);
   return path === null ? null : realpathSync(path);
 }
 
-/** As `findProgram`, under its own name: some programs act by the name that they are called by. */
+/** Same as `findProgram` without resolving links: some programs depend on their name. */
 export function programPath(name: string): string | null {
   for (const folder of FOLDERS) {
     try {
@@ -41,7 +41,7 @@ const INSTALLS: readonly (readonly [families: RegExp, command: string])[] = [
   [/\balpine\b/, "apk add"],
 ];
 
-/** How this machine's distribution installs a package (os-release(5)); null where it is not known. */
+/** Returns the install command of this machine's distribution (os-release(5)); null if unknown. */
 export function installCommand(packageName: string): string | null {
   let text: string;
   try {

@@ -1,4 +1,4 @@
-/** What sandboxes leave on a machine: nothing, however they and their server end. */
+/** Sandboxes leave nothing behind, however they and their server end. */
 import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { once } from "node:events";
@@ -17,7 +17,7 @@ beforeAll(async () => {
 });
 afterAll(() => sandbox.close());
 
-/** The control groups that a process made for runs. */
+/** The control groups that a process created for runs. */
 function groupsOf(pid: number | undefined): string[] {
   const found = execFileSync("find", [
     "/sys/fs/cgroup",
@@ -30,8 +30,8 @@ function groupsOf(pid: number | undefined): string[] {
 }
 
 /**
- * A process that opens a sandbox on `dataDir` and starts runs which carry `mark`.
- * @param port that they reach of the machine; without one they have no network
+ * A process that opens a sandbox on `dataDir` and starts runs marked with `mark`.
+ * @param port the reachable port of the machine; without it, runs have no network
  */
 async function startServer(
   dataDir: string,
@@ -81,7 +81,7 @@ test("200 short runs leave no process, mount, control group, descriptor or file"
     }
   };
   await Promise.all(Array.from({ length: 8 }, one));
-  // What earlier tests had open may be closed meanwhile.
+  // Files of earlier tests may be closed meanwhile.
   const { descriptors, ...all } = before;
   await expect.poll(measure).toMatchObject(all);
   await expect.poll(() => measure()["descriptors"]).toBeLessThanOrEqual(descriptors as number);
@@ -96,7 +96,7 @@ test("with a server that is killed all its runs end, and the next start removes 
   const { child } = server;
   await expect.poll(() => server.said().split("started").length).toBe(4);
   await expect.poll(() => processesWith(`sleep-${mark}`).length).toBeGreaterThan(5);
-  if (sandbox.report.limits.memory.by !== "a watch") expect(groupsOf(child.pid)).not.toEqual([]);
+  if (sandbox.report.limits.memory.by !== "a monitor") expect(groupsOf(child.pid)).not.toEqual([]);
   await kill(child);
   await expect.poll(() => processesWith(mark)).toEqual([]);
   const next = await openTestSandbox({ dataDir });
@@ -125,10 +125,10 @@ test("with a server that is killed while it starts runs, too", async () => {
   rmSync(dataDir, { recursive: true, force: true });
 }, 120_000);
 
-test("what belongs to a server of another data folder is left alone", async () => {
+test("leaves resources of a server with another data folder alone", async () => {
   const [own, other] = [await openTestSandbox(), await openTestSandbox()];
   const self = readProcess(process.pid) as ProcessIdentity;
-  // As seen from a container: a process id that means another process here, or none.
+  // As seen from a container: the pid means another process here, or none.
   const name = (of: { dataDir: string }) => nameFor({ ...self, startTime: "1" }, of.dataDir);
   const marked = [own, other].map((of) =>
     spawn("sh", ["-c", "sleep 60; :", markerOf(name(of))], { stdio: "ignore" }),
@@ -155,7 +155,7 @@ test("with a server that is killed the networks of its runs end", async () => {
   }
 }, 60_000);
 
-test("the runs of a server that lives are left alone", async () => {
+test("leaves the runs of a live server alone", async () => {
   const mark = `alive-${randomUUID()}`;
   const started = await sandbox.start(["sh", "-c", "sleep 60; exit 1", mark]);
   const other = await openTestSandbox({ dataDir: mkdtempSync(join(tmpdir(), "omoi-other-")) });
@@ -166,7 +166,7 @@ test("the runs of a server that lives are left alone", async () => {
   expect(await started.done).toMatchObject({ reason: "stopped" });
 });
 
-test("a server that closes its sandbox ends what still runs in it", async () => {
+test("a server that closes its sandbox ends its running commands", async () => {
   const other = await openTestSandbox();
   const started = await other.start(["sh", "-c", "trap '' TERM; while :; do sleep 1; done"]);
   await other.close();

@@ -4,14 +4,14 @@ import { allPids, isAlive, ownerOf, signal } from "./processes.js";
 
 const MARKER = "omoi-sandbox:";
 
-/** The argument by which a sandbox names the server that it belongs to (`nameFor`). */
+/** Returns the argument by which a sandbox identifies its server (`nameFor`). */
 export function markerOf(name: string): string {
   return MARKER + name;
 }
 
 /**
- * Kills the sandboxes of servers of this data folder that are gone: with the first process of a sandbox all others in it
- * end. They die with their server by themselves, but for one that was just being started.
+ * Kills the sandboxes of dead servers of this data folder, through the first process of each. They
+ * usually die with their server, except while being started.
  */
 export function reapOrphans(dataDir: string): void {
   for (const pid of allPids()) {
@@ -27,7 +27,7 @@ export function reapOrphans(dataDir: string): void {
   }
 }
 
-/** Removes what servers that are gone kept in folders there, named by `nameFor`. */
+/** Removes folders of dead servers, named by `nameFor`. */
 export function removeOrphanFolders(parent: string): void {
   let names: string[];
   try {
@@ -36,7 +36,7 @@ export function removeOrphanFolders(parent: string): void {
     return;
   }
   for (const name of names) {
-    // Those of a folder that was copied are here as well.
+    // Including those of a copied data folder.
     const server = ownerOf(name, null);
     if (server !== null && !isAlive(server)) {
       rmSync(join(parent, name), { recursive: true, force: true });

@@ -1,9 +1,9 @@
 export interface Watch {
-  /** Ends it; answers once it looks no more. */
+  /** Stops it; resolves once no call is running. */
   stop(): Promise<void>;
 }
 
-/** Looks again and again, never twice at once, until it is stopped. */
+/** Calls `look` repeatedly, never concurrently, until stopped. */
 export function repeat(everyMs: number, look: () => Promise<void>): Watch {
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;

@@ -9,7 +9,7 @@ import {
   type TestSandbox,
 } from "#test/support/sandbox.js";
 
-test("without a sandbox, where the configuration says so, a command runs all the same", async () => {
+test("runs commands without a sandbox if configured", async () => {
   const off = await openTestSandbox({ sandbox: "off" });
   expect(off.report).toMatchObject({ mode: "off", seccomp: false, network: false });
   expect(off.report.reason).toContain("OMOI_SANDBOX is off");
@@ -41,7 +41,7 @@ inEachSandbox("a command", ({ setting, mode }) => {
 
   afterAll(() => sandbox.close());
 
-  test("what holds here is found by trying it", () => {
+  test("probes the enforceable limits", () => {
     expect(sandbox.report).toMatchObject({
       mode,
       reason: null,
@@ -56,7 +56,7 @@ inEachSandbox("a command", ({ setting, mode }) => {
     });
   });
 
-  test("what holds is found on a busy machine, too", async () => {
+  test("probes correctly on a busy machine", async () => {
     const busy = Array.from({ length: 16 }, () => spawn("sh", ["-c", "while :; do :; done"]));
     try {
       for (let times = 0; times < 2; times += 1) {
@@ -69,7 +69,7 @@ inEachSandbox("a command", ({ setting, mode }) => {
     }
   }, 60_000);
 
-  test("a command works in its folder, with its arguments and variables as they were given", async () => {
+  test("a command runs in its folder with exact arguments and variables", async () => {
     const folder = sandbox.workspace();
     await writeFile(join(folder, "in"), "from the server");
     const script = `
@@ -94,7 +94,7 @@ inEachSandbox("a command", ({ setting, mode }) => {
     expect(await readFile(join(folder, "out"), "utf8")).toBe("from the server and back");
   });
 
-  test("how a command ended is told as a shell tells it", async () => {
+  test("reports the end of a command like a shell", async () => {
     expect(await sandbox.run(["sh", "-c", "exit 3"])).toMatchObject({
       reason: "exited",
       exitCode: 3,
@@ -110,7 +110,7 @@ inEachSandbox("a command", ({ setting, mode }) => {
     });
   });
 
-  test("a stop asks first and then ends what does not listen, with all it started", async () => {
+  test("stop sends TERM first, then kills the remaining processes", async () => {
     const started = await sandbox.start([
       "sh",
       "-c",
@@ -132,19 +132,19 @@ inEachSandbox("a command", ({ setting, mode }) => {
     expect(deaf.output()).toContain("no");
   });
 
-  test("more memory than is allowed ends a command, and says so", async () => {
+  test("a command that exceeds its memory limit is killed with that reason", async () => {
     const ended = await sandbox.run(["dd", "if=/dev/zero", "of=/dev/null", "bs=400M", "count=1"], {
       limits: { memoryBytes: 64 << 20 },
     });
     expect(ended.reason).toBe("memory");
   });
 
-  test("every pipe of the command can be opened by its name", async () => {
+  test("a command can open its output pipes by name", async () => {
     const ended = await sandbox.run(["sh", "-c", "echo one > /dev/stdout; echo two > /dev/stderr"]);
     expect(ended).toMatchObject({ exitCode: 0, output: "one\ntwo\n" });
   });
 
-  test("what it wrote for its sandboxes goes with a server, and what a dead one wrote with the next", async () => {
+  test("removes a server's sandbox files on close, and those of a dead server on the next start", async () => {
     const other = await openTestSandbox({ sandbox: setting });
     const folder = join(other.dataDir, "sandbox");
     const dead = join(folder, "999999999-1-00000000");
@@ -157,10 +157,10 @@ inEachSandbox("a command", ({ setting, mode }) => {
     expect(await sandbox.run(["true"])).toMatchObject({ exitCode: 0 });
   });
 
-  test("without control groups limits are held by a watch and by resource limits", async () => {
+  test("enforces limits by a monitor and resource limits without control groups", async () => {
     const watched = await openTestSandbox({ sandbox: setting }, false);
     expect(watched.report.limits).toMatchObject({
-      memory: { enforced: true, by: "a watch" },
+      memory: { enforced: true, by: "a monitor" },
       processes: { enforced: true, by: "resource limits" },
       cpu: { enforced: false, by: null },
     });
@@ -176,19 +176,19 @@ inEachSandbox("a command", ({ setting, mode }) => {
     expect(bomb.exitCode).toBe(2);
     expect(bomb.output).toContain("Cannot fork");
     await expect(watched.start(["true"], { limits: { cpus: 1 } })).rejects.toThrow(
-      "This machine cannot hold the limit of cpu",
+      "This machine cannot enforce the limit of cpu",
     );
     await watched.close();
   });
 
-  test("a limit of processors holds a command back", async () => {
+  test("a processor limit throttles a command", async () => {
     const spin = "const end = Date.now() + 1000; while (Date.now() < end);";
     const ended = await sandbox.run(["node", "-e", spin], { limits: { cpus: 0.2 } });
     expect(ended.exitCode).toBe(0);
     expect(ended.throttled).toBeGreaterThan(0);
   });
 
-  test("output is read no faster than it is taken", async () => {
+  test("reads output no faster than it is consumed", async () => {
     let take: () => void = () => undefined;
     let pieces = 0;
     const taken = new Promise<void>((resolve) => {
@@ -212,7 +212,7 @@ inEachSandbox("a command", ({ setting, mode }) => {
     expect(await started.done).toMatchObject({ reason: "stopped" });
   });
 
-  test("a command whose output cannot be kept is ended", async () => {
+  test("a command whose output cannot be stored is killed", async () => {
     const started = await sandbox.start(["yes"], {
       onOutput: async () => {
         throw new Error("the disk is full");
@@ -221,19 +221,19 @@ inEachSandbox("a command", ({ setting, mode }) => {
     await expect(started.done).rejects.toThrow("the disk is full");
   });
 
-  test("what cannot be run as it was given is refused before anything is started", async () => {
+  test("refuses invalid commands before starting anything", async () => {
     await expect(sandbox.start([])).rejects.toThrow("The command is empty");
     await expect(sandbox.start(["a\0b"])).rejects.toThrow("NUL");
     await expect(sandbox.start(["true"], { env: { "A=B": "" } })).rejects.toThrow("cannot be set");
     await expect(sandbox.start(["true"], { folder: "/no/such/folder" })).rejects.toThrow(
-      "The sandbox could not be made",
+      "The sandbox could not be created",
     );
   });
 
   test.each([
     ["control groups", true],
     ["resource limits", false],
-  ])("by %s a run's processes are counted apart from those of others", async (_by, withGroups) => {
+  ])("counts a run's processes separately by %s", async (_by, withGroups) => {
     const here = await openTestSandbox({ sandbox: setting }, withGroups);
     const limits = { processes: 24 };
     const crowd = "for i in $(seq 16); do sleep 1000 & done; echo up; wait";
@@ -241,7 +241,7 @@ inEachSandbox("a command", ({ setting, mode }) => {
       [1, 2, 3, 4].map(() => here.start(["sh", "-c", crowd], { limits })),
     );
     for (const one of neighbours) await expect.poll(() => one.output()).toContain("up");
-    // As many again: all of them are the same user's.
+    // As many again, all of the same user.
     const another = "for i in $(seq 16); do sleep 0.1 & done; wait";
     expect(await here.run(["sh", "-c", another], { limits })).toMatchObject({
       reason: "exited",

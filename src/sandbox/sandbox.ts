@@ -1,24 +1,23 @@
 /**
- * What `server/sandbox`, the only place that runs somebody's command, takes and gives. What the
- * machine can hold a command to is probed by using it, told in the report, and refused where it
- * cannot hold.
+ * The interface of the sandbox, the only place that runs users' commands. Limits are probed,
+ * reported, and refused if this machine cannot enforce them.
  */
 
 import type { Readings } from "./limits/run-group.js";
 
-/** What one run may use. */
+/** The limits of one run. */
 export interface SandboxLimits {
-  /** All its processes and private files in memory together. */
+  /** Total bytes of all processes and private in-memory files. */
   memoryBytes: number;
-  /** Processes and threads at one time. */
+  /** Maximum concurrent processes and threads. */
   processes: number;
-  /** Processors' worth of time, such as 1.5; null: as much as there is. */
+  /** Processors, such as 1.5; null for no limit. */
   cpus: number | null;
-  /** What its workspace may hold in all, the repository's files included; null: as the disk allows. */
+  /** Maximum bytes in the workspace, including the repository's files; null for no limit. */
   diskBytes: number | null;
-  /** Files and folders that its workspace may hold in all; null: as the disk allows. */
+  /** Maximum files and folders in the workspace; null for no limit. */
   diskFiles: number | null;
-  /** Open files of one process; 65 536 by default. */
+  /** Open files per process; 65 536 by default. */
   openFiles?: number;
 }
 
@@ -26,58 +25,61 @@ export interface SandboxInput {
   /** The run's id (a UUID). */
   id: string;
   /**
-   * The workspace's absolute path. The command sees it, read-write, as `WORKSPACE` and starts in it; it
-   * belongs to the run's uid already (`FolderDriver.giveTo`).
+   * The workspace's absolute path, visible read-write to the command as `WORKSPACE`, its working
+   * directory. It already belongs to the run's uid (`FolderDriver.giveTo`).
    */
   folder: string;
   /**
-   * The user, and group, that the command runs as, as the machine numbers it; null: the report's. The
-   * kernel counts descriptors in flight, inotify instances, pipes and the like for each.
+   * Host user and group id of the command; null for the report's. The kernel limits descriptors in
+   * flight, inotify instances, pipes and more per user.
    */
   uid: number | null;
-  /** The program and its arguments; never a line for a shell. */
+  /** The program and its arguments, not a shell command line. */
   command: readonly string[];
-  /** Added to PATH, HOME, USER, LANG and the like, which the sandbox makes. */
+  /** Added to PATH, HOME, USER, LANG and others set by the sandbox. */
   env: Readonly<Record<string, string>>;
-  /** `none`: nothing but its own loopback; `full`: a network of its own, with a way to the outside. */
+  /** `none`: only its own loopback; `full`: its own network with access to the outside. */
   network: "none" | "full";
-  /** The one port of the machine's 127.0.0.1 that `full` reaches, at the run's own. */
+  /**
+   * The only port of the machine's 127.0.0.1 reachable with `full`, at the same port of the run's
+   * loopback.
+   */
   callbackPort?: number | undefined;
   limits: SandboxLimits;
   /**
-   * Called with each piece of output in order. While it has not resolved, nothing more is read, and
-   * a command that writes on waits. Where it rejects the command is killed and `done` rejects.
+   * Called with each chunk of output in order. Reading pauses until it resolves, which blocks a
+   * command that writes on. If it rejects, the command is killed and `done` rejects.
    */
   onOutput(stream: "stdout" | "stderr", chunk: Buffer): void | Promise<void>;
 }
 
 export interface SandboxExit {
-  /** As a shell tells it: 128 and the signal's number for a command that a signal ended. */
+  /** As in a shell: 128 plus the signal's number for a command ended by a signal. */
   exitCode: number | null;
-  /** The signal that the exit code tells of. */
+  /** The signal in the exit code. */
   signal: string | null;
   /**
-   * `memory`, `processes`, `disk` and `files`: it failed after that limit was reached. `start_failed`: there is no
-   * such program, or the sandbox could not be made.
+   * `memory`, `processes`, `disk` and `files`: it failed after reaching that limit. `start_failed`:
+   * the program does not exist, or the sandbox could not be created.
    */
   reason: "exited" | "stopped" | "memory" | "processes" | "disk" | "files" | "start_failed";
-  /** One sentence for a person; null where there is nothing to add to the reason. */
+  /** A sentence for users; null if the reason says it all. */
   detail: string | null;
-  /** Seconds of processor time of all its processes; null where nothing counts them. */
+  /** Processor seconds of all its processes; null if not measured. */
   cpuSeconds: number | null;
   peakMemoryBytes: number | null;
-  /** How many times it was made to wait for its share of the processors; null where nothing counts. */
+  /** How often it was throttled; null if not measured. */
   throttled: number | null;
 }
 
 export interface SandboxedProcess {
-  /** Of the process whose end ends all others of the run, as the machine numbers it. */
+  /** Host pid of the process whose end ends all others of the run. */
   readonly pid: number;
-  /** TERM to every process of the run and, where one is left after `graceMs`, KILL to all. */
+  /** Sends TERM to every process of the run and, after `graceMs`, KILL to the remaining ones. */
   stop(graceMs: number): void;
-  /** What was counted so far; null where nothing counts, and once it has ended. */
+  /** Usage so far; null if not measured, and after the end. */
   readings(): Readings | null;
-  /** Settles when no process is left and all output was taken. */
+  /** Settles once no process is left and all output was consumed. */
   readonly done: Promise<SandboxExit>;
 }
 
@@ -85,34 +87,37 @@ export type LimitName = "memory" | "processes" | "cpu" | "output" | "disk";
 
 export interface LimitReport {
   enforced: boolean;
-  /** What holds it, such as "control groups, version 2"; null where nothing does. */
+  /** The mechanism, such as "control groups, version 2"; null if it is not enforced. */
   by: string | null;
 }
 
-/** What holds on this machine. */
+/** The capabilities of this machine. */
 export interface SandboxReport {
   /** `off`: commands run without a sandbox; `unavailable`: commands are refused. */
   mode: "bubblewrap" | "gvisor" | "off" | "unavailable";
-  /** Why there is no sandbox, or what of it is missing; one sentence. */
+  /** Why there is no sandbox, or which part is missing; one sentence. */
   reason: string | null;
-  /** The command that installs what is missing. */
+  /** The command that installs the missing part. */
   install: string | null;
-  /** The user, and group, of runs that name none, as the machine numbers it. */
+  /** Default host user and group id of runs. */
   uid: number | null;
   /** Whether system calls are filtered. */
   seccomp: boolean;
-  /** Whether a run without network has none. */
+  /** Whether a run without network is cut off from it. */
   network: boolean;
-  /** Whether a run with network has one of its own; if not, why, and what installs what is missing. */
+  /**
+   * Whether a run with network gets its own; if not, why, and the command that installs the missing
+   * part.
+   */
   fullNetwork: { isolated: boolean; reason: string | null; install: string | null };
   limits: Record<LimitName, LimitReport>;
 }
 
-/** A run that was not started: the machine cannot hold it to what was asked. Nothing was left behind. */
+/** A run was refused: the machine cannot enforce its restrictions. Nothing was left behind. */
 export class SandboxRefusal extends Error {
   override readonly name = "SandboxRefusal";
 
-  /** The command that installs what is missing. */
+  /** The command that installs the missing part. */
   readonly install: string | null;
 
   constructor(message: string, install: string | null = null) {
@@ -123,11 +128,11 @@ export class SandboxRefusal extends Error {
 
 export interface Sandbox {
   readonly report: SandboxReport;
-  /** @throws SandboxRefusal with one sentence for a person. */
+  /** @throws SandboxRefusal with a sentence for users */
   start(input: SandboxInput): Promise<SandboxedProcess>;
-  /** Ends and removes what servers that are gone left: processes and control groups. */
+  /** Ends and removes processes and control groups of dead servers. */
   cleanUp(): Promise<void>;
-  /** Kills what still runs and frees what was opened. */
+  /** Kills running commands and frees all resources. */
   close(): Promise<void>;
 }
 
@@ -135,20 +140,20 @@ export interface SandboxSettings {
   dataDir: string;
   sandbox: "required" | "gvisor" | "off";
   agentUid: number;
-  /** Whom the programs run as that keep up the networks of runs, where the server is root. */
+  /** The user of the network processes if the server is root. */
   networkUid: number;
   sandboxReadOnly: readonly string[];
 }
 
-/** Whether a report's mode is that of a sandbox which this server makes itself. */
+/** Tells whether a report's mode is a sandbox made by this server itself. */
 export function isOwnSandbox(mode: string): boolean {
   return mode === "bubblewrap" || mode === "gvisor";
 }
 
-/** Where a sandboxed command finds its workspace. */
+/** The workspace's path inside a sandbox. */
 export const WORKSPACE = "/workspace";
 
-/** A way to run commands, before it is known what of it works here. */
+/** A way to run commands, before probing. */
 export interface Runner {
   mode: "bubblewrap" | "gvisor" | "off";
   uid: number;
@@ -156,7 +161,7 @@ export interface Runner {
   start(input: SandboxInput): Promise<SandboxedProcess>;
 }
 
-/** What keeps commands from being run at all. */
+/** Why commands cannot run at all. */
 export interface Missing {
   missing: string;
   install: string | null;

@@ -1,15 +1,15 @@
-/** The uids that runs may have, each of which is the gid of its run, too. */
+/** A range of uids for runs; each is also the run's gid. */
 import { readFileSync } from "node:fs";
 
-/** Both ends belong to it. */
+/** Inclusive. */
 export interface UidRange {
   first: number;
   last: number;
 }
 
 /**
- * Whether this process may give files and processes to every uid of a range: it is root, and its user
- * namespace maps all of them (user_namespaces(7)).
+ * Tells whether this process may give files and processes to every uid of the range: it is root,
+ * and its user namespace maps all of them (user_namespaces(7)).
  */
 export function isUsable({ first, last }: UidRange): boolean {
   if (process.getuid?.() !== 0) return false;

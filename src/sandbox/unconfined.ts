@@ -1,6 +1,6 @@
 /**
- * Commands without a sandbox, where the configuration says `off`: as the agent's user where the server
- * is root, under control groups where there are any, and nothing more.
+ * Runs commands without a sandbox, if configured as `off`: as the agent's user if the server is
+ * root, in control groups if available, and nothing more.
  */
 import { constants } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";

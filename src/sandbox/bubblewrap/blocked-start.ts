@@ -1,4 +1,4 @@
-/** Starts bubblewrap, which waits with the command until it is under its limits. */
+/** Starts bubblewrap with its command blocked until the limits apply. */
 import { constants } from "node:os";
 import type { Readable, Writable } from "node:stream";
 import { text } from "node:stream/consumers";
@@ -20,11 +20,11 @@ import {
   type MemoryFolder,
 } from "../limits/resource-monitor.js";
 
-/** Descriptors of the started bubblewrap: it tells its state, is held back, reads the environment. */
+/** Descriptors of the started bubblewrap: its status, the block, and the environment. */
 export const STATUS = 3;
 export const HOLD = 4;
 export const ENVIRONMENT = 5;
-/** The first of the plan's files. */
+/** The first descriptor of the plan's files. */
 export const FILES = 6;
 
 export interface Plan {
@@ -33,28 +33,31 @@ export interface Plan {
   /** The user that the command runs as. */
   uid: number;
   argv: readonly string[];
-  /** The command's whole environment; the programs around it get none of it. */
+  /** The command's whole environment; the wrapping programs get none of it. */
   environment: Record<string, string>;
-  /** Open files, handed on from descriptor `FILES`. */
+  /** Open files, inherited from descriptor `FILES` on. */
   files: readonly number[];
-  /** Where the sandbox has files in memory. */
+  /** The sandbox's in-memory folders. */
   inMemory: readonly MemoryFolder[];
-  /** Of all its processes, those around the command included. */
+  /** Limits of all processes of the sandbox, including the wrapping ones. */
   limits: GroupLimits;
-  /** How the memory of its processes is measured where a watch counts it; undefined: as the machine's. */
+  /** Measures memory if a monitor enforces the limit; undefined: resident pages. */
   measureMemory: MeasureMemory | undefined;
-  /** Whether the system's killing one process for want of memory leaves others waiting for good. */
+  /** Whether the OOM kill of one process could leave others waiting forever. */
   needsAll: boolean;
-  /** Sends TERM to every process of the command, whose sandbox has that first process; null: as usual. */
+  /**
+   * Sends TERM to every process of the command, given the first process of the sandbox; null for
+   * the default.
+   */
   terminate: ((init: number) => void) | null;
-  /** That it was started in; taken down with the run. Null: it has none. */
+  /** The network it was started in, closed with the run; null for none. */
   network: RunNetwork | null;
 }
 
-/** @throws SandboxRefusal where the sandbox could not be made; nothing is left of it but its network. */
+/** @throws SandboxRefusal if the sandbox cannot be created; only its network is left then */
 export async function startBlocked(input: SandboxInput, plan: Plan): Promise<SandboxedProcess> {
   const { network } = plan;
-  // What its network costs is the run's, too.
+  // The processes of its network count for the run, too.
   const processes = plan.limits.processes + (network?.pids.length ?? 0);
   const group = plan.groups?.create(input.id, { ...plan.limits, processes }) ?? null;
   const output = [await plan.pipes.take(plan.uid), await plan.pipes.take(plan.uid)] as const;
@@ -72,7 +75,7 @@ export async function startBlocked(input: SandboxInput, plan: Plan): Promise<San
   const reports = readReports(pipes[STATUS] as Readable);
   const hold = pipes[HOLD] as Writable;
   const environment = pipes[ENVIRONMENT] as Writable;
-  // A bubblewrap that ended early says why on its standard error.
+  // If bubblewrap ended early, its standard error gives the reason.
   for (const pipe of [hold, environment]) pipe.on("error", () => undefined);
   environment.end(environmentArgs(plan.environment));
 
@@ -84,10 +87,10 @@ export async function startBlocked(input: SandboxInput, plan: Plan): Promise<San
     stdout.destroy();
     await group?.remove();
     throw new SandboxRefusal(
-      said === "" ? reason : `The sandbox could not be made: ${lastLine(said)}`,
+      said === "" ? reason : `The sandbox could not be created: ${lastLine(said)}`,
     );
   };
-  if (init === null) return giveUp("The sandbox could not be made: it ended at once");
+  if (init === null) return giveUp("The sandbox could not be created: it ended immediately");
   if (network !== null && namespaceOf(init.pid) !== network.namespace) {
     return giveUp("The run is not in its own network");
   }
@@ -95,7 +98,7 @@ export async function startBlocked(input: SandboxInput, plan: Plan): Promise<San
     for (const pid of [...(network?.pids ?? []), init.pid]) await group?.add(pid);
     yieldToServer(init.pid);
   } catch (error) {
-    return giveUp(`The run could not be put under its limits: ${(error as Error).message}`);
+    return giveUp(`The limits could not be applied to the run: ${(error as Error).message}`);
   }
   hold.end("1");
 
@@ -114,7 +117,7 @@ export async function startBlocked(input: SandboxInput, plan: Plan): Promise<San
       else for (const { pid } of descendantsOf(init.pid)) signal(pid, "SIGTERM");
     },
     pids: () => group?.pids() ?? [init, ...descendantsOf(init.pid)].map(({ pid }) => pid),
-    // The first process of a PID namespace takes all others with it.
+    // The end of the first process of a PID namespace kills all others.
     killAll: () => kill(init),
     gone: async () => {
       await kills?.stop();
@@ -141,20 +144,20 @@ function kill(init: ProcessIdentity): void {
   if (isAlive(init)) signal(init.pid, "SIGKILL");
 }
 
-/** What runs commands comes first where processors or the machine's memory are short. */
+/** Makes the command yield to the server if processors or memory are short. */
 function yieldToServer(pid: number): void {
   lowerPriority(pid);
   writeFileSync(`/proc/${pid}/oom_score_adj`, "500");
 }
 
-/** bubblewrap's own arguments that hold the environment, each ended by NUL (`--args`). */
+/** Encodes the environment as bubblewrap arguments, each NUL-terminated (`--args`). */
 function environmentArgs(environment: Record<string, string>): string {
   const words = ["--clearenv"];
   for (const [name, value] of Object.entries(environment)) words.push("--setenv", name, value);
   return words.map((word) => `${word}\0`).join("");
 }
 
-/** What bubblewrap tells of itself: JSON documents, one a line. */
+/** Parses bubblewrap's status reports: JSON documents, one per line. */
 function readReports(status: Readable): {
   childPid: Promise<number>;
   exitCode: Promise<number | null>;
@@ -183,7 +186,7 @@ function readReports(status: Readable): {
   return { childPid, exitCode };
 }
 
-/** A line that is no report tells nothing. */
+/** Malformed lines are ignored. */
 function reportOf(line: string): Record<string, number | undefined> {
   try {
     return JSON.parse(line) as Record<string, number | undefined>;

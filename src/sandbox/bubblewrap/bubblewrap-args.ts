@@ -1,54 +1,54 @@
-/** A sandbox as bubblewrap's arguments (bwrap(1)); what is mounted later covers what was mounted earlier. */
+/** A sandbox as bubblewrap arguments (bwrap(1)); later mounts cover earlier ones. */
 import { ENVIRONMENT, FILES, HOLD, STATUS } from "./blocked-start.js";
 import { FILTER, HOME, USER, type EtcFiles } from "./sandbox-etc.js";
 import { WORKSPACE } from "../sandbox.js";
 import type { SystemView } from "./system-view.js";
 
 export interface SandboxParts {
-  /** The workspace's path, where the one who runs bubblewrap can reach it. */
+  /** The workspace's path as seen by bubblewrap. */
   source: string;
   network: "none" | "full";
-  /** Arguments for the folders in memory and the terminals. */
+  /** Arguments for the in-memory folders and the terminals. */
   mounts: readonly string[];
   view: SystemView;
   files: EtcFiles;
 }
 
 /**
- * Returns the arguments that confine a command itself.
- * @param uid of the user inside, and group
+ * Returns the arguments that confine a command directly.
+ * @param uid user id inside, also used as the group id
  */
 export function bubblewrapArgs(sandbox: SandboxParts & { uid: number }): string[] {
   const { uid, network, files } = sandbox;
   return [
     namespaces(network),
-    // It has no capabilities in its namespaces, and makes none within them.
+    // No capabilities in its namespaces, and no new namespaces inside them.
     ["--disable-userns", "--uid", String(uid), "--gid", String(uid)],
     ["--proc", "/proc", "--dev", "/dev"],
     filesOf(sandbox),
     ["--chdir", WORKSPACE],
-    // The rest of what bubblewrap made for it lies in memory, too: nothing can be put there.
+    // The rest of bubblewrap's root is in memory, too: make it read-only.
     ["--remount-ro", "/dev", "--remount-ro", "/"],
     files.names.includes(FILTER) ? ["--seccomp", String(descriptorOf(files, FILTER))] : [],
     HELD,
   ].flat();
 }
 
-/** Folders of the sandbox that runsc is started in; the command sees `root` alone, as its `/`. */
+/** Folders of the sandbox around runsc; the command sees only `root`, as its `/`. */
 export const GVISOR = { root: "/guest", state: "/state", bundle: "/bundle" } as const;
 
 /**
- * Returns the arguments that confine runsc, which confines the command: it gets all capabilities of its
- * own user namespace, and may make others.
+ * Returns the arguments that confine runsc, which confines the command. runsc gets all capabilities
+ * in its own user namespace and may create further ones.
  */
 export function gvisorArgs(sandbox: SandboxParts): string[] {
   const { root, state, bundle } = GVISOR;
-  // The last of the files is runsc's own configuration.
+  // The last file is runsc's own configuration.
   const configuration = String(FILES + sandbox.files.names.length);
   return [
     namespaces(sandbox.network),
     ["--uid", "0", "--gid", "0", "--cap-add", "ALL"],
-    // The programs that runsc needs lie in what the command sees of the machine.
+    // The system view contains the programs that runsc needs.
     sandbox.view.args,
     ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--perms", "0700", "--tmpfs", state],
     ["--file", configuration, `${bundle}/config.json`],
@@ -59,7 +59,7 @@ export function gvisorArgs(sandbox: SandboxParts): string[] {
   ].flat();
 }
 
-/** How bubblewrap tells its state, is held back, and reads the environment. */
+/** The status, block and environment descriptors. */
 const HELD = [
   ["--json-status-fd", String(STATUS), "--block-fd", String(HOLD)],
   ["--args", String(ENVIRONMENT)],
@@ -68,13 +68,16 @@ const HELD = [
 function namespaces(network: "none" | "full"): string[] {
   return [
     ["--unshare-all", "--unshare-user", "--hostname", "omoi"],
-    // That of the run, in which bubblewrap itself was started.
+    // Shares the run's network namespace, in which bubblewrap was started.
     network === "full" ? ["--share-net"] : [],
     ["--die-with-parent", "--new-session"],
   ].flat();
 }
 
-/** Its own folders and files, and what of the machine it sees; a folder of tools may lie below its own. */
+/**
+ * The sandbox's own folders and files, and the visible part of the machine; a tool folder may lie
+ * below one of its own.
+ */
 function filesOf({ source, mounts, view, files }: SandboxParts): string[] {
   const etc = files.names.filter((name) => name !== FILTER);
   return [
@@ -92,7 +95,7 @@ function descriptorOf(files: EtcFiles, name: string): number {
   return FILES + files.names.indexOf(name);
 }
 
-/** How many words follow an option that makes something at the path which is its last word. */
+/** The number of arguments of each option whose last argument is a path to create. */
 const WORDS: Readonly<Record<string, number>> = {
   "--ro-bind": 2,
   "--bind": 2,
@@ -104,7 +107,7 @@ const WORDS: Readonly<Record<string, number>> = {
   "--remount-ro": 1,
 };
 
-/** The same files, with every path that is made below `root`. */
+/** Moves all created paths below `root`. */
 function below(root: string, args: readonly string[]): string[] {
   const result = [...args];
   for (let index = 0; index < result.length; index += 1) {
@@ -116,7 +119,7 @@ function below(root: string, args: readonly string[]): string[] {
   return result;
 }
 
-/** What a command's environment holds before the run's own variables. */
+/** Returns the default environment of a command, before the run's own variables. */
 export function ownEnvironment(view: SystemView): Record<string, string> {
   return {
     PATH: view.path,

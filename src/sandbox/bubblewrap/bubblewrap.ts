@@ -1,4 +1,4 @@
-/** Commands in a sandbox made by bubblewrap, with or without gVisor in it. */
+/** Sandboxes by bubblewrap, with or without gVisor inside. */
 import { closeSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { bubblewrapArgs, GVISOR, gvisorArgs, ownEnvironment } from "./bubblewrap-args.js";
@@ -21,9 +21,9 @@ import {
 import { lookAtSystem } from "./system-view.js";
 
 /**
- * Finds bubblewrap and what it needs beside it; whether it works is for the probe to see.
- * @param folder where it may keep files until the server ends
- * @param marker an argument by which this server's sandboxes are found
+ * Finds bubblewrap and its companions; the probe checks whether they work.
+ * @param folder a place for files until the server ends
+ * @param marker an argument that identifies this server's sandboxes
  */
 export function openBubblewrap(
   settings: SandboxSettings,
@@ -34,7 +34,7 @@ export function openBubblewrap(
   const bwrap = findProgram("bwrap");
   if (bwrap === null) {
     return {
-      missing: "Commands of agents need a sandbox, and bubblewrap is not installed",
+      missing: "Agent commands need a sandbox, and bubblewrap is not installed",
       install: installCommand("bubblewrap"),
     };
   }
@@ -48,7 +48,7 @@ export function openBubblewrap(
   if ("missing" in mountFor) return mountFor;
 
   const pipes = openOutputPipes(folder);
-  // The server's own folders, where they lie below a folder of tools.
+  // The server's own folders, in case they lie below a tool folder.
   const hidden = [settings.dataDir, join(import.meta.dirname, "../../.."), process.cwd()];
   const view = lookAtSystem(settings.sandboxReadOnly, hidden);
   const files = writeEtcFiles(folder, settings.agentUid, view.files, gvisor === null);
@@ -58,7 +58,8 @@ export function openBubblewrap(
   return {
     mode: gvisor === null ? "bubblewrap" : "gvisor",
     uid: sharedUid,
-    // gVisor filters the calls of its own processes; a command's own calls never reach the machine.
+    // gVisor filters the system calls of its own processes; the command's never reach the host
+    // kernel.
     seccomp: gvisor !== null || files.none.names.includes(FILTER),
     async start(input) {
       const { limits, command } = input;
@@ -73,7 +74,7 @@ export function openBubblewrap(
       const environment = { ...ownEnvironment(view), ...input.env };
       const inner = (): Inner => {
         const inside = { uid: settings.agentUid, environment, inMemory };
-        // Without effect, but for being found there.
+        // No effect other than carrying the marker.
         const found = ["--unsetenv", marker, "--"];
         if (gvisor === null) {
           const confined = bubblewrapArgs({ ...parts, uid: settings.agentUid });
@@ -121,13 +122,13 @@ export function openBubblewrap(
   };
 }
 
-/** The part of a plan that depends on whether gVisor starts the command. */
+/** The part of a plan that depends on gVisor. */
 type Inner = Pick<
   Plan,
   "argv" | "environment" | "inMemory" | "limits" | "measureMemory" | "needsAll" | "terminate"
 >;
 
-/** Returns a descriptor of a file with that content, which no longer has a name. */
+/** Returns a descriptor of an unlinked file with the given content. */
 function openContent(folder: string, id: string, content: string): number {
   const path = join(folder, `content-${id}`);
   writeFileSync(path, content, { mode: 0o600 });
@@ -138,7 +139,7 @@ function openContent(folder: string, id: string, content: string): number {
   }
 }
 
-/** @throws SandboxRefusal where this machine has nothing to make one with */
+/** @throws SandboxRefusal if this machine cannot create one */
 async function openNetwork(
   networks: Networks | Missing,
   { network, callbackPort }: SandboxInput,
@@ -150,12 +151,12 @@ async function openNetwork(
 
 function lacks(program: string): Missing {
   return {
-    missing: `Commands of agents need a sandbox, and the program ${program} is not installed`,
+    missing: `Agent commands need a sandbox, and the program ${program} is not installed`,
     install: installCommand("util-linux"),
   };
 }
 
-/** What holds for each process alone (getrlimit(2)); the sums are held by control groups or watched. */
+/** Limits per process (getrlimit(2)); control groups or monitors limit the sums. */
 function resourceLimits(
   groups: ControlGroups | null,
   isRoot: boolean,
@@ -165,11 +166,12 @@ function resourceLimits(
   const countsProcesses = groups?.controllers.has("pids") ?? false;
   return ({ openFiles = 65_536, diskBytes, processes }) => [
     "--core=0",
-    // Of a uid that all runs share, a quarter for each.
+    // If all runs share a uid, a quarter of its limit each.
     ...(isRoot ? [] : ["--msgqueue=204800"]),
     `--nofile=${Math.min(openFiles, mostFiles)}`,
     ...(diskBytes === null ? [] : [`--fsize=${diskBytes}`]),
-    // Counted in the sandbox's own user namespace: other runs of the same user have their own.
+    // Counted per user in the sandbox's user namespace: other runs of the user have their own
+    // count.
     ...(countsProcesses ? [] : [`--nproc=${processes}`]),
   ];
 }

@@ -1,6 +1,6 @@
 /**
- * A kernel between a command and the machine's: gVisor's runsc, started in the sandbox that bubblewrap
- * makes. A command that escapes from gVisor is still in that sandbox, as the run's user.
+ * A kernel between the command and the host: gVisor's runsc, started inside a bubblewrap sandbox. A
+ * command that escapes from gVisor is still in that sandbox, as the run's user.
  */
 import { readdirSync, readlinkSync, statSync } from "node:fs";
 import { join } from "node:path";
@@ -14,49 +14,49 @@ import { WORKSPACE, type Missing, type SandboxInput, type SandboxLimits } from "
 import type { MeasureMemory, MemoryFolder } from "../limits/resource-monitor.js";
 
 export interface Gvisor {
-  /** The words that start it. */
+  /** The command line of runsc. */
   argv(input: SandboxInput): string[];
   /**
-   * Its configuration, an OCI bundle's config.json.
-   * @param uid of the user inside, and group
+   * Returns the OCI bundle's config.json.
+   * @param uid user id inside, also used as the group id
    * @param environment the command's whole environment
    */
   configuration(
     input: SandboxInput,
     inside: { uid: number; environment: Record<string, string>; inMemory: readonly MemoryFolder[] },
   ): string;
-  /** Returns a run's limits with the share of gVisor's own processes added. */
+  /** Adds the needs of gVisor's own processes to a run's limits. */
   groupLimits(limits: SandboxLimits): GroupLimits;
   /**
    * Sends TERM to every process of a run.
-   * @param init the first process of the sandbox that runsc was started in
+   * @param init the first process of the sandbox around runsc
    * @param uid the run's user
    */
   terminate(init: number, uid: number): void;
-  /** Returns the function that measures the memory of one run. */
+  /** Returns a function that measures the memory of one run. */
   measureMemory(): MeasureMemory;
 }
 
-/** The share of gVisor's own processes, measured and rounded up. */
+/** The needs of gVisor's own processes, measured and rounded up. */
 const OWN_BYTES = 64 << 20;
 const OWN_TASKS = 128;
-/** Tasks of the machine for each process of a command: its address space, its thread, one of gVisor. */
+/** Host tasks per process of a command: its address space, its thread, and one of gVisor. */
 const TASKS_PER_PROCESS = 3;
 
 /**
- * The first process of the sandbox. It reaps orphans and ignores TERM; env(1) gives the command the default
- * handling of TERM back, and of INT and QUIT, which a shell ignores in background processes. Arguments: the
- * path of env(1), and the command.
+ * The first process of the sandbox. It reaps orphans and ignores TERM; env(1) restores the default
+ * handling of TERM for the command, and of INT and QUIT, which a shell ignores in background
+ * processes. Arguments: the path of env(1), and the command.
  */
 const INIT = `
 trap "" TERM; env=$1; shift
 "$env" --default-signal=INT,QUIT,TERM -- "$@" &
 wait $! 2>/dev/null`;
 
-/** The container's name for runsc; each run has a runsc of its own. */
+/** The container's name; each run has its own runsc. */
 const CONTAINER = "omoi";
 
-/** Finds the programs; whether they work is for the probe to see. */
+/** Finds the programs; the probe checks whether they work. */
 export function findGvisor(): Gvisor | Missing {
   const isRoot = process.getuid?.() === 0;
   const found = new Map<string, string>();
@@ -75,12 +75,12 @@ export function findGvisor(): Gvisor | Missing {
     argv: ({ network }) =>
       [
         [program("runsc"), "--root", GVISOR.state, "--ignore-cgroups", "--overlay2=none"],
-        // `host` means the sandbox's own network namespace, not the machine's.
+        // `host` refers to the sandbox's network namespace, not the machine's.
         `--network=${network === "full" ? "host" : "none"}`,
         ["run", "--bundle", GVISOR.bundle, CONTAINER],
       ].flat(),
     configuration({ command, limits, network }, { uid, environment, inMemory }) {
-      // What it owns on the machine is root's in runsc's user namespace, which has no other user.
+      // The host user is root in runsc's user namespace, which has no other users.
       const asUser = ["--user", `--map-user=${uid}`, `--map-group=${uid}`, "--"];
       const init = [program("sh"), "-c", INIT, "init", program("env")];
       return JSON.stringify({
@@ -91,7 +91,7 @@ export function findGvisor(): Gvisor | Missing {
           user: { uid: 0, gid: 0 },
           args: [
             [program("unshare"), ...asUser, ...init],
-            // It tells of a program that is not there as it does without gVisor.
+            // Reports a missing program like a run without gVisor.
             [program("prlimit"), "--core=0", "--", ...command],
           ].flat(),
           rlimits: resourceLimits(limits),
@@ -133,7 +133,7 @@ export function findGvisor(): Gvisor | Missing {
         [program("nsenter"), `--target=${init}`, ...inside],
         [program("runsc"), "--root", GVISOR.state, "kill", "--all", CONTAINER, "TERM"],
       ].flat();
-      // What it does not reach is killed when its time is over.
+      // Processes that it does not reach are killed after the grace period.
       void readTool(argv);
     },
     measureMemory() {
@@ -147,8 +147,8 @@ export function findGvisor(): Gvisor | Missing {
 }
 
 /**
- * The memory of a command is one file of gVisor, of which the machine's processes map what they touched
- * last: what they map says too little.
+ * gVisor keeps a command's memory in one file. Host processes map only recently touched pages of
+ * it, so their mappings understate it.
  */
 function findMemory(members: readonly ProcessRecord[]): string | null {
   for (const { pid } of members) {
@@ -169,7 +169,7 @@ function allocatedBytes(path: string): number {
   return (statSync(path, { throwIfNoEntry: false })?.blocks ?? 0) * 512;
 }
 
-/** What processes hold that is in no file (statm of proc(5)). */
+/** Memory of processes that is not in files (statm in proc(5)). */
 function anonymousBytes(members: readonly ProcessRecord[]): number {
   return members.reduce((sum, { pid }) => {
     const [, resident = 0, shared = 0] = readIfThere(`/proc/${pid}/statm`).split(" ").map(Number);
@@ -187,12 +187,12 @@ const PROGRAMS = [
   ["env", "coreutils"],
 ] as const;
 
-/** What gVisor holds each process to, and the sum of processes. */
+/** Limits enforced by gVisor: per process, and the number of processes. */
 function resourceLimits({ openFiles = 65_536, diskBytes, processes }: SandboxLimits): object[] {
   const limits = {
     RLIMIT_NOFILE: openFiles,
     ...(diskBytes === null ? {} : { RLIMIT_FSIZE: diskBytes }),
-    // The shell that started the command counts, too.
+    // The shell that starts the command counts, too.
     RLIMIT_NPROC: processes + 1,
   };
   return Object.entries(limits).map(([type, most]) => ({ type, hard: most, soft: most }));

@@ -1,4 +1,4 @@
-/** Tries, by small commands in real sandboxes, what this machine holds a command to. */
+/** Probes which limits this machine enforces, by small commands in real sandboxes. */
 import { randomUUID } from "node:crypto";
 import { chownSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -25,7 +25,7 @@ const PLENTY: SandboxLimits = {
   diskFiles: null,
 };
 
-const WATCH = "a watch";
+const MONITOR = "a monitor";
 const RLIMITS = "resource limits";
 
 type Start = (
@@ -35,7 +35,7 @@ type Start = (
   network?: SandboxInput["network"],
 ) => Promise<SandboxedProcess>;
 
-/** All at once; a few hundred milliseconds. */
+/** All at once; takes a few hundred milliseconds. */
 export async function probe(
   parent: string,
   runner: Runner,
@@ -72,13 +72,13 @@ export async function probe(
 
   try {
     const [plain, memory, processes, throttled, fullNetwork] = await Promise.all([
-      // The interfaces that it sees: its own loopback and nothing else. And 1 MiB for the watch.
+      // Its network interfaces should be its own loopback only. Writes 1 MiB for the disk monitor.
       attempt(["sh", "-c", "cat /proc/net/dev; head -c 1048576 /dev/zero > file"]),
-      // Held for as long as a watch may need to see it, on the busiest machine.
+      // Lasts long enough for a monitor on the busiest machine.
       attempt(["dd", "if=/dev/zero", "of=/dev/null", "bs=128M", "count=400"], {
         memoryBytes: 32 << 20,
       }),
-      // Its end is that of those it started: none has ended before the last one is there.
+      // The end of the shell ends all children, so the limit is hit while they live.
       attempt(["sh", "-c", "for i in 1 2 3 4 5 6 7 8; do sleep 60 & done"], { processes: 6 }),
       isThrottled(start, groups),
       tryNetwork(runner, start),
@@ -96,13 +96,13 @@ export async function probe(
       network: runner.mode !== "off" && interfaces.length === 1,
       fullNetwork,
       limits: {
-        memory: holds(memory.exit.reason === "memory", by("memory", WATCH)),
+        memory: holds(memory.exit.reason === "memory", by("memory", MONITOR)),
         processes: holds(processes.exit.exitCode !== 0, by("pids", RLIMITS)),
-        cpu: holds(throttled, by("cpu", WATCH)),
-        output: holds(true, "the server, which stops what writes too much"),
+        cpu: holds(throttled, by("cpu", MONITOR)),
+        output: holds(true, "the server, which stops commands that write too much"),
         disk: holds(
           written.bytes >= 1 << 20,
-          runner.mode === "off" ? WATCH : `${WATCH}, and ${RLIMITS} for each file`,
+          runner.mode === "off" ? MONITOR : `${MONITOR}, and ${RLIMITS} per file`,
         ),
       },
     };
@@ -124,7 +124,7 @@ export async function probe(
   }
 }
 
-/** Whether a run with network gets one of its own. */
+/** Probes whether a run with network gets a network of its own. */
 async function tryNetwork(runner: Runner, start: Start): Promise<SandboxReport["fullNetwork"]> {
   if (runner.mode === "off") {
     return { isolated: false, reason: "Commands run without a sandbox", install: null };
@@ -132,7 +132,7 @@ async function tryNetwork(runner: Runner, start: Start): Promise<SandboxReport["
   try {
     const started = await start(["true"], {}, undefined, "full");
     const { exitCode } = await started.done;
-    const reason = exitCode === 0 ? null : "A command with a network of its own did not run";
+    const reason = exitCode === 0 ? null : "A command with its own network did not run";
     return { isolated: exitCode === 0, reason, install: null };
   } catch (error) {
     if (!(error instanceof SandboxRefusal)) throw error;
@@ -140,14 +140,14 @@ async function tryNetwork(runner: Runner, start: Start): Promise<SandboxReport["
   }
 }
 
-/** How much processor time shows that nothing holds a command to a millisecond in a tenth of a second. */
+/** Processor seconds that prove that a limit of 1 ms per 100 ms is not enforced. */
 const unheldSeconds = 0.05;
-/** A machine on which it gets less than that in so long is beyond telling. */
+/** If the command gets less in this time, the machine is too busy to tell. */
 const timeoutMs = 10_000;
 
 /**
- * Whether a command that computes is made to wait for its share of the processors. Judged by the time
- * that it had, not by the clock: on a busy machine it gets little by itself.
+ * Tells whether a computing command is throttled. Judged by processor time, not by the clock: on a
+ * busy machine it gets little anyway.
  */
 async function isThrottled(start: Start, groups: ControlGroups | null): Promise<boolean> {
   if (!groups?.controllers.has("cpu")) return false;

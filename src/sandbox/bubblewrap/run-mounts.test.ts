@@ -1,4 +1,4 @@
-/** What a run has of terminals and of files in memory: its own, and not without end. */
+/** Terminals and in-memory files of a run are separate and limited. */
 import { chownSync, mkdirSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { agentUid, isRoot, openTestSandbox, type TestSandbox } from "#test/support/sandbox.js";
@@ -19,7 +19,7 @@ except OSError as error:
     time.sleep(60)
 `;
 
-test("a run that takes all its terminals leaves those of others", async () => {
+test("a run that uses up its terminals leaves others theirs", async () => {
   const greedy = await sandbox.start(["python3", "-c", terminals]);
   await expect.poll(() => greedy.output()).toBe("64 No space left on device\n");
   const one = "import os; print(os.ttyname(os.openpty()[1]))";
@@ -39,7 +39,7 @@ test.each(["/tmp", "/home/agent", "/dev/shm", "/run"])("files in %s are limited"
   expect(few.exitCode).toBe(0);
 });
 
-test("a workspace whose path holds spaces and backslashes is found", async () => {
+test("handles a workspace path with spaces and backslashes", async () => {
   const folder = `${sandbox.workspace()}/a b\\040#c`;
   mkdirSync(folder);
   if (isRoot) chownSync(folder, agentUid, agentUid);

@@ -1,6 +1,6 @@
 /**
- * The mounts of one run that are made before bubblewrap starts, because bubblewrap cannot bound them:
- * folders in memory with a limit of files, and terminals with a limit of their number.
+ * Mounts made before bubblewrap starts, because bubblewrap cannot limit them: in-memory folders
+ * with a maximum number of files, and terminals with a maximum count.
  */
 import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -12,19 +12,22 @@ import type { MemoryFolder } from "../limits/resource-monitor.js";
 
 /** How bubblewrap is started for one run, and what it binds. */
 export interface RunMounts {
-  /** The programs that mount everything, drop root's rights and start the words after them. */
+  /** The command line that mounts everything, drops root and runs the words appended to it. */
   argv: string[];
-  /** The workspace's path for bubblewrap. */
+  /** The workspace's path as seen by bubblewrap. */
   source: string;
-  /** bubblewrap's arguments for the folders in memory and the terminals. */
+  /** bubblewrap arguments for the in-memory folders and the terminals. */
   args: string[];
-  /** To be called when bubblewrap has started or failed. */
+  /** Call it once bubblewrap has started or failed. */
   close(): void;
 }
 
 type Folder = MemoryFolder & { mode: string };
 
-/** Returns the folders in memory, each with its share of the run's memory: together less than all of it. */
+/**
+ * Returns the in-memory folders, each with its share of the run's memory, less than all of it
+ * together.
+ */
 export function memoryFolders(memoryBytes: number): Folder[] {
   const share = (part: number): number =>
     4096 * Math.max(16, Math.floor((memoryBytes * part) / 4096));
@@ -37,9 +40,9 @@ export function memoryFolders(memoryBytes: number): Folder[] {
 }
 
 /**
- * Mount points in the mount namespace of the run, from which bubblewrap binds: the data folder is root's,
- * and bubblewrap, which has none of root's rights, could not reach into it. They exist on every machine
- * and no sandbox shows them.
+ * Mount points in the run's mount namespace, from which bubblewrap binds: the data folder belongs
+ * to root, and unprivileged bubblewrap could not reach into it. They exist on every machine, and no
+ * sandbox shows them.
  */
 const POINTS = {
   workspace: "/sys/block",
@@ -47,10 +50,10 @@ const POINTS = {
   memory: ["/sys/bus", "/sys/class", "/sys/dev", "/sys/devices"],
 } as const;
 
-/** Terminals of one run. The kernel has 3072 for all sandboxes together (`kernel.pty.max`). */
+/** Terminals per run. The kernel allows 3072 for all sandboxes together (`kernel.pty.max`). */
 const TERMINALS = 64;
 
-/** Limits of a run that shares the server's uid: a quarter of the kernel's usual limits for a uid. */
+/** Limits of a run that shares the server's uid: a quarter of the kernel's defaults per uid. */
 const SHARED_UID_LIMITS = { max_inotify_instances: 32, max_inotify_watches: 16_384 };
 
 /** Finds the programs. */
@@ -65,14 +68,14 @@ export function findMounter(
     const path = findProgram(name);
     if (path === null) {
       return {
-        missing: `Commands of agents need a sandbox, and the program ${name} is not installed`,
+        missing: `Agent commands need a sandbox, and the program ${name} is not installed`,
         install: installCommand("util-linux"),
       };
     }
     found.set(name, path);
   }
   const program = (name: string): string => found.get(name) as string;
-  // Mounts that the server removes are not kept by runs, where the system shares them.
+  // Private propagation: runs must not keep mounts alive that the server removes.
   const namespace = [
     [program("unshare"), ...(isRoot ? [] : ["--user", "--map-root-user"])],
     ["--mount", "--propagation", "slave", "--", program("sh"), "-c"],
@@ -80,7 +83,7 @@ export function findMounter(
   const limits = Object.entries(isRoot ? {} : SHARED_UID_LIMITS).map(
     ([name, value]) => `echo ${value} > /proc/sys/user/${name};`,
   );
-  // bubblewrap ends with its parent only if that lives when bubblewrap starts.
+  // bubblewrap ends with its parent only if the parent is alive when bubblewrap starts.
   const isOwned = `read -r _ _ _ parent _ < "/proc/$$/stat" && [ "$parent" = ${process.pid} ]`;
   const script = `${limits.join(" ")} ${program("mount")} -a -T "$1" && shift && ${isOwned} && exec "$@"`;
   const dropRights = (uid: number): string[] =>
@@ -90,12 +93,12 @@ export function findMounter(
     ].flat();
   let works: Promise<boolean> | null = null;
   return async (input, uid, inMemory) => {
-    // A machine may let bubblewrap alone make user namespaces (AppArmor).
+    // A machine may allow user namespaces to bubblewrap only (AppArmor).
     const attempt = [...namespace, `${program("mount")} -t tmpfs tmpfs ${POINTS.memory[0]}`];
     works ??= readTool(attempt).then(({ exitCode }) => exitCode === 0);
     if (!isRoot && !(await works)) return mountedByBubblewrap(input.folder, inMemory);
     const table = join(folder, `mounts-${input.id}`);
-    // Root of the namespace that the server's own user made is that user.
+    // Root of the namespace created by the server's user is that user.
     writeFileSync(table, mountTable(input, isRoot ? uid : 0, inMemory), { mode: 0o600 });
     return {
       argv: [...namespace, script, "sh", table, ...(isRoot ? dropRights(uid) : [])],
@@ -111,7 +114,7 @@ export function findMounter(
   };
 }
 
-/** Without limits of files and terminals. */
+/** Without limits on files and terminals. */
 function mountedByBubblewrap(source: string, inMemory: readonly Folder[]): RunMounts {
   const args = inMemory.flatMap(({ path, mode, size }) => {
     return ["--perms", mode, "--size", String(size), "--tmpfs", path];
@@ -119,7 +122,7 @@ function mountedByBubblewrap(source: string, inMemory: readonly Folder[]): RunMo
   return { argv: [], source, args, close: () => undefined };
 }
 
-/** All mounts as lines of fstab(5). */
+/** Formats all mounts as lines of fstab(5). */
 function mountTable(
   { folder, limits }: SandboxInput,
   uid: number,
@@ -130,7 +133,7 @@ function mountTable(
     (character) => `\\${character.charCodeAt(0).toString(8).padStart(3, "0")}`,
   );
   const lines = inMemory.map(({ size, mode }, index) => {
-    // A page for each file at most.
+    // At most one file per page.
     const files = Math.min(size / 4096, limits.diskFiles ?? Infinity);
     const options = `nosuid,nodev,size=${size},nr_inodes=${files},mode=${mode},uid=${uid},gid=${uid}`;
     return `tmpfs ${POINTS.memory[index]} tmpfs ${options} 0 0`;

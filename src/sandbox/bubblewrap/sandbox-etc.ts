@@ -3,18 +3,18 @@ import { join } from "node:path";
 import { resolverConfiguration } from "./resolver.js";
 import { seccompFilter } from "./seccomp.js";
 
-/** Files that a sandbox gets from the server by descriptor. */
+/** Files passed to a sandbox by descriptor. */
 export interface EtcFiles {
-  /** Those of /etc by name, and `FILTER` where there is one for this architecture. */
+  /** Names of the files in /etc, and `FILTER` if this architecture has one. */
   names: readonly string[];
-  /** Opens each anew, in that order: a descriptor is read once. The caller closes them. */
+  /** Opens each file, in that order; a descriptor can be read once. The caller closes them. */
   open(): number[];
 }
 
-/** The files of sandboxes without a network, and of those with one. */
+/** The files of sandboxes without and with a network. */
 export type FilesByNetwork = Readonly<Record<"none" | "full", EtcFiles>>;
 
-/** The user's name and home inside. */
+/** Name and home of the user inside. */
 export const USER = "agent";
 export const HOME = "/home/agent";
 
@@ -22,9 +22,9 @@ export const FILTER = "seccomp.bpf";
 const RESOLVER = "resolv.conf";
 
 /**
- * Writes those that are a sandbox's own.
+ * Writes the sandbox's own files.
  * @param folder where they are written
- * @param copied names of the machine's files in /etc that go with them
+ * @param copied names of the machine's files in /etc to include
  */
 export function writeEtcFiles(
   folder: string,
@@ -57,7 +57,7 @@ export function writeEtcFiles(
     full: {
       names: [...paths.keys(), RESOLVER],
       open() {
-        // Anew each time: the machine may have another resolver by now.
+        // The machine's resolvers may have changed.
         writeFileSync(resolver, resolverConfiguration());
         return open([...paths.values(), resolver]);
       },

@@ -1,4 +1,4 @@
-/** A command that was started: its output, its stop, and how it ended. */
+/** Tracks a started command: its output, its end, and stopping it. */
 import { constants } from "node:os";
 import type { Readable } from "node:stream";
 import type { Readings } from "../limits/run-group.js";
@@ -6,40 +6,40 @@ import type { SandboxedProcess, SandboxExit, SandboxInput } from "../sandbox.js"
 import { monitorDisk } from "../limits/disk-monitor.js";
 import type { ProcessMonitor } from "../limits/resource-monitor.js";
 
-/** A command that runs, however it was started. */
+/** A running command, independent of how it was started. */
 export interface Started {
-  /** The process whose end is the command's. */
+  /** The process whose end ends the command. */
   pid: number;
-  /** Settles with the exit code when the command has ended; null where it could not be started. */
+  /** Settles with the exit code; null if it could not be started. */
   ended: Promise<number | null>;
-  /** Asks every process of the run to end. */
+  /** Sends TERM to every process of the run. */
   terminate(): void;
-  /** Every process of the run, as this process numbers them. */
+  /** All processes of the run, by host pid. */
   pids(): number[];
   /** Kills every process of the run. */
   killAll(): void;
-  /** Settles when no process of it is left. */
+  /** Settles once no process is left. */
   gone(): Promise<void>;
   stdout: Readable;
   stderr: Readable;
-  /** What was counted, as long as it is not released; null where nothing counts. */
+  /** Resource usage so far, until `release`; null if nothing measures it. */
   readings(): Readings | null;
-  /** Removes what held the run, once no process of it is left. */
+  /** Frees the run's resources once no process is left. */
   release(): Promise<void>;
-  /** Looks at the processes where nothing counts them. */
+  /** Starts a monitor if no control group enforces the limits. */
   watch: ((onOver: () => void) => ProcessMonitor) | null;
 }
 
 const DETAILS = {
   memory: "It used all the memory that a run may use.",
   processes: "It started more processes than a run may have.",
-  disk: "Its workspace held more than it may hold.",
-  files: "Its workspace held more files than it may hold.",
+  disk: "Its workspace exceeded its disk limit.",
+  files: "Its workspace exceeded its limit of files.",
 } as const;
 
 const KILL_AGAIN_MS = 100;
 
-/** Reads a run's output, holds it to what must be watched, stops it, and tells how it ended. */
+/** Collects a run's output, enforces monitored limits, stops it, and reports its end. */
 export function trackProcess(input: SandboxInput, started: Started): SandboxedProcess {
   const { ended } = started;
   let isStopping = false;
@@ -129,7 +129,7 @@ export function trackProcess(input: SandboxInput, started: Started): SandboxedPr
         try {
           started.killAll();
         } catch {
-          // Without free descriptors the processes cannot be listed now.
+          // Without free descriptors, the processes cannot be listed now: retry.
           timer = setTimeout(kill, KILL_AGAIN_MS);
         }
       };
@@ -142,24 +142,24 @@ export function trackProcess(input: SandboxInput, started: Started): SandboxedPr
 }
 
 /**
- * Why the command's program was never run, told by what the programs before it said, which a command
- * could only say of itself; null where it was.
+ * Returns why the command's program was never started, from the messages of the wrapping programs;
+ * null if it was. A command can fake this only for itself.
  */
 function whyNotStarted(exitCode: number | null, said: string): string | null {
   if (![1, 126, 127, 128].includes(exitCode ?? -1)) return null;
   const match = /^(?:prlimit: failed to execute|bwrap: execvp) (.*?): (.*)\s*$/.exec(said);
   if (match !== null) return `${match[1]}: ${match[2]}`;
   return /^(bwrap|running container): /.test(said)
-    ? `The sandbox could not be made: ${lastLine(said)}`
+    ? `The sandbox could not be created: ${lastLine(said)}`
     : null;
 }
 
-/** The last line of what a program said. */
+/** Returns the last line of a program's output. */
 export function lastLine(text: string): string {
-  return text.trim().split("\n").at(-1)?.slice(0, 500) || "it ended without a word";
+  return text.trim().split("\n").at(-1)?.slice(0, 500) || "it ended without a message";
 }
 
-/** Of an exit code as a shell tells it. */
+/** Returns the signal in a shell's exit code. */
 function signalName(exitCode: number): string | null {
   if (exitCode <= 128 || exitCode > 128 + 31) return null;
   const found = Object.entries(constants.signals).find(([, number]) => number === exitCode - 128);

@@ -10,7 +10,7 @@ const EPERM = 0x0005_0001;
 const ENOSYS = 0x0005_0026;
 const ARCHITECTURES = { x64: 0xc000_003e, arm64: 0xc000_00b7 } as const;
 
-/** What the kernel would make of a call, by the rules of seccomp(2) and the classic BPF. */
+/** Interprets the filter for a call as the kernel does (seccomp(2), classic BPF). */
 function verdict(
   program: Buffer,
   call: { architecture: number; number: number; args?: readonly bigint[] },
@@ -46,7 +46,7 @@ for (const [name, architecture] of Object.entries(ARCHITECTURES)) {
   const judge = (number: number, ...args: bigint[]): number =>
     verdict(program, { architecture, number, args });
 
-  test(`${name}: each call of the list is refused, others are not`, () => {
+  test(`${name}: refuses all listed calls and no others`, () => {
     const refused = Object.values(REFUSED).map((pair) => pair[is64 ? 0 : 1]);
     for (const number of refused) {
       if (number !== null) expect(judge(number)).toBe(EPERM);
@@ -59,7 +59,7 @@ for (const [name, architecture] of Object.entries(ARCHITECTURES)) {
     expect(others.filter((number) => judge(number) !== ALLOW)).toEqual([]);
   });
 
-  test(`${name}: what a call's arguments decide`, () => {
+  test(`${name}: decides some calls by their arguments`, () => {
     expect(judge(numbers.clone, 0x0120_0011n)).toBe(ALLOW); // fork
     expect(judge(numbers.clone, 0x003d_0f00n)).toBe(ALLOW); // a thread
     for (const flag of [
@@ -77,7 +77,7 @@ for (const [name, architecture] of Object.entries(ARCHITECTURES)) {
     }
     expect(judge(numbers.unshare, 0x400n)).toBe(ALLOW); // its files
     expect(judge(numbers.ioctl, 0n, 0x5401n)).toBe(ALLOW);
-    // The kernel looks at the low half of a command alone.
+    // The kernel reads only the low half of a request.
     for (const request of [0x5412n, 0x541cn, 0x1_0000_5412n]) {
       expect(judge(numbers.ioctl, 0n, request)).toBe(EPERM);
     }
@@ -87,7 +87,7 @@ for (const [name, architecture] of Object.entries(ARCHITECTURES)) {
     expect(judge(numbers.personality, 0x040_0000n)).toBe(EPERM);
   });
 
-  test(`${name}: calls by another architecture's numbers kill`, () => {
+  test(`${name}: calls by another architecture's numbers kill the process`, () => {
     for (const other of [0x4000_0003, 0x4000_0028, ...Object.values(ARCHITECTURES)]) {
       const found = verdict(program, { architecture: other, number: numbers.read });
       expect(found).toBe(other === architecture ? ALLOW : KILL);
@@ -96,7 +96,7 @@ for (const [name, architecture] of Object.entries(ARCHITECTURES)) {
   });
 }
 
-test("an architecture that is not known has no filter", () => {
+test("an unknown architecture has no filter", () => {
   expect(seccompFilter("riscv64")).toBeNull();
 });
 
@@ -106,7 +106,7 @@ beforeAll(async () => {
 });
 afterAll(() => sandbox.close());
 
-/** Makes raw calls in a sandbox; answers the error of each, 0 where there was none. */
+/** Makes raw system calls in a sandbox; returns the errno of each, 0 for success. */
 async function callsFromInside(calls: readonly (readonly number[])[]): Promise<number[]> {
   const words = calls.map((call) => call.join(","));
   const script =
@@ -115,7 +115,7 @@ async function callsFromInside(calls: readonly (readonly number[])[]): Promise<n
   return output.trim().split("\n").map(Number);
 }
 
-test.runIf(process.arch === "x64")("the kernel refuses what the filter says", async () => {
+test.runIf(process.arch === "x64")("the kernel applies the filter", async () => {
   const numbers = Object.values(REFUSED).flatMap(([number]) => (number === null ? [] : [[number]]));
   const errors = await callsFromInside(numbers);
   expect(errors).toEqual(numbers.map(() => 1));
@@ -129,11 +129,11 @@ test.runIf(process.arch === "x64")("the kernel refuses what the filter says", as
   expect(await callsFromInside(byArguments)).toEqual([38, 1, 1, 97, 0]);
 });
 
-test.runIf(process.arch === "x64")("calls by other numbers end a program", async () => {
+test.runIf(process.arch === "x64")("calls of another architecture end a program", async () => {
   const x32 = await sandbox.run(["perl", "-e", "syscall(0x40000000 + 39); print 'lived'"]);
   expect(x32).toMatchObject({ exitCode: 159, signal: "SIGSYS", output: "" });
 
-  // A whole program for 32 bits that ends with 7 by int 0x80: mov eax,1; mov ebx,7; int 0x80.
+  // A complete 32-bit program that exits with 7 by int 0x80: mov eax,1; mov ebx,7; int 0x80.
   const code = Buffer.from("b801000000bb07000000cd80", "hex");
   const program = Buffer.alloc(84 + code.length);
   program.set([0x7f, 0x45, 0x4c, 0x46, 1, 1, 1]);
@@ -167,6 +167,6 @@ test.runIf(process.arch === "x64")("calls by other numbers end a program", async
   writeFileSync(join(folder, "thirty-two"), program);
   chmodSync(join(folder, "thirty-two"), 0o755);
   const ended = await sandbox.run(["./thirty-two"], { folder });
-  // A kernel without 32-bit programs cannot start it at all.
+  // A kernel without 32-bit support cannot start it at all.
   expect(ended.exitCode).toBe(ended.reason === "start_failed" ? 126 : 159);
 });

@@ -1,11 +1,12 @@
 /**
- * The system call filter of a sandbox, as a classic BPF program in the machine's own byte order
- * (seccomp(2), `struct sock_filter`): what reaches into the kernel, into other processes or into new
- * namespaces is refused; another architecture's calls kill the process. The sandbox holds without
- * it; it keeps the kernel's less travelled ways out of reach (what Docker's profile refuses, too).
+ * The sandbox's system call filter as a classic BPF program in the machine's byte order
+ * (seccomp(2), `struct sock_filter`). It refuses calls that reach into the kernel, other processes
+ * or new namespaces, and kills the process on calls of another architecture. The sandbox is
+ * complete without it; the filter reduces the kernel's attack surface (like Docker's default
+ * profile).
  */
 
-/** Numbers of asm/unistd.h; null: the architecture has no such call. */
+/** Numbers from asm/unistd.h; null if the architecture lacks the call. */
 export const REFUSED: Readonly<
   Record<string, readonly [x86_64: number | null, aarch64: number | null]>
 > = {
@@ -82,9 +83,9 @@ export const REFUSED: Readonly<
 };
 
 interface Architecture {
-  /** Which column of the table. */
+  /** The column of the table. */
   column: 0 | 1;
-  /** AUDIT_ARCH_… of linux/audit.h. */
+  /** AUDIT_ARCH_… from linux/audit.h. */
   audit: number;
   clone: number;
   clone3: number;
@@ -119,11 +120,14 @@ const ARCHITECTURES: Readonly<Partial<Record<NodeJS.Architecture, Architecture>>
 
 /** CLONE_NEW{NS,CGROUP,UTS,IPC,USER,PID,NET,TIME} */
 const NEW_NAMESPACES = 0x7e02_0080;
-/** ioctls that put text into the input of a terminal: TIOCSTI, TIOCLINUX. */
+/** ioctls that insert text into a terminal's input: TIOCSTI, TIOCLINUX. */
 const TERMINAL_INPUT = [0x5412, 0x541c];
-/** AF_UNIX, AF_INET, AF_INET6, AF_NETLINK. Others reach the kernel's corners, or the host (AF_VSOCK). */
+/**
+ * AF_UNIX, AF_INET, AF_INET6, AF_NETLINK. Others reach rarely used kernel code, or the host
+ * (AF_VSOCK).
+ */
 const SOCKET_FAMILIES = [1, 2, 10, 16];
-/** PER_LINUX, UNAME26, their READ_IMPLIES_EXEC-free kin, and the question "which is it?". */
+/** PER_LINUX and UNAME26, alone or combined, without READ_IMPLIES_EXEC, and the query value. */
 const PERSONALITIES = [0x0, 0x0008, 0x2_0000, 0x2_0008, 0xffff_ffff];
 
 const EPERM = 1;
@@ -140,14 +144,14 @@ const ALLOW = 0x7fff_0000;
 const KILL_PROCESS = 0x8000_0000;
 const refuse = (errno: number): number => 0x0005_0000 | errno;
 
-/** Offsets in `struct seccomp_data`; both architectures are little-endian: the low half is first. */
+/** Offsets in `struct seccomp_data`; both architectures are little-endian, low half first. */
 const NUMBER = 0;
 const ARCHITECTURE = 4;
 const argument = (index: number): number => 16 + 8 * index;
 
 type Instruction = readonly [code: number, ifTrue: number, ifFalse: number, value: number];
 
-/** The filter for an architecture as Node names it; null where it is not known here. */
+/** Builds the filter for an architecture in Node's naming; null if unknown. */
 export function seccompFilter(architecture: NodeJS.Architecture = process.arch): Buffer | null {
   const target = ARCHITECTURES[architecture];
   if (target === undefined) return null;
@@ -158,7 +162,7 @@ export function seccompFilter(architecture: NodeJS.Architecture = process.arch):
     [LOAD, 0, 0, NUMBER],
   ];
   if (architecture === "x64") {
-    // The x32 calls: the same architecture by another numbering.
+    // x32 calls: the same architecture with other numbers.
     program.push([JUMP_AT_LEAST, 0, 1, 0x4000_0000], [RETURN, 0, 0, KILL_PROCESS]);
   }
   for (const numbers of Object.values(REFUSED)) {
@@ -166,7 +170,7 @@ export function seccompFilter(architecture: NodeJS.Architecture = process.arch):
     if (number === null) continue;
     program.push([JUMP_EQUAL, 0, 1, number], [RETURN, 0, 0, refuse(EPERM)]);
   }
-  // Its flags are behind a pointer, which no filter can follow: libc then takes clone.
+  // Its flags are behind a pointer, which a filter cannot read; libc falls back to clone.
   program.push([JUMP_EQUAL, 0, 1, target.clone3], [RETURN, 0, 0, refuse(ENOSYS)]);
   for (const call of [target.clone, target.unshare]) {
     program.push(
@@ -201,12 +205,12 @@ export function seccompFilter(architecture: NodeJS.Architecture = process.arch):
   return bytes;
 }
 
-/** `body`, which ends every way it takes, for one call; others go on behind it. */
+/** Runs `body`, which must return on every path, for one call; other calls continue after it. */
 function when(call: number, body: readonly Instruction[]): Instruction[] {
   return [[JUMP_EQUAL, 0, body.length, call], ...body];
 }
 
-/** Allows a call with one of these first arguments and refuses it with any other. */
+/** Allows a call with one of these first arguments and refuses all others. */
 function onlyFor(values: readonly number[], errno: number): Instruction[] {
   return [
     [LOAD, 0, 0, argument(0)],

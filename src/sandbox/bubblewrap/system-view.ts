@@ -1,26 +1,27 @@
 /**
- * What a sandboxed command sees of the machine, as bubblewrap's arguments: the system's own program
- * folders and what in /etc they need, read-only. Nobody's home, no data of services, no secrets.
+ * The part of the machine that a sandboxed command sees, as bubblewrap arguments: the system's
+ * program folders and the files in /etc that they need, read-only. No home folders, no service
+ * data, no secrets.
  */
 import { existsSync, lstatSync, readlinkSync, realpathSync } from "node:fs";
 import { basename, dirname, join, sep } from "node:path";
 import { ConfigError } from "#shared/node/config-error.js";
 
 export interface SystemView {
-  /** bubblewrap's arguments. */
+  /** bubblewrap arguments. */
   args: string[];
-  /** Names of files in /etc to be handed over: a copy costs less than a mount. */
+  /** Names of files in /etc to pass by descriptor: a copy costs less than a mount. */
   files: string[];
   /** The command's PATH. */
   path: string;
 }
 
-/** Program folders of distributions and of what is commonly put beside them. */
+/** Program folders of distributions and common additions. */
 const PROGRAMS = ["/usr", "/opt", "/nix/store", "/gnu/store", "/home/linuxbrew/.linuxbrew"];
-/** Folders at the root that are links into /usr on a merged system. */
+/** Top-level folders that are links into /usr on merged systems. */
 const ROOT_LINKS = ["/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"];
 
-/** Settings of the machine that programs need to find their files, names and certificates. */
+/** Machine settings that programs need for files, names and certificates. */
 const ETC = [
   "alternatives",
   "crypto-policies",
@@ -45,9 +46,9 @@ const ETC = [
 const SYSTEM_PATH = ["/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin", "/sbin"];
 
 /**
- * Looks at this machine once.
- * @param readOnly more folders to show, absolute; each one's `bin` (or itself) joins the PATH
- * @param hidden folders of the server that are covered where they lie in what is shown
+ * Inspects the machine once.
+ * @param readOnly additional folders to show, absolute; each one's `bin` (or itself) joins the PATH
+ * @param hidden folders of the server to cover if they lie inside shown ones
  */
 export function lookAtSystem(readOnly: readonly string[], hidden: readonly string[]): SystemView {
   const args: string[] = [];
@@ -72,7 +73,7 @@ export function lookAtSystem(readOnly: readonly string[], hidden: readonly strin
   }
   const extra = readOnly.map((path) => {
     if (existsSync(path)) return realpathSync(path);
-    throw new ConfigError(`OMOI_SANDBOX_READONLY names ${path}, which is not there; correct it`);
+    throw new ConfigError(`OMOI_SANDBOX_READONLY names ${path}, which does not exist; correct it`);
   });
   const node = nodeFolder(realpathSync(process.execPath));
   if (node !== null) extra.push(node);
@@ -85,7 +86,7 @@ export function lookAtSystem(readOnly: readonly string[], hidden: readonly strin
       if (!path.includes(entry)) path.unshift(entry);
     }
   }
-  // Covered last, so that nothing shown above uncovers it.
+  // Last, so that no later mount uncovers it.
   for (const folder of hidden) {
     if (isShown(folder)) args.push("--tmpfs", folder, "--remount-ro", folder);
   }
@@ -93,8 +94,8 @@ export function lookAtSystem(readOnly: readonly string[], hidden: readonly strin
 }
 
 /**
- * Where the server's own Node lies outside the system's folders (nvm, a tarball): its folder, where it
- * is an installation of Node and nothing else; else null.
+ * Returns the folder of the server's own Node if it lies outside the system folders (nvm, a
+ * tarball) and contains only a Node installation; otherwise null.
  */
 function nodeFolder(program: string): string | null {
   const folder = dirname(dirname(program));

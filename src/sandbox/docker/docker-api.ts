@@ -1,4 +1,4 @@
-/** The few calls of the Docker Engine API that runs need (docs.docker.com/engine/api, version 1.41). */
+/** The calls of the Docker Engine API used for runs (docs.docker.com/engine/api, version 1.41). */
 import { request, type IncomingMessage } from "node:http";
 import { once } from "node:events";
 import { PassThrough, type Duplex } from "node:stream";
@@ -6,7 +6,7 @@ import { json } from "node:stream/consumers";
 
 const VERSION = "/v1.41";
 
-/** The engine refused a call; `message` is its own word. */
+/** The engine refused a call; `message` is the engine's. */
 export class DockerError extends Error {
   override readonly name = "DockerError";
   readonly status: number;
@@ -18,11 +18,14 @@ export class DockerError extends Error {
 }
 
 export interface DockerApi {
-  /** A JSON call; `null` for an answer without a body. Rejects with a DockerError or a socket's error. */
+  /** Makes a JSON call; `null` for an empty response. @throws DockerError, or a socket error */
   call(method: "GET" | "POST" | "DELETE", path: string, body?: unknown): Promise<unknown>;
-  /** When a file or folder of a container was last modified, in seconds since 1970; null: it has none. */
+  /**
+   * Returns the modification time of a path in a container in seconds since 1970; null if it does
+   * not exist.
+   */
   modifiedAt(container: string, path: string): Promise<number | null>;
-  /** What a container that is not started yet will say. */
+  /** Attaches to the output of a container before its start. */
   attach(container: string): Promise<{ stdout: PassThrough; stderr: PassThrough }>;
 }
 
@@ -74,12 +77,12 @@ export function dockerApi(socketPath: string): DockerApi {
       sent.end();
       const upgraded = once(sent, "upgrade") as Promise<[IncomingMessage, Duplex, Buffer]>;
       const answered = once(sent, "response") as Promise<[IncomingMessage]>;
-      // Of the two only one comes.
+      // Only one of the two events occurs.
       for (const outcome of [upgraded, answered]) outcome.catch(() => undefined);
       const first = await Promise.race([upgraded, answered]);
       if (first.length === 1) {
         await read(first[0]);
-        throw new DockerError(500, "the engine does not hand out a container's output");
+        throw new DockerError(500, "the engine does not stream a container's output");
       }
       const [, socket, head] = first;
       if (head.length > 0) socket.unshift(head);
@@ -100,7 +103,7 @@ async function read(answer: IncomingMessage): Promise<unknown> {
   return body;
 }
 
-/** Frames of eight bytes (which stream, three zeros, the length, big-endian) and that many of output. */
+/** Demultiplexes frames: eight bytes (stream, three zeros, big-endian length), then the payload. */
 function separate(socket: Duplex): { stdout: PassThrough; stderr: PassThrough } {
   const stdout = new PassThrough();
   const stderr = new PassThrough();
@@ -120,7 +123,7 @@ function separate(socket: Duplex): { stdout: PassThrough; stderr: PassThrough } 
         const piece = rest.subarray(0, left);
         rest = rest.subarray(piece.length);
         left -= piece.length;
-        // Nothing more is read of the engine until this is taken.
+        // Backpressure: read no more from the engine until this is consumed.
         if (!target.destroyed && !target.write(piece)) {
           await Promise.race([once(target, "drain"), once(target, "close")]);
         }

@@ -4,26 +4,27 @@ import { WORKSPACE, type SandboxInput } from "../sandbox.js";
 
 export interface ContainerRun {
   input: SandboxInput;
-  /** This server's, by which others tell whether it is gone. */
+  /** Names this server, so that others can detect whether it is gone. */
   name: string;
   uid: number;
   image: string;
 }
 
-/** What containers carry: which server's they are, and on which machine that ran. */
+/** Container labels: the owning server and its machine. */
 export const SERVER = "omoi.server";
 export const HOST = "omoi.host";
 const HOME = "/home/agent";
 
 /**
- * What the engine is asked to make (ContainerCreate): nothing of the machine but the workspace.
- * @param limitsOpenFiles false: the engine's own limit of open files holds
+ * Returns the ContainerCreate request: the container sees nothing of the machine but the workspace.
+ * @param limitsOpenFiles false: leaves the limit of open files to the engine
  */
 export function containerOf(run: ContainerRun, limitsOpenFiles: boolean): unknown {
   const { input, name, uid, image } = run;
   const { memoryBytes, processes, cpus, diskBytes, openFiles = 65_536 } = input.limits;
   const share = (part: number): number => Math.floor(memoryBytes * part);
-  // Podman knows no owner of such a folder, so the mode lets the run's user in: no other is in there.
+  // Podman cannot set an owner here, so the mode admits the run's user; the container has no other
+  // users.
   const tmpfs = (part: number): string => `rw,nosuid,nodev,exec,size=${share(part)},mode=1777`;
   const limit = (Name: string, value: number): unknown => ({ Name, Soft: value, Hard: value });
   const variables = { HOME, LANG: "C.UTF-8", TMPDIR: "/tmp", TERM: "dumb", ...input.env };
@@ -74,7 +75,7 @@ export function containerOf(run: ContainerRun, limitsOpenFiles: boolean): unknow
         ...(diskBytes === null ? [] : [limit("fsize", diskBytes)]),
       ],
       OomScoreAdj: 500,
-      // Output goes to who is attached; the engine keeps none of it.
+      // Output goes to the attached client; the engine keeps none.
       LogConfig: { Type: "none" },
       RestartPolicy: { Name: "no" },
     },

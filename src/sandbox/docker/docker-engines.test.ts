@@ -1,4 +1,6 @@
-/** Runs in containers of the real Docker and Podman; docker.test.ts has the faults of an engine. */
+/**
+ * Runs in containers of real Docker and Podman engines; docker.test.ts simulates engine failures.
+ */
 import { randomUUID } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { chown, writeFile } from "node:fs/promises";
@@ -48,7 +50,7 @@ describe.each(["docker", "podman"] as const)("%s", (name) => {
 
   interface Output {
     text: string;
-    /** When each piece came. */
+    /** The arrival time of each chunk. */
     pieces: { text: string; at: number }[];
   }
   async function run(
@@ -80,7 +82,7 @@ describe.each(["docker", "podman"] as const)("%s", (name) => {
     return { ...exit, pieces, text: pieces.map(({ text }) => text).join("") };
   }
 
-  test("tells exit codes and signals, and writes into the workspace as its user", async () => {
+  test("reports exit codes and signals, and writes into the workspace as its user", async () => {
     expect(docker.report).toMatchObject({ mode: "docker", seccomp: true });
     writeFileSync(join(folder, "given.txt"), "given\n");
     const ended = await run('cat given.txt; id -u; echo "$GREETING" > "$PWD/made.txt"; exit 3');
@@ -96,7 +98,7 @@ describe.each(["docker", "podman"] as const)("%s", (name) => {
     expect((await run("cat /proc/net/dev", { network: "full" })).text).toContain("eth0");
   });
 
-  test("a program that is not there fails", async () => {
+  test("fails for a missing program", async () => {
     const started = await docker.start({
       id: randomUUID(),
       folder,
@@ -116,7 +118,7 @@ describe.each(["docker", "podman"] as const)("%s", (name) => {
     expect((await started.done).exitCode).not.toBe(0);
   });
 
-  test("its output comes while it runs, and a stop ends it", async () => {
+  test("streams output while it runs, and stops", async () => {
     const { pieces } = await run("echo one; sleep 1; echo two");
     expect(pieces.map(({ text }) => text).join("")).toBe("one\ntwo\n");
     expect((pieces.at(-1)?.at ?? 0) - (pieces[0]?.at ?? 0)).toBeGreaterThan(500);
@@ -140,12 +142,12 @@ describe.each(["docker", "podman"] as const)("%s", (name) => {
     expect(await started.done).toMatchObject({ reason: "stopped" });
   });
 
-  test("holds its limits and tells what was used", async () => {
+  test("enforces limits and reports usage", async () => {
     const hungry = "x=$(head -c 200000000 /dev/zero | tr '\\0' x); sleep 8";
     expect(await run(hungry, { memoryBytes: 64 * MIB })).toMatchObject({ reason: "memory" });
     const forks = "for i in 1 2 3 4 5 6 7 8 9 10; do sleep 5 & done; wait";
     expect((await run(forks, { processes: 6 })).text).toMatch(/fork|Resource/i);
-    // Neither more than was asked for nor more than the engine may have itself.
+    // Neither more than requested nor more than the engine itself may have.
     expect(Number((await run("ulimit -n")).text)).toBeLessThanOrEqual(65_536);
     expect((await run("head -c 2000000 /dev/zero > big", { diskBytes: MIB })).exitCode).not.toBe(0);
     const busy = "i=0; while [ $i -lt 1500000 ]; do i=$((i+1)); done; sleep 1";
@@ -154,7 +156,7 @@ describe.each(["docker", "podman"] as const)("%s", (name) => {
     expect(peakMemoryBytes).toBeGreaterThan(50_000);
   });
 
-  test("a run with the network calls the server back at OMOI_URL", async () => {
+  test("a run with network calls the server back at OMOI_URL", async () => {
     const port = await freePort();
     const server = startServer({
       OMOI_DATA_DIR: join(folder, "data"),
@@ -179,7 +181,7 @@ describe.each(["docker", "podman"] as const)("%s", (name) => {
     expect((await server.ended).code).toBe(0);
   });
 
-  test("a server in a mount namespace of its own is told that its overlays are not seen", async () => {
+  test("reports that a server in another mount namespace hides its overlays from the engine", async () => {
     const env = {
       OMOI_DATA_DIR: join(folder, "unseen"),
       OMOI_DOCKER_SOCKET: engine.socket,

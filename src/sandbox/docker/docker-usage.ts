@@ -2,7 +2,7 @@ import type { DockerApi } from "./docker-api.js";
 import { repeat } from "../repeat.js";
 import type { Readings } from "../limits/run-group.js";
 
-/** What the engine tells of a container's use (ContainerStats). */
+/** The engine's usage report (ContainerStats). */
 interface Stats {
   cpu_stats: {
     cpu_usage: { total_usage: number };
@@ -12,15 +12,15 @@ interface Stats {
 }
 
 export interface UsageWatch {
-  /** What was last seen; nulls where the container ended before the first look. */
+  /** The latest figures; nulls if the container ended before the first poll. */
   readings(): Readings;
   stop(): void;
 }
 
-/** Between two looks; what a container uses after the last one is not counted. */
+/** Poll interval; usage after the last poll is not counted. */
 const LOOK_MS = 500;
 
-/** Asks the engine again and again what a container uses: it forgets that when the container ends. */
+/** Polls the usage of a container, since the engine forgets it when the container ends. */
 export function watchUsage(api: DockerApi, container: string): UsageWatch {
   const seen: Readings = {
     oomKills: 0,
@@ -32,7 +32,7 @@ export function watchUsage(api: DockerApi, container: string): UsageWatch {
   const watch = repeat(LOOK_MS, async () => {
     const path = `/containers/${container}/stats?stream=false&one-shot=true`;
     const { cpu_stats: cpu, memory_stats: memory } = (await api.call("GET", path)) as Stats;
-    // A container that has just ended counts nothing.
+    // A container that has just ended reports zero.
     if (cpu.cpu_usage.total_usage === 0) return;
     seen.cpuSeconds = cpu.cpu_usage.total_usage / 1e9;
     seen.throttled = cpu.throttling_data?.throttled_periods ?? null;

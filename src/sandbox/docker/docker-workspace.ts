@@ -4,9 +4,9 @@ import type { DockerApi } from "./docker-api.js";
 import { WORKSPACE } from "../sandbox.js";
 
 /**
- * Whether a container that is not started yet has the workspace at `WORKSPACE`, and not an empty folder of
- * the same path in the engine's own mount namespace. The folder is marked by its modification time, so
- * that a crash leaves no file in it.
+ * Tells whether a created container sees the workspace at `WORKSPACE`, not an empty folder of the
+ * same path in the engine's mount namespace. The folder is marked by its modification time, so that
+ * a crash leaves no file behind.
  */
 export async function seesWorkspace(
   api: DockerApi,
@@ -14,7 +14,7 @@ export async function seesWorkspace(
   folder: string,
 ): Promise<boolean> {
   const { atime, mtime } = await stat(folder);
-  // Seconds, since some file systems keep no more.
+  // Whole seconds, since some file systems store no fractions.
   const mark = randomInt(1, 2 ** 31 - 1);
   await utimes(folder, atime, mark);
   try {

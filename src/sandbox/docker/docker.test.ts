@@ -1,4 +1,7 @@
-/** The requests that a Docker engine gets; no container runs here (see test/support/docker-engine.ts). */
+/**
+ * Checks the requests to a simulated Docker engine; no container runs (see
+ * test/support/docker-engine.ts).
+ */
 import { mkdirSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -48,7 +51,7 @@ function inputOf(said: string[] = []): SandboxInput {
   };
 }
 
-test("a container is given the workspace and nothing else of the machine", async () => {
+test("a container gets the workspace and nothing else of the machine", async () => {
   const started = await docker.start(inputOf());
   expect(started.pid).toBe(4711);
   expect(await started.done).toMatchObject({ reason: "exited", exitCode: 0, signal: null });
@@ -87,7 +90,7 @@ test("a container is given the workspace and nothing else of the machine", async
   for (const name of ["Binds", "CapAdd", "Devices", "PidMode", "UsernsMode"]) {
     expect(host).not.toHaveProperty(name);
   }
-  // Attached and awaited before it starts: neither output nor end can be missed.
+  // Attached and awaited before the start, so that no output or exit is missed.
   const acts = engine.requests.map((line) => /(create|attach|wait|start)/.exec(line)?.[1]);
   expect(acts.filter(Boolean)).toEqual(["create", "attach", "wait", "start"]);
   expect(container?.removed).toBe(true);
@@ -103,7 +106,7 @@ test("an engine that does not see the workspace runs nothing", async () => {
   expect(statSync(workspace).mtimeMs).toBeCloseTo(mtimeMs, 0);
 });
 
-test("a limit of open files that the engine cannot set is left to the engine", async () => {
+test("leaves a limit of open files to an engine that cannot set it", async () => {
   engine.behaviour = (container) => {
     if (JSON.stringify(container.created).includes("nofile")) return "error setting rlimit type 7";
     return container.end(0);
@@ -115,14 +118,14 @@ test("a limit of open files that the engine cannot set is left to the engine", a
   expect(engine.containers.every(({ removed }) => removed)).toBe(true);
 });
 
-test("the network is the engine's bridge where it is asked for", async () => {
+test("uses the engine's bridge network on request", async () => {
   await (
     await docker.start({ ...inputOf(), network: "full" })
   ).done;
   expect(engine.containers[0]?.created["HostConfig"]).toMatchObject({ NetworkMode: "bridge" });
 });
 
-test("its two streams are told apart, wherever the engine cuts them", async () => {
+test("separates the two streams wherever the engine splits frames", async () => {
   engine.behaviour = (container) => {
     const bytes = Buffer.concat([
       frame(1, "one "),
@@ -150,7 +153,7 @@ test("its two streams are told apart, wherever the engine cuts them", async () =
   expect(of("stderr")).toBe("two");
 });
 
-test("a stop asks first, then kills; closing kills", async () => {
+test("stop sends TERM first, then KILL; close kills", async () => {
   engine.behaviour = () => undefined;
   const started = await docker.start(inputOf());
   started.stop(50);
@@ -162,7 +165,7 @@ test("a stop asks first, then kills; closing kills", async () => {
   expect(engine.containers.every(({ removed }) => removed)).toBe(true);
 });
 
-test("why it failed is told: memory, a missing program, a missing image", async () => {
+test("explains failures: memory, a missing program, a missing image", async () => {
   engine.behaviour = (container) => {
     container.oomKilled = true;
     container.end(137);
@@ -181,14 +184,14 @@ test("why it failed is told: memory, a missing program, a missing image", async 
   });
 });
 
-test("what the engine cannot hold is not claimed, and without one nothing is run", async () => {
+test("does not claim limits that the engine cannot enforce, and runs nothing without an engine", async () => {
   expect(docker.report).toMatchObject({ mode: "docker", seccomp: true, network: true });
   engine.info = { ...engine.info, CpuCfsQuota: false, SecurityOptions: null };
   expect((await open()).report).toMatchObject({
     seccomp: false,
     limits: { memory: { enforced: true, by: "Docker" }, cpu: { enforced: false, by: null } },
   });
-  await expect((await open()).start(inputOf())).rejects.toThrow("cannot hold the limit of cpu");
+  await expect((await open()).start(inputOf())).rejects.toThrow("cannot enforce the limit of cpu");
   engine.info = { ...engine.info, MemoryLimit: false };
   expect((await open()).report.mode).toBe("unavailable");
   await engine.close();
@@ -198,7 +201,7 @@ test("what the engine cannot hold is not claimed, and without one nothing is run
   await none.cleanUp();
 });
 
-test("containers of servers that are gone are removed, others are not", async () => {
+test("removes containers of dead servers and no others", async () => {
   const label = (server: string, host = hostname()): Record<string, string> => ({
     "omoi.server": server,
     "omoi.host": host,

@@ -1,4 +1,4 @@
-/** Commands in containers, where a Docker engine answers. */
+/** Sandboxes by containers of a Docker engine. */
 import { hostname } from "node:os";
 import { assertHolds, assertInput } from "../input.js";
 import { dockerApi, DockerError, type DockerApi } from "./docker-api.js";
@@ -23,12 +23,12 @@ export interface DockerSettings {
   agentUid: number;
 }
 
-/** As `Sandbox`, in containers. */
+/** Same as `Sandbox`, with containers. */
 export interface DockerSandbox extends Omit<Sandbox, "report"> {
   readonly report: Omit<SandboxReport, "mode"> & { mode: "docker" | "unavailable" };
 }
 
-/** Asks the engine what it can hold containers to. Never rejects: without one, runs are refused. */
+/** Asks the engine which limits it enforces. Never rejects: without an engine, runs are refused. */
 export async function openDocker(settings: DockerSettings): Promise<DockerSandbox> {
   const api = dockerApi(settings.dockerSocket);
   const self = readProcess(process.pid);
@@ -59,7 +59,7 @@ export async function openDocker(settings: DockerSettings): Promise<DockerSandbo
       if (report.mode === "unavailable") return;
       const filters = encodeURIComponent(JSON.stringify({ label: [`${HOST}=${hostname()}`] }));
       const listing = api.call("GET", `/containers/json?all=1&filters=${filters}`);
-      // An engine that went away is looked at again by the next start.
+      // The next start retries a missing engine.
       const found = (await listing.catch(() => [])) as {
         Id: string;
         Labels: Record<string, string>;
@@ -127,20 +127,22 @@ async function look(
       memory: held(true),
       processes: held(true),
       cpu: held(info.CpuCfsQuota),
-      output: { enforced: true, by: "the server, which stops what writes too much" },
-      disk: { enforced: true, by: "a watch, and resource limits for each file" },
+      output: { enforced: true, by: "the server, which stops commands that write too much" },
+      disk: { enforced: true, by: "a monitor, and resource limits per file" },
     },
   };
 }
 
-/** An engine, and what was found out about it by using it. */
+/** An engine and its discovered properties. */
 interface Engine {
   api: DockerApi;
-  /** Whether it accepts a limit of open files; false once it refused one above its own hard limit. */
+  /**
+   * Whether it accepts a limit of open files; false once it refused one above its own hard limit.
+   */
   limitsOpenFiles: boolean;
 }
 
-/** @throws SandboxRefusal where the engine makes no such container, or one without the workspace in it */
+/** @throws SandboxRefusal if the engine cannot create the container with the workspace in it */
 async function startContainer(engine: Engine, run: ContainerRun): Promise<SandboxedProcess> {
   const { api } = engine;
   let id: string;
@@ -152,7 +154,7 @@ async function startContainer(engine: Engine, run: ContainerRun): Promise<Sandbo
     );
     ({ Id: id } = created as { Id: string });
   } catch (error) {
-    throw new SandboxRefusal(`The container could not be made: ${(error as Error).message}`);
+    throw new SandboxRefusal(`The container could not be created: ${(error as Error).message}`);
   }
   try {
     if (!(await seesWorkspace(api, id, run.input.folder))) {
@@ -175,7 +177,7 @@ async function startContainer(engine: Engine, run: ContainerRun): Promise<Sandbo
   return startContainer(engine, run);
 }
 
-/** Starts a container that was made; answers the error with which the engine refuses that. */
+/** Starts a created container; returns the error if the engine refuses. */
 async function attachAndStart(
   api: DockerApi,
   id: string,
@@ -190,15 +192,15 @@ async function attachAndStart(
   let ended: Promise<number | null>;
   let output: Awaited<ReturnType<DockerApi["attach"]>> | undefined;
   try {
-    // Podman sets up the container, and refuses to, here already.
+    // Podman sets up the container at this point, and may refuse.
     output = await api.attach(id);
-    // Asked before it starts: its end cannot be missed.
+    // Registered before the start, so that the exit is not missed.
     ended = api.call("POST", `${at}/wait?condition=next-exit`).then(
       async (answer) => {
         state = await inspect(api, id).catch(() => null);
         return (answer as { StatusCode: number }).StatusCode;
       },
-      // The engine went away: nothing is known of it any more.
+      // The engine is gone: the outcome is unknown.
       () => null,
     );
     await api.call("POST", `${at}/start`);
@@ -216,7 +218,7 @@ async function attachAndStart(
     terminate: () => signal("SIGTERM"),
     pids: () => [pid, ...descendantsOf(pid).map((process) => process.pid)],
     killAll: () => signal("SIGKILL"),
-    // The engine tells of the end when the container's last process is gone.
+    // The engine reports the end after the container's last process.
     gone: async () => undefined,
     ...output,
     readings: () => ({ ...usage.readings(), oomKills: state?.OOMKilled === true ? 1 : 0 }),
@@ -237,12 +239,12 @@ async function inspect(api: DockerApi, id: string): Promise<ContainerState> {
 async function remove(api: DockerApi, id: string): Promise<void> {
   await api.call("DELETE", `/containers/${id}?force=1&v=1`).catch((error: unknown) => {
     const isGone = error instanceof DockerError && [404, 409].includes(error.status);
-    // Without an engine the next clean-up finds it.
+    // Without an engine, the next clean-up removes it.
     if (!isGone && error instanceof DockerError) throw error;
   });
 }
 
-/** A command whose program is not in the image, or cannot be run. */
+/** A command whose program is missing from the image, or not executable. */
 function neverStarted(detail: string): SandboxedProcess {
   const done = Promise.resolve({
     exitCode: 127,

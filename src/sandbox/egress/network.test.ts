@@ -1,4 +1,7 @@
-/** What a command with the network reaches: the outside and one port of the server, nothing else here. */
+/**
+ * The reach of a command with network: the outside and one port of the server, nothing else on the
+ * machine.
+ */
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createServer, type AddressInfo, type Server } from "node:net";
@@ -35,7 +38,7 @@ inEachSandbox("a run with the network", ({ setting }) => {
     await sandbox.close();
   });
 
-  /** What each address answers a command with the network, or the error's code. */
+  /** The answer of each address to a command with network, or the error code. */
   async function answers(
     targets: readonly object[],
     options: Parameters<TestSandbox["run"]>[1] = {},
@@ -53,7 +56,7 @@ inEachSandbox("a run with the network", ({ setting }) => {
     return JSON.parse(ended.output) as unknown[];
   }
 
-  test("of the machine a run reaches one port of the server, at its own loopback", async () => {
+  test("reaches one port of the server at its own loopback, and nothing else on the machine", async () => {
     const callback = await serve(0, "127.0.0.1");
     const other = await serve(0, "127.0.0.1");
     const everywhere = await serve(0, "::");
@@ -68,7 +71,7 @@ inEachSandbox("a run with the network", ({ setting }) => {
         const isLinkLocal = address.startsWith("fe80:");
         return { host: isLinkLocal ? `${address}%net0` : address, port: everywhere };
       }),
-      // Where pasta would map the machine's loopback to by itself, and where it asks for names.
+      // Addresses that pasta maps by default: the machine's loopback, and metadata services.
       { host: "198.18.0.2", port: other },
       { host: "169.254.169.254", port: 80 },
       { host: "fd00:ec2::254", port: 80 },
@@ -83,11 +86,11 @@ inEachSandbox("a run with the network", ({ setting }) => {
         expect.stringMatching(/^(ECONNREFUSED|EACCES|ENETUNREACH|EHOSTUNREACH)$/),
       ]);
     }
-    // Nor without the permission to call back.
+    // Nor without permission to call back.
     expect(await answers([{ host: "127.0.0.1", port: callback }])).toEqual(["ECONNREFUSED"]);
   });
 
-  test("a run reaches neither loopback nor unnamed sockets of another", async () => {
+  test("reaches neither the loopback nor abstract sockets of another run", async () => {
     const script = `
     const serve = (...where) => require("net").createServer((socket) => socket.end("reached"))
       .listen(...where, () => console.log("ready"));
@@ -104,19 +107,19 @@ inEachSandbox("a run with the network", ({ setting }) => {
     await first.done;
   });
 
-  test("names are resolved by the machine's resolver, through the run's own", async () => {
+  test("resolves names through the machine's resolver", async () => {
     const { output } = await sandbox.run(["cat", "/etc/resolv.conf"], { network: "full" });
     expect(output).toMatch(/^nameserver (198\.18\.0\.1|fd6f:6d6f:6e65::53)$/m);
     const own = readFileSync("/etc/resolv.conf", "utf8").match(/^nameserver .*$/gm) ?? [];
     for (const line of own) expect(output).not.toContain(`${line}\n`);
   });
 
-  test("its network has no rights in a run, and a user of its own outside of it", async () => {
+  test("the network processes have no privileges in a run, and a user of their own outside", async () => {
     const started = await sandbox.start(["sleep", "60"], { network: "full", callbackPort: 9 });
     const [pasta] = pastasFor(9);
     const status = readFileSync(`/proc/${pasta}/status`, "utf8");
     if (isRoot) expect(status).toMatch(/^Uid:\s+60860\s+60860\s+60860\s+60860$/m);
-    // Not seen from inside, and no rights to change what was set up.
+    // Invisible from inside, and no rights to change the setup.
     const tried = await sandbox.run(
       [
         "sh",
@@ -134,7 +137,7 @@ inEachSandbox("a run with the network", ({ setting }) => {
     expect(pastasFor(9)).toEqual([]);
   });
 
-  test("the programs of its network end with a run however it ends", async () => {
+  test("the network processes end with a run, however it ends", async () => {
     const port = 10;
     const ended = await Promise.all(
       ["exit 0", "kill -9 1; kill -9 $$", "nonsense-program"].map((line) =>
@@ -152,7 +155,7 @@ inEachSandbox("a run with the network", ({ setting }) => {
   });
 });
 
-/** The processes of pasta that forward this port. */
+/** The pasta processes that forward this port. */
 function pastasFor(port: number): number[] {
   return processesWith(`--tcp-ns\0${port}\0`);
 }

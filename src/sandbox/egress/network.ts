@@ -1,7 +1,7 @@
 /**
- * Networks of runs: for each a network namespace of its own, connected to the outside by a pasta(1) of
- * its own, which speaks for the run from the machine's namespace. Neither the machine's loopback nor its
- * unnamed sockets nor another run are in it.
+ * Networks of runs: a network namespace per run, connected to the outside by its own pasta(1),
+ * which acts for the run in the host namespace. The machine's loopback, its abstract sockets and
+ * other runs are unreachable.
  */
 import { readlinkSync } from "node:fs";
 import { isIP } from "node:net";
@@ -15,28 +15,31 @@ import { SandboxRefusal, type Missing } from "../sandbox.js";
 
 /** The network of one run. */
 export interface RunNetwork {
-  /** The arguments by which a program is started in it. */
+  /** Arguments that start a program inside it. */
   enter: string[];
-  /** As the kernel names the namespace: `net:[4026532183]`. */
+  /** The kernel's name of the namespace: `net:[4026532183]`. */
   namespace: string;
-  /** The processes that keep it up, as the machine numbers them. */
+  /** The processes that keep it up, by host pid. */
   pids: number[];
-  /** Takes it down; settles when its processes are gone. */
+  /** Closes it; settles once its processes are gone. */
   close(): Promise<void>;
 }
 
 export interface Networks {
   /**
-   * @param port of the machine's 127.0.0.1 that is reached at the same port of the run's own
+   * @param port a port of the machine's 127.0.0.1, reachable at the same port of the run's loopback
    * @throws SandboxRefusal
    */
   open(port: number | undefined): Promise<RunNetwork>;
 }
 
-/** Of the benchmarking range (RFC 2544) and unique local (RFC 4193): no machine is met there. */
+/**
+ * From the benchmarking range (RFC 2544) and unique local range (RFC 4193), which no real host
+ * uses.
+ */
 const ADDRESSES = ["198.18.0.2", "fd6f:6d6f:6e65::2"];
 
-/** Link-local addresses, and where clouds answer with a machine's own credentials. */
+/** Link-local addresses, and cloud metadata services with the machine's credentials. */
 const REFUSED = [
   "169.254.0.0/16",
   "100.100.100.200/32",
@@ -45,12 +48,12 @@ const REFUSED = [
   "fd00:ec2::254/128",
 ];
 
-/** How long it may take on the busiest machine. */
+/** Timeout for the busiest machine. */
 const openMs = 15_000;
 
 /**
- * Finds the programs; whether they work is for the probe to see.
- * @param uid whom pasta runs as, where the server is root
+ * Finds the programs; the probe checks whether they work.
+ * @param uid the user of pasta if the server is root
  */
 export function findNetworks(uid: number): Networks | Missing {
   const isRoot = process.getuid?.() === 0;
@@ -98,8 +101,8 @@ const PACKAGES = new Map([
 ]);
 
 /**
- * Drops root for a user of its own, whom no run is. The device is made anew, since many machines let root
- * alone open theirs; what it is good for needs rights in a network namespace all the same.
+ * Drops root for a dedicated user. /dev/net/tun is created anew, since many machines restrict
+ * theirs to root; using it requires rights in a network namespace anyway.
  */
 function asUser(uid: number, program: (name: string) => string): string[] {
   const mount = `${program("mount")} -t tmpfs -o mode=0755,size=64k tmpfs /dev/net`;
@@ -114,8 +117,8 @@ function asUser(uid: number, program: (name: string) => string): string[] {
 }
 
 /**
- * pasta, and in the namespace that it makes a command that forbids some addresses there, says that all is
- * ready, and keeps the namespace until its input ends, as it does with the server.
+ * pasta, with a command inside its namespace that blocks some addresses, reports readiness, and
+ * keeps the namespace until its input closes, which happens when the server ends.
  */
 function pastaCommand(port: number | undefined, program: (name: string) => string): string[] {
   const refused = [...REFUSED, ...ownAddresses()];
@@ -129,11 +132,11 @@ function pastaCommand(port: number | undefined, program: (name: string) => strin
   return [
     [program("pasta"), "--config-net", "--foreground", "--quiet", "--ns-ifname", "net0"],
     ["--no-dhcp", "--no-dhcpv6", "--no-ra"],
-    // The machine's loopback is not mapped to the gateway, which is pasta's default.
+    // Disables pasta's default mapping of the machine's loopback to the gateway.
     ["--no-map-gw", "--gateway", RESOLVERS[4], "--netmask", "30"],
     ADDRESSES.flatMap((address) => ["--address", address]),
     Object.values(RESOLVERS).flatMap((address) => ["--dns-forward", address]),
-    // Of ports one alone is forwarded, from the run to the server.
+    // Forwards a single port, from the run to the server.
     ["--tcp-ports", "none", "--udp-ports", "none", "--udp-ns", "none"],
     ["--tcp-ns", port === undefined ? "none" : String(port)],
     ["--", program("sh"), "-c"],
@@ -141,11 +144,11 @@ function pastaCommand(port: number | undefined, program: (name: string) => strin
   ].flat();
 }
 
-/** The machine's own addresses, in CIDR notation: what listens there is not for runs. */
+/** Returns the machine's own addresses in CIDR notation: its services are off limits for runs. */
 function ownAddresses(): string[] {
   const found: string[] = [];
   let leaf = "";
-  // Of the kernel's routes: interfaces that are down count, too.
+  // From the kernel's routing table: includes interfaces that are down.
   for (const line of readIfThere("/proc/net/fib_trie").split("\n")) {
     leaf = /\|-- (\S+)/.exec(line)?.[1] ?? leaf;
     const bits = /\/(\d+) host LOCAL/.exec(line)?.[1];
@@ -167,7 +170,7 @@ async function connected(
     said = (said + text).slice(-2000);
   });
   child.stdin?.on("error", () => undefined);
-  // pasta leaves its half in the namespace behind where it fails: the group ends with it.
+  // pasta leaves its child in the namespace if it fails: kill the whole group.
   const killGroup = (): void => {
     try {
       process.kill(-(child.pid as number), "SIGKILL");
@@ -200,7 +203,7 @@ async function connected(
   if (holder === undefined || namespace === null || namespace === namespaceOf("self")) {
     await close();
     throw new SandboxRefusal(
-      `A network of its own could not be made for a run (${lastLine(said)}); ` +
+      `A network for the run could not be created (${lastLine(said)});` +
         "pasta needs /dev/net/tun and user namespaces",
     );
   }
@@ -212,7 +215,7 @@ async function firstLine(output: Readable): Promise<boolean> {
   return false;
 }
 
-/** The network namespace of a process, as the kernel names it; null where it cannot be told. */
+/** Returns the network namespace of a process in the kernel's naming; null if unknown. */
 export function namespaceOf(pid: number | "self"): string | null {
   try {
     return readlinkSync(`/proc/${pid}/ns/net`);

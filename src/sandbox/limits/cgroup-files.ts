@@ -1,11 +1,11 @@
-/** A control group is a folder, and what is read and set of it are files (cgroups(7)). */
+/** Control groups as folders and files (cgroups(7)). */
 import { mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
 export type Controller = "memory" | "pids" | "cpu" | "cpuacct";
 
-/** Makes a group; one that is there already is no error. */
+/** Creates a group; an existing one is not an error. */
 export function makeGroup(folder: string): void {
   try {
     mkdirSync(folder);
@@ -14,7 +14,9 @@ export function makeGroup(folder: string): void {
   }
 }
 
-/** Kills what is in a group until it is empty, and removes it; gives up after five seconds. */
+/**
+ * Kills the processes of a group until it is empty, and removes it; gives up after five seconds.
+ */
 export async function removeGroup(folder: string): Promise<void> {
   for (let attempt = 0; attempt < 100; attempt += 1) {
     try {
@@ -34,7 +36,7 @@ export async function removeGroup(folder: string): Promise<void> {
   }
 }
 
-/** Lets the groups below have these controllers, as far as it is allowed (`isEnabled`). */
+/** Enables controllers for child groups as far as permitted (see `isEnabled`). */
 export function enable(folder: string, controllers: readonly string[]): void {
   for (const name of controllers) {
     try {
@@ -50,7 +52,7 @@ export function isEnabled(folder: string, controllers: readonly string[]): boole
   return controllers.every((name) => enabled.includes(name));
 }
 
-/** The names of the groups below one. */
+/** Lists the child groups. */
 export function subgroups(folder: string): string[] {
   try {
     return readdirSync(folder, { withFileTypes: true })
@@ -61,7 +63,7 @@ export function subgroups(folder: string): string[] {
   }
 }
 
-/** What a file holds, split at spaces and line ends; nothing where it cannot be read. */
+/** Reads a file and splits it at whitespace; empty if it cannot be read. */
 export function words(path: string): string[] {
   return (readText(path) ?? "").split(/\s+/).filter(Boolean);
 }

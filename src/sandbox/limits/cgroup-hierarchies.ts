@@ -1,15 +1,15 @@
-/** Where this server may make control groups: below its own group, in whichever version is mounted. */
+/** Finds where this server may create control groups: below its own group, in either version. */
 import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from "node:fs";
 import { dirname, join, posix } from "node:path";
 import { type Controller, enable, isEnabled, makeGroup, readText, words } from "./cgroup-files.js";
 
-/** The folder below which groups can be made for each controller that there is one for. */
+/** For each available controller, the folder for new groups. */
 export interface Hierarchies {
   version: 1 | 2;
   bases: Map<Controller, string>;
 }
 
-/** Null where none may be made. */
+/** Returns null if no groups can be created. */
 export function findHierarchies(): Hierarchies | null {
   const memberships = readFileSync("/proc/self/cgroup", "utf8")
     .trim()
@@ -57,7 +57,7 @@ function readMounts(): CgroupMount[] {
   return mounts;
 }
 
-/** Where a group's folder is in a mount that may show only a part of the hierarchy. */
+/** Returns a group's folder in a mount that may show only a part of the hierarchy. */
 function folderOf(mount: CgroupMount, path: string): string {
   const relative = posix.relative(mount.root, path);
   return relative.startsWith("..") ? mount.mountPoint : join(mount.mountPoint, relative);
@@ -77,9 +77,9 @@ function findVersion1(
 }
 
 /**
- * A group that may have children with limits: the server's own, where it holds no process or the
- * server can move out of it into a leaf; else the nearest one above that may be written, as below
- * a user's service manager.
+ * Finds a group that may have children with limits: the server's own, if it holds no process or the
+ * server can move into a leaf below it; otherwise the nearest writable ancestor, as below a user's
+ * service manager.
  */
 function findVersion2(
   memberships: readonly Membership[],
@@ -90,7 +90,7 @@ function findVersion2(
   if (!mount || !membership) return new Map();
   const wanted: Controller[] = ["memory", "pids", "cpu"];
   let folder = folderOf(mount, membership.path);
-  // In the leaf that an earlier start of this process moved to.
+  // In the leaf created by an earlier start of this process.
   if (posix.basename(folder) === LEAF) folder = dirname(folder);
   for (let level = folder; level.startsWith(mount.mountPoint); level = dirname(level)) {
     const offered = words(join(level, "cgroup.controllers"));
@@ -117,7 +117,7 @@ function moveToLeaf(folder: string): void {
   try {
     const leaf = join(folder, LEAF);
     makeGroup(leaf);
-    // Itself and what it started before (its database); a stranger in the group keeps it as it is.
+    // This process and its children (the database); other processes keep the group occupied.
     for (const pid of words(join(folder, "cgroup.procs"))) {
       if (pid === String(process.pid) || parentOf(pid) === String(process.pid)) {
         writeFileSync(join(leaf, "cgroup.procs"), pid);

@@ -13,7 +13,7 @@ const groups = openControlGroups(
 );
 groups?.close();
 
-/** Removes the groups of this process's servers from every hierarchy; answers how many there were. */
+/** Removes the groups of this process's servers from every hierarchy; returns their number. */
 function removeServerGroups(): number {
   let removed = 0;
   for (const base of new Set(findHierarchies()?.bases.values())) {
@@ -27,7 +27,7 @@ function removeServerGroups(): number {
 }
 
 test.runIf(groups !== null)(
-  "a control group that disappeared is created again, with its limits",
+  "recreates a control group that disappeared, with its limits",
   async () => {
     const sandbox = await openTestSandbox();
     expect(removeServerGroups()).toBeGreaterThan(0);

@@ -1,7 +1,7 @@
 /**
- * Control groups: what the kernel counts and limits a run's processes by. Version 2, or version 1
- * with each controller in a hierarchy of its own; always below the server's own group, so that what
- * the machine grants to the server bounds its runs, too.
+ * Control groups: kernel accounting and limits for a run's processes. Version 2, or version 1 with
+ * one hierarchy per controller; always below the server's own group, so that limits of the server
+ * include its runs.
  */
 import { rmdirSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -13,24 +13,24 @@ import { SandboxRefusal } from "../sandbox.js";
 
 export interface ControlGroups {
   readonly version: 1 | 2;
-  /** Which limits they can hold. */
+  /** The enforceable limits. */
   readonly controllers: ReadonlySet<Controller>;
   /**
-   * Makes a run's group, and first the server's own where it disappeared.
-   * @throws SandboxRefusal where that cannot be made again
+   * Creates a run's group, recreating the server's own if it disappeared.
+   * @throws SandboxRefusal if that fails
    */
   create(name: string, limits: GroupLimits): RunGroup;
-  /** Kills and removes the groups of servers of this data folder that are gone. */
+  /** Kills and removes the groups of dead servers of this data folder. */
   removeLeftovers(): Promise<void>;
-  /** Removes this server's own, empty, folder of groups. */
+  /** Removes this server's own, empty group. */
   close(): void;
 }
 
 const PREFIX = "omoi-";
 
 /**
- * Opens the groups below the server's own; null where none may be made.
- * @param name of this opening (`nameFor`)
+ * Opens the groups below the server's own; null if no groups can be created.
+ * @param name a unique name (`nameFor`)
  */
 export function openControlGroups(name: string, dataDir: string): ControlGroups | null {
   const folderName = PREFIX + name;
@@ -54,12 +54,12 @@ export function openControlGroups(name: string, dataDir: string): ControlGroups 
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
       }
-      // Another program removed the server's empty group, or moved the server to another group.
+      // Another program removed the server's empty group, or moved the server to another one.
       const again = makeServerGroups(folderName);
       const lost = [...controllers].filter((controller) => !again?.folders.has(controller));
       if (again === null || again.version !== version || lost.length > 0) {
         throw new SandboxRefusal(
-          `The server's control group disappeared and cannot be created again (${lost.join(", ")}); restart the server.`,
+          `The server's control group disappeared and cannot be recreated (${lost.join(", ")}); restart the server.`,
         );
       }
       server = again;
@@ -89,13 +89,13 @@ export function openControlGroups(name: string, dataDir: string): ControlGroups 
   };
 }
 
-/** The folder that holds the groups of this server's runs, for each controller that can be used. */
+/** The parent folder of run groups for each usable controller. */
 interface ServerGroups {
   version: 1 | 2;
   folders: ReadonlyMap<Controller, string>;
 }
 
-/** Makes the server's own groups, or finds them; null where none may be made. */
+/** Creates or finds the server's own groups; null if no groups can be created. */
 function makeServerGroups(folderName: string): ServerGroups | null {
   const found = findHierarchies();
   if (found === null) return null;

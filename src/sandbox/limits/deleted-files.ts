@@ -1,22 +1,23 @@
-/** Files that were deleted and still take space on the disk, because a process holds them. */
+/** Measures deleted files that still use disk space because a process holds them open. */
 import { readdirSync } from "node:fs";
 import { readTool } from "../launch.js";
 import { readProcess } from "../processes.js";
 
-/** Bytes on the disk, and files and folders. */
+/** Bytes on disk, and the number of files and folders. */
 export interface DiskUse {
   bytes: number;
   files: number;
 }
 
-/** Folders of /proc for one call of find(1) or grep(1): well below the limit of arguments. */
+/** Folders of /proc per call of find(1) or grep(1), well below the argument limit. */
 const BATCH = 5000;
 
 /**
- * Measures the deleted files of one file system that these processes have open or mapped. It is not
- * complete where descriptors are in flight between sockets, which the system counts and does not show, and
- * where a mapping cannot be looked at: only root may, and only of a process whose first thread lives.
- * @param dev the number of the file system, as in `Stats`
+ * Measures the deleted files of one file system that these processes have open or mapped. The
+ * result is incomplete if descriptors are in flight between sockets, which the kernel counts but
+ * does not list, or if a mapping cannot be inspected: only root can, and only while the first
+ * thread lives.
+ * @param dev the device number, as in `Stats`
  */
 export async function measureDeleted(
   pids: readonly number[],
@@ -28,7 +29,7 @@ export async function measureDeleted(
   const maps: string[] = [];
   for (const pid of pids) {
     const tasks = tasksOf(pid);
-    // Threads may have descriptors of their own.
+    // Threads can have separate descriptor tables.
     for (const task of tasks) {
       files.push(`/proc/${pid}/task/${task}/fd`);
       sockets.push(`/proc/${pid}/task/${task}/fdinfo`);
@@ -67,7 +68,7 @@ async function findDeleted(folders: readonly string[], dev: number): Promise<Dis
   return { bytes: 512 * sum, files: blocks.size };
 }
 
-/** Whether a line of these files, or of those in these folders, matches. */
+/** Tells whether a line matches in these files, or in files of these folders. */
 async function matches(pattern: readonly string[], paths: readonly string[]): Promise<boolean> {
   for (const batch of batches(paths)) {
     const { exitCode } = await readTool(["grep", "-qsE", ...pattern, "--", ...batch]);
@@ -82,7 +83,7 @@ function batches(paths: readonly string[]): string[][] {
   return found;
 }
 
-/** A device as /proc/<pid>/maps writes it; the numbers lie in its bits as in makedev(3). */
+/** Formats a device number as in /proc/<pid>/maps (encoding of makedev(3)). */
 function deviceText(dev: number): string {
   const major = (dev >> 8) & 0xfff;
   const minor = (dev & 0xff) | ((dev >> 12) & 0xfff00);

@@ -1,4 +1,4 @@
-/** What a run holds on the disk although no path names it, or although each file is small. */
+/** Disk usage of a run that no path shows, or that consists of many small files. */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { openTestSandbox, type TestSandbox } from "#test/support/sandbox.js";
 
@@ -11,7 +11,7 @@ afterAll(() => sandbox.close());
 
 const limits = { diskBytes: 16 << 20, diskFiles: 2000 };
 
-/** A program that holds 80 MB by files of 4 MB, each deleted and then passed to `hold`. */
+/** A program that holds 80 MB in files of 4 MB, each deleted and passed to `hold`. */
 function holding(hold: string): string[] {
   const script = `
 import array, mmap, os, socket, subprocess, sys, threading, time
@@ -54,17 +54,17 @@ def hold(fd):
     os.close(fd)`,
 };
 
-test.each(Object.entries(holds))("deleted files count while they are %s", async (_how, hold) => {
+test.each(Object.entries(holds))("counts deleted files that are %s", async (_how, hold) => {
   expect(await sandbox.run(holding(hold), { limits })).toMatchObject({ reason: "disk" });
 });
 
-test("deleted files that no process holds count no more", async () => {
+test("does not count deleted files that no process holds", async () => {
   const script =
     "for i in 1 2 3 4 5 6 7 8 9 10; do head -c 8000000 /dev/zero > f; rm f; sleep 0.1; done";
   expect(await sandbox.run(["sh", "-c", script], { limits })).toMatchObject({ exitCode: 0 });
 });
 
-test("more files than a workspace may hold end a run", async () => {
+test("too many files in a workspace end the run", async () => {
   const folder = sandbox.workspace();
   const many = "mkdir d; i=0; while :; do i=$((i+1)); : > d/$i || exit 9; done";
   const ended = await sandbox.run(["sh", "-c", many], { folder, limits });

@@ -1,4 +1,4 @@
-/** Watches how much a workspace holds on the disk, deleted files that are still open included. */
+/** Monitors the disk usage of a workspace, including deleted files that are still open. */
 import { lstatSync } from "node:fs";
 import { statfs } from "node:fs/promises";
 import { measureDeleted, type DiskUse } from "./deleted-files.js";
@@ -10,10 +10,10 @@ export type { DiskUse } from "./deleted-files.js";
 export type DiskLimits = { [Name in keyof DiskUse]: number | null };
 
 /**
- * Calls `onOver` when a folder holds more than its limits. Its use is measured in full at first and then
- * only where the free space of its file system has shrunk so far that it could be over, or, for what
- * other writers' deletions hide, now and then; for a quarter of the time at most.
- * @param pids all processes of the run at this moment
+ * Calls `onOver` once a folder exceeds its limits. Measures fully at first, then only after the
+ * free space of its file system shrank enough for an overrun, and occasionally, in case other
+ * writers freed space; at most a quarter of the time.
+ * @param pids returns all current processes of the run
  */
 export function monitorDisk(
   folder: string,
@@ -43,7 +43,7 @@ export function monitorDisk(
       measureDeleted(pids(), dev),
     ]);
     used = { bytes: visible.bytes + deleted.bytes, files: visible.files + deleted.files };
-    // The part that cannot be read holds at most the space that the file system lost.
+    // The unreadable part is at most the space that the file system lost.
     if (!visible.isComplete || !deleted.isComplete) {
       used = {
         bytes: Math.max(used.bytes, most.bytes),
@@ -64,9 +64,9 @@ function overrunOf(use: DiskUse, limits: DiskLimits): keyof DiskUse | null {
 }
 
 /**
- * Measures a folder by du(1), which follows no links and works at any depth. A du that cannot count files
- * (BusyBox) counts none.
- * @throws Error where it tells no size
+ * Measures a folder with du(1), which follows no links and works at any depth. A du that cannot
+ * count files (BusyBox) counts none.
+ * @throws Error if it reports no size
  */
 export async function measureFolder(folder: string): Promise<DiskUse & { isComplete: boolean }> {
   const [bytes, files] = await Promise.all([
@@ -75,7 +75,7 @@ export async function measureFolder(folder: string): Promise<DiskUse & { isCompl
   ]);
   const numberIn = (text: string): number => Number(/^(\d+)\s/.exec(text)?.[1] ?? Number.NaN);
   const kibibytes = numberIn(bytes.stdout);
-  if (Number.isNaN(kibibytes)) throw new Error("du told no size");
+  if (Number.isNaN(kibibytes)) throw new Error("du reported no size");
   return {
     bytes: 1024 * kibibytes,
     files: numberIn(files.stdout) || 0,

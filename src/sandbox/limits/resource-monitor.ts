@@ -1,18 +1,18 @@
-/** Watches the memory of a run's processes where no control group counts it. */
+/** Monitors the memory of a run's processes if no control group limits it. */
 import { readFileSync, statfsSync } from "node:fs";
 import { descendantsOf, readProcess, type ProcessRecord } from "../processes.js";
 import { repeat, type Watch } from "../repeat.js";
 import type { GroupLimits } from "./run-group.js";
 
-/** What the processes of a run were seen to use. */
+/** Observed usage of a run. */
 interface Seen {
   peakMemoryBytes: number;
   cpuSeconds: number;
-  /** Processes and threads, at most. */
+  /** Peak number of processes and threads. */
   peakTasks: number;
 }
 
-/** A folder of a sandbox that lies in memory, in a file system of that size in bytes. */
+/** An in-memory folder of a sandbox, a file system of that size in bytes. */
 export interface MemoryFolder {
   path: string;
   size: number;
@@ -20,19 +20,19 @@ export interface MemoryFolder {
 
 export interface ProcessMonitor extends Watch {
   readonly seen: Readonly<Seen>;
-  /** The limit of its processes and threads. */
+  /** The limit of processes and threads. */
   readonly mostTasks: number;
 }
 
-/** Bytes of memory that processes hold, exact where they are more than `most`. */
+/** Returns the memory of the processes in bytes, exact above `most`. */
 export type MeasureMemory = (members: readonly ProcessRecord[], most: number) => number;
 
 const PAGE = 4096;
 const TICKS_PER_SECOND = 100;
 
 /**
- * Looks at a sandbox's processes and its files in memory, and calls `onOver` when they are more than
- * `memoryBytes`. What grows faster than it looks gets further before it is ended.
+ * Polls a sandbox's processes and in-memory files, and calls `onOver` once they exceed
+ * `memoryBytes`. Fast growth overshoots until the next poll.
  */
 export function monitorProcesses(
   init: number,
@@ -61,7 +61,7 @@ export function monitorProcesses(
 function usedOf(init: number, { path, size }: MemoryFolder): number {
   try {
     const { bsize, blocks, bfree } = statfsSync(`/proc/${init}/root${path}`);
-    // Until the sandbox is complete the machine's own folder is there.
+    // Until the sandbox is complete, this is the machine's own folder.
     return bsize * blocks === size ? bsize * (blocks - bfree) : 0;
   } catch {
     return 0;
@@ -70,7 +70,7 @@ function usedOf(init: number, { path, size }: MemoryFolder): number {
 
 function residentMemory(members: readonly ProcessRecord[], most: number): number {
   const resident = PAGE * members.reduce((sum, member) => sum + member.residentPages, 0);
-  // Pages that processes share are counted once, where it matters.
+  // Near the limit, shared pages are counted once.
   return resident > most ? proportional(members) : resident;
 }
 

@@ -1,4 +1,4 @@
-/** The control group of one run: its limits, and what the kernel counted of it. */
+/** Limits of one run's control group. */
 import { writeFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -10,7 +10,7 @@ export interface GroupLimits {
   cpus: number | null;
 }
 
-/** What happened in a run so far; null where it cannot be told. */
+/** Kernel counters of a run; null if unavailable. */
 export interface Readings {
   oomKills: number;
   refusedForks: number;
@@ -19,18 +19,18 @@ export interface Readings {
   peakMemoryBytes: number | null;
 }
 
-/** The group of one run. */
+/** The control group of one run. */
 export interface RunGroup {
-  /** Moves a process into it; what it forks from then on is born in it. */
+  /** Moves a process into it; later children are born in it. */
   add(pid: number): Promise<void>;
-  /** All processes in it, as this process numbers them. */
+  /** All processes in it, by host pid. */
   pids(): number[];
   readings(): Readings;
-  /** Removes it once its last process is gone; kills what is still in it. */
+  /** Kills remaining processes and removes it. */
   remove(): Promise<void>;
 }
 
-/** Makes it, with its limits set. @param groups its folder for each controller */
+/** Creates the group with its limits. @param groups its folder for each controller */
 export function openRunGroup(
   version: 1 | 2,
   groups: ReadonlyMap<Controller, string>,
@@ -58,7 +58,7 @@ export function openRunGroup(
   const period = 100_000;
   if (version === 1) {
     set("memory", "memory.limit_in_bytes", limits.memoryBytes);
-    // Memory and swap together; not every kernel counts swap.
+    // Memory and swap together; not every kernel accounts swap.
     try {
       set("memory", "memory.memsw.limit_in_bytes", limits.memoryBytes);
     } catch {
@@ -83,7 +83,7 @@ export function openRunGroup(
 
   return {
     async add(pid) {
-      // Each may keep its writer waiting for some milliseconds.
+      // Each write may block for some milliseconds.
       const files = folders.map((folder) => join(folder, "cgroup.procs"));
       await Promise.all(files.map((file) => writeFile(file, String(pid))));
     },

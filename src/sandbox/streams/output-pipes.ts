@@ -1,6 +1,6 @@
 /**
  * Pipes for a command's output. Node's own are sockets, which cannot be opened by name: `echo >
- * /dev/stderr` would fail in every script. These are FIFOs that lose their names once they are open.
+ * /dev/stderr` would fail in every script. These are FIFOs, unlinked once they are open.
  */
 import { chmodSync, closeSync, constants, fchownSync, openSync, unlinkSync } from "node:fs";
 import { Socket } from "node:net";
@@ -14,15 +14,15 @@ export interface OutputPipe {
   writer: number;
 }
 
-/** How many are made at once: one start of mkfifo for many runs. */
+/** Pipes created at once: one mkfifo for many runs. */
 const BATCH = 32;
 
 export interface OutputPipes {
-  /** @param uid of the user that writes to it, and may open it again */
+  /** @param uid the user that writes to it and may reopen it */
   take(uid: number): Promise<OutputPipe>;
 }
 
-/** @param folder where they have names until they are open */
+/** @param folder for their names until they are open */
 export function openOutputPipes(folder: string): OutputPipes {
   const ready: string[] = [];
   let made = 0;
@@ -54,7 +54,7 @@ export function openOutputPipes(folder: string): OutputPipes {
   };
 }
 
-/** The server's ends of a run's output, whose other ends it has handed on. */
+/** Closes the server's copies of the write ends after the start. */
 export function closeWriters(pipes: readonly OutputPipe[]): void {
   for (const { writer } of pipes) closeSync(writer);
 }

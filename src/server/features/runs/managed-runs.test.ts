@@ -466,7 +466,7 @@ describe("managed runs", () => {
         body: { command: ["true"], queue },
       });
       const { detail } = await refusal(call, 409, "sandbox_unavailable");
-      expect(detail).toContain("This machine cannot hold the limit of cpu");
+      expect(detail).toContain("This machine cannot enforce the limit of cpu");
     }
     await there.close();
     await sandbox.close();
