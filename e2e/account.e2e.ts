@@ -115,7 +115,7 @@ test("an account from its registration to its second password", async () => {
   await heading("Reset your password").waitFor();
   await field("E-mail address").fill("ada");
   await button("Send the link").click();
-  await page.getByText("Must be an e-mail address").waitFor();
+  await page.getByText("Must be an email address").waitFor();
   await field("E-mail address").fill(email);
   await look("forgot-password");
   await button("Send the link").click();

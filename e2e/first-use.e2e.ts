@@ -35,9 +35,9 @@ test("from a first visit to a commit and a key, each step real, skippable and re
   await field("E-mail address").fill("ada@example");
   // A field is judged as it is left, and from then on as one types.
   await field("Password").focus();
-  await page.getByText("Must be an e-mail address").waitFor();
+  await page.getByText("Must be an email address").waitFor();
   await field("E-mail address").fill("ada@example.com");
-  await page.getByText("Must be an e-mail address").waitFor({ state: "hidden" });
+  await page.getByText("Must be an email address").waitFor({ state: "hidden" });
   await field("Password").fill("correct staple horse");
   await button("Create account").click();
   await page.waitForURL(/\/welcome$/);

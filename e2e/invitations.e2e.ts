@@ -72,7 +72,7 @@ test("the owner invites through the page; the invited person registers, joins an
   await button("Invite").click();
   await dialog().getByLabel("E-mail address").fill("grace");
   await button("Send invitation").click();
-  await dialog().getByText("Must be an e-mail address").waitFor();
+  await dialog().getByText("Must be an email address").waitFor();
   await dialog().getByLabel("E-mail address").fill("Grace@Example.com");
   expect(await dialog().getByLabel("Role").inputValue()).toBe(await roleId("member"));
   await expectGood(adas, "invite");

@@ -1,11 +1,11 @@
-/** Under which id a page carries what the API would answer to its first requests. */
+/** The element id of the API responses embedded in a page. */
 export const firstAnswersId = "first-answers";
 
-/** An answer of the API with status 200, as the server sends it along with a page. */
+/** A preloaded API response with status 200. */
 export interface FirstAnswer {
-  /** With its query, as it would be asked for. */
+  /** Including the query. */
   path: string;
   headers: Record<string, string>;
-  /** JSON as a text. */
+  /** JSON text. */
   body: string;
 }

@@ -52,7 +52,7 @@ describe("matches", () => {
   const part = fc.stringMatching(/^[a-z]{1,4}$/);
   const parts = fc.array(part, { minLength: 2, maxLength: 4 });
 
-  test("a wildcard covers exactly what begins with its whole parts and goes on", () => {
+  test("a wildcard covers exactly the names that extend its parts", () => {
     fc.assert(
       fc.property(fc.array(part, { minLength: 1, maxLength: 3 }), parts, (stem, permission) => {
         const covered =
@@ -64,7 +64,7 @@ describe("matches", () => {
     );
   });
 
-  test("without a star in its last part a pattern covers itself alone", () => {
+  test("a pattern without a final star covers only itself", () => {
     const mixed = fc.array(fc.oneof(part, fc.constant("*")), { minLength: 1, maxLength: 4 });
     fc.assert(
       fc.property(mixed, part, parts, (begin, end, permission) => {
@@ -74,7 +74,7 @@ describe("matches", () => {
     );
   });
 
-  test("a star anywhere but at the end is no wildcard", () => {
+  test("a star elsewhere is not a wildcard", () => {
     fc.assert(
       fc.property(parts, fc.nat(), (permission, where) => {
         const place = where % (permission.length - 1);
@@ -112,7 +112,7 @@ describe("sets of patterns", () => {
     expect(expand(["*:*"])).toEqual(Object.keys(permissions));
   });
 
-  test("exceed what is held by exactly what they would add", () => {
+  test("exceed a held set by exactly the permissions they would add", () => {
     fc.assert(
       fc.property(patterns, patterns, (wanted, held) => {
         const beyond = exceeding(wanted, held);
@@ -126,7 +126,7 @@ describe("sets of patterns", () => {
     );
   });
 
-  test("an admin's exceed a viewer's, and an owner's an admin's by what is his alone", () => {
+  test("an admin's exceed a viewer's; an owner's exceed an admin's by the owner-only ones", () => {
     expect(exceeding(systemRoles.owner.permissions, systemRoles.admin.permissions)).toEqual(
       ownerOnly,
     );

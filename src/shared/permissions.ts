@@ -1,4 +1,4 @@
-/** The registry of permissions: the name and the sentence a person reads (contract, *Roles and permissions*). */
+/** The registry of permissions with their descriptions for users. */
 export const permissions = {
   "org:read": "See the organization, its roles and its usage",
   "org:write": "Change the organization's name, description and settings",
@@ -33,8 +33,8 @@ export type Permission = keyof typeof permissions;
 export const permissionNames = Object.keys(permissions) as Permission[];
 
 /**
- * Held by owners alone, which a wildcard of `org` therefore does not cover (contract: "archive,
- * restore and transfer are the owner's alone"). Only `*:*` or the full name grants them.
+ * Permissions of owners only: archive, restore and transfer. Wildcards of `org` do not cover them;
+ * only `*:*` or the full name does.
  */
 const ownerOnly: ReadonlySet<string> = new Set(["org:archive", "org:transfer"]);
 
@@ -75,8 +75,9 @@ export const systemRoles = {
 export type SystemRole = keyof typeof systemRoles;
 
 /**
- * Whether a pattern covers a permission: `a:*` covers `a:b` and `a:b:c`, `*:*` covers all, anything
- * else covers only itself. Whole parts, case-sensitive, a `*` only as the last part.
+ * Tells whether a pattern covers a permission: `a:*` covers `a:b` and `a:b:c`, `*:*` covers all,
+ * any other pattern only itself. Compares whole parts, case-sensitively; `*` is special only as the
+ * last part.
  */
 export function matches(pattern: string, permission: string): boolean {
   if (pattern === "*:*" || pattern === permission) return true;
@@ -84,12 +85,12 @@ export function matches(pattern: string, permission: string): boolean {
   return permission.startsWith(pattern.slice(0, -1)) && pattern.length > 2;
 }
 
-/** Whether a pattern is `*:*`, a registered permission, or a wildcard that covers one. */
+/** Tells whether a pattern is `*:*`, a registered permission, or a wildcard that covers one. */
 export function isKnownPattern(pattern: string): boolean {
   return pattern === "*:*" || permissionNames.some((name) => matches(pattern, name));
 }
 
-/** Every pattern that covers a permission: the full name, its wildcards and `*:*`. */
+/** Returns every pattern that covers a permission: the full name, its wildcards and `*:*`. */
 export function patternsCovering(permission: Permission): string[] {
   const parts = permission.split(":");
   const wildcards = parts
@@ -98,17 +99,17 @@ export function patternsCovering(permission: Permission): string[] {
   return ["*:*", permission, ...wildcards].filter((pattern) => matches(pattern, permission));
 }
 
-/** Whether any of the patterns covers the permission. */
+/** Tells whether any of the patterns covers the permission. */
 export function grants(patterns: readonly string[], permission: string): boolean {
   return patterns.some((pattern) => matches(pattern, permission));
 }
 
-/** The registered permissions that the patterns cover, in the registry's order. */
+/** Returns the registered permissions that the patterns cover, in registry order. */
 export function expand(patterns: readonly string[]): Permission[] {
   return permissionNames.filter((permission) => grants(patterns, permission));
 }
 
-/** The registered permissions that `wanted` would give and `held` does not. Empty: no escalation. */
+/** Returns the registered permissions in `wanted` but not in `held`; empty means no escalation. */
 export function exceeding(wanted: readonly string[], held: readonly string[]): Permission[] {
   return expand(wanted).filter((permission) => !grants(held, permission));
 }

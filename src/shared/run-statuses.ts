@@ -1,4 +1,4 @@
-/** What a run can be: waiting, going on, or ended in one of six ways. */
+/** The states of a run: queued, running, or one of six final ones. */
 export const runStatuses = [
   "queued",
   "running",

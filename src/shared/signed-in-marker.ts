@@ -1,2 +1,2 @@
-/** The cookie that tells the pages that there may be a session; its value means nothing. */
+/** A cookie that tells the web app that there may be a session; its value has no meaning. */
 export const signedInMarker = "omoi_signed_in";

@@ -1,7 +1,7 @@
 /**
- * A link's target as a path of this site, or null where it leads elsewhere: what sends people on after
- * signing in must not send them to another site. What a browser would read as a host is refused in
- * every spelling, `//host`, `/\host` and `/.//host` among them.
+ * Returns a link target as a path of this site, or null if it leads elsewhere, to prevent open
+ * redirects after sign-in. Rejects everything that a browser would read as a host: `//host`,
+ * `/\host`, `/.//host` and others.
  */
 export function sitePath(target: string): string | null {
   if (!target.startsWith("/") || !URL.canParse(target, "http://site.invalid")) return null;

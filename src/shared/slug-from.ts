@@ -1,4 +1,4 @@
-/** The slug a name suggests: lower-case ASCII, words joined by hyphens; empty where nothing is left. */
+/** Derives a slug from a name: lower-case ASCII, words joined by hyphens; may be empty. */
 export function slugFrom(text: string): string {
   return text
     .normalize("NFKD")

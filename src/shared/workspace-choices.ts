@@ -1,4 +1,4 @@
-/** How a merge decides what conflicts. */
+/** Strategies for resolving merge conflicts. */
 export const mergeStrategies = [
   "newest_file_wins",
   "source_wins",
@@ -6,8 +6,8 @@ export const mergeStrategies = [
   "manual",
 ] as const;
 
-/** What commits can be made as. */
+/** Types of commits on request. */
 export const commitTypes = ["checkpoint", "validation", "manual", "final"] as const;
 
-/** What commits can be: those made on request, and that of a sync. */
+/** All types of commits: on request, and by a sync. */
 export const recordedCommitTypes = [...commitTypes, "merge"] as const;

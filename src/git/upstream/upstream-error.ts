@@ -49,7 +49,7 @@ const SENTENCES = {
   not_fast_forward:
     "The upstream's branch has commits that are missing here, and they are never overwritten. Fetch and merge them, then push.",
   push_refused: "The upstream rejected the push: its rules for the branch do not allow it.",
-  failed: "git could not use the upstream. Check that git works with this address.",
+  failed: "Git could not use the upstream. Check that git works with this address.",
 } as const;
 
 /** The first matching pattern wins. */

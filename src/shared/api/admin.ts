@@ -5,12 +5,12 @@ import { user } from "./auth.js";
 import { endpoint } from "../contract/endpoint.js";
 import { boolean, id, page, timestamp } from "../contract/fields.js";
 
-/** A user as super admins see it. */
+/** A user as seen by super admins. */
 export const adminUser = user.omit({ attributes: true }).extend({
-  /** Nothing of the person is left where this is set. */
+  /** Set once all personal data has been removed. */
   deleted_at: timestamp.nullable(),
   organizations: z.int(),
-  /** Sessions and API keys that work. */
+  /** Active sessions and API keys. */
   sessions: z.int(),
   api_keys: z.int(),
   /** An authenticator app or a passkey. */
@@ -25,7 +25,7 @@ export const adminUserDetail = adminUser.extend({
       organization_name: z.string(),
       organization_slug: z.string(),
       role_name: z.string(),
-      /** The organization has no other owner, so that the user cannot be deleted. */
+      /** The user is the only owner of the organization and therefore cannot be deleted. */
       is_last_owner: z.boolean(),
     }),
   ),
@@ -33,13 +33,13 @@ export const adminUserDetail = adminUser.extend({
 export type AdminUserDetail = z.output<typeof adminUserDetail>;
 
 export const passwordLink = z.strictObject({
-  /** Works once. */
+  /** Single use. */
   reset_url: z.string(),
   expires_at: timestamp,
 });
 export type PasswordLink = z.output<typeof passwordLink>;
 
-/** All that the installation holds of a person, without anything that opens an account. */
+/** All data that the installation holds about a user, without credentials. */
 export const userExport = z.strictObject({
   exported_at: timestamp,
   user: user.extend({ updated_at: timestamp }),
@@ -54,17 +54,17 @@ export type UserExport = z.output<typeof userExport>;
 
 export const installationEvent = z.strictObject({
   id,
-  /** Counts up from 1, without a gap. */
+  /** Counts up from 1 without gaps. */
   sequence: z.int(),
   at: timestamp,
   actor: z.strictObject({
-    /** An operator acts by `omoi admin`, a user through the API. */
+    /** `operator`: through `omoi admin`; `user`: through the API. */
     type: z.enum(["operator", "user"]),
     id: id.nullable(),
     name: z.string(),
   }),
   action: z.enum(installationActionNames),
-  /** The user it was done to; null where it concerns the whole installation. */
+  /** The affected user; null for an action on the whole installation. */
   target: z.strictObject({ type: z.literal("user"), id, name: z.string() }).nullable(),
   ip: z.string().nullable(),
   request_id: z.string().nullable(),
@@ -97,7 +97,7 @@ const organizationUsage = z.strictObject({
   projects: z.int(),
   agents: z.int(),
   running_agents: z.int(),
-  /** Of the current month. */
+  /** In the current month. */
   runtime_hours: z.number(),
   disk_bytes: z.number(),
 });
@@ -117,15 +117,15 @@ const act = (name: string, summary: string) =>
     response: adminUserDetail,
   });
 
-/** What super admins do for the whole installation; to everybody else all of it answers 404. */
+/** Super admins' endpoints for the whole installation; for all others they answer 404. */
 export const admin = {
   users: endpoint({
     method: "GET",
     path: "/api/v1/admin/users",
     access,
-    summary: "All users of the installation, the newest first",
+    summary: "List all users of the installation, newest first",
     query: page.extend({
-      /** A part of the email address or the name. */
+      /** Part of the email address or name. */
       search: z.string().trim().max(255).optional(),
       is_active: boolean.optional(),
       is_super_admin: boolean.optional(),
@@ -136,11 +136,11 @@ export const admin = {
     method: "GET",
     path: "/api/v1/admin/users/{user_id}",
     access,
-    summary: "A user with the organizations they are in",
+    summary: "Get a user with their organizations",
     params: userParams,
     response: adminUserDetail,
   }),
-  disable: act("disable", "Disable a user: sessions end, and keys do not work until it is enabled"),
+  disable: act("disable", "Disable a user: ends sessions and suspends API keys"),
   enable: act("enable", "Enable a disabled user"),
   removeSecondFactor: act(
     "remove-second-factor",
@@ -148,12 +148,12 @@ export const admin = {
   ),
   signOut: act("sign-out", "End all sessions of a user"),
   promote: act("promote", "Make a user a super admin"),
-  demote: act("demote", "Take the super admin's rights from a user; one always stays"),
+  demote: act("demote", "Remove super admin rights from a user; the last super admin stays"),
   resetPassword: endpoint({
     method: "POST",
     path: "/api/v1/admin/users/{user_id}/reset-password",
     access,
-    summary: "Make a link by which a user chooses a new password, once",
+    summary: "Create a single-use password reset link for a user",
     status: 201,
     params: userParams,
     response: passwordLink,
@@ -162,7 +162,7 @@ export const admin = {
     method: "POST",
     path: "/api/v1/admin/users/{user_id}/export",
     access,
-    summary: "All that the installation holds of a user",
+    summary: "Export all data about a user",
     params: userParams,
     response: userExport,
   }),
@@ -179,14 +179,14 @@ export const admin = {
     method: "GET",
     path: "/api/v1/admin/usage",
     access,
-    summary: "Usage of the whole installation in the current month",
+    summary: "Get the usage of the whole installation in the current month",
     response: installationUsage,
   }),
   organizations: endpoint({
     method: "GET",
     path: "/api/v1/admin/organizations",
     access,
-    summary: "Usage of each organization in the current month, the newest first",
+    summary: "List the usage of each organization in the current month, newest first",
     query: page,
     response: z.array(organizationUsage),
   }),
@@ -194,7 +194,7 @@ export const admin = {
     method: "GET",
     path: "/api/v1/admin/audit-events",
     access,
-    summary: "What operators and super admins did, newest first",
+    summary: "List actions of operators and super admins, newest first",
     query: page,
     response: z.array(installationEvent),
   }),

@@ -3,7 +3,7 @@ import { endpoint } from "../contract/endpoint.js";
 import { description, id, page, timestamp } from "../contract/fields.js";
 import { run } from "./runs.js";
 
-/** What an agent runs at present; `runtime_seconds` up to the answer. */
+/** The agent's current run; `runtime_seconds` as of the response. */
 export const currentRun = run
   .pick({
     id: true,
@@ -16,7 +16,7 @@ export const currentRun = run
   .extend({ started_at: timestamp });
 export type CurrentRun = z.output<typeof currentRun>;
 
-/** The first of an agent's runs that wait. */
+/** The first queued run of the agent. */
 export const waitingRun = run
   .pick({ id: true, status: true, command: true, created_at: true, stop_requested: true })
   .extend({ queue_position: z.number().int() });
@@ -30,7 +30,7 @@ export const agent = z.strictObject({
   description: z.string().nullable(),
   status: z.enum(["idle", "running", "terminated"]),
   parent_agent_id: id.nullable(),
-  /** The branch of its workspace, or null before it has one. */
+  /** The branch of its workspace; null without a workspace. */
   workspace_branch: z.string().nullable(),
   workspace_type: z.enum(["local", "docker", "remote"]).nullable(),
   current_run: currentRun.nullable(),
@@ -56,7 +56,7 @@ export const agents = {
     method: "GET",
     path: "/api/v1/agents",
     access: "signed-in",
-    summary: "List agents the caller can see; terminated ones only with status=terminated",
+    summary: "List the agents visible to the caller; terminated ones only with status=terminated",
     query: page.extend({
       organization_id: id.optional(),
       project_id: id.optional(),

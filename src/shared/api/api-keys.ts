@@ -18,15 +18,15 @@ const apiKeyFields = {
   last_used_ip: z.string().nullable(),
   expires_at: timestamp.nullable(),
   revoked_at: timestamp.nullable(),
-  /** Networks in CIDR notation that it may be used from; null: from everywhere. */
+  /** Networks in CIDR notation from which the key may be used; null for any. */
   allowed_ips: z.array(z.string()).nullable(),
-  /** Null: not limited. */
+  /** Null for no limit. */
   rate_limit_per_minute: z.number().int().nullable(),
-  /** Works, and has not been used for 90 days. */
+  /** Active, and unused for 90 days. */
   is_stale: z.boolean(),
-  /** The slugs of organizations that shut it out. */
+  /** Slugs of organizations that block the key. */
   shut_out_of: z.array(z.string()),
-  /** The key that took its place when it was rotated. */
+  /** The key that replaced it in a rotation. */
   replaced_by: id.nullable(),
 };
 export const apiKey = z.strictObject(apiKeyFields);
@@ -36,10 +36,10 @@ const apiKeyWithSecret = z.strictObject({ ...apiKeyFields, key: z.string().nulla
 
 const organizationKey = z.strictObject({
   ...apiKeyFields,
-  /** Whose key it is; of an agent's key, who made it. */
+  /** The key's user; for an agent's key, the user who created it. */
   owner: z.strictObject({ id, email: z.string(), full_name: z.string().nullable() }),
   agent_name: z.string().nullable(),
-  /** Whether taking it away here revokes it: it can act nowhere else. */
+  /** Whether the key can act in no other organization, so that blocking it here revokes it. */
   is_only_here: z.boolean(),
 });
 export type OrganizationKey = z.output<typeof organizationKey>;
@@ -54,7 +54,7 @@ const keyUsage = z.strictObject({
       count: z.number().int(),
     }),
   ),
-  /** What the key was let do in the last 30 days; without an organization: wherever it acts. */
+  /** Permissions used in the last 30 days; without an organization: in all of them. */
   permissions: z.array(
     z.strictObject({
       organization_id: id.nullable(),
@@ -63,7 +63,7 @@ const keyUsage = z.strictObject({
       uses: z.number().int(),
     }),
   ),
-  /** Fewer scopes that would have let through all of that; null where there are none. */
+  /** A smaller set of scopes that would have sufficed; null if there is none. */
   suggested_scopes: z.array(z.string()).nullable(),
 });
 export type KeyUsage = z.output<typeof keyUsage>;
@@ -92,10 +92,10 @@ const orgKeyParams = orgParams.extend({ key_id: id });
 
 const allowedIps = z
   .array(z.string().max(64))
-  .min(1, "name at least one network, or give null to allow all")
+  .min(1, "name at least one network, or use null to allow all")
   .max(50, "at most 50 networks");
 const rateLimitPerMinute = z.number().int().min(1).max(1_000_000);
-/** A key's text, whatever was sent in its place: how it is wrong is not told. */
+/** Any text: the reason why it is not a valid key is not disclosed. */
 const keyText = z.string().min(1).max(1024);
 
 export const apiKeys = {
@@ -122,7 +122,7 @@ export const apiKeys = {
         rate_limit_per_minute: rateLimitPerMinute.nullish(),
       })
       .refine((body) => body.expires_in_days == null || body.expires_at == null, {
-        message: "give expires_in_days or expires_at, not both",
+        message: "set expires_in_days or expires_at, not both",
         path: ["expires_at"],
       }),
     response: apiKeyWithSecret,
@@ -131,7 +131,7 @@ export const apiKeys = {
     method: "GET",
     path: "/api/v1/auth/api-keys",
     access: "signed-in",
-    summary: "One's own keys, revoked and expired ones too",
+    summary: "List your API keys, including revoked and expired ones",
     query: page,
     response: z.array(apiKey),
   }),
@@ -139,7 +139,7 @@ export const apiKeys = {
     method: "GET",
     path: "/api/v1/auth/api-keys/{key_id}",
     access: "signed-in",
-    summary: "One of one's own keys",
+    summary: "Get one of your API keys",
     params: keyParams,
     response: apiKey,
   }),
@@ -171,7 +171,8 @@ export const apiKeys = {
     path: "/api/v1/auth/api-keys/{key_id}/rotate",
     access: "signed-in",
     revokes: true,
-    summary: "A new key with the same rights; the old one works for the grace period",
+    summary:
+      "Rotate a key: create a new one with the same rights; the old one stays valid for the grace period",
     status: 201,
     params: keyParams,
     body: z
@@ -185,7 +186,8 @@ export const apiKeys = {
     method: "GET",
     path: "/api/v1/auth/api-keys/{key_id}/usage",
     access: "signed-in",
-    summary: "Requests by day, endpoint and status; which permissions were used, and fewer scopes",
+    summary:
+      "Get a key's requests by day, endpoint and status, its used permissions, and a smaller set of scopes",
     params: keyParams,
     query: z.strictObject({
       days: z.coerce.number().int().min(1).max(90).default(30),
@@ -197,7 +199,7 @@ export const apiKeys = {
     path: "/api/v1/auth/api-keys/{key_id}/narrow",
     access: "signed-in",
     revokes: true,
-    summary: "Give a key fewer scopes; it never gets more",
+    summary: "Reduce a key's scopes; they cannot be extended",
     status: 200,
     params: keyParams,
     body: z.strictObject({
@@ -214,7 +216,7 @@ export const apiKeys = {
     access: "signed-in",
     safe: true,
     summary:
-      "Whether a key is valid, for other services; `ip` is where it was used, else the caller's",
+      "Verify a key on behalf of another service; `ip` is the address of use, by default the caller's",
     status: 200,
     body: z.strictObject({
       key: keyText,
@@ -228,7 +230,7 @@ export const apiKeys = {
     method: "POST",
     path: "/api/v1/auth/api-keys/revoke-leaked",
     access: "public",
-    summary: "Kill a key that was found somewhere; whether there was one is not told",
+    summary: "Revoke a leaked key; the response does not disclose whether it existed",
     body: z.strictObject({ key: keyText }),
   }),
   listOfOrganization: endpoint({
@@ -236,7 +238,7 @@ export const apiKeys = {
     path: "/api/v1/organizations/{org_id}/api-keys",
     access: "org:apikeys:read",
     summary:
-      "The keys that are scoped to the organization and can act in it; members' keys of full access are not listed",
+      "List the keys that are scoped to the organization and can act in it; members' full-access keys are not listed",
     params: orgParams,
     query: page,
     response: z.array(organizationKey),

@@ -7,15 +7,15 @@ const change = z.strictObject({ from: jsonValue, to: jsonValue });
 
 export const auditEvent = z.strictObject({
   id,
-  /** Counts up from 1 in each organization, without a gap. */
+  /** Counts up from 1 in each organization without gaps. */
   sequence: z.number().int(),
   at: timestamp,
   actor: z.strictObject({
     type: z.enum(["user", "agent", "system"]),
     id: id.nullable(),
-    /** As the actor was called then. */
+    /** The actor's name at that time. */
     name: z.string(),
-    /** The API key that was used, if one was. */
+    /** The API key used, if any. */
     api_key_id: id.nullable(),
   }),
   action: z.enum(auditActionNames),
@@ -36,7 +36,7 @@ export const auditEvent = z.strictObject({
   }),
   ip: z.string().nullable(),
   request_id: z.string().nullable(),
-  /** What was changed, by field; null for what was not there before, or is not there any more. */
+  /** Changes by field; null for a missing value before or after. */
   changes: z.record(z.string(), change),
   previous_hash: z.string(),
   hash: z.string(),
@@ -48,10 +48,10 @@ export const audit = {
     method: "GET",
     path: "/api/v1/organizations/{org_id}/audit-events",
     access: "org:audit:read",
-    summary: "What was changed, by whom, newest first; each event hashes the one before it",
+    summary: "List audit events, newest first; each event contains the hash of the previous one",
     params: z.strictObject({ org_id: z.string().min(1).max(63) }),
     query: page.extend({
-      action: z.enum(auditActionNames, "is no action of the audit log").optional(),
+      action: z.enum(auditActionNames, "is not an action of the audit log").optional(),
       actor_id: id.optional(),
       target_type: auditEvent.shape.target.shape.type.optional(),
       target_id: id.optional(),

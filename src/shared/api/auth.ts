@@ -19,7 +19,7 @@ export type User = z.output<typeof user>;
 
 export const password = z.string().min(8).max(128);
 
-/** What a link in a mail carries. */
+/** The token in a mailed link. */
 const token = z.string().min(1).max(256);
 
 export const tokens = z.strictObject({
@@ -55,7 +55,7 @@ export const auth = {
       email,
       password,
       full_name: name.nullish(),
-      /** The token of an invitation's link, where registration is by invitation. */
+      /** The token of an invitation link, if registration requires one. */
       invitation: invitationToken.nullish(),
     }),
     response: user,
@@ -64,7 +64,7 @@ export const auth = {
     method: "POST",
     path: "/api/v1/auth/login",
     access: "public",
-    summary: "Sign in with e-mail and password",
+    summary: "Sign in with email and password",
     body: z.strictObject({ email, password: z.string().max(1024) }),
     response: tokens,
   }),
@@ -72,13 +72,13 @@ export const auth = {
     method: "GET",
     path: "/api/v1/auth/methods",
     access: "public",
-    summary: "The ways to sign in and to register here",
+    summary: "Get the available ways to sign in and register",
     response: z.strictObject({
       password: z.boolean(),
       passkey: z.boolean(),
-      /** Why passkeys do not work at this address; null where they do. */
+      /** Why passkeys do not work at this address; null if they do. */
       passkey_reason: z.string().nullable(),
-      /** The identity provider's name for the button; null where none is set up. */
+      /** The identity provider's name for the button; null without one. */
       oidc: z.strictObject({ name: z.string() }).nullable(),
       registration: z.enum(["open", "invite", "closed"]),
     }),
@@ -97,20 +97,20 @@ export const auth = {
     path: "/api/v1/auth/logout",
     access: "signed-in",
     revokes: true,
-    summary: "End the session; its access and refresh tokens stop working",
+    summary: "End the session and its access and refresh tokens",
   }),
   me: endpoint({
     method: "GET",
     path: "/api/v1/auth/me",
     access: "signed-in",
-    summary: "Who the credential belongs to",
+    summary: "Get the user or agent of the credential",
     response: user,
   }),
   updateMe: endpoint({
     method: "PATCH",
     path: "/api/v1/auth/me",
     access: "signed-in",
-    summary: "Change one's own profile",
+    summary: "Change your profile",
     body: z.strictObject({
       full_name: name.nullable().optional(),
       department: name.nullable().optional(),
@@ -122,7 +122,7 @@ export const auth = {
     method: "GET",
     path: "/api/v1/auth/sessions",
     access: "signed-in",
-    summary: "Where I am signed in, the latest sign-in first",
+    summary: "List your sessions, latest sign-in first",
     query: page,
     response: z.array(session),
   }),
@@ -130,7 +130,7 @@ export const auth = {
     method: "GET",
     path: "/api/v1/auth/sessions/{session_id}",
     access: "signed-in",
-    summary: "Read one of one's own sessions, the ETag of which guards its end",
+    summary: "Get one of your sessions; its ETag guards its end",
     params: sessionParams,
     response: session,
   }),
@@ -139,7 +139,7 @@ export const auth = {
     path: "/api/v1/auth/sessions/{session_id}",
     access: "signed-in",
     revokes: true,
-    summary: "End one of one's own sessions",
+    summary: "End one of your sessions",
     params: sessionParams,
   }),
   endOtherSessions: endpoint({
@@ -147,7 +147,7 @@ export const auth = {
     path: "/api/v1/auth/sessions",
     access: "signed-in",
     revokes: true,
-    summary: "End all of one's own sessions but the one that asks",
+    summary: "End all of your sessions except the current one",
   }),
   verifyEmail: endpoint({
     method: "POST",
@@ -155,21 +155,21 @@ export const auth = {
     access: "public",
     revokes: true,
     summary:
-      "Confirm an address with the token of the link that was mailed to it; without a session of the account every session, key and second factor ends",
+      "Confirm an email address by the token of a mailed link; without a session of the account, this ends every session, key and second factor",
     body: z.strictObject({ token }),
   }),
   resendVerification: endpoint({
     method: "POST",
     path: "/api/v1/auth/resend-verification",
     access: "public",
-    summary: "Mail a new link to confirm an address; the answer is the same for every address",
+    summary: "Mail a new confirmation link; the response is the same for every address",
     body: z.strictObject({ email }),
   }),
   forgotPassword: endpoint({
     method: "POST",
     path: "/api/v1/auth/forgot-password",
     access: "public",
-    summary: "Mail a link to choose a new password; the answer is the same for every address",
+    summary: "Mail a password reset link; the response is the same for every address",
     body: z.strictObject({ email }),
   }),
   resetPassword: endpoint({
@@ -178,7 +178,7 @@ export const auth = {
     access: "public",
     revokes: true,
     summary:
-      "Choose a new password with the token of the link; every session ends, and of an account whose address was not confirmed every key and second factor, too",
+      "Reset a password by the token of a mailed link; this ends every session and, for an unconfirmed address, every key and second factor",
     body: z.strictObject({ token, new_password: password }),
   }),
   changePassword: endpoint({
@@ -186,7 +186,7 @@ export const auth = {
     path: "/api/v1/auth/change-password",
     access: "signed-in",
     revokes: true,
-    summary: "Change one's own password; every other session ends",
+    summary: "Change your password; this ends every other session",
     body: z.strictObject({
       current_password: z.string().max(1024),
       new_password: password,

@@ -17,16 +17,16 @@ const commitFields = {
 export const commit = z.strictObject(commitFields);
 export type Commit = z.output<typeof commit>;
 
-/** A file that was not committed, and why: what is neither a file, a folder nor a link. */
+/** A file that was not committed, and the reason: it is not a regular file, folder or link. */
 const skippedFile = z.strictObject({ path: z.string(), reason: z.string() });
 
-/** The calls of a workspace's commits. */
+/** Endpoints for a workspace's commits. */
 export const commitCalls = {
   createCommit: endpoint({
     method: "POST",
     path: "/api/v1/agents/{agent_id}/workspace/commits",
     access: "agent:workspace:write",
-    summary: "Commit what is in the folder; nothing to commit answers 200 with the newest commit",
+    summary: "Commit the workspace's changes; without changes, answers 200 with the latest commit",
     status: 201,
     params: agentParams,
     body: z.strictObject({
@@ -44,7 +44,7 @@ export const commitCalls = {
     method: "GET",
     path: "/api/v1/agents/{agent_id}/workspace/commits",
     access: "agent:workspace:read",
-    summary: "The workspace's own commits, newest first; all, or those of one type",
+    summary: "List the workspace's own commits, newest first; all, or those of one type",
     params: agentParams,
     query: page.extend({
       commit_type: z.enum(recordedCommitTypes).optional(),
@@ -55,7 +55,7 @@ export const commitCalls = {
     method: "GET",
     path: "/api/v1/agents/{agent_id}/workspace/commits/{sha}",
     access: "agent:workspace:read",
-    summary: "One of the workspace's own commits",
+    summary: "Get one of the workspace's own commits",
     params: agentParams.extend({ sha: commitId }),
     response: commit,
   }),
@@ -63,7 +63,7 @@ export const commitCalls = {
     method: "GET",
     path: "/api/v1/agents/{agent_id}/workspace/commits/{sha}/diff",
     access: "agent:workspace:read",
-    summary: "What a commit changed; raw with Accept: text/x-diff",
+    summary: "Get a commit's diff; raw with Accept: text/x-diff",
     params: agentParams.extend({ sha: commitId }),
     response: diff,
   }),

@@ -11,7 +11,7 @@ const diffFile = z.strictObject({
   new_mode: z.string().nullable(),
   /** Unified hunks with their file headers; null for binary files. */
   patch: z.string().nullable(),
-  /** Whether the patch was cut because the file is big. */
+  /** Whether the patch was truncated because of its size. */
   truncated: z.boolean(),
 });
 export type DiffFile = z.output<typeof diffFile>;

@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { Permission } from "../permissions.js";
 import { endpoint } from "../contract/endpoint.js";
 
-/** What an event can be about, and the permission that lets somebody hear of it. */
+/** Event types, and the permission required to receive each. */
 export const eventTypes = {
   organization: "org:read",
   role: "org:read",
@@ -20,9 +20,10 @@ export const eventTypes = {
 export type EventType = keyof typeof eventTypes;
 
 /**
- * The `data` of an event: what changed, to be read anew. `id` is the project's, role's or event's own,
- * the agent's for a run, a workspace, a commit, a merge or a conflict (one that its work began, ceased or
- * went on to have with another's, see the radar), the person's or agent's for a member.
+ * The `data` of an event: the changed resource, to be fetched again. `id` is the id of the project,
+ * role or event itself; of the agent for a run, workspace, commit, merge or conflict (a conflict
+ * with another agent's work that began, ended or changed; see the radar); of the user or agent for
+ * a member.
  */
 export const organizationEvent = z.strictObject({
   type: z.enum(Object.keys(eventTypes) as [EventType, ...EventType[]]),
@@ -36,7 +37,7 @@ export const events = {
     path: "/api/v1/organizations/{org_id}/events",
     access: "org:read",
     summary:
-      "Server-Sent Events of what changes in the organization: `change` with {type, id}; `reset` where some were missed",
+      "Stream changes in the organization as Server-Sent Events: `change` with {type, id}; `reset` after missed events",
     status: 200,
     params: z.strictObject({ org_id: z.string().min(1).max(63) }),
     query: z.strictObject({
@@ -44,7 +45,9 @@ export const events = {
         .string()
         .max(100)
         .optional()
-        .describe("As the header Last-Event-ID, which a page cannot set: goes on after this event"),
+        .describe(
+          "Same as the header Last-Event-ID, which web pages cannot set: resumes after this event",
+        ),
     }),
   }),
 };

@@ -6,19 +6,19 @@ import { merge } from "./merges.js";
 
 const graphCommit = z.strictObject({
   sha: z.string(),
-  /** The first one is the line that it goes on. */
+  /** The first parent continues the commit's branch. */
   parents: z.array(z.string()),
   /** The first line of its message. */
   subject: z.string(),
   author_name: z.string(),
-  /** When the server received it; of imported history, as the commit says, which nobody checks. */
+  /** When the server received it; for imported history, the unverified commit date. */
   at: timestamp,
-  /** The branch whose line it is on; null where that branch is not shown. */
+  /** The branch that it is on; null if that branch is not shown. */
   branch: z.string().nullable(),
-  /** Whose workspace's commit it is; null for others. */
+  /** The agent whose workspace it belongs to; null for others. */
   agent_id: id.nullable(),
   commit_type: commit.shape.commit_type.nullable(),
-  /** The merge that made it, under its agent's workspace. */
+  /** The merge that created it, under its agent's workspace. */
   merge: z.strictObject({ id, agent_id: id, kind: merge.shape.kind }).nullable(),
 });
 export type GraphCommit = z.output<typeof graphCommit>;
@@ -34,7 +34,7 @@ const graphBranch = z.strictObject({
 export const projectGraph = z.strictObject({
   /** The default branch first. */
   branches: z.array(graphBranch),
-  /** Newest first, children before their parents. */
+  /** Newest first, children before parents. */
   commits: z.array(graphCommit),
   has_older: z.boolean(),
 });
@@ -46,7 +46,7 @@ export const graph = {
     path: "/api/v1/projects/{project_id}/graph",
     access: "project:read",
     summary:
-      "The newest commits of the default branch and of the workspaces, with their parents, for a picture",
+      "Get the latest commits of the default branch and the workspaces, with their parents, for a graph",
     params: z.strictObject({ project_id: id }),
     query: z.strictObject({ limit: z.coerce.number().int().min(1).max(2000).default(100) }),
     response: projectGraph,

@@ -8,7 +8,7 @@ const status = z.enum(["pending", "accepted", "expired", "revoked"]);
 export const invitation = z.strictObject({
   id,
   email: z.string(),
-  /** Null where an invitation that is over named a role that has been deleted since. */
+  /** Null if the role of a closed invitation was deleted. */
   role_id: id.nullable(),
   role_name: z.string(),
   status,
@@ -18,11 +18,11 @@ export const invitation = z.strictObject({
 });
 export type Invitation = z.output<typeof invitation>;
 
-/** The only answers that hold the link; null in a replay, as it is not kept. */
+/** The only responses with the link; null in a replay, since the link is not stored. */
 const sentInvitation = invitation.extend({ invite_url: z.string().nullable() });
 export type SentInvitation = z.output<typeof sentInvitation>;
 
-/** What the link is for, told to whoever holds it. */
+/** The content of an invitation, visible to anyone with its link. */
 const invitationOffer = z.strictObject({
   organization: z.strictObject({ name: z.string(), is_active: z.boolean() }),
   role_name: z.string(),
@@ -30,7 +30,7 @@ const invitationOffer = z.strictObject({
   email: z.string(),
   status,
   expires_at: timestamp,
-  /** Whether a person without an account may make one by this invitation. */
+  /** Whether the link allows registering an account. */
   can_register: z.boolean(),
 });
 export type InvitationOffer = z.output<typeof invitationOffer>;
@@ -38,7 +38,7 @@ export type InvitationOffer = z.output<typeof invitationOffer>;
 const orgParams = z.strictObject({ org_id: z.string().min(1).max(63) });
 const invitationParams = orgParams.extend({ invitation_id: id });
 /** 32 random bytes in base64url. */
-export const invitationToken = z.string().regex(/^[\w-]{43}$/, "is no invitation's token");
+export const invitationToken = z.string().regex(/^[\w-]{43}$/, "is not an invitation token");
 const tokenParams = z.strictObject({ token: invitationToken });
 
 export const invitations = {
@@ -46,7 +46,7 @@ export const invitations = {
     method: "POST",
     path: "/api/v1/organizations/{org_id}/invitations",
     access: "org:members:write",
-    summary: "Invite somebody by e-mail; the answer alone holds the link",
+    summary: "Invite a person by email; only this response contains the link",
     status: 201,
     params: orgParams,
     body: z.strictObject({ email, role_id: id }),
@@ -56,7 +56,7 @@ export const invitations = {
     method: "GET",
     path: "/api/v1/organizations/{org_id}/invitations",
     access: "org:members:read",
-    summary: "List invitations, newest first, those that are over too",
+    summary: "List invitations, newest first, including closed ones",
     params: orgParams,
     query: page,
     response: z.array(invitation),
@@ -65,7 +65,7 @@ export const invitations = {
     method: "GET",
     path: "/api/v1/organizations/{org_id}/invitations/{invitation_id}",
     access: "org:members:read",
-    summary: "Read an invitation, the ETag of which guards its revocation",
+    summary: "Get an invitation; its ETag guards its revocation",
     params: invitationParams,
     response: invitation,
   }),
@@ -80,7 +80,7 @@ export const invitations = {
     method: "POST",
     path: "/api/v1/organizations/{org_id}/invitations/{invitation_id}/resend",
     access: "org:members:write",
-    summary: "Send an invitation again, with a new link and a new expiry; the old link is dead",
+    summary: "Resend an invitation with a new link and expiry; the old link stops working",
     status: 200,
     params: invitationParams,
     response: sentInvitation,
@@ -89,7 +89,7 @@ export const invitations = {
     method: "GET",
     path: "/api/v1/invitations/{token}",
     access: "public",
-    summary: "What an invitation is for, told to whoever holds its link",
+    summary: "Get the content of an invitation by its token",
     params: tokenParams,
     response: invitationOffer,
   }),
@@ -97,7 +97,7 @@ export const invitations = {
     method: "POST",
     path: "/api/v1/invitations/{token}/accept",
     access: "signed-in",
-    summary: "Join the organization, once, as the person with the invited address",
+    summary: "Accept an invitation as the user with the invited email address; single use",
     status: 200,
     params: tokenParams,
     response: member,

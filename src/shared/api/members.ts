@@ -24,13 +24,13 @@ export const members = {
     method: "POST",
     path: "/api/v1/organizations/{org_id}/members",
     access: "org:members:write",
-    summary: "Add a person or an agent to the organization",
+    summary: "Add a user or an agent to the organization",
     status: 201,
     params: orgParams,
     body: z
       .strictObject({ user_id: id.optional(), agent_id: id.optional(), role_id: id })
       .refine((body) => (body.user_id === undefined) !== (body.agent_id === undefined), {
-        message: "give exactly one of user_id and agent_id",
+        message: "set either user_id or agent_id",
         path: ["user_id"],
       }),
     response: member,
@@ -48,7 +48,7 @@ export const members = {
     method: "GET",
     path: "/api/v1/organizations/{org_id}/members/{member_id}",
     access: "org:members:read",
-    summary: "Read a member, the ETag of which guards a change of it",
+    summary: "Get a member; its ETag guards changes",
     params: memberParams,
     response: member,
   }),
@@ -67,7 +67,7 @@ export const members = {
     path: "/api/v1/organizations/{org_id}/members/{member_id}",
     access: "signed-in",
     revokes: true,
-    summary: "Remove a member, or leave the organization oneself",
+    summary: "Remove a member, or leave the organization",
     tenant: "params.org_id",
     params: memberParams,
   }),

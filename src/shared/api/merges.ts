@@ -22,14 +22,16 @@ const resolution = z.strictObject({
 });
 
 /**
- * What moved the target branch: a merge of the workspace, what undoes all or a part of one, or a sync,
- * whose source is the base branch and whose target is the workspace's.
+ * The operation that moved the target branch: a merge of the workspace, an undo of all or part of
+ * one, or a sync, whose source is the base branch and whose target is the workspace's branch.
  */
 export const mergeKinds = ["merge", "revert", "restore", "sync"] as const;
 
 const mergeFields = {
   kind: z.enum(mergeKinds),
-  /** The merge that a revert undoes, or that a restore takes the other version from; else null. */
+  /**
+   * The merge that a revert undoes, or whose losing version a restore brings back; otherwise null.
+   */
   of_merge: id.nullable(),
   source_branch: z.string(),
   target_branch: z.string(),
@@ -48,7 +50,7 @@ export const merge = z.strictObject({
 });
 export type Merge = z.output<typeof merge>;
 
-/** A merge in the list of its project, with whose workspace it is of; its resolutions are in the merge. */
+/** A merge in a project's list, with its agent and without resolutions. */
 export const projectMerge = merge
   .omit({ resolutions: true })
   .extend({ id, agent_id: id, agent_name: z.string() });
@@ -56,11 +58,13 @@ export type ProjectMerge = z.output<typeof projectMerge>;
 
 const version = z.strictObject({
   path: z.string(),
-  /** Six octal digits, as git writes modes. */
+  /** Six octal digits in git's notation. */
   mode: z.string(),
-  /** git's id of the content: the same id is the same content. A submodule's is its commit. */
+  /**
+   * The git object id of the content: equal ids mean equal content. For a submodule, its commit.
+   */
   oid: z.string(),
-  /** Of a symbolic link: what it points to. */
+  /** For a symbolic link, its target. */
   text: z.string().nullable(),
   /** Why there is no text. */
   omitted: z.enum(["binary", "big", "submodule"]).nullable(),
@@ -70,12 +74,12 @@ export type FileVersion = z.output<typeof version>;
 export const conflict = z.strictObject({
   paths: z.array(z.string()),
   kind: z.string(),
-  /** The files of each side; none where that side deleted them. */
+  /** The files of each side; empty if that side deleted them. */
   source: z.array(version),
   target: z.array(version),
 });
 export const conflicts = z.strictObject({
-  /** What was merged; before a merge, the source may be a commit that is kept nowhere. */
+  /** The merged commits; in a preview, the source may be a commit that is not stored. */
   source_commit: z.string(),
   target_commit: z.string(),
   conflicts: z.array(conflict),
@@ -84,7 +88,9 @@ export type Conflicts = z.output<typeof conflicts>;
 
 export const path = z.string().min(1).max(4096, "is too long");
 
-/** One conflict's decision, under any of its paths: a side's version, or content in the place of both. */
+/**
+ * The resolution of one conflict, named by any of its paths: one side's version, or new content.
+ */
 export const choice = z
   .strictObject({
     path,
@@ -98,7 +104,7 @@ export type Choice = z.output<typeof choice>;
 
 const message = z.string().min(1).max(8192, "must be at most 8 KiB").optional();
 
-/** What a decision was made on: where something else is there by now, the call is refused as stale. */
+/** The state that the decisions refer to: if the branches have moved, the call fails as stale. */
 const decided = {
   resolutions: z.array(choice).max(10_000).optional(),
   expected_source: commitId.optional(),
@@ -119,7 +125,7 @@ const undoFields = {
 };
 const mergeParams = agentParams.extend({ merge_id: id });
 
-/** The calls of a workspace's merges. */
+/** Endpoints for a workspace's merges. */
 export const mergeCalls = {
   mergesOfProject: endpoint({
     method: "GET",
@@ -135,7 +141,7 @@ export const mergeCalls = {
     method: "POST",
     path: "/api/v1/agents/{agent_id}/workspace/merge-preview",
     access: "agent:workspace:read",
-    summary: "The merge as it would be; changes nothing",
+    summary: "Preview the merge; changes nothing",
     status: 200,
     params: agentParams,
     body: mergeRequest.omit({ message: true }).optional(),
@@ -145,7 +151,7 @@ export const mergeCalls = {
     method: "POST",
     path: "/api/v1/agents/{agent_id}/workspace/merges",
     access: "agent:workspace:merge",
-    summary: "Merge the workspace's branch into the target; 200 when there is nothing to merge",
+    summary: "Merge the workspace's branch into the target; 200 if there is nothing to merge",
     status: 201,
     params: agentParams,
     body: mergeRequest.optional(),
@@ -155,9 +161,9 @@ export const mergeCalls = {
     method: "GET",
     path: "/api/v1/agents/{agent_id}/workspace/merges",
     access: "agent:workspace:read",
-    summary: "The workspace's merges, newest first; all, or what was made from one of them",
+    summary: "List the workspace's merges, newest first; all, or those derived from one of them",
     params: agentParams,
-    /** The reverts and restores of this merge. */
+    /** Reverts and restores of this merge. */
     query: page.extend({ of_merge: id.optional() }),
     response: z.array(merge),
   }),
@@ -165,7 +171,7 @@ export const mergeCalls = {
     method: "GET",
     path: "/api/v1/agents/{agent_id}/workspace/merges/{merge_id}",
     access: "agent:workspace:read",
-    summary: "One merge, with what was decided for each conflict",
+    summary: "Get a merge with the resolution of each conflict",
     params: mergeParams,
     response: merge,
   }),
@@ -173,7 +179,7 @@ export const mergeCalls = {
     method: "GET",
     path: "/api/v1/agents/{agent_id}/workspace/merges/{merge_id}/conflicts",
     access: "agent:workspace:read",
-    summary: "What conflicted in a merge, with both versions",
+    summary: "List the conflicts of a merge with both versions",
     params: mergeParams,
     response: conflicts,
   }),
@@ -181,7 +187,8 @@ export const mergeCalls = {
     method: "POST",
     path: "/api/v1/agents/{agent_id}/workspace/merge-preview/conflicts",
     access: "agent:workspace:read",
-    summary: "What would conflict, with both versions, to decide it; changes nothing",
+    summary:
+      "List the conflicts of a future merge with both versions, for manual resolution; changes nothing",
     status: 200,
     params: agentParams,
     body: z.strictObject({ target_branch: branch.optional() }).optional(),
@@ -191,7 +198,7 @@ export const mergeCalls = {
     method: "POST",
     path: "/api/v1/agents/{agent_id}/workspace/sync",
     access: "agent:workspace:write",
-    summary: "Merge the base branch (source) into the workspace (target); its folder follows",
+    summary: "Merge the base branch (source) into the workspace (target) and update its folder",
     status: 201,
     params: agentParams,
     body: mergeRequest.omit({ target_branch: true }).optional(),
@@ -201,7 +208,7 @@ export const mergeCalls = {
     method: "POST",
     path: "/api/v1/agents/{agent_id}/workspace/merges/{merge_id}/revert",
     access: "agent:workspace:merge",
-    summary: "Undo a merge by a new commit, also when other merges came later",
+    summary: "Revert a merge by a new commit, even after later merges",
     status: 201,
     params: mergeParams,
     body: z.strictObject(undoFields).optional(),
@@ -211,7 +218,7 @@ export const mergeCalls = {
     method: "POST",
     path: "/api/v1/agents/{agent_id}/workspace/merges/{merge_id}/restore",
     access: "agent:workspace:merge",
-    summary: "Put the version that lost a conflict back by a new commit on the target branch",
+    summary: "Restore the losing version of a conflict by a new commit on the target branch",
     status: 201,
     params: mergeParams,
     body: z.strictObject({

@@ -44,18 +44,18 @@ export const organizationItem = z.strictObject({
 });
 export type OrganizationItem = z.output<typeof organizationItem>;
 
-/** Why the caller may do something here: each pattern of the role that grants it. */
+/** Why the caller has a permission: each pattern of the role that grants it. */
 export const permissionExplanation = z.strictObject({
   allowed: z.boolean(),
   because: z.array(
     z.strictObject({
       role: z.string(),
-      /** The role that the pattern is written in: the caller's own, or one it inherits from. */
+      /** The role that contains the pattern: the caller's own, or an inherited one. */
       via: z.string(),
       pattern: z.string(),
     }),
   ),
-  /** Whether it is the role that lacks the permission, or the API key's scopes; null where allowed. */
+  /** Whether the role or the API key's scopes lack the permission; null if it is granted. */
   refused_by: z.enum(["role", "credential"]).nullable(),
 });
 export type PermissionExplanation = z.output<typeof permissionExplanation>;
@@ -70,9 +70,9 @@ export type HeldPermissions = z.output<typeof heldPermissions>;
 export const slugAvailability = z.strictObject({
   slug: z.string(),
   available: z.boolean(),
-  /** A slug that is free; null where the one asked for is. */
+  /** A free slug; null if the requested one is free. */
   suggestion: z.string().nullable(),
-  /** What is wrong with the one asked for, as a form says it below the field. */
+  /** Why the requested slug cannot be used, as a field error. */
   reason: z.string().nullable(),
 });
 export type SlugAvailability = z.output<typeof slugAvailability>;
@@ -112,10 +112,10 @@ export const organizations = {
     method: "GET",
     path: "/api/v1/organizations/slug-availability",
     access: "signed-in",
-    summary: "Whether an organization could take a slug, and a free one where it could not",
+    summary: "Check whether a slug is available, and suggest a free one otherwise",
     query: z.strictObject({
       slug: z.string().min(1).max(255),
-      /** The organization that would take it: the slugs it ever had are its own. */
+      /** The organization that would use the slug: its previous slugs are available to it. */
       organization_id: id.optional(),
     }),
     response: slugAvailability,
@@ -158,7 +158,7 @@ export const organizations = {
     path: "/api/v1/organizations/{org_id}/restore",
     access: "org:archive",
     whenArchived: true,
-    summary: "Undo the archiving (owner only)",
+    summary: "Restore an archived organization (owner only)",
     status: 200,
     params: orgParams,
     response: organization,
@@ -168,7 +168,7 @@ export const organizations = {
     path: "/api/v1/organizations/{org_id}/transfer",
     access: "org:transfer",
     revokes: true,
-    summary: "Hand ownership to another member; the former owner becomes admin",
+    summary: "Transfer ownership to another member; the previous owner becomes admin",
     status: 200,
     params: orgParams,
     body: z.strictObject({ user_id: id }),
@@ -178,11 +178,11 @@ export const organizations = {
     method: "GET",
     path: "/api/v1/organizations/{org_id}/permissions",
     access: "org:read",
-    summary: "What the caller may do here; with check, whether and why he may do one thing",
+    summary: "List the caller's permissions here; with check, explain one of them",
     params: orgParams,
     query: z.strictObject({
       check: z
-        .enum(permissionNames, "is no known permission; see GET /api/v1/permissions")
+        .enum(permissionNames, "is not a known permission; see GET /api/v1/permissions")
         .optional(),
     }),
     response: z.union([heldPermissions, permissionExplanation]),

@@ -6,17 +6,17 @@ import { id, jsonValue, name, page, timestamp } from "../contract/fields.js";
 const passkey = z.strictObject({
   id,
   name: z.string(),
-  /** Whether it is synchronised between devices, so that it outlives this one. */
+  /** Whether it is synchronized between devices and survives the loss of this one. */
   backed_up: z.boolean(),
   created_at: timestamp,
   last_used_at: timestamp.nullable(),
 });
 export type Passkey = z.output<typeof passkey>;
 
-/** What the browser's WebAuthn calls take, as JSON (WebAuthn level 3, section 5.4 and 5.5). */
+/** Options for the browser's WebAuthn calls, as JSON (WebAuthn level 3, sections 5.4 and 5.5). */
 const options = z.record(z.string(), jsonValue);
 
-// Browsers add members of their own: what is not read here is left out, not refused.
+// Browsers add their own members: unknown ones are ignored, not rejected.
 const base64url = z.string().max(16_384);
 const attestation = z.object({
   id: base64url,
@@ -49,7 +49,7 @@ export const passkeys = {
     method: "GET",
     path: "/api/v1/auth/passkeys",
     access: "signed-in",
-    summary: "One's own passkeys",
+    summary: "List your passkeys",
     query: page,
     response: z.array(passkey),
   }),
@@ -57,7 +57,7 @@ export const passkeys = {
     method: "GET",
     path: "/api/v1/auth/passkeys/{passkey_id}",
     access: "signed-in",
-    summary: "Read a passkey, the ETag of which guards a change of it",
+    summary: "Get a passkey; its ETag guards changes",
     params,
     response: passkey,
   }),
@@ -65,14 +65,14 @@ export const passkeys = {
     method: "POST",
     path: "/api/v1/auth/passkeys/options",
     access: "signed-in",
-    summary: "What the browser needs to make a passkey",
+    summary: "Get the browser's options for creating a passkey",
     response: options,
   }),
   create: endpoint({
     method: "POST",
     path: "/api/v1/auth/passkeys",
     access: "signed-in",
-    summary: "Register the passkey that the browser made",
+    summary: "Register a passkey created by the browser",
     status: 201,
     body: z.strictObject({ name, response: attestation }),
     response: passkey,
@@ -90,14 +90,14 @@ export const passkeys = {
     method: "DELETE",
     path: "/api/v1/auth/passkeys/{passkey_id}",
     access: "signed-in",
-    summary: "Remove a passkey; the last way to sign in stays",
+    summary: "Remove a passkey; the last way to sign in cannot be removed",
     params,
   }),
   loginOptions: endpoint({
     method: "POST",
     path: "/api/v1/auth/login/passkey/options",
     access: "public",
-    summary: "What the browser needs to sign in with a passkey",
+    summary: "Get the browser's options for signing in with a passkey",
     response: options,
   }),
   login: endpoint({

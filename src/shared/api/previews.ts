@@ -10,7 +10,7 @@ import { choice, conflict, mergeKinds, mergeStrategy, path, undoStrategies } fro
 const resolutions = z.array(choice).max(10_000).optional();
 const undoStrategy = z.enum(undoStrategies).optional();
 
-/** What is to be looked at: as the call that does it takes it, with its name in `act`. */
+/** The operation to preview: the body of its endpoint, with its name in `act`. */
 export const previewRequest = z.discriminatedUnion(
   "act",
   [
@@ -40,10 +40,13 @@ export const previewRequest = z.discriminatedUnion(
 export type PreviewRequest = z.output<typeof previewRequest>;
 
 const previewConflict = conflict.extend({
-  /** When the server received what each side last did there; null where that says nothing. */
+  /**
+   * When the server received each side's latest change at these paths; null if that does not
+   * decide.
+   */
   source_time: timestamp.nullable(),
   target_time: timestamp.nullable(),
-  /** Who would win, and by which rule; null while nobody has decided it by hand. */
+  /** The winner and the rule; null while a manual decision is missing. */
   decision: z
     .strictObject({ winner: z.enum(["source", "target", "merged"]), rule: z.string() })
     .nullable(),
@@ -52,18 +55,18 @@ const previewConflict = conflict.extend({
 export const preview = z.strictObject({
   kind: z.enum(mergeKinds),
   strategy: z.enum(mergeStrategies),
-  /** The two sides, as rules name them. Of a revert the source is the state before the merge. */
+  /** The two sides as named in rules. For a revert, the source is the state before the merge. */
   source_branch: z.string(),
   target_branch: z.string(),
-  /** What was looked at, for `expected_source` and `expected_target`; either may be kept nowhere. */
+  /** The previewed commits, for `expected_source` and `expected_target`; they may not be stored. */
   source_commit: z.string(),
   target_commit: z.string(),
-  /** Whether the workspace's folder holds what is not committed; it is counted in. */
+  /** Whether the workspace has uncommitted changes, which the preview includes. */
   unsaved: z.boolean(),
-  /** Whether nothing is left to do. */
+  /** Whether there is nothing to do. */
   up_to_date: z.boolean(),
   conflicts: z.array(previewConflict),
-  /** What would change on the target; where a conflict is not decided, the target stays as it is. */
+  /** The resulting changes to the target; undecided conflicts keep the target's version. */
   diff,
 });
 export type Preview = z.output<typeof preview>;
@@ -74,7 +77,7 @@ export const previews = {
     path: "/api/v1/agents/{agent_id}/workspace/previews",
     access: "agent:workspace:read",
     summary:
-      "What a merge, sync, revert or restore would do: conflicts with both versions, and the diff; changes nothing",
+      "Preview a merge, sync, revert or restore: conflicts with both versions, and the diff; changes nothing",
     status: 200,
     params: agentParams,
     body: previewRequest,

@@ -3,28 +3,28 @@ import { endpoint } from "../contract/endpoint.js";
 import { description, id, name, page, slug, timestamp } from "../contract/fields.js";
 import { credentialInput, hostKeyInput } from "./upstream-inputs.js";
 
-/** What may be seen of the credential for an upstream. */
+/** The visible part of an upstream credential. */
 const upstreamCredential = z.strictObject({
   kind: z.enum(["https_token", "ssh_key"]),
   username: z.string().nullable(),
-  /** The end of a token, to tell it from others. */
+  /** The end of a token, to recognize it. */
   hint: z.string().nullable(),
-  /** To be added upstream as a deploy key. */
+  /** To be added to the upstream as a deploy key. */
   public_key: z.string().nullable(),
   fingerprint: z.string().nullable(),
   set_at: timestamp,
   set_by: id.nullable(),
 });
 
-/** What a fetch found, by branch; each list is cut at 100. */
+/** The result of a fetch by branch; each list has at most 100 entries. */
 const fetchReport = z.strictObject({
   created: z.array(z.string()),
   updated: z.array(z.string()),
-  /** Commits on both sides: left as they are here. */
+  /** Commits on both sides: the local branch stays as it is. */
   diverged: z.array(
     z.strictObject({ branch: z.string(), ahead: z.number().int(), behind: z.number().int() }),
   ),
-  /** Not there upstream any more, and kept here. */
+  /** Deleted upstream and kept here. */
   gone: z.array(z.string()),
 });
 export type FetchReport = z.output<typeof fetchReport>;
@@ -37,10 +37,13 @@ const upstream = z.strictObject({
   error: z.string().nullable(),
   fetched_at: timestamp.nullable(),
   pushed_at: timestamp.nullable(),
-  /** Commits of the default branch that the other side lacks, as of the last exchange; null in lists. */
+  /**
+   * Commits of the default branch that the other side lacks, as of the last fetch or push; null in
+   * lists.
+   */
   ahead: z.number().int().nullable(),
   behind: z.number().int().nullable(),
-  /** The fingerprint that an SSH server has to show; null until one was seen. */
+  /** The expected fingerprint of an SSH server; null until first use. */
   host_key: z.string().nullable(),
   credential: upstreamCredential.nullable(),
   last_fetch: fetchReport.nullable(),
@@ -60,7 +63,7 @@ export const project = z.strictObject({
   progress: z.number().int(),
   error: z.string().nullable(),
   clone_url: z.string(),
-  /** Where it was imported from; null for a project that began empty. */
+  /** The import source; null for a project that was created empty. */
   upstream: upstream.nullable(),
   counts: z.strictObject({ agents: z.number(), workspaces: z.number(), merges: z.number() }),
   created_at: timestamp,
@@ -68,7 +71,7 @@ export const project = z.strictObject({
 });
 export type Project = z.output<typeof project>;
 
-/** A branch name that git accepts and that reads as one (git-check-ref-format(1), plus plain ASCII). */
+/** A branch name that git accepts (git-check-ref-format(1)), restricted to plain ASCII. */
 export const branch = z
   .string()
   .min(1)
@@ -83,10 +86,10 @@ export const projectBranch = z.strictObject({
   name: z.string(),
   commit_sha: z.string(),
   subject: z.string(),
-  /** As the commit says, which nobody checks. */
+  /** The unverified commit date. */
   committed_at: timestamp,
   is_default: z.boolean(),
-  /** Whose workspace it is of; null for an ordinary branch. */
+  /** The agent whose workspace branch it is; null for others. */
   agent_id: id.nullable(),
 });
 export type Branch = z.output<typeof projectBranch>;
@@ -98,7 +101,7 @@ export const projects = {
     method: "GET",
     path: "/api/v1/projects",
     access: "signed-in",
-    summary: "List projects of one organization, or all the caller can see",
+    summary: "List the projects of one organization, or all visible to the caller",
     query: page.extend({ organization_id: id.optional() }),
     response: z.array(project),
   }),
@@ -116,9 +119,9 @@ export const projects = {
       description: description.nullish(),
       default_branch: branch.optional(),
       import_url: z.string().max(2000).nullish(),
-      /** For a private repository; for `ssh://` the server makes a key where none is given. */
+      /** For a private repository; for `ssh://`, the server generates a key if none is given. */
       credential: credentialInput.optional(),
-      /** The host key to expect of an `ssh://` upstream; without it the first that is seen is trusted. */
+      /** The expected host key of an `ssh://` upstream; without it, trust on first use. */
       host_key: hostKeyInput.optional(),
     }),
     response: project,
@@ -144,7 +147,7 @@ export const projects = {
     method: "GET",
     path: "/api/v1/projects/{project_id}/branches",
     access: "project:read",
-    summary: "List the project's branches with the commits at their ends",
+    summary: "List the project's branches with their latest commits",
     params: projectParams,
     query: page,
     response: z.array(projectBranch),

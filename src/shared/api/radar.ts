@@ -2,9 +2,9 @@ import { z } from "zod";
 import { endpoint } from "../contract/endpoint.js";
 import { id, timestamp } from "../contract/fields.js";
 
-/** A line of work as it was at its last commit: a workspace's, or the branch that one merges into. */
+/** A branch as of its last commit: a workspace's, or the base branch. */
 const side = z.strictObject({
-  /** Null for a base branch. */
+  /** Null for the base branch. */
   agent_id: id.nullable(),
   agent_name: z.string().nullable(),
   branch_name: z.string(),
@@ -14,11 +14,11 @@ export type RadarSide = z.output<typeof side>;
 
 const foreseen = z.strictObject({
   paths: z.array(z.string()),
-  /** As in a merge; `unknown` where git could not tell. */
+  /** Same kinds as in a merge; `unknown` if git could not tell. */
   kind: z.string(),
-  /** Who would win by newest_file_wins if the two were merged now. */
+  /** The winner under newest_file_wins if both were merged now. */
   winner: z.enum(["one", "other"]).nullable(),
-  /** When the server received each side's newest change of these paths. */
+  /** When the server received each side's latest change of these paths. */
   one_time: timestamp.nullable(),
   other_time: timestamp.nullable(),
 });
@@ -27,20 +27,20 @@ const pair = z.strictObject({
   one: side,
   other: side,
   total_conflicts: z.number().int(),
-  /** The first ones. */
+  /** The first conflicts. */
   conflicts: z.array(foreseen),
 });
 export type RadarPair = z.output<typeof pair>;
 
 export const radarAnswer = z.strictObject({
-  /** Whether all has been looked at since the last commit; else it is being looked at. */
+  /** Whether the analysis includes the latest commits; otherwise it is running. */
   is_current: z.boolean(),
-  /** Null where nothing has been looked at yet. */
+  /** Null before the first analysis. */
   looked_at: timestamp.nullable(),
-  /** How many active workspaces the project has. */
+  /** Number of active workspaces in the project. */
   workspaces: z.number().int(),
   total_pairs: z.number().int(),
-  /** Those in conflict, most conflicts first, the first ones. */
+  /** The first conflicting pairs, most conflicts first. */
   pairs: z.array(pair),
 });
 export type Radar = z.output<typeof radarAnswer>;
@@ -51,7 +51,7 @@ export const radar = {
     path: "/api/v1/agents/{agent_id}/workspace/radar",
     access: "agent:workspace:read",
     summary:
-      "What would conflict with the other active workspaces and the base branch, as of the last commits; `one` is this workspace",
+      "List conflicts with the other active workspaces and the base branch, as of the last commits; `one` is this workspace",
     params: z.strictObject({ agent_id: id }),
     response: radarAnswer,
   }),
@@ -59,7 +59,7 @@ export const radar = {
     method: "GET",
     path: "/api/v1/projects/{project_id}/radar",
     access: "project:read",
-    summary: "What would conflict between the project's active workspaces, as of the last commits",
+    summary: "List conflicts between the project's active workspaces, as of the last commits",
     params: z.strictObject({ project_id: id }),
     response: radarAnswer,
   }),

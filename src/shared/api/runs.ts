@@ -6,20 +6,20 @@ import { boolean, id, instant, page, timestamp } from "../contract/fields.js";
 
 const runStatus = z.enum(runStatuses);
 
-/** What a managed run may use at most; null: no limit of its own. */
+/** Limits of a managed run; null for no limit. */
 export const runLimits = z.strictObject({
   memory_bytes: z.number().int(),
   processes: z.number().int(),
   cpus: z.number().nullable(),
   disk_bytes: z.number().int().nullable(),
-  /** What of its output is kept; the rest is thrown away and the run goes on. */
+  /** Stored output; the rest is discarded while the run continues. */
   output_bytes: z.number().int(),
 });
 export type RunLimits = z.output<typeof runLimits>;
 
 /**
- * A run of an agent: `managed` in its workspace, in a sandbox; or `leased`, elsewhere, kept alive by
- * heartbeats. What only a managed one has is null for a leased one.
+ * A run of an agent: `managed` in its workspace, in a sandbox; or `leased`, run elsewhere and kept
+ * alive by heartbeats. Fields of managed runs are null for leased ones.
  */
 export const run = z.strictObject({
   id,
@@ -27,41 +27,44 @@ export const run = z.strictObject({
   kind: z.enum(["managed", "leased"]),
   status: runStatus,
   exit_code: z.number().int().nullable(),
-  /** Null while it is queued, and where it ended in the queue. */
+  /** Null while queued, and if it ended in the queue. */
   started_at: timestamp.nullable(),
   ended_at: timestamp.nullable(),
   runtime_seconds: z.number(),
   lease_expires_at: timestamp.nullable(),
   created_at: timestamp,
-  /** Who started it; null for runs of earlier versions. */
+  /** Who started it; null for runs of version 0.1. */
   started_by: z.strictObject({ type: z.enum(["user", "agent"]), id, name: z.string() }).nullable(),
-  /** Whether it was told to end and has not yet. */
+  /** Whether it was asked to stop and has not ended yet. */
   stop_requested: z.boolean(),
-  /** Why it ended, or what it waits for, as a sentence. */
+  /** Why it ended or what it is waiting for, as a sentence. */
   detail: z.string().nullable(),
   command: z.array(z.string()).nullable(),
   network: z.enum(["none", "full"]).nullable(),
   timeout_seconds: z.number().int().nullable(),
-  /** The names of the variables that were given; their values are never shown. */
+  /** Names of the given variables; their values are never shown. */
   env_names: z.array(z.string()),
   limits: runLimits.nullable(),
   peak_memory_bytes: z.number().int().nullable(),
   cpu_seconds: z.number().nullable(),
-  /** Its place in the organization's queue, from 1 on; null where it does not wait. */
+  /** Position in the organization's queue, starting at 1; null if not queued. */
   queue_position: z.number().int().nullable(),
   output: z.strictObject({
-    /** What was written to standard output and standard error, kept or not. */
+    /** Bytes written to standard output and standard error, stored or not. */
     bytes: z.number().int(),
     truncated: z.boolean(),
   }),
-  /** What became of the checkpoint at its end; null before, and where none was to be made. */
+  /** The outcome of the final checkpoint; null before, and if none was requested. */
   checkpoint: z
     .strictObject({ commit_sha: z.string().nullable(), error: z.string().nullable() })
     .nullable(),
 });
 export type Run = z.output<typeof run>;
 
-/** The `data` of a `log` event: output as it came, mostly whole lines; `system` is what Omoi adds. */
+/**
+ * The `data` of a `log` event: output as it arrived, usually whole lines; `system` marks messages
+ * by Omoi.
+ */
 export const logEntry = z.strictObject({
   stream: z.enum(["stdout", "stderr", "system"]),
   at: timestamp,
@@ -74,7 +77,7 @@ const argument = z
   .max(128 * 1024, "must be at most 128 KiB")
   .refine((text) => !text.includes("\u0000"), "must not contain NUL");
 
-/** The name of a variable of a run's environment. */
+/** The name of an environment variable of a run. */
 const variableName = z
   .string()
   .max(...variableNameRules.length)
@@ -88,7 +91,7 @@ const env = z
       .string()
       .max(32 * 1024, "must be at most 32 KiB")
       .refine((text) => !text.includes("\u0000"), "must not contain NUL"),
-    "must be an object of texts",
+    "must be an object of strings",
   )
   .refine((value) => Object.keys(value).length <= 200, "must be at most 200 variables")
   .refine(
@@ -96,14 +99,14 @@ const env = z
     "must be at most 256 KiB altogether",
   );
 
-/** A run to start: `external: true` for a leased one, else what a managed one needs. */
+/** A new run: `external: true` for a leased one, otherwise the input of a managed one. */
 export const newRun = z
   .strictObject({
     external: z.literal(true, "must be true").optional(),
     command: z
-      .array(argument, "must be a list of texts")
+      .array(argument, "must be a list of strings")
       .min(1, "must name a program")
-      .max(1000, "must be at most 1 000 texts")
+      .max(1000, "must be at most 1 000 strings")
       .refine((words) => words[0] !== "", "must name a program")
       .optional(),
     env: env.optional(),
@@ -114,7 +117,7 @@ export const newRun = z
       .max(14 * 86_400, "must be at most 14 days")
       .optional(),
     network: z.enum(["none", "full"]).optional(),
-    /** Waits for a free place instead of being refused. */
+    /** Waits for a free slot instead of failing. */
     queue: z.boolean().optional(),
   })
   .check(({ value, issues }) => {
@@ -123,18 +126,17 @@ export const newRun = z
     };
     if (value.external !== true) {
       if (value.command === undefined) {
-        refuse("command", "must be given, or external: true for an agent that runs elsewhere");
+        refuse("command", "is required, or external: true for an agent that runs elsewhere");
       }
       return;
     }
     for (const field of ["command", "env", "timeout_seconds", "network", "queue"] as const) {
-      if (value[field] !== undefined)
-        refuse(field, "is of no use to a run elsewhere; leave it out");
+      if (value[field] !== undefined) refuse(field, "does not apply to a run elsewhere; remove it");
     }
   });
 export type NewRun = z.output<typeof newRun>;
 
-/** A run as it stands in time, for a picture of many. */
+/** The times of a run, for a timeline. */
 export const timedRun = run
   .pick({ id: true, agent_id: true, kind: true, status: true, ended_at: true })
   .extend({ agent_name: z.string(), started_at: timestamp });
@@ -159,7 +161,7 @@ export const runs = {
     method: "GET",
     path: "/api/v1/agents/{agent_id}/runs",
     access: "agent:read",
-    summary: "The agent's runs, newest first unless asked for the oldest",
+    summary: "List the agent's runs, newest first by default",
     params: agentParams,
     query: page.extend({
       status: runStatus.optional(),
@@ -171,7 +173,7 @@ export const runs = {
     method: "GET",
     path: "/api/v1/organizations/{org_id}/runs",
     access: "agent:read",
-    summary: "The runs of an organization that went on at some time between two, newest first",
+    summary: "List the organization's runs that were active between two times, newest first",
     params: z.strictObject({ org_id: z.string().min(1).max(63) }),
     query: page.extend({
       agent_id: id.optional(),
@@ -193,17 +195,17 @@ export const runs = {
     path: "/api/v1/runs/{run_id}/logs",
     access: "agent:read",
     summary:
-      "What a managed run wrote, as text; with `Accept: text/event-stream` live: `log` {stream, at, text}, last `end` with the run",
+      "Get the output of a managed run as text; live with `Accept: text/event-stream`: `log` events {stream, at, text}, finally `end` with the run",
     status: 200,
     params: runParams,
     query: z.strictObject({
-      /** Of one of the two alone. */
+      /** Only one of the streams. */
       stream: z.enum(["stdout", "stderr"]).optional(),
-      /** Each line with its time. */
+      /** Prefixes each line with its time. */
       times: boolean.default(false),
-      /** The last so many lines alone. */
+      /** Only the last lines. */
       tail: z.coerce.number().int().min(1).max(100_000).optional(),
-      /** As a file to save. */
+      /** As a file download. */
       download: boolean.default(false),
     }),
   }),
@@ -211,7 +213,7 @@ export const runs = {
     method: "POST",
     path: "/api/v1/runs/{run_id}/heartbeat",
     access: "agent:run",
-    summary: "Say that the leased run goes on; its lease is good for 60 s more",
+    summary: "Extend the lease of a run by 60 s",
     params: runParams,
     response: run,
   }),
@@ -219,7 +221,8 @@ export const runs = {
     method: "POST",
     path: "/api/v1/runs/{run_id}/stop",
     access: "agent:run",
-    summary: "Stop a run; answered when a managed one has ended, or after its grace",
+    summary:
+      "Stop a run; for a managed one, responds once it has ended, at the latest after its grace period",
     status: 200,
     params: runParams,
     body: z

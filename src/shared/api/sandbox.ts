@@ -4,21 +4,24 @@ import { runLimits } from "./runs.js";
 
 const held = z.strictObject({
   enforced: z.boolean(),
-  /** What holds it, such as "control groups, version 2"; null where nothing does. */
+  /** The mechanism, such as "control groups, version 2"; null if it is not enforced. */
   by: z.string().nullable(),
 });
 
-/** What the machine, or an engine, was found to hold commands to. */
+/** The limits that a machine or engine enforces. */
 const isolation = {
-  /** Why there is none, or what of it is missing; one sentence. */
+  /** Why there is no sandbox, or which part is missing; one sentence. */
   reason: z.string().nullable(),
-  /** The command that installs what is missing. */
+  /** The command that installs the missing part. */
   install: z.string().nullable(),
   /** Whether system calls are filtered. */
   seccomp: z.boolean(),
-  /** Whether a run without network has none. */
+  /** Whether a run without network is cut off from it. */
   network: z.boolean(),
-  /** Whether a run with network has one of its own; if not, why, and the command that installs what is missing. */
+  /**
+   * Whether a run with network gets its own; if not, why, and the command that installs the missing
+   * part.
+   */
   full_network: z.strictObject({
     isolated: z.boolean(),
     reason: z.string().nullable(),
@@ -33,22 +36,22 @@ const isolation = {
   }),
 };
 
-/** What this installation holds commands to. */
+/** The isolation and limits of this installation. */
 export const sandboxState = z.strictObject({
   /**
-   * `gvisor`: commands have a kernel of their own; `off`: they run without a sandbox, as configured;
-   * `unavailable`: they are refused.
+   * `gvisor`: commands run on a kernel of their own; `off`: commands run without a sandbox, as
+   * configured; `unavailable`: commands are refused.
    */
   mode: z.enum(["bubblewrap", "gvisor", "off", "unavailable"]),
   ...isolation,
-  /** Of workspaces of the type `docker`, whose commands run in containers. */
+  /** For workspaces of type `docker`, whose commands run in containers. */
   docker: z.strictObject({ mode: z.enum(["docker", "unavailable"]), ...isolation }),
-  /** In force for runs that start now. */
+  /** The limits of new runs. */
   limits: runLimits,
   default_timeout_seconds: z.number().int(),
-  /** Between the polite end of a run and the forced one. */
+  /** Seconds between TERM and KILL. */
   stop_grace_seconds: z.number().int(),
-  /** How long logs are kept. */
+  /** Days that logs are kept. */
   log_days: z.number().int(),
 });
 export type SandboxState = z.output<typeof sandboxState>;
@@ -58,7 +61,7 @@ export const sandbox = {
     method: "GET",
     path: "/api/v1/sandbox",
     access: "signed-in",
-    summary: "What commands are held to on this installation: isolation, limits, times",
+    summary: "Get the isolation and limits of commands on this installation",
     response: sandboxState,
   }),
 };

@@ -3,14 +3,14 @@ import { tokens } from "./auth.js";
 import { endpoint } from "../contract/endpoint.js";
 import { timestamp } from "../contract/fields.js";
 
-/** Of an authenticator app (six digits) or a recovery code. */
+/** A code of an authenticator app (six digits), or a recovery code. */
 const code = z.string().trim().min(1).max(64);
 const currentPassword = z.string().max(1024);
 
-/** Shown once, each good for one sign-in; null where an earlier answer is replayed. */
+/** Shown once, each valid for one sign-in; null in a replayed response. */
 const recoveryCodes = z.strictObject({ recovery_codes: z.array(z.string()).nullable() });
 
-/** The password shows again that it is you; it may be left out for ten minutes after signing in. */
+/** The password confirms the user's identity; optional for ten minutes after signing in. */
 const again = z.strictObject({ password: currentPassword.optional() }).optional();
 
 export const secondFactor = {
@@ -18,7 +18,7 @@ export const secondFactor = {
     method: "GET",
     path: "/api/v1/auth/second-factor",
     access: "signed-in",
-    summary: "Which second factor is on",
+    summary: "Get the state of the second factor",
     response: z.strictObject({
       totp: z.boolean(),
       totp_since: timestamp.nullable(),
@@ -30,17 +30,17 @@ export const secondFactor = {
     method: "POST",
     path: "/api/v1/auth/second-factor/totp",
     access: "signed-in",
-    summary: "Get a secret for an authenticator app (RFC 6238); a first code switches it on",
+    summary: "Create a secret for an authenticator app (RFC 6238); confirm it by a first code",
     status: 201,
     body: again,
-    /** Null where an earlier answer is replayed. */
+    /** Null in a replayed response. */
     response: z.strictObject({ secret: z.string().nullable(), uri: z.string().nullable() }),
   }),
   confirmTotp: endpoint({
     method: "POST",
     path: "/api/v1/auth/second-factor/totp/confirm",
     access: "signed-in",
-    summary: "Switch the authenticator app on by its first code; answers the recovery codes, once",
+    summary: "Turn on the authenticator app by its first code; returns the recovery codes once",
     body: z.strictObject({ code }),
     response: recoveryCodes,
   }),
@@ -48,14 +48,14 @@ export const secondFactor = {
     method: "DELETE",
     path: "/api/v1/auth/second-factor/totp",
     access: "signed-in",
-    summary: "Switch the authenticator app off, by a code or the password",
+    summary: "Turn off the authenticator app, by a code or the password",
     body: z.strictObject({ code: code.optional(), password: currentPassword.optional() }),
   }),
   renewRecoveryCodes: endpoint({
     method: "POST",
     path: "/api/v1/auth/second-factor/recovery-codes",
     access: "signed-in",
-    summary: "Get new recovery codes; the old ones stop working",
+    summary: "Replace the recovery codes",
     body: again,
     response: recoveryCodes,
   }),
@@ -63,7 +63,7 @@ export const secondFactor = {
     method: "POST",
     path: "/api/v1/auth/login/second-factor",
     access: "public",
-    summary: "Finish a sign-in that a login answered with second_factor_required",
+    summary: "Finish a sign-in that requires a second factor",
     body: z.strictObject({ challenge: z.string().max(512), code }),
     response: tokens,
   }),

@@ -39,16 +39,16 @@ export const dayUsage = z.strictObject({
 export type DayUsage = z.output<typeof dayUsage>;
 
 const diskOf = {
-  /** Of workspaces: their own folders; overlays of a project share the rest, which is its layers'. */
+  /** Disk usage of workspaces: their own folders; the base layers of overlays count as layers. */
   workspaces_bytes: z.number(),
   repositories_bytes: z.number(),
   layers_bytes: z.number(),
-  /** When the oldest of the figures was measured; null while there is none. */
+  /** When the oldest figure was measured; null before the first measurement. */
   measured_at: timestamp.nullable(),
 };
 export const diskUsage = z.strictObject({
   ...diskOf,
-  /** The largest first. */
+  /** Largest first. */
   projects: z.array(z.strictObject({ project_id: id, project_name: z.string(), ...diskOf })),
 });
 export type DiskUsage = z.output<typeof diskUsage>;
@@ -73,7 +73,7 @@ export type StatementItem = z.output<typeof statementItem>;
 export const statement = statementItem.extend({
   organization: z.strictObject({ id, name: z.string(), slug: z.string() }),
   billing_email: z.string().nullable(),
-  /** The limits of today: those of a past month are not kept. */
+  /** Today's limits: limits of past months are not stored. */
   current_limits: z.strictObject({
     max_concurrent_agents: z.number(),
     max_agent_runtime_hours: z.number(),
@@ -84,7 +84,7 @@ export const statement = statementItem.extend({
 });
 export type Statement = z.output<typeof statement>;
 
-/** For a link in a page, which cannot set `Accept`. */
+/** For links in web pages, which cannot set `Accept`. */
 const format = z.enum(["json", "csv"]).optional();
 
 const orgParams = z.strictObject({ org_id: z.string().min(1).max(63) });
@@ -95,7 +95,7 @@ export const usage = {
     path: "/api/v1/organizations/{org_id}/usage",
     access: "org:read",
     summary:
-      "Usage of a UTC calendar month against today's limits, with rows that add up to it; CSV with Accept: text/csv",
+      "Get the usage of a UTC calendar month with today's limits, and rows that add up to it; CSV with Accept: text/csv",
     params: orgParams,
     query: z.strictObject({
       by: z.enum(["agent", "project", "day"]).optional(),
@@ -110,7 +110,7 @@ export const usage = {
     method: "GET",
     path: "/api/v1/organizations/{org_id}/disk-usage",
     access: "org:read",
-    summary: "What the organization's workspaces and repositories take up on the server's disk",
+    summary: "Get the disk usage of the organization's workspaces and repositories",
     params: orgParams,
     response: diskUsage,
   }),
@@ -119,7 +119,7 @@ export const usage = {
     path: "/api/v1/organizations/{org_id}/statements",
     access: "org:billing:read",
     summary:
-      "The months with runs in them and the current one, newest first; CSV with Accept: text/csv",
+      "List the months with runs and the current one, newest first; CSV with Accept: text/csv",
     params: orgParams,
     query: page.extend({ format }),
     response: z.array(statementItem),
@@ -128,7 +128,7 @@ export const usage = {
     method: "GET",
     path: "/api/v1/organizations/{org_id}/statements/{period}",
     access: "org:billing:read",
-    summary: "A month by project, agent and day; CSV with Accept: text/csv",
+    summary: "Get a month by project, agent and day; CSV with Accept: text/csv",
     params: orgParams.extend({ period }),
     query: z.strictObject({ format }),
     response: statement,

@@ -9,7 +9,7 @@ import { branch } from "./projects.js";
 const settings = z.strictObject({
   merge_strategy: mergeStrategy,
   auto_checkpoint: z.boolean(),
-  /** How often unsaved work is committed by itself where `auto_checkpoint` is on; null: never. */
+  /** Interval of automatic commits while `auto_checkpoint` is on; null for never. */
   checkpoint_interval_minutes: z.number().int().nullable(),
   retention_days: z.number().int(),
 });
@@ -18,37 +18,40 @@ export const workspace = z.strictObject({
   agent_id: id,
   agent_name: z.string(),
   project_id: id,
-  /** The agent's folder on the server's disk; null of a remote workspace, which has none. */
+  /** The agent's folder on the server's disk; null for a remote workspace. */
   working_directory: z.string().nullable(),
   branch_name: z.string(),
   base_branch: z.string(),
-  /** To a `remote` one commits come by `git push` to its branch alone. */
+  /** A `remote` workspace receives commits only by `git push` to its branch. */
   workspace_type: z.enum(["local", "docker", "remote"]),
   isolation: z.literal("isolated"),
   parent_agent_id: id.nullable(),
   parent_agent_name: z.string().nullable(),
-  /** Null while the workspace is being made. */
+  /** Null while the workspace is being created. */
   parent_commit: z.string().nullable(),
   head_commit: z.string().nullable(),
   /**
-   * Commits of its branch that the base branch does not have, and the other way round, as of now; null
-   * where one of the two is not there.
+   * Current number of commits that its branch has and the base branch lacks, and the reverse; null
+   * if either branch is missing.
    */
   ahead: z.number().int().nullable(),
   behind: z.number().int().nullable(),
   status: z.enum(["creating", "active", "merging", "archived", "failed"]),
   error: z.string().nullable(),
-  /** How its folder was made, while it has one: mounted over files that are shared, or written out. */
+  /**
+   * The kind of its folder: a mounted overlay of shared files, or a plain checkout; null without a
+   * folder.
+   */
   folder_driver: z.enum(["overlay", "fuse-overlayfs", "checkout"]).nullable(),
   /**
-   * What the folder alone takes up on the disk: of an overlay, what differs from the shared files. Null
-   * until it is measured, and while there is none.
+   * Disk usage of the folder alone; for an overlay, its changes. Null until it is measured, and
+   * without a folder.
    */
   disk: z.strictObject({ bytes: z.number(), measured_at: timestamp }).nullable(),
-  /** While it is archived: since when, and until when it can be restored at least. */
+  /** If archived: since when, and until when it can be restored at least. */
   archived_at: timestamp.nullable(),
   retention_ends_at: timestamp.nullable(),
-  /** Why the last checkpoint that the server made by itself failed; null where it did not. */
+  /** Why the last automatic checkpoint failed; null if it did not. */
   checkpoint_error: z
     .strictObject({ code: z.string(), detail: z.string(), at: timestamp })
     .nullable(),
@@ -63,7 +66,7 @@ export const workspace = z.strictObject({
 });
 export type Workspace = z.output<typeof workspace>;
 
-/** A workspace in the list of its project. */
+/** A workspace in a project's list. */
 export const workspaceItem = z.strictObject({
   agent_id: id,
   agent_name: z.string(),
@@ -72,7 +75,7 @@ export const workspaceItem = z.strictObject({
   workspace_type: z.enum(["local", "docker", "remote"]),
   status: workspace.shape.status,
   head_commit: z.string().nullable(),
-  /** Commits that the base branch does not have; null where either branch is not there. */
+  /** Commits that the base branch lacks; null if either branch is missing. */
   unmerged_commits: z.number().int().nullable(),
   created_at: timestamp,
   updated_at: timestamp,
@@ -84,7 +87,7 @@ export const workspaces = {
     method: "GET",
     path: "/api/v1/projects/{project_id}/workspaces",
     access: "agent:workspace:read",
-    summary: "List the project's workspaces, by the name of their agents",
+    summary: "List the project's workspaces by agent name",
     params: z.strictObject({ project_id: id }),
     query: page,
     response: z.array(workspaceItem),
@@ -129,7 +132,7 @@ export const workspaces = {
             .number("must be a number of minutes, or null")
             .int("must be whole minutes")
             .min(1, "must be at least 1 minute")
-            .max(1440, "must be at most 1440 minutes, which is a day")
+            .max(1440, "must be at most 1440 minutes (one day)")
             .nullable()
             .optional(),
           retention_days: z.number().int().min(1).max(3650).optional(),
@@ -142,14 +145,14 @@ export const workspaces = {
     method: "DELETE",
     path: "/api/v1/agents/{agent_id}/workspace",
     access: "agent:workspace:write",
-    summary: "Archive the workspace: commit what is unsaved, keep the branch, free the folder",
+    summary: "Archive the workspace: commit unsaved changes, keep the branch, remove the folder",
     params: agentParams,
   }),
   restore: endpoint({
     method: "POST",
     path: "/api/v1/agents/{agent_id}/workspace/restore",
     access: "agent:workspace:write",
-    summary: "Bring an archived workspace back, without what .gitignore leaves out",
+    summary: "Restore an archived workspace, without ignored files",
     status: 200,
     params: agentParams,
     response: workspace,
@@ -158,7 +161,7 @@ export const workspaces = {
     method: "GET",
     path: "/api/v1/agents/{agent_id}/workspace/changes",
     access: "agent:workspace:read",
-    summary: "What differs from the base branch, committed or not",
+    summary: "Get the diff to the base branch, including uncommitted changes",
     params: agentParams,
     response: diff,
   }),

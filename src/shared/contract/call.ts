@@ -2,7 +2,7 @@ import type { Problem } from "../errors.js";
 import type { Endpoint, RequestOf, ResponseOf } from "./endpoint.js";
 import type { api } from "../api/index.js";
 
-/** A refusal of the API, or (status 0) no answer at all. */
+/** An error response of the API, or (status 0) no response. */
 export class ApiError extends Error {
   override readonly name = "ApiError";
   readonly problem: Problem;
@@ -20,7 +20,10 @@ export class ApiError extends Error {
     return this.problem.code;
   }
 
-  /** The first error of a body field, such as `slug` or `settings.retention_days`; undefined where it is fine. */
+  /**
+   * Returns the first error of a body field, such as `slug` or `settings.retention_days`; undefined
+   * if it is valid.
+   */
   field(fieldName: string): string | undefined {
     return this.problem.errors?.find(
       ({ loc }) => loc[1] === fieldName || loc.slice(1).join(".") === fieldName,
@@ -34,7 +37,7 @@ export interface Answer<Data> {
   data: Data;
 }
 
-/** Where a call goes: all of its endpoint that a request needs. */
+/** The part of an endpoint that a request needs. */
 type Target = Pick<Endpoint, "method" | "path">;
 
 interface CallOptions {
@@ -61,7 +64,7 @@ interface AnyRequest {
   body?: unknown;
 }
 
-/** The path of a call with its parameters filled in and its query appended. */
+/** Builds the path of a call from its parameters and query. */
 export function urlOf(endpoint: Target, request: AnyRequest = {}): string {
   const path = endpoint.path.replaceAll(/\{(\w+)\}/g, (_match, parameter: string) =>
     encodeURIComponent(request.params?.[parameter] ?? ""),
@@ -74,14 +77,14 @@ export function urlOf(endpoint: Target, request: AnyRequest = {}): string {
   return search === "" ? path : `${path}?${search}`;
 }
 
-/** Fetches a path of the API; adds the origin and the credential. */
+/** Fetches a path of the API; adds origin and credentials. */
 export type FetchLike = (path: string, init: RequestInit) => Promise<Response>;
 
 /**
- * A client of calls by resource and name: `client.organizations.get({ params: { org_id } })` gives
- * `{ status, headers, data }`, or throws `ApiError`.
+ * Creates a client with calls by resource and name: `client.organizations.get({ params: { org_id }
+ * })` returns `{ status, headers, data }`. Calls throw `ApiError`.
  *
- * @param calls those of the contract; only where they go is read.
+ * @param calls endpoints; only method and path are read
  */
 export function clientOf(
   calls: Record<string, Record<string, Target>>,
@@ -129,7 +132,7 @@ function unreadable(status: number): Problem {
     type: "about:blank",
     title: "Unreadable answer",
     status,
-    detail: `The server answered ${status} in a form that is not the API's; is something in between?`,
+    detail: `The response (status ${status}) is not from the API. Check whether a proxy is in between.`,
     code: "unavailable",
     request_id: "",
   };

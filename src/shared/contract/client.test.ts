@@ -46,7 +46,7 @@ describe("the client", () => {
   const json = (body: unknown, status = 200, type = "application/json") =>
     new Response(JSON.stringify(body), { status, headers: { "content-type": type } });
 
-  test("sends a body as JSON, none where there is none, and what the caller adds", async () => {
+  test("sends a body as JSON, no body if there is none, and the caller's headers", async () => {
     const { client, seen } = clientFor(() => json({}, 201));
     await client.organizations.create({ body: { name: "A" } }, { headers: { "x-extra": "1" } });
     await client.organizations.list();
@@ -62,7 +62,7 @@ describe("the client", () => {
     expect(seen[1]?.init.headers).not.toHaveProperty("content-type");
   });
 
-  test("gives status, headers and data, and nothing for an empty answer", async () => {
+  test("returns status, headers and data; undefined for an empty response", async () => {
     const { client } = clientFor(() => new Response(null, { status: 204, headers: { link: "x" } }));
     const answer = await client.auth.logout();
     expect([answer.status, answer.data, answer.headers.get("link")]).toEqual([204, undefined, "x"]);
@@ -85,7 +85,7 @@ describe("the client", () => {
     () => new Response("<h1>502</h1>", { status: 502, headers: { "content-type": "text/html" } }),
     () => json({ error: "not ours" }, 502),
     () => new Response(null, { status: 502 }),
-  ])("says so where something in between answered", async (response) => {
+  ])("reports a response that is not from the API", async (response) => {
     const { client } = clientFor(response);
     await expect(client.auth.me()).rejects.toMatchObject({ status: 502, code: "unavailable" });
   });

@@ -3,7 +3,7 @@ import { api } from "../api/index.js";
 
 export { ApiError, type Client, urlOf } from "./call.js";
 
-/** The typed client that the command line and the tests share, of all calls of the contract. */
+/** Creates the typed client of the command line and the tests, with all endpoints. */
 export function createClient(fetchLike: FetchLike): Client {
   return clientOf(api, fetchLike);
 }

@@ -6,7 +6,7 @@ import { conflict } from "../api/merges.js";
 import { runLimits } from "../api/runs.js";
 import { agentUsage, dayUsage, projectUsage } from "../api/usage.js";
 
-/** What the OpenAPI document calls the schemas of answers, and those that several answers hold. */
+/** Names of response schemas and shared parts in the OpenAPI document. */
 const named = {
   AgentUsage: agentUsage,
   Conflict: conflict,
@@ -73,6 +73,6 @@ const named = {
   AuditEvent: api.audit.list.response.element,
 };
 
-/** The named schemas with their names. */
+/** The named schemas. */
 export const components = z.registry<{ id: string }>();
 for (const [id, schema] of Object.entries(named)) components.add(schema, { id });

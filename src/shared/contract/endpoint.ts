@@ -3,7 +3,7 @@ import type { Permission } from "../permissions.js";
 
 export type Method = "GET" | "POST" | "PATCH" | "PUT" | "DELETE";
 
-/** Where a call's organization comes from: a path parameter or a field of the body. */
+/** The source of a call's organization: a path parameter or a body field. */
 export type TenantSource =
   | "params.org_id"
   | "params.project_id"
@@ -19,12 +19,13 @@ type Schema = z.ZodType;
 type ObjectSchema = z.ZodObject;
 
 /**
- * One call of the API, written once: the server's validation, the typed client, the OpenAPI document
- * and the forms all read it.
+ * The single declaration of an endpoint, read by the server's validation, the typed client, the
+ * OpenAPI document and the forms.
  *
- * - `access`: `public`, `signed-in`, `super-admin` (to everybody else it is absent), or the permission needed in the organization named by `tenant`.
- * - `status`: of the answer on success.
- * - `response`: null where there is no body (204), or where the handler streams something else.
+ * - `access`: `public`, `signed-in`, `super-admin` (404 for all others), or a permission in the
+ *   organization named by `tenant`.
+ * - `status`: of a successful response.
+ * - `response`: null for no body (204), or if the handler streams.
  */
 export interface Endpoint<
   Params extends ObjectSchema | null = ObjectSchema | null,
@@ -38,11 +39,11 @@ export interface Endpoint<
   access: Access;
   tenant: TenantSource | null;
   summary: string;
-  /** Whether the call may change an archived organization: restoring it is the one that does. */
+  /** Whether the call may change an archived organization; only restoring it may. */
   whenArchived: boolean;
-  /** Whether it takes something from somebody: it is answered when every server process knows. */
+  /** Whether it revokes access: the response waits until every server process knows. */
   revokes: boolean;
-  /** Whether it changes nothing that anybody sees (RFC 9110, section 9.2.1): as every GET. */
+  /** Whether it is safe in the sense of RFC 9110, section 9.2.1, like every GET. */
   safe: boolean;
   status: number;
   params: Params;
@@ -74,8 +75,8 @@ interface Definition<
 }
 
 /**
- * Declares a call. The tenant is taken from the path where it names one, and has to be said where a
- * permission is needed and the path does not.
+ * Declares an endpoint. The tenant defaults to the path; it is required if a permission is needed
+ * and the path does not name an organization.
  */
 export function endpoint<
   Params extends ObjectSchema | null = null,
@@ -109,7 +110,7 @@ type Input<Part> = Part extends Schema ? z.input<Part> : undefined;
 type Output<Part> = Part extends Schema ? z.output<Part> : undefined;
 
 type Part = "params" | "query" | "body";
-/** Whether a part may be left out: a body that is optional, a query whose fields all are. */
+/** Whether a part is optional: an optional body, or a query without required fields. */
 type MayOmit<Key extends Part, Value> = undefined extends Value
   ? true
   : Key extends "query"
@@ -118,7 +119,7 @@ type MayOmit<Key extends Part, Value> = undefined extends Value
       : false
     : false;
 
-/** What a caller gives: each part only where the call has it. */
+/** A caller's input: only the parts that the endpoint has. */
 export type RequestOf<E extends Endpoint> = {
   [
     Key in Part as E[Key] extends null
@@ -137,14 +138,14 @@ export type RequestOf<E extends Endpoint> = {
   ]?: Input<E[Key]>;
 };
 
-/** What a handler is given: parsed, with defaults filled in. */
+/** A handler's input: parsed, with defaults. */
 export type ParsedRequestOf<E extends Endpoint> = {
   params: Output<E["params"]>;
   query: Output<E["query"]>;
   body: Output<E["body"]>;
 };
 
-/** What the call answers with. */
+/** The response body. */
 export type ResponseOf<E extends Endpoint> = E["response"] extends Schema
   ? z.output<E["response"]>
   : undefined;

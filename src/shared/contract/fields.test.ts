@@ -5,7 +5,7 @@ import { slugFrom } from "../slug-from.js";
 
 describe("slugs", () => {
   test.each(["ab", "a1", "42", "acme-corp", "a-b-c", "x".repeat(63), "0-0"])(
-    "%s is one",
+    "%s is valid",
     (text) => {
       expect(slug.parse(text)).toBe(text);
     },
@@ -35,7 +35,7 @@ describe("slugs", () => {
     "a\u0000b",
     "a\u200bb",
     "x".repeat(64),
-  ])("%j is none", (text) => {
+  ])("%j is invalid", (text) => {
     expect(slug.safeParse(text).success).toBe(false);
   });
 
@@ -56,11 +56,11 @@ describe("slugs", () => {
     ["--a--", "a"],
     ["😀", ""],
     [`${"a".repeat(59)} bc`, "a".repeat(59)],
-  ])("%j gives %j", (text, made) => {
+  ])("%j becomes %j", (text, made) => {
     expect(slugFrom(text)).toBe(made);
   });
 
-  test("that read as paths or ids are reserved", () => {
+  test("that look like paths or ids are reserved", () => {
     for (const text of ["new", "settings", "api", "01234567-89ab-cdef-0123-456789abcdef"]) {
       expect(reservedReason(text)).not.toBeNull();
     }
@@ -71,7 +71,7 @@ describe("slugs", () => {
 });
 
 describe("other fields", () => {
-  test("a name is trimmed, and at most 255 characters of text", () => {
+  test("a name is trimmed and has at most 255 characters", () => {
     expect(name.parse("  Ann  ")).toBe("Ann");
     expect(name.parse("x".repeat(255))).toHaveLength(255);
     for (const bad of ["", " \n", "x".repeat(256), "a\u0000", 1, null, undefined]) {
@@ -79,14 +79,14 @@ describe("other fields", () => {
     }
   });
 
-  test("an address is compared in small letters", () => {
+  test("an email address is compared in lower case", () => {
     expect(email.parse("Ann@Example.COM")).toBe("ann@example.com");
     for (const bad of ["ann", "ann@", "@example.com", "a b@example.com", "ann@example", ""]) {
       expect([bad, email.safeParse(bad).success]).toEqual([bad, false]);
     }
   });
 
-  test("a JSON object is measured in bytes of its text", () => {
+  test("a JSON object is limited by the bytes of its text", () => {
     const small = jsonObject(1024);
     const frame = JSON.stringify({ a: "" }).length;
     expect(small.safeParse({ a: "x".repeat(1024 - frame) }).success).toBe(true);
@@ -97,7 +97,7 @@ describe("other fields", () => {
     }
   });
 
-  test("a page has a hundred rows unless asked otherwise, and at most two hundred", () => {
+  test("a page has 100 rows by default and at most 200", () => {
     expect(page.parse({})).toEqual({ limit: 100 });
     expect(page.parse({ limit: "200", cursor: "c" })).toEqual({ limit: 200, cursor: "c" });
     for (const limit of ["0", "201", "-1", "1.5", "x", "Infinity", ""]) {

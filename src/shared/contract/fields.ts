@@ -2,20 +2,20 @@ import { z } from "zod";
 import { isUuid } from "../uuid.js";
 import "./messages.js";
 
-/** Field rules that several calls share (contract, *Conventions*). */
+/** Field schemas shared by several endpoints. */
 
-// PostgreSQL's text cannot hold NUL, and no name or description means anything by one.
+// PostgreSQL's text type cannot store NUL.
 const noNul = (text: string): boolean => !text.includes("\u0000");
 
 export const id = z.uuid("must be a UUID");
-/** A time in an answer: UTC, in milliseconds. */
+/** A time in a response: UTC with milliseconds. */
 export const timestamp = z.iso.datetime({ precision: 3 });
 
 const notATime = "must be an RFC 3339 time between the years 1 and 9999";
 
 /**
- * A time in a request, with any offset. It is read as the same time in UTC and in milliseconds, which
- * the database can hold.
+ * A time in a request, with any offset; converted to UTC with milliseconds, as stored in the
+ * database.
  */
 export const instant = z.iso
   .datetime({ offset: true, message: notATime })
@@ -29,11 +29,11 @@ export const instant = z.iso
 export const name = z.string().trim().min(1).max(255).refine(noNul, "must not contain NUL");
 export const description = z.string().max(2000).refine(noNul, "must not contain NUL");
 export const email = z
-  .email("must be an e-mail address")
+  .email("must be an email address")
   .max(254)
   .transform((value) => value.toLowerCase());
 
-/** Words that are paths of the web app or the API, or would read as if they were. */
+/** Words that are paths of the web app or the API, or look like them. */
 export const reservedSlugs: ReadonlySet<string> = new Set([
   ..."new settings api admin organizations organization projects project agents agent".split(" "),
   ..."login logout register auth git docs static assets public invitations invitation".split(" "),
@@ -42,7 +42,7 @@ export const reservedSlugs: ReadonlySet<string> = new Set([
   "slug-availability",
 ]);
 
-/** Why a slug is refused because of what it says, or null. */
+/** Returns why a slug is reserved, or null. */
 export function reservedReason(slug: string): string | null {
   if (reservedSlugs.has(slug)) return `"${slug}" is reserved; choose another slug`;
   if (isUuid(slug)) return "a slug must not look like an id; choose another slug";
@@ -58,10 +58,10 @@ export const slug = z
     "use a-z, 0-9 and single hyphens, with a letter or digit at both ends",
   );
 
-/** Any JSON, of which nothing more is known; what was parsed as JSON is nothing else. */
+/** Any JSON value. */
 export const jsonValue = z.custom<z.core.util.JSONType>();
 
-/** A JSON object whose text is at most `bytes` long. */
+/** A JSON object with a text of at most `bytes` bytes. */
 export const jsonObject = (bytes: number) =>
   z
     .record(z.string(), jsonValue)
@@ -75,17 +75,17 @@ export const jsonObject = (bytes: number) =>
       `must be at most ${bytes / 1024} KiB of JSON`,
     );
 
-/** A page of a list: `limit` rows after `cursor` (contract, *Lists*). */
+/** Pagination of a list: `limit` rows after `cursor`. */
 export const page = z.strictObject({
   limit: z.coerce.number().int().min(1).max(200).default(100),
-  // A branch's name may have 4 096 bytes, and a cursor holds it encoded.
+  // A branch name may have 4 096 bytes, and a cursor contains it encoded.
   cursor: z.string().max(8192).optional(),
 });
 
 export const boolean = z.enum(["true", "false"]).transform((v) => v === "true");
 
-/** What leads to an agent, and so to its workspace. */
+/** Path parameters of an agent and its workspace. */
 export const agentParams = z.strictObject({ agent_id: id });
 
-/** All 40 digits of a commit's id. */
+/** The full 40 digits of a commit id. */
 export const commitId = z.string().regex(/^[0-9a-f]{40}$/, "must be a full commit id");

@@ -2,9 +2,9 @@ import { z } from "zod";
 
 type RawIssue = z.core.$ZodRawIssue;
 
-/** What a value of each type is called in messages. */
+/** The names of types in messages. */
 const typeNames: Record<string, string> = {
-  string: "a text",
+  string: "text",
   number: "a number",
   int: "a whole number",
   boolean: "true or false",
@@ -14,12 +14,12 @@ const typeNames: Record<string, string> = {
   null: "null",
 };
 
-/** What a limit of each kind of value counts. */
+/** The units of limits by type. */
 const units: Record<string, string> = { string: " characters", array: " entries" };
 
 /**
- * The message of a rule that has none of its own: what to enter, after the name of the field
- * ("name must be a text"). It takes the place of the validator's text.
+ * Returns the default message of a failed rule: what to enter, to be read after the field's name
+ * ("name must be text"). Replaces the validator's text.
  */
 export function messageOf(issue: RawIssue): string {
   switch (issue.code) {
@@ -37,21 +37,21 @@ export function messageOf(issue: RawIssue): string {
         ? `must be ${JSON.stringify(issue.values[0])}`
         : `must be one of ${issue.values.map(String).join(", ")}`;
     case "invalid_key":
-      // The name of a field that the caller chose: the rule that it breaks says what is wrong.
+      // A field name chosen by the caller: the failed rule has the message.
       return issue.issues[0]?.message ?? "has a name that is not allowed";
     case "unrecognized_keys":
       return "is not a field of this call; remove it";
     default:
-      return "does not have the form that the API reference gives; correct it";
+      return "does not have the form given in the API reference; correct it";
   }
 }
 
-/** A number with its digits in groups of three: "10 000". */
+/** Formats a number with digits in groups of three: "10 000". */
 function amount(value: number | bigint): string {
   return String(value).replaceAll(/\B(?=(?:\d{3})+$)/g, " ");
 }
 
-/** Whether a field is not there. A whole body is never a missing field. */
+/** Tells whether a field is missing. A whole body never counts as missing. */
 function isMissing({ input, path = [] }: RawIssue): boolean {
   return input === undefined && path.length > 0;
 }

@@ -6,33 +6,37 @@ import { api } from "../api/index.js";
 
 type JsonObject = Record<string, unknown>;
 
-/** Where named schemas stand in the document. */
+/** The location of named schemas in the document. */
 const place = "#/components/schemas/";
 
 const problemSchema = {
   type: "object",
   required: ["type", "title", "status", "detail", "code", "request_id"],
   properties: {
-    type: { type: "string", description: "What kind of problem it is, by its code" },
-    title: { type: "string", description: "The problem in a few words" },
-    status: { type: "integer", description: "The answer's HTTP status" },
+    type: { type: "string", description: "The type of the problem, by its code" },
+    title: { type: "string", description: "A short summary" },
+    status: { type: "integer", description: "The HTTP status" },
     detail: { type: "string", description: "What to do next, in one sentence" },
     code: { type: "string", enum: Object.keys(errorCodes) },
-    request_id: { type: "string", format: "uuid", description: "What the server's log calls it" },
+    request_id: {
+      type: "string",
+      format: "uuid",
+      description: "The id of the request in the server's log",
+    },
     errors: {
       type: "array",
-      description: "Each invalid field of the request",
+      description: "The invalid fields of the request",
       items: {
         type: "object",
         required: ["loc", "msg", "type"],
         properties: {
           loc: {
             type: "array",
-            description: "Where it is, such as `body`, `slug`",
+            description: "The location, such as `body`, `slug`",
             items: { type: ["string", "integer"] },
           },
           msg: { type: "string", description: "What to enter" },
-          type: { type: "string", description: "The rule that it breaks" },
+          type: { type: "string", description: "The violated rule" },
         },
       },
     },
@@ -41,11 +45,11 @@ const problemSchema = {
 };
 
 const problem = {
-  description: "Refused; `detail` says what to do next (RFC 9457)",
+  description: "An error; `detail` says what to do next (RFC 9457)",
   content: { "application/problem+json": { schema: { $ref: `${place}Problem` } } },
 };
 
-/** The statuses of refusals that follow from what a call takes; `default` stands for all others. */
+/** Error statuses implied by an endpoint's input; `default` stands for all others. */
 function refusalsOf({ access, params, query, body }: Endpoint): JsonObject {
   const statuses = [
     ...(access === "public" ? [] : [401, 403]),
@@ -58,13 +62,13 @@ function refusalsOf({ access, params, query, body }: Endpoint): JsonObject {
   );
 }
 
-/** The document's named schemas, as they are found. */
+/** The named schemas found so far. */
 type Schemas = Map<string, JsonObject>;
 
 /**
- * A schema as JSON schema (draft 2020-12, which OpenAPI 3.1 takes). Named schemas, itself or within it, are
- * put into `schemas` and referred to.
- * @throws where a named schema is another one in requests than in answers
+ * Converts a schema to JSON Schema (draft 2020-12, as in OpenAPI 3.1). Named schemas are added to
+ * `schemas` and referenced.
+ * @throws if a named schema differs between requests and responses
  */
 function schemaOf(schema: z.ZodType, io: "input" | "output", schemas: Schemas): JsonObject {
   const json = z.toJSONSchema(z.tuple([schema]), {
@@ -76,14 +80,14 @@ function schemaOf(schema: z.ZodType, io: "input" | "output", schemas: Schemas): 
     const moved = referring(definition);
     const known = schemas.get(id);
     if (known && JSON.stringify(known) !== JSON.stringify(moved)) {
-      throw new Error(`the schema ${id} stands for two: name them both in components.ts`);
+      throw new Error(`the schema ${id} has two meanings: name both in components.ts`);
     }
     schemas.set(id, moved);
   }
   return referring(json.prefixItems[0]);
 }
 
-/** References into a schema of its own as references into the document. */
+/** Turns references inside a schema into references to the document. */
 function referring(schema: JsonObject): JsonObject {
   return JSON.parse(JSON.stringify(schema).replaceAll('"#/$defs/', `"${place}`)) as JsonObject;
 }
@@ -136,13 +140,13 @@ function operationOf(
               "application/json": { schema: schemaOf(endpoint.response, "output", schemas) },
             },
           }
-        : { description: "Done; no body" },
+        : { description: "No content" },
       ...refusalsOf(endpoint),
     },
   };
 }
 
-/** The OpenAPI 3.1 document of the whole API, made from the same endpoints that serve it. */
+/** Builds the OpenAPI 3.1 document of the whole API from its endpoints. */
 export function openApiDocument(serverUrl: string): JsonObject {
   const schemas: Schemas = new Map([["Problem", problemSchema]]);
   const paths: Record<string, JsonObject> = {};

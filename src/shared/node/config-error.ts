@@ -1,4 +1,7 @@
-/** A start that cannot succeed: one line that names the variable and the cure. */
+/**
+ * A configuration error that prevents the start; its message is one line with the variable and the
+ * fix.
+ */
 export class ConfigError extends Error {
   override readonly name = "ConfigError";
 }

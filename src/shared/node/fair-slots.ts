@@ -1,11 +1,11 @@
 /**
- * A limited number of slots that owners (organizations) take in turn: an owner with a thousand waiters
- * delays another one by one slot, not by a thousand.
+ * A semaphore with round-robin fairness between owners (organizations): an owner with a thousand
+ * waiters delays another by one slot.
  */
 export interface FairSlots {
   /**
-   * Waits for a slot, first in, first out for each owner. The slot is taken until the answer is called.
-   * @throws what `signal` was aborted with
+   * Waits for a slot, FIFO per owner. Calling the returned function releases it.
+   * @throws the abort reason of `signal`
    */
   take(owner: string, signal?: AbortSignal): Promise<() => void>;
 }
@@ -15,9 +15,9 @@ interface Owner {
   waiting: (() => void)[];
 }
 
-/** @param perOwner slots that one owner has at the same time, at most */
+/** @param perOwner maximum concurrent slots of one owner */
 export function fairSlots({ slots, perOwner }: { slots: number; perOwner: number }): FairSlots {
-  /** Those that have or want a slot; the next one in turn comes first. */
+  /** Owners with slots or waiters; the next in turn comes first. */
   const owners = new Map<string, Owner>();
   let free = slots;
 

@@ -2,9 +2,9 @@ import { randomInt } from "node:crypto";
 import { crc32 } from "node:zlib";
 
 /**
- * The key's text: prefix, 30 random base62 characters, and the CRC32 of all that as 6 base62
- * characters, zero-padded (contract, *API keys*). The checksum lets a mistyped or made-up key be
- * refused without a query, and a scanner tell a real key from a look-alike.
+ * The format of API keys: prefix, 30 random base62 characters, and the CRC32 of both as 6
+ * zero-padded base62 characters. The checksum rejects mistyped and made-up keys without a query,
+ * and lets a scanner tell real keys from look-alikes.
  */
 const alphabet = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const randomLength = 30;
@@ -20,19 +20,19 @@ function checksum(text: string): string {
   return digits;
 }
 
-/** A new key of some 178 bits. */
+/** Generates a key with about 178 bits of entropy. */
 export function generateKey(prefix: string): string {
   let body = prefix;
   for (let place = 0; place < randomLength; place += 1) body += alphabet.charAt(randomInt(62));
   return body + checksum(body);
 }
 
-/** Characters of a key with this prefix. */
+/** Returns the length of a key with this prefix. */
 export function keyLength(prefix: string): number {
   return prefix.length + randomLength + checksumLength;
 }
 
-/** Whether a text has the form of a key of this installation and its checksum is right. */
+/** Tells whether a text has the format and a valid checksum of this installation's keys. */
 export function isWellFormed(prefix: string, key: string): boolean {
   const body = key.slice(0, -checksumLength);
   return (

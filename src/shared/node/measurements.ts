@@ -1,16 +1,16 @@
 /**
- * Durations and outcomes that the server measures of its own work. The measured code publishes; metrics and
- * traces subscribe. Publishing is nearly free while nobody subscribes. No measurement names a tenant.
+ * Internal measurements of durations and outcomes. Measured code publishes; metrics and traces
+ * subscribe. Publishing without subscribers is nearly free. No measurement names a tenant.
  */
 import { channel } from "node:diagnostics_channel";
 import type { Merge, MergeStrategy } from "../api/merges.js";
 
 interface Timed {
-  /** How long it took. */
+  /** Duration in seconds. */
   seconds: number;
 }
 
-/** One git process that ended. */
+/** A finished git process. */
 export interface GitCommand extends Timed {
   /** git's subcommand, such as `merge-tree`. */
   command: string;
@@ -27,12 +27,12 @@ interface Measurements {
   merge: MergeMeasurement;
   /** A commit of a workspace's files. */
   checkpoint: Timed;
-  /** A run that started; `waited` in the queue of its organization, null for one that started at once. */
+  /** A started run; `waitedSeconds` in the queue, null if it started at once. */
   runStarted: { waitedSeconds: number | null };
 }
 type Name = keyof Measurements;
 
-/** Held here, since channels without a reference are collected. */
+/** Referenced here, since unreferenced channels are garbage-collected. */
 const channels = {
   gitCommand: channel("omoi:git-command"),
   merge: channel("omoi:merge"),
@@ -40,12 +40,12 @@ const channels = {
   runStarted: channel("omoi:run-started"),
 } satisfies Record<Name, unknown>;
 
-/** Hands a measurement to those who subscribed. */
+/** Publishes a measurement to the subscribers. */
 export function publish<N extends Name>(name: N, measurement: Measurements[N]): void {
   channels[name].publish(measurement);
 }
 
-/** Calls `listener` with every measurement of a kind until the returned function is called. */
+/** Calls `listener` with every measurement of a kind. Returns the function that unsubscribes. */
 export function subscribe<N extends Name>(
   name: N,
   listener: (measurement: Measurements[N]) => void,

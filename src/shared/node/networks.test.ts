@@ -39,13 +39,13 @@ describe("networks", () => {
     " 10.0.0.1",
     "10.0.0.1\n",
     "10.0.0.0/255.0.0.0",
-  ])("%j is none", (text) => {
+  ])("%j is invalid", (text) => {
     expect(normalNetwork(text)).toBeNull();
     expect(isWithin(text, "0.0.0.0/0")).toBe(false);
     expect(isWithin("10.0.0.1", text)).toBe(false);
   });
 
-  test("an address lies within a network as Node's own list says", () => {
+  test("agrees with Node's BlockList on addresses within networks", () => {
     const v4 = fc.ipV4();
     const v6 = fc.ipV6();
     const network = fc.oneof(
@@ -57,7 +57,7 @@ describe("networks", () => {
         const list = new BlockList();
         list.addSubnet(base, bits, isIPv4(base) ? "ipv4" : "ipv6");
         for (const address of [four, six, ...(isNear ? [base] : [])]) {
-          // Node treats the two families as one where an address is mapped; the test keeps to plain ones.
+          // Node treats mapped addresses as both families; the test avoids them.
           if (/^::ffff:/i.test(address) || /^::ffff:/i.test(base)) continue;
           const expected =
             isIPv4(address) === isIPv4(base) &&
@@ -80,7 +80,7 @@ describe("networks", () => {
     expect(callerNetwork(address)).toBe(network);
   });
 
-  test("a network lies within itself and wider ones, not within narrower ones or the other family", () => {
+  test("a network contains itself and narrower ones, not wider ones or the other family", () => {
     expect(isWithin("10.0.0.0/8", "10.0.0.0/8")).toBe(true);
     expect(isWithin("10.1.0.0/16", "10.0.0.0/8")).toBe(true);
     expect(isWithin("10.0.0.0/8", "10.1.0.0/16")).toBe(false);

@@ -1,14 +1,14 @@
 import { getPriority, setPriority } from "node:os";
 
-/** How much nicer background work and agents' commands are than the server. */
+/** Added niceness of background work and agents' commands, relative to the server. */
 const STEP = 5;
 /** The largest niceness (setpriority(2)). */
 const MAX = 19;
 
 /**
- * Lowers the priority of a process below the server's own, which `nice` may have lowered already. Does
- * nothing where the process has ended or belongs to another user and the server has no CAP_SYS_NICE: the
- * priority is a courtesy, limits hold without it.
+ * Lowers a process's priority below the server's own. Best effort: does nothing if the process has
+ * ended, or if it belongs to another user and the server lacks CAP_SYS_NICE. Limits do not depend
+ * on it.
  */
 export function lowerPriority(pid: number): void {
   try {

@@ -79,7 +79,7 @@ describe("a push is rejected", () => {
       await refused(
         [blob, inner, tree, commit],
         commit,
-        new RegExp(`refuses the object ${tree}: has`),
+        new RegExp(`rejects the object ${tree}: has`),
       );
     }
     const slash = forge.tree([["100644", "a/b", blob]]);
@@ -98,10 +98,10 @@ describe("a push is rejected", () => {
     const blob = forge.object("blob", "not sent\n");
     const tree = forge.tree([["100644", "a", blob]]);
     const commit = forge.commit(tree);
-    await refused([tree, commit], commit, "not whole");
-    await refused([commit], commit, "not whole");
+    await refused([tree, commit], commit, "pack is incomplete");
+    await refused([commit], commit, "pack is incomplete");
     const orphan = forge.commit(forge.tree([]), ["1".repeat(40)]);
-    await refused([orphan, forge.tree([])], orphan, "not whole");
+    await refused([orphan, forge.tree([])], orphan, "pack is incomplete");
     // A tip that was not sent.
     const before = await state();
     const { text } = await post(
