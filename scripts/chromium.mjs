@@ -12,7 +12,7 @@ const candidates = [
   "/Applications/Chromium.app/Contents/MacOS/Chromium",
 ];
 
-/** How it is started: without a graphics card, and without what it would look up on the network. */
+/** Flags: no GPU, and no background network requests. */
 export const chromiumFlags = [
   "--no-sandbox",
   "--disable-gpu",
@@ -23,7 +23,9 @@ export const chromiumFlags = [
   "--disable-sync",
 ];
 
-/** A Chromium of this machine, or null; where it `mayInstall`, one is installed on Debian and its kin. */
+/**
+ * Returns the path of a Chromium, or null; with `mayInstall`, installs one on Debian-like systems.
+ */
 export function findChromium(mayInstall) {
   const found = candidates.find((path) => path && existsSync(path));
   if (found) return found;
@@ -32,7 +34,7 @@ export function findChromium(mayInstall) {
   const installed = candidates.find((path) => path && existsSync(path));
   if (installed) return installed;
   process.stderr.write(
-    "omoi: the browser test needs Chromium; install it, or name it in OMOI_CHROMIUM\n",
+    "omoi: the browser test needs Chromium; install it, or set OMOI_CHROMIUM to its path\n",
   );
   return null;
 }

@@ -1,7 +1,10 @@
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 
-/** Installs packages on Debian and its kin, as root or by sudo without a password; elsewhere does nothing. */
+/**
+ * Installs packages on Debian-like systems, as root or by passwordless sudo; does nothing
+ * elsewhere.
+ */
 export function installOnDebian(names, why) {
   if (!existsSync("/usr/bin/apt-get")) return;
   const sudo = process.getuid?.() === 0 ? [] : ["sudo", "-n"];

@@ -1,6 +1,6 @@
 /**
- * `npm run dev`: the server and the web app from their sources, both reloaded when a file changes, on
- * a data folder of its own that is filled with the demo once.
+ * `npm run dev`: runs server and web app from source with reload on changes, on a separate data
+ * folder seeded once with the demo.
  */
 import { spawn } from "node:child_process";
 import { existsSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
@@ -35,7 +35,7 @@ process.on("SIGTERM", end);
 start([tsx, "watch", "--exclude", "data/**", "src/server/main.ts"], {
   OMOI_PORT: apiPort,
   OMOI_DATA_DIR: dataDir,
-  // What links lead to is the development server, which passes the API on.
+  // Links lead to the development server, which proxies the API.
   OMOI_PUBLIC_URL: "http://127.0.0.1:8080",
   OMOI_SMTP_URL: "",
 });
@@ -58,7 +58,8 @@ if (!existsSync(seeded)) {
   await ready();
   const seeding = start([tsx, "src/server/demo/main.ts", api, join(dataDir, "outbox")]);
   seeding.once("exit", (code) => {
-    // It runs on, keeping the demo's runs alive; an end by itself is a failure, to be tried again.
+    // The seeder keeps running to keep the demo's runs alive; an exit by itself is a failure: retry
+    // next time.
     if (code !== null && code !== 0) rmSync(seeded, { force: true });
   });
   writeFileSync(seeded, "");

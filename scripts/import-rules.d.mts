@@ -1,4 +1,4 @@
-/** Types of import-rules.mjs, for the test of the rules. */
+/** Types of import-rules.mjs for its test. */
 export function forbidden(path: string, target: string, isType?: boolean): string | null;
 export function importsOf(text: string): { specifier: string; isType: boolean; isLazy: boolean }[];
 export function importViolations(root: string): string[];

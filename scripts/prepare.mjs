@@ -1,6 +1,4 @@
-/**
- * Installs and builds what is missing. Runs on a bare Node: nothing here may import a dependency.
- */
+/** Installs and builds missing parts. Runs on a bare Node and must not import dependencies. */
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import {
@@ -168,7 +166,7 @@ function buildServer() {
     ["shared", "git", "sandbox", "server"].map((wing) => [`#${wing}/*.js`, `./${wing}/*.js`]),
   );
   writeFileSync(join(root, "dist/package.json"), JSON.stringify({ type: "module", imports }));
-  // `npx omoi` runs it as a program.
+  // Executable for `npx omoi`.
   chmodSync(join(root, "dist/cli/main.js"), 0o755);
   // Files that the server reads beside its code.
   for (const path of [

@@ -1,6 +1,6 @@
 /**
- * `npm start`: installs and builds what is missing, then serves. `--demo`: the same on a throw-away
- * data folder, filled through the API, removed at the end.
+ * `npm start`: installs and builds missing parts, then serves. `--demo`: the same on a temporary
+ * data folder, seeded through the API and removed at the end.
  */
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -18,7 +18,7 @@ followNpm();
 if (process.argv.includes("--demo")) demo();
 else await import(pathToFileURL(server).href);
 
-/** npm's shell dies of SIGTERM without telling its child: the end of the parent is the signal then. */
+/** npm's shell dies on SIGTERM without notifying its child: watch for the end of the parent. */
 function followNpm() {
   if (process.env.npm_lifecycle_event === undefined) return;
   const parent = process.ppid;
@@ -58,7 +58,7 @@ function demo() {
 
   const serving = start([server], {
     cwd: root,
-    // The people of the demo are made up: no mail server is bothered with them.
+    // The demo's people are fictional: send them no mail.
     env: {
       OMOI_LOG_LEVEL: "warn",
       ...process.env,
@@ -66,7 +66,7 @@ function demo() {
       OMOI_SMTP_URL: "",
     },
     stdio: ["ignore", "pipe", "inherit"],
-    // Ctrl-C reaches this process alone, which ends the others in order.
+    // Ctrl-C reaches only this process, which stops the others in order.
     detached: true,
   });
   let text = "";
@@ -74,7 +74,7 @@ function demo() {
     text += chunk;
     const url = /^Omoi is ready: (\S+)$/m.exec(text)?.[1];
     if (url === undefined || children.length > 1 || ending) return;
-    process.stdout.write(`Omoi is ready: ${url}\nFilling the demo through the API…\n`);
+    process.stdout.write(`Omoi is ready: ${url}\nSeeding the demo through the API…\n`);
     start([join(root, "dist/server/demo/main.js"), url, join(dataDir, "outbox")], {
       cwd: root,
       stdio: ["pipe", "inherit", "inherit"],

@@ -99,7 +99,7 @@ function usesBuild(files) {
 
 function sayMissing(names, consequence) {
   process.stderr.write(
-    `omoi: ${consequence} ${names}; install it, or have it installed by: npm test -- --install\n`,
+    `omoi: ${consequence} ${names}; install it, or run: npm test -- --install\n`,
   );
 }
 

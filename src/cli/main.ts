@@ -5,7 +5,7 @@ import { exitCodes, reportFailure } from "./output.js";
 
 const program = new Command("omoi")
   .description("Omoi: many coding agents on the same repositories.")
-  .showHelpAfterError("Run the command with --help to see how it is used.")
+  .showHelpAfterError("Run the command with --help for usage.")
   .configureHelp({ showGlobalOptions: true })
   .exitOverride();
 addAdminCommands(program);

@@ -2,7 +2,7 @@ import { ConfigError } from "#shared/node/config-error.js";
 import { EmbeddedPostgresError } from "#server/db/embedded/embedded.js";
 import { AppError } from "#server/errors.js";
 
-/** How a command ends (contract, *The command line*). */
+/** Exit codes of the command line. */
 export const exitCodes = { ok: 0, failed: 1, usage: 2, notFound: 4, conflict: 5 } as const;
 
 /** Prints JSON for programs, or text for people. */
@@ -10,7 +10,7 @@ export function print(isJson: boolean | undefined, data: unknown, text: () => st
   process.stdout.write(isJson === true ? `${JSON.stringify(data, null, 2)}\n` : `${text()}\n`);
 }
 
-/** Tells on standard error why a command failed, and returns its exit code. */
+/** Explains on standard error why a command failed, and returns its exit code. */
 export function reportFailure(error: unknown): number {
   const isExpected =
     error instanceof AppError ||
@@ -24,7 +24,7 @@ export function reportFailure(error: unknown): number {
   return error.status === 409 ? exitCodes.conflict : exitCodes.failed;
 }
 
-/** Rows as columns, each as wide as its widest cell. */
+/** Formats rows as columns, each as wide as its widest cell. */
 export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = header.map((title, column) =>
     Math.max(title.length, ...rows.map((row) => row[column]?.length ?? 0)),
@@ -39,7 +39,7 @@ export function table(header: readonly string[], rows: readonly (readonly string
     .join("\n");
 }
 
-/** A time as people read it: `2026-11-26 21:30 UTC`. */
+/** Formats a time for display: `2026-11-26 21:30 UTC`. */
 export function shownTime(time: string | null): string {
   return time === null ? "never" : `${time.slice(0, 10)} ${time.slice(11, 16)} UTC`;
 }

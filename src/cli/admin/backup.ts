@@ -14,14 +14,14 @@ import { inInstallation, type AdminOptions } from "./open-installation.js";
 export function addBackupCommands(admin: Command): void {
   admin
     .command("backup")
-    .description("Write a backup of everything, while the server works")
+    .description("Write a backup of everything while the server runs")
     .argument("<DIR>", "a new folder for the backup")
     .option("--json", "print JSON")
     .addHelpText(
       "after",
       `
-The backup holds the database, the repositories, unsaved work in workspaces, logs and the secret,
-as they were at one moment. Keep it as safe as the server: whoever has it can sign in as anybody.
+The backup contains the database, the repositories, unsaved work in workspaces, logs and the secret,
+as they were at one moment. Protect it like the server: its holder can sign in as any user.
 
 Examples:
   omoi admin backup /var/backups/omoi/$(date +%F)
@@ -30,14 +30,14 @@ Examples:
     .action(backUp);
   admin
     .command("restore")
-    .description("Restore a backup into an empty data folder; the server does not run")
+    .description("Restore a backup into an empty data folder while the server is stopped")
     .argument("<DIR>", "the folder of the backup")
     .option("--json", "print JSON")
     .addHelpText(
       "after",
       `
-OMOI_DATA_DIR names the folder that is made, OMOI_DATABASE_URL an empty database where the
-installation has one of its own. A restore that is cut off is begun anew by the same command.
+OMOI_DATA_DIR names the folder to create, OMOI_DATABASE_URL an empty database if the installation
+uses its own. Run the same command again to repeat an interrupted restore.
 
 Examples:
   OMOI_DATA_DIR=/var/lib/omoi omoi admin restore /var/backups/omoi/2026-11-26`,
@@ -54,7 +54,7 @@ async function backUp(folder: string, { json }: AdminOptions): Promise<void> {
       const noted =
         gone.length === 0
           ? ""
-          : `\nArchived or removed meanwhile: workspaces of ${gone.join(", ")}`;
+          : `\nArchived or removed during the backup: workspaces of ${gone.join(", ")}`;
       return (
         `${report.folder}: ${organizations} organizations, ${repositories} repositories, ` +
         `${workspaces} workspaces, ${rows} rows${noted}`
@@ -76,7 +76,7 @@ async function restore(folder: string, { json }: AdminOptions): Promise<void> {
     const noted =
       recreated.length === 0
         ? ""
-        : `\nWithout unsaved work, which was archived during the backup: ${recreated.join(", ")}`;
+        : `\nRestored without unsaved work, since archived during the backup: ${recreated.join(", ")}`;
     return (
       `${report.dataDir} is as it was on ${report.created_at} (${report.rows} rows, ` +
       `${report.archives} archives); start the server${noted}`
@@ -93,7 +93,7 @@ function record(
   return db.transaction((tx) => recordInstallationEvent(tx, origin, change));
 }
 
-/** Tells what is being written on standard error, on one line of a terminal. */
+/** Shows progress on standard error, on one line of a terminal. */
 function progress(what: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${what}`);
 }

@@ -4,16 +4,17 @@ import { addSecretCommands } from "./secret.js";
 import { addUserCommands } from "./users.js";
 import { addVerifyCommand } from "./verify.js";
 
-/** Adds `omoi admin …`: what an operator does on the machine of the server. */
+/** Adds `omoi admin …`, the commands for operators on the server's machine. */
 export function addAdminCommands(program: Command): void {
   const admin = program
     .command("admin")
-    .description("Run an installation: help users, back up, verify")
+    .description("Run an installation: manage users, back up, verify")
     .addHelpText(
       "after",
       `
 Run it on the server's machine, as the server's user and with its settings (OMOI_DATA_DIR,
-OMOI_DATABASE_URL, …). The server may run or not; what is done is in the installation's audit log.
+OMOI_DATABASE_URL, …). The server may be running or stopped. Actions are recorded in the
+installation's audit log.
 
 Examples:
   omoi admin users

@@ -5,31 +5,31 @@ import { ConfigError } from "#shared/node/config-error.js";
 import { readConfig, readSetting, type Config } from "#server/config/config.js";
 import { settings } from "#server/config/settings.js";
 
-/** Options that all commands of an operator take. */
+/** Options shared by all operator commands. */
 export interface AdminOptions {
   json?: boolean;
 }
 
 /**
- * The settings of the installation: the server's own environment variables.
- * @throws ConfigError where the data folder is not there: this command makes none
+ * Reads the server's configuration from the environment.
+ * @throws ConfigError if the data folder does not exist: operator commands never create one
  */
 export function existingConfig(): Config {
   const dataDir = readSetting(settings.dataDir);
   if (!existsSync(dataDir)) {
-    throw new ConfigError(`There is no data folder ${dataDir}; set OMOI_DATA_DIR to it`);
+    throw new ConfigError(`The data folder ${dataDir} does not exist; set OMOI_DATA_DIR to it`);
   }
   return readConfig();
 }
 
-/** Opens the installation for the work of a command. */
+/** Opens the installation for the duration of a command. */
 export function inInstallation<Result>(
   work: (installation: Installation) => Promise<Result>,
 ): Promise<Result> {
   return withInstallation(existingConfig(), operatorName(), work);
 }
 
-/** The account of the operator on this machine, behind sudo as well. */
+/** Returns the operator's account on this machine, also under sudo. */
 function operatorName(): string {
   try {
     return process.env["SUDO_USER"] || userInfo().username;

@@ -8,13 +8,16 @@ export function addSecretCommands(admin: Command): void {
   const secret = admin.command("secret").description("Change the installation's secret");
   secret
     .command("rotate")
-    .description("Put a new secret in place; API keys go on to work, sessions end")
-    .option("--new-secret-file <FILE>", "the new secret, where the server's comes from OMOI_SECRET")
+    .description("Replace the secret; API keys stay valid, sessions end")
+    .option(
+      "--new-secret-file <FILE>",
+      "the new secret, if the server reads its secret from OMOI_SECRET",
+    )
     .option("--json", "print JSON")
     .addHelpText(
       "after",
       `
-Stop the server first. Cut off at any point, the command can be run again.
+Stop the server first. If the command is interrupted at any point, run it again.
 
 Examples:
   omoi admin secret rotate
@@ -31,8 +34,8 @@ Examples:
         const unreadable =
           result.unreadable === 0
             ? ""
-            : ` The old secret did not open ${result.unreadable} values, which stay as they are.`;
-        return `${result.encrypted} values are encrypted anew and ${result.sessions_ended} sessions have ended.${unreadable} ${next}`;
+            : ` The old secret could not decrypt ${result.unreadable} values, which stay as they are.`;
+        return `Re-encrypted ${result.encrypted} values and ended ${result.sessions_ended} sessions.${unreadable} ${next}`;
       });
     });
 }

@@ -8,43 +8,48 @@ import { inInstallation, type AdminOptions } from "./open-installation.js";
 export function addUserCommands(admin: Command): void {
   admin
     .command("users")
-    .description("List the users, the newest first")
-    .argument("[SEARCH]", "a part of the email address or the name")
-    .option("--disabled", "only users who are disabled")
+    .description("List users, newest first")
+    .argument("[SEARCH]", "part of the email address or name")
+    .option("--disabled", "only disabled users")
     .option("--super-admins", "only super admins")
     .option("--json", "print JSON")
     .action(listUsers);
 
   const user = admin
     .command("user")
-    .description("Show and help one user")
+    .description("Show and manage one user")
     .addHelpText(
       "after",
       `
 Examples:
   omoi admin user show ann@example.com
-  omoi admin user reset-password ann@example.com   # prints a link that works once
-  omoi admin user disable ann@example.com          # sessions end, keys stop working
+  omoi admin user reset-password ann@example.com   # prints a single-use link
+  omoi admin user disable ann@example.com          # ends sessions and suspends keys
   omoi admin user delete ann@example.com --anonymize`,
     );
-  command(user, "show", "Show a user with the organizations they are in").action(
+  command(user, "show", "Show a user with their organizations").action(
     (email: string, options: AdminOptions) =>
       inInstallation(async ({ db }) =>
         show(options, await people.readUser(db, { email }), () => ""),
       ),
   );
-  addChange(user, "disable", "Disable a user: neither password, session nor key works", {
+  addChange(user, "disable", "Disable a user: ends sessions, suspends API keys", {
     work: people.disableUser,
-    done: "is disabled; sessions have ended and keys do not work.",
+    done: "is disabled; sessions have ended and API keys are suspended.",
   });
   addChange(user, "enable", "Enable a disabled user", {
     work: people.enableUser,
-    done: "is enabled; keys work again.",
+    done: "is enabled; API keys work again.",
   });
-  addChange(user, "remove-second-factor", "Remove authenticator app, recovery codes and passkeys", {
-    work: people.removeSecondFactor,
-    done: "has no second factor any more.",
-  });
+  addChange(
+    user,
+    "remove-second-factor",
+    "Remove a user's authenticator app, recovery codes and passkeys",
+    {
+      work: people.removeSecondFactor,
+      done: "no longer has a second factor.",
+    },
+  );
   addChange(user, "sign-out", "End all sessions", {
     work: people.signOutUser,
     done: "is signed out everywhere.",
@@ -53,23 +58,23 @@ Examples:
     work: people.promoteUser,
     done: "is a super admin.",
   });
-  addChange(user, "demote", "Take the super admin's rights from a user", {
+  addChange(user, "demote", "Remove super admin rights from a user", {
     work: people.demoteUser,
-    done: "is not a super admin.",
+    done: "is no longer a super admin.",
   });
-  command(user, "reset-password", "Print a link to choose a new password, which works once").action(
+  command(user, "reset-password", "Print a single-use password reset link").action(
     (email: string, { json }: AdminOptions) =>
       withContext(async (context) => {
         const link = await people.resetUserPassword(context, { email });
         print(
           json,
           link,
-          () => `Give this link to ${email}; it works once, until ${shownTime(link.expires_at)}:
+          () => `Send this link to ${email}; it works once, until ${shownTime(link.expires_at)}:
 ${link.reset_url}`,
         );
       }),
   );
-  command(user, "export", "Print all that is held of a user, as JSON").action((email: string) =>
+  command(user, "export", "Print all data about a user as JSON").action((email: string) =>
     withContext(async (context) =>
       print(true, await people.exportUser(context, { email }), () => ""),
     ),
@@ -77,7 +82,7 @@ ${link.reset_url}`,
   command(user, "delete", "Delete a user for good")
     .requiredOption(
       "--anonymize",
-      'keep audit logs and statements under "Deleted user"; there is no other way to delete',
+      'replace the user by "Deleted user" in audit logs and statements; required',
     )
     .action((email: string, { json }: AdminOptions) =>
       withContext(async (context) => {
@@ -85,7 +90,7 @@ ${link.reset_url}`,
         print(
           json,
           { deleted: email },
-          () => `${email} is deleted; logs and statements show "Deleted user".`,
+          () => `${email} is deleted; audit logs and statements show "Deleted user".`,
         );
       }),
     );
@@ -169,7 +174,7 @@ function show({ json }: AdminOptions, user: AdminUserDetail, heading: () => stri
     ]);
     const organizations =
       memberships.length === 0
-        ? "In no organization."
+        ? "Not a member of any organization."
         : table(["ORGANIZATION", "ROLE"], memberships);
     const lines = facts.map(([name = "", value = ""]) => `${name.padEnd(14)} ${value}`.trimEnd());
     return `${heading()}${lines.join("\n")}\n\n${organizations}`;

@@ -7,12 +7,12 @@ import { inInstallation, type AdminOptions } from "./open-installation.js";
 export function addVerifyCommand(admin: Command): void {
   admin
     .command("verify")
-    .description("Hold logs, merges, repositories and the database against each other")
+    .description("Check logs, merges, repositories and the database for consistency")
     .option("--json", "print JSON")
     .addHelpText(
       "after",
       `
-Nothing is changed, and the server may run. It ends with 1 where something is wrong.
+Changes nothing; the server may be running. Exits with 1 if it finds a problem.
 
 Examples:
   omoi admin verify
@@ -40,7 +40,7 @@ function textOf(report: Verification): string {
     ),
     ...(encrypted.unreadable === 0
       ? []
-      : [`the secret does not open ${encrypted.unreadable} of ${encrypted.values} values`]),
+      : [`the secret does not decrypt ${encrypted.unreadable} of ${encrypted.values} values`]),
   ];
   const sum = (values: number[]): number => values.reduce((total, value) => total + value, 0);
   const checked = [

@@ -203,7 +203,7 @@ async function connected(
   if (holder === undefined || namespace === null || namespace === namespaceOf("self")) {
     await close();
     throw new SandboxRefusal(
-      `A network for the run could not be created (${lastLine(said)});` +
+      `A network for the run could not be created (${lastLine(said)}); ` +
         "pasta needs /dev/net/tun and user namespaces",
     );
   }
