@@ -42,8 +42,8 @@ export async function isWorthPacking(repoPath: string): Promise<boolean> {
 /**
  * Packs all objects into one pack with a bitmap, and writes the commit graph. Keeps unreachable
  * objects, since quarantines, fetches and indexes borrow them
- * (docs/decisions/0023-no-pruning-of-unreferenced-objects.md). No existing object is missing at any moment,
- * and reads and writes continue. One call at a time per repository, across all processes; removes
+ * (docs/decisions/0023-no-pruning-of-unreferenced-objects.md). No existing object is missing at any
+ * moment, and reads and writes continue. One call at a time per repository, across all processes; removes
  * the remains of an interrupted call first.
  * @throws GitError on failure, after an hour, or if `signal` aborts it; nothing has changed then
  */
