@@ -81,7 +81,9 @@ describe("omoi admin, beside a server that runs", () => {
     }
     const elsewhere = await omoi({ OMOI_DATA_DIR: "/nowhere" }, "admin", "users");
     expect([elsewhere.code, elsewhere.out]).toEqual([1, ""]);
-    expect(elsewhere.err).toBe("omoi: The data folder /nowhere does not exist; set OMOI_DATA_DIR to it\n");
+    expect(elsewhere.err).toBe(
+      "omoi: The data folder /nowhere does not exist; set OMOI_DATA_DIR to it\n",
+    );
     const help = await omoi({}, "admin", "user", "--help");
     expect([help.code, help.err]).toEqual([0, ""]);
     expect(help.out).toContain("omoi admin user reset-password ann@example.com");
