@@ -106,7 +106,7 @@ describe("the secret", () => {
     });
     expect(await secretIn("secret")).not.toBe(before);
     await expect(secretIn("secret.next")).rejects.toThrow("ENOENT");
-    expect(await failure({ OMOI_SECRET: before })).toContain("The secret is not the one");
+    expect(await failure({ OMOI_SECRET: before })).toContain("encrypted with another secret");
     await works(codeOf(totpSecret, 1));
   });
 
@@ -160,7 +160,7 @@ test("a secret of OMOI_SECRET is rotated to that of a file", async () => {
     await writeFile(next, anotherSecret);
     const { code, out } = await run("--new-secret-file", next);
     expect([code, out]).toEqual([0, expect.stringContaining(`Set OMOI_SECRET to the content`)]);
-    expect((await run("--new-secret-file", next)).err).toContain("The secret was rotated");
+    expect((await run("--new-secret-file", next)).err).toContain("The secret was already rotated");
     const client = new pg.Client({ ...owner, options: "-c app.system=on" });
     await client.connect();
     const { rows } = await client.query("select action from installation_events");

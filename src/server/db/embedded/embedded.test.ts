@@ -588,5 +588,5 @@ test.skipIf(!IS_ROOT)("copies programs that only root can reach (needs root)", a
   expect(await fs.readdir(cacheRoot)).toEqual(["postgresql-18.0.0"]);
 
   await fs.chmod(join(found.native, "bin"), 0o777);
-  await expect(prepareBinaries(options)).rejects.toThrow("writable by somebody else");
+  await expect(prepareBinaries(options)).rejects.toThrow("writable by another user");
 });
