@@ -335,7 +335,7 @@ test("a slug is checked while it is typed", async () => {
   const slug = page.getByLabel("Slug");
   const status = page.getByRole("status");
   await page.getByLabel("Name", { exact: true }).fill("Acme Corp");
-  await status.getByText('The slug is taken; "acme-corp-2" is free.').waitFor();
+  await status.getByText('The slug is taken; try "acme-corp-2".').waitFor();
   expect(await slug.getAttribute("aria-invalid")).toBe("true");
   await expectAccessibleInBothSchemes(page);
   await screenshot(page, "slug-taken");

@@ -197,7 +197,10 @@ describe("omoi admin backup and restore", () => {
 
   test("stops the start on another secret", async () => {
     const other = await restoreTo("other", { OMOI_SECRET: "another secret ".repeat(3) });
-    expect([other.code, other.err]).toEqual([1, expect.stringContaining("encrypted with another secret")]);
+    expect([other.code, other.err]).toEqual([
+      1,
+      expect.stringContaining("encrypted with another secret"),
+    ]);
   }, 60_000);
 
   test("is finished by another one where it was cut off", async () => {

@@ -9,7 +9,7 @@ import { asOperator } from "#test/support/operator.js";
 import { permissionsOf } from "#test/support/permissions.js";
 import { fieldsOf, send, withoutRequestId } from "#test/support/raw.js";
 
-describe("who may see and change an organization", () => {
+describe("access to an organization", () => {
   let app: TestApp;
   let owner: TestPerson;
   let org: Organization;
@@ -26,7 +26,7 @@ describe("who may see and change an organization", () => {
   });
   afterAll(() => app.close());
 
-  test("a stranger's answer is the same as for one that is not there", async () => {
+  test("a stranger gets the answer of a missing organization", async () => {
     const stranger = await app.person("stranger");
     const at = (path: string) => send(app, "GET", path, { token: stranger.token });
     for (const rest of ["", "/usage", "/permissions", "/members", "/roles"]) {
@@ -36,27 +36,30 @@ describe("who may see and change an organization", () => {
     }
   });
 
-  test.each(["viewer", "member"] as const)("a %s reads and changes nothing", async (role) => {
-    const { api } = people[role];
-    const params = { org_id: org.id };
-    expect((await api.organizations.get({ params })).data.id).toBe(org.id);
-    for (const [body, permission] of [
-      [{ name: "x" }, "org:write"],
-      [{ slug: "xxx" }, "org:write"],
-      [{ description: null }, "org:write"],
-      [{ settings: {} }, "org:write"],
-      [{ billing_email: "x@example.com" }, "org:billing:write"],
-      [{ max_concurrent_agents: 1 }, "org:limits:write"],
-      [{ max_agent_runtime_hours: 1 }, "org:limits:write"],
-    ] as const) {
-      const call = api.organizations.update({ params, body });
-      const problem = await refusal(call, 403, "insufficient_permission");
-      expect(problem.missing_permissions).toEqual([permission]);
-    }
-    expect((await owner.api.organizations.get({ params })).data).toEqual(org);
-  });
+  test.each(["viewer", "member"] as const)(
+    "a %s reads but cannot change anything",
+    async (role) => {
+      const { api } = people[role];
+      const params = { org_id: org.id };
+      expect((await api.organizations.get({ params })).data.id).toBe(org.id);
+      for (const [body, permission] of [
+        [{ name: "x" }, "org:write"],
+        [{ slug: "xxx" }, "org:write"],
+        [{ description: null }, "org:write"],
+        [{ settings: {} }, "org:write"],
+        [{ billing_email: "x@example.com" }, "org:billing:write"],
+        [{ max_concurrent_agents: 1 }, "org:limits:write"],
+        [{ max_agent_runtime_hours: 1 }, "org:limits:write"],
+      ] as const) {
+        const call = api.organizations.update({ params, body });
+        const problem = await refusal(call, 403, "insufficient_permission");
+        expect(problem.missing_permissions).toEqual([permission]);
+      }
+      expect((await owner.api.organizations.get({ params })).data).toEqual(org);
+    },
+  );
 
-  test("an agent's role does not read the organization", async () => {
+  test("an agent's role cannot read the organization", async () => {
     const { api } = people.agent_executor;
     const params = { org_id: org.id };
     for (const call of [
@@ -71,7 +74,7 @@ describe("who may see and change an organization", () => {
     expect((await api.organizations.list()).data).toEqual([]);
   });
 
-  test.each(["owner", "admin"] as const)("an %s changes everything", async (role) => {
+  test.each(["owner", "admin"] as const)("an %s can change everything", async (role) => {
     const { api } = people[role];
     const params = { org_id: org.id };
     const body = {
@@ -83,7 +86,7 @@ describe("who may see and change an organization", () => {
     expect((await api.organizations.update({ params, body })).data).toMatchObject(body);
   });
 
-  test("all fields are changed or none", async () => {
+  test("all fields change or none", async () => {
     const params = { org_id: org.id };
     const before = (await owner.api.organizations.get({ params })).data;
     const body = { name: "Half", max_concurrent_agents: 51 };
@@ -92,7 +95,7 @@ describe("who may see and change an organization", () => {
   });
 
   test.each(["owner", "admin", "member", "viewer"] as const)(
-    "permissions tell an %s's own",
+    "permissions lists an %s's own",
     async (role) => {
       const data = await permissionsOf(people[role].api, org.id);
       expect(data.role).toBe(role);
@@ -104,7 +107,7 @@ describe("who may see and change an organization", () => {
     },
   );
 
-  test("limits keep their bounds and the installation's ceilings", async () => {
+  test("limits have bounds and the installation's ceilings", async () => {
     const params = { org_id: org.id };
     for (const [body, field] of [
       [{ max_concurrent_agents: 0 }, "max_concurrent_agents"],
@@ -129,7 +132,7 @@ describe("who may see and change an organization", () => {
     }
   });
 
-  test("defaults stay under low ceilings", async () => {
+  test("defaults respect low ceilings", async () => {
     const low = await startTestApp({
       OMOI_MAX_CONCURRENT_AGENTS: "2",
       OMOI_MAX_RUNTIME_HOURS: "3",
@@ -139,7 +142,7 @@ describe("who may see and change an organization", () => {
     await low.close();
   });
 
-  test("one that is archived is read and not written, and listed only when asked for", async () => {
+  test("an archived organization is read-only and listed on request only", async () => {
     const archived = await makeOrganization(owner);
     const { data: project } = await owner.api.projects.create({
       body: { organization_id: archived.id, name: "p" },

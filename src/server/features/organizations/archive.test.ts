@@ -20,7 +20,7 @@ describe("archive, restore and transfer", () => {
   });
   afterAll(() => app.close());
 
-  test("only an owner archives, restores and transfers", async () => {
+  test("requires an owner", async () => {
     const params = { org_id: orgId };
     for (const call of [
       () => admin.api.organizations.archive({ params }),
@@ -31,7 +31,7 @@ describe("archive, restore and transfer", () => {
     }
   });
 
-  test("an archived organization can be read, not changed, until it is restored", async () => {
+  test("an archived organization is read-only until it is restored", async () => {
     const params = { org_id: orgId };
     const project = await makeProject(owner, orgId);
     const agent = await makeAgent(owner, project.id);
@@ -72,7 +72,7 @@ describe("archive, restore and transfer", () => {
     expect((await scoped.organizations.list()).data.map(({ id }) => id)).toEqual([orgId]);
   });
 
-  test("a transfer makes the other the owner and the former one admin", async () => {
+  test("a transfer makes the member an owner and the former owner an admin", async () => {
     const params = { org_id: orgId };
     const stranger = await app.person("stranger");
     for (const userId of [stranger.id, owner.id]) {

@@ -8,7 +8,7 @@ import { makeAgent, makeOrganization, makeProject } from "#test/support/factorie
 import { explanationOf, permissionsOf } from "#test/support/permissions.js";
 import { fieldsOf } from "#test/support/raw.js";
 
-describe("why one may do something", () => {
+describe("explaining a permission", () => {
   let app: TestApp;
   let owner: TestPerson;
   let org: Organization;
@@ -42,7 +42,7 @@ describe("why one may do something", () => {
     return app.client(data.key as string);
   };
 
-  /** Calls that need just one permission and change nothing, whoever makes them. */
+  /** Requests that require exactly one permission and change nothing. */
   const calls: Partial<
     Record<(typeof permissionNames)[number], (api: Client) => Promise<unknown>>
   > = {
@@ -64,7 +64,7 @@ describe("why one may do something", () => {
       api.agents.update({ params: { agent_id: agentId }, body: { description: null } }),
   };
 
-  /** Whether calls are refused for want of the permission is what the explanation says. */
+  /** Expects the explanation to match whether requests are rejected. */
   async function expectEnforced(api: Client): Promise<void> {
     for (const [permission, call] of Object.entries(calls)) {
       const name = permission as keyof typeof calls;
@@ -81,7 +81,7 @@ describe("why one may do something", () => {
   }
 
   test.each(["owner", "admin", "member", "viewer"] as const)(
-    "the answers of an %s are what calls are decided by",
+    "explanations for an %s match the enforcement",
     async (role: SystemRole) => {
       const { api } = role === "owner" ? owner : await join(systemRoleIds[role]);
       const { effective_permissions } = await permissionsOf(api, org.id);
@@ -100,7 +100,7 @@ describe("why one may do something", () => {
     },
   );
 
-  test("names each role of three levels that a pattern is written in, its own first", async () => {
+  test("names each role of three levels that contains the pattern, nearest first", async () => {
     const top = await makeRole("top", ["project:read", "agent:*"], "viewer");
     const middle = await makeRole("middle", ["project:*"], top.name);
     const bottom = await makeRole("bottom", ["project:read", "org:write"], middle.id);
@@ -130,7 +130,7 @@ describe("why one may do something", () => {
     await expectEnforced(api);
   });
 
-  test("tells whether it is the role or the key that refuses", async () => {
+  test("distinguishes whether the role or the key denies", async () => {
     const viewer = await join(systemRoleIds.viewer);
     const member = await join(systemRoleIds.member);
     const narrow = await keyOf(member, "org:read", "project:read");
@@ -150,13 +150,13 @@ describe("why one may do something", () => {
       refused_by: null,
     });
     await expectEnforced(narrow);
-    // Whoever is refused by both is told of the role: a wider key would not help.
+    // The role is named when both deny: a wider key would not help.
     const wide = await keyOf(viewer, "org:*");
     expect((await explanationOf(wide, org.id, "project:write")).refused_by).toBe("role");
     await expectEnforced(wide);
   });
 
-  test("a wildcard of org explains nothing that is the owner's alone", async () => {
+  test("the wildcard org explains no owner-only permission", async () => {
     const admin = await join(systemRoleIds.admin);
     for (const check of ["org:archive", "org:transfer"] as const) {
       expect((await explanationOf(admin.api, org.id, check)).because).toEqual([]);
@@ -170,7 +170,7 @@ describe("why one may do something", () => {
   });
 
   test.each(["org:nothing", "org:*", "*:*", "", "ORG:READ"])(
-    "%j is no permission to ask for",
+    "%j is not a permission",
     async (check) => {
       const call = explanationOf(owner.api, org.id, check as "org:read");
       const problem = await refusal(call, 422, "validation_failed");

@@ -67,7 +67,7 @@ export async function updateOrganization(
   return row;
 }
 
-/** Marks the organization as archived now, or as not archived. */
+/** Archives or unarchives the organization. */
 export async function setArchived(
   tx: Queryable,
   orgId: string,
@@ -81,7 +81,10 @@ export async function setArchived(
   return row;
 }
 
-/** Claims a slug for the organization; one that it had before is its own again. */
+/**
+ * Claims a slug for the organization, or reclaims one of its former slugs. Returns false if it is
+ * taken.
+ */
 export async function claimSlug(tx: Queryable, orgId: string, slug: string): Promise<boolean> {
   await tx.insert(organizationSlugs).values({ slug, org_id: orgId }).onConflictDoNothing();
   const [row] = await tx
@@ -91,7 +94,10 @@ export async function claimSlug(tx: Queryable, orgId: string, slug: string): Pro
   return row?.org_id === orgId;
 }
 
-/** The organization that has or had a slug. Needs system work: slugs are global. */
+/**
+ * Returns the organization that has or had a slug. Requires a system transaction, because slugs are
+ * global.
+ */
 export async function slugHolder(db: Queryable, slug: string): Promise<string | undefined> {
   const [row] = await db
     .select({ org_id: organizationSlugs.org_id })
@@ -100,20 +106,23 @@ export async function slugHolder(db: Queryable, slug: string): Promise<string | 
   return row?.org_id;
 }
 
-/** Which slugs are taken among a base and a stem's numbered variants. Needs system work: slugs are global. */
+/**
+ * Returns the taken slugs among a base and the numbered variants of a stem. Requires a system
+ * transaction, because slugs are global.
+ */
 export async function takenSlugs(db: Queryable, base: string, stem: string): Promise<Set<string>> {
   const rows = await db
     .select({ slug: organizationSlugs.slug })
     .from(organizationSlugs)
     .where(
-      // A range, not "like": that is nothing an index serves behind row-level security.
+      // A range instead of `like`, which cannot use an index behind row-level security.
       sql`${organizationSlugs.slug} = ${base} or (${organizationSlugs.slug} collate "C" >= ${`${stem}-`}
         and ${organizationSlugs.slug} collate "C" < ${`${stem}.`})`,
     );
   return new Set(rows.map((row) => row.slug));
 }
 
-/** An organization as a member's list shows it, and the role's patterns that decide whether it does. */
+/** An organization as listed for a member, with the role's patterns that determine its visibility. */
 export interface ListedOrganization {
   item: OrganizationItem;
   patterns: string[];
@@ -135,10 +144,7 @@ type ListRow = UsageRow & {
   agents: number;
 };
 
-/**
- * The organizations of many people (or agents) in one prepared query, whatever their number; each list is in the
- * order of creation.
- */
+/** Lists the organizations of many users or agents in one prepared query, each list in creation order. */
 export async function listOrganizations(
   pool: pg.Pool,
   ids: string[],
@@ -183,7 +189,10 @@ export async function listOrganizations(
   return lists;
 }
 
-/** `organizationItem` as compact JSON, built by the database: nothing is parsed and written again here. */
+/**
+ * `organizationItem` as compact JSON built by the database, which avoids parsing and serializing it
+ * here.
+ */
 const itemJson = `
   select row_to_json(item)::text from (
     select o.id, o.name, o.slug, r.name as role, o.archived_at is null as is_active,
@@ -203,24 +212,24 @@ function instantText(expression: string): string {
   return `to_char(${expression} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`;
 }
 
-/** A person's list of organizations, as it is sent. */
+/** A user's organization list as JSON. */
 export interface ListText {
   user_id: string;
   text: string;
-  /** The organizations in it, and their owners. */
+  /** Ids of the listed organizations, and of their owners. */
   org_ids: string[];
   owner_ids: string[];
-  /** The person's organizations, those too that the list leaves out. */
+  /** Ids of all the user's organizations, including unlisted ones. */
   member_of: string[];
-  /** Whether an agent runs in any of them: its hours grow as time goes by. */
+  /** Whether an agent is running in any of them, so that the reported hours grow with time. */
   is_running: boolean;
   period_end: Date;
 }
 
 /**
- * The lists of many people as JSON texts, in one prepared query. A list holds the organizations that are
- * not archived and where the role has one of the patterns, in the order of creation. People without any
- * organization are left out.
+ * Returns the lists of many users as JSON in one prepared query. A list contains the organizations that
+ * are not archived and where the role has one of the patterns, in creation order. Users without
+ * organizations are omitted.
  */
 export async function listOrganizationTexts(
   pool: pg.Pool,

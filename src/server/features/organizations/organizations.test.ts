@@ -12,7 +12,7 @@ describe("organizations", () => {
   });
   afterAll(() => app.close());
 
-  test("the seed's example creates the seed's answer", async () => {
+  test("the documented example request returns the documented response", async () => {
     const { status, data } = await owner.api.organizations.create({
       body: {
         name: "Acme Corp",
@@ -42,7 +42,7 @@ describe("organizations", () => {
     }
   });
 
-  test("the list shows role, owner, counts and usage in one request", async () => {
+  test("the list contains role, owner, counts and usage in one request", async () => {
     const lister = await app.person("lister");
     expect((await lister.api.organizations.list()).data).toEqual([]);
     const { id, name, slug } = await makeOrganization(lister);
@@ -84,7 +84,7 @@ describe("organizations", () => {
     );
   });
 
-  test("the list comes in pages of the order of creation, by the Link header", async () => {
+  test("the list is paged in creation order by the Link header", async () => {
     const lister = await app.person("lister");
     const ids: string[] = [];
     for (let number = 0; number < 5; number += 1) ids.push((await makeOrganization(lister)).id);
@@ -120,7 +120,7 @@ describe("organizations", () => {
     }
   });
 
-  test("a PATCH changes the fields given, null clears, absent ones stay", async () => {
+  test("a PATCH changes the given fields; null clears", async () => {
     const { data: org } = await owner.api.organizations.create({
       body: {
         name: "Before",
@@ -145,7 +145,7 @@ describe("organizations", () => {
       description: null,
       billing_email: null,
     });
-    // Replaced whole, not merged.
+    // Replaced, not merged.
     expect((await patch({ settings: { locale: "de" } })).settings).toEqual({ locale: "de" });
     const { data } = await owner.api.organizations.get({ params });
     expect(data).toMatchObject({
@@ -162,7 +162,7 @@ describe("organizations", () => {
     }
   });
 
-  test("fields that are not the caller's to set are refused, each by its name", async () => {
+  test("read-only fields are rejected by name", async () => {
     const org = await makeOrganization(owner);
     const fields = {
       id: org.id,
@@ -188,7 +188,7 @@ describe("organizations", () => {
     expect(data).toEqual(org);
   });
 
-  test("text that cannot be stored, or too much of it, is 422 by field", async () => {
+  test("invalid or too long text is 422 by field", async () => {
     const deep = JSON.parse(`${'{"a":'.repeat(3000)}1${"}".repeat(3000)}`) as object;
     for (const [body, field] of [
       [{}, "body.name"],

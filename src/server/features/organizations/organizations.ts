@@ -13,7 +13,7 @@ import { addOwner, transferOwnership } from "../members/index.js";
 import { endRuns, waitForEnd } from "../runs/index.js";
 import * as queries from "./organizations.queries.js";
 
-/** The installation's ceilings of every organization's limits. */
+/** The installation's upper bounds for organizations' limits. */
 export interface Ceilings {
   maxConcurrentAgents: number;
   maxRuntimeHours: number;
@@ -30,8 +30,8 @@ interface NewOrganization {
 }
 
 /**
- * Creates an organization whose owner is the caller.
- * @throws AppError 409 `slug_taken` with a `suggestion`; 422 `slug_reserved`; 422 over a ceiling
+ * Creates an organization owned by the caller.
+ * @throws AppError 409 `slug_taken` with a `suggestion`; 422 `slug_reserved`; 422 above a ceiling
  */
 export async function createOrganization(
   db: Database,
@@ -39,10 +39,10 @@ export async function createOrganization(
   input: NewOrganization,
   ceilings: Ceilings,
 ): Promise<Organization> {
-  refuseOverCeiling(input, ceilings);
+  requireWithinCeilings(input, ceilings);
   const { slug } = input;
   if (slug !== undefined) {
-    refuseReserved(slug);
+    requireUnreservedSlug(slug);
     try {
       return await insert(db, context, slug, input, ceilings);
     } catch (error) {
@@ -50,13 +50,13 @@ export async function createOrganization(
     }
   }
   const base = slugBase(input.name);
-  // One after another, so that each sees the slugs derived before it.
+  // Serialized, so that each call sees the slugs derived before it.
   return db.locks(context.actor.userId, [`slug ${base}`], async () => {
     for (let attempt = 0; ; attempt += 1) {
       try {
         return await insert(db, context, await freeSlug(db, base), input, ceilings);
       } catch (error) {
-        // Somebody asked for just this slug by its name meanwhile.
+        // The slug was claimed explicitly meanwhile.
         if (!isSlugTaken(error) || attempt === 4) throw error;
       }
     }
@@ -99,7 +99,8 @@ async function insert(
 const slugChecks = { hits: 120, seconds: 60 };
 
 /**
- * Whether an organization could take a slug: a new one, or `orgId`, whose own slugs it may take back.
+ * Checks whether a slug is available to a new organization or to `orgId`, which can reclaim its own
+ * slugs.
  * @throws AppError 429 `rate_limited`
  */
 export async function checkSlug(
@@ -122,7 +123,7 @@ export async function checkSlug(
   return { slug, available: false, suggestion, reason: takenReason(suggestion) };
 }
 
-/** Archives the organization: what runs is stopped, what is there can be read, nothing can be changed. */
+/** Archives the organization: stops its runs and makes it read-only. */
 export async function archiveOrganization(context: OrgContext, db: Database): Promise<void> {
   await context.change(async (tx, audit) => {
     await endRuns(tx, {}, "The organization was archived.");
@@ -133,7 +134,7 @@ export async function archiveOrganization(context: OrgContext, db: Database): Pr
   await waitForEnd(db, context.orgId, {});
 }
 
-/** Undoes the archiving; one that is not archived is answered as it is. */
+/** Unarchives the organization; idempotent. */
 export async function restoreOrganization(context: OrgContext): Promise<Organization> {
   return context.change(async (tx, audit) => {
     const before = await queries.findOrganization(tx, context.orgId);
@@ -147,9 +148,9 @@ export async function restoreOrganization(context: OrgContext): Promise<Organiza
 }
 
 /**
- * Hands the organization to another of its people, who becomes an owner; the one it belonged to
- * becomes an admin.
- * @throws AppError 422 where the id is no member's, or the owner's own
+ * Transfers the organization to another member, who becomes an owner; the former owner becomes an
+ * admin.
+ * @throws AppError 422 when the id is not a member's, or is the owner's own
  */
 export async function transferOrganization(
   context: OrgContext,
@@ -159,7 +160,7 @@ export async function transferOrganization(
     const organization = await queries.findOrganization(tx, context.orgId);
     if (!organization) throw notFound();
     if (organization.owner_id === userId) {
-      throw invalidField("user_id", "is the owner already; name another member", "already_owner");
+      throw invalidField("user_id", "is already the owner; choose another member", "already_owner");
     }
     await transferOwnership(tx, audit, organization.owner_id, userId);
     const changed = await queries.updateOrganization(tx, context.orgId, { owner_id: userId });
@@ -188,8 +189,8 @@ type OrganizationChanges = {
 };
 
 /**
- * Changes the fields given, all or none. Each field has the permission it needs.
- * @throws AppError 403; 409 `slug_taken`; 422 `slug_reserved`; 422 over a ceiling
+ * Changes the given fields, all or none. Each field requires its own permission.
+ * @throws AppError 403; 409 `slug_taken`; 422 `slug_reserved`; 422 above a ceiling
  */
 export async function updateOrganization(
   context: OrgContext,
@@ -204,16 +205,17 @@ export async function updateOrganization(
     (field) => fieldPermissions[field],
   );
   for (const permission of needed) requirePermission(context.access, permission);
-  refuseOverCeiling(changes, ceilings);
+  requireWithinCeilings(changes, ceilings);
   const { slug } = changes;
-  if (slug !== undefined) refuseReserved(slug);
+  if (slug !== undefined) requireUnreservedSlug(slug);
   const organization = await context.change(async (tx, audit, access) => {
     for (const permission of needed) refuseLacking(access, permission);
     const before = await queries.findOrganization(tx, context.orgId);
-    // The slug's row of another organization is not visible here: no row of ours means it is taken.
+    // Row-level security hides the slug row of another organization, so no returned row means it is
+    // taken.
     if (slug !== undefined && !(await queries.claimSlug(tx, context.orgId, slug))) return "taken";
     const after = await queries.updateOrganization(tx, context.orgId, changes);
-    if (before && after) tellDifferences(audit, before, after);
+    if (before && after) auditChanges(audit, before, after);
     return after;
   });
   if (organization === "taken") throw await slugTaken(db, slug as string);
@@ -226,8 +228,8 @@ const describingFields = ["name", "slug", "description", "billing_email", "setti
 
 const targetOf = ({ id, name }: Organization) => ({ type: "organization", id, name }) as const;
 
-/** Limits are told of by themselves, so that the log can be asked for them. */
-function tellDifferences(audit: AuditWriter, before: Organization, after: Organization): void {
+/** Records changed limits as a separate event, so that the log can be filtered for them. */
+function auditChanges(audit: AuditWriter, before: Organization, after: Organization): void {
   for (const [action, fields] of [
     ["organization.updated", describingFields],
     ["organization.limits_changed", limitFields],
@@ -237,27 +239,27 @@ function tellDifferences(audit: AuditWriter, before: Organization, after: Organi
   }
 }
 
-function refuseOverCeiling(
+function requireWithinCeilings(
   input: Pick<NewOrganization, "max_concurrent_agents" | "max_agent_runtime_hours">,
   ceilings: Ceilings,
 ): void {
   if ((input.max_concurrent_agents ?? 0) > ceilings.maxConcurrentAgents) {
     throw invalidField(
       "max_concurrent_agents",
-      `must be at most ${ceilings.maxConcurrentAgents}, this installation's ceiling`,
+      `must be at most ${ceilings.maxConcurrentAgents}, the ceiling of this installation`,
       "too_big",
     );
   }
   if ((input.max_agent_runtime_hours ?? 0) > ceilings.maxRuntimeHours) {
     throw invalidField(
       "max_agent_runtime_hours",
-      `must be at most ${ceilings.maxRuntimeHours}, this installation's ceiling`,
+      `must be at most ${ceilings.maxRuntimeHours}, the ceiling of this installation`,
       "too_big",
     );
   }
 }
 
-function refuseReserved(slug: string): void {
+function requireUnreservedSlug(slug: string): void {
   const reason = reservedReason(slug);
   if (reason === null) return;
   throw new AppError("slug_reserved", `${reason}.`, {
@@ -265,14 +267,14 @@ function refuseReserved(slug: string): void {
   });
 }
 
-/** What a name suggests, made a valid slug: a name without a letter or digit becomes "organization-…". */
+/** Derives a valid slug from a name. A name without letters or digits becomes "organization-…". */
 function slugBase(name: string): string {
   const base = slugFrom(name);
   if (base.length >= 2 && reservedReason(base) === null) return base;
   return base === "" ? "organization-1" : `${base}-org`.slice(0, 60);
 }
 
-/** The base where it is free, else with the first number that is; never longer than a slug may be. */
+/** Returns the base or its first free numbered variant, within the maximum length of a slug. */
 async function freeSlug(db: Database, base: string): Promise<string> {
   const stem = base.slice(0, 56).replace(/-+$/, "");
   const taken = await db.withSystem("derive a slug", (tx) => queries.takenSlugs(tx, base, stem));
@@ -282,12 +284,12 @@ async function freeSlug(db: Database, base: string): Promise<string> {
 }
 
 function takenReason(suggestion: string): string {
-  return `is taken; "${suggestion}" is free`;
+  return `is taken; try "${suggestion}"`;
 }
 
 async function slugTaken(db: Database, slug: string): Promise<AppError> {
   const suggestion = await freeSlug(db, slug);
-  return new AppError("slug_taken", `The slug "${slug}" is taken; "${suggestion}" is free.`, {
+  return new AppError("slug_taken", `The slug "${slug}" is taken. Try "${suggestion}".`, {
     suggestion,
     errors: [{ loc: ["body", "slug"], msg: takenReason(suggestion), type: "slug_taken" }],
   });

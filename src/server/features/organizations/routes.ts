@@ -29,8 +29,8 @@ export function organizationHandlers(
   ceilings: Ceilings,
 ): Handlers<typeof organizations> {
   const readable = patternsCovering("org:read");
-  // What a session or a key of full access gets without further wishes: the common answer.
-  const usualList = cached<UsualList>({
+  // The default list of a session or a key with full access, without parameters.
+  const defaultList = cached<DefaultList>({
     changes: db.changes,
     load: batched(async (userIds) => {
       const lists = await queries.listOrganizationTexts(db.systemPool, userIds, readable);
@@ -59,7 +59,7 @@ export function organizationHandlers(
         !actor.key ||
         (!actor.agent && actor.key.scopes.includes("*:*") && actor.key.shutOutOf.length === 0);
       if (fullAccess && query.cursor === undefined && query.include_archived !== true) {
-        const usual = await usualList(actor.userId);
+        const usual = await defaultList(actor.userId);
         if (!usual) return [];
         if (usual.length <= query.limit) return usual.items;
       }
@@ -81,7 +81,7 @@ export function organizationHandlers(
       });
     },
     slugAvailability: async ({ actor }, { query: { slug, organization_id } }) => {
-      // Whoever may not take a slug has no need to know which are free.
+      // Only callers who could take a slug may ask which are free.
       if (organization_id === undefined) requireFullAccess(actor);
       else await organizationsWith(db, actor, "org:write", organization_id);
       return checkSlug(db, actor.userId, slug, organization_id);
@@ -109,21 +109,21 @@ export function organizationHandlers(
   };
 }
 
-/** A list whose JSON is written already, with the number of its items. */
-interface UsualList {
+/** A serialized list with the number of its items. */
+interface DefaultList {
   items: OrganizationItem[];
   length: number;
 }
 
-function sourcedList(list: queries.ListText): Sourced<UsualList> {
+function sourcedList(list: queries.ListText): Sourced<DefaultList> {
   return {
     value: { items: preparedJson(list.text), length: list.org_ids.length },
-    // The hours of an agent that runs grow as time goes by.
+    // The hours of a running agent grow with time.
     sources: list.is_running
       ? null
       : [
           ...[list.user_id, ...list.owner_ids].map((id) => `user ${id}` as const),
-          // Restoring one, or changing a role there, may add it to the list.
+          // Restoring one or changing a role may add it to the list.
           ...list.member_of.map((id) => `organization ${id}` as const),
           ...list.org_ids.map((id) => `runs of ${id}` as const),
         ],

@@ -32,13 +32,13 @@ describe("slugs of organizations", () => {
     expect((await create(name)).slug).toBe(slug);
   });
 
-  test("a derived one that is taken gets -2, -3", async () => {
+  test("a derived slug that is taken gets a number", async () => {
     const slugs = [];
     for (let number = 0; number < 3; number += 1) slugs.push((await create("Twin")).slug);
     expect(slugs).toEqual(["twin", "twin-2", "twin-3"]);
   });
 
-  test("of the longest name stay within 63 characters however often it is taken", async () => {
+  test("numbered slugs of the longest name stay within 63 characters", async () => {
     const name = "Very long name ".repeat(10);
     const base = (await create(name)).slug;
     const { id } = await create("Holder of numbers");
@@ -53,14 +53,14 @@ describe("slugs of organizations", () => {
     expect(found.data.slug).toBe(slug);
   });
 
-  test("twenty creations of one name at once all succeed, each with its own", async () => {
+  test("twenty concurrent creations with one name succeed with distinct slugs", async () => {
     const made = await Promise.all(Array.from({ length: 20 }, () => create("Crowd")));
     const slugs = made.map(({ slug }) => slug);
     expect(new Set(slugs).size).toBe(20);
     for (const slug of slugs) expect(slug).toMatch(/^crowd(-\d+)?$/);
   });
 
-  test("one that is asked for and taken is refused with one that is free", async () => {
+  test("a requested slug that is taken is rejected with a free one", async () => {
     await create("Taken", "taken");
     const body = { name: "Other", slug: "taken" };
     const problem = await refusal(owner.api.organizations.create({ body }), 409, "slug_taken");
@@ -97,7 +97,7 @@ describe("slugs of organizations", () => {
     "acme\u200b",
     " acme",
   ];
-  test.each(bad)("%j is 422 naming the slug, when creating and when changing", async (slug) => {
+  test.each(bad)("%j is 422 naming the slug, on creation and change", async (slug) => {
     const body = { name: "Acme", slug };
     for (const call of [
       () => owner.api.organizations.create({ body }),
@@ -122,7 +122,7 @@ describe("slugs of organizations", () => {
     },
   );
 
-  test("an old one keeps leading to its organization and is never given to another", async () => {
+  test("an old slug keeps leading to its organization and is never reassigned", async () => {
     const org = await create("Renamed", "first-name");
     const rename = async (org_id: string, slug: string) =>
       (await owner.api.organizations.update({ params: { org_id }, body: { slug } })).data;
@@ -140,12 +140,12 @@ describe("slugs of organizations", () => {
     const kept = await owner.api.organizations.get({ params: { org_id: other.id } });
     expect(kept.data.slug).toBe(other.slug);
     expect((await create("First name")).slug).toBe("first-name-2");
-    // Its own former name it may take back, its own present one it may keep.
+    // An organization can reclaim its former slug and keep its current one.
     expect((await rename(org.id, "first-name")).slug).toBe("first-name");
     expect((await rename(org.id, "first-name")).slug).toBe("first-name");
   });
 
-  test("a path that could be no slug is 404", async () => {
+  test("an invalid slug in a path is 404", async () => {
     for (const path of ["%00", "a%00b", "..%2f..", "%F0%9F%98%80", "x".repeat(64), "A B"]) {
       const answer = await send(app, "GET", `/api/v1/organizations/${path}`, {
         token: owner.token,
@@ -156,7 +156,7 @@ describe("slugs of organizations", () => {
     expect(answer.status).toBe(400);
   });
 
-  describe("asked about before they are taken", () => {
+  describe("slug checks", () => {
     const ask = async (slug: string, organization_id?: string, as = owner) =>
       (
         await as.api.organizations.slugAvailability({
@@ -164,7 +164,7 @@ describe("slugs of organizations", () => {
         })
       ).data;
 
-    test("are free, or taken with one that is free", async () => {
+    test("report free slugs, and taken ones with a free suggestion", async () => {
       expect(await ask("asked-about")).toEqual({
         slug: "asked-about",
         available: true,
@@ -178,12 +178,12 @@ describe("slugs of organizations", () => {
         slug: "asked-about",
         available: false,
         suggestion: "asked-about-3",
-        reason: 'is taken; "asked-about-3" is free',
+        reason: 'is taken; try "asked-about-3"',
       });
       expect((await create("Other", answer.suggestion as string)).slug).toBe("asked-about-3");
     });
 
-    test("say what is wrong with them, as the refusal would, and what would do", async () => {
+    test("report the reason for an invalid slug and a valid suggestion", async () => {
       for (const [slug, suggestion] of [
         ["Acme_Corp", "acme-corp"],
         ["x", "x-org"],
@@ -203,7 +203,7 @@ describe("slugs of organizations", () => {
       }
     });
 
-    test("are an organization's own where it had them, for those who may change it", async () => {
+    test("accept an organization's own former slugs for members who may change it", async () => {
       const org = await create("Asker", "asker-one");
       const params = { org_id: org.id };
       await owner.api.organizations.update({ params, body: { slug: "asker-two" } });
@@ -230,7 +230,7 @@ describe("slugs of organizations", () => {
       }
     });
 
-    test("are told to a key only where it could take them", async () => {
+    test("reject keys that could not take the slug", async () => {
       const org = await create("Of a key");
       const keyFor = async (...scopes: string[]) => {
         const { data } = await owner.api.apiKeys.create({ body: { name: "k", scopes } });
@@ -245,16 +245,16 @@ describe("slugs of organizations", () => {
     });
 
     test.each([{}, { slug: "" }, { slug: "x".repeat(256) }, { slug: "a", colour: "red" }])(
-      "with %o are a malformed question",
+      "reject %o as malformed",
       async (query) => {
         const call = owner.api.organizations.slugAvailability({ query: query as { slug: string } });
         await refusal(call, 422, "validation_failed");
       },
     );
 
-    test("more than 120 times a minute by one person are 429, and by another are not", async () => {
+    test("are limited to 120 a minute per user", async () => {
       const hasty = await app.person("hasty");
-      // Minutes are the clock's: the calls may fall into two of them.
+      // Windows are clock minutes: the requests may fall into two.
       const calls = Array.from({ length: 241 }, () =>
         ask("hasty", undefined, hasty).then(
           () => 200,

@@ -8,16 +8,16 @@ import { revokeKeysOf } from "../api-keys/index.js";
 import { removeSignInMethods } from "../auth/index.js";
 import { leaveOrganizations } from "../members/index.js";
 import {
-  keepASuperAdmin,
-  lockedUser,
+  requireRemainingSuperAdmin,
+  lockUserDetail,
   readUser,
   type AdminContext,
   type UserReference,
 } from "./manage-user.js";
 
 /**
- * Deletes a user. The row stays without anything of the person, for what refers to it: audit logs and runs
- * show "Deleted user". Commits keep their authors, since their ids depend on them.
+ * Deletes a user. The row stays, without personal data, because audit logs and runs refer to it and
+ * show "Deleted user". Commits keep their authors, which are part of their ids.
  * @throws AppError 404; 409 `last_owner` naming the organizations, `last_super_admin`
  */
 export async function deleteUser(
@@ -30,8 +30,8 @@ export async function deleteUser(
       tx,
       before.memberships.map(({ organization_id }) => organization_id),
     );
-    const user = await lockedUser(tx, { id: before.id });
-    await keepASuperAdmin(tx, user);
+    const user = await lockUserDetail(tx, { id: before.id });
+    await requireRemainingSuperAdmin(tx, user);
     const owned = user.memberships.filter(({ is_last_owner }) => is_last_owner);
     if (owned.length > 0) {
       const names = owned.map(({ organization_name }) => `"${organization_name}"`).join(", ");
@@ -45,7 +45,7 @@ export async function deleteUser(
     await leaveOrganizations(tx, audit, user.id, deletedUser);
     await removeSignInMethods(tx, user.id);
     await revokeKeysOf(tx, audit, user.id);
-    await forgetPerson(tx, user);
+    await erasePersonalData(tx, user);
     await recordInstallationEvent(tx, origin, {
       action: "user.deleted",
       target: { type: "user", id: user.id, name: deletedUser },
@@ -54,7 +54,7 @@ export async function deleteUser(
   });
 }
 
-/** Notes the memberships and invitations that audit events name the person by. */
+/** Records the memberships and invitations by which audit events name the user. */
 async function redactAuditTargets(
   tx: Queryable,
   { id, email }: { id: string; email: string },
@@ -69,8 +69,8 @@ async function redactAuditTargets(
     on conflict do nothing`);
 }
 
-/** Empties all that holds something of the person, and is kept because something refers to it. */
-async function forgetPerson(
+/** Erases personal data from rows that are kept because others refer to them. */
+async function erasePersonalData(
   tx: Queryable,
   { id, email }: { id: string; email: string },
 ): Promise<void> {

@@ -3,11 +3,16 @@ import type { UserExport } from "#shared/api/admin.js";
 import { recordInstallationEvent } from "../../db/audit/installation-audit.js";
 import { isoInstant } from "../../db/tables/columns.js";
 import type { Queryable } from "../../db/connection/connect.js";
-import { lockedUser, targetOf, type AdminContext, type UserReference } from "./manage-user.js";
+import {
+  lockUserDetail,
+  userTarget,
+  type AdminContext,
+  type UserReference,
+} from "./manage-user.js";
 
 /**
- * Reads all that the installation holds of a person: no password, key or secret, and of the audit logs what
- * the person did.
+ * Returns everything the installation stores about a user, without passwords, keys and secrets, and of
+ * the audit logs only the user's own actions.
  * @throws AppError 404
  */
 export async function exportUser(
@@ -15,11 +20,11 @@ export async function exportUser(
   by: UserReference,
 ): Promise<UserExport> {
   return change(async (tx) => {
-    const user = await lockedUser(tx, by);
+    const user = await lockUserDetail(tx, by);
     const data = await readExport(tx, user);
     await recordInstallationEvent(tx, origin, {
       action: "user.exported",
-      target: targetOf(user),
+      target: userTarget(user),
       changes: {},
     });
     return data;
@@ -41,7 +46,7 @@ async function readExport(
       select id, email, full_name, department, attributes, is_active, is_verified, is_super_admin,
         created_at, updated_at, last_login_at from users where id = ${id}`)
   ).rows;
-  if (!person) throw new Error("the user is gone");
+  if (!person) throw new Error("the user no longer exists");
   const { created_at, updated_at, last_login_at } = person;
   return {
     exported_at: new Date().toISOString(),

@@ -1,4 +1,4 @@
-/** Users as operators and super admins manage them. */
+/** User management for operators and super admins. */
 export { deleteUser } from "./delete-user.js";
 export { exportUser } from "./export-user.js";
 export {

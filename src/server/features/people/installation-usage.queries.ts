@@ -13,7 +13,7 @@ interface Row extends Record<string, unknown>, Omit<OrganizationUsage, "running_
   hours: number;
 }
 
-/** Usage of organizations in the current month, the newest first, after the id of one. */
+/** Lists organizations' usage in the current month, newest organization first, after the given id. */
 export async function listOrganizationUsage(
   tx: Queryable,
   after: string | null,
@@ -45,7 +45,7 @@ export async function listOrganizationUsage(
   }));
 }
 
-/** Usage of the whole installation in the current month. */
+/** Returns the whole installation's usage in the current month. */
 export async function readInstallationUsage(tx: Queryable): Promise<InstallationUsage> {
   const { rows } = await tx.execute<Record<string, number> & { start: string; over: string }>(sql`
     select (date_trunc('month', now() at time zone 'UTC') at time zone 'UTC') as start,

@@ -11,22 +11,28 @@ import { AppError, notFound } from "../../errors.js";
 import { endSessions, issuePasswordToken, lockUser, removeSecondFactors } from "../auth/index.js";
 import { findUser, lockSuperAdmins, setFlags } from "./people.queries.js";
 
-/** What acts on users need: the server has it from a request, the command line from the database itself. */
+/**
+ * Dependencies of user management: the server takes them from a request, the command line from the
+ * database.
+ */
 export interface AdminContext {
   readonly origin: InstallationOrigin;
-  /** A transaction that sees all organizations and writes to their logs. */
+  /** Runs a transaction that sees all organizations and writes to their logs. */
   readonly change: <Result>(
     work: (tx: Queryable, audit: AuditWriterOf) => Promise<Result>,
   ) => Promise<Result>;
   readonly verificationKey: string;
-  /** Without a slash at the end. */
+  /** Without a trailing slash. */
   readonly publicUrl: string;
 }
 
-/** Which user: by the id, or by the email address. */
+/** Identifies a user by id or email address. */
 export type UserReference = { id: string } | { email: string };
 
-/** Reads a user. @throws AppError 404 */
+/**
+ * Reads a user.
+ * @throws AppError 404
+ */
 export async function readUser(tx: Queryable, by: UserReference): Promise<AdminUserDetail> {
   const user = await findUser(tx, by);
   if (!user) throw notFound();
@@ -34,20 +40,23 @@ export async function readUser(tx: Queryable, by: UserReference): Promise<AdminU
 }
 
 /**
- * Disables a user: sessions end, and neither a password nor a key opens the account until it is enabled.
+ * Disables a user: ends all sessions and rejects passwords and keys until the user is enabled.
  * @throws AppError 404; 409 `last_super_admin`
  */
 export function disableUser(context: AdminContext, by: UserReference): Promise<AdminUserDetail> {
   return changeUser(context, by, "user.disabled", async (tx, user) => {
     if (!user.is_active) return {};
-    await keepASuperAdmin(tx, user);
+    await requireRemainingSuperAdmin(tx, user);
     await setFlags(tx, user.id, { is_active: false });
     await endSessions(tx, user.id);
     return { is_active: { from: true, to: false } };
   });
 }
 
-/** Enables a user; keys work again. @throws AppError 404 */
+/**
+ * Enables a user, whose keys work again.
+ * @throws AppError 404
+ */
 export function enableUser(context: AdminContext, by: UserReference): Promise<AdminUserDetail> {
   return changeUser(context, by, "user.enabled", async (tx, user) => {
     if (user.is_active) return {};
@@ -56,27 +65,36 @@ export function enableUser(context: AdminContext, by: UserReference): Promise<Ad
   });
 }
 
-/** Makes a user a super admin. @throws AppError 404; 409 `user_disabled` */
+/**
+ * Makes a user a super admin.
+ * @throws AppError 404; 409 `user_disabled`
+ */
 export function promoteUser(context: AdminContext, by: UserReference): Promise<AdminUserDetail> {
   return changeUser(context, by, "user.promoted", async (tx, user) => {
     if (user.is_super_admin) return {};
-    refuseDisabled(user);
+    requireEnabled(user);
     await setFlags(tx, user.id, { is_super_admin: true });
     return { is_super_admin: { from: false, to: true } };
   });
 }
 
-/** Takes the super admin's rights from a user. @throws AppError 404; 409 `last_super_admin` */
+/**
+ * Revokes a user's super admin rights.
+ * @throws AppError 404; 409 `last_super_admin`
+ */
 export function demoteUser(context: AdminContext, by: UserReference): Promise<AdminUserDetail> {
   return changeUser(context, by, "user.demoted", async (tx, user) => {
     if (!user.is_super_admin) return {};
-    await keepASuperAdmin(tx, user);
+    await requireRemainingSuperAdmin(tx, user);
     await setFlags(tx, user.id, { is_super_admin: false });
     return { is_super_admin: { from: true, to: false } };
   });
 }
 
-/** Ends all sessions of a user. @throws AppError 404 */
+/**
+ * Ends all sessions of a user.
+ * @throws AppError 404
+ */
 export function signOutUser(context: AdminContext, by: UserReference): Promise<AdminUserDetail> {
   return changeUser(context, by, "user.signed_out", async (tx, user) => {
     await endSessions(tx, user.id);
@@ -100,7 +118,7 @@ export function removeSecondFactor(
 }
 
 /**
- * Makes a link by which a user chooses a new password, once; the link before it does not work any more.
+ * Creates a single-use link for choosing a new password; earlier links stop working.
  * @throws AppError 404; 409 `user_disabled`
  */
 export async function resetUserPassword(
@@ -108,19 +126,19 @@ export async function resetUserPassword(
   by: UserReference,
 ): Promise<PasswordLink> {
   return context.change(async (tx) => {
-    const user = await lockedUser(tx, by);
-    refuseDisabled(user);
+    const user = await lockUserDetail(tx, by);
+    requireEnabled(user);
     const { token, expires_at } = await issuePasswordToken(tx, context.verificationKey, user);
     await recordInstallationEvent(tx, context.origin, {
       action: "user.password_reset",
-      target: targetOf(user),
+      target: userTarget(user),
       changes: {},
     });
     return { reset_url: `${context.publicUrl}/reset-password?token=${token}`, expires_at };
   });
 }
 
-/** Changes a user and records it; a change that changes nothing is not recorded. */
+/** Changes a user and records the change, unless it changes nothing. */
 async function changeUser(
   { change, origin }: AdminContext,
   by: UserReference,
@@ -128,31 +146,34 @@ async function changeUser(
   work: (tx: Queryable, user: AdminUserDetail) => Promise<InstallationChange["changes"]>,
 ): Promise<AdminUserDetail> {
   return change(async (tx) => {
-    const user = await lockedUser(tx, by);
+    const user = await lockUserDetail(tx, by);
     const changes = await work(tx, user);
     if (Object.keys(changes).length > 0) {
-      await recordInstallationEvent(tx, origin, { action, target: targetOf(user), changes });
+      await recordInstallationEvent(tx, origin, { action, target: userTarget(user), changes });
     }
     return readUser(tx, { id: user.id });
   });
 }
 
-/** A user as it is once its row is locked. @throws AppError 404 */
-export async function lockedUser(tx: Queryable, by: UserReference): Promise<AdminUserDetail> {
+/**
+ * Locks a user's row and reads the user.
+ * @throws AppError 404
+ */
+export async function lockUserDetail(tx: Queryable, by: UserReference): Promise<AdminUserDetail> {
   const { id } = await readUser(tx, by);
-  // Before the person: two admins who disable each other wait for one another in one order.
+  // Locked before the user, so that two admins who disable each other cannot deadlock.
   await lockSuperAdmins(tx);
   await lockUser(tx, id);
   return readUser(tx, { id });
 }
 
-/** The target of an event about a user. */
-export function targetOf({ id, email }: Pick<AdminUserDetail, "id" | "email">) {
+/** Returns the target of an audit event about a user. */
+export function userTarget({ id, email }: Pick<AdminUserDetail, "id" | "email">) {
   return { type: "user", id, name: email } as const;
 }
 
-/** @throws AppError 409 `last_super_admin` where the user is the only one who may sign in */
-export async function keepASuperAdmin(
+/** @throws AppError 409 `last_super_admin` when the user is the only active super admin */
+export async function requireRemainingSuperAdmin(
   tx: Queryable,
   user: Pick<AdminUserDetail, "id" | "is_super_admin" | "is_active">,
 ): Promise<void> {
@@ -165,7 +186,7 @@ export async function keepASuperAdmin(
   );
 }
 
-function refuseDisabled({ is_active, email }: AdminUserDetail): void {
+function requireEnabled({ is_active, email }: AdminUserDetail): void {
   if (is_active) return;
   throw new AppError("user_disabled", `${email} is disabled; enable the user first.`);
 }

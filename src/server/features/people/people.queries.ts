@@ -21,7 +21,7 @@ export interface UserFilter {
   is_super_admin?: boolean | undefined;
 }
 
-/** Users, the newest first, after the id of one; deleted ones only where they are searched by their id. */
+/** Lists users, newest first, after the given id. Deleted users are found by id only. */
 export async function listUsers(
   tx: Queryable,
   { search, is_active, is_super_admin }: UserFilter,
@@ -42,7 +42,7 @@ export async function listUsers(
   return rows.map(withTimes);
 }
 
-/** A user who is not deleted, by the id or the email address, with the organizations they are in. */
+/** Finds a user who is not deleted, by id or email address, with memberships. */
 export async function findUser(
   tx: Queryable,
   by: { id: string } | { email: string },
@@ -73,14 +73,14 @@ async function listMemberships(
   return rows;
 }
 
-/** Super admins who may sign in; their rows are locked until the transaction ends. */
+/** Locks the active super admins' rows until the transaction ends and returns their ids. */
 export async function lockSuperAdmins(tx: Queryable): Promise<string[]> {
   const { rows } = await tx.execute<{ id: string }>(sql`
     select id from users where is_super_admin and is_active order by id for no key update`);
   return rows.map(({ id }) => id);
 }
 
-/** Sets what a super admin may set of a user. */
+/** Sets the flags that a super admin can change. */
 export async function setFlags(
   tx: Queryable,
   userId: string,

@@ -16,7 +16,7 @@ describe("super admins", () => {
 
   const paramsOf = ({ id }: { id: string }) => ({ params: { user_id: id } });
 
-  test("alone see any of it; to everybody else it is absent", async () => {
+  test("have exclusive access; others get 404", async () => {
     const ann = await app.person("ann");
     const calls = (api: TestPerson["api"]) => [
       api.admin.users(),
@@ -36,7 +36,7 @@ describe("super admins", () => {
     ];
     await Promise.all(calls(ann.api).map((call) => refusal(call, 404, "not_found")));
     await Promise.all(calls(app.client()).map((call) => refusal(call, 401, "unauthenticated")));
-    // A key that is narrower than its maker is no super admin's.
+    // A key that is narrower than its creator has no super admin rights.
     const { id } = await makeOrganization(root);
     const { data } = await root.api.apiKeys.create({
       body: { name: "narrow", organization_id: id },
@@ -47,7 +47,7 @@ describe("super admins", () => {
     await refusal(root.api.admin.user(paramsOf({ id })), 404, "not_found");
   });
 
-  test("find users, page by page", async () => {
+  test("search users page by page", async () => {
     const people = [await app.person("zoe"), await app.person("zoe")];
     const { data, headers } = await root.api.admin.users({ query: { search: "ZOE", limit: 1 } });
     expect(data.map(({ id }) => id)).toEqual([people[1]?.id]);
@@ -60,7 +60,7 @@ describe("super admins", () => {
     expect(admins.data.map(({ id }) => id)).toEqual([root.id]);
   });
 
-  test("disable a user, whose sessions and keys end at once in every process", async () => {
+  test("disable a user, whose sessions and keys end in every process", async () => {
     const ann = await app.person("ann");
     const other = await app.sibling();
     const { data: key } = await ann.api.apiKeys.create({ body: { name: "mine" } });
@@ -94,7 +94,7 @@ describe("super admins", () => {
     await other.close();
   });
 
-  test("help a user who is locked out", async () => {
+  test("help a locked-out user", async () => {
     const ann = await app.person("ann");
     await asOperator(
       app,
@@ -123,7 +123,7 @@ describe("super admins", () => {
     await refusal(app.client(tokens.access_token).auth.me(), 401, "invalid_token");
   });
 
-  test("keep one of them, however many demote each other at once", async () => {
+  test("cannot all be demoted, even concurrently", async () => {
     await refusal(root.api.admin.demote(paramsOf(root)), 409, "last_super_admin");
     await refusal(root.api.admin.disable(paramsOf(root)), 409, "last_super_admin");
     await refusal(root.api.admin.delete(paramsOf(root)), 409, "last_super_admin");
@@ -191,11 +191,11 @@ describe("super admins", () => {
     expect(runs[0]?.started_by?.name).toBe("Deleted user");
     const [row] = await asOperator(app, "select * from users where id = $1", [ann.id]);
     expect(JSON.stringify(row)).not.toContain("ann-example");
-    // The address is free again.
+    // The address can be registered again.
     await app.client().auth.register({ body: { email: ann.email, password: ann.password } });
   });
 
-  test("see usage of the whole installation and of each organization", async () => {
+  test("see usage of the installation and of each organization", async () => {
     const { data } = await root.api.admin.usage();
     const { data: rows } = await root.api.admin.organizations({ query: { limit: 200 } });
     expect(data.organizations).toBe(rows.length);
@@ -203,7 +203,7 @@ describe("super admins", () => {
     expect(data.users.super_admins).toBe(1);
   });
 
-  test("leave a chain of hashes of what they did", async () => {
+  test("leave a hash chain of their actions", async () => {
     const { data } = await root.api.admin.auditEvents({ query: { limit: 200 } });
     expect(data.map(({ sequence }) => sequence)).toEqual(
       data.map((_event, index) => data.length - index),

@@ -28,7 +28,7 @@ describe("the branches of a project", () => {
     owner.api.projects.branches({ params: { project_id: project.id }, query });
   const names = (branches: Branch[]) => branches.map(({ name }) => name);
 
-  test("an agent's has its newest commit and leads to the agent, until it is archived", async () => {
+  test("an agent's branch has its newest commit and its agent until it is archived", async () => {
     const { agent, workspace } = await makeWorkspace(owner, project.id);
     const commit = await commitFiles(owner, workspace, { "a.txt": "one\n" });
     const { data } = await list();
@@ -46,7 +46,7 @@ describe("the branches of a project", () => {
     expect(names((await list()).data)).toEqual(["main"]);
   });
 
-  test("pages go on by name, one branch after the other", async () => {
+  test("pages continue by name", async () => {
     for (const name of ["z-last", "Upper", "a/nested"]) {
       await inStore(app, project, "branch", name, "main");
     }
@@ -67,13 +67,13 @@ describe("the branches of a project", () => {
     expect(seen).toEqual(["Upper", "a/nested", "main", "z-last"]);
   });
 
-  test("a cursor that is none of ours is 422", async () => {
+  test("an invalid cursor is 422", async () => {
     for (const cursor of ["x", Buffer.from("[1]").toString("base64url")]) {
       await refusal(list({ cursor }), 422, "validation_failed");
     }
   });
 
-  test("a project that nobody has is 404", async () => {
+  test("a missing project is 404", async () => {
     const params = { project_id: randomUUID() };
     await refusal(owner.api.projects.branches({ params, query: {} }), 404, "not_found");
   });

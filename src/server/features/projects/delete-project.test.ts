@@ -58,7 +58,7 @@ describe("deleting a project", () => {
       })
     ).data;
 
-  test("leaves nothing but the ledger: 404 everywhere, nothing on the disk, the same usage", async () => {
+  test("leaves only the ledger: 404 everywhere, nothing on disk, the same usage", async () => {
     await commitFiles(owner, workspace, { "b.txt": "b\n" });
     const merge = await mergeIntoBase(owner, workspace);
     const params = { agent_id: workspace.agent_id };
@@ -110,7 +110,7 @@ describe("deleting a project", () => {
     expect(members.map((m) => m.agent_id)).not.toContain(params.agent_id);
   });
 
-  test("frees its slug and its agents' names at once", async () => {
+  test("frees its slug and its agents' names immediately", async () => {
     await remove();
     const { data: heir } = await owner.api.projects.create({
       body: { organization_id: org.id, name: project.name, slug: project.slug },
@@ -135,7 +135,7 @@ describe("deleting a project", () => {
     expect(await isThere(join(folderOf(data), "a.txt"))).toBe(true);
   });
 
-  test("waits for nobody at work: 409 until the run has ended", async () => {
+  test("is 409 while an agent is running", async () => {
     const params = { agent_id: workspace.agent_id };
     const { data: run } = await owner.api.runs.create({ params, body: { external: true } });
     await refusal(remove(), 409, "agent_running");
@@ -144,7 +144,7 @@ describe("deleting a project", () => {
     await remove();
   });
 
-  test("is for those with project:delete", async () => {
+  test("requires project:delete", async () => {
     const member = await app.person("member");
     await owner.api.members.add({
       params: { org_id: org.id },
@@ -153,7 +153,7 @@ describe("deleting a project", () => {
     await refusal(remove(member), 403, "insufficient_permission");
   });
 
-  test("whoever commits, creates or runs at that moment does it before, or not at all", async () => {
+  test("concurrent commits, creations and runs happen before it or fail", async () => {
     const agents = [await makeAgent(owner, project.id), await makeAgent(owner, project.id)];
     const [first, second] = agents.map(({ id }) => ({ agent_id: id }));
     const outcomes = await Promise.allSettled([
@@ -185,7 +185,7 @@ describe("deleting a project", () => {
     expect(alive).toEqual([]);
   });
 
-  test("a deletion cut off after it was noted is finished by the next start", async () => {
+  test("an interrupted deletion is completed at the next start", async () => {
     await asOperator(app, "update projects set deleted_at = now() where id = $1", [project.id]);
     await asOperator(app, "update agents set terminated_at = now() where project_id = $1", [
       project.id,

@@ -10,9 +10,9 @@ import * as queries from "./projects.queries.js";
 import type { ProjectDeps } from "./project.js";
 
 /**
- * Deletes a project: its commands are stopped, its agents terminated, its folders, its logs and its repository removed, its slug is free
- * again. The row stays for the ledger alone and is found by nobody. It is noted first and finished in the
- * background, by a restart if need be.
+ * Deletes a project: stops its commands, terminates its agents, removes its folders, logs and
+ * repository, and frees its slug. Its row stays for the ledger only. Deletion is recorded first and
+ * completed in the background, after a restart if necessary.
  * @throws AppError 404; 409 `agent_running`
  */
 export async function deleteProject(
@@ -28,8 +28,8 @@ export async function deleteProject(
       throw new AppError(
         "agent_running",
         running === 1
-          ? "An agent of the project is at work; stop its run first."
-          : `${running} agents of the project are at work; stop their runs first.`,
+          ? "An agent of the project is running; stop its run first."
+          : `${running} agents of the project are running; stop their runs first.`,
       );
     }
     await endManagedRuns(tx, { projectId: id }, "The project was deleted.");
@@ -41,20 +41,20 @@ export async function deleteProject(
   await deps.jobs.send("remove-project", { org_id: context.orgId, project_id: id });
 }
 
-/** Once the commands have ended that run in them. */
+/** Waits for the commands in the folders to end, then removes the folders. */
 async function removeFolders(deps: ProjectDeps, orgId: string, id: string): Promise<void> {
   await waitForEnd(deps.db, orgId, { projectId: id });
   await removeWorkspacesOf(deps.workspaces, orgId, id);
-  await queries.releaseNamesIn(deps.db, orgId, id);
+  await queries.releaseAgentNames(deps.db, orgId, id);
 }
 
-/** Removes what a deleted project has on the disk; run by the job queue, in any process, any number of times. */
+/** Removes a deleted project from disk. An idempotent job for any process. */
 export async function runRemoval(
   deps: ProjectDeps,
   { org_id: orgId, project_id: id }: { org_id: string; project_id: string },
 ): Promise<void> {
   await removeFolders(deps, orgId, id);
-  // An import that is under way ends first.
+  // A running import ends first.
   await deps.db.locks(orgId, [storeLock(id)], async () => {
     await removeRepository(deps.storage.repository(orgId, id));
     await rm(deps.storage.runLogs(orgId, id), { recursive: true, force: true });

@@ -6,8 +6,11 @@ import { agentsOfBranches, visibleBranches } from "../workspaces/index.js";
 import * as queries from "./projects.queries.js";
 import type { ProjectDeps } from "./project.js";
 
-/** The project's branches that the caller may read, after a name, by name; none while it is being imported. */
-export async function readBranches(
+/**
+ * Lists the project's branches visible to the caller, by name, after the given name. Empty while the
+ * project is importing.
+ */
+export async function listVisibleBranches(
   deps: ProjectDeps,
   context: OrgContext,
   id: string,

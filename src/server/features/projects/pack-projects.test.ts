@@ -44,7 +44,7 @@ async function newProject(): Promise<Project> {
   return makeProjectWith(owner, (await makeOrganization(owner)).id, { "a.txt": "a\n" });
 }
 
-/** What `git count-objects -v` says of a store. */
+/** Returns the output of `git count-objects -v`. */
 async function countsOf(project: Project): Promise<Record<string, number>> {
   const text = await inStore(app, project, "count-objects", "-v");
   return Object.fromEntries(
@@ -55,7 +55,7 @@ async function countsOf(project: Project): Promise<Record<string, number>> {
   );
 }
 
-/** All objects of a store, reachable or not. */
+/** Returns all objects of a repository, reachable or not. */
 async function objectsOf(project: Project): Promise<Set<string>> {
   const args = ["cat-file", "--batch-all-objects", "--batch-check=%(objectname)"];
   return new Set((await inStore(app, project, ...args)).split("\n"));
@@ -72,19 +72,19 @@ async function leftoversOf(project: Project): Promise<string[]> {
   );
 }
 
-test("checkpoints become one pack with a bitmap and a commit graph; nothing is lost", async () => {
+test("checkpoints become one pack with a bitmap and a commit graph, without loss", async () => {
   const project = await newProject();
   const { workspace } = await makeWorkspace(owner, project.id);
   for (let i = 0; i < 30; i += 1) {
     await commitFiles(owner, workspace, { [`src/${i % 5}.txt`]: `${i}\n`.repeat(50) });
   }
-  // A preview leaves objects that nothing names.
+  // A preview leaves unreachable objects.
   const config = join(storeOf(app, project), "config");
   const unreachable = await inStore(app, project, "hash-object", "-w", config);
   const before = await objectsOf(project);
   expect((await countsOf(project))["count"]).toBeGreaterThan(90);
   expect(await pack(project)).toBe("packed");
-  // git takes loose objects that nothing names into a pack where there is one already.
+  // git packs unreachable loose objects if a pack exists.
   expect(await countsOf(project)).toMatchObject({ count: 1, packs: 1, garbage: 0 });
   const names = await readdir(join(storeOf(app, project), "objects/pack"));
   expect(names.some((name) => name.endsWith(".bitmap"))).toBe(true);
@@ -92,7 +92,7 @@ test("checkpoints become one pack with a bitmap and a commit graph; nothing is l
   expect(await objectsOf(project)).toEqual(before);
   expect(before.has(unreachable)).toBe(true);
   await inStore(app, project, "fsck", "--full", "--strict");
-  // Again: what came since joins the rest.
+  // Later objects join the pack.
   await commitFiles(owner, workspace, { "b.txt": "b\n" });
   expect(await pack(project)).toBe("packed");
   expect(await countsOf(project)).toMatchObject({ count: 0, packs: 1 });
@@ -102,7 +102,7 @@ test("checkpoints become one pack with a bitmap and a commit graph; nothing is l
   expect(await clone.git("rev-list", "--count", "origin/main")).toBe("35");
 }, 60_000);
 
-test("packing is worth it from 1000 loose objects, 2% of what is packed, or ten packs", async () => {
+test("a repack needs 1000 loose objects, 2% of the packed ones, or ten packs", async () => {
   const repoPath = await newFolder();
   const pretend = async (folder: string, names: string[]): Promise<void> => {
     await rm(join(repoPath, folder), { recursive: true, force: true });
@@ -130,7 +130,7 @@ test("packing is worth it from 1000 loose objects, 2% of what is packed, or ten 
   await rm(repoPath, { recursive: true });
 });
 
-test("nothing is packed while a merge is under way, nor twice at a time", async () => {
+test("no repack runs during a merge or twice at a time", async () => {
   const project = await newProject();
   const { agent } = await makeWorkspace(owner, project.id);
   const merging = { orgId: project.organization_id, agentId: agent.id };
@@ -142,7 +142,7 @@ test("nothing is packed while a merge is under way, nor twice at a time", async 
   expect(outcomes).toContain("locked");
 });
 
-test("a packing that is killed at any moment leaves nothing behind and loses nothing", async () => {
+test("a repack killed at any moment leaves nothing behind and loses nothing", async () => {
   const project = await newProject();
   const { workspace } = await makeWorkspace(owner, project.id);
   const repoPath = storeOf(app, project);
@@ -156,7 +156,7 @@ test("a packing that is killed at any moment leaves nothing behind and loses not
     expect([...before].filter((id) => !after.has(id))).toEqual([]);
   }
   await inStore(app, project, "fsck", "--full", "--strict");
-  // What a machine that lost its power left is removed by the next one.
+  // The next repack removes the leftovers of a power loss.
   for (const name of ["pack/tmp_pack_aB3", "pack/.tmp-17-pack-aa.pack", "info/commit-graph.lock"]) {
     await mkdir(join(repoPath, "objects", name, ".."), { recursive: true });
     await writeFile(join(repoPath, "objects", name), "rest");
@@ -165,7 +165,7 @@ test("a packing that is killed at any moment leaves nothing behind and loses not
   expect(await leftoversOf(project)).toEqual([]);
 }, 60_000);
 
-test("commits, merges, pushes and clones go on while a repository is packed again and again", async () => {
+test("commits, merges, pushes and clones continue during repeated repacks", async () => {
   const sibling = await app.sibling();
   const project = await newProject();
   const url = project.clone_url;

@@ -1,4 +1,4 @@
-/** Packing repositories in the background. */
+/** Repacks repositories in the background. */
 import { setTimeout as pause } from "node:timers/promises";
 import type { Logger } from "pino";
 import { isWorthPacking, packRepository } from "#git/store/pack-repository.js";
@@ -7,12 +7,12 @@ import { isMerging } from "../workspaces/index.js";
 import type { ProjectDeps } from "./project.js";
 import * as queries from "./projects.queries.js";
 
-/** How often repositories are looked at. */
-const lookMs = 5 * 60_000;
-/** The share of its time that a process spends with packing: as long as three times a packing it pauses. */
-const pauses = 3;
-/** How long a repository rests that could not be packed. */
-const restMs = 60 * 60_000;
+/** Interval between checks, in milliseconds. */
+const CHECK_INTERVAL_MS = 5 * 60_000;
+/** A process pauses three times as long as each repack took. */
+const PAUSE_RATIO = 3;
+/** Pause after a failed repack of a repository, in milliseconds. */
+const FAILURE_PAUSE_MS = 60 * 60_000;
 
 type PackingDeps = Pick<ProjectDeps, "db" | "storage" | "log">;
 interface PackedProject {
@@ -23,8 +23,8 @@ interface PackedProject {
 export type PackingOutcome = "packed" | "merging" | "locked";
 
 /**
- * Packs the repository of a project, unless a merge of the project is under way; a merge that begins
- * aborts it. Nothing waits for a packing: its lock is taken by packings alone.
+ * Repacks a project's repository unless a merge is in progress; a merge that starts aborts it. Only
+ * repacks take this lock, so nothing waits for one.
  * @throws GitError
  */
 export async function packProject(
@@ -41,7 +41,7 @@ export async function packProject(
     const unsubscribe = db.changes.subscribe((change) => {
       const isOther = change !== null && change.table !== "merges_under_way";
       if (isOther || (change && change.orgId !== project.org_id)) return;
-      // What cannot be looked up is no reason to end: the database is away for merges, too.
+      // A failed look-up is ignored: without the database there are no merges, either.
       look().catch(() => undefined);
     });
     try {
@@ -63,8 +63,8 @@ export async function packProject(
 }
 
 /**
- * Packs what is worth it, one repository after another, with pauses between them. `stop` aborts the one
- * under way, which loses nothing.
+ * Repacks repositories that need it, one at a time, with pauses. `stop` aborts the current repack,
+ * which loses nothing.
  */
 export function startPacking(deps: PackingDeps, log: Logger): { stop(): Promise<void> } {
   const stopping = new AbortController();
@@ -77,17 +77,17 @@ export function startPacking(deps: PackingDeps, log: Logger): { stop(): Promise<
     const start = performance.now();
     try {
       const outcome = await packProject(deps, project, stopping.signal);
-      log.info({ project: project.id, outcome }, "packing a repository");
+      log.info({ project: project.id, outcome }, "rerepacking a repository");
     } catch (error) {
       if (stopping.signal.aborted) return;
-      restsUntil.set(project.id, Date.now() + restMs);
-      log.warn({ err: error, project: project.id }, "a repository could not be packed");
+      restsUntil.set(project.id, Date.now() + FAILURE_PAUSE_MS);
+      log.warn({ err: error, project: project.id }, "cannot repack a repository");
     }
-    const pauseMs = pauses * (performance.now() - start);
+    const pauseMs = PAUSE_RATIO * (performance.now() - start);
     await pause(pauseMs, undefined, { signal: stopping.signal, ref: false }).catch(() => {});
   };
   const packAll = async (): Promise<void> => {
-    const projects = await deps.db.withSystem("find repositories to pack", (tx) =>
+    const projects = await deps.db.withSystem("find repositories to repack", (tx) =>
       queries.listReadyProjects(tx),
     );
     for (const project of projects) {
@@ -98,11 +98,11 @@ export function startPacking(deps: PackingDeps, log: Logger): { stop(): Promise<
   let working: Promise<void> | null = null;
   const timer = setInterval(() => {
     working ??= packAll()
-      .catch((error: unknown) => log.warn({ err: error }, "repositories were not packed"))
+      .catch((error: unknown) => log.warn({ err: error }, "cannot repack repositories"))
       .finally(() => {
         working = null;
       });
-  }, lookMs);
+  }, CHECK_INTERVAL_MS);
   timer.unref();
   return {
     stop: async () => {

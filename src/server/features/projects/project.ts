@@ -1,4 +1,4 @@
-/** What the verbs of a project work with, and a project as the API shows it. */
+/** Dependencies of the project verbs, and the API's representation of a project. */
 import type { Logger } from "pino";
 import type { Project } from "#shared/api/projects.js";
 import type { Database, Queryable } from "../../db/connection/connect.js";
@@ -17,7 +17,7 @@ export interface ProjectDeps {
   jobs: Jobs;
   storage: Storage;
   rules: ImportRules;
-  /** Of the installation: credentials for upstreams are sealed under it. */
+  /** The installation's secret, which encrypts upstream credentials. */
   secret: string;
   workspaces: WorkspaceDeps;
   publicUrl: () => string;
@@ -25,8 +25,8 @@ export interface ProjectDeps {
 }
 
 /**
- * A project as the API shows it.
- * @param apart how far the default branch and the upstream's are apart, where that was counted
+ * Returns a project in its API form.
+ * @param apart commits between the default branch and the upstream's, if counted
  */
 export function projectOf(
   row: queries.ProjectRow,
@@ -82,6 +82,6 @@ export async function requireUpstream(
   if (import_url !== null) return { ...project, import_url };
   throw new AppError(
     "no_upstream",
-    "The project began empty and has no upstream; import a repository to have one.",
+    "The project was created empty and has no upstream; import a repository instead.",
   );
 }

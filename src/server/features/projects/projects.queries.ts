@@ -48,7 +48,7 @@ const projectColumns = {
   },
 };
 
-/** A project as stored; the address to clone from is made of the slugs. */
+/** A stored project. The clone URL is derived from the slugs. */
 export type ProjectRow = Omit<Project, "clone_url" | "counts" | "upstream"> & {
   upstream: Omit<Upstream, "url" | "ahead" | "behind" | "credential"> | null;
   credential: Upstream["credential"];
@@ -58,8 +58,8 @@ export type ProjectRow = Omit<Project, "clone_url" | "counts" | "upstream"> & {
   merges: number;
 };
 
-/** A deleted project's row is there for the ledger alone. */
-const isThere = isNull(projects.deleted_at);
+/** A deleted project's row exists for the ledger only. */
+const notDeleted = isNull(projects.deleted_at);
 
 function selectProjects(tx: Queryable) {
   return tx
@@ -70,7 +70,7 @@ function selectProjects(tx: Queryable) {
     .leftJoin(upstreamCredentials, eq(upstreamCredentials.project_id, projects.id));
 }
 
-/** @throws a unique violation of `projects_org_slug_key` */
+/** @throws unique violation of `projects_org_slug_key` */
 export async function insertProject(
   tx: Queryable,
   values: {
@@ -87,11 +87,11 @@ export async function insertProject(
 }
 
 export async function findProject(tx: Queryable, id: string): Promise<ProjectRow | undefined> {
-  const [row] = await selectProjects(tx).where(and(eq(projects.id, id), isThere));
+  const [row] = await selectProjects(tx).where(and(eq(projects.id, id), notDeleted));
   return row;
 }
 
-/** The project that a git address names, of any organization. Needs system work. */
+/** Finds the project of a git URL in any organization. Requires a system transaction. */
 export async function findProjectBySlugs(
   db: Queryable,
   orgSlug: string,
@@ -101,7 +101,7 @@ export async function findProjectBySlugs(
     and(
       sql`${projects.org_id} = (select org_id from organization_slugs s where s.slug = ${orgSlug})`,
       eq(projects.slug, slug),
-      isThere,
+      notDeleted,
     ),
   );
   return row;
@@ -118,7 +118,7 @@ export async function listProjects(
       and(
         sql`${projects.org_id} = any(${sql.param(orgIds)}::uuid[])`,
         after === null ? undefined : sql`${projects.id} > ${after}`,
-        isThere,
+        notDeleted,
       ),
     )
     .orderBy(asc(projects.id))
@@ -129,7 +129,9 @@ export async function takenProjectSlugs(tx: Queryable, base: string): Promise<Se
   const rows = await tx
     .select({ slug: projects.slug })
     .from(projects)
-    .where(and(isThere, sql`(${projects.slug} = ${base} or ${projects.slug} like ${`${base}-%`})`));
+    .where(
+      and(notDeleted, sql`(${projects.slug} = ${base} or ${projects.slug} like ${`${base}-%`})`),
+    );
   return new Set(rows.map((row) => row.slug));
 }
 
@@ -147,17 +149,17 @@ export async function updateProject(
     .where(eq(projects.id, id));
 }
 
-/** Begins an import that failed once more; false where it does not stand so any more. */
-export async function beginImportAgain(tx: Queryable, id: string): Promise<boolean> {
+/** Restarts a failed import. Returns false if it is no longer failed. */
+export async function retryImport(tx: Queryable, id: string): Promise<boolean> {
   const rows = await tx
     .update(projects)
     .set({ status: "importing", progress: 0, error: null, updated_at: sql`now()` })
-    .where(and(eq(projects.id, id), eq(projects.status, "failed"), isThere))
+    .where(and(eq(projects.id, id), eq(projects.status, "failed"), notDeleted))
     .returning({ id: projects.id });
   return rows.length > 0;
 }
 
-/** Projects whose making was cut off or is under way, of all organizations. Needs system work. */
+/** Lists projects of all organizations whose creation is unfinished. Requires a system transaction. */
 export async function listUnfinishedProjects(
   db: Queryable,
 ): Promise<{ id: string; org_id: string; import_url: string | null; default_branch: string }[]> {
@@ -169,18 +171,18 @@ export async function listUnfinishedProjects(
       default_branch: projects.default_branch,
     })
     .from(projects)
-    .where(and(eq(projects.status, "importing"), isThere));
+    .where(and(eq(projects.status, "importing"), notDeleted));
 }
 
-/** Projects whose repository is whole, of all organizations. Needs system work. */
+/** Lists ready projects of all organizations. Requires a system transaction. */
 export async function listReadyProjects(db: Queryable): Promise<{ id: string; org_id: string }[]> {
   return db
     .select({ id: projects.id, org_id: projects.org_id })
     .from(projects)
-    .where(and(eq(projects.status, "ready"), isThere));
+    .where(and(eq(projects.status, "ready"), notDeleted));
 }
 
-/** How many of a project's agents work elsewhere now; with the organization's row locked, none begins. */
+/** Counts a project's running leased runs. With the organization's row locked, none can start. */
 export async function countRunningElsewhere(tx: Queryable, id: string): Promise<number> {
   const rows = await tx
     .select({ id: runs.id })
@@ -190,7 +192,7 @@ export async function countRunningElsewhere(tx: Queryable, id: string): Promise<
   return rows.length;
 }
 
-/** Notes that a project is deleted and its agents are terminated; what let it in elsewhere is forgotten. */
+/** Marks a project as deleted and its agents as terminated, and deletes its upstream credentials. */
 export async function markDeleted(tx: Queryable, id: string): Promise<void> {
   await tx.delete(upstreamCredentials).where(eq(upstreamCredentials.project_id, id));
   await tx
@@ -203,8 +205,8 @@ export async function markDeleted(tx: Queryable, id: string): Promise<void> {
     .where(and(eq(agents.project_id, id), isNull(agents.terminated_at)));
 }
 
-/** Lets others have the names of a deleted project's agents. */
-export async function releaseNamesIn(db: Database, orgId: string, id: string): Promise<void> {
+/** Frees the names of a deleted project's agents. */
+export async function releaseAgentNames(db: Database, orgId: string, id: string): Promise<void> {
   await db.tenant(orgId, (tx) =>
     tx
       .update(agents)
@@ -213,7 +215,7 @@ export async function releaseNamesIn(db: Database, orgId: string, id: string): P
   );
 }
 
-/** Notes that nothing of a deleted project is on the disk any more. */
+/** Records that a deleted project was removed from disk. */
 export async function markRemoved(tx: Queryable, id: string): Promise<void> {
   await tx
     .update(projects)
@@ -221,7 +223,7 @@ export async function markRemoved(tx: Queryable, id: string): Promise<void> {
     .where(eq(projects.id, id));
 }
 
-/** Deleted projects that are on the disk still, of all organizations. Needs system work. */
+/** Lists deleted projects of all organizations that are still on disk. Requires a system transaction. */
 export async function listProjectsToRemove(
   db: Queryable,
 ): Promise<{ id: string; org_id: string }[]> {

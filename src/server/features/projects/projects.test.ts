@@ -22,7 +22,7 @@ describe("projects", () => {
   const create = async (body: Omit<Body, "organization_id">) =>
     (await owner.api.projects.create({ body: { organization_id: org.id, ...body } })).data;
 
-  test("an empty one is ready at once, with one empty commit on its branch", async () => {
+  test("an empty project is ready immediately with one empty commit", async () => {
     const { status, data } = await owner.api.projects.create({
       body: { organization_id: org.id, name: "Web Site", description: "Ours" },
     });
@@ -79,7 +79,7 @@ describe("projects", () => {
     }
   });
 
-  test("a slug is derived and numbered, or asked for and refused with a free one", async () => {
+  test("a slug is derived and numbered, or requested and rejected with a free one", async () => {
     expect((await create({ name: "Twin" })).slug).toBe("twin");
     expect((await create({ name: "Twin" })).slug).toBe("twin-2");
     expect((await create({ name: "東京" })).slug).toBe("project-1");
@@ -94,12 +94,12 @@ describe("projects", () => {
     }
   });
 
-  test("ten of one name at once all succeed, each with a slug of its own", async () => {
+  test("ten concurrent creations with one name get distinct slugs", async () => {
     const made = await Promise.all(Array.from({ length: 10 }, () => create({ name: "Crowd" })));
     expect(new Set(made.map(({ slug }) => slug)).size).toBe(10);
   });
 
-  test("name and description change, null clears, nothing else does", async () => {
+  test("name and description change; null clears", async () => {
     const { id, slug } = await create({ name: "Before", description: "d" });
     const params = { project_id: id };
     const update = async (body: object) => (await owner.api.projects.update({ params, body })).data;
@@ -122,7 +122,7 @@ describe("projects", () => {
     }
   });
 
-  test("an organization that is another's is the same as one that is not there", async () => {
+  test("another organization is indistinguishable from a missing one", async () => {
     const theirs = await makeOrganization(await app.person("stranger"));
     const token = owner.token;
     const at = (organization_id: unknown) =>
@@ -140,7 +140,7 @@ describe("projects", () => {
     expect((await at(org.id.toUpperCase())).status).toBe(201);
   });
 
-  test("are listed by organization or all together, in pages of the order of creation", async () => {
+  test("are listed by organization or all together, in pages in creation order", async () => {
     const lister = await app.person("lister");
     const [one, two] = [await makeOrganization(lister), await makeOrganization(lister)];
     const ids: string[] = [];
@@ -166,7 +166,7 @@ describe("projects", () => {
     }
   });
 
-  test("are written by members, read by viewers, and not seen by others", async () => {
+  test("are written by members, read by viewers, and invisible to others", async () => {
     const viewer = await app.person("viewer");
     const body = { user_id: viewer.id, role_id: systemRoleIds.viewer };
     await owner.api.members.add({ params: { org_id: org.id }, body });

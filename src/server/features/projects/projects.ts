@@ -17,7 +17,11 @@ import type { Storage } from "../../data-folder/storage.js";
 import { checkImportUrl } from "./imports/import-url.js";
 import { readProject, type ProjectDeps } from "./project.js";
 import * as queries from "./projects.queries.js";
-import { credentialChanges, hostKeyOf, sealCredential } from "./upstreams/upstream-credential.js";
+import {
+  credentialChanges,
+  parseHostKey,
+  encryptCredential,
+} from "./upstreams/upstream-credential.js";
 import * as upstreams from "./upstreams/upstreams.queries.js";
 
 export interface NewProject {
@@ -31,7 +35,7 @@ export interface NewProject {
 }
 
 /**
- * Creates a project: with one empty commit at once, or imported in the background.
+ * Creates a project, either empty with an initial commit or imported in the background.
  * @throws AppError 409 `slug_taken` with a `suggestion`; 422
  */
 export async function createProject(
@@ -44,11 +48,11 @@ export async function createProject(
   if (input.default_branch?.startsWith("workspace-")) {
     throw invalidField(
       "default_branch",
-      'must not begin with "workspace-": those are the agents\' branches',
+      'must not start with "workspace-", the prefix of agents\' branches',
     );
   }
   const id = newId();
-  const access = accessOf(deps, context, id, input);
+  const access = initialAccess(deps, context, id, input);
   const base = slugBase(input.name);
   for (let attempt = 0; ; attempt += 1) {
     try {
@@ -82,7 +86,7 @@ export async function createProject(
       if (violatedConstraint(error) !== "projects_org_slug_key") throw error;
       if (input.slug === undefined && attempt < 4) continue;
       const suggestion = await context.tx((tx) => freeSlug(tx, input.slug ?? base));
-      const msg = `is taken; "${suggestion}" is free`;
+      const msg = `is taken; try "${suggestion}"`;
       throw new AppError("slug_taken", `The slug ${msg}.`, {
         suggestion,
         errors: [{ loc: ["body", "slug"], msg, type: "slug_taken" }],
@@ -98,13 +102,14 @@ export async function createProject(
 }
 
 const keyIsNew =
-  "The import waits for its key: add the public key to the repository as a deploy key, then import again.";
+  "The import is waiting for its key: add the public key to the repository as a deploy key, then import again.";
 
 /**
- * What a new project is let in with upstream. For an SSH upstream without a credential a key is made,
- * and nothing is imported before somebody could add it there. @throws AppError 422
+ * Returns the upstream credential of a new project. An SSH upstream without one gets a generated key,
+ * and the import waits until the key was added there.
+ * @throws AppError 422
  */
-function accessOf(
+function initialAccess(
   deps: ProjectDeps,
   context: OrgContext,
   id: string,
@@ -114,15 +119,18 @@ function accessOf(
   const input = given ?? (importUrl?.startsWith("ssh:") ? { kind: "ssh_key" as const } : null);
   return {
     waits: input?.kind === "ssh_key" && input.private_key === undefined,
-    hostKey: host_key === undefined ? null : hostKeyOf(host_key, importUrl),
+    hostKey: host_key === undefined ? null : parseHostKey(host_key, importUrl),
     credential:
       input === null
         ? null
-        : sealCredential(deps.secret, { id, name, importUrl }, input, context.actor.userId),
+        : encryptCredential(deps.secret, { id, name, importUrl }, input, context.actor.userId),
   };
 }
 
-/** Renames a project or changes its description. @throws AppError 404 */
+/**
+ * Renames a project or changes its description.
+ * @throws AppError 404
+ */
 export async function updateProject(
   deps: ProjectDeps,
   context: OrgContext,
@@ -158,12 +166,12 @@ async function finishEmpty(
   );
 }
 
-/** Longer than any push takes. */
+/** Longer than any push may take, in milliseconds. */
 const quarantineMs = 24 * 60 * 60_000;
 
 /**
- * Removes what a git that was killed locked, and what pushes that were cut off brought. No other
- * process works on the repositories where `alone`; else only what no living one can hold that long.
+ * Removes stale locks of killed git processes and quarantines of interrupted pushes. Without `alone`,
+ * other processes use the repositories, so only entries older than any live process are removed.
  */
 export async function unlockRepositories(storage: Storage, alone: boolean): Promise<void> {
   const below = async (folder: string): Promise<string[]> => {
@@ -179,7 +187,7 @@ export async function unlockRepositories(storage: Storage, alone: boolean): Prom
   }
 }
 
-/** Takes up what an earlier process left unfinished. */
+/** Resumes unfinished work of an earlier process. */
 export async function resumeProjects(deps: ProjectDeps): Promise<void> {
   const unfinished = await deps.db.withSystem("resume unfinished projects", (db) =>
     queries.listUnfinishedProjects(db),
@@ -188,8 +196,8 @@ export async function resumeProjects(deps: ProjectDeps): Promise<void> {
     if (import_url === null) await finishEmpty(deps, org_id, id, default_branch);
     else await deps.jobs.send("import-project", { org_id, project_id: id });
   }
-  const underWay = await deps.db.withSystem("resume the use of upstreams", (db) =>
-    upstreams.listUnderWay(db),
+  const underWay = await deps.db.withSystem("resume upstream operations", (db) =>
+    upstreams.listActiveOperations(db),
   );
   for (const { id, org_id } of underWay) {
     await deps.jobs.send("use-upstream", { org_id, project_id: id });
@@ -215,9 +223,9 @@ async function freeSlug(tx: Queryable, base: string): Promise<string> {
   return slug;
 }
 
-/** The project that a git address names, of any organization; undefined where there is none. */
+/** Finds the project of a git URL in any organization. */
 export function findProjectByAddress(db: Database, orgSlug: string, slug: string) {
-  return db.withSystem("find the project of a git address", (tx) =>
+  return db.withSystem("find the project of a git URL", (tx) =>
     queries.findProjectBySlugs(tx, orgSlug, slug),
   );
 }

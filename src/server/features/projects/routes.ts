@@ -4,7 +4,7 @@ import { organizationsWith } from "../../access/authorize.js";
 import type { Handlers } from "../../http/register-routes.js";
 import { byId, byName, pagesOf } from "../../http/pagination.js";
 import { deleteProject } from "./delete-project.js";
-import { readBranches } from "./list-branches.js";
+import { listVisibleBranches } from "./list-branches.js";
 import * as queries from "./projects.queries.js";
 import { projectOf, readProject, type ProjectDeps } from "./project.js";
 import { createProject, updateProject } from "./projects.js";
@@ -53,7 +53,7 @@ export function projectHandlers(deps: ProjectDeps): Handlers<typeof projects> {
     branches: (context, { params, query }) =>
       branchPages(context, query, {
         read: (after, limit) =>
-          readBranches(deps, context, params.project_id, after?.[0] ?? "", limit),
+          listVisibleBranches(deps, context, params.project_id, after?.[0] ?? "", limit),
         keyOf: ({ name }) => [name],
       }),
     delete: async (context, { params }) => {

@@ -8,23 +8,23 @@ import {
   type StoredConflict,
 } from "../../db/tables/workspace-tables.js";
 
-/** A workspace as it was looked at. */
+/** The scanned state of a workspace. */
 export interface Scan {
   agent_id: string;
   base_branch: string;
   head_commit: string;
-  /** Null where the base branch is gone. */
+  /** Null when the base branch no longer exists. */
   base_commit: string | null;
-  /** Where the two parted. */
+  /** The merge base of the two. */
   fork_commit: string | null;
 }
 
-/** An active workspace, and what was found when it was looked at last. */
-export type Line = Pick<Scan, "agent_id" | "base_branch" | "head_commit"> & {
+/** An active workspace with the result of its last scan. */
+export type ScannedWorkspace = Pick<Scan, "agent_id" | "base_branch" | "head_commit"> & {
   last: Pick<Scan, "head_commit" | "base_commit" | "fork_commit"> | null;
 };
 
-/** Two commits, each with the one where its own work begins. */
+/** Two commits, each with the commit where its own work begins. */
 export interface PairKey {
   source_commit: string;
   source_fork: string;
@@ -32,11 +32,14 @@ export interface PairKey {
   target_fork: string;
 }
 
-export const textOf = (key: PairKey): string =>
+export const pairKeyText = (key: PairKey): string =>
   `${key.source_commit} ${key.source_fork} ${key.target_commit} ${key.target_fork}`;
 
-/** The active workspaces of a project; those that changed last come first. */
-export async function listLines(tx: Queryable, projectId: string): Promise<Line[]> {
+/** Lists a project's active workspaces, most recently changed first. */
+export async function listActiveWorkspaces(
+  tx: Queryable,
+  projectId: string,
+): Promise<ScannedWorkspace[]> {
   const rows = await tx
     .select({
       agent_id: workspaces.agent_id,
@@ -64,7 +67,7 @@ const pairColumns = {
   target_fork: radarPairs.target_fork,
 };
 
-/** What has been computed of a project. */
+/** Lists a project's computed pairs. */
 export function listPairKeys(tx: Queryable, projectId: string): Promise<PairKey[]> {
   return tx.select(pairColumns).from(radarPairs).where(eq(radarPairs.project_id, projectId));
 }
@@ -97,7 +100,7 @@ export async function deletePairs(
         = (k.source_commit, k.source_fork, k.target_commit, k.target_fork)`);
 }
 
-/** Writes down how a project's workspaces were looked at, and forgets those that are no more. */
+/** Replaces a project's scan results. */
 export async function replaceScans(
   tx: Queryable,
   project: { org_id: string; project_id: string },
@@ -108,7 +111,7 @@ export async function replaceScans(
   await tx.execute(sql`
     delete from radar_scans where project_id = ${project_id}
       and agent_id <> all (select (j ->> 'agent_id')::uuid from jsonb_array_elements(${list}::jsonb) j)`);
-  // A workspace that went meanwhile has no row to refer to.
+  // A workspace that was removed meanwhile has no row to reference.
   await tx.execute(sql`
     insert into radar_scans (agent_id, org_id, project_id, head_commit, base_branch, base_commit,
       fork_commit, scanned_at)
@@ -122,7 +125,7 @@ export async function replaceScans(
       fork_commit = excluded.fork_commit, scanned_at = excluded.scanned_at`);
 }
 
-/** Both ways of pairing: two workspaces, and one with its base branch, whose side has no agent. */
+/** Both kinds of pairs: two workspaces, and a workspace with its base branch, which has no agent. */
 const pairsOf = (projectId: string) => sql`
   select p.*, s.agent_id as source_agent, t.agent_id as target_agent, t.base_branch as target_branch
   from radar_pairs p
@@ -138,7 +141,7 @@ const pairsOf = (projectId: string) => sql`
   ) t on true
   where p.project_id = ${projectId} and p.total_conflicts > 0`;
 
-/** What each workspace conflicts in, as a text to be compared. */
+/** Returns a comparable text of each workspace's conflicts. */
 export async function fingerprints(tx: Queryable, projectId: string): Promise<Map<string, string>> {
   const { rows } = await tx.execute<{ agent_id: string; print: string }>(sql`
     with pairs as (${pairsOf(projectId)}), each_side as (
@@ -151,8 +154,8 @@ export async function fingerprints(tx: Queryable, projectId: string): Promise<Ma
   return new Map(rows.map(({ agent_id, print }) => [agent_id, print]));
 }
 
-/** Tells those who listen that the conflicts of workspaces are others now. */
-export async function tellConflicts(
+/** Notifies listeners that workspaces' conflicts have changed. */
+export async function notifyConflictChanges(
   tx: Queryable,
   orgId: string,
   agentIds: readonly string[],
@@ -164,7 +167,7 @@ export async function tellConflicts(
     from jsonb_array_elements_text(${list}::jsonb) agent_id`);
 }
 
-/** A pair in conflict, with the names that the API shows. */
+/** A conflicting pair, with the names shown by the API. */
 export type ConflictRow = PairKey & {
   conflicts: StoredConflict[];
   total_conflicts: number;
@@ -177,7 +180,7 @@ export type ConflictRow = PairKey & {
   total: number;
 };
 
-/** The pairs in conflict of a project, or of one workspace of it; most conflicts first. */
+/** Lists the conflicting pairs of a project or of one workspace, most conflicts first. */
 export async function listConflicts(
   tx: Queryable,
   projectId: string,
@@ -200,7 +203,7 @@ export async function listConflicts(
   return rows;
 }
 
-/** How the project's active workspaces were looked at, where they were. */
+/** Returns the scans of the project's active workspaces. */
 export function listScans(tx: Queryable, projectId: string) {
   return tx
     .select({
@@ -218,8 +221,8 @@ export function listScans(tx: Queryable, projectId: string) {
     .where(and(eq(workspaces.project_id, projectId), eq(workspaces.status, "active")));
 }
 
-/** Projects where something moved that the radar has not looked at. Needs system work. */
-export async function listProjectsBehind(
+/** Lists projects with changes that were not scanned. Requires a system transaction. */
+export async function listStaleProjects(
   db: Queryable,
 ): Promise<{ org_id: string; project_id: string }[]> {
   const { rows } = await db.execute<{ org_id: string; project_id: string }>(sql`

@@ -50,7 +50,7 @@ describe("the conflict radar", () => {
   };
   const all = async (): Promise<Radar> =>
     (await owner.api.radar.project({ params: { project_id: project.id } })).data;
-  /** What is seen once all that happened has been looked at. */
+  /** Returns the radar after all changes have been scanned. */
   const settled = async (read: () => Promise<Radar>): Promise<Radar> => {
     await expect.poll(async () => (await read()).is_current).toBe(true);
     return read();
@@ -61,7 +61,7 @@ describe("the conflict radar", () => {
       conflicts.map(({ kind, paths }) => [kind, ...paths]),
     ]);
 
-  test("sees a conflict with the commit that begins it, and not after the one that ends it", async () => {
+  test("reports a conflict from the commit that begins it until the one that ends it", async () => {
     expect(await settled(() => of(one))).toMatchObject({
       pairs: [],
       total_pairs: 0,
@@ -102,7 +102,7 @@ describe("the conflict radar", () => {
     expect(Date.parse(conflict?.other_time ?? "")).toBeGreaterThan(
       Date.parse(conflict?.one_time ?? ""),
     );
-    // The other way around it is the same.
+    // Mirrored from the other side.
     const mirrored = (await of(two)).pairs[0];
     expect([mirrored?.one.agent_id, mirrored?.conflicts[0]?.winner]).toEqual([two.agent_id, "one"]);
     expect((await all()).pairs).toHaveLength(1);
@@ -111,7 +111,7 @@ describe("the conflict radar", () => {
     expect((await all()).pairs).toEqual([]);
   });
 
-  test("sees what a merge of another made conflict with the base, as the merge then decides it", async () => {
+  test("reports conflicts with the base after another merge, resolved as the merge would", async () => {
     await commitFiles(owner, one, { "shared.txt": "one\nTWO\nthree\n", "new.txt": "one\n" });
     await commitFiles(owner, two, { "shared.txt": "one\nzwei\nthree\n", "new.txt": "two\n" });
     expect(withWhom(await settled(() => of(two)))).toEqual([
@@ -124,7 +124,7 @@ describe("the conflict radar", () => {
       ],
     ]);
     await mergeIntoBase(owner, one);
-    // What was the other's is the base's now, and a conflict with it alone.
+    // The other workspace's changes are now in the base and conflict with it only.
     const radar = await settled(() => of(two));
     expect(withWhom(radar)).toEqual([
       [
@@ -142,7 +142,7 @@ describe("the conflict radar", () => {
     expect((await settled(all)).pairs).toEqual([]);
   });
 
-  test("tells apart who of three is in conflict with whom", async () => {
+  test("distinguishes conflicts between three workspaces", async () => {
     const three = await newWorkspace();
     await commitFiles(owner, one, { "shared.txt": "one\nTWO\nthree\n" });
     await commitFiles(owner, two, { "shared.txt": "one\nzwei\nthree\n", "other.txt": "a\nB\nc\n" });
@@ -160,12 +160,12 @@ describe("the conflict radar", () => {
       ]),
     );
     expect(withWhom(await of(three)).map(([other]) => other)).toEqual([two.agent_id]);
-    // An archived workspace is nobody's conflict any more.
+    // An archived workspace has no conflicts.
     await owner.api.workspaces.archive({ params: { agent_id: two.agent_id } });
     expect((await settled(all)).pairs).toEqual([]);
   });
 
-  test("follows renames: of a file, to two names, and of a file that the other changed in a folder", async () => {
+  test("follows renames: of a file, to two names, and of a folder with a changed file", async () => {
     await rename(join(folderOf(one), "docs"), join(folderOf(one), "manual"));
     await commitFiles(owner, one, { "manual/guide.txt": `${base["docs/guide.txt"]}line 6\n` });
     await commitFiles(owner, two, { "docs/guide.txt": `${base["docs/guide.txt"]}line six\n` });
@@ -187,7 +187,7 @@ describe("the conflict radar", () => {
     expect(kinds).toContain("directory/file");
   });
 
-  test("computes a pair once, whichever processes look, and keeps nothing of commits that are past", async () => {
+  test("computes a pair once across processes and deletes pairs of old commits", async () => {
     const sibling = await app.sibling();
     try {
       await commitFiles(owner, one, { "shared.txt": "one\nTWO\nthree\n" });
@@ -224,7 +224,7 @@ describe("the conflict radar", () => {
     }
   });
 
-  test("looks at a project in one process at a time, and writes nothing into its store", async () => {
+  test("scans a project in one process at a time, without writing into its store", async () => {
     await settled(all);
     await commitFiles(owner, one, { "shared.txt": "one\nTWO\nthree\n" });
     await settled(all);
@@ -241,7 +241,7 @@ describe("the conflict radar", () => {
     expect(await objects()).toBe(before);
   });
 
-  test("catches up with what moved while no server ran", async () => {
+  test("catches up with changes made while no server was running", async () => {
     await commitFiles(owner, one, { "shared.txt": "one\nTWO\nthree\n" });
     await commitFiles(owner, two, { "shared.txt": "one\nzwei\nthree\n" });
     await settled(all);
@@ -256,7 +256,7 @@ describe("the conflict radar", () => {
     }
   });
 
-  test("answers 404 without a workspace and 410 for one that is over; an archived one has none", async () => {
+  test("is 404 without a workspace and 410 after its end; an archived one has none", async () => {
     const { data: agent } = await owner.api.agents.create({
       body: { project_id: project.id, name: `bare-${Date.now()}` },
     });
@@ -276,7 +276,7 @@ describe("the conflict radar", () => {
     );
   });
 
-  test("tells an agent of its own workspace, and nothing of what others have with each other", async () => {
+  test("shows an agent its own workspace's conflicts only", async () => {
     const three = await newWorkspace();
     await commitFiles(owner, one, { "shared.txt": "one\nTWO\nthree\n" });
     await commitFiles(owner, two, { "shared.txt": "one\nzwei\nthree\n", "other.txt": "a\nB\nc\n" });
@@ -294,7 +294,7 @@ describe("the conflict radar", () => {
     await refusal(agent.radar.workspace({ params: { agent_id: two.agent_id } }), 404, "not_found");
   });
 
-  test("tells who listens when a conflict begins and when it ceases", async () => {
+  test("notifies listeners when a conflict begins and ends", async () => {
     await settled(all);
     const stop = new AbortController();
     const response = await fetch(`${app.url}/api/v1/organizations/${orgId}/events`, {

@@ -9,11 +9,14 @@ import { branchRef, projectOfWorkspace } from "../workspaces/index.js";
 import * as queries from "./radar.queries.js";
 import type { ScanDeps, ScanTarget } from "./scan-project.js";
 
-/** A project shows so many pairs, and of each so many conflicts; a workspace all that is kept. */
-const projectPairs = 500;
+/** Maximum pairs shown per project, and conflicts shown per pair; a workspace shows all stored ones. */
+const MAX_PROJECT_PAIRS = 500;
 const projectConflicts = 5;
 
-/** What would conflict with a workspace, whose side is `one`. @throws AppError 404, 410 */
+/**
+ * Returns the pairs that conflict with a workspace, whose side is `one`.
+ * @throws AppError 404, 410
+ */
 export async function readWorkspaceRadar(
   deps: ScanDeps,
   context: OrgContext,
@@ -21,10 +24,13 @@ export async function readWorkspaceRadar(
 ): Promise<Radar> {
   const projectId = await context.tx((tx) => projectOfWorkspace(tx, agentId));
   const radar = await readRadar(deps, context, projectId, agentId);
-  return { ...radar, pairs: radar.pairs.map((pair) => turnTo(pair, agentId)) };
+  return { ...radar, pairs: radar.pairs.map((pair) => orientPair(pair, agentId)) };
 }
 
-/** What would conflict in a project; an agent is told of its own workspace. @throws AppError 404 */
+/**
+ * Returns the conflicting pairs of a project; an agent sees its own workspace's.
+ * @throws AppError 404
+ */
 export async function readProjectRadar(
   deps: ScanDeps,
   context: OrgContext,
@@ -46,7 +52,7 @@ async function readRadar(
 ): Promise<Radar> {
   const { scans, rows } = await context.tx(async (tx: Queryable) => ({
     scans: await queries.listScans(tx, projectId),
-    rows: await queries.listConflicts(tx, projectId, agentId, projectPairs),
+    rows: await queries.listConflicts(tx, projectId, agentId, MAX_PROJECT_PAIRS),
   }));
   const repoPath = deps.storage.repository(context.orgId, projectId);
   const branches = [...new Set(scans.map(({ base_branch }) => base_branch))];
@@ -97,8 +103,8 @@ function pairOf(row: queries.ConflictRow): RadarPair {
   };
 }
 
-/** The same pair, with the workspace of an agent first. */
-function turnTo(pair: RadarPair, agentId: string): RadarPair {
+/** Returns the pair with the agent's workspace first. */
+function orientPair(pair: RadarPair, agentId: string): RadarPair {
   if (pair.one.agent_id === agentId) return pair;
   return {
     ...pair,
@@ -113,12 +119,12 @@ function turnTo(pair: RadarPair, agentId: string): RadarPair {
   };
 }
 
-/** Changes of a moment are one look. */
-const gatherMs = 100;
+/** Debounce interval: changes within it cause one scan, in milliseconds. */
+const DEBOUNCE_MS = 100;
 
 /**
- * Has each project looked at where a branch moved, by whichever server process is free; and, whenever
- * changes may have been missed, those that are behind.
+ * Schedules a scan of each project whose branches changed, for any server process. After missed
+ * changes, schedules all stale projects.
  */
 export function startRadar(
   deps: ScanDeps,
@@ -133,7 +139,9 @@ export function startRadar(
     waiting.clear();
     if (isBehind) {
       isBehind = false;
-      targets.push(...(await deps.db.withSystem("find what moved", queries.listProjectsBehind)));
+      targets.push(
+        ...(await deps.db.withSystem("find changed projects", queries.listStaleProjects)),
+      );
     }
     for (const target of targets) await jobs.send("scan-project", target, target.project_id);
   };
@@ -142,9 +150,9 @@ export function startRadar(
       timer = undefined;
       send().catch((error: unknown) => {
         isBehind = true;
-        log.warn({ err: error }, "conflicts between workspaces were not looked for");
+        log.warn({ err: error }, "cannot scan for conflicts between workspaces");
       });
-    }, gatherMs);
+    }, DEBOUNCE_MS);
     timer.unref();
   };
   const unsubscribe = deps.db.changes.subscribe((change) => {

@@ -1,4 +1,4 @@
-/** Looking for what would conflict between the workspaces of a project, before anybody merges. */
+/** Detects conflicts between a project's workspaces before they are merged. */
 import { setImmediate as immediate } from "node:timers/promises";
 import type { Database } from "../../db/connection/connect.js";
 import type { StoredConflict } from "../../db/tables/workspace-tables.js";
@@ -15,12 +15,12 @@ import { withTempRepository } from "#git/store/temp-repository.js";
 import type { Storage } from "../../data-folder/storage.js";
 import { branchRef, foreseeConflicts } from "../workspaces/index.js";
 import * as queries from "./radar.queries.js";
-import { textOf, type Line, type PairKey, type Scan } from "./radar.queries.js";
+import { pairKeyText, type ScannedWorkspace, type PairKey, type Scan } from "./radar.queries.js";
 
 export interface ScanDeps {
   db: Database;
   storage: Storage;
-  /** What changed between commits, with a memory from one scan to the next. */
+  /** Reads changed paths between commits, cached across scans. */
   changedPaths: ReadChangedPaths;
 }
 
@@ -29,14 +29,14 @@ export interface ScanTarget {
   project_id: string;
 }
 
-/** So many of a pair's conflicts are kept, and so many paths of each. */
-const keptConflicts = 50;
+/** Maximum number of stored conflicts per pair, and of paths per conflict. */
+const MAX_CONFLICTS = 50;
 const keptPaths = 20;
 
 /**
- * Looks at the heads of all active workspaces of a project. What is known of a pair of commits is not
- * computed again, and pairs whose work touches nothing in common are not computed at all. One process at
- * a time looks at a project; who comes after it finds all known.
+ * Scans the heads of all active workspaces of a project. Known pairs of commits are not computed again,
+ * and pairs that change no common path are skipped. One process at a time scans a project; the next one
+ * finds the results.
  */
 export function scanProject(
   deps: ScanDeps,
@@ -46,17 +46,17 @@ export function scanProject(
   return deps.db.locks(project.org_id, [`radar ${project.project_id}`], async () => {
     const { org_id, project_id } = project;
     const [lines, keys] = await deps.db.tenant(org_id, async (tx) => [
-      await queries.listLines(tx, project_id),
+      await queries.listActiveWorkspaces(tx, project_id),
       await queries.listPairKeys(tx, project_id),
     ]);
     const repoPath = deps.storage.repository(org_id, project_id);
     const work: ReadWork = (from, to) => deps.changedPaths(repoPath, from, to);
-    const scans = await forksOf(repoPath, lines, signal);
-    const known = new Map(keys.map((key) => [textOf(key), key]));
+    const scans = await findForkPoints(repoPath, lines, signal);
+    const known = new Map(keys.map((key) => [pairKeyText(key), key]));
     const needed = new Map<string, PairKey>();
-    for await (const key of candidates(scans, work)) {
+    for await (const key of candidatePairs(scans, work)) {
       signal.throwIfAborted();
-      needed.set(textOf(key), key);
+      needed.set(pairKeyText(key), key);
     }
     const missing = [...needed].filter(([text]) => !known.has(text)).map(([, key]) => key);
     if (missing.length > 0) {
@@ -65,7 +65,7 @@ export function scanProject(
           signal.throwIfAborted();
           const found = await computePair(deps, scratch, project, key, work, signal);
           await deps.db.tenant(org_id, (tx) =>
-            queries.insertPair(tx, project, key, found.slice(0, keptConflicts), found.length),
+            queries.insertPair(tx, project, key, found.slice(0, MAX_CONFLICTS), found.length),
           );
         }
       });
@@ -77,7 +77,7 @@ export function scanProject(
       const after = await queries.fingerprints(tx, project_id);
       const all = new Set([...before.keys(), ...after.keys()]);
       const changed = [...all].filter((id) => before.get(id) !== after.get(id));
-      await queries.tellConflicts(tx, org_id, changed);
+      await queries.notifyConflictChanges(tx, org_id, changed);
       await queries.deletePairs(tx, project_id, stale);
     });
   });
@@ -85,10 +85,10 @@ export function scanProject(
 
 type ReadWork = (from: string, to: string) => Promise<ChangedPaths | null>;
 
-/** Where each line of work parted from its base branch. */
-async function forksOf(
+/** Finds where each workspace diverged from its base branch. */
+async function findForkPoints(
   repoPath: string,
-  lines: readonly Line[],
+  lines: readonly ScannedWorkspace[],
   signal: AbortSignal,
 ): Promise<Scan[]> {
   const tips = new Map<string, string | null>();
@@ -108,12 +108,12 @@ async function forksOf(
   return scans;
 }
 
-/** The pairs whose own work meets somewhere, so that git has to say whether it conflicts. */
-async function* candidates(scans: readonly Scan[], workOf: ReadWork): AsyncGenerator<PairKey> {
+/** Yields the pairs that change common paths, so that git has to check them for conflicts. */
+async function* candidatePairs(scans: readonly Scan[], workOf: ReadWork): AsyncGenerator<PairKey> {
   const lines: { head: string; fork: string; work: ChangedPaths | null }[] = [];
   for (const { head_commit: head, base_commit: base, fork_commit: fork } of scans) {
     if (base === null || fork === null || head === fork) continue;
-    // With many workspaces this takes its time: others get their turn.
+    // Yields to the event loop, because many workspaces take long.
     await immediate();
     const work = await workOf(fork, head);
     if (base !== fork && mayConflict(work, await workOf(fork, base))) {
@@ -121,7 +121,7 @@ async function* candidates(scans: readonly Scan[], workOf: ReadWork): AsyncGener
     }
     for (const other of lines) {
       if (other.head === head || !mayConflict(work, other.work)) continue;
-      // The order of the two has to be the same whoever comes first.
+      // The order of the two must not depend on which comes first.
       const [source, target] =
         head < other.head ? [{ head, fork }, other] : [other, { head, fork }];
       yield {
@@ -135,7 +135,7 @@ async function* candidates(scans: readonly Scan[], workOf: ReadWork): AsyncGener
   }
 }
 
-/** Conflicts between the two sides' own work: what came to one of them by its base is not its own. */
+/** Computes conflicts between the two sides' own work, excluding commits from their base branches. */
 async function computePair(
   deps: ScanDeps,
   scratch: string,

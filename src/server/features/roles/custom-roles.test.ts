@@ -35,7 +35,7 @@ describe("custom roles", () => {
       body: { name, permissions, ...(inherits_from === undefined ? {} : { inherits_from }) },
     });
 
-  test("a role is read by whoever reads the organization, and its ETag guards a change", async () => {
+  test("a role is readable by the organization's readers, and its ETag guards changes", async () => {
     const { data: role } = await create("guarded", ["org:read"]);
     const one = { ...params, role_id: role.id };
     const { data, headers } = await viewer.api.roles.get({ params: one });
@@ -51,7 +51,7 @@ describe("custom roles", () => {
     await refusal(owner.api.roles.get({ params: none }), 404, "not_found");
   });
 
-  test("the seed's example, by the name of the role it inherits from", async () => {
+  test("the documented example inherits by role name", async () => {
     const { status, data } = await owner.api.roles.create({
       params,
       body: {
@@ -75,7 +75,7 @@ describe("custom roles", () => {
     );
   });
 
-  test("what a role gives is given at once to those who hold it, and taken", async () => {
+  test("a role's change applies to its holders immediately", async () => {
     const { data: role } = await create("grower", ["org:read"]);
     const person = await app.person("grower");
     await owner.api.members.add({ params, body: { user_id: person.id, role_id: role.id } });
@@ -117,13 +117,13 @@ describe("custom roles", () => {
     );
   });
 
-  test("names are unique, those of the system's roles included", async () => {
+  test("names are unique, including the system roles'", async () => {
     await create("unique", []);
     await refusal(create("unique", []), 409, "role_name_taken");
     await refusal(create("admin", []), 409, "role_name_taken");
   });
 
-  test("a cycle is refused, also one that two changes at once would make", async () => {
+  test("a cycle is rejected, also one that two concurrent changes would create", async () => {
     const { data: one } = await create("one", []);
     const { data: two } = await create("two", []);
     const inherit = (roleId: string, from: string) =>
@@ -136,7 +136,7 @@ describe("custom roles", () => {
     expect(outcomes.map(({ status }) => status).toSorted()).toEqual(["fulfilled", "rejected"]);
   });
 
-  test("nobody makes, changes or deletes a role beyond himself", async () => {
+  test("a role beyond the caller's permissions cannot be created, changed or deleted", async () => {
     await refusal(create("boss", ["*:*"], undefined, admin), 403, "privilege_escalation");
     await refusal(create("boss", [], "owner", admin), 403, "privilege_escalation");
     const { data: boss } = await create("boss", ["*:*"]);
@@ -150,7 +150,7 @@ describe("custom roles", () => {
     await refusal(create("any", [], undefined, viewer), 403, "insufficient_permission");
   });
 
-  test("system roles are fixed", async () => {
+  test("system roles cannot be changed", async () => {
     const role = { ...params, role_id: systemRoleIds.viewer };
     await refusal(owner.api.roles.remove({ params: role }), 400, "system_role");
     await refusal(
@@ -160,7 +160,7 @@ describe("custom roles", () => {
     );
   });
 
-  test("a role that members or heirs hold is not deleted, and they are named", async () => {
+  test("a role with members or heirs cannot be deleted, and they are named", async () => {
     const { data: held } = await create("held", ["org:read"]);
     const person = await app.person("holder");
     const { data: member } = await owner.api.members.add({

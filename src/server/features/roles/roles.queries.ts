@@ -15,12 +15,12 @@ const roleColumns = {
   is_system: sql<boolean>`${roles.org_id} is null`,
   inherits_from: parents.name,
   effective_permissions: sql<string[]>`role_patterns(${roles.id})`,
-  // Row-level security has this count the members of the organization at hand alone.
+  // Row-level security limits the count to the current organization's members.
   member_count: sql<number>`(select count(*)::int from memberships m where m.role_id = ${roles.id})`,
   created_at: roles.created_at,
 };
 
-/** The system roles, whose ids are the lowest, then the organization's own; after an id. */
+/** Lists the system roles, which have the lowest ids, then the organization's own, after the given id. */
 export function listRoles(
   tx: Queryable,
   includeSystem: boolean,
@@ -50,7 +50,7 @@ export async function findRole(tx: Queryable, roleId: string): Promise<Role | un
   return role;
 }
 
-/** A role that the organization may use, by its id or its name. */
+/** Finds a role available to the organization, by id or name. */
 export async function findRoleByReference(
   tx: Queryable,
   reference: string,
@@ -64,12 +64,12 @@ export async function findRoleByReference(
   return row;
 }
 
-/** @throws a unique violation of `roles_org_name_key` */
+/** @throws unique violation of `roles_org_name_key` */
 export async function insertRole(tx: Queryable, values: typeof roles.$inferInsert): Promise<void> {
   await tx.insert(roles).values(values);
 }
 
-/** @throws a unique violation of `roles_org_name_key` */
+/** @throws unique violation of `roles_org_name_key` */
 export async function updateRole(
   tx: Queryable,
   roleId: string,
@@ -82,7 +82,7 @@ export async function deleteRole(tx: Queryable, roleId: string): Promise<void> {
   await tx.delete(roles).where(eq(roles.id, roleId));
 }
 
-/** Whether a role is the other or inherits from it, however far. */
+/** Whether a role is the other one or inherits from it, directly or indirectly. */
 export async function inheritsFrom(
   tx: Queryable,
   roleId: string,
@@ -98,7 +98,7 @@ export async function inheritsFrom(
   return rows.length > 0;
 }
 
-/** Who holds a role: members by what they are called, open invitations by address, and the roles that inherit from it. */
+/** Returns the holders of a role: members by name, open invitations by address, and inheriting roles. */
 export async function roleHolders(
   tx: Queryable,
   roleId: string,

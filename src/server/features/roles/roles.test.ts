@@ -18,7 +18,7 @@ describe("roles", () => {
   });
   afterAll(() => app.close());
 
-  test("the system's five are there in every organization, with this one's members counted", async () => {
+  test("the five system roles exist in every organization, with its member counts", async () => {
     const { data } = await owner.api.roles.list({ params: { org_id: orgId } });
     expect(data.map(({ name }) => name)).toEqual(Object.keys(systemRoles));
     for (const role of data) {
@@ -38,7 +38,7 @@ describe("roles", () => {
     }
   });
 
-  test("the organization's own come after them, and alone where asked; no other's do", async () => {
+  test("the organization's own follow, or come alone on request", async () => {
     const other = await makeOrganization(await app.person("stranger"));
     const insert = (org: string, name: string) =>
       asOperator(
@@ -67,7 +67,7 @@ describe("roles", () => {
     expect(fieldsOf(problem)).toEqual(["query.include_system"]);
   });
 
-  test("a role that inherits in a circle is read all the same", async () => {
+  test("a role with cyclic inheritance can be read", async () => {
     const ids = [crypto.randomUUID(), crypto.randomUUID()] as const;
     for (const [index, id] of ids.entries()) {
       await asOperator(
@@ -93,7 +93,7 @@ describe("roles", () => {
     ]);
   });
 
-  test("the registry names every permission with a sentence", async () => {
+  test("the registry describes every permission", async () => {
     const { data } = await owner.api.roles.permissions();
     expect(Object.fromEntries(data.map(({ name, description }) => [name, description]))).toEqual(
       permissions,

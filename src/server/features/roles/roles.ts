@@ -17,7 +17,7 @@ interface RoleInput {
 }
 
 /**
- * Creates a custom role, which gives nothing that its maker lacks.
+ * Creates a custom role, which must not exceed its creator's permissions.
  * @throws AppError 403 `privilege_escalation`; 409 `role_name_taken`; 422
  */
 export async function createRole(context: OrgContext, input: RoleInput): Promise<Role> {
@@ -28,7 +28,7 @@ export async function createRole(context: OrgContext, input: RoleInput): Promise
   const id = newId();
   return withNameErrors(input.name, () =>
     context.change(async (tx, audit, access) => {
-      const parentId = await parentOf(tx, input.inherits_from);
+      const parentId = await resolveParent(tx, input.inherits_from);
       await queries.insertRole(tx, {
         id,
         org_id: context.orgId,
@@ -37,7 +37,7 @@ export async function createRole(context: OrgContext, input: RoleInput): Promise
         permissions: input.permissions,
         inherits_from: parentId,
       });
-      const role = await refuseBeyond(tx, access, id);
+      const role = await requireNoEscalation(tx, access, id);
       audit({
         action: "role.created",
         target: targetOf(role),
@@ -56,8 +56,8 @@ export async function readRole(tx: Queryable, roleId: string): Promise<Role> {
 }
 
 /**
- * Changes a custom role for all who hold it. Neither what it gave nor what it gives may be beyond
- * the caller.
+ * Changes a custom role for all its holders. Neither the old nor the new permissions may exceed the
+ * caller's.
  * @throws AppError 400 `system_role`; 403 `privilege_escalation`; 404; 409 `role_name_taken`; 422
  */
 export async function updateRole(
@@ -68,22 +68,22 @@ export async function updateRole(
   if (input.name !== undefined) refuseSystemName(input.name);
   return withNameErrors(input.name ?? "", () =>
     context.change(async (tx, audit, access) => {
-      await customRole(tx, roleId);
-      const before = await refuseBeyond(tx, access, roleId);
+      await requireCustomRole(tx, roleId);
+      const before = await requireNoEscalation(tx, access, roleId);
       const { name, description, permissions, inherits_from } = input;
       const changes: Parameters<typeof queries.updateRole>[2] = {};
       if (name !== undefined) changes.name = name;
       if (description !== undefined) changes.description = description;
       if (permissions !== undefined) changes.permissions = permissions;
       if (inherits_from !== undefined) {
-        const parentId = await parentOf(tx, inherits_from);
+        const parentId = await resolveParent(tx, inherits_from);
         if (parentId !== null && (await queries.inheritsFrom(tx, parentId, roleId))) {
-          throw invalidField("inherits_from", "would have the role inherit from itself", "cycle");
+          throw invalidField("inherits_from", "would make the role inherit from itself", "cycle");
         }
         changes.inherits_from = parentId;
       }
       if (Object.keys(changes).length > 0) await queries.updateRole(tx, roleId, changes);
-      const after = await refuseBeyond(tx, access, roleId);
+      const after = await requireNoEscalation(tx, access, roleId);
       const changed = diffFields(before, after, roleFields);
       if (Object.keys(changed).length > 0) {
         audit({ action: "role.updated", target: targetOf(after), changes: changed });
@@ -94,13 +94,13 @@ export async function updateRole(
 }
 
 /**
- * Deletes a custom role that nobody holds.
- * @throws AppError 400 `system_role`; 403; 404; 409 `role_in_use`, naming who holds it
+ * Deletes a custom role without holders.
+ * @throws AppError 400 `system_role`; 403; 404; 409 `role_in_use`, naming the holders
  */
 export async function deleteRole(context: OrgContext, roleId: string): Promise<void> {
   await context.change(async (tx, audit, access) => {
-    const role = await customRole(tx, roleId);
-    await refuseBeyond(tx, access, roleId);
+    const role = await requireCustomRole(tx, roleId);
+    await requireNoEscalation(tx, access, roleId);
     const holders = await queries.roleHolders(tx, roleId);
     const named = [
       ...holders.members,
@@ -110,7 +110,7 @@ export async function deleteRole(context: OrgContext, roleId: string): Promise<v
     if (named.length > 0) {
       throw new AppError(
         "role_in_use",
-        `"${role.name}" is held by ${named.slice(0, 5).join(", ")}${named.length > 5 ? " and others" : ""}; give them another role first${holders.invitations.length > 0 ? ", and revoke the invitations" : ""}.`,
+        `"${role.name}" is assigned to ${named.slice(0, 5).join(", ")}${named.length > 5 ? " and others" : ""}; assign them another role first${holders.invitations.length > 0 ? ", and revoke the invitations" : ""}.`,
         holders,
       );
     }
@@ -127,19 +127,19 @@ const roleFields = ["name", "description", "permissions", "inherits_from"] as co
 
 const targetOf = ({ id, name }: Role) => ({ type: "role", id, name }) as const;
 
-async function customRole(tx: Queryable, roleId: string): Promise<Role> {
+async function requireCustomRole(tx: Queryable, roleId: string): Promise<Role> {
   const role = await readRole(tx, roleId);
   if (role.is_system) {
     throw new AppError(
       "system_role",
-      `"${role.name}" is the same in every organization; create a role of your own that inherits from it.`,
+      `"${role.name}" is the same in every organization; create a custom role that inherits from it.`,
     );
   }
   return role;
 }
 
-/** The id of the role to inherit from, given by its name or its id. */
-async function parentOf(
+/** Resolves the role to inherit from, given by name or id. */
+async function resolveParent(
   tx: Queryable,
   reference: string | null | undefined,
 ): Promise<string | null> {
@@ -150,15 +150,15 @@ async function parentOf(
   return parent.id;
 }
 
-/** The role as it stands in the transaction, refused where it gives what the caller lacks. */
-async function refuseBeyond(tx: Queryable, access: Access, roleId: string): Promise<Role> {
+/** Reads the role in the transaction and rejects permissions that the caller lacks. */
+async function requireNoEscalation(tx: Queryable, access: Access, roleId: string): Promise<Role> {
   const role = await queries.findRole(tx, roleId);
   if (!role) throw notFound();
   const beyond = permissionsBeyond(access, role.effective_permissions);
   if (beyond.length === 0) return role;
   throw new AppError(
     "privilege_escalation",
-    `The role would give ${beyond.slice(0, 3).join(", ")}, which you do not hold; ask somebody who does.`,
+    `The role would grant ${beyond.slice(0, 3).join(", ")}, which you do not have; ask a member who has.`,
     { missing_permissions: beyond },
   );
 }

@@ -1,16 +1,16 @@
-/** Bringing in the repository that a project is made of. */
+/** Imports the repository of a project. */
 import { sql } from "drizzle-orm";
 import { systemOrigin } from "../../../db/audit/audit.js";
 import { cloneUpstream } from "#git/upstream/fetch-upstream.js";
 import * as queries from "../projects.queries.js";
 import type { ProjectDeps } from "../project.js";
-import { accessUpstream, progressWriter, sentenceOf } from "../upstreams/upstream-access.js";
+import { accessUpstream, progressWriter, describeFailure } from "../upstreams/upstream-access.js";
 import * as upstreams from "../upstreams/upstreams.queries.js";
 
-/** The lock that everything holds which brings into a project's store, or removes it. */
+/** The lock of all writers to a project's object store from upstream, and of its removal. */
 export const storeLock = (projectId: string): string => `import ${projectId}`;
 
-/** Brings one import in; run by the job queue, in any process, any number of times. */
+/** Runs an import. An idempotent job for any process. */
 export async function runImport(
   deps: ProjectDeps,
   ids: { org_id: string; project_id: string },
@@ -40,15 +40,15 @@ export async function runImport(
           imported_at: sql`clock_timestamp()`,
         });
         await upstreams.updateUpstream(tx, id, { fetched_at: sql`clock_timestamp()` });
-        // It may have been deleted meanwhile.
+        // The project may have been deleted meanwhile.
         if (!(await queries.findProject(tx, id))) return;
         audit({ action: "project.imported", target });
       });
     } catch (error) {
-      // Stopping: the next start takes it up again.
+      // The server is stopping; the next start resumes the import.
       if (signal.aborted) throw error;
       await progress.settled();
-      const sentence = sentenceOf(deps, id, "import", error);
+      const sentence = describeFailure(deps, id, "import", error);
       await deps.db.change(orgId, systemOrigin, async (tx, audit) => {
         await queries.updateProject(tx, id, { status: "failed", error: sentence });
         if (!(await queries.findProject(tx, id))) return;

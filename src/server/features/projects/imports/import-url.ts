@@ -8,27 +8,27 @@ import { invalidField } from "../../../errors.js";
 import type { Protocol } from "#git/process/run.js";
 
 export interface ImportRules {
-  /** Folders that `file://` imports may come from. */
+  /** Folders that `file://` imports may use. */
   importRoots: readonly string[];
-  /** Whether imports may reach private, loopback and link-local addresses. */
+  /** Whether imports may connect to private, loopback and link-local addresses. */
   importPrivateHosts: boolean;
-  /** A PEM file of authorities that upstreams' certificates may come from; null: the machine's. */
+  /** A PEM file with the certificate authorities for upstreams; null uses the system's. */
   importCaFile: string | null;
-  /** How many bytes one transfer may bring in. */
+  /** Maximum bytes per import; larger transfers are aborted. */
   maxImportBytes: number;
 }
 
-/** A checked import: how git may reach it, and the addresses that its host was resolved to. */
+/** A validated import URL: the protocol git may use, and the resolved addresses of its host. */
 export interface ImportSource {
   protocols: Protocol[];
   addresses: string[];
 }
 
 /**
- * Networks that are not public (RFC 6890 and its registry, and the metadata service of Azure): an import
- * must not reach into the server's own network.
+ * Non-public networks (RFC 6890 and its registry, and Azure's metadata service), against server-side
+ * request forgery.
  */
-const notPublic = [
+const NON_PUBLIC = [
   "0.0.0.0/8",
   "10.0.0.0/8",
   "100.64.0.0/10",
@@ -45,26 +45,26 @@ const notPublic = [
   "203.0.113.0/24",
   "224.0.0.0/4",
   "240.0.0.0/4",
-  // Protocol assignments, among them Teredo and ORCHID.
+  // IETF protocol assignments, including Teredo and ORCHID.
   "2001::/23",
   "2001:db8::/32",
-  // 6to4, which holds an IPv4 address.
+  // 6to4 embeds an IPv4 address.
   "2002::/16",
   "3fff::/20",
 ];
 
-/** All that IPv6 routes publicly (RFC 4291): everything else is local, reserved or translates IPv4. */
+/** Global unicast (RFC 4291); all other IPv6 addresses are local, reserved or translate IPv4. */
 const globalUnicast = "2000::/3";
 
-/** Whether an address belongs to the public internet. An IPv4 address within IPv6 does not. */
+/** Whether an address is publicly reachable. IPv4-mapped IPv6 addresses are not. */
 function isPublic(address: string): boolean {
   if (isIP(address) === 6 && !isWithin(address, globalUnicast)) return false;
-  return !notPublic.some((network) => isWithin(address, network));
+  return !NON_PUBLIC.some((network) => isWithin(address, network));
 }
 
 /**
- * Checks where an import comes from. Called when it is asked for and again when it runs, since names
- * and folders may lead elsewhere by then.
+ * Validates an import URL, when it is given and again when the import runs, because names and folders
+ * may resolve differently by then.
  * @throws AppError 422 naming `import_url`
  */
 export async function checkImportUrl(text: string, rules: ImportRules): Promise<ImportSource> {
@@ -73,21 +73,21 @@ export async function checkImportUrl(text: string, rules: ImportRules): Promise<
     const [, user = "git", host = "", path = ""] = scp;
     throw invalidField(
       "import_url",
-      `must be written as an address: ssh://${user}@${host}/${path.replace(/^\/+/, "")}`,
+      `must be a URL: ssh://${user}@${host}/${path.replace(/^\/+/, "")}`,
     );
   }
   if (!URL.canParse(text) || /[\u0000-\u0020\u007f]/.test(text)) {
-    throw invalidField("import_url", "must be an address such as https://example.com/team/app.git");
+    throw invalidField("import_url", "must be a URL such as https://example.com/team/app.git");
   }
   const url = new URL(text);
   if (url.protocol === "file:") return checkFolder(url, rules);
   if (url.protocol !== "https:" && url.protocol !== "ssh:") {
-    throw invalidField("import_url", "must begin with https://, ssh:// or file://");
+    throw invalidField("import_url", "must start with https://, ssh:// or file://");
   }
   if (url.password !== "" || (url.username !== "" && url.protocol === "https:")) {
     throw invalidField(
       "import_url",
-      "must not hold a login, for it is shown to members; give it as credential",
+      "must not contain a login, because members can see it; pass it as credential",
     );
   }
   if (url.protocol === "ssh:") checkSshUrl(url);
@@ -99,13 +99,13 @@ function checkSshUrl(url: URL): void {
   const user = decoded(url.username);
   const path = decoded(url.pathname);
   if (!/^(?:[A-Za-z0-9._][A-Za-z0-9._-]*)?$/.test(user ?? "-")) {
-    throw invalidField("import_url", "names a user that no server has");
+    throw invalidField("import_url", "contains an invalid user name");
   }
   const isPlain = path !== null && path.length > 1 && !/[\u0000-\u001f\u007f]/.test(path);
   if (url.hostname === "" || !isPlain || url.search !== "" || url.hash !== "") {
     throw invalidField(
       "import_url",
-      "must name a host and a path: ssh://git@example.com/team/app.git",
+      "must contain a host and a path: ssh://git@example.com/team/app.git",
     );
   }
 }
@@ -118,27 +118,30 @@ function decoded(text: string): string | null {
   }
 }
 
-/** The addresses of a host. @throws AppError 422 where there are none, or some that are not public */
+/**
+ * Resolves a host.
+ * @throws AppError 422 when it has no address or a non-public one
+ */
 async function addressesOf(host: string, rules: ImportRules): Promise<string[]> {
   const addresses =
     isIP(host) === 0 ? await lookup(host, { all: true }).catch(() => []) : [{ address: host }];
   if (addresses.length === 0) {
-    throw invalidField("import_url", `names a host that cannot be found: ${host}`);
+    throw invalidField("import_url", `contains a host that cannot be resolved: ${host}`);
   }
   if (!rules.importPrivateHosts && !addresses.every(({ address }) => isPublic(address))) {
     throw invalidField(
       "import_url",
-      "leads to a private or local address; whoever runs the server can allow it with OMOI_IMPORT_PRIVATE_HOSTS",
+      "resolves to a private or local address; the operator can allow it with OMOI_IMPORT_PRIVATE_HOSTS",
     );
   }
   return addresses.map(({ address }) => address);
 }
 
 async function checkFolder(url: URL, rules: ImportRules): Promise<ImportSource> {
-  // One answer for what is outside and what is absent: it must not tell what lies on the disk.
+  // The same error for outside and missing folders, so that it reveals nothing about the disk.
   const refused = invalidField(
     "import_url",
-    "must be a folder below one of those that OMOI_IMPORT_ROOTS allows",
+    "must be inside a folder that OMOI_IMPORT_ROOTS allows",
   );
   if (url.hostname !== "" || url.search !== "" || url.hash !== "") throw refused;
   const folder = await realFolder(url);
@@ -152,7 +155,7 @@ async function checkFolder(url: URL, rules: ImportRules): Promise<ImportSource> 
   throw refused;
 }
 
-/** Where a `file://` address leads, links followed; null where to nothing, or where it is no path. */
+/** Resolves a `file://` URL and its symbolic links; null if it does not exist or is not a path. */
 async function realFolder(url: URL): Promise<string | null> {
   try {
     return await realpath(fileURLToPath(url));

@@ -45,7 +45,7 @@ describe("imports", () => {
     return withoutRequestId(answer);
   };
 
-  test("a folder that is allowed is brought in with its branches, in the background", async () => {
+  test("an allowed folder is imported with its branches in the background", async () => {
     const source = join(roots, "whole");
     await makeSource(source, { "a.txt": "1\n" });
     await commitSource(source, { "a.txt": "2\n" });
@@ -97,7 +97,7 @@ describe("imports", () => {
     await untilReady(owner, failed.id);
   });
 
-  test("an agent waits for the import with its workspace", async () => {
+  test("an agent's workspace waits for the import", async () => {
     const id = await start(`file://${join(roots, "site")}`);
     const agent = await makeAgent(owner, id);
     await untilReady(owner, id);
@@ -105,7 +105,7 @@ describe("imports", () => {
     expect((await owner.api.workspaces.create({ params })).data.status).toBe("active");
   });
 
-  test("what is outside, missing, or led to by a link or dots gets one and the same answer", async () => {
+  test("outside, missing and linked folders get the same answer", async () => {
     await symlink(join(outside, "secret"), join(roots, "link"));
     await symlink(outside, join(roots, "folder"));
     await mkdir(`${roots}-twin`);
@@ -165,12 +165,12 @@ describe("imports", () => {
     "https://example.com/a b.git",
     "https://example.com/a\nb.git",
     "https://no-such-host.invalid/a.git",
-  ])("%j is refused by its field", async (url) => {
+  ])("%j is rejected by its field", async (url) => {
     const answer = await refusedFor(url);
     expect(answer).not.toContain("secret");
   });
 
-  test("an address as scp writes it is refused with how to write it", async () => {
+  test("an scp-style address is rejected with its URL form", async () => {
     const answer = await ask("git@github.com:acme/app.git");
     expect(answer.text).toContain("ssh://git@github.com/acme/app.git");
   });
@@ -209,7 +209,7 @@ describe("imports", () => {
     "https://[100::1]/a.git",
     "https://[ff02::1]/a.git",
     "https://168.63.129.16/a.git",
-  ])("%s is no public address", async (url) => {
+  ])("%s is not a public address", async (url) => {
     await refusedFor(url);
   });
 
@@ -227,7 +227,7 @@ describe("imports", () => {
         await writeFile(join(folder, ".git"), `gitdir: ${join(outside, "secret/.git")}\n`);
       },
     ],
-  ])("%s fails with a sentence, and the project says so", async (what, make) => {
+  ])("%s fails with a message on the project", async (what, make) => {
     const folder = join(roots, what.replaceAll(" ", "-"));
     await make(folder);
     const project = await untilImported(owner, await start(`file://${folder}`));
@@ -246,7 +246,7 @@ describe("imports over the network", () => {
     () => new Promise<void>((resolve) => (hosts ? hosts.close(() => resolve()) : resolve())),
   );
 
-  test("a private host is tried where that is allowed, and its failure told", async () => {
+  test("a private host is tried if allowed, and its failure reported", async () => {
     const app = await startTestApp({ OMOI_IMPORT_PRIVATE_HOSTS: "true" });
     const owner = await app.person();
     const { id } = await makeOrganization(owner);
@@ -269,13 +269,13 @@ describe("imports over the network", () => {
   });
 });
 
-describe("an import whose process ends", () => {
-  test("is taken up by the next one and brought to its end", async () => {
+describe("an import whose process dies", () => {
+  test("is resumed and completed by the next process", async () => {
     const roots = await newFolder();
     const source = join(roots, "site");
     await makeSource(source, { "a.txt": "a\n" });
     const head = await git(["rev-parse", "HEAD"], { cwd: source });
-    // git waits to read this until somebody writes: an import that is surely under way.
+    // git blocks on reading this until it is written to: an import that is certainly running.
     const pipe = join(source, ".git/HEAD");
     await rm(pipe);
     execFileSync("mkfifo", [pipe]);

@@ -1,4 +1,4 @@
-/** What is new upstream, and what of it the project's own branches take. */
+/** Fetches from upstream and fast-forwards the project's branches. */
 import type { FetchReport } from "#shared/api/projects.js";
 import { countApart, incomingCommits } from "#git/store/branches.js";
 import { fetchUpstream } from "#git/upstream/fetch-upstream.js";
@@ -11,15 +11,15 @@ import type { ProjectDeps } from "../project.js";
 
 const heads = "refs/upstream/heads/";
 const tags = "refs/upstream/tags/";
-/** How many names of each sort are told. */
-const told = 100;
-/** How many commits are noted in one statement. */
-const batch = 5000;
+/** Maximum number of names per list in a report. */
+const MAX_REPORTED_NAMES = 100;
+/** Commits recorded per statement. */
+const BATCH_SIZE = 5000;
 
 /**
- * Fetches, notes that what is new was received now, and moves the project's branches forward where that
- * is all there is to do. A branch with commits on both sides stays as it is, and so does one that
- * upstream does not have any more. May be cut off anywhere and done again.
+ * Fetches, records the fetch time as the receive time of new commits, and fast-forwards the project's
+ * branches. Diverged branches and branches that upstream deleted stay unchanged. Idempotent after an
+ * interruption.
  * @throws UpstreamError
  */
 export async function fetchProject(
@@ -30,10 +30,10 @@ export async function fetchProject(
 ): Promise<FetchReport> {
   const repoPath = deps.storage.repository(orgId, id);
   const { gone } = await fetchUpstream(repoPath, url, options);
-  // Before any branch holds them: what conflicts are decided by must be known by then.
+  // Recorded before any branch contains them, because conflict resolution uses the receive times.
   const received = await incomingCommits(repoPath);
-  for (let from = 0; from < received.length; from += batch) {
-    const some = received.slice(from, from + batch);
+  for (let from = 0; from < received.length; from += BATCH_SIZE) {
+    const some = received.slice(from, from + BATCH_SIZE);
     await deps.db.tenant(orgId, (tx) =>
       receiveCommits(tx, { org_id: orgId, project_id: id }, some),
     );
@@ -43,28 +43,28 @@ export async function fetchProject(
   for (const { ref, sha } of upstream) {
     const branch = ref.slice(heads.length);
     const outcome = await deps.db.locks(orgId, [branchLock(id, branch)], () =>
-      takeBranch(repoPath, branch, sha),
+      fastForwardBranch(repoPath, branch, sha),
     );
     if (outcome === "created" || outcome === "updated") report[outcome].push(branch);
     else if (outcome !== null) report.diverged.push({ branch, ...outcome });
   }
-  await takeTags(repoPath);
-  report.gone = await keptBranches(repoPath, upstream, [
+  await addTags(repoPath);
+  report.gone = await branchesMissingUpstream(repoPath, upstream, [
     ...(before?.last_fetch?.gone ?? []),
     ...gone,
   ]);
   return {
-    created: report.created.slice(0, told),
-    updated: report.updated.slice(0, told),
-    diverged: report.diverged.slice(0, told),
-    gone: report.gone.slice(0, told),
+    created: report.created.slice(0, MAX_REPORTED_NAMES),
+    updated: report.updated.slice(0, MAX_REPORTED_NAMES),
+    diverged: report.diverged.slice(0, MAX_REPORTED_NAMES),
+    gone: report.gone.slice(0, MAX_REPORTED_NAMES),
   };
 }
 
 type Outcome = "created" | "updated" | { ahead: number; behind: number } | null;
 
-/** Moves a branch forward to where upstream has it. The caller holds the branch's lock. */
-async function takeBranch(repoPath: string, branch: string, sha: string): Promise<Outcome> {
+/** Fast-forwards a branch to upstream. The caller holds the branch's lock. */
+async function fastForwardBranch(repoPath: string, branch: string, sha: string): Promise<Outcome> {
   const ref = `refs/heads/${branch}`;
   for (;;) {
     const tip = await resolveCommit(repoPath, ref);
@@ -75,9 +75,9 @@ async function takeBranch(repoPath: string, branch: string, sha: string): Promis
         return tip === null ? "created" : "updated";
       }
     } catch (error) {
-      // Whatever moved it meanwhile: it is looked at anew.
+      // The branch was moved concurrently; retry.
       if (error instanceof RefMovedError) continue;
-      // A folder of branches has the name, or the other way round: there is no place for it here.
+      // A folder of branches has the name, or the reverse, so the branch cannot exist here.
       if (error instanceof GitError && tip === null && error.reason === "exit") return null;
       throw error;
     }
@@ -86,8 +86,8 @@ async function takeBranch(repoPath: string, branch: string, sha: string): Promis
   }
 }
 
-/** New tags come in; one that is here stays what it is. */
-async function takeTags(repoPath: string): Promise<void> {
+/** Adds new tags; existing tags never move. */
+async function addTags(repoPath: string): Promise<void> {
   const own = new Set((await listRefs(repoPath, "refs/tags/")).map(({ ref }) => ref));
   for (const { ref, sha } of await listRefs(repoPath, tags)) {
     const tag = `refs/tags/${ref.slice(tags.length)}`;
@@ -98,8 +98,8 @@ async function takeTags(repoPath: string): Promise<void> {
   }
 }
 
-/** Of branches that upstream once had, those that are here and not there. */
-async function keptBranches(
+/** Returns local branches that upstream had and no longer has. */
+async function branchesMissingUpstream(
   repoPath: string,
   upstream: readonly { ref: string }[],
   names: readonly string[],

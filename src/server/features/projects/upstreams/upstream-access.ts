@@ -1,16 +1,16 @@
-/** How the server reaches a project's upstream, at the moment it does. */
+/** Access to a project's upstream at the time of a connection. */
 import { AppError } from "../../../errors.js";
 import type { UpstreamOptions } from "#git/upstream/upstream-connection.js";
 import { UpstreamError } from "#git/upstream/upstream-error.js";
 import { checkImportUrl } from "../imports/import-url.js";
 import type { ProjectDeps } from "../project.js";
-import { openCredential } from "./upstream-credential.js";
+import { decryptCredential } from "./upstream-credential.js";
 import * as upstreams from "./upstreams.queries.js";
 
 /**
- * Resolves the address anew and opens the credential. The first host key that is seen is kept, to be
- * the only one from then on.
- * @throws AppError 422 where the address is not allowed any more
+ * Resolves the URL again and decrypts the credential. The first host key is stored and required from
+ * then on.
+ * @throws AppError 422 when the URL is no longer allowed
  */
 export async function accessUpstream(
   deps: ProjectDeps,
@@ -22,7 +22,7 @@ export async function accessUpstream(
   const hostKey = row?.host_key ?? null;
   return {
     ...source,
-    login: openCredential(deps.secret, id, row?.sealed ?? null),
+    login: decryptCredential(deps.secret, id, row?.sealed ?? null),
     hostKey,
     onHostKey: async (line) => {
       if (line === hostKey) return;
@@ -33,23 +33,28 @@ export async function accessUpstream(
   };
 }
 
-/** Writes a percentage as it moves, one after the other. */
+/** Writes progress in percent, serialized. */
 export function progressWriter(write: (percent: number) => Promise<void>) {
   let writing: Promise<void> = Promise.resolve();
   return {
     onProgress: (percent: number): void => {
       writing = writing.then(() => write(Math.min(percent, 99))).catch(() => {});
     },
-    /** Settles when the last one is written. */
+    /** Resolves when the last write is complete. */
     settled: (): Promise<void> => writing,
   };
 }
 
-/** What a person is told of a failure; what nobody foresaw goes to the log. */
-export function sentenceOf(deps: ProjectDeps, id: string, what: string, error: unknown): string {
-  // A field's name means nothing to somebody who reads of it later.
-  if (error instanceof AppError) return error.message.replace(/^import_url: /, "The address ");
+/** Returns the message shown to users for a failure; unexpected errors are logged. */
+export function describeFailure(
+  deps: ProjectDeps,
+  id: string,
+  what: string,
+  error: unknown,
+): string {
+  // A field name would be meaningless to later readers.
+  if (error instanceof AppError) return error.message.replace(/^import_url: /, "The URL ");
   if (error instanceof UpstreamError) return error.message;
   deps.log.error({ err: error, project: id }, `${what} failed`);
-  return `The ${what} failed here; whoever runs the server finds why in its log.`;
+  return `The ${what} failed; the operator can find the cause in the server's log.`;
 }

@@ -1,4 +1,4 @@
-/** What lets the server in at a private upstream: set, shown in part, opened for git alone. */
+/** Credentials of private upstreams: write-only, shown in part, decrypted for git only. */
 import type { Project } from "#shared/api/projects.js";
 import type { CredentialInput } from "#shared/api/upstream-inputs.js";
 import { AppError, invalidField, notFound } from "../../../errors.js";
@@ -16,10 +16,11 @@ import * as upstreams from "./upstreams.queries.js";
 import type { StoredCredential } from "./upstreams.queries.js";
 
 /**
- * A credential as it is stored: the secret sealed for this project alone, and what may be seen of it.
- * @throws AppError 422 where it does not fit the address, or is no key
+ * Validates a credential and returns its stored form: the secret encrypted for this project, and the
+ * visible parts.
+ * @throws AppError 422 when it does not match the URL or is not a key
  */
-export function sealCredential(
+export function encryptCredential(
   secret: string,
   project: { id: string; name: string; importUrl: string | null },
   input: CredentialInput,
@@ -45,10 +46,10 @@ function readCredential(
   const { kind } = input;
   const wanted = importUrl?.startsWith("ssh:") ? "ssh_key" : "https_token";
   if (importUrl === null || importUrl.startsWith("file:")) {
-    throw invalidField("credential", "is for an import_url that begins with https:// or ssh://");
+    throw invalidField("credential", "requires an import_url that starts with https:// or ssh://");
   }
   if (kind !== wanted) {
-    throw invalidField("credential", `must be of the kind ${wanted} for this address`);
+    throw invalidField("credential", `must have the kind ${wanted} for this URL`);
   }
   const nothing = { username: null, hint: null, public_key: null, fingerprint: null };
   if (input.kind === "https_token") {
@@ -65,8 +66,11 @@ function readCredential(
   return { ...nothing, kind, public_key: publicKey, fingerprint, login };
 }
 
-/** What to show the upstream; null where nothing is stored. @throws AppError where it cannot be opened */
-export function openCredential(
+/**
+ * Decrypts a credential for git; null if none is stored.
+ * @throws AppError when it cannot be decrypted
+ */
+export function decryptCredential(
   secret: string,
   projectId: string,
   sealed: Buffer | null,
@@ -76,20 +80,20 @@ export function openCredential(
   if (opened === null) {
     throw new AppError(
       "unavailable",
-      "The credential was stored under another OMOI_SECRET and cannot be opened; set it again.",
+      "The credential was encrypted with another OMOI_SECRET; set it again.",
     );
   }
   return JSON.parse(opened.toString()) as UpstreamLogin;
 }
 
 /** @throws AppError 422 */
-export function hostKeyOf(text: string, importUrl: string | null): string {
+export function parseHostKey(text: string, importUrl: string | null): string {
   if (!importUrl?.startsWith("ssh:")) {
-    throw invalidField("host_key", "is for an import_url that begins with ssh://");
+    throw invalidField("host_key", "requires an import_url that starts with ssh://");
   }
   const key = readHostKey(text);
   if (key === null) {
-    throw invalidField("host_key", "must be SHA256:… or a line as ssh-keyscan prints it");
+    throw invalidField("host_key", "must be SHA256:… or a line printed by ssh-keyscan");
   }
   return key;
 }
@@ -104,7 +108,7 @@ export async function setCredential(
   await context.change(async (tx, audit) => {
     const { name, import_url: importUrl } = await requireUpstream(tx, id);
     const setBy = context.actor.userId;
-    const credential = sealCredential(deps.secret, { id, name, importUrl }, input, setBy);
+    const credential = encryptCredential(deps.secret, { id, name, importUrl }, input, setBy);
     await upstreams.putCredential(tx, { project_id: id, org_id: context.orgId }, credential);
     audit({
       action: "project.credential_set",
@@ -115,7 +119,7 @@ export async function setCredential(
   return readProject(deps, context, id);
 }
 
-/** What the audit log is told of a credential. */
+/** Returns the audit log's view of a credential. */
 export function credentialChanges({ kind, username, fingerprint }: StoredCredential) {
   const seen = { kind, username, fingerprint };
   return Object.fromEntries(
@@ -125,7 +129,7 @@ export function credentialChanges({ kind, username, fingerprint }: StoredCredent
   );
 }
 
-/** @throws AppError 404 where the project has none */
+/** @throws AppError 404 when the project has none */
 export async function removeCredential(context: OrgContext, id: string): Promise<void> {
   await context.change(async (tx, audit) => {
     const { name } = await requireUpstream(tx, id);
@@ -134,7 +138,10 @@ export async function removeCredential(context: OrgContext, id: string): Promise
   });
 }
 
-/** Says which host key is expected; null trusts the next one that is seen. @throws AppError 404; 409; 422 */
+/**
+ * Pins the expected host key; null trusts the next one.
+ * @throws AppError 404; 409; 422
+ */
 export async function trustHostKey(
   deps: ProjectDeps,
   context: OrgContext,
@@ -143,7 +150,7 @@ export async function trustHostKey(
 ): Promise<Project> {
   await context.change(async (tx, audit) => {
     const { name, import_url: importUrl, upstream } = await requireUpstream(tx, id);
-    const key = given === null ? null : hostKeyOf(given, importUrl);
+    const key = given === null ? null : parseHostKey(given, importUrl);
     await upstreams.updateUpstream(tx, id, { host_key: key });
     const from = upstream?.host_key == null ? null : fingerprintOf(upstream.host_key);
     const to = key === null ? null : fingerprintOf(key);

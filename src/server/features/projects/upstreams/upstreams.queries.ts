@@ -1,4 +1,4 @@
-/** The upstreams of projects, and what lets the server in there. */
+/** The projects' upstreams and their credentials. */
 import { and, eq, inArray, isNull, sql } from "drizzle-orm";
 import type { PgUpdateSetSource } from "drizzle-orm/pg-core";
 import type { Queryable } from "../../../db/connection/connect.js";
@@ -29,8 +29,8 @@ export async function updateUpstream(
   await tx.update(upstreams).set(changes).where(eq(upstreams.project_id, projectId));
 }
 
-/** As `updateUpstream`, while the act is under way; false where it was cancelled. */
-export async function updateAct(
+/** Like `updateUpstream`, while the operation is in progress. Returns false if it was canceled. */
+export async function updateOperation(
   tx: Queryable,
   projectId: string,
   act: UpstreamOperation,
@@ -45,8 +45,8 @@ export async function updateAct(
   return rows.length > 0;
 }
 
-/** Notes that something is under way; false where something is already. */
-export async function beginAct(
+/** Records the start of an operation. Returns false if one is already in progress. */
+export async function beginOperation(
   tx: Queryable,
   projectId: string,
   act: UpstreamOperation,
@@ -59,7 +59,7 @@ export async function beginAct(
   return rows.length > 0;
 }
 
-/** Ends the fetch that is under way, or waits to be; false where none does. */
+/** Ends a fetch that is pending or in progress. Returns false if there is none. */
 export async function endFetch(tx: Queryable, projectId: string): Promise<boolean> {
   const rows = await tx
     .update(upstreams)
@@ -69,7 +69,10 @@ export async function endFetch(tx: Queryable, projectId: string): Promise<boolea
   return rows.length > 0;
 }
 
-export async function findAct(tx: Queryable, projectId: string): Promise<UpstreamOperation | null> {
+export async function findOperation(
+  tx: Queryable,
+  projectId: string,
+): Promise<UpstreamOperation | null> {
   const [row] = await tx
     .select({ act: upstreams.act })
     .from(upstreams)
@@ -79,7 +82,7 @@ export async function findAct(tx: Queryable, projectId: string): Promise<Upstrea
   return row?.act ?? null;
 }
 
-/** The sealed credential and the host key to expect. */
+/** Reads the encrypted credential and the expected host key. */
 export async function findAccess(tx: Queryable, projectId: string) {
   const [row] = await tx
     .select({ host_key: upstreams.host_key, sealed: upstreamCredentials.sealed })
@@ -109,8 +112,10 @@ export async function deleteCredential(tx: Queryable, projectId: string): Promis
   return rows.length > 0;
 }
 
-/** Upstreams with something under way, of all organizations. Needs system work. */
-export async function listUnderWay(db: Queryable): Promise<{ id: string; org_id: string }[]> {
+/** Lists upstreams of all organizations with an operation in progress. Requires a system transaction. */
+export async function listActiveOperations(
+  db: Queryable,
+): Promise<{ id: string; org_id: string }[]> {
   return db
     .select({ id: upstreams.project_id, org_id: upstreams.org_id })
     .from(upstreams)

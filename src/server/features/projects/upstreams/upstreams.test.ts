@@ -75,7 +75,7 @@ describe("the upstream of a project", () => {
   };
   const head = (branch = "main") => git(["rev-parse", branch], { cwd: source });
 
-  test("a private one is imported with a token, of which no more than the end is shown", async () => {
+  test("a private upstream is imported with a token, of which only the end is shown", async () => {
     const project = await create();
     expect(project.upstream).toMatchObject({
       url: upstream.url("site/.git"),
@@ -100,7 +100,7 @@ describe("the upstream of a project", () => {
     expect(await inStore(app, ready, "config", "--list")).not.toContain("127.0.0.1");
   });
 
-  test("a wrong credential is told, replaced, and the import begun once more", async () => {
+  test("a wrong credential is reported and replaced, and the import restarted", async () => {
     const { id } = await create({ credential: { kind: "https_token", token: "expired" } });
     const failed = await untilImported(owner, id);
     expect(failed.status).toBe("failed");
@@ -123,7 +123,7 @@ describe("the upstream of a project", () => {
     expect(without.status).toBe("ready");
   });
 
-  test("a fetch moves branches forward, brings new ones, and leaves alone what it may not touch", async () => {
+  test("a fetch fast-forwards branches, adds new ones, and leaves diverged ones", async () => {
     await git(["branch", "moves"], { cwd: source });
     await git(["branch", "goes"], { cwd: source });
     const project = await imported();
@@ -152,7 +152,7 @@ describe("the upstream of a project", () => {
     for (const branch of ["moves", "new/one", "v1"]) {
       expect(await inStore(app, project, "rev-parse", branch)).toBe(await head());
     }
-    // Received when it was fetched, whatever its own dates say.
+    // Received at the fetch time, whatever its dates.
     const commit = await head();
     const rows = await app.db.withSystem("a test", (db) =>
       db
@@ -161,7 +161,7 @@ describe("the upstream of a project", () => {
         .where(eq(receivedCommits.commit_sha, commit)),
     );
     expect(rows).toHaveLength(1);
-    // Nothing new: the same again.
+    // A fetch without news gives the same report.
     expect((await fetched(project)).upstream?.last_fetch).toEqual({
       created: [],
       updated: [],
@@ -184,7 +184,7 @@ describe("the upstream of a project", () => {
     return { workspace, write };
   }
 
-  test("merged work goes back upstream, forward only, and only once it is asked for", async () => {
+  test("merged work is pushed upstream on request, fast-forward only", async () => {
     const project = await imported();
     const { write } = await work(project);
     await write({ "own.txt": "own\n" });
@@ -217,7 +217,7 @@ describe("the upstream of a project", () => {
     expect(JSON.stringify(events)).not.toContain(token);
   });
 
-  test("one thing at a time, and only where there is an upstream", async () => {
+  test("one operation runs at a time, and only with an upstream", async () => {
     let let_go = (): void => undefined;
     const project = await imported();
     upstream.gate = () => new Promise((resolve) => (let_go = resolve));
@@ -253,7 +253,7 @@ describe("the upstream of a project", () => {
     }
   });
 
-  test("a fetch is cancelled, in whatever process it goes on, and leaves nothing behind", async () => {
+  test("a fetch is canceled in any process and leaves nothing behind", async () => {
     const project = await imported();
     const tip = await inStore(app, project, "rev-parse", "main");
     await commitSource(source, { "later.txt": "1\n" });
@@ -291,7 +291,7 @@ describe("the upstream of a project", () => {
     ]);
   });
 
-  test("an agent, which commits, may neither fetch nor push", async () => {
+  test("an agent may neither fetch nor push", async () => {
     const project = await imported();
     const { agent } = await makeWorkspace(owner, project.id);
     const { data } = await owner.api.apiKeys.create({
@@ -302,7 +302,7 @@ describe("the upstream of a project", () => {
     await refusal(api.upstreams.fetch({ params: at(project) }), 403, "insufficient_permission");
   });
 
-  test("a credential fits its address, or is refused by its field", async () => {
+  test("a credential that does not match its URL is rejected by its field", async () => {
     const of = (more: object) =>
       refusal(create(more), 422, "validation_failed").then(({ errors }) =>
         errors?.map(({ loc }) => loc.join(".")),
@@ -353,7 +353,7 @@ describe("an upstream behind SSH", () => {
     return (await owner.api.projects.create({ body })).data;
   };
 
-  test("waits until the key that was made for it is added there, then trusts the host it saw", async () => {
+  test("waits until its generated key is added, then trusts the first host key", async () => {
     const project = await create();
     const params = { project_id: project.id };
     expect(project.status).toBe("failed");
@@ -385,7 +385,7 @@ describe("an upstream behind SSH", () => {
     expect((await untilIdle(owner, project.id)).upstream?.status).toBe("idle");
   });
 
-  test("is imported with a key that was given, at a host whose key was given", async () => {
+  test("is imported with a given key from a host with a given key", async () => {
     const key = generateSshKey("mine");
     upstream.allowed.add(key.publicKey);
     const credential = { kind: "ssh_key", private_key: key.privateKey };
@@ -398,7 +398,7 @@ describe("an upstream behind SSH", () => {
     expect(failed.error).toContain("host key");
   });
 
-  test("at a private address is refused where that is not allowed", async () => {
+  test("at a private address is rejected unless allowed", async () => {
     const strict = await startTestApp();
     const person = await strict.person();
     const { id } = await makeOrganization(person);

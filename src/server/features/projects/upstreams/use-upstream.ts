@@ -1,4 +1,4 @@
-/** What is done with a project's upstream after its import: begun by a request, done in the background. */
+/** Upstream operations after the import: started by a request, run in the background. */
 import { sql } from "drizzle-orm";
 import type { Project } from "#shared/api/projects.js";
 import { originOf } from "../../../db/audit/audit.js";
@@ -14,11 +14,11 @@ import { fetchProject } from "./fetch-project.js";
 import { storeLock } from "../imports/import-project.js";
 import * as queries from "../projects.queries.js";
 import { readProject, requireUpstream, type ProjectDeps } from "../project.js";
-import { accessUpstream, progressWriter, sentenceOf } from "./upstream-access.js";
+import { accessUpstream, progressWriter, describeFailure } from "./upstream-access.js";
 import * as upstreams from "./upstreams.queries.js";
 
 /**
- * Begins a fetch; of a project whose import failed, the import once more.
+ * Starts a fetch, or restarts a failed import.
  * @throws AppError 404; 409 `no_upstream`, `upstream_busy`
  */
 export async function startFetch(
@@ -31,7 +31,7 @@ export async function startFetch(
     const { status } = await requireUpstream(tx, id);
     if (status === "importing") throw busy();
     if (status === "failed") {
-      if (!(await queries.beginImportAgain(tx, id))) throw busy();
+      if (!(await queries.retryImport(tx, id))) throw busy();
       return true;
     }
     await begin(tx, id, { id: newId(), origin: originOf(context), push: null });
@@ -42,7 +42,7 @@ export async function startFetch(
 }
 
 /**
- * Begins to push a branch as it is now; whatever is merged into it later is for the next time.
+ * Starts a push of a branch at its current commit; later commits are not included.
  * @throws AppError 403; 404; 409 `no_upstream`, `project_not_ready`, `upstream_busy`; 422
  */
 export async function startPush(
@@ -51,16 +51,19 @@ export async function startPush(
   id: string,
   wanted: string | undefined,
 ): Promise<Project> {
-  // It writes into a repository, in the name of the project.
+  // A push writes to another repository on behalf of the project.
   requirePermission(context.access, "project:git:write");
   const project = await context.tx((tx) => requireUpstream(tx, id));
   if (project.status !== "ready") {
-    throw new AppError("project_not_ready", "The project is not imported yet; see its page.");
+    throw new AppError(
+      "project_not_ready",
+      "The project is not imported yet; check its status page.",
+    );
   }
   const branch = wanted ?? project.default_branch;
   const repoPath = deps.storage.repository(context.orgId, id);
   const commit = await resolveCommit(repoPath, `refs/heads/${branch}`);
-  if (commit === null) throw invalidField("branch", `names no branch: ${branch}`, "unknown_id");
+  if (commit === null) throw invalidField("branch", `is not a branch: ${branch}`, "unknown_id");
   await context.change(async (tx, _tell, access) => {
     refuseLacking(access, "project:git:write");
     await begin(tx, id, { id: newId(), origin: originOf(context), push: { branch, commit } });
@@ -70,8 +73,8 @@ export async function startPush(
 }
 
 /**
- * Cancels the fetch that is under way, wherever it is; branches that it has moved already stay so, as they
- * would after any fetch. A push is not cancelled: nobody could say what of it had arrived.
+ * Cancels a fetch in any process. Branches it has already moved keep their commits. A push cannot be
+ * canceled, because it is unknown how much of it has arrived.
  * @throws AppError 404; 409 `no_upstream`, `nothing_to_cancel`
  */
 export async function cancelFetch(
@@ -82,7 +85,7 @@ export async function cancelFetch(
   await context.change(async (tx, audit) => {
     const { name } = await requireUpstream(tx, id);
     if (!(await upstreams.endFetch(tx, id))) {
-      throw new AppError("nothing_to_cancel", "No fetch is under way; it may just have ended.");
+      throw new AppError("nothing_to_cancel", "No fetch is in progress; it may have just ended.");
     }
     audit({ action: "project.upstream_fetch_cancelled", target: { type: "project", id, name } });
   });
@@ -90,11 +93,11 @@ export async function cancelFetch(
 }
 
 async function begin(
-  tx: Parameters<typeof upstreams.beginAct>[0],
+  tx: Parameters<typeof upstreams.beginOperation>[0],
   id: string,
   act: UpstreamOperation,
 ): Promise<void> {
-  if (!(await upstreams.beginAct(tx, id, act))) throw busy();
+  if (!(await upstreams.beginOperation(tx, id, act))) throw busy();
 }
 
 function busy(): AppError {
@@ -104,7 +107,7 @@ function busy(): AppError {
   );
 }
 
-/** Fetches or pushes, as the upstream's row says; run by the job queue, in any process, any number of times. */
+/** Runs the operation in the upstream's row. An idempotent job for any process. */
 export async function runUpstream(
   deps: ProjectDeps,
   ids: { org_id: string; project_id: string },
@@ -114,16 +117,16 @@ export async function runUpstream(
   await deps.db.locks(orgId, [storeLock(id)], async () => {
     const { project, act } = await deps.db.tenant(orgId, async (tx) => ({
       project: await queries.findProject(tx, id),
-      act: await upstreams.findAct(tx, id),
+      act: await upstreams.findOperation(tx, id),
     }));
     if (act === null || project?.status !== "ready" || project.import_url === null) return;
     const url = project.import_url;
     const progress = progressWriter((percent) =>
       deps.db.tenant(orgId, async (tx) => {
-        await upstreams.updateAct(tx, id, act, { progress: percent });
+        await upstreams.updateOperation(tx, id, act, { progress: percent });
       }),
     );
-    const cancelling = watchForCancelling(deps, ids, act);
+    const cancelling = abortOnCancel(deps, ids, act);
     try {
       const access = await accessUpstream(deps, { ...ids, url });
       const options = {
@@ -142,14 +145,14 @@ export async function runUpstream(
         await finishPush(deps, ids, project.name, act, act.push);
       }
     } catch (error) {
-      // Stopping: the next start takes it up again.
+      // The server is stopping; the next start resumes the operation.
       if (signal.aborted) throw error;
       await progress.settled();
       if (cancelling.signal.aborted) return;
       const what = act.push === null ? "fetch" : "push";
-      const sentence = sentenceOf(deps, id, what, error);
+      const sentence = describeFailure(deps, id, what, error);
       await deps.db.tenant(orgId, (tx) =>
-        upstreams.updateAct(tx, id, act, { status: "failed", error: sentence, act: null }),
+        upstreams.updateOperation(tx, id, act, { status: "failed", error: sentence, act: null }),
       );
     } finally {
       cancelling.end();
@@ -157,28 +160,28 @@ export async function runUpstream(
   });
 }
 
-/** A signal that is aborted when the act is not what the row says any more, by whatever process. */
-function watchForCancelling(
+/** Returns a signal that is aborted when any process cancels or replaces the operation. */
+function abortOnCancel(
   { db }: ProjectDeps,
   { org_id, project_id: id }: { org_id: string; project_id: string },
   act: UpstreamOperation,
 ): { signal: AbortSignal; end(): void } {
   const controller = new AbortController();
   const look = async (): Promise<void> => {
-    const now = await db.tenant(org_id, (tx) => upstreams.findAct(tx, id));
+    const now = await db.tenant(org_id, (tx) => upstreams.findOperation(tx, id));
     if (now?.id !== act.id) controller.abort();
   };
-  // Null: something may have been missed.
+  // Null: changes may have been missed.
   const end = db.changes.subscribe((change) => {
     if (change !== null && (change.table !== "upstreams" || change.id !== id)) return;
     look().catch(() => {});
   });
-  // It may have been before anybody listened.
+  // It may have been canceled before the subscription.
   look().catch(() => {});
   return { signal: controller.signal, end };
 }
 
-/** What goes out was let in before. */
+/** A push sends objects that were within the limit when they arrived. */
 function withoutLimit({ maxBytes: _limit, ...options }: UpstreamOptions): UpstreamOptions {
   return options;
 }
@@ -195,7 +198,7 @@ async function finishFetch(
   await deps.db.change(org_id, act.origin, async (tx, audit) => {
     const fetched_at = sql`clock_timestamp()`;
     const finished = { ...done, fetched_at, last_fetch: report };
-    if (!(await upstreams.updateAct(tx, id, act, finished))) return;
+    if (!(await upstreams.updateOperation(tx, id, act, finished))) return;
     if (!(await queries.findProject(tx, id))) return;
     const moved = [...report.created, ...report.updated];
     audit({
