@@ -260,6 +260,6 @@ describe("a push with an agent's key", () => {
     const bare = forge.commit(await tip("main^{tree}"), [head]);
     expect(await post(head, bare, forge.pack([bare]))).toContain("unpack ok");
     expect(await tip(own.branch_name)).toBe(bare);
-    expect(await post(zeroOid, bare, forge.pack([]))).toContain("moved meanwhile");
+    expect(await post(zeroOid, bare, forge.pack([]))).toContain("the branch has changed");
   });
 });

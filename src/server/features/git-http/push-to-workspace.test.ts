@@ -119,7 +119,7 @@ describe("a push to a workspace's branch", () => {
     expect(await tip(branch)).toBe(before);
     expect(await file("a.txt")).toBe("unsaved\n");
     await commitFiles(owner, workspace, {});
-    expect((await clone.push(branch)).stderr).toMatch(/fetch first|moved meanwhile/);
+    expect((await clone.push(branch)).stderr).toMatch(/fetch first|the branch has changed/);
     await clone.git("pull", "--quiet", "--rebase", "origin", branch);
     expect((await clone.push(branch)).code).toBe(0);
     expect(await file("b.txt")).toBe("pushed\n");

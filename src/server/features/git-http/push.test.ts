@@ -151,7 +151,7 @@ describe("a push", () => {
     const outcomes = await Promise.all([one.push("main"), two.push("main")]);
     expect(outcomes.map(({ code }) => code).toSorted((a, b) => a - b)).toEqual([0, 1]);
     const loser = outcomes[0]?.code === 0 ? two : one;
-    expect(outcomes.find(({ code }) => code === 1)?.stderr).toMatch(/moved meanwhile|fetch first/);
+    expect(outcomes.find(({ code }) => code === 1)?.stderr).toMatch(/the branch has changed|fetch first/);
     await loser.git("pull", "--quiet", "--rebase", "origin", "main");
     expect((await loser.push("main")).code).toBe(0);
     const files = await inStore(app, project, "ls-tree", "--name-only", "main");
@@ -215,7 +215,7 @@ describe("a push", () => {
     };
     await tagged(1001);
     const all = await one.push("--tags");
-    expect([all.code, all.stderr]).toEqual([1, expect.stringContaining("at most 1000 references")]);
+    expect([all.code, all.stderr]).toEqual([1, expect.stringContaining("at most 1000 refs")]);
     await tagged(1000);
     expect((await one.push("--quiet", "--tags")).code).toBe(0);
     expect((await refs()).split("\n").filter((ref) => ref.includes("refs/tags/"))).toHaveLength(
