@@ -151,7 +151,9 @@ describe("a push", () => {
     const outcomes = await Promise.all([one.push("main"), two.push("main")]);
     expect(outcomes.map(({ code }) => code).toSorted((a, b) => a - b)).toEqual([0, 1]);
     const loser = outcomes[0]?.code === 0 ? two : one;
-    expect(outcomes.find(({ code }) => code === 1)?.stderr).toMatch(/the branch has changed|fetch first/);
+    expect(outcomes.find(({ code }) => code === 1)?.stderr).toMatch(
+      /the branch has changed|fetch first/,
+    );
     await loser.git("pull", "--quiet", "--rebase", "origin", "main");
     expect((await loser.push("main")).code).toBe(0);
     const files = await inStore(app, project, "ls-tree", "--name-only", "main");
