@@ -23,3 +23,9 @@ export const createdAt = () =>
   instant()
     .notNull()
     .default(sql`now()`);
+
+/** Time of a row that is ordered against others of its transaction: the clock's, not the transaction's. */
+export const clockTime = () =>
+  instant()
+    .notNull()
+    .default(sql`clock_timestamp()`);

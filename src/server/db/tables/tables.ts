@@ -216,4 +216,7 @@ export const runs = pgTable("runs", {
   checkpoint_sha: text(),
   checkpoint_error: text(),
   checkpointed: boolean().notNull().default(false),
+  runtime_ms: bigint({ mode: "number" }).generatedAlwaysAs(
+    sql`greatest(extract(epoch from ended_at - started_at) * 1000, 0)::bigint`,
+  ),
 });

@@ -13,7 +13,7 @@ import type { Merge, MergeStrategy } from "#shared/api/merges.js";
 import type { ErrorCode } from "#shared/errors.js";
 import type { Decision } from "#git/merge/merge.js";
 import type { Origin } from "../audit/audit.js";
-import { createdAt, instant } from "./columns.js";
+import { clockTime, createdAt, instant } from "./columns.js";
 
 /**
  * Workspaces, their commits and merges. `db/migrations` creates the tables; column names match the wire
@@ -96,7 +96,7 @@ export const receivedCommits = pgTable(
     org_id: uuid().notNull(),
     project_id: uuid().notNull(),
     commit_sha: text().notNull(),
-    received_at: createdAt(),
+    received_at: clockTime(),
     sequence: bigint({ mode: "number" }).generatedAlwaysAsIdentity(),
   },
   (table) => [primaryKey({ columns: [table.project_id, table.commit_sha] })],
@@ -116,7 +116,7 @@ export const workspaceCommits = pgTable("workspace_commits", {
   deletions: integer().notNull(),
   message: text().notNull(),
   state: text({ enum: ["pending", "recorded"] }).notNull(),
-  created_at: createdAt(),
+  created_at: clockTime(),
 });
 
 export const merges = pgTable("merges", {
@@ -139,7 +139,7 @@ export const merges = pgTable("merges", {
   decisions: jsonb().$type<Decision[]>(),
   reverted_by: uuid(),
   origin: jsonb().$type<Origin>(),
-  created_at: createdAt(),
+  created_at: clockTime(),
 });
 
 export const radarScans = pgTable("radar_scans", {
@@ -159,17 +159,31 @@ export type StoredConflict = Pick<
   "paths" | "kind" | "source_time" | "target_time"
 > & { winner: "source" | "target" | null };
 
-export const radarPairs = pgTable("radar_pairs", {
-  org_id: uuid().notNull(),
-  project_id: uuid().notNull(),
-  source_commit: text().notNull(),
-  source_fork: text().notNull(),
-  target_commit: text().notNull(),
-  target_fork: text().notNull(),
-  conflicts: jsonb().$type<StoredConflict[]>().notNull(),
-  total_conflicts: integer().notNull(),
-  computed_at: createdAt(),
-});
+export const radarPairs = pgTable(
+  "radar_pairs",
+  {
+    org_id: uuid().notNull(),
+    project_id: uuid().notNull(),
+    source_commit: text().notNull(),
+    source_fork: text().notNull(),
+    target_commit: text().notNull(),
+    target_fork: text().notNull(),
+    conflicts: jsonb().$type<StoredConflict[]>().notNull(),
+    total_conflicts: integer().notNull(),
+    computed_at: createdAt(),
+  },
+  (table) => [
+    primaryKey({
+      columns: [
+        table.project_id,
+        table.source_commit,
+        table.source_fork,
+        table.target_commit,
+        table.target_fork,
+      ],
+    }),
+  ],
+);
 
 export const pendingPushes = pgTable("pending_pushes", {
   id: uuid().primaryKey(),
@@ -180,5 +194,5 @@ export const pendingPushes = pgTable("pending_pushes", {
   old_sha: text(),
   new_sha: text().notNull(),
   origin: jsonb().$type<Origin>().notNull(),
-  created_at: createdAt(),
+  created_at: clockTime(),
 });
