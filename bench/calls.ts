@@ -14,12 +14,14 @@ const rounds = 3;
 
 interface Call {
   what: string;
-  /** How often better-auth's best is to be done in the same time. */
+  /** Required ratio to better-auth's best configuration. */
   target: number;
   path: string;
-  /** The same call of better-auth. */
+  /** The equivalent call of better-auth. */
   theirs: { path: string; body?: string };
-  /** What both answers must hold, and how often: nothing is measured that does not do its work. */
+  /**
+   * A pattern that both responses must contain this many times, so that only real work is measured.
+   */
   proof: [RegExp, number];
 }
 
@@ -64,7 +66,7 @@ function callsOn(orgId: string, theirOrgId: string): Call[] {
   ];
 }
 
-/** What every page and every script asks for, beside a library that many would take instead. */
+/** The most frequent calls, compared with a widely used library. */
 export const calls: Benchmark = {
   name: "calls",
   method:

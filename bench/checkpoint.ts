@@ -17,7 +17,7 @@ import { withServer } from "./support/server.js";
 
 const rounds = 21;
 
-/** What agents do most often. */
+/** The most frequent operation of agents. */
 export const checkpoint: Benchmark = {
   name: "checkpoint",
   method:

@@ -23,7 +23,7 @@ import {
 } from "./support/harness.js";
 import { changeSevenFiles, makeRepository } from "./support/repository.js";
 
-/** What each driver may take at most, as a part of what git takes. */
+/** Maximum cost of each driver, relative to git. */
 const sizes = [
   {
     count: 2000,
@@ -45,7 +45,7 @@ const many = 1000;
 const isRoot = process.getuid?.() === 0;
 const owner = isRoot ? { uid: 60_861, gid: 60_861 } : null;
 
-/** How folders are made and read, driver by driver, with nothing of the API around them. */
+/** Creating and reading working trees by driver, without the API. */
 export const folders: Benchmark = {
   name: "folders",
   method:
@@ -160,7 +160,7 @@ async function measureTen(
   const rows: Row[] = [];
   for (const [name, driver] of drivers) {
     const ten = Array.from({ length: 10 }, (_, at) => placesOf(root, repoPath, `ten-${at}`));
-    // Written out, ten large ones take minutes.
+    // Ten large checkouts take minutes.
     const figures = await interleave(name === "checkout" && count > 10_000 ? 1 : 2, {
       after: async () => {
         const figure = await timed(async () => {
@@ -236,7 +236,7 @@ async function measureSaves(
   );
 }
 
-/** Commits what is in a folder to a branch of its own. */
+/** Commits the content of a folder to its own branch. */
 async function saverOf(
   driver: FolderDriver,
   places: FolderPlaces,
@@ -249,7 +249,7 @@ async function saverOf(
   let head = commit;
   let parentTree = await resolveTree(repoPath, commit);
   return async () => {
-    // As the product does: what moves the branch is begun when there is something to commit.
+    // Like the product: the reference update starts once there are changes.
     let updates: RefUpdates | undefined;
     const begin = (): RefUpdates => (updates ??= startRefUpdates(repoPath));
     const input = { ...places, open: () => driver.open(places), parentTree, onChanges: begin };

@@ -8,7 +8,7 @@ const many = 501;
 const keysPerRound = 20;
 const rounds = 5;
 
-/** The cost of creating a key of full access, by the number of its owner's organizations. */
+/** The cost of creating a full-access key, by the number of its owner's organizations. */
 export async function keyCreation(
   server: Server,
   databaseUrl: string,
@@ -42,7 +42,7 @@ export async function keyCreation(
   };
 }
 
-/** Registers a person and makes so many organizations of theirs, past the API. */
+/** Registers a person and inserts organizations directly. */
 async function ownerOf(server: Server, databaseUrl: string, count: number) {
   const account = { email: `owner-of-${count}@example.com`, password: "correct staple bench" };
   const anonymous = clientOf(server.url, null);

@@ -34,7 +34,7 @@ const floodRounds = 5;
 const floodRequests = 2000;
 const secret = "a secret for the benchmark, of no use elsewhere";
 
-/** What every request by a key pays, whoever else sends keys, and however many there are. */
+/** The cost of every request with a key, under wrong keys and with many keys. */
 export const keys: Benchmark = {
   name: "keys",
   method:
@@ -276,7 +276,7 @@ async function manyKeys(
   }
 }
 
-/** Fills a database with keys of 10 000 people and answers some of them, spread over all. */
+/** Inserts keys of 10 000 people and returns a sample across all of them. */
 async function addKeys(databaseUrl: string, prefix: string, count: number): Promise<string[]> {
   const known = Array.from({ length: Math.min(count, requests) }, () => generateKey(prefix));
   await asOwner(databaseUrl, async (client) => {

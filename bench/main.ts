@@ -22,8 +22,8 @@ import { start } from "./start.js";
 import { workspaceCreation } from "./workspace-creation.js";
 
 /**
- * Measures what is claimed about speed: `bench/main.ts [name…]`. Ratios are of one run, so that they
- * hold on other machines. RESULTS.md keeps the newest measurement of each part.
+ * Measures the claims about speed: `bench/main.ts [name…]`. Ratios are measured within one run, so
+ * that they carry over to other machines. RESULTS.md keeps the latest measurement of each part.
  */
 const benchmarks: readonly Benchmark[] = [
   organizations,
@@ -60,7 +60,7 @@ async function main(names: readonly string[]): Promise<void> {
     const rows = await inFolder((folder) => benchmark.run(folder, log));
     const section = await sectionOf(benchmark, rows, load);
     process.stdout.write(section);
-    // After each, so that a run that is cut off loses one part at most.
+    // After each part, so that an interrupted run loses at most one.
     sections.set(benchmark.name, section);
     await writeFile(results, reportOf(sections));
   }
@@ -68,7 +68,7 @@ async function main(names: readonly string[]): Promise<void> {
 
 const results = join(import.meta.dirname, "RESULTS.md");
 
-/** What was measured before, by the name of the part. */
+/** Previous measurements by part. */
 async function readSections(): Promise<Map<string, string>> {
   const text = await readFile(results, "utf8").catch(() => "");
   const parts = text.split(/^(?=## )/m).slice(1);

@@ -19,7 +19,7 @@ const conflicts = 3;
 const rounds = 3;
 const main = "refs/heads/main";
 
-/** Many agents' branches that all changed what main has changed, merged one after another. */
+/** Many branches that conflict with main, merged one after another. */
 export const merging: Benchmark = {
   name: "merges",
   method:
@@ -80,7 +80,7 @@ async function treeOf(repository: string): Promise<string> {
   return (await command("git", ["rev-parse", "main^{tree}"], repository)).trim();
 }
 
-/** Changes the first line of some files on main and, each in its own way, on every branch. */
+/** Changes the first line of some files on main and, differently, on every branch. */
 async function addBranches(folder: string, repository: string): Promise<void> {
   const checkout = join(folder, "branches");
   const git = (...args: string[]) => command("git", args, checkout);
@@ -107,7 +107,7 @@ async function mergeHere(repoPath: string, number: number): Promise<void> {
   const source = (await resolveCommit(repoPath, `refs/heads/${branchOf(number)}`)) as string;
   const merge = await computeMerge(repoPath, target, source);
   const groups = merge.conflicts.map(({ paths }) => paths);
-  // By what each side is as old as it is; here the workspace is the newer one.
+  // The ages of both sides; here the workspace is newer.
   await commitsTouching(repoPath, { source, target }, groups);
   const decisions = merge.conflicts.map((): Decision => ({ take: "source" }));
   const labels = { source: branchOf(number), target: "main" };
@@ -121,7 +121,7 @@ async function mergeHere(repoPath: string, number: number): Promise<void> {
 
 async function mergeThere(checkout: string, number: number): Promise<void> {
   const branch = `origin/${branchOf(number)}`;
-  // It exits 1 where there are conflicts.
+  // Exits with 1 on conflicts.
   await command("git", ["merge", "--quiet", "--no-edit", branch], checkout).catch(() => undefined);
   await command("git", ["checkout", "--quiet", "--theirs", "--", "."], checkout);
   await command("git", ["add", "--all"], checkout);

@@ -9,7 +9,7 @@ const atOnce = 8;
 const stopSeconds = 10;
 const readySeconds = 5;
 
-/** What a restart costs where many workspaces are mounted. */
+/** The cost of a restart with many mounted workspaces. */
 export const mounts: Benchmark = {
   name: "mounts",
   method:

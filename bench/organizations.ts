@@ -9,7 +9,7 @@ const connections = 50;
 const seconds = 4;
 const rounds = 5;
 
-/** The list page's one request, which everything else that is read resembles. */
+/** The request of the list page, typical for reads. */
 export const organizations: Benchmark = {
   name: "organizations",
   method:

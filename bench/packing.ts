@@ -20,7 +20,7 @@ const checkpoints = 10_000;
 const files = 1000;
 const rounds = 9;
 
-/** What the background packing gives to those who clone. */
+/** The benefit of background packing for clones. */
 export const packing: Benchmark = {
   name: "packing",
   method:
@@ -98,7 +98,7 @@ export const packing: Benchmark = {
   },
 };
 
-/** The history as git's fast-import reads it: each commit changes one line of one file. */
+/** A history for git fast-import: each commit changes one line of one file. */
 function historyOf(): string {
   const lines = Array.from({ length: files }, (_, file) =>
     Array.from(
@@ -126,7 +126,7 @@ function historyOf(): string {
   return parts.join("");
 }
 
-/** Spreads numbers evenly, the same in every run (Knuth's multiplicative method). */
+/** Distributes numbers evenly and deterministically (Knuth's multiplicative hash). */
 function hash(number: number): number {
   return Math.imul(number + 1, 2_654_435_761) >>> 8;
 }

@@ -14,7 +14,7 @@ const slowdown = 4;
 const targetKiB = 180;
 const targetMs = 1000;
 
-/** What a browser that was never here loads, and how soon somebody sees what he came for. */
+/** First visits: transferred data and time until the content is visible. */
 export const pages: Benchmark = {
   name: "pages",
   method:
@@ -34,7 +34,7 @@ export const pages: Benchmark = {
         const visited = await pagesOf(api);
         const session = await sessionOf(browser, url);
         const seen = new Map<string, Visit[]>(visited.map(({ what }) => [what, []]));
-        // The first round warms the server up and is dropped.
+        // The first round warms up and is dropped.
         for (let round = 0; round <= rounds; round += 1) {
           log(`round ${round} of ${rounds}`);
           for (const { what, path, isSignedOut } of visited) {
@@ -64,11 +64,11 @@ export interface VisitedPage {
   what: string;
   path: string;
   isSignedOut?: boolean;
-  /** Whether it highlights code, which is loaded after all else and counted apart. */
+  /** Whether it highlights code, which loads last and is counted separately. */
   hasDiff?: boolean;
 }
 
-/** Makes what the pages show, and says where they are. */
+/** Creates the data of the pages and returns their paths. */
 export async function pagesOf(api: Client): Promise<VisitedPage[]> {
   const made = [];
   for (let nth = 1; nth <= 20; nth += 1) {
@@ -108,7 +108,7 @@ export async function pagesOf(api: Client): Promise<VisitedPage[]> {
   ];
 }
 
-/** The session of a browser in which the account has signed in. */
+/** Signs in and returns the browser session. */
 export async function sessionOf(browser: Browser, url: string): Promise<Session> {
   const context = await browser.newContext();
   await context.request.post(`${url}/api/v1/auth/login`, { data: account });

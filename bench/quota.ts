@@ -8,7 +8,7 @@ const rounds = 100;
 const starts = 30;
 const limit = 3;
 
-/** A limit is worth what holds when everybody starts at once, whichever process they reach. */
+/** A quota must hold under concurrent starts through several processes. */
 export const quota: Benchmark = {
   name: "quota",
   method:
@@ -77,7 +77,7 @@ async function makeAgents(api: Client): Promise<string[]> {
 }
 
 interface Outcome {
-  /** Null where the start was refused. */
+  /** Null if the start was refused. */
   runId: string | null;
   code: string | null;
 }

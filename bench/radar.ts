@@ -19,7 +19,7 @@ interface Crowd {
   folders: string[];
 }
 
-/** What looking for conflicts costs those who commit meanwhile. */
+/** The cost of conflict detection for concurrent commits. */
 export const radar: Benchmark = {
   name: "radar",
   method:

@@ -15,7 +15,7 @@ const lines = 5000;
 const pastRuns = 10_000;
 const decisions = 100;
 
-/** Commands that take all they can get, for as long as they are let. */
+/** Commands that consume as many resources as they can. */
 const hostile = [
   ":(){ :|:& };:; sleep 30",
   "while :; do (sleep 1000 &) ; done",
@@ -24,7 +24,7 @@ const hostile = [
   "i=0; while :; do i=$((i+1)); echo $i > f$i; done",
 ];
 
-/** What it costs to run commands, and what others feel of it. */
+/** The cost of running commands, for the caller and for others. */
 export const runs: Benchmark = {
   name: "runs",
   method:
@@ -156,7 +156,7 @@ async function decide(
       to: new Date(monthStart + index * span + Math.min(span, 1000)).toISOString(),
     })),
   );
-  // As autovacuum leaves what a month has gathered.
+  // Like after autovacuum.
   const client = new pg.Client(owner);
   await client.connect();
   await client.query("vacuum (analyze) runs");

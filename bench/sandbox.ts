@@ -11,7 +11,7 @@ const workRounds = 8;
 const targetMs = 30;
 const agentUid = 60_861;
 
-/** The programs by which gVisor is compared with bubblewrap alone. */
+/** Programs for comparing gVisor with bubblewrap alone. */
 const work = {
   "computing for about a second": `let sum = 0; for (let i = 0; i < 1.2e9; i++) sum = (sum + i * 7) | 0;`,
   "2 000 files written, read and removed": `
@@ -23,7 +23,7 @@ const work = {
     for (let i = 0; i < 100; i++) require("child_process").spawnSync("true");`,
 };
 
-/** What it costs that a command runs in a sandbox. */
+/** The overhead of sandboxed commands. */
 export const sandbox: Benchmark = {
   name: "sandbox",
   method:
@@ -69,7 +69,7 @@ export const sandbox: Benchmark = {
 
 interface Place {
   sandbox: Sandbox;
-  /** Why it cannot be measured; null where it can. */
+  /** Why it cannot be measured; null if it can. */
   why: string | null;
   runCommand(command: readonly string[]): Promise<void>;
 }
@@ -111,7 +111,7 @@ async function openPlace(dataDir: string, setting: "required" | "gvisor"): Promi
   };
 }
 
-/** @param mostMs that it may take more than a bare spawn; null: nothing is asked */
+/** @param mostMs maximum overhead over a bare spawn; null for no target */
 async function startRow(what: string, place: Place, mostMs: number | null): Promise<Row> {
   const row = { what, target: mostMs === null ? "" : `at most ${mostMs} ms more` };
   if (place.why !== null) {

@@ -18,10 +18,10 @@ const crowd = { organizations: 100_000, people: 50_000 };
 const requests = 500;
 const secret = "a secret for the benchmark, of no use elsewhere";
 
-/** The start asks whether there is any row, and reads a few. */
+/** The server's start checks for existing rows and reads a few. */
 const fewRows = 100;
 
-/** What one person waits for must not depend on how many others there are. */
+/** Latency must not depend on the number of other organizations. */
 export const scale: Benchmark = {
   name: "scale",
   method:
@@ -67,7 +67,7 @@ export const scale: Benchmark = {
       } finally {
         await Promise.all([smallServer.stop(), largeServer.stop()]);
       }
-      // Its connections have ended, and have told all that they counted.
+      // Closed connections have reported all their statistics.
       const after = await rowsWithoutIndex(large.databaseUrl);
       const read = growingTables.filter(
         (name) => (after.get(name) ?? 0) - (before.get(name) ?? 0) > fewRows,
@@ -91,7 +91,7 @@ interface Person {
   orgId: string;
 }
 
-/** A person with organizations, each with colleagues. */
+/** A person with organizations, each with members. */
 async function settle(api: Client, databaseUrl: string): Promise<Person> {
   const ids: string[] = [];
   for (let number = 1; number <= organizationCount; number += 1) {
@@ -114,7 +114,7 @@ async function settle(api: Client, databaseUrl: string): Promise<Person> {
   return { key: data.key as string, orgId: ids[0] as string };
 }
 
-/** Keys of people of the crowd, each with an organization that he is in. */
+/** Keys of people in the crowd, each with one of their organizations. */
 async function addStrangers(databaseUrl: string, like: string): Promise<Person[]> {
   const prefix = like.slice(0, -36);
   const keys = Array.from({ length: 2 * requests }, () => generateKey(prefix));
@@ -136,7 +136,7 @@ async function addStrangers(databaseUrl: string, like: string): Promise<Person[]
   return rows.map(({ org_id }, index) => ({ key: keys[index] as string, orgId: org_id }));
 }
 
-/** How many rows of each growing table have been read without an index. */
+/** Rows read without an index, per growing table. */
 async function rowsWithoutIndex(databaseUrl: string): Promise<Map<string, number>> {
   return asOwner(databaseUrl, async (client) => {
     const { rows } = await client.query<{ name: string; count: number }>(
@@ -180,14 +180,14 @@ async function measure(
           await first();
           const ofSmall = async () => figures.small.push(await ask(small, small));
           const ofLarge = async () => figures.large.push(await ask(large, person));
-          // Turned around every time, as in `interleave`.
+          // In alternating order, as in `interleave`.
           for (const one of round % 2 === 0 ? [ofSmall, ofLarge] : [ofLarge, ofSmall]) await one();
         }
         return figures;
       };
       const same = (count: number): Person[] => Array.from({ length: count }, () => large);
       const forget = () => Promise.all(memories.map((memory) => memory.forget()));
-      // The first ones warm up.
+      // The first requests warm up.
       await inTurn(same(requests), forget);
       const kept = await inTurn(same(requests));
       const read = await inTurn(same(requests), forget);

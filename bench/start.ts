@@ -8,7 +8,7 @@ const idleSeconds = 10;
 const targetSeconds = 3;
 const targetMiB = 300;
 
-/** What everybody meets first, and what it costs while nothing happens. */
+/** The start of the server, and its memory while idle. */
 export const start: Benchmark = {
   name: "start",
   method:
@@ -54,13 +54,13 @@ async function memoryRow(pid: number, dataDir: string): Promise<Row> {
   if (process.platform !== "linux") {
     return { ...row, measured: "not measured: needs /proc", target, met: null };
   }
-  // By its own pid file, not by who started it: whatever its parent is, it counts.
+  // From its pid file, independent of its parent process.
   const postmaster = Number.parseInt(
     await readFile(join(dataDir, "postgres/postmaster.pid"), "utf8"),
     10,
   );
   const backends = await childrenOf(postmaster);
-  // Checkpointer and writers are always there: fewer is a reading that missed them, not a saving.
+  // The checkpointer and writers always exist: fewer processes indicate a failed measurement.
   if (backends.length < 3) {
     const stat = await readFile(`/proc/${postmaster}/stat`, "utf8").catch(String);
     throw new Error(`PostgreSQL ${postmaster} shows ${backends.length} children: ${stat}`);
@@ -68,7 +68,7 @@ async function memoryRow(pid: number, dataDir: string): Promise<Row> {
   const shares = await Promise.all([postmaster, ...backends].map((one) => memoryOf(one, "Pss")));
   const postgres = shares.reduce((sum, share) => sum + share, 0);
   const server = await memoryOf(pid, "Pss");
-  // Other Node processes, this one too, take their part of the program's pages: alone it is more.
+  // Other Node processes share the program's pages; alone, the server uses more.
   const alone = await memoryOf(pid, "Rss");
   const mib = (value: number): string => `${Math.round(value)} MiB`;
   return {
@@ -80,8 +80,8 @@ async function memoryRow(pid: number, dataDir: string): Promise<Row> {
 }
 
 /**
- * A process's memory in MiB: all of it (Rss), or its share (Pss), for which pages of several
- * processes are divided among them.
+ * Returns a process's memory in MiB: resident (Rss), or proportional (Pss), which divides shared
+ * pages among processes.
  */
 async function memoryOf(pid: number, kind: "Pss" | "Rss"): Promise<number> {
   const text = await readFile(`/proc/${pid}/smaps_rollup`, "utf8");
@@ -94,9 +94,10 @@ async function childrenOf(pid: number): Promise<number[]> {
   const children: number[] = [];
   for (const name of await readdir("/proc")) {
     if (!/^\d+$/.test(name)) continue;
-    // One that ends meanwhile is nobody's child.
+    // A process that ends meanwhile has no parent.
     const stat = await readFile(`/proc/${name}/stat`, "utf8").catch(() => "");
-    // The parent follows the state, which follows the name in brackets, which may hold anything.
+    // The parent's pid follows the state, after the name in parentheses, which may contain
+    // anything.
     const parent = Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]);
     if (parent === pid) children.push(Number(name));
   }

@@ -15,7 +15,7 @@ import { withServer } from "./support/server.js";
 
 const rounds = 21;
 
-/** What an agent waits for before its first edit. */
+/** The delay before an agent's first edit. */
 export const workspaceCreation: Benchmark = {
   name: "workspace",
   method:

@@ -4,7 +4,7 @@ import { connect, type Socket } from "node:net";
 import { fileURLToPath } from "node:url";
 import { generateKey } from "#shared/node/key-text.js";
 
-/** A process of its own that sends keys which nobody has, evenly: it must not be what is waited for. */
+/** A separate process that sends wrong keys at a constant rate, without being a bottleneck. */
 
 interface Flood {
   url: string;
@@ -16,7 +16,7 @@ const file = fileURLToPath(import.meta.url);
 const different = 20_000;
 const connections = 20;
 
-/** Does some work while wrong keys are sent; answers how many a second were refused, too. */
+/** Runs work while wrong keys are sent; also returns the rate of rejected ones per second. */
 export async function withWrongKeys<Result>(
   url: string,
   prefix: string,
@@ -37,7 +37,7 @@ async function flood({ url, prefix, perSecond }: Flood): Promise<void> {
   const { hostname, port, pathname } = new URL(url);
   const requests = Array.from({ length: different }, (_, number) => {
     const made = generateKey(prefix);
-    // Half of them do not even have the right checksum.
+    // Half of them also have a wrong checksum.
     const key = number % 2 === 0 ? made : made.slice(0, -1) + (made.endsWith("0") ? "1" : "0");
     return `GET ${pathname} HTTP/1.1\r\nHost: ${hostname}\r\nAuthorization: Bearer ${key}\r\n\r\n`;
   });
@@ -59,7 +59,7 @@ async function flood({ url, prefix, perSecond }: Flood): Promise<void> {
       sockets[sent % connections]?.write(requests[sent % different] as string);
     }
   }, 1);
-  // What is waited for is a server that is used to it.
+  // Starts after the server has adapted to the load.
   setTimeout(() => process.send?.("started"), 1000);
   process.once("message", () => {
     const rate = refused / ((performance.now() - began) / 1000);

@@ -2,19 +2,19 @@ import { fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import fastify from "fastify";
 
-/** A process with nothing but Fastify and two routes: what a server of ours is measured against. */
+/** A process with only Fastify and two routes: the baseline for our server. */
 
 export interface BareServer {
   /** The route that sends prepared bytes. */
   bytesUrl: string;
-  /** The route that writes the same value as JSON for each request. */
+  /** The route that serializes the same value for each request. */
   jsonUrl: string;
   stop(): void;
 }
 
 const file = fileURLToPath(import.meta.url);
 
-/** Serves a JSON text in a process of its own. */
+/** Serves a JSON text in a separate process. */
 export function startBareServer(text: string): Promise<BareServer> {
   return new Promise((resolve, reject) => {
     const child = fork(file, { stdio: ["ignore", "ignore", "inherit", "ipc"] });

@@ -9,30 +9,30 @@ import { toNodeHandler } from "better-auth/node";
 import { organization } from "better-auth/plugins";
 import pg from "pg";
 
-/** A process with better-auth and its organization plugin, set up to be as fast as it can be. */
+/** A process with better-auth and its organization plugin, configured for speed. */
 
 export interface BetterAuthOptions {
   databaseUrl: string;
   organizationCount: number;
-  /** Of the first organization; the others have their creator alone. */
+  /** Members of the first organization; the others have only their creator. */
   memberCount: number;
-  /** Where API keys are kept: in the database (by default), or in this process alone. */
+  /** Where API keys are stored: in the database (default), or in memory. */
   keys?: "database" | "memory";
 }
 
-/** Where it serves, and how to call it: by an API key, or by a session whose cookie is its own cache. */
+/** Its URLs and credentials: an API key, and a session cached in its cookie. */
 export interface BetterAuthAddress {
   origin: string;
   key: string;
   cookie: string;
   organizationId: string;
-  /** POST {key}: its server-side call that verifies a key, which it has no route for. */
+  /** POST {key}: verifies a key through its server-side API, which has no route. */
   verifyUrl: string;
 }
 
 const file = fileURLToPath(import.meta.url);
 
-/** Serves better-auth in a process of its own, filled with organizations. */
+/** Serves better-auth in a separate process, filled with organizations. */
 export function startBetterAuth(
   options: BetterAuthOptions,
 ): Promise<BetterAuthAddress & { stop(): void }> {
@@ -50,7 +50,7 @@ export function startBetterAuth(
   });
 }
 
-/** Keys in this process alone: nothing of them is waited for. */
+/** Keeps keys in this process only, without waiting for storage. */
 function inMemory() {
   const memory = new Map<string, string>();
   const get = (name: string): string | null => memory.get(name) ?? null;
@@ -81,7 +81,7 @@ function configure(databaseUrl: string, baseURL: string, keys: BetterAuthOptions
     baseURL,
     secret: "a secret for the benchmark, of no use elsewhere",
     emailAndPassword: { enabled: true },
-    // As its guide to performance says: no query for the session, joins in place of separate queries.
+    // As in its performance guide: no session query, and joins instead of separate queries.
     session: { cookieCache: { enabled: true, maxAge: 60 * 60 } },
     advanced: { database: { joins: true } },
     rateLimit: { enabled: false },
@@ -125,7 +125,7 @@ async function serve(options: BetterAuthOptions): Promise<void> {
   process.send?.({ origin, verifyUrl, ...filled } satisfies BetterAuthAddress);
 }
 
-/** One person with organizations, and further members in the first of them. */
+/** Inserts one person with organizations, and further members of the first one. */
 async function fill(
   auth: Auth<ReturnType<typeof configure>>,
   { organizationCount, memberCount }: BetterAuthOptions,

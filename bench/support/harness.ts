@@ -4,22 +4,22 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { listMounts, unmount } from "#git/worktree/mounts.js";
 
-/** One line of the results: what was measured, against what, and whether the target is met. */
+/** One line of the results: the measurement, its baseline, and whether the target is met. */
 export interface Row {
   what: string;
   measured: string;
   against: string;
   ratio: string;
   target: string;
-  /** Null where the line has no target and only explains another. */
+  /** Null for a line without a target. */
   met: boolean | null;
 }
 
 export interface Benchmark {
   name: string;
-  /** How it was measured, in a sentence or two; printed below the table. */
+  /** The method in a sentence or two, printed below the table. */
   method: string;
-  /** `folder` is its own and is removed after it; `log` says how far it is. */
+  /** `folder` is private and removed afterwards; `log` reports progress. */
   run(folder: string, log: (line: string) => void): Promise<Row[]>;
 }
 
@@ -32,8 +32,8 @@ export function median(values: readonly number[]): number {
 }
 
 /**
- * Measures several things in turn, so that what else the machine does falls on all of them: the
- * first round warms up and is dropped. Each measurement answers a figure; each list is one thing's.
+ * Measures several things in turn, so that disturbances affect all of them; the first round warms
+ * up and is dropped. Returns the figures of each.
  */
 export async function interleave<Name extends string>(
   rounds: number,
@@ -45,7 +45,7 @@ export async function interleave<Name extends string>(
     number[]
   >;
   for (let round = 0; round <= rounds; round += 1) {
-    // Turned around every time: being second must not be an advantage.
+    // In alternating order: coming second must not be an advantage.
     for (const [name, measure] of round % 2 === 0 ? entries : entries.toReversed()) {
       const figure = await measure(round);
       if (round > 0) figures[name].push(figure);
@@ -54,14 +54,14 @@ export async function interleave<Name extends string>(
   return figures;
 }
 
-/** Milliseconds that some work takes. */
+/** Returns the milliseconds that some work takes. */
 export async function timed(work: () => Promise<unknown>): Promise<number> {
   const start = performance.now();
   await work();
   return performance.now() - start;
 }
 
-/** Runs a program to its end; fails with its standard error where it fails. */
+/** Runs a program; rejects with its standard error if it fails. */
 export async function command(
   program: string,
   args: readonly string[],
@@ -81,7 +81,7 @@ export async function command(
   return out;
 }
 
-/** The environment without Omoi's settings and with git as it comes, not as its user has set it up. */
+/** Returns the environment without Omoi's settings and without the user's git configuration. */
 export function plainEnv(more: Record<string, string> = {}): NodeJS.ProcessEnv {
   const env = Object.entries(process.env).filter(([name]) => !/^(OMOI|GIT)_/.test(name));
   return {
@@ -96,7 +96,7 @@ export function plainEnv(more: Record<string, string> = {}): NodeJS.ProcessEnv {
   };
 }
 
-/** Gives the work a temporary folder, and removes it afterwards. */
+/** Runs work with a temporary folder, which is removed afterwards. */
 export async function inFolder<Result>(work: (folder: string) => Promise<Result>): Promise<Result> {
   const folder = await mkdtemp(join(tmpdir(), "omoi-bench-"));
   try {
@@ -108,8 +108,8 @@ export async function inFolder<Result>(work: (folder: string) => Promise<Result>
 }
 
 /**
- * How far the ratio of two things moves from round to round: the middle half of the rounds. Where it
- * spans the target, one run does not decide.
+ * Formats the interquartile range of the ratio between two series. If it includes the target, one
+ * run is inconclusive.
  */
 export function spread(ours: readonly number[], theirs: readonly number[]): string {
   const ratios = ours.map((value, round) => value / (theirs[round] ?? Number.NaN));

@@ -2,14 +2,14 @@ import { fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import autocannon from "autocannon";
 
-/** A process of its own that makes requests, so that it shares no event loop with what it measures. */
+/** A separate process for requests, so that it shares no event loop with the measured one. */
 
 export interface LoadRequest {
   url: string;
   connections: number;
   seconds: number;
   headers: Record<string, string>;
-  /** A JSON text to POST; without one it is a GET. */
+  /** A JSON text to POST; otherwise a GET. */
   body?: string;
 }
 
@@ -21,7 +21,7 @@ export interface LoadResult {
 
 const file = fileURLToPath(import.meta.url);
 
-/** Loads an address for some seconds; every answer must be a success. */
+/** Sends requests for some seconds; all must succeed. */
 export function load(request: LoadRequest): Promise<LoadResult> {
   return new Promise((resolve, reject) => {
     const child = fork(file, [JSON.stringify(request)], {

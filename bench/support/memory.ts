@@ -1,12 +1,12 @@
 import pg from "pg";
 
 export interface Memory {
-  /** Settles when the server has forgotten all that it keeps in memory. */
+  /** Settles once the server has cleared its caches. */
   forget(): Promise<void>;
   close(): Promise<void>;
 }
 
-/** Tells the server on a database that everything may have changed, as a change of a system role would. */
+/** Notifies the server of a change to everything, like a change of a system role. */
 export async function memoryOf(databaseUrl: string): Promise<Memory> {
   const client = new pg.Client({ connectionString: databaseUrl });
   await client.connect();

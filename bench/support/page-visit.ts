@@ -1,20 +1,20 @@
 import type { Browser, BrowserContext } from "playwright-core";
 
-/** What a browser knows of a server before it visits: its session, or nothing. */
+/** The state of a browser before a visit: a session, or nothing. */
 export type Session = Awaited<ReturnType<BrowserContext["storageState"]>> | undefined;
 
 export interface Visit {
-  /** Bytes of scripts as they came over the network, headers included. */
+  /** Transferred bytes of scripts, including headers. */
   scriptBytes: number;
-  /** Requests until the page was quiet. */
+  /** Requests until the network was idle. */
   requests: number;
   lcpMs: number;
   cls: number;
-  /** What the console said, and what was against the content security policy. */
+  /** Console messages and violations of the content security policy. */
   messages: string[];
 }
 
-/** One visit by a browser that has nothing in its cache, its processor slowed down `slowdown` times. */
+/** Visits a page with an empty cache and a processor slowed down `slowdown` times. */
 export async function visit(
   browser: Browser,
   url: string,
@@ -39,7 +39,7 @@ async function visitIn(context: BrowserContext, url: string, slowdown: number): 
   let requests = 0;
   devtools.on("Network.requestWillBeSent", () => (requests += 1));
   devtools.on("Network.responseReceived", ({ requestId, type, response }) => {
-    // A module that is preloaded is of type Other until it is wanted.
+    // A preloaded module has the type Other until it is used.
     if (type === "Script" || response.mimeType.includes("javascript")) scripts.add(requestId);
   });
   devtools.on("Network.loadingFinished", ({ requestId, encodedDataLength }) => {
@@ -57,9 +57,8 @@ async function visitIn(context: BrowserContext, url: string, slowdown: number): 
 }
 
 /**
- * What the browser has noted of the page's paints. It is asked afterwards: a script that listens from the
- * start takes a tenth of a second of what it measures. A text and not a function: what measures has no
- * types of the browser.
+ * Reads the browser's paint entries afterwards: an observer from the start would cost a tenth of a
+ * second. A string, not a function, since this file has no DOM types.
  */
 const paintsSoFar = `(async () => {
   const entriesOf = (type) => new Promise((resolve) => {

@@ -2,13 +2,13 @@ import { join } from "node:path";
 import pg from "pg";
 import { startEmbeddedPostgres } from "#server/db/embedded/embedded.js";
 
-/** A PostgreSQL for several programs: the embedded one, used as one that an operator brings along. */
+/** A PostgreSQL for several programs: the embedded one, used like an external one. */
 export interface SharedPostgres {
-  /** Makes a database and gives its `postgres://` address, as its owner. */
+  /** Creates a database and returns its owner's `postgres://` URL. */
   makeDatabase: (name: string) => Promise<string>;
 }
 
-/** Starts a PostgreSQL for the time of some work, as the server itself would start it. */
+/** Runs work with a PostgreSQL started like the server's own. */
 export async function withPostgres<Result>(
   folder: string,
   work: (postgres: SharedPostgres) => Promise<Result>,
@@ -38,7 +38,7 @@ export async function withPostgres<Result>(
   }
 }
 
-/** Work on a database as the role that owns it, which sees every organization. */
+/** Runs work on a database as its owner, who sees every organization. */
 export async function asOwner<Result>(
   url: string,
   work: (client: pg.Client) => Promise<Result>,

@@ -7,7 +7,7 @@ const fileCount = 2000;
 const areas = ["auth", "billing", "catalog", "search", "orders", "mail", "reports", "admin"];
 const layers = ["routes", "service", "repository", "model", "events", "jobs", "views", "format"];
 
-/** Drawn from a fixed seed: every run measures the same repository. */
+/** A random generator with a fixed seed: every run uses the same repository. */
 function drawer(seed: number): (below: number) => number {
   let state = seed;
   return (below) => {
@@ -35,7 +35,7 @@ export async function step${part}_${one.toString(36)}(input: Request): Promise<n
   return text;
 }
 
-/** The path of one of the repository's files, the same in each run. */
+/** Returns the path of a file of the repository, the same in each run. */
 function pathOf(number: number): string {
   const area = areas[number % areas.length] ?? "";
   const layer = layers[(number >> 3) % layers.length] ?? "";
@@ -44,12 +44,12 @@ function pathOf(number: number): string {
   return `${folder}/${area}/${layer}/${group}/module-${number}.ts`;
 }
 
-/** The paths of the repository of 2 000 files. */
+/** The paths of the repository with 2 000 files. */
 export const repositoryPaths: readonly string[] = Array.from({ length: fileCount }, (_, number) =>
   pathOf(number),
 );
 
-/** Makes a bare repository with one commit of 2 000 files, or of `count`, packed as a clone of it is. */
+/** Creates a bare repository with one commit of 2 000 files, or `count`, packed like a clone. */
 export async function makeRepository(folder: string, count = fileCount): Promise<string> {
   const checkout = join(folder, "original");
   const draw = drawer(20_251);
@@ -69,7 +69,7 @@ export async function makeRepository(folder: string, count = fileCount): Promise
   return join(folder, "source.git");
 }
 
-/** Imports a repository below an allowed root as a project, and waits until it is there. */
+/** Imports a repository below an allowed root as a project, and waits for it. */
 export async function importProject(api: Client, repository: string): Promise<string> {
   const { data: organization } = await api.organizations.create({ body: { name: "Bench" } });
   const { data: project } = await api.projects.create({
@@ -91,7 +91,7 @@ export async function importProject(api: Client, repository: string): Promise<st
   }
 }
 
-/** Changes a line in seven files, others in each round, in a folder that holds the repository. */
+/** Changes a line in seven files, different ones in each round. */
 export async function changeSevenFiles(
   folder: string,
   round: number,

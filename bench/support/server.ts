@@ -6,19 +6,19 @@ import { plainEnv } from "./harness.js";
 
 const root = join(import.meta.dirname, "../..");
 const dist = join(root, "dist/server/main.js");
-/** The mark that scripts/prepare.mjs leaves when a build is whole. */
+/** Marks a complete build (written by scripts/prepare.mjs). */
 const built = existsSync(join(root, "dist/.built-server")) && existsSync(dist);
 
-/** What is run as the server: the build where there is a whole one, else the sources. */
+/** The server under test: the build if complete, otherwise the sources. */
 export const serverKind = built ? "node dist/server/main.js" : "tsx src/server/main.ts (not built)";
 
-// By a loader, not by tsx's own program: the process started has to be the server itself.
+// With a loader, not with tsx's own program: the started process must be the server.
 const serverArgs = built ? [dist] : ["--import", "tsx", join(root, "src/server/main.ts")];
 
 export interface Server {
   url: string;
   pid: number;
-  /** Milliseconds from the start of the process until it said that it is ready. */
+  /** Milliseconds from process start to the ready message. */
   readyMs: number;
   stop(): Promise<void>;
 }
@@ -26,11 +26,11 @@ export interface Server {
 interface StartOptions {
   dataDir: string;
   env?: Record<string, string>;
-  /** What is started; the server alone by default. */
+  /** The program to start; the server by default. */
   program?: readonly [string, ...string[]];
 }
 
-/** Starts the server as its own process, as in production, on a free port of the loopback. */
+/** Starts the server in its own process, as in production, on a free loopback port. */
 export async function startServer({ dataDir, env = {}, program }: StartOptions): Promise<Server> {
   const [file, ...args] = program ?? [process.execPath, ...serverArgs];
   const start = performance.now();
@@ -83,7 +83,7 @@ async function end(child: ChildProcess): Promise<void> {
   await ended;
 }
 
-/** A server for the time of some work, and a person signed in on it. */
+/** Runs work with a server and a signed-in person. */
 export async function withServer<Result>(
   options: StartOptions,
   work: (server: Server, api: Client) => Promise<Result>,
@@ -96,7 +96,7 @@ export async function withServer<Result>(
   }
 }
 
-/** The person that `withServer` signs in. */
+/** The person signed in by `withServer`. */
 export const account = { email: "bench@example.com", password: "correct staple bench" };
 
 async function signIn(url: string): Promise<Client> {
@@ -106,7 +106,7 @@ async function signIn(url: string): Promise<Client> {
   return clientOf(url, data.access_token);
 }
 
-/** The typed client of a server at an address, by a token or a key. */
+/** Returns the typed client of a server with a token or key. */
 export function clientOf(url: string, token: string | null): Client {
   return createClient((path, init) =>
     fetch(url + path, {

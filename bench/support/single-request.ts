@@ -1,6 +1,6 @@
 import { get, type Agent } from "node:http";
 
-/** One request by a key, to the end of its answer, which must have the status. */
+/** Sends one request with a key, reads the whole response, and checks its status. */
 export function askOnce(agent: Agent, url: string, key: string, status = 200): Promise<void> {
   return new Promise((resolve, reject) => {
     const headers = { authorization: `Bearer ${key}` };

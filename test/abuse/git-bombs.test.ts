@@ -14,7 +14,7 @@ import {
   type ServerUnderAttack,
 } from "../support/innocent.js";
 
-describe("trees that expand beyond all bounds", () => {
+describe("trees that expand without bounds", () => {
   let server: ServerUnderAttack;
   let innocent: Innocent;
   let attacker: TestPerson;
@@ -44,7 +44,7 @@ describe("trees that expand beyond all bounds", () => {
     });
     return response.text();
   };
-  /** Trees in one another, each of `width` names for the next: `width` to the power of `levels` files. */
+  /** Nested trees with `width` names each: `width` to the power of `levels` files. */
   const bombOf = (width: number, levels: number, content: string): string[] => {
     const oids = [forge.object("blob", content)];
     for (let level = 0; level < levels; level += 1) {
@@ -63,7 +63,7 @@ describe("trees that expand beyond all bounds", () => {
     return oids;
   };
 
-  test("a few pushed objects are refused before git expands them", async () => {
+  test("a push of a few objects is rejected before git expands them", async () => {
     const oids = bombOf(10, 10, "bomb\n");
     const tip = forge.commit(oids.at(-1) as string);
     await innocent.during(async () => {
@@ -95,7 +95,7 @@ describe("trees that expand beyond all bounds", () => {
     });
   });
 
-  test("a merge that would be too large is refused, though neither of its sides is", async () => {
+  test("a merge with a too large result is rejected, although both sides are within the limits", async () => {
     const agent = await makeAgent(attacker, project.id);
     const params = { agent_id: agent.id };
     const remote = { workspace_type: "remote" } as const;

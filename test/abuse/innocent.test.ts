@@ -13,11 +13,11 @@ describe("an innocent organization beside an attack", () => {
   });
   afterAll(() => server.close());
 
-  test("passes where nothing happens, and gives the attack's result", async () => {
+  test("passes without an attack, and returns the attack's result", async () => {
     expect(await innocent.during(() => pause(500, "nothing"))).toBe("nothing");
   });
 
-  test("fails where the server stands still", async () => {
+  test("fails if the server hangs", async () => {
     const standStill = async (): Promise<void> => {
       process.kill(server.pid, "SIGSTOP");
       await pause(5000);
@@ -27,7 +27,7 @@ describe("an innocent organization beside an attack", () => {
     await expect(outcome).rejects.toThrow("latencies of the innocent organization");
   });
 
-  test("fails with the attack", async () => {
+  test("fails if the attack fails", async () => {
     const outcome = innocent.during(() => Promise.reject(new Error("failed")), { kinds: ["read"] });
     await expect(outcome).rejects.toThrow("failed");
   });

@@ -1,4 +1,4 @@
-/** Attacks by what a run is given and what it writes. */
+/** Attacks through a run's variables and output. */
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { refusal, type TestPerson } from "../support/app.js";
@@ -29,11 +29,11 @@ describe("the output of a hostile run", () => {
     return response.text();
   };
 
-  test("a variable of 31 000 characters is hidden, also of a run that waited", async () => {
+  test("masks a variable of 31 000 characters, even after waiting in the queue", async () => {
     const secret = randomBytes(15_500).toString("hex");
     const { agent } = await makeWorkspace(attacker, projectId);
     const params = { agent_id: agent.id };
-    // Without a line break, and then nothing more: a timer writes it.
+    // Without a line break and without further output: written by a timer.
     const command = shell('printf "it is %s." "$SECRET"; sleep 0.3');
     const body = { command, env: { SECRET: secret }, queue: true };
     await innocent.during(async () => {
@@ -48,7 +48,7 @@ describe("the output of a hostile run", () => {
     expect(server.log()).not.toContain(secret.slice(0, 32));
   }, 120_000);
 
-  test("an environment that is too large to be hidden is refused, and no run is made", async () => {
+  test("rejects an environment that is too large to mask, and creates no run", async () => {
     const { agent } = await makeWorkspace(attacker, projectId);
     const params = { agent_id: agent.id };
     const env = Object.fromEntries(
@@ -77,7 +77,7 @@ describe("the output of a hostile run", () => {
     const url = `${server.url}/api/v1/runs/${data.id}/logs`;
     const statuses = await innocent.during(async () => {
       const stop = new AbortController();
-      // Nobody takes the text: the server has to wait with the rest.
+      // No client reads the body: the server has to wait.
       const open = Array.from({ length: 100 }, (_, index) =>
         fetch(`${url}?${index % 2 === 0 ? "tail=1" : "times=true"}`, {
           headers,

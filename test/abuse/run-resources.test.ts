@@ -1,4 +1,4 @@
-/** A run takes everything of what the kernel counts for each user, and of terminals. */
+/** A run exhausts everything that the kernel limits per user, and terminals. */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { makeOrganization, makeProject, makeWorkspace } from "../support/factories.js";
 import { followLog, untilEnded } from "../support/runs.js";
@@ -14,7 +14,7 @@ beforeAll(async () => {
 });
 afterAll(() => server?.close());
 
-/** Takes one of each until it is refused or `most` are held; prints how many, and holds them. */
+/** Takes one of each until it is refused or `most` are held; prints the count and holds them. */
 const takeAll = (most: number, seconds: number): string[] => [
   "python3",
   "-c",
@@ -50,7 +50,7 @@ time.sleep(${seconds})
 `,
 ];
 
-test.runIf(isRoot)("leaves them to the runs of other organizations", async () => {
+test.runIf(isRoot)("leaves resources to the runs of other organizations", async () => {
   const attacker = await server.person("attacker");
   const organization = await makeOrganization(attacker);
   const project = await makeProject(attacker, organization.id);

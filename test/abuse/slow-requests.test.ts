@@ -1,4 +1,4 @@
-/** Attacks by requests that never arrive. */
+/** Attacks by requests that never complete. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { openConnection, slowBody } from "../support/raw-connection.js";
 import { rounds } from "../support/thorough.js";
@@ -7,7 +7,7 @@ import type { Innocent, ServerUnderAttack } from "../support/innocent.js";
 
 const perAddress = 200;
 
-describe("requests that never arrive", () => {
+describe("requests that never complete", () => {
   let server: ServerUnderAttack;
   let innocent: Innocent;
   beforeAll(async () => {
@@ -19,7 +19,7 @@ describe("requests that never arrive", () => {
   });
   afterAll(() => server.close());
 
-  test("end with 408, no more than an address may have at once, and nobody waits for them", async () => {
+  test("end with 408, are limited per address, and delay no other request", async () => {
     const kinds = ["read", "list", "change"] as const;
     const answers = await innocent.during(
       async () => {

@@ -1,4 +1,4 @@
-/** Attacks by which one organization has many callers wait. */
+/** Attacks by one organization with many waiting callers. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ApiError } from "#shared/contract/call.js";
 import type { TestPerson } from "../support/app.js";
@@ -8,7 +8,7 @@ import { rounds } from "../support/thorough.js";
 import { makeInnocent, startServerUnderAttack } from "../support/innocent.js";
 import type { Innocent, ServerUnderAttack } from "../support/innocent.js";
 
-describe("an organization that has many callers wait", () => {
+describe("an organization with many waiting callers", () => {
   let server: ServerUnderAttack;
   let innocent: Innocent;
   let attacker: TestPerson;
@@ -21,7 +21,7 @@ describe("an organization that has many callers wait", () => {
   });
   afterAll(() => server.close());
 
-  /** A workspace in which a command of the agent has run. */
+  /** A workspace after a command of the agent. */
   const workspaceAfter = async (script: string) => {
     const made = await makeWorkspace(attacker, projectId);
     await attacker.api.workspaces.update({
@@ -33,7 +33,7 @@ describe("an organization that has many callers wait", () => {
     expect((await untilEnded(attacker, data.id)).status).toBe("succeeded");
     return made;
   };
-  /** The codes that calls were refused with; fails where one failed otherwise. */
+  /** The error codes of rejected calls; fails if a call failed otherwise. */
   const codesOf = async (calls: Promise<unknown>[]): Promise<(string | null)[]> =>
     Promise.all(
       calls.map((call) =>
@@ -47,7 +47,7 @@ describe("an organization that has many callers wait", () => {
       ),
     );
 
-  test("a pipe in the place of .gitignore holds up nobody's runs", async () => {
+  test("a pipe in place of .gitignore delays no other organization's runs", async () => {
     const { agent } = await workspaceAfter("mkfifo .gitignore; echo text > file");
     const params = { agent_id: agent.id };
     const codes = await innocent.during(async () =>
@@ -61,7 +61,7 @@ describe("an organization that has many callers wait", () => {
     expect(codes.filter((code) => code !== "unsafe_path" && code !== "workspace_busy")).toEqual([]);
   }, 120_000);
 
-  test("many checkpoints of one large workspace hold up nobody's commits", async () => {
+  test("many checkpoints of one large workspace delay no other organization's commits", async () => {
     const { workspace } = await workspaceAfter(
       "for i in $(seq 1 20); do mkdir d$i; for j in $(seq 1 50); do echo $i $j > d$i/$j; done; done",
     );

@@ -12,9 +12,10 @@ import { clientOf, startServer, type ServerProcess } from "../support/server-pro
 import { rounds } from "../support/thorough.js";
 
 /*
- * Three people and two server processes, each of which answers from its memory. After every random change
- * each answer is held against the database: on the process that answered the change at once, on the
- * other one at once where the call revokes, and as soon as it has heard of the change where it does not.
+ * Three people and two server processes, each with its own caches. After every random change, each
+ * response is compared with the database: immediately on the process that made the change; on the
+ * other one immediately if the call revokes access, otherwise once it has received the
+ * notification.
  */
 
 const stepsInRun = 100;
@@ -46,7 +47,7 @@ afterAll(async () => {
 });
 
 test(
-  "every answer right after a change is what the database says",
+  "every response after a change matches the database",
   async () => {
     const steps = fc.array(step, { minLength: stepsInRun, maxLength: stepsInRun });
     await fc.assert(fc.asyncProperty(steps, playAnew), { numRuns: runs, endOnFailure: true });
@@ -55,13 +56,13 @@ test(
   rounds({ thorough: 4 * 3_600_000, else: 900_000 }),
 );
 
-/** @throws the error where it is no refusal of the server */
+/** @throws the error unless it is an error response of the server */
 function refused(error: unknown): { status: number } {
   if (error instanceof ApiError) return { status: error.problem.status };
   throw error;
 }
 
-/** Plays the steps with people who are in no organization and have no keys. */
+/** Plays the steps with people who have no organizations and no keys. */
 async function playAnew(steps: Step[]): Promise<void> {
   const ids = people.map(({ id }) => id);
   await database.query("delete from memberships where user_id = any($1)", [ids]);
@@ -87,7 +88,7 @@ class Game {
     ({ url }) => new Map(people.map(({ id, token }) => [id, clientOf(url, token)])),
   );
   readonly #orgIds: string[] = [];
-  /** The texts of keys by their ids, and a client of each process. */
+  /** Keys by id, with a client for each process. */
   readonly #keys = new Map<string, { text: string; clients: Client[] }>();
   #rows: Rows | undefined;
 
@@ -126,7 +127,7 @@ class Game {
     expect(got).toEqual(questions.map(({ what, expected }) => ({ what, ...expected })));
   }
 
-  /** Every person's list, and some other questions of a process. */
+  /** Every person's list, and some further questions to a process. */
   #questions(rows: Rows, { asked }: Step, process: number): Question[] {
     const model = new AccessModel(rows);
     const clients = this.#clients[process] as Map<string, Client>;

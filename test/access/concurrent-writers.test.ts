@@ -26,7 +26,7 @@ afterAll(async () => {
 });
 
 test(
-  "sixty writers of one organization get no 5xx, and its audit log is intact",
+  "sixty concurrent writers of one organization get no 5xx, and its audit log is intact",
   async () => {
     const { id: orgId } = await makeOrganization(owner);
     const params = { org_id: orgId };
@@ -112,7 +112,7 @@ test(
     };
     await Promise.all(Array.from({ length: writers }, writing));
     expect(failures.slice(0, 3)).toEqual([]);
-    // Every kind of change was made many times, and many were refused.
+    // Every kind of change succeeded many times, and many were refused.
     expect(counts.get(200) ?? 0).toBeGreaterThan(10);
     expect(counts.get(204) ?? 0).toBeGreaterThan(10);
     const reports = await here.db.withSystem("verify", (db) => verifyChains(db, []));

@@ -9,7 +9,7 @@ import { rounds } from "../support/thorough.js";
 const most = 20;
 const often = rounds({ thorough: most, else: 5 });
 
-/** How a call ended: the status of its answer, and the code of its refusal. */
+/** The outcome of a call: the status, and the code of an error. */
 interface Outcome {
   status: number;
   code: string | null;
@@ -25,10 +25,10 @@ async function outcomeOf(call: Promise<{ status: number }>): Promise<Outcome> {
 }
 
 /**
- * Each call is allowed when it is asked for and forbidden once the other one is done. Both are sent at
- * once, through two server processes, which answer from their own memory.
+ * Each call is allowed by itself and forbidden after the other one. Both are sent at once, to two
+ * server processes with separate caches.
  */
-describe("of two calls that contradict each other", { timeout: 120_000 }, () => {
+describe("two contradicting calls", { timeout: 120_000 }, () => {
   let here: TestApp;
   let there: TestApp;
   let owner: TestPerson;
@@ -61,7 +61,7 @@ describe("of two calls that contradict each other", { timeout: 120_000 }, () => 
     return { org, params, first, second, firstId, secondId };
   }
 
-  /** Races two calls, and expects that one succeeds and the other one is refused for what that did. */
+  /** Races two calls; expects one to succeed and the other to be refused because of it. */
   async function expectOneWinner(
     calls: [Promise<{ status: number }>, Promise<{ status: number }>],
     refusals: readonly string[],
@@ -74,7 +74,7 @@ describe("of two calls that contradict each other", { timeout: 120_000 }, () => 
     return outcomes.findIndex(({ code }) => code === null);
   }
 
-  /** Races what takes something from somebody with a use of it: a use that succeeds came before. */
+  /** Races a revocation with a use of the revoked right; a successful use must come first. */
   async function expectInOrder(
     { id }: Organization,
     use: { call: Promise<{ status: number }>; action: string; refusals: readonly string[] },
@@ -100,7 +100,7 @@ describe("of two calls that contradict each other", { timeout: 120_000 }, () => 
   };
 
   test(
-    "transfers to two members: one, and the former owner is no owner any more",
+    "transfers to two members: one succeeds, and the previous owner is no longer an owner",
     repeated(async () => {
       const { params, first, second } = await organizationOf("member");
       const winner = await expectOneWinner(
@@ -132,7 +132,7 @@ describe("of two calls that contradict each other", { timeout: 120_000 }, () => 
   );
 
   test(
-    "two admins who demote each other",
+    "two admins demote each other",
     repeated(async () => {
       const { params, first, second, firstId, secondId } = await organizationOf("admin");
       const body = { role_id: systemRoleIds.viewer };
@@ -147,7 +147,7 @@ describe("of two calls that contradict each other", { timeout: 120_000 }, () => 
   );
 
   test(
-    "two admins who remove each other",
+    "two admins remove each other",
     repeated(async () => {
       const { params, first, second, firstId, secondId } = await organizationOf("admin");
       await expectOneWinner(
@@ -161,7 +161,7 @@ describe("of two calls that contradict each other", { timeout: 120_000 }, () => 
   );
 
   test(
-    "the last two owners who leave",
+    "the last two owners leave",
     repeated(async () => {
       const { params, firstId, secondId, first, second } = await organizationOf("owner");
       const { data: members } = await owner.api.members.list({ params });
@@ -178,7 +178,7 @@ describe("of two calls that contradict each other", { timeout: 120_000 }, () => 
   );
 
   test(
-    "the deletion of a role and its assignment, or an invitation with it",
+    "a role is deleted while it is assigned, or used in an invitation",
     repeated(async () => {
       const { params, firstId } = await organizationOf("viewer");
       const make = async () => {
@@ -216,7 +216,7 @@ describe("of two calls that contradict each other", { timeout: 120_000 }, () => 
   );
 
   test(
-    "two roles that are to inherit from each other",
+    "two roles inherit from each other",
     repeated(async () => {
       const org = await makeOrganization(owner);
       const params = { org_id: org.id };
@@ -236,9 +236,9 @@ describe("of two calls that contradict each other", { timeout: 120_000 }, () => 
   );
 
   test(
-    "the acceptance of an invitation and its revocation",
+    "an invitation is accepted and revoked",
     repeated(async () => {
-      // An address takes five invitations an hour.
+      // An address may receive five invitations an hour.
       const guest = await here.person("guest");
       const org = await makeOrganization(owner);
       const params = { org_id: org.id };
@@ -260,7 +260,7 @@ describe("of two calls that contradict each other", { timeout: 120_000 }, () => 
   );
 
   test(
-    "two runs where the limit leaves one place",
+    "two runs compete for the last slot",
     repeated(async () => {
       const org = await makeOrganization(owner);
       const params = { org_id: org.id };
@@ -277,7 +277,7 @@ describe("of two calls that contradict each other", { timeout: 120_000 }, () => 
   );
 
   test(
-    "what a member still does comes before the loss of the role",
+    "a member's last action comes before the loss of the role",
     repeated(async () => {
       const { org, params, first, firstId } = await organizationOf("admin");
       await expectInOrder(
@@ -302,7 +302,7 @@ describe("of two calls that contradict each other", { timeout: 120_000 }, () => 
   );
 
   test(
-    "a key for an organization is made before its maker is removed from it",
+    "a key for an organization is created before its creator is removed",
     repeated(async () => {
       const { org, params, first, firstId } = await organizationOf("admin");
       await expectInOrder(
@@ -323,7 +323,7 @@ describe("of two calls that contradict each other", { timeout: 120_000 }, () => 
   );
 
   test(
-    "what is created comes before the archiving, or after the restoring",
+    "a creation comes before the archiving, or after the restore",
     repeated(async () => {
       const org = await makeOrganization(owner);
       const params = { org_id: org.id };
@@ -355,7 +355,7 @@ describe("of two calls that contradict each other", { timeout: 120_000 }, () => 
   );
 
   test(
-    "an agent is created before its project is deleted, and works before it is terminated",
+    "an agent is created before its project is deleted, and works before its termination",
     repeated(async () => {
       const org = await makeOrganization(owner);
       const project = await makeProject(owner, org.id);

@@ -6,10 +6,10 @@ import { makeAgent, makeOrganization, makeProject } from "../support/factories.j
 import { asOperator } from "../support/operator.js";
 
 /**
- * What is changed is seen on the next request, on every server process, though each answers from
- * memory: two applications on one database, both asked before and after each change.
+ * Changes are visible on the next request to every server process, although each has caches: two
+ * applications on one database, both asked before and after each change.
  */
-describe("freshness over several server processes", () => {
+describe("freshness across several server processes", () => {
   let here: TestApp;
   let there: TestApp;
   let owner: TestPerson;
@@ -23,7 +23,7 @@ describe("freshness over several server processes", () => {
     await here.close();
   });
 
-  /** What both say now, which is the same. */
+  /** The response of both processes, which must be equal. */
   async function onBoth<Answer>(
     ask: (api: TestPerson["api"]) => Promise<{ data: Answer }>,
   ): Promise<Answer> {
@@ -33,7 +33,7 @@ describe("freshness over several server processes", () => {
     return (one as { data: Answer }).data;
   }
 
-  test("each field of an organization, its owner, and that it is archived", async () => {
+  test("each field of an organization, its owner, and its archiving", async () => {
     const { id } = await makeOrganization(owner);
     const params = { org_id: id };
     const get = (): Promise<Organization> => onBoth((api) => api.organizations.get({ params }));
@@ -61,7 +61,7 @@ describe("freshness over several server processes", () => {
     expect(await get()).toMatchObject({ is_active: true, archived_at: null });
   });
 
-  test("members who come, change and go, and what they are called", async () => {
+  test("members who join, change and leave, and their names", async () => {
     const org = await makeOrganization(owner);
     const params = { org_id: org.id };
     const names = async () =>
@@ -101,7 +101,7 @@ describe("freshness over several server processes", () => {
     expect(await names()).toEqual([ownRow, ["renamed", null, "agent_executor"]]);
   });
 
-  test("a list that left an organization out shows it again", async () => {
+  test("an organization that reappears in a list", async () => {
     const { id } = await makeOrganization(owner);
     const params = { org_id: id };
     const listed = async () =>
@@ -128,7 +128,7 @@ describe("freshness over several server processes", () => {
     expect(await listed()).toBe(true);
   });
 
-  test("a slug that an operator gave to another organization", async () => {
+  test("a slug that an operator assigned to another organization", async () => {
     const [one, two] = [await makeOrganization(owner), await makeOrganization(owner)];
     const slug = `${one.slug}-before`;
     const named = async () =>
@@ -168,7 +168,7 @@ describe("freshness over several server processes", () => {
     expect((await list()).map(({ display_name }) => display_name)).toContain("renamed");
   });
 
-  test("If-Match is held against what another process has just written", async () => {
+  test("If-Match sees the latest write of another process", async () => {
     const clients = [owner.api, there.client(owner.token)];
     for (let round = 0; round < 20; round += 1) {
       const { id } = await makeOrganization(owner);

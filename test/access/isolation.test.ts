@@ -13,7 +13,7 @@ import { makeOrganization } from "../support/factories.js";
 import { asOperator } from "../support/operator.js";
 import { fillOrganization, type FullOrganization } from "../support/two-organizations.js";
 
-/** What fills a path and a body: the ids of somebody's organization, or of nothing. */
+/** Values for paths and bodies: ids of an organization, or of nothing. */
 type Ids = Record<
   | "org_id"
   | "user_id"
@@ -36,7 +36,7 @@ type Ids = Record<
 
 const thisMonth = (): string => new Date().toISOString().slice(0, 7);
 
-/** An organization whose owner also signs in by a passkey and by an identity provider. */
+/** An organization whose owner also has a passkey and a linked identity. */
 type Full = FullOrganization & { passkeyId: string; identityId: string };
 
 async function fill(app: TestApp, owner: TestPerson): Promise<Full> {
@@ -71,7 +71,7 @@ const idsOf = (full: Full): Ids => ({
   key_id: full.key.id,
   period: thisMonth(),
   invitation_id: full.invitation.id,
-  // To hold an invitation's token is to have been given it: nothing leads to it.
+  // An invitation token grants access to whoever has it, so it is replaced by a random one.
   token: randomBytes(32).toString("base64url"),
   passkey_id: full.passkeyId,
   identity_id: full.identityId,
@@ -95,7 +95,7 @@ const idsOfNothing = (): Ids => ({
   identity_id: randomUUID(),
 });
 
-/** A valid body for each call that takes one. A new call without one fails the first test below. */
+/** A valid body for each call that needs one. A new call without one fails the first test below. */
 const bodies: Record<string, (ids: Ids) => unknown> = {
   "auth.register": () => ({}),
   "auth.login": () => ({}),
@@ -150,7 +150,7 @@ const bodies: Record<string, (ids: Ids) => unknown> = {
   "apiKeys.revokeLeaked": () => ({ key: "sk_live_not-one" }),
 };
 
-/** A valid query for each call that has to have one. */
+/** A valid query for each call that requires one. */
 const queries: Record<string, Record<string, string>> = {
   "organizations.slugAvailability": { slug: "free-for-all" },
 };
@@ -167,7 +167,7 @@ const ofOthers = calls.filter(
     (endpoint.params !== null ||
       ["projects.create", "agents.create", "apiKeys.create"].includes(call)),
 );
-/** The ids in a path besides the one that leads to the organization; a month is nobody's. */
+/** The ids in a path besides the one that identifies the tenant; a month has no owner. */
 const innerOf = ({ params, tenant }: Endpoint): string[] =>
   Object.keys(params?.shape ?? {}).filter(
     (name) => `params.${name}` !== tenant && name !== "period",
@@ -213,7 +213,7 @@ describe("isolation over HTTP", () => {
     theirs = await fill(app, await app.person("owner"));
     stranger = await app.person("stranger");
     own = await fill(app, stranger);
-    // Of the same owner, so that it is the key alone that is kept out.
+    // Same owner, so that only the key is restricted.
     const elsewhere = await makeOrganization(theirs.owner);
     keysElsewhere = await Promise.all(
       ["*", "project:read"].map(async (pattern) => {
@@ -225,12 +225,12 @@ describe("isolation over HTTP", () => {
   });
   afterAll(() => app.close());
 
-  test("every call that takes a body has one to be tried with", () => {
+  test("every call with a body has an example", () => {
     const missing = calls.filter(({ call, endpoint }) => endpoint.body && !bodies[call]);
     expect(missing.map(({ call }) => call)).toEqual([]);
   });
 
-  test.each(ofOthers)("$call answers a stranger as if nothing were there", async (one) => {
+  test.each(ofOthers)("$call answers a stranger as if the resource did not exist", async (one) => {
     const { call, endpoint } = one;
     const real = await ask(call, endpoint, idsOf(theirs), stranger.token);
     const nothing = await ask(call, endpoint, idsOfNothing(), stranger.token);
@@ -242,23 +242,26 @@ describe("isolation over HTTP", () => {
     ]);
   });
 
-  test.each(withInner)("$call of one's own does not lead to what is another's", async (one) => {
-    const { call, endpoint } = one;
-    const [mine, other, nothing] = [idsOf(own), idsOf(theirs), idsOfNothing()];
-    const mixed = (ids: Ids): Ids => ({
-      ...mine,
-      ...Object.fromEntries(innerOf(endpoint).map((name) => [name, ids[name as keyof Ids]])),
-    });
-    const real = await ask(call, endpoint, mixed(other), stranger.token, other);
-    const absent = await ask(call, endpoint, mixed(nothing), stranger.token, nothing);
-    expect([404, 422]).toContain(real.status);
-    expect([real.status, withoutRequestId(real)]).toEqual([
-      absent.status,
-      withoutRequestId(absent),
-    ]);
-  });
+  test.each(withInner)(
+    "$call with one's own organization does not reach another's resources",
+    async (one) => {
+      const { call, endpoint } = one;
+      const [mine, other, nothing] = [idsOf(own), idsOf(theirs), idsOfNothing()];
+      const mixed = (ids: Ids): Ids => ({
+        ...mine,
+        ...Object.fromEntries(innerOf(endpoint).map((name) => [name, ids[name as keyof Ids]])),
+      });
+      const real = await ask(call, endpoint, mixed(other), stranger.token, other);
+      const absent = await ask(call, endpoint, mixed(nothing), stranger.token, nothing);
+      expect([404, 422]).toContain(real.status);
+      expect([real.status, withoutRequestId(real)]).toEqual([
+        absent.status,
+        withoutRequestId(absent),
+      ]);
+    },
+  );
 
-  test("organizations are not found by their slugs either", async () => {
+  test("organizations cannot be found by slug either", async () => {
     for (const { endpoint, call } of calls.filter(({ call }) =>
       /^(organizations|usage)\./.test(call),
     )) {
@@ -279,7 +282,7 @@ describe("isolation over HTTP", () => {
     }
   });
 
-  test("lists hold one's own alone, and naming another organization is as naming none", async () => {
+  test("lists contain only one's own rows, also if they name another organization", async () => {
     const { api: mine } = stranger;
     expect((await mine.organizations.list()).data.map(({ id }) => id)).toEqual([own.id]);
     expect((await mine.projects.list()).data.map(({ id }) => id)).toEqual([own.project.id]);
@@ -297,20 +300,23 @@ describe("isolation over HTTP", () => {
     }
   });
 
-  test.each(ofOthers)("$call answers a key of elsewhere as if nothing were there", async (one) => {
-    const { call, endpoint } = one;
-    for (const key of keysElsewhere) {
-      const real = await ask(call, endpoint, idsOf(theirs), key);
-      const nothing = await ask(call, endpoint, idsOfNothing(), key);
-      expect(real.status).toBeGreaterThanOrEqual(400);
-      expect([real.status, withoutRequestId(real)]).toEqual([
-        nothing.status,
-        withoutRequestId(nothing),
-      ]);
-    }
-  });
+  test.each(ofOthers)(
+    "$call answers a key of another organization as if the resource did not exist",
+    async (one) => {
+      const { call, endpoint } = one;
+      for (const key of keysElsewhere) {
+        const real = await ask(call, endpoint, idsOf(theirs), key);
+        const nothing = await ask(call, endpoint, idsOfNothing(), key);
+        expect(real.status).toBeGreaterThanOrEqual(400);
+        expect([real.status, withoutRequestId(real)]).toEqual([
+          nothing.status,
+          withoutRequestId(nothing),
+        ]);
+      }
+    },
+  );
 
-  test("another's agent is no parent, and another's role is no role", async () => {
+  test("rejects another organization's agent as a parent, and its role", async () => {
     for (const parent_agent_id of [theirs.agent.id, randomUUID()]) {
       const answer = await send(app, "POST", "/api/v1/agents", {
         token: stranger.token,
@@ -337,7 +343,7 @@ describe("isolation over HTTP", () => {
     },
   );
 
-  test("nothing of the other organization was changed by all this", async () => {
+  test("nothing of the other organization has changed", async () => {
     const { owner } = theirs;
     const org = { org_id: theirs.id };
     expect((await owner.api.organizations.get({ params: org })).data.name).not.toBe("Mine now");
@@ -357,12 +363,12 @@ describe("isolation over HTTP", () => {
   });
 });
 
-/** What a call needs besides what it declares, by what its example changes. */
+/** Additional permissions that a call needs because of the fields in its example. */
 const alsoNeeds: Record<string, string> = {
   "organizations.update": "org:write",
   "members.remove": "org:members:delete",
 };
-/** What is of the person and of no organization: a key needs full access for it. */
+/** Calls about the person, not an organization: they require a key with full access. */
 const ofThePerson = new Set([
   "auth.updateMe",
   "auth.sessions",
@@ -378,7 +384,7 @@ const ofThePerson = new Set([
   "passkeys.get",
   "secondFactor.get",
 ]);
-/** How a person signs in: no key changes it, whatever it may do. */
+/** Calls about signing in: they require a session, whatever a key may do. */
 const ofTheSession = new Set([
   "oidc.link",
   "oidc.unlink",
@@ -389,9 +395,9 @@ const ofTheSession = new Set([
   "secondFactor.removeTotp",
   "secondFactor.renewRecoveryCodes",
 ]);
-/** Finds the merge, and then that no conflict of it has another version: its path is invalid. */
+/** Finds the merge, then rejects its path, since the merge had no conflict. */
 const withoutConflict = new Set(["workspaces.restoreVersion"]);
-/** After everything else, in this order: what ends what the others need. */
+/** Last, in this order: calls that end what the others need. */
 const last = [
   "apiKeys.rotate",
   "apiKeys.revoke",
@@ -403,7 +409,10 @@ const last = [
   "auth.logout",
 ];
 
-/** Reading first, then changing, then deleting from the inside out, so that each call finds what it is about. */
+/**
+ * Reads first, then changes, then deletions from the inside out, so that each call finds its
+ * resource.
+ */
 const inOrder = calls
   .toReversed()
   .toSorted((one, other) => rankOf(one) - rankOf(other) || depthOf(other) - depthOf(one));
@@ -417,13 +426,13 @@ function depthOf({ endpoint }: (typeof calls)[number]): number {
 
 interface Walker {
   token: string;
-  /** What the role and the credential give in the organization. */
+  /** Whether role and credential grant a permission in the organization. */
   may: (permission: string) => boolean;
   isKey: boolean;
   ids: Ids;
 }
 
-/** What each call ought to be refused for, and what it was; and the calls that found nothing. */
+/** Compares the expected and actual result of each call; also returns calls that found nothing. */
 async function walk(ask: Ask, { token, may, isKey, ids }: Walker) {
   const wrong: string[] = [];
   const lost: string[] = [];
@@ -461,7 +470,7 @@ async function walk(ask: Ask, { token, may, isKey, ids }: Walker) {
   return { wrong, lost, walked };
 }
 
-describe("what is granted is what is let through", () => {
+describe("exactly the granted calls succeed", () => {
   let app: TestApp;
   let ask: Ask;
   beforeAll(async () => {
@@ -470,7 +479,7 @@ describe("what is granted is what is let through", () => {
   });
   afterAll(() => app.close());
 
-  /** A person of a role in an organization of one's own with one of everything. */
+  /** A person with a role in a fresh organization that contains one of everything. */
   async function enter(role: SystemRole): Promise<{ person: TestPerson; ids: Ids; slug: string }> {
     const full = await fill(app, await app.person("creator"));
     const { api: creator } = full.owner;
@@ -480,7 +489,7 @@ describe("what is granted is what is let through", () => {
       const body = { user_id: person.id, role_id };
       return { person, member: (await creator.members.add({ params, body })).data };
     };
-    // A person cannot be given an agent's role as it is meant for agents: one of the same patterns.
+    // The executor role cannot be assigned to a person: use a custom role with the same patterns.
     const permissions = [...systemRoles[role].permissions];
     const body = { name: "executor", permissions };
     const roleId =
@@ -507,7 +516,7 @@ describe("what is granted is what is let through", () => {
   }
 
   test.each(Object.keys(systemRoles) as SystemRole[])(
-    "to %s, on every call",
+    "for %s, on every call",
     async (role) => {
       const { person, ids } = await enter(role);
       const may = (permission: string): boolean =>
@@ -530,7 +539,7 @@ describe("what is granted is what is let through", () => {
     120_000,
   );
 
-  test("to a narrow key of an owner, on every call", async () => {
+  test("for an owner's restricted key, on every call", async () => {
     const { person, ids, slug } = await enter("owner");
     const scopes = [`org:${slug}:project:read`];
     const { data: key } = await person.api.apiKeys.create({ body: { name: "narrow", scopes } });
@@ -543,7 +552,7 @@ describe("what is granted is what is let through", () => {
       isKey: true,
       ids: { ...ids, key_id: child.id },
     });
-    // It makes no key beyond itself, which is another refusal.
+    // A key cannot create a key with more rights, which is a different error.
     expect(wrong.toSorted()).toEqual([
       "apiKeys.create: 403 privilege_escalation, not let through",
       "apiKeys.narrow: 403 privilege_escalation, not let through",
@@ -551,7 +560,7 @@ describe("what is granted is what is let through", () => {
     expect(lost).toEqual([]);
   });
 
-  test("and a call that declares no access is not served", async () => {
+  test("a call without a declared access is not served", async () => {
     const undeclared = { ...api.roles.permissions, access: undefined } as unknown as Endpoint;
     const handlers = { open: async () => [] } as never;
     const serve = () =>

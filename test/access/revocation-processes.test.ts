@@ -7,12 +7,12 @@ import { clientOf, startServer, type ServerProcess } from "../support/server-pro
 import { rounds } from "../support/thorough.js";
 
 const times = rounds({ thorough: 1000, else: 60 });
-/** Every so many rounds the listening connections are cut off, and a process is killed and replaced. */
+/** The listening connections are cut regularly, and a process is killed and replaced less often. */
 const deafEvery = times / 20;
 const killEvery = times / 4;
 
 describe("three server processes on one PostgreSQL", () => {
-  /** Gives the database and the person who signs in; it is not among those who are asked. */
+  /** Provides the database and the signing-in person; not one of the processes under test. */
   let app: TestApp;
   let owner: TestPerson;
   const servers: { process: ServerProcess; url: string }[] = [];
@@ -44,7 +44,7 @@ describe("three server processes on one PostgreSQL", () => {
       const by = clients(owner.token)[round % 3] as Client;
       const { data } = await by.apiKeys.create({ body: { name: "short-lived" } });
       const holders = clients(data.key as string);
-      // All have it in memory now.
+      // All have cached it now.
       const seen = await Promise.all(holders.map((holder) => holder.auth.me()));
       expect(seen.map(({ data: { id } }) => id)).toEqual([owner.id, owner.id, owner.id]);
       if (round % deafEvery === 0) await deafen();

@@ -37,7 +37,7 @@ describe("row-level security", () => {
         { timeout: 20_000, interval: 100 },
       );
       await owner.api.usage.disk({ params: { org_id: project.organization_id } });
-      // A merge and a push under way.
+      // A merge and a push in progress.
       await asOperator(
         app,
         `insert into merges_under_way (id, org_id, agent_id, until) values ($1, $2, $3, now())`,
@@ -53,7 +53,7 @@ describe("row-level security", () => {
         project.organization_id,
         randomUUID(),
       ]);
-      // Its key is new, so that nothing is imported yet.
+      // With an unknown deploy key, so that nothing is imported.
       const import_url = "ssh://git@8.8.8.8/team/app.git";
       const { organization_id } = project;
       await owner.api.projects.create({ body: { organization_id, name: "Kept", import_url } });
@@ -81,7 +81,7 @@ describe("row-level security", () => {
       (error: { code?: string; cause?: { code?: string } }) => error.cause?.code ?? error.code,
     );
 
-  test("is on, forced and has a policy on every table of an organization", async () => {
+  test("is enabled, forced and has a policy on every tenant table", async () => {
     expect(tables.length).toBeGreaterThanOrEqual(10);
     const open = await asOperator(
       app,
@@ -93,7 +93,7 @@ describe("row-level security", () => {
     expect(open).toEqual([]);
   });
 
-  test("shows an organization its own rows and none of another, in every table", async () => {
+  test("shows an organization only its own rows, in every table", async () => {
     for (const table of tables) {
       const [there] = await asOperator<{ count: number }>(
         app,
@@ -115,7 +115,7 @@ describe("row-level security", () => {
     expect(rows).toEqual([{ id: one.id }]);
   });
 
-  test("changes and deletes nothing of another organization", async () => {
+  test("prevents changes and deletions of another organization's rows", async () => {
     const writes = [
       sql`update organizations set name = 'x' where id = ${other.id}`,
       sql`update projects set name = 'x' where org_id = ${other.id}`,
@@ -131,7 +131,7 @@ describe("row-level security", () => {
     expect(left).toEqual([{ org_id: other.id }]);
   });
 
-  test("lets nobody write into another organization or point into one", async () => {
+  test("prevents writing into another organization or referencing its rows", async () => {
     const agent = (orgId: string, projectId: string) =>
       sql`insert into agents (id, org_id, project_id, name)
           values (${randomUUID()}, ${orgId}, ${projectId}, ${randomUUID().slice(0, 8)})`;
@@ -154,7 +154,7 @@ describe("row-level security", () => {
     );
   });
 
-  test("a connection with neither setting sees and writes nothing", async () => {
+  test("a connection without a tenant sees and writes nothing", async () => {
     const client = await app.db.systemPool.connect();
     try {
       await client.query(beginSystem);
@@ -171,7 +171,7 @@ describe("row-level security", () => {
     }
   });
 
-  test("a transaction's organization ends with it", async () => {
+  test("a transaction's tenant ends with it", async () => {
     await app.db.tenant(one.id, (tx) => tx.execute(sql`select 1`));
     const seen = await Promise.all(
       Array.from({ length: 20 }, (_, index) =>
@@ -185,7 +185,7 @@ describe("row-level security", () => {
     expect(() => app.db.tenant("' or true --", async () => null)).toThrow("must be a UUID");
   });
 
-  test("the role that serves owns nothing and cannot lift any of this", async () => {
+  test("the serving role owns nothing and cannot disable any of this", async () => {
     const ask = (text: string) => app.db.systemPool.query(text);
     const { rows } = await ask(
       `select rolsuper or rolbypassrls or rolcreaterole or rolcreatedb as privileged,

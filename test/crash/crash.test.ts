@@ -19,11 +19,11 @@ import {
 } from "../support/server-process.js";
 import { removeDataFolder } from "../support/data-folder.js";
 
-/** What the server has said is done: it must be there whatever happens after. */
+/** Acknowledged results, which must survive any crash. */
 interface Acknowledged {
   commits: Set<string>;
   merges: Set<string>;
-  /** Merges that were reverted, with what reverted them. */
+  /** Reverted merges, with their reverts. */
   reverts: Map<string, string>;
 }
 
@@ -98,21 +98,21 @@ describe("a server that is killed while it works", () => {
         if (synced.merge_commit_sha !== null) commits.add(synced.merge_commit_sha);
         done();
       } catch (error) {
-        // Only a connection that broke is expected; a refusal or a failure is not.
+        // Only a broken connection is expected, no error response.
         if ((error as Error).name === "ApiError") throw error;
         return;
       }
     }
   }
 
-  /** Whatever was changed since stays. */
+  /** Later changes stay. */
   async function revert(workspace: Workspace, mergeId: string): Promise<Merge> {
     const params = { agent_id: workspace.agent_id, merge_id: mergeId };
     const body = { strategy: "target_wins" } as const;
     return (await api.workspaces.revertMerge({ params, body })).data;
   }
 
-  test.each([1, 2, 3])("has lost nothing that it acknowledged: kill %i", async (round) => {
+  test.each([1, 2, 3])("loses nothing that it acknowledged: kill %i", async (round) => {
     const postgres = await postgresOf(dataDir);
     let answers = 0;
     await new Promise<void>((resolve, reject) => {
@@ -133,7 +133,7 @@ describe("a server that is killed while it works", () => {
     await everythingAgrees();
   });
 
-  test("works on where it was killed, and all that was written arrives", async () => {
+  test("works on where it was killed, with all written files", async () => {
     for (const workspace of workspaces) {
       await writeFile(join(folderOf(workspace), "last.txt"), workspace.agent_name);
       const params = { agent_id: workspace.agent_id };
@@ -142,7 +142,7 @@ describe("a server that is killed while it works", () => {
       acknowledged.get(workspace.agent_id)?.merges.add(data.id as string);
     }
     await everythingAgrees();
-    // What was reverted comes back by reverting that.
+    // A revert of the revert restores the changes.
     for (const workspace of workspaces) {
       const params = { agent_id: workspace.agent_id };
       const { data } = await api.workspaces.merges({ params, query: { limit: 200 } });
@@ -167,7 +167,7 @@ describe("a server that is killed while it works", () => {
     expect(isAlive(postgres)).toBe(false);
   });
 
-  /** The lists hold what was acknowledged, and git holds exactly what the lists do. */
+  /** The lists contain all acknowledged results, and git contains exactly the lists. */
   async function everythingAgrees(): Promise<void> {
     const repoPath = storageIn(dataDir).repository(project.organization_id, project.id);
     const log = async (...args: string[]) =>

@@ -8,25 +8,25 @@ import { FragileServer, type When } from "../support/every-effect.js";
 import { isThorough } from "../support/thorough.js";
 
 /**
- * An act that is cut off at its effects in turn, and what has to be true whenever that was: at every eighth
- * effect, and with THOROUGH=1 at each of them with each driver.
+ * Acts that are interrupted at their effects in turn, and the invariants afterwards: at every
+ * eighth effect, and with THOROUGH=1 at every effect with each driver.
  */
 interface Act<Subject> {
   prepare: (server: FragileServer) => Promise<Subject>;
   act: (server: FragileServer, subject: Subject) => Promise<unknown>;
-  /** After the restart: nothing is lost, nothing happened twice, and the act can be done (again). */
+  /** After the restart: nothing is lost or duplicated, and the act can be repeated. */
   check: (server: FragileServer, subject: Subject) => Promise<void>;
 }
 
-/** Below this a counter that counts nothing would go unnoticed. */
+/** Fewer would mean that the counter does not work. */
 const fewestEffects = 4;
 
-/** Killed just before an effect and as soon as it was started, in turn. */
+/** Kills just before an effect and just after its start, in turn. */
 const whenOf = (round: number): When => (round % 2 === 1 ? "before" : "after");
 
 vi.setConfig({ testTimeout: 300_000 });
 
-/** Acts on the folders of workspaces are cut off with each way in which these can be made. */
+/** Acts on working trees run with each folder driver. */
 describeFolders("a server that is killed at every effect of", (driver) => {
   let server: FragileServer;
   let clones: Awaited<ReturnType<typeof cloning>>;
@@ -38,7 +38,7 @@ describeFolders("a server that is killed at every effect of", (driver) => {
     await clones.dispose();
     await server.close();
   });
-  // What is done in the store alone is the same with both.
+  // Acts on the repository alone do not depend on the driver.
   const testOnce = driver === "checkout" ? test : test.skip;
 
   async function atEvery<Subject>(
@@ -50,7 +50,7 @@ describeFolders("a server that is killed at every effect of", (driver) => {
     for (let [effect, round] = [first, 1]; ; effect += step, round += 1) {
       const subject = await prepare(server);
       const isCutOff = await server.cutOff(() => act(server, subject));
-      // It counts again when it is armed again: for the next round.
+      // Arms the counter for the next round.
       if (isCutOff) await server.start(effect + step, whenOf(round + 1));
       await server.everythingAgrees();
       await check(server, subject);
@@ -63,21 +63,21 @@ describeFolders("a server that is killed at every effect of", (driver) => {
     }
   }
 
-  // Each with its restart takes a second: all suites together are to take minutes.
+  // Each restart takes a second; the whole suite must take minutes.
   const atEveryEffect = <Subject>(act: Act<Subject>) =>
     atEvery({ first: 1, step: isThorough ? 1 : 8 }, act);
-  /** Of an act on folders: some effects with the one driver, those between with the other. */
+  /** Acts on folders: the drivers alternate between effects. */
   const atEveryEffectInTurn = <Subject>(act: Act<Subject>) =>
     isThorough
       ? atEvery({ first: 1, step: 1 }, act)
       : atEvery({ first: driver === "checkout" ? 1 : 9, step: 16 }, act);
 
-  test("making a workspace", () =>
+  test("creating a workspace", () =>
     atEveryEffectInTurn({
       prepare: (it) => it.agent(),
       act: (it, params) => it.api.workspaces.create({ params }),
       check: async (it, params) => {
-        // What was reserved is finished; what was not may be asked for again.
+        // A reserved workspace is finished; otherwise the request can be repeated.
         const made = await it.api.workspaces
           .get({ params })
           .catch(() => it.api.workspaces.create({ params }));
@@ -112,7 +112,7 @@ describeFolders("a server that is killed at every effect of", (driver) => {
         const params = { agent_id };
         await it.api.workspaces.createMerge({ params });
         expect((await it.api.workspaces.createMerge({ params })).data.status).toBe("up_to_date");
-        // Not merging any more.
+        // The merge lease was released.
         expect((await it.api.workspaces.get({ params })).data.status).toBe("active");
         expect(await it.merges(params)).toHaveLength(1);
         expect(await it.inStore("show", "main:shared.txt")).toBe(text);
@@ -140,7 +140,7 @@ describeFolders("a server that is killed at every effect of", (driver) => {
     }),
   );
 
-  testOnce("putting back what lost", () =>
+  testOnce("restoring a losing version", () =>
     atEveryEffect({
       prepare: async (it) => {
         const workspace = await conflicting(it);
@@ -176,7 +176,7 @@ describeFolders("a server that is killed at every effect of", (driver) => {
         const params = { agent_id: workspace.agent_id };
         await it.api.workspaces.sync({ params });
         expect((await it.api.workspaces.sync({ params })).data.status).toBe("up_to_date");
-        // The folder followed, and a snapshot of it finds nothing else.
+        // The folder follows, and its snapshot finds no changes.
         const text = await readFile(join(folderOf(workspace), "shared.txt"), "utf8");
         expect(text.trimEnd()).toBe(await it.inStore("show", "main:shared.txt"));
         expect((await save(it, workspace)).created).toBe(false);
@@ -194,7 +194,7 @@ describeFolders("a server that is killed at every effect of", (driver) => {
         return { ...workspace, clone, sha, key: key.key as string };
       },
       act: async (_it, { clone, branch_name }) => {
-        // git says no more than that the other side hung up.
+        // git only reports that the remote hung up.
         const { code } = await clone.push(branch_name);
         if (code !== 0) throw new Error("cut off");
       },
@@ -231,7 +231,7 @@ describeFolders("a server that is killed at every effect of", (driver) => {
       },
     }));
 
-  test("bringing back what was archived", () =>
+  test("restoring an archived workspace", () =>
     atEveryEffectInTurn({
       prepare: async (it) => {
         const workspace = await it.workspace();
@@ -263,7 +263,7 @@ async function save(it: FragileServer, { agent_id }: { agent_id: string }) {
 
 let written = 0;
 
-/** A workspace whose merge into main conflicts in shared.txt and wins there. */
+/** A workspace whose merge into main conflicts in shared.txt and wins. */
 async function conflicting(it: FragileServer): Promise<Workspace & { text: string; lost: string }> {
   const workspace = await it.workspace();
   const other = await it.workspace();

@@ -49,7 +49,9 @@ describe("a server that is killed while workspaces are archived and restored", (
 
   const at = () => ({ agent_id: workspace.agent_id });
 
-  /** Writes, archives and restores until the server is gone; answers how often something was done. */
+  /**
+   * Writes, archives and restores until the server is gone; returns the number of completed acts.
+   */
   async function work(done: () => void): Promise<void> {
     for (;;) {
       const next = written + 1;
@@ -61,16 +63,16 @@ describe("a server that is killed while workspaces are archived and restored", (
         await api.workspaces.restore({ params: at() });
         done();
       } catch (error) {
-        // Only a connection that broke is expected; a refusal or a failure is not.
+        // Only a broken connection is expected, no error response.
         if ((error as Error).name === "ApiError") throw error;
         return;
       }
     }
   }
 
-  // The pause after an answer reaches another step of what is under way each time.
+  // Each delay after a response interrupts another step.
   test.each([0, 15, 40, 65, 110])(
-    "has the last bytes that were written: kill %i ms into an act",
+    "keeps the last bytes written: kill %i ms into an act",
     async (pause) => {
       let acts = 0;
       await work(() => {

@@ -12,7 +12,7 @@ import { git } from "../support/git.js";
 import { clientOf, startServer, type ServerProcess } from "../support/server-process.js";
 import { removeDataFolder } from "../support/data-folder.js";
 
-describe("a server that is killed while it is pushed to", () => {
+describe("a server that is killed during pushes", () => {
   let dataDir: string;
   let server: ServerProcess;
   let url: string;
@@ -22,7 +22,7 @@ describe("a server that is killed while it is pushed to", () => {
   let project: Project;
   let clones: Awaited<ReturnType<typeof cloning>>;
   const workspaces: Workspace[] = [];
-  /** The branches that are pushed to, each with its clone and what was acknowledged. */
+  /** The target branches, each with its clone and acknowledged commits. */
   const branches = new Map<string, { clone: Clone; acknowledged: string[]; made: number }>();
 
   beforeAll(async () => {
@@ -73,7 +73,7 @@ describe("a server that is killed while it is pushed to", () => {
       const sha = await of.clone.commit({ [`${of.made}.txt`]: `${of.made}\n` });
       const { code, stderr } = await of.clone.push(`HEAD:${branch}`);
       if (code !== 0) {
-        // Only a connection that broke is expected; a refusal is not.
+        // Only a broken connection is expected, no rejection.
         expect(stderr).not.toContain("remote rejected");
         return;
       }
@@ -82,12 +82,12 @@ describe("a server that is killed while it is pushed to", () => {
     }
   }
 
-  test.each([1, 2, 3, 4])("has lost nothing that it took: kill %i", async (round) => {
+  test.each([1, 2, 3, 4])("loses no accepted push: kill %i", async (round) => {
     let answers = 0;
     const working = [...branches.keys()].map((branch) =>
       work(branch, () => {
         answers += 1;
-        // Somewhere within the pushes that are under way then.
+        // Kills during the pushes in progress.
         if (answers === 5) setTimeout(() => server.process.kill("SIGKILL"), round * 23);
       }),
     );
@@ -97,7 +97,7 @@ describe("a server that is killed while it is pushed to", () => {
     await everythingAgrees();
   });
 
-  test("and takes the rest", async () => {
+  test("and accepts the rest", async () => {
     for (const [branch, { clone }] of branches) {
       expect((await clone.push(`HEAD:${branch}`)).code).toBe(0);
     }

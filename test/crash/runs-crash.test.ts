@@ -12,7 +12,7 @@ import { shell, untilEnded, untilRun } from "../support/runs.js";
 import { clientOf, startServer, type ServerProcess } from "../support/server-process.js";
 import { removeDataFolder } from "../support/data-folder.js";
 
-/** Stands in the command line of every process that a run here leaves behind. */
+/** Marks the command line of every process left by these runs. */
 const marker = `98${process.pid}.25`;
 
 describe("a server that is killed while commands run", () => {
@@ -65,7 +65,7 @@ describe("a server that is killed while commands run", () => {
     expect.poll(() => readFile(join(folderOf(workspace), name)).catch(() => null)).not.toBeNull();
   const runsOf = async ({ agent_id }: Workspace) =>
     (await api.runs.list({ params: { agent_id }, query: {} })).data;
-  /** Hours are the sum of what the runs say of themselves. */
+  /** The total hours equal the sum of the runs. */
   async function expectTrueLedger(workspaces: Workspace[]): Promise<void> {
     const runs = (await Promise.all(workspaces.map(runsOf))).flat();
     const seconds = runs.reduce((sum, { runtime_seconds }) => sum + runtime_seconds, 0);
@@ -74,7 +74,7 @@ describe("a server that is killed while commands run", () => {
   }
   const everyone: Workspace[] = [];
 
-  test("ends what ran as lost at its last sign of life, and starts what waited", async () => {
+  test("marks running runs as lost at their last heartbeat, and starts queued ones", async () => {
     const [running, stopping] = [await worker(), await worker()];
     everyone.push(running, stopping);
     const daemon = `(setsid sleep ${marker} &) ; sleep ${marker} & echo kept > kept.txt; touch up; wait`;
@@ -116,12 +116,12 @@ describe("a server that is killed while commands run", () => {
   }, 120_000);
 
   test.each([0, 40, 120])(
-    "has no run half begun or half ended: kill after %i ms",
+    "leaves no run half started or half ended: kill after %i ms",
     async (ms) => {
       const workspaces = await Promise.all([worker(), worker(), worker(), worker()]);
       everyone.push(...workspaces);
       const script = `i=0; while [ $i -lt 300 ]; do echo $i > f$i; i=$((i+1)); done; (sleep ${marker} &)`;
-      // Some have been answered, some are being started, run, saved or ended when it comes.
+      // The kill hits runs in all states: answered, starting, running, saving or ended.
       const asked = workspaces.flatMap((one) => [0, 1, 2].map(() => run(one, shell(script), true)));
       const outcomes = Promise.allSettled(asked);
       await Promise.race([...asked, pause(5000)]);
@@ -135,7 +135,7 @@ describe("a server that is killed while commands run", () => {
       for (const id of known) expect(runs.map((one) => one.id)).toContain(id);
       for (const { id } of runs) {
         const ended = await untilEnded({ api }, id);
-        // Whole, so that a failure says why.
+        // As one object, so that a failure shows the reason.
         expect(ended).toMatchObject({
           status: expect.stringMatching(/^(succeeded|lost)$/) as string,
         });
@@ -150,7 +150,7 @@ describe("a server that is killed while commands run", () => {
   );
 });
 
-/** The command lines of living processes that hold a text. */
+/** The command lines of live processes that contain a text. */
 async function processesWith(text: string): Promise<string[]> {
   const found: string[] = [];
   for (const pid of await readdir("/proc")) {

@@ -12,10 +12,10 @@ import { followLog, shell, untilEnded, untilRun } from "../support/runs.js";
 import { processesWith } from "../support/sandbox.js";
 import { clientOf, startServer, type ServerProcess } from "../support/server-process.js";
 
-/** Stands in the command line of every process that a run here leaves behind. */
+/** Marks the command line of every process left by these runs. */
 const marker = `97${process.pid}.25`;
 
-describe("two server processes on one PostgreSQL, of which one is killed", () => {
+describe("two server processes on one PostgreSQL, one of which is killed", () => {
   let database: Awaited<ReturnType<typeof makeDatabase>>;
   let dataDir: string;
   let token: string;
@@ -62,7 +62,7 @@ describe("two server processes on one PostgreSQL, of which one is killed", () =>
   const untilFile = (workspace: Workspace, name: string) =>
     expect.poll(() => readFile(join(folderOf(workspace), name)).catch(() => null)).not.toBeNull();
 
-  test("its runs are lost at their last sign of life, the other's go on, and what waits starts", async () => {
+  test("its runs are lost at their last heartbeat, the other's continue, and queued ones start", async () => {
     const [one, two, three, four] = workspaces as [Workspace, Workspace, Workspace, Workspace];
     const api = clientOf(survivorUrl, token);
     await api.organizations.update({
@@ -84,9 +84,9 @@ describe("two server processes on one PostgreSQL, of which one is killed", () =>
     const waiting = await start(survivorUrl, four, "echo started > started.txt");
     expect(waiting.queue_position).toBe(1);
     for (const workspace of [one, two, three]) await untilFile(workspace, "up");
-    // Whoever follows it at the other process sees the end, too.
+    // A reader at the other process receives the end, too.
     const followed = followLog({ url: survivorUrl }, { token }, lost.id);
-    // Asked for at the one that lives, of the one that is to be killed before it can obey.
+    // A stop request at the surviving process for a run of the killed one.
     const asked = api.runs.stop({ params: { run_id: stopping.id } });
     await untilRun({ api }, stopping.id, ({ stop_requested }) => stop_requested);
     const before = await lastSignOf(lost);
@@ -122,7 +122,7 @@ describe("two server processes on one PostgreSQL, of which one is killed", () =>
     return Date.parse(String((row as { last_heartbeat_at: unknown }).last_heartbeat_at));
   }
 
-  /** As the API tells them, as each run tells them, and as the rows' own times add up. */
+  /** The API's total, the runs' own hours and the stored times agree. */
   async function expectExactHours(): Promise<void> {
     const api = clientOf(survivorUrl, token);
     const runs = await Promise.all(

@@ -29,7 +29,7 @@ async function start(env: Record<string, string> = {}) {
 }
 
 let made = 0;
-/** A run, once its command has made the file `up`. */
+/** A run whose command has created the file `up`. */
 async function runIn(api: Client, script: string) {
   made += 1;
   const { data: org } = await api.organizations.create({ body: { name: `Org ${made}` } });
@@ -58,7 +58,7 @@ async function end(server: ServerProcess): Promise<void> {
   expect((await server.ended).code).toBe(0);
 }
 
-test("SIGTERM ends what runs, also what does not listen, and whoever follows it is told", async () => {
+test("SIGTERM ends all runs, including those that ignore it, and notifies readers", async () => {
   const { server, url, api } = await start();
   const { run } = await runIn(api, "trap '' TERM; touch up; while :; do sleep 1; done");
   const following = followLog({ url }, { token }, run.id);
@@ -69,7 +69,7 @@ test("SIGTERM ends what runs, also what does not listen, and whoever follows it 
   expect(stopped.checkpoint?.error).toBeNull();
 });
 
-test("a signal that comes more than once is one; another one later forces the end", async () => {
+test("repeated signals in quick succession count as one; a later one forces the exit", async () => {
   const { server, url, api } = await start({ OMOI_SHUTDOWN_RUNS: "drain" });
   const { run } = await runIn(api, "touch up; sleep 600");
   for (const signal of ["SIGTERM", "SIGINT"] as const) server.process.kill(signal);
@@ -86,7 +86,7 @@ test("with OMOI_SHUTDOWN_RUNS=drain the server serves on until they have ended",
   const { run, folder } = await runIn(api, script);
   server.process.kill("SIGTERM");
   const params = { agent_id: run.agent_id };
-  // Nothing new begins, and what is there goes on.
+  // New runs are refused, and running ones continue.
   await expect
     .poll(() =>
       api.runs.create({ params, body: { command: ["true"] } }).then(

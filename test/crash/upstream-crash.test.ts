@@ -15,7 +15,7 @@ import {
 import { removeDataFolder } from "../support/data-folder.js";
 
 const token = "glpat-NobodyMayEverSeeThis-4711";
-/** As it might show: plain, and as basic authentication writes it. */
+/** The forms in which the token could leak: plain, and as in basic authentication. */
 const traces = [token, Buffer.from(`me:${token}`).toString("base64").slice(0, 40)];
 
 describe("a server that is killed while it uses an upstream", () => {
@@ -68,7 +68,7 @@ describe("a server that is killed while it uses an upstream", () => {
     return git(["--git-dir", repoPath, ...args]);
   };
 
-  /** Kills the server when it has sent git's own request, looks around, and starts it again. */
+  /** Kills the server during git's request, inspects the machine, and restarts the server. */
   async function killDuring(service: string, begin: () => Promise<unknown>): Promise<void> {
     let reached = (): void => undefined;
     const there = new Promise<void>((resolve) => (reached = resolve));
@@ -98,7 +98,7 @@ describe("a server that is killed while it uses an upstream", () => {
     }
   }
 
-  /** Nothing of what was begun is left beside the stores, and no lock in them. */
+  /** No remains beside the repositories, and no locks in them. */
   async function expectNoLeftovers(): Promise<void> {
     const folder = join(storageIn(dataDir).repositories, project.organization_id);
     expect(await readdir(folder)).toEqual([`${project.id}.git`]);
@@ -107,7 +107,7 @@ describe("a server that is killed while it uses an upstream", () => {
     await inStore("fsck", "--full", "--strict");
   }
 
-  test("finishes the import after the next start", async () => {
+  test("finishes the import after a restart", async () => {
     const { data: org } = await api.organizations.create({ body: { name: "Crash" } });
     await killDuring("git-upload-pack", async () => {
       const { data } = await api.projects.create(
@@ -128,7 +128,7 @@ describe("a server that is killed while it uses an upstream", () => {
     await expectNoLeftovers();
   });
 
-  test("finishes a fetch after the next start", async () => {
+  test("finishes a fetch after a restart", async () => {
     await commitSource(source, { "b.txt": "2\n" });
     await killDuring("git-upload-pack", () => api.upstreams.fetch({ params: at() }));
     const { upstream: now } = await settled();
@@ -139,13 +139,13 @@ describe("a server that is killed while it uses an upstream", () => {
     await expectNoLeftovers();
   });
 
-  test("finishes a push after the next start, once", async () => {
+  test("finishes a push after a restart, once", async () => {
     const { data: agent } = await api.agents.create({
       body: { project_id: project.id, name: "worker-1" },
     });
     const params = { agent_id: agent.id };
     await api.workspaces.create({ params, body: { workspace_type: "remote" } });
-    // A commit of nobody's workspace, put where a merge would put it.
+    // A commit outside of any workspace, at the place of a merge.
     const tree = await inStore("rev-parse", "main^{tree}");
     const identity = ["-c", "user.name=Ann", "-c", "user.email=ann@example.com"];
     const parent = await inStore("rev-parse", "main");
@@ -181,7 +181,7 @@ describe("a server that is killed while it uses an upstream", () => {
   });
 });
 
-/** Looks at what every process of this machine was started with. */
+/** Inspects the command line and environment of every process on this machine. */
 async function expectNoTraceInProcesses(): Promise<void> {
   const ids = (await readdir("/proc").catch(() => [])).filter((name) => /^\d+$/.test(name));
   let seen = 0;

@@ -8,7 +8,7 @@ import { circlesOf, forbidden, importsOf, importViolations } from "../../scripts
 
 const root = join(import.meta.dirname, "../..");
 
-test("the sources keep the import rules, without circles", () => {
+test("the sources follow the import rules, without cycles", () => {
   expect(importViolations(root)).toEqual([]);
 });
 
@@ -59,11 +59,11 @@ test.each([
   expect(forbidden(path, target)).toBeNull();
 });
 
-test("types of the schemas may be imported by a page", () => {
+test("pages may import types of schemas", () => {
   expect(forbidden("src/web/features/agents/c.tsx", "src/shared/api/agents.ts", true)).toBeNull();
 });
 
-test("imports are found however they are written", () => {
+test("finds imports in every syntax", () => {
   const text = [
     'import "./a.js";',
     'import type { B } from "./b.js";',
@@ -82,7 +82,7 @@ test("imports are found however they are written", () => {
   ]);
 });
 
-test("circles are found, one of a single file, too", () => {
+test("finds cycles, including a file that imports itself", () => {
   const graph = new Map([
     ["a", new Set(["b"])],
     ["b", new Set(["c"])],
@@ -93,7 +93,7 @@ test("circles are found, one of a single file, too", () => {
   expect(circlesOf(graph).map((circle) => circle.toSorted())).toEqual([["d"], ["a", "b", "c"]]);
 });
 
-test("every call declares its access, and where a permission needs an organization, whose", () => {
+test("every call declares its access, and its tenant if a permission needs one", () => {
   for (const [resource, endpoints] of Object.entries(api)) {
     for (const [name, endpoint] of Object.entries(endpoints as Record<string, Endpoint>)) {
       const { access, tenant } = endpoint;
@@ -107,7 +107,7 @@ test("every call declares its access, and where a permission needs an organizati
   }
 });
 
-test("settings are read in one place of the server", async () => {
+test("only one module of the server reads settings", async () => {
   const files = await readdir(join(root, "src/server"), { recursive: true, withFileTypes: true });
   const readers: string[] = [];
   for (const entry of files) {
@@ -115,7 +115,7 @@ test("settings are read in one place of the server", async () => {
     const file = join(entry.parentPath, entry.name);
     if ((await readFile(file, "utf8")).includes("process.env")) readers.push(relative(root, file));
   }
-  // What programs of others need to be found and started (PATH and the like) is theirs, no setting of Omoi.
+  // Variables for other programs (PATH and the like) are not settings of Omoi.
   const settings = readers.filter((file) => !/\/db\/embedded\/(binaries|cluster)\.ts$/.test(file));
   expect(settings).toEqual(["src/server/config/config.ts"]);
 });

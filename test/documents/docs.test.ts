@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 
 const root = join(import.meta.dirname, "../..");
 
-test("every statement of docs/security.md names a test that exists", async () => {
+test("every statement of docs/security.md names an existing test", async () => {
   const text = await readFile(join(root, "docs/security.md"), "utf8");
   const rows = text.split("\n").filter((line) => line.startsWith("| ") && line.endsWith(" |"));
   const statements = rows.filter((line) => /^\| [A-Z]/.test(line));

@@ -1,4 +1,4 @@
-/** What other users of the machine can reach of the data folder: nothing. */
+/** Other users of the machine cannot read the data folder. */
 import { spawnSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { chmod, lstat } from "node:fs/promises";
@@ -19,7 +19,7 @@ beforeAll(async () => {
 });
 afterAll(() => server.close());
 
-test("what the server makes is its own, and an agent's folder like any checkout", async () => {
+test("the server's files are private, and an agent's folder has the usual modes", async () => {
   const person = await server.person("owner");
   const organization = await makeOrganization(person);
   const project = await makeProjectWith(person, organization.id, { "file.txt": "text" });
@@ -45,7 +45,7 @@ test("what the server makes is its own, and an agent's folder like any checkout"
   }
 });
 
-test("a start closes what an earlier version left open, for a root server and its PostgreSQL too", async () => {
+test("a start restricts files that an earlier version left open, also for a root server and its PostgreSQL", async () => {
   const folder = mkdtempSync(join(tmpdir(), "omoi-modes-"));
   for (const name of ["repositories/deep", "logs", "workspaces/organization"]) {
     mkdirSync(join(folder, name), { recursive: true, mode: 0o755 });
@@ -72,7 +72,7 @@ test("a start closes what an earlier version left open, for a root server and it
   first.process.kill("SIGTERM");
   await first.ended;
 
-  // Where commands run as another user without a sandbox, they get to their folders, and no further.
+  // With separate users and without a sandbox, commands reach only their own folders.
   const second = startServer({ OMOI_DATA_DIR: folder, OMOI_SANDBOX: "off" });
   await second.ready;
   const passing = isRoot ? 0o011 : 0;

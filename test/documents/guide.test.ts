@@ -19,7 +19,7 @@ beforeAll(async () => {
 });
 afterAll(() => app.close());
 
-/** The targets of links and images in a document, without those to other sites. */
+/** The targets of links and images in a document, except external ones. */
 async function linksOf(path: string): Promise<string[]> {
   const source = (await readFile(path, "utf8")).replaceAll(/```.*?```|`[^`\n]*`/gs, "");
   return [...source.matchAll(/\]\(([^)\s]+)\)/g)]
@@ -27,7 +27,7 @@ async function linksOf(path: string): Promise<string[]> {
     .filter((target) => !/^[a-z]+:/.test(target));
 }
 
-test("every link of a document leads to a document or an image of docs/, and of the README to a file", async () => {
+test("every link of a document leads to a document or an image in docs/, and of the README to a file", async () => {
   for (const name of documents) {
     const path = join(docs, name);
     for (const target of await linksOf(path)) {
@@ -45,7 +45,7 @@ test("every link of a document leads to a document or an image of docs/, and of 
   }
 });
 
-test("every document is a page without scripts, under the policy of all pages", async () => {
+test("every document is a page without scripts, with the content security policy of all pages", async () => {
   expect((await send(app, "GET", "/docs")).headers.get("location")).toBe("/docs/README.md");
   for (const name of documents) {
     const { status, headers, text: html } = await send(app, "GET", `/docs/${name}`);
@@ -63,7 +63,7 @@ test("every document is a page without scripts, under the policy of all pages", 
   expect((await send(app, "GET", "/docs/docs.css")).status).toBe(200);
 });
 
-test("nothing but the files of docs/ is served", async () => {
+test("serves nothing but the files in docs/", async () => {
   for (const path of [
     "/docs/missing.md",
     "/docs/../package.json",
@@ -79,13 +79,13 @@ test("nothing but the files of docs/ is served", async () => {
   }
 });
 
-/** The commands of a document, in their order. */
+/** The commands of a document in order. */
 async function commandsOf(name: string): Promise<string> {
   const source = await readFile(join(docs, name), "utf8");
   return [...source.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, commands]) => commands).join("\n");
 }
 
-test("the commands of the tutorial and of “Clone and push” work as they are written", async () => {
+test("the commands of the tutorial and of “Clone and push” work as written", async () => {
   const commands = [
     await commandsOf("tutorial/two-agents.md"),
     await commandsOf("how-to/clone-and-push.md"),

@@ -9,7 +9,7 @@ import { openApiDocument } from "#shared/contract/openapi.js";
 const root = join(import.meta.dirname, "../..");
 const tools = join(root, "test/generated-client/node_modules");
 
-/** A call by the generated types, which only compiles where they are what the API says. */
+/** A program with the generated types that compiles only if they match the API. */
 const caller = `
 import type { components, operations } from "./client.js";
 export const slug = (of: components["schemas"]["Organization"]): string => of.slug;
@@ -28,7 +28,7 @@ describe("the OpenAPI document", () => {
   });
   afterAll(() => rm(folder, { recursive: true, force: true }));
 
-  /** What a Node program prints; fails where it does. */
+  /** Returns the output of a Node program; rejects if it fails. */
   const run = async (program: string, args: string[]): Promise<string> => {
     const env = {
       ...process.env,
@@ -54,7 +54,7 @@ describe("the OpenAPI document", () => {
     expect(totals.errors).toBe(0);
   }, 60_000);
 
-  test("makes a client that compiles", async () => {
+  test("generates a client that compiles", async () => {
     const generator = join(tools, "openapi-typescript/bin/cli.js");
     await run(generator, ["openapi.json", "-o", "client.ts"]);
     await writeFile(join(folder, "caller.ts"), caller);
@@ -62,7 +62,7 @@ describe("the OpenAPI document", () => {
     await run(join(tools, "typescript/bin/tsc"), [...options, "caller.ts"]);
   }, 60_000);
 
-  test("refers to nothing that it does not hold", () => {
+  test("has no dangling references", () => {
     const { components } = document as { components: Record<string, Record<string, unknown>> };
     const references = JSON.stringify(document).match(/"\$ref":"[^"]*"/g) ?? [];
     const missing = references.filter((reference) => {
@@ -72,7 +72,7 @@ describe("the OpenAPI document", () => {
     expect(missing).toEqual([]);
   });
 
-  test("names the schema of every answer", () => {
+  test("names the schema of every response", () => {
     const { paths } = document as {
       paths: Record<string, Record<string, { operationId: string; responses: object }>>;
     };

@@ -28,14 +28,14 @@ interface FuzzedRequest {
   headers: Record<string, string>;
 }
 
-/** What exists, by the names that parameters and fields call it. */
+/** Existing values by the names of parameters and fields. */
 type World = { owner: TestPerson; known: Record<string, string[]> };
 
-/** Text of the validator or the framework, which tells nobody what to enter. */
+/** Texts of the validator or framework, which do not help the user. */
 const rawText =
   /Invalid (?:input|key|option|element|string|discriminator)|expected \w+, received|Too (?:small|big)|Unrecognized key|FST_/;
 
-/** Calls that take the ground from under the others: they come last in a world. */
+/** Destructive calls, which come last. */
 const isFinal = ({ method, path }: Operation): boolean =>
   method === "DELETE" || /\/(?:logout|change-password|transfer|refresh|revoke-leaked)$/.test(path);
 
@@ -47,7 +47,7 @@ describe("fuzzed requests", () => {
   afterAll(() => app.close());
 
   async function makeWorld(): Promise<World> {
-    // One address may register 30 people an hour, and the fuzzed requests do so too.
+    // An address may register 30 people an hour, which the fuzzed requests exceed.
     await asOperator(app, "delete from rate_limits");
     const owner = await app.person("owner");
     const full = await fillOrganization(owner);
@@ -154,7 +154,7 @@ describe("fuzzed requests", () => {
   }
 
   test(
-    "answer no 5xx and no text of the validator, for every operation",
+    "cause no 5xx and no validator text, for every operation",
     async () => {
       const document = JSON.parse(
         (await send(app, "GET", "/api/v1/openapi.json")).text,
@@ -190,7 +190,7 @@ describe("fuzzed requests", () => {
         }
       }
       expect(faults).toEqual([]);
-      // Requests that are all refused at the door would prove nothing.
+      // The test would prove nothing if all requests failed authentication.
       expect(statuses.get(200) ?? 0).toBeGreaterThan(100);
     },
     rounds({ thorough: 30, else: 5 }) * 60_000,
@@ -213,7 +213,7 @@ function sendTo(
   return send(app, method, url, { token, headers: json, body: JSON.stringify(body) });
 }
 
-/** What a refusal says in its own words; names of the request's fields are the caller's. */
+/** The server's own words in an error; field names of the request are left out. */
 function messagesIn({ text }: RawAnswer): string {
   try {
     const { detail = "", errors = [] } = JSON.parse(text) as {

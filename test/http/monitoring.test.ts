@@ -23,7 +23,7 @@ beforeAll(async () => {
 });
 afterAll(() => app.close());
 
-/** The metrics that a query names. */
+/** The metrics used in a query. */
 const metricsIn = (query: string): string[] =>
   query.match(/\b(?:omoi|http|nodejs|process)_[a-z0-9_]+/g) ?? [];
 
@@ -59,7 +59,7 @@ test.skipIf(promtool === undefined)(
       input: text,
       encoding: "utf8",
     });
-    // Lint of names: those of Node and of the contract are given.
+    // Name warnings are expected for Node's metrics.
     expect(linted.stderr).not.toMatch(/error while linting|parse/i);
   },
 );

@@ -15,7 +15,7 @@ interface Span {
   name: string;
 }
 
-/** A receiver of OTLP over HTTP, with JSON bodies (opentelemetry.io/docs/specs/otlp, OTLP/HTTP). */
+/** An OTLP receiver over HTTP with JSON bodies (opentelemetry.io/docs/specs/otlp, OTLP/HTTP). */
 const spans: Span[] = [];
 const metricNames = new Set<string>();
 const services = new Set<string>();
@@ -99,7 +99,7 @@ const lines = (): Line[] =>
     .filter((line) => line.startsWith("{"))
     .map((line) => JSON.parse(line) as Line);
 
-test("each request is one line of the log, and none holds a credential, a query or an id of a tenant", async () => {
+test("each request is one log line, without credentials, queries or tenant ids", async () => {
   const body = { email: "ada@example.com", password };
   const { data: user } = await clientOf(url).auth.register({ body });
   const { data: tokens } = await clientOf(url).auth.login({ body });
@@ -146,7 +146,7 @@ test("each request is one line of the log, and none holds a credential, a query 
   }
 });
 
-test("a request whose client hangs up is one line too", async () => {
+test("a request aborted by the client is one log line, too", async () => {
   const aborter = new AbortController();
   const body = { email: "ada@example.com", password };
   const { data: tokens } = await clientOf(url).auth.login({ body });
@@ -187,7 +187,7 @@ test("traces and metrics arrive at an OTLP receiver", async () => {
   expect([...services]).toEqual(["omoi"]);
 });
 
-test("a stop exports the rest and is not kept waiting by a receiver that is gone", async () => {
+test("a stop exports the rest and does not wait for a missing receiver", async () => {
   receiver.closeAllConnections();
   receiver.close();
   server.process.kill("SIGTERM");

@@ -12,8 +12,9 @@ interface PlanNode {
 }
 
 /**
- * How PostgreSQL carries out what calls ask for, in a database with thousands of organizations: each
- * statement is explained on its own connection just before it runs, with row-level security in force.
+ * PostgreSQL's plans for the statements of calls, in a database with thousands of organizations:
+ * each statement is explained on its own connection just before it runs, with row-level security in
+ * force.
  */
 describe("query plans among many organizations", () => {
   let app: TestApp;
@@ -59,10 +60,10 @@ describe("query plans among many organizations", () => {
     await app.close();
   });
 
-  /** The growing tables that a call reads from end to end. */
+  /** The growing tables that a call scans sequentially. */
   async function readWhole(call: () => Promise<unknown>): Promise<string[]> {
     asked.length = 0;
-    // Whatever is kept in memory is forgotten: the call has to ask.
+    // Clears the caches, so that the call queries the database.
     await app.db.systemPool.query("select pg_notify('omoi_changes', 'roles - -')");
     await app.db.changes.syncLocal();
     asked.length = 0;
@@ -110,7 +111,7 @@ describe("query plans among many organizations", () => {
       "rename an organization",
       () => api.organizations.update({ params: { org_id: orgId }, body: { name: "Renamed" } }),
     ],
-  ])("%s without reading a growing table from end to end", async (_name, call) => {
+  ])("%s without a sequential scan of a growing table", async (_name, call) => {
     expect(await readWhole(call)).toEqual([]);
   });
 });

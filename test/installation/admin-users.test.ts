@@ -10,7 +10,7 @@ import { makeOrganization } from "../support/factories.js";
 import { databaseUrlOf } from "../support/operator.js";
 import { clientOf, startServer } from "../support/server-process.js";
 
-describe("omoi admin, beside a server that runs", () => {
+describe("omoi admin, beside a running server", () => {
   let app: TestApp;
   let root: TestPerson;
   let run: (...args: string[]) => Promise<CliEnding>;
@@ -27,7 +27,7 @@ describe("omoi admin, beside a server that runs", () => {
   });
   afterAll(() => app.close());
 
-  test("disables a user at once, and is written to the log", async () => {
+  test("disables a user immediately and records it in the audit log", async () => {
     const ann = await app.person("ann");
     const { data: key } = await ann.api.apiKeys.create({ body: { name: "mine" } });
     await ann.api.auth.me();
@@ -67,7 +67,7 @@ describe("omoi admin, beside a server that runs", () => {
     expect((await run("users", "ann")).out).toContain(ann.email);
   });
 
-  test("says why it refuses, by its exit code as well", async () => {
+  test("explains errors, and sets the exit code", async () => {
     const ann = await app.person("ann");
     await makeOrganization(ann);
     const owner = await run("user", "delete", ann.email, "--anonymize");

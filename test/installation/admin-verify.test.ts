@@ -26,7 +26,7 @@ beforeAll(async () => {
 });
 afterAll(() => app.close());
 
-/** The faults that `omoi admin verify` names, and that its exit code tells of them. */
+/** The problems reported by `omoi admin verify`, with its exit code checked. */
 async function faults(): Promise<string[]> {
   const env = {
     OMOI_DATABASE_URL: databaseUrlOf(app),
@@ -49,11 +49,11 @@ async function faults(): Promise<string[]> {
 const inStore = async (...args: string[]): Promise<string> =>
   (await git(args, { gitDir: repoPath })).stdout.toString().trim();
 
-test("omoi admin verify finds what nobody touched intact", async () => {
+test("omoi admin verify finds no problem in an untouched installation", async () => {
   expect(await faults()).toEqual([]);
 });
 
-test("omoi admin verify names a branch that is not where the database says", async () => {
+test("omoi admin verify reports a branch that does not match the database", async () => {
   const tip = await inStore("rev-parse", ref);
   await inStore("update-ref", ref, `${tip}^`);
   const before = await inStore("rev-parse", ref);
@@ -63,7 +63,7 @@ test("omoi admin verify names a branch that is not where the database says", asy
   await inStore("update-ref", ref, tip);
 });
 
-test("omoi admin verify names what is missing, encrypted otherwise or edited", async () => {
+test("omoi admin verify reports missing, re-encrypted and edited data", async () => {
   const tip = await inStore("rev-parse", ref);
   const object = `${repoPath}/objects/${tip.slice(0, 2)}/${tip.slice(2)}`;
   await rename(object, `${object}.away`);

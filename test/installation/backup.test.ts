@@ -64,7 +64,7 @@ describe("omoi admin backup and restore", () => {
   let key: string;
   let runId: string;
   let orgId: string;
-  /** The workspace's files, and its unsaved changes, when the backup was made. */
+  /** The workspace's files and unsaved changes at the time of the backup. */
   let files: Record<string, string | null>;
   let changes: unknown;
   let commitsBefore: number;
@@ -94,7 +94,7 @@ describe("omoi admin backup and restore", () => {
     const { data: run } = await api.runs.create({ params, body: { command: shell("echo kept") } });
     runId = run.id;
     await untilEnded(owner, runId);
-    // What an overlay records in attributes: a renamed folder, a replaced one, and a deleted file.
+    // Overlay attributes: a renamed folder, a replaced one, and a deleted file.
     const folder = folderOf(workspace);
     await rename(join(folder, "old"), join(folder, "renamed"));
     await rm(join(folder, "replaced"), { recursive: true });
@@ -105,7 +105,7 @@ describe("omoi admin backup and restore", () => {
     files = await contentOf(folder);
     changes = (await api.workspaces.changes({ params })).data;
 
-    // Others commit, merge and create all the while.
+    // Concurrent commits, merges and creations.
     const { workspace: busy } = await makeWorkspace(owner, project.id);
     const over = new AbortController();
     const working = (async () => {
@@ -129,7 +129,7 @@ describe("omoi admin backup and restore", () => {
   const restoreTo = (name: string, env: Record<string, string> = {}) =>
     omoi({ OMOI_DATA_DIR: join(root, name), ...env }, "admin", "restore", backup);
 
-  /** Expects a data folder to hold all that the first one held at the moment of the backup. */
+  /** Checks that a data folder contains everything from the moment of the backup. */
   const expectWhole = async (folder: string): Promise<void> => {
     const server = startServer({ OMOI_DATA_DIR: folder, OMOI_SANDBOX: "off" });
     const { url, api } = await signIn(server);
@@ -144,7 +144,7 @@ describe("omoi admin backup and restore", () => {
       headers: { authorization: `Bearer ${key}`, accept: "text/plain" },
     });
     expect(await log.text()).toBe("kept\n");
-    // All workspaces go on from where they were, the busy one included.
+    // All workspaces continue, including the busy one.
     const { data: agents } = await api.agents.list({ query: { organization_id: orgId } });
     expect(agents.length).toBe(3);
     for (const agent of agents) {
@@ -166,7 +166,7 @@ describe("omoi admin backup and restore", () => {
     }
   };
 
-  test("brings back everything as it was at one moment", async () => {
+  test("restores everything as it was at one moment", async () => {
     expect(report.workspaces).toBe(3);
     const restored = await restoreTo("restored");
     expect([restored.code, restored.err]).toEqual([0, ""]);
@@ -174,14 +174,14 @@ describe("omoi admin backup and restore", () => {
     await expectWhole(join(root, "restored"));
   }, 180_000);
 
-  test("refuses a folder that is in use, and one for a backup that is not empty", async () => {
+  test("rejects a folder in use, and a non-empty target", async () => {
     const used = await restoreTo("data");
     expect([used.code, used.err]).toEqual([1, expect.stringContaining("is not empty")]);
     const twice = await omoi({ OMOI_DATA_DIR: dataDir }, "admin", "backup", backup);
     expect([twice.code, twice.err]).toEqual([1, expect.stringContaining("is not empty")]);
   });
 
-  test("names a file that is not as it was written, or missing", async () => {
+  test("reports a file that is damaged or missing", async () => {
     const damaged = join(root, "damaged");
     await cp(backup, damaged, { recursive: true });
     const from = (folder: string) =>
@@ -195,7 +195,7 @@ describe("omoi admin backup and restore", () => {
     expect(await readdir(root)).not.toContain("never");
   });
 
-  test("stops the start on another secret", async () => {
+  test("blocks a start with another secret", async () => {
     const other = await restoreTo("other", { OMOI_SECRET: "another secret ".repeat(3) });
     expect([other.code, other.err]).toEqual([
       1,
@@ -203,7 +203,7 @@ describe("omoi admin backup and restore", () => {
     ]);
   }, 60_000);
 
-  test("is finished by another one where it was cut off", async () => {
+  test("a repeated restore finishes an interrupted one", async () => {
     const folder = join(root, "cut");
     for (let round = 0; round < rounds({ thorough: 15, else: 1 }); round += 1) {
       await rm(folder, { recursive: true, force: true });
@@ -227,7 +227,7 @@ describe("omoi admin backup and restore", () => {
     await expectWhole(folder);
   }, 900_000);
 
-  test("a copy that lost the attributes of overlays is refused, never committed", async () => {
+  test("rejects a copy without the attributes of overlays, and never commits it", async () => {
     const copy = join(root, "copied");
     const source = join(root, "restored");
     const copied = spawn("cp", ["-r", "--preserve=mode,ownership,timestamps", source, copy]);

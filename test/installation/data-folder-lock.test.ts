@@ -8,14 +8,14 @@ import { makeAgent, makeOrganization, makeProject } from "../support/factories.j
 import { databaseUrlOf } from "../support/operator.js";
 import { clientOf, startServer, type ServerProcess } from "../support/server-process.js";
 
-/** Starts a program with processes and mounts of its own, as a container has them. */
+/** Starts a program with its own processes and mounts, like a container. */
 const container = ["unshare", "--pid", "--mount", "--fork", "--kill-child", "--mount-proc"];
 const hasNamespaces =
   spawnSync(container[0] as string, [...container.slice(1), "true"]).status === 0;
-/** Sees the same processes, but mounts of its own. */
+/** Shares processes, but has its own mounts. */
 const privateMounts = ["unshare", "--mount"];
 
-describe.skipIf(!hasNamespaces)("a data folder that another server uses", () => {
+describe.skipIf(!hasNamespaces)("a data folder in use by another server", () => {
   const servers: ServerProcess[] = [];
   const folders: string[] = [];
   const start = (env: Record<string, string>, through: string[] = []): ServerProcess => {
@@ -47,7 +47,7 @@ describe.skipIf(!hasNamespaces)("a data folder that another server uses", () => 
     await app.close();
   });
 
-  test("is refused with the embedded database, in whatever namespaces", async () => {
+  test("is refused with the embedded database, in any namespace", async () => {
     const env = { OMOI_DATA_DIR: await newFolder() };
     const first = start(env);
     const api = clientOf(await first.ready);
@@ -59,7 +59,7 @@ describe.skipIf(!hasNamespaces)("a data folder that another server uses", () => 
     const person = { email: "ann@example.com", password: "correct staple horse" };
     expect((await api.auth.register({ body: person })).status).toBe(201);
     await stop(first);
-    // Its namespaces are gone with it, and the lock too.
+    // Its namespaces and lock end with it.
     const inside = start(env, container);
     await inside.ready;
     expect(await refused(env, [])).toContain("another container");
@@ -79,7 +79,7 @@ describe.skipIf(!hasNamespaces)("a data folder that another server uses", () => 
     const [first, second] = [start(env), start(env)];
     const urls = await Promise.all([first.ready, second.ready]);
     expect(await refused(env, container)).toContain("another container");
-    // Both serve on, and one alone as well.
+    // Both keep serving, and so does one alone.
     const person = await app.person("owner");
     const org = await makeOrganization(person);
     const project = await makeProject(person, org.id);
@@ -91,10 +91,10 @@ describe.skipIf(!hasNamespaces)("a data folder that another server uses", () => 
     expect(await refused(env, container)).toContain("another container");
     const third = start(env);
     await third.ready;
-    // An embedded database would be another one on the same folder.
+    // An embedded database would be a second one on the same folder.
     expect(await refused({ OMOI_DATA_DIR: app.dataDir }, [])).toContain("already in use");
     await Promise.all([stop(second), stop(third)]);
-    // Its holders are gone: a container may take the folder over.
+    // Without holders, a container may take over the folder.
     await start(env, container).ready;
   }, 120_000);
 });

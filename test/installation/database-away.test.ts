@@ -13,7 +13,7 @@ let proxy: DatabaseProxy;
 let owner: TestPerson;
 let key: string;
 let gitPath: string;
-/** What the path parameters stand for. */
+/** Values of path parameters. */
 const ids: Record<string, string> = {};
 
 beforeAll(async () => {
@@ -33,7 +33,7 @@ afterAll(() => app.close());
 
 const anyId = "0190b3f0-0000-7000-8000-000000000000";
 
-/** One request to every operation of the API, with ids that exist where it takes some. */
+/** One request to every operation of the API, with existing ids. */
 function everyRequest(): { method: string; path: string; body?: unknown; isPublic: boolean }[] {
   const { paths } = openApiDocument("http://localhost") as unknown as {
     paths: Record<string, Record<string, { security?: unknown[]; requestBody?: unknown }>>;
@@ -57,12 +57,12 @@ function expectUnavailable(answer: RawAnswer, request: string): void {
 async function untilBack(): Promise<void> {
   const end = Date.now() + 30_000;
   while ((await send(app, "GET", "/readyz")).status !== 200) {
-    if (Date.now() > end) throw new Error("the server has not found its database again");
+    if (Date.now() > end) throw new Error("the server has not reconnected to its database");
     await pause(50);
   }
 }
 
-test("every route answers 503 while PostgreSQL cannot be reached, and works when it is back", async () => {
+test("every route answers 503 while PostgreSQL is unreachable, and works afterwards", async () => {
   await proxy.cut();
   const requests = everyRequest();
   expect(requests.length).toBeGreaterThan(100);
@@ -115,7 +115,7 @@ test("every route answers 503 while PostgreSQL cannot be reached, and works when
   expect((await send(app, "GET", refs, { headers: { authorization } })).status).toBe(200);
 }, 120_000);
 
-test("requests whose connection PostgreSQL ends are answered 503 or done, and nothing in between", async () => {
+test("requests on a connection ended by PostgreSQL answer 503 or succeed, with nothing in between", async () => {
   const { id: orgId } = await makeOrganization(owner);
   const made: string[] = [];
   const over = new AbortController();
@@ -133,7 +133,7 @@ test("requests whose connection PostgreSQL ends are answered 503 or done, and no
   const ending = (async () => {
     for (let round = 0; round < 5; round += 1) {
       await pause(100);
-      // As a restart of PostgreSQL does.
+      // Like a restart of PostgreSQL.
       await asAdmin(
         app,
         `select pg_terminate_backend(pid) from pg_stat_activity

@@ -6,18 +6,18 @@ import { addressFromUrl, type DatabaseAddress } from "#server/db/connection/addr
 import { openDatabase } from "#server/db/connection/connect.js";
 
 const log = pino({ level: "silent" });
-/** A name that no other run uses, for roles and databases of the whole cluster. */
+/** A unique name for roles and databases of the whole cluster. */
 const name = `roles_${randomBytes(6).toString("hex")}`;
 const other = `${name}_other`;
 const roles = ["owner", "app", "super"].map((kind) => `${name}_${kind}`);
 const [owner, app, superuser] = roles as [string, string, string];
 
-describe("roles of a database that the operator made", () => {
+describe("roles of an operator's database", () => {
   let admin: pg.Client;
   beforeAll(async () => {
     admin = new pg.Client({ ...inject("cluster").admin, database: "postgres" });
     await admin.connect();
-    // As the manual says, for an owner that may not create roles.
+    // As documented for an owner that may not create roles.
     await admin.query(`create role ${owner} login password 'secret'`);
     await admin.query(`create role ${app} login password 'secret'`);
     await admin.query(`create role ${superuser} login superuser password 'secret'`);
@@ -56,8 +56,8 @@ describe("roles of a database that the operator made", () => {
     }
   });
 
-  test("an owner without CREATEROLE and no second role is refused", async () => {
-    // The tests' cluster may have the role already: then its password is another installation's.
+  test("rejects an owner without CREATEROLE and without a second role", async () => {
+    // The tests' cluster may have the role already, with another installation's password.
     expect(await refused({ owner: as(owner), app: null })).toMatch(
       /^ConfigError: .*OMOI_DATABASE_APP_URL/,
     );
@@ -66,32 +66,32 @@ describe("roles of a database that the operator made", () => {
   test.each([
     ["the owner itself", owner, /owns the tables/],
     ["a superuser", superuser, /can bypass row-level security/],
-  ])("%s is refused as the serving role", async (_what, role, reason) => {
+  ])("rejects %s as the serving role", async (_what, role, reason) => {
     const said = await refused({ owner: as(owner), app: as(role) });
     expect(said).toMatch(/^ConfigError: .*OMOI_DATABASE_APP_URL/);
     expect(said).toMatch(reason);
   });
 
-  test("a serving role that does not exist, or of another database, is refused", async () => {
+  test("rejects a serving role that does not exist or uses another database", async () => {
     expect(await refused({ owner: as(owner), app: as(`${name}_nobody`) })).toMatch(
       /^ConfigError: .*OMOI_DATABASE_APP_URL/,
     );
     const elsewhere = { owner: as(owner), app: as(app, other) };
     expect(await refused(elsewhere)).toMatch(/^ConfigError: .*one database of one PostgreSQL/);
-    // So it is with a database that another installation has migrated.
+    // As with a database that another installation has migrated.
     const db = await openDatabase({ owner: as(owner, other), app: as(app, other) }, "b", log);
     await db.close();
     expect(await refused(elsewhere)).toMatch(/^ConfigError: .*one database of one PostgreSQL/);
   });
 
-  test("an owner that may create nothing is refused", async () => {
+  test("rejects an owner without privileges to create", async () => {
     expect(await refused({ owner: as(app), app: as(app) })).toMatch(
       /^ConfigError: .*alter database/,
     );
   });
 });
 
-test("the settings of an address hold for every role that connects by it", () => {
+test("applies the parameters of a URL to every role that connects by it", () => {
   const { ssl, host, user } = addressFromUrl("postgres://a:b@db.example.com/omoi?sslmode=require");
   expect({ ssl, host, user }).toEqual({ ssl: {}, host: "db.example.com", user: "a" });
   const unverified = addressFromUrl("postgres://a:b@db.example.com/omoi?sslmode=no-verify");

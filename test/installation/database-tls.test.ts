@@ -9,7 +9,7 @@ import { startEmbeddedPostgres, type EmbeddedPostgres } from "#server/db/embedde
 import { clientOf, startServer } from "../support/server-process.js";
 
 const hasOpenssl = existsSync("/usr/bin/openssl");
-/** Any address of the loopback is this machine's: no other test has this port of it. */
+/** A loopback address that no other test uses. */
 const host = `127.${1 + (process.pid % 250)}.${1 + ((process.pid >> 8) % 250)}.10`;
 
 describe.skipIf(!hasOpenssl)("a database with TLS", () => {
@@ -31,7 +31,7 @@ describe.skipIf(!hasOpenssl)("a database with TLS", () => {
       "-CA ca.pem -CAkey ca.key -keyout server.key -out server.pem",
     );
     const dataDir = join(folder, "postgres");
-    // Made first: PostgreSQL reads its certificate from its own folder.
+    // Created first: PostgreSQL reads its certificate from its own folder.
     await (await startEmbeddedPostgres({ dataDir, uid: 60_859 })).stop();
     const { uid, gid } = await stat(dataDir);
     for (const name of ["server.key", "server.pem"]) {
@@ -52,7 +52,7 @@ describe.skipIf(!hasOpenssl)("a database with TLS", () => {
         log_connections: "on",
       },
     });
-    // A connection without TLS would be let in as well.
+    // Connections without TLS would be accepted, too.
     await appendFile(join(dataDir, "pg_hba.conf"), `host all all ${host}/8 scram-sha-256\n`);
     const { host: socket, port, user, database } = postgres;
     admin = new pg.Client({ host: socket, port, user, database });
@@ -95,13 +95,13 @@ describe.skipIf(!hasOpenssl)("a database with TLS", () => {
         `select application_name as name, ssl, usename as role
          from pg_stat_activity join pg_stat_ssl using (pid) where datname = 'tls'`,
       );
-      // The feed of changes among them, besides the pools.
+      // Includes the listener for changes, besides the pools.
       expect(rows.map(({ name }) => name)).toContain("omoi changes");
       expect(rows.length).toBeGreaterThanOrEqual(3);
       expect(rows.filter(({ ssl }) => !ssl)).toEqual([]);
       server.process.kill("SIGTERM");
       await server.ended;
-      // Those that have ended meanwhile, such as the owner's.
+      // Includes connections that have ended, such as the owner's.
       const log = await readFile(join(folder, "postgres/server.log"), "utf8");
       const lines = log.split("\n").filter((line) => /authorized: .*database=tls/.test(line));
       expect(lines.some((line) => line.includes("user=tls_owner"))).toBe(true);
@@ -111,14 +111,14 @@ describe.skipIf(!hasOpenssl)("a database with TLS", () => {
     60_000,
   );
 
-  test("a certificate of another authority is refused at the start, with what to do", async () => {
+  test("rejects a certificate of another authority at the start, and says what to do", async () => {
     const said = await refused(`sslmode=verify-full&sslrootcert=${join(folder, "other-ca.pem")}`);
     expect(said).toContain("OMOI_DATABASE_URL");
     expect(said).toContain("sslrootcert");
     expect(said).not.toContain("of%20the%20owner");
   });
 
-  test("so is one without an authority, and a file that is missing", async () => {
+  test("rejects a missing authority and a missing file", async () => {
     expect(await refused("sslmode=verify-full")).toContain("sslrootcert");
     expect(await refused("sslmode=verify-full&sslrootcert=/no/such.pem")).toMatch(
       /OMOI_DATABASE_URL.*\/no\/such\.pem/,

@@ -1,4 +1,4 @@
-/** The image of deploy/Dockerfile, built by the real Docker on a base that debootstrap made, and run. */
+/** Builds deploy/Dockerfile with a real Docker on a debootstrap base image, and runs it. */
 import { cpSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { spawnSync } from "node:child_process";
 import { tmpdir } from "node:os";
@@ -18,7 +18,7 @@ const reason = whyNoEngine("docker") ?? (node24 === null ? "npm cannot install n
 
 let engine: Engine;
 
-/** Debian with Node and npm, which trusts the authorities that this machine trusts. */
+/** Debian with Node and npm, and this machine's certificate authorities. */
 function buildBase(): void {
   const folder = mkdtempSync(join(tmpdir(), "omoi-base-"));
   const npm = spawnSync("sh", ["-c", "command -v npm"], { encoding: "utf8" }).stdout.trim();
@@ -66,7 +66,7 @@ async function untilHealthy(name: string): Promise<void> {
 const inside = (name: string, ...command: string[]): string =>
   engine.cli(["exec", name, ...command]);
 
-test("without options it serves as a plain user, and says why it refuses runs", async () => {
+test("without options, it serves as an unprivileged user and explains why it refuses runs", async () => {
   engine.cli(["run", "--detach", "--name", "plain", "omoi"]);
   await untilHealthy("plain");
   expect(inside("plain", "id", "-u")).toBe("10001");

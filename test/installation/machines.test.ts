@@ -1,4 +1,4 @@
-/** Servers started as other users, with fewer privileges, at other addresses and in odd folders. */
+/** Servers with other users, fewer privileges, other addresses and unusual folders. */
 import { spawnSync } from "node:child_process";
 import { chown, mkdtemp, rm } from "node:fs/promises";
 import { connect } from "node:net";
@@ -10,7 +10,7 @@ import { built } from "../support/build.js";
 import { startServer, type ServerProcess } from "../support/server-process.js";
 import { tellStory } from "../support/story.js";
 
-/** The user and group `nobody`, which have a name on every Linux. */
+/** User and group `nobody`, which exist on every Linux. */
 const nobody = 65_534;
 const asNobody = ["setpriv", `--reuid=${nobody}`, `--regid=${nobody}`, "--clear-groups"];
 const niced = ["nice", "-n", "10"];
@@ -41,7 +41,7 @@ describe("a server", () => {
 
   test.runIf(readsAsNobody)("without privileges and under nice runs commands", async () => {
     await chown(folder, nobody, nobody);
-    // The niceness of the command is above the server's.
+    // The command's niceness is above the server's.
     const url = await start({}, [...niced, ...asNobody]);
     await tellStory(url, { script: "cat hello.txt; test $(nice) -eq 15" });
   });
@@ -59,7 +59,7 @@ describe("a server", () => {
     const port = Number(new URL(url).port);
     const sockets = Array.from({ length: 21 }, () => connect(port, "::1"));
     const answers = sockets.map((socket) => text(socket).catch(() => ""));
-    // The last of them alone is one too many.
+    // Only the last one exceeds the limit.
     expect(await Promise.race(answers)).toContain("429 Too Many Requests");
     for (const socket of sockets) socket.destroy();
   });

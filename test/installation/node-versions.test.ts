@@ -1,4 +1,6 @@
-/** Every Node that the README names builds the server and runs it without a word on standard error. */
+/**
+ * Every Node version in the README builds the server and runs it with nothing on standard error.
+ */
 import { spawnSync } from "node:child_process";
 import { cpSync, mkdtempSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -21,7 +23,7 @@ afterEach(async () => {
   if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
 });
 
-/** What is built and what builds it, with the installed dependencies, in a folder of its own. */
+/** Copies everything needed for a build into its own folder, with the installed dependencies. */
 function copySources(to: string): void {
   const names = [
     "src",
@@ -44,7 +46,7 @@ function copySources(to: string): void {
   symlinkSync(join(root, "node_modules"), join(to, "node_modules"));
 }
 
-/** Builds the sources in a folder. Answers the folder. */
+/** Builds the sources in a folder and returns it. */
 function build(node: string, to: string): string {
   copySources(to);
   const script = 'import("./scripts/prepare.mjs").then(({ ensureBuilt }) => ensureBuilt())';
@@ -54,7 +56,7 @@ function build(node: string, to: string): string {
   return to;
 }
 
-/** The suite itself is built by the first or second; the time of a usual run is left for the others. */
+/** The suite itself is built by one of the first two; saves time in usual runs. */
 const builders = isThorough ? ["20.19", "22", "24", "26"] : ["24", "26"];
 
 test.for(["20.19", "22", "24", "26"])(
@@ -72,7 +74,7 @@ test.for(["20.19", "22", "24", "26"])(
     server.process.kill("SIGTERM");
     const { code, stderr } = await server.ended;
     expect(code, stderr).toBe(0);
-    // Progress of the first start alone: neither warnings of Node nor lines of the log.
+    // Only the progress of the first start: no Node warnings, no log lines.
     expect(stderr.split("\n").filter((line) => !line.startsWith("Preparing "))).toEqual([""]);
   },
 );

@@ -44,7 +44,7 @@ async function stop(): Promise<void> {
   await server.ended;
 }
 
-test("a database that is older than the repositories takes over the commits it does not know", async () => {
+test("a database older than the repositories takes over the commits it does not know", async () => {
   let api = await start();
   const org = await makeOrganization({ api });
   const project = await makeProject({ api }, org.id);
@@ -81,7 +81,7 @@ test("a database that is older than the repositories takes over the commits it d
   await commitFiles({ api }, other.workspace, { "other.txt": "2\n" });
   await mergeIntoBase({ api }, other.workspace);
 
-  // A branch that does not hold what the database knows is nobody's to mend.
+  // A branch that lacks a commit of the database cannot be repaired.
   const repoPath = storageIn(dataDir).repository(org.id, project.id);
   const ref = `refs/heads/${other.workspace.branch_name}`;
   await git(["-C", repoPath, "update-ref", ref, "main~1"]);

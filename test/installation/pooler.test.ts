@@ -23,7 +23,7 @@ import { hasPgBouncer, startPgBouncer, type PgBouncer } from "../support/pgbounc
 
 const silent = pino({ level: "silent" });
 
-/** The role that the server makes, with the password that follows from its secret. */
+/** The role created by the server, with the password derived from its secret. */
 function servingRole(secret: string): { user: string; password: string } {
   const password = createHmac("sha256", secret).update("postgresql role omoi_app").digest("hex");
   return { user: "omoi_app", password };
@@ -33,7 +33,7 @@ function ownerRole({ user, password }: pg.ClientConfig): { user: string; passwor
   return { user: String(user), password: String(password) };
 }
 
-/** A pooler before a database, and both addresses of it. */
+/** Starts a pooler in front of a database; returns both URLs. */
 async function poolerBefore(
   owner: pg.ClientConfig,
   secret: string,
@@ -70,7 +70,7 @@ describe.skipIf(!hasPgBouncer).each([
     await pooler?.stop();
   });
 
-  test("organizations work beside each other, and none sees another's rows", async () => {
+  test("serves organizations side by side, without access to each other's rows", async () => {
     const made = await Promise.all(
       people.map(async (person) => {
         const org = await makeOrganization(person);
@@ -112,7 +112,7 @@ describe.skipIf(!hasPgBouncer).each([
     );
   });
 
-  test("a revoked key opens nothing in another process", async () => {
+  test("a revoked key is rejected in another process", async () => {
     const owner = people[0] as TestPerson;
     const { data } = await owner.api.apiKeys.create({ body: { name: "short-lived" } });
     const elsewhere = sibling.client(data.key as string);
@@ -121,7 +121,7 @@ describe.skipIf(!hasPgBouncer).each([
     await refusal(elsewhere.auth.me(), 401, "invalid_token");
   });
 
-  test("locks hold from one process to the other", async () => {
+  test("locks exclude other processes", async () => {
     let inside = 0;
     let most = 0;
     const org = "01234567-89ab-7def-8123-456789abcdef";
@@ -149,13 +149,13 @@ describe.skipIf(!hasPgBouncer).each([
       expect(rows).toEqual([{ yes: true, count }]);
     }
     const { transactions, queries } = await pooler.counts();
-    // Jobs are asked for meanwhile, each time in one query.
+    // The job queue polls meanwhile, with one query each time.
     const others = transactions - idle.transactions - 50;
     expect(others).toBeGreaterThanOrEqual(0);
     expect(queries - idle.queries).toBe(50 + others);
   });
 
-  /** The counts at a moment in which no transaction of several queries is under way. */
+  /** The counts at a moment without a transaction of several queries. */
   async function quietCounts(): Promise<{ transactions: number; queries: number }> {
     for (;;) {
       const before = await pooler.counts();
@@ -167,7 +167,7 @@ describe.skipIf(!hasPgBouncer).each([
   }
 });
 
-describe.skipIf(!hasPgBouncer)("a configuration that cannot serve is refused at the start", () => {
+describe.skipIf(!hasPgBouncer)("a configuration that cannot serve is rejected at the start", () => {
   const refused = async (address: DatabaseAddress, secret: string): Promise<string> =>
     openDatabase(address, secret, silent).then(
       async (db) => {

@@ -1,6 +1,6 @@
 /**
- * The recipes of deploy/proxy with the real nginx and Caddy: a large push, and a log that is followed
- * through a silence (60 MB and 75 s with THOROUGH=1, longer than the usual time limits of proxies).
+ * The recipes in deploy/proxy with real nginx and Caddy: a large push, and a followed log with a
+ * silence (60 MB and 75 s with THOROUGH=1, longer than the usual proxy timeouts).
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { randomBytes } from "node:crypto";
@@ -28,7 +28,7 @@ interface Ports {
   proxy: number;
 }
 
-/** nginx with the recipe, where its parts of this machine are those of the test. */
+/** nginx with the recipe, adapted to the test's ports and files. */
 async function nginx(folder: string, { omoi, proxy }: Ports): Promise<readonly string[]> {
   const recipe = await readFile(join(recipes, "nginx.conf"), "utf8");
   const server = recipe
@@ -88,7 +88,7 @@ describe.each([
     proxy = spawn(program, args, { env: { HOME: folder }, stdio: ["ignore", "ignore", "pipe"] });
     proxy.stderr?.on("data", (text) => (said += String(text)));
     await server.ready;
-    // The certificate is the test's own.
+    // The test uses its own certificate.
     process.env["NODE_TLS_REJECT_UNAUTHORIZED"] = "0";
     while (!(await fetch(`${url}/healthz`).catch(() => null))?.ok) {
       if (proxy.exitCode !== null) throw new Error(`${name} ended: ${said}`);
@@ -104,7 +104,7 @@ describe.each([
     await rm(folder, { recursive: true, force: true });
   });
 
-  test("a large push and a log through a silence", { timeout: 300_000 }, async () => {
+  test("a large push and a log with a silence", { timeout: 300_000 }, async () => {
     const { owner, projectId, cloneUrl } = await tellStory(url);
     expect(cloneUrl.startsWith(`${url}/git/`)).toBe(true);
 
@@ -133,7 +133,7 @@ describe.each([
     });
     expect(followed.events.map(({ text }) => text).join("")).toBe("first\nlast\n");
     expect(followed.end).toMatchObject({ status: "succeeded" });
-    // It was sent when it was written, not when the run ended.
+    // It was sent when written, not at the end of the run.
     expect(arrivals[0] && followed.end && arrivals[0] < (followed.end.ended_at ?? "")).toBe(true);
   });
 });

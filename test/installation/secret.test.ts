@@ -37,7 +37,7 @@ describe("the secret", () => {
     expect(code).toBe(1);
     return stderr;
   };
-  /** A key of before the rotations works, and people sign in by what they set up before them. */
+  /** A key from before the rotations works, and users can sign in with earlier second factors. */
   const works = async (code = recoveryCodes.pop() as string): Promise<void> => {
     await start();
     await clientOf(url, key).auth.me();
@@ -82,7 +82,7 @@ describe("the secret", () => {
     await stop();
   });
 
-  test("that is wrong or lost stops the start with one sentence", async () => {
+  test("a wrong or missing one prevents the start, with a one-sentence reason", async () => {
     const wrong = await failure({ OMOI_SECRET: anotherSecret });
     expect(wrong).toContain("omoi: The database was encrypted with another secret");
     expect(wrong.trim().split("\n").at(-1)).toMatch(/^omoi: /);
@@ -93,7 +93,7 @@ describe("the secret", () => {
     expect(admin.code).toBe(1);
   });
 
-  test("is rotated, and what it encrypts with it", async () => {
+  test("is rotated, and the data encrypted with it re-encrypted", async () => {
     const before = await secretIn("secret");
     const { code, out, err } = await omoi(env, "admin", "secret", "rotate", "--json");
     expect([code, err]).toEqual([0, ""]);
@@ -110,20 +110,20 @@ describe("the secret", () => {
     await works(codeOf(totpSecret, 1));
   });
 
-  test("cut off before the database was changed, is what it was, and can be rotated again", async () => {
+  test("stays the same if interrupted before the database change, and can be rotated again", async () => {
     const before = await secretIn("secret");
     await writeFile(file("secret.next"), `${anotherSecret}\n`);
     await works();
     expect(await secretIn("secret")).toBe(before);
     await expect(secretIn("secret.next")).rejects.toThrow("ENOENT");
-    // As when it is run again.
+    // As in a repeated run.
     await writeFile(file("secret.next"), "half of");
     expect((await omoi(env, "admin", "secret", "rotate")).code).toBe(0);
     await works();
   });
 
   test.each(["the start", "the next command"])(
-    "cut off after the database was changed, is settled by %s",
+    "is settled by %s if interrupted after the database change",
     async (what) => {
       await copyFile(file("secret"), file("secret.before"));
       expect((await omoi(env, "admin", "secret", "rotate")).code).toBe(0);
@@ -140,7 +140,7 @@ describe("the secret", () => {
   );
 });
 
-test("a secret of OMOI_SECRET is rotated to that of a file", async () => {
+test("a secret from OMOI_SECRET is rotated to that of a file", async () => {
   const { owner, secret } = await makeDatabase();
   const folder = await mkdtemp(join(tmpdir(), "omoi-secret-"));
   try {
@@ -148,7 +148,7 @@ test("a secret of OMOI_SECRET is rotated to that of a file", async () => {
       OMOI_DATA_DIR: folder,
       OMOI_DATABASE_URL: databaseUrlOf({ owner }),
       OMOI_SECRET: secret,
-      // The role omoi_app is shared by all databases of the cluster, whose password must stay.
+      // All databases of the cluster share the role omoi_app, whose password must not change.
       OMOI_DATABASE_APP_URL: databaseUrlOf({ owner: { ...owner, user: "unused", password: "x" } }),
     };
     const run = (...args: string[]) => omoi(env, "admin", "secret", "rotate", ...args);

@@ -36,7 +36,7 @@ describe("the server as a process", () => {
     return server;
   };
 
-  /** A start that cannot succeed: exit code 1, nothing on stdout, one line that names the cure. */
+  /** A start that must fail: exit code 1, empty stdout, one line with the fix. */
   const refusal = async (env: Record<string, string>): Promise<string> => {
     const { code, stdout, stderr } = await start(env).ended;
     expect([code, stdout]).toEqual([1, ""]);
@@ -82,12 +82,12 @@ describe("the server as a process", () => {
     [{ OMOI_DATABASE_URL: "mysql://localhost/omoi" }, "OMOI_DATABASE_URL"],
     [{ OMOI_DATABASE_URL: "postgres://omoi@127.0.0.1:1/omoi" }, "OMOI_DATABASE_URL"],
     [{ OMOI_DATABASE_APP_URL: "postgres://omoi@127.0.0.1:1/omoi" }, "OMOI_DATABASE_URL"],
-  ])("%j is refused in one line that names %s", async (env, variable) => {
+  ])("%j is rejected in one line that names %s", async (env, variable) => {
     expect(await refusal(env)).toContain(variable);
     expect((await readdir(folder)).filter((name) => name === "postgres")).toEqual([]);
   });
 
-  test("a data folder that cannot be written is refused by its variable", async () => {
+  test("names the variable of a data folder that is not writable", async () => {
     const file = join(folder, "file");
     await writeFile(file, "");
     expect(await refusal({ OMOI_DATA_DIR: join(file, "data") })).toContain("OMOI_DATA_DIR");
@@ -96,7 +96,7 @@ describe("the server as a process", () => {
     expect(await refusal({ OMOI_DATA_DIR: join(folder, "damaged") })).toContain("OMOI_SECRET");
   });
 
-  test("a busy port is refused by its variable, and leaves no PostgreSQL behind", async () => {
+  test("names the variable of a busy port, and leaves no PostgreSQL behind", async () => {
     const busy = createServer();
     await new Promise<void>((resolve) => busy.listen(0, "127.0.0.1", resolve));
     const address = busy.address() as { port: number };
@@ -107,7 +107,7 @@ describe("the server as a process", () => {
     await new Promise((resolve) => busy.close(resolve));
   });
 
-  test("serves, refuses a second process on its folder, and ends at SIGTERM with its PostgreSQL", async () => {
+  test("serves, rejects a second process on its folder, and stops on SIGTERM with its PostgreSQL", async () => {
     const server = start();
     const url = await server.ready;
     expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+$/);
@@ -118,11 +118,11 @@ describe("the server as a process", () => {
     const said = await refusal({});
     expect(said).toContain("OMOI_DATA_DIR");
     expect(said).toContain(String(server.process.pid));
-    // The first one did not notice.
+    // The first one is unaffected.
     const person = { email: "ann@example.com", password: "correct staple horse" };
     expect((await clientOf(url).auth.register({ body: person })).status).toBe(201);
 
-    // A connection on which nothing is asked, as browsers open them, holds nothing up.
+    // An idle connection, as browsers open them, does not delay the stop.
     const unused = connect(Number(new URL(url).port), "127.0.0.1").on("error", () => {});
     await once(unused, "connect");
     server.process.kill("SIGTERM");
@@ -139,11 +139,11 @@ describe("the server as a process", () => {
     expect((await again.ended).code).toBe(0);
   });
 
-  test("finishes the requests under way when it is told to stop", async () => {
+  test("finishes requests in progress before it stops", async () => {
     const server = start();
     const url = await server.ready;
     const body = { email: "ann@example.com", password: "correct staple horse" };
-    // Hashing a password takes long enough to be under way when the signal comes.
+    // Hashing a password takes long enough to be in progress when the signal arrives.
     const answers = Array.from({ length: 4 }, (_, number) =>
       clientOf(url).auth.register({ body: { ...body, email: `p${number}@example.com` } }),
     );
@@ -154,7 +154,7 @@ describe("the server as a process", () => {
     expect(code, stderr).toBe(0);
   });
 
-  test("finishes those whose clients are gone, and leaves nothing mounted", async () => {
+  test("finishes requests of disconnected clients, and leaves nothing mounted", async () => {
     const server = start();
     const url = await server.ready;
     const account = { email: "ann@example.com", password: "correct staple horse" };

@@ -29,7 +29,7 @@ const isThere =
   spawnSync("git", ["cat-file", "-e", "80fb57c^{commit}"], { cwd: root }).status === 0;
 const reason = isThere ? "" : ` (skipped: a shallow clone without the commit ${released})`;
 
-/** Builds the server of version 0.1 in a folder, with today's dependencies, which include its own. */
+/** Builds version 0.1 in a folder with today's dependencies, which include its own. */
 async function buildReleased(folder: string): Promise<void> {
   const archive = execFileSync("git", ["archive", "80fb57c"], { cwd: root, maxBuffer: 2 ** 28 });
   execFileSync("tar", ["x", "-C", folder], { input: archive });
@@ -72,7 +72,7 @@ function suite(driver: FolderDriverName): void {
     server.process.kill("SIGTERM");
     expect((await server.ended).code).toBe(0);
   };
-  /** What version 0.1 answered, to be answered again. */
+  /** Responses of version 0.1, to be compared. */
   const made = {} as {
     key: string;
     answers: Record<string, unknown>;
@@ -80,7 +80,7 @@ function suite(driver: FolderDriverName): void {
     folder: string;
     runId: string;
     cloneUrl: string;
-    /** What was in the workspace's folder. */
+    /** The files in the workspace's folder. */
     names: string[];
   };
 
@@ -128,7 +128,7 @@ function suite(driver: FolderDriverName): void {
     await removeDataFolder(folder);
   });
 
-  /** What people see of it; figures and times that go on are left out. */
+  /** The visible data, without figures and times that change. */
   async function read(
     api: Client,
     orgId: string,
@@ -168,7 +168,7 @@ function suite(driver: FolderDriverName): void {
     const before = (made.answers["audit"] as unknown[]).length;
     const now = await read(api, orgId, projectId, made.agentId, made.runId);
     expect({ ...now, audit: (now["audit"] as unknown[]).slice(-before) }).toEqual(made.answers);
-    // The key of then, in the API and in git.
+    // The old key works, in the API and in git.
     const byKey = clientOf(server.url, made.key);
     expect((await byKey.organizations.list({ query: {} })).data).toHaveLength(1);
     const address = `${server.url}${new URL(made.cloneUrl).pathname}`.replace(
@@ -177,7 +177,7 @@ function suite(driver: FolderDriverName): void {
     );
     const clone = await runGit(["clone", "--quiet", address, join(folder, "clone")]);
     expect([clone.code, clone.stderr]).toEqual([0, expect.any(String)]);
-    // Unsaved work of then is committed now.
+    // Old unsaved work can be committed.
     expect(await readFile(join(made.folder, "unsaved.txt"), "utf8")).toBe("not committed\n");
     expect((await readdir(made.folder)).toSorted()).toEqual(made.names);
     expect(await readdir(join(made.folder, "replaced"))).toEqual(["new.txt"]);
@@ -214,7 +214,7 @@ function suite(driver: FolderDriverName): void {
     }
   }, 120_000);
 
-  test("the database was saved before its migration", async () => {
+  test("the database was backed up before its migration", async () => {
     const dumps = await readdir(join(dataDir, "dumps"));
     expect(dumps).toEqual([expect.stringMatching(/^before-0025_.*\.sql\.gz$/)]);
     const dump = createReadStream(join(dataDir, "dumps", dumps[0] ?? ""));

@@ -1,7 +1,7 @@
 import type pg from "pg";
 import { grants, type Permission } from "#shared/permissions.js";
 
-/** The rows that decide who may see and do what, of some people and organizations. */
+/** The rows that determine permissions, for some people and organizations. */
 export interface Rows {
   people: { id: string; email: string; full_name: string }[];
   organizations: {
@@ -55,19 +55,19 @@ export async function readRows(
   return rows[0]?.rows as Rows;
 }
 
-/** The caller of a request: a person by a session, or by a key. */
+/** The caller of a request: a person with a session or a key. */
 export interface Caller {
   userId: string;
   key: KeyRow | null;
 }
 
-/** An expected answer. Where `data` is undefined the status alone is compared. */
+/** An expected response. If `data` is undefined, only the status is compared. */
 export interface Expected {
   status: number;
   data?: unknown;
 }
 
-/** The answers that follow from the rows, worked out without any of the server's own code for it. */
+/** Derives responses from the rows, without the server's own code. */
 export class AccessModel {
   readonly rows: Rows;
   constructor(rows: Rows) {
@@ -105,7 +105,7 @@ export class AccessModel {
     return { status, data: found };
   }
 
-  /** `GET …/permissions?check=`: whether it is allowed, or what refuses it. */
+  /** `GET …/permissions?check=`: whether it is granted, or what refuses it. */
   check(caller: Caller, orgId: string, permission: Permission): Expected {
     const status = this.#status(caller, orgId, "org:read");
     if (status !== 200) return { status };
@@ -115,7 +115,7 @@ export class AccessModel {
     return { status, data: { allowed: refused_by === null, refused_by } };
   }
 
-  /** `GET …/members`: each member's name, address and role, in the order of their ids. */
+  /** `GET …/members`: each member's name, address and role, by id. */
   members(caller: Caller, orgId: string): Expected {
     const status = this.#status(caller, orgId, "org:members:read");
     if (status !== 200) return { status };
@@ -135,18 +135,20 @@ export class AccessModel {
     return { status: 200, data: this.#person(caller.userId) };
   }
 
-  /** `POST /auth/api-keys/verify` for a permission in an organization, asked by the key's owner. */
+  /**
+   * `POST /auth/api-keys/verify` for a permission in an organization, called by the key's owner.
+   */
   verify(key: KeyRow, orgId: string, permission: Permission): Expected {
     const caller = { userId: key.user_id, key };
     if (!this.#isKnown(caller)) return { status: 200, data: "revoked" };
-    // A key of full access acts where its owner is, in organizations that are not archived.
+    // A full-access key acts wherever its owner is a member, except in archived organizations.
     const isFull = key.scopes.includes("*:*");
     const acts = isFull ? this.#organization(orgId)?.is_active : scopesIn(key, orgId).length > 0;
     const isAllowed = acts === true && this.#status(caller, orgId, permission) === 200;
     return { status: 200, data: isAllowed ? "valid" : "insufficient_permission" };
   }
 
-  /** A key works until it is revoked, and a key for one organization only while that is not archived. */
+  /** A key works until it is revoked; a key for one organization stops while that is archived. */
   #isKnown({ key }: Caller): boolean {
     if (key === null) return true;
     return !key.is_revoked && (key.org_id === null || !!this.#organization(key.org_id)?.is_active);
@@ -190,7 +192,7 @@ export class AccessModel {
   }
 }
 
-/** The patterns that a key lets through in an organization; a session lets everything through. */
+/** The patterns that a key grants in an organization; a session grants all. */
 function scopesIn(key: KeyRow | null, orgId: string): string[] {
   if (key === null) return ["*:*"];
   if (key.shut_out_of.includes(orgId)) return [];

@@ -2,7 +2,7 @@ import { ApiError, type Client } from "#shared/contract/client.js";
 import type { Permission } from "#shared/permissions.js";
 import type { AccessModel, Caller, Expected, KeyRow } from "./access-model.js";
 
-/** Something that is asked of a server, and the answer that the model expects. */
+/** A request to a server with the response expected by the model. */
 export interface Question {
   what: string;
   expected: Expected;
@@ -11,7 +11,7 @@ export interface Question {
 
 const nameOf = ({ userId, key }: Caller): string => (key ? `key ${key.id}` : `person ${userId}`);
 
-/** Only what the model knows of an answer is compared. */
+/** Compares only the fields that the model knows. */
 export const questionsOf = {
   list: (model: AccessModel, caller: Caller, client: Client): Question => ({
     what: `list of ${nameOf(caller)}`,
@@ -77,7 +77,9 @@ export const questionsOf = {
   }),
 };
 
-/** What a server answers, as far as it is expected; a refusal is an answer, too. */
+/**
+ * Sends the request and reduces the response to the expected fields; an error counts as a response.
+ */
 export async function answerTo({ what, expected, ask }: Question) {
   try {
     const data = await ask();

@@ -3,7 +3,7 @@ import { api } from "#shared/api/index.js";
 import type { Client } from "#shared/contract/client.js";
 import type { Rows } from "./access-model.js";
 
-/** The kinds of steps, and how often each comes. */
+/** The kinds of steps with their frequencies. */
 const kinds = {
   create: 1,
   archive: 2,
@@ -34,12 +34,14 @@ const scopePatterns = ["*", "org:*", "org:read", "project:read"] as const;
 
 const pick = fc.nat({ max: 999 });
 
-/** A random change, and random choices of what is asked after it. Numbers pick from what there is then. */
+/**
+ * A random change, and random choices of requests after it. Numbers select from the current rows.
+ */
 export const step = fc.record({
   kind,
-  /** Which server process is asked for the change. */
+  /** The server process that receives the change. */
   process: fc.nat({ max: 1 }),
-  /** Most changes are made by the owner, to what they fit; others are mostly refused. */
+  /** Most changes are valid and made by the owner; others are mostly refused. */
   isFitting: fc.nat({ max: 3 }).map((of) => of > 0),
   by: pick,
   org: pick,
@@ -48,30 +50,30 @@ export const step = fc.record({
   key: pick,
   patterns: fc.subarray([...rolePatterns], { maxLength: 2 }),
   scope: fc.constantFrom(...scopePatterns),
-  /** Whether a role inherits nothing, or a key is of full access. */
+  /** Whether a role inherits nothing, or a key has full access. */
   isWide: fc.boolean(),
-  /** Whether the questions are asked during the change, too. */
+  /** Whether requests are also sent during the change. */
   isBusy: fc.nat({ max: 3 }).map((of) => of === 0),
   asked: fc.record({ who: pick, org: pick, permission: pick, key: pick, first: pick }),
 });
 
 export type Step = typeof step extends fc.Arbitrary<infer Value> ? Value : never;
 
-/** What a step may choose from. */
+/** The objects that a step may choose from. */
 export interface World {
   rows: Rows;
-  /** Each person's client on the process that the step is for. */
+  /** Each person's client on the step's process. */
   clients: ReadonlyMap<string, Client>;
-  /** A name that was not used before. */
+  /** Returns an unused name. */
   newName: () => string;
 }
 
 /** A call that changes something. */
 export interface Change {
-  /** Whether every process has heard of it when it is answered, or the one that answers alone. */
+  /** Whether every process knows the change once it is answered, or only the answering one. */
   revokes: boolean;
   run: () => Promise<{ status: number; data?: unknown }>;
-  /** What an answer 201 holds that is needed later. */
+  /** Whether a 201 response is needed later. */
   answers?: "organization" | "key";
 }
 
@@ -79,10 +81,10 @@ export function pickFrom<Item>(items: readonly Item[], number: number): Item | u
   return items[number % Math.max(items.length, 1)];
 }
 
-/** Later ones are added to instead. */
+/** Beyond this number, existing ones are extended. */
 const mostOrganizations = 4;
 
-/** The call of a step. */
+/** Returns the call of a step. */
 export function changeOf(chosen: Step, { rows, clients, newName }: World): Change {
   const { people, organizations, memberships, keys } = rows;
   const isFull = organizations.length >= mostOrganizations;

@@ -22,13 +22,13 @@ export interface TestApp {
   dataDir: string;
   config: Config;
   db: Database;
-  /** How the owner of the database connects: for what only an operator may see. */
+  /** The connection of the database owner, for data visible only to operators. */
   owner: pg.ClientConfig;
-  /** The typed client with a bearer token, or without one. */
+  /** The typed client, with or without a bearer token. */
   client(token?: string): Client;
-  /** Registers a person and signs in; each has an address of his own. */
+  /** Registers a person with a unique address, and signs in. */
   person(name?: string): Promise<TestPerson>;
-  /** Another server process in all but name: the same database and data folder. */
+  /** Starts another server process in effect: the same database and data folder. */
   sibling(): Promise<TestApp>;
   close(): Promise<void>;
 }
@@ -43,9 +43,9 @@ export interface TestPerson {
 }
 
 /**
- * Starts an application; `env` are further settings, as an operator would give them. Commands are
- * refused without the `real` sandbox of this machine, or one of the caller's.
- * @param reach makes the way to the database another one, such as through a proxy
+ * Starts an application; `env` are additional settings. Commands are refused without the `real`
+ * sandbox of this machine, or one passed in.
+ * @param reach replaces the connection to the database, for example by a proxy
  */
 export async function startTestApp(
   env: Record<string, string> = {},
@@ -71,7 +71,7 @@ export async function startTestApp(
   };
 }
 
-/** A new copy of the template database, and the secret that belongs to it. */
+/** Creates a copy of the template database, with its secret. */
 export async function makeDatabase(): Promise<{ owner: pg.ClientConfig; secret: string }> {
   const cluster = inject("cluster");
   const database = `${cluster.template}_${randomBytes(6).toString("hex")}`;
@@ -88,7 +88,7 @@ function configFrom(env: Record<string, string>): Config {
   return readConfig({
     OMOI_PORT: "0",
     OMOI_LOG_LEVEL: "silent",
-    // Only said, not used: other processes may work on the same data folder.
+    // Not used, but declares that other processes may share the data folder.
     OMOI_DATABASE_URL: "postgres://tests@localhost/tests",
     ...env,
   });
@@ -160,7 +160,7 @@ async function start(
   };
 }
 
-/** The problem that a call is refused with; fails where it is not refused so. */
+/** Returns the problem of a failed call; throws if the call did not fail with it. */
 export async function refusal(
   call: Promise<unknown>,
   status: number,

@@ -8,7 +8,7 @@ function fromBase32(text: string): Buffer {
   return Buffer.from(octets.map((octet) => Number.parseInt(octet, 2)));
 }
 
-/** The code that an authenticator app shows (RFC 6238), `steps` of 30 seconds from now. */
+/** Returns the code of an authenticator app (RFC 6238), `steps` of 30 seconds from now. */
 export function codeOf(secret: string, steps = 0): string {
   const counter = Buffer.alloc(8);
   counter.writeBigUInt64BE(BigInt(Math.floor(Date.now() / 30_000) + steps));

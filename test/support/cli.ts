@@ -3,14 +3,14 @@ import { once } from "node:events";
 import { text } from "node:stream/consumers";
 import { built, root } from "./build.js";
 
-/** How a command of the command line ended. */
+/** The result of a command. */
 export interface CliEnding {
   code: number | null;
   out: string;
   err: string;
 }
 
-/** Runs `omoi` as it was built, with nothing of this machine's settings but the PATH. */
+/** Runs the built `omoi`; of this machine's environment it sees only PATH. */
 export async function omoi(env: Record<string, string>, ...args: string[]): Promise<CliEnding> {
   const child = spawn(process.execPath, [built("cli/main.js"), ...args], {
     cwd: root,

@@ -14,15 +14,15 @@ const identity = {
 /** A person's clone of a project. */
 export interface Clone {
   folder: string;
-  /** Runs git in it; fails where git does. */
+  /** Runs git in the clone; rejects if git fails. */
   git(...args: string[]): Promise<string>;
-  /** As `git push origin …`, with what git said. */
+  /** Runs `git push origin …` and returns its result. */
   push(...args: string[]): Promise<GitOutcome>;
-  /** Writes files and commits them; answers the commit. */
+  /** Writes files and commits them; returns the commit id. */
   commit(files: Record<string, string>, message?: string): Promise<string>;
 }
 
-/** Clones as people do, each into a folder of its own below one that `dispose` removes. */
+/** Creates clones, each in its own folder; `dispose` removes them all. */
 export async function cloning(): Promise<{
   clone: (url: string, key: string, ...args: string[]) => Promise<Clone>;
   dispose: () => Promise<void>;
@@ -39,7 +39,7 @@ export async function cloning(): Promise<{
   };
 }
 
-/** An address with a key as its password. */
+/** Adds a key to a URL as the password. */
 export const withKey = (url: string, key: string): string => url.replace("://", `://x:${key}@`);
 
 export async function keyOf(person: Pick<TestPerson, "api">, scopes = ["*:*"]): Promise<string> {

@@ -1,7 +1,7 @@
 import type pg from "pg";
 import { systemRoleIds } from "#server/db/migrate.js";
 
-/** Tables that grow with every organization: reading all of one of them takes longer every day. */
+/** Tables that grow with every organization; scanning them becomes slower over time. */
 export const growingTables = [
   "organizations",
   "organization_slugs",
@@ -11,15 +11,15 @@ export const growingTables = [
 ] as const;
 
 /**
- * Fills a database, as its owner, with organizations of ten members each; each person has a key and is
- * in as many organizations as all the others. @param people a multiple of 10, at least 1000
+ * Fills a database, as its owner, with organizations of ten members each; each person has a key and
+ * is in the same number of organizations. @param people a multiple of 10, at least 1000
  */
 export async function addCrowd(
   client: pg.ClientBase,
   organizations: number,
   people: number,
 ): Promise<void> {
-  // No process has to hear of rows that are there from the beginning.
+  // No process needs notifications about these initial rows.
   await switchTriggers(client, "disable");
   await client.query(
     `insert into users (id, email, full_name)
@@ -38,7 +38,7 @@ export async function addCrowd(
      select 'crowd-' || n, ${crowdId("organization", "n")} from generate_series(0, $1::int - 1) n`,
     [organizations],
   );
-  // The squares keep two organizations from having the same ten.
+  // The squares give every organization different members.
   await client.query(
     `insert into memberships (id, org_id, user_id, role_id)
      select gen_random_uuid(), ${crowdId("organization", "n")},
@@ -55,7 +55,7 @@ export async function addCrowd(
     [people],
   );
   await switchTriggers(client, "enable");
-  // As a database is that has been there for a while.
+  // Like a database that has been in use for a while.
   await client.query("vacuum (freeze, analyze)");
 }
 
@@ -63,7 +63,7 @@ async function switchTriggers(client: pg.ClientBase, to: "disable" | "enable"): 
   for (const table of growingTables) await client.query(`alter table ${table} ${to} trigger user`);
 }
 
-/** Ids as random as real ones, that can be worked out again from a number. */
+/** Ids that look random and can be computed from a number. */
 export function crowdId(kind: "person" | "organization", number: string): string {
   return `md5('${kind} ' || (${number}))::uuid`;
 }

@@ -1,9 +1,9 @@
 import { removeTree } from "#git/worktree/atomic-directory.js";
 import { listMounts, unmount } from "#git/worktree/mounts.js";
 
-/** Removes a data folder, also of a server that was killed: what is mounted in it first. */
+/** Unmounts and removes a data folder, including that of a killed server. */
 export async function removeDataFolder(dataDir: string): Promise<void> {
   for (const mount of await listMounts(dataDir)) await unmount(mount);
-  // Attacks leave paths that are too long for plain removal.
+  // Attacks leave paths that are too long for a plain removal.
   await removeTree(dataDir);
 }

@@ -1,7 +1,6 @@
 /**
- * An engine that speaks the Docker Engine API's protocol as far as runs need it, as recorded from its
- * documentation, with containers that do what a test says. No container runs: what real engines do is
- * tested by docker-engines.test.ts, what one does that fails by this.
+ * A simulated Docker engine: the part of the Engine API used for runs, with scripted containers.
+ * Nothing runs: docker-engines.test.ts tests real engines, this simulates failures.
  */
 import { stat } from "node:fs/promises";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
@@ -23,21 +22,21 @@ interface FakeContainer {
 export interface FakeEngine {
   socket: string;
   containers: FakeContainer[];
-  /** What a container does once it is started; a string refuses the start with it. */
+  /** The behavior of a started container; a returned string refuses the start with it. */
   behaviour: (container: FakeContainer) => string | undefined | void;
-  /** The folder that containers have at /workspace in place of the one they were given; null: none. */
+  /** The folder mounted at /workspace instead of the requested one; null for none. */
   seen: string | null;
-  /** What it tells of a container's use. */
+  /** The usage report of a container. */
   stats: Record<string, unknown>;
   /** `/info`; null answers 500. */
   info: Record<string, unknown>;
-  /** Containers that the list tells of beside those made here. */
+  /** Additional containers in the list. */
   others: { Id: string; Labels: Record<string, string> }[];
   requests: string[];
   close(): Promise<void>;
 }
 
-/** One frame of an attached stream. */
+/** Encodes one frame of an attached stream. */
 export function frame(stream: 1 | 2, text: string): Buffer {
   const body = Buffer.from(text);
   const head = Buffer.from([stream, 0, 0, 0, 0, 0, 0, 0]);

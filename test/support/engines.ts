@@ -1,4 +1,4 @@
-/** Real container engines, started for a test on folders and sockets of their own. */
+/** Real container engines, started for a test with their own folders and sockets. */
 import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, existsSync, mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
@@ -13,14 +13,14 @@ export type EngineName = "docker" | "podman";
 
 export interface Engine {
   socket: string;
-  /** The address of this machine on the network of its containers. */
+  /** This machine's address on the containers' network. */
   gateway: string;
-  /** Runs Docker's command line; answers what it printed. @throws where it fails */
+  /** Runs Docker's command line and returns its output. @throws if it fails */
   cli(args: readonly string[], input?: string): string;
   close(): Promise<void>;
 }
 
-/** The image that commands run in: Debian without anything, made by debootstrap. */
+/** The image for commands: a minimal Debian made by debootstrap. */
 export const engineImage = "omoi-test-debian:trixie";
 
 const programs: Record<EngineName, readonly string[]> = {
@@ -28,7 +28,7 @@ const programs: Record<EngineName, readonly string[]> = {
   podman: ["/usr/bin/podman", "/usr/bin/docker", "/usr/bin/catatonit"],
 };
 
-/** Why an engine cannot be tried here, as a sentence; null where it can. */
+/** Returns why an engine cannot be tested here, as a sentence; null if it can. */
 export function whyNoEngine(name: EngineName): string | null {
   if (!isThorough) return "Engines are started with THOROUGH=1 alone.";
   if (process.getuid?.() !== 0) return "Engines are started by root alone.";
@@ -36,7 +36,7 @@ export function whyNoEngine(name: EngineName): string | null {
   return missing.length === 0 ? null : `${missing.join(" and ")} must be installed.`;
 }
 
-/** Debian's base system, made once for all tests of this machine. */
+/** Debian's base system, created once for all tests of this machine. */
 function rootFileSystem(): string {
   const folder = join(tmpdir(), "omoi-debian-trixie");
   if (!existsSync(folder)) {
@@ -58,7 +58,7 @@ function rootFileSystem(): string {
   return folder;
 }
 
-/** Starts an engine and gives it the image. */
+/** Starts an engine and imports the image. */
 export async function startRealEngine(name: EngineName): Promise<Engine> {
   const root = rootFileSystem();
   const folder = mkdtempSync(join(tmpdir(), `omoi-${name}-`));
@@ -77,7 +77,7 @@ export async function startRealEngine(name: EngineName): Promise<Engine> {
       engine.kill("SIGTERM");
       await once(engine, "exit");
     }
-    // Networks of containers stay mounted.
+    // Container networks stay mounted.
     const mounts = readFileSync("/proc/self/mounts", "utf8").matchAll(/^\S+ (\S+)/gm);
     const below = [...mounts]
       .map(([, path = ""]) => path)
@@ -110,7 +110,7 @@ function commandOf(name: EngineName, folder: string, socket: string): string[] {
     return ["dockerd", ...places, "--host", `unix://${socket}`];
   }
   const places = ["--root", at("data"), "--runroot", at("run")];
-  // Without systemd; crun refuses a machine that has control groups of both versions.
+  // Without systemd; crun refuses machines with control groups of both versions.
   const ways = [
     "--cgroup-manager",
     "cgroupfs",
@@ -146,7 +146,7 @@ async function importImage(root: string, socket: string): Promise<void> {
 }
 
 function cliOf(socket: string): Engine["cli"] {
-  // The builder that is part of the engine: the other one is a package of its own.
+  // The engine's built-in builder: BuildKit is a separate package.
   const env = { PATH: process.env["PATH"], HOME: "/nonexistent", DOCKER_BUILDKIT: "0" };
   return (args, input) => {
     const options = { encoding: "utf8", env, input, maxBuffer: 64 << 20 } as const;

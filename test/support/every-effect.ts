@@ -13,10 +13,10 @@ import { clientOf, startServer, type ServerProcess } from "./server-process.js";
 import { removeDataFolder } from "./data-folder.js";
 import type { FolderDriverName } from "./folder-drivers.js";
 
-/** Whether the server is killed just before something that lasts, or as soon as it was started. */
+/** Whether the server is killed just before an effect, or just after its start. */
 export type When = "before" | "after";
 
-/** A server that can be told to kill itself at its n-th effect (see kill-at-effect.mjs), and what it works on. */
+/** A server that kills itself at its n-th effect (see kill-at-effect.mjs), with its data. */
 export class FragileServer {
   readonly dataDir: string;
   api!: Client;
@@ -33,7 +33,7 @@ export class FragileServer {
     this.#driver = driver;
   }
 
-  /** One that makes folders so. */
+  /** Opens one with the given folder driver. */
   static async open(driver: FolderDriverName): Promise<FragileServer> {
     const it = new FragileServer(await mkdtemp(join(tmpdir(), "omoi-effects-")), driver);
     await it.start(0, "before");
@@ -44,14 +44,14 @@ export class FragileServer {
     const { data: org } = await it.api.organizations.create({ body: { name: "Effects" } });
     const body = { organization_id: org.id, name: "Site" };
     it.project = (await it.api.projects.create({ body })).data;
-    // However long it takes, nothing else is done with the workspaces meanwhile.
+    // Disables automatic checkpoints.
     await it.#asOwner((database) =>
       database.query("alter table workspaces alter checkpoint_interval_minutes set default null"),
     );
     return it;
   }
 
-  /** Starts it, to be killed at an effect once it is armed; 0: at none. */
+  /** Starts the server, to be killed at an effect once it is armed; 0 for none. */
   async start(killAt: number, when: When): Promise<void> {
     const env = {
       OMOI_DATA_DIR: this.dataDir,
@@ -75,7 +75,10 @@ export class FragileServer {
     await removeDataFolder(this.dataDir);
   }
 
-  /** Does something that may be cut off; answers whether it was. Only a connection that breaks is expected. */
+  /**
+   * Runs work that may be interrupted; returns whether it was. Any error other than a broken
+   * connection is rethrown.
+   */
   async cutOff(act: () => Promise<unknown>): Promise<boolean> {
     await this.#toggle("armed");
     try {
@@ -86,7 +89,7 @@ export class FragileServer {
       expect({ signal, code, stderr }).toMatchObject({ signal: "SIGKILL" });
       return true;
     }
-    // What comes after the answer is an effect as well.
+    // Effects after the response count as well.
     return (await this.#toggle("disarmed")) === "ended";
   }
 
@@ -100,7 +103,7 @@ export class FragileServer {
     return Promise.race([said, this.#server.ended.then(() => "ended" as const)]);
   }
 
-  /** Where the project is cloned from; the port is another after each start. */
+  /** The clone URL of the project; the port changes with each start. */
   get cloneUrl(): string {
     return `${this.url}${new URL(this.project.clone_url).pathname}`;
   }
@@ -127,7 +130,9 @@ export class FragileServer {
     return (await this.api.workspaces.merges({ params, query: { limit: 200 } })).data;
   }
 
-  /** Database, references and folders say the same; nothing is pending and nothing was left behind. */
+  /**
+   * Checks that database, references and folders agree, and that nothing is pending or left over.
+   */
   async everythingAgrees(): Promise<void> {
     const rows = await this.#rows();
     expect(rows.pending).toEqual([]);
@@ -136,7 +141,7 @@ export class FragileServer {
         .split("\n")
         .map((line) => line.split(" ") as [string, string]),
     );
-    // Each workspace has its branch, or what keeps it while it is archived, and nothing else is there.
+    // Each workspace has its branch, or its kept reference while archived, and there are no others.
     for (const { status, branch_name, head_commit, agent_id } of rows.workspaces) {
       expect([branch_name, ["active", "archived"].includes(status)]).toEqual([branch_name, true]);
       const branch = `refs/heads/${branch_name}`;
@@ -155,10 +160,10 @@ export class FragileServer {
       (ref) => ref.startsWith("refs/heads/workspace-") && !known.has(ref),
     );
     expect(unknown).toEqual([]);
-    // The branch holds the merges that are recorded, each once, and nothing else.
+    // The branch contains the recorded merges, each once, and nothing else.
     const log = (await this.inStore("log", "--first-parent", "--format=%H", "main")).split("\n");
     expect(log.slice(0, -1).toSorted()).toEqual(rows.merged.toSorted());
-    // What lost is kept, and nothing of a merge that never was.
+    // Losing versions are kept, and nothing of a merge that did not happen.
     expect(rows.losers.filter((ref) => !refs.has(ref))).toEqual([]);
     const kept = [...refs.keys()].filter((ref) => ref.startsWith("refs/keep/"));
     expect(kept.filter((ref) => !rows.mergeIds.includes(ref.split("/")[2] ?? ""))).toEqual([]);
@@ -175,8 +180,8 @@ export class FragileServer {
   }
 
   /**
-   * What a call that was cut off had under way is removed by the next one; but its mark in a layer whose
-   * files it linked, which is an empty file and nobody's after an hour.
+   * The next call removes the remains of an interrupted one, except its empty marker file in a
+   * linked layer, which expires after an hour.
    */
   async nothingIsLeftBehind(): Promise<void> {
     const unfinished = /\.(?:creating|removing|next)-[0-9a-f]{12}$/;
@@ -184,7 +189,10 @@ export class FragileServer {
     expect(left.filter((path) => !/\/users\/link-[^/]+$/.test(path))).toEqual([]);
   }
 
-  /** The first parent of each commit, by one git: with one for each workspace that is what took the time. */
+  /**
+   * Returns the first parent of each commit with one git process, which is faster than one per
+   * workspace.
+   */
   async #firstParents(): Promise<Map<string, string | undefined>> {
     const log = await this.inStore("log", "--all", "--format=%H %P");
     return new Map(
@@ -242,7 +250,7 @@ export class FragileServer {
   }
 }
 
-/** What is below the folders that a server works in. */
+/** Returns the entries of the server's working folders that match the pattern. */
 async function filesNamed(dataDir: string, pattern: RegExp): Promise<string[]> {
   const folders = ["repositories", "workspaces", "indexes", "overlays"];
   const found = await Promise.all(

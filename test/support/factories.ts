@@ -7,7 +7,7 @@ import type { Merge } from "#shared/api/merges.js";
 import type { Workspace } from "#shared/api/workspaces.js";
 import type { TestPerson as Person } from "./app.js";
 
-/** Who makes it: any server's client, signed in. */
+/** The signed-in client of any server. */
 type TestPerson = Pick<Person, "api">;
 
 let made = 0;
@@ -17,7 +17,7 @@ export async function makeOrganization(owner: TestPerson): Promise<Organization>
   return (await owner.api.organizations.create({ body: { name: nextName("org") } })).data;
 }
 
-/** An empty project, ready to work in. */
+/** An empty project, ready to use. */
 export async function makeProject(person: TestPerson, organizationId: string): Promise<Project> {
   const body = { organization_id: organizationId, name: nextName("project") };
   return (await person.api.projects.create({ body })).data;
@@ -42,13 +42,13 @@ export async function makeWorkspace(
   return { agent, workspace: data };
 }
 
-/** Where a workspace that is not remote has its files. */
+/** Returns the folder of a workspace that is not remote. */
 export function folderOf({ working_directory }: Workspace): string {
   if (working_directory === null) throw new Error("a remote workspace has no folder");
   return working_directory;
 }
 
-/** Writes files into an agent's folder, as the agent would. */
+/** Writes files into an agent's folder, like the agent. */
 export async function writeFiles(
   workspace: Workspace,
   files: Record<string, string>,
@@ -81,7 +81,7 @@ export async function mergeIntoBase(person: TestPerson, workspace: Workspace): P
   return (await person.api.workspaces.createMerge({ params, body: {} })).data;
 }
 
-/** A project whose `main` holds the files. */
+/** A project whose `main` contains the files. */
 export async function makeProjectWith(
   person: TestPerson,
   organizationId: string,

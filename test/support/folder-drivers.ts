@@ -3,13 +3,15 @@ import { describe } from "vitest";
 import { isMounted, unmount } from "#git/worktree/mounts.js";
 import { probeOverlay } from "#git/worktree/probe-overlay.js";
 
-/** How agents' folders can be made, as the setting says it. */
+/** The folder drivers as in the setting. */
 export const folderDrivers = ["checkout", "overlay"] as const;
 export type FolderDriverName = (typeof folderDrivers)[number];
 
 const missing = await probeOverlay("overlay");
 
-/** A suite for each way in which folders are made; skipped, with the reason, where one does not work. */
+/**
+ * Runs a suite with each folder driver; skips it, with the reason, if a driver does not work here.
+ */
 export function describeFolders(name: string, suite: (driver: FolderDriverName) => void): void {
   for (const driver of folderDrivers) {
     const reason = driver === "overlay" ? missing : null;
@@ -18,7 +20,7 @@ export function describeFolders(name: string, suite: (driver: FolderDriverName) 
   }
 }
 
-/** Takes the folder away, as nobody but the operator can. */
+/** Removes a folder, which otherwise only an operator can do. */
 export async function loseFolder(folder: string): Promise<void> {
   if (await isMounted(folder)) await unmount(folder);
   await rm(folder, { recursive: true });

@@ -12,7 +12,7 @@ export interface GitOutcome {
   stderr: string;
 }
 
-/** The real git as a person would run it, without any configuration of this machine. */
+/** Runs the real git as a person would, without this machine's configuration. */
 export function runGit(
   args: readonly string[],
   { cwd = tmpdir(), env = {} }: { cwd?: string; env?: Record<string, string> } = {},
@@ -34,7 +34,9 @@ export function runGit(
   });
 }
 
-/** As `runGit`, for what has to work: what it printed, without the last newline. */
+/**
+ * Same as `runGit` for commands that must succeed; returns the output without the trailing newline.
+ */
 export async function git(
   args: readonly string[],
   options: { cwd?: string; env?: Record<string, string> } = {},
@@ -44,7 +46,7 @@ export async function git(
   return stdout.replace(/\n$/, "");
 }
 
-/** The bare repository of a project, as it lies on the server's disk. */
+/** Returns the path of a project's bare repository. */
 export function storeOf(
   app: Pick<TestApp, "dataDir">,
   project: Pick<Project, "id" | "organization_id">,
@@ -52,7 +54,7 @@ export function storeOf(
   return storageIn(app.dataDir).repository(project.organization_id, project.id);
 }
 
-/** Asks the project's store itself, past the API. */
+/** Runs git in a project's repository, bypassing the API. */
 export function inStore(
   app: Pick<TestApp, "dataDir">,
   project: Pick<Project, "id" | "organization_id">,
@@ -68,17 +70,17 @@ const identity = {
   GIT_COMMITTER_EMAIL: "ann@example.com",
 };
 
-/** A new folder below the machine's temporary one; who makes it removes it. */
+/** Creates a temporary folder; the caller removes it. */
 export const newFolder = (): Promise<string> => mkdtemp(join(tmpdir(), "omoi-source-"));
 
-/** A repository of a person with one commit on `main`, at `folder`. */
+/** Creates a repository with one commit on `main` at `folder`. */
 export async function makeSource(folder: string, files: Record<string, string>): Promise<void> {
   await mkdir(folder, { recursive: true });
   await git(["init", "--quiet", "--initial-branch=main", folder]);
   await commitSource(folder, files);
 }
 
-/** Commits files there; `date` is what the person claims it to be. */
+/** Commits files there; `date` is the claimed commit date. */
 export async function commitSource(
   folder: string,
   files: Record<string, string>,

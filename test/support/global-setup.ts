@@ -9,13 +9,13 @@ import { addressFromUrl } from "#server/db/connection/address.js";
 import { openDatabase } from "#server/db/connection/connect.js";
 import { startEmbeddedPostgres } from "#server/db/embedded/embedded.js";
 
-/** How the tests reach the cluster of this run; each file copies the template. */
+/** The PostgreSQL cluster of this test run; each file copies the template. */
 export interface TestCluster {
-  /** A role that creates databases, and a superuser on the cluster that the tests start. */
+  /** A role that can create databases; a superuser on the cluster started by the tests. */
   admin: pg.ClientConfig;
   /**
-   * The role that owns each database: `LOGIN CREATEROLE` and nothing more, as an installation's is, so
-   * that row-level security binds it.
+   * The owner of each database: `LOGIN CREATEROLE` and nothing more, as in an installation, so that
+   * row-level security applies to it.
    */
   owner: pg.ClientConfig;
   template: string;
@@ -29,8 +29,8 @@ declare module "vitest" {
 }
 
 /**
- * One PostgreSQL for the whole run: the embedded one on a throw-away folder, or the one that
- * OMOI_TEST_DATABASE_URL names. A template database is migrated once.
+ * Provides one PostgreSQL for the whole run: the embedded one on a temporary folder, or the one in
+ * OMOI_TEST_DATABASE_URL. A template database is migrated once.
  */
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const folder = await mkdtemp(join(tmpdir(), "omoi-test-"));

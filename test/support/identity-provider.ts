@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type Server } from "node:http";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 
-/** Who is signed in at the provider. */
+/** The person signed in at the provider. */
 interface Person {
   sub: string;
   email?: string;
@@ -11,16 +11,16 @@ interface Person {
   name?: string;
 }
 
-/** What a provider gone wrong, or somebody in between, would do otherwise. */
+/** Faults of a broken provider or an attacker in between. */
 interface Deviations {
-  /** Claims of the ID token in place of the right ones. */
+  /** Claims of the ID token that replace the correct ones. */
   claims?: Record<string, unknown>;
-  /** Signs by a key that is not published. */
+  /** Signs with an unpublished key. */
   foreignKey?: boolean;
   unsigned?: boolean;
   /** Answers the authorization with an error. */
   refuse?: string;
-  /** Tells the address only at the userinfo endpoint. */
+  /** Returns the address only from the userinfo endpoint. */
   onlyUserinfo?: boolean;
   tokenStatus?: number;
 }
@@ -28,7 +28,7 @@ interface Deviations {
 const clientId = "omoi";
 const clientSecret = "a secret: with + and %";
 
-/** An OpenID provider of its own on a free port: authorization code flow with PKCE, RS256. */
+/** An OpenID provider on a free port: authorization code flow with PKCE, RS256. */
 export class IdentityProvider {
   person: Person = { sub: "nobody" };
   deviations: Deviations = {};
@@ -63,7 +63,7 @@ export class IdentityProvider {
     return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
   }
 
-  /** How an operator sets it up. */
+  /** The operator's settings for it. */
   get env(): Record<string, string> {
     return {
       OMOI_OIDC_ISSUER: this.issuer,
@@ -185,7 +185,7 @@ export class IdentityProvider {
   }
 }
 
-/** A browser as far as signing in needs one: it keeps cookies and shows where it is sent. */
+/** The part of a browser needed for signing in: keeps cookies and returns redirects. */
 export class CookieJar {
   readonly cookies = new Map<string, string>();
 
@@ -193,7 +193,7 @@ export class CookieJar {
     return [...this.cookies].map(([name, value]) => `${name}=${value}`).join("; ");
   }
 
-  /** One request; redirects are not followed. */
+  /** Sends one request; does not follow redirects. */
   async get(url: string): Promise<{ status: number; location: string; setCookie: string[] }> {
     const response = await fetch(url, { redirect: "manual", headers: { cookie: this.header } });
     await response.arrayBuffer();

@@ -1,6 +1,6 @@
 /**
- * What the attacks in this folder share: a server that is a process of its own, and a second organization
- * that goes on working while the attack lasts.
+ * Shared by the attacks in this folder: a server in its own process, and a second organization that
+ * works during the attack.
  */
 import { randomBytes } from "node:crypto";
 import { mkdtemp } from "node:fs/promises";
@@ -20,22 +20,22 @@ import { clientOf, startServer } from "./server-process.js";
 export interface ServerUnderAttack {
   url: string;
   dataDir: string;
-  /** The process that has to survive. */
+  /** The process that must survive. */
   pid: number;
-  /** How a test's own connection reaches the database, as its owner. */
+  /** The connection of a test to the database, as its owner. */
   owner: Awaited<ReturnType<typeof makeDatabase>>["owner"];
   /** Registers a person and signs in. */
   person(name: string): Promise<TestPerson>;
   isAlive(): boolean;
-  /** What the server has logged so far. */
+  /** The server's log so far. */
   log(): string;
-  /** Ends the server and removes its folder. */
+  /** Stops the server and removes its folder. */
   close(): Promise<void>;
 }
 
 /**
- * Starts the built server with the sandbox of this machine on a database of its own.
- * @param env further settings; @param options options of Node, such as `--max-old-space-size=256`
+ * Starts the built server with this machine's sandbox on its own database.
+ * @param env additional settings; @param options of Node, such as `--max-old-space-size=256`
  */
 export async function startServerUnderAttack(
   env: Record<string, string> = {},
@@ -89,9 +89,9 @@ export interface Innocent {
   person: TestPerson;
   orgId: string;
   /**
-   * Runs the attack while the innocent organization works. Fails when one of its requests fails, when the
-   * server process ends, or when its latencies exceed multiples of its own quiet latencies: the median of a
-   * kind of request `slowdown` times (20), the worst five times that.
+   * Runs the attack while the innocent organization works. Fails if one of its requests fails, the
+   * server process ends, or its latencies exceed multiples of the quiet ones: `slowdown` times (20)
+   * for the median of a kind of request, five times that for the maximum.
    */
   during<Result>(
     attack: () => Promise<Result>,
@@ -99,12 +99,12 @@ export interface Innocent {
   ): Promise<Result>;
 }
 
-/** Requests of each kind in a quiet measurement. */
+/** Requests of each kind in the quiet measurement. */
 const quietRounds = 8;
-/** Rounds that have to end while the attack lasts, or right after it began: fewer tell nothing. */
+/** Minimum number of rounds during the attack; fewer prove nothing. */
 const fewestRounds = 4;
 
-/** Makes an organization with a project, an agent for commits and one for runs. */
+/** Creates an organization with a project, an agent for commits and one for runs. */
 export async function makeInnocent(server: ServerUnderAttack): Promise<Innocent> {
   const person = await server.person("innocent");
   const organization = await makeOrganization(person);
@@ -175,7 +175,7 @@ function actsOf(
   };
 }
 
-/** A line for a kind of request that became slower than it may. */
+/** Returns a line for a kind of request that became too slow. */
 function excessOf(kind: Kind, quiet: Latencies, busy: Latencies, slowdown: number): string[] {
   const before = (quiet[kind] ?? []).toSorted((a, b) => a - b);
   const during = (busy[kind] ?? []).toSorted((a, b) => a - b);

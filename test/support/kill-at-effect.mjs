@@ -1,11 +1,11 @@
 /**
- * Loaded before the server's own code, in its process: counts what it does that lasts (a transaction
- * that wrote, a git that writes, a file or folder that appears under its name) and kills the process at
- * one of them. What the server is made of knows nothing of it, so that no step can be forgotten.
+ * Loaded into the server's process before its own code: counts effects that last (a transaction
+ * with writes, a git process that writes, a file or folder that appears under its name) and kills
+ * the process at one of them. The server's code is not involved, so that no step can be missed.
  *
- * It counts from SIGUSR2 to the next, and acknowledges them with the lines "armed" and "disarmed"; or
- * from when it starts the program KILL_FROM. KILL_AT is the effect's number from 1; 0 kills at none.
- * KILL_WHEN says whether just before it or as soon as it was started.
+ * Counting starts at SIGUSR2 and ends at the next one, acknowledged by the lines "armed" and
+ * "disarmed"; or it starts with the program KILL_FROM. KILL_AT is the number of the effect,
+ * starting at 1; 0 for none. KILL_WHEN chooses between just before it and just after its start.
  */
 import childProcess from "node:child_process";
 import fsPromises from "node:fs/promises";
@@ -25,7 +25,7 @@ process.on("SIGUSR2", () => {
 });
 
 /**
- * Does something that lasts, unless the process ends before it.
+ * Performs an effect, unless the process ends before it.
  * @template Result
  * @param {() => Result} act
  */
@@ -38,7 +38,7 @@ function effect(act) {
   return result;
 }
 
-/** What git only looks with; everything else may write. */
+/** Read-only git commands; all others may write. */
 const looking = new Set([
   "cat-file",
   "check-ignore",
@@ -63,7 +63,7 @@ childProcess.spawn = (program, args, ...rest) => {
   return program === "git" && looking.has(verb) ? start() : effect(start);
 };
 
-// As the server calls it: with a promise.
+// With a promise, as the server calls it.
 const runProgram = execFile[promisify.custom];
 childProcess.execFile = Object.assign((...all) => execFile(...all), {
   /** @param {string} program @param {unknown[]} rest */

@@ -2,8 +2,8 @@ import type { TestApp } from "./app.js";
 import { asOperator } from "./operator.js";
 
 /**
- * Adds people named "Crowd 1", "Crowd 2" and so on to an organization as viewers, as the owner of the
- * database: through the API a thousand of them would take minutes.
+ * Adds people named "Crowd 1", "Crowd 2" and so on to an organization as viewers, as the owner of
+ * the database: a thousand of them through the API would take minutes.
  */
 export async function addManyMembers(
   app: Pick<TestApp, "owner">,

@@ -1,6 +1,6 @@
 import type { LeakGuard } from "#server/features/api-keys/index.js";
 
-/** For work on workspaces past the application, in which no API key is about. */
+/** A leak guard for work on workspaces outside the application, without API keys. */
 export const noLeaks: LeakGuard = {
   keyPrefix: "sk_live_",
   findActive: () => Promise.resolve(null),

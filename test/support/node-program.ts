@@ -3,7 +3,10 @@ import { existsSync, mkdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** The program of a version, from npm's package `node`, kept between runs; null where npm cannot get it. */
+/**
+ * Returns the Node program of a version from npm's package `node`, cached between runs; null if npm
+ * fails.
+ */
 export function findNode(version: string): string | null {
   const cache = join(tmpdir(), "omoi-node", version);
   const program = join(cache, "node_modules/node/bin/node");

@@ -1,7 +1,7 @@
 import pg from "pg";
 import type { TestApp } from "./app.js";
 
-/** Runs one statement as the owner of the database: what only an operator could see or set. */
+/** Runs one statement as the owner of the database, for data only an operator can see or set. */
 export async function asOperator<Row extends pg.QueryResultRow = pg.QueryResultRow>(
   app: Pick<TestApp, "owner">,
   text: string,
@@ -16,7 +16,9 @@ export async function asOperator<Row extends pg.QueryResultRow = pg.QueryResultR
   }
 }
 
-/** The address of an application's database, as an operator gives it to a program of his own. */
+/**
+ * Returns the URL of an application's database, as an operator would pass it to another program.
+ */
 export function databaseUrlOf({ owner }: Pick<TestApp, "owner">): string {
   const { host, port, user, password, database } = owner;
   const url = new URL(`postgres://localhost/${database}`);

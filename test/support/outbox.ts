@@ -9,7 +9,9 @@ export interface OutboxMail {
   text: string;
 }
 
-/** What an application without a mail server has sent to an address so far, the oldest first. */
+/**
+ * Returns the mails that an application without a mail server has sent to an address, oldest first.
+ */
 export async function mailsTo(app: TestApp, to: string): Promise<OutboxMail[]> {
   const folder = join(app.dataDir, "outbox");
   const names = await readdir(folder).catch(() => []);
@@ -23,8 +25,8 @@ export async function mailsTo(app: TestApp, to: string): Promise<OutboxMail[]> {
 }
 
 /**
- * The token of the newest link to a page that an address was sent, once `count` of them have come. Any
- * sibling may have sent it, with its own address.
+ * Returns the token in the latest link mailed to an address, after `count` of them have arrived.
+ * Any sibling may have sent it, with its own address.
  */
 export async function tokenFor(
   app: TestApp,
@@ -41,7 +43,7 @@ export async function tokenFor(
   return (await links()).at(-1) as string;
 }
 
-/** Waits until no mail is on its way: then what has not come does not come. */
+/** Waits until no mail is pending; a missing mail will then not arrive. */
 export async function mailIsQuiet(app: TestApp): Promise<void> {
   const { systemPool } = app.db;
   const waiting = async (): Promise<number> =>

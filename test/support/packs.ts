@@ -5,14 +5,14 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** A repository to make objects in that no honest git would, and packs of them. */
+/** A repository for objects that git itself would not create, and packs of them. */
 export interface Forge {
-  /** Stores an object of any content and answers its id. */
+  /** Stores an object of any content and returns its id. */
   object(type: "blob" | "tree" | "commit", content: string | Buffer): string;
-  /** A tree of entries such as `["100644", "a.txt", blob]`. */
+  /** Stores a tree of entries such as `["100644", "a.txt", blob]`. */
   tree(entries: readonly (readonly [mode: string, name: string, oid: string])[]): string;
   commit(tree: string, parents?: readonly string[], author?: string): string;
-  /** A pack of just these objects. */
+  /** Builds a pack of exactly these objects. */
   pack(oids: readonly string[]): Buffer;
   dispose(): void;
 }
@@ -63,7 +63,7 @@ export function openForge(): Forge {
 
 const frame = (text: string): string => `${(text.length + 4).toString(16).padStart(4, "0")}${text}`;
 
-/** The body of a push, as a client sends it. */
+/** Builds the body of a push as a client sends it. */
 export function pushBody(
   commands: readonly (readonly [from: string, to: string, ref: string])[],
   pack: Buffer,
@@ -75,7 +75,10 @@ export function pushBody(
   return Buffer.concat([Buffer.from(`${lines.join("")}0000`, "latin1"), pack]);
 }
 
-/** A pack whose only new object is the base again, as a delta against it: for who does not have the base. */
+/**
+ * Builds a pack with the base object as a delta against itself, for a pusher without access to the
+ * base.
+ */
 export function deltaPack(base: string, size: number): Buffer {
   const varint = (value: number): number[] =>
     value < 128 ? [value] : [(value & 127) | 128, ...varint(value >>> 7)];

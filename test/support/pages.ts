@@ -1,4 +1,4 @@
-/** The cursor of the next page, from `Link: <…>; rel="next"`; undefined on the last one. */
+/** Returns the cursor in `Link: <…>; rel="next"`; undefined on the last page. */
 export function nextCursor(headers: Headers): string | undefined {
   const link = /<([^>]+)>; rel="next"/.exec(headers.get("link") ?? "")?.[1];
   return link === undefined

@@ -6,14 +6,14 @@ export interface PastRun {
   agentId: string;
   /** RFC 3339. */
   from: string;
-  /** Null where it still runs. */
+  /** Null while it is running. */
   to: string | null;
   status?: "stopped" | "lost" | "succeeded";
 }
 
 /**
- * Writes runs of the past into the ledger, as the owner of the database: through the API a run starts
- * now. The organization is made old enough to have had them.
+ * Inserts past runs as the owner of the database, since the API starts runs only now. Backdates the
+ * organization accordingly.
  */
 export async function addPastRuns(
   app: Pick<TestApp, "owner">,
@@ -29,7 +29,7 @@ export async function addPastRuns(
        as run (id, agent_id, status, started_at, ended_at)`,
     [
       orgId,
-      // As ids are: in the order of time.
+      // Ids are ordered by time.
       runs.map(({ from }) => v7({ msecs: Date.parse(from) })),
       runs.map(({ agentId }) => agentId),
       runs.map(({ to, status }) => (to === null ? "running" : (status ?? "stopped"))),

@@ -2,13 +2,13 @@ import type { Client } from "#shared/contract/client.js";
 import type { HeldPermissions, PermissionExplanation } from "#shared/api/organizations.js";
 import type { Permission } from "#shared/permissions.js";
 
-/** What a caller may do in an organization. */
+/** Returns the caller's permissions in an organization. */
 export async function permissionsOf(api: Client, orgId: string): Promise<HeldPermissions> {
   const { data } = await api.organizations.permissions({ params: { org_id: orgId } });
   return data as HeldPermissions;
 }
 
-/** Whether and why a caller may do one thing there. */
+/** Returns whether and why the caller has a permission there. */
 export async function explanationOf(
   api: Client,
   orgId: string,

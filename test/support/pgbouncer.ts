@@ -13,14 +13,14 @@ const program = ["/usr/sbin/pgbouncer", "/usr/bin/pgbouncer"].find(existsSync);
 export const hasPgBouncer = program !== undefined;
 
 export interface PgBouncer {
-  /** An address of the database through the pooler, as the role. */
+  /** Returns the connection to the database through the pooler, as the role. */
   through(role: { user: string; password: string }): pg.ClientConfig;
-  /** What it has passed on so far: transactions, and the queries in them, each a round trip. */
+  /** Returns the number of forwarded transactions and queries; each query is a round trip. */
   counts(): Promise<{ transactions: number; queries: number }>;
   stop(): Promise<void>;
 }
 
-/** The real pgbouncer before a database, with few connections to it, so that its clients share them. */
+/** Starts a real pgbouncer in front of a database with few connections, which its clients share. */
 export async function startPgBouncer(
   target: pg.ClientConfig,
   roles: { user: string; password: string }[],
@@ -28,7 +28,8 @@ export async function startPgBouncer(
 ): Promise<PgBouncer> {
   const folder = await mkdtemp(join(tmpdir(), "omoi-pgbouncer-"));
   const port = await freePort();
-  // Only this process's user reaches the socket of the tests' PostgreSQL, and pgbouncer refuses to be root.
+  // Only this process's user can open the socket of the tests' PostgreSQL, and pgbouncer refuses to
+  // run as root.
   const way = await startDatabaseProxy(target);
   const counter = { user: "counter", password: "counter" };
   const lines = [

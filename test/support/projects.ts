@@ -1,7 +1,7 @@
 import type { Project } from "#shared/api/projects.js";
 import type { TestPerson } from "./app.js";
 
-/** Asks until an import has come to an end; what that end is, the caller says. */
+/** Polls until an import has ended, successfully or not. */
 export async function untilImported(person: TestPerson, projectId: string): Promise<Project> {
   for (;;) {
     const { data } = await person.api.projects.get({ params: { project_id: projectId } });
@@ -16,7 +16,7 @@ export async function untilReady(person: TestPerson, projectId: string): Promise
   return project;
 }
 
-/** Asks until nothing is fetched or pushed any more; what came of it, the caller says. */
+/** Polls until no fetch or push is in progress. */
 export async function untilIdle(person: TestPerson, projectId: string): Promise<Project> {
   for (;;) {
     const { data } = await person.api.projects.get({ params: { project_id: projectId } });

@@ -1,9 +1,9 @@
 import { connect, type Socket } from "node:net";
 
 /**
- * Opens a connection past every HTTP client and sends a text.
- * @param from the local address to connect from, such as another one of the loopback network
- * @returns the socket, and all that the server said on it until it ended
+ * Opens a TCP connection and sends a text.
+ * @param from the local address, for example another loopback address
+ * @returns the socket, and the server's output until it ends
  */
 export function openConnection(
   { url }: { url: string },
@@ -22,6 +22,6 @@ export function openConnection(
   return { socket, answer };
 }
 
-/** A request whose body never arrives whole. */
+/** A request whose body is never complete. */
 export const slowBody =
   'POST /api/v1/auth/login HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n{"email';

@@ -10,13 +10,13 @@ export interface RawAnswer {
 interface RawRequest {
   token?: string;
   headers?: Record<string, string>;
-  /** Sent as it is; an object as JSON, with its content type. */
+  /** Sent as is; an object as JSON, with its content type. */
   body?: unknown;
 }
 
 /**
- * One HTTP request past the typed client: for what the client would never send. A stream of events
- * ends when somebody hangs up; its text is not waited for.
+ * Sends one HTTP request that the typed client cannot. An event stream ends only by a disconnect;
+ * its text is not awaited.
  */
 export async function send(
   app: Pick<TestApp, "url">,
@@ -41,7 +41,7 @@ export async function send(
   return { status: response.status, headers: response.headers, text };
 }
 
-/** The problem in an answer; fails where it is none. */
+/** Returns the problem in a response; throws if it is not one. */
 export function problemOf(answer: RawAnswer): Problem {
   const type = answer.headers.get("content-type") ?? "";
   if (!type.startsWith("application/problem+json")) {
@@ -50,12 +50,12 @@ export function problemOf(answer: RawAnswer): Problem {
   return JSON.parse(answer.text) as Problem;
 }
 
-/** An answer's body as text with its request id taken out: what two answers may differ in. */
+/** Returns the body without its request id, for comparisons. */
 export function withoutRequestId({ text }: RawAnswer): string {
   return text.replace(/"request_id":"[^"]*"/, '"request_id":""');
 }
 
-/** The fields that a 422 names, each once: `body.slug`. */
+/** Returns the fields named in a 422, without duplicates: `body.slug`. */
 export function fieldsOf(problem: Problem): string[] {
   return [...new Set((problem.errors ?? []).map(({ loc }) => loc.join(".")))];
 }

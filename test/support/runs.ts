@@ -23,13 +23,13 @@ export async function untilRun(
 
 export interface Followed {
   events: (LogEntry & { id: string })[];
-  /** The run, where the stream said that it has ended. */
+  /** The run, if the stream reported its end. */
   end: Run | null;
 }
 
 /**
- * Follows a run's log by Server-Sent Events until its end, or until `stop` says so of what came so far.
- * @param lastEventId where an earlier stream ended
+ * Follows a run's log by Server-Sent Events until its end, or until `stop` returns true.
+ * @param lastEventId the position of an earlier stream
  */
 export async function followLog(
   app: Pick<TestApp, "url">,
@@ -38,7 +38,7 @@ export async function followLog(
   options: {
     lastEventId?: string;
     stop?: (events: Followed["events"]) => boolean;
-    /** Called when the server lets it follow. */
+    /** Called once the stream is open. */
     onOpen?: () => void;
   } = {},
 ): Promise<Followed> {

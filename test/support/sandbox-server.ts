@@ -1,4 +1,4 @@
-/** A server that does nothing but run commands, for tests that kill it. */
+/** A server that only runs commands, for tests that kill it. */
 import { openTestSandbox } from "./sandbox.js";
 
 const [dataDir, mark, runs, port] = process.argv.slice(2) as [string, string, string, string?];

@@ -1,4 +1,4 @@
-/** What the tests of sandboxes share: a data folder, workspaces in it, and runs of commands. */
+/** Shared by the sandbox tests: a data folder, workspaces in it, and runs of commands. */
 import { randomUUID } from "node:crypto";
 import { chownSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -19,12 +19,12 @@ import type {
 export const agentUid = 60_861;
 export const isRoot = process.getuid?.() === 0;
 
-/** A sandbox, by the setting that asks for it and by what its report says. */
+/** A kind of sandbox, by its setting and its mode in the report. */
 export type SandboxKind =
   | { setting: "required"; mode: "bubblewrap" }
   | { setting: "gvisor"; mode: "gvisor" };
 
-/** Describes a suite for each kind of sandbox; without runsc that of gVisor is skipped. */
+/** Describes a suite for each kind of sandbox; skips gVisor without runsc. */
 export function inEachSandbox(title: string, suite: (kind: SandboxKind) => void): void {
   describe(`${title}, by bubblewrap`, () => suite({ setting: "required", mode: "bubblewrap" }));
   const isMissing = findProgram("runsc") === null;
@@ -40,7 +40,7 @@ export interface TestSandbox {
   report: SandboxReport;
   cleanUp(): Promise<void>;
   close(): Promise<void>;
-  /** A new workspace's folder, which belongs to the agent's user. */
+  /** Creates a workspace folder that belongs to the agent's user. */
   workspace(): string;
   start(
     command: readonly string[],
@@ -49,7 +49,7 @@ export interface TestSandbox {
   run(command: readonly string[], options?: Options): Promise<SandboxExit & { output: string }>;
 }
 
-/** Opens one on a data folder that nobody but the server may enter, unless another is named. */
+/** Opens a sandbox, by default on a private data folder. */
 export async function openTestSandbox(
   settings: Partial<SandboxSettings> = {},
   withGroups = true,
@@ -114,7 +114,7 @@ export async function openTestSandbox(
   };
 }
 
-/** Living processes of this machine whose arguments hold `text`. */
+/** Returns live processes of this machine with `text` in their arguments. */
 export function processesWith(text: string): number[] {
   return allPids().filter((pid) => {
     try {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 
-/** The parts of a JSON schema that the API's document uses. */
+/** The JSON Schema keywords used by the API's document. */
 export interface JsonSchema {
   $ref?: string;
   type?: string | string[];
@@ -20,7 +20,9 @@ export interface JsonSchema {
   maximum?: number;
 }
 
-/** Texts that have broken servers: bounds of times, numbers, encodings, protocols, paths and shells. */
+/**
+ * Texts known to break servers: limits of times, numbers, encodings, protocols, paths and shells.
+ */
 export const hostileTexts = [
   "",
   " ",
@@ -103,7 +105,7 @@ const hostileValues: fc.Arbitrary<unknown> = fc.oneof(
   fc.jsonValue({ maxDepth: 3 }),
 );
 
-/** Texts that a format or nothing at all asks for. */
+/** Texts for a format, or without one. */
 function texts(format: string | undefined): fc.Arbitrary<unknown> {
   switch (format) {
     case "uuid":
@@ -124,9 +126,9 @@ function texts(format: string | undefined): fc.Arbitrary<unknown> {
 }
 
 /**
- * Values for a JSON schema: mostly such as it allows, of which some parts are replaced by hostile ones.
- * @param resolve gives the schema behind a `$ref`
- * @param known values of the installation for a field, such as ids that exist, by the field's name
+ * Values for a JSON schema: mostly valid, with some parts replaced by hostile ones.
+ * @param resolve returns the schema of a `$ref`
+ * @param known existing values, such as ids, by field name
  */
 export function valuesOf(
   schema: JsonSchema,

@@ -7,7 +7,7 @@ import { createInterface } from "node:readline";
 import { createClient, type Client } from "#shared/contract/client.js";
 import { root } from "./build.js";
 
-/** How a server that was started as a process of its own ended, and what it said. */
+/** The exit and output of a server process. */
 export interface Ending {
   code: number | null;
   signal: NodeJS.Signals | null;
@@ -17,17 +17,17 @@ export interface Ending {
 
 export interface ServerProcess {
   process: ChildProcess;
-  /** Settles with the address it prints, or rejects where it ended before. */
+  /** Settles with the printed URL, or rejects if the process ended before. */
   ready: Promise<string>;
   ended: Promise<Ending>;
-  /** What it has said on standard error so far. */
+  /** Standard error so far. */
   stderr(): string;
 }
 
 /**
- * Starts the real server, as it was built, with nothing of this machine's settings but the PATH. `options`
- * are further ones of Node, `through` a program that starts it, with its arguments, `built` the Node that
- * runs it and the folder that it was built in.
+ * Starts the real built server; of this machine's environment it sees only PATH. `options` are Node
+ * options, `through` a wrapping program with its arguments, `built` the Node and the build folder
+ * to use.
  */
 export function startServer(
   env: Record<string, string>,
@@ -69,7 +69,7 @@ export function startServer(
   return { process: child, ready, ended, stderr: () => stderr };
 }
 
-/** The typed client of a server at an address. */
+/** Returns the typed client of a server. */
 export function clientOf(url: string, token?: string): Client {
   return createClient((path, init) =>
     fetch(url + path, {
@@ -82,20 +82,20 @@ export function clientOf(url: string, token?: string): Client {
   );
 }
 
-/** The process id of the PostgreSQL that serves a data folder, or null where none does. */
+/** Returns the pid of the PostgreSQL that serves a data folder, or null. */
 export async function postgresOf(dataDir: string): Promise<number | null> {
   const text = await readFile(join(dataDir, "postgres/postmaster.pid"), "utf8").catch(() => "");
   const pid = Number(text.split("\n", 1)[0]);
   return pid > 0 && isAlive(pid) ? pid : null;
 }
 
-/** Whether a process runs; one that has ended and that nobody has asked after does not. */
+/** Tells whether a process is running; a zombie is not. */
 export function isAlive(pid: number): boolean {
   try {
     process.kill(pid, 0);
     return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
   } catch (error) {
-    // No /proc: a system where the first process reaps orphans.
+    // Without /proc, the first process reaps orphans.
     return (error as NodeJS.ErrnoException).code === "ENOENT" && existsOnly(pid);
   }
 }

@@ -4,9 +4,9 @@ import { createInterface } from "node:readline";
 export interface ReceivedMail {
   from: string;
   to: string[];
-  /** What was given as user and password, or null. */
+  /** The given user and password, or null. */
   login: string | null;
-  /** Headers and body as they came over the wire. */
+  /** Headers and body as received. */
   raw: string;
 }
 
@@ -16,7 +16,7 @@ export interface SmtpServer {
   close(): Promise<void>;
 }
 
-/** A mail server (RFC 5321) for one test: takes what it is sent, refuses `refused@…` for good. */
+/** Starts a mail server (RFC 5321) for one test: accepts all mail, except that for `refused@…`. */
 export async function startSmtpServer(port = 0, host = "127.0.0.1"): Promise<SmtpServer> {
   const mails: ReceivedMail[] = [];
   const sockets = new Set<Socket>();

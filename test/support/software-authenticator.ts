@@ -2,10 +2,10 @@ import { createHash, generateKeyPairSync, randomBytes, sign, type KeyObject } fr
 import { isoCBOR } from "@simplewebauthn/server/helpers";
 import type { TestPerson } from "./app.js";
 
-/** Passkeys are bound to a name: an application is started with this as its public address. */
+/** Passkeys are bound to a host name: the public URL of applications in these tests. */
 export const localhost = "http://localhost";
 
-/** One passkey in an authenticator made of software: ES256, discoverable, the person verified. */
+/** A passkey in a software authenticator: ES256, discoverable, with user verification. */
 export interface SoftwarePasskey {
   id: string;
   privateKey: KeyObject;
@@ -15,7 +15,7 @@ export interface SoftwarePasskey {
   counter: number;
 }
 
-/** What an authenticator or a browser gone wrong would do otherwise. */
+/** Faults of a broken authenticator or browser. */
 interface Deviations {
   origin?: string;
   rpId?: string;
@@ -39,7 +39,9 @@ function clientData(type: string, challenge: string, origin: string): Buffer {
   return Buffer.from(JSON.stringify({ type, challenge, origin, crossOrigin: false }));
 }
 
-/** Flags: user present 1, user verified 4, backup eligible 8, backed up 16, attested credential 64. */
+/**
+ * Flags: user present 1, user verified 4, backup eligible 8, backed up 16, attested credential 64.
+ */
 function authenticatorData(rpId: string, flags: number, counter: number): Buffer {
   const rest = Buffer.alloc(5);
   rest.writeUInt8(flags, 0);
@@ -47,7 +49,7 @@ function authenticatorData(rpId: string, flags: number, counter: number): Buffer
   return Buffer.concat([sha256(rpId), rest]);
 }
 
-/** Makes a passkey, and the browser's answer for registering it. */
+/** Creates a passkey, and the browser's response for registering it. */
 export function makePasskey(
   given: unknown,
   origin: string,
@@ -112,7 +114,7 @@ export function makePasskey(
   return { passkey, response };
 }
 
-/** The browser's answer for signing in with a passkey. */
+/** Returns the browser's response for signing in with a passkey. */
 export function signWith(
   passkey: SoftwarePasskey,
   given: unknown,
@@ -147,7 +149,7 @@ export function signWith(
   };
 }
 
-/** Registers a passkey for the person a client is signed in as. */
+/** Registers a passkey for the client's user. */
 export async function addPasskey(
   api: TestPerson["api"],
   passkeyName = "a laptop",

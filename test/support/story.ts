@@ -1,4 +1,6 @@
-/** A short story through the API of any server: an installation that tells it to its end works. */
+/**
+ * An end-to-end scenario through the API of any server: if it completes, the installation works.
+ */
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect } from "vitest";
@@ -7,16 +9,16 @@ import { folderOf, makeAgent, makeOrganization, makeProject } from "./factories.
 import { shell, untilEnded } from "./runs.js";
 import { clientOf } from "./server-process.js";
 
-/** Who told it, and of which project. */
+/** The owner and the project of the scenario. */
 export interface StoryEnd {
   owner: { api: Client; token: string };
   projectId: string;
-  /** Where git finds the project. */
+  /** The git URL of the project. */
   cloneUrl: string;
 }
 
 interface StoryOptions {
-  /** What the run's command is, which prints "hello"; by default it prints a file of the workspace. */
+  /** The run's command, which must print "hello"; by default it prints a file of the workspace. */
   script?: string;
   type?: "local" | "docker";
   network?: "none" | "full";
@@ -25,9 +27,9 @@ interface StoryOptions {
 }
 
 /**
- * Registers a person, makes an organization, a project, an agent and its workspace, commits, merges, and
- * runs a command.
- * @throws where a step fails
+ * Registers a person, creates an organization, a project, an agent and its workspace, commits,
+ * merges, and runs a command.
+ * @throws if a step fails
  */
 export async function tellStory(url: string, options: StoryOptions = {}): Promise<StoryEnd> {
   const { script = "cat hello.txt", type = "local", network = "none", write = writeFile } = options;

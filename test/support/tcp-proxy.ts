@@ -4,17 +4,17 @@ import { join } from "node:path";
 import { pipeline } from "node:stream";
 import type pg from "pg";
 
-/** A way to PostgreSQL that can be cut. */
+/** A connection to PostgreSQL that can be cut. */
 export interface DatabaseProxy {
-  /** The same database, reached through the proxy. */
+  /** The same database through the proxy. */
   config: pg.ClientConfig;
-  /** Breaks every connection and refuses new ones. */
+  /** Drops every connection and refuses new ones. */
   cut(): Promise<void>;
-  /** Takes connections again, at the same port. */
+  /** Accepts connections again at the same port. */
   restore(): Promise<void>;
 }
 
-/** Listens on a free port of the loopback, and forwards to where `config` leads. */
+/** Listens on a free loopback port and forwards to the server in `config`. */
 export async function startDatabaseProxy(config: pg.ClientConfig): Promise<DatabaseProxy> {
   const host = String(config.host);
   const target = host.startsWith("/")
@@ -29,7 +29,7 @@ export async function startDatabaseProxy(config: pg.ClientConfig): Promise<Datab
         sockets.add(socket);
         socket.on("close", () => sockets.delete(socket));
       }
-      // Where one side breaks, so does the other.
+      // If one side closes, so does the other.
       pipeline(client, upstream, client, () => {});
     });
     server.listen(port, "127.0.0.1");

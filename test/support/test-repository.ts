@@ -1,18 +1,18 @@
-/** For tests: stores in a temporary folder, with commits made of literal files. */
+/** Repositories in a temporary folder, with commits of literal files. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { initBare } from "#git/store/bare-repository.js";
 import { git } from "#git/process/run.js";
 
-/** Content of a regular file, or mode and content (a target, a commit id) of anything else. */
+/** The content of a regular file, or mode and data (a target, a commit id) of other entries. */
 export type Entry = string | Uint8Array | { mode: "100755" | "120000" | "160000"; data: string };
 /** A whole tree: path → entry. */
 export type Files = Readonly<Record<string, Entry>>;
 
 let clock = 1_700_000_000;
 
-/** A temporary folder and an empty store in it; `dispose` removes both. */
+/** Creates a temporary folder with an empty repository; `dispose` removes both. */
 export async function testRepository(): Promise<{
   root: string;
   repoPath: string;
@@ -24,7 +24,7 @@ export async function testRepository(): Promise<{
   return { root, repoPath, dispose: () => rm(root, { recursive: true, force: true }) };
 }
 
-/** Writes a commit whose tree is exactly `files` and answers its id. Each is a second later. */
+/** Writes a commit with exactly `files` and returns its id. Commit dates are one second apart. */
 export async function commitFiles(
   repoPath: string,
   parents: readonly string[],
@@ -62,7 +62,9 @@ export async function commitFiles(
   return stdout.toString("latin1").trim();
 }
 
-/** The files of a commit or tree: path → content; links as `-> target`, gitlinks as `@ id`. */
+/**
+ * Reads the files of a commit or tree: path → content; links as `-> target`, gitlinks as `@ id`.
+ */
 export async function readFiles(
   repoPath: string,
   treeish: string,

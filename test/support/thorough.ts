@@ -1,4 +1,4 @@
-/** With THOROUGH=1 tests that repeat do so as often as was promised; else a part of it, for minutes' sake. */
+/** With THOROUGH=1, repeated tests run at full length; otherwise a fraction, to save time. */
 export const isThorough = process.env["THOROUGH"] === "1";
 
 export function rounds(of: { thorough: number; else: number }): number {

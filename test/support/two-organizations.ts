@@ -14,7 +14,7 @@ import {
   mergeIntoBase,
 } from "./factories.js";
 
-/** An organization with one of everything in it. */
+/** An organization that contains one of everything. */
 export interface FullOrganization {
   owner: TestPerson;
   id: string;

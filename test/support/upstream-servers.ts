@@ -1,4 +1,4 @@
-/** Upstreams as they are in the world: git behind HTTPS with a login, and behind SSH with keys. */
+/** Realistic upstreams: git behind HTTPS with passwords, and behind SSH with keys. */
 import { spawn } from "node:child_process";
 import { timingSafeEqual } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -10,7 +10,10 @@ import ssh2, { type AuthContext, type Connection, type ServerChannel } from "ssh
 import { generateSshKey } from "#git/upstream/ssh-key.js";
 
 const certificates = join(import.meta.dirname, "upstream-certificate");
-/** Whom to trust to trust the HTTPS upstream, which is `127.0.0.1`, `localhost` and `upstream.test`. */
+/**
+ * The certificate authority of the HTTPS upstream, valid for `127.0.0.1`, `localhost` and
+ * `upstream.test`.
+ */
 export const upstreamCaFile = join(certificates, "certificate.pem");
 
 interface Upstream {
@@ -20,17 +23,17 @@ interface Upstream {
 
 export interface HttpsUpstream extends Upstream {
   url(path: string): string;
-  /** The password that lets each user in; without any user everybody is. */
+  /** Passwords by user; without users, access is public. */
   users: Map<string, string>;
-  /** A status that all is answered with, and headers beside it. */
+  /** A fixed response to every request. */
   answer: { status: number; headers?: Record<string, string> } | null;
-  /** Held before each request is answered. */
+  /** Awaited before each request is answered. */
   gate: (request: IncomingMessage) => Promise<void>;
-  /** Paths that were asked for, in order. */
+  /** Requested paths, in order. */
   readonly asked: string[];
 }
 
-/** git's own HTTP backend below `root`, behind basic authentication. */
+/** Serves git's HTTP backend below `root`, behind basic authentication. */
 export async function startHttpsUpstream(root: string): Promise<HttpsUpstream> {
   const server = createHttpsServer(
     {
@@ -71,7 +74,7 @@ export async function startHttpsUpstream(root: string): Promise<HttpsUpstream> {
   return upstream;
 }
 
-/** One request of the common gateway interface (RFC 3875). */
+/** Handles one CGI request (RFC 3875). */
 function serveGit(
   root: string,
   user: string,
@@ -118,23 +121,23 @@ function serveGit(
 
 export interface SshUpstream extends Upstream {
   url(path: string): string;
-  /** The public keys that are let in, each as a line. */
+  /** Accepted public keys, as lines. */
   readonly allowed: Set<string>;
-  /** The line of the key that it shows. */
+  /** The line of the host key. */
   readonly hostKey: string;
-  /** Commands that were run, in order. */
+  /** Executed commands, in order. */
   readonly commands: string[];
-  /** Held before each command is run. */
+  /** Awaited before each command runs. */
   gate: (command: string) => Promise<void>;
 }
 
-/** As ssh2 names its two halves. */
+/** In the property names of ssh2. */
 function hostKeyPair(): { private: string; public: string } {
   const made = generateSshKey("host");
   return { private: made.privateKey, public: made.publicKey };
 }
 
-/** git behind SSH below `root`, as user `git`, by public key alone. */
+/** Serves git over SSH below `root`, as user `git`, with public key authentication only. */
 export async function startSshUpstream(
   root: string,
   { port = 0, type = "ed25519" }: { port?: number; type?: "ed25519" | "rsa" } = {},
@@ -187,7 +190,7 @@ function isAllowed(context: AuthContext, allowed: ReadonlySet<string>): boolean 
     const wanted = key.getPublicSSH();
     const { data } = context.key;
     if (wanted.length !== data.length || !timingSafeEqual(wanted, data)) continue;
-    // First it is asked whether the key would do, then it is proved to be held.
+    // A client first asks whether the key is acceptable, then proves possession.
     if (context.signature === undefined || context.blob === undefined) return true;
     return key.verify(context.blob, context.signature, context.hashAlgo);
   }
