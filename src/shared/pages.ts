@@ -160,7 +160,7 @@ interface RequestedPage {
 
 const declarations = Object.entries(pages) as [PageName, PageDeclaration][];
 
-/** Tells whether a page exists at an address, whoever may see it. */
+/** Tells whether a page exists at an address, independent of access. */
 export function isPageAddress(pathname: string): boolean {
   const path = pathname.replace(/(?<=[^/])\/$/, "");
   return Object.hasOwn(redirects, path) || declarations.some(([, page]) => fits(page.path, path));

@@ -51,6 +51,46 @@ test("the documents keep the wording rules", async () => {
   expect(found).toEqual([]);
 });
 
+/** Folders of src whose comments keep the rules. */
+const commented = [
+  ..."shared git sandbox cli".split(" "),
+  ..."access admin backup config data-folder db demo jobs mail metrics pages"
+    .split(" ")
+    .map((name) => `server/${name}`),
+  ..."agents api-keys audit auth disk-usage events git-http graph health invitations members organizations people projects radar roles usage"
+    .split(" ")
+    .map((name) => `server/features/${name}`),
+];
+
+/** A source text with all but its comments blanked out, line by line. */
+function commentsOf(text: string): string {
+  const lines = text.split("\n").map(() => "");
+  for (const { 0: comment, index } of text.matchAll(/\/\*.*?\*\/|(?<![:\w"'`])\/\/[^\n]*/gs)) {
+    const first = text.slice(0, index).split("\n").length - 1;
+    for (const [at, line] of comment.split("\n").entries()) lines[first + at] += line;
+  }
+  return lines.join("\n");
+}
+
+test("the comments keep the wording rules", async () => {
+  const found: string[] = [];
+  for (const folder of commented) {
+    const entries = await readdir(join(root, "src", folder), { recursive: true });
+    const sources = entries.filter((name) => /(?<!\.test)\.tsx?$/.test(name));
+    expect([folder, sources.length > 0]).toEqual([folder, true]);
+    for (const source of sources) {
+      const name = join("src", folder, source);
+      found.push(...violations(name, commentsOf(await readFile(join(root, name), "utf8"))));
+    }
+  }
+  expect(found).toEqual([]);
+});
+
+test("only comments of a source are checked", () => {
+  const text = 'const nobody = "https://nobody"; // nobody\n/** Whoever\n * nobody */\nnobody();\n';
+  expect(commentsOf(text)).toBe("// nobody\n/** Whoever\n * nobody */\n\n");
+});
+
 test.each([
   "Whoever holds a key may revoke it.",
   "Nobody waits for it.",

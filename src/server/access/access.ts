@@ -19,8 +19,8 @@ export interface Access {
   /** The role's patterns, inherited ones too, each with the role that it is written in. */
   sources: readonly { via: string; pattern: string }[];
   /**
-   * What the credential lets through: `*:*` for a session, the key's scopes here for a key; of an
-   * agent's key what whoever made it may do here, too.
+   * Patterns that the credential grants: `*:*` for a session, the scopes in this organization for a key.
+   * An agent's key is also limited to the permissions of its creator.
    */
   scopes: readonly string[];
   /** Counts that a key needed a permission and had it. */

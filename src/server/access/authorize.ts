@@ -176,8 +176,8 @@ export function requireFullAccess(actor: Actor): void {
 }
 
 /**
- * The organizations where the actor has a permission, for lists across them; with `only`, that one.
- * @throws AppError 422 where `only` names none that the actor is in; 403 where he lacks the permission there
+ * Returns the organizations where the actor has a permission, for lists across them; with `only`, that one.
+ * @throws AppError 422 if the actor is not in `only`; 403 if the actor lacks the permission there
  */
 export async function organizationsWith(
   db: Database,

@@ -64,7 +64,7 @@ export function invitation(input: {
   ]);
 }
 
-/** Notifies a user whom somebody else made a member. */
+/** Notifies a user who was added as a member. */
 export function addedToOrganization(input: {
   inviter: string;
   organization: string;

@@ -33,10 +33,10 @@ interface PageFile {
 }
 
 /**
- * The web app's one page as it is for an address: with links to the scripts that the page there needs,
- * and, for somebody signed in, with what the API answers to its first requests. The answers are those
- * that the same browser would get, since it is the API that is asked, with its cookies.
- * @param position of the streams of events, from which a page is to hear what its answers may lack
+ * Prepares the HTML of each page: with links to the scripts of the page and, for a signed-in user, with the
+ * API's responses to its first requests. The server requests them from its own API with the browser's
+ * cookies, so that they equal the responses that the browser would get.
+ * @param position of the event streams, from which the page continues after these responses
  */
 export async function openPages(
   app: FastifyInstance,

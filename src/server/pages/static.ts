@@ -41,7 +41,7 @@ export async function registerStatic(
       }
       if (!isPage) reply.code(404);
       const { isPersonal, parts } = pageFor(request);
-      // What is in it is nobody else's, and gone when its reader has signed out.
+      // A page with a user's data must not be shown to other users or after a sign-out.
       reply.header("cache-control", isPersonal ? "no-store" : "no-cache");
       return reply.type("text/html; charset=utf-8").send(Readable.from(parts));
     });

@@ -59,7 +59,7 @@ export async function runSendLink(
     findAddressee(tx, email),
   );
   if (!user || (purpose === "verify" && user.is_verified)) return;
-  // Limits emails per mailbox, whoever requests them. The user is not locked out: the last email
+  // Limits emails per mailbox, independent of the requester. The user is not locked out: the last email
   // contains a working link.
   const { hits } = await db.withSystem("count sent links", (tx) =>
     rateLimits.countHit(tx, `${purpose} mails ${user.id}`, 60 * 60),
