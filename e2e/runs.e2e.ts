@@ -95,7 +95,7 @@ test("a command that fails says so in the list of runs", async () => {
   await dialog.getByRole("textbox", { name: "Command" }).fill("sh -c 'exit 3'");
   await dialog.getByTestId("parsed").getByText('["sh","-c","exit 3"]').waitFor();
   await dialog.getByRole("button", { name: "Run", exact: true }).click();
-  await page.getByText("Its command ended with exit code 3.").waitFor();
+  await page.getByText("Its command exited with code 3.").waitFor();
   await page.goto(`${app.url}/agents/${agent.id}`);
   await page.getByRole("table", { name: "Runs" }).getByText("Failed").waitFor();
   await look(page, "agent-page");
@@ -181,10 +181,10 @@ test("the list of agents shows what runs and what waits as it changes, and is so
   // Stopped on its page, where its place is told.
   await table.getByRole("link", { name: "echo 'at last'" }).click();
   await page.getByText("Queued, place 1").waitFor();
-  await page.getByText("It waits for one of the organization's 1 places.").waitFor();
+  await page.getByText("Waiting for one of the organization's 1 slots.").waitFor();
   await page.getByRole("button", { name: "Cancel queued run" }).click();
   await page.getByRole("dialog").getByRole("button", { name: "Cancel queued run" }).click();
-  await page.getByText("Stopped by Ada while it waited.").waitFor();
+  await page.getByText("Stopped by Ada while queued.").waitFor();
   expect((await untilEnded(owner, waiting.id)).started_at).toBeNull();
   await page.goto(`${app.url}/agents?status=queued`);
   await table.getByText("Queued, place 1").waitFor();
@@ -319,7 +319,7 @@ test("a test suite is watched while it runs, to its failing end", async () => {
   await screenshot(watching, "run-log");
   await writeFile(join(folderOf(workspace), "go"), "");
   await output.getByText("1 failed, 12 passed").waitFor();
-  await watching.getByText("Its command ended with exit code 1.").waitFor();
+  await watching.getByText("Its command exited with code 1.").waitFor();
   await watching.getByText("Complete", { exact: true }).waitFor();
   await watching.context().close();
 });
@@ -362,7 +362,7 @@ test("with an engine it can; and where the sandbox is off that is said before a 
   expect(await dialog.getByText("There is no sandbox").count()).toBe(0);
   await dialog.getByRole("textbox", { name: "Command", exact: true }).fill("true");
   await dialog.getByRole("button", { name: "Run", exact: true }).click();
-  await page.getByText("Its command ended by itself.").waitFor();
+  await page.getByText("Its command exited normally.").waitFor();
 
   await page.goto(`${there.url}/agents/${local.id}?new=true`);
   await dialog.getByText("without a sandbox", { exact: false }).first().waitFor();
@@ -372,7 +372,7 @@ test("with an engine it can; and where the sandbox is off that is said before a 
   await look(page, "run-command-off");
   await dialog.getByRole("textbox", { name: "Command", exact: true }).fill("true");
   await dialog.getByRole("button", { name: "Run", exact: true }).click();
-  await page.getByText("Its command ended by itself.").waitFor();
+  await page.getByText("Its command exited normally.").waitFor();
   await page.getByText("Full", { exact: true }).waitFor();
   await page.context().close();
   await there.close();

@@ -71,7 +71,7 @@ import { radarHandlers } from "./features/radar/routes.js";
 import { scanProject, startRadar, type ScanDeps } from "./features/radar/index.js";
 import { roleHandlers } from "./features/roles/routes.js";
 import { runHandlers, sandboxHandlers } from "./features/runs/routes.js";
-import { forgetOldLogs, openRuns } from "./features/runs/open-runs.js";
+import { deleteExpiredLogs, openRuns } from "./features/runs/open-runs.js";
 import { createRunKeyring } from "./features/runs/run-keyring.js";
 import { usageHandlers } from "./features/usage/routes.js";
 import { startCheckpoints } from "./features/workspaces/commits/auto-checkpoint.js";
@@ -378,7 +378,7 @@ export async function buildApp(deps: AppDeps): Promise<FastifyInstance> {
       deleteExpiredLinks(db),
       endRetentions(workspaceDeps, log),
       deleteExpiredUsage(db),
-      forgetOldLogs(storage, config.runLogDays),
+      deleteExpiredLogs(storage, config.runLogDays),
     ]).catch((error: unknown) => {
       log.warn({ err: error }, "old rows were not deleted");
     });

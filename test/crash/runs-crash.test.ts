@@ -108,7 +108,7 @@ describe("a server that is killed while commands run", () => {
     expect(saved.checkpoint?.commit_sha).toMatch(/^[0-9a-f]{40}$/);
     expect(await untilEnded({ api }, waiting.id)).toMatchObject({
       status: "succeeded",
-      detail: "Its command ended by itself.",
+      detail: "Its command exited normally.",
     });
     const { data: stopped } = await api.runs.get({ params: { run_id: cancelled.id } });
     expect(stopped).toMatchObject({ status: "stopped", started_at: null });

@@ -127,7 +127,7 @@ export function refuseArchived({ archived }: Pick<Access, "archived">): void {
   if (!archived) return;
   throw new AppError(
     "organization_archived",
-    "The organization is archived and can only be read; its owner can restore it.",
+    "The organization is archived and read-only; its owner can restore it.",
   );
 }
 

@@ -5,8 +5,8 @@ import type { RunSettings } from "./run-settings.js";
 const LOOPBACK = ["127.0.0.0/8", "::1"];
 
 /**
- * Whether runs with the network have one of their own here. Behind a trusted proxy on this machine they
- * are refused it: nothing but the namespace of the run would keep it from passing for another client.
+ * Whether runs can get an isolated network here. Behind a trusted proxy on this machine they cannot:
+ * only the run's network namespace keeps it from impersonating other clients.
  */
 export function fullNetworkOf(
   { mode, fullNetwork }: Pick<SandboxReport, "fullNetwork"> & { mode: string },
@@ -15,7 +15,7 @@ export function fullNetworkOf(
   const trusted = trustedProxies.find((one) => LOOPBACK.some((own) => overlaps(one, own)));
   if (!isOwnSandbox(mode) || !fullNetwork.isolated || trusted === undefined) return fullNetwork;
   const reason =
-    `OMOI_TRUSTED_PROXIES trusts ${trusted}, which covers this machine's loopback, so no run can have ` +
-    "the network; have the proxy connect from another address, and trust that one";
+    `OMOI_TRUSTED_PROXIES trusts ${trusted}, which includes this machine's loopback, so runs cannot have ` +
+    "the network; let the proxy connect from another address, and trust that one";
   return { isolated: false, reason, install: null };
 }

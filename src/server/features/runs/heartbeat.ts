@@ -3,7 +3,10 @@ import { AppError, notFound } from "../../errors.js";
 import type { OrgContext } from "../../http/register-routes.js";
 import * as queries from "./runs.queries.js";
 
-/** Extends the lease of a leased run. @throws AppError 409 `run_ended`, `run_managed` */
+/**
+ * Extends the lease of a leased run.
+ * @throws AppError 409 `run_ended`, `run_managed`
+ */
 export async function heartbeat(context: OrgContext, runId: string): Promise<Run> {
   return context.write(async (tx) => {
     const extended = await queries.extendLease(tx, runId);
@@ -11,12 +14,9 @@ export async function heartbeat(context: OrgContext, runId: string): Promise<Run
     if (!run) throw notFound();
     if (extended) return run;
     if (run.kind === "managed" && run.ended_at === null) {
-      throw new AppError(
-        "run_managed",
-        "The server itself keeps this run alive; send no heartbeats.",
-      );
+      throw new AppError("run_managed", "The server keeps this run alive; send no heartbeats.");
     }
-    // The watch will end a run whose lease is over within seconds; to its agent it has ended now.
+    // The watch ends an expired run within seconds; for its agent it has already ended.
     const status = run.status === "running" ? "lost" : run.status;
     throw new AppError("run_ended", `The run has ended (${status}); start a new one.`, {
       run_status: status,

@@ -4,11 +4,11 @@ import type { Queryable } from "../../db/connection/connect.js";
 import { runs } from "../../db/tables/tables.js";
 import { matching, queueOf, type startedBy, type Which } from "./runs.queries.js";
 
-/** A server that does not say so for this long is dead, and its runs are lost. */
+/** A server without a heartbeat for this long is considered dead, and its runs are lost. */
 export const serverLeaseSeconds = 15;
 const serverLease = sql<string>`now() + make_interval(secs => ${serverLeaseSeconds})`;
 
-/** What a managed run is, and whose. */
+/** A managed run with its workspace. */
 export interface ManagedRun {
   id: string;
   org_id: string;
@@ -19,17 +19,17 @@ export interface ManagedRun {
   limits: NonNullable<Run["limits"]>;
 }
 
-type Asked = Pick<typeof runs.$inferInsert, "origin" | "env_names"> & {
+type RunRequest = Pick<typeof runs.$inferInsert, "origin" | "env_names"> & {
   started_by: ReturnType<typeof startedBy>;
 };
 
-/** What a run holds that is under way here: the process, and the HMAC of its token. */
-interface Held {
+/** The server process and the HMAC of the token of a running run. */
+interface RunProcess {
   server_id: string;
   token_hash: Buffer;
 }
 
-const started = ({ server_id, token_hash }: Held) => ({
+const started = ({ server_id, token_hash }: RunProcess) => ({
   status: "running" as const,
   started_at: sql<string>`now()`,
   last_heartbeat_at: sql<string>`now()`,
@@ -38,23 +38,23 @@ const started = ({ server_id, token_hash }: Held) => ({
   token_hash,
 });
 
-/** @throws a unique violation of `runs_one_per_agent` */
+/** @throws unique violation of `runs_one_per_agent` */
 export async function insertStarted(
   tx: Queryable,
-  run: ManagedRun & Asked,
-  held: Held,
+  run: ManagedRun & RunRequest,
+  held: RunProcess,
 ): Promise<void> {
   await tx.insert(runs).values({ ...run, kind: "managed", ...started(held) });
 }
 
 export async function insertQueued(
   tx: Queryable,
-  run: ManagedRun & Asked & { sealed_env: Buffer; detail: string },
+  run: ManagedRun & RunRequest & { sealed_env: Buffer; detail: string },
 ): Promise<void> {
   await tx.insert(runs).values({ ...run, kind: "managed", status: "queued", started_at: null });
 }
 
-/** How many runs of an organization wait. */
+/** Counts the queued runs of an organization. */
 export async function countQueued(tx: Queryable, orgId: string): Promise<number> {
   const rows = await tx
     .select({ id: runs.id })
@@ -68,7 +68,7 @@ export interface QueuedRun extends ManagedRun {
   sealed_env: Buffer | null;
 }
 
-/** The run that is next: the first in the queue whose agent is idle. */
+/** Returns the first queued run whose agent is idle. */
 export async function nextQueued(tx: Queryable, orgId: string): Promise<QueuedRun | undefined> {
   const { rows } = await tx.execute<{ id: string }>(sql`
     select queue.id from (${queueOf(`'${orgId}'::uuid`)}) queue
@@ -93,14 +93,14 @@ export async function nextQueued(tx: Queryable, orgId: string): Promise<QueuedRu
 }
 
 /**
- * Starts a queued run, within the limits of today. Returns how many seconds it waited; null where it does
- * not wait any more.
- * @throws a unique violation of `runs_one_per_agent`
+ * Starts a queued run under the current limits. Returns the seconds it waited, or null if it is no
+ * longer queued.
+ * @throws unique violation of `runs_one_per_agent`
  */
 export async function startQueued(
   tx: Queryable,
   { id, limits, network }: Pick<ManagedRun, "id" | "limits" | "network">,
-  held: Held,
+  held: RunProcess,
 ): Promise<number | null> {
   const [claimed] = await tx
     .update(runs)
@@ -110,7 +110,7 @@ export async function startQueued(
   return claimed ? claimed.seconds : null;
 }
 
-/** Ends runs that wait: of one run, of one agent, of a project's agents, or all. */
+/** Ends queued runs: one, an agent's, a project's agents', or all. */
 export async function endQueued(
   tx: Queryable,
   which: Which,
@@ -125,8 +125,8 @@ export async function endQueued(
   return ended.length;
 }
 
-/** Asks that managed runs end; the first asking stands. Whoever runs them hears of it. */
-export async function askToStop(
+/** Requests the end of managed runs and notifies their servers; the first request wins. */
+export async function requestStop(
   tx: Queryable,
   which: Which,
   status: Run["status"],
@@ -145,23 +145,29 @@ export async function askToStop(
     );
 }
 
-/** What a server says of a run that it has under way. */
-export interface Beat {
+/** A server's heartbeat for one run. */
+export interface Heartbeat {
   id: string;
   bytes: number;
   truncated: boolean;
 }
 
-/** What a server is told of it in return: how it is to end, where somebody has asked. */
-export interface BeatAnswer extends Record<string, unknown> {
+/** The reply for one run: the requested ending, if any. */
+export interface HeartbeatReply extends Record<string, unknown> {
   id: string;
   stop_status: Run["status"] | null;
   stop_detail: string | null;
 }
 
-/** Says that runs are alive; of those that have ended elsewhere nothing comes back. Needs system work. */
-export async function beat(db: Queryable, beats: readonly Beat[]): Promise<BeatAnswer[]> {
-  const { rows } = await db.execute<BeatAnswer>(sql`
+/**
+ * Extends the runs' leases. Runs that have ended elsewhere are missing in the result. Requires a system
+ * transaction.
+ */
+export async function recordHeartbeats(
+  db: Queryable,
+  beats: readonly Heartbeat[],
+): Promise<HeartbeatReply[]> {
+  const { rows } = await db.execute<HeartbeatReply>(sql`
     update runs set last_heartbeat_at = now(), lease_expires_at = ${serverLease},
       output_bytes = said.bytes, output_truncated = said.truncated
     from unnest(${sql.param(beats.map(({ id }) => id))}::uuid[],
@@ -172,7 +178,7 @@ export async function beat(db: Queryable, beats: readonly Beat[]): Promise<BeatA
   return rows;
 }
 
-/** How a command ended. */
+/** How a command exited. */
 export interface Exit {
   outcome: Run["status"];
   exit_code: number | null;
@@ -183,7 +189,7 @@ export interface Exit {
   output_truncated: boolean;
 }
 
-/** Notes how a command ended; its token is dead from now on. False where the run has ended elsewhere. */
+/** Records a command's exit and invalidates its token. Returns false if the run has already ended. */
 export async function recordExit(tx: Queryable, id: string, exit: Exit): Promise<boolean> {
   const noted = await tx
     .update(runs)
@@ -193,7 +199,7 @@ export async function recordExit(tx: Queryable, id: string, exit: Exit): Promise
   return noted.length === 1;
 }
 
-/** Ends a run as its command did, at the moment that it did. */
+/** Ends a run with its command's exit status and time. */
 export async function endExited(tx: Queryable, id: string): Promise<void> {
   await tx
     .update(runs)
@@ -212,7 +218,7 @@ export async function recordCheckpoint(
     .where(eq(runs.id, id));
 }
 
-/** Organizations in whose queue somebody waits. Needs system work. */
+/** Lists organizations with queued runs. Requires a system transaction. */
 export async function listQueuedOrganizations(db: Queryable): Promise<string[]> {
   const { rows } = await db.execute<{ org_id: string }>(
     sql`select distinct org_id from runs where status = 'queued'`,

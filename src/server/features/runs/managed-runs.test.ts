@@ -71,7 +71,7 @@ describe("managed runs", () => {
     expect(ended).toMatchObject({
       status: "succeeded",
       exit_code: 0,
-      detail: "Its command ended by itself.",
+      detail: "Its command exited normally.",
       lease_expires_at: null,
       output: { bytes: 13, truncated: false },
       checkpoint: { commit_sha: expect.stringMatching(/^[0-9a-f]{40}$/) as string, error: null },
@@ -91,9 +91,9 @@ describe("managed runs", () => {
   });
 
   test.each([
-    ["exit 3", "failed", 3, "Its command ended with exit code 3."],
-    ["kill -9 $$", "failed", 137, "Its command was ended by SIGKILL."],
-    ["true", "succeeded", 0, "Its command ended by itself."],
+    ["exit 3", "failed", 3, "Its command exited with code 3."],
+    ["kill -9 $$", "failed", 137, "Its command was terminated by SIGKILL."],
+    ["true", "succeeded", 0, "Its command exited normally."],
   ])("%j ends as %s", async (script, status, exit_code, detail) => {
     const ended = await finish({ command: shell(script) });
     expect(ended).toMatchObject({ status, exit_code, detail, checkpoint: null });
@@ -168,7 +168,7 @@ describe("managed runs", () => {
     const ended = await finish({ command: ["sleep", "1000"], timeout_seconds: 1 });
     expect(ended).toMatchObject({
       status: "timed_out",
-      detail: "It ran longer than its time-out of 1 seconds.",
+      detail: "It exceeded its timeout of 1 seconds.",
     });
   });
 

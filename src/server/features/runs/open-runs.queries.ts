@@ -3,13 +3,13 @@ import type { CurrentRun, WaitingRun } from "#shared/api/agents.js";
 import type { Queryable } from "../../db/connection/connect.js";
 import { queueOf } from "./runs.queries.js";
 
-/** What an agent runs, and which of its runs is the next to. */
+/** An agent's current run and its next queued run. */
 export interface OpenRuns {
   current_run: CurrentRun | null;
   queued_run: WaitingRun | null;
 }
 
-/** The open runs of agents, by the agent's id; of those that have none nothing is there. */
+/** Returns the open runs by agent id, omitting agents without any. */
 export async function readOpenRuns(
   db: Queryable,
   agentIds: readonly string[],
@@ -40,6 +40,6 @@ export async function readOpenRuns(
   return found;
 }
 
-/** As the API tells times. */
+/** Formats a timestamp for the API. */
 const timeOf = (column: string) =>
   sql.raw(`to_char(${column} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')`);

@@ -23,7 +23,7 @@ import { endLost, startRunWatch } from "./watch-runs.js";
 /** The runs of this server process. */
 export interface Runs {
   deps: RunDeps;
-  /** Takes no more and ends those under way, or waits for them; while the API still answers. */
+  /** Takes no more runs, and stops or awaits the running ones, while the API is still available. */
   stop(how: "stop" | "drain"): Promise<void>;
   close(): Promise<void>;
 }
@@ -39,12 +39,12 @@ export interface OpenRuns {
   settings: RunSettings;
   publicUrl: () => string;
   openCallback: (runId: string) => Promise<CallbackListener>;
-  /** Whether no other process serves this database: what others left is then lost at once. */
+  /** Whether no other process serves this database; runs left by others are then lost immediately. */
   alone: boolean;
   log: Logger;
 }
 
-/** Ends what earlier processes left, then takes up runs: first those that wait. */
+/** Ends runs of dead processes and then starts running, queued runs first. */
 export async function openRuns(input: OpenRuns): Promise<Runs> {
   const { db, jobs, sandbox, settings, alone } = input;
   const serverId = newId();
@@ -80,7 +80,9 @@ export async function openRuns(input: OpenRuns): Promise<Runs> {
   };
 }
 
-/** The limits that can be held here: where nobody asked for one of processors, none is pretended. */
+/**
+ * Returns the limits enforceable here; a CPU limit that was not requested is omitted where unsupported.
+ */
 function limitsIn({ runLimits }: RunSettings, { report }: Sandbox): RunLimits {
   const { cpus } = runLimits;
   if (cpus !== "auto") return { ...runLimits, cpus };
@@ -89,8 +91,8 @@ function limitsIn({ runLimits }: RunSettings, { report }: Sandbox): RunLimits {
 
 const defaultCpus = 2;
 
-/** Removes logs that nobody has written to for so long, and the folders that are empty then. */
-export async function forgetOldLogs(storage: Storage, days: number): Promise<void> {
+/** Deletes logs not written to for the given number of days, and empty folders. */
+export async function deleteExpiredLogs(storage: Storage, days: number): Promise<void> {
   const oldest = Date.now() - days * 86_400_000;
   const forgetIn = async (folder: string, depth: number): Promise<void> => {
     const names = await readdir(folder).catch(() => []);

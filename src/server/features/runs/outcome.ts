@@ -2,13 +2,13 @@ import type { Run } from "#shared/api/runs.js";
 import type { SandboxExit } from "#sandbox/sandbox.js";
 import type { Exit, ManagedRun } from "./managed-runs.queries.js";
 
-/** How a run is to end, and why, once somebody or something has asked for it. */
+/** The requested ending of a run and its reason. */
 export interface Ending {
   status: Run["status"];
   detail: string;
 }
 
-/** What became of a run, from how its command ended and what was asked of it before. */
+/** Determines a run's outcome from its command's exit and an earlier request to end it. */
 export function outcomeOf(
   { limits }: Pick<ManagedRun, "limits">,
   exit: SandboxExit,
@@ -28,23 +28,24 @@ function endingOf(limits: ManagedRun["limits"], exit: SandboxExit): Ending {
   const failed = (detail: string): Ending => ({ status: "failed", detail });
   switch (exit.reason) {
     case "memory":
-      return failed(`It used more than its ${sizeOf(limits.memory_bytes)} of memory.`);
+      return failed(`It exceeded its memory limit of ${sizeOf(limits.memory_bytes)}.`);
     case "processes":
-      return failed(`It had more than its ${limits.processes} processes.`);
+      return failed(`It exceeded its limit of ${limits.processes} processes.`);
     case "disk":
-      return failed(`Its workspace grew beyond its ${sizeOf(limits.disk_bytes ?? 0)}.`);
+      return failed(`Its workspace exceeded the disk limit of ${sizeOf(limits.disk_bytes ?? 0)}.`);
     case "files":
-      return failed("Its workspace held more files and folders than the server's limit.");
+      return failed("Its workspace exceeded the server's limit of files and folders.");
     case "start_failed":
       return failed(
-        exit.detail ?? "It could not be started; whoever runs the server finds why in its log.",
+        exit.detail ??
+          "It could not be started; the operator can find the cause in the server's log.",
       );
     case "stopped":
     case "exited":
-      if (exit.signal !== null) return failed(`Its command was ended by ${exit.signal}.`);
+      if (exit.signal !== null) return failed(`Its command was terminated by ${exit.signal}.`);
       return exit.exitCode === 0
-        ? { status: "succeeded", detail: "Its command ended by itself." }
-        : failed(`Its command ended with exit code ${exit.exitCode}.`);
+        ? { status: "succeeded", detail: "Its command exited normally." }
+        : failed(`Its command exited with code ${exit.exitCode}.`);
   }
 }
 

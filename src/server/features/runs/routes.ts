@@ -39,7 +39,7 @@ export function runHandlers(
       }),
     timeline: (context, { query }) => {
       const { actor, orgId, tx } = context;
-      // Of the agents an agent sees itself alone.
+      // An agent sees only itself.
       const agentIds = [query.agent_id, actor.agent?.id].filter((one) => one !== undefined);
       const { since, until } = query;
       return timelinePages(context, query, {
@@ -74,9 +74,9 @@ export function runHandlers(
         return text as never;
       }
       reply.header("x-accel-buffering", "no").type("text/event-stream; charset=utf-8");
-      // The connection ends with the stream: kept alive, it would hold up a server that stops.
+      // The connection ends with the stream: keep-alive would delay a shutdown.
       reply.header("connection", "close");
-      // A HEAD asks for the headers alone.
+      // HEAD returns headers only.
       if (request.method === "HEAD") return undefined;
       const lastEventId = request.headers["last-event-id"];
       return streams.open({
@@ -117,7 +117,7 @@ function stateOf({ sandbox, docker, settings, limits }: RunDeps): SandboxState {
   };
 }
 
-/** What is told of a report: not whom commands run as. */
+/** Presents a sandbox report without the user that commands run as. */
 function isolationOf<Mode extends string>(
   report: Omit<SandboxReport, "mode"> & { mode: Mode },
   settings: RunDeps["settings"],

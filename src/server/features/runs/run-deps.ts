@@ -11,20 +11,20 @@ import type { LogStreams } from "./logs/log-stream.js";
 import type { Supervisor } from "./supervisor.js";
 import type { RunSettings } from "./run-settings.js";
 
-/** What starts, runs and shows managed runs. */
+/** Dependencies of managed runs. */
 export interface RunDeps {
   db: Database;
   jobs: Jobs;
   storage: Storage;
   workspaces: WorkspaceDeps;
   sandbox: Sandbox;
-  /** What runs the commands of docker workspaces. */
+  /** Runs the commands of docker workspaces. */
   docker: DockerSandbox;
   supervisor: Supervisor;
   streams: LogStreams;
   logAccess: LogAccess;
   settings: RunSettings;
-  /** In force on this machine. */
+  /** The limits enforced on this machine. */
   limits: RunLimits;
   log: Logger;
 }

@@ -3,15 +3,18 @@ import type { Database } from "../../db/connection/connect.js";
 import { invalidToken, type Actor } from "../../access/authenticate.js";
 import { hashRunToken, runTokenPrefix } from "./run-token.js";
 
-/** Knows the tokens of runs whose command goes on, from memory for as long as nothing of them changes. */
+/** Authenticates the tokens of active runs, from a cache that is invalidated by changes. */
 export interface RunKeyring {
-  /** Whether a text looks like a run's token. */
+  /** Whether a text has the form of a run's token. */
   isToken(text: string): boolean;
-  /** The agent of the run, with what its role and whoever started it may. @throws AppError 401 */
+  /**
+   * Returns the run's agent with the permissions shared by its role and the user who started it.
+   * @throws AppError 401
+   */
   actorOf(token: string): Promise<Actor>;
 }
 
-interface Known extends Record<string, unknown> {
+interface KnownRun extends Record<string, unknown> {
   id: string;
   org_id: string;
   agent_id: string;
@@ -21,12 +24,12 @@ interface Known extends Record<string, unknown> {
 }
 
 export function createRunKeyring(db: Database, secret: string): RunKeyring {
-  const usable = cached<Known>({
+  const usable = cached<KnownRun>({
     changes: db.changes,
     load: async (stored) => {
-      const { rows } = await db.systemPool.query<Known>({
+      const { rows } = await db.systemPool.query<KnownRun>({
         name: "find the run of a token",
-        // A server that has died ends nothing: its runs' tokens die with its lease.
+        // Tokens of a dead server's runs expire with its lease.
         text: `
           select r.id, r.org_id, r.agent_id, a.name as agent_name, u.id as user_id, r.lease_expires_at
           from runs r join agents a on a.id = r.agent_id join organizations o on o.id = r.org_id

@@ -1,6 +1,6 @@
 import type { Config } from "../../config/config.js";
 
-/** What the operator sets for managed runs. */
+/** The operator's settings for managed runs. */
 export type RunSettings = Pick<
   Config,
   | "runLimits"

@@ -1,9 +1,9 @@
 import { createHmac, randomBytes } from "node:crypto";
 
-/** What the token of a run begins with; an API key or an access token begins otherwise. */
+/** The prefix of run tokens, distinct from API keys and access tokens. */
 export const runTokenPrefix = "ort_";
 
-/** The credential of a run: for its agent and for as long as its command runs. */
+/** A run's credential, which acts as its agent until its command exits. */
 export interface RunToken {
   token: string;
   hash: Buffer;
@@ -14,7 +14,7 @@ export function newRunToken(secret: string): RunToken {
   return { token, hash: hashRunToken(secret, token) };
 }
 
-/** What is stored in the token's place: HMAC-SHA-256 under the installation's secret. */
+/** Returns the stored form of a token: its HMAC-SHA-256 under the installation's secret. */
 export function hashRunToken(secret: string, token: string): Buffer {
   return createHmac("sha256", secret).update("omoi run token\n").update(token).digest();
 }

@@ -7,8 +7,8 @@ import type { OrgContext } from "../../http/register-routes.js";
 import { usageColumns, type UsageRow } from "../usage/index.js";
 
 /**
- * The order in which an organization's queue is served: a run of each agent in turn, the agent whose
- * last start is longest ago first. Rows of `id`, `agent_id`, `position`.
+ * The order of an organization's queue: round-robin over agents, least recently started first. Rows of
+ * `id`, `agent_id`, `position`.
  */
 export const queueOf = (orgId: string) =>
   sql.raw(`
@@ -64,7 +64,7 @@ export async function findRun(tx: Queryable, id: string): Promise<Run | undefine
   return row;
 }
 
-/** @param filter `after` is the id of the last run of the page before; null: from the first */
+/** @param filter `after` is the id of the previous page's last run; null starts at the first */
 export async function listRuns(
   tx: Queryable,
   agentId: string,
@@ -91,13 +91,13 @@ export async function listRuns(
     .limit(limit);
 }
 
-/** Who starts a run: an agent by the name given, a person by what he is called at that moment. */
+/** The author of a start: an agent by the given name, a user by the current display name. */
 export const startedBy = ({ actor: { userId, agent } }: Pick<OrgContext, "actor">) =>
   sql<Run["started_by"]>`jsonb_build_object('type', ${agent ? "agent" : "user"}::text,
     'id', ${agent?.id ?? userId}::text, 'name', coalesce(${agent?.name ?? null}::text,
       (select coalesce(full_name, email) from users where id = ${userId}::uuid), 'somebody'))`;
 
-/** @throws a unique violation of `runs_one_per_agent` */
+/** @throws unique violation of `runs_one_per_agent` */
 export async function insertLeasedRun(
   tx: Queryable,
   values: { org_id: string; agent_id: string; started_by: ReturnType<typeof startedBy> },
@@ -118,13 +118,13 @@ export async function insertLeasedRun(
   return row as Run;
 }
 
-/** An agent that is to run, what may keep it from it, and what its organization uses. */
+/** An agent about to run, the conditions that may prevent it, and its organization's usage. */
 export interface Candidate extends UsageRow {
   terminated: boolean;
-  /** Its organization. */
+  /** Whether its organization is archived. */
   archived: boolean;
   busy: boolean;
-  /** How many agents of the organization wait that could start at once. */
+  /** Number of queued agents in the organization that could start now. */
   waiting: number;
 }
 
@@ -137,21 +137,24 @@ const candidateText = `
     o.max_concurrent_agents, o.max_agent_runtime_hours, ${usageColumns("o.id")}
   from agents a join organizations o on o.id = a.org_id where a.id = $1`;
 
-/** Undefined where there is no such agent. With the organization's row locked, it stays so. */
+/**
+ * Returns undefined if the agent does not exist. With the organization's lock held, the answer stays
+ * valid.
+ */
 export async function findCandidate(tx: Queryable, id: string): Promise<Candidate | undefined> {
   const [row] = await prepared<Candidate>(tx, "find an agent that is to run", candidateText, [id]);
   return row;
 }
 
-/** What a person is called. Needs system work or his own organization: people are in none alone. */
-export async function nameOfPerson(tx: Queryable, userId: string): Promise<string> {
+/** Returns a user's display name. Requires a system transaction or the user's organization. */
+export async function readDisplayName(tx: Queryable, userId: string): Promise<string> {
   const { rows } = await tx.execute<{ name: string }>(
     sql`select coalesce(full_name, email) as name from users where id = ${userId}`,
   );
   return rows[0]?.name ?? "somebody";
 }
 
-/** Extends the lease of a leased run that goes on; false where it has ended. */
+/** Extends the lease of an active leased run. Returns false if it has ended. */
 export async function extendLease(tx: Queryable, id: string): Promise<boolean> {
   const extended = await tx
     .update(runs)
@@ -168,7 +171,7 @@ export async function extendLease(tx: Queryable, id: string): Promise<boolean> {
   return extended.length === 1;
 }
 
-/** A run, an agent's, those of a project's agents, or with nothing given all of the organization. */
+/** Selects one run, an agent's runs, a project's agents' runs, or all of the organization. */
 export interface Which {
   id?: string;
   agentId?: string;
@@ -184,7 +187,7 @@ export const matching = ({ id, agentId, projectId }: Which) =>
       : sql`${runs.agent_id} in (select a.id from ${agents} a where a.project_id = ${projectId})`,
   );
 
-/** Ends leased runs that go on. */
+/** Ends active leased runs. */
 export async function endLeasedRuns(
   tx: Queryable,
   which: Which,
@@ -197,7 +200,7 @@ export async function endLeasedRuns(
     .where(and(matching(which), eq(runs.kind, "leased"), eq(runs.status, "running")));
 }
 
-/** A run that an expired lease ended. */
+/** A run ended by its expired lease. */
 export interface LostRun extends Record<string, unknown> {
   id: string;
   org_id: string;
@@ -206,9 +209,10 @@ export interface LostRun extends Record<string, unknown> {
 }
 
 /**
- * Ends the runs whose lease is over: they are lost and count to their last heartbeat. A managed one
- * whose command had ended before its server did is what it ended as. Needs system work.
- * @param orphans ends the managed runs of other server processes whatever their lease: they are dead
+ * Ends runs with expired leases as lost, counted to their last heartbeat. A managed run whose command
+ * had already exited gets its real outcome. Requires a system transaction.
+ * @param orphansOf the only live server process; managed runs of others are ended regardless of their
+ * lease
  */
 export async function endLostRuns(
   db: Queryable,
@@ -226,7 +230,7 @@ export async function endLostRuns(
   return rows;
 }
 
-/** Organizations with a run under way. Needs system work. */
+/** Lists organizations with an active run. Requires a system transaction. */
 export async function listRunningOrganizations(db: Queryable): Promise<string[]> {
   const { rows } = await db.execute<{ org_id: string }>(
     sql`select distinct org_id from runs where status = 'running'`,
@@ -234,7 +238,7 @@ export async function listRunningOrganizations(db: Queryable): Promise<string[]>
   return rows.map((row) => row.org_id);
 }
 
-/** The runs under way: how many; with the organization's row locked, none begins. */
+/** Counts active runs. With the organization's row locked, none can start. */
 export async function countRunning(
   tx: Queryable,
   kind: Run["kind"],
@@ -248,10 +252,10 @@ export async function countRunning(
 }
 
 /**
- * Notes that an organization is warned of its hours: once in a month for each limit. Undefined where it
- * was warned already.
+ * Records the hours warning of an organization, once a month per limit. Returns undefined if it was
+ * already sent.
  */
-export async function takeHoursWarning(
+export async function claimHoursWarning(
   tx: Queryable,
   orgId: string,
   limit: number,
@@ -271,7 +275,7 @@ export async function takeHoursWarning(
   return row;
 }
 
-/** The project that an agent works on. */
+/** Returns the project of an agent. */
 export async function projectOf(tx: Queryable, agentId: string): Promise<string> {
   const [row] = await tx
     .select({ project_id: agents.project_id })
@@ -285,8 +289,8 @@ export async function nameOfAgent(tx: Queryable, agentId: string): Promise<strin
   return row?.name ?? "";
 }
 
-/** Where the owners of an organization are written to. */
-export async function addressesOfOwners(tx: Queryable, orgId: string): Promise<string[]> {
+/** Returns the email addresses of an organization's owners. */
+export async function listOwnerEmails(tx: Queryable, orgId: string): Promise<string[]> {
   const { rows } = await tx.execute<{ email: string }>(sql`
     select u.email from memberships m join users u on u.id = m.user_id and u.is_active
     join roles r on r.id = m.role_id and r.org_id is null and r.name = 'owner'

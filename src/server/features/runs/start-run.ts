@@ -13,22 +13,22 @@ import { fullNetworkOf } from "./full-network.js";
 import * as managed from "./managed-runs.queries.js";
 import { createMasker, UnmaskableError, type Masker } from "./logs/mask-secrets.js";
 import * as queries from "./runs.queries.js";
-import { lookForPlace, runInProgress } from "./queue/reserve-run.js";
+import { checkCapacity, runInProgress } from "./queue/reserve-run.js";
 import type { RunDeps } from "./run-deps.js";
 import type { Launch } from "./supervisor.js";
 
-/** Who waits longer than this line is told to come again. */
-const longestQueue = 1000;
+/** Maximum length of an organization's queue. */
+const MAX_QUEUE_LENGTH = 1000;
 
 /**
  * Starts a leased run.
  * @throws AppError 403 `run_token_starts_no_runs`; 404; 409 `quota_exceeded`, `run_in_progress`
  */
 export async function startLeasedRun(context: OrgContext, agentId: string): Promise<Run> {
-  refuseRunToken(context);
+  rejectRunToken(context);
   const run = await oneAtATime(() =>
     context.change(async (tx) => {
-      const wait = await lookForPlace(tx, agentId, false);
+      const wait = await checkCapacity(tx, agentId, false);
       if (wait) throw wait.error;
       return queries.insertLeasedRun(tx, {
         org_id: context.orgId,
@@ -42,12 +42,12 @@ export async function startLeasedRun(context: OrgContext, agentId: string): Prom
 }
 
 /**
- * Starts a command in the agent's workspace, or has it wait in the queue where that is wanted. It is
- * reserved first, within the limits, then started, and from then on recorded by its supervisor. The
- * workspace's lock is held meanwhile: nothing writes to its folder that began before.
+ * Starts a command in the agent's workspace, or queues it on request. The run is reserved within the
+ * limits, then started, and from then on recorded by its supervisor. The workspace's lock is held
+ * meanwhile, so no earlier operation still writes to the folder.
  * @throws AppError 403 `run_token_starts_no_runs`; 404 `workspace_missing`; 409 `workspace_not_active`,
- *   `quota_exceeded`, `run_in_progress`, `sandbox_unavailable`, `network_not_isolated`;
- *   422 for an environment that is too large to be masked
+ * `quota_exceeded`, `run_in_progress`, `sandbox_unavailable`, `network_not_isolated`; 422 when the
+ * environment is too large to be masked
  */
 export async function startManagedRun(
   deps: RunDeps,
@@ -56,8 +56,8 @@ export async function startManagedRun(
   wanted: NewRun & { command: string[] },
 ): Promise<Run> {
   const { supervisor, settings, workspaces } = deps;
-  refuseRunToken(context);
-  refuseWithoutSandbox(deps);
+  rejectRunToken(context);
+  requireSandbox(deps);
   const { orgId } = context;
   const id = newId();
   const env = wanted.env ?? {};
@@ -77,7 +77,7 @@ export async function startManagedRun(
         ...held,
       };
       const starts = await context.change(async (tx, audit) => {
-        const wait = await lookForPlace(tx, agentId, false);
+        const wait = await checkCapacity(tx, agentId, false);
         if (wait && wanted.queue !== true) throw wait.error;
         const changes = {
           run_id: { from: null, to: id },
@@ -95,7 +95,7 @@ export async function startManagedRun(
           await managed.insertStarted(tx, asked, held);
           return true;
         }
-        await refuseLongQueue(tx, orgId);
+        await requireQueueSpace(tx, orgId);
         const plain = Buffer.from(JSON.stringify(env));
         const sealed_env = encrypt(settings.secret, purposes.runEnvironment, id, plain);
         await managed.insertQueued(tx, { ...asked, sealed_env, detail: wait.detail });
@@ -110,18 +110,18 @@ export async function startManagedRun(
   return (await context.tx((tx) => queries.findRun(tx, id))) as Run;
 }
 
-/** A run that started its own successor could not be ended by the person who started it. */
-function refuseRunToken({ actor }: OrgContext): void {
+/** Otherwise a run could start its own successor and never be stopped. */
+function rejectRunToken({ actor }: OrgContext): void {
   if (!actor.key?.ofRun) return;
   throw new AppError(
     "run_token_starts_no_runs",
-    "The token of a run starts and queues no runs; use an API key, or have a person start it.",
+    "A run's token cannot start or queue runs; use an API key, or let a user start it.",
   );
 }
 
 /**
- * Returns what hides a run's variables and token in its output.
- * @throws AppError 422 for an environment that is too large to be hidden
+ * Returns the masker of a run's variables and token.
+ * @throws AppError 422 when the environment is too large to be masked
  */
 export function maskerFor(
   { settings }: RunDeps,
@@ -136,32 +136,32 @@ export function maskerFor(
   }
 }
 
-/** Whether there is anything here that runs commands. */
+/** Whether this server can run commands. */
 export function runsCommands({ sandbox, docker }: RunDeps): boolean {
   return sandbox.report.mode !== "unavailable" || docker.report.mode !== "unavailable";
 }
 
-/** The uid of runs in workspaces without a uid of their own; the same for each kind of workspace. */
+/** Returns the uid of runs in workspaces without an own uid, identical for each kind of workspace. */
 export function uidOf({ sandbox, docker }: RunDeps): number | null {
   return sandbox.report.uid ?? docker.report.uid;
 }
 
-/** What runs a command, and what it is held to there. */
-interface Holding extends Pick<managed.ManagedRun, "limits" | "network"> {
+/** The sandbox of a run with its enforced limits. */
+interface EnforcedSandbox extends Pick<managed.ManagedRun, "limits" | "network"> {
   sandbox: Launch["sandbox"];
 }
 
 /**
- * What runs the commands of a workspace. Without a sandbox, where the operator wants it so, the machine's
- * network is there whatever was asked for, and the run says so.
- * @throws AppError 409 `sandbox_unavailable`, 422 `docker_unavailable`, also where it cannot hold them;
- *   409 `network_not_isolated`
+ * Chooses the sandbox of a workspace. With the sandbox turned off by the operator, a run always has the
+ * machine's network and reports it.
+ * @throws AppError 409 `sandbox_unavailable`, 422 `docker_unavailable`, also when it cannot enforce the
+ * limits; 409 `network_not_isolated`
  */
 export function sandboxFor(
   deps: RunDeps,
   { isDocker }: Pick<RunPlace, "isDocker">,
   network: managed.ManagedRun["network"],
-): Holding {
+): EnforcedSandbox {
   const { limits } = deps;
   const { report } = isDocker ? deps.docker : deps.sandbox;
   const code = isDocker ? "docker_unavailable" : "sandbox_unavailable";
@@ -187,8 +187,8 @@ function cureOf({
   return [`${reason}${cure}.`, { install }];
 }
 
-/** @throws AppError 409 `sandbox_unavailable`; 503 where this server is stopping */
-export function refuseWithoutSandbox(deps: RunDeps): void {
+/** @throws AppError 409 `sandbox_unavailable`; 503 when the server is stopping */
+export function requireSandbox(deps: RunDeps): void {
   if (!deps.supervisor.accepts) {
     throw unavailable("The server is stopping; try again in a moment.");
   }
@@ -197,11 +197,11 @@ export function refuseWithoutSandbox(deps: RunDeps): void {
   }
 }
 
-async function refuseLongQueue(tx: Queryable, orgId: string): Promise<void> {
-  if ((await managed.countQueued(tx, orgId)) < longestQueue) return;
+async function requireQueueSpace(tx: Queryable, orgId: string): Promise<void> {
+  if ((await managed.countQueued(tx, orgId)) < MAX_QUEUE_LENGTH) return;
   throw new AppError(
     "queue_full",
-    `${longestQueue} runs wait already; try again when some of them have started.`,
+    `${MAX_QUEUE_LENGTH} runs are already queued; try again when some of them have started.`,
   );
 }
 

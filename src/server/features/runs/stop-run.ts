@@ -7,12 +7,12 @@ import * as managed from "./managed-runs.queries.js";
 import * as queries from "./runs.queries.js";
 import type { Which } from "./runs.queries.js";
 
-/** How long a stop waits for the end of a command beyond its grace. */
+/** Maximum wait for a command to exit beyond its grace period. */
 const timeoutMs = 30_000;
 
 /**
- * Ends a run; one that has ended is answered as it is. One that waits is cancelled; the command of a
- * managed one is told to end, and its end waited for.
+ * Stops a run; idempotent. A queued run is canceled. A managed run's command is asked to exit, and its
+ * end is awaited.
  */
 export async function stopRun(
   context: OrgContext,
@@ -25,10 +25,10 @@ export async function stopRun(
     if (!run) throw notFound();
     if (run.ended_at !== null) return false;
     const { agent, userId } = context.actor;
-    const who = agent?.name ?? (await queries.nameOfPerson(tx, userId));
+    const who = agent?.name ?? (await queries.readDisplayName(tx, userId));
     await queries.endLeasedRuns(tx, { id: runId }, status, `Ended by ${who}.`);
-    await managed.endQueued(tx, { id: runId }, "stopped", `Stopped by ${who} while it waited.`);
-    await managed.askToStop(tx, { id: runId }, status, `Stopped by ${who}.`);
+    await managed.endQueued(tx, { id: runId }, "stopped", `Stopped by ${who} while queued.`);
+    await managed.requestStop(tx, { id: runId }, status, `Stopped by ${who}.`);
     if (run.kind !== "managed") return false;
     if (!run.stop_requested) {
       const name = await queries.nameOfAgent(tx, run.agent_id);
@@ -47,23 +47,23 @@ export async function stopRun(
 }
 
 /**
- * Ends what agents run, in a transaction that lets none begin: at once what runs elsewhere or waits;
- * of managed runs it is asked, and `waitForEnd` waits for it.
+ * Ends agents' runs in a transaction that lets none start: leased and queued runs at once; managed runs
+ * are asked to end, and `waitForEnd` waits for them.
  */
 export async function endRuns(tx: Queryable, which: Which, detail: string): Promise<void> {
   await queries.endLeasedRuns(tx, which, "stopped", detail);
   await endManagedRuns(tx, which, detail);
 }
 
-/** The same for the runs of this server alone. */
+/** Like `endRuns`, for managed runs only. */
 export async function endManagedRuns(tx: Queryable, which: Which, detail: string): Promise<void> {
   await managed.endQueued(tx, which, "stopped", detail);
-  await managed.askToStop(tx, which, "stopped", detail);
+  await managed.requestStop(tx, which, "stopped", detail);
 }
 
 /**
- * Waits until no managed run is under way any more, after their end was asked for and while none begins.
- * @throws AppError 409 `run_in_progress` where one has not ended in half a minute
+ * Waits until no managed run is active, after requesting their end and while none can start.
+ * @throws AppError 409 `run_in_progress` when one has not ended in half a minute
  */
 export async function waitForEnd(db: Database, orgId: string, which: Which): Promise<void> {
   if (await hasEnded(db, orgId, which)) return;

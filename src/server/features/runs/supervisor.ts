@@ -21,34 +21,34 @@ import type { ManagedRun } from "./managed-runs.queries.js";
 import { newRunToken, type RunToken } from "./run-token.js";
 import type { RunSettings } from "./run-settings.js";
 
-/** A run that is reserved for this process, and what it needs to start. */
+/** A run reserved for this process, with everything needed to start it. */
 export interface Launch {
   run: ManagedRun;
   projectId: string;
   folder: string;
-  /** The user that it runs as; null: the sandbox decides. */
+  /** The uid it runs as; null lets the sandbox decide. */
   uid: number | null;
   env: Record<string, string>;
   token: string;
-  /** Takes the values of `env` and the token out of the output. */
+  /** Masks the values of `env` and the token in the output. */
   masker: Masker;
-  /** What runs it. */
+  /** The sandbox that runs it. */
   sandbox: Pick<Sandbox | DockerSandbox, "start" | "report">;
 }
 
 /**
- * Runs what is reserved for this process and says so in the database for as long as it goes on. A run
- * belongs to one process from its start to its end: only when that is dead do others end it, as lost.
+ * Runs the commands reserved for this process and extends their leases. A run belongs to one process
+ * for its lifetime: other processes end it, as lost, only when that process is dead.
  */
 export interface Supervisor {
-  /** Of this process. */
+  /** Identifies this process. */
   readonly serverId: string;
-  /** Whether it takes runs: not while it stops. */
+  /** Whether it takes runs; false while it stops. */
   readonly accepts: boolean;
   newToken(): RunToken;
-  /** Starts a run that is reserved; settles when its command runs, or could not be started. */
+  /** Starts a reserved run. Resolves when its command runs or could not be started. */
   launch(launch: Launch): Promise<void>;
-  /** Takes no more runs and ends those under way, or waits for their own end. */
+  /** Takes no more runs, and stops or awaits the running ones. */
   close(runs: "stop" | "drain"): Promise<void>;
 }
 
@@ -58,24 +58,25 @@ export interface SupervisorDeps {
   workspaces: WorkspaceDeps;
   settings: RunSettings;
   publicUrl: () => string;
-  /** Opens the way by which a run whose network is isolated reaches this server. */
+  /** Opens the listener through which a run with an isolated network reaches this server. */
   openCallback(runId: string): Promise<CallbackListener>;
-  /** Is called when a log has grown. */
+  /** Called when a log has grown. */
   written: (runId: string) => void;
-  /** Is called when a run has ended: there may be a place for another. */
+  /** Called when a run has ended, which may free a slot. */
   ended: (orgId: string) => Promise<void>;
   serverId: string;
   log: Logger;
 }
 
 const beatMs = 3000;
-/** How much of its time a server that is told to stop gives its runs to end. */
+/** Part of the shutdown time that runs get for exiting. */
 const shutdownGraceMs = 3000;
 const shutdownMs = 6000;
-/** A run that reached a limit of time or hours has had it. */
+/** Grace period of a run that exceeded its time or hours. */
 const shortGraceMs = 2000;
 
-const outputLost = "Its output could not be taken; the server's log says why.";
+const outputLost =
+  "Its output could not be stored; the operator can find the cause in the server's log.";
 
 interface LiveRun {
   run: ManagedRun;
@@ -95,19 +96,19 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
   let closed = false;
   let lastBeat = Date.now();
 
-  /** Has a run end; the first reason stands. */
+  /** Requests a run's end; the first reason wins. */
   const end = (one: LiveRun, ending: Ending, graceMs: number): void => {
     if (one.ending) return;
     one.ending = ending;
     one.graceMs = graceMs;
     stopProcess(one);
   };
-  /** Timers and the change feed stop runs: an error of one run must not leave them. */
+  /** Timers and the change feed call this, so one run's error must not propagate. */
   const stopProcess = ({ run, process, graceMs }: LiveRun): void => {
     try {
       process?.stop(graceMs);
     } catch (error) {
-      log.error({ err: error, run: run.id }, "a run could not be stopped");
+      log.error({ err: error, run: run.id }, "cannot stop a run");
     }
   };
   const graceOf = (status: Run["status"]): number =>
@@ -128,7 +129,7 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
     const asked = Date.now();
     try {
       const answers = await db.withSystem("say that runs are alive", (tx) =>
-        managed.beat(tx, beats),
+        managed.recordHeartbeats(tx, beats),
       );
       lastBeat = asked;
       const known = new Map(answers.map((answer) => [answer.id, answer]));
@@ -136,51 +137,52 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
         const one = live.get(id);
         const answer = known.get(id);
         if (!one) continue;
-        if (!answer) end(one, { status: "lost", detail: "It was given up elsewhere." }, 0);
+        if (!answer)
+          end(one, { status: "lost", detail: "It was ended by another server process." }, 0);
         else if (answer.stop_status) {
           const { stop_status: status, stop_detail: detail } = answer;
           end(one, { status, detail: detail ?? "It was stopped." }, graceOf(status));
         }
       }
     } catch (error) {
-      log.warn({ err: error }, "runs could not be said to be alive");
-      // Others take them for lost by now, and their agents may start anew.
+      log.warn({ err: error }, "cannot extend the leases of runs");
+      // Other processes now consider the runs lost, and their agents may start again.
       if (Date.now() - lastBeat < managed.serverLeaseSeconds * 1000) return;
       for (const one of live.values()) {
-        end(one, { status: "lost", detail: "The server lost its database." }, 0);
+        end(one, { status: "lost", detail: "The server lost its database connection." }, 0);
       }
     }
   };
-  const beat = (): void => {
+  const recordHeartbeats = (): void => {
     if (beating) {
       beatAgain = true;
       return;
     }
     beating = beatOnce()
-      .catch((error: unknown) => log.error({ err: error }, "runs were not looked at"))
+      .catch((error: unknown) => log.error({ err: error }, "cannot check runs"))
       .finally(() => {
         beating = null;
         if (!beatAgain) return;
         beatAgain = false;
-        beat();
+        recordHeartbeats();
       });
   };
-  const timer = setInterval(beat, beatMs);
+  const timer = setInterval(recordHeartbeats, beatMs);
   timer.unref();
   const unsubscribe = db.changes.subscribe((change) => {
     if (change !== null && change.table !== "runs") return;
     const isOurs = [...live.values()].some(({ agentId }) => agentId === change?.id);
-    if (change === null || isOurs) beat();
+    if (change === null || isOurs) recordHeartbeats();
   });
 
-  /** Writes what must be written, however long the database is away; false where it is too late. */
+  /** Retries a mandatory write while the database is unavailable. Fails when the lease has expired. */
   const record = async <Result>(what: string, work: () => Promise<Result>): Promise<Result> => {
     for (let waitMs = 100; ; waitMs = Math.min(waitMs * 2, 5000)) {
       try {
         return await work();
       } catch (error) {
         if (closed) throw error;
-        log.warn({ err: error }, `${what} could not be written; trying again`);
+        log.warn({ err: error }, `${what} could not be written; retrying`);
         await pause(waitMs);
       }
     }
@@ -190,7 +192,7 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
     const { run } = one;
     if (one.timer) clearTimeout(one.timer);
     await one.log?.close().catch((error: unknown) => {
-      log.error({ err: error, run: run.id }, "a run's log could not be closed");
+      log.error({ err: error, run: run.id }, "cannot close a run's log");
     });
     const tenant = <Result>(work: Parameters<typeof db.tenant<Result>>[1]) =>
       db.tenant(run.org_id, work);
@@ -240,7 +242,7 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
         maxBytes: run.limits.output_bytes,
         written: () => deps.written(run.id),
         failed: (error) => {
-          log.error({ err: error, run: run.id }, "a run's output could not be taken");
+          log.error({ err: error, run: run.id }, "cannot store a run's output");
           end(one, { status: "failed", detail: outputLost }, 0);
         },
       });
@@ -271,19 +273,19 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
       exit = one.process.done;
       const seconds = run.timeout_seconds;
       one.timer = setTimeout(() => {
-        const detail = `It ran longer than its time-out of ${seconds} seconds.`;
+        const detail = `It exceeded its timeout of ${seconds} seconds.`;
         end(one, { status: "timed_out", detail }, shortGraceMs);
       }, seconds * 1000).unref();
-      // Whoever asked for its end while it was being started has not been heard by it.
+      // A request to end it during its start has not reached the process.
       if (one.ending) stopProcess(one);
     } catch (error) {
       const isRefused = error instanceof SandboxRefusal;
-      if (!isRefused) log.error({ err: error, run: run.id }, "a run could not be started");
+      if (!isRefused) log.error({ err: error, run: run.id }, "cannot start a run");
       exit = Promise.resolve(notStarted(isRefused ? error.message : null));
     }
     one.done = exit
       .catch((error: unknown) => {
-        log.error({ err: error, run: run.id }, "a run's output could not be taken");
+        log.error({ err: error, run: run.id }, "cannot store a run's output");
         return notStarted(outputLost);
       })
       .then((ended) => {
@@ -292,7 +294,7 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
       })
       .catch((error: unknown) => {
         live.delete(run.id);
-        log.error({ err: error, run: run.id }, "the end of a run could not be recorded");
+        log.error({ err: error, run: run.id }, "cannot record the end of a run");
       });
   };
 
@@ -324,7 +326,7 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
   };
 }
 
-/** The end of a command that never was. */
+/** The exit of a command that was never started. */
 function notStarted(detail: string | null): SandboxExit {
   return {
     exitCode: null,

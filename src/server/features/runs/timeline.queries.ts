@@ -4,16 +4,16 @@ import type { Queryable } from "../../db/connection/connect.js";
 import { agents, runs } from "../../db/tables/tables.js";
 
 interface Filter {
-  /** Runs of every one of these: none, one, or (of two that differ) no run at all. */
+  /** Restricts the runs to these agents; two different ids match no run. */
   agentIds: readonly string[];
-  /** RFC 3339 times; what ended before the first or began after the second is left out. */
+  /** RFC 3339 times; runs that ended before `since` or began after `until` are omitted. */
   since: string | undefined;
   until: string | undefined;
-  /** The id of the last run of the page before; null: from the newest. */
+  /** The id of the previous page's last run; null starts at the newest. */
   after: string | null;
 }
 
-/** Runs that have begun, newest first; one that was only ever queued took no time. */
+/** Lists started runs, newest first; a run that was only queued took no time. */
 export async function listTimeline(
   tx: Queryable,
   orgId: string,

@@ -19,12 +19,12 @@ export interface WatchDeps {
 }
 
 const watchMs = 5000;
-/** From which part of its hours on an organization is warned. */
+/** The fraction of the monthly hours from which an organization is warned. */
 const warnFrom = 0.8;
 
 /**
- * Ends runs whose lease is over, and those of organizations whose hours are used up; warns ahead of it;
- * and has queues looked at, should nobody have told that there is a place.
+ * Periodically ends runs with expired leases and runs of organizations without hours left, sends
+ * warnings, and restarts queues in case a notification was lost.
  */
 export function startRunWatch(deps: WatchDeps): { stop(): Promise<void> } {
   const { db, jobs, log } = deps;
@@ -40,7 +40,7 @@ export function startRunWatch(deps: WatchDeps): { stop(): Promise<void> } {
   };
   const timer = setInterval(() => {
     looking ??= look()
-      .catch((error: unknown) => log.warn({ err: error }, "runs were not looked at"))
+      .catch((error: unknown) => log.warn({ err: error }, "cannot check runs"))
       .finally(() => {
         looking = null;
       });
@@ -55,8 +55,8 @@ export function startRunWatch(deps: WatchDeps): { stop(): Promise<void> } {
 }
 
 /**
- * Ends what is lost, saves the workspaces of managed runs and lets others have their places.
- * @param orphansOf the server process that alone is alive, where it is the only one
+ * Ends lost runs, commits the workspaces of managed ones and frees their slots.
+ * @param orphansOf id of this process if it is the only one
  */
 export async function endLost(deps: WatchDeps, orphansOf: string | null): Promise<void> {
   const { db, workspaces, log } = deps;
@@ -71,7 +71,7 @@ export async function endLost(deps: WatchDeps, orphansOf: string | null): Promis
   }
 }
 
-/** Has the runs of an organization end that has used up its hours; warns it once that it soon will have. */
+/** Ends the runs of an organization whose hours are used up, and warns once before. */
 async function watchHours(deps: WatchDeps, orgId: string): Promise<void> {
   const { db } = deps;
   const usage = await db.tenant(orgId, (tx) => readUsage(tx, orgId));
@@ -79,7 +79,7 @@ async function watchHours(deps: WatchDeps, orgId: string): Promise<void> {
   const { current, limit } = usage.runtime_hours;
   if (current < limit * warnFrom) return;
   const told = await db.change(orgId, systemOrigin, async (tx, audit) => {
-    const warned = await queries.takeHoursWarning(tx, orgId, limit, usage.period_start);
+    const warned = await queries.claimHoursWarning(tx, orgId, limit, usage.period_start);
     if (warned) {
       audit({
         action: "organization.hours_low",
@@ -90,9 +90,9 @@ async function watchHours(deps: WatchDeps, orgId: string): Promise<void> {
     if (current >= limit) {
       const detail = `The organization's ${limit} hours of this month are used up.`;
       await queries.endLeasedRuns(tx, {}, "quota_exceeded", detail);
-      await managed.askToStop(tx, {}, "quota_exceeded", detail);
+      await managed.requestStop(tx, {}, "quota_exceeded", detail);
     }
-    return warned && { ...warned, owners: await queries.addressesOfOwners(tx, orgId) };
+    return warned && { ...warned, owners: await queries.listOwnerEmails(tx, orgId) };
   });
   if (!told) return;
   const link = `${deps.publicUrl()}/organizations/${told.slug}/settings`;

@@ -1,8 +1,8 @@
-/** The last of the four decimals that hours are shown with, in milliseconds. */
+/** The last of the four decimals of hours, in milliseconds. */
 const unitMs = 360;
 const unitsPerHour = 10_000;
 
-/** Hours with four decimals, rounded half up, as PostgreSQL rounds what the quotas are decided by. */
+/** Converts to hours with four decimals, rounded half up like PostgreSQL does for quotas. */
 export function hoursOf(ms: number): number {
   return unitsOf(ms) / unitsPerHour;
 }
@@ -12,11 +12,11 @@ function unitsOf(ms: number): number {
 }
 
 /**
- * The hours of each part, so that they add up to the hours of the whole: each is rounded down, and
- * what is missing goes, a unit each, to those that lost most by it (largest remainder). None is off
- * by a whole unit.
+ * Rounds each part's hours so that they add up to the whole: all are rounded down, and the missing
+ * units go to the largest remainders. No part is off by a full unit.
  *
- * @param hours of the whole, where it was itself apportioned; else the rounded sum of the parts.
+ * @param hours the whole's hours if they were apportioned themselves; otherwise the rounded sum of the
+ * parts
  */
 export function apportion(parts: readonly number[], hours?: number): number[] {
   const whole =

@@ -9,7 +9,7 @@ import type { UsageReport } from "./report-usage.js";
 
 type Cell = string | number | null;
 
-/** What a CSV file holds: one header for all its rows. */
+/** The content of a CSV file. */
 interface Table {
   columns: string[];
   rows: Cell[][];
@@ -22,7 +22,7 @@ function tableOf<Row>(rows: readonly Row[], columns: Record<string, (row: Row) =
   };
 }
 
-/** Always with the four decimals that are exact. */
+/** Always with the four exact decimals. */
 const hours = ({ runtime_hours }: { runtime_hours: number }): string => runtime_hours.toFixed(4);
 
 export function usageTable(
@@ -91,8 +91,8 @@ interface StatementLine extends Partial<
 }
 
 /**
- * A whole statement as one table: `section` says whether a row is the total or of a project, an agent
- * or a day. The hours of each section add up to those of the total.
+ * Returns a statement as one table. `section` distinguishes the total, projects, agents and days; each
+ * section's hours add up to the total.
  */
 export function statementTable(statement: Statement): Table {
   const { organization, period, status, billing_email, current_limits } = statement;

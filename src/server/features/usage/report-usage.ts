@@ -11,7 +11,7 @@ import type { OrgContext } from "../../http/register-routes.js";
 import { apportion, hoursOf } from "./apportion.js";
 import * as queries from "./usage.queries.js";
 
-/** The name, first and last instant of a UTC calendar month. */
+/** Returns the name and bounds of a UTC calendar month. */
 function monthOf(period: string): { period: string; period_start: string; period_end: string } {
   const [year, month] = period.split("-").map(Number) as [number, number];
   const start = (later: number): string =>
@@ -32,7 +32,7 @@ async function requireAccount(
   return account;
 }
 
-/** Usage of a month, with rows that add up to its hours exactly. */
+/** A month's usage with rows that add up exactly. */
 export interface UsageReport {
   slug: string;
   period: string;
@@ -41,9 +41,9 @@ export interface UsageReport {
 }
 
 /**
- * A month's usage against the limits of today, which alone are known. What is "current" of a month
- * that is over is what was at work when it ended.
- * @throws AppError 422 where the month is before the organization or in the future
+ * Reports a month's usage against the current limits; earlier limits are not stored. For a past month,
+ * "current" values refer to its end.
+ * @throws AppError 422 when the month is before the organization's creation or in the future
  */
 export async function reportUsage(
   context: OrgContext,
@@ -51,7 +51,7 @@ export async function reportUsage(
 ): Promise<UsageReport> {
   return context.tx(async (tx) => {
     const account = await requireAccount(tx, context.orgId);
-    if (period !== undefined) refuseOutside(account, period);
+    if (period !== undefined) requireValidPeriod(account, period);
     const month = monthOf(period ?? account.current_period);
     const ledger = await queries.readLedger(tx, context.orgId, intervalOf(month));
     const { runtime_hours, by_agent, by_project, by_day } = addUp(ledger);
@@ -73,7 +73,7 @@ function isOutside(account: queries.Account, period: string): boolean {
   return period < account.first_period || period > account.current_period;
 }
 
-function refuseOutside(account: queries.Account, period: string): void {
+function requireValidPeriod(account: queries.Account, period: string): void {
   if (!isOutside(account, period)) return;
   const msg = `must be a month from ${account.first_period} to ${account.current_period}`;
   throw new AppError("validation_failed", `period ${msg}.`, {
@@ -81,7 +81,7 @@ function refuseOutside(account: queries.Account, period: string): void {
   });
 }
 
-/** The months with a run in them and the current one, newest first. */
+/** Lists the months with runs and the current month, newest first. */
 export async function listStatements(context: OrgContext): Promise<{
   slug: string;
   items: StatementItem[];
@@ -110,7 +110,7 @@ export async function listStatements(context: OrgContext): Promise<{
   });
 }
 
-/** @throws AppError 404 where the month is before the organization or in the future */
+/** @throws AppError 404 when the month is before the organization's creation or in the future */
 export async function readStatement(context: OrgContext, period: string): Promise<Statement> {
   return context.tx(async (tx) => {
     const account = await requireAccount(tx, context.orgId);
@@ -142,7 +142,7 @@ type Sums = Pick<
   | "by_day"
 >;
 
-/** The figures as they are shown: agents add up to their project, projects and days to the whole. */
+/** Rounds the figures so that agents add up to their project, and projects and days to the total. */
 function addUp({ agents, days }: queries.Ledger): Sums {
   const whole = hoursOf(sum(agents.map(({ ms }) => ms)));
   const groups = byProjectOf(agents);
@@ -178,7 +178,7 @@ function addUp({ agents, days }: queries.Ledger): Sums {
   };
 }
 
-/** The agents of each project, the project with the most hours first. */
+/** Groups agents by project, most hours first. */
 function byProjectOf(
   agents: readonly queries.AgentRow[],
 ): { members: queries.AgentRow[]; ms: number }[] {

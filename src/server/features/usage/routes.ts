@@ -19,7 +19,7 @@ export function usageHandlers(workspaces: WorkspaceDeps): Handlers<typeof usage>
       reply.header("vary", "Accept");
       const isCsv = wantsCsv(request, format);
       if (by === undefined && period === undefined && !isCsv) {
-        // The usual question, answered without the rows.
+        // The default request needs no rows.
         const usage = await context.tx((tx) => readUsage(tx, context.orgId));
         if (!usage) throw notFound();
         return usage;

@@ -8,15 +8,14 @@ const periodStart = "date_trunc('month', now() at time zone 'UTC') at time zone 
 export const periodEnd =
   "(date_trunc('month', now() at time zone 'UTC') + interval '1 month') at time zone 'UTC'";
 
-/** Of a run that has ended: not within the month in which it began. As in the index of these. */
+/** Ended runs that cross a month boundary, as in their partial index. */
 const overMonths =
   "date_trunc('month', started_at at time zone 'UTC') <> date_trunc('month', ended_at at time zone 'UTC')";
 
 /**
- * The columns of `UsageRow` that are counted: hours of an organization's run intervals within the
- * current period, summed exactly and rounded once; a lost run counts to its last heartbeat. Quotas are
- * decided by it: runs that lie within the period are summed from an index alone, and only those that go
- * on or reach beyond it are cut to it.
+ * The measured columns of `UsageRow`: an organization's run hours in the current period, summed exactly
+ * and rounded once; a lost run counts to its last heartbeat. Quotas depend on them. Runs within the
+ * period are summed by an index-only scan; others are clipped to the period.
  */
 export const usageColumns = (orgId: string): string => `
   (select count(*)::int from runs where org_id = ${orgId} and status = 'running') as running,
@@ -59,13 +58,13 @@ const usageText = `
   select max_concurrent_agents, max_agent_runtime_hours, ${usageColumns("o.id")}
   from organizations o where id = $1`;
 
-/** The current period's usage: what quotas are decided by. */
+/** Reads the current period's usage, on which quotas depend. */
 export async function readUsage(tx: Queryable, orgId: string): Promise<Usage | undefined> {
   const [row] = await prepared<UsageRow>(tx, "read an organization's usage", usageText, [orgId]);
   return row && usageOf(row);
 }
 
-/** What a statement says of the organization, its first and its present month (`2026-10`). */
+/** The organization in a statement, with its first and current month (`2026-10`). */
 export interface Account extends Record<string, unknown> {
   id: string;
   name: string;
@@ -147,17 +146,17 @@ export interface DayRow {
   peak: number;
 }
 
-/** A period's ledger, added up twice: by agent and by day. */
+/** A period's ledger, by agent and by day. */
 export interface Ledger {
   /** Most hours first. */
   agents: AgentRow[];
   /** Every day of the period. */
   days: DayRow[];
-  /** Agents at work at the end of the period, or now where it goes on. */
+  /** Number of agents running at the end of the period, or now. */
   running: number;
 }
 
-/** Reads a period in one statement, so that its parts agree whatever starts and stops meanwhile. */
+/** Reads a period in one statement, so that its parts are consistent. */
 export async function readLedger(
   tx: Queryable,
   orgId: string,
@@ -197,7 +196,7 @@ export interface MonthRow extends Record<string, unknown> {
   peak: number;
 }
 
-/** The months of the interval with a run in them, newest first. */
+/** Lists months of the interval with runs, newest first. */
 export async function listMonths(
   tx: Queryable,
   orgId: string,

@@ -1,29 +1,29 @@
 /**
- * Searches text for many literals at once (Aho and Corasick, 1975): the time is linear in the text,
- * whatever the literals are and however much of them the text repeats. Units are UTF-16 code units.
+ * Searches text for many literals at once (Aho–Corasick, 1975) in time linear in the text. Units are
+ * UTF-16 code units.
  */
 export interface LiteralMatcher {
-  /** The state after reading `code` in `state`; the first state is 0. */
+  /** Returns the state after reading `code` in `state`; the initial state is 0. */
   next(state: number, code: number): number;
-  /** The length of the longest literal that ends here; 0 where none does. */
+  /** Returns the length of the longest literal that ends here, or 0. */
   matched(state: number): number;
-  /** The length of the longest suffix of the text that a literal begins with. */
+  /** Returns the length of the longest suffix of the text that is a prefix of a literal. */
   depth(state: number): number;
 }
 
 const NONE = -1;
 
-/** Builds the automaton in time linear in the length of all literals, which are not empty. */
+/** Builds the automaton in time linear in the total length of the literals, which must not be empty. */
 export function matchLiterals(literals: readonly string[]): LiteralMatcher {
   const size = 1 + literals.reduce((sum, literal) => sum + literal.length, 0);
-  /** Most states have one way on, which needs no map. */
+  /** Most states have a single transition, which needs no map. */
   const firstCode = new Uint16Array(size);
   const firstChild = new Int32Array(size).fill(NONE);
   const otherChildren = new Map<number, number>();
   const hasOthers = new Uint8Array(size);
   const fallback = new Int32Array(size);
   const longest = new Int32Array(size);
-  /** The first state of each depth: states are made in the order of their depth. */
+  /** The first state of each depth; states are created in depth order. */
   const firstOfDepth = [0];
 
   const childOf = (state: number, code: number): number => {
@@ -55,7 +55,7 @@ export function matchLiterals(literals: readonly string[]): LiteralMatcher {
     return state;
   };
 
-  // One depth after the other: a state's fallback is less deep, and complete when it is asked for.
+  // Breadth first: a state's fallback is shallower and already complete.
   let growing = literals.map((literal) => ({ literal, state: 0 }));
   for (let depth = 1; growing.length > 0; depth += 1) {
     firstOfDepth.push(made);

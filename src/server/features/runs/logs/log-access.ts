@@ -2,27 +2,30 @@ import { fairSlots } from "#shared/node/fair-slots.js";
 import { AppError } from "../../../errors.js";
 import type { InTurn } from "./log-reader.js";
 
-/** Who reads a log. */
+/** The reader of a log. */
 export interface LogCaller {
   orgId: string;
-  /** The person or agent. */
+  /** Identifies the user or agent. */
   caller: string;
 }
 
-/** How many read logs at the same time, and in which order they do. */
+/** Limits concurrent log readers and schedules their reads. */
 export interface LogAccess {
   /**
-   * Counts a reader until the answer is called.
-   * @throws AppError 429 where the caller or the organization, 503 where the server has too many
+   * Counts a reader until the returned function is called.
+   * @throws AppError 429 when the caller or the organization has too many, 503 when the server has
    */
   enter(reader: LogCaller): () => void;
-  /** Reads in turn with other organizations. */
+  /** Schedules reads fairly between organizations. */
   inTurn(orgId: string): InTurn;
 }
 
-/** Open logs of one caller, of an organization, and of all: each holds some 200 KB, however slow it is. */
+/**
+ * Maximum open logs per caller, per organization and in total. Each uses about 200 KB of memory, even
+ * for a slow client.
+ */
 const most = { caller: 100, organization: 200, all: 1000 };
-/** Reads at the same time: parsing what was read takes the time of all other requests. */
+/** Concurrent reads, because parsing them blocks other requests. */
 const reads = { slots: 2, perOwner: 1 };
 
 export function createLogAccess(): LogAccess {
@@ -39,16 +42,16 @@ export function createLogAccess(): LogAccess {
         if (orgId === reader.orgId) ofOrganization += 1;
       }
       if (ofCaller >= most.caller) {
-        refuse("rate_limited", `At most ${most.caller} logs at once; close one of the others.`);
+        refuse("rate_limited", `At most ${most.caller} logs at once; close another one first.`);
       }
       if (ofOrganization >= most.organization) {
-        const limit = `At most ${most.organization} logs of an organization at once`;
-        refuse("rate_limited", `${limit}; try again when others were closed.`);
+        const limit = `An organization can have at most ${most.organization} logs open`;
+        refuse("rate_limited", `${limit}; try again after others were closed.`);
       }
       if (open.size >= most.all) {
-        refuse("unavailable", "Too many logs are being read; try again in a moment.");
+        refuse("unavailable", "Too many logs are open; try again in a moment.");
       }
-      // An entry of its own: the same caller may read the same log twice.
+      // A separate entry: one caller may read one log twice.
       const entry = { ...reader };
       open.add(entry);
       return () => open.delete(entry);

@@ -1,34 +1,34 @@
 import { open, type FileHandle } from "node:fs/promises";
 import type { LogEntry } from "#shared/api/runs.js";
 
-/** Read at a time: about a millisecond's work. */
+/** Bytes per read, about a millisecond of work. */
 const pieceBytes = 64 * 1024;
-/** Bytes of an entry at most: a writer's longest is 100 KiB, that of version 0.1 was 500 KiB. */
+/** Maximum size of an entry. Writers limit it to 100 KiB; version 0.1 wrote up to 500 KiB. */
 const longestEntry = 1024 * 1024;
 
-/** Whole entries of a log, as they lie in the file, and where they begin and end. */
+/** Complete entries of a log with their file offsets. */
 export interface LogPiece {
   lines: { text: string; end: number }[];
   start: number;
   end: number;
 }
 
-/** A log that is open for reading: it may be written to meanwhile, by whatever process. */
+/** A log open for reading, while any process may write to it. */
 export interface LogReader {
-  /** The whole entries from an offset on; none where there is nothing more. */
+  /** Reads complete entries from an offset; none at the end. */
   read(offset: number): Promise<LogPiece>;
-  /** The whole entries before an offset at which one begins; none at the beginning of the log. */
+  /** Reads complete entries before an offset that starts an entry; none at the beginning. */
   readBack(offset: number): Promise<LogPiece>;
   size(): Promise<number>;
-  /** Whether an entry begins at the offset. */
+  /** Whether an entry starts at the offset. */
   isBoundary(offset: number): Promise<boolean>;
   close(): Promise<void>;
 }
 
-/** Does one read of a log; the readers of an organization take turns with those of others. */
+/** Runs one read of a log when its organization's turn comes. */
 export type InTurn = <Result>(work: () => Promise<Result>) => Promise<Result>;
 
-/** Null where there is no log: nothing was written yet, or its time is over. */
+/** Returns null when no log exists: nothing was written yet, or the log has expired. */
 export async function openLogReader(path: string, inTurn: InTurn): Promise<LogReader | null> {
   let file: FileHandle;
   try {
@@ -51,7 +51,7 @@ export async function openLogReader(path: string, inTurn: InTurn): Promise<LogRe
   const readBack = async (offset: number, length = pieceBytes): Promise<LogPiece> => {
     const start = Math.max(0, offset - length);
     const bytes = await bytesAt(start, offset - start);
-    // The first entry is cut, unless it is the log's.
+    // The first entry is incomplete unless it starts the log.
     const piece = piecesOf(bytes, start, start === 0 ? 0 : bytes.indexOf(10) + 1);
     const isCut = piece.lines.length === 0 && start > 0;
     return isCut && length < longestEntry ? readBack(offset, longestEntry) : piece;
@@ -69,7 +69,7 @@ export async function openLogReader(path: string, inTurn: InTurn): Promise<LogRe
   };
 }
 
-/** The whole entries in some bytes, which lie at `offset`, from `first` on. */
+/** Parses the complete entries in `bytes`, read at `offset`, starting at `first`. */
 function piecesOf(bytes: Buffer, offset: number, first: number): LogPiece {
   const lines: LogPiece["lines"] = [];
   let from = first;
@@ -85,15 +85,15 @@ export interface LogText {
   times: boolean;
 }
 
-/** A part of a log: from an entry on, some of whose text is left out, to an offset. */
+/** A range of a log from an entry, without the beginning of its text, to an offset. */
 export interface LogSpan {
   from: number;
-  /** UTF-16 code units of the first entry's text. */
+  /** UTF-16 code units to skip in the first entry's text. */
   skip: number;
   until: number;
 }
 
-/** The log as text, a piece at a time. */
+/** Yields the log as text. */
 export async function* logText(
   reader: LogReader,
   { stream, times }: LogText,
@@ -101,7 +101,7 @@ export async function* logText(
 ): AsyncGenerator<string> {
   let offset = from;
   let left = skip;
-  /** With times, whether the last piece ended within a line: no time stands there then. */
+  /** Whether the last piece of a stream ended within a line, which then gets no time. */
   const within: Partial<Record<LogEntry["stream"], boolean>> = {};
   while (offset < until) {
     const { lines, end } = await reader.read(offset);
@@ -131,14 +131,14 @@ function timed(
   return begun;
 }
 
-/** Finds the last lines of a log as it is now, backwards and a piece at a time, however long they are. */
+/** Finds the last lines of the current log by reading backwards, whatever their length. */
 export async function lastLines(
   reader: LogReader,
   { stream }: Pick<LogText, "stream">,
   count: number,
 ): Promise<LogSpan> {
   const until = await reader.size();
-  /** Line breaks that are looked for; the one at the very end ends the last line. */
+  /** Line breaks left to find; a final one ends the last line. */
   let breaks: number | null = null;
   for (let at = until; at > 0;) {
     const { lines, start } = await reader.readBack(at);

@@ -4,28 +4,28 @@ import type { ChangeFeed } from "../../../db/cache/changes.js";
 import type { LogAccess, LogCaller } from "./log-access.js";
 import { openLogReader, type LogReader } from "./log-reader.js";
 
-/** Who follows a log, and from where. */
+/** A follower of a log and its position. */
 export interface Follower {
   run: Run;
   path: string;
   reader: LogCaller;
-  /** The run as it is now; null where the caller may not see it any more. */
+  /** Returns the current run; null when the caller may no longer see it. */
   look: () => Promise<Run | null>;
-  /** `Last-Event-ID` of a stream that is taken up again. */
+  /** `Last-Event-ID` of a resumed stream. */
   lastEventId: string | null;
 }
 
 export interface LogStreams {
-  /** @throws AppError 429, 503 where too many logs are open */
+  /** @throws AppError 429, 503 when too many logs are open */
   open(follower: Follower): Readable;
-  /** Tells the followers here that a log has grown. */
+  /** Notifies this process's followers that a log has grown. */
   written(runId: string): void;
-  /** Ends all streams; clients come back by themselves. */
+  /** Ends all streams; clients reconnect. */
   close(): void;
 }
 
-interface Nap {
-  /** Waits; whether the run may have changed meanwhile. */
+interface InterruptibleWait {
+  /** Waits. Returns whether the run may have changed meanwhile. */
   take(ms: number): Promise<boolean>;
   end(hasChanged: boolean): void;
 }
@@ -33,18 +33,18 @@ interface Nap {
 interface OpenStream {
   runId: string;
   agentId: string;
-  nap: Nap;
+  nap: InterruptibleWait;
 }
 
 const aliveMs = 15_000;
-/** How often the file is looked at that another process may write. */
+/** Polling interval of a file that another process may write. */
 const lookMs = 200;
-/** How often it is asked whether the run has ended and the caller may still see it. */
+/** Interval of checks whether the run has ended and the caller may still see it. */
 const askMs = 2000;
 
 /**
- * Streams of Server-Sent Events (WHATWG HTML, section 9.2), read from the log's file as fast as the
- * client takes them: nobody who is slow holds up the run, or loses a line.
+ * Server-Sent Events (WHATWG HTML, section 9.2) read from the log file at the client's speed: a slow
+ * client delays no run and misses no line.
  */
 export function createLogStreams(changes: ChangeFeed, access: LogAccess): LogStreams {
   const open = new Set<OpenStream>();
@@ -56,13 +56,13 @@ export function createLogStreams(changes: ChangeFeed, access: LogAccess): LogStr
     }
   });
 
-  async function* eventsOf(follower: Follower, nap: Nap): AsyncGenerator<string> {
+  async function* eventsOf(follower: Follower, nap: InterruptibleWait): AsyncGenerator<string> {
     const { path, look, lastEventId } = follower;
     let reader: LogReader | null = null;
     let said = Date.now();
     let asked = 0;
     let run: Run | null = follower.run;
-    // Sent at once, so that the client knows that it listens.
+    // Sent immediately, so that the client knows that it is connected.
     yield "retry: 1000\n\n";
     try {
       let offset: number | null = null;
@@ -74,7 +74,7 @@ export function createLogStreams(changes: ChangeFeed, access: LogAccess): LogStr
           asked = Date.now();
         }
         if (!run) return;
-        // Asked before the file is read: what is there then is all there will be.
+        // Read before the file: after the run has ended, the file is complete.
         const isOver = run.ended_at !== null;
         reader ??= await openLogReader(path, access.inTurn(follower.reader.orgId));
         if (reader) {
@@ -110,7 +110,7 @@ export function createLogStreams(changes: ChangeFeed, access: LogAccess): LogStr
     open: (follower) => {
       const { run } = follower;
       const leave = access.enter(follower.reader);
-      const nap = createNap();
+      const nap = createWait();
       const entry: OpenStream = { runId: run.id, agentId: run.agent_id, nap };
       const stream = Readable.from(eventsOf(follower, nap), { objectMode: false });
       open.add(entry);
@@ -132,8 +132,8 @@ export function createLogStreams(changes: ChangeFeed, access: LogAccess): LogStr
   };
 }
 
-/** A wait of some time at most that others may end, also ahead. */
-function createNap(): Nap {
+/** Creates a wait with a timeout that can be interrupted, also in advance. */
+function createWait(): InterruptibleWait {
   let ended = false;
   let changed = false;
   let wake: (() => void) | null = null;
@@ -166,7 +166,7 @@ function eventOf(event: string, data: string, id: number): string {
   return `id: ${id}\nevent: ${event}\ndata: ${data}\n\n`;
 }
 
-/** Where an earlier stream ended; the beginning where that is no place in this log. */
+/** Returns the position where an earlier stream ended, or the beginning if it is invalid. */
 async function positionOf(reader: LogReader, lastEventId: string | null): Promise<number> {
   const offset = /^\d{1,15}$/.test(lastEventId ?? "") ? Number(lastEventId) : 0;
   return (await reader.isBoundary(offset)) ? offset : 0;

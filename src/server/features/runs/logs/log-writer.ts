@@ -5,28 +5,27 @@ import type { LogEntry } from "#shared/api/runs.js";
 import type { MaskedStream, Masker } from "./mask-secrets.js";
 
 /**
- * A run's log: a file with a line of JSON for each `LogEntry`, which is the data of its event. Where an
- * entry ends in the file is its event's id, so that whoever comes back, to whichever server process,
- * goes on from there.
+ * A run's log: a file with one JSON line per `LogEntry`, the data of its event. The event id is the
+ * file offset after the entry, so a client can resume at any server process.
  */
 export interface LogWriter {
-  /** Settles when it is in the file: whoever writes faster than the disk waits. */
+  /** Resolves after the chunk is in the file, which slows the writer down to the disk's speed. */
   write(stream: "stdout" | "stderr", chunk: Buffer): Promise<void>;
-  /** Adds a line of Omoi's own, whatever the size of the log. */
+  /** Appends a line by Omoi, whatever the size of the log. */
   say(text: string): Promise<void>;
-  /** What was written so far, kept or not. */
+  /** Bytes of output so far, stored or dropped. */
   readonly bytes: number;
   readonly truncated: boolean;
-  /** Writes what was held back, and closes the file. */
+  /** Writes buffered output and closes the file. */
   close(): Promise<void>;
 }
 
-/** How long a line that has no end yet waits for one. */
+/** How long an incomplete line is buffered. */
 const timeoutMs = 100;
-/** A longer one is written in parts; in UTF-16 code units, as is the text of an entry at most. */
+/** Maximum length of an entry's text in UTF-16 code units; longer lines are split. */
 const longestPart = 16 * 1024;
 
-/** One of the two streams: what of it is not in the file yet. */
+/** The buffered output of one stream. */
 interface Pending {
   decoder: StringDecoder;
   masked: MaskedStream;
@@ -36,9 +35,9 @@ interface Pending {
 
 /**
  * Opens the log of a new run.
- * @param maxBytes of the file that output takes; the rest is left out, and said so once
- * @param written is called when there is more to read
- * @param failed is called when output that waited could not be taken
+ * @param maxBytes maximum file size taken by output; the rest is dropped with a notice
+ * @param written called when the log has grown
+ * @param failed called when buffered output could not be written
  */
 export async function openLog(input: {
   path: string;
@@ -53,10 +52,10 @@ export async function openLog(input: {
   let bytes = 0;
   let kept = 0;
   let truncated = false;
-  /** Whether the log says that it is not whole. */
+  /** Whether the log contains the notice of dropped output. */
   let isSaid = false;
   let failure: unknown;
-  /** One write after the other; what comes meanwhile is written together. */
+  /** Writes are serialized; lines that arrive meanwhile are written together. */
   let lines: string[] = [];
   let writing: Promise<void> | null = null;
   const flush = async (): Promise<void> => {
@@ -66,7 +65,7 @@ export async function openLog(input: {
       try {
         await file.appendFile(batch);
       } catch (error) {
-        // A full disk must not end the run: the rest of its output is not kept.
+        // A full disk must not end the run: the rest of its output is dropped.
         failure = error;
         truncated = true;
       }
@@ -79,7 +78,7 @@ export async function openLog(input: {
     lines.push(line);
     return (writing ??= flush());
   };
-  /** Adds what Omoi says. */
+  /** Appends a message by Omoi. */
   const say = (text: string): Promise<void> =>
     put(
       partsOf(text)
@@ -102,7 +101,7 @@ export async function openLog(input: {
     if (truncated && !isSaid) {
       isSaid = true;
       const mib = Math.round((maxBytes / 1024 / 1024) * 1000) / 1000;
-      void say(`\n[The output beyond ${mib} MiB of log is not kept; the run goes on.]\n`);
+      void say(`\n[Output beyond ${mib} MiB is dropped; the run continues.]\n`);
     }
     await writing;
   };
@@ -114,7 +113,7 @@ export async function openLog(input: {
     timer: null,
   });
   const pending: Record<"stdout" | "stderr", Pending> = { stdout: begin(), stderr: begin() };
-  /** Writes what of a stream has come, but for what may be the beginning of a secret. */
+  /** Writes a stream's buffered output, except what may be the beginning of a secret. */
   const emitPart = async (stream: "stdout" | "stderr"): Promise<void> => {
     const { masked, text } = pending[stream];
     pending[stream].text = "";
@@ -122,7 +121,7 @@ export async function openLog(input: {
   };
   const emitLines = (stream: "stdout" | "stderr"): Promise<void> => {
     const part = pending[stream];
-    // A progress bar ends its lines by going back to their beginning.
+    // Progress bars end lines with a carriage return.
     const end = Math.max(part.text.lastIndexOf("\n"), part.text.lastIndexOf("\r")) + 1;
     let done = Promise.resolve();
     if (end > 0) {
@@ -172,7 +171,7 @@ function lineOf(stream: LogEntry["stream"], text: string): string {
   return `${JSON.stringify(entry)}\n`;
 }
 
-/** Returns the line of as much of a text as fits in some bytes; an empty one where nothing does. */
+/** Returns a line with as much of the text as fits into `maxBytes`, or an empty one. */
 function lineWithin(stream: LogEntry["stream"], text: string, maxBytes: number): string {
   let [low, high] = [0, text.length];
   while (low < high) {
@@ -184,7 +183,7 @@ function lineWithin(stream: LogEntry["stream"], text: string, maxBytes: number):
   return end === 0 ? "" : lineOf(stream, text.slice(0, end));
 }
 
-/** Splits a text into parts of bounded length, after a line break where one is there. */
+/** Splits a text into parts of bounded length, after line breaks where possible. */
 function partsOf(text: string): string[] {
   const parts: string[] = [];
   for (let at = 0; at < text.length;) {
@@ -197,7 +196,7 @@ function partsOf(text: string): string[] {
   return parts;
 }
 
-/** Moves a place that is within a surrogate pair to before it. */
+/** Moves a position inside a surrogate pair before it. */
 function endOfCharacter(text: string, place: number): number {
   return /^[\uD800-\uDBFF][\uDC00-\uDFFF]/.test(text.slice(place - 1, place + 1))
     ? place - 1

@@ -159,7 +159,7 @@ describe("a log", () => {
     const found = await entries();
     expect(found.map(({ stream }) => stream)).toEqual(["stdout", "system"]);
     expect(found[0]?.text).toBe("12345678ä");
-    expect(found[1]?.text).toContain("is not kept");
+    expect(found[1]?.text).toContain("is dropped");
     expect([log.bytes, log.truncated]).toEqual([25, true]);
   });
 

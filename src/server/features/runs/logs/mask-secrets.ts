@@ -1,19 +1,22 @@
 /**
- * Takes secrets out of a run's output before it is written. A value is recognized by its text; a key of a
- * well-known service, or of this installation, by its shape. This guards against a slip, not against a
- * command that means to leak: that can always write a secret in another form.
+ * Masks secrets in a run's output before it is stored. Values are matched literally; keys of well-known
+ * services and of this installation by their shape. This prevents accidents, not exfiltration: a
+ * command can always write a secret in another form.
  */
 import { matchLiterals, type LiteralMatcher } from "./literal-matcher.js";
 
 const mask = "***";
-/** Shorter values are words that would be masked all over. */
+/** Shorter values are common words that would be masked everywhere. */
 const shortest = 6;
-/** How much of a token without an end is held back, in UTF-16 code units. */
+/** Maximum length of an unfinished token that is held back, in UTF-16 code units. */
 const longestToken = 1024;
-/** UTF-16 code units of all forms of all values: each costs 15 bytes while the run lasts. */
+/**
+ * Maximum total length of all forms of all values, in UTF-16 code units; each costs 15 bytes during the
+ * run.
+ */
 const mostUnits = 1024 * 1024;
 
-/** Shapes of keys, each by how it begins and what follows. */
+/** Shapes of keys: a prefix and the pattern that follows. */
 const shapes: readonly [prefix: string, rest: string][] = [
   ["oat_", "[A-Za-z0-9_-]{20,}"],
   ["ort_", "[A-Za-z0-9_-]{20,}"],
@@ -37,27 +40,27 @@ const shapes: readonly [prefix: string, rest: string][] = [
 ];
 
 export interface Masker {
-  /** Returns a text that is complete without its secrets. */
+  /** Masks a complete text. */
   mask(text: string): string;
-  /** Masks a text that comes in pieces. */
+  /** Masks a stream of text. */
   open(): MaskedStream;
 }
 
 export interface MaskedStream {
-  /** Takes the next piece; returns the masked text that no later piece can change. */
+  /** Adds a piece. Returns the masked text that later pieces cannot change. */
   write(piece: string): string;
   /** Returns the rest, masked. */
   end(): string;
 }
 
-/** The values are too large to be recognized in the output; the message says what to do. */
+/** The values are too large to be masked; the message names the cure. */
 export class UnmaskableError extends Error {
   override readonly name = "UnmaskableError";
 }
 
 /**
- * Prepares a masker; time and memory are linear in the values.
- * @param keyPrefix the first characters of this installation's keys
+ * Prepares a masker in time and memory linear in the values.
+ * @param keyPrefix prefix of this installation's keys
  * @throws UnmaskableError
  */
 export function createMasker(values: readonly string[], keyPrefix: string): Masker {
@@ -65,10 +68,10 @@ export function createMasker(values: readonly string[], keyPrefix: string): Mask
   const units = literals.reduce((sum, literal) => sum + literal.length, 0);
   if (units > mostUnits) {
     throw new UnmaskableError(
-      `values and their encoded forms have ${units} characters, at most ${mostUnits} can be masked in the output; pass large values in a file`,
+      `values and their encoded forms have ${units} characters; at most ${mostUnits} can be masked in the output; pass large values in a file`,
     );
   }
-  // Built for the first output: most refused starts are refused for other reasons.
+  // Built lazily: most rejected starts never produce output.
   let matcher: LiteralMatcher | undefined;
   const known: readonly [string, string][] = [[keyPrefix, "[A-Za-z0-9]{16,}"], ...shapes];
   const tokens: TokenShapes = {
@@ -88,7 +91,7 @@ export function createMasker(values: readonly string[], keyPrefix: string): Mask
   };
 }
 
-/** Returns a value's lines and the forms in which programs print it. */
+/** Returns a value's lines and the encoded forms in which programs print it. */
 function formsOf(value: string): string[] {
   const whole = value.trim();
   if (whole.length < shortest) return [];
@@ -96,7 +99,7 @@ function formsOf(value: string): string[] {
   const encoded = [
     Buffer.from(value).toString("base64"),
     Buffer.from(whole).toString("base64"),
-    // By way of bytes, since encodeURIComponent refuses half of a character.
+    // Converted to bytes, because encodeURIComponent rejects lone surrogates.
     encodeURIComponent(Buffer.from(whole).toString()),
     JSON.stringify(whole).slice(1, -1),
   ];
@@ -105,7 +108,7 @@ function formsOf(value: string): string[] {
 
 const escaped = (text: string): string => text.replaceAll(/[.*+?^${}()|[\]\\/-]/g, "\\$&");
 
-/** Places of secrets in the text that a stream holds; a start of -1 has its mask written already. */
+/** A secret's range in the buffered text; a start of -1 means its mask was already written. */
 interface Range {
   start: number;
   end: number;
@@ -117,12 +120,12 @@ interface TokenShapes {
 }
 
 function openStream(literals: LiteralMatcher, tokens: TokenShapes): MaskedStream {
-  /** The last unit that was given out, where there is one, and all that was not. */
+  /** The last emitted unit, if any, and all text not yet emitted. */
   let text = "";
   let given = 0;
   let state = 0;
   let ranges: Range[] = [];
-  /** Tokens before this place were found. */
+  /** Tokens before this position were found. */
   let searched = 0;
 
   const findLiterals = (from: number): void => {
@@ -141,11 +144,11 @@ function openStream(literals: LiteralMatcher, tokens: TokenShapes): MaskedStream
     }
     searched = until;
   };
-  /** Gives out the text before a place, which nothing that is found later reaches. */
+  /** Emits the text before a position that later matches cannot reach. */
   const give = (until: number): string => {
     let masked = "";
     let at = given;
-    // One unit stays: a token does not begin within a word.
+    // One unit is kept: a token does not start within a word.
     const forgotten = Math.max(0, until - 1);
     const kept: Range[] = [];
     for (const { start, end } of merged(ranges)) {
@@ -180,7 +183,7 @@ function openStream(literals: LiteralMatcher, tokens: TokenShapes): MaskedStream
   };
 }
 
-/** Joins ranges that overlap; in order. */
+/** Merges overlapping ranges, which are sorted. */
 function merged(ranges: readonly Range[]): Range[] {
   const joined: Range[] = [];
   for (const range of ranges.toSorted((one, other) => one.start - other.start)) {
@@ -191,7 +194,7 @@ function merged(ranges: readonly Range[]): Range[] {
   return joined;
 }
 
-/** Returns the place of the first token that the text, from a place on, ends within. */
+/** Returns the position of the first unfinished token at the end of the text. */
 function beforeToken(text: string, from: number, prefixes: readonly string[]): number {
   const earliest = Math.max(from, text.length - longestToken);
   let start = text.length;

@@ -2,14 +2,14 @@ import { Readable } from "node:stream";
 import type { LogAccess, LogCaller } from "./log-access.js";
 import { lastLines, logText, openLogReader, type LogText } from "./log-reader.js";
 
-/** What of a log is asked for as text. */
+/** The requested part of a log as text. */
 export interface LogQuery extends LogText {
   tail?: number | undefined;
 }
 
 /**
- * Opens a run's log as text, as far as it is written; it is read as fast as it is taken.
- * @throws AppError 429, 503 where too many logs are open
+ * Opens the current log of a run as text, read at the client's speed.
+ * @throws AppError 429, 503 when too many logs are open
  */
 export function showLog(
   access: LogAccess,

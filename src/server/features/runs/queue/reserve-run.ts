@@ -3,40 +3,44 @@ import { AppError, notFound } from "../../../errors.js";
 import { usageOf } from "../../usage/index.js";
 import * as queries from "../runs.queries.js";
 
-/** Why a run cannot start now but may later; null where it can. */
+/** Why a run cannot start now but can later; null if it can. */
 export type Wait = { error: AppError; detail: string } | null;
 
 /**
- * Looks whether a run of the agent may start, in a change of the organization: exact under any number of
- * simultaneous starts and server processes, since every start looks under the same lock.
- * Those who wait come first: each of them counts as if it ran.
- * @param queued whether it is one that waited
- * @throws AppError 404; 409 `organization_archived`, `quota_exceeded` where the hours are used up
+ * Checks whether a run of the agent may start, within a change of the organization. Exact for
+ * concurrent starts on any number of processes, because all of them check under the same lock. Queued
+ * runs have priority: each counts as if it were running.
+ * @param queued whether the run comes from the queue
+ * @throws AppError 404; 409 `organization_archived`, `quota_exceeded` when the hours are used up
  */
-export async function lookForPlace(tx: Queryable, agentId: string, queued: boolean): Promise<Wait> {
+export async function checkCapacity(
+  tx: Queryable,
+  agentId: string,
+  queued: boolean,
+): Promise<Wait> {
   const agent = await queries.findCandidate(tx, agentId);
   if (!agent || agent.terminated) throw notFound();
   if (agent.archived) {
     throw new AppError(
       "organization_archived",
-      "The organization is archived and can only be read; its owner can restore it.",
+      "The organization is archived and read-only; its owner can restore it.",
     );
   }
   const { concurrent_agents: places, runtime_hours: hours } = usageOf(agent);
   if (hours.current >= hours.limit) throw quotaExceeded("max_agent_runtime_hours", hours);
   if (agent.busy) {
-    return { error: runInProgress(), detail: "It waits for the end of the agent's present run." };
+    return { error: runInProgress(), detail: "Waiting for the agent's current run to end." };
   }
   const waiting = queued ? 0 : agent.waiting;
   if (places.current + waiting >= places.limit) {
-    const detail = `It waits for one of the organization's ${places.limit} places.`;
+    const detail = `Waiting for one of the organization's ${places.limit} slots.`;
     return { error: quotaExceeded("max_concurrent_agents", places, waiting), detail };
   }
   return null;
 }
 
 export function runInProgress(): AppError {
-  return new AppError("run_in_progress", "The agent has a run under way; stop it first.");
+  return new AppError("run_in_progress", "The agent already has a run; stop it first.");
 }
 
 function quotaExceeded(
@@ -45,10 +49,10 @@ function quotaExceeded(
   waiting = 0,
 ): AppError {
   const what = quota === "max_concurrent_agents" ? "agents at once" : "hours this month";
-  const queue = waiting === 0 ? "" : ` (${waiting} wait in the queue)`;
+  const queue = waiting === 0 ? "" : ` (${waiting} are queued)`;
   return new AppError(
     "quota_exceeded",
-    `The organization's limit of ${figure.limit} ${what} is reached${queue}; wait, or have the limit raised.`,
+    `The organization's limit of ${figure.limit} ${what} is reached${queue}; wait, or ask for a higher limit.`,
     { quota, ...figure },
   );
 }

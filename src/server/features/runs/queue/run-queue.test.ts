@@ -88,9 +88,9 @@ describe("limits and the queue", () => {
       started_at: null,
       runtime_seconds: 0,
       queue_position: 1,
-      detail: "It waits for the end of the agent's present run.",
+      detail: "Waiting for the agent's current run to end.",
     });
-    expect(latest.detail).toBe("It waits for one of the organization's 1 places.");
+    expect(latest.detail).toBe("Waiting for one of the organization's 1 slots.");
     expect(await positions([modest, latest, ...greedy])).toEqual([1, 2, 3, 4, 5]);
     // Who waits comes before who did not.
     await refusal(direct(await worker()), 409, "quota_exceeded");
@@ -158,7 +158,7 @@ describe("limits and the queue", () => {
       status: "stopped",
       started_at: null,
       queue_position: null,
-      detail: "Stopped by Ada while it waited.",
+      detail: "Stopped by Ada while queued.",
     });
     expect(await positions([third])).toEqual([1]);
     await owner.api.runs.stop({ params: { run_id: running.id } });
@@ -230,7 +230,7 @@ describe("limits and the queue", () => {
       expect(await untilEnded(owner, id)).toMatchObject({
         status: "failed",
         started_at: null,
-        detail: "Whoever asked for it may not start runs of this agent any more.",
+        detail: "The caller who requested it may no longer start runs of this agent.",
       });
     }
     expect((await untilEnded(owner, homeless.id)).detail).toContain("archived");

@@ -11,13 +11,13 @@ import { purposes, decrypt } from "../../../encrypt.js";
 import { withWorkspaceToRun } from "../../workspaces/index.js";
 import * as managed from "../managed-runs.queries.js";
 import type { QueuedRun } from "../managed-runs.queries.js";
-import { lookForPlace } from "./reserve-run.js";
+import { checkCapacity } from "./reserve-run.js";
 import type { RunDeps } from "../run-deps.js";
 import { maskerFor, runsCommands, sandboxFor, uidOf } from "../start-run.js";
 
 /**
- * Starts what waits in an organization's queue for as long as there are places; run by the job queue, in
- * any process, whenever one may have become free.
+ * Starts an organization's queued runs while slots are free. A job for any process, enqueued whenever a
+ * slot may be free.
  */
 export async function startQueuedRuns(
   deps: RunDeps,
@@ -29,32 +29,38 @@ export async function startQueuedRuns(
     try {
       if (!(await startQueuedRun(deps, next))) return;
     } catch (error) {
-      // Another process was quicker with a run of this agent.
+      // Another process started a run of this agent first.
       if (violatedConstraint(error) === "runs_one_per_agent") continue;
-      if (isPassing(error)) throw error;
-      const { status, detail } = refusalOf(error);
+      if (isTransient(error)) throw error;
+      const { status, detail } = failureOf(error);
       if (!(error instanceof AppError)) {
-        deps.log.error({ err: error, run: next.id }, "a queued run could not be started");
+        deps.log.error({ err: error, run: next.id }, "cannot start a queued run");
       }
       await deps.db.tenant(orgId, (tx) => managed.endQueued(tx, { id: next.id }, status, detail));
     }
   }
 }
 
-/** Whether the next attempt may succeed; other errors would keep the queue from going on for good. */
-function isPassing(error: unknown): boolean {
+/** Whether a retry may succeed; other errors would block the queue permanently. */
+function isTransient(error: unknown): boolean {
   return error instanceof AppError ? error.code === "workspace_busy" : isDatabaseError(error);
 }
 
-function refusalOf(error: unknown): Pick<Run, "status"> & { detail: string } {
+function failureOf(error: unknown): Pick<Run, "status"> & { detail: string } {
   if (!(error instanceof AppError)) {
-    return { status: "failed", detail: "It could not be started; the server's log says why." };
+    return {
+      status: "failed",
+      detail: "It could not be started; the operator can find the cause in the server's log.",
+    };
   }
   const status = error.code === "quota_exceeded" ? "quota_exceeded" : "failed";
   return { status, detail: error.message };
 }
 
-/** False where there is no place for it. @throws AppError where it may not start any more */
+/**
+ * Returns false when no slot is free.
+ * @throws AppError when it may no longer start
+ */
 async function startQueuedRun(deps: RunDeps, queued: QueuedRun): Promise<boolean> {
   const { db, supervisor, settings } = deps;
   const { origin, sealed_env, ...asked } = queued;
@@ -63,7 +69,7 @@ async function startQueuedRun(deps: RunDeps, queued: QueuedRun): Promise<boolean
   if (!plain) {
     throw new AppError(
       "unavailable",
-      "Its environment cannot be opened any more, since the installation's secret was changed; start it again.",
+      "Its environment cannot be decrypted because the installation's secret was changed; start the run again.",
     );
   }
   const env = JSON.parse(plain.toString()) as Record<string, string>;
@@ -76,37 +82,44 @@ async function startQueuedRun(deps: RunDeps, queued: QueuedRun): Promise<boolean
     uidOf(deps),
     async (place) => {
       const { folder, projectId, uid } = place;
-      // The limits of when it was asked for may be another machine's, or of before a restart.
+      // The limits at the time of the request may belong to another machine or an earlier
+      // configuration.
       const { sandbox, ...held } = sandboxFor(deps, place, asked.network);
       const run = { ...asked, ...held };
       const claim = await db.change(run.org_id, systemOrigin, async (tx) => {
-        await refuseLostPermission(tx, queued);
-        if (await lookForPlace(tx, run.agent_id, true)) return "no place";
+        await requireCallerPermission(tx, queued);
+        if (await checkCapacity(tx, run.agent_id, true)) return "no free slot";
         const by = { server_id: supervisor.serverId, token_hash: hash };
         return { waitedSeconds: await managed.startQueued(tx, run, by) };
       });
-      if (claim !== "no place" && claim.waitedSeconds !== null) {
+      if (claim !== "no free slot" && claim.waitedSeconds !== null) {
         publish("runStarted", claim);
         await supervisor.launch({ run, projectId, folder, uid, env, token, masker, sandbox });
       }
-      return claim !== "no place";
+      return claim !== "no free slot";
     },
   );
 }
 
-/** The caller who asked for the run must still hold the permission, by a credential in force. @throws AppError 403 */
-async function refuseLostPermission(tx: Queryable, { origin, org_id }: QueuedRun): Promise<void> {
-  const actor = origin?.actor ? actorAgain(origin.actor) : null;
+/**
+ * The requesting caller must still have the permission through a valid credential.
+ * @throws AppError 403
+ */
+async function requireCallerPermission(
+  tx: Queryable,
+  { origin, org_id }: QueuedRun,
+): Promise<void> {
+  const actor = origin?.actor ? restoreActor(origin.actor) : null;
   const access = actor && (await readAccess(tx, actor, org_id).catch(nullIfRefused));
   if (access && allows(access, "agent:run")) return;
   throw new AppError(
     "insufficient_permission",
-    "Whoever asked for it may not start runs of this agent any more.",
+    "The caller who requested it may no longer start runs of this agent.",
   );
 }
 
-/** The caller of an earlier request; scopes are read anew where access is judged. */
-function actorAgain({ userId, agent, key }: NonNullable<Origin["actor"]>): Actor {
+/** Rebuilds the caller of an earlier request; scopes are read again when access is resolved. */
+function restoreActor({ userId, agent, key }: NonNullable<Origin["actor"]>): Actor {
   const unknown = {
     scopes: [],
     shutOutOf: [],
